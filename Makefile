@@ -1,0 +1,34 @@
+# Each target makes .venv first if it is missing. `make repro` runs the main job, `make test` the tests.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+THREADS ?= 2
+
+.PHONY: repro test lint bench clean
+
+repro: $(READY)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
+	@echo "report: $(CURDIR)/reports/index.html"
+
+test: $(READY)
+	$(BIN)/pytest -q -n $(THREADS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell $$(git ls-files)
+
+bench: $(READY)
+	$(BIN)/python benchmarks/heads.py
+	$(BIN)/python benchmarks/extract.py
+
+$(READY): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable ".[dvc,test,lint]"
+	touch $(READY)
+
+clean:
+	rm -rf .venv data tables features runs reports

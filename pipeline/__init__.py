@@ -1,0 +1,10 @@
+"""What is computed: faces in, arrays and scores out. Knows no store and no command line.
+
+labels, samples     the words for expressions and the table of images
+datasets            one module per public layout: files on disk -> sample table
+encoders            frozen models: pixels or text -> features
+models, losses      heads that learn on features, and what they minimise
+methods, training   one recipe per method; the loop they share
+metrics, statistics scores and their uncertainty
+report              records -> tables, figures, one page
+"""

@@ -1,0 +1,61 @@
+"""Errors of the pipeline, grouped by what a caller would do about them.
+
+PipelineError
+├── InputError          the user's data or options need mending
+│   ├── DatasetError        a root, a list file, an archive is not what the layout expects
+│   ├── LabelError          a label that no map knows
+│   ├── TableError          a sample table breaks its own rules
+│   ├── ImageError          one picture cannot be decoded (becomes a rejected row, never a crash)
+│   └── ConfigError         an option has an impossible value
+├── EncoderError        an encoder cannot be built: architecture, weights, activation, network
+├── MismatchError       two things that do not belong together: head and store, width, classes, encoder
+└── TrainingError       training cannot go on: NaN, no rows, one class
+"""
+
+from __future__ import annotations
+
+
+class PipelineError(Exception):
+    """Base of every error that pipeline raises on purpose.
+
+    `kind` is a stable word for machines (append-only); the message is for people: what was expected, what was
+    found, where, and what to do next.
+    """
+
+    kind = "pipeline"
+
+
+class InputError(PipelineError):
+    kind = "input"
+
+
+class DatasetError(InputError):
+    kind = "dataset"
+
+
+class LabelError(InputError):
+    kind = "label"
+
+
+class TableError(InputError):
+    kind = "table"
+
+
+class ImageError(InputError):
+    kind = "image"
+
+
+class ConfigError(InputError):
+    kind = "config"
+
+
+class EncoderError(PipelineError):
+    kind = "encoder"
+
+
+class MismatchError(PipelineError):
+    kind = "mismatch"
+
+
+class TrainingError(PipelineError):
+    kind = "training"
