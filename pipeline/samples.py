@@ -1,0 +1,245 @@
+"""The sample table: one row per image of a dataset, in an order that is fixed for ever after.
+
+Columns: `id` (stable, unique), `path` (relative to the root), `label` (canonical expression), `split`
+(train, val, test), `sha256` of the image's bytes, `status` (ok, rejected), `reason` (why rejected), and where
+known `subject`, `clip`, `frame`, `fold`, `box` (x, y, width, height in pixels), `votes`.
+A rejected row keeps its place, so that row i is sample i in every store made from the table.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import ConfigError, TableError
+from pipeline.labels import EXPRESSIONS
+
+__all__ = ["OK", "OPTIONAL_COLUMNS", "REJECTED", "SPLITS", "Sample", "SampleTable", "TableInfo", "split_by_hash"]
+
+SPLITS = ("train", "val", "test")
+OK, REJECTED = "ok", "rejected"
+REQUIRED_COLUMNS = ("id", "path", "label", "split", "sha256", "status", "reason")
+OPTIONAL_COLUMNS = ("subject", "clip", "frame", "fold", "box", "votes")
+SCHEMA_VERSION = 1
+_METADATA_KEY = b"fer-stage"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image: what a layout knows of it.
+
+    `label` is a canonical expression. `box` is (x, y, width, height) in pixels of the upright picture. `reason` is
+    empty unless the sample is rejected; `sha256` is empty where the bytes could not be read.
+    """
+
+    id: str
+    path: str
+    label: str
+    split: str
+    sha256: str = ""
+    reason: str = ""
+    subject: str | None = None
+    clip: str | None = None
+    frame: int | None = None
+    fold: int | None = None
+    box: tuple[int, int, int, int] | None = None
+    votes: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class TableInfo:
+    """Where a table comes from. `excluded` counts rows of the source that the label rule leaves out, per reason."""
+
+    dataset: str
+    layout: str
+    root: str
+    classes: tuple[str, ...]
+    release: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    excluded: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SampleTable:
+    """A checked sample table. Build one with `from_samples` or `read`; `frame` must not be changed."""
+
+    frame: pd.DataFrame
+    info: TableInfo
+
+    def __post_init__(self) -> None:
+        _check(self.frame, self.info)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @classmethod
+    def from_samples(cls, samples: Sequence[Sample], info: TableInfo) -> SampleTable:
+        """A table in the order of `samples`.
+
+        Raises
+        ------
+        TableError
+            If it is empty, an id repeats, or a label, split, path, digest or box is malformed.
+        """
+        columns: dict[str, list[Any]] = {name: [getattr(s, name) for s in samples] for name in _FIELDS}
+        columns["status"] = [REJECTED if s.reason else OK for s in samples]
+        unused = [name for name in OPTIONAL_COLUMNS if all(value is None for value in columns[name])]
+        names = [*REQUIRED_COLUMNS, *(name for name in OPTIONAL_COLUMNS if name not in unused)]
+        return cls(pd.DataFrame({name: pd.Series(columns[name], dtype=_DTYPES[name]) for name in names}), info)
+
+    @classmethod
+    def read(cls, path: Path) -> SampleTable:
+        """The table written at `path`.
+
+        Raises
+        ------
+        TableError
+            If the file is missing, is no sample table, or has a newer schema than this program knows.
+        """
+        if not path.is_file():
+            raise TableError(f"no sample table at {path}. Run: fer-stage index --dataset {path.stem}")
+        try:
+            arrow = pq.read_table(path)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise TableError(f"{path} is not a Parquet file: {error}. Index the dataset again") from error
+        metadata = json.loads((arrow.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
+        if metadata.get("schema") != SCHEMA_VERSION:
+            raise TableError(
+                f"{path}: expected a sample table of schema {SCHEMA_VERSION}, found {metadata.get('schema', 'none')}. "
+                "Index the dataset again, or update fer-stage"
+            )
+        info = TableInfo(**(metadata["info"] | {"classes": tuple(metadata["info"]["classes"])}))
+        names = [name for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS) if name in arrow.column_names]
+        columns = {name: pd.Series(_tuples(arrow[name].to_pylist()), dtype=_DTYPES[name]) for name in names}
+        return cls(pd.DataFrame(columns), info)
+
+    def head(self, n: int) -> SampleTable:
+        """The first `n` rows, as a table of their own."""
+        return SampleTable(self.frame.head(n).reset_index(drop=True), self.info)
+
+    def to_arrow(self) -> pa.Table:
+        """The same rows for Parquet, with `info` in the schema's metadata."""
+        columns = {name: pa.array(_plain(self.frame[name]), type=_ARROW_TYPES[name]) for name in self.frame.columns}
+        metadata = {"schema": SCHEMA_VERSION, "info": vars(self.info) | {"classes": list(self.info.classes)}}
+        return pa.table(columns).replace_schema_metadata({_METADATA_KEY: json.dumps(metadata, sort_keys=True)})
+
+    @property
+    def usable(self) -> pd.DataFrame:
+        """The rows that are not rejected."""
+        return self.frame[self.frame["status"] == OK]
+
+    def summary(self) -> dict[str, Any]:
+        """Counts for people and machines: usable samples per split and label, rejected and excluded per reason."""
+        usable, rejected = self.usable, self.frame[self.frame["status"] == REJECTED]
+        return {
+            "dataset": self.info.dataset,
+            "layout": self.info.layout,
+            "release": self.info.release,
+            "rows": len(self),
+            "splits": {split: int((usable["split"] == split).sum()) for split in SPLITS},
+            "labels": {label: int((usable["label"] == label).sum()) for label in self.info.classes},
+            "rejected": dict(Counter(rejected["reason"])),
+            "excluded": dict(self.info.excluded),
+        }
+
+
+_FIELDS = ("id", "path", "label", "split", "sha256", "reason", *OPTIONAL_COLUMNS)
+_DTYPES: dict[str, Any] = dict.fromkeys((*REQUIRED_COLUMNS, "subject", "clip"), "str") | {
+    "frame": "Int64",
+    "fold": "Int64",
+    "box": object,
+    "votes": object,
+}
+_ARROW_TYPES = {name: pa.string() for name in (*REQUIRED_COLUMNS, "subject", "clip")} | {
+    "frame": pa.int64(),
+    "fold": pa.int64(),
+    "box": pa.list_(pa.int32()),
+    "votes": pa.list_(pa.int32()),
+}
+
+
+def _plain(column: pd.Series[Any]) -> list[Any]:
+    values = column.tolist()
+    return [None if value is pd.NA or (isinstance(value, float) and value != value) else value for value in values]
+
+
+def _tuples(values: list[Any]) -> list[Any]:
+    return [tuple(value) if isinstance(value, list) else value for value in values]
+
+
+def _check(frame: pd.DataFrame, info: TableInfo) -> None:
+    where = f"sample table of {info.dataset}"
+    if not len(frame):
+        raise TableError(
+            f"{where}: no images. Expected at least one under {info.root}; is this the {info.layout} layout?"
+        )
+    if missing := [name for name in REQUIRED_COLUMNS if name not in frame.columns]:
+        raise TableError(f"{where}: columns missing: {', '.join(missing)}")
+    repeated = frame["id"][frame["id"].duplicated()].unique().tolist()
+    if repeated:
+        raise TableError(
+            f"{where}: {len(repeated)} ids repeat, first {_some(repeated)}. Every row needs an id of its own"
+        )
+    _check_values(frame, "label", set(info.classes), where)
+    _check_values(frame, "split", set(SPLITS), where)
+    _check_values(frame, "status", {OK, REJECTED}, where)
+    usable = frame["status"] == OK
+    digests = frame["sha256"][usable]
+    if bad := [i for i, digest in zip(frame["id"][usable], digests, strict=True) if not _SHA256.fullmatch(digest)]:
+        raise TableError(f"{where}: {len(bad)} usable rows without a sha256, first {_some(bad)}")
+    if (frame["reason"][~usable] == "").any() or (frame["reason"][usable] != "").any():
+        raise TableError(f"{where}: a reason must stand on every rejected row and on no other")
+    if bad := [path for path in frame["path"] if _escapes(path)]:
+        raise TableError(f"{where}: {len(bad)} paths leave the root, first {_some(bad)}")
+    for box in frame.get("box", ()):
+        if box is not None and (len(box) != 4 or box[2] <= 0 or box[3] <= 0):
+            raise TableError(f"{where}: a box is (x, y, width, height) with positive sizes, found {box}")
+
+
+def _check_values(frame: pd.DataFrame, column: str, allowed: set[str], where: str) -> None:
+    strange = sorted(set(frame[column]) - allowed)
+    if strange:
+        known = ", ".join(name for name in (*EXPRESSIONS, *SPLITS, OK, REJECTED) if name in allowed)
+        raise TableError(f"{where}: {column} is {_some(strange)}; expected one of {known}")
+
+
+def _escapes(path: str) -> bool:
+    pure = PurePosixPath(path)
+    return not path or pure.is_absolute() or ".." in pure.parts
+
+
+def _some(values: Sequence[Any], n: int = 3) -> str:
+    return ", ".join(repr(value) for value in values[:n]) + (", ..." if len(values) > n else "")
+
+
+def split_by_hash(group: str, fractions: Mapping[str, float], seed: int = 0) -> str:
+    """The split that `group` (a subject, else the sample's id) falls into, by a hash of its name.
+
+    A group never straddles two splits, and no sample changes its split when a dataset grows.
+
+    Parameters
+    ----------
+    group : str
+    fractions : split -> share in (0, 1], summing to 1
+    seed : another seed gives another division
+    """
+    if abs(sum(fractions.values()) - 1) > 1e-9:
+        raise ConfigError(f"split fractions must sum to 1, found {dict(fractions)}")
+    draw = int.from_bytes(hashlib.sha256(f"{seed}/{group}".encode()).digest()[:8], "big") / 2**64
+    edge = 0.0
+    for split, fraction in fractions.items():
+        edge += fraction
+        if draw < edge:
+            return split
+    return list(fractions)[-1]
