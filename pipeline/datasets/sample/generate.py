@@ -1,0 +1,118 @@
+"""A whole style on disk, and a sheet of it for people to look at."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pipeline.datasets.sample.specs import FaceSpec, sample_specs
+from pipeline.datasets.sample.styles import draw_face, style_named
+from pipeline.errors import ConfigError
+from pipeline.labels import expressions
+from pipeline.progress import OnProgress, Progress, silent
+
+__all__ = ["GENERATOR_VERSION", "draw_contact_sheet", "draw_dataset"]
+
+GENERATOR_VERSION = 1
+"""Raise it whenever a change of this package changes a byte of any picture."""
+
+_COLUMNS = ("id", "path", "label", "split", "subject", "intensity")
+_IMAGE_NAME = re.compile(r"\.?[a-e]\d{5}\.(png|jpg)(\.part)?")
+_JPEG_QUALITY = 88
+_RAREST_OF_400 = 20  # images of the rarest expression
+
+
+def draw_dataset(style: str, folder: Path, n: int = 400, seed: int = 0, on_progress: OnProgress = silent) -> None:
+    """Draw `n` images of a style into `folder`: `images/`, `labels.csv` and, last of all, `sample.json`.
+
+    A folder without `sample.json` is unfinished; the same call finishes it. One that was drawn from the same style,
+    n and seed by this version is left alone, any other is drawn anew. The same arguments give the same bytes.
+
+    Raises
+    ------
+    ConfigError
+        If the style is unknown or n < 1.
+    """
+    specs = sample_specs(style, n, seed)
+    receipt = {"generator": GENERATOR_VERSION, "style": style, "seed": seed, "n": n}
+    done = folder / "sample.json"
+    if _read_receipt(done) == receipt:
+        return
+    done.unlink(missing_ok=True)
+    images = folder / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(images, {_file_name(spec, style) for spec in specs})
+    for drawn, spec in enumerate(specs, start=1):
+        _replace(images / _file_name(spec, style), _encoded(draw_face(spec, style), style))
+        on_progress(Progress("images drawn", drawn, n, style))
+    _replace(folder / "labels.csv", _labels(specs, style))
+    _replace(done, (json.dumps(receipt) + "\n").encode())
+
+
+def _read_receipt(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # none yet, or not the JSON that we write
+        return None
+
+
+def _remove_leftovers(images: Path, wanted: set[str]) -> None:
+    """Pictures of an earlier, longer or interrupted drawing; files that are not ours stay."""
+    for path in images.iterdir():
+        if path.name not in wanted and _IMAGE_NAME.fullmatch(path.name):
+            path.unlink()
+
+
+def _file_name(spec: FaceSpec, style: str) -> str:
+    return spec.id + style_named(style).suffix
+
+
+def _encoded(picture: npt.NDArray[np.uint8], style: str) -> bytes:
+    scene, buffer = style_named(style), io.BytesIO()
+    image = Image.fromarray(picture[..., 0] if scene.grey else picture)
+    if scene.suffix == ".jpg":
+        image.save(buffer, format="JPEG", quality=_JPEG_QUALITY)
+    else:
+        image.save(buffer, format="PNG", compress_level=4)
+    return buffer.getvalue()
+
+
+def _labels(specs: list[FaceSpec], style: str) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for spec in specs:
+        path = f"images/{_file_name(spec, style)}"
+        writer.writerow([spec.id, path, spec.label, spec.split, spec.subject, f"{spec.intensity:.3f}"])
+    return text.getvalue().encode()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Nobody ever sees half a file: write beside, then rename."""
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_bytes(data)
+    os.replace(beside, path)
+
+
+def draw_contact_sheet(style: str, columns: int = 10, seed: int = 0) -> npt.NDArray[np.uint8]:
+    """One row for each of the seven expressions, in canonical order: uint8, shape (7 * H, columns * W, 3).
+
+    Raises
+    ------
+    ConfigError
+        If the style is unknown or columns < 1.
+    """
+    if columns < 1:
+        raise ConfigError(f"columns: expected at least 1, found {columns}")
+    specs = sample_specs(style, 400 * math.ceil(columns / _RAREST_OF_400), seed)
+    rows = [[spec for spec in specs if spec.label == label][:columns] for label in expressions(7)]
+    return np.concatenate([np.concatenate([draw_face(spec, style) for spec in row], axis=1) for row in rows])
