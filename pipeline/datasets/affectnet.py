@@ -1,0 +1,104 @@
+"""`affectnet`: three releases that share a name and nothing else on disk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.datasets.affectnet_npy import npy_rows
+from pipeline.datasets.base import LayoutOptions, Scan, not_this_layout
+from pipeline.datasets.class_folders import class_rows
+from pipeline.datasets.files import Lookup, Root
+from pipeline.datasets.listfile import Line, read_table
+from pipeline.datasets.rows import Row, assemble, merge_repeats, translate
+from pipeline.errors import DatasetError
+from pipeline.labels import CODE_MAPS
+from pipeline.samples import Sample
+
+__all__ = ["AffectNet", "AffectNetOptions"]
+
+_CODES = CODE_MAPS["affectnet"]
+_NO_EXPRESSION = {"8": "none", "9": "uncertain", "10": "no face"}
+_NO_BOX = "no face box"
+_BOX = ("face_x", "face_y", "face_width", "face_height")
+_PATH = "subdirectory_filepath"
+
+
+class AffectNetOptions(LayoutOptions):
+    filtered: bool = Field(
+        False, description="lists of 2017: read training_filtered.csv, and validation_filtered.csv where it exists"
+    )
+    codes: Literal["affectnet", "alphabetical-8", "alphabetical-7"] = Field(
+        "affectnet",
+        description="class folders named by numbers: the official codes, or positions in alphabetical order",
+    )
+
+
+class AffectNet:
+    """The csv lists of 2017, the npy files of 2021, or class folders made of either; found out by their files.
+
+    The public validation set is everybody's test set, so it is the test split here; val is carved out of train.
+    Landmarks, valence and arousal are not read, nor are the automatically annotated images.
+    """
+
+    name = "affectnet"
+    summary = (
+        "training.csv and validation.csv, or train_set/ and val_set/ with *_exp.npy, or class folders train/, val/"
+    )
+    Options = AffectNetOptions
+
+    def scan(self, root: Root, options: AffectNetOptions) -> Scan:
+        tables = _tables(root, options.filtered)
+        if tables:
+            rows = [row for split, table in tables.items() for row in _table_rows(root, table, split)]
+            return assemble(merge_repeats(rows, options.names), options, "manual lists (2017)")
+        if rows := npy_rows(root, _CODES):
+            return assemble(rows, options, "cropped, npy labels (2021)")
+        if rows := class_rows(root, CODE_MAPS[options.codes]):
+            return assemble(_val_as_test(rows), options, "class folders")
+        raise not_this_layout(root, self)
+
+
+def _tables(root: Root, filtered: bool) -> dict[str, str]:
+    """Split -> list file."""
+    train = root.find("training_filtered.csv" if filtered else "training.csv")
+    test = (filtered and root.find("validation_filtered.csv")) or root.find("validation.csv")
+    if filtered and train is None:
+        raise DatasetError(f"{root.path}: expected training_filtered.csv, found none. Set the option filtered to false")
+    return {split: name for split, name in (("train", train), ("test", test)) if name}
+
+
+def _table_rows(root: Root, table: str, split: str) -> list[Row]:
+    lines = read_table(root, table, (_PATH, *_BOX, "expression"))
+    reasons = [_excluded(line) for line in lines]
+    kept = [line["expression"] for line, reason in zip(lines, reasons, strict=True) if not reason]
+    labels = iter(translate(kept, _CODES, f"{root.path}: {table}"))
+    images = [name for name in root.names() if not name.casefold().count("automatically_annotated")]
+    lookup = Lookup(images, parts=2)
+    return [
+        Row(_sample(line, lookup, next(labels), split)) if not reason else Row(_nothing(line, split), reason)
+        for line, reason in zip(lines, reasons, strict=True)
+    ]
+
+
+def _excluded(line: Line) -> str:
+    if reason := _NO_EXPRESSION.get(line["expression"].partition(".")[0]):
+        return reason
+    return _NO_BOX if line.whole("face_width") <= 0 or line.whole("face_height") <= 0 else ""
+
+
+def _sample(line: Line, lookup: Lookup, label: str, split: str) -> Sample:
+    x, y, width, height = (line.whole(column) for column in _BOX)
+    return Sample(line[_PATH], lookup(line[_PATH]), label, split, box=(x, y, width, height))
+
+
+def _nothing(line: Line, split: str) -> Sample:
+    return Sample(line[_PATH], line[_PATH], "", split)
+
+
+def _val_as_test(rows: list[Row]) -> list[Row]:
+    if any(row.sample.split == "test" for row in rows):
+        return rows
+    return [replace(r, sample=replace(r.sample, split="test")) if r.sample.split == "val" else r for r in rows]

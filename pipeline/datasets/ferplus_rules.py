@@ -1,0 +1,88 @@
+"""How ten annotators' votes become one label: the official rules of FER+ and plain argmax."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+__all__ = ["COLUMNS", "RuleName", "TieName", "judge"]
+
+COLUMNS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "nf")
+_NO_MAJORITY = "no majority"
+_NO_DISTRIBUTION = "no clear distribution"
+_NO_FACE = "unknown or not a face"
+_TIE = "tie"
+_N_EMOTIONS = 8
+
+_Votes = tuple[int, ...]
+RuleName = Literal["majority", "probability", "argmax"]
+TieName = Literal["first", "exclude"]
+# A label and no reason, or no label and the reason why the row is left out.
+_Verdict = tuple[str, str]
+
+
+def judge(votes: _Votes, rule: RuleName, ties: TieName) -> _Verdict:
+    """What `rule` makes of one row.
+
+    Parameters
+    ----------
+    votes : non-negative counts in the order of `COLUMNS`
+    rule : majority, probability or argmax
+    ties : what happens where two columns share the highest weight, which `majority` cannot meet: the first one in
+        column order wins (neutral before all others, an emotion before unknown), or the row is left out
+
+    Returns
+    -------
+    (label, "") or ("", reason)
+    """
+    weights, reason = _RULES[rule](votes)
+    if reason:
+        return "", reason
+    if ties == "exclude" and weights.count(max(weights)) > 1:
+        return "", _TIE
+    winner = weights.index(max(weights))
+    return (COLUMNS[winner], "") if winner < _N_EMOTIONS else ("", _NO_FACE)
+
+
+def _majority(votes: _Votes) -> tuple[_Votes, str]:
+    """More than half of the votes that are left after single votes are dropped."""
+    kept = _without_single_votes(votes)
+    return kept, "" if 2 * max(kept) > sum(kept) else _NO_MAJORITY
+
+
+def _probability(votes: _Votes) -> tuple[_Votes, str]:
+    """Up to three emotions that together hold most of the votes, after single votes are dropped.
+
+    Columns are taken from the highest count down, equal ones together, until they hold three quarters of the votes or
+    are three; unknown and not-a-face end the search, and count themselves only if they come first. The row is left
+    out if the columns taken hold no more than half of the votes, or are more than three.
+    """
+    kept = _without_single_votes(votes)
+    taken: dict[int, int] = {}
+    for count in sorted(set(kept) - {0}, reverse=True):
+        if 4 * sum(taken.values()) >= 3 * sum(kept) or len(taken) >= 3:
+            break
+        group = [column for column, votes_here in enumerate(kept) if votes_here == count]
+        emotions = [column for column in group if column < _N_EMOTIONS]
+        if len(emotions) < len(group):
+            taken |= dict.fromkeys(emotions or (() if taken else group[:1]), count)
+            break
+        taken |= dict.fromkeys(group, count)
+    clear = 2 * sum(taken.values()) > sum(kept) and len(taken) <= 3
+    return tuple(taken.get(column, 0) for column in range(len(kept))), "" if clear else _NO_DISTRIBUTION
+
+
+def _argmax(votes: _Votes) -> tuple[_Votes, str]:
+    """The column with most votes, all ten taking part."""
+    return votes, ""
+
+
+def _without_single_votes(votes: _Votes) -> _Votes:
+    return tuple(count if count > 1 else 0 for count in votes)
+
+
+_RULES: Mapping[RuleName, Callable[[_Votes], tuple[_Votes, str]]] = {
+    "majority": _majority,
+    "probability": _probability,
+    "argmax": _argmax,
+}

@@ -1,0 +1,163 @@
+"""Root: the files of a dataset as every layout sees them, whatever holds them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any, Self
+
+from pipeline.errors import DatasetError, ImageError
+
+__all__ = ["LINK", "MISSING", "UNREADABLE", "Lookup", "Root", "escapes", "is_junk", "some"]
+
+# Reasons of a rejected row: stable words, counted in summaries.
+MISSING = "file is missing"
+UNREADABLE = "file cannot be read"
+LINK = "link leaves the root"
+
+_JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini", "@eadir"})
+
+
+class Root(ABC):
+    """A folder, tar or zip: relative posix names to bytes, read in place.
+
+    A root can be pickled: open handles stay behind, and the copy opens its own at the first read. Where a
+    temporary file backs it, that file belongs to the root that `open_root` gave; close that one last.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        names = sorted(self._list())
+        if strange := [name for name in names if not _is_text(name)]:
+            raise DatasetError(
+                f"expected file names in UTF-8, found {len(strange)} others in {self.path}, first {some(strange)}. "
+                "Rename them"
+            )
+        return tuple(names)
+
+    @abstractmethod
+    def _list(self) -> Iterable[str]:
+        """Every regular file that is not junk, in any order."""
+
+    @abstractmethod
+    def read(self, name: str) -> bytes:
+        """The bytes of one file.
+
+        Raises
+        ------
+        ImageError
+            If this one file is missing or damaged; the message is a short reason that can be counted.
+        DatasetError
+            If the whole root is gone.
+        """
+
+    def names(self) -> Sequence[str]:
+        """All files, sorted, as posix paths relative to the root; junk of file managers and hidden files left out."""
+        return self._names
+
+    def exists(self, name: str) -> bool:
+        """Whether `name` is among `names()`; case matters on every system."""
+        return name in self._set
+
+    @cached_property
+    def _set(self) -> frozenset[str]:
+        return frozenset(self._names)
+
+    def text(self, name: str) -> str:
+        """A text file with `\\n` line ends, whatever it was written with; a byte-order mark is dropped.
+
+        Raises
+        ------
+        DatasetError
+            If it cannot be read or is not UTF-8.
+        """
+        try:
+            text = self.read(name).decode("utf-8-sig")
+        except ImageError as error:
+            raise DatasetError(f"{self.path}: {name}: {error}. Expected a list that the layout needs") from error
+        except UnicodeDecodeError as error:
+            raise DatasetError(f"{self.path}: {name} is not UTF-8 text: {error}. Save it as UTF-8") from error
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+
+    def find(self, tail: str) -> str | None:
+        """The file whose path ends with `tail` (case does not matter), at whatever depth; None if there is none.
+
+        Raises
+        ------
+        DatasetError
+            If two lie equally deep: which one is meant would be a guess.
+        """
+        end = f"/{tail.casefold()}"
+        found = [name for name in self._names if f"/{name.casefold()}".endswith(end)]
+        found.sort(key=lambda name: (name.count("/"), name))
+        if len(found) > 1 and found[0].count("/") == found[1].count("/"):
+            raise DatasetError(f"expected one {tail} in {self.path}, found {some(found)}. Point the root below one")
+        return found[0] if found else None
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of handles and temporary files. Closing twice is fine."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The listing can be made again and would travel with every task.
+        return {name: value for name, value in vars(self).items() if name not in ("_names", "_set")}
+
+
+class Lookup:
+    """Finds files by the last `parts` pieces of their path (0: all of it); case is forgiven where nothing fits."""
+
+    def __init__(self, names: Iterable[str], parts: int = 0) -> None:
+        self._parts = parts
+        self._exact: dict[str, str] = {}
+        self._folded: dict[str, str] = {}
+        for name in sorted(names, key=lambda name: (name.count("/"), name)):
+            tail = self._tail(name)
+            self._exact.setdefault(tail, name)
+            self._folded.setdefault(tail.casefold(), name)
+
+    def _tail(self, name: str) -> str:
+        return "/".join(name.split("/")[-self._parts :])
+
+    def __call__(self, name: str) -> str:
+        """The file that `name` means, or `name` itself where there is none: it will be reported as missing."""
+        tail = self._tail(name)
+        return self._exact.get(tail) or self._folded.get(tail.casefold(), name)
+
+
+def is_junk(name: str) -> bool:
+    """Files that systems and tools leave behind: hidden ones, `__MACOSX`, `Thumbs.db`, ..."""
+    parts = [part for part in name.split("/") if part not in (".", "..")]  # those are for `escapes` to judge
+    return any(part.startswith(".") or part.casefold() in _JUNK for part in parts)
+
+
+def escapes(name: str) -> bool:
+    """Whether a relative name would lead out of the root."""
+    pure = PurePosixPath(name)
+    return pure.is_absolute() or ".." in pure.parts or name[1:3] == ":/"
+
+
+def some(values: Sequence[str], n: int = 3) -> str:
+    """The first few of `values`, for a message."""
+    return ", ".join(repr(value) for value in values[:n]) + (", ..." if len(values) > n else "")
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

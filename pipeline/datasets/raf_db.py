@@ -1,0 +1,75 @@
+"""`raf-db`: the basic set of RAF-DB, in the three forms that people have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.datasets.base import LayoutOptions, Scan, not_this_layout
+from pipeline.datasets.class_folders import class_rows
+from pipeline.datasets.files import Lookup, Root, some
+from pipeline.datasets.rows import Row, assemble, merge_repeats, translate
+from pipeline.errors import DatasetError
+from pipeline.labels import CODE_MAPS
+from pipeline.samples import Sample
+
+__all__ = ["RafDb"]
+
+_CODES = CODE_MAPS["raf-db"]
+# The spelling is the authors' own.
+_LISTS: Mapping[str, tuple[str, str]] = {
+    "EmoLabel/list_patition_label.txt": ("Image/aligned/", "official"),
+    "annotation/list_patition_label.txt": ("aligned/", "aligned and annotation"),
+}
+
+
+class RafDb:
+    """Official (`Image/aligned`, `EmoLabel`), flat (`aligned`, `annotation`), or folders `train/1..7` and `test/1..7`.
+
+    There is no official val split; it is carved out of train. The list writes `train_00001.jpg 5` for the file
+    `train_00001_aligned.jpg`; codes count from 1.
+    """
+
+    name = "raf-db"
+    summary = "EmoLabel/list_patition_label.txt and Image/aligned/*_aligned.jpg, or train/1..7 and test/1..7"
+    Options = LayoutOptions
+
+    def scan(self, root: Root, options: LayoutOptions) -> Scan:
+        for tail, (folder, release) in _LISTS.items():
+            if name := _basic(root, tail):
+                rows = _list_rows(root, name, name[: -len(tail)] + folder)
+                return assemble(merge_repeats(rows, options.names), options, release)
+        rows = class_rows(root, _CODES)
+        if not rows:
+            raise not_this_layout(root, self)
+        return assemble(rows, options, "class folders")
+
+
+def _basic(root: Root, tail: str) -> str | None:
+    # A whole RAF-DB holds basic/ and compound/; asking for basic/ first makes one of two.
+    name = root.find(f"basic/{tail}") or root.find(tail)
+    if name and "compound" in name.casefold().split("/"):
+        raise DatasetError(
+            f"{root.path}: expected the basic set of RAF-DB, found the compound one ({name}), whose eleven labels are "
+            "no basic expressions. Point the root at basic/"
+        )
+    return name
+
+
+def _list_rows(root: Root, name: str, folder: str) -> list[Row]:
+    where, lookup = f"{root.path}: {name}", Lookup(root.names())
+    pairs = [line.split() for line in root.text(name).split("\n") if line.strip()]
+    if bad := [" ".join(pair) for pair in pairs if len(pair) != 2 or _split(pair[0]) is None]:
+        raise DatasetError(f"{where}: expected lines such as 'train_00001.jpg 5', found {len(bad)} others: {some(bad)}")
+    labels = translate([code for _, code in pairs], _CODES, where)
+    return [
+        Row(Sample(_stem(image), lookup(f"{folder}{_stem(image)}_aligned.jpg"), label, _split(image) or ""))
+        for (image, _), label in zip(pairs, labels, strict=True)
+    ]
+
+
+def _stem(image: str) -> str:
+    return image.rpartition(".")[0].removesuffix("_aligned")
+
+
+def _split(image: str) -> str | None:
+    return {"train_": "train", "test_": "test"}.get(image[: image.find("_") + 1])

@@ -1,0 +1,104 @@
+"""Votes to labels: worked cases by hand, and properties that every rule keeps."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.datasets.ferplus_rules import COLUMNS, RuleName, judge
+
+VOTES = st.lists(st.integers(0, 10), min_size=10, max_size=10).map(tuple)
+RULES = st.sampled_from(["majority", "probability", "argmax"])
+
+
+def votes(**counts: int) -> tuple[int, ...]:
+    assert set(counts) <= set(COLUMNS)
+    return tuple(counts.get(column, 0) for column in COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("rule", "counts", "expected"),
+    [
+        # Majority. 5 of 8 once the two single votes are gone.
+        ("majority", {"neutral": 5, "sadness": 1, "anger": 1, "unknown": 3}, ("neutral", "")),
+        # 5 of 10 is half, not more.
+        ("majority", {"neutral": 5, "sadness": 5}, ("", "no majority")),
+        ("majority", {"neutral": 4, "fear": 3, "sadness": 3}, ("", "no majority")),
+        ("majority", dict.fromkeys(COLUMNS, 1), ("", "no majority")),
+        ("majority", {"nf": 10}, ("", "unknown or not a face")),
+        ("majority", {"unknown": 6, "fear": 4}, ("", "unknown or not a face")),
+        ("majority", {"contempt": 9, "neutral": 1}, ("contempt", "")),
+        # Probability. 4 + 3 = 7 of 10 is below three quarters, so the group of 3 counts whole: three emotions.
+        ("probability", {"anger": 4, "fear": 3, "sadness": 3}, ("anger", "")),
+        # 8 of 10 is enough with one.
+        ("probability", {"anger": 8, "fear": 2}, ("anger", "")),
+        # Five emotions share the first place: more than three.
+        ("probability", dict.fromkeys(COLUMNS[:5], 2), ("", "no clear distribution")),
+        # Unknown comes second and ends the search: 5 of 9 are more than half.
+        ("probability", {"fear": 5, "unknown": 4}, ("fear", "")),
+        # The same with 4 of 9, no more than half: anger came after unknown and is not taken.
+        ("probability", {"fear": 4, "unknown": 3, "anger": 2}, ("", "no clear distribution")),
+        # Anger shares the second place with unknown and is taken: 7 of 10.
+        ("probability", {"fear": 4, "unknown": 3, "anger": 3}, ("fear", "")),
+        # Unknown shares the first place: it drops out, and fear alone holds half, not more.
+        ("probability", {"fear": 5, "unknown": 5}, ("", "no clear distribution")),
+        ("probability", {"unknown": 6, "fear": 4}, ("", "unknown or not a face")),
+        # Argmax over all ten columns, single votes included.
+        ("argmax", {"fear": 3, "neutral": 2, "sadness": 2, "anger": 1, "disgust": 2}, ("fear", "")),
+        ("argmax", {"nf": 4, "fear": 3, "anger": 3}, ("", "unknown or not a face")),
+    ],
+)
+def test_worked_cases(rule: RuleName, counts: dict[str, int], expected: tuple[str, str]) -> None:
+    assert judge(votes(**counts), rule, "first") == expected
+
+
+def test_a_tie_goes_to_the_first_column() -> None:
+    assert judge(votes(neutral=4, sadness=4, fear=2), "argmax", "first") == ("neutral", "")
+    assert judge(votes(fear=4, unknown=4), "argmax", "first") == ("fear", "")
+
+
+def test_a_tie_can_leave_the_row_out() -> None:
+    assert judge(votes(neutral=4, sadness=4, fear=2), "argmax", "exclude") == ("", "tie")
+    assert judge(votes(neutral=4, sadness=4), "probability", "exclude") == ("", "tie")
+
+
+@settings(deadline=None)
+@given(VOTES, RULES)
+def test_a_row_has_a_label_or_a_reason(counts: tuple[int, ...], rule: RuleName) -> None:
+    label, reason = judge(counts, rule, "first")
+    assert bool(label) != bool(reason)
+    assert label in ("", *COLUMNS[:8])
+
+
+@settings(deadline=None)
+@given(VOTES, RULES)
+def test_the_label_has_as_many_votes_as_any_other_emotion(counts: tuple[int, ...], rule: RuleName) -> None:
+    label, _ = judge(counts, rule, "first")
+    if label:
+        assert counts[COLUMNS.index(label)] == max(counts[:8])
+
+
+@settings(deadline=None)
+@given(VOTES)
+def test_majority_never_meets_a_tie(counts: tuple[int, ...]) -> None:
+    assert judge(counts, "majority", "first") == judge(counts, "majority", "exclude")
+
+
+@settings(deadline=None)
+@given(VOTES)
+def test_a_majority_label_is_a_probability_label(counts: tuple[int, ...]) -> None:
+    label, _ = judge(counts, "majority", "first")
+    if label:
+        assert judge(counts, "probability", "first")[0] in (label, "")
+
+
+@settings(deadline=None)
+@given(VOTES, RULES, st.permutations(range(8)))
+def test_without_a_tie_the_order_of_columns_does_not_matter(
+    counts: tuple[int, ...], rule: RuleName, order: list[int]
+) -> None:
+    label, reason = judge(counts, rule, "exclude")
+    shuffled = (*(counts[i] for i in order), *counts[8:])
+    expected = COLUMNS[order.index(COLUMNS.index(label))] if label else ""
+    assert judge(shuffled, rule, "exclude") == (expected, reason)

@@ -1,0 +1,101 @@
+"""The layouts on the two packs of real faces, against published counts."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tarfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline.datasets import LAYOUTS
+from pipeline.datasets.base import Scan, parse_options
+from pipeline.datasets.images import decode
+from pipeline.datasets.index import index_dataset
+from pipeline.datasets.roots import Root, open_root
+from pipeline.samples import SampleTable
+
+pytestmark = pytest.mark.real_data
+
+PACKS = Path(os.environ.get("FER_STAGE_PACKS") or Path(__file__).parents[4] / "shared" / "data")
+
+
+def pack_path(name: str) -> Path:
+    path = PACKS / name
+    if not path.is_file():
+        pytest.skip(f"{name} is not in {PACKS}; set FER_STAGE_PACKS to the folder that holds it")
+    return path
+
+
+@pytest.fixture(scope="module")
+def muxspace() -> SampleTable:
+    return index_dataset("muxspace", "muxspace", pack_path("muxspace.tar.gz"), {})
+
+
+@pytest.fixture(scope="module")
+def ferplus() -> Iterator[Root]:
+    with open_root(pack_path("fer2013.tar.gz")) as root:
+        yield root
+
+
+def scan_ferplus(root: Root, **options: object) -> Scan:
+    layout = LAYOUTS["ferplus"]
+    return layout.scan(root, parse_options(layout, options))
+
+
+@pytest.mark.parametrize(
+    ("rule", "classes", "published"),
+    [
+        ("majority", 7, {"train": 24_941, "val": 3_186, "test": 3_137}),
+        ("majority", 8, {"train": 25_060, "val": 3_199, "test": 3_153}),
+        ("probability", 7, {"train": 27_796, "val": 3_482, "test": 3_480}),
+        ("probability", 8, {"train": 27_956, "val": 3_505, "test": 3_505}),
+        ("argmax", 7, {"train": 28_224, "val": 3_529, "test": 3_519}),
+        ("argmax", 8, {"train": 28_389, "val": 3_553, "test": 3_546}),
+    ],
+)
+def test_ferplus_has_the_published_counts(ferplus: Root, rule: str, classes: int, published: dict[str, int]) -> None:
+    scan = scan_ferplus(ferplus, rule=rule, classes=classes)
+    # Three names of Training stand on two equal rows; one of PrivateTest stands on a face and on no face.
+    usable = Counter(sample.split for sample in scan.samples if not sample.reason)
+    assert usable == Counter(published) - Counter(train=3, test=1)
+    assert scan.excluded["repeated row"] == 3
+    assert scan.excluded["no image name"] == 173
+    assert [(s.id, s.reason) for s in scan.samples if s.reason] == [("fer0033120", "conflicting rows")]
+    assert len(scan.samples) + sum(scan.excluded.values()) == 35_887
+
+
+def test_ferplus_test_split_has_the_published_classes(ferplus: Root) -> None:
+    samples = scan_ferplus(ferplus).samples
+    published = {"happiness": 893, "surprise": 396, "sadness": 384, "anger": 273, "disgust": 18, "fear": 83}
+    usable = Counter(sample.label for sample in samples if sample.split == "test" and not sample.reason)
+    assert usable == published | {"neutral": 1090 - 1}  # the row that contradicts another is a neutral one
+
+
+def test_ferplus_is_the_same_from_the_pack_and_from_its_folder(tmp_path: Path) -> None:
+    pack = pack_path("fer2013.tar.gz")
+    with tarfile.open(pack) as archive:
+        archive.extractall(tmp_path, filter="data")
+    packed = index_dataset("ferplus", "ferplus", pack, {})
+    assert packed.summary()["splits"] == {"train": 24_938, "val": 3_186, "test": 3_136}
+    assert packed.summary()["rejected"] == {"conflicting rows": 1}
+    pd.testing.assert_frame_equal(packed.frame, index_dataset("ferplus", "ferplus", tmp_path, {}).frame)
+
+
+def test_muxspace_has_its_counts_and_its_people_stay_together(muxspace: SampleTable) -> None:
+    assert len(muxspace) == 12_762 - 9
+    assert muxspace.info.excluded == {"contempt": 9, "repeated row": 7}
+    assert muxspace.summary()["rejected"] == {}
+    frame = muxspace.frame
+    assert frame["subject"].isna().sum() == 4
+    assert (frame.groupby("subject")["split"].nunique() == 1).all()
+
+
+def test_real_images_decode_through_a_pickled_root(muxspace: SampleTable) -> None:
+    with open_root(pack_path("muxspace.tar.gz")) as root, pickle.loads(pickle.dumps(root)) as copy:
+        shapes = {decode(copy.read(path)).shape[2:] for path in muxspace.usable["path"].iloc[::50]}
+    assert shapes == {(3,)}
