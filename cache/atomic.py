@@ -1,0 +1,99 @@
+"""Files that are whole or absent: write beside, fsync, rename, fsync the folder."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cache.errors import StorageError
+
+__all__ = ["flush_file", "flush_folder", "replace", "storage_errors", "write_bytes"]
+
+_ADVICE = {
+    errno.ENOSPC: "no space left: free some and run the same command again, finished shards are kept",
+    errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
+    errno.EFBIG: "a file may not grow that large here: raise `ulimit -f` and run the same command again",
+    errno.EROFS: "the file system is read-only: choose another --features folder",
+    errno.EACCES: "no permission to write there: choose another --features folder",
+    errno.EPERM: "no permission to write there: choose another --features folder",
+    errno.ENOTDIR: "a file stands where a folder is needed: choose another --features folder",
+    errno.EEXIST: "a file stands where a folder is needed: choose another --features folder",
+    errno.ESTALE: "the network drive is gone: mount it again and run the same command again",
+    errno.EIO: "the disk reports an error: check it before you go on",
+}
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn what the operating system refuses into a StorageError that names the place and the way out."""
+    try:
+        yield
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0)
+        if advice is None:
+            raise
+        raise StorageError(f"cannot write {error.filename or path}: {advice}") from error
+
+
+def flush_file(path: Path) -> None:
+    """Make the bytes of a file survive a power cut."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def flush_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees all of it or none, even after a kill or a power cut.
+
+    Raises
+    ------
+    StorageError
+        If the disk refuses; nothing stands at `path` then but what stood there before.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
+        flush_folder(path.parent)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Put the finished file or folder `source` in the place of `target`, which may exist.
+
+    A folder cannot replace a folder in one step: the old one is moved aside first and restored if the second step
+    fails, so that at no time both are gone.
+    """
+    with storage_errors(target):
+        aside = target.with_name(f".{target.name}.replaced")
+        if not target.is_dir():
+            source.replace(target)
+        else:
+            shutil.rmtree(aside, ignore_errors=True)
+            target.rename(aside)
+            try:
+                source.rename(target)
+            except OSError:
+                aside.rename(target)
+                raise
+        flush_folder(target.parent)
+        shutil.rmtree(aside, ignore_errors=True)  # also what a process left that was killed between the two steps

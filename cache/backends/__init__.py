@@ -1,0 +1,23 @@
+"""How arrays lie on disk. `BACKENDS` is the registry; a backend is found by the ending of a store's name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cache.backends.base import Backend, Columns
+from cache.backends.hdf5_store import Hdf5Backend
+from cache.backends.zarr_store import ZarrBackend
+from cache.errors import SchemaError
+
+__all__ = ["BACKENDS", "Backend", "Columns", "backend_of"]
+
+BACKENDS: dict[str, Backend] = {"zarr": ZarrBackend(), "hdf5": Hdf5Backend()}
+
+
+def backend_of(path: Path) -> Backend:
+    """The backend whose stores end like `path`."""
+    for backend in BACKENDS.values():
+        if path.suffix == backend.suffix:
+            return backend
+    endings = ", ".join(backend.suffix for backend in BACKENDS.values())
+    raise SchemaError(f"{path}: the name of a store ends with one of {endings}")

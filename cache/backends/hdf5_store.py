@@ -1,0 +1,121 @@
+"""HDF5: blocks are separate files while the store grows; the end is one file with contiguous arrays.
+
+A killed HDF5 writer leaves a file that nobody can open, so no HDF5 file is ever open for longer than the final
+assembly, which starts anew after a kill.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from cache.atomic import flush_file, storage_errors, write_bytes
+from cache.backends.base import Columns, damage_reported
+from cache.errors import SchemaError
+from cache.schema import Schema
+
+__all__ = ["Hdf5Backend"]
+
+_MANIFEST = "fer_stage"
+_COLUMNS = "columns"
+_FORMAT = ("v110", "v110")  # its metadata have checksums; over older ones that are spoiled HDF5 may loop for ever
+
+
+class Hdf5Backend:
+    """One HDF5 file: the outputs at its root, the columns in the group `columns`, the manifest as a text."""
+
+    suffix = ".h5"
+
+    def create(self, folder: Path, schema: Schema) -> None:
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def holds_blocks(self, folder: Path) -> bool:
+        return folder.is_dir()
+
+    def write_block(self, folder: Path, schema: Schema, name: str, shard: int, block: npt.NDArray[Any]) -> None:
+        buffer = io.BytesIO()
+        np.save(buffer, block, allow_pickle=False)
+        write_bytes(_block(folder, name, shard), buffer.getvalue())
+
+    def assemble(self, folder: Path, schema: Schema, columns: Columns, manifest: str) -> Path:
+        target = folder / "store.h5"
+        with storage_errors(target):
+            with _Sink(target, "w+") as sink:
+                try:
+                    with h5py.File(sink, "w", libver=_FORMAT) as file:
+                        _fill(file, folder, schema, columns, manifest)
+                finally:  # also when HDF5 stumbled over what it could not write
+                    sink.settle()
+            flush_file(target)
+        return target
+
+    def read_manifest(self, path: Path) -> str:
+        if not h5py.is_hdf5(path):
+            raise SchemaError(f"{path} is not a fer-stage store: it is no HDF5 file")
+        with damage_reported(f"{path}: the manifest"), h5py.File(path, "r") as file:
+            if _MANIFEST not in file:
+                raise SchemaError(f"{path} is not a fer-stage store: it has no manifest")
+            return str(file[_MANIFEST].asstr()[()])
+
+    def read_column(self, path: Path, name: str) -> npt.NDArray[Any]:
+        with damage_reported(f"{path}: column {name}"), h5py.File(path, "r") as file:
+            dataset = file[_COLUMNS][name]
+            return np.asarray(dataset.asstr()[:] if h5py.check_string_dtype(dataset.dtype) else dataset[:])
+
+    def read_rows(self, path: Path, name: str, view: int, rows: range) -> npt.NDArray[Any]:
+        where = f"{path}: rows {rows.start}-{rows.stop - 1} of {name}, view {view}"
+        with damage_reported(where), h5py.File(path, "r") as file:
+            return np.asarray(file[name][view, rows.start : rows.stop])
+
+
+class _Sink(io.FileIO):
+    """A file that keeps the system's refusal for itself until HDF5 has closed: HDF5 crashes if a write fails."""
+
+    _refusal: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        try:
+            while rest and not self._refusal:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self._refusal = error
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self._refusal = error
+            return size or 0
+
+    def settle(self) -> None:
+        """Raise what the system refused, if it did."""
+        if self._refusal:
+            raise self._refusal
+
+
+def _fill(file: h5py.File, folder: Path, schema: Schema, columns: Columns, manifest: str) -> None:
+    for array in schema.arrays:
+        shape = (schema.n_views, schema.n_rows, *array.row_shape)
+        dataset = file.create_dataset(array.name, shape=shape, dtype=array.dtype)
+        for shard in range(schema.n_shards):
+            rows = schema.rows(shard)
+            dataset[:, rows.start : rows.stop] = np.load(_block(folder, array.name, shard), allow_pickle=False)
+    group = file.create_group(_COLUMNS)
+    for name, values in columns.items():
+        dtype = h5py.string_dtype() if values.dtype == object else values.dtype
+        group.create_dataset(name, data=values, dtype=dtype)
+    # A dataset, since an attribute may hold 64 kB only.
+    file.create_dataset(_MANIFEST, data=manifest, dtype=h5py.string_dtype())
+
+
+def _block(folder: Path, name: str, shard: int) -> Path:
+    return folder / f"{name}.{shard:06d}.npy"

@@ -1,0 +1,49 @@
+"""Errors of the cache, grouped by what a caller would do about them.
+
+CacheError
+├── StoreMissingError      nothing stands at the path: extract first
+├── StoreIncompleteError   a writer was stopped: run the same extract again, it resumes
+├── StoreDamagedError      bytes are not what was written: restore or extract again
+├── StoreLockedError       another process writes this store: wait for it
+├── SchemaError            the store is newer than this program, or no store at all
+├── StorageError           the disk refused: full, read-only, gone
+└── QueryError             a `where` expression, a column or an output is wrong
+"""
+
+from __future__ import annotations
+
+MEND = "Restore the store, or delete it and extract again"  # what to do about every damage
+
+
+class CacheError(Exception):
+    """Base of every error that cache raises on purpose. `kind` is a stable word for machines (append-only)."""
+
+    kind = "cache"
+
+
+class StoreMissingError(CacheError):
+    kind = "store-missing"
+
+
+class StoreIncompleteError(CacheError):
+    kind = "store-incomplete"
+
+
+class StoreDamagedError(CacheError):
+    kind = "store-damaged"
+
+
+class StoreLockedError(CacheError):
+    kind = "store-locked"
+
+
+class SchemaError(CacheError):
+    kind = "schema"
+
+
+class StorageError(CacheError):
+    kind = "storage"
+
+
+class QueryError(CacheError):
+    kind = "query"

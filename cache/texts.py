@@ -1,0 +1,95 @@
+"""Vectors of prompts under one frozen text tower: every template's vector is kept, nothing is averaged away."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cache.atomic import write_bytes
+from cache.errors import SchemaError, StoreMissingError
+from cache.keys import canonical_json, sha256_of
+
+__all__ = ["TextStore", "text_key", "text_path"]
+
+_VERSION = 1
+# What numpy and zipfile were seen to raise over spoiled bytes.
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, RuntimeError, zipfile.BadZipFile)
+
+
+def text_path(root: Path, encoder: str, prompts: str) -> Path:
+    """Where the vectors of a prompt set stand: `root/<encoder>/text/<prompts>.npz`."""
+    return root / encoder / "text" / f"{prompts}.npz"
+
+
+@dataclass(frozen=True)
+class TextStore:
+    """T templates x C classes under one encoder.
+
+    Parameters
+    ----------
+    vectors : float32, shape (T, C, D_t); raw, as the tower gave them
+    templates, classes : what the axes mean
+    encoder : identity of the text tower
+    provenance : versions and what else made it
+    """
+
+    vectors: npt.NDArray[np.float32]
+    templates: tuple[str, ...]
+    classes: tuple[str, ...]
+    encoder: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        return text_key(self.templates, self.classes, self.encoder)
+
+    def write(self, path: Path) -> None:
+        """Replace the file at `path` as a whole."""
+        about = {
+            "fer_stage_texts": _VERSION,
+            "key": self.key,
+            "templates": list(self.templates),
+            "classes": list(self.classes),
+            "encoder": self.encoder,
+            "provenance": self.provenance,
+        }
+        buffer = io.BytesIO()
+        np.savez(buffer, vectors=self.vectors, about=np.array(canonical_json(about)))
+        write_bytes(path, buffer.getvalue())
+
+    @classmethod
+    def read(cls, path: Path) -> TextStore:
+        """The vectors at `path`.
+
+        Raises
+        ------
+        StoreMissingError
+            If they were not encoded yet.
+        SchemaError
+            If the file is damaged or of a newer version.
+        """
+        if not path.is_file():
+            command = f"fer-stage encode-text --encoder {path.parent.parent.name} --prompts {path.stem}"
+            raise StoreMissingError(f"no text vectors at {path}. Run `{command}` first")
+        try:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+                vectors, about = archive["vectors"], json.loads(str(archive["about"]))
+            newer = about["fer_stage_texts"] > _VERSION
+        except _DAMAGE as error:
+            raise SchemaError(f"{path} is damaged ({error}): run encode-text again") from error
+        if newer:
+            raise SchemaError(f"{path} is newer than this program: update fer-stage")
+        return cls(vectors, tuple(about["templates"]), tuple(about["classes"]), about["encoder"], about["provenance"])
+
+
+def text_key(templates: tuple[str, ...], classes: tuple[str, ...], encoder: Mapping[str, Any]) -> str:
+    """Digest of what the vectors are of."""
+    return sha256_of({"templates": list(templates), "classes": list(classes), "encoder": encoder})

@@ -1,0 +1,71 @@
+"""One writer per store, and nothing left locked."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cache.errors import StorageError, StoreLockedError
+from cache.lock import exclusive
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from cache.lock import exclusive
+with exclusive(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_the_second_is_told_who_holds_it(tmp_path: Path) -> None:
+    lock = tmp_path / "features" / ".sample.zarr.lock"
+    with (
+        exclusive(lock),
+        pytest.raises(StoreLockedError, match=f'another extract .*"pid": {os.getpid()}'),
+        exclusive(lock),
+    ):
+        pass
+
+
+def test_a_lock_is_free_after_its_block_even_after_an_error(tmp_path: Path) -> None:
+    def fail() -> None:
+        with exclusive(tmp_path / "lock"):
+            raise KeyError
+
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            fail()
+
+
+def test_the_lock_of_a_killed_holder_is_free_at_once(tmp_path: Path) -> None:
+    lock, root = tmp_path / "lock", Path(__file__).parents[2]
+    command = [sys.executable, "-c", HOLDER, str(lock)]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(StoreLockedError, match=f'"pid": {holder.pid}'), exclusive(lock):
+            pass
+        holder.kill()
+        holder.wait()
+    with exclusive(lock):
+        assert json.loads(lock.read_text())["pid"] == os.getpid()
+
+
+def test_two_stores_are_locked_apart(tmp_path: Path) -> None:
+    with exclusive(tmp_path / "a.lock"), exclusive(tmp_path / "b.lock"):
+        pass
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(StorageError, match="a file stands where a folder is needed"),
+        exclusive(tmp_path / "file" / "lock"),
+    ):
+        pass
