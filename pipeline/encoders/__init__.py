@@ -1,0 +1,13 @@
+"""Frozen encoders behind one protocol. Names are read without torch; `load_encoder` brings the model.
+
+open_clip:ARCH/TAG            weights by tag, from open_clip's local cache or the hub
+open_clip:ARCH@FILE_OR_DIR    weights from a file, or a folder with open_clip_config.json
+timm:ARCH@FILE                image tower only
+untrained                     a small open_clip model with seeded random weights: knows nothing
+"""
+
+from pipeline.encoders.base import Encoder
+from pipeline.encoders.load import load_encoder
+from pipeline.encoders.spec import EncoderSpec
+
+__all__ = ["Encoder", "EncoderSpec", "load_encoder"]

@@ -1,0 +1,37 @@
+"""From a name to a loaded encoder; the only door to torch for those who just parse names."""
+
+from __future__ import annotations
+
+from pipeline.encoders.base import Encoder
+from pipeline.encoders.spec import UNTRAINED, EncoderSpec
+
+__all__ = ["load_encoder"]
+
+
+def load_encoder(spec: EncoderSpec, device: str = "auto") -> Encoder:
+    """Load the frozen model that `spec` names.
+
+    Parameters
+    ----------
+    spec : parsed name
+    device : `auto` (CUDA when there is one), `cpu`, `cuda`, `cuda:1`
+
+    Raises
+    ------
+    EncoderError
+        Unknown architecture or tag, missing or damaged weights, an activation that does not fit the weights, no
+        network, no such device: always before any image is read.
+    """
+    # Late imports: torch and open_clip take seconds, and names are parsed by commands that need neither.
+    from pipeline.encoders.torch_encoder import keep_freed_memory, resolve_device
+
+    target = resolve_device(device)
+    if target.type == "cpu":
+        keep_freed_memory()
+    if spec.family == "timm":
+        from pipeline.encoders.timm_encoder import load_timm
+
+        return load_timm(spec, target)
+    from pipeline.encoders.open_clip_encoder import load_open_clip, load_untrained
+
+    return load_untrained(target) if spec.family == UNTRAINED else load_open_clip(spec, target)

@@ -1,0 +1,235 @@
+"""CLIP and its kin through open_clip: image and text towers."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, cast
+
+import open_clip
+import torch
+from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
+from torch import Tensor, nn
+
+from pipeline.encoders.hub import fetch
+from pipeline.encoders.spec import UNTRAINED, EncoderSpec
+from pipeline.encoders.torch_encoder import TorchEncoder
+from pipeline.encoders.weights import file_sha256, reading_weights, require_file, state_sha256, tensor_shapes
+from pipeline.errors import EncoderError
+from pipeline.preprocess import Preprocess
+
+__all__ = ["load_open_clip", "load_untrained"]
+
+UNTRAINED_NOTE = "untrained: seeded random weights, knows nothing about faces; its numbers say nothing about CLIP"
+_UNTRAINED_SEED = 0
+_UNTRAINED_CONFIG = Path(__file__).with_name("untrained.json")
+_CONFIG_NAME = "open_clip_config.json"
+_WEIGHT_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
+_OPENAI_SHA256 = re.compile(r"/([0-9a-f]{64})/")
+
+
+def load_open_clip(spec: EncoderSpec, device: torch.device) -> TorchEncoder:
+    """Both towers of an open_clip model, frozen.
+
+    Raises
+    ------
+    EncoderError
+        Unknown architecture or tag, missing weights, no network, or QuickGELU where the weights were trained with
+        GELU (or the reverse): the features would be wrong without any sign of it.
+    """
+    name = spec.architecture
+    if spec.path is not None and spec.path.is_dir():
+        name = f"local-dir:{spec.path.resolve()}"
+        config, preprocess = _read_config(spec.path)
+        weights = _weights_in(spec.path)
+    else:
+        config = _known_config(name)
+        weights, preprocess = _from_tag(spec, config) if spec.tag else _from_file(spec, config)
+    _check_known_weights(spec, config, digest := file_sha256(weights))
+    model, tokenizer = _load(name, weights), partial(open_clip.get_tokenizer, name)
+    return _encoder(model, tokenizer, config, spec.architecture, digest, preprocess, device)
+
+
+def load_untrained(device: torch.device) -> TorchEncoder:
+    """A small model whose weights are random, from a fixed seed: it stands in where no weights can be had."""
+    config, preprocess = _parse_config(json.loads(_UNTRAINED_CONFIG.read_text()), str(_UNTRAINED_CONFIG))
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(_UNTRAINED_SEED)  # torch.manual_seed would reach the GPUs' too
+        model = open_clip.CLIP(**config)
+    tokenizer = partial(open_clip.SimpleTokenizer, context_length=config["text_cfg"]["context_length"])
+    return _encoder(model, tokenizer, config, UNTRAINED, state_sha256(model), preprocess, device, UNTRAINED_NOTE)
+
+
+def _known_config(architecture: str) -> dict[str, Any]:
+    if architecture not in open_clip.list_models():
+        near = difflib.get_close_matches(architecture, open_clip.list_models(), n=3)
+        hint = f"Did you mean {', '.join(near)}?" if near else "See open_clip.list_models()"
+        raise EncoderError(f"open_clip has no architecture {architecture!r}. {hint}")
+    return dict(open_clip.get_model_config(architecture))
+
+
+def _from_tag(spec: EncoderSpec, config: dict[str, Any]) -> tuple[Path, Preprocess]:
+    tags = list_pretrained_tags_by_model(spec.architecture)
+    pretrained = get_pretrained_cfg(spec.architecture, spec.tag)
+    if not pretrained:
+        known = ", ".join(tags) or "none: name a weights file with @FILE"
+        raise EncoderError(f"open_clip:{spec.architecture} has no weights tagged {spec.tag!r}. There are: {known}")
+    _check_activation(spec, config, bool(pretrained.get("quick_gelu", False)))
+    return fetch(spec, pretrained), _preprocess(config, pretrained)
+
+
+def _from_file(spec: EncoderSpec, config: dict[str, Any]) -> tuple[Path, Preprocess]:
+    """A bare file says nothing of its preprocessing: take what all known weights of the architecture agree on."""
+    assert spec.path is not None
+    path = require_file(spec.path, f"weights of {spec}")
+    tags = list_pretrained_tags_by_model(spec.architecture)
+    known = {_preprocess(config, get_pretrained_cfg(spec.architecture, tag)) for tag in tags}
+    if len(known) > 1:
+        raise EncoderError(
+            f"{spec}: weights of this architecture were trained with {len(known)} different preprocessings, and a bare "
+            f"file does not say with which. Put it into a folder with its {_CONFIG_NAME} and name the folder"
+        )
+    return path, known.pop() if known else _preprocess(config, {})
+
+
+def _check_activation(spec: EncoderSpec, config: dict[str, Any], weights_quick_gelu: bool) -> None:
+    if bool(config.get("quick_gelu", False)) == weights_quick_gelu:
+        return
+    trained, other = ("QuickGELU", "GELU") if weights_quick_gelu else ("GELU", "QuickGELU")
+    base = spec.architecture.removesuffix("-quickgelu")
+    right = f"{base}-quickgelu" if weights_quick_gelu else base
+    weights = f"/{spec.tag}" if spec.tag else f"@{spec.path}"
+    raise EncoderError(
+        f"{spec}: these weights were trained with {trained}, the architecture uses {other}, so every feature would be "
+        f"wrong. Use open_clip:{right}{weights}"
+    )
+
+
+def _check_known_weights(spec: EncoderSpec, config: dict[str, Any], digest: str) -> None:
+    """A file does not name its activation, but some published files are known by their digest."""
+    base = spec.architecture.removesuffix("-quickgelu")
+    for tag in list_pretrained_tags_by_model(f"{base}-quickgelu"):
+        pretrained = get_pretrained_cfg(f"{base}-quickgelu", tag)
+        if (found := _OPENAI_SHA256.search(pretrained.get("url", ""))) and found[1] == digest:
+            _check_activation(spec, config, weights_quick_gelu=True)
+
+
+def _read_config(folder: Path) -> tuple[dict[str, Any], Preprocess]:
+    path = require_file(folder / _CONFIG_NAME, "a local open_clip folder")
+    try:
+        return _parse_config(json.loads(path.read_text("utf-8")), str(path))
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise EncoderError(
+            f"{path}: expected JSON with a `model_cfg` and a `preprocess_cfg`, as open_clip writes it for the hub, "
+            f"found another thing ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _parse_config(data: dict[str, Any], where: str) -> tuple[dict[str, Any], Preprocess]:
+    if "model_cfg" not in data:
+        raise EncoderError(f"{where}: expected a `model_cfg`, found {', '.join(data) or 'nothing'}")
+    return data["model_cfg"], _preprocess(data["model_cfg"], data.get("preprocess_cfg", {}))
+
+
+def _weights_in(folder: Path) -> Path:
+    for name in _WEIGHT_NAMES:
+        if (folder / name).is_file():
+            return folder / name
+    raise EncoderError(f"{folder}: no weights there. Expected one of {', '.join(_WEIGHT_NAMES)}")
+
+
+def _preprocess(config: dict[str, Any], pretrained: dict[str, Any]) -> Preprocess:
+    size = config["vision_cfg"].get("image_size", 224)
+    if isinstance(size, list | tuple):
+        if size[0] != size[1]:
+            raise EncoderError(f"image size {size[0]}x{size[1]}: only square inputs are supported")
+        size = size[0]
+    mode = pretrained.get("resize_mode", "shortest")
+    if mode == "longest":
+        raise EncoderError("resize mode `longest` (padding) is not supported; use an encoder with shortest or squash")
+    return Preprocess(
+        size=size,
+        resize=mode,
+        interpolation=pretrained.get("interpolation", "bicubic"),
+        mean=tuple(pretrained.get("mean", open_clip.OPENAI_DATASET_MEAN)),
+        std=tuple(pretrained.get("std", open_clip.OPENAI_DATASET_STD)),
+    )
+
+
+def _load(name: str, weights: Path) -> nn.Module:
+    with _quiet(), reading_weights(weights):
+        # Some text towers would fetch weights of their own first, to be replaced in the next line.
+        model: nn.Module = open_clip.create_model(name, load_weights=False, pretrained_text=False)
+        _check_positions(model, weights, tensor_shapes(weights))
+        open_clip.load_checkpoint(model, str(weights), strict=True, weights_only=True)
+    return model
+
+
+def _check_positions(model: nn.Module, weights: Path, shapes: dict[str, tuple[int, ...]]) -> None:
+    """open_clip stretches the positions of another input size until they fit, and says nothing."""
+    for name, values in model.state_dict().items():
+        if name.endswith("positional_embedding") and shapes.get(name, values.shape) != values.shape:
+            raise EncoderError(
+                f"{weights}: expected {name} of shape {tuple(values.shape)}, found {shapes[name]}: these weights are "
+                "of an architecture with another input size. Name that one"
+            )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """open_clip warns of random weights when it builds a model whose weights are loaded in the next line."""
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.WARNING))
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _encoder(
+    model: nn.Module,
+    new_tokenizer: Callable[[], Callable[[list[str]], Tensor]],
+    config: dict[str, Any],
+    architecture: str,
+    digest: str,
+    preprocess: Preprocess,
+    device: torch.device,
+    note: str = "",
+) -> TorchEncoder:
+    towers = cast("Any", model.eval().requires_grad_(False).to(device))  # open_clip's methods are not typed
+
+    @cache
+    def tokenizer() -> Callable[[list[str]], Tensor]:  # made when needed: some come from the hub
+        try:
+            return new_tokenizer()
+        except Exception as error:  # transformers and the hub client raise a dozen kinds
+            raise EncoderError(
+                f"open_clip:{architecture}: its tokenizer cannot be made ({type(error).__name__}: {error}). This one "
+                "needs the package transformers, and its files from the hub or beside the weights"
+            ) from error
+
+    def text_tower(prompts: Sequence[str]) -> Any:
+        tokens = tokenizer()(list(prompts))
+        return towers.encode_text(tokens.to(device))
+
+    return TorchEncoder(
+        identity={
+            "family": "open_clip",
+            "architecture": architecture,
+            "config": json.loads(json.dumps(config)),
+            "activation": "quick_gelu" if config.get("quick_gelu", False) else "gelu",
+            "weights": digest,
+        },
+        preprocess=preprocess,
+        width=int(config["embed_dim"]),
+        image_tower=towers.encode_image,
+        torch_device=device,
+        text_tower=text_tower,
+        note=note,
+    )

@@ -1,0 +1,60 @@
+"""How an encoder is written, and what that says before any weight is read."""
+
+from __future__ import annotations
+
+import os.path
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import ConfigError
+
+__all__ = ["UNTRAINED", "EncoderSpec"]
+
+UNTRAINED = "untrained"
+_FORMS = "open_clip:ARCH/TAG, open_clip:ARCH@FILE_OR_DIR, timm:ARCH@FILE or untrained"
+_SPEC = re.compile(r"(?P<family>open_clip|timm):(?P<architecture>[^/@]+)(?:/(?P<tag>[^/@]+)|@(?P<path>.+))")
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """A parsed encoder name. Exactly one of `tag` and `path` is set, none for built-in encoders."""
+
+    family: str
+    architecture: str
+    tag: str = ""
+    path: Path | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> EncoderSpec:
+        """Read `open_clip:ARCH/TAG`, `open_clip:ARCH@PATH`, `timm:ARCH@PATH` or `untrained`.
+
+        Raises
+        ------
+        ConfigError
+            If `text` has none of these forms.
+        """
+        text = text.strip()
+        if text == UNTRAINED:
+            return cls(UNTRAINED, UNTRAINED)
+        found = _SPEC.fullmatch(text)
+        if not found:
+            raise ConfigError(f"encoder {text!r}: expected {_FORMS}")
+        if found["family"] == "timm" and found["tag"]:
+            raise ConfigError(f"encoder {text!r}: timm weights are named by file, timm:{found['architecture']}@FILE")
+        path = Path(os.path.expanduser(found["path"])) if found["path"] else None  # `~nobody` stays as it is
+        return cls(found["family"], found["architecture"], found["tag"] or "", path)
+
+    @property
+    def slug(self) -> str:
+        """A folder name for its features: `open_clip-ViT-B-32-quickgelu-openai`."""
+        if self.family == UNTRAINED:
+            return UNTRAINED
+        weights = self.tag or (self.path.stem if self.path else "")
+        parts = [self.family, self.architecture, *([weights] if weights != self.architecture else [])]
+        return re.sub(r"[^A-Za-z0-9_.-]+", "-", "-".join(parts))
+
+    def __str__(self) -> str:
+        if self.family == UNTRAINED:
+            return UNTRAINED
+        return f"{self.family}:{self.architecture}" + (f"@{self.path}" if self.path else f"/{self.tag}")

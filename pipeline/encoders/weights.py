@@ -1,0 +1,92 @@
+"""Files of weights: their digest, and reading them without running them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from pickle import PickleError
+from zipfile import BadZipFile
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from pipeline.errors import EncoderError
+
+__all__ = ["file_sha256", "reading_weights", "require_file", "state_sha256", "tensor_shapes"]
+
+# All that torch, safetensors, open_clip and timm are known to raise on a file that is not what they expect.
+_UNREADABLE = (
+    RuntimeError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    StopIteration,
+    OSError,
+    EOFError,
+    BadZipFile,
+    PickleError,
+    SafetensorError,
+)
+
+
+def require_file(path: Path, what: str) -> Path:
+    """`path` if it is there; EncoderError that says what it should be, if not."""
+    if not path.is_file():
+        raise EncoderError(f"{what}: no file at {path} (looked in {path.resolve().parent}). Check the path after @")
+    return path
+
+
+def file_sha256(path: Path) -> str:
+    """Hex digest of a file's bytes: what `sha256sum` prints."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise EncoderError(f"cannot read {path}: {error.strerror}. Check its permissions") from error
+
+
+def state_sha256(model: nn.Module) -> str:
+    """Hex digest of a model's parameters and buffers, for weights that come from no file."""
+    digest = hashlib.sha256()
+    for name, values in sorted(model.state_dict().items()):
+        digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
+        digest.update(values.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of the tensors in a file of weights, which is read and never run.
+
+    open_clip reads only what has been read here: with a torch before 2.6 it answers a TypeError of the safe reader by
+    reading the pickle again, unsafely.
+    """
+    if path.suffix == ".safetensors":
+        with safe_open(path, framework="pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 no mapping
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    state = content.get("state_dict", content)
+    return {name.removeprefix("module."): tuple(v.shape) for name, v in state.items() if isinstance(v, Tensor)}
+
+
+@contextmanager
+def reading_weights(path: Path) -> Iterator[None]:
+    """Every way in which a library fails to read a file of weights means one thing to a user: say it.
+
+    Raises
+    ------
+    EncoderError
+        If the file is damaged, does not fit the architecture, or holds more than tensors (it would run code).
+    """
+    try:
+        yield
+    except _UNREADABLE as error:
+        first = " ".join(str(error).split())[:300]
+        raise EncoderError(
+            f"{path} cannot be loaded as weights of this architecture ({type(error).__name__}: {first}). Expected "
+            ".safetensors, or a checkpoint with nothing but tensors, of the same architecture"
+        ) from error

@@ -1,0 +1,1 @@
+"""Its being here lets every test below import the helpers beside it (memory_source)."""

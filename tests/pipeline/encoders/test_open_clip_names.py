@@ -1,0 +1,157 @@
+"""Architectures and tags: what cannot work is said before anything is downloaded, and with what would."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from encoder_models import load, same_pictures
+from huggingface_hub import constants
+from safetensors.torch import save_file
+
+from pipeline.encoders import EncoderSpec
+from pipeline.encoders.hub import fetch
+from pipeline.errors import EncoderError
+
+SMALLEST = "ViT-S-32-alt"
+NOWHERE = "https://hub.invalid"  # reserved: no name below .invalid ever has an address
+SOON_S = 3.0
+SAME_MODEL_TOLERANCE = 1e-6
+SPEC = EncoderSpec.parse("open_clip:ViT-B-32/laion2b_s34b_b79k")
+
+
+@pytest.fixture
+def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The hub is out of reach and its cache is an empty folder of this test's own."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setattr(constants, "ENDPOINT", NOWHERE)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+def put_into_cache(hub: Path, repository: str, **files: str) -> dict[str, Path]:
+    """Files of a repository as the hub's client keeps them."""
+    folder = hub / f"models--{repository.replace('/', '--')}"
+    snapshot = folder / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text(snapshot.name)
+    made = {key: snapshot / name for key, name in files.items()}
+    for path in made.values():
+        path.write_bytes(b"weights")
+    return made
+
+
+class TestUnknownNames:
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("open_clip:ViT-B-23/openai", r"no architecture 'ViT-B-23'\. Did you mean .*ViT-B-32"),
+            ("open_clip:ViT-B-32-quickgleu/openai", r"Did you mean .*ViT-B-32-quickgelu"),
+            ("open_clip:%%%/openai", r"no architecture '%%%'\. See open_clip\.list_models\(\)"),
+            ("open_clip:ViT-B-32/opnai", r"no weights tagged 'opnai'\. There are: openai, laion400m_e31"),
+            (f"open_clip:{SMALLEST}/openai", "There are: none: name a weights file with @FILE"),
+            # open_clip itself would go to the network, or to a folder, for these
+            ("open_clip:hf-hub:somebody/something", "no architecture 'hf-hub:somebody'"),
+            ("open_clip:local-dir:x/something", "no architecture 'local-dir:x'"),
+        ],
+    )
+    def test_are_answered_with_near_ones(self, name: str, message: str, no_network: Path) -> None:
+        start = time.monotonic()
+        with pytest.raises(EncoderError, match=message):
+            load(name)
+        assert time.monotonic() - start < SOON_S
+
+    def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(EncoderError, match=rf"weights of open_clip:{SMALLEST}@.*gone\.pt: no file at .*gone\.pt"):
+            load(f"open_clip:{SMALLEST}@{tmp_path / 'gone.pt'}")
+
+
+class TestActivation:
+    @pytest.mark.parametrize(
+        ("name", "right"),
+        [
+            ("open_clip:ViT-B-32/openai", "open_clip:ViT-B-32-quickgelu/openai"),
+            ("open_clip:ViT-L-14/dfn2b", "open_clip:ViT-L-14-quickgelu/dfn2b"),
+            ("open_clip:RN50/openai", "open_clip:RN50-quickgelu/openai"),
+        ],
+    )
+    def test_that_does_not_fit_is_an_error_before_any_download(self, name: str, right: str, no_network: Path) -> None:
+        with pytest.raises(EncoderError, match=rf"trained with QuickGELU, .*Use {right}$"):
+            load(name)
+
+
+class TestPreparation:
+    def test_of_a_bare_file_is_refused_where_published_weights_differ(self, tmp_path: Path) -> None:
+        (tmp_path / "w.safetensors").write_bytes(b"whatever")
+        with pytest.raises(EncoderError, match=r"2 different preprocessings.*Put it into a folder with its open_clip_"):
+            load(f"open_clip:ViT-L-14@{tmp_path / 'w.safetensors'}")
+
+
+class TestWithoutNetwork:
+    def test_a_tag_is_an_error_at_once_that_says_what_to_do(self, no_network: Path) -> None:
+        start = time.monotonic()
+        message = r"not on this machine and cannot be downloaded .*no network.*open_clip:ViT-B-32@FILE"
+        with pytest.raises(EncoderError, match=message):
+            load(str(SPEC))
+        assert time.monotonic() - start < SOON_S
+
+    def test_cached_weights_are_found_safetensors_first(self, no_network: Path) -> None:
+        made = put_into_cache(no_network, "o/m", safe="open_clip_model.safetensors", old="open_clip_pytorch_model.bin")
+        assert fetch(SPEC, {"hf_hub": "o/m/"}) == made["safe"]
+
+    def test_cached_weights_of_the_old_kind_are_found(self, no_network: Path) -> None:
+        made = put_into_cache(no_network, "o/m", old="open_clip_pytorch_model.bin")
+        assert fetch(SPEC, {"hf_hub": "o/m/", "url": f"{NOWHERE}/m.pt"}) == made["old"]
+
+    def test_cached_weights_with_a_name_of_their_own_are_found(self, no_network: Path) -> None:
+        made = put_into_cache(no_network, "o/m", old="m.pt", other="open_clip_model.safetensors")
+        assert fetch(SPEC, {"hf_hub": "o/m/m.pt"}) == made["old"]
+
+    def test_another_repository_does_not_do(self, no_network: Path) -> None:
+        put_into_cache(no_network, "o/m", safe="open_clip_model.safetensors")
+        with pytest.raises(EncoderError, match="o/other is not in"):
+            fetch(SPEC, {"hf_hub": "o/other/"})
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        state = open_clip.CLIP(**open_clip.get_model_config(SMALLEST)).half().state_dict()
+    folder = tmp_path_factory.mktemp("bare")
+    files = {suffix: folder / f"weights.{suffix}" for suffix in ("safetensors", "pt")}
+    save_file(state, files["safetensors"])
+    torch.save({"epoch": 3, "state_dict": {f"module.{name}": values for name, values in state.items()}}, files["pt"])
+    yield files
+    for path in files.values():
+        path.unlink()  # pytest keeps folders for a while, and these are large
+
+
+class TestBareFile:
+    """A built-in architecture with weights of the test's own: the smallest there is has 43 million."""
+
+    def test_features_are_open_clips_own(self, files: dict[str, Path]) -> None:
+        pictures = np.random.default_rng(0).integers(0, 256, (2, 100, 130, 3), np.uint8)
+        own, _, transform = open_clip.create_model_and_transforms(SMALLEST, pretrained=str(files["safetensors"]))
+        with torch.inference_mode():
+            expected = own.eval().encode_image(same_pictures(pictures, transform)).numpy()
+        digests = set()
+        for path in files.values():
+            encoder = load(f"open_clip:{SMALLEST}@{path}")
+            found = encoder.encode_images(np.stack([encoder.preprocess(picture) for picture in pictures]))
+            np.testing.assert_allclose(found, expected, atol=SAME_MODEL_TOLERANCE)
+            digests.add(encoder.identity["weights"])
+        assert len(digests) == 2
+
+    @pytest.mark.parametrize("suffix", ["safetensors", "pt"])
+    def test_weights_of_another_architecture_are_refused(self, suffix: str, files: dict[str, Path]) -> None:
+        with pytest.raises(EncoderError, match=rf"weights\.{suffix}.* another input size"):
+            load(f"open_clip:ViT-S-16-alt@{files[suffix]}")
