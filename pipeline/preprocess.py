@@ -1,0 +1,81 @@
+"""From a decoded picture to the square of pixels that an encoder sees. Runs in decode workers: no torch here."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pipeline.errors import ConfigError, ImageError
+
+__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "Preprocess"]
+
+Pixels = npt.NDArray[np.uint8]
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+_MAX_PIXELS = 80_000_000  # of the resized picture, before its crop
+
+_INTERPOLATIONS = {
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Resize, crop and normalise, as the encoder was trained. Part of a store's key.
+
+    Parameters
+    ----------
+    size : side of the square, pixels
+    resize : `shortest` (short side to `size`, centre crop: CLIP) or `squash` (both sides, aspect ignored: CAFE's code)
+    interpolation : `bicubic`, `bilinear` or `lanczos`, antialiased (Pillow)
+    mean, std : per channel, of values in [0, 1]; applied by the encoder, on its device
+    """
+
+    size: int
+    resize: str = "shortest"
+    interpolation: str = "bicubic"
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.5, 0.5, 0.5)
+
+    def __post_init__(self) -> None:
+        if self.resize not in ("shortest", "squash"):
+            raise ConfigError(f"resize: expected shortest or squash, found {self.resize!r}")
+        if self.interpolation not in _INTERPOLATIONS:
+            raise ConfigError(f"interpolation: expected {', '.join(_INTERPOLATIONS)}, found {self.interpolation!r}")
+
+    def with_size(self, size: int) -> Preprocess:
+        return replace(self, size=size)
+
+    def as_json(self) -> dict[str, Any]:
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+
+    def __call__(self, image: Pixels) -> Pixels:
+        """uint8 (H, W, 3) -> uint8 (size, size, 3), equal to open_clip's own transform before its ToTensor.
+
+        Raises
+        ------
+        ImageError
+            If the picture is so narrow that its long side, resized with the short one, would fill the memory.
+        """
+        picture = Image.fromarray(image)
+        width, height = self._resized(picture.size)
+        if width * height > _MAX_PIXELS:
+            raise ImageError("image is too narrow")
+        picture = picture.resize((width, height), _INTERPOLATIONS[self.interpolation])
+        left, top = (round((side - self.size) / 2.0) for side in picture.size)
+        return np.asarray(picture.crop((left, top, left + self.size, top + self.size)))
+
+    def _resized(self, size: tuple[int, int]) -> tuple[int, int]:
+        if self.resize == "squash":
+            return self.size, self.size
+        short, long = sorted(size)
+        scaled = int(self.size * long / short)
+        return (self.size, scaled) if size[0] <= size[1] else (scaled, self.size)
