@@ -1,0 +1,73 @@
+"""linear-probe: logistic regression on the feature, C chosen on the validation split.
+
+First every second power of ten, then ever smaller steps around the best one. All views of a row count as rows.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from pipeline.errors import ConfigError
+from pipeline.methods.configs import LinearProbeConfig
+from pipeline.methods.logistic import LogisticRegression
+from pipeline.methods.protocol import Method, Setup
+from pipeline.models.linear import LinearHead
+from pipeline.progress import Progress
+from pipeline.training import History, Trained, best_epoch, validate
+
+__all__ = ["METHOD"]
+
+_COARSE_STEP = 2  # powers of ten
+
+
+class _Search:
+    """The C's tried so far, each a record in the history; the head holds the best one's weights."""
+
+    def __init__(self, setup: Setup, config: LinearProbeConfig) -> None:
+        self.setup, self.config = setup, config
+        self.head = LinearHead(setup.spec("linear", config.feature_scale, {}))
+        setup.start(self.head)
+        self.history: History = []
+        views, n, width = setup.data.train.features.shape
+        features = self.head.scale(setup.data.train.features.reshape(views * n, width))
+        self.problem = LogisticRegression(features, setup.data.train.labels.repeat(views), len(setup.classes))
+        self.weights: dict[str, torch.Tensor] = {}
+
+    @property
+    def best_log10_c(self) -> float:
+        return self.history[best_epoch(self.history, self.config.select_by) - 1]["log10_c"]
+
+    def try_c(self, log10_c: float) -> None:
+        if any(record["log10_c"] == log10_c for record in self.history):
+            return
+        weight, bias, loss = self.problem.solve(10.0**log10_c, self.config.max_iterations)
+        with torch.no_grad():
+            self.head.classifier.weight.copy_(weight)
+            self.head.classifier.bias.copy_(bias)
+        step = len(self.history) + 1
+        scores = validate(self.head, self.setup.data.val, step)
+        self.history.append({"epoch": float(step), "log10_c": log10_c, "loss": loss} | scores)
+        if best_epoch(self.history, self.config.select_by) == step:
+            self.weights = {name: value.clone() for name, value in self.head.state_dict().items()}
+        self.setup.on_progress(Progress("train", step, 0, f"C = 10 ** {log10_c:g}"))
+
+
+def _learn(setup: Setup, config: LinearProbeConfig) -> Trained:
+    low, high = config.min_log10_c, config.max_log10_c
+    if low > high:
+        raise ConfigError(f"linear-probe: expected min_log10_c <= max_log10_c, found {low} > {high}. Swap them")
+    search = _Search(setup, config)
+    for power in range(low, high + 1, _COARSE_STEP):
+        search.try_c(float(power))
+    step = float(_COARSE_STEP)
+    for _ in range(config.refinements):
+        step /= 2
+        centre = search.best_log10_c
+        for log10_c in (centre - step, centre + step):
+            if low <= log10_c <= high:
+                search.try_c(log10_c)
+    search.head.load_state_dict(search.weights)
+    return Trained(search.head.eval(), search.history, best_epoch(search.history, config.select_by))
+
+
+METHOD = Method(LinearProbeConfig, _learn)

@@ -1,0 +1,46 @@
+"""What describes a head without its weights. No torch here: options are checked with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
+
+__all__ = ["HeadSpec", "ScaleKind"]
+
+ScaleKind = Literal["raw", "l2", "standard"]
+
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """Everything that rebuilds a head but its weights, as plain data.
+
+    Parameters
+    ----------
+    kind : which head class
+    classes : C canonical expressions, the order of the logits
+    width : D of the raw feature
+    encoder : identity of the encoder whose features it reads, plain JSON data
+    dataset : what it was trained on
+    scale : raw | l2 | standard
+    options : the kind's own, plain JSON data
+    """
+
+    kind: str
+    classes: tuple[str, ...]
+    width: int
+    encoder: Mapping[str, Any]
+    dataset: str
+    scale: ScaleKind
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data that `from_json` takes back."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The spec that `as_json` described."""
+        return cls(**(dict(data) | {"classes": tuple(data["classes"])}))

@@ -1,0 +1,92 @@
+"""TextFeatures: prompts that a frozen text encoder has turned into vectors, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.errors import ConfigError, InputError, MismatchError
+
+__all__ = ["TextFeatures"]
+
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TextFeatures:
+    """One vector per template and class.
+
+    Parameters
+    ----------
+    vectors : float32, shape (T, C, D)
+        Raw, as the text encoder gave them.
+    classes : C canonical expressions
+    templates : T prompt templates
+    encoder : identity of the text encoder, plain JSON data
+    key : digest of everything that changes a vector
+
+    Raises
+    ------
+    InputError
+        If the shape does not follow from classes and templates, or a vector is zero or not finite.
+    """
+
+    vectors: Vectors
+    classes: tuple[str, ...]
+    templates: tuple[str, ...]
+    encoder: Mapping[str, Any]
+    key: str
+
+    def __post_init__(self) -> None:
+        expected = (len(self.templates), len(self.classes))
+        if self.vectors.ndim != 3 or self.vectors.shape[:2] != expected:
+            raise InputError(
+                f"text features {self.key}: expected shape ({expected[0]} templates, {expected[1]} classes, width), "
+                f"found {self.vectors.shape}. Encode the prompts again"
+            )
+        lengths = np.linalg.norm(self.vectors, axis=-1)
+        if not (np.isfinite(lengths) & (lengths > 0)).all():
+            raise InputError(f"text features {self.key}: a vector is zero or not finite. Encode the prompts again")
+
+    @property
+    def width(self) -> int:
+        """D of a vector."""
+        return int(self.vectors.shape[-1])
+
+    def for_classes(self, classes: tuple[str, ...]) -> TextFeatures:
+        """The same prompts for `classes`, in that order.
+
+        Raises
+        ------
+        MismatchError
+            If a class has no vector.
+        """
+        if missing := [name for name in classes if name not in self.classes]:
+            raise MismatchError(
+                f"text features {self.key}: expected vectors of {', '.join(classes)}, "
+                f"found none of {', '.join(missing)}. Encode the prompts of these classes"
+            )
+        rows = [self.classes.index(name) for name in classes]
+        return replace(self, vectors=self.vectors[:, rows], classes=classes)
+
+    def template(self, index: int) -> Vectors:
+        """Unit vectors of one template: float32, shape (C, D)."""
+        if not 0 <= index < len(self.templates):
+            raise ConfigError(
+                f"text features {self.key}: expected a template below {len(self.templates)}, found {index}. "
+                f"Known templates: {'; '.join(self.templates)}"
+            )
+        return _unit(self.vectors[index])
+
+    def ensemble(self) -> Vectors:
+        """The mean of the templates' unit vectors, made unit again: float32, shape (C, D)."""
+        return _unit(_unit(self.vectors).mean(axis=0))
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    lengths: Vectors = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / lengths

@@ -1,0 +1,68 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import ConfigError
+from pipeline.models.channels import Groups
+
+
+def test_512_channels_of_7_classes_are_six_times_73_and_74():
+    assert Groups.even(512, 7).sizes == (73, 73, 73, 73, 73, 73, 74)
+
+
+def test_code_compatible_groups_leave_channel_511_out():
+    assert Groups.even(512, 7, pool_remainder=False).sizes == (73,) * 7
+
+
+def test_8_classes_share_512_channels_evenly():
+    assert Groups.even(512, 8).sizes == (64,) * 8
+
+
+def test_fewer_channels_than_classes_are_refused():
+    with pytest.raises(ConfigError, match="at least 7 channels, one per class, found 6"):
+        Groups.even(6, 7)
+
+
+def test_max_pool_takes_the_best_channel_of_each_group():
+    """Groups (0, 1) and (2, 3, 4) of (1, -2, 0.5, 3, -1): 1 and 3."""
+    assert Groups.even(5, 2).max_pool(torch.tensor([[1.0, -2.0, 0.5, 3.0, -1.0]])).tolist() == [[1.0, 3.0]]
+
+
+def test_max_pool_ignores_channels_of_no_group():
+    """Groups (0, 1) and (2, 3); channel 4 is the greatest and belongs to none."""
+    groups = Groups.even(5, 2, pool_remainder=False)
+    assert groups.max_pool(torch.tensor([[1.0, -2.0, 0.5, 0.25, 9.0]])).tolist() == [[1.0, 0.5]]
+
+
+@pytest.mark.parametrize(("pool_remainder", "kept"), [(True, (63,) * 6 + (64,)), (False, (63,) * 7)])
+def test_every_group_drops_exactly_ten_channels(pool_remainder, kept):
+    """10 / 73 of 73 is 10, of 74 it is 10.1, rounded 10."""
+    groups = Groups.even(512, 7, pool_remainder=pool_remainder)
+    keep = groups.keep_mask(10 / 73, 4, torch.Generator().manual_seed(0))
+    pieces = torch.split(keep[:, : sum(groups.sizes)], list(groups.sizes), dim=1)
+    assert [piece.sum(dim=1).tolist() for piece in pieces] == [[float(n)] * 4 for n in kept]
+
+
+def test_channels_of_no_group_are_never_dropped():
+    keep = Groups(5, (2, 2)).keep_mask(0.5, 50, torch.Generator().manual_seed(0))
+    assert keep[:, 4].tolist() == [1.0] * 50
+
+
+def test_samples_draw_masks_of_their_own():
+    keep = Groups.even(512, 7).keep_mask(10 / 73, 2, torch.Generator().manual_seed(0))
+    assert not torch.equal(keep[0], keep[1])
+
+
+def test_drop_mask_follows_from_the_generator():
+    draw = [Groups.even(64, 7).keep_mask(0.3, 1, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    assert torch.equal(draw[0], draw[1])
+    assert not torch.equal(draw[0], draw[2])
+
+
+@given(st.integers(2, 10), st.integers(10, 200))
+def test_even_groups_part_all_channels(n_classes, n_channels):
+    sizes = Groups.even(n_channels, n_classes).sizes
+    assert sum(sizes) == n_channels
+    assert len(set(sizes[:-1])) <= 1
+    assert 0 <= sizes[-1] - sizes[0] < n_classes
