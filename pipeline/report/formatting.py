@@ -1,0 +1,66 @@
+"""Numbers and records as short plain text. Nothing here is markup: the template escapes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.report.groups import Cell, spread
+
+__all__ = ["MISSING", "counts_text", "flat", "interval_text", "number_text", "percent", "spread_text", "value_text"]
+
+MISSING = "—"
+# From here on one image is at most 0.01 %, so that a second digit says something.
+TWO_DIGITS_FROM = 10_000
+
+
+def percent(fraction: float | None, n: int = 0) -> str:
+    """A fraction as percent without the sign: one decimal, two where `n` images warrant it; a dash for None."""
+    if fraction is None:
+        return MISSING
+    return f"{100 * fraction:.{2 if n >= TWO_DIGITS_FROM else 1}f}"
+
+
+def spread_text(cells: Sequence[Cell], metric: str) -> str:
+    """The mean over the cells, with ± its deviation over seeds where there are several; a dash without cells."""
+    if not cells:
+        return MISSING
+    measured, n = spread(cells, metric), min(cell.first.n for cell in cells)
+    return percent(measured.mean, n) + ("" if measured.sd is None else f" ± {percent(measured.sd, n)}")
+
+
+def interval_text(bounds: tuple[float, float], n: int) -> str:
+    """Bounds in percent."""
+    return " to ".join(percent(bound, n) for bound in bounds)
+
+
+def number_text(value: float) -> str:
+    """A number in at most five significant digits."""
+    return f"{value:.5g}"
+
+
+def counts_text(counts: Mapping[str, int]) -> str:
+    """Counts by name as one line; names without a count are left out, a dash if none is left."""
+    return ", ".join(f"{name} {n:,}" for name, n in counts.items() if n) or MISSING
+
+
+def value_text(value: Any) -> str:
+    """Any JSON value as one line."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: MISSING}[value]
+    if isinstance(value, list | tuple):
+        return ", ".join(map(value_text, value)) or MISSING
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {value_text(inner)}" for name, inner in value.items()) or MISSING
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def flat(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested JSON objects as one level of dotted names and one-line values, in the order given."""
+    lines: dict[str, str] = {}
+    for name, value in mapping.items():
+        if isinstance(value, Mapping) and value:
+            lines |= flat(value, f"{prefix}{name}.")
+        else:
+            lines[f"{prefix}{name}"] = value_text(value)
+    return lines

@@ -1,0 +1,154 @@
+"""One self-contained HTML page from the grouped runs: opens by double click, asks no network for anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from pipeline.report import provenance, results
+from pipeline.report.curves import curves_figure
+from pipeline.report.figures import confusion_figure, matrix_figure, overview_figure
+from pipeline.report.groups import Group, dataset_columns
+from pipeline.report.markup import Figure, TableView
+from pipeline.report.records import StoreRecord
+from pipeline.report.scores import METRICS
+
+__all__ = ["render_page"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One method on one encoder, as the page shows it. `first_pairs` are the confusion matrices shown at first."""
+
+    anchor: str
+    method: str
+    encoder: str
+    note: str
+    matrix: Figure
+    confusion: Figure
+    first_pairs: tuple[int, ...]
+    curves: Figure | None
+    matrix_tables: tuple[TableView, ...]
+    scores: TableView
+    recall: TableView
+    confusions: tuple[TableView, ...]
+    training: TableView
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether any run of the group was evaluated."""
+        return bool(self.scores.rows)
+
+    @property
+    def figures(self) -> list[Figure]:
+        """All figures of the card, for the page's data."""
+        return [figure for figure in (self.matrix, self.confusion, self.curves) if figure is not None]
+
+
+def render_page(groups: Sequence[Group], stores: Sequence[StoreRecord], created: str) -> str:
+    """The page as HTML. Equal input gives equal bytes.
+
+    Parameters
+    ----------
+    groups : at least one
+    stores : in any order
+    created : when the report was made, as text for people
+    """
+    tests = dataset_columns(groups)
+    cards = [_card(group, tests, f"result-{i}") for i, group in enumerate(groups, start=1)]
+    overview = overview_figure(groups, "overview")
+    figures = [overview, *(figure for card in cards for figure in card.figures)]
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            created=created,
+            n_runs=sum(len(group.runs) for group in groups),
+            stand_ins=_stand_ins(groups, stores),
+            cautions=_cautions(groups, tests),
+            overview=overview,
+            summary=results.summary_table(groups),
+            cards=cards,
+            provenance=_provenance(groups, stores),
+            figures={figure.id: figure.as_json() for figure in figures},
+            plotly=Markup(get_plotlyjs()),
+        )
+    )
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("pipeline.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _card(group: Group, tests: Sequence[str], anchor: str) -> Card:
+    def noted(view: TableView) -> TableView:
+        return replace(view, note=group.note)
+
+    return Card(
+        anchor=anchor,
+        method=group.method,
+        encoder=group.encoder,
+        note=group.note,
+        matrix=matrix_figure(group, tests, f"{anchor}-matrix"),
+        confusion=confusion_figure(group, f"{anchor}-confusion"),
+        first_pairs=_first_pairs(group),
+        curves=curves_figure(group, f"{anchor}-curves"),
+        matrix_tables=tuple(noted(results.matrix_table(group, tests, metric)) for metric in METRICS),
+        scores=noted(results.scores_table(group)),
+        recall=noted(results.recall_table(group)),
+        confusions=tuple(noted(view) for view in results.confusion_tables(group)),
+        training=noted(results.training_table(group)),
+    )
+
+
+def _first_pairs(group: Group) -> tuple[int, ...]:
+    """Positions of the first cell within a dataset and of the first unseen one with the same train dataset."""
+    cells = list(group.cells.values())
+    within = group.within()[:1]
+    unseen = (group.unseen(within[0].train) if within else []) or group.unseen()
+    return tuple(cells.index(cell) for cell in (*within, *unseen[:1])) or tuple(range(len(cells[:1])))
+
+
+def _stand_ins(groups: Iterable[Group], stores: Iterable[StoreRecord]) -> dict[str, str]:
+    notes = {group.encoder: group.note for group in groups} | {store.encoder: store.encoder_note for store in stores}
+    return {encoder: note for encoder, note in sorted(notes.items()) if note}
+
+
+def _cautions(groups: Sequence[Group], tests: Sequence[str]) -> list[str]:
+    """What makes numbers of this page less comparable than they look."""
+    found = []
+    if len({run.classes for group in groups for run in group.runs}) > 1:
+        found.append("Runs differ in the expressions they know: their scores do not measure the same task.")
+    return found + [caution for group in groups if (caution := _incomplete(group, tests))]
+
+
+def _incomplete(group: Group, tests: Sequence[str]) -> str:
+    name, expected, scored = f"{group.method} on {group.encoder}", len(group.trains) * len(tests), len(group.cells)
+    if not scored:
+        return f"{name} was not evaluated yet. Run: fer-stage evaluate"
+    if scored < expected:
+        means = "its means cover fewer datasets than they could"
+        return f"{name} was scored on {scored} of {expected} pairs of train and test dataset: {means}."
+    return ""
+
+
+def _provenance(groups: Sequence[Group], stores: Sequence[StoreRecord]) -> dict[str, Any]:
+    return {
+        "stores": provenance.store_tables(stores),
+        "tests": provenance.test_set_table(groups),
+        "encoders": provenance.encoder_tables(groups),
+        "features": provenance.feature_tables(stores),
+        "configs": [provenance.config_table(group) for group in groups],
+        "versions": provenance.version_table(groups),
+    }

@@ -1,0 +1,140 @@
+"""What was run: the tables that make the numbers above them checkable and repeatable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pipeline.labels import EXPRESSIONS
+from pipeline.report.formatting import MISSING, counts_text, flat
+from pipeline.report.groups import Group, ordered_classes
+from pipeline.report.markup import TableView
+from pipeline.report.records import RunRecord, StoreRecord
+from pipeline.samples import SPLITS
+
+__all__ = ["config_table", "encoder_tables", "feature_tables", "store_tables", "test_set_table", "version_table"]
+
+# Enough of a digest to find a store by; `fer-stage store ls` lists the rest.
+KEY_LENGTH = 12
+
+
+def store_tables(stores: Iterable[StoreRecord]) -> list[TableView]:
+    """One table per encoder, one row per store: images per split and expression, and what was rejected and why."""
+    tables = []
+    for encoder, members in _by_encoder(stores).items():
+        splits = _names(SPLITS, (store.splits for store in members))
+        labels = _names(EXPRESSIONS, (store.labels for store in members))
+        tables.append(
+            TableView(
+                f"Images in the stores of {encoder}",
+                ("Dataset", "Key", "Rows", "Usable", *splits, *labels, "Rejected"),
+                tuple(_store_row(store, splits, labels) for store in members),
+                n_headers=2,
+                note=members[0].encoder_note,
+            )
+        )
+    return tables
+
+
+def feature_tables(stores: Iterable[StoreRecord]) -> list[TableView]:
+    """One table per encoder: what was kept of it, and how images became its input."""
+    return [
+        TableView(
+            f"Features and preprocessing of {encoder}",
+            ("Setting", "Value"),
+            _settings({store.dataset: _feature_settings(store) for store in members}),
+            prose=True,
+        )
+        for encoder, members in _by_encoder(stores).items()
+    ]
+
+
+def encoder_tables(groups: Iterable[Group]) -> list[TableView]:
+    """The full identity of every encoder: architecture, activation, weights."""
+    first: dict[str, RunRecord] = {}
+    for group in groups:
+        first.setdefault(group.encoder, group.runs[0])
+    return [
+        TableView(
+            f"Encoder {name}" + (f" (stand-in: {run.encoder_note})" if run.encoder_note else ""),
+            ("Property", "Value"),
+            tuple(flat(run.encoder_identity).items()),
+            prose=True,
+        )
+        for name, run in first.items()
+    ]
+
+
+def test_set_table(groups: Sequence[Group]) -> TableView:
+    """Every set of test images that some run was scored on, with its expressions and what was left out of it."""
+    runs = [run for group in groups for run in group.runs]
+    classes = ordered_classes(runs)
+    rows = {
+        (
+            score.dataset,
+            score.split,
+            f"{score.n:,}",
+            *(f"{score.support.get(name, 0):,}" for name in classes),
+            f"{score.rejected:,}",
+            counts_text(score.dropped),
+        )
+        for run in runs
+        for score in run.scores
+    }
+    columns = ("Dataset", "Split", "n", *classes, "Rejected", "Dropped")
+    return TableView("Test images per expression", columns, tuple(sorted(rows)))
+
+
+def config_table(group: Group) -> TableView:
+    """The method's settings; those that differ between runs name the train dataset and seed."""
+    settings = {_run_name(run): run.config for run in group.runs}
+    return TableView(f"{group.method} on {group.encoder}", ("Setting", "Value"), _settings(settings), prose=True)
+
+
+def version_table(groups: Sequence[Group]) -> TableView:
+    """The software that trained the runs."""
+    runs = {f"{g.method} on {g.encoder}, {_run_name(run)}": run.versions for g in groups for run in g.runs}
+    return TableView("Software versions", ("Package", "Version"), _settings(runs), prose=True)
+
+
+def _by_encoder(stores: Iterable[StoreRecord]) -> dict[str, list[StoreRecord]]:
+    groups: dict[str, list[StoreRecord]] = {}
+    for store in sorted(stores, key=lambda store: (store.encoder, store.dataset, store.key)):
+        groups.setdefault(store.encoder, []).append(store)
+    return groups
+
+
+def _names(order: Sequence[str], counts: Iterable[Mapping[str, int]]) -> list[str]:
+    """The names that are counted, the known ones first and in their order."""
+    found = {name for one in counts for name in one}
+    return [*(name for name in order if name in found), *sorted(found - set(order))]
+
+
+def _store_row(store: StoreRecord, splits: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
+    counts = [store.rows, store.usable]
+    counts += [store.splits.get(name, 0) for name in splits] + [store.labels.get(name, 0) for name in labels]
+    return (store.dataset, store.key[:KEY_LENGTH], *(f"{n:,}" for n in counts), counts_text(store.rejected))
+
+
+def _feature_settings(store: StoreRecord) -> dict[str, object]:
+    names = ("outputs", "width", "views", "dtype", "precision")
+    return {name: getattr(store, name) for name in names} | {"preprocess": store.preprocess}
+
+
+def _run_name(run: RunRecord) -> str:
+    return f"{run.dataset} seed {run.seed}"
+
+
+def _settings(owners: Mapping[str, Mapping[str, object]]) -> tuple[tuple[str, str], ...]:
+    """One line per setting; a setting that is not the same for all owners lists who has which value."""
+    flats = {owner: flat(mapping) for owner, mapping in owners.items()}
+    names = dict.fromkeys(name for lines in flats.values() for name in lines)
+    return tuple((name, _shared({owner: lines.get(name, MISSING) for owner, lines in flats.items()})) for name in names)
+
+
+def _shared(values: Mapping[str, str]) -> str:
+    who: dict[str, list[str]] = {}
+    for owner, value in values.items():
+        who.setdefault(value, []).append(owner)
+    if len(who) == 1:
+        return next(iter(who))
+    return "; ".join(f"{value} ({', '.join(owners)})" for value, owners in who.items())

@@ -1,0 +1,169 @@
+"""What the stages write down about runs and stores, checked once on the way in.
+
+A record that is incomplete, contradicts itself or holds percent instead of fractions is refused: a report is only as
+good as the numbers under it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.labels import EXPRESSIONS
+from pipeline.report.fields import Fields, is_gap, objects
+from pipeline.report.scores import Score
+
+__all__ = ["RunRecord", "StoreRecord"]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One trained head: how it was made (run), how training went (history) and what it scored (scores).
+
+    `encoder_note` says what must be known before believing any number (a stand-in encoder), else it is empty.
+    `history` has one row per epoch, or per value of what was searched; None where nothing was measured.
+    """
+
+    method: str
+    encoder: str
+    encoder_note: str
+    encoder_identity: Mapping[str, Any]
+    dataset: str
+    seed: int
+    classes: tuple[str, ...]
+    config: Mapping[str, Any]
+    key: str
+    width: int
+    epochs: int
+    selected_epoch: int
+    seconds: float
+    n_train: int
+    n_val: int
+    val_accuracy: float
+    val_uar: float
+    versions: Mapping[str, Any]
+    history: tuple[Mapping[str, float | None], ...]
+    scores: tuple[Score, ...]
+
+    @classmethod
+    def from_json(cls, run: Any, history: Any, scores: Any, label: str) -> RunRecord:
+        """The run whose three files hold the parsed JSON `run`, `history` and `scores`.
+
+        Parameters
+        ----------
+        run : object
+        history : list of objects with equal keys and numbers; null, NaN and infinity are gaps
+        scores : list of objects, at most one per dataset; empty if the run was not evaluated yet
+        label : names the run in messages, e.g. its folder
+
+        Raises
+        ------
+        InputError
+            If a field is missing or malformed, or the files contradict each other.
+        """
+        fields = Fields(run, f"{label}, run")
+        classes, val = _classes(fields), fields.inner("val")
+        return cls(
+            method=fields.text("method"),
+            encoder=fields.text("encoder"),
+            encoder_note=fields.text("encoder_note"),
+            encoder_identity=fields.mapping("encoder_identity"),
+            dataset=fields.text("dataset"),
+            seed=fields.count("seed"),
+            classes=classes,
+            config=fields.mapping("config"),
+            key=fields.text("key"),
+            width=fields.count("width"),
+            epochs=fields.count("epochs"),
+            selected_epoch=fields.count("selected_epoch"),
+            seconds=fields.number("seconds"),
+            n_train=fields.count("n_train"),
+            n_val=fields.count("n_val"),
+            val_accuracy=val.fraction("accuracy"),
+            val_uar=val.fraction("uar"),
+            versions=fields.mapping("versions"),
+            history=_history(history, f"{label}, history"),
+            scores=_scores(scores, f"{label}, scores", fields.text("dataset"), classes),
+        )
+
+
+@dataclass(frozen=True)
+class StoreRecord:
+    """The features of one dataset under one encoder. `splits` and `labels` count usable rows, `rejected` by reason."""
+
+    dataset: str
+    encoder: str
+    encoder_note: str
+    rows: int
+    usable: int
+    rejected: Mapping[str, int]
+    splits: Mapping[str, int]
+    labels: Mapping[str, int]
+    width: int
+    outputs: tuple[str, ...]
+    views: int
+    dtype: str
+    key: str
+    precision: str
+    preprocess: Mapping[str, Any]
+
+    @classmethod
+    def from_json(cls, store: Any, label: str) -> StoreRecord:
+        """The store that the parsed JSON `store` describes; `label` names it in messages.
+
+        Raises
+        ------
+        InputError
+            If a field is missing or malformed.
+        """
+        fields = Fields(store, label)
+        return cls(
+            dataset=fields.text("dataset"),
+            encoder=fields.text("encoder"),
+            encoder_note=fields.text("encoder_note"),
+            rows=fields.count("rows"),
+            usable=fields.count("usable"),
+            rejected=fields.counts("rejected"),
+            splits=fields.counts("splits"),
+            labels=fields.counts("labels"),
+            width=fields.count("width"),
+            outputs=fields.names("outputs"),
+            views=fields.count("views"),
+            dtype=fields.text("dtype"),
+            key=fields.text("key"),
+            precision=fields.text("precision"),
+            preprocess=fields.mapping("preprocess"),
+        )
+
+
+def _classes(fields: Fields) -> tuple[str, ...]:
+    classes = fields.names("classes")
+    if not classes or classes != tuple(name for name in EXPRESSIONS if name in classes):
+        fields.refuse("classes", f"expressions in canonical order ({', '.join(EXPRESSIONS)})", list(classes))
+    return classes
+
+
+def _history(data: Any, where: str) -> tuple[dict[str, float | None], ...]:
+    rows: list[dict[str, float | None]] = []
+    for fields in objects(data, where):
+        row = fields.data
+        if rows and row.keys() != rows[0].keys():
+            fields.refuse("columns", f"those of the first row ({', '.join(rows[0])})", ", ".join(row))
+        rows.append({name: None if is_gap(row[name]) else fields.number(name) for name in row})
+    return tuple(rows)
+
+
+def _scores(data: Any, where: str, trained_on: str, classes: tuple[str, ...]) -> tuple[Score, ...]:
+    scores = []
+    for fields in objects(data, where):
+        score = Score.from_fields(fields, classes)
+        if score.dataset == trained_on and not score.seen:
+            fields.refuse("seen", f"true, as the head was trained on {trained_on}", "false")
+        scores.append(score)
+    dataset, n = next(iter(Counter(score.dataset for score in scores).most_common(1)), ("", 0))
+    if n > 1:
+        # Two splits of one dataset would count twice in every mean over datasets.
+        Fields({}, where).refuse("dataset", "named once per run", f"{dataset} {n} times")
+    return tuple(scores)

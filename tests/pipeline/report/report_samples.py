@@ -1,0 +1,160 @@
+"""Plain-JSON records small enough to check by hand, and a reader for the page."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from typing import Any
+
+from pipeline.report import RunRecord, StoreRecord
+
+CLASSES = ["surprise", "fear", "disgust"]
+STAND_IN = "untrained: random weights, knows nothing about faces"
+
+
+def score_json(dataset: str, accuracy: Any, uar: float = 0.5, **changes: Any) -> dict[str, Any]:
+    """Twenty images: 10 surprise, 10 fear, no disgust."""
+    return {
+        "dataset": dataset,
+        "split": "test",
+        "n": 20,
+        "accuracy": accuracy,
+        "uar": uar,
+        "per_class": {"surprise": 0.7, "fear": 0.2, "disgust": None},
+        "support": {"surprise": 10, "fear": 10, "disgust": 0},
+        "ece": 0.125,
+        "ci95": {"accuracy": [0.25, 0.75], "uar": [0.125, 0.875]},
+        "confusion": [[7, 2, 1], [5, 2, 3], [0, 0, 0]],
+        "rejected": 4,
+        "seen": False,
+        "dropped": {"contempt": 6},
+    } | changes
+
+
+def run_json(**changes: Any) -> dict[str, Any]:
+    return {
+        "method": "probe",
+        "encoder": "mini",
+        "encoder_note": "",
+        "encoder_identity": {"architecture": {"name": "tiny", "width": 16}, "weights_sha256": "ab" * 32},
+        "dataset": "a",
+        "seed": 0,
+        "classes": CLASSES,
+        "config": {"lr": 0.001, "scale": "raw"},
+        "key": "cd" * 32,
+        "width": 16,
+        "epochs": 3,
+        "selected_epoch": 2,
+        "seconds": 1.5,
+        "n_train": 100,
+        "n_val": 30,
+        "val": {"accuracy": 0.5, "uar": 0.4},
+        "versions": {"python": "3.11"},
+    } | changes
+
+
+def history_json() -> list[dict[str, Any]]:
+    rows = [(1, 2.0, 0.3, 0.2), (2, 1.0, 0.5, 0.4), (3, 0.5, 0.45, 0.35)]
+    return [dict(zip(("epoch", "loss", "val_accuracy", "val_uar"), row, strict=True)) | {"lr": 0.1} for row in rows]
+
+
+def store_json(**changes: Any) -> dict[str, Any]:
+    return {
+        "dataset": "a",
+        "encoder": "mini",
+        "encoder_note": "",
+        "rows": 153,
+        "usable": 150,
+        "rejected": {"truncated": 3},
+        "splits": {"train": 100, "val": 30, "test": 20},
+        "labels": {"surprise": 90, "fear": 60},
+        "width": 16,
+        "outputs": ["pooled"],
+        "views": 1,
+        "dtype": "float16",
+        "key": "cd" * 32,
+        "precision": "float32",
+        "preprocess": {"size": 224},
+    } | changes
+
+
+def make_run(scores: list[dict[str, Any]], history: list[dict[str, Any]] | None = None, **changes: Any) -> RunRecord:
+    return RunRecord.from_json(run_json(**changes), history_json() if history is None else history, scores, "runs/x")
+
+
+def make_store(**changes: Any) -> StoreRecord:
+    return StoreRecord.from_json(store_json(**changes), "features/x")
+
+
+def crossed_runs(**changes: Any) -> list[RunRecord]:
+    """Two train datasets, two seeds, three test datasets; accuracies as in the tests' hand calculations."""
+    accuracies = {
+        ("a", 0): (0.90, 0.60, 0.50),
+        ("a", 1): (0.92, 0.64, 0.46),
+        ("b", 0): (0.40, 0.80, 0.30),
+        ("b", 1): (0.50, 0.84, 0.30),
+    }
+    return [
+        make_run(
+            [score_json(test, value, value / 2, seen=test == train) for test, value in zip("abc", values, strict=True)],
+            dataset=train,
+            seed=seed,
+            **changes,
+        )
+        for (train, seed), values in accuracies.items()
+    ]
+
+
+class Page(HTMLParser):
+    """What a reader without scripts gets: tables by caption, tags with attributes, text outside scripts."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[str]]] = {}
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.scripts: list[str] = []
+        self.styles: list[str] = []
+        self._inside: list[str] = []
+        self._caption = ""
+        self._rows: list[list[str]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside.append(tag)
+        if tag == "table":
+            self._caption, self._rows = "", []
+        elif tag == "tr":
+            self._rows.append([])
+        elif tag in ("td", "th"):
+            self._rows[-1].append("")
+        elif tag in ("script", "style"):
+            (self.scripts if tag == "script" else self.styles).append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._inside and self._inside.pop() != tag:
+            pass
+        if tag == "table":
+            assert self._caption not in self.tables, f"two tables are called {self._caption!r}"
+            self.tables[self._caption] = self._rows
+
+    def handle_data(self, data: str) -> None:
+        if "script" in self._inside:
+            self.scripts[-1] += data
+        elif "style" in self._inside:
+            self.styles[-1] += data
+        else:
+            self._handle_text(data)
+
+    def _handle_text(self, data: str) -> None:
+        self.text += data
+        if "caption" in self._inside:
+            self._caption += data
+        elif {"td", "th"} & set(self._inside):
+            self._rows[-1][-1] += data
+
+    def figures(self) -> dict[str, Any]:
+        """The data that the page's script draws from."""
+        position = [attrs.get("id") for tag, attrs in self.tags if tag == "script"].index("figures")
+        return dict(json.loads(self.scripts[position]))

@@ -1,0 +1,233 @@
+"""The page as a reader gets it: right numbers, loud warnings, nothing from the network."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+from report_samples import CLASSES, STAND_IN, Page, crossed_runs, make_run, make_store, score_json
+
+from pipeline.report import RunRecord, StoreRecord, build_report
+
+DATE = "1 May 2026"
+LIMIT_MB = 8
+
+
+def page(runs: list[RunRecord], stores: list[StoreRecord] | None = None) -> Page:
+    return Page(build_report(runs, stores or [], DATE).html)
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    return build_report(crossed_runs(), [make_store()], DATE).html
+
+
+@pytest.fixture(scope="module")
+def read(html: str) -> Page:
+    return Page(html)
+
+
+def test_the_page_says_when_it_was_made(read: Page) -> None:
+    assert f"{DATE} · 4 runs" in read.text
+
+
+def test_the_summary_shows_means_and_deviations(read: Page) -> None:
+    """The hand calculations of test_report_groups, in percent; UAR is half the accuracy in these records."""
+    header, row = read.tables["Mean scores in percent, ± standard deviation over seeds"]
+    assert dict(zip(header, row, strict=True)) == {
+        "Method": "probe",
+        "Encoder": "mini",
+        "Trained on": "2 datasets",
+        "Seeds": "2",
+        "Accuracy, within": "86.5 ± 2.1",
+        "UAR, within": "43.2 ± 1.1",
+        "Accuracy, unseen": "46.2 ± 1.8",
+        "UAR, unseen": "23.1 ± 0.9",
+        "Unseen pairs": "4",
+    }
+
+
+def test_the_heat_map_is_also_a_table_with_seen_cells_marked(read: Page) -> None:
+    assert read.tables["Accuracy in percent: rows trained on, columns tested on"] == [
+        ["Trained on", "a", "b", "c", "mean unseen"],
+        ["a", "91.0 ± 1.4 (seen)", "62.0 ± 2.8", "48.0 ± 2.8", "55.0 ± 0.0"],
+        ["b", "45.0 ± 7.1", "82.0 ± 2.8 (seen)", "30.0 ± 0.0", "37.5 ± 3.5"],
+    ]
+
+
+def test_every_score_in_the_table_is_that_of_the_record(read: Page) -> None:
+    _, *rows = read.tables["Every score, in percent"]
+    found = {(train, test, int(seed)): rest for train, test, _, seed, *rest in rows}
+    expected = {
+        (run.dataset, score.dataset, run.seed): [
+            "20",
+            f"{100 * score.accuracy:.1f}",
+            "25.0 to 75.0",
+            f"{100 * score.uar:.1f}",
+            "12.5 to 87.5",
+            "12.5",
+            "4",
+            "6",
+        ]
+        for run in crossed_runs()
+        for score in run.scores
+    }
+    assert found == expected
+
+
+def test_recalls_and_confusion_counts_are_those_of_the_record() -> None:
+    tables = page([make_run([score_json("b", 0.5)])]).tables
+    assert tables["Recall of each expression in percent, mean over seeds"] == [
+        ["Trained on", "Tested on", *CLASSES],
+        ["a", "b", "70.0", "20.0", "—"],
+    ]
+    assert tables["Trained on a, tested on b: images, rows true, columns predicted"] == [
+        ["True", *CLASSES],
+        ["surprise", "7", "2", "1"],
+        ["fear", "5", "2", "3"],
+        ["disgust", "0", "0", "0"],
+    ]
+
+
+def test_large_test_sets_get_a_second_digit() -> None:
+    big = {"n": 10000, "support": {"surprise": 10000}, "confusion": [[10000, 0, 0], [0, 0, 0], [0, 0, 0]]}
+    tables = page([make_run([score_json("b", 0.12345, **big), score_json("c", 0.12345)])]).tables
+    assert tables["Accuracy in percent: rows trained on, columns tested on"][1][1:3] == ["12.35", "12.3"]
+
+
+def test_missing_cells_are_dashes_and_are_pointed_out() -> None:
+    runs = [make_run([score_json("a", 0.5, seen=True)]), make_run([score_json("c", 0.25)], dataset="b")]
+    read = page(runs)
+    assert read.tables["Accuracy in percent: rows trained on, columns tested on"] == [
+        ["Trained on", "a", "c", "mean unseen"],
+        ["a", "50.0 (seen)", "—", "—"],
+        ["b", "—", "25.0", "25.0"],
+    ]
+    assert "probe on mini was scored on 2 of 4 pairs" in read.text
+
+
+def test_runs_that_were_never_evaluated_still_make_a_page() -> None:
+    read = page([make_run([])])
+    assert "probe on mini was not evaluated yet" in read.text
+    assert "result-1-matrix" not in [attrs.get("data-figure") for _, attrs in read.tags]
+    assert "What each training run selected; scores in percent" in read.tables
+
+
+def test_a_complete_page_has_no_cautions(read: Page) -> None:
+    assert "Compare with care" not in read.text
+
+
+def test_runs_with_other_expressions_are_pointed_out() -> None:
+    scores = [score_json("b", 0.5)]
+    read = page([make_run(scores), make_run([], dataset="b", classes=[*CLASSES, "neutral"])])
+    assert "Runs differ in the expressions they know" in read.text
+
+
+def test_a_stand_in_encoder_is_named_wherever_its_numbers_are() -> None:
+    runs = [*crossed_runs(encoder="noise", encoder_note=STAND_IN), *crossed_runs(encoder="real")]
+    read = page(runs, [make_store(encoder="noise", encoder_note=STAND_IN), make_store(encoder="real")])
+    assert f"noise: {STAND_IN}" in read.text
+    # Its own heading, every table of its section, its store; each figure's caption is counted below.
+    warned = [name for name in read.tables if name.endswith(f"Stand-in encoder: {STAND_IN}")]
+    assert len(warned) == 5 + 6 + 1  # two matrices, scores, recalls, training; six confusion tables; the store
+    assert [row[1] for row in read.tables["Mean scores in percent, ± standard deviation over seeds"][1:]] == [
+        "noise (stand-in)",
+        "real",
+    ]
+    assert read.text.count(f"Stand-in encoder: {STAND_IN}") == len(warned) + 1 + 4  # banner and four figures
+    assert "real (stand-in)" not in read.text
+
+
+def test_no_warning_without_a_stand_in(read: Page) -> None:
+    assert "tand-in" not in read.text
+
+
+def test_names_cannot_become_markup() -> None:
+    name = "</script><script>alert(1)</script>"
+    runs = [make_run([score_json(name, 0.5)], method=name, encoder=name, config={name: name}, versions={name: name})]
+    read = page(runs, [make_store(dataset=name, encoder=name, rejected={name: 3}, preprocess={name: name})])
+    assert sum(tag == "script" for tag, _ in read.tags) == 4  # flag, data, plotly, drawing
+    assert not any("alert(1)" in script for i, script in enumerate(read.scripts) if i != 1)
+    assert name in read.text
+    assert set(read.figures()) == {"overview", "result-1-matrix", "result-1-confusion", "result-1-curves"}
+
+
+def test_nothing_is_fetched(read: Page) -> None:
+    fetching = {"src", "srcset", "action", "data", "poster", "background", "xlink:href"}
+    assert not [(tag, attrs) for tag, attrs in read.tags if fetching & set(attrs)]
+    links = [attrs["href"] or "" for _, attrs in read.tags if "href" in attrs]
+    anchors = {attrs["id"] for _, attrs in read.tags if "id" in attrs}
+    assert links
+    assert all(link.startswith("#") and link[1:] in anchors for link in links)
+    assert not {"link", "iframe", "img", "base", "object", "embed"} & {tag for tag, _ in read.tags}
+    assert not re.search(r"url\(|@import", "".join(read.styles))
+
+
+def test_the_browser_is_told_to_fetch_nothing(read: Page) -> None:
+    (policy,) = [attrs["content"] for _, attrs in read.tags if attrs.get("http-equiv") == "Content-Security-Policy"]
+    assert policy is not None
+    assert policy.startswith("default-src 'none';")
+    assert "http" not in policy
+
+
+def test_every_figure_of_the_page_has_data_words_and_a_label(read: Page) -> None:
+    figures = read.figures()
+    shown = [attrs["data-figure"] for tag, attrs in read.tags if tag == "figure"]
+    assert set(shown) == set(figures)
+    labels = [attrs.get("aria-label") for _, attrs in read.tags if attrs.get("role") == "img"]
+    assert len(labels) == len(shown)
+    assert all(labels)
+
+
+def test_confusion_matrices_start_with_one_within_and_one_unseen(read: Page) -> None:
+    selected = [attrs["value"] for tag, attrs in read.tags if tag == "option" and "selected" in attrs]
+    # overview, heat map, confusion within (a on a), confusion unseen (a on b), curves
+    assert selected == ["0", "0", "0", "1", "0"]
+
+
+def test_tables_have_captions_and_headed_rows(read: Page) -> None:
+    kinds = [tag for tag, _ in read.tags]
+    assert kinds.count("caption") == kinds.count("table") == len(read.tables)
+    scopes = {attrs.get("scope") for tag, attrs in read.tags if tag == "th"}
+    assert scopes == {"col", "row"}
+
+
+def test_what_was_run_is_told(read: Page) -> None:
+    header, row = read.tables["Images in the stores of mini"]
+    assert dict(zip(header, row, strict=True)) == {
+        "Dataset": "a",
+        "Key": "cdcdcdcdcdcd",
+        "Rows": "153",
+        "Usable": "150",
+        "train": "100",
+        "val": "30",
+        "test": "20",
+        "surprise": "90",
+        "fear": "60",
+        "Rejected": "truncated 3",
+    }
+    assert ["weights_sha256", "ab" * 32] in read.tables["Encoder mini"]
+    assert ["architecture.name", "tiny"] in read.tables["Encoder mini"]
+    assert ["preprocess.size", "224"] in read.tables["Features and preprocessing of mini"]
+    assert ["python", "3.11"] in read.tables["Software versions"]
+    assert ["a", "test", "20", "10", "10", "0", "4", "contempt 6"] in read.tables["Test images per expression"]
+    assert ["a", "0", "3", "2", "50.0", "40.0", "100", "30", "1.5"] in (
+        read.tables["What each training run selected; scores in percent"]
+    )
+
+
+def test_a_setting_that_differs_between_runs_says_where() -> None:
+    runs = [make_run([]), make_run([], dataset="b", config={"lr": 0.01, "scale": "raw"})]
+    rows = page(runs).tables["probe on mini"]
+    assert ["lr", "0.001 (a seed 0); 0.01 (b seed 0)"] in rows
+    assert ["scale", "raw"] in rows
+
+
+def test_equal_records_give_equal_bytes_in_any_order(html: str) -> None:
+    runs = random.Random(1).sample(crossed_runs(), 4)
+    assert build_report(runs, [make_store()], DATE).html == html
+
+
+def test_the_page_opens_without_a_download_of_many_megabytes(html: str) -> None:
+    assert len(html.encode()) < LIMIT_MB * 1e6

@@ -1,0 +1,82 @@
+"""The data beside the page: DVC's metrics and the long tables."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+from report_samples import STAND_IN, crossed_runs, make_run, score_json
+
+from pipeline.errors import InputError
+from pipeline.report import build_report
+from pipeline.report.groups import group_runs
+from pipeline.report.tables import long_tables, metrics
+
+
+def test_metrics_hold_within_and_unseen() -> None:
+    """Numbers as in test_report_groups; UAR is half the accuracy in these records. Six digits."""
+    tree = metrics(group_runs(crossed_runs()))
+    assert tree["mini"]["probe"]["b"] == {
+        "within": {"accuracy": 0.82, "accuracy_sd": 0.028284, "uar": 0.41, "uar_sd": 0.014142},
+        "unseen": {"accuracy": 0.375, "accuracy_sd": 0.035355, "uar": 0.1875, "uar_sd": 0.017678, "datasets": 2},
+    }
+
+
+def test_metrics_leave_out_what_was_not_scored() -> None:
+    tree = metrics(group_runs([make_run([score_json("a", 0.5, seen=True)]), make_run([], dataset="b")]))
+    assert tree["mini"]["probe"] == {
+        "a": {"within": {"accuracy": 0.5, "uar": 0.5}},
+        "b": {},
+    }
+
+
+def test_metrics_of_a_stand_in_say_so() -> None:
+    tree = metrics(group_runs([make_run([], encoder_note=STAND_IN), make_run([], encoder="real")]))
+    assert tree["mini"]["note"] == STAND_IN
+    assert "note" not in tree["real"]
+
+
+def test_metrics_are_plain_json_in_a_stable_order() -> None:
+    runs = crossed_runs()
+    texts = {json.dumps(metrics(group_runs(order)), allow_nan=False) for order in (runs, runs[::-1])}
+    assert len(texts) == 1
+
+
+def test_the_matrix_has_one_row_per_run_and_test_dataset() -> None:
+    table = long_tables(group_runs(crossed_runs()))["matrix"]
+    assert len(table) == 12
+    row = table.query("train == 'b' and test == 'a' and seed == 1").iloc[0].to_dict()
+    assert row == {
+        "encoder": "mini", "encoder_note": "", "method": "probe", "train": "b", "test": "a", "seed": 1,
+        "split": "test", "seen": False, "n": 20, "accuracy": 0.5, "uar": 0.25, "accuracy_low": 0.25,
+        "accuracy_high": 0.75, "uar_low": 0.125, "uar_high": 0.875, "ece": 0.125, "rejected": 4, "dropped": 6,
+    }  # fmt: skip
+
+
+def test_per_class_leaves_the_recall_of_an_absent_expression_empty() -> None:
+    table = long_tables(group_runs([make_run([score_json("b", 0.5)])]))["per_class"].set_index("expression")
+    assert table["recall"].to_dict() == pytest.approx(
+        {"surprise": 0.7, "fear": 0.2, "disgust": float("nan")}, nan_ok=True
+    )
+    assert table["support"].to_dict() == {"surprise": 10, "fear": 10, "disgust": 0}
+
+
+def test_confusion_rows_name_actual_and_predicted() -> None:
+    table = long_tables(group_runs([make_run([score_json("b", 0.5)])]))["confusion"]
+    counts = table.set_index(["actual", "predicted"])["count"]
+    assert counts["fear", "surprise"] == 5
+    assert counts["surprise", "fear"] == 2
+    assert counts.sum() == 20
+
+
+def test_tables_keep_their_columns_without_any_score() -> None:
+    tables = build_report([make_run([])], [], "today").tables
+    assert {name: len(table) for name, table in tables.items()} == {"matrix": 0, "per_class": 0, "confusion": 0}
+    assert "accuracy" in tables["matrix"].columns
+    assert isinstance(tables["matrix"], pd.DataFrame)
+
+
+def test_a_report_on_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match="at least one run"):
+        build_report([], [], "today")
