@@ -1,0 +1,110 @@
+"""fer-stage: the command group. Commands are imported when called; errors become exit codes here and nowhere else."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+import traceback
+from importlib.metadata import version
+from typing import Any
+
+import click
+
+__all__ = ["main"]
+
+# Name -> one line of help. A command lives in stages/<name>.py, as `command`; nothing is imported to list them.
+COMMANDS = {
+    "datasets": "What can be read, what is configured, what is on disk.",
+    "draw": "Draw the embedded sample: faces of five styles.",
+    "index": "Scan a dataset into its sample table.",
+    "extract": "Encode a dataset's images into a feature store.",
+    "encode-text": "Encode prompts with a frozen text tower.",
+    "train": "Train one head on cached features.",
+    "evaluate": "Score a trained head on datasets.",
+    "report": "All runs on one page, with tables for DVC.",
+    "query": "Rows of a store.",
+}
+KNOWN_ERROR, USAGE, CHECK_FAILED, INTERRUPTED = 1, 2, 3, 130
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command only to run it or to show its own help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"stages.{cmd_name.replace('-', '_')}").command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in COMMANDS:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise click.UsageError(f"no command {args[0]!r}.{hint} See fer-stage --help", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("fer-stage"), prog_name="fer-stage")
+@click.option("--debug", is_flag=True, help="Log what happens, and show tracebacks.")
+def cli(debug: bool) -> None:
+    """Facial expression recognition on cached features of frozen encoders.
+
+    Data goes to stdout, progress and log to stderr. Exit codes: 0 done, 1 a known error, 2 usage, 3 a check found
+    problems, 130 interrupted.
+    """
+    logging.basicConfig(stream=sys.stderr, level="DEBUG" if debug else "WARNING", format="%(levelname)s: %(message)s")
+
+
+def main(args: list[str] | None = None) -> None:
+    """Entry point of the `fer-stage` program."""
+    sys.exit(run(sys.argv[1:] if args is None else args))
+
+
+def run(args: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        cli.main(args, prog_name="fer-stage", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.UsageError as error:
+        error.show()
+        return USAGE
+    except click.ClickException as error:
+        error.show()
+        return KNOWN_ERROR
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted: what is finished is kept; the same command goes on from there", err=True)
+        return INTERRUPTED
+    except Exception as error:
+        if "--debug" in args:
+            traceback.print_exc()
+        return _report(error)
+    return 0
+
+
+def _report(error: Exception) -> int:
+    """Say what went wrong. Errors that we raise carry a `kind`; any other is a bug of ours and says so."""
+    from stages.errors import CheckFailedError
+
+    if isinstance(error, CheckFailedError):
+        click.echo(f"check failed: {error}", err=True)
+        return CHECK_FAILED
+    if hasattr(error, "kind"):
+        click.echo(f"error: {error}", err=True)
+    else:
+        text = f"{type(error).__name__}: {error}"
+        click.echo(
+            f"error: a bug of fer-stage ({text}). Run it again with `fer-stage --debug ...` and report it", err=True
+        )
+    return KNOWN_ERROR

@@ -1,0 +1,35 @@
+"""fer-stage datasets: what can be read, what is configured, what is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stages.options import folder_option, format_option, params_option
+from stages.output import echo_rows
+
+__all__ = ["command"]
+
+
+@click.command("datasets")
+@folder_option("tables", "Folder of sample tables.")
+@params_option
+@format_option
+def command(tables: Path, params_path: Path, output_format: str) -> None:
+    """Every configured dataset and every layout: its root, whether it is on disk, rows of its table if indexed."""
+    import pyarrow.parquet as pq
+
+    from pipeline.datasets import LAYOUTS
+    from stages.params import load_params
+    from stages.workspace import Workspace
+
+    params = load_params(params_path)
+    rows = []
+    for name in dict.fromkeys([*params.datasets, *params.run.datasets, *LAYOUTS]):
+        how = params.dataset(name)
+        table = Workspace(tables=tables).table(name)
+        indexed = pq.read_metadata(table).num_rows if table.exists() else None
+        found = Path(how.root).exists()
+        rows.append({"name": name, "layout": how.layout, "root": how.root, "found": found, "rows": indexed})
+    echo_rows(rows, output_format)

@@ -1,0 +1,69 @@
+"""fer-stage encode-text: prompts -> vectors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stages.options import device_option, folder_option, format_option, params_option
+from stages.output import echo_record, say
+
+__all__ = ["command"]
+
+
+@click.command("encode-text")
+@click.option("--encoder", help="Name from params.yaml, or FAMILY:ARCH...  [default: the first of params.yaml]")
+@click.option("--prompts", help="Prompt set: kefer, clip.  [default: params.yaml]")
+@click.option("--if-any", is_flag=True, help="An encoder without a text tower gets an empty set instead of an error.")
+@click.option("--dry-run", is_flag=True, help="Print what would be encoded; write nothing.")
+@folder_option("features", "Folder of feature stores.")
+@device_option
+@params_option
+@format_option
+def command(
+    encoder: str | None,
+    prompts: str | None,
+    if_any: bool,
+    dry_run: bool,
+    features: Path,
+    device: str,
+    params_path: Path,
+    output_format: str,
+) -> None:
+    """Encode every prompt template with every class name (all eight) through the frozen text tower.
+
+    Every template's vector is kept; a head chooses one or averages them.
+    """
+    from cache.texts import TextStore, text_key, text_path
+    from pipeline.encoders import load_encoder
+    from pipeline.labels import EXPRESSIONS
+    from pipeline.prompts import encode_prompts, templates
+    from stages.identity import provenance_of
+    from stages.params import load_params
+
+    params = load_params(params_path)
+    name, spec = params.encoder(encoder or params.run.encoders[0])
+    prompt_set = prompts or params.prompts
+    loaded = load_encoder(spec, device)
+    if loaded.note:
+        say(f"note: {loaded.note}")
+    # dvc.yaml is one graph for every encoder; without text, a head that needs it says so when it is trained.
+    wanted = () if if_any and not loaded.has_text else templates(prompt_set)
+    path = text_path(features, name, prompt_set)
+    key = text_key(wanted, EXPRESSIONS, loaded.identity)
+    if path.exists() and TextStore.read(path).key == key:
+        say(f"{path} is up to date")
+    elif not dry_run:
+        vectors = encode_prompts(loaded, wanted, EXPRESSIONS)
+        TextStore(vectors, wanted, EXPRESSIONS, dict(loaded.identity), provenance_of(loaded, name)).write(path)
+    summary = {
+        "encoder": name,
+        "prompts": prompt_set,
+        "templates": len(wanted),
+        "classes": list(EXPRESSIONS),
+        "key": key,
+        "path": str(path),
+        "note": loaded.note,
+    }
+    echo_record(summary, output_format)

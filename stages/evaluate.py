@@ -1,0 +1,70 @@
+"""fer-stage evaluate: a trained head against datasets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stages.options import folder_option, format_option, params_option
+from stages.output import echo_rows, say
+
+__all__ = ["command"]
+
+_TABLE_COLUMNS = ("dataset", "split", "seen", "n", "accuracy", "uar", "ci95", "rejected", "dropped")
+
+
+@click.command("evaluate")
+@click.option("--run", "folder", type=click.Path(path_type=Path), required=True, help="Folder of a trained run.")
+@click.option("--dataset", "datasets", multiple=True, help="May be repeated.  [default: run.datasets of params.yaml]")
+@click.option("--split", help="test or val.  [default: protocol.test_split of params.yaml]")
+@click.option("--dry-run", is_flag=True, help="Score and print; write nothing.")
+@folder_option("features", "Folder of feature stores.")
+@params_option
+@format_option
+def command(
+    folder: Path,
+    datasets: tuple[str, ...],
+    split: str | None,
+    dry_run: bool,
+    features: Path,
+    params_path: Path,
+    output_format: str,
+) -> None:
+    """Score a trained head on the test split of datasets, and write scores.json beside it.
+
+    Accuracy, UAR, recall per class, N, 95 % intervals, calibration error, confusion; rejected rows are counted.
+    """
+    from cache.atomic import write_bytes
+    from stages.params import load_params
+    from stages.scoring import score_run
+
+    params = load_params(params_path)
+    scores = score_run(
+        folder,
+        datasets or tuple(params.run.datasets),
+        features,
+        split or params.protocol.test_split,
+        drop_other_labels=params.protocol.drop_other_labels,
+    )
+    if not dry_run:
+        write_bytes(folder / "scores.json", json.dumps(scores, indent=2).encode())
+    if output_format == "json":
+        echo_rows(scores, output_format)
+    else:
+        echo_rows([_flat(score) for score in scores], output_format, _TABLE_COLUMNS)
+    if note := _note(folder):
+        say(f"note: {note}")
+
+
+def _flat(score: dict[str, Any]) -> dict[str, Any]:
+    low, high = score["ci95"]["accuracy"]
+    return {**score, "ci95": f"{low:.4f}-{high:.4f}"}
+
+
+def _note(folder: Path) -> str:
+    from stages.training import read_run
+
+    return str(read_run(folder)["encoder_note"])

@@ -1,0 +1,139 @@
+"""From a sample table and an encoder to the key, the schema and the columns of a store."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cache.keys import StoreKey, sha256_of
+from cache.schema import ArraySpec, Schema
+from pipeline.datasets.images import DECODER, decoder_version
+from pipeline.encoders import Encoder
+from pipeline.extraction import Output, Shard
+from pipeline.preparation import Job
+from pipeline.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
+from pipeline.samples import REJECTED, SampleTable
+from pipeline.views import ViewRecipe
+from stages.params import ExtractParams
+
+__all__ = [
+    "columns_of",
+    "dataset_info",
+    "jobs_of",
+    "preprocess_of",
+    "provenance_of",
+    "schema_of",
+    "shards_of",
+    "store_key",
+    "versions",
+]
+
+_LIBRARIES = ("fer-stage", "torch", "torchvision", "open_clip_torch", "timm", "numpy", "pillow", "zarr", "h5py")
+_TEXT_COLUMNS = ("id", "path", "label", "split", "status", "reason", "sha256", "subject", "clip")
+
+
+def preprocess_of(encoder: Encoder, params: ExtractParams) -> Preprocess:
+    """The encoder's own preparation, but for what params.yaml changes on purpose."""
+    preprocess = encoder.preprocess
+    if params.resize != "encoder":
+        preprocess = replace(preprocess, resize=params.resize)
+    if params.normalise == "imagenet":
+        preprocess = replace(preprocess, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    return preprocess
+
+
+def jobs_of(table: SampleTable, n_views: int) -> list[Job]:
+    """One job per usable row; rows of the train split get all views, the others the plain one."""
+    usable = table.usable
+    boxes = usable["box"] if "box" in usable else [None] * len(usable)
+    all_views, plain = tuple(range(n_views)), (0,)
+    rows = zip(usable.index, usable["path"], usable["sha256"], boxes, usable["split"], strict=True)
+    return [
+        Job(int(row), path, digest, box, all_views if split == "train" else plain)
+        for row, path, digest, box, split in rows
+    ]
+
+
+def shards_of(jobs: list[Job], schema: Schema, pending: list[int]) -> list[Shard]:
+    """The pending shards with their jobs."""
+    by_shard: dict[int, list[Job]] = {shard: [] for shard in pending}
+    for job in jobs:
+        if (shard := job.row // schema.shard_rows) in by_shard:
+            by_shard[shard].append(job)
+    return [Shard(shard, schema.rows(shard), tuple(by_shard[shard])) for shard in pending]
+
+
+def schema_of(table: SampleTable, n_views: int, outputs: tuple[Output, ...]) -> Schema:
+    """Rows, views and arrays of the store, cut into shards."""
+    arrays = tuple(ArraySpec(output.name, output.row_shape, output.dtype) for output in outputs)
+    return Schema.plan(len(table), n_views, arrays)
+
+
+def store_key(
+    table: SampleTable,
+    jobs: list[Job],
+    encoder: Encoder,
+    preprocess: Preprocess,
+    outputs: tuple[Output, ...],
+    params: ExtractParams,
+) -> StoreKey:
+    """Everything that changes a feature of this table under this encoder."""
+    boxes = table.frame["box"] if "box" in table.frame else [None] * len(table)
+    samples = [[digest, list(box) if box else None] for digest, box in zip(table.frame["sha256"], boxes, strict=True)]
+    views: dict[str, Any] = {"count": params.views}
+    if params.views > 1:
+        augmented = [job.row for job in jobs if len(job.views) > 1]
+        views |= {"seed": params.view_seed, "recipe": ViewRecipe().as_json(), "rows": sha256_of(augmented)}
+    described = [f"{o.name}:{o.row_shape[0]}" if o.name == "pixels" else o.name for o in outputs]
+    return StoreKey(
+        samples=sha256_of(samples),
+        encoder=dict(encoder.identity),
+        preprocess={"decoder": DECODER, **preprocess.as_json()},
+        outputs=tuple(described),
+        views=views,
+        precision=encoder.precision,
+        dtype=params.dtype,
+    )
+
+
+def columns_of(table: SampleTable, rejected: Mapping[int, str]) -> dict[str, npt.NDArray[Any]]:
+    """The table's columns for a store, with the images that could not be used marked as rejected."""
+    frame = table.frame.copy()
+    if rejected:
+        rows = list(rejected)
+        frame.loc[rows, "status"] = REJECTED
+        frame.loc[rows, "reason"] = list(rejected.values())
+    columns = {name: frame[name].fillna("").to_numpy(dtype=object) for name in _TEXT_COLUMNS if name in frame}
+    for name in ("frame", "fold"):
+        if name in frame:
+            columns[name] = frame[name].fillna(-1).to_numpy(dtype=np.int64)
+    return columns
+
+
+def dataset_info(table: SampleTable) -> dict[str, Any]:
+    """What the columns describe."""
+    info = table.info
+    return {"name": info.dataset, "layout": info.layout, "release": info.release, "classes": list(info.classes)}
+
+
+def provenance_of(encoder: Encoder, encoder_name: str) -> dict[str, Any]:
+    """What made the features. No times and no speed: equal work gives equal stores, bit for bit."""
+    return {
+        "encoder": encoder_name,
+        "encoder_note": encoder.note,
+        "device": encoder.device.partition(":")[0],
+        "decoder": decoder_version(),
+        "python": platform.python_version(),
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that a feature may depend on."""
+    return {name: version(name) for name in _LIBRARIES}

@@ -1,0 +1,43 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stages.output import FORMATS
+
+__all__ = ["device_option", "folder_option", "format_option", "params_option", "quiet_option"]
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+format_option = click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(FORMATS),
+    default="table",
+    show_default=True,
+    help="What stdout gets.",
+)
+params_option = click.option(
+    "--params",
+    "params_path",
+    type=click.Path(path_type=Path),
+    default=Path("params.yaml"),
+    show_default=True,
+    help="What to run; the defaults hold if the file is not there.",
+)
+quiet_option = click.option("--quiet", is_flag=True, help="No progress on stderr.")
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="auto (CUDA when there is one, else cpu), cpu, cuda or cuda:N."
+)
+
+
+def folder_option(name: str, what: str) -> Decorator:
+    """`--tables`, `--features`, `--runs` or `--reports`: a folder, by default below the current one."""
+    return click.option(
+        f"--{name}", type=click.Path(path_type=Path, file_okay=False), default=Path(name), show_default=True, help=what
+    )

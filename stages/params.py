@@ -1,0 +1,248 @@
+"""params.yaml: what to run. Read once, checked as a whole; library code gets objects.
+
+Everything here changes a result. What does not (device, batch size, workers) is an option of a command only.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.datasets import LAYOUTS
+from pipeline.datasets.base import parse_options
+from pipeline.datasets.sample import GENERATOR_VERSION, STYLES
+from pipeline.encoders.spec import EncoderSpec
+from pipeline.errors import ConfigError
+from pipeline.methods import config_class, method_names
+from pipeline.methods.configs import MethodConfig
+from pipeline.prompts import PROMPT_SETS
+from stages.errors import ParamsError
+
+__all__ = ["DatasetParams", "ExtractParams", "Params", "SampleParams", "explain", "load_params", "parse_method"]
+
+_ARCHIVES = ("", ".tar", ".tar.gz", ".tgz", ".zip")
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class DatasetParams(_Block):
+    """One dataset: how it is laid out, where it is, and its layout's own options."""
+
+    layout: str
+    root: str = ""
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check_layout(self) -> DatasetParams:
+        if self.layout not in LAYOUTS:
+            raise ValueError(f"unknown layout {self.layout!r}.{_near(self.layout, LAYOUTS)}")
+        _as_value_error("options", partial(parse_options, LAYOUTS[self.layout]), self.options)
+        return self
+
+
+class SampleParams(_Block):
+    """The drawn faces. `version` is the generator's: a change of it changes results, so it has to be said here."""
+
+    version: int = GENERATOR_VERSION
+    images: int = Field(400, ge=60)
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _check_version(self) -> SampleParams:
+        if self.version != GENERATOR_VERSION:
+            raise ValueError(f"this program draws version {GENERATOR_VERSION} of the sample")
+        return self
+
+
+class ExtractParams(_Block):
+    """What is kept of every image. All of it enters the key of a store, but for `ending`."""
+
+    outputs: list[Literal["pooled", "pixels"]] = ["pooled"]
+    views: int = Field(1, ge=1, le=64, description="view 0 is plain; more are augmentations of the train split")
+    view_seed: int = Field(0, ge=0)
+    dtype: Literal["float16", "float32"] = "float16"
+    pixel_size: int = Field(64, ge=8, le=1024, description="side of the pixels output")
+    resize: Literal["encoder", "shortest", "squash"] = "encoder"
+    normalise: Literal["encoder", "imagenet"] = Field(
+        "encoder", description="imagenet: CAFE's public code feeds CLIP images normalised so"
+    )
+    ending: Literal["zarr", "h5"] = Field("zarr", description="of the store's name; chooses the backend")
+
+
+class ProtocolParams(_Block):
+    """Train on one, test on all."""
+
+    test_split: Literal["test", "val"] = "test"
+    drop_other_labels: bool = Field(
+        False, description="leave rows out whose label a head does not know; they are counted in every score"
+    )
+
+
+class RunParams(_Block):
+    """The matrix that `dvc repro` works through."""
+
+    samples: list[str] = list(STYLES)
+    datasets: list[str] = list(STYLES)
+    encoders: list[str] = ["untrained"]
+    methods: list[str] = ["linear-probe", "feature-mask", "kefer"]
+    seeds: list[int] = [0]
+
+
+class Params(_Block):
+    """The whole file; every block has defaults, so commands work without one."""
+
+    classes: Literal[7, 8] = 7
+    datasets: dict[str, DatasetParams] = Field(default_factory=dict)
+    encoders: dict[str, str] = Field(default_factory=lambda: {"untrained": "untrained"})
+    sample: SampleParams = SampleParams()
+    extract: ExtractParams = ExtractParams()
+    prompts: str = "kefer"
+    methods: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    protocol: ProtocolParams = ProtocolParams()
+    run: RunParams = RunParams()
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Params:
+        if self.prompts not in PROMPT_SETS:
+            raise ValueError(f"prompts: unknown set {self.prompts!r}.{_near(self.prompts, PROMPT_SETS)}")
+        for name, text in self.encoders.items():
+            _as_value_error(f"encoders.{name}", EncoderSpec.parse, text)
+        for name in [*self.methods, *self.run.methods]:
+            if name not in method_names():
+                raise ValueError(f"methods: unknown method {name!r}.{_near(name, method_names())}")
+        for name in self.run.encoders:
+            if name not in self.encoders:
+                raise ValueError(f"run.encoders: {name!r} is not among encoders: {', '.join(self.encoders)}")
+        return self
+
+    def dataset(self, name: str, layout: str | None = None, root: str | None = None) -> DatasetParams:
+        """How dataset `name` is read: as configured, as a sample style, or as the layout of that name.
+
+        Raises
+        ------
+        ParamsError
+            If nothing says how.
+        """
+        known = self.datasets.get(name)
+        if layout is not None and layout not in LAYOUTS:
+            raise ParamsError(f"unknown layout {layout!r}.{_near(layout, LAYOUTS)}")
+        if layout is None:
+            layout = known.layout if known else "sample" if name in STYLES else name
+        if layout not in LAYOUTS:
+            raise ParamsError(
+                f"dataset {name!r} is not in params.yaml and is no layout.{_near(name, [*self.datasets, *LAYOUTS])} "
+                f"Or say how it is laid out: --layout {'|'.join(LAYOUTS)} --root PATH"
+            )
+        options = dict(known.options) if known and known.layout == layout else {}
+        root = root or (known.root if known else "") or _default_root(name)
+        return DatasetParams(layout=layout, root=root, options={"classes": self.classes} | options)
+
+    def encoder(self, name_or_spec: str) -> tuple[str, EncoderSpec]:
+        """The folder name and the spec of an encoder, given by its name in params.yaml or written out."""
+        if name_or_spec in self.encoders:
+            return name_or_spec, EncoderSpec.parse(self.encoders[name_or_spec])
+        try:
+            spec = EncoderSpec.parse(name_or_spec)
+        except ConfigError as error:
+            raise ParamsError(f"{error}, or a name from params.yaml: {', '.join(self.encoders)}") from error
+        return spec.slug, spec
+
+    def method(self, name: str) -> MethodConfig:
+        """The options of a method: its defaults, changed by the block of its name."""
+        return parse_method(name, self.methods.get(name, {}))
+
+
+def parse_method(name: str, options: Mapping[str, Any]) -> MethodConfig:
+    """Check a method's options; ParamsError lists all that is wrong with them."""
+    kind = config_class(name)
+    try:
+        return kind.model_validate(dict(options))
+    except ValidationError as error:
+        raise ParamsError(explain(error, kind, f"methods.{name}")) from error
+
+
+def load_params(path: Path) -> Params:
+    """Read and check params.yaml; the defaults if the file is not there.
+
+    Raises
+    ------
+    ParamsError
+        All that is wrong at once: unknown keys with the nearest known one, wrong types, bad YAML.
+    """
+    if not path.exists():
+        return Params()
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path} is not YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise ParamsError(f"{path}: expected names with values, found {type(data).__name__}")
+    try:
+        params = Params.model_validate(data)
+    except ValidationError as error:
+        raise ParamsError(explain(error, Params, str(path))) from error
+    for name in params.methods:
+        params.method(name)
+    return params
+
+
+def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
+    """One line per problem: which key, what is wrong, what would be right."""
+    problems = [_problem(dict(item), model) for item in error.errors()]
+    return f"{where}: {len(problems)} problem{'s' if len(problems) > 1 else ''}\n" + "\n".join(
+        f"  {p}" for p in problems
+    )
+
+
+def _problem(item: Mapping[str, Any], model: type[BaseModel]) -> str:
+    location = item["loc"]
+    key = ".".join(str(part) for part in location) or "file"
+    if item["type"] == "extra_forbidden":
+        return f"{key}: unknown key.{_near(str(location[-1]), _keys_at(model, location[:-1]))}"
+    hint = ""
+    if item["type"] in ("float_type", "int_type") and isinstance(item["input"], str) and _is_number(item["input"]):
+        hint = f" YAML reads {item['input']} as text: write it as {float(item['input'])!r}"
+    return f"{key}: {item['msg'].removeprefix('Value error, ')}, found {item['input']!r}.{hint}"
+
+
+def _keys_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    for part in location:
+        field = model.model_fields.get(str(part))
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+            # inside `datasets: {name: {...}}` the part is a name, and its block is a DatasetParams
+            return list(DatasetParams.model_fields) if location[0] == "datasets" else []
+        model = field.annotation
+    return list(model.model_fields)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _near(name: str, known: Any) -> str:
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {found[0]!r}?" if found else f" Known: {', '.join(known)}." if known else ""
+
+
+def _default_root(name: str) -> str:
+    candidates = [f"data/{name}{ending}" for ending in _ARCHIVES]
+    return next((root for root in candidates if Path(root).exists()), candidates[0])
+
+
+def _as_value_error(where: str, parse: Any, value: Any) -> None:
+    try:
+        parse(value)
+    except ConfigError as error:
+        raise ValueError(f"{where}: {error}") from error

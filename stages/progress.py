@@ -1,0 +1,78 @@
+"""Progress on stderr: a bar with rate and ETA for people, a line now and then for logs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from pipeline.progress import OnProgress
+from pipeline.progress import Progress as Step
+
+__all__ = ["shown_progress"]
+
+_LOG_EVERY_S = 30.0
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed and speed >= 10 else f"{speed:.1f}/s" if speed else "")
+
+
+@contextmanager
+def shown_progress(*, quiet: bool = False) -> Iterator[OnProgress]:
+    """A listener for long calls that draws on stderr, and draws nothing on calls shorter than two seconds."""
+    console = Console(stderr=True)
+    if quiet:
+        yield lambda _step: None
+    elif console.is_terminal:
+        with _bars(console) as listener:
+            yield listener
+    else:
+        yield _log_lines(console)
+
+
+@contextmanager
+def _bars(console: Console) -> Iterator[OnProgress]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    tasks: dict[str, TaskID] = {}
+    start = time.monotonic()
+    with Progress(*columns, TextColumn("{task.fields[note]}"), console=console, transient=True) as bars:
+
+        def listen(step: Step) -> None:
+            if step.what not in tasks:
+                tasks[step.what] = bars.add_task(step.what, visible=False, note="")
+            late = time.monotonic() - start > 2
+            bars.update(tasks[step.what], completed=step.done, total=step.total or None, note=step.note, visible=late)
+
+        yield listen
+
+
+def _log_lines(console: Console) -> OnProgress:
+    start = last = time.monotonic()
+
+    def listen(step: Step) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < _LOG_EVERY_S or not step.done:
+            return
+        last = now
+        rate = step.done / (now - start)
+        left = f", {(step.total - step.done) / rate:,.0f} s left" if step.total else ""
+        console.print(f"{step.what}: {step.done:,} of {step.total:,}, {rate:,.1f}/s{left} {step.note}".rstrip())
+
+    return listen

@@ -1,0 +1,32 @@
+"""fer-stage report: all runs -> one page, and tables for DVC."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stages.options import folder_option, format_option
+from stages.output import echo_record
+
+__all__ = ["command"]
+
+
+@click.command("report")
+@click.option("--dry-run", is_flag=True, help="Read and check all runs; write nothing.")
+@folder_option("runs", "Folder of trained heads.")
+@folder_option("features", "Folder of feature stores.")
+@folder_option("reports", "Folder of the page and its tables.")
+@format_option
+def command(runs: Path, features: Path, reports: Path, dry_run: bool, output_format: str) -> None:
+    """Gather all runs: cross-dataset matrices, confusion, curves, and what was run, in REPORTS/index.html.
+
+    The page needs no network. Beside it stand metrics.json (`dvc metrics diff`) and tables/*.csv.
+    """
+    from stages.reporting import gather, write_report
+
+    records = gather(runs, features)
+    page = reports / "index.html"
+    if not dry_run:
+        write_report(records, reports)
+    echo_record({"path": str(page), "runs": len(records.runs)}, output_format)

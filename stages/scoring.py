@@ -1,0 +1,40 @@
+"""What `evaluate` does: a run and some stores -> scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cache.store import find_store
+from pipeline.evaluation import evaluate
+from pipeline.models.head import Head
+from pipeline.models.packing import unpack
+from stages.errors import StageError
+from stages.training import read_run
+
+__all__ = ["load_head", "score_run"]
+
+
+def load_head(folder: Path) -> Head:
+    """The trained head of a run.
+
+    Raises
+    ------
+    StageError
+        If its weights are missing.
+    """
+    record = read_run(folder)
+    weights = folder / "head.safetensors"
+    if not weights.is_file():
+        raise StageError(f"{folder}: head.safetensors is missing. Train the run again")
+    return unpack(weights.read_bytes(), record["head"])
+
+
+def score_run(
+    folder: Path, datasets: Sequence[str], features: Path, split: str, *, drop_other_labels: bool
+) -> list[dict[str, Any]]:
+    """Scores of one run on every dataset, as plain data."""
+    head, encoder = load_head(folder), read_run(folder)["encoder"]
+    stores = [find_store(features, encoder, dataset) for dataset in datasets]
+    return [evaluate(head, store, split, drop_other_labels=drop_other_labels).as_json() for store in stores]

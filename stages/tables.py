@@ -1,0 +1,47 @@
+"""Sample tables on disk: made by `index`, read by `extract`."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import yaml
+
+from cache.atomic import write_bytes
+from pipeline.datasets.index import index_dataset
+from pipeline.datasets.sample import STYLES, draw_dataset
+from pipeline.progress import OnProgress
+from pipeline.samples import SampleTable
+from stages.errors import ParamsError
+from stages.params import DatasetParams, SampleParams
+
+__all__ = ["make_table", "parse_options", "write_table"]
+
+
+def make_table(dataset: str, how: DatasetParams, sample: SampleParams, on_progress: OnProgress) -> SampleTable:
+    """Index a dataset; one of the sample's styles is drawn first if it is not there."""
+    root = Path(how.root)
+    if dataset in STYLES and how.layout == "sample" and not root.exists():
+        draw_dataset(dataset, root, sample.images, sample.seed, on_progress)
+    return index_dataset(dataset, how.layout, root, how.options, on_progress)
+
+
+def write_table(table: SampleTable, path: Path) -> None:
+    """Replace the Parquet file at `path` as a whole."""
+    buffer = io.BytesIO()
+    pq.write_table(table.to_arrow(), buffer)
+    write_bytes(path, buffer.getvalue())
+
+
+def parse_options(pairs: tuple[str, ...]) -> Mapping[str, Any]:
+    """`("rule=probability", "classes=8")` -> a mapping; values are read as YAML, so 8 is a number."""
+    options = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign or not name:
+            raise ParamsError(f"--option {pair!r}: expected NAME=VALUE, such as rule=probability")
+        options[name] = yaml.safe_load(value)
+    return options

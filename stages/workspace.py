@@ -1,0 +1,24 @@
+"""Where things lie below the current folder: the same words as in dvc.yaml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Workspace"]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Folders that commands read from and write to."""
+
+    tables: Path = Path("tables")
+    features: Path = Path("features")
+    runs: Path = Path("runs")
+    reports: Path = Path("reports")
+
+    def table(self, dataset: str) -> Path:
+        return self.tables / f"{dataset}.parquet"
+
+    def run(self, encoder: str, method: str, dataset: str, seed: int) -> Path:
+        return self.runs / encoder / method / dataset / f"seed-{seed}"

@@ -1,0 +1,70 @@
+"""The command group: help is light, errors become exit codes, README knows every command and option."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from stages.cli import COMMANDS, run
+
+README = Path(__file__).parents[2] / "README.md"
+HEAVY = ("torch", "zarr", "h5py", "open_clip", "pandas", "sklearn")
+
+
+def _modules_after(args: list[str]) -> set[str]:
+    code = f"import sys; from stages.cli import run; assert run({args!r}) == 0; print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize("args", [["--help"], *([name, "--help"] for name in COMMANDS)], ids=lambda args: args[0])
+def test_help_imports_nothing_heavy(args: list[str]) -> None:
+    assert not _modules_after(args) & set(HEAVY)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_listed_command_exists_and_explains_each_option(name: str) -> None:
+    command: click.Command = importlib.import_module(f"stages.{name.replace('-', '_')}").command
+    assert command.name == name
+    assert command.help
+    assert all(parameter.help for parameter in command.params if isinstance(parameter, click.Option))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_readme_knows_every_command_and_option(name: str) -> None:
+    text = README.read_text(encoding="utf-8")
+    command: click.Command = importlib.import_module(f"stages.{name.replace('-', '_')}").command
+    assert f"`fer-stage {name}" in text
+    options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
+    assert [option for option in options if f"`{option}" not in text] == []
+
+
+def test_unknown_command_is_usage_and_suggests_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["extrat"]) == 2
+    assert "Did you mean extract?" in capsys.readouterr().err
+
+
+def test_unknown_option_is_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["index", "--datset", "x"]) == 2
+    assert "--dataset" in capsys.readouterr().err
+
+
+def test_a_known_error_is_one_message_without_traceback(empty: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["index", "--dataset", "ferplus"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert "Traceback" not in error
+
+
+def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, empty: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stages.params.load_params", interrupted)
+    assert run(["datasets"]) == 130
+    assert "goes on from there" in capsys.readouterr().err

@@ -1,0 +1,154 @@
+"""fer-stage extract: encodes what is new and nothing else, keeps every row, says what it did."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cache
+from pipeline.samples import SampleTable, TableInfo
+from stages.tables import write_table
+
+FerStage = Callable[..., Any]
+EXTRACT = ("extract", "--dataset", "sample-e", "--workers", "0", "--format", "json")
+
+
+def _rewrite(dataset: str, **columns: Any) -> None:
+    """Change columns of a sample table on disk."""
+    path = Path("tables", f"{dataset}.parquet")
+    table = SampleTable.read(path)
+    write_table(SampleTable(table.frame.assign(**columns), table.info), path)
+
+
+def test_summary_tells_rows_key_path_and_speed(project: Path, fer_stage: FerStage) -> None:
+    shutil.rmtree("features")
+    summary = fer_stage(*EXTRACT)
+    assert summary["rows"] == summary["encoded"] == 60
+    assert summary["rejected"] == summary["reused"] == 0
+    assert summary["complete"]
+    assert summary["rows_per_s"] > 0
+    assert "knows nothing" in summary["note"]
+    assert cache.open(summary["path"]).key == summary["key"]
+
+
+def test_a_second_extract_encodes_nothing_and_opens_no_image(project: Path, fer_stage: FerStage) -> None:
+    shutil.rmtree("data")
+    summary = fer_stage(*EXTRACT)
+    assert (summary["encoded"], summary["reused"]) == (0, 60)
+
+
+def test_a_new_split_or_label_changes_columns_and_encodes_nothing(project: Path, fer_stage: FerStage) -> None:
+    before = cache.open("features/untrained/sample-e.zarr")
+    features, key = before.select().numpy(), before.key
+    shutil.rmtree("data")
+    _rewrite("sample-e", split="test", label="fear")
+    summary = fer_stage(*EXTRACT)
+    after = cache.open("features/untrained/sample-e.zarr")
+    assert summary["encoded"] == 0
+    assert after.key == key
+    assert set(after.frame["split"]) == {"test"}
+    assert set(after.labels("test")) == {"fear"}
+    assert np.array_equal(after.select().numpy(), features)
+
+
+@pytest.mark.parametrize(
+    "option", [("--dtype", "float16"), ("--views", "3"), ("--outputs", "pooled,pixels")], ids=lambda o: o[0]
+)
+def test_what_changes_a_feature_makes_another_store(
+    project: Path, fer_stage: FerStage, option: tuple[str, str]
+) -> None:
+    key = cache.open("features/untrained/sample-e.zarr").key
+    summary = fer_stage(*EXTRACT, *option)
+    assert summary["encoded"] == 60
+    assert summary["key"] != key
+
+
+@pytest.mark.parametrize("option", [("--batch-size", "7"), ("--backend", "hdf5")], ids=lambda o: o[0])
+def test_what_changes_no_feature_keeps_the_key(project: Path, fer_stage: FerStage, option: tuple[str, str]) -> None:
+    key = cache.open("features/untrained/sample-e.zarr").key
+    assert fer_stage(*EXTRACT, *option)["key"] == key
+
+
+def test_both_backends_hold_the_same_numbers(project: Path, fer_stage: FerStage) -> None:
+    path = fer_stage(*EXTRACT, "--backend", "hdf5")["path"]
+    one, other = cache.open("features/untrained/sample-e.zarr"), cache.open(path)
+    assert np.array_equal(one.select().numpy(), other.select().numpy())
+    assert one.frame.equals(other.frame)
+
+
+def test_views_are_of_the_train_split_only(project: Path, fer_stage: FerStage) -> None:
+    store = cache.open(fer_stage(*EXTRACT, "--views", "2")["path"])
+    train = (store.frame["split"] == "train").to_numpy()
+    view = store.select(view=1).numpy()
+    assert np.isfinite(view[train]).all()
+    assert np.isnan(view[~train]).all()
+    assert not np.array_equal(view[train], store.select(view=0).numpy()[train])
+
+
+def test_pixels_are_the_aligned_squares(project: Path, fer_stage: FerStage) -> None:
+    store = cache.open(fer_stage(*EXTRACT, "--outputs", "pooled,pixels")["path"])
+    pixels = store.select(output="pixels").numpy()
+    assert pixels.shape == (60, 64, 64, 3)
+    assert pixels.dtype == np.uint8
+    assert pixels.std() > 10
+
+
+def test_limit_makes_a_store_of_its_own(project: Path, fer_stage: FerStage) -> None:
+    summary = fer_stage(*EXTRACT, "--limit", "7")
+    assert summary["rows"] == 7
+    assert Path(summary["path"]).name == "sample-e.first-7.zarr"
+    assert len(cache.open("features/untrained/sample-e.zarr")) == 60
+
+
+def test_dry_run_writes_nothing(project: Path, fer_stage: FerStage) -> None:
+    shutil.rmtree("features")
+    summary = fer_stage(*EXTRACT, "--dry-run")
+    assert (summary["encoded"], summary["complete"]) == (60, False)
+    assert not Path("features").exists()
+
+
+def test_bad_images_keep_their_rows_and_too_many_end_with_code_3(project: Path, fer_stage: FerStage) -> None:
+    table = SampleTable.read(Path("tables/sample-e.parquet"))
+    image = Path("data/sample-e", table.frame["path"][5])
+    image.write_bytes(b"no picture")
+    shutil.rmtree("features")
+    message = fer_stage("extract", "--dataset", "sample-e", "--workers", "0", code=1)
+    assert "Index the dataset again" in message
+    fer_stage("index", "--dataset", "sample-e")
+    message = fer_stage("extract", "--dataset", "sample-e", "--workers", "0", code=3)
+    assert "1 of 60" in message
+    store = cache.open("features/untrained/sample-e.zarr")
+    assert store.frame["status"].tolist().count("rejected") == 1
+    assert store.frame["id"].tolist() == table.frame["id"].tolist()
+    assert np.isnan(store.select("status == 'rejected'").numpy()).all()
+    split = table.frame["split"][5]
+    assert store.rejected(split) == 1
+    assert len(store.features(split)) == (table.frame["split"] == split).sum() - 1
+    assert fer_stage(*EXTRACT, "--max-rejected", "0.1")["encoded"] == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--encoder", "clip"], ["open_clip:ARCH/TAG", "untrained"]),
+        (["--encoder", "open_clip:ViT-B-32/openai"], ["QuickGELU", "ViT-B-32-quickgelu"]),
+        (["--encoder", "timm:tf_efficientnet_lite0@nowhere.safetensors"], ["nowhere.safetensors"]),
+        (["--outputs", "pooled,tokens"], ["tokens", "pixels"]),
+    ],
+)
+def test_refusals_come_before_any_image_is_read(
+    project: Path, fer_stage: FerStage, args: list[str], words: list[str]
+) -> None:
+    shutil.rmtree("data")
+    message = fer_stage("extract", "--dataset", "sample-e", *args, code=1)
+    assert all(word in message for word in words), message
+
+
+def test_a_table_without_usable_rows_is_refused(empty: Path) -> None:
+    with pytest.raises(Exception, match="no images"):
+        SampleTable.from_samples([], TableInfo("x", "folder", "r", ("fear",)))

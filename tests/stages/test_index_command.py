@@ -1,0 +1,92 @@
+"""fer-stage index: what it prints, what it writes, what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import layout_trees
+import pytest
+
+from pipeline.samples import SampleTable
+
+FerStage = Callable[..., Any]
+
+
+def test_json_counts_usable_rejected_and_excluded(empty: Path, fer_stage: FerStage) -> None:
+    tree = layout_trees.ferplus()
+    root = layout_trees.pack(tree.files, empty, "tar.gz")
+    result = fer_stage("index", "--dataset", "ferplus", "--root", str(root), "--format", "json")
+    assert {"dataset", "rows", "splits", "labels", "rejected", "excluded", "path"} <= result.keys()
+    assert sum(result["splits"].values()) == len(tree.samples) - len(tree.rejected)
+    assert sum(result["rejected"].values()) == len(tree.rejected)
+    assert result["excluded"] == tree.excluded
+    assert len(SampleTable.read(Path(result["path"]))) == result["rows"]
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [layout_trees.affectnet_lists(), layout_trees.affectnet_npy(), layout_trees.affectnet_folders()],
+    ids=["lists", "npy", "folders"],
+)
+def test_index_and_extract_know_every_release_of_affectnet(tree: Any, empty: Path, fer_stage: FerStage) -> None:
+    """The user's own example, `fer-stage extract --dataset affectnet`, with the root in its default place."""
+    layout_trees.pack(tree.files, empty, "folder").rename(empty / "affectnet-root")
+    (empty / "data").mkdir()
+    (empty / "affectnet-root").rename(empty / "data" / "affectnet")
+    indexed = fer_stage("index", "--dataset", "affectnet", "--format", "json")
+    assert indexed["release"] == tree.release
+    args = ("--workers", "0", "--batch-size", "4", "--max-rejected", "1")
+    extracted = fer_stage("extract", "--dataset", "affectnet", *args, "--format", "json")
+    assert extracted["complete"]
+    assert extracted["rows"] == indexed["rows"]
+    assert extracted["encoded"] == sum(indexed["splits"].values())
+
+
+def test_extract_indexes_a_dataset_that_never_was(empty: Path, fer_stage: FerStage) -> None:
+    root = layout_trees.pack(layout_trees.raf_official().files, empty, "zip")
+    args = ("--root", str(root), "--workers", "0", "--batch-size", "4", "--max-rejected", "1")
+    result = fer_stage("extract", "--dataset", "raf-db", *args, "--format", "json")
+    assert result["complete"]
+    assert Path("tables/raf-db.parquet").exists()
+
+
+def test_dry_run_writes_nothing(empty: Path, fer_stage: FerStage) -> None:
+    root = layout_trees.pack(layout_trees.muxspace().files, empty, "folder")
+    fer_stage("index", "--dataset", "muxspace", "--root", str(root), "--dry-run")
+    assert not Path("tables").exists()
+
+
+def test_layout_options_are_given_by_name(empty: Path, fer_stage: FerStage) -> None:
+    root = layout_trees.pack(layout_trees.ferplus().files, empty, "folder")
+    args = ("index", "--dataset", "ferplus", "--root", str(root), "--format", "json")
+    with_contempt = fer_stage(*args, "--option", "classes=8")
+    assert "contempt" in with_contempt["labels"]
+    assert "rul" in fer_stage(*args, "--option", "rul=argmax", code=1)
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--dataset", "ferplus"], ["data/ferplus", "fer2013new.csv"]),
+        (["--dataset", "faces"], ["--layout"]),
+        (["--dataset", "faces", "--layout", "folders"], ["'folder'"]),
+    ],
+)
+def test_refusals_say_what_to_do(empty: Path, fer_stage: FerStage, args: list[str], words: list[str]) -> None:
+    message = fer_stage("index", *args, code=1)
+    assert all(word in message for word in words), message
+
+
+def test_an_empty_folder_is_no_dataset(empty: Path, fer_stage: FerStage) -> None:
+    (empty / "nothing").mkdir()
+    message = fer_stage("index", "--dataset", "folder", "--root", "nothing", code=1)
+    assert "nothing" in message
+
+
+def test_the_sample_is_drawn_where_it_is_missing(empty: Path, fer_stage: FerStage) -> None:
+    (empty / "params.yaml").write_text("sample: {version: 1, images: 60, seed: 3}")
+    result = fer_stage("index", "--dataset", "sample-e", "--format", "json")
+    assert result["rows"] == 60
+    assert "seed 3" in result["release"]

@@ -1,0 +1,109 @@
+"""params.yaml: what it refuses, and that dvc.yaml tracks what changes a result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.methods import method_names
+from stages.errors import ParamsError
+from stages.params import Params, load_params
+
+ROOT = Path(__file__).parents[2]
+
+
+def _refused(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(ParamsError) as caught:
+        load_params(path)
+    return str(caught.value)
+
+
+def test_defaults_hold_without_a_file(tmp_path: Path) -> None:
+    assert load_params(tmp_path / "params.yaml") == Params()
+
+
+@pytest.mark.parametrize("path", ["params.yaml", "examples/faces/params.yaml"])
+def test_shipped_params_are_valid(path: str) -> None:
+    params = load_params(ROOT / path)
+    assert set(params.run.datasets) <= set(params.datasets)
+
+
+def test_shipped_params_are_the_defaults_but_for_datasets_and_methods() -> None:
+    shipped, default = load_params(ROOT / "params.yaml"), Params()
+    same = {"classes", "encoders", "sample", "extract", "prompts", "protocol", "run"}
+    assert shipped.model_dump(include=same) == default.model_dump(include=same)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("clases: 7", ["clases: unknown key", "'classes'"]),
+        ("extract: {view: 2}", ["extract.view: unknown key", "'views'"]),
+        ("extract: {views: two}", ["extract.views", "'two'"]),
+        ("extract: {views: 2.0}", ["extract.views"]),
+        ("classes: 6", ["classes", "7", "8"]),
+        ("methods: {feature-mask: {lr: 1e-3}}", ["methods.feature-mask", "lr", "text", "0.001"]),
+        ("methods: {feature-mask: {lambda: 1.0}}", ["lambda: unknown key", "'lambda_sep'"]),
+        ("methods: {feature-musk: {}}", ["feature-musk", "'feature-mask'"]),
+        ("datasets: {x: {layout: rafdb, root: r}}", ["rafdb", "'raf-db'"]),
+        ("datasets: {x: {layout: ferplus, root: r, options: {rul: majority}}}", ["rul", "rule"]),
+        ("datasets: {x: {layout: ferplus, rot: r}}", ["datasets.x.rot: unknown key", "'root'"]),
+        ("encoders: {clip: ViT-B-32}", ["encoders.clip", "open_clip:ARCH/TAG"]),
+        ("run: {encoders: [clip]}", ["clip", "untrained"]),
+        ("prompts: kefir", ["kefir", "'kefer'"]),
+        ("sample: {version: 99}", ["sample", "version"]),
+        ("- a list", ["names with values"]),
+        ("a: [", ["not YAML"]),
+    ],
+)
+def test_refusals_name_the_key_and_the_way_out(tmp_path: Path, text: str, words: list[str]) -> None:
+    message = _refused(tmp_path, text)
+    assert all(word in message for word in words), message
+
+
+def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
+    message = _refused(tmp_path, "clases: 7\nextract: {views: two, dtyp: float16}")
+    assert "3 problems" in message
+
+
+def test_a_dataset_that_nothing_describes_is_refused_with_the_way_out() -> None:
+    with pytest.raises(ParamsError, match="--layout"):
+        Params().dataset("my-faces")
+
+
+def test_a_dataset_is_found_by_the_name_of_its_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Params().dataset("affectnet").root == "data/affectnet"
+    Path("data").mkdir()
+    Path("data/affectnet.zip").touch()
+    assert Params().dataset("affectnet").root == "data/affectnet.zip"
+
+
+def _tracked(stage: str) -> set[str]:
+    graph = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][stage]
+    return set(graph.get("params") or graph["do"]["params"])
+
+
+def test_dvc_tracks_every_parameter_that_changes_a_result() -> None:
+    """Every block of params.yaml that changes a stage's result stands in `params:` of that stage, and no other does."""
+    assert _tracked("draw") == {"sample"}
+    assert _tracked("index") == {"classes", "datasets.${key}"}
+    assert _tracked("extract") == {"extract", "encoders.${item.encoder}"}
+    assert _tracked("encode-text") == {"prompts", "encoders.${item.encoder}"}
+    assert _tracked("train") == {"classes", "methods.${item.method}", "protocol.drop_other_labels"}
+    assert _tracked("evaluate") == {"protocol", "run.datasets"}
+    blocks = {
+        name.split(".")[0]
+        for stage in ("draw", "index", "extract", "encode-text", "train", "evaluate")
+        for name in _tracked(stage)
+    }
+    assert blocks | {"run"} == set(Params.model_fields)
+
+
+def test_every_method_that_dvc_runs_has_a_block_that_dvc_can_track() -> None:
+    data = yaml.safe_load((ROOT / "params.yaml").read_text())
+    assert set(data["run"]["methods"]) <= set(data["methods"]) <= set(method_names())

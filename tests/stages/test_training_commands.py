@@ -1,0 +1,167 @@
+"""encode-text, train, evaluate, report, query, datasets, draw: what they write, print and refuse."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from cache.texts import TextStore
+from pipeline.labels import EXPRESSIONS
+
+FerStage = Callable[..., Any]
+RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")
+
+
+def _set(**blocks: Any) -> None:
+    """Change blocks of params.yaml in the current folder."""
+    data = yaml.safe_load(Path("params.yaml").read_text())
+    Path("params.yaml").write_text(yaml.safe_dump(data | blocks))
+
+
+def test_encode_text_keeps_every_template_of_every_class(project: Path, fer_stage: FerStage) -> None:
+    summary = fer_stage("encode-text", "--format", "json")
+    texts = TextStore.read(Path(summary["path"]))
+    assert texts.vectors.shape == (9, 8, 256)
+    assert texts.classes == EXPRESSIONS
+    assert texts.templates[-1] == "A photo of a person making a [CLS] facial expression."
+    assert len(np.unique(texts.vectors.round(5), axis=1)[0]) == 8
+
+
+def test_a_run_folder_tells_what_was_trained(project: Path) -> None:
+    record = json.loads((RUN / "run.json").read_text())
+    assert record["method"] == "feature-mask"
+    assert record["config"]["epochs"] == 3
+    assert record["encoder_note"].startswith("untrained")
+    with (RUN / "history.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 3
+
+
+def test_the_same_seed_trains_the_same_bytes(project: Path, fer_stage: FerStage) -> None:
+    before = (RUN / "head.safetensors").read_bytes()
+    fer_stage("train", "--method", "feature-mask", "--dataset", "sample-a")
+    assert (RUN / "head.safetensors").read_bytes() == before
+    fer_stage("train", "--method", "feature-mask", "--dataset", "sample-a", "--seed", "1")
+    assert (RUN.with_name("seed-1") / "head.safetensors").read_bytes() != before
+
+
+def test_options_change_the_recipe_and_are_recorded(project: Path, fer_stage: FerStage) -> None:
+    args = ("train", "--method", "feature-mask", "--dataset", "sample-a", "--option", "beta_div=0.5")
+    fer_stage(*args)
+    assert json.loads((RUN / "run.json").read_text())["config"]["beta_div"] == 0.5
+    assert "'beta_div'" in fer_stage(*args[:-1], "beta=1", code=1)
+
+
+def test_kefer_learns_from_text_and_says_which_command_makes_it(project: Path, fer_stage: FerStage) -> None:
+    args = ("train", "--method", "kefer", "--dataset", "sample-a", "--format", "json")
+    assert fer_stage(*args)["epochs"] == 2
+    Path("features/untrained/text/kefer.npz").unlink()
+    assert "fer-stage encode-text --encoder untrained" in fer_stage(*args, code=1)
+
+
+def test_scores_cover_every_dataset_and_mark_the_seen_one(project: Path, fer_stage: FerStage) -> None:
+    scores = fer_stage("evaluate", "--run", str(RUN), "--format", "json")
+    assert [(s["dataset"], s["seen"]) for s in scores] == [("sample-a", True), ("sample-e", False)]
+    for score in scores:
+        assert sum(map(sum, score["confusion"])) == score["n"] == sum(score["support"].values())
+        assert score["ci95"]["accuracy"][0] <= score["accuracy"] <= score["ci95"]["accuracy"][1]
+    assert json.loads((RUN / "scores.json").read_text()) == scores
+
+
+def test_rejected_rows_are_counted_in_scores(project: Path, fer_stage: FerStage) -> None:
+    from pipeline.samples import SampleTable
+
+    frame = SampleTable.read(Path("tables/sample-e.parquet")).frame
+    path = frame["path"][frame["split"] == "test"].iloc[0]
+    Path("data/sample-e", path).write_bytes(b"")
+    fer_stage("index", "--dataset", "sample-e")
+    fer_stage("extract", "--dataset", "sample-e", "--workers", "0", "--max-rejected", "0.5")
+    scores = fer_stage("evaluate", "--run", str(RUN), "--dataset", "sample-e", "--format", "json")
+    assert scores[0]["rejected"] == 1
+    assert scores[0]["n"] == (frame["split"] == "test").sum() - 1
+
+
+def test_a_store_of_another_encoder_is_refused(project: Path, fer_stage: FerStage) -> None:
+    """The head knows the encoder that it was trained on by what it is, not by its name."""
+    _set(extract={"dtype": "float32", "normalise": "imagenet"})
+    fer_stage("extract", "--dataset", "sample-e", "--workers", "0")
+    message = fer_stage("evaluate", "--run", str(RUN), "--dataset", "sample-e", code=1)
+    assert "another encoder" in message
+    assert "preprocess" in message
+
+
+def test_features_of_another_encoder_of_the_same_name_are_refused(project: Path, fer_stage: FerStage) -> None:
+    _set(encoders={"untrained": "timm:resnet18@weights.safetensors"})
+    message = fer_stage("train", "--method", "linear-probe", "--dataset", "sample-a", code=1)
+    assert "resnet18" in message
+    assert "fer-stage extract --dataset sample-a" in message
+
+
+def test_labels_that_the_head_does_not_know_are_refused_or_counted(project: Path, fer_stage: FerStage) -> None:
+    from pipeline.samples import SampleTable
+    from stages.tables import write_table
+
+    table = SampleTable.read(Path("tables/sample-e.parquet"))
+    info = type(table.info)(**(vars(table.info) | {"classes": EXPRESSIONS}))
+    labels = table.frame["label"].where(table.frame["label"] != "fear", "contempt")
+    write_table(SampleTable(table.frame.assign(label=labels), info), Path("tables/sample-e.parquet"))
+    fer_stage("extract", "--dataset", "sample-e", "--workers", "0")
+    message = fer_stage("evaluate", "--run", str(RUN), "--dataset", "sample-e", code=1)
+    assert "contempt" in message
+    _set(protocol={"drop_other_labels": True})
+    scores = fer_stage("evaluate", "--run", str(RUN), "--dataset", "sample-e", "--format", "json")
+    assert scores[0]["dropped"]["contempt"] > 0
+
+
+def test_report_gathers_all_runs_on_one_page(project: Path, fer_stage: FerStage) -> None:
+    summary = fer_stage("report", "--format", "json")
+    page = Path(summary["path"]).read_text()
+    assert summary["runs"] == 1
+    assert "knows nothing" in page
+    metrics = json.loads(Path("reports/metrics.json").read_text())
+    accuracy = json.loads((RUN / "scores.json").read_text())[0]["accuracy"]
+    assert metrics["untrained"]["feature-mask"]["sample-a"]["within"]["accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    assert Path("reports/tables/matrix.csv").exists()
+
+
+def test_report_without_runs_says_what_to_do(empty: Path, fer_stage: FerStage) -> None:
+    assert "fer-stage train" in fer_stage("report", code=1)
+
+
+@pytest.mark.parametrize("backend", ["zarr", "hdf5"])
+def test_query_selects_rows_columns_and_formats(project: Path, fer_stage: FerStage, backend: str) -> None:
+    args = ("extract", "--dataset", "sample-e", "--workers", "0", "--backend", backend, "--format", "json")
+    path = fer_stage(*args)["path"]
+    where = "split == 'test' and label in ('fear', 'anger')"
+    rows = fer_stage("query", path, "--where", where, "--columns", "id,label,split", "--format", "json")
+    assert rows
+    assert {row["label"] for row in rows} <= {"fear", "anger"}
+    assert all(row.keys() == {"id", "label", "split"} and row["split"] == "test" for row in rows)
+    limited = fer_stage("query", path, "--limit", "2", "--format", "csv").splitlines()
+    assert limited[0] == "id,label,split,status,reason"
+    assert len(limited) == 3
+    assert "Did you mean label?" in fer_stage("query", path, "--where", "lable == 'fear'", code=1)
+
+
+def test_datasets_lists_what_is_configured_and_what_is_there(project: Path, fer_stage: FerStage) -> None:
+    rows = {row["name"]: row for row in fer_stage("datasets", "--format", "json")}
+    assert rows["sample-a"]["found"] is True
+    assert (rows["sample-a"]["layout"], rows["sample-a"]["rows"]) == ("sample", 60)
+    assert rows["affectnet"]["found"] is False
+
+
+def test_draw_makes_a_sheet_to_look_at(empty: Path, fer_stage: FerStage) -> None:
+    fer_stage("draw", "--style", "sample-e", "--images", "60", "--contact-sheet", "sheet.png")
+    assert Path("sheet.png").stat().st_size > 1000
+    assert len(list(Path("data/sample-e/images").iterdir())) == 60
+
+
+def test_missing_store_names_the_command(project: Path, fer_stage: FerStage) -> None:
+    message = fer_stage("train", "--method", "linear-probe", "--dataset", "sample-b", code=1)
+    assert "fer-stage extract --dataset sample-b --encoder untrained" in message
