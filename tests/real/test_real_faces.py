@@ -1,0 +1,57 @@
+"""Real faces, a real encoder, the real commands, on a part that CI can afford; the whole is run by hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cache
+
+pytestmark = [pytest.mark.real_data, pytest.mark.weights]
+
+FerStage = Callable[..., Any]
+SHARED = Path(__file__).parents[3] / "shared"
+PACK = Path(os.environ.get("FER_STAGE_PACKS") or SHARED / "data") / "muxspace.tar.gz"
+WEIGHTS = Path(os.environ.get("FER_STAGE_WEIGHTS") or SHARED / "weights") / "tf_efficientnet_lite0.safetensors"
+N = 600
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    for path in (PACK, WEIGHTS):
+        if not path.is_file():
+            pytest.skip(f"{path.name} is not in {path.parent}; set FER_STAGE_PACKS and FER_STAGE_WEIGHTS")
+    return tmp_path_factory.mktemp("real")
+
+
+def test_heads_on_real_features_beat_the_majority_class(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, fer_stage: FerStage
+) -> None:
+    monkeypatch.chdir(workplace)
+    Path("params.yaml").write_text(f"encoders: {{lite0: 'timm:tf_efficientnet_lite0@{WEIGHTS}', untrained: untrained}}")
+    extract = ("extract", "--dataset", "muxspace", "--encoder", "lite0", "--limit", str(N), "--workers", "1")
+    made = fer_stage(*extract, "--root", str(PACK), "--format", "json")
+    assert (made["encoded"], made["rejected"]) == (N, 0)
+    assert fer_stage(*extract, "--format", "json")["encoded"] == 0
+
+    store = cache.open(made["path"])
+    features = store.select().numpy()
+    assert features.shape == (N, 1280)
+    assert np.isfinite(features).all()
+
+    test_labels = store.labels("test")
+    majority = np.unique(test_labels, return_counts=True)[1].max() / len(test_labels)
+    for method in ("linear-probe", "feature-mask"):
+        name = f"muxspace.first-{N}"
+        fer_stage(
+            "train", "--method", method, "--dataset", name, "--encoder", "lite0", "--option", "select_by=accuracy"
+        )
+        scores = fer_stage(
+            "evaluate", "--run", f"runs/lite0/{method}/{name}/seed-0", "--dataset", name, "--format", "json"
+        )
+        assert scores[0]["accuracy"] > majority + 0.05
