@@ -19,7 +19,6 @@ from pipeline.datasets.roots import open_root
 from pipeline.encoders import Encoder
 from pipeline.extraction import Extraction, Output, Timings, outputs_of
 from pipeline.preparation import Job, Preparer
-from pipeline.preprocess import Preprocess
 from pipeline.progress import OnProgress
 from pipeline.samples import SampleTable
 from pipeline.views import ViewRecipe
@@ -27,7 +26,6 @@ from stages.identity import (
     columns_of,
     dataset_info,
     jobs_of,
-    preprocess_of,
     provenance_of,
     schema_of,
     shards_of,
@@ -65,16 +63,12 @@ class Encoding:
         return outputs_of(self.encoder, self.params.outputs, self.params.dtype, self.params.pixel_size)
 
     @cached_property
-    def _preprocess(self) -> Preprocess:
-        return preprocess_of(self.encoder, self.params)
-
-    @cached_property
     def _jobs(self) -> list[Job]:
         return jobs_of(self.table, self.params.views)
 
     @cached_property
     def key(self) -> StoreKey:
-        return store_key(self.table, self._jobs, self.encoder, self._preprocess, self._outputs, self.params)
+        return store_key(self.table, self._jobs, self.encoder, self._outputs, self.params)
 
     @cached_property
     def _schema(self) -> Schema:
@@ -88,22 +82,31 @@ class Encoding:
     def run(self, on_progress: OnProgress) -> dict[str, Any]:
         """Make the store whole, encoding only what no finished shard holds."""
         start = time.perf_counter()
-        existing = self._existing()
-        if existing and self._describes(existing):
-            say(f"{self.target} is up to date")
-            return self._summary(0, existing.manifest.rejected, seconds=time.perf_counter() - start)
-        with exclusive(self.target.with_name(f".{self.target.name}.lock")):
-            writer = StoreWriter(self.target, self.key, self._schema)
-            encoded, timings = self._fill(writer, existing, on_progress)
-            writer.finish(
-                columns_of(self.table, writer.rejected),
-                dataset_info(self.table),
-                provenance_of(self.encoder, self.encoder_name),
-            )
+        if (finished := self._up_to_date()) is None:
+            with exclusive(self.target.with_name(f".{self.target.name}.lock")):
+                # Asked again: another process may have finished the store before this one held the lock.
+                if (finished := self._up_to_date()) is None:
+                    return self._write(start, on_progress)
+        say(f"{self.target} is up to date")
+        return self._summary(0, finished.manifest.rejected, seconds=time.perf_counter() - start)
+
+    def _write(self, start: float, on_progress: OnProgress) -> dict[str, Any]:
+        writer = StoreWriter(self.target, self.key, self._schema)
+        encoded, timings = self._fill(writer, on_progress)
+        writer.finish(
+            columns_of(self.table, writer.rejected),
+            dataset_info(self.table),
+            provenance_of(self.encoder, self.encoder_name),
+        )
         seconds = time.perf_counter() - start
         if encoded:
             say(_where_time_went(timings, seconds))
         return self._summary(encoded, writer.rejected, seconds=seconds)
+
+    def _up_to_date(self) -> Store | None:
+        """The finished store at the target, if neither its features nor its columns are other than wanted."""
+        existing = self._existing()
+        return existing if existing and self._describes(existing) else None
 
     def _existing(self) -> Store | None:
         """The finished store at the target, if its features are the wanted ones."""
@@ -117,9 +120,9 @@ class Encoding:
         columns = columns_of(self.table, store.manifest.rejected)
         return store.manifest.columns == column_digests(columns) and store.manifest.dataset == dataset_info(self.table)
 
-    def _fill(self, writer: StoreWriter, existing: Store | None, on_progress: OnProgress) -> tuple[int, Timings]:
+    def _fill(self, writer: StoreWriter, on_progress: OnProgress) -> tuple[int, Timings]:
         """Bring all pending shards into the writer; how many images were encoded for that, and the time it took."""
-        if existing:
+        if existing := self._existing():
             say(f"{self.target}: the same features with other columns: nothing is encoded")
             for shard in writer.pending:
                 writer.copy(shard, existing)
@@ -136,9 +139,9 @@ class Encoding:
     @contextmanager
     def _extraction(self) -> Iterator[Extraction]:
         pixels = [output.row_shape[0] for output in self._outputs if output.name == "pixels"]
-        sizes = tuple(dict.fromkeys([self._preprocess.size, *pixels]))
+        sizes = tuple(dict.fromkeys([self.encoder.preprocess.size, *pixels]))
         with open_root(self.root) as root:
-            preparer = Preparer(root, self._preprocess, sizes, ViewRecipe(), self.params.view_seed)
+            preparer = Preparer(root, self.encoder.preprocess, sizes, ViewRecipe(), self.params.view_seed)
             yield Extraction(self.encoder, preparer, self._outputs, self.params.views, self.batch_size, self.workers)
 
     def _summary(

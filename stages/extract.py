@@ -75,12 +75,13 @@ def _encoding(given: dict[str, Any], on_progress: OnProgress) -> Encoding:
     from cache.store import store_path
     from pipeline.encoders import load_encoder
     from stages.encoding import Encoding
+    from stages.identity import prepared_as
     from stages.params import load_params
 
     params = load_params(given["params_path"])
     extract = _overlaid(params.extract, given)
     name, spec = params.encoder(given["encoder"] or params.run.encoders[0])
-    encoder = load_encoder(spec, given["device"])
+    encoder = prepared_as(load_encoder(spec, given["device"]), extract)
     table, root = _table(given, params, on_progress)
     stem = given["dataset"]
     if given["limit"] and given["limit"] < len(table):

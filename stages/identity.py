@@ -17,7 +17,7 @@ from pipeline.datasets.images import DECODER, decoder_version
 from pipeline.encoders import Encoder
 from pipeline.extraction import Output, Shard
 from pipeline.preparation import Job
-from pipeline.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
+from pipeline.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from pipeline.samples import REJECTED, SampleTable
 from pipeline.views import ViewRecipe
 from stages.params import ExtractParams
@@ -26,7 +26,7 @@ __all__ = [
     "columns_of",
     "dataset_info",
     "jobs_of",
-    "preprocess_of",
+    "prepared_as",
     "provenance_of",
     "schema_of",
     "shards_of",
@@ -38,14 +38,14 @@ _LIBRARIES = ("fer-stage", "torch", "torchvision", "open_clip_torch", "timm", "n
 _TEXT_COLUMNS = ("id", "path", "label", "split", "status", "reason", "sha256", "subject", "clip")
 
 
-def preprocess_of(encoder: Encoder, params: ExtractParams) -> Preprocess:
-    """The encoder's own preparation, but for what params.yaml changes on purpose."""
+def prepared_as(encoder: Encoder, params: ExtractParams) -> Encoder:
+    """The encoder with its own preparation, but for what params.yaml changes on purpose."""
     preprocess = encoder.preprocess
     if params.resize != "encoder":
         preprocess = replace(preprocess, resize=params.resize)
     if params.normalise == "imagenet":
         preprocess = replace(preprocess, mean=IMAGENET_MEAN, std=IMAGENET_STD)
-    return preprocess
+    return encoder.with_preprocess(preprocess)
 
 
 def jobs_of(table: SampleTable, n_views: int) -> list[Job]:
@@ -79,7 +79,6 @@ def store_key(
     table: SampleTable,
     jobs: list[Job],
     encoder: Encoder,
-    preprocess: Preprocess,
     outputs: tuple[Output, ...],
     params: ExtractParams,
 ) -> StoreKey:
@@ -94,7 +93,7 @@ def store_key(
     return StoreKey(
         samples=sha256_of(samples),
         encoder=dict(encoder.identity),
-        preprocess={"decoder": DECODER, **preprocess.as_json()},
+        preprocess={"decoder": DECODER, **encoder.preprocess.as_json()},
         outputs=tuple(described),
         views=views,
         precision=encoder.precision,

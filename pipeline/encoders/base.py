@@ -44,6 +44,9 @@ class Encoder(Protocol):
     def has_text(self) -> bool:
         """Whether there is a text tower."""
 
+    def with_preprocess(self, preprocess: Preprocess) -> Encoder:
+        """The same frozen model, fed otherwise than it was trained: a deviation that a caller chooses."""
+
     def encode_images(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """uint8 (B, S, S, 3), prepared -> float32 (B, D), raw: never normalised."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,9 @@ class TorchEncoder:
     @property
     def has_text(self) -> bool:
         return self.text_tower is not None
+
+    def with_preprocess(self, preprocess: Preprocess) -> TorchEncoder:
+        return replace(self, preprocess=preprocess)
 
     def encode_images(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         with torch.inference_mode(), self._autocast():

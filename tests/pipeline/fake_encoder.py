@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,9 @@ class FakeEncoder:
     @property
     def identity(self) -> dict[str, Any]:
         return {"family": "fake", "gain": self.gain}
+
+    def with_preprocess(self, preprocess: Preprocess) -> FakeEncoder:
+        return replace(self, preprocess=preprocess)
 
     def encode_images(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         self.batches.append(len(pixels))

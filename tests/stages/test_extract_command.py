@@ -68,6 +68,17 @@ def test_what_changes_a_feature_makes_another_store(
     assert summary["key"] != key
 
 
+@pytest.mark.parametrize("change", ["resize: squash", "normalise: imagenet"])
+def test_a_chosen_preparation_reaches_the_encoder(project: Path, fer_stage: FerStage, change: str) -> None:
+    """Not only the key: sample-c is not square, so squashing it changes what the encoder sees."""
+    command = ("extract", "--dataset", "sample-c", "--workers", "0", "--batch-size", "4", "--limit", "4")
+    before = cache.open(fer_stage(*command, "--format", "json")["path"]).select().numpy()
+    path = Path("params.yaml")
+    path.write_text(path.read_text().replace("extract: {dtype: float32}", f"extract: {{dtype: float32, {change}}}"))
+    after = cache.open(fer_stage(*command, "--format", "json")["path"]).select().numpy()
+    assert np.abs(after - before).max() > 0.01
+
+
 @pytest.mark.parametrize("option", [("--batch-size", "7"), ("--backend", "hdf5")], ids=lambda o: o[0])
 def test_what_changes_no_feature_keeps_the_key(project: Path, fer_stage: FerStage, option: tuple[str, str]) -> None:
     key = cache.open("features/untrained/sample-e.zarr").key
