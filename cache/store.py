@@ -66,9 +66,10 @@ def open_store(path: str | Path) -> Store:
     backend = backend_of(path)
     if not path.exists():
         name = next(name for name, known in BACKENDS.items() if known is backend)
-        command = f"fer-stage extract --dataset {path.stem} --encoder {path.parent.name} --backend {name}"
-        if progress := unfinished(path):
-            raise StoreIncompleteError(f"{path} is incomplete: {progress}. Run `{command}` again: it resumes")
+        command = f"fer-stage extract --dataset {path.stem} --encoder {path.parent.name or 'NAME'} --backend {name}"
+        if left := unfinished(path):
+            command = left.command or command
+            raise StoreIncompleteError(f"{path} is incomplete: {left.progress}. Run `{command}` again: it resumes")
         raise StoreMissingError(f"no store at {path}. Run `{command}` first")
     return Store(path, backend, Manifest.from_text(backend.read_manifest(path), str(path)))
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from cache.schema import Schema, plan_shards
 if TYPE_CHECKING:
     from cache.store import Store
 
-__all__ = ["StoreWriter", "building_folder", "column_digests", "unfinished"]
+__all__ = ["StoreWriter", "Unfinished", "building_folder", "column_digests", "unfinished"]
 
 
 def building_folder(target: Path) -> Path:
@@ -35,13 +36,22 @@ def building_folder(target: Path) -> Path:
     return target.with_name(f".{target.name}.building")
 
 
-def unfinished(target: Path) -> str | None:
-    """`"41 of 60 shards"` if a writer of `target` was stopped, else None."""
+@dataclass(frozen=True)
+class Unfinished:
+    """A store whose writer was stopped: `progress` is "41 of 60 shards", `command` what goes on with it, if known."""
+
+    progress: str
+    command: str
+
+
+def unfinished(target: Path) -> Unfinished | None:
+    """What a stopped writer of `target` left, or None."""
     folder = building_folder(target)
     plan = _read_plan(folder)
     if plan is None:
         return None
-    return f"{len(Journal(folder / 'journal.jsonl').read())} of {Schema.from_json(plan['schema']).n_shards} shards"
+    done, wanted = len(Journal(folder / "journal.jsonl").read()), Schema.from_json(plan["schema"]).n_shards
+    return Unfinished(f"{done} of {wanted} shards", plan["command"])
 
 
 def column_digests(columns: Columns) -> dict[str, str]:
@@ -63,16 +73,17 @@ class StoreWriter:
     target : where the finished store will stand; its ending chooses the backend
     key : what the features are; shards of a stopped writer with the same key and schema are kept, others are swept
     schema : arrays and shards
+    command : what a person can run to go on with this store if the writer is stopped
     """
 
-    def __init__(self, target: Path, key: StoreKey, schema: Schema) -> None:
+    def __init__(self, target: Path, key: StoreKey, schema: Schema, command: str = "") -> None:
         self.target, self.key = target, key
         self._backend = backend_of(target)
         self._folder = building_folder(target)
         self._journal = Journal(self._folder / "journal.jsonl")
         plan = {"version": SCHEMA_VERSION, "key": key.digest, "schema": schema.as_json()}
         if not (_same_work(_read_plan(self._folder), plan) and self._backend.holds_blocks(self._folder)):
-            self._start(plan, schema)
+            self._start({**plan, "command": command}, schema)
         stored_plan = _read_plan(self._folder)
         assert stored_plan is not None  # _start has just written it
         self.schema = Schema.from_json(stored_plan["schema"])

@@ -102,6 +102,8 @@ def _report(error: Exception) -> int:
         return CHECK_FAILED
     if hasattr(error, "kind"):
         click.echo(f"error: {error}", err=True)
+    elif isinstance(error, OSError) and error.strerror:
+        click.echo(f"error: {error.filename or 'the system'}: {error.strerror}", err=True)
     else:
         text = f"{type(error).__name__}: {error}"
         click.echo(

@@ -40,6 +40,8 @@ def command(
 
     sample = load_params(params_path).sample
     folder, n = out or Path("data", style), images or sample.images
+    if contact_sheet and contact_sheet.suffix.lower() not in (".png", ".jpg"):
+        raise click.UsageError(f"--contact-sheet: expected a name that ends with .png or .jpg, found {contact_sheet}")
     if dry_run:
         say(f"would draw {n} faces of {style} in {folder}")
         return

@@ -47,6 +47,7 @@ class Encoding:
     encoder_name : its folder below the features root
     target : where the store stands; its ending chooses the backend
     batch_size, workers : of this machine; they change no feature
+    command : the command line, for whoever finds the store unfinished
     """
 
     table: SampleTable
@@ -57,6 +58,7 @@ class Encoding:
     target: Path
     batch_size: int
     workers: int
+    command: str
 
     @cached_property
     def _outputs(self) -> tuple[Output, ...]:
@@ -91,7 +93,7 @@ class Encoding:
         return self._summary(0, finished.manifest.rejected, seconds=time.perf_counter() - start)
 
     def _write(self, start: float, on_progress: OnProgress) -> dict[str, Any]:
-        writer = StoreWriter(self.target, self.key, self._schema)
+        writer = StoreWriter(self.target, self.key, self._schema, self.command)
         encoded, timings = self._fill(writer, on_progress)
         writer.finish(
             columns_of(self.table, writer.rejected),
@@ -128,13 +130,14 @@ class Encoding:
                 writer.copy(shard, existing)
         elif writer.done:
             say(f"{self.target}: {len(writer.done)} of {writer.schema.n_shards} shards are finished already")
-        shards = shards_of(self._jobs, writer.schema, writer.pending)
+        shards, encoded = shards_of(self._jobs, writer.schema, writer.pending), 0
         if not shards:
             return 0, Timings()
         with self._extraction() as extraction:
-            for done in extraction.run(shards, on_progress):
+            for planned, done in zip(shards, extraction.run(shards, on_progress), strict=True):
                 writer.put(done.number, done.blocks, done.rejected)
-        return sum(len(shard.jobs) for shard in shards), extraction.timings
+                encoded += len(planned.jobs) - len(done.rejected)
+        return encoded, extraction.timings
 
     @contextmanager
     def _extraction(self) -> Iterator[Extraction]:
@@ -147,16 +150,16 @@ class Encoding:
     def _summary(
         self, encoded: int, rejected: dict[int, str], seconds: float = 0.0, complete: bool = True
     ) -> dict[str, Any]:
-        """`encoded` and `reused` count images; rejected ones among them are counted as rejected too."""
-        n_rejected = len(self.table) - len(self._jobs) + len(rejected)
+        """Every row is encoded now, reused from finished shards, or rejected."""
+        n_usable = len(self._jobs) - len(rejected)
         return {
             "dataset": self.table.info.dataset,
             "encoder": self.encoder_name,
             "device": self.encoder.device,
             "rows": len(self.table),
             "encoded": encoded,
-            "reused": len(self._jobs) - encoded,
-            "rejected": n_rejected,
+            "reused": n_usable - encoded,
+            "rejected": len(self.table) - n_usable,
             "seconds": round(seconds, 3),
             "rows_per_s": round(encoded / seconds, 2) if encoded and seconds else 0.0,
             "key": self.key.digest,

@@ -19,7 +19,11 @@ _TABLE_COLUMNS = ("dataset", "split", "seen", "n", "accuracy", "uar", "ci95", "r
 @click.command("evaluate")
 @click.option("--run", "folder", type=click.Path(path_type=Path), required=True, help="Folder of a trained run.")
 @click.option("--dataset", "datasets", multiple=True, help="May be repeated.  [default: run.datasets of params.yaml]")
-@click.option("--split", help="test or val.  [default: protocol.test_split of params.yaml]")
+@click.option(
+    "--split",
+    type=click.Choice(["test", "val"]),
+    help="Another split than the protocol's is printed only.  [default: protocol.test_split of params.yaml]",
+)
 @click.option("--dry-run", is_flag=True, help="Score and print; write nothing.")
 @folder_option("features", "Folder of feature stores.")
 @params_option
@@ -35,11 +39,12 @@ def command(
 ) -> None:
     """Score a trained head on the test split of datasets, and write scores.json beside it.
 
+    Scores of datasets that are not named stay as they are.
     Accuracy, UAR, recall per class, N, 95 % intervals, calibration error, confusion; rejected rows are counted.
     """
     from cache.atomic import write_bytes
     from stages.params import load_params
-    from stages.scoring import score_run
+    from stages.scoring import merged_scores, score_run
 
     params = load_params(params_path)
     scores = score_run(
@@ -49,8 +54,9 @@ def command(
         split or params.protocol.test_split,
         drop_other_labels=params.protocol.drop_other_labels,
     )
-    if not dry_run:
-        write_bytes(folder / "scores.json", json.dumps(scores, indent=2).encode())
+    if not dry_run and split in (None, params.protocol.test_split):
+        path = folder / "scores.json"
+        write_bytes(path, json.dumps(merged_scores(path, scores), indent=2).encode())
     if output_format == "json":
         echo_rows(scores, output_format)
     else:
@@ -61,7 +67,7 @@ def command(
 
 def _flat(score: dict[str, Any]) -> dict[str, Any]:
     low, high = score["ci95"]["accuracy"]
-    return {**score, "ci95": f"{low:.4f}-{high:.4f}"}
+    return {name: score[name] for name in _TABLE_COLUMNS} | {"ci95": f"{low:.4f}-{high:.4f}"}
 
 
 def _note(folder: Path) -> str:

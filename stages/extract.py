@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from stages.errors import CheckFailedError
 from stages.options import device_option, folder_option, format_option, params_option, quiet_option
@@ -89,7 +91,7 @@ def _encoding(given: dict[str, Any], on_progress: OnProgress) -> Encoding:
     backend = given["backend"] or {"zarr": "zarr", "h5": "hdf5"}[extract.ending]
     target = store_path(given["features"], name, stem, backend)
     workers = max(1, (os.cpu_count() or 2) - 1) if given["workers"] is None else given["workers"]
-    return Encoding(table, root, name, encoder, extract, target, given["batch_size"], workers)
+    return Encoding(table, root, name, encoder, extract, target, given["batch_size"], workers, _command_line())
 
 
 def _overlaid(extract: ExtractParams, given: dict[str, Any]) -> ExtractParams:
@@ -115,3 +117,16 @@ def _table(given: dict[str, Any], params: Params, on_progress: OnProgress) -> tu
     if not given["dry_run"]:
         write_table(table, path)
     return table, Path(how.root)
+
+
+def _command_line() -> str:
+    """This command with the options that it was given, to be run again."""
+    context = click.get_current_context()
+    words = ["fer-stage", "extract"]
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE and not getattr(
+            parameter, "is_flag", False
+        ):
+            words += [parameter.opts[0], str(context.params[name])]
+    return shlex.join(words)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from stages.output import FORMATS
 
@@ -22,10 +23,21 @@ format_option = click.option(
     show_default=True,
     help="What stdout gets.",
 )
+
+
+def _named_file_exists(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
+    """A params.yaml that nobody named may be missing; one that was named is meant."""
+    given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    if given and not value.is_file():
+        raise click.BadParameter(f"no file at {value}")
+    return value
+
+
 params_option = click.option(
     "--params",
     "params_path",
     type=click.Path(path_type=Path),
+    callback=_named_file_exists,
     default=Path("params.yaml"),
     show_default=True,
     help="What to run; the defaults hold if the file is not there.",

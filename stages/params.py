@@ -6,6 +6,7 @@ Everything here changes a result. What does not (device, batch size, workers) is
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from stages.errors import ParamsError
 
 __all__ = ["DatasetParams", "ExtractParams", "Params", "SampleParams", "explain", "load_params", "parse_method"]
 
+_PLAIN_NAME = re.compile(r"[^./\\][^/\\]*")  # it becomes the name of files
 _ARCHIVES = ("", ".tar", ".tar.gz", ".tgz", ".zip")
 
 
@@ -131,6 +133,8 @@ class Params(_Block):
         ParamsError
             If nothing says how.
         """
+        if not _PLAIN_NAME.fullmatch(name):
+            raise ParamsError(f"dataset {name!r}: expected a plain name, without slashes or a leading dot")
         known = self.datasets.get(name)
         if layout is not None and layout not in LAYOUTS:
             raise ParamsError(f"unknown layout {layout!r}.{_near(layout, LAYOUTS)}")
@@ -179,10 +183,14 @@ def load_params(path: Path) -> Params:
     """
     if not path.exists():
         return Params()
+    if not path.is_file():
+        raise ParamsError(f"{path}: expected a YAML file, found a folder")
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path} is not YAML: {error}") from error
+    if data is None:
+        return Params()
     if not isinstance(data, dict):
         raise ParamsError(f"{path}: expected names with values, found {type(data).__name__}")
     try:
@@ -192,6 +200,19 @@ def load_params(path: Path) -> Params:
     for name in params.methods:
         params.method(name)
     return params
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML lets the last of two equal keys win without a word; here the second one is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key, _value in node.value:
+            name = self.construct_object(key, deep=True)
+            if name in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {name!r} stands twice", key.start_mark)
+            seen.add(name)
+        return super().construct_mapping(node, deep)
 
 
 def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
@@ -210,7 +231,10 @@ def _problem(item: Mapping[str, Any], model: type[BaseModel]) -> str:
     hint = ""
     if item["type"] in ("float_type", "int_type") and isinstance(item["input"], str) and _is_number(item["input"]):
         hint = f" YAML reads {item['input']} as text: write it as {float(item['input'])!r}"
-    return f"{key}: {item['msg'].removeprefix('Value error, ')}, found {item['input']!r}.{hint}"
+    message = item["msg"].removeprefix("Value error, ")
+    if isinstance(item["input"], dict):  # our own check of a whole block: its message names what it found
+        return message if key == "file" else f"{key}: {message}"
+    return f"{key}: {message}, found {item['input']!r}.{hint}"
 
 
 def _keys_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:

@@ -54,6 +54,9 @@ def _bars(console: Console) -> Iterator[OnProgress]:
     with Progress(*columns, TextColumn("{task.fields[note]}"), console=console, transient=True) as bars:
 
         def listen(step: Step) -> None:
+            if _is_note(step):
+                console.print(f"note: {step.note}")
+                return
             if step.what not in tasks:
                 tasks[step.what] = bars.add_task(step.what, visible=False, note="")
             late = time.monotonic() - start > 2
@@ -67,6 +70,8 @@ def _log_lines(console: Console) -> OnProgress:
 
     def listen(step: Step) -> None:
         nonlocal last
+        if _is_note(step):
+            console.print(f"note: {step.note}", soft_wrap=True)
         now = time.monotonic()
         if now - last < _LOG_EVERY_S or not step.done:
             return
@@ -76,3 +81,8 @@ def _log_lines(console: Console) -> OnProgress:
         console.print(f"{step.what}: {step.done:,} of {step.total:,}, {rate:,.1f}/s{left} {step.note}".rstrip())
 
     return listen
+
+
+def _is_note(step: Step) -> bool:
+    """Before anything is done a step can only carry something to say."""
+    return bool(step.note) and not step.done

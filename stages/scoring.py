@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from pipeline.models.packing import unpack
 from stages.errors import StageError
 from stages.training import read_run
 
-__all__ = ["load_head", "score_run"]
+__all__ = ["load_head", "merged_scores", "score_run"]
 
 
 def load_head(folder: Path) -> Head:
@@ -38,3 +39,13 @@ def score_run(
     head, encoder = load_head(folder), read_run(folder)["encoder"]
     stores = [find_store(features, encoder, dataset) for dataset in datasets]
     return [evaluate(head, store, split, drop_other_labels=drop_other_labels).as_json() for store in stores]
+
+
+def merged_scores(path: Path, scores: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """`scores`, and those of other datasets that stand in the file at `path` from an earlier evaluation."""
+    try:
+        earlier = json.loads(path.read_bytes()) if path.exists() else []
+    except ValueError as error:
+        raise StageError(f"{path} is damaged ({error}): delete it and evaluate all datasets again") from error
+    by_dataset = {score["dataset"]: score for score in [*earlier, *scores]}  # the later ones win
+    return [by_dataset[dataset] for dataset in sorted(by_dataset)]

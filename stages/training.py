@@ -94,6 +94,7 @@ class Training:
         )
         state, description = pack(fitted.head)
         record = self._record(fitted, description)
+        (self.folder / "scores.json").unlink(missing_ok=True)  # they are of the head that is replaced
         write_bytes(self.folder / "head.safetensors", state)
         write_bytes(self.folder / "history.csv", _csv(fitted.history))
         write_bytes(self.folder / "run.json", json.dumps(record, indent=2).encode())  # last: a run has a run.json

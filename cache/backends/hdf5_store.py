@@ -7,6 +7,7 @@ assembly, which starts anew after a kill.
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ __all__ = ["Hdf5Backend"]
 
 _MANIFEST = "fer_stage"
 _COLUMNS = "columns"
+_TEXT_ENTRY, _HEADERS = 64, 2**16  # bytes: a text's reference and its place in the heap; what describes the arrays
 _FORMAT = ("v110", "v110")  # its metadata have checksums; over older ones that are spoiled HDF5 may loop for ever
 
 
@@ -46,6 +48,7 @@ class Hdf5Backend:
     def assemble(self, folder: Path, schema: Schema, columns: Columns, manifest: str) -> Path:
         target = folder / "store.h5"
         with storage_errors(target):
+            _require_space(folder / "space", _size_at_most(folder, columns, manifest))
             with _Sink(target, "w+") as sink:
                 try:
                     with h5py.File(sink, "w", libver=_FORMAT) as file:
@@ -100,6 +103,24 @@ class _Sink(io.FileIO):
         """Raise what the system refused, if it did."""
         if self._refusal:
             raise self._refusal
+
+
+def _require_space(path: Path, n_bytes: int) -> None:
+    """Find a full disk before HDF5 begins to write: where a write fails it may take the whole process with it."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        with path.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, n_bytes)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _size_at_most(folder: Path, columns: Columns, manifest: str) -> int:
+    """Bytes that the joined file cannot exceed: its blocks, its texts with HDF5's own entry for each, and headers."""
+    blocks = sum(path.stat().st_size for path in folder.glob("*.npy"))
+    texts = sum(len(str(value).encode()) + _TEXT_ENTRY for values in columns.values() for value in values.tolist())
+    return blocks + texts + len(manifest.encode()) + _HEADERS
 
 
 def _fill(file: h5py.File, folder: Path, schema: Schema, columns: Columns, manifest: str) -> None:

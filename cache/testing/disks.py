@@ -45,7 +45,7 @@ class SmallDisk:
         subprocess.run(["mount", "-o", f"remount,{options}", self.path], check=True)
 
     def unmount(self) -> None:
-        subprocess.run(["umount", self.path], check=True)
+        subprocess.run(["umount", "--lazy", self.path], check=True)  # lazy: another test may list the folder just now
 
 
 class DiskContract(BackendUnderTest):

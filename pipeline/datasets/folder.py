@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import PurePosixPath
+
 from pipeline.datasets.base import Scan
-from pipeline.datasets.class_folders import CodedOptions, class_rows
+from pipeline.datasets.class_folders import CodedOptions, class_rows, is_image
 from pipeline.datasets.files import Root
 from pipeline.datasets.rows import assemble
 
@@ -18,4 +23,13 @@ class Folder:
     Options = CodedOptions
 
     def scan(self, root: Root, options: CodedOptions) -> Scan:
-        return assemble(class_rows(root, options.code_map), options)
+        scan = assemble(class_rows(root, options.code_map), options)
+        return replace(scan, notes=(*scan.notes, *_left_out(root)))
+
+
+def _left_out(root: Root) -> Iterator[str]:
+    """A note on the files that are no images by their names: nothing is left out in silence."""
+    endings = Counter(PurePosixPath(name).suffix or "no ending" for name in root.names() if not is_image(name))
+    if endings:
+        counts = ", ".join(f"{ending} {n}" for ending, n in sorted(endings.items()))
+        yield f"{endings.total()} files are no images by their names and are left out: {counts}"

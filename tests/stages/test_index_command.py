@@ -41,7 +41,8 @@ def test_index_and_extract_know_every_release_of_affectnet(tree: Any, empty: Pat
     extracted = fer_stage("extract", "--dataset", "affectnet", *args, "--format", "json")
     assert extracted["complete"]
     assert extracted["rows"] == indexed["rows"]
-    assert extracted["encoded"] == sum(indexed["splits"].values())
+    assert extracted["encoded"] > 0
+    assert extracted["encoded"] + extracted["rejected"] == indexed["rows"]
 
 
 def test_extract_indexes_a_dataset_that_never_was(empty: Path, fer_stage: FerStage) -> None:

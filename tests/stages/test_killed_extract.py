@@ -61,7 +61,8 @@ def test_a_killed_extract_resumes_to_the_same_bytes(faces: Path, tmp_path: Path,
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    with pytest.raises(cache.errors.StoreIncompleteError, match=r"of 3 shards.*fer-stage extract --dataset faces"):
+    again = rf"of 3 shards. Run `fer-stage extract --dataset faces --backend {backend} --batch-size 32"
+    with pytest.raises(cache.errors.StoreIncompleteError, match=again):
         cache.open(tmp_path / whole["path"])
 
     resumed = json.loads(_run(tmp_path, *extract))

@@ -57,6 +57,7 @@ def test_shipped_params_are_the_defaults_but_for_datasets_and_methods() -> None:
         ("prompts: kefir", ["kefir", "'kefer'"]),
         ("sample: {version: 99}", ["sample", "version"]),
         ("- a list", ["names with values"]),
+        ("classes: 7\nclasses: 8", ["'classes' stands twice", "line 2"]),
         ("a: [", ["not YAML"]),
     ],
 )

@@ -165,3 +165,64 @@ def test_draw_makes_a_sheet_to_look_at(empty: Path, fer_stage: FerStage) -> None
 def test_missing_store_names_the_command(project: Path, fer_stage: FerStage) -> None:
     message = fer_stage("train", "--method", "linear-probe", "--dataset", "sample-b", code=1)
     assert "fer-stage extract --dataset sample-b --encoder untrained" in message
+
+
+def test_scores_of_other_datasets_stay_and_a_new_head_has_none(project: Path, fer_stage: FerStage) -> None:
+    fer_stage("evaluate", "--run", str(RUN), "--dataset", "sample-e")
+    names = [score["dataset"] for score in json.loads((RUN / "scores.json").read_text())]
+    assert names == ["sample-a", "sample-e"]
+    fer_stage("train", "--method", "feature-mask", "--dataset", "sample-a")
+    assert not (RUN / "scores.json").exists()
+
+
+def test_validation_scores_are_printed_and_not_kept(project: Path, fer_stage: FerStage) -> None:
+    before = (RUN / "scores.json").read_bytes()
+    scores = fer_stage("evaluate", "--run", str(RUN), "--split", "val", "--format", "json")
+    assert {score["split"] for score in scores} == {"val"}
+    assert (RUN / "scores.json").read_bytes() == before
+    assert "'train' is not one of" in fer_stage("evaluate", "--run", str(RUN), "--split", "train", code=2)
+
+
+@pytest.mark.parametrize("output_format", ["table", "csv", "json"])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["datasets"],
+        ["index", "--dataset", "sample-e"],
+        ["extract", "--dataset", "sample-e"],
+        ["encode-text"],
+        ["train", "--method", "feature-mask", "--dataset", "sample-a"],
+        ["evaluate", "--run", str(RUN)],
+        ["report"],
+        ["query", "features/untrained/sample-a.zarr"],
+    ],
+    ids=lambda args: args[0],
+)
+def test_every_command_prints_every_format(
+    project: Path, fer_stage: FerStage, args: list[str], output_format: str
+) -> None:
+    printed = fer_stage(*args, "--format", output_format)
+    assert printed
+    if output_format == "csv":
+        rows = list(csv.reader(printed.splitlines()))
+        assert len({len(row) for row in rows}) == 1
+        assert len(rows) >= 2
+
+
+def test_draw_writes_over_nobodys_folder(empty: Path, fer_stage: FerStage) -> None:
+    Path("mine").mkdir()
+    Path("mine/labels.csv").write_text("precious")
+    draw = ("draw", "--style", "sample-e", "--images", "60", "--out", "mine")
+    assert "no drawn sample" in fer_stage(*draw, code=1)
+    assert Path("mine/labels.csv").read_text() == "precious"
+    assert "is a file" in fer_stage(*draw[:-1], "mine/labels.csv", code=1)
+
+
+def test_a_dataset_name_cannot_leave_the_folders(empty: Path, fer_stage: FerStage) -> None:
+    (empty / "faces" / "fear").mkdir(parents=True)
+    message = fer_stage("index", "--dataset", "../evil", "--layout", "folder", "--root", "faces", code=1)
+    assert "plain name" in message
+
+
+def test_a_params_file_that_is_named_must_be_there(empty: Path, fer_stage: FerStage) -> None:
+    assert "no file at nope.yaml" in fer_stage("datasets", "--params", "nope.yaml", code=2)

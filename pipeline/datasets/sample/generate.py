@@ -28,6 +28,7 @@ GENERATOR_VERSION = 1
 _COLUMNS = ("id", "path", "label", "split", "subject", "intensity")
 _IMAGE_NAME = re.compile(r"\.?[a-e]\d{5}\.(png|jpg)(\.part)?")
 _JPEG_QUALITY = 88
+_STARTED = ".drawing"  # stands in the folder while it is drawn
 _RAREST_OF_400 = 20  # images of the rarest expression
 
 
@@ -40,13 +41,16 @@ def draw_dataset(style: str, folder: Path, n: int = 400, seed: int = 0, on_progr
     Raises
     ------
     ConfigError
-        If the style is unknown or n < 1.
+        If the style is unknown, n < 1, or `folder` holds files that no drawing made.
     """
     specs = sample_specs(style, n, seed)
     receipt = {"generator": GENERATOR_VERSION, "style": style, "seed": seed, "n": n}
     done = folder / "sample.json"
+    _require_ours(folder)
     if _read_receipt(done) == receipt:
         return
+    (folder / _STARTED).parent.mkdir(parents=True, exist_ok=True)
+    (folder / _STARTED).touch()
     done.unlink(missing_ok=True)
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
@@ -56,6 +60,16 @@ def draw_dataset(style: str, folder: Path, n: int = 400, seed: int = 0, on_progr
         on_progress(Progress("images drawn", drawn, n, style))
     _replace(folder / "labels.csv", _labels(specs, style))
     _replace(done, (json.dumps(receipt) + "\n").encode())
+    (folder / _STARTED).unlink()
+
+
+def _require_ours(folder: Path) -> None:
+    """Refuse a folder that holds something, but no sign of a finished or an interrupted drawing."""
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file: expected a folder, or a name that is free")
+    ours = (folder / "sample.json").exists() or (folder / _STARTED).exists()
+    if folder.is_dir() and not ours and any(folder.iterdir()):
+        raise ConfigError(f"{folder} holds files that are no drawn sample: choose an empty folder, or a new name")
 
 
 def _read_receipt(path: Path) -> object:
