@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
-import tarfile
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,8 +78,8 @@ def test_ferplus_test_split_has_the_published_classes(ferplus: Root) -> None:
 
 def test_ferplus_is_the_same_from_the_pack_and_from_its_folder(tmp_path: Path) -> None:
     pack = pack_path("fer2013.tar.gz")
-    with tarfile.open(pack) as archive:
-        archive.extractall(tmp_path, filter="data")
+    # The program, since tarfile's safe extraction came with Python 3.11.4 only.
+    subprocess.run(["tar", "-xzf", pack, "-C", tmp_path], check=True)
     packed = index_dataset("ferplus", "ferplus", pack, {})
     assert packed.summary()["splits"] == {"train": 24_938, "val": 3_186, "test": 3_136}
     assert packed.summary()["rejected"] == {"conflicting rows": 1}
