@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cache.backends import BACKENDS, Backend, backend_of
+from cache.backends import BACKENDS, Backend, backend_name, backend_of
 from cache.errors import MEND, QueryError, StoreDamagedError, StoreIncompleteError, StoreMissingError
 from cache.manifest import Manifest, checksum
 from cache.query import row_mask
@@ -65,7 +65,7 @@ def open_store(path: str | Path) -> Store:
     path = Path(path)
     backend = backend_of(path)
     if not path.exists():
-        name = next(name for name, known in BACKENDS.items() if known is backend)
+        name = backend_name(path)
         command = f"fer-stage extract --dataset {path.stem} --encoder {path.parent.name or 'NAME'} --backend {name}"
         if left := unfinished(path):
             command = left.command or command

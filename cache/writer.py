@@ -84,9 +84,7 @@ class StoreWriter:
         plan = {"version": SCHEMA_VERSION, "key": key.digest, "schema": schema.as_json()}
         if not (_same_work(_read_plan(self._folder), plan) and self._backend.holds_blocks(self._folder)):
             self._start({**plan, "command": command}, schema)
-        stored_plan = _read_plan(self._folder)
-        assert stored_plan is not None  # _start has just written it
-        self.schema = Schema.from_json(stored_plan["schema"])
+        self.schema = schema
         self._done = self._journal.read()
 
     def _start(self, plan: Mapping[str, Any], schema: Schema) -> None:

@@ -79,7 +79,9 @@ class Encoding:
     def plan(self) -> dict[str, Any]:
         """What `run` would do, without doing it."""
         existing = self._existing()
-        return self._summary(0 if existing else len(self._jobs), {}, complete=existing is not None)
+        if existing is None:
+            return self._summary(len(self._jobs), {}, complete=False)
+        return self._summary(0, existing.manifest.rejected)
 
     def run(self, on_progress: OnProgress) -> dict[str, Any]:
         """Make the store whole, encoding only what no finished shard holds."""

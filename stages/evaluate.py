@@ -45,10 +45,12 @@ def command(
     from cache.atomic import write_bytes
     from stages.params import load_params
     from stages.scoring import merged_scores, score_run
+    from stages.training import read_run
 
-    params = load_params(params_path)
+    params, record = load_params(params_path), read_run(folder)
     scores = score_run(
         folder,
+        record,
         datasets or tuple(params.run.datasets),
         features,
         split or params.protocol.test_split,
@@ -61,16 +63,10 @@ def command(
         echo_rows(scores, output_format)
     else:
         echo_rows([_flat(score) for score in scores], output_format, _TABLE_COLUMNS)
-    if note := _note(folder):
+    if note := record["encoder_note"]:
         say(f"note: {note}")
 
 
 def _flat(score: dict[str, Any]) -> dict[str, Any]:
     low, high = score["ci95"]["accuracy"]
     return {name: score[name] for name in _TABLE_COLUMNS} | {"ci95": f"{low:.4f}-{high:.4f}"}
-
-
-def _note(folder: Path) -> str:
-    from stages.training import read_run
-
-    return str(read_run(folder)["encoder_note"])

@@ -74,6 +74,7 @@ def command(**given: Any) -> None:
 
 def _encoding(given: dict[str, Any], on_progress: OnProgress) -> Encoding:
     """From options and params.yaml to what is to be done; the encoder is loaded before any image is read."""
+    from cache.backends import backend_name
     from cache.store import store_path
     from pipeline.encoders import load_encoder
     from stages.encoding import Encoding
@@ -88,7 +89,7 @@ def _encoding(given: dict[str, Any], on_progress: OnProgress) -> Encoding:
     stem = given["dataset"]
     if given["limit"] and given["limit"] < len(table):
         table, stem = table.head(given["limit"]), f"{stem}.first-{given['limit']}"
-    backend = given["backend"] or {"zarr": "zarr", "h5": "hdf5"}[extract.ending]
+    backend = given["backend"] or backend_name(Path(f"{stem}.{extract.ending}"))
     target = store_path(given["features"], name, stem, backend)
     workers = max(1, (os.cpu_count() or 2) - 1) if given["workers"] is None else given["workers"]
     return Encoding(table, root, name, encoder, extract, target, given["batch_size"], workers, _command_line())

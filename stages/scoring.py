@@ -12,20 +12,18 @@ from pipeline.evaluation import evaluate
 from pipeline.models.head import Head
 from pipeline.models.packing import unpack
 from stages.errors import StageError
-from stages.training import read_run
 
 __all__ = ["load_head", "merged_scores", "score_run"]
 
 
-def load_head(folder: Path) -> Head:
-    """The trained head of a run.
+def load_head(folder: Path, record: Mapping[str, Any]) -> Head:
+    """The trained head of a run, whose `read_run` gave `record`.
 
     Raises
     ------
     StageError
         If its weights are missing.
     """
-    record = read_run(folder)
     weights = folder / "head.safetensors"
     if not weights.is_file():
         raise StageError(f"{folder}: head.safetensors is missing. Train the run again")
@@ -33,11 +31,17 @@ def load_head(folder: Path) -> Head:
 
 
 def score_run(
-    folder: Path, datasets: Sequence[str], features: Path, split: str, *, drop_other_labels: bool
+    folder: Path,
+    record: Mapping[str, Any],
+    datasets: Sequence[str],
+    features: Path,
+    split: str,
+    *,
+    drop_other_labels: bool,
 ) -> list[dict[str, Any]]:
     """Scores of one run on every dataset, as plain data."""
-    head, encoder = load_head(folder), read_run(folder)["encoder"]
-    stores = [find_store(features, encoder, dataset) for dataset in datasets]
+    head = load_head(folder, record)
+    stores = [find_store(features, record["encoder"], dataset) for dataset in datasets]
     return [evaluate(head, store, split, drop_other_labels=drop_other_labels).as_json() for store in stores]
 
 

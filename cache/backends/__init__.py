@@ -9,15 +9,20 @@ from cache.backends.hdf5_store import Hdf5Backend
 from cache.backends.zarr_store import ZarrBackend
 from cache.errors import SchemaError
 
-__all__ = ["BACKENDS", "Backend", "Columns", "backend_of"]
+__all__ = ["BACKENDS", "Backend", "Columns", "backend_name", "backend_of"]
 
 BACKENDS: dict[str, Backend] = {"zarr": ZarrBackend(), "hdf5": Hdf5Backend()}
 
 
-def backend_of(path: Path) -> Backend:
-    """The backend whose stores end like `path`."""
-    for backend in BACKENDS.values():
+def backend_name(path: Path) -> str:
+    """The name of the backend whose stores end like `path`."""
+    for name, backend in BACKENDS.items():
         if path.suffix == backend.suffix:
-            return backend
+            return name
     endings = ", ".join(backend.suffix for backend in BACKENDS.values())
     raise SchemaError(f"{path}: the name of a store ends with one of {endings}")
+
+
+def backend_of(path: Path) -> Backend:
+    """The backend whose stores end like `path`."""
+    return BACKENDS[backend_name(path)]

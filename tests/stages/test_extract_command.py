@@ -133,8 +133,9 @@ def test_bad_images_keep_their_rows_and_too_many_end_with_code_3(project: Path, 
     fer_stage("index", "--dataset", "sample-e")
     message = fer_stage("extract", "--dataset", "sample-e", "--workers", "0", code=3)
     assert "1 of 60" in message
-    counts = fer_stage(*EXTRACT, "--max-rejected", "1")
-    assert (counts["encoded"], counts["reused"], counts["rejected"]) == (0, 59, 1)
+    for dry in ((), ("--dry-run",)):
+        counts = fer_stage(*EXTRACT, "--max-rejected", "1", *dry)
+        assert (counts["encoded"], counts["reused"], counts["rejected"]) == (0, 59, 1)
     store = cache.open("features/untrained/sample-e.zarr")
     assert store.frame["status"].tolist().count("rejected") == 1
     assert store.frame["id"].tolist() == table.frame["id"].tolist()
