@@ -8,6 +8,7 @@ import tarfile
 import threading
 import zipfile
 import zlib
+from abc import abstractmethod
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -43,8 +44,9 @@ class _ArchiveRoot(Root):
                     ) from error
             return self._handle
 
+    @abstractmethod
     def _open(self) -> Any:
-        raise NotImplementedError
+        """A new handle of the archive."""
 
     def close(self) -> None:
         self._release()
