@@ -1,4 +1,7 @@
-"""Files that are whole or absent: write beside, fsync, rename, fsync the folder."""
+"""Files that are whole or absent: write beside, fsync, rename, fsync the folder.
+
+An object store writes a file whole or not at all by itself; what it lacks is in `cache.objects`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cache.errors import StorageError
+from cache.objects import copy_into_place
+from cache.places import Place, reachable
 
 __all__ = ["flush_file", "flush_folder", "replace", "storage_errors", "write_bytes"]
 
@@ -23,15 +28,17 @@ _ADVICE = {
     errno.ENOTDIR: "a file stands where a folder is needed: choose another --features folder",
     errno.EEXIST: "a file stands where a folder is needed: choose another --features folder",
     errno.ESTALE: "the network drive is gone: mount it again and run the same command again",
+    errno.ENOENT: "there is no such place: create the folder or the bucket first",
     errno.EIO: "the disk reports an error: check it before you go on",
 }
 
 
 @contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Turn what the operating system refuses into a StorageError that names the place and the way out."""
+def storage_errors(path: Place) -> Iterator[None]:
+    """Turn what the system or the object store refuses into a StorageError that names the place and the way out."""
     try:
-        yield
+        with reachable(path):
+            yield
     except OSError as error:
         advice = _ADVICE.get(error.errno or 0)
         if advice is None:
@@ -54,7 +61,7 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Place, data: bytes) -> None:
     """Write a file so that a reader sees all of it or none, even after a kill or a power cut.
 
     Raises
@@ -62,8 +69,11 @@ def write_bytes(path: Path, data: bytes) -> None:
     StorageError
         If the disk refuses; nothing stands at `path` then but what stood there before.
     """
-    partial = path.with_name(f".{path.name}.partial")
     with storage_errors(path):
+        if not isinstance(path, Path):
+            path.write_bytes(data)
+            return
+        partial = path.with_name(f".{path.name}.partial")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with partial.open("wb") as file:
@@ -77,13 +87,18 @@ def write_bytes(path: Path, data: bytes) -> None:
         flush_folder(path.parent)
 
 
-def replace(source: Path, target: Path) -> None:
+def replace(source: Place, target: Place) -> None:
     """Put the finished file or folder `source` in the place of `target`, which may exist.
 
     A folder cannot replace a folder in one step: the old one is moved aside first and restored if the second step
     fails, so that at no time both are gone.
     """
     with storage_errors(target):
+        if not isinstance(source, Path) and not isinstance(target, Path):
+            copy_into_place(source, target)
+            return
+        assert isinstance(source, Path)
+        assert isinstance(target, Path)  # a store grows beside its place
         aside = target.with_name(f".{target.name}.replaced")
         if not target.is_dir():
             source.replace(target)

@@ -50,6 +50,11 @@ class StoreKey:
     def fields(self) -> dict[str, Any]:
         return {**vars(self), "outputs": list(self.outputs), "schema": 1}
 
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> StoreKey:
+        """The key whose `fields()` these are, as a manifest holds them."""
+        return cls(**{name: fields[name] for name in cls.__dataclass_fields__} | {"outputs": tuple(fields["outputs"])})
+
     @property
     def digest(self) -> str:
         return sha256_of(self.fields())

@@ -2,50 +2,70 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
-from cache.atomic import storage_errors
+from cache.atomic import write_bytes
 from cache.errors import MEND, SchemaError, StoreDamagedError
 from cache.keys import canonical_json, sha256_of
+from cache.places import Place, files_below, reachable, read_all
 from cache.schema import Schema
 
-__all__ = ["SCHEMA_VERSION", "Journal", "Manifest", "ShardRecord", "checksum", "rejected_rows"]
+__all__ = ["SCHEMA_VERSION", "Manifest", "Records", "ShardRecord", "checksum", "rejected_rows"]
 
 SCHEMA_VERSION = 1
 
 
 def checksum(values: npt.NDArray[Any]) -> int:
-    """CRC-32 of the bytes in C order."""
-    return zlib.crc32(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
+    """CRC32C of the bytes in C order: what every read of a block is checked against."""
+    return int(google_crc32c.value(_bytes(values)))
+
+
+def _bytes(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    return np.ascontiguousarray(values).reshape(-1).view(np.uint8)
 
 
 @dataclass(frozen=True)
 class ShardRecord:
-    """One finished shard: checksums per output and view; the rows whose image could not be used, with the reason."""
+    """One finished shard.
+
+    Parameters
+    ----------
+    shard : its number
+    checksums : output -> CRC32C of each view's rows
+    sha256 : output -> hex digest of the whole block, (V, rows, *row_shape) in C order
+    rejected : row of the store -> why its image could not be used
+    """
 
     shard: int
     checksums: Mapping[str, tuple[int, ...]]
+    sha256: Mapping[str, str]
     rejected: Mapping[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, shard: int, blocks: Mapping[str, npt.NDArray[Any]], rejected: Mapping[int, str]) -> ShardRecord:
+        """The record of these blocks."""
+        checksums = {name: tuple(checksum(view) for view in block) for name, block in blocks.items()}
+        digests = {name: hashlib.sha256(_bytes(block).data).hexdigest() for name, block in blocks.items()}
+        return cls(shard, checksums, digests, dict(rejected))
 
     def as_json(self) -> dict[str, Any]:
         rejected = {str(row): reason for row, reason in sorted(self.rejected.items())}
         checksums = {name: list(values) for name, values in self.checksums.items()}
-        return {"shard": self.shard, "checksums": checksums, "rejected": rejected}
+        return {"shard": self.shard, "crc32c": checksums, "sha256": dict(self.sha256), "rejected": rejected}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ShardRecord:
         rejected = {int(row): reason for row, reason in data["rejected"].items()}
-        checksums = {name: tuple(values) for name, values in data["checksums"].items()}
-        return cls(data["shard"], checksums, rejected)
+        checksums = {name: tuple(values) for name, values in data["crc32c"].items()}
+        return cls(data["shard"], checksums, dict(data["sha256"]), rejected)
 
 
 def rejected_rows(shards: Iterable[ShardRecord]) -> dict[int, str]:
@@ -75,6 +95,12 @@ class Manifest:
         """Row -> why its image could not be used, as found while encoding."""
         return rejected_rows(self.shards)
 
+    @property
+    def arrays(self) -> dict[str, str]:
+        """Output -> sha256 over the shards' own sha256: equal for two stores exactly if their arrays are."""
+        names = [array.name for array in self.schema.arrays]
+        return {name: sha256_of([record.sha256[name] for record in self.shards]) for name in names}
+
     def to_text(self) -> str:
         said = {
             "fer_stage_store": SCHEMA_VERSION,
@@ -82,6 +108,7 @@ class Manifest:
             "key": self.key,
             "key_fields": self.key_fields,
             "schema": self.schema.as_json(),
+            "arrays": self.arrays,
             "shards": [record.as_json() for record in self.shards],
             "columns": self.columns,
             "dataset": self.dataset,
@@ -112,46 +139,47 @@ class Manifest:
             )
         if data.pop("digest", None) != sha256_of(data):
             raise StoreDamagedError(f"{where}: its manifest is not what was written. {MEND}")
-        return cls(
-            data["key"],
-            data["key_fields"],
-            Schema.from_json(data["schema"]),
-            tuple(ShardRecord.from_json(record) for record in data["shards"]),
-            data["columns"],
-            data["dataset"],
-            data["provenance"],
-        )
+        try:
+            return cls(
+                data["key"],
+                data["key_fields"],
+                Schema.from_json(data["schema"]),
+                tuple(ShardRecord.from_json(record) for record in data["shards"]),
+                data["columns"],
+                data["dataset"],
+                data["provenance"],
+            )
+        except KeyError as error:  # whole, but of a program between two releases
+            raise SchemaError(
+                f"{where}: expected {error} in its manifest, found none. Delete it and extract again"
+            ) from error
 
 
-def _parsed(line: bytes) -> ShardRecord | None:
-    try:
-        return ShardRecord.from_json(json.loads(line))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
+class Records:
+    """What a writer notes while its store grows: one file for each finished shard, whole or absent.
 
+    Each worker of a cluster writes its own; nobody appends to a file of somebody else.
+    """
 
-class Journal:
-    """The list of finished shards of a store being written: one line each, durable before the next shard begins."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, folder: Place) -> None:
+        self._folder = folder / "records"
 
     def read(self) -> dict[int, ShardRecord]:
-        """The finished shards. A line that a kill cut short or a disk spoiled is dropped: its shard is made again."""
-        if not self._path.exists():
-            return {}
-        whole, _, _cut = self._path.read_bytes().rpartition(b"\n")
-        records = [record for line in whole.splitlines() if (record := _parsed(line))]
+        """The finished shards. A record that a disk spoiled is left out: its shard is made again."""
+        with reachable(self._folder):
+            found = read_all([file for file in files_below(self._folder) if file.suffix == ".json"])
+        records = [record for data in found if (record := _parsed(data))]
         return {record.shard: record for record in records}
 
-    def append(self, record: ShardRecord) -> None:
-        with storage_errors(self._path):
-            self._drop_cut_line()
-            with self._path.open("ab") as file:
-                file.write(canonical_json(record.as_json()).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+    def add(self, record: ShardRecord) -> None:
+        """Durable when the call returns."""
+        text = canonical_json({**record.as_json(), "digest": sha256_of(record.as_json())})
+        write_bytes(self._folder / f"{record.shard:06d}.json", text.encode())
 
-    def _drop_cut_line(self) -> None:
-        if self._path.exists() and (data := self._path.read_bytes()) and not data.endswith(b"\n"):
-            os.truncate(self._path, data.rfind(b"\n") + 1)
+
+def _parsed(data: bytes) -> ShardRecord | None:
+    try:
+        said = json.loads(data)
+        return ShardRecord.from_json(said) if said.pop("digest") == sha256_of(said) else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

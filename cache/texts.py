@@ -7,7 +7,6 @@ import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from cache.atomic import write_bytes
 from cache.errors import SchemaError, StoreMissingError
 from cache.keys import canonical_json, sha256_of
+from cache.places import Place, is_file, reachable
 
 __all__ = ["TextStore", "text_key", "text_path"]
 
@@ -24,7 +24,7 @@ _VERSION = 1
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, RuntimeError, zipfile.BadZipFile)
 
 
-def text_path(root: Path, encoder: str, prompts: str) -> Path:
+def text_path(root: Place, encoder: str, prompts: str) -> Place:
     """Where the vectors of a prompt set stand: `root/<encoder>/text/<prompts>.npz`."""
     return root / encoder / "text" / f"{prompts}.npz"
 
@@ -51,7 +51,7 @@ class TextStore:
     def key(self) -> str:
         return text_key(self.templates, self.classes, self.encoder)
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Place) -> None:
         """Replace the file at `path` as a whole."""
         about = {
             "fer_stage_texts": _VERSION,
@@ -66,7 +66,7 @@ class TextStore:
         write_bytes(path, buffer.getvalue())
 
     @classmethod
-    def read(cls, path: Path) -> TextStore:
+    def read(cls, path: Place) -> TextStore:
         """The vectors at `path`.
 
         Raises
@@ -76,11 +76,13 @@ class TextStore:
         SchemaError
             If the file is damaged or of a newer version.
         """
-        if not path.is_file():
+        with reachable(path):
+            data = path.read_bytes() if is_file(path) else None
+        if data is None:
             command = f"fer-stage encode-text --encoder {path.parent.parent.name} --prompts {path.stem}"
             raise StoreMissingError(f"no text vectors at {path}. Run `{command}` first")
         try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+            with np.load(io.BytesIO(data), allow_pickle=False) as archive:
                 vectors, about = archive["vectors"], json.loads(str(archive["about"]))
             newer = about["fer_stage_texts"] > _VERSION
         except _DAMAGE as error:

@@ -1,7 +1,7 @@
 """The one write path of a store.
 
-A store grows in a hidden folder beside its final place: a plan (key and schema), a journal of finished shards, and
-the blocks. A shard counts when its blocks are durable and the journal names it. The finished store is renamed into
+A store grows in a hidden folder beside its final place: a plan (key and schema), a record of every finished shard,
+and the blocks. A shard counts when its blocks are durable and its record says so. The finished store is put into
 place as a whole, so readers see the old store, none, or the new one.
 """
 
@@ -9,29 +9,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cache.atomic import replace, storage_errors, write_bytes
 from cache.backends import Columns, backend_of
-from cache.errors import StoreIncompleteError
+from cache.errors import StoreDamagedError, StoreIncompleteError
 from cache.keys import StoreKey, canonical_json, sha256_of
-from cache.manifest import SCHEMA_VERSION, Journal, Manifest, ShardRecord, checksum, rejected_rows
+from cache.manifest import SCHEMA_VERSION, Manifest, Records, ShardRecord, rejected_rows
+from cache.places import Place, is_file, reachable, remove_tree
 from cache.schema import Schema, plan_shards
 
-if TYPE_CHECKING:
-    from cache.store import Store
+__all__ = [
+    "ShardSink",
+    "StoreWriter",
+    "Unfinished",
+    "building_folder",
+    "column_digests",
+    "finished_shards",
+    "unfinished",
+]
 
-__all__ = ["StoreWriter", "Unfinished", "building_folder", "column_digests", "unfinished"]
 
-
-def building_folder(target: Path) -> Path:
+def building_folder(target: Place) -> Place:
     """Where the store that will stand at `target` grows."""
     return target.with_name(f".{target.name}.building")
 
@@ -44,14 +49,29 @@ class Unfinished:
     command: str
 
 
-def unfinished(target: Path) -> Unfinished | None:
+def unfinished(target: Place) -> Unfinished | None:
     """What a stopped writer of `target` left, or None."""
     folder = building_folder(target)
     plan = _read_plan(folder)
     if plan is None:
         return None
-    done, wanted = len(Journal(folder / "journal.jsonl").read()), Schema.from_json(plan["schema"]).n_shards
+    done, wanted = len(Records(folder).read()), Schema.from_json(plan["schema"]).n_shards
     return Unfinished(f"{done} of {wanted} shards", plan["command"])
+
+
+def finished_shards(target: Place, key: StoreKey, schema: Schema) -> dict[int, ShardRecord]:
+    """The shards of this very store that a stopped writer has finished."""
+    return Records(building_folder(target)).read() if _is_begun(target, key, schema) else {}
+
+
+def _is_begun(target: Place, key: StoreKey, schema: Schema) -> bool:
+    folder, wanted = building_folder(target), _plan(key, schema)
+    found = _read_plan(folder) or {}
+    return all(found.get(name) == wanted[name] for name in wanted) and backend_of(target).holds_blocks(folder)
+
+
+def _plan(key: StoreKey, schema: Schema) -> dict[str, Any]:
+    return {"version": SCHEMA_VERSION, "key": key.digest, "schema": schema.as_json()}
 
 
 def column_digests(columns: Columns) -> dict[str, str]:
@@ -65,6 +85,31 @@ def _column_digest(values: npt.NDArray[Any]) -> str:
     return hashlib.sha256(values.dtype.str.encode() + np.ascontiguousarray(values).tobytes()).hexdigest()
 
 
+@dataclass(frozen=True)
+class ShardSink:
+    """Where the shards of one growing store go. May be pickled: every worker of a cluster has its own."""
+
+    target: Place
+    schema: Schema
+
+    def put(self, shard: int, blocks: Mapping[str, npt.NDArray[Any]], rejected: Mapping[int, str]) -> ShardRecord:
+        """Keep one whole shard; it is finished when the call returns. See `StoreWriter.put`."""
+        folder, backend = building_folder(self.target), backend_of(self.target)
+        kept = {array.name: self._checked(shard, array.name, blocks[array.name]) for array in self.schema.arrays}
+        for name, block in kept.items():
+            backend.write_block(folder, self.schema, name, shard, block)
+        record = ShardRecord.of(shard, kept, rejected)
+        Records(folder).add(record)
+        return record
+
+    def _checked(self, shard: int, name: str, block: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        array = self.schema.array(name)
+        expected = (self.schema.n_views, len(self.schema.rows(shard)), *array.row_shape)
+        if block.shape != expected or block.dtype != np.dtype(array.dtype):
+            raise ValueError(f"block {name}: expected {array.dtype}{expected}, got {block.dtype}{block.shape}")
+        return block
+
+
 class StoreWriter:
     """Writes one store. Hold `cache.lock.exclusive` on it meanwhile.
 
@@ -76,21 +121,20 @@ class StoreWriter:
     command : what a person can run to go on with this store if the writer is stopped
     """
 
-    def __init__(self, target: Path, key: StoreKey, schema: Schema, command: str = "") -> None:
+    def __init__(self, target: Place, key: StoreKey, schema: Schema, command: str = "") -> None:
         self.target, self.key = target, key
         self._backend = backend_of(target)
         self._folder = building_folder(target)
-        self._journal = Journal(self._folder / "journal.jsonl")
-        plan = {"version": SCHEMA_VERSION, "key": key.digest, "schema": schema.as_json()}
-        if not (_same_work(_read_plan(self._folder), plan) and self._backend.holds_blocks(self._folder)):
-            self._start({**plan, "command": command}, schema)
-        self.schema = schema
-        self._done = self._journal.read()
+        if not _is_begun(target, key, schema):
+            self._start({**_plan(key, schema), "command": command}, schema)
+        self.schema, self.sink = schema, ShardSink(target, schema)
+        self._done = finished_shards(target, key, schema)
 
     def _start(self, plan: Mapping[str, Any], schema: Schema) -> None:
         _sweep(self._folder)
         with storage_errors(self._folder):
-            self._folder.mkdir(parents=True)
+            if isinstance(self._folder, Path):  # an object store has no folders
+                self._folder.mkdir(parents=True)
         self._backend.create(self._folder, schema)
         write_bytes(self._folder / "plan.json", canonical_json(plan).encode())
 
@@ -122,27 +166,26 @@ class StoreWriter:
         StorageError
             If the disk refuses; all shards put before stay.
         """
-        for array in self.schema.arrays:
-            block = blocks[array.name]
-            expected = (self.schema.n_views, len(self.schema.rows(shard)), *array.row_shape)
-            if block.shape != expected or block.dtype != np.dtype(array.dtype):
-                raise ValueError(
-                    f"block {array.name}: expected {array.dtype}{expected}, got {block.dtype}{block.shape}"
-                )
-            self._backend.write_block(self._folder, self.schema, array.name, shard, block)
-        checksums = {name: tuple(checksum(view) for view in block) for name, block in blocks.items()}
-        record = ShardRecord(shard, checksums, dict(rejected))
-        self._journal.append(record)
-        self._done[shard] = record
+        self.note(self.sink.put(shard, blocks, rejected))
 
-    def copy(self, shard: int, store: Store) -> None:
-        """Keep a shard of a finished store with the same key: its features are reused, checked as they are read."""
-        views = range(self.schema.n_views)
-        blocks = {
-            array.name: np.stack([store.read_shard(shard, array.name, view) for view in views])
-            for array in self.schema.arrays
-        }
-        self.put(shard, blocks, store.manifest.shards[shard].rejected)
+    def note(self, record: ShardRecord) -> None:
+        """A shard was finished: by `put`, or by a worker with a copy of `sink`."""
+        self._done[record.shard] = record
+
+    def read_shard(self, shard: int, output: str = "pooled") -> npt.NDArray[Any]:
+        """The block of a finished shard, shape (V, rows, *row_shape), checked against its record.
+
+        Raises
+        ------
+        StoreDamagedError
+            If the disk does not hold what was put.
+        """
+        block = self._backend.read_block(self._folder, self.schema, output, shard)
+        if ShardRecord.of(shard, {output: block}, {}).sha256[output] != self._done[shard].sha256[output]:
+            raise StoreDamagedError(
+                f"{self._folder}: shard {shard} of {output} is not what was written. Delete the folder, extract again"
+            )
+        return block
 
     def finish(self, columns: Columns, dataset: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
         """Make the store whole and put it in its place.
@@ -158,7 +201,8 @@ class StoreWriter:
         StoreIncompleteError
             If shards are pending.
         StorageError
-            If the disk refuses; all shards stay, and the old store where there was one.
+            If the disk refuses; all shards stay, and in a folder the old store where there was one. (An object store
+            that fails while the new one is copied over the old one has neither until `finish` is called again.)
         """
         _check_columns(columns, self.schema.n_rows)
         if self.pending:
@@ -174,7 +218,8 @@ class StoreWriter:
             dataset=dataset,
             provenance=provenance,
         )
-        whole = self._backend.assemble(self._folder, self.schema, columns, manifest.to_text())
+        by_name = dict(sorted(columns.items()))  # as a reader of the manifest sees them: a copy is the same bytes
+        whole = self._backend.assemble(self._folder, self.schema, by_name, manifest.to_text())
         replace(whole, self.target)
         _sweep(self._folder)
 
@@ -186,22 +231,41 @@ def _check_columns(columns: Columns, n_rows: int) -> None:
         is_text = values.dtype == object and all(isinstance(value, str) for value in values)
         if not is_text and values.dtype.kind not in "biuf":
             raise ValueError(f"column {name}: expected numbers, or strings only in an object array")
+        unwritable = [row for row, value in enumerate(values) if not _can_be_written(value)] if is_text else []
+        if unwritable:
+            found = f"row {unwritable[0]}: {values[unwritable[0]]!r}"
+            raise ValueError(f"column {name}: expected text that UTF-8 can write, without NUL, got {found}")
 
 
-def _sweep(folder: Path) -> None:
+def _can_be_written(text: str) -> bool:
+    """A file name that is no UTF-8 becomes a text that is none either; HDF5 keeps no NUL."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def _sweep(folder: Place) -> None:
     """Remove a building folder so that a kill leaves all of it or nothing that looks like one."""
-    swept = folder.with_name(f"{folder.name}.swept")
-    shutil.rmtree(swept, ignore_errors=True)
-    if folder.exists():
-        with storage_errors(folder):
+    with storage_errors(folder):
+        if not isinstance(folder, Path):
+            remove_tree(folder / "plan.json")  # without its plan it is no work that could be gone on with
+            remove_tree(folder)
+            return
+        swept = folder.with_name(f"{folder.name}.swept")
+        remove_tree(swept)
+        if folder.exists():
             folder.rename(swept)
-        shutil.rmtree(swept, ignore_errors=True)
+            remove_tree(swept)
 
 
-def _read_plan(folder: Path) -> dict[str, Any] | None:
+def _read_plan(folder: Place) -> dict[str, Any] | None:
+    """The plan of a store that was begun. One that a disk spoiled is none: nothing can be gone on with."""
     path = folder / "plan.json"
-    return dict(json.loads(path.read_bytes())) if path.is_file() else None
-
-
-def _same_work(found: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
-    return found is not None and all(found.get(name) == wanted[name] for name in wanted)
+    with reachable(path):
+        if not is_file(path):
+            return None
+        try:
+            return dict(json.loads(path.read_bytes()))
+        except (ValueError, TypeError):
+            return None

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from cache.backends.base import Backend, Columns
 from cache.backends.hdf5_store import Hdf5Backend
 from cache.backends.zarr_store import ZarrBackend
 from cache.errors import SchemaError
+from cache.places import Place
 
 __all__ = ["BACKENDS", "Backend", "Columns", "backend_name", "backend_of"]
 
 BACKENDS: dict[str, Backend] = {"zarr": ZarrBackend(), "hdf5": Hdf5Backend()}
 
 
-def backend_name(path: Path) -> str:
+def backend_name(path: Place) -> str:
     """The name of the backend whose stores end like `path`."""
     for name, backend in BACKENDS.items():
         if path.suffix == backend.suffix:
@@ -23,6 +22,6 @@ def backend_name(path: Path) -> str:
     raise SchemaError(f"{path}: the name of a store ends with one of {endings}")
 
 
-def backend_of(path: Path) -> Backend:
+def backend_of(path: Place) -> Backend:
     """The backend whose stores end like `path`."""
     return BACKENDS[backend_name(path)]

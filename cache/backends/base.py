@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy.typing as npt
 
 from cache.errors import MEND, StoreDamagedError
+from cache.places import Place
 from cache.schema import Schema
 
-__all__ = ["Backend", "Columns", "damage_reported"]
+__all__ = ["Backend", "Columns", "damage_reported", "read_joined"]
 
 Columns = Mapping[str, npt.NDArray[Any]]
 
@@ -38,6 +38,34 @@ def damage_reported(what: str) -> Iterator[None]:
         raise StoreDamagedError(f"{what} cannot be read ({error}). {MEND}") from error
 
 
+def read_joined(
+    read: Callable[[range], npt.NDArray[Any]], ranges: Sequence[range], path: Place, what: str
+) -> list[npt.NDArray[Any]]:
+    """Rows of every range, by one call of `read` where ranges follow each other.
+
+    If that call fails they are read one by one, so that the error names the rows of `what` that cannot be read.
+    """
+    found: list[npt.NDArray[Any]] = []
+    for run in _runs(ranges):
+        try:
+            values = read(range(run[0].start, run[-1].stop))
+            found += [values[rows.start - run[0].start : rows.stop - run[0].start] for rows in run]
+        except _LIBRARY_ERRORS:
+            found += [_read_alone(read, rows, path, what) for rows in run]
+    return found
+
+
+def _runs(ranges: Sequence[range]) -> list[Sequence[range]]:
+    """The ranges cut where one does not begin at the end of the one before."""
+    cuts = [i for i in range(1, len(ranges)) if ranges[i].start != ranges[i - 1].stop]
+    return [ranges[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(ranges)], strict=True) if start < stop]
+
+
+def _read_alone(read: Callable[[range], npt.NDArray[Any]], rows: range, path: Place, what: str) -> npt.NDArray[Any]:
+    with damage_reported(f"{path}: rows {rows.start}-{rows.stop - 1} of {what}"):
+        return read(rows)
+
+
 class Backend(Protocol):
     """A way to keep arrays. It decides nothing: when to write, what is done and what is whole are the writer's.
 
@@ -49,23 +77,29 @@ class Backend(Protocol):
     def suffix(self) -> str:
         """Ending of a store's name, with the dot."""
 
-    def create(self, folder: Path, schema: Schema) -> None:
+    def create(self, folder: Place, schema: Schema) -> None:
         """Prepare the empty folder for blocks."""
 
-    def holds_blocks(self, folder: Path) -> bool:
+    def holds_blocks(self, folder: Place) -> bool:
         """Whether the blocks of a stopped writer are in the folder: not any more once its store was moved away."""
 
-    def write_block(self, folder: Path, schema: Schema, name: str, shard: int, block: npt.NDArray[Any]) -> None:
+    def write_block(self, folder: Place, schema: Schema, name: str, shard: int, block: npt.NDArray[Any]) -> None:
         """Keep one block, shape (V, rows, *row_shape). It is durable when the call returns."""
 
-    def assemble(self, folder: Path, schema: Schema, columns: Columns, manifest: str) -> Path:
+    def read_block(self, folder: Place, schema: Schema, name: str, shard: int) -> npt.NDArray[Any]:
+        """What `write_block` kept, without any check."""
+
+    def assemble(self, folder: Place, schema: Schema, columns: Columns, manifest: str) -> Place:
         """Join blocks, columns and manifest to a whole store inside `folder`; durable when the call returns."""
 
-    def read_manifest(self, path: Path) -> str:
+    def read_manifest(self, path: Place) -> str:
         """The manifest's text; SchemaError if there is none."""
 
-    def read_column(self, path: Path, name: str) -> npt.NDArray[Any]:
+    def read_column(self, path: Place, name: str) -> npt.NDArray[Any]:
         """One value per row: strings (object dtype) or numbers."""
 
-    def read_rows(self, path: Path, name: str, view: int, rows: range) -> npt.NDArray[Any]:
-        """Consecutive rows of one view, shape (len(rows), *row_shape), without any check."""
+    def read_ranges(self, path: Place, name: str, view: int, ranges: Sequence[range]) -> list[npt.NDArray[Any]]:
+        """Rows of one view for each of `ranges`, shape (len(rows), *row_shape), without any check; see `read_joined`.
+
+        All are read at once and the store is opened once for them: ask for as many as may be in memory together.
+        """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.atomic import flush_file, storage_errors, write_bytes
-from cache.backends.base import Columns, damage_reported
-from cache.errors import SchemaError
+from cache.backends.base import Columns, damage_reported, read_joined
+from cache.errors import SchemaError, StorageError
+from cache.places import Place
 from cache.schema import Schema
 
 __all__ = ["Hdf5Backend"]
@@ -33,48 +35,61 @@ class Hdf5Backend:
 
     suffix = ".h5"
 
-    def create(self, folder: Path, schema: Schema) -> None:
+    def create(self, folder: Place, schema: Schema) -> None:
         with storage_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            _on_disk(folder).mkdir(parents=True, exist_ok=True)
 
-    def holds_blocks(self, folder: Path) -> bool:
+    def holds_blocks(self, folder: Place) -> bool:
         return folder.is_dir()
 
-    def write_block(self, folder: Path, schema: Schema, name: str, shard: int, block: npt.NDArray[Any]) -> None:
+    def write_block(self, folder: Place, schema: Schema, name: str, shard: int, block: npt.NDArray[Any]) -> None:
         buffer = io.BytesIO()
         np.save(buffer, block, allow_pickle=False)
-        write_bytes(_block(folder, name, shard), buffer.getvalue())
+        write_bytes(_block(_on_disk(folder), name, shard), buffer.getvalue())
 
-    def assemble(self, folder: Path, schema: Schema, columns: Columns, manifest: str) -> Path:
-        target = folder / "store.h5"
+    def read_block(self, folder: Place, schema: Schema, name: str, shard: int) -> npt.NDArray[Any]:
+        with damage_reported(f"{folder}: shard {shard} of {name}"):
+            return np.asarray(np.load(_block(_on_disk(folder), name, shard), allow_pickle=False))
+
+    def assemble(self, folder: Place, schema: Schema, columns: Columns, manifest: str) -> Path:
+        blocks = _on_disk(folder)
+        target = blocks / "store.h5"
         with storage_errors(target):
-            _require_space(folder / "space", _size_at_most(folder, columns, manifest))
+            _require_space(blocks / "space", _size_at_most(blocks, columns, manifest))
             with _Sink(target, "w+") as sink:
                 try:
                     with h5py.File(sink, "w", libver=_FORMAT) as file:
-                        _fill(file, folder, schema, columns, manifest)
+                        _fill(file, blocks, schema, columns, manifest)
                 finally:  # also when HDF5 stumbled over what it could not write
                     sink.settle()
             flush_file(target)
         return target
 
-    def read_manifest(self, path: Path) -> str:
-        if not h5py.is_hdf5(path):
+    def read_manifest(self, path: Place) -> str:
+        if not h5py.is_hdf5(_on_disk(path)):
             raise SchemaError(f"{path} is not a fer-stage store: it is no HDF5 file")
         with damage_reported(f"{path}: the manifest"), h5py.File(path, "r") as file:
             if _MANIFEST not in file:
                 raise SchemaError(f"{path} is not a fer-stage store: it has no manifest")
             return str(file[_MANIFEST].asstr()[()])
 
-    def read_column(self, path: Path, name: str) -> npt.NDArray[Any]:
+    def read_column(self, path: Place, name: str) -> npt.NDArray[Any]:
         with damage_reported(f"{path}: column {name}"), h5py.File(path, "r") as file:
             dataset = file[_COLUMNS][name]
             return np.asarray(dataset.asstr()[:] if h5py.check_string_dtype(dataset.dtype) else dataset[:])
 
-    def read_rows(self, path: Path, name: str, view: int, rows: range) -> npt.NDArray[Any]:
-        where = f"{path}: rows {rows.start}-{rows.stop - 1} of {name}, view {view}"
-        with damage_reported(where), h5py.File(path, "r") as file:
-            return np.asarray(file[name][view, rows.start : rows.stop])
+    def read_ranges(self, path: Place, name: str, view: int, ranges: Sequence[range]) -> list[npt.NDArray[Any]]:
+        what = f"{name}, view {view}"
+        with damage_reported(f"{path}: {what}"), h5py.File(path, "r") as file:
+            array = file[name]
+            return read_joined(lambda rows: np.asarray(array[view, rows.start : rows.stop]), ranges, path, what)
+
+
+def _on_disk(where: Place) -> Path:
+    """HDF5 is one file of this machine's disks: an object store cannot be written or read in the middle."""
+    if not isinstance(where, Path):
+        raise StorageError(f"{where}: expected a folder of this machine for HDF5. Use --backend zarr there")
+    return where
 
 
 class _Sink(io.FileIO):

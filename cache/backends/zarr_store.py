@@ -1,4 +1,4 @@
-"""Zarr v3: a folder with one file per chunk, each closed by a CRC32C.
+"""Zarr v3: a tree with one file per chunk, each closed by a CRC32C; on a disk, on an object store or in memory.
 
 Chunks are cut so that each belongs to one shard; every write covers whole chunks, so nothing is ever read back and
 merged. While it grows the group has no manifest, hence no reader takes it for a store.
@@ -7,7 +7,7 @@ merged. While it grows the group has no manifest, hence no reader takes it for a
 from __future__ import annotations
 
 import os
-import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,10 +16,13 @@ import numpy.typing as npt
 import zarr
 from zarr.codecs import Crc32cCodec
 from zarr.errors import GroupNotFoundError
+from zarr.storage import FsspecStore
 
 from cache.atomic import flush_file, flush_folder, storage_errors
-from cache.backends.base import Columns, damage_reported
+from cache.backends.base import Columns, damage_reported, read_joined
 from cache.errors import SchemaError
+from cache.objects import ENTRY
+from cache.places import Place, is_file, reachable, remove_tree
 from cache.schema import Schema
 
 __all__ = ["ZarrBackend"]
@@ -33,9 +36,9 @@ class ZarrBackend:
 
     suffix = ".zarr"
 
-    def create(self, folder: Path, schema: Schema) -> None:
+    def create(self, folder: Place, schema: Schema) -> None:
         with storage_errors(folder):
-            group = zarr.create_group(_growing(folder), zarr_format=3, overwrite=True)
+            group = zarr.create_group(_storage(_growing(folder)), zarr_format=3, overwrite=True)
             for array in schema.arrays:
                 group.create_array(
                     array.name,
@@ -47,64 +50,86 @@ class ZarrBackend:
                     fill_value=array.missing,
                 )
 
-    def holds_blocks(self, folder: Path) -> bool:
-        return _growing(folder).is_dir()
+    def holds_blocks(self, folder: Place) -> bool:
+        with reachable(folder):
+            return is_file(_growing(folder) / ENTRY)
 
-    def write_block(self, folder: Path, schema: Schema, name: str, shard: int, block: npt.NDArray[Any]) -> None:
-        rows, chunk_rows = schema.rows(shard), schema.chunk_rows(schema.array(name))
+    def write_block(self, folder: Place, schema: Schema, name: str, shard: int, block: npt.NDArray[Any]) -> None:
+        rows, growing = schema.rows(shard), _growing(folder)
         with storage_errors(folder):
             # A block that happens to equal the fill value must be on disk all the same.
-            array = _array(_growing(folder), name, mode="r+").with_config({"write_empty_chunks": True})
+            array = _array(growing, name, mode="r+").with_config({"write_empty_chunks": True})
             array[:, rows.start : rows.stop] = block
-            for view in range(schema.n_views):
-                chunks = _growing(folder) / name / "c" / str(view)
-                for chunk in range(rows.start // chunk_rows, -(-rows.stop // chunk_rows)):
-                    _flush_tree(chunks / str(chunk))
-                flush_folder(chunks)
+            if isinstance(growing, Path):
+                _flush_chunks(growing / name / "c", rows, schema.n_views, schema.chunk_rows(schema.array(name)))
 
-    def assemble(self, folder: Path, schema: Schema, columns: Columns, manifest: str) -> Path:
+    def read_block(self, folder: Place, schema: Schema, name: str, shard: int) -> npt.NDArray[Any]:
+        rows = schema.rows(shard)
+        with damage_reported(f"{folder}: shard {shard} of {name}"), reachable(folder):
+            return np.asarray(_array(_growing(folder), name)[:, rows.start : rows.stop])
+
+    def assemble(self, folder: Place, schema: Schema, columns: Columns, manifest: str) -> Place:
+        growing = _growing(folder)
         with storage_errors(folder):
-            for torn in _growing(folder).rglob("*.partial"):  # of a killed writer: zarr writes beside and renames
-                torn.unlink()
-            group = zarr.open_group(_growing(folder), mode="r+")
-            shutil.rmtree(_growing(folder) / _COLUMNS, ignore_errors=True)
+            if isinstance(growing, Path):
+                for torn in growing.rglob("*.partial"):  # of a killed writer: zarr writes beside and renames
+                    torn.unlink()
+            remove_tree(growing / _COLUMNS)
+            group = zarr.open_group(_storage(growing), mode="r+", zarr_format=3)
             kept = group.create_group(_COLUMNS)
             for name, values in columns.items():
                 kept.create_array(name, data=_as_strings(values) if values.dtype == object else values)
             group.attrs[_MANIFEST] = manifest
-            _flush_tree(_growing(folder))
-        return _growing(folder)
+            if isinstance(growing, Path):
+                _flush_tree(growing)
+        return growing
 
-    def read_manifest(self, path: Path) -> str:
-        with damage_reported(f"{path}: the manifest"):
+    def read_manifest(self, path: Place) -> str:
+        with damage_reported(f"{path}: the manifest"), reachable(path):
             try:
-                return str(zarr.open_group(path, mode="r").attrs[_MANIFEST])
+                return str(zarr.open_group(_storage(path), mode="r", zarr_format=3).attrs[_MANIFEST])
             except (GroupNotFoundError, KeyError, NotADirectoryError) as error:
                 raise SchemaError(f"{path} is not a fer-stage store: it is no Zarr group with a manifest") from error
 
-    def read_column(self, path: Path, name: str) -> npt.NDArray[Any]:
-        with damage_reported(f"{path}: column {name}"):
+    def read_column(self, path: Place, name: str) -> npt.NDArray[Any]:
+        with damage_reported(f"{path}: column {name}"), reachable(path):
             values = np.asarray(_array(path, f"{_COLUMNS}/{name}")[:])
             return values.astype(object) if values.dtype.kind in "TU" else values
 
-    def read_rows(self, path: Path, name: str, view: int, rows: range) -> npt.NDArray[Any]:
-        with damage_reported(f"{path}: rows {rows.start}-{rows.stop - 1} of {name}, view {view}"):
-            return np.asarray(_array(path, name)[view, rows.start : rows.stop])
+    def read_ranges(self, path: Place, name: str, view: int, ranges: Sequence[range]) -> list[npt.NDArray[Any]]:
+        what = f"{name}, view {view}"
+        with damage_reported(f"{path}: {what}"), reachable(path):
+            array = _array(path, name)
+
+        def read(rows: range) -> npt.NDArray[Any]:
+            with reachable(path):  # inside: a lost network is no damage
+                return np.asarray(array[view, rows.start : rows.stop])
+
+        return read_joined(read, ranges, path, what)
 
 
-def _growing(folder: Path) -> Path:
+def _growing(folder: Place) -> Place:
     return folder / "store.zarr"
 
 
-def _array(path: Path, name: str, mode: Literal["r", "r+"] = "r") -> zarr.Array[Any]:
-    found = zarr.open_group(path, mode=mode)[name]
-    if not isinstance(found, zarr.Array):
-        raise TypeError(f"{name} is not an array")
-    return found
+def _storage(path: Place) -> Path | FsspecStore:
+    """What zarr opens: it has a client of its own for an object store, with our options."""
+    return path if isinstance(path, Path) else FsspecStore.from_url(str(path), dict(path.storage_options))
+
+
+def _array(path: Place, name: str, mode: Literal["r", "r+"] = "r") -> zarr.Array[Any]:
+    return zarr.open_array(_storage(path), path=name, mode=mode, zarr_format=3)
 
 
 def _as_strings(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return values.astype(np.dtypes.StringDType())
+
+
+def _flush_chunks(chunks: Path, rows: range, n_views: int, chunk_rows: int) -> None:
+    for view in range(n_views):
+        for chunk in range(rows.start // chunk_rows, -(-rows.stop // chunk_rows)):
+            _flush_tree(chunks / str(view) / str(chunk))
+        flush_folder(chunks / str(view))
 
 
 def _flush_tree(top: Path) -> None:

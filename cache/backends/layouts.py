@@ -1,0 +1,122 @@
+"""What the file formats say of a store by themselves: shapes, dtypes, chunks, and the pieces that have to be there.
+
+A piece is a file below a Zarr store, or a dataset inside an HDF5 file. Nothing here decides whether a store is whole:
+`cache.integrity` compares this with the manifest.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import h5py
+
+from cache.backends.base import damage_reported
+from cache.places import Place, files_below, is_file, reachable
+
+__all__ = ["COLUMNS", "LAYOUTS", "Layout", "Layouts"]
+
+COLUMNS = "columns"
+
+_ZARR_ENTRY = "zarr.json"
+_HDF5_MANIFEST = "fer_stage"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one array lies on disk.
+
+    Parameters
+    ----------
+    shape : of the whole array
+    dtype : numpy's name, or `string`
+    chunks : shape of a chunk; None if the array lies in one piece
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    chunks: tuple[int, ...] | None
+
+
+class Layouts(Protocol):
+    """What one file format says. Names are `pooled`, `columns/id`, ..."""
+
+    def layout(self, path: Place, name: str) -> Layout | None:
+        """Of one array; None if there is no such array. StoreDamagedError if its description cannot be read."""
+
+    def pieces(self, path: Place) -> set[str]:
+        """Everything that lies in the store, by name."""
+
+    def required(self, outputs: Mapping[str, Layout]) -> dict[str, range | None]:
+        """Pieces of these arrays that cannot be missing -> the rows of features in each, None where it has none."""
+
+    def allowed(self, columns: Mapping[str, Layout]) -> set[str]:
+        """Pieces that may be there besides: those of the columns, whose values have digests of their own."""
+
+
+class _ZarrLayouts:
+    def layout(self, path: Place, name: str) -> Layout | None:
+        entry = path / name / _ZARR_ENTRY
+        with damage_reported(f"{path}: the description of {name}"), reachable(path):
+            if not is_file(entry):
+                return None
+            said = json.loads(entry.read_bytes())
+            chunks = said["chunk_grid"]["configuration"]["chunk_shape"]
+            return Layout(tuple(said["shape"]), str(said["data_type"]), tuple(chunks))
+
+    def pieces(self, path: Place) -> set[str]:
+        top = f"{path.as_posix()}/"
+        with reachable(path):
+            return {file.as_posix().removeprefix(top) for file in files_below(path)}
+
+    def required(self, outputs: Mapping[str, Layout]) -> dict[str, range | None]:
+        pieces: dict[str, range | None] = {_ZARR_ENTRY: None}
+        for name, layout in outputs.items():
+            pieces[f"{name}/{_ZARR_ENTRY}"] = None
+            pieces |= _chunks(name, layout)
+        return pieces
+
+    def allowed(self, columns: Mapping[str, Layout]) -> set[str]:
+        names = {f"{COLUMNS}/{_ZARR_ENTRY}"}
+        for name, layout in columns.items():
+            names |= {f"{name}/{_ZARR_ENTRY}", *_chunks(name, layout)}
+        return names
+
+
+def _chunks(name: str, layout: Layout) -> dict[str, range]:
+    """Every chunk's file -> its rows. Outputs are (V, N, ...): rows are the second axis, of columns the first."""
+    chunks = layout.chunks or layout.shape
+    counts = [math.ceil(size / chunk) for size, chunk in zip(layout.shape, chunks, strict=True)]
+    axis = min(1, len(counts) - 1)
+    rows = [range(i * chunks[axis], min((i + 1) * chunks[axis], layout.shape[axis])) for i in range(counts[axis])]
+    indices = itertools.product(*(range(count) for count in counts))
+    return {"/".join([name, "c", *map(str, index)]): rows[index[axis]] for index in indices}
+
+
+class _Hdf5Layouts:
+    def layout(self, path: Place, name: str) -> Layout | None:
+        with damage_reported(f"{path}: the description of {name}"), h5py.File(path, "r") as file:
+            if name not in file:
+                return None
+            found = file[name]
+            dtype = "string" if h5py.check_string_dtype(found.dtype) else found.dtype.name
+            return Layout(found.shape, dtype, found.chunks)
+
+    def pieces(self, path: Place) -> set[str]:
+        names: list[str] = []
+        with damage_reported(f"{path}: the list of arrays"), h5py.File(path, "r") as file:
+            file.visit(names.append)
+        return set(names)
+
+    def required(self, outputs: Mapping[str, Layout]) -> dict[str, range | None]:
+        return {_HDF5_MANIFEST: None, **{name: range(layout.shape[1]) for name, layout in outputs.items()}}
+
+    def allowed(self, columns: Mapping[str, Layout]) -> set[str]:
+        return {COLUMNS, *columns}
+
+
+LAYOUTS: dict[str, Layouts] = {"zarr": _ZarrLayouts(), "hdf5": _Hdf5Layouts()}  # by the name of the backend
