@@ -1,0 +1,208 @@
+"""Rows that earlier stores hold already: no image is encoded twice.
+
+A row's feature depends on the image's bytes, its box, the encoder, the preparation and the view: not on the dataset,
+the label, the split or the place in the table. So whatever another store has of it is copied.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cache.keys import StoreKey
+from cache.places import Place
+from cache.schema import Schema
+from cache.store import Store, open_store
+
+__all__ = ["Piece", "Reuse", "ReuseReader", "comparable", "find_rows", "image_names"]
+
+_READER_BYTES = 2**30
+_NOWHERE = -1
+_ROW_COLUMNS = ("sha256", "box", "split", "status")
+
+Rows = npt.NDArray[np.intp]
+
+
+def image_names(sha256: Iterable[str], boxes: Iterable[str]) -> npt.NDArray[np.object_]:
+    """What an image is to an encoder: its bytes and its box, as one text."""
+    return np.array([f"{digest} {box}" for digest, box in zip(sha256, boxes, strict=True)], dtype=object)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows of a finished store that belong into one shard of a new one.
+
+    Parameters
+    ----------
+    source : where the finished store stands
+    rows : its rows, intp, shape (M,)
+    at : their places in the shard, intp, shape (M,)
+    views : which views are taken
+    """
+
+    source: Place
+    rows: Rows
+    at: Rows
+    views: range
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Where rows of the new store are to be had: number of the source (-1: nowhere) and row there, shape (N,) each."""
+
+    source: npt.NDArray[np.int32]
+    row: Rows
+
+    @classmethod
+    def nothing(cls, n_rows: int) -> _Found:
+        return cls(np.full(n_rows, _NOWHERE, np.int32), np.full(n_rows, _NOWHERE, np.intp))
+
+    def add(self, source: int, rows: Rows, wanted: npt.NDArray[np.bool_]) -> None:
+        new = wanted & (self.source == _NOWHERE) & (rows != _NOWHERE)
+        self.source[new], self.row[new] = source, rows[new]
+
+
+@dataclass(frozen=True)
+class Reuse:
+    """Which (row, view) of a new store stand in `sources` already.
+
+    Parameters
+    ----------
+    sources : finished stores whose features are comparable
+    plain, augmented : of view 0, and of views 1..V-1, which a store has together
+    rejected : row of the new store -> why its image cannot be used, as a store with the same key found out
+    n_views : V of the new store
+    """
+
+    sources: tuple[Store, ...]
+    plain: _Found
+    augmented: _Found
+    rejected: Mapping[int, str]
+    n_views: int
+
+    def has(self, row: int, view: int) -> bool:
+        """Whether this view of this row need not be encoded."""
+        return bool((self.plain if view == 0 else self.augmented).source[row] != _NOWHERE)
+
+    def pieces(self, rows: range) -> list[Piece]:
+        """What can be copied into the shard that holds `rows`."""
+        found = [(self.plain, range(1)), (self.augmented, range(1, self.n_views))]
+        return [piece for kind, views in found if views for piece in self._pieces(kind, views, rows)]
+
+    def _pieces(self, found: _Found, views: range, rows: range) -> list[Piece]:
+        sources, inside = found.source[rows.start : rows.stop], found.row[rows.start : rows.stop]
+        pieces = []
+        for number in np.unique(sources[sources != _NOWHERE]):
+            at = np.flatnonzero(sources == number)
+            pieces.append(Piece(self.sources[number].path, inside[at], at, views))
+        return pieces
+
+    def used(self) -> dict[str, int]:
+        """Key of a source -> rows whose plain view is taken from it."""
+        counts = np.bincount(self.plain.source[self.plain.source != _NOWHERE], minlength=len(self.sources))
+        used: dict[str, int] = {}
+        for store, count in zip(self.sources, counts.tolist(), strict=True):
+            if count:
+                used[store.key] = used.get(store.key, 0) + count
+        return used
+
+
+def comparable(store: Store, key: StoreKey, schema: Schema) -> bool:
+    """Whether rows of `store` may stand in a store with this key: made alike, and with all its outputs."""
+    fields, wanted = store.manifest.key_fields, key.fields()
+    kept = {array.name: array for array in store.manifest.schema.arrays}
+    return all(fields[name] == wanted[name] for name in ("encoder", "preprocess", "precision", "dtype")) and all(
+        kept.get(array.name) == array for array in schema.arrays
+    )
+
+
+def find_rows(
+    stores: Sequence[Store],
+    key: StoreKey,
+    schema: Schema,
+    images: npt.NDArray[np.object_],
+    n_views: npt.NDArray[np.intp],
+) -> Reuse:
+    """Look every row up in every comparable store; an earlier one in `stores` wins.
+
+    Parameters
+    ----------
+    stores : finished stores; those that are not `comparable` are passed over
+    key, schema : of the new store
+    images : `image_names` of its rows, shape (N,)
+    n_views : how many views of each row are wanted: 0 for a row without a usable image, else 1 or V; shape (N,)
+    """
+    sources = [store for store in stores if comparable(store, key, schema)]
+    plain, augmented = _Found.nothing(len(images)), _Found.nothing(len(images))
+    rejected: dict[int, str] = {}
+    for number, store in enumerate(sources):
+        frame = store.columns([name for name in _ROW_COLUMNS if name in store.manifest.columns])
+        names = image_names(frame["sha256"], frame["box"] if "box" in frame else [""] * len(frame))
+        usable = (frame["status"] == "ok").to_numpy()
+        plain.add(number, _rows_of(images, names, usable), n_views > 0)
+        if _same_views(store, key):
+            with_views = usable & (frame["split"] == "train").to_numpy()
+            augmented.add(number, _rows_of(images, names, with_views), n_views > 1)
+        if store.key == key.digest:
+            rejected |= store.manifest.rejected  # equal keys: the same images in the same order
+    return Reuse(tuple(sources), plain, augmented, rejected, schema.n_views)
+
+
+def _rows_of(images: npt.NDArray[np.object_], names: npt.NDArray[np.object_], usable: npt.NDArray[np.bool_]) -> Rows:
+    """For each of `images` a usable row of that name, or -1."""
+    rows = pd.Series(np.flatnonzero(usable), index=names[usable])
+    rows = rows[~rows.index.duplicated()]
+    return rows.reindex(pd.Index(images), fill_value=_NOWHERE).to_numpy(dtype=np.intp)
+
+
+def _same_views(store: Store, key: StoreKey) -> bool:
+    """Whether views 1..V-1 of the new store are among those of `store`: drawn alike, and as many."""
+    theirs, ours = store.manifest.key_fields["views"], key.views
+    drawn_alike = all(theirs.get(name) == ours.get(name) for name in ("seed", "recipe"))
+    return drawn_alike and theirs["count"] >= ours["count"] > 1
+
+
+@dataclass
+class ReuseReader:
+    """Copies pieces into blocks. Remembers the shards read last, up to 1 GB: rows may come in any order."""
+
+    _stores: dict[Place, Store] = field(default_factory=dict)
+    _shards: OrderedDict[tuple[Place, int, str, int], npt.NDArray[Any]] = field(default_factory=OrderedDict)
+
+    def fill(self, blocks: Mapping[str, npt.NDArray[Any]], pieces: Iterable[Piece]) -> None:
+        """Copy the rows of `pieces` into `blocks` (output -> (V, rows, *row_shape)), checked as they are read.
+
+        Raises
+        ------
+        StoreDamagedError
+            If a source is not what was written. Nothing of it is used then.
+        """
+        for piece in pieces:
+            store = self._store(piece.source)
+            shards = piece.rows // store.manifest.schema.shard_rows
+            for shard in np.unique(shards):
+                taken = shards == shard
+                inside = piece.rows[taken] - shard * store.manifest.schema.shard_rows
+                for output, block in blocks.items():
+                    for view in piece.views:
+                        block[view, piece.at[taken]] = self._shard(store, int(shard), output, view)[inside]
+
+    def _store(self, path: Place) -> Store:
+        if path not in self._stores:
+            self._stores[path] = open_store(path)
+        return self._stores[path]
+
+    def _shard(self, store: Store, shard: int, output: str, view: int) -> npt.NDArray[Any]:
+        name = (store.path, shard, output, view)
+        if name not in self._shards:
+            self._shards[name] = store.read_shard(shard, output, view)
+            while len(self._shards) > 1 and sum(kept.nbytes for kept in self._shards.values()) > _READER_BYTES:
+                self._shards.popitem(last=False)
+        self._shards.move_to_end(name)
+        return self._shards[name]
