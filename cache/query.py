@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 import difflib
 import operator
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,11 @@ import pandas as pd
 
 from cache.errors import QueryError
 
-__all__ = ["row_mask"]
+__all__ = ["UnknownValue", "names_in", "row_mask", "unknown_values"]
 
 EXAMPLE = "split == 'test' and label == 'fear'"
+
+_MANY = 1000  # different values of a column; among more, such as ids, the nearest one is no hint but takes seconds
 
 Mask = npt.NDArray[np.bool_]
 
@@ -45,7 +47,61 @@ def row_mask(where: str, frame: pd.DataFrame) -> Mask:
     try:
         return _mask(_parsed(where), frame, where)
     except (RecursionError, MemoryError) as error:
-        raise QueryError(f"--where is nested too deeply: {where[:60]!r}... Example: {EXAMPLE}") from error
+        raise _too_deep(where) from error
+
+
+def names_in(where: str) -> set[str]:
+    """The columns that `where` names; QueryError if it cannot be read."""
+    try:
+        return {node.id for node in ast.walk(_parsed(where)) if isinstance(node, ast.Name)}
+    except (RecursionError, MemoryError) as error:
+        raise _too_deep(where) from error
+
+
+class UnknownValue(NamedTuple):
+    """A text that `column` was compared with and that no row has, and the nearest one that some row has."""
+
+    column: str
+    value: str
+    nearest: str | None
+
+
+def unknown_values(where: str, frame: pd.DataFrame) -> list[UnknownValue]:
+    """Which texts after `==` or `in` never occur in their column: why a condition that `row_mask` took chose no row."""
+    asked = dict.fromkeys(pair for node in ast.walk(_parsed(where)) for pair in _asked_for(node))
+    return [
+        UnknownValue(name, value, _nearest_text(value, frame[name]))
+        for name, value in asked
+        if not (frame[name] == value).any()
+    ]
+
+
+def _asked_for(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """(column, text) of every equality in one comparison, whichever side each stands on."""
+    if not isinstance(node, ast.Compare):
+        return
+    operands = [node.left, *node.comparators]
+    for op, left, right in zip(node.ops, operands[:-1], operands[1:], strict=True):
+        for name, value in ((left, right), (right, left)) if isinstance(op, ast.Eq) else ((left, right),):
+            if isinstance(op, ast.Eq | ast.In) and isinstance(name, ast.Name):
+                yield from ((name.id, text) for text in _texts(value))
+
+
+def _texts(node: ast.expr) -> list[str]:
+    elements = node.elts if isinstance(node, ast.Tuple | ast.List | ast.Set) else [node]
+    return [
+        element.value for element in elements if isinstance(element, ast.Constant) and isinstance(element.value, str)
+    ]
+
+
+def _nearest_text(value: str, column: pd.Series[Any]) -> str | None:
+    known = {str(text).casefold(): str(text) for text in column.unique()[: _MANY + 1]}
+    near = difflib.get_close_matches(value.casefold(), known, n=1) if len(known) <= _MANY else []
+    return known[near[0]] if near else None
+
+
+def _too_deep(where: str) -> QueryError:
+    return QueryError(f"--where is nested too deeply: {where[:60]!r}... Example: {EXAMPLE}")
 
 
 def _parsed(where: str) -> ast.expr:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,25 +13,27 @@ import pandas as pd
 
 from cache.backends import BACKENDS, Backend, backend_name, backend_of
 from cache.errors import MEND, QueryError, StoreDamagedError, StoreIncompleteError, StoreMissingError
+from cache.hot import in_ram_or_hot
 from cache.manifest import Manifest, checksum
-from cache.query import row_mask
-from cache.schema import ArraySpec
+from cache.neighbors import Metric, Neighbours, nearest
+from cache.objects import ENTRY
+from cache.places import Place, is_file, is_remote, place, reachable
+from cache.query import names_in, row_mask
+from cache.schema import ArraySpec, read_together
+from cache.selection import Selection
 from cache.writer import column_digests, unfinished
 
-if TYPE_CHECKING:
-    import dask.array
-
-__all__ = ["Selection", "Store", "find_store", "open_store", "store_path"]
+__all__ = ["Store", "find_store", "open_store", "stands", "store_path"]
 
 _OK = "ok"
 
 
-def store_path(root: Path, encoder: str, dataset: str, backend: str) -> Path:
+def store_path(root: Place, encoder: str, dataset: str, backend: str) -> Place:
     """Where the features of one dataset under one encoder stand: `root/<encoder>/<dataset>.zarr`."""
     return root / encoder / f"{dataset}{BACKENDS[backend].suffix}"
 
 
-def find_store(root: Path, encoder: str, dataset: str) -> Store:
+def find_store(root: Place, encoder: str, dataset: str) -> Store:
     """The finished store of a dataset, whichever backend holds it.
 
     Raises
@@ -41,7 +42,7 @@ def find_store(root: Path, encoder: str, dataset: str) -> Store:
         If there is none, or if two backends hold different features.
     """
     paths = [store_path(root, encoder, dataset, backend) for backend in BACKENDS]
-    found = [open_store(path) for path in paths if path.exists()]
+    found = [open_store(path) for path in paths if stands(path)]
     if not found:
         return open_store(next(filter(unfinished, paths), paths[0]))  # says what is unfinished or missing
     if len({(store.key, store.manifest.columns.get("split")) for store in found}) > 1:
@@ -50,7 +51,13 @@ def find_store(root: Path, encoder: str, dataset: str) -> Store:
     return found[0]
 
 
-def open_store(path: str | Path) -> Store:
+def stands(path: Place) -> bool:
+    """Whether something stands at `path`. On an object store that is an entry: without it files are still arriving."""
+    with reachable(path):
+        return is_file(path / ENTRY) if is_remote(path) else path.exists()
+
+
+def open_store(path: str | Place) -> Store:
     """Open a finished store.
 
     Raises
@@ -62,9 +69,9 @@ def open_store(path: str | Path) -> Store:
     SchemaError
         If it is no fer-stage store, or of a newer schema.
     """
-    path = Path(path)
+    path = place(path)
     backend = backend_of(path)
-    if not path.exists():
+    if not stands(path):
         name = backend_name(path)
         command = f"fer-stage extract --dataset {path.stem} --encoder {path.parent.name or 'NAME'} --backend {name}"
         if left := unfinished(path):
@@ -81,7 +88,7 @@ class Store:
     It is a `pipeline.features.FeatureSource`: training and evaluation read it split by split.
     """
 
-    path: Path
+    path: Place
     backend: Backend
     manifest: Manifest
 
@@ -109,7 +116,7 @@ class Store:
     def n_views(self) -> int:
         return self.manifest.schema.n_views
 
-    @cached_property
+    @property
     def frame(self) -> pd.DataFrame:
         """One row per sample, in table order: `id`, `path`, `label`, `split`, `status`, `reason`, `sha256`, ...
 
@@ -118,11 +125,33 @@ class Store:
         StoreDamagedError
             If a column is not what was written.
         """
-        columns = {name: self.backend.read_column(self.path, name) for name in self.manifest.columns}
-        found = column_digests(columns)
-        if damaged := [name for name, digest in self.manifest.columns.items() if found[name] != digest]:
+        return self.columns(list(self.manifest.columns))
+
+    def columns(self, names: Sequence[str]) -> pd.DataFrame:
+        """Some columns of `frame`. What was read once, and checked, is kept.
+
+        Raises
+        ------
+        QueryError
+            If there is no such column.
+        StoreDamagedError
+            If one is not what was written.
+        """
+        self._check_columns(names)
+        new = {n: self.backend.read_column(self.path, n) for n in dict.fromkeys(names) if n not in self._columns}
+        found = column_digests(new)
+        if damaged := [name for name in new if found[name] != self.manifest.columns[name]]:
             raise StoreDamagedError(f"{self.path}: column {', '.join(damaged)} is not what was written. {MEND}")
-        return pd.DataFrame(columns)
+        self._columns.update({name: pd.Series(values) for name, values in new.items()})
+        return pd.DataFrame({name: self._columns[name] for name in names}, index=pd.RangeIndex(len(self)))
+
+    def _check_columns(self, names: Sequence[str]) -> None:
+        if unknown := [name for name in names if name not in self.manifest.columns]:
+            raise QueryError(f"no column {', '.join(unknown)}; there are {', '.join(self.manifest.columns)}")
+
+    @cached_property
+    def _columns(self) -> dict[str, pd.Series[Any]]:
+        return {}
 
     def array(self, output: str = "pooled") -> ArraySpec:
         """Row shape and dtype of an output; QueryError if the store does not keep it."""
@@ -145,21 +174,40 @@ class Store:
         StoreDamagedError
             If the bytes are not what was written: a flipped bit, a chunk cut short or missing.
         """
-        rows = self.manifest.schema.rows(shard)
-        values = self.backend.read_rows(self.path, output, view, rows)
+        return next(self.read_shards([shard], output, view))
+
+    def read_shards(self, shards: Sequence[int], output: str = "pooled", view: int = 0) -> Iterator[npt.NDArray[Any]]:
+        """The same for some shards, in turn; a few MB are in memory at a time, and no file stays open in between."""
+        schema = self.manifest.schema
+        for together in read_together(shards, schema.shard_rows * self.array(output).row_bytes):
+            ranges = [schema.rows(shard) for shard in together]
+            read = self.backend.read_ranges(self.path, output, view, ranges)
+            for shard, values in zip(together, read, strict=True):
+                self._check(shard, output, view, values)
+                yield values
+
+    def _check(self, shard: int, output: str, view: int, values: npt.NDArray[Any]) -> None:
         if checksum(values) != self.manifest.shards[shard].checksums[output][view]:
+            rows = self.manifest.schema.rows(shard)
             where = f"{self.path}: rows {rows.start}-{rows.stop - 1} of {output}, view {view}"
             raise StoreDamagedError(f"{where} are not what was written. {MEND}")
-        return values
+
+    def shard(self, shard: int) -> dict[str, npt.NDArray[Any]]:
+        """Output -> the block of one shard, shape (V, rows, *row_shape), checked: what a writer puts."""
+        views = range(self.n_views())
+        return {
+            array.name: np.stack([self.read_shard(shard, array.name, view) for view in views])
+            for array in self.manifest.schema.arrays
+        }
 
     def read(self, rows: npt.NDArray[np.intp], output: str = "pooled", view: int = 0) -> npt.NDArray[Any]:
         """Some rows, in the order of `rows` (ascending row numbers), shape (len(rows), *row_shape)."""
-        spec = self.array(output)
+        return self._rows(rows, output, view).numpy()
+
+    def _rows(self, rows: npt.NDArray[np.intp], output: str, view: int, columns: Sequence[str] = ()) -> Selection:
+        self.array(output)
         self._check_view(view)
-        values = np.empty((len(rows), *spec.row_shape), spec.dtype)
-        for shard, at, inside in _by_shard(rows, self.manifest.schema.shard_rows):
-            values[at] = self.read_shard(shard, output, view)[inside]
-        return values
+        return Selection(self, rows, tuple(columns), output, view)
 
     def _check_view(self, view: int) -> None:
         if not 0 <= view < self.n_views():
@@ -181,84 +229,55 @@ class Store:
         QueryError
             If the expression, a column, the output or the view is wrong.
         """
-        mask = row_mask(where, self.frame) if where is not None else np.ones(len(self), bool)
+        mask = np.ones(len(self), bool) if where is None else row_mask(where, self.columns(self._named_in(where)))
         if split is not None:
-            mask &= (self.frame["split"] == split).to_numpy()
-        names = list(self.frame.columns) if columns is None else list(columns)
-        if unknown := [name for name in names if name not in self.frame]:
-            raise QueryError(f"no column {', '.join(unknown)}; there are {', '.join(self.frame.columns)}")
-        self.array(output)
-        self._check_view(view)
-        return Selection(self, np.flatnonzero(mask), tuple(names), output, view)
+            mask &= (self.columns(["split"])["split"] == split).to_numpy()
+        names = list(self.manifest.columns) if columns is None else list(columns)
+        self._check_columns(names)
+        return self._rows(np.flatnonzero(mask), output, view, names)
+
+    def _named_in(self, where: str) -> list[str]:
+        """The columns that a condition needs; all of them if it names one that does not exist, for the answer."""
+        named = names_in(where)
+        return [name for name in self.manifest.columns if name in named or not named <= set(self.manifest.columns)]
+
+    def neighbors(
+        self,
+        vectors: npt.ArrayLike,
+        k: int,
+        where: str | None = None,
+        *,
+        metric: Metric = "cosine",
+        output: str = "pooled",
+        view: int = 0,
+    ) -> Neighbours:
+        """The k nearest usable rows, among those for which `where` holds: see `cache.neighbors.nearest`.
+
+        Every call reads all shards. For many calls load once: `nearest(store.select().numpy(), ...)` or `.hot()`.
+        """
+        return nearest(self.select(where, output=output, view=view), vectors, k, metric)
 
     def _usable(self, split: str) -> npt.NDArray[np.intp]:
-        frame = self.frame
+        frame = self.columns(["split", "status"])
         return np.flatnonzero(((frame["split"] == split) & (frame["status"] == _OK)).to_numpy())
 
     def labels(self, split: str) -> npt.NDArray[np.str_]:
-        return self.frame["label"].to_numpy(dtype=str)[self._usable(split)]
+        return self.columns(["label"])["label"].to_numpy(dtype=str)[self._usable(split)]
 
     def ids(self, split: str) -> npt.NDArray[np.str_]:
-        return self.frame["id"].to_numpy(dtype=str)[self._usable(split)]
+        return self.columns(["id"])["id"].to_numpy(dtype=str)[self._usable(split)]
 
-    def features(self, split: str, output: str = "pooled", view: int = 0) -> npt.NDArray[Any]:
-        return self.read(self._usable(split), output, view)
+    def features(
+        self, split: str, output: str = "pooled", view: int = 0, *, budget_bytes: int | None = None
+    ) -> npt.NDArray[Any]:
+        """Raw features of the split's usable rows, shape (N, *row_shape): in RAM up to a budget, else memory-mapped.
+
+        Parameters
+        ----------
+        budget_bytes : by default a quarter of the free memory; see `cache.hot`
+        """
+        return in_ram_or_hot(self._rows(self._usable(split), output, view), budget_bytes)
 
     def rejected(self, split: str) -> int:
-        return int(((self.frame["split"] == split) & (self.frame["status"] != _OK)).sum())
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Some rows of a store: `.frame` for their columns, `.numpy()` or `.dask()` for their features."""
-
-    store: Store
-    rows: npt.NDArray[np.intp]
-    columns: tuple[str, ...]
-    output: str
-    view: int
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """The chosen columns; the index is the row number in the store."""
-        return self.store.frame.loc[self.rows, list(self.columns)]
-
-    def numpy(self) -> npt.NDArray[Any]:
-        """Features in RAM, shape (len(self), *row_shape), as stored. Rejected rows are NaN (0 in pixels)."""
-        return self.store.read(self.rows, self.output, self.view)
-
-    def dask(self) -> dask.array.Array:
-        """The same, read shard by shard when computed: for features larger than RAM."""
-        import dask
-        import dask.array as da
-
-        spec = self.store.array(self.output)
-        read = dask.delayed(_read_inside, pure=True)
-        parts = [
-            da.from_delayed(
-                read(self.store, shard, self.output, self.view, inside),
-                shape=(len(inside), *spec.row_shape),
-                dtype=spec.dtype,
-            )
-            for shard, _at, inside in _by_shard(self.rows, self.store.manifest.schema.shard_rows)
-        ]
-        return da.concatenate(parts) if parts else da.empty((0, *spec.row_shape), dtype=spec.dtype)
-
-
-def _read_inside(store: Store, shard: int, output: str, view: int, inside: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
-    return store.read_shard(shard, output, view)[inside]
-
-
-def _by_shard(
-    rows: npt.NDArray[np.intp], shard_rows: int
-) -> list[tuple[int, npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
-    """(shard, positions in `rows`, positions inside the shard) for every shard that `rows` touches."""
-    shards = rows // shard_rows
-    touched = []
-    for shard in np.unique(shards):
-        at = np.flatnonzero(shards == shard)
-        touched.append((int(shard), at, rows[at] - shard * shard_rows))
-    return touched
+        frame = self.columns(["split", "status"])
+        return int(((frame["split"] == split) & (frame["status"] != _OK)).sum())

@@ -1,14 +1,20 @@
-"""FeatureSource: all that training and evaluation need from any store, as plain data."""
+"""FeatureSource: what training and evaluation need from any store, as plain data. FeatureDataset: for torch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
 
-__all__ = ["FeatureSource"]
+from pipeline.labels import label_codes
+
+__all__ = ["FeatureDataset", "FeatureSource"]
 
 
 class FeatureSource(Protocol):
@@ -42,10 +48,71 @@ class FeatureSource(Protocol):
         """Sample ids of the split's usable rows, shape (N,)."""
 
     def features(self, split: str, output: str = "pooled", view: int = 0) -> npt.NDArray[Any]:
-        """Raw features of the split's usable rows in table order: shape (N, D), float16 or float32 as stored."""
+        """Raw features of the split's usable rows in table order: shape (N, D), float16 or float32 as stored.
+
+        In RAM, or memory-mapped and read-only if they are too many for it.
+        """
 
     def n_views(self) -> int:
         """V: view 0 is plain, views 1..V-1 are augmentations of the train split."""
 
     def rejected(self, split: str) -> int:
         """How many rows of the split are masked because their image could not be used."""
+
+
+class FeatureDataset(Dataset[tuple[Tensor, Tensor]]):
+    """One split of a source for torch's DataLoader: items are (feature float32 (*row_shape), label int64 ()).
+
+    It holds no features until the first item is asked for, and pickles none, so workers may be forked or spawned; every
+    spawned worker reads its own. Features in RAM are served fastest by `num_workers=0`.
+
+    Parameters
+    ----------
+    source : where the features are
+    split : train, val or test
+    output : what is kept of an image, e.g. `pooled`, `tokens`, `pixels` (0 to 255)
+    view : its number, or `all`: every view of a row of the train split is an item of its own, view after view
+
+    Notes
+    -----
+    Labels are positions in `source.classes`. Every item is read anew: nothing is kept as float32 but the batch.
+    """
+
+    def __init__(
+        self, source: FeatureSource, split: str, output: str = "pooled", view: int | Literal["all"] = 0
+    ) -> None:
+        self.source, self.split, self.output, self.view = source, split, output, view
+
+    def __len__(self) -> int:
+        return len(self.labels) * len(self._views)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"{self.source.dataset} {self.split} has {len(self)} items, not one at {index}")
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+        """Many items at once: what a DataLoader asks for."""
+        views, rows = np.divmod(np.asarray(indices, np.intp), len(self.labels))
+        features = np.empty((len(rows), *self._arrays[0].shape[1:]), np.float32)
+        for view in np.unique(views):
+            features[views == view] = self._arrays[view][rows[views == view]]
+        return list(zip(torch.from_numpy(features), self.labels[rows], strict=True))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("_arrays", "labels")}
+
+    @cached_property
+    def labels(self) -> Tensor:
+        """int64 in [0, C), shape (N,): of the split's rows, once however many views there are."""
+        return torch.tensor(label_codes(self.source.labels(self.split).tolist(), self.source.classes))
+
+    @property
+    def _views(self) -> range:
+        if self.view != "all":
+            return range(self.view, self.view + 1)
+        return range(self.source.n_views() if self.split == "train" else 1)
+
+    @cached_property
+    def _arrays(self) -> list[npt.NDArray[Any]]:
+        return [self.source.features(self.split, self.output, view) for view in self._views]

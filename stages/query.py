@@ -1,33 +1,109 @@
-"""fer-stage query: rows of a store."""
+"""fer-stage query: rows of a store, and the nearest ones to a row, an image or a text."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from stages.options import format_option
-from stages.output import echo_rows, say
+from stages.options import device_option, format_option, params_option
+from stages.output import echo_record, echo_rows, say
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from cache.selection import Selection
+    from cache.store import Store
 
 __all__ = ["command"]
 
+_COLUMNS = "id,label,split,status,reason"
+_K = 10
+
 
 @click.command("query")
-@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("store")
 @click.option("--where", help="Condition on columns: \"split == 'test' and label in ('fear', 'anger')\".")
-@click.option("--columns", help="Joined by commas.  [default: id,label,split,status,reason]")
+@click.option("--columns", default=_COLUMNS, show_default=True, help="Joined by commas.")
+@click.option("--near", help="The rows nearest to an id of the store, else to an image file, else to a text.")
+@click.option("--k", type=click.IntRange(1), help=f"How many nearest rows.  [default: {_K}]")
+@click.option("--metric", type=click.Choice(["cosine", "dot"]), help="Of nearness.  [default: cosine]")
+@click.option("--feature", default="pooled", show_default=True, help="Output of the store to search or export.")
+@click.option("--view", type=click.IntRange(0), default=0, show_default=True, help="View to search or export.")
 @click.option("--limit", type=click.IntRange(0), help="At most so many rows.  [default: all]")
+@click.option(
+    "--output",
+    "target",
+    type=click.Path(path_type=Path),
+    help="Write the rows with their features there: .parquet, .npy (and .npy.csv) or .safetensors (and .csv).",
+)
+@click.option("--encoder", help="The store's encoder, for an image or a text.  [default: the one in the store]")
+@device_option
+@params_option
 @format_option
-def command(store: Path, where: str | None, columns: str | None, limit: int | None, output_format: str) -> None:
-    """Rows of a feature store that meet a condition: `==`, `!=`, `<`, `<=`, `>`, `>=`, `in`, `and`, `or`, `not`."""
+def command(**given: Any) -> None:
+    """Rows of a feature store that meet a condition: `==`, `!=`, `<`, `<=`, `>`, `>=`, `in`, `and`, `or`, `not`.
+
+    With --near the nearest of them, found exactly, with their `score`.
+    """
     import cache
 
-    names = (columns or "id,label,split,status,reason").split(",")
-    opened = cache.open(store)
-    selection = opened.select(where, columns=[name.strip() for name in names])
-    frame = selection.frame if limit is None else selection.frame.head(limit)
-    rows = [dict(zip(frame.columns, values, strict=True)) for values in frame.itertuples(index=False)]
-    echo_rows(rows, output_format, list(frame.columns))
-    say(f"{len(frame):,} rows shown, {len(selection):,} of {len(opened):,} match")
-    if note := opened.manifest.provenance["encoder_note"]:
+    if given["near"] is None and (given["k"] or given["metric"]):
+        raise click.UsageError("--k and --metric say how to search: name what to search for with --near")
+    store = cache.open(given["store"])
+    names = [name.strip() for name in given["columns"].split(",")]
+    matching = store.select(given["where"], columns=names, output=given["feature"], view=given["view"])
+    chosen, scores = _chosen(store, matching, given)
+    (_export if given["target"] else _show)(chosen, scores, given)
+    say(f"{len(chosen):,} rows, {len(matching):,} of {len(store):,} match")
+    if given["where"] and not len(matching):
+        _explain_nothing(store, given["where"])
+    if note := store.manifest.provenance["encoder_note"]:
         say(f"note: {note}")
+
+
+def _chosen(
+    store: Store, matching: Selection, given: dict[str, Any]
+) -> tuple[Selection, npt.NDArray[np.float32] | None]:
+    """The rows to give, the nearest first, with their scores; without --near in the order of the store."""
+    limit = slice(given["limit"])
+    if given["near"] is None:
+        return replace(matching, rows=matching.rows[limit]), None
+    from cache.neighbors import nearest
+    from stages.nearness import encoder_of, find_near
+    from stages.params import load_params
+
+    def load() -> Any:
+        return encoder_of(store, load_params(given["params_path"]), given["encoder"], given["device"])
+
+    near = find_near(given["near"], store, given["feature"], given["view"], load)
+    say(f"--near: {near.said}")
+    others = replace(matching, rows=matching.rows[matching.rows != near.row])
+    found = nearest(others, near.vector.reshape(1, -1), given["k"] or _K, given["metric"] or "cosine")
+    return replace(matching, rows=found.rows[0][limit]), found.scores[0][limit]
+
+
+def _show(chosen: Selection, scores: npt.NDArray[np.float32] | None, given: dict[str, Any]) -> None:
+    frame = chosen.frame if scores is None else chosen.frame.assign(score=scores)
+    rows = [dict(zip(frame.columns, values, strict=True)) for values in frame.itertuples(index=False)]
+    echo_rows(rows, given["output_format"], list(frame.columns))
+
+
+def _export(chosen: Selection, scores: npt.NDArray[np.float32] | None, given: dict[str, Any]) -> None:
+    """Features are read shard by shard, hence written in the order of the store."""
+    order = chosen.rows.argsort()
+    added = {} if scores is None else {"score": scores[order]}
+    written = replace(chosen, rows=chosen.rows[order]).export(given["target"], added=added)
+    record = {"path": str(written[0]), "rows": len(chosen), "files": [str(path) for path in written]}
+    echo_record(record | {"feature": chosen.output, "key": chosen.store.key}, given["output_format"])
+
+
+def _explain_nothing(store: Store, where: str) -> None:
+    from cache.query import unknown_values
+
+    for column, value, nearest in unknown_values(where, store.frame):
+        hint = f"; did you mean {nearest!r}?" if nearest else ""
+        say(f"no row has {column} == {value!r}{hint}")

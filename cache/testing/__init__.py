@@ -1,9 +1,18 @@
-"""The contract that every backend passes, shipped so that a new backend is tested in ten lines.
+"""The contract that every backend passes, shipped so that a new backend or a new kind of place is tested in ten lines.
 
-contract       StoreContract: derive a Test class from it, give `suffix` and raw access
-reading, growing, damage, processes, disks
-               its parts, one promise a test
+contract       StoreContract, FolderStoreContract, ObjectStoreContract: derive a Test class from one of them
+reading, growing, damage
+               promises that hold anywhere, one promise a test
+folders, processes, disks
+               promises of a folder of this machine
+objects, leases
+               promises of a place where nothing can be renamed or locked
+interruptions  whatever stops a writer, at any of its steps
+faults         how it is stopped: killed, torn, out of space, a broken disk
+stateful, strategies
+               any store, and anything that happens to it in any order, against a model (hypothesis)
 example        a small store whose content is known
-raw            bytes on disk, past our own reader
+raw            bytes on a disk, in memory or in a bucket, past our own reader
+s3_server      a real S3 server, behind a gate that can be shut
 slow_writer    a program that writes a store and can be killed
 """

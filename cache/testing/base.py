@@ -2,46 +2,84 @@
 
 from __future__ import annotations
 
+import uuid
 from abc import ABC, abstractmethod
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy.typing as npt
 import pytest
 
+from cache.places import Place
+from cache.store import Store
 from cache.testing.example import Example
-from cache.testing.raw import Extent
+from cache.testing.raw import Blobs, DiskBlobs, Extent
+from cache.writer import building_folder
 
-__all__ = ["BackendUnderTest"]
+__all__ = ["BackendUnderTest", "standing"]
+
+
+def standing(root: Place, name: str) -> Place:
+    """Where users have a store: `features/<encoder>/<dataset>`."""
+    return root / "features" / "some-encoder" / name
 
 
 class BackendUnderTest(ABC):
-    """One backend. The methods write and look past our own reader and writer."""
+    """One backend at one kind of place. The methods write and look past our own reader and writer."""
 
     suffix: str
     growing_name: str  # of the store inside the building folder, before it is moved into place
+    blobs: Blobs = DiskBlobs()
 
     @abstractmethod
-    def extents(self, path: Path) -> list[Extent]:
+    def extents(self, path: Place) -> list[Extent]:
         """Where the features lie: all bytes of all outputs of the finished store at `path`."""
 
     @abstractmethod
-    def overwrite_column(self, path: Path, name: str, values: npt.NDArray[Any]) -> None:
+    def overwrite_column(self, path: Place, name: str, values: npt.NDArray[Any]) -> None:
         """Change a column's values, and nothing else."""
 
     @abstractmethod
-    def overwrite_manifest(self, path: Path, text: str) -> None:
+    def overwrite_manifest(self, path: Place, text: str) -> None:
         """Change the manifest's text, and nothing else."""
 
     @abstractmethod
-    def make_foreign(self, path: Path) -> None:
+    def make_foreign(self, path: Place) -> None:
         """Something whole in the same file format that is no fer-stage store."""
 
-    @pytest.fixture
-    def target(self, tmp_path: Path) -> Path:
-        """Where a store will stand: `features/<encoder>/<dataset>`, as users have it."""
-        return tmp_path / "features" / "some-encoder" / f"example{self.suffix}"
+    @pytest.fixture(scope="class")
+    @classmethod
+    def shelf(cls, tmp_path_factory: pytest.TempPathFactory) -> Place:
+        """The place below which all tests of the class write: a folder, unless the subclass has another one."""
+        return tmp_path_factory.mktemp("shelf")
 
     @pytest.fixture
-    def example(self) -> Example:
+    def root(self, shelf: Place) -> Place:
+        """A part of the shelf for one test alone."""
+        return shelf / uuid.uuid4().hex[:8]
+
+    @pytest.fixture
+    def target(self, root: Place) -> Place:
+        """Where a store will stand."""
+        return standing(root, f"example{self.suffix}")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def example(cls) -> Example:
         return Example()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def store(cls, shelf: Place) -> Store:
+        """`Example()`, written once: for tests that only read."""
+        return Example().write(standing(shelf / "kept", f"example{cls.suffix}"))
+
+    @pytest.fixture
+    def spoilt(self, store: Store) -> Iterator[Store]:
+        """The same, for tests that damage it: it is mended afterwards."""
+        with self.blobs.kept(store.path):
+            yield store
+
+    def record(self, target: Place, shard: int) -> str:
+        """The blob in which the writer of `target` noted that a shard is finished."""
+        return f"{building_folder(target)}/records/{shard:06d}.json"

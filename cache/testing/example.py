@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cache.keys import StoreKey
+from cache.places import Place
 from cache.schema import ArraySpec, Schema
 from cache.store import Store, open_store
 from cache.writer import StoreWriter
@@ -30,7 +30,8 @@ _LABELS = ("surprise", "fear", "neutral")
 class Example:
     """N rows in shards of `shard_rows`; every seventh row, from the third, is rejected.
 
-    `seed` changes the features and the key; `generation` changes the columns only.
+    `seed` changes the features and the key; `generation` and `subjects` (taken in turn) change the columns only;
+    `plain` leaves the columns that every store has.
     """
 
     n_rows: int = 10
@@ -39,6 +40,8 @@ class Example:
     arrays: tuple[ArraySpec, ...] = ARRAYS
     seed: int = 0
     generation: int = 0
+    subjects: tuple[str, ...] = ("",)
+    plain: bool = False
 
     @property
     def schema(self) -> Schema:
@@ -85,8 +88,16 @@ class Example:
             "label": [_LABELS[row % len(_LABELS)] for row in rows],
             "split": [_SPLITS[(row + self.generation) % len(_SPLITS)] for row in rows],
             "status": ["rejected" if row in reasons else "ok" for row in rows],
+        }
+        return {name: np.array(values, dtype=object) for name, values in texts.items()} | self._others(reasons)
+
+    def _others(self, reasons: Mapping[int, str]) -> dict[str, npt.NDArray[Any]]:
+        if self.plain:
+            return {}
+        rows = range(self.n_rows)
+        texts = {
             "reason": [reasons.get(row, "") for row in rows],
-            "subject": ["" for _ in rows],
+            "subject": [self.subjects[row % len(self.subjects)] for row in rows],
         }
         numbers: dict[str, npt.NDArray[Any]] = {
             "frame": np.arange(self.n_rows) - 1,
@@ -99,7 +110,7 @@ class Example:
         for shard in shards:
             writer.put(shard, self.blocks(shard), self.rejected(shard))
 
-    def begin(self, target: Path, shards: Iterable[int] = ()) -> StoreWriter:
+    def begin(self, target: Place, shards: Iterable[int] = ()) -> StoreWriter:
         """A writer that has put some shards and goes no further: what a stopped process leaves."""
         writer = StoreWriter(target, self.key, self.schema)
         self.put(writer, shards)
@@ -112,5 +123,23 @@ class Example:
         writer.finish(self.columns, {"name": "example", "classes": classes}, {"made_by": "cache.testing"})
         return open_store(writer.target)
 
-    def write(self, target: Path) -> Store:
+    def write(self, target: Place) -> Store:
         return self.finish(self.begin(target))
+
+    def is_content_of(self, store: Store) -> bool:
+        """Whether a reader gets exactly this example: every value of every output and view, and every column."""
+        if (store.key, len(store), set(store.frame)) != (self.key.digest, self.n_rows, set(self.columns)):
+            return False
+        features = ((store.read(np.arange(self.n_rows), a.name, v), self.values(a.name)[v]) for a, v in self._stacks())
+        columns = ((store.frame[name].to_numpy(), values) for name, values in self.columns.items())
+        return all(_equal(found, wanted) for found, wanted in [*features, *columns])
+
+    def _stacks(self) -> list[tuple[ArraySpec, int]]:
+        return [(array, view) for array in self.arrays for view in range(self.n_views)]
+
+
+def _equal(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> bool:
+    """Bit by bit, so that NaN equals NaN; texts by their values."""
+    if a.dtype != b.dtype or a.shape != b.shape:
+        return False
+    return a.tolist() == b.tolist() if a.dtype == object else a.tobytes() == b.tobytes()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
+import pickle
 
 import numpy as np
 import pytest
 
-from cache.errors import StoreIncompleteError, StoreMissingError
-from cache.store import open_store
+from cache.backends import backend_of
+from cache.errors import StoreDamagedError, StoreIncompleteError, StoreMissingError
+from cache.places import Place
+from cache.store import open_store, stands
 from cache.testing.base import BackendUnderTest
 from cache.testing.example import Example
-from cache.testing.raw import tree_bytes
 from cache.writer import building_folder
 
 __all__ = ["GrowingContract"]
@@ -21,74 +21,107 @@ COMMAND = r"fer-stage extract --dataset example --encoder some-encoder --backend
 
 
 class GrowingContract(BackendUnderTest):
-    @pytest.fixture
-    def whole(self, example: Example, tmp_path: Path) -> dict[str, bytes]:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def whole(cls, shelf: Place, example: Example) -> dict[str, bytes]:
         """The bytes of the example's store, written without any interruption."""
-        path = tmp_path / "uninterrupted" / f"whole{self.suffix}"
-        example.write(path)
-        return tree_bytes(path)
+        return cls.blobs.tree(example.write(shelf / "uninterrupted" / f"whole{cls.suffix}").path)
 
-    def journal(self, target: Path) -> Path:
-        return building_folder(target) / "journal.jsonl"
-
-    def test_a_missing_store_names_the_command_that_makes_it(self, target: Path) -> None:
+    def test_a_missing_store_names_the_command_that_makes_it(self, target: Place) -> None:
         with pytest.raises(StoreMissingError, match=f"no store at .*{target.name}. Run `{COMMAND} first"):
             open_store(target)
 
     @pytest.mark.parametrize("n_done", [0, 1, 2, 3])
-    def test_an_incomplete_store_says_how_far_it_is(self, target: Path, example: Example, n_done: int) -> None:
+    def test_an_incomplete_store_says_how_far_it_is(self, target: Place, example: Example, n_done: int) -> None:
         example.begin(target, range(n_done))
         with pytest.raises(StoreIncompleteError, match=f"{n_done} of 3 shards. Run `{COMMAND} again: it resumes"):
             open_store(target)
 
-    def test_finish_refuses_while_shards_are_pending(self, target: Path, example: Example) -> None:
+    def test_finish_refuses_while_shards_are_pending(self, target: Place, example: Example) -> None:
         writer = example.begin(target, [0, 2])
         with pytest.raises(StoreIncompleteError, match="1 of 3 shards are pending"):
             writer.finish(example.columns, {}, {})
-        assert not target.exists()
+        assert not stands(target)
 
     @pytest.mark.parametrize("done", [(), (0,), (2, 0), (0, 1, 2)], ids=str)
     def test_resume_makes_only_what_is_pending(
-        self, target: Path, example: Example, whole: dict[str, bytes], done: tuple[int, ...]
+        self, target: Place, example: Example, whole: dict[str, bytes], done: tuple[int, ...]
     ) -> None:
         example.begin(target, done)
         writer = example.begin(target)
         assert writer.pending == [shard for shard in range(3) if shard not in done]
         assert writer.rejected == {row: reason for shard in done for row, reason in example.rejected(shard).items()}
         example.finish(writer)
-        assert tree_bytes(target) == whole
+        assert self.blobs.tree(target) == whole
 
-    @pytest.mark.parametrize("lost", [1, 20], ids=["the newline", "half a line"])
-    def test_a_cut_journal_line_is_made_again(
-        self, target: Path, example: Example, whole: dict[str, bytes], lost: int
-    ) -> None:
+    @pytest.mark.parametrize("left", [0, 1, 40, -1])
+    def test_a_cut_record_is_no_record(self, target: Place, example: Example, left: int) -> None:
+        """Our own writing leaves none; a disk that lost power may."""
         example.begin(target, [0, 1])
-        journal = self.journal(target)
-        journal.write_bytes(journal.read_bytes()[:-lost])
-        writer = example.begin(target)
-        assert writer.pending == [1, 2]
-        example.put(writer, [1])
-        assert example.begin(target).pending == [2]  # the new line did not merge with the cut one
-        example.finish(writer)
-        assert tree_bytes(target) == whole
+        record = self.record(target, 1)
+        self.blobs.write(record, self.blobs.read(record)[:left])
+        assert example.begin(target).pending == [1, 2]
 
-    def test_a_spoiled_journal_line_is_made_again(self, target: Path, example: Example) -> None:
+    @pytest.mark.parametrize(
+        ("found", "spoilt"),
+        [
+            (b'"shard":0', b'"shard":2'),
+            (b'"rejected":{"2"', b'"rejected":{"3"'),
+            (b"cannot be decoded", b"cannot be encoded"),
+            (b'"digest"', b'"digset"'),
+        ],
+    )
+    def test_a_spoilt_record_is_no_record(self, target: Place, example: Example, found: bytes, spoilt: bytes) -> None:
         example.begin(target, [0, 1])
-        journal = self.journal(target)
-        journal.write_bytes(journal.read_bytes().replace(b'"shard":0', b'"shrad":0'))
+        record = self.record(target, 0)
+        data = self.blobs.read(record)
+        assert found in data
+        self.blobs.write(record, data.replace(found, spoilt))
         assert example.begin(target).pending == [0, 2]
 
-    def test_a_torn_block_is_written_over(self, target: Path, example: Example, whole: dict[str, bytes]) -> None:
-        """A kill between two blocks leaves a block that the journal does not name; its content cannot be trusted."""
-        example.other(seed=9).begin(target, [0])
-        plan = building_folder(target) / "plan.json"
-        plan.write_text(plan.read_text().replace(example.other(seed=9).key.digest, example.key.digest))
-        self.journal(target).unlink()
+    def test_a_shard_without_a_record_is_made_again(
+        self, target: Place, example: Example, whole: dict[str, bytes]
+    ) -> None:
+        example.begin(target, [0, 1])
+        self.blobs.delete(self.record(target, 0))
+        writer = example.begin(target)
+        assert writer.pending == [0, 2]
+        example.finish(writer)
+        assert self.blobs.tree(target) == whole
+
+    def test_a_torn_block_is_written_over(self, target: Place, example: Example, whole: dict[str, bytes]) -> None:
+        """A kill between two blocks leaves a block that no record names; its content cannot be trusted."""
+        example.begin(target)
+        backend_of(target).write_block(
+            building_folder(target), example.schema, "pooled", 0, example.other(seed=9).blocks(0)["pooled"]
+        )
         example.finish(example.begin(target))
-        assert tree_bytes(target) == whole
+        assert self.blobs.tree(target) == whole
+
+    def test_a_finished_shard_can_be_read_back(self, target: Place, example: Example) -> None:
+        writer = example.begin(target, [2])
+        assert writer.read_shard(2, "pooled").tobytes() == example.blocks(2)["pooled"].tobytes()
+
+    def test_a_finished_shard_that_the_disk_spoilt_is_not_read_back(self, target: Place, example: Example) -> None:
+        writer = example.begin(target, [0])
+        backend_of(target).write_block(
+            building_folder(target), example.schema, "pooled", 0, example.other(seed=9).blocks(0)["pooled"]
+        )
+        with pytest.raises(StoreDamagedError, match=r"shard 0 of pooled is not what was written\. Delete the folder"):
+            writer.read_shard(0)
+
+    def test_a_sink_elsewhere_puts_the_same(self, target: Place, example: Example, whole: dict[str, bytes]) -> None:
+        """What a worker of a cluster does: it has a pickled sink, and the writer notes what it finished."""
+        writer = example.begin(target)
+        sink = pickle.loads(pickle.dumps(writer.sink))
+        for shard in writer.pending:
+            writer.note(sink.put(shard, example.blocks(shard), example.rejected(shard)))
+        assert writer.pending == example.begin(target).pending == []
+        example.finish(writer)
+        assert self.blobs.tree(target) == whole
 
     @pytest.mark.parametrize("change", [{"seed": 1}, {"n_rows": 11}], ids=["key", "schema"])
-    def test_other_work_sweeps_what_was_begun(self, target: Path, example: Example, change: dict[str, int]) -> None:
+    def test_other_work_sweeps_what_was_begun(self, target: Place, example: Example, change: dict[str, int]) -> None:
         example.begin(target, [0, 1])
         other = example.other(**change)
         writer = other.begin(target)
@@ -96,59 +129,45 @@ class GrowingContract(BackendUnderTest):
         other.finish(writer)
         assert open_store(target).read(np.arange(8)).tobytes() == other.values("pooled")[0][:8].tobytes()
 
-    def test_a_finished_store_is_replaced_as_a_whole(self, target: Path, example: Example) -> None:
+    def test_a_finished_store_is_replaced_as_a_whole(self, target: Place, example: Example) -> None:
         old = example.write(target)
-        before = tree_bytes(target)
+        before = self.blobs.tree(target)
         other = example.other(seed=1)
         other.begin(target, [0, 1])  # this writer dies
-        assert tree_bytes(target) == before
+        assert self.blobs.tree(target) == before
         writer = other.begin(target, [2])
         assert open_store(target).key == old.key
         other.finish(writer)
         assert open_store(target).read(np.arange(10)).tobytes() == other.values("pooled")[0].tobytes()
 
-    def test_other_columns_cost_no_feature(self, target: Path, example: Example) -> None:
+    def test_other_columns_cost_no_feature(self, target: Place, example: Example) -> None:
         old = example.write(target)
         other = example.other(generation=1)
         writer = other.begin(target)
         for shard in writer.pending:
-            writer.copy(shard, old)
+            writer.put(shard, old.shard(shard), old.manifest.shards[shard].rejected)
         new = other.finish(writer)
         assert new.key == old.key
         assert new.frame["split"].tolist() == other.columns["split"].tolist()
         assert new.manifest.shards == old.manifest.shards
 
-    def test_nothing_is_left_beside_a_finished_store(self, target: Path, example: Example) -> None:
+    def test_nothing_is_left_beside_a_finished_store(self, target: Place, example: Example) -> None:
         example.write(target)
         example.other(seed=1).write(target)
-        assert list(target.parent.iterdir()) == [target]
+        assert [found.name for found in target.parent.iterdir()] == [target.name]
 
-    def test_a_writer_killed_after_the_move_leaves_no_trap(
-        self, target: Path, example: Example, tmp_path: Path
-    ) -> None:
+    def test_a_writer_killed_after_the_move_leaves_no_trap(self, target: Place, example: Example) -> None:
         """The store is in place, its building folder not yet swept: the next writer must not trust that folder."""
         writer = example.begin(target, [0, 1, 2])
-        shutil.copytree(building_folder(target), tmp_path / "kept")
+        left = self.blobs.tree(building_folder(target))
         example.finish(writer)
-        shutil.rmtree(tmp_path / "kept" / self.growing_name, ignore_errors=True)
-        shutil.copytree(tmp_path / "kept", building_folder(target))
+        moved = {name for name in left if name.split("/")[0] == self.growing_name}
+        self.blobs.plant(building_folder(target), {name: data for name, data in left.items() if name not in moved})
         other = example.other(generation=1)
-        assert other.write(target).frame["split"].tolist() == other.columns["split"].tolist()
-        assert list(target.parent.iterdir()) == [target]
+        assert other.is_content_of(other.write(target))
+        assert [found.name for found in target.parent.iterdir()] == [target.name]
 
-    def test_a_writer_killed_between_two_moves_loses_nothing(self, target: Path, example: Example) -> None:
-        """The old store was moved aside, the new one not yet into its place."""
-        example.write(target)
-        other = example.other(seed=1)
-        other.begin(target, [0, 1, 2])
-        target.rename(target.with_name(f".{target.name}.replaced"))
-        with pytest.raises(StoreIncompleteError, match="3 of 3 shards"):
-            open_store(target)
-        writer = other.begin(target)
-        assert writer.pending == []
-        assert other.finish(writer).key == other.key.digest
-
-    def test_a_block_of_another_shape_or_type_is_refused(self, target: Path, example: Example) -> None:
+    def test_a_block_of_another_shape_or_type_is_refused(self, target: Place, example: Example) -> None:
         writer = example.begin(target)
         blocks = example.blocks(0)
         for pooled in (blocks["pooled"][:, :-1], blocks["pooled"].astype("float32")):
@@ -157,12 +176,20 @@ class GrowingContract(BackendUnderTest):
         assert writer.pending == example.begin(target).pending == [0, 1, 2]
 
     @pytest.mark.parametrize(
-        "values", [np.arange(9), np.array(["a"] * 9 + [None], dtype=object), np.array(["a"] * 10)], ids=repr
+        "values",
+        [
+            np.arange(9),
+            np.array(["a"] * 9 + [None], dtype=object),
+            np.array(["a"] * 10),
+            np.array(["a"] * 9 + ["\0"], dtype=object),
+            np.array(["a"] * 9 + ["name\udcff.png"], dtype=object),
+        ],
+        ids=["length", "None", "fixed width", "NUL", "surrogate"],
     )
     def test_a_column_that_would_not_come_back_is_refused(
-        self, target: Path, example: Example, values: np.ndarray[tuple[int], np.dtype[np.generic]]
+        self, target: Place, example: Example, values: np.ndarray[tuple[int], np.dtype[np.generic]]
     ) -> None:
         writer = example.begin(target, [0, 1, 2])
         with pytest.raises(ValueError, match="column wrong: expected"):
             writer.finish({**example.columns, "wrong": values}, {}, {})
-        assert not target.exists()
+        assert not stands(target)

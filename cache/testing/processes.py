@@ -1,7 +1,8 @@
-"""Processes: a real kill, and two writers at once."""
+"""Processes: readers elsewhere, a real kill, and two writers at once."""
 
 from __future__ import annotations
 
+import multiprocessing
 import subprocess
 import sys
 import time
@@ -13,28 +14,37 @@ import numpy as np
 import pytest
 
 from cache.errors import StoreIncompleteError, StoreLockedError
-from cache.lock import exclusive
-from cache.store import open_store
+from cache.lock import exclusive, lock_path
+from cache.places import Place
+from cache.store import Store, open_store
 from cache.testing.base import BackendUnderTest
 from cache.testing.example import Example
-from cache.testing.raw import tree_bytes
-from cache.testing.slow_writer import lock_of
+from cache.testing.reading import content
 from cache.writer import building_folder
 
-__all__ = ["ProcessContract"]
+__all__ = ["ProcessContract", "ReadElsewhereContract", "slow_writer", "wait_for_records"]
 
 N_ROWS = 120  # 30 shards
 PAUSE_S = 0.005
 
 
-class ProcessContract(BackendUnderTest):
-    def test_a_killed_writer_goes_on_where_it_was(self, target: Path, tmp_path: Path) -> None:
+class ReadElsewhereContract(BackendUnderTest):
+    # Python 3.12 warns of every fork beside a thread; that it works is what the test is about.
+    @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+    @pytest.mark.parametrize("start", ["spawn", "fork"])
+    def test_another_process_reads_the_same(self, store: Store, start: str) -> None:
+        wanted = content(store)  # the parent has read already when it forks
+        with multiprocessing.get_context(start).Pool(1) as pool:
+            assert pool.apply_async(content, (store,)).get(timeout=60) == wanted
+
+
+class ProcessContract(ReadElsewhereContract):
+    def test_a_killed_writer_goes_on_where_it_was(self, target: Place, root: Place) -> None:
         """Killed three times at moments drawn from a seed, between and within shards; refused to a second writer."""
-        example, rng = Example(N_ROWS), np.random.default_rng(0)
-        journal, done = building_folder(target) / "journal.jsonl", 0
+        example, rng, done = Example(N_ROWS), np.random.default_rng(0), 0
         for _ in range(3):
-            with slow_writer(target) as process:
-                wait_for_lines(journal, done + 3, process)
+            with slow_writer(target, N_ROWS, PAUSE_S) as process:
+                wait_for_records(target, done + 3, process)
                 with pytest.raises(StoreLockedError, match=rf'"pid": {process.pid}\b.*Wait for it'), held(target):
                     pass
                 time.sleep(rng.uniform(0, 4 * PAUSE_S))
@@ -47,19 +57,19 @@ class ProcessContract(BackendUnderTest):
             with pytest.raises(StoreIncompleteError, match=f"{done} of 30 shards"):
                 open_store(target)
         example.write(target)
-        example.write(tmp_path / f"whole{self.suffix}")
-        assert tree_bytes(target) == tree_bytes(tmp_path / f"whole{self.suffix}")
+        whole = example.write(root / f"whole{self.suffix}")
+        assert self.blobs.tree(target) == self.blobs.tree(whole.path)
 
 
 @contextmanager
-def held(target: Path) -> Iterator[None]:
-    with exclusive(lock_of(target)):
+def held(target: Place) -> Iterator[None]:
+    with exclusive(lock_path(target)):
         yield
 
 
 @contextmanager
-def slow_writer(target: Path) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "cache.testing.slow_writer", str(target), str(N_ROWS), str(PAUSE_S)]
+def slow_writer(target: Place, n_rows: int, pause_s: float) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "cache.testing.slow_writer", str(target), str(n_rows), str(pause_s)]
     with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as process:
         try:
             yield process
@@ -67,9 +77,10 @@ def slow_writer(target: Path) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def wait_for_lines(journal: Path, n_lines: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while not journal.exists() or journal.read_bytes().count(b"\n") < n_lines:
+def wait_for_records(target: Place, n_records: int, process: subprocess.Popen[bytes]) -> None:
+    """Until the writer has noted that many shards as finished."""
+    folder, deadline = building_folder(target) / "records", time.monotonic() + 60
+    while len(list(folder.glob("*.json"))) < n_records:
         assert process.poll() is None, "the writer ended before it could be killed"
         assert time.monotonic() < deadline, "the writer writes nothing"
         time.sleep(0.001)

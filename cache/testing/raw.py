@@ -1,14 +1,22 @@
-"""Bytes on disk, past our own reader: what a test damages or compares is what the disk holds."""
+"""Bytes where they lie, past our own reader: what a test damages or compares is what the disk or the bucket holds."""
 
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-__all__ = ["Extent", "files", "tree_bytes"]
+import botocore.session
+from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]  # it has no stubs
+
+from cache.places import Place
+
+__all__ = ["Blobs", "DiskBlobs", "Extent", "MemoryBlobs", "S3Blobs", "files", "tree_bytes"]
 
 
 def files(path: Path) -> list[Path]:
@@ -16,48 +24,177 @@ def files(path: Path) -> list[Path]:
     return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
 
 
-def tree_bytes(path: Path) -> dict[str, bytes]:
-    """Name below `path` -> bytes, of every file of a store."""
-    return {str(file.relative_to(path)): file.read_bytes() for file in files(path)}
+class Blobs(ABC):
+    """Named bytes of one kind of place. A name is what `str` says of the place."""
+
+    @abstractmethod
+    def names(self, top: Place) -> list[str]:
+        """Every blob at `top` or below, sorted."""
+
+    @abstractmethod
+    def read(self, name: str) -> bytes: ...
+
+    @abstractmethod
+    def write(self, name: str, data: bytes) -> None:
+        """Make or replace a blob."""
+
+    @abstractmethod
+    def delete(self, name: str) -> None: ...
+
+    def tree(self, top: Place) -> dict[str, bytes]:
+        """Name below `top` -> bytes, of every blob of a store; "" is `top` itself."""
+        return {name[len(str(top)) + 1 :]: self.read(name) for name in self.names(top)}
+
+    def plant(self, top: Place, tree: dict[str, bytes]) -> None:
+        """Write what `tree` returned."""
+        for name, data in tree.items():
+            self.write(f"{top}/{name}" if name else str(top), data)
+
+    def remove(self, top: Place) -> None:
+        """Delete every blob at `top` or below."""
+        for name in self.names(top):
+            self.delete(name)
+
+    @contextmanager
+    def kept(self, top: Place) -> Iterator[None]:
+        """Whatever the block does to the tree at `top`, it is as before afterwards."""
+        before = self.tree(top)
+        try:
+            yield
+        finally:
+            after = self.tree(top)
+            for name in after.keys() - before.keys():
+                self.delete(f"{top}/{name}")
+            self.plant(top, {name: data for name, data in before.items() if after.get(name) != data})
+
+    def extent(self, name: str) -> Extent:
+        """A whole blob."""
+        return Extent(self, name, 0, len(self.read(name)))
+
+
+class DiskBlobs(Blobs):
+    """Files of this machine."""
+
+    def names(self, top: Place) -> list[str]:
+        return [str(file) for file in files(Path(str(top)))]
+
+    def read(self, name: str) -> bytes:
+        return Path(name).read_bytes()
+
+    def write(self, name: str, data: bytes) -> None:
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    def delete(self, name: str) -> None:
+        Path(name).unlink()
+
+
+class MemoryBlobs(Blobs):
+    """What fsspec keeps of `memory://` in this process."""
+
+    def names(self, top: Place) -> list[str]:
+        inside = f"{_memory_path(str(top))}/"
+        return sorted(f"memory:/{name}" for name in MemoryFileSystem.store if f"{name}/".startswith(inside))
+
+    def read(self, name: str) -> bytes:
+        return bytes(MemoryFileSystem.store[_memory_path(name)].getvalue())
+
+    def write(self, name: str, data: bytes) -> None:
+        MemoryFileSystem().pipe_file(_memory_path(name), data)
+
+    def delete(self, name: str) -> None:
+        del MemoryFileSystem.store[_memory_path(name)]
+
+
+def _memory_path(name: str) -> str:
+    return f"/{name.removeprefix('memory://')}"
+
+
+class S3Blobs(Blobs):
+    """Objects of a bucket, through botocore's plain client: no fsspec, nothing remembered."""
+
+    def names(self, top: Place) -> list[str]:
+        bucket, key = _bucket_and_key(str(top))
+        pages = _s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
+        found = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+        return sorted(f"s3://{bucket}/{name}" for name in found if f"{name}/".startswith(f"{key}/"))
+
+    def read(self, name: str) -> bytes:
+        bucket, key = _bucket_and_key(name)
+        with _s3_client().get_object(Bucket=bucket, Key=key)["Body"] as body:
+            return bytes(body.read())
+
+    def write(self, name: str, data: bytes) -> None:
+        bucket, key = _bucket_and_key(name)
+        _s3_client().put_object(Bucket=bucket, Key=key, Body=data)
+
+    def delete(self, name: str) -> None:
+        bucket, key = _bucket_and_key(name)
+        _s3_client().delete_object(Bucket=bucket, Key=key)
+
+
+def _s3_client() -> Any:
+    return _client_of(os.environ["AWS_ENDPOINT_URL"])
+
+
+@lru_cache
+def _client_of(endpoint: str) -> Any:
+    return botocore.session.get_session().create_client("s3", endpoint_url=endpoint)
+
+
+def _bucket_and_key(name: str) -> tuple[str, str]:
+    bucket, _slash, key = name.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def tree_bytes(top: Path) -> dict[str, bytes]:
+    """Name below `top` -> bytes, of every file of a store on a disk."""
+    return DiskBlobs().tree(top)
 
 
 @dataclass(frozen=True)
 class Extent:
-    """Bytes `start` to `stop` of a file. Each way to spoil it lasts as long as the block runs."""
+    """Bytes `start` to `stop` of a blob. Each way to spoil it lasts as long as the block runs."""
 
-    file: Path
+    blobs: Blobs
+    name: str
     start: int
     stop: int
+
+    @property
+    def data(self) -> bytes:
+        return self.blobs.read(self.name)[self.start : self.stop]
 
     @contextmanager
     def flipped(self, at: int, mask: int = 1) -> Iterator[None]:
         """Byte `at` of the extent has the bits of `mask` turned over."""
-        data = bytearray(self.file.read_bytes())
+        data = bytearray(self.blobs.read(self.name))
         data[self.start + at] ^= mask
         with self._replaced_by(bytes(data)):
             yield
 
     @contextmanager
     def truncated(self, at: int) -> Iterator[None]:
-        """The file ends before byte `at` of the extent."""
-        with self._replaced_by(self.file.read_bytes()[: self.start + at]):
+        """The blob ends before byte `at` of the extent."""
+        with self._replaced_by(self.blobs.read(self.name)[: self.start + at]):
             yield
 
     @contextmanager
     def deleted(self) -> Iterator[None]:
-        """The whole file is gone."""
-        aside = self.file.with_name(f"{self.file.name}.aside")
-        os.rename(self.file, aside)
+        """The whole blob is gone."""
+        before = self.blobs.read(self.name)
+        self.blobs.delete(self.name)
         try:
             yield
         finally:
-            os.rename(aside, self.file)
+            self.blobs.write(self.name, before)
 
     @contextmanager
     def _replaced_by(self, data: bytes) -> Iterator[None]:
-        before = self.file.read_bytes()
-        self.file.write_bytes(data)
+        before = self.blobs.read(self.name)
+        self.blobs.write(self.name, data)
         try:
             yield
         finally:
-            self.file.write_bytes(before)
+            self.blobs.write(self.name, before)

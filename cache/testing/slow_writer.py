@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 
-from cache.lock import exclusive
+from cache.lock import exclusive, lock_path
+from cache.places import Place, place
 from cache.testing.example import Example
 
-__all__ = ["lock_of", "main"]
+__all__ = ["main"]
 
 
-def lock_of(target: Path) -> Path:
-    return target.with_name(f".{target.name}.lock")
-
-
-def main(target: Path, n_rows: int, pause_s: float) -> None:
+def main(target: Place, n_rows: int, pause_s: float) -> None:
     example = Example(n_rows)
-    with exclusive(lock_of(target)):
+    with exclusive(lock_path(target)):
         writer = example.begin(target)
         for shard in writer.pending:
             example.put(writer, [shard])
@@ -27,4 +23,4 @@ def main(target: Path, n_rows: int, pause_s: float) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
+    main(place(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cache.errors import QueryError
-from cache.query import row_mask
+from cache.query import names_in, row_mask, unknown_values
 
 FRAME = pd.DataFrame(
     {
@@ -207,3 +207,31 @@ def test_deep_nesting_is_answered_or_refused(nested: Callable[[int], str], depth
 def test_a_long_list_is_no_deep_nesting() -> None:
     values: list[Any] = [*range(20_000), 5]
     assert np.flatnonzero(row_mask(f"frame in {values}", FRAME)).tolist() == [0, 1, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("where", "unknown"),
+    [
+        ("label == 'feer'", [("label", "feer", "fear")]),
+        ("'FEAR' == label", [("label", "FEAR", "fear")]),
+        ("label in ('fear', 'angr', 'zzz')", [("label", "angr", "anger"), ("label", "zzz", None)]),
+        ("frame == 5 or label == 'fear' and split == 'tset'", [("split", "tset", "test")]),
+        ("not (label == 'feer' or label == 'feer')", [("label", "feer", "fear")]),
+        ("label == 'fear' and split == 'val'", []),  # each occurs, never together
+        ("label != 'feer' and frame == 12 and 0 < frame < 1 and label > 'zzz'", []),
+        ("split == label", []),
+    ],
+)
+def test_texts_that_no_row_has_are_named_with_the_nearest_one(where: str, unknown: list[tuple[str, str, str]]) -> None:
+    assert unknown_values(where, FRAME) == unknown
+
+
+def test_among_thousands_of_texts_no_nearest_one_is_sought() -> None:
+    frame = pd.DataFrame({"id": [f"face-{i}" for i in range(2000)]})
+    assert unknown_values("id == 'face-'", frame) == [("id", "face-", None)]
+
+
+def test_the_columns_of_a_condition() -> None:
+    assert names_in("label == 'fear' and not 0 <= frame < 9 or other in ('x',)") == {"label", "frame", "other"}
+    with pytest.raises(QueryError, match="cannot be read"):
+        names_in("label ==")

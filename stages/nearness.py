@@ -1,0 +1,131 @@
+"""What `query --near` was given: a row of the store, an image file or a text, as a vector in the store's space."""
+
+from __future__ import annotations
+
+import json
+import os.path
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cache import Store
+from cache.keys import differences
+from pipeline.datasets.images import decode
+from pipeline.encoders import Encoder, load_encoder
+from pipeline.errors import ImageError
+from pipeline.preprocess import Preprocess
+from stages.errors import ParamsError, StageError
+from stages.params import Params
+
+__all__ = ["Near", "encoder_of", "find_near"]
+
+
+@dataclass(frozen=True)
+class Near:
+    """Where to search from.
+
+    Parameters
+    ----------
+    vector : float, the row shape of the store's output
+    row : of the store, if an id was given; it is its own nearest row and nobody asks for it
+    said : what it was taken for, for people
+    """
+
+    vector: npt.NDArray[np.floating]
+    row: int | None
+    said: str
+
+
+def find_near(near: str, store: Store, output: str, view: int, load: Callable[[], Encoder]) -> Near:
+    """`near` as an id of the store, else as an image file, else as a text.
+
+    Parameters
+    ----------
+    near : of the user
+    store, output, view : what is searched
+    load : gives the store's own encoder; called for images and texts only
+
+    Raises
+    ------
+    StageError
+        If the row is rejected, the file is no image, or it is none of the three and the encoder knows no text.
+    """
+    rows = np.flatnonzero((store.columns(["id"])["id"] == near).to_numpy())
+    if len(rows):
+        return _of_row(int(rows[0]), store, output, view)
+    if os.path.isfile(near):
+        return Near(_of_image(Path(near), load(), output), None, f"{near} is taken as an image file")
+    neither = f"{near!r} is no id of {store.path} and no file"
+    vector = _of_text(near, neither, store, output, load())
+    small = "cosines of texts with images are small: compare them with each other only"
+    return Near(vector, None, f"{neither}: it is taken as a text; {small}")
+
+
+def _of_row(row: int, store: Store, output: str, view: int) -> Near:
+    vector = store.read(np.array([row]), output, view)[0]
+    if not np.isfinite(vector).all():
+        reason = store.columns(["reason"])["reason"][row] or f"no view {view}"
+        raise StageError(f"--near: row {row} of {store.path} has no feature ({reason}). Choose another one")
+    return Near(vector, row, f"row {row} is left out: it is what was asked for")
+
+
+def _of_image(path: Path, encoder: Encoder, output: str) -> npt.NDArray[np.floating]:
+    try:
+        square = encoder.preprocess(decode(path.read_bytes()))
+    except ImageError as error:
+        raise StageError(f"--near {path}: {error}. Expected an id, an image file or a text") from error
+    vector: npt.NDArray[np.floating] = encoder.encode_images(np.stack([square]), (output,))[output][0]
+    return vector
+
+
+def _of_text(near: str, neither: str, store: Store, output: str, encoder: Encoder) -> npt.NDArray[np.floating]:
+    if not encoder.has_text:
+        made_by = store.encoder["encoder"]
+        raise StageError(
+            f"--near: {neither}, and {made_by['family']}:{made_by['architecture']} has no text tower. "
+            f"Expected an id (see: fer-stage query {store.path} --columns id) or an image file"
+        )
+    vector: npt.NDArray[np.floating] = encoder.encode_text([near])[0]
+    if vector.shape != (expected := store.array(output).row_shape):
+        raise StageError(
+            f"--near: {neither}; a text becomes a vector of {len(vector)} values, {output} has {expected}. "
+            "Texts are compared with `pooled` of an encoder whose two towers share a space"
+        )
+    return vector
+
+
+def encoder_of(store: Store, params: Params, given: str | None, device: str) -> Encoder:
+    """The encoder that made a store, prepared as it was then.
+
+    Parameters
+    ----------
+    given : name from params.yaml or spec; by default the name under which the store was made
+
+    Raises
+    ------
+    StageError
+        If the name means nothing here, or means another encoder than the one that made the store.
+    """
+    name = given or str(store.manifest.provenance["encoder"])
+    try:
+        _, spec = params.encoder(name)
+    except ParamsError as error:
+        raise StageError(f"the encoder of {store.path} is needed: name it with --encoder ({error})") from error
+    encoder = load_encoder(spec, device, "eager")  # another runtime takes longer to start than one image takes
+    made_by = store.encoder["encoder"]
+    if other := differences(made_by, json.loads(json.dumps(dict(encoder.identity)))):
+        raise StageError(
+            f"{spec} is not the encoder of {store.path}: {', '.join(other)} differ. "
+            f"Expected {made_by['family']}:{made_by['architecture']} with its weights of then; name it with --encoder"
+        )
+    return encoder.with_preprocess(_preprocess_of(store))
+
+
+def _preprocess_of(store: Store) -> Preprocess:
+    said = {name: value for name, value in store.encoder["preprocess"].items() if name != "decoder"}
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+    return Preprocess(**fields)

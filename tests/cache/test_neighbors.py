@@ -1,0 +1,136 @@
+"""Nearest rows: exactly those of a plain float64 search over everything, whatever the rows hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from cache.errors import QueryError, StoreDamagedError
+from cache.neighbors import Metric, nearest
+from cache.testing.example import Example
+
+METRICS = st.sampled_from(["cosine", "dot"])
+
+
+def brute(features: npt.NDArray[Any], queries: npt.NDArray[Any], k: int, metric: Metric) -> tuple[list[Any], list[Any]]:
+    """Rows and scores of the k best of all usable rows: float64 scores rounded to float32, then row numbers."""
+    usable = np.flatnonzero(np.isfinite(features).all(axis=1))
+    rows, scores = [], []
+    for query in queries.astype(np.float64):
+        found = [_score(features[row].astype(np.float64), query, metric) for row in usable]
+        best = sorted(zip(usable.tolist(), found, strict=True), key=lambda pair: (-pair[1], pair[0]))[:k]
+        rows.append([row for row, _ in best])
+        scores.append([score for _, score in best])
+    return rows, scores
+
+
+def _score(row: npt.NDArray[np.float64], query: npt.NDArray[np.float64], metric: Metric) -> float:
+    score = float((row * query).sum())
+    if metric == "cosine":
+        lengths = float(np.sqrt((row * row).sum()) * np.sqrt((query * query).sum()))
+        score = score / lengths if lengths > 0 else 0.0
+    return float(np.float32(score))
+
+
+@st.composite
+def searches(draw: st.DrawFn) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Rows with many equals, zeros, NaN, the tiny and the huge, and queries, some of them rows."""
+    n, width = draw(st.integers(1, 40)), draw(st.integers(1, 9))
+    dtype = draw(st.sampled_from([np.float16, np.float32]))
+    bits = 16 if dtype is np.float16 else 32
+    numbers = st.sampled_from([0, 1, -1, 2, 0.5]) | st.floats(width=bits, allow_nan=False, allow_infinity=False)
+    kinds = draw(hnp.arrays(dtype, (draw(st.integers(1, 6)), width), elements=numbers))
+    features = kinds[draw(hnp.arrays(np.intp, n, elements=st.integers(0, len(kinds) - 1)))]
+    features[draw(st.lists(st.integers(0, n - 1), max_size=4))] = draw(st.sampled_from([0, np.nan]))
+    free = draw(hnp.arrays(np.float32, (2, width), elements=st.floats(-9, 9, width=32)))
+    return features, np.concatenate([free, np.nan_to_num(features[:2].astype(np.float32))])
+
+
+@given(searches(), st.integers(1, 50), METRICS)
+def test_the_answer_is_that_of_a_plain_search(search: Any, k: int, metric: Metric) -> None:
+    features, queries = search
+    with np.errstate(over="ignore"):
+        rows, scores = brute(features, queries, k, metric)
+    found = nearest(features, queries, k, metric)
+    assert found.rows.tolist() == rows
+    assert found.scores.tolist() == scores
+    assert (found.rows.dtype, found.scores.dtype) == (np.intp, np.float32)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "dot"])
+@pytest.mark.parametrize(("dtype", "spread"), [(np.float16, 1e-3), (np.float32, 1e-6)])
+def test_many_pieces_give_the_answer_of_one(metric: Metric, dtype: Any, spread: float) -> None:
+    """3,000 rows of 512 are six pieces; the rows are so close to each other that float32 alone would mix them up."""
+    features = (1000 * (1 + spread * np.random.default_rng(0).standard_normal((3000, 512)))).astype(dtype)
+    features[1500:2500] = features[:1000]
+    queries = features[[3, 1600]].astype(np.float32)
+    rows, scores = brute(features, queries, 20, metric)
+    found = nearest(features, queries, 20, metric)
+    assert found.rows.tolist() == rows
+    assert found.scores.tolist() == scores
+
+
+def test_equal_rows_come_in_the_order_of_the_store() -> None:
+    features = np.ones((2000, 300), np.float16)
+    assert nearest(features, np.ones(300), 5).rows.tolist() == [[0, 1, 2, 3, 4]]
+    assert nearest(features, np.zeros(300), 5).scores.tolist() == [[0, 0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("suffix", [".zarr", ".h5"])
+def test_a_store_is_searched_among_the_rows_of_a_condition(tmp_path: Path, suffix: str) -> None:
+    example = Example(n_rows=30)  # every seventh row is rejected
+    store = example.write(tmp_path / f"example{suffix}")
+    features = example.values("pooled")[1]
+    rows, scores = brute(features, features[[5]], 30, "cosine")
+    found = store.neighbors(features[5], 30, view=1)
+    assert (found.rows.tolist(), found.scores.tolist()) == (rows, scores)
+    assert not {row for row in range(30) if example.is_rejected(row)} & set(found.rows[0].tolist())
+    test = [row for row in rows[0] if store.frame["split"][row] == "test"]
+    assert store.neighbors(features[5], 4, "split == 'test'", view=1).rows.tolist() == [test[:4]]
+    assert nearest(store.select(view=1).numpy(), features[5], 30).rows.tolist() == rows
+
+
+def test_rows_of_several_axes_are_one_vector(tmp_path: Path) -> None:
+    example = Example()
+    store = example.write(tmp_path / "example.zarr")
+    tokens = example.values("tokens")[0]
+    found = store.neighbors(tokens[4].reshape(1, -1), 3, output="tokens", metric="dot")
+    assert found.rows.tolist() == brute(tokens.reshape(10, -1), tokens[[4]].reshape(1, -1), 3, "dot")[0]
+
+
+def test_nothing_to_search_gives_nothing(tmp_path: Path) -> None:
+    store = Example().write(tmp_path / "example.zarr")
+    assert store.neighbors(np.ones((2, 6)), 3, "label == 'none'").rows.shape == (2, 0)
+    assert nearest(np.full((4, 3), np.nan), np.ones((2, 3)), 3).scores.shape == (2, 0)
+    assert nearest(np.ones((4, 3)), np.ones((0, 3)), 3).rows.shape[0] == 0
+
+
+def test_mistakes_are_answered(tmp_path: Path) -> None:
+    store = Example().write(tmp_path / "example.zarr")
+    with pytest.raises(QueryError, match="expected queries of width 6 as the features, found 5"):
+        store.neighbors(np.ones(5), 3)
+    with pytest.raises(QueryError, match="k > 0"):
+        store.neighbors(np.ones(6), 0)
+    with pytest.raises(QueryError, match="cosine or dot, found k 3, metric 'euclid'"):
+        store.neighbors(np.ones(6), 3, metric="euclid")  # type: ignore[arg-type]  # a user's mistake
+    with pytest.raises(QueryError, match="finite"):
+        store.neighbors(np.full(6, np.nan), 3)
+    with pytest.raises(QueryError, match="float features, found uint8"):
+        store.neighbors(np.ones(48), 3, output="pixels")
+
+
+def test_damaged_features_are_no_neighbours(tmp_path: Path) -> None:
+    store = Example().write(tmp_path / "example.zarr")
+    chunk = next(path for path in (tmp_path / "example.zarr" / "pooled" / "c").rglob("*") if path.is_file())
+    data = bytearray(chunk.read_bytes())
+    data[3] ^= 1
+    chunk.write_bytes(data)
+    with pytest.raises(StoreDamagedError):
+        store.neighbors(np.ones(6), 3)
