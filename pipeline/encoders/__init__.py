@@ -8,6 +8,7 @@ untrained                     a small open_clip model with seeded random weights
 
 from pipeline.encoders.base import Encoder
 from pipeline.encoders.load import load_encoder
+from pipeline.encoders.runtimes import RUNTIMES
 from pipeline.encoders.spec import EncoderSpec
 
-__all__ = ["Encoder", "EncoderSpec", "load_encoder"]
+__all__ = ["RUNTIMES", "Encoder", "EncoderSpec", "load_encoder"]

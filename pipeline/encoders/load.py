@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 from pipeline.encoders.base import Encoder
+from pipeline.encoders.runtimes import resolve_runtime
 from pipeline.encoders.spec import UNTRAINED, EncoderSpec
 
 __all__ = ["load_encoder"]
 
 
-def load_encoder(spec: EncoderSpec, device: str = "auto") -> Encoder:
+def load_encoder(spec: EncoderSpec, device: str = "auto", runtime: str = "auto") -> Encoder:
     """Load the frozen model that `spec` names.
 
     Parameters
     ----------
     spec : parsed name
     device : `auto` (CUDA when there is one), `cpu`, `cuda`, `cuda:1`
+    runtime : of the image tower, of `RUNTIMES`: `eager`; `compile` (torch.compile); `openvino` (CPU); `auto`, which is
+        OpenVINO on the CPU if it is installed, else eager. A fast one is used while its features are those of eager
+        PyTorch: read `Encoder.runtime` after the last batch to know what ran.
 
     Raises
     ------
     EncoderError
         Unknown architecture or tag, missing or damaged weights, an activation that does not fit the weights, no
-        network, no such device: always before any image is read.
+        network, no such device, a runtime that is not installed: always before any image is read.
     """
     # Late imports: torch and open_clip take seconds, and names are parsed by commands that need neither.
     from pipeline.encoders.torch_encoder import keep_freed_memory, resolve_device
 
     target = resolve_device(device)
+    resolve_runtime(runtime, target.type)  # a wrong name is said before weights are read
     if target.type == "cpu":
         keep_freed_memory()
     if spec.family == "timm":
         from pipeline.encoders.timm_encoder import load_timm
 
-        return load_timm(spec, target)
+        return load_timm(spec, target).with_runtime(runtime)
     from pipeline.encoders.open_clip_encoder import load_open_clip, load_untrained
 
-    return load_untrained(target) if spec.family == UNTRAINED else load_open_clip(spec, target)
+    encoder = load_untrained(target) if spec.family == UNTRAINED else load_open_clip(spec, target)
+    return encoder.with_runtime(runtime)

@@ -18,6 +18,7 @@ from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_mod
 from torch import Tensor, nn
 
 from pipeline.encoders.hub import fetch
+from pipeline.encoders.open_clip_tower import open_clip_tower
 from pipeline.encoders.spec import UNTRAINED, EncoderSpec
 from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.encoders.weights import file_sha256, reading_weights, require_file, state_sha256, tensor_shapes
@@ -216,7 +217,7 @@ def _encoder(
 
     def text_tower(prompts: Sequence[str]) -> Any:
         tokens = tokenizer()(list(prompts))
-        return towers.encode_text(tokens.to(device))
+        return towers.encode_text(tokens.to(device), normalize=False)  # CoCa's would normalise by default
 
     return TorchEncoder(
         identity={
@@ -227,8 +228,7 @@ def _encoder(
             "weights": digest,
         },
         preprocess=preprocess,
-        width=int(config["embed_dim"]),
-        image_tower=towers.encode_image,
+        tower=open_clip_tower(towers.visual),
         torch_device=device,
         text_tower=text_tower,
         note=note,

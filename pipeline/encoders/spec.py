@@ -34,7 +34,7 @@ class EncoderSpec:
         ConfigError
             If `text` has none of these forms.
         """
-        text = text.strip()
+        text = text.lstrip() if "@" in text else text.strip()  # the name of a file may end with a space
         if text == UNTRAINED:
             return cls(UNTRAINED, UNTRAINED)
         found = _SPEC.fullmatch(text)

@@ -7,9 +7,9 @@ from typing import Any
 
 import timm
 import torch
-from torch import nn
 
 from pipeline.encoders.spec import EncoderSpec
+from pipeline.encoders.timm_tower import TimmTower
 from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.encoders.weights import file_sha256, reading_weights, require_file
 from pipeline.errors import EncoderError
@@ -38,12 +38,13 @@ def load_timm(spec: EncoderSpec, device: torch.device) -> TorchEncoder:
     model.reset_classifier(0)
     model.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
     config: dict[str, Any] = timm.data.resolve_model_data_config(model)
-    width = _pooled_width(model, config["input_size"], device)
+    tower = TimmTower(model)
+    image = torch.zeros(1, *config["input_size"], device=device)
     return TorchEncoder(
         identity={
             "family": "timm",
             "architecture": spec.architecture,
-            "config": {"width": width},
+            "config": {"width": tower.row_shapes(image)["pooled"][0]},
             "activation": "",
             "weights": file_sha256(path),
         },
@@ -53,12 +54,6 @@ def load_timm(spec: EncoderSpec, device: torch.device) -> TorchEncoder:
             mean=tuple(config["mean"]),
             std=tuple(config["std"]),
         ),
-        width=width,
-        image_tower=model,
+        tower=tower,
         torch_device=device,
     )
-
-
-def _pooled_width(model: nn.Module, input_size: tuple[int, ...], device: torch.device) -> int:
-    with torch.inference_mode():
-        return int(model(torch.zeros(1, *input_size, device=device)).shape[-1])

@@ -6,20 +6,25 @@ import ctypes
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from pipeline.encoders.runtimes import resolve_runtime
+from pipeline.encoders.runtimes.choose import Runtime, runtime_of
+from pipeline.encoders.runtimes.eager import inference, to_numpy
+from pipeline.encoders.towers import ImageTower, PixelTower
 from pipeline.errors import EncoderError
 from pipeline.preprocess import Preprocess
 
 __all__ = ["TorchEncoder", "keep_freed_memory", "resolve_device"]
 
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
 
 
 def resolve_device(wanted: str) -> torch.device:
@@ -48,7 +53,8 @@ def keep_freed_memory() -> None:
     """Let the C library keep freed memory for the next batch, instead of giving it back to the system.
 
     Every batch allocates the same large activations; on the CPU their page faults took a third of the time
-    (EfficientNet-Lite0, 64 x 224 px: 2.7 million faults in 256 images, 75 thousand with this).
+    (EfficientNet-Lite0, 64 x 224 px: 2.7 million faults in 256 images, 75 thousand with this). The encoder runs in a
+    thread, whose own arena would give memory back all the same: all threads share one.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -56,6 +62,7 @@ def keep_freed_memory() -> None:
         return
     mallopt(_M_MMAP_THRESHOLD, 2**30)
     mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+    mallopt(_M_ARENA_MAX, 1)
 
 
 @dataclass(frozen=True)
@@ -64,17 +71,20 @@ class TorchEncoder:
 
     Parameters
     ----------
-    image_tower : float (B, 3, S, S), normalised -> (B, D)
+    tower : the image tower, frozen, on the device
     text_tower : sentences -> (P, D_t), or None
+    wanted : the runtime of the image tower: eager, compile or openvino
+    half : whether CUDA may compute in float16 where autocast holds that to be safe
     """
 
     identity: Mapping[str, Any]
     preprocess: Preprocess
-    width: int
-    image_tower: Callable[[Tensor], Tensor]
+    tower: ImageTower
     torch_device: torch.device
     text_tower: Callable[[Sequence[str]], Tensor] | None = None
     note: str = ""
+    wanted: str = "eager"
+    half: bool = True
 
     @property
     def device(self) -> str:
@@ -82,41 +92,72 @@ class TorchEncoder:
 
     @property
     def precision(self) -> str:
-        return "amp-float16" if self.torch_device.type == "cuda" else "float32"
+        return "amp-float16" if self.torch_device.type == "cuda" and self.half else "float32"
+
+    @property
+    def runtime(self) -> str:
+        return self._runtime.name
 
     @property
     def has_text(self) -> bool:
         return self.text_tower is not None
 
+    @cached_property
+    def row_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        size = self.preprocess.size
+        return self.tower.row_shapes(torch.zeros(1, 3, size, size, device=self.torch_device))
+
+    @property
+    def width(self) -> int:
+        return self.row_shapes["pooled"][0]
+
     def with_preprocess(self, preprocess: Preprocess) -> TorchEncoder:
         return replace(self, preprocess=preprocess)
 
-    def encode_images(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        with torch.inference_mode(), self._autocast():
-            return _to_numpy(self.image_tower(self._normalised(torch.from_numpy(pixels))))
+    def with_runtime(self, wanted: str) -> TorchEncoder:
+        return replace(self, wanted=resolve_runtime(wanted, self.torch_device.type))
+
+    def reference(self) -> TorchEncoder:
+        return replace(self, wanted="eager", half=False)
+
+    def tail(self, block: int) -> nn.Module:
+        """What comes from block `block` on: (B, T, W), the output `block-<block>`, -> (B, D), `pooled`.
+
+        Its weights are those of this encoder: frozen, not copied. Copy it (`copy.deepcopy`) before you train it.
+
+        Raises
+        ------
+        EncoderError
+            If the encoder offers no `block-<block>`.
+        """
+        self._require([f"block-{block}"])
+        return self.tower.tail(block)
+
+    def encode_images(
+        self, pixels: npt.NDArray[np.uint8], outputs: Sequence[str] = ("pooled",)
+    ) -> dict[str, npt.NDArray[np.float32]]:
+        if tuple(outputs) != ("pooled",):
+            self._require(outputs)
+        return self._runtime(pixels, outputs)
 
     def encode_text(self, prompts: Sequence[str]) -> npt.NDArray[np.float32]:
         if self.text_tower is None:
-            name = f"{self.identity['family']}:{self.identity['architecture']}"
-            raise EncoderError(f"{name} has no text tower. Heads that need text work with an open_clip encoder")
-        with torch.inference_mode(), self._autocast():
-            return _to_numpy(self.text_tower(prompts))
+            raise EncoderError(f"{self._name} has no text tower. Heads that need text work with an open_clip encoder")
+        with inference(self.torch_device, self.half):
+            return to_numpy(self.text_tower(prompts))
 
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.torch_device.type, torch.float16, enabled=self.torch_device.type == "cuda")
+    @property
+    def _name(self) -> str:
+        return f"{self.identity['family']}:{self.identity['architecture']}"
 
-    def _normalised(self, pixels: Tensor) -> Tensor:
-        """uint8 (B, S, S, 3) -> float32 (B, 3, S, S): the same operations in the same order as open_clip's own.
+    @cached_property
+    def _runtime(self) -> Runtime:
+        tower = PixelTower(self.tower, self.preprocess, self.torch_device)
+        return runtime_of(self.wanted, tower, self.torch_device, self.half)
 
-        The result keeps the pixels' memory order (channels last), in which convolutions are fastest.
-        """
-        images = pixels.to(self.torch_device, non_blocking=True).permute(0, 3, 1, 2).to(torch.float32).div(255)
-        mean, std = (
-            torch.tensor(values, device=self.torch_device).view(1, 3, 1, 1)
-            for values in (self.preprocess.mean, self.preprocess.std)
-        )
-        return images.sub_(mean).div_(std)
-
-
-def _to_numpy(values: Tensor) -> npt.NDArray[np.float32]:
-    return values.float().cpu().numpy()
+    def _require(self, outputs: Sequence[str]) -> None:
+        if unknown := [name for name in outputs if name not in self.row_shapes]:
+            n_blocks = sum(name.startswith("block-") for name in self.row_shapes)
+            known = [name for name in self.row_shapes if not name.startswith("block-")]
+            known += [f"block-K with K from 0 to {n_blocks - 1}"] if n_blocks else []
+            raise EncoderError(f"{self._name} gives no {', '.join(unknown)}. It gives {', '.join(known)}")

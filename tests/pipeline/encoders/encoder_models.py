@@ -22,6 +22,7 @@ __all__ = [
     "faces",
     "load",
     "own_transform",
+    "pooled",
     "run_python",
     "same_pictures",
     "seeded_clip",
@@ -45,8 +46,12 @@ PREPROCESS: dict[str, Any] = {
 }
 
 
-def load(name: str, device: str = "cpu") -> Encoder:
-    return load_encoder(EncoderSpec.parse(name), device)
+def load(name: str, device: str = "cpu", runtime: str = "eager") -> Encoder:
+    return load_encoder(EncoderSpec.parse(name), device, runtime)
+
+
+def pooled(encoder: Encoder, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    return encoder.encode_images(pixels)["pooled"]
 
 
 def faces(n: int, size: int, seed: int = 0) -> npt.NDArray[np.uint8]:

@@ -12,7 +12,7 @@ import numpy as np
 import open_clip
 import pytest
 import torch
-from encoder_models import BATCH_TOLERANCE, MODEL, faces, load, same_pictures, write_clip_folder
+from encoder_models import BATCH_TOLERANCE, MODEL, faces, load, pooled, same_pictures, write_clip_folder
 
 from pipeline.errors import EncoderError
 
@@ -28,7 +28,7 @@ def test_features_are_open_clips_own(tmp_path: Path) -> None:
         folder, _ = write_clip_folder(tmp_path / str(quick_gelu), quick_gelu=quick_gelu)
         encoder = load(f"open_clip:small@{folder}")
         own, _, transform = open_clip.create_model_and_transforms(f"local-dir:{folder}")
-        features[quick_gelu] = encoder.encode_images(np.stack([encoder.preprocess(picture) for picture in pictures]))
+        features[quick_gelu] = pooled(encoder, np.stack([encoder.preprocess(picture) for picture in pictures]))
         with torch.inference_mode():
             expected = own.eval().encode_image(same_pictures(pictures, transform)).numpy()
         np.testing.assert_allclose(features[quick_gelu], expected, atol=SAME_MODEL_TOLERANCE)
@@ -49,15 +49,15 @@ def test_text_is_open_clips_own(tmp_path: Path) -> None:
 def test_a_batch_changes_no_row(tmp_path: Path) -> None:
     folder, _ = write_clip_folder(tmp_path / "clip")
     encoder, pixels = load(f"open_clip:small@{folder}"), faces(5, 32)
-    alone = np.concatenate([encoder.encode_images(pixels[i : i + 1]) for i in range(5)])
-    np.testing.assert_allclose(alone, encoder.encode_images(pixels), atol=BATCH_TOLERANCE)
+    alone = np.concatenate([pooled(encoder, pixels[i : i + 1]) for i in range(5)])
+    np.testing.assert_allclose(alone, pooled(encoder, pixels), atol=BATCH_TOLERANCE)
 
 
 def test_weights_may_be_a_checkpoint_of_tensors(tmp_path: Path) -> None:
     pixels = faces(2, 32)
     names = (WEIGHTS, "open_clip_pytorch_model.bin")
     folders = [write_clip_folder(tmp_path / str(i), name=name)[0] for i, name in enumerate(names)]
-    first, second = (load(f"open_clip:small@{folder}").encode_images(pixels) for folder in folders)
+    first, second = (pooled(load(f"open_clip:small@{folder}"), pixels) for folder in folders)
     np.testing.assert_array_equal(first, second)
 
 
@@ -191,6 +191,6 @@ class TestBrokenFolders:
         text = MODEL["text_cfg"] | {"hf_tokenizer_name": "nobody/nothing"}
         folder, _ = write_clip_folder(tmp_path / "clip", text_cfg=text)
         encoder = load(f"open_clip:small@{folder}")
-        assert encoder.encode_images(faces(1, 32)).shape == (1, MODEL["embed_dim"])
+        assert pooled(encoder, faces(1, 32)).shape == (1, MODEL["embed_dim"])
         with pytest.raises(EncoderError, match=r"its tokenizer cannot be made .* needs the package transformers"):
             encoder.encode_text(SENTENCES)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import timm
 import torch
-from encoder_models import BATCH_TOLERANCE, faces, load, own_transform, same_pictures
+from encoder_models import BATCH_TOLERANCE, faces, load, own_transform, pooled, same_pictures
 from safetensors.torch import save_file
 
 from pipeline.errors import EncoderError
@@ -46,15 +46,15 @@ def test_features_are_timms_own(architecture: str, preprocess: Preprocess, name:
         images = same_pictures(pixels, own_transform(preprocess))
         expected = own.forward_head(own.forward_features(images), pre_logits=True).numpy()
     assert encoder.preprocess == preprocess
-    np.testing.assert_allclose(encoder.encode_images(pixels), expected, atol=SAME_MODEL_TOLERANCE)
+    np.testing.assert_allclose(pooled(encoder, pixels), expected, atol=SAME_MODEL_TOLERANCE)
     assert encoder.width == expected.shape[1]
 
 
 def test_a_batch_changes_no_row(tmp_path: Path) -> None:
     write_timm("test_resnet", tmp_path / "w.pth")
     encoder, pixels = load(f"timm:test_resnet@{tmp_path / 'w.pth'}"), faces(4, 160)
-    alone = np.concatenate([encoder.encode_images(pixels[i : i + 1]) for i in range(4)])
-    np.testing.assert_allclose(alone, encoder.encode_images(pixels), atol=BATCH_TOLERANCE)
+    alone = np.concatenate([pooled(encoder, pixels[i : i + 1]) for i in range(4)])
+    np.testing.assert_allclose(alone, pooled(encoder, pixels), atol=BATCH_TOLERANCE)
 
 
 def test_there_is_no_text(tmp_path: Path) -> None:

@@ -7,22 +7,22 @@ import math
 import numpy as np
 import pytest
 import torch
-from encoder_models import faces, load, own_transform, same_pictures
+from encoder_models import faces, load, own_transform, pooled, same_pictures
 
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
+from pipeline.encoders.towers import ImageTower
 from pipeline.errors import EncoderError
 from pipeline.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 
 GPU_TOLERANCE = 5e-2  # float16 activations through a few layers, features of order 1
+FLOAT32_TOLERANCE = 1e-4
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device that torch can use")
 
 
 def seeing(preprocess: Preprocess) -> TorchEncoder:
     """An encoder whose feature is the normalised image itself."""
-    width = 3 * preprocess.size**2
-    return TorchEncoder(
-        {"family": "f", "architecture": "a"}, preprocess, width, lambda x: x.flatten(1), resolve_device("cpu")
-    )
+    tower = ImageTower(torch.nn.Flatten())
+    return TorchEncoder({"family": "f", "architecture": "a"}, preprocess, tower, resolve_device("cpu"))
 
 
 @pytest.mark.parametrize(
@@ -36,22 +36,21 @@ def seeing(preprocess: Preprocess) -> TorchEncoder:
 @pytest.mark.parametrize(("width", "height"), [(24, 24), (61, 40), (13, 50)])
 def test_an_encoder_sees_exactly_what_open_clip_would_show_it(width: int, height: int, preprocess: Preprocess) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (3, height, width, 3), np.uint8)
-    seen = seeing(preprocess).encode_images(np.stack([preprocess(picture) for picture in pictures]))
+    seen = pooled(seeing(preprocess), np.stack([preprocess(picture) for picture in pictures]))
     np.testing.assert_array_equal(seen, same_pictures(pictures, own_transform(preprocess)).flatten(1).numpy())
 
 
 def test_pixels_are_left_alone() -> None:
     pixels = faces(2, 8)
     before = pixels.copy()
-    seeing(Preprocess(8)).encode_images(pixels)
+    pooled(seeing(Preprocess(8)), pixels)
     np.testing.assert_array_equal(pixels, before)
 
 
 def test_features_are_plain_float32_without_gradients() -> None:
-    half = TorchEncoder(
-        {}, Preprocess(8), 4, torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 4)), resolve_device("cpu")
-    )
-    features = half.encode_images(faces(2, 8))
+    tower = ImageTower(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 4)))
+    half = TorchEncoder({}, Preprocess(8), tower, resolve_device("cpu"))
+    features = pooled(half, faces(2, 8))
     assert (features.dtype, features.shape, type(features)) == (np.float32, (2, 4), np.ndarray)
 
 
@@ -92,9 +91,20 @@ class TestOnGpu:
         on_cpu, on_gpu = (load("untrained", device) for device in ("cpu", "cuda"))
         assert (on_gpu.precision, on_gpu.device.partition(":")[0]) == ("amp-float16", "cuda")
         assert on_gpu.identity == on_cpu.identity
-        features = on_gpu.encode_images(pixels)
+        features = pooled(on_gpu, pixels)
         assert features.dtype == np.float32
-        np.testing.assert_allclose(features, on_cpu.encode_images(pixels), atol=GPU_TOLERANCE)
+        np.testing.assert_allclose(features, pooled(on_cpu, pixels), atol=GPU_TOLERANCE)
+
+    def test_the_reference_computes_in_float32_there(self) -> None:
+        pixels = faces(4, 64)
+        reference = load("untrained", "cuda").reference()
+        assert (reference.precision, reference.device.partition(":")[0]) == ("float32", "cuda")
+        np.testing.assert_allclose(pooled(reference, pixels), pooled(load("untrained"), pixels), atol=FLOAT32_TOLERANCE)
+
+    def test_a_compiled_tower_gives_what_eager_gives_or_is_given_up(self) -> None:
+        pixels = faces(4, 64)
+        eager, fast = (load("untrained", "cuda", runtime) for runtime in ("eager", "compile"))
+        np.testing.assert_allclose(pooled(fast, pixels), pooled(eager, pixels), atol=GPU_TOLERANCE)
 
     def test_text_goes_the_same_way(self) -> None:
         vectors = load("untrained", "cuda").encode_text(["a face"])

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from encoder_models import BATCH_TOLERANCE, faces, load, run_python
+from encoder_models import BATCH_TOLERANCE, faces, load, pooled, run_python
 
 from pipeline.encoders import Encoder
 
@@ -43,36 +43,36 @@ def test_says_that_it_knows_nothing(encoder: Encoder) -> None:
 
 
 def test_gives_a_row_an_image(encoder: Encoder) -> None:
-    features = encoder.encode_images(faces(3, SIZE))
+    features = pooled(encoder, faces(3, SIZE))
     assert (features.shape, features.dtype) == ((3, WIDTH), np.float32)
     assert encoder.width == WIDTH
     assert encoder.preprocess.size == SIZE
 
 
 def test_features_are_raw(encoder: Encoder) -> None:
-    lengths = np.linalg.norm(encoder.encode_images(faces(4, SIZE)), axis=1)
+    lengths = np.linalg.norm(pooled(encoder, faces(4, SIZE)), axis=1)
     assert abs(lengths - 1).min() > 0.01
     assert lengths.std() > 0
 
 
 def test_features_tell_images_apart(encoder: Encoder) -> None:
-    features = encoder.encode_images(np.stack([np.full((SIZE, SIZE, 3), v, np.uint8) for v in (0, 128, 255)]))
+    features = pooled(encoder, np.stack([np.full((SIZE, SIZE, 3), v, np.uint8) for v in (0, 128, 255)]))
     assert min(np.abs(features[i] - features[j]).max() for i, j in ((0, 1), (0, 2), (1, 2))) > 0.01
 
 
 def test_a_batch_changes_no_row_and_no_order(encoder: Encoder) -> None:
     pixels = faces(7, SIZE)
-    together = encoder.encode_images(pixels)
-    alone = np.concatenate([encoder.encode_images(pixels[i : i + 1]) for i in range(7)])
-    padded = encoder.encode_images(np.concatenate([pixels, np.repeat(pixels[-1:], 9, axis=0)]))[:7]
-    backwards = encoder.encode_images(np.ascontiguousarray(pixels[::-1]))[::-1]
+    together = pooled(encoder, pixels)
+    alone = np.concatenate([pooled(encoder, pixels[i : i + 1]) for i in range(7)])
+    padded = pooled(encoder, np.concatenate([pixels, np.repeat(pixels[-1:], 9, axis=0)]))[:7]
+    backwards = pooled(encoder, np.ascontiguousarray(pixels[::-1]))[::-1]
     for other in (alone, padded, backwards):
         np.testing.assert_allclose(other, together, atol=BATCH_TOLERANCE)
 
 
 def test_the_same_batch_gives_the_same_bytes(encoder: Encoder) -> None:
     pixels = faces(4, SIZE)
-    assert encoder.encode_images(pixels).tobytes() == encoder.encode_images(pixels).tobytes()
+    assert pooled(encoder, pixels).tobytes() == pooled(encoder, pixels).tobytes()
 
 
 def test_text_gives_a_row_a_sentence(encoder: Encoder) -> None:

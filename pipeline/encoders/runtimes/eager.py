@@ -1,0 +1,52 @@
+"""Eager PyTorch: the runtime that every other one is measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from pipeline.encoders.towers import PixelTower
+
+__all__ = ["Eager", "inference", "to_numpy"]
+
+Pixels = npt.NDArray[np.uint8]
+Features = npt.NDArray[np.float32]
+
+
+class Eager:
+    """Runs a tower as it is written.
+
+    Parameters
+    ----------
+    half : whether CUDA may compute in float16 where autocast holds that to be safe
+    """
+
+    name = "eager"
+
+    def __init__(self, tower: PixelTower, device: torch.device, half: bool) -> None:
+        self._tower, self._device, self._half = tower, device, half
+
+    def __call__(self, pixels: Pixels, outputs: Sequence[str]) -> dict[str, Features]:
+        """uint8 (B, S, S, 3) -> output: float32 (B, *row_shape)."""
+        with inference(self._device, self._half):
+            found = self._tower(torch.as_tensor(pixels).to(self._device, non_blocking=True), outputs)
+            return {name: to_numpy(found[name]) for name in outputs}
+
+
+@contextmanager
+def inference(device: torch.device, half: bool) -> Iterator[None]:
+    """No gradients; float16 autocast on CUDA if it is wanted, else float32 without shortcuts."""
+    on_cuda = device.type == "cuda"
+    # cuDNN's convolutions round to TensorFloat-32 unasked; without cuDNN they stay in float32.
+    exact = torch.backends.cudnn.flags(enabled=False) if on_cuda and not half else nullcontext()
+    with torch.inference_mode(), torch.autocast(device.type, torch.float16, enabled=on_cuda and half), exact:
+        yield
+
+
+def to_numpy(values: Tensor) -> Features:
+    return values.float().cpu().numpy()

@@ -1,0 +1,89 @@
+"""The image tower in OpenVINO, on the CPU."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+
+from pipeline.encoders.runtimes.graphs import Features, Pixels, pieces, traced
+from pipeline.encoders.towers import PixelTower
+
+__all__ = ["OpenVINOGraph", "openvino_name"]
+
+_ROWS = 8  # enough for the matrix products of a ViT; with more, the activations of a CNN leave the processor's cache
+_TELEMETRY = "openvino_telemetry"
+
+
+def openvino_name() -> str:
+    """The runtime's name with its version, for the provenance."""
+    return f"openvino {version('openvino')}"
+
+
+class OpenVINOGraph:
+    """A compiled model that encodes a batch in pieces of `_ROWS` rows, each piece on one thread.
+
+    So a row depends neither on the size of its batch nor on how many threads there are: the pieces are spread over as
+    many threads as torch uses.
+    """
+
+    def __init__(self, tower: PixelTower, outputs: tuple[str, ...]) -> None:
+        ov = _import_openvino()
+        n_threads = torch.get_num_threads()
+        options = {
+            "INFERENCE_PRECISION_HINT": "f32",  # else processors with AMX would compute in bfloat16
+            "NUM_STREAMS": str(n_threads),
+            "INFERENCE_NUM_THREADS": n_threads,
+            "ENABLE_CPU_PINNING": False,  # other processes may be at work on the same cores
+        }
+        program = traced(tower, outputs, _ROWS)
+        with _root_logger_kept():
+            model = ov.convert_model(program)
+        self._compiled = ov.Core().compile_model(model, "CPU", options)
+        self._queue = ov.AsyncInferQueue(self._compiled, n_threads)
+        self._queue.set_callback(_keep)
+
+    def __call__(self, pixels: Pixels) -> list[Features]:
+        n_pieces = -(-len(pixels) // _ROWS)
+        shapes = [tuple(output.shape)[1:] for output in self._compiled.outputs]
+        found = [np.empty((n_pieces * _ROWS, *shape), np.float32) for shape in shapes]
+        for i, piece in enumerate(pieces(torch.as_tensor(pixels), _ROWS)):
+            rows = slice(i * _ROWS, (i + 1) * _ROWS)
+            self._queue.start_async([piece.numpy()], [values[rows] for values in found])
+        self._queue.wait_all()
+        return [values[: len(pixels)] for values in found]
+
+
+def _keep(request: Any, into: list[Features]) -> None:
+    """Copy the results of a piece before the request that holds them takes the next one."""
+    for i, rows in enumerate(into):
+        rows[...] = request.get_output_tensor(i).data
+
+
+@contextmanager
+def _root_logger_kept() -> Iterator[None]:
+    """A conversion that fails leaves the root logger deaf to warnings."""
+    root = logging.getLogger()
+    level, filters, handlers = root.level, root.filters[:], root.handlers[:]
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.filters, root.handlers = filters, handlers
+
+
+def _import_openvino() -> Any:
+    """OpenVINO without its telemetry: importing it reports to its makers, and so does every conversion.
+
+    It does without the package that sends if that cannot be imported.
+    """
+    if "openvino" not in sys.modules:
+        sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # Python's own way to say: not to be imported
+    return import_module("openvino")  # an extra: not installed everywhere
