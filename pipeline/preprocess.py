@@ -58,18 +58,23 @@ class Preprocess:
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
     def __call__(self, image: Pixels) -> Pixels:
-        """uint8 (H, W, 3) -> uint8 (size, size, 3), equal to open_clip's own transform before its ToTensor.
+        """uint8 (H, W, 3) -> uint8 (size, size, 3). See `square`."""
+        return self.square(Image.fromarray(image))
+
+    def square(self, picture: Image.Image) -> Pixels:
+        """A picture of mode RGB -> uint8 (size, size, 3), equal to open_clip's own transform before its ToTensor.
 
         Raises
         ------
         ImageError
             If the picture is so narrow that its long side, resized with the short one, would fill the memory.
         """
-        picture = Image.fromarray(image)
         width, height = self._resized(picture.size)
         if width * height > _MAX_PIXELS:
             raise ImageError("image is too narrow")
         picture = picture.resize((width, height), _INTERPOLATIONS[self.interpolation])
+        if width == height:
+            return np.asarray(picture)
         left, top = (round((side - self.size) / 2.0) for side in picture.size)
         return np.asarray(picture.crop((left, top, left + self.size, top + self.size)))
 

@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError, features
 
 from pipeline.errors import ImageError
 
-__all__ = ["DECODER", "MAX_PIXELS", "crop", "decode", "decoder_version"]
+__all__ = ["DECODER", "MAX_PIXELS", "crop", "decode", "decode_picture", "decoder_version"]
 
 DECODER = "pillow"
 MAX_PIXELS = 80_000_000  # below Pillow's own limit, so that ours is the one that speaks
@@ -52,6 +52,11 @@ _DAMAGED = (
 
 
 def decode(data: bytes) -> npt.NDArray[np.uint8]:
+    """The picture in the bytes of an image file: uint8 (H, W, 3). See `decode_picture`."""
+    return np.array(decode_picture(data), dtype=np.uint8)
+
+
+def decode_picture(data: bytes) -> Image.Image:
     """The picture in the bytes of an image file.
 
     Parameters
@@ -60,8 +65,8 @@ def decode(data: bytes) -> npt.NDArray[np.uint8]:
 
     Returns
     -------
-    uint8, shape (H, W, 3)
-        RGB, upright by its EXIF orientation. Grey is replicated; 16 bits are scaled to 8; floats are taken as [0, 1]
+    Image of mode RGB
+        Upright by its EXIF orientation. Grey is replicated; 16 bits are scaled to 8; floats are taken as [0, 1]
         if they lie in it, else as [0, 255]; transparency is laid over black; of an animation the first frame is taken.
         Colour profiles are not applied.
 
@@ -76,11 +81,11 @@ def decode(data: bytes) -> npt.NDArray[np.uint8]:
     with _quiet(), _load(data) as image:
         turn = _UPRIGHT.get(_orientation(image))
         rgb = _to_rgb(image)
-        return np.array(rgb if turn is None else rgb.transpose(turn), dtype=np.uint8)
+        return rgb if turn is None else rgb.transpose(turn)
 
 
-def crop(image: npt.NDArray[np.uint8], box: tuple[int, int, int, int]) -> npt.NDArray[np.uint8]:
-    """The part of `image` (H, W, 3) inside `box` (x, y, width, height); what sticks out of the picture is left off.
+def crop(picture: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    """The part of `picture` inside `box` (x, y, width, height); what sticks out of the picture is left off.
 
     Raises
     ------
@@ -88,10 +93,11 @@ def crop(image: npt.NDArray[np.uint8], box: tuple[int, int, int, int]) -> npt.ND
         If nothing of the box lies inside.
     """
     x, y, width, height = box
-    part = image[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)]
-    if not part.size:
+    left, top = max(x, 0), max(y, 0)
+    right, bottom = min(x + width, picture.width), min(y + height, picture.height)
+    if left >= right or top >= bottom:
         raise ImageError("box lies outside the image")
-    return part.copy()  # a view would keep the whole picture in memory
+    return picture.crop((left, top, right, bottom))
 
 
 def decoder_version() -> str:
@@ -131,7 +137,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         return Image.alpha_composite(black, image.convert("RGBA")).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")  # converting RGB to RGB would copy it
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:

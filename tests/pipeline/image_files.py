@@ -6,6 +6,7 @@ import hashlib
 import io
 import struct
 import tarfile
+import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from PIL import Image
 
 from pipeline.preparation import Job
 
-__all__ = ["BAD", "ODD", "PLAIN", "encoded", "job", "jobs_of", "noise", "write_folder", "write_tar_gz"]
+__all__ = ["BAD", "ODD", "PLAIN", "encoded", "job", "jobs_of", "noise", "write_folder", "write_tar_gz", "write_zip"]
 
 EXIF_ORIENTATION, UPSIDE_DOWN = 0x0112, 3
 
@@ -97,4 +98,11 @@ def write_tar_gz(files: Mapping[str, bytes], path: Path) -> Path:
             member = tarfile.TarInfo(name)
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
+    return path
+
+
+def write_zip(files: Mapping[str, bytes], path: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
     return path

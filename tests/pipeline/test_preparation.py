@@ -1,45 +1,24 @@
-"""Preparation keeps rows and order whatever the pictures are, in one process or in several, which never outlive it."""
+"""Preparation keeps rows and order whatever the pictures are."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
-from deadly_root import DEADLY, DeadlyRoot
-from image_files import BAD, ODD, PLAIN, encoded, job, jobs_of, noise, write_folder, write_tar_gz
+from image_files import BAD, ODD, PLAIN, encoded, job, jobs_of, noise, write_folder
 
 from pipeline.datasets.images import decode
 from pipeline.datasets.roots import Root, open_root
-from pipeline.errors import DatasetError, PipelineError
-from pipeline.preparation import Job, Prepared, Preparer, prepared_batches
+from pipeline.errors import DatasetError
+from pipeline.preparation import Job, Prepared, Preparer
 from pipeline.preprocess import Preprocess
 from pipeline.views import ViewRecipe
 
 SIZE, PIXELS = 16, 24
 PREPROCESS = Preprocess(SIZE)
 ONLY_ERASE = ViewRecipe(flip=0, noise=0, erase=1, colour=0)
-PARENT = """
-import sys, time
-from pathlib import Path
-from pipeline.datasets.roots import open_root
-from pipeline.preparation import Job, Preparer, prepared_batches
-from pipeline.preprocess import Preprocess
-from pipeline.views import ViewRecipe
-
-preparer = Preparer(open_root(Path(sys.argv[1])), Preprocess(16), (16,), ViewRecipe(), 0)
-for _ in prepared_batches(preparer, [[Job(0, "plain.png", sys.argv[2])]] * 99, workers=2):
-    print("at work", flush=True)
-    time.sleep(60)
-"""
 
 
 def preparer(root: Root, sizes: tuple[int, ...] = (SIZE,), views: ViewRecipe | None = None, seed: int = 0) -> Preparer:
@@ -54,13 +33,6 @@ def prepare(files: Mapping[str, bytes], jobs: list[Job], folder: Path, **options
 def erased_box(square: np.ndarray, fill: int) -> list[float]:
     rows, columns = np.nonzero((square == fill).all(axis=-1))
     return [edge / len(square) for edge in (rows.min(), rows.max() + 1, columns.min(), columns.max() + 1)]
-
-
-def wait_until(met: Callable[[], bool], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < end, f"not met within {seconds} s"
-        time.sleep(0.05)
 
 
 class TestPictures:
@@ -87,7 +59,6 @@ class TestPictures:
         }
         assert {made.dtype for made in prepared.squares.values()} == {np.dtype(np.uint8)}
         assert prepared.rows.dtype == prepared.views.dtype == np.intp
-        assert prepared.seconds > 0
 
     def test_where_nothing_is_usable_nothing_is_made(self, tmp_path: Path) -> None:
         files = {name: data for name, (data, _) in BAD.items()}
@@ -161,61 +132,11 @@ class TestViews:
 class TestAnotherDataset:
     """A file that is not the one in the table is no bad image."""
 
-    @pytest.mark.parametrize("workers", [0, 1])
-    def test_a_vanished_file_stops_everything(self, workers: int, tmp_path: Path) -> None:
-        batches = [jobs_of(ODD), [job(77, "gone.png", b"x")]]
-        with open_root(write_folder(ODD, tmp_path / "images")) as root:
-            prepared = prepared_batches(preparer(root), batches, workers)
-            next(prepared)
-            with pytest.raises(DatasetError, match=r"gone\.png was there when it was indexed, now: file is missing"):
-                next(prepared)
+    def test_a_vanished_file_stops_everything(self, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError, match=r"gone\.png was there when it was indexed, now: file is missing"):
+            prepare(ODD, [*jobs_of(ODD), job(77, "gone.png", b"x")], tmp_path)
 
     def test_a_changed_file_stops_everything(self, tmp_path: Path) -> None:
         jobs = jobs_of({"plain.png": encoded(noise(24, 18, seed=1))})
         with pytest.raises(DatasetError, match=r"plain\.png is not the file that was indexed \(row 0\)\. Index"):
             prepare(ODD, jobs, tmp_path)
-
-
-class TestWorkers:
-    @pytest.mark.parametrize("write", [write_folder, write_tar_gz])
-    def test_give_what_this_process_gives_in_the_same_order(
-        self, write: Callable[[Mapping[str, bytes], Path], Path], tmp_path: Path
-    ) -> None:
-        files = ODD | {name: data for name, (data, _) in BAD.items() if name != "hair.png"}
-        jobs = jobs_of(files, views=(0, 1))
-        batches = [jobs[i : i + 2] for i in range(0, len(jobs), 2)] * 3
-        with open_root(write(files, tmp_path / "images")) as root:
-            alone, together = (list(prepared_batches(preparer(root), batches, workers, ahead=1)) for workers in (0, 2))
-        assert len(alone) == len(together) == len(batches)
-        for one, other in zip(alone, together, strict=True):
-            np.testing.assert_equal(vars(replace(one, seconds=0.0)), vars(replace(other, seconds=0.0)))
-        assert not multiprocessing.active_children()
-
-    def test_that_die_are_an_error(self, tmp_path: Path) -> None:
-        folder = write_folder({"plain.png": ODD["plain.png"]}, tmp_path / "images")
-        alive = [job(0, "plain.png", ODD["plain.png"])]
-        batches = [alive, alive, [job(1, DEADLY, b"")], *[alive] * 9]
-        prepared = prepared_batches(preparer(DeadlyRoot(folder)), batches, workers=1)
-        next(prepared)
-        # The second batch is finished and can be had; its successor can no longer be handed in.
-        wait_until(lambda: not multiprocessing.active_children(), seconds=20)
-        with pytest.raises(PipelineError, match="a decode worker died, perhaps of too little memory: try fewer"):
-            list(prepared)
-
-    def test_are_gone_when_nobody_listens_any_more(self, tmp_path: Path) -> None:
-        with open_root(write_folder(ODD, tmp_path / "images")) as root:
-            prepared = prepared_batches(preparer(root), [jobs_of(ODD)] * 50, workers=1)
-            next(prepared)
-            prepared.close()
-        assert not multiprocessing.active_children()
-
-    def test_do_not_outlive_a_killed_parent(self, tmp_path: Path) -> None:
-        folder = write_folder({"plain.png": ODD["plain.png"]}, tmp_path / "images")
-        digest = job(0, "plain.png", ODD["plain.png"]).sha256
-        with subprocess.Popen([sys.executable, "-c", PARENT, folder, digest], stdout=subprocess.PIPE) as parent:
-            assert parent.stdout
-            assert parent.stdout.readline() == b"at work\n"
-            os.kill(parent.pid, signal.SIGKILL)
-            # The pipe ends when nobody holds it any more, and the workers have inherited it.
-            rest, _ = parent.communicate(timeout=8)
-        assert rest == b""

@@ -1,0 +1,169 @@
+"""The extraction itself: who works beside whom, and how it ends."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.encoders.base import Encoder
+from pipeline.encoders.staging import staging
+from pipeline.extraction.ahead import one_ahead
+from pipeline.extraction.feeding import Feeder, Ready
+from pipeline.extraction.outputs import PIXELS, Output, kept
+from pipeline.extraction.shards import Shard, ShardFeatures
+from pipeline.preparation import Preparer
+from pipeline.progress import OnProgress, Progress
+from pipeline.timings import Timings
+
+__all__ = ["Extraction"]
+
+
+@dataclass
+class Extraction:
+    """Encodes shards. A context manager: its decode threads live until it is left, across many runs.
+
+    Parameters
+    ----------
+    encoder, preparer : what is done
+    outputs, n_views : what is kept
+    batch_size : views of images that the encoder gets at once
+    decoders : threads that read, decode and resize; at least 1
+    timings : of all runs
+
+    Notes
+    -----
+    Threads, not processes: Pillow and hashlib let go of the interpreter while they work, and what a process sends back
+    costs this one more time than that (benchmarks/decoders.py).
+    """
+
+    encoder: Encoder
+    preparer: Preparer
+    outputs: tuple[Output, ...]
+    n_views: int
+    batch_size: int
+    decoders: int
+    timings: Timings = field(default_factory=Timings)
+    _pool: ThreadPoolExecutor = field(init=False, repr=False)
+    _running: Callable[[], Generator[ShardFeatures, None, None] | None] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._pool = ThreadPoolExecutor(self.decoders, thread_name_prefix="decode")
+        self._running = lambda: None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end_run()
+        self._pool.shutdown(cancel_futures=True)
+
+    def run(self, shards: Iterable[Shard], total: int, on_progress: OnProgress) -> Generator[ShardFeatures, None, None]:
+        """The shards in order, with what their jobs ask for filled in. A new run ends the one before.
+
+        A batch never crosses shards and short batches are padded, so that a shard's bytes do not depend on what was
+        encoded before it: resumed and uninterrupted runs are equal. While the caller writes a shard, the next one is
+        encoded and pictures of the one after it are decoded; beyond that nothing is taken from `shards`. A run
+        left early, by an error, Ctrl-C or `close`, ends after the batch in work.
+
+        Parameters
+        ----------
+        shards : taken one by one, in another thread
+        total : images that the jobs of all shards ask for; 0 if not known
+        on_progress : told of every image that is encoded or rejected, in another thread
+
+        Raises
+        ------
+        EncoderError
+            If a feature is not finite in the dtype that is kept.
+        DatasetError
+            If a file is gone or changed since it was indexed.
+        MismatchError
+            If a shard's blocks are not made for the outputs.
+        """
+        self._end_run()
+        running = self._run(shards, total, on_progress)
+        self._running = weakref.ref(running)  # a caller who drops it ends it at once
+        return running
+
+    def _end_run(self) -> None:
+        if (running := self._running()) is not None:  # somebody holds it still, perhaps a traceback
+            running.close()
+
+    def _run(
+        self, shards: Iterable[Shard], total: int, on_progress: OnProgress
+    ) -> Generator[ShardFeatures, None, None]:
+        stop = Event()
+        with (
+            closing(self._feeder().batches(self._checked(shards))) as batches,
+            closing(one_ahead(batches)) as ready,
+            closing(self._encoded(ready, stop, _Counter(total, on_progress))) as encoded,
+        ):
+            yield from one_ahead(encoded, stop.set)
+
+    def _checked(self, shards: Iterable[Shard]) -> Iterator[Shard]:
+        for shard in shards:
+            shard.check(self.outputs, self.n_views)
+            yield shard
+
+    def _feeder(self) -> Feeder:
+        return Feeder(
+            self.preparer, self.timings, self._pool, self.decoders, self.batch_size, staging(self.encoder.device)
+        )
+
+    def _encoded(
+        self, batches: Iterator[Ready | ShardFeatures], stop: Event, counter: _Counter
+    ) -> Generator[ShardFeatures, None, None]:
+        while (step := self._next(batches)) is not None:
+            if stop.is_set():
+                raise CancelledError
+            if isinstance(step, ShardFeatures):
+                counter.rejected(len(step.rejected))
+                yield step
+            else:
+                with self.timings.measure("encode"):
+                    self._encode(step)
+                counter.encoded(step.batch.rows)
+
+    def _next(self, batches: Iterator[Ready | ShardFeatures]) -> Ready | ShardFeatures | None:
+        with self.timings.measure("wait"):
+            return next(batches, None)
+
+    def _encode(self, ready: Ready) -> None:
+        batch, n = ready.batch, len(ready.batch.rows)
+        at = batch.views, batch.rows - ready.shard.rows.start
+        names = [output.name for output in self.outputs if output.name != PIXELS]
+        features = self.encoder.encode_images(ready.pixels(), names)
+        for output in self.outputs:
+            block = ready.shard.blocks[output.name]
+            if output.name == PIXELS:
+                block[at] = batch.squares[output.row_shape[0]][:n]
+            else:
+                block[at] = kept(features[output.name][:n], output, batch.rows)
+
+
+class _Counter:
+    """Tells how many images are done. Views of an image follow each other."""
+
+    def __init__(self, total: int, on_progress: OnProgress) -> None:
+        self._total, self._on_progress = total, on_progress
+        self._done, self._last_row = 0, -1
+
+    def encoded(self, rows: npt.NDArray[np.intp]) -> None:
+        self._add(len(np.unique(rows)) - int(rows[0] == self._last_row))
+        self._last_row = int(rows[-1])
+
+    def rejected(self, n: int) -> None:
+        self._add(n)
+
+    def _add(self, n: int) -> None:
+        if n:
+            self._done += n
+            self._on_progress(Progress("images", self._done, self._total))

@@ -1,0 +1,44 @@
+"""Where the seconds of an extraction went."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+
+__all__ = ["Timings"]
+
+_adding = Lock()  # of all Timings: one of its own would keep a Timings from being sent to another process
+
+
+@dataclass
+class Timings:
+    """Seconds. Those of decode threads add up: two threads are busy for two seconds in one.
+
+    Parameters
+    ----------
+    encode : the encoder at work
+    wait : the encoder idle, because no batch was ready
+    read : decode threads reading files and checking their digests
+    decode : decode threads decoding pictures
+    resize : decode threads cropping, resizing and making views
+    """
+
+    encode: float = 0.0
+    wait: float = 0.0
+    read: float = 0.0
+    decode: float = 0.0
+    resize: float = 0.0
+
+    @contextmanager
+    def measure(self, phase: str) -> Iterator[None]:
+        """Add the seconds of a `with` block to `phase`, even if it raises. Safe in threads."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            seconds = time.perf_counter() - start
+            with _adding:
+                setattr(self, phase, getattr(self, phase) + seconds)
