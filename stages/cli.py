@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import sys
 import traceback
 from importlib.metadata import version
-from typing import Any
 
 import click
+
+from stages.lazy import LazyGroup
 
 __all__ = ["main"]
 
@@ -24,37 +24,17 @@ COMMANDS = {
     "evaluate": "Score a trained head on datasets.",
     "report": "All runs on one page, with tables for DVC.",
     "query": "Rows of a store.",
+    "store": "Look after stores: list, check, compare, convert, export, clean up.",
 }
 KNOWN_ERROR, USAGE, CHECK_FAILED, INTERRUPTED = 1, 2, 3, 130
 
 
-class _LazyGroup(click.Group):
-    """A group that imports a command only to run it or to show its own help."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(f"stages.{cmd_name.replace('-', '_')}").command
-        return command
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args and args[0] not in COMMANDS:
-            import difflib
-
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise click.UsageError(f"no command {args[0]!r}.{hint} See fer-stage --help", ctx)
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    commands=COMMANDS,
+    package="stages",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(version("fer-stage"), prog_name="fer-stage")
 @click.option("--debug", is_flag=True, help="Log what happens, and show tracebacks.")
 def cli(debug: bool) -> None:

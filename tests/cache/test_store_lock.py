@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,24 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         exclusive(tmp_path / "file" / "lock"),
     ):
         pass
+
+
+def test_a_lock_file_removed_by_its_holder_never_lets_two_in(tmp_path: Path) -> None:
+    """gc removes locks that it holds: who had opened the old file must not take it for the lock."""
+    path, inside, entered = tmp_path / ".x.zarr.lock", threading.Lock(), []
+
+    def enter_often() -> None:
+        for _ in range(1500):
+            try:
+                with exclusive(path):
+                    assert inside.acquire(blocking=False), "two hold the lock"
+                    entered.append(1)
+                    inside.release()
+                    path.unlink()
+            except StoreLockedError:
+                continue
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(enter_often) for _ in range(4)]:
+            done.result()
+    assert len(entered) > 100

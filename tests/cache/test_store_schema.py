@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cache.schema import CHUNK_BYTES, SHARD_BYTES, ArraySpec, Schema, plan_shards
+from cache.schema import CHUNK_BYTES, SHARD_BYTES, ArraySpec, Schema, plan_shards, read_together
 
 DTYPES = st.sampled_from(["float16", "float32", "uint8"])
 SHAPES = st.lists(st.integers(1, 600), min_size=1, max_size=3).map(tuple)
@@ -74,3 +74,11 @@ def test_the_plan_for_known_cases(
 def test_what_stands_for_missing_can_never_be_trained_on() -> None:
     assert ArraySpec("pooled", (4,), "float16").missing != ArraySpec("pooled", (4,), "float16").missing  # NaN
     assert ArraySpec("pixels", (4,), "uint8").missing == 0
+
+
+@given(st.lists(st.integers(0, 99), unique=True), st.integers(0, 2 * CHUNK_BYTES))
+def test_what_is_read_by_one_call_is_every_shard_in_order_and_bounded(shards: list[int], shard_bytes: int) -> None:
+    groups = read_together(shards, shard_bytes)
+    assert [shard for group in groups for shard in group] == shards
+    assert all(len(group) == 1 or 0 < len(group) * shard_bytes <= CHUNK_BYTES or not shard_bytes for group in groups)
+    assert len(groups) <= 1 + 2 * len(shards) * shard_bytes / CHUNK_BYTES  # and they are not needlessly small

@@ -11,9 +11,17 @@ import click
 import pytest
 
 from stages.cli import COMMANDS, run
+from stages.store import VERBS
 
 README = Path(__file__).parents[2] / "README.md"
+NAMES = [*COMMANDS, *(f"store {verb}" for verb in VERBS)]
 HEAVY = ("torch", "zarr", "h5py", "open_clip", "pandas", "sklearn")
+
+
+def _command(name: str) -> click.Command:
+    module = ".".join(["stages", *name.replace("-", "_").split()])
+    command: click.Command = importlib.import_module(module).command
+    return command
 
 
 def _modules_after(args: list[str]) -> set[str]:
@@ -22,23 +30,23 @@ def _modules_after(args: list[str]) -> set[str]:
     return set(done.stderr.split())
 
 
-@pytest.mark.parametrize("args", [["--help"], *([name, "--help"] for name in COMMANDS)], ids=lambda args: args[0])
+@pytest.mark.parametrize("args", [["--help"], *([*name.split(), "--help"] for name in NAMES)], ids=" ".join)
 def test_help_imports_nothing_heavy(args: list[str]) -> None:
     assert not _modules_after(args) & set(HEAVY)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_listed_command_exists_and_explains_each_option(name: str) -> None:
-    command: click.Command = importlib.import_module(f"stages.{name.replace('-', '_')}").command
-    assert command.name == name
+    command = _command(name)
+    assert command.name == name.split()[-1]
     assert command.help
     assert all(parameter.help for parameter in command.params if isinstance(parameter, click.Option))
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", NAMES)
 def test_readme_knows_every_command_and_option(name: str) -> None:
     text = README.read_text(encoding="utf-8")
-    command: click.Command = importlib.import_module(f"stages.{name.replace('-', '_')}").command
+    command = _command(name)
     assert f"`fer-stage {name}" in text
     options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
     assert [option for option in options if f"`{option}" not in text] == []
@@ -47,6 +55,11 @@ def test_readme_knows_every_command_and_option(name: str) -> None:
 def test_unknown_command_is_usage_and_suggests_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["extrat"]) == 2
     assert "Did you mean extract?" in capsys.readouterr().err
+
+
+def test_an_unknown_verb_is_usage_and_suggests_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["store", "verif"]) == 2
+    assert "Did you mean verify? See fer-stage store --help" in capsys.readouterr().err
 
 
 def test_unknown_option_is_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,272 @@
+"""Whether a store still holds what was written: every byte is read and compared with the manifest.
+
+Reading a store checks what it touches and stops at the first damage; this looks at everything and lists it all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cache.backends import backend_name, backend_of
+from cache.backends.layouts import COLUMNS, LAYOUTS, Layout
+from cache.errors import MEND, SchemaError, StoreDamagedError
+from cache.keys import sha256_of
+from cache.manifest import Manifest, checksum
+from cache.places import Place, place
+from cache.schema import ArraySpec, read_together
+from cache.store import Store, open_store
+from cache.writer import column_digests
+
+__all__ = ["Problem", "verify"]
+
+OnShard = Callable[[int, int], None]
+
+_FOREIGN = "foreign"
+_OK = "ok"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is not as the manifest says.
+
+    Parameters
+    ----------
+    kind : `manifest`, `array`, `missing` (a file), `column`, `features` (bits), `values` (NaN where none may be, or a
+        number where none may be), or `foreign` (a file of somebody else: no damage)
+    where : store, and what in it
+    what : what was expected and found
+    rows : of the store; None where it concerns no row or all of them
+    """
+
+    kind: str
+    where: str
+    what: str
+    rows: range | None = None
+
+    @property
+    def is_damage(self) -> bool:
+        return self.kind != _FOREIGN
+
+    @property
+    def advice(self) -> str:
+        return MEND if self.is_damage else "Delete it, unless you know what it is"
+
+
+def verify(where: str | Place | Store, on_shard: OnShard | None = None) -> list[Problem]:
+    """Compare everything in a store with its manifest; a few MB, or one shard, are in memory at a time.
+
+    Structure first (arrays, chunks, columns), then every row of every output and view: CRC32C, SHA-256, and that
+    rejected rows hold nothing while all others hold finite numbers.
+
+    Parameters
+    ----------
+    where : a finished store
+    on_shard : is told (done, all) after each shard
+
+    Returns
+    -------
+    All problems, not only the first; empty if the store is what was written.
+
+    Raises
+    ------
+    StoreMissingError, StoreIncompleteError
+        If no finished store stands there.
+    """
+    path = where.path if isinstance(where, Store) else place(where)
+    backend_of(path)  # a wrong name is a mistake of the caller, not damage
+    try:
+        store = open_store(path)
+    except (StoreDamagedError, SchemaError) as error:
+        return [Problem("manifest", str(path), _words(error, path))]
+    if found := list(_manifest_problems(path, store.manifest)):
+        return found  # nothing else can be judged by it
+    return list(_Inspection(store, on_shard or (lambda _done, _all: None)).problems())
+
+
+def _words(error: Exception, path: Place) -> str:
+    """The message without what stands in a problem's other fields."""
+    return str(error).removeprefix(f"{path}: ").removesuffix(f". {MEND}")
+
+
+def _manifest_problems(path: Place, manifest: Manifest) -> Iterator[Problem]:
+    """What its own digest cannot know: a manifest that was written wrong."""
+    schema = manifest.schema
+    if sha256_of(manifest.key_fields) != manifest.key:
+        yield Problem("manifest", str(path), "the key is not the digest of the key fields")
+    if [record.shard for record in manifest.shards] != list(range(schema.n_shards)):
+        yield Problem("manifest", str(path), f"expected shards 0 to {schema.n_shards - 1}, each once and in order")
+    names = {array.name for array in schema.arrays}
+    for record in manifest.shards:
+        per_view = {len(checksums) for checksums in record.checksums.values()}
+        if set(record.checksums) != names or set(record.sha256) != names or per_view != {schema.n_views}:
+            yield Problem("manifest", str(path), f"shard {record.shard} lacks the checksums of an output or a view")
+
+
+@dataclass(frozen=True)
+class _Inspection:
+    """One walk through a store whose manifest is sound."""
+
+    store: Store
+    on_shard: OnShard
+
+    def problems(self) -> Iterator[Problem]:
+        yield from self._array_problems()
+        yield from self._piece_problems()
+        yield from self._column_problems()
+        yield from self._status_problems()
+        yield from self._shard_problems()
+
+    @cached_property
+    def _outputs(self) -> dict[str, Layout | str]:
+        """Output -> how it lies on disk, or what is wrong with that."""
+        return {array.name: self._layout(array) for array in self.store.manifest.schema.arrays}
+
+    def _layout(self, array: ArraySpec) -> Layout | str:
+        schema = self.store.manifest.schema
+        wanted = (schema.n_views, schema.n_rows, *array.row_shape)
+        try:
+            found = LAYOUTS[backend_name(self.store.path)].layout(self.store.path, array.name)
+        except StoreDamagedError as error:
+            return _words(error, self.store.path)
+        if found is None:
+            return "the array is not there"
+        if (found.shape, found.dtype) != (wanted, array.dtype):
+            return f"expected {array.dtype}{wanted}, found {found.dtype}{found.shape}"
+        return found
+
+    @property
+    def _sound(self) -> dict[str, Layout]:
+        return {name: layout for name, layout in self._outputs.items() if isinstance(layout, Layout)}
+
+    def _array_problems(self) -> Iterator[Problem]:
+        for name, wrong in self._outputs.items():
+            if isinstance(wrong, str):
+                yield Problem("array", f"{self.store.path}: {name}", wrong, range(len(self.store)))
+
+    def _piece_problems(self) -> Iterator[Problem]:
+        """What is missing, and what is too many; the parts of an array that is reported already do not count."""
+        path, layouts = self.store.path, LAYOUTS[backend_name(self.store.path)]
+        try:
+            pieces = layouts.pieces(path)
+        except StoreDamagedError as error:
+            yield Problem("array", str(path), _words(error, self.store.path))
+            return
+        required = layouts.required(self._sound)
+        for piece in sorted(set(required) - pieces):
+            yield Problem("missing", f"{path}: {piece}", "it is not there", required[piece])
+        unsound = tuple(name for name in self._outputs if name not in self._sound)
+        for piece in sorted(pieces - set(required) - layouts.allowed(self._columns())):
+            if piece.partition("/")[0] not in unsound:
+                yield Problem(_FOREIGN, f"{path}: {piece}", "it is not part of the store")
+
+    def _columns(self) -> dict[str, Layout]:
+        found = {}
+        for name in self.store.manifest.columns:
+            try:
+                layout = LAYOUTS[backend_name(self.store.path)].layout(self.store.path, f"{COLUMNS}/{name}")
+            except StoreDamagedError:
+                continue  # reading the column reports it
+            if layout:
+                found[f"{COLUMNS}/{name}"] = layout
+        return found
+
+    def _column_problems(self) -> Iterator[Problem]:
+        for name in self.store.manifest.columns:
+            wrong = self._read_column(name)
+            if isinstance(wrong, str):
+                yield Problem("column", f"{self.store.path}: column {name}", wrong)
+
+    def _read_column(self, name: str) -> npt.NDArray[Any] | str:
+        """The values, or what is wrong with them."""
+        try:
+            values = self.store.backend.read_column(self.store.path, name)
+        except StoreDamagedError as error:
+            return _words(error, self.store.path)
+        right = column_digests({name: values})[name] == self.store.manifest.columns[name]
+        return values if right else "it is not what was written"
+
+    @cached_property
+    def _rejected(self) -> npt.NDArray[np.bool_] | None:
+        """For each row whether it has no feature; None if the store does not say so any more."""
+        status = self._read_column("status") if "status" in self.store.manifest.columns else "no such column"
+        return None if isinstance(status, str) else np.asarray(status != _OK, bool)
+
+    def _status_problems(self) -> Iterator[Problem]:
+        if self._rejected is None:
+            return
+        for row in sorted(self.store.manifest.rejected):
+            if not self._rejected[row]:
+                where = f"{self.store.path}: column status"
+                yield Problem("column", where, "the row was rejected while encoding, not here", range(row, row + 1))
+
+    def _shard_problems(self) -> Iterator[Problem]:
+        schema = self.store.manifest.schema
+        shard_bytes = schema.shard_rows * schema.n_views * sum(array.row_bytes for array in schema.arrays)
+        for together in read_together(range(schema.n_shards), shard_bytes):
+            read = {name: list(zip(*self._read_blocks(name, together), strict=True)) for name in self._sound}
+            for i, shard in enumerate(together):
+                for name in self._sound:
+                    yield from self._block_problems(shard, name, read[name][i])
+                self.on_shard(shard + 1, schema.n_shards)
+
+    def _read_blocks(self, name: str, shards: Sequence[int]) -> list[list[npt.NDArray[Any] | str]]:
+        """For each view the rows of each shard, or what is wrong with them."""
+        return [self._read_rows(name, view, shards) for view in range(self.store.n_views())]
+
+    def _read_rows(self, name: str, view: int, shards: Sequence[int]) -> list[npt.NDArray[Any] | str]:
+        ranges = [self.store.manifest.schema.rows(shard) for shard in shards]
+        try:
+            return list(self.store.backend.read_ranges(self.store.path, name, view, ranges))
+        except StoreDamagedError as error:
+            if len(shards) == 1:
+                return [_words(error, self.store.path)]
+        return [self._read_rows(name, view, [shard])[0] for shard in shards]
+
+    def _block_problems(self, shard: int, name: str, block: Sequence[npt.NDArray[Any] | str]) -> Iterator[Problem]:
+        record, rows = self.store.manifest.shards[shard], self.store.manifest.schema.rows(shard)
+        digest, whole = hashlib.sha256(), True
+        for view, values in enumerate(block):
+            where = f"{self.store.path}: {name}, view {view}"
+            if isinstance(values, str):
+                yield Problem("features", where, values, rows)
+                whole = False
+                continue
+            digest.update(np.ascontiguousarray(values).tobytes())
+            if checksum(values) != record.checksums[name][view]:
+                yield Problem("features", where, "the rows are not what was written (CRC32C)", rows)
+                whole = False
+            else:
+                yield from self._value_problems(where, view, rows, values, self.store.array(name))
+        if whole and digest.hexdigest() != record.sha256[name]:
+            where = f"{self.store.path}: {name}"
+            yield Problem("features", where, "the rows are not what was written (SHA-256)", rows)
+
+    def _value_problems(
+        self, where: str, view: int, rows: range, values: npt.NDArray[Any], array: ArraySpec
+    ) -> Iterator[Problem]:
+        if self._rejected is None:
+            return
+        for what, wrong in _wrong_values(values, array, self._rejected[rows.start : rows.stop], view).items():
+            for row in np.flatnonzero(wrong) + rows.start:
+                yield Problem("values", where, what, range(int(row), int(row) + 1))
+
+
+def _wrong_values(
+    values: npt.NDArray[Any], array: ArraySpec, rejected: npt.NDArray[np.bool_], view: int
+) -> Mapping[str, npt.NDArray[np.bool_]]:
+    """What is wrong -> for each row whether it is. Only rows of the train split have views beyond the plain one."""
+    flat = values.reshape(len(values), -1)
+    if flat.dtype.kind != "f":
+        return {"a rejected row holds values": rejected & (flat != array.missing).any(axis=1)}
+    finite, empty = np.isfinite(flat).all(axis=1), np.isnan(flat).all(axis=1)
+    return {
+        "a rejected row holds numbers": rejected & ~empty,
+        "a row is not finite": ~rejected & ~finite & ~(empty & (view > 0)),
+    }

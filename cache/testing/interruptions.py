@@ -1,0 +1,150 @@
+"""Interruptions: whatever stops a writer, at any of its steps, no reader sees half a store and no work is done twice.
+
+Each kind of place stops a writer in its own way; what must hold afterwards is the same.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+
+from cache.errors import CacheError, StoreIncompleteError, StoreMissingError
+from cache.places import Place, place
+from cache.store import Store, open_store
+from cache.testing.base import BackendUnderTest, standing
+from cache.testing.example import ARRAYS, Example
+from cache.testing.faults import Fault, Killed, Outcome, Way, faulty_memory, no_space, write_on_disk
+
+__all__ = ["InterruptedInMemory", "InterruptedOnDisk", "InterruptionContract"]
+
+NEW = Example(n_rows=5, shard_rows=2, n_views=1, arrays=ARRAYS[:2], plain=True)  # few steps, of every kind
+OLD = NEW.other(seed=1, n_rows=3)
+N_MOMENTS = 10
+
+
+class InterruptionContract(BackendUnderTest):
+    """`write` runs one writer of `NEW` to which the fault happens."""
+
+    can_rename: bool  # so that an old store is there until the new one is: a writer that reports an error left it
+
+    @abstractmethod
+    def write(self, target: Place, fault: Fault) -> Outcome: ...
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def wanted(cls, shelf: Place) -> dict[str, bytes]:
+        """What an uninterrupted run leaves."""
+        return cls.blobs.tree(NEW.write(standing(shelf / "wanted", f"example{cls.suffix}")).path)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def old(cls, shelf: Place) -> dict[str, bytes]:
+        """A finished store of other features, which stands where the new one will."""
+        return cls.blobs.tree(OLD.write(standing(shelf / "old", f"example{cls.suffix}")).path)
+
+    def survives(
+        self, way: Way, root: Place, wanted: dict[str, bytes], before: Sequence[dict[str, bytes]], step: int = 0
+    ) -> None:
+        """Let it happen at every `step`-th change, by default at about ten, with each of `before` there in turn."""
+        n_changes = self.write(standing(root / "count", f"example{self.suffix}"), Fault(way)).n_changes
+        assert n_changes, "the writer did not end by itself"
+        step = step or max(1, n_changes // N_MOMENTS)
+        for at, found in zip(range(1, n_changes + 1, step), cycle(before), strict=False):
+            target = standing(root / str(at), f"example{self.suffix}")
+            self.blobs.plant(target, found)
+            outcome = self.write(target, Fault(way, at))
+            self._check_reader(target, outcome, has_old=bool(found))
+            self._check_resume(target, outcome, wanted)
+
+    def _check_reader(self, target: Place, outcome: Outcome, *, has_old: bool) -> None:
+        """There is the old store, the new one, or an error that says how to go on."""
+        if outcome.error:
+            assert outcome.error.startswith("StorageError: "), outcome
+        found = _opened(target)
+        if isinstance(found, Store):
+            assert NEW.is_content_of(found) or (has_old and OLD.is_content_of(found))
+        elif has_old:  # it may be gone only while the new one comes into its place, all of it made
+            assert outcome.is_dead or not self.can_rename
+            assert isinstance(found, StoreIncompleteError)
+            assert "3 of 3 shards" in str(found), outcome
+        else:
+            assert isinstance(found, StoreIncompleteError | StoreMissingError)
+
+    def _check_resume(self, target: Place, outcome: Outcome, wanted: dict[str, bytes]) -> None:
+        is_done = (found := _opened(target)) and isinstance(found, Store) and NEW.is_content_of(found)
+        writer = NEW.begin(target)
+        if not is_done:
+            assert len(outcome.begun & set(writer.pending)) <= 1, "more than the shard in flight was lost"
+        NEW.finish(writer)
+        assert self.blobs.tree(target) == wanted
+        left = {found.name for found in target.parent.iterdir()}
+        assert left - {f".{target.name}.lock"} == {target.name}
+
+
+def _opened(target: Place) -> Store | CacheError:
+    try:
+        return open_store(target)
+    except CacheError as error:
+        return error
+
+
+class InterruptedOnDisk(InterruptionContract):
+    """A process is killed, a write stops half-way, space runs out, the disk reports an error."""
+
+    can_rename = True
+
+    def write(self, target: Place, fault: Fault) -> Outcome:
+        return write_on_disk(Path(str(target)), NEW, fault)
+
+    @pytest.mark.parametrize("way", ["kill", "tear", "full", "broken"])
+    def test_any_moment_is_survived(
+        self, root: Place, wanted: dict[str, bytes], old: dict[str, bytes], way: Way
+    ) -> None:
+        self.survives(way, root, wanted, [old, {}])
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("way", ["kill", "tear", "full", "broken"])
+    def test_every_moment_is_survived(
+        self, root: Place, wanted: dict[str, bytes], old: dict[str, bytes], way: Way
+    ) -> None:
+        self.survives(way, root / "over nothing", wanted, [{}], step=1)
+        self.survives(way, root / "over a store", wanted, [old], step=1)
+
+
+class InterruptedInMemory(InterruptionContract):
+    """The process seems to end, or there is no memory left."""
+
+    can_rename = False
+
+    def write(self, target: Place, fault: Fault) -> Outcome:
+        begun: set[int] = set()
+        with faulty_memory(fault.at, Killed if fault.way == "kill" else no_space) as count:
+            try:
+                writer = NEW.begin(place(str(target)))
+                for shard in writer.pending:
+                    begun.add(shard)
+                    NEW.put(writer, [shard])
+                NEW.finish(writer)
+            except Killed:
+                return Outcome(frozenset(begun))
+            except CacheError as error:
+                return Outcome(frozenset(begun), count[0], f"{type(error).__name__}: {error}")
+        return Outcome(frozenset(begun), count[0])
+
+    @pytest.mark.parametrize("way", ["kill", "full"])
+    def test_any_moment_is_survived(
+        self, root: Place, wanted: dict[str, bytes], old: dict[str, bytes], way: Way
+    ) -> None:
+        self.survives(way, root, wanted, [old, {}])
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("way", ["kill", "full"])
+    def test_every_moment_is_survived(
+        self, root: Place, wanted: dict[str, bytes], old: dict[str, bytes], way: Way
+    ) -> None:
+        self.survives(way, root / "over nothing", wanted, [{}], step=1)
+        self.survives(way, root / "over a store", wanted, [old], step=1)

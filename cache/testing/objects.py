@@ -1,0 +1,46 @@
+"""Objects: where nothing can be renamed a store is put into place file by file, and its entry is what counts."""
+
+from __future__ import annotations
+
+import pytest
+
+from cache.errors import StoreIncompleteError, StoreMissingError
+from cache.objects import ENTRY
+from cache.places import Place
+from cache.store import open_store, stands
+from cache.testing.base import BackendUnderTest
+from cache.testing.example import Example
+from cache.writer import building_folder
+
+__all__ = ["ObjectContract"]
+
+
+class ObjectContract(BackendUnderTest):
+    def test_files_without_an_entry_are_no_store(self, target: Place, example: Example) -> None:
+        example.write(target)
+        self.blobs.delete(f"{target}/{ENTRY}")
+        assert not stands(target)
+        with pytest.raises(StoreMissingError, match="no store at"):
+            open_store(target)
+
+    def test_a_smaller_store_leaves_no_file_of_the_larger_one(self, target: Place, example: Example) -> None:
+        example.write(target)
+        smaller = example.other(n_rows=3)
+        smaller.write(target)
+        whole = smaller.write(target.with_name(f"whole{self.suffix}"))
+        assert self.blobs.tree(target) == self.blobs.tree(whole.path)
+
+    def test_a_copy_that_stopped_is_begun_again(self, target: Place, example: Example) -> None:
+        """The old entry is gone and half of the new files have come: readers are told to wait, the writer goes on."""
+        example.write(target)
+        other = example.other(seed=1)
+        other.begin(target, [0, 1, 2])
+        self.blobs.delete(f"{target}/{ENTRY}")
+        for name in self.blobs.names(building_folder(target) / self.growing_name / "pooled"):
+            inside = name.partition(f"/{self.growing_name}/")[2]
+            self.blobs.write(f"{target}/{inside}", self.blobs.read(name))
+        with pytest.raises(StoreIncompleteError, match="3 of 3 shards"):
+            open_store(target)
+        writer = other.begin(target)
+        assert writer.pending == []
+        assert other.is_content_of(other.finish(writer))

@@ -1,0 +1,209 @@
+"""A real S3 server in a process of its own, behind a gate that a test can shut."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import botocore.session
+import pytest
+from s3fs import S3FileSystem
+from zarr.core.sync import _get_loop
+
+__all__ = ["Gate", "S3Server"]
+
+T = TypeVar("T")
+
+_HOST = "127.0.0.1"
+_REQUEST = re.compile(rb"(GET|PUT|POST|HEAD|DELETE) \S+ HTTP/1\.1\r\n")
+
+
+class Gate:
+    """A TCP port in front of another one. While it is shut every connection is cut at once.
+
+    `n_requests` counts what came through since it was opened or set to shut.
+    """
+
+    def __init__(self, behind: int) -> None:
+        self._behind = behind
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._clients: set[asyncio.StreamWriter] = set()
+        self._is_shut, self._last, self.n_requests = False, -1, 0
+        self._server = self._do(asyncio.start_server(self._serve, _HOST, 0))
+        self.port = int(self._server.sockets[0].getsockname()[1])
+
+    def open(self) -> None:
+        """Let everything through."""
+        self._is_shut, self._last, self.n_requests = False, -1, 0
+
+    def shut(self) -> None:
+        """Cut the connections that are open, and each that comes."""
+        self._is_shut = True
+        self._do(self._cut())
+
+    def shut_after(self, n_requests: int) -> None:
+        """Let so many requests through and be shut at the next one, which the server never sees."""
+        self.n_requests, self._last = 0, n_requests
+
+    def end(self) -> None:
+        self.shut()
+        self._loop.call_soon_threadsafe(self._server.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=30)
+
+    async def _cut(self) -> None:
+        for client in self._clients:
+            client.transport.abort()
+
+    async def _serve(self, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+        if self._is_shut:
+            answer.transport.abort()
+            return
+        self._clients.add(answer)
+        reply, server = await asyncio.open_connection(_HOST, self._behind)
+        try:
+            await asyncio.gather(self._forward(client, server), _pass_on(reply, answer))
+        except ConnectionError:
+            pass  # cut by `shut`, or by a client that went away
+        finally:
+            self._clients.discard(answer)
+            for end in (server, answer):
+                end.close()
+
+    async def _forward(self, client: asyncio.StreamReader, server: asyncio.StreamWriter) -> None:
+        while data := await client.read(2**16):
+            if _REQUEST.match(data):
+                if self.n_requests == self._last:
+                    self._is_shut = True
+                    await self._cut()
+                    raise ConnectionAbortedError
+                self.n_requests += 1
+            server.write(data)
+            await server.drain()
+        server.close()
+
+
+async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    while data := await source.read(2**16):
+        target.write(data)
+        await target.drain()
+    target.close()
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A running server with one bucket, behind `gate`."""
+
+    port: int
+    gate: Gate
+    bucket: str = "features-of-faces"
+
+    @property
+    def past_the_gate(self) -> str:
+        """The endpoint of the server itself, for tests that never stop it."""
+        return f"http://{_HOST}:{self.port}"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What a client finds in its environment; it asks once, as waiting for a stopped server takes long."""
+        return {
+            "AWS_ENDPOINT_URL": f"http://{_HOST}:{self.gate.port}",
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_MAX_ATTEMPTS": "1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    @contextmanager
+    def environment(self, **changes: str) -> Iterator[None]:
+        """Clients made in the block talk to this server; those made before or after do not."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in {**self.variables, **changes}.items():
+                patch.setenv(name, value)
+            patch.setattr(S3FileSystem, "retries", 1)
+            _close_clients()
+            try:
+                yield
+            finally:
+                _close_clients()
+
+    @contextmanager
+    def asking_for_rights(self) -> Iterator[None]:
+        """Refuse every key that is of no user of the server; there are none."""
+        self._set_free_requests("0")
+        try:
+            yield
+        finally:
+            self._set_free_requests("inf")
+
+    def _set_free_requests(self, count: str) -> None:
+        url = f"{self.past_the_gate}/moto-api/reset-auth"
+        asked = urllib.request.Request(url, count.encode(), {"Content-Type": "text/plain"}, method="POST")
+        urllib.request.urlopen(asked, timeout=30).close()
+
+    def make_bucket(self) -> None:
+        with self.environment():
+            client = botocore.session.get_session().create_client("s3")
+            client.create_bucket(Bucket=self.bucket)
+            client.close()
+
+    @classmethod
+    @contextmanager
+    def started(cls) -> Iterator[S3Server]:
+        """A server on a free port of this machine, until the block ends."""
+        port = _free_port()
+        command = [sys.executable, "-m", "moto.server", "-H", _HOST, "-p", str(port)]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            try:
+                _wait_for(port, process)
+                server = cls(port, Gate(port))
+                server.make_bucket()
+                yield server
+                server.gate.end()
+            finally:
+                process.kill()
+
+
+def _close_clients() -> None:
+    """s3fs leaves that to the end of the process, where each client that is still open is a warning."""
+    for client in S3FileSystem._cache.values():
+        if client._s3 is not None:
+            loop = _get_loop() if client.asynchronous else client.loop  # zarr runs the former in a loop of its own
+            asyncio.run_coroutine_threadsafe(client._s3.close(), loop).result(timeout=30)
+    S3FileSystem.clear_instance_cache()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection((_HOST, port)).close()
+        except OSError as error:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("moto_server does not start") from error
+            time.sleep(0.02)
+        else:
+            return

@@ -1,0 +1,98 @@
+"""Deep verification: some images are encoded again, alone and in float32, and compared with what a store holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cache.places import Place
+from cache.store import Store, open_store
+from pipeline.datasets.roots import open_root
+from pipeline.parity import parity
+from pipeline.preparation import Job, Preparer
+from pipeline.samples import SampleTable
+from pipeline.views import ViewRecipe
+from stages.errors import StageError
+from stages.nearness import encoder_of
+from stages.output import say
+from stages.params import load_params
+from stages.rechecking import re_encoded
+from stages.workspace import Workspace
+
+__all__ = ["compared", "expected_cosine"]
+
+_SLACK = 10  # extract measures a few rows; others may be farther from their reference
+_ROUNDING = 1e-5  # of float16 on disk, and of another machine's float32
+_UNMEASURED = 0.999
+
+
+def compared(path: Place, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """For every output that the encoder gives, how far the stored rows of a sample are from new ones.
+
+    Parameters
+    ----------
+    path : a finished store
+    given : options of `store verify`
+
+    Raises
+    ------
+    StageError
+        If the images cannot be found, or the encoder is another one now.
+    DatasetError
+        If an image is not the one that was encoded.
+    """
+    store = open_store(path)
+    encoder = encoder_of(store, load_params(given["params_path"]), given["encoder"], given["device"])
+    jobs = _sample(store, given["rows"], given["seed"])
+    say(f"{path}: {len(jobs)} images are encoded again, chosen by --seed {given['seed']}")
+    outputs = [array.name for array in store.manifest.schema.arrays if array.name != "pixels"]
+    with open_root(_root(store, given)) as root:
+        preparer = Preparer(root, encoder.preprocess, (encoder.preprocess.size,), ViewRecipe(), 0)
+        found = re_encoded(jobs, preparer, encoder, outputs)
+    rows = np.array([job.row for job in jobs], np.intp)
+    return [
+        {
+            "output": output,
+            **vars(parity(store.read(rows, output), found[output])),
+            "expected": expected_cosine(store, output, given["min_cosine"]),
+        }
+        for output in outputs
+    ]
+
+
+def expected_cosine(store: Store, output: str, given: float | None) -> float:
+    """What the smallest cosine may be: as asked for, else from what extract measured when it made the store."""
+    if given is not None:
+        return given
+    measured = (store.manifest.provenance.get("parity") or {}).get(output)
+    return 1 - max(_ROUNDING, _SLACK * (1 - measured["cosine"])) if measured else _UNMEASURED
+
+
+def _sample(store: Store, n_rows: int, seed: int) -> list[Job]:
+    """Usable rows, drawn from the seed, in the order of the store."""
+    frame = store.frame
+    usable = np.flatnonzero((frame["status"] == "ok").to_numpy())
+    chosen = np.random.default_rng(seed).choice(usable, min(n_rows, len(usable)), replace=False)
+    boxes = frame["box"] if "box" in frame else [""] * len(frame)
+    return [Job(int(row), frame["path"][row], frame["sha256"][row], _box(boxes[row])) for row in np.sort(chosen)]
+
+
+def _box(text: str) -> tuple[int, int, int, int] | None:
+    if not text:
+        return None
+    left, top, width, height = (int(part) for part in text.split(","))
+    return left, top, width, height
+
+
+def _root(store: Store, given: Mapping[str, Any]) -> Path:
+    if given["root"]:
+        return Path(given["root"])
+    table = Workspace(tables=given["tables"]).table(store.dataset)
+    if not table.is_file():
+        raise StageError(
+            f"{store.path}: its images are needed for --deep, and there is no {table}. Name them with --root"
+        )
+    return Path(SampleTable.read(table).info.root)
