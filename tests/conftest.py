@@ -1,14 +1,25 @@
-"""What several rooms' tests share: running a command."""
+"""What several rooms' tests share: running a command, and an S3 server."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from stages.cli import run
+
+pytest.register_assert_rewrite("cache.testing")  # the contract ships; pytest explains its asserts only if told so
+
+from cache.testing.s3_server import S3Server  # noqa: E402  # after the line above, which must see it first
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3 server, for all tests that ask for one."""
+    with S3Server.started() as server:
+        yield server
 
 
 @pytest.fixture

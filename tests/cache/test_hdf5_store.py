@@ -9,12 +9,12 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from cache.testing.contract import StoreContract
+from cache.testing.contract import FolderStoreContract
 from cache.testing.example import Example
 from cache.testing.raw import Extent
 
 
-class TestHdf5Store(StoreContract):
+class TestHdf5Store(FolderStoreContract):
     suffix = ".h5"
     growing_name = "store.h5"
     n_flips = 150  # reading is fast, and one file holds everything
@@ -22,7 +22,7 @@ class TestHdf5Store(StoreContract):
     def extents(self, path: Path) -> list[Extent]:
         with h5py.File(path, "r") as file:
             ids = [file[name].id for name in ("pooled", "tokens", "pixels")]
-            return [Extent(path, i.get_offset(), i.get_offset() + i.get_storage_size()) for i in ids]
+            return [Extent(self.blobs, str(path), i.get_offset(), i.get_offset() + i.get_storage_size()) for i in ids]
 
     def overwrite_column(self, path: Path, name: str, values: npt.NDArray[Any]) -> None:
         with h5py.File(path, "r+") as file:
@@ -33,6 +33,7 @@ class TestHdf5Store(StoreContract):
             file["fer_stage"][()] = text
 
     def make_foreign(self, path: Path) -> None:
+        path.parent.mkdir(parents=True)
         with h5py.File(path, "w") as file:
             file["pooled"] = np.zeros((1, 2, 3))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cache.errors import SchemaError, StoreMissingError
-from cache.testing.raw import Extent
+from cache.testing.raw import DiskBlobs
 from cache.texts import TextStore, text_path
 
 TEXTS = TextStore(
@@ -64,7 +64,7 @@ def test_missing_texts_name_the_command_that_makes_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_a_flipped_bit_is_reported_or_changes_nothing(path: Path, seed: int) -> None:
     rng, n_reported = np.random.default_rng(seed), 0
-    whole = Extent(path, 0, path.stat().st_size)
+    whole = DiskBlobs().extent(str(path))
     for _ in range(100):
         with whole.flipped(int(rng.integers(whole.stop)), 1 << int(rng.integers(8))):
             try:
@@ -77,7 +77,7 @@ def test_a_flipped_bit_is_reported_or_changes_nothing(path: Path, seed: int) -> 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
 def test_a_cut_file_is_reported(path: Path, share: float) -> None:
-    whole = Extent(path, 0, path.stat().st_size)
+    whole = DiskBlobs().extent(str(path))
     with (
         whole.truncated(int(share * whole.stop)),
         pytest.raises(SchemaError, match=r"is damaged .*run encode-text again"),

@@ -54,7 +54,7 @@ def test_a_folder_takes_an_empty_place_and_sweeps_what_a_kill_left_aside(folders
 
 def test_the_old_folder_is_put_back_if_the_new_one_cannot_come(folders: tuple[Path, Path]) -> None:
     new, old = folders
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(StorageError, match="there is no such place"):
         replace(new.with_name("never made"), old)
     assert (old / "content").read_text() == "old"
 
