@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from stages.options import device_option, folder_option, format_option, params_option
+from stages.options import device_option, features_option, format_option, params_option
 from stages.output import echo_record, say
+
+if TYPE_CHECKING:
+    from cache.places import Place
 
 __all__ = ["command"]
 
@@ -17,7 +21,7 @@ __all__ = ["command"]
 @click.option("--prompts", help="Prompt set: kefer, clip.  [default: params.yaml]")
 @click.option("--if-any", is_flag=True, help="An encoder without a text tower gets an empty set instead of an error.")
 @click.option("--dry-run", is_flag=True, help="Print what would be encoded; write nothing.")
-@folder_option("features", "Folder of feature stores.")
+@features_option
 @device_option
 @params_option
 @format_option
@@ -26,7 +30,7 @@ def command(
     prompts: str | None,
     if_any: bool,
     dry_run: bool,
-    features: Path,
+    features: Place,
     device: str,
     params_path: Path,
     output_format: str,

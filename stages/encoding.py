@@ -1,40 +1,60 @@
-"""What `extract` does: decide from the key what has to be encoded, encode it, make the store whole."""
+"""What `extract` does: decide from the key what has to be encoded, have it encoded, make the store whole."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cache import Store, open_store
+from cache.inventory import standing_below
 from cache.keys import StoreKey
-from cache.lock import exclusive
+from cache.lock import exclusive, lock_path
+from cache.places import Place
+from cache.reuse import Reuse, find_rows, image_names
 from cache.schema import Schema
-from cache.writer import StoreWriter, column_digests
-from pipeline.datasets.roots import open_root
-from pipeline.encoders import Encoder
-from pipeline.extraction import Extraction, Output, Timings, outputs_of
-from pipeline.preparation import Job, Preparer
+from cache.store import stands
+from cache.writer import ShardSink, StoreWriter, column_digests, finished_shards
+from pipeline.encoders import Encoder, EncoderSpec
+from pipeline.extraction import Output, Timings, outputs_of
+from pipeline.preparation import Job
 from pipeline.progress import OnProgress
 from pipeline.samples import SampleTable
-from pipeline.views import ViewRecipe
-from stages.identity import (
-    columns_of,
-    dataset_info,
-    jobs_of,
-    provenance_of,
-    schema_of,
-    shards_of,
-    store_key,
-)
+from stages.identity import box_texts, columns_of, dataset_info, jobs_of, provenance_of, schema_of, store_key
 from stages.output import say
 from stages.params import ExtractParams
+from stages.rechecking import measured_parity, sampled
+from stages.shards import Made, Recipe, ShardTask, Workbench
 
-__all__ = ["Encoding"]
+__all__ = ["Encoding", "Machine"]
+
+_WORTH_BUILDING = 4096  # images: a fast tower takes 3 s to build, which it saves on about so many in the worst case
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What works on it. Nothing here changes a feature.
+
+    Parameters
+    ----------
+    runtime : how the image tower runs, of `pipeline.encoders.RUNTIMES`; `auto` stays eager for few images
+    batch_size : images a call of the encoder
+    decoders : threads that read and decode ahead of one encoder
+    workers : processes that encode; 1 is this one alone, more are a local cluster
+    scheduler : of a running cluster, or None
+    """
+
+    device: str
+    runtime: str
+    batch_size: int
+    decoders: int
+    workers: int = 1
+    scheduler: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,20 +64,21 @@ class Encoding:
     Parameters
     ----------
     table, root : the images
-    encoder_name : its folder below the features root
+    encoder_name, spec, encoder : its folder below the features root, how it is written, and the loaded model
     target : where the store stands; its ending chooses the backend
-    batch_size, workers : of this machine; they change no feature
+    features : the features root, in whose stores rows are looked for; None encodes every row
     command : the command line, for whoever finds the store unfinished
     """
 
     table: SampleTable
     root: Path
     encoder_name: str
+    spec: EncoderSpec
     encoder: Encoder
     params: ExtractParams
-    target: Path
-    batch_size: int
-    workers: int
+    target: Place
+    features: Place | None
+    machine: Machine
     command: str
 
     @cached_property
@@ -70,7 +91,7 @@ class Encoding:
 
     @cached_property
     def key(self) -> StoreKey:
-        return store_key(self.table, self._jobs, self.encoder, self._outputs, self.params)
+        return store_key(self.table, self.encoder, self._outputs, self.params)
 
     @cached_property
     def _schema(self) -> Schema:
@@ -78,16 +99,17 @@ class Encoding:
 
     def plan(self) -> dict[str, Any]:
         """What `run` would do, without doing it."""
-        existing = self._existing()
-        if existing is None:
-            return self._summary(len(self._jobs), {}, complete=False)
-        return self._summary(0, existing.manifest.rejected)
+        if (finished := self._up_to_date()) is not None:
+            return self._summary(0, finished.manifest.rejected)
+        done = finished_shards(self.target, self.key, self._schema)
+        tasks = self._tasks([shard for shard in range(self._schema.n_shards) if shard not in done])
+        return self._summary(_count(tasks), {}, complete=False)
 
     def run(self, on_progress: OnProgress) -> dict[str, Any]:
-        """Make the store whole, encoding only what no finished shard holds."""
+        """Make the store whole, encoding only what no finished shard and no other store holds."""
         start = time.perf_counter()
         if (finished := self._up_to_date()) is None:
-            with exclusive(self.target.with_name(f".{self.target.name}.lock")):
+            with exclusive(lock_path(self.target)):
                 # Asked again: another process may have finished the store before this one held the lock.
                 if (finished := self._up_to_date()) is None:
                     return self._write(start, on_progress)
@@ -96,15 +118,18 @@ class Encoding:
 
     def _write(self, start: float, on_progress: OnProgress) -> dict[str, Any]:
         writer = StoreWriter(self.target, self.key, self._schema, self.command)
-        encoded, timings = self._fill(writer, on_progress)
-        writer.finish(
-            columns_of(self.table, writer.rejected),
-            dataset_info(self.table),
-            provenance_of(self.encoder, self.encoder_name),
-        )
+        if writer.done:
+            say(f"{self.target}: {len(writer.done)} of {writer.schema.n_shards} shards are finished already")
+        with Workbench(self._recipe, self.encoder.with_runtime(self._runtime)) as bench:
+            encoded = 0
+            for made in self._made(bench, self._tasks(writer.pending), on_progress):
+                writer.note(made.record)
+                encoded += made.encoded
+            provenance = self._provenance(writer, bench)
+        writer.finish(columns_of(self.table, writer.rejected), dataset_info(self.table), provenance)
         seconds = time.perf_counter() - start
-        if encoded:
-            say(_where_time_went(timings, seconds))
+        if bench.timings.encode:  # else workers of a cluster had it
+            say(_where_time_went(bench.timings, seconds))
         return self._summary(encoded, writer.rejected, seconds=seconds)
 
     def _up_to_date(self) -> Store | None:
@@ -114,7 +139,7 @@ class Encoding:
 
     def _existing(self) -> Store | None:
         """The finished store at the target, if its features are the wanted ones."""
-        if not self.target.exists():
+        if not stands(self.target):
             return None
         store = open_store(self.target)
         return store if store.key == self.key.digest else None
@@ -124,36 +149,89 @@ class Encoding:
         columns = columns_of(self.table, store.manifest.rejected)
         return store.manifest.columns == column_digests(columns) and store.manifest.dataset == dataset_info(self.table)
 
-    def _fill(self, writer: StoreWriter, on_progress: OnProgress) -> tuple[int, Timings]:
-        """Bring all pending shards into the writer; how many images were encoded for that, and the time it took."""
-        if existing := self._existing():
-            say(f"{self.target}: the same features with other columns: nothing is encoded")
-            for shard in writer.pending:
-                writer.copy(shard, existing)
-        elif writer.done:
-            say(f"{self.target}: {len(writer.done)} of {writer.schema.n_shards} shards are finished already")
-        shards, encoded = shards_of(self._jobs, writer.schema, writer.pending), 0
-        if not shards:
-            return 0, Timings()
-        with self._extraction() as extraction:
-            for planned, done in zip(shards, extraction.run(shards, on_progress), strict=True):
-                writer.put(done.number, done.blocks, done.rejected)
-                encoded += len(planned.jobs) - len(done.rejected)
-        return encoded, extraction.timings
+    @cached_property
+    def _reuse(self) -> Reuse:
+        """Which rows other stores hold, the one that is about to be replaced first."""
+        n_views = np.zeros(len(self.table), np.intp)
+        for job in self._jobs:
+            n_views[job.row] = len(job.views)
+        images = image_names(self.table.frame["sha256"], box_texts(self.table))
+        return find_rows(self._other_stores(), self.key, self._schema, images, n_views)
 
-    @contextmanager
-    def _extraction(self) -> Iterator[Extraction]:
-        pixels = [output.row_shape[0] for output in self._outputs if output.name == "pixels"]
-        sizes = tuple(dict.fromkeys([self.encoder.preprocess.size, *pixels]))
-        with open_root(self.root) as root:
-            preparer = Preparer(root, self.encoder.preprocess, sizes, ViewRecipe(), self.params.view_seed)
-            yield Extraction(self.encoder, preparer, self._outputs, self.params.views, self.batch_size, self.workers)
+    @cached_property
+    def _to_encode(self) -> list[Job]:
+        """What no other store holds; what a stopped extract has finished of it counts as well."""
+        return [left for job in self._jobs if (left := _left_to_do(job, self._reuse))]
+
+    @property
+    def _runtime(self) -> str:
+        """`auto` goes by all that has to be encoded, not by what is left: a resumed store is the same bytes."""
+        few = self.machine.runtime == "auto" and len(self._to_encode) < _WORTH_BUILDING
+        return "eager" if few else self.machine.runtime
+
+    def _other_stores(self) -> list[Store]:
+        """Every finished store below the features root, the one at the target first."""
+        if self.features is None:
+            return []
+        standing = standing_below(self.features.absolute())
+        for broken in (found for found in standing if found.why):
+            say(f"note: rows of {broken.path} are not reused: {broken.why}")
+        stores = [found.store for found in standing if found.store]
+        return sorted(stores, key=lambda store: store.path != self.target.absolute())
+
+    def _tasks(self, pending: Sequence[int]) -> list[ShardTask]:
+        by_shard: dict[int, list[Job]] = {shard: [] for shard in pending}
+        for job in self._to_encode:
+            if (shard := job.row // self._schema.shard_rows) in by_shard:
+                by_shard[shard].append(job)
+        return [self._task(shard, jobs) for shard, jobs in by_shard.items()]
+
+    def _task(self, shard: int, jobs: list[Job]) -> ShardTask:
+        rows = self._schema.rows(shard)
+        rejected = {row: reason for row, reason in self._reuse.rejected.items() if row in rows}
+        return ShardTask(shard, rows, tuple(jobs), tuple(self._reuse.pieces(rows)), rejected)
+
+    @cached_property
+    def _recipe(self) -> Recipe:
+        return Recipe(
+            spec=self.spec,
+            device=self.machine.device,
+            runtime=self._runtime,
+            preprocess=self.encoder.preprocess,
+            root=self.root.absolute(),
+            outputs=self._outputs,
+            n_views=self.params.views,
+            view_seed=self.params.view_seed,
+            batch_size=self.machine.batch_size,
+            decoders=self.machine.decoders,
+            sink=ShardSink(self.target.absolute(), self._schema),
+        )
+
+    def _made(self, bench: Workbench, tasks: list[ShardTask], on_progress: OnProgress) -> Iterator[Made]:
+        n_images = _count(tasks)
+        if not n_images or (self.machine.workers == 1 and not self.machine.scheduler):
+            yield from bench.make(tasks, n_images, on_progress)
+            return
+        from stages.cluster import open_cluster  # takes most of a second, and few ask for it
+
+        with open_cluster(self.machine.workers, self.machine.scheduler) as cluster:
+            yield from cluster.make(self._recipe, tasks, n_images, on_progress)
+
+    def _provenance(self, writer: StoreWriter, bench: Workbench) -> dict[str, Any]:
+        """What made the features. Where all of them were there before, what made those."""
+        existing = self._existing()
+        if existing and not self._to_encode:
+            return dict(existing.manifest.provenance)
+        encoded = [job for job in self._to_encode if job.row not in writer.rejected and 0 in job.views]
+        parity = measured_parity(sampled(encoded, self.key.digest), writer, bench)
+        made_by = {"runtime": bench.encoder.runtime, "parity": parity, "reused": self._reuse.used()}
+        return {**provenance_of(self.encoder, self.encoder_name), **made_by}
 
     def _summary(
         self, encoded: int, rejected: dict[int, str], seconds: float = 0.0, complete: bool = True
     ) -> dict[str, Any]:
-        """Every row is encoded now, reused from finished shards, or rejected."""
-        n_usable = len(self._jobs) - len(rejected)
+        """Every row is encoded now, reused from finished shards or other stores, or rejected."""
+        n_usable = len(self.table.usable) - len(rejected)
         return {
             "dataset": self.table.info.dataset,
             "encoder": self.encoder_name,
@@ -171,8 +249,23 @@ class Encoding:
         }
 
 
+def _left_to_do(job: Job, reuse: Reuse) -> Job | None:
+    """The job with the views that nobody has yet; None if there are none, or if the image is known to be unusable."""
+    if job.row in reuse.rejected:
+        return None
+    views = tuple(view for view in job.views if not reuse.has(job.row, view))
+    if views == job.views:
+        return job  # no copy: a million of them are memory
+    return replace(job, views=views) if views else None
+
+
+def _count(tasks: Sequence[ShardTask]) -> int:
+    return sum(len(task.jobs) for task in tasks)
+
+
 def _where_time_went(timings: Timings, seconds: float) -> str:
     parts = {"encoder": timings.encode, "waiting for images": timings.wait}
     parts["store and start"] = max(0.0, seconds - sum(parts.values()))
     shares = ", ".join(f"{name} {part:.1f} s ({part / seconds:.0%})" for name, part in parts.items())
-    return f"time: {shares}; decode workers were busy for {timings.prepare:.1f} s"
+    work = f"read {timings.read:.1f} s, decode {timings.decode:.1f} s, resize {timings.resize:.1f} s"
+    return f"time: {shares}; decoders: {work}"

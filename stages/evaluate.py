@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from stages.options import folder_option, format_option, params_option
+from stages.options import features_option, format_option, params_option
 from stages.output import echo_rows, say
+
+if TYPE_CHECKING:
+    from cache.places import Place
 
 __all__ = ["command"]
 
@@ -25,7 +28,7 @@ _TABLE_COLUMNS = ("dataset", "split", "seen", "n", "accuracy", "uar", "ci95", "r
     help="Another split than the protocol's is printed only.  [default: protocol.test_split of params.yaml]",
 )
 @click.option("--dry-run", is_flag=True, help="Score and print; write nothing.")
-@folder_option("features", "Folder of feature stores.")
+@features_option
 @params_option
 @format_option
 def command(
@@ -33,7 +36,7 @@ def command(
     datasets: tuple[str, ...],
     split: str | None,
     dry_run: bool,
-    features: Path,
+    features: Place,
     params_path: Path,
     output_format: str,
 ) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from cache.keys import StoreKey, sha256_of
 from cache.schema import ArraySpec, Schema
 from pipeline.datasets.images import DECODER, decoder_version
 from pipeline.encoders import Encoder
-from pipeline.extraction import Output, Shard
+from pipeline.extraction import Output
 from pipeline.preparation import Job
 from pipeline.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from pipeline.samples import REJECTED, SampleTable
@@ -23,13 +24,13 @@ from pipeline.views import ViewRecipe
 from stages.params import ExtractParams
 
 __all__ = [
+    "box_texts",
     "columns_of",
     "dataset_info",
     "jobs_of",
     "prepared_as",
     "provenance_of",
     "schema_of",
-    "shards_of",
     "store_key",
     "versions",
 ]
@@ -51,22 +52,12 @@ def prepared_as(encoder: Encoder, params: ExtractParams) -> Encoder:
 def jobs_of(table: SampleTable, n_views: int) -> list[Job]:
     """One job per usable row; rows of the train split get all views, the others the plain one."""
     usable = table.usable
-    boxes = usable["box"] if "box" in usable else [None] * len(usable)
     all_views, plain = tuple(range(n_views)), (0,)
-    rows = zip(usable.index, usable["path"], usable["sha256"], boxes, usable["split"], strict=True)
+    columns = (usable[name].tolist() for name in ("path", "sha256", "split"))
     return [
-        Job(int(row), path, digest, box, all_views if split == "train" else plain)
-        for row, path, digest, box, split in rows
+        Job(row, path, digest, box, all_views if split == "train" else plain)
+        for row, path, digest, split, box in zip(usable.index.tolist(), *columns, _boxes(usable), strict=True)
     ]
-
-
-def shards_of(jobs: list[Job], schema: Schema, pending: list[int]) -> list[Shard]:
-    """The pending shards with their jobs."""
-    by_shard: dict[int, list[Job]] = {shard: [] for shard in pending}
-    for job in jobs:
-        if (shard := job.row // schema.shard_rows) in by_shard:
-            by_shard[shard].append(job)
-    return [Shard(shard, schema.rows(shard), tuple(by_shard[shard])) for shard in pending]
 
 
 def schema_of(table: SampleTable, n_views: int, outputs: tuple[Output, ...]) -> Schema:
@@ -75,19 +66,13 @@ def schema_of(table: SampleTable, n_views: int, outputs: tuple[Output, ...]) -> 
     return Schema.plan(len(table), n_views, arrays)
 
 
-def store_key(
-    table: SampleTable,
-    jobs: list[Job],
-    encoder: Encoder,
-    outputs: tuple[Output, ...],
-    params: ExtractParams,
-) -> StoreKey:
+def store_key(table: SampleTable, encoder: Encoder, outputs: tuple[Output, ...], params: ExtractParams) -> StoreKey:
     """Everything that changes a feature of this table under this encoder."""
-    boxes = table.frame["box"] if "box" in table.frame else [None] * len(table)
-    samples = [[digest, list(box) if box else None] for digest, box in zip(table.frame["sha256"], boxes, strict=True)]
+    samples = list(zip(table.frame["sha256"].tolist(), _boxes(table.frame), strict=True))
     views: dict[str, Any] = {"count": params.views}
     if params.views > 1:
-        augmented = [job.row for job in jobs if len(job.views) > 1]
+        usable = table.usable
+        augmented = usable.index[usable["split"] == "train"].tolist()
         views |= {"seed": params.view_seed, "recipe": ViewRecipe().as_json(), "rows": sha256_of(augmented)}
     described = [f"{o.name}:{o.row_shape[0]}" if o.name == "pixels" else o.name for o in outputs]
     return StoreKey(
@@ -101,6 +86,15 @@ def store_key(
     )
 
 
+def box_texts(table: SampleTable) -> list[str]:
+    """The box of every row as `x,y,width,height`, empty where there is none."""
+    return [",".join(map(str, box)) if box else "" for box in _boxes(table.frame)]
+
+
+def _boxes(frame: pd.DataFrame) -> list[tuple[int, ...] | None]:
+    return frame["box"].tolist() if "box" in frame else [None] * len(frame)
+
+
 def columns_of(table: SampleTable, rejected: Mapping[int, str]) -> dict[str, npt.NDArray[Any]]:
     """The table's columns for a store, with the images that could not be used marked as rejected."""
     frame = table.frame.copy()
@@ -112,6 +106,8 @@ def columns_of(table: SampleTable, rejected: Mapping[int, str]) -> dict[str, npt
     for name in ("frame", "fold"):
         if name in frame:
             columns[name] = frame[name].fillna(-1).to_numpy(dtype=np.int64)
+    if "box" in frame:
+        columns["box"] = np.array(box_texts(table), dtype=object)
     return columns
 
 

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from stages.output import FORMATS
 
-__all__ = ["device_option", "folder_option", "format_option", "params_option", "quiet_option"]
+__all__ = ["device_option", "features_option", "folder_option", "format_option", "params_option", "quiet_option"]
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -48,8 +48,28 @@ device_option = click.option(
 )
 
 
+class _PlaceType(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
+    """A folder, or a place in an object store."""
+
+    name = "place"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from cache.places import place  # late: it brings a library that `--help` does not need
+
+        return place(value)
+
+
+features_option = click.option(
+    "--features",
+    type=_PlaceType(),
+    default="features",
+    show_default=True,
+    help="Root of feature stores: a folder, or s3://BUCKET/PREFIX.",
+)
+
+
 def folder_option(name: str, what: str) -> Decorator:
-    """`--tables`, `--features`, `--runs` or `--reports`: a folder, by default below the current one."""
+    """`--tables`, `--runs` or `--reports`: a folder, by default below the current one."""
     return click.option(
         f"--{name}", type=click.Path(path_type=Path, file_okay=False), default=Path(name), show_default=True, help=what
     )

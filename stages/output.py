@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 __all__ = ["FORMATS", "echo_record", "echo_rows", "say"]
 
 FORMATS = ("table", "json", "csv")
 Record = Mapping[str, Any]
+
+_RICH_ROWS = 500  # rich lays out a terminal's table by looking at every cell three times: a second for some thousand
 
 
 def say(message: str) -> None:
@@ -32,10 +32,7 @@ def echo_record(record: Record, output_format: str) -> None:
     elif output_format == "csv":
         _echo_csv([record])
     else:
-        table = Table(show_header=False, box=None)
-        for name, value in record.items():
-            table.add_row(name, _cell(value))
-        _print(table)
+        _print(None, [[name, _cell(value)] for name, value in record.items()])
 
 
 def echo_rows(rows: Sequence[Record], output_format: str, columns: Sequence[str] | None = None) -> None:
@@ -46,10 +43,7 @@ def echo_rows(rows: Sequence[Record], output_format: str, columns: Sequence[str]
         _echo_csv(rows, columns)
     else:
         names = list(columns or (rows[0] if rows else ()))
-        table = Table(*names, box=None, header_style="bold")
-        for row in rows:
-            table.add_row(*(_cell(row[name]) for name in names))
-        _print(table)
+        _print(names, [[_cell(row[name]) for name in names] for row in rows])
 
 
 def _echo_csv(rows: Sequence[Record], columns: Sequence[str] | None = None) -> None:
@@ -61,14 +55,36 @@ def _echo_csv(rows: Sequence[Record], columns: Sequence[str] | None = None) -> N
     click.echo(buffer.getvalue(), nl=False)
 
 
-def _print(table: Table) -> None:
-    # A pipe gets all columns however wide they are; a terminal gets what fits.
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=10_000)
+def _print(header: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> None:
+    """A terminal gets what fits; a pipe, and whoever asks for very much, all columns however wide they are."""
+    on_screen = sys.stdout.isatty() and len(rows) <= _RICH_ROWS
+    click.echo("\n".join(line.rstrip() for line in (_fitted if on_screen else _padded)(header, rows)))
+
+
+def _fitted(header: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines no wider than the terminal: long cells are folded."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*(header or ()), show_header=header is not None, box=None, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    console = Console(highlight=False, markup=False, emoji=False)  # a label in brackets is no colour
     with console.capture() as capture:
         console.print(table)
-    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
+    return capture.get().splitlines()
+
+
+def _padded(header: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines with every column as wide as its widest cell, as a terminal counts width: two for a Chinese character."""
+    from rich.cells import cell_len
+
+    lines = [*([header] if header else []), *rows]
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    return [
+        " " + "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    ]
 
 
 def _cell(value: Any) -> str:
@@ -82,7 +98,7 @@ def _cell(value: Any) -> str:
         return ", ".join(f"{name} {_cell(item)}" for name, item in value.items()) or "-"
     if isinstance(value, list | tuple):
         return ", ".join(_cell(item) for item in value) or "-"
-    return "-" if value in (None, "") else str(value)
+    return "-" if value in (None, "") else " ".join(str(value).splitlines())
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -67,7 +67,7 @@ class SampleParams(_Block):
 class ExtractParams(_Block):
     """What is kept of every image. All of it enters the key of a store, but for `ending`."""
 
-    outputs: list[Literal["pooled", "pixels"]] = ["pooled"]
+    outputs: list[Annotated[str, Field(pattern=r"^(pooled|tokens|block-\d+|pixels)$")]] = ["pooled"]
     views: int = Field(1, ge=1, le=64, description="view 0 is plain; more are augmentations of the train split")
     view_seed: int = Field(0, ge=0)
     dtype: Literal["float16", "float32"] = "float16"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from stages.options import folder_option, format_option
+from stages.options import features_option, folder_option, format_option
 from stages.output import echo_record
+
+if TYPE_CHECKING:
+    from cache.places import Place
 
 __all__ = ["command"]
 
@@ -15,10 +19,10 @@ __all__ = ["command"]
 @click.command("report")
 @click.option("--dry-run", is_flag=True, help="Read and check all runs; write nothing.")
 @folder_option("runs", "Folder of trained heads.")
-@folder_option("features", "Folder of feature stores.")
+@features_option
 @folder_option("reports", "Folder of the page and its tables.")
 @format_option
-def command(runs: Path, features: Path, reports: Path, dry_run: bool, output_format: str) -> None:
+def command(runs: Path, features: Place, reports: Path, dry_run: bool, output_format: str) -> None:
     """Gather all runs: cross-dataset matrices, confusion, curves, and what was run, in REPORTS/index.html.
 
     The page needs no network. Beside it stand metrics.json (`dvc metrics diff`) and tables/*.csv.

@@ -13,6 +13,7 @@ from typing import Any
 
 from cache import Store
 from cache.atomic import write_bytes
+from cache.places import Place
 from cache.store import find_store
 from pipeline.report import RunRecord, StoreRecord, build_report, parse_json
 from pipeline.samples import OK
@@ -29,7 +30,7 @@ class Records:
     stores: list[StoreRecord]
 
 
-def gather(runs: Path, features: Path) -> Records:
+def gather(runs: Path, features: Place) -> Records:
     """All runs below a folder, and the stores that they were trained and tested on.
 
     Raises

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cache.places import Place
 from cache.store import find_store
 from pipeline.evaluation import evaluate
 from pipeline.models.head import Head
@@ -34,7 +35,7 @@ def score_run(
     folder: Path,
     record: Mapping[str, Any],
     datasets: Sequence[str],
-    features: Path,
+    features: Place,
     split: str,
     *,
     drop_other_labels: bool,

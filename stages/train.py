@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from stages.options import folder_option, format_option, params_option, quiet_option
+from stages.options import features_option, folder_option, format_option, params_option, quiet_option
 from stages.output import echo_record, say
 
 __all__ = ["command"]
@@ -20,7 +20,7 @@ __all__ = ["command"]
 @click.option("--option", "options", multiple=True, help="NAME=VALUE of the method's options; may be repeated.")
 @click.option("--prompts", help="Prompt set of text heads.  [default: params.yaml]")
 @click.option("--dry-run", is_flag=True, help="Check store, options and text; train and write nothing.")
-@folder_option("features", "Folder of feature stores.")
+@features_option
 @folder_option("runs", "Folder of trained heads.")
 @params_option
 @format_option

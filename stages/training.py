@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from cache import Store
 from cache.atomic import write_bytes
+from cache.places import Place
 from cache.store import find_store
 from cache.texts import TextStore, text_path
 from pipeline.encoders import EncoderSpec
@@ -135,7 +136,7 @@ def _check_encoder(store: Store, spec: EncoderSpec) -> None:
         )
 
 
-def _text_for(store: Store, path: Path) -> TextFeatures:
+def _text_for(store: Store, path: Place) -> TextFeatures:
     """The text vectors of the store's own encoder; another encoder's vectors live in another space."""
     texts = TextStore.read(path)
     if dict(texts.encoder) != store.encoder["encoder"]:

@@ -34,7 +34,7 @@ def test_heads_on_real_features_beat_the_majority_class(
 ) -> None:
     monkeypatch.chdir(workplace)
     Path("params.yaml").write_text(f"encoders: {{lite0: 'timm:tf_efficientnet_lite0@{WEIGHTS}', untrained: untrained}}")
-    extract = ("extract", "--dataset", "muxspace", "--encoder", "lite0", "--limit", str(N), "--workers", "1")
+    extract = ("extract", "--dataset", "muxspace", "--encoder", "lite0", "--limit", str(N), "--decoders", "1")
     made = fer_stage(*extract, "--root", str(PACK), "--format", "json")
     assert (made["encoded"], made["rejected"]) == (N, 0)
     assert fer_stage(*extract, "--format", "json")["encoded"] == 0

@@ -36,7 +36,7 @@ def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         for dataset in ("sample-a", "sample-e"):
             assert run(["index", "--dataset", dataset]) == 0
-            assert run(["extract", "--dataset", dataset, "--workers", "0"]) == 0
+            assert run(["extract", "--dataset", dataset, "--decoders", "1"]) == 0
         assert run(["encode-text"]) == 0
         assert run(["train", "--method", "feature-mask", "--dataset", "sample-a"]) == 0
         assert run(["evaluate", "--run", "runs/untrained/feature-mask/sample-a/seed-0"]) == 0

@@ -15,7 +15,7 @@ from pipeline.samples import SampleTable, TableInfo
 from stages.tables import write_table
 
 FerStage = Callable[..., Any]
-EXTRACT = ("extract", "--dataset", "sample-e", "--workers", "0", "--format", "json")
+EXTRACT = ("extract", "--dataset", "sample-e", "--decoders", "1", "--format", "json")
 
 
 def _rewrite(dataset: str, **columns: Any) -> None:
@@ -56,9 +56,7 @@ def test_a_new_split_or_label_changes_columns_and_encodes_nothing(project: Path,
     assert np.array_equal(after.select().numpy(), features)
 
 
-@pytest.mark.parametrize(
-    "option", [("--dtype", "float16"), ("--views", "3"), ("--outputs", "pooled,pixels")], ids=lambda o: o[0]
-)
+@pytest.mark.parametrize("option", [("--dtype", "float16"), ("--outputs", "pooled,pixels")], ids=lambda o: o[0])
 def test_what_changes_a_feature_makes_another_store(
     project: Path, fer_stage: FerStage, option: tuple[str, str]
 ) -> None:
@@ -71,7 +69,7 @@ def test_what_changes_a_feature_makes_another_store(
 @pytest.mark.parametrize("change", ["resize: squash", "normalise: imagenet"])
 def test_a_chosen_preparation_reaches_the_encoder(project: Path, fer_stage: FerStage, change: str) -> None:
     """Not only the key: sample-c is not square, so squashing it changes what the encoder sees."""
-    command = ("extract", "--dataset", "sample-c", "--workers", "0", "--batch-size", "4", "--limit", "4")
+    command = ("extract", "--dataset", "sample-c", "--decoders", "1", "--batch-size", "4", "--limit", "4")
     before = cache.open(fer_stage(*command, "--format", "json")["path"]).select().numpy()
     path = Path("params.yaml")
     path.write_text(path.read_text().replace("extract: {dtype: float32}", f"extract: {{dtype: float32, {change}}}"))
@@ -86,7 +84,7 @@ def test_what_changes_no_feature_keeps_the_key(project: Path, fer_stage: FerStag
 
 
 def test_both_backends_hold_the_same_numbers(project: Path, fer_stage: FerStage) -> None:
-    path = fer_stage(*EXTRACT, "--backend", "hdf5")["path"]
+    path = fer_stage(*EXTRACT, "--backend", "hdf5", "--no-reuse")["path"]
     one, other = cache.open("features/untrained/sample-e.zarr"), cache.open(path)
     assert np.array_equal(one.select().numpy(), other.select().numpy())
     assert one.frame.equals(other.frame)
@@ -128,10 +126,10 @@ def test_bad_images_keep_their_rows_and_too_many_end_with_code_3(project: Path, 
     image = Path("data/sample-e", table.frame["path"][5])
     image.write_bytes(b"no picture")
     shutil.rmtree("features")
-    message = fer_stage("extract", "--dataset", "sample-e", "--workers", "0", code=1)
+    message = fer_stage("extract", "--dataset", "sample-e", "--decoders", "1", code=1)
     assert "Index the dataset again" in message
     fer_stage("index", "--dataset", "sample-e")
-    message = fer_stage("extract", "--dataset", "sample-e", "--workers", "0", code=3)
+    message = fer_stage("extract", "--dataset", "sample-e", "--decoders", "1", code=3)
     assert "1 of 60" in message
     for dry in ((), ("--dry-run",)):
         counts = fer_stage(*EXTRACT, "--max-rejected", "1", *dry)
@@ -152,7 +150,7 @@ def test_bad_images_keep_their_rows_and_too_many_end_with_code_3(project: Path, 
         (["--encoder", "clip"], ["open_clip:ARCH/TAG", "untrained"]),
         (["--encoder", "open_clip:ViT-B-32/openai"], ["QuickGELU", "ViT-B-32-quickgelu"]),
         (["--encoder", "timm:tf_efficientnet_lite0@nowhere.safetensors"], ["nowhere.safetensors"]),
-        (["--outputs", "pooled,tokens"], ["tokens", "pixels"]),
+        (["--outputs", "pooled,block-99"], ["block-99", "tokens", "pixels"]),
     ],
 )
 def test_refusals_come_before_any_image_is_read(

@@ -37,7 +37,7 @@ def test_index_and_extract_know_every_release_of_affectnet(tree: Any, empty: Pat
     (empty / "affectnet-root").rename(empty / "data" / "affectnet")
     indexed = fer_stage("index", "--dataset", "affectnet", "--format", "json")
     assert indexed["release"] == tree.release
-    args = ("--workers", "0", "--batch-size", "4", "--max-rejected", "1")
+    args = ("--decoders", "1", "--batch-size", "4", "--max-rejected", "1")
     extracted = fer_stage("extract", "--dataset", "affectnet", *args, "--format", "json")
     assert extracted["complete"]
     assert extracted["rows"] == indexed["rows"]
@@ -47,7 +47,7 @@ def test_index_and_extract_know_every_release_of_affectnet(tree: Any, empty: Pat
 
 def test_extract_indexes_a_dataset_that_never_was(empty: Path, fer_stage: FerStage) -> None:
     root = layout_trees.pack(layout_trees.raf_official().files, empty, "zip")
-    args = ("--root", str(root), "--workers", "0", "--batch-size", "4", "--max-rejected", "1")
+    args = ("--root", str(root), "--decoders", "1", "--batch-size", "4", "--max-rejected", "1")
     result = fer_stage("extract", "--dataset", "raf-db", *args, "--format", "json")
     assert result["complete"]
     assert Path("tables/raf-db.parquet").exists()

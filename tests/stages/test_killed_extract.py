@@ -1,72 +1,109 @@
-"""A real extract, a real SIGKILL: nothing finished is lost, and the resumed store is the uninterrupted one."""
+"""A real extract, real SIGKILLs: nothing finished is lost, and the resumed store is the uninterrupted one."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from separate_process import N_IMAGES, command, make_faces, run
 
 import cache
+from cache.errors import StoreIncompleteError
+from cache.testing.raw import tree_bytes
 
-N_IMAGES = 1100  # three shards
+SHARD = 512
+N_KILLS = 20
 
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset of many tiny pictures, indexed."""
     folder = tmp_path_factory.mktemp("killed")
-    rng = np.random.default_rng(0)
-    for i in range(N_IMAGES):
-        path = folder / "faces" / ("fear", "anger")[i % 2] / f"{i:04d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(path)
-    _run(folder, "index", "--dataset", "faces", "--layout", "folder", "--root", "faces")
+    make_faces(folder)
     return folder
 
 
-def _command(*args: str) -> list[str]:
-    return [sys.executable, "-c", "from stages.cli import main; main()", *args]
+def _extract(backend: str) -> tuple[str, ...]:
+    return ("extract", "--dataset", "faces", "--backend", backend, "--format", "json", "--batch-size", "32")
 
 
-def _run(folder: Path, *args: str) -> str:
-    done = subprocess.run(_command(*args), cwd=folder, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+class _Work:
+    """An extract that is killed again and again."""
 
+    def __init__(self, folder: Path, backend: str) -> None:
+        ending = {"zarr": "zarr", "hdf5": "h5"}[backend]
+        self.folder, self.command = folder, command(*_extract(backend))
+        self.store = folder / "features" / "untrained" / f"faces.{ending}"
+        self.building = self.store.with_name(f".{self.store.name}.building")
 
-def _bytes(path: Path) -> dict[str, bytes]:
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    return {str(file.relative_to(path.parent)): file.read_bytes() for file in files}
+    def n_finished(self) -> int:
+        return len(list((self.building / "records").glob("[0-9]*.json")))
+
+    def killed_after(self, seconds: float) -> bool:
+        """Start it, let it write for so long, kill it. False if it was ready before."""
+        errors = self.folder / "stderr.txt"
+        with (
+            errors.open("w") as stderr,
+            subprocess.Popen(self.command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=stderr) as process,
+        ):
+            while not (self.building / "plan.json").exists() and process.poll() is None:
+                time.sleep(0.005)
+            try:
+                process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                return True
+        assert process.returncode == 0, errors.read_text()
+        return False
 
 
 @pytest.mark.parametrize("backend", ["zarr", "hdf5"])
-def test_a_killed_extract_resumes_to_the_same_bytes(faces: Path, tmp_path: Path, backend: str) -> None:
-    extract = ("extract", "--dataset", "faces", "--backend", backend, "--format", "json", "--batch-size", "32")
-    shutil.copytree(faces, tmp_path, dirs_exist_ok=True)
-    whole = json.loads(_run(faces, *extract))
-    process = subprocess.Popen(_command(*extract), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    journal = tmp_path / "features" / "untrained" / f".{Path(whole['path']).name}.building" / "journal.jsonl"
-    deadline = time.monotonic() + 120
-    while not (journal.exists() and journal.read_bytes().count(b"\n")):
-        assert process.poll() is None, "the extract ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    again = rf"of 3 shards. Run `fer-stage extract --dataset faces --backend {backend} --batch-size 32"
-    with pytest.raises(cache.errors.StoreIncompleteError, match=again):
-        cache.open(tmp_path / whole["path"])
+def test_an_extract_killed_at_any_moment_resumes_to_the_same_bytes(faces: Path, tmp_path: Path, backend: str) -> None:
+    """Twenty moments drawn from the whole of an extract's work; each kill is followed by the extract that resumes."""
+    whole = run(faces, *_extract(backend), "--no-reuse")
+    expected = tree_bytes(faces / whole["path"])
+    shutil.copytree(faces / "faces", tmp_path / "faces")
+    shutil.copytree(faces / "tables", tmp_path / "tables")
+    work, rng = _Work(tmp_path, backend), np.random.default_rng(0)
+    n_kills = n_resumed = 0
+    while n_kills < N_KILLS:
+        before = work.n_finished()
+        if work.killed_after(rng.uniform(0, whole["seconds"])) and not work.store.exists():
+            n_kills += 1
+            assert work.n_finished() >= before  # what was finished stays finished
+            n_resumed += work.n_finished() > 0
+            with pytest.raises(StoreIncompleteError, match=rf"{work.n_finished()} of 5 shards. Run `fer-stage extract"):
+                cache.open(work.store)
+        elif work.store.exists():
+            assert tree_bytes(work.store) == expected
+            work.store.unlink() if work.store.is_file() else shutil.rmtree(work.store)
+    assert n_resumed >= N_KILLS / 4
+    finished = [shard for shard in range(5) if (work.building / f"records/{shard:06d}.json").exists()]
+    n_left = N_IMAGES - sum(min(SHARD, N_IMAGES - shard * SHARD) for shard in finished)
+    resumed = run(tmp_path, *_extract(backend))
+    assert (resumed["encoded"], resumed["reused"]) == (n_left, N_IMAGES - n_left)
+    assert tree_bytes(work.store) == expected
+    assert [path.name for path in work.store.parent.iterdir() if path.name.endswith("building")] == []
 
-    resumed = json.loads(_run(tmp_path, *extract))
-    assert resumed["reused"] >= 512
-    assert resumed["reused"] + resumed["encoded"] == N_IMAGES
-    assert resumed["encoded"] > 0
-    assert _bytes(tmp_path / resumed["path"]) == _bytes(faces / whole["path"])
+
+def test_two_extracts_at_once_one_works_and_the_other_is_told(faces: Path, tmp_path: Path) -> None:
+    shutil.copytree(faces / "faces", tmp_path / "faces")
+    shutil.copytree(faces / "tables", tmp_path / "tables")
+    first = subprocess.Popen(command(*_extract("zarr")), cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    plan = tmp_path / "features" / "untrained" / ".faces.zarr.building" / "plan.json"
+    while not plan.exists():
+        assert first.poll() is None
+        time.sleep(0.005)
+    second = subprocess.run(command(*_extract("zarr")), cwd=tmp_path, capture_output=True, text=True, check=False)
+    out, _ = first.communicate(timeout=120)
+    assert json.loads(out)["encoded"] == N_IMAGES
+    if second.returncode:  # the first was still at work when the second asked
+        assert second.returncode == 1
+        assert "another extract works on this store" in second.stderr
+        assert f'"pid": {first.pid}' in second.stderr
+    else:
+        assert json.loads(second.stdout)["encoded"] == 0

@@ -81,7 +81,7 @@ def test_rejected_rows_are_counted_in_scores(project: Path, fer_stage: FerStage)
     path = frame["path"][frame["split"] == "test"].iloc[0]
     Path("data/sample-e", path).write_bytes(b"")
     fer_stage("index", "--dataset", "sample-e")
-    fer_stage("extract", "--dataset", "sample-e", "--workers", "0", "--max-rejected", "0.5")
+    fer_stage("extract", "--dataset", "sample-e", "--decoders", "1", "--max-rejected", "0.5")
     scores = fer_stage("evaluate", "--run", str(RUN), "--dataset", "sample-e", "--format", "json")
     assert scores[0]["rejected"] == 1
     assert scores[0]["n"] == (frame["split"] == "test").sum() - 1
@@ -90,7 +90,7 @@ def test_rejected_rows_are_counted_in_scores(project: Path, fer_stage: FerStage)
 def test_a_store_of_another_encoder_is_refused(project: Path, fer_stage: FerStage) -> None:
     """The head knows the encoder that it was trained on by what it is, not by its name."""
     _set(extract={"dtype": "float32", "normalise": "imagenet"})
-    fer_stage("extract", "--dataset", "sample-e", "--workers", "0")
+    fer_stage("extract", "--dataset", "sample-e", "--decoders", "1")
     message = fer_stage("evaluate", "--run", str(RUN), "--dataset", "sample-e", code=1)
     assert "another encoder" in message
     assert "preprocess" in message
@@ -111,7 +111,7 @@ def test_labels_that_the_head_does_not_know_are_refused_or_counted(project: Path
     info = type(table.info)(**(vars(table.info) | {"classes": EXPRESSIONS}))
     labels = table.frame["label"].where(table.frame["label"] != "fear", "contempt")
     write_table(SampleTable(table.frame.assign(label=labels), info), Path("tables/sample-e.parquet"))
-    fer_stage("extract", "--dataset", "sample-e", "--workers", "0")
+    fer_stage("extract", "--dataset", "sample-e", "--decoders", "1")
     message = fer_stage("evaluate", "--run", str(RUN), "--dataset", "sample-e", code=1)
     assert "contempt" in message
     _set(protocol={"drop_other_labels": True})
@@ -136,7 +136,7 @@ def test_report_without_runs_says_what_to_do(empty: Path, fer_stage: FerStage) -
 
 @pytest.mark.parametrize("backend", ["zarr", "hdf5"])
 def test_query_selects_rows_columns_and_formats(project: Path, fer_stage: FerStage, backend: str) -> None:
-    args = ("extract", "--dataset", "sample-e", "--workers", "0", "--backend", backend, "--format", "json")
+    args = ("extract", "--dataset", "sample-e", "--decoders", "1", "--backend", backend, "--format", "json")
     path = fer_stage(*args)["path"]
     where = "split == 'test' and label in ('fear', 'anger')"
     rows = fer_stage("query", path, "--where", where, "--columns", "id,label,split", "--format", "json")

@@ -1,0 +1,70 @@
+"""Rows encoded once more: what is stored wrong is seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cache.writer import ShardSink, StoreWriter
+from pipeline.encoders import EncoderSpec, load_encoder
+from pipeline.extraction import outputs_of
+from pipeline.progress import silent
+from pipeline.samples import SampleTable
+from stages.identity import jobs_of, schema_of, store_key
+from stages.params import ExtractParams
+from stages.rechecking import measured_parity, sampled
+from stages.shards import Recipe, ShardTask, Workbench
+
+N = 12
+
+
+@pytest.fixture
+def work(project: Path) -> tuple[Workbench, StoreWriter, SampleTable]:
+    """Everything to encode twelve images, and a store that was begun for them."""
+    table, params = SampleTable.read(Path("tables/sample-e.parquet")).head(N), ExtractParams(dtype="float32")
+    spec = EncoderSpec.parse("untrained")
+    encoder = load_encoder(spec, "cpu", "eager")
+    outputs = outputs_of(encoder, params.outputs, params.dtype, params.pixel_size)
+    schema = schema_of(table, 1, outputs)
+    target = project / "again.zarr"
+    writer = StoreWriter(target, store_key(table, encoder, outputs, params), schema)
+    recipe = Recipe(
+        spec, "cpu", "eager", encoder.preprocess, Path("data/sample-e"), outputs, 1, 0, 16, 1, ShardSink(target, schema)
+    )
+    return Workbench(recipe, encoder), writer, table
+
+
+@pytest.mark.parametrize("spoiled", [False, True])
+def test_parity_tells_right_features_from_wrong_ones(
+    work: tuple[Workbench, StoreWriter, SampleTable], capsys: pytest.CaptureFixture[str], spoiled: bool
+) -> None:
+    bench, writer, table = work
+    jobs = jobs_of(table, 1)
+    with bench:
+        task = ShardTask(0, range(N), tuple(jobs), (), {})
+        writer.note(next(bench.make([task], N, silent)).record)
+        if spoiled:
+            block = writer.read_shard(0)
+            writer.put(0, {"pooled": block[:, ::-1].copy()}, {})  # every row is another image's
+        parity = measured_parity(jobs[:4], writer, bench)["pooled"]
+    assert parity["rows"] == 4
+    assert (parity["cosine"] < 0.999) == spoiled
+    assert (parity["difference"] > 1e-3) == spoiled
+    assert ("warning: pooled: rows encoded again" in capsys.readouterr().err) == spoiled
+
+
+def test_nothing_to_compare_is_no_parity(work: tuple[Workbench, StoreWriter, SampleTable]) -> None:
+    bench, writer, _ = work
+    assert measured_parity([], writer, bench) == {}
+
+
+def test_a_sample_follows_from_its_seed(project: Path) -> None:
+    jobs = jobs_of(SampleTable.read(Path("tables/sample-e.parquet")), 1)
+    one, again, other = sampled(jobs, "a"), sampled(jobs, "a"), sampled(jobs, "b")
+    assert [job.row for job in one] == [job.row for job in again] == sorted({job.row for job in one})
+    assert len(one) == 8
+    assert one != other
+    assert len(sampled(jobs[:3], "a")) == 3
+    assert np.all([job in jobs for job in one])
