@@ -20,9 +20,18 @@ lint: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/codespell $$(git ls-files)
 
+# In a quick form; benchmarks/README.md has the commands that give the figures.
 bench: $(READY)
+	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/heads.py
-	$(BIN)/python benchmarks/extract.py
+	$(BIN)/python benchmarks/extract.py --seconds 8
+	$(BIN)/python benchmarks/runtimes.py --turns 2
+	$(BIN)/python benchmarks/decoders.py --sides 48 100 --rows 500
+	$(BIN)/python benchmarks/memory.py --rows 500 2000
+	$(BIN)/python benchmarks/unchanged.py --rows 30000
+	$(BIN)/python benchmarks/backends.py --rows 30000
+	$(BIN)/python benchmarks/query.py --rows 30000
+	$(BIN)/python benchmarks/neighbors.py --rows 30000
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

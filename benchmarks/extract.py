@@ -1,66 +1,166 @@
-"""The whole extract against a bare loop of the same encoder over batches that are already decoded."""
+"""Extraction against a bare loop of the same encoder over batches that are decoded already, in turns.
+
+Both run their encoder in a thread of its own. The encoder and the decode threads share the cores of a machine without
+a GPU, so not all of the bare loop's rate can be had: `bound` is what the CPU time of both leaves of it. `ratio` is of
+images/s; `cpu_ratio`, of images per CPU-second, is the one to trust where others work on the same machine.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 import numpy as np
+from faces import write_faces
 from machine import show
-from PIL import Image
 
-from pipeline.encoders import EncoderSpec, load_encoder
+from pipeline.datasets.roots import open_root
+from pipeline.encoders import RUNTIMES, Encoder, EncoderSpec, load_encoder
+from pipeline.extraction import Extraction, Shard, empty_blocks, outputs_of
+from pipeline.preparation import Job, Preparer
+from pipeline.progress import silent
+from pipeline.views import ViewRecipe
 
-BATCH = 64
-
-
-def write_faces(folder: Path, n: int) -> None:
-    """JPEGs of the size of an aligned face."""
-    rng = np.random.default_rng(0)
-    for i in range(n):
-        path = folder / ("fear", "anger")[i % 2] / f"{i:05d}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        noise = Image.fromarray(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8))
-        noise.resize((100, 100), Image.Resampling.BICUBIC).save(path, quality=90)
+BATCH, SHARD, TURNS, N_FILES = 64, 256, 8, 1024
+RANDOM_VIT = "ViT-B-32"
 
 
-def bare_rate(spec: str, n: int) -> float:
-    """Images/s of the encoder alone."""
-    encoder = load_encoder(EncoderSpec.parse(spec), "auto")
+@dataclass(frozen=True)
+class Cost:
+    """Of one image, in milliseconds."""
+
+    wall_ms: float
+    cpu_ms: float
+
+
+def cost(work: Callable[[], int]) -> Cost:
+    """Of each of the images that `work` says it has done; CPU time is that of all threads of this process."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    n = work()
+    return Cost(1e3 * (time.perf_counter() - wall) / n, 1e3 * (time.process_time() - cpu) / n)
+
+
+def bare(encoder: Encoder, seconds: float) -> int:
+    """The encoder alone, for at least `seconds`."""
     size = encoder.preprocess.size
-    pixels = np.random.default_rng(0).integers(0, 256, (BATCH, size, size, 3), dtype=np.uint8)
-    encoder.encode_images(pixels)
-    start = time.perf_counter()
-    for _ in range(n // BATCH):
+    pixels = np.random.default_rng(0).integers(0, 256, (BATCH, size, size, 3), np.uint8)
+    end, n = time.perf_counter() + seconds, 0
+    while time.perf_counter() < end:
         encoder.encode_images(pixels)
-    return BATCH * (n // BATCH) / (time.perf_counter() - start)
+        n += BATCH
+    return n
 
 
-def extract_rate(folder: Path, spec: str) -> dict[str, float]:
-    """Images/s of the command, as it reports them: from the loaded encoder to the finished store."""
-    args = ["extract", "--dataset", "faces", "--layout", "folder", "--root", "faces", "--encoder", spec]
-    command = [sys.executable, "-c", "from stages.cli import main; main()", *args, "--format", "json", "--quiet"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+def shards(jobs: Sequence[Job], extraction: Extraction) -> Iterator[Shard]:
+    for number, start in enumerate(range(0, len(jobs), SHARD)):
+        rows = range(start, min(start + SHARD, len(jobs)))
+        blocks = empty_blocks(extraction.outputs, extraction.n_views, len(rows))
+        yield Shard(number, rows, tuple(jobs[start : rows.stop]), blocks)
+
+
+def extracted(extraction: Extraction, jobs: Sequence[Job]) -> int:
+    """From the start to the last shard."""
+    for _ in extraction.run(shards(jobs, extraction), len(jobs), silent):
+        pass
+    return len(jobs)
+
+
+def prepared(preparer: Preparer, jobs: Sequence[Job]) -> int:
+    """Made ready for the encoder, in this thread."""
+    preparer(jobs)
+    return len(jobs)
+
+
+def compared(encoder: Encoder, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Both in turns, and where the time of the extraction went."""
+    bare(encoder, 1)  # warm up: compile, choose kernels
+    turn_s = options.seconds / TURNS
+    per_turn = max(SHARD, round(1e3 * turn_s / cost(partial(bare, encoder, 3)).wall_ms))
+    jobs = write_faces(folder, min(per_turn, N_FILES), per_turn, options.side, options.kind)
+    outputs = outputs_of(encoder, ["pooled"], "float16", 0)
+    alone, whole, ready = list[Cost](), list[Cost](), list[Cost]()
+    with open_root(folder) as root, ThreadPoolExecutor(1) as thread:
+        preparer = Preparer(root, encoder.preprocess, (encoder.preprocess.size,), ViewRecipe(), 0)
+        with Extraction(encoder, preparer, outputs, 1, BATCH, options.decoders) as extraction:
+            for _ in range(TURNS):
+                alone.append(cost(lambda: thread.submit(bare, encoder, turn_s).result()))
+                whole.append(cost(lambda: extracted(extraction, jobs)))
+                ready.append(cost(lambda: prepared(preparer, jobs[:SHARD])))
+    cpu_alone, cpu_ready = (median(cost.cpu_ms for cost in costs) for costs in (alone, ready))
+    return {
+        "bare_per_s": round(1e3 / median(cost.wall_ms for cost in alone), 1),
+        "extraction_per_s": round(1e3 / median(cost.wall_ms for cost in whole), 1),
+        "ratio": round(median(a.wall_ms / w.wall_ms for a, w in zip(alone, whole, strict=True)), 3),
+        "cpu_ratio": round(median(a.cpu_ms / w.cpu_ms for a, w in zip(alone, whole, strict=True)), 3),
+        "bound": round(cpu_alone / (cpu_alone + cpu_ready), 3),
+        "encode_cpu_ms": round(cpu_alone, 3),
+        "prepare_cpu_ms": round(cpu_ready, 3),
+        "seconds": {phase: round(spent, 2) for phase, spent in asdict(extraction.timings).items()},
+        "images_a_turn": per_turn,
+        "runtime": encoder.runtime,
+    }
+
+
+def command(folder: Path, spec: str, options: argparse.Namespace) -> dict[str, Any]:
+    """The whole command over the same faces, from an empty folder to a finished store."""
+    args = ["extract", "--dataset", "faces", "--layout", "folder", "--root", "faces", "--encoder", spec, "--quiet"]
+    args += ["--runtime", options.runtime, "--decoders", str(options.decoders), "--format", "json"]
+    start = time.perf_counter()
+    run = [sys.executable, "-c", "from stages.cli import main; main()", *args]
+    done = subprocess.run(run, cwd=folder, capture_output=True, text=True, check=True)
     print(done.stderr, file=sys.stderr)
-    return dict(json.loads(done.stdout))
+    summary = json.loads(done.stdout)
+    return {
+        "rows": summary["rows"],
+        "rows_per_s": summary["rows_per_s"],
+        "whole_command_s": round(time.perf_counter() - start, 2),
+    }
+
+
+def write_random_vit(folder: Path) -> str:
+    """ViT-B-32 with random weights, as a local folder; its name as an encoder."""
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    model = open_clip.create_model(RANDOM_VIT)
+    folder.mkdir()
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    config = {"model_cfg": open_clip.get_model_config(RANDOM_VIT), "preprocess_cfg": {}}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    return f"open_clip:{RANDOM_VIT}@{folder}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--encoder", default="untrained")
-    parser.add_argument("--images", type=int, default=2048)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--encoder", default="untrained", help=f"a name, or random for {RANDOM_VIT} with such weights")
+    parser.add_argument("--runtime", choices=RUNTIMES, default="auto")
+    parser.add_argument("--side", type=int, default=100, help="of a face, pixels")
+    parser.add_argument("--kind", choices=["JPEG", "PNG"], default="JPEG")
+    parser.add_argument("--decoders", type=int, default=os.cpu_count())
+    parser.add_argument("--seconds", type=float, default=24, help="of work for either side")
+    parser.add_argument("--command", action="store_true", help="run the whole command over the faces, too")
     options = parser.parse_args()
-    spec = options.encoder
     with tempfile.TemporaryDirectory() as name:
-        write_faces(Path(name, "faces"), options.images)
-        whole = extract_rate(Path(name), spec)["rows_per_s"]
-    bare = bare_rate(spec, min(options.images, 1024))
-    show({"encoder": spec, "extract_per_s": whole, "bare_loop_per_s": round(bare, 1), "ratio": round(whole / bare, 3)})
+        spec = write_random_vit(Path(name, "vit")) if options.encoder == "random" else options.encoder
+        encoder = load_encoder(EncoderSpec.parse(spec), "auto", options.runtime)
+        result = compared(encoder, Path(name, "faces"), options)
+        if options.command:
+            result["command"] = command(Path(name), spec, options)
+    show({"encoder": options.encoder, "faces": f"{options.kind} {options.side} px"} | result)
 
 
 if __name__ == "__main__":
