@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cache.keys import differences
-from cache.reuse import image_names
+from cache.reuse import images_of
 from cache.store import Store
 
 __all__ = ["Difference", "Side", "compare"]
@@ -117,8 +117,7 @@ def _rows_in_words(a: pd.DataFrame, b: pd.DataFrame) -> str:
 
 def _images(frame: pd.DataFrame) -> pd.Series[Any]:
     """id -> what the image is to an encoder."""
-    boxes = frame["box"] if "box" in frame else [""] * len(frame)
-    return pd.Series(image_names(frame["sha256"], boxes), index=frame["id"].to_numpy())
+    return pd.Series(images_of(frame), index=frame["id"].to_numpy())
 
 
 def _few(ids: Any) -> str:

@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.backends import backend_name, backend_of
-from cache.backends.layouts import COLUMNS, LAYOUTS, Layout
+from cache.backends.base import COLUMNS
+from cache.backends.layouts import LAYOUTS, Layout
 from cache.errors import MEND, SchemaError, StoreDamagedError
 from cache.keys import sha256_of
 from cache.manifest import Manifest, checksum
 from cache.places import Place, place
-from cache.schema import ArraySpec, read_together
+from cache.schema import OK, ArraySpec, read_together
 from cache.store import Store, open_store
 from cache.writer import column_digests
 
@@ -29,7 +30,6 @@ __all__ = ["Problem", "verify"]
 OnShard = Callable[[int, int], None]
 
 _FOREIGN = "foreign"
-_OK = "ok"
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ class _Inspection:
     def _rejected(self) -> npt.NDArray[np.bool_] | None:
         """For each row whether it has no feature; None if the store does not say so any more."""
         status = self._read_column("status") if "status" in self.store.manifest.columns else "no such column"
-        return None if isinstance(status, str) else np.asarray(status != _OK, bool)
+        return None if isinstance(status, str) else np.asarray(status != OK, bool)
 
     def _status_problems(self) -> Iterator[Problem]:
         if self._rejected is None:

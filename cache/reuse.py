@@ -17,10 +17,10 @@ import pandas as pd
 
 from cache.keys import StoreKey
 from cache.places import Place
-from cache.schema import Schema
+from cache.schema import OK, Schema
 from cache.store import Store, open_store
 
-__all__ = ["Piece", "Reuse", "ReuseReader", "comparable", "find_rows", "image_names"]
+__all__ = ["Piece", "Reuse", "ReuseReader", "comparable", "find_rows", "image_names", "images_of"]
 
 _READER_BYTES = 2**30
 _NOWHERE = -1
@@ -32,6 +32,11 @@ Rows = npt.NDArray[np.intp]
 def image_names(sha256: Iterable[str], boxes: Iterable[str]) -> npt.NDArray[np.object_]:
     """What an image is to an encoder: its bytes and its box, as one text."""
     return np.array([f"{digest} {box}" for digest, box in zip(sha256, boxes, strict=True)], dtype=object)
+
+
+def images_of(frame: pd.DataFrame) -> npt.NDArray[np.object_]:
+    """`image_names` of a store's columns `sha256` and, where there is one, `box`."""
+    return image_names(frame["sha256"], frame["box"] if "box" in frame else [""] * len(frame))
 
 
 @dataclass(frozen=True)
@@ -143,8 +148,7 @@ def find_rows(
     rejected: dict[int, str] = {}
     for number, store in enumerate(sources):
         frame = store.columns([name for name in _ROW_COLUMNS if name in store.manifest.columns])
-        names = image_names(frame["sha256"], frame["box"] if "box" in frame else [""] * len(frame))
-        usable = (frame["status"] == "ok").to_numpy()
+        names, usable = images_of(frame), (frame["status"] == OK).to_numpy()
         plain.add(number, _rows_of(images, names, usable), n_views > 0)
         if _same_views(store, key):
             with_views = usable & (frame["split"] == "train").to_numpy()

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ArraySpec", "Schema", "plan_shards", "read_together"]
+__all__ = ["OK", "ArraySpec", "Schema", "plan_shards", "read_together"]
+
+OK = "ok"  # in the column `status`: the row has a feature
 
 SHARD_BYTES = 256 * 2**20
 MAX_SHARD_ROWS = 512

@@ -19,13 +19,11 @@ from cache.neighbors import Metric, Neighbours, nearest
 from cache.objects import ENTRY
 from cache.places import Place, is_file, is_remote, place, reachable
 from cache.query import names_in, row_mask
-from cache.schema import ArraySpec, read_together
+from cache.schema import OK, ArraySpec, read_together
 from cache.selection import Selection
 from cache.writer import column_digests, unfinished
 
 __all__ = ["Store", "find_store", "open_store", "stands", "store_path"]
-
-_OK = "ok"
 
 
 def store_path(root: Place, encoder: str, dataset: str, backend: str) -> Place:
@@ -259,7 +257,7 @@ class Store:
 
     def _usable(self, split: str) -> npt.NDArray[np.intp]:
         frame = self.columns(["split", "status"])
-        return np.flatnonzero(((frame["split"] == split) & (frame["status"] == _OK)).to_numpy())
+        return np.flatnonzero(((frame["split"] == split) & (frame["status"] == OK)).to_numpy())
 
     def labels(self, split: str) -> npt.NDArray[np.str_]:
         return self.columns(["label"])["label"].to_numpy(dtype=str)[self._usable(split)]
@@ -280,4 +278,4 @@ class Store:
 
     def rejected(self, split: str) -> int:
         frame = self.columns(["split", "status"])
-        return int(((frame["split"] == split) & (frame["status"] != _OK)).sum())
+        return int(((frame["split"] == split) & (frame["status"] != OK)).sum())

@@ -188,7 +188,7 @@ class Encoding:
 
     def _task(self, shard: int, jobs: list[Job]) -> ShardTask:
         rows = self._schema.rows(shard)
-        rejected = {row: reason for row, reason in self._reuse.rejected.items() if row in rows}
+        rejected = {row: self._reuse.rejected[row] for row in rows if row in self._reuse.rejected}
         return ShardTask(shard, rows, tuple(jobs), tuple(self._reuse.pieces(rows)), rejected)
 
     @cached_property

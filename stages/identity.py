@@ -24,6 +24,7 @@ from pipeline.views import ViewRecipe
 from stages.params import ExtractParams
 
 __all__ = [
+    "box_of",
     "box_texts",
     "columns_of",
     "dataset_info",
@@ -89,6 +90,14 @@ def store_key(table: SampleTable, encoder: Encoder, outputs: tuple[Output, ...],
 def box_texts(table: SampleTable) -> list[str]:
     """The box of every row as `x,y,width,height`, empty where there is none."""
     return [",".join(map(str, box)) if box else "" for box in _boxes(table.frame)]
+
+
+def box_of(text: str) -> tuple[int, int, int, int] | None:
+    """The box that `box_texts` wrote."""
+    if not text:
+        return None
+    x, y, width, height = (int(part) for part in text.split(","))
+    return x, y, width, height
 
 
 def _boxes(frame: pd.DataFrame) -> list[tuple[int, ...] | None]:

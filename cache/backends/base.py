@@ -12,7 +12,9 @@ from cache.errors import MEND, StoreDamagedError
 from cache.places import Place
 from cache.schema import Schema
 
-__all__ = ["Backend", "Columns", "damage_reported", "read_joined"]
+__all__ = ["COLUMNS", "MANIFEST", "Backend", "Columns", "damage_reported", "read_joined"]
+
+MANIFEST, COLUMNS = "fer_stage", "columns"  # names inside a store, the same in every format
 
 Columns = Mapping[str, npt.NDArray[Any]]
 

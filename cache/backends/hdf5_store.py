@@ -17,15 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.atomic import flush_file, storage_errors, write_bytes
-from cache.backends.base import Columns, damage_reported, read_joined
+from cache.backends.base import COLUMNS, MANIFEST, Columns, damage_reported, read_joined
 from cache.errors import SchemaError, StorageError
 from cache.places import Place
 from cache.schema import Schema
 
 __all__ = ["Hdf5Backend"]
 
-_MANIFEST = "fer_stage"
-_COLUMNS = "columns"
 _TEXT_ENTRY, _HEADERS = 64, 2**16  # bytes: a text's reference and its place in the heap; what describes the arrays
 _FORMAT = ("v110", "v110")  # its metadata have checksums; over older ones that are spoiled HDF5 may loop for ever
 
@@ -69,13 +67,13 @@ class Hdf5Backend:
         if not h5py.is_hdf5(_on_disk(path)):
             raise SchemaError(f"{path} is not a fer-stage store: it is no HDF5 file")
         with damage_reported(f"{path}: the manifest"), h5py.File(path, "r") as file:
-            if _MANIFEST not in file:
+            if MANIFEST not in file:
                 raise SchemaError(f"{path} is not a fer-stage store: it has no manifest")
-            return str(file[_MANIFEST].asstr()[()])
+            return str(file[MANIFEST].asstr()[()])
 
     def read_column(self, path: Place, name: str) -> npt.NDArray[Any]:
         with damage_reported(f"{path}: column {name}"), h5py.File(path, "r") as file:
-            dataset = file[_COLUMNS][name]
+            dataset = file[COLUMNS][name]
             return np.asarray(dataset.asstr()[:] if h5py.check_string_dtype(dataset.dtype) else dataset[:])
 
     def read_ranges(self, path: Place, name: str, view: int, ranges: Sequence[range]) -> list[npt.NDArray[Any]]:
@@ -145,12 +143,12 @@ def _fill(file: h5py.File, folder: Path, schema: Schema, columns: Columns, manif
         for shard in range(schema.n_shards):
             rows = schema.rows(shard)
             dataset[:, rows.start : rows.stop] = np.load(_block(folder, array.name, shard), allow_pickle=False)
-    group = file.create_group(_COLUMNS)
+    group = file.create_group(COLUMNS)
     for name, values in columns.items():
         dtype = h5py.string_dtype() if values.dtype == object else values.dtype
         group.create_dataset(name, data=values, dtype=dtype)
     # A dataset, since an attribute may hold 64 kB only.
-    file.create_dataset(_MANIFEST, data=manifest, dtype=h5py.string_dtype())
+    file.create_dataset(MANIFEST, data=manifest, dtype=h5py.string_dtype())
 
 
 def _block(folder: Path, name: str, shard: int) -> Path:

@@ -15,15 +15,11 @@ from typing import Protocol
 
 import h5py
 
-from cache.backends.base import damage_reported
+from cache.backends.base import COLUMNS, MANIFEST, damage_reported
+from cache.objects import ENTRY
 from cache.places import Place, files_below, is_file, reachable
 
-__all__ = ["COLUMNS", "LAYOUTS", "Layout", "Layouts"]
-
-COLUMNS = "columns"
-
-_ZARR_ENTRY = "zarr.json"
-_HDF5_MANIFEST = "fer_stage"
+__all__ = ["LAYOUTS", "Layout", "Layouts"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,7 @@ class Layouts(Protocol):
 
 class _ZarrLayouts:
     def layout(self, path: Place, name: str) -> Layout | None:
-        entry = path / name / _ZARR_ENTRY
+        entry = path / name / ENTRY
         with damage_reported(f"{path}: the description of {name}"), reachable(path):
             if not is_file(entry):
                 return None
@@ -74,16 +70,16 @@ class _ZarrLayouts:
             return {file.as_posix().removeprefix(top) for file in files_below(path)}
 
     def required(self, outputs: Mapping[str, Layout]) -> dict[str, range | None]:
-        pieces: dict[str, range | None] = {_ZARR_ENTRY: None}
+        pieces: dict[str, range | None] = {ENTRY: None}
         for name, layout in outputs.items():
-            pieces[f"{name}/{_ZARR_ENTRY}"] = None
+            pieces[f"{name}/{ENTRY}"] = None
             pieces |= _chunks(name, layout)
         return pieces
 
     def allowed(self, columns: Mapping[str, Layout]) -> set[str]:
-        names = {f"{COLUMNS}/{_ZARR_ENTRY}"}
+        names = {f"{COLUMNS}/{ENTRY}"}
         for name, layout in columns.items():
-            names |= {f"{name}/{_ZARR_ENTRY}", *_chunks(name, layout)}
+            names |= {f"{name}/{ENTRY}", *_chunks(name, layout)}
         return names
 
 
@@ -113,7 +109,7 @@ class _Hdf5Layouts:
         return set(names)
 
     def required(self, outputs: Mapping[str, Layout]) -> dict[str, range | None]:
-        return {_HDF5_MANIFEST: None, **{name: range(layout.shape[1]) for name, layout in outputs.items()}}
+        return {MANIFEST: None, **{name: range(layout.shape[1]) for name, layout in outputs.items()}}
 
     def allowed(self, columns: Mapping[str, Layout]) -> set[str]:
         return {COLUMNS, *columns}

@@ -19,16 +19,13 @@ from zarr.errors import GroupNotFoundError
 from zarr.storage import FsspecStore
 
 from cache.atomic import flush_file, flush_folder, storage_errors
-from cache.backends.base import Columns, damage_reported, read_joined
+from cache.backends.base import COLUMNS, MANIFEST, Columns, damage_reported, read_joined
 from cache.errors import SchemaError
 from cache.objects import ENTRY
 from cache.places import Place, is_file, reachable, remove_tree
 from cache.schema import Schema
 
 __all__ = ["ZarrBackend"]
-
-_MANIFEST = "fer_stage"
-_COLUMNS = "columns"
 
 
 class ZarrBackend:
@@ -74,12 +71,12 @@ class ZarrBackend:
             if isinstance(growing, Path):
                 for torn in growing.rglob("*.partial"):  # of a killed writer: zarr writes beside and renames
                     torn.unlink()
-            remove_tree(growing / _COLUMNS)
+            remove_tree(growing / COLUMNS)
             group = zarr.open_group(_storage(growing), mode="r+", zarr_format=3)
-            kept = group.create_group(_COLUMNS)
+            kept = group.create_group(COLUMNS)
             for name, values in columns.items():
                 kept.create_array(name, data=_as_strings(values) if values.dtype == object else values)
-            group.attrs[_MANIFEST] = manifest
+            group.attrs[MANIFEST] = manifest
             if isinstance(growing, Path):
                 _flush_tree(growing)
         return growing
@@ -87,13 +84,13 @@ class ZarrBackend:
     def read_manifest(self, path: Place) -> str:
         with damage_reported(f"{path}: the manifest"), reachable(path):
             try:
-                return str(zarr.open_group(_storage(path), mode="r", zarr_format=3).attrs[_MANIFEST])
+                return str(zarr.open_group(_storage(path), mode="r", zarr_format=3).attrs[MANIFEST])
             except (GroupNotFoundError, KeyError, NotADirectoryError) as error:
                 raise SchemaError(f"{path} is not a fer-stage store: it is no Zarr group with a manifest") from error
 
     def read_column(self, path: Place, name: str) -> npt.NDArray[Any]:
         with damage_reported(f"{path}: column {name}"), reachable(path):
-            values = np.asarray(_array(path, f"{_COLUMNS}/{name}")[:])
+            values = np.asarray(_array(path, f"{COLUMNS}/{name}")[:])
             return values.astype(object) if values.dtype.kind in "TU" else values
 
     def read_ranges(self, path: Place, name: str, view: int, ranges: Sequence[range]) -> list[npt.NDArray[Any]]:

@@ -13,9 +13,10 @@ from cache.store import Store, open_store
 from pipeline.datasets.roots import open_root
 from pipeline.parity import parity
 from pipeline.preparation import Job, Preparer
-from pipeline.samples import SampleTable
+from pipeline.samples import OK, SampleTable
 from pipeline.views import ViewRecipe
 from stages.errors import StageError
+from stages.identity import box_of
 from stages.nearness import encoder_of
 from stages.output import say
 from stages.params import load_params
@@ -74,17 +75,10 @@ def expected_cosine(store: Store, output: str, given: float | None) -> float:
 def _sample(store: Store, n_rows: int, seed: int) -> list[Job]:
     """Usable rows, drawn from the seed, in the order of the store."""
     frame = store.frame
-    usable = np.flatnonzero((frame["status"] == "ok").to_numpy())
+    usable = np.flatnonzero((frame["status"] == OK).to_numpy())
     chosen = np.random.default_rng(seed).choice(usable, min(n_rows, len(usable)), replace=False)
     boxes = frame["box"] if "box" in frame else [""] * len(frame)
-    return [Job(int(row), frame["path"][row], frame["sha256"][row], _box(boxes[row])) for row in np.sort(chosen)]
-
-
-def _box(text: str) -> tuple[int, int, int, int] | None:
-    if not text:
-        return None
-    left, top, width, height = (int(part) for part in text.split(","))
-    return left, top, width, height
+    return [Job(int(row), frame["path"][row], frame["sha256"][row], box_of(boxes[row])) for row in np.sort(chosen)]
 
 
 def _root(store: Store, given: Mapping[str, Any]) -> Path:
