@@ -157,12 +157,16 @@ class Store:
         if output not in names:
             raise QueryError(
                 f"{self.path} keeps {', '.join(names)}, not {output!r}. "
-                f"Run: fer-stage extract --dataset {self.dataset} --outputs {','.join([*names, output])}"
+                f"Run: fer-stage extract --dataset {self.dataset} --encoder {self.path.parent.name} "
+                f"--outputs {','.join([*names, output])}"
             )
         return self.manifest.schema.array(output)
 
+    def row_shape(self, output: str = "pooled") -> tuple[int, ...]:
+        return tuple(self.array(output).row_shape)
+
     def width(self, output: str = "pooled") -> int:
-        return self.array(output).row_shape[-1]
+        return self.row_shape(output)[-1]
 
     def read_shard(self, shard: int, output: str = "pooled", view: int = 0) -> npt.NDArray[Any]:
         """The rows of one shard, shape (rows, *row_shape), checked against the manifest.

@@ -76,7 +76,10 @@ def evaluate(head: Head, source: FeatureSource, split: str = "test", *, drop_oth
         raise InputError(
             f"{where}: expected rows to score, found none. Choose another split, or index the dataset again"
         )
-    logits = head.predict(source.features(split)[rows])
+    arrays = {name: source.features(split, name) for name in head.spec.inputs}
+    if len(rows) < len(labels):  # all rows of a memory-mapped array are not taken: that would read it whole
+        arrays = {name: values[rows] for name, values in arrays.items()}
+    logits = head.predict(arrays)
     scores = score(logits, labels[rows], head.spec.classes)
     return Evaluation(
         source.dataset, split, scores, source.rejected(split), source.dataset == head.spec.dataset, dropped

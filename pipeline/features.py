@@ -38,8 +38,8 @@ class FeatureSource(Protocol):
     def classes(self) -> tuple[str, ...]:
         """The expressions that this dataset may hold, in canonical order."""
 
-    def width(self, output: str = "pooled") -> int:
-        """D of `output`."""
+    def row_shape(self, output: str = "pooled") -> tuple[int, ...]:
+        """Shape of a row of `output`, e.g. (D,). An error that says which command makes it, if it is not kept."""
 
     def labels(self, split: str) -> npt.NDArray[np.str_]:
         """Canonical expressions of the split's usable rows, shape (N,)."""

@@ -26,7 +26,7 @@ __all__ = [
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.floating[Any]]
-SelectBy = Literal["accuracy", "uar"]
+SelectBy = Literal["accuracy", "uar", "last"]  # last: no score chooses, the last epoch is taken
 
 
 @dataclass(frozen=True)

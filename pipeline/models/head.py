@@ -1,10 +1,12 @@
-"""What every head is: logits from raw features, whole arrays at a time or a batch with gradients."""
+"""What every head is: logits from what a store keeps of an image, whole arrays at a time or a batch with gradients."""
 
 from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from itertools import chain
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,34 +20,42 @@ if TYPE_CHECKING:
     from pipeline.features import FeatureSource
     from pipeline.models.spec import HeadSpec
 
-__all__ = ["Head"]
+__all__ = ["Head", "Inputs", "as_input"]
 
-_PREDICT_ROWS = 8192
+Inputs = Mapping[str, Tensor]
 
 
 class Head(nn.Module, ABC):
-    """Raw features to logits. A new one has no values: `reset` draws them, or `unpack` loads them."""
+    """What is kept of an image to logits. A new one has no values: `reset` draws them, or `unpack` loads them.
+
+    `predict_rows` rows go through at once at prediction. A head that `needs_encoder` is a part of the encoder itself
+    and is built with it; what stays frozen of the encoder is not among the head's values.
+    """
+
+    predict_rows: ClassVar[int] = 8192
+    needs_encoder: ClassVar[bool] = False
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.scale = FeatureScale(spec.scale, spec.width)
+        if "pooled" in spec.inputs:
+            self.scale = FeatureScale(spec.scale, spec.width)
 
     @abstractmethod
     def reset(self, rng: torch.Generator) -> None:
         """Draw the first weights."""
 
     @abstractmethod
-    def logits(self, scaled: Tensor) -> Tensor:
-        """Scaled features, float32 (B, D), to float32 (B, C)."""
+    def logits(self, inputs: Inputs) -> Tensor:
+        """Raw inputs, of the shapes in `spec.inputs`, to float32 (B, C)."""
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Raw features to logits.
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Raw inputs to logits.
 
         Parameters
         ----------
-        features : float32, shape (B, D)
-            As the encoder gave them; the head scales them itself.
+        inputs : output -> (B, *row_shape): features float32, pixels uint8
+            As the store keeps them; the head scales them itself.
 
         Returns
         -------
@@ -54,20 +64,22 @@ class Head(nn.Module, ABC):
         Raises
         ------
         MismatchError
-            If the features are not D wide.
+            If an output is missing or its rows have another shape.
         """
-        self._require_width(features.shape[-1], "the given features")
-        logits: Tensor = self.logits(self.scale(features))
-        return logits
+        self._require_shapes({name: tuple(values.shape[1:]) for name, values in inputs.items()}, "the given features")
+        return self.logits(inputs)
 
     @torch.no_grad()
-    def predict(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Logits of any number of rows: float16 or float32 (N, D) to float32 (N, C)."""
+    def predict(self, arrays: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+        """Logits of any number of rows: output -> (N, *row_shape), as stored, to float32 (N, C)."""
         self.eval()
-        starts = range(0, len(features), _PREDICT_ROWS)
-        chunks = [torch.tensor(features[i : i + _PREDICT_ROWS], dtype=torch.float32) for i in starts]
-        empty = np.empty((0, len(self.spec.classes)), dtype=np.float32)
-        return np.concatenate([empty, *(self(chunk).numpy() for chunk in chunks)])
+        device = next((values.device for values in chain(self.parameters(), self.buffers())), torch.device("cpu"))
+        logits = [np.empty((0, len(self.spec.classes)), dtype=np.float32)]
+        for start in range(0, len(next(iter(arrays.values()))), self.predict_rows):
+            rows = slice(start, start + self.predict_rows)
+            inputs = {name: as_input(values[rows]).to(device) for name, values in arrays.items()}
+            logits.append(self(inputs).cpu().numpy())
+        return np.concatenate(logits)
 
     def require(self, source: FeatureSource) -> None:
         """Refuse features of another encoder.
@@ -75,10 +87,10 @@ class Head(nn.Module, ABC):
         Raises
         ------
         MismatchError
-            If width or encoder identity differ; the message names the fields.
+            If a row's shape or the encoder's identity differ; the message names the fields.
         """
         where = f"features of {source.dataset} (key {source.key})"
-        self._require_width(source.width(), where)
+        self._require_shapes({name: source.row_shape(name) for name in self.spec.inputs}, where)
         ours, theirs = (json.loads(json.dumps(dict(encoder))) for encoder in (self.spec.encoder, source.encoder))
         fields = sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
         if fields:
@@ -90,9 +102,16 @@ class Head(nn.Module, ABC):
                 "Extract the dataset with the head's encoder, or train a head on these features"
             )
 
-    def _require_width(self, found: int, where: str) -> None:
-        if found != self.spec.width:
-            raise MismatchError(
-                f"{where}: the head expects features of width {self.spec.width}, found {found}. "
-                "Use features of the encoder that the head was trained on"
-            )
+    def _require_shapes(self, found: Mapping[str, tuple[int, ...]], where: str) -> None:
+        for name, shape in self.spec.inputs.items():
+            if found.get(name) != tuple(shape):
+                raise MismatchError(
+                    f"{where}: the head expects {name} of shape {tuple(shape)}, found {found.get(name, 'none')}. "
+                    "Use features of the encoder that the head was trained on"
+                )
+
+
+def as_input(values: npt.NDArray[Any]) -> Tensor:
+    """What a store keeps, as a head reads it: features as float32, pixels as they are."""
+    tensor = torch.from_numpy(values if values.flags.writeable else np.array(values))
+    return tensor if tensor.dtype == torch.uint8 else tensor.float()

@@ -53,9 +53,9 @@ class FeatureScale(nn.Module):
         return (features - self.mean) / self.std if self.kind == "standard" else features
 
 
-def empty_linear(n_in: int, n_out: int) -> nn.Linear:
+def empty_linear(n_in: int, n_out: int, bias: bool = True) -> nn.Linear:
     """A linear layer without values yet: building a head draws no random number."""
-    layer = nn.utils.skip_init(nn.Linear, n_in, n_out)  # type: ignore[no-untyped-call]  # torch does not annotate it
+    layer = nn.utils.skip_init(nn.Linear, n_in, n_out, bias=bias)  # type: ignore[no-untyped-call]  # torch does not annotate it
     assert isinstance(layer, nn.Linear)
     return layer
 
@@ -64,4 +64,5 @@ def reset_linear(layer: nn.Linear, rng: torch.Generator) -> None:
     """Draw weights and bias uniformly from [-1, 1] / sqrt(n_in), torch's own default, from `rng`."""
     bound = 1 / math.sqrt(layer.in_features)
     nn.init.uniform_(layer.weight, -bound, bound, generator=rng)
-    nn.init.uniform_(layer.bias, -bound, bound, generator=rng)
+    if layer.bias is not None:
+        nn.init.uniform_(layer.bias, -bound, bound, generator=rng)

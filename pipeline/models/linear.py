@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pipeline.models.head import Head
+from pipeline.models.head import Head, Inputs
 from pipeline.models.layers import empty_linear, reset_linear
 from pipeline.models.spec import HeadSpec
 
@@ -22,6 +22,6 @@ class LinearHead(Head):
     def reset(self, rng: torch.Generator) -> None:
         reset_linear(self.classifier, rng)
 
-    def logits(self, scaled: Tensor) -> Tensor:
-        output: Tensor = self.classifier(scaled)
+    def logits(self, inputs: Inputs) -> Tensor:
+        output: Tensor = self.classifier(self.scale(inputs["pooled"]))
         return output

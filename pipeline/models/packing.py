@@ -3,42 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import safetensors.torch
 from safetensors import SafetensorError
 
 from pipeline.errors import InputError, MismatchError
 from pipeline.models.head import Head
-from pipeline.models.linear import LinearHead
-from pipeline.models.mask import FeatureMaskHead
 from pipeline.models.spec import HeadSpec
-from pipeline.models.text import TextSimilarityHead
 
-__all__ = ["HEAD_KINDS", "build_head", "pack", "unpack"]
+if TYPE_CHECKING:
+    from pipeline.encoders.torch_encoder import TorchEncoder
 
-HEAD_KINDS: dict[str, type[Head]] = {
-    "feature-mask": FeatureMaskHead,
-    "linear": LinearHead,
-    "text-similarity": TextSimilarityHead,
+__all__ = ["HEAD_KINDS", "build_head", "head_class", "pack", "unpack"]
+
+# Kind -> the module below pipeline.models and the class in it. Strings, so that one head does not import all networks.
+HEAD_KINDS: dict[str, tuple[str, str]] = {
+    "cocoop": ("prompted", "CocoopHead"),
+    "descriptors": ("descriptors", "DescriptorHead"),
+    "feature-mask": ("mask", "FeatureMaskHead"),
+    "fine-tune": ("tuned", "FineTuneHead"),
+    "image": ("image", "ImageHead"),
+    "image-embedding": ("image", "EmbeddingHead"),
+    "image-importance": ("image", "ImportanceHead"),
+    "image-mask": ("image_mask", "ImageMaskHead"),
+    "image-text": ("text", "ImageTextHead"),
+    "linear": ("linear", "LinearHead"),
+    "text-similarity": ("text", "TextSimilarityHead"),
+    "token-mask": ("mask", "TokenMaskHead"),
+    "tuned-descriptors": ("tuned", "TunedDescriptorHead"),
+    "tuned-text": ("tuned", "TunedTextHead"),
 }
-_FORMAT = 1
+_FORMAT = 2
 
 
-def build_head(spec: HeadSpec) -> Head:
-    """A head of the spec's kind, without values.
+def head_class(kind: str) -> type[Head]:
+    """The class of heads of a kind.
 
     Raises
     ------
     InputError
         If the kind is not known.
     """
-    if spec.kind not in HEAD_KINDS:
+    if kind not in HEAD_KINDS:
         raise InputError(
-            f"head: expected a kind of {', '.join(HEAD_KINDS)}, found {spec.kind!r}. "
+            f"head: expected a kind of {', '.join(HEAD_KINDS)}, found {kind!r}. "
             "It was written by a newer fer-stage: update"
         )
-    return HEAD_KINDS[spec.kind](spec)
+    module, name = HEAD_KINDS[kind]
+    found: type[Head] = getattr(import_module(f"pipeline.models.{module}"), name)
+    return found
+
+
+def build_head(spec: HeadSpec, encoder: TorchEncoder | None = None) -> Head:
+    """A head of the spec's kind, without values.
+
+    Parameters
+    ----------
+    spec : HeadSpec
+    encoder : the frozen encoder, for heads that are a part of it (`Head.needs_encoder`)
+
+    Raises
+    ------
+    InputError
+        If the kind is not known, or a head needs an encoder and there is none.
+    MismatchError
+        If the encoder is another one than the head was trained on.
+    """
+    kind = head_class(spec.kind)
+    if not kind.needs_encoder:
+        return kind(spec)
+    if encoder is None:
+        raise InputError(f"head {spec.kind}: expected the encoder that it is a part of, found none. Load it first")
+    if (expected := spec.encoder.get("encoder")) != encoder.identity:
+        raise MismatchError(
+            f"head {spec.kind} is a part of the encoder {expected}, found {dict(encoder.identity)}. Load that one"
+        )
+    return kind(spec, encoder)  # type: ignore[call-arg]  # only these take one
 
 
 def pack(head: Head) -> tuple[bytes, dict[str, Any]]:
@@ -47,8 +89,8 @@ def pack(head: Head) -> tuple[bytes, dict[str, Any]]:
     return safetensors.torch.save(tensors), {"format": _FORMAT} | head.spec.as_json()
 
 
-def unpack(state: bytes, description: Mapping[str, Any]) -> Head:
-    """The head that `pack` took apart.
+def unpack(state: bytes, description: Mapping[str, Any], encoder: TorchEncoder | None = None) -> Head:
+    """The head that `pack` took apart; `encoder` is for heads that are a part of one.
 
     Raises
     ------
@@ -57,15 +99,16 @@ def unpack(state: bytes, description: Mapping[str, Any]) -> Head:
     MismatchError
         If values and description do not belong together.
     """
-    try:
-        spec = HeadSpec.from_json({name: value for name, value in description.items() if name != "format"})
-    except (KeyError, TypeError) as error:
-        raise InputError(f"head description: a field is missing or unknown: {error}. Train the head again") from error
     if description.get("format") != _FORMAT:
         raise InputError(
-            f"head description: expected format {_FORMAT}, found {description.get('format')!r}. Update fer-stage"
+            f"head description: expected format {_FORMAT}, found {description.get('format')!r}. "
+            "Train the head again, or update fer-stage if it is newer"
         )
-    head = build_head(spec)
+    try:
+        spec = HeadSpec.from_json({name: value for name, value in description.items() if name != "format"})
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"head description: a field is missing or unknown: {error}. Train the head again") from error
+    head = build_head(spec, encoder)
     try:
         tensors = safetensors.torch.load(state)
     except SafetensorError as error:
@@ -75,7 +118,7 @@ def unpack(state: bytes, description: Mapping[str, Any]) -> Head:
     except RuntimeError as error:
         details = "; ".join(line.strip(" \t.") for line in str(error).splitlines()[1:])
         raise MismatchError(
-            f"head weights do not fit their description, {spec.kind} of {spec.width} x {len(spec.classes)} classes: "
-            f"{details}. Keep head.safetensors beside the run.json that was written with it"
+            f"head weights do not fit their description, {spec.kind} of {dict(spec.inputs)} to {len(spec.classes)} "
+            f"classes: {details}. Keep head.safetensors beside the run.json that was written with it"
         ) from error
     return head.eval()

@@ -20,20 +20,25 @@ class HeadSpec:
     ----------
     kind : which head class
     classes : C canonical expressions, the order of the logits
-    width : D of the raw feature
+    inputs : output -> shape of a row, e.g. {"pooled": (512,)}: all that the head reads
     encoder : identity of the encoder whose features it reads, plain JSON data
     dataset : what it was trained on
-    scale : raw | l2 | standard
+    scale : raw | l2 | standard, of the pooled feature
     options : the kind's own, plain JSON data
     """
 
     kind: str
     classes: tuple[str, ...]
-    width: int
+    inputs: Mapping[str, tuple[int, ...]]
     encoder: Mapping[str, Any]
     dataset: str
-    scale: ScaleKind
+    scale: ScaleKind = "raw"
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def width(self) -> int:
+        """D of the pooled feature."""
+        return self.inputs["pooled"][-1]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data that `from_json` takes back."""
@@ -43,4 +48,5 @@ class HeadSpec:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The spec that `as_json` described."""
-        return cls(**(dict(data) | {"classes": tuple(data["classes"])}))
+        inputs = {name: tuple(shape) for name, shape in data["inputs"].items()}
+        return cls(**(dict(data) | {"classes": tuple(data["classes"]), "inputs": inputs}))

@@ -14,21 +14,32 @@ from pipeline.text_features import TextFeatures
 
 __all__ = ["MemorySource", "separable_source", "text_for"]
 
+SIDE = 32  # of the pixels, in pixels
+TOKENS = (5, 32)  # tokens and block-1 of tiny_encoder
+
 
 @dataclass
 class MemorySource:
-    """`splits` maps a split to its features, shape (V, N, D), and labels, shape (N,). Other splits raise KeyError."""
+    """`splits`: split -> pooled features, shape (V, N, D), and labels, shape (N,). Other splits raise KeyError.
+
+    `others` holds what else is kept, output -> split -> (V, N, *row_shape); `reads` every (split, output, view) read.
+    """
 
     splits: Mapping[str, tuple[npt.NDArray[Any], npt.NDArray[np.str_]]]
     dataset: str = "faces"
     key: str = "0123abcd"
-    encoder: Mapping[str, Any] = field(default_factory=lambda: {"family": "fake", "architecture": "mean"})
+    encoder: Mapping[str, Any] = field(
+        default_factory=lambda: {"encoder": {"architecture": "mean"}, "precision": "float32"}
+    )
     classes: tuple[str, ...] = EXPRESSIONS[:7]
     masked: Mapping[str, int] = field(default_factory=dict)
-    reads: list[tuple[str, int]] = field(default_factory=list)
+    others: Mapping[str, Mapping[str, npt.NDArray[Any]]] = field(default_factory=dict)
+    reads: list[tuple[str, str, int]] = field(default_factory=list)
 
-    def width(self, output: str = "pooled") -> int:
-        return int(self.splits["train"][0].shape[-1])
+    def row_shape(self, output: str = "pooled") -> tuple[int, ...]:
+        if output != "pooled" and output not in self.others:
+            raise LookupError(f"keeps no {output}. Run: fer-stage extract --outputs {output}")
+        return tuple(self._array("train", output).shape[2:])
 
     def labels(self, split: str) -> npt.NDArray[np.str_]:
         return self.splits[split][1]
@@ -37,14 +48,17 @@ class MemorySource:
         return np.array([f"{split}-{i}" for i in range(len(self.labels(split)))], dtype=np.str_)
 
     def features(self, split: str, output: str = "pooled", view: int = 0) -> npt.NDArray[Any]:
-        self.reads.append((split, view))
-        return self.splits[split][0][view]
+        self.reads.append((split, output, view))
+        return self._array(split, output)[view]
 
     def n_views(self) -> int:
         return len(self.splits["train"][0])
 
     def rejected(self, split: str) -> int:
         return self.masked.get(split, 0)
+
+    def _array(self, split: str, output: str) -> npt.NDArray[Any]:
+        return self.splits[split][0] if output == "pooled" else self.others[output][split]
 
 
 def separable_source(
@@ -55,19 +69,50 @@ def separable_source(
     absent: str | None = None,
     splits: tuple[str, ...] = ("train", "val"),
 ) -> MemorySource:
-    """Each split holds the same `n` rows: noise around one far-apart centre per class, different in every view."""
+    """Each split holds the same `n` rows: noise around one far-apart centre per class, different in every view.
+
+    So do `tokens` and `block-1`, and `pixels`, whose centres are blocky pictures. It says that tiny_encoder made them.
+    """
+    from tiny_encoder import tiny_encoder
+
     rng = np.random.default_rng(7)
     used = [name for name in classes if name != absent]
     labels = np.array([used[i % len(used)] for i in range(n)], dtype=np.str_)
-    centres = {name: 3 * rng.standard_normal(width) for name in classes}
-    plain = np.stack([centres[label] for label in labels])
-    views = (plain + 0.3 * rng.standard_normal((n_views, n, width))).astype(np.float32)
+    pooled = _around(_centres(classes, width), labels, n_views, rng)
+    patterns = np.random.default_rng(13).integers(40, 216, (len(classes), 4, 4, 3))
+    pictures = dict(zip(classes, patterns.repeat(SIDE // 4, axis=1).repeat(SIDE // 4, axis=2) / 10, strict=True))
+    kept = {
+        "tokens": _around(_centres(classes, TOKENS, 17), labels, n_views, rng),
+        "block-1": _around(_centres(classes, TOKENS, 19), labels, n_views, rng),
+        "pixels": (10 * _around(pictures, labels, n_views, rng)).clip(0, 255).astype(np.uint8),
+    }
+
+    def of(split: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return values.copy() if split == "train" else values[:1].copy()
+
     return MemorySource(
-        {split: (views if split == "train" else views[:1], labels) for split in splits}, classes=classes
+        {split: (of(split, pooled), labels.copy()) for split in splits},
+        encoder={"encoder": tiny_encoder().identity, "precision": "float32"},
+        classes=classes,
+        others={output: {split: of(split, values) for split in splits} for output, values in kept.items()},
     )
 
 
-def text_for(classes: tuple[str, ...], width: int = 24) -> TextFeatures:
-    """Two templates of random text vectors."""
-    vectors = np.random.default_rng(11).standard_normal((2, len(classes), width)).astype(np.float32)
+def _centres(classes: tuple[str, ...], shape: Any, seed: int = 5) -> dict[str, npt.NDArray[np.float64]]:
+    shape = (shape,) if isinstance(shape, int) else shape
+    return {name: 3 * np.random.default_rng([seed, EXPRESSIONS.index(name)]).standard_normal(shape) for name in classes}
+
+
+def _around(
+    centres: Mapping[str, npt.NDArray[Any]], labels: npt.NDArray[np.str_], n_views: int, rng: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    plain = np.stack([centres[label] for label in labels])
+    return (plain + 0.3 * rng.standard_normal((n_views, *plain.shape))).astype(np.float32)
+
+
+def text_for(classes: tuple[str, ...], width: int = 32) -> TextFeatures:
+    """Two templates, whose vectors lie around the centres of `separable_source`: text that knows the features."""
+    centres = np.stack(list(_centres(classes, width).values()))
+    noise = np.random.default_rng(11).standard_normal((2, *centres.shape))
+    vectors = (centres + 0.1 * noise).astype(np.float32)
     return TextFeatures(vectors, classes, ("a {} face", "a photo of {}"), {"family": "fake-text"}, "text0123")

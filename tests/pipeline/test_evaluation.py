@@ -16,7 +16,7 @@ CLASSES = ("fear", "anger")
 @pytest.fixture
 def head():
     """Class 0 where the feature is positive, class 1 where it is negative."""
-    head = build_head(HeadSpec("linear", CLASSES, 1, {"family": "fake"}, "faces", "raw"))
+    head = build_head(HeadSpec("linear", CLASSES, {"pooled": (1,)}, {"family": "fake"}, "faces"))
     with torch.no_grad():
         head.classifier.weight.copy_(torch.tensor([[1.0], [-1.0]]))
         head.classifier.bias.zero_()
@@ -51,7 +51,7 @@ def test_another_dataset_is_unseen(head):
 def test_only_the_named_split_is_read(head):
     faces = source(["fear"], [1])
     evaluate(head, faces)
-    assert faces.reads == [("test", 0)]
+    assert faces.reads == [("test", "pooled", 0)]
 
 
 def test_labels_outside_the_head_are_refused_by_count(head):

@@ -48,7 +48,8 @@ def test_all_views_of_the_train_split_are_items_and_other_splits_are_plain() -> 
 def test_half_floats_of_any_shape_become_floats() -> None:
     tokens = np.arange(24, dtype=np.float16).reshape(1, 2, 3, 4)
     tokens.flags.writeable = False  # as a memory-mapped copy
-    dataset = FeatureDataset(MemorySource({"train": (tokens, np.array(["fear", "anger"]))}), "train", "tokens")
+    splits = {"train": (np.ones((1, 2, 3)), np.array(["fear", "anger"]))}
+    dataset = FeatureDataset(MemorySource(splits, others={"tokens": {"train": tokens}}), "train", "tokens")
     feature, label = dataset[1]
     assert (feature.dtype, tuple(feature.shape), int(label)) == (torch.float32, (3, 4), 5)
     assert feature.tolist() == tokens[0, 1].tolist()
@@ -60,7 +61,7 @@ def test_nothing_is_read_before_the_first_item_and_nothing_read_is_pickled() -> 
     assert source.reads == []
     small = len(pickle.dumps(dataset))
     dataset[0], dataset[1]
-    assert source.reads == [("train", 0)]
+    assert source.reads == [("train", "pooled", 0)]
     again = pickle.loads(pickle.dumps(dataset))
     assert "_arrays" not in vars(again)
     assert len(pickle.dumps(dataset)) < small + 100

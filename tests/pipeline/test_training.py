@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -13,6 +14,7 @@ from pipeline.training import (
     best_epoch,
     exponential_decay,
     train,
+    train_together,
     warmup_cosine,
 )
 
@@ -23,20 +25,22 @@ class LinearLearner(Learner):
     def __init__(self) -> None:
         super().__init__()
         self.weights = {"ce": 1.0, "half": 0.5}
-        self.head = LinearHead(HeadSpec("linear", ("fear", "anger"), 1, {}, "faces", "raw"))
+        self.head = LinearHead(HeadSpec("linear", ("fear", "anger"), {"pooled": (1,)}, {}, "faces"))
         nn.init.zeros_(self.head.classifier.weight)
         nn.init.zeros_(self.head.classifier.bias)
         self.batches: list[list[float]] = []
+        self.rows: list[list[int]] = []
 
-    def terms(self, features, labels, rng):
-        self.batches.append(features[:, 0].tolist())
-        loss = nn.functional.cross_entropy(self.head(features), labels)
+    def terms(self, batch):
+        self.batches.append(batch.inputs["pooled"][:, 0].tolist())
+        self.rows.append(batch.rows.tolist())
+        loss = nn.functional.cross_entropy(self.head(batch.inputs), batch.labels)
         return {"ce": loss, "half": loss}
 
 
 def rows(features, labels, n_views=1):
-    values = torch.tensor(features, dtype=torch.float32).reshape(1, -1, 1)
-    return Rows(torch.cat([values + 100 * view for view in range(n_views)]), torch.tensor(labels))
+    values = np.array(features, dtype=np.float32).reshape(-1, 1)
+    return Rows({"pooled": tuple(values + 100 * view for view in range(n_views))}, torch.tensor(labels))
 
 
 DATA = TrainingData(rows([-1, -2, 1, 2, 3], [0, 0, 1, 1, 1]), rows([-1, 1], [0, 1]))
@@ -106,7 +110,7 @@ def test_the_selected_epochs_weights_are_kept():
     _, trained = run(lr_factor=lambda epoch: 1.0 if epoch == 0 else -50.0)
     assert [record["val_accuracy"] for record in trained.history] == [1.0, 0.0, 0.0]
     assert trained.selected_epoch == 1
-    assert trained.head.predict(DATA.val.features[0].numpy()).argmax(axis=1).tolist() == [0, 1]
+    assert trained.head.predict(DATA.val.plain).argmax(axis=1).tolist() == [0, 1]
 
 
 def test_the_earliest_of_equal_epochs_is_selected():
@@ -140,3 +144,83 @@ def test_warmup_cosine_of_six_epochs():
     """Two epochs of warm-up: 1/3, 2/3. Then (1 + cos(pi * k / 4)) / 2 for k = 0..3: 1, 0.853553, 0.5, 0.146447."""
     factors = [warmup_cosine(6, 2)(epoch) for epoch in range(6)]
     assert factors == pytest.approx([1 / 3, 2 / 3, 1, 0.853553, 0.5, 0.146447], abs=1e-5)
+
+
+def test_rows_name_their_place_in_the_train_split():
+    learner, _ = run()
+    values = [-1, -2, 1, 2, 3]
+    for batch, places in zip(learner.batches, learner.rows, strict=True):
+        assert batch == [values[place] for place in places]
+
+
+def test_terms_may_be_stepped_one_after_the_other():
+    """Bias 0, learning rate 1, one row of class 1 with x = 0: d CE / d bias = (0.5, -0.5).
+    Summed with factors 1 and 0.5 the bias is -+0.75. In turn: first -+0.5; then the odds are e^1, the gradient
+    +-0.268941, half of it: -+0.634471."""
+    data = TrainingData(rows([0, 0], [1, 1]), DATA.val)
+    for updates, expected in (((), 0.75), ((("ce",), ("half",)), 0.634471)):
+        learner, _ = run(data, lr=1.0, epochs=1, batch_size=2, updates=updates)
+        assert learner.head.classifier.bias.tolist() == pytest.approx([-expected, expected], abs=1e-5)
+
+
+def test_several_outputs_of_a_row_come_from_one_view():
+    pooled = rows([0, 1, 2, 3], [0, 1, 0, 1], n_views=3).arrays["pooled"]
+    both = Rows({"pooled": pooled, "pixels": tuple(view.astype(np.uint8) for view in pooled)}, torch.zeros(4).long())
+    taken = both.take(torch.tensor([3, 0, 3]), torch.tensor([2, 1, 0]))
+    assert taken["pooled"][:, 0].tolist() == taken["pixels"][:, 0].tolist() == [203, 100, 3]
+    assert (taken["pooled"].dtype, taken["pixels"].dtype) == (torch.float32, torch.uint8)
+
+
+class TwoFactors(LinearLearner):
+    """Its factors are its own, and every step adds noise to the features."""
+
+    def __init__(self, half, seed):
+        super().__init__()
+        self.weights = {"ce": 1.0, "half": half}
+        nn.init.normal_(self.head.classifier.weight, generator=torch.Generator().manual_seed(seed))
+
+    def draw(self, n, rng):
+        return {"noise": torch.randn(n, 1, generator=rng)}
+
+    def terms(self, batch):
+        logits = self.head({"pooled": batch.inputs["pooled"] + batch.noise["noise"]})
+        loss = nn.functional.cross_entropy(logits, batch.labels)
+        return {"ce": loss, "half": loss.square()}
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adam])
+def test_learners_trained_together_are_each_what_it_is_alone(optimizer):
+    """Other factors, first weights, order and noise for each; five rows in batches of two leave a last batch of one."""
+    options = {"lr_factor": exponential_decay(0.9), "epochs": 4, "batch_size": 2, "select_by": "accuracy"}
+    made = [(0.0, 1), (0.5, 2), (3.0, 3)]
+
+    def recipe(learner):
+        return Recipe(optimizer(learner.parameters(), lr=0.05), **options)
+
+    def generator(seed):
+        return torch.Generator().manual_seed(seed)
+
+    learners = [TwoFactors(*pair) for pair in made]
+    together = train_together(learners, DATA, recipe(learners[0]), [generator(seed) for _, seed in made])
+    for (half, seed), found in zip(made, together, strict=True):
+        learner = TwoFactors(half, seed)
+        alone = train(learner, DATA, recipe(learner), generator(seed))
+        torch.testing.assert_close(found.head.state_dict(), alone.head.state_dict(), rtol=1e-5, atol=1e-6)
+        assert found.history == [pytest.approx(record, rel=1e-5, abs=1e-6) for record in alone.history]
+        assert found.selected_epoch == alone.selected_epoch
+
+
+def test_one_of_several_that_diverges_stops_all_with_step_and_terms():
+    learners = [TwoFactors(0.5, 1), TwoFactors(float("inf"), 2)]
+    options = {"lr_factor": exponential_decay(1.0), "epochs": 1, "batch_size": 2, "select_by": "accuracy"}
+    recipe = Recipe(torch.optim.SGD(learners[0].parameters(), lr=0.1), **options)
+    with pytest.raises(TrainingError, match="epoch 1, step 1: expected a finite loss, found loss inf"):
+        train_together(learners, DATA, recipe, [torch.Generator(), torch.Generator()])
+
+
+def test_the_last_epoch_may_be_taken_whatever_it_scores():
+    """The authors' own policy for some numbers; from the second epoch on the head unlearns, as above."""
+    _, trained = run(lr_factor=lambda epoch: 1.0 if epoch == 0 else -50.0, select_by="last")
+    assert [record["val_accuracy"] for record in trained.history] == [1.0, 0.0, 0.0]
+    assert trained.selected_epoch == 3
+    assert trained.head.predict(DATA.val.plain).argmax(axis=1).tolist() == [1, 0]

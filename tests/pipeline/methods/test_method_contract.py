@@ -1,27 +1,34 @@
 """What every method promises. A new method joins by one line in OVERFIT."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from memory_source import MemorySource, separable_source, text_for
+from memory_source import separable_source, text_for
+from overfit import OVERFIT
+from tiny_encoder import tiny_encoder
 
 from pipeline.errors import ConfigError, MismatchError, TrainingError
 from pipeline.evaluation import evaluate
 from pipeline.labels import EXPRESSIONS
 from pipeline.methods import config_class, load_method, method_names
+from pipeline.methods.protocol import Given
 from pipeline.models.packing import pack, unpack
-
-# Options that let a method learn 16 rows by heart in a moment; all else is its default.
-OVERFIT = {
-    "feature-mask": {"epochs": 40, "lr": 0.01},
-    "kefer": {"epochs": 20},
-    "linear-probe": {"min_log10_c": -2, "max_log10_c": 2, "refinements": 0},
-}
 
 
 @pytest.fixture(params=method_names())
 def name(request):
     return request.param
+
+
+def methods(suit):
+    """Run a test for those methods whose options suit, all else as in OVERFIT."""
+    return pytest.mark.parametrize("name", [name for name in method_names() if suit(options(name))])
+
+
+def having(field):
+    return methods(lambda config: field in type(config).model_fields)
 
 
 @pytest.fixture(autouse=True)
@@ -32,11 +39,31 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def fit(name, source, seed=0, classes=None, **changes):
-    method, config = load_method(name), config_class(name)(**OVERFIT[name])
+def options(name, **changes):
+    return config_class(name)(**(OVERFIT[name] | changes))
+
+
+def given(source, classes=None, **changes):
     classes = classes or source.classes
-    arguments = {"config": config, "classes": classes, "text": text_for(classes)} | changes
-    return method.fit(source, seed=seed, **arguments)
+    return replace(Given(source, classes, text_for(classes, source.row_shape()[0]), tiny_encoder()), **changes)
+
+
+def fit(name, source, seed=0, config=None, on_progress=lambda progress: None, **changes):
+    return load_method(name).fit(given(source, **changes), config or options(name), seed, on_progress)
+
+
+def inputs(name, source, split="val"):
+    return {output: source.features(split, output) for output in options(name).reads}
+
+
+def changed(source, change):
+    """The same source with `change` made to every array of features: (split, output, array) -> array."""
+    splits = {split: (change(split, "pooled", array), labels) for split, (array, labels) in source.splits.items()}
+    others = {
+        output: {split: change(split, output, array) for split, array in arrays.items()}
+        for output, arrays in source.others.items()
+    }
+    return replace(source, splits=splits, others=others, reads=[])
 
 
 def test_every_method_is_in_this_suite():
@@ -48,11 +75,24 @@ def test_method_and_config_agree_on_the_name(name):
     assert (method.name, method.config_class) == (name, config_class(name))
 
 
+def test_every_option_says_what_it_does(name):
+    fields = config_class(name).model_fields
+    assert [field for field, info in fields.items() if not info.description] == []
+    config_class(name)()  # all have defaults
+
+
+def test_factors_are_options_of_a_stackable_method(name):
+    config = config_class(name)
+    assert set(config.factors) <= set(config.model_fields)
+    assert config.stackable or not config.factors
+
+
 @pytest.mark.parametrize("n_classes", [7, 8])
 def test_overfits_16_separable_rows(name, n_classes):
     fitted = fit(name, separable_source(EXPRESSIONS[:n_classes]))
     assert fitted.val.accuracy == 1.0
     assert fitted.head.spec.classes == EXPRESSIONS[:n_classes]
+    assert set(fitted.head.spec.inputs) <= set(options(name).reads)  # cliper begins with the pooled feature
 
 
 def test_equal_seeds_give_equal_weights(name):
@@ -71,12 +111,29 @@ def test_fitting_leaves_the_global_generator_alone(name):
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+def test_fitting_leaves_the_encoder_as_it_was(name):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    before = tiny_encoder().encode_images(pixels)["pooled"], tiny_encoder().encode_text(["a face"])
+    fit(name, separable_source())
+    np.testing.assert_array_equal(tiny_encoder().encode_images(pixels)["pooled"], before[0])
+    np.testing.assert_array_equal(tiny_encoder().encode_text(["a face"]), before[1])
+
+
 def test_a_packed_head_works_without_its_source(name):
     source = separable_source()
     fitted = fit(name, source)
-    again = unpack(*pack(fitted.head))
-    rows = source.features("val")
-    np.testing.assert_array_equal(again.predict(rows), fitted.head.predict(rows))
+    state, description = pack(fitted.head)
+    again = unpack(state, description, tiny_encoder())
+    np.testing.assert_array_equal(again.predict(inputs(name, source)), fitted.head.predict(inputs(name, source)))
+
+
+def test_logits_do_not_depend_on_the_rows_that_go_along(name, monkeypatch):
+    """Networks with batch statistics are asked in evaluation mode; 1e-4 is what other batch sizes leave."""
+    source = separable_source()
+    head = fit(name, source).head
+    together = head.predict(inputs(name, source))
+    monkeypatch.setattr(type(head), "predict_rows", 1)
+    np.testing.assert_allclose(head.predict(inputs(name, source)), together, rtol=1e-4, atol=1e-4)
 
 
 def test_the_head_is_the_selected_epochs(name):
@@ -93,7 +150,7 @@ def test_the_head_is_the_selected_epochs(name):
 def test_selects_by_uar_on_request(name):
     source = separable_source()
     source.splits["val"][1][:3] = "neutral"
-    fitted = fit(name, source, config=config_class(name)(**OVERFIT[name], select_by="uar"))
+    fitted = fit(name, source, config=options(name, select_by="uar"))
     assert fitted.val.uar == max(row["val_uar"] for row in fitted.history)
 
 
@@ -102,97 +159,112 @@ def test_a_class_may_be_absent_from_train(name):
     fitted = fit(name, source)
     assert fitted.val.accuracy == 1.0
     assert fitted.val.per_class["disgust"] is None
-    assert np.isfinite(fitted.head.predict(source.features("val"))).all()
+    assert np.isfinite(fitted.head.predict(inputs(name, source))).all()
 
 
 def test_learns_from_a_train_split_of_two_rows(name):
-    source = separable_source(n=2)
-    assert fit(name, source).val.accuracy == 1.0
+    assert fit(name, separable_source(n=2)).val.accuracy == 1.0
 
 
+@having("batch_size")
 def test_the_last_batch_may_be_a_single_row(name):
-    options = OVERFIT[name] | ({"batch_size": 5} if "batch_size" in config_class(name).model_fields else {})
-    assert fit(name, separable_source(), config=config_class(name)(**options)).val.accuracy == 1.0
+    assert fit(name, separable_source(), config=options(name, batch_size=5)).val.accuracy == 1.0
 
 
 def test_half_precision_features_are_learnt_from(name):
-    source = separable_source()
-    halves = {split: (features.astype(np.float16), labels) for split, (features, labels) in source.splits.items()}
-    assert fit(name, MemorySource(halves)).val.accuracy == 1.0
+    halves = changed(
+        separable_source(), lambda split, output, array: array if output == "pixels" else array.astype(np.float16)
+    )
+    assert fit(name, halves).val.accuracy == 1.0
 
 
 @pytest.mark.parametrize("scale", ["raw", "l2", "standard"])
+@having("feature_scale")
 def test_every_feature_scale_is_learnt_with(name, scale):
-    source = separable_source()
-    shifted = {split: (features * 0.02 + 1, labels) for split, (features, labels) in source.splits.items()}
-    fitted = fit(name, MemorySource(shifted), config=config_class(name)(**OVERFIT[name], feature_scale=scale))
+    shifted = changed(
+        separable_source(), lambda split, output, array: array * 0.02 + 1 if output == "pooled" else array
+    )
+    fitted = fit(name, shifted, config=options(name, feature_scale=scale))
     assert np.isfinite(fitted.history[-1]["loss"])
     assert fitted.head.spec.scale == scale
 
 
+@having("feature_scale")
 def test_standard_scale_is_that_of_all_views_of_the_train_split(name):
     source = separable_source(n_views=2)
-    fitted = fit(name, source, config=config_class(name)(**OVERFIT[name], feature_scale="standard"))
+    fitted = fit(name, source, config=options(name, feature_scale="standard"))
     rows = source.splits["train"][0].reshape(32, -1)
     np.testing.assert_allclose(fitted.head.scale.mean.numpy(), rows.mean(axis=0), atol=1e-5)
     np.testing.assert_allclose(fitted.head.scale.std.numpy(), rows.std(axis=0), rtol=1e-4)
 
 
+@having("feature_scale")
 def test_l2_scale_makes_the_length_of_features_irrelevant(name):
-    """To training as to prediction: all features 4 times as long, the same head."""
-    config = config_class(name)(**OVERFIT[name], feature_scale="l2")
-    source = separable_source()
-    longer = MemorySource({split: (4 * features, labels) for split, (features, labels) in source.splits.items()})
+    """To training as to prediction: all pooled features 4 times as long, the same head."""
+    config, source = options(name, feature_scale="l2"), separable_source()
+    longer = changed(source, lambda split, output, array: 4 * array if output == "pooled" else array)
     heads = [fit(name, faces, config=config).head for faces in (source, longer)]
-    rows = source.features("val")
+    rows = inputs(name, source)
     expected = heads[0].predict(rows)
     for head in heads:
-        np.testing.assert_allclose(head.predict(50 * rows), expected, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(head.predict(rows | {"pooled": 50 * rows["pooled"]}), expected, rtol=1e-3, atol=1e-3)
 
 
 def test_reads_train_and_val_only_and_every_view_once(name):
     source = separable_source(n_views=3)  # has no test split: reading one is a KeyError
     fit(name, source)
-    assert sorted(source.reads) == [("train", 0), ("train", 1), ("train", 2), ("val", 0)]
+    views = 3 if options(name).views == "all" else 1
+    expected = {("train", output, view) for output in options(name).reads for view in range(views)}
+    expected |= {("val", output, 0) for output in options(name).reads}
+    assert sorted(source.reads) == sorted(expected)
 
 
+@methods(lambda config: config.views == "all" and config.is_random)
 def test_views_change_what_is_learnt(name):
     plain, viewed = separable_source(n_views=1), separable_source(n_views=3)
-    viewed.splits["train"][0][0] = viewed.splits["val"][0][0] = plain.splits["train"][0][0]
+    viewed = changed(viewed, lambda split, output, array: np.concatenate([plain._array(split, output)[:1], array[1:]]))
     assert pack(fit(name, plain).head)[0] != pack(fit(name, viewed).head)[0]
 
 
-def test_its_head_refuses_another_width(name):
-    head = fit(name, separable_source(width=32)).head
-    with pytest.raises(MismatchError, match="width 32, found 31"):
-        evaluate(head, separable_source(width=31), "val")
+def test_its_head_refuses_rows_of_another_shape(name):
+    head = fit(name, separable_source()).head
+    output = options(name).reads[0]
+    other = changed(separable_source(), lambda split, name, array: array[..., 1:] if name == output else array)
+    with pytest.raises(MismatchError, match=rf"expects {output} of shape \(.*\), found \("):
+        evaluate(head, other, "val")
 
 
 def test_its_head_refuses_another_encoder(name):
     source = separable_source()
     head = fit(name, source).head
-    source.encoder = {"family": "fake", "architecture": "median"}
-    with pytest.raises(MismatchError, match="architecture: expected 'mean', found 'median'"):
-        evaluate(head, source, "val")
+    other = replace(source, encoder=source.encoder | {"precision": "amp-float16"})
+    with pytest.raises(MismatchError, match="precision: expected 'float32', found 'amp-float16'"):
+        evaluate(head, other, "val")
+
+
+def test_the_order_in_which_a_dataset_names_its_classes_does_not_matter(name):
+    source = separable_source()
+    head = fit(name, source).head
+    reordered = replace(source, classes=tuple(reversed(source.classes)))
+    assert evaluate(head, reordered, "val").as_json() == evaluate(head, source, "val").as_json()
 
 
 def test_labels_outside_the_classes_are_refused_or_dropped_and_counted(name):
-    source = separable_source(EXPRESSIONS)
+    source, seven = separable_source(EXPRESSIONS), EXPRESSIONS[:7]
     with pytest.raises(MismatchError, match=r"faces train: .* found also contempt 2 rows"):
-        fit(name, source, classes=EXPRESSIONS[:7])
-    fitted = fit(name, source, classes=EXPRESSIONS[:7], drop_other_labels=True)
+        fit(name, source, classes=seven)
+    fitted = fit(name, source, classes=seven, drop_other_labels=True)
     assert fitted.dropped == {"contempt": 4}
-    kept = {
-        split: (features[:, labels != "contempt"], labels[labels != "contempt"])
-        for split, (features, labels) in source.splits.items()
-    }
-    assert pack(fitted.head)[0] == pack(fit(name, MemorySource(kept)).head)[0]
+    known = source.splits["train"][1] != "contempt"
+    kept = changed(source, lambda split, output, array: array[:, known])
+    kept.splits = {split: (array, labels[known]) for split, (array, labels) in kept.splits.items()}
+    assert pack(fitted.head)[0] == pack(fit(name, kept, classes=seven).head)[0]
 
 
 def test_no_validation_rows_is_an_error_that_says_what_to_do(name):
     source = separable_source()
     features, labels = source.splits["val"]
-    empty = MemorySource({"train": source.splits["train"], "val": (features[:, :0], labels[:0])})
+    empty = replace(source, splits=source.splits | {"val": (features[:, :0], labels[:0])})
     with pytest.raises(
         TrainingError, match=r"faces val: expected rows to select .* found none\. Give the dataset a val"
     ):
@@ -200,16 +272,44 @@ def test_no_validation_rows_is_an_error_that_says_what_to_do(name):
 
 
 def test_one_class_alone_is_an_error(name):
-    source = separable_source(n=1)
     with pytest.raises(TrainingError, match="rows of two classes, found surprise only"):
-        fit(name, source)
+        fit(name, separable_source(n=1))
 
 
+@methods(lambda config: set(config.reads) != {"pixels"})
 def test_a_feature_that_is_not_finite_is_named(name):
     source = separable_source(n_views=2)
-    source.splits["train"][0][1, 3, 5] = np.nan
-    with pytest.raises(TrainingError, match=r"faces train: .* in 1 rows, first train-3"):
+    view = 1 if options(name).views == "all" else 0
+    output = next(output for output in options(name).reads if output != "pixels")
+    source._array("train", output)[view, 3] = np.nan
+    with pytest.raises(TrainingError, match=r"faces train: .*found NaN or infinity in 1 rows, first train-3"):
         fit(name, source)
+
+
+@methods(lambda config: "pooled" in config.reads)
+def test_a_feature_without_a_direction_is_named(name):
+    """Below 6e-8 float16 has only 0 left."""
+    source = separable_source()
+    source._array("train", "pooled")[0, 3] = np.float16(1e-8)
+    with pytest.raises(
+        TrainingError, match=r"found features of length zero in 1 rows, first train-3\. .*--dtype float32"
+    ):
+        fit(name, source)
+
+
+@having("lr")
+def test_a_learning_rate_that_diverges_stops_with_the_step_and_the_terms(name):
+    with pytest.raises(TrainingError, match=r"epoch \d+.*expected .*finite"):
+        fit(name, separable_source(), config=options(name, lr=1e38))
+
+
+def test_an_output_that_is_not_kept_is_named_with_the_command_that_makes_it(name):
+    bare = replace(separable_source(), others={})
+    if options(name).reads == ("pooled",):
+        assert fit(name, bare).val.accuracy == 1.0
+        return
+    with pytest.raises(LookupError, match="fer-stage extract --outputs"):
+        fit(name, bare)
 
 
 def test_options_of_another_method_are_refused(name):
@@ -221,20 +321,43 @@ def test_options_of_another_method_are_refused(name):
 @pytest.mark.parametrize("classes", [("fear",), ("fear", "fear")])
 def test_fewer_than_two_different_classes_are_refused(name, classes):
     with pytest.raises(ConfigError, match="two or more different classes"):
-        load_method(name).fit(separable_source(), config_class(name)(), classes, 0)
+        load_method(name).fit(Given(separable_source(), classes), options(name), 0)
 
 
-def test_text_is_required_where_the_method_says_so(name):
-    method, source = load_method(name), separable_source()
-    config = config_class(name)(**OVERFIT[name])
-    if not method.needs_text:
-        assert method.fit(source, config, source.classes, 0).val.accuracy == 1.0
+@pytest.mark.parametrize("what", ["text", "encoder"])
+def test_text_and_encoder_are_required_where_the_method_says_so(name, what):
+    bare = replace(given(separable_source()), **{what: None})
+    if not getattr(options(name), f"needs_{what}"):
+        assert load_method(name).fit(bare, options(name), 0).val.accuracy == 1.0
         return
-    with pytest.raises(ConfigError, match="expected text features, found none"):
-        method.fit(source, config, source.classes, 0)
+    with pytest.raises(ConfigError, match=f"expected .*{what}.*, found none"):
+        load_method(name).fit(bare, options(name), 0)
+
+
+@methods(lambda config: config.needs_encoder)
+def test_another_encoder_than_the_features_is_refused_where_one_is_needed(name):
+    source = separable_source()
+    other = replace(source, encoder=source.encoder | {"encoder": {"architecture": "median"}})
+    with pytest.raises(MismatchError, match="expected the encoder of the features"):
+        fit(name, other)
 
 
 def test_progress_is_told_for_every_record_of_the_history(name):
     heard = []
     fitted = fit(name, separable_source(), on_progress=heard.append)
-    assert [progress.done for progress in heard] == list(range(1, len(fitted.history) + 1))
+    assert [progress.done for progress in heard][-len(fitted.history) :] == list(range(1, len(fitted.history) + 1))
+
+
+def test_several_seeds_are_each_the_head_of_its_seed(name, monkeypatch):
+    """Trained together or one after the other: equal to each alone within rounding."""
+    source, config = separable_source(n_views=2), options(name)
+    seeds = (3, 5)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)  # the two of a light head form one stack
+    many = dict(load_method(name).fit_many(given(source), [(config, seed) for seed in seeds]))
+    assert [many[i].together for i in range(2)] == [2 if config.stackable else 1] * 2
+    for i, seed in enumerate(seeds):
+        alone = fit(name, source, seed=seed)
+        found, expected = many[i].head.state_dict(), alone.head.state_dict()
+        for key, value in expected.items():
+            np.testing.assert_allclose(found[key].numpy(), value.numpy(), rtol=1e-3, atol=2e-4, err_msg=key)
+        assert many[i].history[0] == pytest.approx(alone.history[0], rel=1e-4, abs=1e-5)

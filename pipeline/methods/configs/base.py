@@ -1,0 +1,60 @@
+"""What the options of all methods share."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.metrics import SelectBy
+
+__all__ = ["SCALE", "Count", "LoopConfig", "MethodConfig", "NonNegative", "Positive"]
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+SCALE = (
+    "raw: the feature as encoded; l2: unit norm times sqrt(D); "
+    "standard: per-channel mean 0 and deviation 1 of the train split"
+)
+
+
+class MethodConfig(BaseModel):
+    """What changes a head, and nothing else. Frozen, strict, unknown keys refused.
+
+    `needs_text` and `needs_encoder` say what `Method.fit` must be given beside the features. `factors` names options
+    that are only factors of loss terms: where a method is `stackable`, heads that differ in these alone, or in the
+    seed, are trained as one batch.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    method: ClassVar[str]
+    needs_text: ClassVar[bool] = False
+    needs_encoder: ClassVar[bool] = False
+    is_random: ClassVar[bool] = True  # False: every seed gives the same head, so one seed is enough
+    stackable: ClassVar[bool] = False
+    factors: ClassVar[tuple[str, ...]] = ()
+
+    select_by: SelectBy = Field(
+        "accuracy",
+        description="validation score that chooses the epoch (or the C), the earliest of equals wins; last: the last "
+        "epoch, whatever it scores",
+    )
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The outputs of a store that the method learns from."""
+        return ("pooled",)
+
+    @property
+    def views(self) -> Literal["all", "plain"]:
+        """Which views of the train split it learns from: `plain` if it draws its own augmentations."""
+        return "all"
+
+
+class LoopConfig(MethodConfig):
+    """What methods share that learn epoch by epoch."""
+
+    balanced: bool = Field(False, description="draw every class equally often in an epoch, with replacement")

@@ -1,0 +1,36 @@
+"""Options with which a method learns 16 separable rows by heart in a moment; all else is its default."""
+
+OVERFIT = {
+    "baseline": {"backbone": "small", "epochs": 20, "lr": 0.01},
+    "cafe": {"backbone": "small", "epochs": 30, "lr": 0.01},
+    "cliper": {
+        "input": "block-1",
+        "descriptors": 2,
+        "tokens": 1,
+        "first_epochs": 2,
+        "first_lr": 0.1,
+        "epochs": 15,
+        "lr": 0.02,
+    },
+    "cocoop": {
+        "reduction": 1,
+        "words": "",
+        "tokens": 2,
+        "suffix": "",
+        "batch_size": 8,
+        "epochs": 25,
+        "lr": 0.1,
+        "momentum": 0.0,
+    },
+    "coop": {"class_specific": True, "epochs": 20, "lr": 0.01},
+    "eac": {"backbone": "small", "epochs": 20, "lr": 0.01},
+    "feature-mask": {"epochs": 40, "lr": 0.01},
+    "fine-tune": {"augment": False, "epochs": 15, "lr": 0.003, "lr_classifier": 0.01},
+    "kefer": {"epochs": 20},
+    "linear-probe": {"min_log10_c": -2, "max_log10_c": 2, "refinements": 0},
+    "metd": {"epochs": 12},
+    "rul": {"backbone": "small", "epochs": 20, "lr": 0.01},
+    "scn": {"backbone": "small", "epochs": 20, "lr": 0.01},
+    "token-mask": {"epochs": 40, "lr": 0.01},
+    "zero-shot": {},
+}

@@ -1,0 +1,66 @@
+import threading
+
+import pytest
+
+from pipeline.methods.concurrency import concurrently
+from pipeline.progress import Progress
+
+
+def tasks(n, barrier=None):
+    def task(i, on_progress):
+        if barrier:
+            barrier.wait(timeout=10)
+        on_progress(Progress("train", i, n))
+        return i
+
+    return [lambda on_progress, i=i: task(i, on_progress) for i in range(n)]
+
+
+def test_one_thread_works_in_order():
+    heard = []
+    assert list(concurrently(tasks(4), heard.append, 1)) == [0, 1, 2, 3]
+    assert [progress.done for progress in heard] == [0, 1, 2, 3]
+
+
+def test_threads_work_at_once_and_every_result_comes():
+    """Each task waits until both have begun."""
+    heard = []
+    assert sorted(concurrently(tasks(2, threading.Barrier(2)), heard.append, 2)) == [0, 1]
+    assert sorted(progress.done for progress in heard) == [0, 1]
+
+
+def test_an_error_is_raised_and_ends_the_others_at_their_next_progress():
+    begun, ended = threading.Event(), threading.Event()
+
+    def fails(on_progress):
+        begun.wait(timeout=10)
+        raise ValueError("one of them")
+
+    def goes_on(on_progress):
+        try:
+            while True:
+                on_progress(Progress("train", 1, 0))
+                begun.set()
+        finally:
+            ended.set()
+
+    with pytest.raises(ValueError, match="one of them"):
+        list(concurrently([fails, goes_on], lambda progress: None, 2))
+    assert ended.wait(timeout=10)
+
+
+def test_whoever_stops_listening_stops_the_tasks():
+    ended = threading.Event()
+
+    def stops(progress):
+        raise KeyboardInterrupt
+
+    def waits(on_progress):
+        try:
+            on_progress(Progress("train", 1, 0))
+        finally:
+            ended.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        list(concurrently([waits, waits], stops, 2))
+    assert ended.wait(timeout=10)
