@@ -14,16 +14,19 @@ if TYPE_CHECKING:
 __all__ = [
     "channel_diversity_loss",
     "channel_separation_loss",
+    "contrastive_loss",
     "self_contrast_loss",
     "text_similarity_loss",
     "transformation_loss",
 ]
 
 
-def channel_separation_loss(gated: Tensor, labels: Tensor, groups: Groups, keep: Tensor) -> Tensor:
+def channel_separation_loss(
+    gated: Tensor, labels: Tensor, groups: Groups, keep: Tensor, class_weights: Tensor | None = None
+) -> Tensor:
     """Make each class group, by its best kept channel alone, tell its class from the others.
 
-    Equation: L = -(1 / B) * sum_b log softmax(z_b)[y_b],  z_b[c] = max_{d in group c} gated[b, d] * keep[b, d]
+    Equation: L = -(1 / B) * sum_b log softmax(z_b)[y_b],  z_b[c] = w_c * max_{d in group c} gated[b, d] * keep[b, d]
     [CAFE, Eqs. 4-6]
 
     Parameters
@@ -34,6 +37,8 @@ def channel_separation_loss(gated: Tensor, labels: Tensor, groups: Groups, keep:
     groups : Groups
     keep : float32, 0 or 1, shape (1, D) or (B, D)
         0 drops a channel: it becomes 0, which still wins over negative channels, as in the paper.
+    class_weights : float32, shape (C,), optional
+        w; all 1 unless given.
 
     Returns
     -------
@@ -46,9 +51,11 @@ def channel_separation_loss(gated: Tensor, labels: Tensor, groups: Groups, keep:
 
     Notes
     -----
-    Eq. 6 shows class weights w; neither text nor the authors' code defines any, and none are used here.
+    Eq. 6 shows class weights w that the text does not define: it calls the pooled channels themselves the logits, and
+    so does the authors' code, which has no w.
     """
-    return functional.cross_entropy(groups.max_pool(gated * keep), labels)
+    pooled = groups.max_pool(gated * keep)  # (B, D) -> (B, C)
+    return functional.cross_entropy(pooled if class_weights is None else class_weights * pooled, labels)
 
 
 def channel_diversity_loss(gated: Tensor, groups: Groups, scale: float = 1.0) -> Tensor:
@@ -101,35 +108,41 @@ def text_similarity_loss(vectors: Tensor, text: Tensor, labels: Tensor, temperat
     return functional.cross_entropy(cosines / temperature, labels)
 
 
-def transformation_loss(visual: Tensor, textual: Tensor) -> Tensor:
+def transformation_loss(visual: Tensor, textual: Tensor, emotional: Tensor) -> Tensor:
     """Make the step from neutral to an expression point the same way in faces as in texts.
 
-    Equation: L = (1 / E) * sum_e (1 - cos(dt_e, dv_e))   [KE-FER, Eq. 9]
+    Equation: L = (1 / E) * sum_{b emotional} (1 - cos(dt_b, dv_b))   [KE-FER, Eq. 9]
 
     Parameters
     ----------
-    visual : float32, shape (E, D)
-        v - n of the E rows that are not neutral; E may be 0.
-    textual : float32, shape (E, D)
+    visual : float32, shape (B, D)
+        v - n of every row.
+    textual : float32, shape (B, D)
         Text of the row's class minus text of neutral.
+    emotional : bool, shape (B,)
+        Whether a row is not neutral: the E rows that count; E may be 0.
 
     Returns
     -------
     float32, shape ()
         In [0, 2]; exactly 0 with zero gradient when E = 0.
     """
-    return _mean_or_zero(1 - functional.cosine_similarity(visual, textual))
+    return _mean_over(1 - functional.cosine_similarity(visual, textual), emotional)
 
 
-def self_contrast_loss(vectors: Tensor, neutrals: Tensor, text: Tensor, gamma: float = 2.0) -> Tensor:
+def self_contrast_loss(
+    vectors: Tensor, neutrals: Tensor, text: Tensor, emotional: Tensor, gamma: float = 2.0
+) -> Tensor:
     """Keep the face nearer to its text than the neutral face made from it.
 
-    Equation: L = (1 / E) * sum_e (cos(t_e, n_e) - cos(t_e, v_e) + gamma)   [KE-FER, Eq. 10]
+    Equation: L = (1 / E) * sum_{b emotional} (cos(t_b, n_b) - cos(t_b, v_b) + gamma)   [KE-FER, Eq. 10]
 
     Parameters
     ----------
-    vectors, neutrals, text : float32, shape (E, D)
-        v, n and the own class's text of the E rows that are not neutral; E may be 0.
+    vectors, neutrals, text : float32, shape (B, D)
+        v, n and the own class's text of every row.
+    emotional : bool, shape (B,)
+        Whether a row is not neutral: the E rows that count; E may be 0.
     gamma : float
         Shifts the value and has no gradient; 2 keeps it from being negative.
 
@@ -140,9 +153,37 @@ def self_contrast_loss(vectors: Tensor, neutrals: Tensor, text: Tensor, gamma: f
     """
     negative = functional.cosine_similarity(text, neutrals)
     positive = functional.cosine_similarity(text, vectors)
-    return _mean_or_zero(negative - positive + gamma)
+    return _mean_over(negative - positive + gamma, emotional)
 
 
-def _mean_or_zero(values: Tensor) -> Tensor:
-    # A mean over no row is NaN and poisons every weight; an empty sum is 0 and has a gradient of 0.
-    return values.sum() / max(len(values), 1)
+def contrastive_loss(vectors: Tensor, neutrals: Tensor, text: Tensor, emotional: Tensor, temperature: float) -> Tensor:
+    """Of a face and the neutral face made from it, let the text choose the face: self-contrast's alternative.
+
+    Equation: L = -(1 / E) * sum_{b emotional} log(e^{p_b} / (e^{p_b} + e^{q_b})),
+    p_b = cos(t_b, v_b) / temperature, q_b = cos(t_b, n_b) / temperature   [KE-FER, Fig. 4]
+
+    Parameters
+    ----------
+    vectors, neutrals, text : float32, shape (B, D)
+        Positive v, negative n and anchor t of every row: n, and the own class's text.
+    emotional : bool, shape (B,)
+        Whether a row is not neutral: the E rows that count; E may be 0.
+    temperature : float > 0
+
+    Returns
+    -------
+    float32, shape ()
+        At least 0; ln 2 when v and n are equally near; exactly 0 with zero gradient when E = 0.
+
+    Notes
+    -----
+    The paper names contrastive learning and gives no formula: this is InfoNCE with its one negative.
+    """
+    negative = functional.cosine_similarity(text, neutrals)
+    positive = functional.cosine_similarity(text, vectors)
+    return _mean_over(functional.softplus((negative - positive) / temperature), emotional)
+
+
+def _mean_over(values: Tensor, chosen: Tensor) -> Tensor:
+    """The mean of the chosen rows; 0, with a gradient of 0, if there is none. Its shapes do not depend on the data."""
+    return (values * chosen).sum() / chosen.sum().clamp(min=1)

@@ -2,46 +2,108 @@
 
 from __future__ import annotations
 
+import math
+from abc import abstractmethod
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from pipeline.models.head import Head
+from pipeline.models.head import Head, Inputs
 from pipeline.models.layers import empty_linear, reset_linear
 from pipeline.models.spec import HeadSpec
 
-__all__ = ["FeatureMaskHead"]
+__all__ = ["FeatureMaskHead", "MaskHead", "TokenMaskHead"]
 
 
-class FeatureMaskHead(Head):
-    """A small network reads the feature and gates each of its channels; a linear layer classifies what is left.
+class MaskHead(Head):
+    """A network gates each channel of the pooled feature; a linear layer classifies what is left.
 
-    Equations: M = sigmoid(f(x)), gated = M * x, logits = W gated + b   [CAFE, Eqs. 1-3]
+    Equations: M = sigmoid(f(inputs)), gated = M * x, logits = W gated + b   [CAFE, Eqs. 1-3]
 
-    Options: `hidden` (width of f's hidden layer), `sigmoid` (False uses f(x) itself as the mask).
-
-    Notes
-    -----
-    In the paper f sees the pixels (a ResNet-18) and x is CLIP's feature. Here f sees the cached feature too.
+    Subclasses bring f. Options of all of them: `sigmoid` (False uses f itself as the mask), `bias` (of the classifier).
     """
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__(spec)
-        hidden = spec.options["hidden"]
         self.sigmoid: bool = spec.options["sigmoid"]
-        # Leaky: a unit that never fires leaves Adam with denormal numbers, which made late epochs five times slower.
-        self.mask = nn.Sequential(empty_linear(spec.width, hidden), nn.LeakyReLU(), empty_linear(hidden, spec.width))
-        self.classifier = empty_linear(spec.width, len(spec.classes))
+        self.classifier = empty_linear(spec.width, len(spec.classes), bias=spec.options["bias"])
+
+    @abstractmethod
+    def mask(self, inputs: Inputs, scaled: Tensor) -> Tensor:
+        """f: the inputs, and the scaled pooled feature float32 (B, D), to float32 (B, D) of any sign."""
+
+    def gate(self, inputs: Inputs) -> Tensor:
+        """The masked feature, float32 (B, D)."""
+        scaled = self.scale(inputs["pooled"])
+        mask = self.mask(inputs, scaled)
+        gated: Tensor = scaled * (mask.sigmoid() if self.sigmoid else mask)
+        return gated
+
+    def logits(self, inputs: Inputs) -> Tensor:
+        output: Tensor = self.classifier(self.gate(inputs))
+        return output
+
+
+class FeatureMaskHead(MaskHead):
+    """f reads the pooled feature itself: two linear layers.
+
+    Option: `hidden` (width between them).
+
+    Notes
+    -----
+    In the paper f sees the pixels: `pipeline.models.image_mask`.
+    """
+
+    def __init__(self, spec: HeadSpec) -> None:
+        super().__init__(spec)
+        self.network = _two_layers(spec.width, spec.options["hidden"], spec.width)
 
     def reset(self, rng: torch.Generator) -> None:
-        for layer in self.modules():
-            if isinstance(layer, nn.Linear):
-                reset_linear(layer, rng)
+        _reset_linears(self, rng)
 
-    def gate(self, scaled: Tensor) -> Tensor:
-        """The masked feature: float32 (B, D) -> float32 (B, D)."""
-        mask: Tensor = self.mask(scaled)
-        return scaled * (mask.sigmoid() if self.sigmoid else mask)
-
-    def logits(self, scaled: Tensor) -> Tensor:
-        output: Tensor = self.classifier(self.gate(scaled))
+    def mask(self, inputs: Inputs, scaled: Tensor) -> Tensor:
+        output: Tensor = self.network(scaled)
         return output
+
+
+class TokenMaskHead(MaskHead):
+    """f attends over the patch tokens: Q learnt queries each pick what to look at, two linear layers make the mask.
+
+    Equations: x_t = layer norm of token t, a_q = softmax_t(query_q . x_t), u_q = sum_t a_q[t] * x_t,
+    f = W2 leaky(W1 (u_1, ..., u_Q))   [ours; no paper has it]
+
+    Options: `queries` (Q), `hidden`.
+    """
+
+    def __init__(self, spec: HeadSpec) -> None:
+        super().__init__(spec)
+        n_queries, width = spec.options["queries"], spec.inputs["tokens"][-1]
+        self.queries = nn.Parameter(torch.empty(n_queries, width))
+        self.network = _two_layers(n_queries * width, spec.options["hidden"], spec.width)
+
+    def reset(self, rng: torch.Generator) -> None:
+        _reset_linears(self, rng)
+        bound = 1 / math.sqrt(self.queries.shape[1])
+        nn.init.uniform_(self.queries, -bound, bound, generator=rng)
+
+    def attention(self, tokens: Tensor) -> Tensor:
+        """How much each query looks at each token: normed tokens (B, T, W) to shares, float32 (B, T, Q)."""
+        return (tokens @ self.queries.T).softmax(dim=1)
+
+    def mask(self, inputs: Inputs, scaled: Tensor) -> Tensor:
+        tokens = functional.layer_norm(inputs["tokens"], inputs["tokens"].shape[-1:])
+        found = self.attention(tokens).transpose(1, 2) @ tokens  # (B, T, Q), (B, T, W) -> (B, Q, W)
+        output: Tensor = self.network(found.flatten(1))
+        return output
+
+
+def _two_layers(n_in: int, hidden: int, n_out: int) -> nn.Sequential:
+    # Leaky: a unit that never fires leaves Adam with denormal numbers, which made late epochs five times slower.
+    return nn.Sequential(empty_linear(n_in, hidden), nn.LeakyReLU(), empty_linear(hidden, n_out))
+
+
+def _reset_linears(head: MaskHead, rng: torch.Generator) -> None:
+    for layer in head.modules():
+        if isinstance(layer, nn.Linear):
+            reset_linear(layer, rng)
