@@ -17,7 +17,8 @@ import torch
 from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
 from torch import Tensor, nn
 
-from pipeline.encoders.hub import fetch
+from pipeline.encoders.hub import fetch, require_config
+from pipeline.encoders.open_clip_prompts import open_clip_prompts
 from pipeline.encoders.open_clip_tower import open_clip_tower
 from pipeline.encoders.spec import UNTRAINED, EncoderSpec
 from pipeline.encoders.torch_encoder import TorchEncoder
@@ -53,6 +54,8 @@ def load_open_clip(spec: EncoderSpec, device: torch.device) -> TorchEncoder:
         config = _known_config(name)
         weights, preprocess = _from_tag(spec, config) if spec.tag else _from_file(spec, config)
     _check_known_weights(spec, config, digest := file_sha256(weights))
+    if described_by := dict(config.get("text_cfg") or {}).get("hf_model_name"):
+        require_config(spec, described_by)
     model, tokenizer = _load(name, weights), partial(open_clip.get_tokenizer, name)
     return _encoder(model, tokenizer, config, spec.architecture, digest, preprocess, device)
 
@@ -210,9 +213,11 @@ def _encoder(
         try:
             return new_tokenizer()
         except Exception as error:  # transformers and the hub client raise a dozen kinds
+            first = " ".join(str(error).split())[:300]
             raise EncoderError(
-                f"open_clip:{architecture}: its tokenizer cannot be made ({type(error).__name__}: {error}). This one "
-                "needs the package transformers, and its files from the hub or beside the weights"
+                f"open_clip:{architecture}: its tokenizer cannot be made ({type(error).__name__}: {first}). This one "
+                "needs the package transformers (pip install 'fer-stage[vlm]'), and its files from the hub or beside "
+                "the weights"
             ) from error
 
     def text_tower(prompts: Sequence[str]) -> Any:
@@ -232,4 +237,5 @@ def _encoder(
         torch_device=device,
         text_tower=text_tower,
         note=note,
+        new_prompts=lambda: open_clip_prompts(towers, tokenizer(), f"open_clip:{architecture}"),
     )

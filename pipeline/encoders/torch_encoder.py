@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from pipeline.encoders.prompt_tower import PromptTower
 from pipeline.encoders.runtimes import resolve_runtime
 from pipeline.encoders.runtimes.choose import Runtime, runtime_of
 from pipeline.encoders.runtimes.eager import inference, to_numpy
@@ -73,6 +74,7 @@ class TorchEncoder:
     ----------
     tower : the image tower, frozen, on the device
     text_tower : sentences -> (P, D_t), or None
+    new_prompts : makes `prompts`, which few need; None without a text tower
     wanted : the runtime of the image tower: eager, compile or openvino
     half : whether CUDA may compute in float16 where autocast holds that to be safe
     """
@@ -85,6 +87,7 @@ class TorchEncoder:
     note: str = ""
     wanted: str = "eager"
     half: bool = True
+    new_prompts: Callable[[], PromptTower] | None = None
 
     @property
     def device(self) -> str:
@@ -133,6 +136,19 @@ class TorchEncoder:
         self._require([f"block-{block}"])
         return self.tower.tail(block)
 
+    @cached_property
+    def prompts(self) -> PromptTower:
+        """The text tower, fed embedded tokens: for learned prompts. Its weights are those of this encoder, frozen.
+
+        Raises
+        ------
+        EncoderError
+            If there is no text tower, or one of a kind that prompts cannot be learned in.
+        """
+        if self.new_prompts is None:
+            raise self._without_text()
+        return self.new_prompts()
+
     def encode_images(
         self, pixels: npt.NDArray[np.uint8], outputs: Sequence[str] = ("pooled",)
     ) -> dict[str, npt.NDArray[np.float32]]:
@@ -142,9 +158,12 @@ class TorchEncoder:
 
     def encode_text(self, prompts: Sequence[str]) -> npt.NDArray[np.float32]:
         if self.text_tower is None:
-            raise EncoderError(f"{self._name} has no text tower. Heads that need text work with an open_clip encoder")
+            raise self._without_text()
         with inference(self.torch_device, self.half):
             return to_numpy(self.text_tower(prompts))
+
+    def _without_text(self) -> EncoderError:
+        return EncoderError(f"{self._name} has no text tower. Heads that need text work with an open_clip encoder")
 
     @property
     def _name(self) -> str:
