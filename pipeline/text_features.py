@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -81,6 +81,12 @@ class TextFeatures:
                 f"Known templates: {'; '.join(self.templates)}"
             )
         return _unit(self.vectors[index])
+
+    def chosen(self, prompt: int | Literal["last", "ensemble"]) -> Vectors:
+        """One unit vector per class, float32 (C, D): of one template, of the last one, or of their `ensemble`."""
+        if prompt == "ensemble":
+            return self.ensemble()
+        return self.template(len(self.templates) - 1 if prompt == "last" else prompt)
 
     def ensemble(self) -> Vectors:
         """The mean of the templates' unit vectors, made unit again: float32, shape (C, D)."""

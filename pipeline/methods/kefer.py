@@ -1,42 +1,55 @@
-"""kefer: text similarity and emotional-to-neutral losses on the cached feature."""
+"""kefer: text similarity and emotional-to-neutral losses, on the cached feature or with a network of its own."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.errors import ConfigError
-from pipeline.losses import self_contrast_loss, text_similarity_loss, transformation_loss
-from pipeline.methods.configs import KeferConfig
-from pipeline.methods.protocol import Method, Setup
+from pipeline.losses import contrastive_loss, self_contrast_loss, text_similarity_loss, transformation_loss
+from pipeline.methods.configs.kefer import KeferConfig
+from pipeline.methods.protocol import Method, Setup, by_loop
+from pipeline.methods.seeing import SeeingLearner
 from pipeline.models.layers import empty_linear, reset_linear
-from pipeline.models.text import TextSimilarityHead
-from pipeline.training import Learner, Recipe, Trained, train, warmup_cosine
+from pipeline.models.pretrained import load_pretrained
+from pipeline.models.text import ImageTextHead, TextHead, TextSimilarityHead
+from pipeline.models.tuned import TunedTextHead
+from pipeline.training import Batch, Learner, Recipe, warmup_cosine
 
 __all__ = ["METHOD", "KeferLearner"]
 
 NEUTRAL = "neutral"
 
 
-class KeferLearner(Learner):
+class KeferLearner(SeeingLearner):
     """Terms s, t and c: loss = lambda_s * s + lambda_t * t + lambda_c * c   [KE-FER, Eq. 11]
 
     Neutral rows take part in s only. The network that makes a face neutral is thrown away after training.
 
+    Parameters
+    ----------
+    head : TextHead
+    config : KeferConfig
+    rng : draws the neutral network's first weights
+    found : what `findings` says
+
     Notes
     -----
-    Algorithm 1 of the paper updates with t, c and s in turn, Eq. 11 with their sum: we use the sum.
     The activation between the two layers is not stated: ReLU.
     """
 
-    def __init__(self, head: TextSimilarityHead, config: KeferConfig, rng: torch.Generator) -> None:
-        super().__init__()
-        self.head: TextSimilarityHead = head
+    def __init__(
+        self, head: TextHead, config: KeferConfig, rng: torch.Generator, found: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(config)
+        self.head: TextHead = head
+        self.config, self.found = config, found or {}
         self.weights = {"s": config.lambda_s, "t": config.lambda_t, "c": config.lambda_c}
         self.neutral = head.spec.classes.index(NEUTRAL)
-        self.temperature, self.gamma = config.temperature, config.gamma
-        self.normalise_difference = config.normalise_difference
         narrow, wide = (
             empty_linear(head.text_width, config.neutral_hidden),
             empty_linear(config.neutral_hidden, head.text_width),
@@ -45,57 +58,89 @@ class KeferLearner(Learner):
             reset_linear(layer, rng)
         self.to_neutral = nn.Sequential(narrow, nn.ReLU(), wide)  # Eq. 6
 
-    def terms(self, features: Tensor, labels: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-        text = self.head.text
-        vectors = self.head.embed(self.head.scale(features))
+    def terms(self, batch: Batch) -> dict[str, Tensor]:
+        text, labels = self.head.text, batch.labels
+        vectors = self.head.embed(self.head.see(self.seen(batch)))
+        neutrals, own_text = self.to_neutral(vectors), text[labels]
         emotional = labels != self.neutral
-        own_text, emotional_vectors = text[labels[emotional]], vectors[emotional]  # (B, D) -> (E, D)
-        neutrals = self.to_neutral(emotional_vectors)
         return {
-            "s": text_similarity_loss(vectors, text, labels, self.temperature),
-            "t": transformation_loss(self._difference(emotional_vectors, neutrals), own_text - text[self.neutral]),
-            "c": self_contrast_loss(emotional_vectors, neutrals, own_text, self.gamma),
+            "s": text_similarity_loss(vectors, text, labels, self.config.temperature),
+            "t": transformation_loss(self._difference(vectors, neutrals), own_text - text[self.neutral], emotional),
+            "c": self._contrast(vectors, neutrals, own_text, emotional),
         }
 
+    def findings(self) -> dict[str, Any]:
+        return self.found
+
     def _difference(self, vectors: Tensor, neutrals: Tensor) -> Tensor:
-        if self.normalise_difference:
+        if self.config.normalise_difference:
             return functional.normalize(vectors, dim=1) - functional.normalize(neutrals, dim=1)
         return vectors - neutrals
 
+    def _contrast(self, vectors: Tensor, neutrals: Tensor, text: Tensor, emotional: Tensor) -> Tensor:
+        if self.config.contrast == "contrastive":
+            return contrastive_loss(vectors, neutrals, text, emotional, self.config.temperature)
+        return self_contrast_loss(vectors, neutrals, text, emotional, self.config.gamma)
 
-def _learn(setup: Setup, config: KeferConfig) -> Trained:
+
+def _prepare(setup: Setup, config: KeferConfig) -> tuple[Learner, Recipe]:
     if NEUTRAL not in setup.classes:
         raise ConfigError(f"kefer: expected neutral among the classes, found {', '.join(setup.classes)}. Add it")
-    learner = KeferLearner(_start_head(setup, config), config, setup.rng)
-    recipe = Recipe(
+    head = _make_head(setup, config)
+    setup.start(head)
+    assert setup.text is not None  # Method.fit has checked it: needs_text
+    head.set_text(setup.text.chosen(config.prompt))
+    found = _load_pretrained(head, config.pretrained)
+    learner = KeferLearner(head, config, setup.rng, found).to(setup.device)
+    return learner, _recipe(learner, config)
+
+
+def _make_head(setup: Setup, config: KeferConfig) -> TextHead:
+    assert setup.text is not None
+    options = {"text_width": setup.text.width, "projection": config.projection, "temperature": config.temperature}
+    if config.backbone == "feature":
+        return TextSimilarityHead(setup.spec("text-similarity", config.feature_scale, options))
+    if config.backbone == "encoder":
+        assert setup.tower is not None  # Method.fit has checked it: needs_encoder
+        return TunedTextHead(setup.spec("tuned-text", options=options, reads=config.reads), setup.tower)
+    spec = setup.spec("image-text", options=options | {"backbone": config.backbone}, reads=config.reads)
+    return ImageTextHead(spec)
+
+
+def _load_pretrained(head: TextHead, path: str) -> dict[str, Any]:
+    if not path:
+        return {}
+    if not isinstance(head, ImageTextHead):
+        raise ConfigError(
+            f"kefer: expected an image network as backbone to load {path} into, found none. "
+            "Choose a backbone such as resnet18, or leave pretrained empty"
+        )
+    return {"pretrained": load_pretrained(head.backbone, Path(path)).as_json()}
+
+
+def _recipe(learner: KeferLearner, config: KeferConfig) -> Recipe:
+    light = config.backbone == "feature"
+    return Recipe(
         torch.optim.SGD(
             learner.parameters(),
             lr=config.lr,
             momentum=config.momentum,
             weight_decay=config.weight_decay,
-            fused=True,
+            fused=light,
         ),
         warmup_cosine(config.epochs, config.warmup_epochs),
         config.epochs,
         config.batch_size,
         config.select_by,
         config.balanced,
+        threads=1 if light else None,
+        updates=_updates(learner) if config.updates == "sequential" else (),
     )
-    return train(learner, setup.data, recipe, setup.rng, setup.on_progress)
 
 
-def _start_head(setup: Setup, config: KeferConfig) -> TextSimilarityHead:
-    assert setup.text is not None  # Method.fit has checked it: needs_text
-    vectors = setup.text.ensemble() if config.prompt == "ensemble" else setup.text.template(config.prompt)
-    options = {
-        "text_width": setup.text.width,
-        "projection": config.projection,
-        "temperature": config.temperature,
-    }
-    head = TextSimilarityHead(setup.spec("text-similarity", config.feature_scale, options))
-    setup.start(head)
-    head.set_text(vectors)
-    return head
+def _updates(learner: KeferLearner) -> tuple[tuple[str, ...], ...]:
+    """Algorithm 1's order. Where the head has no weights, only the neutral network is trained, which s does not see."""
+    return (("t",), ("c",), ("s",)) if any(True for _ in learner.head.parameters()) else (("t",), ("c",))
 
 
-METHOD = Method(KeferConfig, _learn)
+METHOD = Method(KeferConfig, by_loop(_prepare))

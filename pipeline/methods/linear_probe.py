@@ -1,21 +1,24 @@
 """linear-probe: logistic regression on the feature, C chosen on the validation split.
 
-First every second power of ten, then ever smaller steps around the best one. All views of a row count as rows.
+First every second power of ten, from strong penalties to weak ones, until scores fall: weak penalties take by far the
+most steps. Then ever smaller steps around the best one. All views of a row count as rows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from pipeline.errors import ConfigError
-from pipeline.methods.configs import LinearProbeConfig
+from pipeline.methods.configs.linear_probe import LinearProbeConfig
 from pipeline.methods.logistic import LogisticRegression
-from pipeline.methods.protocol import Method, Setup
+from pipeline.methods.protocol import Method, Setup, each_alone
 from pipeline.models.linear import LinearHead
 from pipeline.progress import Progress
 from pipeline.training import History, Trained, best_epoch, validate
 
-__all__ = ["METHOD"]
+__all__ = ["METHOD", "has_fallen"]
 
 _COARSE_STEP = 2  # powers of ten
 
@@ -28,14 +31,19 @@ class _Search:
         self.head = LinearHead(setup.spec("linear", config.feature_scale, {}))
         setup.start(self.head)
         self.history: History = []
-        views, n, width = setup.data.train.features.shape
-        features = self.head.scale(setup.data.train.features.reshape(views * n, width))
-        self.problem = LogisticRegression(features, setup.data.train.labels.repeat(views), len(setup.classes))
+        train = setup.data.train
+        features = self.head.scale(train.features().to(setup.device))
+        labels = train.labels.repeat(train.n_views).to(setup.device)
+        self.problem = LogisticRegression(features, labels, len(setup.classes))
         self.weights: dict[str, torch.Tensor] = {}
 
     @property
     def best_log10_c(self) -> float:
         return self.history[best_epoch(self.history, self.config.select_by) - 1]["log10_c"]
+
+    @property
+    def scores(self) -> list[float]:
+        return [record[f"val_{self.config.select_by}"] for record in self.history]
 
     def try_c(self, log10_c: float) -> None:
         if any(record["log10_c"] == log10_c for record in self.history):
@@ -52,6 +60,12 @@ class _Search:
         self.setup.on_progress(Progress("train", step, 0, f"C = 10 ** {log10_c:g}"))
 
 
+def has_fallen(scores: Sequence[float], patience: int) -> bool:
+    """Whether the last scores, as many as `patience`, are all below the best before them."""
+    last = scores[-patience:]
+    return len(last) == patience and max(last) < max(scores)
+
+
 def _learn(setup: Setup, config: LinearProbeConfig) -> Trained:
     low, high = config.min_log10_c, config.max_log10_c
     if low > high:
@@ -59,6 +73,8 @@ def _learn(setup: Setup, config: LinearProbeConfig) -> Trained:
     search = _Search(setup, config)
     for power in range(low, high + 1, _COARSE_STEP):
         search.try_c(float(power))
+        if has_fallen(search.scores, config.patience):
+            break
     step = float(_COARSE_STEP)
     for _ in range(config.refinements):
         step /= 2
@@ -70,4 +86,4 @@ def _learn(setup: Setup, config: LinearProbeConfig) -> Trained:
     return Trained(search.head.eval(), search.history, best_epoch(search.history, config.select_by))
 
 
-METHOD = Method(LinearProbeConfig, _learn)
+METHOD = Method(LinearProbeConfig, each_alone(_learn))

@@ -13,6 +13,8 @@ __all__ = ["LogisticRegression"]
 # A class without a train row has no finite optimum; exp of this is 0, and it stays far from overflow.
 _ABSENT_BIAS = -10_000.0
 _CURVATURE = 0.25  # of the softmax at most one half; only the speed depends on it
+# Of the largest gradient, as scikit-learn's default; in our coordinates it stops 2 to 10 times nearer to the optimum.
+_TOLERANCE = 1e-4
 
 
 class LogisticRegression:
@@ -48,7 +50,8 @@ class LogisticRegression:
         variances, self.basis = torch.linalg.eigh(covariance)
         self.variances = variances.clamp(min=0)
         # Where the search for the next C begins: the optimum of the one before.
-        self.weight, self.bias = torch.zeros(len(self.present), features.shape[1]), torch.zeros(len(self.present))
+        self.weight = features.new_zeros(len(self.present), features.shape[1])
+        self.bias = features.new_zeros(len(self.present))
 
     def solve(self, c: float, max_iterations: int) -> tuple[Tensor, Tensor, float]:
         """Weight float32 (C, D), bias float32 (C,), and the loss at the optimum for the inverse penalty `c` > 0."""
@@ -61,7 +64,7 @@ class LogisticRegression:
             max_iter=max_iterations,
             max_eval=2 * max_iterations,
             history_size=20,
-            tolerance_grad=1e-5,
+            tolerance_grad=_TOLERANCE,
             tolerance_change=1e-9,
             line_search_fn="strong_wolfe",
         )
@@ -82,7 +85,7 @@ class LogisticRegression:
         return *self._for_all_classes(), loss
 
     def _for_all_classes(self) -> tuple[Tensor, Tensor]:
-        weight = torch.zeros(self.n_classes, self.features.shape[1])
-        bias = torch.full((self.n_classes,), _ABSENT_BIAS)
+        weight = self.features.new_zeros(self.n_classes, self.features.shape[1])
+        bias = self.features.new_full((self.n_classes,), _ABSENT_BIAS)
         weight[self.present], bias[self.present] = self.weight, self.bias
         return weight, bias

@@ -21,6 +21,12 @@ def test_ensemble_weighs_templates_equally_whatever_their_length():
     np.testing.assert_allclose(make(TWO).ensemble(), [[0.989949, 0.141421], [0, 1]], rtol=1e-5)
 
 
+@pytest.mark.parametrize(("prompt", "index"), [("last", 1), (0, 0), (1, 1)])
+def test_a_prompt_chooses_one_template_or_the_ensemble(prompt, index):
+    np.testing.assert_array_equal(make(TWO).chosen(prompt), make(TWO).template(index))
+    np.testing.assert_array_equal(make(TWO).chosen("ensemble"), make(TWO).ensemble())
+
+
 def test_for_classes_reorders_and_selects():
     text = make(TWO).for_classes(("anger", "fear"))
     assert text.classes == ("anger", "fear")

@@ -6,9 +6,10 @@ from sklearn.linear_model import LogisticRegression as Reference
 
 from pipeline.errors import ConfigError, TrainingError
 from pipeline.labels import EXPRESSIONS
-from pipeline.methods.configs import LinearProbeConfig
-from pipeline.methods.linear_probe import METHOD
+from pipeline.methods.configs.linear_probe import LinearProbeConfig
+from pipeline.methods.linear_probe import METHOD, has_fallen
 from pipeline.methods.logistic import LogisticRegression
+from pipeline.methods.protocol import Given
 
 
 def badly_conditioned(n=300, width=12, n_classes=4, seed=0):
@@ -64,13 +65,16 @@ def overlapping_source():
     return MemorySource({"train": (features[None, :200], names[:200]), "val": (features[None, 200:], names[200:])})
 
 
+def fit(source, **options):
+    return METHOD.fit(Given(source, source.classes), LinearProbeConfig(**options), 0)
+
+
 def tried(**options):
-    source = overlapping_source()
-    return METHOD.fit(source, LinearProbeConfig(**options), source.classes, 0)
+    return fit(overlapping_source(), **options)
 
 
 def test_the_search_goes_over_powers_of_ten_then_halves_its_step():
-    fitted = tried()
+    fitted = tried(patience=7)
     powers = [record["log10_c"] for record in fitted.history]
     assert powers[:7] == [-6, -4, -2, 0, 2, 4, 6]
     coarse = powers[int(np.argmax([record["val_accuracy"] for record in fitted.history[:7]]))]
@@ -80,9 +84,32 @@ def test_the_search_goes_over_powers_of_ten_then_halves_its_step():
     assert min(abs(power - fitted.history[fitted.selected_epoch - 1]["log10_c"]) for power in powers[-2:]) <= 0.25
 
 
+@pytest.mark.parametrize(
+    ("scores", "fallen"),
+    [
+        ([0.5], False),
+        ([0.5, 0.4], False),
+        ([0.5, 0.4, 0.4], True),
+        ([0.5, 0.5, 0.5], False),  # a plateau, such as that of the most frequent class, is no fall
+        ([0.5, 0.4, 0.5], False),
+        ([0.5, 0.4, 0.6], False),
+    ],
+)
+def test_scores_have_fallen_when_two_in_a_row_are_below_the_best(scores, fallen):
+    assert has_fallen(scores, patience=2) is fallen
+    assert has_fallen(scores, patience=3) is False
+
+
+def test_ending_early_leaves_weak_penalties_out_and_nothing_else():
+    early, whole = tried(refinements=0, patience=1), tried(refinements=0, patience=7)
+    n = len(early.history)
+    assert n < len(whole.history)
+    assert early.history == whole.history[:n]
+    assert early.selected_epoch == whole.selected_epoch
+
+
 def test_of_equal_scores_the_first_tried_wins():
-    source = separable_source()
-    fitted = METHOD.fit(source, LinearProbeConfig(refinements=0), source.classes, 0)
+    fitted = fit(separable_source(), refinements=0)
     scores = [record["val_accuracy"] for record in fitted.history]
     assert scores.count(1.0) > 1
     assert fitted.selected_epoch == scores.index(1.0) + 1
@@ -106,7 +133,6 @@ def test_every_view_counts_as_a_row():
     stacked = MemorySource(
         {"train": (features.reshape(1, 28, -1), np.concatenate([labels, labels])), "val": viewed.splits["val"]}
     )
-    config = LinearProbeConfig(refinements=0)
-    heads = [METHOD.fit(source, config, source.classes, 0).head for source in (viewed, stacked)]
-    rows = viewed.features("val")
+    heads = [fit(source, refinements=0).head for source in (viewed, stacked)]
+    rows = {"pooled": viewed.features("val")}
     np.testing.assert_array_equal(heads[0].predict(rows), heads[1].predict(rows))

@@ -1,0 +1,163 @@
+"""Heads in which the encoder's own image network is trained: wholly, from pixels, or its tail, from a block's input."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pipeline.descriptor_losses import descriptor_cosines, descriptor_logits
+from pipeline.models.head import Head, Inputs
+from pipeline.models.layers import empty_linear, reset_linear
+from pipeline.models.text import TextHead
+from pipeline.preprocess import IMAGENET_MEAN, IMAGENET_STD
+
+if TYPE_CHECKING:
+    from pipeline.encoders.torch_encoder import TorchEncoder
+    from pipeline.models.spec import HeadSpec
+
+__all__ = ["FineTuneHead", "TunedDescriptorHead", "TunedTextHead", "TunedTower"]
+
+_BLOCK = "block-"
+
+
+class TunedTower(nn.Module):
+    """A copy of an encoder's image network that can be trained; the encoder itself stays as it is.
+
+    It always computes as at extraction, in training too: no dropout, and batch norms keep their statistics. So the
+    first step starts at the cached feature, a batch may be a single row, and nothing draws a random number.
+
+    Parameters
+    ----------
+    encoder : TorchEncoder
+    output : `pixels`, for the whole network, or `block-K`, for what comes from block K on
+
+    Raises
+    ------
+    EncoderError
+        If the encoder offers no such block.
+    """
+
+    def __init__(self, encoder: TorchEncoder, output: str) -> None:
+        super().__init__()
+        self.output = output
+        tail = output.startswith(_BLOCK)
+        network = encoder.tail(int(output.removeprefix(_BLOCK))) if tail else cast("nn.Module", encoder.tower.model)
+        self.model = copy.deepcopy(network).requires_grad_(True).eval()
+        preprocess = encoder.preprocess
+        self.size = preprocess.size
+        self.mean, self.std = (
+            nn.Buffer(torch.tensor(values).view(1, 3, 1, 1), persistent=False)
+            for values in (preprocess.mean, preprocess.std)
+        )
+
+    def train(self, mode: bool = True) -> TunedTower:
+        return super().train(False)
+
+    def see(self, inputs: Inputs) -> Tensor:
+        """Pixels uint8 (B, S, S, 3), or activations float32 (B, T, W), or augmented images, to features float32 (B, D).
+
+        Augmented `images` are float32 (B, 3, S, S) as `pipeline.augment` gives them. Squares of another side than the
+        encoder's are resized: bilinear and antialiased, where extraction resizes the picture itself. Their features
+        are then near the cached ones, not equal.
+        """
+        if "images" in inputs:
+            features: Tensor = self(self._renormalised(inputs["images"]))
+        elif self.output == "pixels":
+            features = self(self._normalised(inputs["pixels"]))
+        else:
+            features = self(inputs[self.output])
+        return features
+
+    def forward(self, embedded: Tensor) -> Tensor:
+        """What the network itself takes, images in its own mean and deviation or activations, to features (B, D)."""
+        result = self.model(embedded)
+        features: Tensor = result[0] if isinstance(result, tuple) else result  # some return their tokens too
+        return features
+
+    def _normalised(self, pixels: Tensor) -> Tensor:
+        images = self._resized(pixels.permute(0, 3, 1, 2).to(torch.float32)) / 255
+        return (images - self.mean) / self.std
+
+    def _renormalised(self, images: Tensor) -> Tensor:
+        mean, std = (images.new_tensor(values).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+        return (self._resized(images) * std + mean - self.mean) / self.std
+
+    def _resized(self, images: Tensor) -> Tensor:
+        if images.shape[-1] == self.size:
+            return images
+        return functional.interpolate(images, size=(self.size, self.size), mode="bilinear", antialias=True)
+
+
+class _OnTower:
+    """What heads share that are trained with their network."""
+
+    predict_rows: ClassVar[int] = 256
+    needs_encoder: ClassVar[bool] = True
+    tower: TunedTower
+
+    def see(self, inputs: Inputs) -> Tensor:
+        """Faces, as the store keeps them or augmented (`images`), to the network's features, float32 (B, D)."""
+        return self.tower.see(inputs)
+
+
+class FineTuneHead(_OnTower, Head):
+    """The network, and one linear layer on the feature as it gives it. Reads one output, `pixels` or `block-K`.
+
+    It has no options.
+    """
+
+    def __init__(self, spec: HeadSpec, encoder: TorchEncoder) -> None:
+        super().__init__(spec)
+        self.tower = TunedTower(encoder, *spec.inputs)
+        self.classifier = empty_linear(encoder.width, len(spec.classes))
+
+    def reset(self, rng: torch.Generator) -> None:
+        reset_linear(self.classifier, rng)
+
+    def classify(self, features: Tensor) -> Tensor:
+        """The network's features, float32 (B, D), to logits, float32 (B, C)."""
+        logits: Tensor = self.classifier(features)
+        return logits
+
+    def logits(self, inputs: Inputs) -> Tensor:
+        return self.classify(self.see(inputs))
+
+
+class TunedTextHead(_OnTower, TextHead):
+    """The network's feature against text vectors: see `TextHead`. Reads one output, `pixels` or `block-K`."""
+
+    def __init__(self, spec: HeadSpec, encoder: TorchEncoder) -> None:
+        super().__init__(spec, encoder.width)
+        self.tower = TunedTower(encoder, *spec.inputs)
+
+
+class TunedDescriptorHead(_OnTower, Head):
+    """The network's feature against K fixed descriptors of each class. Reads one output, `pixels` or `block-K`.
+
+    Equation: logits[b, k] = (1 / K) * sum_j cos(T_k^j, v_b) / temperature   [CLIPER, Eq. 11]
+
+    Options: `n_descriptors`, `temperature`.
+    """
+
+    descriptors: Tensor
+
+    def __init__(self, spec: HeadSpec, encoder: TorchEncoder) -> None:
+        super().__init__(spec)
+        self.tower = TunedTower(encoder, *spec.inputs)
+        self.temperature: float = spec.options["temperature"]
+        shape = (len(spec.classes), spec.options["n_descriptors"], encoder.width)
+        self.register_buffer("descriptors", torch.zeros(shape))
+
+    def reset(self, rng: torch.Generator) -> None:
+        """Nothing to draw: the network starts as the encoder's, and descriptors are given."""
+
+    def cosines(self, features: Tensor) -> Tensor:
+        """The network's features, float32 (B, D), to all descriptors: float32 (B, C, K)."""
+        return descriptor_cosines(features, self.descriptors)
+
+    def logits(self, inputs: Inputs) -> Tensor:
+        return descriptor_logits(self.cosines(self.see(inputs)), self.temperature)
