@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +12,13 @@ import numpy.typing as npt
 from pipeline.encoders.base import Encoder
 from pipeline.errors import ConfigError
 
-__all__ = ["PROMPT_SETS", "encode_prompts", "sentences", "templates"]
+__all__ = ["PROMPT_SETS", "check_template", "encode_prompts", "sentences", "templates"]
 
-_BLANK = "[CLS]"
+_NOUN, _ADJECTIVE = "[CLS]", "[ADJ]"
 
-# Facts of the papers: KE-FER's nine templates in the order of its Table 3, the last one its default; CLIP's own.
+# Facts of the papers and of CLIP's published notes.
 PROMPT_SETS: dict[str, tuple[str, ...]] = {
+    # KE-FER, Table 3, in its order; the last one is its default
     "kefer": (
         "This person is [CLS].",
         "A photo of a [CLS] face.",
@@ -27,34 +30,83 @@ PROMPT_SETS: dict[str, tuple[str, ...]] = {
         "A photo of a person with a [CLS] expression on the face.",
         "A photo of a person making a [CLS] facial expression.",
     ),
+    # CLIP's standard template, as CLIPER compares with it
     "clip": ("a photo of [CLS].",),
+    # CLIP's ensemble for FER2013, with the adjectives it was made for
+    "clip-faces": (
+        "a photo of a [ADJ] looking face.",
+        "a photo of a face showing the emotion: [ADJ].",
+        "a photo of a face looking [ADJ].",
+        "a face that looks [ADJ].",
+        "they look [ADJ].",
+        "look at how [ADJ] they are.",
+    ),
+    # CLIPER's fixed prefix, with the class where its learned tokens stand
+    "cliper": ("an ID photo of [CLS].",),
+    "names": ("[CLS]",),
 }
+# CLIP's first word for each class of FER2013; contempt, which it has not, follows them.
+_ADJECTIVES = {
+    "surprise": "surprised",
+    "fear": "fearful",
+    "disgust": "disgusted",
+    "happiness": "happy",
+    "sadness": "sad",
+    "anger": "angry",
+    "neutral": "neutral",
+    "contempt": "contemptuous",
+}
+_NO_OTHERS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
-def templates(prompt_set: str) -> tuple[str, ...]:
+def templates(prompt_set: str, others: Mapping[str, Sequence[str]] = _NO_OTHERS) -> tuple[str, ...]:
     """The templates of a named set.
+
+    Parameters
+    ----------
+    prompt_set : of `PROMPT_SETS`, or of `others`
+    others : sets of the user's own
 
     Raises
     ------
     ConfigError
         If there is no such set.
     """
-    if prompt_set not in PROMPT_SETS:
-        raise ConfigError(f"prompts: expected one of {', '.join(PROMPT_SETS)}, found {prompt_set!r}")
-    return PROMPT_SETS[prompt_set]
+    known = {**PROMPT_SETS, **others}
+    if prompt_set not in known:
+        near = difflib.get_close_matches(prompt_set, known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"prompts: expected one of {', '.join(known)}, found {prompt_set!r}.{hint}")
+    return tuple(known[prompt_set])
+
+
+def check_template(template: str) -> None:
+    """ConfigError if there is no place for the class in `template`."""
+    if _NOUN not in template and _ADJECTIVE not in template:
+        raise ConfigError(
+            f"prompt template {template!r} has no {_NOUN} for the class's noun (happiness), nor {_ADJECTIVE} for its "
+            "adjective (happy)"
+        )
 
 
 def sentences(template: str, classes: Sequence[str]) -> list[str]:
-    """One sentence per class: `[CLS]` is replaced by the class's canonical noun.
+    """One sentence per class: `[CLS]` becomes the class's canonical noun, `[ADJ]` its adjective.
 
     Raises
     ------
     ConfigError
-        If the template has no `[CLS]`.
+        If the template has neither, or asks for the adjective of what is no expression.
     """
-    if _BLANK not in template:
-        raise ConfigError(f"prompt template {template!r} has no {_BLANK} for the class name")
-    return [template.replace(_BLANK, name) for name in classes]
+    check_template(template)
+    return [_filled(template, name) for name in classes]
+
+
+def _filled(template: str, name: str) -> str:
+    if _ADJECTIVE in template:
+        if name not in _ADJECTIVES:
+            raise ConfigError(f"prompt template {template!r}: no adjective is known for {name!r}. Use {_NOUN}")
+        template = template.replace(_ADJECTIVE, _ADJECTIVES[name])
+    return template.replace(_NOUN, name)
 
 
 def encode_prompts(encoder: Encoder, templates: Sequence[str], classes: Sequence[str]) -> npt.NDArray[np.float32]:

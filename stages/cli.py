@@ -21,6 +21,7 @@ COMMANDS = {
     "extract": "Encode a dataset's images into a feature store.",
     "encode-text": "Encode prompts with a frozen text tower.",
     "train": "Train one head on cached features.",
+    "recipes": "Settings of the papers, each value with its source.",
     "evaluate": "Score a trained head on datasets.",
     "report": "All runs on one page, with tables for DVC.",
     "query": "Rows of a store.",

@@ -18,7 +18,7 @@ __all__ = ["command"]
 
 @click.command("encode-text")
 @click.option("--encoder", help="Name from params.yaml, or FAMILY:ARCH...  [default: the first of params.yaml]")
-@click.option("--prompts", help="Prompt set: kefer, clip.  [default: params.yaml]")
+@click.option("--prompts", help="Prompt set: kefer, clip...  [default: params.yaml]")
 @click.option("--if-any", is_flag=True, help="An encoder without a text tower gets an empty set instead of an error.")
 @click.option("--dry-run", is_flag=True, help="Print what would be encoded; write nothing.")
 @features_option
@@ -42,7 +42,7 @@ def command(
     from cache.texts import TextStore, text_key, text_path
     from pipeline.encoders import load_encoder
     from pipeline.labels import EXPRESSIONS
-    from pipeline.prompts import encode_prompts, templates
+    from pipeline.prompts import encode_prompts
     from stages.identity import provenance_of
     from stages.params import load_params
 
@@ -53,7 +53,7 @@ def command(
     if loaded.note:
         say(f"note: {loaded.note}")
     # dvc.yaml is one graph for every encoder; without text, a head that needs it says so when it is trained.
-    wanted = () if if_any and not loaded.has_text else templates(prompt_set)
+    wanted = () if if_any and not loaded.has_text else params.templates(prompt_set)
     path = text_path(features, name, prompt_set)
     key = text_key(wanted, EXPRESSIONS, loaded.identity)
     if path.exists() and TextStore.read(path).key == key:

@@ -21,9 +21,10 @@ from pipeline.datasets.sample import GENERATOR_VERSION, STYLES
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import ConfigError
 from pipeline.methods import config_class, method_names
-from pipeline.methods.configs import MethodConfig
-from pipeline.prompts import PROMPT_SETS
+from pipeline.methods.configs.base import MethodConfig
+from pipeline.prompts import PROMPT_SETS, check_template, templates
 from stages.errors import ParamsError
+from stages.recipes import recipe_options
 
 __all__ = ["DatasetParams", "ExtractParams", "Params", "SampleParams", "explain", "load_params", "parse_method"]
 
@@ -107,14 +108,16 @@ class Params(_Block):
     sample: SampleParams = SampleParams()
     extract: ExtractParams = ExtractParams()
     prompts: str = "kefer"
-    methods: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    prompt_sets: dict[str, list[str]] = Field(default_factory=dict, description="of one's own, beside those we have")
+    methods: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="options of a method; `recipe` names a paper's settings that they change"
+    )
     protocol: ProtocolParams = ProtocolParams()
     run: RunParams = RunParams()
 
     @model_validator(mode="after")
     def _check_names(self) -> Params:
-        if self.prompts not in PROMPT_SETS:
-            raise ValueError(f"prompts: unknown set {self.prompts!r}.{_near(self.prompts, PROMPT_SETS)}")
+        self._check_prompts()
         for name, text in self.encoders.items():
             _as_value_error(f"encoders.{name}", EncoderSpec.parse, text)
         for name in [*self.methods, *self.run.methods]:
@@ -124,6 +127,18 @@ class Params(_Block):
             if name not in self.encoders:
                 raise ValueError(f"run.encoders: {name!r} is not among encoders: {', '.join(self.encoders)}")
         return self
+
+    def _check_prompts(self) -> None:
+        for name, made in self.prompt_sets.items():
+            if name in PROMPT_SETS or not _PLAIN_NAME.fullmatch(name):
+                raise ValueError(
+                    f"prompt_sets: expected a plain name that is none of {', '.join(PROMPT_SETS)}, found {name!r}"
+                )
+            if not made:
+                raise ValueError(f"prompt_sets.{name}: expected at least one template, found none")
+            for template in made:
+                _as_value_error(f"prompt_sets.{name}", check_template, template)
+        _as_value_error("params.yaml", partial(templates, others=self.prompt_sets), self.prompts)
 
     def dataset(self, name: str, layout: str | None = None, root: str | None = None) -> DatasetParams:
         """How dataset `name` is read: as configured, as a sample style, or as the layout of that name.
@@ -160,8 +175,24 @@ class Params(_Block):
         return spec.slug, spec
 
     def method(self, name: str) -> MethodConfig:
-        """The options of a method: its defaults, changed by the block of its name."""
-        return parse_method(name, self.methods.get(name, {}))
+        """The options of a method: its defaults, changed by its recipe, changed by the block of its name."""
+        return parse_method(name, self.options(name)[1])
+
+    def options(self, name: str, recipe: str = "") -> tuple[str, dict[str, Any]]:
+        """What params.yaml says of a method: the name of its recipe, or "", and all options that are not defaults.
+
+        Parameters
+        ----------
+        recipe : instead of the one that the method's block names
+        """
+        said = dict(self.methods.get(name, {}))
+        chosen = recipe or said.get("recipe", "")
+        said.pop("recipe", None)
+        return chosen, {**(recipe_options(chosen, name) if chosen else {}), **said}
+
+    def templates(self, prompt_set: str) -> tuple[str, ...]:
+        """The templates of a prompt set, ours or one of `prompt_sets`; ConfigError if there is none of that name."""
+        return templates(prompt_set, self.prompt_sets)
 
 
 def parse_method(name: str, options: Mapping[str, Any]) -> MethodConfig:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os.path
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import open_clip
-from huggingface_hub import constants, try_to_load_from_cache
+from huggingface_hub import constants, snapshot_download, try_to_load_from_cache
 from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import EncoderError
 
-__all__ = ["fetch"]
+__all__ = ["fetch", "fetch_repository", "require_config"]
 
 
 def fetch(spec: EncoderSpec, pretrained: Mapping[str, Any]) -> Path:
@@ -38,6 +38,45 @@ def fetch(spec: EncoderSpec, pretrained: Mapping[str, Any]) -> Path:
             f"the weights of {spec} are not on this machine and cannot be downloaded ({type(error).__name__}: "
             f"{error}). Without a network, name a local copy: open_clip:{spec.architecture}@FILE"
         ) from error
+
+
+def fetch_repository(spec: EncoderSpec, names: Sequence[str], weights: Sequence[str]) -> Path:
+    """A folder with those of the files `names` that the repository `spec.tag` has, and the first it has of `weights`.
+
+    Raises
+    ------
+    EncoderError
+        If they are neither on this machine nor to be had; without a network at once.
+    """
+    try:
+        offline = not _resolves(constants.ENDPOINT)
+        for name in weights:
+            folder = Path(snapshot_download(spec.tag, allow_patterns=[*names, name], local_files_only=offline))
+            if (folder / name).is_file():
+                break
+    except Exception as error:  # as above
+        raise EncoderError(
+            f"the files of {spec} are not on this machine and cannot be downloaded ({type(error).__name__}: {error}). "
+            f"Without a network, name a local copy: {spec.family}:{spec.architecture}@DIR"
+        ) from error
+    return folder
+
+
+def require_config(spec: EncoderSpec, model: str) -> None:
+    """Check that transformers can find the config of `model`, a folder or a repository: without a network at once.
+
+    Raises
+    ------
+    EncoderError
+        If it is no folder, not in the hub's cache, and there is no network.
+    """
+    if Path(model).is_dir() or _resolves(constants.ENDPOINT):
+        return
+    if not isinstance(try_to_load_from_cache(model, "config.json"), str):
+        raise EncoderError(
+            f"{spec}: its text tower is described by {model} on the hub, which is not in {constants.HF_HUB_CACHE}, and "
+            "there is no network. Name a folder whose open_clip_config.json has a local folder as `hf_model_name`"
+        )
 
 
 def _resolves(url: str) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from pipeline.encoders.base import Encoder
 from pipeline.encoders.runtimes import resolve_runtime
-from pipeline.encoders.spec import UNTRAINED, EncoderSpec
+from pipeline.encoders.spec import TRANSFORMERS, UNTRAINED, EncoderSpec
+from pipeline.errors import EncoderError
 
 __all__ = ["load_encoder"]
 
@@ -24,7 +27,7 @@ def load_encoder(spec: EncoderSpec, device: str = "auto", runtime: str = "auto")
     ------
     EncoderError
         Unknown architecture or tag, missing or damaged weights, an activation that does not fit the weights, no
-        network, no such device, a runtime that is not installed: always before any image is read.
+        network, no such device, a runtime or the package transformers not installed: always before any image is read.
     """
     # Late imports: torch and open_clip take seconds, and names are parsed by commands that need neither.
     from pipeline.encoders.torch_encoder import keep_freed_memory, resolve_device
@@ -37,6 +40,12 @@ def load_encoder(spec: EncoderSpec, device: str = "auto", runtime: str = "auto")
         from pipeline.encoders.timm_encoder import load_timm
 
         return load_timm(spec, target).with_runtime(runtime)
+    if spec.family == TRANSFORMERS:
+        if find_spec("transformers") is None:
+            raise EncoderError(f"{spec}: transformers is not installed: pip install 'fer-stage[vlm]'")
+        from pipeline.encoders.transformers_encoder import load_transformers
+
+        return load_transformers(spec, target)
     from pipeline.encoders.open_clip_encoder import load_open_clip, load_untrained
 
     encoder = load_untrained(target) if spec.family == UNTRAINED else load_open_clip(spec, target)

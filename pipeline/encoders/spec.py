@@ -9,16 +9,25 @@ from pathlib import Path
 
 from pipeline.errors import ConfigError
 
-__all__ = ["UNTRAINED", "EncoderSpec"]
+__all__ = ["TRANSFORMERS", "UNTRAINED", "EncoderSpec"]
 
-UNTRAINED = "untrained"
-_FORMS = "open_clip:ARCH/TAG, open_clip:ARCH@FILE_OR_DIR, timm:ARCH@FILE or untrained"
-_SPEC = re.compile(r"(?P<family>open_clip|timm):(?P<architecture>[^/@]+)(?:/(?P<tag>[^/@]+)|@(?P<path>.+))")
+TRANSFORMERS, UNTRAINED = "transformers", "untrained"
+_FORMS = (
+    "open_clip:ARCH/TAG, open_clip:ARCH@FILE_OR_DIR, timm:ARCH@FILE, transformers:ARCH/OWNER/NAME, "
+    "transformers:ARCH@DIR or untrained"
+)
+_SPEC = re.compile(
+    r"(?P<family>open_clip|timm|transformers):(?P<architecture>[^/@]+)"
+    r"(?:/(?P<tag>[^/@]+(?P<repository>/[^/@]+)?)|@(?P<path>.+))"
+)
 
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """A parsed encoder name. Exactly one of `tag` and `path` is set, none for built-in encoders."""
+    """A parsed encoder name. Exactly one of `tag` and `path` is set, none for built-in encoders.
+
+    The tag of a transformers model is its repository on the hub, `OWNER/NAME`.
+    """
 
     family: str
     architecture: str
@@ -27,7 +36,7 @@ class EncoderSpec:
 
     @classmethod
     def parse(cls, text: str) -> EncoderSpec:
-        """Read `open_clip:ARCH/TAG`, `open_clip:ARCH@PATH`, `timm:ARCH@PATH` or `untrained`.
+        """Read `open_clip:ARCH/TAG`, `open_clip:ARCH@PATH`, `timm:ARCH@PATH`, `transformers:...` or `untrained`.
 
         Raises
         ------
@@ -38,7 +47,7 @@ class EncoderSpec:
         if text == UNTRAINED:
             return cls(UNTRAINED, UNTRAINED)
         found = _SPEC.fullmatch(text)
-        if not found:
+        if not found or (found["tag"] and bool(found["repository"]) != (found["family"] == TRANSFORMERS)):
             raise ConfigError(f"encoder {text!r}: expected {_FORMS}")
         if found["family"] == "timm" and found["tag"]:
             raise ConfigError(f"encoder {text!r}: timm weights are named by file, timm:{found['architecture']}@FILE")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,8 +86,16 @@ def reading_weights(path: Path) -> Iterator[None]:
     try:
         yield
     except _UNREADABLE as error:
-        first = " ".join(str(error).split())[:300]
+        why = f"{type(error).__name__}: {_reason(error)}"
         raise EncoderError(
-            f"{path} cannot be loaded as weights of this architecture ({type(error).__name__}: {first}). Expected "
+            f"{path} cannot be loaded as weights of this architecture ({why}). Expected "
             ".safetensors, or a checkpoint with nothing but tensors, of the same architecture"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What a library says, shortened; of a pickle what it would run, and not torch's advice on how to run it."""
+    if isinstance(error, PickleError):
+        program = re.search(r"GLOBAL (\S+)", str(error))
+        return f"it would run {program[1]}" if program else "it is no pickle of tensors alone"
+    return " ".join(str(error).split())[:300]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from fake_encoder import FakeEncoder
 
-from pipeline.errors import ConfigError
-from pipeline.labels import EXPRESSIONS
-from pipeline.prompts import PROMPT_SETS, encode_prompts, sentences, templates
+from pipeline.errors import ConfigError, LabelError
+from pipeline.labels import EXPRESSIONS, canonical
+from pipeline.prompts import PROMPT_SETS, check_template, encode_prompts, sentences, templates
 
 
 @pytest.mark.parametrize("prompt_set", PROMPT_SETS)
@@ -16,7 +16,18 @@ def test_every_template_makes_one_sentence_a_class(prompt_set: str) -> None:
     for template in templates(prompt_set):
         made = sentences(template, EXPRESSIONS)
         assert len(set(made)) == len(EXPRESSIONS)
-        assert all(name in sentence and "[" not in sentence for name, sentence in zip(EXPRESSIONS, made, strict=True))
+        assert not any("[" in sentence for sentence in made)
+        assert all(
+            name in map(_canonical_or_empty, sentence.strip(".").replace(":", "").split())
+            for name, sentence in zip(EXPRESSIONS, made, strict=True)
+        )
+
+
+def _canonical_or_empty(word: str) -> str:
+    try:
+        return canonical(word)
+    except LabelError:
+        return ""
 
 
 def test_kefer_has_its_nine_templates_and_the_default_is_the_last() -> None:
@@ -24,14 +35,39 @@ def test_kefer_has_its_nine_templates_and_the_default_is_the_last() -> None:
     assert templates("kefer")[-1] == "A photo of a person making a [CLS] facial expression."
 
 
-def test_an_unknown_set_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="expected one of kefer, clip, found 'clop'"):
-        templates("clop")
+def test_clips_ensemble_for_faces_takes_adjectives() -> None:
+    assert len(set(templates("clip-faces"))) == 6
+    assert sentences(templates("clip-faces")[0], ["fear", "contempt"]) == [
+        "a photo of a fearful looking face.",
+        "a photo of a contemptuous looking face.",
+    ]
+
+
+def test_a_template_may_hold_noun_and_adjective() -> None:
+    assert sentences("[ADJ], that is [CLS]", ["anger"]) == ["angry, that is anger"]
+
+
+def test_an_adjective_of_what_is_no_expression_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"no adjective is known for 'boredom'\. Use \[CLS\]"):
+        sentences("a [ADJ] face", ["boredom"])
+
+
+def test_an_unknown_set_is_refused_with_the_known_ones_and_the_nearest() -> None:
+    known = "kefer, clip, clip-faces, cliper, names, mine"
+    with pytest.raises(ConfigError, match=rf"expected one of {known}, found 'clop'\. Did you mean 'clip'\?"):
+        templates("clop", {"mine": ["a [CLS]"]})
+
+
+def test_a_set_of_ones_own_is_found_by_its_name() -> None:
+    assert templates("mine", {"mine": ["a [CLS]", "[ADJ]"]}) == ("a [CLS]", "[ADJ]")
 
 
 def test_a_template_without_a_blank_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"'a face' has no \[CLS\]"):
+    message = r"'a face' has no \[CLS\] for the class's noun \(happiness\), nor \[ADJ\]"
+    with pytest.raises(ConfigError, match=message):
         sentences("a face", ["fear"])
+    with pytest.raises(ConfigError, match=message):
+        check_template("a face")
 
 
 def test_vectors_stand_by_template_and_class() -> None:

@@ -21,6 +21,7 @@ PARAMS = {
     "sample": {"version": 1, "images": 60, "seed": 0},
     "extract": {"ending": "zarr"},
     "prompts": "clip",
+    "prompt_sets": {},
     "methods": {"linear-probe": {"refinements": 0}, "feature-mask": {"epochs": 2, "beta_div": 5.0}},
     "protocol": {"test_split": "test", "drop_other_labels": False},
     "run": {

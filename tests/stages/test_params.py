@@ -26,7 +26,7 @@ def test_defaults_hold_without_a_file(tmp_path: Path) -> None:
     assert load_params(tmp_path / "params.yaml") == Params()
 
 
-@pytest.mark.parametrize("path", ["params.yaml", "examples/faces/params.yaml"])
+@pytest.mark.parametrize("path", ["params.yaml", "examples/faces/params.yaml", "examples/methods/params.yaml"])
 def test_shipped_params_are_valid(path: str) -> None:
     params = load_params(ROOT / path)
     assert set(params.run.datasets) <= set(params.datasets)
@@ -34,7 +34,7 @@ def test_shipped_params_are_valid(path: str) -> None:
 
 def test_shipped_params_are_the_defaults_but_for_datasets_and_methods() -> None:
     shipped, default = load_params(ROOT / "params.yaml"), Params()
-    same = {"classes", "encoders", "sample", "extract", "prompts", "protocol", "run"}
+    same = {"classes", "encoders", "sample", "extract", "prompts", "prompt_sets", "protocol", "run"}
     assert shipped.model_dump(include=same) == default.model_dump(include=same)
 
 
@@ -55,6 +55,13 @@ def test_shipped_params_are_the_defaults_but_for_datasets_and_methods() -> None:
         ("encoders: {clip: ViT-B-32}", ["encoders.clip", "open_clip:ARCH/TAG"]),
         ("run: {encoders: [clip]}", ["clip", "untrained"]),
         ("prompts: kefir", ["kefir", "'kefer'"]),
+        ("prompt_sets: {clip: [a face]}", ["prompt_sets", "plain name that is none of", "'clip'"]),
+        ("prompt_sets: {a/b: ['a [CLS]']}", ["prompt_sets", "plain name", "'a/b'"]),
+        ("prompt_sets: {mine: []}", ["prompt_sets.mine", "at least one template"]),
+        ("prompt_sets: {mine: [a face]}", ["prompt_sets.mine", "'a face' has no [CLS]"]),
+        ("prompt_sets: {mine: ['a [CLS]']}\nprompts: mein", ["mein", "'mine'"]),
+        ("methods: {feature-mask: {recipe: cafe/raf}}", ["'cafe/raf'", "'cafe/raf-db'"]),
+        ("methods: {feature-mask: {recipe: cafe/raf-db}}", ["cafe/raf-db is one of cafe, not of feature-mask"]),
         ("sample: {version: 99}", ["sample", "version"]),
         ("- a list", ["names with values"]),
         ("classes: 7\nclasses: 8", ["'classes' stands twice", "line 2"]),
@@ -69,6 +76,23 @@ def test_refusals_name_the_key_and_the_way_out(tmp_path: Path, text: str, words:
 def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
     message = _refused(tmp_path, "clases: 7\nextract: {views: two, dtyp: float16}")
     assert "3 problems" in message
+
+
+def test_a_prompt_set_of_ones_own_is_known_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("prompt_sets: {mine: ['a [CLS]', '[ADJ]']}\nprompts: mine")
+    params = load_params(path)
+    assert params.templates(params.prompts) == ("a [CLS]", "[ADJ]")
+    assert params.templates("clip") == ("a photo of [CLS].",)
+
+
+def test_a_methods_block_changes_its_recipe_and_the_recipe_its_defaults() -> None:
+    params = Params(methods={"scn": {"recipe": "scn/raf-db", "epochs": 3}})
+    config = params.method("scn").model_dump()
+    assert (config["epochs"], config["margin_rank"], config["balanced"]) == (3, 0.07, False)
+    name, options = params.options("scn", recipe="scn/raf-db-code")
+    assert (name, options["epochs"], options["margin_rank"], "recipe" in options) == ("scn/raf-db-code", 3, 0.15, False)
+    assert Params().options("scn") == ("", {})
 
 
 def test_a_dataset_that_nothing_describes_is_refused_with_the_way_out() -> None:
@@ -94,7 +118,7 @@ def test_dvc_tracks_every_parameter_that_changes_a_result() -> None:
     assert _tracked("draw") == {"sample"}
     assert _tracked("index") == {"classes", "datasets.${key}"}
     assert _tracked("extract") == {"extract", "encoders.${item.encoder}"}
-    assert _tracked("encode-text") == {"prompts", "encoders.${item.encoder}"}
+    assert _tracked("encode-text") == {"prompts", "prompt_sets", "encoders.${item.encoder}"}
     assert _tracked("train") == {"classes", "methods.${item.method}", "protocol.drop_other_labels"}
     assert _tracked("evaluate") == {"protocol", "run.datasets"}
     blocks = {

@@ -18,11 +18,14 @@ from safetensors.torch import save_file
 __all__ = [
     "BATCH_TOLERANCE",
     "MODEL",
+    "NOWHERE",
     "PREPROCESS",
+    "SOON_S",
     "faces",
     "load",
     "own_transform",
     "pooled",
+    "put_into_cache",
     "run_python",
     "same_pictures",
     "seeded_clip",
@@ -33,6 +36,8 @@ from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 
 # A matrix product of another batch size may round differently; features are of order 1.
 BATCH_TOLERANCE = 1e-5
+NOWHERE = "https://hub.invalid"  # reserved: no name below .invalid ever has an address
+SOON_S = 3.0
 MODEL: dict[str, Any] = {
     "embed_dim": 24,
     "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "patch_size": 8},
@@ -96,6 +101,19 @@ def write_clip_folder(
     else:
         torch.save(clip.state_dict(), folder / name)
     return folder, clip
+
+
+def put_into_cache(hub: Path, repository: str, **files: str) -> dict[str, Path]:
+    """Files of a repository as the hub's client keeps them."""
+    folder = hub / f"models--{repository.replace('/', '--')}"
+    snapshot = folder / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text(snapshot.name)
+    made = {key: snapshot / name for key, name in files.items()}
+    for path in made.values():
+        path.write_bytes(b"weights")
+    return made
 
 
 def run_python(program: str, *arguments: object) -> str:

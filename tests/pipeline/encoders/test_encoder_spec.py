@@ -46,6 +46,11 @@ class TestForms:
                 EncoderSpec("timm", "resnet18", path=Path(r"C:\weights\r18.safetensors")),
             ),
             ("timm:resnet18@../w/r18.pth", EncoderSpec("timm", "resnet18", path=Path("../w/r18.pth"))),
+            (
+                "transformers:blip/Salesforce/blip-itm-base-coco",
+                EncoderSpec("transformers", "blip", tag="Salesforce/blip-itm-base-coco"),
+            ),
+            ("transformers:align@/data/align", EncoderSpec("transformers", "align", path=Path("/data/align"))),
         ],
     )
     def test_are_understood(self, text: str, expected: EncoderSpec) -> None:
@@ -73,6 +78,9 @@ class TestForms:
             "open_clip:ViT-B-32/openai/more",
             "open_clip:ViT-B-32/openai@file.pt",
             "clip:ViT-B-32/openai",
+            "transformers:blip/base",
+            "transformers:blip/a/b/c",
+            "timm:resnet18/a/b",
             "untrained:x/y",
         ],
     )
@@ -92,7 +100,13 @@ class TestAnyName:
         assert (spec.architecture, spec.tag, spec.path) == (architecture, tag, None)
         assert EncoderSpec.parse(str(spec)) == spec
 
-    @given(st.sampled_from(["open_clip", "timm"]), NAMES, PATHS)
+    @given(NAMES, NAMES, NAMES)
+    def test_by_repository_comes_back_from_its_own_text(self, architecture: str, owner: str, name: str) -> None:
+        spec = EncoderSpec.parse(f"transformers:{architecture}/{owner}/{name}")
+        assert (spec.architecture, spec.tag, spec.path) == (architecture, f"{owner}/{name}", None)
+        assert EncoderSpec.parse(str(spec)) == spec
+
+    @given(st.sampled_from(["open_clip", "timm", "transformers"]), NAMES, PATHS)
     def test_by_path_comes_back_from_its_own_text(self, family: str, architecture: str, path: str) -> None:
         spec = EncoderSpec.parse(f"{family}:{architecture}@{path}")
         assert (spec.family, spec.architecture, spec.path, spec.tag) == (family, architecture, Path(path), "")
@@ -110,6 +124,7 @@ class TestAnyName:
             ("open_clip:ViT-B-32-quickgelu/openai", "open_clip-ViT-B-32-quickgelu-openai"),
             ("open_clip:RN50@/data/clip/my weights.pt", "open_clip-RN50-my-weights"),
             ("timm:resnet18@/data/resnet18.pth", "timm-resnet18"),
+            ("transformers:blip/Salesforce/blip-itm-base-coco", "transformers-blip-Salesforce-blip-itm-base-coco"),
         ],
     )
     def test_has_a_slug_that_a_person_can_read(self, text: str, slug: str) -> None:

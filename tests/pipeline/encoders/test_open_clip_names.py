@@ -10,8 +10,7 @@ import numpy as np
 import open_clip
 import pytest
 import torch
-from encoder_models import load, pooled, same_pictures
-from huggingface_hub import constants
+from encoder_models import NOWHERE, SOON_S, load, pooled, put_into_cache, same_pictures
 from safetensors.torch import save_file
 
 from pipeline.encoders import EncoderSpec
@@ -19,34 +18,8 @@ from pipeline.encoders.hub import fetch
 from pipeline.errors import EncoderError
 
 SMALLEST = "ViT-S-32-alt"
-NOWHERE = "https://hub.invalid"  # reserved: no name below .invalid ever has an address
-SOON_S = 3.0
 SAME_MODEL_TOLERANCE = 1e-6
 SPEC = EncoderSpec.parse("open_clip:ViT-B-32/laion2b_s34b_b79k")
-
-
-@pytest.fixture
-def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The hub is out of reach and its cache is an empty folder of this test's own."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setattr(constants, "ENDPOINT", NOWHERE)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    return tmp_path / "hub"
-
-
-def put_into_cache(hub: Path, repository: str, **files: str) -> dict[str, Path]:
-    """Files of a repository as the hub's client keeps them."""
-    folder = hub / f"models--{repository.replace('/', '--')}"
-    snapshot = folder / "snapshots" / ("0" * 40)
-    snapshot.mkdir(parents=True)
-    (folder / "refs").mkdir()
-    (folder / "refs" / "main").write_text(snapshot.name)
-    made = {key: snapshot / name for key, name in files.items()}
-    for path in made.values():
-        path.write_bytes(b"weights")
-    return made
 
 
 class TestUnknownNames:

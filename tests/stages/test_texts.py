@@ -1,0 +1,87 @@
+"""Text for a head: the features' own encoder's by default, another's if it is named; prompts of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from transformers_models import write_model
+
+from cache import Store
+from cache.errors import StoreMissingError
+from cache.places import place
+from cache.store import find_store
+from cache.texts import TextStore, text_path
+from pipeline.labels import EXPRESSIONS
+from stages.errors import StageError
+from stages.texts import text_for
+
+FerStage = Callable[..., Any]
+FEATURES = place("features")
+
+
+@pytest.fixture
+def store(project: Path) -> Store:
+    return find_store(FEATURES, "untrained", "sample-a")
+
+
+def _write(encoder: str, width: int, templates: tuple[str, ...] = ("a [CLS]",)) -> None:
+    vectors = np.ones((len(templates), len(EXPRESSIONS), width), np.float32)
+    path = text_path(FEATURES, encoder, "kefer")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    TextStore(vectors, templates, EXPRESSIONS, {"family": "transformers"}, {}).write(path)
+
+
+def test_the_features_own_encoder_is_the_default(store: Store) -> None:
+    text = text_for(FEATURES, "untrained", "kefer", store)
+    assert dict(text.encoder) == store.encoder["encoder"]
+    assert (text.vectors.shape, text.classes) == ((9, 8, 256), EXPRESSIONS)
+    assert text_for(FEATURES, "untrained", "kefer", store, "untrained").key == text.key
+
+
+def test_another_encoders_text_is_had_by_its_name_whatever_its_width(store: Store) -> None:
+    _write("blip", width=12)
+    text = text_for(FEATURES, "untrained", "kefer", store, "blip")
+    assert (text.width, text.encoder["family"]) == (12, "transformers")
+
+
+def test_text_that_only_bears_the_name_of_the_features_encoder_is_refused(store: Store) -> None:
+    _write("untrained", width=256)
+    with pytest.raises(StageError, match=r"comes from another encoder .*--encoder untrained --prompts kefer"):
+        text_for(FEATURES, "untrained", "kefer", store)
+
+
+def test_an_encoder_without_text_is_refused_with_what_to_name(store: Store) -> None:
+    _write("lite0", width=0, templates=())
+    with pytest.raises(StageError, match=r"`lite0` has no text tower.*Name one that has with --text"):
+        text_for(FEATURES, "untrained", "kefer", store, "lite0")
+
+
+def test_text_that_was_never_encoded_names_the_command(store: Store) -> None:
+    with pytest.raises(StoreMissingError, match="fer-stage encode-text --encoder blip --prompts kefer"):
+        text_for(FEATURES, "untrained", "kefer", store, "blip")
+
+
+def test_prompts_of_ones_own_are_encoded_and_anew_when_they_change(empty: Path, fer_stage: FerStage) -> None:
+    Path("params.yaml").write_text("prompt_sets: {mine: ['a [CLS]', 'so [ADJ]']}\nprompts: mine")
+    first = fer_stage("encode-text", "--format", "json")
+    assert TextStore.read(Path(first["path"])).templates == ("a [CLS]", "so [ADJ]")
+    Path("params.yaml").write_text("prompt_sets: {mine: ['the [CLS]']}\nprompts: mine")
+    assert fer_stage("encode-text", "--format", "json")["key"] != first["key"]
+    assert TextStore.read(Path(first["path"])).templates == ("the [CLS]",)
+    assert "expected one of" in fer_stage("encode-text", "--prompts", "yours", code=1)
+
+
+def test_a_model_of_transformers_is_encoded_like_any_other(empty: Path, fer_stage: FerStage) -> None:
+    write_model("blip", Path("blip"))
+    Path("params.yaml").write_text("encoders: {blip: 'transformers:blip@blip'}\nrun: {encoders: [blip]}")
+    path = Path(fer_stage("encode-text", "--prompts", "clip-faces", "--format", "json")["path"])
+    texts, written = TextStore.read(path), path.stat().st_mtime_ns
+    assert texts.vectors.shape == (6, 8, 12)
+    assert texts.encoder["architecture"] == "blip"
+    fer_stage("encode-text", "--prompts", "clip-faces")
+    assert path.stat().st_mtime_ns == written, "a second run finds it up to date"
+    assert "reads sentences only" in fer_stage("extract", "--dataset", "sample-a", code=1)
