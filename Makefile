@@ -24,6 +24,7 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/heads.py
+	$(BIN)/python benchmarks/prompts.py --turns 1
 	$(BIN)/python benchmarks/extract.py --seconds 8
 	$(BIN)/python benchmarks/runtimes.py --turns 2
 	$(BIN)/python benchmarks/decoders.py --sides 48 100 --rows 500

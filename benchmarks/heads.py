@@ -18,6 +18,7 @@ from cache.writer import StoreWriter
 from pipeline.features import FeatureSource
 from pipeline.labels import expressions
 from pipeline.methods import config_class, load_method
+from pipeline.methods.protocol import Given
 
 N_TRAIN, N_VAL, WIDTH = 12_271, 1_200, 512
 CLASSES = expressions(7)
@@ -62,7 +63,7 @@ class InRam:
 def fit_seconds(source: FeatureSource) -> float:
     method = load_method("feature-mask")
     start = time.perf_counter()
-    method.fit(source, config_class("feature-mask")(), CLASSES, seed=0)
+    method.fit(Given(source, CLASSES), config_class("feature-mask")(), seed=0)
     return time.perf_counter() - start
 
 

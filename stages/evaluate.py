@@ -1,14 +1,14 @@
-"""fer-stage evaluate: a trained head against datasets."""
+"""fer-stage evaluate: trained heads against datasets."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from stages.options import features_option, format_option, params_option
+from stages.options import device_option, features_option, format_option, params_option
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
@@ -16,11 +16,18 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_TABLE_COLUMNS = ("dataset", "split", "seen", "n", "accuracy", "uar", "ci95", "rejected", "dropped")
+_TABLE_COLUMNS = ("run", "dataset", "split", "seen", "n", "accuracy", "uar", "ci95", "rejected", "dropped")
 
 
 @click.command("evaluate")
-@click.option("--run", "folder", type=click.Path(path_type=Path), required=True, help="Folder of a trained run.")
+@click.option(
+    "--run",
+    "folders",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    required=True,
+    help="Folder of a trained run, or of several; may be repeated.",
+)
 @click.option("--dataset", "datasets", multiple=True, help="May be repeated.  [default: run.datasets of params.yaml]")
 @click.option(
     "--split",
@@ -29,47 +36,60 @@ _TABLE_COLUMNS = ("dataset", "split", "seen", "n", "accuracy", "uar", "ci95", "r
 )
 @click.option("--dry-run", is_flag=True, help="Score and print; write nothing.")
 @features_option
+@device_option
 @params_option
 @format_option
 def command(
-    folder: Path,
+    folders: tuple[Path, ...],
     datasets: tuple[str, ...],
     split: str | None,
     dry_run: bool,
     features: Place,
+    device: str,
     params_path: Path,
     output_format: str,
 ) -> None:
-    """Score a trained head on the test split of datasets, and write scores.json beside it.
+    """Score trained heads on the test split of datasets, and write scores.json beside each.
 
     Scores of datasets that are not named stay as they are.
     Accuracy, UAR, recall per class, N, 95 % intervals, calibration error, confusion; rejected rows are counted.
     """
-    from cache.atomic import write_bytes
     from stages.params import load_params
-    from stages.scoring import merged_scores, score_run
+    from stages.scoring import runs_below, score_run, write_scores
     from stages.training import read_run
 
-    params, record = load_params(params_path), read_run(folder)
-    scores = score_run(
-        folder,
-        record,
-        datasets or tuple(params.run.datasets),
-        features,
-        split or params.protocol.test_split,
-        drop_other_labels=params.protocol.drop_other_labels,
-    )
-    if not dry_run and split in (None, params.protocol.test_split):
-        path = folder / "scores.json"
-        write_bytes(path, json.dumps(merged_scores(path, scores), indent=2).encode())
+    params = load_params(params_path)
+    wanted = datasets or tuple(params.run.datasets)
+    found: list[dict[str, Any]] = []
+    runs = runs_below(folders)
+    for folder in runs:
+        scores = score_run(folder, wanted, features, split or params.protocol.test_split, params, device)
+        if not dry_run and split in (None, params.protocol.test_split):
+            write_scores(folder, scores)
+        found += [{"run": str(folder), **score} for score in scores]
     if output_format == "json":
-        echo_rows(scores, output_format)
+        echo_rows(found, output_format)
     else:
-        echo_rows([_flat(score) for score in scores], output_format, _TABLE_COLUMNS)
-    if note := record["encoder_note"]:
-        say(f"note: {note}")
+        echo_rows([_flat(score) for score in found], output_format, _TABLE_COLUMNS)
+    if len(runs) > 1:
+        _say_spread(found)
+    for note in dict.fromkeys(read_run(folder)["encoder_note"] for folder in runs):
+        if note:
+            say(f"note: {note}")
 
 
 def _flat(score: dict[str, Any]) -> dict[str, Any]:
     low, high = score["ci95"]["accuracy"]
     return {name: score[name] for name in _TABLE_COLUMNS} | {"ci95": f"{low:.4f}-{high:.4f}"}
+
+
+def _say_spread(scores: Sequence[dict[str, Any]]) -> None:
+    """Mean and deviation over the runs that differ in their seed only, on stderr."""
+    from stages.sweep import spread_text
+
+    same: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for score in scores:
+        same.setdefault((str(Path(score["run"]).parent), score["dataset"]), []).append(score)
+    for (folder, dataset), chosen in same.items():
+        if len(chosen) > 1:
+            say(f"{folder} on {dataset}: {spread_text(chosen, '')}")

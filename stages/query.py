@@ -73,7 +73,8 @@ def _chosen(
     if given["near"] is None:
         return replace(matching, rows=matching.rows[limit]), None
     from cache.neighbors import nearest
-    from stages.nearness import encoder_of, find_near
+    from stages.made_by import encoder_of
+    from stages.nearness import find_near
     from stages.params import load_params
 
     def load() -> Any:

@@ -1,56 +1,90 @@
-"""What `evaluate` does: a run and some stores -> scores."""
+"""What `evaluate` does: runs and some stores -> scores."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from cache import Store
+from cache.atomic import write_bytes
 from cache.places import Place
 from cache.store import find_store
+from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.evaluation import evaluate
 from pipeline.models.head import Head
-from pipeline.models.packing import unpack
+from pipeline.models.packing import head_class, unpack
 from stages.errors import StageError
+from stages.made_by import encoder_of
+from stages.params import Params
+from stages.training import read_run
 
-__all__ = ["load_head", "merged_scores", "score_run"]
+__all__ = ["load_head", "runs_below", "score_run", "write_scores"]
 
 
-def load_head(folder: Path, record: Mapping[str, Any]) -> Head:
-    """The trained head of a run, whose `read_run` gave `record`.
+def runs_below(folders: Sequence[Path]) -> list[Path]:
+    """The run folders among `folders` and below them, each once.
 
     Raises
     ------
     StageError
-        If its weights are missing.
+        If a folder is no run and there is none below it.
+    """
+    found: dict[Path, None] = {}
+    for folder in folders:
+        runs = [path.parent for path in sorted(folder.rglob("run.json"))]
+        if not runs:
+            read_run(folder)  # says what was expected there
+        found.update(dict.fromkeys(runs))
+    return list(found)
+
+
+def load_head(folder: Path, record: Mapping[str, Any], store: Store, params: Params, device: str) -> Head:
+    """The trained head of a run, whose `read_run` gave `record`, on a device.
+
+    Parameters
+    ----------
+    store : features that it is to score; heads that are a part of their encoder are given the one that made them
+
+    Raises
+    ------
+    StageError
+        If its weights are missing, or its encoder cannot be named.
     """
     weights = folder / "head.safetensors"
     if not weights.is_file():
         raise StageError(f"{folder}: head.safetensors is missing. Train the run again")
-    return unpack(weights.read_bytes(), record["head"])
+    description = record["head"]
+    encoder = None
+    if head_class(str(description.get("kind"))).needs_encoder:
+        encoder = cast("TorchEncoder", encoder_of(store, params, record["encoder"], device))
+    return unpack(weights.read_bytes(), description, encoder).to(resolve_device(device))
 
 
 def score_run(
-    folder: Path,
-    record: Mapping[str, Any],
-    datasets: Sequence[str],
-    features: Place,
-    split: str,
-    *,
-    drop_other_labels: bool,
+    folder: Path, datasets: Sequence[str], features: Place, split: str, params: Params, device: str
 ) -> list[dict[str, Any]]:
     """Scores of one run on every dataset, as plain data."""
-    head = load_head(folder, record)
+    record = read_run(folder)
     stores = [find_store(features, record["encoder"], dataset) for dataset in datasets]
-    return [evaluate(head, store, split, drop_other_labels=drop_other_labels).as_json() for store in stores]
+    head = load_head(folder, record, stores[0], params, device)
+    drop = params.protocol.drop_other_labels
+    return [evaluate(head, store, split, drop_other_labels=drop).as_json() for store in stores]
 
 
-def merged_scores(path: Path, scores: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """`scores`, and those of other datasets that stand in the file at `path` from an earlier evaluation."""
+def write_scores(folder: Path, scores: Sequence[Mapping[str, Any]]) -> None:
+    """Put `scores` into the run's scores.json; those of other datasets stay as they are.
+
+    Raises
+    ------
+    StageError
+        If the file that is there is damaged.
+    """
+    path = folder / "scores.json"
     try:
         earlier = json.loads(path.read_bytes()) if path.exists() else []
     except ValueError as error:
         raise StageError(f"{path} is damaged ({error}): delete it and evaluate all datasets again") from error
     by_dataset = {score["dataset"]: score for score in [*earlier, *scores]}  # the later ones win
-    return [by_dataset[dataset] for dataset in sorted(by_dataset)]
+    write_bytes(path, json.dumps([by_dataset[dataset] for dataset in sorted(by_dataset)], indent=2).encode())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,12 @@ def write_table(table: SampleTable, path: Path) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def parse_options(pairs: tuple[str, ...]) -> Mapping[str, Any]:
+def parse_options(pairs: Sequence[str], option: str = "--option") -> Mapping[str, Any]:
     """`("rule=probability", "classes=8")` -> a mapping; values are read as YAML, so 8 is a number."""
     options = {}
     for pair in pairs:
         name, sign, value = pair.partition("=")
         if not sign or not name:
-            raise ParamsError(f"--option {pair!r}: expected NAME=VALUE, such as rule=probability")
+            raise ParamsError(f"{option} {pair!r}: expected NAME=VALUE, such as rule=probability")
         options[name] = yaml.safe_load(value)
     return options

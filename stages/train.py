@@ -1,46 +1,84 @@
-"""fer-stage train: one head on cached features."""
+"""fer-stage train: heads on cached features."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from stages.options import features_option, folder_option, format_option, params_option, quiet_option
-from stages.output import echo_record, say
+from stages.options import (
+    device_option,
+    features_option,
+    folder_option,
+    format_option,
+    params_option,
+    quiet_option,
+)
+from stages.output import echo_record, echo_rows, say
 
 __all__ = ["command"]
 
+_SHOWN = ("method", "encoder", "dataset", "variant", "seed", "epochs", "seconds", "selected_epoch", "val", "dropped")
+
 
 @click.command("train")
-@click.option("--method", required=True, help="linear-probe, feature-mask, kefer: see README.")
+@click.option("--method", required=True, help="linear-probe, feature-mask, cafe, kefer...: docs/methods lists them.")
 @click.option("--dataset", required=True, help="What to train on; its validation split selects the epoch.")
 @click.option("--encoder", help="Whose features.  [default: the first of params.yaml]")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of weights, order and dropping.")
+@click.option(
+    "--seed", "--seeds", "seeds", default="0", show_default=True, help="Of weights, order, drops: 3, 0-9, 0,2."
+)
 @click.option("--option", "options", multiple=True, help="NAME=VALUE of the method's options; may be repeated.")
+@click.option(
+    "--grid", multiple=True, help="NAME=VALUE,VALUE,...: a run for each value; repeated, for each combination."
+)
+@click.option("--recipe", default="", help="Settings of a paper, as cafe/raf-db: fer-stage recipes lists them.")
 @click.option("--prompts", help="Prompt set of text heads.  [default: params.yaml]")
+@click.option("--text", help="Encoder whose text vectors are used.  [default: the features' own]")
 @click.option("--dry-run", is_flag=True, help="Check store, options and text; train and write nothing.")
 @features_option
 @folder_option("runs", "Folder of trained heads.")
+@device_option
 @params_option
 @format_option
 @quiet_option
 def command(**given: Any) -> None:
-    """Train one head on a dataset's cached features: runs/ENCODER/METHOD/DATASET/seed-N/.
+    """Train heads on a dataset's cached features: runs/ENCODER/METHOD/DATASET/seed-N/.
 
-    Reads the train and validation splits of that dataset and nothing else.
+    Reads the train and validation splits of that dataset and nothing else. Many seeds and the points of a grid share
+    one load of the features; small heads are trained as one batch of networks.
     """
     from stages.progress import shown_progress
     from stages.training import Training
 
     training = Training.of(given)
-    if training.note:
-        say(f"note: {training.note}")
+    for line in (*((f"note: {training.note}",) if training.note else ()), *dict.fromkeys(training.warnings)):
+        say(line)
     if given["dry_run"]:
-        echo_record(training.plan(), given["output_format"])
+        _echo(training.plan(), given["output_format"])
         return
+    records = []
     with shown_progress(quiet=given["quiet"]) as on_progress:
-        record = training.run(on_progress)
-    names = ("method", "encoder", "dataset", "seed", "epochs", "seconds", "selected_epoch", "val", "dropped")
-    summary = {name: record[name] for name in names}
-    echo_record(summary | {"path": str(training.folder), "note": training.note}, given["output_format"])
+        for run, record in training.train(on_progress):
+            summary = {name: record[name] for name in _SHOWN}
+            records.append(summary | {"path": str(run.folder), "note": training.note})
+    _echo(records, given["output_format"])
+    if len(records) > 1:
+        _say_spread(records)
+
+
+def _echo(records: Sequence[dict[str, Any]], output_format: str) -> None:
+    if len(records) == 1:
+        echo_record(records[0], output_format)
+    else:
+        echo_rows(records, output_format)
+
+
+def _say_spread(records: Sequence[dict[str, Any]]) -> None:
+    """Mean and deviation over the seeds of each variant, on stderr: scores of the validation split, not of a test."""
+    from stages.sweep import spread_text
+
+    for variant in dict.fromkeys(record["variant"] for record in records):
+        chosen = [record for record in records if record["variant"] == variant]
+        say(f"{variant or chosen[0]['method']}: {spread_text([record['val'] for record in chosen], 'val ')}")

@@ -1,132 +1,171 @@
-"""What `train` does: a store and a method -> a run folder."""
+"""What `train` does: a store and a method -> run folders."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from cache import Store
 from cache.atomic import write_bytes
-from cache.places import Place
 from cache.store import find_store
-from cache.texts import TextStore, text_path
 from pipeline.encoders import EncoderSpec
+from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.labels import expressions
 from pipeline.methods import load_method
-from pipeline.methods.configs import MethodConfig
-from pipeline.methods.protocol import Fitted
+from pipeline.methods.configs.base import MethodConfig
+from pipeline.methods.protocol import Fitted, Given
 from pipeline.models.packing import pack
 from pipeline.progress import OnProgress
 from pipeline.text_features import TextFeatures
 from stages.errors import StageError
 from stages.identity import versions
-from stages.params import load_params, parse_method
+from stages.made_by import encoder_of
+from stages.params import Params, load_params, parse_method
+from stages.recipes import departures
+from stages.sweep import parse_grid, parse_seeds
 from stages.tables import parse_options
+from stages.texts import text_for
 from stages.workspace import Workspace
 
-__all__ = ["Training", "read_run"]
+__all__ = ["Run", "Training", "read_run"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One head to train: its options, its seed, the grid's point, and where it goes."""
+
+    config: MethodConfig
+    seed: int
+    variant: str
+    folder: Path
 
 
 @dataclass(frozen=True)
 class Training:
-    """One run: everything is found and checked before anything is trained."""
+    """Some heads of one method on one dataset: everything is found and checked before anything is trained."""
 
     store: Store
     encoder: str
-    config: MethodConfig
+    runs: tuple[Run, ...]
     classes: tuple[str, ...]
-    seed: int
     text: TextFeatures | None
+    tower: TorchEncoder | None
+    device: str
+    recipe: str
+    warnings: tuple[str, ...]
     drop_other_labels: bool
-    folder: Path
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
         """From the options of the command and params.yaml."""
         params = load_params(given["params_path"])
         name, spec = params.encoder(given["encoder"] or params.run.encoders[0])
-        method = given["method"]
-        options = {**params.methods.get(method, {}), **parse_options(given["options"])}
-        config = parse_method(method, options)
+        recipe, options = params.options(given["method"], given["recipe"])
+        runs = tuple(_runs(given, name, {**options, **parse_options(given["options"])}))
         store = find_store(given["features"], name, given["dataset"])
-        _check_encoder(store, spec)
-        prompts = text_path(given["features"], name, given["prompts"] or params.prompts)
+        _check_store(store, spec, runs)
+        device = str(resolve_device(given["device"]))
+        needs_encoder = any(run.config.needs_encoder for run in runs)
         return cls(
             store=store,
             encoder=name,
-            config=config,
+            runs=runs,
             classes=expressions(params.classes),
-            seed=given["seed"],
-            text=_text_for(store, prompts) if config.needs_text else None,
+            text=_text(given, params, store) if any(run.config.needs_text for run in runs) else None,
+            tower=cast("TorchEncoder", encoder_of(store, params, name, device)) if needs_encoder else None,
+            device=device,
+            recipe=recipe,
+            warnings=tuple(warning for run in runs for warning in departures(recipe, run.config)) if recipe else (),
             drop_other_labels=params.protocol.drop_other_labels,
-            folder=Workspace(runs=given["runs"]).run(name, method, given["dataset"], given["seed"]),
         )
 
     @property
     def note(self) -> str:
         return str(self.store.manifest.provenance["encoder_note"])
 
-    def plan(self) -> dict[str, Any]:
-        """What `run` would train."""
-        return {
-            "method": self.config.method,
-            "dataset": self.store.dataset,
-            "seed": self.seed,
-            "config": self.config.model_dump(),
-            "path": str(self.folder),
-            "note": self.note,
-        }
+    def plan(self) -> list[dict[str, Any]]:
+        """What `train` would train."""
+        return [
+            {
+                "method": run.config.method,
+                "dataset": self.store.dataset,
+                "variant": run.variant,
+                "seed": run.seed,
+                "config": run.config.model_dump(),
+                "path": str(run.folder),
+                "note": self.note,
+            }
+            for run in self.runs
+        ]
 
-    def run(self, on_progress: OnProgress) -> dict[str, Any]:
-        """Train, write the run folder, and return its record."""
-        fitted = load_method(self.config.method).fit(
-            self.store,
-            self.config,
-            self.classes,
-            self.seed,
-            self.text,
-            on_progress,
-            drop_other_labels=self.drop_other_labels,
-        )
+    def train(self, on_progress: OnProgress) -> Iterator[tuple[Run, dict[str, Any]]]:
+        """Train, write each run folder as its head is finished, and give its record."""
+        given = Given(self.store, self.classes, self.text, self.tower, self.device, self.drop_other_labels)
+        jobs = [(run.config, run.seed) for run in self.runs]
+        for i, fitted in load_method(self.runs[0].config.method).fit_many(given, jobs, on_progress):
+            yield self.runs[i], self._write(self.runs[i], fitted)
+
+    def _write(self, run: Run, fitted: Fitted) -> dict[str, Any]:
         state, description = pack(fitted.head)
-        record = self._record(fitted, description)
-        (self.folder / "scores.json").unlink(missing_ok=True)  # they are of the head that is replaced
-        write_bytes(self.folder / "head.safetensors", state)
-        write_bytes(self.folder / "history.csv", _csv(fitted.history))
-        write_bytes(self.folder / "run.json", json.dumps(record, indent=2).encode())  # last: a run has a run.json
+        record = self._record(run, fitted, description)
+        (run.folder / "scores.json").unlink(missing_ok=True)  # they are of the head that is replaced
+        write_bytes(run.folder / "head.safetensors", state)
+        write_bytes(run.folder / "history.csv", _csv(fitted.history))
+        write_bytes(run.folder / "run.json", json.dumps(record, indent=2).encode())  # last: a run has a run.json
         return record
 
-    def _record(self, fitted: Fitted, description: Mapping[str, Any]) -> dict[str, Any]:
+    def _record(self, run: Run, fitted: Fitted, description: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            "method": self.config.method,
+            "method": run.config.method,
+            "variant": run.variant,
+            "recipe": self.recipe,
             "encoder": self.encoder,
             "encoder_note": self.note,
             "encoder_identity": dict(self.store.encoder),
             "dataset": self.store.dataset,
-            "seed": self.seed,
+            "seed": run.seed,
             "classes": list(self.classes),
-            "config": self.config.model_dump(),
+            "config": run.config.model_dump(),
             "key": self.store.key,
             "text_key": self.text.key if self.text else "",
+            "text_encoder": dict(self.text.encoder) if self.text else {},
             "width": self.store.width(),
             "epochs": len(fitted.history),
             "selected_epoch": fitted.selected_epoch,
             "seconds": round(fitted.seconds, 3),
+            "together": fitted.together,
+            "device": self.device,
             "n_train": len(self.store.labels("train")),
             "n_val": len(self.store.labels("val")),
             "val": {"accuracy": fitted.val.accuracy, "uar": fitted.val.uar},
             "dropped": dict(fitted.dropped),
+            "findings": dict(fitted.findings),
             "versions": versions(),
             "head": dict(description),
         }
 
 
-def _check_encoder(store: Store, spec: EncoderSpec) -> None:
+def _runs(given: Mapping[str, Any], encoder: str, options: Mapping[str, Any]) -> Iterator[Run]:
+    workspace = Workspace(runs=given["runs"])
+    text = f"text={given['text']}".replace("/", "-") if given["text"] else ""
+    for point in parse_grid(given["grid"]):
+        config = parse_method(given["method"], {**options, **point.options})
+        variant = ",".join(filter(None, (point.name, text)))
+        for seed in parse_seeds(given["seeds"]):
+            yield Run(config, seed, variant, workspace.run(encoder, given["method"], given["dataset"], seed, variant))
+
+
+def _text(given: Mapping[str, Any], params: Params, store: Store) -> TextFeatures:
+    encoder = params.encoder(given["text"])[0] if given["text"] else None
+    return text_for(given["features"], store.path.parent.name, given["prompts"] or params.prompts, store, encoder)
+
+
+def _check_store(store: Store, spec: EncoderSpec, runs: Sequence[Run]) -> None:
     """A name in params.yaml may have come to mean another encoder since the features were made."""
     made_by = store.encoder["encoder"]
     if made_by["architecture"] != spec.architecture:
@@ -134,21 +173,8 @@ def _check_encoder(store: Store, spec: EncoderSpec) -> None:
             f"{store.path}: expected features of {spec}, found features of {made_by['architecture']}. "
             f"Run `fer-stage extract --dataset {store.dataset} --encoder {store.path.parent.name}` again"
         )
-
-
-def _text_for(store: Store, path: Place) -> TextFeatures:
-    """The text vectors of the store's own encoder; another encoder's vectors live in another space."""
-    texts = TextStore.read(path)
-    if dict(texts.encoder) != store.encoder["encoder"]:
-        raise StageError(
-            f"{path} comes from another encoder than {store.path}. "
-            f"Run `fer-stage encode-text --encoder {store.path.parent.name} --prompts {path.stem}` again"
-        )
-    if not texts.templates:
-        raise StageError(
-            f"the encoder of {store.path} has no text tower; this method needs one, so use an open_clip encoder"
-        )
-    return TextFeatures(texts.vectors, texts.classes, texts.templates, texts.encoder, texts.key)
+    for output in {output: None for run in runs for output in run.config.reads}:
+        store.row_shape(output)  # says which command makes it, before an encoder is loaded
 
 
 def _csv(history: list[dict[str, float]]) -> bytes:

@@ -20,5 +20,5 @@ class Workspace:
     def table(self, dataset: str) -> Path:
         return self.tables / f"{dataset}.parquet"
 
-    def run(self, encoder: str, method: str, dataset: str, seed: int) -> Path:
-        return self.runs / encoder / method / dataset / f"seed-{seed}"
+    def run(self, encoder: str, method: str, dataset: str, seed: int, variant: str = "") -> Path:
+        return self.runs / encoder / method / dataset / variant / f"seed-{seed}"

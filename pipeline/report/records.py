@@ -66,7 +66,7 @@ class RunRecord:
         fields = Fields(run, f"{label}, run")
         classes, val = _classes(fields), fields.inner("val")
         return cls(
-            method=fields.text("method"),
+            method=f"{fields.text('method')} {fields.text('variant')}".strip(),
             encoder=fields.text("encoder"),
             encoder_note=fields.text("encoder_note"),
             encoder_identity=fields.mapping("encoder_identity"),

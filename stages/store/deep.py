@@ -17,7 +17,7 @@ from pipeline.samples import OK, SampleTable
 from pipeline.views import ViewRecipe
 from stages.errors import StageError
 from stages.identity import box_of
-from stages.nearness import encoder_of
+from stages.made_by import encoder_of
 from stages.output import say
 from stages.params import load_params
 from stages.rechecking import re_encoded

@@ -34,6 +34,7 @@ def score_json(dataset: str, accuracy: Any, uar: float = 0.5, **changes: Any) ->
 def run_json(**changes: Any) -> dict[str, Any]:
     return {
         "method": "probe",
+        "variant": "",
         "encoder": "mini",
         "encoder_note": "",
         "encoder_identity": {"architecture": {"name": "tiny", "width": 16}, "weights_sha256": "ab" * 32},
