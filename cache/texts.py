@@ -66,8 +66,13 @@ class TextStore:
         write_bytes(path, buffer.getvalue())
 
     @classmethod
-    def read(cls, path: Place) -> TextStore:
+    def read(cls, path: Place, command: str = "fer-stage encode-text") -> TextStore:
         """The vectors at `path`.
+
+        Parameters
+        ----------
+        path : see `text_path`
+        command : what makes them, for messages; a folder's name does not say how its encoder is written
 
         Raises
         ------
@@ -79,14 +84,13 @@ class TextStore:
         with reachable(path):
             data = path.read_bytes() if is_file(path) else None
         if data is None:
-            command = f"fer-stage encode-text --encoder {path.parent.parent.name} --prompts {path.stem}"
             raise StoreMissingError(f"no text vectors at {path}. Run `{command}` first")
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as archive:
                 vectors, about = archive["vectors"], json.loads(str(archive["about"]))
             newer = about["fer_stage_texts"] > _VERSION
         except _DAMAGE as error:
-            raise SchemaError(f"{path} is damaged ({error}): run encode-text again") from error
+            raise SchemaError(f"{path} is damaged ({error}): delete it and run `{command}`") from error
         if newer:
             raise SchemaError(f"{path} is newer than this program: update fer-stage")
         return cls(vectors, tuple(about["templates"]), tuple(about["classes"]), about["encoder"], about["provenance"])

@@ -73,6 +73,22 @@ class TextFeatures:
         rows = [self.classes.index(name) for name in classes]
         return replace(self, vectors=self.vectors[:, rows], classes=classes)
 
+    def shares_space_with(self, encoder: Mapping[str, Any]) -> bool:
+        """Whether the features of an encoder, given by its identity, can be compared with these vectors as they are.
+
+        They can if one model made both. Equal widths mean nothing.
+        """
+        return dict(self.encoder) == dict(encoder)
+
+    def require_space_of(self, encoder: Mapping[str, Any]) -> None:
+        """MismatchError if features of an encoder cannot be compared with these vectors as they are."""
+        if not self.shares_space_with(encoder):
+            raise MismatchError(
+                f"text features {self.key}: expected vectors of the model that made the features, {_name(encoder)}, to "
+                f"compare both as they are, found vectors of {_name(self.encoder)}. Take the text of the features' "
+                "encoder (without --text), or learn a projection: kefer with projection: linear"
+            )
+
     def template(self, index: int) -> Vectors:
         """Unit vectors of one template: float32, shape (C, D)."""
         if not 0 <= index < len(self.templates):
@@ -91,6 +107,10 @@ class TextFeatures:
     def ensemble(self) -> Vectors:
         """The mean of the templates' unit vectors, made unit again: float32, shape (C, D)."""
         return _unit(_unit(self.vectors).mean(axis=0))
+
+
+def _name(encoder: Mapping[str, Any]) -> str:
+    return f"{encoder.get('family')}:{encoder.get('architecture')} with weights {encoder.get('weights')}"
 
 
 def _unit(vectors: Vectors) -> Vectors:

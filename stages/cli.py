@@ -20,9 +20,9 @@ COMMANDS = {
     "index": "Scan a dataset into its sample table.",
     "extract": "Encode a dataset's images into a feature store.",
     "encode-text": "Encode prompts with a frozen text tower.",
-    "train": "Train one head on cached features.",
+    "train": "Train heads on cached features.",
     "recipes": "Settings of the papers, each value with its source.",
-    "evaluate": "Score a trained head on datasets.",
+    "evaluate": "Score trained heads on datasets.",
     "report": "All runs on one page, with tables for DVC.",
     "query": "Rows of a store.",
     "store": "Look after stores: list, check, compare, convert, export, clean up.",
@@ -65,7 +65,7 @@ def run(args: list[str]) -> int:
         error.show()
         return KNOWN_ERROR
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted: what is finished is kept; the same command goes on from there", err=True)
+        click.echo("interrupted: what is finished is kept, and extract goes on from there", err=True)
         return INTERRUPTED
     except Exception as error:
         if "--debug" in args:

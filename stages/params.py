@@ -25,6 +25,7 @@ from pipeline.methods.configs.base import MethodConfig
 from pipeline.prompts import PROMPT_SETS, check_template, templates
 from stages.errors import ParamsError
 from stages.recipes import recipe_options
+from stages.yaml_files import StrictLoader
 
 __all__ = ["DatasetParams", "ExtractParams", "Params", "SampleParams", "explain", "load_params", "parse_method"]
 
@@ -217,7 +218,7 @@ def load_params(path: Path) -> Params:
     if not path.is_file():
         raise ParamsError(f"{path}: expected a YAML file, found a folder")
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)
+        data = yaml.load(path.read_text(encoding="utf-8"), StrictLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path} is not YAML: {error}") from error
     if data is None:
@@ -231,19 +232,6 @@ def load_params(path: Path) -> Params:
     for name in params.methods:
         params.method(name)
     return params
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML lets the last of two equal keys win without a word; here the second one is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key, _value in node.value:
-            name = self.construct_object(key, deep=True)
-            if name in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {name!r} stands twice", key.start_mark)
-            seen.add(name)
-        return super().construct_mapping(node, deep)
 
 
 def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
@@ -261,7 +249,7 @@ def _problem(item: Mapping[str, Any], model: type[BaseModel]) -> str:
         return f"{key}: unknown key.{_near(str(location[-1]), _keys_at(model, location[:-1]))}"
     hint = ""
     if item["type"] in ("float_type", "int_type") and isinstance(item["input"], str) and _is_number(item["input"]):
-        hint = f" YAML reads {item['input']} as text: write it as {float(item['input'])!r}"
+        hint = f" YAML reads {item['input']} as text: write it as {_as_yaml(float(item['input']))}"
     message = item["msg"].removeprefix("Value error, ")
     if isinstance(item["input"], dict):  # our own check of a whole block: its message names what it found
         return message if key == "file" else f"{key}: {message}"
@@ -276,6 +264,11 @@ def _keys_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
             return list(DatasetParams.model_fields) if location[0] == "datasets" else []
         model = field.annotation
     return list(model.model_fields)
+
+
+def _as_yaml(number: float) -> str:
+    """The number as YAML 1.1 reads it back: 5e-06 is a text to it, 5.0e-06 a number."""
+    return re.sub(r"^(-?\d+)e", r"\1.0e", repr(number))
 
 
 def _is_number(text: str) -> bool:

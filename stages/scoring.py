@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,9 +13,11 @@ from cache.atomic import write_bytes
 from cache.places import Place
 from cache.store import find_store
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
+from pipeline.errors import PipelineError
 from pipeline.evaluation import evaluate
 from pipeline.models.head import Head
 from pipeline.models.packing import head_class, unpack
+from stages.advice import encoder_named
 from stages.errors import StageError
 from stages.made_by import encoder_of
 from stages.params import Params
@@ -50,27 +53,49 @@ def load_head(folder: Path, record: Mapping[str, Any], store: Store, params: Par
     Raises
     ------
     StageError
-        If its weights are missing, or its encoder cannot be named.
+        If its weights are missing or another run's, or its encoder cannot be named.
     """
     weights = folder / "head.safetensors"
     if not weights.is_file():
         raise StageError(f"{folder}: head.safetensors is missing. Train the run again")
-    description = record["head"]
+    state, description = weights.read_bytes(), record["head"]
+    if record.get("head_sha256") not in (None, hashlib.sha256(state).hexdigest()):  # older records have none
+        raise StageError(f"{folder}: head.safetensors is not the head that run.json describes. Train the run again")
     encoder = None
     if head_class(str(description.get("kind"))).needs_encoder:
-        encoder = cast("TorchEncoder", encoder_of(store, params, record["encoder"], device))
-    return unpack(weights.read_bytes(), description, encoder).to(resolve_device(device))
+        encoder = cast("TorchEncoder", encoder_of(store, params, _named(record), device))
+    return unpack(state, description, encoder).to(resolve_device(device))
 
 
 def score_run(
     folder: Path, datasets: Sequence[str], features: Place, split: str, params: Params, device: str
 ) -> list[dict[str, Any]]:
-    """Scores of one run on every dataset, as plain data."""
+    """Scores of one run on every dataset, as plain data.
+
+    Raises
+    ------
+    StageError
+        If the head cannot be loaded, or a store is not one that it can score; the message names the run.
+    """
     record = read_run(folder)
-    stores = [find_store(features, record["encoder"], dataset) for dataset in datasets]
-    head = load_head(folder, record, stores[0], params, device)
+    if missing := {"encoder", "head"} - record.keys():
+        raise StageError(
+            f"{folder / 'run.json'}: expected {' and '.join(sorted(missing))}, found none. "
+            "It is damaged or of another version of fer-stage: train the run again"
+        )
+    with encoder_named(record["encoder"], _named(record)):
+        stores = [find_store(features, record["encoder"], dataset) for dataset in datasets]
     drop = params.protocol.drop_other_labels
-    return [evaluate(head, store, split, drop_other_labels=drop).as_json() for store in stores]
+    try:
+        head = load_head(folder, record, stores[0], params, device)
+        return [evaluate(head, store, split, drop_other_labels=drop).as_json() for store in stores]
+    except PipelineError as error:
+        raise StageError(f"{folder}: {error}") from error
+
+
+def _named(record: Mapping[str, Any]) -> str:
+    """The encoder of a run as params.yaml or `--encoder` names it; older records have its folder's name only."""
+    return str(record.get("encoder_named", record["encoder"]))
 
 
 def write_scores(folder: Path, scores: Sequence[Mapping[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Many runs of one method: `--seeds 0-9` and `--grid lambda_sep=0.5,1.5,5`."""
+"""Many runs of one method: `--seeds 0-9` and `--grid lambda_sep=0.5,1.5,5`; the folder of each."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from pipeline.methods.configs.base import MethodConfig
 from stages.errors import ParamsError
+from stages.params import Params, parse_method
 from stages.tables import parse_options
+from stages.workspace import Workspace
 
-__all__ = ["Variant", "parse_grid", "parse_seeds", "spread_text"]
+__all__ = ["Run", "Variant", "parse_grid", "parse_seeds", "plan_runs", "spread_text"]
 
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 
@@ -23,6 +27,43 @@ class Variant:
 
     name: str
     options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One head to train: its options, its seed, what sets it apart from the method's other runs, and where it goes."""
+
+    config: MethodConfig
+    seed: int
+    variant: str
+    folder: Path
+
+
+def plan_runs(given: Mapping[str, Any], params: Params, encoder: str, options: Mapping[str, Any]) -> tuple[Run, ...]:
+    """Every point of the grid with every seed; with the first seed only, where all seeds give the same head.
+
+    Parameters
+    ----------
+    given : the options of the command
+    encoder : folder name of the features' encoder
+    options : of the method, which the grid changes
+
+    Raises
+    ------
+    ParamsError
+        If seeds, grid or options are wrong, or text is named for a method that reads none.
+    """
+    workspace, seeds, text = Workspace(runs=given["runs"]), parse_seeds(given["seeds"]), _text(given, params, encoder)
+    runs = []
+    for point in parse_grid(given["grid"]):
+        config = parse_method(given["method"], {**options, **point.options})
+        if not config.needs_text and (given["text"] or given["prompts"]):
+            raise ParamsError(f"{config.method} reads no text: expected no --text and no --prompts. Leave them out")
+        variant = ",".join(filter(None, (point.name, *text)))
+        for seed in seeds if config.is_random else seeds[:1]:
+            folder = workspace.run(encoder, config.method, given["dataset"], seed, variant)
+            runs.append(Run(config, seed, variant, folder))
+    return tuple(runs)
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -63,11 +104,17 @@ def parse_grid(axes: Sequence[str]) -> list[Variant]:
     ]
 
 
+def _text(given: Mapping[str, Any], params: Params, encoder: str) -> list[str]:
+    """What the command says of the text that params.yaml does not, as parts of a folder's name."""
+    said = {"prompts": given["prompts"], "text": params.encoder(given["text"])[0] if given["text"] else ""}
+    usual = {"prompts": params.prompts, "text": encoder}
+    return [f"{name}={value}" for name, value in said.items() if value and value != usual[name]]
+
+
 def spread_text(scores: Sequence[Mapping[str, float]], prefix: str) -> str:
-    """Mean and sample standard deviation of accuracy and UAR over seeds: `val accuracy 0.7123 ± 0.0041, ...`."""
+    """Mean and sample standard deviation of accuracy and UAR over two or more seeds: `val accuracy 0.7123 ± 0.0041`."""
     parts = []
     for metric in ("accuracy", "uar"):
         values = [score[metric] for score in scores]
-        deviation = f" ± {stdev(values):.4f}" if len(values) > 1 else ""
-        parts.append(f"{prefix}{metric} {fmean(values):.4f}{deviation}")
+        parts.append(f"{prefix}{metric} {fmean(values):.4f} ± {stdev(values):.4f}")
     return f"{', '.join(parts)} over {len(scores)} seeds"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from cache import Store
 from cache.places import Place
 from cache.texts import TextStore, text_path
@@ -12,7 +14,13 @@ __all__ = ["text_for"]
 
 
 def text_for(
-    features: Place, encoder: str, prompts: str, store: Store, text_encoder: str | None = None
+    features: Place,
+    encoder: str,
+    prompts: str,
+    store: Store,
+    text_encoder: str | None = None,
+    *,
+    written: str | None = None,
 ) -> TextFeatures:
     """The vectors of a prompt set for a head on the features of `store`.
 
@@ -23,6 +31,7 @@ def text_for(
     prompts : name of the prompt set
     text_encoder : folder name of another encoder, in whose space a head then has to bring the features, as KE-FER does
         with BLIP and ALIGN; None (or the same name) is the features' own, whose space they share
+    written : how `--encoder` names the encoder of the text, for messages: the name of a folder can be another
 
     Raises
     ------
@@ -32,12 +41,10 @@ def text_for(
     """
     name = text_encoder or encoder
     path = text_path(features, name, prompts)
-    texts = TextStore.read(path)
+    command = f"fer-stage encode-text --encoder {shlex.quote(written or name)} --prompts {prompts}"
+    texts = TextStore.read(path, command)
     if name == encoder and dict(texts.encoder) != store.encoder["encoder"]:
-        raise StageError(
-            f"{path} comes from another encoder than {store.path}. "
-            f"Run `fer-stage encode-text --encoder {encoder} --prompts {prompts}` again"
-        )
+        raise StageError(f"{path} comes from another encoder than {store.path}. Run `{command}` again")
     if not texts.templates:
         raise StageError(
             f"the encoder `{name}` has no text tower, and this method needs text. Name one that has with --text, after "

@@ -21,6 +21,8 @@ __all__ = ["command"]
 
 _SHOWN = ("method", "encoder", "dataset", "variant", "seed", "epochs", "seconds", "selected_epoch", "val", "dropped")
 
+_ALIKE = ("method", "encoder", "dataset", "note")  # in all runs of a command; the first three stand in the path
+
 
 @click.command("train")
 @click.option("--method", required=True, help="linear-probe, feature-mask, cafe, kefer...: docs/methods lists them.")
@@ -44,33 +46,39 @@ _SHOWN = ("method", "encoder", "dataset", "variant", "seed", "epochs", "seconds"
 @format_option
 @quiet_option
 def command(**given: Any) -> None:
-    """Train heads on a dataset's cached features: runs/ENCODER/METHOD/DATASET/seed-N/.
+    """Train heads on a dataset's cached features: runs/ENCODER/METHOD/DATASET/[VARIANT/]seed-N/.
 
-    Reads the train and validation splits of that dataset and nothing else. Many seeds and the points of a grid share
-    one load of the features; small heads are trained as one batch of networks.
+    VARIANT is the point of a grid, and a text or a prompt set that params.yaml does not name. Reads the train and
+    validation splits of that dataset and nothing else. Many seeds and the points of a grid share one load of the
+    features; small heads are trained as one batch of networks. A run that is there already is replaced.
     """
     from stages.progress import shown_progress
     from stages.training import Training
 
     training = Training.of(given)
-    for line in (*((f"note: {training.note}",) if training.note else ()), *dict.fromkeys(training.warnings)):
+    for line in (*((f"note: {training.note}",) if training.note else ()), *training.warnings):
         say(line)
     if given["dry_run"]:
         _echo(training.plan(), given["output_format"])
         return
-    records = []
     with shown_progress(quiet=given["quiet"]) as on_progress:
-        for run, record in training.train(on_progress):
-            summary = {name: record[name] for name in _SHOWN}
-            records.append(summary | {"path": str(run.folder), "note": training.note})
+        trained = {run.folder: record for run, record in training.train(on_progress)}
+    records = [
+        {name: trained[run.folder][name] for name in _SHOWN} | {"path": str(run.folder), "note": training.note}
+        for run in training.runs  # they are finished in another order
+    ]
     _echo(records, given["output_format"])
-    if len(records) > 1:
-        _say_spread(records)
+    _say_spread(records)
+    for record in trained.values():
+        _say_pretrained(record["findings"])
 
 
 def _echo(records: Sequence[dict[str, Any]], output_format: str) -> None:
+    """One run with all that is known of it; of several, people get a table of what tells them apart."""
     if len(records) == 1:
         echo_record(records[0], output_format)
+    elif output_format == "table":
+        echo_rows(records, output_format, [name for name in records[0] if name not in _ALIKE])
     else:
         echo_rows(records, output_format)
 
@@ -81,4 +89,11 @@ def _say_spread(records: Sequence[dict[str, Any]]) -> None:
 
     for variant in dict.fromkeys(record["variant"] for record in records):
         chosen = [record for record in records if record["variant"] == variant]
-        say(f"{variant or chosen[0]['method']}: {spread_text([record['val'] for record in chosen], 'val ')}")
+        if len(chosen) > 1:
+            say(f"{variant or chosen[0]['method']}: {spread_text([record['val'] for record in chosen], 'val ')}")
+
+
+def _say_pretrained(findings: dict[str, Any]) -> None:
+    """How much of an image network came from a file: a file that hardly fits trains from scratch without a sign."""
+    if loaded := findings.get("pretrained"):
+        say(f"{loaded['file']}: {loaded['share']:.0%} of the network's weights came from it")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,42 +17,36 @@ from cache.atomic import write_bytes
 from cache.store import find_store
 from pipeline.encoders import EncoderSpec
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
+from pipeline.errors import TrainingError
 from pipeline.labels import expressions
 from pipeline.methods import load_method
-from pipeline.methods.configs.base import MethodConfig
 from pipeline.methods.protocol import Fitted, Given
 from pipeline.models.packing import pack
 from pipeline.progress import OnProgress
 from pipeline.text_features import TextFeatures
+from stages.advice import encoder_named
 from stages.errors import StageError
 from stages.identity import versions
 from stages.made_by import encoder_of
-from stages.params import Params, load_params, parse_method
+from stages.params import Params, load_params
 from stages.recipes import departures
-from stages.sweep import parse_grid, parse_seeds
+from stages.sweep import Run, parse_seeds, plan_runs
 from stages.tables import parse_options
 from stages.texts import text_for
-from stages.workspace import Workspace
 
-__all__ = ["Run", "Training", "read_run"]
-
-
-@dataclass(frozen=True)
-class Run:
-    """One head to train: its options, its seed, the grid's point, and where it goes."""
-
-    config: MethodConfig
-    seed: int
-    variant: str
-    folder: Path
+__all__ = ["Training", "read_run"]
 
 
 @dataclass(frozen=True)
 class Training:
-    """Some heads of one method on one dataset: everything is found and checked before anything is trained."""
+    """Some heads of one method on one dataset: everything is found and checked before anything is trained.
+
+    `encoder` is the name of the encoder's folder, `encoder_named` what `--encoder` takes for it.
+    """
 
     store: Store
     encoder: str
+    encoder_named: str
     runs: tuple[Run, ...]
     classes: tuple[str, ...]
     text: TextFeatures | None
@@ -64,23 +60,27 @@ class Training:
     def of(cls, given: Mapping[str, Any]) -> Self:
         """From the options of the command and params.yaml."""
         params = load_params(given["params_path"])
-        name, spec = params.encoder(given["encoder"] or params.run.encoders[0])
+        named = given["encoder"] or params.run.encoders[0]
+        name, spec = params.encoder(named)
         recipe, options = params.options(given["method"], given["recipe"])
-        runs = tuple(_runs(given, name, {**options, **parse_options(given["options"])}))
-        store = find_store(given["features"], name, given["dataset"])
-        _check_store(store, spec, runs)
+        runs = plan_runs(given, params, name, {**options, **parse_options(given["options"])})
+        with encoder_named(name, named):
+            store = find_store(given["features"], name, given["dataset"])
+            _check_store(store, spec, runs)
+        _check_writable(runs[0].folder)
         device = str(resolve_device(given["device"]))
         needs_encoder = any(run.config.needs_encoder for run in runs)
         return cls(
             store=store,
             encoder=name,
+            encoder_named=named,
             runs=runs,
             classes=expressions(params.classes),
-            text=_text(given, params, store) if any(run.config.needs_text for run in runs) else None,
-            tower=cast("TorchEncoder", encoder_of(store, params, name, device)) if needs_encoder else None,
+            text=_text(given, params, store, named) if any(run.config.needs_text for run in runs) else None,
+            tower=cast("TorchEncoder", encoder_of(store, params, named, device)) if needs_encoder else None,
             device=device,
             recipe=recipe,
-            warnings=tuple(warning for run in runs for warning in departures(recipe, run.config)) if recipe else (),
+            warnings=tuple(dict.fromkeys(_warnings(given, recipe, runs))),
             drop_other_labels=params.protocol.drop_other_labels,
         )
 
@@ -104,15 +104,30 @@ class Training:
         ]
 
     def train(self, on_progress: OnProgress) -> Iterator[tuple[Run, dict[str, Any]]]:
-        """Train, write each run folder as its head is finished, and give its record."""
+        """Train, write each run folder as its head is finished, and give its record.
+
+        Raises
+        ------
+        TrainingError
+            If numbers stop being finite; the message has how many runs are finished, which are kept.
+        """
         given = Given(self.store, self.classes, self.text, self.tower, self.device, self.drop_other_labels)
         jobs = [(run.config, run.seed) for run in self.runs]
-        for i, fitted in load_method(self.runs[0].config.method).fit_many(given, jobs, on_progress):
-            yield self.runs[i], self._write(self.runs[i], fitted)
+        n_finished = 0
+        try:
+            for i, fitted in load_method(self.runs[0].config.method).fit_many(given, jobs, on_progress):
+                n_finished += 1
+                yield self.runs[i], self._write(self.runs[i], fitted)
+        except TrainingError as error:
+            if len(jobs) == 1:
+                raise
+            raise TrainingError(
+                f"{error}. {n_finished} of {len(jobs)} runs were finished before and are kept"
+            ) from error
 
     def _write(self, run: Run, fitted: Fitted) -> dict[str, Any]:
         state, description = pack(fitted.head)
-        record = self._record(run, fitted, description)
+        record = self._record(run, fitted, description) | {"head_sha256": hashlib.sha256(state).hexdigest()}
         (run.folder / "scores.json").unlink(missing_ok=True)  # they are of the head that is replaced
         write_bytes(run.folder / "head.safetensors", state)
         write_bytes(run.folder / "history.csv", _csv(fitted.history))
@@ -125,6 +140,7 @@ class Training:
             "variant": run.variant,
             "recipe": self.recipe,
             "encoder": self.encoder,
+            "encoder_named": self.encoder_named,
             "encoder_note": self.note,
             "encoder_identity": dict(self.store.encoder),
             "dataset": self.store.dataset,
@@ -150,19 +166,17 @@ class Training:
         }
 
 
-def _runs(given: Mapping[str, Any], encoder: str, options: Mapping[str, Any]) -> Iterator[Run]:
-    workspace = Workspace(runs=given["runs"])
-    text = f"text={given['text']}".replace("/", "-") if given["text"] else ""
-    for point in parse_grid(given["grid"]):
-        config = parse_method(given["method"], {**options, **point.options})
-        variant = ",".join(filter(None, (point.name, text)))
-        for seed in parse_seeds(given["seeds"]):
-            yield Run(config, seed, variant, workspace.run(encoder, given["method"], given["dataset"], seed, variant))
-
-
-def _text(given: Mapping[str, Any], params: Params, store: Store) -> TextFeatures:
+def _text(given: Mapping[str, Any], params: Params, store: Store, named: str) -> TextFeatures:
+    own, prompts = store.path.parent.name, given["prompts"] or params.prompts
     encoder = params.encoder(given["text"])[0] if given["text"] else None
-    return text_for(given["features"], store.path.parent.name, given["prompts"] or params.prompts, store, encoder)
+    return text_for(given["features"], own, prompts, store, encoder, written=given["text"] or named)
+
+
+def _warnings(given: Mapping[str, Any], recipe: str, runs: Sequence[Run]) -> Iterator[str]:
+    for run in runs if recipe else ():
+        yield from departures(recipe, run.config)
+    if not runs[0].config.is_random and len(parse_seeds(given["seeds"])) > 1:
+        yield f"note: every seed gives the same head of {runs[0].config.method}: seed {runs[0].seed} alone is trained"
 
 
 def _check_store(store: Store, spec: EncoderSpec, runs: Sequence[Run]) -> None:
@@ -175,6 +189,15 @@ def _check_store(store: Store, spec: EncoderSpec, runs: Sequence[Run]) -> None:
         )
     for output in {output: None for run in runs for output in run.config.reads}:
         store.row_shape(output)  # says which command makes it, before an encoder is loaded
+
+
+def _check_writable(folder: Path) -> None:
+    """It is written at the end, which may be an hour away."""
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+        raise StageError(
+            f"{nearest}: expected a folder to write runs to, found none that can be written. Name a --runs"
+        )
 
 
 def _csv(history: list[dict[str, float]]) -> bytes:

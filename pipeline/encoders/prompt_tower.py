@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -114,8 +115,8 @@ class PromptTower:
         n = ids.index(self.end) if self.end in ids else len(ids)
         if n >= len(ids) - 1:
             raise ConfigError(
-                f"prompt {sentence!r}: expected fewer than {len(ids) - 1} tokens, all that the text tower takes, "
-                "found as many or more. Shorten it"
+                f"prompt {textwrap.shorten(sentence, 60)!r}: expected fewer than {len(ids) - 1} tokens, all that the "
+                "text tower takes, found as many or more. Shorten it"
             )
         return [int(token) for token in ids[:n]]
 

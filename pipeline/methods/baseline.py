@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch import Tensor
 from torch.nn import functional
 
@@ -11,7 +14,6 @@ from pipeline.methods.configs.baseline import BaselineConfig
 from pipeline.methods.image_networks import ImageLearner, start_image_head
 from pipeline.methods.protocol import Method, Setup, by_loop
 from pipeline.models.image import ImageHead
-from pipeline.models.pretrained import PretrainedWeights
 from pipeline.training import Batch, Learner, Recipe
 
 __all__ = ["METHOD", "BaselineLearner"]
@@ -20,8 +22,8 @@ __all__ = ["METHOD", "BaselineLearner"]
 class BaselineLearner(ImageLearner):
     """One term, cls: the cross-entropy."""
 
-    def __init__(self, head: ImageHead, config: BaselineConfig, pretrained: PretrainedWeights | None = None) -> None:
-        super().__init__(head, Augment(config.flip, config.noise, erase=config.erase), pretrained)
+    def __init__(self, head: ImageHead, config: BaselineConfig, found: Mapping[str, Any] | None = None) -> None:
+        super().__init__(head, Augment(config.flip, config.noise, erase=config.erase), found)
         self.weights = {"cls": 1.0}
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
@@ -29,8 +31,8 @@ class BaselineLearner(ImageLearner):
 
 
 def _prepare(setup: Setup, config: BaselineConfig) -> tuple[Learner, Recipe]:
-    head, pretrained = start_image_head(ImageHead, "image", setup, config)
-    learner = BaselineLearner(head, config, pretrained)
+    head, found = start_image_head(ImageHead, "image", setup, config)
+    learner = BaselineLearner(head, config, found)
     return learner, adam_recipe(learner, config)
 
 

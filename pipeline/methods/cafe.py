@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pipeline.methods.adam import adam_recipe
 from pipeline.methods.configs.cafe import CafeConfig
 from pipeline.methods.mask_learner import MaskLearner
 from pipeline.methods.protocol import Method, Setup, by_loop
 from pipeline.models.image_mask import ImageMaskHead
-from pipeline.models.pretrained import load_pretrained
+from pipeline.models.pretrained import start_from_file
 from pipeline.training import Learner, Recipe
 
 __all__ = ["METHOD"]
@@ -18,10 +16,7 @@ __all__ = ["METHOD"]
 def _prepare(setup: Setup, config: CafeConfig) -> tuple[Learner, Recipe]:
     head = ImageMaskHead(setup.spec("image-mask", config.feature_scale, config.head_options, config.reads))
     setup.start(head)
-    found = {}
-    if config.pretrained:
-        found["pretrained"] = load_pretrained(head.backbone, Path(config.pretrained)).as_json()
-    learner = MaskLearner(head, config, found).to(setup.device)
+    learner = MaskLearner(head, config, start_from_file(head.backbone, config.pretrained)).to(setup.device)
     return learner, adam_recipe(learner, config)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from pipeline.descriptor_losses import descriptor_margin_loss, fine_grained_loss
+from pipeline.errors import TrainingError
 from pipeline.methods.configs.cliper import CliperConfig
 from pipeline.methods.metd import learn_descriptors
 from pipeline.methods.protocol import Method, Setup, by_loop
@@ -15,7 +16,7 @@ from pipeline.methods.seeing import SeeingLearner
 from pipeline.methods.tuning import tuned_recipe
 from pipeline.models.descriptors import DescriptorHead
 from pipeline.models.tuned import TunedDescriptorHead
-from pipeline.training import Batch, Learner, Recipe, Rows, TrainingData
+from pipeline.training import Batch, Learner, Recipe, Trained, TrainingData
 
 __all__ = ["METHOD", "CliperLearner"]
 
@@ -50,7 +51,7 @@ class CliperLearner(SeeingLearner):
 
 
 def _prepare(setup: Setup, config: CliperConfig) -> tuple[Learner, Recipe]:
-    first = learn_descriptors(_reading(setup, "pooled"), config.first_stage)
+    first = _first_stage(setup, config)
     assert isinstance(first.head, DescriptorHead)
     assert setup.tower is not None  # Method.fit has checked it: needs_encoder
     options = {"n_descriptors": config.descriptors, "temperature": config.temperature}
@@ -61,9 +62,16 @@ def _prepare(setup: Setup, config: CliperConfig) -> tuple[Learner, Recipe]:
     return learner.to(setup.device), tuned_recipe([(head.tower, config.lr)], config)
 
 
+def _first_stage(setup: Setup, config: CliperConfig) -> Trained:
+    try:
+        return learn_descriptors(_reading(setup, "pooled"), config.first_stage)
+    except TrainingError as error:  # two stages have two learning rates
+        raise TrainingError(f"first stage (first_lr {config.first_lr:g}): {error}") from error
+
+
 def _reading(setup: Setup, output: str) -> Setup:
     """The same setup with one output only."""
-    train, val = (Rows({output: rows.arrays[output]}, rows.labels) for rows in (setup.data.train, setup.data.val))
+    train, val = (replace(rows, arrays={output: rows.arrays[output]}) for rows in (setup.data.train, setup.data.val))
     return replace(setup, data=TrainingData(train, val))
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from typing import TypeVar
 
-from pipeline.progress import OnProgress, Progress
+from pipeline.progress import Combined, OnProgress, Progress
 
 __all__ = ["concurrently"]
 
@@ -26,23 +27,24 @@ def concurrently(tasks: Sequence[Callable[[OnProgress], T]], on_progress: OnProg
     Parameters
     ----------
     tasks : each is given what it must call from time to time
-    on_progress : called by one task at a time
+    on_progress : called by one task at a time, with what all have done together
     n_threads : >= 1
     """
+    combined = Combined(len(tasks), on_progress)
     if n_threads == 1:
-        yield from (task(on_progress) for task in tasks)
+        yield from (task(combined.of(i)) for i, task in enumerate(tasks))
         return
     stop, one_at_a_time = threading.Event(), threading.Lock()
 
-    def heard(progress: Progress) -> None:
+    def heard(i: int, progress: Progress) -> None:
         if stop.is_set():
             raise _Stopped
         with one_at_a_time:
-            on_progress(progress)
+            combined.of(i)(progress)
 
     with ThreadPoolExecutor(n_threads) as pool:
         try:
-            for done in as_completed([pool.submit(task, heard) for task in tasks]):
+            for done in as_completed([pool.submit(task, partial(heard, i)) for i, task in enumerate(tasks)]):
                 yield done.result()
         finally:
             stop.set()

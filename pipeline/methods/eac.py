@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -12,7 +15,6 @@ from pipeline.methods.configs.eac import EacConfig
 from pipeline.methods.image_networks import ImageLearner, start_image_head
 from pipeline.methods.protocol import Method, Setup, by_loop
 from pipeline.models.image import ImageHead
-from pipeline.models.pretrained import PretrainedWeights
 from pipeline.noisy_labels import attention_maps, flip_consistency_loss
 from pipeline.training import Batch, Learner, Recipe
 
@@ -27,8 +29,8 @@ class EacLearner(ImageLearner):
     Labels are learnt from the first image alone; the second is only there to be agreed with.
     """
 
-    def __init__(self, head: ImageHead, config: EacConfig, pretrained: PretrainedWeights | None = None) -> None:
-        super().__init__(head, Augment(flip=0.0, noise=config.noise, erase=config.erase), pretrained)
+    def __init__(self, head: ImageHead, config: EacConfig, found: Mapping[str, Any] | None = None) -> None:
+        super().__init__(head, Augment(flip=0.0, noise=config.noise, erase=config.erase), found)
         self.weights = {"cls": 1.0, "consistency": config.lambda_consistency}
         anew = config.mirrored == "plain"
         self.augment_mirrored = Augment(flip=1.0, noise=0.0, erase=config.erase) if anew else None
@@ -58,8 +60,8 @@ class EacLearner(ImageLearner):
 
 
 def _prepare(setup: Setup, config: EacConfig) -> tuple[Learner, Recipe]:
-    head, pretrained = start_image_head(ImageHead, "image", setup, config)
-    learner = EacLearner(head, config, pretrained)
+    head, found = start_image_head(ImageHead, "image", setup, config)
+    learner = EacLearner(head, config, found)
     return learner, adam_recipe(learner, config)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -13,7 +12,7 @@ from pipeline.augment import Augment
 from pipeline.methods.configs.image import ImageConfig
 from pipeline.methods.protocol import Setup
 from pipeline.models.image import ImageHead
-from pipeline.models.pretrained import PretrainedWeights, load_pretrained
+from pipeline.models.pretrained import start_from_file
 from pipeline.training import Batch, Learner
 
 __all__ = ["ImageLearner", "start_image_head"]
@@ -23,12 +22,12 @@ H = TypeVar("H", bound=ImageHead)
 
 def start_image_head(
     head_class: type[H], kind: str, setup: Setup, config: ImageConfig, options: Mapping[str, Any] | None = None
-) -> tuple[H, PretrainedWeights | None]:
+) -> tuple[H, dict[str, Any]]:
     """A head with its first weights: drawn, then those of the file of `config.pretrained`, and what that file gave."""
     options = {"backbone": config.backbone} | dict(options or {})
     head = head_class(setup.spec(kind, options=options, reads=config.reads))
     setup.start(head)
-    return head, load_pretrained(head.backbone, Path(config.pretrained)) if config.pretrained else None
+    return head, start_from_file(head.backbone, config.pretrained)
 
 
 class ImageLearner(Learner):
@@ -38,13 +37,14 @@ class ImageLearner(Learner):
     ----------
     head : ImageHead
     augment : Augment
-    pretrained : what a file gave the backbone: it becomes a finding
+    found : what `findings` is to tell
     """
 
-    def __init__(self, head: ImageHead, augment: Augment, pretrained: PretrainedWeights | None) -> None:
+    def __init__(self, head: ImageHead, augment: Augment, found: Mapping[str, Any] | None) -> None:
         super().__init__()
         self.head: ImageHead = head
-        self.augment, self.pretrained = augment, pretrained
+        self.augment = augment
+        self.found = dict(found or {})
 
     def draw(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
         return self.augment.draw(n, self.head.size, rng)
@@ -54,4 +54,4 @@ class ImageLearner(Learner):
         return self.augment(batch.inputs["pixels"], batch.noise)
 
     def findings(self) -> dict[str, Any]:
-        return {"pretrained": self.pretrained.as_json()} if self.pretrained else {}
+        return self.found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +14,7 @@ from pipeline.methods.configs.kefer import KeferConfig
 from pipeline.methods.protocol import Method, Setup, by_loop
 from pipeline.methods.seeing import SeeingLearner
 from pipeline.models.layers import empty_linear, reset_linear
-from pipeline.models.pretrained import load_pretrained
+from pipeline.models.pretrained import start_from_file
 from pipeline.models.text import ImageTextHead, TextHead, TextSimilarityHead
 from pipeline.models.tuned import TunedTextHead
 from pipeline.training import Batch, Learner, Recipe, warmup_cosine
@@ -97,7 +96,15 @@ def _prepare(setup: Setup, config: KeferConfig) -> tuple[Learner, Recipe]:
 
 def _make_head(setup: Setup, config: KeferConfig) -> TextHead:
     assert setup.text is not None
-    options = {"text_width": setup.text.width, "projection": config.projection, "temperature": config.temperature}
+    if config.backbone == "feature" and config.projection == "none":
+        setup.text.require_space_of(setup.encoder["encoder"])  # nothing is trained that could learn another space
+    of_encoder = config.backbone in ("feature", "encoder")
+    options = {
+        "text_width": setup.text.width,
+        "projection": config.projection,
+        "temperature": config.temperature,
+        "aligned": of_encoder and setup.text.shares_space_with(setup.encoder["encoder"]),
+    }
     if config.backbone == "feature":
         return TextSimilarityHead(setup.spec("text-similarity", config.feature_scale, options))
     if config.backbone == "encoder":
@@ -115,7 +122,7 @@ def _load_pretrained(head: TextHead, path: str) -> dict[str, Any]:
             f"kefer: expected an image network as backbone to load {path} into, found none. "
             "Choose a backbone such as resnet18, or leave pretrained empty"
         )
-    return {"pretrained": load_pretrained(head.backbone, Path(path)).as_json()}
+    return start_from_file(head.backbone, path)
 
 
 def _recipe(learner: KeferLearner, config: KeferConfig) -> Recipe:

@@ -67,9 +67,8 @@ def has_fallen(scores: Sequence[float], patience: int) -> bool:
 
 
 def _learn(setup: Setup, config: LinearProbeConfig) -> Trained:
+    _check(config)
     low, high = config.min_log10_c, config.max_log10_c
-    if low > high:
-        raise ConfigError(f"linear-probe: expected min_log10_c <= max_log10_c, found {low} > {high}. Swap them")
     search = _Search(setup, config)
     for power in range(low, high + 1, _COARSE_STEP):
         search.try_c(float(power))
@@ -84,6 +83,17 @@ def _learn(setup: Setup, config: LinearProbeConfig) -> Trained:
                 search.try_c(log10_c)
     search.head.load_state_dict(search.weights)
     return Trained(search.head.eval(), search.history, best_epoch(search.history, config.select_by))
+
+
+def _check(config: LinearProbeConfig) -> None:
+    low, high = config.min_log10_c, config.max_log10_c
+    if low > high:
+        raise ConfigError(f"linear-probe: expected min_log10_c <= max_log10_c, found {low} > {high}. Swap them")
+    if config.select_by == "last":
+        raise ConfigError(
+            "linear-probe: expected select_by accuracy or uar, which chooses C, found last: the C that was tried last "
+            "is no better than another. Use accuracy"
+        )
 
 
 METHOD = Method(LinearProbeConfig, each_alone(_learn))

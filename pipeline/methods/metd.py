@@ -22,9 +22,9 @@ from pipeline.models.prompt_learners import Prompts, learned, prompt_row
 from pipeline.models.prompted import PromptHead
 from pipeline.training import Batch, Learner, Recipe, Rows, Trained, train
 
-__all__ = ["METHOD", "MetdLearner", "learn_descriptors", "rows_by_subclass"]
+__all__ = ["METHOD", "MetdLearner", "images_by_subclass", "learn_descriptors"]
 
-_SHOWN = 9  # rows of a subclass
+_SHOWN = 16  # images of a subclass
 
 
 class MetdLearner(Learner):
@@ -48,7 +48,7 @@ def learn_descriptors(setup: Setup, config: MetdConfig) -> Trained:
     """Train K descriptors per class on the cached feature; the head is a DescriptorHead.
 
     Findings: `nearest_words`, class -> K lists of M lists of the five nearest words of the vocabulary with their
-    distances; `rows_by_subclass`, see there.
+    distances; `images_by_subclass`, see there.
     """
     assert setup.tower is not None  # Method.fit has checked it: needs_encoder
     tower = setup.tower.prompts
@@ -60,16 +60,16 @@ def learn_descriptors(setup: Setup, config: MetdConfig) -> Trained:
     learner = MetdLearner(head, config)
     trained = train(learner, setup.data, _recipe(learner, config), setup.rng, setup.on_progress)
     kept = head.as_descriptors()
-    findings = {"nearest_words": _nearest_words(head), "rows_by_subclass": rows_by_subclass(kept, setup.data.val)}
+    findings = {"nearest_words": _nearest_words(head), "images_by_subclass": images_by_subclass(kept, setup.data.val)}
     return replace(trained, head=kept, findings=findings)
 
 
-def rows_by_subclass(head: DescriptorHead, rows: Rows) -> dict[str, list[dict[str, Any]]]:
+def images_by_subclass(head: DescriptorHead, rows: Rows) -> dict[str, list[dict[str, Any]]]:
     """Which images each descriptor stands for: of a class's images, those that are closest to it.
 
     Returns
     -------
-    class -> for each of its K descriptors `n`, how many they are, and `rows`, positions of up to 9 nearest of them
+    class -> for each of its K descriptors `n`, how many they are, and `ids`, those of the 16 nearest, nearest first
     """
     features = as_input(rows.plain["pooled"])
     cosines = descriptor_cosines(features, head.descriptors.cpu())
@@ -78,10 +78,14 @@ def rows_by_subclass(head: DescriptorHead, rows: Rows) -> dict[str, list[dict[st
     for label, name in enumerate(head.spec.classes):
         of_class = [torch.nonzero((rows.labels == label) & (closest == j)).flatten() for j in range(cosines.shape[2])]
         found[name] = [
-            {"n": len(own), "rows": own[cosines[own, label, j].argsort(descending=True, stable=True)[:_SHOWN]].tolist()}
+            {"n": len(own), "ids": rows.ids[own[_nearest(cosines[own, label, j])].numpy()].tolist()}
             for j, own in enumerate(of_class)
         ]
     return found
+
+
+def _nearest(cosines: Tensor) -> Tensor:
+    return cosines.argsort(descending=True, stable=True)[:_SHOWN]
 
 
 def _nearest_words(head: PromptHead) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from pipeline.methods.reading import read_split
 from pipeline.metrics import Scores, score
 from pipeline.models.head import Head
 from pipeline.models.spec import HeadSpec
-from pipeline.progress import OnProgress, silent
+from pipeline.progress import Combined, OnProgress, silent
 from pipeline.training import History, Learner, Recipe, Trained, TrainingData, train_together
 
 if TYPE_CHECKING:
@@ -131,10 +131,12 @@ def by_loop(prepare: Callable[[Setup, C], tuple[Learner, Recipe]]) -> Callable[[
         rngs = [setup.rng for setup, _ in jobs]
         trained: list[Trained] = []
         size = max(1, _MAX_STACKED_VALUES // sum(value.numel() for value in prepared[0][0].parameters()))
-        for start in range(0, len(jobs), size):
+        starts = range(0, len(jobs), size)
+        combined = Combined(len(starts), first.on_progress)
+        for i, start in enumerate(starts):
             part = slice(start, start + size)
             learners = [learner for learner, _ in prepared[part]]
-            trained += train_together(learners, first.data, prepared[start][1], rngs[part], first.on_progress)
+            trained += train_together(learners, first.data, prepared[start][1], rngs[part], combined.of(i))
         return trained
 
     return learn
@@ -204,7 +206,11 @@ class Method(Generic[C]):
         data, dropped = reader.read(jobs[0][1])
         setups = [(self._setup(given, data, config, seed, on_progress), config) for _, config, seed in jobs]
         started = time.perf_counter()
-        trained = self.learn(setups)
+        try:
+            trained = self.learn(setups)
+        except TrainingError as error:
+            seeds = ", ".join(dict.fromkeys(str(seed) for _, _, seed in jobs))
+            raise TrainingError(f"{self.name}, seed {seeds}: {error}") from error
         seconds = (time.perf_counter() - started) / len(jobs)
         results = [_fitted(result, data, given.classes, seconds, dropped) for result in trained]
         return [(i, result) for (i, _, _), result in zip(jobs, results, strict=True)]

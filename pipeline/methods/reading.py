@@ -59,13 +59,13 @@ def read_split(
             f"{where}: expected rows to {'learn from' if split == 'train' else 'select the epoch on'}, found none. "
             f"Give the dataset a {split} split (its layout's options can set one apart) and index it again"
         )
-    arrays = {}
+    arrays, ids = {}, source.ids(split)[rows]
     for output in outputs:
         views = [source.features(split, output, view) for view in range(n_views)]
         # A memory-mapped array stays one: taking all of its rows would read it whole.
         arrays[output] = tuple(view if len(rows) == len(labels) else view[rows] for view in views)
-        _require_usable(arrays[output], source.ids(split)[rows], output, where)
-    return Rows(arrays, torch.tensor(label_codes(labels[rows].tolist(), classes))), dropped
+        _require_usable(arrays[output], ids, output, where)
+    return Rows(arrays, torch.tensor(label_codes(labels[rows].tolist(), classes)), ids), dropped
 
 
 def _require_usable(views: tuple[npt.NDArray[Any], ...], ids: npt.NDArray[np.str_], output: str, where: str) -> None:

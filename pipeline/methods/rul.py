@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -13,7 +14,6 @@ from pipeline.methods.configs.rul import RulConfig
 from pipeline.methods.image_networks import ImageLearner, start_image_head
 from pipeline.methods.protocol import Method, Setup, by_loop
 from pipeline.models.image import EmbeddingHead
-from pipeline.models.pretrained import PretrainedWeights
 from pipeline.noisy_labels import add_up_loss, mix_by_uncertainty, uncertainty
 from pipeline.training import Batch, Learner, Recipe
 
@@ -28,10 +28,10 @@ class RulLearner(ImageLearner):
     """
 
     def __init__(
-        self, head: EmbeddingHead, config: RulConfig, rng: torch.Generator, pretrained: PretrainedWeights | None = None
+        self, head: EmbeddingHead, config: RulConfig, rng: torch.Generator, found: Mapping[str, Any] | None = None
     ) -> None:
         chance = config.flip_or_noise / 2
-        super().__init__(head, Augment(chance, chance, erase=config.erase, together=False), pretrained)
+        super().__init__(head, Augment(chance, chance, erase=config.erase, together=False), found)
         self.head: EmbeddingHead = head
         self.weights = {"add_up": 1.0}
         self.dropout = config.dropout
@@ -62,8 +62,8 @@ class RulLearner(ImageLearner):
 
 def _prepare(setup: Setup, config: RulConfig) -> tuple[Learner, Recipe]:
     options = {"dimensions": config.dimensions}
-    head, pretrained = start_image_head(EmbeddingHead, "image-embedding", setup, config, options)
-    learner = RulLearner(head, config, setup.rng, pretrained).to(setup.device)
+    head, found = start_image_head(EmbeddingHead, "image-embedding", setup, config, options)
+    learner = RulLearner(head, config, setup.rng, found).to(setup.device)
     return learner, adam_recipe(learner, config, groups=learner.parameter_groups(config.lr_classifier))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -15,7 +16,6 @@ from pipeline.methods.configs.scn import ScnConfig
 from pipeline.methods.image_networks import ImageLearner, start_image_head
 from pipeline.methods.protocol import Method, Setup, by_loop
 from pipeline.models.image import ImportanceHead
-from pipeline.models.pretrained import PretrainedWeights
 from pipeline.noisy_labels import high_importance, rank_regularization_loss, relabel
 from pipeline.training import Batch, Learner, Recipe
 
@@ -34,17 +34,17 @@ class ScnLearner(ImageLearner):
     labels : int64 in [0, C), shape (N,)
         Of the train split.
     config : ScnConfig
-    pretrained : what a file gave the backbone
+    found : what `findings` is to tell beside the relabelled rows
     """
 
     labels: Tensor
     given: Tensor
 
     def __init__(
-        self, head: ImportanceHead, labels: Tensor, config: ScnConfig, pretrained: PretrainedWeights | None = None
+        self, head: ImportanceHead, labels: Tensor, config: ScnConfig, found: Mapping[str, Any] | None = None
     ) -> None:
         chance = config.flip_or_noise / 2
-        super().__init__(head, Augment(chance, chance, erase=config.erase, together=False), pretrained)
+        super().__init__(head, Augment(chance, chance, erase=config.erase, together=False), found)
         self.head: ImportanceHead = head
         self.weights = {"wce": config.lambda_wce, "rr": config.lambda_rr}
         self.config = config
@@ -57,11 +57,11 @@ class ScnLearner(ImageLearner):
         high = high_importance(importance.detach(), self.config.high_share)
         if self.config.relabel != "none" and batch.epoch >= self.config.relabel_from:
             among = ~high if self.config.relabel == "low" else torch.ones_like(high)
-            found = relabel(logits.detach(), labels, self.config.margin_relabel, among)
+            judged = relabel(logits.detach(), labels, self.config.margin_relabel, among)
             # Beside the pure terms, for later epochs: this step still learns the labels that it began with. Only what
             # is new is written, or the second copy of a row that `balanced` drew twice could undo it.
-            new = found != labels
-            self.labels[batch.rows[new]] = found[new]
+            new = judged != labels
+            self.labels[batch.rows[new]] = judged[new]
         return {
             "wce": functional.cross_entropy(logits, labels),
             "rr": rank_regularization_loss(importance, high, self.config.margin_rank),
@@ -80,8 +80,8 @@ class ScnLearner(ImageLearner):
 
 
 def _prepare(setup: Setup, config: ScnConfig) -> tuple[Learner, Recipe]:
-    head, pretrained = start_image_head(ImportanceHead, "image-importance", setup, config)
-    learner = ScnLearner(head, setup.data.train.labels, config, pretrained).to(setup.device)
+    head, found = start_image_head(ImportanceHead, "image-importance", setup, config)
+    learner = ScnLearner(head, setup.data.train.labels, config, found).to(setup.device)
     return learner, adam_recipe(learner, config)
 
 

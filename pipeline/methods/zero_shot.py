@@ -14,12 +14,14 @@ __all__ = ["METHOD"]
 def _learn(setup: Setup, config: ZeroShotConfig) -> Trained:
     """The head, and one record: its validation scores."""
     assert setup.text is not None  # Method.fit has checked it: needs_text
+    setup.text.require_space_of(setup.encoder["encoder"])
     options = {"text_width": setup.text.width, "projection": "none", "temperature": config.temperature}
     head = TextSimilarityHead(setup.spec("text-similarity", options=options))
     setup.start(head)
     head.set_text(setup.text.vectors if config.prompt == "logit-ensemble" else setup.text.chosen(config.prompt))
     record = {"epoch": 1.0} | validate(head, setup.data.val, 1)
-    setup.on_progress(Progress("train", 1, 1, f"val {config.select_by} {record[f'val_{config.select_by}']:.4f}"))
+    metric = "uar" if config.select_by == "uar" else "accuracy"
+    setup.on_progress(Progress("train", 1, 1, f"val {metric} {record[f'val_{metric}']:.4f}"))
     return Trained(head.eval(), [record], 1)
 
 

@@ -16,7 +16,7 @@ from pipeline.encoders.weights import file_sha256, reading_weights
 from pipeline.errors import ConfigError, MismatchError
 from pipeline.models.backbones import Backbone
 
-__all__ = ["PretrainedWeights", "load_pretrained"]
+__all__ = ["PretrainedWeights", "load_pretrained", "start_from_file"]
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which checkpoints keep their tensors
 _LEAST_SHARE = 0.9  # of tensors that fit: ResNet-50's file fits 77 % of ResNet-18, and makes no network of it
@@ -70,8 +70,7 @@ def load_pretrained(backbone: Backbone, path: Path) -> PretrainedWeights:
     """
     if not path.is_file():
         raise ConfigError(f"pretrained: no file at {path}. Give the path of a file of weights, or leave it empty")
-    found = _read(path)
-    own = {name: value for name, value in backbone.net.state_dict().items() if not name.endswith(_COUNTERS)}
+    found, own = _weights(_read(path)), _weights(backbone.net.state_dict())
     prefix = _prefix(found, own)
     shared = {name for name in own if prefix + name in found}
     fitting = {name: found[prefix + name] for name in shared if found[prefix + name].shape == own[name].shape}
@@ -94,8 +93,13 @@ def load_pretrained(backbone: Backbone, path: Path) -> PretrainedWeights:
         share=len(fitting) / len(own),
         missing=tuple(sorted(own.keys() - shared)),
         other_shapes=tuple(sorted(shared - fitting.keys())),
-        unexpected=tuple(sorted(name for name in found if name not in expected and not name.endswith(_COUNTERS))),
+        unexpected=tuple(sorted(name for name in found if name not in expected)),
     )
+
+
+def start_from_file(backbone: Backbone, path: str) -> dict[str, Any]:
+    """`load_pretrained`, and what a learner's findings tell of it; nothing where `path` is empty."""
+    return {"pretrained": load_pretrained(backbone, Path(path)).as_json()} if path else {}
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -105,7 +109,11 @@ def _read(path: Path) -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
         for wrapper in _WRAPPERS:
             content = content.get(wrapper, content)
-        return {name: value for name, value in content.items() if isinstance(value, Tensor)}
+        return {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+
+
+def _weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in tensors.items() if not name.endswith(_COUNTERS)}
 
 
 def _prefix(found: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:

@@ -26,7 +26,8 @@ class TextHead(Head):
 
     Equation: logits[b, c] = cos(t_c, v_b) / temperature   [KE-FER, Eq. 4]
 
-    Options: `text_width`, `projection` (linear, or none where the widths are equal), `temperature`.
+    Options: `text_width`, `projection` (linear, or none where the widths are equal), `temperature`, and `aligned`
+    (whether features and text are of one model, so that a square projection starts as the identity).
 
     Parameters
     ----------
@@ -40,7 +41,6 @@ class TextHead(Head):
     """
 
     text: Tensor
-    aligned: ClassVar[bool] = True  # whether features and text of one width are comparable as they are
 
     def __init__(self, spec: HeadSpec, width: int) -> None:
         super().__init__(spec)
@@ -61,10 +61,10 @@ class TextHead(Head):
         """Faces, as the store keeps them or augmented (`images`), to their features, float32 (B, width)."""
 
     def reset(self, rng: torch.Generator) -> None:
-        """Start as the identity (zero-shot) where both spaces are one, else at random."""
+        """Start as the identity (zero-shot) where features and text are of one model, else at random."""
         if isinstance(self.project, nn.Linear):
             reset_linear(self.project, rng)
-            if self.aligned and self.project.in_features == self.text_width:
+            if self.spec.options["aligned"] and self.project.in_features == self.text_width:
                 nn.init.eye_(self.project.weight)
                 nn.init.zeros_(self.project.bias)
 
@@ -105,7 +105,6 @@ class ImageTextHead(TextHead):
     """
 
     predict_rows: ClassVar[int] = 256
-    aligned: ClassVar[bool] = False
 
     def __init__(self, spec: HeadSpec) -> None:
         backbone = Backbone(spec.options["backbone"])

@@ -26,10 +26,12 @@ class Rows:
     ----------
     arrays : output -> one array (N, *row_shape) per view, as stored: float16, float32 or uint8
     labels : int64 in [0, C), shape (N,)
+    ids : str, shape (N,): what the dataset calls its images
     """
 
     arrays: Mapping[str, tuple[Array, ...]]
     labels: Tensor
+    ids: npt.NDArray[np.str_]
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -57,8 +57,11 @@ def test_the_key_is_of_what_the_vectors_are_of() -> None:
 
 
 def test_missing_texts_name_the_command_that_makes_them(tmp_path: Path) -> None:
-    with pytest.raises(StoreMissingError, match="fer-stage encode-text --encoder some-encoder --prompts plain"):
-        TextStore.read(text_path(tmp_path, "some-encoder", "plain"))
+    path = text_path(tmp_path, "some-encoder", "plain")
+    with pytest.raises(StoreMissingError, match=r"Run `fer-stage encode-text --encoder some:encoder/tag` first"):
+        TextStore.read(path, "fer-stage encode-text --encoder some:encoder/tag")
+    with pytest.raises(StoreMissingError, match=r"Run `fer-stage encode-text` first"):
+        TextStore.read(path)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -70,7 +73,7 @@ def test_a_flipped_bit_is_reported_or_changes_nothing(path: Path, seed: int) -> 
             try:
                 assert same(TextStore.read(path), TEXTS)
             except SchemaError as error:
-                assert "run encode-text again" in str(error) or "update fer-stage" in str(error)  # noqa: PT017  # a loop
+                assert "delete it and run `fer-stage encode-text`" in str(error) or "update fer-stage" in str(error)  # noqa: PT017  # a loop
                 n_reported += 1
     assert n_reported > 30
 
@@ -80,7 +83,7 @@ def test_a_cut_file_is_reported(path: Path, share: float) -> None:
     whole = DiskBlobs().extent(str(path))
     with (
         whole.truncated(int(share * whole.stop)),
-        pytest.raises(SchemaError, match=r"is damaged .*run encode-text again"),
+        pytest.raises(SchemaError, match=r"is damaged .*run `fer-stage encode-text`"),
     ):
         TextStore.read(path)
 
@@ -88,7 +91,7 @@ def test_a_cut_file_is_reported(path: Path, share: float) -> None:
 def test_another_npz_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.npz"
     np.savez(path, vectors=TEXTS.vectors, about=np.array('{"name": "other"}'))
-    with pytest.raises(SchemaError, match="run encode-text again"):
+    with pytest.raises(SchemaError, match="run `fer-stage encode-text`"):
         TextStore.read(path)
 
 

@@ -111,8 +111,13 @@ def _around(
 
 
 def text_for(classes: tuple[str, ...], width: int = 32) -> TextFeatures:
-    """Two templates, whose vectors lie around the centres of `separable_source`: text that knows the features."""
+    """Two templates, whose vectors lie around the centres of `separable_source`: text that knows the features.
+
+    It says that tiny_encoder made them too.
+    """
+    from tiny_encoder import tiny_encoder
+
     centres = np.stack(list(_centres(classes, width).values()))
     noise = np.random.default_rng(11).standard_normal((2, *centres.shape))
     vectors = (centres + 0.1 * noise).astype(np.float32)
-    return TextFeatures(vectors, classes, ("a {} face", "a photo of {}"), {"family": "fake-text"}, "text0123")
+    return TextFeatures(vectors, classes, ("a {} face", "a photo of {}"), tiny_encoder().identity, "text0123")

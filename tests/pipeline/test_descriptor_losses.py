@@ -81,6 +81,15 @@ def test_the_loss_is_the_mean_of_weighted_rows():
     assert fine_grained_loss(cosines, torch.tensor([0, 0]), 1.0).item() == pytest.approx(0.395495, abs=1e-5)
 
 
+def test_a_row_counts_by_the_size_of_the_subclass_that_it_is_closest_to():
+    """Three images of class 0, two closest to subclass 0, one to subclass 1; temperature 1. Without alpha they cost
+    0.239545 twice and 0.551445 (see above). alpha: 3 / 2 * softmax(0.5, 1)[0] = 0.566311 twice, and 3 * 0.622459
+    = 1.867378. (2 * 0.135657 + 1.029756) / 3 = 0.433690."""
+    near_first, near_second = [[2.0, 0.0], [0.0, 0.0]], [[0.0, 1.0], [0.0, 0.0]]
+    cosines = torch.tensor([near_first, near_second, near_first])
+    assert fine_grained_loss(cosines, torch.zeros(3).long(), 1.0).item() == pytest.approx(0.433690, abs=1e-5)
+
+
 def test_closest_of_equals_is_the_first():
     assert closest_descriptors(torch.zeros(2, 3, 4), torch.tensor([2, 0])).tolist() == [0, 0]
     assert closest_descriptors(COSINES.expand(2, -1, -1), torch.tensor([0, 1])).tolist() == [0, 1]

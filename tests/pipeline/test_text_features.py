@@ -9,6 +9,16 @@ def make(vectors, classes=("fear", "anger"), templates=("a {} face", "a photo of
     return TextFeatures(np.array(vectors, dtype=np.float32), classes, templates, {"family": "fake"}, "key0")
 
 
+@pytest.mark.parametrize("other", [{"family": "other"}, {"family": "fake", "weights": "w1"}, {}])
+def test_only_the_model_that_made_them_shares_their_space(other):
+    text = make(TWO)
+    assert text.shares_space_with({"family": "fake"})
+    text.require_space_of({"family": "fake"})
+    assert not text.shares_space_with(other)
+    with pytest.raises(MismatchError, match=r"expected vectors of the model that made the features.*without --text"):
+        text.require_space_of(other)
+
+
 TWO = [[[3, 4], [0, 2]], [[4, -3], [0, 5]]]
 
 

@@ -38,9 +38,15 @@ class LinearLearner(Learner):
         return {"ce": loss, "half": loss}
 
 
+def ids(n):
+    return np.array([f"face-{i}" for i in range(n)])
+
+
 def rows(features, labels, n_views=1):
     values = np.array(features, dtype=np.float32).reshape(-1, 1)
-    return Rows({"pooled": tuple(values + 100 * view for view in range(n_views))}, torch.tensor(labels))
+    return Rows(
+        {"pooled": tuple(values + 100 * view for view in range(n_views))}, torch.tensor(labels), ids(len(labels))
+    )
 
 
 DATA = TrainingData(rows([-1, -2, 1, 2, 3], [0, 0, 1, 1, 1]), rows([-1, 1], [0, 1]))
@@ -165,7 +171,8 @@ def test_terms_may_be_stepped_one_after_the_other():
 
 def test_several_outputs_of_a_row_come_from_one_view():
     pooled = rows([0, 1, 2, 3], [0, 1, 0, 1], n_views=3).arrays["pooled"]
-    both = Rows({"pooled": pooled, "pixels": tuple(view.astype(np.uint8) for view in pooled)}, torch.zeros(4).long())
+    pixels = tuple(view.astype(np.uint8) for view in pooled)
+    both = Rows({"pooled": pooled, "pixels": pixels}, torch.zeros(4).long(), ids(4))
     taken = both.take(torch.tensor([3, 0, 3]), torch.tensor([2, 1, 0]))
     assert taken["pooled"][:, 0].tolist() == taken["pixels"][:, 0].tolist() == [203, 100, 3]
     assert (taken["pooled"].dtype, taken["pixels"].dtype) == (torch.float32, torch.uint8)

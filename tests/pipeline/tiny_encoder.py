@@ -19,12 +19,12 @@ CONFIG = {
 
 
 @cache
-def tiny_encoder():
+def tiny_encoder(device="cpu"):
     """32 px, pooled (32,), tokens and block-0, block-1 (5, 32); a causal text tower of context 77. Do not train it."""
     with torch.random.fork_rng(devices=[]), tempfile.TemporaryDirectory() as folder:
         torch.manual_seed(3)
         save_file(open_clip.CLIP(**CONFIG).state_dict(), Path(folder, "open_clip_model.safetensors"))
         Path(folder, "open_clip_config.json").write_text(json.dumps({"model_cfg": CONFIG, "preprocess_cfg": {}}))
-        encoder = load_encoder(EncoderSpec.parse(f"open_clip:tiny@{folder}"), "cpu", "eager")
+        encoder = load_encoder(EncoderSpec.parse(f"open_clip:tiny@{folder}"), device, "eager")
         encoder.encode_text(["a face"])  # its tokenizer is read while the folder is there
         return encoder

@@ -47,6 +47,7 @@ def test_shipped_params_are_the_defaults_but_for_datasets_and_methods() -> None:
         ("extract: {views: 2.0}", ["extract.views"]),
         ("classes: 6", ["classes", "7", "8"]),
         ("methods: {feature-mask: {lr: 1e-3}}", ["methods.feature-mask", "lr", "text", "0.001"]),
+        ("methods: {feature-mask: {lr: 5e-6}}", ["lr", "text", "write it as 5.0e-06"]),
         ("methods: {feature-mask: {lambda: 1.0}}", ["lambda: unknown key", "'lambda_sep'"]),
         ("methods: {feature-musk: {}}", ["feature-musk", "'feature-mask'"]),
         ("datasets: {x: {layout: rafdb, root: r}}", ["rafdb", "'raf-db'"]),

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from stages.cli import run
 from stages.errors import ParamsError
 from stages.sweep import parse_grid, parse_seeds, spread_text
+from stages.training import Training
 
 FerStage = Callable[..., Any]
 TRAIN = ("train", "--method", "feature-mask", "--dataset", "sample-a")
@@ -55,15 +57,13 @@ def test_the_spread_is_mean_and_sample_deviation() -> None:
     """Accuracies 0.5, 0.7: mean 0.6, deviation sqrt(2 * 0.01) = 0.141421. UAR equal: deviation 0."""
     scores = [{"accuracy": 0.5, "uar": 0.25}, {"accuracy": 0.7, "uar": 0.25}]
     assert spread_text(scores, "") == "accuracy 0.6000 ± 0.1414, uar 0.2500 ± 0.0000 over 2 seeds"
-    assert spread_text(scores[:1], "val ") == "val accuracy 0.5000, val uar 0.2500 over 1 seeds"
+    assert spread_text(scores, "val ").startswith("val accuracy 0.6000 ± 0.1414, val uar")
 
 
 def test_many_seeds_are_many_runs_each_like_one_alone(project: Path, fer_stage: FerStage) -> None:
     alone = json.loads((RUNS / "seed-0" / "run.json").read_text())
     records = fer_stage(*TRAIN, "--seeds", "0-2", "--format", "json")
-    assert [record["path"] for record in sorted(records, key=lambda r: r["seed"])] == [
-        str(RUNS / f"seed-{seed}") for seed in range(3)
-    ]
+    assert [record["path"] for record in records] == [str(RUNS / f"seed-{seed}") for seed in range(3)]
     again = json.loads((RUNS / "seed-0" / "run.json").read_text())
     assert again["together"] >= 1
     assert again["val"] == alone["val"]
@@ -74,10 +74,15 @@ def test_many_seeds_are_many_runs_each_like_one_alone(project: Path, fer_stage: 
 def test_a_grid_has_a_folder_for_each_point_and_its_spread_on_stderr(
     project: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    records = fer_stage(*TRAIN, "--seeds", "0,1", "--grid", "beta_div=0.0,5.0", "--format", "json")
-    assert {(record["variant"], record["seed"]) for record in records} == {
+    assert run([*TRAIN, "--seeds", "0,1", "--grid", "beta_div=0.0,5.0", "--format", "json"]) == 0
+    printed = capsys.readouterr()
+    assert [(record["variant"], record["seed"]) for record in json.loads(printed.out)] == [
         (f"beta_div={value}", seed) for value in ("0.0", "5.0") for seed in (0, 1)
-    }
+    ]
+    assert [line.partition(":")[0] for line in printed.err.splitlines() if "over 2 seeds" in line] == [
+        "beta_div=0.0",
+        "beta_div=5.0",
+    ]
     record = json.loads((RUNS / "beta_div=0.0" / "seed-1" / "run.json").read_text())
     assert (record["config"]["beta_div"], record["variant"]) == (0.0, "beta_div=0.0")
     scores = fer_stage("evaluate", "--run", str(RUNS), "--dataset", "sample-e", "--format", "json")
@@ -91,6 +96,133 @@ def test_an_unknown_option_in_a_grid_is_named_before_anything_is_trained(project
     message = fer_stage(*TRAIN, "--grid", "beta=1,2", code=1)
     assert "beta_div" in message
     assert not (RUNS / "beta=1").exists()
+
+
+def test_a_method_that_draws_nothing_is_trained_once(
+    project: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every seed gives the same head: ten equal heads would show a deviation of 0 that nobody measured."""
+    args = ["train", "--method", "linear-probe", "--dataset", "sample-a", "--option", "max_log10_c=0"]
+    assert run([*args, "--seeds", "3-5", "--grid", "max_log10_c=-5,0", "--format", "json"]) == 0
+    printed = capsys.readouterr()
+    assert [(record["variant"], record["seed"]) for record in json.loads(printed.out)] == [
+        ("max_log10_c=-5", 3),
+        ("max_log10_c=0", 3),
+    ]
+    assert "every seed gives the same head of linear-probe: seed 3 alone is trained" in printed.err
+    assert fer_stage(*args, "--seed", "4", "--dry-run", "--format", "json")["seed"] == 4
+
+
+def test_another_text_or_prompt_set_is_a_variant_and_the_usual_one_is_not(project: Path, fer_stage: FerStage) -> None:
+    fer_stage("encode-text", "--prompts", "clip")
+    train = ("train", "--method", "zero-shot", "--dataset", "sample-a", "--dry-run", "--format", "json")
+    assert fer_stage(*train, "--prompts", "clip")["path"].endswith("zero-shot/sample-a/prompts=clip/seed-0")
+    assert fer_stage(*train, "--prompts", "kefer", "--text", "untrained")["variant"] == ""
+
+
+@pytest.mark.parametrize("option", ["--text", "--prompts"])
+def test_text_for_a_method_that_reads_none_is_refused(project: Path, fer_stage: FerStage, option: str) -> None:
+    value = "untrained" if option == "--text" else "clip"
+    assert "feature-mask reads no text" in fer_stage(*TRAIN, option, value, code=1)
+
+
+@pytest.mark.parametrize(
+    ("args", "advice"),
+    [
+        (("--encoder", "open_clip:ViT-B-32/openai"), "fer-stage extract --dataset sample-a --encoder {} --backend"),
+        (("--text", "transformers:blip/some/model"), "fer-stage encode-text --encoder {} --prompts kefer"),
+    ],
+    ids=["features", "text"],
+)
+def test_advice_names_an_encoder_as_the_command_takes_it(
+    project: Path, fer_stage: FerStage, args: tuple[str, str], advice: str
+) -> None:
+    """Its folder is called otherwise, and that name means nothing to --encoder."""
+    message = fer_stage("train", "--method", "kefer", "--dataset", "sample-a", *args, code=1)
+    assert advice.format(args[1]) in message
+
+
+def test_runs_that_are_finished_before_another_diverges_are_kept(project: Path, fer_stage: FerStage) -> None:
+    args = (
+        "train",
+        "--method",
+        "baseline",
+        "--dataset",
+        "sample-a",
+        "--option",
+        "epochs=1",
+        "--option",
+        "backbone=small",
+    )
+    fer_stage("extract", "--dataset", "sample-a", "--outputs", "pooled,pixels", "--decoders", "1")
+    message = fer_stage(*args, "--grid", "lr=0.001,1.0e+30", "--option", "batch_size=8", code=1)
+    assert "expected a finite loss" in message
+    assert "1 of 2 runs were finished before and are kept" in message
+    assert [path.parent.parent.name for path in Path("runs/untrained/baseline").rglob("run.json")] == ["lr=0.001"]
+
+
+def test_a_place_that_takes_no_runs_is_found_before_training(project: Path, fer_stage: FerStage) -> None:
+    Path("full").mkdir()
+    Path("full/untrained").write_text("a file in the way")
+    message = fer_stage(*TRAIN, "--runs", "full", "--dry-run", code=1)
+    assert "full/untrained: expected a folder to write runs to" in message
+
+
+def test_a_dry_run_of_many_writes_nothing(project: Path, fer_stage: FerStage) -> None:
+    before = sorted(Path().rglob("*"))
+    plan = fer_stage(*TRAIN, "--seeds", "0-4", "--grid", "hidden=16,32", "--dry-run", "--format", "json")
+    assert [(step["variant"], step["seed"]) for step in plan] == [
+        (f"hidden={hidden}", seed) for hidden in (16, 32) for seed in range(5)
+    ]
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_a_head_and_a_record_of_different_runs_are_refused(project: Path, fer_stage: FerStage) -> None:
+    """As a kill between the two writes leaves them, or two processes that train the same run."""
+    fer_stage(*TRAIN, "--seed", "1")
+    (RUNS / "seed-0" / "head.safetensors").write_bytes((RUNS / "seed-1" / "head.safetensors").read_bytes())
+    message = fer_stage("evaluate", "--run", str(RUNS), code=1)
+    assert f"{RUNS / 'seed-0'}: head.safetensors is not the head that run.json describes" in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [({"head": {"format": 1, "kind": "linear"}}, "expected format 2, found 1"), ({"head": None}, "expected head")],
+    ids=["older", "damaged"],
+)
+def test_a_run_that_cannot_be_read_is_named(
+    project: Path, fer_stage: FerStage, changes: dict[str, Any], expected: str
+) -> None:
+    path = RUNS / "seed-0" / "run.json"
+    record = {name: value for name, value in (json.loads(path.read_text()) | changes).items() if value is not None}
+    path.write_text(json.dumps(record))
+    message = fer_stage("evaluate", "--run", "runs", code=1)
+    assert expected in message
+    assert str(RUNS / "seed-0") in message
+
+
+def test_an_encoder_that_was_written_out_is_still_known_when_the_run_is_scored(
+    project: Path, fer_stage: FerStage
+) -> None:
+    path = RUNS / "seed-0" / "run.json"
+    record = json.loads(path.read_text())
+    assert record["encoder_named"] == "untrained"
+    spec = "open_clip:ViT-B-32/openai"
+    path.write_text(json.dumps(record | {"encoder": "open_clip-ViT-B-32-openai", "encoder_named": spec}))
+    message = fer_stage("evaluate", "--run", str(RUNS), "--dataset", "sample-e", code=1)
+    assert f"fer-stage extract --dataset sample-e --encoder {spec} --backend" in message
+
+
+def test_progress_of_runs_one_after_the_other_has_one_end(project: Path, fer_stage: FerStage) -> None:
+    """Two image networks of three epochs: 1 to 6 of 6, not 1 to 3 of 3 twice."""
+    fer_stage("extract", "--dataset", "sample-a", "--outputs", "pooled,pixels", "--decoders", "1")
+    given = {"params_path": Path("params.yaml"), "features": Path("features"), "runs": Path("runs"), "device": "cpu"}
+    named = {"method": "baseline", "dataset": "sample-a", "encoder": None, "recipe": "", "text": None, "prompts": None}
+    options = {"seeds": "0,1", "grid": (), "options": ("epochs=3", "backbone=small")}
+    heard: list[tuple[int, int]] = []
+    for _ in Training.of(given | named | options).train(lambda step: heard.append((step.done, step.total))):
+        pass
+    assert heard == [(done, 6) for done in range(1, 7)]
 
 
 def test_several_runs_are_scored_by_one_command(project: Path, fer_stage: FerStage) -> None:

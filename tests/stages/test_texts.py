@@ -15,6 +15,7 @@ from cache.errors import StoreMissingError
 from cache.places import place
 from cache.store import find_store
 from cache.texts import TextStore, text_path
+from pipeline.encoders import EncoderSpec
 from pipeline.labels import EXPRESSIONS
 from stages.errors import StageError
 from stages.texts import text_for
@@ -63,6 +64,10 @@ def test_an_encoder_without_text_is_refused_with_what_to_name(store: Store) -> N
 def test_text_that_was_never_encoded_names_the_command(store: Store) -> None:
     with pytest.raises(StoreMissingError, match="fer-stage encode-text --encoder blip --prompts kefer"):
         text_for(FEATURES, "untrained", "kefer", store, "blip")
+    written = "transformers:blip/Salesforce/blip-itm-base-coco"
+    folder = EncoderSpec.parse(written).slug
+    with pytest.raises(StoreMissingError, match=f"encode-text --encoder {written} --prompts kefer"):
+        text_for(FEATURES, "untrained", "kefer", store, folder, written=written)
 
 
 def test_prompts_of_ones_own_are_encoded_and_anew_when_they_change(empty: Path, fer_stage: FerStage) -> None:

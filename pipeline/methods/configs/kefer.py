@@ -39,7 +39,9 @@ class KeferConfig(DrawnConfig):
     )
     feature_scale: ScaleKind = Field("l2", description=f"of backbone feature. {SCALE}")
     projection: Literal["linear", "none"] = Field(
-        "linear", description="layer from the feature to the text's space; none: only where both are equally wide"
+        "linear",
+        description="layer from the feature to the text's space; none: only where both are equally wide, and on the "
+        "cached feature of one model",
     )
     prompt: Literal["last", "ensemble"] | Annotated[int, Field(ge=0)] = Field(
         "last",

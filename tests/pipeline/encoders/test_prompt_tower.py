@@ -190,6 +190,13 @@ def test_towers_with_a_class_token_are_refused():
         made(custom=True, embed_cls=True, context_length=76)
 
 
+def test_towers_that_mask_their_padding_are_refused():
+    model, tokenizer, _ = made(custom=True)
+    model.text.use_pad_mask = True
+    with pytest.raises(EncoderError, match=r"small: prompts are learned .* found TextTransformer"):
+        open_clip_prompts(model, tokenizer, "small")
+
+
 def test_other_blocks_are_refused():
     model, tokenizer, _ = made(custom=True)
     model.text.transformer.resblocks[0] = torch.nn.Identity()

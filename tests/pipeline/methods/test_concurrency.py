@@ -10,23 +10,28 @@ def tasks(n, barrier=None):
     def task(i, on_progress):
         if barrier:
             barrier.wait(timeout=10)
-        on_progress(Progress("train", i, n))
+        on_progress(Progress("train", 1, 2))
+        on_progress(Progress("train", 2, 2))
         return i
 
     return [lambda on_progress, i=i: task(i, on_progress) for i in range(n)]
 
 
 def test_one_thread_works_in_order():
+    assert list(concurrently(tasks(4), lambda progress: None, 1)) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_all_tasks_are_one_piece_of_work(n_threads):
+    """Three tasks of two steps: six steps, told one by one, whichever task takes them."""
     heard = []
-    assert list(concurrently(tasks(4), heard.append, 1)) == [0, 1, 2, 3]
-    assert [progress.done for progress in heard] == [0, 1, 2, 3]
+    list(concurrently(tasks(3), heard.append, n_threads))
+    assert [(progress.done, progress.total) for progress in heard] == [(step, 6) for step in range(1, 7)]
 
 
 def test_threads_work_at_once_and_every_result_comes():
     """Each task waits until both have begun."""
-    heard = []
-    assert sorted(concurrently(tasks(2, threading.Barrier(2)), heard.append, 2)) == [0, 1]
-    assert sorted(progress.done for progress in heard) == [0, 1]
+    assert sorted(concurrently(tasks(2, threading.Barrier(2)), lambda progress: None, 2)) == [0, 1]
 
 
 def test_an_error_is_raised_and_ends_the_others_at_their_next_progress():

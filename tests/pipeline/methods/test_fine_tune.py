@@ -9,7 +9,8 @@ from memory_source import separable_source
 from pydantic import ValidationError
 from tiny_encoder import tiny_encoder
 
-from pipeline.augment import to_images
+from pipeline.augment import Augment, to_images
+from pipeline.distort import Distort
 from pipeline.errors import EncoderError
 from pipeline.methods.configs.fine_tune import FineTuneConfig
 from pipeline.methods.fine_tune import METHOD, FineTuneLearner
@@ -86,6 +87,12 @@ class TestAugmentations:
         noise = made.draw(16, torch.Generator().manual_seed(0))
         values = [made.terms(batch(source, noise))["ce"].item() for _ in range(2)]
         assert values[0] == values[1]
+
+    def test_have_the_strengths_of_the_options(self):
+        options = {"crop": 0.5, "crop_aspect": 2.0, "rotate": 7.0, "brightness": 0.2, "hue": 0.1}
+        drawn = learner(**options, flip=0.3, erase=0.4)[0].augmentation
+        assert drawn.distort == Distort((0.5, 1.0), (0.5, 2.0), 7.0, 0.2, 0.1)
+        assert drawn.augment == Augment(flip=0.3, noise=0.0, erase=0.4)
 
     def test_of_no_strength_leave_the_pixels_as_they_are(self):
         still = {"crop": 1.0, "crop_aspect": 1.0, "flip": 0.0, "erase": 0.0, "brightness": 0.0, "hue": 0.0}

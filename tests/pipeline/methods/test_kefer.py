@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import safetensors.torch
@@ -29,6 +31,8 @@ def learner(**options):
     for value in made.to_neutral.parameters():
         torch.nn.init.zeros_(value)
     with torch.no_grad():
+        made.to_neutral[0].bias.fill_(-1.0)  # below 0: ReLU lets nothing of it through
+        made.to_neutral[2].weight.fill_(1.0)
         made.to_neutral[2].bias.copy_(torch.tensor([0.0, 5.0]))
     return made
 
@@ -125,13 +129,45 @@ def test_without_projection_the_head_is_zero_shot():
     assert fitted.selected_epoch == 1
 
 
+OTHER = {"family": "transformers", "architecture": "blip", "weights": "b1"}
+
+
+def of_another_model(text):
+    """Equally wide, and still another space."""
+    return replace(text, encoder=OTHER)
+
+
+def test_without_projection_text_of_another_model_is_refused():
+    text = of_another_model(text_for(separable_source().classes))
+    with pytest.raises(
+        MismatchError, match=r"open_clip:tiny .* found vectors of transformers:blip .*projection: linear"
+    ):
+        fit(KeferConfig(projection="none"), text=text)
+
+
+def test_a_projection_starts_as_the_identity_only_for_text_of_the_same_model():
+    text = text_for(separable_source().classes)
+    still = KeferConfig(epochs=1, lr=1e-12)
+    torch.testing.assert_close(fit(still, text=text).head.project.weight, torch.eye(32))
+    assert not torch.allclose(fit(still, text=of_another_model(text)).head.project.weight, torch.eye(32), atol=0.1)
+    assert fit(KeferConfig(epochs=20), text=of_another_model(text)).val.accuracy == 1.0
+
+
+@pytest.mark.parametrize("backbone", ["encoder", "small"])
+def test_a_network_that_is_trained_may_learn_any_text_without_a_projection(backbone):
+    width = {"encoder": 32, "small": Backbone("small").width}[backbone]
+    text = of_another_model(text_for(separable_source().classes, width))
+    config = KeferConfig(backbone=backbone, projection="none", augment=False, epochs=1, lr=0.001)
+    assert np.isfinite(fit(config, text=text).history[-1]["loss"])
+
+
 ONE_PLAIN_STEP = {"epochs": 1, "warmup_epochs": 0, "momentum": 0.0, "weight_decay": 0.0, "lr": 0.1, "temperature": 0.5}
 
 
 def stepped_by_hand(source, order):
     """The projection after a plain step for every group of terms, on all rows at once."""
     config, rng = KeferConfig(**ONE_PLAIN_STEP), torch.Generator().manual_seed(0)
-    options = {"text_width": 32, "projection": "linear", "temperature": 0.5}
+    options = {"text_width": 32, "projection": "linear", "temperature": 0.5, "aligned": True}
     head = TextSimilarityHead(
         HeadSpec("text-similarity", source.classes, {"pooled": (32,)}, {}, "faces", "l2", options)
     )

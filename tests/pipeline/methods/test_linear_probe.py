@@ -126,6 +126,23 @@ def test_bounds_in_the_wrong_order_are_refused():
         tried(min_log10_c=2, max_log10_c=1)
 
 
+def test_the_last_c_is_no_choice():
+    with pytest.raises(ConfigError, match=r"expected select_by accuracy or uar.*found last.*Use accuracy"):
+        tried(select_by="last")
+
+
+def test_uar_chooses_c_where_it_is_asked_to():
+    """Six of seven rows are of one class: always that class has the best accuracy, and a UAR of one third."""
+    rng = np.random.default_rng(0)
+    labels = np.where(rng.random(300) < 0.85, 0, rng.integers(1, 3, 300))
+    features = (rng.standard_normal((300, 8)) + 0.5 * np.eye(8)[labels]).astype(np.float32)
+    names = np.array(EXPRESSIONS)[labels]
+    source = MemorySource({"train": (features[None, :200], names[:200]), "val": (features[None, 200:], names[200:])})
+    by_accuracy, by_uar = (fit(source, refinements=0, patience=7, select_by=score) for score in ("accuracy", "uar"))
+    assert by_accuracy.val.uar == pytest.approx(1 / 3)
+    assert by_uar.val.uar == max(record["val_uar"] for record in by_uar.history) > 0.36
+
+
 def test_every_view_counts_as_a_row():
     """Two views of one row each, one of them noise-free: the problem has twice the rows."""
     viewed = separable_source(n=14, n_views=2)

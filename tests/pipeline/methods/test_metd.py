@@ -9,7 +9,7 @@ from tiny_encoder import tiny_encoder
 from pipeline.descriptor_losses import descriptor_cosines, descriptor_margin_loss, fine_grained_loss
 from pipeline.labels import EXPRESSIONS
 from pipeline.methods.configs.metd import MetdConfig
-from pipeline.methods.metd import METHOD, MetdLearner, rows_by_subclass
+from pipeline.methods.metd import METHOD, MetdLearner, images_by_subclass
 from pipeline.methods.protocol import Given
 from pipeline.models.descriptors import DescriptorHead
 from pipeline.models.prompt_learners import Prompts, learned, prompt_row
@@ -86,8 +86,9 @@ def test_the_recipe_is_two_epochs_at_a_constant_rate():
 
 
 def test_the_head_holds_k_vectors_per_class_and_no_tower():
-    head = fit(descriptors=3, tokens=2).head
+    head = fit(descriptors=3, tokens=2, temperature=0.25).head
     assert isinstance(head, DescriptorHead)
+    assert head.temperature == 0.25
     assert {name: tuple(value.shape) for name, value in head.state_dict().items()} == {"descriptors": (7, 3, 32)}
 
 
@@ -128,31 +129,37 @@ def test_the_nearest_words_of_every_token_are_found():
     assert distance > 0
 
 
-def test_rows_are_shown_by_the_descriptor_of_their_class_that_they_are_closest_to():
+def test_images_are_shown_by_the_descriptor_of_their_class_that_they_are_closest_to():
     """Class fear has descriptors (1, 0) and (0, 1). Rows (2, 1) and (3, 0) are closer to the first, the second of them
     most; (1, 2) to the second. The row of anger is counted there, however close it is to fear's."""
     head = DescriptorHead(spec_of(2, width=2))
     head.set_descriptors(torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[-1.0, 0.0], [0.0, -1.0]]]))
     features = np.array([[2, 1], [3, 0], [1, 2], [1, 0]], np.float32)
-    found = rows_by_subclass(head, Rows({"pooled": (features,)}, torch.tensor([0, 0, 0, 1])))
-    assert found == {
-        "fear": [{"n": 2, "rows": [1, 0]}, {"n": 1, "rows": [2]}],
-        "anger": [{"n": 0, "rows": []}, {"n": 1, "rows": [3]}],
+    rows = Rows({"pooled": (features,)}, torch.tensor([0, 0, 0, 1]), np.array(["a", "b", "c", "d"]))
+    assert images_by_subclass(head, rows) == {
+        "fear": [{"n": 2, "ids": ["b", "a"]}, {"n": 1, "ids": ["c"]}],
+        "anger": [{"n": 0, "ids": []}, {"n": 1, "ids": ["d"]}],
     }
 
 
-def test_no_more_than_nine_rows_of_a_subclass_are_shown():
+def test_no_more_than_sixteen_images_of_a_subclass_are_shown():
     head = DescriptorHead(spec_of(1, width=2))
     head.set_descriptors(torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]]))
-    found = rows_by_subclass(
-        head, Rows({"pooled": (np.ones((30, 2), np.float32),)}, torch.zeros(30, dtype=torch.int64))
+    ids = np.array([f"{i:02}" for i in range(30)])
+    found = images_by_subclass(
+        head, Rows({"pooled": (np.ones((30, 2), np.float32),)}, torch.zeros(30, dtype=torch.int64), ids)
     )
-    assert found["fear"] == [{"n": 30, "rows": list(range(9))}]
+    assert found["fear"] == [{"n": 30, "ids": ids[:16].tolist()}]
 
 
-def test_rows_by_subclass_are_those_of_the_validation_split():
-    found = fit().findings["rows_by_subclass"]
-    labels = separable_source().labels("val")
+def test_images_by_subclass_are_those_of_the_validation_split():
+    """Named by their ids, also where rows were left out before them."""
+    source = separable_source(EXPRESSIONS)
+    source.splits["val"][1][0] = "contempt"
+    given = Given(source, EXPRESSIONS[:7], encoder=tiny_encoder(), drop_other_labels=True)
+    found = METHOD.fit(given, MetdConfig(), 0).findings["images_by_subclass"]
+    labels = dict(zip(source.ids("val").tolist(), source.labels("val").tolist(), strict=True))
     for name, of_class in found.items():
-        assert sum(subclass["n"] for subclass in of_class) == (labels == name).sum()
-        assert all(labels[row] == name for subclass in of_class for row in subclass["rows"])
+        shown = [image for subclass in of_class for image in subclass["ids"]]
+        assert sum(subclass["n"] for subclass in of_class) == len(shown)
+        assert sorted(shown) == sorted(image for image, label in labels.items() if label == name)

@@ -361,3 +361,13 @@ def test_several_seeds_are_each_the_head_of_its_seed(name, monkeypatch):
         for key, value in expected.items():
             np.testing.assert_allclose(found[key].numpy(), value.numpy(), rtol=1e-3, atol=2e-4, err_msg=key)
         assert many[i].history[0] == pytest.approx(alone.history[0], rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_every_method_trains_on_a_gpu_and_leaves_its_head_on_the_cpu():
+    for name in method_names():
+        source = separable_source()
+        fitted = fit(name, source, device="cuda:0", encoder=tiny_encoder("cuda:0"))
+        assert fitted.val.accuracy == 1.0, name
+        assert {value.device.type for value in fitted.head.state_dict().values()} == {"cpu"}, name

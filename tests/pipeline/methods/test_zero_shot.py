@@ -60,10 +60,30 @@ def test_the_temperature_of_the_papers_is_the_default():
 
 def test_text_of_another_width_is_refused_with_what_to_do():
     source = separable_source()
-    wide = TextFeatures(np.ones((1, 7, 40), np.float32), source.classes, ("a [CLS]",), {}, "wide")
+    encoder = source.encoder["encoder"]
+    wide = TextFeatures(np.ones((1, 7, 40), np.float32), source.classes, ("a [CLS]",), encoder, "wide")
     message = r"as wide as the text, 40, found 32\. Use a head with a projection .*, or the text of the same encoder"
     with pytest.raises(MismatchError, match=message):
         fit(wide, source)
+
+
+def test_text_of_another_model_is_refused_however_wide():
+    other = {"family": "transformers", "architecture": "blip", "weights": "b1"}
+    text = replace(text_for(separable_source().classes), encoder=other)
+    message = r"of the model that made the features, open_clip:tiny .* found vectors of transformers:blip .*--text"
+    with pytest.raises(MismatchError, match=message):
+        fit(text)
+
+
+@pytest.mark.parametrize("select_by", ["accuracy", "uar", "last"])
+def test_what_selects_among_epochs_changes_nothing(select_by):
+    heard = []
+    source = separable_source()
+    given = Given(source, source.classes, text_for(source.classes))
+    fitted = METHOD.fit(given, ZeroShotConfig(select_by=select_by), 0, heard.append)
+    assert fitted.history == fit().history
+    score = "uar" if select_by == "uar" else "accuracy"
+    assert heard[-1].note == f"val {score} {fitted.history[0][f'val_{score}']:.4f}"
 
 
 def test_text_is_taken_by_name_not_by_place():

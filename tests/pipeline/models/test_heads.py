@@ -14,7 +14,7 @@ CLASSES = ("fear", "anger", "neutral")
 OPTIONS = {
     "feature-mask": {"hidden": 4, "sigmoid": True, "bias": True},
     "linear": {},
-    "text-similarity": {"text_width": 5, "projection": "linear", "temperature": 0.01},
+    "text-similarity": {"text_width": 5, "projection": "linear", "temperature": 0.01, "aligned": True},
 }
 
 
@@ -152,10 +152,10 @@ def test_lengths_of_texts_do_not_matter():
     )
 
 
-def test_a_square_projection_starts_as_zero_shot():
-    head = make_head("text-similarity", width=5)
+def test_a_square_projection_starts_as_zero_shot_where_text_and_features_are_of_one_model():
     features = torch.tensor([[1.0, -2.0, 3.0, 0.5, 4.0]])
-    torch.testing.assert_close(head.embed(features), features)
+    torch.testing.assert_close(make_head("text-similarity", width=5).embed(features), features)
+    assert not torch.allclose(make_head("text-similarity", width=5, aligned=False).embed(features), features)
 
 
 def test_no_projection_between_unequal_widths_is_refused():

@@ -155,9 +155,15 @@ def test_weights_of_a_relative_are_refused(tmp_path):
     as_safetensors(started("resnet50").net.state_dict(), tmp_path / "w.safetensors")
     backbone = started("resnet18")
     before = {name: value.clone() for name, value in backbone.net.state_dict().items()}
-    with pytest.raises(MismatchError, match=r"weights of resnet18 \(.*found 77 of 100 that fit .*Choose the backbone"):
+    with pytest.raises(MismatchError, match=r"weights of resnet18 \(.*found 77 of 100 .* 265 tensors\)\. Choose"):
         load_pretrained(backbone, tmp_path / "w.safetensors")
     assert holds(backbone, before)
+
+
+def test_tensors_without_names_are_refused(tmp_path):
+    torch.save({1: torch.zeros(2), 2: torch.zeros(3)}, tmp_path / "w.pth")
+    with pytest.raises(MismatchError, match=r"found 0 of 20 that fit \(1 \(2,\), 2 \(3,\), 2 tensors\)"):
+        load_pretrained(started(), tmp_path / "w.pth")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
