@@ -4,6 +4,7 @@ labels, samples     the words for expressions and the table of images
 datasets            one module per public layout: files on disk -> sample table
 encoders            frozen models: pixels or text -> features
 models, losses      heads that learn on features, and what they minimise
+augmentation        what is drawn anew for every batch of pixels
 methods, training   one recipe per method; the loop they share
 metrics, statistics scores and their uncertainty
 report              records -> tables, figures, one page

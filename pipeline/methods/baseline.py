@@ -8,11 +8,11 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.augment import Augment
-from pipeline.methods.adam import adam_recipe
+from pipeline.augmentation.augment import Augment
 from pipeline.methods.configs.baseline import BaselineConfig
-from pipeline.methods.image_networks import ImageLearner, start_image_head
 from pipeline.methods.protocol import Method, Setup, by_loop
+from pipeline.methods.shared.adam import adam_recipe
+from pipeline.methods.shared.image_networks import ImageLearner, start_image_head
 from pipeline.models.image import ImageHead
 from pipeline.training import Batch, Learner, Recipe
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline.methods.adam import adam_recipe
 from pipeline.methods.configs.cafe import CafeConfig
-from pipeline.methods.mask_learner import MaskLearner
 from pipeline.methods.protocol import Method, Setup, by_loop
+from pipeline.methods.shared.adam import adam_recipe
+from pipeline.methods.shared.mask_learner import MaskLearner
 from pipeline.models.image_mask import ImageMaskHead
 from pipeline.models.pretrained import start_from_file
 from pipeline.training import Learner, Recipe

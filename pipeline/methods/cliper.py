@@ -7,13 +7,13 @@ from typing import Any
 
 from torch import Tensor
 
-from pipeline.descriptor_losses import descriptor_margin_loss, fine_grained_loss
 from pipeline.errors import TrainingError
+from pipeline.losses.descriptors import descriptor_margin_loss, fine_grained_loss
 from pipeline.methods.configs.cliper import CliperConfig
 from pipeline.methods.metd import learn_descriptors
 from pipeline.methods.protocol import Method, Setup, by_loop
-from pipeline.methods.seeing import SeeingLearner
-from pipeline.methods.tuning import tuned_recipe
+from pipeline.methods.shared.seeing import SeeingLearner
+from pipeline.methods.shared.tuning import tuned_recipe
 from pipeline.models.descriptors import DescriptorHead
 from pipeline.models.tuned import TunedDescriptorHead
 from pipeline.training import Batch, Learner, Recipe, Trained, TrainingData

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pipeline.methods.configs.cocoop import CocoopConfig
-from pipeline.methods.context import ContextLearner, context_recipe
 from pipeline.methods.protocol import Method, Setup, by_loop
+from pipeline.methods.shared.context import ContextLearner, context_recipe
 from pipeline.models.prompted import CocoopHead
 from pipeline.training import Learner, Recipe
 

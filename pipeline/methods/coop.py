@@ -7,8 +7,8 @@ from typing import Any
 
 from pipeline.encoders.prompt_tower import PromptTower
 from pipeline.methods.configs.coop import CoopConfig
-from pipeline.methods.context import ContextLearner, context_recipe
 from pipeline.methods.protocol import Method, Setup, each_alone
+from pipeline.methods.shared.context import ContextLearner, context_recipe
 from pipeline.models.prompt_learners import Prompts, learned, prompt_row
 from pipeline.models.prompted import PromptHead
 from pipeline.training import Trained, train

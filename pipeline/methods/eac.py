@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.augment import Augment
-from pipeline.methods.adam import adam_recipe
+from pipeline.augmentation.augment import Augment
+from pipeline.losses.noisy_labels import attention_maps, flip_consistency_loss
 from pipeline.methods.configs.eac import EacConfig
-from pipeline.methods.image_networks import ImageLearner, start_image_head
 from pipeline.methods.protocol import Method, Setup, by_loop
+from pipeline.methods.shared.adam import adam_recipe
+from pipeline.methods.shared.image_networks import ImageLearner, start_image_head
 from pipeline.models.image import ImageHead
-from pipeline.noisy_labels import attention_maps, flip_consistency_loss
 from pipeline.training import Batch, Learner, Recipe
 
 __all__ = ["METHOD", "EacLearner"]

@@ -5,10 +5,10 @@ It is not CAFE as published, whose mask network reads the pixels (`pipeline.meth
 
 from __future__ import annotations
 
-from pipeline.methods.adam import adam_recipe
 from pipeline.methods.configs.feature_mask import FeatureMaskConfig
-from pipeline.methods.mask_learner import MaskLearner
 from pipeline.methods.protocol import Method, Setup, by_loop
+from pipeline.methods.shared.adam import adam_recipe
+from pipeline.methods.shared.mask_learner import MaskLearner
 from pipeline.models.mask import FeatureMaskHead
 from pipeline.training import Learner, Recipe
 

@@ -7,8 +7,8 @@ from torch.nn import functional
 
 from pipeline.methods.configs.fine_tune import FineTuneConfig
 from pipeline.methods.protocol import Method, Setup, by_loop
-from pipeline.methods.seeing import SeeingLearner
-from pipeline.methods.tuning import tuned_recipe
+from pipeline.methods.shared.seeing import SeeingLearner
+from pipeline.methods.shared.tuning import tuned_recipe
 from pipeline.models.tuned import FineTuneHead
 from pipeline.training import Batch, Learner, Recipe
 

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.errors import ConfigError
-from pipeline.losses import contrastive_loss, self_contrast_loss, text_similarity_loss, transformation_loss
+from pipeline.losses.text import contrastive_loss, self_contrast_loss, text_similarity_loss, transformation_loss
 from pipeline.methods.configs.kefer import KeferConfig
 from pipeline.methods.protocol import Method, Setup, by_loop
-from pipeline.methods.seeing import SeeingLearner
+from pipeline.methods.shared.seeing import SeeingLearner
 from pipeline.models.layers import empty_linear, reset_linear
 from pipeline.models.pretrained import start_from_file
 from pipeline.models.text import ImageTextHead, TextHead, TextSimilarityHead

@@ -12,8 +12,8 @@ import torch
 
 from pipeline.errors import ConfigError
 from pipeline.methods.configs.linear_probe import LinearProbeConfig
-from pipeline.methods.logistic import LogisticRegression
 from pipeline.methods.protocol import Method, Setup, each_alone
+from pipeline.methods.shared.logistic import LogisticRegression
 from pipeline.models.linear import LinearHead
 from pipeline.progress import Progress
 from pipeline.training import History, Trained, best_epoch, validate

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.descriptor_losses import (
+from pipeline.losses.descriptors import (
     closest_descriptors,
     descriptor_cosines,
     descriptor_margin_loss,

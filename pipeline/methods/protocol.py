@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import torch
 from pipeline.errors import ConfigError, MismatchError, TrainingError
 from pipeline.methods.concurrency import concurrently
 from pipeline.methods.configs.base import MethodConfig
-from pipeline.methods.reading import read_split
+from pipeline.methods.reading import Reader
 from pipeline.metrics import Scores, score
 from pipeline.models.head import Head
 from pipeline.models.spec import HeadSpec
@@ -192,7 +191,7 @@ class Method(Generic[C]):
         """
         for config, _ in jobs:
             self._check(given, config)
-        reader = _Reader(given)
+        reader = Reader(given.source, given.classes, drop=given.drop_other_labels)
         light = given.device == "cpu" and all(config.stackable for config, _ in jobs)
         side_by_side = (os.cpu_count() or 1) if light else 1
         stacks = self._stacks(jobs, side_by_side)
@@ -201,7 +200,7 @@ class Method(Generic[C]):
             yield from fitted
 
     def _fit_stack(
-        self, given: Given, reader: _Reader, jobs: Sequence[tuple[int, C, int]], on_progress: OnProgress
+        self, given: Given, reader: Reader, jobs: Sequence[tuple[int, C, int]], on_progress: OnProgress
     ) -> list[tuple[int, Fitted]]:
         data, dropped = reader.read(jobs[0][1])
         setups = [(self._setup(given, data, config, seed, on_progress), config) for _, config, seed in jobs]
@@ -265,37 +264,6 @@ def _parts(stack: list[int], side_by_side: int) -> list[list[int]]:
     """A stack cut so that every core gets a part."""
     size = -(-len(stack) // side_by_side)
     return [stack[start : start + size] for start in range(0, len(stack), size)]
-
-
-class _Reader:
-    """The two splits of a source, read once however many heads are trained on them."""
-
-    def __init__(self, given: Given) -> None:
-        self.given = given
-        self.one_at_a_time = threading.Lock()
-        self.known: dict[tuple[tuple[str, ...], int], tuple[TrainingData, dict[str, int]]] = {}
-
-    def read(self, config: MethodConfig) -> tuple[TrainingData, dict[str, int]]:
-        """Both splits, and label -> rows left out."""
-        n_views = self.given.source.n_views() if config.views == "all" else 1
-        wanted = (config.reads, n_views)
-        with self.one_at_a_time:
-            if wanted not in self.known:
-                self.known.clear()  # one set of arrays in memory at a time
-                self.known[wanted] = self._read(*wanted)
-            return self.known[wanted]
-
-    def _read(self, outputs: tuple[str, ...], n_views: int) -> tuple[TrainingData, dict[str, int]]:
-        source, classes, drop = self.given.source, self.given.classes, self.given.drop_other_labels
-        train, dropped = read_split(source, "train", outputs, classes, drop=drop, n_views=n_views)
-        val, dropped_val = read_split(source, "val", outputs, classes, drop=drop)
-        if len(torch.unique(train.labels)) < 2:
-            raise TrainingError(
-                f"{source.dataset} train: expected rows of two classes, found {classes[int(train.labels[0])]} only. "
-                "Look at the splits with: fer-stage index"
-            )
-        names = sorted({*dropped, *dropped_val})
-        return TrainingData(train, val), {name: dropped.get(name, 0) + dropped_val.get(name, 0) for name in names}
 
 
 def _fitted(

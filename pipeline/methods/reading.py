@@ -1,7 +1,8 @@
-"""From a source to the rows of a split, checked: labels among the classes, numbers that can be learnt from."""
+"""From a source to rows, checked: labels among the classes, numbers that can be learnt from."""
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,15 +12,59 @@ import torch
 from pipeline.errors import TrainingError
 from pipeline.evaluation import rows_of_classes
 from pipeline.labels import label_codes
-from pipeline.training import Rows
+from pipeline.training import Rows, TrainingData
 
 if TYPE_CHECKING:
     from pipeline.features import FeatureSource
+    from pipeline.methods.configs.base import MethodConfig
 
-__all__ = ["read_split"]
+__all__ = ["Reader", "read_split"]
 
 _CHECKED_BYTES = 64_000_000  # of an array that are looked at together
 _TINY_NORM = 1e-6  # of a pooled feature: below it a direction is rounding error
+
+
+class Reader:
+    """The train and val splits of a source, read once however many heads are trained on them.
+
+    Parameters
+    ----------
+    source : of which no other split is read
+    classes : C canonical expressions
+    drop : leave rows with other labels out, instead of an error
+    """
+
+    def __init__(self, source: FeatureSource, classes: tuple[str, ...], *, drop: bool) -> None:
+        self.source, self.classes, self.drop = source, classes, drop
+        self.one_at_a_time = threading.Lock()
+        self.known: dict[tuple[tuple[str, ...], int], tuple[TrainingData, dict[str, int]]] = {}
+
+    def read(self, config: MethodConfig) -> tuple[TrainingData, dict[str, int]]:
+        """What `config` reads of both splits, and label -> rows left out; see `read_split` for errors.
+
+        Raises
+        ------
+        TrainingError
+            If the train split has one class only.
+        """
+        wanted = (config.reads, self.source.n_views() if config.views == "all" else 1)
+        with self.one_at_a_time:
+            if wanted not in self.known:
+                self.known.clear()  # one set of arrays in memory at a time
+                self.known[wanted] = self._read(*wanted)
+            return self.known[wanted]
+
+    def _read(self, outputs: tuple[str, ...], n_views: int) -> tuple[TrainingData, dict[str, int]]:
+        source, classes = self.source, self.classes
+        train, dropped = read_split(source, "train", outputs, classes, drop=self.drop, n_views=n_views)
+        val, dropped_val = read_split(source, "val", outputs, classes, drop=self.drop)
+        if len(torch.unique(train.labels)) < 2:
+            raise TrainingError(
+                f"{source.dataset} train: expected rows of two classes, found {classes[int(train.labels[0])]} only. "
+                "Look at the splits with: fer-stage index"
+            )
+        names = sorted({*dropped, *dropped_val})
+        return TrainingData(train, val), {name: dropped.get(name, 0) + dropped_val.get(name, 0) for name in names}
 
 
 def read_split(

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.augment import Augment
-from pipeline.methods.adam import adam_recipe
+from pipeline.augmentation.augment import Augment
+from pipeline.losses.noisy_labels import add_up_loss, mix_by_uncertainty, uncertainty
 from pipeline.methods.configs.rul import RulConfig
-from pipeline.methods.image_networks import ImageLearner, start_image_head
 from pipeline.methods.protocol import Method, Setup, by_loop
+from pipeline.methods.shared.adam import adam_recipe
+from pipeline.methods.shared.image_networks import ImageLearner, start_image_head
 from pipeline.models.image import EmbeddingHead
-from pipeline.noisy_labels import add_up_loss, mix_by_uncertainty, uncertainty
 from pipeline.training import Batch, Learner, Recipe
 
 __all__ = ["METHOD", "RulLearner"]

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.augment import Augment
-from pipeline.methods.adam import adam_recipe
+from pipeline.augmentation.augment import Augment
+from pipeline.losses.noisy_labels import high_importance, rank_regularization_loss, relabel
 from pipeline.methods.configs.scn import ScnConfig
-from pipeline.methods.image_networks import ImageLearner, start_image_head
 from pipeline.methods.protocol import Method, Setup, by_loop
+from pipeline.methods.shared.adam import adam_recipe
+from pipeline.methods.shared.image_networks import ImageLearner, start_image_head
 from pipeline.models.image import ImportanceHead
-from pipeline.noisy_labels import high_importance, rank_regularization_loss, relabel
 from pipeline.training import Batch, Learner, Recipe
 
 __all__ = ["METHOD", "ScnLearner"]

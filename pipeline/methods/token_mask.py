@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline.methods.adam import adam_recipe
 from pipeline.methods.configs.token_mask import TokenMaskConfig
-from pipeline.methods.mask_learner import MaskLearner
 from pipeline.methods.protocol import Method, Setup, by_loop
+from pipeline.methods.shared.adam import adam_recipe
+from pipeline.methods.shared.mask_learner import MaskLearner
 from pipeline.models.mask import TokenMaskHead
 from pipeline.training import Learner, Recipe
 

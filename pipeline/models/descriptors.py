@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pipeline.descriptor_losses import descriptor_cosines, descriptor_logits
+from pipeline.losses.descriptors import descriptor_cosines, descriptor_logits
 from pipeline.models.head import Head, Inputs
 from pipeline.models.spec import HeadSpec
 

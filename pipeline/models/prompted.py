@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from pipeline.descriptor_losses import descriptor_cosines, descriptor_logits
+from pipeline.losses.descriptors import descriptor_cosines, descriptor_logits
 from pipeline.models.descriptors import DescriptorHead
 from pipeline.models.head import Head, Inputs
 from pipeline.models.prompt_learners import MetaNet, Prompts, learned, prompt_row

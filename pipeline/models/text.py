@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.augment import to_images
+from pipeline.augmentation.augment import to_images
 from pipeline.errors import MismatchError
 from pipeline.models.backbones import Backbone
 from pipeline.models.head import Head, Inputs

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.descriptor_losses import descriptor_cosines, descriptor_logits
+from pipeline.losses.descriptors import descriptor_cosines, descriptor_logits
 from pipeline.models.head import Head, Inputs
 from pipeline.models.layers import empty_linear, reset_linear
 from pipeline.models.text import TextHead
@@ -60,8 +60,8 @@ class TunedTower(nn.Module):
     def see(self, inputs: Inputs) -> Tensor:
         """Pixels uint8 (B, S, S, 3), or activations float32 (B, T, W), or augmented images, to features float32 (B, D).
 
-        Augmented `images` are float32 (B, 3, S, S) as `pipeline.augment` gives them. Squares of another side than the
-        encoder's are resized: bilinear and antialiased, where extraction resizes the picture itself. Their features
+        Augmented `images` are float32 (B, 3, S, S) as `pipeline.augmentation` gives them. Squares of another side than
+        the encoder's are resized: bilinear and antialiased, where extraction resizes the picture itself. Their features
         are then near the cached ones, not equal.
         """
         if "images" in inputs:

@@ -12,9 +12,9 @@ from pipeline.errors import ConfigError
 from pipeline.methods import load_method
 from pipeline.methods.configs.cocoop import CocoopConfig
 from pipeline.methods.configs.coop import CoopConfig
-from pipeline.methods.context import constant_then_cosine
 from pipeline.methods.coop import coop_rows
 from pipeline.methods.protocol import Given
+from pipeline.methods.shared.context import constant_then_cosine
 from pipeline.models.descriptors import DescriptorHead
 from pipeline.models.prompted import CocoopHead
 from pipeline.models.spec import HeadSpec

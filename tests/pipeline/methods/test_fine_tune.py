@@ -9,13 +9,13 @@ from memory_source import separable_source
 from pydantic import ValidationError
 from tiny_encoder import tiny_encoder
 
-from pipeline.augment import Augment, to_images
-from pipeline.distort import Distort
+from pipeline.augmentation.augment import Augment, to_images
+from pipeline.augmentation.distort import Distort
 from pipeline.errors import EncoderError
 from pipeline.methods.configs.fine_tune import FineTuneConfig
 from pipeline.methods.fine_tune import METHOD, FineTuneLearner
 from pipeline.methods.protocol import Given
-from pipeline.methods.tuning import tuned_recipe
+from pipeline.methods.shared.tuning import tuned_recipe
 from pipeline.models.spec import HeadSpec
 from pipeline.models.tuned import FineTuneHead
 from pipeline.training import Batch

@@ -9,10 +9,9 @@ from image_batches import image_batch, image_head
 from memory_source import separable_source
 from torch.nn import functional
 
-from pipeline.augment import to_images
+from pipeline.augmentation.augment import to_images
 from pipeline.errors import ConfigError
 from pipeline.methods import config_class, load_method
-from pipeline.methods.adam import adam_recipe
 from pipeline.methods.baseline import BaselineLearner
 from pipeline.methods.configs.baseline import BaselineConfig
 from pipeline.methods.configs.eac import EacConfig
@@ -23,6 +22,7 @@ from pipeline.methods.eac import EacLearner
 from pipeline.methods.protocol import Given
 from pipeline.methods.rul import RulLearner
 from pipeline.methods.scn import ScnLearner
+from pipeline.methods.shared.adam import adam_recipe
 from pipeline.models.backbones import BACKBONES, Backbone
 from pipeline.models.image import EmbeddingHead, ImageHead, ImportanceHead
 from pipeline.models.packing import pack, unpack

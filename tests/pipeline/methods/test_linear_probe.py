@@ -8,8 +8,8 @@ from pipeline.errors import ConfigError, TrainingError
 from pipeline.labels import EXPRESSIONS
 from pipeline.methods.configs.linear_probe import LinearProbeConfig
 from pipeline.methods.linear_probe import METHOD, has_fallen
-from pipeline.methods.logistic import LogisticRegression
 from pipeline.methods.protocol import Given
+from pipeline.methods.shared.logistic import LogisticRegression
 
 
 def badly_conditioned(n=300, width=12, n_classes=4, seed=0):

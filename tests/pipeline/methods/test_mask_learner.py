@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from pipeline.methods.adam import adam_recipe
 from pipeline.methods.configs.feature_mask import FeatureMaskConfig
-from pipeline.methods.mask_learner import MaskLearner
+from pipeline.methods.shared.adam import adam_recipe
+from pipeline.methods.shared.mask_learner import MaskLearner
 from pipeline.models.mask import FeatureMaskHead
 from pipeline.models.spec import HeadSpec
 from pipeline.training import Batch

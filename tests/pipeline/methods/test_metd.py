@@ -6,8 +6,8 @@ import torch
 from memory_source import separable_source
 from tiny_encoder import tiny_encoder
 
-from pipeline.descriptor_losses import descriptor_cosines, descriptor_margin_loss, fine_grained_loss
 from pipeline.labels import EXPRESSIONS
+from pipeline.losses.descriptors import descriptor_cosines, descriptor_margin_loss, fine_grained_loss
 from pipeline.methods.configs.metd import MetdConfig
 from pipeline.methods.metd import METHOD, MetdLearner, images_by_subclass
 from pipeline.methods.protocol import Given

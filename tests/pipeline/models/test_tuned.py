@@ -9,7 +9,7 @@ import torch
 from open_clip import CLIP
 from tiny_encoder import CONFIG, tiny_encoder
 
-from pipeline.augment import to_images
+from pipeline.augmentation.augment import to_images
 from pipeline.encoders.open_clip_tower import open_clip_tower
 from pipeline.encoders.timm_tower import TimmTower
 from pipeline.encoders.torch_encoder import TorchEncoder

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.distort import Distort
+from pipeline.augmentation.distort import Distort
 
 NOTHING = Distort()
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.losses import channel_diversity_loss, channel_separation_loss
+from pipeline.losses.channels import channel_diversity_loss, channel_separation_loss
 from pipeline.methods.configs.mask import MaskConfig
 from pipeline.models.channels import Groups
 from pipeline.models.mask import MaskHead

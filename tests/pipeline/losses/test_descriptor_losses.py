@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from pipeline.descriptor_losses import (
+from pipeline.losses.descriptors import (
     closest_descriptors,
     descriptor_cosines,
     descriptor_logits,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pipeline.noisy_labels import (
+from pipeline.losses.noisy_labels import (
     add_up_loss,
     attention_maps,
     flip_consistency_loss,

@@ -1,6 +1,6 @@
 """Crops, turns and colours for networks that are trained on cached pixels: drawn anew for every batch, then applied.
 
-They come before `pipeline.augment`, whose flips, noise and erasing `pipeline.views` can also cache; crops it cannot.
+They come before `augment`, whose flips, noise and erasing `pipeline.views` can also cache; crops it cannot.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.augment import Augment
+from pipeline.augmentation.augment import Augment
 
 __all__ = ["Distort", "DistortAndAugment"]
 

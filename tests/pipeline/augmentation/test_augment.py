@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pipeline.augment import Augment, to_images
+from pipeline.augmentation.augment import Augment, to_images
 from pipeline.views import ViewRecipe
 
 NOTHING = {"flip": 0.0, "noise": 0.0, "erase": 0.0}
