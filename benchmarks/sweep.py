@@ -7,7 +7,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import torch
 from heads import CLASSES, make_store
 from machine import show
 
@@ -52,5 +51,4 @@ def _difference(found: Fitted, expected: Fitted) -> float:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(torch.get_num_threads())
     main()
