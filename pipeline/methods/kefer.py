@@ -13,6 +13,7 @@ from pipeline.losses.text import contrastive_loss, self_contrast_loss, text_simi
 from pipeline.methods.configs.kefer import KeferConfig
 from pipeline.methods.protocol import Method, Setup, by_loop
 from pipeline.methods.shared.seeing import SeeingLearner
+from pipeline.methods.shared.sgd import sgd_recipe
 from pipeline.models.layers import empty_linear, reset_linear
 from pipeline.models.pretrained import start_from_file
 from pipeline.models.text import ImageTextHead, TextHead, TextSimilarityHead
@@ -126,21 +127,11 @@ def _load_pretrained(head: TextHead, path: str) -> dict[str, Any]:
 
 
 def _recipe(learner: KeferLearner, config: KeferConfig) -> Recipe:
-    light = config.backbone == "feature"
-    return Recipe(
-        torch.optim.SGD(
-            learner.parameters(),
-            lr=config.lr,
-            momentum=config.momentum,
-            weight_decay=config.weight_decay,
-            fused=light,
-        ),
+    return sgd_recipe(
+        learner,
+        config,
         warmup_cosine(config.epochs, config.warmup_epochs),
-        config.epochs,
-        config.batch_size,
-        config.select_by,
-        config.balanced,
-        threads=1 if light else None,
+        threads=1 if config.backbone == "feature" else None,
         updates=_updates(learner) if config.updates == "sequential" else (),
     )
 

@@ -1,6 +1,6 @@
 """What several methods share: learners, recipes, and the solver of the linear probe.
 
-adam, tuning            recipes
+adam, sgd, tuning       recipes
 image_networks          an image network on pixels, first weights and augmentations
 mask_learner            CAFE's three losses on a masked feature
 context                 learned tokens beside the class names

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
 from pipeline.methods.configs.context import ContextConfig
+from pipeline.methods.shared.sgd import sgd_recipe
 from pipeline.models.head import Head
 from pipeline.training import Batch, Learner, Recipe
 
@@ -30,20 +30,8 @@ class ContextLearner(Learner):
 
 def context_recipe(learner: Learner, config: ContextConfig) -> Recipe:
     """SGD: a constant small rate, then a cosine. A text tower is large enough for all threads."""
-    return Recipe(
-        torch.optim.SGD(
-            learner.parameters(),
-            lr=config.lr,
-            momentum=config.momentum,
-            weight_decay=config.weight_decay,
-            fused=True,
-        ),
-        constant_then_cosine(config.epochs, config.warmup_epochs, config.warmup_lr / config.lr),
-        config.epochs,
-        config.batch_size,
-        config.select_by,
-        config.balanced,
-        threads=None,
+    return sgd_recipe(
+        learner, config, constant_then_cosine(config.epochs, config.warmup_epochs, config.warmup_lr / config.lr)
     )
 
 
