@@ -20,6 +20,7 @@ __all__ = [
     "confusion_matrix",
     "per_class_recall",
     "score",
+    "shown_score",
     "softmax",
     "uar_score",
 ]
@@ -27,6 +28,11 @@ __all__ = [
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.floating[Any]]
 SelectBy = Literal["accuracy", "uar", "last"]  # last: no score chooses, the last epoch is taken
+
+
+def shown_score(select_by: SelectBy) -> Literal["accuracy", "uar"]:
+    """The score that a listener is told: the one that chooses, else accuracy."""
+    return "uar" if select_by == "uar" else "accuracy"
 
 
 @dataclass(frozen=True)

@@ -55,15 +55,18 @@ def command(
     Accuracy, UAR, recall per class, N, 95 % intervals, calibration error, confusion; rejected rows are counted.
     """
     from stages.params import load_params
-    from stages.scoring import runs_below, score_run, write_scores
+    from stages.scoring import Scorer, runs_below, write_scores
     from stages.training import read_run
 
     params = load_params(params_path)
     wanted = datasets or tuple(params.run.datasets)
     found: list[dict[str, Any]] = []
-    runs = runs_below(folders)
+    notes: dict[str, None] = {}
+    runs, scorer = runs_below(folders), Scorer(features, params, device)
     for folder in runs:
-        scores = score_run(folder, wanted, features, split or params.protocol.test_split, params, device)
+        record = read_run(folder)
+        scores = scorer.score(folder, record, wanted, split or params.protocol.test_split)
+        notes[record["encoder_note"]] = None
         if not dry_run and split in (None, params.protocol.test_split):
             write_scores(folder, scores)
         found += [{"run": str(folder), **score} for score in scores]
@@ -73,9 +76,8 @@ def command(
         echo_rows([_flat(score) for score in found], output_format, _TABLE_COLUMNS)
     if len(runs) > 1:
         _say_spread(found)
-    for note in dict.fromkeys(read_run(folder)["encoder_note"] for folder in runs):
-        if note:
-            say(f"note: {note}")
+    for note in filter(None, notes):
+        say(f"note: {note}")
 
 
 def _flat(score: dict[str, Any]) -> dict[str, Any]:

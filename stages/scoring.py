@@ -23,7 +23,7 @@ from stages.made_by import encoder_of
 from stages.params import Params
 from stages.training import read_run
 
-__all__ = ["load_head", "runs_below", "score_run", "write_scores"]
+__all__ = ["Scorer", "runs_below", "write_scores"]
 
 
 def runs_below(folders: Sequence[Path]) -> list[Path]:
@@ -43,54 +43,67 @@ def runs_below(folders: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
-def load_head(folder: Path, record: Mapping[str, Any], store: Store, params: Params, device: str) -> Head:
-    """The trained head of a run, whose `read_run` gave `record`, on a device.
+class Scorer:
+    """Scores runs on datasets. Stores and encoders that several runs need are opened once.
 
     Parameters
     ----------
-    store : features that it is to score; heads that are a part of their encoder are given the one that made them
-
-    Raises
-    ------
-    StageError
-        If its weights are missing or another run's, or its encoder cannot be named.
+    features : root of the stores
+    params : params.yaml
+    device : where heads compute, as `--device` has it
     """
-    weights = folder / "head.safetensors"
-    if not weights.is_file():
-        raise StageError(f"{folder}: head.safetensors is missing. Train the run again")
-    state, description = weights.read_bytes(), record["head"]
-    if record.get("head_sha256") not in (None, hashlib.sha256(state).hexdigest()):  # older records have none
-        raise StageError(f"{folder}: head.safetensors is not the head that run.json describes. Train the run again")
-    encoder = None
-    if head_class(str(description.get("kind"))).needs_encoder:
-        encoder = cast("TorchEncoder", encoder_of(store, params, _named(record), device))
-    return unpack(state, description, encoder).to(resolve_device(device))
 
+    def __init__(self, features: Place, params: Params, device: str) -> None:
+        self.features, self.params, self.device = features, params, device
+        self._stores: dict[tuple[str, str], Store] = {}
+        self._encoders: dict[str, TorchEncoder] = {}
 
-def score_run(
-    folder: Path, datasets: Sequence[str], features: Place, split: str, params: Params, device: str
-) -> list[dict[str, Any]]:
-    """Scores of one run on every dataset, as plain data.
+    def score(
+        self, folder: Path, record: Mapping[str, Any], datasets: Sequence[str], split: str
+    ) -> list[dict[str, Any]]:
+        """Scores of the run whose `read_run` gave `record` on every dataset, as plain data.
 
-    Raises
-    ------
-    StageError
-        If the head cannot be loaded, or a store is not one that it can score; the message names the run.
-    """
-    record = read_run(folder)
-    if missing := {"encoder", "head"} - record.keys():
-        raise StageError(
-            f"{folder / 'run.json'}: expected {' and '.join(sorted(missing))}, found none. "
-            "It is damaged or of another version of fer-stage: train the run again"
-        )
-    with encoder_named(record["encoder"], _named(record)):
-        stores = [find_store(features, record["encoder"], dataset) for dataset in datasets]
-    drop = params.protocol.drop_other_labels
-    try:
-        head = load_head(folder, record, stores[0], params, device)
-        return [evaluate(head, store, split, drop_other_labels=drop).as_json() for store in stores]
-    except PipelineError as error:
-        raise StageError(f"{folder}: {error}") from error
+        Raises
+        ------
+        StageError
+            If the head cannot be loaded, or a store is not one that it can score; the message names the run.
+        """
+        if missing := {"encoder", "head"} - record.keys():
+            raise StageError(
+                f"{folder / 'run.json'}: expected {' and '.join(sorted(missing))}, found none. "
+                "It is damaged or of another version of fer-stage: train the run again"
+            )
+        with encoder_named(record["encoder"], _named(record)):
+            stores = [self._store(record["encoder"], dataset) for dataset in datasets]
+        drop = self.params.protocol.drop_other_labels
+        try:
+            head = self._head(folder, record, stores[0])
+            return [evaluate(head, store, split, drop_other_labels=drop).as_json() for store in stores]
+        except PipelineError as error:
+            raise StageError(f"{folder}: {error}") from error
+
+    def _store(self, encoder: str, dataset: str) -> Store:
+        if (encoder, dataset) not in self._stores:
+            self._stores[encoder, dataset] = find_store(self.features, encoder, dataset)
+        return self._stores[encoder, dataset]
+
+    def _head(self, folder: Path, record: Mapping[str, Any], store: Store) -> Head:
+        """The run's head on the device; one that is a part of its encoder is given the encoder that made `store`."""
+        weights = folder / "head.safetensors"
+        if not weights.is_file():
+            raise StageError(f"{folder}: head.safetensors is missing. Train the run again")
+        state, description = weights.read_bytes(), record["head"]
+        if record.get("head_sha256") not in (None, hashlib.sha256(state).hexdigest()):  # older records have none
+            raise StageError(f"{folder}: head.safetensors is not the head that run.json describes. Train the run again")
+        needs_encoder = head_class(str(description.get("kind"))).needs_encoder
+        encoder = self._encoder(store, _named(record)) if needs_encoder else None
+        return unpack(state, description, encoder).to(resolve_device(self.device))
+
+    def _encoder(self, store: Store, named: str) -> TorchEncoder:
+        if (made := str(store.path)) not in self._encoders:
+            self._encoders.clear()  # one encoder in memory at a time
+            self._encoders[made] = cast("TorchEncoder", encoder_of(store, self.params, named, self.device))
+        return self._encoders[made]
 
 
 def _named(record: Mapping[str, Any]) -> str:

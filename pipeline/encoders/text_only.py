@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pipeline.encoders.runtimes.eager import inference, to_numpy
+from pipeline.encoders.runtimes.eager import inference, precision_of, to_numpy
 from pipeline.errors import EncoderError
 from pipeline.preprocess import Preprocess
 
@@ -52,7 +52,7 @@ class TextOnlyEncoder:
 
     @property
     def precision(self) -> str:
-        return "amp-float16" if self.torch_device.type == "cuda" and self.half else "float32"
+        return precision_of(self.torch_device, self.half)
 
     @property
     def runtime(self) -> str:

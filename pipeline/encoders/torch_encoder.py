@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from pipeline.encoders.prompt_tower import PromptTower
 from pipeline.encoders.runtimes import resolve_runtime
 from pipeline.encoders.runtimes.choose import Runtime, runtime_of
-from pipeline.encoders.runtimes.eager import inference, to_numpy
+from pipeline.encoders.runtimes.eager import inference, precision_of, to_numpy
 from pipeline.encoders.towers import ImageTower, PixelTower
 from pipeline.errors import EncoderError
 from pipeline.preprocess import Preprocess
@@ -95,7 +95,7 @@ class TorchEncoder:
 
     @property
     def precision(self) -> str:
-        return "amp-float16" if self.torch_device.type == "cuda" and self.half else "float32"
+        return precision_of(self.torch_device, self.half)
 
     @property
     def runtime(self) -> str:

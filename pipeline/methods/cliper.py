@@ -8,10 +8,10 @@ from typing import Any
 from torch import Tensor
 
 from pipeline.errors import TrainingError
-from pipeline.losses.descriptors import descriptor_margin_loss, fine_grained_loss
 from pipeline.methods.configs.cliper import CliperConfig
 from pipeline.methods.metd import learn_descriptors
 from pipeline.methods.protocol import Method, Setup, by_loop
+from pipeline.methods.shared.descriptors import descriptor_terms, descriptor_weights
 from pipeline.methods.shared.seeing import SeeingLearner
 from pipeline.methods.shared.tuning import tuned_recipe
 from pipeline.models.descriptors import DescriptorHead
@@ -37,17 +37,10 @@ class CliperLearner(SeeingLearner):
         super().__init__(config)
         self.head: TunedDescriptorHead = head
         self.config, self.found = config, found
-        self.weights = {"fine": config.lambda_fine, "margin": config.lambda_margin}
+        self.weights = descriptor_weights(config)
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
-        cosines, temperature = self.head.cosines(self.head.see(self.seen(batch))), self.config.temperature
-        return {
-            "fine": fine_grained_loss(cosines, batch.labels, temperature, self.config.empty_subclass),
-            "margin": descriptor_margin_loss(cosines, batch.labels, temperature),
-        }
-
-    def findings(self) -> dict[str, Any]:
-        return self.found
+        return descriptor_terms(self.head.cosines(self.head.see(self.seen(batch))), batch.labels, self.config)
 
 
 def _prepare(setup: Setup, config: CliperConfig) -> tuple[Learner, Recipe]:
@@ -57,7 +50,7 @@ def _prepare(setup: Setup, config: CliperConfig) -> tuple[Learner, Recipe]:
     options = {"n_descriptors": config.descriptors, "temperature": config.temperature}
     head = TunedDescriptorHead(setup.spec("tuned-descriptors", options=options, reads=(config.input,)), setup.tower)
     setup.start(head)
-    head.descriptors.copy_(first.head.descriptors)
+    head.set_descriptors(first.head.descriptors)
     learner = CliperLearner(head, config, {"first_stage": {"history": first.history, **first.findings}})
     return learner.to(setup.device), tuned_recipe([(head.tower, config.lr)], config)
 

@@ -69,9 +69,6 @@ class KeferLearner(SeeingLearner):
             "c": self._contrast(vectors, neutrals, own_text, emotional),
         }
 
-    def findings(self) -> dict[str, Any]:
-        return self.found
-
     def _difference(self, vectors: Tensor, neutrals: Tensor) -> Tensor:
         if self.config.normalise_difference:
             return functional.normalize(vectors, dim=1) - functional.normalize(neutrals, dim=1)

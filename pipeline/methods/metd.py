@@ -8,14 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.losses.descriptors import (
-    closest_descriptors,
-    descriptor_cosines,
-    descriptor_margin_loss,
-    fine_grained_loss,
-)
+from pipeline.losses.descriptors import closest_descriptors, descriptor_cosines
 from pipeline.methods.configs.metd import MetdConfig
 from pipeline.methods.protocol import Method, Setup, each_alone
+from pipeline.methods.shared.descriptors import descriptor_terms, descriptor_weights
 from pipeline.models.descriptors import DescriptorHead
 from pipeline.models.head import as_input
 from pipeline.models.prompt_learners import Prompts, learned, prompt_row
@@ -34,14 +30,10 @@ class MetdLearner(Learner):
         super().__init__()
         self.head: PromptHead = head
         self.config = config
-        self.weights = {"fine": config.lambda_fine, "margin": config.lambda_margin}
+        self.weights = descriptor_weights(config)
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
-        cosines, temperature = self.head.cosines(batch.inputs), self.config.temperature
-        return {
-            "fine": fine_grained_loss(cosines, batch.labels, temperature, self.config.empty_subclass),
-            "margin": descriptor_margin_loss(cosines, batch.labels, temperature),
-        }
+        return descriptor_terms(self.head.cosines(batch.inputs), batch.labels, self.config)
 
 
 def learn_descriptors(setup: Setup, config: MetdConfig) -> Trained:

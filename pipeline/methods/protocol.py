@@ -216,10 +216,9 @@ class Method(Generic[C]):
 
     def _stacks(self, jobs: Sequence[tuple[C, int]], side_by_side: int) -> list[list[int]]:
         """Positions of jobs that are trained as one batch, in the order of the first of each."""
-        stacks: dict[Any, list[int]] = {}
+        stacks: dict[str | int, list[int]] = {}
         for i, (config, _) in enumerate(jobs):
-            same = tuple(sorted(config.model_dump(exclude=set(self.config_class.factors)).items(), key=lambda x: x[0]))
-            together = repr(same) if config.stackable else i
+            together = config.model_dump_json(exclude=set(config.factors)) if config.stackable else i
             stacks.setdefault(together, []).append(i)
         return [part for stack in stacks.values() for part in _parts(stack, side_by_side)]
 

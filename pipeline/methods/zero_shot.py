@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.methods.configs.zero_shot import ZeroShotConfig
 from pipeline.methods.protocol import Method, Setup, each_alone
+from pipeline.metrics import shown_score
 from pipeline.models.text import TextSimilarityHead
 from pipeline.progress import Progress
 from pipeline.training import Trained, validate
@@ -20,7 +21,7 @@ def _learn(setup: Setup, config: ZeroShotConfig) -> Trained:
     setup.start(head)
     head.set_text(setup.text.vectors if config.prompt == "logit-ensemble" else setup.text.chosen(config.prompt))
     record = {"epoch": 1.0} | validate(head, setup.data.val, 1)
-    metric = "uar" if config.select_by == "uar" else "accuracy"
+    metric = shown_score(config.select_by)
     setup.on_progress(Progress("train", 1, 1, f"val {metric} {record[f'val_{metric}']:.4f}"))
     return Trained(head.eval(), [record], 1)
 

@@ -18,14 +18,19 @@ class DescriptorHead(Head):
     Equation: logits[b, c] = (1 / K) * sum_j cos(v_b, T_c^j) / temperature   [CLIPER, Eq. 11]
 
     Options: `n_descriptors` (K; 1 is a prompt per class, as in CoOp), `temperature`.
+
+    Parameters
+    ----------
+    spec : HeadSpec
+    width : D of what `see` gives; by default that of the cached feature
     """
 
     descriptors: Tensor
 
-    def __init__(self, spec: HeadSpec) -> None:
+    def __init__(self, spec: HeadSpec, width: int | None = None) -> None:
         super().__init__(spec)
         self.temperature: float = spec.options["temperature"]
-        shape = (len(spec.classes), spec.options["n_descriptors"], spec.width)
+        shape = (len(spec.classes), spec.options["n_descriptors"], spec.width if width is None else width)
         self.register_buffer("descriptors", torch.zeros(shape))
 
     def reset(self, rng: torch.Generator) -> None:
@@ -35,5 +40,14 @@ class DescriptorHead(Head):
         """Take the vectors, float32 (C, K, D), in the order of the classes."""
         self.descriptors.copy_(vectors.detach())
 
+    def see(self, inputs: Inputs) -> Tensor:
+        """Faces, as the store keeps them, to the features that are compared, float32 (B, D)."""
+        scaled: Tensor = self.scale(inputs["pooled"])
+        return scaled
+
+    def cosines(self, features: Tensor) -> Tensor:
+        """Features, float32 (B, D), to all descriptors: float32 (B, C, K)."""
+        return descriptor_cosines(features, self.descriptors)
+
     def logits(self, inputs: Inputs) -> Tensor:
-        return descriptor_logits(descriptor_cosines(self.scale(inputs["pooled"]), self.descriptors), self.temperature)
+        return descriptor_logits(self.cosines(self.see(inputs)), self.temperature)

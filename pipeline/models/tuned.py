@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.losses.descriptors import descriptor_cosines, descriptor_logits
+from pipeline.models.descriptors import DescriptorHead
 from pipeline.models.head import Head, Inputs
 from pipeline.models.layers import empty_linear, reset_linear
 from pipeline.models.text import TextHead
@@ -135,29 +135,9 @@ class TunedTextHead(_OnTower, TextHead):
         self.tower = TunedTower(encoder, *spec.inputs)
 
 
-class TunedDescriptorHead(_OnTower, Head):
-    """The network's feature against K fixed descriptors of each class. Reads one output, `pixels` or `block-K`.
-
-    Equation: logits[b, k] = (1 / K) * sum_j cos(T_k^j, v_b) / temperature   [CLIPER, Eq. 11]
-
-    Options: `n_descriptors`, `temperature`.
-    """
-
-    descriptors: Tensor
+class TunedDescriptorHead(_OnTower, DescriptorHead):
+    """The network's feature against descriptors: see `DescriptorHead`. Reads one output, `pixels` or `block-K`."""
 
     def __init__(self, spec: HeadSpec, encoder: TorchEncoder) -> None:
-        super().__init__(spec)
+        super().__init__(spec, encoder.width)
         self.tower = TunedTower(encoder, *spec.inputs)
-        self.temperature: float = spec.options["temperature"]
-        shape = (len(spec.classes), spec.options["n_descriptors"], encoder.width)
-        self.register_buffer("descriptors", torch.zeros(shape))
-
-    def reset(self, rng: torch.Generator) -> None:
-        """Nothing to draw: the network starts as the encoder's, and descriptors are given."""
-
-    def cosines(self, features: Tensor) -> Tensor:
-        """The network's features, float32 (B, D), to all descriptors: float32 (B, C, K)."""
-        return descriptor_cosines(features, self.descriptors)
-
-    def logits(self, inputs: Inputs) -> Tensor:
-        return descriptor_logits(self.cosines(self.see(inputs)), self.temperature)

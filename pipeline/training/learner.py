@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -41,11 +42,13 @@ class Batch:
 class Learner(nn.Module, ABC):
     """A head, and whatever else is trained with it and thrown away afterwards.
 
-    `weights` names every loss term and its factor in the sum that is minimised.
+    `weights` names every loss term and its factor in the sum that is minimised; `found` is what became known before
+    training.
     """
 
     head: Head
     weights: Mapping[str, float]
+    found: Mapping[str, Any] = MappingProxyType({})
 
     def draw(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
         """All randomness of one step over `n` rows, drawn on the CPU: `terms` itself draws nothing."""
@@ -61,7 +64,7 @@ class Learner(nn.Module, ABC):
 
     def findings(self) -> dict[str, Any]:
         """What else became known on the way and belongs into the run's record; plain JSON data."""
-        return {}
+        return dict(self.found)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import TrainingError
-from pipeline.metrics import SelectBy, accuracy_score, confusion_matrix, uar_score
+from pipeline.metrics import SelectBy, accuracy_score, confusion_matrix, shown_score, uar_score
 from pipeline.models.head import Head
 from pipeline.progress import OnProgress, Progress, silent
 from pipeline.training.engines import Engine, Losses, engine_for
@@ -106,7 +106,7 @@ class _Loop:
             self.weights[i] = {name: value.clone() for name, value in state.items()}
 
     def _note(self) -> str:
-        metric = "uar" if self.recipe.select_by == "uar" else "accuracy"
+        metric = shown_score(self.recipe.select_by)
         scores = [history[-1][f"val_{metric}"] for history in self.histories]
         if len(scores) == 1:
             return f"val {metric} {scores[0]:.4f}"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pipeline.encoders.towers import PixelTower
 
-__all__ = ["Eager", "inference", "to_numpy"]
+__all__ = ["Eager", "inference", "precision_of", "to_numpy"]
 
 Pixels = npt.NDArray[np.uint8]
 Features = npt.NDArray[np.float32]
@@ -36,6 +36,11 @@ class Eager:
         with inference(self._device, self._half):
             found = self._tower(torch.as_tensor(pixels).to(self._device, non_blocking=True), outputs)
             return {name: to_numpy(found[name]) for name in outputs}
+
+
+def precision_of(device: torch.device, half: bool) -> str:
+    """What `inference` computes in: `amp-float16` or `float32`."""
+    return "amp-float16" if device.type == "cuda" and half else "float32"
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class ImageLearner(Learner):
         super().__init__()
         self.head: ImageHead = head
         self.augment = augment
-        self.found = dict(found or {})
+        self.found = found or {}
 
     def draw(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
         return self.augment.draw(n, self.head.size, rng)
@@ -52,6 +52,3 @@ class ImageLearner(Learner):
     def images(self, batch: Batch) -> Tensor:
         """The batch's pixels, augmented as drawn and normalised: float32 (B, 3, S, S)."""
         return self.augment(batch.inputs["pixels"], batch.noise)
-
-    def findings(self) -> dict[str, Any]:
-        return self.found

@@ -40,7 +40,7 @@ class MaskLearner(Learner):
         self.div_scale = size / n_classes if config.div_norm == "paper" else float(size)
         self.drop_rate, self.drop_per_sample = config.drop_rate, config.drop_shared == "sample"
         self.class_weights = nn.Parameter(torch.ones(n_classes)) if config.class_weights == "learnt" else None
-        self.found = dict(found or {})
+        self.found = found or {}
 
     def draw(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
         return {"keep": self.groups.keep_mask(self.drop_rate, n if self.drop_per_sample else 1, rng)}
@@ -52,6 +52,3 @@ class MaskLearner(Learner):
             "sep": channel_separation_loss(gated, batch.labels, self.groups, batch.noise["keep"], self.class_weights),
             "div": channel_diversity_loss(gated, self.groups, self.div_scale),
         }
-
-    def findings(self) -> dict[str, Any]:
-        return self.found

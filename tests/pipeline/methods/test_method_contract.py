@@ -31,14 +31,6 @@ def having(field):
     return methods(lambda config: field in type(config).model_fields)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # tiny matrices: more threads only wait for each other
-    yield
-    torch.set_num_threads(before)
-
-
 def options(name, **changes):
     return config_class(name)(**(OVERFIT[name] | changes))
 

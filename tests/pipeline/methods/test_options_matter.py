@@ -3,7 +3,6 @@
 from functools import cache
 
 import pytest
-import torch
 from memory_source import separable_source, text_for
 from tiny_encoder import tiny_encoder
 
@@ -44,14 +43,6 @@ CHANGED = {
 }  # fmt: skip
 # Tested elsewhere: what changes nothing but the cost, what needs a file, what only backbone feature has.
 ELSEWHERE = {"select_by", "context", "pretrained", "feature_scale"}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # tiny matrices: more threads only wait for each other
-    yield
-    torch.set_num_threads(before)
 
 
 @cache
