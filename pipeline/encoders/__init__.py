@@ -5,6 +5,7 @@ open_clip:ARCH@FILE_OR_DIR    weights from a file, or a folder with open_clip_co
 timm:ARCH@FILE                image tower only
 transformers:ARCH/OWNER/NAME  text tower only, of blip or align, from the hub or its cache
 transformers:ARCH@DIR         the same from a folder: config.json, weights and tokenizer
+mini                          the embedded encoder: a small open_clip model that the package carries; not CLIP
 untrained                     a small open_clip model with seeded random weights: knows nothing
 """
 

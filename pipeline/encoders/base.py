@@ -29,6 +29,13 @@ class Encoder(Protocol):
         """What must be said wherever a number of this encoder appears (a stand-in says so); else empty."""
 
     @property
+    def saw(self) -> tuple[str, ...]:
+        """Names of the dataset layouts whose train split it was trained on; empty where none is known.
+
+        Its scores on such a dataset are not those of an encoder that meets it for the first time.
+        """
+
+    @property
     def preprocess(self) -> Preprocess:
         """How images must be prepared for it."""
 

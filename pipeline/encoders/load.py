@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from pipeline.encoders.base import Encoder
 from pipeline.encoders.runtimes import resolve_runtime
-from pipeline.encoders.spec import TRANSFORMERS, UNTRAINED, EncoderSpec
+from pipeline.encoders.spec import EMBEDDED, TRANSFORMERS, EncoderSpec
 from pipeline.errors import EncoderError
 
 __all__ = ["load_encoder"]
@@ -46,7 +46,10 @@ def load_encoder(spec: EncoderSpec, device: str = "auto", runtime: str = "auto")
         from pipeline.encoders.transformers_encoder import load_transformers
 
         return load_transformers(spec, target)
-    from pipeline.encoders.open_clip_encoder import load_open_clip, load_untrained
+    if spec.family in EMBEDDED:
+        from pipeline.encoders.embedded import load_embedded
 
-    encoder = load_untrained(target) if spec.family == UNTRAINED else load_open_clip(spec, target)
-    return encoder.with_runtime(runtime)
+        return load_embedded(spec, target).with_runtime(runtime)
+    from pipeline.encoders.open_clip_encoder import load_open_clip
+
+    return load_open_clip(spec, target).with_runtime(runtime)

@@ -20,17 +20,14 @@ from torch import Tensor, nn
 from pipeline.encoders.hub import fetch, require_config
 from pipeline.encoders.open_clip_prompts import open_clip_prompts
 from pipeline.encoders.open_clip_tower import open_clip_tower
-from pipeline.encoders.spec import UNTRAINED, EncoderSpec
+from pipeline.encoders.spec import EncoderSpec
 from pipeline.encoders.torch_encoder import TorchEncoder
-from pipeline.encoders.weights import file_sha256, reading_weights, require_file, state_sha256, tensor_shapes
+from pipeline.encoders.weights import file_sha256, reading_weights, require_file, tensor_shapes
 from pipeline.errors import EncoderError
 from pipeline.preprocess import Preprocess
 
-__all__ = ["load_open_clip", "load_untrained"]
+__all__ = ["assembled", "load_open_clip", "parse_config"]
 
-UNTRAINED_NOTE = "untrained: seeded random weights, knows nothing about faces; its numbers say nothing about CLIP"
-_UNTRAINED_SEED = 0
-_UNTRAINED_CONFIG = Path(__file__).with_name("untrained.json")
 _CONFIG_NAME = "open_clip_config.json"
 _WEIGHT_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
 _OPENAI_SHA256 = re.compile(r"/([0-9a-f]{64})/")
@@ -57,17 +54,7 @@ def load_open_clip(spec: EncoderSpec, device: torch.device) -> TorchEncoder:
     if described_by := dict(config.get("text_cfg") or {}).get("hf_model_name"):
         require_config(spec, described_by)
     model, tokenizer = _load(name, weights), partial(open_clip.get_tokenizer, name)
-    return _encoder(model, tokenizer, config, spec.architecture, digest, preprocess, device)
-
-
-def load_untrained(device: torch.device) -> TorchEncoder:
-    """A small model whose weights are random, from a fixed seed: it stands in where no weights can be had."""
-    config, preprocess = _parse_config(json.loads(_UNTRAINED_CONFIG.read_text()), str(_UNTRAINED_CONFIG))
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(_UNTRAINED_SEED)  # torch.manual_seed would reach the GPUs' too
-        model = open_clip.CLIP(**config)
-    tokenizer = partial(open_clip.SimpleTokenizer, context_length=config["text_cfg"]["context_length"])
-    return _encoder(model, tokenizer, config, UNTRAINED, state_sha256(model), preprocess, device, UNTRAINED_NOTE)
+    return assembled(model, tokenizer, config, spec.architecture, digest, preprocess, device)
 
 
 def _known_config(architecture: str) -> dict[str, Any]:
@@ -127,7 +114,7 @@ def _check_known_weights(spec: EncoderSpec, config: dict[str, Any], digest: str)
 def _read_config(folder: Path) -> tuple[dict[str, Any], Preprocess]:
     path = require_file(folder / _CONFIG_NAME, "a local open_clip folder")
     try:
-        return _parse_config(json.loads(path.read_text("utf-8")), str(path))
+        return parse_config(json.loads(path.read_text("utf-8")), str(path))
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise EncoderError(
             f"{path}: expected JSON with a `model_cfg` and a `preprocess_cfg`, as open_clip writes it for the hub, "
@@ -135,7 +122,8 @@ def _read_config(folder: Path) -> tuple[dict[str, Any], Preprocess]:
         ) from error
 
 
-def _parse_config(data: dict[str, Any], where: str) -> tuple[dict[str, Any], Preprocess]:
+def parse_config(data: dict[str, Any], where: str) -> tuple[dict[str, Any], Preprocess]:
+    """Model config and preprocessing of an `open_clip_config.json`; EncoderError if it has no `model_cfg`."""
     if "model_cfg" not in data:
         raise EncoderError(f"{where}: expected a `model_cfg`, found {', '.join(data) or 'nothing'}")
     return data["model_cfg"], _preprocess(data["model_cfg"], data.get("preprocess_cfg", {}))
@@ -196,7 +184,7 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _encoder(
+def assembled(
     model: nn.Module,
     new_tokenizer: Callable[[], Callable[[list[str]], Tensor]],
     config: dict[str, Any],
@@ -206,6 +194,7 @@ def _encoder(
     device: torch.device,
     note: str = "",
 ) -> TorchEncoder:
+    """An open_clip model as an encoder: frozen, on the device; its tokenizer is made when it is needed."""
     towers = cast("Any", model.eval().requires_grad_(False).to(device))  # open_clip's methods are not typed
 
     @cache

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from pipeline.errors import ConfigError
 
-__all__ = ["TRANSFORMERS", "UNTRAINED", "EncoderSpec"]
+__all__ = ["EMBEDDED", "MINI", "TRANSFORMERS", "UNTRAINED", "EncoderSpec"]
 
-TRANSFORMERS, UNTRAINED = "transformers", "untrained"
+TRANSFORMERS, MINI, UNTRAINED = "transformers", "mini", "untrained"
+EMBEDDED = (MINI, UNTRAINED)  # what the package carries, or makes itself
 _FORMS = (
     "open_clip:ARCH/TAG, open_clip:ARCH@FILE_OR_DIR, timm:ARCH@FILE, transformers:ARCH/OWNER/NAME, "
-    "transformers:ARCH@DIR or untrained"
+    "transformers:ARCH@DIR, mini or untrained"
 )
 _SPEC = re.compile(
     r"(?P<family>open_clip|timm|transformers):(?P<architecture>[^/@]+)"
@@ -24,7 +25,7 @@ _SPEC = re.compile(
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """A parsed encoder name. Exactly one of `tag` and `path` is set, none for built-in encoders.
+    """A parsed encoder name. Exactly one of `tag` and `path` is set, none for embedded encoders.
 
     The tag of a transformers model is its repository on the hub, `OWNER/NAME`.
     """
@@ -36,7 +37,7 @@ class EncoderSpec:
 
     @classmethod
     def parse(cls, text: str) -> EncoderSpec:
-        """Read `open_clip:ARCH/TAG`, `open_clip:ARCH@PATH`, `timm:ARCH@PATH`, `transformers:...` or `untrained`.
+        """Read `open_clip:ARCH/TAG`, `open_clip:ARCH@PATH`, `timm:ARCH@PATH`, `transformers:...` or an embedded name.
 
         Raises
         ------
@@ -44,8 +45,8 @@ class EncoderSpec:
             If `text` has none of these forms.
         """
         text = text.lstrip() if "@" in text else text.strip()  # the name of a file may end with a space
-        if text == UNTRAINED:
-            return cls(UNTRAINED, UNTRAINED)
+        if text in EMBEDDED:
+            return cls(text, text)
         found = _SPEC.fullmatch(text)
         if not found or (found["tag"] and bool(found["repository"]) != (found["family"] == TRANSFORMERS)):
             raise ConfigError(f"encoder {text!r}: expected {_FORMS}")
@@ -57,13 +58,13 @@ class EncoderSpec:
     @property
     def slug(self) -> str:
         """A folder name for its features: `open_clip-ViT-B-32-quickgelu-openai`."""
-        if self.family == UNTRAINED:
-            return UNTRAINED
+        if self.family in EMBEDDED:
+            return self.family
         weights = self.tag or (self.path.stem if self.path else "")
         parts = [self.family, self.architecture, *([weights] if weights != self.architecture else [])]
         return re.sub(r"[^A-Za-z0-9_.-]+", "-", "-".join(parts))
 
     def __str__(self) -> str:
-        if self.family == UNTRAINED:
-            return UNTRAINED
+        if self.family in EMBEDDED:
+            return self.family
         return f"{self.family}:{self.architecture}" + (f"@{self.path}" if self.path else f"/{self.tag}")

@@ -32,6 +32,7 @@ class TextOnlyEncoder:
     torch_device: torch.device
     text_tower: Callable[[Sequence[str]], Tensor]
     note: str = ""
+    saw: tuple[str, ...] = ()
     half: bool = True
 
     @property

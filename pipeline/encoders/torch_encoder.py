@@ -85,6 +85,7 @@ class TorchEncoder:
     torch_device: torch.device
     text_tower: Callable[[Sequence[str]], Tensor] | None = None
     note: str = ""
+    saw: tuple[str, ...] = ()
     wanted: str = "eager"
     half: bool = True
     new_prompts: Callable[[], PromptTower] | None = None

@@ -32,6 +32,7 @@ class TestForms:
         ("text", "expected"),
         [
             ("untrained", EncoderSpec("untrained", "untrained")),
+            ("mini", EncoderSpec("mini", "mini")),
             (" untrained\n", EncoderSpec("untrained", "untrained")),
             (
                 "open_clip:ViT-B-32-quickgelu/openai",
@@ -121,6 +122,7 @@ class TestAnyName:
         ("text", "slug"),
         [
             ("untrained", "untrained"),
+            ("mini", "mini"),
             ("open_clip:ViT-B-32-quickgelu/openai", "open_clip-ViT-B-32-quickgelu-openai"),
             ("open_clip:RN50@/data/clip/my weights.pt", "open_clip-RN50-my-weights"),
             ("timm:resnet18@/data/resnet18.pth", "timm-resnet18"),

@@ -1,0 +1,155 @@
+"""The encoders that need neither network nor files: `mini`, which knows faces, and `untrained`, which knows nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from encoder_models import BATCH_TOLERANCE, faces, load, pooled, run_python
+
+from pipeline.datasets.sample.specs import sample_specs
+from pipeline.datasets.sample.styles import draw_face
+from pipeline.encoders import Encoder
+from pipeline.encoders.embedded import CARRIED, load_mini
+from pipeline.errors import EncoderError
+from pipeline.labels import expressions
+from pipeline.prompts import PROMPT_SETS, encode_prompts
+
+ELSEWHERE = """
+import json, sys, torch
+torch.manual_seed(99); torch.rand(7)
+from pipeline.encoders import EncoderSpec, load_encoder
+print(json.dumps(load_encoder(EncoderSpec.parse(sys.argv[1]), "cpu").identity))
+"""
+SHAPES = {"untrained": (64, 256), "mini": (160, 512)}  # input size, width
+MOST_BYTES = 20_000_000
+STYLES = [f"sample-{letter}" for letter in "abcde"]
+
+
+@pytest.fixture(scope="module", params=list(SHAPES))
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def encoder(name: str) -> Encoder:
+    return load(name)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A copy of the folder that the package carries."""
+    return Path(shutil.copytree(CARRIED, tmp_path / "mini"))
+
+
+def test_is_the_same_in_every_process(name: str, encoder: Encoder) -> None:
+    assert json.loads(run_python(ELSEWHERE, name)) == encoder.identity
+
+
+def test_leaves_the_global_randomness_alone(name: str) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    load(name)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_says_that_it_is_not_clip(name: str, encoder: Encoder) -> None:
+    assert encoder.note.startswith(f"{name}: ")
+    assert encoder.note.endswith("its numbers say nothing about CLIP")
+    assert encoder.identity["architecture"] == name
+
+
+def test_gives_a_row_an_image(name: str, encoder: Encoder) -> None:
+    size, width = SHAPES[name]
+    features = pooled(encoder, faces(3, size))
+    assert (features.shape, features.dtype) == ((3, width), np.float32)
+    assert encoder.width == width
+    assert encoder.preprocess.size == size
+
+
+def test_features_are_raw(encoder: Encoder) -> None:
+    lengths = np.linalg.norm(pooled(encoder, faces(4, encoder.preprocess.size)), axis=1)
+    assert abs(lengths - 1).min() > 0.01
+    assert lengths.std() > 0
+
+
+def test_features_tell_images_apart(encoder: Encoder) -> None:
+    size = encoder.preprocess.size
+    features = pooled(encoder, np.stack([np.full((size, size, 3), v, np.uint8) for v in (0, 128, 255)]))
+    assert min(np.abs(features[i] - features[j]).max() for i, j in ((0, 1), (0, 2), (1, 2))) > 0.01
+
+
+def test_a_batch_changes_no_row_and_no_order(encoder: Encoder) -> None:
+    pixels = faces(7, encoder.preprocess.size)
+    together = pooled(encoder, pixels)
+    alone = np.concatenate([pooled(encoder, pixels[i : i + 1]) for i in range(7)])
+    padded = pooled(encoder, np.concatenate([pixels, np.repeat(pixels[-1:], 9, axis=0)]))[:7]
+    backwards = pooled(encoder, np.ascontiguousarray(pixels[::-1]))[::-1]
+    for other in (alone, padded, backwards):
+        np.testing.assert_allclose(other, together, atol=BATCH_TOLERANCE)
+
+
+def test_the_same_batch_gives_the_same_bytes(encoder: Encoder) -> None:
+    pixels = faces(4, encoder.preprocess.size)
+    assert pooled(encoder, pixels).tobytes() == pooled(encoder, pixels).tobytes()
+
+
+def test_text_gives_a_row_a_sentence(encoder: Encoder) -> None:
+    vectors = encoder.encode_text(["a sad face", "an angry face", "a sad face"])
+    assert (vectors.shape, vectors.dtype) == ((3, encoder.width), np.float32)
+    np.testing.assert_allclose(vectors[0], vectors[2], atol=BATCH_TOLERANCE)
+    assert np.abs(vectors[0] - vectors[1]).max() > 0.01
+    assert abs(np.linalg.norm(vectors, axis=1) - 1).min() > 0.01
+
+
+class TestMini:
+    def test_says_which_datasets_it_was_tuned_on(self) -> None:
+        assert load("mini").saw == ("ferplus", "muxspace", "sample")
+        assert load("untrained").saw == ()
+
+    @pytest.mark.parametrize("style", STYLES)
+    def test_names_the_expressions_of_drawn_people_it_never_saw(self, style: str) -> None:
+        """Zero-shot with sentences that it was not tuned with; four faces in ten are happy or neutral at chance."""
+        encoder, classes = load("mini"), expressions(7)
+        specs = sample_specs(style, 140, seed=77)
+        features = pooled(encoder, np.stack([encoder.preprocess(draw_face(spec, style)) for spec in specs]))
+        text = encode_prompts(encoder, PROMPT_SETS["kefer"], classes)[-1]
+        found = (features @ (text / np.linalg.norm(text, axis=1, keepdims=True)).T).argmax(1)
+        assert np.mean([classes[i] == spec.label for i, spec in zip(found, specs, strict=True)]) > 0.6
+
+    def test_its_weights_are_small_and_in_half_precision(self) -> None:
+        weights = CARRIED / "open_clip_model.safetensors"
+        header = weights.read_bytes()[8:200_000].decode("latin-1")
+        assert weights.stat().st_size <= MOST_BYTES
+        assert '"F32"' not in header
+        assert '"F16"' in header
+
+    def test_its_card_says_what_people_must_know(self) -> None:
+        card = " ".join((CARRIED / "README.md").read_text("utf-8").split())
+        for said in ("not CLIP", "Apache-2.0", "seen domains", "not for decisions about people", "majority"):
+            assert said in card
+        assert json.loads((CARRIED / "about.json").read_text())["sha256"][:12] in card
+
+    def test_one_flipped_bit_is_told(self, elsewhere: Path) -> None:
+        weights = elsewhere / "open_clip_model.safetensors"
+        data = bytearray(weights.read_bytes())
+        data[-1000] ^= 1
+        weights.write_bytes(data)
+        with pytest.raises(EncoderError, match=r"damaged or of another version\. Install fer-stage again"):
+            load_mini(torch.device("cpu"), elsewhere)
+
+    def test_weights_of_another_version_are_told(self, elsewhere: Path) -> None:
+        about = elsewhere / "about.json"
+        about.write_text(json.dumps(json.loads(about.read_text()) | {"version": 99, "sha256": "0" * 64}))
+        with pytest.raises(EncoderError, match=r"weights of mini 99 \(sha256 000000000000\), found \d+ bytes"):
+            load_mini(torch.device("cpu"), elsewhere)
+
+    def test_missing_weights_are_told(self, elsewhere: Path) -> None:
+        (elsewhere / "open_clip_model.safetensors").unlink()
+        with pytest.raises(EncoderError, match=r"the embedded encoder mini: no file at .*Install fer-stage again"):
+            load_mini(torch.device("cpu"), elsewhere)
