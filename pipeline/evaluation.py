@@ -50,7 +50,14 @@ class Evaluation:
         }
 
 
-def evaluate(head: Head, source: FeatureSource, split: str = "test", *, drop_other_labels: bool = False) -> Evaluation:
+def evaluate(
+    head: Head,
+    source: FeatureSource,
+    split: str = "test",
+    *,
+    drop_other_labels: bool = False,
+    temperature: float = 1.0,
+) -> Evaluation:
     """Score `head` on the plain view of `split`, and read no other split.
 
     Parameters
@@ -60,6 +67,7 @@ def evaluate(head: Head, source: FeatureSource, split: str = "test", *, drop_oth
         Of the encoder that the head was trained on.
     split : train, val or test
     drop_other_labels : leave rows out whose label the head does not know, and count them
+    temperature : > 0, of the head's probabilities: what it was calibrated to
 
     Raises
     ------
@@ -80,7 +88,7 @@ def evaluate(head: Head, source: FeatureSource, split: str = "test", *, drop_oth
     if len(rows) < len(labels):  # all rows of a memory-mapped array are not taken: that would read it whole
         arrays = {name: values[rows] for name, values in arrays.items()}
     logits = head.predict(arrays)
-    scores = score(logits, labels[rows], head.spec.classes)
+    scores = score(logits, labels[rows], head.spec.classes, temperature)
     return Evaluation(
         source.dataset, split, scores, source.rejected(split), source.dataset == head.spec.dataset, dropped
     )

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.calibration import expected_calibration_error, softmax
 from pipeline.errors import InputError, MismatchError
 from pipeline.labels import label_codes
 from pipeline.statistics import mean_of_proportions_interval, wilson_interval
@@ -16,12 +17,10 @@ __all__ = [
     "Scores",
     "SelectBy",
     "accuracy_score",
-    "calibration_error",
     "confusion_matrix",
     "per_class_recall",
     "score",
     "shown_score",
-    "softmax",
     "uar_score",
 ]
 
@@ -43,12 +42,14 @@ class Scores:
     ----------
     classes : C canonical expressions: the order of `confusion`
     confusion : int64, shape (C, C): rows are true classes, columns predicted ones
-    ece : expected calibration error in [0, 1]
+    ece : expected calibration error in [0, 1] of the probabilities at the head's temperature
+    ece_uncalibrated : the same at temperature 1
     """
 
     classes: tuple[str, ...]
     confusion: Counts
     ece: float
+    ece_uncalibrated: float
 
     @property
     def n(self) -> int:
@@ -95,12 +96,13 @@ class Scores:
             "per_class": self.per_class,
             "support": self.support,
             "ece": self.ece,
+            "ece_uncalibrated": self.ece_uncalibrated,
             "ci95": {name: list(interval) for name, interval in self.ci95.items()},
             "confusion": self.confusion.tolist(),
         }
 
 
-def score(logits: Floats, labels: npt.NDArray[np.str_], classes: tuple[str, ...]) -> Scores:
+def score(logits: Floats, labels: npt.NDArray[np.str_], classes: tuple[str, ...], temperature: float = 1.0) -> Scores:
     """Scores of `logits` against `labels`.
 
     Parameters
@@ -109,6 +111,7 @@ def score(logits: Floats, labels: npt.NDArray[np.str_], classes: tuple[str, ...]
         Unnormalised log probabilities; log-softmax changes nothing.
     labels : canonical expressions, shape (N,)
     classes : C canonical expressions: the columns of `logits`
+    temperature : > 0, divides the logits in probabilities; changes the calibration error only
 
     Raises
     ------
@@ -130,7 +133,8 @@ def score(logits: Floats, labels: npt.NDArray[np.str_], classes: tuple[str, ...]
         raise InputError("logits: expected finite numbers, found NaN or infinity. Check the features and the head")
     truth = np.array(label_codes(labels.tolist(), classes), dtype=np.int64)
     confusion = confusion_matrix(truth, logits.argmax(axis=1), len(classes))
-    return Scores(classes, confusion, calibration_error(softmax(logits), truth))
+    ece, uncalibrated = (expected_calibration_error(softmax(logits, t), truth) for t in (temperature, 1.0))
+    return Scores(classes, confusion, ece, uncalibrated)
 
 
 def confusion_matrix(truth: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], n_classes: int) -> Counts:
@@ -166,27 +170,3 @@ def uar_score(confusion: Counts) -> float:
     recall = per_class_recall(confusion)
     present = recall[~np.isnan(recall)]
     return float(present.mean()) if len(present) else float("nan")
-
-
-def softmax(logits: Floats) -> npt.NDArray[np.float64]:
-    """Probabilities of each row: float64, shape (N, C), rows sum to 1."""
-    powers: npt.NDArray[np.float64] = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    powers /= powers.sum(axis=1, keepdims=True)
-    return powers
-
-
-def calibration_error(probabilities: Floats, truth: npt.NDArray[np.int64], n_bins: int = 15) -> float:
-    """Expected calibration error of the predicted class over equal-width bins (low, high], in [0, 1].
-
-    Equation: ECE = sum_b (n_b / N) * |accuracy_b - confidence_b|
-
-    Parameters
-    ----------
-    probabilities : float in [0, 1], shape (N, C), N > 0
-    truth : int64 in [0, C), shape (N,)
-    """
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == truth
-    bins = np.clip(np.ceil(confidence * n_bins).astype(np.int64) - 1, 0, n_bins - 1)
-    gaps = np.bincount(bins, weights=right - confidence, minlength=n_bins)
-    return float(np.abs(gaps).sum() / len(truth))

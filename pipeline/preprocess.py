@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +57,13 @@ class Preprocess:
 
     def as_json(self) -> dict[str, Any]:
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Self:
+        """What a store or a head says of the preparation of its images: decoder and alignment are not ours."""
+        ours = {name: value for name, value in said.items() if name in cls.__dataclass_fields__}
+        fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in ours.items()}
+        return cls(**fields)
 
     def __call__(self, image: Pixels) -> Pixels:
         """uint8 (H, W, 3) -> uint8 (size, size, 3). See `square`."""

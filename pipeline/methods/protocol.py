@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 import torch
 
+from pipeline.calibration import Calibration
 from pipeline.errors import ConfigError, MismatchError, TrainingError
 from pipeline.methods.concurrency import concurrently
 from pipeline.methods.configs.base import MethodConfig
@@ -49,6 +50,7 @@ class Fitted:
     seconds : of training, without reading the features; an equal share where several were trained together
     together : how many heads were trained as one batch, this one included
     val : scores on the validation split, whose best epoch this is: optimistic by construction
+    calibration : temperature of the head, fitted on the validation split
     dropped : label -> train and val rows left out because it is not among the classes
     findings : what else the method found out, plain JSON data
     """
@@ -59,6 +61,7 @@ class Fitted:
     seconds: float
     together: int
     val: Scores
+    calibration: Calibration
     dropped: Mapping[str, int]
     findings: Mapping[str, Any]
 
@@ -273,8 +276,16 @@ def _fitted(
     dropped: Mapping[str, int],
 ) -> Fitted:
     head = trained.head.to("cpu")
-    labels = np.array(classes)[data.val.labels.numpy()]
-    scores = score(head.predict(data.val.plain), labels, classes)
+    logits, labels = head.predict(data.val.plain), data.val.labels.numpy()
+    calibration = Calibration.fit(logits, labels)
     return Fitted(
-        head, trained.history, trained.selected_epoch, seconds, trained.together, scores, dropped, trained.findings
+        head=head,
+        history=trained.history,
+        selected_epoch=trained.selected_epoch,
+        seconds=seconds,
+        together=trained.together,
+        val=score(logits, np.array(classes)[labels], classes, calibration.temperature),
+        calibration=calibration,
+        dropped=dropped,
+        findings=trained.findings,
     )

@@ -7,19 +7,28 @@ of 7 x 7 at 224 pixels; `small`: 4 x 4 in place of 14 x 14), so weights fit what
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from importlib import import_module
 
 import torch
-import torchvision
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.errors import ConfigError
+from pipeline.models.architectures import Architecture
 
 __all__ = ["BACKBONES", "Backbone", "sliding_mean"]
+
+# Name -> the module below pipeline.models and the architecture in it. Strings, so that a head without an image network,
+# and `small`, do not wait for torchvision.
+BACKBONES: dict[str, tuple[str, str]] = {
+    "resnet18": ("torchvision_networks", "RESNET18"),
+    "resnet50": ("torchvision_networks", "RESNET50"),
+    "mobilenet_v2": ("torchvision_networks", "MOBILENET_V2"),
+    "swin_tiny": ("torchvision_networks", "SWIN_TINY"),
+    "small": ("architectures", "SMALL"),
+}
+_POOL_AND_CLASSIFIER = ("avgpool", "flatten", "fc", "classifier", "head")
 
 
 class Backbone(nn.Module):
@@ -46,7 +55,7 @@ class Backbone(nn.Module):
         super().__init__()
         if name not in BACKBONES:
             raise ConfigError(f"backbone: expected one of {', '.join(BACKBONES)}, found {name!r}")
-        self.name, self._architecture = name, BACKBONES[name]
+        self.name, self._architecture = name, _architecture(name)
         with torch.random.fork_rng(devices=[]):  # torchvision draws weights as it builds; `reset` draws ours
             network = self._architecture.build()
         kept = [(part, module) for part, module in network.named_children() if part not in _POOL_AND_CLASSIFIER]
@@ -106,68 +115,7 @@ def sliding_mean(features: Tensor, width: int) -> Tensor:
     return functional.adaptive_avg_pool1d(features, width)
 
 
-@dataclass(frozen=True)
-class _Architecture:
-    build: Callable[[], nn.Module]
-    width: int
-    reset: Callable[[nn.Module, torch.Generator], None]
-
-
-def _swin_tiny() -> nn.Module:
-    network: nn.Module = torchvision.models.swin_t()
-    for module in network.modules():
-        if isinstance(module, torchvision.ops.StochasticDepth):
-            module.p = 0.0
-    return network
-
-
-def _small() -> nn.Module:
-    widths = (3, 16, 32, 64, 128)
-    stages = {f"stage{i}": _stage(*widths[i - 1 : i + 1]) for i in range(1, len(widths))}
-    return nn.Sequential(OrderedDict(stages))
-
-
-def _stage(n_in: int, n_out: int) -> nn.Module:
-    convolution = nn.Conv2d(n_in, n_out, kernel_size=3, stride=2, padding=1, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(n_out), nn.ReLU())
-
-
-def _reset_convolutional(net: nn.Module, rng: torch.Generator) -> None:
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=rng)
-        elif isinstance(module, nn.BatchNorm2d):
-            module.reset_parameters()  # scale, shift and running statistics: nothing is drawn
-
-
-def _reset_swin(net: nn.Module, rng: torch.Generator) -> None:
-    for module in net.modules():
-        if isinstance(module, nn.Linear):
-            nn.init.trunc_normal_(module.weight, std=0.02, generator=rng)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.Conv2d):
-            _reset_patches(module, rng)
-        elif isinstance(module, nn.LayerNorm):
-            module.reset_parameters()
-    for name, table in net.named_parameters():
-        if name.endswith("relative_position_bias_table"):
-            nn.init.trunc_normal_(table, std=0.02, generator=rng)
-
-
-def _reset_patches(convolution: nn.Conv2d, rng: torch.Generator) -> None:
-    # torch's own default, which the authors leave in place: uniform in [-1, 1] / sqrt(inputs of a patch).
-    bound = 1 / math.sqrt(convolution.weight[0].numel())
-    nn.init.uniform_(convolution.weight, -bound, bound, generator=rng)
-    if convolution.bias is not None:
-        nn.init.uniform_(convolution.bias, -bound, bound, generator=rng)
-
-
-_POOL_AND_CLASSIFIER = ("avgpool", "flatten", "fc", "classifier", "head")
-BACKBONES = {
-    "resnet18": _Architecture(torchvision.models.resnet18, 512, _reset_convolutional),
-    "resnet50": _Architecture(torchvision.models.resnet50, 2048, _reset_convolutional),
-    "mobilenet_v2": _Architecture(torchvision.models.mobilenet_v2, 1280, _reset_convolutional),
-    "swin_tiny": _Architecture(_swin_tiny, 768, _reset_swin),
-    "small": _Architecture(_small, 128, _reset_convolutional),
-}
+def _architecture(name: str) -> Architecture:
+    module, constant = BACKBONES[name]
+    found: Architecture = getattr(import_module(f"pipeline.models.{module}"), constant)
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from itertools import chain
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import MismatchError
+from pipeline.identity import differences_text
 from pipeline.models.layers import FeatureScale
 
 if TYPE_CHECKING:
@@ -29,11 +29,13 @@ class Head(nn.Module, ABC):
     """What is kept of an image to logits. A new one has no values: `reset` draws them, or `unpack` loads them.
 
     `predict_rows` rows go through at once at prediction. A head that `needs_encoder` is a part of the encoder itself
-    and is built with it; what stays frozen of the encoder is not among the head's values.
+    and is built with it; what stays frozen of the encoder is not among the head's values. `not_in_onnx` says why a head
+    cannot be written as ONNX, where it cannot.
     """
 
     predict_rows: ClassVar[int] = 8192
     needs_encoder: ClassVar[bool] = False
+    not_in_onnx: ClassVar[str] = ""
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__()
@@ -91,12 +93,7 @@ class Head(nn.Module, ABC):
         """
         where = f"features of {source.dataset} (key {source.key})"
         self._require_shapes({name: source.row_shape(name) for name in self.spec.inputs}, where)
-        ours, theirs = (json.loads(json.dumps(dict(encoder))) for encoder in (self.spec.encoder, source.encoder))
-        fields = sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
-        if fields:
-            differences = "; ".join(
-                f"{name}: expected {ours.get(name)!r}, found {theirs.get(name)!r}" for name in fields
-            )
+        if differences := differences_text(self.spec.encoder, source.encoder):
             raise MismatchError(
                 f"{where} come from another encoder than the head's. {differences}. "
                 "Extract the dataset with the head's encoder, or train a head on these features"

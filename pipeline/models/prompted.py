@@ -76,6 +76,7 @@ class CocoopHead(Head):
     """
 
     needs_encoder = True
+    not_in_onnx = "it runs its encoder's text tower for every image"
     predict_rows = 256
 
     def __init__(self, spec: HeadSpec, encoder: TorchEncoder) -> None:

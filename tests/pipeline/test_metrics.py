@@ -6,11 +6,9 @@ from hypothesis import strategies as st
 from pipeline.errors import InputError, LabelError, MismatchError
 from pipeline.metrics import (
     accuracy_score,
-    calibration_error,
     confusion_matrix,
     per_class_recall,
     score,
-    softmax,
     uar_score,
 )
 
@@ -37,35 +35,21 @@ def test_scores_of_no_row_are_nan():
     assert np.isnan([accuracy_score(empty), uar_score(empty)]).all()
 
 
-def test_calibration_error_of_four_rows():
-    """Bin (13/15, 14/15]: confidences 0.9 and 0.9, one right: |1 - 1.8| = 0.8.
-    Bin (8/15, 9/15]: 0.6 and 0.55, both right: |2 - 1.15| = 0.85. Sum 1.65, over 4 rows 0.4125."""
-    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.45, 0.55]])
-    assert calibration_error(probabilities, np.array([0, 1, 0, 1])) == pytest.approx(0.4125)
-
-
-def test_certain_and_right_is_perfectly_calibrated():
-    assert calibration_error(np.eye(2), np.array([0, 1])) == 0.0
-
-
-def test_softmax_of_large_logits_stays_finite():
-    """softmax(1000, 1000 - ln 3) = (3/4, 1/4)."""
-    np.testing.assert_allclose(softmax(np.array([[1000.0, 1000.0 - np.log(3)]])), [[0.75, 0.25]])
-
-
 def test_score_as_json_is_plain_and_complete():
     """Two rows of surprise, one right; one of fear, right. Logits 0 and ln 4 give confidence 4 / 6 in every row:
-    ECE = |2 - 3 * 2/3| / 3 = 0."""
+    ECE = |2 - 3 * 2/3| / 3 = 0. At temperature 2 they are 0 and ln 2, confidence 2 / 4:
+    ECE = |2 - 3 / 2| / 3 = 1 / 6."""
     high = np.log(4.0)
     logits = np.array([[high, 0, 0], [0, high, 0], [0, high, 0]])
-    found = score(logits, np.array(["surprise", "surprise", "fear"]), CLASSES).as_json()
+    found = score(logits, np.array(["surprise", "surprise", "fear"]), CLASSES, 2.0).as_json()
     assert found == {
         "n": 3,
         "accuracy": pytest.approx(2 / 3),
         "uar": 0.75,
         "per_class": {"surprise": 0.5, "fear": 1.0, "disgust": None},
         "support": {"surprise": 2, "fear": 1, "disgust": 0},
-        "ece": pytest.approx(0.0),
+        "ece": pytest.approx(1 / 6),
+        "ece_uncalibrated": pytest.approx(0.0),
         "ci95": {"accuracy": pytest.approx([0.207655, 0.938510], abs=1e-5), "uar": found["ci95"]["uar"]},
         "confusion": [[1, 1, 0], [0, 1, 0], [0, 0, 0]],
     }

@@ -23,9 +23,10 @@ SCALE = (
 class MethodConfig(BaseModel):
     """What changes a head, and nothing else. Frozen, strict, unknown keys refused.
 
-    `needs_text` and `needs_encoder` say what `Method.fit` must be given beside the features. `factors` names options
-    that are only factors of loss terms: where a method is `stackable`, heads that differ in these alone, or in the
-    seed, are trained as one batch.
+    `needs_text` and `needs_encoder` say what `Method.fit` must be given beside the features. `is_trained` is False
+    where nothing is learned from the train split, so that every dataset is an unseen one. `factors` names options that
+    are only factors of loss terms: where a method is `stackable`, heads that differ in these alone, or in the seed, are
+    trained as one batch.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -33,6 +34,7 @@ class MethodConfig(BaseModel):
     method: ClassVar[str]
     needs_text: ClassVar[bool] = False
     needs_encoder: ClassVar[bool] = False
+    is_trained: ClassVar[bool] = True
     is_random: ClassVar[bool] = True  # False: every seed gives the same head, so one seed is enough
     stackable: ClassVar[bool] = False
     factors: ClassVar[tuple[str, ...]] = ()
@@ -47,6 +49,11 @@ class MethodConfig(BaseModel):
     def reads(self) -> tuple[str, ...]:
         """The outputs of a store that the method learns from."""
         return ("pooled",)
+
+    @property
+    def uses_encoder(self) -> bool:
+        """Whether the frozen encoder has a part in the result: an image network on pixels alone knows nothing of it."""
+        return self.needs_text or self.needs_encoder or self.reads != ("pixels",)
 
     @property
     def views(self) -> Literal["all", "plain"]:

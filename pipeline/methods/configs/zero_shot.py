@@ -17,6 +17,7 @@ class ZeroShotConfig(MethodConfig):
     method: ClassVar[str] = "zero-shot"
     needs_text: ClassVar[bool] = True
     is_random: ClassVar[bool] = False
+    is_trained: ClassVar[bool] = False
 
     prompt: Literal["ensemble", "logit-ensemble", "last"] | Annotated[int, Field(ge=0)] = Field(
         "ensemble",

@@ -9,6 +9,7 @@ from memory_source import separable_source, text_for
 from overfit import OVERFIT
 from tiny_encoder import tiny_encoder
 
+from pipeline.calibration import Calibration
 from pipeline.errors import ConfigError, MismatchError, TrainingError
 from pipeline.evaluation import evaluate
 from pipeline.labels import EXPRESSIONS
@@ -128,7 +129,7 @@ def test_logits_do_not_depend_on_the_rows_that_go_along(name, monkeypatch):
     np.testing.assert_allclose(head.predict(inputs(name, source)), together, rtol=1e-4, atol=1e-4)
 
 
-def test_the_head_is_the_selected_epochs(name):
+def test_the_head_is_the_selected_epochs_and_calibrated_on_the_validation_split(name):
     source = separable_source()
     source.splits["val"][1][0] = "neutral"  # a wrong label keeps the best score below 1
     fitted = fit(name, source)
@@ -137,6 +138,9 @@ def test_the_head_is_the_selected_epochs(name):
     assert (record["val_accuracy"], record["val_uar"]) == (fitted.val.accuracy, fitted.val.uar)
     assert record["val_accuracy"] == max(row["val_accuracy"] for row in fitted.history)
     assert evaluate(fitted.head, source, "val").scores.accuracy == fitted.val.accuracy
+    codes = np.array([source.classes.index(label) for label in source.labels("val")])
+    assert fitted.calibration == Calibration.fit(fitted.head.predict(inputs(name, source)), codes)
+    assert fitted.val.ece == fitted.calibration.ece_after
 
 
 def test_selects_by_uar_on_request(name):

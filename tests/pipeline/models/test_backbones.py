@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -161,3 +164,13 @@ class TestSlidingMean:
     def test_refuses_to_widen(self, width):
         with pytest.raises(ConfigError, match=f"a width from 1 to 2, found {width}"):
             sliding_mean(torch.zeros(1, 2), width)
+
+
+def test_heads_and_the_small_network_do_not_wait_for_torchvision():
+    """It brings torch's compiler with it, which takes as long to import as torch itself."""
+    program = (
+        "import sys; from pipeline.models import image_mask, text; from pipeline.models.backbones import Backbone;"
+        "Backbone('small'); print({'torchvision', 'torch._dynamo'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

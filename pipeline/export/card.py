@@ -1,0 +1,70 @@
+"""The model card of an exported head, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+
+from pipeline.encoders import EncoderSpec
+from pipeline.marks import LEGEND, marked
+from pipeline.methods import config_class
+from pipeline.saved import note_of
+
+__all__ = ["model_card"]
+
+# What an older run may not say.
+_USUAL: dict[str, Any] = {
+    "variant": "",
+    "recipe": "",
+    "encoder_saw": (),
+    "dropped": {},
+    "calibration": None,
+    "onnx": None,
+}
+
+
+def model_card(record: Mapping[str, Any]) -> str:
+    """README.md of the head that `record`, of head.json, describes: what it is, its scores, what it is not for."""
+    spec, features = record["encoder_spec"], record["head"]["encoder"]
+    said = {
+        **_USUAL,
+        **record,
+        "scores": [{"encoder_saw": False, **score} for score in record["scores"]],
+        "note": note_of(record),
+        "is_trained": config_class(record["method"]).is_trained,
+        "identity": features["encoder"],
+        "preprocess": features["preprocess"],
+        "precision": features["precision"],
+        "by_path": record["uses_encoder"] and bool(spec) and EncoderSpec.parse(spec).path is not None,
+        "marked": marked,
+        "legend": LEGEND,
+    }
+    return _environment().get_template("card.md.j2").render(said)
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pipeline.export"),
+        autoescape=False,  # it is no HTML
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(cell=_cell, percent=_percent, thousands="{:,}".format)
+    return environment
+
+
+def _cell(value: object) -> str:
+    """A value in a table, where a bar would end its cell."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_cell(item)}" for name, item in value.items()) or "-"
+    if isinstance(value, list | tuple):
+        return " ".join(map(_cell, value)) or "-"
+    return str(value).replace("|", "\\|") or "-"
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.1f}"

@@ -1,0 +1,79 @@
+"""What head.json says: all that a run tells of its head, and nothing of the machine that trained it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.encoders import EncoderSpec
+from pipeline.saved import EXPORT_FORMAT, SavedHead
+
+__all__ = ["export_record"]
+
+# Of run.json; names, digests and numbers, under the names that they have there.
+_KEPT = (
+    "method",
+    "variant",
+    "recipe",
+    "dataset",
+    "seed",
+    "classes",
+    "config",
+    "epochs",
+    "selected_epoch",
+    "n_train",
+    "n_val",
+    "dropped",
+    "val",
+    "calibration",
+    "findings",
+    "key",
+    "encoder",
+    "encoder_note",
+    "encoder_saw",
+    "text_note",
+    "text_encoder",
+    "text_key",
+    "versions",
+)
+
+
+def export_record(saved: SavedHead, head_sha256: str, scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The record of an exported head, which `pipeline.saved.read_saved` reads.
+
+    Parameters
+    ----------
+    saved : the head; of an older run what it does not say is left out
+    head_sha256 : of its weights
+    scores : what is known of it on test splits, as scores.json has them
+
+    Returns
+    -------
+    Plain JSON. Files are named without their folders: an encoder `timm:ARCH@FILE` must be named anew elsewhere.
+    """
+    kept = {name: saved.record[name] for name in _KEPT if name in saved.record}
+    return {
+        "format": EXPORT_FORMAT,
+        **kept,
+        "config": _without_folder(kept.get("config", {}), "pretrained"),
+        "encoder_spec": _portable(saved.encoder_spec),
+        "uses_encoder": saved.uses_encoder,
+        "head": dict(saved.description),
+        "head_sha256": head_sha256,
+        "scores": [dict(score) for score in scores],
+    }
+
+
+def _portable(spec_text: str) -> str:
+    """`timm:resnet18@/home/me/weights.pth` -> `timm:resnet18@weights.pth`."""
+    if not spec_text:
+        return ""
+    spec = EncoderSpec.parse(spec_text)
+    return str(replace(spec, path=Path(spec.path.name)) if spec.path else spec)
+
+
+def _without_folder(options: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The options, of whose file `name` only the name is left."""
+    return {**options, **({name: Path(options[name]).name} if options.get(name) else {})}

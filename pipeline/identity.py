@@ -1,0 +1,37 @@
+"""Whether two identities are one: plain data compared field by field, so that a message can name what differs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["differences_text"]
+
+
+def differences_text(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """`encoder.weights: expected 'a1', found 'b2'; precision: ...`; empty exactly if both are one.
+
+    Parameters
+    ----------
+    expected, found : what JSON can hold; a tuple is a list there. A missing field is None, one in a field has a dotted
+        name.
+    """
+    ours, theirs = (json.loads(json.dumps(_plain(identity))) for identity in (expected, found))
+    return "; ".join(_differences(ours, theirs, ""))
+
+
+def _differences(ours: dict[str, Any], theirs: dict[str, Any], prefix: str) -> list[str]:
+    texts = []
+    for name in sorted({*ours, *theirs}):
+        a, b = ours.get(name), theirs.get(name)
+        if isinstance(a, dict) and isinstance(b, dict):
+            texts += _differences(a, b, f"{prefix}{name}.")
+        elif a != b:
+            texts.append(f"{prefix}{name}: expected {a!r}, found {b!r}")
+    return texts
+
+
+def _plain(value: Any) -> Any:
+    """Mappings of every kind as dictionaries."""
+    return {name: _plain(item) for name, item in value.items()} if isinstance(value, Mapping) else value

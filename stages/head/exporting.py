@@ -1,0 +1,161 @@
+"""What `head export` does: a run folder -> a folder that can be handed on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from cache.atomic import replace, write_bytes
+from pipeline.export.card import model_card
+from pipeline.export.record import export_record
+from pipeline.saved import EXPORTED, WEIGHTS, SavedHead, read_saved
+from stages.errors import StageError
+
+__all__ = ["Export"]
+
+_CARD, _ONNX = "README.md", "head.onnx"
+
+
+@dataclass(frozen=True)
+class Export:
+    """A head that is to stand in a folder of its own.
+
+    Parameters
+    ----------
+    saved : the head
+    out : where it goes: nothing, an empty folder, or this very export
+    record : what head.json says, but for `onnx`
+    onnx : whether head.onnx is written too
+    encoder : as `SavedHead.load_encoder` takes it, for heads that are built with theirs
+    """
+
+    saved: SavedHead
+    out: Path
+    record: Mapping[str, Any]
+    onnx: bool
+    encoder: str
+
+    @classmethod
+    def of(cls, folder: Path, out: Path, *, onnx: bool, encoder: str) -> Self:
+        """Read and check the run and the place for the export.
+
+        Raises
+        ------
+        StageError
+            If something else stands at `out`.
+        InputError, MismatchError
+            If the run cannot be read, or packages are missing that write ONNX.
+        """
+        if onnx:
+            from pipeline.export.graph import require_packages  # late: it brings torch
+
+            require_packages()
+        saved = read_saved(folder)
+        record = export_record(saved, _sha256(saved.state), _scores(saved))
+        export = cls(saved, out, json.loads(json.dumps(record)), onnx, encoder)
+        export._require_place()
+        return export
+
+    @property
+    def note(self) -> str:
+        """What must be said of the head."""
+        return self.saved.note
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether all files are there, as they would be written; what was added to README.md is left there."""
+        try:
+            files = {name: (self.out / name).read_bytes() for name in self._names}
+            there = json.loads(files[EXPORTED])
+            made = there.pop("onnx", None)  # a graph that nobody asked for now does no harm
+        except (OSError, ValueError, AttributeError):  # missing, or not ours
+            return False
+        same = there == self.record and _sha256(files[WEIGHTS]) == self.record["head_sha256"]
+        return same and (not self.onnx or (made is not None and _sha256(files[_ONNX]) == made["sha256"]))
+
+    def summary(self, status: str) -> dict[str, Any]:
+        """What is, or would be, there."""
+        return {
+            "status": status,
+            "path": str(self.out),
+            "run": str(self.saved.folder),
+            "method": self.record["method"],
+            "dataset": self.record["dataset"],
+            "encoder": self.record["encoder_spec"],
+            "temperature": self.saved.temperature,
+            "scores": len(self.record["scores"]),
+            "files": list(self._names),
+        }
+
+    def write(self) -> None:
+        """Write the folder, all of it or nothing.
+
+        Raises
+        ------
+        PipelineError
+            If the head cannot be written as ONNX, or its encoder is needed and cannot be loaded.
+        """
+        out = self.out.resolve()  # `.` has no name
+        partial = out.with_name(f".{out.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+        for name, data in self._files().items():
+            write_bytes(partial / name, data)
+        replace(partial, out)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return (WEIGHTS, *((_ONNX,) if self.onnx else ()), _CARD, EXPORTED)
+
+    def _files(self) -> dict[str, bytes]:
+        record, files = dict(self.record), {WEIGHTS: self.saved.state}
+        if self.onnx:
+            record["onnx"], files[_ONNX] = self._graph()
+        return {
+            **files,
+            _CARD: model_card(record).encode(),
+            EXPORTED: json.dumps(record, indent=2).encode(),
+        }
+
+    def _graph(self) -> tuple[dict[str, Any], bytes]:
+        from pipeline.export.graph import OUTPUTS, export_graph  # late: they bring torch
+
+        encoder = self.saved.load_encoder(self.encoder, "cpu", "eager") if self.saved.needs_encoder else None
+        head = self.saved.build(encoder)
+        graph = export_graph(head, self.saved.temperature)
+        described = {
+            "sha256": _sha256(graph.data),
+            "opset": graph.opset,
+            "inputs": list(head.spec.inputs),
+            "outputs": list(OUTPUTS),
+            "difference": graph.difference,
+        }
+        return described, graph.data
+
+    def _require_place(self) -> None:
+        if not self.out.exists() or (self.out.is_dir() and not any(self.out.iterdir())) or self.up_to_date:
+            return
+        found = "another export" if (self.out / EXPORTED).is_file() else "something else"
+        raise StageError(
+            f"{self.out}: expected no folder, an empty one or this export, found {found}. "
+            "Nothing is overwritten: remove it, or name another --out"
+        )
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _scores(saved: SavedHead) -> list[dict[str, Any]]:
+    """Those beside the run, or in the record of a head that was exported before."""
+    path = saved.folder / "scores.json"
+    if not path.is_file():
+        return list(saved.record.get("scores", ()))
+    try:
+        return list(json.loads(path.read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise StageError(f"{path} is damaged ({error}): delete it and evaluate again") from error
