@@ -28,6 +28,7 @@ _WORDS = {
     "outputs": "other outputs are kept",
     "precision": "computed in another precision",
     "preprocess": "images are prepared otherwise before they are encoded",
+    "preprocess.alignment": "faces are aligned otherwise",
     "preprocess.decoder": "images are decoded otherwise",
     "provenance": "made by another program or device: no part of the key",
     "schema": "made by another version of the store",
@@ -110,7 +111,7 @@ def _rows_in_words(a: pd.DataFrame, b: pd.DataFrame) -> str:
     removed, added = old.index.difference(new.index, sort=False), new.index.difference(old.index, sort=False)
     both = old.index.intersection(new.index, sort=False)
     changed = both[(old[both].to_numpy() != new[both].to_numpy())]
-    counts = {"added": added, "removed": removed, "with another image or box": changed}
+    counts = {"added": added, "removed": removed, "with another image, box or face": changed}
     parts = [f"{len(ids):,} {what} ({_few(ids)})" for what, ids in counts.items() if len(ids)]
     return "rows: " + (", ".join(parts) or "the same in another order")
 

@@ -24,19 +24,20 @@ __all__ = ["Piece", "Reuse", "ReuseReader", "comparable", "find_rows", "image_na
 
 _READER_BYTES = 2**30
 _NOWHERE = -1
-_ROW_COLUMNS = ("sha256", "box", "split", "status")
+_PLACES = ("box", "face")
+_ROW_COLUMNS = ("sha256", *_PLACES, "split", "status")
 
 Rows = npt.NDArray[np.intp]
 
 
-def image_names(sha256: Iterable[str], boxes: Iterable[str]) -> npt.NDArray[np.object_]:
-    """What an image is to an encoder: its bytes and its box, as one text."""
-    return np.array([f"{digest} {box}" for digest, box in zip(sha256, boxes, strict=True)], dtype=object)
+def image_names(sha256: Iterable[str], *places: Iterable[str]) -> npt.NDArray[np.object_]:
+    """What an image is to an encoder: its bytes and the places of its face in it (box, landmarks), as one text."""
+    return np.array([" ".join(filter(None, parts)) for parts in zip(sha256, *places, strict=True)], dtype=object)
 
 
 def images_of(frame: pd.DataFrame) -> npt.NDArray[np.object_]:
-    """`image_names` of a store's columns `sha256` and, where there is one, `box`."""
-    return image_names(frame["sha256"], frame["box"] if "box" in frame else [""] * len(frame))
+    """`image_names` of a store's columns `sha256` and, where they are, `box` and `face`."""
+    return image_names(frame["sha256"], *(frame[name] for name in _PLACES if name in frame))
 
 
 @dataclass(frozen=True)

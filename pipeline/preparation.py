@@ -1,10 +1,10 @@
-"""Read, check, decode, crop, augment and resize: files -> squares of pixels. Runs in decode threads: no torch here."""
+"""Read, check, decode, crop or align, augment, resize: files -> squares of pixels. Runs in decode threads: no torch."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -13,24 +13,29 @@ from PIL import Image
 from pipeline.datasets.images import crop, decode_picture
 from pipeline.datasets.roots import Root
 from pipeline.errors import DatasetError, ImageError
+from pipeline.faces.alignment import Alignment
 from pipeline.preprocess import Preprocess
 from pipeline.timings import Timings
 from pipeline.views import ViewRecipe, view_rng
 
-__all__ = ["Job", "Prepared", "Preparer"]
+__all__ = ["Job", "Prepared", "Preparer", "read_image"]
 
 Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One image to prepare: its row in the table, where it is, and which views of it are wanted."""
+    """One image to prepare: its row in the table, where it is, and which views of it are wanted.
+
+    With `face` (x, y of five landmarks, pixels of the whole picture) it is aligned, and `box` is not looked at.
+    """
 
     row: int
     path: str
     sha256: str
     box: tuple[int, int, int, int] | None = None
     views: tuple[int, ...] = (0,)
+    face: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class Preparer:
     preprocess : of the encoder
     sizes : sides of the squares to make: the encoder's, and that of the `pixels` output if it is kept
     views, seed : the augmentation recipe and its seed
+    alignment : of the jobs that have a face
     """
 
     root: Root
@@ -67,6 +73,7 @@ class Preparer:
     sizes: tuple[int, ...]
     views: ViewRecipe
     seed: int
+    alignment: Alignment = field(default_factory=Alignment)
 
     def __call__(self, jobs: Sequence[Job], timings: Timings | None = None) -> Prepared:
         """All wanted views of the jobs' images.
@@ -86,12 +93,12 @@ class Preparer:
         rejected: dict[int, str] = {}
         for job in jobs:
             with timings.measure("read"):
-                data = self._read(job)
+                data = read_image(self.root, job)
             try:
                 with timings.measure("decode"):
                     picture = decode_picture(data)
                 with timings.measure("resize"):
-                    picture = crop(picture, job.box) if job.box else picture
+                    picture = crop(picture, job.box) if job.box and not job.face else picture
                     done += [(job.row, view, self._squares(picture, job, view, preprocesses)) for view in job.views]
             except ImageError as error:
                 rejected[job.row] = str(error)
@@ -102,23 +109,12 @@ class Preparer:
         rows, views = (np.array([item[i] for item in done], np.intp) for i in (0, 1))
         return Prepared(rows, views, squares, rejected)
 
-    def _read(self, job: Job) -> bytes:
-        """The file's bytes. A file that is not the one in the table is no bad image but another dataset."""
-        try:
-            data = self.root.read(job.path)
-        except ImageError as error:
-            raise DatasetError(
-                f"{job.path} was there when it was indexed, now: {error}. Index the dataset again"
-            ) from error
-        if hashlib.sha256(data).hexdigest() != job.sha256:
-            raise DatasetError(f"{job.path} is not the file that was indexed (row {job.row}). Index the dataset again")
-        return data
-
     def _squares(self, picture: Image.Image, job: Job, view: int, preprocesses: Sequence[Preprocess]) -> list[Pixels]:
         if view == 0:
-            return [preprocess.square(picture) for preprocess in preprocesses]
+            return [preprocess.square(self._shown(picture, job, preprocess.size)) for preprocess in preprocesses]
         rng = view_rng(self.seed, job.sha256, job.box, view)
-        image = self.views.before_resize(np.asarray(picture), rng)
+        # Of a face at the encoder's size, whatever else is kept: a view must not depend on the other outputs.
+        image = self.views.before_resize(np.asarray(self._shown(picture, job, self.preprocess.size)), rng)
         fill = tuple(round(255 * mean) for mean in self.preprocess.mean)
         state = rng.bit_generator.state
         made = []
@@ -126,3 +122,28 @@ class Preparer:
             rng.bit_generator.state = state  # the same flip and the same erased share of every square
             made.append(self.views.after_resize(preprocess(image), rng, fill))
         return made
+
+    def _shown(self, picture: Image.Image, job: Job, size: int) -> Image.Image:
+        """What the encoder sees of a picture, before it is resized: all of it, or its face at the wanted size."""
+        if job.face is None:
+            return picture
+        return self.alignment.crop(picture, np.reshape(job.face, (5, 2)), size)
+
+
+def read_image(root: Root, job: Job) -> bytes:
+    """The file's bytes. A file that is not the one in the table is no bad image but another dataset.
+
+    Raises
+    ------
+    DatasetError
+        If the file is gone or changed since it was indexed.
+    """
+    try:
+        data = root.read(job.path)
+    except ImageError as error:
+        raise DatasetError(
+            f"{job.path} was there when it was indexed, now: {error}. Index the dataset again"
+        ) from error
+    if hashlib.sha256(data).hexdigest() != job.sha256:
+        raise DatasetError(f"{job.path} is not the file that was indexed (row {job.row}). Index the dataset again")
+    return data

@@ -2,7 +2,8 @@
 
 Columns: `id` (stable, unique), `path` (relative to the root), `label` (canonical expression), `split`
 (train, val, test), `sha256` of the image's bytes, `status` (ok, rejected), `reason` (why rejected), and where
-known `subject`, `clip`, `frame`, `fold`, `box` (x, y, width, height in pixels), `votes`.
+known `subject`, `clip`, `frame`, `fold`, `box` (x, y, width, height in pixels), `votes`, `face` (x, y of five landmarks
+in pixels, which `extract` takes from a face table).
 A rejected row keeps its place, so that row i is sample i in every store made from the table.
 """
 
@@ -28,7 +29,7 @@ __all__ = ["OK", "OPTIONAL_COLUMNS", "REJECTED", "SPLITS", "Sample", "SampleTabl
 SPLITS = ("train", "val", "test")
 OK, REJECTED = "ok", "rejected"
 REQUIRED_COLUMNS = ("id", "path", "label", "split", "sha256", "status", "reason")
-OPTIONAL_COLUMNS = ("subject", "clip", "frame", "fold", "box", "votes")
+OPTIONAL_COLUMNS = ("subject", "clip", "frame", "fold", "box", "votes", "face")
 SCHEMA_VERSION = 1
 _METADATA_KEY = b"fer-stage"
 _SHA256 = r"[0-9a-f]{64}"
@@ -54,6 +55,7 @@ class Sample:
     fold: int | None = None
     box: tuple[int, int, int, int] | None = None
     votes: tuple[int, ...] | None = None
+    face: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -158,12 +160,14 @@ _DTYPES: dict[str, Any] = dict.fromkeys((*REQUIRED_COLUMNS, "subject", "clip"), 
     "fold": "Int64",
     "box": object,
     "votes": object,
+    "face": object,
 }
 _ARROW_TYPES = {name: pa.string() for name in (*REQUIRED_COLUMNS, "subject", "clip")} | {
     "frame": pa.int64(),
     "fold": pa.int64(),
     "box": pa.list_(pa.int32()),
     "votes": pa.list_(pa.int32()),
+    "face": pa.list_(pa.float64()),
 }
 
 

@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["one_ahead"]
+__all__ = ["each_ahead", "one_ahead"]
 
+S = TypeVar("S")
 T = TypeVar("T")
+
+
+def each_ahead(work: Callable[[S], T], items: Iterable[S], threads: int, most: int) -> Generator[T, None, None]:
+    """`work` of each item, in their order, done by some threads in advance.
+
+    Errors are raised here, in their turn. When the generator ends, what was not begun is left undone.
+
+    Parameters
+    ----------
+    items : taken one by one, where the generator runs
+    most : items that are taken and not yet given, at most
+    """
+    waiting: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="each-ahead") as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > most:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def one_ahead(items: Iterable[T], stop: Callable[[], object] = lambda: None) -> Generator[T, None, None]:

@@ -81,10 +81,10 @@ def test_both_values_are_given() -> None:
     [
         (frame("abcde"), "rows: 2 added (d, e)"),
         (frame("a"), "rows: 2 removed (b, c)"),
-        (frame("abc", images="aXc"), "rows: 1 with another image or box (b)"),
-        (frame("abc", box=["", "", "1,2,3,4"]), "rows: 1 with another image or box (c)"),
+        (frame("abc", images="aXc"), "rows: 1 with another image, box or face (b)"),
+        (frame("abc", box=["", "", "1,2,3,4"]), "rows: 1 with another image, box or face (c)"),
         (frame("cab"), "rows: the same in another order"),
-        (frame("bcd", images="bYd"), "rows: 1 added (d), 1 removed (a), 1 with another image or box (c)"),
+        (frame("bcd", images="bYd"), "rows: 1 added (d), 1 removed (a), 1 with another image, box or face (c)"),
         (frame("abcdefghij"), "rows: 7 added (d, e, f, g, h, ...)"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -1,0 +1,135 @@
+"""The face table of a dataset: for every row of its sample table the face that `align` found.
+
+Columns: `id`, `image` (what the row is to a detector: the digest of its bytes and its box, as one text), `status`
+(found, missed, rejected), `reason` (why not found), `faces` (how many were seen), and of the one that the dataset means
+`score`, `box` (x, y, width, height) and `landmarks` (x, y of five points), pixels of the upright picture.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import TableError
+from pipeline.faces.face import Face
+from pipeline.faces.search import NO_FACE, Finding
+
+__all__ = ["FOUND", "MISSED", "UNUSABLE", "FaceTable", "FacesInfo"]
+
+FOUND, MISSED, UNUSABLE = "found", "missed", "rejected"
+SCHEMA_VERSION = 1
+_METADATA_KEY = b"fer-stage-faces"
+_SCHEMA = pa.schema(
+    {
+        "id": pa.string(),
+        "image": pa.string(),
+        "status": pa.string(),
+        "reason": pa.string(),
+        "faces": pa.int32(),
+        "score": pa.float32(),
+        "box": pa.list_(pa.float32()),
+        "landmarks": pa.list_(pa.float32()),
+    }
+)
+
+
+@dataclass(frozen=True)
+class FacesInfo:
+    """What a face table is of.
+
+    Parameters
+    ----------
+    dataset : its name
+    samples : digest of the images and boxes of the sample table, in order; "" for an unfinished one
+    detector : what found the faces
+    """
+
+    dataset: str
+    samples: str
+    detector: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class FaceTable:
+    """Rows in the order of the sample table. Build one with `of` or `read`; `frame` must not be changed."""
+
+    frame: pd.DataFrame
+    info: FacesInfo
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @classmethod
+    def of(cls, ids: Sequence[str], images: Sequence[str], findings: Sequence[Finding], info: FacesInfo) -> FaceTable:
+        """A table of what was found in each image."""
+        rows = [
+            {"id": name, "image": image, **_row(finding)}
+            for name, image, finding in zip(ids, images, findings, strict=True)
+        ]
+        return cls(pd.DataFrame(rows, columns=_SCHEMA.names), info)
+
+    @classmethod
+    def read(cls, path: Path) -> FaceTable:
+        """The table written at `path`.
+
+        Raises
+        ------
+        TableError
+            If the file is missing, is no face table, or has a newer schema than this program knows.
+        """
+        if not path.is_file():
+            raise TableError(f"no face table at {path}. Run: fer-stage align --dataset {path.stem}")
+        try:
+            arrow = pq.read_table(path)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise TableError(f"{path} is not a Parquet file: {error}. Delete it and align the dataset again") from error
+        metadata = json.loads((arrow.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
+        if metadata.get("schema") != SCHEMA_VERSION:
+            raise TableError(
+                f"{path}: expected a face table of schema {SCHEMA_VERSION}, found {metadata.get('schema', 'none')}. "
+                "Align the dataset again, or update fer-stage"
+            )
+        return cls(arrow.to_pandas(), FacesInfo(**metadata["info"]))
+
+    def to_arrow(self) -> pa.Table:
+        """The same rows for Parquet, with `info` in the schema's metadata."""
+        metadata = {_METADATA_KEY: json.dumps({"schema": SCHEMA_VERSION, "info": asdict(self.info)}, sort_keys=True)}
+        return pa.Table.from_pandas(self.frame, _SCHEMA, preserve_index=False).replace_schema_metadata(metadata)
+
+    def findings(self) -> dict[str, Finding]:
+        """Image -> what was found in it; of images that could be read."""
+        frame = self.frame[self.frame["status"] != UNUSABLE]
+        columns = (frame[name].tolist() for name in ("image", "reason", "faces", "score", "box", "landmarks"))
+        return {image: _finding(*values) for image, *values in zip(*columns, strict=True)}
+
+    def count(self, status: str) -> int:
+        """Rows of a status."""
+        return int((self.frame["status"] == status).sum())
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    face = finding.face
+    missed = MISSED if finding.reason == NO_FACE else UNUSABLE
+    return {
+        "status": FOUND if face else missed,
+        "reason": finding.reason,
+        "faces": finding.n_faces,
+        "score": face.score if face else float("nan"),
+        "box": list(face.box) if face else None,
+        "landmarks": face.landmarks.ravel().tolist() if face else None,
+    }
+
+
+def _finding(reason: str, n_faces: int, score: float, box: Any, landmarks: Any) -> Finding:
+    if box is None:
+        return Finding(None, n_faces, reason)
+    x, y, width, height = (float(value) for value in box)
+    return Finding(Face((x, y, width, height), np.asarray(landmarks, np.float32).reshape(5, 2), float(score)), n_faces)
