@@ -30,10 +30,15 @@ def write_images(root: Path, n: int) -> None:
         path.write_bytes(pictures[i % PICTURES])
 
 
-def peak_mb(folder: Path, *args: str) -> float:
+def measured(folder: Path, *args: str) -> tuple[str, float]:
+    """What a command printed on stdout, and its peak memory in MB."""
     run = [sys.executable, "-c", MEASURED, *args]
     done = subprocess.run(run, cwd=folder, capture_output=True, text=True, check=True)
-    return int(done.stderr.splitlines()[-1]) / (2**20 if sys.platform == "darwin" else 2**10)
+    return done.stdout, int(done.stderr.splitlines()[-1]) / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def peak_mb(folder: Path, *args: str) -> float:
+    return measured(folder, *args)[1]
 
 
 def extract_mb(n: int, encoder: str) -> float:

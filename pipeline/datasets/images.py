@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError, features
 
 from pipeline.errors import ImageError
 
-__all__ = ["DECODER", "MAX_PIXELS", "crop", "decode", "decode_picture", "decoder_version"]
+__all__ = ["DECODER", "MAX_PIXELS", "as_picture", "crop", "decode", "decode_picture", "decoder_version"]
 
 DECODER = "pillow"
 MAX_PIXELS = 80_000_000  # below Pillow's own limit, so that ours is the one that speaks
@@ -26,6 +26,7 @@ MAX_PIXELS = 80_000_000  # below Pillow's own limit, so that ours is the one tha
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
 _ORIENTATION = 0x0112
 _TOO_LARGE = "image is too large"
+_CUT_OFF = "image is damaged or cut off"
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -79,9 +80,17 @@ def decode_picture(data: bytes) -> Image.Image:
     if not data:
         raise ImageError("file is empty")
     with _quiet(), _load(data) as image:
-        turn = _UPRIGHT.get(_orientation(image))
-        rgb = _to_rgb(image)
-        return rgb if turn is None else rgb.transpose(turn)
+        return _upright(image)
+
+
+def as_picture(image: Image.Image) -> Image.Image:
+    """An image that somebody else opened, as `decode_picture` gives it; ImageError if its file turns out damaged."""
+    with _quiet():
+        try:
+            image.load()
+        except _DAMAGED as error:
+            raise ImageError(_CUT_OFF) from error
+        return _upright(image)
 
 
 def crop(picture: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
@@ -117,8 +126,14 @@ def _load(data: bytes) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise ImageError(_TOO_LARGE) from error
     except _DAMAGED as error:
-        raise ImageError("image is damaged or cut off") from error
+        raise ImageError(_CUT_OFF) from error
     return image
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    turn = _UPRIGHT.get(_orientation(image))
+    rgb = _to_rgb(image)
+    return rgb if turn is None else rgb.transpose(turn)
 
 
 def _orientation(image: Image.Image) -> int:

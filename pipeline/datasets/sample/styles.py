@@ -22,7 +22,7 @@ from pipeline.errors import ConfigError
 if TYPE_CHECKING:
     from pipeline.datasets.sample.specs import FaceSpec
 
-__all__ = ["STYLES", "Style", "draw_face", "style_named"]
+__all__ = ["STYLES", "Style", "draw_face", "finished", "style_named"]
 
 Rng = np.random.Generator
 
@@ -61,6 +61,11 @@ def draw_face(spec: FaceSpec, style: str) -> npt.NDArray[np.uint8]:
     rng = np.random.default_rng(spec.seed)
     canvas = _frame(scene, rng)
     paint(spec, canvas, scene.look, rng)
+    return finished(canvas, scene, rng)
+
+
+def finished(canvas: Canvas, scene: Style, rng: Rng) -> npt.NDArray[np.uint8]:
+    """What is painted, as a picture of the style: uint8, shape (H, W, 3)."""
     picture = scene.develop(canvas, rng)
     if scene.grey:
         picture = np.repeat(picture @ np.array([[0.299], [0.587], [0.114]], dtype=np.float32), 3, axis=2)

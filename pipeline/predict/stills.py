@@ -1,0 +1,69 @@
+"""One picture to look at, whatever it comes from: a file, a video, or the caller's own memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pipeline.datasets.images import as_picture, decode_picture
+from pipeline.errors import ImageError, InputError
+
+__all__ = ["Still", "still_of_array", "still_of_file", "still_of_picture"]
+
+
+@dataclass(frozen=True)
+class Still:
+    """A picture that is loaded when it is needed.
+
+    Parameters
+    ----------
+    image, frame, seconds : of `Prediction`
+    load : gives the upright picture, mode RGB; ImageError with a short reason if it cannot
+    """
+
+    image: str
+    load: Callable[[], Image.Image]
+    frame: int | None = None
+    seconds: float | None = None
+
+
+def still_of_file(path: Path) -> Still:
+    """The picture in a file; of an animation the first frame."""
+    return Still(str(path), partial(_read, path))
+
+
+def still_of_picture(picture: Image.Image, name: str) -> Still:
+    """A picture of any mode, turned as its EXIF says."""
+    return Still(name, partial(as_picture, picture))
+
+
+def still_of_array(pixels: npt.NDArray[Any], name: str) -> Still:
+    """Pixels uint8, shape (H, W, 3) or, grey, (H, W).
+
+    Raises
+    ------
+    InputError
+        If they are something else.
+    """
+    fits = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+    if pixels.dtype != np.uint8 or not fits or not pixels.size:
+        raise InputError(
+            f"picture {name}: expected pixels uint8 of shape (H, W, 3) or (H, W), "
+            f"found {pixels.dtype} {pixels.shape}. Convert them first"
+        )
+    return Still(name, lambda: Image.fromarray(pixels).convert("RGB"))
+
+
+def _read(path: Path) -> Image.Image:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"file cannot be read: {error.strerror}") from error
+    return decode_picture(data)

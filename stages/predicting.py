@@ -1,0 +1,186 @@
+"""What `predict` does: names of files -> rows, and pictures with labels."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import click
+from PIL import Image
+
+from cache.atomic import write_bytes
+from pipeline.predict import Prediction, Predictor
+from pipeline.predict.annotate import annotated
+from pipeline.predict.inputs import Inputs, find_inputs, stills_of
+from pipeline.predict.prediction import FACE, NO_FACE, UNREADABLE
+from pipeline.predict.video import is_video
+from pipeline.progress import OnProgress, Progress
+from stages.params import load_params
+
+__all__ = ["Predicting", "Row"]
+
+_JPEG_QUALITY = 92
+
+
+@dataclass(frozen=True)
+class Row:
+    """One prediction, and the file that shows it; None if there is none."""
+
+    prediction: Prediction
+    shown: Path | None
+
+
+@dataclass
+class Predicting:
+    """Everything is found and checked before a picture is opened; counts grow while `rows` are taken.
+
+    Parameters
+    ----------
+    predictor, inputs : what looks, and at what
+    every_s : seconds between frames of a video
+    folder : of annotated pictures, or None
+    """
+
+    predictor: Predictor
+    inputs: Inputs
+    every_s: float
+    folder: Path | None
+    n_pictures: int = 0
+    seconds: float = 0.0
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """From the options of the command."""
+        inputs = find_inputs(given["inputs"])
+        if folder := given["annotate"]:
+            _require_apart(folder, given["inputs"])
+        predictor = Predictor(
+            given["run"],
+            encoder=str(load_params(given["params_path"]).encoder(given["encoder"])[1]) if given["encoder"] else None,
+            device=given["device"],
+            batch_size=given["batch_size"],
+            turns=not given["no_turn"],
+        )
+        return cls(predictor, inputs, given["every"], folder)
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """What must be said beforehand."""
+        if self.predictor.note:
+            yield self.predictor.note
+        if left_out := self.inputs.left_out:
+            kinds = ", ".join(f"{n} {suffix}" for suffix, n in sorted(left_out.items()))
+            yield f"files of folders that are neither picture nor video by their suffix are left out: {kinds}"
+
+    @property
+    def n_read(self) -> int:
+        """Pictures that could be read."""
+        return self.n_pictures - self.counts[UNREADABLE]
+
+    @property
+    def summary(self) -> str:
+        """How it went, for people."""
+        rate = f", {self.n_pictures / self.seconds:.1f} pictures/s" if self.seconds else ""
+        return (
+            f"pictures {self.n_pictures:,}, faces {self.counts[FACE]:,}, without a face {self.counts[NO_FACE]:,}, "
+            f"unreadable {self.counts[UNREADABLE]:,}{rate}"
+        )
+
+    def rows(self, on_progress: OnProgress) -> Iterator[Row]:
+        """Predict, write annotated pictures, and give the rows picture by picture."""
+        start = time.perf_counter()
+        stills = stills_of(self.inputs.paths, self.every_s)
+        total = 0 if any(is_video(path) for path in self.inputs.paths) else len(self.inputs.paths)
+        for named in self.predictor.look(stills, keep=self.folder is not None):
+            shown = self._annotate(named.picture, named.predictions) if named.picture else None
+            self.n_pictures += 1
+            self.counts.update(prediction.status for prediction in named.predictions)
+            self.seconds = time.perf_counter() - start
+            on_progress(Progress("pictures", self.n_pictures, total))
+            yield from (Row(prediction, shown) for prediction in named.predictions)
+
+    def record(self, row: Row, output_format: str) -> dict[str, Any]:
+        """A row as plain data: nested for JSON, a column each for CSV, what fits a screen for tables."""
+        one, shown = row.prediction, str(row.shown) if row.shown else None
+        if output_format == "json":
+            return {**_rounded(one), "annotated": shown}
+        if output_format == "csv":
+            return {**_flat(one, self.predictor.classes), "annotated": shown}
+        return _short(one) | ({"annotated": shown} if self.folder else {})
+
+    def _annotate(self, picture: Image.Image, predictions: Sequence[Prediction]) -> Path | None:
+        """Where the picture with its labels was written; pictures without a face are not."""
+        if self.folder is None or predictions[0].status != FACE:
+            return None
+        first = predictions[0]
+        frame = "" if first.frame is None else f"-frame-{first.frame:06d}"
+        buffer = io.BytesIO()
+        annotated(picture, predictions).save(buffer, "JPEG", quality=_JPEG_QUALITY)
+        path = _reserved(self.folder, f"{Path(first.image).stem}{frame}")
+        write_bytes(path, buffer.getvalue())
+        return path
+
+
+def _require_apart(folder: Path, inputs: Sequence[str]) -> None:
+    """Else the next run would look at pictures that this one wrote."""
+    for name in inputs:
+        if Path(name).is_dir() and folder.absolute().resolve().is_relative_to(Path(name).resolve()):
+            raise click.UsageError(
+                f"--annotate: expected a folder outside of {name}, which is looked at; found {folder}"
+            )
+
+
+def _reserved(folder: Path, stem: str) -> Path:
+    """A name that is free, taken: nothing is ever overwritten, whoever else writes there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        path = folder / (f"{stem}.jpg" if number == 1 else f"{stem}-{number}.jpg")
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
+def _rounded(one: Prediction) -> dict[str, Any]:
+    """As JSON, without digits that mean nothing."""
+    plain = one.as_json()
+    return plain | {
+        "seconds": _round(one.seconds, 3),
+        "box": [round(side, 1) for side in one.box] if one.box else None,
+        "score": _round(one.score, 4),
+        "probability": _round(one.probability, 6),
+        "probabilities": {name: round(value, 6) for name, value in one.probabilities.items()},
+    }
+
+
+def _flat(one: Prediction, classes: Sequence[str]) -> dict[str, Any]:
+    """A column for each side of the box and each expression."""
+    plain = _rounded(one)
+    box = dict(zip(("x", "y", "width", "height"), plain.pop("box") or [None] * 4, strict=True))
+    probabilities = plain.pop("probabilities")
+    return {**plain, **box, **{name: probabilities.get(name) for name in classes}}
+
+
+def _short(one: Prediction) -> dict[str, Any]:
+    box = [round(side) for side in one.box] if one.box else None
+    return {
+        "image": one.image,
+        "seconds": _round(one.seconds, 1),
+        "box": box,
+        "expression": one.expression,
+        "probability": _round(one.probability, 2),
+        "said": one.reason or ("" if one.status == FACE else "no face found"),
+    }
+
+
+def _round(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

@@ -1,0 +1,97 @@
+"""Frames of videos: which are taken, when they were, and what is said of a video that is not whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from videos import RATE, cut, turned_on_showing, write_video
+
+from pipeline.errors import ImageError
+from pipeline.predict.video import frames_of, is_video
+
+N = 35
+SIZE = (64, 48)
+
+
+def shade(i: int) -> Image.Image:
+    """Brighter with every frame."""
+    return Image.new("RGB", SIZE, (6 * i, 6 * i, 6 * i))
+
+
+@pytest.fixture(scope="module", params=["mp4", "avi"])
+def video(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    codec = {"mp4": "mp4v", "avi": "MJPG"}[request.param]
+    return write_video(tmp_path_factory.mktemp("video") / f"whole.{request.param}", [shade(i) for i in range(N)], codec)
+
+
+def test_a_frame_a_second_is_taken_the_first_one_first(video: Path) -> None:
+    stills = list(frames_of(video, 1.0))
+    assert [still.frame for still in stills] == [0, 10, 20, 30]
+    np.testing.assert_allclose([still.seconds or 0 for still in stills], [0, 1, 2, 3], atol=1e-6)
+    shown = [np.asarray(still.load()).mean() for still in stills]
+    np.testing.assert_allclose(shown, [0, 60, 120, 180], atol=4)
+
+
+def test_every_frame_is_taken_on_demand(video: Path) -> None:
+    assert [still.frame for still in frames_of(video, 0)] == list(range(N))
+
+
+def test_an_interval_between_frames_takes_the_first_one_after_it(video: Path) -> None:
+    """At 0.25 s frames are due at 0, 0.25, 0.5, 0.75, 1: there are some at 0, 0.3, 0.5, 0.8, 1."""
+    assert [still.frame for still in frames_of(video, 0.25)][:5] == [0, 3, 5, 8, 10]
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_a_frame_that_is_due_at_its_own_time_is_taken(video: Path, step: int) -> None:
+    """10 frames a second: tenths of seconds are no sums of powers of two."""
+    assert [still.frame for still in frames_of(video, step / RATE)] == list(range(0, N, step))
+
+
+def test_a_video_that_ends_early_keeps_what_was_read_and_says_so(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "whole.avi", [shade(i) for i in range(N)], "MJPG")
+    *kept, last = frames_of(cut(whole, 0.6), 1.0)
+    assert [still.frame for still in kept][:2] == [0, 10]
+    assert all(still.load().size == SIZE for still in kept)
+    assert (last.frame or 0) > 10
+    with pytest.raises(ImageError, match=r"video ends early: 1\.\d of 3\.5 s could be read, \d\d frames"):
+        last.load()
+
+
+def test_a_video_whose_index_is_cut_off_cannot_be_read(tmp_path: Path) -> None:
+    [still] = frames_of(cut(write_video(tmp_path / "whole.mp4", [shade(0)] * N), 0.6), 1.0)
+    with pytest.raises(ImageError, match="not a video"):
+        still.load()
+
+
+def test_a_whole_video_ends_without_complaint(video: Path) -> None:
+    assert all(still.load() for still in frames_of(video, 0))
+
+
+@pytest.mark.parametrize("data", [b"", b"dear reader, this is no video"], ids=["empty", "letter"])
+def test_what_is_no_video_is_one_picture_that_cannot_be_read(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "no.mp4").write_bytes(data)
+    [still] = frames_of(tmp_path / "no.mp4", 1.0)
+    assert (still.frame, still.seconds) == (None, None)
+    with pytest.raises(ImageError, match="not a video"):
+        still.load()
+
+
+def test_a_video_is_upright_as_it_says(tmp_path: Path) -> None:
+    """Its left half is white; after a quarter turn clockwise the upper half is."""
+    half = Image.new("RGB", SIZE)
+    half.paste((255, 255, 255), (0, 0, SIZE[0] // 2, SIZE[1]))
+    path = write_video(tmp_path / "lying.mp4", [half] * RATE)
+    turned_on_showing(path)
+    shown = next(frames_of(path, 1.0)).load()
+    assert shown.size == SIZE[::-1]
+    upper, lower = np.asarray(shown)[: SIZE[0] // 2].mean(), np.asarray(shown)[SIZE[0] // 2 :].mean()
+    assert upper > 240
+    assert lower < 15
+
+
+def test_videos_are_known_by_their_suffix_in_any_case() -> None:
+    assert is_video(Path("A.MP4"))
+    assert not is_video(Path("a.gif"))

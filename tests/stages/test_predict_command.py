@@ -1,0 +1,246 @@
+"""`fer-stage predict`: rows of every kind of picture, good and bad, and annotated copies that overwrite nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from faces_to_find import N_PEOPLE, grey, people
+from heads_on_disk import CLASSES, write_head
+from PIL import Image
+from videos import cut, write_video
+
+from stages.cli import run
+
+FerStage = Callable[..., Any]
+KEYS = {
+    "image",
+    "status",
+    "frame",
+    "seconds",
+    "reason",
+    "box",
+    "score",
+    "expression",
+    "probability",
+    "probabilities",
+    "annotated",
+}
+
+
+@pytest.fixture(scope="module")
+def head(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_head(tmp_path_factory.mktemp("run") / "head"))
+
+
+@pytest.fixture
+def predict(head: str, empty: Path, fer_stage: FerStage) -> FerStage:
+    """Run the command in an empty folder; JSON rows, or the text of another format or of an error."""
+
+    def call(*args: str, code: int = 0, output_format: str = "json") -> Any:
+        return fer_stage("predict", "--run", head, "--format", output_format, *args, code=code)
+
+    return call
+
+
+def save(picture: Image.Image, name: str, **options: Any) -> str:
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    picture.save(name, **options)
+    return name
+
+
+def test_a_picture_gives_a_row_for_each_face(predict: FerStage) -> None:
+    rows = predict(save(people(), "five.png"))
+    assert len(rows) == N_PEOPLE
+    for row in rows:
+        assert row.keys() == KEYS
+        assert (row["image"], row["status"], row["frame"]) == ("five.png", "face", None)
+        assert list(row["probabilities"]) == list(CLASSES)
+        assert row["probability"] == max(row["probabilities"].values())
+        assert len(row["box"]) == 4
+
+
+def test_csv_has_a_column_for_each_number(predict: FerStage) -> None:
+    rows = list(csv.DictReader(io.StringIO(predict(save(people(2), "two.png"), output_format="csv"))))
+    assert len(rows) == 2
+    assert abs(sum(float(rows[0][name]) for name in CLASSES) - 1) < 1e-4
+    assert float(rows[0]["width"]) * float(rows[0]["height"]) >= float(rows[1]["width"]) * float(rows[1]["height"])
+
+
+def test_a_table_says_what_it_is(predict: FerStage) -> None:
+    save(people(1), "one.png")
+    lines = predict("one.png", save(grey(), "nobody.png"), output_format="table").splitlines()
+    assert lines[0].split() == ["image", "seconds", "box", "expression", "probability", "said"]
+    assert any(name in lines[1] for name in CLASSES)
+    assert lines[2].endswith("no face found")
+
+
+def test_folders_and_patterns_are_expanded_and_what_is_left_out_is_said(
+    predict: FerStage, capsys: pytest.CaptureFixture[str], head: str
+) -> None:
+    save(people(1), "photos/b.png")
+    save(people(1), "photos/deep/a.png")
+    Path("photos/notes.txt").touch()
+    assert [row["image"] for row in predict("photos")] == ["photos/b.png", "photos/deep/a.png"]
+    assert [row["image"] for row in predict("photos/**/a*.png")] == ["photos/deep/a.png"]
+    run(["predict", "photos", "--run", head])
+    assert "left out: 1 .txt" in capsys.readouterr().err
+
+
+def test_pictures_without_faces_are_rows_and_no_failure(predict: FerStage) -> None:
+    rows = predict(save(grey(), "nobody.png"))
+    assert [(row["status"], row["box"], row["probabilities"]) for row in rows] == [("no face", None, {})]
+
+
+def test_forty_faces_are_forty_rows(predict: FerStage) -> None:
+    assert len(predict(save(people(40, style="sample-b"), "all.png"))) == 40
+
+
+def test_faces_of_twenty_pixels_are_found(predict: FerStage) -> None:
+    large = people(6)
+    share = 0.24  # heads of 84 pixels
+    small = large.resize((round(large.width * share), round(large.height * share)), Image.Resampling.LANCZOS)
+    rows = predict(save(small, "small.png"))
+    assert len(rows) >= 5
+    assert all(10 < row["box"][2] < 24 for row in rows)
+
+
+def test_grey_transparent_and_animated_pictures_are_predicted(predict: FerStage) -> None:
+    picture = people(1)
+    clear = picture.convert("RGBA")
+    clear.putalpha(Image.new("L", picture.size, 255))
+    save(picture.convert("L"), "grey.png")
+    save(clear, "clear.png")
+    save(picture, "moving.gif", save_all=True, append_images=[grey(picture.size)], duration=100)
+    assert [(row["image"], row["status"]) for row in predict("grey.png", "clear.png", "moving.gif")] == [
+        ("grey.png", "face"),
+        ("clear.png", "face"),
+        ("moving.gif", "face"),
+    ]
+
+
+def test_lying_pictures_are_predicted_whether_they_say_so_or_not(predict: FerStage) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying = people(1).rotate(90, expand=True)
+    save(lying, "says.png", exif=exif)
+    save(lying, "silent.png")
+    upright, said, silent = predict(save(people(1), "upright.png"), "says.png", "silent.png")
+    np.testing.assert_allclose(said["box"], upright["box"], atol=0.2)
+    assert silent["status"] == "face"
+    assert silent["box"][2] > silent["box"][3]  # a head is higher than wide, and here it lies
+    assert all(row["score"] < 0.8 for row in predict("silent.png", "--no-turn") if row["box"])
+
+
+def test_an_unreadable_picture_is_a_row_with_its_reason(predict: FerStage) -> None:
+    Path("letter.jpg").write_text("dear reader")
+    rows = predict("letter.jpg", save(people(1), "one.png"))
+    assert [(row["status"], row["reason"]) for row in rows] == [("unreadable", "not an image"), ("face", "")]
+
+
+def test_nothing_that_can_be_read_is_a_failed_check(predict: FerStage) -> None:
+    Path("letter.jpg").write_text("dear reader")
+    Path("clip.mp4").write_text("dear viewer")
+    assert "nothing could be read" in predict("letter.jpg", "clip.mp4", code=3)
+
+
+def test_a_missing_path_is_said_before_anything_is_done(predict: FerStage) -> None:
+    said = predict(save(people(1), "one.png"), "gone.png", "none*.jpg", code=1)
+    assert "found nothing at 'gone.png', 'none*.jpg'" in said
+
+
+def test_a_folder_without_pictures_is_an_error(predict: FerStage) -> None:
+    Path("papers").mkdir()
+    Path("papers/notes.txt").touch()
+    assert "found none in 'papers', only other files (1 .txt)" in predict("papers", code=1)
+
+
+def test_no_input_at_all_is_usage(predict: FerStage) -> None:
+    assert "INPUT" in predict(code=2)
+
+
+def test_a_video_gives_rows_with_frame_and_time(predict: FerStage) -> None:
+    write_video(Path("clip.avi"), [people(2).resize((416, 256))] * 21, "MJPG")
+    rows = predict("clip.avi")
+    assert [(row["frame"], row["seconds"]) for row in rows] == [(0, 0.0)] * 2 + [(10, 1.0)] * 2 + [(20, 2.0)] * 2
+    assert len(predict("clip.avi", "--every", "0.5")) == 2 * 5
+
+
+def test_a_video_that_ends_early_keeps_its_rows_and_says_so(predict: FerStage) -> None:
+    whole = write_video(Path("clip.avi"), [people(1).resize((256, 256))] * 40, "MJPG")
+    *faces, last = predict(str(cut(whole, 0.5)))
+    assert [row["status"] for row in faces] == ["face", "face"]
+    assert last["status"] == "unreadable"
+    assert last["reason"].startswith("video ends early: 1.")
+
+
+def test_another_encoder_than_the_heads_is_refused_with_its_fields(predict: FerStage, tmp_path: Path) -> None:
+    Path("params.yaml").write_text("encoders: {other: untrained}\nrun: {encoders: [other]}\n")
+    assert len(predict(save(people(1), "one.png"), "--encoder", "other")) == 1
+    record = json.loads((Path(write_head(tmp_path / "wrong")) / "run.json").read_text())
+    record["head"]["encoder"]["encoder"]["weights"] = "0" * 64
+    (tmp_path / "wrong" / "run.json").write_text(json.dumps(record))
+    assert "weights: expected '0000" in predict("one.png", "--run", str(tmp_path / "wrong"), code=1)
+
+
+def test_a_folder_that_is_no_head_is_an_error(predict: FerStage) -> None:
+    assert "no trained run at nowhere" in predict(save(people(1), "one.png"), "--run", "nowhere", code=1)
+
+
+def test_annotated_pictures_stand_in_the_folder_and_in_the_rows(predict: FerStage) -> None:
+    rows = predict(save(people(2), "two.png"), save(grey(), "nobody.png"), "--annotate", "shown")
+    assert [row["annotated"] for row in rows] == ["shown/two.jpg"] * 2 + [None]
+    assert os.listdir("shown") == ["two.jpg"]
+    with Image.open("shown/two.jpg") as picture:
+        assert min(picture.size) >= min(people(2).size)
+    assert not [name for name in os.listdir() if name not in ("shown", "two.png", "nobody.png")]
+
+
+def test_annotated_pictures_overwrite_nothing(predict: FerStage) -> None:
+    save(people(1), "a/face.png")
+    save(people(1, seed=1), "b/face.png")
+    first = predict("a", "b", "--annotate", "shown")
+    assert [row["annotated"] for row in first] == ["shown/face.jpg", "shown/face-2.jpg"]
+    before = Path("shown/face.jpg").read_bytes()
+    assert predict("b/face.png", "--annotate", "shown")[0]["annotated"] == "shown/face-3.jpg"
+    assert Path("shown/face.jpg").read_bytes() == before
+
+
+def test_annotated_pictures_never_stand_over_the_inputs(predict: FerStage) -> None:
+    save(people(1), "photos/face.jpg")
+    before = Path("photos/face.jpg").read_bytes()
+    assert predict("photos/face.jpg", "--annotate", "photos")[0]["annotated"] == "photos/face-2.jpg"
+    assert Path("photos/face.jpg").read_bytes() == before
+    assert "expected a folder outside of photos" in predict("photos", "--annotate", "photos/shown", code=2)
+
+
+def test_frames_of_a_video_are_annotated_each_for_itself(predict: FerStage) -> None:
+    write_video(Path("clip.avi"), [people(1).resize((256, 256))] * 11, "MJPG")
+    rows = predict("clip.avi", "--annotate", "shown")
+    assert [row["annotated"] for row in rows] == ["shown/clip-frame-000000.jpg", "shown/clip-frame-000010.jpg"]
+
+
+def test_a_progress_bar_on_the_terminal_leaves_the_data_on_stdout(head: str, empty: Path) -> None:
+    """A terminal for stderr, a pipe for stdout; and not a word of the video's decoder on stderr."""
+    whole = write_video(empty / "clip.avi", [people(1).resize((256, 256))] * 40, "MJPG")
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "stages.cli", "predict", str(cut(whole, 0.5)), "--run", head, "--format", "json"]
+    code = "from stages.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command[3:]], stdout=subprocess.PIPE, stderr=theirs, check=True, timeout=120
+    )
+    os.close(theirs)
+    said = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert [row["status"] for row in json.loads(done.stdout)] == ["face", "face", "unreadable"]
+    assert "pictures 3, faces 2, without a face 0, unreadable 1" in said
+    assert "mjpeg" not in said
