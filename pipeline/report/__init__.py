@@ -1,9 +1,13 @@
 """Records of runs and stores -> tables, figures and one HTML page.
 
 fields, scores, records    plain JSON, checked once
-groups, tables             means over datasets and seeds; long tables
+kinds, groups, agreement   runs of one method, in order, checked against each other; means over datasets and seeds
+comparison                 how far a method is from the image baseline
+tables                     long tables and metrics as data
+heat, matrices             train x test matrices in one scale of colours
 figures, curves            plotly figures as data
-results, provenance        the tables of the page
+summary, results           the tables of scores of the page
+provenance                 its tables of what was run
 page, build                one page, one report
 """
 

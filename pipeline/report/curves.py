@@ -39,7 +39,7 @@ def curves_figure(group: Group, figure_id: str) -> Figure | None:
         "legend": {"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"},
         "hovermode": "x unified",
     }
-    title = f"Training curves of {group.method} on {group.encoder}: loss terms and validation scores"
+    title = f"Training curves of {group.method} on {group.source}: loss terms and validation scores"
     return Figure(figure_id, title, "Trained on", [], layout, tuple(_variant(run) for run in runs))
 
 
@@ -100,10 +100,11 @@ def _layout(run: RunRecord, rows: Sequence[Mapping[str, float | None]], has_loss
     }
     if has_losses:
         layout["yaxis"] = value_axis | {"domain": _UPPER, "title": axis_title("loss")}
-    return layout if selected is None else layout | _mark(selected, name, is_log)
+    return layout if selected is None else layout | _mark(selected, steps, name, is_log)
 
 
-def _mark(step: float, name: str, is_log: bool) -> dict[str, Any]:
+def _mark(step: float, steps: Sequence[float], name: str, is_log: bool) -> dict[str, Any]:
+    place = sum(other < step for other in steps) / len(steps)
     ends = {"x0": step, "x1": step, "yref": "paper", "y0": 0, "y1": 1}
     note = {
         # plotly wants exponents for annotations on a logarithmic axis, unlike for shapes.
@@ -111,6 +112,8 @@ def _mark(step: float, name: str, is_log: bool) -> dict[str, Any]:
         "yref": "paper",
         "y": 1,
         "yanchor": "bottom",
+        # At the edges the text stays inside, where no button of the figure covers it.
+        "xanchor": "left" if place < 0.2 else "right" if place > 0.8 else "center",
         "showarrow": False,
         "text": escape(f"selected: {name} {step:g}", quote=False),
     }

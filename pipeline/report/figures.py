@@ -8,52 +8,26 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from pipeline.report.formatting import interval_text, percent, spread_text
+from pipeline.marks import marked
+from pipeline.report.formatting import spread_text
 from pipeline.report.groups import Cell, Group, spread
+from pipeline.report.heat import COLORSCALE, INK
 from pipeline.report.markup import Figure, Variant
-from pipeline.report.scores import METRICS
+from pipeline.report.scores import METRIC_NAMES, METRICS
 
-__all__ = ["METRIC_NAMES", "UNSEEN", "axis_title", "confusion_figure", "matrix_figure", "overview_figure"]
+__all__ = ["axis_title", "confusion_figure", "overview_figure"]
 
-METRIC_NAMES = {"accuracy": "Accuracy", "uar": "UAR"}
-UNSEEN = "mean unseen"
-# Pale yellow to mid blue: ordered by lightness, so it reads without colour vision, and light enough throughout for one
-# dark text colour. One range for all, so that equal colours mean equal scores in every heat map of the page.
 _HEAT = {
-    "colorscale": [[0, "#fcfbea"], [0.5, "#a5d9c0"], [1, "#4a9ecb"]],
+    "colorscale": COLORSCALE,
     "zmin": 0,
     "zmax": 100,
     "showscale": False,
     "xgap": 2,
     "ygap": 2,
     "hoverongaps": False,
-    "textfont": {"color": "#14181d"},
+    "textfont": {"color": INK},
 }
 _BLUE, _ORANGE = "#0072b2", "#d55e00"
-
-
-def matrix_figure(group: Group, tests: Sequence[str], figure_id: str) -> Figure:
-    """Train x test heat map with a column for the mean over unseen datasets; one variant per metric."""
-    traces = [
-        go.Heatmap(x=_texts(tests), y=_texts(group.trains), **_HEAT, **_CELL_TEXT),
-        go.Heatmap(x=[UNSEEN.replace(" ", "<br>")], y=_texts(group.trains), xaxis="x2", **_HEAT, **_CELL_TEXT),
-    ]
-    share = 0.97 * len(tests) / (len(tests) + 1)
-    layout = {
-        "height": 120 + 46 * len(group.trains),
-        "margin": {"l": 10, "r": 10, "t": 60, "b": 10},
-        "xaxis": _x_axis() | {"domain": [0, share], "title": axis_title("tested on")},
-        "xaxis2": _x_axis() | {"domain": [share + 0.03, 1]},
-        "yaxis": _y_axis("trained on"),
-        "shapes": _outlines(group, tests),
-    }
-    return _figure(
-        figure_id,
-        f"Heat map of {group.method} on {group.encoder}: rows are train datasets, columns test datasets",
-        "Score",
-        go.Figure(traces, layout),
-        [_matrix_variant(group, tests, metric) for metric in METRICS],
-    )
 
 
 def confusion_figure(group: Group, figure_id: str) -> Figure:
@@ -71,7 +45,7 @@ def confusion_figure(group: Group, figure_id: str) -> Figure:
     }
     return _figure(
         figure_id,
-        f"Confusion matrix of {group.method} on {group.encoder}: rows are true expressions, columns predicted ones",
+        f"Confusion matrix of {group.method} on {group.source}: rows are true expressions, columns predicted ones",
         "Trained on → tested on",
         go.Figure([trace], layout),
         [_confusion_variant(cell) for cell in group.cells.values()],
@@ -116,18 +90,11 @@ def axis_title(text: str) -> dict[str, Any]:
     return {"text": text, "standoff": 12, "font": {"size": 13}}
 
 
-_CELL_TEXT = {"texttemplate": "%{text}", "hoverinfo": "text"}
-
-
 def _figure(figure_id: str, title: str, choice: str, figure: go.Figure, variants: Sequence[Variant]) -> Figure:
     plain = figure.to_plotly_json()
     # plotly adds its default theme; the page's script sets colours from the page's own style instead.
     layout = {name: value for name, value in plain["layout"].items() if name != "template"}
     return Figure(figure_id, title, choice, plain["data"], layout, tuple(variants))
-
-
-def _texts(names: Sequence[str]) -> list[str]:
-    return [escape(name, quote=False) for name in names]
 
 
 def _x_axis() -> dict[str, Any]:
@@ -154,69 +121,13 @@ def _y_axis(title: str) -> dict[str, Any]:
     }
 
 
-def _outlines(group: Group, tests: Sequence[str]) -> list[dict[str, Any]]:
-    """Frames around the cells whose dataset was seen in training; axis positions are category numbers."""
-    places = [
-        (group.trains.index(cell.train), list(tests).index(cell.test))
-        for cell in group.cells.values()
-        if cell.first.seen
-    ]
-    return [
-        {"type": "rect", "x0": x - 0.5, "x1": x + 0.5, "y0": y - 0.5, "y1": y + 0.5, "line": {"width": 3}}
-        for y, x in places
-    ]
-
-
-def _matrix_variant(group: Group, tests: Sequence[str], metric: str) -> Variant:
-    rows = [[_one(group.cells.get((train, test))) for test in tests] for train in group.trains]
-    means = [[group.unseen(train)] for train in group.trains]
-    hovers = [[_cell_hover(cell[0], metric) if cell else "" for cell in row] for row in rows]
-    mean_hovers = [[_mean_hover(cells, metric) for cells in row] for row in means]
-    return Variant(
-        METRIC_NAMES[metric],
-        [_heat(rows, metric) | {"hovertext": hovers}, _heat(means, metric) | {"hovertext": mean_hovers}],
-    )
-
-
-def _one(cell: Cell | None) -> list[Cell]:
-    return [] if cell is None else [cell]
-
-
-def _heat(rows: Sequence[Sequence[Sequence[Cell]]], metric: str) -> dict[str, Any]:
-    means = [[spread(cells, metric).mean if cells else None for cells in row] for row in rows]
-    return {
-        "z": [[None if mean is None else round(100 * mean, 2) for mean in row] for row in means],
-        "text": [["" if mean is None else percent(mean) for mean in row] for row in means],
-    }
-
-
-def _cell_hover(cell: Cell, metric: str) -> str:
-    score = cell.first
-    seeds = [
-        f"seed {seed}: {percent(one.value(metric), one.n)} (95 % interval {interval_text(one.ci95[metric], one.n)})"
-        for seed, one in sorted(cell.by_seed.items())
-    ]
-    lines = [
-        f"trained on {escape(cell.train)}, tested on {escape(cell.test)}" + (" (seen)" if score.seen else ""),
-        f"{METRIC_NAMES[metric]} {spread_text([cell], metric)} %",
-        *seeds,
-        f"split {escape(score.split)}, n {score.n:,}, rejected {score.rejected:,}",
-    ]
-    return "<br>".join(lines)
-
-
-def _mean_hover(cells: Sequence[Cell], metric: str) -> str:
-    names = ", ".join(escape(cell.test) for cell in cells)
-    return f"{METRIC_NAMES[metric]} {spread_text(cells, metric)} %<br>plain mean over {names}" if cells else ""
-
-
 def _confusion_variant(cell: Cell) -> Variant:
     counts = cell.confusion()
     shares = [[round(100 * count / total, 1) if (total := sum(row)) else None for count in row] for row in counts]
     names = list(cell.classes)
     places = [[f"{count:,} of {sum(row):,}" for count in row] for row in counts]
     patch = {"z": shares, "customdata": places, "x": names, "y": names}
-    return Variant(f"{cell.train} → {cell.test}", [patch])
+    return Variant(marked(f"{cell.train} → {cell.test}", cell.encoder_saw), [patch])
 
 
 def _overview_variant(groups: Sequence[Group], metric: str) -> Variant:
@@ -240,8 +151,9 @@ def _dots(groups: Sequence[Group], cells: Sequence[Sequence[Cell]], metric: str)
 
 def _row_label(name: str) -> dict[str, Any]:
     """A name above its row: beside it, a long one would leave no room for the row on a phone."""
-    return {"text": name, "xref": "paper", "x": 0, "xanchor": "left", "y": name, "yshift": 15, "showarrow": False}
+    return {"text": name, "xref": "paper", "x": 0, "xanchor": "left", "y": name, "yshift": 16, "showarrow": False}
 
 
 def _row_name(group: Group) -> str:
-    return escape(f"{group.method} · {group.encoder}", quote=False) + (" (stand-in)" if group.note else "")
+    name = escape(f"{group.method} · {group.source}", quote=False) + (" (stand-in)" if group.note else "")
+    return marked(name, group.encoder_saw)

@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.marks import marked
 from pipeline.report.groups import Cell, spread
 
-__all__ = ["MISSING", "counts_text", "flat", "interval_text", "number_text", "percent", "spread_text", "value_text"]
+__all__ = [
+    "MISSING",
+    "counts_text",
+    "flat",
+    "interval_text",
+    "marked_text",
+    "number_text",
+    "percent",
+    "points_text",
+    "spread_text",
+    "value_text",
+]
 
 MISSING = "—"
 # From here on one image is at most 0.01 %, so that a second digit says something.
@@ -27,6 +39,16 @@ def spread_text(cells: Sequence[Cell], metric: str) -> str:
         return MISSING
     measured, n = spread(cells, metric), min(cell.first.n for cell in cells)
     return percent(measured.mean, n) + ("" if measured.sd is None else f" ± {percent(measured.sd, n)}")
+
+
+def marked_text(cells: Sequence[Cell], metric: str) -> str:
+    """`spread_text`, marked where the encoder itself saw the train split of one of the test datasets."""
+    return marked(spread_text(cells, metric), any(cell.encoder_saw for cell in cells))
+
+
+def points_text(difference: float | None) -> str:
+    """A difference of fractions as signed percentage points; a dash for None."""
+    return MISSING if difference is None else f"{100 * difference:+.1f}"
 
 
 def interval_text(bounds: tuple[float, float], n: int) -> str:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError, MismatchError
 from pipeline.labels import EXPRESSIONS
+from pipeline.report.agreement import check_agreement
+from pipeline.report.kinds import NO_TRAINING, Kind, kind_of, order_of
 
 if TYPE_CHECKING:
     from pipeline.report.records import RunRecord
     from pipeline.report.scores import Score
 
 __all__ = ["Cell", "Group", "Spread", "dataset_columns", "group_runs", "ordered_classes", "spread"]
+
+# Accuracy: another machine rounds otherwise, which may turn an image or two over.
+_SAME = 0.01
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,11 @@ class Cell:
         """The score of the lowest seed; n, split and support are the same for every seed."""
         return self.by_seed[min(self.by_seed)]
 
+    @property
+    def encoder_saw(self) -> bool:
+        """Whether the encoder itself was trained on the train split of `test`."""
+        return any(score.encoder_saw for score in self.by_seed.values())
+
     def recall(self, name: str) -> float | None:
         """Mean recall of one expression over the seeds; None if it does not occur among the test images."""
         recalls = [value for score in self.by_seed.values() if (value := score.per_class.get(name)) is not None]
@@ -54,20 +64,43 @@ class Cell:
 
 @dataclass(frozen=True)
 class Group:
-    """Every run of one method on the features of one encoder, sorted by train dataset and seed."""
+    """Every run of one method on the features of one encoder, sorted by train dataset and seed.
+
+    Where nothing is trained, what a run calls its train dataset means nothing: `NO_TRAINING` stands there, once, and
+    every test dataset is an unseen one.
+    """
 
     encoder: str
     method: str
     runs: tuple[RunRecord, ...]
 
+    @cached_property
+    def kind(self) -> Kind:
+        """What has a part in the numbers: in those of an image network, the encoder has none."""
+        return kind_of(self.method)
+
+    @property
+    def source(self) -> str:
+        """What the heads read, in words."""
+        return f"pixels ({self.encoder})" if self.kind is Kind.IMAGE else self.encoder
+
     @property
     def note(self) -> str:
         """What must be known before believing any number of this group; usually empty."""
-        return self.runs[0].encoder_note
+        first, is_image = self.runs[0], self.kind is Kind.IMAGE
+        notes = ("" if is_image else first.encoder_note, first.text_note and f"text: {first.text_note}")
+        return "; ".join(filter(None, notes))
+
+    @property
+    def encoder_saw(self) -> bool:
+        """Whether any score is on a dataset whose train split the encoder itself saw."""
+        return any(cell.encoder_saw for cell in self.cells.values())
 
     @cached_property
     def trains(self) -> tuple[str, ...]:
         """The datasets trained on."""
+        if self.kind is Kind.UNTRAINED:
+            return (NO_TRAINING,)
         return tuple(sorted({run.dataset for run in self.runs}))
 
     @cached_property
@@ -78,6 +111,8 @@ class Group:
     @cached_property
     def cells(self) -> dict[tuple[str, str], Cell]:
         """The scored cells by (train, test), in that order."""
+        if self.kind is Kind.UNTRAINED:
+            return {(cell.train, cell.test): cell for cell in _untrained_cells(self.runs)}
         keys = sorted({(run.dataset, score.dataset) for run in self.runs for score in run.scores})
         return {key: _cell(self.runs, *key) for key in keys}
 
@@ -106,7 +141,7 @@ def spread(cells: Sequence[Cell], metric: str) -> Spread:
 
 
 def group_runs(runs: Iterable[RunRecord]) -> list[Group]:
-    """The runs by (encoder, method), sorted by name, so that the order of the input does not matter.
+    """The runs by (encoder, method), sorted by encoder, kind and name, whatever the order of the input.
 
     Raises
     ------
@@ -125,10 +160,8 @@ def group_runs(runs: Iterable[RunRecord]) -> list[Group]:
                 f"seed {run.seed}. Remove the older one"
             )
         known[run.dataset, run.seed] = run
-    groups = [Group(*key, tuple(run for _, run in sorted(members[key].items()))) for key in sorted(members)]
-    _check_encoders(groups)
-    for group in groups:
-        _check_cells(group)
+    groups = [Group(*key, tuple(run for _, run in sorted(members[key].items()))) for key in sorted(members, key=_order)]
+    check_agreement(groups)
     return groups
 
 
@@ -152,44 +185,21 @@ def _cell(runs: Iterable[RunRecord], train: str, test: str) -> Cell:
     return Cell(train, test, chosen[0].classes, by_seed)
 
 
-def _check_encoders(groups: list[Group]) -> None:
-    first: dict[str, RunRecord] = {}
-    for run in (run for group in groups for run in group.runs):
-        other = first.setdefault(run.encoder, run)
-        if (run.encoder_identity, run.encoder_note) != (other.encoder_identity, other.encoder_note):
-            raise MismatchError(
-                f"expected one encoder behind the name {run.encoder}, found two identities or notes: "
-                f"{_name(other)} and {_name(run)}. Train the older runs again, or name the encoders apart"
-            )
+def _order(key: tuple[str, str]) -> tuple[object, ...]:
+    encoder, method = key
+    return (encoder, *order_of(method))
 
 
-def _check_cells(group: Group) -> None:
-    for train in group.trains:
-        runs = [run for run in group.runs if run.dataset == train]
-        if len({run.classes for run in runs}) > 1:
-            raise MismatchError(
-                f"expected equal classes for every seed, found several for {group.method} on {group.encoder}, "
-                f"trained on {train}. Train the older seeds again"
-            )
-    for cell in group.cells.values():
-        _check_cell(group, cell)
-
-
-def _check_cell(group: Group, cell: Cell) -> None:
-    expected = _test_images(cell.first)
-    for seed, score in cell.by_seed.items():
-        if (found := _test_images(score)) != expected:
-            raise MismatchError(
-                f"expected every seed to be scored on the same images of {cell.test}, found for seed "
-                f"{min(cell.by_seed)}: {expected}; for seed {seed}: {found}; of {group.method} on {group.encoder}, "
-                f"trained on {cell.train}. Evaluate the older runs again"
-            )
-
-
-def _test_images(score: Score) -> str:
-    labels = ", ".join(f"{name} {n}" for name, n in score.support.items())
-    return f"split {score.split}, {'seen' if score.seen else 'unseen'}, n {score.n} ({labels})"
-
-
-def _name(run: RunRecord) -> str:
-    return f"{run.method} on {run.encoder}, trained on {run.dataset}, seed {run.seed}"
+def _untrained_cells(runs: Sequence[RunRecord]) -> list[Cell]:
+    """One cell per test dataset: the runs differ in nothing but the name of a dataset that they never used."""
+    found: dict[str, dict[int, Score]] = {}
+    for run in runs:
+        for score in run.scores:
+            first = found.setdefault(score.dataset, {}).setdefault(run.seed, replace(score, seen=False))
+            if abs(first.accuracy - score.accuracy) > _SAME:
+                raise MismatchError(
+                    f"expected equal scores of {run.method} on {run.encoder}, where nothing is trained, found on "
+                    f"{score.dataset} {first.accuracy:.4f} and {score.accuracy:.4f}. Train and evaluate the older runs "
+                    "again"
+                )
+    return [Cell(NO_TRAINING, test, runs[0].classes, found[test]) for test in sorted(found)]

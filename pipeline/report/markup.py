@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Figure", "TableView", "Variant"]
+__all__ = ["Figure", "HeatCell", "MatrixView", "TableView", "Variant"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,34 @@ class TableView:
     prose: bool = False
     note: str = ""
     warned: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """One cell of a matrix: `background` is #rrggbb, empty without a score; `about` is its tooltip."""
+
+    text: str
+    deviation: str
+    background: str
+    is_seen: bool
+    about: str
+
+
+@dataclass(frozen=True)
+class MatrixView:
+    """Train x test scores of one method by one metric, as a table of coloured cells.
+
+    `metric` is what the page's switch chooses by. `means` is one line under the caption. The last column of `rows` and
+    `references` is the mean over unseen datasets. `references` are what guessing scores.
+    """
+
+    caption: str
+    metric: str
+    means: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[HeatCell, ...]], ...]
+    references: tuple[tuple[str, tuple[str, ...]], ...]
+    is_stand_in: bool
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,17 @@ import jinja2
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from pipeline.marks import LEGEND
 from pipeline.report import provenance, results
 from pipeline.report.curves import curves_figure
-from pipeline.report.figures import confusion_figure, matrix_figure, overview_figure
+from pipeline.report.figures import confusion_figure, overview_figure
 from pipeline.report.groups import Group, dataset_columns
+from pipeline.report.heat import INK
 from pipeline.report.markup import Figure, TableView
+from pipeline.report.matrices import matrices
 from pipeline.report.records import StoreRecord
-from pipeline.report.scores import METRICS
+from pipeline.report.scores import METRIC_NAMES
+from pipeline.report.summary import headlines, summary_table
 
 __all__ = ["render_page"]
 
@@ -27,13 +31,12 @@ class Card:
 
     anchor: str
     method: str
-    encoder: str
+    source: str
     note: str
-    matrix: Figure
+    encoder_saw: bool
     confusion: Figure
     first_pairs: tuple[int, ...]
     curves: Figure | None
-    matrix_tables: tuple[TableView, ...]
     scores: TableView
     recall: TableView
     confusions: tuple[TableView, ...]
@@ -47,7 +50,7 @@ class Card:
     @property
     def figures(self) -> list[Figure]:
         """All figures of the card, for the page's data."""
-        return [figure for figure in (self.matrix, self.confusion, self.curves) if figure is not None]
+        return [figure for figure in (self.confusion, self.curves) if figure is not None]
 
 
 def render_page(groups: Sequence[Group], stores: Sequence[StoreRecord], created: str) -> str:
@@ -60,9 +63,9 @@ def render_page(groups: Sequence[Group], stores: Sequence[StoreRecord], created:
     created : when the report was made, as text for people
     """
     tests = dataset_columns(groups)
-    cards = [_card(group, tests, f"result-{i}") for i, group in enumerate(groups, start=1)]
-    overview = overview_figure(groups, "overview")
-    figures = [overview, *(figure for card in cards for figure in card.figures)]
+    cards = [_card(group, f"result-{i}") for i, group in enumerate(groups, start=1)]
+    overview = [overview_figure(groups, "overview")] if tests else []
+    figures = [*overview, *(figure for card in cards for figure in card.figures)]
     return (
         _environment()
         .get_template("page.html.j2")
@@ -72,7 +75,12 @@ def render_page(groups: Sequence[Group], stores: Sequence[StoreRecord], created:
             stand_ins=_stand_ins(groups, stores),
             cautions=_cautions(groups, tests),
             overview=overview,
-            summary=results.summary_table(groups),
+            headlines=headlines(groups),
+            summary=summary_table(groups),
+            matrices=matrices(groups, tests),
+            heat_ink=INK,
+            metric_names=METRIC_NAMES,
+            legend=LEGEND if any(group.encoder_saw for group in groups) else "",
             cards=cards,
             provenance=_provenance(groups, stores),
             figures={figure.id: figure.as_json() for figure in figures},
@@ -91,20 +99,19 @@ def _environment() -> jinja2.Environment:
     )
 
 
-def _card(group: Group, tests: Sequence[str], anchor: str) -> Card:
+def _card(group: Group, anchor: str) -> Card:
     def noted(view: TableView) -> TableView:
         return replace(view, note=group.note)
 
     return Card(
         anchor=anchor,
         method=group.method,
-        encoder=group.encoder,
+        source=group.source,
         note=group.note,
-        matrix=matrix_figure(group, tests, f"{anchor}-matrix"),
+        encoder_saw=group.encoder_saw,
         confusion=confusion_figure(group, f"{anchor}-confusion"),
         first_pairs=_first_pairs(group),
         curves=curves_figure(group, f"{anchor}-curves"),
-        matrix_tables=tuple(noted(results.matrix_table(group, tests, metric)) for metric in METRICS),
         scores=noted(results.scores_table(group)),
         recall=noted(results.recall_table(group)),
         confusions=tuple(noted(view) for view in results.confusion_tables(group)),
@@ -120,9 +127,10 @@ def _first_pairs(group: Group) -> tuple[int, ...]:
     return tuple(cells.index(cell) for cell in (*within, *unseen[:1])) or tuple(range(len(cells[:1])))
 
 
-def _stand_ins(groups: Iterable[Group], stores: Iterable[StoreRecord]) -> dict[str, str]:
-    notes = {group.encoder: group.note for group in groups} | {store.encoder: store.encoder_note for store in stores}
-    return {encoder: note for encoder, note in sorted(notes.items()) if note}
+def _stand_ins(groups: Iterable[Group], stores: Iterable[StoreRecord]) -> list[tuple[str, str]]:
+    """Encoders and their notes; one with text of another encoder has several."""
+    notes = {(group.encoder, group.note) for group in groups} | {(one.encoder, one.encoder_note) for one in stores}
+    return sorted((encoder, note) for encoder, note in notes if note)
 
 
 def _cautions(groups: Sequence[Group], tests: Sequence[str]) -> list[str]:
@@ -130,17 +138,19 @@ def _cautions(groups: Sequence[Group], tests: Sequence[str]) -> list[str]:
     found = []
     if len({run.classes for group in groups for run in group.runs}) > 1:
         found.append("Runs differ in the expressions they know: their scores do not measure the same task.")
+    if missing := [f"{group.method} on {group.source}" for group in groups if not group.cells]:
+        found.append(f"Not evaluated yet: {', '.join(missing)}. Run: fer-stage evaluate --run runs")
     return found + [caution for group in groups if (caution := _incomplete(group, tests))]
 
 
 def _incomplete(group: Group, tests: Sequence[str]) -> str:
-    name, expected, scored = f"{group.method} on {group.encoder}", len(group.trains) * len(tests), len(group.cells)
-    if not scored:
-        return f"{name} was not evaluated yet. Run: fer-stage evaluate"
-    if scored < expected:
-        means = "its means cover fewer datasets than they could"
-        return f"{name} was scored on {scored} of {expected} pairs of train and test dataset: {means}."
-    return ""
+    expected, scored = len(group.trains) * len(tests), len(group.cells)
+    if not 0 < scored < expected:
+        return ""
+    return (
+        f"{group.method} on {group.source} was scored on {scored} of {expected} pairs of train and test dataset: its "
+        "means cover fewer datasets than they could."
+    )
 
 
 def _provenance(groups: Sequence[Group], stores: Sequence[StoreRecord]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.labels import EXPRESSIONS
+from pipeline.marks import SEEN_DOMAIN, marked
 from pipeline.report.formatting import MISSING, counts_text, flat
 from pipeline.report.groups import Group, ordered_classes
 from pipeline.report.markup import TableView
@@ -49,19 +50,11 @@ def feature_tables(stores: Iterable[StoreRecord]) -> list[TableView]:
 
 
 def encoder_tables(groups: Iterable[Group]) -> list[TableView]:
-    """The full identity of every encoder: architecture, activation, weights."""
-    first: dict[str, RunRecord] = {}
+    """The full identity of every encoder: architecture, activation, weights, and the layouts that it was trained on."""
+    members: dict[str, list[RunRecord]] = {}
     for group in groups:
-        first.setdefault(group.encoder, group.runs[0])
-    return [
-        TableView(
-            f"Encoder {name}" + (f" (stand-in: {run.encoder_note})" if run.encoder_note else ""),
-            ("Property", "Value"),
-            tuple(flat(run.encoder_identity).items()),
-            prose=True,
-        )
-        for name, run in first.items()
-    ]
+        members.setdefault(group.encoder, []).extend(group.runs)
+    return [_encoder_table(name, runs) for name, runs in members.items()]
 
 
 def test_set_table(groups: Sequence[Group]) -> TableView:
@@ -85,15 +78,28 @@ def test_set_table(groups: Sequence[Group]) -> TableView:
 
 
 def config_table(group: Group) -> TableView:
-    """The method's settings; those that differ between runs name the train dataset and seed."""
-    settings = {_run_name(run): run.config for run in group.runs}
-    return TableView(f"{group.method} on {group.encoder}", ("Setting", "Value"), _settings(settings), prose=True)
+    """The recipe asked for, if any, and all settings; those that differ between runs name train dataset and seed."""
+    settings = {_run_name(run): {"recipe": run.recipe or MISSING, **run.config} for run in group.runs}
+    return TableView(f"{group.method} on {group.source}", ("Setting", "Value"), _settings(settings), prose=True)
 
 
 def version_table(groups: Sequence[Group]) -> TableView:
     """The software that trained the runs."""
-    runs = {f"{g.method} on {g.encoder}, {_run_name(run)}": run.versions for g in groups for run in g.runs}
+    runs = {f"{g.method} on {g.source}, {_run_name(run)}": run.versions for g in groups for run in g.runs}
     return TableView("Software versions", ("Package", "Version"), _settings(runs), prose=True)
+
+
+def _encoder_table(name: str, runs: Sequence[RunRecord]) -> TableView:
+    """Runs of image networks have no note of the encoder beside whose features they took their pixels."""
+    note = next((run.encoder_note for run in runs if run.encoder_note), "")
+    saw = sorted({layout for run in runs for layout in run.encoder_saw})
+    seen = {f"{SEEN_DOMAIN} saw the train split of": ", ".join(saw)} if saw else {}
+    return TableView(
+        f"Encoder {name}" + (f" (stand-in: {note})" if note else ""),
+        ("Property", "Value"),
+        tuple({**flat(runs[0].encoder_identity), **seen}.items()),
+        prose=True,
+    )
 
 
 def _by_encoder(stores: Iterable[StoreRecord]) -> dict[str, list[StoreRecord]]:
@@ -112,7 +118,8 @@ def _names(order: Sequence[str], counts: Iterable[Mapping[str, int]]) -> list[st
 def _store_row(store: StoreRecord, splits: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
     counts = [store.rows, store.usable]
     counts += [store.splits.get(name, 0) for name in splits] + [store.labels.get(name, 0) for name in labels]
-    return (store.dataset, store.key[:KEY_LENGTH], *(f"{n:,}" for n in counts), counts_text(store.rejected))
+    name = marked(store.dataset, store.encoder_saw)
+    return (name, store.key[:KEY_LENGTH], *(f"{n:,}" for n in counts), counts_text(store.rejected))
 
 
 def _feature_settings(store: StoreRecord) -> dict[str, object]:

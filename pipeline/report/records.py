@@ -22,7 +22,9 @@ __all__ = ["RunRecord", "StoreRecord"]
 class RunRecord:
     """One trained head: how it was made (run), how training went (history) and what it scored (scores).
 
-    `encoder_note` says what must be known before believing any number (a stand-in encoder), else it is empty.
+    `encoder_note` says what must be known before believing any number (a stand-in encoder), `text_note` the same of
+    another encoder whose text was used; else they are empty. `encoder_saw` names the layouts whose train split the
+    encoder itself saw. `recipe` is the paper's settings that were asked for, if any. Older records lack the last three.
     `history` has one row per epoch, or per value of what was searched; None where nothing was measured.
     """
 
@@ -46,6 +48,9 @@ class RunRecord:
     versions: Mapping[str, Any]
     history: tuple[Mapping[str, float | None], ...]
     scores: tuple[Score, ...]
+    text_note: str = ""
+    encoder_saw: tuple[str, ...] = ()
+    recipe: str = ""
 
     @classmethod
     def from_json(cls, run: Any, history: Any, scores: Any, label: str) -> RunRecord:
@@ -86,12 +91,18 @@ class RunRecord:
             versions=fields.mapping("versions"),
             history=_history(history, f"{label}, history"),
             scores=_scores(scores, f"{label}, scores", fields.text("dataset"), classes),
+            text_note=fields.text("text_note") if "text_note" in fields.data else "",
+            encoder_saw=fields.names("encoder_saw") if "encoder_saw" in fields.data else (),
+            recipe=fields.text("recipe") if "recipe" in fields.data else "",
         )
 
 
 @dataclass(frozen=True)
 class StoreRecord:
-    """The features of one dataset under one encoder. `splits` and `labels` count usable rows, `rejected` by reason."""
+    """The features of one dataset under one encoder. `splits` and `labels` count usable rows, `rejected` by reason.
+
+    `encoder_saw`: the encoder itself was trained on the train split of a dataset of this layout.
+    """
 
     dataset: str
     encoder: str
@@ -108,6 +119,7 @@ class StoreRecord:
     key: str
     precision: str
     preprocess: Mapping[str, Any]
+    encoder_saw: bool = False
 
     @classmethod
     def from_json(cls, store: Any, label: str) -> StoreRecord:
@@ -135,6 +147,7 @@ class StoreRecord:
             key=fields.text("key"),
             precision=fields.text("precision"),
             preprocess=fields.mapping("preprocess"),
+            encoder_saw="encoder_saw" in fields.data and fields.flag("encoder_saw"),
         )
 
 

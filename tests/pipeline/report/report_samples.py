@@ -155,6 +155,11 @@ class Page(HTMLParser):
         elif {"td", "th"} & set(self._inside):
             self._rows[-1][-1] += data
 
+    def matrix(self, name: str) -> list[list[str]]:
+        """The rows of the matrix that is called so; its caption goes on with its means."""
+        (found,) = [rows for caption, rows in self.tables.items() if caption.startswith(name)]
+        return found
+
     def figures(self) -> dict[str, Any]:
         """The data that the page's script draws from."""
         position = [attrs.get("id") for tag, attrs in self.tags if tag == "script"].index("figures")

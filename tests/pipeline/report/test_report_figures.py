@@ -7,48 +7,11 @@ import json
 import pytest
 from report_samples import crossed_runs, make_run, score_json
 
-from pipeline.report import RunRecord
 from pipeline.report.curves import curves_figure, selected_value
-from pipeline.report.figures import confusion_figure, matrix_figure, overview_figure
-from pipeline.report.groups import dataset_columns, group_runs
-from pipeline.report.markup import Figure
+from pipeline.report.figures import confusion_figure, overview_figure
+from pipeline.report.groups import group_runs
 
 SEARCH = [{"C": c, "val_accuracy": a, "val_uar": u} for c, a, u in ((100, 0.5, 0.3), (0.01, 0.5, 0.4), (1e6, 0.1, 0.1))]
-
-
-def matrix(runs: list[RunRecord]) -> Figure:
-    groups = group_runs(runs)
-    return matrix_figure(groups[0], dataset_columns(groups), "m")
-
-
-def test_the_heat_map_shows_means_over_seeds_in_percent() -> None:
-    accuracy, uar = matrix(crossed_runs()).variants
-    assert accuracy.data[0]["z"] == [[91.0, 62.0, 48.0], [45.0, 82.0, 30.0]]
-    assert accuracy.data[0]["text"][1] == ["45.0", "82.0", "30.0"]
-    assert accuracy.data[1]["z"] == [[55.0], [37.5]]  # the column of means over unseen datasets
-    assert (accuracy.name, uar.name) == ("Accuracy", "UAR")
-    assert uar.data[0]["z"] == [[45.5, 31.0, 24.0], [22.5, 41.0, 15.0]]
-
-
-def test_seen_cells_are_framed() -> None:
-    frames = [(shape["x0"], shape["y0"]) for shape in matrix(crossed_runs()).layout["shapes"]]
-    assert frames == [(-0.5, -0.5), (0.5, 0.5)]
-
-
-def test_a_cell_that_was_not_scored_stays_empty() -> None:
-    figure = matrix([make_run([score_json("a", 0.5, seen=True)]), make_run([score_json("a", 0.25)], dataset="b")])
-    cells, means = figure.variants[0].data
-    assert cells["z"] == [[50.0], [25.0]]
-    assert means["z"] == [[None], [25.0]]
-    assert means["text"] == [[""], ["25.0"]]
-
-
-def test_hovering_a_cell_tells_its_images_and_intervals() -> None:
-    text = matrix(crossed_runs()).variants[0].data[0]["hovertext"][1][0]
-    assert "trained on b, tested on a" in text
-    assert "Accuracy 45.0 ± 7.1 %" in text
-    assert "seed 1: 50.0 (95 % interval 25.0 to 75.0)" in text
-    assert "split test, n 20, rejected 4" in text
 
 
 def test_confusion_rows_are_shares_of_the_true_expression() -> None:
@@ -57,6 +20,12 @@ def test_confusion_rows_are_shares_of_the_true_expression() -> None:
     assert variant.name == "a → b"
     assert variant.data[0]["z"] == [[70.0, 20.0, 10.0], [50.0, 20.0, 30.0], [None, None, None]]
     assert variant.data[0]["customdata"][0][1] == "2 of 10"
+
+
+def test_a_seen_domain_is_marked_in_the_figures() -> None:
+    groups = group_runs([make_run([score_json("b", 0.5, encoder_saw=True), score_json("c", 0.5)])])
+    assert [variant.name for variant in confusion_figure(groups[0], "c").variants] == ["a → b †", "a → c"]
+    assert overview_figure(groups, "o").variants[0].data[1]["y"] == ["probe · mini †"]
 
 
 def test_the_overview_has_a_mark_per_method_and_bars_over_seeds_only() -> None:
@@ -70,11 +39,11 @@ def test_the_overview_has_a_mark_per_method_and_bars_over_seeds_only() -> None:
 def test_names_are_text_in_every_figure() -> None:
     runs = [make_run([score_json("<b>", 0.5), score_json("<a>", 0.9, seen=True)], dataset="<a>", method="<m>")]
     (group,) = groups = group_runs(runs)
-    figures = [matrix(runs), overview_figure(groups, "o"), curves_figure(group, "c")]
+    figures = [confusion_figure(group, "m"), overview_figure(groups, "o"), curves_figure(group, "c")]
     texts = json.dumps([figure.as_json() for figure in figures if figure])
     for name in ("<a>", "<b>", "<m>"):
         assert name not in texts
-    assert "&lt;a&gt;" in texts
+    assert "&lt;m&gt;" in texts
 
 
 def test_curves_split_losses_from_validation_scores() -> None:
@@ -91,7 +60,16 @@ def test_the_selected_epoch_is_marked() -> None:
     figure = curves_figure(group_runs([make_run([], selected_epoch=2)])[0], "c")
     assert figure is not None
     layout = figure.variants[0].layout
+    assert layout["annotations"][0]["xanchor"] == "center"
     assert (layout["shapes"][0]["x0"], layout["annotations"][0]["text"]) == (2, "selected: epoch 2")
+
+
+@pytest.mark.parametrize(("selected", "side"), [(1, "left"), (10, "right")])
+def test_the_words_of_the_mark_stay_inside_the_figure(selected: int, side: str) -> None:
+    rows = [{"epoch": i, "loss": 1.0, "val_uar": 0.4} for i in range(1, 11)]
+    figure = curves_figure(group_runs([make_run([], history=rows, selected_epoch=selected)])[0], "c")
+    assert figure is not None
+    assert figure.variants[0].layout["annotations"][0]["xanchor"] == side
 
 
 def test_a_search_is_drawn_in_order_on_a_logarithmic_axis() -> None:

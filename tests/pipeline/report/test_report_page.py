@@ -8,6 +8,7 @@ import re
 import pytest
 from report_samples import CLASSES, STAND_IN, Page, crossed_runs, make_run, make_store, score_json
 
+from pipeline.marks import LEGEND
 from pipeline.report import RunRecord, StoreRecord, build_report
 
 DATE = "1 May 2026"
@@ -38,21 +39,31 @@ def test_the_summary_shows_means_and_deviations(read: Page) -> None:
     assert dict(zip(header, row, strict=True)) == {
         "Method": "probe",
         "Encoder": "mini",
-        "Trained on": "2 datasets",
-        "Seeds": "2",
         "Accuracy, within": "86.5 ± 2.1",
         "UAR, within": "43.2 ± 1.1",
         "Accuracy, unseen": "46.2 ± 1.8",
         "UAR, unseen": "23.1 ± 0.9",
+        "Trained on": "2 datasets",
+        "Seeds": "2",
         "Unseen pairs": "4",
     }
 
 
-def test_the_heat_map_is_also_a_table_with_seen_cells_marked(read: Page) -> None:
-    assert read.tables["Accuracy in percent: rows trained on, columns tested on"] == [
-        ["Trained on", "a", "b", "c", "mean unseen"],
+def test_the_matrix_has_means_deviations_marks_and_what_guessing_scores(read: Page) -> None:
+    """Ten of twenty images are surprise: 50 for the most frequent. Of three expressions: 33.3 for guessing."""
+    assert read.matrix("Accuracy of probe on mini") == [
+        ["trained on ↓tested on →", "a", "b", "c", "mean unseen"],
         ["a", "91.0 ± 1.4 (seen)", "62.0 ± 2.8", "48.0 ± 2.8", "55.0 ± 0.0"],
         ["b", "45.0 ± 7.1", "82.0 ± 2.8 (seen)", "30.0 ± 0.0", "37.5 ± 3.5"],
+        ["most frequent", "50.0", "50.0", "50.0", "50.0"],
+        ["guessing", "33.3", "33.3", "33.3", "33.3"],
+    ]
+    assert read.matrix("UAR of probe on mini")[1] == [
+        "a",
+        "45.5 ± 0.7 (seen)",
+        "31.0 ± 1.4",
+        "24.0 ± 1.4",
+        "27.5 ± 0.0",
     ]
 
 
@@ -67,6 +78,7 @@ def test_every_score_in_the_table_is_that_of_the_record(read: Page) -> None:
             f"{100 * score.uar:.1f}",
             "12.5 to 87.5",
             "12.5",
+            "—",
             "4",
             "6",
         ]
@@ -93,14 +105,15 @@ def test_recalls_and_confusion_counts_are_those_of_the_record() -> None:
 def test_large_test_sets_get_a_second_digit() -> None:
     big = {"n": 10000, "support": {"surprise": 10000}, "confusion": [[10000, 0, 0], [0, 0, 0], [0, 0, 0]]}
     tables = page([make_run([score_json("b", 0.12345, **big), score_json("c", 0.12345)])]).tables
-    assert tables["Accuracy in percent: rows trained on, columns tested on"][1][1:3] == ["12.35", "12.3"]
+    assert tables["Every score, in percent"][1][5] == "12.35"
+    assert tables["Every score, in percent"][2][5] == "12.3"
 
 
 def test_missing_cells_are_dashes_and_are_pointed_out() -> None:
     runs = [make_run([score_json("a", 0.5, seen=True)]), make_run([score_json("c", 0.25)], dataset="b")]
     read = page(runs)
-    assert read.tables["Accuracy in percent: rows trained on, columns tested on"] == [
-        ["Trained on", "a", "c", "mean unseen"],
+    assert read.matrix("Accuracy of probe on mini")[:3] == [
+        ["trained on ↓tested on →", "a", "c", "mean unseen"],
         ["a", "50.0 (seen)", "—", "—"],
         ["b", "—", "25.0", "25.0"],
     ]
@@ -109,9 +122,16 @@ def test_missing_cells_are_dashes_and_are_pointed_out() -> None:
 
 def test_runs_that_were_never_evaluated_still_make_a_page() -> None:
     read = page([make_run([])])
-    assert "probe on mini was not evaluated yet" in read.text
-    assert "result-1-matrix" not in [attrs.get("data-figure") for _, attrs in read.tags]
+    assert "Not evaluated yet: probe on mini. Run: fer-stage evaluate --run runs" in read.text
+    assert not {"overview", "result-1-confusion"} & {attrs.get("data-figure") for _, attrs in read.tags}
+    assert "Trained on one, tested on all" not in read.text
     assert "What each training run selected; scores in percent" in read.tables
+
+
+def test_all_that_was_never_evaluated_is_told_at_once() -> None:
+    html = build_report([make_run([]), make_run([], method="other"), *crossed_runs(method="third")], [], DATE).html
+    assert html.count("Not evaluated yet") == 1
+    assert "Not evaluated yet: other on mini, probe on mini. Run" in html
 
 
 def test_a_complete_page_has_no_cautions(read: Page) -> None:
@@ -130,13 +150,45 @@ def test_a_stand_in_encoder_is_named_wherever_its_numbers_are() -> None:
     assert f"noise: {STAND_IN}" in read.text
     # Its own heading, every table of its section, its store; each figure's caption is counted below.
     warned = [name for name in read.tables if name.endswith(f"Stand-in encoder: {STAND_IN}")]
-    assert len(warned) == 5 + 6 + 1  # two matrices, scores, recalls, training; six confusion tables; the store
+    assert len(warned) == 3 + 6 + 1  # scores, recalls, training; six confusion tables; the store
+    matrices = [name for name in read.tables if "of probe on noise" in name]
+    assert len(matrices) == 2
+    assert all("stand-in" in name for name in matrices)
     assert [row[1] for row in read.tables["Mean scores in percent, ± standard deviation over seeds"][1:]] == [
         "noise (stand-in)",
         "real",
     ]
-    assert read.text.count(f"Stand-in encoder: {STAND_IN}") == len(warned) + 1 + 4  # banner and four figures
+    assert read.text.count(f"Stand-in encoder: {STAND_IN}") == len(warned) + 1 + 3  # banner and three figures
     assert "real (stand-in)" not in read.text
+
+
+def test_a_note_of_the_text_is_a_warning_too() -> None:
+    read = page(crossed_runs(text_note=STAND_IN))
+    assert f"Stand-in encoder: text: {STAND_IN}" in read.text
+
+
+def test_an_image_network_is_no_stand_in_whatever_encoder_it_lay_beside() -> None:
+    read = page(crossed_runs(method="baseline", encoder_note=STAND_IN))
+    assert "tand-in" not in read.text.replace(f"stand-in: {STAND_IN}", "")  # the encoder's own table has it
+    assert read.matrix("Accuracy of baseline on pixels (mini)")
+
+
+def test_a_seen_domain_is_marked_wherever_its_numbers_are_and_explained() -> None:
+    scores = [score_json("a", 0.5, seen=True), score_json("b", 0.5, encoder_saw=True)]
+    read = page([make_run(scores, encoder_saw=["folder"])], [make_store(), make_store(dataset="b", encoder_saw=True)])
+    assert read.matrix("Accuracy of probe on mini")[0][1:] == ["a", "b †", "mean unseen †"]
+    (row,) = read.tables["Mean scores in percent, ± standard deviation over seeds"][1:]
+    assert row[2:6] == ["50.0", "50.0", "50.0 †", "50.0 †"]
+    assert [row[1] for row in read.tables["Every score, in percent"]] == ["Tested on", "a", "b †"]
+    assert read.tables["Recall of each expression in percent, mean over seeds"][2][1] == "b †"
+    assert "Trained on a, tested on b †: images, rows true, columns predicted" in read.tables
+    assert [row[0] for row in read.tables["Images in the stores of mini"]] == ["Dataset", "a", "b †"]
+    assert ["† saw the train split of", "folder"] in read.tables["Encoder mini"]
+    assert read.text.count(LEGEND) == 4  # at the top, below the summary, above the matrices, in the method's section
+
+
+def test_nothing_is_marked_where_the_encoder_saw_nothing(read: Page) -> None:
+    assert LEGEND not in read.text
 
 
 def test_no_warning_without_a_stand_in(read: Page) -> None:
@@ -150,7 +202,7 @@ def test_names_cannot_become_markup() -> None:
     assert sum(tag == "script" for tag, _ in read.tags) == 4  # flag, data, plotly, drawing
     assert not any("alert(1)" in script for i, script in enumerate(read.scripts) if i != 1)
     assert name in read.text
-    assert set(read.figures()) == {"overview", "result-1-matrix", "result-1-confusion", "result-1-curves"}
+    assert set(read.figures()) == {"overview", "result-1-confusion", "result-1-curves"}
 
 
 def test_nothing_is_fetched(read: Page) -> None:
@@ -182,8 +234,8 @@ def test_every_figure_of_the_page_has_data_words_and_a_label(read: Page) -> None
 
 def test_confusion_matrices_start_with_one_within_and_one_unseen(read: Page) -> None:
     selected = [attrs["value"] for tag, attrs in read.tags if tag == "option" and "selected" in attrs]
-    # overview, heat map, confusion within (a on a), confusion unseen (a on b), curves
-    assert selected == ["0", "0", "0", "1", "0"]
+    # overview, confusion within (a on a), confusion unseen (a on b), curves
+    assert selected == ["0", "0", "1", "0"]
 
 
 def test_tables_have_captions_and_headed_rows(read: Page) -> None:
@@ -220,8 +272,14 @@ def test_what_was_run_is_told(read: Page) -> None:
 def test_a_setting_that_differs_between_runs_says_where() -> None:
     runs = [make_run([]), make_run([], dataset="b", config={"lr": 0.01, "scale": "raw"})]
     rows = page(runs).tables["probe on mini"]
+    assert rows[1] == ["recipe", "—"]
     assert ["lr", "0.001 (a seed 0); 0.01 (b seed 0)"] in rows
     assert ["scale", "raw"] in rows
+
+
+def test_the_recipe_that_was_asked_for_is_shown() -> None:
+    runs = [make_run([], recipe="cafe/raf-db"), make_run([], dataset="b", recipe="cafe/raf-db")]
+    assert ["recipe", "cafe/raf-db"] in page(runs).tables["probe on mini"]
 
 
 def test_equal_records_give_equal_bytes_in_any_order(html: str) -> None:

@@ -30,6 +30,30 @@ def test_a_record_survives_its_own_json_text() -> None:
     assert run.history[1]["val_accuracy"] == 0.5
 
 
+def test_records_of_before_have_no_marks_no_text_and_no_recipe() -> None:
+    run = make_run([score_json("b", 0.25)])
+    assert (run.encoder_saw, run.text_note, run.recipe, run.scores[0].encoder_saw) == ((), "", "", False)
+    assert StoreRecord.from_json(store_json(), "features/x").encoder_saw is False
+
+
+@pytest.mark.parametrize("name", ["encoder_saw", "text_note", "recipe"])
+def test_what_a_run_may_lack_is_checked_where_it_is(name: str) -> None:
+    with pytest.raises(InputError, match=rf"runs/x, run.*'{name}'"):
+        make_run([], **{name: 3})
+
+
+def test_a_mark_of_a_score_is_true_or_false() -> None:
+    assert make_run([score_json("b", 0.5, encoder_saw=True)]).scores[0].encoder_saw
+    with pytest.raises(InputError, match="'encoder_saw' to be true or false"):
+        make_run([score_json("b", 0.5, encoder_saw="yes")])
+
+
+def test_a_score_of_nothing_is_refused() -> None:
+    nothing = {"n": 0, "support": {}, "confusion": [[0, 0, 0]] * 3}
+    with pytest.raises(InputError, match="'n' to be 1 or more"):
+        make_run([score_json("b", 0.5, **nothing)])
+
+
 def test_text_that_is_no_json_names_its_file() -> None:
     with pytest.raises(InputError, match=r"runs/x/run\.json: expected JSON"):
         parse_json("{", "runs/x/run.json")

@@ -1,0 +1,253 @@
+"""The report as a browser shows it: drawn, quiet, offline, and with the numbers of the tables beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from headless_browser import Browser, find_chromium
+
+from pipeline.marks import LEGEND
+from pipeline.report.kinds import NO_TRAINING
+from stages.cli import run
+
+CHROMIUM = find_chromium()
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium; on Debian: apt-get install chromium")
+
+WIDTHS = (1280, 390)
+READABLE = 4.5  # WCAG 2, level AA
+METHODS = {"baseline": {"epochs": 1, "backbone": "small"}, "feature-mask": {"epochs": 2}, "linear-probe": {}}
+
+# A figure is drawn when it is about to be seen: so every one is looked at.
+LOOK_AT_EVERYTHING = """(async () => {
+  document.querySelectorAll("details").forEach((one) => { one.open = true; });
+  for (const plot of document.querySelectorAll(".plot")) {
+    plot.scrollIntoView({ behavior: "instant" });
+    while (!plot.querySelector(".main-svg")) await new Promise((done) => setTimeout(done, 10));
+  }
+})()"""
+
+MATRICES = """Array.from(document.querySelectorAll(".heat"), (table) => ({
+  name: table.querySelector(".title").firstChild.textContent.trim(),
+  rows: Array.from(table.tBodies[0].rows, (row) => Array.from(row.cells, (cell) => cell.innerText.trim())),
+  columns: Array.from(table.tHead.rows[0].cells, (cell) => cell.innerText.trim()),
+  smallest: Math.min(...Array.from(table.querySelectorAll("tbody td"), (cell) => {
+    const box = cell.getBoundingClientRect();
+    return Math.min(box.width, box.height);
+  })),
+})).filter((matrix) => matrix.smallest > 0)"""
+
+# Every text that stands directly in an element, on the nearest background that is not transparent.
+UNREADABLE = """(() => {
+  const channels = (text) => text.match(/[\\d.]+/g).map(Number);
+  const linear = (v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
+  const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const behind = (element) => {
+    for (let one = element; one; one = one.parentElement) {
+      const color = channels(getComputedStyle(one).backgroundColor);
+      if (color[3] !== 0) return color;
+    }
+    return [255, 255, 255];
+  };
+  const isText = (node) => node.nodeType === Node.TEXT_NODE && node.textContent.trim();
+  const found = Array.from(document.querySelectorAll("body *")).filter((element) =>
+    !element.closest("script, noscript, .modebar, .plot .hm") && Array.from(element.childNodes).some(isText)
+    && element.getBoundingClientRect().width > 1);
+  return found.map((element) => {
+    const style = getComputedStyle(element);
+    const ink = luminance(channels(element.closest("svg") ? style.fill : style.color));
+    const paper = luminance(behind(element));
+    const contrast = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+    return [element.textContent.trim().slice(0, 40), contrast];
+  }).filter(([, contrast]) => contrast < READABLE);
+})()"""
+
+
+@pytest.fixture(scope="module")
+def reports(finished_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The reports of real runs: four methods on two styles; the encoder of feature-mask is said to have seen both."""
+    folder = tmp_path_factory.mktemp("reported") / "project"
+    shutil.copytree(finished_project, folder)
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    params["extract"] = {"outputs": ["pooled", "pixels"], "pixel_size": 32}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params | {"methods": METHODS}))
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        _train_and_report()
+    finally:
+        os.chdir(before)
+    return folder / "reports"
+
+
+def _train_and_report() -> None:
+    for dataset in ("sample-a", "sample-e"):
+        assert run(["extract", "--dataset", dataset, "--decoders", "1", "--quiet"]) == 0
+        for method in (*METHODS, "zero-shot"):
+            seeds = "0-1" if method == "feature-mask" else "0"
+            assert run(["train", "--method", method, "--dataset", dataset, "--seeds", seeds, "--quiet"]) == 0
+    for path in Path("runs/untrained/feature-mask").rglob("run.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"encoder_saw": ["sample"]}))
+    assert run(["evaluate", "--run", "runs"]) == 0
+    assert run(["report"]) == 0
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    assert CHROMIUM is not None
+    with Browser.started(CHROMIUM, tmp_path_factory.mktemp("profile")) as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: Browser, reports: Path) -> Callable[..., Browser]:
+    """Opens the report and looks at every figure and table of it."""
+
+    def opened(width: int = 1280, *, dark: bool = False) -> Browser:
+        browser.open(reports / "index.html", width, dark=dark)
+        browser.run(LOOK_AT_EVERYTHING)
+        return browser
+
+    return opened
+
+
+def assert_quiet_and_offline(browser: Browser) -> None:
+    assert browser.told("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded") == []
+    urls = [asked["request"]["url"] for asked in browser.told("Network.requestWillBeSent")]
+    assert urls
+    assert {url.partition(":")[0] for url in urls} <= {"file", "data", "blob"}
+    assert sum(url.startswith("file:") for url in urls) == 1
+
+
+def expected_rows(cells: pd.DataFrame, method: str, metric: str) -> dict[str, list[str]]:
+    """Train dataset -> its texts, from the table beside the page: each style, then the mean over unseen ones."""
+    rows = {}
+    for train, found in cells.query("method == @method").groupby("train"):
+        spread = [(row[metric], row[f"{metric}_sd"]) for row in found.to_dict("records")]
+        texts = [f"{100 * mean:.1f}" + ("" if pd.isna(sd) else f" ± {100 * sd:.1f}") for mean, sd in spread]
+        rows[str(train)] = [*texts, f"{100 * found.query('not seen')[metric].mean():.1f}"]
+    return rows
+
+
+def assert_matrices_are_those_of_the_tables(browser: Browser, reports: Path, metric: str, name: str) -> None:
+    cells = pd.read_csv(reports / "tables" / "cells.csv")
+    found = browser.run(MATRICES)
+    methods = list(dict.fromkeys(cells["method"]))
+    sources = ["pixels (untrained)", *["untrained"] * (len(methods) - 1)]
+    assert [matrix["name"] for matrix in found] == [
+        f"{name} of {method} on {source}" for method, source in zip(methods, sources, strict=True)
+    ]
+    for method, matrix in zip(methods, found, strict=True):
+        shown = {row[0]: [" ".join(text.removesuffix("(seen)").split()) for text in row[1:]] for row in matrix["rows"]}
+        expected = expected_rows(cells, method, metric)
+        assert shown.keys() == expected.keys()
+        for train, texts in expected.items():
+            assert shown[train][:-1] == texts[:-1]
+            assert shown[train][-1].split(" ")[0] == texts[-1]
+
+
+def test_the_page_opens_quietly_and_asks_no_network_for_anything(page: Callable[..., Browser]) -> None:
+    assert_quiet_and_offline(page())
+
+
+def test_every_matrix_is_seen_with_the_numbers_of_the_tables(page: Callable[..., Browser], reports: Path) -> None:
+    browser = page()
+    assert_matrices_are_those_of_the_tables(browser, reports, "accuracy", "Accuracy")
+    browser.run("""(() => {
+      const metric = document.getElementById("metric");
+      metric.value = "uar";
+      metric.dispatchEvent(new Event("change", { bubbles: true }));
+    })()""")
+    assert_matrices_are_those_of_the_tables(browser, reports, "uar", "UAR")
+
+
+def test_methods_stand_in_order_and_what_trains_nothing_is_one_row(page: Callable[..., Browser]) -> None:
+    browser = page()
+    found = browser.run(MATRICES)
+    assert [matrix["name"].split()[2] for matrix in found] == ["baseline", "feature-mask", "linear-probe", "zero-shot"]
+    assert [row[0] for row in found[-1]["rows"]] == [NO_TRAINING]
+    marked = [any("†" in name for name in matrix["columns"]) for matrix in found]
+    assert marked == [False, True, False, False]
+    assert browser.run(f"document.body.innerText.includes({json.dumps(LEGEND)})")
+
+
+def test_every_figure_is_drawn_and_follows_its_selector(page: Callable[..., Browser]) -> None:
+    boxes = """Array.from(document.querySelectorAll(".plot .main-svg"), (one) => {
+      const box = one.getBoundingClientRect();
+      return Math.min(box.width, box.height);
+    })"""
+    browser = page()
+    assert min(browser.run(boxes)) > 100
+    followed = browser.run("""(() => {
+      const figures = JSON.parse(document.getElementById("figures").textContent);
+      return Array.from(document.querySelectorAll(".plot select"), (select) => {
+        select.value = select.options.length - 1;
+        select.dispatchEvent(new Event("change", { bubbles: true }));
+        const plot = select.closest(".plot");
+        const [wanted] = figures[plot.dataset.figure].variants.at(-1).data;
+        const [drawn] = plot.querySelector(".canvas").data;
+        return ["x", "y", "z"].every((axis) => JSON.stringify(wanted[axis]) === JSON.stringify(drawn[axis]));
+      });
+    })()""")
+    assert len(followed) > len(METHODS)
+    assert all(followed)
+    assert_quiet_and_offline(browser)
+
+
+def test_a_click_opens_what_is_folded(browser: Browser, reports: Path) -> None:
+    browser.open(reports / "index.html")
+    place = browser.run("""(() => {
+      const summary = document.querySelector("details summary");
+      summary.scrollIntoView({ behavior: "instant", block: "center" });
+      const box = summary.getBoundingClientRect();
+      return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+    })()""")
+    for kind in ("mousePressed", "mouseReleased"):
+        browser.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **place)
+    assert browser.run("document.querySelector('details table').getBoundingClientRect().height > 50")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_sticks_out_of_the_window(page: Callable[..., Browser], width: int) -> None:
+    """Wide tables scroll in a frame of their own, which a keyboard can reach."""
+    found = page(width).run("""({
+      page: document.documentElement.scrollWidth,
+      out: Array.from(document.querySelectorAll("main > section > *, .plot, .scroll")).filter(
+        (one) => one.getBoundingClientRect().right > document.documentElement.clientWidth + 1).length,
+      unreachable: Array.from(document.querySelectorAll(".scroll")).filter((one) => one.tabIndex !== 0).length,
+    })""")
+    assert found == {"page": width, "out": 0, "unreachable": 0}
+
+
+def test_matrices_need_no_scrolling_on_a_wide_screen(page: Callable[..., Browser]) -> None:
+    wide = (
+        'Array.from(document.querySelectorAll(".matrices .scroll")).filter((one) => one.scrollWidth > one.clientWidth)'
+    )
+    assert page().run(f"{wide}.length") == 0
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_every_word_can_be_read(page: Callable[..., Browser], dark: bool) -> None:
+    browser = page(dark=dark)
+    paper = browser.run("getComputedStyle(document.body).backgroundColor")
+    assert (paper == "rgb(255, 255, 255)") is not dark
+    assert browser.run(UNREADABLE.replace("READABLE", str(READABLE))) == []
+
+
+def test_runs_that_nobody_evaluated_make_a_page_too(
+    browser: Browser, project: Path, fer_stage: Callable[..., Any]
+) -> None:
+    for path in Path("runs").rglob("scores.json"):
+        path.unlink()
+    fer_stage("report")
+    browser.open(Path("reports/index.html"))
+    browser.run(LOOK_AT_EVERYTHING)
+    assert_quiet_and_offline(browser)
+    assert browser.run("document.body.innerText.includes('Not evaluated yet: feature-mask on untrained')")

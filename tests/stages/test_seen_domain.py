@@ -1,0 +1,162 @@
+"""From what an encoder was trained on to the mark beside every score on such a dataset."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from cache.places import place
+from cache.store import find_store
+from cache.texts import TextStore, text_path
+from pipeline.datasets import LAYOUTS
+from pipeline.encoders import EncoderSpec, load_encoder
+from pipeline.encoders.torch_encoder import TorchEncoder
+from pipeline.extraction import outputs_of
+from pipeline.marks import LEGEND
+from pipeline.samples import SampleTable
+from stages.cli import run
+from stages.identity import provenance_of, store_key
+from stages.params import ExtractParams
+from stages.texts import text_for
+from stages.train import command as train
+from stages.training import Training
+
+FerStage = Callable[..., Any]
+RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")
+FEATURES = place("features")
+
+
+@pytest.fixture(scope="module")
+def encoder() -> TorchEncoder:
+    loaded = load_encoder(EncoderSpec.parse("untrained"), "cpu", "eager")
+    assert isinstance(loaded, TorchEncoder)
+    return loaded
+
+
+def training(method: str, saw: Sequence[str]) -> Training:
+    """The training of a method on features whose encoder saw `saw`."""
+    given = train.make_context("train", ["--method", method, "--dataset", "sample-a"]).params
+    made = Training.of(given)
+    provenance = {**made.store.manifest.provenance, "encoder_saw": list(saw)}
+    return replace(made, store=replace(made.store, manifest=replace(made.store.manifest, provenance=provenance)))
+
+
+def evaluated_as_seen(fer_stage: FerStage, output_format: str) -> Any:
+    record = json.loads((RUN / "run.json").read_text()) | {"encoder_saw": ["ferplus", "sample"]}
+    (RUN / "run.json").write_text(json.dumps(record))
+    return fer_stage("evaluate", "--run", str(RUN), "--format", output_format)
+
+
+def test_what_an_encoder_saw_is_told_of_its_features_and_changes_no_key(encoder: TorchEncoder, project: Path) -> None:
+    """Features are the same, whatever is known of their encoder's past: nothing is encoded again."""
+    knowing, params = replace(encoder, saw=("ferplus", "sample")), ExtractParams()
+    assert provenance_of(encoder, "untrained")["encoder_saw"] == []
+    assert provenance_of(knowing, "untrained")["encoder_saw"] == ["ferplus", "sample"]
+    table = SampleTable.read(Path("tables/sample-a.parquet"))
+    keys = [store_key(table, one, outputs_of(one, ["pooled"], "float16", 0), params) for one in (encoder, knowing)]
+    assert keys[0].digest == keys[1].digest
+
+
+def test_the_embedded_encoder_names_layouts_that_there_are() -> None:
+    """A name that no layout has would never mark a score."""
+    saw = load_encoder(EncoderSpec.parse("mini"), "cpu", "eager").saw
+    assert saw
+    assert set(saw) <= set(LAYOUTS)
+
+
+def test_a_run_records_what_its_encoder_saw(project: Path) -> None:
+    assert training("feature-mask", ["sample", "ferplus"]).encoder_saw == ["ferplus", "sample"]
+    assert json.loads((RUN / "run.json").read_text())["encoder_saw"] == []
+
+
+def test_validation_scores_are_of_a_seen_domain_by_the_layout_not_the_name(project: Path) -> None:
+    assert training("feature-mask", ["sample", "ferplus"]).in_seen_domain
+    assert not training("feature-mask", ["sample-a", "ferplus"]).in_seen_domain
+
+
+def test_text_of_another_encoder_adds_what_that_one_saw_and_its_note(encoder: TorchEncoder, project: Path) -> None:
+    own = TextStore.read(text_path(FEATURES, "untrained", "kefer"))
+    other = replace(
+        own, encoder={"family": "other"}, provenance=provenance_of(replace(encoder, saw=("muxspace",)), "o")
+    )
+    path = text_path(FEATURES, "other", "kefer")
+    path.parent.mkdir(parents=True)
+    other.write(path)
+    text = text_for(FEATURES, "untrained", "kefer", find_store(FEATURES, "untrained", "sample-a"), "other")
+    made = replace(training("kefer", ["sample"]), text=text)
+    assert made.encoder_saw == ["muxspace", "sample"]
+    assert made.said == f"{encoder.note}; text: {encoder.note}"
+
+
+def test_text_of_the_same_encoder_says_nothing_twice(encoder: TorchEncoder, project: Path) -> None:
+    assert training("kefer", []).said == encoder.note
+
+
+def test_texts_and_stores_of_before_saw_nothing(project: Path) -> None:
+    path = text_path(FEATURES, "untrained", "kefer")
+    own = TextStore.read(path)
+    replace(own, provenance={}).write(path)
+    text = text_for(FEATURES, "untrained", "kefer", find_store(FEATURES, "untrained", "sample-a"))
+    assert (text.note, text.saw) == ("", ())
+
+
+def test_an_image_network_owes_nothing_to_the_encoder_beside_it(project: Path, fer_stage: FerStage) -> None:
+    params = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(params.replace("{dtype: float32}", "{outputs: [pooled, pixels], pixel_size: 32}"))
+    fer_stage("extract", "--dataset", "sample-a", "--decoders", "1")
+    made = training("baseline", ["sample"])
+    assert (made.encoder_saw, made.note) == ([], "")
+    assert training("cafe", ["sample"]).encoder_saw == ["sample"]
+
+
+def test_scores_on_a_seen_domain_are_marked_for_machines(project: Path, fer_stage: FerStage) -> None:
+    scores = evaluated_as_seen(fer_stage, "json")
+    assert [(score["dataset"], score["seen"], score["encoder_saw"]) for score in scores] == [
+        ("sample-a", True, True),
+        ("sample-e", False, True),
+    ]
+    assert {score["note"] for score in scores} == {json.loads((RUN / "run.json").read_text())["encoder_note"]}
+    assert all(score["encoder_saw"] for score in json.loads((RUN / "scores.json").read_text()))
+    header, *rows = fer_stage("evaluate", "--run", str(RUN), "--format", "csv").splitlines()
+    assert header.split(",")[-2:] == ["encoder_saw", "note"]
+    assert all(",True," in row and "untrained" in row for row in rows)
+
+
+def test_people_get_a_mark_with_its_legend(
+    project: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "sample-e †" in evaluated_as_seen(fer_stage, "table")
+    assert run(["evaluate", "--run", str(RUN)]) == 0
+    assert LEGEND in capsys.readouterr().err
+
+
+def test_nothing_is_marked_where_the_encoder_saw_nothing(
+    project: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["evaluate", "--run", str(RUN)]) == 0
+    printed = capsys.readouterr()
+    assert "†" not in printed.out + printed.err
+
+
+def test_a_run_of_before_has_no_marks_and_can_be_scored(project: Path, fer_stage: FerStage) -> None:
+    record = json.loads((RUN / "run.json").read_text())
+    del record["encoder_saw"], record["text_note"]
+    (RUN / "run.json").write_text(json.dumps(record))
+    scores = fer_stage("evaluate", "--run", str(RUN), "--format", "json")
+    assert not any(score["encoder_saw"] for score in scores)
+
+
+def test_the_report_marks_scores_stores_and_encoder(project: Path, fer_stage: FerStage) -> None:
+    evaluated_as_seen(fer_stage, "json")
+    fer_stage("report")
+    page = Path("reports/index.html").read_text()
+    assert LEGEND in page
+    assert "sample-e †" in page
+    assert json.loads(Path("reports/metrics.json").read_text())["untrained"]["saw"] == "ferplus, sample"
+    assert pd.read_csv("reports/tables/matrix.csv")["encoder_saw"].tolist() == [True, True]
