@@ -7,5 +7,7 @@ models, losses      heads that learn on features, and what they minimise
 augmentation        what is drawn anew for every batch of pixels
 methods, training   one recipe per method; the loop they share
 metrics, statistics scores and their uncertainty
+calibration         the temperature at which a head's probabilities can be trusted
+saved, export       a trained head on disk, and as a folder for elsewhere
 report              records -> tables, figures, one page
 """

@@ -28,6 +28,8 @@ class TextFeatures:
     templates : T prompt templates
     encoder : identity of the text encoder, plain JSON data
     key : digest of everything that changes a vector
+    note : what must be said wherever a number made with them appears; else empty
+    saw : dataset layouts whose train split the text encoder was trained on
 
     Raises
     ------
@@ -40,6 +42,8 @@ class TextFeatures:
     templates: tuple[str, ...]
     encoder: Mapping[str, Any]
     key: str
+    note: str = ""
+    saw: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         expected = (len(self.templates), len(self.classes))

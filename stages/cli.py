@@ -18,11 +18,14 @@ COMMANDS = {
     "datasets": "What can be read, what is configured, what is on disk.",
     "draw": "Draw the embedded sample: faces of five styles.",
     "index": "Scan a dataset into its sample table.",
+    "align": "Find the face in every image of a dataset.",
     "extract": "Encode a dataset's images into a feature store.",
     "encode-text": "Encode prompts with a frozen text tower.",
     "train": "Train heads on cached features.",
     "recipes": "Settings of the papers, each value with its source.",
     "evaluate": "Score trained heads on datasets.",
+    "head": "Hand trained heads to others: export.",
+    "predict": "Name the expressions in pictures and videos.",
     "report": "All runs on one page, with tables for DVC.",
     "query": "Rows of a store.",
     "store": "Look after stores: list, check, compare, convert, export, clean up.",
@@ -65,7 +68,7 @@ def run(args: list[str]) -> int:
         error.show()
         return KNOWN_ERROR
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted: what is finished is kept, and extract goes on from there", err=True)
+        click.echo("interrupted: what is finished is kept; align and extract go on from there", err=True)
         return INTERRUPTED
     except Exception as error:
         if "--debug" in args:

@@ -22,10 +22,21 @@ from cache.store import stands
 from cache.writer import ShardSink, StoreWriter, column_digests, finished_shards
 from pipeline.encoders import Encoder, EncoderSpec
 from pipeline.extraction import Output, Timings, outputs_of
+from pipeline.faces import Alignment
 from pipeline.preparation import Job
 from pipeline.progress import OnProgress
 from pipeline.samples import SampleTable
-from stages.identity import box_texts, columns_of, dataset_info, jobs_of, provenance_of, schema_of, store_key
+from stages.faces import AlignedFaces
+from stages.identity import (
+    box_texts,
+    columns_of,
+    dataset_info,
+    face_texts,
+    jobs_of,
+    provenance_of,
+    schema_of,
+    store_key,
+)
 from stages.output import say
 from stages.params import ExtractParams
 from stages.rechecking import measured_parity, sampled
@@ -65,6 +76,7 @@ class Encoding:
     ----------
     table, root : the images
     encoder_name, spec, encoder : its folder below the features root, how it is written, and the loaded model
+    faces : how the table's faces were found and are cut out; None if images are taken as they are
     target : where the store stands; its ending chooses the backend
     features : the features root, in whose stores rows are looked for; None encodes every row
     command : the command line, for whoever finds the store unfinished
@@ -75,6 +87,7 @@ class Encoding:
     encoder_name: str
     spec: EncoderSpec
     encoder: Encoder
+    faces: AlignedFaces | None
     params: ExtractParams
     target: Place
     features: Place | None
@@ -91,7 +104,8 @@ class Encoding:
 
     @cached_property
     def key(self) -> StoreKey:
-        return store_key(self.table, self.encoder, self._outputs, self.params)
+        alignment = self.faces.as_json() if self.faces else None
+        return store_key(self.table, self.encoder, self._outputs, self.params, alignment)
 
     @cached_property
     def _schema(self) -> Schema:
@@ -155,7 +169,7 @@ class Encoding:
         n_views = np.zeros(len(self.table), np.intp)
         for job in self._jobs:
             n_views[job.row] = len(job.views)
-        images = image_names(self.table.frame["sha256"], box_texts(self.table))
+        images = image_names(self.table.frame["sha256"], box_texts(self.table), face_texts(self.table))
         return find_rows(self._other_stores(), self.key, self._schema, images, n_views)
 
     @cached_property
@@ -202,6 +216,7 @@ class Encoding:
             outputs=self._outputs,
             n_views=self.params.views,
             view_seed=self.params.view_seed,
+            alignment=Alignment(self.params.margin),
             batch_size=self.machine.batch_size,
             decoders=self.machine.decoders,
             sink=ShardSink(self.target.absolute(), self._schema),
@@ -240,6 +255,7 @@ class Encoding:
             "encoded": encoded,
             "reused": n_usable - encoded,
             "rejected": len(self.table) - n_usable,
+            **({"missed": self.faces.missed} if self.faces else {}),
             "seconds": round(seconds, 3),
             "rows_per_s": round(encoded / seconds, 2) if encoded and seconds else 0.0,
             "key": self.key.digest,

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_TABLE_COLUMNS = ("run", "dataset", "split", "seen", "n", "accuracy", "uar", "ci95", "rejected", "dropped")
+_COLUMNS = ("run", "dataset", "split", "seen", "n", "accuracy", "uar", "ci95", "rejected", "dropped")
+_FOR_MACHINES = ("encoder_saw", "note")  # people get a mark and its legend, and the note below the table
 
 
 @click.command("evaluate")
@@ -54,9 +55,9 @@ def command(
     Scores of datasets that are not named stay as they are.
     Accuracy, UAR, recall per class, N, 95 % intervals, calibration error, confusion; rejected rows are counted.
     """
+    from pipeline.saved import read_saved
     from stages.params import load_params
     from stages.scoring import Scorer, runs_below, write_scores
-    from stages.training import read_run
 
     params = load_params(params_path)
     wanted = datasets or tuple(params.run.datasets)
@@ -64,25 +65,36 @@ def command(
     notes: dict[str, None] = {}
     runs, scorer = runs_below(folders), Scorer(features, params, device)
     for folder in runs:
-        record = read_run(folder)
-        scores = scorer.score(folder, record, wanted, split or params.protocol.test_split)
-        notes[record["encoder_note"]] = None
+        run = read_saved(folder)
+        scores = scorer.score(run, wanted, split or params.protocol.test_split)
+        notes[run.note] = None
         if not dry_run and split in (None, params.protocol.test_split):
             write_scores(folder, scores)
-        found += [{"run": str(folder), **score} for score in scores]
-    if output_format == "json":
-        echo_rows(found, output_format)
-    else:
-        echo_rows([_flat(score) for score in found], output_format, _TABLE_COLUMNS)
+        found += [{"run": str(folder), **score, "note": run.note} for score in scores]
+    _echo(found, output_format)
     if len(runs) > 1:
         _say_spread(found)
     for note in filter(None, notes):
         say(f"note: {note}")
 
 
+def _echo(scores: Sequence[dict[str, Any]], output_format: str) -> None:
+    if output_format == "json":
+        echo_rows(scores, output_format)
+    elif output_format == "csv":
+        echo_rows([_flat(score) for score in scores], output_format, (*_COLUMNS, *_FOR_MACHINES))
+    else:
+        from pipeline.marks import LEGEND, marked
+
+        shown = [_flat(score) | {"dataset": marked(score["dataset"], score["encoder_saw"])} for score in scores]
+        echo_rows(shown, output_format, _COLUMNS)
+        if any(score["encoder_saw"] for score in scores):
+            say(LEGEND)
+
+
 def _flat(score: dict[str, Any]) -> dict[str, Any]:
     low, high = score["ci95"]["accuracy"]
-    return {name: score[name] for name in _TABLE_COLUMNS} | {"ci95": f"{low:.4f}-{high:.4f}"}
+    return {name: score[name] for name in (*_COLUMNS, *_FOR_MACHINES)} | {"ci95": f"{low:.4f}-{high:.4f}"}
 
 
 def _say_spread(scores: Sequence[dict[str, Any]]) -> None:

@@ -10,7 +10,15 @@ from click.core import ParameterSource
 
 from pipeline.encoders import RUNTIMES
 from stages.errors import CheckFailedError
-from stages.options import device_option, features_option, folder_option, format_option, params_option, quiet_option
+from stages.options import (
+    device_option,
+    face_tables_option,
+    features_option,
+    folder_option,
+    format_option,
+    params_option,
+    quiet_option,
+)
 from stages.output import echo_record, say
 
 __all__ = ["command"]
@@ -25,6 +33,9 @@ __all__ = ["command"]
 @click.option("--outputs", help="pooled, tokens, block-K, pixels, joined by commas.  [default: params.yaml]")
 @click.option("--views", type=click.IntRange(1, 64), help="Views of a train image, the plain one included.")
 @click.option("--dtype", type=click.Choice(["float16", "float32"]), help="Of features on disk.")
+@click.option("--faces", type=click.Choice(["given", "aligned"]), help="As they are, or as `align` found them.")
+@click.option("--margin", type=click.FloatRange(-0.25, 2), help="Around an aligned face, share of its crop's side.")
+@click.option("--missed", type=click.Choice(["reject", "centre"]), help="What an image without a face becomes.")
 @click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True, help="Images a step.")
 @click.option(
     "--decoders", type=click.IntRange(1), help="Threads that decode ahead of an encoder.  [default: its cores]"
@@ -49,6 +60,7 @@ __all__ = ["command"]
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be done; encode and write nothing.")
 @folder_option("tables", "Folder of sample tables.")
+@face_tables_option
 @features_option
 @device_option
 @params_option

@@ -28,6 +28,8 @@ __all__ = [
     "box_texts",
     "columns_of",
     "dataset_info",
+    "face_of",
+    "face_texts",
     "jobs_of",
     "prepared_as",
     "provenance_of",
@@ -56,8 +58,10 @@ def jobs_of(table: SampleTable, n_views: int) -> list[Job]:
     all_views, plain = tuple(range(n_views)), (0,)
     columns = (usable[name].tolist() for name in ("path", "sha256", "split"))
     return [
-        Job(row, path, digest, box, all_views if split == "train" else plain)
-        for row, path, digest, split, box in zip(usable.index.tolist(), *columns, _boxes(usable), strict=True)
+        Job(row, path, digest, box, all_views if split == "train" else plain, face)
+        for row, path, digest, split, box, face in zip(
+            usable.index.tolist(), *columns, _boxes(usable), _faces(usable), strict=True
+        )
     ]
 
 
@@ -67,9 +71,22 @@ def schema_of(table: SampleTable, n_views: int, outputs: tuple[Output, ...]) -> 
     return Schema.plan(len(table), n_views, arrays)
 
 
-def store_key(table: SampleTable, encoder: Encoder, outputs: tuple[Output, ...], params: ExtractParams) -> StoreKey:
-    """Everything that changes a feature of this table under this encoder."""
-    samples = list(zip(table.frame["sha256"].tolist(), _boxes(table.frame), strict=True))
+def store_key(
+    table: SampleTable,
+    encoder: Encoder,
+    outputs: tuple[Output, ...],
+    params: ExtractParams,
+    alignment: Mapping[str, Any] | None = None,
+) -> StoreKey:
+    """Everything that changes a feature of this table under this encoder.
+
+    Parameters
+    ----------
+    alignment : how faces were found and cut out; None where images are taken as they are
+    """
+    places = [_boxes(table.frame)] + ([_faces(table.frame)] if alignment else [])
+    samples = list(zip(table.frame["sha256"].tolist(), *places, strict=True))
+    preprocess = {"decoder": DECODER, **encoder.preprocess.as_json()}
     views: dict[str, Any] = {"count": params.views}
     if params.views > 1:
         usable = table.usable
@@ -79,7 +96,7 @@ def store_key(table: SampleTable, encoder: Encoder, outputs: tuple[Output, ...],
     return StoreKey(
         samples=sha256_of(samples),
         encoder=dict(encoder.identity),
-        preprocess={"decoder": DECODER, **encoder.preprocess.as_json()},
+        preprocess=preprocess | ({"alignment": dict(alignment)} if alignment else {}),
         outputs=tuple(described),
         views=views,
         precision=encoder.precision,
@@ -100,8 +117,22 @@ def box_of(text: str) -> tuple[int, int, int, int] | None:
     return x, y, width, height
 
 
+def face_texts(table: SampleTable) -> list[str]:
+    """The landmarks of every row as `x,y,x,y,...`, empty where there are none."""
+    return [",".join(map(str, face)) if face else "" for face in _faces(table.frame)]
+
+
+def face_of(text: str) -> tuple[float, ...] | None:
+    """The landmarks that `face_texts` wrote."""
+    return tuple(float(part) for part in text.split(",")) if text else None
+
+
 def _boxes(frame: pd.DataFrame) -> list[tuple[int, ...] | None]:
     return frame["box"].tolist() if "box" in frame else [None] * len(frame)
+
+
+def _faces(frame: pd.DataFrame) -> list[tuple[float, ...] | None]:
+    return frame["face"].tolist() if "face" in frame else [None] * len(frame)
 
 
 def columns_of(table: SampleTable, rejected: Mapping[int, str]) -> dict[str, npt.NDArray[Any]]:
@@ -117,6 +148,8 @@ def columns_of(table: SampleTable, rejected: Mapping[int, str]) -> dict[str, npt
             columns[name] = frame[name].fillna(-1).to_numpy(dtype=np.int64)
     if "box" in frame:
         columns["box"] = np.array(box_texts(table), dtype=object)
+    if "face" in frame:
+        columns["face"] = np.array(face_texts(table), dtype=object)
     return columns
 
 
@@ -131,6 +164,7 @@ def provenance_of(encoder: Encoder, encoder_name: str) -> dict[str, Any]:
     return {
         "encoder": encoder_name,
         "encoder_note": encoder.note,
+        "encoder_saw": list(encoder.saw),
         "device": encoder.device.partition(":")[0],
         "decoder": decoder_version(),
         "python": platform.python_version(),

@@ -1,18 +1,18 @@
-"""The encoder that made a store, loaded again."""
+"""What made a store: its encoder, loaded again, and how it cut faces out."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from cache import Store
 from cache.keys import differences
 from pipeline.encoders import Encoder, load_encoder
+from pipeline.faces import Alignment
 from pipeline.preprocess import Preprocess
 from stages.errors import ParamsError, StageError
 from stages.params import Params
 
-__all__ = ["encoder_of"]
+__all__ = ["alignment_of", "encoder_of"]
 
 
 def encoder_of(store: Store, params: Params, given: str | None, device: str) -> Encoder:
@@ -39,10 +39,16 @@ def encoder_of(store: Store, params: Params, given: str | None, device: str) -> 
             f"{spec} is not the encoder of {store.path}: {', '.join(other)} differ. "
             f"Expected {made_by['family']}:{made_by['architecture']} with its weights of then; name it with --encoder"
         )
-    return encoder.with_preprocess(_preprocess_of(store))
+    return encoder.with_preprocess(Preprocess.from_json(store.encoder["preprocess"]))
 
 
-def _preprocess_of(store: Store) -> Preprocess:
-    said = {name: value for name, value in store.encoder["preprocess"].items() if name != "decoder"}
-    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
-    return Preprocess(**fields)
+def alignment_of(store: Store) -> Alignment | None:
+    """How the faces of a store were cut out; None if its images were taken as they are.
+
+    Raises
+    ------
+    MismatchError
+        If this program aligns otherwise.
+    """
+    said = store.encoder["preprocess"].get("alignment")
+    return Alignment.from_json(said) if said else None

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from cache import Store
-from pipeline.datasets.images import decode
+from pipeline.datasets.images import decode_picture
 from pipeline.encoders import Encoder
 from pipeline.errors import ImageError
+from pipeline.faces import load_detector
+from pipeline.faces.search import NO_FACE, find_face
 from stages.errors import StageError
+from stages.made_by import alignment_of
 
 __all__ = ["Near", "find_near"]
 
@@ -53,7 +57,7 @@ def find_near(near: str, store: Store, output: str, view: int, load: Callable[[]
     if len(rows):
         return _of_row(int(rows[0]), store, output, view)
     if os.path.isfile(near):
-        return Near(_of_image(Path(near), load(), output), None, f"{near} is taken as an image file")
+        return Near(_of_image(Path(near), store, load(), output), None, f"{near} is taken as an image file")
     neither = f"{near!r} is no id of {store.path} and no file"
     vector = _of_text(near, neither, store, output, load())
     small = "cosines of texts with images are small: compare them with each other only"
@@ -68,13 +72,23 @@ def _of_row(row: int, store: Store, output: str, view: int) -> Near:
     return Near(vector, row, f"row {row} is left out: it is what was asked for")
 
 
-def _of_image(path: Path, encoder: Encoder, output: str) -> npt.NDArray[np.floating]:
+def _of_image(path: Path, store: Store, encoder: Encoder, output: str) -> npt.NDArray[np.floating]:
     try:
-        square = encoder.preprocess(decode(path.read_bytes()))
+        square = encoder.preprocess.square(_seen(decode_picture(path.read_bytes()), store, encoder))
     except ImageError as error:
         raise StageError(f"--near {path}: {error}. Expected an id, an image file or a text") from error
     vector: npt.NDArray[np.floating] = encoder.encode_images(np.stack([square]), (output,))[output][0]
     return vector
+
+
+def _seen(picture: Image.Image, store: Store, encoder: Encoder) -> Image.Image:
+    """What the store's encoder saw of a picture: all of it, or its aligned face."""
+    if (alignment := alignment_of(store)) is None:
+        return picture
+    face = find_face(picture, None, load_detector()).face
+    if face is None:
+        raise ImageError(f"{NO_FACE}, and {store.path} holds aligned faces")
+    return alignment.crop(picture, face.landmarks, encoder.preprocess.size)
 
 
 def _of_text(near: str, neither: str, store: Store, output: str, encoder: Encoder) -> npt.NDArray[np.floating]:

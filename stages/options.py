@@ -11,7 +11,15 @@ from click.core import ParameterSource
 
 from stages.output import FORMATS
 
-__all__ = ["device_option", "features_option", "folder_option", "format_option", "params_option", "quiet_option"]
+__all__ = [
+    "device_option",
+    "face_tables_option",
+    "features_option",
+    "folder_option",
+    "format_option",
+    "params_option",
+    "quiet_option",
+]
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -65,6 +73,15 @@ features_option = click.option(
     default="features",
     show_default=True,
     help="Root of feature stores: a folder, or s3://BUCKET/PREFIX.",
+)
+
+
+face_tables_option = click.option(
+    "--face-tables",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("faces"),
+    show_default=True,
+    help="Folder of face tables, which `align` makes.",
 )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, islice
+from typing import Any, TextIO
 
 import click
 
@@ -18,6 +18,8 @@ FORMATS = ("table", "json", "csv")
 Record = Mapping[str, Any]
 
 _RICH_ROWS = 500  # rich lays out a terminal's table by looking at every cell three times: a second for some thousand
+
+_ROWS_AT_ONCE = 64  # to JSON: one by one takes twice as long
 
 
 def say(message: str) -> None:
@@ -30,29 +32,47 @@ def echo_record(record: Record, output_format: str) -> None:
     if output_format == "json":
         click.echo(json.dumps(_plain(record), indent=2))
     elif output_format == "csv":
-        _echo_csv([record])
+        _echo_csv([record], None, sys.stdout)
     else:
         _print(None, [[name, _cell(value)] for name, value in record.items()])
 
 
-def echo_rows(rows: Sequence[Record], output_format: str, columns: Sequence[str] | None = None) -> None:
-    """Many results: JSON list, CSV, or a table."""
+def echo_rows(
+    rows: Iterable[Record], output_format: str, columns: Sequence[str] | None = None, file: TextIO | None = None
+) -> None:
+    """Many results: JSON list, CSV, or a table.
+
+    Parameters
+    ----------
+    rows : JSON and CSV are written as they come: an iterator needs no memory for all of them
+    columns : of CSV and tables; by default those of the first row
+    file : instead of stdout, for JSON and CSV
+    """
     if output_format == "json":
-        click.echo(json.dumps(_plain(list(rows)), indent=2))
+        _echo_json(rows, file or sys.stdout)
     elif output_format == "csv":
-        _echo_csv(rows, columns)
+        _echo_csv(rows, columns, file or sys.stdout)
     else:
+        rows = list(rows)
         names = list(columns or (rows[0] if rows else ()))
         _print(names, [[_cell(row[name]) for name in names] for row in rows])
 
 
-def _echo_csv(rows: Sequence[Record], columns: Sequence[str] | None = None) -> None:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(columns or (rows[0] if rows else ())), lineterminator="\n")
+def _echo_json(rows: Iterable[Record], file: TextIO) -> None:
+    rows, start = iter(rows), "["
+    while some := list(islice(rows, _ROWS_AT_ONCE)):
+        file.write(start + json.dumps(_plain(some), indent=2)[1:-2])
+        start = ","
+    file.write("[]\n" if start == "[" else "\n]\n")
+
+
+def _echo_csv(rows: Iterable[Record], columns: Sequence[str] | None, file: TextIO) -> None:
+    rows = iter(rows)
+    first = list(islice(rows, 1))
+    writer = csv.DictWriter(file, list(columns or (first[0] if first else ())), lineterminator="\n")
     writer.writeheader()
-    for row in rows:
+    for row in chain(first, rows):
         writer.writerow({name: json.dumps(v) if isinstance(v, dict | list) else v for name, v in _plain(row).items()})
-    click.echo(buffer.getvalue(), nl=False)
 
 
 def _print(header: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> None:

@@ -56,7 +56,7 @@ class SampleParams(_Block):
     """The drawn faces. `version` is the generator's: a change of it changes results, so it has to be said here."""
 
     version: int = GENERATOR_VERSION
-    images: int = Field(400, ge=60)
+    images: int = Field(1200, ge=60)
     seed: int = Field(0, ge=0)
 
     @model_validator(mode="after")
@@ -78,6 +78,9 @@ class ExtractParams(_Block):
     normalise: Literal["encoder", "imagenet"] = Field(
         "encoder", description="imagenet: CAFE's public code feeds CLIP images normalised so"
     )
+    faces: Literal["given", "aligned"] = Field("given", description="aligned: as `align` found them")
+    margin: float = Field(0.0, ge=-0.25, le=2, description="around an aligned face, share of the template's side")
+    missed: Literal["reject", "centre"] = Field("reject", description="what an image is in which no face was found")
     ending: Literal["zarr", "h5"] = Field("zarr", description="of the store's name; chooses the backend")
 
 
@@ -95,8 +98,8 @@ class RunParams(_Block):
 
     samples: list[str] = list(STYLES)
     datasets: list[str] = list(STYLES)
-    encoders: list[str] = ["untrained"]
-    methods: list[str] = ["linear-probe", "feature-mask", "kefer"]
+    encoders: list[str] = ["mini"]
+    methods: list[str] = ["baseline", "linear-probe", "feature-mask", "cafe", "kefer", "metd", "zero-shot"]
     seeds: list[int] = [0]
 
 
@@ -105,7 +108,7 @@ class Params(_Block):
 
     classes: Literal[7, 8] = 7
     datasets: dict[str, DatasetParams] = Field(default_factory=dict)
-    encoders: dict[str, str] = Field(default_factory=lambda: {"untrained": "untrained"})
+    encoders: dict[str, str] = Field(default_factory=lambda: {"mini": "mini"})
     sample: SampleParams = SampleParams()
     extract: ExtractParams = ExtractParams()
     prompts: str = "kefer"

@@ -10,14 +10,14 @@ from typing import Any
 from cache.backends import backend_name
 from cache.store import store_path
 from pipeline.encoders import load_encoder
+from pipeline.faces import Alignment
 from pipeline.progress import OnProgress
-from pipeline.samples import SampleTable
 from stages.encoding import Encoding, Machine
+from stages.errors import ParamsError
+from stages.faces import face_table_path, with_faces
 from stages.identity import prepared_as
-from stages.output import say
-from stages.params import ExtractParams, Params, load_params
-from stages.tables import make_table, write_table
-from stages.workspace import Workspace
+from stages.params import ExtractParams, load_params
+from stages.tables import indexed_table
 
 __all__ = ["planned"]
 
@@ -34,10 +34,14 @@ def planned(given: Mapping[str, Any], command: str, on_progress: OnProgress) -> 
     extract = _overlaid(params.extract, given)
     name, spec = params.encoder(given["encoder"] or params.run.encoders[0])
     encoder = prepared_as(load_encoder(spec, given["device"], given["runtime"]), extract)
-    table, root = _table(given, params, on_progress)
+    table, root = indexed_table(given, params, on_progress)
     stem = given["dataset"]
     if given["limit"] and given["limit"] < len(table):
         table, stem = table.head(given["limit"]), f"{stem}.first-{given['limit']}"
+    faces = None
+    if extract.faces == "aligned":
+        path = face_table_path(given["face_tables"], given["dataset"], stem)
+        table, faces = with_faces(table, path, Alignment(extract.margin), extract.missed)
     backend = given["backend"] or backend_name(Path(f"{stem}.{extract.ending}"))
     return Encoding(
         table=table,
@@ -45,6 +49,7 @@ def planned(given: Mapping[str, Any], command: str, on_progress: OnProgress) -> 
         encoder_name=name,
         spec=spec,
         encoder=encoder,
+        faces=faces,
         params=extract,
         target=store_path(given["features"], name, stem, backend),
         features=None if given["no_reuse"] else given["features"],
@@ -66,21 +71,10 @@ def _machine(given: Mapping[str, Any]) -> Machine:
 
 
 def _overlaid(extract: ExtractParams, given: Mapping[str, Any]) -> ExtractParams:
-    changes = {name: given[name] for name in ("views", "dtype") if given[name] is not None}
+    changes = {name: given[name] for name in ("views", "dtype", "faces", "margin", "missed") if given[name] is not None}
     if given["outputs"]:
         changes["outputs"] = given["outputs"].split(",")
-    return extract.model_copy(update=changes)
-
-
-def _table(given: Mapping[str, Any], params: Params, on_progress: OnProgress) -> tuple[SampleTable, Path]:
-    """The dataset's sample table and root; it is indexed first if it never was, or if options say what it is."""
-    path = Workspace(tables=given["tables"]).table(given["dataset"])
-    if path.exists() and not given["layout"] and not given["root"]:
-        table = SampleTable.read(path)
-        return table, Path(table.info.root)
-    how = params.dataset(given["dataset"], given["layout"], given["root"])
-    say(f"indexing {given['dataset']} ({how.layout} at {how.root})")
-    table = make_table(given["dataset"], how, params.sample, on_progress)
-    if not given["dry_run"]:
-        write_table(table, path)
-    return table, Path(how.root)
+    overlaid = extract.model_copy(update=changes)
+    if overlaid.faces == "given" and (useless := [name for name in ("margin", "missed") if given[name] is not None]):
+        raise ParamsError(f"--{useless[0]} is of aligned faces, and images are taken as given. Add --faces aligned")
+    return overlaid

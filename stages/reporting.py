@@ -81,6 +81,7 @@ def _describe(store: Store) -> dict[str, Any]:
         "dataset": store.dataset,
         "encoder": manifest.provenance["encoder"],
         "encoder_note": manifest.provenance["encoder_note"],
+        "encoder_saw": manifest.dataset.get("layout") in manifest.provenance.get("encoder_saw", ()),
         "rows": len(frame),
         "usable": len(usable),
         "rejected": dict(Counter(frame["reason"][frame["status"] != OK])),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,12 +15,11 @@ from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import PipelineError
 from pipeline.evaluation import evaluate
 from pipeline.models.head import Head
-from pipeline.models.packing import head_class, unpack
+from pipeline.saved import RUN, SavedHead
 from stages.advice import encoder_named
 from stages.errors import StageError
 from stages.made_by import encoder_of
 from stages.params import Params
-from stages.training import read_run
 
 __all__ = ["Scorer", "runs_below", "write_scores"]
 
@@ -36,9 +34,9 @@ def runs_below(folders: Sequence[Path]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for folder in folders:
-        runs = [path.parent for path in sorted(folder.rglob("run.json"))]
+        runs = [path.parent for path in sorted(folder.rglob(RUN))]
         if not runs:
-            read_run(folder)  # says what was expected there
+            raise StageError(f"no trained run at {folder}: expected {folder / RUN}. Run `fer-stage train` first")
         found.update(dict.fromkeys(runs))
     return list(found)
 
@@ -58,46 +56,44 @@ class Scorer:
         self._stores: dict[tuple[str, str], Store] = {}
         self._encoders: dict[str, TorchEncoder] = {}
 
-    def score(
-        self, folder: Path, record: Mapping[str, Any], datasets: Sequence[str], split: str
-    ) -> list[dict[str, Any]]:
-        """Scores of the run whose `read_run` gave `record` on every dataset, as plain data.
+    def score(self, run: SavedHead, datasets: Sequence[str], split: str) -> list[dict[str, Any]]:
+        """Scores of a run on every dataset, as plain data.
 
         Raises
         ------
-        StageError
-            If the head cannot be loaded, or a store is not one that it can score; the message names the run.
+        StageError, PipelineError
+            If the head cannot be built, or a store is not one that it can score; the message names the run.
         """
-        if missing := {"encoder", "head"} - record.keys():
+        if "encoder" not in run.record:
             raise StageError(
-                f"{folder / 'run.json'}: expected {' and '.join(sorted(missing))}, found none. "
+                f"{run.folder / RUN}: expected encoder, found none. "
                 "It is damaged or of another version of fer-stage: train the run again"
             )
-        with encoder_named(record["encoder"], _named(record)):
-            stores = [self._store(record["encoder"], dataset) for dataset in datasets]
-        drop = self.params.protocol.drop_other_labels
-        try:
-            head = self._head(folder, record, stores[0])
-            return [evaluate(head, store, split, drop_other_labels=drop).as_json() for store in stores]
-        except PipelineError as error:
-            raise StageError(f"{folder}: {error}") from error
+        with encoder_named(run.record["encoder"], _named(run)):
+            stores = [self._store(run.record["encoder"], dataset) for dataset in datasets]
+        head = self._head(run, stores[0])
+        scores = [self._evaluate(run, head, store, split) for store in stores]
+        saw = run.record.get("encoder_saw", ())  # runs of before have none
+        layouts = [store.manifest.dataset.get("layout") for store in stores]
+        return [score | {"encoder_saw": layout in saw} for score, layout in zip(scores, layouts, strict=True)]
 
     def _store(self, encoder: str, dataset: str) -> Store:
         if (encoder, dataset) not in self._stores:
             self._stores[encoder, dataset] = find_store(self.features, encoder, dataset)
         return self._stores[encoder, dataset]
 
-    def _head(self, folder: Path, record: Mapping[str, Any], store: Store) -> Head:
+    def _evaluate(self, run: SavedHead, head: Head, store: Store, split: str) -> dict[str, Any]:
+        drop = self.params.protocol.drop_other_labels
+        try:
+            found = evaluate(head, store, split, drop_other_labels=drop, temperature=run.temperature)
+        except PipelineError as error:
+            raise StageError(f"{run.folder}: {error}") from error
+        return found.as_json()
+
+    def _head(self, run: SavedHead, store: Store) -> Head:
         """The run's head on the device; one that is a part of its encoder is given the encoder that made `store`."""
-        weights = folder / "head.safetensors"
-        if not weights.is_file():
-            raise StageError(f"{folder}: head.safetensors is missing. Train the run again")
-        state, description = weights.read_bytes(), record["head"]
-        if record.get("head_sha256") not in (None, hashlib.sha256(state).hexdigest()):  # older records have none
-            raise StageError(f"{folder}: head.safetensors is not the head that run.json describes. Train the run again")
-        needs_encoder = head_class(str(description.get("kind"))).needs_encoder
-        encoder = self._encoder(store, _named(record)) if needs_encoder else None
-        return unpack(state, description, encoder).to(resolve_device(self.device))
+        encoder = self._encoder(store, _named(run)) if run.needs_encoder else None
+        return run.build(encoder).to(resolve_device(self.device))
 
     def _encoder(self, store: Store, named: str) -> TorchEncoder:
         if (made := str(store.path)) not in self._encoders:
@@ -106,9 +102,9 @@ class Scorer:
         return self._encoders[made]
 
 
-def _named(record: Mapping[str, Any]) -> str:
+def _named(run: SavedHead) -> str:
     """The encoder of a run as params.yaml or `--encoder` names it; older records have its folder's name only."""
-    return str(record.get("encoder_named", record["encoder"]))
+    return str(run.record.get("encoder_named", run.record["encoder"]))
 
 
 def write_scores(folder: Path, scores: Sequence[Mapping[str, Any]]) -> None:

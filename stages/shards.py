@@ -15,6 +15,7 @@ from cache.writer import ShardSink
 from pipeline.datasets.roots import open_root
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.extraction import Extraction, Output, Shard, Timings, empty_blocks
+from pipeline.faces import Alignment
 from pipeline.preparation import Job, Preparer
 from pipeline.preprocess import Preprocess
 from pipeline.progress import OnProgress
@@ -32,6 +33,7 @@ class Recipe:
     spec, device, runtime, preprocess : the encoder, and what it is fed
     root : the images
     outputs, n_views, view_seed : what is kept
+    alignment : of the images whose face is known
     batch_size, decoders : of a machine; they change no feature
     sink : where shards go
     """
@@ -44,6 +46,7 @@ class Recipe:
     outputs: tuple[Output, ...]
     n_views: int
     view_seed: int
+    alignment: Alignment
     batch_size: int
     decoders: int
     sink: ShardSink
@@ -102,7 +105,8 @@ class Workbench:
     def preparer(self) -> Preparer:
         """Opens the dataset: not asked for where nothing has to be encoded, so that images may be gone by then."""
         root = self._open.enter_context(open_root(self.recipe.root))
-        return Preparer(root, self.recipe.preprocess, self.recipe.sizes, ViewRecipe(), self.recipe.view_seed)
+        recipe = self.recipe
+        return Preparer(root, recipe.preprocess, recipe.sizes, ViewRecipe(), recipe.view_seed, recipe.alignment)
 
     @cached_property
     def _extraction(self) -> Extraction:

@@ -1,4 +1,4 @@
-"""Sample tables on disk: made by `index`, read by `extract`."""
+"""Sample and face tables on disk: made by `index` and `align`, read by `extract`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ import yaml
 from cache.atomic import write_bytes
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.sample import STYLES, draw_dataset
+from pipeline.faces.table import FaceTable
 from pipeline.progress import OnProgress
 from pipeline.samples import SampleTable
 from stages.errors import ParamsError
-from stages.params import DatasetParams, SampleParams
+from stages.output import say
+from stages.params import DatasetParams, Params, SampleParams
+from stages.workspace import Workspace
 
-__all__ = ["make_table", "parse_options", "write_table"]
+__all__ = ["indexed_table", "make_table", "parse_options", "write_table"]
 
 
 def make_table(dataset: str, how: DatasetParams, sample: SampleParams, on_progress: OnProgress) -> SampleTable:
@@ -29,7 +32,27 @@ def make_table(dataset: str, how: DatasetParams, sample: SampleParams, on_progre
     return index_dataset(dataset, how.layout, root, how.options, on_progress)
 
 
-def write_table(table: SampleTable, path: Path) -> None:
+def indexed_table(given: Mapping[str, Any], params: Params, on_progress: OnProgress) -> tuple[SampleTable, Path]:
+    """The dataset's sample table and root; it is indexed first if it never was, or if options say what it is.
+
+    Parameters
+    ----------
+    given : options of a command: `dataset`, `tables`, `dry_run` and, where it has them, `layout` and `root`
+    """
+    path = Workspace(tables=given["tables"]).table(given["dataset"])
+    layout, where = given.get("layout"), given.get("root")
+    if path.exists() and not layout and not where:
+        table = SampleTable.read(path)
+        return table, Path(table.info.root)
+    how = params.dataset(given["dataset"], layout, where)
+    say(f"indexing {given['dataset']} ({how.layout} at {how.root})")
+    table = make_table(given["dataset"], how, params.sample, on_progress)
+    if not given["dry_run"]:
+        write_table(table, path)
+    return table, Path(how.root)
+
+
+def write_table(table: SampleTable | FaceTable, path: Path) -> None:
     """Replace the Parquet file at `path` as a whole."""
     buffer = io.BytesIO()
     pq.write_table(table.to_arrow(), buffer)

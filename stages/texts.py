@@ -50,4 +50,13 @@ def text_for(
             f"the encoder `{name}` has no text tower, and this method needs text. Name one that has with --text, after "
             "fer-stage encode-text, such as open_clip:ViT-B-32-quickgelu/openai"
         )
-    return TextFeatures(texts.vectors, texts.classes, texts.templates, texts.encoder, texts.key)
+    made = texts.provenance
+    return TextFeatures(
+        texts.vectors,
+        texts.classes,
+        texts.templates,
+        texts.encoder,
+        texts.key,
+        note=str(made.get("encoder_note", "")),
+        saw=tuple(made.get("encoder_saw", ())),  # texts of before have none
+    )

@@ -21,7 +21,7 @@ __all__ = ["command"]
 
 _SHOWN = ("method", "encoder", "dataset", "variant", "seed", "epochs", "seconds", "selected_epoch", "val", "dropped")
 
-_ALIKE = ("method", "encoder", "dataset", "note")  # in all runs of a command; the first three stand in the path
+_ALIKE = ("method", "encoder", "dataset", "encoder_saw", "note")  # in all runs of a command; people read them elsewhere
 
 
 @click.command("train")
@@ -52,19 +52,23 @@ def command(**given: Any) -> None:
     validation splits of that dataset and nothing else. Many seeds and the points of a grid share one load of the
     features; small heads are trained as one batch of networks. A run that is there already is replaced.
     """
+    from pipeline.marks import LEGEND
     from stages.progress import shown_progress
     from stages.training import Training
 
     training = Training.of(given)
-    for line in (*((f"note: {training.note}",) if training.note else ()), *training.warnings):
+    for line in (*((f"note: {training.said}",) if training.said else ()), *training.warnings):
         say(line)
+    if training.in_seen_domain:
+        say(f"{given['dataset']} {LEGEND}")
     if given["dry_run"]:
         _echo(training.plan(), given["output_format"])
         return
     with shown_progress(quiet=given["quiet"]) as on_progress:
         trained = {run.folder: record for run, record in training.train(on_progress)}
+    alike = {"encoder_saw": training.in_seen_domain, "note": training.said}
     records = [
-        {name: trained[run.folder][name] for name in _SHOWN} | {"path": str(run.folder), "note": training.note}
+        {name: trained[run.folder][name] for name in _SHOWN} | {"path": str(run.folder), **alike}
         for run in training.runs  # they are finished in another order
     ]
     _echo(records, given["output_format"])

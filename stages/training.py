@@ -23,6 +23,7 @@ from pipeline.methods import load_method
 from pipeline.methods.protocol import Fitted, Given
 from pipeline.models.packing import pack
 from pipeline.progress import OnProgress
+from pipeline.saved import note_of
 from pipeline.text_features import TextFeatures
 from stages.advice import encoder_named
 from stages.errors import StageError
@@ -34,19 +35,21 @@ from stages.sweep import Run, parse_seeds, plan_runs
 from stages.tables import parse_options
 from stages.texts import text_for
 
-__all__ = ["Training", "read_run"]
+__all__ = ["Training"]
 
 
 @dataclass(frozen=True)
 class Training:
     """Some heads of one method on one dataset: everything is found and checked before anything is trained.
 
-    `encoder` is the name of the encoder's folder, `encoder_named` what `--encoder` takes for it.
+    `encoder` is the name of the encoder's folder, `encoder_named` what `--encoder` takes for it beside this
+    params.yaml, `encoder_spec` what it takes anywhere.
     """
 
     store: Store
     encoder: str
     encoder_named: str
+    encoder_spec: str
     runs: tuple[Run, ...]
     classes: tuple[str, ...]
     text: TextFeatures | None
@@ -74,6 +77,7 @@ class Training:
             store=store,
             encoder=name,
             encoder_named=named,
+            encoder_spec=str(spec),
             runs=runs,
             classes=expressions(params.classes),
             text=_text(given, params, store, named) if any(run.config.needs_text for run in runs) else None,
@@ -86,7 +90,31 @@ class Training:
 
     @property
     def note(self) -> str:
-        return str(self.store.manifest.provenance["encoder_note"])
+        """What must be said of the features' encoder; nothing where a method knows only the pixels beside them."""
+        return str(self.store.manifest.provenance["encoder_note"]) if self.runs[0].config.uses_encoder else ""
+
+    @property
+    def text_note(self) -> str:
+        """What must be said of the text's encoder, where it is another one."""
+        return self.text.note if self.text and dict(self.text.encoder) != self.store.encoder["encoder"] else ""
+
+    @property
+    def said(self) -> str:
+        """What must be said wherever a number of these heads appears; else empty."""
+        return note_of({"encoder_note": self.note, "text_note": self.text_note})
+
+    @property
+    def encoder_saw(self) -> list[str]:
+        """The layouts whose train split the encoders were trained on that have a part in the heads."""
+        if not self.runs[0].config.uses_encoder:
+            return []
+        seen = self.store.manifest.provenance.get("encoder_saw", ())  # stores of before have none
+        return sorted({*seen, *(self.text.saw if self.text else ())})
+
+    @property
+    def in_seen_domain(self) -> bool:
+        """Whether an encoder saw the train split of this dataset: then the validation scores have the mark, too."""
+        return self.store.manifest.dataset.get("layout") in self.encoder_saw
 
     def plan(self) -> list[dict[str, Any]]:
         """What `train` would train."""
@@ -98,7 +126,7 @@ class Training:
                 "seed": run.seed,
                 "config": run.config.model_dump(),
                 "path": str(run.folder),
-                "note": self.note,
+                "note": self.said,
             }
             for run in self.runs
         ]
@@ -141,7 +169,10 @@ class Training:
             "recipe": self.recipe,
             "encoder": self.encoder,
             "encoder_named": self.encoder_named,
+            "encoder_spec": self.encoder_spec,
             "encoder_note": self.note,
+            "encoder_saw": self.encoder_saw,
+            "text_note": self.text_note,
             "encoder_identity": dict(self.store.encoder),
             "dataset": self.store.dataset,
             "seed": run.seed,
@@ -159,6 +190,7 @@ class Training:
             "n_train": len(self.store.labels("train")),
             "n_val": len(self.store.labels("val")),
             "val": {"accuracy": fitted.val.accuracy, "uar": fitted.val.uar},
+            "calibration": fitted.calibration.as_json() | {"split": "val"},
             "dropped": dict(fitted.dropped),
             "findings": dict(fitted.findings),
             "versions": versions(),
@@ -207,20 +239,3 @@ def _csv(history: list[dict[str, float]]) -> bytes:
     writer.writeheader()
     writer.writerows(history)
     return buffer.getvalue().encode()
-
-
-def read_run(folder: Path) -> dict[str, Any]:
-    """The record of a trained run.
-
-    Raises
-    ------
-    StageError
-        If there is none, or it is not JSON.
-    """
-    path = folder / "run.json"
-    if not path.is_file():
-        raise StageError(f"no trained run at {folder}: expected {path}. Run `fer-stage train` first")
-    try:
-        return dict(json.loads(path.read_bytes()))
-    except ValueError as error:
-        raise StageError(f"{path} is damaged ({error}): train it again") from error

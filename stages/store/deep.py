@@ -11,13 +11,14 @@ import numpy as np
 from cache.places import Place
 from cache.store import Store, open_store
 from pipeline.datasets.roots import open_root
+from pipeline.faces import Alignment
 from pipeline.parity import parity
 from pipeline.preparation import Job, Preparer
 from pipeline.samples import OK, SampleTable
 from pipeline.views import ViewRecipe
 from stages.errors import StageError
-from stages.identity import box_of
-from stages.made_by import encoder_of
+from stages.identity import box_of, face_of
+from stages.made_by import alignment_of, encoder_of
 from stages.output import say
 from stages.params import load_params
 from stages.rechecking import re_encoded
@@ -51,7 +52,8 @@ def compared(path: Place, given: Mapping[str, Any]) -> list[dict[str, Any]]:
     say(f"{path}: {len(jobs)} images are encoded again, chosen by --seed {given['seed']}")
     outputs = [array.name for array in store.manifest.schema.arrays if array.name != "pixels"]
     with open_root(_root(store, given)) as root:
-        preparer = Preparer(root, encoder.preprocess, (encoder.preprocess.size,), ViewRecipe(), 0)
+        sizes, alignment = (encoder.preprocess.size,), alignment_of(store) or Alignment()
+        preparer = Preparer(root, encoder.preprocess, sizes, ViewRecipe(), 0, alignment)
         found = re_encoded(jobs, preparer, encoder, outputs)
     rows = np.array([job.row for job in jobs], np.intp)
     return [
@@ -77,8 +79,11 @@ def _sample(store: Store, n_rows: int, seed: int) -> list[Job]:
     frame = store.frame
     usable = np.flatnonzero((frame["status"] == OK).to_numpy())
     chosen = np.random.default_rng(seed).choice(usable, min(n_rows, len(usable)), replace=False)
-    boxes = frame["box"] if "box" in frame else [""] * len(frame)
-    return [Job(int(row), frame["path"][row], frame["sha256"][row], box_of(boxes[row])) for row in np.sort(chosen)]
+    boxes, faces = (frame[name] if name in frame else [""] * len(frame) for name in ("box", "face"))
+    return [
+        Job(int(row), frame["path"][row], frame["sha256"][row], box_of(boxes[row]), face=face_of(faces[row]))
+        for row in np.sort(chosen)
+    ]
 
 
 def _root(store: Store, given: Mapping[str, Any]) -> Path:

@@ -16,9 +16,9 @@ import yaml
 from cache.backends import BACKENDS
 from cache.housekeeping import References, one_name
 from cache.places import Place, place
+from pipeline.saved import read_record
 from stages.errors import StageError
 from stages.params import load_params
-from stages.training import read_run
 
 __all__ = ["references"]
 
@@ -36,7 +36,7 @@ def references(root: Place, params_path: Path) -> References:
 
     Raises
     ------
-    StageError
+    StageError, InputError
         If a file cannot be read, or if there is none at all: then nothing says what is needed.
     """
     around = [Path.cwd(), *([root.resolve().parent] if isinstance(root, Path) else [])]
@@ -132,7 +132,7 @@ def _is_known(name: str) -> bool:
 
 def _of_run(file: Path) -> References:
     """The store that a head was trained on, by its key, and those that it was scored on, which scores know by name."""
-    run, scores = read_run(file.parent), file.with_name("scores.json")
+    run, scores = read_record(file.parent), file.with_name("scores.json")
     try:
         datasets = [score["dataset"] for score in json.loads(scores.read_bytes())] if scores.exists() else []
     except (ValueError, KeyError, TypeError) as error:

@@ -32,6 +32,7 @@ class FakeEncoder:
     width: int = WIDTH
     row_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: _SHAPES)
     note: str = "fake"
+    saw: tuple[str, ...] = ()
     precision: str = "float32"
     device: str = "cpu"
     runtime: str = "eager"

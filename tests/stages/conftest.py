@@ -15,6 +15,7 @@ sample: {version: 1, images: 60, seed: 0}
 datasets:
   sample-a: {layout: sample, root: data/sample-a}
   sample-e: {layout: sample, root: data/sample-e}
+encoders: {untrained: untrained}
 extract: {dtype: float32}
 methods:
   feature-mask: {epochs: 3, lambda_sep: 1.5}
@@ -22,6 +23,7 @@ methods:
 run:
   samples: [sample-a, sample-e]
   datasets: [sample-a, sample-e]
+  encoders: [untrained]
   methods: [linear-probe, feature-mask]
 """
 

@@ -11,10 +11,11 @@ import click
 import pytest
 
 from stages.cli import COMMANDS, run
+from stages.head import VERBS as HEAD_VERBS
 from stages.store import VERBS
 
 README = Path(__file__).parents[2] / "README.md"
-NAMES = [*COMMANDS, *(f"store {verb}" for verb in VERBS)]
+NAMES = [*COMMANDS, *(f"store {verb}" for verb in VERBS), *(f"head {verb}" for verb in HEAD_VERBS)]
 HEAVY = ("torch", "zarr", "h5py", "open_clip", "pandas", "sklearn")
 
 

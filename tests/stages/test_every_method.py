@@ -19,10 +19,11 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "methods"
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example's project with fewer images and one epoch of each method."""
+    """The example's project with fewer images, one epoch of each method, and an encoder that is as small as can be."""
     folder = tmp_path_factory.mktemp("methods")
     params = yaml.safe_load((EXAMPLE / "params.yaml").read_text())
     params["sample"]["images"] = 60
+    params["encoders"], params["run"]["encoders"] = {"untrained": "untrained"}, ["untrained"]
     for options in params["methods"].values():
         options.update({"epochs": 1} if "epochs" in options else {})
     (folder / "params.yaml").write_text(yaml.safe_dump(params))

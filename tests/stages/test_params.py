@@ -32,10 +32,13 @@ def test_shipped_params_are_valid(path: str) -> None:
     assert set(params.run.datasets) <= set(params.datasets)
 
 
-def test_shipped_params_are_the_defaults_but_for_datasets_and_methods() -> None:
+def test_shipped_params_are_the_defaults_but_for_datasets_methods_and_pixels() -> None:
+    """Pixels are most of a store: a million faces are only encoded with them by who asks for them."""
     shipped, default = load_params(ROOT / "params.yaml"), Params()
-    same = {"classes", "encoders", "sample", "extract", "prompts", "prompt_sets", "protocol", "run"}
+    same = {"classes", "encoders", "sample", "prompts", "prompt_sets", "protocol", "run"}
     assert shipped.model_dump(include=same) == default.model_dump(include=same)
+    with_pixels = default.extract.model_copy(update={"outputs": ["pooled", "pixels"]})
+    assert shipped.extract == with_pixels
 
 
 @pytest.mark.parametrize(
@@ -54,7 +57,7 @@ def test_shipped_params_are_the_defaults_but_for_datasets_and_methods() -> None:
         ("datasets: {x: {layout: ferplus, root: r, options: {rul: majority}}}", ["rul", "rule"]),
         ("datasets: {x: {layout: ferplus, rot: r}}", ["datasets.x.rot: unknown key", "'root'"]),
         ("encoders: {clip: ViT-B-32}", ["encoders.clip", "open_clip:ARCH/TAG"]),
-        ("run: {encoders: [clip]}", ["clip", "untrained"]),
+        ("run: {encoders: [clip]}", ["clip", "mini"]),
         ("prompts: kefir", ["kefir", "'kefer'"]),
         ("prompt_sets: {clip: [a face]}", ["prompt_sets", "plain name that is none of", "'clip'"]),
         ("prompt_sets: {a/b: ['a [CLS]']}", ["prompt_sets", "plain name", "'a/b'"]),
@@ -118,13 +121,14 @@ def test_dvc_tracks_every_parameter_that_changes_a_result() -> None:
     """Every block of params.yaml that changes a stage's result stands in `params:` of that stage, and no other does."""
     assert _tracked("draw") == {"sample"}
     assert _tracked("index") == {"classes", "datasets.${key}"}
+    assert _tracked("align") == {"extract"}
     assert _tracked("extract") == {"extract", "encoders.${item.encoder}"}
     assert _tracked("encode-text") == {"prompts", "prompt_sets", "encoders.${item.encoder}"}
     assert _tracked("train") == {"classes", "methods.${item.method}", "protocol.drop_other_labels"}
     assert _tracked("evaluate") == {"protocol", "run.datasets"}
     blocks = {
         name.split(".")[0]
-        for stage in ("draw", "index", "extract", "encode-text", "train", "evaluate")
+        for stage in ("draw", "index", "align", "extract", "encode-text", "train", "evaluate")
         for name in _tracked(stage)
     }
     assert blocks | {"run"} == set(Params.model_fields)

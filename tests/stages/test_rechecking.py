@@ -10,6 +10,7 @@ import pytest
 from cache.writer import ShardSink, StoreWriter
 from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.extraction import outputs_of
+from pipeline.faces import Alignment
 from pipeline.progress import silent
 from pipeline.samples import SampleTable
 from stages.identity import jobs_of, schema_of, store_key
@@ -30,9 +31,8 @@ def work(project: Path) -> tuple[Workbench, StoreWriter, SampleTable]:
     schema = schema_of(table, 1, outputs)
     target = project / "again.zarr"
     writer = StoreWriter(target, store_key(table, encoder, outputs, params), schema)
-    recipe = Recipe(
-        spec, "cpu", "eager", encoder.preprocess, Path("data/sample-e"), outputs, 1, 0, 16, 1, ShardSink(target, schema)
-    )
+    images, sink = Path("data/sample-e"), ShardSink(target, schema)
+    recipe = Recipe(spec, "cpu", "eager", encoder.preprocess, images, outputs, 1, 0, Alignment(), 16, 1, sink)
     return Workbench(recipe, encoder), writer, table
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cache.housekeeping import References
+from pipeline.errors import InputError
 from stages.errors import ParamsError, StageError
 from stages.store.references import references
 
@@ -118,7 +119,7 @@ def test_runs_need_what_they_were_trained_and_scored_on(folder: Path) -> None:
 )
 def test_what_cannot_be_read_is_an_error_not_a_permission(folder: Path, name: str, text: str, message: str) -> None:
     (folder / name).write_text(text)
-    with pytest.raises(StageError, match=message):
+    with pytest.raises((StageError, InputError), match=message):
         found(folder)
 
 

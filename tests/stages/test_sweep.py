@@ -187,7 +187,10 @@ def test_a_head_and_a_record_of_different_runs_are_refused(project: Path, fer_st
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
-    [({"head": {"format": 1, "kind": "linear"}}, "expected format 2, found 1"), ({"head": None}, "expected head")],
+    [
+        ({"head": {"format": 1, "kind": "linear"}}, "expected format 2, found 1"),
+        ({"head": None}, "head: Field required"),
+    ],
     ids=["older", "damaged"],
 )
 def test_a_run_that_cannot_be_read_is_named(

@@ -72,7 +72,8 @@ def test_scores_cover_every_dataset_and_mark_the_seen_one(project: Path, fer_sta
         assert sum(map(sum, score["confusion"])) == score["n"] == sum(score["support"].values())
         assert score["ci95"]["accuracy"][0] <= score["accuracy"] <= score["ci95"]["accuracy"][1]
     written = json.loads((RUN / "scores.json").read_text())
-    assert [{"run": str(RUN), **score} for score in written] == scores
+    note = json.loads((RUN / "run.json").read_text())["encoder_note"]
+    assert [{"run": str(RUN), **score, "note": note} for score in written] == scores
 
 
 def test_rejected_rows_are_counted_in_scores(project: Path, fer_stage: FerStage) -> None:

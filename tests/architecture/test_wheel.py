@@ -1,0 +1,53 @@
+"""What people install: one wheel with everything that works offline, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).parents[2]
+BUILT_FROM = ("pyproject.toml", "README.md", "LICENSE", "pipeline", "cache", "stages")
+MOST_BYTES = 40_000_000
+CARRIED = (
+    "pipeline/encoders/mini/open_clip_model.safetensors",
+    "pipeline/encoders/mini/open_clip_config.json",
+    "pipeline/encoders/mini/about.json",
+    "pipeline/encoders/mini/README.md",
+    "pipeline/predict/default_head/head.safetensors",
+    "pipeline/predict/default_head/head.json",
+    "pipeline/predict/default_head/README.md",
+    "pipeline/report/templates/page.html.j2",
+)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in BUILT_FROM:
+        copy = shutil.copytree if (HOUSE / name).is_dir() else shutil.copy
+        copy(HOUSE / name, source / name)
+    options = ["--no-deps", "--no-build-isolation", "--wheel-dir", str(target)]
+    command = [sys.executable, "-m", "pip", "wheel", *options, str(source)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return next(target.glob("*.whl"))
+
+
+def test_carries_the_encoder_the_head_and_the_page(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert [name for name in CARRIED if name not in names] == []
+
+
+def test_is_small_enough_for_an_index(wheel: Path) -> None:
+    assert wheel.stat().st_size < MOST_BYTES
+
+
+def test_holds_no_test_and_no_picture(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert not [name for name in names if name.startswith(("tests/", "examples/", "benchmarks/"))]
+    assert not [name for name in names if name.endswith((".png", ".jpg", ".jpeg"))]
