@@ -17,7 +17,19 @@ from separate_process import N_IMAGES, command, make_faces, run
 
 from cache.testing.raw import tree_bytes
 
-EXTRACT = ("extract", "--dataset", "faces", "--batch-size", "32", "--decoders", "1", "--format", "json")
+EXTRACT = (
+    "extract",
+    "--dataset",
+    "faces",
+    "--encoder",
+    "untrained",
+    "--batch-size",
+    "32",
+    "--decoders",
+    "1",
+    "--format",
+    "json",
+)
 
 
 @pytest.fixture(scope="module")

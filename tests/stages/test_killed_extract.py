@@ -28,7 +28,8 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _extract(backend: str) -> tuple[str, ...]:
-    return ("extract", "--dataset", "faces", "--backend", backend, "--format", "json", "--batch-size", "32")
+    work = ("extract", "--dataset", "faces", "--encoder", "untrained", "--backend", backend)
+    return (*work, "--format", "json", "--batch-size", "32")
 
 
 class _Work:
