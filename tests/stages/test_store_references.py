@@ -84,7 +84,9 @@ def test_the_project_is_searched_from_its_root_downwards(folder: Path, monkeypat
 
 
 def test_the_project_of_the_stores_counts_also_from_elsewhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder / "params.yaml").write_text("run: {samples: [], datasets: [a], encoders: [untrained], methods: []}\n")
+    (folder / "params.yaml").write_text(
+        "encoders: {untrained: untrained}\nrun: {samples: [], datasets: [a], encoders: [untrained], methods: []}\n"
+    )
     (folder / "runs" / "r").mkdir(parents=True)
     (folder / "runs" / "r" / "run.json").write_text(json.dumps({"key": "K", "encoder": "clip"}))
     (folder / "features" / "clip").mkdir(parents=True)
