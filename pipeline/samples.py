@@ -10,7 +10,6 @@ A rejected row keeps its place, so that row i is sample i in every store made fr
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,10 +18,10 @@ from typing import Any, cast
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.errors import ConfigError, TableError
 from pipeline.labels import EXPRESSIONS
+from pipeline.parquet import TableKind
 
 __all__ = ["OK", "OPTIONAL_COLUMNS", "REJECTED", "SPLITS", "Sample", "SampleTable", "TableInfo", "split_by_hash"]
 
@@ -30,8 +29,8 @@ SPLITS = ("train", "val", "test")
 OK, REJECTED = "ok", "rejected"
 REQUIRED_COLUMNS = ("id", "path", "label", "split", "sha256", "status", "reason")
 OPTIONAL_COLUMNS = ("subject", "clip", "frame", "fold", "box", "votes", "face")
-SCHEMA_VERSION = 1
-_METADATA_KEY = b"fer-stage"
+_AGAIN = "Index the dataset again"
+_KIND = TableKind("sample table", b"fer-stage", schema=1, command="index", again=_AGAIN, mend=_AGAIN)
 _SHA256 = r"[0-9a-f]{64}"
 
 
@@ -108,19 +107,8 @@ class SampleTable:
         TableError
             If the file is missing, is no sample table, or has a newer schema than this program knows.
         """
-        if not path.is_file():
-            raise TableError(f"no sample table at {path}. Run: fer-stage index --dataset {path.stem}")
-        try:
-            arrow = pq.read_table(path)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise TableError(f"{path} is not a Parquet file: {error}. Index the dataset again") from error
-        metadata = json.loads((arrow.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
-        if metadata.get("schema") != SCHEMA_VERSION:
-            raise TableError(
-                f"{path}: expected a sample table of schema {SCHEMA_VERSION}, found {metadata.get('schema', 'none')}. "
-                "Index the dataset again, or update fer-stage"
-            )
-        info = TableInfo(**(metadata["info"] | {"classes": tuple(metadata["info"]["classes"])}))
+        arrow, said = _KIND.read(path)
+        info = TableInfo(**(said | {"classes": tuple(said["classes"])}))
         names = [name for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS) if name in arrow.column_names]
         return cls(pd.DataFrame({name: _series(arrow[name], _DTYPES[name]) for name in names}), info)
 
@@ -131,8 +119,7 @@ class SampleTable:
     def to_arrow(self) -> pa.Table:
         """The same rows for Parquet, with `info` in the schema's metadata."""
         columns = {name: pa.array(_plain(self.frame[name]), type=_ARROW_TYPES[name]) for name in self.frame.columns}
-        metadata = {"schema": SCHEMA_VERSION, "info": vars(self.info) | {"classes": list(self.info.classes)}}
-        return pa.table(columns).replace_schema_metadata({_METADATA_KEY: json.dumps(metadata, sort_keys=True)})
+        return _KIND.described(pa.table(columns), vars(self.info) | {"classes": list(self.info.classes)})
 
     @property
     def usable(self) -> pd.DataFrame:

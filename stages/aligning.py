@@ -25,7 +25,7 @@ from stages.faces import NOT_LOOKED_AT, images_of_table
 from stages.identity import jobs_of
 from stages.output import say
 from stages.params import load_params
-from stages.tables import indexed_table, write_table
+from stages.tables import wanted_rows, write_table
 from stages.workspace import Workspace
 
 __all__ = ["Aligning", "aligned"]
@@ -35,13 +35,11 @@ _SAVE_EVERY_S = 30.0
 
 def aligned(given: Mapping[str, Any], on_progress: OnProgress) -> dict[str, Any]:
     """Make a dataset's face table whole; see `stages.align` for the options that are `given`."""
-    params, stem = load_params(given["params_path"]), given["dataset"]
+    params, workspace = load_params(given["params_path"]), Workspace(faces=given["face_tables"])
     if given["if_any"] and params.extract.faces == "given":
-        return _nothing(stem, Workspace(faces=given["face_tables"]).face_table(stem), given["dry_run"])
-    table, root = indexed_table(given, params, on_progress)
-    if given["limit"] and given["limit"] < len(table):
-        table, stem = table.head(given["limit"]), f"{stem}.first-{given['limit']}"
-    path = Workspace(faces=given["face_tables"]).face_table(stem)
+        return _nothing(given["dataset"], workspace.face_table(given["dataset"]), given["dry_run"])
+    table, root, stem = wanted_rows(given, params, on_progress)
+    path = workspace.face_table(stem)
     aligning = Aligning(table, root, load_detector(), path, given["threads"] or os.cpu_count() or 1)
     if given["dry_run"]:
         return aligning.plan()

@@ -60,7 +60,7 @@ def jobs_of(table: SampleTable, n_views: int) -> list[Job]:
     return [
         Job(row, path, digest, box, all_views if split == "train" else plain, face)
         for row, path, digest, split, box, face in zip(
-            usable.index.tolist(), *columns, _boxes(usable), _faces(usable), strict=True
+            usable.index.tolist(), *columns, _places(usable, "box"), _places(usable, "face"), strict=True
         )
     ]
 
@@ -84,7 +84,7 @@ def store_key(
     ----------
     alignment : how faces were found and cut out; None where images are taken as they are
     """
-    places = [_boxes(table.frame)] + ([_faces(table.frame)] if alignment else [])
+    places = [_places(table.frame, name) for name in ("box", *(("face",) if alignment else ()))]
     samples = list(zip(table.frame["sha256"].tolist(), *places, strict=True))
     preprocess = {"decoder": DECODER, **encoder.preprocess.as_json()}
     views: dict[str, Any] = {"count": params.views}
@@ -106,7 +106,7 @@ def store_key(
 
 def box_texts(table: SampleTable) -> list[str]:
     """The box of every row as `x,y,width,height`, empty where there is none."""
-    return [",".join(map(str, box)) if box else "" for box in _boxes(table.frame)]
+    return _texts(table, "box")
 
 
 def box_of(text: str) -> tuple[int, int, int, int] | None:
@@ -119,7 +119,7 @@ def box_of(text: str) -> tuple[int, int, int, int] | None:
 
 def face_texts(table: SampleTable) -> list[str]:
     """The landmarks of every row as `x,y,x,y,...`, empty where there are none."""
-    return [",".join(map(str, face)) if face else "" for face in _faces(table.frame)]
+    return _texts(table, "face")
 
 
 def face_of(text: str) -> tuple[float, ...] | None:
@@ -127,12 +127,13 @@ def face_of(text: str) -> tuple[float, ...] | None:
     return tuple(float(part) for part in text.split(",")) if text else None
 
 
-def _boxes(frame: pd.DataFrame) -> list[tuple[int, ...] | None]:
-    return frame["box"].tolist() if "box" in frame else [None] * len(frame)
+def _places(frame: pd.DataFrame, name: str) -> list[tuple[Any, ...] | None]:
+    """The box or the face of every row; None where there is none."""
+    return frame[name].tolist() if name in frame else [None] * len(frame)
 
 
-def _faces(frame: pd.DataFrame) -> list[tuple[float, ...] | None]:
-    return frame["face"].tolist() if "face" in frame else [None] * len(frame)
+def _texts(table: SampleTable, name: str) -> list[str]:
+    return [",".join(map(str, place)) if place else "" for place in _places(table.frame, name)]
 
 
 def columns_of(table: SampleTable, rejected: Mapping[int, str]) -> dict[str, npt.NDArray[Any]]:

@@ -17,7 +17,7 @@ from stages.errors import ParamsError
 from stages.faces import face_table_path, with_faces
 from stages.identity import prepared_as
 from stages.params import ExtractParams, load_params
-from stages.tables import indexed_table
+from stages.tables import wanted_rows
 
 __all__ = ["planned"]
 
@@ -34,10 +34,7 @@ def planned(given: Mapping[str, Any], command: str, on_progress: OnProgress) -> 
     extract = _overlaid(params.extract, given)
     name, spec = params.encoder(given["encoder"] or params.run.encoders[0])
     encoder = prepared_as(load_encoder(spec, given["device"], given["runtime"]), extract)
-    table, root = indexed_table(given, params, on_progress)
-    stem = given["dataset"]
-    if given["limit"] and given["limit"] < len(table):
-        table, stem = table.head(given["limit"]), f"{stem}.first-{given['limit']}"
+    table, root, stem = wanted_rows(given, params, on_progress)
     faces = None
     if extract.faces == "aligned":
         path = face_table_path(given["face_tables"], given["dataset"], stem)

@@ -21,7 +21,7 @@ from stages.output import say
 from stages.params import DatasetParams, Params, SampleParams
 from stages.workspace import Workspace
 
-__all__ = ["indexed_table", "make_table", "parse_options", "write_table"]
+__all__ = ["make_table", "parse_options", "wanted_rows", "write_table"]
 
 
 def make_table(dataset: str, how: DatasetParams, sample: SampleParams, on_progress: OnProgress) -> SampleTable:
@@ -32,13 +32,25 @@ def make_table(dataset: str, how: DatasetParams, sample: SampleParams, on_progre
     return index_dataset(dataset, how.layout, root, how.options, on_progress)
 
 
-def indexed_table(given: Mapping[str, Any], params: Params, on_progress: OnProgress) -> tuple[SampleTable, Path]:
-    """The dataset's sample table and root; it is indexed first if it never was, or if options say what it is.
+def wanted_rows(given: Mapping[str, Any], params: Params, on_progress: OnProgress) -> tuple[SampleTable, Path, str]:
+    """The rows of a dataset that a command is to work on, the dataset's root, and the name of what is made of them.
 
     Parameters
     ----------
-    given : options of a command: `dataset`, `tables`, `dry_run` and, where it has them, `layout` and `root`
+    given : options of a command: `dataset`, `tables`, `limit`, `dry_run` and, where it has them, `layout` and `root`
+
+    Returns
+    -------
+    All rows under the dataset's own name, or the first `limit` under one of their own. The dataset is indexed first if
+    it never was, or if options say what it is.
     """
+    (table, root), stem = _indexed(given, params, on_progress), given["dataset"]
+    if given["limit"] and given["limit"] < len(table):
+        return table.head(given["limit"]), root, f"{stem}.first-{given['limit']}"
+    return table, root, stem
+
+
+def _indexed(given: Mapping[str, Any], params: Params, on_progress: OnProgress) -> tuple[SampleTable, Path]:
     path = Workspace(tables=given["tables"]).table(given["dataset"])
     layout, where = given.get("layout"), given.get("root")
     if path.exists() and not layout and not where:

@@ -7,7 +7,6 @@ Columns: `id`, `image` (what the row is to a detector: the digest of its bytes a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,17 +15,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from pipeline.errors import TableError
 from pipeline.faces.face import Face
 from pipeline.faces.search import NO_FACE, Finding
+from pipeline.parquet import TableKind
 
 __all__ = ["FOUND", "MISSED", "UNUSABLE", "FaceTable", "FacesInfo"]
 
 FOUND, MISSED, UNUSABLE = "found", "missed", "rejected"
-SCHEMA_VERSION = 1
-_METADATA_KEY = b"fer-stage-faces"
+_KIND = TableKind(
+    "face table",
+    b"fer-stage-faces",
+    schema=1,
+    command="align",
+    again="Align the dataset again",
+    mend="Delete it and align the dataset again",
+)
 _SCHEMA = pa.schema(
     {
         "id": pa.string(),
@@ -85,24 +89,12 @@ class FaceTable:
         TableError
             If the file is missing, is no face table, or has a newer schema than this program knows.
         """
-        if not path.is_file():
-            raise TableError(f"no face table at {path}. Run: fer-stage align --dataset {path.stem}")
-        try:
-            arrow = pq.read_table(path)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise TableError(f"{path} is not a Parquet file: {error}. Delete it and align the dataset again") from error
-        metadata = json.loads((arrow.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
-        if metadata.get("schema") != SCHEMA_VERSION:
-            raise TableError(
-                f"{path}: expected a face table of schema {SCHEMA_VERSION}, found {metadata.get('schema', 'none')}. "
-                "Align the dataset again, or update fer-stage"
-            )
-        return cls(arrow.to_pandas(), FacesInfo(**metadata["info"]))
+        arrow, said = _KIND.read(path)
+        return cls(arrow.to_pandas(), FacesInfo(**said))
 
     def to_arrow(self) -> pa.Table:
         """The same rows for Parquet, with `info` in the schema's metadata."""
-        metadata = {_METADATA_KEY: json.dumps({"schema": SCHEMA_VERSION, "info": asdict(self.info)}, sort_keys=True)}
-        return pa.Table.from_pandas(self.frame, _SCHEMA, preserve_index=False).replace_schema_metadata(metadata)
+        return _KIND.described(pa.Table.from_pandas(self.frame, _SCHEMA, preserve_index=False), asdict(self.info))
 
     def findings(self) -> dict[str, Finding]:
         """Image -> what was found in it; of images that could be read."""
