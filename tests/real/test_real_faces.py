@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from real_files import pack_path, weights_path
 
 import cache
 
 pytestmark = [pytest.mark.real_data, pytest.mark.weights]
 
 FerStage = Callable[..., Any]
-SHARED = Path(__file__).parents[3] / "shared"
-PACK = Path(os.environ.get("FER_STAGE_PACKS") or SHARED / "data") / "muxspace.tar.gz"
-WEIGHTS = Path(os.environ.get("FER_STAGE_WEIGHTS") or SHARED / "weights") / "tf_efficientnet_lite0.safetensors"
 N = 1000
 
 
-@pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    for path in (PACK, WEIGHTS):
-        if not path.is_file():
-            pytest.skip(f"{path.name} is not in {path.parent}; set FER_STAGE_PACKS and FER_STAGE_WEIGHTS")
-    return tmp_path_factory.mktemp("real")
-
-
 def test_heads_on_real_features_beat_the_majority_class(
-    workplace: Path, monkeypatch: pytest.MonkeyPatch, fer_stage: FerStage
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fer_stage: FerStage
 ) -> None:
-    monkeypatch.chdir(workplace)
-    Path("params.yaml").write_text(f"encoders: {{lite0: 'timm:tf_efficientnet_lite0@{WEIGHTS}', untrained: untrained}}")
+    pack, weights = pack_path("muxspace.tar.gz"), weights_path("tf_efficientnet_lite0.safetensors")
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(f"encoders: {{lite0: 'timm:tf_efficientnet_lite0@{weights}', mini: mini}}")
     extract = ("extract", "--dataset", "muxspace", "--encoder", "lite0", "--limit", str(N), "--decoders", "1")
-    made = fer_stage(*extract, "--root", str(PACK), "--format", "json")
+    made = fer_stage(*extract, "--root", str(pack), "--format", "json")
     assert (made["encoded"], made["rejected"]) == (N, 0)
     assert fer_stage(*extract, "--format", "json")["encoded"] == 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import subprocess
 from collections import Counter
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from real_files import pack_path
 
 from pipeline.datasets import LAYOUTS
 from pipeline.datasets.base import Scan, parse_options
@@ -20,15 +20,6 @@ from pipeline.datasets.roots import Root, open_root
 from pipeline.samples import SampleTable
 
 pytestmark = pytest.mark.real_data
-
-PACKS = Path(os.environ.get("FER_STAGE_PACKS") or Path(__file__).parents[4] / "shared" / "data")
-
-
-def pack_path(name: str) -> Path:
-    path = PACKS / name
-    if not path.is_file():
-        pytest.skip(f"{name} is not in {PACKS}; set FER_STAGE_PACKS to the folder that holds it")
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from encoder_models import load, pooled
+from real_files import weights_path
 
 from pipeline.encoders import Encoder
 from pipeline.preprocess import Preprocess
 
 pytestmark = pytest.mark.weights
 
-FOLDER = Path(os.environ.get("FER_STAGE_WEIGHTS") or Path(__file__).parents[4] / "shared" / "weights")
 NAME = "tf_efficientnet_lite0"
 SHA256 = "dc6975a3a24b5293fba134c2727ca15b19355dd34acc0bf62fb1bd81fe9cffc2"
 ACROSS_MACHINES = 1e-3
@@ -26,10 +23,7 @@ MEANS = [0.0817, 0.0868]
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    path = FOLDER / f"{NAME}.safetensors"
-    if not path.is_file():
-        pytest.skip(f"{path.name} is not in {FOLDER}; set FER_STAGE_WEIGHTS to the folder that holds it")
-    return load(f"timm:{NAME}@{path}")
+    return load(f"timm:{NAME}@{weights_path(f'{NAME}.safetensors')}")
 
 
 def gradient() -> np.ndarray:

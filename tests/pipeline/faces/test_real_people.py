@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image
+from real_files import pack_path
 
 from pipeline.datasets.images import decode_picture
 from pipeline.datasets.roots import open_root
@@ -15,16 +13,12 @@ from pipeline.faces import load_detector
 
 pytestmark = pytest.mark.real_data
 
-PACKS = Path(os.environ.get("FER_STAGE_PACKS") or Path(__file__).parents[4] / "shared" / "data")
 N_IMAGES, EVERY = 60, 211
 
 
 @pytest.fixture(scope="module")
 def photographs() -> list[Image.Image]:
-    pack = PACKS / "muxspace.tar.gz"
-    if not pack.is_file():
-        pytest.skip(f"muxspace.tar.gz is not in {PACKS}; set FER_STAGE_PACKS to the folder that holds it")
-    with open_root(pack) as root:
+    with open_root(pack_path("muxspace.tar.gz")) as root:
         names = sorted(name for name in root.names() if name.endswith(".jpg"))[::EVERY][:N_IMAGES]
         return [decode_picture(root.read(name)) for name in names]
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from faces_to_find import people
 from heads_on_disk import CLASSES
+from real_files import pack_path
 
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.roots import open_root
 from pipeline.predict import Predictor
 
-PACK = Path(os.environ.get("FER_STAGE_PACKS") or Path(__file__).parents[4] / "shared" / "data") / "muxspace.tar.gz"
 N = 60
 
 
@@ -35,12 +34,11 @@ def test_the_encoder_says_what_it_is(predictor: Predictor) -> None:
 @pytest.mark.real_data
 def test_smiles_of_people_that_nobody_trained_on_are_told_from_calm_faces(predictor: Predictor, tmp_path: Path) -> None:
     """Of the validation people of muxspace: half of N smile, half do not; guessing gets half of them."""
-    if not PACK.is_file():
-        pytest.skip(f"no {PACK.name} in {PACK.parent}; set FER_STAGE_PACKS to the folder that holds it")
-    frame = index_dataset("muxspace", "muxspace", PACK, {}).frame
+    pack = pack_path("muxspace.tar.gz")
+    frame = index_dataset("muxspace", "muxspace", pack, {}).frame
     val = frame[(frame["split"] == "val") & (frame["status"] == "ok")]
     chosen = {label: val[val["label"] == label]["path"][: N // 2] for label in ("happiness", "neutral")}
-    with open_root(PACK) as root:
+    with open_root(pack) as root:
         for label, paths in chosen.items():
             for i, path in enumerate(paths):
                 (tmp_path / f"{label}-{i}.jpg").write_bytes(root.read(path))
