@@ -37,6 +37,7 @@ from pipeline.progress import OnProgress, Progress
 __all__ = ["HubFile", "cached", "download", "require_reachable", "silent_bar"]
 
 _ATTEMPTS = 3
+_PAUSE_S = 0.5  # after the first, twice as long after the second
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -112,7 +113,7 @@ def download(file: HubFile, on_progress: OnProgress) -> Path | None:
             if attempt == _ATTEMPTS or not _is_transient(error) or (waiting and _is_timeout(error)):
                 raise file.error(*_explained(file, error, attempt)) from error
             on_progress(Progress(file.name, 0, 0, f"{file.name}: {_first_line(error)}: trying again"))
-            time.sleep(attempt)
+            time.sleep(_PAUSE_S * attempt)
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -131,7 +132,10 @@ def silent_bar(*args: Any, **kwargs: Any) -> hub_tqdm:
 
 def _metadata(file: HubFile) -> HfFileMetadata:
     """Digest and size of the file, asked once: the client's own question is repeated for minutes."""
-    return get_hf_file_metadata(hf_hub_url(file.repository, file.name), timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    found = get_hf_file_metadata(hf_hub_url(file.repository, file.name), timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    if not (found.etag and found.commit_hash):
+        raise FileMetadataError("no ETag or no commit")
+    return found
 
 
 def _downloaded(file: HubFile, metadata: HfFileMetadata, on_progress: OnProgress) -> Path:

@@ -87,7 +87,7 @@ class HubServer(ThreadingHTTPServer):
         self.requests: list[Request] = []
         self.bytes_per_s = 0
         self.closing = threading.Event()
-        self._digests: dict[Path, str] = {}
+        self.digests: dict[Path, str] = {}
 
     @classmethod
     @contextmanager
@@ -111,10 +111,10 @@ class HubServer(ThreadingHTTPServer):
         return [request for request in self.requests if request.method == "GET" and "/resolve/" in request.path]
 
     def digest(self, path: Path) -> str:
-        if path not in self._digests:
+        if path not in self.digests:
             with path.open("rb") as file:
-                self._digests[path] = hashlib.file_digest(file, "sha256").hexdigest()
-        return self._digests[path]
+                self.digests[path] = hashlib.file_digest(file, "sha256").hexdigest()
+        return self.digests[path]
 
 
 class _Handler(BaseHTTPRequestHandler):
