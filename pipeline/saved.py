@@ -18,6 +18,7 @@ from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError, PipelineError
 from pipeline.identity import differences_text
 from pipeline.preprocess import Preprocess
+from pipeline.progress import OnProgress, silent
 
 if TYPE_CHECKING:
     from pipeline.models.head import Head
@@ -134,13 +135,15 @@ class SavedHead:
             )
         return encoder.with_preprocess(self.preprocess)
 
-    def load_encoder(self, named: str = "", device: str = "auto", runtime: str = "auto") -> Encoder:
+    def load_encoder(
+        self, named: str = "", device: str = "auto", runtime: str = "auto", on_progress: OnProgress = silent
+    ) -> Encoder:
         """The head's encoder, prepared as when its features were made: see `require_encoder`.
 
         Parameters
         ----------
         named : the encoder as it is written on this machine; by default as it was where the head was trained
-        device, runtime : as `pipeline.encoders.load_encoder` takes them
+        device, runtime, on_progress : as `pipeline.encoders.load_encoder` takes them
 
         Raises
         ------
@@ -155,7 +158,7 @@ class SavedHead:
                 "Name it with --encoder, or train the run again"
             )
         try:
-            encoder = load_encoder(EncoderSpec.parse(named or self.encoder_spec), device, runtime)
+            encoder = load_encoder(EncoderSpec.parse(named or self.encoder_spec), device, runtime, on_progress)
         except EncoderError as error:
             if named:
                 raise

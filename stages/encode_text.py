@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stages.options import device_option, features_option, format_option, params_option
+from stages.options import device_option, features_option, format_option, params_option, quiet_option
 from stages.output import echo_record, say
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ __all__ = ["command"]
 @device_option
 @params_option
 @format_option
+@quiet_option
 def command(
     encoder: str | None,
     prompts: str | None,
@@ -34,6 +35,7 @@ def command(
     device: str,
     params_path: Path,
     output_format: str,
+    quiet: bool,
 ) -> None:
     """Encode every prompt template with every class name (all eight) through the frozen text tower.
 
@@ -45,11 +47,13 @@ def command(
     from pipeline.prompts import encode_prompts
     from stages.identity import provenance_of
     from stages.params import load_params
+    from stages.progress import shown_progress
 
     params = load_params(params_path)
     name, spec = params.encoder(encoder or params.run.encoders[0])
     prompt_set = prompts or params.prompts
-    loaded = load_encoder(spec, device)
+    with shown_progress(quiet=quiet) as on_progress:
+        loaded = load_encoder(spec, device, on_progress=on_progress)
     if loaded.note:
         say(f"note: {loaded.note}")
     # dvc.yaml is one graph for every encoder; without text, a head that needs it says so when it is trained.

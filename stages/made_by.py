@@ -10,6 +10,7 @@ from pipeline.encoders import Encoder, load_encoder
 from pipeline.faces import Alignment
 from pipeline.preprocess import Preprocess
 from stages.errors import ParamsError, StageError
+from stages.output import say_notes
 from stages.params import Params
 
 __all__ = ["alignment_of", "encoder_of"]
@@ -32,7 +33,7 @@ def encoder_of(store: Store, params: Params, given: str | None, device: str) -> 
         _, spec = params.encoder(name)
     except ParamsError as error:
         raise StageError(f"the encoder of {store.path} is needed: name it with --encoder ({error})") from error
-    encoder = load_encoder(spec, device, "eager")  # another runtime takes longer to start than one image takes
+    encoder = load_encoder(spec, device, "eager", say_notes)  # another runtime takes longer to start than an image
     made_by = store.encoder["encoder"]
     if other := differences(made_by, json.loads(json.dumps(dict(encoder.identity)))):
         raise StageError(

@@ -12,7 +12,9 @@ from typing import Any, TextIO
 
 import click
 
-__all__ = ["FORMATS", "echo_record", "echo_rows", "say"]
+from pipeline.progress import Progress
+
+__all__ = ["FORMATS", "echo_record", "echo_rows", "say", "say_notes"]
 
 FORMATS = ("table", "json", "csv")
 Record = Mapping[str, Any]
@@ -25,6 +27,12 @@ _ROWS_AT_ONCE = 64  # to JSON: one by one takes twice as long
 def say(message: str) -> None:
     """A line for people, on stderr: above a progress bar if one is shown there."""
     sys.stderr.write(f"{message}\n")
+
+
+def say_notes(progress: Progress) -> None:
+    """A listener for calls that show no progress: what must be known before they start, such as a large download."""
+    if progress.note and not progress.done:
+        say(f"note: {progress.note}")
 
 
 def echo_record(record: Record, output_format: str) -> None:

@@ -33,7 +33,7 @@ def planned(given: Mapping[str, Any], command: str, on_progress: OnProgress) -> 
     params = load_params(given["params_path"])
     extract = _overlaid(params.extract, given)
     name, spec = params.encoder(given["encoder"] or params.run.encoders[0])
-    encoder = prepared_as(load_encoder(spec, given["device"], given["runtime"]), extract)
+    encoder = prepared_as(load_encoder(spec, given["device"], given["runtime"], on_progress), extract)
     table, root, stem = wanted_rows(given, params, on_progress)
     faces = None
     if extract.faces == "aligned":

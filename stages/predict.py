@@ -47,8 +47,10 @@ def command(**given: Any) -> None:
     for name, level in (("OPENCV_FFMPEG_LOGLEVEL", "-8"), ("OPENCV_LOG_LEVEL", "ERROR")):
         os.environ.setdefault(name, level)
     from stages.predicting import Predicting
+    from stages.progress import shown_progress
 
-    predicting = Predicting.of(given)
+    with shown_progress(quiet=given["quiet"]) as on_progress:
+        predicting = Predicting.of(given, on_progress)
     for line in predicting.notes:
         say(f"note: {line}")
     _show(predicting, given["output_format"], quiet=given["quiet"])

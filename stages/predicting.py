@@ -55,7 +55,7 @@ class Predicting:
     counts: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Self:
+    def of(cls, given: Mapping[str, Any], on_progress: OnProgress) -> Self:
         """From the options of the command."""
         inputs = find_inputs(given["inputs"])
         if folder := given["annotate"]:
@@ -66,6 +66,7 @@ class Predicting:
             device=given["device"],
             batch_size=given["batch_size"],
             turns=not given["no_turn"],
+            on_progress=on_progress,
         )
         return cls(predictor, inputs, given["every"], folder)
 

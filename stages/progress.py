@@ -66,16 +66,18 @@ def _bars(console: Console) -> Iterator[OnProgress]:
 
 
 def _log_lines(console: Console) -> OnProgress:
-    start = last = time.monotonic()
+    shown = heard = time.monotonic()
+    starts: dict[str, float] = {}  # a kind of work starts where the one before it was last heard of
 
     def listen(step: Step) -> None:
-        nonlocal last
+        nonlocal shown, heard
         if _is_note(step):
             console.print(f"note: {step.note}", soft_wrap=True)
         now = time.monotonic()
-        if now - last < _LOG_EVERY_S or not step.done:
+        start, heard = starts.setdefault(step.what, heard), now
+        if now - shown < _LOG_EVERY_S or not step.done:
             return
-        last = now
+        shown = now
         rate = step.done / (now - start)
         left = f", {(step.total - step.done) / rate:,.0f} s left" if step.total else ""
         console.print(f"{step.what}: {step.done:,} of {step.total:,}, {rate:,.1f}/s{left} {step.note}".rstrip())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os.path
 import socket
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -14,14 +14,19 @@ import open_clip
 from huggingface_hub import constants, snapshot_download, try_to_load_from_cache
 from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 
+from pipeline.encoders.downloads import HubFile, cached, download, require_reachable, silent_bar
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import EncoderError
+from pipeline.progress import OnProgress, silent
 
 __all__ = ["fetch", "fetch_repository", "require_config"]
 
 
-def fetch(spec: EncoderSpec, pretrained: Mapping[str, Any]) -> Path:
+def fetch(spec: EncoderSpec, pretrained: Mapping[str, Any], on_progress: OnProgress = silent) -> Path:
     """The file of the weights that open_clip's registry describes as `pretrained`.
+
+    A file in the hub's cache is used as it is, with a network and without: the same name is the same weights.
+    Downloaded is the first of open_clip's file names that the repository has.
 
     Raises
     ------
@@ -29,18 +34,24 @@ def fetch(spec: EncoderSpec, pretrained: Mapping[str, Any]) -> Path:
         If it is neither on this machine nor to be had; without a network at once, where the hub's client would try
         again for the better part of a minute.
     """
-    try:
-        if (hub := pretrained.get("hf_hub", "")) and not _resolves(constants.ENDPOINT):
-            return _cached(hub)
-        return Path(open_clip.download_pretrained(pretrained))
-    except Exception as error:  # the hub client raises a dozen kinds, and all of them mean this
-        raise EncoderError(
-            f"the weights of {spec} are not on this machine and cannot be downloaded ({type(error).__name__}: "
-            f"{error}). Without a network, name a local copy: open_clip:{spec.architecture}@FILE"
-        ) from error
+    if not (hub := pretrained.get("hf_hub", "")):
+        return _from_url(spec, pretrained)
+    repository, names = _candidates(hub)
+    advice = f"Without a network, name a local copy: open_clip:{spec.architecture}@FILE"
+    files = [HubFile(repository, name, f"the weights of {spec}", advice) for name in names]
+    for file in files:
+        if path := cached(file):
+            return path
+    _require_network(files[0])
+    for file in files:
+        if path := download(file, on_progress):
+            return path
+    raise files[0].error(f"the repository has no {' and no '.join(names)} (HTTP 404)", "A mirror may lack files")
 
 
-def fetch_repository(spec: EncoderSpec, names: Sequence[str], weights: Sequence[str]) -> Path:
+def fetch_repository(
+    spec: EncoderSpec, names: Sequence[str], weights: Sequence[str], on_progress: OnProgress = silent
+) -> Path:
     """A folder with those of the files `names` that the repository `spec.tag` has, and the first it has of `weights`.
 
     Raises
@@ -48,17 +59,22 @@ def fetch_repository(spec: EncoderSpec, names: Sequence[str], weights: Sequence[
     EncoderError
         If they are neither on this machine nor to be had; without a network at once.
     """
+    repository = spec.tag or ""
+    advice = f"Without a network, name a local copy: {spec.family}:{spec.architecture}@DIR"
+    files = [HubFile(repository, name, f"the files of {spec}", advice) for name in weights]
+    offline = constants.HF_HUB_OFFLINE or not _resolves(constants.ENDPOINT)
+    if not any(cached(file) for file in files):
+        _require_network(files[0])
+        require_reachable(HubFile(repository, names[0], files[0].purpose, advice))
     try:
-        offline = not _resolves(constants.ENDPOINT)
-        for name in weights:
-            folder = Path(snapshot_download(spec.tag, allow_patterns=[*names, name], local_files_only=offline))
-            if (folder / name).is_file():
-                break
-    except Exception as error:  # as above
-        raise EncoderError(
-            f"the files of {spec} are not on this machine and cannot be downloaded ({type(error).__name__}: {error}). "
-            f"Without a network, name a local copy: {spec.family}:{spec.architecture}@DIR"
-        ) from error
+        folder = Path(
+            snapshot_download(repository, allow_patterns=list(names), local_files_only=offline, tqdm_class=silent_bar)
+        )
+    except Exception as error:  # the hub's client raises a dozen kinds
+        raise files[0].error(f"{type(error).__name__}: {error}", "Try again") from error
+    for file in files:
+        if cached(file) or (not offline and download(file, on_progress)):
+            break
     return folder
 
 
@@ -90,11 +106,29 @@ def _resolves(url: str) -> bool:
     return True
 
 
-def _cached(hub: str) -> Path:
-    """The cached file of `repository/file`, or of `repository/`; safetensors first, as open_clip chooses."""
+def _require_network(file: HubFile) -> None:
+    if constants.HF_HUB_OFFLINE:
+        raise file.error(f"HF_HUB_OFFLINE is set, and {file.repository} is not in {constants.HF_HUB_CACHE}", "Unset it to download")
+    if not _resolves(constants.ENDPOINT):
+        cause = f"there is no network, and {file.repository} is not in {constants.HF_HUB_CACHE}"
+        raise file.error(cause, "Check the connection, HF_ENDPOINT and HTTPS_PROXY")
+
+
+def _candidates(hub: str) -> tuple[str, list[str]]:
+    """Repository and file names of `repository/file`, or of `repository/`; safetensors first, as open_clip chooses."""
     repository, name = os.path.split(hub)
-    safe = str(PurePosixPath(name).with_suffix(".safetensors")) if name else HF_SAFE_WEIGHTS_NAME
-    for candidate in (safe, name or HF_WEIGHTS_NAME):
-        if isinstance(found := try_to_load_from_cache(repository, candidate), str):
-            return Path(found)
-    raise FileNotFoundError(f"no network, and {repository} is not in {constants.HF_HUB_CACHE}")
+    if not name:
+        return repository, [HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME]
+    safe = [f"{name[:-4]}.safetensors"] if name.endswith((".bin", ".pth")) else []
+    return repository, [*safe, name]
+
+
+def _from_url(spec: EncoderSpec, pretrained: Mapping[str, Any]) -> Path:
+    """Weights that have an address of their own; open_clip compares their digest."""
+    try:
+        return Path(open_clip.download_pretrained(pretrained, prefer_hf_hub=False))
+    except Exception as error:  # whatever urllib and open_clip raise means this
+        raise EncoderError(
+            f"the weights of {spec} are not on this machine and cannot be downloaded ({type(error).__name__}: "
+            f"{error}). Without a network, name a local copy: open_clip:{spec.architecture}@FILE"
+        ) from error

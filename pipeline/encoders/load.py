@@ -8,11 +8,14 @@ from pipeline.encoders.base import Encoder
 from pipeline.encoders.runtimes import resolve_runtime
 from pipeline.encoders.spec import EMBEDDED, TRANSFORMERS, EncoderSpec
 from pipeline.errors import EncoderError
+from pipeline.progress import OnProgress, silent
 
 __all__ = ["load_encoder"]
 
 
-def load_encoder(spec: EncoderSpec, device: str = "auto", runtime: str = "auto") -> Encoder:
+def load_encoder(
+    spec: EncoderSpec, device: str = "auto", runtime: str = "auto", on_progress: OnProgress = silent
+) -> Encoder:
     """Load the frozen model that `spec` names.
 
     Parameters
@@ -22,6 +25,7 @@ def load_encoder(spec: EncoderSpec, device: str = "auto", runtime: str = "auto")
     runtime : of the image tower, of `RUNTIMES`: `eager`; `compile` (torch.compile); `openvino` (CPU); `auto`, which is
         OpenVINO on the CPU if it is installed, else eager. A fast one is used while its features are those of eager
         PyTorch: read `Encoder.runtime` after the last batch to know what ran.
+    on_progress : hears of weights that are downloaded, in megabytes
 
     Raises
     ------
@@ -45,11 +49,11 @@ def load_encoder(spec: EncoderSpec, device: str = "auto", runtime: str = "auto")
             raise EncoderError(f"{spec}: transformers is not installed: pip install 'fer-stage[vlm]'")
         from pipeline.encoders.transformers_encoder import load_transformers
 
-        return load_transformers(spec, target)
+        return load_transformers(spec, target, on_progress)
     if spec.family in EMBEDDED:
         from pipeline.encoders.embedded import load_embedded
 
         return load_embedded(spec, target).with_runtime(runtime)
     from pipeline.encoders.open_clip_encoder import load_open_clip
 
-    return load_open_clip(spec, target).with_runtime(runtime)
+    return load_open_clip(spec, target, on_progress).with_runtime(runtime)

@@ -25,6 +25,7 @@ from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.encoders.weights import file_sha256, reading_weights, require_file, tensor_shapes
 from pipeline.errors import EncoderError
 from pipeline.preprocess import Preprocess
+from pipeline.progress import OnProgress, silent
 
 __all__ = ["assembled", "load_open_clip", "parse_config"]
 
@@ -33,8 +34,8 @@ _WEIGHT_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safeten
 _OPENAI_SHA256 = re.compile(r"/([0-9a-f]{64})/")
 
 
-def load_open_clip(spec: EncoderSpec, device: torch.device) -> TorchEncoder:
-    """Both towers of an open_clip model, frozen.
+def load_open_clip(spec: EncoderSpec, device: torch.device, on_progress: OnProgress = silent) -> TorchEncoder:
+    """Both towers of an open_clip model, frozen; `on_progress` hears of a download.
 
     Raises
     ------
@@ -49,7 +50,7 @@ def load_open_clip(spec: EncoderSpec, device: torch.device) -> TorchEncoder:
         weights = _weights_in(spec.path)
     else:
         config = _known_config(name)
-        weights, preprocess = _from_tag(spec, config) if spec.tag else _from_file(spec, config)
+        weights, preprocess = _from_tag(spec, config, on_progress) if spec.tag else _from_file(spec, config)
     _check_known_weights(spec, config, digest := file_sha256(weights))
     if described_by := dict(config.get("text_cfg") or {}).get("hf_model_name"):
         require_config(spec, described_by)
@@ -65,14 +66,14 @@ def _known_config(architecture: str) -> dict[str, Any]:
     return dict(open_clip.get_model_config(architecture))
 
 
-def _from_tag(spec: EncoderSpec, config: dict[str, Any]) -> tuple[Path, Preprocess]:
+def _from_tag(spec: EncoderSpec, config: dict[str, Any], on_progress: OnProgress) -> tuple[Path, Preprocess]:
     tags = list_pretrained_tags_by_model(spec.architecture)
     pretrained = get_pretrained_cfg(spec.architecture, spec.tag)
     if not pretrained:
         known = ", ".join(tags) or "none: name a weights file with @FILE"
         raise EncoderError(f"open_clip:{spec.architecture} has no weights tagged {spec.tag!r}. There are: {known}")
     _check_activation(spec, config, bool(pretrained.get("quick_gelu", False)))
-    return fetch(spec, pretrained), _preprocess(config, pretrained)
+    return fetch(spec, pretrained, on_progress), _preprocess(config, pretrained)
 
 
 def _from_file(spec: EncoderSpec, config: dict[str, Any]) -> tuple[Path, Preprocess]:

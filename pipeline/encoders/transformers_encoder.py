@@ -21,6 +21,7 @@ from pipeline.encoders.spec import EncoderSpec
 from pipeline.encoders.text_only import TextOnlyEncoder
 from pipeline.encoders.weights import file_sha256, reading_weights, require_file
 from pipeline.errors import EncoderError
+from pipeline.progress import OnProgress, silent
 
 __all__ = ["load_transformers"]
 
@@ -81,7 +82,7 @@ class _TextTower(nn.Module):
         return projected
 
 
-def load_transformers(spec: EncoderSpec, device: torch.device) -> TextOnlyEncoder:
+def load_transformers(spec: EncoderSpec, device: torch.device, on_progress: OnProgress = silent) -> TextOnlyEncoder:
     """The frozen text tower of a BLIP model for image-text retrieval, or of an ALIGN model.
 
     Sentences are tokenised as they are; BLIP's own code would first remove punctuation.
@@ -92,7 +93,7 @@ def load_transformers(spec: EncoderSpec, device: torch.device) -> TextOnlyEncode
         Unknown architecture, a folder that holds another model, a lack of weights, no network.
     """
     kind = _known(spec.architecture)
-    folder = spec.path or fetch_repository(spec, [_CONFIG, *_TOKENIZER], _WEIGHTS)
+    folder = spec.path or fetch_repository(spec, [_CONFIG, *_TOKENIZER], _WEIGHTS, on_progress)
     config, described = _read_config(folder, spec.architecture, kind)
     weights = _weights_in(folder)
     tower = _read_tower(kind, config, weights).eval().requires_grad_(False).to(device)

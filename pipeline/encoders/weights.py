@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import PickleError
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -34,6 +36,9 @@ _UNREADABLE = (
     SafetensorError,
 )
 
+_CLOCK_TICK_NS = 50_000_000
+_DIGESTS: dict[tuple[str | int, ...], str] = {}  # of this process: version of a file -> sha256
+
 
 def require_file(path: Path, what: str) -> Path:
     """`path` if it is there; EncoderError that says what it should be, if not."""
@@ -43,12 +48,31 @@ def require_file(path: Path, what: str) -> Path:
 
 
 def file_sha256(path: Path) -> str:
-    """Hex digest of a file's bytes: what `sha256sum` prints."""
+    """Hex digest of a file's bytes: what `sha256sum` prints. A file that has not changed is read once in a process.
+
+    Raises
+    ------
+    EncoderError
+        If it cannot be read.
+    """
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            version = _version(path, os.fstat(file.fileno()))
+            if (known := _DIGESTS.get(version)) is not None:
+                return known
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            after = os.fstat(file.fileno())
     except OSError as error:
         raise EncoderError(f"cannot read {path}: {error.strerror}. Check its permissions") from error
+    # A change within one tick of the file system's clock would leave the times as they are.
+    if version == _version(path, after) and time.time_ns() - after.st_ctime_ns > _CLOCK_TICK_NS:
+        _DIGESTS[version] = digest
+    return digest
+
+
+def _version(path: Path, status: os.stat_result) -> tuple[str | int, ...]:
+    """What changes when a file is written to or replaced, also by a copy that keeps the time of modification."""
+    return (str(path.absolute()), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_dev, status.st_ino)
 
 
 def state_sha256(model: nn.Module) -> str:
@@ -69,7 +93,8 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     if path.suffix == ".safetensors":
         with safe_open(path, framework="pt") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 no mapping
-    content = torch.load(path, map_location="cpu", weights_only=True)
+    # Mapped into memory the tensors themselves are not read; only torch's older format cannot be.
+    content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     state = content.get("state_dict", content)
     return {name.removeprefix("module."): tuple(v.shape) for name, v in state.items() if isinstance(v, Tensor)}
 

@@ -15,6 +15,7 @@ from pipeline.encoders.torch_encoder import resolve_device
 from pipeline.errors import ConfigError
 from pipeline.extraction.outputs import PIXELS
 from pipeline.models.head import Head
+from pipeline.progress import OnProgress, silent
 from pipeline.saved import SavedHead
 
 __all__ = ["Namer"]
@@ -38,13 +39,14 @@ class Namer:
     encoder: Encoder | None
 
     @classmethod
-    def of(cls, saved: SavedHead, named: str = "", device: str = "auto") -> Self:
+    def of(cls, saved: SavedHead, named: str = "", device: str = "auto", on_progress: OnProgress = silent) -> Self:
         """A head from disk, with its encoder loaded.
 
         Parameters
         ----------
         named : the encoder as it is written on this machine; by default as it was where the head was trained
         device : auto, cpu, cuda or cuda:N
+        on_progress : hears of an encoder's weights that are downloaded
 
         Raises
         ------
@@ -55,7 +57,7 @@ class Namer:
         """
         if named and not saved.uses_encoder:
             raise ConfigError(f"{saved.folder}: the head reads pixels, not the features of an encoder: name none")
-        encoder = saved.load_encoder(named, device, "eager") if saved.uses_encoder else None
+        encoder = saved.load_encoder(named, device, "eager", on_progress) if saved.uses_encoder else None
         return cls(saved.build(encoder).to(resolve_device(device)), saved.temperature, encoder)
 
     @property

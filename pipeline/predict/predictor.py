@@ -24,6 +24,7 @@ from pipeline.predict.looking import Looker, Seen
 from pipeline.predict.naming import Namer
 from pipeline.predict.prediction import FACE, NO_FACE, UNREADABLE, Prediction
 from pipeline.predict.stills import Still, still_of_array, still_of_picture
+from pipeline.progress import OnProgress, silent
 from pipeline.saved import SavedHead, read_saved
 
 __all__ = ["DEFAULT_HEAD", "Named", "Predictor"]
@@ -56,6 +57,7 @@ class Predictor:
     device : auto (CUDA when there is one, else cpu), cpu, cuda or cuda:N
     batch_size : faces that the encoder gets at once
     turns : whether to look for faces in the other quarter turns of a picture that has none upright
+    on_progress : hears of an encoder's weights that are downloaded
 
     Raises
     ------
@@ -73,9 +75,10 @@ class Predictor:
         device: str = "auto",
         batch_size: int = 32,
         turns: bool = True,
+        on_progress: OnProgress = silent,
     ) -> None:
         saved = read_saved(DEFAULT_HEAD if run is None else Path(run))
-        self._namer = Namer.of(saved, encoder or "", device)
+        self._namer = Namer.of(saved, encoder or "", device, on_progress)
         self._alignment = Alignment() if saved.alignment is None else Alignment.from_json(saved.alignment)
         self._detector = load_detector(turn=turns)
         self._batch_size = batch_size

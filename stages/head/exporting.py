@@ -15,6 +15,7 @@ from pipeline.export.card import model_card
 from pipeline.export.record import export_record
 from pipeline.saved import EXPORTED, WEIGHTS, SavedHead, read_saved
 from stages.errors import StageError
+from stages.output import say_notes
 
 __all__ = ["Export"]
 
@@ -124,7 +125,7 @@ class Export:
     def _graph(self) -> tuple[dict[str, Any], bytes]:
         from pipeline.export.graph import OUTPUTS, export_graph  # late: they bring torch
 
-        encoder = self.saved.load_encoder(self.encoder, "cpu", "eager") if self.saved.needs_encoder else None
+        encoder = self.saved.load_encoder(self.encoder, "cpu", "eager", say_notes) if self.saved.needs_encoder else None
         head = self.saved.build(encoder)
         graph = export_graph(head, self.saved.temperature)
         described = {

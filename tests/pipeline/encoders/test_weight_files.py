@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import time
 from pathlib import Path
 
 import numpy as np
@@ -104,3 +105,45 @@ def test_a_file_that_is_none_is_named_with_the_folder_searched(name: str, tmp_pa
 
 def test_the_model_of_these_tests_is_small() -> None:
     assert sum(p.numel() for p in seeded_clip(MODEL).parameters()) < 2_000_000
+
+
+def bytes_read() -> int:
+    """By this process so far, of whatever file."""
+    text = Path("/proc/self/io").read_text()
+    return int(text.split("rchar:")[1].split()[0])
+
+
+class TestWeightsAreReadNoMoreThanNeeded:
+    pytestmark = pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="counts the bytes that Linux reports")
+
+    def test_a_file_is_digested_once_in_a_process(self, tmp_path: Path) -> None:
+        path = tmp_path / "weights.bin"
+        path.write_bytes(bytes(4_000_000))
+        time.sleep(0.1)  # a file that has just been written is digested again
+        before = bytes_read()
+        assert {file_sha256(path) for _ in range(5)} == {hashlib.sha256(bytes(4_000_000)).hexdigest()}
+        assert bytes_read() - before < 8_000_000
+
+    def test_a_changed_file_of_the_same_size_and_time_is_digested_again(self, tmp_path: Path) -> None:
+        path = tmp_path / "weights.bin"
+        path.write_bytes(b"a" * 1000)
+        status = path.stat()
+        time.sleep(0.1)
+        first = file_sha256(path)
+        path.write_bytes(b"b" * 1000)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        assert file_sha256(path) != first
+        assert file_sha256(path) == hashlib.sha256(b"b" * 1000).hexdigest()
+
+    @pytest.mark.parametrize(("name", "times"), [("open_clip_model.safetensors", 1.5), (BIN, 2.5)])
+    def test_a_model_is_read_once_for_its_digest_and_once_for_its_tensors(
+        self, name: str, times: float, tmp_path: Path
+    ) -> None:
+        """safetensors are mapped into memory, which Linux does not count."""
+        folder, _ = write_clip_folder(tmp_path / "clip", name=name)
+        size = (folder / name).stat().st_size
+        load(f"open_clip:small@{folder}")  # whatever is imported or read for the first time
+        os.utime(folder / name)
+        before = bytes_read()
+        load(f"open_clip:small@{folder}")
+        assert size < bytes_read() - before < times * size

@@ -1,0 +1,259 @@
+"""One file of the hub: from its cache on this machine, or downloaded; either is compared with the hub's own digest."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import (
+    constants,
+    get_hf_file_metadata,
+    hf_hub_download,
+    hf_hub_url,
+    try_to_load_from_cache,
+)
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    FileMetadataError,
+    GatedRepoError,
+    HfHubHTTPError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.file_download import HfFileMetadata
+from huggingface_hub.utils import tqdm as hub_tqdm
+
+from pipeline.encoders.weights import file_sha256
+from pipeline.errors import EncoderError
+from pipeline.progress import OnProgress, Progress
+
+__all__ = ["HubFile", "cached", "download", "require_reachable", "silent_bar"]
+
+_ATTEMPTS = 3
+_PAUSE_S = 0.5  # after the first, twice as long after the second
+_TRANSIENT = (408, 429, 500, 502, 503, 504)
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MB = 1_000_000
+_LOGIN = "log in (hf auth login) or set HF_TOKEN"
+_OTHER_CACHE = "Free space, or name a folder on another disk by HF_HUB_CACHE"
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """A file of a repository on the hub.
+
+    Parameters
+    ----------
+    repository : OWNER/NAME
+    name : of the file in it
+    purpose : what it is needed for, as an error calls it
+    advice : how to do without the hub, as a sentence
+    """
+
+    repository: str
+    name: str
+    purpose: str
+    advice: str
+
+    def error(self, cause: str, advice: str) -> EncoderError:
+        """An error that says what was wanted, from where, why it failed and what to do."""
+        return EncoderError(
+            f"{self.purpose} are not on this machine and cannot be downloaded ({self.name} of {self.repository}, from "
+            f"{constants.ENDPOINT}): {cause}. {advice}. {self.advice}"
+        )
+
+
+def cached(file: HubFile) -> Path | None:
+    """The file in the hub's cache; None if it is not there.
+
+    Raises
+    ------
+    EncoderError
+        If its bytes are not those that the cache names it by.
+    """
+    path = try_to_load_from_cache(file.repository, file.name)
+    if not isinstance(path, str):
+        return None
+    # One step only: the cache links snapshot -> blobs/ETAG, which may itself be a link to a store with other names.
+    named = Path(os.readlink(path)).name if Path(path).is_symlink() else ""
+    _require_intact(Path(path), named)
+    return Path(path)
+
+
+def download(file: HubFile, on_progress: OnProgress) -> Path | None:
+    """Download the file into the hub's cache; None if the repository has no such file.
+
+    A connection that ends early is resumed by the hub's client; one that is reset begins again, three times at most.
+
+    Raises
+    ------
+    EncoderError
+        If it cannot be had, or what came is not what the hub names. Nothing incomplete or damaged stays in the cache.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        waiting = False  # the hub's client tries again for a minute before it reports a timeout of a download
+        try:
+            metadata = _metadata(file)
+            _require_space(file, metadata.size)
+            waiting = True
+            return _downloaded(file, metadata, on_progress)
+        except EncoderError:
+            raise
+        except Exception as error:  # the hub's client and its HTTP library raise a dozen kinds
+            if _is_missing(error):
+                return None
+            if attempt == _ATTEMPTS or not _is_transient(error) or (waiting and _is_timeout(error)):
+                raise file.error(*_explained(file, error, attempt)) from error
+            on_progress(Progress(file.name, 0, 0, f"{file.name}: {_first_line(error)}: trying again"))
+            time.sleep(_PAUSE_S * attempt)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def require_reachable(file: HubFile) -> None:
+    """Check that the hub has the file and would give it; EncoderError that says why not."""
+    try:
+        _metadata(file)
+    except Exception as error:  # as above
+        raise file.error(*_explained(file, error, 1)) from error
+
+
+def silent_bar(*args: Any, **kwargs: Any) -> hub_tqdm:
+    """A progress bar that shows nothing."""
+    return hub_tqdm(*args, **{**kwargs, "disable": True})
+
+
+def _metadata(file: HubFile) -> HfFileMetadata:
+    """Digest and size of the file, asked once: the client's own question is repeated for minutes."""
+    found = get_hf_file_metadata(hf_hub_url(file.repository, file.name), timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    if not (found.etag and found.commit_hash):
+        raise FileMetadataError("no ETag or no commit")
+    return found
+
+
+def _downloaded(file: HubFile, metadata: HfFileMetadata, on_progress: OnProgress) -> Path:
+    size = f" ({max(1, round(metadata.size / _MB))} MB)" if metadata.size else ""
+    note = f"downloading {file.name}{size} of {file.repository} into {constants.HF_HUB_CACHE}"
+    on_progress(Progress(file.name, 0, 0, note))
+    bar = _reporting_bar(f"MB of {file.name}", metadata.size or 0, on_progress)
+    path = Path(hf_hub_download(file.repository, file.name, tqdm_class=bar))
+    _require_intact(path, metadata.etag or "")
+    return path
+
+
+def _reporting_bar(what: str, size: int, on_progress: OnProgress) -> type[hub_tqdm]:
+    """What the hub's client takes as a progress bar; it reports megabytes and draws nothing itself."""
+
+    class Bar(hub_tqdm):  # type: ignore[misc]  # tqdm has no types
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **{**kwargs, "disable": True})
+            self.received = int(kwargs.get("initial") or 0)
+
+        def update(self, n: float | None = 1) -> None:
+            self.received += int(n or 0)
+            on_progress(Progress(what, self.received // _MB, max(1, round(size / _MB)) if size else 0))
+
+        def update_transfer(self, n: float | None = 1) -> None:
+            """Bytes on the wire: the client asks for no second bar where this exists."""
+
+    return Bar
+
+
+def _require_space(file: HubFile, size: int | None) -> None:
+    """Refuse before the first byte what cannot fit; a download of another process that is under way counts as space."""
+    cache = Path(constants.HF_HUB_CACHE)
+    folder = next(parent for parent in (cache, *cache.absolute().parents) if parent.exists())
+    blobs = cache / f"models--{file.repository.replace('/', '--')}" / "blobs"
+    arriving = sum(path.stat().st_size for path in blobs.glob("*.incomplete") if path.exists())
+    if size and (free := shutil.disk_usage(folder).free) + arriving < size:
+        raise file.error(f"{size / _MB:,.0f} MB needed in {cache}, {free / _MB:,.0f} MB free", _OTHER_CACHE)
+
+
+def _require_intact(path: Path, expected: str) -> None:
+    """Check a file against its sha256, if that is what the hub names it by; the client itself compares sizes only."""
+    if not _SHA256.fullmatch(expected) or (found := file_sha256(path)) == expected:
+        return
+    size = path.stat().st_size
+    raise EncoderError(
+        f"{path}: expected the file with sha256 {expected[:12]}, as the hub names it, found {size:,} bytes with "
+        f"sha256 {found[:12]}: damaged or altered on its way or on this disk. {_removed(path)}"
+    )
+
+
+def _removed(path: Path) -> str:
+    """Remove a damaged file and the links to it; what a user has to do then."""
+    links = [path]
+    while links[-1].is_symlink():
+        links.append(links[-1].parent / os.readlink(links[-1]))
+    try:
+        for link in links:
+            link.unlink(missing_ok=True)
+    except OSError as error:
+        return f"Remove it ({error.strerror}) and run the command again to download it"
+    return "It has been removed: run the command again to download it"
+
+
+def _is_missing(error: Exception) -> bool:
+    """Whether the repository is there and the file is not; a mirror may answer 404 without the hub's headers."""
+    if isinstance(error, RepositoryNotFoundError | RevisionNotFoundError):
+        return False
+    return isinstance(error, EntryNotFoundError | HfHubHTTPError) and _status(error) == 404
+
+
+def _is_transient(error: Exception) -> bool:
+    if (status := _status(error)) is not None:
+        return status in _TRANSIENT
+    if isinstance(error, OfflineModeIsEnabled | ValueError):
+        return False
+    return not isinstance(error, OSError) or isinstance(error, ConnectionError)
+
+
+def _is_timeout(error: Exception) -> bool:
+    return "Timeout" in type(error).__name__
+
+
+def _status(error: Exception) -> int | None:
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def _explained(file: HubFile, error: Exception, attempts: int) -> tuple[str, str]:
+    """The cause and the advice, each without a full stop."""
+    status = _status(error)
+    tried = f" ({attempts} attempts)" if attempts > 1 else ""
+    if isinstance(error, GatedRepoError) or status == 403:
+        return f"access is restricted (HTTP {status})", f"Ask for access on the repository's page, then {_LOGIN}"
+    if isinstance(error, RepositoryNotFoundError) or status == 401:
+        cause = f"no such repository, or none that this login may see (HTTP {status})"
+        return cause, f"If it is private or gated, {_LOGIN}; an old token is refused in the same way"
+    if status == 404:
+        return "no such file (HTTP 404)", "Check the name; a mirror may lack it"
+    if status is not None:
+        return f"the server answers HTTP {status}{tried}", "Try again later"
+    if isinstance(error, OfflineModeIsEnabled):
+        return "HF_HUB_OFFLINE is set", "Unset it to download"
+    if isinstance(error, FileMetadataError):
+        return "what answers there is not a hub", "Check HF_ENDPOINT and the proxy settings"
+    if isinstance(error, OSError) and error.errno in _DISK_FULL:
+        return f"{os.strerror(error.errno)} in {constants.HF_HUB_CACHE}", _OTHER_CACHE
+    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
+        return (
+            f"{error.filename or constants.HF_HUB_CACHE}: {error.strerror}",
+            "Make the folder of HF_HUB_CACHE writable",
+        )
+    if isinstance(error, OSError) and "Consistency check failed" in str(error):
+        return _first_line(error).removeprefix("Consistency check failed: "), "Try again; a proxy may cut large files"
+    if _is_timeout(error):
+        return f"no answer in time{tried}", "Try again; HF_HUB_ETAG_TIMEOUT and HF_HUB_DOWNLOAD_TIMEOUT are in seconds"
+    return f"{_first_line(error)}{tried}", "Check the connection and the proxy settings (HTTPS_PROXY)"
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"[:300] if not isinstance(error, OSError) else lines[0][:300]
