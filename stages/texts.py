@@ -7,10 +7,40 @@ import shlex
 from cache import Store
 from cache.places import Place
 from cache.texts import TextStore, text_path
+from pipeline.encoders import EncoderSpec
+from pipeline.encoders.spec import MINI
+from pipeline.methods.configs.base import MethodConfig
 from pipeline.text_features import TextFeatures
 from stages.errors import StageError
+from stages.params import Params
 
-__all__ = ["text_for"]
+__all__ = ["require_text_tower", "text_for"]
+
+
+def require_text_tower(params: Params, name: str, prompts: str, store: Store, config: MethodConfig) -> None:
+    """StageError if an encoder, named as `--encoder` takes it, has no text tower; it says whose text to take."""
+    _, spec = params.encoder(name)
+    if spec.has_text:
+        return
+    others = (other for other in params.encoders if EncoderSpec.parse(params.encoders[other]).has_text)
+    raise _no_text_tower(name, prompts, next(others, MINI), store.dataset, config)
+
+
+def _no_text_tower(name: str, prompts: str, other: str, dataset: str, config: MethodConfig | None = None) -> StageError:
+    """
+    Parameters
+    ----------
+    other : an encoder that has text
+    config : of the method that needs text, if it is known
+    """
+    encode = f"`fer-stage encode-text --encoder {shlex.quote(other)} --prompts {shlex.quote(prompts)}`"
+    if config and not config.is_trained:
+        extract = f"`fer-stage extract --dataset {shlex.quote(dataset)} --encoder {shlex.quote(other)}`"
+        advice = f"It compares features with the text of their own encoder: run {extract} and {encode}, then --encoder"
+    else:
+        advice = f"Take the text of an encoder that has one: run {encode}, then name it with --text"
+    method = config.method if config else "this method"
+    return StageError(f"the encoder `{name}` has no text tower, and {method} needs text. {advice} {shlex.quote(other)}")
 
 
 def text_for(
@@ -46,10 +76,7 @@ def text_for(
     if name == encoder and dict(texts.encoder) != store.encoder["encoder"]:
         raise StageError(f"{path} comes from another encoder than {store.path}. Run `{command}` again")
     if not texts.templates:
-        raise StageError(
-            f"the encoder `{name}` has no text tower, and this method needs text. Name one that has with --text, after "
-            "fer-stage encode-text, such as open_clip:ViT-B-32-quickgelu/openai"
-        )
+        raise _no_text_tower(name, prompts, MINI, store.dataset)
     made = texts.provenance
     return TextFeatures(
         texts.vectors,

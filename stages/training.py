@@ -20,6 +20,7 @@ from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import TrainingError
 from pipeline.labels import expressions
 from pipeline.methods import load_method
+from pipeline.methods.configs.base import MethodConfig
 from pipeline.methods.protocol import Fitted, Given
 from pipeline.models.packing import pack
 from pipeline.progress import OnProgress
@@ -33,7 +34,7 @@ from stages.params import Params, load_params
 from stages.recipes import departures
 from stages.sweep import Run, parse_seeds, plan_runs
 from stages.tables import parse_options
-from stages.texts import text_for
+from stages.texts import require_text_tower, text_for
 
 __all__ = ["Training"]
 
@@ -80,7 +81,7 @@ class Training:
             encoder_spec=str(spec),
             runs=runs,
             classes=expressions(params.classes),
-            text=_text(given, params, store, named) if any(run.config.needs_text for run in runs) else None,
+            text=_text(given, params, store, named, runs[0].config) if runs[0].config.needs_text else None,
             tower=cast("TorchEncoder", encoder_of(store, params, named, device)) if needs_encoder else None,
             device=device,
             recipe=recipe,
@@ -198,8 +199,9 @@ class Training:
         }
 
 
-def _text(given: Mapping[str, Any], params: Params, store: Store, named: str) -> TextFeatures:
+def _text(given: Mapping[str, Any], params: Params, store: Store, named: str, config: MethodConfig) -> TextFeatures:
     own, prompts = store.path.parent.name, given["prompts"] or params.prompts
+    require_text_tower(params, given["text"] or named, prompts, store, config)
     encoder = params.encoder(given["text"])[0] if given["text"] else None
     return text_for(given["features"], own, prompts, store, encoder, written=given["text"] or named)
 

@@ -7,14 +7,26 @@ import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import PIL
 from PIL import Image, UnidentifiedImageError, features
 
+from pipeline.datasets.ranges import (
+    COLOURS_16,
+    FLOATS,
+    INTEGERS,
+    SIXTEEN_BITS,
+    TWELVE_BITS,
+    ValueRange,
+    eight_bits,
+    unknown_range,
+)
 from pipeline.errors import ImageError
 
 __all__ = ["DECODER", "MAX_PIXELS", "as_picture", "crop", "decode", "decode_picture", "decoder_version"]
@@ -25,6 +37,9 @@ MAX_PIXELS = 80_000_000  # below Pillow's own limit, so that ours is the one tha
 # Formats of real datasets. Others stay closed: Pillow would start a program to draw an EPS.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
 _ORIENTATION = 0x0112
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # of TIFF
+_TIFF = (b"II*\0", b"MM\0*")
+_UNKNOWN_TIFF = "TIFF of a kind that is not read: colours of floats or of 32 bits, or an unknown compression"
 _TOO_LARGE = "image is too large"
 _CUT_OFF = "image is damaged or cut off"
 _UPRIGHT = {
@@ -67,30 +82,45 @@ def decode_picture(data: bytes) -> Image.Image:
     Returns
     -------
     Image of mode RGB
-        Upright by its EXIF orientation. Grey is replicated; 16 bits are scaled to 8; floats are taken as [0, 1]
-        if they lie in it, else as [0, 255]; transparency is laid over black; of an animation the first frame is taken.
-        Colour profiles are not applied.
+        Upright by its EXIF orientation. Grey is replicated; transparency is laid over black; of an animation the first
+        frame is taken. Colour profiles are not applied.
 
     Raises
     ------
     ImageError
-        With a short stable reason, the same for every file with that fault. Pictures above `MAX_PIXELS` are refused
-        from the header.
+        With a short reason; up to its first colon it is the same for every file with that fault. Pictures above
+        `MAX_PIXELS` are refused from the header.
+
+    Notes
+    -----
+    More than 8 bits are scaled to 8 by a range that explains all values of the picture (`pipeline.datasets.ranges`):
+
+    - Floats: [0, 1] with an overshoot of 0.1 and a maximum of 1/16 or more; [-1, 1] with an overshoot of 0.2 and a
+      minimum of -0.25 or less; [0, 255] with an overshoot of 25.5 and a maximum of 32 or more.
+    - 16 bits without sign, grey or colour: [0, 65535] with a maximum of 16384 or more. JPEG 2000, PGM and PPM state
+      their range, as do TIFFs of 12 bits a sample: theirs is used.
+    - 32-bit integers: [0, 255] with a maximum from 32 to 255; [0, 65535] with a maximum of 16384 or more.
+
+    A picture of zeros is black. Any other, such as 8, 12 or 14 bits inside 16, a mask of zeros and ones, or values that
+    were standardised, is refused: another reading would make it almost black.
     """
     if not data:
         raise ImageError("file is empty")
-    with _quiet(), _load(data) as image:
-        return _upright(image)
+    with _quiet():
+        image, deep = _load(data)
+        with image:
+            return _upright(image, deep)
 
 
 def as_picture(image: Image.Image) -> Image.Image:
     """An image that somebody else opened, as `decode_picture` gives it; ImageError if its file turns out damaged."""
     with _quiet():
+        deep = _has_deep_colours(image)
         try:
             image.load()
         except _DAMAGED as error:
             raise ImageError(_CUT_OFF) from error
-        return _upright(image)
+        return _upright(image, deep)
 
 
 def crop(picture: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
@@ -115,23 +145,35 @@ def decoder_version() -> str:
     return f"{DECODER} {PIL.__version__}, libjpeg {jpeg}"
 
 
-def _load(data: bytes) -> Image.Image:
+def _load(data: bytes) -> tuple[Image.Image, bool]:
+    """The image; and whether its colours had 16 bits, of which Pillow keeps the upper 8."""
     try:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
         if image.width * image.height > MAX_PIXELS:
             raise ImageError(_TOO_LARGE)
+        deep = _has_deep_colours(image)
         image.load()
     except UnidentifiedImageError as error:
-        raise ImageError("not an image") from error
+        raise ImageError(_UNKNOWN_TIFF if data.startswith(_TIFF) else "not an image") from error
     except Image.DecompressionBombError as error:
         raise ImageError(_TOO_LARGE) from error
     except _DAMAGED as error:
         raise ImageError(_CUT_OFF) from error
-    return image
+    return image, deep
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _has_deep_colours(image: Image.Image) -> bool:
+    """Whether an image that is not loaded yet has 16 bits in each of several channels."""
+    modes = [
+        part.args if isinstance(part.args, str) else (part.args or ("",))[0] for part in getattr(image, "tile", [])
+    ]
+    return not image.mode.startswith("I") and any(isinstance(mode, str) and ";16" in mode for mode in modes)
+
+
+def _upright(image: Image.Image, deep: bool) -> Image.Image:
     turn = _UPRIGHT.get(_orientation(image))
+    if deep:
+        _check_deep_colours(image)
     rgb = _to_rgb(image)
     return rgb if turn is None else rgb.transpose(turn)
 
@@ -156,16 +198,32 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
-    values = np.asarray(image).astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ImageError("pixels are not finite")
-    if image.mode != "F":
-        if values.min() < 0 or values.max() > 65535:
-            raise ImageError("pixels have more than 16 bits")
-        values = values / 257
-    elif values.min() >= 0 and values.max() <= 1:
-        values = values * 255
-    return Image.fromarray(np.rint(values.clip(0, 255)).astype(np.uint8))
+    pixels = eight_bits(np.asarray(image), _ranges_of(image))
+    # Pillow inverts such pictures of 8 bits, and leaves those of more as they are.
+    return Image.fromarray(255 - pixels if _tiff_tag(image, _PHOTOMETRIC) == _WHITE_IS_ZERO else pixels)
+
+
+def _ranges_of(image: Image.Image) -> Sequence[ValueRange]:
+    """The ranges that the values of a grey image of more than 8 bits may have."""
+    if image.mode == "F":
+        return FLOATS
+    if image.format in ("PPM", "JPEG2000"):  # Pillow has scaled them by the range that the file states
+        return (replace(SIXTEEN_BITS, least_max=0),)
+    if _tiff_tag(image, _BITS_PER_SAMPLE) == (12,):
+        return (TWELVE_BITS,)
+    return INTEGERS if image.mode == "I" else (SIXTEEN_BITS,)
+
+
+def _tiff_tag(image: Image.Image, tag: int) -> Any:
+    return getattr(image, "tag_v2", {}).get(tag)
+
+
+def _check_deep_colours(image: Image.Image) -> None:
+    """ImageError if a picture of 16-bit colours is so dark that it may be one of fewer bits."""
+    extrema: list[Any] = [image.getchannel(band).getextrema() for band in image.getbands() if band not in "AaX"]
+    smallest, largest = min(low for low, _ in extrema), max(high for _, high in extrema)
+    if not COLOURS_16.explains(smallest, largest):
+        raise unknown_range(np.dtype(np.uint16), smallest * 256, largest * 256 + 255)
 
 
 _quiet_lock = threading.Lock()

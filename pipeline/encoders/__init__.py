@@ -3,6 +3,7 @@
 open_clip:ARCH/TAG            weights by tag, from open_clip's local cache or the hub
 open_clip:ARCH@FILE_OR_DIR    weights from a file, or a folder with open_clip_config.json
 timm:ARCH@FILE                image tower only
+timm:ARCH.TAG@FILE            the same, prepared as timm's published weights of that tag
 transformers:ARCH/OWNER/NAME  text tower only, of blip or align, from the hub or its cache
 transformers:ARCH@DIR         the same from a folder: config.json, weights and tokenizer
 mini                          the embedded encoder: a small open_clip model that the package carries; not CLIP

@@ -22,12 +22,12 @@ from pipeline.encoders.open_clip_prompts import open_clip_prompts
 from pipeline.encoders.open_clip_tower import open_clip_tower
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.encoders.torch_encoder import TorchEncoder
-from pipeline.encoders.weights import file_sha256, reading_weights, require_file, tensor_shapes
+from pipeline.encoders.weights import file_sha256, plain_checkpoint, reading_weights, require_file, tensor_shapes
 from pipeline.errors import EncoderError
 from pipeline.preprocess import Preprocess
 from pipeline.progress import OnProgress, silent
 
-__all__ = ["assembled", "load_open_clip", "parse_config"]
+__all__ = ["assembled", "check_names", "load_open_clip", "parse_config"]
 
 _CONFIG_NAME = "open_clip_config.json"
 _WEIGHT_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
@@ -48,9 +48,12 @@ def load_open_clip(spec: EncoderSpec, device: torch.device, on_progress: OnProgr
         name = f"local-dir:{spec.path.resolve()}"
         config, preprocess = _read_config(spec.path)
         weights = _weights_in(spec.path)
+    elif spec.tag:
+        config, preprocess, pretrained = check_names(spec)
+        weights = fetch(spec, pretrained, on_progress)
     else:
         config = _known_config(name)
-        weights, preprocess = _from_tag(spec, config, on_progress) if spec.tag else _from_file(spec, config)
+        weights, preprocess = _from_file(spec, config)
     _check_known_weights(spec, config, digest := file_sha256(weights))
     if described_by := dict(config.get("text_cfg") or {}).get("hf_model_name"):
         require_config(spec, described_by)
@@ -66,26 +69,45 @@ def _known_config(architecture: str) -> dict[str, Any]:
     return dict(open_clip.get_model_config(architecture))
 
 
-def _from_tag(spec: EncoderSpec, config: dict[str, Any], on_progress: OnProgress) -> tuple[Path, Preprocess]:
+def check_names(spec: EncoderSpec) -> tuple[dict[str, Any], Preprocess, dict[str, Any]]:
+    """What is known of published weights before they are fetched.
+
+    Returns
+    -------
+    The architecture's config, how images are prepared, and where the weights are, as open_clip's registry has it.
+
+    Raises
+    ------
+    EncoderError
+        If there is no such architecture or tag, or they have different activations.
+    """
+    config = _known_config(spec.architecture)
     tags = list_pretrained_tags_by_model(spec.architecture)
     pretrained = get_pretrained_cfg(spec.architecture, spec.tag)
     if not pretrained:
         known = ", ".join(tags) or "none: name a weights file with @FILE"
         raise EncoderError(f"open_clip:{spec.architecture} has no weights tagged {spec.tag!r}. There are: {known}")
     _check_activation(spec, config, bool(pretrained.get("quick_gelu", False)))
-    return fetch(spec, pretrained, on_progress), _preprocess(config, pretrained)
+    return config, _preprocess(config, pretrained), pretrained
 
 
 def _from_file(spec: EncoderSpec, config: dict[str, Any]) -> tuple[Path, Preprocess]:
-    """A bare file says nothing of its preprocessing: take what all known weights of the architecture agree on."""
+    """A bare file says nothing of its preparation and activation: take what all known weights of it agree on."""
     assert spec.path is not None
     path = require_file(spec.path, f"weights of {spec}")
     tags = list_pretrained_tags_by_model(spec.architecture)
-    known = {_preprocess(config, get_pretrained_cfg(spec.architecture, tag)) for tag in tags}
+    published = [get_pretrained_cfg(spec.architecture, tag) for tag in tags]
+    known = {_preprocess(config, pretrained) for pretrained in published}
     if len(known) > 1:
         raise EncoderError(
             f"{spec}: weights of this architecture were trained with {len(known)} different preprocessings, and a bare "
             f"file does not say with which. Put it into a folder with its {_CONFIG_NAME} and name the folder"
+        )
+    if not config.get("quick_gelu", False) and any(pretrained.get("quick_gelu", False) for pretrained in published):
+        raise EncoderError(
+            f"{spec}: some weights of this architecture were trained with QuickGELU, some with GELU, and a bare file "
+            f"does not say with which. For QuickGELU name open_clip:{spec.architecture}-quickgelu@{spec.path}; for "
+            f"GELU put it into a folder with its {_CONFIG_NAME} and name the folder"
         )
     return path, known.pop() if known else _preprocess(config, {})
 
@@ -96,10 +118,14 @@ def _check_activation(spec: EncoderSpec, config: dict[str, Any], weights_quick_g
     trained, other = ("QuickGELU", "GELU") if weights_quick_gelu else ("GELU", "QuickGELU")
     base = spec.architecture.removesuffix("-quickgelu")
     right = f"{base}-quickgelu" if weights_quick_gelu else base
+    if right == spec.architecture and not weights_quick_gelu:
+        return  # the registry leaves its mark out where the only architecture of a tag says QuickGELU by itself
     weights = f"/{spec.tag}" if spec.tag else f"@{spec.path}"
+    known = right != spec.architecture and right in open_clip.list_models()
+    advice = f"Use open_clip:{right}{weights}" if known else "open_clip has no architecture for them: use other weights"
     raise EncoderError(
         f"{spec}: these weights were trained with {trained}, the architecture uses {other}, so every feature would be "
-        f"wrong. Use open_clip:{right}{weights}"
+        f"wrong. {advice}"
     )
 
 
@@ -160,7 +186,8 @@ def _load(name: str, weights: Path) -> nn.Module:
         # Some text towers would fetch weights of their own first, to be replaced in the next line.
         model: nn.Module = open_clip.create_model(name, load_weights=False, pretrained_text=False)
         _check_positions(model, weights, tensor_shapes(weights))
-        open_clip.load_checkpoint(model, str(weights), strict=True, weights_only=True)
+        with plain_checkpoint(weights) as plain:
+            open_clip.load_checkpoint(model, str(plain), strict=True, weights_only=True)
     return model
 
 

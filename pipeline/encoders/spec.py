@@ -9,10 +9,11 @@ from pathlib import Path
 
 from pipeline.errors import ConfigError
 
-__all__ = ["EMBEDDED", "MINI", "TRANSFORMERS", "UNTRAINED", "EncoderSpec"]
+__all__ = ["EMBEDDED", "MINI", "TRANSFORMERS", "UNTRAINED", "WITHOUT_TEXT", "EncoderSpec"]
 
 TRANSFORMERS, MINI, UNTRAINED = "transformers", "mini", "untrained"
 EMBEDDED = (MINI, UNTRAINED)  # what the package carries, or makes itself
+WITHOUT_TEXT = ("timm",)
 _FORMS = (
     "open_clip:ARCH/TAG, open_clip:ARCH@FILE_OR_DIR, timm:ARCH@FILE, transformers:ARCH/OWNER/NAME, "
     "transformers:ARCH@DIR, mini or untrained"
@@ -63,6 +64,11 @@ class EncoderSpec:
         weights = self.tag or (self.path.stem if self.path else "")
         parts = [self.family, self.architecture, *([weights] if weights != self.architecture else [])]
         return re.sub(r"[^A-Za-z0-9_.-]+", "-", "-".join(parts))
+
+    @property
+    def has_text(self) -> bool:
+        """Whether an encoder of this family has a text tower."""
+        return self.family not in WITHOUT_TEXT
 
     def __str__(self) -> str:
         if self.family in EMBEDDED:

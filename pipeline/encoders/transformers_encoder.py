@@ -19,7 +19,7 @@ from transformers import AlignConfig, AlignTextModel, AutoTokenizer, BlipConfig,
 from pipeline.encoders.hub import fetch_repository
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.encoders.text_only import TextOnlyEncoder
-from pipeline.encoders.weights import file_sha256, reading_weights, require_file
+from pipeline.encoders.weights import file_sha256, read_tensors, reading_weights, require_file
 from pipeline.errors import EncoderError
 from pipeline.progress import OnProgress, silent
 
@@ -173,7 +173,7 @@ def _read_tensors(weights: Path, wanted: Any) -> dict[str, Tensor]:
     if weights.suffix == ".safetensors":
         with safe_open(weights, framework="pt") as file:
             return {name: file.get_tensor(name) for name in wanted & set(file.keys())}
-    content = torch.load(weights, map_location="cpu", weights_only=True)
+    content = read_tensors(weights)
     return {name: content[name] for name in wanted & content.keys()}
 
 

@@ -6,20 +6,36 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterator
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import PickleError
+from tempfile import TemporaryDirectory
+from typing import Any
 from zipfile import BadZipFile, is_zipfile
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pipeline.errors import EncoderError
 
-__all__ = ["file_sha256", "reading_weights", "require_file", "state_sha256", "tensor_shapes"]
+__all__ = [
+    "file_sha256",
+    "plain_checkpoint",
+    "plain_names",
+    "read_tensors",
+    "reading_weights",
+    "require_file",
+    "state_sha256",
+    "tensor_shapes",
+]
 
+# Keys under which training programs save the tensors of a model, beside its optimizer and its options.
+_WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "net", "state_dict_ema", "model_ema")
+_PREFIXES = ("module.", "_orig_mod.")  # of names: DataParallel's and torch.compile's
 # All that torch, safetensors, open_clip and timm are known to raise on a file that is not what they expect.
 _UNREADABLE = (
     RuntimeError,
@@ -84,19 +100,88 @@ def state_sha256(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors in a file of weights, which is read and never run, under the names they have there.
+
+    Parameters
+    ----------
+    path : .safetensors, or what `torch.save` wrote: tensors by name, or a checkpoint that holds them under
+        `state_dict`, `model_state_dict`, `model_state`, `model`, `net`, `state_dict_ema` or `model_ema`
+
+    Raises
+    ------
+    ValueError
+        If it holds no tensors, or those of several models: call it inside `reading_weights`.
+    Exception
+        Whatever torch and safetensors raise on a damaged file, or on one that would run code.
+    """
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    return _unwrapped(_content(path))[1]
+
+
+def plain_names(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """The same values by the names that the model itself gives them, without those of what it was wrapped in."""
+    return {_plain_name(name): value for name, value in tensors.items()}
+
+
 def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of the tensors in a file of weights, which is read and never run.
+    """Plain name -> shape of the tensors in a file of weights, which is read and never run.
 
     open_clip reads only what has been read here: with a torch before 2.6 it answers a TypeError of the safe reader by
     reading the pickle again, unsafely.
     """
     if path.suffix == ".safetensors":
         with safe_open(path, framework="pt") as file:
-            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 no mapping
-    # Mapped into memory the tensors themselves are not read; only torch's older format cannot be.
-    content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
-    state = content.get("state_dict", content)
-    return {name.removeprefix("module."): tuple(v.shape) for name, v in state.items() if isinstance(v, Tensor)}
+            return plain_names({name: tuple(file.get_slice(name).get_shape()) for name in file.keys()})  # noqa: SIM118 no mapping
+    return plain_names({name: tuple(values.shape) for name, values in read_tensors(path).items()})
+
+
+@contextmanager
+def plain_checkpoint(path: Path) -> Iterator[Path]:
+    """A file with the same tensors that open_clip can read: `path` itself, else a temporary one with tensors only."""
+    if path.suffix == ".safetensors":
+        wrappers, names = (), tuple(tensor_shapes(path))
+    else:
+        wrappers, tensors = _unwrapped(_content(path))
+        names = tuple(tensors)
+    if wrappers in ((), ("state_dict",)) and not any("_orig_mod." in name for name in names):
+        with torch.serialization.safe_globals([Namespace]):
+            yield path
+        return
+    with TemporaryDirectory() as folder:
+        torch.save(plain_names(read_tensors(path)), plain := Path(folder) / "weights.pt")
+        yield plain
+
+
+def _plain_name(name: str) -> str:
+    while name.startswith(_PREFIXES):
+        name = name.partition(".")[2]
+    return name
+
+
+def _content(path: Path) -> Any:
+    with torch.serialization.safe_globals([Namespace]):  # the options of a training program; holds plain values
+        # Mapped into memory, tensors that nobody looks at are not read; only torch's older format cannot be.
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
+
+
+def _unwrapped(content: Any) -> tuple[tuple[str, ...], dict[str, Tensor]]:
+    """The wrappers around the tensors of a checkpoint, outermost first, and the tensors."""
+    if not isinstance(content, Mapping):
+        raise ValueError(f"expected tensors by name, found {type(content).__name__}")  # noqa: TRY004 of the file
+    inner = [name for name in _WRAPPERS if isinstance(content.get(name), Mapping)]
+    if len(inner) > 1:
+        raise ValueError(
+            f"it holds several models: {', '.join(inner)}; save the one that is meant to a file of its own"
+        )
+    if inner:
+        wrappers, tensors = _unwrapped(content[inner[0]])
+        return (inner[0], *wrappers), tensors
+    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    if not tensors:
+        raise ValueError(f"expected tensors by name, found {', '.join(map(str, content)) or 'nothing'}")
+    return (), tensors
 
 
 @contextmanager

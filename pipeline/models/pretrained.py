@@ -8,17 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-import torch
 from torch import Tensor
 
-from pipeline.encoders.weights import file_sha256, reading_weights
+from pipeline.encoders.weights import file_sha256, read_tensors, reading_weights
 from pipeline.errors import ConfigError, MismatchError
 from pipeline.models.backbones import Backbone
 
 __all__ = ["PretrainedWeights", "load_pretrained", "start_from_file"]
 
-_WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which checkpoints keep their tensors
 _LEAST_SHARE = 0.9  # of tensors that fit: ResNet-50's file fits 77 % of ResNet-18, and makes no network of it
 _COUNTERS = "num_batches_tracked"  # of batch norms: many files lack them, nothing depends on them
 
@@ -57,7 +54,7 @@ def load_pretrained(backbone: Backbone, path: Path) -> PretrainedWeights:
     ----------
     backbone : Backbone
         Keeps its own values where the file has none: `reset` it first.
-    path : .safetensors, or a checkpoint of torch that holds nothing but tensors and plain values
+    path : as `read_tensors` takes it
 
     Raises
     ------
@@ -104,12 +101,7 @@ def start_from_file(backbone: Backbone, path: str) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Tensor]:
     with reading_weights(path):
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        for wrapper in _WRAPPERS:
-            content = content.get(wrapper, content)
-        return {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+        return read_tensors(path)
 
 
 def _weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

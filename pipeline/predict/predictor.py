@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.errors import InputError
+from pipeline.errors import ConfigError, InputError
 from pipeline.extraction.ahead import each_ahead, one_ahead
 from pipeline.faces import Alignment, load_detector
 from pipeline.identity import differences_text
@@ -29,7 +29,9 @@ from pipeline.saved import SavedHead, read_saved
 
 __all__ = ["DEFAULT_HEAD", "Named", "Predictor"]
 
-Given: TypeAlias = str | Path | Image.Image | npt.NDArray[np.uint8]
+Given: TypeAlias = str | Path | Image.Image | npt.NDArray[np.uint8] | npt.NDArray[np.floating[Any]]
+
+COLOURS = ("rgb", "bgr")  # orders of an array's channels
 
 DEFAULT_HEAD = Path(__file__).parent / "default_head"
 # What waits at most for faces to fill a batch: pictures, and pixels of them at three bytes each.
@@ -89,27 +91,40 @@ class Predictor:
         """The expressions that it tells apart, in the order of the probabilities."""
         return self._namer.classes
 
-    def predict(self, images: Given | Iterable[Given], *, every_s: float = EVERY_S) -> list[Prediction]:
+    def predict(
+        self, images: Given | Iterable[Given], *, every_s: float = EVERY_S, colour: str = "rgb"
+    ) -> list[Prediction]:
         """The expressions of all faces, in the order of the pictures; of one picture the largest face first.
 
         A picture without a face has one prediction that says so, as has one that cannot be read.
 
         Parameters
         ----------
-        images : paths of pictures, videos and folders, patterns of paths, PIL images, or arrays uint8 of shape
-            (H, W, 3) or (H, W); or one of these
+        images : paths of pictures, videos and folders, patterns of paths, PIL images, or arrays of shape (H, W, 3) or
+            (H, W), uint8 from 0 to 255 or floats from 0 to 1; or one of these
         every_s : >= 0, seconds between frames of a video; 0 takes every frame
+        colour : order of the channels of arrays: `rgb`, or `bgr` for those of OpenCV's `imread` and `VideoCapture`,
+            whose order nothing in the array tells; files and PIL images say theirs
 
         Raises
         ------
+        ConfigError
+            If `colour` is neither.
         InputError
-            If nothing is found at a path, or something is no picture.
+            If nothing is found at a path, something is no picture, or an array has another dtype, shape or range.
         """
-        return list(self.predict_iter(images, every_s=every_s))
+        return list(self.predict_iter(images, every_s=every_s, colour=colour))
 
-    def predict_iter(self, images: Given | Iterable[Given], *, every_s: float = EVERY_S) -> Iterator[Prediction]:
+    def predict_iter(
+        self, images: Given | Iterable[Given], *, every_s: float = EVERY_S, colour: str = "rgb"
+    ) -> Iterator[Prediction]:
         """As `predict`, one by one: memory does not grow with their number."""
-        with closing(self.look(_stills(images, every_s))) as named:
+        if colour not in COLOURS:
+            raise ConfigError(f"colour: expected one of {', '.join(COLOURS)}, the order of channels, found {colour!r}")
+        return self._predict_iter(images, every_s, colour)
+
+    def _predict_iter(self, images: Given | Iterable[Given], every_s: float, colour: str) -> Iterator[Prediction]:
+        with closing(self.look(_stills(images, every_s, colour))) as named:
             for one in named:
                 yield from one.predictions
 
@@ -176,7 +191,7 @@ def _note(saved: SavedHead) -> str:
     return "; ".join(filter(None, notes))
 
 
-def _stills(images: Given | Iterable[Given], every_s: float) -> Iterator[Still]:
+def _stills(images: Given | Iterable[Given], every_s: float, colour: str) -> Iterator[Still]:
     single = isinstance(images, str | Path | Image.Image) or (isinstance(images, np.ndarray) and images.ndim < 4)
     given: Iterable[Any] = [images] if single else images  # type: ignore[assignment]  # as `single` has it
     for i, image in enumerate(given):
@@ -185,7 +200,7 @@ def _stills(images: Given | Iterable[Given], every_s: float) -> Iterator[Still]:
         elif isinstance(image, Image.Image):
             yield still_of_picture(image, f"#{i}")
         elif isinstance(image, np.ndarray):
-            yield still_of_array(image, f"#{i}")
+            yield still_of_array(image, f"#{i}", colour)
         else:
             raise InputError(f"picture #{i}: expected a path, a PIL image or an array, found {type(image).__name__}")
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from pipeline.datasets.images import as_picture, decode_picture
+from pipeline.datasets.ranges import SHARES, eight_bits
 from pipeline.errors import ImageError, InputError
 
 __all__ = ["Still", "still_of_array", "still_of_file", "still_of_picture"]
@@ -44,21 +45,37 @@ def still_of_picture(picture: Image.Image, name: str) -> Still:
     return Still(name, partial(as_picture, picture))
 
 
-def still_of_array(pixels: npt.NDArray[Any], name: str) -> Still:
-    """Pixels uint8, shape (H, W, 3) or, grey, (H, W).
+def still_of_array(pixels: npt.NDArray[Any], name: str, colour: str = "rgb") -> Still:
+    """Pixels of shape (H, W, 3) or, grey, (H, W): uint8, or floats in [0, 1] (see `SHARES`).
+
+    Parameters
+    ----------
+    colour : order of the channels, `rgb` or `bgr`
 
     Raises
     ------
     InputError
-        If they are something else.
+        If they are something else, or floats of another range.
     """
     fits = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
-    if pixels.dtype != np.uint8 or not fits or not pixels.size:
+    if not (pixels.dtype == np.uint8 or pixels.dtype.kind == "f") or not fits or not pixels.size:
         raise InputError(
-            f"picture {name}: expected pixels uint8 of shape (H, W, 3) or (H, W), "
-            f"found {pixels.dtype} {pixels.shape}. Convert them first"
+            f"picture {name}: expected pixels uint8 from 0 to 255, or floats from 0 to 1, of shape (H, W, 3) or "
+            f"(H, W), found {pixels.dtype} {pixels.shape}. Convert them first"
         )
-    return Still(name, lambda: Image.fromarray(pixels).convert("RGB"))
+    plain = pixels if pixels.dtype == np.uint8 else _of_floats(pixels, name)
+    ordered = plain[..., ::-1] if colour == "bgr" and plain.ndim == 3 else plain
+    return Still(name, lambda: Image.fromarray(np.ascontiguousarray(ordered)).convert("RGB"))
+
+
+def _of_floats(pixels: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
+    try:
+        return eight_bits(pixels, (SHARES,))
+    except ImageError as error:
+        raise InputError(
+            f"picture {name}: expected floats from 0 to 1, found {pixels.dtype} from {pixels.min():g} to "
+            f"{pixels.max():g}. Scale them to that range, or convert them to uint8"
+        ) from error
 
 
 def _read(path: Path) -> Image.Image:

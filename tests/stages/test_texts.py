@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import timm
+import torch
 from transformers_models import write_model
 
 from cache import Store
@@ -57,8 +61,30 @@ def test_text_that_only_bears_the_name_of_the_features_encoder_is_refused(store:
 
 def test_an_encoder_without_text_is_refused_with_what_to_name(store: Store) -> None:
     _write("lite0", width=0, templates=())
-    with pytest.raises(StageError, match=r"`lite0` has no text tower.*Name one that has with --text"):
+    with pytest.raises(StageError, match=r"`lite0` has no text tower.*--encoder mini --prompts kefer.*--text mini"):
         text_for(FEATURES, "untrained", "kefer", store, "lite0")
+
+
+@pytest.mark.parametrize("method", ["kefer", "zero-shot"])
+def test_the_advice_for_an_encoder_without_text_works_when_it_is_followed(
+    method: str, project: Path, fer_stage: FerStage
+) -> None:
+    torch.save(timm.create_model("test_efficientnet").state_dict(), "w.pth")
+    params = Path("params.yaml").read_text().replace("encoders: [untrained]", "encoders: [words]")
+    encoders = "encoders: {lite0: 'timm:test_efficientnet@w.pth', words: untrained}"
+    Path("params.yaml").write_text(params.replace("encoders: {untrained: untrained}", encoders))
+    fer_stage("extract", "--dataset", "sample-a", "--encoder", "lite0", "--decoders", "1")
+    train = ("train", "--method", method, "--dataset", "sample-a")
+    message = fer_stage(*train, "--encoder", "lite0", code=1)
+    assert "the encoder `lite0` has no text tower" in message
+    commands = [shlex.split(command) for command in re.findall("`fer-stage ([^`]+)`", message)]
+    assert [command[0] for command in commands] == (
+        ["encode-text"] if method == "kefer" else ["extract", "encode-text"]
+    )
+    for command in commands:
+        fer_stage(*command)
+    option, name = re.findall(r"(--text|--encoder) (\w+)$", message.strip())[0]
+    fer_stage(*train, *(("--encoder", "lite0") if option == "--text" else ()), option, name)
 
 
 def test_text_that_was_never_encoded_names_the_command(store: Store) -> None:

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -70,16 +71,67 @@ class TestOddPictures:
         found = decode(encoded(Image.fromarray(values), kind))
         np.testing.assert_array_equal(found[0, :, 0], [0, 1, 128, 253, 255, 1])
 
-    def test_integers_above_sixteen_bits_are_refused(self) -> None:
-        with pytest.raises(ImageError, match=r"^pixels have more than 16 bits$"):
-            decode(encoded(Image.fromarray(np.array([[70000]], np.int32)), "TIFF"))
+    @pytest.mark.parametrize(
+        ("dtype", "values", "expected"),
+        [
+            ("float32", [0, 0.5, 1], [0, 128, 255]),
+            ("float32", [-0.02, 0.5, 1.02], [0, 128, 255]),  # resampled: it overshoots
+            ("float32", [-1, 0, 1], [0, 128, 255]),
+            ("float32", [-1.1, 0, 0.2], [0, 128, 153]),
+            ("float32", [-3, 127.6, 260], [0, 128, 255]),
+            ("int32", [0, 128, 255], [0, 128, 255]),
+            ("int32", [0, 32896, 65535], [0, 128, 255]),
+            ("uint16", [0, 32896, 65535], [0, 128, 255]),
+            ("int32", [0, 0, 0], [0, 0, 0]),
+        ],
+    )
+    def test_values_are_read_by_the_range_that_explains_all(
+        self, dtype: str, values: list[float], expected: list[int]
+    ) -> None:
+        found = decode(encoded(Image.fromarray(np.array([values], dtype)), "TIFF"))
+        np.testing.assert_array_equal(found[0, :, 0], expected)
 
     @pytest.mark.parametrize(
-        ("values", "expected"), [([0.0, 0.5, 1.0], [0, 128, 255]), ([-3.0, 127.6, 300.0], [0, 128, 255])]
+        ("dtype", "values"),
+        [
+            ("float32", [-2.1, 0, 2.6]),  # standardised
+            ("float32", [-0.15, 0.5, 1]),
+            ("float32", [0, 1, 7]),
+            ("float32", [0, 0.001, 0.0039]),  # divided by 255 twice
+            ("float32", [0, 1000, 4095]),
+            ("int32", [0, 1, 1]),  # a mask
+            ("int32", [0, 500, 1000]),
+            ("int32", [-5, 100, 200]),
+            ("int32", [0, 10, 70000]),
+            ("uint16", [0, 100, 200]),
+            ("uint16", [0, 1000, 4095]),  # 12 bits, but the file says 16
+        ],
     )
-    def test_floats_are_shares_of_one_or_of_255(self, values: list[float], expected: list[int]) -> None:
-        found = decode(encoded(Image.fromarray(np.array([values], np.float32)), "TIFF"))
-        np.testing.assert_array_equal(found[0, :, 0], expected)
+    def test_values_that_no_range_explains_are_refused_with_their_range(self, dtype: str, values: list[float]) -> None:
+        said = rf"^pixel range is not known: {dtype} from {values[0]:g} to {values[-1]:g} "
+        with pytest.raises(ImageError, match=said):
+            decode(encoded(Image.fromarray(np.array([values], dtype)), "TIFF"))
+
+    def test_a_dark_picture_of_a_format_that_states_its_range_is_dark(self) -> None:
+        found = decode(b"P5 2 1 65535\n" + np.array([0, 514], ">u2").tobytes())
+        np.testing.assert_array_equal(found[0, :, 0], [0, 2])
+
+    def test_sixteen_bits_where_white_is_zero_are_no_negative(self) -> None:
+        values = np.array([[0, 65535]], np.uint16)
+        found = decode(encoded(Image.fromarray(values), "TIFF", tiffinfo={262: 0}))
+        np.testing.assert_array_equal(found[0, :, 0], [255, 0])
+
+    @pytest.mark.parametrize("kind", [".png", ".tiff"])
+    def test_colours_of_sixteen_bits_are_read_and_twelve_inside_sixteen_refused(self, kind: str) -> None:
+        pixels = np.array([[[0, 32896, 65535], [257, 257, 257]]], np.uint16)
+        blue_first = cv2.imencode(kind, pixels[..., ::-1])[1].tobytes()
+        np.testing.assert_array_equal(decode(blue_first), pixels // 257)
+        with pytest.raises(ImageError, match="pixel range is not known: uint16"):
+            decode(cv2.imencode(kind, pixels // 16)[1].tobytes())
+
+    def test_a_tiff_of_colour_floats_is_no_unknown_file(self) -> None:
+        with pytest.raises(ImageError, match="TIFF of a kind that is not read"):
+            decode(cv2.imencode(".tiff", np.ones((2, 2, 3), np.float32))[1].tobytes())
 
     @pytest.mark.parametrize("value", [np.nan, np.inf])
     def test_floats_that_are_no_numbers_are_refused(self, value: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +12,11 @@ import open_clip
 import pytest
 import torch
 from encoder_models import NOWHERE, SOON_S, load, pooled, put_into_cache, same_pictures
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from pipeline.encoders import EncoderSpec
 from pipeline.encoders.hub import fetch
+from pipeline.encoders.open_clip_encoder import check_names
 from pipeline.errors import EncoderError
 
 SMALLEST = "ViT-S-32-alt"
@@ -60,12 +62,37 @@ class TestActivation:
         with pytest.raises(EncoderError, match=rf"trained with QuickGELU, .*Use {right}$"):
             load(name)
 
+    def test_of_the_only_architecture_of_a_tag_is_its_own(self, no_network: Path) -> None:
+        """Its config says QuickGELU, as its weights were trained; open_clip's registry of weights leaves that out."""
+        with pytest.raises(EncoderError, match="not on this machine and cannot be downloaded"):
+            load("open_clip:roberta-ViT-B-32/laion2b_s12b_b32k")
+
+
+@pytest.mark.parametrize(("architecture", "tag"), open_clip.list_pretrained(), ids="/".join)
+def test_every_published_pair_is_understood_or_refused_with_one_that_is(architecture: str, tag: str) -> None:
+    name = f"open_clip:{architecture}/{tag}"
+    spec = EncoderSpec.parse(name)
+    assert str(spec) == name
+    try:
+        check_names(spec)
+    except EncoderError as error:
+        check_names(EncoderSpec.parse(str(error).rpartition("Use ")[2]))
+
 
 class TestPreparation:
     def test_of_a_bare_file_is_refused_where_published_weights_differ(self, tmp_path: Path) -> None:
         (tmp_path / "w.safetensors").write_bytes(b"whatever")
         with pytest.raises(EncoderError, match=r"2 different preprocessings.*Put it into a folder with its open_clip_"):
             load(f"open_clip:ViT-L-14@{tmp_path / 'w.safetensors'}")
+
+    def test_of_a_bare_file_is_refused_where_published_weights_have_either_activation(self, tmp_path: Path) -> None:
+        (tmp_path / "w.safetensors").write_bytes(b"whatever")
+        with pytest.raises(
+            EncoderError, match=r"For QuickGELU name (open_clip:ViT-B-32-quickgelu@.*safetensors);"
+        ) as e:
+            load(f"open_clip:ViT-B-32@{tmp_path / 'w.safetensors'}")
+        with pytest.raises(EncoderError, match="cannot be loaded as weights"):
+            load(str(e.value).partition("QuickGELU name ")[2].partition(";")[0])
 
 
 class TestWithoutNetwork:
@@ -123,6 +150,17 @@ class TestBareFile:
             np.testing.assert_allclose(found, expected, atol=SAME_MODEL_TOLERANCE)
             digests.add(encoder.identity["weights"])
         assert len(digests) == 2
+
+    @pytest.mark.parametrize(("wrapper", "prefix"), [("model", ""), ("model_state", "module._orig_mod.")])
+    def test_checkpoints_of_other_training_programs_are_read(
+        self, wrapper: str, prefix: str, files: dict[str, Path], tmp_path: Path
+    ) -> None:
+        state = load_file(files["safetensors"])
+        torch.save({wrapper: {prefix + name: v for name, v in state.items()}, "args": Namespace()}, tmp_path / "w.pth")
+        picture = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), np.uint8)
+        found, expected = (load(f"open_clip:{SMALLEST}@{path}") for path in (tmp_path / "w.pth", files["safetensors"]))
+        np.testing.assert_array_equal(pooled(found, picture), pooled(expected, picture))
+        (tmp_path / "w.pth").unlink()
 
     @pytest.mark.parametrize("suffix", ["safetensors", "pt"])
     def test_weights_of_another_architecture_are_refused(self, suffix: str, files: dict[str, Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,78 @@ def test_identity_is_of_the_weights_and_not_of_their_path(tmp_path: Path) -> Non
     assert {name for name in one if one[name] != flipped[name]} == {"weights"}
 
 
+@pytest.mark.parametrize("architecture", ["test_resnet", "test_efficientnet", "test_vit"])
+@pytest.mark.parametrize("n_classes", [8, 0])
+def test_weights_of_another_classifier_or_of_none_give_the_same_features(
+    architecture: str, n_classes: int, tmp_path: Path
+) -> None:
+    own = write_timm(architecture, tmp_path / "own.pth").state_dict()
+    other = write_timm(architecture, tmp_path / "other.pth", num_classes=n_classes).state_dict()
+    torch.save(
+        other | {name: own[name] for name in other if name in own and own[name].shape == other[name].shape},
+        tmp_path / "w.pth",
+    )
+    expected, found = (load(f"timm:{architecture}@{tmp_path / name}") for name in ("own.pth", "w.pth"))
+    pixels = faces(2, 160)
+    np.testing.assert_array_equal(pooled(found, pixels), pooled(expected, pixels))
+
+
+@pytest.mark.parametrize("wrapper", ["state_dict", "model", "model_state", "model_state_dict", "state_dict_ema"])
+@pytest.mark.parametrize("prefix", ["", "module.", "module._orig_mod."])
+def test_checkpoints_of_training_programs_are_read(wrapper: str, prefix: str, tmp_path: Path) -> None:
+    state = write_timm("test_resnet", tmp_path / "w.pth").state_dict()
+    wrapped = {wrapper: {prefix + name: values for name, values in state.items()}}
+    torch.save(wrapped | {"args": Namespace(lr=0.1), "epoch": 3}, tmp_path / "c.pth")
+    expected, found = (load(f"timm:test_resnet@{tmp_path / name}") for name in ("w.pth", "c.pth"))
+    np.testing.assert_array_equal(pooled(found, faces(1, 160)), pooled(expected, faces(1, 160)))
+
+
+class TestTags:
+    def test_one_that_is_named_gives_its_own_preparation(self, tmp_path: Path) -> None:
+        write_timm("resnet18", tmp_path / "w.pth")
+        bicubic, bilinear = (load(f"timm:resnet18.{tag}@{tmp_path / 'w.pth'}") for tag in ("a1_in1k", "tv_in1k"))
+        assert bicubic.preprocess == Preprocess(224, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        assert bilinear.preprocess == Preprocess(224, interpolation="bilinear", mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
+    def test_one_is_asked_for_where_published_weights_are_prepared_differently(self, tmp_path: Path) -> None:
+        with pytest.raises(EncoderError, match=r"Name it.*: timm:resnet18\.a1_in1k@.*There are: .*resnet18\.tv_in1k"):
+            load(f"timm:resnet18@{tmp_path / 'w.pth'}")
+
+    def test_one_that_is_not_published_is_refused_with_those_that_are(self, tmp_path: Path) -> None:
+        with pytest.raises(EncoderError, match=r"timm:resnet18 has no weights tagged 'openai'\. There are: a1_in1k"):
+            load(f"timm:resnet18.openai@{tmp_path / 'w.pth'}")
+
+    def test_one_that_was_trained_with_quick_gelu_is_refused_with_the_architecture_that_has_it(
+        self, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "gone.pth"
+        with pytest.raises(EncoderError, match="trained with QuickGELU") as refused:
+            load(f"timm:vit_base_patch32_clip_224.openai@{path}")
+        right = f"timm:vit_base_patch32_clip_quickgelu_224.openai@{path}"
+        assert str(refused.value).endswith(f"Use {right}")
+        with pytest.raises(EncoderError, match="no file at"):
+            load(right)
+
+    def test_one_is_asked_for_where_some_were_trained_with_quick_gelu(self, tmp_path: Path) -> None:
+        with pytest.raises(EncoderError, match=r"There are: .*vit_base_patch32_clip_quickgelu_224\.openai"):
+            load(f"timm:vit_base_patch32_clip_224@{tmp_path / 'w.pth'}")
+
+    @pytest.mark.parametrize("name", [n for n in timm.list_pretrained() if "clip" in n])
+    def test_every_published_clip_tower_is_understood_or_refused_with_one_that_is(self, name: str) -> None:
+        with pytest.raises(EncoderError) as refused:
+            load(f"timm:{name}@nowhere.pth")
+        if "no file at" not in str(refused.value):
+            with pytest.raises(EncoderError, match="no file at"):
+                load(str(refused.value).rpartition("Use ")[2])
+
+
 class TestRefused:
+    def test_a_checkpoint_of_several_models(self, tmp_path: Path) -> None:
+        state = write_timm("test_resnet", tmp_path / "w.pth").state_dict()
+        torch.save({"state_dict": state, "state_dict_ema": state}, tmp_path / "two.pth")
+        with pytest.raises(EncoderError, match="several models: state_dict, state_dict_ema"):
+            load(f"timm:test_resnet@{tmp_path / 'two.pth'}")
+
     @pytest.mark.parametrize(
         ("architecture", "message"),
         [

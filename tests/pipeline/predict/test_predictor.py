@@ -142,6 +142,28 @@ def test_paths_pictures_and_arrays_of_one_picture_are_one(predictor: Predictor, 
     np.testing.assert_allclose(rows, np.broadcast_to(rows[0], rows.shape), atol=CLOSE)
 
 
+def test_arrays_of_opencv_are_predicted_as_their_picture_if_their_order_is_named(predictor: Predictor) -> None:
+    pixels = np.asarray(people(2))
+    right, swapped = table(predictor.predict(pixels)), table(predictor.predict(pixels[..., ::-1]))
+    assert np.abs(right - swapped).max() > 100 * CLOSE
+    np.testing.assert_allclose(table(predictor.predict(pixels[..., ::-1], colour="bgr")), right, atol=CLOSE)
+    with pytest.raises(ConfigError, match="expected one of rgb, bgr, the order of channels, found 'BGR'"):
+        predictor.predict(pixels, colour="BGR")
+
+
+def test_floats_from_zero_to_one_are_the_same_picture(predictor: Predictor) -> None:
+    pixels = np.asarray(people(2))
+    shares = (pixels / 255).astype(np.float32)
+    np.testing.assert_allclose(table(predictor.predict(shares)), table(predictor.predict(pixels)), atol=CLOSE)
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(2, -1), (255, 0), (1 / 255, 0)])
+def test_floats_of_another_range_are_refused(predictor: Predictor, scale: float, offset: float) -> None:
+    pixels = np.asarray(people(1)) / 255 * scale + offset
+    with pytest.raises(InputError, match="expected floats from 0 to 1, found float64 from"):
+        predictor.predict(pixels)
+
+
 def test_a_grey_array_is_a_picture(predictor: Predictor) -> None:
     pixels = np.asarray(people(2).convert("L"))
     assert [one.status for one in predictor.predict(pixels)] == ["face"] * 2
@@ -149,8 +171,8 @@ def test_a_grey_array_is_a_picture(predictor: Predictor) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    [np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8), 7],
-    ids=["four channels", "floats", "empty", "number"],
+    [np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3), np.int32), np.zeros((0, 4, 3), np.uint8), 7],
+    ids=["four channels", "int32", "empty", "number"],
 )
 def test_what_is_no_picture_is_refused(given: object, predictor: Predictor) -> None:
     with pytest.raises(InputError, match=r"picture #1: expected .* found"):
