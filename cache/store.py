@@ -41,6 +41,10 @@ def find_store(root: Place, encoder: str, dataset: str) -> Store:
     StoreMissingError
         If there is none, or if two backends hold different features.
     """
+    if "/" in dataset or "\\" in dataset:
+        raise QueryError(
+            f"expected the name of a dataset, found {dataset!r}: a path. Its store is named <dataset>.zarr"
+        )
     paths = [store_path(root, encoder, dataset, backend) for backend in BACKENDS]
     found = [open_store(path) for path in paths if stands(path)]
     if not found:
@@ -78,12 +82,18 @@ def open_store(path: str | Place) -> Store:
     backend = backend_of(path)
     if not stands(path):
         name = backend_name(path)
-        command = f"fer-stage extract --dataset {path.stem} --encoder {path.parent.name or 'NAME'} --backend {name}"
+        command = f"fer-stage extract {_dataset_of(path)} --encoder {path.parent.name or 'NAME'} --backend {name}"
         if left := unfinished(path):
             command = left.command or command
             raise StoreIncompleteError(f"{path} is incomplete: {left.progress}. Run `{command}` again: it resumes")
         raise StoreMissingError(f"no store at {path}. Run `{command}` first")
     return Store(path, backend, Manifest.from_text(backend.read_manifest(path), str(path)))
+
+
+def _dataset_of(path: Place) -> str:
+    """The options that name the dataset of a store; `my.first-12` is what --limit makes of `my`."""
+    name, _, limit = path.stem.rpartition(".first-")
+    return f"--dataset {name} --limit {limit}" if name and limit.isdigit() else f"--dataset {path.stem}"
 
 
 @dataclass(frozen=True)
