@@ -22,13 +22,18 @@ _ADVICE = {
     errno.ENOSPC: "no space left: free some and run the same command again, finished shards are kept",
     errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
     errno.EFBIG: "a file may not grow that large here: raise `ulimit -f` and run the same command again",
-    errno.EROFS: "the file system is read-only: choose another --features folder",
-    errno.EACCES: "no permission to write there: choose another --features folder",
-    errno.EPERM: "no permission to write there: choose another --features folder",
-    errno.ENOTDIR: "a file stands where a folder is needed: choose another --features folder",
-    errno.EEXIST: "a file stands where a folder is needed: choose another --features folder",
+    errno.EROFS: "the file system is read-only: choose another folder",
+    errno.EACCES: "no permission to write there: choose another folder",
+    errno.EPERM: "no permission to write there: choose another folder",
+    errno.ENOTDIR: "a file stands where a folder is needed: choose another folder",
+    errno.EEXIST: "a file stands where a folder is needed: choose another folder",
     errno.ESTALE: "the network drive is gone: mount it again and run the same command again",
     errno.ENOENT: "there is no such place: create the folder or the bucket first",
+    errno.EISDIR: "a folder stands where a file is needed: move it away, or choose another name",
+    errno.ENAMETOOLONG: "the name is too long for this file system: choose a shorter one",
+    errno.EMFILE: "this process has too many files open: raise `ulimit -n` and run the same command again",
+    errno.ENFILE: "the machine has too many files open: close programs and run the same command again",
+    errno.ETIMEDOUT: "the network drive does not answer: check the network and run the same command again",
     errno.EIO: "the disk reports an error: check it before you go on",
 }
 
@@ -43,7 +48,8 @@ def storage_errors(path: Place) -> Iterator[None]:
         advice = _ADVICE.get(error.errno or 0)
         if advice is None:
             raise
-        raise StorageError(f"cannot write {error.filename or path}: {advice}") from error
+        named = path if error.errno == errno.EISDIR else error.filename or path  # a rename names its source first
+        raise StorageError(f"cannot write {named}: {advice}") from error
 
 
 def flush_file(path: Path) -> None:

@@ -4,9 +4,10 @@ CacheError
 ├── StoreMissingError      nothing stands at the path: extract first
 ├── StoreIncompleteError   a writer was stopped: run the same extract again, it resumes
 ├── StoreDamagedError      bytes are not what was written: restore or extract again
-├── StoreLockedError       another process writes this store: wait for it
-├── SchemaError            the store is newer than this program, or no store at all
-├── StorageError           the disk refused: full, read-only, gone
+├── StoreLockedError       another process writes this store, or has it open: wait for it
+├── SchemaError            no store at all
+│   └── NewerSchemaError   a newer program wrote it: update this one
+├── StorageError           the disk refused to write or to read: full, read-only, gone, no permission
 └── QueryError             a `where` expression, a column or an output is wrong
 """
 
@@ -39,6 +40,10 @@ class StoreLockedError(CacheError):
 
 class SchemaError(CacheError):
     kind = "schema"
+
+
+class NewerSchemaError(SchemaError):
+    """Nothing is wrong with the store: delete nothing. `kind` is that of its base, which it had before."""
 
 
 class StorageError(CacheError):

@@ -19,6 +19,7 @@ from cache.errors import StorageError
 from cache.exports import write_npy
 from cache.keys import sha256_of
 from cache.places import Place
+from cache.refusals import read_errors
 
 if TYPE_CHECKING:
     from cache.selection import Selection
@@ -98,9 +99,10 @@ def _name(selection: Selection) -> str:
 
 
 def _opened(path: Path, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any] | None:
-    """The copy at `path`; None if there is none, or one that was cut short."""
+    """The copy at `path`; None if there is none, or one that was cut short. StorageError if it cannot be read now."""
     try:
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
+        with read_errors(str(path)):
+            found = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     return found if found.shape == shape and found.dtype == np.dtype(dtype) else None

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from cache.backends import backend_name, backend_of
 from cache.backends.base import COLUMNS
 from cache.backends.layouts import LAYOUTS, Layout
-from cache.errors import MEND, SchemaError, StoreDamagedError
+from cache.errors import MEND, NewerSchemaError, SchemaError, StorageError, StoreDamagedError, StoreLockedError
 from cache.keys import sha256_of
 from cache.manifest import Manifest, checksum
 from cache.places import Place, place
@@ -29,7 +29,8 @@ __all__ = ["Problem", "verify"]
 
 OnShard = Callable[[int, int], None]
 
-_FOREIGN = "foreign"
+_FOREIGN, _UNREAD = "foreign", "unread"
+_REFUSED = (NewerSchemaError, StorageError, StoreLockedError)  # not a word about the bytes
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Problem:
     Parameters
     ----------
     kind : `manifest`, `array`, `missing` (a file), `column`, `features` (bits), `values` (NaN where none may be, or a
-        number where none may be), or `foreign` (a file of somebody else: no damage)
+        number where none may be), `unread` (the system, another program or a newer format is in the way: whether the
+        rest is right is not known), or `foreign` (a file of somebody else). The last two are no damage
     where : store, and what in it
     what : what was expected and found
     rows : of the store; None where it concerns no row or all of them
@@ -52,10 +54,16 @@ class Problem:
 
     @property
     def is_damage(self) -> bool:
-        return self.kind != _FOREIGN
+        return self.kind not in (_FOREIGN, _UNREAD)
+
+    @property
+    def is_unread(self) -> bool:
+        return self.kind == _UNREAD
 
     @property
     def advice(self) -> str:
+        if self.is_unread:
+            return "Remove the cause that is named, then verify again: the bytes may be right"
         return MEND if self.is_damage else "Delete it, unless you know what it is"
 
 
@@ -72,7 +80,8 @@ def verify(where: str | Place | Store, on_shard: OnShard | None = None) -> list[
 
     Returns
     -------
-    All problems, not only the first; empty if the store is what was written.
+    All problems, not only the first; empty if the store is what was written. Where something is in the way of reading,
+    the last one is of kind `unread`, and what would follow was not looked at.
 
     Raises
     ------
@@ -81,13 +90,27 @@ def verify(where: str | Place | Store, on_shard: OnShard | None = None) -> list[
     """
     path = where.path if isinstance(where, Store) else place(where)
     backend_of(path)  # a wrong name is a mistake of the caller, not damage
+    problems: list[Problem] = []
+    try:
+        for problem in _problems(path, on_shard or (lambda _done, _all: None)):
+            problems.append(problem)  # noqa: PERF402  # what was met before a refusal is kept
+    except _REFUSED as error:
+        problems.append(Problem(_UNREAD, str(path), _words(error, path)))
+    return problems
+
+
+def _problems(path: Place, on_shard: OnShard) -> Iterator[Problem]:
     try:
         store = open_store(path)
+    except NewerSchemaError:
+        raise
     except (StoreDamagedError, SchemaError) as error:
-        return [Problem("manifest", str(path), _words(error, path))]
+        yield Problem("manifest", str(path), _words(error, path))
+        return
     if found := list(_manifest_problems(path, store.manifest)):
-        return found  # nothing else can be judged by it
-    return list(_Inspection(store, on_shard or (lambda _done, _all: None)).problems())
+        yield from found  # nothing else can be judged by it
+    else:
+        yield from _Inspection(store, on_shard).problems()
 
 
 def _words(error: Exception, path: Place) -> str:

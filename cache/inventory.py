@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cache.backends import BACKENDS
-from cache.errors import CacheError, SchemaError, StoreDamagedError
+from cache.errors import SchemaError, StorageError, StoreDamagedError, StoreLockedError
 from cache.places import Place, is_file, reachable
 from cache.store import Store, open_store, stands
 from cache.writer import building_folder, unfinished
 
 __all__ = [
     "COMPLETE",
+    "UNREADABLE",
     "Standing",
     "begun_key",
     "folders_below",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 COMPLETE, INCOMPLETE, DAMAGED, FOREIGN = "complete", "incomplete", "damaged", "foreign"
+UNREADABLE = "unreadable"
 
 _ENDINGS = tuple(backend.suffix for backend in BACKENDS.values())
 _PIN = ".pin"
@@ -42,7 +44,8 @@ class Standing:
     Parameters
     ----------
     path : of the store, finished or not
-    state : `complete`, `incomplete` (a writer was stopped), `damaged` (its manifest cannot be read), or `foreign` (no
+    state : `complete`, `incomplete` (a writer was stopped), `damaged` (its manifest is not what was written),
+        `unreadable` (the system or another program does not let it be read now: it may be whole), or `foreign` (no
         store of ours, or one of a newer program)
     progress : "41 of 60 shards" where a writer was stopped, beside a finished store too; else empty
     why : what opening it said, if it cannot be opened
@@ -105,8 +108,8 @@ def standing_at(target: Place) -> Standing | None:
     except (StoreDamagedError, SchemaError) as error:
         state = DAMAGED if isinstance(error, StoreDamagedError) else FOREIGN
         return Standing(target, state, progress, why=str(error))
-    except CacheError as error:  # it is HDF5 on an object store, for instance
-        return Standing(target, FOREIGN, progress, why=str(error))
+    except (StoreLockedError, StorageError) as error:
+        return Standing(target, UNREADABLE, progress, why=str(error))
 
 
 def begun_key(target: Place) -> str | None:

@@ -17,6 +17,7 @@ from cache.backends import BACKENDS
 from cache.hot import hot_files
 from cache.inventory import (
     COMPLETE,
+    UNREADABLE,
     Standing,
     begun_key,
     folders_below,
@@ -86,8 +87,9 @@ def leftovers_below(root: Place) -> list[Leftover]:
     with reachable(root):
         standing = standing_below(root)
         keys = {found.store.key for found in standing if found.store}
+        unread = any(found.state == UNREADABLE for found in standing)  # whose copy is it? Nobody can tell now
         beside = [found for path in _candidates(root) if (found := _beside(path))]
-        hot = [_hot(path, key in keys) for path, key in hot_files(root)] if isinstance(root, Path) else []
+        hot = [_hot(path, unread or key in keys) for path, key in hot_files(root)] if isinstance(root, Path) else []
         stores = [_store(found) for found in standing if stands(found.path)]
     return sorted([*beside, *hot, *stores], key=lambda found: str(found.path))
 

@@ -50,7 +50,7 @@ def is_held(path: Place) -> bool:
         return lease_is_held(path)
     try:
         descriptor = os.open(path, os.O_RDONLY)
-    except OSError:  # there is none
+    except (FileNotFoundError, NotADirectoryError):  # any other refusal does not say that nobody holds it
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

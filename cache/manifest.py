@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.atomic import write_bytes
-from cache.errors import MEND, SchemaError, StoreDamagedError
+from cache.errors import MEND, NewerSchemaError, SchemaError, StoreDamagedError
 from cache.keys import canonical_json, sha256_of
 from cache.places import Place, files_below, reachable, read_all
 from cache.schema import Schema
@@ -134,7 +134,7 @@ class Manifest:
         except (ValueError, KeyError, TypeError) as error:
             raise SchemaError(f"{where} is not a fer-stage store: its manifest cannot be read") from error
         if newer:
-            raise SchemaError(
+            raise NewerSchemaError(
                 f"{where} has schema {version}, this program reads up to {SCHEMA_VERSION}: update fer-stage"
             )
         if data.pop("digest", None) != sha256_of(data):

@@ -6,6 +6,7 @@ All of them have pathlib's methods. What only a folder can do (rename, lock, fsy
 from __future__ import annotations
 
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from upath import UPath
 
 from cache.errors import StorageError
 
-__all__ = ["Place", "files_below", "is_file", "is_remote", "place", "reachable", "read_all", "remove_tree"]
+__all__ = ["Place", "exists", "files_below", "is_file", "is_remote", "place", "reachable", "read_all", "remove_tree"]
 
 Place: TypeAlias = Path | UPath
 
@@ -73,10 +74,19 @@ def reachable(where: Place) -> Iterator[None]:
         ) from error
 
 
+def exists(where: Path) -> bool:
+    """Whether something is there. pathlib's own method says no as well, in some versions, where it may not look."""
+    try:
+        where.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def is_file(where: Place) -> bool:
-    """Whether a file is there. UPath's own method says no as well when the server does not answer."""
+    """Whether a file is there. The libraries' own methods say no as well when they may not look or get no answer."""
     if isinstance(where, Path):
-        return where.is_file()
+        return exists(where) and stat.S_ISREG(where.stat().st_mode)
     try:
         return bool(where.fs.info(where.path)["type"] == "file")
     except FileNotFoundError:

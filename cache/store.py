@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from cache.hot import in_ram_or_hot
 from cache.manifest import Manifest, checksum
 from cache.neighbors import Metric, Neighbours, nearest
 from cache.objects import ENTRY
-from cache.places import Place, is_file, is_remote, place, reachable
+from cache.places import Place, exists, is_file, place, reachable
 from cache.query import names_in, row_mask
+from cache.refusals import read_errors
 from cache.schema import OK, ArraySpec, read_together
 from cache.selection import Selection
 from cache.writer import column_digests, unfinished
@@ -39,6 +41,10 @@ def find_store(root: Place, encoder: str, dataset: str) -> Store:
     StoreMissingError
         If there is none, or if two backends hold different features.
     """
+    if "/" in dataset or "\\" in dataset:
+        raise QueryError(
+            f"expected the name of a dataset, found {dataset!r}: a path. Its store is named <dataset>.zarr"
+        )
     paths = [store_path(root, encoder, dataset, backend) for backend in BACKENDS]
     found = [open_store(path) for path in paths if stands(path)]
     if not found:
@@ -52,7 +58,10 @@ def find_store(root: Place, encoder: str, dataset: str) -> Store:
 def stands(path: Place) -> bool:
     """Whether something stands at `path`. On an object store that is an entry: without it files are still arriving."""
     with reachable(path):
-        return is_file(path / ENTRY) if is_remote(path) else path.exists()
+        if isinstance(path, Path):
+            with read_errors(str(path)):
+                return exists(path)
+        return is_file(path / ENTRY)
 
 
 def open_store(path: str | Place) -> Store:
@@ -66,17 +75,25 @@ def open_store(path: str | Place) -> Store:
         If its writer was stopped; the message says how far it came and how to finish it.
     SchemaError
         If it is no fer-stage store, or of a newer schema.
+    StoreLockedError, StorageError
+        If another program has it open for writing, or the system does not let it be read: its bytes may be right.
     """
     path = place(path)
     backend = backend_of(path)
     if not stands(path):
         name = backend_name(path)
-        command = f"fer-stage extract --dataset {path.stem} --encoder {path.parent.name or 'NAME'} --backend {name}"
+        command = f"fer-stage extract {_dataset_of(path)} --encoder {path.parent.name or 'NAME'} --backend {name}"
         if left := unfinished(path):
             command = left.command or command
             raise StoreIncompleteError(f"{path} is incomplete: {left.progress}. Run `{command}` again: it resumes")
         raise StoreMissingError(f"no store at {path}. Run `{command}` first")
     return Store(path, backend, Manifest.from_text(backend.read_manifest(path), str(path)))
+
+
+def _dataset_of(path: Place) -> str:
+    """The options that name the dataset of a store; `my.first-12` is what --limit makes of `my`."""
+    name, _, limit = path.stem.rpartition(".first-")
+    return f"--dataset {name} --limit {limit}" if name and limit.isdigit() else f"--dataset {path.stem}"
 
 
 @dataclass(frozen=True)

@@ -7,21 +7,23 @@ import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cache.atomic import write_bytes
-from cache.errors import SchemaError, StoreMissingError
+from cache.errors import NewerSchemaError, SchemaError, StoreMissingError
 from cache.keys import canonical_json, sha256_of
 from cache.places import Place, is_file, reachable
+from cache.refusals import read_errors
 
 __all__ = ["TextStore", "text_key", "text_path"]
 
 _VERSION = 1
-# What numpy and zipfile were seen to raise over spoiled bytes.
-_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, RuntimeError, zipfile.BadZipFile)
+# What numpy and zipfile were seen to raise over spoiled bytes, which are in memory by then.
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError, zipfile.BadZipFile)
 
 
 def text_path(root: Place, encoder: str, prompts: str) -> Place:
@@ -82,7 +84,7 @@ class TextStore:
             If the file is damaged or of a newer version.
         """
         with reachable(path):
-            data = path.read_bytes() if is_file(path) else None
+            data = _content(path)
         if data is None:
             raise StoreMissingError(f"no text vectors at {path}. Run `{command}` first")
         try:
@@ -92,8 +94,18 @@ class TextStore:
         except _DAMAGE as error:
             raise SchemaError(f"{path} is damaged ({error}): delete it and run `{command}`") from error
         if newer:
-            raise SchemaError(f"{path} is newer than this program: update fer-stage")
+            raise NewerSchemaError(f"{path} is newer than this program: update fer-stage")
         return cls(vectors, tuple(about["templates"]), tuple(about["classes"]), about["encoder"], about["provenance"])
+
+
+def _content(path: Place) -> bytes | None:
+    """The bytes of the file; None if there is none."""
+    with read_errors(str(path)):
+        if isinstance(path, Path) and path.is_dir():
+            raise SchemaError(
+                f"{path}: expected a file of text vectors, found a folder. Move it away, then encode-text"
+            )
+        return path.read_bytes() if is_file(path) else None
 
 
 def text_key(templates: tuple[str, ...], classes: tuple[str, ...], encoder: Mapping[str, Any]) -> str:

@@ -24,12 +24,13 @@ from pipeline.methods import config_class, method_names
 from pipeline.methods.configs.base import MethodConfig
 from pipeline.prompts import PROMPT_SETS, check_template, templates
 from stages.errors import ParamsError
+from stages.names import check_name, colliding_stages, first_rows, name_problems
 from stages.recipes import recipe_options
 from stages.yaml_files import StrictLoader
 
 __all__ = ["DatasetParams", "ExtractParams", "Params", "SampleParams", "explain", "load_params", "parse_method"]
 
-_PLAIN_NAME = re.compile(r"[^./\\][^/\\]*")  # it becomes the name of files
+_TRUTHS = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
 _ARCHIVES = ("", ".tar", ".tar.gz", ".tgz", ".zip")
 
 
@@ -121,6 +122,7 @@ class Params(_Block):
 
     @model_validator(mode="after")
     def _check_names(self) -> Params:
+        self._check_plain()
         self._check_prompts()
         for name, text in self.encoders.items():
             _as_value_error(f"encoders.{name}", EncoderSpec.parse, text)
@@ -130,11 +132,23 @@ class Params(_Block):
         for name in self.run.encoders:
             if name not in self.encoders:
                 raise ValueError(f"run.encoders: {name!r} is not among encoders: {', '.join(self.encoders)}")
+        if collision := colliding_stages(self.run.model_dump()):
+            raise ValueError(collision)
         return self
+
+    def _check_plain(self) -> None:
+        """All names that are wrong, before anything else: what else is said of them would repeat them."""
+        problems = [
+            *name_problems("dataset", list(dict.fromkeys([*self.datasets, *self.run.datasets])), "datasets"),
+            *name_problems("encoder", list(self.encoders), "encoders"),
+            *name_problems("prompt set", [*PROMPT_SETS, *self.prompt_sets], "prompt_sets"),
+        ]
+        if problems:
+            raise ValueError("\n  ".join(problems))
 
     def _check_prompts(self) -> None:
         for name, made in self.prompt_sets.items():
-            if name in PROMPT_SETS or not _PLAIN_NAME.fullmatch(name):
+            if name in PROMPT_SETS:
                 raise ValueError(
                     f"prompt_sets: expected a plain name that is none of {', '.join(PROMPT_SETS)}, found {name!r}"
                 )
@@ -152,8 +166,15 @@ class Params(_Block):
         ParamsError
             If nothing says how.
         """
-        if not _PLAIN_NAME.fullmatch(name):
-            raise ParamsError(f"dataset {name!r}: expected a plain name, without slashes or a leading dot")
+        if first := first_rows(name):
+            raise ParamsError(
+                f"--dataset {name}: expected the name of a whole dataset, found one that --limit made. "
+                f"Write --dataset {first[0]} --limit {first[1]}"
+            )
+        try:
+            check_name("dataset", name, "--dataset", self.datasets)
+        except ValueError as error:
+            raise ParamsError(str(error)) from error
         known = self.datasets.get(name)
         if layout is not None and layout not in LAYOUTS:
             raise ParamsError(f"unknown layout {layout!r}.{_near(layout, LAYOUTS)}")
@@ -250,13 +271,37 @@ def _problem(item: Mapping[str, Any], model: type[BaseModel]) -> str:
     key = ".".join(str(part) for part in location) or "file"
     if item["type"] == "extra_forbidden":
         return f"{key}: unknown key.{_near(str(location[-1]), _keys_at(model, location[:-1]))}"
-    hint = ""
-    if item["type"] in ("float_type", "int_type") and isinstance(item["input"], str) and _is_number(item["input"]):
-        hint = f" YAML reads {item['input']} as text: write it as {_as_yaml(float(item['input']))}"
+    hint = _hint(item)
     message = item["msg"].removeprefix("Value error, ")
     if isinstance(item["input"], dict):  # our own check of a whole block: its message names what it found
         return message if key == "file" else f"{key}: {message}"
     return f"{key}: {message}, found {item['input']!r}.{hint}"
+
+
+def _hint(item: Mapping[str, Any]) -> str:
+    """How a value of another type is written as what is expected, where that is plain."""
+    value, kind = item["input"], item["type"]
+    if kind == "string_type" and isinstance(value, int | float) and not isinstance(value, bool):
+        return f' YAML reads {value} as a number: write it as "{value}"'
+    if kind == "int_type" and isinstance(value, float) and value.is_integer():
+        return f" Write it as {int(value)}"
+    if not isinstance(value, str):
+        return ""
+    written = _as_expected(value, kind, item.get("ctx", {}))
+    return f" YAML reads {value} as text: write it as {written}, without quotes" if written else ""
+
+
+def _as_expected(text: str, kind: str, context: Mapping[str, Any]) -> str:
+    """The text as the number or truth value that pydantic's error of this kind asks for; empty if it is none."""
+    if kind == "bool_type" and text.casefold() in _TRUTHS:
+        return _TRUTHS[text.casefold()]
+    if not _is_number(text):
+        return ""
+    number = float(text)
+    if kind == "float_type":
+        return _as_yaml(number)
+    is_whole = kind == "int_type" or (kind == "literal_error" and text in str(context.get("expected", "")).split())
+    return str(int(number)) if is_whole and number.is_integer() else ""
 
 
 def _keys_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from cache.errors import MEND, StoreDamagedError
 from cache.places import Place
+from cache.refusals import refusal
 from cache.schema import Schema
 
 __all__ = ["COLUMNS", "MANIFEST", "Backend", "Columns", "damage_reported", "read_joined"]
@@ -33,10 +34,15 @@ _LIBRARY_ERRORS = (
 
 @contextmanager
 def damage_reported(what: str) -> Iterator[None]:
-    """Turn whatever a library says of bytes that it cannot read into a StoreDamagedError about `what`."""
+    """Turn whatever a library says of bytes that it cannot read into a StoreDamagedError about `what`.
+
+    Where the system refused to read them, or another program has the file open, it is the error of that cause instead.
+    """
     try:
         yield
     except _LIBRARY_ERRORS as error:
+        if refused := refusal(error, what):
+            raise refused from error
         raise StoreDamagedError(f"{what} cannot be read ({error}). {MEND}") from error
 
 

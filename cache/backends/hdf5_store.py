@@ -6,6 +6,7 @@ assembly, which starts anew after a kill.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from collections.abc import Sequence
@@ -20,11 +21,14 @@ from cache.atomic import flush_file, storage_errors, write_bytes
 from cache.backends.base import COLUMNS, MANIFEST, Columns, damage_reported, read_joined
 from cache.errors import SchemaError, StorageError
 from cache.places import Place
+from cache.refusals import read_errors
 from cache.schema import Schema
 
-__all__ = ["Hdf5Backend"]
+__all__ = ["Hdf5Backend", "opened"]
 
 _TEXT_ENTRY, _HEADERS = 64, 2**16  # bytes: a text's reference and its place in the heap; what describes the arrays
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}  # of a file system that knows no locks, as some network drives
 _FORMAT = ("v110", "v110")  # its metadata have checksums; over older ones that are spoiled HDF5 may loop for ever
 
 
@@ -64,21 +68,20 @@ class Hdf5Backend:
         return target
 
     def read_manifest(self, path: Place) -> str:
-        if not h5py.is_hdf5(_on_disk(path)):
-            raise SchemaError(f"{path} is not a fer-stage store: it is no HDF5 file")
-        with damage_reported(f"{path}: the manifest"), h5py.File(path, "r") as file:
+        _require_hdf5(_on_disk(path))
+        with damage_reported(f"{path}: the manifest"), opened(path) as file:
             if MANIFEST not in file:
                 raise SchemaError(f"{path} is not a fer-stage store: it has no manifest")
             return str(file[MANIFEST].asstr()[()])
 
     def read_column(self, path: Place, name: str) -> npt.NDArray[Any]:
-        with damage_reported(f"{path}: column {name}"), h5py.File(path, "r") as file:
+        with damage_reported(f"{path}: column {name}"), opened(path) as file:
             dataset = file[COLUMNS][name]
             return np.asarray(dataset.asstr()[:] if h5py.check_string_dtype(dataset.dtype) else dataset[:])
 
     def read_ranges(self, path: Place, name: str, view: int, ranges: Sequence[range]) -> list[npt.NDArray[Any]]:
         what = f"{name}, view {view}"
-        with damage_reported(f"{path}: {what}"), h5py.File(path, "r") as file:
+        with damage_reported(f"{path}: {what}"), opened(path) as file:
             array = file[name]
             return read_joined(lambda rows: np.asarray(array[view, rows.start : rows.stop]), ranges, path, what)
 
@@ -88,6 +91,30 @@ def _on_disk(where: Place) -> Path:
     if not isinstance(where, Path):
         raise StorageError(f"{where}: expected a folder of this machine for HDF5. Use --backend zarr there")
     return where
+
+
+def opened(path: Place) -> h5py.File:
+    """The file, for reading.
+
+    HDF5 locks it meanwhile, so that no program changes it: a reader beside a writer could meet half of a change, and
+    would call that damage. Only where the file system knows no locks it is read without.
+    """
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return h5py.File(path, "r", locking=False)
+
+
+def _require_hdf5(path: Path) -> None:
+    """SchemaError if the file does not begin as HDF5 does. h5py's own question also says no where it may not read."""
+    if path.is_dir():
+        raise SchemaError(f"{path} is not a fer-stage store: expected an HDF5 file, found a folder")
+    with read_errors(str(path)), path.open("rb") as file:
+        beginning = file.read(len(_SIGNATURE))
+    if beginning != _SIGNATURE:
+        raise SchemaError(f"{path} is not a fer-stage store: it is no HDF5 file")
 
 
 class _Sink(io.FileIO):

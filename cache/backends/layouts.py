@@ -16,6 +16,7 @@ from typing import Protocol
 import h5py
 
 from cache.backends.base import COLUMNS, MANIFEST, damage_reported
+from cache.backends.hdf5_store import opened
 from cache.objects import ENTRY
 from cache.places import Place, files_below, is_file, reachable
 
@@ -95,7 +96,7 @@ def _chunks(name: str, layout: Layout) -> dict[str, range]:
 
 class _Hdf5Layouts:
     def layout(self, path: Place, name: str) -> Layout | None:
-        with damage_reported(f"{path}: the description of {name}"), h5py.File(path, "r") as file:
+        with damage_reported(f"{path}: the description of {name}"), opened(path) as file:
             if name not in file:
                 return None
             found = file[name]
@@ -104,7 +105,7 @@ class _Hdf5Layouts:
 
     def pieces(self, path: Place) -> set[str]:
         names: list[str] = []
-        with damage_reported(f"{path}: the list of arrays"), h5py.File(path, "r") as file:
+        with damage_reported(f"{path}: the list of arrays"), opened(path) as file:
             file.visit(names.append)
         return set(names)
 

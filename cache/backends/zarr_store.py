@@ -6,6 +6,7 @@ merged. While it grows the group has no manifest, hence no reader takes it for a
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,12 +21,14 @@ from zarr.storage import FsspecStore
 
 from cache.atomic import flush_file, flush_folder, storage_errors
 from cache.backends.base import COLUMNS, MANIFEST, Columns, damage_reported, read_joined
-from cache.errors import SchemaError
+from cache.errors import NewerSchemaError, SchemaError
 from cache.objects import ENTRY
 from cache.places import Place, is_file, reachable, remove_tree
 from cache.schema import Schema
 
 __all__ = ["ZarrBackend"]
+
+_FORMAT: Literal[3] = 3
 
 
 class ZarrBackend:
@@ -35,7 +38,7 @@ class ZarrBackend:
 
     def create(self, folder: Place, schema: Schema) -> None:
         with storage_errors(folder):
-            group = zarr.create_group(_storage(_growing(folder)), zarr_format=3, overwrite=True)
+            group = zarr.create_group(_storage(_growing(folder)), zarr_format=_FORMAT, overwrite=True)
             for array in schema.arrays:
                 group.create_array(
                     array.name,
@@ -72,7 +75,7 @@ class ZarrBackend:
                 for torn in growing.rglob("*.partial"):  # of a killed writer: zarr writes beside and renames
                     torn.unlink()
             remove_tree(growing / COLUMNS)
-            group = zarr.open_group(_storage(growing), mode="r+", zarr_format=3)
+            group = zarr.open_group(_storage(growing), mode="r+", zarr_format=_FORMAT)
             kept = group.create_group(COLUMNS)
             for name, values in columns.items():
                 kept.create_array(name, data=_as_strings(values) if values.dtype == object else values)
@@ -84,9 +87,12 @@ class ZarrBackend:
     def read_manifest(self, path: Place) -> str:
         with damage_reported(f"{path}: the manifest"), reachable(path):
             try:
-                return str(zarr.open_group(_storage(path), mode="r", zarr_format=3).attrs[MANIFEST])
+                return str(zarr.open_group(_storage(path), mode="r", zarr_format=_FORMAT).attrs[MANIFEST])
             except (GroupNotFoundError, KeyError, NotADirectoryError) as error:
                 raise SchemaError(f"{path} is not a fer-stage store: it is no Zarr group with a manifest") from error
+            except ValueError as error:
+                _refuse_newer(path, error)
+                raise
 
     def read_column(self, path: Place, name: str) -> npt.NDArray[Any]:
         with damage_reported(f"{path}: column {name}"), reachable(path):
@@ -105,6 +111,18 @@ class ZarrBackend:
         return read_joined(read, ranges, path, what)
 
 
+def _refuse_newer(path: Place, error: ValueError) -> None:
+    """NewerSchemaError if the group is of a Zarr format that this library does not know yet; that is no damage."""
+    try:
+        version = json.loads((path / ENTRY).read_bytes())["zarr_format"]
+    except (ValueError, KeyError, TypeError):
+        return
+    if isinstance(version, int) and version > _FORMAT:
+        raise NewerSchemaError(
+            f"{path} is of Zarr format {version}, this program reads {_FORMAT}: update fer-stage and zarr"
+        ) from error
+
+
 def _growing(folder: Place) -> Place:
     return folder / "store.zarr"
 
@@ -115,7 +133,7 @@ def _storage(path: Place) -> Path | FsspecStore:
 
 
 def _array(path: Place, name: str, mode: Literal["r", "r+"] = "r") -> zarr.Array[Any]:
-    return zarr.open_array(_storage(path), path=name, mode=mode, zarr_format=3)
+    return zarr.open_array(_storage(path), path=name, mode=mode, zarr_format=_FORMAT)
 
 
 def _as_strings(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_TABLE_COLUMNS = ("store", "size", "seconds", "damage", "notes")
+_TABLE_COLUMNS = ("store", "size", "seconds", "damage", "unread", "notes")
 _PROBLEM_COLUMNS = ("kind", "where", "rows", "what", "advice")
+_UNREAD_ADVICE = "The rows above say what was in the way; verify again without it"
 _DEEP_COLUMNS = ("store", "output", "rows", "cosine", "expected", "difference")
 
 
@@ -45,7 +46,8 @@ def command(**given: Any) -> None:
     """Read each STORE whole, or all stores below a folder, and compare arrays, columns and every row with the manifest.
 
     This is the tool for bits: `extract` calls a store up to date by its manifest, without reading features. All
-    problems are listed, and the exit code is 3 if one of them is damage. Files that are no part of a store are noted.
+    problems are listed, and the exit code is 3 if one of them is damage, or if something was in the way of reading: the
+    system, another program, a newer format. Files that are no part of a store are noted.
     """
     from cache.errors import MEND
     from stages.progress import shown_progress
@@ -54,9 +56,16 @@ def command(**given: Any) -> None:
         records = [_record(path, given, on_progress) for path in _paths(given["stores"])]
     _echo(records, given["output_format"])
     damaged = [record["store"] for record in records if record["damage"] or not _deep_holds(record)]
+    unread = [record["store"] for record in records if record["unread"] and record["store"] not in damaged]
+    failures = []
     if damaged:
         bad = ", ".join(damaged)
-        raise CheckFailedError(f"{len(damaged)} of {len(records)} stores are not what was written: {bad}. {MEND}")
+        failures.append(f"{len(damaged)} of {len(records)} stores are not what was written: {bad}. {MEND}")
+    if unread:
+        names = ", ".join(unread)
+        failures.append(f"{len(unread)} of {len(records)} stores could not be checked: {names}. {_UNREAD_ADVICE}")
+    if failures:
+        raise CheckFailedError(". ".join(failures))
     say("all stores hold what was written")
 
 
@@ -86,9 +95,9 @@ def _record(path: Place, given: dict[str, Any], on_progress: OnProgress) -> dict
 
     start = time.perf_counter()
     problems = verify(path, lambda done, n: on_progress(Progress(f"verify {path.name}", done, n)))
-    damage = sum(problem.is_damage for problem in problems)
+    damage, unread = sum(p.is_damage for p in problems), sum(p.is_unread for p in problems)
     deep: list[dict[str, Any]] = []
-    if given["deep"] and not damage:  # damaged rows would be compared with what they should have been
+    if given["deep"] and not (damage or unread):  # damaged rows would be compared with what they should have been
         from stages.store.deep import compared
 
         deep = compared(path, given)
@@ -97,7 +106,8 @@ def _record(path: Place, given: dict[str, Any], on_progress: OnProgress) -> dict
         "bytes": size_of(path),
         "seconds": round(time.perf_counter() - start, 3),
         "damage": damage,
-        "notes": len(problems) - damage,
+        "unread": unread,
+        "notes": len(problems) - damage - unread,
         "problems": [
             {
                 "kind": problem.kind,

@@ -31,7 +31,7 @@ def test_bytes_replace_bytes(tmp_path: Path) -> None:
 def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "taken"
     (path / "inside").mkdir(parents=True)
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(StorageError, match="taken: a folder stands where a file is needed"):
         write_bytes(path, b"data")
     assert [entry.name for entry in tmp_path.iterdir()] == ["taken"]
     assert (path / "inside").is_dir()
@@ -65,9 +65,12 @@ def test_the_old_folder_is_put_back_if_the_new_one_cannot_come(folders: tuple[Pa
         (errno.ENOSPC, "no space left: free some and run the same command again, finished shards are kept"),
         (errno.EDQUOT, "the disk quota is used up"),
         (errno.EFBIG, "ulimit -f"),
-        (errno.EROFS, "read-only: choose another --features folder"),
+        (errno.EROFS, "read-only: choose another folder"),
         (errno.EACCES, "no permission"),
         (errno.ENOTDIR, "a file stands where a folder is needed"),
+        (errno.EISDIR, "a folder stands where a file is needed"),
+        (errno.EMFILE, "ulimit -n"),
+        (errno.ETIMEDOUT, "does not answer"),
         (errno.EIO, "the disk reports an error"),
         (errno.ESTALE, "the network drive is gone"),
     ],

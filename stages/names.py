@@ -1,0 +1,110 @@
+"""Names of datasets, encoders and prompt sets: they become names of files, of folders and of stages of DVC."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+
+__all__ = ["RULE", "check_name", "colliding_stages", "first_rows", "legal_name", "name_problems"]
+
+RULE = "a-z, A-Z, 0-9, `_` and `-`, a letter or digit first, at most 100 characters"
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+_RESERVED = {"encoder": frozenset({"scores"})}  # runs/scores/ is where scores go
+# What dvc.yaml makes stages of. DVC joins the values of a combination with `-`; of two with one name it runs only one.
+_MATRICES = (("encoders", "datasets"), ("encoders", "methods"), ("encoders", "methods", "datasets", "seeds"))
+_SHOWN = 3
+
+
+def check_name(kind: str, name: str, where: str = "", taken: Iterable[str] = ()) -> None:
+    """Refuse a name that files or DVC cannot carry.
+
+    Parameters
+    ----------
+    kind : `dataset`, `encoder` or `prompt set`
+    name : as it was written
+    where : the file or option that it stands in
+    taken : other names of this kind, which a name that is recommended must not repeat
+
+    Raises
+    ------
+    ValueError
+        What was expected, found and where, with a name that would be right.
+    """
+    if problem := _problem(kind, name, where, taken):
+        raise ValueError(problem)
+
+
+def name_problems(kind: str, names: Sequence[str], where: str) -> list[str]:
+    """All that is wrong with the names of one kind, each as a sentence; two that differ in case only are wrong too."""
+    problems = [problem for name in names if (problem := _problem(kind, name, where, names))]
+    by_case: dict[str, list[str]] = {}
+    for name in names:
+        by_case.setdefault(name.casefold(), []).append(name)
+    for same in by_case.values():
+        if len(set(same)) > 1:
+            both = " and ".join(repr(name) for name in dict.fromkeys(same))
+            problems.append(
+                f"{where}: {both} differ in upper and lower case only, and are one file on macOS and Windows. "
+                f"Rename one, for example to {legal_name(kind, same[-1] + '-2', names)!r}"
+            )
+    return problems
+
+
+def _problem(kind: str, name: str, where: str, taken: Iterable[str]) -> str | None:
+    if name.casefold() in _RESERVED.get(kind, ()):
+        found = f"{name!r}, which is a name of our own folders"
+    elif not _PLAIN.fullmatch(name):
+        found = repr(name)
+    else:
+        return None
+    place = f"{where}: " if where else ""
+    return (
+        f"{place}expected a plain name of the {kind} ({RULE}), found {found}. Write {legal_name(kind, name, taken)!r}"
+    )
+
+
+def first_rows(name: str) -> tuple[str, int] | None:
+    """The dataset and the limit of a name that `--limit` made, such as my.first-12; None for any other."""
+    stem, _, limit = name.rpartition(".first-")
+    return (stem, int(limit)) if stem and limit.isascii() and limit.isdigit() else None
+
+
+def legal_name(kind: str, name: str, taken: Iterable[str] = ()) -> str:
+    """The nearest name that is allowed and that no other of `taken` has."""
+    ascii_only = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", ascii_only).strip("-_")[:90] or f"my-{kind.replace(' ', '-')}"
+    used = {other.casefold() for other in taken if other != name} | _RESERVED.get(kind, frozenset())
+    numbered = (f"{stem}-{number}" for number in itertools.count(2))
+    return next(made for made in (stem, *itertools.islice(numbered, len(used) + 1)) if made.casefold() not in used)
+
+
+def colliding_stages(run: Mapping[str, Sequence[object]]) -> str | None:
+    """Which combinations of dvc.yaml's matrices get one name, in words; None if all names differ.
+
+    Parameters
+    ----------
+    run : `encoders`, `datasets`, `methods` and `seeds`, as params.yaml has them under `run`
+    """
+    for axes in _MATRICES:
+        by_name: dict[str, dict[tuple[object, ...], None]] = {}
+        for values in itertools.product(*(run[axis] for axis in axes)):
+            by_name.setdefault("-".join(map(str, values)), {})[values] = None
+        if same := {name: list(found) for name, found in by_name.items() if len(found) > 1}:
+            return _collisions(axes, same)
+    return None
+
+
+def _collisions(axes: Sequence[str], same: Mapping[str, Sequence[tuple[object, ...]]]) -> str:
+    shown = [
+        f"`{name}` is " + " and ".join(f"({', '.join(map(str, values))})" for values in found)
+        for name, found in itertools.islice(same.items(), _SHOWN)
+    ]
+    more = f", and {len(same) - _SHOWN} more" if len(same) > _SHOWN else ""
+    encoder = max((str(values[0]) for found in same.values() for values in found), key=lambda name: name.count("-"))
+    rename = f" Rename the encoder {encoder!r}, for example to {encoder.replace('-', '_')!r}" if "-" in encoder else ""
+    return (
+        f"run: expected stages with different names for {' x '.join(axes)}, found {'; '.join(shown)}{more}. "
+        f"DVC would run only one of each and lose the others.{rename or ' Rename one of them'}"
+    )
