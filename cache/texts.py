@@ -6,7 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class TextStore:
     templates, classes : what the axes mean
     encoder : identity of the text tower
     provenance : versions and what else made it
+    text : identity of the tokenizer, where that of the encoder does not hold it; empty in files of earlier versions
     """
 
     vectors: npt.NDArray[np.float32]
@@ -48,10 +49,11 @@ class TextStore:
     classes: tuple[str, ...]
     encoder: Mapping[str, Any]
     provenance: Mapping[str, Any]
+    text: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
-        return text_key(self.templates, self.classes, self.encoder)
+        return text_key(self.templates, self.classes, self.encoder, self.text)
 
     def write(self, path: Place) -> None:
         """Replace the file at `path` as a whole."""
@@ -61,6 +63,7 @@ class TextStore:
             "templates": list(self.templates),
             "classes": list(self.classes),
             "encoder": self.encoder,
+            "text": self.text,
             "provenance": self.provenance,
         }
         buffer = io.BytesIO()
@@ -95,7 +98,14 @@ class TextStore:
             raise SchemaError(f"{path} is damaged ({error}): delete it and run `{command}`") from error
         if newer:
             raise NewerSchemaError(f"{path} is newer than this program: update fer-stage")
-        return cls(vectors, tuple(about["templates"]), tuple(about["classes"]), about["encoder"], about["provenance"])
+        return cls(
+            vectors,
+            tuple(about["templates"]),
+            tuple(about["classes"]),
+            about["encoder"],
+            about["provenance"],
+            about.get("text", {}),
+        )
 
 
 def _content(path: Place) -> bytes | None:
@@ -108,6 +118,9 @@ def _content(path: Place) -> bytes | None:
         return path.read_bytes() if is_file(path) else None
 
 
-def text_key(templates: tuple[str, ...], classes: tuple[str, ...], encoder: Mapping[str, Any]) -> str:
-    """Digest of what the vectors are of."""
-    return sha256_of({"templates": list(templates), "classes": list(classes), "encoder": encoder})
+def text_key(
+    templates: tuple[str, ...], classes: tuple[str, ...], encoder: Mapping[str, Any], text: Mapping[str, Any]
+) -> str:
+    """Digest of what the vectors are of: what was encoded, by which tower, through which tokenizer."""
+    fields = {"templates": list(templates), "classes": list(classes), "encoder": encoder}
+    return sha256_of(fields | ({"text": text} if text else {}))

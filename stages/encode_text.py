@@ -48,6 +48,7 @@ def command(
     from stages.identity import provenance_of
     from stages.params import load_params
     from stages.progress import shown_progress
+    from stages.texts import text_identity
 
     params = load_params(params_path)
     name, spec = params.encoder(encoder or params.run.encoders[0])
@@ -59,12 +60,14 @@ def command(
     # dvc.yaml is one graph for every encoder; without text, a head that needs it says so when it is trained.
     wanted = () if if_any and not loaded.has_text else params.templates(prompt_set)
     path = text_path(features, name, prompt_set)
-    key = text_key(wanted, EXPRESSIONS, loaded.identity)
+    text = text_identity(loaded, wanted) if wanted else {}
+    key = text_key(wanted, EXPRESSIONS, loaded.identity, text)
     if path.exists() and TextStore.read(path).key == key:
         say(f"{path} is up to date")
     elif not dry_run:
         vectors = encode_prompts(loaded, wanted, EXPRESSIONS)
-        TextStore(vectors, wanted, EXPRESSIONS, dict(loaded.identity), provenance_of(loaded, name)).write(path)
+        made_by = provenance_of(loaded, name, spec)
+        TextStore(vectors, wanted, EXPRESSIONS, dict(loaded.identity), made_by, text).write(path)
     summary = {
         "encoder": name,
         "prompts": prompt_set,

@@ -13,7 +13,7 @@ import numpy as np
 
 from cache import Store, open_store
 from cache.inventory import standing_below
-from cache.keys import StoreKey
+from cache.keys import StoreKey, sha256_of
 from cache.lock import exclusive, lock_path
 from cache.places import Place
 from cache.reuse import Reuse, find_rows, image_names
@@ -209,6 +209,7 @@ class Encoding:
     def _recipe(self) -> Recipe:
         return Recipe(
             spec=self.spec,
+            encoder_sha256=sha256_of(dict(self.encoder.identity)),
             device=self.machine.device,
             runtime=self._runtime,
             preprocess=self.encoder.preprocess,
@@ -240,7 +241,7 @@ class Encoding:
         encoded = [job for job in self._to_encode if job.row not in writer.rejected and 0 in job.views]
         parity = measured_parity(sampled(encoded, self.key.digest), writer, bench)
         made_by = {"runtime": bench.encoder.runtime, "parity": parity, "reused": self._reuse.used()}
-        return {**provenance_of(self.encoder, self.encoder_name), **made_by}
+        return {**provenance_of(self.encoder, self.encoder_name, self.spec), **made_by}
 
     def _summary(
         self, encoded: int, rejected: dict[int, str], seconds: float = 0.0, complete: bool = True

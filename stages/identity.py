@@ -15,10 +15,10 @@ import pandas as pd
 from cache.keys import StoreKey, sha256_of
 from cache.schema import ArraySpec, Schema
 from pipeline.datasets.images import DECODER, decoder_version
-from pipeline.encoders import Encoder
+from pipeline.encoders import Encoder, EncoderSpec
 from pipeline.extraction import Output
 from pipeline.preparation import Job
-from pipeline.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from pipeline.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from pipeline.samples import REJECTED, SampleTable
 from pipeline.views import ViewRecipe
 from stages.params import ExtractParams
@@ -26,6 +26,7 @@ from stages.params import ExtractParams
 __all__ = [
     "box_of",
     "box_texts",
+    "changed_by_params",
     "columns_of",
     "dataset_info",
     "face_of",
@@ -44,12 +45,16 @@ _TEXT_COLUMNS = ("id", "path", "label", "split", "status", "reason", "sha256", "
 
 def prepared_as(encoder: Encoder, params: ExtractParams) -> Encoder:
     """The encoder with its own preparation, but for what params.yaml changes on purpose."""
-    preprocess = encoder.preprocess
+    return encoder.with_preprocess(changed_by_params(encoder.preprocess, params))
+
+
+def changed_by_params(preprocess: Preprocess, params: ExtractParams) -> Preprocess:
+    """An encoder's own preparation, but for what params.yaml changes on purpose."""
     if params.resize != "encoder":
         preprocess = replace(preprocess, resize=params.resize)
     if params.normalise == "imagenet":
         preprocess = replace(preprocess, mean=IMAGENET_MEAN, std=IMAGENET_STD)
-    return encoder.with_preprocess(preprocess)
+    return preprocess
 
 
 def jobs_of(table: SampleTable, n_views: int) -> list[Job]:
@@ -160,10 +165,14 @@ def dataset_info(table: SampleTable) -> dict[str, Any]:
     return {"name": info.dataset, "layout": info.layout, "release": info.release, "classes": list(info.classes)}
 
 
-def provenance_of(encoder: Encoder, encoder_name: str) -> dict[str, Any]:
-    """What made the features. No times and no speed: equal work gives equal stores, bit for bit."""
+def provenance_of(encoder: Encoder, encoder_name: str, spec: EncoderSpec) -> dict[str, Any]:
+    """What made the features. No times and no speed: equal work gives equal stores, bit for bit.
+
+    The spec, as it was written, is compared where the weights themselves are on another machine.
+    """
     return {
         "encoder": encoder_name,
+        "encoder_spec": str(spec),
         "encoder_note": encoder.note,
         "encoder_saw": list(encoder.saw),
         "device": encoder.device.partition(":")[0],

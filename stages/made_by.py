@@ -1,19 +1,25 @@
-"""What made a store: its encoder, loaded again, and how it cut faces out."""
+"""What made a store: its encoder, compared with what its name means now or loaded again, and how it cut faces out."""
 
 from __future__ import annotations
 
-import json
+import shlex
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
 
 from cache import Store
-from cache.keys import differences
-from pipeline.encoders import Encoder, load_encoder
+from cache.backends import backend_name
+from pipeline.encoders import Encoder, EncoderSpec, load_encoder
+from pipeline.encoders.current import current_identity
 from pipeline.faces import Alignment
+from pipeline.identity import differences_text
 from pipeline.preprocess import Preprocess
 from stages.errors import ParamsError, StageError
-from stages.output import say_notes
-from stages.params import Params
+from stages.identity import changed_by_params
+from stages.output import say, say_notes
+from stages.params import ExtractParams, Params
 
-__all__ = ["alignment_of", "encoder_of"]
+__all__ = ["alignment_of", "encoder_of", "extract_command", "require_encoder", "require_encoder_named"]
 
 
 def encoder_of(store: Store, params: Params, given: str | None, device: str) -> Encoder:
@@ -35,12 +41,100 @@ def encoder_of(store: Store, params: Params, given: str | None, device: str) -> 
         raise StageError(f"the encoder of {store.path} is needed: name it with --encoder ({error})") from error
     encoder = load_encoder(spec, device, "eager", say_notes)  # another runtime takes longer to start than an image
     made_by = store.encoder["encoder"]
-    if other := differences(made_by, json.loads(json.dumps(dict(encoder.identity)))):
+    if differences := differences_text(made_by, encoder.identity):
         raise StageError(
-            f"{spec} is not the encoder of {store.path}: {', '.join(other)} differ. "
-            f"Expected {made_by['family']}:{made_by['architecture']} with its weights of then; name it with --encoder"
+            f"{spec} is not the encoder of {store.path}: {differences}. Name the encoder that made it, "
+            f"{made_by['family']}:{made_by['architecture']} with its weights of then, with --encoder; or make the "
+            f"store again: `{extract_command(store, params.extract, name)}`"
         )
     return encoder.with_preprocess(Preprocess.from_json(store.encoder["preprocess"]))
+
+
+def require_encoder(store: Store, spec: EncoderSpec, params: Params, named: str) -> None:
+    """Refuse features of another encoder than the one that `named` means now.
+
+    All of the encoder's identity that files give is compared, and how images are prepared; no model is built. Where
+    the weights are not on this machine, the encoder's spec is compared with the one that the store was made with, and a
+    note says that the weights were not.
+
+    Parameters
+    ----------
+    spec, named : what the name means now, and the name as `--encoder` takes it
+
+    Raises
+    ------
+    StageError
+        If something differs; the message names the fields and the command that makes the store again.
+    """
+    now, made_by = current_identity(spec), store.encoder
+    fields = dict(now.fields)
+    differences = [differences_text(fields, {name: made_by["encoder"].get(name) for name in fields})]
+    if now.preprocess is not None:
+        wanted = changed_by_params(now.preprocess, params.extract).as_json()
+        differences.append(differences_text(wanted, {name: made_by["preprocess"].get(name) for name in wanted}))
+    if now.unknown:
+        differences.append(_spec_difference(store, spec))
+    if any(differences):
+        raise StageError(
+            f"{store.path}: expected features of {named} as it is now ({spec}), found features of another encoder or "
+            f"preparation. {'; '.join(filter(None, differences))}. "
+            f"Run `{extract_command(store, params.extract, named)}`: it makes the store again"
+        )
+    if now.unknown:
+        _note_unknown(spec, now.unknown)
+
+
+def require_encoder_named(store: Store, params: Params, named: str) -> None:
+    """`require_encoder` for a name that may mean nothing beside this params.yaml: then nothing is compared."""
+    try:
+        _, spec = params.encoder(named)
+    except ParamsError:
+        return
+    require_encoder(store, spec, params, named)
+
+
+def extract_command(store: Store, extract: ExtractParams, named: str) -> str:
+    """The command that makes a store again, with the options that params.yaml does not have as the store has them."""
+    words = ["fer-stage", "extract", "--dataset", store.dataset, "--encoder", named, *_options(store, extract)]
+    return shlex.join(words)
+
+
+def _options(store: Store, extract: ExtractParams) -> Iterator[str]:
+    fields, ending = store.manifest.key_fields, "h5" if backend_name(store.path) == "hdf5" else "zarr"
+    outputs = [str(name).partition(":")[0] for name in fields["outputs"]]
+    if ending != extract.ending:
+        yield from ("--backend", backend_name(store.path))
+    if set(outputs) != set(extract.outputs):
+        yield from ("--outputs", ",".join(outputs))
+    if fields["views"]["count"] != extract.views:
+        yield from ("--views", str(fields["views"]["count"]))
+    if fields["dtype"] != extract.dtype:
+        yield from ("--dtype", str(fields["dtype"]))
+    yield from _faces_options(fields["preprocess"].get("alignment"), extract)
+
+
+def _faces_options(alignment: Mapping[str, Any] | None, extract: ExtractParams) -> Iterator[str]:
+    if alignment is None:
+        if extract.faces != "given":
+            yield from ("--faces", "given")
+        return
+    if extract.faces != "aligned":
+        yield from ("--faces", "aligned")
+    for name in ("margin", "missed"):
+        if name in alignment and alignment[name] != getattr(extract, name):
+            yield from (f"--{name}", str(alignment[name]))
+
+
+def _spec_difference(store: Store, spec: EncoderSpec) -> str:
+    """How the spec differs from the one that the store was made with; stores of earlier versions do not have it."""
+    recorded = str(store.manifest.provenance.get("encoder_spec", ""))
+    return f"spec: expected {str(spec)!r}, found {recorded!r}" if recorded and recorded != str(spec) else ""
+
+
+@lru_cache(maxsize=64)
+def _note_unknown(spec: EncoderSpec, why: str) -> None:
+    """Once in a process: a command may look at many stores."""
+    say(f"note: {why}: whether the features are of these weights was not checked, only what else is known of {spec}")
 
 
 def alignment_of(store: Store) -> Alignment | None:

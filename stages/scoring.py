@@ -18,7 +18,7 @@ from pipeline.models.head import Head
 from pipeline.saved import RUN, SavedHead
 from stages.advice import encoder_named
 from stages.errors import StageError
-from stages.made_by import encoder_of
+from stages.made_by import encoder_of, require_encoder_named
 from stages.params import Params
 
 __all__ = ["Scorer", "runs_below", "write_scores"]
@@ -71,6 +71,8 @@ class Scorer:
             )
         with encoder_named(run.record["encoder"], _named(run)):
             stores = [self._store(run.record["encoder"], dataset) for dataset in datasets]
+            for store in stores:
+                require_encoder_named(store, self.params, _named(run))
         head = self._head(run, stores[0])
         scores = [self._evaluate(run, head, store, split) for store in stores]
         saw = run.record.get("encoder_saw", ())  # runs of before have none

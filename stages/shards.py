@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -9,11 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+from cache.keys import sha256_of
 from cache.manifest import ShardRecord
 from cache.reuse import Piece, ReuseReader
 from cache.writer import ShardSink
 from pipeline.datasets.roots import open_root
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
+from pipeline.errors import MismatchError
 from pipeline.extraction import Extraction, Output, Shard, Timings, empty_blocks
 from pipeline.faces import Alignment
 from pipeline.preparation import Job, Preparer
@@ -31,6 +34,7 @@ class Recipe:
     Parameters
     ----------
     spec, device, runtime, preprocess : the encoder, and what it is fed
+    encoder_sha256 : digest of the encoder's identity
     root : the images
     outputs, n_views, view_seed : what is kept
     alignment : of the images whose face is known
@@ -39,6 +43,7 @@ class Recipe:
     """
 
     spec: EncoderSpec
+    encoder_sha256: str
     device: str
     runtime: str
     preprocess: Preprocess
@@ -88,8 +93,19 @@ class Workbench:
 
     @classmethod
     def load(cls, recipe: Recipe) -> Self:
-        """For a process that has no encoder yet."""
+        """For a process that has no encoder yet.
+
+        Raises
+        ------
+        MismatchError
+            If the encoder's name means another one here: a worker may be another machine with other files.
+        """
         encoder = load_encoder(recipe.spec, recipe.device, recipe.runtime)
+        if (found := sha256_of(dict(encoder.identity))) != recipe.encoder_sha256:
+            raise MismatchError(
+                f"{recipe.spec} is another encoder on {socket.gethostname()}: expected an identity with sha256 "
+                f"{recipe.encoder_sha256[:12]}, found {found[:12]}. Give all workers the same weights"
+            )
         return cls(recipe, encoder.with_preprocess(recipe.preprocess))
 
     def __enter__(self) -> Self:

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
+from typing import Any
 
 from cache import Store
+from cache.keys import sha256_of
 from cache.places import Place
 from cache.texts import TextStore, text_path
-from pipeline.encoders import EncoderSpec
+from pipeline.encoders import Encoder, EncoderSpec
+from pipeline.encoders.current import current_identity
 from pipeline.encoders.spec import MINI
+from pipeline.identity import differences_text
+from pipeline.labels import EXPRESSIONS
 from pipeline.methods.configs.base import MethodConfig
+from pipeline.prompts import sentences
 from pipeline.text_features import TextFeatures
 from stages.errors import StageError
 from stages.params import Params
 
-__all__ = ["require_text_tower", "text_for"]
+__all__ = ["require_text_tower", "text_for", "text_identity"]
+
+
+def text_identity(encoder: Encoder, templates: Sequence[str]) -> dict[str, Any]:
+    """What changes text vectors beside the encoder: its tokenizer, and the sentences that templates become."""
+    return {**encoder.text_identity, "sentences": _sentences_sha256(templates)}
 
 
 def require_text_tower(params: Params, name: str, prompts: str, store: Store, config: MethodConfig) -> None:
@@ -51,6 +63,8 @@ def text_for(
     text_encoder: str | None = None,
     *,
     written: str | None = None,
+    templates: tuple[str, ...] | None = None,
+    spec: EncoderSpec | None = None,
 ) -> TextFeatures:
     """The vectors of a prompt set for a head on the features of `store`.
 
@@ -62,21 +76,26 @@ def text_for(
     text_encoder : folder name of another encoder, in whose space a head then has to bring the features, as KE-FER does
         with BLIP and ALIGN; None (or the same name) is the features' own, whose space they share
     written : how `--encoder` names the encoder of the text, for messages: the name of a folder can be another
+    templates : of the prompt set, as params.yaml has it now; None compares none
+    spec : what the encoder of the text means now; None compares it with `store` alone
 
     Raises
     ------
     StageError
-        If the vectors are of an encoder that has no text tower, or the features' own encoder is meant and the vectors
-        are of another of that name.
+        If the vectors are of an encoder that has no text tower, or are not those that `encode-text` would make now: of
+        other weights, another tokenizer, other prompts, or classes in another order. The features' own encoder's must
+        also be of the encoder that made the features.
     """
     name = text_encoder or encoder
     path = text_path(features, name, prompts)
     command = f"fer-stage encode-text --encoder {shlex.quote(written or name)} --prompts {prompts}"
     texts = TextStore.read(path, command)
-    if name == encoder and dict(texts.encoder) != store.encoder["encoder"]:
-        raise StageError(f"{path} comes from another encoder than {store.path}. Run `{command}` again")
+    if name == encoder and (differences := differences_text(store.encoder["encoder"], texts.encoder)):
+        raise StageError(f"{path} comes from another encoder than {store.path}: {differences}. Run `{command}` again")
     if not texts.templates:
         raise _no_text_tower(name, prompts, MINI, store.dataset)
+    if changes := "; ".join(filter(None, [_encoder_changes(texts, spec), _prompt_changes(texts, templates)])):
+        raise StageError(f"{path} is older than what it is made of: {changes}. Run `{command}` again")
     made = texts.provenance
     return TextFeatures(
         texts.vectors,
@@ -87,3 +106,32 @@ def text_for(
         note=str(made.get("encoder_note", "")),
         saw=tuple(made.get("encoder_saw", ())),  # texts of before have none
     )
+
+
+def _encoder_changes(texts: TextStore, spec: EncoderSpec | None) -> str:
+    """What differs between the encoder of the vectors and what its name means now, as far as files say it."""
+    if spec is None:
+        return ""
+    now = current_identity(spec)
+    changes = [differences_text(now.fields, {name: texts.encoder.get(name) for name in now.fields})]
+    if now.tokenizer and texts.text:  # files of earlier versions do not say which tokenizer
+        changes.append(
+            differences_text(
+                {"tokenizer_files": now.tokenizer}, {"tokenizer_files": texts.text.get("tokenizer_files", "")}
+            )
+        )
+    return "; ".join(filter(None, changes))
+
+
+def _prompt_changes(texts: TextStore, templates: tuple[str, ...] | None) -> str:
+    expected: dict[str, Any] = {"classes": list(EXPRESSIONS)}
+    found: dict[str, Any] = {"classes": list(texts.classes)}
+    if templates is not None:
+        expected["templates"], found["templates"] = list(templates), list(texts.templates)
+        if texts.text and templates == texts.templates:
+            expected["sentences"], found["sentences"] = _sentences_sha256(templates), texts.text.get("sentences")
+    return differences_text(expected, found)
+
+
+def _sentences_sha256(templates: Sequence[str]) -> str:
+    return sha256_of([sentences(template, EXPRESSIONS) for template in templates])

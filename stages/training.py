@@ -15,7 +15,6 @@ from typing import Any, Self, cast
 from cache import Store
 from cache.atomic import write_bytes
 from cache.store import find_store
-from pipeline.encoders import EncoderSpec
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import TrainingError
 from pipeline.labels import expressions
@@ -29,7 +28,7 @@ from pipeline.text_features import TextFeatures
 from stages.advice import encoder_named
 from stages.errors import StageError
 from stages.identity import versions
-from stages.made_by import encoder_of
+from stages.made_by import encoder_of, require_encoder
 from stages.params import Params, load_params
 from stages.recipes import departures
 from stages.sweep import Run, parse_seeds, plan_runs
@@ -70,7 +69,8 @@ class Training:
         runs = plan_runs(given, params, name, {**options, **parse_options(given["options"])})
         with encoder_named(name, named):
             store = find_store(given["features"], name, given["dataset"])
-            _check_store(store, spec, runs)
+            require_encoder(store, spec, params, named)
+            _check_outputs(store, runs)
         _check_writable(runs[0].folder)
         device = str(resolve_device(given["device"]))
         needs_encoder = any(run.config.needs_encoder for run in runs)
@@ -202,8 +202,18 @@ class Training:
 def _text(given: Mapping[str, Any], params: Params, store: Store, named: str, config: MethodConfig) -> TextFeatures:
     own, prompts = store.path.parent.name, given["prompts"] or params.prompts
     require_text_tower(params, given["text"] or named, prompts, store, config)
-    encoder = params.encoder(given["text"])[0] if given["text"] else None
-    return text_for(given["features"], own, prompts, store, encoder, written=given["text"] or named)
+    encoder, spec = params.encoder(given["text"] or named)
+    wanted = params.templates(prompts)
+    return text_for(
+        given["features"],
+        own,
+        prompts,
+        store,
+        encoder if given["text"] else None,
+        written=given["text"] or named,
+        templates=wanted,
+        spec=spec,
+    )
 
 
 def _warnings(given: Mapping[str, Any], recipe: str, runs: Sequence[Run]) -> Iterator[str]:
@@ -213,14 +223,7 @@ def _warnings(given: Mapping[str, Any], recipe: str, runs: Sequence[Run]) -> Ite
         yield f"note: every seed gives the same head of {runs[0].config.method}: seed {runs[0].seed} alone is trained"
 
 
-def _check_store(store: Store, spec: EncoderSpec, runs: Sequence[Run]) -> None:
-    """A name in params.yaml may have come to mean another encoder since the features were made."""
-    made_by = store.encoder["encoder"]
-    if made_by["architecture"] != spec.architecture:
-        raise StageError(
-            f"{store.path}: expected features of {spec}, found features of {made_by['architecture']}. "
-            f"Run `fer-stage extract --dataset {store.dataset} --encoder {store.path.parent.name}` again"
-        )
+def _check_outputs(store: Store, runs: Sequence[Run]) -> None:
     for output in {output: None for run in runs for output in run.config.reads}:
         store.row_shape(output)  # says which command makes it, before an encoder is loaded
 

@@ -75,6 +75,13 @@ class Encoder(Protocol):
     def has_text(self) -> bool:
         """Whether there is a text tower."""
 
+    @property
+    def text_identity(self) -> Mapping[str, Any]:
+        """Plain JSON: of what turns sentences into tokens, where `identity` does not say it; a digest.
+
+        No part of `identity`: it changes text vectors and no image feature. Empty without a text tower.
+        """
+
     def with_preprocess(self, preprocess: Preprocess) -> Encoder:
         """The same frozen model, fed otherwise than it was trained: a deviation that a caller chooses."""
 

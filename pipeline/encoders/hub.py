@@ -108,7 +108,9 @@ def _resolves(url: str) -> bool:
 
 def _require_network(file: HubFile) -> None:
     if constants.HF_HUB_OFFLINE:
-        raise file.error(f"HF_HUB_OFFLINE is set, and {file.repository} is not in {constants.HF_HUB_CACHE}", "Unset it to download")
+        raise file.error(
+            f"HF_HUB_OFFLINE is set, and {file.repository} is not in {constants.HF_HUB_CACHE}", "Unset it to download"
+        )
     if not _resolves(constants.ENDPOINT):
         cause = f"there is no network, and {file.repository} is not in {constants.HF_HUB_CACHE}"
         raise file.error(cause, "Check the connection, HF_ENDPOINT and HTTPS_PROXY")

@@ -21,6 +21,7 @@ from pipeline.encoders.hub import fetch, require_config
 from pipeline.encoders.open_clip_prompts import open_clip_prompts
 from pipeline.encoders.open_clip_tower import open_clip_tower
 from pipeline.encoders.spec import EncoderSpec
+from pipeline.encoders.tokenizer_identity import tokenizer_content, tokenizer_files
 from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.encoders.weights import file_sha256, plain_checkpoint, reading_weights, require_file, tensor_shapes
 from pipeline.errors import EncoderError
@@ -58,7 +59,8 @@ def load_open_clip(spec: EncoderSpec, device: torch.device, on_progress: OnProgr
     if described_by := dict(config.get("text_cfg") or {}).get("hf_model_name"):
         require_config(spec, described_by)
     model, tokenizer = _load(name, weights), partial(open_clip.get_tokenizer, name)
-    return assembled(model, tokenizer, config, spec.architecture, digest, preprocess, device)
+    folder = spec.path if spec.path is not None and spec.path.is_dir() else None
+    return assembled(model, tokenizer, config, spec.architecture, digest, preprocess, device, folder=folder)
 
 
 def _known_config(architecture: str) -> dict[str, Any]:
@@ -221,8 +223,12 @@ def assembled(
     preprocess: Preprocess,
     device: torch.device,
     note: str = "",
+    folder: Path | None = None,
 ) -> TorchEncoder:
-    """An open_clip model as an encoder: frozen, on the device; its tokenizer is made when it is needed."""
+    """An open_clip model as an encoder: frozen, on the device; its tokenizer is made when it is needed.
+
+    `folder` is that of a local model, whose tokenizer may lie beside the weights.
+    """
     towers = cast("Any", model.eval().requires_grad_(False).to(device))  # open_clip's methods are not typed
 
     @cache
@@ -241,6 +247,10 @@ def assembled(
         tokens = tokenizer()(list(prompts))
         return towers.encode_text(tokens.to(device), normalize=False)  # CoCa's would normalise by default
 
+    def text_identity() -> dict[str, str]:
+        files = tokenizer_files(folder, config) if folder else ""
+        return {"tokenizer_files": files} if files else {"tokenizer": tokenizer_content(tokenizer())}
+
     return TorchEncoder(
         identity={
             "family": "open_clip",
@@ -254,5 +264,6 @@ def assembled(
         torch_device=device,
         text_tower=text_tower,
         note=note,
+        new_text_identity=text_identity,
         new_prompts=lambda: open_clip_prompts(towers, tokenizer(), f"open_clip:{architecture}"),
     )

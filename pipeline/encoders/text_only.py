@@ -63,6 +63,11 @@ class TextOnlyEncoder:
     def has_text(self) -> bool:
         return True
 
+    @property
+    def text_identity(self) -> Mapping[str, Any]:
+        """Empty: the tokenizer is a part of `identity`, as there are no image features that it would not change."""
+        return {}
+
     def with_preprocess(self, preprocess: Preprocess) -> TextOnlyEncoder:
         self._refuse_images()
 

@@ -75,6 +75,7 @@ class TorchEncoder:
     tower : the image tower, frozen, on the device
     text_tower : sentences -> (P, D_t), or None
     new_prompts : makes `prompts`, which few need; None without a text tower
+    new_text_identity : makes `text_identity`, for which a tokenizer is loaded; None without a text tower
     wanted : the runtime of the image tower: eager, compile or openvino
     half : whether CUDA may compute in float16 where autocast holds that to be safe
     """
@@ -89,6 +90,7 @@ class TorchEncoder:
     wanted: str = "eager"
     half: bool = True
     new_prompts: Callable[[], PromptTower] | None = None
+    new_text_identity: Callable[[], Mapping[str, Any]] | None = None
 
     @property
     def device(self) -> str:
@@ -105,6 +107,10 @@ class TorchEncoder:
     @property
     def has_text(self) -> bool:
         return self.text_tower is not None
+
+    @cached_property
+    def text_identity(self) -> Mapping[str, Any]:
+        return self.new_text_identity() if self.new_text_identity else {}
 
     @cached_property
     def row_shapes(self) -> Mapping[str, tuple[int, ...]]:

@@ -28,7 +28,7 @@ __all__ = ["load_transformers"]
 _CONFIG = "config.json"
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there; both are read and never run
 _VOCABULARY = ("tokenizer.json", "vocab.txt")
-_TOKENIZER = (*_VOCABULARY, "tokenizer_config.json", "special_tokens_map.json")
+_TOKENIZER = (*_VOCABULARY, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 
 
 @dataclass(frozen=True)
