@@ -15,6 +15,7 @@ import numpy.typing as npt
 import PIL
 from PIL import Image, UnidentifiedImageError, features
 
+from pipeline.datasets.formats import open_formats, undecodable
 from pipeline.errors import ImageError
 
 __all__ = ["DECODER", "MAX_PIXELS", "as_picture", "crop", "decode", "decode_picture", "decoder_version"]
@@ -22,8 +23,6 @@ __all__ = ["DECODER", "MAX_PIXELS", "as_picture", "crop", "decode", "decode_pict
 DECODER = "pillow"
 MAX_PIXELS = 80_000_000  # below Pillow's own limit, so that ours is the one that speaks
 
-# Formats of real datasets. Others stay closed: Pillow would start a program to draw an EPS.
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
 _ORIENTATION = 0x0112
 _TOO_LARGE = "image is too large"
 _CUT_OFF = "image is damaged or cut off"
@@ -99,13 +98,15 @@ def crop(picture: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
     Raises
     ------
     ImageError
-        If nothing of the box lies inside.
+        If nothing of the box lies inside, or less than 2 x 2 pixels.
     """
     x, y, width, height = box
     left, top = max(x, 0), max(y, 0)
     right, bottom = min(x + width, picture.width), min(y + height, picture.height)
     if left >= right or top >= bottom:
         raise ImageError("box lies outside the image")
+    if right - left < 2 or bottom - top < 2:
+        raise ImageError("less than 2 x 2 pixels of the box lie inside the image")
     return picture.crop((left, top, right, bottom))
 
 
@@ -117,12 +118,12 @@ def decoder_version() -> str:
 
 def _load(data: bytes) -> Image.Image:
     try:
-        image = Image.open(io.BytesIO(data), formats=_FORMATS)
+        image = Image.open(io.BytesIO(data), formats=open_formats(data))
         if image.width * image.height > MAX_PIXELS:
             raise ImageError(_TOO_LARGE)
         image.load()
     except UnidentifiedImageError as error:
-        raise ImageError("not an image") from error
+        raise ImageError(undecodable(data) or "not an image") from error
     except Image.DecompressionBombError as error:
         raise ImageError(_TOO_LARGE) from error
     except _DAMAGED as error:
