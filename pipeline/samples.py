@@ -23,7 +23,17 @@ from pipeline.errors import ConfigError, TableError
 from pipeline.labels import EXPRESSIONS
 from pipeline.parquet import TableKind
 
-__all__ = ["OK", "OPTIONAL_COLUMNS", "REJECTED", "SPLITS", "Sample", "SampleTable", "TableInfo", "split_by_hash"]
+__all__ = [
+    "OK",
+    "OPTIONAL_COLUMNS",
+    "REJECTED",
+    "SPLITS",
+    "Sample",
+    "SampleTable",
+    "TableInfo",
+    "hash_draw",
+    "split_by_hash",
+]
 
 SPLITS = ("train", "val", "test")
 OK, REJECTED = "ok", "rejected"
@@ -59,7 +69,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class TableInfo:
-    """Where a table comes from. `excluded` counts rows of the source that the label rule leaves out, per reason."""
+    """Where a table comes from.
+
+    `excluded` counts rows of the source that the label rule leaves out, per reason. `unread_columns` are headers of the
+    source's table that may hold something that was not read, `unread_images` counts images of the root that no row of
+    the source names, per folder.
+    """
 
     dataset: str
     layout: str
@@ -68,6 +83,8 @@ class TableInfo:
     release: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     excluded: Mapping[str, int] = field(default_factory=dict)
+    unread_columns: tuple[str, ...] = ()
+    unread_images: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,7 +125,8 @@ class SampleTable:
             If the file is missing, is no sample table, or has a newer schema than this program knows.
         """
         arrow, said = _KIND.read(path)
-        info = TableInfo(**(said | {"classes": tuple(said["classes"])}))
+        tuples = {name: tuple(said[name]) for name in ("classes", "unread_columns") if name in said}
+        info = TableInfo(**(said | tuples))
         names = [name for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS) if name in arrow.column_names]
         return cls(pd.DataFrame({name: _series(arrow[name], _DTYPES[name]) for name in names}), info)
 
@@ -127,7 +145,8 @@ class SampleTable:
         return self.frame[self.frame["status"] == OK]
 
     def summary(self) -> dict[str, Any]:
-        """Counts for people and machines: usable samples per split and label, rejected and excluded per reason."""
+        """Counts for people and machines: usable samples per split and label, rejected and excluded per reason, rows
+        that cross the splits, and what of the source was not read."""
         usable, rejected = self.usable, self.frame[self.frame["status"] == REJECTED]
         return {
             "dataset": self.info.dataset,
@@ -138,7 +157,23 @@ class SampleTable:
             "labels": {label: int((usable["label"] == label).sum()) for label in self.info.classes},
             "rejected": dict(Counter(rejected["reason"])),
             "excluded": dict(self.info.excluded),
+            "crossing": self.crossing(),
+            "unread_columns": list(self.info.unread_columns),
+            "unread_images": dict(self.info.unread_images),
         }
+
+    def crossing(self) -> dict[str, dict[str, int]]:
+        """Usable rows of a split whose equal belongs to another split too; what does not occur is left out.
+
+        Returns
+        -------
+        kind (bytes, subject, clip) -> `test in train`, `val in train`, `test in val` -> rows of the first-named split;
+        `across folds` counts rows of a fold whose equal belongs to another fold too
+        """
+        usable = self.usable
+        kinds = {"bytes": "sha256", "subject": "subject", "clip": "clip"}
+        counts = {kind: _crossing(usable, column) for kind, column in kinds.items() if column in usable.columns}
+        return {kind: count for kind, count in counts.items() if count}
 
 
 _FIELDS = ("id", "path", "label", "split", "sha256", "reason", *OPTIONAL_COLUMNS)
@@ -168,6 +203,21 @@ def _series(column: pa.ChunkedArray, dtype: Any) -> pd.Series[Any]:
         return cast("pd.Series[Any]", column.to_pandas())  # the bytes stay where they are
     values = [tuple(value) if isinstance(value, list) else value for value in column.to_pylist()]
     return pd.Series(values, dtype=dtype)
+
+
+def _crossing(usable: pd.DataFrame, column: str) -> dict[str, int]:
+    values = usable[column]
+    known = values.notna() & (values != "")
+    by_split = {split: values[known & (usable["split"] == split)] for split in SPLITS}
+    counts = {
+        f"{split} in {other}": int(by_split[split].isin(set(by_split[other])).sum())
+        for split, other in (("val", "train"), ("test", "train"), ("test", "val"))
+    }
+    if "fold" in usable.columns:
+        folded = usable[known & usable["fold"].notna()]
+        n_folds = folded.groupby(column)["fold"].transform("nunique")
+        counts["across folds"] = int((n_folds > 1).sum())
+    return {name: n for name, n in counts.items() if n}
 
 
 def _check(frame: pd.DataFrame, info: TableInfo) -> None:
@@ -215,9 +265,7 @@ def _some(values: Sequence[Any], n: int = 3) -> str:
 
 
 def split_by_hash(group: str, fractions: Mapping[str, float], seed: int = 0) -> str:
-    """The split that `group` (a subject, else the sample's id) falls into, by a hash of its name.
-
-    A group never straddles two splits, and no sample changes its split when a dataset grows.
+    """The split that `group` (a subject, else the sample's id) falls into, by a hash of its name alone.
 
     Parameters
     ----------
@@ -227,10 +275,14 @@ def split_by_hash(group: str, fractions: Mapping[str, float], seed: int = 0) -> 
     """
     if abs(sum(fractions.values()) - 1) > 1e-9:
         raise ConfigError(f"split fractions must sum to 1, found {dict(fractions)}")
-    draw = int.from_bytes(hashlib.sha256(f"{seed}/{group}".encode()).digest()[:8], "big") / 2**64
-    edge = 0.0
+    draw, edge = hash_draw(group, seed), 0.0
     for split, fraction in fractions.items():
         edge += fraction
         if draw < edge:
             return split
     return list(fractions)[-1]
+
+
+def hash_draw(name: str, seed: int = 0) -> float:
+    """A number in [0, 1] that depends on `name` and `seed` alone."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "big") / 2**64

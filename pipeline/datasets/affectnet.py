@@ -9,9 +9,10 @@ from pydantic import Field
 
 from pipeline.datasets.affectnet_npy import npy_rows
 from pipeline.datasets.base import LayoutOptions, Scan, not_this_layout
-from pipeline.datasets.class_folders import class_rows
+from pipeline.datasets.boxes import pixel_box
+from pipeline.datasets.class_folders import class_rows, other_files
 from pipeline.datasets.files import Lookup, Root
-from pipeline.datasets.listfile import Line, read_table
+from pipeline.datasets.listfile import Line, Table, read_table
 from pipeline.datasets.rows import Row, assemble, merge_repeats, translate
 from pipeline.errors import DatasetError
 from pipeline.labels import CODE_MAPS
@@ -39,6 +40,9 @@ class AffectNetOptions(LayoutOptions):
 class AffectNet:
     """The csv lists of 2017, the npy files of 2021, or class folders made of either; found out by their files.
 
+    Of the lists the path, the face box in pixels and the expression are read; other columns that look like a split, a
+    subject or a box are listed as unread. Class folders may lie below split folders in any of their spellings.
+
     The public validation set is everybody's test set, so it is the test split here; val is carved out of train.
     Landmarks, valence and arousal are not read, nor are the automatically annotated images.
     """
@@ -52,12 +56,14 @@ class AffectNet:
     def scan(self, root: Root, options: AffectNetOptions) -> Scan:
         tables = _tables(root, options.filtered)
         if tables:
-            rows = [row for split, table in tables.items() for row in _table_rows(root, table, split)]
-            return assemble(merge_repeats(rows, options.names), options, "manual lists (2017)")
+            read = {split: read_table(root, name, (_PATH, *_BOX, "expression")) for split, name in tables.items()}
+            rows = [row for split, table in read.items() for row in _table_rows(root, table, tables[split], split)]
+            unread = tuple(dict.fromkeys(column for table in read.values() for column in table.lookalikes))
+            return assemble(merge_repeats(rows, options.names), options, "manual lists (2017)", unread_columns=unread)
         if rows := npy_rows(root, _CODES):
             return assemble(rows, options, "cropped, npy labels (2021)")
         if rows := class_rows(root, CODE_MAPS[options.codes]):
-            return assemble(_val_as_test(rows), options, "class folders")
+            return assemble(_val_as_test(rows), options, "class folders", other_files(root))
         raise not_this_layout(root, self)
 
 
@@ -70,11 +76,11 @@ def _tables(root: Root, filtered: bool) -> dict[str, str]:
     return {split: name for split, name in (("train", train), ("test", test)) if name}
 
 
-def _table_rows(root: Root, table: str, split: str) -> list[Row]:
-    lines = read_table(root, table, (_PATH, *_BOX, "expression"))
+def _table_rows(root: Root, table: Table, name: str, split: str) -> list[Row]:
+    lines = table.lines
     reasons = [_excluded(line) for line in lines]
     kept = [line["expression"] for line, reason in zip(lines, reasons, strict=True) if not reason]
-    labels = iter(translate(kept, _CODES, f"{root.path}: {table}"))
+    labels = iter(translate(kept, _CODES, f"{root.path}: {name}"))
     images = [name for name in root.names() if not name.casefold().count("automatically_annotated")]
     lookup = Lookup(images, parts=2)
     return [
@@ -90,8 +96,8 @@ def _excluded(line: Line) -> str:
 
 
 def _sample(line: Line, lookup: Lookup, label: str, split: str) -> Sample:
-    x, y, width, height = (line.whole(column) for column in _BOX)
-    return Sample(line[_PATH], lookup(line[_PATH]), label, split, box=(x, y, width, height))
+    box, reason = pixel_box(tuple(line.whole(column) for column in _BOX))
+    return Sample(line[_PATH], lookup(line[_PATH]), label, split, reason=reason, box=box)
 
 
 def _nothing(line: Line, split: str) -> Sample:

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
 from pipeline.datasets.base import Scan, not_this_layout
+from pipeline.datasets.boxes import BOX_COLUMNS, BoxColumns, box_columns, pixel_box, read_boxes
 from pipeline.datasets.class_folders import CodedOptions
-from pipeline.datasets.files import Lookup, Root, escapes, some
-from pipeline.datasets.listfile import Line, read_table
-from pipeline.datasets.rows import Row, assemble, splits_of, translate
+from pipeline.datasets.files import Lookup, Root, composed, escapes, some
+from pipeline.datasets.listfile import Line, Table, read_table
+from pipeline.datasets.rows import Row, assemble, merge_repeats, splits_of, translate
 from pipeline.errors import DatasetError
 from pipeline.samples import Sample
 
-__all__ = ["CsvList", "CsvOptions"]
+__all__ = ["ALIASES", "CsvList", "CsvOptions"]
 
 _REQUIRED = ("path", "label")
-_BOX = ("x", "y", "w", "h")
-_OPTIONAL = ("id", "split", "subject", "clip", "frame", "fold", "box", *_BOX)
+_OPTIONAL = ("id", "split", "subject", "clip", "frame", "fold", "box", *sorted(set(BOX_COLUMNS.values())))
+# Column -> its other names; case, spaces and `_`, `.`, `-` do not matter.
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "split": ("usage", "subset", "set", "partition", "data split", "dataset split", "original split"),
+    "subject": (
+        *("subject id", "person", "person id", "identity", "participant", "participant id"),
+        *("actor", "actor id", "speaker", "speaker id"),
+    ),
+    "clip": ("clip id", "video", "video id", "sequence", "sequence id"),
+    "frame": ("frame id", "frame number"),
+    "fold": ("fold id", "fold number"),
+}
+_ALIASES = {alias: column for column, aliases in ALIASES.items() for alias in aliases} | BOX_COLUMNS
+_MOSTLY = 0.5
 
 
 class CsvOptions(CodedOptions):
@@ -28,8 +42,17 @@ class CsvOptions(CodedOptions):
 class CsvList:
     """Columns `path,label` and, where known, `id,split,subject,clip,frame,fold` and a face box.
 
-    The box is four columns `x,y,w,h` or one `box` of four numbers; a picture may then stand on several rows. The id
-    is the column, else the path, followed by the box where there is one. Other columns are not read.
+    Case, spaces and `_`, `.`, `-` in headers do not matter, and columns have other names (`ALIASES`): `usage`,
+    `subset`, `set`, `partition` for `split`, `person`, `subject_id` for `subject`, `video`, `sequence` for `clip`.
+
+    The box is in pixels of the upright picture: four columns `x,y,w,h` (also `x,y,width,height`,
+    `left,top,width,height`), four of its edges (`x1,y1,x2,y2`, `x0,y0,x1,y1`, `xmin,ymin,xmax,ymax`,
+    `left,top,right,bottom`), all of them also with `face_` or `bbox_` in front, or one column `box` of four numbers
+    x, y, w, h. A picture may stand on several rows with one box each. Relative boxes are refused; a row whose box has
+    no area is rejected.
+
+    The id is the column `id`, else the path, followed by the box where there is one. Without a column `id` equal rows
+    count once, and rows that contradict each other become one rejected row. All other columns are listed as unread.
     """
 
     name = "csv"
@@ -37,20 +60,31 @@ class CsvList:
     Options = CsvOptions
 
     def scan(self, root: Root, options: CsvOptions) -> Scan:
-        table = root.find(options.file)
-        if table is None:
+        name = root.find(options.file)
+        if name is None:
             raise not_this_layout(root, self)
-        where = f"{root.path}: {table}"
-        lines = read_table(root, table, _REQUIRED, _OPTIONAL)
-        _check_paths([line["path"] for line in lines], where)
-        labels = translate([line["label"] for line in lines], options.code_map, where)
-        splits = splits_of([line.get("split") for line in lines], where)
-        base, lookup = table.rpartition("/")[0], Lookup(root.names())
-        rows = [
-            Row(_sample(line, lookup(_join(base, line["path"])), label, split))
-            for line, label, split in zip(lines, labels, splits, strict=True)
-        ]
-        return assemble(rows, options)
+        where = f"{root.path}: {name}"
+        table = read_table(root, name, _REQUIRED, _OPTIONAL, _ALIASES)
+        boxes = box_columns(table.columns, where)
+        rows = _rows(table, boxes, Lookup(root.names()), composed(name).rpartition("/")[0], options, where)
+        if "id" not in table.columns:
+            _check_repeats(rows, where)
+            rows = merge_repeats(rows, options.names)
+        return assemble(rows, options, unread_columns=_unread(table, boxes))
+
+
+def _rows(
+    table: Table, columns: BoxColumns | None, lookup: Lookup, base: str, options: CsvOptions, where: str
+) -> list[Row]:
+    lines = table.lines
+    _check_paths([line["path"] for line in lines], where)
+    labels = translate([line["label"] for line in lines], options.code_map, where)
+    splits = splits_of([line.get("split") for line in lines], f"{where}: column {table.columns.get('split', 'split')}")
+    boxes = read_boxes(lines, columns, where)
+    return [
+        Row(_sample(line, lookup(_join(base, line["path"])), label, split, box))
+        for line, label, split, box in zip(lines, labels, splits, boxes, strict=True)
+    ]
 
 
 def _check_paths(paths: Sequence[str], where: str) -> None:
@@ -66,14 +100,15 @@ def _join(base: str, path: str) -> str:
     return "/".join(part for part in (*base.split("/"), *_slashes(path).split("/")) if part not in ("", "."))
 
 
-def _sample(line: Line, path: str, label: str, split: str) -> Sample:
-    box = _box(line)
-    at = "" if box is None else "@" + ",".join(map(str, box))
+def _sample(line: Line, path: str, label: str, split: str, numbers: tuple[float, ...] | None) -> Sample:
+    box, reason = (None, "") if numbers is None else pixel_box(numbers)
+    at = "" if numbers is None else "@" + ",".join(map(str, box) if box else (f"{number:.9g}" for number in numbers))
     return Sample(
         id=line.get("id") or _slashes(line["path"]) + at,
         path=path,
         label=label,
         split=split,
+        reason=reason,
         subject=line.get("subject") or None,
         clip=line.get("clip") or None,
         frame=line.whole("frame") if line.get("frame") else None,
@@ -82,14 +117,20 @@ def _sample(line: Line, path: str, label: str, split: str) -> Sample:
     )
 
 
-def _box(line: Line) -> tuple[int, int, int, int] | None:
-    text = line.get("box").strip("()[]") or ",".join(filter(None, map(line.get, _BOX)))
-    if not text:
-        return None
-    try:
-        x, y, width, height = (round(float(number)) for number in text.replace(",", " ").replace(";", " ").split())
-    except (ValueError, OverflowError):
-        width = height = 0
-    if width <= 0 or height <= 0:
-        raise DatasetError(f"{line.where}: expected a box of x, y, width > 0, height > 0, found {text!r}")
-    return x, y, width, height
+def _check_repeats(rows: Sequence[Row], where: str) -> None:
+    """A few repeated rows are slips; where most rows are, the table means something else by a row than a picture."""
+    counts = Counter(row.sample.id for row in rows)
+    if len(rows) - len(counts) <= _MOSTLY * len(rows):
+        return
+    examples = [f"{name[:200]} ({n} rows)" for name, n in counts.most_common(3)]
+    raise DatasetError(
+        f"{where}: expected one row per picture (and box), found {len(rows)} rows for {len(counts)} pictures: "
+        f"{some(examples)}. If every row is a sample of its own, add a column `id` that differs on every row; "
+        "else keep one row per picture"
+    )
+
+
+def _unread(table: Table, boxes: BoxColumns | None) -> tuple[str, ...]:
+    in_use = boxes.names if boxes else ()
+    parts = {*BOX_COLUMNS.values(), "box"}
+    return (*table.unread, *(header for name, header in table.columns.items() if name in parts and name not in in_use))

@@ -40,7 +40,8 @@ class FerplusOptions(LayoutOptions):
 class Ferplus:
     """`FER2013Train|Valid|Test/fer0000000.png` and `fer2013new.csv`, joined by image name.
 
-    The `label.csv` beside the pictures is not read: a few of its rows stand at a wrong picture's name.
+    Of the table `Usage` (the split), `Image name` and the ten votes are read. The `label.csv` beside the pictures is
+    not read: a few of its rows stand at a wrong picture's name.
     """
 
     name = "ferplus"
@@ -51,11 +52,12 @@ class Ferplus:
         table = root.find(_TABLE)
         if table is None:
             raise not_this_layout(root, self)
-        lines = read_table(root, table, ("usage", "image name", *COLUMNS))
+        read = read_table(root, table, ("usage", "image name", *COLUMNS))
+        lines = read.lines
         _check_usages(lines, f"{root.path}: {table}")
         lookup = Lookup(root.names(), parts=2)
         rows = [_row(line, lookup, options) for line in lines]
-        return assemble(merge_repeats(rows, options.names), options)
+        return assemble(merge_repeats(rows, options.names), options, unread_columns=read.lookalikes)
 
 
 def _check_usages(lines: Sequence[Line], where: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -11,7 +12,7 @@ from typing import Any, Self
 
 from pipeline.errors import DatasetError, ImageError
 
-__all__ = ["LINK", "MISSING", "UNREADABLE", "Lookup", "Root", "escapes", "is_junk", "some"]
+__all__ = ["LINK", "MISSING", "UNREADABLE", "Lookup", "Root", "composed", "escapes", "is_junk", "some"]
 
 # Reasons of a rejected row: stable words, counted in summaries.
 MISSING = "file is missing"
@@ -39,7 +40,18 @@ class Root(ABC):
                 f"expected file names in UTF-8, found {len(strange)} others in {self.path}, first {some(strange)}. "
                 "Rename them"
             )
+        self._refuse_twins(names)
         return tuple(names)
+
+    def _refuse_twins(self, names: Sequence[str]) -> None:
+        """Names that differ only by Unicode composition look the same, and a list cannot tell them apart."""
+        first: dict[str, str] = {}
+        for name in names:
+            if not name.isascii() and first.setdefault(composed(name), name) != name:
+                raise DatasetError(
+                    f"{self.path}: expected names that can be told apart, found {first[composed(name)]!a} and "
+                    f"{name!a}, which differ only by Unicode composition. Remove or rename one of them"
+                )
 
     @abstractmethod
     def _list(self) -> Iterable[str]:
@@ -86,15 +98,16 @@ class Root(ABC):
         return text.replace("\r\n", "\n").replace("\r", "\n")
 
     def find(self, tail: str) -> str | None:
-        """The file whose path ends with `tail` (case does not matter), at whatever depth; None if there is none.
+        """The file whose path ends with `tail`, at whatever depth; None if there is none. Case and Unicode composition
+        do not matter.
 
         Raises
         ------
         DatasetError
             If two lie equally deep: which one is meant would be a guess.
         """
-        end = f"/{tail.casefold()}"
-        found = [name for name in self._names if f"/{name.casefold()}".endswith(end)]
+        end = f"/{composed(tail).casefold()}"
+        found = [name for name in self._names if f"/{composed(name).casefold()}".endswith(end)]
         found.sort(key=lambda name: (name.count("/"), name))
         if len(found) > 1 and found[0].count("/") == found[1].count("/"):
             raise DatasetError(f"expected one {tail} in {self.path}, found {some(found)}. Point the root below one")
@@ -118,7 +131,10 @@ class Root(ABC):
 
 
 class Lookup:
-    """Finds files by the last `parts` pieces of their path (0: all of it); case is forgiven where nothing fits."""
+    """Finds files by the last `parts` pieces of their path (0: all of it), however their names are composed (NFC, NFD).
+
+    Case is forgiven where nothing fits. What is found is the real name of the file.
+    """
 
     def __init__(self, names: Iterable[str], parts: int = 0) -> None:
         self._parts = parts
@@ -130,12 +146,17 @@ class Lookup:
             self._folded.setdefault(tail.casefold(), name)
 
     def _tail(self, name: str) -> str:
-        return "/".join(name.split("/")[-self._parts :])
+        return "/".join(composed(name).split("/")[-self._parts :])
 
     def __call__(self, name: str) -> str:
         """The file that `name` means, or `name` itself where there is none: it will be reported as missing."""
         tail = self._tail(name)
         return self._exact.get(tail) or self._folded.get(tail.casefold(), name)
+
+
+def composed(text: str) -> str:
+    """`text` with every accented letter as one character (NFC), as Windows and Linux write it; macOS splits them."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def is_junk(name: str) -> bool:

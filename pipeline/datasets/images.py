@@ -17,6 +17,7 @@ import numpy.typing as npt
 import PIL
 from PIL import Image, UnidentifiedImageError, features
 
+from pipeline.datasets.formats import open_formats, undecodable
 from pipeline.datasets.ranges import (
     COLOURS_16,
     FLOATS,
@@ -34,8 +35,6 @@ __all__ = ["DECODER", "MAX_PIXELS", "as_picture", "crop", "decode", "decode_pict
 DECODER = "pillow"
 MAX_PIXELS = 80_000_000  # below Pillow's own limit, so that ours is the one that speaks
 
-# Formats of real datasets. Others stay closed: Pillow would start a program to draw an EPS.
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
 _ORIENTATION = 0x0112
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # of TIFF
 _TIFF = (b"II*\0", b"MM\0*")
@@ -129,13 +128,15 @@ def crop(picture: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
     Raises
     ------
     ImageError
-        If nothing of the box lies inside.
+        If nothing of the box lies inside, or less than 2 x 2 pixels.
     """
     x, y, width, height = box
     left, top = max(x, 0), max(y, 0)
     right, bottom = min(x + width, picture.width), min(y + height, picture.height)
     if left >= right or top >= bottom:
         raise ImageError("box lies outside the image")
+    if right - left < 2 or bottom - top < 2:
+        raise ImageError("less than 2 x 2 pixels of the box lie inside the image")
     return picture.crop((left, top, right, bottom))
 
 
@@ -148,13 +149,14 @@ def decoder_version() -> str:
 def _load(data: bytes) -> tuple[Image.Image, bool]:
     """The image; and whether its colours had 16 bits, of which Pillow keeps the upper 8."""
     try:
-        image = Image.open(io.BytesIO(data), formats=_FORMATS)
+        image = Image.open(io.BytesIO(data), formats=open_formats(data))
         if image.width * image.height > MAX_PIXELS:
             raise ImageError(_TOO_LARGE)
         deep = _has_deep_colours(image)
         image.load()
     except UnidentifiedImageError as error:
-        raise ImageError(_UNKNOWN_TIFF if data.startswith(_TIFF) else "not an image") from error
+        why = _UNKNOWN_TIFF if data.startswith(_TIFF) else undecodable(data)
+        raise ImageError(why or "not an image") from error
     except Image.DecompressionBombError as error:
         raise ImageError(_TOO_LARGE) from error
     except _DAMAGED as error:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.datasets import LAYOUTS
 from pipeline.datasets.base import Layout, Scan, not_this_layout, parse_options
+from pipeline.datasets.carving import carve, carving_notes
 from pipeline.datasets.files import MISSING, Root, some
+from pipeline.datasets.formats import is_image, undecodable
+from pipeline.datasets.listfile import lookalike
 from pipeline.datasets.roots import open_root
+from pipeline.datasets.unread import folder_counts
 from pipeline.errors import ConfigError, DatasetError, ImageError
 from pipeline.progress import OnProgress, Progress, silent
 from pipeline.samples import Sample, SampleTable, TableInfo
@@ -32,12 +36,13 @@ def index_dataset(
     layout : a name in `LAYOUTS`
     root : folder or archive; both give the same table
     options : of that layout, as in params.yaml
-    on_progress : hears of every image, and of the scan's notes
+    on_progress : hears of every image, and of what was left out, carved, or crosses the splits
 
     Returns
     -------
     SampleTable
-        Ordered by path. Missing, empty and unreadable files, and those that the layout rejects, are rejected rows.
+        Ordered by path. Missing, empty and unreadable files, those of a format that no installed decoder reads, and
+        those that the layout rejects, are rejected rows. Splits that the dataset has not are carved by group.
 
     Raises
     ------
@@ -51,15 +56,61 @@ def index_dataset(
     with open_root(root, expected=f"{reader.summary} (layout {layout})") as files:
         scan = reader.scan(files, parsed)
         _check(scan, files, reader)
-        for note in scan.notes:
-            on_progress(Progress("images", 0, len(scan.samples), note))
+        unread = _unread_images(scan, files)
         ordered = sorted(scan.samples, key=lambda sample: (sample.path, sample.id))
-        samples = list(_with_digests(files, ordered, on_progress))
+        _tell([*scan.notes, *_unread_notes(scan, unread)], len(ordered), on_progress)
+        samples = carve(list(_with_digests(files, ordered, on_progress)), scan.shares, parsed.split_seed)
     _check_usable(samples, root)
     info = TableInfo(
-        dataset, layout, str(root), parsed.names, scan.release, parsed.model_dump(mode="json"), scan.excluded
+        dataset,
+        layout,
+        str(root),
+        parsed.names,
+        scan.release,
+        parsed.model_dump(mode="json"),
+        scan.excluded,
+        scan.unread_columns,
+        unread,
     )
-    return SampleTable.from_samples(samples, info)
+    table = SampleTable.from_samples(samples, info)
+    _tell([*carving_notes(samples, scan.shares), *_crossing_notes(table)], len(table), on_progress)
+    return table
+
+
+def _tell(notes: Iterable[str], total: int, on_progress: OnProgress) -> None:
+    for note in notes:
+        on_progress(Progress("images", 0, total, note))
+
+
+def _unread_images(scan: Scan, files: Root) -> Mapping[str, int]:
+    """Images that are neither samples nor excluded, per folder."""
+    read = {sample.path for sample in scan.samples} | scan.excluded_paths
+    return folder_counts([name for name in files.names() if is_image(name) and name not in read], read)
+
+
+def _unread_notes(scan: Scan, images: Mapping[str, int]) -> Iterator[str]:
+    if images:
+        folders = ", ".join(f"{folder} {count:,}" for folder, count in images.items())
+        yield f"{sum(images.values()):,} images are named by no row and are not read: {folders}"
+    if scan.unread_columns:
+        columns = [
+            f"{header!r} (looks like a {meaning})" if (meaning := lookalike(header)) else repr(header)
+            for header in scan.unread_columns
+        ]
+        yield f"columns that are not read: {', '.join(columns)}"
+
+
+def _crossing_notes(table: SampleTable) -> Iterator[str]:
+    """Which rows of official splits are in another split too."""
+    sizes = table.usable["split"].value_counts()
+    for kind, counts in table.crossing().items():
+        parts = [
+            f"{n:,} of {sizes[split]:,} {split} rows are also in {other}"
+            for (split, _, other), n in ((pair.split(" ", 2), n) for pair, n in counts.items() if pair[0] != "a")
+        ]
+        parts += [f"{counts['across folds']:,} rows are also in another fold"] if "across folds" in counts else []
+        what = "equal bytes (identical images)" if kind == "bytes" else f"the same {kind}"
+        yield f"{what} cross the splits of the dataset, which are left as they are: {', '.join(parts)}"
 
 
 def _find_layout(name: str) -> Layout[Any]:
@@ -81,10 +132,16 @@ def _check(scan: Scan, files: Root, layout: Layout[Any]) -> None:
     by_id: dict[str, list[str]] = {}
     for sample in scan.samples:
         by_id.setdefault(sample.id, []).append(sample.path)
-    if repeated := [f"{name} ({', '.join(paths)})" for name, paths in by_id.items() if len(paths) > 1]:
+    if repeated := [_repeated(name, paths) for name, paths in by_id.items() if len(paths) > 1]:
         raise DatasetError(
-            f"{files.path}: {len(repeated)} ids stand on several rows: {some(repeated)}. Every image needs its own"
+            f"{files.path}: {len(repeated)} ids stand on several rows: {some(repeated)}. Every row needs its own: give "
+            "it one in the column `id`"
         )
+
+
+def _repeated(name: str, paths: Sequence[str]) -> str:
+    shown = ", ".join(path[:200] for path in paths[:3])
+    return f"{name[:200]} ({shown}{f' and {len(paths) - 3:,} more' if len(paths) > 3 else ''})"
 
 
 def _with_digests(files: Root, samples: Sequence[Sample], on_progress: OnProgress) -> Iterator[Sample]:
@@ -100,7 +157,7 @@ def _with_digest(files: Root, sample: Sample) -> Sample:
         return replace(sample, reason=sample.reason or str(error))
     if not data:
         return replace(sample, reason=sample.reason or "file is empty")
-    return replace(sample, sha256=hashlib.sha256(data).hexdigest())
+    return replace(sample, sha256=hashlib.sha256(data).hexdigest(), reason=sample.reason or undecodable(data))
 
 
 def _check_usable(samples: Sequence[Sample], root: Path) -> None:
@@ -108,7 +165,16 @@ def _check_usable(samples: Sequence[Sample], root: Path) -> None:
     if reasons[""]:
         return
     counts = ", ".join(f"{count} x {reason}" for reason, count in reasons.items())
-    advice = "Are the images unpacked beside their list?" if reasons[MISSING] else "Copy the dataset again"
+    advice = _advice(reasons)
     raise DatasetError(
         f"{root}: expected images, found none of {len(samples)} usable: {counts}; first {samples[0].path!r}. {advice}"
     )
+
+
+def _advice(reasons: Iterable[str]) -> str:
+    reasons = list(reasons)
+    if MISSING in reasons:
+        return "Are the images unpacked beside their list?"
+    if any(reason.startswith("box ") for reason in reasons):
+        return "Check what the columns of the boxes hold: expected x, y, width, height in pixels"
+    return "Install what the reasons name" if any("install" in r for r in reasons) else "Copy the dataset again"

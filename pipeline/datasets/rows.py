@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.datasets.base import LayoutOptions, Scan
 from pipeline.errors import DatasetError, LabelError
 from pipeline.labels import canonical, decode
-from pipeline.samples import Sample, split_by_hash
+from pipeline.samples import Sample
 
-__all__ = ["CONFLICT", "REPEATED", "SPLIT_WORDS", "Row", "assemble", "merge_repeats", "splits_of", "translate"]
+__all__ = [
+    "CONFLICT",
+    "DIVISIBLE",
+    "REPEATED",
+    "Row",
+    "assemble",
+    "merge_repeats",
+    "split_word",
+    "splits_of",
+    "translate",
+]
 
 CONFLICT = "conflicting rows"
 REPEATED = "repeated row"
 SPLIT_WORDS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
+    **dict.fromkeys(("train", "training", "trainset", "trainingset"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "valset", "validset", "validationset", "publictest"), "val"),
+    **dict.fromkeys(("test", "testing", "testset", "testingset", "privatetest"), "test"),
 }
-_DIVISIBLE = frozenset({"", "train"})  # samples of these splits may become val or test
+_SPLIT_EXAMPLES = "train, training, val, valid, validation, test, testing, PublicTest (val), PrivateTest (test)"
+_SEPARATORS = re.compile(r"[\s_\-]+")
+DIVISIBLE = frozenset({"", "train"})  # samples of these splits may become val or test
 _NUMBER = re.compile(r"[+-]?\d+(\.0*)?(e\+?0+)?", re.IGNORECASE)
 
 
@@ -72,37 +80,39 @@ def _expression(label: str, codes: Mapping[int, str] | None, where: str) -> str:
     return canonical(label)
 
 
-def assemble(rows: Sequence[Row], options: LayoutOptions, release: str = "") -> Scan:
-    """The scan that `rows` make: classes outside the wanted ones are left out, missing splits carved out of train."""
+def assemble(
+    rows: Sequence[Row],
+    options: LayoutOptions,
+    release: str = "",
+    notes: Iterable[str] = (),
+    unread_columns: tuple[str, ...] = (),
+) -> Scan:
+    """The scan that `rows` make: classes outside the requested ones are left out.
+
+    Splits that the dataset has not, and that `options` ask for, become `shares`: they are carved out of train once the
+    bytes of the images are known.
+    """
     marked = [_without_class(row, options.names) for row in rows]
     present = {row.sample.split for row in rows}
-    fractions = _fractions(options, present) if present & _DIVISIBLE else {}
-    excluded = Counter(row.excluded for row in marked if row.excluded)
-    samples = tuple(_carve((row.sample for row in marked if not row.excluded), fractions, options.split_seed))
-    notes = tuple(
-        f"{split}: the dataset has none; a share of {share:g} of train is taken, by a hash of the subject or id"
-        for split, share in fractions.items()
-        if split != "train"
+    return Scan(
+        samples=tuple(row.sample for row in marked if not row.excluded),
+        release=release,
+        excluded=dict(sorted(Counter(row.excluded for row in marked if row.excluded).items())),
+        notes=tuple(notes),
+        shares=_shares(options, present) if present & DIVISIBLE else {},
+        unread_columns=unread_columns,
+        excluded_paths=frozenset(row.sample.path for row in marked if row.excluded),
     )
-    return Scan(samples, release, dict(sorted(excluded.items())), notes)
 
 
 def _without_class(row: Row, classes: tuple[str, ...]) -> Row:
     return row if row.excluded or row.sample.label in classes else replace(row, excluded=row.sample.label)
 
 
-def _fractions(options: LayoutOptions, present: set[str]) -> dict[str, float]:
-    wanted = {"val": options.val_fraction, "test": options.test_fraction}
-    missing = {split: share for split, share in wanted.items() if share and split not in present}
+def _shares(options: LayoutOptions, present: set[str]) -> dict[str, float]:
+    requested = {"val": options.val_fraction, "test": options.test_fraction}
+    missing = {split: share for split, share in requested.items() if share and split not in present}
     return {"train": 1 - sum(missing.values()), **missing}
-
-
-def _carve(samples: Iterable[Sample], fractions: Mapping[str, float], seed: int) -> Iterator[Sample]:
-    for sample in samples:
-        # A person never straddles two splits; without names of persons every image stands alone.
-        group = sample.subject or sample.id
-        free = sample.split in _DIVISIBLE
-        yield replace(sample, split=split_by_hash(group, fractions, seed)) if free else sample
 
 
 def merge_repeats(rows: Iterable[Row], classes: tuple[str, ...]) -> list[Row]:
@@ -132,18 +142,29 @@ def _claim(row: Row) -> tuple[object, ...]:
     return row.excluded, row.sample.label, row.sample.split, row.sample.box
 
 
+def split_word(name: str) -> str:
+    """The split that a folder or a field of this name means; empty if none. Case, spaces, `_` and `-` do not matter."""
+    return SPLIT_WORDS.get(_SEPARATORS.sub("", name.casefold()), "")
+
+
 def splits_of(words: Sequence[str], where: str) -> list[str]:
-    """Splits of their spellings (`Training`, `valid`); an empty word stays empty.
+    """Splits of their spellings (`Training`, `valid`, `PublicTest`); an empty word stays empty.
 
     Raises
     ------
     DatasetError
         Naming all unknown spellings, or if only some rows have a split.
     """
-    folded = [word.strip().casefold() for word in words]
-    if strange := Counter(word for word in folded if word and word not in SPLIT_WORDS):
-        found = ", ".join(f"{count} x {word!r}" for word, count in sorted(strange.items()))
-        raise DatasetError(f"{where}: expected splits named {', '.join(SPLIT_WORDS)}, found {found}")
-    if any(folded) and not all(folded):
-        raise DatasetError(f"{where}: {folded.count('')} of {len(folded)} rows have no split. Fill in all, or none")
-    return [SPLIT_WORDS.get(word, "") for word in folded]
+    counts = Counter(word.strip() for word in words)
+    known = {word: split_word(word) for word in counts}
+    if strange := sorted(word for word, split in known.items() if word and not split):
+        found = ", ".join(f"{counts[word]} x {word!r}" for word in strange[:10]) + (
+            ", ..." if len(strange) > 10 else ""
+        )
+        raise DatasetError(
+            f"{where}: expected splits named {_SPLIT_EXAMPLES}, found {found}. "
+            "Rename the values, or the column if it holds something else"
+        )
+    if counts[""] and len(counts) > 1:
+        raise DatasetError(f"{where}: {counts['']} of {len(words)} rows have no split. Fill in all, or none")
+    return [known[word.strip()] for word in words]

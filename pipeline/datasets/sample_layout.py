@@ -32,7 +32,7 @@ class SampleFaces:
             )
         base = mark.removesuffix("sample.json")
         table = f"{base}labels.csv"
-        lines, lookup = read_table(root, table, _COLUMNS), Lookup(root.names())
+        lines, lookup = read_table(root, table, _COLUMNS).lines, Lookup(root.names())
         labels = translate([line["label"] for line in lines], None, f"{root.path}: {table}")
         splits = splits_of([line["split"] for line in lines], f"{root.path}: {table}")
         rows = [

@@ -239,7 +239,7 @@ def raf_folders() -> Tree:
         },
         rows=4,
         release="class folders",
-        excluded={"outside the class folders": 1},
+        excluded={"outside the class folders (DATASET/)": 1},
         bad_label=("DATASET/train/8/a.jpg", picture(9), ("code 8",)),
     )
 
@@ -368,7 +368,7 @@ def folder_with_splits() -> Tree:
             "test/0_neutral/d.bmp": ("neutral", "test"),
         },
         rows=6,
-        excluded={"contempt": 1, "outside the class folders": 1},
+        excluded={"contempt": 1, "outside the class folders (./)": 1},
         with_contempt="test/contempt/e.webp",
         bad_label=("train/hapy/x.jpg", picture(9), ("1 x", "'hapy'", "'happiness'")),
     )
@@ -438,7 +438,7 @@ def csv_full() -> Tree:
             "imgs/lost.jpg@0,0,3,4": ("fear", "test"),
         },
         rows=5,
-        rejected={"imgs/lost.jpg@0,0,3,4": "file is missing"},
+        rejected={"imgs/lost.jpg@0,0,3,4": "file is missing", "imgs/a.jpg@-5,0,3,4": "box lies outside the image"},
         excluded={"contempt": 1},
         with_contempt="imgs/c.jpg@0,0,3,4",
         bad_label=(

@@ -56,7 +56,8 @@ class TestIndex:
         heard: list[Progress] = []
         tree = TREES["muxspace"]
         index_dataset("d", "muxspace", pack(tree.files, tmp_path, "folder"), {}, heard.append)
-        assert [p.note.split(":")[0] for p in heard if p.note] == ["val", "test"]
+        notes = [p.note for p in heard if "the dataset has none" in p.note]
+        assert [note.split(":")[0] for note in notes] == ["val", "test"]
 
     def test_the_table_remembers_where_it_comes_from(self, tmp_path: Path) -> None:
         info = index("csv", csv("path,label", "a.png,3"), tmp_path, codes={3: "Joy"}, split_seed=4).info
@@ -95,7 +96,8 @@ class TestOptions:
 
 class TestFolder:
     def test_images_without_class_folders_are_told(self, tmp_path: Path) -> None:
-        with pytest.raises(DatasetError, match=r"2 x outside the class folders"):
+        words = r"1 x outside the class folders \(train/\), 1 x outside the class folders \(valid/\)"
+        with pytest.raises(DatasetError, match=words):
             index("folder", {"train/a.jpg": b"x", "valid/b.jpg": b"x"}, tmp_path)
 
     def test_numbers_as_folders_are_never_guessed(self, tmp_path: Path) -> None:
@@ -122,7 +124,7 @@ class TestCsv:
             (("path,label", ",sad"), "found 1 others"),
             (("path,label,frame", "a.png,sad,x"), "line 2: frame: expected a whole number, found 'x'"),
             (("path,label,fold", "a.png,sad,1.5"), "line 2: fold: expected a whole number, found '1.5'"),
-            (("path,label,x,y,w,h", "a.png,sad,1,2,0,4"), "line 2: expected a box"),
+            (("path,label,x,y,w,h", "a.png,sad,1,2,x,4"), "line 2: expected a box"),
             (("path,label,box", "a.png,sad,1 2 3"), "line 2: expected a box"),
             (("path,label,split", "a.png,sad,dev"), "1 x 'dev'"),
         ],

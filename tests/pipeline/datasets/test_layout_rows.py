@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.datasets.base import LayoutOptions
+from pipeline.datasets.carving import carve, carving_notes
 from pipeline.datasets.rows import Row, assemble, merge_repeats, splits_of, translate
 from pipeline.errors import DatasetError, LabelError
 from pipeline.labels import CODE_MAPS, expressions
@@ -19,6 +20,15 @@ SEVEN = expressions(7)
 
 def row(name: str, label: str = "fear", split: str = "", subject: str | None = None, excluded: str = "") -> Row:
     return Row(Sample(name, f"{name}.jpg", label, split, subject=subject), excluded)
+
+
+def carved(rows: list[Row], split_seed: int = 0, **shares: float) -> list[Sample]:
+    scan = assemble(rows, LayoutOptions(split_seed=split_seed, **shares))
+    return carve(scan.samples, scan.shares, split_seed)
+
+
+def notes_on(rows: list[Row], **shares: float) -> list[str]:
+    return list(carving_notes(carved(rows, **shares), assemble(rows, LayoutOptions(**shares)).shares))
 
 
 class TestTranslate:
@@ -96,38 +106,41 @@ class TestSplits:
 
     def test_people_never_straddle_splits(self) -> None:
         rows = [row(f"{i}", subject=f"person {i % 60}") for i in range(600)]
-        scan = assemble(rows, LayoutOptions())
-        homes = {(sample.subject, sample.split) for sample in scan.samples}
+        homes = {(sample.subject, sample.split) for sample in carved(rows)}
         assert len(homes) == 60
         assert {split for _, split in homes} == {"train", "val", "test"}
 
     def test_shares_are_about_as_asked(self) -> None:
-        scan = assemble([row(str(i)) for i in range(4000)], LayoutOptions(val_fraction=0.25, test_fraction=0.1))
-        counts = [sum(s.split == split for s in scan.samples) for split in ("val", "test")]
+        samples = carved([row(str(i)) for i in range(4000)], val_fraction=0.25, test_fraction=0.1)
+        counts = [sum(s.split == split for s in samples) for split in ("val", "test")]
         assert counts == pytest.approx([1000, 400], rel=0.15)
 
     def test_nothing_is_taken_from_official_val_and_test(self) -> None:
         rows = [row(f"{split}{i}", split=split) for split in ("train", "val", "test") for i in range(50)]
-        scan = assemble(rows, LayoutOptions(val_fraction=0.4, test_fraction=0.4))
-        assert [sample.split for sample in scan.samples] == [r.sample.split for r in rows]
-        assert scan.notes == ()
+        samples = carved(rows, val_fraction=0.4, test_fraction=0.4)
+        assert [sample.split for sample in samples] == [r.sample.split for r in rows]
+        assert notes_on(rows) == []
 
     def test_a_test_only_dataset_stays_one(self) -> None:
-        scan = assemble([row(str(i), split="test") for i in range(20)], LayoutOptions())
-        assert {sample.split for sample in scan.samples} == {"test"}
-        assert scan.notes == ()
+        rows = [row(str(i), split="test") for i in range(20)]
+        assert {sample.split for sample in carved(rows)} == {"test"}
+        assert notes_on(rows) == []
 
     def test_a_carved_split_is_told(self) -> None:
-        scan = assemble(
-            [row(str(i), split=s) for i, s in enumerate(["train", "test"])], LayoutOptions(val_fraction=0.3)
-        )
-        assert len(scan.notes) == 1
-        assert "val: the dataset has none; a share of 0.3 of train" in scan.notes[0]
+        notes = notes_on([row(str(i), split=s) for i, s in enumerate(["train", "test"])], val_fraction=0.3)
+        assert "val: the dataset has none; a share of 0.3 of train" in notes[0]
+
+    def test_a_carved_split_that_got_no_row_is_told(self) -> None:
+        rows = [row(str(i), subject="one person") for i in range(20)]
+        notes = notes_on(rows)
+        assert [note.split(", as")[0] for note in notes if "instead of" in note] == [
+            "val: 0 of 20 rows instead of 2",
+            "test: 0 of 20 rows instead of 4",
+        ]
 
     @settings(deadline=None, max_examples=25)
     @given(st.integers(0, 5), st.sets(st.text(min_size=1, max_size=5), min_size=2, max_size=30))
     def test_a_dataset_that_grows_moves_no_sample(self, seed: int, names: set[str]) -> None:
-        options = LayoutOptions(split_seed=seed)
         first, *_ = ordered = sorted(names)
-        home = {s.id: s.split for s in assemble([row(name) for name in ordered], options).samples}
-        assert assemble([row(first)], options).samples[0].split == home[first]
+        home = {s.id: s.split for s in carved([row(name) for name in ordered], split_seed=seed)}
+        assert carved([row(first)], split_seed=seed)[0].split == home[first]

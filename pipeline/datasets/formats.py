@@ -1,0 +1,69 @@
+"""Which files are images: by their names, where a folder is searched, and by their bytes, where one is opened."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+
+from PIL import features
+
+__all__ = ["FORMATS", "IMAGE_SUFFIXES", "is_image", "open_formats", "undecodable"]
+
+# Formats of real datasets. Others stay closed: Pillow would start a program to draw an EPS.
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
+_SUFFIXES = (
+    ".jpg .jpeg .jpe .jfif .jif .pjpeg .pjp .png .apng .bmp .dib .gif .tif .tiff .webp .ppm .pgm .pbm .pnm "
+    ".jp2 .j2k .jpf .jpx .heic .heif .hif .avif"
+)
+IMAGE_SUFFIXES = frozenset(_SUFFIXES.split())
+# The brands of the `ftyp` box that every file of the HEIF family begins with.
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis"})
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_NEEDS = {
+    "HEIF": "a HEIC image, and pillow-heif is not installed (pip install 'fer-stage[heic]')",
+    "AVIF": "an AVIF image, which this Pillow cannot read (pip install -U 'pillow>=11.3')",
+    "JPEG2000": "a JPEG 2000 image, which this Pillow cannot read (install Pillow with OpenJPEG)",
+}
+
+
+def is_image(name: str) -> bool:
+    """Whether the name has a suffix of an image format, in any case."""
+    return "." + name.rpartition(".")[2].casefold() in IMAGE_SUFFIXES
+
+
+def open_formats(data: bytes) -> tuple[str, ...]:
+    """The formats to hand to `PIL.Image.open` for a file with these bytes; other packages' readers are registered."""
+    kind = _special_kind(data)
+    if kind not in ("HEIF", "AVIF") or not _can_decode(kind):
+        return FORMATS
+    return (*FORMATS, kind)
+
+
+def undecodable(data: bytes) -> str:
+    """Why no decoder that is installed reads a file with these bytes; empty for every other file, damaged ones too."""
+    kind = _special_kind(data)
+    return "" if kind is None or _can_decode(kind) else _NEEDS[kind]
+
+
+def _special_kind(data: bytes) -> str | None:
+    """The format of `data` if it is one that not every installation can decode."""
+    if data[4:8] == b"ftyp":
+        size = int.from_bytes(data[:4], "big")
+        # The major brand, then (after a version number) the compatible ones: iPhones write `mif1` first.
+        brands = {data[8:12], *(data[i : i + 4] for i in range(16, min(size, 128), 4))}
+        if brands & _HEIC_BRANDS:
+            return "HEIF"
+        return "AVIF" if brands & _AVIF_BRANDS else None
+    is_jpeg2000 = data[:4] == b"\xff\x4f\xff\x51" or data[4:12] == b"jP  \r\n\x87\n"
+    return "JPEG2000" if is_jpeg2000 else None
+
+
+@cache
+def _can_decode(kind: str) -> bool:
+    if kind != "HEIF":
+        return {"JPEG2000": "jpg_2000", "AVIF": "avif"}[kind] in features.get_supported()
+    if find_spec("pillow_heif") is None:
+        return False
+    import_module("pillow_heif").register_heif_opener()
+    return True

@@ -1,0 +1,33 @@
+"""Images that lie in a root and that nothing reads, counted by folder so that a glance says what they are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+__all__ = ["by_folder", "folder_counts"]
+
+_SHOWN = 12
+
+
+def by_folder(unread: Iterable[str], read: Iterable[str]) -> dict[str, str]:
+    """Unread file -> the highest folder above it in which nothing is read, or else its own folder, with a slash.
+
+    The root itself is `./`.
+    """
+    in_use = {"./"}.union(*(_folders(name) for name in read))
+    return {name: next((f for f in _folders(name) if f not in in_use), _folders(name)[-1]) for name in unread}
+
+
+def folder_counts(unread: Iterable[str], read: Iterable[str]) -> Mapping[str, int]:
+    """Images per folder of `by_folder`, the largest first; from the twelfth on they are one entry."""
+    counts = Counter(by_folder(unread, read).values()).most_common()
+    shown = dict(counts[:_SHOWN])
+    rest = sum(n for _, n in counts[_SHOWN:])
+    return shown | ({f"{len(counts) - _SHOWN} other folders": rest} if rest else {})
+
+
+def _folders(name: str) -> list[str]:
+    """The folders above a file, from the root down."""
+    parts = name.split("/")[:-1]
+    return ["./", *("/".join(parts[: i + 1]) + "/" for i in range(len(parts)))]
