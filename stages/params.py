@@ -25,6 +25,7 @@ from pipeline.methods.configs.base import MethodConfig
 from pipeline.prompts import PROMPT_SETS, check_template, templates
 from stages.errors import ParamsError
 from stages.recipes import recipe_options
+from stages.workspace import SCORES
 from stages.yaml_files import StrictLoader
 
 __all__ = ["DatasetParams", "ExtractParams", "Params", "SampleParams", "explain", "load_params", "parse_method"]
@@ -122,6 +123,8 @@ class Params(_Block):
     @model_validator(mode="after")
     def _check_names(self) -> Params:
         self._check_prompts()
+        if SCORES in self.encoders:
+            raise ValueError(f"encoders: {SCORES!r} is the folder of scores below runs/: choose another name")
         for name, text in self.encoders.items():
             _as_value_error(f"encoders.{name}", EncoderSpec.parse, text)
         for name in [*self.methods, *self.run.methods]:

@@ -20,8 +20,10 @@ from stages.output import echo_record, echo_rows, say
 __all__ = ["command"]
 
 _SHOWN = ("method", "encoder", "dataset", "variant", "seed", "epochs", "seconds", "selected_epoch", "val", "dropped")
+_SHOWN_OF_ROWS = ("n_train", "n_val", "views", "dtype")
 
-_ALIKE = ("method", "encoder", "dataset", "encoder_saw", "note")  # in all runs of a command; people read them elsewhere
+# In all runs of a command; people read them elsewhere.
+_ALIKE = ("method", "encoder", "dataset", *_SHOWN_OF_ROWS, "encoder_saw", "note")
 
 
 @click.command("train")
@@ -68,7 +70,7 @@ def command(**given: Any) -> None:
         trained = {run.folder: record for run, record in training.train(on_progress)}
     alike = {"encoder_saw": training.in_seen_domain, "note": training.said}
     records = [
-        {name: trained[run.folder][name] for name in _SHOWN} | {"path": str(run.folder), **alike}
+        {name: trained[run.folder][name] for name in (*_SHOWN, *_SHOWN_OF_ROWS)} | {"path": str(run.folder), **alike}
         for run in training.runs  # they are finished in another order
     ]
     _echo(records, given["output_format"])

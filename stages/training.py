@@ -9,11 +9,15 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, cast
 
+import numpy as np
+
 from cache import Store
 from cache.atomic import write_bytes
+from cache.keys import sha256_of
 from cache.store import find_store
 from pipeline.encoders import EncoderSpec
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
@@ -25,12 +29,15 @@ from pipeline.models.packing import pack
 from pipeline.progress import OnProgress
 from pipeline.saved import note_of
 from pipeline.text_features import TextFeatures
+from pipeline.versions import method_version
 from stages.advice import encoder_named
 from stages.errors import StageError
 from stages.identity import versions
 from stages.made_by import encoder_of
 from stages.params import Params, load_params
 from stages.recipes import departures
+from stages.row_identity import head_rows_digest
+from stages.scores_file import drop_stale_scores
 from stages.sweep import Run, parse_seeds, plan_runs
 from stages.tables import parse_options
 from stages.texts import text_for
@@ -42,11 +49,13 @@ __all__ = ["Training"]
 class Training:
     """Some heads of one method on one dataset: everything is found and checked before anything is trained.
 
-    `encoder` is the name of the encoder's folder, `encoder_named` what `--encoder` takes for it beside this
-    params.yaml, `encoder_spec` what it takes anywhere.
+    `dataset` is the name of the store that was asked for, whatever the store calls itself. `encoder` is the name of the
+    encoder's folder, `encoder_named` what `--encoder` takes for it beside this params.yaml, `encoder_spec` what it
+    takes anywhere.
     """
 
     store: Store
+    dataset: str
     encoder: str
     encoder_named: str
     encoder_spec: str
@@ -75,6 +84,7 @@ class Training:
         needs_encoder = any(run.config.needs_encoder for run in runs)
         return cls(
             store=store,
+            dataset=given["dataset"],
             encoder=name,
             encoder_named=named,
             encoder_spec=str(spec),
@@ -84,7 +94,7 @@ class Training:
             tower=cast("TorchEncoder", encoder_of(store, params, named, device)) if needs_encoder else None,
             device=device,
             recipe=recipe,
-            warnings=tuple(dict.fromkeys(_warnings(given, recipe, runs))),
+            warnings=tuple(dict.fromkeys((*_warnings(given, recipe, runs), *_views_note(store, runs)))),
             drop_other_labels=params.protocol.drop_other_labels,
         )
 
@@ -116,15 +126,51 @@ class Training:
         """Whether an encoder saw the train split of this dataset: then the validation scores have the mark, too."""
         return self.store.manifest.dataset.get("layout") in self.encoder_saw
 
+    @cached_property
+    def rows(self) -> str:
+        """Digest of the train and val rows that the heads read: image, box and label of each, in order."""
+        return head_rows_digest(self.store, self.classes)
+
+    @property
+    def dtype(self) -> str:
+        """Of the features on disk."""
+        return str(self.store.manifest.key_fields["dtype"])
+
+    def views(self, run: Run) -> int:
+        """How many views of a train image the method trains on: 1 is the plain image alone."""
+        return self.store.n_views() if run.config.is_trained and run.config.views == "all" else 1
+
+    def run_key(self, run: Run) -> str:
+        """sha256 over everything that makes a head: two runs of one key have the same head on one machine."""
+        return sha256_of(
+            {
+                "key": self.store.key,
+                "rows": self.rows,
+                "classes": list(self.classes),
+                "config": run.config.model_dump(mode="json"),
+                "seed": run.seed,
+                "text_key": self.text.key if self.text else "",
+                "method": run.config.method,
+                "method_version": method_version(run.config.method),
+            }
+        )
+
+    def _n_rows(self, split: str) -> int:
+        """How many rows of a split the heads read: usable, with a label among the classes."""
+        return int(np.isin(self.store.labels(split), list(self.classes)).sum())
+
     def plan(self) -> list[dict[str, Any]]:
         """What `train` would train."""
         return [
             {
                 "method": run.config.method,
-                "dataset": self.store.dataset,
+                "dataset": self.dataset,
                 "variant": run.variant,
                 "seed": run.seed,
                 "config": run.config.model_dump(),
+                "run_key": self.run_key(run),
+                "views": self.views(run),
+                "dtype": self.dtype,
                 "path": str(run.folder),
                 "note": self.said,
             }
@@ -156,10 +202,10 @@ class Training:
     def _write(self, run: Run, fitted: Fitted) -> dict[str, Any]:
         state, description = pack(fitted.head)
         record = self._record(run, fitted, description) | {"head_sha256": hashlib.sha256(state).hexdigest()}
-        (run.folder / "scores.json").unlink(missing_ok=True)  # they are of the head that is replaced
         write_bytes(run.folder / "head.safetensors", state)
         write_bytes(run.folder / "history.csv", _csv(fitted.history))
         write_bytes(run.folder / "run.json", json.dumps(record, indent=2).encode())  # last: a run has a run.json
+        drop_stale_scores(run.folder)
         return record
 
     def _record(self, run: Run, fitted: Fitted, description: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,11 +220,17 @@ class Training:
             "encoder_saw": self.encoder_saw,
             "text_note": self.text_note,
             "encoder_identity": dict(self.store.encoder),
-            "dataset": self.store.dataset,
+            "dataset": self.dataset,
             "seed": run.seed,
             "classes": list(self.classes),
             "config": run.config.model_dump(),
             "key": self.store.key,
+            "run_key": self.run_key(run),
+            "rows": self.rows,
+            "method_version": method_version(run.config.method),
+            "is_random": run.config.is_random,
+            "views": self.views(run),
+            "dtype": self.dtype,
             "text_key": self.text.key if self.text else "",
             "text_encoder": dict(self.text.encoder) if self.text else {},
             "width": self.store.width(),
@@ -187,8 +239,7 @@ class Training:
             "seconds": round(fitted.seconds, 3),
             "together": fitted.together,
             "device": self.device,
-            "n_train": len(self.store.labels("train")),
-            "n_val": len(self.store.labels("val")),
+            **{f"n_{split}": self._n_rows(split) for split in ("train", "val")},
             "val": {"accuracy": fitted.val.accuracy, "uar": fitted.val.uar},
             "calibration": fitted.calibration.as_json() | {"split": "val"},
             "dropped": dict(fitted.dropped),
@@ -209,6 +260,15 @@ def _warnings(given: Mapping[str, Any], recipe: str, runs: Sequence[Run]) -> Ite
         yield from departures(recipe, run.config)
     if not runs[0].config.is_random and len(parse_seeds(given["seeds"])) > 1:
         yield f"note: every seed gives the same head of {runs[0].config.method}: seed {runs[0].seed} alone is trained"
+
+
+def _views_note(store: Store, runs: Sequence[Run]) -> Iterator[str]:
+    if store.n_views() > 1 and any(run.config.is_trained and run.config.views == "all" for run in runs):
+        dtype = store.manifest.key_fields["dtype"]
+        yield (
+            f"note: trained on {store.n_views()} views of every train image (0 is plain, the others are augmented; "
+            f"{dtype} features); selected, calibrated and evaluated on view 0"
+        )
 
 
 def _check_store(store: Store, spec: EncoderSpec, runs: Sequence[Run]) -> None:
