@@ -95,10 +95,11 @@ class ProtocolParams(_Block):
 
 
 class RunParams(_Block):
-    """The matrix that `dvc repro` works through."""
+    """The matrix that `dvc repro` works through. Heads are trained on `train` and tested on all of `datasets`."""
 
     samples: list[str] = list(STYLES)
     datasets: list[str] = list(STYLES)
+    train: list[str] | None = Field(None, description="those of datasets that heads are trained on; by default all")
     encoders: list[str] = ["mini"]
     methods: list[str] = ["baseline", "linear-probe", "feature-mask", "cafe", "kefer", "metd", "zero-shot"]
     seeds: list[int] = [0]
@@ -130,6 +131,9 @@ class Params(_Block):
         for name in [*self.methods, *self.run.methods]:
             if name not in method_names():
                 raise ValueError(f"methods: unknown method {name!r}.{_near(name, method_names())}")
+        for name in self.run.train or ():
+            if name not in self.run.datasets:
+                raise ValueError(f"run.train: {name!r} is not among run.datasets: {', '.join(self.run.datasets)}")
         for name in self.run.encoders:
             if name not in self.encoders:
                 raise ValueError(f"run.encoders: {name!r} is not among encoders: {', '.join(self.encoders)}")

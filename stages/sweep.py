@@ -17,7 +17,7 @@ from stages.params import Params, parse_method
 from stages.tables import parse_options
 from stages.workspace import Workspace
 
-__all__ = ["Run", "Variant", "differing_settings", "parse_grid", "parse_seeds", "plan_runs", "spread_text"]
+__all__ = ["Run", "Variant", "differing_settings", "parse_grid", "parse_seeds", "plan_runs", "seeds_of", "spread_text"]
 
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 
@@ -54,7 +54,7 @@ def plan_runs(given: Mapping[str, Any], params: Params, encoder: str, options: M
     ParamsError
         If seeds, grid or options are wrong, or text is named for a method that reads none.
     """
-    workspace, seeds, text = Workspace(runs=given["runs"]), parse_seeds(given["seeds"]), _text(given, params, encoder)
+    workspace, seeds, text = Workspace(runs=given["runs"]), seeds_of(given, params), _text(given, params, encoder)
     runs = []
     for point in parse_grid(given["grid"]):
         config = parse_method(given["method"], {**options, **point.options})
@@ -65,6 +65,11 @@ def plan_runs(given: Mapping[str, Any], params: Params, encoder: str, options: M
             folder = workspace.run(encoder, config.method, given["dataset"], seed, variant)
             runs.append(Run(config, seed, variant, folder))
     return tuple(runs)
+
+
+def seeds_of(given: Mapping[str, Any], params: Params) -> tuple[int, ...]:
+    """The seeds that a command names; by default those of params.yaml."""
+    return tuple(dict.fromkeys(params.run.seeds)) if given["seeds"] is None else parse_seeds(given["seeds"])
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,11 +35,12 @@ from stages.advice import encoder_named
 from stages.errors import StageError
 from stages.identity import versions
 from stages.made_by import encoder_of
+from stages.output import say
 from stages.params import Params, load_params
 from stages.recipes import departures
 from stages.row_identity import head_rows_digest
 from stages.scores_file import drop_stale_scores
-from stages.sweep import Run, parse_seeds, plan_runs
+from stages.sweep import Run, plan_runs, seeds_of
 from stages.tables import parse_options
 from stages.texts import text_for
 
@@ -67,6 +69,8 @@ class Training:
     recipe: str
     warnings: tuple[str, ...]
     drop_other_labels: bool
+    prune: bool = False
+    curves: Path | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -94,8 +98,10 @@ class Training:
             tower=cast("TorchEncoder", encoder_of(store, params, named, device)) if needs_encoder else None,
             device=device,
             recipe=recipe,
-            warnings=tuple(dict.fromkeys((*_warnings(given, recipe, runs), *_views_note(store, runs)))),
+            warnings=tuple(dict.fromkeys((*_warnings(given, params, recipe, runs), *_views_note(store, runs)))),
             drop_other_labels=params.protocol.drop_other_labels,
+            prune=given.get("prune", False),
+            curves=given.get("curves"),
         )
 
     @property
@@ -199,6 +205,14 @@ class Training:
                 f"{error}. {n_finished} of {len(jobs)} runs were finished before and are kept"
             ) from error
 
+    def finish(self) -> None:
+        """What is due when all heads are trained: seeds that are not named are removed, histories are copied."""
+        if self.prune:
+            _prune([run.folder for run in self.runs if not run.variant])
+        for run in self.runs if self.curves is not None else ():
+            history = (run.folder / "history.csv").read_bytes()
+            write_bytes(self.curves / run.variant / f"{run.folder.name}.csv", history)
+
     def _write(self, run: Run, fitted: Fitted) -> dict[str, Any]:
         state, description = pack(fitted.head)
         record = self._record(run, fitted, description) | {"head_sha256": hashlib.sha256(state).hexdigest()}
@@ -255,11 +269,20 @@ def _text(given: Mapping[str, Any], params: Params, store: Store, named: str) ->
     return text_for(given["features"], own, prompts, store, encoder, written=given["text"] or named)
 
 
-def _warnings(given: Mapping[str, Any], recipe: str, runs: Sequence[Run]) -> Iterator[str]:
+def _warnings(given: Mapping[str, Any], params: Params, recipe: str, runs: Sequence[Run]) -> Iterator[str]:
     for run in runs if recipe else ():
         yield from departures(recipe, run.config)
-    if not runs[0].config.is_random and len(parse_seeds(given["seeds"])) > 1:
+    if not runs[0].config.is_random and len(seeds_of(given, params)) > 1:
         yield f"note: every seed gives the same head of {runs[0].config.method}: seed {runs[0].seed} alone is trained"
+
+
+def _prune(folders: Sequence[Path]) -> None:
+    """Remove the runs of other seeds beside `folders`; a folder that is no run, or of a variant, stays."""
+    for parent in {folder.parent for folder in folders}:
+        for path in sorted(parent.glob("seed-*/run.json")):
+            if path.parent not in folders:
+                shutil.rmtree(path.parent)
+                say(f"{path.parent}: removed, its seed is not among those that are trained")
 
 
 def _views_note(store: Store, runs: Sequence[Run]) -> Iterator[str]:

@@ -49,14 +49,15 @@ def test_a_trial_store_calls_itself_by_its_own_name_and_its_score_overwrites_no_
     project: Path, fer_stage: FerStage
 ) -> None:
     before = _written()["sample-a"]
-    path = Path(
-        fer_stage("extract", "--dataset", "sample-a", "--limit", "5", "--decoders", "1", "--format", "json")["path"]
-    )
-    assert open_store(path).dataset == "sample-a.first-5"
-    fer_stage(*EVALUATE, "--dataset", "sample-a.first-5")
+    splits = SampleTable.read(Path("tables/sample-a.parquet")).frame["split"]
+    n_rows = int(splits.index[splits == "test"][2]) + 1  # three of the test rows
+    extract = ("extract", "--dataset", "sample-a", "--limit", str(n_rows), "--decoders", "1", "--format", "json")
+    name, path = f"sample-a.first-{n_rows}", Path(fer_stage(*extract)["path"])
+    assert open_store(path).dataset == name
+    fer_stage(*EVALUATE, "--dataset", name)
     after = _written()
     assert after["sample-a"] == before
-    assert after["sample-a.first-5"]["n"] < before["n"]
+    assert (after[name]["n"], before["n"]) == (3, 10)
     assert fer_stage("store", "verify", str(path), "--deep", "--rows", "2") is not None
 
 
