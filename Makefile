@@ -41,5 +41,6 @@ $(READY): pyproject.toml
 	$(BIN)/pip install --quiet --editable ".[dvc,test,lint]"
 	touch $(READY)
 
+# What can be made again. data/ is where licensed datasets are put: of it only the drawn sample goes.
 clean:
-	rm -rf .venv data tables features runs reports
+	rm -rf .venv tables faces features runs reports dvc_plots data/sample-*

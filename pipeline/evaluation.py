@@ -57,6 +57,7 @@ def evaluate(
     *,
     drop_other_labels: bool = False,
     temperature: float = 1.0,
+    keep: npt.NDArray[np.bool_] | None = None,
 ) -> Evaluation:
     """Score `head` on the plain view of `split`, and read no other split.
 
@@ -68,6 +69,7 @@ def evaluate(
     split : train, val or test
     drop_other_labels : leave rows out whose label the head does not know, and count them
     temperature : > 0, of the head's probabilities: what it was calibrated to
+    keep : bool, shape (N,): which of the split's usable rows are scored; all of them by default
 
     Raises
     ------
@@ -80,6 +82,8 @@ def evaluate(
     where = f"{source.dataset} {split}"
     labels = source.labels(split)
     rows, dropped = rows_of_classes(labels, head.spec.classes, where, drop=drop_other_labels)
+    if keep is not None:
+        rows = rows[keep[rows]]
     if not len(rows):
         raise InputError(
             f"{where}: expected rows to score, found none. Choose another split, or index the dataset again"

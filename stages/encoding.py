@@ -140,7 +140,7 @@ class Encoding:
                 writer.note(made.record)
                 encoded += made.encoded
             provenance = self._provenance(writer, bench)
-        writer.finish(columns_of(self.table, writer.rejected), dataset_info(self.table), provenance)
+        writer.finish(columns_of(self.table, writer.rejected), self._dataset_info, provenance)
         seconds = time.perf_counter() - start
         if bench.timings.encode:  # else workers of a cluster had it
             say(_where_time_went(bench.timings, seconds))
@@ -161,7 +161,12 @@ class Encoding:
     def _describes(self, store: Store) -> bool:
         """Whether labels, splits and all other columns are those of the table; they may change without a feature."""
         columns = columns_of(self.table, store.manifest.rejected)
-        return store.manifest.columns == column_digests(columns) and store.manifest.dataset == dataset_info(self.table)
+        return store.manifest.columns == column_digests(columns) and store.manifest.dataset == self._dataset_info
+
+    @cached_property
+    def _dataset_info(self) -> dict[str, Any]:
+        """What the columns describe, under the store's own name: its first rows alone are not the dataset."""
+        return dataset_info(self.table) | {"name": self.target.stem}
 
     @cached_property
     def _reuse(self) -> Reuse:

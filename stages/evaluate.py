@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_COLUMNS = ("run", "dataset", "split", "seen", "n", "accuracy", "uar", "ci95", "rejected", "dropped")
-_FOR_MACHINES = ("encoder_saw", "note")  # people get a mark and its legend, and the note below the table
+_COLUMNS = ("run", "dataset", "split", "seen", "n", "accuracy", "uar", "ci95", "rejected", "dropped", "overlap")
+_FOR_MACHINES = ("excluded_overlap", "encoder_saw", "note")  # people get marks, legends, and notes below the table
+_OVERLAP = "≡"
+_OVERLAP_LEGEND = f"{_OVERLAP} rows with the bytes of images that the head was trained or selected on, share of n"
 
 
 @click.command("evaluate")
@@ -35,6 +37,9 @@ _FOR_MACHINES = ("encoder_saw", "note")  # people get a mark and its legend, and
     type=click.Choice(["test", "val"]),
     help="Another split than the protocol's is printed only.  [default: protocol.test_split of params.yaml]",
 )
+@click.option(
+    "--exclude-overlap", is_flag=True, help="Leave rows out whose bytes the head was trained or selected on; counted."
+)
 @click.option("--dry-run", is_flag=True, help="Score and print; write nothing.")
 @features_option
 @device_option
@@ -44,38 +49,53 @@ def command(
     folders: tuple[Path, ...],
     datasets: tuple[str, ...],
     split: str | None,
+    exclude_overlap: bool,
     dry_run: bool,
     features: Place,
     device: str,
     params_path: Path,
     output_format: str,
 ) -> None:
-    """Score trained heads on the test split of datasets, and write scores.json beside each.
+    """Score trained heads on the test split of datasets, and keep the scores below runs/scores.
 
-    Scores of datasets that are not named stay as they are.
+    Scores of datasets that are not named stay as they are; those of a head that was trained again since are dropped.
+    Rows are compared by their bytes with those that the head was trained and selected on: overlap is counted.
+    Of an exported head, or one outside its runs folder, scores are printed only.
     Accuracy, UAR, recall per class, N, 95 % intervals, calibration error, confusion; rejected rows are counted.
     """
     from pipeline.saved import read_saved
     from stages.params import load_params
-    from stages.scoring import Scorer, runs_below, write_scores
+    from stages.scores_file import write_scores
+    from stages.scoring import Scorer, runs_below
+    from stages.workspace import scores_path
 
     params = load_params(params_path)
     wanted = datasets or tuple(params.run.datasets)
     found: list[dict[str, Any]] = []
     notes: dict[str, None] = {}
-    runs, scorer = runs_below(folders), Scorer(features, params, device)
+    records: dict[str, Mapping[str, Any]] = {}
+    runs, scorer = runs_below(folders), Scorer(features, params, device, exclude_overlap=exclude_overlap)
     for folder in runs:
         run = read_saved(folder)
         scores = scorer.score(run, wanted, split or params.protocol.test_split)
         notes[run.note] = None
         if not dry_run and split in (None, params.protocol.test_split):
-            write_scores(folder, scores)
+            if path := scores_path(folder):
+                _note_stale(write_scores(run, path, scores), path)
+            else:
+                say(f"{folder}: nothing is written: it is no run at RUNS/ENCODER/METHOD/DATASET/[VARIANT/]seed-N")
         found += [{"run": str(folder), **score, "note": run.note} for score in scores]
+        records[str(folder)] = run.record
     _echo(found, output_format)
     if len(runs) > 1:
-        _say_spread(found)
-    for note in filter(None, notes):
+        _say_spread(found, records)
+    for note in filter(None, (*notes, *scorer.notes)):
         say(f"note: {note}")
+
+
+def _note_stale(n_dropped: int, path: Path) -> None:
+    if n_dropped:
+        say(f"{path}: {n_dropped} scores of a head that was replaced since were dropped")
 
 
 def _echo(scores: Sequence[dict[str, Any]], output_format: str) -> None:
@@ -90,20 +110,39 @@ def _echo(scores: Sequence[dict[str, Any]], output_format: str) -> None:
         echo_rows(shown, output_format, _COLUMNS)
         if any(score["encoder_saw"] for score in scores):
             say(LEGEND)
+        if any(_OVERLAP in _overlap_text(score) for score in scores):
+            say(_OVERLAP_LEGEND)
 
 
 def _flat(score: dict[str, Any]) -> dict[str, Any]:
     low, high = score["ci95"]["accuracy"]
-    return {name: score[name] for name in (*_COLUMNS, *_FOR_MACHINES)} | {"ci95": f"{low:.4f}-{high:.4f}"}
+    flat = {name: score[name] for name in (*_COLUMNS, *_FOR_MACHINES)}
+    return flat | {"ci95": f"{low:.4f}-{high:.4f}", "overlap": _overlap_text(score)}
 
 
-def _say_spread(scores: Sequence[dict[str, Any]]) -> None:
-    """Mean and deviation over the runs that differ in their seed only, on stderr."""
-    from stages.sweep import spread_text
+def _overlap_text(score: Mapping[str, Any]) -> str:
+    """How many scored rows the head knows: `31 train ≡12%, 1 val ≡0%`, `0` or `not checked`; what was left out."""
+    left_out = f", {score['excluded_overlap']} left out" if score["excluded_overlap"] else ""
+    if score["overlap"] is None:
+        return f"not checked{left_out}"
+    counts = {split: n for split, n in score["overlap"].items() if n}
+    parts = [f"{n} {split} {_OVERLAP}{n / score['n']:.0%}" for split, n in counts.items()]
+    return (", ".join(parts) or "0") + left_out
 
-    same: dict[tuple[str, str], list[dict[str, Any]]] = {}
+
+def _say_spread(scores: Sequence[dict[str, Any]], records: Mapping[str, Mapping[str, Any]]) -> None:
+    """Mean and deviation over runs that differ in their seed only, on stderr; what else differs is named."""
+    from stages.sweep import differing_settings, spread_text
+
+    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for score in scores:
-        same.setdefault((str(Path(score["run"]).parent), score["dataset"]), []).append(score)
-    for (folder, dataset), chosen in same.items():
-        if len(chosen) > 1:
-            say(f"{folder} on {dataset}: {spread_text(chosen, '')}")
+        if records[score["run"]].get("is_random", True):  # else every seed gives the same head
+            name = (str(Path(score["run"]).parent), score["dataset"], score["split"])
+            groups.setdefault(name, []).append(score)
+    for (folder, dataset, _split), chosen in groups.items():
+        for settings, same in differing_settings(chosen, [records[score["run"]] for score in chosen]):
+            named = f"{folder} on {dataset}" + (f" ({settings})" if settings else "")
+            if len(same) > 1:
+                say(f"{named}: {spread_text(same, '')}")
+            elif settings:
+                say(f"{named}: one seed; runs of other settings are not part of one mean")

@@ -26,6 +26,7 @@ from pipeline.prompts import PROMPT_SETS, check_template, templates
 from stages.errors import ParamsError
 from stages.names import check_name, colliding_stages, first_rows, name_problems
 from stages.recipes import recipe_options
+from stages.workspace import SCORES
 from stages.yaml_files import StrictLoader
 
 __all__ = ["DatasetParams", "ExtractParams", "Params", "SampleParams", "explain", "load_params", "parse_method"]
@@ -95,10 +96,11 @@ class ProtocolParams(_Block):
 
 
 class RunParams(_Block):
-    """The matrix that `dvc repro` works through."""
+    """The matrix that `dvc repro` works through. Heads are trained on `train` and tested on all of `datasets`."""
 
     samples: list[str] = list(STYLES)
     datasets: list[str] = list(STYLES)
+    train: list[str] | None = Field(None, description="those of datasets that heads are trained on; by default all")
     encoders: list[str] = ["mini"]
     methods: list[str] = ["baseline", "linear-probe", "feature-mask", "cafe", "kefer", "metd", "zero-shot"]
     seeds: list[int] = [0]
@@ -124,11 +126,16 @@ class Params(_Block):
     def _check_names(self) -> Params:
         self._check_plain()
         self._check_prompts()
+        if SCORES in self.encoders:
+            raise ValueError(f"encoders: {SCORES!r} is the folder of scores below runs/: choose another name")
         for name, text in self.encoders.items():
             _as_value_error(f"encoders.{name}", EncoderSpec.parse, text)
         for name in [*self.methods, *self.run.methods]:
             if name not in method_names():
                 raise ValueError(f"methods: unknown method {name!r}.{_near(name, method_names())}")
+        for name in self.run.train or ():
+            if name not in self.run.datasets:
+                raise ValueError(f"run.train: {name!r} is not among run.datasets: {', '.join(self.run.datasets)}")
         for name in self.run.encoders:
             if name not in self.encoders:
                 raise ValueError(f"run.encoders: {name!r} is not among encoders: {', '.join(self.encoders)}")

@@ -18,6 +18,7 @@ from cache.store import find_store
 from pipeline.report import RunRecord, StoreRecord, build_report, parse_json
 from pipeline.samples import OK
 from stages.errors import StageError
+from stages.workspace import scores_path
 
 __all__ = ["Records", "gather", "write_report"]
 
@@ -56,11 +57,11 @@ def write_report(records: Records, reports: Path) -> None:
 
 
 def _read_run(folder: Path) -> RunRecord:
-    scores = folder / "scores.json"
+    scores = scores_path(folder)
     return RunRecord.from_json(
         parse_json((folder / "run.json").read_text(), str(folder / "run.json")),
         _history((folder / "history.csv").read_text()),
-        parse_json(scores.read_text(), str(scores)) if scores.exists() else [],
+        parse_json(scores.read_text(), str(scores)) if scores and scores.exists() else [],
         str(folder),
     )
 

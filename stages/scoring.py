@@ -2,43 +2,79 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
+
 from cache import Store
-from cache.atomic import write_bytes
 from cache.places import Place
 from cache.store import find_store
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import PipelineError
 from pipeline.evaluation import evaluate
+from pipeline.methods import config_class
 from pipeline.models.head import Head
-from pipeline.saved import RUN, SavedHead
+from pipeline.saved import EXPORTED, RUN, SavedHead
 from stages.advice import encoder_named
 from stages.errors import StageError
 from stages.made_by import encoder_of, require_encoder_named
 from stages.params import Params
+from stages.row_identity import HeadRowsFinder, SplitRows, rows_digest, split_rows
+from stages.scores_file import head_identity
+from stages.workspace import SCORES
 
-__all__ = ["Scorer", "runs_below", "write_scores"]
+__all__ = ["Scorer", "runs_below"]
+
+_SEEN_SHARE = 0.5  # of the scored rows that are rows of the train dataset, whatever the dataset's name
 
 
 def runs_below(folders: Sequence[Path]) -> list[Path]:
-    """The run folders among `folders` and below them, each once.
+    """The run folders and exported heads among `folders` and below them, each once.
 
     Raises
     ------
     StageError
         If a folder is no run and there is none below it.
     """
-    found: dict[Path, None] = {}
+    runs: dict[Path, None] = {}
     for folder in folders:
-        runs = [path.parent for path in sorted(folder.rglob(RUN))]
-        if not runs:
-            raise StageError(f"no trained run at {folder}: expected {folder / RUN}. Run `fer-stage train` first")
-        found.update(dict.fromkeys(runs))
-    return list(found)
+        records = sorted(path for name in (RUN, EXPORTED) for path in folder.rglob(name))
+        below = [path.parent for path in records if not _is_of_scores(path.parent.relative_to(folder))]
+        if not below:
+            raise StageError(
+                f"no trained run at {folder}: expected {folder / RUN}, or {EXPORTED} of an exported head. "
+                "Run `fer-stage train` first"
+            )
+        runs.update(dict.fromkeys(below))
+    return list(runs)
+
+
+def _is_of_scores(below: Path) -> bool:
+    """Whether a folder is ENCODER/METHOD/DATASET/seed-N or deeper below a folder of scores, which holds no runs."""
+    return SCORES in below.parts[:-4]
+
+
+@dataclass(frozen=True)
+class _Overlap:
+    """Which usable rows of a scored split a head knows, by the bytes of the image: masks of shape (N,).
+
+    Parameters
+    ----------
+    train, val : rows that the head was trained on and selected on
+    dataset : rows of the dataset that it was trained on, whichever split they are in there
+    """
+
+    train: npt.NDArray[np.bool_]
+    val: npt.NDArray[np.bool_]
+    dataset: npt.NDArray[np.bool_]
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        return self.train | self.val
 
 
 class Scorer:
@@ -49,20 +85,33 @@ class Scorer:
     features : root of the stores
     params : params.yaml
     device : where heads compute, as `--device` has it
+    exclude_overlap : leave rows out whose bytes the head was trained or selected on
+
+    Attributes
+    ----------
+    notes : what has to be stated beside the scores, each once
     """
 
-    def __init__(self, features: Place, params: Params, device: str) -> None:
+    def __init__(self, features: Place, params: Params, device: str, *, exclude_overlap: bool = False) -> None:
         self.features, self.params, self.device = features, params, device
+        self.exclude_overlap = exclude_overlap
+        self.notes: dict[str, None] = {}
         self._stores: dict[tuple[str, str], Store] = {}
+        self._rows: dict[tuple[str, str], SplitRows] = {}
         self._encoders: dict[str, TorchEncoder] = {}
+        self._head_rows = HeadRowsFinder(features)
 
     def score(self, run: SavedHead, datasets: Sequence[str], split: str) -> list[dict[str, Any]]:
-        """Scores of a run on every dataset, as plain data.
+        """Scores of a run on every dataset, as plain data: the entries of scores.json.
+
+        `seen` is true if the dataset has the name of the train dataset, or if at least half of the scored rows have the
+        bytes of rows of the train dataset (of any split of it: the same pictures under another name, with splits
+        exchanged or not, are no unseen dataset). Without the train dataset's store the name decides alone.
 
         Raises
         ------
         StageError, PipelineError
-            If the head cannot be built, or a store is not one that it can score; the message names the run.
+            If the head cannot be built, a store is not one that it can score, or nothing is left to score.
         """
         if "encoder" not in run.record:
             raise StageError(
@@ -70,27 +119,104 @@ class Scorer:
                 "It is damaged or of another version of fer-stage: train the run again"
             )
         with encoder_named(run.record["encoder"], _named(run)):
-            stores = [self._store(run.record["encoder"], dataset) for dataset in datasets]
-            for store in stores:
+            stores = {dataset: self._store(run.record["encoder"], dataset) for dataset in datasets}
+            for store in stores.values():
                 require_encoder_named(store, self.params, _named(run))
-        head = self._head(run, stores[0])
-        scores = [self._evaluate(run, head, store, split) for store in stores]
-        saw = run.record.get("encoder_saw", ())  # runs of before have none
-        layouts = [store.manifest.dataset.get("layout") for store in stores]
-        return [score | {"encoder_saw": layout in saw} for score, layout in zip(scores, layouts, strict=True)]
+        head = self._head(run, next(iter(stores.values())))
+        return [self._entry(run, head, dataset, store, split) for dataset, store in stores.items()]
 
     def _store(self, encoder: str, dataset: str) -> Store:
         if (encoder, dataset) not in self._stores:
             self._stores[encoder, dataset] = find_store(self.features, encoder, dataset)
         return self._stores[encoder, dataset]
 
-    def _evaluate(self, run: SavedHead, head: Head, store: Store, split: str) -> dict[str, Any]:
-        drop = self.params.protocol.drop_other_labels
+    def _split(self, store: Store, split: str) -> SplitRows:
+        if (name := (str(store.path), split)) not in self._rows:
+            self._rows[name] = split_rows(store, split)
+        return self._rows[name]
+
+    def _entry(self, run: SavedHead, head: Head, dataset: str, store: Store, split: str) -> dict[str, Any]:
+        rows = self._split(store, split)
+        known = np.isin(rows.labels, run.classes)
+        overlap = self._overlap(run, dataset, rows)
+        keep = self._kept(run, dataset, overlap, known)
+        scored = known & keep
         try:
-            found = evaluate(head, store, split, drop_other_labels=drop, temperature=run.temperature)
+            evaluation = evaluate(
+                head,
+                store,
+                split,
+                drop_other_labels=self.params.protocol.drop_other_labels,
+                temperature=run.temperature,
+                keep=keep,
+            )
         except PipelineError as error:
             raise StageError(f"{run.folder}: {error}") from error
-        return found.as_json()
+        self._note_dtype(run, dataset, store)
+        in_dataset = overlap is not None and overlap.dataset[scored].mean() >= _SEEN_SHARE
+        return {
+            **evaluation.as_json(),
+            "dataset": dataset,
+            "seen": dataset == run.record.get("dataset") or bool(in_dataset),
+            "encoder_saw": store.manifest.dataset.get("layout") in run.record.get("encoder_saw", ()),
+            **head_identity(run),
+            "store_key": store.key,
+            "rows": rows_digest(rows.take(scored)),
+            "options": dict(store.manifest.dataset.get("options", {})),
+            "dtype": store.manifest.key_fields["dtype"],
+            "overlap": _counts(overlap, scored),
+            "excluded_overlap": int((known & ~keep).sum()),
+        }
+
+    def _overlap(self, run: SavedHead, dataset: str, rows: SplitRows) -> _Overlap | None:
+        """Which rows the head knows; None if that could not be checked, which is noted."""
+        if not config_class(str(run.record["method"])).is_trained:
+            return _Overlap(*(np.zeros(len(rows), bool) for _ in range(3)))
+        of_head = self._head_rows.find(run.record, run.classes)
+        if of_head is None or rows.sha256 is None:
+            self.notes[self._unchecked(run, dataset if of_head else None)] = None
+            return None
+        return _Overlap(*(np.isin(rows.sha256, part) for part in (of_head.train, of_head.val, of_head.dataset)))
+
+    def _unchecked(self, run: SavedHead, dataset: str | None) -> str:
+        """Why overlap with the head's own rows was not checked; `dataset` has no digests of its images, or is None."""
+        if dataset is not None:
+            return f"{dataset}: overlap with the rows of heads was not checked: its store has no sha256 of its images"
+        named = f"{run.record.get('encoder')}/{run.record.get('dataset')}"
+        if not run.record.get("rows"):
+            why = "their records, of an older fer-stage, do not name them. Train them again"
+        else:
+            why = f"the store {named} is missing below {self.features}, or it is another one. Extract it again"
+        return f"heads of {named}: overlap with the rows that they were trained on was not checked: {why}"
+
+    def _kept(
+        self, run: SavedHead, dataset: str, overlap: _Overlap | None, known: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.bool_]:
+        """Which rows are scored: all, or with `exclude_overlap` those that the head does not know.
+
+        Raises
+        ------
+        StageError
+            If rows are to be left out and it is not known which, or none are left.
+        """
+        if not self.exclude_overlap:
+            return np.ones(len(known), bool)
+        if overlap is None:
+            raise StageError(
+                f"--exclude-overlap on {dataset}: {next(reversed(self.notes))}. Or score without --exclude-overlap"
+            )
+        if known.any() and not (known & ~overlap.known).any():
+            raise StageError(
+                f"--exclude-overlap: all {int(known.sum()):,} rows of {dataset} are among those that {run.folder} was "
+                "trained or selected on: nothing is left to score. Name another --dataset"
+            )
+        return ~overlap.known
+
+    def _note_dtype(self, run: SavedHead, dataset: str, store: Store) -> None:
+        trained, scored = run.record.get("dtype"), store.manifest.key_fields["dtype"]
+        if trained and trained != scored:  # older records do not say
+            of = run.record.get("dataset")
+            self.notes[f"trained on {trained} features of {of}, scored on {scored} features of {dataset}"] = None
 
     def _head(self, run: SavedHead, store: Store) -> Head:
         """The run's head on the device; one that is a part of its encoder is given the encoder that made `store`."""
@@ -104,23 +230,12 @@ class Scorer:
         return self._encoders[made]
 
 
+def _counts(overlap: _Overlap | None, scored: npt.NDArray[np.bool_]) -> Mapping[str, int] | None:
+    if overlap is None:
+        return None
+    return {"train": int((overlap.train & scored).sum()), "val": int((overlap.val & scored).sum())}
+
+
 def _named(run: SavedHead) -> str:
     """The encoder of a run as params.yaml or `--encoder` names it; older records have its folder's name only."""
-    return str(run.record.get("encoder_named", run.record["encoder"]))
-
-
-def write_scores(folder: Path, scores: Sequence[Mapping[str, Any]]) -> None:
-    """Put `scores` into the run's scores.json; those of other datasets stay as they are.
-
-    Raises
-    ------
-    StageError
-        If the file that is there is damaged.
-    """
-    path = folder / "scores.json"
-    try:
-        earlier = json.loads(path.read_bytes()) if path.exists() else []
-    except ValueError as error:
-        raise StageError(f"{path} is damaged ({error}): delete it and evaluate all datasets again") from error
-    by_dataset = {score["dataset"]: score for score in [*earlier, *scores]}  # the later ones win
-    write_bytes(path, json.dumps([by_dataset[dataset] for dataset in sorted(by_dataset)], indent=2).encode())
+    return str(run.record.get("encoder_named") or run.encoder_spec or run.record["encoder"])

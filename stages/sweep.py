@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from stages.params import Params, parse_method
 from stages.tables import parse_options
 from stages.workspace import Workspace
 
-__all__ = ["Run", "Variant", "parse_grid", "parse_seeds", "plan_runs", "spread_text"]
+__all__ = ["Run", "Variant", "differing_settings", "parse_grid", "parse_seeds", "plan_runs", "seeds_of", "spread_text"]
 
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 
@@ -53,7 +54,7 @@ def plan_runs(given: Mapping[str, Any], params: Params, encoder: str, options: M
     ParamsError
         If seeds, grid or options are wrong, or text is named for a method that reads none.
     """
-    workspace, seeds, text = Workspace(runs=given["runs"]), parse_seeds(given["seeds"]), _text(given, params, encoder)
+    workspace, seeds, text = Workspace(runs=given["runs"]), seeds_of(given, params), _text(given, params, encoder)
     runs = []
     for point in parse_grid(given["grid"]):
         config = parse_method(given["method"], {**options, **point.options})
@@ -64,6 +65,11 @@ def plan_runs(given: Mapping[str, Any], params: Params, encoder: str, options: M
             folder = workspace.run(encoder, config.method, given["dataset"], seed, variant)
             runs.append(Run(config, seed, variant, folder))
     return tuple(runs)
+
+
+def seeds_of(given: Mapping[str, Any], params: Params) -> tuple[int, ...]:
+    """The seeds that a command names; by default those of params.yaml."""
+    return tuple(dict.fromkeys(params.run.seeds)) if given["seeds"] is None else parse_seeds(given["seeds"])
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -109,6 +115,42 @@ def _text(given: Mapping[str, Any], params: Params, encoder: str) -> list[str]:
     said = {"prompts": given["prompts"], "text": params.encoder(given["text"])[0] if given["text"] else ""}
     usual = {"prompts": params.prompts, "text": encoder}
     return [f"{name}={value}" for name, value in said.items() if value and value != usual[name]]
+
+
+def differing_settings(
+    scores: Sequence[dict[str, Any]], records: Sequence[Mapping[str, Any]]
+) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Scores of runs grouped so that the runs of a group differ in their seed only.
+
+    Parameters
+    ----------
+    scores : of one dataset
+    records : run.json of each score's run
+
+    Returns
+    -------
+    For each group what sets it apart from the others, such as `epochs 2, beta_div 1.0` (empty where there is one group
+    only), and its scores, in the order given
+    """
+    settings = [_settings(record) for record in records]
+    names = [name for name in dict.fromkeys(name for each in settings for name in each) if _differs(name, settings)]
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for score, each in zip(scores, settings, strict=True):
+        text = ", ".join(f"{name} {each.get(name, 'not recorded')}" for name in names)
+        groups.setdefault(text, []).append(score)
+    return list(groups.items())
+
+
+def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What gives a head beside its seed: the parts of its run key, the options one by one."""
+    parts = ("key", "rows", "classes", "text_key", "method_version")
+    short = {name: str(record.get(name, ""))[:12] for name in ("key", "rows", "text_key")}
+    shown = {name: short.get(name, record.get(name)) for name in parts if name in record}
+    return {**record.get("config", {}), **shown}
+
+
+def _differs(name: str, settings: Sequence[Mapping[str, Any]]) -> bool:
+    return len({json.dumps(each.get(name), sort_keys=True) for each in settings}) > 1
 
 
 def spread_text(scores: Sequence[Mapping[str, float]], prefix: str) -> str:

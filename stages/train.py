@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -20,8 +21,10 @@ from stages.output import echo_record, echo_rows, say
 __all__ = ["command"]
 
 _SHOWN = ("method", "encoder", "dataset", "variant", "seed", "epochs", "seconds", "selected_epoch", "val", "dropped")
+_SHOWN_OF_ROWS = ("n_train", "n_val", "views", "dtype")
 
-_ALIKE = ("method", "encoder", "dataset", "encoder_saw", "note")  # in all runs of a command; people read them elsewhere
+# In all runs of a command; people read them elsewhere.
+_ALIKE = ("method", "encoder", "dataset", *_SHOWN_OF_ROWS, "encoder_saw", "note")
 
 
 @click.command("train")
@@ -29,7 +32,7 @@ _ALIKE = ("method", "encoder", "dataset", "encoder_saw", "note")  # in all runs 
 @click.option("--dataset", required=True, help="What to train on; its validation split selects the epoch.")
 @click.option("--encoder", help="Whose features.  [default: the first of params.yaml]")
 @click.option(
-    "--seed", "--seeds", "seeds", default="0", show_default=True, help="Of weights, order, drops: 3, 0-9, 0,2."
+    "--seed", "--seeds", "seeds", help="Of weights, order, drops: 3, 0-9, 0,2.  [default: run.seeds of params.yaml]"
 )
 @click.option("--option", "options", multiple=True, help="NAME=VALUE of the method's options; may be repeated.")
 @click.option(
@@ -38,6 +41,12 @@ _ALIKE = ("method", "encoder", "dataset", "encoder_saw", "note")  # in all runs 
 @click.option("--recipe", default="", help="Settings of a paper, as cafe/raf-db: fer-stage recipes lists them.")
 @click.option("--prompts", help="Prompt set of text heads.  [default: params.yaml]")
 @click.option("--text", help="Encoder whose text vectors are used.  [default: the features' own]")
+@click.option("--prune", is_flag=True, help="Remove the runs of seeds that are not named; those of variants stay.")
+@click.option(
+    "--curves",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Also write each history as CURVES/[VARIANT/]seed-N.csv: `dvc plots` reads folders of nothing else.",
+)
 @click.option("--dry-run", is_flag=True, help="Check store, options and text; train and write nothing.")
 @features_option
 @folder_option("runs", "Folder of trained heads.")
@@ -66,9 +75,10 @@ def command(**given: Any) -> None:
         return
     with shown_progress(quiet=given["quiet"]) as on_progress:
         trained = {run.folder: record for run, record in training.train(on_progress)}
+    training.finish()
     alike = {"encoder_saw": training.in_seen_domain, "note": training.said}
     records = [
-        {name: trained[run.folder][name] for name in _SHOWN} | {"path": str(run.folder), **alike}
+        {name: trained[run.folder][name] for name in (*_SHOWN, *_SHOWN_OF_ROWS)} | {"path": str(run.folder), **alike}
         for run in training.runs  # they are finished in another order
     ]
     _echo(records, given["output_format"])

@@ -7,13 +7,18 @@ import hashlib
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, cast
 
+import numpy as np
+
 from cache import Store
 from cache.atomic import write_bytes
+from cache.keys import sha256_of
 from cache.store import find_store
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import TrainingError
@@ -25,13 +30,17 @@ from pipeline.models.packing import pack
 from pipeline.progress import OnProgress
 from pipeline.saved import note_of
 from pipeline.text_features import TextFeatures
+from pipeline.versions import method_version
 from stages.advice import encoder_named
 from stages.errors import StageError
 from stages.identity import versions
 from stages.made_by import encoder_of, require_encoder
+from stages.output import say
 from stages.params import Params, load_params
 from stages.recipes import departures
-from stages.sweep import Run, parse_seeds, plan_runs
+from stages.row_identity import head_rows_digest
+from stages.scores_file import drop_stale_scores
+from stages.sweep import Run, plan_runs, seeds_of
 from stages.tables import parse_options
 from stages.texts import require_text_tower, text_for
 
@@ -42,11 +51,13 @@ __all__ = ["Training"]
 class Training:
     """Some heads of one method on one dataset: everything is found and checked before anything is trained.
 
-    `encoder` is the name of the encoder's folder, `encoder_named` what `--encoder` takes for it beside this
-    params.yaml, `encoder_spec` what it takes anywhere.
+    `dataset` is the name of the store that was asked for, whatever the store calls itself. `encoder` is the name of the
+    encoder's folder, `encoder_named` what `--encoder` takes for it beside this params.yaml, `encoder_spec` what it
+    takes anywhere.
     """
 
     store: Store
+    dataset: str
     encoder: str
     encoder_named: str
     encoder_spec: str
@@ -58,6 +69,8 @@ class Training:
     recipe: str
     warnings: tuple[str, ...]
     drop_other_labels: bool
+    prune: bool = False
+    curves: Path | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -76,6 +89,7 @@ class Training:
         needs_encoder = any(run.config.needs_encoder for run in runs)
         return cls(
             store=store,
+            dataset=given["dataset"],
             encoder=name,
             encoder_named=named,
             encoder_spec=str(spec),
@@ -85,8 +99,10 @@ class Training:
             tower=cast("TorchEncoder", encoder_of(store, params, named, device)) if needs_encoder else None,
             device=device,
             recipe=recipe,
-            warnings=tuple(dict.fromkeys(_warnings(given, recipe, runs))),
+            warnings=tuple(dict.fromkeys((*_warnings(given, params, recipe, runs), *_views_note(store, runs)))),
             drop_other_labels=params.protocol.drop_other_labels,
+            prune=given.get("prune", False),
+            curves=given.get("curves"),
         )
 
     @property
@@ -117,15 +133,51 @@ class Training:
         """Whether an encoder saw the train split of this dataset: then the validation scores have the mark, too."""
         return self.store.manifest.dataset.get("layout") in self.encoder_saw
 
+    @cached_property
+    def rows(self) -> str:
+        """Digest of the train and val rows that the heads read: image, box and label of each, in order."""
+        return head_rows_digest(self.store, self.classes)
+
+    @property
+    def dtype(self) -> str:
+        """Of the features on disk."""
+        return str(self.store.manifest.key_fields["dtype"])
+
+    def views(self, run: Run) -> int:
+        """How many views of a train image the method trains on: 1 is the plain image alone."""
+        return self.store.n_views() if run.config.is_trained and run.config.views == "all" else 1
+
+    def run_key(self, run: Run) -> str:
+        """sha256 over everything that makes a head: two runs of one key have the same head on one machine."""
+        return sha256_of(
+            {
+                "key": self.store.key,
+                "rows": self.rows,
+                "classes": list(self.classes),
+                "config": run.config.model_dump(mode="json"),
+                "seed": run.seed,
+                "text_key": self.text.key if self.text else "",
+                "method": run.config.method,
+                "method_version": method_version(run.config.method),
+            }
+        )
+
+    def _n_rows(self, split: str) -> int:
+        """How many rows of a split the heads read: usable, with a label among the classes."""
+        return int(np.isin(self.store.labels(split), list(self.classes)).sum())
+
     def plan(self) -> list[dict[str, Any]]:
         """What `train` would train."""
         return [
             {
                 "method": run.config.method,
-                "dataset": self.store.dataset,
+                "dataset": self.dataset,
                 "variant": run.variant,
                 "seed": run.seed,
                 "config": run.config.model_dump(),
+                "run_key": self.run_key(run),
+                "views": self.views(run),
+                "dtype": self.dtype,
                 "path": str(run.folder),
                 "note": self.said,
             }
@@ -154,13 +206,21 @@ class Training:
                 f"{error}. {n_finished} of {len(jobs)} runs were finished before and are kept"
             ) from error
 
+    def finish(self) -> None:
+        """What is due when all heads are trained: seeds that are not named are removed, histories are copied."""
+        if self.prune:
+            _prune([run.folder for run in self.runs if not run.variant])
+        for run in self.runs if self.curves is not None else ():
+            history = (run.folder / "history.csv").read_bytes()
+            write_bytes(self.curves / run.variant / f"{run.folder.name}.csv", history)
+
     def _write(self, run: Run, fitted: Fitted) -> dict[str, Any]:
         state, description = pack(fitted.head)
         record = self._record(run, fitted, description) | {"head_sha256": hashlib.sha256(state).hexdigest()}
-        (run.folder / "scores.json").unlink(missing_ok=True)  # they are of the head that is replaced
         write_bytes(run.folder / "head.safetensors", state)
         write_bytes(run.folder / "history.csv", _csv(fitted.history))
         write_bytes(run.folder / "run.json", json.dumps(record, indent=2).encode())  # last: a run has a run.json
+        drop_stale_scores(run.folder)
         return record
 
     def _record(self, run: Run, fitted: Fitted, description: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,11 +235,17 @@ class Training:
             "encoder_saw": self.encoder_saw,
             "text_note": self.text_note,
             "encoder_identity": dict(self.store.encoder),
-            "dataset": self.store.dataset,
+            "dataset": self.dataset,
             "seed": run.seed,
             "classes": list(self.classes),
             "config": run.config.model_dump(),
             "key": self.store.key,
+            "run_key": self.run_key(run),
+            "rows": self.rows,
+            "method_version": method_version(run.config.method),
+            "is_random": run.config.is_random,
+            "views": self.views(run),
+            "dtype": self.dtype,
             "text_key": self.text.key if self.text else "",
             "text_encoder": dict(self.text.encoder) if self.text else {},
             "width": self.store.width(),
@@ -188,8 +254,7 @@ class Training:
             "seconds": round(fitted.seconds, 3),
             "together": fitted.together,
             "device": self.device,
-            "n_train": len(self.store.labels("train")),
-            "n_val": len(self.store.labels("val")),
+            **{f"n_{split}": self._n_rows(split) for split in ("train", "val")},
             "val": {"accuracy": fitted.val.accuracy, "uar": fitted.val.uar},
             "calibration": fitted.calibration.as_json() | {"split": "val"},
             "dropped": dict(fitted.dropped),
@@ -216,11 +281,29 @@ def _text(given: Mapping[str, Any], params: Params, store: Store, named: str, co
     )
 
 
-def _warnings(given: Mapping[str, Any], recipe: str, runs: Sequence[Run]) -> Iterator[str]:
+def _warnings(given: Mapping[str, Any], params: Params, recipe: str, runs: Sequence[Run]) -> Iterator[str]:
     for run in runs if recipe else ():
         yield from departures(recipe, run.config)
-    if not runs[0].config.is_random and len(parse_seeds(given["seeds"])) > 1:
+    if not runs[0].config.is_random and len(seeds_of(given, params)) > 1:
         yield f"note: every seed gives the same head of {runs[0].config.method}: seed {runs[0].seed} alone is trained"
+
+
+def _prune(folders: Sequence[Path]) -> None:
+    """Remove the runs of other seeds beside `folders`; a folder that is no run, or of a variant, stays."""
+    for parent in {folder.parent for folder in folders}:
+        for path in sorted(parent.glob("seed-*/run.json")):
+            if path.parent not in folders:
+                shutil.rmtree(path.parent)
+                say(f"{path.parent}: removed, its seed is not among those that are trained")
+
+
+def _views_note(store: Store, runs: Sequence[Run]) -> Iterator[str]:
+    if store.n_views() > 1 and any(run.config.is_trained and run.config.views == "all" for run in runs):
+        dtype = store.manifest.key_fields["dtype"]
+        yield (
+            f"note: trained on {store.n_views()} views of every train image (0 is plain, the others are augmented; "
+            f"{dtype} features); selected, calibrated and evaluated on view 0"
+        )
 
 
 def _check_outputs(store: Store, runs: Sequence[Run]) -> None:

@@ -21,8 +21,11 @@ _USUAL: dict[str, Any] = {
     "encoder_saw": (),
     "dropped": {},
     "calibration": None,
+    "views": None,
+    "dtype": None,
     "onnx": None,
 }
+_USUAL_SCORE: dict[str, Any] = {"encoder_saw": False, "overlap": None, "excluded_overlap": 0}
 
 
 def model_card(record: Mapping[str, Any]) -> str:
@@ -31,7 +34,7 @@ def model_card(record: Mapping[str, Any]) -> str:
     said = {
         **_USUAL,
         **record,
-        "scores": [{"encoder_saw": False, **score} for score in record["scores"]],
+        "scores": [_USUAL_SCORE | score for score in record["scores"]],
         "note": note_of(record),
         "is_trained": config_class(record["method"]).is_trained,
         "identity": features["encoder"],
@@ -53,7 +56,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(cell=_cell, percent=_percent, thousands="{:,}".format)
+    environment.filters.update(cell=_cell, percent=_percent, thousands="{:,}".format, overlap=_overlap)
     return environment
 
 
@@ -64,6 +67,15 @@ def _cell(value: object) -> str:
     if isinstance(value, list | tuple):
         return " ".join(map(_cell, value)) or "-"
     return str(value).replace("|", "\\|") or "-"
+
+
+def _overlap(score: Mapping[str, Any]) -> str:
+    """How many of the scored images the head knows by their bytes, and how many were left out for that; else empty."""
+    counts = {split: n for split, n in (score["overlap"] or {}).items() if n}
+    parts = [f"{n:,} are {split} images" for split, n in counts.items()]
+    if score["excluded_overlap"]:
+        parts.append(f"{score['excluded_overlap']:,} train and val images left out")
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _percent(fraction: float) -> str:

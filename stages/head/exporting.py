@@ -16,6 +16,8 @@ from pipeline.export.record import export_record
 from pipeline.saved import EXPORTED, WEIGHTS, SavedHead, read_saved
 from stages.errors import StageError
 from stages.output import say_notes
+from stages.scores_file import scores_of
+from stages.workspace import scores_path
 
 __all__ = ["Export"]
 
@@ -152,11 +154,8 @@ def _sha256(data: bytes) -> str:
 
 
 def _scores(saved: SavedHead) -> list[dict[str, Any]]:
-    """Those beside the run, or in the record of a head that was exported before."""
-    path = saved.folder / "scores.json"
-    if not path.is_file():
+    """Those that were kept of this very head, or in the record of one that was exported before."""
+    path = scores_path(saved.folder)
+    if path is None or not path.is_file():
         return list(saved.record.get("scores", ()))
-    try:
-        return list(json.loads(path.read_bytes()))
-    except (ValueError, TypeError) as error:
-        raise StageError(f"{path} is damaged ({error}): delete it and evaluate again") from error
+    return scores_of(saved, path)

@@ -89,9 +89,11 @@ def _sample(store: Store, n_rows: int, seed: int) -> list[Job]:
 def _root(store: Store, given: Mapping[str, Any]) -> Path:
     if given["root"]:
         return Path(given["root"])
-    table = Workspace(tables=given["tables"]).table(store.dataset)
-    if not table.is_file():
+    of_rows, _, _ = store.dataset.partition(".first-")  # of `extract --limit`: its images are the dataset's
+    tables = [Workspace(tables=given["tables"]).table(name) for name in (store.dataset, of_rows)]
+    table = next((path for path in tables if path.is_file()), None)
+    if table is None:
         raise StageError(
-            f"{store.path}: its images are needed for --deep, and there is no {table}. Name them with --root"
+            f"{store.path}: its images are needed for --deep, and there is no {tables[-1]}. Name them with --root"
         )
     return Path(SampleTable.read(table).info.root)

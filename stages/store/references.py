@@ -19,6 +19,7 @@ from cache.places import Place, place
 from pipeline.saved import read_record
 from stages.errors import StageError
 from stages.params import load_params
+from stages.workspace import scores_path
 
 __all__ = ["references"]
 
@@ -132,13 +133,23 @@ def _is_known(name: str) -> bool:
 
 def _of_run(file: Path) -> References:
     """The store that a head was trained on, by its key, and those that it was scored on, which scores know by name."""
-    run, scores = read_record(file.parent), file.with_name("scores.json")
-    try:
-        datasets = [score["dataset"] for score in json.loads(scores.read_bytes())] if scores.exists() else []
-    except (ValueError, KeyError, TypeError) as error:
-        raise StageError(f"{scores} is damaged ({error}): delete it and evaluate again") from error
-    names = {f"{run.get('encoder')}/{dataset}": f"{scores}: a head was scored on it" for dataset in datasets}
+    run = read_record(file.parent)
+    places = (scores_path(file.parent), file.with_name("scores.json"))  # the second: scores of older versions
+    names = {
+        f"{run.get('encoder')}/{dataset}": f"{path}: a head was scored on it"
+        for path in places
+        if path is not None and path.exists()
+        for dataset in _scored(path)
+    }
     return References(keys={str(run.get("key")): f"{file}: a head was trained on it"}, names=names)
+
+
+def _scored(path: Path) -> list[str]:
+    """The datasets of a scores.json."""
+    try:
+        return [score["dataset"] for score in json.loads(path.read_bytes())]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StageError(f"{path} is damaged ({error}): delete it and evaluate again") from error
 
 
 def _of_matrix(path: Path) -> References:

@@ -17,6 +17,7 @@ from pipeline.saved import read_saved
 
 FerStage = Callable[..., Any]
 RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")
+SCORES = Path("runs/scores/untrained/feature-mask/sample-a/seed-0/scores.json")
 EXPORT = ("head", "export", "--run", str(RUN), "--out", "out/head")
 FILES = ["README.md", "head.json", "head.safetensors"]
 ROWS = {"pooled": np.random.default_rng(0).standard_normal((5, 256)).astype(np.float16)}
@@ -70,8 +71,8 @@ def test_the_folder_tells_nothing_of_the_machine(project: Path, fer_stage: FerSt
 
 
 def test_the_card_has_what_must_be_known(project: Path, fer_stage: FerStage) -> None:
-    scores = json.loads((RUN / "scores.json").read_text())
-    (RUN / "scores.json").write_text(json.dumps([scores[0], scores[1] | {"encoder_saw": True}]))
+    scores = json.loads(SCORES.read_text())
+    SCORES.write_text(json.dumps([scores[0], scores[1] | {"encoder_saw": True}]))
     fer_stage(*EXPORT)
     card = Path("out/head/README.md").read_text()
     saved = read_saved(RUN)
@@ -92,7 +93,7 @@ def test_the_card_has_what_must_be_known(project: Path, fer_stage: FerStage) -> 
 
 
 def test_a_head_that_was_not_tested_says_so(project: Path, fer_stage: FerStage) -> None:
-    (RUN / "scores.json").unlink()
+    SCORES.unlink()
     fer_stage(*EXPORT)
     assert "It was not tested" in Path("out/head/README.md").read_text()
 
@@ -100,7 +101,7 @@ def test_a_head_that_was_not_tested_says_so(project: Path, fer_stage: FerStage) 
 def test_an_older_run_is_exported_without_calibration(project: Path, fer_stage: FerStage) -> None:
     older = dict.fromkeys(["calibration", "encoder_spec", "encoder_saw", "text_note", "head_sha256"])
     _change(RUN / "run.json", **older)
-    (RUN / "scores.json").unlink()
+    SCORES.unlink()
     fer_stage(*EXPORT)
     saved = read_saved(Path("out/head"))
     assert (saved.temperature, saved.encoder_spec) == (1.0, "untrained")
@@ -182,8 +183,8 @@ def test_a_damaged_export_is_refused(
 
 
 def test_a_run_or_scores_that_cannot_be_read_are_named(project: Path, fer_stage: FerStage) -> None:
-    (RUN / "scores.json").write_text("[")
-    assert f"{RUN / 'scores.json'} is damaged" in fer_stage(*EXPORT, code=1)
+    SCORES.write_text("[")
+    assert f"{SCORES} is damaged" in fer_stage(*EXPORT, code=1)
     shutil.rmtree(RUN)
     assert f"no trained run at {RUN}" in fer_stage(*EXPORT, code=1)
     assert not Path("out").exists()

@@ -29,6 +29,7 @@ from stages.training import Training
 
 FerStage = Callable[..., Any]
 RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")
+SCORES = Path("runs/scores/untrained/feature-mask/sample-a/seed-0/scores.json")
 FEATURES = place("features")
 
 
@@ -122,7 +123,7 @@ def test_scores_on_a_seen_domain_are_marked_for_machines(project: Path, fer_stag
         ("sample-e", False, True),
     ]
     assert {score["note"] for score in scores} == {json.loads((RUN / "run.json").read_text())["encoder_note"]}
-    assert all(score["encoder_saw"] for score in json.loads((RUN / "scores.json").read_text()))
+    assert all(score["encoder_saw"] for score in json.loads(SCORES.read_text()))
     header, *rows = fer_stage("evaluate", "--run", str(RUN), "--format", "csv").splitlines()
     assert header.split(",")[-2:] == ["encoder_saw", "note"]
     assert all(",True," in row and "untrained" in row for row in rows)

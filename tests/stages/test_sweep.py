@@ -234,7 +234,8 @@ def test_several_runs_are_scored_by_one_command(project: Path, fer_stage: FerSta
     assert {(score["run"], score["dataset"]) for score in scores} == {
         (str(RUNS / f"seed-{seed}"), dataset) for seed in (0, 1) for dataset in ("sample-a", "sample-e")
     }
-    assert all((RUNS / f"seed-{seed}" / "scores.json").is_file() for seed in (0, 1))
+    scored = Path("runs/scores", RUNS.relative_to("runs"))
+    assert all((scored / f"seed-{seed}" / "scores.json").is_file() for seed in (0, 1))
 
 
 def test_a_folder_without_runs_is_refused(project: Path, fer_stage: FerStage) -> None:

@@ -17,6 +17,7 @@ from pipeline.labels import EXPRESSIONS
 
 FerStage = Callable[..., Any]
 RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")
+SCORES = Path("runs/scores/untrained/feature-mask/sample-a/seed-0/scores.json")
 
 
 def _set(**blocks: Any) -> None:
@@ -71,7 +72,7 @@ def test_scores_cover_every_dataset_and_mark_the_seen_one(project: Path, fer_sta
     for score in scores:
         assert sum(map(sum, score["confusion"])) == score["n"] == sum(score["support"].values())
         assert score["ci95"]["accuracy"][0] <= score["accuracy"] <= score["ci95"]["accuracy"][1]
-    written = json.loads((RUN / "scores.json").read_text())
+    written = json.loads(SCORES.read_text())
     note = json.loads((RUN / "run.json").read_text())["encoder_note"]
     assert [{"run": str(RUN), **score, "note": note} for score in written] == scores
 
@@ -127,7 +128,7 @@ def test_report_gathers_all_runs_on_one_page(project: Path, fer_stage: FerStage)
     assert summary["runs"] == 1
     assert "knows nothing" in page
     metrics = json.loads(Path("reports/metrics.json").read_text())
-    accuracy = json.loads((RUN / "scores.json").read_text())[0]["accuracy"]
+    accuracy = json.loads(SCORES.read_text())[0]["accuracy"]
     assert metrics["untrained"]["feature-mask"]["sample-a"]["within"]["accuracy"] == pytest.approx(accuracy, abs=1e-6)
     assert Path("reports/tables/matrix.csv").exists()
 
@@ -171,17 +172,19 @@ def test_missing_store_names_the_command(project: Path, fer_stage: FerStage) -> 
 
 def test_scores_of_other_datasets_stay_and_a_new_head_has_none(project: Path, fer_stage: FerStage) -> None:
     fer_stage("evaluate", "--run", str(RUN), "--dataset", "sample-e")
-    names = [score["dataset"] for score in json.loads((RUN / "scores.json").read_text())]
+    names = [score["dataset"] for score in json.loads(SCORES.read_text())]
     assert names == ["sample-a", "sample-e"]
     fer_stage("train", "--method", "feature-mask", "--dataset", "sample-a")
-    assert not (RUN / "scores.json").exists()
+    assert SCORES.exists()  # the same head
+    fer_stage("train", "--method", "feature-mask", "--dataset", "sample-a", "--option", "beta_div=0.5")
+    assert not SCORES.exists()
 
 
 def test_validation_scores_are_printed_and_not_kept(project: Path, fer_stage: FerStage) -> None:
-    before = (RUN / "scores.json").read_bytes()
+    before = SCORES.read_bytes()
     scores = fer_stage("evaluate", "--run", str(RUN), "--split", "val", "--format", "json")
     assert {score["split"] for score in scores} == {"val"}
-    assert (RUN / "scores.json").read_bytes() == before
+    assert SCORES.read_bytes() == before
     assert "'train' is not one of" in fer_stage("evaluate", "--run", str(RUN), "--split", "train", code=2)
 
 

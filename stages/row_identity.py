@@ -1,0 +1,131 @@
+"""Which rows a head was trained on, and which rows a score is of: by their bytes, never by a dataset's name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cache import Store
+from cache.errors import CacheError
+from cache.inventory import standing_below
+from cache.keys import sha256_of
+from cache.places import Place
+from cache.schema import OK
+from cache.store import find_store
+
+__all__ = ["HeadRows", "HeadRowsFinder", "SplitRows", "head_rows_digest", "rows_digest", "split_rows"]
+
+
+@dataclass(frozen=True)
+class SplitRows:
+    """The usable rows of one split of a store, in table order.
+
+    Parameters
+    ----------
+    names : str, shape (N,): sha256 of the image's bytes and its box; the id where a store has no sha256
+    labels : str, shape (N,)
+    sha256 : str, shape (N,); None where the store has none
+    """
+
+    names: npt.NDArray[np.str_]
+    labels: npt.NDArray[np.str_]
+    sha256: npt.NDArray[np.str_] | None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def of_classes(self, classes: Sequence[str]) -> SplitRows:
+        """The rows whose label is among `classes`."""
+        return self.take(np.isin(self.labels, list(classes)))
+
+    def take(self, chosen: npt.NDArray[Any]) -> SplitRows:
+        """Some rows, by a mask or by ascending positions."""
+        sha256 = None if self.sha256 is None else self.sha256[chosen]
+        return SplitRows(self.names[chosen], self.labels[chosen], sha256)
+
+
+def split_rows(store: Store, split: str | None) -> SplitRows:
+    """The usable rows of a split, or of the whole store for None: the rows that `Store.labels` gives, in its order."""
+    there = set(store.manifest.columns)
+    frame = store.columns([name for name in ("id", "label", "split", "status", "sha256", "box") if name in there])
+    usable = (frame["status"] == OK).to_numpy()
+    frame = frame[usable if split is None else usable & (frame["split"] == split).to_numpy()]
+    sha256 = frame["sha256"].to_numpy(dtype=str) if "sha256" in frame else None
+    names = frame["id"].to_numpy(dtype=str) if sha256 is None else sha256
+    if sha256 is not None and "box" in frame:
+        names = np.char.add(np.char.add(names, " "), frame["box"].to_numpy(dtype=str))
+    return SplitRows(np.char.rstrip(names), frame["label"].to_numpy(dtype=str), sha256)
+
+
+def rows_digest(rows: SplitRows) -> str:
+    """sha256 over the ordered (image name, label) of some rows; it does not depend on the encoder."""
+    return sha256_of(_pairs(rows))
+
+
+def head_rows_digest(store: Store, classes: Sequence[str]) -> str:
+    """sha256 over the ordered (image name, label) of the train and val rows that a head of `classes` reads."""
+    return sha256_of({split: _pairs(split_rows(store, split).of_classes(classes)) for split in ("train", "val")})
+
+
+def _pairs(rows: SplitRows) -> list[list[str]]:
+    return [list(pair) for pair in zip(rows.names.tolist(), rows.labels.tolist(), strict=True)]
+
+
+@dataclass(frozen=True)
+class HeadRows:
+    """sha256 of the images that a head was trained on, selected on, and of all images of that dataset."""
+
+    train: npt.NDArray[np.str_]
+    val: npt.NDArray[np.str_]
+    dataset: npt.NDArray[np.str_]
+
+
+class HeadRowsFinder:
+    """Finds the rows that heads were trained on, in the stores below a features root. Equal requests are read once."""
+
+    def __init__(self, features: Place) -> None:
+        self.features = features
+        self._known: dict[tuple[str, str, tuple[str, ...]], HeadRows | None] = {}
+
+    def find(self, record: Mapping[str, Any], classes: tuple[str, ...]) -> HeadRows | None:
+        """The rows of a run; None if no store here has its key and its rows, or the record is of an older fer-stage.
+
+        Parameters
+        ----------
+        record : of the run or the exported head
+        classes : of the head
+        """
+        key, rows = str(record.get("key", "")), str(record.get("rows", ""))
+        if not (key and rows):
+            return None
+        wanted = (key, rows, classes)
+        if wanted not in self._known:
+            stores = (store for store in self._stores(record) if store.key == key)
+            same = (store for store in stores if head_rows_digest(store, classes) == rows)
+            self._known[wanted] = next((_head_rows(store, classes) for store in same if _has_bytes(store)), None)
+        return self._known[wanted]
+
+    def _stores(self, record: Mapping[str, Any]) -> Iterable[Store]:
+        """The store of the record's names first; all others only if it is another one."""
+        encoder, dataset = str(record.get("encoder", "")), str(record.get("dataset", ""))
+        with suppress(CacheError):  # it was renamed or removed: its key may be elsewhere
+            yield find_store(self.features, encoder, dataset)
+        yield from (found.store for found in standing_below(self.features) if found.store)
+
+
+def _has_bytes(store: Store) -> bool:
+    return "sha256" in store.manifest.columns
+
+
+def _head_rows(store: Store, classes: Sequence[str]) -> HeadRows:
+    train, val = (split_rows(store, split).of_classes(classes).sha256 for split in ("train", "val"))
+    whole = split_rows(store, None).sha256
+    assert train is not None  # the caller asked for a store with this column
+    assert val is not None
+    assert whole is not None
+    return HeadRows(np.unique(train), np.unique(val), np.unique(whole))
