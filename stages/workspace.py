@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-__all__ = ["Workspace"]
+__all__ = ["SCORES", "Workspace", "run_parts", "scores_path"]
+
+SCORES = "scores"
+"""Folder of the scores below the runs root, beside the encoders' folders: no encoder may have this name."""
 
 
 @dataclass(frozen=True)
@@ -25,4 +31,48 @@ class Workspace:
         return self.faces / f"{dataset}.parquet"
 
     def run(self, encoder: str, method: str, dataset: str, seed: int, variant: str = "") -> Path:
-        return self.runs / encoder / method / dataset / variant / f"seed-{seed}"
+        return self.runs.joinpath(*_parts(encoder, method, dataset, variant, seed))
+
+
+def scores_path(run_folder: Path) -> Path | None:
+    """Where the scores of a run are kept: `RUNS/scores/ENCODER/METHOD/DATASET/[VARIANT/]seed-N/scores.json`.
+
+    The path is that of the run folder below its runs root, so that scores can be an output of another DVC stage than
+    the run itself.
+
+    Parameters
+    ----------
+    run_folder : of a trained run; may be relative to the current folder
+
+    Returns
+    -------
+    None for a head that is not at the place that its record names: exported, renamed, or moved out of its runs root.
+    Nothing is kept of its scores.
+
+    Raises
+    ------
+    InputError
+        If the folder has a run.json that is damaged.
+    """
+    from pipeline.saved import RUN, read_record  # late: commands that need folders only start faster
+
+    if not (run_folder / RUN).is_file():
+        return None
+    parts = run_parts(read_record(run_folder))
+    for folder in (run_folder, Path(os.path.abspath(run_folder))):  # the second, where it was named as `.`
+        if parts and folder.parts[-len(parts) :] == parts:
+            root = Path(*folder.parts[: -len(parts)])
+            return root.joinpath(SCORES, *parts, "scores.json")
+    return None
+
+
+def run_parts(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """The folders of a run below the runs root, by its record; empty if the record does not name them all."""
+    if any(name not in record for name in ("encoder", "method", "dataset", "seed")):
+        return ()
+    names = (str(record["encoder"]), str(record["method"]), str(record["dataset"]), str(record.get("variant", "")))
+    return _parts(*names, record["seed"])
+
+
+def _parts(encoder: str, method: str, dataset: str, variant: str, seed: int) -> tuple[str, ...]:
+    return tuple(part for part in (encoder, method, dataset, variant, f"seed-{seed}") if part)
