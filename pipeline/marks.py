@@ -1,16 +1,37 @@
-"""The mark of a score on a dataset whose train split the encoder itself was trained on."""
+"""Marks of scores whose test data was not new: to the encoder, or to the head."""
 
 from __future__ import annotations
 
-__all__ = ["LEGEND", "SEEN_DOMAIN", "marked"]
+__all__ = ["LEGEND", "NOT_CHECKED", "OVERLAP", "OVERLAP_LEGEND", "SEEN_DOMAIN", "marked", "overlap_mark"]
 
 SEEN_DOMAIN = "†"
 LEGEND = (
     f"{SEEN_DOMAIN} seen domain: the encoder itself saw the train split of this dataset "
     "(of the sample: other drawn people in the same styles)"
 )
+OVERLAP = "≡"
+NOT_CHECKED = f"{OVERLAP} ?"
+OVERLAP_LEGEND = (
+    f"{OVERLAP} 8 %: so many of the test images are, byte by byte, images that the head was trained or selected on; "
+    f"from half of them on, the dataset does not count as unseen. {NOT_CHECKED}: this was not checked"
+)
 
 
 def marked(text: str, encoder_saw: bool) -> str:
     """`text`, with the mark behind it where one is due."""
     return f"{text} {SEEN_DOMAIN}" if encoder_saw else text
+
+
+def overlap_mark(share: float | None) -> str:
+    """The mark of a score with this share of overlapping rows; empty for none of them.
+
+    Parameters
+    ----------
+    share : fraction in [0, 1]; None if it was not checked
+    """
+    if share is None:
+        return NOT_CHECKED
+    if not share:
+        return ""
+    percent = 100 * share
+    return f"{OVERLAP} {'< 1' if percent < 1 else format(percent, '.0f')} %"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stages.options import features_option, folder_option, format_option
-from stages.output import echo_record
+from stages.output import echo_record, say
 
 if TYPE_CHECKING:
     from cache.places import Place
@@ -25,12 +25,18 @@ __all__ = ["command"]
 def command(runs: Path, features: Place, reports: Path, dry_run: bool, output_format: str) -> None:
     """Gather all runs: cross-dataset matrices, confusion, curves, and what was run, in REPORTS/index.html.
 
-    The page needs no network. Beside it stand metrics.json (`dvc metrics diff`) and tables/*.csv.
+    Means are over seeds alone and over the pairs of datasets that all methods have; what differs otherwise is a row or
+    a column of its own. What was left out or separated is listed on stderr and on the page.
+
+    The page needs no network. Beside it are metrics.json (`dvc metrics diff`) and tables/*.csv.
     """
-    from stages.reporting import gather, write_report
+    from stages.reporting import gather, make_report, write_report
 
     records = gather(runs, features)
+    report = make_report(records)
     page = reports / "index.html"
     if not dry_run:
-        write_report(records, reports)
+        write_report(report, reports)
+    for note in report.notes:
+        say(f"note: {note}")
     echo_record({"path": str(page), "runs": len(records.runs)}, output_format)

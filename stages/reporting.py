@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections import Counter
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,55 +16,90 @@ from cache import Store
 from cache.atomic import write_bytes
 from cache.places import Place
 from cache.store import find_store
-from pipeline.report import RunRecord, StoreRecord, build_report, parse_json
+from pipeline.report import Report, RunRecord, StoreRecord, build_report, parse_json
 from pipeline.samples import OK
+from pipeline.saved import RUN
 from stages.errors import StageError
-from stages.workspace import scores_path
+from stages.workspace import SCORES, scores_path
 
-__all__ = ["Records", "gather", "write_report"]
+__all__ = ["Records", "gather", "make_report", "write_report"]
+
+_NAMED = 3
 
 
 @dataclass(frozen=True)
 class Records:
-    """Everything that a report is made of."""
+    """Everything that a report is made of. `left_out` says in words which files of scores belong to no run."""
 
     runs: list[RunRecord]
     stores: list[StoreRecord]
+    left_out: tuple[str, ...] = ()
 
 
 def gather(runs: Path, features: Place) -> Records:
-    """All runs below a folder, and the stores that they were trained and tested on.
+    """All runs below a folder with their scores, and the stores that they were trained and tested on.
 
     Raises
     ------
     StageError
         If there is no run.
     """
-    records = [_read_run(path.parent) for path in sorted(runs.rglob("run.json"))]
-    if not records:
+    folders = [path.parent for path in sorted(runs.rglob(RUN)) if not _is_below(path, runs / SCORES)]
+    if not folders:
         raise StageError(f"no trained runs below {runs}: expected run.json files. Run `fer-stage train` first")
+    files = {folder: scores_path(folder) for folder in folders}
+    records = [_read_run(folder, scores) for folder, scores in files.items()]
     used = {(run.encoder, name) for run in records for name in (run.dataset, *(score.dataset for score in run.scores))}
     stores = [_store_record(find_store(features, *names)) for names in sorted(used)]
-    return Records(records, stores)
+    return Records(records, stores, tuple(_without_run(runs, folders, {path for path in files.values() if path})))
 
 
-def write_report(records: Records, reports: Path) -> None:
+def make_report(records: Records) -> Report:
+    """The report in memory; nothing is written."""
+    created = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return build_report(records.runs, records.stores, created, records.left_out)
+
+
+def write_report(report: Report, reports: Path) -> None:
     """index.html, metrics.json and tables/*.csv."""
-    report = build_report(records.runs, records.stores, created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
     for name, table in report.tables.items():
         write_bytes(reports / "tables" / f"{name}.csv", table.to_csv(index=False).encode())
     write_bytes(reports / "metrics.json", json.dumps(report.metrics, indent=2).encode())
     write_bytes(reports / "index.html", report.html.encode())
 
 
-def _read_run(folder: Path) -> RunRecord:
-    scores = scores_path(folder)
+def _read_run(folder: Path, scores: Path | None) -> RunRecord:
     return RunRecord.from_json(
-        parse_json((folder / "run.json").read_text(), str(folder / "run.json")),
+        parse_json((folder / RUN).read_text(), str(folder / RUN)),
         _history((folder / "history.csv").read_text()),
         parse_json(scores.read_text(), str(scores)) if scores and scores.exists() else [],
         str(folder),
+        str(scores or ""),
     )
+
+
+def _without_run(runs: Path, folders: Sequence[Path], known: Set[Path]) -> Iterator[str]:
+    """Files of scores that no run reads: the run is gone or was moved, or another version of fer-stage wrote them."""
+    orphans = sorted(str(path) for path in (runs / SCORES).rglob("scores.json") if path not in known)
+    if orphans:
+        yield (
+            f"Left out: {_files(orphans)} of scores without the run that they are of. Bring the runs back, or delete "
+            "the scores"
+        )
+    if older := [str(path) for folder in folders if (path := folder / "scores.json").exists()]:
+        yield (
+            f"Left out: {_files(older)} of scores beside the runs, where an earlier version of fer-stage put them. "
+            "Score the heads again: fer-stage evaluate --run runs; then delete these files"
+        )
+
+
+def _files(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return f"{len(paths)} file{'' if len(paths) == 1 else 's'} ({', '.join(paths[:_NAMED])}{more})"
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return folder in path.parents
 
 
 def _history(text: str) -> list[dict[str, float | None]]:

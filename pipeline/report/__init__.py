@@ -1,8 +1,10 @@
 """Records of runs and stores -> tables, figures and one HTML page.
 
 fields, scores, records    plain JSON, checked once
+selection, apart           the scores of one split and of the runs' own heads; names for what must not be mixed
 kinds, groups, agreement   runs of one method, in order, checked against each other; means over datasets and seeds
-comparison                 how far a method is from the image baseline
+comparable, comparison     means over the pairs that all methods have; how far a method is from the image baseline
+coverage                   what the means do not cover, in words
 tables                     long tables and metrics as data
 heat, matrices             train x test matrices in one scale of colours
 figures, curves            plotly figures as data

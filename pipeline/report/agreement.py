@@ -1,4 +1,4 @@
-"""Runs that belong together must agree on what they are of: their encoder, their classes, their test images."""
+"""Runs that belong together must agree on what they are of: their encoder and their test images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.errors import MismatchError
-from pipeline.report.kinds import NO_TRAINING, Kind
+from pipeline.report.kinds import Kind
 
 if TYPE_CHECKING:
     from pipeline.report.groups import Cell, Group
@@ -17,17 +17,17 @@ __all__ = ["check_agreement"]
 
 
 def check_agreement(groups: Sequence[Group]) -> None:
-    """Refuse groups whose numbers do not belong beside each other.
+    """Refuse groups whose numbers contradict each other.
 
     Raises
     ------
     MismatchError
-        If the seeds of one cell were scored on different images, or know different classes; or if runs of one encoder
-        disagree about what that encoder is.
+        If one column holds scores of different images, of whatever method; if the seeds of one cell were scored on
+        other features, or only some of them saw the dataset; or if runs of one encoder disagree about what it is.
     """
     _check_encoders(groups)
+    _check_columns(groups)
     for group in groups:
-        _check_classes(group)
         for cell in group.cells.values():
             _check_cell(group, cell)
 
@@ -44,20 +44,23 @@ def _check_encoders(groups: Sequence[Group]) -> None:
             )
 
 
-def _check_classes(group: Group) -> None:
-    for train in group.trains:
-        runs = [run for run in group.runs if train in (run.dataset, NO_TRAINING)]
-        if len({run.classes for run in runs}) > 1:
+def _check_columns(groups: Sequence[Group]) -> None:
+    """Equal digests of rows stand for equal images and labels: the counts must say the same."""
+    first: dict[str, tuple[str, str]] = {}
+    for group, cell in [(one, cell) for one in groups for cell in one.cells.values()]:
+        where, images = f"{group.method} on {group.encoder}, trained on {cell.train}", _test_images(cell.first)
+        other, expected = first.setdefault(cell.test, (where, images))
+        if images != expected:
             raise MismatchError(
-                f"expected equal classes for every seed, found several for {group.method} on {group.encoder}, "
-                f"trained on {train}. Train the older seeds again"
+                f"expected every head to be scored on the same images of {cell.test}, found for {other}: {expected}; "
+                f"for {where}: {images}; though both name the rows {cell.first.rows}. Evaluate both again"
             )
 
 
 def _check_cell(group: Group, cell: Cell) -> None:
-    expected = _test_images(cell.first)
+    expected = _scored_as(cell.first)
     for seed, score in cell.by_seed.items():
-        if (found := _test_images(score)) != expected:
+        if (found := _scored_as(score)) != expected:
             raise MismatchError(
                 f"expected every seed to be scored on the same images of {cell.test}, found for seed "
                 f"{min(cell.by_seed)}: {expected}; for seed {seed}: {found}; of {group.method} on {group.encoder}, "
@@ -65,10 +68,14 @@ def _check_cell(group: Group, cell: Cell) -> None:
             )
 
 
+def _scored_as(score: Score) -> str:
+    return f"{_test_images(score)}, {'seen' if score.seen else 'unseen'}, features {score.store_key} ({score.dtype})"
+
+
 def _test_images(score: Score) -> str:
-    labels = ", ".join(f"{name} {n}" for name, n in score.support.items())
-    return f"split {score.split}, {'seen' if score.seen else 'unseen'}, n {score.n} ({labels})"
+    labels = ", ".join(f"{name} {n}" for name, n in score.support.items() if n)
+    return f"split {score.split}, n {score.n} ({labels})"
 
 
 def _name(run: RunRecord) -> str:
-    return f"{run.method} on {run.encoder}, trained on {run.dataset}, seed {run.seed}"
+    return f"{run.name} on {run.encoder}, trained on {run.trained_on}, seed {run.seed}"

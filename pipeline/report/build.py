@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from pipeline.errors import InputError
+from pipeline.report.apart import separations
+from pipeline.report.coverage import coverage_notes, feature_notes
 from pipeline.report.groups import group_runs
 from pipeline.report.page import render_page
 from pipeline.report.records import RunRecord, StoreRecord
+from pipeline.report.selection import select_scores
 from pipeline.report.tables import long_tables, metrics
 
 __all__ = ["Report", "build_report"]
@@ -22,31 +25,42 @@ class Report:
     """Everything that a report consists of.
 
     `html` is the whole page. `metrics` is nested plain JSON for DVC. `tables` are long tables for CSV files by name:
-    `matrix`, `per_class`, `confusion`.
+    `summary`, `cells`, `matrix`, `per_class`, `confusion`. `notes` say what was left out or separated, one sentence or
+    two each; the page has them, too.
     """
 
     html: str
     metrics: dict[str, Any]
     tables: dict[str, pd.DataFrame]
+    notes: tuple[str, ...] = ()
 
 
-def build_report(runs: Iterable[RunRecord], stores: Iterable[StoreRecord], created: str) -> Report:
+def build_report(
+    runs: Iterable[RunRecord], stores: Iterable[StoreRecord], created: str, left_out: Sequence[str] = ()
+) -> Report:
     """The report of every run given, whatever their order. Equal input gives equal bytes.
+
+    Scores are shown of one split: test, or validation where nothing was scored on test.
 
     Parameters
     ----------
     runs : one or more; each (encoder, method, train dataset, seed) at most once
     stores : the feature stores that the runs used; may be empty
     created : date shown on the page, as text: the caller's clock, not ours
+    left_out : what the caller could not use, in words, for the notes
 
     Raises
     ------
     InputError
         If there is no run, or one is given twice.
     MismatchError
-        If runs that belong together disagree on their encoder, classes or test images.
+        If runs that belong together disagree on their encoder or test images.
     """
-    groups = group_runs(runs)
+    selection = select_scores(runs)
+    groups = group_runs(selection.runs)
     if not groups:
         raise InputError("expected at least one run to report on, found none. Run: fer-stage train, then evaluate")
-    return Report(render_page(groups, list(stores), created), metrics(groups), long_tables(groups))
+    named = [run for group in groups for run in group.runs]
+    notes = (*left_out, *selection.left_out, *separations(named), *coverage_notes(groups), *feature_notes(groups))
+    html = render_page(groups, list(stores), created, selection.split, notes)
+    return Report(html, metrics(groups), long_tables(groups), notes)

@@ -11,6 +11,8 @@ from pipeline.errors import InputError
 
 __all__ = ["Fields", "is_gap", "objects", "parse_json"]
 
+_AGAIN = "Run its stage again"
+
 
 def parse_json(text: str, label: str) -> Any:
     """The value that the JSON `text` holds; `label` names its file in the message.
@@ -33,6 +35,7 @@ class Fields:
     ----------
     data : parsed JSON; anything but an object is refused. Kept as `data`
     where : names the file, and the place in it, in messages
+    advice : what to do about a field that is missing or wrong
 
     Raises
     ------
@@ -40,11 +43,12 @@ class Fields:
         Here and from every method: if a field is missing or is not what the method promises.
     """
 
-    def __init__(self, data: Any, where: str) -> None:
+    def __init__(self, data: Any, where: str, advice: str = _AGAIN) -> None:
         if not isinstance(data, Mapping):
-            raise InputError(f"{where}: expected a JSON object, found {data!r}. Run its stage again")
+            raise InputError(f"{where}: expected a JSON object, found {data!r}. {advice}")
         self.data = data
         self.where = where
+        self.advice = advice
 
     def text(self, name: str) -> str:
         return str(self._read(name, lambda value: isinstance(value, str), "text"))
@@ -77,6 +81,10 @@ class Fields:
         """An object that holds a count for every name."""
         return dict(self._read(name, lambda value: _is_object_of(_is_count, value), "an object of counts"))
 
+    def counts_or_null(self, name: str) -> dict[str, int] | None:
+        """An object of counts; None where null stands."""
+        return None if self.data.get(name, "") is None else self.counts(name)
+
     def fractions(self, name: str) -> dict[str, float | None]:
         """An object that holds a fraction or null for every name."""
         expected = "an object of fractions in [0, 1] or null"
@@ -93,11 +101,11 @@ class Fields:
 
     def inner(self, name: str) -> Fields:
         """The fields of the object in field `name`."""
-        return Fields(self.mapping(name), f"{self.where}, {name}")
+        return Fields(self.mapping(name), f"{self.where}, {name}", self.advice)
 
     def refuse(self, name: str, expected: str, found: object) -> NoReturn:
         """Complain about field `name`."""
-        raise InputError(f"{self.where}: expected {name!r} to be {expected}, found {found}. Run its stage again")
+        raise InputError(f"{self.where}: expected {name!r} to be {expected}, found {found}. {self.advice}")
 
     def _read(self, name: str, fits: Callable[[Any], bool], expected: str) -> Any:
         if name not in self.data:
@@ -108,7 +116,7 @@ class Fields:
         return value
 
 
-def objects(data: Any, where: str) -> Iterator[Fields]:
+def objects(data: Any, where: str, advice: str = _AGAIN) -> Iterator[Fields]:
     """The fields of every object in a JSON list.
 
     Raises
@@ -117,8 +125,8 @@ def objects(data: Any, where: str) -> Iterator[Fields]:
         If `data` is no list or one of its items is no object.
     """
     if not _is_list(data):
-        raise InputError(f"{where}: expected a JSON list of objects, found {data!r}. Run its stage again")
-    return (Fields(item, f"{where}, item {i}") for i, item in enumerate(data))
+        raise InputError(f"{where}: expected a JSON list of objects, found {data!r}. {advice}")
+    return (Fields(item, f"{where}, item {i}", advice) for i, item in enumerate(data))
 
 
 def is_gap(value: Any) -> bool:

@@ -9,7 +9,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from pipeline.marks import marked
-from pipeline.report.formatting import spread_text
+from pipeline.report.comparable import Comparable
+from pipeline.report.formatting import spread_text, with_marks
 from pipeline.report.groups import Cell, Group, spread
 from pipeline.report.heat import COLORSCALE, INK
 from pipeline.report.markup import Figure, Variant
@@ -52,8 +53,9 @@ def confusion_figure(group: Group, figure_id: str) -> Figure:
     )
 
 
-def overview_figure(groups: Sequence[Group], figure_id: str) -> Figure:
-    """Every method's mean score within its train dataset and on unseen ones; one variant per metric."""
+def overview_figure(among: Comparable, figure_id: str) -> Figure:
+    """Every method's mean score within its train dataset and on unseen ones, as the summary has them."""
+    groups = among.groups
     within = {"size": 12, "symbol": "circle-open", "color": _BLUE, "line": {"width": 2}}
     unseen = {"size": 11, "symbol": "diamond", "color": _ORANGE}
     traces = [
@@ -81,7 +83,7 @@ def overview_figure(groups: Sequence[Group], figure_id: str) -> Figure:
         "Mean score of every method within its train dataset and on unseen datasets",
         "Score",
         go.Figure(traces, layout),
-        [_overview_variant(groups, metric) for metric in METRICS],
+        [_overview_variant(among, metric) for metric in METRICS],
     )
 
 
@@ -127,12 +129,12 @@ def _confusion_variant(cell: Cell) -> Variant:
     names = list(cell.classes)
     places = [[f"{count:,} of {sum(row):,}" for count in row] for row in counts]
     patch = {"z": shares, "customdata": places, "x": names, "y": names}
-    return Variant(marked(f"{cell.train} → {cell.test}", cell.encoder_saw), [patch])
+    return Variant(with_marks(f"{cell.train} → {cell.test}", [cell]), [patch])
 
 
-def _overview_variant(groups: Sequence[Group], metric: str) -> Variant:
-    within = _dots(groups, [group.within() for group in groups], metric)
-    unseen = _dots(groups, [group.unseen() for group in groups], metric)
+def _overview_variant(among: Comparable, metric: str) -> Variant:
+    within = _dots(among.groups, [among.within(group) for group in among.groups], metric)
+    unseen = _dots(among.groups, [among.unseen(group) for group in among.groups], metric)
     return Variant(METRIC_NAMES[metric], [within, unseen])
 
 

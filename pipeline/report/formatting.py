@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.marks import marked
+from pipeline.marks import NOT_CHECKED, OVERLAP, marked, overlap_mark
 from pipeline.report.groups import Cell, spread
 
 __all__ = [
     "MISSING",
+    "NO_COMMON_PAIR",
     "counts_text",
+    "ece_text",
     "flat",
     "interval_text",
     "marked_text",
     "number_text",
+    "of_pairs",
     "percent",
     "points_text",
     "spread_text",
     "value_text",
+    "with_marks",
 ]
 
 MISSING = "—"
+NO_COMMON_PAIR = "no common pair"
+"""In the place of a mean, where the methods beside each other were scored on no pair in common."""
 # From here on one image is at most 0.01 %, so that a second digit says something.
 TWO_DIGITS_FROM = 10_000
 
@@ -42,8 +48,31 @@ def spread_text(cells: Sequence[Cell], metric: str) -> str:
 
 
 def marked_text(cells: Sequence[Cell], metric: str) -> str:
-    """`spread_text`, marked where the encoder itself saw the train split of one of the test datasets."""
-    return marked(spread_text(cells, metric), any(cell.encoder_saw for cell in cells))
+    """`spread_text` with the marks of test data that was new neither to the encoder nor to the heads."""
+    return with_marks(spread_text(cells, metric), cells)
+
+
+def with_marks(text: str, cells: Sequence[Cell]) -> str:
+    """`text` with the marks of its cells: with the share of overlapping images where it is of one cell."""
+    text = marked(text, any(cell.encoder_saw for cell in cells))
+    marks = [overlap_mark(cell.overlap) for cell in cells]
+    if len(cells) == 1:
+        mark = marks[0]
+    elif any(cell.overlap for cell in cells):
+        mark = OVERLAP
+    else:
+        mark = NOT_CHECKED if NOT_CHECKED in marks else ""
+    return f"{text} {mark}".strip()
+
+
+def of_pairs(n: int, n_own: int) -> str:
+    """How many of the pairs that a method was scored on its mean is over, where that is not all: `3 of 4 pairs`."""
+    return "" if n == n_own else f"{n} of {n_own} pair{'s' if n_own > 1 else ''}"
+
+
+def ece_text(ece: float, expected: float | None) -> str:
+    """An expected calibration error in percent, beside what a perfectly calibrated head of these confidences has."""
+    return percent(ece) if expected is None else f"{percent(ece)} (perfect head: {percent(expected)})"
 
 
 def points_text(difference: float | None) -> str:

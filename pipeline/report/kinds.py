@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from pipeline.methods import METHODS, config_class
 
-__all__ = ["NO_TRAINING", "Kind", "base_method", "kind_of", "order_of"]
+__all__ = ["NO_TRAINING", "Kind", "base_method", "kind_of", "order_of", "settings_order"]
 
 # Stands where the train dataset would: no dataset can be called so, as names of datasets are plain.
 NO_TRAINING = "no training"
@@ -39,7 +39,12 @@ def kind_of(method: str) -> Kind:
 def order_of(method: str) -> tuple[object, ...]:
     """What methods are sorted by: kind, name, then the values of their variants, numbers as numbers."""
     name, _, variant = method.partition(" ")
-    return (kind_of(method), name, tuple(_point(part) for part in variant.split(",") if part))
+    return (kind_of(method), name, settings_order(variant))
+
+
+def settings_order(settings: str) -> tuple[object, ...]:
+    """What `epochs=2,lr=0.1` is sorted by: names, then values, numbers as numbers."""
+    return tuple(_point(part.strip()) for part in settings.split(",") if part)
 
 
 def _point(part: str) -> tuple[str, bool, float, str]:

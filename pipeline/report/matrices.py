@@ -5,16 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from statistics import fmean
 
-from pipeline.marks import marked
-from pipeline.report.formatting import MISSING, interval_text, marked_text, percent, spread_text
+from pipeline.marks import SEEN_DOMAIN, marked
+from pipeline.report.comparable import Comparable, comparables
+from pipeline.report.formatting import (
+    MISSING,
+    NO_COMMON_PAIR,
+    interval_text,
+    of_pairs,
+    percent,
+    spread_text,
+    with_marks,
+)
 from pipeline.report.groups import Cell, Group, spread
 from pipeline.report.heat import background
 from pipeline.report.markup import HeatCell, MatrixView
 from pipeline.report.scores import METRIC_NAMES, METRICS, Score
+from pipeline.report.summary import mean_text
 
 __all__ = ["UNSEEN", "matrices"]
 
 UNSEEN = "mean unseen"
+_NO_COMMON = "the methods beside each other were scored on no pair of this train dataset in common"
 _EMPTY = HeatCell(MISSING, "", "", is_seen=False, about="")
 
 
@@ -23,23 +34,25 @@ def matrices(groups: Sequence[Group], tests: Sequence[str]) -> list[MatrixView]:
 
     Parameters
     ----------
-    tests : the columns, the same for all, so that equal places are equal datasets
+    tests : the columns, the same for all, so that equal places are equal sets of test images
     """
-    return [_matrix(group, tests, metric) for group in groups if group.cells for metric in METRICS]
+    among = {id(group): one for one in comparables(groups) for group in one.groups}
+    return [_matrix(group, among[id(group)], tests, metric) for group in groups if group.cells for metric in METRICS]
 
 
-def _matrix(group: Group, tests: Sequence[str], metric: str) -> MatrixView:
-    unseen = group.unseen()
+def _matrix(group: Group, among: Comparable, tests: Sequence[str], metric: str) -> MatrixView:
+    within, unseen = among.within(group), among.unseen(group)
     columns = [marked(test, any(cell.encoder_saw for cell in _tested_on(group, test))) for test in tests]
     return MatrixView(
         f"{METRIC_NAMES[metric]} of {group.method} on {group.source}",
         metric,
-        f"within {marked_text(group.within(), metric)} · unseen {marked_text(unseen, metric)}",
+        f"within {mean_text(within, among.n_within(group), metric)} · "
+        f"unseen {mean_text(unseen, among.n_unseen(group), metric)}",
         (*columns, marked(UNSEEN, any(cell.encoder_saw for cell in unseen))),
-        tuple((train, _row(group, train, tests, metric)) for train in group.trains),
+        tuple((train, _row(group, among, train, tests, metric)) for train in group.trains),
         (
-            ("most frequent", _reference(group, tests, lambda score: score.majority(metric))),
-            ("guessing", _reference(group, tests, lambda score: score.chance)),
+            ("most frequent", _reference(group, unseen, tests, lambda score: score.majority(metric))),
+            ("guessing", _reference(group, unseen, tests, lambda score: score.chance)),
         ),
         bool(group.note),
     )
@@ -49,18 +62,25 @@ def _tested_on(group: Group, test: str) -> list[Cell]:
     return [cell for cell in group.cells.values() if cell.test == test]
 
 
-def _row(group: Group, train: str, tests: Sequence[str], metric: str) -> tuple[HeatCell, ...]:
+def _row(group: Group, among: Comparable, train: str, tests: Sequence[str], metric: str) -> tuple[HeatCell, ...]:
     cells = [group.cells.get((train, test)) for test in tests]
     scored = [_EMPTY if cell is None else _heat([cell], metric, _about(cell, metric)) for cell in cells]
-    unseen = group.unseen(train)
-    return (*scored, _heat(unseen, metric, _about_mean(unseen)) if unseen else _EMPTY)
+    return (*scored, _mean(among.unseen(group, train), among.n_unseen(group, train), metric))
 
 
-def _heat(cells: Sequence[Cell], metric: str, about: str) -> HeatCell:
+def _heat(cells: Sequence[Cell], metric: str, about: str, difference: str = "") -> HeatCell:
     measured, text = spread(cells, metric), spread_text(cells, metric)
     mean, _, deviation = text.partition(" ")
+    marks = with_marks("", cells).replace(SEEN_DOMAIN, "")  # that one is in the head of the column
+    small = " ".join(" ".join((deviation, marks, difference)).split())
     is_seen = any(cell.first.seen for cell in cells)
-    return HeatCell(mean, deviation, background(measured.mean), is_seen=is_seen, about=about)
+    return HeatCell(mean, small, background(measured.mean), is_seen=is_seen, about=about)
+
+
+def _mean(cells: Sequence[Cell], n_own: int, metric: str) -> HeatCell:
+    if cells:
+        return _heat(cells, metric, _about_mean(cells), of_pairs(len(cells), n_own))
+    return HeatCell(MISSING, NO_COMMON_PAIR, "", is_seen=False, about=_NO_COMMON) if n_own else _EMPTY
 
 
 def _about(cell: Cell, metric: str) -> str:
@@ -70,15 +90,30 @@ def _about(cell: Cell, metric: str) -> str:
         for seed, one in sorted(cell.by_seed.items())
     ]
     where = f"trained on {cell.train}, tested on {cell.test}{' (seen)' if score.seen else ''}"
-    return "\n".join([where, *seeds, f"split {score.split}, n {score.n:,}, rejected {score.rejected:,}"])
+    return "\n".join(
+        [where, *seeds, f"split {score.split}, n {score.n:,}, rejected {score.rejected:,}", *_overlap(score)]
+    )
+
+
+def _overlap(score: Score) -> list[str]:
+    """What is known of test images that the head was trained or selected on."""
+    left_out = (
+        [f"{score.excluded_overlap:,} more were left out: train or validation images"] if score.excluded_overlap else []
+    )
+    if score.overlap is None:
+        return [*left_out, "not checked whether they are train or validation images, too"]
+    counts = ", ".join(f"{n:,} {split}" for split, n in score.overlap.items() if n)
+    return [*left_out, *([f"of them, by their bytes, images of the head's splits: {counts}"] if counts else [])]
 
 
 def _about_mean(cells: Sequence[Cell]) -> str:
     return f"plain mean over {', '.join(cell.test for cell in cells)}"
 
 
-def _reference(group: Group, tests: Sequence[str], value: Callable[[Score], float]) -> tuple[str, ...]:
+def _reference(
+    group: Group, unseen: Sequence[Cell], tests: Sequence[str], value: Callable[[Score], float]
+) -> tuple[str, ...]:
     """Of every test set, and in the mean over the same unseen pairs as the method's own."""
     texts = [percent(value(found[0].first)) if (found := _tested_on(group, test)) else MISSING for test in tests]
-    unseen = [value(cell.first) for cell in group.unseen()]
-    return (*texts, percent(fmean(unseen)) if unseen else MISSING)
+    values = [value(cell.first) for cell in unseen]
+    return (*texts, percent(fmean(values)) if values else MISSING)

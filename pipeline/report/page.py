@@ -10,8 +10,9 @@ import jinja2
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from pipeline.marks import LEGEND
+from pipeline.marks import LEGEND, OVERLAP_LEGEND
 from pipeline.report import provenance, results
+from pipeline.report.comparable import comparables
 from pipeline.report.curves import curves_figure
 from pipeline.report.figures import confusion_figure, overview_figure
 from pipeline.report.groups import Group, dataset_columns
@@ -20,7 +21,8 @@ from pipeline.report.markup import Figure, TableView
 from pipeline.report.matrices import matrices
 from pipeline.report.records import StoreRecord
 from pipeline.report.scores import METRIC_NAMES
-from pipeline.report.summary import headlines, summary_table
+from pipeline.report.selection import SPLIT_NAMES
+from pipeline.report.summary import headlines, summary_tables
 
 __all__ = ["render_page"]
 
@@ -34,6 +36,7 @@ class Card:
     source: str
     note: str
     encoder_saw: bool
+    has_overlap: bool
     confusion: Figure
     first_pairs: tuple[int, ...]
     curves: Figure | None
@@ -53,7 +56,9 @@ class Card:
         return [figure for figure in (self.confusion, self.curves) if figure is not None]
 
 
-def render_page(groups: Sequence[Group], stores: Sequence[StoreRecord], created: str) -> str:
+def render_page(
+    groups: Sequence[Group], stores: Sequence[StoreRecord], created: str, split: str = "test", notes: Sequence[str] = ()
+) -> str:
     """The page as HTML. Equal input gives equal bytes.
 
     Parameters
@@ -61,10 +66,13 @@ def render_page(groups: Sequence[Group], stores: Sequence[StoreRecord], created:
     groups : at least one
     stores : in any order
     created : when the report was made, as text for people
+    split : of all scores of the groups; empty without any
+    notes : what was left out or separated, one paragraph each
     """
     tests = dataset_columns(groups)
     cards = [_card(group, f"result-{i}") for i, group in enumerate(groups, start=1)]
-    overview = [overview_figure(groups, "overview")] if tests else []
+    sets = comparables([group for group in groups if group.cells])
+    overview = [overview_figure(one, f"overview-{i}" if i else "overview") for i, one in enumerate(sets)]
     figures = [*overview, *(figure for card in cards for figure in card.figures)]
     return (
         _environment()
@@ -73,14 +81,17 @@ def render_page(groups: Sequence[Group], stores: Sequence[StoreRecord], created:
             created=created,
             n_runs=sum(len(group.runs) for group in groups),
             stand_ins=_stand_ins(groups, stores),
-            cautions=_cautions(groups, tests),
+            cautions=[*notes, *_cautions(groups)],
+            images=f"{SPLIT_NAMES.get(split, split)} images" if split else "test images",
+            is_test=split in ("", "test"),
             overview=overview,
             headlines=headlines(groups),
-            summary=summary_table(groups),
+            summaries=summary_tables(groups),
             matrices=matrices(groups, tests),
             heat_ink=INK,
             metric_names=METRIC_NAMES,
             legend=LEGEND if any(group.encoder_saw for group in groups) else "",
+            overlap_legend=OVERLAP_LEGEND if any(_has_overlap(group) for group in groups) else "",
             cards=cards,
             provenance=_provenance(groups, stores),
             figures={figure.id: figure.as_json() for figure in figures},
@@ -109,6 +120,7 @@ def _card(group: Group, anchor: str) -> Card:
         source=group.source,
         note=group.note,
         encoder_saw=group.encoder_saw,
+        has_overlap=_has_overlap(group),
         confusion=confusion_figure(group, f"{anchor}-confusion"),
         first_pairs=_first_pairs(group),
         curves=curves_figure(group, f"{anchor}-curves"),
@@ -133,24 +145,19 @@ def _stand_ins(groups: Iterable[Group], stores: Iterable[StoreRecord]) -> list[t
     return sorted((encoder, note) for encoder, note in notes if note)
 
 
-def _cautions(groups: Sequence[Group], tests: Sequence[str]) -> list[str]:
+def _has_overlap(group: Group) -> bool:
+    """Whether a score of the group has a mark of overlapping images."""
+    return any(cell.overlap != 0 for cell in group.cells.values())
+
+
+def _cautions(groups: Sequence[Group]) -> list[str]:
     """What makes numbers of this page less comparable than they look."""
     found = []
     if len({run.classes for group in groups for run in group.runs}) > 1:
         found.append("Runs differ in the expressions they know: their scores do not measure the same task.")
     if missing := [f"{group.method} on {group.source}" for group in groups if not group.cells]:
         found.append(f"Not evaluated yet: {', '.join(missing)}. Run: fer-stage evaluate --run runs")
-    return found + [caution for group in groups if (caution := _incomplete(group, tests))]
-
-
-def _incomplete(group: Group, tests: Sequence[str]) -> str:
-    expected, scored = len(group.trains) * len(tests), len(group.cells)
-    if not 0 < scored < expected:
-        return ""
-    return (
-        f"{group.method} on {group.source} was scored on {scored} of {expected} pairs of train and test dataset: its "
-        "means cover fewer datasets than they could."
-    )
+    return found
 
 
 def _provenance(groups: Sequence[Group], stores: Sequence[StoreRecord]) -> dict[str, Any]:

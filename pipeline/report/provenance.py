@@ -6,13 +6,22 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.labels import EXPRESSIONS
 from pipeline.marks import SEEN_DOMAIN, marked
+from pipeline.report.apart import options_text
 from pipeline.report.formatting import MISSING, counts_text, flat
 from pipeline.report.groups import Group, ordered_classes
 from pipeline.report.markup import TableView
 from pipeline.report.records import RunRecord, StoreRecord
 from pipeline.samples import SPLITS
 
-__all__ = ["config_table", "encoder_tables", "feature_tables", "store_tables", "test_set_table", "version_table"]
+__all__ = [
+    "KEY_LENGTH",
+    "config_table",
+    "encoder_tables",
+    "feature_tables",
+    "store_tables",
+    "test_set_table",
+    "version_table",
+]
 
 # Enough of a digest to find a store by; `fer-stage store ls` lists the rest.
 KEY_LENGTH = 12
@@ -63,8 +72,10 @@ def test_set_table(groups: Sequence[Group]) -> TableView:
     classes = ordered_classes(runs)
     rows = {
         (
-            score.dataset,
+            score.test,
             score.split,
+            options_text(score.options) or MISSING,
+            score.rows[:KEY_LENGTH],
             f"{score.n:,}",
             *(f"{score.support.get(name, 0):,}" for name in classes),
             f"{score.rejected:,}",
@@ -73,13 +84,23 @@ def test_set_table(groups: Sequence[Group]) -> TableView:
         for run in runs
         for score in run.scores
     }
-    columns = ("Dataset", "Split", "n", *classes, "Rejected", "Dropped")
+    columns = ("Dataset", "Split", "Options", "Rows", "n", *classes, "Rejected", "Dropped")
     return TableView("Test images per expression", columns, tuple(sorted(rows)))
 
 
 def config_table(group: Group) -> TableView:
     """The recipe asked for, if any, and all settings; those that differ between runs name train dataset and seed."""
-    settings = {_run_name(run): {"recipe": run.recipe or MISSING, **run.config} for run in group.runs}
+    settings = {
+        _run_name(run): {
+            "recipe": run.recipe or MISSING,
+            **run.config,
+            "views": run.views,
+            "features": run.dtype,
+            "method version": run.method_version,
+            "train and validation rows": run.rows[:KEY_LENGTH],
+        }
+        for run in group.runs
+    }
     return TableView(f"{group.method} on {group.source}", ("Setting", "Value"), _settings(settings), prose=True)
 
 
@@ -128,7 +149,7 @@ def _feature_settings(store: StoreRecord) -> dict[str, object]:
 
 
 def _run_name(run: RunRecord) -> str:
-    return f"{run.dataset} seed {run.seed}"
+    return f"{run.trained_on} seed {run.seed}"
 
 
 def _settings(owners: Mapping[str, Mapping[str, object]]) -> tuple[tuple[str, str], ...]:

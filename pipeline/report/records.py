@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.labels import EXPRESSIONS
@@ -17,6 +17,9 @@ from pipeline.report.scores import Score
 
 __all__ = ["RunRecord", "StoreRecord"]
 
+_TRAIN_AGAIN = "Run `fer-stage train` again for this run, then `fer-stage evaluate`"
+_EVALUATE_AGAIN = "Run `fer-stage evaluate` again for this run; a damaged file is deleted first"
+
 
 @dataclass(frozen=True)
 class RunRecord:
@@ -24,8 +27,16 @@ class RunRecord:
 
     `encoder_note` says what must be known before believing any number (a stand-in encoder), `text_note` the same of
     another encoder whose text was used; else they are empty. `encoder_saw` names the layouts whose train split the
-    encoder itself saw. `recipe` is the paper's settings that were asked for, if any. Older records lack the last three.
+    encoder itself saw. `recipe` is the paper's settings that were asked for, if any. These three may be missing.
     `history` has one row per epoch, or per value of what was searched; None where nothing was measured.
+
+    `rows` is the digest of the train and validation rows with their labels, `key` that of their features, `views` and
+    `dtype` are of the features that were read; `n_train` and `n_val` count the rows that were used. `run_key` and
+    `head_sha256` name the head: `scores` are of it, `stale` are scores of another head in the same file.
+    `is_random`: another seed gives another head.
+
+    `settings` is what sets the run apart from others of the method, `train` the name of its train rows on the page:
+    both empty until all runs are known.
     """
 
     method: str
@@ -48,28 +59,57 @@ class RunRecord:
     versions: Mapping[str, Any]
     history: tuple[Mapping[str, float | None], ...]
     scores: tuple[Score, ...]
+    run_key: str
+    head_sha256: str
+    rows: str
+    method_version: int
+    views: int
+    dtype: str
+    is_random: bool
+    stale: tuple[Score, ...] = ()
+    scores_label: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    text_key: str = ""
+    settings: str = ""
+    train: str = ""
     text_note: str = ""
     encoder_saw: tuple[str, ...] = ()
     recipe: str = ""
 
+    @property
+    def trained_on(self) -> str:
+        """The name of its train rows on the page; the dataset's until names are known."""
+        return self.train or self.dataset
+
+    @property
+    def name(self) -> str:
+        """The method, and in brackets what sets the run apart from others of it."""
+        return f"{self.method} ({self.settings})" if self.settings else self.method
+
     @classmethod
-    def from_json(cls, run: Any, history: Any, scores: Any, label: str) -> RunRecord:
+    def from_json(cls, run: Any, history: Any, scores: Any, label: str, scores_label: str = "") -> RunRecord:
         """The run whose three files hold the parsed JSON `run`, `history` and `scores`.
 
         Parameters
         ----------
         run : object
         history : list of objects with equal keys and numbers; null, NaN and infinity are gaps
-        scores : list of objects, at most one per dataset; empty if the run was not evaluated yet
+        scores : list of objects, at most one per dataset, split, and whether overlapping rows are left out; empty if
+            the run was not evaluated yet
         label : names the run in messages, e.g. its folder
+        scores_label : names the scores; `label` without one
 
         Raises
         ------
         InputError
             If a field is missing or malformed, or the files contradict each other.
         """
-        fields = Fields(run, f"{label}, run")
+        fields = Fields(run, f"{label}, run", _TRAIN_AGAIN)
         classes, val = _classes(fields), fields.inner("val")
+        run_key, head = fields.text("run_key"), fields.text("head_sha256")
+        where = f"{scores_label or label}, scores"
+        found = _scores(scores, where, fields.text("dataset"), classes)
+        current = [score for score in found if (score.run_key, score.head_sha256) == (run_key, head)]
         return cls(
             method=f"{fields.text('method')} {fields.text('variant')}".strip(),
             encoder=fields.text("encoder"),
@@ -90,7 +130,18 @@ class RunRecord:
             val_uar=val.fraction("uar"),
             versions=fields.mapping("versions"),
             history=_history(history, f"{label}, history"),
-            scores=_scores(scores, f"{label}, scores", fields.text("dataset"), classes),
+            scores=tuple(current),
+            run_key=run_key,
+            head_sha256=head,
+            rows=fields.text("rows"),
+            method_version=fields.count("method_version"),
+            views=fields.count("views"),
+            dtype=fields.text("dtype"),
+            is_random=fields.flag("is_random"),
+            stale=tuple(score for score in found if score not in current),
+            scores_label=scores_label or label,
+            options=fields.mapping("options") if "options" in fields.data else {},
+            text_key=fields.text("text_key") if "text_key" in fields.data else "",
             text_note=fields.text("text_note") if "text_note" in fields.data else "",
             encoder_saw=fields.names("encoder_saw") if "encoder_saw" in fields.data else (),
             recipe=fields.text("recipe") if "recipe" in fields.data else "",
@@ -170,13 +221,14 @@ def _history(data: Any, where: str) -> tuple[dict[str, float | None], ...]:
 
 def _scores(data: Any, where: str, trained_on: str, classes: tuple[str, ...]) -> tuple[Score, ...]:
     scores = []
-    for fields in objects(data, where):
+    for fields in objects(data, where, _EVALUATE_AGAIN):
         score = Score.from_fields(fields, classes)
         if score.dataset == trained_on and not score.seen:
             fields.refuse("seen", f"true, as the head was trained on {trained_on}", "false")
         scores.append(score)
-    dataset, n = next(iter(Counter(score.dataset for score in scores).most_common(1)), ("", 0))
+    keys = Counter((score.dataset, score.split, score.excluded_overlap > 0) for score in scores)
+    (dataset, split, _), n = next(iter(keys.most_common(1)), (("", "", False), 0))
     if n > 1:
-        # Two splits of one dataset would count twice in every mean over datasets.
-        Fields({}, where).refuse("dataset", "named once per run", f"{dataset} {n} times")
+        refused = Fields({}, where, _EVALUATE_AGAIN)
+        refused.refuse("dataset", "named once per run and split", f"{dataset}, split {split}, {n} times")
     return tuple(scores)

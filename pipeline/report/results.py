@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.marks import marked
 from pipeline.report.curves import selected_value, steps_name
-from pipeline.report.formatting import interval_text, number_text, percent
+from pipeline.report.formatting import ece_text, interval_text, number_text, percent, with_marks
 from pipeline.report.groups import Cell, Group
 from pipeline.report.markup import TableView
 from pipeline.report.records import RunRecord
@@ -59,19 +58,19 @@ def _score_row(cell: Cell, seed: int) -> tuple[str, ...]:
         for metric in METRIC_NAMES
         for text in (percent(score.value(metric), score.n), interval_text(score.ci95[metric], score.n))
     ]
-    calibration = (percent(score.ece), percent(score.ece_uncalibrated))
+    calibration = (ece_text(score.ece, score.ece_expected), percent(score.ece_uncalibrated))
     left_out = (f"{score.rejected:,}", f"{sum(score.dropped.values()):,}")
-    tested_on = marked(cell.test, score.encoder_saw)
+    tested_on = with_marks(cell.test, [cell])
     return (cell.train, tested_on, score.split, str(seed), f"{score.n:,}", *measured, *calibration, *left_out)
 
 
 def _recall_row(cell: Cell, classes: Sequence[str]) -> tuple[str, ...]:
     recalls = [percent(cell.recall(name), cell.first.support.get(name, 0)) for name in classes]
-    return (cell.train, marked(cell.test, cell.encoder_saw), *recalls)
+    return (cell.train, with_marks(cell.test, [cell]), *recalls)
 
 
 def _confusion_table(cell: Cell) -> TableView:
-    rows, tested_on = zip(cell.classes, cell.confusion(), strict=True), marked(cell.test, cell.encoder_saw)
+    rows, tested_on = zip(cell.classes, cell.confusion(), strict=True), with_marks(cell.test, [cell])
     return TableView(
         f"Trained on {cell.train}, tested on {tested_on}: images, rows true, columns predicted",
         ("True", *cell.classes),
@@ -84,7 +83,7 @@ def _training_row(run: RunRecord) -> tuple[str, ...]:
     is_search = bool(run.history) and steps_name(run) != "epoch"
     selected = f"{steps_name(run)} {number_text(step)}" if is_search and step is not None else str(run.selected_epoch)
     return (
-        run.dataset,
+        run.trained_on,
         str(run.seed),
         str(run.epochs),
         selected,

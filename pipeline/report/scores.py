@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.report.fields import Fields
@@ -23,8 +23,15 @@ class Score:
     None where the expression does not occur. `ci95` holds the bounds per metric. `seen`: the head was trained on this
     dataset. `dropped` counts images whose label is none of the run's classes, `rejected` those whose image could not be
     used; neither is part of `n`. `ece` is of the probabilities at the head's temperature, `ece_uncalibrated` at 1.
-    `encoder_saw`: the encoder itself was trained on the train split of a dataset of this layout. Older scores lack the
-    last two: None, False.
+    `encoder_saw`: the encoder itself was trained on the train split of a dataset of this layout. `ece_expected` is what
+    a perfectly calibrated head of the same confidences would have in the mean; None where it was not computed.
+
+    `rows` is the digest of the scored rows, images and labels, whatever the encoder; `options` are those of the
+    dataset's layout, such as a label rule. `store_key` and `dtype` are of the features that were scored, `run_key` and
+    `head_sha256` of the head. `overlap` counts scored rows whose bytes the head was trained ("train") or selected
+    ("val") on, None where that was not checked; `excluded_overlap` counts those that were left out of the score.
+
+    `column` is the name of the set of rows on the page, empty until the names of all are known.
     """
 
     dataset: str
@@ -40,8 +47,18 @@ class Score:
     rejected: int
     seen: bool
     dropped: Mapping[str, int]
+    run_key: str
+    head_sha256: str
+    store_key: str
+    rows: str
+    options: Mapping[str, Any]
+    dtype: str
+    overlap: Mapping[str, int] | None
+    excluded_overlap: int
     encoder_saw: bool = False
     ece_uncalibrated: float | None = None
+    ece_expected: float | None = None
+    column: str = ""
 
     @classmethod
     def from_fields(cls, fields: Fields, classes: tuple[str, ...]) -> Score:
@@ -67,11 +84,35 @@ class Score:
             rejected=fields.count("rejected"),
             seen=fields.flag("seen"),
             dropped=fields.counts("dropped"),
+            run_key=fields.text("run_key"),
+            head_sha256=fields.text("head_sha256"),
+            store_key=fields.text("store_key"),
+            rows=fields.text("rows"),
+            options=fields.mapping("options"),
+            dtype=fields.text("dtype"),
+            overlap=fields.counts_or_null("overlap"),
+            excluded_overlap=fields.count("excluded_overlap"),
             encoder_saw="encoder_saw" in fields.data and fields.flag("encoder_saw"),
-            ece_uncalibrated=fields.fraction("ece_uncalibrated") if "ece_uncalibrated" in fields.data else None,
+            ece_uncalibrated=_fraction_if_there(fields, "ece_uncalibrated"),
+            ece_expected=_fraction_if_there(fields, "ece_expected"),
         )
         _check_counts(score, fields, classes)
         return score
+
+    @property
+    def rows_key(self) -> tuple[str, str, str, bool]:
+        """What scores of one column share: dataset, split, rows, whether overlapping rows are left out."""
+        return (self.dataset, self.split, self.rows, self.excluded_overlap > 0)
+
+    @property
+    def test(self) -> str:
+        """The name of its column; the dataset's until columns have names."""
+        return self.column or self.dataset
+
+    @property
+    def overlap_share(self) -> float | None:
+        """Share of the scored rows whose bytes the head was trained or selected on; None where it was not checked."""
+        return None if self.overlap is None else min(1.0, sum(self.overlap.values()) / self.n)
 
     def value(self, metric: str) -> float:
         """The score by `metric`, one of `METRICS`."""
@@ -86,6 +127,10 @@ class Score:
         """What always saying the most frequent expression of these images scores."""
         counts = [n for n in self.support.values() if n]
         return {"accuracy": max(counts) / self.n, "uar": 1 / len(counts)}[metric]
+
+
+def _fraction_if_there(fields: Fields, name: str) -> float | None:
+    return None if fields.data.get(name) is None else fields.fraction(name)
 
 
 def _check_counts(score: Score, fields: Fields, classes: tuple[str, ...]) -> None:

@@ -5,33 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.marks import marked
-from pipeline.report.comparison import BASELINE, baseline_of, gain, is_complete
-from pipeline.report.formatting import marked_text, points_text
-from pipeline.report.groups import Group
+from pipeline.report.comparable import Comparable, comparables
+from pipeline.report.comparison import BASELINE, baseline_of, gain
+from pipeline.report.formatting import MISSING, NO_COMMON_PAIR, marked_text, of_pairs, points_text
+from pipeline.report.groups import Cell, Group, spread
 from pipeline.report.kinds import Kind
 from pipeline.report.markup import TableView
-from pipeline.report.scores import METRIC_NAMES
+from pipeline.report.scores import METRIC_NAMES, METRICS
 
-__all__ = ["headlines", "summary_table"]
+__all__ = ["headlines", "mean_text", "seeds_text", "summary_tables"]
 
 _AGAINST = {f"{name}, against {BASELINE}": metric for metric, name in METRIC_NAMES.items()}
 
 
-def summary_table(groups: Sequence[Group]) -> TableView:
+def summary_tables(groups: Sequence[Group]) -> list[TableView]:
     """One row per method and encoder: mean scores in percent within the train dataset and on unseen ones.
 
-    With an image baseline among the groups, also how many points above it the method is on unseen datasets.
+    Means are over the pairs of train and test dataset that all methods of a table were scored on; what cannot be
+    compared is in another table. With an image baseline in the same table, also how many points above it the method is
+    on unseen datasets.
     """
-    compared = any(baseline_of(groups, group.encoder) for group in groups)
-    columns = [f"{name}, {where}" for where in ("within", "unseen") for name in METRIC_NAMES.values()]
-    return TableView(
-        "Mean scores in percent, ± standard deviation over seeds"
-        + ("; against baseline on unseen ones, in points" if compared else ""),
-        ("Method", "Encoder", *columns, *(_AGAINST if compared else ()), "Trained on", "Seeds", "Unseen pairs"),
-        tuple(_row(group, groups, compared=compared) for group in groups),
-        n_headers=2,
-        warned=frozenset(i for i, group in enumerate(groups) if group.note),
-    )
+    return [_summary_table(among, i) for i, among in enumerate(comparables(groups))]
 
 
 def headlines(groups: Sequence[Group]) -> list[str]:
@@ -44,42 +38,75 @@ def headlines(groups: Sequence[Group]) -> list[str]:
     return [text for encoder, baseline in found if (text := _headline(groups, encoder, baseline))]
 
 
-def _headline(groups: Sequence[Group], encoder: str, baseline: Group) -> str:
-    users = [group for group in groups if group.encoder == encoder and group.kind is not Kind.IMAGE]
-    heads = [group for group in users if is_complete(group, baseline)]
-    if not heads or not baseline.unseen():
-        return ""
-    scores = [marked_text(cells, "accuracy") for cells in (baseline.within(), baseline.unseen())]
-    name = f"{encoder} (stand-in)" if heads[0].note else encoder
-    user = marked(name, any(head.encoder_saw for head in heads))
-    return (
-        f"Mean accuracy of {BASELINE}, an image network on pixels alone: {scores[0]} % within its train dataset, "
-        f"{scores[1]} % on unseen ones. On the same unseen ones, what uses {user} differs by "
-        f"{_span(heads, baseline, 'accuracy')} points, and by UAR {_span(heads, baseline, 'uar')}."
+def mean_text(cells: Sequence[Cell], n_own: int, metric: str) -> str:
+    """A mean with its marks, and beside it how many of the method's own pairs it is over where that is not all."""
+    if not cells:
+        return NO_COMMON_PAIR if n_own else MISSING
+    difference = of_pairs(len(cells), n_own)
+    return marked_text(cells, metric) + (f" ({difference})" if difference else "")
+
+
+def _summary_table(among: Comparable, i: int) -> TableView:
+    compared = any(baseline_of(among.groups, group.encoder) for group in among.groups)
+    columns = [f"{name}, {where}" for where in ("within", "unseen") for name in METRIC_NAMES.values()]
+    return TableView(
+        "Mean scores in percent, ± standard deviation over seeds"
+        + ("; against baseline on unseen ones, in points" if compared else "")
+        + (f". Set {i + 1}: no pair of train and unseen test dataset in common with the methods above" if i else ""),
+        ("Method", "Encoder", *columns, *(_AGAINST if compared else ()), "Trained on", "Seeds", "Unseen pairs"),
+        tuple(_row(group, among, compared=compared) for group in among.groups),
+        n_headers=2,
+        warned=frozenset(i for i, group in enumerate(among.groups) if group.note),
     )
 
 
-def _span(heads: Sequence[Group], baseline: Group, metric: str) -> str:
+def _headline(groups: Sequence[Group], encoder: str, baseline: Group) -> str:
+    users = [group for group in groups if group.encoder == encoder and group.kind is not Kind.IMAGE]
+    pairs = Comparable((baseline,)).unseen_pairs
+    heads = [group for group in users if group.unseen() and Comparable((baseline, group)).unseen_pairs == pairs]
+    if not heads or not pairs:
+        return ""
+    among = Comparable((baseline, *heads))
+    within, unseen = (marked_text(cells, "accuracy") for cells in (among.within(baseline), among.unseen(baseline)))
+    name = f"{encoder} (stand-in)" if heads[0].note else encoder
+    user = marked(name, any(head.encoder_saw for head in heads))
+    return (
+        f"Mean accuracy of {BASELINE}, an image network on pixels alone: {within} % within its train dataset, "
+        f"{unseen} % on unseen ones ({len(pairs)} pair{'s' if len(pairs) > 1 else ''}). On the same unseen ones, what "
+        f"uses {user} differs by {_span(heads, baseline, 'accuracy', among)} points, and by UAR "
+        f"{_span(heads, baseline, 'uar', among)}."
+    )
+
+
+def _span(heads: Sequence[Group], baseline: Group, metric: str, among: Comparable) -> str:
     """The smallest and the largest gain, with their methods: what is good by one metric may be poor by the other."""
-    found = [(gain(head, baseline, metric), head.method) for head in heads]
+    found = [(gain(head, baseline, metric, among), head.method) for head in heads]
     gains = sorted((value, method) for value, method in found if value is not None)
     ends = dict.fromkeys((gains[0], gains[-1]))
     return " to ".join(f"{points_text(value)} ({method})" for value, method in ends)
 
 
-def _row(group: Group, groups: Sequence[Group], *, compared: bool) -> tuple[str, ...]:
-    within, unseen = group.within(), group.unseen()
+def _row(group: Group, among: Comparable, *, compared: bool) -> tuple[str, ...]:
     source = f"{group.source} (stand-in)" if group.note else group.source
-    seeds = sorted({run.seed for run in group.runs})
-    scores = [marked_text(cells, metric) for cells in (within, unseen) for metric in METRIC_NAMES]
-    gains = [_gain_text(group, groups, metric) for metric in _AGAINST.values()] if compared else []
-    return (group.method, source, *scores, *gains, _datasets(group.trains), str(len(seeds)), str(len(unseen)))
+    chosen = ((among.within(group), among.n_within(group)), (among.unseen(group), among.n_unseen(group)))
+    scores = [mean_text(cells, n, metric) for cells, n in chosen for metric in METRIC_NAMES]
+    gains = [_gain_text(group, among, metric) for metric in _AGAINST.values()] if compared else []
+    pairs = str(len(among.unseen(group)))
+    return (group.method, source, *scores, *gains, _datasets(group.trains), seeds_text(group, among), pairs)
 
 
-def _gain_text(group: Group, groups: Sequence[Group], metric: str) -> str:
-    baseline = baseline_of(groups, group.encoder)
+def seeds_text(group: Group, among: Comparable) -> str:
+    """How many seeds the means are over, of how many: `1 of 3` where seeds 1 and 2 miss a pair."""
+    used = [spread(cells, METRICS[0]).n_seeds for cells in (among.within(group), among.unseen(group)) if cells]
+    n = len(group.seeds)
+    counts = sorted(set(used) - {n})
+    return f"{' or '.join(map(str, counts))} of {n}" if counts else str(n)
+
+
+def _gain_text(group: Group, among: Comparable, metric: str) -> str:
+    baseline = baseline_of(among.groups, group.encoder)
     is_other = baseline is not None and baseline is not group
-    return points_text(gain(group, baseline, metric) if baseline and is_other else None)
+    return points_text(gain(group, baseline, metric, among) if baseline and is_other else None)
 
 
 def _datasets(names: Sequence[str]) -> str:

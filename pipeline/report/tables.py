@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from pipeline.report.apart import options_text
+from pipeline.report.comparable import Comparable, comparables, one_per_dataset
 from pipeline.report.comparison import baseline_of, gain
 from pipeline.report.groups import Cell, Group, spread
 from pipeline.report.kinds import NO_TRAINING
-from pipeline.report.scores import METRICS
+from pipeline.report.provenance import KEY_LENGTH
+from pipeline.report.scores import METRICS, Score
 
 __all__ = ["long_tables", "metrics"]
 
@@ -23,8 +26,13 @@ def metrics(groups: Iterable[Group]) -> dict[str, Any]:
 
     Every leaf is {"accuracy", "uar"}, with `accuracy_sd` and `uar_sd` over two or more seeds, and the number of
     `datasets` for unseen. `within` and `unseen` are left out where nothing was scored. A stand-in encoder carries its
-    `note` beside its methods, and one that was trained on datasets itself their layouts as `saw`. Single cells stand in
+    `note` beside its methods, and one that was trained on datasets itself their layouts as `saw`. Single cells are in
     the table `cells`.
+
+    Notes
+    -----
+    They compare one method between two commits: each mean is over all pairs of its own method, whatever others were
+    scored on, and `datasets` tells whether those are the same. To compare methods, take the table `summary`.
     """
     tree: dict[str, Any] = {}
     for group in groups:
@@ -41,16 +49,29 @@ def long_tables(groups: Sequence[Group]) -> dict[str, pd.DataFrame]:
     Returns
     -------
     `summary` : one row per encoder, method: means within and on unseen datasets, deviations over seeds, and how far the
-        unseen means are above the image baseline's over the same pairs (empty without one)
+        unseen means are above the image baseline's (empty without one). Rows with one number in `comparable` are over
+        the same pairs: `within_pairs` and `unseen_pairs` of them, of the `within_scored` and `unseen_scored` that the
+        method has; empty where there is no common pair. `mean_seeds` of the `seeds` are in every mean of the row
     `cells` : one row per encoder, method, train, test: means over seeds, and what guessing and the most frequent
         expression score: the matrices of the page
-    `matrix` : one row per encoder, method, train, test, seed: n, scores with their 95 % intervals, ece, rejected
+    `matrix` : one row per encoder, method, train, test, seed: n, scores with their 95 % intervals, ece (beside it, as
+        `ece_expected`, that of a perfectly calibrated head), rejected
     `per_class` : one row per expression of each of those: recall (empty where it does not occur), support
     `confusion` : one row per pair of expressions of each of those: actual, predicted, count
+
+    Notes
+    -----
+    `cells` and `matrix` have the short digest of the scored `rows`, the layout's `options` for them, how many of them
+    are train and validation images of the head (`overlap_train`, `overlap_val`, empty where not checked), and how many
+    such images were left out (`excluded_overlap`). `train` and `test` are named apart where a dataset has several sets
+    of rows.
     """
-    scored = list(_scored(groups))
+    scored, sets = list(_scored(groups)), comparables(groups)
+    summary = [
+        _summary_row(group, *one) for group in groups for one in enumerate(sets, start=1) if group in one[1].groups
+    ]
     return {
-        "summary": pd.DataFrame([_summary_row(group, groups) for group in groups], columns=_SUMMARY),
+        "summary": pd.DataFrame(summary, columns=_SUMMARY),
         "cells": pd.DataFrame(
             [_cell_row(group, cell) for group in groups for cell in group.cells.values()], columns=_CELLS
         ),
@@ -64,15 +85,18 @@ _Row = dict[str, Any]
 _Scored = tuple[_Row, Cell, int]
 _KEY = ["encoder", "encoder_note", "method", "train", "test", "seed"]
 _BOUNDS = [f"{metric}_{end}" for metric in METRICS for end in ("low", "high")]
+_ROWS = ["rows", "options", "overlap_train", "overlap_val", "excluded_overlap"]
 _MATRIX = [
     *_KEY,
     "split",
     "seen",
     "encoder_saw",
+    *_ROWS,
     "n",
     *METRICS,
     *_BOUNDS,
     "ece",
+    "ece_expected",
     "ece_uncalibrated",
     "rejected",
     "dropped",
@@ -80,16 +104,26 @@ _MATRIX = [
 _WHERE = ("within", "unseen")
 _GAINS = [f"{metric}_against_baseline" for metric in METRICS]
 _MEANS = [f"{where}_{metric}{end}" for where in _WHERE for metric in METRICS for end in ("", "_sd")]
-_SUMMARY = ["encoder", "encoder_note", "method", "trains", "seeds", "unseen_pairs", "encoder_saw", *_MEANS, *_GAINS]
+_PAIRS = ["comparable", "within_pairs", "within_scored", "unseen_pairs", "unseen_scored"]
+_SUMMARY = [
+    "encoder",
+    "encoder_note",
+    "method",
+    "trains",
+    "seeds",
+    "mean_seeds",
+    *_PAIRS,
+    "encoder_saw",
+    *_MEANS,
+    *_GAINS,
+]
 _SPREADS = [f"{metric}{end}" for metric in METRICS for end in ("", "_sd")]
 _GUESSES = ["accuracy_most_frequent", "uar_most_frequent", "guessing"]
-_CELLS = [*_KEY[:-1], "seeds", "split", "seen", "encoder_saw", "n", *_SPREADS, *_GUESSES]
+_CELLS = [*_KEY[:-1], "seeds", "split", "seen", "encoder_saw", *_ROWS, "n", *_SPREADS, *_GUESSES]
 
 
 def _train_metrics(group: Group, train: str) -> dict[str, Any]:
-    cells = [cell for cell in group.cells.values() if cell.train == train]
-    within = [cell for cell in cells if cell.test == train]
-    unseen = group.unseen(train)
+    within, unseen = (one_per_dataset(cells) for cells in (group.within(train), group.unseen(train)))
     return {
         **({"within": _means(within)} if within else {}),
         **({"unseen": _means(unseen) | {"datasets": len(unseen)}} if unseen else {}),
@@ -106,22 +140,26 @@ def _means(cells: Sequence[Cell]) -> dict[str, float]:
     return leaf
 
 
-def _summary_row(group: Group, groups: Sequence[Group]) -> _Row:
+def _summary_row(group: Group, number: int, among: Comparable) -> _Row:
+    within, unseen = among.within(group), among.unseen(group)
     means = {
         f"{where}_{name}": value
-        for where, cells in zip(_WHERE, (group.within(), group.unseen()), strict=True)
+        for where, cells in zip(_WHERE, (within, unseen), strict=True)
         if cells
         for name, value in _means(cells).items()
     }
-    baseline = baseline_of(groups, group.encoder)
+    baseline = baseline_of(among.groups, group.encoder)
     if baseline and baseline is not group:
-        gains = {name: gain(group, baseline, metric) for name, metric in zip(_GAINS, METRICS, strict=True)}
+        gains = {name: gain(group, baseline, metric, among) for name, metric in zip(_GAINS, METRICS, strict=True)}
         means |= {name: round(value, DIGITS) for name, value in gains.items() if value is not None}
+    pairs = (number, len(within), among.n_within(group), len(unseen), among.n_unseen(group))
+    used = [spread(cells, METRICS[0]).n_seeds for cells in (within, unseen) if cells]
     return {
         **dict(zip(_KEY[:3], (group.encoder, group.note, group.method), strict=True)),
         "trains": sum(train != NO_TRAINING for train in group.trains),
-        "seeds": len({run.seed for run in group.runs}),
-        "unseen_pairs": len(group.unseen()),
+        "seeds": len(group.seeds),
+        "mean_seeds": min(used, default=0),
+        **dict(zip(_PAIRS, pairs, strict=True)),
         "encoder_saw": group.encoder_saw,
         **means,
     }
@@ -137,6 +175,7 @@ def _cell_row(group: Group, cell: Cell) -> _Row:
         "split": score.split,
         "seen": score.seen,
         "encoder_saw": cell.encoder_saw,
+        **_rows_of(score),
         "n": score.n,
         **_means([cell]),
         **{name: round(value, DIGITS) for name, value in zip(_GUESSES, guesses, strict=True)},
@@ -163,14 +202,26 @@ def _score_row(cell: Cell, seed: int) -> _Row:
         "split": score.split,
         "seen": score.seen,
         "encoder_saw": score.encoder_saw,
+        **_rows_of(score),
         "n": score.n,
         **{metric: round(score.value(metric), DIGITS) for metric in METRICS},
         **dict(zip(_BOUNDS, bounds, strict=True)),
         "ece": round(score.ece, DIGITS),
-        "ece_uncalibrated": None if score.ece_uncalibrated is None else round(score.ece_uncalibrated, DIGITS),
+        "ece_expected": _rounded(score.ece_expected),
+        "ece_uncalibrated": _rounded(score.ece_uncalibrated),
         "rejected": score.rejected,
         "dropped": sum(score.dropped.values()),
     }
+
+
+def _rows_of(score: Score) -> _Row:
+    overlap: Mapping[str, int | None] = {"train": None, "val": None} if score.overlap is None else score.overlap
+    values = (score.rows[:KEY_LENGTH], options_text(score.options), overlap.get("train", 0), overlap.get("val", 0))
+    return dict(zip(_ROWS, (*values, score.excluded_overlap), strict=True))
+
+
+def _rounded(fraction: float | None) -> float | None:
+    return None if fraction is None else round(fraction, DIGITS)
 
 
 def _class_rows(cell: Cell, seed: int) -> list[_Row]:

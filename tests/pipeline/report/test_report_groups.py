@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from report_samples import CLASSES, crossed_runs, make_run, score_json
+from report_samples import crossed_runs, make_run, score_json
 
 from pipeline.errors import InputError, MismatchError
 from pipeline.report.groups import Spread, dataset_columns, group_runs, spread
@@ -54,12 +54,12 @@ def test_one_seed_has_no_deviation() -> None:
     assert close(spread(group.unseen(), "accuracy"), 0.5, None, 1)
 
 
-def test_a_seed_that_misses_a_dataset_does_not_shift_the_mean() -> None:
-    """b: (0.6 + 0.7) / 2 = 0.65; c: 0.5 from seed 0 alone; mean 0.575, not (0.55 + 0.7) / 2. One whole seed: no sd."""
+def test_mean_and_deviation_are_of_the_seeds_that_every_cell_has() -> None:
+    """Seed 0: (0.6 + 0.5) / 2 = 0.55. Seed 1 misses c: 0.7 would only say that b is easier. One whole seed: no sd."""
     whole = make_run([score_json("b", 0.6), score_json("c", 0.5)])
     partial = make_run([score_json("b", 0.7)], seed=1)
     (group,) = group_runs([whole, partial])
-    assert close(spread(group.unseen(), "accuracy"), 0.575, None, 1)
+    assert close(spread(group.unseen(), "accuracy"), 0.55, None, 1)
 
 
 def test_a_dataset_seen_through_its_images_is_neither_within_nor_unseen() -> None:
@@ -116,8 +116,9 @@ def test_a_run_given_twice_is_refused() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"split": "val"},
         {"seen": True},
+        {"store_key": "other features"},
+        {"dtype": "float32"},
         {"support": {"surprise": 9, "fear": 11}, "confusion": [[7, 2, 0], [5, 2, 4], [0, 0, 0]]},
     ],
 )
@@ -127,9 +128,42 @@ def test_seeds_scored_on_other_images_are_refused(changes: dict[str, Any]) -> No
         group_runs(runs)
 
 
-def test_seeds_with_other_classes_are_refused() -> None:
-    with pytest.raises(MismatchError, match="equal classes for every seed"):
-        group_runs([make_run([]), make_run([], seed=1, classes=[*CLASSES, "neutral"])])
+def test_two_methods_that_name_the_same_rows_but_count_other_images_are_refused() -> None:
+    other = {"support": {"surprise": 9, "fear": 11}, "confusion": [[7, 2, 0], [5, 2, 4], [0, 0, 0]]}
+    runs = [make_run([score_json("b", 0.5)]), make_run([score_json("b", 0.5, **other)], method="other")]
+    with pytest.raises(MismatchError, match="every head to be scored on the same images of b, found for other on mini"):
+        group_runs(runs)
+
+
+def test_seeds_without_a_common_one_have_a_mean_and_no_deviation() -> None:
+    runs = [make_run([score_json("b", 0.6)]), make_run([score_json("c", 0.5)], seed=1)]
+    (group,) = group_runs(runs)
+    assert close(spread(group.unseen(), "accuracy"), 0.55, None, 0)
+
+
+def test_a_method_without_randomness_has_one_run_and_no_deviation() -> None:
+    """Seed 0 missed c, and was trained on another dataset than seed 2: the heads do not depend on it."""
+    scores = [score_json("b", 0.6), score_json("c", 0.5)]
+    runs = [make_run(scores[:1], is_random=False)]
+    runs += [make_run(scores, is_random=False, seed=seed) for seed in (1, 2)]
+    runs += [make_run([score_json("c", 0.4)], is_random=False, seed=2, dataset="b")]
+    (group,) = group_runs(runs)
+    assert group.seeds == (0,)
+    assert close(spread(group.unseen(), "accuracy"), 0.5, None, 1)
+
+
+def test_heads_that_should_be_equal_for_every_seed_and_are_not_are_refused() -> None:
+    runs = [make_run([score_json("b", value)], is_random=False, seed=seed) for seed, value in enumerate((0.6, 0.7))]
+    with pytest.raises(MismatchError, match=r"where every seed gives the same head, found on b 0\.6000 and 0\.7000"):
+        group_runs(runs)
+
+
+def test_a_test_set_that_the_head_was_mostly_trained_on_is_not_unseen() -> None:
+    """Of 20 images: 10 are half, 9 are fewer than half."""
+    half, fewer = {"train": 7, "val": 3}, {"train": 9, "val": 0}
+    (group,) = group_runs([make_run([score_json("b", 0.9, overlap=half), score_json("c", 0.5, overlap=fewer)])])
+    assert [cell.test for cell in group.unseen()] == ["c"]
+    assert [cell.overlap for cell in group.cells.values()] == [0.5, 0.45]
 
 
 @pytest.mark.parametrize("changes", [{"encoder_identity": {"weights_sha256": "other"}}, {"encoder_note": "untrained"}])

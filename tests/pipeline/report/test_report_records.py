@@ -129,8 +129,33 @@ def test_classes_stand_in_canonical_order(classes: list[str]) -> None:
 
 
 def test_a_dataset_scored_twice_in_one_run_is_refused() -> None:
-    with pytest.raises(InputError, match="'dataset' to be named once per run, found b 2 times"):
-        make_run([score_json("b", 0.5), score_json("b", 0.6, split="val")])
+    with pytest.raises(InputError, match="'dataset' to be named once per run and split, found b, split test, 2 times"):
+        make_run([score_json("b", 0.5), score_json("b", 0.6, rows="other")])
+
+
+def test_one_file_has_scores_of_several_splits_and_with_overlapping_rows_left_out() -> None:
+    run = make_run([score_json("b", 0.5), score_json("b", 0.6, split="val"), score_json("b", 0.4, excluded_overlap=3)])
+    assert [score.accuracy for score in run.scores] == [0.5, 0.6, 0.4]
+
+
+@pytest.mark.parametrize("changes", [{"run_key": "other"}, {"head_sha256": "other"}])
+def test_scores_of_another_head_are_no_scores_of_the_run(changes: dict[str, str]) -> None:
+    run = make_run([score_json("b", 0.5, **changes), score_json("c", 0.5)])
+    assert [score.dataset for score in run.scores] == ["c"]
+    assert [score.dataset for score in run.stale] == ["b"]
+
+
+def test_overlap_that_was_not_checked_is_null_and_nothing_else() -> None:
+    assert make_run([score_json("b", 0.5, overlap=None)]).scores[0].overlap_share is None
+    with pytest.raises(InputError, match="'overlap' to be an object of counts"):
+        make_run([score_json("b", 0.5, overlap=3)])
+
+
+def test_the_advice_of_a_bad_record_is_the_command_that_writes_it() -> None:
+    with pytest.raises(InputError, match="Run `fer-stage train` again"):
+        make_run([], rows=3)
+    with pytest.raises(InputError, match="Run `fer-stage evaluate` again"):
+        make_run([score_json("b", 0.5, rows=3)])
 
 
 def test_the_train_dataset_cannot_be_unseen() -> None:

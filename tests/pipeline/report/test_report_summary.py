@@ -6,9 +6,10 @@ import pytest
 from report_samples import STAND_IN, crossed_runs, make_run, score_json
 
 from pipeline.report import RunRecord
+from pipeline.report.comparable import Comparable
 from pipeline.report.comparison import baseline_of, gain
 from pipeline.report.groups import Group, group_runs
-from pipeline.report.summary import headlines, summary_table
+from pipeline.report.summary import headlines, summary_tables
 
 EXACT = 1e-12
 
@@ -28,21 +29,25 @@ def groups_of(*runs: RunRecord) -> dict[str, Group]:
     return {group.method: group for group in group_runs([*baseline_runs(), *runs])}
 
 
+def gain_of(group: Group, baseline: Group) -> float | None:
+    return gain(group, baseline, "accuracy", Comparable((baseline, group)))
+
+
 def test_the_gain_is_over_pairs_that_both_were_scored_on() -> None:
     """Probe: a on b 0.62, a on c 0.48, b on a 0.45. ((0.62-0.2) + (0.48-0.4) + (0.45-0.3)) / 3 = 0.65 / 3."""
     groups = groups_of(*crossed_runs())
-    assert gain(groups["probe"], groups["baseline"], "accuracy") == pytest.approx(0.65 / 3, abs=EXACT)
+    assert gain_of(groups["probe"], groups["baseline"]) == pytest.approx(0.65 / 3, abs=EXACT)
 
 
 def test_a_method_that_trains_nothing_meets_every_pair_with_the_score_of_its_test_dataset() -> None:
     """a on b: 0.1 - 0.2; a on c: 0.1 - 0.4; b on a: 0.6 - 0.3. The mean is -0.1 / 3."""
     groups = groups_of(zero_shot())
-    assert gain(groups["zero-shot"], groups["baseline"], "accuracy") == pytest.approx(-0.1 / 3, abs=EXACT)
+    assert gain_of(groups["zero-shot"], groups["baseline"]) == pytest.approx(-0.1 / 3, abs=EXACT)
 
 
 def test_without_a_common_pair_there_is_no_gain() -> None:
     groups = groups_of(make_run([score_json("c", 0.5)], dataset="b", method="probe"))
-    assert gain(groups["probe"], groups["baseline"], "accuracy") is None
+    assert gain_of(groups["probe"], groups["baseline"]) is None
 
 
 def test_a_baseline_counts_for_its_own_encoder_and_once_it_is_scored() -> None:
@@ -54,14 +59,15 @@ def test_a_baseline_counts_for_its_own_encoder_and_once_it_is_scored() -> None:
 
 
 def test_the_summary_shows_gains_in_points_only_with_a_baseline() -> None:
-    table = summary_table(group_runs([*baseline_runs(), *crossed_runs(), zero_shot()]))
+    (table,) = summary_tables(group_runs([*baseline_runs(), *crossed_runs(), zero_shot()]))
     column = table.columns.index("Accuracy, against baseline")
     assert [(row[0], row[column]) for row in table.rows] == [
         ("baseline", "—"),
         ("probe", "+21.7"),
         ("zero-shot", "-3.3"),
     ]
-    assert not [name for name in summary_table(group_runs(crossed_runs())).columns if "baseline" in name]
+    (alone,) = summary_tables(group_runs(crossed_runs()))
+    assert not [name for name in alone.columns if "baseline" in name]
 
 
 def test_the_headline_names_both_ends_by_both_metrics_and_a_stand_in() -> None:
@@ -90,7 +96,8 @@ def test_the_headline_leaves_out_who_was_scored_on_easier_pairs_only() -> None:
     groups = group_runs([*baseline_runs(), *crossed_runs(), make_run([score_json("b", 0.9)], method="partial")])
     (text,) = headlines(groups)
     assert "partial" not in text
-    (row,) = [row for row in summary_table(groups).rows if row[0] == "partial"]
+    (table,) = summary_tables(groups)
+    (row,) = [row for row in table.rows if row[0] == "partial"]
     assert row[6] == "+70.0"
 
 

@@ -6,7 +6,7 @@ import json
 
 import pandas as pd
 import pytest
-from report_samples import STAND_IN, crossed_runs, make_run, score_json
+from report_samples import STAND_IN, crossed_runs, digest, make_run, score_json
 
 from pipeline.errors import InputError
 from pipeline.report import build_report
@@ -48,18 +48,20 @@ def test_the_matrix_has_one_row_per_run_and_test_dataset() -> None:
     assert len(table) == 12
     row = table.query("train == 'b' and test == 'a' and seed == 1").iloc[0].to_dict()
     assert row.pop("ece_uncalibrated") is None
+    assert row.pop("ece_expected") is None
     assert row == {
         "encoder": "mini", "encoder_note": "", "method": "probe", "train": "b", "test": "a", "seed": 1,
         "split": "test", "seen": False, "encoder_saw": False, "n": 20, "accuracy": 0.5, "uar": 0.25,
         "accuracy_low": 0.25, "accuracy_high": 0.75, "uar_low": 0.125, "uar_high": 0.875, "ece": 0.125,
-        "rejected": 4, "dropped": 6,
+        "rejected": 4, "dropped": 6, "rows": digest("rows of a")[:12], "options": "", "overlap_train": 0,
+        "overlap_val": 0, "excluded_overlap": 0,
     }  # fmt: skip
 
 
-def test_the_calibration_error_stands_beside_that_without_a_temperature() -> None:
-    scores = [score_json("b", 0.5, ece_uncalibrated=0.25)]
+def test_the_calibration_error_stands_beside_that_without_a_temperature_and_that_of_a_perfect_head() -> None:
+    scores = [score_json("b", 0.5, ece_uncalibrated=0.25, ece_expected=0.0625)]
     (row,) = long_tables(group_runs([make_run(scores)]))["matrix"].to_dict("records")
-    assert (row["ece"], row["ece_uncalibrated"]) == (0.125, 0.25)
+    assert (row["ece"], row["ece_uncalibrated"], row["ece_expected"]) == (0.125, 0.25, 0.0625)
 
 
 def test_the_cells_are_means_over_seeds_with_what_guessing_scores() -> None:
@@ -71,7 +73,8 @@ def test_the_cells_are_means_over_seeds_with_what_guessing_scores() -> None:
         "encoder": "mini", "encoder_note": "", "method": "probe", "train": "b", "test": "a", "seeds": 2,
         "split": "test", "seen": False, "encoder_saw": False, "n": 20, "accuracy": 0.45, "accuracy_sd": 0.070711,
         "uar": 0.225, "uar_sd": 0.035355, "accuracy_most_frequent": 0.5, "uar_most_frequent": 0.5,
-        "guessing": 0.333333,
+        "guessing": 0.333333, "rows": digest("rows of a")[:12], "options": "", "overlap_train": 0, "overlap_val": 0,
+        "excluded_overlap": 0,
     }  # fmt: skip
 
 

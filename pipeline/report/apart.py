@@ -1,0 +1,180 @@
+"""Names for what must not be mixed: runs with other settings, heads of other train rows, scores of other test rows.
+
+A mean over seeds is of runs that differ in the seed alone, and a column of a matrix is of one set of rows with their
+labels. Where a method, train dataset or test dataset comes in several forms, the names of the forms carry what differs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from pipeline.report.kinds import Kind, kind_of
+from pipeline.report.records import RunRecord
+from pipeline.report.scores import Score
+
+__all__ = ["DIGEST_LENGTH", "name_apart", "options_text", "separations"]
+
+# Enough of a digest to tell the few forms of one dataset apart.
+DIGEST_LENGTH = 8
+
+_Item = TypeVar("_Item")
+_Key = TypeVar("_Key", bound=Hashable)
+
+
+def name_apart(runs: Iterable[RunRecord]) -> list[RunRecord]:
+    """The runs with `settings`, `train`, and the `column` of every score, as all of them together need.
+
+    Notes
+    -----
+    Settings are compared among the runs of one method on one encoder, whatever they were trained on. Train and test
+    rows are compared among all runs, and the stores trained on among the runs of one method with one train dataset.
+    """
+    named = _with_settings(list(runs))
+    named = _with_trains(named)
+    columns = _columns([score for run in named for score in run.scores])
+    return [
+        replace(run, scores=tuple(replace(score, column=columns[score.rows_key]) for score in run.scores))
+        for run in named
+    ]
+
+
+def separations(runs: Sequence[RunRecord]) -> list[str]:
+    """One sentence for each method, train dataset and test dataset that comes in several forms.
+
+    Parameters
+    ----------
+    runs : with their names, as `name_apart` gives them
+    """
+    found = []
+    for (encoder, method), same in _by(runs, lambda run: (run.encoder, run.method)).items():
+        if len(names := _distinct(run.settings for run in same)) > 1:
+            found.append(
+                f"The runs of {method} on {encoder} differ in their settings, not in the seed alone: "
+                f"{'; '.join(names)}. Each has a row of its own, and no mean is over both."
+            )
+    for dataset, trained in _by(filter(_is_trained, runs), lambda run: run.dataset).items():
+        if len(names := _distinct(run.trained_on for run in trained)) > 1:
+            found.append(
+                f"Heads were trained on several sets of rows, labels or features of {dataset}: {', '.join(names)}. "
+                "They are separate train datasets."
+            )
+    scores = [score for run in runs for score in run.scores]
+    for dataset, scored in _by(scores, lambda score: score.dataset).items():
+        if len(names := _distinct(f"{score.test}, n {score.n:,}" for score in scored)) > 1:
+            found.append(
+                f"Heads were scored on several sets of rows or labels of {dataset}: {'; '.join(names)}. "
+                "Each is a column of its own, and a mean counts one of them for each dataset."
+            )
+    return found
+
+
+def options_text(options: Mapping[str, Any]) -> str:
+    """Options as `name=value`, sorted, on one line; empty without any."""
+    return ", ".join(f"{name}={_plain(options[name])}" for name in sorted(options))
+
+
+def _with_settings(runs: Sequence[RunRecord]) -> list[RunRecord]:
+    differing: dict[tuple[str, str], list[str]] = {}
+    for key, same in _by(runs, lambda run: (run.encoder, run.method)).items():
+        settings = [_settings(run) for run in same]
+        names = dict.fromkeys(name for one in settings for name in one)
+        differing[key] = [name for name in names if len({one.get(name, "none") for one in settings}) > 1]
+    return [replace(run, settings=_settings_text(run, differing[run.encoder, run.method])) for run in runs]
+
+
+def _settings_text(run: RunRecord, names: Iterable[str]) -> str:
+    settings = _settings(run)
+    return ", ".join(f"{name}={settings.get(name, 'none')}" for name in names)
+
+
+def _settings(run: RunRecord) -> dict[str, str]:
+    """What must be equal for all runs of one row, by name, as exact text."""
+    known = {name: _plain(value) for name, value in run.config.items()}
+    known |= {"recipe": run.recipe or "none", "method version": str(run.method_version)}
+    known |= {"expressions": " ".join(run.classes)}
+    known |= {"text": run.text_key[:DIGEST_LENGTH]} if run.text_key else {}
+    # Where nothing is trained, the train rows have no part in the head.
+    return known | ({"views": str(run.views), "dtype": run.dtype} if _is_trained(run) else {})
+
+
+def _with_trains(runs: Sequence[RunRecord]) -> list[RunRecord]:
+    names: dict[Hashable, str] = {}
+    for dataset, same in _by(filter(_is_trained, runs), lambda run: run.dataset).items():
+        forms = {run.rows: run for run in same}
+        suffixes = _told_apart(
+            {rows: _differing_options(run.options, [one.options for one in same]) for rows, run in forms.items()},
+            {rows: f"{run.n_train + run.n_val:,} rows" for rows, run in forms.items()},
+        )
+        names |= {(dataset, rows): f"{dataset} ({suffix})" if suffix else dataset for rows, suffix in suffixes.items()}
+    named = [replace(run, train=names.get((run.dataset, run.rows), run.dataset)) for run in runs]
+    return _with_stores(named)
+
+
+def _with_stores(runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """Runs that would be seeds of one mean, but were trained on other features, are named apart."""
+
+    def cell(run: RunRecord) -> tuple[str, str, str, str]:
+        return (run.encoder, run.method, run.settings, run.train)
+
+    several = {key for key, same in _by(filter(_is_trained, runs), cell).items() if len({run.key for run in same}) > 1}
+    return [
+        replace(run, train=f"{run.train} (features {run.key[:DIGEST_LENGTH]})") if cell(run) in several else run
+        for run in runs
+    ]
+
+
+def _columns(scores: Sequence[Score]) -> dict[Hashable, str]:
+    names: dict[Hashable, str] = {}
+    for dataset, same in _by(scores, lambda score: score.dataset).items():
+        splits = _distinct(score.split for score in same)
+        for (split, excluded), alike in _by(same, lambda score: (score.split, score.excluded_overlap > 0)).items():
+            forms = {score.rows: score for score in alike}
+            suffixes = _told_apart(
+                {rows: _differing_options(one.options, [s.options for s in alike]) for rows, one in forms.items()},
+                {rows: f"{one.n:,} rows" for rows, one in forms.items()},
+            )
+            for rows, suffix in suffixes.items():
+                parts = (split if len(splits) > 1 else "", "without overlap" if excluded else "", suffix)
+                text = ", ".join(filter(None, parts))
+                names[dataset, split, rows, excluded] = f"{dataset} ({text})" if text else dataset
+    return names
+
+
+def _told_apart(*candidates: Mapping[str, str]) -> dict[str, str]:
+    """A text for every digest: of the first candidate whose texts all differ, else the digest; empty for one alone."""
+    digests = list(candidates[0])
+    if len(digests) == 1:
+        return {digests[0]: ""}
+    for texts in candidates:
+        if len(set(texts.values())) == len(digests) and all(texts.values()):
+            return dict(texts)
+    return {digest: f"rows {digest[:DIGEST_LENGTH]}" for digest in digests}
+
+
+def _differing_options(options: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
+    names = {name for one in (options, *others) for name in one}
+    differing = [name for name in sorted(names) if len({_plain(one.get(name)) for one in others}) > 1]
+    return options_text({name: options.get(name) for name in differing})
+
+
+def _is_trained(run: RunRecord) -> bool:
+    return kind_of(run.method) is not Kind.UNTRAINED
+
+
+def _plain(value: Any) -> str:
+    """A setting as exact text: two values with one text are equal."""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+
+
+def _distinct(texts: Iterable[str]) -> list[str]:
+    return sorted(set(texts))
+
+
+def _by(items: Iterable[_Item], key: Callable[[_Item], _Key]) -> dict[_Key, list[_Item]]:
+    found: dict[_Key, list[_Item]] = {}
+    for item in items:
+        found.setdefault(key(item), []).append(item)
+    return found

@@ -1,0 +1,69 @@
+"""A report is of one split and of the heads that the runs have; what is left out is counted."""
+
+from __future__ import annotations
+
+from report_samples import Page, make_run, run_json, score_json
+
+from pipeline.marks import OVERLAP_LEGEND
+from pipeline.report import RunRecord, build_report
+from pipeline.report.selection import select_scores
+
+
+def page(*runs: RunRecord) -> Page:
+    return Page(build_report(runs, [], "today").html)
+
+
+def test_validation_scores_are_left_out_beside_test_scores_and_counted() -> None:
+    runs = [make_run([score_json("b", 0.5), score_json("b", 0.9, split="val"), score_json("c", 0.9, split="val")])]
+    report = build_report(runs, [], "today")
+    assert set(report.tables["cells"]["split"]) == {"test"}
+    left_out = "Left out: 2 scores on the val split, of 1 run. This report is of the test split alone."
+    assert report.notes[0] == left_out
+    assert left_out in Page(report.html).text
+
+
+def test_a_page_of_validation_scores_says_so_and_nothing_of_test_images() -> None:
+    text = " ".join(page(make_run([score_json("b", 0.5, split="val")])).text.split())
+    assert "scored on the validation images of every dataset" in text
+    assert "These are no test scores." in text
+    assert "scored on the test" not in text
+    assert "Test images played no part" not in text
+
+
+def test_scores_of_another_head_are_named_and_never_shown() -> None:
+    stale = [score_json("b", 0.9, head_sha256="other"), score_json("d", 0.9, run_key="other")]
+    run = RunRecord.from_json(run_json(), [], [*stale, score_json("c", 0.5)], "runs/x", "runs/scores/x/scores.json")
+    selection = select_scores([run])
+    assert [score.dataset for score in selection.runs[0].scores] == ["c"]
+    (text,) = selection.left_out
+    assert text.startswith("Left out: 2 scores of other heads than those of the runs, in runs/scores/x/scores.json.")
+    assert "fer-stage evaluate --run" in text
+    read = page(run)
+    assert text in read.text
+    assert "90.0" not in read.text
+
+
+def test_a_score_with_overlapping_images_has_its_share_wherever_it_is() -> None:
+    """20 images: 2 are 10 %. Seen or unseen, of one cell or in a mean."""
+    scores = [score_json("b", 0.5, overlap={"train": 1, "val": 1}), score_json("c", 0.7, overlap=None)]
+    read = page(make_run([*scores, score_json("d", 0.6)]))
+    assert read.matrix("Accuracy of probe on mini")[1][1:] == [
+        "50.0 ≡ 10 %", "70.0 ≡ ?", "60.0", "60.0 ≡"
+    ]  # fmt: skip
+    assert [row[1] for row in read.tables["Every score, in percent"][1:]] == ["b ≡ 10 %", "c ≡ ?", "d"]
+    assert OVERLAP_LEGEND in read.text
+
+
+def test_no_legend_of_overlap_without_any() -> None:
+    assert OVERLAP_LEGEND not in page(make_run([score_json("b", 0.5)])).text
+
+
+def test_the_error_of_a_perfect_head_is_beside_the_calibration_error() -> None:
+    read = page(make_run([score_json("b", 0.5, ece_expected=0.022), score_json("c", 0.5)]))
+    assert [row[9] for row in read.tables["Every score, in percent"][1:]] == ["12.5 (perfect head: 2.2)", "12.5"]
+
+
+def test_features_of_another_precision_than_those_trained_on_are_said() -> None:
+    run = make_run([score_json("b", 0.5, dtype="float32")])
+    notes = build_report([run], [], "today").notes
+    assert "probe on mini, trained on a (float16), was scored on float32 features of b." in notes
