@@ -12,6 +12,7 @@ _Z95 = 1.959963984540054  # the 97.5 % point of the normal distribution
 _TAIL = 0.025
 _HALVINGS = 40  # of a multiplier's logarithm in _LOG_MULTIPLIERS: a limit within 1e-9
 _LOG_MULTIPLIERS = (-25.0, 30.0)
+_MANY = 1e6  # a binomial distribution of this variance is the normal one
 _SMALLEST = 1e-300  # in the place of 0 in a continued fraction
 
 
@@ -65,7 +66,7 @@ def mean_of_proportions_interval(hits: Sequence[int], totals: Sequence[int]) -> 
     Of seven classes, with 5, 25, 100 or 5 to 500 rows each and recalls between 0.5 and 1, it covers the true UAR in
     94 to 100 of 100 samples. Wilson intervals combined by squares (the method of variance estimates recovery) cover
     84 to 98, 90 with 25 rows a class at a recall of 0.99, where they are wider, too (0.058 against 0.034): a class
-    without a miss has no room above. Jeffreys posteriors of the recalls are worse still there: k priors add k / 2 misses.
+    without a miss has no room above. Jeffreys posteriors of the recalls are worse there: k priors add k / 2 misses.
     """
     misses = [n - hit for hit, n in zip(hits, totals, strict=True)]
     return _lower_limit(hits, totals), 1 - _lower_limit(misses, totals)
@@ -89,10 +90,14 @@ def _constrained(hits: Sequence[int], totals: Sequence[int], multiplier: float) 
 
     They solve h / p - (n - h) / (1 - p) = multiplier, each by itself.
     """
-    return [
-        2 * hit / (n + multiplier + math.sqrt(max((n + multiplier) ** 2 - 4 * multiplier * hit, 0.0)))
-        for hit, n in zip(hits, totals, strict=True)
-    ]
+    return [_constrained_proportion(hit, n, multiplier) for hit, n in zip(hits, totals, strict=True)]
+
+
+def _constrained_proportion(hit: int, n: int, multiplier: float) -> float:
+    if hit == n:  # without the rounding of the root, which would be a variance
+        return n / max(n, multiplier)
+    root = math.sqrt(max((n + multiplier) ** 2 - 4 * multiplier * hit, 0.0))
+    return 2 * hit / (n + multiplier + root)
 
 
 def _chance_of_more(estimate: float, proportions: Sequence[float], totals: Sequence[int]) -> float:
@@ -103,6 +108,8 @@ def _chance_of_more(estimate: float, proportions: Sequence[float], totals: Seque
     if not variance:  # all are still 0 or 1, as observed
         return 1.0
     n = mean * (1 - mean) / variance
+    if n * mean * (1 - mean) > _MANY:
+        return math.erfc((estimate - mean) / math.sqrt(2 * variance)) / 2
     return _incomplete_beta(mean, n * estimate, n * (1 - estimate) + 1)
 
 

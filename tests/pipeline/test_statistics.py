@@ -37,7 +37,7 @@ def test_interval_of_a_mean_of_one_is_that_of_clopper_and_pearson():
 
 
 def test_interval_of_equal_classes_without_a_miss_is_that_of_all_their_rows():
-    """Two classes of 10: the most likely recalls of a lower mean are equal, so 20 rows of 20: 0.025^(1/20) = 0.831567."""
+    """Two classes of 10: the most likely recalls of a lower mean are equal: 20 rows of 20, 0.025^(1/20) = 0.831567."""
     assert mean_of_proportions_interval([10, 10], [10, 10]) == pytest.approx((0.831567, 1.0), abs=1e-5)
 
 
