@@ -1,4 +1,4 @@
-"""How far probabilities can be trusted: softmax, calibration error, and the one temperature that mends most of it.
+"""How far probabilities can be trusted: softmax, calibration error, and the one temperature that reduces most of it.
 
 Source: Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks", ICML 2017.
 """
@@ -18,7 +18,9 @@ __all__ = [
     "N_BINS",
     "TEMPERATURES",
     "Calibration",
+    "HeldBack",
     "expected_calibration_error",
+    "expected_ece",
     "fit_temperature",
     "softmax",
 ]
@@ -29,6 +31,45 @@ Codes = npt.NDArray[np.int64]
 N_BINS = 15  # as in Guo et al.
 TEMPERATURES = (0.01, 100.0)  # the lowest and the highest that is ever fitted
 _PRECISION = 1e-12  # of the temperature, relative
+_FOLDS = 5  # of the rows, for the decision whether the temperature is used
+_EQUAL = 1e-9  # two calibration errors or likelihoods that differ by less are equal: rounding
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """What a temperature does on rows that it was not fitted on.
+
+    The rows are cut into folds: row i is in fold i modulo `folds`. Each fold is scored at the temperature that was
+    fitted on all other folds, and the rows of all folds are then counted together.
+
+    Parameters
+    ----------
+    folds : 2 to 5
+    nll_before, nll_after : mean negative log likelihood of the labels, nats, at temperature 1 and at the fitted ones
+    ece_before, ece_after : expected calibration error in [0, 1], likewise
+    """
+
+    folds: int
+    nll_before: float
+    nll_after: float
+    ece_before: float
+    ece_after: float
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether likelihood or calibration error is worse at the fitted temperatures than at 1."""
+        return self.nll_after > self.nll_before + _EQUAL or self.ece_after > self.ece_before + _EQUAL
+
+    @classmethod
+    def of(cls, logits: Floats, labels: Codes) -> Self:
+        """Score `logits`, float (N, C), on their `labels`, int64 (N,) in [0, C), N >= 2."""
+        folds = min(_FOLDS, len(labels))
+        fold_of = np.arange(len(labels)) % folds
+        temperatures = [fit_temperature(logits[fold_of != fold], labels[fold_of != fold]) for fold in range(folds)]
+        scaled = logits / np.array(temperatures)[fold_of, None]  # (N, C)
+        nlls = (_negative_log_likelihood(values, labels) for values in (logits, scaled))
+        eces = (expected_calibration_error(softmax(values), labels) for values in (logits, scaled))
+        return cls(folds, *nlls, *eces)
 
 
 @dataclass(frozen=True)
@@ -37,24 +78,62 @@ class Calibration:
 
     Parameters
     ----------
-    temperature : > 0, divides the logits before the softmax
-    ece_before, ece_after : expected calibration error in [0, 1] at temperature 1 and at `temperature`
-    n : rows
+    temperature : > 0, divides the logits before the softmax: `fitted_temperature` where that is kept, else 1
+    fitted_temperature : at which the labels are most likely
+    kept : whether the fitted temperature is used; see `fit`
+    held_back : what it did on rows that it was not fitted on; None where there were fewer than two rows
+    ece_before, ece_after : expected calibration error in [0, 1] at temperature 1 and at `temperature`; None for n = 0
+    ece_expected : that of a perfectly calibrated head with the probabilities at `temperature`; see `expected_ece`
+    n : rows, without those left out
+    n_left_out : rows of a class that the head was never trained on
     bins : of the calibration error
     """
 
     temperature: float
-    ece_before: float
-    ece_after: float
+    fitted_temperature: float
+    kept: bool
+    held_back: HeldBack | None
+    ece_before: float | None
+    ece_after: float | None
+    ece_expected: float | None
     n: int
+    n_left_out: int
     bins: int = N_BINS
 
     @classmethod
-    def fit(cls, logits: Floats, labels: Codes) -> Self:
-        """Calibrate `logits`, float (N, C), on their `labels`, int64 (N,) in [0, C): see `fit_temperature`."""
-        temperature = fit_temperature(logits, labels)
-        before, after = (expected_calibration_error(softmax(logits, t), labels) for t in (1.0, temperature))
-        return cls(temperature, before, after, len(labels))
+    def fit(cls, logits: Floats, labels: Codes, trained: npt.NDArray[np.bool_] | None = None) -> Self:
+        """Calibrate a head.
+
+        The rule: the temperature that `fit_temperature` finds is kept only where temperatures that are fitted on four
+        fifths of the rows make neither the likelihood nor the calibration error of the others worse (`HeldBack`).
+        Otherwise, and where there are fewer than two rows, the temperature is 1.
+
+        Parameters
+        ----------
+        logits : finite float, shape (N, C)
+        labels : int64 in [0, C), shape (N,)
+        trained : bool, shape (C,)
+            Classes that the head has seen rows of; all unless given. Rows of other classes are left out and counted:
+            the head gives their class next to no probability, and one such row would make every other uncertain.
+
+        Raises
+        ------
+        InputError
+            If a logit is not finite.
+        """
+        usable = np.ones(len(labels), bool) if trained is None else trained[labels]
+        n_left_out = int((~usable).sum())
+        logits, labels = logits[usable].astype(np.float64), labels[usable]
+        if not len(labels):
+            return cls(1.0, 1.0, False, None, None, None, None, 0, n_left_out)
+        fitted = fit_temperature(logits, labels)
+        held_back = HeldBack.of(logits, labels) if len(labels) > 1 else None
+        kept = held_back is not None and not held_back.is_worse
+        temperature = fitted if kept else 1.0
+        before, after = softmax(logits), softmax(logits, temperature)
+        errors = [expected_calibration_error(probabilities, labels) for probabilities in (before, after)]
+        floor = expected_ece(after.max(axis=1))
+        return cls(temperature, fitted, kept, held_back, *errors, floor, len(labels), n_left_out)
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, every number a Python number."""
@@ -87,9 +166,33 @@ def expected_calibration_error(probabilities: Floats, labels: Codes, bins: int =
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
-    bin_of = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    gaps = np.bincount(bin_of, weights=right - confidence, minlength=bins)
+    gaps = np.bincount(_bins_of(confidence, bins), weights=right - confidence, minlength=bins)
     return float(np.abs(gaps).sum() / len(labels))
+
+
+def expected_ece(confidences: Floats, bins: int = N_BINS) -> float:
+    """The calibration error that a perfectly calibrated head would have on as many rows, by chance alone.
+
+    With few rows a bin's accuracy is far from its confidence even if every probability is true: a calibration error
+    near this one says nothing against the head.
+
+    Equation: E[ECE] = (1 / N) * sum_b E|S_b - sum_{n in b} p_n|,  S_b = sum_{n in b} Bernoulli(p_n)
+    with p_n the confidence of row n. The distribution of S_b is computed, not approximated: its generating function is
+    the product of (1 - p_n + p_n x).
+
+    Parameters
+    ----------
+    confidences : float in [0, 1], shape (N,), N > 0
+        The greatest probability of each row.
+    bins : > 0, as in `expected_calibration_error`
+
+    Returns
+    -------
+    float in [0, 1/2], the same to rounding whatever the order of the rows
+    """
+    chances = np.clip(confidences.astype(np.float64), 0, 1)
+    bin_of = _bins_of(chances, bins)
+    return float(sum(_mean_deviation(chances[bin_of == one]) for one in np.unique(bin_of)) / len(chances))
 
 
 def fit_temperature(logits: Floats, labels: Codes) -> float:
@@ -131,3 +234,34 @@ def fit_temperature(logits: Floats, labels: Codes) -> float:
         else:
             high = middle
     return middle
+
+
+def _bins_of(confidence: Floats, bins: int) -> Codes:
+    """Which of the bins (low, high] each confidence is in: int64 (N,) in [0, bins)."""
+    return np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+
+
+def _mean_deviation(chances: npt.NDArray[np.float64]) -> float:
+    """Mean distance of the number of successes from its mean, for independent trials of these chances, float (M,)."""
+    mass = _success_counts(chances)
+    return float(mass @ np.abs(np.arange(len(mass)) - chances.sum()))
+
+
+def _success_counts(chances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Probability of each number of successes: polynomials are multiplied in pairs, all of one degree at once."""
+    n_factors = 1 << (len(chances) - 1).bit_length()
+    padded = np.concatenate([chances, np.zeros(n_factors - len(chances))])  # chance 0 changes nothing
+    factors = np.stack([1 - padded, padded], axis=1)  # (n_factors, degree + 1)
+    while len(factors) > 1:
+        n_coefficients = 2 * factors.shape[1] - 1
+        length = 1 << (n_coefficients - 1).bit_length()
+        spectra = np.fft.rfft(factors, length, axis=1)
+        factors = np.fft.irfft(spectra[::2] * spectra[1::2], length, axis=1)[:, :n_coefficients]
+    return factors[0]
+
+
+def _negative_log_likelihood(logits: Floats, labels: Codes) -> float:
+    """Mean over rows, nats; finite for finite logits, where the logarithm of a probability of 0 is not."""
+    above = logits - np.take_along_axis(logits, labels[:, None], axis=1)
+    highest = above.max(axis=1)
+    return float((highest + np.log(np.exp(above - highest[:, None]).sum(axis=1))).mean())

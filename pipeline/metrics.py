@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.calibration import expected_calibration_error, softmax
+from pipeline.calibration import expected_calibration_error, expected_ece, softmax
 from pipeline.errors import InputError, MismatchError
 from pipeline.labels import label_codes
 from pipeline.statistics import mean_of_proportions_interval, wilson_interval
@@ -44,12 +44,14 @@ class Scores:
     confusion : int64, shape (C, C): rows are true classes, columns predicted ones
     ece : expected calibration error in [0, 1] of the probabilities at the head's temperature
     ece_uncalibrated : the same at temperature 1
+    ece_expected : what `ece` would be, on as many rows, if every probability were true: an `ece` near it is chance
     """
 
     classes: tuple[str, ...]
     confusion: Counts
     ece: float
     ece_uncalibrated: float
+    ece_expected: float
 
     @property
     def n(self) -> int:
@@ -96,6 +98,7 @@ class Scores:
             "per_class": self.per_class,
             "support": self.support,
             "ece": self.ece,
+            "ece_expected": self.ece_expected,
             "ece_uncalibrated": self.ece_uncalibrated,
             "ci95": {name: list(interval) for name, interval in self.ci95.items()},
             "confusion": self.confusion.tolist(),
@@ -133,8 +136,9 @@ def score(logits: Floats, labels: npt.NDArray[np.str_], classes: tuple[str, ...]
         raise InputError("logits: expected finite numbers, found NaN or infinity. Check the features and the head")
     truth = np.array(label_codes(labels.tolist(), classes), dtype=np.int64)
     confusion = confusion_matrix(truth, logits.argmax(axis=1), len(classes))
-    ece, uncalibrated = (expected_calibration_error(softmax(logits, t), truth) for t in (temperature, 1.0))
-    return Scores(classes, confusion, ece, uncalibrated)
+    probabilities = softmax(logits, temperature)
+    ece, uncalibrated = (expected_calibration_error(values, truth) for values in (probabilities, softmax(logits)))
+    return Scores(classes, confusion, ece, uncalibrated, expected_ece(probabilities.max(axis=1)))
 
 
 def confusion_matrix(truth: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], n_classes: int) -> Counts:

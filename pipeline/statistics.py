@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 __all__ = ["mean_of_proportions_interval", "wilson_interval"]
 
 Interval = tuple[float, float]
 _Z95 = 1.959963984540054  # the 97.5 % point of the normal distribution
+_TAIL = 0.025
+_HALVINGS = 40  # of a multiplier's logarithm in _LOG_MULTIPLIERS: a limit within 1e-9
+_LOG_MULTIPLIERS = (-25.0, 30.0)
+_MANY = 1e6  # a binomial distribution of this variance is the normal one
+_SMALLEST = 1e-300  # in the place of 0 in a continued fraction
 
 
 def wilson_interval(hits: int, n: int) -> Interval:
@@ -19,33 +24,128 @@ def wilson_interval(hits: int, n: int) -> Interval:
     Parameters
     ----------
     hits, n : 0 <= hits <= n, n > 0
+
+    Returns
+    -------
+    low, high : exactly 0.0 is the low end for no hit, exactly 1.0 the high end for n hits
     """
     z, share = _Z95, hits / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    low = max(0.0, centre - half) if hits else 0.0
+    return low, min(1.0, centre + half) if hits < n else 1.0
 
 
 def mean_of_proportions_interval(hits: Sequence[int], totals: Sequence[int]) -> Interval:
     """95 % interval of the plain mean of independent proportions, such as the recalls in a UAR.
 
-    Each proportion's Wilson interval is combined by the squares of its distances to the estimate
-    (the method of variance estimates recovery). With m the mean of the k proportions p_i in [l_i, u_i]:
-    [m - sqrt(sum (p_i - l_i)^2) / k, m + sqrt(sum (u_i - p_i)^2) / k].
+    A mean m of k proportions with variance V is treated as one proportion of n = m (1 - m) / V rows, the effective
+    sample size, of which n times the estimate are right; its limits are those of Clopper and Pearson. V is that of the
+    most likely proportions whose mean is the limit itself, not of the observed ones.
+
+    Equations, for the lower limit l with y = n times the estimate:
+    sum_{j >= y} binomial(j; n, l) = I_l(y, n - y + 1) = 0.025,  n = l (1 - l) / V,
+    V = (1 / k^2) sum_i p_i (1 - p_i) / n_i,  p = argmax sum_i log binomial(h_i; n_i, p_i) with mean p = l.
+    The upper limit is 1 minus the lower limit of the misses.
 
     Parameters
     ----------
     hits, totals : equally many counts, 0 <= hits <= totals, totals > 0
 
+    Returns
+    -------
+    low, high : exactly 0.0 is the low end when there is no hit at all, exactly 1.0 the high end when there is no miss
+
     Notes
     -----
-    Chosen over a stratified bootstrap: it needs no random numbers, and a class whose few rows are all right keeps
-    its uncertainty, where resampling sees none.
+    Clopper-Pearson limits on an effective sample size: Korn and Graubard, "Confidence intervals for proportions with
+    small expected number of positive counts estimated from survey data", Survey Methodology 24 (1998). They take the
+    variance at the estimate, which is 0 when all rows are right; we take it at the limit, under the constraint, as the
+    score interval of a linear combination of proportions does.
+
+    Of seven classes, with 5, 25, 100 or 5 to 500 rows each and recalls between 0.5 and 1, it covers the true UAR in
+    94 to 100 of 100 samples. Wilson intervals combined by squares (the method of variance estimates recovery) cover
+    84 to 98, 90 with 25 rows a class at a recall of 0.99, where they are wider, too (0.058 against 0.034): a class
+    without a miss has no room above. Jeffreys posteriors of the recalls are worse there: k priors add k / 2 misses.
     """
-    shares = [hit / n for hit, n in zip(hits, totals, strict=True)]
-    bounds = [wilson_interval(hit, n) for hit, n in zip(hits, totals, strict=True)]
-    below = math.hypot(*(share - low for share, (low, _) in zip(shares, bounds, strict=True)))
-    above = math.hypot(*(high - share for share, (_, high) in zip(shares, bounds, strict=True)))
-    k = len(shares)
-    mean = sum(shares) / k
-    return max(0.0, mean - below / k), min(1.0, mean + above / k)
+    misses = [n - hit for hit, n in zip(hits, totals, strict=True)]
+    return _lower_limit(hits, totals), 1 - _lower_limit(misses, totals)
+
+
+def _lower_limit(hits: Sequence[int], totals: Sequence[int]) -> float:
+    """The mean at which as many hits as there are, or more, have a chance of 2.5 %."""
+    if not any(hits):
+        return 0.0
+    estimate = sum(hit / n for hit, n in zip(hits, totals, strict=True)) / len(totals)
+
+    def too_low(log_multiplier: float) -> bool:
+        return _chance_of_more(estimate, _constrained(hits, totals, math.exp(log_multiplier)), totals) < _TAIL
+
+    multiplier = math.exp(_first(too_low, *_LOG_MULTIPLIERS))
+    return sum(_constrained(hits, totals, multiplier)) / len(totals)
+
+
+def _constrained(hits: Sequence[int], totals: Sequence[int], multiplier: float) -> list[float]:
+    """The most likely proportions of some lower mean: the greater the multiplier, which is Lagrange's, the lower.
+
+    They solve h / p - (n - h) / (1 - p) = multiplier, each by itself.
+    """
+    return [_constrained_proportion(hit, n, multiplier) for hit, n in zip(hits, totals, strict=True)]
+
+
+def _constrained_proportion(hit: int, n: int, multiplier: float) -> float:
+    if hit == n:  # without the rounding of the root, which would be a variance
+        return n / max(n, multiplier)
+    root = math.sqrt(max((n + multiplier) ** 2 - 4 * multiplier * hit, 0.0))
+    return 2 * hit / (n + multiplier + root)
+
+
+def _chance_of_more(estimate: float, proportions: Sequence[float], totals: Sequence[int]) -> float:
+    """Chance of a mean as high as the estimate, or higher, where the true proportions are these."""
+    k = len(proportions)
+    mean = sum(proportions) / k
+    variance = sum(p * (1 - p) / n for p, n in zip(proportions, totals, strict=True)) / k**2
+    if not variance:  # all are still 0 or 1, as observed
+        return 1.0
+    n = mean * (1 - mean) / variance
+    if n * mean * (1 - mean) > _MANY:
+        return math.erfc((estimate - mean) / math.sqrt(2 * variance)) / 2
+    return _incomplete_beta(mean, n * estimate, n * (1 - estimate) + 1)
+
+
+def _first(reached: Callable[[float], bool], low: float, high: float) -> float:
+    """Where `reached` becomes true, between `low`, where it is not, and `high`, where it is."""
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return low
+
+
+def _incomplete_beta(x: float, a: float, b: float) -> float:
+    """The regularised incomplete beta function I_x(a, b) for a, b > 0 and x in [0, 1], within about 1e-9.
+
+    By its continued fraction, from the side where that converges fast.
+    """
+    if x <= 0 or x >= 1:
+        return float(x >= 1)
+    if x > (a + 1) / (a + b + 2):
+        return 1 - _incomplete_beta(1 - x, b, a)
+    log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+    return math.exp(log_front) / (a * _beta_fraction(x, a, b))
+
+
+def _beta_fraction(x: float, a: float, b: float) -> float:
+    """1 + d_1 / (1 + d_2 / (1 + ...)) of the incomplete beta function, by Lentz's algorithm."""
+    value, numerator, denominator = 1.0, 1.0, 0.0
+    for step in range(1, 100_000):
+        m = step // 2
+        if step % 2:
+            d = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        else:
+            d = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        denominator = 1 / ((1 + d * denominator) or _SMALLEST)
+        numerator = (1 + d / numerator) or _SMALLEST
+        value *= numerator * denominator
+        if abs(numerator * denominator - 1) < 1e-14:
+            break
+    return value

@@ -83,6 +83,8 @@ def command(**given: Any) -> None:
     ]
     _echo(records, given["output_format"])
     _say_spread(records)
+    for line in dict.fromkeys(line for record in trained.values() for line in _untrained(record["findings"])):
+        say(line)
     for record in trained.values():
         _say_pretrained(record["findings"])
 
@@ -111,3 +113,9 @@ def _say_pretrained(findings: dict[str, Any]) -> None:
     """How much of an image network came from a file: a file that hardly fits trains from scratch without a sign."""
     if loaded := findings.get("pretrained"):
         say(f"{loaded['file']}: {loaded['share']:.0%} of the network's weights came from it")
+
+
+def _untrained(findings: dict[str, Any]) -> list[str]:
+    """The classes that a head cannot know: the train split has no row of them."""
+    names = findings.get("no_train_rows", ())
+    return [f"note: no train rows: {', '.join(names)}"] if names else []

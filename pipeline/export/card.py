@@ -20,6 +20,7 @@ _USUAL: dict[str, Any] = {
     "recipe": "",
     "encoder_saw": (),
     "dropped": {},
+    "findings": {},
     "calibration": None,
     "views": None,
     "dtype": None,

@@ -50,9 +50,9 @@ class Fitted:
     seconds : of training, without reading the features; an equal share where several were trained together
     together : how many heads were trained as one batch, this one included
     val : scores on the validation split, whose best epoch this is: optimistic by construction
-    calibration : temperature of the head, fitted on the validation split
+    calibration : temperature of the head, fitted on validation rows of the classes that the train split has
     dropped : label -> train and val rows left out because it is not among the classes
-    findings : what else the method found out, plain JSON data
+    findings : what else the method found out, plain JSON data; `no_train_rows` names classes that train has no row of
     """
 
     head: Head
@@ -277,7 +277,9 @@ def _fitted(
 ) -> Fitted:
     head = trained.head.to("cpu")
     logits, labels = head.predict(data.val.plain), data.val.labels.numpy()
-    calibration = Calibration.fit(logits, labels)
+    has_rows = np.bincount(data.train.labels.numpy(), minlength=len(classes)) > 0
+    calibration = Calibration.fit(logits, labels, has_rows)
+    untrained = [name for name, has in zip(classes, has_rows, strict=True) if not has]
     return Fitted(
         head=head,
         history=trained.history,
@@ -287,5 +289,5 @@ def _fitted(
         val=score(logits, np.array(classes)[labels], classes, calibration.temperature),
         calibration=calibration,
         dropped=dropped,
-        findings=trained.findings,
+        findings={**trained.findings, **({"no_train_rows": untrained} if untrained else {})},
     )

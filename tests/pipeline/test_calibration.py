@@ -9,6 +9,7 @@ from pipeline.calibration import (
     TEMPERATURES,
     Calibration,
     expected_calibration_error,
+    expected_ece,
     fit_temperature,
     softmax,
 )
@@ -69,16 +70,127 @@ def test_three_of_four_right_are_trusted_by_three_quarters():
     np.testing.assert_allclose(softmax(rows, BEST).max(axis=1), 0.75)
 
 
+def repeated(times):
+    """The four rows, over and over: of 5 folds each has every one of them equally often if `times` is 5, 10..."""
+    rows, labels = THREE_OF_FOUR
+    return np.tile(rows, (times, 1)), np.tile(labels, times)
+
+
 def test_a_calibration_tells_what_it_changed():
-    """Confidence e / (1 + e) = 0.731059 and accuracy 3 / 4 before, 3 / 4 and 3 / 4 after; one bin holds all rows."""
-    found = Calibration.fit(*THREE_OF_FOUR).as_json()
+    """Confidence e / (1 + e) = 0.731059 and accuracy 3 / 4 before, 3 / 4 and 3 / 4 after; one bin holds all rows.
+    Every fold is fitted on rows of which 3 / 4 are right, so held back the temperature is the same. Likelihood before:
+    (3 ln(1 + 1 / e) + ln(1 + e)) / 4 = (3 * 0.313262 + 1.313262) / 4 = 0.563262; after: the entropy
+    -3/4 ln 3/4 - 1/4 ln 1/4 = 0.562335. 20 of confidence 3 / 4: E|S - 15| / 20 = 2 * 15 C(20, 15) (3/4)^15 (1/4)^6 / 20
+    = 1.5 * 15504 * 0.0133635 * 0.000244141 = 0.075875."""
+    found = Calibration.fit(*repeated(5)).as_json()
     assert found == {
         "temperature": pytest.approx(BEST, rel=1e-9),
+        "fitted_temperature": pytest.approx(BEST, rel=1e-9),
+        "kept": True,
+        "held_back": {
+            "folds": 5,
+            "nll_before": pytest.approx(0.563262, abs=1e-6),
+            "nll_after": pytest.approx(0.562335, abs=1e-6),
+            "ece_before": pytest.approx(0.018941, abs=1e-6),
+            "ece_after": pytest.approx(0.0, abs=1e-9),
+        },
         "ece_before": pytest.approx(0.018941, abs=1e-6),
         "ece_after": pytest.approx(0.0, abs=1e-9),
-        "n": 4,
+        "ece_expected": pytest.approx(0.075875, abs=1e-5),
+        "n": 20,
+        "n_left_out": 0,
         "bins": 15,
     }
+
+
+def test_a_temperature_that_does_not_help_rows_held_back_is_not_used():
+    """Four rows are four folds. Without the wrong one the rest are all right: T = 1. Without a right one two of three
+    are right, 1 / T = ln 2, and it has probability 2 / 3: (3 ln 3/2 + ln(1 + e)) / 4 = (1.216395 + 1.313262) / 4."""
+    found = Calibration.fit(*THREE_OF_FOUR)
+    assert (found.temperature, found.kept) == (1.0, False)
+    assert found.fitted_temperature == pytest.approx(BEST, rel=1e-9)
+    assert found.held_back.nll_before == pytest.approx(0.563262, abs=1e-6)
+    assert found.held_back.nll_after == pytest.approx(0.632414, abs=1e-6)
+    assert found.ece_after == found.ece_before == pytest.approx(0.018941, abs=1e-6)
+
+
+def test_a_temperature_that_raises_the_calibration_error_of_rows_held_back_is_not_used():
+    """20 rows of confidence 3 / 4, 15 right, and 20 of 0.99, 18 right; five copies of each, one per fold. The error is
+    (0 + 0.09) / 2 = 0.045. The labels are likeliest where 1.0986 (p - 0.75) + 4.5951 (q - 0.9) = 0, at T = 1.829828 with
+    p = 0.645746, q = 0.924925 (-0.114534 + 0.114534 = 0): the error is (0.104254 + 0.024925) / 2 = 0.064590."""
+    near, far = [np.log(3), 0.0], [np.log(99), 0.0]
+    rows = np.repeat(np.array([near] * 20 + [far] * 20), 5, axis=0)
+    labels = np.repeat(np.array([0] * 15 + [1] * 5 + [0] * 18 + [1] * 2), 5)
+    found = Calibration.fit(rows, labels)
+    assert (found.temperature, found.kept) == (1.0, False)
+    assert found.held_back.nll_after < found.held_back.nll_before
+    assert (found.held_back.ece_before, found.held_back.ece_after) == pytest.approx((0.045, 0.064590), abs=1e-6)
+
+
+def test_rows_of_a_class_without_train_rows_do_not_move_the_temperature():
+    """A third class, 10,000 below the others: a row of it costs 10,000 nats at T = 1, and drives T to 100."""
+    rows, labels = repeated(5)
+    rows = np.append(rows, np.full((len(rows), 1), -10_000.0), axis=1)
+    with_one = np.append(rows, [[1.0, 0.0, -10_000.0]], axis=0), np.append(labels, 2)
+    assert fit_temperature(*with_one) == pytest.approx(TEMPERATURES[1], rel=1e-9)
+    found = Calibration.fit(*with_one, np.array([True, True, False]))
+    assert (found.n, found.n_left_out) == (20, 1)
+    assert found.temperature == pytest.approx(BEST, rel=1e-9)
+
+
+def test_without_a_row_of_a_trained_class_there_is_no_temperature():
+    found = Calibration.fit(np.zeros((3, 2)), np.array([1, 1, 1]), np.array([True, False]))
+    assert (found.temperature, found.kept, found.n, found.n_left_out) == (1.0, False, 0, 3)
+    assert found.ece_after is found.held_back is None
+
+
+def test_a_single_row_cannot_be_held_back():
+    found = Calibration.fit(np.array([[1.0, 0.0]]), np.array([1]))
+    assert (found.temperature, found.kept, found.held_back) == (1.0, False, None)
+
+
+def test_the_expected_error_of_one_row():
+    """Right with chance 0.9, then off by 0.1; else wrong and off by 0.9: 2 * 0.9 * 0.1 = 0.18."""
+    assert expected_ece(np.array([0.9])) == pytest.approx(0.18)
+
+
+def test_the_expected_error_of_two_rows_in_one_bin():
+    """0.6 and 0.55, sum 1.15. None, one or both right: chances 0.18, 0.49, 0.33, off by 1.15, 0.15, 0.85:
+    (0.207 + 0.0735 + 0.2805) / 2 = 0.2805, in either order."""
+    assert expected_ece(np.array([0.6, 0.55])) == pytest.approx(0.2805)
+    assert expected_ece(np.array([0.55, 0.6])) == pytest.approx(0.2805)
+
+
+def test_the_expected_error_of_two_rows_in_two_bins():
+    """0.9 alone 0.18, 0.6 alone 2 * 0.6 * 0.4 = 0.48: half of 0.66."""
+    assert expected_ece(np.array([0.9, 0.6])) == pytest.approx(0.33)
+
+
+def test_three_rows_and_a_bin_of_odd_size():
+    """Three of chance 3 / 4, sum 2.25: chances of 0 to 3 right 1, 9, 27, 27 of 64, off by 2.25, 1.25, 0.25, 0.75:
+    (2.25 + 11.25 + 6.75 + 20.25) / 64 / 3 = 0.210938."""
+    assert expected_ece(np.full(3, 0.75)) == pytest.approx(0.210938, abs=1e-6)
+
+
+def test_certain_rows_have_no_expected_error():
+    assert expected_ece(np.ones(5)) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_the_expected_error_of_many_rows_is_that_of_the_normal_distribution():
+    """100,000 of chance 0.97: sqrt(2 * 0.97 * 0.03 / (pi * 100,000)) = 0.000430414."""
+    assert expected_ece(np.full(100_000, 0.97)) == pytest.approx(0.000430414, rel=1e-4)
+
+
+@pytest.mark.parametrize("n", [20, 120])
+def test_labels_drawn_from_the_probabilities_have_the_expected_error_on_average(n):
+    rng = np.random.default_rng(0)
+    probabilities = softmax(rng.standard_normal((n, 7)))
+    confidence, predicted = probabilities.max(axis=1), probabilities.argmax(axis=1)
+    errors = [
+        expected_calibration_error(probabilities, np.where(rng.random(n) < confidence, predicted, (predicted + 1) % 7))
+        for _ in range(3000)
+    ]
+    assert expected_ece(confidence) == pytest.approx(np.mean(errors), abs=4 * np.std(errors) / np.sqrt(3000))
 
 
 @pytest.mark.parametrize("factor", [0.1, 7.0])

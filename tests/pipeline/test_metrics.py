@@ -38,7 +38,7 @@ def test_scores_of_no_row_are_nan():
 def test_score_as_json_is_plain_and_complete():
     """Two rows of surprise, one right; one of fear, right. Logits 0 and ln 4 give confidence 4 / 6 in every row:
     ECE = |2 - 3 * 2/3| / 3 = 0. At temperature 2 they are 0 and ln 2, confidence 2 / 4:
-    ECE = |2 - 3 / 2| / 3 = 1 / 6."""
+    ECE = |2 - 3 / 2| / 3 = 1 / 6. Three true halves are off by 1.5, 0.5, 0.5, 1.5 with chances 1, 3, 3, 1 of 8: 0.75 / 3."""
     high = np.log(4.0)
     logits = np.array([[high, 0, 0], [0, high, 0], [0, high, 0]])
     found = score(logits, np.array(["surprise", "surprise", "fear"]), CLASSES, 2.0).as_json()
@@ -49,6 +49,7 @@ def test_score_as_json_is_plain_and_complete():
         "per_class": {"surprise": 0.5, "fear": 1.0, "disgust": None},
         "support": {"surprise": 2, "fear": 1, "disgust": 0},
         "ece": pytest.approx(1 / 6),
+        "ece_expected": pytest.approx(0.25),
         "ece_uncalibrated": pytest.approx(0.0),
         "ci95": {"accuracy": pytest.approx([0.207655, 0.938510], abs=1e-5), "uar": found["ci95"]["uar"]},
         "confusion": [[1, 1, 0], [0, 1, 0], [0, 0, 0]],

@@ -115,6 +115,22 @@ def test_a_validation_split_without_errors_calibrates_nothing(project: Path, fer
     assert "none of which was predicted wrongly, say nothing" in Path("out/head/README.md").read_text()
 
 
+def test_a_temperature_that_is_not_used_is_told_with_the_reason(project: Path, fer_stage: FerStage) -> None:
+    record = json.loads((RUN / "run.json").read_text())
+    held_back = {"folds": 5, "nll_before": 0.8, "nll_after": 0.79, "ece_before": 0.036, "ece_after": 0.044}
+    calibration = {"temperature": 1.0, "fitted_temperature": 1.1038, "kept": False, "held_back": held_back}
+    _change(
+        RUN / "run.json",
+        calibration=record["calibration"] | calibration,
+        findings=record["findings"] | {"no_train_rows": ["contempt"]},
+    )
+    fer_stage(*EXPORT)
+    card = Path("out/head/README.md").read_text()
+    assert "likeliest, 1.1038,\nis not used: fitted on four fifths of them it makes" in card
+    assert "expected calibration error (15 bins) 4.4 % where it is 3.6 %. On pictures" in card
+    assert "| never seen in training | contempt: not one of the images trained on shows it |" in card
+
+
 def test_the_same_export_again_writes_nothing(project: Path, fer_stage: FerStage) -> None:
     fer_stage(*EXPORT)
     with Path("out/head/README.md").open("a") as card:

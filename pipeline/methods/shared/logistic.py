@@ -10,7 +10,8 @@ from pipeline.errors import TrainingError
 
 __all__ = ["LogisticRegression"]
 
-# A class without a train row has no finite optimum; exp of this is 0, and it stays far from overflow.
+# A class without a train row has no finite optimum. The logits of the present ones sum to 0, so that their greatest is
+# always above this; its probability is 0 at every temperature up to 100, and float16 can hold it.
 _ABSENT_BIAS = -10_000.0
 _CURVATURE = 0.25  # of the softmax at most one half; only the speed depends on it
 # Of the largest gradient, as scikit-learn's default; in our coordinates it stops 2 to 10 times nearer to the optimum.

@@ -54,6 +54,29 @@ def test_an_absent_class_is_never_predicted():
     assert bias[[0, 2]].abs().max() < 1000
 
 
+def test_an_absent_class_is_below_the_greatest_whatever_the_row():
+    """The logits of the present classes sum to 0, so that the greatest of them is at least 0: no row is too far away."""
+    features, labels = badly_conditioned(n_classes=3)
+    weight, bias, _ = LogisticRegression(torch.tensor(features), torch.tensor(labels), 4).solve(100.0, 1000)
+    far = torch.tensor(1000 * features) @ weight[:3].T + bias[:3]
+    assert far.min() < bias[3]  # a present class may well be below it
+    assert (far.sum(dim=1).abs() < 0.01 * far.abs().amax(dim=1)).all()
+    assert (far.amax(dim=1) > 0).all()
+
+
+def test_a_validation_row_of_a_class_without_train_rows_leaves_the_temperature_alone():
+    """Such a row is 10,000 below every other class, and drove the temperature to 100."""
+    source = overlapping_source()
+    features, labels = source.splits["val"]
+    labels = labels.copy()
+    labels[0] = "neutral"
+    other = MemorySource(source.splits | {"val": (features, labels)})
+    before, after = fit(MemorySource(source.splits | {"val": (features[:, 1:], labels[1:])})), fit(other)
+    assert after.calibration.temperature == before.calibration.temperature < 10
+    assert (before.calibration.n_left_out, after.calibration.n_left_out) == (0, 1)
+    assert after.findings["no_train_rows"] == ["sadness", "anger", "neutral"]
+
+
 def test_features_too_large_for_float32_are_an_error_that_names_the_scale():
     with pytest.raises(TrainingError, match=r"found features up to 1e\+30\. Use feature_scale"):
         LogisticRegression(torch.tensor([[1e30], [-1e30]]), torch.tensor([0, 1]), 2)

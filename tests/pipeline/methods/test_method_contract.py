@@ -141,6 +141,7 @@ def test_the_head_is_the_selected_epochs_and_calibrated_on_the_validation_split(
     codes = np.array([source.classes.index(label) for label in source.labels("val")])
     assert fitted.calibration == Calibration.fit(fitted.head.predict(inputs(name, source)), codes)
     assert fitted.val.ece == fitted.calibration.ece_after
+    assert fitted.val.ece_expected == fitted.calibration.ece_expected
 
 
 def test_selects_by_uar_on_request(name):
@@ -156,6 +157,25 @@ def test_a_class_may_be_absent_from_train(name):
     assert fitted.val.accuracy == 1.0
     assert fitted.val.per_class["disgust"] is None
     assert np.isfinite(fitted.head.predict(inputs(name, source))).all()
+    assert fitted.findings["no_train_rows"] == ["disgust"]
+
+
+def test_the_temperature_is_fitted_on_classes_that_train_has(name):
+    """A validation row of another class is scored, counted in the calibration, and has no part in the temperature."""
+    source = separable_source()
+    train, labels = source.splits["train"]
+    present = labels != "disgust"
+    others = {output: arrays | {"train": arrays["train"][:, present]} for output, arrays in source.others.items()}
+    known = replace(source, splits=source.splits | {"train": (train[:, present], labels[present])}, others=others)
+    fitted = fit(name, known)
+    codes = np.array([known.classes.index(label) for label in known.labels("val")])
+    n_disgust = int((codes == known.classes.index("disgust")).sum())
+    assert (fitted.calibration.n, fitted.calibration.n_left_out) == (16 - n_disgust, n_disgust)
+    assert fitted.val.support["disgust"] == n_disgust > 0
+    usable = codes != known.classes.index("disgust")
+    logits = fitted.head.predict(inputs(name, known))
+    alone = Calibration.fit(logits[usable], codes[usable])
+    assert replace(fitted.calibration, n_left_out=0) == alone
 
 
 def test_learns_from_a_train_split_of_two_rows(name):
