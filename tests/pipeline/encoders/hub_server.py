@@ -15,7 +15,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-__all__ = ["COMMIT", "Failure", "HubServer", "Request"]
+import pytest
+from huggingface_hub import close_session, constants
+
+__all__ = ["COMMIT", "Failure", "HubServer", "Request", "hub_of_this_process"]
 
 COMMIT = "c0ffee" + "0" * 34
 _CHUNK = 1 << 20
@@ -115,6 +118,22 @@ class HubServer(ThreadingHTTPServer):
             with path.open("rb") as file:
                 self.digests[path] = hashlib.file_digest(file, "sha256").hexdigest()
         return self.digests[path]
+
+
+@contextmanager
+def hub_of_this_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """A hub that the client in this process uses from now on, with an empty cache below `folder` and no token."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "HF_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    with HubServer.started() as server:
+        address = server.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "ENDPOINT", server.endpoint)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(folder / "token"))
+        yield server
+    close_session()
 
 
 class _Handler(BaseHTTPRequestHandler):
