@@ -28,7 +28,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.file_download import HfFileMetadata
-from huggingface_hub.utils import tqdm as hub_tqdm
+from huggingface_hub.utils.tqdm import tqdm as hub_tqdm
 
 from pipeline.encoders.weights import file_sha256
 from pipeline.errors import EncoderError
@@ -125,11 +125,11 @@ def require_reachable(file: HubFile) -> None:
         raise file.error(*_explained(file, error, 1)) from error
 
 
-class SilentBar(hub_tqdm):  # type: ignore[misc]  # tqdm has no types
+class SilentBar(hub_tqdm):
     """What the hub's client takes as a progress bar; it shows nothing."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{**kwargs, "disable": True})
+        super().__init__(*args, **{**kwargs, "disable": True})  # type: ignore[no-untyped-call]  # it has no types
 
 
 def _metadata(file: HubFile) -> HfFileMetadata:
