@@ -105,6 +105,10 @@ class HubServer(ThreadingHTTPServer):
                 server.shutdown()
                 thread.join()
 
+    def shutdown_request(self, request: Any) -> None:
+        """Close at once: the orderly end that would come first is not what a client sees of a reset."""
+        self.close_request(request)
+
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
