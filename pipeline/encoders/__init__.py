@@ -1,6 +1,6 @@
 """Frozen encoders behind one protocol. Names are read without torch; `load_encoder` brings the model.
 
-open_clip:ARCH/TAG            weights by tag, from open_clip's local cache or the hub
+open_clip:ARCH/TAG            weights by tag, from the hub's cache on this machine, else from the hub
 open_clip:ARCH@FILE_OR_DIR    weights from a file, or a folder with open_clip_config.json
 timm:ARCH@FILE                image tower only
 timm:ARCH.TAG@FILE            the same, prepared as timm's published weights of that tag

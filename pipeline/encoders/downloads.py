@@ -28,13 +28,13 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.file_download import HfFileMetadata
-from huggingface_hub.utils import tqdm as hub_tqdm
+from huggingface_hub.utils.tqdm import tqdm as hub_tqdm
 
 from pipeline.encoders.weights import file_sha256
 from pipeline.errors import EncoderError
 from pipeline.progress import OnProgress, Progress
 
-__all__ = ["HubFile", "cached", "download", "require_reachable", "silent_bar"]
+__all__ = ["HubFile", "SilentBar", "cached", "download", "require_reachable"]
 
 _ATTEMPTS = 3
 _PAUSE_S = 0.5  # after the first, twice as long after the second
@@ -125,9 +125,11 @@ def require_reachable(file: HubFile) -> None:
         raise file.error(*_explained(file, error, 1)) from error
 
 
-def silent_bar(*args: Any, **kwargs: Any) -> hub_tqdm:
-    """A progress bar that shows nothing."""
-    return hub_tqdm(*args, **{**kwargs, "disable": True})
+class SilentBar(hub_tqdm):
+    """What the hub's client takes as a progress bar; it shows nothing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "disable": True})  # type: ignore[no-untyped-call]  # it has no types
 
 
 def _metadata(file: HubFile) -> HfFileMetadata:
@@ -149,11 +151,11 @@ def _downloaded(file: HubFile, metadata: HfFileMetadata, on_progress: OnProgress
 
 
 def _reporting_bar(what: str, size: int, on_progress: OnProgress) -> type[hub_tqdm]:
-    """What the hub's client takes as a progress bar; it reports megabytes and draws nothing itself."""
+    """A silent bar that reports megabytes."""
 
-    class Bar(hub_tqdm):  # type: ignore[misc]  # tqdm has no types
+    class Bar(SilentBar):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **{**kwargs, "disable": True})
+            super().__init__(*args, **kwargs)
             self.received = int(kwargs.get("initial") or 0)
 
         def update(self, n: float | None = 1) -> None:

@@ -14,7 +14,7 @@ import open_clip
 from huggingface_hub import constants, snapshot_download, try_to_load_from_cache
 from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 
-from pipeline.encoders.downloads import HubFile, cached, download, require_reachable, silent_bar
+from pipeline.encoders.downloads import HubFile, SilentBar, cached, download, require_reachable
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import EncoderError
 from pipeline.progress import OnProgress, silent
@@ -68,7 +68,7 @@ def fetch_repository(
         require_reachable(HubFile(repository, names[0], files[0].purpose, advice))
     try:
         folder = Path(
-            snapshot_download(repository, allow_patterns=list(names), local_files_only=offline, tqdm_class=silent_bar)
+            snapshot_download(repository, allow_patterns=list(names), local_files_only=offline, tqdm_class=SilentBar)
         )
     except Exception as error:  # the hub's client raises a dozen kinds
         raise files[0].error(f"{type(error).__name__}: {error}", "Try again") from error

@@ -15,7 +15,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-__all__ = ["COMMIT", "Failure", "HubServer", "Request"]
+import pytest
+from huggingface_hub import close_session, constants
+
+__all__ = ["COMMIT", "Failure", "HubServer", "Request", "hub_of_this_process"]
 
 COMMIT = "c0ffee" + "0" * 34
 _CHUNK = 1 << 20
@@ -102,6 +105,10 @@ class HubServer(ThreadingHTTPServer):
                 server.shutdown()
                 thread.join()
 
+    def shutdown_request(self, request: Any) -> None:
+        """Close at once: the orderly end that would come first is not what a client sees of a reset."""
+        self.close_request(request)
+
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
@@ -115,6 +122,22 @@ class HubServer(ThreadingHTTPServer):
             with path.open("rb") as file:
                 self.digests[path] = hashlib.file_digest(file, "sha256").hexdigest()
         return self.digests[path]
+
+
+@contextmanager
+def hub_of_this_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """A hub that the client in this process uses from now on, with an empty cache below `folder` and no token."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "HF_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    with HubServer.started() as server:
+        address = server.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "ENDPOINT", server.endpoint)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(folder / "token"))
+        yield server
+    close_session()
 
 
 class _Handler(BaseHTTPRequestHandler):

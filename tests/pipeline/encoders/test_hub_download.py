@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import resource
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 
-import huggingface_hub
 import numpy as np
 import pytest
 from encoder_models import SOON_S
-from hub_server import COMMIT, Failure, HubServer
+from hub_server import COMMIT, Failure, HubServer, hub_of_this_process
 from huggingface_hub import constants
 
 from pipeline.encoders import EncoderSpec
@@ -33,21 +36,11 @@ WHOLE = (REPOSITORY, SAFE)
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     """A hub of this test's own, with one repository, and an empty cache."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "HF_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
     path = tmp_path / SAFE
     path.write_bytes(np.random.default_rng(0).bytes(25 * MB))  # the client resumes in steps of 10 MiB
-    with HubServer.started() as server:
-        monkeypatch.setattr(constants, "ENDPOINT", server.endpoint)
-        monkeypatch.setattr(
-            constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-        )
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    with hub_of_this_process(tmp_path, monkeypatch) as server:
         server.files[WHOLE] = path
         yield server
-    huggingface_hub.close_session()
     shutil.rmtree(tmp_path)
 
 
@@ -141,7 +134,7 @@ class TestAWrongFile:
         with path.open("r+b") as file:
             file.write(b"damaged")
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-        with pytest.raises(EncoderError, match="expected the file with sha256 .* found .*run the command again"):
+        with pytest.raises(EncoderError, match=r"expected the file with sha256 .* found .*run the command again"):
             fetch(SPEC, PRETRAINED)
         assert files_in_cache() == []
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
@@ -210,8 +203,8 @@ class TestNoAnswer:
 
 
 def test_a_cache_that_has_no_room_is_an_error_before_the_download(hub: HubServer) -> None:
-    free = shutil.disk_usage(constants.HF_HUB_CACHE if Path(constants.HF_HUB_CACHE).exists() else "/tmp").free
     path = hub.files[WHOLE]
+    free = shutil.disk_usage(path).free
     with path.open("r+b") as file:
         file.truncate(free + 10**12)  # a hole: it needs no room itself
     hub.digests[path] = "0" * 64
@@ -219,7 +212,39 @@ def test_a_cache_that_has_no_room_is_an_error_before_the_download(hub: HubServer
     assert hub.gets() == []
 
 
-def test_two_threads_of_control_get_the_whole_file_and_download_it_once(hub: HubServer) -> None:
+@pytest.fixture
+def room_for_10_mb() -> Iterator[None]:
+    """No file of this process may grow beyond it: the system refuses to write, as it does when a disk is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10 * MB, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_becomes_full_on_the_way_is_an_error_and_leaves_nothing(
+    hub: HubServer, room_for_10_mb: None
+) -> None:
+    refused(r"File too large in .*Free space, or name a folder on another disk by HF_HUB_CACHE")
+
+
+def test_two_processes_get_the_whole_file_and_download_it_once(hub: HubServer, tmp_path: Path) -> None:
+    hub.bytes_per_s = 10 * MB  # one is still at it when the other begins
+    program = (
+        "from pipeline.encoders import EncoderSpec; from pipeline.encoders.hub import fetch; "
+        f"print(fetch(EncoderSpec.parse({str(SPEC)!r}), {PRETRAINED!r}))"
+    )
+    environment = {**os.environ, "HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "home")}
+    started = [
+        subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    paths = {Path(process.communicate(timeout=120)[0].strip()) for process in started}
+    assert [process.returncode for process in started] == [0, 0]
+    assert [path.read_bytes() == hub.files[WHOLE].read_bytes() for path in paths] == [True]
+    assert len(hub.gets()) == 1
+
+
+def test_two_threads_get_the_whole_file_and_download_it_once(hub: HubServer) -> None:
     hub.bytes_per_s = 100 * MB
     paths: list[Path] = []
     threads = [Thread(target=lambda: paths.append(fetch(SPEC, PRETRAINED))) for _ in range(2)]
