@@ -91,7 +91,8 @@ def test_a_batch_changes_no_row_and_no_order(encoder: Encoder) -> None:
     padded = pooled(encoder, np.concatenate([pixels, np.repeat(pixels[-1:], 9, axis=0)]))[:7]
     backwards = pooled(encoder, np.ascontiguousarray(pixels[::-1]))[::-1]
     for other in (alone, padded, backwards):
-        np.testing.assert_allclose(other, together, atol=BATCH_TOLERANCE)
+        # Of the largest value: which kernels multiply a batch, and how they round, depends on its size and the processor.
+        np.testing.assert_allclose(other, together, rtol=0, atol=BATCH_TOLERANCE * np.abs(together).max())
 
 
 def test_the_same_batch_gives_the_same_bytes(encoder: Encoder) -> None:
