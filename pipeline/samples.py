@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -59,7 +59,16 @@ class Sample:
 
 @dataclass(frozen=True)
 class TableInfo:
-    """Where a table comes from. `excluded` counts rows of the source that the label rule leaves out, per reason."""
+    """Where a table comes from, and how it was made.
+
+    Parameters
+    ----------
+    dataset, layout, root, classes, release : what was read
+    options : all of the layout's options, defaults included
+    excluded : rows of the source that the label rule leaves out, per reason
+    reader : version of the program's readers; 0 in tables of earlier versions, which do not say
+    given : what the command line said beside params.yaml: `layout`, `root`, `options`
+    """
 
     dataset: str
     layout: str
@@ -68,6 +77,14 @@ class TableInfo:
     release: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     excluded: Mapping[str, int] = field(default_factory=dict)
+    reader: int = 0
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Self:
+        """What a table's metadata says; entries of a later version are passed over."""
+        known = {name: value for name, value in said.items() if name in cls.__dataclass_fields__}
+        return cls(**(known | {"classes": tuple(said["classes"])}))
 
 
 @dataclass(frozen=True)
@@ -108,9 +125,21 @@ class SampleTable:
             If the file is missing, is no sample table, or has a newer schema than this program knows.
         """
         arrow, said = _KIND.read(path)
-        info = TableInfo(**(said | {"classes": tuple(said["classes"])}))
+        info = TableInfo.from_json(said)
         names = [name for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS) if name in arrow.column_names]
         return cls(pd.DataFrame({name: _series(arrow[name], _DTYPES[name]) for name in names}), info)
+
+    @staticmethod
+    def read_info(path: Path) -> tuple[TableInfo, int]:
+        """Where the table at `path` comes from, and its number of rows, which are not read.
+
+        Raises
+        ------
+        TableError
+            As `read`.
+        """
+        said, n_rows = _KIND.read_info(path)
+        return TableInfo.from_json(said), n_rows
 
     def head(self, n: int) -> SampleTable:
         """The first `n` rows, as a table of their own."""

@@ -18,7 +18,9 @@ from pipeline.errors import ConfigError, DatasetError, ImageError
 from pipeline.progress import OnProgress, Progress, silent
 from pipeline.samples import Sample, SampleTable, TableInfo
 
-__all__ = ["index_dataset"]
+__all__ = ["READER_VERSION", "index_dataset"]
+
+READER_VERSION = 1  # raise it when a layout gives other rows, labels or splits of the same files and options
 
 
 def index_dataset(
@@ -57,7 +59,14 @@ def index_dataset(
         samples = list(_with_digests(files, ordered, on_progress))
     _check_usable(samples, root)
     info = TableInfo(
-        dataset, layout, str(root), parsed.names, scan.release, parsed.model_dump(mode="json"), scan.excluded
+        dataset,
+        layout,
+        str(root),
+        parsed.names,
+        scan.release,
+        parsed.model_dump(mode="json"),
+        scan.excluded,
+        READER_VERSION,
     )
     return SampleTable.from_samples(samples, info)
 
