@@ -15,7 +15,7 @@ import numpy.typing as npt
 from cache.atomic import write_bytes
 from cache.errors import MEND, NewerSchemaError, SchemaError, StoreDamagedError
 from cache.keys import canonical_json, sha256_of
-from cache.places import Place, files_below, reachable, read_all
+from cache.places import Place, files_below, is_file, reachable, read_all
 from cache.schema import Schema
 
 __all__ = ["SCHEMA_VERSION", "Manifest", "Records", "ShardRecord", "checksum", "rejected_rows"]
@@ -171,10 +171,19 @@ class Records:
         records = [record for data in found if (record := _parsed(data))]
         return {record.shard: record for record in records}
 
+    def get(self, shard: int) -> ShardRecord | None:
+        """The record of one shard; None if it is not finished, or a disk spoiled its record."""
+        path = self._path(shard)
+        with reachable(path):
+            return _parsed(path.read_bytes()) if is_file(path) else None
+
     def add(self, record: ShardRecord) -> None:
         """Durable when the call returns."""
         text = canonical_json({**record.as_json(), "digest": sha256_of(record.as_json())})
-        write_bytes(self._folder / f"{record.shard:06d}.json", text.encode())
+        write_bytes(self._path(record.shard), text.encode())
+
+    def _path(self, shard: int) -> Place:
+        return self._folder / f"{shard:06d}.json"
 
 
 def _parsed(data: bytes) -> ShardRecord | None:

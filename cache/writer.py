@@ -102,6 +102,23 @@ class ShardSink:
         Records(folder).add(record)
         return record
 
+    def get(self, shard: int) -> tuple[dict[str, npt.NDArray[Any]], Mapping[int, str]]:
+        """The blocks of a finished shard, checked against its record, and row -> why its image could not be used.
+
+        Raises
+        ------
+        StoreDamagedError
+            If the shard is not finished, or the disk does not hold what was put.
+        """
+        folder, backend = building_folder(self.target), backend_of(self.target)
+        record = Records(folder).get(shard)
+        if record is None:
+            raise StoreDamagedError(f"{folder}: shard {shard} has no record. Extract again: it resumes")
+        names = [array.name for array in self.schema.arrays]
+        blocks = {name: backend.read_block(folder, self.schema, name, shard) for name in names}
+        _require_recorded(blocks, record, folder)
+        return blocks, record.rejected
+
     def _checked(self, shard: int, name: str, block: npt.NDArray[Any]) -> npt.NDArray[Any]:
         array = self.schema.array(name)
         expected = (self.schema.n_views, len(self.schema.rows(shard)), *array.row_shape)
@@ -181,10 +198,7 @@ class StoreWriter:
             If the disk does not hold what was put.
         """
         block = self._backend.read_block(self._folder, self.schema, output, shard)
-        if ShardRecord.of(shard, {output: block}, {}).sha256[output] != self._done[shard].sha256[output]:
-            raise StoreDamagedError(
-                f"{self._folder}: shard {shard} of {output} is not what was written. Delete the folder, extract again"
-            )
+        _require_recorded({output: block}, self._done[shard], self._folder)
         return block
 
     def finish(self, columns: Columns, dataset: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
@@ -222,6 +236,15 @@ class StoreWriter:
         whole = self._backend.assemble(self._folder, self.schema, by_name, manifest.to_text())
         replace(whole, self.target)
         _sweep(self._folder)
+
+
+def _require_recorded(blocks: Mapping[str, npt.NDArray[Any]], record: ShardRecord, folder: Place) -> None:
+    found = ShardRecord.of(record.shard, blocks, {}).sha256
+    for output in blocks:
+        if found[output] != record.sha256[output]:
+            raise StoreDamagedError(
+                f"{folder}: shard {record.shard} of {output} is not what was written. Delete the folder, extract again"
+            )
 
 
 def _check_columns(columns: Columns, n_rows: int) -> None:

@@ -25,11 +25,14 @@ class Parity:
     rows : how many were compared
     cosine : the smallest cosine between a row and its reference, rounded to 7 decimals; 1.0 if there are no rows
     difference : the largest absolute difference of two values, rounded to 3 significant digits
+    relative : the largest length of a row's difference, as a share of the reference's length, rounded to 3 significant
+        digits. It sees what a cosine does not: a cosine falls with the square of an error, and not with a factor
     """
 
     rows: int
     cosine: float
     difference: float
+    relative: float = 0.0
 
 
 def parity(stored: npt.NDArray[Any], reference: npt.NDArray[Any]) -> Parity:
@@ -39,7 +42,7 @@ def parity(stored: npt.NDArray[Any], reference: npt.NDArray[Any]) -> Parity:
     ----------
     stored, reference : floating, shape (M, *row_shape)
         A row of zeros has cosine 1 to another row of zeros and 0 to any other row. A value that is not finite in
-        either makes both figures NaN.
+        either makes all figures NaN.
 
     Raises
     ------
@@ -56,9 +59,20 @@ def parity(stored: npt.NDArray[Any], reference: npt.NDArray[Any]) -> Parity:
         return Parity(rows, 1.0, 0.0)
     ours, theirs = (values.reshape(rows, -1).astype(np.float64) for values in (stored, reference))
     if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
-        return Parity(rows, float("nan"), float("nan"))
+        return Parity(rows, float("nan"), float("nan"), float("nan"))
     cosine = round(float(_cosines(ours, theirs).min()), _COSINE_DECIMALS)
-    return Parity(rows, cosine, float(f"{np.abs(ours - theirs).max():.{_DIFFERENCE_DIGITS}g}"))
+    return Parity(rows, cosine, _short(np.abs(ours - theirs).max()), _short(_relative(ours, theirs).max()))
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.{_DIFFERENCE_DIGITS}g}")
+
+
+def _relative(ours: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(M, X), (M, X) -> (M,); where the reference is zero, the length of the difference itself."""
+    lengths = np.linalg.norm(theirs, axis=1)
+    shares: npt.NDArray[np.float64] = np.linalg.norm(ours - theirs, axis=1) / np.where(lengths == 0, 1, lengths)
+    return shares
 
 
 def _cosines(ours: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,19 +46,34 @@ class TableKind:
         TableError
             If the file is missing, is no table of this kind, or has a newer schema than this program knows.
         """
+        with self._reading(path):
+            table = pq.read_table(path)
+        return table, self._info(path, table.schema)
+
+    def read_info(self, path: Path) -> tuple[dict[str, Any], int]:
+        """The `info` of the table at `path` and its number of rows, without reading any; raises as `read` does."""
+        with self._reading(path):
+            metadata, schema = pq.read_metadata(path), pq.read_schema(path)
+        return self._info(path, schema), metadata.num_rows
+
+    @contextmanager
+    def _reading(self, path: Path) -> Iterator[None]:
         if not path.is_file():
             raise TableError(f"no {self.name} at {path}. Run: fer-stage {self.command} --dataset {path.stem}")
         try:
-            table = pq.read_table(path)
+            yield
         except (pa.ArrowInvalid, OSError) as error:
             raise TableError(f"{path} is not a Parquet file: {error}. {self.mend}") from error
-        metadata = json.loads((table.schema.metadata or {}).get(self.key, b"{}"))
+
+    def _info(self, path: Path, schema: pa.Schema) -> dict[str, Any]:
+        metadata = json.loads((schema.metadata or {}).get(self.key, b"{}"))
         if metadata.get("schema") != self.schema:
             raise TableError(
                 f"{path}: expected a {self.name} of schema {self.schema}, found {metadata.get('schema', 'none')}. "
                 f"{self.again}, or update fer-stage"
             )
-        return table, metadata["info"]
+        info: dict[str, Any] = metadata["info"]
+        return info
 
     def described(self, table: pa.Table, info: Mapping[str, Any]) -> pa.Table:
         """`table` with `info` in its metadata, as `read` takes it back."""

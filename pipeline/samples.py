@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -69,11 +69,17 @@ class Sample:
 
 @dataclass(frozen=True)
 class TableInfo:
-    """Where a table comes from.
+    """Where a table comes from, and how it was made.
 
-    `excluded` counts rows of the source that the label rule leaves out, per reason. `unread_columns` are headers of the
-    source's table that may hold something that was not read, `unread_images` counts images of the root that no row of
-    the source names, per folder.
+    Parameters
+    ----------
+    dataset, layout, root, classes, release : what was read
+    options : all of the layout's options, defaults included
+    excluded : rows of the source that the label rule leaves out, per reason
+    reader : version of the program's readers; 0 in tables of earlier versions, which do not say
+    given : what the command line said beside params.yaml: `layout`, `root`, `options`
+    unread_columns : headers of the source's table that may hold something that was not read
+    unread_images : images of the root that no row of the source names, per folder
     """
 
     dataset: str
@@ -85,6 +91,15 @@ class TableInfo:
     excluded: Mapping[str, int] = field(default_factory=dict)
     unread_columns: tuple[str, ...] = ()
     unread_images: Mapping[str, int] = field(default_factory=dict)
+    reader: int = 0
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Self:
+        """What a table's metadata says; entries of a later version are passed over."""
+        known = {name: value for name, value in said.items() if name in cls.__dataclass_fields__}
+        tuples = {name: tuple(known[name]) for name in ("classes", "unread_columns") if name in known}
+        return cls(**(known | tuples))
 
 
 @dataclass(frozen=True)
@@ -125,10 +140,21 @@ class SampleTable:
             If the file is missing, is no sample table, or has a newer schema than this program knows.
         """
         arrow, said = _KIND.read(path)
-        tuples = {name: tuple(said[name]) for name in ("classes", "unread_columns") if name in said}
-        info = TableInfo(**(said | tuples))
+        info = TableInfo.from_json(said)
         names = [name for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS) if name in arrow.column_names]
         return cls(pd.DataFrame({name: _series(arrow[name], _DTYPES[name]) for name in names}), info)
+
+    @staticmethod
+    def read_info(path: Path) -> tuple[TableInfo, int]:
+        """Where the table at `path` comes from, and its number of rows, which are not read.
+
+        Raises
+        ------
+        TableError
+            As `read`.
+        """
+        said, n_rows = _KIND.read_info(path)
+        return TableInfo.from_json(said), n_rows
 
     def head(self, n: int) -> SampleTable:
         """The first `n` rows, as a table of their own."""

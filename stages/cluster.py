@@ -7,10 +7,9 @@ recipe and its rows.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from itertools import islice
 
 import dask
 from distributed import Client, KilledWorker, LocalCluster, as_completed
@@ -39,10 +38,20 @@ class Cluster:
         PipelineError
             If workers die over one shard again and again.
         """
-        waiting, done = iter(tasks), 0
         n_workers = max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
-        first = [self._submit(recipe, task) for task in islice(waiting, _AHEAD * n_workers)]
-        finished = as_completed(first)
+        waiting, done = {task.number: task for task in tasks}, 0
+        unfinished = set(waiting)
+        finished, n_submitted = as_completed(), 0
+
+        def submit() -> None:
+            """Shards that repeat rows of others wait until those are finished; the first one never waits."""
+            nonlocal n_submitted
+            while n_submitted < _AHEAD * n_workers and (task := _first_ready(waiting, unfinished)):
+                del waiting[task.number]
+                finished.add(self._submit(recipe, task))
+                n_submitted += 1
+
+        submit()
         for future in finished:
             try:
                 made: Made = future.result()
@@ -51,14 +60,19 @@ class Cluster:
                     f"workers died over the same shard several times ({error}): perhaps of too little memory. Try a "
                     "smaller --batch-size or fewer --workers; finished shards are kept"
                 ) from error
-            for task in islice(waiting, 1):
-                finished.add(self._submit(recipe, task))
+            unfinished.discard(made.record.shard)
+            n_submitted -= 1
+            submit()
             done += made.encoded + len(made.record.rejected)
             on_progress(Progress("images", min(done, total), total))
             yield made
 
     def _submit(self, recipe: Recipe, task: ShardTask) -> object:
         return self._client.submit(_make, recipe, task, pure=False, key=f"shard-{task.number}-{id(self)}")
+
+
+def _first_ready(waiting: Mapping[int, ShardTask], unfinished: set[int]) -> ShardTask | None:
+    return next((task for task in waiting.values() if not task.sources & unfinished), None)
 
 
 @contextmanager

@@ -17,11 +17,14 @@ __all__ = ["command"]
 @params_option
 @format_option
 def command(tables: Path, params_path: Path, output_format: str) -> None:
-    """Every configured dataset and every layout: its root, whether it is on disk, rows of its table if indexed."""
-    import pyarrow.parquet as pq
+    """Every configured dataset and every layout: its root, whether it is on disk, rows of its table if indexed.
 
+    `outdated` says how the table differs from what params.yaml says now; `extract` then indexes the dataset again.
+    """
     from pipeline.datasets import LAYOUTS
+    from pipeline.samples import SampleTable
     from stages.params import load_params
+    from stages.tables import table_changes
     from stages.workspace import Workspace
 
     params = load_params(params_path)
@@ -29,7 +32,15 @@ def command(tables: Path, params_path: Path, output_format: str) -> None:
     for name in dict.fromkeys([*params.datasets, *params.run.datasets, *LAYOUTS]):
         how = params.dataset(name)
         table = Workspace(tables=tables).table(name)
-        indexed = pq.read_metadata(table).num_rows if table.exists() else None
-        found = Path(how.root).exists()
-        rows.append({"name": name, "layout": how.layout, "root": how.root, "found": found, "rows": indexed})
+        info, n_rows = SampleTable.read_info(table) if table.exists() else (None, None)
+        rows.append(
+            {
+                "name": name,
+                "layout": how.layout,
+                "root": how.root,
+                "found": Path(how.root).exists(),
+                "rows": n_rows,
+                "outdated": table_changes(name, info, params) if info else "",
+            }
+        )
     echo_rows(rows, output_format)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cache import Store, open_store
 from cache.inventory import standing_below
@@ -40,6 +41,7 @@ from stages.identity import (
 from stages.output import say
 from stages.params import ExtractParams
 from stages.rechecking import measured_parity, sampled
+from stages.repeats import Repeats
 from stages.shards import Made, Recipe, ShardTask, Workbench
 
 __all__ = ["Encoding", "Machine"]
@@ -174,13 +176,22 @@ class Encoding:
         n_views = np.zeros(len(self.table), np.intp)
         for job in self._jobs:
             n_views[job.row] = len(job.views)
-        images = image_names(self.table.frame["sha256"], box_texts(self.table), face_texts(self.table))
-        return find_rows(self._other_stores(), self.key, self._schema, images, n_views)
+        return find_rows(self._other_stores(), self.key, self._schema, self._images, n_views)
 
     @cached_property
+    def _images(self) -> npt.NDArray[np.object_]:
+        return image_names(self.table.frame["sha256"], box_texts(self.table), face_texts(self.table))
+
+    @cached_property
+    def _work(self) -> tuple[list[Job], Repeats]:
+        """What no other store holds, each image once, and which rows repeat it."""
+        jobs = (left for job in self._jobs if (left := _left_to_do(job, self._reuse)))
+        return Repeats.among(jobs, self._images)
+
+    @property
     def _to_encode(self) -> list[Job]:
-        """What no other store holds; what a stopped extract has finished of it counts as well."""
-        return [left for job in self._jobs if (left := _left_to_do(job, self._reuse))]
+        """What a stopped extract has finished of it counts as well."""
+        return self._work[0]
 
     @property
     def _runtime(self) -> str:
@@ -208,7 +219,8 @@ class Encoding:
     def _task(self, shard: int, jobs: list[Job]) -> ShardTask:
         rows = self._schema.rows(shard)
         rejected = {row: self._reuse.rejected[row] for row in rows if row in self._reuse.rejected}
-        return ShardTask(shard, rows, tuple(jobs), tuple(self._reuse.pieces(rows)), rejected)
+        copies = self._work[1].of_shard(rows, self._schema.shard_rows, self._schema.n_views)
+        return ShardTask(shard, rows, tuple(jobs), tuple(self._reuse.pieces(rows)), rejected, tuple(copies))
 
     @cached_property
     def _recipe(self) -> Recipe:

@@ -49,7 +49,7 @@ __all__ = ["command"]
     help="Processes that encode; more than 1 start a dask cluster on this machine.",
 )
 @click.option("--scheduler", help="tcp://HOST:PORT of a dask cluster that runs already.")
-@click.option("--no-reuse", is_flag=True, help="Encode every row, also those that another store holds.")
+@click.option("--no-reuse", is_flag=True, help="Encode every image, also those that another store holds.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first N rows, into a store of its own.")
 @click.option(
     "--max-rejected",

@@ -162,7 +162,13 @@ def columns_of(table: SampleTable, rejected: Mapping[int, str]) -> dict[str, npt
 def dataset_info(table: SampleTable) -> dict[str, Any]:
     """What the columns describe."""
     info = table.info
-    return {"name": info.dataset, "layout": info.layout, "release": info.release, "classes": list(info.classes)}
+    return {
+        "name": info.dataset,
+        "layout": info.layout,
+        "release": info.release,
+        "classes": list(info.classes),
+        "options": dict(info.options),
+    }
 
 
 def provenance_of(encoder: Encoder, encoder_name: str, spec: EncoderSpec) -> dict[str, Any]:

@@ -44,9 +44,10 @@ def command(
 
     params = load_params(params_path)
     how = params.dataset(dataset, layout, root)
-    how = how.model_copy(update={"options": {**how.options, **parse_options(options)}})
+    given = {"layout": layout, "root": root, "options": dict(parse_options(options))}
+    how = how.model_copy(update={"options": {**how.options, **given["options"]}})
     with shown_progress(quiet=quiet) as on_progress:
-        table = make_table(dataset, how, params.sample, on_progress)
+        table = make_table(dataset, how, params.sample, on_progress, given)
     path = Workspace(tables=tables).table(dataset)
     if not dry_run:
         write_table(table, path)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeAlias
+
+import numpy.typing as npt
 
 from cache.keys import sha256_of
 from cache.manifest import ShardRecord
@@ -23,8 +26,14 @@ from pipeline.preparation import Job, Preparer
 from pipeline.preprocess import Preprocess
 from pipeline.progress import OnProgress
 from pipeline.views import ViewRecipe
+from stages.repeats import Copy
 
 __all__ = ["Made", "Recipe", "ShardTask", "Workbench"]
+
+Block: TypeAlias = npt.NDArray[Any]  # (V, rows, *row_shape)
+FinishedShard: TypeAlias = tuple[Mapping[str, Block], Mapping[int, str]]
+
+_FINISHED_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -65,13 +74,28 @@ class Recipe:
 
 @dataclass(frozen=True)
 class ShardTask:
-    """One shard to make: images to encode, rows to copy from other stores, rows known to be unusable."""
+    """One shard to make.
+
+    Parameters
+    ----------
+    number, rows : which rows
+    jobs : images to encode
+    pieces : rows to copy from other stores
+    rejected : rows known to be unusable, and why
+    copies : rows that repeat rows of this store, of this shard or of earlier ones, which must be finished before
+    """
 
     number: int
     rows: range
     jobs: tuple[Job, ...]
     pieces: tuple[Piece, ...]
     rejected: Mapping[int, str]
+    copies: tuple[Copy, ...] = ()
+
+    @property
+    def sources(self) -> set[int]:
+        """The earlier shards that must be finished before this one is."""
+        return {copy.shard for copy in self.copies} - {self.number}
 
 
 @dataclass(frozen=True)
@@ -89,6 +113,7 @@ class Workbench:
     recipe: Recipe
     encoder: Encoder
     _reader: ReuseReader = field(default_factory=ReuseReader)
+    _finished: OrderedDict[int, FinishedShard] = field(default_factory=OrderedDict)
     _open: ExitStack = field(default_factory=ExitStack)
 
     @classmethod
@@ -147,12 +172,29 @@ class Workbench:
         if total:
             for done in self._extraction.run(shards, total, on_progress):
                 task = known.pop(done.number)
-                record = self.recipe.sink.put(done.number, done.blocks, {**task.rejected, **done.rejected})
-                yield Made(record, len(task.jobs) - len(done.rejected))
+                yield Made(self._put(task, done.blocks, done.rejected), len(task.jobs) - len(done.rejected))
         else:
             for shard in shards:
-                task = known.pop(shard.number)
-                yield Made(self.recipe.sink.put(shard.number, shard.blocks, task.rejected), 0)
+                yield Made(self._put(known.pop(shard.number), shard.blocks, {}), 0)
+
+    def _put(self, task: ShardTask, blocks: Mapping[str, Block], rejected: Mapping[int, str]) -> ShardRecord:
+        """Keep a shard whose images are encoded, with the rows that repeat them."""
+        whole = {**task.rejected, **rejected}
+        for copy in task.copies:
+            source, reasons = (blocks, whole) if copy.shard == task.number else self._shard(copy.shard)
+            _repeat(copy, source, self.recipe.sink.schema.rows(copy.shard).start, blocks, task.rows.start)
+            pairs = zip(copy.at.tolist(), copy.rows.tolist(), strict=True)
+            whole |= {row: reasons[repeated] for row, repeated in pairs if repeated in reasons}
+        return self.recipe.sink.put(task.number, blocks, whole)
+
+    def _shard(self, number: int) -> FinishedShard:
+        """A finished shard of this store. Those read last are remembered, up to 1 GB: many rows may repeat few."""
+        if number not in self._finished:
+            self._finished[number] = self.recipe.sink.get(number)
+            while len(self._finished) > 1 and sum(map(_n_bytes, self._finished.values())) > _FINISHED_BYTES:
+                self._finished.popitem(last=False)
+        self._finished.move_to_end(number)
+        return self._finished[number]
 
     def _shards(self, tasks: Iterable[ShardTask], known: dict[int, ShardTask]) -> Iterator[Shard]:
         for task in tasks:
@@ -160,3 +202,16 @@ class Workbench:
             blocks = empty_blocks(self.recipe.outputs, self.recipe.n_views, len(task.rows))
             self._reader.fill(blocks, task.pieces)
             yield Shard(task.number, task.rows, task.jobs, blocks)
+
+
+def _repeat(
+    copy: Copy, source: Mapping[str, Block], source_start: int, blocks: Mapping[str, Block], start: int
+) -> None:
+    """Fill rows of `blocks`, whose first row is `start`, with rows of a shard whose first row is `source_start`."""
+    views = slice(copy.views.start, copy.views.stop)
+    for name, block in blocks.items():
+        block[views, copy.at - start] = source[name][views, copy.rows - source_start]
+
+
+def _n_bytes(shard: FinishedShard) -> int:
+    return sum(block.nbytes for block in shard[0].values())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +13,97 @@ import pyarrow.parquet as pq
 import yaml
 
 from cache.atomic import write_bytes
-from pipeline.datasets.index import index_dataset
+from cache.keys import differences
+from pipeline.datasets import LAYOUTS
+from pipeline.datasets.base import parse_options as layout_options
+from pipeline.datasets.index import READER_VERSION, index_dataset
 from pipeline.datasets.sample import STYLES, draw_dataset
+from pipeline.errors import ConfigError
 from pipeline.faces.table import FaceTable
 from pipeline.progress import OnProgress
-from pipeline.samples import SampleTable
-from stages.errors import ParamsError
+from pipeline.samples import SampleTable, TableInfo
+from stages.errors import ParamsError, StageError
 from stages.output import say
 from stages.params import DatasetParams, Params, SampleParams
 from stages.workspace import Workspace
 
-__all__ = ["make_table", "parse_options", "wanted_rows", "write_table"]
+__all__ = ["how_now", "make_table", "parse_options", "table_changes", "wanted_rows", "write_table"]
 
 
-def make_table(dataset: str, how: DatasetParams, sample: SampleParams, on_progress: OnProgress) -> SampleTable:
-    """Index a dataset; one of the sample's styles is drawn first if it is not there."""
+def make_table(
+    dataset: str,
+    how: DatasetParams,
+    sample: SampleParams,
+    on_progress: OnProgress,
+    given: Mapping[str, Any] | None = None,
+) -> SampleTable:
+    """Index a dataset; one of the sample's styles is drawn first if it is not there.
+
+    Parameters
+    ----------
+    given : what the command line said of it: `layout`, `root`, `options`; kept in the table
+    """
     root = Path(how.root)
-    if dataset in STYLES and how.layout == "sample" and not root.exists():
+    if _is_drawn(dataset, how) and not root.exists():
         draw_dataset(dataset, root, sample.images, sample.seed, on_progress)
-    return index_dataset(dataset, how.layout, root, how.options, on_progress)
+    table = index_dataset(dataset, how.layout, root, how.options, on_progress)
+    kept = {name: value for name, value in (given or {}).items() if value}
+    return SampleTable(table.frame, replace(table.info, given=kept))
+
+
+def _is_drawn(dataset: str, how: DatasetParams) -> bool:
+    return dataset in STYLES and how.layout == "sample"
+
+
+def how_now(dataset: str, info: TableInfo, params: Params) -> DatasetParams | None:
+    """How params.yaml would have a table made now; None if neither it nor the table says how.
+
+    A dataset that params.yaml names is what it says there. Of another one, what the command line said stays as it was.
+    """
+    if dataset in params.datasets:
+        return params.dataset(dataset)
+    if not info.reader:
+        return None
+    given = info.given
+    try:
+        how = params.dataset(dataset, given.get("layout"), given.get("root"))
+    except ParamsError:
+        return None
+    return how.model_copy(update={"options": {**how.options, **given.get("options", {})}})
+
+
+def table_changes(dataset: str, info: TableInfo, params: Params) -> str:
+    """`root was 'A', is 'B'`: how a table differs from the one that would be made now; empty if it does not."""
+    how = how_now(dataset, info, params)
+    return _changes(info, dataset, how) if how else ""
+
+
+def _changes(info: TableInfo, dataset: str, how: DatasetParams) -> str:
+    was = {
+        "dataset": info.dataset,
+        "layout": info.layout,
+        "root": os.path.abspath(info.root),
+        "options": _all_options(info.layout, info.options),
+        "reader": info.reader,
+    }
+    now = {
+        "dataset": dataset,
+        "layout": how.layout,
+        "root": os.path.abspath(how.root),
+        "options": _all_options(how.layout, how.options),
+        "reader": READER_VERSION,
+    }
+    shown = {"root": (info.root, how.root)}
+    pairs = {name: shown.get(name, values) for name, values in differences(was, now).items()}
+    return ", ".join(f"{name} was {old!r}, is {new!r}" for name, (old, new) in pairs.items())
+
+
+def _all_options(layout: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """With the defaults of those that are missing; as they are where this program does not know them."""
+    try:
+        return layout_options(LAYOUTS[layout], options).model_dump(mode="json")
+    except (KeyError, ConfigError):
+        return dict(options)
 
 
 def wanted_rows(given: Mapping[str, Any], params: Params, on_progress: OnProgress) -> tuple[SampleTable, Path, str]:
@@ -42,7 +116,7 @@ def wanted_rows(given: Mapping[str, Any], params: Params, on_progress: OnProgres
     Returns
     -------
     All rows under the dataset's own name, or the first `limit` under one of their own. The dataset is indexed first if
-    it never was, or if options say what it is.
+    it never was, if options say what it is, or if params.yaml no longer says what the table was made of.
     """
     (table, root), stem = _indexed(given, params, on_progress), given["dataset"]
     if given["limit"] and given["limit"] < len(table):
@@ -51,17 +125,34 @@ def wanted_rows(given: Mapping[str, Any], params: Params, on_progress: OnProgres
 
 
 def _indexed(given: Mapping[str, Any], params: Params, on_progress: OnProgress) -> tuple[SampleTable, Path]:
-    path = Workspace(tables=given["tables"]).table(given["dataset"])
-    layout, where = given.get("layout"), given.get("root")
-    if path.exists() and not layout and not where:
+    dataset, path = given["dataset"], Workspace(tables=given["tables"]).table(given["dataset"])
+    stated = {name: given[name] for name in ("layout", "root") if given.get(name)}
+    if path.exists() and not stated:
         table = SampleTable.read(path)
-        return table, Path(table.info.root)
-    how = params.dataset(given["dataset"], layout, where)
-    say(f"indexing {given['dataset']} ({how.layout} at {how.root})")
-    table = make_table(given["dataset"], how, params.sample, on_progress)
+        if not (why := table_changes(dataset, table.info, params)):
+            return _of_its_dataset(table, dataset, path), Path(table.info.root)
+        how = how_now(dataset, table.info, params) or params.dataset(dataset)
+        stated = {} if dataset in params.datasets else dict(table.info.given)
+        if not (Path(how.root).exists() or _is_drawn(dataset, how)):
+            say(f"note: {path} is used as it is, as {how.root} is not on this machine to index it again: {why}")
+            return table, Path(table.info.root)
+        say(f"indexing {dataset} again: {why}")
+    else:
+        how = params.dataset(dataset, stated.get("layout"), stated.get("root"))
+        say(f"indexing {dataset} ({how.layout} at {how.root})")
+    table = make_table(dataset, how, params.sample, on_progress, stated)
     if not given["dry_run"]:
         write_table(table, path)
     return table, Path(how.root)
+
+
+def _of_its_dataset(table: SampleTable, dataset: str, path: Path) -> SampleTable:
+    if table.info.dataset != dataset:
+        raise StageError(
+            f"{path}: expected the sample table of {dataset}, found that of {table.info.dataset}. Rename the file, or "
+            f"run: fer-stage index --dataset {dataset} --layout {table.info.layout} --root {table.info.root}"
+        )
+    return table
 
 
 def write_table(table: SampleTable | FaceTable, path: Path) -> None:

@@ -22,7 +22,9 @@ from pipeline.errors import ConfigError, DatasetError, ImageError
 from pipeline.progress import OnProgress, Progress, silent
 from pipeline.samples import Sample, SampleTable, TableInfo
 
-__all__ = ["index_dataset"]
+__all__ = ["READER_VERSION", "index_dataset"]
+
+READER_VERSION = 1  # raise it when a layout gives other rows, labels or splits of the same files and options
 
 
 def index_dataset(
@@ -69,8 +71,9 @@ def index_dataset(
         scan.release,
         parsed.model_dump(mode="json"),
         scan.excluded,
-        scan.unread_columns,
-        unread,
+        unread_columns=scan.unread_columns,
+        unread_images=unread,
+        reader=READER_VERSION,
     )
     table = SampleTable.from_samples(samples, info)
     _tell([*carving_notes(samples, scan.shares), *_crossing_notes(table)], len(table), on_progress)

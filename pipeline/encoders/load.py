@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from pipeline.encoders.arithmetic import float32_arithmetic, require_exact_environment, require_float32
 from pipeline.encoders.base import Encoder
 from pipeline.encoders.runtimes import resolve_runtime
 from pipeline.encoders.spec import EMBEDDED, TRANSFORMERS, EncoderSpec
@@ -13,6 +14,7 @@ from pipeline.progress import OnProgress, silent
 __all__ = ["load_encoder"]
 
 
+@float32_arithmetic()  # models take torch's default dtype when they are built
 def load_encoder(
     spec: EncoderSpec, device: str = "auto", runtime: str = "auto", on_progress: OnProgress = silent
 ) -> Encoder:
@@ -31,12 +33,15 @@ def load_encoder(
     ------
     EncoderError
         Unknown architecture or tag, missing or damaged weights, an activation that does not fit the weights, no
-        network, no such device, a runtime or the package transformers not installed: always before any image is read.
+        network, no such device, a runtime or the package transformers not installed, arithmetic that the environment
+        makes coarser than float32: always before any image is read.
     """
     # Late imports: torch and open_clip take seconds, and names are parsed by commands that need neither.
     from pipeline.encoders.torch_encoder import keep_freed_memory, resolve_device
 
+    require_exact_environment()
     target = resolve_device(device)
+    require_float32(target)
     resolve_runtime(runtime, target.type)  # a wrong name is said before weights are read
     if target.type == "cpu":
         keep_freed_memory()

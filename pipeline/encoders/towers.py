@@ -80,7 +80,7 @@ class PixelTower(nn.Module):
         self.tower = tower
         self.size = preprocess.size
         self.mean, self.std = (
-            nn.Buffer(torch.tensor(values, device=device).view(1, 3, 1, 1))
+            nn.Buffer(torch.tensor(values, dtype=torch.float32, device=device).view(1, 3, 1, 1))
             for values in (preprocess.mean, preprocess.std)
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ __all__ = ["compared", "expected_cosine"]
 _SLACK = 10  # extract measures a few rows; others may be farther from their reference
 _ROUNDING = 1e-5  # of float16 on disk, and of another machine's float32
 _UNMEASURED = 0.999
+_RELATIVE_SLACK = 3
+_RELATIVE_ROUNDING = 2e-3  # the same for relative differences: float16 on disk rounds by 3e-4
 
 
 def compared(path: Place, given: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -61,6 +64,7 @@ def compared(path: Place, given: Mapping[str, Any]) -> list[dict[str, Any]]:
             "output": output,
             **vars(parity(store.read(rows, output), found[output])),
             "expected": expected_cosine(store, output, given["min_cosine"]),
+            "expected_relative": expected_relative(store, output, given["min_cosine"]),
         }
         for output in outputs
     ]
@@ -72,6 +76,18 @@ def expected_cosine(store: Store, output: str, given: float | None) -> float:
         return given
     measured = (store.manifest.provenance.get("parity") or {}).get(output)
     return 1 - max(_ROUNDING, _SLACK * (1 - measured["cosine"])) if measured else _UNMEASURED
+
+
+def expected_relative(store: Store, output: str, given: float | None) -> float | None:
+    """What the largest relative difference may be: from what extract measured; None, any, if a cosine was asked for."""
+    if given is not None:
+        return None
+    measured = (store.manifest.provenance.get("parity") or {}).get(output, {})
+    if "relative" in measured:
+        return max(_RELATIVE_ROUNDING, _RELATIVE_SLACK * float(measured["relative"]))
+    if store.manifest.key_fields["precision"] == "float32":
+        return _RELATIVE_ROUNDING
+    return math.sqrt(2 * (1 - expected_cosine(store, output, None)))
 
 
 def _sample(store: Store, n_rows: int, seed: int) -> list[Job]:

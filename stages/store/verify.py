@@ -20,7 +20,7 @@ __all__ = ["command"]
 _TABLE_COLUMNS = ("store", "size", "seconds", "damage", "unread", "notes")
 _PROBLEM_COLUMNS = ("kind", "where", "rows", "what", "advice")
 _UNREAD_ADVICE = "The rows above say what was in the way; verify again without it"
-_DEEP_COLUMNS = ("store", "output", "rows", "cosine", "expected", "difference")
+_DEEP_COLUMNS = ("store", "output", "rows", "cosine", "expected", "relative", "expected_relative", "difference")
 
 
 @click.command("verify")
@@ -33,7 +33,8 @@ _DEEP_COLUMNS = ("store", "output", "rows", "cosine", "expected", "difference")
 @click.option(
     "--min-cosine",
     type=click.FloatRange(0, 1),
-    help="With --deep: of an image's stored and new feature.  [default: what extract measured, with tenfold slack]",
+    help="With --deep: of an image's stored and new feature, and nothing else.  [default: the cosine that extract "
+    "measured, with tenfold slack, and its relative difference, with threefold slack]",
 )
 @click.option("--root", help="With --deep: where the images are.  [default: as the sample table says]")
 @click.option("--encoder", help="With --deep: the encoder, if its name means another one now.  [default: the store's]")
@@ -123,7 +124,12 @@ def _record(path: Place, given: dict[str, Any], on_progress: OnProgress) -> dict
 
 
 def _deep_holds(record: dict[str, Any]) -> bool:
-    return all(row["cosine"] >= row["expected"] for row in record["deep"])
+    """Comparisons with NaN do not hold."""
+    return all(
+        row["cosine"] >= row["expected"]
+        and (row["expected_relative"] is None or row["relative"] <= row["expected_relative"])
+        for row in record["deep"]
+    )
 
 
 def _echo(records: list[dict[str, Any]], output_format: str) -> None:

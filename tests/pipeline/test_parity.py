@@ -17,9 +17,9 @@ ROWS = arrays(np.float32, (3, 4), elements=st.floats(-1000, 1000, width=32))
 
 
 def test_is_of_the_worst_row_and_of_the_worst_value() -> None:
-    """(3, 4) and (4, 3): 24 / 25 = 0.96, differing by 1. (1, 0) and (3, 0): cosine 1, differing by 2."""
+    """(3, 4) and (4, 3): 24 / 25 = 0.96, differing by 1. (1, 0) and (3, 0): cosine 1, differing by 2 of 3."""
     stored, reference = np.array([[3.0, 4.0], [1.0, 0.0]]), np.array([[4.0, 3.0], [3.0, 0.0]])
-    assert parity(stored, reference) == Parity(2, 0.96, 2.0)
+    assert parity(stored, reference) == Parity(2, 0.96, 2.0, 0.667)
 
 
 def test_a_row_of_any_shape_is_one_vector() -> None:
@@ -54,6 +54,7 @@ def test_what_is_not_finite_is_no_figure(value: float) -> None:
         found = parity(np.array([stored]), np.array([reference]))
         assert math.isnan(found.cosine)
         assert math.isnan(found.difference)
+        assert math.isnan(found.relative)
 
 
 def test_of_no_rows_nothing_is_wrong() -> None:
@@ -67,6 +68,7 @@ def test_of_different_rows_is_refused() -> None:
 
 @given(ROWS, ROWS)
 def test_is_symmetric_and_perfect_to_itself(one: np.ndarray, other: np.ndarray) -> None:
-    assert parity(one, other) == parity(other, one)
+    there, back = parity(one, other), parity(other, one)
+    assert (there.cosine, there.difference) == (back.cosine, back.difference)  # `relative` is of the reference
     assert parity(one, one) == Parity(3, 1.0, 0.0)
     assert -1 <= parity(one, other).cosine <= 1

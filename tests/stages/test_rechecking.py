@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cache.keys import sha256_of
 from cache.writer import ShardSink, StoreWriter
 from pipeline.encoders import EncoderSpec, load_encoder
+from pipeline.errors import MismatchError
 from pipeline.extraction import outputs_of
 from pipeline.faces import Alignment
 from pipeline.progress import silent
@@ -32,8 +35,18 @@ def work(project: Path) -> tuple[Workbench, StoreWriter, SampleTable]:
     target = project / "again.zarr"
     writer = StoreWriter(target, store_key(table, encoder, outputs, params), schema)
     images, sink = Path("data/sample-e"), ShardSink(target, schema)
-    recipe = Recipe(spec, "cpu", "eager", encoder.preprocess, images, outputs, 1, 0, Alignment(), 16, 1, sink)
+    digest = sha256_of(dict(encoder.identity))
+    recipe = Recipe(spec, digest, "cpu", "eager", encoder.preprocess, images, outputs, 1, 0, Alignment(), 16, 1, sink)
     return Workbench(recipe, encoder), writer, table
+
+
+def test_a_worker_with_other_weights_under_the_same_name_is_refused(
+    work: tuple[Workbench, StoreWriter, SampleTable],
+) -> None:
+    recipe = work[0].recipe
+    Workbench.load(recipe)
+    with pytest.raises(MismatchError, match=r"untrained is another encoder on .*Give all workers the same weights"):
+        Workbench.load(replace(recipe, encoder_sha256="0" * 64))
 
 
 @pytest.mark.parametrize("spoiled", [False, True])

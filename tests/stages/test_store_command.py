@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -165,15 +166,33 @@ def test_deep_verification_encodes_again(
     assert "chosen by --seed 7" in err
 
 
-def test_deep_verification_finds_features_of_other_images(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Rows that are shifted by one: every checksum is right, and every feature is another image's."""
+def _shifted(pooled: np.ndarray) -> np.ndarray:
+    """Every feature is the next image's."""
+    return np.roll(pooled, -1, axis=1)
+
+
+def _noisy(pooled: np.ndarray) -> np.ndarray:
+    """Off by 1 %, as arithmetic in bfloat16 is; the cosine is 0.99995."""
+    return (pooled * np.random.default_rng(0).normal(1, 0.01, pooled.shape)).astype(pooled.dtype)
+
+
+def _scaled(pooled: np.ndarray) -> np.ndarray:
+    """By 1.5 %, which no cosine sees."""
+    return (pooled * 1.015).astype(pooled.dtype)
+
+
+@pytest.mark.parametrize("spoil", [_shifted, _noisy, _scaled])
+def test_deep_verification_finds_features_that_were_not_computed(
+    project: Path, capsys: pytest.CaptureFixture[str], spoil: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    """Every checksum is right, and the features are not those of the images."""
     store = open_store(project / STORE)
-    shifted = {**store.shard(0)}
-    shifted["pooled"] = shifted["pooled"][:, [*range(1, len(store)), 0]]
+    spoilt = {**store.shard(0)}
+    spoilt["pooled"] = spoil(spoilt["pooled"])
     columns = {name: store.backend.read_column(store.path, name) for name in store.manifest.columns}
     shutil.rmtree(project / STORE)
     writer = StoreWriter(project / STORE, StoreKey.from_fields(store.manifest.key_fields), store.manifest.schema)
-    writer.put(0, shifted, {})
+    writer.put(0, spoilt, {})
     writer.finish(columns, store.manifest.dataset, store.manifest.provenance)
     assert run(["store", "verify", STORE]) == 0
     assert run(["store", "verify", STORE, "--deep"]) == 3

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from pipeline.encoders.arithmetic import float32_arithmetic
 from pipeline.encoders.towers import PixelTower
 
 __all__ = ["Eager", "inference", "precision_of", "to_numpy"]
@@ -45,11 +46,15 @@ def precision_of(device: torch.device, half: bool) -> str:
 
 @contextmanager
 def inference(device: torch.device, half: bool) -> Iterator[None]:
-    """No gradients; float16 autocast on CUDA if it is wanted, else float32 without shortcuts."""
+    """No gradients; float16 autocast on CUDA if it is wanted, else float32 without shortcuts.
+
+    Whatever torch was set to outside does not matter: see `pipeline.encoders.arithmetic`.
+    """
     on_cuda = device.type == "cuda"
     # cuDNN's convolutions round to TensorFloat-32 unasked; without cuDNN they stay in float32.
     exact = torch.backends.cudnn.flags(enabled=False) if on_cuda and not half else nullcontext()
-    with torch.inference_mode(), torch.autocast(device.type, torch.float16, enabled=on_cuda and half), exact:
+    half_precision = torch.autocast(device.type, torch.float16, enabled=on_cuda and half)
+    with torch.inference_mode(), float32_arithmetic(), half_precision, exact:
         yield
 
 

@@ -1,0 +1,122 @@
+"""A sample table belongs to a root, a layout and all options: what params.yaml says now is compared with them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from cache.store import open_store
+from pipeline.labels import EXPRESSIONS
+from pipeline.samples import SampleTable
+from stages.cli import run
+from stages.tables import write_table
+
+FerStage = Callable[..., Any]
+TABLE, STORE = Path("tables/my.parquet"), "features/untrained/my.zarr"
+
+
+def _params(**dataset: Any) -> None:
+    data = {
+        "datasets": {"my": {"layout": "folder", "root": "A"} | dataset},
+        "encoders": {"untrained": "untrained"},
+        "run": {"samples": [], "datasets": ["my"], "encoders": ["untrained"], "methods": ["linear-probe"]},
+    }
+    Path("params.yaml").write_text(yaml.safe_dump(data))
+
+
+@pytest.fixture
+def extracted(empty: Path, fer_stage: FerStage) -> Path:
+    """A dataset `my` at root A, extracted, and another folder B with other images."""
+    rng = np.random.default_rng(0)
+    for root in "AB":
+        for split in ("train", "test"):
+            for label in EXPRESSIONS[:7]:
+                folder = Path(root, split, label)
+                folder.mkdir(parents=True)
+                for k in range(3):
+                    Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(folder / f"{root}{k}.png")
+    _params()
+    fer_stage("extract", "--dataset", "my")
+    return empty
+
+
+def _extract(capsys: pytest.CaptureFixture[str], *more: str) -> str:
+    capsys.readouterr()
+    assert run(["extract", "--dataset", "my", *more]) == 0
+    return capsys.readouterr().err
+
+
+def test_an_unchanged_dataset_is_not_indexed_again(extracted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = TABLE.stat().st_mtime_ns
+    assert "up to date" in _extract(capsys)
+    _params(root=str(Path("A").absolute()))
+    assert "up to date" in _extract(capsys), "another way to write the same root"
+    assert TABLE.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"root": "B"}, "root was 'A', is 'B'"),
+        ({"options": {"split_seed": 5}}, "options.split_seed was 0, is 5"),
+        ({"options": {"val_fraction": 0.3}}, "options.val_fraction was 0.1, is 0.3"),
+    ],
+)
+def test_a_changed_root_or_option_is_indexed_again_and_said(
+    extracted: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any], words: str
+) -> None:
+    before = open_store(STORE).manifest.columns
+    _params(**change)
+    assert f"indexing my again: {words}" in _extract(capsys)
+    assert open_store(STORE).manifest.columns != before
+    assert "up to date" in _extract(capsys)
+
+
+def test_what_a_store_is_of_has_the_options(extracted: Path, fer_stage: FerStage) -> None:
+    assert open_store(STORE).manifest.dataset["options"]["split_seed"] == 0
+    _params(options={"split_seed": 5})
+    rows = fer_stage("store", "why", "my", "--format", "json")
+    assert "dataset.options.split_seed" in {row["field"] for row in rows}
+    assert SampleTable.read(TABLE).info.options["split_seed"] == 0, "a question writes nothing"
+    outdated = {row["name"]: row["outdated"] for row in fer_stage("datasets", "--format", "json")}
+    assert outdated["my"] == "options.split_seed was 0, is 5"
+
+
+def test_a_table_whose_images_are_elsewhere_is_used_and_that_is_said(
+    extracted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _params(root="C")
+    err = _extract(capsys)
+    assert "note: tables/my.parquet is used as it is, as C is not on this machine" in err
+    assert "root was 'A', is 'C'" in err
+
+
+def test_tables_of_earlier_readers_are_made_again(extracted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = SampleTable.read(TABLE)
+    write_table(SampleTable(table.frame, replace(table.info, reader=0)), TABLE)
+    assert "indexing my again: reader was 0" in _extract(capsys)
+
+
+def test_what_the_command_line_said_of_a_dataset_unknown_to_params_stays(
+    extracted: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ("index", "--dataset", "other", "--layout", "folder", "--root", "B", "--option", "val_fraction=0.4")
+    fer_stage(*args)
+    before = Path("tables/other.parquet").stat().st_mtime_ns
+    assert run(["extract", "--dataset", "other"]) == 0
+    assert "indexing" not in capsys.readouterr().err
+    assert Path("tables/other.parquet").stat().st_mtime_ns == before
+
+
+def test_a_table_under_another_datasets_name_is_not_taken_for_its(extracted: Path, fer_stage: FerStage) -> None:
+    shutil.copy(TABLE, "tables/copied.parquet")
+    message = fer_stage("extract", "--dataset", "copied", code=1)
+    assert "tables/copied.parquet: expected the sample table of copied, found that of my" in message
