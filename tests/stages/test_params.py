@@ -112,9 +112,23 @@ def test_a_dataset_is_found_by_the_name_of_its_layout(tmp_path: Path, monkeypatc
     assert Params().dataset("affectnet").root == "data/affectnet.zip"
 
 
-def _tracked(stage: str) -> set[str]:
+VERSIONS = "pipeline/versions.json"
+
+
+def _params(stage: str) -> list[str | dict[str, list[str]]]:
     graph = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][stage]
-    return set(graph.get("params") or graph["do"]["params"])
+    params: list[str | dict[str, list[str]]] = graph.get("params") or graph["do"]["params"]
+    return params
+
+
+def _tracked(stage: str) -> set[str]:
+    """Parts of params.yaml that a stage depends on."""
+    return {name for name in _params(stage) if isinstance(name, str)}
+
+
+def _tracked_versions(stage: str) -> set[str]:
+    """Parts of versions.json that a stage depends on."""
+    return {name for part in _params(stage) if isinstance(part, dict) for name in part[VERSIONS]}
 
 
 def test_dvc_tracks_every_parameter_that_changes_a_result() -> None:
@@ -124,7 +138,7 @@ def test_dvc_tracks_every_parameter_that_changes_a_result() -> None:
     assert _tracked("align") == {"extract"}
     assert _tracked("extract") == {"extract", "encoders.${item.encoder}"}
     assert _tracked("encode-text") == {"prompts", "prompt_sets", "encoders.${item.encoder}"}
-    assert _tracked("train") == {"classes", "methods.${item.method}", "protocol.drop_other_labels"}
+    assert _tracked("train") == {"classes", "methods.${item.method}", "protocol.drop_other_labels", "run.seeds"}
     assert _tracked("evaluate") == {"protocol", "run.datasets"}
     blocks = {
         name.split(".")[0]
@@ -134,6 +148,21 @@ def test_dvc_tracks_every_parameter_that_changes_a_result() -> None:
     assert blocks | {"run"} == set(Params.model_fields)
 
 
+def test_dvc_tracks_the_version_of_every_stage_and_method() -> None:
+    assert _tracked_versions("draw") == {"sample"}
+    for stage in ("index", "align", "extract", "evaluate"):
+        assert _tracked_versions(stage) == {"fer-stage", stage}
+    assert _tracked_versions("encode-text") == {"fer-stage", "text"}
+    assert _tracked_versions("train") == {"fer-stage", "methods.${item.method}"}
+    assert _tracked_versions("report") == {"fer-stage"}
+
+
+def test_a_dataset_that_heads_are_trained_on_is_a_dataset_of_the_matrix(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("run: {datasets: [sample-a], train: [sample-b]}")
+    with pytest.raises(ParamsError, match=r"run\.train: 'sample-b' is not among run\.datasets: sample-a"):
+        load_params(tmp_path / "params.yaml")
+
+
 def test_every_method_that_dvc_runs_has_a_block_that_dvc_can_track() -> None:
     data = yaml.safe_load((ROOT / "params.yaml").read_text())
-    assert set(data["run"]["methods"]) <= set(data["methods"]) <= set(method_names())
+    assert set(data["run"]["methods"]) <= set(data["methods"]) == set(method_names())
