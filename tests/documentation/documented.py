@@ -114,7 +114,7 @@ def _raf_db() -> dict[str, bytes]:
 def _ferplus() -> dict[str, bytes]:
     folders = {"train": ("Training", "Train"), "val": ("PublicTest", "Valid"), "test": ("PrivateTest", "Test")}
     files, lines = {}, [f"Usage,Image name,{','.join(_FERPLUS)}\n"]
-    for i, label, split, data in _faces("sample-c"):
+    for i, label, split, data in _faces("sample-d"):
         usage, folder = folders[split]
         png = io.BytesIO()
         Image.open(io.BytesIO(data)).convert("L").resize((48, 48)).save(png, "PNG")
@@ -126,7 +126,7 @@ def _ferplus() -> dict[str, bytes]:
 
 def _muxspace() -> dict[str, bytes]:
     files, lines = {}, ["user.id,image,emotion\n"]
-    for i, label, _split, data in _faces("sample-d"):
+    for i, label, _split, data in _faces("sample-c"):
         files[f"images/Person_{chr(97 + i % 26)}{i}_0001.jpg"] = data
         lines.append(f"1,Person_{chr(97 + i % 26)}{i}_0001.jpg,{label}\n")
     return files | {"data/legend.csv": "".join(lines).encode()}

@@ -51,7 +51,7 @@ _BEFORE = {
         "encode-text --encoder mini",
         f"extract --dataset raf-db --encoder clip --outputs {_ALL_OUTPUTS}",
         f"extract --dataset affectnet --encoder clip --outputs {_ALL_OUTPUTS}",
-        "extract --dataset ferplus --encoder clip",
+        f"extract --dataset ferplus --encoder clip --outputs {_ALL_OUTPUTS}",
         "extract --dataset ferplus --encoder untrained",
     ],
     "docs/heads.md": [
