@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,21 @@ def test_dvc_tracks_every_parameter_that_changes_a_result() -> None:
         for name in _tracked(stage)
     }
     assert blocks | {"run"} == set(Params.model_fields)
+
+
+@pytest.mark.parametrize("path", ["params.yaml", "examples/faces/params.yaml", "examples/methods/params.yaml"])
+def test_every_parameter_that_dvc_tracks_is_in_the_shipped_files(path: str) -> None:
+    """DVC refuses to run a stage whose parameters are missing, whatever their defaults are."""
+    data = yaml.safe_load((ROOT / path).read_text())
+    items = {"encoder": data["run"]["encoders"], "method": data["run"]["methods"], "dataset": data["run"]["datasets"]}
+    for stage in ("draw", "index", "align", "extract", "encode-text", "train", "evaluate", "report"):
+        for name in _tracked(stage):
+            matrix = re.search(r"\$\{item\.(\w+)\}", name)
+            for value in items[matrix[1]] if matrix else data["datasets"]:
+                block = data
+                for part in re.sub(r"\$\{.*\}", value, name).split("."):
+                    assert part in block, (stage, name, value)
+                    block = block[part]
 
 
 def test_dvc_tracks_the_version_of_every_stage_and_method() -> None:
