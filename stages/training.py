@@ -302,6 +302,11 @@ def _check_store(store: Store, spec: EncoderSpec, runs: Sequence[Run]) -> None:
             f"{store.path}: expected features of {spec}, found features of {made_by['architecture']}. "
             f"Run `fer-stage extract --dataset {store.dataset} --encoder {store.path.parent.name}` again"
         )
+    if not len(store.labels("train")):
+        raise StageError(
+            f"{store.path}: expected rows of a train split, found none. Leave {store.path.stem} out of run.train in "
+            "params.yaml if it is for tests only, or have its layout set a train split apart and index it again"
+        )
     for output in {output: None for run in runs for output in run.config.reads}:
         store.row_shape(output)  # says which command makes it, before an encoder is loaded
 
