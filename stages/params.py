@@ -100,10 +100,17 @@ class RunParams(_Block):
 
     samples: list[str] = list(STYLES)
     datasets: list[str] = list(STYLES)
-    train: list[str] | None = Field(None, description="those of datasets that heads are trained on; by default all")
+    train: list[str] = Field(list(STYLES), description="those of datasets that heads are trained on; by default all")
     encoders: list[str] = ["mini"]
     methods: list[str] = ["baseline", "linear-probe", "feature-mask", "cafe", "kefer", "metd", "zero-shot"]
     seeds: list[int] = [0]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _train_on_all(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "datasets" in data:
+            return {"train": data["datasets"], **data}
+        return data
 
 
 class Params(_Block):
@@ -133,7 +140,7 @@ class Params(_Block):
         for name in [*self.methods, *self.run.methods]:
             if name not in method_names():
                 raise ValueError(f"methods: unknown method {name!r}.{_near(name, method_names())}")
-        for name in self.run.train or ():
+        for name in self.run.train:
             if name not in self.run.datasets:
                 raise ValueError(f"run.train: {name!r} is not among run.datasets: {', '.join(self.run.datasets)}")
         for name in self.run.encoders:

@@ -99,6 +99,8 @@ class Scorer:
         self._stores: dict[tuple[str, str], Store] = {}
         self._rows: dict[tuple[str, str], SplitRows] = {}
         self._encoders: dict[str, TorchEncoder] = {}
+        self._overlaps: dict[tuple[int, int], _Overlap] = {}
+        self._digests: dict[tuple[int, bytes], str] = {}
         self._head_rows = HeadRowsFinder(features)
 
     def score(self, run: SavedHead, datasets: Sequence[str], split: str) -> list[dict[str, Any]]:
@@ -135,6 +137,12 @@ class Scorer:
             self._rows[name] = split_rows(store, split)
         return self._rows[name]
 
+    def _digest(self, rows: SplitRows, scored: npt.NDArray[np.bool_]) -> str:
+        name = id(rows), scored.tobytes()  # rows are kept
+        if name not in self._digests:
+            self._digests[name] = rows_digest(rows.take(scored))
+        return self._digests[name]
+
     def _entry(self, run: SavedHead, head: Head, dataset: str, store: Store, split: str) -> dict[str, Any]:
         rows = self._split(store, split)
         known = np.isin(rows.labels, run.classes)
@@ -161,7 +169,7 @@ class Scorer:
             "encoder_saw": store.manifest.dataset.get("layout") in run.record.get("encoder_saw", ()),
             **head_identity(run),
             "store_key": store.key,
-            "rows": rows_digest(rows.take(scored)),
+            "rows": self._digest(rows, scored),
             "options": dict(store.manifest.dataset.get("options", {})),
             "dtype": store.manifest.key_fields["dtype"],
             "overlap": _counts(overlap, scored),
@@ -176,7 +184,10 @@ class Scorer:
         if of_head is None or rows.sha256 is None:
             self.notes[self._unchecked(run, dataset if of_head else None)] = None
             return None
-        return _Overlap(*(np.isin(rows.sha256, part) for part in (of_head.train, of_head.val, of_head.dataset)))
+        if (pair := (id(of_head), id(rows))) not in self._overlaps:  # both are kept, and compared once for many runs
+            masks = (np.isin(rows.sha256, part) for part in (of_head.train, of_head.val, of_head.dataset))
+            self._overlaps[pair] = _Overlap(*masks)
+        return self._overlaps[pair]
 
     def _unchecked(self, run: SavedHead, dataset: str | None) -> str:
         """Why overlap with the head's own rows was not checked; `dataset` has no digests of its images, or is None."""

@@ -83,7 +83,7 @@ class Training:
         with encoder_named(name, named):
             store = find_store(given["features"], name, given["dataset"])
             require_encoder(store, spec, params, named)
-            _check_outputs(store, runs)
+            _check_rows(store, runs)
         _check_writable(runs[0].folder)
         device = str(resolve_device(given["device"]))
         needs_encoder = any(run.config.needs_encoder for run in runs)
@@ -306,7 +306,12 @@ def _views_note(store: Store, runs: Sequence[Run]) -> Iterator[str]:
         )
 
 
-def _check_outputs(store: Store, runs: Sequence[Run]) -> None:
+def _check_rows(store: Store, runs: Sequence[Run]) -> None:
+    if not len(store.labels("train")):
+        raise StageError(
+            f"{store.path}: expected rows of a train split, found none. Leave {store.path.stem} out of run.train in "
+            "params.yaml if it is for tests only, or have its layout set a train split apart and index it again"
+        )
     for output in {output: None for run in runs for output in run.config.reads}:
         store.row_shape(output)  # says which command makes it, before an encoder is loaded
 

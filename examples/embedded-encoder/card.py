@@ -46,7 +46,7 @@ def _line(runs: Path, dataset: str) -> str:
 
 def _score(runs: Path, encoder: str, method: str, dataset: str) -> dict[str, Any]:
     """A head that was trained on the dataset itself, on its test split."""
-    scores = json.loads((runs / encoder / method / dataset / "seed-0" / "scores.json").read_bytes())
+    scores = json.loads((runs / "scores" / encoder / method / dataset / "seed-0" / "scores.json").read_bytes())
     return next(dict(score) for score in scores if score["dataset"] == dataset)
 
 

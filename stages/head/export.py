@@ -31,7 +31,8 @@ def command(
     """Write head.safetensors, head.json and README.md (the model card) of a trained head into one folder.
 
     It holds all that `predict --run` needs on another machine but the encoder, which it knows by its identity: another
-    one is refused. Scores are those of scores.json: evaluate first. Exporting the same head again changes nothing.
+    one is refused. Scores are those that `evaluate` kept of this very head: evaluate first. Exporting the same head
+    again changes nothing.
     """
     from stages.head.exporting import Export
     from stages.params import load_params

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -121,9 +122,23 @@ def test_a_dataset_is_found_by_the_name_of_its_layout(tmp_path: Path, monkeypatc
     assert Params().dataset("affectnet").root == "data/affectnet.zip"
 
 
-def _tracked(stage: str) -> set[str]:
+VERSIONS = "pipeline/versions.json"
+
+
+def _params(stage: str) -> list[str | dict[str, list[str]]]:
     graph = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][stage]
-    return set(graph.get("params") or graph["do"]["params"])
+    params: list[str | dict[str, list[str]]] = graph.get("params") or graph["do"]["params"]
+    return params
+
+
+def _tracked(stage: str) -> set[str]:
+    """Parts of params.yaml that a stage depends on."""
+    return {name for name in _params(stage) if isinstance(name, str)}
+
+
+def _tracked_versions(stage: str) -> set[str]:
+    """Parts of versions.json that a stage depends on."""
+    return {name for part in _params(stage) if isinstance(part, dict) for name in part[VERSIONS]}
 
 
 def test_dvc_tracks_every_parameter_that_changes_a_result() -> None:
@@ -133,7 +148,7 @@ def test_dvc_tracks_every_parameter_that_changes_a_result() -> None:
     assert _tracked("align") == {"extract"}
     assert _tracked("extract") == {"extract", "encoders.${item.encoder}"}
     assert _tracked("encode-text") == {"prompts", "prompt_sets", "encoders.${item.encoder}"}
-    assert _tracked("train") == {"classes", "methods.${item.method}", "protocol.drop_other_labels"}
+    assert _tracked("train") == {"classes", "methods.${item.method}", "protocol.drop_other_labels", "run.seeds"}
     assert _tracked("evaluate") == {"protocol", "run.datasets"}
     blocks = {
         name.split(".")[0]
@@ -143,6 +158,36 @@ def test_dvc_tracks_every_parameter_that_changes_a_result() -> None:
     assert blocks | {"run"} == set(Params.model_fields)
 
 
+@pytest.mark.parametrize("path", ["params.yaml", "examples/faces/params.yaml", "examples/methods/params.yaml"])
+def test_every_parameter_that_dvc_tracks_is_in_the_shipped_files(path: str) -> None:
+    """DVC refuses to run a stage whose parameters are missing, whatever their defaults are."""
+    data = yaml.safe_load((ROOT / path).read_text())
+    items = {"encoder": data["run"]["encoders"], "method": data["run"]["methods"], "dataset": data["run"]["datasets"]}
+    for stage in ("draw", "index", "align", "extract", "encode-text", "train", "evaluate", "report"):
+        for name in _tracked(stage):
+            matrix = re.search(r"\$\{item\.(\w+)\}", name)
+            for value in items[matrix[1]] if matrix else data["datasets"]:
+                block = data
+                for part in re.sub(r"\$\{.*\}", value, name).split("."):
+                    assert part in block, (stage, name, value)
+                    block = block[part]
+
+
+def test_dvc_tracks_the_version_of_every_stage_and_method() -> None:
+    assert _tracked_versions("draw") == {"sample"}
+    for stage in ("index", "align", "extract", "evaluate"):
+        assert _tracked_versions(stage) == {"fer-stage", stage}
+    assert _tracked_versions("encode-text") == {"fer-stage", "text"}
+    assert _tracked_versions("train") == {"fer-stage", "methods.${item.method}"}
+    assert _tracked_versions("report") == {"fer-stage"}
+
+
+def test_a_dataset_that_heads_are_trained_on_is_a_dataset_of_the_matrix(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("run: {datasets: [sample-a], train: [sample-b]}")
+    with pytest.raises(ParamsError, match=r"run\.train: 'sample-b' is not among run\.datasets: sample-a"):
+        load_params(tmp_path / "params.yaml")
+
+
 def test_every_method_that_dvc_runs_has_a_block_that_dvc_can_track() -> None:
     data = yaml.safe_load((ROOT / "params.yaml").read_text())
-    assert set(data["run"]["methods"]) <= set(data["methods"]) <= set(method_names())
+    assert set(data["run"]["methods"]) <= set(data["methods"]) == set(method_names())

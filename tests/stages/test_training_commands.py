@@ -159,6 +159,31 @@ def test_datasets_lists_what_is_configured_and_what_is_there(project: Path, fer_
     assert rows["affectnet"]["found"] is False
 
 
+def test_a_dataset_for_tests_only_is_not_trained_on_and_the_error_says_where_it_belongs(
+    project: Path, fer_stage: FerStage
+) -> None:
+    from pipeline.samples import SampleTable
+    from stages.tables import write_table
+
+    table = SampleTable.read(Path("tables/sample-e.parquet"))
+    write_table(SampleTable(table.frame.assign(split="test"), table.info), Path("tables/sample-e.parquet"))
+    fer_stage("extract", "--dataset", "sample-e", "--decoders", "1")
+    assert "out of run.train" in fer_stage("train", "--method", "linear-probe", "--dataset", "sample-e", code=1)
+    assert fer_stage("evaluate", "--run", str(RUN), "--dataset", "sample-e", "--format", "json")[0]["n"] == 60
+
+
+def test_seeds_are_those_of_params_unless_they_are_named(project: Path, fer_stage: FerStage) -> None:
+    data = yaml.safe_load(Path("params.yaml").read_text())
+    _set(run=data["run"] | {"seeds": [3, 4]})
+    train = ("train", "--method", "feature-mask", "--dataset", "sample-e", "--format", "json")
+    assert [record["seed"] for record in fer_stage(*train)] == [3, 4]
+    assert fer_stage(*train, "--seed", "5")["seed"] == 5
+    folder = Path("runs/untrained/feature-mask/sample-e")
+    fer_stage(*train, "--seed", "4", "--prune", "--curves", "curves")
+    assert [path.name for path in folder.iterdir()] == ["seed-4"]
+    assert [path.name for path in Path("curves").iterdir()] == ["seed-4.csv"]
+
+
 def test_draw_makes_a_sheet_to_look_at(empty: Path, fer_stage: FerStage) -> None:
     fer_stage("draw", "--style", "sample-e", "--images", "60", "--contact-sheet", "sheet.png")
     assert Path("sheet.png").stat().st_size > 1000

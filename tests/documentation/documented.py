@@ -1,0 +1,150 @@
+"""The command lines of the code fences of README and docs, and small data in the place of what they speak of."""
+
+from __future__ import annotations
+
+import io
+import re
+import shlex
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from pipeline.datasets.sample import draw_face, sample_specs
+
+__all__ = ["NOT_RUN", "PAGES", "ROOT", "SUBSTITUTES", "command_lines", "put_datasets", "substituted"]
+
+ROOT = Path(__file__).parents[2]
+PAGES = tuple(
+    str(path.relative_to(ROOT))
+    for path in (
+        ROOT / "README.md",
+        *sorted((ROOT / "docs").rglob("*.md")),
+        *sorted((ROOT / "examples").rglob("README.md")),
+    )
+)
+
+# What a command line names that no test may download or own -> what stands in its place.
+SUBSTITUTES = {
+    "open_clip:ViT-B-32-quickgelu/openai": "untrained",
+    "open_clip:ViT-B-16-quickgelu/openai": "untrained",
+    "open_clip-ViT-B-32-quickgelu-openai": "untrained",  # the folder of the first
+    "ENCODER": "untrained",
+    "transformers:blip/Salesforce/blip-itm-base-coco": "mini",
+    "block-10": "block-2",  # `untrained` has four blocks
+    "/data/AffectNet.zip": "data/affectnet.zip",
+    "s3://our-bucket/dvc": "../remote",
+}
+
+# A command line -> why no test runs it as it is printed. The first words are enough.
+NOT_RUN = {
+    "make repro": "installs everything first; test_dvc_graph runs its graph with fewer images",
+    "make test": "is this suite",
+    "cp mini/* ../../pipeline/encoders/mini": "ships another encoder",
+    "cp default_head/* ../../pipeline/predict/default_head": "ships another head",
+    "fer-stage align --dataset ferplus": "the recipe of the carried head, on its real packs",
+    "fer-stage extract --dataset ferplus --encoder mini --faces aligned": "the recipe of the carried head",
+}
+# The same, of one page only: `dvc repro` of the examples.
+NOT_RUN_ON_PAGE = {
+    ("examples/embedded-encoder/README.md", "dvc repro"): "trains mini, from weights that are no part of the package",
+    ("examples/faces/README.md", "dvc repro"): "the graph of dvc.yaml, by a link: test_dvc_graph; needs the real packs",
+    ("examples/methods/README.md", "dvc repro"): "the graph of dvc.yaml, by a link; its methods: test_every_method",
+}
+_PROGRAMS = ("fer-stage", "dvc", "git", "make", "cp", "python", "pip")
+
+
+def command_lines(page: str) -> Iterator[str]:
+    """Every command of a page's fences, in order, without its comment; `a && b` gives two."""
+    for language, body in re.findall(r"^```(\w*)\n(.*?)^```", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE):
+        if language not in ("", "bash", "sh", "console"):
+            continue
+        for line in body.splitlines():
+            for part in line.split("&&"):
+                words = shlex.split(part, comments=True)
+                if words and words[0] in _PROGRAMS:
+                    yield shlex.join(words)
+
+
+def reason(page: str, line: str) -> str:
+    """Why a command line is not run; empty if it is."""
+    reasons = [why for start, why in NOT_RUN.items() if line.replace("'", "").startswith(start)]
+    return next(iter(reasons), NOT_RUN_ON_PAGE.get((page, line), ""))
+
+
+def substituted(line: str) -> list[str]:
+    """The words of a command line, with what a test has in the place of what it has not."""
+    for name, stand_in in SUBSTITUTES.items():
+        line = line.replace(name, stand_in)
+    return shlex.split(line)
+
+
+_N = 70
+_CODES = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger")  # of AffectNet
+_RAF_DB = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
+_FERPLUS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
+
+
+def _faces(style: str) -> Iterator[tuple[int, str, str, bytes]]:
+    """Number, expression, split and JPEG of drawn people, other ones for every style."""
+    for i, spec in enumerate(sample_specs(style, _N, 3)):
+        out = io.BytesIO()
+        Image.fromarray(draw_face(spec, style)).save(out, "JPEG")
+        yield i, _RAF_DB[i % 7], ("train", "train", "train", "val", "test")[i % 5], out.getvalue()
+
+
+def _affectnet() -> dict[str, bytes]:
+    files = {}
+    for i, label, split, data in _faces("sample-a"):
+        files[f"{'val' if split == 'test' else 'train'}/{_CODES.index(label)}/{i}.jpg"] = data
+    return files
+
+
+def _raf_db() -> dict[str, bytes]:
+    files, lines = {}, []
+    for i, label, split, data in _faces("sample-b"):
+        stem = f"{'test' if split == 'test' else 'train'}_{i:05d}"
+        files[f"basic/Image/aligned/{stem}_aligned.jpg"] = data
+        lines.append(f"{stem}.jpg {_RAF_DB.index(label) + 1}\n")
+    return files | {"basic/EmoLabel/list_patition_label.txt": "".join(lines).encode()}
+
+
+def _ferplus() -> dict[str, bytes]:
+    folders = {"train": ("Training", "Train"), "val": ("PublicTest", "Valid"), "test": ("PrivateTest", "Test")}
+    files, lines = {}, [f"Usage,Image name,{','.join(_FERPLUS)}\n"]
+    for i, label, split, data in _faces("sample-d"):
+        usage, folder = folders[split]
+        png = io.BytesIO()
+        Image.open(io.BytesIO(data)).convert("L").resize((48, 48)).save(png, "PNG")
+        files[f"data/FER2013{folder}/fer{i:07d}.png"] = png.getvalue()
+        votes = ",".join("10" if name == label else "0" for name in _FERPLUS)
+        lines.append(f"{usage},fer{i:07d}.png,{votes}\n")
+    return files | {"fer2013new.csv": "".join(lines).encode()}
+
+
+def _muxspace() -> dict[str, bytes]:
+    files, lines = {}, ["user.id,image,emotion\n"]
+    for i, label, _split, data in _faces("sample-c"):
+        files[f"images/Person_{chr(97 + i % 26)}{i}_0001.jpg"] = data
+        lines.append(f"1,Person_{chr(97 + i % 26)}{i}_0001.jpg,{label}\n")
+    return files | {"data/legend.csv": "".join(lines).encode()}
+
+
+def put_datasets(data: Path) -> None:
+    """Small datasets in the layouts of the public ones, below the folder `data`, as README says."""
+    data.mkdir(parents=True)
+    with zipfile.ZipFile(data / "affectnet.zip", "w") as archive:
+        for name, content in _affectnet().items():
+            archive.writestr(name, content)
+    for archive_name, files in (("fer2013", _ferplus()), ("muxspace", _muxspace())):
+        with tarfile.open(data / f"{archive_name}.tar.gz", "w:gz") as tar:
+            for name, content in files.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+    for name, content in _raf_db().items():
+        path = data / "raf-db" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
