@@ -56,7 +56,12 @@ def _narrowed(among: Comparable) -> Iterator[str]:
         if len(own) < 2 or max(own.values()) == n:
             continue
         fewest = sorted(name for name, found in own.items() if found == min(own.values()))
+        most = (
+            f"Fewest has {', '.join(fewest[:3])}, with {min(own.values())}"
+            if len(set(own.values())) > 1
+            else "All have equally many, but not the same"
+        )
         yield (
             f"Means {where} are over the {n} {'pair' if n == 1 else 'pairs'} that all methods beside each other were "
-            f"scored on, of up to {max(own.values())}. Fewest has {', '.join(fewest[:3])}, with {min(own.values())}."
+            f"scored on, of up to {max(own.values())}. {most}."
         )
