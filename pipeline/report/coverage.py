@@ -34,13 +34,12 @@ def feature_notes(groups: Sequence[Group], stores: Sequence[StoreRecord]) -> lis
 def _other_stores(groups: Sequence[Group], stores: Sequence[StoreRecord]) -> Iterator[str]:
     runs = [run for group in groups for run in group.runs]
     for store in sorted(stores, key=lambda store: (store.encoder, store.dataset)):
-        used = [
-            score.store_key for run in runs if run.encoder == store.encoder for score in run.scores_on(store.dataset)
-        ]
+        same_encoder = [run for run in runs if run.encoder == store.encoder]
+        used = [score.store_key for run in same_encoder for score in run.scores_on(store.dataset)]
         if n := sum(key != store.key for key in used):
             yield (
-                f"{n} of {len(used)} scores on {store.dataset} are of other features than the store of {store.encoder} has "
-                "now. Score the heads again: fer-stage evaluate --run runs"
+                f"{n} of {len(used)} scores on {store.dataset} are of other features than the store of {store.encoder} "
+                "has now. Score the heads again: fer-stage evaluate --run runs"
             )
 
 
