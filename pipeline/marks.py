@@ -12,7 +12,7 @@ LEGEND = (
 OVERLAP = "≡"
 NOT_CHECKED = f"{OVERLAP} ?"
 OVERLAP_LEGEND = (
-    f"{OVERLAP} 8 %: so many of the test images are, byte by byte, images that the head was trained or selected on; "
+    f"{OVERLAP} 8 %: so many of the scored images are, byte by byte, images that the head was trained or selected on; "
     f"from half of them on, the dataset does not count as unseen. {NOT_CHECKED}: this was not checked"
 )
 

@@ -32,8 +32,7 @@ def name_apart(runs: Iterable[RunRecord]) -> list[RunRecord]:
     Settings are compared among the runs of one method on one encoder, whatever they were trained on. Train and test
     rows are compared among all runs, and the stores trained on among the runs of one method with one train dataset.
     """
-    named = _with_settings(list(runs))
-    named = _with_trains(named)
+    named = _with_trains(_with_settings(_with_options(list(runs))))
     columns = _columns([score for run in named for score in run.scores])
     return [
         replace(run, scores=tuple(replace(score, column=columns[score.rows_key]) for score in run.scores))
@@ -74,6 +73,13 @@ def separations(runs: Sequence[RunRecord]) -> list[str]:
 def options_text(options: Mapping[str, Any]) -> str:
     """Options as `name=value`, sorted, on one line; empty without any."""
     return ", ".join(f"{name}={_plain(options[name])}" for name in sorted(options))
+
+
+def _with_options(runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """The layout's options of the train rows: those of scores on the store that the head was trained on."""
+    known = _by([score for run in runs for score in run.scores], lambda score: score.store_key)
+    sure = {key: same[0].options for key, same in known.items() if len({options_text(s.options) for s in same}) == 1}
+    return [replace(run, options=run.options or sure.get(run.key, {})) for run in runs]
 
 
 def _with_settings(runs: Sequence[RunRecord]) -> list[RunRecord]:

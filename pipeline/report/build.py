@@ -56,11 +56,17 @@ def build_report(
     MismatchError
         If runs that belong together disagree on their encoder or test images.
     """
-    selection = select_scores(runs)
+    selection, stores = select_scores(runs), list(stores)
     groups = group_runs(selection.runs)
     if not groups:
         raise InputError("expected at least one run to report on, found none. Run: fer-stage train, then evaluate")
     named = [run for group in groups for run in group.runs]
-    notes = (*left_out, *selection.left_out, *separations(named), *coverage_notes(groups), *feature_notes(groups))
-    html = render_page(groups, list(stores), created, selection.split, notes)
+    notes = (
+        *left_out,
+        *selection.left_out,
+        *separations(named),
+        *coverage_notes(groups),
+        *feature_notes(groups, stores),
+    )
+    html = render_page(groups, stores, created, selection.split, notes)
     return Report(html, metrics(groups), long_tables(groups), notes)

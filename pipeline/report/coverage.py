@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pipeline.report.comparable import Comparable, comparables
 from pipeline.report.groups import Group
 from pipeline.report.kinds import Kind
+from pipeline.report.records import StoreRecord
 
 __all__ = ["coverage_notes", "feature_notes"]
 
@@ -25,8 +26,24 @@ def coverage_notes(groups: Sequence[Group]) -> list[str]:
     return [*found, *(text for one in sets for text in _narrowed(one))]
 
 
-def feature_notes(groups: Sequence[Group]) -> list[str]:
-    """Where heads read features of another precision on disk than the ones they were trained on."""
+def feature_notes(groups: Sequence[Group], stores: Sequence[StoreRecord]) -> list[str]:
+    """Where scores are of other features than the stores have now, or of another precision than those trained on."""
+    return [*_other_stores(groups, stores), *_other_precision(groups)]
+
+
+def _other_stores(groups: Sequence[Group], stores: Sequence[StoreRecord]) -> Iterator[str]:
+    runs = [run for group in groups for run in group.runs]
+    for store in sorted(stores, key=lambda store: (store.encoder, store.dataset)):
+        same_encoder = [run for run in runs if run.encoder == store.encoder]
+        used = [score.store_key for run in same_encoder for score in run.scores_on(store.dataset)]
+        if n := sum(key != store.key for key in used):
+            yield (
+                f"{n} of {len(used)} scores on {store.dataset} are of other features than the store of {store.encoder} "
+                "has now. Score the heads again: fer-stage evaluate --run runs"
+            )
+
+
+def _other_precision(groups: Sequence[Group]) -> list[str]:
     found = {
         f"{run.name} on {group.source}, trained on {run.trained_on} ({run.dtype}), was scored on {score.dtype} "
         f"features of {score.test}."
@@ -56,7 +73,12 @@ def _narrowed(among: Comparable) -> Iterator[str]:
         if len(own) < 2 or max(own.values()) == n:
             continue
         fewest = sorted(name for name, found in own.items() if found == min(own.values()))
+        most = (
+            f"Fewest has {', '.join(fewest[:3])}, with {min(own.values())}"
+            if len(set(own.values())) > 1
+            else "All have equally many, but not the same"
+        )
         yield (
             f"Means {where} are over the {n} {'pair' if n == 1 else 'pairs'} that all methods beside each other were "
-            f"scored on, of up to {max(own.values())}. Fewest has {', '.join(fewest[:3])}, with {min(own.values())}."
+            f"scored on, of up to {max(own.values())}. {most}."
         )

@@ -16,8 +16,8 @@ __all__ = [
     "flat",
     "interval_text",
     "marked_text",
+    "mean_scope",
     "number_text",
-    "of_pairs",
     "percent",
     "points_text",
     "spread_text",
@@ -65,9 +65,9 @@ def with_marks(text: str, cells: Sequence[Cell]) -> str:
     return f"{text} {mark}".strip()
 
 
-def of_pairs(n: int, n_own: int) -> str:
-    """How many of the pairs that a method was scored on its mean is over, where that is not all: `3 of 4 pairs`."""
-    return "" if n == n_own else f"{n} of {n_own} pair{'s' if n_own > 1 else ''}"
+def mean_scope(n: int, n_own: int) -> str:
+    """How many of the pairs that a method was scored on its mean is over, where that is not all: `(3 of 4 pairs)`."""
+    return "" if n == n_own else f"({n} of {n_own} pair{'s' if n_own > 1 else ''})"
 
 
 def ece_text(ece: float, expected: float | None) -> str:

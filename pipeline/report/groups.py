@@ -63,13 +63,13 @@ class Cell:
         """Whether the encoder itself was trained on the train split of `test`."""
         return any(score.encoder_saw for score in self.by_seed.values())
 
-    @property
+    @cached_property
     def overlap(self) -> float | None:
         """Share of the test rows whose bytes the heads were trained or selected on; None where it was not checked."""
         shares = [score.overlap_share for score in self.by_seed.values()]
         return max((share for share in shares if share is not None), default=0.0) if None not in shares else None
 
-    @property
+    @cached_property
     def is_unseen(self) -> bool:
         """Whether the heads never met this dataset, nor half of its rows under another name."""
         return not self.first.seen and (self.overlap or 0.0) < MOSTLY_SEEN

@@ -11,7 +11,7 @@ from pipeline.report.formatting import (
     MISSING,
     NO_COMMON_PAIR,
     interval_text,
-    of_pairs,
+    mean_scope,
     percent,
     spread_text,
     with_marks,
@@ -79,7 +79,7 @@ def _heat(cells: Sequence[Cell], metric: str, about: str, difference: str = "") 
 
 def _mean(cells: Sequence[Cell], n_own: int, metric: str) -> HeatCell:
     if cells:
-        return _heat(cells, metric, _about_mean(cells), of_pairs(len(cells), n_own))
+        return _heat(cells, metric, _about_mean(cells), mean_scope(len(cells), n_own))
     return HeatCell(MISSING, NO_COMMON_PAIR, "", is_seen=False, about=_NO_COMMON) if n_own else _EMPTY
 
 

@@ -85,7 +85,7 @@ def test_set_table(groups: Sequence[Group]) -> TableView:
         for score in run.scores
     }
     columns = ("Dataset", "Split", "Options", "Rows", "n", *classes, "Rejected", "Dropped")
-    return TableView("Test images per expression", columns, tuple(sorted(rows)))
+    return TableView("Scored images per expression", columns, tuple(sorted(rows)))
 
 
 def config_table(group: Group) -> TableView:

@@ -35,8 +35,8 @@ class RunRecord:
     `head_sha256` name the head: `scores` are of it, `stale` are scores of another head in the same file.
     `is_random`: another seed gives another head.
 
-    `settings` is what sets the run apart from others of the method, `train` the name of its train rows on the page:
-    both empty until all runs are known.
+    Known once all runs are: `settings` is what sets the run apart from others of the method, `train` the name of its
+    train rows on the page, `options` those of the layout of the dataset trained on, as far as scores tell.
     """
 
     method: str
@@ -85,6 +85,10 @@ class RunRecord:
     def name(self) -> str:
         """The method, and in brackets what sets the run apart from others of it."""
         return f"{self.method} ({self.settings})" if self.settings else self.method
+
+    def scores_on(self, dataset: str) -> list[Score]:
+        """Its scores on a dataset, by the name of the store."""
+        return [score for score in self.scores if score.dataset == dataset]
 
     @classmethod
     def from_json(cls, run: Any, history: Any, scores: Any, label: str, scores_label: str = "") -> RunRecord:
@@ -140,7 +144,6 @@ class RunRecord:
             is_random=fields.flag("is_random"),
             stale=tuple(score for score in found if score not in current),
             scores_label=scores_label or label,
-            options=fields.mapping("options") if "options" in fields.data else {},
             text_key=fields.text("text_key") if "text_key" in fields.data else "",
             text_note=fields.text("text_note") if "text_note" in fields.data else "",
             encoder_saw=fields.names("encoder_saw") if "encoder_saw" in fields.data else (),

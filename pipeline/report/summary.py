@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from pipeline.marks import marked
 from pipeline.report.comparable import Comparable, comparables
 from pipeline.report.comparison import BASELINE, baseline_of, gain
-from pipeline.report.formatting import MISSING, NO_COMMON_PAIR, marked_text, of_pairs, points_text
+from pipeline.report.formatting import (
+    MISSING,
+    NO_COMMON_PAIR,
+    marked_text,
+    mean_scope,
+    points_text,
+    spread_text,
+    with_marks,
+)
 from pipeline.report.groups import Cell, Group, spread
 from pipeline.report.kinds import Kind
 from pipeline.report.markup import TableView
@@ -42,8 +50,7 @@ def mean_text(cells: Sequence[Cell], n_own: int, metric: str) -> str:
     """A mean with its marks, and beside it how many of the method's own pairs it is over where that is not all."""
     if not cells:
         return NO_COMMON_PAIR if n_own else MISSING
-    difference = of_pairs(len(cells), n_own)
-    return marked_text(cells, metric) + (f" ({difference})" if difference else "")
+    return f"{marked_text(cells, metric)} {mean_scope(len(cells), n_own)}".strip()
 
 
 def _summary_table(among: Comparable, i: int) -> TableView:
@@ -67,12 +74,15 @@ def _headline(groups: Sequence[Group], encoder: str, baseline: Group) -> str:
     if not heads or not pairs:
         return ""
     among = Comparable((baseline, *heads))
-    within, unseen = (marked_text(cells, "accuracy") for cells in (among.within(baseline), among.unseen(baseline)))
+    within, unseen = (
+        with_marks(f"{spread_text(cells, 'accuracy')} %", cells)
+        for cells in (among.within(baseline), among.unseen(baseline))
+    )
     name = f"{encoder} (stand-in)" if heads[0].note else encoder
     user = marked(name, any(head.encoder_saw for head in heads))
     return (
-        f"Mean accuracy of {BASELINE}, an image network on pixels alone: {within} % within its train dataset, "
-        f"{unseen} % on unseen ones ({len(pairs)} pair{'s' if len(pairs) > 1 else ''}). On the same unseen ones, what "
+        f"Mean accuracy of {BASELINE}, an image network on pixels alone: {within} within its train dataset, "
+        f"{unseen} on unseen ones ({len(pairs)} pair{'s' if len(pairs) > 1 else ''}). On the same unseen ones, what "
         f"uses {user} differs by {_span(heads, baseline, 'accuracy', among)} points, and by UAR "
         f"{_span(heads, baseline, 'uar', among)}."
     )

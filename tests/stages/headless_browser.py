@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import os
@@ -134,6 +135,10 @@ class Browser:
         answer = self.call("Page.navigate", url=page.resolve().as_uri())
         assert "errorText" not in answer, f"{page}: {answer['errorText']}"
         self.run(_LOADED)
+
+    def print_pdf(self) -> bytes:
+        """The page as Chromium prints it, on paper of its usual size."""
+        return base64.b64decode(self.call("Page.printToPDF", printBackground=True)["data"])
 
     def told(self, *methods: str) -> list[dict[str, Any]]:
         """What the events of these kinds hold, in order."""

@@ -70,6 +70,33 @@ UNREADABLE = """(() => {
 })()"""
 
 
+# What is laid out on paper: no two of these may lie on each other, unless one is inside the other.
+ON_EACH_OTHER = """(() => {
+  const blocks = Array.from(document.querySelectorAll(
+    "h1, h2, h3, p, li, dt, dd, table, caption, th, td, figure, .canvas, figcaption, summary, label"));
+  const boxes = blocks.map((one) => [one, one.getBoundingClientRect()]).filter(([, box]) => box.width && box.height);
+  const name = (one) => `${one.tagName} ${one.textContent.trim().slice(0, 30)}`;
+  const found = [];
+  boxes.forEach(([one, a], i) => boxes.slice(i + 1).forEach(([other, b]) => {
+    const x = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+    const y = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+    if (x > 1 && y > 1 && !one.contains(other) && !other.contains(one)) found.push(`${name(one)} on ${name(other)}`);
+  }));
+  return found.slice(0, 5);
+})()"""
+
+# Boxes and words beyond the right edge of the paper, and words of figures beyond their figure.
+CUT = """(() => {
+  const inside = (box, frame) => box.left >= frame.left - 1 && box.right <= frame.right + 1;
+  const paper = { left: 0, right: document.documentElement.clientWidth };
+  const cut = Array.from(document.querySelectorAll("body *")).filter((one) => !one.closest("svg, script, noscript"))
+    .filter((one) => one.getClientRects().length && !inside(one.getBoundingClientRect(), paper));
+  const words = Array.from(document.querySelectorAll(".canvas svg text")).filter((one) => one.textContent.trim())
+    .filter((one) => !inside(one.getBoundingClientRect(), one.closest(".canvas").getBoundingClientRect()));
+  return [...cut, ...words].map((one) => one.outerHTML.slice(0, 80)).slice(0, 5);
+})()"""
+
+
 @pytest.fixture(scope="module")
 def reports(finished_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The reports of real runs: four methods on two styles; the encoder of feature-mask is said to have seen both."""
@@ -239,6 +266,32 @@ def test_every_word_can_be_read(page: Callable[..., Browser], dark: bool) -> Non
     paper = browser.run("getComputedStyle(document.body).backgroundColor")
     assert (paper == "rgb(255, 255, 255)") is not dark
     assert browser.run(UNREADABLE.replace("READABLE", str(READABLE))) == []
+
+
+@pytest.mark.parametrize("paper", [718, 957], ids=["one to one", "shrunk by a browser"])
+def test_on_paper_nothing_lies_on_anything_else_and_nothing_is_cut(page: Callable[..., Browser], paper: int) -> None:
+    """A window of 1280 pixels, printed on A4 with margins of 1 cm: 718 pixels, or 957 that are made smaller."""
+    browser = page()
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        browser.run('dispatchEvent(new Event("beforeprint"))')
+        screen = {"width": paper, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+        browser.call("Emulation.setDeviceMetricsOverride", **screen)
+        assert browser.run("document.documentElement.scrollWidth") == paper
+        assert browser.run(ON_EACH_OTHER) == []
+        assert browser.run(CUT) == []
+    finally:
+        browser.call("Emulation.setEmulatedMedia", media="")
+
+
+def test_the_page_is_as_before_when_it_was_printed(page: Callable[..., Browser]) -> None:
+    widths = """Array.from(document.querySelectorAll(".plot .main-svg"),
+      (one) => Math.round(one.getBoundingClientRect().width))"""
+    browser = page()
+    before = browser.run(widths)
+    assert browser.print_pdf().startswith(b"%PDF-")
+    assert browser.run(widths) == before
+    assert_quiet_and_offline(browser)
 
 
 def test_runs_that_nobody_evaluated_make_a_page_too(

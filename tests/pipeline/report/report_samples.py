@@ -39,7 +39,7 @@ def score_json(dataset: str, accuracy: Any, uar: float = 0.5, **changes: Any) ->
         "dropped": {"contempt": 6},
         "run_key": RUN_KEY,
         "head_sha256": HEAD,
-        "store_key": digest(f"features of {dataset}"),
+        "store_key": "cd" * 32,
         "rows": digest(f"rows of {dataset}"),
         "options": {},
         "dtype": "float16",

@@ -129,10 +129,16 @@ def test_scores_without_overlapping_rows_are_a_column_of_their_own() -> None:
 
 
 def test_a_head_of_another_label_rule_is_not_within_its_dataset() -> None:
-    scores = [score_json("fer", 0.5, seen=True, **MAJORITY)]
-    for options, n in ((MAJORITY["options"], 1), (ARGMAX["options"], 0)):
-        (group,) = group_runs([make_run(scores, dataset="fer", options=options)])
-        assert (len(group.within()), group.unseen()) == (n, [])
+    """The options of its train rows are those of scores on the store that it was trained on."""
+    majority = score_json("fer", 0.5, seen=True, store_key="1" * 64, **MAJORITY)
+    argmax = score_json("fer", 0.5, seen=True, store_key="2" * 64, **ARGMAX)
+    runs = [make_run([majority], dataset="fer", key="1" * 64, rows="1" * 64)]
+    runs += [make_run([argmax], dataset="fer", key="2" * 64, rows="2" * 64, seed=1)]
+    runs += [make_run([argmax], dataset="fer", key="1" * 64, rows="1" * 64, seed=2)]
+    (group,) = group_runs(runs)
+    assert group.trains == ("fer (rule=argmax)", "fer (rule=majority)")
+    assert [(cell.train, cell.test) for cell in group.within()] == [(name, name) for name in group.trains]
+    assert group.unseen() == []
 
 
 def test_the_tables_have_the_rows_and_the_options_of_every_score() -> None:

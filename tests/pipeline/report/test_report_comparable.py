@@ -71,8 +71,11 @@ def test_the_means_of_the_matrices_are_over_the_same_pairs() -> None:
     groups = group_runs([*coop(), zero_shot(), partial])
     found = [view for view in matrices(groups, dataset_columns(groups)) if view.metric == "accuracy"]
     last = {view.caption.split()[2]: [cells[-1] for _, cells in view.rows] for view in found}
-    assert [(cell.text, cell.deviation) for cell in last["coop"]] == [("40.0", "1 of 2 pairs"), ("—", "no common pair")]
-    assert [(cell.text, cell.deviation) for cell in last["zero-shot"]] == [("60.0", "1 of 4 pairs")]
+    assert [(cell.text, cell.deviation) for cell in last["coop"]] == [
+        ("40.0", "(1 of 2 pairs)"),
+        ("—", "no common pair"),
+    ]
+    assert [(cell.text, cell.deviation) for cell in last["zero-shot"]] == [("60.0", "(1 of 4 pairs)")]
     assert found[0].means == "within — · unseen 40.0 (1 of 4 pairs)"
 
 

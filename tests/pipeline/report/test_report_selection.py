@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from report_samples import Page, make_run, run_json, score_json
+from report_samples import Page, make_run, make_store, run_json, score_json
 
 from pipeline.marks import OVERLAP_LEGEND
 from pipeline.report import RunRecord, build_report
@@ -67,3 +67,12 @@ def test_features_of_another_precision_than_those_trained_on_are_said() -> None:
     run = make_run([score_json("b", 0.5, dtype="float32")])
     notes = build_report([run], [], "today").notes
     assert "probe on mini, trained on a (float16), was scored on float32 features of b." in notes
+
+
+def test_scores_of_other_features_than_the_store_has_now_are_said() -> None:
+    runs = [make_run([score_json("a", 0.5, seen=True), score_json("b", 0.5)])]
+    notes = build_report(runs, [make_store(), make_store(dataset="b", key="ef" * 32)], "today").notes
+    assert [note for note in notes if "other features" in note] == [
+        "1 of 1 scores on b are of other features than the store of mini has now. "
+        "Score the heads again: fer-stage evaluate --run runs"
+    ]
