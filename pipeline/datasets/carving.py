@@ -63,7 +63,8 @@ def groups_of(samples: Sequence[Sample]) -> list[list[Sample]]:
 
 
 def carving_notes(samples: Iterable[Sample], shares: Mapping[str, float]) -> Iterator[str]:
-    """What was carved, and which split is far from the share that was asked for."""
+    """What was carved, which split is far from the share that was asked for, and clips that tie subjects together."""
+    samples = list(samples)
     counts = Counter(sample.split for sample in samples if not sample.reason)
     total = sum(counts[split] for split in shares)
     for split, share in shares.items():
@@ -78,6 +79,21 @@ def carving_notes(samples: Iterable[Sample], shares: Mapping[str, float]) -> Ite
                 f"{split}: {counts[split]} of {total} rows instead of {share * total:.0f}, as there are too few rows "
                 f"or too large groups; another split_seed or {split}_fraction may do better"
             )
+    if len(shares) > 1:
+        yield from _shared_clips(samples)
+
+
+def _shared_clips(samples: Iterable[Sample]) -> Iterator[str]:
+    people: dict[str, set[str]] = defaultdict(set)
+    for sample in samples:
+        if sample.clip and sample.subject:
+            people[sample.clip].add(sample.subject)
+    if shared := {clip: len(subjects) for clip, subjects in people.items() if len(subjects) > 1}:
+        clip, n = max(shared.items(), key=lambda item: (item[1], item[0]))
+        yield (
+            f"{len(shared)} clips belong to several subjects ({clip!r} to {n}), which ties these together. If clips "
+            "are numbered per subject, write the subject into the clip's name, such as S005/001"
+        )
 
 
 def _keys(sample: Sample) -> Iterator[tuple[str, str]]:

@@ -23,6 +23,7 @@ from pipeline.samples import Sample
 __all__ = ["IMAGE_SUFFIXES", "OUTSIDE", "CodedOptions", "class_rows", "is_image", "other_files"]
 
 OUTSIDE = "outside the class folders"
+_SHOWN = 12
 
 _Parts = tuple[str, ...]
 _IsLabel = Callable[[str], bool]
@@ -202,7 +203,9 @@ def _by_position(paths: Sequence[_Parts], is_label: _IsLabel) -> tuple[dict[_Par
 
 def _outside(paths: Sequence[_Parts], read: Sequence[_Parts]) -> list[Row]:
     folders = by_folder(["/".join(path) for path in paths], ["/".join(path) for path in read])
-    return [Row(Sample("", name, "", ""), excluded=f"{OUTSIDE} ({folder})") for name, folder in folders.items()]
+    shown = {folder for folder, _ in Counter(folders.values()).most_common(_SHOWN)}
+    reasons = {folder: f"{OUTSIDE} ({folder if folder in shown else 'other folders'})" for folder in folders.values()}
+    return [Row(Sample("", name, "", ""), excluded=reasons[folder]) for name, folder in folders.items()]
 
 
 def _shown(places: Iterable[_Place]) -> str:

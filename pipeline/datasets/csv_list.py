@@ -122,9 +122,9 @@ def _check_repeats(rows: Sequence[Row], where: str) -> None:
     counts = Counter(row.sample.id for row in rows)
     if len(rows) - len(counts) <= _MOSTLY * len(rows):
         return
-    examples = [f"{name[:200]} ({n} rows)" for name, n in counts.most_common(3)]
+    examples = [f"{name[:80]} ({n:,} rows)" for name, n in counts.most_common(3)]
     raise DatasetError(
-        f"{where}: expected one row per picture (and box), found {len(rows)} rows for {len(counts)} pictures: "
+        f"{where}: expected one row per picture (and box), found {len(rows):,} rows for {len(counts):,} pictures: "
         f"{some(examples)}. If every row is a sample of its own, add a column `id` that differs on every row; "
         "else keep one row per picture"
     )

@@ -13,6 +13,7 @@ from pipeline.errors import DatasetError
 
 __all__ = ["Line", "Table", "lookalike", "plain_header", "read_table"]
 
+_SHOWN = 24
 _SEPARATORS = re.compile(r"[\s_.\-]+")
 _WORD = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*(?![a-z])|\d+")
 # Words of a header -> what the column may hold.
@@ -160,7 +161,8 @@ def _columns(
 def _check_header(header: Sequence[str], found: Mapping[str, int], required: Sequence[str], where: str) -> None:
     if missing := [column for column in required if column not in found]:
         raise DatasetError(
-            f"{where}: expected columns {', '.join(required)}; missing {', '.join(missing)}, found {', '.join(header)}"
+            f"{where}: expected columns {', '.join(required)}; missing {', '.join(missing)}, "
+            f"found {', '.join(title[:40] for title in header[:_SHOWN])}{', ...' if len(header) > _SHOWN else ''}"
         )
 
 
