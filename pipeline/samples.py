@@ -125,7 +125,7 @@ class SampleTable:
             If the file is missing, is no sample table, or has a newer schema than this program knows.
         """
         arrow, said = _KIND.read(path)
-        tuples = {name: tuple(said[name]) for name in ("classes", "unread_columns") if name in said}
+        tuples: dict[str, Any] = {name: tuple(said[name]) for name in ("classes", "unread_columns") if name in said}
         info = TableInfo(**(said | tuples))
         names = [name for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS) if name in arrow.column_names]
         return cls(pd.DataFrame({name: _series(arrow[name], _DTYPES[name]) for name in names}), info)

@@ -28,7 +28,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
         *("actor", "actor id", "speaker", "speaker id"),
     ),
     "clip": ("clip id", "video", "video id", "sequence", "sequence id"),
-    "frame": ("frame id", "frame number"),
+    "frame": ("frame number",),
     "fold": ("fold id", "fold number"),
 }
 _ALIASES = {alias: column for column, aliases in ALIASES.items() for alias in aliases} | BOX_COLUMNS

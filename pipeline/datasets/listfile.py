@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pipeline.datasets.files import Root, composed
 from pipeline.errors import DatasetError
@@ -89,7 +90,7 @@ def read_table(
     name: str,
     required: Sequence[str],
     optional: Sequence[str] = (),
-    aliases: Mapping[str, str] | None = None,
+    aliases: Mapping[str, str] = MappingProxyType({}),
     ignored: Sequence[str] = (),
 ) -> Table:
     """A text table: outer space is dropped, text is composed (NFC); in headers case, space, `_`, `.`, `-` are ignored.
@@ -111,7 +112,7 @@ def read_table(
     rows = csv.reader(io.StringIO(text), delimiter=_delimiter(text), skipinitialspace=True)
     try:
         header = [column.strip() for column in next(rows, [])]
-        found = _columns(header, {plain_header(c): c for c in (*required, *optional)}, aliases or {}, where)
+        found = _columns(header, {plain_header(c): c for c in (*required, *optional)}, aliases, where)
         _check_header(header, found, required, where)
         table = [_line(row, len(header), found, f"{where}, line {rows.line_num}") for row in rows if any(row)]
     except csv.Error as error:
@@ -143,7 +144,7 @@ def _columns(
     header: Sequence[str], requested: Mapping[str, str], aliases: Mapping[str, str], where: str
 ) -> dict[str, int]:
     """Requested column -> its position."""
-    names = {plain_header(alias): column for alias, column in aliases.items()} | requested
+    names = {**{plain_header(alias): column for alias, column in aliases.items()}, **requested}
     found: dict[str, int] = {}
     for i, title in enumerate(header):
         column = names.get(plain_header(title))

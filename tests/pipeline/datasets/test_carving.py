@@ -72,16 +72,28 @@ class TestGroups:
 
 
 class TestEvenness:
-    def test_classes_are_shared_out_evenly_over_groups(self) -> None:
-        rng = random.Random(5)
-        samples = [
-            sample(i, subject=f"p{i % 180}", label=rng.choices(SEVEN, [30, 3, 3, 20, 10, 10, 30])[0])
-            for i in range(1800)
-        ]
-        totals = Counter(s.label for s in samples)
-        counts = Counter((s.split, s.label) for s in carve(samples, SHARES, 0))
-        off = {key: abs(counts[key] - SHARES[key[0]] * totals[key[1]]) for key in counts}
-        assert max(off.values()) <= 4, off
+    def test_people_that_hash_well_stay_where_their_name_hashes_to(self) -> None:
+        rows = [sample(i, subject=f"p{i % 300}") for i in range(2100)]
+        assert homes(rows) == {s.id: split_by_hash(s.subject or "", SHARES) for s in rows}
+
+    def test_few_people_are_shared_out_evenly_by_class(self) -> None:
+        assert Counter(split_by_hash(f"JAFFE {i}", SHARES) for i in range(10)) == {"train": 8, "test": 2}
+        rows = [sample(i, subject=f"JAFFE {i % 10}") for i in range(210)]
+        carved = carve(rows, SHARES, 0)
+        assert Counter(s.split for s in carved) == {"train": 147, "val": 21, "test": 42}
+        assert len({(s.split, s.label) for s in carved}) == 21
+
+    def test_people_of_one_class_each_do_not_swell_a_split(self) -> None:
+        rows = [sample(i, subject=f"p{i % 21}", label=SEVEN[i % 21 // 3]) for i in range(630)]
+        counts = Counter(homes(rows).values())
+        assert counts["val"] <= 90
+        assert counts["train"] >= 350
+
+    def test_every_class_of_which_there_is_enough_is_in_every_split(self) -> None:
+        for seed in range(20):
+            pairs = [sample(i, sha256=f"{i // 2:064x}", label=SEVEN[i // 2 % 7]) for i in range(280)]
+            carved = carve(pairs, SHARES, seed)
+            assert len({(s.split, s.label) for s in carved}) == 21
 
     def test_few_people_still_fill_every_split(self) -> None:
         for n in (3, 4, 5, 10):
@@ -92,10 +104,11 @@ class TestEvenness:
         rows = [sample(i, subject=f"p{i % 20}") for i in range(400)]
         assert homes(rows, seed=1) != homes(rows, seed=2)
 
-    def test_rejected_rows_count_for_no_class(self) -> None:
-        rows = [sample(i, subject=f"p{i // 2}", reason="file is missing" if i % 2 else "") for i in range(400)]
-        counts = Counter(s.split for s in carve(rows, SHARES, 0) if not s.reason)
-        assert abs(counts["test"] - 40) <= 4
+    def test_rejected_rows_fill_no_split(self) -> None:
+        rows = [sample(i, subject=f"p{i % 4}", reason="file is missing" if i % 4 else "") for i in range(40)]
+        rows += [sample(100 + i, subject=f"q{i % 2}") for i in range(20)]
+        carved = carve(rows, SHARES, 0)
+        assert {s.split for s in carved if not s.reason} == set(SHARES)
 
 
 def test_clips_that_are_numbered_per_subject_are_told() -> None:
