@@ -42,7 +42,12 @@ def carve(samples: Sequence[Sample], shares: Mapping[str, float], seed: int) -> 
             large.append(group)
     large.sort(key=lambda group: (-len(group).bit_length(), hash_draw(_name(group), seed), min(s.id for s in group)))
     placement.improve(large)
-    return [replace(sample, split=placement.homes.get(sample.id, sample.split)) for sample in samples]
+    return [
+        sample
+        if (split := placement.homes.get(sample.id, sample.split)) == sample.split
+        else replace(sample, split=split)
+        for sample in samples
+    ]
 
 
 def groups_of(samples: Sequence[Sample]) -> list[list[Sample]]:

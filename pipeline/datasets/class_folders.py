@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import PurePosixPath
 from typing import Annotated
@@ -71,7 +71,9 @@ def class_rows(root: Root, codes: Mapping[int, str] | None) -> list[Row]:
     """
     paths = [tuple(name.split("/")) for name in root.names() if is_image(name)]
     is_label = _label_test(codes)
-    places = [_place(path, is_label, root) for path in paths]
+    example = {path[:-1]: path for path in reversed(paths)}  # one image per folder: a folder is judged once
+    by_folders = {folders: _place(path, is_label, root) for folders, path in example.items()}
+    places = [replace(by_folders[path[:-1]], path=path) for path in paths]
     tree = _Tree(root, [place for place in places if place.label])
     without = [place.path for place in places if not place.label]
     unknown, outside = tree.classify(without) if tree.places else _by_position(paths, is_label)
