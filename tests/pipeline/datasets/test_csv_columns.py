@@ -181,6 +181,11 @@ class TestRepeats:
     def test_a_column_id_tells_rows_of_one_picture_apart(self, tmp_path: Path) -> None:
         assert len(index(tmp_path, "id,path,label", "1,a.png,fear", "2,a.png,anger", "3,b.png,fear")) == 3
 
+    def test_a_row_that_is_repeated_with_its_id_is_counted(self, tmp_path: Path) -> None:
+        table = index(tmp_path, "id,path,label", "1,a.png,fear", "2,b.png,anger", "1,a.png,fear", "3,a.png,fear")
+        assert table.frame["id"].tolist() == ["1", "3", "2"]
+        assert table.info.excluded == {"repeated row": 1}
+
     def test_a_table_of_repeats_is_refused_on_one_screen_and_the_advice_works(self, tmp_path: Path) -> None:
         rows = [f"{'abc'[i % 3]}.png,fear" for i in range(6000)]
         with pytest.raises(
