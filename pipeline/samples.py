@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, cast
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -232,17 +233,14 @@ def _series(column: pa.ChunkedArray, dtype: Any) -> pd.Series[Any]:
 
 
 def _crossing(usable: pd.DataFrame, column: str) -> dict[str, int]:
-    values = usable[column]
-    known = values.notna() & (values != "")
-    by_split = {split: values[known & (usable["split"] == split)] for split in SPLITS}
-    counts = {
-        f"{split} in {other}": int(by_split[split].isin(set(by_split[other])).sum())
-        for split, other in (("val", "train"), ("test", "train"), ("test", "val"))
-    }
-    if "fold" in usable.columns:
-        folded = usable[known & usable["fold"].notna()]
-        n_folds = folded.groupby(column)["fold"].transform("nunique")
-        counts["across folds"] = int((n_folds > 1).sum())
+    known = usable[usable[column].notna() & (usable[column] != "")]
+    codes, _ = pd.factorize(known[column])
+    rows = {split: np.bincount(codes[known["split"] == split], minlength=len(known)) for split in SPLITS}
+    pairs = (("val", "train"), ("test", "train"), ("test", "val"))
+    counts = {f"{split} in {other}": int(rows[split][rows[other] > 0].sum()) for split, other in pairs}
+    if "fold" in known.columns:
+        folds = known["fold"].groupby(codes).transform("nunique")
+        counts["across folds"] = int((known["fold"].notna() & (folds > 1)).sum())
     return {name: n for name, n in counts.items() if n}
 
 

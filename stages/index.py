@@ -35,7 +35,8 @@ def command(
 ) -> None:
     """Scan a dataset into its sample table: one row per image, labels by name, splits, digests.
 
-    Prints usable samples per split and label, rejected ones per reason, and what the label rule leaves out.
+    Prints usable samples per split and label, rejected ones per reason, what the label rule leaves out, rows that are
+    in two splits by their bytes, subject or clip, and columns and images that were not read.
     """
     from stages.params import load_params
     from stages.progress import shown_progress

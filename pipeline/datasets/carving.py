@@ -18,28 +18,36 @@ _Group = Sequence[Sample]
 def carve(samples: Sequence[Sample], shares: Mapping[str, float], seed: int) -> list[Sample]:
     """The samples in their order, those of train and of no split divided.
 
-    A group of one row falls where the hash of its subject or id says, so it keeps its split when the dataset grows.
-    Groups of several rows are then put, the large ones first, where their classes are furthest below their shares; a
-    split that got no row is given the smallest such group of the split with most rows. The order of the rows plays no
-    part.
+    A group falls where the hash of its name says: of its subject, else of its id, of the first by name if it has
+    several. So a sample keeps its split when the dataset grows. Groups of several rows are moved where hashing fails:
+
+    1. all of them, to where their classes are furthest below their shares, if a split has less than half or more than
+       one and a half of its share of the rows;
+    2. the smallest that helps, if a split has no row of a class of which it should have two or more, and the group has
+       no more than twice as many;
+    3. the smallest that helps, if a split has no row at all.
 
     Parameters
     ----------
-    samples : with their sha256; every id is unique
+    samples : with their sha256; every id is unique. Their order plays no part
     shares : split -> share in (0, 1], summing to 1; if empty, nothing changes
     seed : another seed gives another division
     """
     free = [sample for sample in samples if sample.split in DIVISIBLE] if shares else []
-    placement = _Placement(shares)
+    placement = _Placement(shares, Counter(sample.label for sample in free if not sample.reason))
     large = []
     for group in groups_of(free):
-        if len(group) > 1:
+        placement.put(group, split_by_hash(_name(group), shares, seed))
+        if len(group) > 1 and _labels(group):
             large.append(group)
-        else:
-            placement.put(group, split_by_hash(_name(group), shares, seed))
     large.sort(key=lambda group: (-len(group).bit_length(), hash_draw(_name(group), seed), min(s.id for s in group)))
-    placement.put_evenly(large, Counter(sample.label for sample in free if not sample.reason))
-    return [replace(sample, split=placement.homes.get(sample.id, sample.split)) for sample in samples]
+    placement.improve(large)
+    return [
+        sample
+        if (split := placement.homes.get(sample.id, sample.split)) == sample.split
+        else replace(sample, split=split)
+        for sample in samples
+    ]
 
 
 def groups_of(samples: Sequence[Sample]) -> list[list[Sample]]:
@@ -63,7 +71,8 @@ def groups_of(samples: Sequence[Sample]) -> list[list[Sample]]:
 
 
 def carving_notes(samples: Iterable[Sample], shares: Mapping[str, float]) -> Iterator[str]:
-    """What was carved, and which split is far from the share that was asked for."""
+    """What was carved, which split is far from the share that was asked for, and clips that tie subjects together."""
+    samples = list(samples)
     counts = Counter(sample.split for sample in samples if not sample.reason)
     total = sum(counts[split] for split in shares)
     for split, share in shares.items():
@@ -78,6 +87,21 @@ def carving_notes(samples: Iterable[Sample], shares: Mapping[str, float]) -> Ite
                 f"{split}: {counts[split]} of {total} rows instead of {share * total:.0f}, as there are too few rows "
                 f"or too large groups; another split_seed or {split}_fraction may do better"
             )
+    if len(shares) > 1:
+        yield from _shared_clips(samples)
+
+
+def _shared_clips(samples: Iterable[Sample]) -> Iterator[str]:
+    people: dict[str, set[str]] = defaultdict(set)
+    for sample in samples:
+        if sample.clip and sample.subject:
+            people[sample.clip].add(sample.subject)
+    if shared := {clip: len(subjects) for clip, subjects in people.items() if len(subjects) > 1}:
+        clip, n = max(shared.items(), key=lambda item: (item[1], item[0]))
+        yield (
+            f"{len(shared)} clips belong to several subjects ({clip!r} to {n}), which ties these together. If clips "
+            "are numbered per subject, write the subject into the clip's name, such as S005/001"
+        )
 
 
 def _keys(sample: Sample) -> Iterator[tuple[str, str]]:
@@ -91,10 +115,16 @@ def _name(group: _Group) -> str:
 
 
 class _Placement:
-    """Where groups were put: the split of every id, and usable rows per split and label."""
+    """Where groups were put: the split of every id, and usable rows per split and label.
 
-    def __init__(self, shares: Mapping[str, float]) -> None:
-        self.shares = shares
+    Parameters
+    ----------
+    shares : split -> share
+    totals : usable rows of all groups per label
+    """
+
+    def __init__(self, shares: Mapping[str, float], totals: Counter[str]) -> None:
+        self.shares, self.totals = shares, totals
         self.homes: dict[str, str] = {}
         self._counts: dict[str, Counter[str]] = {split: Counter() for split in shares}
 
@@ -102,30 +132,58 @@ class _Placement:
         self.homes.update((sample.id, split) for sample in group)
         self._counts[split].update(_labels(group))
 
-    def put_evenly(self, groups: Sequence[_Group], totals: Counter[str]) -> None:
-        """Put every group where it is needed most; `totals` are the usable rows of all groups per label."""
+    def improve(self, groups: Sequence[_Group]) -> None:
+        """Move some of `groups`, which are in order of size, the large ones first."""
+        if any(abs(counts.total() - self._target(split)) > self._target(split) / 2 for split, counts in self._items()):
+            self._put_evenly(groups)
+        for split, label in [(split, label) for split in self.shares for label in EXPRESSIONS]:
+            target = self.shares[split] * self.totals[label]
+            if target >= 2 and not self._counts[split][label]:
+                small = [g for g in groups if len(g) <= self._target(split) and _labels(g).count(label) <= 2 * target]
+                self._give(split, small, label)
+        for split, counts in self._items():
+            if not counts.total():
+                self._give(split, groups)
+
+    def _items(self) -> Iterable[tuple[str, Counter[str]]]:
+        return self._counts.items()
+
+    def _target(self, split: str) -> float:
+        return self.shares[split] * self.totals.total()
+
+    def _put_evenly(self, groups: Sequence[_Group]) -> None:
         for group in groups:
-            costs = {split: self._cost(group, split, totals) for split in self.shares}
+            self._take(group)
+        for group in groups:
+            costs = {split: self._cost(group, split) for split in self.shares}
             self.put(group, min(costs, key=costs.__getitem__))
-        for split in self.shares:
-            if not self._counts[split]:
-                self._fill(split, groups)
 
-    def _cost(self, group: _Group, split: str, totals: Counter[str]) -> float:
+    def _take(self, group: _Group) -> None:
+        self._counts[self.homes[group[0].id]].subtract(_labels(group))
+
+    def _cost(self, group: _Group, split: str) -> float:
         """By how much the sum over labels of (rows - target)^2 / target grows if `group` comes to `split`."""
-        targets = {label: self.shares[split] * totals[label] for label in EXPRESSIONS}
-        return sum(
-            n * (2 * (self._counts[split][label] - targets[label]) + n) / targets[label]
-            for label, n in sorted(Counter(_labels(group)).items())
-        )
+        costs = []
+        for label, n in sorted(Counter(_labels(group)).items()):
+            target = self.shares[split] * self.totals[label]
+            costs.append(n * (2 * (self._counts[split][label] - target) + n) / target)
+        return sum(costs)
 
-    def _fill(self, split: str, groups: Sequence[_Group]) -> None:
-        sizes = {home: counts.total() for home, counts in self._counts.items()}
-        donors = [g for g in groups if 0 < len(_labels(g)) < sizes[self.homes[g[0].id]]]  # never empty another split
+    def _give(self, split: str, groups: Sequence[_Group], label: str | None = None) -> None:
+        """Move the smallest group with rows (of `label`) to `split` from where most of them are; leave some there."""
+
+        def n_rows(group: _Group) -> int:
+            labels = _labels(group)
+            return len(labels) if label is None else labels.count(label)
+
+        def n_at_home(group: _Group) -> int:
+            counts = self._counts[self.homes[group[0].id]]
+            return counts.total() if label is None else counts[label]
+
+        donors = [group for group in groups if 0 < n_rows(group) < n_at_home(group)]
         if donors:
-            richest = max(sizes[self.homes[group[0].id]] for group in donors)
-            group = [g for g in donors if sizes[self.homes[g[0].id]] == richest][-1]
-            self._counts[self.homes[group[0].id]].subtract(_labels(group))
+            group = max(reversed(donors), key=n_at_home)
+            self._take(group)
             self.put(group, split)
 
 

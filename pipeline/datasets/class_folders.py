@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import PurePosixPath
 from typing import Annotated
@@ -23,6 +23,7 @@ from pipeline.samples import Sample
 __all__ = ["IMAGE_SUFFIXES", "OUTSIDE", "CodedOptions", "class_rows", "is_image", "other_files"]
 
 OUTSIDE = "outside the class folders"
+_SHOWN = 12
 
 _Parts = tuple[str, ...]
 _IsLabel = Callable[[str], bool]
@@ -70,7 +71,9 @@ def class_rows(root: Root, codes: Mapping[int, str] | None) -> list[Row]:
     """
     paths = [tuple(name.split("/")) for name in root.names() if is_image(name)]
     is_label = _label_test(codes)
-    places = [_place(path, is_label, root) for path in paths]
+    example = {path[:-1]: path for path in reversed(paths)}  # one image per folder: a folder is judged once
+    by_folders = {folders: _place(path, is_label, root) for folders, path in example.items()}
+    places = [replace(by_folders[path[:-1]], path=path) for path in paths]
     tree = _Tree(root, [place for place in places if place.label])
     without = [place.path for place in places if not place.label]
     unknown, outside = tree.classify(without) if tree.places else _by_position(paths, is_label)
@@ -202,7 +205,9 @@ def _by_position(paths: Sequence[_Parts], is_label: _IsLabel) -> tuple[dict[_Par
 
 def _outside(paths: Sequence[_Parts], read: Sequence[_Parts]) -> list[Row]:
     folders = by_folder(["/".join(path) for path in paths], ["/".join(path) for path in read])
-    return [Row(Sample("", name, "", ""), excluded=f"{OUTSIDE} ({folder})") for name, folder in folders.items()]
+    shown = {folder for folder, _ in Counter(folders.values()).most_common(_SHOWN)}
+    reasons = {folder: f"{OUTSIDE} ({folder if folder in shown else 'other folders'})" for folder in folders.values()}
+    return [Row(Sample("", name, "", ""), excluded=reasons[folder]) for name, folder in folders.items()]
 
 
 def _shown(places: Iterable[_Place]) -> str:

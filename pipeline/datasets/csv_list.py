@@ -28,7 +28,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
         *("actor", "actor id", "speaker", "speaker id"),
     ),
     "clip": ("clip id", "video", "video id", "sequence", "sequence id"),
-    "frame": ("frame id", "frame number"),
+    "frame": ("frame number",),
     "fold": ("fold id", "fold number"),
 }
 _ALIASES = {alias: column for column, aliases in ALIASES.items() for alias in aliases} | BOX_COLUMNS
@@ -51,8 +51,9 @@ class CsvList:
     x, y, w, h. A picture may stand on several rows with one box each. Relative boxes are refused; a row whose box has
     no area is rejected.
 
-    The id is the column `id`, else the path, followed by the box where there is one. Without a column `id` equal rows
-    count once, and rows that contradict each other become one rejected row. All other columns are listed as unread.
+    The id is the column `id`, else the path, followed by the box where there is one. Equal rows of one id count once,
+    and rows that contradict each other become one rejected row; an id on several pictures is refused. All other columns
+    are listed as unread.
     """
 
     name = "csv"
@@ -67,7 +68,7 @@ class CsvList:
         table = read_table(root, name, _REQUIRED, _OPTIONAL, _ALIASES)
         boxes = box_columns(table.columns, where)
         rows = _rows(table, boxes, Lookup(root.names()), composed(name).rpartition("/")[0], options, where)
-        if "id" not in table.columns:
+        if not _share_ids(rows):
             _check_repeats(rows, where)
             rows = merge_repeats(rows, options.names)
         return assemble(rows, options, unread_columns=_unread(table, boxes))
@@ -117,16 +118,21 @@ def _sample(line: Line, path: str, label: str, split: str, numbers: tuple[float,
     )
 
 
+def _share_ids(rows: Sequence[Row]) -> bool:
+    """Whether different pictures have one id: those cannot be repeats of each other."""
+    return len({(row.sample.id, row.sample.path) for row in rows}) > len({row.sample.id for row in rows})
+
+
 def _check_repeats(rows: Sequence[Row], where: str) -> None:
     """A few repeated rows are slips; where most rows are, the table means something else by a row than a picture."""
     counts = Counter(row.sample.id for row in rows)
     if len(rows) - len(counts) <= _MOSTLY * len(rows):
         return
-    examples = [f"{name[:200]} ({n} rows)" for name, n in counts.most_common(3)]
+    examples = [f"{name[:80]} ({n:,} rows)" for name, n in counts.most_common(3)]
     raise DatasetError(
-        f"{where}: expected one row per picture (and box), found {len(rows)} rows for {len(counts)} pictures: "
-        f"{some(examples)}. If every row is a sample of its own, add a column `id` that differs on every row; "
-        "else keep one row per picture"
+        f"{where}: expected one row per picture (and box), found {len(rows):,} rows for {len(counts):,} pictures: "
+        f"{some(examples)}. If every row is a sample of its own, add a column `id` that differs on every "
+        "row; else keep one row per picture"
     )
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from pipeline.datasets.base import LayoutOptions, Scan, not_this_layout
 from pipeline.datasets.ferplus_rules import COLUMNS, RuleName, TieName, judge
-from pipeline.datasets.files import Lookup, Root
+from pipeline.datasets.files import Lookup, Root, some
 from pipeline.datasets.listfile import Line, read_table
 from pipeline.datasets.rows import Row, assemble, merge_repeats
 from pipeline.errors import DatasetError
@@ -62,7 +62,7 @@ class Ferplus:
 
 def _check_usages(lines: Sequence[Line], where: str) -> None:
     if strange := sorted({line["usage"] for line in lines} - _USAGES.keys()):
-        raise DatasetError(f"{where}: expected Usage to be one of {', '.join(_USAGES)}, found {', '.join(strange)}")
+        raise DatasetError(f"{where}: expected Usage to be one of {', '.join(_USAGES)}, found {some(strange)}")
 
 
 def _row(line: Line, lookup: Lookup, options: FerplusOptions) -> Row:

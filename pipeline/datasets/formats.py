@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 
-from PIL import features
+from PIL import Image, features
 
 __all__ = ["FORMATS", "IMAGE_SUFFIXES", "is_image", "open_formats", "undecodable"]
 
@@ -29,7 +28,8 @@ _NEEDS = {
 
 def is_image(name: str) -> bool:
     """Whether the name has a suffix of an image format, in any case."""
-    return "." + name.rpartition(".")[2].casefold() in IMAGE_SUFFIXES
+    _, dot, end = name.rpartition(".")
+    return dot + end.casefold() in IMAGE_SUFFIXES
 
 
 def open_formats(data: bytes) -> tuple[str, ...]:
@@ -59,11 +59,13 @@ def _special_kind(data: bytes) -> str | None:
     return "JPEG2000" if is_jpeg2000 else None
 
 
-@cache
 def _can_decode(kind: str) -> bool:
-    if kind != "HEIF":
-        return {"JPEG2000": "jpg_2000", "AVIF": "avif"}[kind] in features.get_supported()
+    if kind == "JPEG2000":
+        return features.check("jpg_2000") is True
+    if kind == "AVIF":
+        return find_spec("PIL._avif") is not None
     if find_spec("pillow_heif") is None:
         return False
-    import_module("pillow_heif").register_heif_opener()
+    if kind not in Image.OPEN:
+        import_module("pillow_heif").register_heif_opener()
     return True

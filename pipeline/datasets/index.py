@@ -26,6 +26,8 @@ __all__ = ["READER_VERSION", "index_dataset"]
 
 READER_VERSION = 1  # raise it when a layout gives other rows, labels or splits of the same files and options
 
+_COLUMNS_SHOWN = 12
+
 
 def index_dataset(
     dataset: str, layout: str, root: Path, options: Mapping[str, Any], on_progress: OnProgress = silent
@@ -98,9 +100,10 @@ def _unread_notes(scan: Scan, images: Mapping[str, int]) -> Iterator[str]:
     if scan.unread_columns:
         columns = [
             f"{header!r} (looks like a {meaning})" if (meaning := lookalike(header)) else repr(header)
-            for header in scan.unread_columns
+            for header in sorted(scan.unread_columns, key=lambda header: not lookalike(header))
         ]
-        yield f"columns that are not read: {', '.join(columns)}"
+        more = f" and {len(columns) - _COLUMNS_SHOWN} more" if len(columns) > _COLUMNS_SHOWN else ""
+        yield f"columns that are not read: {', '.join(columns[:_COLUMNS_SHOWN])}{more}"
 
 
 def _crossing_notes(table: SampleTable) -> Iterator[str]:
@@ -143,8 +146,8 @@ def _check(scan: Scan, files: Root, layout: Layout[Any]) -> None:
 
 
 def _repeated(name: str, paths: Sequence[str]) -> str:
-    shown = ", ".join(path[:200] for path in paths[:3])
-    return f"{name[:200]} ({shown}{f' and {len(paths) - 3:,} more' if len(paths) > 3 else ''})"
+    shown = ", ".join(path[:80] for path in paths[:3])
+    return f"{name[:80]} ({shown}{f' and {len(paths) - 3:,} more' if len(paths) > 3 else ''})"
 
 
 def _with_digests(files: Root, samples: Sequence[Sample], on_progress: OnProgress) -> Iterator[Sample]:

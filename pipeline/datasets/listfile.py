@@ -7,12 +7,14 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pipeline.datasets.files import Root, composed
 from pipeline.errors import DatasetError
 
 __all__ = ["Line", "Table", "lookalike", "plain_header", "read_table"]
 
+_SHOWN = 24
 _SEPARATORS = re.compile(r"[\s_.\-]+")
 _WORD = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*(?![a-z])|\d+")
 # Words of a header -> what the column may hold.
@@ -88,7 +90,7 @@ def read_table(
     name: str,
     required: Sequence[str],
     optional: Sequence[str] = (),
-    aliases: Mapping[str, str] | None = None,
+    aliases: Mapping[str, str] = MappingProxyType({}),
     ignored: Sequence[str] = (),
 ) -> Table:
     """A text table: outer space is dropped, text is composed (NFC); in headers case, space, `_`, `.`, `-` are ignored.
@@ -110,7 +112,7 @@ def read_table(
     rows = csv.reader(io.StringIO(text), delimiter=_delimiter(text), skipinitialspace=True)
     try:
         header = [column.strip() for column in next(rows, [])]
-        found = _columns(header, {plain_header(c): c for c in (*required, *optional)}, aliases or {}, where)
+        found = _columns(header, {plain_header(c): c for c in (*required, *optional)}, aliases, where)
         _check_header(header, found, required, where)
         table = [_line(row, len(header), found, f"{where}, line {rows.line_num}") for row in rows if any(row)]
     except csv.Error as error:
@@ -142,7 +144,7 @@ def _columns(
     header: Sequence[str], requested: Mapping[str, str], aliases: Mapping[str, str], where: str
 ) -> dict[str, int]:
     """Requested column -> its position."""
-    names = {plain_header(alias): column for alias, column in aliases.items()} | requested
+    names = {**{plain_header(alias): column for alias, column in aliases.items()}, **requested}
     found: dict[str, int] = {}
     for i, title in enumerate(header):
         column = names.get(plain_header(title))
@@ -160,7 +162,8 @@ def _columns(
 def _check_header(header: Sequence[str], found: Mapping[str, int], required: Sequence[str], where: str) -> None:
     if missing := [column for column in required if column not in found]:
         raise DatasetError(
-            f"{where}: expected columns {', '.join(required)}; missing {', '.join(missing)}, found {', '.join(header)}"
+            f"{where}: expected columns {', '.join(required)}; missing {', '.join(missing)}, "
+            f"found {', '.join(title[:40] for title in header[:_SHOWN])}{', ...' if len(header) > _SHOWN else ''}"
         )
 
 

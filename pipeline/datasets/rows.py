@@ -34,6 +34,7 @@ SPLIT_WORDS = {
 _SPLIT_EXAMPLES = "train, training, val, valid, validation, test, testing, PublicTest (val), PrivateTest (test)"
 _SEPARATORS = re.compile(r"[\s_\-]+")
 DIVISIBLE = frozenset({"", "train"})  # samples of these splits may become val or test
+_SHOWN = 20
 _NUMBER = re.compile(r"[+-]?\d+(\.0*)?(e\+?0+)?", re.IGNORECASE)
 
 
@@ -60,17 +61,18 @@ def translate(labels: Sequence[str], codes: Mapping[int, str] | None, where: str
     Raises
     ------
     LabelError
-        Once, for all unknown labels, each with its count and a suggestion.
+        Once, for all unknown labels; the most frequent ones with their counts and a suggestion.
     """
     known: dict[str, str] = {}
     problems = []
-    for label, count in sorted(Counter(labels).items()):
+    for label, count in sorted(Counter(labels).items(), key=lambda item: (-item[1], item[0])):
         try:
             known[label] = _expression(label, codes, where)
         except LabelError as error:
             problems.append(f"{count} x {error}")
     if problems:
-        raise LabelError(f"{where}: {len(problems)} unknown labels:\n  " + "\n  ".join(problems))
+        more = [f"and {len(problems) - _SHOWN:,} more"] if len(problems) > _SHOWN else []
+        raise LabelError(f"{where}: {len(problems)} unknown labels:\n  " + "\n  ".join(problems[:_SHOWN] + more))
     return [known[label] for label in labels]
 
 

@@ -15,7 +15,7 @@ def by_folder(unread: Iterable[str], read: Iterable[str]) -> dict[str, str]:
 
     The root itself is `./`.
     """
-    in_use = {"./"}.union(*(_folders(name) for name in read))
+    in_use = {"./"}.union(*(_folders(f"{folder}/") for folder in {name.rpartition("/")[0] for name in read} if folder))
     return {name: next((f for f in _folders(name) if f not in in_use), _folders(name)[-1]) for name in unread}
 
 

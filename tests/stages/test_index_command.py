@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import layout_trees
 import pytest
 
 from pipeline.samples import SampleTable
+from stages.cli import run
 
 FerStage = Callable[..., Any]
 
@@ -91,3 +93,28 @@ def test_the_sample_is_drawn_where_it_is_missing(empty: Path, fer_stage: FerStag
     result = fer_stage("index", "--dataset", "sample-e", "--format", "json")
     assert result["rows"] == 60
     assert "seed 3" in result["release"]
+
+
+def test_what_crosses_or_is_not_read_is_in_the_json_and_on_stderr(
+    empty: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "path,label,usage,user.id\na.png,fear,train,7\nb.png,fear,test,8\nc.png,anger,test,9\n"
+    files = {"a.png": layout_trees.picture(1), "b.png": layout_trees.picture(1), "c.png": layout_trees.picture(2)}
+    files |= {"labels.csv": rows.encode(), "more/d.png": layout_trees.picture(3)}
+    root = layout_trees.pack(files, empty, "zip")
+    assert run(["index", "--dataset", "my", "--layout", "csv", "--root", str(root), "--format", "json"]) == 0
+    printed = capsys.readouterr()
+    result = json.loads(printed.out)
+    assert result["crossing"] == {"bytes": {"test in train": 1}}
+    assert result["unread_columns"] == ["user.id"]
+    assert result["unread_images"] == {"more/": 1}
+    for words in (
+        "identical images",
+        "1 of 2 test rows are also in train",
+        "'user.id' (looks like a subject)",
+        "more/ 1",
+    ):
+        assert words in printed.err
+    table = SampleTable.read(Path(result["path"]))
+    assert table.crossing() == result["crossing"]
+    assert list(table.info.unread_columns) == result["unread_columns"]

@@ -323,6 +323,11 @@ class TestCrop:
         with pytest.raises(ImageError, match=r"^box lies outside the image$"):
             crop(self.PICTURE, box)
 
+    @pytest.mark.parametrize("box", [(6, 0, 9, 5), (0, 4, 7, 9), (-8, -8, 9, 9), (2, 2, 1, 1)])
+    def test_less_than_two_by_two_pixels_is_an_error(self, box: tuple[int, int, int, int]) -> None:
+        with pytest.raises(ImageError, match=r"^less than 2 x 2 pixels of the box lie inside the image$"):
+            crop(self.PICTURE, box)
+
 
 def test_the_decoder_says_what_it_is() -> None:
     assert decoder_version().startswith(f"{DECODER} {Image.__version__}, libjpeg ")

@@ -168,7 +168,7 @@ class TestFerplus:
         assert frame["label"].tolist() == ["fear"]
 
     def test_an_unknown_usage_is_named(self, tmp_path: Path) -> None:
-        with pytest.raises(DatasetError, match=r"Usage to be one of Training, .* found Extra"):
+        with pytest.raises(DatasetError, match=r"Usage to be one of Training, .* found 'Extra'"):
             index("ferplus", self.files("Extra,f.png,9,0,0,0,0,0,0,0,0,0"), tmp_path)
 
     def test_a_vote_that_is_no_number_is_located(self, tmp_path: Path) -> None:

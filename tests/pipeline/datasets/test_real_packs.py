@@ -74,6 +74,7 @@ def test_ferplus_is_the_same_from_the_pack_and_from_its_folder(tmp_path: Path) -
     packed = index_dataset("ferplus", "ferplus", pack, {})
     assert packed.summary()["splits"] == {"train": 24_938, "val": 3_186, "test": 3_136}
     assert packed.summary()["rejected"] == {"conflicting rows": 1}
+    assert packed.summary()["crossing"] == {"bytes": {"val in train": 248, "test in train": 257, "test in val": 41}}
     pd.testing.assert_frame_equal(packed.frame, index_dataset("ferplus", "ferplus", tmp_path, {}).frame)
 
 
@@ -84,6 +85,8 @@ def test_muxspace_has_its_counts_and_its_people_stay_together(muxspace: SampleTa
     frame = muxspace.frame
     assert frame["subject"].isna().sum() == 4
     assert (frame.groupby("subject")["split"].nunique() == 1).all()
+    assert (frame.groupby("sha256")["split"].nunique() == 1).all()
+    assert muxspace.summary()["splits"] == {"train": 9_067, "val": 1_223, "test": 2_463}
 
 
 def test_real_images_decode_through_a_pickled_root(muxspace: SampleTable) -> None:
