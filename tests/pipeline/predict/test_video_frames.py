@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from videos import RATE, cut, turned_on_showing, write_video
+from videos import RATE, cut, shifted, turned_on_showing, write_video
 
 from pipeline.errors import ImageError
 from pipeline.predict.video import frames_of, is_video
@@ -57,6 +57,23 @@ def test_a_video_that_ends_early_keeps_what_was_read_and_says_so(tmp_path: Path)
     assert all(still.load().size == SIZE for still in kept)
     assert (last.frame or 0) > 10
     with pytest.raises(ImageError, match=r"video ends early: 1\.\d of 3\.5 s could be read, \d\d frames"):
+        last.load()
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("mkv", "MJPG"), ("webm", "VP80")])
+def test_a_whole_video_whose_first_frame_comes_late_is_whole(suffix: str, codec: str, tmp_path: Path) -> None:
+    whole = write_video(tmp_path / f"whole.{suffix}", [shade(i) for i in range(N)], codec)
+    early, late = (list(frames_of(path, 1.0)) for path in (whole, shifted(whole, 5.0)))
+    assert [still.frame for still in late] == [0, 10, 20, 30]
+    assert [still.seconds for still in late] == [still.seconds for still in early]
+    for one, other in zip(early, late, strict=True):
+        np.testing.assert_array_equal(np.asarray(one.load()), np.asarray(other.load()))
+
+
+def test_one_that_comes_late_and_ends_early_says_so(tmp_path: Path) -> None:
+    late = shifted(write_video(tmp_path / "whole.mkv", [shade(i) for i in range(N)], "MJPG"), 5.0)
+    *_, last = frames_of(cut(late, 0.6), 1.0)
+    with pytest.raises(ImageError, match=r"video ends early: [12]\.\d of 3\.5 s could be read, \d\d frames"):
         last.load()
 
 
