@@ -40,8 +40,9 @@ def frames_of(path: Path, every_s: float) -> Iterator[Still]:
     Yields
     ------
     Still
-        With the number of the frame and its time, both from 0 at the first frame of the file; upright, as the file says. What cannot be read is one
-        more Still at the end, whose `load` raises ImageError with the reason: the file is no video, or ends early.
+        With the number of the frame and its time, both from 0 at the first frame of the file; upright, as the file
+        says. What cannot be read is one more Still at the end, whose `load` raises ImageError with the reason: the file
+        is no video, or ends early.
     """
     reading = _Reading(path)
     yield from reading.sampled(every_s)
