@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from videos import RATE, cut, shifted, turned_on_showing, write_video
+from videos import RATE, coloured, cut, shifted, turned_on_showing, write_video
 
 from pipeline.errors import ImageError
 from pipeline.predict.video import frames_of, is_video
@@ -107,6 +107,18 @@ def test_a_video_is_upright_as_it_says(tmp_path: Path) -> None:
     upper, lower = np.asarray(shown)[: SIZE[0] // 2].mean(), np.asarray(shown)[SIZE[0] // 2 :].mean()
     assert upper > 240
     assert lower < 15
+
+
+def test_a_video_has_the_colours_that_it_says(tmp_path: Path) -> None:
+    """RGB 200, 60, 40 is written with BT.601 as Y 102, Cb 99, Cr 191; with BT.709 that reads as 213, 73, 38.
+
+    Y = 16 + (65.7 * 200 + 129.1 * 60 + 25.1 * 40) / 256, and so on; R = 1.164 * (102 - 16) + 1.793 * (191 - 128), ...
+    """
+    flat = [Image.new("RGB", SIZE, (200, 60, 40))] * RATE
+    path = write_video(tmp_path / "flat.mkv", flat)
+    shown = {matrix: np.asarray(next(frames_of(coloured(path, matrix), 1.0)).load())[20, 20] for matrix in (6, 1)}
+    np.testing.assert_allclose(shown[6], [200, 60, 40], atol=5)
+    np.testing.assert_allclose(shown[1], [213, 73, 38], atol=5)
 
 
 def test_videos_are_known_by_their_suffix_in_any_case() -> None:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-__all__ = ["RATE", "cut", "shifted", "turned_on_showing", "write_video"]
+__all__ = ["RATE", "coloured", "cut", "shifted", "turned_on_showing", "write_video"]
 
 RATE = 10  # frames a second
 _TKHD_MATRIX = 44  # bytes from the name of an mp4's track header to its matrix
@@ -61,10 +61,36 @@ def shifted(path: Path, seconds: float) -> Path:
     return other
 
 
+def coloured(path: Path, matrix: int) -> Path:
+    """A Matroska file that says how its brightness and colours make RGB, under another name.
+
+    Parameters
+    ----------
+    matrix : 1 for BT.709, 6 for BT.601
+    """
+    (_, header), (_, segment) = _elements(path.read_bytes())
+    kept = [part for part in _elements(segment) if part[0] in (_INFO, _TRACKS, _CLUSTER)]
+    other = path.with_stem(f"{path.stem}-{matrix}")
+    content = b"".join(_with_matrix(*part, matrix) for part in kept)
+    other.write_bytes(_element(_EBML, header) + _element(_SEGMENT, content))
+    return other
+
+
+def _with_matrix(name: bytes, content: bytes, matrix: int) -> bytes:
+    if name in (_TRACKS, _TRACK):
+        content = b"".join(_with_matrix(*part, matrix) for part in _elements(content))
+    if name == _VIDEO:
+        content += _element(_COLOUR, _element(_MATRIX, bytes([matrix])))
+    return _element(name, content)
+
+
 # Elements of Matroska, whose times are milliseconds unless the file says otherwise.
 _EBML, _SEGMENT, _INFO, _TRACKS, _CLUSTER, _TIME, _DURATION = (
     bytes.fromhex(name) for name in ("1A45DFA3", "18538067", "1549A966", "1654AE6B", "1F43B675", "E7", "4489")
 )
+
+
+_TRACK, _VIDEO, _COLOUR, _MATRIX = (bytes.fromhex(name) for name in ("AE", "E0", "55B0", "55B1"))
 
 
 def _later(name: bytes, content: bytes, seconds: float) -> bytes:
