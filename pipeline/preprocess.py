@@ -38,6 +38,11 @@ class Preprocess:
     resize : `shortest` (short side to `size`, centre crop: CLIP) or `squash` (both sides, aspect ignored: CAFE's code)
     interpolation : `bicubic`, `bilinear` or `lanczos`, antialiased (Pillow)
     mean, std : per channel, of values in [0, 1]; applied by the encoder, on its device
+
+    Raises
+    ------
+    ConfigError
+        If one of them is none of these; a mean or std of values in [0, 255] is not divided, but refused.
     """
 
     size: int
@@ -51,6 +56,11 @@ class Preprocess:
             raise ConfigError(f"resize: expected shortest or squash, found {self.resize!r}")
         if self.interpolation not in _INTERPOLATIONS:
             raise ConfigError(f"interpolation: expected {', '.join(_INTERPOLATIONS)}, found {self.interpolation!r}")
+        if not (all(0 <= value <= 1 for value in self.mean) and all(0 < value <= 1 for value in self.std)):
+            raise ConfigError(
+                f"mean and std: expected values of channels in [0, 1], std above 0, found {self.mean} and {self.std}. "
+                "Divide those of values in [0, 255] by 255"
+            )
 
     def with_size(self, size: int) -> Preprocess:
         return replace(self, size=size)

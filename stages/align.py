@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from stages.errors import CheckFailedError
 from stages.options import face_tables_option, folder_option, format_option, params_option, quiet_option
 from stages.output import echo_record
 
@@ -19,6 +20,14 @@ __all__ = ["command"]
 @click.option("--limit", type=click.IntRange(1), help="Only the first N rows, into a face table of its own.")
 @click.option("--contact-sheet", type=click.Path(path_type=Path), help="Also write one PNG to look at.")
 @click.option("--if-any", is_flag=True, help="An empty face table, unless params.yaml has extract.faces: aligned.")
+@click.option(
+    "--max-rejected",
+    type=click.FloatRange(0, 1),
+    default=0.99,
+    show_default=True,
+    help="Share of rejected images above which the command ends with code 3; the faces are kept. Unless it is 1, the "
+    "command stops where the first 64 images are all rejected for one reason.",
+)
 @click.option("--dry-run", is_flag=True, help="Print what would be done; detect and write nothing.")
 @folder_option("tables", "Folder of sample tables.")
 @face_tables_option
@@ -40,3 +49,8 @@ def command(**given: Any) -> None:
     with shown_progress(quiet=given["quiet"]) as on_progress:
         summary = aligned(given, on_progress)
     echo_record(summary, given["output_format"])
+    if summary.get("rejected", 0) > given["max_rejected"] * summary["rows"]:
+        raise CheckFailedError(
+            f"{summary['rejected']} of {summary['rows']} images are rejected, more than --max-rejected "
+            f"{given['max_rejected']}. {summary['path']} has the reasons"
+        )

@@ -15,10 +15,11 @@ from cache.keys import sha256_of
 from cache.lock import exclusive, lock_path
 from pipeline.datasets.roots import open_root
 from pipeline.faces import Alignment, FaceDetector, load_detector
-from pipeline.faces.search import Finding, search
+from pipeline.faces.search import NO_FACE, Finding, search
 from pipeline.faces.table import FOUND, MISSED, UNUSABLE, FacesInfo, FaceTable
 from pipeline.preparation import Job
 from pipeline.progress import OnProgress, Progress
+from pipeline.rejects import AlikeRejects
 from pipeline.samples import OK, SampleTable
 from stages.contact_sheets import write_contact_sheet
 from stages.faces import NOT_LOOKED_AT, images_of_table
@@ -40,7 +41,9 @@ def aligned(given: Mapping[str, Any], on_progress: OnProgress) -> dict[str, Any]
         return _nothing(given["dataset"], workspace.face_table(given["dataset"]), given["dry_run"])
     table, root, stem = wanted_rows(given, params, on_progress)
     path = workspace.face_table(stem)
-    aligning = Aligning(table, root, load_detector(), path, given["threads"] or os.cpu_count() or 1)
+    aligning = Aligning(
+        table, root, load_detector(), path, given["threads"] or os.cpu_count() or 1, given["max_rejected"] >= 1
+    )
     if given["dry_run"]:
         return aligning.plan()
     summary = aligning.run(on_progress)
@@ -69,6 +72,7 @@ class Aligning:
     detector : what finds faces
     path : where the face table stands
     threads : that read, decode and detect
+    tries_all : whether to go on where the first images are all rejected for one reason
     """
 
     table: SampleTable
@@ -76,6 +80,7 @@ class Aligning:
     detector: FaceDetector
     path: Path
     threads: int
+    tries_all: bool = False
     _known: dict[str, Finding] = field(default_factory=dict)
 
     @cached_property
@@ -147,10 +152,14 @@ class Aligning:
         if not jobs:
             return
         saved, done = time.monotonic(), 0
+        alike = None if self.tries_all or self._known else AlikeRejects()
         try:
             with open_root(self.root.absolute()) as root:
                 for found in search(jobs, root, self.detector, self.threads):
                     self._known |= {self._images[job.row]: finding for job, finding in found}
+                    if alike:
+                        for job, finding in found:
+                            alike.add(job.path, "" if finding.face or finding.reason == NO_FACE else finding.reason)
                     done += len(found)
                     on_progress(Progress("faces", done, len(jobs)))
                     if time.monotonic() - saved > _SAVE_EVERY_S:

@@ -26,6 +26,7 @@ from pipeline.extraction import Output, Timings, outputs_of
 from pipeline.faces import Alignment
 from pipeline.preparation import Job
 from pipeline.progress import OnProgress
+from pipeline.rejects import AlikeRejects
 from pipeline.samples import SampleTable
 from stages.faces import AlignedFaces
 from stages.identity import (
@@ -82,6 +83,7 @@ class Encoding:
     target : where the store stands; its ending chooses the backend
     features : the features root, in whose stores rows are looked for; None encodes every row
     command : the command line, for whoever finds the store unfinished
+    tries_all : whether to go on where the first images are all rejected for one reason
     """
 
     table: SampleTable
@@ -95,6 +97,7 @@ class Encoding:
     features: Place | None
     machine: Machine
     command: str
+    tries_all: bool = False
 
     @cached_property
     def _outputs(self) -> tuple[Output, ...]:
@@ -136,17 +139,29 @@ class Encoding:
         writer = StoreWriter(self.target, self.key, self._schema, self.command)
         if writer.done:
             say(f"{self.target}: {len(writer.done)} of {writer.schema.n_shards} shards are finished already")
-        with Workbench(self._recipe, self.encoder.with_runtime(self._runtime)) as bench:
+        # What is finished, or was copied, shows that images of this dataset can be used.
+        watched = bool(self._to_encode) and not (self.tries_all or writer.done or self._reuse.used())
+        alike = AlikeRejects() if watched else None
+        with Workbench(self._recipe, self.encoder.with_runtime(self._runtime), alike) as bench:
             encoded = 0
             for made in self._made(bench, self._tasks(writer.pending), on_progress):
                 writer.note(made.record)
                 encoded += made.encoded
+                if alike and self._is_distributed:
+                    self._watch(made, alike)
             provenance = self._provenance(writer, bench)
         writer.finish(columns_of(self.table, writer.rejected), self._dataset_info, provenance)
         seconds = time.perf_counter() - start
         if bench.timings.encode:  # else workers of a cluster had it
             say(_where_time_went(bench.timings, seconds))
         return self._summary(encoded, writer.rejected, seconds=seconds)
+
+    def _watch(self, made: Made, alike: AlikeRejects) -> None:
+        """Of a shard that a worker of a cluster made, which knows of no other."""
+        if made.encoded:
+            alike.add("", "")
+        for row, reason in made.record.rejected.items():
+            alike.add(str(self.table.frame["path"][row]), reason)
 
     def _up_to_date(self) -> Store | None:
         """The finished store at the target, if neither its features nor its columns are other than wanted."""
@@ -240,9 +255,13 @@ class Encoding:
             sink=ShardSink(self.target.absolute(), self._schema),
         )
 
+    @property
+    def _is_distributed(self) -> bool:
+        return self.machine.workers > 1 or bool(self.machine.scheduler)
+
     def _made(self, bench: Workbench, tasks: list[ShardTask], on_progress: OnProgress) -> Iterator[Made]:
         n_images = _count(tasks)
-        if not n_images or (self.machine.workers == 1 and not self.machine.scheduler):
+        if not n_images or not self._is_distributed:
             yield from bench.make(tasks, n_images, on_progress)
             return
         from stages.cluster import open_cluster  # takes most of a second, and few ask for it

@@ -56,7 +56,8 @@ __all__ = ["command"]
     type=click.FloatRange(0, 1),
     default=0.01,
     show_default=True,
-    help="Share of rejected images above which the command ends with code 3; the store is kept.",
+    help="Share of rejected images above which the command ends with code 3; the store is kept. Unless it is 1, the "
+    "command stops where the first 64 images are all rejected for one reason.",
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be done; encode and write nothing.")
 @folder_option("tables", "Folder of sample tables.")

@@ -33,6 +33,14 @@ __all__ = ["command"]
 )
 @click.option("--no-turn", is_flag=True, help="Do not look for faces in sideways pictures that do not say so.")
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Faces a step.")
+@click.option(
+    "--max-rejected",
+    type=click.FloatRange(0, 1),
+    default=0.99,
+    show_default=True,
+    help="Share of unreadable pictures above which the command ends with code 3. Unless it is 1, the command stops "
+    "where the first 64 pictures are all unreadable for one reason.",
+)
 @device_option
 @params_option
 @format_option
@@ -41,7 +49,7 @@ def command(**given: Any) -> None:
     """Name the expressions of the faces in pictures, folders of pictures, patterns of paths, and videos.
 
     One row is one face, the largest of a picture first. A picture without a face is a row that says so, as is one that
-    cannot be read; if none at all can be read the command ends with code 3.
+    cannot be read; if none at all can be read the command ends with code 3, or stops early (`--max-rejected`).
     """
     # OpenCV would tell on stderr of every damaged block of a video; it reads these when it is imported.
     for name, level in (("OPENCV_FFMPEG_LOGLEVEL", "-8"), ("OPENCV_LOG_LEVEL", "ERROR")):
@@ -55,8 +63,15 @@ def command(**given: Any) -> None:
         say(f"note: {line}")
     _show(predicting, given["output_format"], quiet=given["quiet"])
     say(predicting.summary)
+    if predicting.stopped:
+        raise predicting.stopped
     if not predicting.n_read:
         raise CheckFailedError("nothing could be read: each row has its reason")
+    if (n_unreadable := predicting.n_pictures - predicting.n_read) > given["max_rejected"] * predicting.n_pictures:
+        raise CheckFailedError(
+            f"{n_unreadable} of {predicting.n_pictures} pictures are unreadable, more than "
+            f"--max-rejected {given['max_rejected']}: each row has its reason"
+        )
 
 
 def _show(predicting: Predicting, output_format: str, *, quiet: bool) -> None:

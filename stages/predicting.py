@@ -14,12 +14,14 @@ import click
 from PIL import Image
 
 from cache.atomic import write_bytes
+from pipeline.errors import DatasetError
 from pipeline.predict import Prediction, Predictor
 from pipeline.predict.annotate import annotated
 from pipeline.predict.inputs import Inputs, find_inputs, stills_of
 from pipeline.predict.prediction import FACE, NO_FACE, UNREADABLE
 from pipeline.predict.video import is_video
 from pipeline.progress import OnProgress, Progress
+from pipeline.rejects import AlikeRejects
 from stages.params import load_params
 
 __all__ = ["Predicting", "Row"]
@@ -44,12 +46,16 @@ class Predicting:
     predictor, inputs : what looks, and at what
     every_s : seconds between frames of a video
     folder : of annotated pictures, or None
+    alike : ends the rows if the first pictures are all unreadable for one reason; None tries all
+    stopped : why the rows ended before the last picture
     """
 
     predictor: Predictor
     inputs: Inputs
     every_s: float
     folder: Path | None
+    alike: AlikeRejects | None = None
+    stopped: DatasetError | None = None
     n_pictures: int = 0
     seconds: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
@@ -68,7 +74,8 @@ class Predicting:
             turns=not given["no_turn"],
             on_progress=on_progress,
         )
-        return cls(predictor, inputs, given["every"], folder)
+        alike = AlikeRejects() if given["max_rejected"] < 1 else None
+        return cls(predictor, inputs, given["every"], folder, alike)
 
     @property
     def notes(self) -> Iterator[str]:
@@ -105,6 +112,17 @@ class Predicting:
             self.seconds = time.perf_counter() - start
             on_progress(Progress("pictures", self.n_pictures, total))
             yield from (Row(prediction, shown) for prediction in named.predictions)
+            if self._is_hopeless(named.predictions[0]):
+                return
+
+    def _is_hopeless(self, first: Prediction) -> bool:
+        """Whether the rows end here, JSON and CSV whole: the reason is in `stopped`."""
+        try:
+            if self.alike:
+                self.alike.add(first.image, first.reason if first.status == UNREADABLE else "")
+        except DatasetError as error:
+            self.stopped = error
+        return self.stopped is not None
 
     def record(self, row: Row, output_format: str) -> dict[str, Any]:
         """A row as plain data: nested for JSON, a column each for CSV, what fits a screen for tables."""

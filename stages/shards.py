@@ -25,6 +25,7 @@ from pipeline.faces import Alignment
 from pipeline.preparation import Job, Preparer
 from pipeline.preprocess import Preprocess
 from pipeline.progress import OnProgress
+from pipeline.rejects import AlikeRejects
 from pipeline.views import ViewRecipe
 from stages.repeats import Copy
 
@@ -108,10 +109,16 @@ class Made:
 
 @dataclass
 class Workbench:
-    """Makes shards with one loaded encoder; its decoders live until it is closed."""
+    """Makes shards with one loaded encoder; its decoders live until it is closed.
+
+    Parameters
+    ----------
+    alike : ends the work if its first images are all rejected for one reason; None tries all
+    """
 
     recipe: Recipe
     encoder: Encoder
+    alike: AlikeRejects | None = None
     _reader: ReuseReader = field(default_factory=ReuseReader)
     _finished: OrderedDict[int, FinishedShard] = field(default_factory=OrderedDict)
     _open: ExitStack = field(default_factory=ExitStack)
@@ -152,9 +159,16 @@ class Workbench:
     @cached_property
     def _extraction(self) -> Extraction:
         recipe = self.recipe
-        return self._open.enter_context(
-            Extraction(self.encoder, self.preparer, recipe.outputs, recipe.n_views, recipe.batch_size, recipe.decoders)
+        extraction = Extraction(
+            self.encoder,
+            self.preparer,
+            recipe.outputs,
+            recipe.n_views,
+            recipe.batch_size,
+            recipe.decoders,
+            alike=self.alike,
         )
+        return self._open.enter_context(extraction)
 
     @property
     def timings(self) -> Timings:

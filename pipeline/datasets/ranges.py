@@ -53,7 +53,8 @@ class ValueRange:
     def scaled(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
         """The values as 0 to 255, rounded."""
         shares = (values - self.low) / (self.high - self.low)
-        return np.rint(shares.clip(0, 1) * 255).astype(np.uint8)
+        pixels: npt.NDArray[np.uint8] = np.rint(shares.clip(0, 1) * 255).astype(np.uint8)
+        return pixels
 
 
 SHARES = ValueRange(0, 1, overshoot=0.1, least_max=1 / 16)

@@ -11,11 +11,11 @@ from pipeline.errors import ConfigError
 
 __all__ = ["EMBEDDED", "MINI", "TRANSFORMERS", "UNTRAINED", "WITHOUT_TEXT", "EncoderSpec"]
 
-TRANSFORMERS, MINI, UNTRAINED = "transformers", "mini", "untrained"
+TIMM, TRANSFORMERS, MINI, UNTRAINED = "timm", "transformers", "mini", "untrained"
 EMBEDDED = (MINI, UNTRAINED)  # what the package carries, or makes itself
-WITHOUT_TEXT = ("timm",)
+WITHOUT_TEXT = (TIMM,)
 _FORMS = (
-    "open_clip:ARCH/TAG, open_clip:ARCH@FILE_OR_DIR, timm:ARCH@FILE, transformers:ARCH/OWNER/NAME, "
+    "open_clip:ARCH/TAG, open_clip:ARCH@FILE_OR_DIR, timm:ARCH@FILE, timm:ARCH.TAG@FILE, transformers:ARCH/OWNER/NAME, "
     "transformers:ARCH@DIR, mini or untrained"
 )
 _SPEC = re.compile(
@@ -26,9 +26,10 @@ _SPEC = re.compile(
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """A parsed encoder name. Exactly one of `tag` and `path` is set, none for embedded encoders.
+    """A parsed encoder name. Exactly one of `tag` and `path` is set, none for embedded encoders; timm's may have both.
 
-    The tag of a transformers model is its repository on the hub, `OWNER/NAME`.
+    The tag of a transformers model is its repository on the hub, `OWNER/NAME`. That of a timm model says which of
+    timm's published weights the file is, or is prepared like.
     """
 
     family: str
@@ -38,7 +39,7 @@ class EncoderSpec:
 
     @classmethod
     def parse(cls, text: str) -> EncoderSpec:
-        """Read `open_clip:ARCH/TAG`, `open_clip:ARCH@PATH`, `timm:ARCH@PATH`, `transformers:...` or an embedded name.
+        """Read `open_clip:ARCH/TAG`, `open_clip:ARCH@PATH`, `timm:ARCH.TAG@PATH`, `transformers:...`, `mini`, ...
 
         Raises
         ------
@@ -51,18 +52,21 @@ class EncoderSpec:
         found = _SPEC.fullmatch(text)
         if not found or (found["tag"] and bool(found["repository"]) != (found["family"] == TRANSFORMERS)):
             raise ConfigError(f"encoder {text!r}: expected {_FORMS}")
-        if found["family"] == "timm" and found["tag"]:
+        if found["family"] == TIMM and found["tag"]:
             raise ConfigError(f"encoder {text!r}: timm weights are named by file, timm:{found['architecture']}@FILE")
         path = Path(os.path.expanduser(found["path"])) if found["path"] else None  # `~nobody` stays as it is
-        return cls(found["family"], found["architecture"], found["tag"] or "", path)
+        architecture, tag = found["architecture"], found["tag"] or ""
+        if found["family"] == TIMM:
+            architecture, _, tag = architecture.partition(".")
+        return cls(found["family"], architecture, tag, path)
 
     @property
     def slug(self) -> str:
         """A folder name for its features: `open_clip-ViT-B-32-quickgelu-openai`."""
         if self.family in EMBEDDED:
             return self.family
-        weights = self.tag or (self.path.stem if self.path else "")
-        parts = [self.family, self.architecture, *([weights] if weights != self.architecture else [])]
+        weights = self.path.stem if self.path else self.tag
+        parts = [self.family, self._named, *([weights] if weights != self._named else [])]
         return re.sub(r"[^A-Za-z0-9_.-]+", "-", "-".join(parts))
 
     @property
@@ -73,4 +77,9 @@ class EncoderSpec:
     def __str__(self) -> str:
         if self.family in EMBEDDED:
             return self.family
-        return f"{self.family}:{self.architecture}" + (f"@{self.path}" if self.path else f"/{self.tag}")
+        return f"{self.family}:{self._named}" + (f"@{self.path}" if self.path else f"/{self.tag}")
+
+    @property
+    def _named(self) -> str:
+        """The architecture as it is written."""
+        return f"{self.architecture}.{self.tag}" if self.family == TIMM and self.tag else self.architecture

@@ -46,7 +46,7 @@ def load_timm(spec: EncoderSpec, device: torch.device) -> TorchEncoder:
     _check_preprocess(spec, tags)
     assert spec.path is not None  # EncoderSpec.parse asks for a file
     path = require_file(spec.path, f"weights of {spec}")
-    model: Any = timm.create_model(spec.architecture, pretrained=False)
+    model: Any = timm.create_model(_full_name(spec.architecture, spec.tag), pretrained=False)
     _fill(model, path)
     model.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
     config: dict[str, Any] = timm.data.resolve_model_data_config(model)
@@ -68,7 +68,7 @@ def load_timm(spec: EncoderSpec, device: torch.device) -> TorchEncoder:
 
 def _known_tags(spec: EncoderSpec) -> Sequence[str]:
     """Tags of timm's published weights of an architecture; EncoderError if it, or the tag that is named, is unknown."""
-    base, _, tag = spec.architecture.partition(".")
+    base, tag = spec.architecture, spec.tag
     if not timm.is_model(base):
         near = difflib.get_close_matches(base, timm.list_models(), n=3)
         hint = f"Did you mean {', '.join(near)}?" if near else "See timm.list_models()"
@@ -81,7 +81,7 @@ def _known_tags(spec: EncoderSpec) -> Sequence[str]:
 
 
 def _check_activation(spec: EncoderSpec) -> None:
-    base, _, tag = spec.architecture.partition(".")
+    base, tag = spec.architecture, spec.tag
     if not tag or _QUICK_GELU in base or not _is_quick_gelu(base, tag):
         return
     right = _quick_gelu_name(base)
@@ -94,7 +94,7 @@ def _check_activation(spec: EncoderSpec) -> None:
 
 def _check_preprocess(spec: EncoderSpec, tags: Sequence[str]) -> None:
     """EncoderError if no tag is named and published weights of the architecture are not all used alike."""
-    base, _, tag = spec.architecture.partition(".")
+    base, tag = spec.architecture, spec.tag
     if tag:
         return
     quick = [known for known in tags if _QUICK_GELU not in base and _is_quick_gelu(base, known)]
@@ -111,7 +111,11 @@ def _check_preprocess(spec: EncoderSpec, tags: Sequence[str]) -> None:
 
 
 def _published(base: str, tag: str) -> Any:
-    return timm.get_pretrained_cfg(f"{base}.{tag}" if tag else base)
+    return timm.get_pretrained_cfg(_full_name(base, tag))
+
+
+def _full_name(base: str, tag: str) -> str:
+    return f"{base}.{tag}" if tag else base
 
 
 def _is_quick_gelu(base: str, tag: str) -> bool:

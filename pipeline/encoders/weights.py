@@ -133,15 +133,17 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """
     if path.suffix == ".safetensors":
         with safe_open(path, framework="pt") as file:
-            return plain_names({name: tuple(file.get_slice(name).get_shape()) for name in file.keys()})  # noqa: SIM118 no mapping
+            names = list(file.keys())  # the file is no mapping
+            return plain_names({name: tuple(file.get_slice(name).get_shape()) for name in names})
     return plain_names({name: tuple(values.shape) for name, values in read_tensors(path).items()})
 
 
 @contextmanager
 def plain_checkpoint(path: Path) -> Iterator[Path]:
     """A file with the same tensors that open_clip can read: `path` itself, else a temporary one with tensors only."""
+    wrappers: tuple[str, ...] = ()
     if path.suffix == ".safetensors":
-        wrappers, names = (), tuple(tensor_shapes(path))
+        names = tuple(tensor_shapes(path))
     else:
         wrappers, tensors = _unwrapped(_content(path))
         names = tuple(tensors)

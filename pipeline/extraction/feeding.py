@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from pipeline.encoders.staging import Arriving, Stage
 from pipeline.extraction.batches import Batch, full_batches
 from pipeline.extraction.shards import Shard, ShardFeatures
 from pipeline.preparation import Job, Prepared, Preparer
+from pipeline.rejects import AlikeRejects
 from pipeline.timings import Timings
 
 __all__ = ["Feeder", "Ready"]
@@ -37,6 +38,7 @@ class _Task:
 
     turn: int
     shard: Shard
+    jobs: Sequence[Job]
     prepared: Future[Prepared]
 
 
@@ -50,6 +52,7 @@ class Feeder:
     pool, decoders : the decode threads and their number
     batch_size : B of every batch
     stage : how a batch gets to the encoder's device
+    alike : ends the work if its first images are all rejected for one reason; None tries all
     """
 
     preparer: Preparer
@@ -58,13 +61,14 @@ class Feeder:
     decoders: int
     batch_size: int
     stage: Stage
+    alike: AlikeRejects | None = None
 
     def batches(self, shards: Iterable[Shard]) -> Generator[Ready | ShardFeatures, None, None]:
         """The batches of each shard, and after them the shard itself, which is whole once they are encoded."""
         with closing(self._tasks(shards)) as tasks:
             for shard, of_shard in groupby(tasks, attrgetter("shard")):
                 rejected: dict[int, str] = {}
-                for batch in full_batches(_prepared(of_shard, rejected), self.batch_size):
+                for batch in full_batches(self._prepared(of_shard, rejected), self.batch_size):
                     yield Ready(shard, batch, self.stage(batch.squares[self.preparer.preprocess.size]))
                 yield ShardFeatures(shard.number, shard.blocks, rejected)
 
@@ -75,7 +79,7 @@ class Feeder:
         try:
             for turn, shard in enumerate(shards):
                 for jobs in _cut(shard.jobs):
-                    waiting.append(_Task(turn, shard, self.pool.submit(self.preparer, jobs, self.timings)))
+                    waiting.append(_Task(turn, shard, jobs, self.pool.submit(self.preparer, jobs, self.timings)))
                     while len(waiting) > most or waiting[0].turn < turn - 1:
                         yield waiting.popleft()
             while waiting:
@@ -84,14 +88,16 @@ class Feeder:
             for task in waiting:
                 task.prepared.cancel()
 
+    def _prepared(self, tasks: Iterable[_Task], rejected: dict[int, str]) -> Iterator[Prepared]:
+        for task in tasks:
+            prepared = task.prepared.result()
+            rejected |= prepared.rejected
+            if self.alike:
+                for job in task.jobs:
+                    self.alike.add(job.path, prepared.rejected.get(job.row, ""))
+            yield prepared
+
 
 def _cut(jobs: tuple[Job, ...]) -> list[tuple[Job, ...]]:
     """Jobs for one task each. No jobs make one task too, so that their shard comes out in its turn."""
     return [jobs[i : i + _JOBS_PER_TASK] for i in range(0, len(jobs), _JOBS_PER_TASK)] or [()]
-
-
-def _prepared(tasks: Iterable[_Task], rejected: dict[int, str]) -> Iterator[Prepared]:
-    for task in tasks:
-        prepared = task.prepared.result()
-        rejected |= prepared.rejected
-        yield prepared

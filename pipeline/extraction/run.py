@@ -21,6 +21,7 @@ from pipeline.extraction.outputs import PIXELS, Output, kept
 from pipeline.extraction.shards import Shard, ShardFeatures
 from pipeline.preparation import Preparer
 from pipeline.progress import OnProgress, Progress
+from pipeline.rejects import AlikeRejects
 from pipeline.timings import Timings
 
 __all__ = ["Extraction"]
@@ -37,6 +38,7 @@ class Extraction:
     batch_size : views of images that the encoder gets at once
     decoders : threads that read, decode and resize; at least 1
     timings : of all runs
+    alike : ends a run if the first images of the first one are all rejected for one reason; None tries all
 
     Notes
     -----
@@ -51,6 +53,7 @@ class Extraction:
     batch_size: int
     decoders: int
     timings: Timings = field(default_factory=Timings)
+    alike: AlikeRejects | None = None
     _pool: ThreadPoolExecutor = field(init=False, repr=False)
     _running: Callable[[], Generator[ShardFeatures, None, None] | None] = field(init=False, repr=False)
 
@@ -84,7 +87,7 @@ class Extraction:
         EncoderError
             If a feature is not finite in the dtype that is kept.
         DatasetError
-            If a file is gone or changed since it was indexed.
+            If a file is gone or changed since it was indexed, or the first images are all rejected for one reason.
         MismatchError
             If a shard's blocks are not made for the outputs.
         """
@@ -114,9 +117,8 @@ class Extraction:
             yield shard
 
     def _feeder(self) -> Feeder:
-        return Feeder(
-            self.preparer, self.timings, self._pool, self.decoders, self.batch_size, staging(self.encoder.device)
-        )
+        stage = staging(self.encoder.device)
+        return Feeder(self.preparer, self.timings, self._pool, self.decoders, self.batch_size, stage, self.alike)
 
     def _encoded(
         self, batches: Iterator[Ready | ShardFeatures], stop: Event, counter: _Counter

@@ -109,7 +109,7 @@ class Predictor:
         Raises
         ------
         ConfigError
-            If `colour` is neither.
+            If `colour` is neither, or `every_s` is negative.
         InputError
             If nothing is found at a path, something is no picture, or an array has another dtype, shape or range.
         """
@@ -119,6 +119,8 @@ class Predictor:
         self, images: Given | Iterable[Given], *, every_s: float = EVERY_S, colour: str = "rgb"
     ) -> Iterator[Prediction]:
         """As `predict`, one by one: memory does not grow with their number."""
+        if not every_s >= 0:
+            raise ConfigError(f"every_s: expected seconds between frames, 0 or more, found {every_s}")
         if colour not in COLOURS:
             raise ConfigError(f"colour: expected one of {', '.join(COLOURS)}, the order of channels, found {colour!r}")
         return self._predict_iter(images, every_s, colour)

@@ -40,8 +40,9 @@ def frames_of(path: Path, every_s: float) -> Iterator[Still]:
     Yields
     ------
     Still
-        With the number of the frame and its time, both from 0; upright, as the file says. What cannot be read is one
-        more Still at the end, whose `load` raises ImageError with the reason: the file is no video, or ends early.
+        With the number of the frame and its time, both from 0 at the first frame of the file; upright, as the file
+        says. What cannot be read is one more Still at the end, whose `load` raises ImageError with the reason: the file
+        is no video, or ends early.
     """
     reading = _Reading(path)
     yield from reading.sampled(every_s)
@@ -81,11 +82,18 @@ class _Reading:
             first_s: float | None = None
             while capture.grab():
                 at_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-                first_s = at_s if first_s is None else first_s
+                if first_s is None:
+                    first_s = at_s
+                    self._leave_out_start(capture.get(cv2.CAP_PROP_PTS) / rate - at_s)
                 # Some files have no times, or such as go back.
                 yield at_s - first_s if at_s - first_s > self.at_s else self.n_frames / rate, capture
         finally:
             capture.release()
+
+    def _leave_out_start(self, start_s: float) -> None:
+        """Of a recording that begins at `start_s`: Matroska and WebM count their length from 0."""
+        if 0 < start_s < self.length_s:
+            self.length_s -= start_s
 
     def fault(self) -> str:
         """What is wrong with a video that gave no more frames; empty if nothing is."""

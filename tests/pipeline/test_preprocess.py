@@ -99,6 +99,12 @@ def test_as_json_tells_any_two_apart() -> None:
     assert len({json.dumps(preprocess.as_json(), sort_keys=True) for preprocess in different}) == len(different)
 
 
+@pytest.mark.parametrize("options", [{"mean": (123.7, 116.8, 104.0)}, {"std": (58.4, 57.1, 57.4)}, {"std": (0.0,) * 3}])
+def test_means_of_values_up_to_255_are_refused(options: dict[str, tuple[float, ...]]) -> None:
+    with pytest.raises(ConfigError, match=r"mean and std: expected values of channels in \[0, 1\].*by 255"):
+        Preprocess(224, **options)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -188,3 +188,14 @@ def test_a_damaged_face_table_is_not_replaced_unasked(faces: Path) -> None:
     TABLE.write_bytes(b"something else")
     with pytest.raises(TableError, match="Delete it"):
         align(Watched())
+
+
+def test_images_that_all_fail_for_one_reason_are_not_looked_at_to_the_last(empty: Path, fer_stage: FerStage) -> None:
+    folder = Path("pictures/anger")
+    folder.mkdir(parents=True)
+    for i in range(70):
+        (folder / f"{i:03d}.png").write_bytes(b"no picture %d" % i)
+    fer_stage("index", "--dataset", "faces", "--layout", "folder", "--root", "pictures")
+    assert "the first 64 are all rejected for one reason (anger/000.png: not an image)" in fer_stage(*ALIGN, code=1)
+    assert fer_stage(*ALIGN, "--max-rejected", "1")["rejected"] == 70
+    assert "70 of 70 images are rejected" in fer_stage(*ALIGN, code=3)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import cache
 from pipeline.samples import SampleTable, TableInfo
@@ -142,6 +143,38 @@ def test_bad_images_keep_their_rows_and_too_many_end_with_code_3(project: Path, 
     assert store.rejected(split) == 1
     assert len(store.features(split)) == (table.frame["split"] == split).sum() - 1
     assert fer_stage(*EXTRACT, "--max-rejected", "0.1")["encoded"] == 0
+
+
+def _write_broken(n: int, good: int = 0) -> None:
+    folder = Path("pictures/anger")
+    folder.mkdir(parents=True)
+    for i in range(n):
+        (folder / f"{i:03d}.png").write_bytes(b"no picture %d" % i)
+    for i in range(n, n + good):
+        Image.new("RGB", (40, 40), (i, 99, 7)).save(folder / f"{i:03d}.png")
+
+
+BROKEN = ("extract", "--dataset", "p", "--encoder", "untrained", "--decoders", "1", "--format", "json")
+
+
+def test_images_that_all_fail_for_one_reason_are_not_tried_to_the_last(empty: Path, fer_stage: FerStage) -> None:
+    _write_broken(100)
+    message = fer_stage(*BROKEN, "--layout", "folder", "--root", "pictures", code=1)
+    assert "the first 64 are all rejected for one reason (anger/000.png: not an image)" in message
+    assert "--max-rejected 1" in message
+    fer_stage(*BROKEN, "--max-rejected", "1")
+    assert set(cache.open("features/untrained/p.zarr").frame["reason"]) == {"not an image"}
+
+
+def test_bad_images_before_good_ones_are_kept_on_demand_and_when_resuming(empty: Path, fer_stage: FerStage) -> None:
+    _write_broken(70, good=10)
+    where = ("--layout", "folder", "--root", "pictures")
+    assert "the first 64" in fer_stage(*BROKEN, *where, code=1)
+    assert not Path("features/untrained/p.zarr/manifest.json").exists()
+    fer_stage(*BROKEN, "--max-rejected", "1")
+    store = cache.open("features/untrained/p.zarr")
+    assert store.frame["status"].tolist() == ["rejected"] * 70 + ["ok"] * 10
+    assert "70 of 80" in fer_stage(*BROKEN, code=3)
 
 
 @pytest.mark.parametrize(

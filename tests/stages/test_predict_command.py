@@ -244,3 +244,19 @@ def test_a_progress_bar_on_the_terminal_leaves_the_data_on_stdout(head: str, emp
     assert [row["status"] for row in json.loads(done.stdout)] == ["face", "face", "unreadable"]
     assert "pictures 3, faces 2, without a face 0, unreadable 1" in said
     assert "mjpeg" not in said
+
+
+def test_pictures_that_all_fail_for_one_reason_are_not_tried_to_the_last(
+    predict: FerStage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("many").mkdir()
+    for i in range(70):
+        Path(f"many/{i:03d}.png").write_bytes(b"no picture")
+    Image.new("RGB", (40, 40)).save("many/999.png")
+    assert run(["predict", "many", "--format", "json", "--quiet"]) == 1
+    out, err = capsys.readouterr()
+    assert len(json.loads(out)) == 64
+    assert "the first 64 are all rejected for one reason (many/000.png: not an image)" in err
+    assert len(predict("many", "--max-rejected", "1")) == 71
+    Image.new("RGB", (40, 40)).save("many/000.png")
+    assert "69 of 71 pictures are unreadable" in predict("many", "--max-rejected", "0.5", code=3)

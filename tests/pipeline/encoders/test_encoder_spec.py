@@ -47,6 +47,7 @@ class TestForms:
                 EncoderSpec("timm", "resnet18", path=Path(r"C:\weights\r18.safetensors")),
             ),
             ("timm:resnet18@../w/r18.pth", EncoderSpec("timm", "resnet18", path=Path("../w/r18.pth"))),
+            ("timm:resnet18.a1_in1k@r18.pth", EncoderSpec("timm", "resnet18", "a1_in1k", Path("r18.pth"))),
             (
                 "transformers:blip/Salesforce/blip-itm-base-coco",
                 EncoderSpec("transformers", "blip", tag="Salesforce/blip-itm-base-coco"),
@@ -110,7 +111,8 @@ class TestAnyName:
     @given(st.sampled_from(["open_clip", "timm", "transformers"]), NAMES, PATHS)
     def test_by_path_comes_back_from_its_own_text(self, family: str, architecture: str, path: str) -> None:
         spec = EncoderSpec.parse(f"{family}:{architecture}@{path}")
-        assert (spec.family, spec.architecture, spec.path, spec.tag) == (family, architecture, Path(path), "")
+        base, _, tag = architecture.partition(".") if family == "timm" else (architecture, "", "")
+        assert (spec.family, spec.architecture, spec.path, spec.tag) == (family, base, Path(path), tag)
         assert EncoderSpec.parse(str(spec)) == spec
 
     @given(NAMES, PATHS)
@@ -126,6 +128,7 @@ class TestAnyName:
             ("open_clip:ViT-B-32-quickgelu/openai", "open_clip-ViT-B-32-quickgelu-openai"),
             ("open_clip:RN50@/data/clip/my weights.pt", "open_clip-RN50-my-weights"),
             ("timm:resnet18@/data/resnet18.pth", "timm-resnet18"),
+            ("timm:resnet18.a1_in1k@/data/w.pth", "timm-resnet18.a1_in1k-w"),
             ("transformers:blip/Salesforce/blip-itm-base-coco", "transformers-blip-Salesforce-blip-itm-base-coco"),
         ],
     )

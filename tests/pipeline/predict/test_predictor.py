@@ -151,6 +151,12 @@ def test_arrays_of_opencv_are_predicted_as_their_picture_if_their_order_is_named
         predictor.predict(pixels, colour="BGR")
 
 
+@pytest.mark.parametrize("every_s", [-1.0, float("nan")])
+def test_seconds_between_frames_that_are_none_are_refused(predictor: Predictor, every_s: float) -> None:
+    with pytest.raises(ConfigError, match="every_s: expected seconds between frames, 0 or more"):
+        predictor.predict(people(1), every_s=every_s)
+
+
 def test_floats_from_zero_to_one_are_the_same_picture(predictor: Predictor) -> None:
     pixels = np.asarray(people(2))
     shares = (pixels / 255).astype(np.float32)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from videos import RATE, cut, turned_on_showing, write_video
+from videos import RATE, coloured, cut, shifted, turned_on_showing, write_video
 
 from pipeline.errors import ImageError
 from pipeline.predict.video import frames_of, is_video
@@ -60,6 +60,23 @@ def test_a_video_that_ends_early_keeps_what_was_read_and_says_so(tmp_path: Path)
         last.load()
 
 
+@pytest.mark.parametrize(("suffix", "codec"), [("mkv", "MJPG"), ("webm", "VP80")])
+def test_a_whole_video_whose_first_frame_comes_late_is_whole(suffix: str, codec: str, tmp_path: Path) -> None:
+    whole = write_video(tmp_path / f"whole.{suffix}", [shade(i) for i in range(N)], codec)
+    early, late = (list(frames_of(path, 1.0)) for path in (whole, shifted(whole, 5.0)))
+    assert [still.frame for still in late] == [0, 10, 20, 30]
+    assert [still.seconds for still in late] == [still.seconds for still in early]
+    for one, other in zip(early, late, strict=True):
+        np.testing.assert_array_equal(np.asarray(one.load()), np.asarray(other.load()))
+
+
+def test_one_that_comes_late_and_ends_early_says_so(tmp_path: Path) -> None:
+    late = shifted(write_video(tmp_path / "whole.mkv", [shade(i) for i in range(N)], "MJPG"), 5.0)
+    *_, last = frames_of(cut(late, 0.6), 1.0)
+    with pytest.raises(ImageError, match=r"video ends early: [12]\.\d of 3\.5 s could be read, \d\d frames"):
+        last.load()
+
+
 def test_a_video_whose_index_is_cut_off_cannot_be_read(tmp_path: Path) -> None:
     [still] = frames_of(cut(write_video(tmp_path / "whole.mp4", [shade(0)] * N), 0.6), 1.0)
     with pytest.raises(ImageError, match="not a video"):
@@ -90,6 +107,18 @@ def test_a_video_is_upright_as_it_says(tmp_path: Path) -> None:
     upper, lower = np.asarray(shown)[: SIZE[0] // 2].mean(), np.asarray(shown)[SIZE[0] // 2 :].mean()
     assert upper > 240
     assert lower < 15
+
+
+def test_a_video_has_the_colours_that_it_says(tmp_path: Path) -> None:
+    """RGB 200, 60, 40 is written with BT.601 as Y 102, Cb 99, Cr 191; with BT.709 that reads as 213, 73, 38.
+
+    Y = 16 + (65.7 * 200 + 129.1 * 60 + 25.1 * 40) / 256, and so on; R = 1.164 * (102 - 16) + 1.793 * (191 - 128), ...
+    """
+    flat = [Image.new("RGB", SIZE, (200, 60, 40))] * RATE
+    path = write_video(tmp_path / "flat.mkv", flat)
+    shown = {matrix: np.asarray(next(frames_of(coloured(path, matrix), 1.0)).load())[20, 20] for matrix in (6, 1)}
+    np.testing.assert_allclose(shown[6], [200, 60, 40], atol=5)
+    np.testing.assert_allclose(shown[1], [213, 73, 38], atol=5)
 
 
 def test_videos_are_known_by_their_suffix_in_any_case() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image
 
-__all__ = ["RATE", "cut", "turned_on_showing", "write_video"]
+__all__ = ["RATE", "coloured", "cut", "shifted", "turned_on_showing", "write_video"]
 
 RATE = 10  # frames a second
 _TKHD_MATRIX = 44  # bytes from the name of an mp4's track header to its matrix
@@ -40,3 +41,83 @@ def turned_on_showing(path: Path) -> None:
     none, last = bytes(4), (1 << 30).to_bytes(4, "big")
     data[at : at + 36] = b"".join([none, one, none, minus_one, none, none, none, none, last])
     path.write_bytes(data)
+
+
+def shifted(path: Path, seconds: float) -> Path:
+    """A Matroska or WebM file whose frames come so much later, under another name: cut out of a longer recording.
+
+    Its index is left out, and the length in its header reaches from 0 to its last frame, as FFmpeg writes it.
+    """
+    data = path.read_bytes()
+    (_, header), (_, segment) = _elements(data)
+    parts = []
+    for name, content in _elements(segment):
+        if name in (_INFO, _CLUSTER):
+            parts.append(_element(name, b"".join(_later(*part, seconds) for part in _elements(content))))
+        elif name == _TRACKS:
+            parts.append(_element(name, content))
+    other = path.with_stem(f"{path.stem}-later")
+    other.write_bytes(_element(_EBML, header) + _element(_SEGMENT, b"".join(parts)))
+    return other
+
+
+def coloured(path: Path, matrix: int) -> Path:
+    """A Matroska file that says how its brightness and colours make RGB, under another name.
+
+    Parameters
+    ----------
+    matrix : 1 for BT.709, 6 for BT.601
+    """
+    (_, header), (_, segment) = _elements(path.read_bytes())
+    kept = [part for part in _elements(segment) if part[0] in (_INFO, _TRACKS, _CLUSTER)]
+    other = path.with_stem(f"{path.stem}-{matrix}")
+    content = b"".join(_with_matrix(*part, matrix) for part in kept)
+    other.write_bytes(_element(_EBML, header) + _element(_SEGMENT, content))
+    return other
+
+
+def _with_matrix(name: bytes, content: bytes, matrix: int) -> bytes:
+    if name in (_TRACKS, _TRACK):
+        content = b"".join(_with_matrix(*part, matrix) for part in _elements(content))
+    if name == _VIDEO:
+        content += _element(_COLOUR, _element(_MATRIX, bytes([matrix])))
+    return _element(name, content)
+
+
+# Elements of Matroska, whose times are milliseconds unless the file says otherwise.
+_EBML, _SEGMENT, _INFO, _TRACKS, _CLUSTER, _TIME, _DURATION = (
+    bytes.fromhex(name) for name in ("1A45DFA3", "18538067", "1549A966", "1654AE6B", "1F43B675", "E7", "4489")
+)
+
+
+_TRACK, _VIDEO, _COLOUR, _MATRIX = (bytes.fromhex(name) for name in ("AE", "E0", "55B0", "55B1"))
+
+
+def _later(name: bytes, content: bytes, seconds: float) -> bytes:
+    if name == _TIME:
+        content = (int.from_bytes(content) + round(1000 * seconds)).to_bytes(8)
+    if name == _DURATION:
+        content = struct.pack(">d", struct.unpack(">d", content)[0] + 1000 * seconds)
+    return _element(name, content)
+
+
+def _element(name: bytes, content: bytes) -> bytes:
+    return name + (len(content) | 1 << 56).to_bytes(8) + content
+
+
+def _elements(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name and content of each element."""
+    at = 0
+    while at < len(data):
+        start, at = at, at + _width(data[at])
+        name, width = data[start:at], _width(data[at])
+        size = int.from_bytes(data[at : at + width]) & ((1 << 7 * width) - 1)
+        at += width
+        size = len(data) - at if size == (1 << 7 * width) - 1 else size  # not known when it was written
+        yield name, data[at : at + size]
+        at += size
+
+
+def _width(first: int) -> int:
+    """Bytes of a number, by the leading zeros of its first byte."""
+    return 9 - first.bit_length()
