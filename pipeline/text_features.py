@@ -108,6 +108,14 @@ class TextFeatures:
             return self.ensemble()
         return self.template(len(self.templates) - 1 if prompt == "last" else prompt)
 
+    def chosen_raw(self, prompt: int | Literal["last", "ensemble"]) -> Vectors:
+        """As `chosen`, with vectors as the text encoder gave them, of any length; `ensemble`: their plain mean."""
+        if prompt == "ensemble":
+            return self.vectors.mean(axis=0)
+        index = len(self.templates) - 1 if prompt == "last" else prompt
+        self.template(index)  # refuses what is not there
+        return self.vectors[index]
+
     def ensemble(self) -> Vectors:
         """The mean of the templates' unit vectors, made unit again: float32, shape (C, D)."""
         return _unit(_unit(self.vectors).mean(axis=0))

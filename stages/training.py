@@ -137,7 +137,7 @@ class Training:
         Raises
         ------
         TrainingError
-            If numbers stop being finite; the message has how many runs are finished, which are kept.
+            If numbers of some runs stop being finite, after all others are written: the message names each.
         """
         given = Given(self.store, self.classes, self.text, self.tower, self.device, self.drop_other_labels)
         jobs = [(run.config, run.seed) for run in self.runs]
@@ -149,9 +149,7 @@ class Training:
         except TrainingError as error:
             if len(jobs) == 1:
                 raise
-            raise TrainingError(
-                f"{error}. {n_finished} of {len(jobs)} runs were finished before and are kept"
-            ) from error
+            raise TrainingError(f"{error}\n{n_finished} of {len(jobs)} runs are finished and are kept") from error
 
     def _write(self, run: Run, fitted: Fitted) -> dict[str, Any]:
         state, description = pack(fitted.head)
