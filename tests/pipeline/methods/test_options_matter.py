@@ -16,7 +16,6 @@ PROMPTS = {"suffix": "", "tokens": 3, "init_std": 0.3}
 CONTEXTS = {**PROMPTS, "words": "a face", "warmup_epochs": 0, "warmup_lr": 0.001, "momentum": 0.5}
 DESCRIPTORS = {
     "descriptors": 2, "temperature": 0.3, "lambda_fine": 0.5, "lambda_margin": 0.5, "empty_subclass": "code",
-    "modulating_factor": False,
     "prefix": "a face",
 }  # fmt: skip
 DRAWN = {"crop": 0.5, "crop_aspect": 2.0, "rotate": 40.0, "flip": 0.0, "erase": 0.0, "brightness": 0.1, "hue": 0.1}
@@ -42,8 +41,9 @@ CHANGED = {
         | {"warmup_epochs": 0, "text_difference": "raw"},
     ),
 }  # fmt: skip
-# Tested elsewhere: what changes nothing but the cost, what needs a file, what only backbone feature has.
-ELSEWHERE = {"select_by", "context", "pretrained", "feature_scale"}
+# Tested elsewhere: what changes nothing but the cost, what needs a file, what only backbone feature has, what needs
+# rows of a class that are closest to different descriptors.
+ELSEWHERE = {"select_by", "context", "pretrained", "feature_scale", "modulating_factor"}
 
 
 @cache
