@@ -44,9 +44,9 @@ class CliperConfig(TunedConfig):
     def first_stage(self) -> MetdConfig:
         """The first stage as metd's own options; what they share is equal."""
         shared = ("descriptors", "tokens", "prefix", "temperature", "lambda_fine", "lambda_margin")
-        shared += ("modulating_factor", "empty_subclass", "eps", "batch_size", "balanced", "select_by")
+        others = ("modulating_factor", "empty_subclass", "eps", "batch_size", "balanced", "select_by")
         return MetdConfig(
-            **{name: getattr(self, name) for name in shared},
+            **{name: getattr(self, name) for name in (*shared, *others)},
             epochs=self.first_epochs,
             lr=self.first_lr,
         )
