@@ -130,10 +130,18 @@ class Calibration:
         held_back = HeldBack.of(logits, labels) if len(labels) > 1 else None
         kept = held_back is not None and not held_back.is_worse
         temperature = fitted if kept else 1.0
-        before, after = softmax(logits), softmax(logits, temperature)
-        errors = [expected_calibration_error(probabilities, labels) for probabilities in (before, after)]
-        floor = expected_ece(after.max(axis=1))
-        return cls(temperature, fitted, kept, held_back, *errors, floor, len(labels), n_left_out)
+        probabilities = softmax(logits, temperature)
+        return cls(
+            temperature=temperature,
+            fitted_temperature=fitted,
+            kept=kept,
+            held_back=held_back,
+            ece_before=expected_calibration_error(softmax(logits), labels),
+            ece_after=expected_calibration_error(probabilities, labels),
+            ece_expected=expected_ece(probabilities.max(axis=1)),
+            n=len(labels),
+            n_left_out=n_left_out,
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, every number a Python number."""
@@ -257,7 +265,8 @@ def _success_counts(chances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]
         length = 1 << (n_coefficients - 1).bit_length()
         spectra = np.fft.rfft(factors, length, axis=1)
         factors = np.fft.irfft(spectra[::2] * spectra[1::2], length, axis=1)[:, :n_coefficients]
-    return factors[0]
+    mass: npt.NDArray[np.float64] = factors[0]
+    return mass
 
 
 def _negative_log_likelihood(logits: Floats, labels: Codes) -> float:

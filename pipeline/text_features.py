@@ -113,6 +113,16 @@ class TextFeatures:
             return self.ensemble()
         return self.template(len(self.templates) - 1 if prompt == "last" else prompt)
 
+    def chosen_raw(self, prompt: int | Literal["last", "ensemble"]) -> Vectors:
+        """As `chosen`, with vectors as the text encoder gave them, of any length; `ensemble`: their plain mean."""
+        if prompt == "ensemble":
+            mean: Vectors = self.vectors.mean(axis=0)
+            return mean
+        index = len(self.templates) - 1 if prompt == "last" else prompt
+        self.template(index)  # refuses what is not there
+        vectors: Vectors = self.vectors[index]
+        return vectors
+
     def ensemble(self) -> Vectors:
         """The mean of the templates' unit vectors, made unit again: float32, shape (C, D)."""
         return _unit(_unit(self.vectors).mean(axis=0))

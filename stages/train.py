@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pipeline.errors import TrainingError
 from stages.options import (
     device_option,
     features_option,
@@ -73,20 +74,30 @@ def command(**given: Any) -> None:
     if given["dry_run"]:
         _echo(training.plan(), given["output_format"])
         return
+    trained: dict[Path, dict[str, Any]] = {}
+    failure = None
     with shown_progress(quiet=given["quiet"]) as on_progress:
-        trained = {run.folder: record for run, record in training.train(on_progress)}
-    training.finish()
+        try:
+            trained.update((run.folder, record) for run, record in training.train(on_progress))
+        except TrainingError as error:  # of some runs: the others are shown first
+            failure = error
+    if failure is None:
+        training.finish()
     alike = {"encoder_saw": training.in_seen_domain, "note": training.said}
     records = [
         {name: trained[run.folder][name] for name in (*_SHOWN, *_SHOWN_OF_ROWS)} | {"path": str(run.folder), **alike}
         for run in training.runs  # they are finished in another order
+        if run.folder in trained
     ]
-    _echo(records, given["output_format"])
+    if records:
+        _echo(records, given["output_format"])
     _say_spread(records)
     for line in dict.fromkeys(line for record in trained.values() for line in _untrained(record["findings"])):
         say(line)
     for record in trained.values():
         _say_pretrained(record["findings"])
+    if failure:
+        raise failure
 
 
 def _echo(records: Sequence[dict[str, Any]], output_format: str) -> None:

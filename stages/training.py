@@ -190,7 +190,7 @@ class Training:
         Raises
         ------
         TrainingError
-            If numbers stop being finite; the message has how many runs are finished, which are kept.
+            If numbers of some runs stop being finite, after all others are written: the message names each.
         """
         given = Given(self.store, self.classes, self.text, self.tower, self.device, self.drop_other_labels)
         jobs = [(run.config, run.seed) for run in self.runs]
@@ -202,9 +202,7 @@ class Training:
         except TrainingError as error:
             if len(jobs) == 1:
                 raise
-            raise TrainingError(
-                f"{error}. {n_finished} of {len(jobs)} runs were finished before and are kept"
-            ) from error
+            raise TrainingError(f"{error}\n{n_finished} of {len(jobs)} runs are finished and are kept") from error
 
     def finish(self) -> None:
         """What is due when all heads are trained: seeds that are not named are removed, histories are copied."""

@@ -75,7 +75,9 @@ def modulating_factor(closest: Tensor, labels: Tensor, shape: tuple[int, int], e
     return counts.sum(dim=1) * ((shares / counts.clamp(min=1)) * bins).sum(dim=1)
 
 
-def fine_grained_loss(cosines: Tensor, labels: Tensor, temperature: float, empty: EmptySubclass = "skip") -> Tensor:
+def fine_grained_loss(
+    cosines: Tensor, labels: Tensor, temperature: float, empty: EmptySubclass = "skip", *, modulated: bool = True
+) -> Tensor:
     """Pull each image to the closest descriptor of its class, away from every descriptor of the others.
 
     Equation: L = -(1 / B) * sum_b alpha_b * log [e^{s_b} / (e^{s_b} + sum_{k != y} sum_j e^{cos(v_b, T_k^j) / t})],
@@ -87,6 +89,7 @@ def fine_grained_loss(cosines: Tensor, labels: Tensor, temperature: float, empty
     labels : int64 in [0, C), shape (B,)
     temperature : float > 0, t
     empty : see `modulating_factor`
+    modulated : False takes alpha = 1 for every image
 
     Returns
     -------
@@ -102,6 +105,8 @@ def fine_grained_loss(cosines: Tensor, labels: Tensor, temperature: float, empty
     best = _own(logits, labels).amax(dim=1, keepdim=True)
     others = logits.masked_fill(own_class, -torch.inf).flatten(1)
     losses = torch.cat([best, others], dim=1).logsumexp(dim=1) - best.squeeze(1)
+    if not modulated:
+        return losses.mean()
     closest = closest_descriptors(cosines.detach(), labels)
     return (modulating_factor(closest, labels, (cosines.shape[1], cosines.shape[2]), empty) * losses).mean()
 

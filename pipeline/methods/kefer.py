@@ -33,23 +33,34 @@ class KeferLearner(SeeingLearner):
     Parameters
     ----------
     head : TextHead
+        With its text.
     config : KeferConfig
     rng : draws the neutral network's first weights
     found : what `findings` says
+    raw_text : text vectors as their encoder gave them, float32 (C, text_width); for `text_difference: raw`
 
     Notes
     -----
     The activation between the two layers is not stated: ReLU.
     """
 
+    text_differences: Tensor
+
     def __init__(
-        self, head: TextHead, config: KeferConfig, rng: torch.Generator, found: dict[str, Any] | None = None
+        self,
+        head: TextHead,
+        config: KeferConfig,
+        rng: torch.Generator,
+        found: dict[str, Any] | None = None,
+        raw_text: Tensor | None = None,
     ) -> None:
         super().__init__(config)
         self.head: TextHead = head
         self.config, self.found = config, found or {}
         self.weights = {"s": config.lambda_s, "t": config.lambda_t, "c": config.lambda_c}
         self.neutral = head.spec.classes.index(NEUTRAL)
+        text = head.text if raw_text is None else raw_text
+        self.register_buffer("text_differences", text - text[self.neutral])  # (C, text_width), Eq. 8
         narrow, wide = (
             empty_linear(head.text_width, config.neutral_hidden),
             empty_linear(config.neutral_hidden, head.text_width),
@@ -60,12 +71,13 @@ class KeferLearner(SeeingLearner):
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         text, labels = self.head.text, batch.labels
+        differences = self.text_differences[labels]
         vectors = self.head.embed(self.head.see(self.seen(batch)))
         neutrals, own_text = self.to_neutral(vectors), text[labels]
         emotional = labels != self.neutral
         return {
             "s": text_similarity_loss(vectors, text, labels, self.config.temperature),
-            "t": transformation_loss(self._difference(vectors, neutrals), own_text - text[self.neutral], emotional),
+            "t": transformation_loss(self._difference(vectors, neutrals), differences, emotional),
             "c": self._contrast(vectors, neutrals, own_text, emotional),
         }
 
@@ -88,7 +100,8 @@ def _prepare(setup: Setup, config: KeferConfig) -> tuple[Learner, Recipe]:
     assert setup.text is not None  # Method.fit has checked it: needs_text
     head.set_text(setup.text.chosen(config.prompt))
     found = _load_pretrained(head, config.pretrained)
-    learner = KeferLearner(head, config, setup.rng, found).to(setup.device)
+    raw_text = torch.tensor(setup.text.chosen_raw(config.prompt)) if config.text_difference == "raw" else None
+    learner = KeferLearner(head, config, setup.rng, found, raw_text).to(setup.device)
     return learner, _recipe(learner, config)
 
 

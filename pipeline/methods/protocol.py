@@ -122,16 +122,17 @@ class Setup:
 
 
 Jobs = Sequence[tuple[Setup, C]]
+Learn = Callable[[Jobs[C]], list[Trained | TrainingError]]  # an error is that of one job: the others have their heads
 
 
-def by_loop(prepare: Callable[[Setup, C], tuple[Learner, Recipe]]) -> Callable[[Jobs[C]], list[Trained]]:
+def by_loop(prepare: Callable[[Setup, C], tuple[Learner, Recipe]]) -> Learn[C]:
     """Train by the common loop: several jobs as one batch of networks. `prepare` makes each its learner and recipe."""
 
-    def learn(jobs: Jobs[C]) -> list[Trained]:
+    def learn(jobs: Jobs[C]) -> list[Trained | TrainingError]:
         first = jobs[0][0]
         prepared = [prepare(setup, config) for setup, config in jobs]
         rngs = [setup.rng for setup, _ in jobs]
-        trained: list[Trained] = []
+        trained: list[Trained | TrainingError] = []
         size = max(1, _MAX_STACKED_VALUES // sum(value.numel() for value in prepared[0][0].parameters()))
         starts = range(0, len(jobs), size)
         combined = Combined(len(starts), first.on_progress)
@@ -144,9 +145,20 @@ def by_loop(prepare: Callable[[Setup, C], tuple[Learner, Recipe]]) -> Callable[[
     return learn
 
 
-def each_alone(learn_one: Callable[[Setup, C], Trained]) -> Callable[[Jobs[C]], list[Trained]]:
+def each_alone(learn_one: Callable[[Setup, C], Trained]) -> Learn[C]:
     """Train by the method's own means, one job after another."""
-    return lambda jobs: [learn_one(setup, config) for setup, config in jobs]
+
+    def learn(jobs: Jobs[C]) -> list[Trained | TrainingError]:
+        return [_or_error(learn_one, setup, config) for setup, config in jobs]
+
+    return learn
+
+
+def _or_error(learn_one: Callable[[Setup, C], Trained], setup: Setup, config: C) -> Trained | TrainingError:
+    try:
+        return learn_one(setup, config)
+    except TrainingError as error:
+        return error
 
 
 @dataclass(frozen=True)
@@ -154,7 +166,7 @@ class Method(Generic[C]):
     """A way to train a head: its options, and the function that trains from checked Setups."""
 
     config_class: type[C]
-    learn: Callable[[Jobs[C]], list[Trained]]
+    learn: Learn[C]
 
     @property
     def name(self) -> str:
@@ -190,7 +202,9 @@ class Method(Generic[C]):
         MismatchError
             If a split holds other labels, the text lacks a class, or the encoder is not the source's.
         TrainingError
-            If a split has no rows, train has one class only, a feature cannot be used, or numbers stop being finite.
+            At once, if a split has no rows, train has one class only, or a feature cannot be used. After all others
+            are given, if numbers of some heads stopped being finite: the message has for each of these its seed, the
+            options that set it apart, the epoch, and what was not finite.
         """
         for config, _ in jobs:
             self._check(given, config)
@@ -199,22 +213,39 @@ class Method(Generic[C]):
         side_by_side = (os.cpu_count() or 1) if light else 1
         stacks = self._stacks(jobs, side_by_side)
         tasks = [partial(self._fit_stack, given, reader, [(i, *jobs[i]) for i in stack]) for stack in stacks]
-        for fitted in concurrently(tasks, on_progress, min(side_by_side, len(tasks))):
-            yield from fitted
+        failures: dict[int, TrainingError] = {}
+        for outcomes in concurrently(tasks, on_progress, min(side_by_side, len(tasks))):
+            for i, outcome in outcomes:
+                if isinstance(outcome, TrainingError):
+                    failures[i] = outcome
+                else:
+                    yield i, outcome
+        if failures:
+            raise TrainingError(self._failed(jobs, failures))
+
+    def _failed(self, jobs: Sequence[tuple[C, int]], failures: Mapping[int, TrainingError]) -> str:
+        """Which heads could not be trained, and why: `feature-mask, lr=1e+30, seed 0: epoch 1, ...`."""
+        options = [config.model_dump() for config, _ in jobs]
+        varied = [name for name in options[0] if any(other[name] != options[0][name] for other in options)]
+        lines = [
+            ", ".join([self.name, *(f"{name}={options[i][name]}" for name in varied), f"seed {jobs[i][1]}"])
+            + f": {failures[i]}"
+            for i in sorted(failures)
+        ]
+        return lines[0] if len(lines) == 1 else "\n".join([f"{len(lines)} heads could not be trained", *lines])
 
     def _fit_stack(
         self, given: Given, reader: Reader, jobs: Sequence[tuple[int, C, int]], on_progress: OnProgress
-    ) -> list[tuple[int, Fitted]]:
+    ) -> list[tuple[int, Fitted | TrainingError]]:
         data, dropped = reader.read(jobs[0][1])
         setups = [(self._setup(given, data, config, seed, on_progress), config) for _, config, seed in jobs]
         started = time.perf_counter()
-        try:
-            trained = self.learn(setups)
-        except TrainingError as error:
-            seeds = ", ".join(dict.fromkeys(str(seed) for _, _, seed in jobs))
-            raise TrainingError(f"{self.name}, seed {seeds}: {error}") from error
+        trained = self.learn(setups)
         seconds = (time.perf_counter() - started) / len(jobs)
-        results = [_fitted(result, data, given.classes, seconds, dropped) for result in trained]
+        results = [
+            one if isinstance(one, TrainingError) else _fitted(one, data, given.classes, seconds, dropped)
+            for one in trained
+        ]
         return [(i, result) for (i, _, _), result in zip(jobs, results, strict=True)]
 
     def _stacks(self, jobs: Sequence[tuple[C, int]], side_by_side: int) -> list[list[int]]:

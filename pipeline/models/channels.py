@@ -64,9 +64,13 @@ class Groups:
         return torch.stack([piece.max(dim=1).values for piece in pieces], dim=1)
 
     def keep_mask(self, drop_rate: float, n_rows: int, rng: torch.Generator) -> Tensor:
-        """A random mask that drops round(drop_rate * size) channels of every group, exactly.
+        """A random mask that drops round(drop_rate * size) channels of every group, but keeps at least one of each.
 
-        Here channels of no group count as the last group's: the authors' code draws for 74 channels and pools 73.
+        A group without a channel would have 0 as its best one, whatever is in the picture. So no more than size - 1 are
+        dropped, each set of that many with the same chance.
+
+        Here channels of no group count as the last group's: the authors' code draws for 74 channels and pools 73. Draws
+        that would drop all channels that are pooled are drawn again, which leaves the chances of all others equal.
 
         Parameters
         ----------
@@ -80,7 +84,16 @@ class Groups:
         """
         keep = torch.ones(n_rows, self.n_channels)
         rest = self.n_channels - sum(self.sizes[:-1])
-        for group in torch.split(keep, [*self.sizes[:-1], rest], dim=1):
-            dropped = torch.rand(group.shape, generator=rng).argsort(dim=1)[:, : round(drop_rate * group.shape[1])]
-            group.scatter_(1, dropped, 0.0)  # a view of keep
+        for size, group in zip(self.sizes, torch.split(keep, [*self.sizes[:-1], rest], dim=1), strict=True):
+            n_dropped = min(round(drop_rate * group.shape[1]), group.shape[1] - 1)
+            _drop(group, n_dropped, rng)  # a view of keep
+            while (empty := ~group[:, :size].any(dim=1)).any():  # of the last group alone, where not all is pooled
+                again = torch.ones(int(empty.sum()), group.shape[1])
+                _drop(again, n_dropped, rng)
+                group[empty] = again
         return keep
+
+
+def _drop(keep: Tensor, n: int, rng: torch.Generator) -> None:
+    """Set `n` channels of each row of (n_rows, size) to 0, every set of them with the same chance."""
+    keep.scatter_(1, torch.rand(keep.shape, generator=rng).argsort(dim=1)[:, :n], 0.0)

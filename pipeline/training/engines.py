@@ -30,7 +30,7 @@ class Engine(Protocol):
         """One update; per learner `loss` and every `loss_<term>`, of the parameters before it.
 
         All tensors of `batch` begin with S, one part for each learner: inputs (S, B, *row_shape), labels (S, B).
-        Nothing is updated if one of the losses is not finite.
+        A learner whose loss is not finite is not to be used any more; the others take their step as without it.
         """
 
     def hand_back(self) -> None:
@@ -111,8 +111,8 @@ class Stacked:
             self.parameters, self.buffers, batch.inputs, batch.labels, batch.rows, batch.noise
         )
         loss = torch.stack([self.factors[name] * values for name, values in terms.items()]).sum(dim=0)  # (S,)
-        if loss.isfinite().all():
-            self.optimizer.zero_grad()
+        if loss.isfinite().any():
+            self.optimizer.zero_grad()  # no number of a learner enters another's gradient, NaN included
             loss.sum().backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
             self.optimizer.step()
         columns = {"loss": loss.tolist()} | {f"loss_{name}": values.tolist() for name, values in terms.items()}

@@ -45,7 +45,10 @@ def train(
     TrainingError
         If the loss or a validation logit is not finite; the message has the step and the loss terms.
     """
-    return train_together([learner], data, recipe, [rng], on_progress)[0]
+    trained = train_together([learner], data, recipe, [rng], on_progress)[0]
+    if isinstance(trained, TrainingError):
+        raise trained
+    return trained
 
 
 def train_together(
@@ -54,8 +57,10 @@ def train_together(
     recipe: Recipe,
     rngs: Sequence[torch.Generator],
     on_progress: OnProgress = silent,
-) -> list[Trained]:
+) -> list[Trained | TrainingError]:
     """`train` for several learners of one architecture, as one batch of networks: equal to each alone within rounding.
+
+    A learner whose numbers stop being finite leaves the others as they are: in its place is the error.
 
     Parameters
     ----------
@@ -84,8 +89,14 @@ class _Loop:
         self.engine, self.data, self.recipe, self.rngs = engine, data, recipe, rngs
         self.histories: list[History] = [[] for _ in engine.learners]
         self.weights: list[dict[str, Tensor]] = [{} for _ in engine.learners]
+        self.failures: dict[int, TrainingError] = {}
 
-    def run(self, on_progress: OnProgress) -> list[Trained]:
+    @property
+    def alive(self) -> list[int]:
+        """Learners whose numbers are all finite so far."""
+        return [i for i in range(len(self.engine.learners)) if i not in self.failures]
+
+    def run(self, on_progress: OnProgress) -> list[Trained | TrainingError]:
         recipe = self.recipe
         scheduler = torch.optim.lr_scheduler.LambdaLR(self.engine.optimizer, recipe.lr_factor)
         for epoch in range(1, recipe.epochs + 1):
@@ -93,11 +104,21 @@ class _Loop:
             losses = self._epoch(epoch)
             scheduler.step()
             self.engine.hand_back()
-            for i, learner in enumerate(self.engine.learners):
-                record = {"epoch": float(epoch), "lr": lr} | losses[i]
-                self._keep(i, record | validate(learner.head, self.data.val, epoch))
+            for i in self.alive:
+                self._validate(i, {"epoch": float(epoch), "lr": lr} | losses[i])
+            if not self.alive:
+                break
             on_progress(Progress("train", epoch, recipe.epochs, self._note()))
-        return [self._trained(i, learner) for i, learner in enumerate(self.engine.learners)]
+        learners = enumerate(self.engine.learners)
+        return [self.failures[i] if i in self.failures else self._trained(i, learner) for i, learner in learners]
+
+    def _validate(self, i: int, record: dict[str, float]) -> None:
+        try:
+            scores = validate(self.engine.learners[i].head, self.data.val, int(record["epoch"]))
+        except TrainingError as error:
+            self.failures[i] = error
+        else:
+            self._keep(i, record | scores)
 
     def _keep(self, i: int, record: dict[str, float]) -> None:
         self.histories[i].append(record)
@@ -107,7 +128,7 @@ class _Loop:
 
     def _note(self) -> str:
         metric = shown_score(self.recipe.select_by)
-        scores = [history[-1][f"val_{metric}"] for history in self.histories]
+        scores = [self.histories[i][-1][f"val_{metric}"] for i in self.alive]
         if len(scores) == 1:
             return f"val {metric} {scores[0]:.4f}"
         return f"{len(scores)} heads, val {metric} {min(scores):.4f} to {max(scores):.4f}"
@@ -119,7 +140,7 @@ class _Loop:
         return Trained(learner.head.eval(), history, selected, learner.findings(), len(self.histories))
 
     def _epoch(self, epoch: int) -> list[Losses]:
-        """The mean losses of an epoch, per learner."""
+        """The mean losses of an epoch, per learner; of one that fails, up to there."""
         rows, learners = self.data.train, self.engine.learners
         for learner in learners:
             learner.train()
@@ -128,11 +149,14 @@ class _Loop:
         sums: list[Losses] = [{} for _ in learners]
         for step, start in enumerate(range(0, len(rows), self.recipe.batch_size), start=1):
             chosen = orders[:, start : start + self.recipe.batch_size]
-            batch = self._batch(chosen, views.gather(1, chosen), epoch)
-            for total, losses in zip(sums, self.engine.step(batch), strict=True):
-                _require_finite(losses, epoch, step)
-                for name, value in losses.items():
-                    total[name] = total.get(name, 0.0) + value * chosen.shape[1]
+            losses = self.engine.step(self._batch(chosen, views.gather(1, chosen), epoch))
+            for i in self.alive:
+                if not math.isfinite(losses[i]["loss"]):
+                    self.failures[i] = _not_finite(losses[i], epoch, step)
+                for name, value in losses[i].items():
+                    sums[i][name] = sums[i].get(name, 0.0) + value * chosen.shape[1]
+            if not self.alive:
+                break
         return [{name: value / len(rows) for name, value in total.items()} for total in sums]
 
     def _batch(self, chosen: Tensor, views: Tensor, epoch: int) -> Batch:
@@ -189,11 +213,9 @@ def _draw_views(rows: Rows, rng: torch.Generator) -> Tensor:
     return torch.randint(rows.n_views, (len(rows),), generator=rng)
 
 
-def _require_finite(losses: Mapping[str, float], epoch: int, step: int) -> None:
-    if math.isfinite(losses["loss"]):
-        return
+def _not_finite(losses: Mapping[str, float], epoch: int, step: int) -> TrainingError:
     found = ", ".join(f"{name} {value:g}" for name, value in losses.items())
-    raise TrainingError(
+    return TrainingError(
         f"epoch {epoch}, step {step}: expected a finite loss, found {found}. "
         "Lower the learning rate, or look at the scale of the features"
     )

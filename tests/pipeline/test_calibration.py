@@ -116,7 +116,7 @@ def test_a_temperature_that_does_not_help_rows_held_back_is_not_used():
 
 def test_a_temperature_that_raises_the_calibration_error_of_rows_held_back_is_not_used():
     """20 rows of confidence 3 / 4, 15 right, and 20 of 0.99, 18 right; five copies of each, one per fold. The error is
-    (0 + 0.09) / 2 = 0.045. The labels are likeliest where 1.0986 (p - 0.75) + 4.5951 (q - 0.9) = 0, at T = 1.829828 with
+    (0 + 0.09) / 2 = 0.045. The labels are likeliest where 1.0986 (p - 0.75) + 4.5951 (q - 0.9) = 0, T = 1.829828 with
     p = 0.645746, q = 0.924925 (-0.114534 + 0.114534 = 0): the error is (0.104254 + 0.024925) / 2 = 0.064590."""
     near, far = [np.log(3), 0.0], [np.log(99), 0.0]
     rows = np.repeat(np.array([near] * 20 + [far] * 20), 5, axis=0)

@@ -38,7 +38,8 @@ def test_scores_of_no_row_are_nan():
 def test_score_as_json_is_plain_and_complete():
     """Two rows of surprise, one right; one of fear, right. Logits 0 and ln 4 give confidence 4 / 6 in every row:
     ECE = |2 - 3 * 2/3| / 3 = 0. At temperature 2 they are 0 and ln 2, confidence 2 / 4:
-    ECE = |2 - 3 / 2| / 3 = 1 / 6. Three true halves are off by 1.5, 0.5, 0.5, 1.5 with chances 1, 3, 3, 1 of 8: 0.75 / 3."""
+    ECE = |2 - 3 / 2| / 3 = 1 / 6. Were each right with chance 1/2: off by 1.5, 0.5, 0.5, 1.5 with chances 1, 3, 3, 1
+    of 8, 0.75 / 3."""
     high = np.log(4.0)
     logits = np.array([[high, 0, 0], [0, high, 0], [0, high, 0]])
     found = score(logits, np.array(["surprise", "surprise", "fear"]), CLASSES, 2.0).as_json()

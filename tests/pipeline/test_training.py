@@ -217,12 +217,50 @@ def test_learners_trained_together_are_each_what_it_is_alone(optimizer):
         assert found.selected_epoch == alone.selected_epoch
 
 
-def test_one_of_several_that_diverges_stops_all_with_step_and_terms():
-    learners = [TwoFactors(0.5, 1), TwoFactors(float("inf"), 2)]
-    options = {"lr_factor": exponential_decay(1.0), "epochs": 1, "batch_size": 2, "select_by": "accuracy"}
+class Breaks(TwoFactors):
+    """Its loss is NaN from a given epoch on; both are numbers of its own, as a stack of learners needs them."""
+
+    def __init__(self, seed, last):
+        super().__init__(0.5, seed)
+        self.register_buffer("last", torch.tensor(float(last)))
+
+    def terms(self, batch):
+        broken = torch.where(batch.epoch > self.last, torch.nan, 1.0)
+        return {name: term * broken for name, term in super().terms(batch).items()}
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adam])
+def test_one_of_several_that_diverges_leaves_the_others_alone(optimizer):
+    """The second of three breaks in epoch 2, the fourth at once."""
+    never, made = 99, [(1, 99), (2, 1), (3, 99), (4, 0)]
+    options = {"lr_factor": exponential_decay(0.9), "epochs": 3, "batch_size": 2, "select_by": "accuracy"}
+
+    def trained(pairs):
+        learners = [Breaks(*pair) for pair in pairs]
+        recipe = Recipe(optimizer(learners[0].parameters(), lr=0.05), **options)
+        heard = []
+        rngs = [torch.Generator().manual_seed(seed) for seed, _ in pairs]
+        return train_together(learners, DATA, recipe, rngs, heard.append), heard
+
+    together, heard = trained(made)
+    assert [isinstance(one, TrainingError) for one in together] == [last != never for _, last in made]
+    assert "epoch 2, step 1: expected a finite loss, found loss nan, loss_ce nan" in str(together[1])
+    assert "epoch 1, step 1" in str(together[3])
+    assert [progress.note.split(" heads")[0] for progress in heard] == ["3", "2", "2"]
+    for i in (0, 2):
+        (alone,), _ = trained([made[i]])
+        torch.testing.assert_close(together[i].head.state_dict(), alone.head.state_dict(), rtol=1e-5, atol=1e-6)
+        assert together[i].history == [pytest.approx(record, rel=1e-5, abs=1e-6) for record in alone.history]
+
+
+def test_when_all_diverge_training_ends_there():
+    learners = [Breaks(1, 0), Breaks(2, 1)]
+    options = {"lr_factor": exponential_decay(1.0), "epochs": 50, "batch_size": 2, "select_by": "accuracy"}
     recipe = Recipe(torch.optim.SGD(learners[0].parameters(), lr=0.1), **options)
-    with pytest.raises(TrainingError, match="epoch 1, step 1: expected a finite loss, found loss inf"):
-        train_together(learners, DATA, recipe, [torch.Generator(), torch.Generator()])
+    heard = []
+    found = train_together(learners, DATA, recipe, [torch.Generator(), torch.Generator()], heard.append)
+    assert all(isinstance(one, TrainingError) for one in found)
+    assert len(heard) == 1
 
 
 def test_the_last_epoch_may_be_taken_whatever_it_scores():

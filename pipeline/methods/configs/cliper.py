@@ -27,6 +27,9 @@ class CliperConfig(TunedConfig):
     temperature: Positive = Field(0.01, description="divides the cosines before the softmax, in both stages")
     lambda_fine: NonNegative = Field(1.0, description="factor of the fine-grained loss, in both stages")
     lambda_margin: NonNegative = Field(1.0, description="factor of the margin loss, in both stages")
+    modulating_factor: bool = Field(
+        True, description="weigh images of rare subclasses up in the fine-grained loss; false: all alike (an ablation)"
+    )
     empty_subclass: Literal["skip", "code"] = Field(
         "skip", description="a descriptor that is closest to no image of the batch: left out, or -1/99 images (code)"
     )
@@ -40,9 +43,10 @@ class CliperConfig(TunedConfig):
     @property
     def first_stage(self) -> MetdConfig:
         """The first stage as metd's own options; what they share is equal."""
-        shared = ("descriptors", "tokens", "prefix", "temperature", "lambda_fine", "lambda_margin", "empty_subclass")
+        shared = ("descriptors", "tokens", "prefix", "temperature", "lambda_fine", "lambda_margin")
+        others = ("modulating_factor", "empty_subclass", "eps", "batch_size", "balanced", "select_by")
         return MetdConfig(
-            **{name: getattr(self, name) for name in (*shared, "eps", "batch_size", "balanced", "select_by")},
+            **{name: getattr(self, name) for name in (*shared, *others)},
             epochs=self.first_epochs,
             lr=self.first_lr,
         )

@@ -60,6 +60,11 @@ class KeferConfig(DrawnConfig):
     lambda_c: NonNegative = Field(1.0, description="factor of the contrast loss")
     gamma: NonNegative = Field(2.0, description="shift of the self-contrast loss; it has no gradient")
     neutral_hidden: Count = Field(128, description="hidden width of the network that makes a face neutral")
+    text_difference: Literal["normalised", "raw"] = Field(
+        "normalised",
+        description="difference of texts in the transformation loss: of unit vectors, or of vectors as the text "
+        "encoder gave them (Eq. 8 as printed)",
+    )
     normalise_difference: bool = Field(
         False, description="bring v and n to unit norm before their difference (the paper does not say)"
     )

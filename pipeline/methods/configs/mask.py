@@ -26,7 +26,12 @@ class MaskConfig(AdamConfig):
     pool_remainder: bool = Field(
         True, description="channels beyond C equal groups belong to the last class; false: to none, as in the code"
     )
-    drop_rate: float = Field(10 / 73, ge=0, lt=1, description="share of every group's channels dropped for separation")
+    drop_rate: float = Field(
+        10 / 73,
+        ge=0,
+        lt=1,
+        description="share of every group's channels dropped for separation; at least one of each is kept",
+    )
     drop_shared: Literal["batch", "sample"] = Field("batch", description="one drop mask per batch (code) or per sample")
     class_weights: Literal["none", "learnt"] = Field(
         "none", description="w of the separation loss: all 1 (code), or one learnt factor per class that starts at 1"

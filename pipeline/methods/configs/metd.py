@@ -26,6 +26,9 @@ class MetdConfig(LoopConfig):
     temperature: Positive = Field(0.01, description="divides the cosines before the softmax")
     lambda_fine: NonNegative = Field(1.0, description="factor of the fine-grained loss")
     lambda_margin: NonNegative = Field(1.0, description="factor of the margin loss")
+    modulating_factor: bool = Field(
+        True, description="weigh images of rare subclasses up in the fine-grained loss; false: all alike (an ablation)"
+    )
     empty_subclass: Literal["skip", "code"] = Field(
         "skip", description="a descriptor that is closest to no image of the batch: left out, or -1/99 images (code)"
     )

@@ -19,6 +19,8 @@ def descriptor_weights(config: CliperConfig | MetdConfig) -> dict[str, float]:
 def descriptor_terms(cosines: Tensor, labels: Tensor, config: CliperConfig | MetdConfig) -> dict[str, Tensor]:
     """Terms fine and margin of images, by their cosines to all descriptors, float32 (B, C, K).   [CLIPER, Eqs. 6, 9]"""
     return {
-        "fine": fine_grained_loss(cosines, labels, config.temperature, config.empty_subclass),
+        "fine": fine_grained_loss(
+            cosines, labels, config.temperature, config.empty_subclass, modulated=config.modulating_factor
+        ),
         "margin": descriptor_margin_loss(cosines, labels, config.temperature),
     }

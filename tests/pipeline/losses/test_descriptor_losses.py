@@ -90,6 +90,13 @@ def test_a_row_counts_by_the_size_of_the_subclass_that_it_is_closest_to():
     assert fine_grained_loss(cosines, torch.zeros(3).long(), 1.0).item() == pytest.approx(0.433690, abs=1e-5)
 
 
+def test_without_the_modulating_factor_every_row_counts_alike():
+    """The same rows: (0.239545 + 0.551445 + 0.239545) / 3 = 0.343512."""
+    near_first, near_second = [[2.0, 0.0], [0.0, 0.0]], [[0.0, 1.0], [0.0, 0.0]]
+    cosines, labels = torch.tensor([near_first, near_second, near_first]), torch.zeros(3).long()
+    assert fine_grained_loss(cosines, labels, 1.0, modulated=False).item() == pytest.approx(0.343512, abs=1e-5)
+
+
 def test_closest_of_equals_is_the_first():
     assert closest_descriptors(torch.zeros(2, 3, 4), torch.tensor([2, 0])).tolist() == [0, 0]
     assert closest_descriptors(COSINES.expand(2, -1, -1), torch.tensor([0, 1])).tolist() == [0, 1]

@@ -21,13 +21,15 @@ from pipeline.training import Batch
 CLASSES = ("fear", "anger", "neutral")
 
 
-def learner(**options):
+def learner(raw_text=None, **options):
     """Features are v itself; texts (1, 0), (0, 1), (-1, 0); the neutral network gives n = (0, 5) for any face."""
     text_options = {"text_width": 2, "projection": "none", "temperature": 0.1}
     spec = HeadSpec("text-similarity", CLASSES, {"pooled": (2,)}, {}, "faces", "raw", text_options)
     head = TextSimilarityHead(spec)
     head.set_text(np.array([[1, 0], [0, 1], [-1, 0]], dtype=np.float32))
-    made = KeferLearner(head, KeferConfig(temperature=0.1, **options), torch.Generator().manual_seed(0))
+    made = KeferLearner(
+        head, KeferConfig(temperature=0.1, **options), torch.Generator().manual_seed(0), raw_text=raw_text
+    )
     for value in made.to_neutral.parameters():
         torch.nn.init.zeros_(value)
     with torch.no_grad():
@@ -75,6 +77,27 @@ def test_normalised_difference_compares_directions():
         with torch.no_grad():
             made.to_neutral[2].bias.copy_(torch.tensor([0.0, 4.0]))
         assert terms(made, ROWS, LABELS)["t"].item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_difference_of_texts_is_that_of_vectors_as_they_are_on_request():
+    """Row 1, dv = (3, -1). Texts of fear and neutral (0, 2) and (-1, 0): dt = (1, 2), cosine (3 - 2) / sqrt(5 * 10)
+    = 0.141421 and t = 0.858579. At unit length they are (0, 1) and (-1, 0): dt = (1, 1), cosine 2 / sqrt(2 * 10)
+    = 0.447214 and t = 0.552786."""
+    raw = torch.tensor([[0.0, 2.0], [0.0, 3.0], [-1.0, 0.0]])
+    for text, expected in ((raw, 0.858579), (torch.nn.functional.normalize(raw, dim=1), 0.552786)):
+        assert terms(learner(text), ROWS, LABELS)["t"].item() == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("prompt", ["last", "ensemble", 0])
+def test_raw_differences_see_the_length_of_texts_and_normalised_ones_do_not(prompt):
+    """One class's texts three times as long."""
+    text = text_for(separable_source().classes)
+    longer = text.vectors.copy()
+    longer[:, 0] *= 3
+    for difference, changes in (("normalised", False), ("raw", True)):
+        config = KeferConfig(epochs=1, prompt=prompt, text_difference=difference)
+        losses = [fit(config, text=one).history[0]["loss_t"] for one in (text, replace(text, vectors=longer))]
+        assert (losses[0] != pytest.approx(losses[1], rel=1e-4)) == changes
 
 
 def test_a_batch_of_neutral_faces_trains_similarity_alone():

@@ -55,7 +55,7 @@ def test_an_absent_class_is_never_predicted():
 
 
 def test_an_absent_class_is_below_the_greatest_whatever_the_row():
-    """The logits of the present classes sum to 0, so that the greatest of them is at least 0: no row is too far away."""
+    """The logits of the present classes sum to 0, so that their greatest is at least 0: no row is too far away."""
     features, labels = badly_conditioned(n_classes=3)
     weight, bias, _ = LogisticRegression(torch.tensor(features), torch.tensor(labels), 4).solve(100.0, 1000)
     far = torch.tensor(1000 * features) @ weight[:3].T + bias[:3]

@@ -63,6 +63,20 @@ def test_terms_are_the_fine_grained_and_the_margin_loss():
         torch.testing.assert_close(found["margin"], descriptor_margin_loss(cosines, labels, 0.2))
 
 
+def test_the_modulating_factor_can_be_left_out():
+    """It matters where images of a class are closest to different descriptors."""
+    features = torch.randn(9, 32, generator=torch.Generator().manual_seed(0))
+    labels = torch.tensor([0, 1, 1, 0, 1, 0, 0, 1, 1])
+    found = {}
+    for modulated in (True, False):
+        phrases = ("wide eyes", "open mouth", "teeth shown", "red face")
+        learner = learner_of(*phrases, modulating_factor=modulated, temperature=0.2)
+        found[modulated] = learner.terms(Batch({"pooled": features}, labels, torch.arange(9)))["fine"]
+        cosines = descriptor_cosines(features, learner.head.descriptors())
+        torch.testing.assert_close(found[modulated], fine_grained_loss(cosines, labels, 0.2, modulated=modulated))
+    assert found[True] != found[False]
+
+
 def test_both_terms_count_alike_unless_options_say_otherwise():
     assert learner_of("wide eyes", "red face").weights == {"fine": 1.0, "margin": 1.0}
     learner = learner_of("wide eyes", "red face", lambda_fine=0.5, lambda_margin=0.0)

@@ -38,11 +38,12 @@ CHANGED = {
         | {"augment": False, "input": "block-1", "backbone": "feature", "projection": "none", "prompt": 0}
         | {"temperature": 0.3, "contrast": "contrastive", "updates": "sequential", "gamma": 1.0, "momentum": 0.5}
         | {"lambda_s": 0.5, "lambda_t": 0.5, "lambda_c": 0.5, "neutral_hidden": 8, "normalise_difference": True}
-        | {"warmup_epochs": 0},
+        | {"warmup_epochs": 0, "text_difference": "raw"},
     ),
 }  # fmt: skip
-# Tested elsewhere: what changes nothing but the cost, what needs a file, what only backbone feature has.
-ELSEWHERE = {"select_by", "context", "pretrained", "feature_scale"}
+# Tested elsewhere: what changes nothing but the cost, what needs a file, what only backbone feature has, what needs
+# rows of a class that are closest to different descriptors.
+ELSEWHERE = {"select_by", "context", "pretrained", "feature_scale", "modulating_factor"}
 
 
 @cache

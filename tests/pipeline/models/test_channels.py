@@ -52,10 +52,27 @@ def test_every_group_drops_exactly_ten_channels(pool_remainder):
 
 
 def test_a_drop_may_fall_on_the_channel_that_is_never_pooled():
-    """Groups (0, 1) and (2, 3), channel 4 in none: of the last three, round(0.5 * 3) = 2 are dropped, any of them."""
-    keep = Groups(5, (2, 2)).keep_mask(0.5, 50, torch.Generator().manual_seed(0))
-    assert keep[:, 2:].sum(dim=1).tolist() == [1.0] * 50
+    """Groups (0, 1) and (2, 3), channel 4 in none: of the last three, round(0.3 * 3) = 1 is dropped, any of them."""
+    keep = Groups(5, (2, 2)).keep_mask(0.3, 50, torch.Generator().manual_seed(0))
+    assert keep[:, 2:].sum(dim=1).tolist() == [2.0] * 50
     assert set(keep[:, 4].tolist()) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("groups", [Groups.even(10, 4), Groups.even(8, 8), Groups.even(11, 4, pool_remainder=False)])
+def test_every_group_keeps_a_channel_that_is_pooled_however_many_are_dropped(groups):
+    keep = groups.keep_mask(0.95, 500, torch.Generator().manual_seed(0))
+    assert groups.max_pool(keep).min() == 1.0
+    assert torch.equal(keep, groups.keep_mask(0.95, 500, torch.Generator().manual_seed(0)))
+
+
+def test_keeping_one_channel_leaves_all_that_may_be_dropped_equally_likely():
+    """Groups (0, 1) and (2, 3), channel 4 in none. Of the last three two are dropped, all but (2, 3): 2 or 3 is the one
+    that stays, each with chance 1/2, and 4 never; of 20,000 rows, whose deviation is 71."""
+    keep = Groups(5, (2, 2)).keep_mask(0.5, 20_000, torch.Generator().manual_seed(0))
+    assert keep[:, :2].sum(dim=1).unique().tolist() == [1.0]
+    assert keep[:, 4].sum() == 0
+    assert abs(keep[:, 2].sum().item() - 10_000) < 300
+    assert abs(keep[:, 0].sum().item() - 10_000) < 300
 
 
 def test_samples_draw_masks_of_their_own():
