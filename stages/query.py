@@ -48,6 +48,7 @@ _K = 10
 def command(**given: Any) -> None:
     """Rows of a feature store that meet a condition: `==`, `!=`, `<`, `<=`, `>`, `>=`, `in`, `and`, `or`, `not`.
 
+    A row without a frame or a fold meets no comparison of it: `frame is null` and `frame is not null` ask for that.
     With --near the nearest of them, found exactly, with their `score`.
     """
     import cache
