@@ -15,29 +15,39 @@ from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import PipelineError
 from pipeline.evaluation import evaluate
 from pipeline.models.head import Head
-from pipeline.saved import RUN, SavedHead
+from pipeline.saved import DEFAULT_HEAD, EXPORTED, RUN, SavedHead
 from stages.advice import encoder_named
 from stages.errors import StageError
 from stages.made_by import encoder_of
 from stages.params import Params
 
+CARRIED = "default"  # as `--run` names the head that fer-stage carries
+
 __all__ = ["Scorer", "runs_below", "write_scores"]
 
 
 def runs_below(folders: Sequence[Path]) -> list[Path]:
-    """The run folders among `folders` and below them, each once.
+    """The folders of trained heads among `folders` and below them, each once: runs, or else exported heads.
+
+    Parameters
+    ----------
+    folders : `default`, where no folder has that name, is the head that fer-stage carries
 
     Raises
     ------
     StageError
-        If a folder is no run and there is none below it.
+        If a folder is no head and there is none below it.
     """
     found: dict[Path, None] = {}
-    for folder in folders:
-        runs = [path.parent for path in sorted(folder.rglob(RUN))]
-        if not runs:
-            raise StageError(f"no trained run at {folder}: expected {folder / RUN}. Run `fer-stage train` first")
-        found.update(dict.fromkeys(runs))
+    for named in folders:
+        folder = DEFAULT_HEAD if str(named) == CARRIED and not named.exists() else named
+        heads = [path.parent for path in sorted(folder.rglob(RUN)) or sorted(folder.rglob(EXPORTED))]
+        if not heads:
+            raise StageError(
+                f"no trained run at {folder}: expected a folder with {RUN}, with {EXPORTED} (an exported head), or "
+                f"with such folders below it. `fer-stage train` makes one; --run {CARRIED} is the one that is carried"
+            )
+        found.update(dict.fromkeys(heads))
     return list(found)
 
 
@@ -110,11 +120,15 @@ def _named(run: SavedHead) -> str:
 def write_scores(folder: Path, scores: Sequence[Mapping[str, Any]]) -> None:
     """Put `scores` into the run's scores.json; those of other datasets stay as they are.
 
+    An exported head is a finished thing that others have too: nothing is written beside it.
+
     Raises
     ------
     StageError
         If the file that is there is damaged.
     """
+    if not (folder / RUN).is_file():
+        return
     path = folder / "scores.json"
     try:
         earlier = json.loads(path.read_bytes()) if path.exists() else []
