@@ -10,6 +10,7 @@ from importlib.metadata import version
 import click
 
 from stages.lazy import LazyGroup
+from stages.shadows import shadowed, why_broken
 
 __all__ = ["main"]
 
@@ -57,6 +58,9 @@ def main(args: list[str] | None = None) -> None:
 
 def run(args: list[str]) -> int:
     """Run one command line and return its exit code."""
+    if problem := shadowed():
+        click.echo(f"error: {problem}", err=True)
+        return KNOWN_ERROR
     try:
         cli.main(args, prog_name="fer-stage", standalone_mode=False)
     except click.exceptions.Exit as done:
@@ -86,6 +90,12 @@ def _report(error: Exception) -> int:
         return CHECK_FAILED
     if hasattr(error, "kind"):
         click.echo(f"error: {error}", err=True)
+    elif isinstance(error, ImportError | AttributeError) and (broken := why_broken(error)):
+        click.echo(f"error: {broken}", err=True)
+    elif isinstance(error, MemoryError):
+        click.echo(
+            "error: out of memory: close other programs, or make --batch-size smaller, then run it again", err=True
+        )
     elif isinstance(error, OSError) and error.strerror:
         click.echo(f"error: {error.filename or 'the system'}: {error.strerror}", err=True)
     else:
