@@ -16,7 +16,7 @@ from pipeline.errors import PipelineError
 from pipeline.evaluation import evaluate
 from pipeline.models.head import Head
 from pipeline.saved import DEFAULT_HEAD, EXPORTED, RUN, SavedHead
-from stages.advice import encoder_named
+from stages.advice import aligned_advice, encoder_named
 from stages.errors import StageError
 from stages.made_by import encoder_of
 from stages.params import Params
@@ -97,7 +97,8 @@ class Scorer:
         try:
             found = evaluate(head, store, split, drop_other_labels=drop, temperature=run.temperature)
         except PipelineError as error:
-            raise StageError(f"{run.folder}: {error}") from error
+            advice = aligned_advice(run.alignment, store.dataset, _named(run)) if error.kind == "mismatch" else ""
+            raise StageError(f"{run.folder}: {error}{advice}") from error
         return found.as_json()
 
     def _head(self, run: SavedHead, store: Store) -> Head:
