@@ -73,7 +73,13 @@ class Export:
             files = {name: (self.out / name).read_bytes() for name in self._names}
             there = json.loads(files[EXPORTED])
             made = there.pop("onnx", None)  # a graph that nobody asked for now does no harm
-        except (OSError, ValueError, AttributeError):  # missing, or not ours
+        except (
+            FileNotFoundError,
+            NotADirectoryError,
+            IsADirectoryError,
+            ValueError,
+            AttributeError,
+        ):  # not there, or not ours
             return False
         same = there == self.record and _sha256(files[WEIGHTS]) == self.record["head_sha256"]
         return same and (not self.onnx or (made is not None and _sha256(files[_ONNX]) == made["sha256"]))
