@@ -19,6 +19,8 @@ from stages.errors import StageError
 __all__ = ["Export"]
 
 _CARD, _ONNX = "README.md", "head.onnx"
+# What reading an export raises where none is; a file that may not be read says nothing of what it is.
+_NOT_OURS = (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -73,13 +75,7 @@ class Export:
             files = {name: (self.out / name).read_bytes() for name in self._names}
             there = json.loads(files[EXPORTED])
             made = there.pop("onnx", None)  # a graph that nobody asked for now does no harm
-        except (
-            FileNotFoundError,
-            NotADirectoryError,
-            IsADirectoryError,
-            ValueError,
-            AttributeError,
-        ):  # not there, or not ours
+        except _NOT_OURS:
             return False
         same = there == self.record and _sha256(files[WEIGHTS]) == self.record["head_sha256"]
         return same and (not self.onnx or (made is not None and _sha256(files[_ONNX]) == made["sha256"]))

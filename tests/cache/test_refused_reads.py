@@ -251,6 +251,12 @@ def test_a_file_that_is_missing_inside_a_store_is_no_refusal(number: int) -> Non
     assert refusal(ValueError("bad checksum"), "features/a.zarr") is None
 
 
+def test_a_library_that_was_not_imported_whole_is_a_refusal() -> None:
+    error = AttributeError("partially initialized module 'numcodecs' has no attribute 'crc32c'")
+    assert "not imported whole" in str(refusal(error, "features/a.zarr"))
+    assert refusal(AttributeError("'str' object has no attribute 'get'"), "features/a.zarr") is None
+
+
 def test_a_network_that_gives_no_answer_is_a_refusal() -> None:
     for error in (TimeoutError(), ConnectionResetError(), OSError(errno.ETIMEDOUT, "Connection timed out")):
         assert "heck the network" in str(refusal(error, "features/a.zarr"))
