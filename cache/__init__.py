@@ -6,13 +6,15 @@ schema          which arrays a store has, cut into shards and blocks
 writer          the one write path: shards, journal, finish
 manifest        what a finished store says of itself
 query           the `where` language
+exports         rows for other programs; `ExportForm` says how
 texts           vectors of prompts
 atomic, lock    files that are whole; one writer at a time
 backends        Zarr, HDF5, memory
 testing         the contract every backend passes
 """
 
+from cache.exports import ExportForm
 from cache.store import Store, open_store
 from cache.store import open_store as open  # `cache.open(path)`, as gzip.open and h5py.File are called
 
-__all__ = ["Store", "open", "open_store"]
+__all__ = ["ExportForm", "Store", "open", "open_store"]

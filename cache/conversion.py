@@ -78,7 +78,8 @@ def _require_no_other_work(source: Store, target: Place) -> None:
     progress, command = (left.progress, left.command) if left else ("", "")
     finish = f"`{command}` finishes it" if command else "finish it"
     raise StoreIncompleteError(
-        f"{target}: another store was begun there ({progress}): {finish}, `fer-stage store gc --unfinished` removes it"
+        f"{target}: another store was begun there ({progress}): {finish}, "
+        f"`fer-stage store gc {target.parent} --unfinished` removes it"
     )
 
 

@@ -1,9 +1,14 @@
 """Rows of a store for other programs: Parquet, npy with a CSV, safetensors with a CSV. Written shard by shard.
 
-out.parquet       the columns, and the feature as a fixed-size list (a row of several axes is flattened)
+out.parquet       the columns, and the feature as a fixed-size list (a row of several axes is flattened); as a plain
+                  list where a row has none, since few programs read a null among lists of a fixed size
 out.npy           the features; out.npy.csv the columns; out.npy.json what they are
 out.safetensors   the features as one tensor; out.safetensors.csv the columns
 Each says whose features they are: the store's key, encoder, output, shape and provenance, as JSON under `fer_stage`.
+
+A row without a feature (its image was rejected, or it has no such view) is null in Parquet: programs rank NaN before or
+after all numbers, each as it likes. An array has no null: there it is NaN (0 in pixels), and row i is still row i of
+the CSV. Dropped, it stands in neither.
 """
 
 from __future__ import annotations
@@ -11,9 +16,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -26,20 +31,46 @@ from cache.beside import written_beside
 from cache.errors import QueryError
 from cache.keys import canonical_json
 from cache.places import place
+from cache.schema import OK, ArraySpec
 
 if TYPE_CHECKING:
     from cache.selection import Selection
 
-__all__ = ["EXPORTS", "export_rows", "write_npy"]
+__all__ = ["EXPORTS", "ExportForm", "export_rows", "rows_without_feature", "write_npy"]
 
 Added = Mapping[str, npt.NDArray[Any]]
+Mask = npt.NDArray[np.bool_]
 
+_VERSION = 2  # of what an export says of itself; before it rows without a feature were NaN in Parquet too
 _GROUP_BYTES = 8 * 2**20  # of features in one row group of a Parquet file
 _SAFETENSORS = {"float16": "F16", "float32": "F32", "uint8": "U8"}
 
 
+@dataclass(frozen=True)
+class ExportForm:
+    """How features are written for another program.
+
+    Parameters
+    ----------
+    rejected : rows without a feature are kept (null in Parquet, NaN in arrays), or dropped with their columns
+    dtype : `float32` where a program knows no half floats; None is as stored
+    plain_list : a list of any length in Parquet, where a program knows none of a fixed size
+    """
+
+    rejected: Literal["keep", "drop"] = "keep"
+    dtype: Literal["float32"] | None = None
+    plain_list: bool = False
+
+
+_AS_STORED = ExportForm()
+
+
 def export_rows(
-    selection: Selection, path: str | Path, format: str | None = None, added: Added | None = None
+    selection: Selection,
+    path: str | Path,
+    format: str | None = None,
+    added: Added | None = None,
+    form: ExportForm = _AS_STORED,
 ) -> tuple[Path, ...]:
     """Write the chosen columns and features of a selection; what an earlier export left there is replaced.
 
@@ -49,6 +80,7 @@ def export_rows(
     path : where to; the ending names the format: `.parquet`, `.npy` or `.safetensors`
     format : `parquet`, `npy` or `safetensors`, if the ending does not say
     added : columns beside the store's own, one value per row of the selection, such as a score
+    form : what becomes of rows without a feature, the dtype, the kind of list
 
     Returns
     -------
@@ -58,7 +90,8 @@ def export_rows(
     Raises
     ------
     QueryError
-        If the format is none of these, or the path lies inside a store or on no disk of this machine.
+        If the format is none of these, the form does not suit it or the output, or the path lies inside a store or on
+        no disk of this machine.
     StorageError
         If the disk refuses; no file is left half written.
     """
@@ -69,7 +102,76 @@ def export_rows(
             f"export to {path}: expected a name that ends with .{', .'.join(EXPORTS)}, found {name or 'no ending'!r}. "
             "To change a store's backend run: fer-stage store convert"
         )
-    return EXPORTS[name](selection, target, _columns(selection).assign(**(added or {})))
+    _check_form(form, selection, name)
+    missing, frame = rows_without_feature(selection), _columns(selection).assign(**(added or {}))
+    if form.rejected == "drop" and missing.any():
+        selection, frame = replace(selection, rows=selection.rows[~missing]), frame[~missing]
+        missing = missing[~missing]
+    return EXPORTS[name](_Export(selection, frame, missing, form), target)
+
+
+def _check_form(form: ExportForm, selection: Selection, format: str) -> None:
+    stored = selection.store.array(selection.output).dtype
+    if form.dtype and np.dtype(stored).kind != "f":
+        raise QueryError(f"--dtype {form.dtype}: {selection.output} is {stored}, not of floats. Leave --dtype out")
+    if form.plain_list and format != "parquet":
+        raise QueryError(f"--list is of Parquet: {format} has arrays only. Leave it out, or export to a .parquet")
+
+
+def rows_without_feature(selection: Selection) -> Mask:
+    """For each row of a selection whether nothing is stored for it; bool, shape (len(selection),).
+
+    Its image was rejected, or the view was not made of it: only rows of the train split have views beyond the plain
+    one. Those other rows are read, since only their values tell.
+    """
+    frame = replace(selection, columns=("status", "split")).frame
+    missing = (frame["status"] != OK).to_numpy(dtype=bool, copy=True)
+    if selection.view:
+        others = np.flatnonzero(~missing & (frame["split"] != "train").to_numpy())
+        spec, start = selection.store.array(selection.output), 0
+        for _rows, values in replace(selection, rows=selection.rows[others]).blocks():
+            flat = values.reshape(len(values), -1)
+            empty = np.isnan(flat) if flat.dtype.kind == "f" else flat == spec.missing
+            missing[others[start : start + len(values)]] = empty.all(axis=1)
+            start += len(values)
+    return missing
+
+
+@dataclass(frozen=True)
+class _Export:
+    """What is written: rows with their features and columns, `missing` where a row has no feature, shape (N,)."""
+
+    selection: Selection
+    frame: pd.DataFrame
+    missing: Mask
+    form: ExportForm
+
+    @property
+    def dtype(self) -> str:
+        return self.form.dtype or self.stored.dtype
+
+    @property
+    def stored(self) -> ArraySpec:
+        return self.selection.store.array(self.selection.output)
+
+    def about(self) -> str:
+        """What the exported numbers are, as JSON."""
+        store, selection = self.selection.store, self.selection
+        return canonical_json(
+            {
+                "export": _VERSION,
+                "key": store.key,
+                "dataset": store.dataset,
+                "output": selection.output,
+                "view": selection.view,
+                "row_shape": list(self.stored.row_shape),
+                "dtype": self.dtype,
+                "rows": len(selection),
+                "rows_without_feature": int(self.missing.sum()),
+                "encoder": dict(store.encoder),
+                "provenance": dict(store.manifest.provenance),
+            }
+        )
 
 
 def _columns(selection: Selection) -> pd.DataFrame:
@@ -90,43 +192,33 @@ def _target(path: str | Path) -> Path:
     return target
 
 
-def _about(selection: Selection) -> str:
-    """What the exported numbers are, as JSON."""
-    store, spec = selection.store, selection.store.array(selection.output)
-    return canonical_json(
-        {
-            "export": 1,
-            "key": store.key,
-            "dataset": store.dataset,
-            "output": selection.output,
-            "view": selection.view,
-            "row_shape": list(spec.row_shape),
-            "dtype": spec.dtype,
-            "rows": len(selection),
-            "encoder": dict(store.encoder),
-            "provenance": dict(store.manifest.provenance),
-        }
+def _to_parquet(export: _Export, path: Path) -> tuple[Path, ...]:
+    columns = pa.Table.from_pandas(export.frame, preserve_index=False).replace_schema_metadata(
+        {"fer_stage": export.about()}
     )
-
-
-def _to_parquet(selection: Selection, path: Path, frame: pd.DataFrame) -> tuple[Path, ...]:
-    columns = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(
-        {"fer_stage": _about(selection)}
-    )
-    spec, name = selection.store.array(selection.output), selection.output
-    width = math.prod(spec.row_shape)
-    element = pa.from_numpy_dtype(np.dtype(spec.dtype))
-    schema = columns.schema.append(pa.field(name, pa.list_(element, width)))
+    spec, name = export.stored, export.selection.output
+    element, width = pa.from_numpy_dtype(np.dtype(export.dtype)), math.prod(spec.row_shape)
+    plain = export.form.plain_list or bool(export.missing.any())  # pyarrow up to 21 knows no null of a fixed size
+    kind = pa.list_(element) if plain else pa.list_(element, width)
+    schema, names = columns.schema.append(pa.field(name, kind)), list(export.frame.columns)
     # Features neither shrink nor repeat: trying would only take time.
-    options = {"use_dictionary": list(frame.columns), "write_statistics": list(frame.columns), "compression": "NONE"}
+    options = {"use_dictionary": names, "write_statistics": names, "compression": "NONE"}
     with written_beside(path) as partial, pq.ParquetWriter(partial, schema, **options) as writer:
         start = 0
-        for values in _grouped(selection, max(1, _GROUP_BYTES // spec.row_bytes)):
-            lists = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1), element), width)
+        for values in _grouped(export.selection, max(1, _GROUP_BYTES // spec.row_bytes)):
+            missing = export.missing[start : start + len(values)]
+            flat = pa.array(values[~missing].reshape(-1).astype(export.dtype, copy=False), element)
+            lists = _lists(flat, width, missing) if plain else pa.FixedSizeListArray.from_arrays(flat, width)
             group = columns.slice(start, len(values)).append_column(schema.field(name), lists)
             writer.write_table(group, row_group_size=len(values))
             start += len(values)
     return (path,)
+
+
+def _lists(flat: pa.Array, width: int, missing: Mask) -> pa.ListArray:
+    """A list for each row, null where it is missing; `flat` holds the values of the others."""
+    offsets = np.concatenate([[0], np.cumsum(np.where(missing, 0, width))])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32(), mask=np.append(missing, False)), flat)
 
 
 def _grouped(selection: Selection, n_rows: int) -> Iterator[npt.NDArray[Any]]:
@@ -141,49 +233,56 @@ def _grouped(selection: Selection, n_rows: int) -> Iterator[npt.NDArray[Any]]:
         yield np.concatenate(waiting)
 
 
-def _to_npy(selection: Selection, path: Path, frame: pd.DataFrame) -> tuple[Path, ...]:
+def _to_npy(export: _Export, path: Path) -> tuple[Path, ...]:
     about = _beside(path, ".json")
     with written_beside(about) as partial:
-        partial.write_text(json.dumps({"fer_stage": json.loads(_about(selection))}, indent=2) + "\n", encoding="utf-8")
-    written = _to_csv(path, frame)
+        text = json.dumps({"fer_stage": json.loads(export.about())}, indent=2) + "\n"
+        partial.write_text(text, encoding="utf-8")
+    written = _to_csv(path, export.frame)
     with written_beside(path) as partial:
-        write_npy(selection, partial)
+        write_npy(export.selection, partial, export.dtype)
     return path, written, about
 
 
-def write_npy(selection: Selection, path: Path) -> None:
-    """The features as one npy file, written front to back: a full disk is an error there and never a crash."""
+def write_npy(selection: Selection, path: Path, dtype: str | None = None) -> None:
+    """The features as one npy file, written front to back: a full disk is an error there and never a crash.
+
+    Parameters
+    ----------
+    dtype : by default as stored
+    """
     spec = selection.store.array(selection.output)
+    dtype = dtype or spec.dtype
     header = {
-        "descr": np.lib.format.dtype_to_descr(np.dtype(spec.dtype)),
+        "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
         "fortran_order": False,
         "shape": (len(selection), *spec.row_shape),
     }
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
-        _write_features(selection, file)
+        _write_features(selection, file, dtype)
 
 
-def _to_safetensors(selection: Selection, path: Path, frame: pd.DataFrame) -> tuple[Path, ...]:
-    written = _to_csv(path, frame)
-    spec = selection.store.array(selection.output)
+def _to_safetensors(export: _Export, path: Path) -> tuple[Path, ...]:
+    written = _to_csv(path, export.frame)
+    selection, n_values = export.selection, len(export.selection) * math.prod(export.stored.row_shape)
     tensor = {
-        "dtype": _SAFETENSORS[spec.dtype],
-        "shape": [len(selection), *spec.row_shape],
-        "data_offsets": [0, len(selection) * spec.row_bytes],
+        "dtype": _SAFETENSORS[export.dtype],
+        "shape": [len(selection), *export.stored.row_shape],
+        "data_offsets": [0, n_values * np.dtype(export.dtype).itemsize],
     }
-    header = canonical_json({"__metadata__": {"fer_stage": _about(selection)}, selection.output: tensor}).encode()
+    header = canonical_json({"__metadata__": {"fer_stage": export.about()}, selection.output: tensor}).encode()
     header += b" " * (-len(header) % 8)  # the format wants the data aligned
     with written_beside(path) as partial, partial.open("wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)
-        _write_features(selection, file)
+        _write_features(selection, file, export.dtype)
     return path, written
 
 
-def _write_features(selection: Selection, file: BinaryIO) -> None:
-    """The bytes of the features in C order, little-endian as stored."""
+def _write_features(selection: Selection, file: BinaryIO, dtype: str) -> None:
+    """The bytes of the features in C order, little-endian."""
     for _rows, values in selection.blocks():
-        file.write(np.ascontiguousarray(values).data)
+        file.write(np.ascontiguousarray(values, dtype).data)
 
 
 def _to_csv(path: Path, frame: pd.DataFrame) -> Path:
@@ -198,7 +297,7 @@ def _beside(path: Path, ending: str) -> Path:
     return path.with_name(path.name + ending)
 
 
-EXPORTS: dict[str, Callable[[Selection, Path, pd.DataFrame], tuple[Path, ...]]] = {
+EXPORTS: dict[str, Callable[[_Export, Path], tuple[Path, ...]]] = {
     "parquet": _to_parquet,
     "npy": _to_npy,
     "safetensors": _to_safetensors,

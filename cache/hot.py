@@ -114,7 +114,7 @@ def _require_room(folder: Path, n_bytes: int) -> None:
     if n_bytes > free:
         raise StorageError(
             f"a memory-mapped copy needs {_gigabytes(n_bytes)} in {folder}, {_gigabytes(free)} are free there. "
-            "Free some space, or remove copies that no store needs: fer-stage store gc"
+            f"Free some space, or remove copies that no store needs: fer-stage store gc {folder.parent}"
         )
 
 

@@ -2,6 +2,10 @@
 
 split == 'test' and label in ('fear', 'disgust') and not status == 'rejected'
 0 <= frame < 16
+fold is not null
+
+A number that is missing (NaN; -1 in `frame` and `fold`) meets no comparison and no negation of one, as in SQL:
+`is null` asks for it. A text is never missing: where nothing is known it is empty, which `is null` finds too.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cache.errors import QueryError
+from cache.schema import MISSING_INTEGERS
 
 __all__ = ["UnknownValue", "names_in", "row_mask", "unknown_values"]
 
@@ -26,6 +31,7 @@ _MANY = 1000  # different values of a column; among more, such as ids, the neare
 
 Mask = npt.NDArray[np.bool_]
 
+_NULLS = ("null", "None")
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -34,6 +40,13 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
+
+
+class _Truth(NamedTuple):
+    """For each row whether a condition holds, and whether it does not; neither where a number in it is missing."""
+
+    holds: Mask
+    fails: Mask
 
 
 def row_mask(where: str, frame: pd.DataFrame) -> Mask:
@@ -45,7 +58,7 @@ def row_mask(where: str, frame: pd.DataFrame) -> Mask:
         If `where` is no expression of the language, names no column, or compares text with a number.
     """
     try:
-        return _mask(_parsed(where), frame, where)
+        return _truth(_parsed(where), frame, where).holds
     except (RecursionError, MemoryError) as error:
         raise _too_deep(where) from error
 
@@ -53,7 +66,9 @@ def row_mask(where: str, frame: pd.DataFrame) -> Mask:
 def names_in(where: str) -> set[str]:
     """The columns that `where` names; QueryError if it cannot be read."""
     try:
-        return {node.id for node in ast.walk(_parsed(where)) if isinstance(node, ast.Name)}
+        parsed = _parsed(where)
+        nulls = {id(right) for node in ast.walk(parsed) for right in _nulls_in(node)}
+        return {node.id for node in ast.walk(parsed) if isinstance(node, ast.Name) and id(node) not in nulls}
     except (RecursionError, MemoryError) as error:
         raise _too_deep(where) from error
 
@@ -112,18 +127,24 @@ def _parsed(where: str) -> ast.expr:
         raise QueryError(f"--where cannot be read: {where!r}.{hint} Example: {EXAMPLE}") from error
 
 
-def _mask(node: ast.expr, frame: pd.DataFrame, where: str) -> Mask:
+def _truth(node: ast.expr, frame: pd.DataFrame, where: str) -> _Truth:
     match node:
         case ast.BoolOp(op=op, values=values):
-            join = np.logical_and if isinstance(op, ast.And) else np.logical_or
-            return np.asarray(join.reduce([_mask(value, frame, where) for value in values]))
+            parts = [_truth(value, frame, where) for value in values]
+            every, some = np.logical_and.reduce, np.logical_or.reduce
+            join, other = (every, some) if isinstance(op, ast.And) else (some, every)
+            return _Truth(join([part.holds for part in parts]), other([part.fails for part in parts]))
         case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return ~_mask(operand, frame, where)
+            return _Truth(*reversed(_truth(operand, frame, where)))
+        case ast.Compare(ops=[ast.Is() | ast.IsNot() as op], left=left, comparators=[right]):
+            missing = _asked_missing(left, right, frame, where)
+            return _Truth(missing, ~missing) if isinstance(op, ast.Is) else _Truth(~missing, missing)
         case ast.Compare(left=left, ops=ops, comparators=rights):
             operands = [_operand(side, frame, where) for side in (left, *rights)]
-            steps = zip(ops, operands[:-1], operands[1:], strict=True)
-            masks = [_compare(op, a, b, len(frame), where) for op, a, b in steps]
-            return np.asarray(np.logical_and.reduce(masks))
+            steps = list(zip(ops, operands[:-1], operands[1:], strict=True))
+            parts = [_compare(op, a, b, len(frame), where) for op, a, b in steps]
+            holds, fails = [part.holds for part in parts], [part.fails for part in parts]
+            return _Truth(np.logical_and.reduce(holds), np.logical_or.reduce(fails))
         case _:
             raise QueryError(
                 f"--where {where!r}: {ast.unparse(node)!r} is no condition. "
@@ -131,9 +152,36 @@ def _mask(node: ast.expr, frame: pd.DataFrame, where: str) -> Mask:
             )
 
 
+def _nulls_in(node: ast.AST) -> list[ast.expr]:
+    """The `null` of `column is null`: written as a name is, but no column."""
+    if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Is | ast.IsNot):
+        return [right for right in node.comparators if ast.unparse(right) in _NULLS]
+    return []
+
+
+def _asked_missing(left: ast.expr, right: ast.expr, frame: pd.DataFrame, where: str) -> Mask:
+    """For each row whether `left is null` holds."""
+    if ast.unparse(right) not in _NULLS or not isinstance(left, ast.Name):
+        raise QueryError(
+            f"--where {where!r}: `is` asks whether a column's value is missing (frame is null, frame is not null); "
+            "between values expected ==, !=, <, <=, >, >=, in or not in"
+        )
+    column = _column(left.id, frame)
+    return (column == "").to_numpy(dtype=bool) if _is_text(column) else ~_known(column, len(frame))
+
+
+def _known(value: Any, n: int) -> Mask:
+    """For each of `n` rows whether the operand has a value there."""
+    if not isinstance(value, pd.Series) or _is_text(value):
+        return np.ones(n, bool)
+    known = value.notna().to_numpy(dtype=bool)
+    missing = MISSING_INTEGERS.get(str(value.name))
+    return known if missing is None else known & (value != missing).to_numpy(dtype=bool)
+
+
 def _operand(node: ast.expr, frame: pd.DataFrame, where: str) -> Any:
     match node:
-        case ast.Name(id=name):
+        case ast.Name(id=name) if name not in _NULLS or name in frame:
             return _column(name, frame)
         case ast.Constant(value=bool() | int() | float() | str() as value):
             return value
@@ -142,7 +190,8 @@ def _operand(node: ast.expr, frame: pd.DataFrame, where: str) -> Any:
         case ast.Tuple(elts=elements) | ast.List(elts=elements) | ast.Set(elts=elements):
             return [_operand(element, frame, where) for element in elements]
         case _:
-            raise QueryError(f"--where {where!r}: {ast.unparse(node)!r} is neither a column nor a value")
+            hint = ". What is missing is asked for so: frame is null" if ast.unparse(node) in _NULLS else ""
+            raise QueryError(f"--where {where!r}: {ast.unparse(node)!r} is neither a column nor a value{hint}")
 
 
 def _column(name: str, frame: pd.DataFrame) -> pd.Series[Any]:
@@ -153,20 +202,42 @@ def _column(name: str, frame: pd.DataFrame) -> pd.Series[Any]:
     raise QueryError(f"--where: no column {name!r}. {hint}")
 
 
-def _compare(op: ast.cmpop, left: Any, right: Any, n: int, where: str) -> Mask:
+def _compare(op: ast.cmpop, left: Any, right: Any, n: int, where: str) -> _Truth:
     if isinstance(op, ast.In | ast.NotIn):
-        if not isinstance(left, pd.Series) or not isinstance(right, list):
-            raise QueryError(f"--where {where!r}: `in` asks for a column and a list: label in ('fear', 'anger')")
-        if any(isinstance(value, pd.Series) for value in right):
-            raise QueryError(f"--where {where!r}: a list holds values, not columns")
-        for value in right:
-            _check_kinds(left, value, where)
-        inside = left.isin(right).to_numpy()
-        return ~inside if isinstance(op, ast.NotIn) else inside
+        return _member(op, left, right, where)
     _check_kinds(left, right, where)
     if type(op) not in _COMPARE:
         raise QueryError(f"--where {where!r}: expected ==, !=, <, <=, >, >=, in or not in")
-    return np.broadcast_to(np.asarray(_COMPARE[type(op)](left, right), dtype=bool), (n,))
+    if isinstance(op, ast.Eq | ast.NotEq):
+        for column, value in ((left, right), (right, left)):
+            _refuse_missing(column, value, where)
+    found = np.broadcast_to(np.asarray(_COMPARE[type(op)](left, right), dtype=bool), (n,))
+    known = _known(left, n) & _known(right, n)
+    return _Truth(found & known, ~found & known)
+
+
+def _member(op: ast.cmpop, left: Any, right: Any, where: str) -> _Truth:
+    if not isinstance(left, pd.Series) or not isinstance(right, list):
+        raise QueryError(f"--where {where!r}: `in` asks for a column and a list: label in ('fear', 'anger')")
+    if any(isinstance(value, pd.Series) for value in right):
+        raise QueryError(f"--where {where!r}: a list holds values, not columns")
+    for value in right:
+        _check_kinds(left, value, where)
+        _refuse_missing(left, value, where)
+    inside, known = left.isin(right).to_numpy(dtype=bool), _known(left, len(left))
+    truth = _Truth(inside & known, ~inside & known)
+    return truth if isinstance(op, ast.In) else _Truth(truth.fails, truth.holds)
+
+
+def _refuse_missing(column: Any, value: Any, where: str) -> None:
+    """What is stored where a number is missing is no value to look for: no row would be found, without a word."""
+    if isinstance(column, pd.Series) and not isinstance(value, pd.Series):
+        missing = MISSING_INTEGERS.get(str(column.name))
+        if missing is not None and value == missing:
+            raise QueryError(
+                f"--where {where!r}: no row has the {column.name} {missing}: rows without one are asked for by "
+                f"`{column.name} is null`"
+            )
 
 
 def _check_kinds(left: Any, right: Any, where: str) -> None:

@@ -38,6 +38,7 @@ _ADVICE = {
 _LOCKED = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EBUSY, errno.ETXTBSY, errno.EDEADLK}
 # What a library raises where a file is missing inside a store, or something else lies in its place: that is damage.
 _ABOUT_CONTENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EFBIG, errno.EOVERFLOW}
+_HALF_IMPORTED = "partially initialized module"  # of Python, where an import was interrupted
 _MARKED_OPEN = "file is already open for"  # HDF5, of a file whose writer has not closed it; it has no errno
 
 
@@ -49,6 +50,8 @@ def refusal(error: BaseException, what: str) -> CacheError | None:
     error : what a library raised; a cause that it names is looked at too
     what : a path, and what in it
     """
+    if isinstance(error, AttributeError) and _HALF_IMPORTED in str(error):
+        return StorageError(f"{what} cannot be read now: a library was not imported whole ({error}). Run it again")
     found: BaseException | None = error
     while found is not None:
         if isinstance(found, OSError) and (refused := _of_system(found, what)):

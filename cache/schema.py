@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["OK", "ArraySpec", "Schema", "plan_shards", "read_together"]
+__all__ = ["MISSING_INTEGERS", "OK", "ArraySpec", "Schema", "plan_shards", "read_together"]
 
 OK = "ok"  # in the column `status`: the row has a feature
+
+MISSING_INTEGERS = {"frame": -1, "fold": -1}  # column -> what stands where a row has none: integers have no NaN
 
 SHARD_BYTES = 256 * 2**20
 MAX_SHARD_ROWS = 512

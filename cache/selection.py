@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cache.exports import export_rows
+from cache.exports import ExportForm, export_rows
 from cache.hot import hot_copy
 
 if TYPE_CHECKING:
@@ -49,10 +49,14 @@ class Selection:
             yield self.rows[part.at], values[part.inside]
 
     def export(
-        self, path: str | Path, format: str | None = None, added: Mapping[str, npt.NDArray[Any]] | None = None
+        self,
+        path: str | Path,
+        format: str | None = None,
+        added: Mapping[str, npt.NDArray[Any]] | None = None,
+        form: ExportForm | None = None,
     ) -> tuple[Path, ...]:
         """Write columns and features for other programs; the files written. See `cache.exports.export_rows`."""
-        return export_rows(self, path, format, added)
+        return export_rows(self, path, format, added, form or ExportForm())
 
     def hot(self, folder: Path | None = None) -> npt.NDArray[Any]:
         """The features memory-mapped and read-only, shape (len(self), *row_shape). See `cache.hot.hot_copy`."""

@@ -83,6 +83,8 @@ def open_store(path: str | Place) -> Store:
     if not stands(path):
         name = backend_name(path)
         command = f"fer-stage extract {_dataset_of(path)} --encoder {path.parent.name or 'NAME'} --backend {name}"
+        if (root := str(path.parent.parent)) not in ("features", "."):
+            command += f" --features {root}"
         if left := unfinished(path):
             command = left.command or command
             raise StoreIncompleteError(f"{path} is incomplete: {left.progress}. Run `{command}` again: it resumes")

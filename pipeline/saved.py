@@ -23,9 +23,20 @@ from pipeline.progress import OnProgress, silent
 if TYPE_CHECKING:
     from pipeline.models.head import Head
 
-__all__ = ["EXPORTED", "EXPORT_FORMAT", "RUN", "WEIGHTS", "SavedHead", "note_of", "read_record", "read_saved"]
+__all__ = [
+    "DEFAULT_HEAD",
+    "EXPORTED",
+    "EXPORT_FORMAT",
+    "RUN",
+    "WEIGHTS",
+    "SavedHead",
+    "note_of",
+    "read_record",
+    "read_saved",
+]
 
 RUN, EXPORTED, WEIGHTS = "run.json", "head.json", "head.safetensors"
+DEFAULT_HEAD = Path(__file__).parent / "predict" / "default_head"  # the exported head that the package carries
 EXPORT_FORMAT = 1
 
 

@@ -6,10 +6,12 @@ import logging
 import sys
 import traceback
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 
 from stages.lazy import LazyGroup
+from stages.shadows import shadowed, why_broken
 
 __all__ = ["main"]
 
@@ -57,6 +59,9 @@ def main(args: list[str] | None = None) -> None:
 
 def run(args: list[str]) -> int:
     """Run one command line and return its exit code."""
+    if problem := shadowed():
+        click.echo(f"error: {problem}", err=True)
+        return KNOWN_ERROR
     try:
         cli.main(args, prog_name="fer-stage", standalone_mode=False)
     except click.exceptions.Exit as done:
@@ -73,11 +78,11 @@ def run(args: list[str]) -> int:
     except Exception as error:
         if "--debug" in args:
             traceback.print_exc()
-        return _report(error)
+        return _report(error, args)
     return 0
 
 
-def _report(error: Exception) -> int:
+def _report(error: Exception, args: list[str]) -> int:
     """Say what went wrong. Errors that we raise carry a `kind`; any other is a bug of ours and says so."""
     from stages.errors import CheckFailedError
 
@@ -85,7 +90,15 @@ def _report(error: Exception) -> int:
         click.echo(f"check failed: {error}", err=True)
         return CHECK_FAILED
     if hasattr(error, "kind"):
-        click.echo(f"error: {error}", err=True)
+        from stages.advice import runnable
+
+        click.echo(f"error: {runnable(str(error), _params_path(args))}", err=True)
+    elif isinstance(error, ImportError | AttributeError) and (broken := why_broken(error)):
+        click.echo(f"error: {broken}", err=True)
+    elif isinstance(error, MemoryError):
+        click.echo(
+            "error: out of memory: close other programs, or make --batch-size smaller, then run it again", err=True
+        )
     elif isinstance(error, OSError) and error.strerror:
         click.echo(f"error: {error.filename or 'the system'}: {error.strerror}", err=True)
     else:
@@ -94,3 +107,13 @@ def _report(error: Exception) -> int:
             f"error: a bug of fer-stage ({text}). Run it again with `fer-stage --debug ...` and report it", err=True
         )
     return KNOWN_ERROR
+
+
+def _params_path(args: list[str]) -> Path:
+    """The params.yaml of a command line."""
+    for word, value in zip(args, [*args[1:], ""], strict=True):
+        if word == "--params":
+            return Path(value)
+        if word.startswith("--params="):
+            return Path(word.removeprefix("--params="))
+    return Path("params.yaml")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cache.keys import StoreKey, sha256_of
-from cache.schema import ArraySpec, Schema
+from cache.schema import MISSING_INTEGERS, ArraySpec, Schema
 from pipeline.datasets.images import DECODER, decoder_version
 from pipeline.encoders import Encoder, EncoderSpec
 from pipeline.extraction import Output
@@ -149,9 +149,9 @@ def columns_of(table: SampleTable, rejected: Mapping[int, str]) -> dict[str, npt
         frame.loc[rows, "status"] = REJECTED
         frame.loc[rows, "reason"] = list(rejected.values())
     columns = {name: frame[name].fillna("").to_numpy(dtype=object) for name in _TEXT_COLUMNS if name in frame}
-    for name in ("frame", "fold"):
+    for name, missing in MISSING_INTEGERS.items():
         if name in frame:
-            columns[name] = frame[name].fillna(-1).to_numpy(dtype=np.int64)
+            columns[name] = frame[name].fillna(missing).to_numpy(dtype=np.int64)
     if "box" in frame:
         columns["box"] = np.array(box_texts(table), dtype=object)
     if "face" in frame:

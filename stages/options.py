@@ -13,6 +13,7 @@ from stages.output import FORMATS
 
 __all__ = [
     "device_option",
+    "export_options",
     "face_tables_option",
     "features_option",
     "folder_option",
@@ -83,6 +84,30 @@ face_tables_option = click.option(
     show_default=True,
     help="Folder of face tables, which `align` makes.",
 )
+
+
+def export_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--rejected`, `--dtype` and `--list`: how rows are written for other programs."""
+    options = (
+        click.option(
+            "--rejected",
+            type=click.Choice(["keep", "drop"]),
+            default="keep",
+            show_default=True,
+            help="Rows without a feature: null in .parquet and NaN (0 in pixels) in arrays, or left out.",
+        ),
+        click.option(
+            "--dtype",
+            type=click.Choice(["stored", "float32"]),
+            default="stored",
+            show_default=True,
+            help="Of features.",
+        ),
+        click.option("--list", "plain_list", is_flag=True, help="Of .parquet: plain lists, not of a fixed size."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def folder_option(name: str, what: str) -> Decorator:

@@ -197,7 +197,7 @@ class Params(_Block):
         if layout not in LAYOUTS:
             raise ParamsError(
                 f"dataset {name!r} is not in params.yaml and is no layout.{_near(name, [*self.datasets, *LAYOUTS])} "
-                f"Or say how it is laid out: --layout {'|'.join(LAYOUTS)} --root PATH"
+                f"Or say how it is laid out: fer-stage index --dataset {name} --layout {'|'.join(LAYOUTS)} --root PATH"
             )
         options = dict(known.options) if known and known.layout == layout else {}
         root = root or (known.root if known else "") or _default_root(name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stages.options import device_option, format_option, params_option
+from stages.options import device_option, export_options, format_option, params_option
 from stages.output import echo_record, echo_rows, say
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ _K = 10
     type=click.Path(path_type=Path),
     help="Write the rows with their features there: .parquet, .npy (and .npy.csv) or .safetensors (and .csv).",
 )
+@export_options
 @click.option("--encoder", help="The store's encoder, for an image or a text.  [default: the one in the store]")
 @device_option
 @params_option
@@ -47,12 +48,19 @@ _K = 10
 def command(**given: Any) -> None:
     """Rows of a feature store that meet a condition: `==`, `!=`, `<`, `<=`, `>`, `>=`, `in`, `and`, `or`, `not`.
 
+    A row without a frame or a fold meets no comparison of it: `frame is null` and `frame is not null` ask for that.
     With --near the nearest of them, found exactly, with their `score`.
     """
     import cache
 
     if given["near"] is None and (given["k"] or given["metric"]):
         raise click.UsageError("--k and --metric say how to search: name what to search for with --near")
+    if given["target"] is None and (given["rejected"], given["dtype"], given["plain_list"]) != (
+        "keep",
+        "stored",
+        False,
+    ):
+        raise click.UsageError("--rejected, --dtype and --list say how to export: name a file with --output")
     store = cache.open(given["store"])
     names = [name.strip() for name in given["columns"].split(",")]
     matching = store.select(given["where"], columns=names, output=given["feature"], view=given["view"])
@@ -95,11 +103,12 @@ def _show(chosen: Selection, scores: npt.NDArray[np.float32] | None, given: dict
 
 def _export(chosen: Selection, scores: npt.NDArray[np.float32] | None, given: dict[str, Any]) -> None:
     """Features are read shard by shard, hence written in the order of the store."""
+    from stages.exports import exported
+
     order = chosen.rows.argsort()
     added = {} if scores is None else {"score": scores[order]}
-    written = replace(chosen, rows=chosen.rows[order]).export(given["target"], added=added)
-    record = {"path": str(written[0]), "rows": len(chosen), "files": [str(path) for path in written]}
-    echo_record(record | {"feature": chosen.output, "key": chosen.store.key}, given["output_format"])
+    record = exported(replace(chosen, rows=chosen.rows[order]), given, added)
+    echo_record(record, given["output_format"])
 
 
 def _explain_nothing(store: Store, where: str) -> None:

@@ -18,8 +18,8 @@ from pipeline.errors import PipelineError
 from pipeline.evaluation import evaluate
 from pipeline.methods import config_class
 from pipeline.models.head import Head
-from pipeline.saved import EXPORTED, RUN, SavedHead
-from stages.advice import encoder_named
+from pipeline.saved import DEFAULT_HEAD, EXPORTED, RUN, SavedHead
+from stages.advice import aligned_advice, encoder_named
 from stages.errors import StageError
 from stages.made_by import encoder_of, require_encoder_named
 from stages.params import Params
@@ -27,30 +27,41 @@ from stages.row_identity import HeadRowsFinder, SplitRows, rows_digest, split_ro
 from stages.scores_file import head_identity
 from stages.workspace import SCORES
 
+CARRIED = "default"  # as `--run` names the head that fer-stage carries
+
 __all__ = ["Scorer", "runs_below"]
 
 _SEEN_SHARE = 0.5  # of the scored rows that are rows of the train dataset, whatever the dataset's name
 
 
 def runs_below(folders: Sequence[Path]) -> list[Path]:
-    """The run folders and exported heads among `folders` and below them, each once.
+    """The folders of trained heads among `folders` and below them, each once: runs, or else exported heads.
+
+    Parameters
+    ----------
+    folders : `default`, where no folder has that name, is the head that fer-stage carries
 
     Raises
     ------
     StageError
-        If a folder is no run and there is none below it.
+        If a folder is no head and there is none below it.
     """
-    runs: dict[Path, None] = {}
-    for folder in folders:
-        records = sorted(path for name in (RUN, EXPORTED) for path in folder.rglob(name))
-        below = [path.parent for path in records if not _is_of_scores(path.parent.relative_to(folder))]
+    heads: dict[Path, None] = {}
+    for named in folders:
+        folder = DEFAULT_HEAD if str(named) == CARRIED and not named.exists() else named
+        below = _heads_below(folder, RUN) or _heads_below(folder, EXPORTED)
         if not below:
             raise StageError(
-                f"no trained run at {folder}: expected {folder / RUN}, or {EXPORTED} of an exported head. "
-                "Run `fer-stage train` first"
+                f"no trained run at {folder}: expected a folder with {RUN}, with {EXPORTED} (an exported head), or "
+                f"with such folders below it. `fer-stage train` makes one; --run {CARRIED} is the one that is carried"
             )
-        runs.update(dict.fromkeys(below))
-    return list(runs)
+        heads.update(dict.fromkeys(below))
+    return list(heads)
+
+
+def _heads_below(folder: Path, record: str) -> list[Path]:
+    heads = [path.parent for path in sorted(folder.rglob(record))]
+    return [head for head in heads if not _is_of_scores(head.relative_to(folder))]
 
 
 def _is_of_scores(below: Path) -> bool:
@@ -159,7 +170,8 @@ class Scorer:
                 keep=keep,
             )
         except PipelineError as error:
-            raise StageError(f"{run.folder}: {error}") from error
+            advice = aligned_advice(run.alignment, store.dataset, _named(run)) if error.kind == "mismatch" else ""
+            raise StageError(f"{run.folder}: {error}{advice}") from error
         self._note_dtype(run, dataset, store)
         in_dataset = overlap is not None and overlap.dataset[scored].mean() >= _SEEN_SHARE
         return {

@@ -68,7 +68,12 @@ class Hdf5Backend:
         return target
 
     def read_manifest(self, path: Place) -> str:
-        _require_hdf5(_on_disk(path))
+        if not isinstance(path, Path):
+            raise StorageError(
+                f"{path}: expected an HDF5 store on a disk of this machine, found one in an object store, which HDF5 "
+                "cannot read. Copy the file to a disk first, or keep Zarr there"
+            )
+        _require_hdf5(path)
         with damage_reported(f"{path}: the manifest"), opened(path) as file:
             if MANIFEST not in file:
                 raise SchemaError(f"{path} is not a fer-stage store: it has no manifest")

@@ -24,11 +24,12 @@ from cache.backends.base import COLUMNS, MANIFEST, Columns, damage_reported, rea
 from cache.errors import NewerSchemaError, SchemaError
 from cache.objects import ENTRY
 from cache.places import Place, is_file, reachable, remove_tree
-from cache.schema import Schema
+from cache.schema import ArraySpec, Schema
 
 __all__ = ["ZarrBackend"]
 
 _FORMAT: Literal[3] = 3
+_AXES: dict[str, tuple[str, ...]] = {"pooled": ("feature",), "pixels": ("y", "x", "channel")}  # of one row
 
 
 class ZarrBackend:
@@ -48,6 +49,7 @@ class ZarrBackend:
                     compressors=[Crc32cCodec()],
                     filters=None,
                     fill_value=array.missing,
+                    dimension_names=_dimensions(array),
                 )
 
     def holds_blocks(self, folder: Place) -> bool:
@@ -78,7 +80,8 @@ class ZarrBackend:
             group = zarr.open_group(_storage(growing), mode="r+", zarr_format=_FORMAT)
             kept = group.create_group(COLUMNS)
             for name, values in columns.items():
-                kept.create_array(name, data=_as_strings(values) if values.dtype == object else values)
+                data = _as_strings(values) if values.dtype == object else values
+                kept.create_array(name, data=data, dimension_names=("row",))
             group.attrs[MANIFEST] = manifest
             if isinstance(growing, Path):
                 _flush_tree(growing)
@@ -109,6 +112,14 @@ class ZarrBackend:
                 return np.asarray(array[view, rows.start : rows.stop])
 
         return read_joined(read, ranges, path, what)
+
+
+def _dimensions(array: ArraySpec) -> tuple[str, ...]:
+    """What the axes are, for readers that go by names, as xarray does: there one name has one size in all arrays."""
+    axes = _AXES.get(array.name, (f"{array.name}_position", f"{array.name}_feature"))
+    if len(axes) != len(array.row_shape):
+        axes = tuple(f"{array.name}_{axis}" for axis in range(len(array.row_shape)))
+    return ("view", "row", *axes)
 
 
 def _refuse_newer(path: Place, error: ValueError) -> None:

@@ -25,7 +25,7 @@ from pipeline.predict.naming import Namer
 from pipeline.predict.prediction import FACE, NO_FACE, UNREADABLE, Prediction
 from pipeline.predict.stills import Still, still_of_array, still_of_picture
 from pipeline.progress import OnProgress, silent
-from pipeline.saved import SavedHead, read_saved
+from pipeline.saved import DEFAULT_HEAD, SavedHead, read_saved
 
 __all__ = ["DEFAULT_HEAD", "Named", "Predictor"]
 
@@ -33,7 +33,6 @@ Given: TypeAlias = str | Path | Image.Image | npt.NDArray[np.uint8] | npt.NDArra
 
 COLOURS = ("rgb", "bgr")  # orders of an array's channels
 
-DEFAULT_HEAD = Path(__file__).parent / "default_head"
 # What waits at most for faces to fill a batch: pictures, and pixels of them at three bytes each.
 _MOST_WAITING, _MOST_PIXELS = 256, 48_000_000
 _MOST_THREADS = 8  # each holds a picture

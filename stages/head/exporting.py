@@ -22,6 +22,8 @@ from stages.workspace import scores_path
 __all__ = ["Export"]
 
 _CARD, _ONNX = "README.md", "head.onnx"
+# What reading an export raises where none is; a file that may not be read says nothing of what it is.
+_NOT_OURS = (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Export:
             files = {name: (self.out / name).read_bytes() for name in self._names}
             there = json.loads(files[EXPORTED])
             made = there.pop("onnx", None)  # a graph that nobody asked for now does no harm
-        except (OSError, ValueError, AttributeError):  # missing, or not ours
+        except _NOT_OURS:
             return False
         same = there == self.record and _sha256(files[WEIGHTS]) == self.record["head_sha256"]
         return same and (not self.onnx or (made is not None and _sha256(files[_ONNX]) == made["sha256"]))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from stages.options import format_option
+from stages.options import export_options, format_option
 from stages.output import echo_record
 
 __all__ = ["command"]
@@ -25,16 +26,18 @@ __all__ = ["command"]
 @click.option("--columns", help="Joined by commas.  [default: all]")
 @click.option("--feature", default="pooled", show_default=True, help="Which output of the store.")
 @click.option("--view", type=click.IntRange(0), default=0, show_default=True, help="Which view; 0 is the plain image.")
+@export_options
 @format_option
-def command(
-    store: str, target: Path, where: str | None, columns: str | None, feature: str, view: int, output_format: str
-) -> None:
-    """Write rows of STORE with their features, shard by shard. The features are raw, as they are stored."""
+def command(**given: Any) -> None:
+    """Write rows of STORE with their features, shard by shard. The features are raw, as they are stored.
+
+    A row without a feature (its image was rejected, or has no such view) is kept as null or NaN, and counted.
+    """
     from cache import open_store
+    from stages.exports import exported
     from stages.store.shown import place_of
 
-    names = [name.strip() for name in columns.split(",")] if columns else None
-    selection = open_store(place_of(store)).select(where, columns=names, output=feature, view=view)
-    written = selection.export(target)
-    record = {"path": str(written[0]), "rows": len(selection), "files": [str(path) for path in written]}
-    echo_record(record | {"feature": feature, "view": view, "key": selection.store.key}, output_format)
+    names = [name.strip() for name in given["columns"].split(",")] if given["columns"] else None
+    store = open_store(place_of(given["store"]))
+    selection = store.select(given["where"], columns=names, output=given["feature"], view=given["view"])
+    echo_record(exported(selection, given), given["output_format"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 HOUSE = Path(__file__).parents[2]
-BUILT_FROM = ("pyproject.toml", "README.md", "LICENSE", "pipeline", "cache", "stages")
+BUILT_FROM = ("pyproject.toml", "README.md", "LICENSE", "fer_stage.py", "pipeline", "cache", "stages")
 MOST_BYTES = 40_000_000
 CARRIED = (
     "pipeline/encoders/mini/open_clip_model.safetensors",
@@ -41,6 +41,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_carries_the_encoder_the_head_and_the_page(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert [name for name in CARRIED if name not in names] == []
+
+
+def test_carries_the_entry_of_the_program(wheel: Path) -> None:
+    """By a name of its own: `stages` may be another package where it is installed."""
+    archive = zipfile.ZipFile(wheel)
+    entry = next(name for name in archive.namelist() if name.endswith("entry_points.txt"))
+    assert b"fer-stage = fer_stage:main" in archive.read(entry)
+    assert {"fer_stage.py", "stages/shadows.py"} <= set(archive.namelist())
 
 
 def test_is_small_enough_for_an_index(wheel: Path) -> None:

@@ -26,6 +26,7 @@ from cache.refusals import refusal
 from cache.store import Store, find_store, open_store, stands
 from cache.testing.example import Example
 from cache.texts import TextStore
+from stages.cli import run
 
 ENDINGS = [".zarr", ".h5"]
 NO_DISK = Path("/proc/self/mem")  # reading its beginning is an input/output error, on every Linux
@@ -250,6 +251,31 @@ def test_a_file_that_is_missing_inside_a_store_is_no_refusal(number: int) -> Non
     assert refusal(ValueError("bad checksum"), "features/a.zarr") is None
 
 
+def test_a_library_that_was_not_imported_whole_is_a_refusal() -> None:
+    error = AttributeError("partially initialized module 'numcodecs' has no attribute 'crc32c'")
+    assert "not imported whole" in str(refusal(error, "features/a.zarr"))
+    assert refusal(AttributeError("'str' object has no attribute 'get'"), "features/a.zarr") is None
+
+
 def test_a_network_that_gives_no_answer_is_a_refusal() -> None:
     for error in (TimeoutError(), ConnectionResetError(), OSError(errno.ETIMEDOUT, "Connection timed out")):
         assert "heck the network" in str(refusal(error, "features/a.zarr"))
+
+
+def test_verify_checks_the_other_stores_and_ls_lists_what_is_in_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Example().write(tmp_path / "mini" / "whole.zarr")
+    used = tmp_path / "mini" / "used.h5"
+    Example().write(used)
+    with open_elsewhere(used):
+        assert run(["store", "verify", str(tmp_path), "--format", "json"]) == 3
+        told = capsys.readouterr()
+        records = {Path(record["store"]).name: record for record in json.loads(told.out)}
+        assert run(["store", "ls", str(tmp_path), "--format", "json"]) == 0
+        states = {row["dataset"]: row["state"] for row in json.loads(capsys.readouterr().out)}
+    assert (records["whole.zarr"]["damage"], records["whole.zarr"]["unread"]) == (0, 0)
+    assert (records["used.h5"]["damage"], records["used.h5"]["unread"]) == (0, 1)
+    assert "1 of 2 stores could not be checked" in told.err
+    assert_not_called_damage([told.err])
+    assert states == {"used": "unreadable", "example": "complete"}

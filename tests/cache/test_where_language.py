@@ -1,4 +1,6 @@
-"""The `where` language: what it means is what pandas means; what it does not know it refuses; nothing is ever run."""
+"""The `where` language: it means what pandas means, but that a missing number meets no comparison; what it does not
+know it refuses; nothing is ever run.
+"""
 
 from __future__ import annotations
 
@@ -36,49 +38,70 @@ TEXTS = st.sampled_from([*FRAME["label"], *FRAME["split"], "z", "tes"])
 NUMBERS = st.integers(-2, 9) | st.sampled_from([2**40, 2**70, -(2**70), 0.5, -2.5, 1e300])
 COLUMNS = {"label": TEXTS, "split": TEXTS, "frame": NUMBERS, "quality": NUMBERS}
 
-Condition = tuple[str, "pd.Series[bool]"]
+KNOWN = {name: FRAME[name].notna() & ((FRAME[name] != -1) | (name != "frame")) for name in FRAME}
+
+Condition = tuple[str, "pd.Series[bool]", "pd.Series[bool]"]  # and where it holds, and where its negation does
 
 
 @st.composite
 def comparisons(draw: st.DrawFn) -> Condition:
     name = draw(st.sampled_from(list(COLUMNS)))
-    sign, value = draw(st.sampled_from(list(OPERATORS))), draw(COLUMNS[name])
+    sign = draw(st.sampled_from(list(OPERATORS)))
+    value = draw(_values(name) if sign in ("==", "!=") else COLUMNS[name])
     if draw(st.booleans()):
-        return f"{name} {sign} {value!r}", OPERATORS[sign](FRAME[name], value)
-    return f"{value!r} {sign} {name}", OPERATORS[sign](value, FRAME[name])
+        return _condition(f"{name} {sign} {value!r}", OPERATORS[sign](FRAME[name], value), name)
+    return _condition(f"{value!r} {sign} {name}", OPERATORS[sign](value, FRAME[name]), name)
+
+
+def _values(name: str) -> st.SearchStrategy[Any]:
+    """What a column may be equal to: not to what is stored where it has no value."""
+    return COLUMNS[name].filter(lambda value: not (name == "frame" and value == -1))
+
+
+def _condition(where: str, found: pd.Series[bool], name: str) -> Condition:
+    return where, found & KNOWN[name], ~found & KNOWN[name]
 
 
 @st.composite
 def memberships(draw: st.DrawFn) -> Condition:
     name = draw(st.sampled_from(list(COLUMNS)))
-    values = draw(st.lists(COLUMNS[name], max_size=3))
+    values = draw(st.lists(_values(name), max_size=3))
     expected = FRAME[name].map(lambda found: any(found == value for value in values)).astype(bool)
     if draw(st.booleans()):
-        return f"{name} in {values!r}", expected
-    return f"{name} not in {values!r}", ~expected
+        return _condition(f"{name} in {values!r}", expected, name)
+    return _condition(f"{name} not in {values!r}", ~expected, name)
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> Condition:
+    name, null = draw(st.sampled_from(list(COLUMNS))), draw(st.sampled_from(["null", "None"]))
+    missing = (FRAME[name] == "") if name in ("label", "split") else ~KNOWN[name]
+    negated = draw(st.booleans())
+    where = f"{name} is not {null}" if negated else f"{name} is {null}"
+    return (where, ~missing, missing) if negated else (where, missing, ~missing)
 
 
 @st.composite
 def chains(draw: st.DrawFn) -> Condition:
     low, high = draw(st.integers(-2, 9)), draw(st.integers(-2, 9))
-    return f"{low} <= frame < {high}", (FRAME["frame"] >= low) & (FRAME["frame"] < high)
+    return _condition(f"{low} <= frame < {high}", (FRAME["frame"] >= low) & (FRAME["frame"] < high), "frame")
 
 
 def joined(inner: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]:
     pairs = st.tuples(inner, inner)
     return (
-        pairs.map(lambda both: (f"({both[0][0]}) and ({both[1][0]})", both[0][1] & both[1][1]))
-        | pairs.map(lambda both: (f"({both[0][0]}) or ({both[1][0]})", both[0][1] | both[1][1]))
-        | inner.map(lambda one: (f"not ({one[0]})", ~one[1]))
+        pairs.map(lambda two: (f"({two[0][0]}) and ({two[1][0]})", two[0][1] & two[1][1], two[0][2] | two[1][2]))
+        | pairs.map(lambda two: (f"({two[0][0]}) or ({two[1][0]})", two[0][1] | two[1][1], two[0][2] & two[1][2]))
+        | inner.map(lambda one: (f"not ({one[0]})", one[2], one[1]))
     )
 
 
-CONDITIONS = st.recursive(comparisons() | memberships() | chains(), joined, max_leaves=6)
+CONDITIONS = st.recursive(comparisons() | memberships() | chains() | questions(), joined, max_leaves=6)
 
 
 @given(CONDITIONS)
-def test_a_condition_means_what_pandas_means(condition: Condition) -> None:
-    where, expected = condition
+def test_a_condition_means_what_pandas_means_of_what_is_known(condition: Condition) -> None:
+    where, expected, _negated = condition
     assert row_mask(where, FRAME).tolist() == expected.tolist()
 
 
@@ -96,6 +119,19 @@ def test_a_condition_means_what_pandas_means(condition: Condition) -> None:
         ("frame in ()", []),
         ("1 == 1", [0, 1, 2, 3, 4, 5]),
         ("  frame == 7  ", [3]),
+        ("frame < 6", [0, 1, 4]),  # not the row without a frame
+        ("not frame >= 6", [0, 1, 4]),
+        ("frame != 5", [0, 3, 5]),
+        ("not frame == 5", [0, 3, 5]),
+        ("frame not in (5, 7)", [0, 5]),
+        ("quality != 0.5", [2, 3, 4]),
+        ("not quality == 0.5", [2, 3, 4]),
+        ("frame < 6 or split == 'train'", [0, 1, 2, 4]),  # the other condition still holds
+        ("not (frame < 6 and split == 'test')", [1, 2, 3, 5]),
+        ("frame is null", [2]),
+        ("frame is not null and quality is None", [1]),
+        ("not frame is null", [0, 1, 3, 4, 5]),
+        ("label is null", [3]),
     ],
 )
 def test_a_condition_chooses_these_rows(where: str, rows: list[int]) -> None:
@@ -121,7 +157,13 @@ def test_a_condition_chooses_these_rows(where: str, rows: list[int]) -> None:
         ("label is 'fear'", "expected ==, !=, <, <=, >, >=, in or not in"),
         ("label", "'label' is no condition"),
         ("True", "'True' is no condition"),
-        ("label == None", "'None' is neither a column nor a value"),
+        ("label == None", "'None' is neither a column nor a value. What is missing is asked for so: frame is null"),
+        ("frame == null", "asked for so: frame is null"),
+        ("frame == -1", "rows without one are asked for by `frame is null`"),
+        ("-1 != frame", "asked for by `frame is null`"),
+        ("frame in (0, -1)", "asked for by `frame is null`"),
+        ("5 is null", "`is` asks whether a column's value is missing"),
+        ("nothing is null", "no column 'nothing'"),
         ("label == 'fear' &", "cannot be read"),
         ("", "cannot be read"),
         ("   ", "cannot be read"),
@@ -232,6 +274,7 @@ def test_among_thousands_of_texts_no_nearest_one_is_sought() -> None:
 
 
 def test_the_columns_of_a_condition() -> None:
+    assert names_in("frame is null or not label is not None") == {"frame", "label"}
     assert names_in("label == 'fear' and not 0 <= frame < 9 or other in ('x',)") == {"label", "frame", "other"}
     with pytest.raises(QueryError, match="cannot be read"):
         names_in("label ==")

@@ -25,6 +25,7 @@ from cache.writer import StoreWriter
 from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.features import FeatureDataset
+from stages.cli import run
 from stages.errors import StageError
 from stages.nearness import find_near
 
@@ -168,12 +169,34 @@ def test_an_encoder_without_a_name_here_has_to_be_named(asked: Store, fer_stage:
     assert len(fer_stage(*args, "--encoder", "untrained", "--format", "json")) == 10
 
 
+@pytest.mark.parametrize("command", [("query", STORE), ("store", "export", STORE)])
+def test_what_becomes_of_rows_without_a_feature_is_chosen_and_counted(
+    asked: Store, fer_stage: FerStage, tmp_path: Path, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = (*command, "--output", str(tmp_path / "out.parquet"), "--format", "json")
+    kept = fer_stage(*args)
+    assert (kept["rows"], kept["rows_without_feature"]) == (N, 1)
+    assert pd.read_parquet(tmp_path / "out.parquet")["pooled"].isna().sum() == 1
+    dropped = fer_stage(*args, "--rejected", "drop", "--dtype", "float32", "--list")
+    assert (dropped["rows"], dropped["rows_without_feature"]) == (N - 1, 1)
+    frame = pd.read_parquet(tmp_path / "out.parquet")
+    assert (len(frame), frame["pooled"].isna().sum(), frame["pooled"][0].dtype) == (N - 1, 0, np.float32)
+    assert run([*args]) == 0
+    assert "1 of 13 rows have no feature: they are kept, as null; --rejected drop leaves" in capsys.readouterr().err
+
+
+def test_how_to_export_is_refused_without_a_file(asked: Store, fer_stage: FerStage) -> None:
+    for words in (("--rejected", "drop"), ("--dtype", "float32"), ("--list",)):
+        assert "name a file with --output" in fer_stage("query", STORE, *words, code=2)
+
+
 def test_rows_and_scores_can_be_exported(asked: Store, fer_stage: FerStage, tmp_path: Path) -> None:
     target = str(tmp_path / "near.parquet")
     args = ("query", STORE, "--near", "images/3.png", "--k", "4", "--columns", "id,label", "--format", "json")
     shown = {row["id"]: row["score"] for row in fer_stage(*args)}
     record = fer_stage(*args, "--output", target)
-    assert record == {"path": target, "rows": 4, "files": [target], "feature": "pooled", "key": asked.key}
+    about = {"rows_without_feature": 0, "feature": "pooled", "view": 0, "key": asked.key}
+    assert record == {"path": target, "rows": 4, "files": [target], **about}
     found = pd.read_parquet(target)
     assert list(found) == ["id", "label", "score", "pooled"]
     assert dict(zip(found["id"], found["score"], strict=True)) == pytest.approx(shown)

@@ -1,0 +1,83 @@
+"""Another package of the name of one of ours: which, and how to repair it.
+
+The import names of fer-stage are those of its folders, `cache`, `pipeline` and `stages`; other projects use such names
+too. `fer_stage.py`, the program's entry, loads this file by its place, since `stages` itself may be another package:
+nothing but the standard library may be imported here.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["PACKAGES", "shadowed", "why_broken"]
+
+PACKAGES = ("cache", "pipeline", "stages")
+_OURS = Path(__file__).parents[1]
+_PROGRAM = "fer-stage"
+_APART = f"give {_PROGRAM} an environment of its own: python -m venv NEW, then NEW/bin/pip install {_PROGRAM}"
+
+
+def shadowed() -> str | None:
+    """What stands in the place of one of our packages, and what to do; None if all are ours. Imports nothing."""
+    for name in PACKAGES:
+        found = _place_of(name)
+        if found is not None and not _is_ours(found, name):
+            return _message(name, found)
+    return None
+
+
+def why_broken(error: ImportError | AttributeError) -> str | None:
+    """Whether an error comes from a package that was installed over ours, in words; None if it does not."""
+    text = f"{getattr(error, 'name', '')} {error}"
+    names = [name for name in PACKAGES if name in text.replace("'", " ").replace(".", " ").split()]
+    owners = importlib.metadata.packages_distributions() if names else {}
+    for name in names:
+        if others := [owner for owner in owners.get(name, ()) if owner.lower().replace("_", "-") != _PROGRAM]:
+            return (
+                f"the installed package {others[0]} also has a package named `{name}`, and one has overwritten files "
+                f"of the other in {_OURS} ({error}). Repair: pip uninstall {others[0]}, then pip install "
+                f"--force-reinstall --no-deps {_PROGRAM}; or give {_PROGRAM} an environment of its own"
+            )
+    return None
+
+
+def _place_of(name: str) -> Path | None:
+    """The folder, or the file, that `import name` takes; None if there is none."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):  # ValueError: a module without a spec was put there by hand
+        return None
+    if spec is None:
+        return None
+    places: Sequence[str] = list(spec.submodule_search_locations or ())
+    return Path(places[0]) if places else Path(spec.origin) if spec.origin else None
+
+
+def _is_ours(found: Path, name: str) -> bool:
+    return found.resolve() == (_OURS / name).resolve()
+
+
+def _message(name: str, found: Path) -> str:
+    return (
+        f"another package named `{name}` is in the way: expected {_OURS / name}, which is part of {_PROGRAM}, found "
+        f"{found}. {_repair(name, found.parent)}"
+    )
+
+
+def _repair(name: str, folder: Path) -> str:
+    listed = [Path(entry or ".").resolve() for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    if folder.resolve() in listed:
+        return (
+            f"PYTHONPATH names {folder}, which comes before installed packages. Take it out of PYTHONPATH, or run: "
+            f"env -u PYTHONPATH {_PROGRAM} ..."
+        )
+    others = [owner for owner in importlib.metadata.packages_distributions().get(name, ()) if owner != _PROGRAM]
+    if others:
+        return f"It belongs to the installed package {others[0]}: pip uninstall {others[0]}, or {_APART}"
+    if folder.resolve() == Path.cwd().resolve():
+        return f"It lies in the current folder: run {_PROGRAM} from another folder, or rename {folder / name}"
+    return f"Rename it, or {_APART}"
