@@ -93,8 +93,9 @@ def other_files(root: Root) -> Iterator[str]:
     """A note on the files that are no images by their names: nothing is left out in silence."""
     endings = Counter(PurePosixPath(name).suffix or "no ending" for name in root.names() if not is_image(name))
     if endings:
-        counts = ", ".join(f"{ending} {n}" for ending, n in sorted(endings.items()))
-        yield f"{endings.total()} files are no images by their names and are left out: {counts}"
+        counts = ", ".join(f"{ending} {n}" for ending, n in sorted(endings.most_common(_SHOWN)))
+        more = ", ..." if len(endings) > _SHOWN else ""
+        yield f"{endings.total()} files are no images by their names and are left out: {counts}{more}"
 
 
 @dataclass(frozen=True)
