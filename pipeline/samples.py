@@ -74,7 +74,7 @@ class TableInfo:
 
     `excluded` counts rows of the source that the label rule leaves out, per reason. `unread_columns` are headers of the
     source's table that may hold something that was not read, `unread_images` counts images of the root that no row of
-    the source names, per folder.
+    the source names, per folder, `unread_files` files in class folders that are no images, per suffix.
     """
 
     dataset: str
@@ -86,6 +86,7 @@ class TableInfo:
     excluded: Mapping[str, int] = field(default_factory=dict)
     unread_columns: tuple[str, ...] = ()
     unread_images: Mapping[str, int] = field(default_factory=dict)
+    unread_files: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,7 @@ class SampleTable:
             "crossing": self.crossing(),
             "unread_columns": list(self.info.unread_columns),
             "unread_images": dict(self.info.unread_images),
+            "unread_files": dict(self.info.unread_files),
         }
 
     def crossing(self) -> dict[str, dict[str, int]]:

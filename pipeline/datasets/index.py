@@ -60,7 +60,7 @@ def index_dataset(
         _check(scan, files, reader)
         unread = _unread_images(scan, files)
         ordered = sorted(scan.samples, key=lambda sample: (sample.path, sample.id))
-        _tell([*scan.notes, *_unread_notes(scan, unread)], len(ordered), on_progress)
+        _tell(_unread_notes(scan, unread), len(ordered), on_progress)
         samples = carve(list(_with_digests(files, ordered, on_progress)), scan.shares, parsed.split_seed)
     _check_usable(samples, root)
     info = TableInfo(
@@ -73,6 +73,7 @@ def index_dataset(
         scan.excluded,
         scan.unread_columns,
         unread,
+        scan.unread_files,
     )
     table = SampleTable.from_samples(samples, info)
     _tell([*carving_notes(samples, scan.shares), *_crossing_notes(table)], len(table), on_progress)
@@ -94,6 +95,9 @@ def _unread_notes(scan: Scan, images: Mapping[str, int]) -> Iterator[str]:
     if images:
         folders = ", ".join(f"{folder} {count:,}" for folder, count in images.items())
         yield f"{sum(images.values()):,} images are named by no row and are not read: {folders}"
+    if scan.unread_files:
+        suffixes = ", ".join(f"{suffix} {count:,}" for suffix, count in scan.unread_files.items())
+        yield f"{sum(scan.unread_files.values()):,} files are no images by their names and are not read: {suffixes}"
     if scan.unread_columns:
         columns = [
             f"{header!r} (looks like a {meaning})" if (meaning := lookalike(header)) else repr(header)
