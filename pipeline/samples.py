@@ -72,9 +72,10 @@ class Sample:
 class TableInfo:
     """Where a table comes from.
 
-    `excluded` counts rows of the source that the label rule leaves out, per reason. `unread_columns` are headers of the
-    source's table that may hold something that was not read, `unread_images` counts images of the root that no row of
-    the source names, per folder, `unread_files` files in class folders that are no images, per suffix.
+    `excluded` counts rows of the source that the label rule leaves out, per reason. What was not read: `unread_columns`
+    has headers of the source's table, with what each looks like (split, subject, clip, fold, box, or nothing);
+    `unread_images` counts images of the root that no row of the source names, per folder; `unread_files` counts files
+    in class folders that are no images, per suffix.
     """
 
     dataset: str
@@ -84,7 +85,7 @@ class TableInfo:
     release: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     excluded: Mapping[str, int] = field(default_factory=dict)
-    unread_columns: tuple[str, ...] = ()
+    unread_columns: Mapping[str, str] = field(default_factory=dict)
     unread_images: Mapping[str, int] = field(default_factory=dict)
     unread_files: Mapping[str, int] = field(default_factory=dict)
 
@@ -127,8 +128,7 @@ class SampleTable:
             If the file is missing, is no sample table, or has a newer schema than this program knows.
         """
         arrow, said = _KIND.read(path)
-        tuples: dict[str, Any] = {name: tuple(said[name]) for name in ("classes", "unread_columns") if name in said}
-        info = TableInfo(**(said | tuples))
+        info = TableInfo(**(said | {"classes": tuple(said["classes"])}))
         names = [name for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS) if name in arrow.column_names]
         return cls(pd.DataFrame({name: _series(arrow[name], _DTYPES[name]) for name in names}), info)
 

@@ -71,9 +71,9 @@ def index_dataset(
         scan.release,
         parsed.model_dump(mode="json"),
         scan.excluded,
-        scan.unread_columns,
-        unread,
-        scan.unread_files,
+        unread_columns={header: lookalike(header) for header in scan.unread_columns},
+        unread_images=unread,
+        unread_files=scan.unread_files,
     )
     table = SampleTable.from_samples(samples, info)
     _tell([*carving_notes(samples, scan.shares), *_crossing_notes(table)], len(table), on_progress)
