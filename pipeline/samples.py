@@ -79,8 +79,10 @@ class TableInfo:
     excluded : rows of the source that the label rule leaves out, per reason
     reader : version of the program's readers; 0 in tables of earlier versions, which do not say
     given : what the command line said beside params.yaml: `layout`, `root`, `options`
-    unread_columns : headers of the source's table that may hold something that was not read
+    unread_columns : headers of the source's table, with what each looks like (split, subject, clip, fold, box, or
+        nothing)
     unread_images : images of the root that no row of the source names, per folder
+    unread_files : files in class folders that are no images, per suffix
     """
 
     dataset: str
@@ -90,17 +92,18 @@ class TableInfo:
     release: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     excluded: Mapping[str, int] = field(default_factory=dict)
-    unread_columns: tuple[str, ...] = ()
+    unread_columns: Mapping[str, str] = field(default_factory=dict)
     unread_images: Mapping[str, int] = field(default_factory=dict)
+    unread_files: Mapping[str, int] = field(default_factory=dict)
     reader: int = 0
     given: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> Self:
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
         """What a table's metadata says; entries of a later version are passed over."""
-        known = {name: value for name, value in said.items() if name in cls.__dataclass_fields__}
-        tuples = {name: tuple(known[name]) for name in ("classes", "unread_columns") if name in known}
-        return cls(**(known | tuples))
+        known = {name: value for name, value in values.items() if name in cls.__dataclass_fields__}
+        classes: dict[str, Any] = {"classes": tuple(known["classes"])}
+        return cls(**(known | classes))
 
 
 @dataclass(frozen=True)
@@ -187,6 +190,7 @@ class SampleTable:
             "crossing": self.crossing(),
             "unread_columns": list(self.info.unread_columns),
             "unread_images": dict(self.info.unread_images),
+            "unread_files": dict(self.info.unread_files),
         }
 
     def crossing(self) -> dict[str, dict[str, int]]:

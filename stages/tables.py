@@ -16,12 +16,13 @@ from cache.atomic import write_bytes
 from cache.keys import differences
 from pipeline.datasets import LAYOUTS
 from pipeline.datasets.base import parse_options as layout_options
-from pipeline.datasets.index import READER_VERSION, index_dataset
+from pipeline.datasets.index import index_dataset
 from pipeline.datasets.sample import STYLES, draw_dataset
 from pipeline.errors import ConfigError
 from pipeline.faces.table import FaceTable
 from pipeline.progress import OnProgress
 from pipeline.samples import SampleTable, TableInfo
+from pipeline.versions import stage_version
 from stages.errors import ParamsError, StageError
 from stages.output import say
 from stages.params import DatasetParams, Params, SampleParams
@@ -91,7 +92,7 @@ def _changes(info: TableInfo, dataset: str, how: DatasetParams) -> str:
         "layout": how.layout,
         "root": os.path.abspath(how.root),
         "options": _all_options(how.layout, how.options),
-        "reader": READER_VERSION,
+        "reader": stage_version("index"),
     }
     shown = {"root": (info.root, how.root)}
     pairs = {name: shown.get(name, values) for name, values in differences(was, now).items()}

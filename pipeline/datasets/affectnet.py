@@ -63,7 +63,7 @@ class AffectNet:
         if rows := npy_rows(root, _CODES):
             return assemble(rows, options, "cropped, npy labels (2021)")
         if rows := class_rows(root, CODE_MAPS[options.codes]):
-            return assemble(_val_as_test(rows), options, "class folders", other_files(root))
+            return assemble(_val_as_test(rows), options, "class folders", unread_files=other_files(root))
         raise not_this_layout(root, self)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import PurePosixPath
@@ -89,12 +89,11 @@ def class_rows(root: Root, codes: Mapping[int, str] | None) -> list[Row]:
     return rows + _outside(outside, [path for path, *_ in folders])
 
 
-def other_files(root: Root) -> Iterator[str]:
-    """A note on the files that are no images by their names: nothing is left out in silence."""
-    endings = Counter(PurePosixPath(name).suffix or "no ending" for name in root.names() if not is_image(name))
-    if endings:
-        counts = ", ".join(f"{ending} {n}" for ending, n in sorted(endings.items()))
-        yield f"{endings.total()} files are no images by their names and are left out: {counts}"
+def other_files(root: Root) -> Mapping[str, int]:
+    """Files that are no images by their names, per suffix: nothing is left out in silence."""
+    suffixes = Counter(PurePosixPath(name).suffix or "no suffix" for name in root.names() if not is_image(name))
+    rest = suffixes.most_common()[_SHOWN:]
+    return dict(sorted(suffixes.most_common(_SHOWN))) | ({"other suffixes": sum(n for _, n in rest)} if rest else {})
 
 
 @dataclass(frozen=True)

@@ -24,4 +24,4 @@ class Folder:
     Options = CodedOptions
 
     def scan(self, root: Root, options: CodedOptions) -> Scan:
-        return assemble(class_rows(root, options.code_map), options, notes=other_files(root))
+        return assemble(class_rows(root, options.code_map), options, unread_files=other_files(root))

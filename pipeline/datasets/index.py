@@ -21,10 +21,9 @@ from pipeline.datasets.unread import folder_counts
 from pipeline.errors import ConfigError, DatasetError, ImageError
 from pipeline.progress import OnProgress, Progress, silent
 from pipeline.samples import Sample, SampleTable, TableInfo
+from pipeline.versions import stage_version
 
-__all__ = ["READER_VERSION", "index_dataset"]
-
-READER_VERSION = 1  # raise it when a layout gives other rows, labels or splits of the same files and options
+__all__ = ["index_dataset"]
 
 _COLUMNS_SHOWN = 12
 
@@ -62,7 +61,7 @@ def index_dataset(
         _check(scan, files, reader)
         unread = _unread_images(scan, files)
         ordered = sorted(scan.samples, key=lambda sample: (sample.path, sample.id))
-        _tell([*scan.notes, *_unread_notes(scan, unread)], len(ordered), on_progress)
+        _tell(_unread_notes(scan, unread), len(ordered), on_progress)
         samples = carve(list(_with_digests(files, ordered, on_progress)), scan.shares, parsed.split_seed)
     _check_usable(samples, root)
     info = TableInfo(
@@ -73,9 +72,10 @@ def index_dataset(
         scan.release,
         parsed.model_dump(mode="json"),
         scan.excluded,
-        unread_columns=scan.unread_columns,
+        unread_columns={header: lookalike(header) for header in scan.unread_columns},
         unread_images=unread,
-        reader=READER_VERSION,
+        unread_files=scan.unread_files,
+        reader=stage_version("index"),
     )
     table = SampleTable.from_samples(samples, info)
     _tell([*carving_notes(samples, scan.shares), *_crossing_notes(table)], len(table), on_progress)
@@ -97,6 +97,9 @@ def _unread_notes(scan: Scan, images: Mapping[str, int]) -> Iterator[str]:
     if images:
         folders = ", ".join(f"{folder} {count:,}" for folder, count in images.items())
         yield f"{sum(images.values()):,} images are named by no row and are not read: {folders}"
+    if scan.unread_files:
+        suffixes = ", ".join(f"{suffix} {count:,}" for suffix, count in scan.unread_files.items())
+        yield f"{sum(scan.unread_files.values()):,} files are no images by their names and are not read: {suffixes}"
     if scan.unread_columns:
         columns = [
             f"{header!r} (looks like a {meaning})" if (meaning := lookalike(header)) else repr(header)

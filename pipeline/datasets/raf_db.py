@@ -43,7 +43,7 @@ class RafDb:
         rows = class_rows(root, _CODES)
         if not rows:
             raise not_this_layout(root, self)
-        return assemble(_official(rows, root), options, "class folders", other_files(root))
+        return assemble(_official(rows, root), options, "class folders", unread_files=other_files(root))
 
 
 def _official(rows: list[Row], root: Root) -> list[Row]:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from pipeline.datasets.base import LayoutOptions, Scan
 from pipeline.errors import DatasetError, LabelError
@@ -86,8 +87,8 @@ def assemble(
     rows: Sequence[Row],
     options: LayoutOptions,
     release: str = "",
-    notes: Iterable[str] = (),
     unread_columns: tuple[str, ...] = (),
+    unread_files: Mapping[str, int] = MappingProxyType({}),
 ) -> Scan:
     """The scan that `rows` make: classes outside the requested ones are left out.
 
@@ -100,9 +101,9 @@ def assemble(
         samples=tuple(row.sample for row in marked if not row.excluded),
         release=release,
         excluded=dict(sorted(Counter(row.excluded for row in marked if row.excluded).items())),
-        notes=tuple(notes),
         shares=_shares(options, present) if present & DIVISIBLE else {},
         unread_columns=unread_columns,
+        unread_files=dict(unread_files),
         excluded_paths=frozenset(row.sample.path for row in marked if row.excluded),
     )
 

@@ -170,4 +170,4 @@ class TestMuxspacePeople:
         table = index_dataset("m", "muxspace", pack(files, tmp_path, "folder"), {})
         subjects = dict(zip(table.frame["id"], table.frame["subject"].fillna(""), strict=True))
         assert list(subjects.values()) == ["Avinash", "Avinash", "Bo_Ek", "José_Li", ""]
-        assert table.info.unread_columns == ()
+        assert table.info.unread_columns == {}

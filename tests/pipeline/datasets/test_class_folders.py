@@ -102,7 +102,8 @@ class TestOutside:
     def test_other_files_are_counted_in_every_layout(self, layout: str, tmp_path: Path) -> None:
         files = {"train/fear/a.png": picture(1), "train/fear/b.mp4": b"x", "test/fear/a.png": picture(2), "r.md": b"x"}
         heard: list[Progress] = []
-        index_dataset("d", layout, pack(files, tmp_path, "zip"), {}, heard.append)
+        table = index_dataset("d", layout, pack(files, tmp_path, "zip"), {}, heard.append)
+        assert table.summary()["unread_files"] == {".md": 1, ".mp4": 1}
         assert any("2 files are no images" in p.note and ".mp4 1" in p.note for p in heard)
 
 
