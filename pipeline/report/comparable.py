@@ -44,6 +44,11 @@ class Comparable:
         """The pairs of train and unseen test dataset that every group with such a pair was scored on."""
         return _common(self.groups, Group.unseen)
 
+    @property
+    def has_means(self) -> bool:
+        """Whether there is any pair that a mean can be over."""
+        return bool(self.within_pairs or self.unseen_pairs)
+
     def within(self, group: Group, train: str | None = None) -> list[Cell]:
         """The cells that a mean of `group` within datasets is over, of one train dataset or of all."""
         return _cells(group, self.within_pairs, train) if group.within() else []

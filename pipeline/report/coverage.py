@@ -72,6 +72,9 @@ def _narrowed(among: Comparable) -> Iterator[str]:
         own = {f"{group.method} on {group.source}": found for group in among.groups if (found := count(group))}
         if len(own) < 2 or max(own.values()) == n:
             continue
+        if not n:
+            yield f"No mean {where} is shown: the methods beside each other were scored on no such pair in common."
+            continue
         fewest = sorted(name for name, found in own.items() if found == min(own.values()))
         most = (
             f"Fewest has {', '.join(fewest[:3])}, with {min(own.values())}"

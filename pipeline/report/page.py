@@ -71,7 +71,7 @@ def render_page(
     """
     tests = dataset_columns(groups)
     cards = [_card(group, f"result-{i}") for i, group in enumerate(groups, start=1)]
-    sets = comparables([group for group in groups if group.cells])
+    sets = [one for one in comparables([group for group in groups if group.cells]) if one.has_means]
     overview = [overview_figure(one, f"overview-{i}" if i else "overview") for i, one in enumerate(sets)]
     figures = [*overview, *(figure for card in cards for figure in card.figures)]
     return (

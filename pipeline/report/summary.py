@@ -74,18 +74,20 @@ def _headline(groups: Sequence[Group], encoder: str, baseline: Group) -> str:
     if not heads or not pairs:
         return ""
     among = Comparable((baseline, *heads))
-    within, unseen = (
-        with_marks(f"{spread_text(cells, 'accuracy')} %", cells)
-        for cells in (among.within(baseline), among.unseen(baseline))
-    )
+    places = {"within its train dataset": among.within(baseline), "on unseen ones": among.unseen(baseline)}
+    means = [f"{_accuracy(cells)} {where}" for where, cells in places.items() if cells]
     name = f"{encoder} (stand-in)" if heads[0].note else encoder
     user = marked(name, any(head.encoder_saw for head in heads))
+    n = f"{len(pairs)} pair{'s' if len(pairs) > 1 else ''}"
+    accuracies, uars = (_span(heads, baseline, metric, among) for metric in METRICS)
     return (
-        f"Mean accuracy of {BASELINE}, an image network on pixels alone: {within} within its train dataset, "
-        f"{unseen} on unseen ones ({len(pairs)} pair{'s' if len(pairs) > 1 else ''}). On the same unseen ones, what "
-        f"uses {user} differs by {_span(heads, baseline, 'accuracy', among)} points, and by UAR "
-        f"{_span(heads, baseline, 'uar', among)}."
+        f"Mean accuracy of {BASELINE}, an image network on pixels alone: {', '.join(means)} ({n}). On the same unseen "
+        f"ones, what uses {user} differs by {accuracies} points, and by UAR {uars}."
     )
+
+
+def _accuracy(cells: Sequence[Cell]) -> str:
+    return with_marks(f"{spread_text(cells, 'accuracy')} %", cells)
 
 
 def _span(heads: Sequence[Group], baseline: Group, metric: str, among: Comparable) -> str:

@@ -72,10 +72,8 @@ def long_tables(groups: Sequence[Group]) -> dict[str, pd.DataFrame]:
     ]
     return {
         "summary": pd.DataFrame(summary, columns=_SUMMARY),
-        "cells": pd.DataFrame(
-            [_cell_row(group, cell) for group in groups for cell in group.cells.values()], columns=_CELLS
-        ),
-        "matrix": pd.DataFrame([key | _score_row(cell, seed) for key, cell, seed in scored], columns=_MATRIX),
+        "cells": _frame([_cell_row(group, cell) for group in groups for cell in group.cells.values()], _CELLS),
+        "matrix": _frame([key | _score_row(cell, seed) for key, cell, seed in scored], _MATRIX),
         "per_class": _stack(scored, _class_rows, ["expression", "recall", "support"]),
         "confusion": _stack(scored, _confusion_rows, ["actual", "predicted", "count"]),
     }
@@ -85,7 +83,8 @@ _Row = dict[str, Any]
 _Scored = tuple[_Row, Cell, int]
 _KEY = ["encoder", "encoder_note", "method", "train", "test", "seed"]
 _BOUNDS = [f"{metric}_{end}" for metric in METRICS for end in ("low", "high")]
-_ROWS = ["rows", "options", "overlap_train", "overlap_val", "excluded_overlap"]
+_OVERLAPS = ["overlap_train", "overlap_val"]
+_ROWS = ["rows", "options", *_OVERLAPS, "excluded_overlap"]
 _MATRIX = [
     *_KEY,
     "split",
@@ -212,6 +211,11 @@ def _score_row(cell: Cell, seed: int) -> _Row:
         "rejected": score.rejected,
         "dropped": sum(score.dropped.values()),
     }
+
+
+def _frame(rows: Sequence[_Row], columns: Sequence[str]) -> pd.DataFrame:
+    """Counts stay whole numbers where one is missing."""
+    return pd.DataFrame(rows, columns=list(columns)).astype(dict.fromkeys(_OVERLAPS, "Int64"))
 
 
 def _rows_of(score: Score) -> _Row:

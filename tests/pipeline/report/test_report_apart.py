@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import pytest
 from report_samples import CLASSES, crossed_runs, digest, make_run, score_json
 
@@ -150,4 +151,10 @@ def test_the_tables_have_the_rows_and_the_options_of_every_score() -> None:
             digest("majority")[:12],
             "root=data, rule=majority",
         )
-        assert (row["overlap_train"], row["overlap_val"]) == (None, None)
+        assert pd.isna(row["overlap_train"])
+
+
+def test_the_tables_count_overlap_in_whole_numbers() -> None:
+    scores = [score_json("b", 0.5, overlap={"train": 3, "val": 1}), score_json("c", 0.5, overlap=None)]
+    text = long_tables(group_runs([make_run(scores)]))["matrix"][["overlap_train", "overlap_val"]].to_csv(index=False)
+    assert text.split() == ["overlap_train,overlap_val", "3,1", ","]

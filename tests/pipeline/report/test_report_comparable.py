@@ -102,6 +102,7 @@ def test_without_a_common_pair_within_the_train_datasets_there_is_no_number() ->
     second += [make_run([score_json("b", 0.8, seen=True)], method="second", dataset="b")]
     rows = summary(group_runs([first, *second]))
     assert {row["Accuracy, within"] for row in rows.values()} == {"no common pair"}
+    assert "No mean within the train dataset is shown" in "\n".join(build_report([first, *second], [], "today").notes)
     assert {row["Accuracy, unseen"] for row in rows.values()} == {"50.0"}
 
 

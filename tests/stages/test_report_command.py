@@ -1,0 +1,106 @@
+"""`fer-stage report`: what is left out or kept apart is said on stderr, counted, with advice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from stages.cli import run
+
+RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")
+SCORES = Path("runs/scores/untrained/feature-mask/sample-a/seed-0/scores.json")
+
+Report = Callable[[], tuple[str, pd.DataFrame]]
+
+
+@pytest.fixture
+def report(project: Path, capsys: pytest.CaptureFixture[str]) -> Report:
+    """Make the report of the project: what stderr says, and the table of cells."""
+
+    def made() -> tuple[str, pd.DataFrame]:
+        capsys.readouterr()
+        assert run(["report"]) == 0
+        return capsys.readouterr().err, pd.read_csv("reports/tables/cells.csv")
+
+    return made
+
+
+def change_scores(**changes: Any) -> None:
+    SCORES.write_text(json.dumps([score | changes for score in json.loads(SCORES.read_text())]))
+
+
+def second_seed(**changes: Any) -> None:
+    """The same head once more under seed 1, but for some fields of its record, with its scores."""
+    for path in (RUN, SCORES.parent):
+        shutil.copytree(path, path.with_name("seed-1"))
+    record = RUN.with_name("seed-1") / "run.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"seed": 1} | changes))
+
+
+def test_a_whole_project_has_nothing_to_say(report: Report) -> None:
+    err, cells = report()
+    assert "note:" not in err
+    assert list(cells["test"]) == ["sample-a", "sample-e"]
+
+
+def test_runs_of_other_options_are_no_seeds_of_one_mean(report: Report) -> None:
+    config = json.loads((RUN / "run.json").read_text())["config"]
+    second_seed(config=config | {"epochs": 5})
+    err, cells = report()
+    assert "differ in their settings, not in the seed alone: epochs=3; epochs=5" in err
+    assert set(cells["method"]) == {"feature-mask (epochs=3)", "feature-mask (epochs=5)"}
+    assert set(cells["seeds"]) == {1}
+
+
+def test_runs_that_differ_in_the_seed_alone_are_one_mean(report: Report) -> None:
+    second_seed()
+    err, cells = report()
+    assert "note:" not in err
+    assert set(cells["seeds"]) == {2}
+
+
+def test_scores_of_a_replaced_head_are_left_out_with_their_file_and_advice(report: Report) -> None:
+    change_scores(head_sha256="0" * 64)
+    err, cells = report()
+    assert f"Left out: 2 scores of other heads than those of the runs, in {SCORES}" in err
+    assert "fer-stage evaluate --run runs" in err
+    assert cells.empty
+
+
+def test_scores_without_their_run_are_named(report: Report) -> None:
+    stray = Path("runs/scores/untrained/other/sample-a/seed-0/scores.json")
+    stray.parent.mkdir(parents=True)
+    shutil.copy(SCORES, stray)
+    err, cells = report()
+    assert f"Left out: 1 file ({stray}) of scores without the run that they are of" in err
+    assert len(cells) == 2
+
+
+def test_scores_at_the_place_of_before_are_named(report: Report) -> None:
+    SCORES.rename(RUN / "scores.json")
+    err, cells = report()
+    assert f"Left out: 1 file ({RUN / 'scores.json'}) of scores beside the runs" in err
+    assert cells.empty
+
+
+def test_records_of_before_are_refused_with_the_command_that_writes_them_again(
+    project: Path, fer_stage: Callable[..., Any]
+) -> None:
+    record = {name: value for name, value in json.loads((RUN / "run.json").read_text()).items() if name != "run_key"}
+    (RUN / "run.json").write_text(json.dumps(record))
+    message = fer_stage("report", code=1)
+    assert f"{RUN}, run: expected 'run_key' to be text, found no such field. Run `fer-stage train` again" in message
+
+
+def test_a_dry_run_says_the_same_and_writes_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    change_scores(head_sha256="0" * 64)
+    capsys.readouterr()
+    assert run(["report", "--dry-run"]) == 0
+    assert "Left out: 2 scores" in capsys.readouterr().err
+    assert not Path("reports").exists()
