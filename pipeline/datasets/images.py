@@ -166,9 +166,8 @@ def _load(data: bytes) -> tuple[Image.Image, bool]:
 
 def _has_deep_colours(image: Image.Image) -> bool:
     """Whether an image that is not loaded yet has 16 bits in each of several channels."""
-    modes = [
-        part.args if isinstance(part.args, str) else (part.args or ("",))[0] for part in getattr(image, "tile", [])
-    ]
+    args = [part.args for part in getattr(image, "tile", [])]
+    modes = [some if isinstance(some, str) else some[0] for some in args if some]
     return not image.mode.startswith("I") and any(isinstance(mode, str) and ";16" in mode for mode in modes)
 
 
