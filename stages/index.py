@@ -45,8 +45,9 @@ def command(
 
     params = load_params(params_path)
     how = params.dataset(dataset, layout, root)
-    given = {"layout": layout, "root": root, "options": dict(parse_options(options))}
-    how = how.model_copy(update={"options": {**how.options, **given["options"]}})
+    own_options = dict(parse_options(options))
+    given = {"layout": layout, "root": root, "options": own_options}
+    how = how.model_copy(update={"options": {**how.options, **own_options}})
     with shown_progress(quiet=quiet) as on_progress:
         table = make_table(dataset, how, params.sample, on_progress, given)
     path = Workspace(tables=tables).table(dataset)

@@ -208,9 +208,10 @@ class Training:
         """What is due when all heads are trained: seeds that are not named are removed, histories are copied."""
         if self.prune:
             _prune([run.folder for run in self.runs if not run.variant])
-        for run in self.runs if self.curves is not None else ():
-            history = (run.folder / "history.csv").read_bytes()
-            write_bytes(self.curves / run.variant / f"{run.folder.name}.csv", history)
+        if (curves := self.curves) is None:
+            return
+        for run in self.runs:
+            write_bytes(curves / run.variant / f"{run.folder.name}.csv", (run.folder / "history.csv").read_bytes())
 
     def _write(self, run: Run, fitted: Fitted) -> dict[str, Any]:
         state, description = pack(fitted.head)

@@ -64,7 +64,8 @@ def _exact(torch: Any) -> list[Callable[[], object]]:
     Matrix products and cuDNN are set by torch's older names for them: those set the newer ones as well, and torch
     refuses to compute where both disagree.
     """
-    backends, restore = torch.backends, []
+    backends = torch.backends
+    restore: list[Callable[[], object]] = []
     restore.append(partial(torch.set_default_dtype, torch.get_default_dtype()))
     restore.append(partial(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision()))
     restore.append(partial(setattr, backends.cudnn, "allow_tf32", _allows_tf32(backends.cudnn)))
