@@ -49,10 +49,20 @@ def find_store(root: Place, encoder: str, dataset: str) -> Store:
     found = [open_store(path) for path in paths if stands(path)]
     if not found:
         return open_store(next(filter(unfinished, paths), paths[0]))  # says what is unfinished or missing
-    if len({(store.key, store.manifest.columns.get("split")) for store in found}) > 1:
+    if other := _differing(found):
         both = " and ".join(str(store.path) for store in found)
-        raise StoreMissingError(f"{both} hold different features of {dataset}: remove the one you do not want")
+        raise StoreMissingError(f"{both} hold different {other} of {dataset}: remove the one you do not want")
     return found[0]
+
+
+def _differing(stores: Sequence[Store]) -> str:
+    """What stores of one name do not have in common: `features`, or columns by name; empty if all is equal."""
+    if len({store.key for store in stores}) > 1:
+        return "features"
+    columns = [store.manifest.columns for store in stores]
+    names = dict.fromkeys(name for each in columns for name in each)
+    other = [name for name in names if len({each.get(name) for each in columns}) > 1]
+    return f"columns ({', '.join(other)})" if other else ""
 
 
 def stands(path: Place) -> bool:

@@ -21,6 +21,7 @@ from cache.atomic import write_bytes
 from cache.keys import sha256_of
 from cache.store import find_store
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
+from pipeline.encoders.weights import file_sha256
 from pipeline.errors import TrainingError
 from pipeline.labels import expressions
 from pipeline.methods import load_method
@@ -154,7 +155,7 @@ class Training:
                 "key": self.store.key,
                 "rows": self.rows,
                 "classes": list(self.classes),
-                "config": run.config.model_dump(mode="json"),
+                "config": _config_identity(run),
                 "seed": run.seed,
                 "text_key": self.text.key if self.text else "",
                 "method": run.config.method,
@@ -208,10 +209,10 @@ class Training:
         """What is due when all heads are trained: seeds that are not named are removed, histories are copied."""
         if self.prune:
             _prune([run.folder for run in self.runs if not run.variant])
-        if (curves := self.curves) is None:
-            return
-        for run in self.runs:
-            write_bytes(curves / run.variant / f"{run.folder.name}.csv", (run.folder / "history.csv").read_bytes())
+        if self.curves is not None:
+            for run in self.runs:
+                history = (run.folder / "history.csv").read_bytes()
+                write_bytes(self.curves / run.variant / f"{run.folder.name}.csv", history)
 
     def _write(self, run: Run, fitted: Fitted) -> dict[str, Any]:
         state, description = pack(fitted.head)
@@ -285,6 +286,13 @@ def _warnings(given: Mapping[str, Any], params: Params, recipe: str, runs: Seque
         yield from departures(recipe, run.config)
     if not runs[0].config.is_random and len(seeds_of(given, params)) > 1:
         yield f"note: every seed gives the same head of {runs[0].config.method}: seed {runs[0].seed} alone is trained"
+
+
+def _config_identity(run: Run) -> dict[str, Any]:
+    """The options of a run, with the content of the file `pretrained` in the place of where it is on this machine."""
+    config = run.config.model_dump(mode="json")
+    path = Path(config.get("pretrained") or "")
+    return config | ({"pretrained": f"sha256:{file_sha256(path)}"} if path.is_file() else {})
 
 
 def _prune(folders: Sequence[Path]) -> None:

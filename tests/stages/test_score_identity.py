@@ -318,3 +318,30 @@ def test_views_and_dtype_of_the_features_are_in_record_output_card_and_scores(
     capsys.readouterr()
     assert run([*EVALUATE, "--dataset", "sample-e"]) == 0
     assert "trained on float16 features of sample-a, scored on float32 features of sample-e" in capsys.readouterr().err
+
+
+def test_two_backends_with_other_labels_are_refused_with_the_columns_named(project: Path, fer_stage: FerStage) -> None:
+    table = SampleTable.read(Path("tables/sample-e.parquet"))
+    labels = table.frame["label"].where(table.frame["label"] != "fear", "anger")
+    write_table(SampleTable(table.frame.assign(label=labels), table.info), Path("tables/sample-e.parquet"))
+    fer_stage("extract", "--dataset", "sample-e", "--backend", "hdf5", "--decoders", "1")
+    message = fer_stage(*EVALUATE, "--dataset", "sample-e", code=1)
+    assert "hold different columns (label) of sample-e" in message
+
+
+def test_the_content_of_first_weights_enters_a_run_key_and_their_place_does_not(
+    project: Path, fer_stage: FerStage
+) -> None:
+    from stages.sweep import Run
+    from stages.training import Training
+
+    given = {"params_path": Path("params.yaml"), "features": Path("features"), "runs": Path("runs"), "device": "cpu"}
+    given |= {"method": "kefer", "dataset": "sample-a", "encoder": None, "recipe": "", "text": None, "prompts": None}
+    keys = []
+    for name, content in (("a.pth", b"one"), ("b.pth", b"one"), ("b.pth", b"two")):
+        Path(name).write_bytes(content)
+        training = Training.of(given | {"seeds": "0", "grid": (), "options": ()})
+        [run] = training.runs
+        config = run.config.model_copy(update={"pretrained": name})
+        keys.append(training.run_key(Run(config, run.seed, run.variant, run.folder)))
+    assert keys[0] == keys[1] != keys[2]
