@@ -240,7 +240,10 @@ class Method(Generic[C]):
         data, dropped = reader.read(jobs[0][1])
         setups = [(self._setup(given, data, config, seed, on_progress), config) for _, config, seed in jobs]
         started = time.perf_counter()
-        trained = self.learn(setups)
+        try:
+            trained = self.learn(setups)
+        except TrainingError as error:  # of what comes before the common loop, such as a first stage
+            trained = [error] * len(jobs)
         seconds = (time.perf_counter() - started) / len(jobs)
         results = [
             one if isinstance(one, TrainingError) else _fitted(one, data, given.classes, seconds, dropped)

@@ -257,3 +257,13 @@ def test_a_folder_without_runs_is_refused(project: Path, fer_stage: FerStage) ->
 def test_a_method_that_needs_pixels_says_which_command_keeps_them(project: Path, fer_stage: FerStage) -> None:
     message = fer_stage("train", "--method", "baseline", "--dataset", "sample-a", code=1)
     assert "fer-stage extract --dataset sample-a --encoder untrained --outputs pooled,pixels" in message
+
+
+def test_classes_without_train_rows_are_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The drawn datasets have no contempt."""
+    Path("params.yaml").write_text("classes: 8\n" + Path("params.yaml").read_text())
+    assert run(["train", "--method", "linear-probe", "--dataset", "sample-a"]) == 0
+    assert "note: no train rows: contempt" in capsys.readouterr().err
+    record = json.loads(Path("runs/untrained/linear-probe/sample-a/seed-0/run.json").read_text())
+    assert record["findings"]["no_train_rows"] == ["contempt"]
+    assert record["calibration"]["n_left_out"] == 0

@@ -319,6 +319,30 @@ def test_a_learning_rate_that_diverges_stops_with_the_step_and_the_terms(name):
         fit(name, separable_source(), config=options(name, lr=1e38))
 
 
+def finished_and_error(name, jobs):
+    """Positions of the heads that are given, and the error after them."""
+    finished = []
+    with pytest.raises(TrainingError) as raised:
+        finished.extend(i for i, _ in load_method(name).fit_many(given(separable_source()), jobs))
+    return sorted(finished), str(raised.value)
+
+
+@having("lr")
+def test_a_head_that_diverges_leaves_the_others_alone(name):
+    good, bad = options(name), options(name, lr=1e38)
+    finished, message = finished_and_error(name, [(bad, 0), (good, 0), (bad, 1), (good, 1)])
+    assert finished == [1, 3]
+    assert message.startswith(f"2 heads could not be trained\n{name}, lr=1e+38, seed 0: epoch ")
+    assert f"\n{name}, lr=1e+38, seed 1: epoch " in message
+
+
+def test_a_first_stage_that_diverges_leaves_the_others_alone():
+    good, bad = options("cliper"), options("cliper", first_lr=1e38)
+    finished, message = finished_and_error("cliper", [(bad, 0), (good, 0)])
+    assert finished == [1]
+    assert message.startswith("cliper, first_lr=1e+38, seed 0: first stage (first_lr 1e+38): epoch 1")
+
+
 def test_an_output_that_is_not_kept_is_named_with_the_command_that_makes_it(name):
     bare = replace(separable_source(), others={})
     if options(name).reads == ("pooled",):
