@@ -31,12 +31,12 @@ from cache.beside import written_beside
 from cache.errors import QueryError
 from cache.keys import canonical_json
 from cache.places import place
-from cache.schema import OK, ArraySpec
+from cache.schema import MISSING_INTEGERS, OK, ArraySpec
 
 if TYPE_CHECKING:
     from cache.selection import Selection
 
-__all__ = ["EXPORTS", "ExportForm", "export_rows", "rows_without_feature", "write_npy"]
+__all__ = ["EXPORTS", "ExportForm", "export_rows", "rows_without_feature", "without_placeholders", "write_npy"]
 
 Added = Mapping[str, npt.NDArray[Any]]
 Mask = npt.NDArray[np.bool_]
@@ -177,7 +177,17 @@ class _Export:
 def _columns(selection: Selection) -> pd.DataFrame:
     """The chosen columns; the id is always among them, since a feature without it is nobody's."""
     names = selection.columns if "id" in selection.columns else ("id", *selection.columns)
-    return replace(selection, columns=names).frame
+    return without_placeholders(replace(selection, columns=names).frame)
+
+
+def without_placeholders(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns with NA where a row has no frame or no fold: another program knows nothing of what we store there."""
+    found = {
+        name: frame[name].astype("Int64").mask(frame[name] == missing)
+        for name, missing in MISSING_INTEGERS.items()
+        if name in frame and pd.api.types.is_integer_dtype(frame[name])
+    }
+    return frame.assign(**found)
 
 
 def _target(path: str | Path) -> Path:

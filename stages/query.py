@@ -69,7 +69,7 @@ def command(**given: Any) -> None:
     say(f"{len(chosen):,} rows, {len(matching):,} of {len(store):,} match")
     if given["where"] and not len(matching):
         _explain_nothing(store, given["where"])
-    if note := store.manifest.provenance["encoder_note"]:
+    if note := store.manifest.provenance.get("encoder_note"):
         say(f"note: {note}")
 
 
@@ -96,8 +96,15 @@ def _chosen(
 
 
 def _show(chosen: Selection, scores: npt.NDArray[np.float32] | None, given: dict[str, Any]) -> None:
-    frame = chosen.frame if scores is None else chosen.frame.assign(score=scores)
-    rows = [dict(zip(frame.columns, values, strict=True)) for values in frame.itertuples(index=False)]
+    import pandas as pd
+
+    from cache.exports import without_placeholders
+
+    frame = without_placeholders(chosen.frame if scores is None else chosen.frame.assign(score=scores))
+    rows = [
+        {name: None if value is pd.NA else value for name, value in zip(frame.columns, values, strict=True)}
+        for values in frame.itertuples(index=False)
+    ]
     echo_rows(rows, given["output_format"], list(frame.columns))
 
 

@@ -277,6 +277,17 @@ def test_a_form_that_does_not_suit_is_refused(store: Store, tmp_path: Path) -> N
         store.select().export(tmp_path / "out.npy", form=ExportForm(plain_list=True))
 
 
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_row_without_a_frame_has_none_in_any_export(store: Store, tmp_path: Path, ending: str) -> None:
+    """-1 is ours: `where frame < 16` in another program would choose such rows."""
+    written = store.select(columns=["frame"]).export(tmp_path / f"out.{ending}")
+    columns = _read_back(written, ending)[1] if ending != "parquet" else pd.read_parquet(written[0])
+    assert np.flatnonzero(columns["frame"].isna()).tolist() == [0]
+    assert columns["frame"].dropna().tolist() == list(range(19))
+    if ending == "parquet":
+        assert pq.read_schema(written[0]).field("frame").type == pa.int64()
+
+
 def test_xarray_opens_a_store(store: Store) -> None:
     found = xarray.open_zarr(str(store.path), consolidated=False)
     assert {name: found[name].dims for name in OUTPUTS} == {

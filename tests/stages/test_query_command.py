@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 from cache.keys import StoreKey
 from cache.schema import ArraySpec, Schema
 from cache.store import Store, open_store
+from cache.testing.example import Example
 from cache.writer import StoreWriter
 from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.encoders.torch_encoder import TorchEncoder
@@ -183,6 +184,15 @@ def test_what_becomes_of_rows_without_a_feature_is_chosen_and_counted(
     assert (len(frame), frame["pooled"].isna().sum(), frame["pooled"][0].dtype) == (N - 1, 0, np.float32)
     assert run([*args]) == 0
     assert "1 of 13 rows have no feature: they are kept, as null; --rejected drop leaves" in capsys.readouterr().err
+
+
+def test_a_row_without_a_frame_shows_none_and_meets_no_comparison(tmp_path: Path, fer_stage: FerStage) -> None:
+    path = str(Example().write(tmp_path / "mini" / "x.zarr").path)
+    args = ("query", path, "--columns", "frame", "--format", "json")
+    assert [row["frame"] for row in fer_stage(*args)] == [None, *range(9)]
+    assert [row["frame"] for row in fer_stage(*args, "--where", "frame < 3")] == [0, 1, 2]
+    assert [row["frame"] for row in fer_stage(*args, "--where", "frame is null")] == [None]
+    assert "asked for by `frame is null`" in fer_stage(*args, "--where", "frame == -1", code=1)
 
 
 def test_how_to_export_is_refused_without_a_file(asked: Store, fer_stage: FerStage) -> None:
