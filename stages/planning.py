@@ -52,6 +52,7 @@ def planned(given: Mapping[str, Any], command: str, on_progress: OnProgress) -> 
         features=None if given["no_reuse"] else given["features"],
         machine=_machine(given),
         command=command,
+        drop_outputs=given["drop_outputs"],
     )
 
 
