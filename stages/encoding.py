@@ -189,20 +189,12 @@ class Encoding:
                         say(f"waiting for another extract of the same images, whose rows are then copied: {error}")
                     waiting = True
                     time.sleep(_POLL_S)
-            if others := self._others_at_work():
+            if others := _others_at_work(self.target):
                 say(
                     f"note: another extract is at work in {self.target.parent}: {', '.join(others)}. Images that both "
                     "have are encoded by both; one after the other, they are copied"
                 )
             yield
-
-    def _others_at_work(self) -> list[str]:
-        """Names of the unfinished stores beside the target that a living process works on."""
-        begun = [path.name for path in Path(self.target.parent).glob(f".*{_BUILDING}")]
-        names = [name.removeprefix(".").removesuffix(_BUILDING) for name in begun]
-        return sorted(
-            name for name in names if name != self.target.name and is_held(lock_path(self.target.with_name(name)))
-        )
 
     def _write(self, start: float, on_progress: OnProgress) -> dict[str, Any]:
         writer = StoreWriter(self.target, self.key, self._schema, self.command)
@@ -348,6 +340,13 @@ class Encoding:
             "complete": complete,
             "note": self.encoder.note,
         }
+
+
+def _others_at_work(target: Path) -> list[str]:
+    """Names of the unfinished stores beside the target that a living process works on."""
+    begun = [path.name for path in target.parent.glob(f".*{_BUILDING}")]
+    names = [name.removeprefix(".").removesuffix(_BUILDING) for name in begun]
+    return sorted(name for name in names if name != target.name and is_held(lock_path(target.with_name(name))))
 
 
 def _left_to_do(job: Job, reuse: Reuse) -> Job | None:

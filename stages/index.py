@@ -44,10 +44,12 @@ def command(
 
     params = load_params(params_path)
     how = params.dataset(dataset, layout, root)
-    given = {"layout": layout, "root": root, "options": dict(parse_options(options))}
-    how = how.model_copy(update={"options": {**how.options, **given["options"]}})
+    stated = dict(parse_options(options))
+    how = how.model_copy(update={"options": {**how.options, **stated}})
     with shown_progress(quiet=quiet) as on_progress:
-        table = make_table(dataset, how, params.sample, on_progress, given)
+        table = make_table(
+            dataset, how, params.sample, on_progress, {"layout": layout, "root": root, "options": stated}
+        )
     path = Workspace(tables=tables).table(dataset)
     if not dry_run:
         write_table(table, path)
