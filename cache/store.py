@@ -15,6 +15,7 @@ import pandas as pd
 from cache.backends import BACKENDS, Backend, backend_name, backend_of
 from cache.errors import MEND, QueryError, StoreDamagedError, StoreIncompleteError, StoreMissingError
 from cache.hot import in_ram_or_hot
+from cache.keys import differences
 from cache.manifest import Manifest, checksum
 from cache.neighbors import Metric, Neighbours, nearest
 from cache.objects import ENTRY
@@ -39,7 +40,7 @@ def find_store(root: Place, encoder: str, dataset: str) -> Store:
     Raises
     ------
     StoreMissingError
-        If there is none, or if two backends hold different features.
+        If there is none, or if two backends differ in their key, in a column or in what the columns describe.
     """
     if "/" in dataset or "\\" in dataset:
         raise QueryError(
@@ -49,20 +50,18 @@ def find_store(root: Place, encoder: str, dataset: str) -> Store:
     found = [open_store(path) for path in paths if stands(path)]
     if not found:
         return open_store(next(filter(unfinished, paths), paths[0]))  # says what is unfinished or missing
-    if other := _differing(found):
+    if len(found) > 1 and (differing := sorted(differences(*map(_described, found)))):
         both = " and ".join(str(store.path) for store in found)
-        raise StoreMissingError(f"{both} hold different {other} of {dataset}: remove the one you do not want")
+        raise StoreMissingError(
+            f"{both} hold different features of {dataset}: remove the one you do not want, or extract it again. "
+            f"They differ in {', '.join(differing)}"
+        )
     return found[0]
 
 
-def _differing(stores: Sequence[Store]) -> str:
-    """What stores of one name do not have in common: `features`, or columns by name; empty if all is equal."""
-    if len({store.key for store in stores}) > 1:
-        return "features"
-    columns = [store.manifest.columns for store in stores]
-    names = dict.fromkeys(name for each in columns for name in each)
-    other = [name for name in names if len({each.get(name) for each in columns}) > 1]
-    return f"columns ({', '.join(other)})" if other else ""
+def _described(store: Store) -> dict[str, Any]:
+    """What a reader of the store may see, by digest."""
+    return {"key": store.key, "columns": dict(store.manifest.columns), "dataset": dict(store.manifest.dataset)}
 
 
 def stands(path: Place) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cache import Store, open_store
+from cache.errors import StoreLockedError
 from cache.inventory import standing_below
 from cache.keys import StoreKey, sha256_of
-from cache.lock import exclusive, lock_path
+from cache.lock import exclusive, is_held, lock_path
 from cache.places import Place
 from cache.reuse import Reuse, find_rows, image_names
 from cache.schema import Schema
@@ -23,6 +26,7 @@ from cache.store import stands
 from cache.writer import ShardSink, StoreWriter, column_digests, finished_shards
 from pipeline.encoders import Encoder, EncoderSpec
 from pipeline.extraction import Output, Timings, outputs_of
+from pipeline.extraction.outputs import PIXELS, POOLED
 from pipeline.faces import Alignment
 from pipeline.preparation import Job
 from pipeline.progress import OnProgress
@@ -36,6 +40,7 @@ from stages.identity import (
     face_texts,
     jobs_of,
     provenance_of,
+    row_fields,
     schema_of,
     store_key,
 )
@@ -47,6 +52,8 @@ from stages.shards import Made, Recipe, ShardTask, Workbench
 
 __all__ = ["Encoding", "Machine"]
 
+_POLL_S = 0.5
+_BUILDING = ".building"  # ends the name of a folder where a store grows
 _WORTH_BUILDING = 4096  # images: a fast tower takes 3 s to build, which it saves on about so many in the worst case
 
 
@@ -84,6 +91,7 @@ class Encoding:
     features : the features root, in whose stores rows are looked for; None encodes every row
     command : the command line, for whoever finds the store unfinished
     tries_all : whether to go on where the first images are all rejected for one reason
+    drop_outputs : whether outputs that the store at the target has and `params` does not name are left out
     """
 
     table: SampleTable
@@ -98,10 +106,39 @@ class Encoding:
     machine: Machine
     command: str
     tries_all: bool = False
+    drop_outputs: bool = False
 
     @cached_property
     def _outputs(self) -> tuple[Output, ...]:
-        return outputs_of(self.encoder, self.params.outputs, self.params.dtype, self.params.pixel_size)
+        """What is asked for, and what the store at the target keeps besides: nothing that was encoded is lost."""
+        kept, pixel_size = self._kept_outputs, self.params.pixel_size
+        if PIXELS in kept:
+            pixel_size = kept[PIXELS][0]
+        return outputs_of(self.encoder, [*self.params.outputs, *kept], self.params.dtype, pixel_size)
+
+    @cached_property
+    def _kept_outputs(self) -> dict[str, tuple[int, ...]]:
+        """Output -> its row shape: what the store at the target has of the same encoder beside what is asked for."""
+        if self.drop_outputs or not stands(self.target):
+            return {}
+        store = open_store(self.target)
+        alike = row_fields(self.encoder, self.params, self._alignment)
+        if any(store.manifest.key_fields[name] != value for name, value in json.loads(json.dumps(alike)).items()):
+            return {}
+        arrays = {array.name: tuple(array.row_shape) for array in store.manifest.schema.arrays}
+        kept = {name: shape for name, shape in arrays.items() if name not in (POOLED, *self.params.outputs)}
+        if kept:
+            say(
+                f"note: {self.target} also keeps {', '.join(kept)}, which stays there though it is not asked for. "
+                "To drop it: extract with --drop-outputs"
+            )
+        if (n_views := store.n_views()) > self.params.views:
+            say(f"note: {self.target} has {n_views} views of train images; {self.params.views} are asked for and kept")
+        return kept
+
+    @property
+    def _alignment(self) -> dict[str, Any] | None:
+        return self.faces.as_json() if self.faces else None
 
     @cached_property
     def _jobs(self) -> list[Job]:
@@ -109,8 +146,7 @@ class Encoding:
 
     @cached_property
     def key(self) -> StoreKey:
-        alignment = self.faces.as_json() if self.faces else None
-        return store_key(self.table, self.encoder, self._outputs, self.params, alignment)
+        return store_key(self.table, self.encoder, self._outputs, self.params, self._alignment)
 
     @cached_property
     def _schema(self) -> Schema:
@@ -131,9 +167,37 @@ class Encoding:
             with exclusive(lock_path(self.target)):
                 # Asked again: another process may have finished the store before this one held the lock.
                 if (finished := self._up_to_date()) is None:
-                    return self._write(start, on_progress)
+                    with self._alone_with_images():
+                        return self._write(start, on_progress)
         say(f"{self.target} is up to date")
         return self._summary(0, finished.manifest.rejected, seconds=time.perf_counter() - start)
+
+    @contextmanager
+    def _alone_with_images(self) -> Iterator[None]:
+        """Wait while another extract makes the same features under another name: its rows can then be copied.
+
+        Features are the same where the key is. The lock dies with its holder, so that a killed one is not waited for.
+        """
+        if self.features is None or not isinstance(self.target, Path):
+            yield
+            return
+        path, waiting = lock_path(self.target.with_name(f"{self.key.digest[:16]}.zarr")), False
+        with ExitStack() as held:
+            while True:
+                try:
+                    held.enter_context(exclusive(path))
+                    break
+                except StoreLockedError as error:
+                    if not waiting:
+                        say(f"waiting for another extract of the same images, whose rows are then copied: {error}")
+                    waiting = True
+                    time.sleep(_POLL_S)
+            if others := _others_at_work(self.target):
+                say(
+                    f"note: another extract is at work in {self.target.parent}: {', '.join(others)}. Images that both "
+                    "have are encoded by both; one after the other, they are copied"
+                )
+            yield
 
     def _write(self, start: float, on_progress: OnProgress) -> dict[str, Any]:
         writer = StoreWriter(self.target, self.key, self._schema, self.command)
@@ -300,6 +364,13 @@ class Encoding:
             "complete": complete,
             "note": self.encoder.note,
         }
+
+
+def _others_at_work(target: Path) -> list[str]:
+    """Names of the unfinished stores beside the target that a living process works on."""
+    begun = [path.name for path in target.parent.glob(f".*{_BUILDING}")]
+    names = [name.removeprefix(".").removesuffix(_BUILDING) for name in begun]
+    return sorted(name for name in names if name != target.name and is_held(lock_path(target.with_name(name))))
 
 
 def _left_to_do(job: Job, reuse: Reuse) -> Job | None:

@@ -50,6 +50,7 @@ __all__ = ["command"]
 )
 @click.option("--scheduler", help="tcp://HOST:PORT of a dask cluster that runs already.")
 @click.option("--no-reuse", is_flag=True, help="Encode every image, also those that another store holds.")
+@click.option("--drop-outputs", is_flag=True, help="Drop outputs that the store has and that are not asked for.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first N rows, into a store of its own.")
 @click.option(
     "--max-rejected",

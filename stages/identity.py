@@ -34,6 +34,7 @@ __all__ = [
     "jobs_of",
     "prepared_as",
     "provenance_of",
+    "row_fields",
     "schema_of",
     "store_key",
     "versions",
@@ -91,7 +92,6 @@ def store_key(
     """
     places = [_places(table.frame, name) for name in ("box", *(("face",) if alignment else ()))]
     samples = list(zip(table.frame["sha256"].tolist(), *places, strict=True))
-    preprocess = {"decoder": DECODER, **encoder.preprocess.as_json()}
     views: dict[str, Any] = {"count": params.views}
     if params.views > 1:
         usable = table.usable
@@ -100,13 +100,21 @@ def store_key(
     described = [f"{o.name}:{o.row_shape[0]}" if o.name == "pixels" else o.name for o in outputs]
     return StoreKey(
         samples=sha256_of(samples),
-        encoder=dict(encoder.identity),
-        preprocess=preprocess | ({"alignment": dict(alignment)} if alignment else {}),
         outputs=tuple(described),
         views=views,
-        precision=encoder.precision,
-        dtype=params.dtype,
+        **row_fields(encoder, params, alignment),
     )
+
+
+def row_fields(encoder: Encoder, params: ExtractParams, alignment: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The fields of a key that say how one image becomes a feature: rows of two stores with the same ones are alike."""
+    preprocess = {"decoder": DECODER, **encoder.preprocess.as_json()}
+    return {
+        "encoder": dict(encoder.identity),
+        "preprocess": preprocess | ({"alignment": dict(alignment)} if alignment else {}),
+        "precision": encoder.precision,
+        "dtype": params.dtype,
+    }
 
 
 def box_texts(table: SampleTable) -> list[str]:

@@ -45,11 +45,12 @@ def command(
 
     params = load_params(params_path)
     how = params.dataset(dataset, layout, root)
-    own_options = dict(parse_options(options))
-    given = {"layout": layout, "root": root, "options": own_options}
-    how = how.model_copy(update={"options": {**how.options, **own_options}})
+    stated = dict(parse_options(options))
+    how = how.model_copy(update={"options": {**how.options, **stated}})
     with shown_progress(quiet=quiet) as on_progress:
-        table = make_table(dataset, how, params.sample, on_progress, given)
+        table = make_table(
+            dataset, how, params.sample, on_progress, {"layout": layout, "root": root, "options": stated}
+        )
     path = Workspace(tables=tables).table(dataset)
     if not dry_run:
         write_table(table, path)

@@ -53,6 +53,7 @@ def planned(given: Mapping[str, Any], command: str, on_progress: OnProgress) -> 
         machine=_machine(given),
         command=command,
         tries_all=given["max_rejected"] >= 1,
+        drop_outputs=given["drop_outputs"],
     )
 
 

@@ -65,10 +65,11 @@ def _exact(torch: Any) -> list[Callable[[], object]]:
     refuses to compute where both disagree.
     """
     backends = torch.backends
-    restore: list[Callable[[], object]] = []
-    restore.append(partial(torch.set_default_dtype, torch.get_default_dtype()))
-    restore.append(partial(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision()))
-    restore.append(partial(setattr, backends.cudnn, "allow_tf32", _allows_tf32(backends.cudnn)))
+    restore: list[Callable[[], object]] = [
+        partial(torch.set_default_dtype, torch.get_default_dtype()),
+        partial(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision()),
+        partial(setattr, backends.cudnn, "allow_tf32", _allows_tf32(backends.cudnn)),
+    ]
     newer = hasattr(backends, "fp32_precision")  # torch 2.9 and later; what is `none` is what stands above it
     above = [backends, backends.cudnn, backends.mkldnn] if newer else []
     by_older = [backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn] if newer else []

@@ -8,8 +8,10 @@ import pytest
 
 from cache.backends import BACKENDS, backend_of
 from cache.errors import SchemaError, StoreIncompleteError, StoreMissingError
-from cache.store import find_store, store_path
+from cache.keys import StoreKey
+from cache.store import find_store, open_store, store_path
 from cache.testing.example import Example
+from cache.writer import StoreWriter
 
 
 def write(root: Path, backend: str, example: Example) -> Path:
@@ -54,3 +56,18 @@ def test_an_unfinished_store_names_the_command_that_resumes_it(tmp_path: Path, b
 def test_an_unknown_ending_is_answered_with_the_known_ones() -> None:
     with pytest.raises(SchemaError, match=r"the name of a store ends with one of \.zarr, \.h5"):
         backend_of(Path("features/faces.npz"))
+
+
+def test_two_stores_with_other_labels_are_different_stores(tmp_path: Path) -> None:
+    """The same features and splits: it is the labels that differ, and the error names them."""
+    write(tmp_path, "zarr", Example())
+    other = open_store(write(tmp_path, "hdf5", Example()))
+    columns = {name: other.backend.read_column(other.path, name) for name in other.manifest.columns}
+    columns["label"] = columns["label"][::-1].copy()
+    other.path.unlink()
+    writer = StoreWriter(other.path, StoreKey.from_fields(other.manifest.key_fields), other.manifest.schema)
+    for shard in writer.pending:
+        writer.put(shard, open_store(store_path(tmp_path, "some-encoder", "faces", "zarr")).shard(shard), {})
+    writer.finish(columns, other.manifest.dataset, other.manifest.provenance)
+    with pytest.raises(StoreMissingError, match=r"They differ in columns\.label"):
+        find_store(tmp_path, "some-encoder", "faces")
