@@ -326,7 +326,7 @@ def test_two_backends_with_other_labels_are_refused_with_the_columns_named(proje
     write_table(SampleTable(table.frame.assign(label=labels), table.info), Path("tables/sample-e.parquet"))
     fer_stage("extract", "--dataset", "sample-e", "--backend", "hdf5", "--decoders", "1")
     message = fer_stage(*EVALUATE, "--dataset", "sample-e", code=1)
-    assert "hold different columns (label) of sample-e" in message
+    assert "two stores of sample-e that differ in columns.label" in message
 
 
 def test_the_content_of_first_weights_enters_a_run_key_and_their_place_does_not(
