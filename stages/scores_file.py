@@ -10,15 +10,20 @@ from typing import Any
 
 from cache.atomic import write_bytes
 from pipeline.saved import SavedHead, read_saved
+from pipeline.versions import stage_version
 from stages.errors import StageError
 from stages.workspace import scores_path
 
 __all__ = ["drop_stale_scores", "head_identity", "read_scores", "scores_of", "write_scores"]
 
 
-def head_identity(run: SavedHead) -> dict[str, str]:
-    """What an entry says of the head that it is of: `run_key` (empty in older runs) and `head_sha256`."""
-    return {"run_key": str(run.record.get("run_key", "")), "head_sha256": hashlib.sha256(run.state).hexdigest()}
+def head_identity(run: SavedHead) -> dict[str, str | int]:
+    """What an entry must say to be of this head: `run_key` (empty in older runs), `head_sha256`, version of evaluate."""
+    return {
+        "run_key": str(run.record.get("run_key", "")),
+        "head_sha256": hashlib.sha256(run.state).hexdigest(),
+        "evaluate_version": stage_version("evaluate"),
+    }
 
 
 def read_scores(path: Path) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from typing import Any
 from pipeline.labels import EXPRESSIONS
 from pipeline.report.fields import Fields, is_gap, objects
 from pipeline.report.scores import Score
+from pipeline.versions import stage_version
 
 __all__ = ["RunRecord", "StoreRecord"]
 
@@ -32,8 +33,8 @@ class RunRecord:
 
     `rows` is the digest of the train and validation rows with their labels, `key` that of their features, `views` and
     `dtype` are of the features that were read; `n_train` and `n_val` count the rows that were used. `run_key` and
-    `head_sha256` name the head: `scores` are of it, `stale` are scores of another head in the same file.
-    `is_random`: another seed gives another head.
+    `head_sha256` name the head: `scores` are of it, `stale` are scores in the same file of another head, or by another
+    version of `evaluate`. `is_random`: another seed gives another head.
 
     Known once all runs are: `settings` is what sets the run apart from others of the method, `train` the name of its
     train rows on the page, `options` those of the layout of the dataset trained on, as far as scores tell.
@@ -113,7 +114,8 @@ class RunRecord:
         run_key, head = fields.text("run_key"), fields.text("head_sha256")
         where = f"{scores_label or label}, scores"
         found = _scores(scores, where, fields.text("dataset"), classes)
-        current = [score for score in found if (score.run_key, score.head_sha256) == (run_key, head)]
+        expected = (run_key, head, stage_version("evaluate"))
+        current = [s for s in found if (s.run_key, s.head_sha256, s.evaluate_version) == expected]
         return cls(
             method=f"{fields.text('method')} {fields.text('variant')}".strip(),
             encoder=fields.text("encoder"),

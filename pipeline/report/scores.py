@@ -28,8 +28,9 @@ class Score:
 
     `rows` is the digest of the scored rows, images and labels, whatever the encoder; `options` are those of the
     dataset's layout, such as a label rule. `store_key` and `dtype` are of the features that were scored, `run_key` and
-    `head_sha256` of the head. `overlap` counts scored rows whose bytes the head was trained ("train") or selected
-    ("val") on, None where that was not checked; `excluded_overlap` counts those that were left out of the score.
+    `head_sha256` of the head, `evaluate_version` of the program that scored. `overlap` counts scored rows whose bytes
+    the head was trained ("train") or selected ("val") on, None where that was not checked; `excluded_overlap` counts
+    those that were left out of the score.
 
     `column` is the name of the set of rows on the page, empty until the names of all are known.
     """
@@ -49,6 +50,7 @@ class Score:
     dropped: Mapping[str, int]
     run_key: str
     head_sha256: str
+    evaluate_version: int
     store_key: str
     rows: str
     options: Mapping[str, Any]
@@ -86,6 +88,7 @@ class Score:
             dropped=fields.counts("dropped"),
             run_key=fields.text("run_key"),
             head_sha256=fields.text("head_sha256"),
+            evaluate_version=fields.count("evaluate_version"),
             store_key=fields.text("store_key"),
             rows=fields.text("rows"),
             options=fields.mapping("options"),

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 from pipeline.report import RunRecord, StoreRecord
+from pipeline.versions import stage_version
 
 CLASSES = ["surprise", "fear", "disgust"]
 STAND_IN = "untrained: random weights, knows nothing about faces"
@@ -39,6 +40,7 @@ def score_json(dataset: str, accuracy: Any, uar: float = 0.5, **changes: Any) ->
         "dropped": {"contempt": 6},
         "run_key": RUN_KEY,
         "head_sha256": HEAD,
+        "evaluate_version": stage_version("evaluate"),
         "store_key": "cd" * 32,
         "rows": digest(f"rows of {dataset}"),
         "options": {},

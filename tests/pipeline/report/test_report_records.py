@@ -138,8 +138,8 @@ def test_one_file_has_scores_of_several_splits_and_with_overlapping_rows_left_ou
     assert [score.accuracy for score in run.scores] == [0.5, 0.6, 0.4]
 
 
-@pytest.mark.parametrize("changes", [{"run_key": "other"}, {"head_sha256": "other"}])
-def test_scores_of_another_head_are_no_scores_of_the_run(changes: dict[str, str]) -> None:
+@pytest.mark.parametrize("changes", [{"run_key": "other"}, {"head_sha256": "other"}, {"evaluate_version": 0}])
+def test_scores_of_another_head_or_evaluate_are_no_scores_of_the_run(changes: dict[str, Any]) -> None:
     run = make_run([score_json("b", 0.5, **changes), score_json("c", 0.5)])
     assert [score.dataset for score in run.scores] == ["c"]
     assert [score.dataset for score in run.stale] == ["b"]
