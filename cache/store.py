@@ -53,8 +53,8 @@ def find_store(root: Place, encoder: str, dataset: str) -> Store:
     if len(found) > 1 and (differing := sorted(differences(*map(_described, found)))):
         both = " and ".join(str(store.path) for store in found)
         raise StoreMissingError(
-            f"{both} are two stores of {dataset} that differ in {', '.join(differing)}: remove the one you do not want, "
-            "or extract it again"
+            f"{both} are two stores of {dataset} that differ in {', '.join(differing)}: remove the one you do not "
+            "want, or extract it again"
         )
     return found[0]
 

@@ -18,7 +18,7 @@ __all__ = ["drop_stale_scores", "head_identity", "read_scores", "scores_of", "wr
 
 
 def head_identity(run: SavedHead) -> dict[str, str | int]:
-    """What an entry must say to be of this head: `run_key` (empty in older runs), `head_sha256`, version of evaluate."""
+    """What an entry must say to be of this head: `run_key` (empty in older runs), `head_sha256`, evaluate's version."""
     return {
         "run_key": str(run.record.get("run_key", "")),
         "head_sha256": hashlib.sha256(run.state).hexdigest(),

@@ -17,7 +17,7 @@ from cache.keys import differences
 from pipeline.datasets import LAYOUTS
 from pipeline.datasets.base import parse_options as layout_options
 from pipeline.datasets.index import index_dataset
-from pipeline.datasets.sample import STYLES, draw_dataset
+from pipeline.datasets.sample import STYLES, draw_dataset, drawing_changes
 from pipeline.errors import ConfigError
 from pipeline.faces.table import FaceTable
 from pipeline.progress import OnProgress
@@ -120,6 +120,7 @@ def wanted_rows(given: Mapping[str, Any], params: Params, on_progress: OnProgres
     it never was, if options say what it is, or if params.yaml no longer says what the table was made of.
     """
     (table, root), stem = _indexed(given, params, on_progress), given["dataset"]
+    _note_other_drawing(table.info, params)
     if given["limit"] and given["limit"] < len(table):
         return table.head(given["limit"]), root, f"{stem}.first-{given['limit']}"
     return table, root, stem
@@ -145,6 +146,18 @@ def _indexed(given: Mapping[str, Any], params: Params, on_progress: OnProgress) 
     if not given["dry_run"]:
         write_table(table, path)
     return table, Path(how.root)
+
+
+def _note_other_drawing(info: TableInfo, params: Params) -> None:
+    """Drawn pictures may have been asked for by hand: they are not replaced, but params.yaml is not silently wrong."""
+    if info.layout != "sample" or info.dataset not in STYLES or "sample" not in params.model_fields_set:
+        return
+    sample, root = params.sample, Path(info.root)
+    if why := drawing_changes(info.dataset, root, sample.images, sample.seed):
+        say(
+            f"note: {root} is not what `sample` in params.yaml says ({why}); it is used as it is. To draw it again: "
+            f"fer-stage draw --style {info.dataset} --out {root}, then fer-stage index --dataset {info.dataset}"
+        )
 
 
 def _of_its_dataset(table: SampleTable, dataset: str, path: Path) -> SampleTable:

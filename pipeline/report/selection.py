@@ -51,9 +51,9 @@ def _stale(runs: Sequence[RunRecord]) -> str:
     files = sorted({run.scores_label for run in runs})
     more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
     return (
-        f"Left out: {_count(sum(len(run.stale) for run in runs), 'score')} of other heads than those of the runs, or by "
-        f"another version of evaluate, in {', '.join(files[:_NAMED])}{more}. Score the heads again: fer-stage evaluate "
-        "--run runs"
+        f"Left out: {_count(sum(len(run.stale) for run in runs), 'score')} of other heads than those of the runs, or "
+        f"by another version of evaluate, in {', '.join(files[:_NAMED])}{more}. Score the heads again: fer-stage "
+        "evaluate --run runs"
     )
 
 

@@ -120,3 +120,18 @@ def test_a_table_under_another_datasets_name_is_not_taken_for_its(extracted: Pat
     shutil.copy(TABLE, "tables/copied.parquet")
     message = fer_stage("extract", "--dataset", "copied", code=1)
     assert "tables/copied.parquet: expected the sample table of copied, found that of my" in message
+
+
+def test_a_sample_that_params_would_draw_otherwise_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("sample: {images: 60, seed: 0}\n")
+    assert run(["index", "--dataset", "sample-e", "--quiet"]) == 0
+    extract = ["extract", "--dataset", "sample-e", "--encoder", "untrained", "--dry-run"]
+    capsys.readouterr()
+    assert run(extract) == 0
+    assert "sample-e is not what" not in capsys.readouterr().err
+    Path("params.yaml").write_text("sample: {images: 60, seed: 3}\n")
+    assert run(extract) == 0
+    assert "sample-e is not what `sample` in params.yaml says (seed was 0, is 3)" in capsys.readouterr().err

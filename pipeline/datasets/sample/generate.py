@@ -20,7 +20,7 @@ from pipeline.errors import ConfigError
 from pipeline.labels import expressions
 from pipeline.progress import OnProgress, Progress, silent
 
-__all__ = ["GENERATOR_VERSION", "draw_contact_sheet", "draw_dataset"]
+__all__ = ["GENERATOR_VERSION", "draw_contact_sheet", "draw_dataset", "drawing_changes"]
 
 GENERATOR_VERSION = 1
 """Raise it whenever a change of this package changes a byte of any picture."""
@@ -44,7 +44,7 @@ def draw_dataset(style: str, folder: Path, n: int = 400, seed: int = 0, on_progr
         If the style is unknown, n < 1, or `folder` holds files that no drawing made.
     """
     specs = sample_specs(style, n, seed)
-    receipt = {"generator": GENERATOR_VERSION, "style": style, "seed": seed, "n": n}
+    receipt = _receipt(style, n, seed)
     done = folder / "sample.json"
     _require_ours(folder)
     if _read_receipt(done) == receipt:
@@ -61,6 +61,23 @@ def draw_dataset(style: str, folder: Path, n: int = 400, seed: int = 0, on_progr
     _replace(folder / "labels.csv", _labels(specs, style))
     _replace(done, (json.dumps(receipt) + "\n").encode())
     (folder / _STARTED).unlink()
+
+
+def drawing_changes(style: str, folder: Path, n: int, seed: int) -> str:
+    """`n was 400, is 600`: how the finished sample in `folder` differs from the one that would be drawn now, else empty.
+
+    A folder without a `sample.json` that can be read is not compared: empty.
+    """
+    drawn, now = _read_receipt(folder / "sample.json"), _receipt(style, n, seed)
+    if not isinstance(drawn, dict):
+        return ""
+    return ", ".join(
+        f"{name} was {drawn.get(name)!r}, is {now[name]!r}" for name in now if drawn.get(name) != now[name]
+    )
+
+
+def _receipt(style: str, n: int, seed: int) -> dict[str, object]:
+    return {"generator": GENERATOR_VERSION, "style": style, "seed": seed, "n": n}
 
 
 def _require_ours(folder: Path) -> None:

@@ -91,7 +91,7 @@ def test_a_batch_changes_no_row_and_no_order(encoder: Encoder) -> None:
     padded = pooled(encoder, np.concatenate([pixels, np.repeat(pixels[-1:], 9, axis=0)]))[:7]
     backwards = pooled(encoder, np.ascontiguousarray(pixels[::-1]))[::-1]
     for other in (alone, padded, backwards):
-        # Of the largest value: which kernels multiply a batch, and how they round, depends on its size and the processor.
+        # Of the largest value: kernels, and how they round, depend on the size of a batch and on the processor.
         np.testing.assert_allclose(other, together, rtol=0, atol=BATCH_TOLERANCE * np.abs(together).max())
 
 
