@@ -50,7 +50,7 @@ def find_store(root: Place, encoder: str, dataset: str) -> Store:
     found = [open_store(path) for path in paths if stands(path)]
     if not found:
         return open_store(next(filter(unfinished, paths), paths[0]))  # says what is unfinished or missing
-    if len(found) > 1 and (differing := sorted(differences(*map(_described, found)))):
+    if len(found) > 1 and (differing := sorted(differences(_described(found[0]), _described(found[1])))):
         both = " and ".join(str(store.path) for store in found)
         raise StoreMissingError(
             f"{both} are two stores of {dataset} that differ in {', '.join(differing)}: remove the one you do not "

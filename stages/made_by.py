@@ -19,7 +19,14 @@ from stages.identity import changed_by_params
 from stages.output import say, say_notes
 from stages.params import ExtractParams, Params
 
-__all__ = ["alignment_of", "encoder_of", "extract_command", "require_encoder", "require_encoder_named"]
+__all__ = [
+    "alignment_of",
+    "encoder_changes",
+    "encoder_of",
+    "extract_command",
+    "require_encoder",
+    "require_encoder_named",
+]
 
 
 def encoder_of(store: Store, params: Params, given: str | None, device: str) -> Encoder:
@@ -91,6 +98,14 @@ def require_encoder_named(store: Store, params: Params, named: str) -> None:
     except ParamsError:
         return
     require_encoder(store, spec, params, named)
+
+
+def encoder_changes(spec: str, made_by: Mapping[str, Any]) -> str:
+    """How the encoder that `spec` means now differs from an identity, as far as files say it; empty if it does not."""
+    if not spec:  # older records have none
+        return ""
+    now = current_identity(EncoderSpec.parse(spec)).fields
+    return differences_text({name: made_by.get(name) for name in now}, now)
 
 
 def extract_command(store: Store, extract: ExtractParams, named: str) -> str:

@@ -35,6 +35,7 @@ def command(
     again changes nothing.
     """
     from stages.head.exporting import Export
+    from stages.made_by import encoder_changes
     from stages.params import load_params
 
     named = str(load_params(params_path).encoder(encoder)[1]) if encoder else ""
@@ -45,5 +46,11 @@ def command(
             say("writing head.onnx and comparing it with PyTorch")
         export.write()
     echo_record(export.summary(status), output_format)
+    saved = export.saved
+    if changes := encoder_changes(saved.encoder_spec, saved.encoder_identity.get("encoder", {})):
+        say(
+            f"note: {saved.encoder_spec} means another encoder on this machine now than the head's: {changes}. "
+            "Whoever gets the head needs the one that it was trained with"
+        )
     if export.note:
         say(f"note: {export.note}")

@@ -136,6 +136,18 @@ def test_predict_does_not_recommend_the_file_that_was_replaced(mine: Path, fer_s
     assert "open_clip:tiny@weights means other weights now" in message
 
 
+def test_head_export_says_that_the_encoder_was_replaced(
+    mine: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fer_stage(*TRAIN)
+    export = ["head", "export", "--run", "runs/own/linear-probe/sample-a/seed-0", "--out"]
+    assert run([*export, "first"]) == 0
+    assert "means another encoder" not in capsys.readouterr().err
+    _write_weights(1)
+    assert run([*export, "second"]) == 0
+    assert "open_clip:tiny@weights means another encoder on this machine now" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("spec", ["mini", "untrained", "open_clip:tiny@weights"])
 def test_files_say_what_the_loaded_encoder_is(spec: str, empty: Path) -> None:
     """What is compared without the model is a part of what the model says of itself."""
