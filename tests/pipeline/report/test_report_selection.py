@@ -37,7 +37,8 @@ def test_scores_of_another_head_are_named_and_never_shown() -> None:
     assert [score.dataset for score in selection.runs[0].scores] == ["c"]
     (text,) = selection.left_out
     assert text.startswith(
-        "Left out: 2 scores of other heads than those of the runs, or by another version of evaluate, in runs/scores/x/scores.json."
+        "Left out: 2 scores of other heads than those of the runs, or by another version of evaluate, "
+        "in runs/scores/x/scores.json."
     )
     assert "fer-stage evaluate --run" in text
     read = page(run)
