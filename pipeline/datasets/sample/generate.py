@@ -64,7 +64,7 @@ def draw_dataset(style: str, folder: Path, n: int = 400, seed: int = 0, on_progr
 
 
 def drawing_changes(style: str, folder: Path, n: int, seed: int) -> str:
-    """`n was 400, is 600`: how the finished sample in `folder` differs from the one that would be drawn now, else empty.
+    """How the finished sample in `folder` differs from what would be drawn now: `n was 400, is 600`, or empty.
 
     A folder without a `sample.json` that can be read is not compared: empty.
     """
