@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -93,7 +94,7 @@ def open_store(path: str | Place) -> Store:
         name = backend_name(path)
         command = f"fer-stage extract {_dataset_of(path)} --encoder {path.parent.name or 'NAME'} --backend {name}"
         if (root := str(path.parent.parent)) not in ("features", "."):
-            command += f" --features {root}"
+            command += f" --features {shlex.quote(root)}"
         if left := unfinished(path):
             command = left.command or command
             raise StoreIncompleteError(f"{path} is incomplete: {left.progress}. Run `{command}` again: it resumes")

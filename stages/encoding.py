@@ -17,7 +17,7 @@ import numpy.typing as npt
 from cache import Store, open_store
 from cache.errors import StoreLockedError
 from cache.inventory import standing_below
-from cache.keys import StoreKey, sha256_of
+from cache.keys import StoreKey, differences, sha256_of
 from cache.lock import exclusive, is_held, lock_path
 from cache.places import Place
 from cache.reuse import Reuse, find_rows, image_names
@@ -200,6 +200,7 @@ class Encoding:
             yield
 
     def _write(self, start: float, on_progress: OnProgress) -> dict[str, Any]:
+        self._note_replaced()
         writer = StoreWriter(self.target, self.key, self._schema, self.command)
         if writer.done:
             say(f"{self.target}: {len(writer.done)} of {writer.schema.n_shards} shards are finished already")
@@ -219,6 +220,15 @@ class Encoding:
         if bench.timings.encode:  # else workers of a cluster had it
             say(_where_time_went(bench.timings, seconds))
         return self._summary(encoded, writer.rejected, seconds=seconds)
+
+    def _note_replaced(self) -> None:
+        """What the finished store at the target is replaced for: another encoder may have the same folder's name."""
+        if not stands(self.target) or (store := open_store(self.target)).key == self.key.digest:
+            return
+        fields = ", ".join(differences(store.manifest.key_fields, self.key.fields()))
+        was, now = str(store.manifest.provenance.get("encoder_spec", "")), str(self.spec)
+        other = f" It is of {was}, and will be of {now}." if was not in ("", now) else ""
+        say(f"{self.target} is made again, as it differs in {fields}.{other}")
 
     def _watch(self, made: Made, alike: AlikeRejects) -> None:
         """Of a shard that a worker of a cluster made, which knows of no other."""

@@ -17,7 +17,7 @@ from cache.writer import building_folder
 
 __all__ = ["GrowingContract"]
 
-COMMAND = r"fer-stage extract --dataset example --encoder some-encoder --backend \w+`"
+COMMAND = r"fer-stage extract --dataset example --encoder some-encoder --backend \w+ --features \S+/features`"
 
 
 class GrowingContract(BackendUnderTest):

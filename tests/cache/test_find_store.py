@@ -48,7 +48,9 @@ def test_no_store_names_the_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_an_unfinished_store_names_the_command_that_resumes_it(tmp_path: Path, backend: str) -> None:
     Example().begin(store_path(tmp_path, "some-encoder", "faces", backend), [0])
-    with pytest.raises(StoreIncompleteError, match=f"1 of 3 shards. Run `.*--dataset faces .*--backend {backend} "):
+    with pytest.raises(
+        StoreIncompleteError, match=f"1 of 3 shards. Run `.*--dataset faces .*--backend {backend} --features \\S+`"
+    ):
         find_store(tmp_path, "some-encoder", "faces")
 
 

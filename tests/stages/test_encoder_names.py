@@ -187,3 +187,18 @@ def test_another_tokenizer_is_other_text_and_the_same_features(project: Path, fe
     assert "tokenizer_files: expected" in message
     fer_stage(*_advice(message))
     fer_stage(*zero_shot)
+
+
+def test_a_store_that_is_made_again_with_another_encoder_of_its_folder_is_named(
+    mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two files of one name in two folders are one folder of features: the second extract replaces the first."""
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    write_clip_folder(Path("others"), seed=1)
+    params["encoders"]["own"] = "open_clip:tiny@others"
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    capsys.readouterr()
+    assert run(["extract", "--dataset", "sample-a", "--encoder", "own"]) == 0
+    message = capsys.readouterr().err
+    assert "features/own/sample-a.zarr is made again, as it differs in encoder.weights" in message
+    assert "of open_clip:tiny@weights, and will be of open_clip:tiny@others" in message
