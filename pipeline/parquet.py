@@ -62,7 +62,11 @@ class TableKind:
             raise TableError(f"no {self.name} at {path}. Run: fer-stage {self.command} --dataset {path.stem}")
         try:
             yield
-        except (pa.ArrowInvalid, OSError) as error:
+        except OSError as error:  # of the system, or of a compression that cannot be undone
+            if error.errno is not None:
+                raise TableError(f"{path} cannot be read: {error.strerror}. Repair that, then try again") from error
+            raise TableError(f"{path} is not a Parquet file: {error}. {self.mend}") from error
+        except pa.ArrowInvalid as error:
             raise TableError(f"{path} is not a Parquet file: {error}. {self.mend}") from error
 
     def _info(self, path: Path, schema: pa.Schema) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from pipeline.datasets.files import MISSING, UNREADABLE, Root, escapes, is_junk, some
+from pipeline.datasets.refusals import refused_by_system, whole_file_errors
 from pipeline.datasets.spool import Spool
 from pipeline.errors import DatasetError, ImageError
 
@@ -92,7 +93,7 @@ class TarRoot(_ArchiveRoot):
         try:
             data = os.pread(self._opened().fileno(), size, offset)
         except OSError as error:
-            raise ImageError(UNREADABLE) from error
+            raise refused_by_system(error, self.path) or ImageError(UNREADABLE) from error
         if len(data) != size:
             raise ImageError(UNREADABLE)
         return data
@@ -121,7 +122,7 @@ class ZipRoot(_ArchiveRoot):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         try:
-            with zipfile.ZipFile(path) as archive:
+            with whole_file_errors(path), zipfile.ZipFile(path) as archive:
                 infos = [info for info in archive.infolist() if not info.is_dir() and not is_junk(_zip_name(info))]
         except (zipfile.BadZipFile, OSError) as error:
             raise _damaged(path, "zip", str(error)) from error
@@ -142,7 +143,7 @@ class ZipRoot(_ArchiveRoot):
         try:
             return bytes(archive.read(self._members[name]))
         except _DAMAGED_MEMBER as error:
-            raise ImageError(UNREADABLE) from error
+            raise refused_by_system(error, self.path) or ImageError(UNREADABLE) from error
 
     def _open(self) -> zipfile.ZipFile:
         return zipfile.ZipFile(self.path)
@@ -151,7 +152,7 @@ class ZipRoot(_ArchiveRoot):
 def _tar_members(path: Path, data: Path) -> dict[str, tuple[int, int]]:
     """Name -> (offset, size) of every file; a name that stands twice means its last version, as in tar itself."""
     try:
-        with data.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
+        with whole_file_errors(path), data.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
             members = [m for m in archive if not m.isdir() and not is_junk(_tar_name(m))]
             _refuse_cut_off(path, file, archive.offset)
     except (tarfile.TarError, OSError) as error:

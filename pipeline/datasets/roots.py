@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.datasets.archives import TarRoot, ZipRoot
 from pipeline.datasets.files import LINK, MISSING, UNREADABLE, Root, escapes, is_junk
+from pipeline.datasets.refusals import refused_by_system
 from pipeline.errors import DatasetError, ImageError
 
 __all__ = ["FolderRoot", "Root", "open_root"]
@@ -98,7 +99,7 @@ class FolderRoot(Root):
             return path.read_bytes()
         except OSError as error:
             self._check_root()
-            raise ImageError(UNREADABLE) from error
+            raise refused_by_system(error, path) or ImageError(UNREADABLE) from error
 
     def close(self) -> None:
         """Nothing stays open between two reads."""

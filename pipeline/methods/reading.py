@@ -61,7 +61,7 @@ class Reader:
         if len(torch.unique(train.labels)) < 2:
             raise TrainingError(
                 f"{source.dataset} train: expected rows of two classes, found {classes[int(train.labels[0])]} only. "
-                "Look at the splits with: fer-stage index"
+                f"Look at the splits with: fer-stage index --dataset {source.dataset} --dry-run"
             )
         names = sorted({*dropped, *dropped_val})
         return TrainingData(train, val), {name: dropped.get(name, 0) + dropped_val.get(name, 0) for name in names}
@@ -127,8 +127,8 @@ def _require_usable(views: tuple[npt.NDArray[Any], ...], ids: npt.NDArray[np.str
         if not good.all():
             raise TrainingError(
                 f"{where}: expected finite {output} features with a direction, found {found} in {(~good).sum()} rows, "
-                f"first {ids[~good][0]}. Check the store with: fer-stage store verify; features that are too small "
-                "for float16 need: fer-stage extract --dtype float32"
+                f"first {ids[~good][0]}. Check the store with: fer-stage store verify features; "
+                f"features too small for float16 need: fer-stage extract --dataset {where.rpartition(' ')[0]} --dtype float32"
             )
 
 
