@@ -128,7 +128,8 @@ def _require_usable(views: tuple[npt.NDArray[Any], ...], ids: npt.NDArray[np.str
             raise TrainingError(
                 f"{where}: expected finite {output} features with a direction, found {found} in {(~good).sum()} rows, "
                 f"first {ids[~good][0]}. Check the store with: fer-stage store verify features; "
-                f"features too small for float16 need: fer-stage extract --dataset {where.rpartition(' ')[0]} --dtype float32"
+                "features too small for float16 need: fer-stage extract --dtype float32 --dataset "
+                f"{where.rpartition(' ')[0]}"
             )
 
 
