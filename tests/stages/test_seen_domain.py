@@ -31,6 +31,7 @@ FerStage = Callable[..., Any]
 RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")
 SCORES = Path("runs/scores/untrained/feature-mask/sample-a/seed-0/scores.json")
 FEATURES = place("features")
+UNTRAINED = EncoderSpec.parse("untrained")
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +58,8 @@ def evaluated_as_seen(fer_stage: FerStage, output_format: str) -> Any:
 def test_what_an_encoder_saw_is_told_of_its_features_and_changes_no_key(encoder: TorchEncoder, project: Path) -> None:
     """Features are the same, whatever is known of their encoder's past: nothing is encoded again."""
     knowing, params = replace(encoder, saw=("ferplus", "sample")), ExtractParams()
-    assert provenance_of(encoder, "untrained")["encoder_saw"] == []
-    assert provenance_of(knowing, "untrained")["encoder_saw"] == ["ferplus", "sample"]
+    assert provenance_of(encoder, "untrained", UNTRAINED)["encoder_saw"] == []
+    assert provenance_of(knowing, "untrained", UNTRAINED)["encoder_saw"] == ["ferplus", "sample"]
     table = SampleTable.read(Path("tables/sample-a.parquet"))
     keys = [store_key(table, one, outputs_of(one, ["pooled"], "float16", 0), params) for one in (encoder, knowing)]
     assert keys[0].digest == keys[1].digest
@@ -84,7 +85,7 @@ def test_validation_scores_are_of_a_seen_domain_by_the_layout_not_the_name(proje
 def test_text_of_another_encoder_adds_what_that_one_saw_and_its_note(encoder: TorchEncoder, project: Path) -> None:
     own = TextStore.read(text_path(FEATURES, "untrained", "kefer"))
     other = replace(
-        own, encoder={"family": "other"}, provenance=provenance_of(replace(encoder, saw=("muxspace",)), "o")
+        own, encoder={"family": "other"}, provenance=provenance_of(replace(encoder, saw=("muxspace",)), "o", UNTRAINED)
     )
     path = text_path(FEATURES, "other", "kefer")
     path.parent.mkdir(parents=True)
