@@ -24,11 +24,12 @@ from pipeline.progress import OnProgress
 from pipeline.samples import SampleTable, TableInfo
 from pipeline.versions import stage_version
 from stages.errors import ParamsError, StageError
+from stages.names import first_rows
 from stages.output import say
 from stages.params import DatasetParams, Params, SampleParams
 from stages.workspace import Workspace
 
-__all__ = ["how_now", "make_table", "parse_options", "table_changes", "wanted_rows", "write_table"]
+__all__ = ["how_now", "make_table", "parse_options", "store_changes", "table_changes", "wanted_rows", "write_table"]
 
 
 def make_table(
@@ -95,7 +96,31 @@ def _changes(info: TableInfo, dataset: str, how: DatasetParams) -> str:
         "reader": stage_version("index"),
     }
     shown = {"root": (info.root, how.root)}
-    pairs = {name: shown.get(name, values) for name, values in differences(was, now).items()}
+    return _as_text({name: shown.get(name, values) for name, values in differences(was, now).items()})
+
+
+def store_changes(described: Mapping[str, Any], dataset: str, params: Params) -> str:
+    """`options.classes was 7, is 8`: how what a store describes differs from what params.yaml says of the dataset now.
+
+    Layout and options are compared; a store does not record its root. Empty if params.yaml does not name the dataset,
+    or the store is of an earlier version that did not record options.
+
+    Parameters
+    ----------
+    described : the `dataset` of a store's manifest
+    dataset : its name; `my.first-12` is read as `my`
+    """
+    name, _ = first_rows(dataset) or (dataset, 0)
+    layout, options = str(described.get("layout", "")), described.get("options")
+    if name not in params.datasets or not layout or not options:
+        return ""
+    how = params.dataset(name)
+    was = {"layout": layout, "options": _all_options(layout, options)}
+    now = {"layout": how.layout, "options": _all_options(how.layout, how.options)}
+    return _as_text(differences(was, now))
+
+
+def _as_text(pairs: Mapping[str, tuple[Any, Any]]) -> str:
     return ", ".join(f"{name} was {old!r}, is {new!r}" for name, (old, new) in pairs.items())
 
 

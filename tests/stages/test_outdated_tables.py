@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -78,6 +79,36 @@ def test_a_changed_root_or_option_is_indexed_again_and_said(
     assert f"indexing my again: {words}" in _extract(capsys)
     assert open_store(STORE).manifest.columns != before
     assert "up to date" in _extract(capsys)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"options": {"split_seed": 5}}, "options.split_seed was 0, is 5"),
+        ({"options": {"classes": 8}}, "options.classes was 7, is 8"),
+        ({"layout": "raf-db"}, "layout was 'folder', is 'raf-db'"),
+    ],
+)
+def test_heads_are_not_trained_or_scored_on_a_dataset_that_params_describes_otherwise(
+    extracted: Path, fer_stage: FerStage, change: dict[str, Any], words: str
+) -> None:
+    train = ("train", "--method", "linear-probe", "--dataset", "my")
+    fer_stage(*train)
+    _params(**change)
+    for command in (train, ("evaluate", "--run", "runs", "--dataset", "my")):
+        message = fer_stage(*command, code=1)
+        assert f"{STORE}: expected my as params.yaml describes it now" in message
+        assert words in message
+        assert "fer-stage extract --dataset my --encoder untrained" in message
+
+
+def test_the_advice_for_an_outdated_dataset_ends_the_trouble(extracted: Path, fer_stage: FerStage) -> None:
+    _params(options={"split_seed": 5})
+    train = ("train", "--method", "linear-probe", "--dataset", "my")
+    command = re.search(r"`fer-stage (.*?)`", fer_stage(*train, code=1))
+    assert command
+    fer_stage(*command[1].split())
+    fer_stage(*train)
 
 
 def test_what_a_store_is_of_has_the_options(extracted: Path, fer_stage: FerStage) -> None:
