@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -166,3 +167,20 @@ def test_a_sample_that_params_would_draw_otherwise_is_named(
     Path("params.yaml").write_text("sample: {images: 60, seed: 3}\n")
     assert run(extract) == 0
     assert "sample-e is not what `sample` in params.yaml says (seed was 0, is 3)" in capsys.readouterr().err
+
+
+def test_images_whose_decoder_was_installed_since_are_encoded(
+    extracted: Path, fer_stage: FerStage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pillow_heif", reason="needs pip install 'fer-stage[heic]'").register_heif_opener()
+    pixels = np.random.default_rng(9).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(pixels).save("A/train/fear/photo.heic", "HEIF")
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "pillow_heif", None)  # as where it is not installed
+        fer_stage("index", "--dataset", "my")
+        fer_stage("extract", "--dataset", "my", "--max-rejected", "1")
+        assert (open_store(STORE).frame["status"] == "rejected").sum() == 1
+        assert "up to date" in _extract(capsys, "--max-rejected", "1")
+    assert "indexing my again: HEIF images can be read now" in _extract(capsys)
+    assert (open_store(STORE).frame["status"] == "ok").all()
+    assert "up to date" in _extract(capsys)
