@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import os
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,18 +21,19 @@ from pipeline.datasets import LAYOUTS
 from pipeline.datasets.base import parse_options as layout_options
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.sample import STYLES, draw_dataset, drawing_changes
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, DatasetError
 from pipeline.faces.table import FaceTable
+from pipeline.preparation import INDEX_AGAIN
 from pipeline.progress import OnProgress
 from pipeline.samples import SampleTable, TableInfo
 from pipeline.versions import stage_version
 from stages.errors import ParamsError, StageError
 from stages.names import first_rows
 from stages.output import say
-from stages.params import DatasetParams, Params, SampleParams
+from stages.params import DatasetParams, Params, SampleParams, load_params
 from stages.workspace import Workspace
 
-__all__ = ["how_now", "make_table", "parse_options", "store_changes", "table_changes", "wanted_rows", "write_table"]
+__all__ = ["how_now", "index_named", "make_table", "parse_options", "store_changes", "table_changes", "wanted_rows", "write_table"]
 
 
 def make_table(
@@ -171,6 +175,38 @@ def _indexed(given: Mapping[str, Any], params: Params, on_progress: OnProgress) 
     if not given["dry_run"]:
         write_table(table, path)
     return table, Path(how.root)
+
+
+@contextmanager
+def index_named(given: Mapping[str, Any]) -> Iterator[None]:
+    """Errors inside that ask for a dataset to be indexed again name the command.
+
+    Parameters
+    ----------
+    given : options of a command: `dataset`, `tables`, `params_path`
+    """
+    try:
+        yield
+    except DatasetError as error:
+        message = str(error)
+        if not message.endswith(INDEX_AGAIN):
+            raise
+        raise DatasetError(f"{message}: `{_index_command(given)}`, then run this command again") from error
+
+
+def _index_command(given: Mapping[str, Any]) -> str:
+    dataset, tables = given["dataset"], given["tables"]
+    table = SampleTable.read(Workspace(tables=tables).table(dataset))
+    stated = {} if dataset in load_params(given["params_path"]).datasets else dict(table.info.given)
+    options = stated.pop("options", {})
+    words = ["fer-stage", "index", "--dataset", dataset]
+    for name, value in stated.items():
+        words += [f"--{name}", str(value)]
+    for name, value in options.items():
+        words += ["--option", f"{name}={json.dumps(value)}"]
+    if tables != Workspace().tables:
+        words += ["--tables", str(tables)]
+    return shlex.join(words)
 
 
 def _note_other_drawing(info: TableInfo, params: Params) -> None:

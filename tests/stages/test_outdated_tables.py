@@ -184,3 +184,16 @@ def test_images_whose_decoder_was_installed_since_are_encoded(
     assert "indexing my again: HEIF images can be read now" in _extract(capsys)
     assert (open_store(STORE).frame["status"] == "ok").all()
     assert "up to date" in _extract(capsys)
+
+
+def test_the_advice_for_images_that_changed_names_what_the_command_line_stated(
+    extracted: Path, fer_stage: FerStage
+) -> None:
+    index = ("index", "--dataset", "other", "--layout", "folder", "--root", "B", "--option", "val_fraction=0.4")
+    fer_stage(*index)
+    shutil.copy("A/train/fear/A0.png", "B/train/fear/B0.png")
+    extract = ("extract", "--dataset", "other")
+    message = fer_stage(*extract, code=1)
+    assert "Index the dataset again: `fer-stage " + " ".join(index) + "`" in message
+    fer_stage(*index)
+    fer_stage(*extract)
