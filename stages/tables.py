@@ -19,6 +19,7 @@ from cache.atomic import write_bytes
 from cache.keys import differences
 from pipeline.datasets import LAYOUTS
 from pipeline.datasets.base import parse_options as layout_options
+from pipeline.datasets.formats import decodable_since
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.sample import STYLES, draw_dataset, drawing_changes
 from pipeline.errors import ConfigError, DatasetError
@@ -33,7 +34,16 @@ from stages.output import say
 from stages.params import DatasetParams, Params, SampleParams, load_params
 from stages.workspace import Workspace
 
-__all__ = ["how_now", "index_named", "make_table", "parse_options", "store_changes", "table_changes", "wanted_rows", "write_table"]
+__all__ = [
+    "how_now",
+    "index_named",
+    "make_table",
+    "parse_options",
+    "store_changes",
+    "table_changes",
+    "wanted_rows",
+    "write_table",
+]
 
 
 def make_table(
@@ -160,7 +170,10 @@ def _indexed(given: Mapping[str, Any], params: Params, on_progress: OnProgress) 
     stated = {name: given[name] for name in ("layout", "root") if given.get(name)}
     if path.exists() and not stated:
         table = SampleTable.read(path)
-        if not (why := table_changes(dataset, table.info, params)):
+        why = table_changes(dataset, table.info, params)
+        if formats := decodable_since(table.frame["reason"].unique()):
+            why = ", ".join(filter(None, (why, f"{' and '.join(formats.values())} images can be read now")))
+        if not why:
             return _of_its_dataset(table, dataset, path), Path(table.info.root)
         how = how_now(dataset, table.info, params) or params.dataset(dataset)
         stated = {} if dataset in params.datasets else dict(table.info.given)

@@ -47,10 +47,10 @@ def undecodable(data: bytes) -> str:
     return "" if kind is None or _can_decode(kind) else _NEEDS[kind]
 
 
-def decodable_since(reasons: Iterable[str]) -> tuple[str, ...]:
-    """The formats that `undecodable` gave as a reason and that can be read now: their decoder was installed since."""
+def decodable_since(reasons: Iterable[str]) -> dict[str, str]:
+    """Of the reasons of `undecodable` those that hold no longer, with their formats: a decoder was installed since."""
     found = set(reasons)
-    return tuple(kind for kind, reason in _NEEDS.items() if reason in found and _can_decode(kind))
+    return {reason: kind for kind, reason in _NEEDS.items() if reason in found and _can_decode(kind)}
 
 
 def _special_kind(data: bytes) -> str | None:
