@@ -119,6 +119,7 @@ def rows_of_classes(
         counts = ", ".join(f"{label} {n}" for label, n in dropped.items())
         raise MismatchError(
             f"{where}: expected only the classes {', '.join(classes)}, found also {counts} rows. "
-            "Drop other labels explicitly (they are counted), or use a head of all these classes"
+            "Leave such rows out with `protocol: {drop_other_labels: true}` in params.yaml (they are counted), or use "
+            "a head of all these classes: `classes: 8` there, then train"
         )
     return np.flatnonzero(known), dropped

@@ -18,7 +18,9 @@ from pipeline.preprocess import Preprocess
 from pipeline.timings import Timings
 from pipeline.views import ViewRecipe, view_rng
 
-__all__ = ["Job", "Prepared", "Preparer", "read_image"]
+__all__ = ["INDEX_AGAIN", "Job", "Prepared", "Preparer", "read_image"]
+
+INDEX_AGAIN = "Index the dataset again"  # what to do about images that changed since
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -141,9 +143,7 @@ def read_image(root: Root, job: Job) -> bytes:
     try:
         data = root.read(job.path)
     except ImageError as error:
-        raise DatasetError(
-            f"{job.path} was there when it was indexed, now: {error}. Index the dataset again"
-        ) from error
+        raise DatasetError(f"{job.path} was there when it was indexed, now: {error}. {INDEX_AGAIN}") from error
     if hashlib.sha256(data).hexdigest() != job.sha256:
-        raise DatasetError(f"{job.path} is not the file that was indexed (row {job.row}). Index the dataset again")
+        raise DatasetError(f"{job.path} is not the file that was indexed (row {job.row}). {INDEX_AGAIN}")
     return data

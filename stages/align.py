@@ -42,11 +42,12 @@ def command(**given: Any) -> None:
     """
     from stages.aligning import aligned
     from stages.progress import shown_progress
+    from stages.tables import index_named
 
     sheet = given["contact_sheet"]
     if sheet and sheet.suffix.lower() != ".png":
         raise click.UsageError(f"--contact-sheet: expected a name that ends with .png, found {sheet}")
-    with shown_progress(quiet=given["quiet"]) as on_progress:
+    with shown_progress(quiet=given["quiet"]) as on_progress, index_named(given):
         summary = aligned(given, on_progress)
     echo_record(summary, given["output_format"])
     if summary.get("rejected", 0) > given["max_rejected"] * summary["rows"]:

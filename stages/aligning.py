@@ -13,6 +13,7 @@ from typing import Any
 from cache.atomic import storage_errors
 from cache.keys import sha256_of
 from cache.lock import exclusive, lock_path
+from pipeline.datasets.formats import decodable_since
 from pipeline.datasets.roots import open_root
 from pipeline.faces import Alignment, FaceDetector, load_detector
 from pipeline.faces.search import NO_FACE, Finding, search
@@ -130,7 +131,7 @@ class Aligning:
         if not self.path.exists():
             return None
         faces = FaceTable.read(self.path)
-        return faces if faces.info == self._info else None
+        return faces if faces.info == self._info and not decodable_since(faces.frame["reason"].unique()) else None
 
     def _remember(self) -> None:
         """What this detector found in earlier runs, of whatever sample table."""

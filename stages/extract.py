@@ -76,8 +76,9 @@ def command(**given: Any) -> None:
     """
     from stages.planning import planned
     from stages.progress import shown_progress
+    from stages.tables import index_named
 
-    with shown_progress(quiet=given["quiet"]) as on_progress:
+    with shown_progress(quiet=given["quiet"]) as on_progress, index_named(given):
         encoding = planned(given, _command_line(), on_progress)
         if encoding.encoder.note:
             say(f"note: {encoding.encoder.note}")

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cache.reuse import image_names
+from pipeline.datasets.formats import decodable_since
 from pipeline.faces import Alignment
 from pipeline.faces.table import MISSED, FaceTable
 from pipeline.samples import OK, REJECTED, SampleTable
@@ -75,14 +76,17 @@ def with_faces(
     """
     faces, dataset = FaceTable.read(path), table.info.dataset
     usable = (table.frame["status"] == OK).to_numpy()
-    looked_at = faces.frame[faces.frame["reason"] != NOT_LOOKED_AT]  # another row of the same image may have a face
+    # Another row of an image that was not looked at may have a face; what can be decoded by now has to be looked at.
+    skipped = [NOT_LOOKED_AT, *decodable_since(faces.frame["reason"].unique())]
+    looked_at = faces.frame[~faces.frame["reason"].isin(skipped)]
     found = looked_at.drop_duplicates("image").set_index("image").reindex(pd.Index(images_of_table(table)))
     status = found["status"].to_numpy(dtype=object)
     if unknown := int((usable & pd.isna(status)).sum()):
         _, _, limit = path.stem.partition(f"{dataset}.first-")
         raise StageError(
             f"{path} knows {usable.sum() - unknown:,} of {usable.sum():,} images of {dataset}: it was made of another "
-            f"sample table, or with faces: given. Run: fer-stage align --dataset {dataset}"
+            "sample table, with faces: given, or where those images could not be decoded. "
+            f"Run: fer-stage align --dataset {dataset}"
             + (f" --limit {limit}" if limit else "")
         )
     missed = usable & (status == MISSED)

@@ -18,12 +18,14 @@ from stages.errors import ParamsError, StageError
 from stages.identity import changed_by_params
 from stages.output import say, say_notes
 from stages.params import ExtractParams, Params
+from stages.tables import store_changes
 
 __all__ = [
     "alignment_of",
     "encoder_changes",
     "encoder_of",
     "extract_command",
+    "require_dataset",
     "require_encoder",
     "require_encoder_named",
 ]
@@ -89,6 +91,27 @@ def require_encoder(store: Store, spec: EncoderSpec, params: Params, named: str)
         )
     if now.unknown:
         _note_unknown(spec, now.unknown)
+
+
+def require_dataset(store: Store, dataset: str, params: Params, named: str) -> None:
+    """Refuse a store whose dataset params.yaml describes otherwise now: other labels, splits or rows.
+
+    Parameters
+    ----------
+    dataset : the name that was asked for
+    named : the store's encoder, as `--encoder` takes it
+
+    Raises
+    ------
+    StageError
+        Naming the layout or the options that differ, and the command that makes the store again.
+    """
+    if changes := store_changes(store.manifest.dataset, dataset, params):
+        raise StageError(
+            f"{store.path}: expected {dataset} as params.yaml describes it now, found what it described before: "
+            f"{changes}. Run `{extract_command(store, params.extract, named)}`: it indexes the dataset again and makes "
+            "the store again"
+        )
 
 
 def require_encoder_named(store: Store, params: Params, named: str) -> None:

@@ -21,7 +21,7 @@ from pipeline.models.head import Head
 from pipeline.saved import DEFAULT_HEAD, EXPORTED, RUN, SavedHead
 from stages.advice import aligned_advice, encoder_named
 from stages.errors import StageError
-from stages.made_by import encoder_of, require_encoder_named
+from stages.made_by import encoder_of, require_dataset, require_encoder_named
 from stages.params import Params
 from stages.row_identity import HeadRowsFinder, SplitRows, rows_digest, split_rows
 from stages.scores_file import head_identity
@@ -133,8 +133,9 @@ class Scorer:
             )
         with encoder_named(run.record["encoder"], _named(run)):
             stores = {dataset: self._store(run.record["encoder"], dataset) for dataset in datasets}
-            for store in stores.values():
+            for dataset, store in stores.items():
                 require_encoder_named(store, self.params, _named(run))
+                require_dataset(store, dataset, self.params, _named(run))
         head = self._head(run, next(iter(stores.values())))
         return [self._entry(run, head, dataset, store, split) for dataset, store in stores.items()]
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import os
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,19 +19,31 @@ from cache.atomic import write_bytes
 from cache.keys import differences
 from pipeline.datasets import LAYOUTS
 from pipeline.datasets.base import parse_options as layout_options
+from pipeline.datasets.formats import decodable_since
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.sample import STYLES, draw_dataset, drawing_changes
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, DatasetError
 from pipeline.faces.table import FaceTable
+from pipeline.preparation import INDEX_AGAIN
 from pipeline.progress import OnProgress
 from pipeline.samples import SampleTable, TableInfo
 from pipeline.versions import stage_version
 from stages.errors import ParamsError, StageError
+from stages.names import first_rows
 from stages.output import say
-from stages.params import DatasetParams, Params, SampleParams
+from stages.params import DatasetParams, Params, SampleParams, load_params
 from stages.workspace import Workspace
 
-__all__ = ["how_now", "make_table", "parse_options", "table_changes", "wanted_rows", "write_table"]
+__all__ = [
+    "how_now",
+    "index_named",
+    "make_table",
+    "parse_options",
+    "store_changes",
+    "table_changes",
+    "wanted_rows",
+    "write_table",
+]
 
 
 def make_table(
@@ -95,7 +110,31 @@ def _changes(info: TableInfo, dataset: str, how: DatasetParams) -> str:
         "reader": stage_version("index"),
     }
     shown = {"root": (info.root, how.root)}
-    pairs = {name: shown.get(name, values) for name, values in differences(was, now).items()}
+    return _as_text({name: shown.get(name, values) for name, values in differences(was, now).items()})
+
+
+def store_changes(described: Mapping[str, Any], dataset: str, params: Params) -> str:
+    """`options.classes was 7, is 8`: how what a store describes differs from what params.yaml says of the dataset now.
+
+    Layout and options are compared; a store does not record its root. Empty if params.yaml does not name the dataset,
+    or the store is of an earlier version that did not record options.
+
+    Parameters
+    ----------
+    described : the `dataset` of a store's manifest
+    dataset : its name; `my.first-12` is read as `my`
+    """
+    name, _ = first_rows(dataset) or (dataset, 0)
+    layout, options = str(described.get("layout", "")), described.get("options")
+    if name not in params.datasets or not layout or not options:
+        return ""
+    how = params.dataset(name)
+    was = {"layout": layout, "options": _all_options(layout, options)}
+    now = {"layout": how.layout, "options": _all_options(how.layout, how.options)}
+    return _as_text(differences(was, now))
+
+
+def _as_text(pairs: Mapping[str, tuple[Any, Any]]) -> str:
     return ", ".join(f"{name} was {old!r}, is {new!r}" for name, (old, new) in pairs.items())
 
 
@@ -131,7 +170,10 @@ def _indexed(given: Mapping[str, Any], params: Params, on_progress: OnProgress) 
     stated = {name: given[name] for name in ("layout", "root") if given.get(name)}
     if path.exists() and not stated:
         table = SampleTable.read(path)
-        if not (why := table_changes(dataset, table.info, params)):
+        why = table_changes(dataset, table.info, params)
+        if formats := decodable_since(table.frame["reason"].unique()):
+            why = ", ".join(filter(None, (why, f"{' and '.join(formats.values())} images can be read now")))
+        if not why:
             return _of_its_dataset(table, dataset, path), Path(table.info.root)
         how = how_now(dataset, table.info, params) or params.dataset(dataset)
         stated = {} if dataset in params.datasets else dict(table.info.given)
@@ -146,6 +188,38 @@ def _indexed(given: Mapping[str, Any], params: Params, on_progress: OnProgress) 
     if not given["dry_run"]:
         write_table(table, path)
     return table, Path(how.root)
+
+
+@contextmanager
+def index_named(given: Mapping[str, Any]) -> Iterator[None]:
+    """Errors inside that ask for a dataset to be indexed again name the command.
+
+    Parameters
+    ----------
+    given : options of a command: `dataset`, `tables`, `params_path`
+    """
+    try:
+        yield
+    except DatasetError as error:
+        message = str(error)
+        if not message.endswith(INDEX_AGAIN):
+            raise
+        raise DatasetError(f"{message}: `{_index_command(given)}`, then run this command again") from error
+
+
+def _index_command(given: Mapping[str, Any]) -> str:
+    dataset, tables = given["dataset"], given["tables"]
+    table = SampleTable.read(Workspace(tables=tables).table(dataset))
+    stated = {} if dataset in load_params(given["params_path"]).datasets else dict(table.info.given)
+    options = stated.pop("options", {})
+    words = ["fer-stage", "index", "--dataset", dataset]
+    for name, value in stated.items():
+        words += [f"--{name}", str(value)]
+    for name, value in options.items():
+        words += ["--option", f"{name}={json.dumps(value)}"]
+    if tables != Workspace().tables:
+        words += ["--tables", str(tables)]
+    return shlex.join(words)
 
 
 def _note_other_drawing(info: TableInfo, params: Params) -> None:

@@ -35,7 +35,7 @@ from pipeline.versions import method_version
 from stages.advice import encoder_named
 from stages.errors import StageError
 from stages.identity import versions
-from stages.made_by import encoder_of, require_encoder
+from stages.made_by import encoder_of, require_dataset, require_encoder
 from stages.output import say
 from stages.params import Params, load_params
 from stages.recipes import departures
@@ -84,6 +84,7 @@ class Training:
         with encoder_named(name, named):
             store = find_store(given["features"], name, given["dataset"])
             require_encoder(store, spec, params, named)
+            require_dataset(store, given["dataset"], params, named)
             _check_rows(store, runs)
         _check_writable(runs[0].folder)
         device = str(resolve_device(given["device"]))

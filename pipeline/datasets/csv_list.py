@@ -90,7 +90,10 @@ def _rows(
 
 def _check_paths(paths: Sequence[str], where: str) -> None:
     if bad := [path for path in paths if not path or escapes(_slashes(path))]:
-        raise DatasetError(f"{where}: expected paths inside the table's folder, found {len(bad)} others: {some(bad)}")
+        raise DatasetError(
+            f"{where}: expected paths inside the table's folder, found {len(bad)} others: {some(bad)}. Write them "
+            "relative to that folder, or move the table into a folder above all images"
+        )
 
 
 def _slashes(path: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
 from importlib.util import find_spec
 
 from PIL import Image, features
 
-__all__ = ["FORMATS", "IMAGE_SUFFIXES", "is_image", "open_formats", "undecodable"]
+__all__ = ["FORMATS", "IMAGE_SUFFIXES", "decodable_since", "is_image", "open_formats", "undecodable"]
 
 # Formats of real datasets. Others stay closed: Pillow would start a program to draw an EPS.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
@@ -44,6 +45,12 @@ def undecodable(data: bytes) -> str:
     """Why no decoder that is installed reads a file with these bytes; empty for every other file, damaged ones too."""
     kind = _special_kind(data)
     return "" if kind is None or _can_decode(kind) else _NEEDS[kind]
+
+
+def decodable_since(reasons: Iterable[str]) -> dict[str, str]:
+    """Of the reasons of `undecodable` those that hold no longer, with their formats: a decoder was installed since."""
+    found = set(reasons)
+    return {reason: kind for kind, reason in _NEEDS.items() if reason in found and _can_decode(kind)}
 
 
 def _special_kind(data: bytes) -> str | None:

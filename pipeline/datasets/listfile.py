@@ -60,7 +60,10 @@ class Line:
         except ValueError:
             number = float("nan")
         if not number.is_integer():
-            raise DatasetError(f"{self.where}: {column}: expected a whole number, found {self.fields[column]!r}")
+            raise DatasetError(
+                f"{self.where}: {column}: expected a whole number, found {self.fields[column]!r}. "
+                "Number them, or rename the column if it holds something else"
+            )
         return int(number)
 
 
@@ -163,7 +166,8 @@ def _check_header(header: Sequence[str], found: Mapping[str, int], required: Seq
     if missing := [column for column in required if column not in found]:
         raise DatasetError(
             f"{where}: expected columns {', '.join(required)}; missing {', '.join(missing)}, "
-            f"found {', '.join(title[:40] for title in header[:_SHOWN])}{', ...' if len(header) > _SHOWN else ''}"
+            f"found {', '.join(title[:40] for title in header[:_SHOWN])}{', ...' if len(header) > _SHOWN else ''}. "
+            "Rename the columns that hold them"
         )
 
 

@@ -121,7 +121,8 @@ def _shares(options: LayoutOptions, present: set[str]) -> dict[str, float]:
 def merge_repeats(rows: Iterable[Row], classes: tuple[str, ...]) -> list[Row]:
     """Rows with one row per sample id: equal rows count as repeated, contradicting ones make a rejected sample.
 
-    Rows contradict each other when label, split, box or the reason to leave one out differ. Votes may differ.
+    Rows contradict each other when label, split, subject, clip, frame, fold, box or the reason to leave one out differ:
+    a subject that is dropped would let its other images cross the splits. Votes may differ.
     The sample of contradicting rows keeps the label of its first row that has one among `classes`.
     """
     groups: dict[str, list[Row]] = {}
@@ -142,7 +143,8 @@ def _merged(group: list[Row]) -> list[Row]:
 
 
 def _claim(row: Row) -> tuple[object, ...]:
-    return row.excluded, row.sample.label, row.sample.split, row.sample.box
+    sample = row.sample
+    return row.excluded, sample.label, sample.split, sample.subject, sample.clip, sample.frame, sample.fold, sample.box
 
 
 def split_word(name: str) -> str:

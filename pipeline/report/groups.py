@@ -195,10 +195,10 @@ def group_runs(runs: Iterable[RunRecord]) -> list[Group]:
     members: dict[tuple[str, str, str], dict[tuple[str, int], RunRecord]] = {}
     for run in name_apart(runs):
         known = members.setdefault((run.encoder, run.method, run.settings), {})
-        if (run.trained_on, run.seed) in known:
+        if twin := known.get((run.trained_on, run.seed)):
             raise InputError(
                 f"expected every run once, found two of {run.name} on {run.encoder}, trained on {run.trained_on}, "
-                f"seed {run.seed}. Remove the older one"
+                f"seed {run.seed}: {twin.label} and {run.label}. Move the copy or the older one out of the runs folder"
             )
         known[run.trained_on, run.seed] = run
     groups = [_group(tuple(run for _, run in sorted(members[key].items()))) for key in sorted(members, key=_order)]

@@ -68,6 +68,7 @@ class RunRecord:
     dtype: str
     is_random: bool
     stale: tuple[Score, ...] = ()
+    label: str = ""
     scores_label: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     text_key: str = ""
@@ -145,6 +146,7 @@ class RunRecord:
             dtype=fields.text("dtype"),
             is_random=fields.flag("is_random"),
             stale=tuple(score for score in found if score not in current),
+            label=label,
             scores_label=scores_label or label,
             text_key=fields.text("text_key") if "text_key" in fields.data else "",
             text_note=fields.text("text_note") if "text_note" in fields.data else "",

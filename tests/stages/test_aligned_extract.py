@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -225,3 +226,20 @@ def test_deep_verification_and_neighbours_see_faces_too(aligned: Path, fer_stage
     assert nearest[0]["score"] > 0.999
     empty = Path("faces-here", frame["path"][int(np.flatnonzero(blank(frame))[0])])
     assert "no face found" in fer_stage(*near, str(empty), code=1)
+
+
+def test_an_image_that_align_could_not_decode_is_not_taken_whole(
+    aligned: Path, fer_stage: FerStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pillow_heif", reason="needs pip install 'fer-stage[heic]'").register_heif_opener()
+    path = Path("faces-here/fear/00.png")
+    Image.open(path).convert("RGB").save(path.with_suffix(".heic"), "HEIF", quality=95)
+    path.unlink()
+    index_faces()
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "pillow_heif", None)  # as on a machine without it
+        fer_stage("align", "--dataset", "faces")
+    message = fer_stage(*ALIGNED, code=1)
+    assert "could not be decoded. Run: fer-stage align --dataset faces" in message
+    assert fer_stage("align", "--dataset", "faces", "--format", "json")["detected"] == 1
+    assert fer_stage(*ALIGNED)["encoded"] == N_FACES

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -80,6 +82,36 @@ def test_a_changed_root_or_option_is_indexed_again_and_said(
     assert "up to date" in _extract(capsys)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"options": {"split_seed": 5}}, "options.split_seed was 0, is 5"),
+        ({"options": {"classes": 8}}, "options.classes was 7, is 8"),
+        ({"layout": "raf-db"}, "layout was 'folder', is 'raf-db'"),
+    ],
+)
+def test_heads_are_not_trained_or_scored_on_a_dataset_that_params_describes_otherwise(
+    extracted: Path, fer_stage: FerStage, change: dict[str, Any], words: str
+) -> None:
+    train = ("train", "--method", "linear-probe", "--dataset", "my")
+    fer_stage(*train)
+    _params(**change)
+    for command in (train, ("evaluate", "--run", "runs", "--dataset", "my")):
+        message = fer_stage(*command, code=1)
+        assert f"{STORE}: expected my as params.yaml describes it now" in message
+        assert words in message
+        assert "fer-stage extract --dataset my --encoder untrained" in message
+
+
+def test_the_advice_for_an_outdated_dataset_ends_the_trouble(extracted: Path, fer_stage: FerStage) -> None:
+    _params(options={"split_seed": 5})
+    train = ("train", "--method", "linear-probe", "--dataset", "my")
+    command = re.search(r"`fer-stage (.*?)`", fer_stage(*train, code=1))
+    assert command
+    fer_stage(*command[1].split())
+    fer_stage(*train)
+
+
 def test_what_a_store_is_of_has_the_options(extracted: Path, fer_stage: FerStage) -> None:
     assert open_store(STORE).manifest.dataset["options"]["split_seed"] == 0
     _params(options={"split_seed": 5})
@@ -135,3 +167,33 @@ def test_a_sample_that_params_would_draw_otherwise_is_named(
     Path("params.yaml").write_text("sample: {images: 60, seed: 3}\n")
     assert run(extract) == 0
     assert "sample-e is not what `sample` in params.yaml says (seed was 0, is 3)" in capsys.readouterr().err
+
+
+def test_images_whose_decoder_was_installed_since_are_encoded(
+    extracted: Path, fer_stage: FerStage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pillow_heif", reason="needs pip install 'fer-stage[heic]'").register_heif_opener()
+    pixels = np.random.default_rng(9).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(pixels).save("A/train/fear/photo.heic", "HEIF")
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "pillow_heif", None)  # as where it is not installed
+        fer_stage("index", "--dataset", "my")
+        fer_stage("extract", "--dataset", "my", "--max-rejected", "1")
+        assert (open_store(STORE).frame["status"] == "rejected").sum() == 1
+        assert "up to date" in _extract(capsys, "--max-rejected", "1")
+    assert "indexing my again: HEIF images can be read now" in _extract(capsys)
+    assert (open_store(STORE).frame["status"] == "ok").all()
+    assert "up to date" in _extract(capsys)
+
+
+def test_the_advice_for_images_that_changed_names_what_the_command_line_stated(
+    extracted: Path, fer_stage: FerStage
+) -> None:
+    index = ("index", "--dataset", "other", "--layout", "folder", "--root", "B", "--option", "val_fraction=0.4")
+    fer_stage(*index)
+    shutil.copy("A/train/fear/A0.png", "B/train/fear/B0.png")
+    extract = ("extract", "--dataset", "other")
+    message = fer_stage(*extract, code=1)
+    assert "Index the dataset again: `fer-stage " + " ".join(index) + "`" in message
+    fer_stage(*index)
+    fer_stage(*extract)

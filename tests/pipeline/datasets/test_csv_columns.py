@@ -178,6 +178,11 @@ class TestRepeats:
         table = index(tmp_path, "path,label", "a.png,fear", "b.png,anger", "a.png,anger", "c.png,fear")
         assert table.summary()["rejected"] == {"conflicting rows": 1}
 
+    @pytest.mark.parametrize("column", ["subject", "clip", "frame", "fold"])
+    def test_rows_of_two_subjects_clips_or_folds_contradict_each_other(self, column: str, tmp_path: Path) -> None:
+        table = index(tmp_path, f"path,label,{column}", "a.png,fear,1", "b.png,anger,2", "a.png,fear,2", "c.png,fear,3")
+        assert table.summary()["rejected"] == {"conflicting rows": 1}
+
     def test_a_column_id_tells_rows_of_one_picture_apart(self, tmp_path: Path) -> None:
         assert len(index(tmp_path, "id,path,label", "1,a.png,fear", "2,a.png,anger", "3,b.png,fear")) == 3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from typing import Any
 
@@ -109,8 +110,9 @@ def test_recall_is_the_mean_over_seeds_and_missing_where_nobody_is() -> None:
 
 
 def test_a_run_given_twice_is_refused() -> None:
-    with pytest.raises(InputError, match="two of probe on mini, trained on a, seed 0"):
-        group_runs([make_run([]), make_run([])])
+    copied = dataclasses.replace(make_run([]), label="runs/copied")
+    with pytest.raises(InputError, match="trained on a, seed 0: runs/x and runs/copied"):
+        group_runs([make_run([]), copied])
 
 
 @pytest.mark.parametrize(
