@@ -51,10 +51,11 @@ def encoder_of(store: Store, params: Params, given: str | None, device: str) -> 
     encoder = load_encoder(spec, device, "eager", say_notes)  # another runtime takes longer to start than an image
     made_by = store.encoder["encoder"]
     if differences := differences_text(made_by, encoder.identity):
+        written = store.manifest.provenance.get("encoder_spec") or store.manifest.provenance["encoder"]
         raise StageError(
-            f"{spec} is not the encoder of {store.path}: {differences}. Name the encoder that made it, "
-            f"{made_by['family']}:{made_by['architecture']} with its weights of then, with --encoder; or make the "
-            f"store again: `{extract_command(store, params.extract, name)}`"
+            f"{spec} is not the encoder of {store.path}: {differences}. Give --encoder the one that made it, which was "
+            f"written {written} then, with the weights of then; or make a store of this one: "
+            f"`{extract_command(store, params.extract, name)}`"
         )
     return encoder.with_preprocess(Preprocess.from_json(store.encoder["preprocess"]))
 

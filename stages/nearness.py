@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from cache import Store
+from pipeline.datasets.formats import is_image
 from pipeline.datasets.images import decode_picture
 from pipeline.encoders import Encoder
 from pipeline.errors import ImageError
@@ -51,7 +52,8 @@ def find_near(near: str, store: Store, output: str, view: int, load: Callable[[]
     Raises
     ------
     StageError
-        If the row is rejected, the file is no image, or it is none of the three and the encoder knows no text.
+        If the row is rejected, the file is no image, there is no file of an image's name, or it is none of the three
+        and the encoder knows no text.
     """
     rows = np.flatnonzero((store.columns(["id"])["id"] == near).to_numpy())
     if len(rows):
@@ -59,6 +61,11 @@ def find_near(near: str, store: Store, output: str, view: int, load: Callable[[]
     if os.path.isfile(near):
         return Near(_of_image(Path(near), store, load(), output), None, f"{near} is taken as an image file")
     neither = f"{near!r} is no id of {store.path} and no file"
+    if is_image(near):
+        raise StageError(
+            f"--near: {neither}, but ends as an image does: it is not taken as a text. Expected an id (see: fer-stage "
+            f"query {store.path} --columns id), the path of an image as seen from {Path.cwd()}, or a text"
+        )
     vector = _of_text(near, neither, store, output, load())
     small = "cosines of texts with images are small: compare them with each other only"
     return Near(vector, None, f"{neither}: it is taken as a text; {small}")

@@ -10,8 +10,10 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 __all__ = ["PACKAGES", "shadowed", "why_broken"]
 
@@ -31,7 +33,12 @@ def shadowed() -> str | None:
 
 
 def why_broken(error: ImportError | AttributeError) -> str | None:
-    """Whether an error comes from a package that was installed over ours, in words; None if it does not."""
+    """Whether an error comes from somebody's module in the place of another, in words; None if it does not.
+
+    That is a package that was installed over ours, or a file such as `yaml.py` in a folder of PYTHONPATH.
+    """
+    if local := _local_module(error):
+        return local
     text = f"{getattr(error, 'name', '')} {error}"
     names = [name for name in PACKAGES if name in text.replace("'", " ").replace(".", " ").split()]
     owners = importlib.metadata.packages_distributions() if names else {}
@@ -43,6 +50,27 @@ def why_broken(error: ImportError | AttributeError) -> str | None:
                 f"--force-reinstall --no-deps {_PROGRAM}; or give {_PROGRAM} an environment of its own"
             )
     return None
+
+
+def _local_module(error: ImportError | AttributeError) -> str | None:
+    """The module that lacks what an installed one has, where it comes from PYTHONPATH or the current folder."""
+    top = (error.name or "").partition(".")[0]
+    module = error.obj if isinstance(error, AttributeError) else sys.modules.get(top)
+    file = getattr(module, "__file__", None)
+    if not isinstance(module, ModuleType) or not file or "." in module.__name__ or module.__name__ in PACKAGES:
+        return None
+    found = Path(file).parent if Path(file).stem == "__init__" else Path(file)
+    if found.parent.resolve() not in (*_listed(), Path.cwd().resolve()):
+        return None
+    return (
+        f"another module named `{module.__name__}` is in the way: expected the installed one, found {found} ({error}). "
+        f"{_repair(module.__name__, found)}"
+    )
+
+
+def _listed() -> list[Path]:
+    """The folders that PYTHONPATH names."""
+    return [Path(entry).resolve() for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
 
 
 def _place_of(name: str) -> Path | None:
@@ -64,20 +92,20 @@ def _is_ours(found: Path, name: str) -> bool:
 def _message(name: str, found: Path) -> str:
     return (
         f"another package named `{name}` is in the way: expected {_OURS / name}, which is part of {_PROGRAM}, found "
-        f"{found}. {_repair(name, found.parent)}"
+        f"{found}. {_repair(name, found)}"
     )
 
 
-def _repair(name: str, folder: Path) -> str:
-    listed = [Path(entry or ".").resolve() for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    if folder.resolve() in listed:
+def _repair(name: str, found: Path) -> str:
+    folder = found.parent
+    if folder.resolve() in _listed():
         return (
             f"PYTHONPATH names {folder}, which comes before installed packages. Take it out of PYTHONPATH, or run: "
             f"env -u PYTHONPATH {_PROGRAM} ..."
         )
+    if folder.resolve() == Path.cwd().resolve():
+        return f"It lies in the current folder: run {_PROGRAM} from another folder, or rename {found}"
     others = [owner for owner in importlib.metadata.packages_distributions().get(name, ()) if owner != _PROGRAM]
     if others:
         return f"It belongs to the installed package {others[0]}: pip uninstall {others[0]}, or {_APART}"
-    if folder.resolve() == Path.cwd().resolve():
-        return f"It lies in the current folder: run {_PROGRAM} from another folder, or rename {folder / name}"
     return f"Rename it, or {_APART}"

@@ -7,7 +7,7 @@ labels. Where a method, train dataset or test dataset comes in several forms, th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -41,7 +41,7 @@ def name_apart(runs: Iterable[RunRecord]) -> list[RunRecord]:
 
 
 def separations(runs: Sequence[RunRecord]) -> list[str]:
-    """One sentence for each method, train dataset and test dataset that comes in several forms.
+    """One sentence for each method, train dataset and test dataset that comes in several forms, and how methods differ.
 
     Parameters
     ----------
@@ -60,6 +60,7 @@ def separations(runs: Sequence[RunRecord]) -> list[str]:
                 f"Heads were trained on several sets of rows, labels or features of {dataset}: {', '.join(names)}. "
                 "They are separate train datasets."
             )
+    found += _unlike_methods(runs)
     scores = [score for run in runs for score in run.scores]
     for dataset, scored in _by(scores, lambda score: score.dataset).items():
         if len(names := _distinct(f"{score.test}, n {score.n:,}" for score in scored)) > 1:
@@ -68,6 +69,43 @@ def separations(runs: Sequence[RunRecord]) -> list[str]:
                 "Each is a column of its own, and a mean counts one of them for each dataset."
             )
     return found
+
+
+def _unlike_methods(runs: Sequence[RunRecord]) -> list[str]:
+    """One sentence for each thing that methods beside each other should have in common and have not."""
+    trained = [run for run in runs if _is_trained(run)]
+    common = set[str].intersection(*(set(run.classes) for run in runs)) if runs else set()
+
+    def expressions(run: RunRecord) -> str:
+        return " with ".join(filter(None, (str(len(run.classes)), _listed(set(run.classes) - common))))
+
+    return [
+        *_unlike(runs, expressions, "know different numbers of expressions, and more of them are harder to tell apart"),
+        *_unlike(trained, lambda run: str(run.views), "were trained on different numbers of views of an image"),
+        *_unlike(
+            [run for run in trained if kind_of(run.method) is Kind.HEAD],
+            lambda run: run.dtype,
+            "were trained on features of different dtypes",
+        ),
+    ]
+
+
+def _unlike(runs: Sequence[RunRecord], fact: Callable[[RunRecord], str], what: str) -> Iterator[str]:
+    """Where methods have different sets of values; one that has several in its own rows is a matter of its settings."""
+    by_method = _by(runs, lambda run: f"{run.method} on {run.encoder}")
+    if len({frozenset(map(fact, same)) for same in by_method.values()}) < 2:
+        return
+    having = {
+        value: _distinct(f"{run.method} on {run.encoder}" for run in same) for value, same in _by(runs, fact).items()
+    }
+    parts = (f"{value}: {_listed(having[value])}" for value in sorted(having))
+    yield f"Heads beside each other {what}. {'; '.join(parts)}."
+
+
+def _listed(names: Iterable[str]) -> str:
+    """At most three names, and how many more there are."""
+    shown = sorted(names)
+    return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
 
 
 def options_text(options: Mapping[str, Any]) -> str:

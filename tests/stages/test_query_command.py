@@ -153,15 +153,22 @@ def test_what_cannot_be_near_is_answered(asked: Store, fer_stage: FerStage, tmp_
     assert "keeps pooled, not 'tokens'" in fer_stage("query", STORE, "--feature", "tokens", code=1)
 
 
+def test_a_file_name_that_does_not_exist_is_no_text(asked: Store, fer_stage: FerStage) -> None:
+    message = fer_stage("query", STORE, "--near", "misspelt/face.JPG", code=1)
+    assert "'misspelt/face.JPG' is no id of features/untrained/faces.zarr and no file" in message
+    assert "not taken as a text" in message
+
+
 def test_without_a_text_tower_all_three_are_named(asked: Store, encoder: TorchEncoder) -> None:
     blind = replace(encoder, text_tower=None)
     with pytest.raises(StageError, match=r"is no id of .* and no file, and open_clip:untrained has no text tower"):
-        find_near("images/77.png", asked, "pooled", 0, lambda: blind)
+        find_near("images/77", asked, "pooled", 0, lambda: blind)
 
 
 def test_another_encoder_of_the_same_name_is_refused(asked: Store, fer_stage: FerStage) -> None:
     message = fer_stage("query", "features/untrained/other.zarr", "--near", "a face", code=1)
     assert "untrained is not the encoder of features/untrained/other.zarr: weights" in message
+    assert "was written untrained then" in message  # as --encoder takes it
 
 
 def test_an_encoder_without_a_name_here_has_to_be_named(asked: Store, fer_stage: FerStage) -> None:

@@ -13,6 +13,7 @@ from stages.shadows import PACKAGES, shadowed, why_broken
 
 HOUSE = Path(__file__).parents[2]
 ENTRY = ["-c", "from fer_stage import main; main()"]  # what the installed program does
+_FROM_HERE = "import sys; sys.path.insert(0, ''); from fer_stage import main; main()"
 OLD_ENTRY = ["-c", "from stages.cli import main; main()"]
 
 
@@ -60,6 +61,19 @@ def test_an_entry_that_reaches_our_command_line_says_it_too(tmp_path: Path, name
 def test_a_module_in_one_file_is_in_the_way_too(tmp_path: Path) -> None:
     (tmp_path / "cache.py").write_text("")
     assert f"found {tmp_path / 'cache.py'}" in run(tmp_path, ENTRY, "datasets", PYTHONPATH=str(tmp_path))
+
+
+def test_a_file_named_as_a_package_that_we_need_is_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "yaml.py").write_text("safe = True\n")
+    said = run(tmp_path, ENTRY, "datasets", PYTHONPATH=str(tmp_path))
+    assert "another module named `yaml` is in the way: expected the installed one" in said
+    assert f"found {tmp_path / 'yaml.py'}" in said
+    assert "env -u PYTHONPATH fer-stage" in said
+
+
+def test_a_file_in_the_current_folder_is_renamed_by_its_whole_name(tmp_path: Path) -> None:
+    (tmp_path / "cache.py").write_text("")
+    assert f"or rename {tmp_path / 'cache.py'}\n" in run(tmp_path, ["-c", _FROM_HERE])
 
 
 def test_a_folder_without_python_in_it_is_not_in_the_way(tmp_path: Path) -> None:

@@ -70,6 +70,26 @@ def test_other_settings_are_said_with_their_names() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"classes": CLASSES[:2]}, "different numbers of expressions, and more of them are harder to tell apart. "),
+        ({"views": 4}, "different numbers of views of an image. 1: probe on mini; 4: other on mini."),
+        ({"dtype": "float32"}, "features of different dtypes. float16: probe on mini; float32: other on mini."),
+    ],
+)
+def test_what_differs_between_methods_is_said_beside_their_means(changes: dict[str, Any], expected: str) -> None:
+    scores = [score_json("b", 0.5)]
+    other = make_run([] if "classes" in changes else scores, method="other", **changes)
+    assert expected in notes_of(make_run(scores), other)
+    assert "Heads beside each other" not in notes_of(make_run(scores), make_run(scores, method="other"))
+
+
+def test_the_expressions_that_only_some_heads_know_are_named() -> None:
+    found = notes_of(make_run([]), make_run([], method="other", classes=CLASSES[:2]))
+    assert "2: other on mini; 3 with disgust: probe on mini." in found
+
+
 def test_equal_runs_are_separated_by_nothing() -> None:
     assert build_report(crossed_runs(), [], "today").notes == ()
 
