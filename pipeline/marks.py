@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["LEGEND", "NOT_CHECKED", "OVERLAP", "OVERLAP_LEGEND", "SEEN_DOMAIN", "marked", "overlap_mark"]
+__all__ = ["LEGEND", "MOSTLY_SEEN", "NOT_CHECKED", "OVERLAP", "OVERLAP_LEGEND", "SEEN_DOMAIN", "marked", "overlap_mark"]
 
 SEEN_DOMAIN = "†"
 LEGEND = (
     f"{SEEN_DOMAIN} seen domain: the encoder itself saw the train split of this dataset "
     "(of the sample: other drawn people in the same styles)"
 )
+MOSTLY_SEEN = 0.5
+"""Share of overlapping rows from which on a test set does not count as unseen."""
 OVERLAP = "≡"
 NOT_CHECKED = f"{OVERLAP} ?"
 OVERLAP_LEGEND = (

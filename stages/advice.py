@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cache.errors import CacheError
+from pipeline.errors import PipelineError
 from stages.errors import StageError
 
 __all__ = ["aligned_advice", "encoder_named", "runnable"]
@@ -68,9 +69,7 @@ def _is_encoder(name: str, params_path: Path) -> bool:
 
     try:
         load_params(params_path).encoder(name)
-    except Exception as error:
-        if not hasattr(error, "kind"):  # not one of ours
-            raise
+    except (PipelineError, StageError):
         return not name[0].isalnum()  # a placeholder, such as <name>
     return True
 

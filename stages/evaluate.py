@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.marks import LEGEND, OVERLAP, OVERLAP_LEGEND, marked, overlap_mark
 from stages.options import device_option, features_option, format_option, params_option
 from stages.output import echo_rows, say
 
@@ -18,8 +19,6 @@ __all__ = ["command"]
 
 _COLUMNS = ("run", "dataset", "split", "seen", "n", "accuracy", "uar", "ci95", "rejected", "dropped", "overlap")
 _FOR_MACHINES = ("excluded_overlap", "encoder_saw", "note")  # people get marks, legends, and notes below the table
-_OVERLAP = "≡"
-_OVERLAP_LEGEND = f"{_OVERLAP} rows with the bytes of images that the head was trained or selected on, share of n"
 
 
 @click.command("evaluate")
@@ -104,14 +103,12 @@ def _echo(scores: Sequence[dict[str, Any]], output_format: str) -> None:
     elif output_format == "csv":
         echo_rows([_flat(score) for score in scores], output_format, (*_COLUMNS, *_FOR_MACHINES))
     else:
-        from pipeline.marks import LEGEND, marked
-
         shown = [_flat(score) | {"dataset": marked(score["dataset"], score["encoder_saw"])} for score in scores]
         echo_rows(shown, output_format, _COLUMNS)
         if any(score["encoder_saw"] for score in scores):
             say(LEGEND)
-        if any(_OVERLAP in _overlap_text(score) for score in scores):
-            say(_OVERLAP_LEGEND)
+        if any(OVERLAP in _overlap_text(score) for score in scores):
+            say(OVERLAP_LEGEND)
 
 
 def _flat(score: dict[str, Any]) -> dict[str, Any]:
@@ -121,12 +118,12 @@ def _flat(score: dict[str, Any]) -> dict[str, Any]:
 
 
 def _overlap_text(score: Mapping[str, Any]) -> str:
-    """How many scored rows the head knows: `31 train ≡12%, 1 val ≡0%`, `0` or `not checked`; what was left out."""
+    """How many scored rows the head knows, `31 train ≡ 12 %`, `0` or `not checked`, and how many were left out."""
     left_out = f", {score['excluded_overlap']} left out" if score["excluded_overlap"] else ""
     if score["overlap"] is None:
         return f"not checked{left_out}"
     counts = {split: n for split, n in score["overlap"].items() if n}
-    parts = [f"{n} {split} {_OVERLAP}{n / score['n']:.0%}" for split, n in counts.items()]
+    parts = [f"{n} {split} {overlap_mark(n / score['n'])}" for split, n in counts.items()]
     return (", ".join(parts) or "0") + left_out
 
 

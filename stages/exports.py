@@ -31,16 +31,14 @@ def exported(
     """
     dtype = None if given["dtype"] == "stored" else given["dtype"]
     form = ExportForm(given["rejected"], dtype, given["plain_list"])
-    written, empty = (
-        selection.export(given["target"], added=added, form=form),
-        int(rows_without_feature(selection).sum()),
-    )
-    if empty:
-        say(f"{empty:,} of {len(selection):,} rows have no feature: {_fate(written[0], form)}")
+    written = selection.export(given["target"], added=added, form=form)
+    n_empty = int(rows_without_feature(selection).sum())
+    if n_empty:
+        say(f"{n_empty:,} of {len(selection):,} rows have no feature: {_treatment(written[0], form)}")
     return {
         "path": str(written[0]),
-        "rows": len(selection) - (empty if form.rejected == "drop" else 0),
-        "rows_without_feature": empty,
+        "rows": len(selection) - (n_empty if form.rejected == "drop" else 0),
+        "rows_without_feature": n_empty,
         "files": [str(path) for path in written],
         "feature": selection.output,
         "view": selection.view,
@@ -48,8 +46,8 @@ def exported(
     }
 
 
-def _fate(path: Path, form: ExportForm) -> str:
-    """What became of the rows without a feature in the export at `path`."""
+def _treatment(path: Path, form: ExportForm) -> str:
+    """How the rows without a feature are written in the export at `path`."""
     if form.rejected == "drop":
         return "they are left out"
     place = "null" if path.suffix == ".parquet" else "NaN (0 in pixels) in their places"

@@ -7,11 +7,13 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
+from stages.workspace import SCORES
+
 __all__ = ["RULE", "check_name", "colliding_stages", "first_rows", "legal_name", "name_problems"]
 
 RULE = "a-z, A-Z, 0-9, `_` and `-`, a letter or digit first, at most 100 characters"
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-_RESERVED = {"encoder": frozenset({"scores"})}  # runs/scores/ is where scores go
+_RESERVED = {"encoder": frozenset({SCORES})}  # runs/scores/ holds the scores of all encoders
 # What dvc.yaml makes stages of. DVC joins the values of a combination with `-`; of two with one name it runs only one.
 _MATRICES = (("encoders", "datasets"), ("encoders", "methods"), ("encoders", "methods", "datasets", "seeds"))
 _SHOWN = 3

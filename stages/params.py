@@ -26,7 +26,6 @@ from pipeline.prompts import PROMPT_SETS, check_template, templates
 from stages.errors import ParamsError
 from stages.names import check_name, colliding_stages, first_rows, name_problems
 from stages.recipes import recipe_options
-from stages.workspace import SCORES
 from stages.yaml_files import StrictLoader
 
 __all__ = ["DatasetParams", "ExtractParams", "Params", "SampleParams", "explain", "load_params", "parse_method"]
@@ -133,8 +132,6 @@ class Params(_Block):
     def _check_names(self) -> Params:
         self._check_plain()
         self._check_prompts()
-        if SCORES in self.encoders:
-            raise ValueError(f"encoders: {SCORES!r} is the folder of scores below runs/: choose another name")
         for name, text in self.encoders.items():
             _as_value_error(f"encoders.{name}", EncoderSpec.parse, text)
         for name in [*self.methods, *self.run.methods]:

@@ -16,6 +16,7 @@ from cache.store import find_store
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import PipelineError
 from pipeline.evaluation import evaluate
+from pipeline.marks import MOSTLY_SEEN
 from pipeline.methods import config_class
 from pipeline.models.head import Head
 from pipeline.saved import DEFAULT_HEAD, EXPORTED, RUN, SavedHead
@@ -27,11 +28,9 @@ from stages.row_identity import HeadRowsFinder, SplitRows, rows_digest, split_ro
 from stages.scores_file import head_identity
 from stages.workspace import SCORES
 
+__all__ = ["CARRIED", "Scorer", "runs_below"]
+
 CARRIED = "default"  # as `--run` names the head that fer-stage carries
-
-__all__ = ["Scorer", "runs_below"]
-
-_SEEN_SHARE = 0.5  # of the scored rows that are rows of the train dataset, whatever the dataset's name
 
 
 def runs_below(folders: Sequence[Path]) -> list[Path]:
@@ -174,7 +173,7 @@ class Scorer:
             advice = aligned_advice(run.alignment, store.dataset, _named(run)) if error.kind == "mismatch" else ""
             raise StageError(f"{run.folder}: {error}{advice}") from error
         self._note_dtype(run, dataset, store)
-        in_dataset = overlap is not None and overlap.dataset[scored].mean() >= _SEEN_SHARE
+        in_dataset = overlap is not None and overlap.dataset[scored].mean() >= MOSTLY_SEEN
         return {
             **evaluation.as_json(),
             "dataset": dataset,

@@ -39,9 +39,11 @@ def require_text_tower(params: Params, name: str, prompts: str, store: Store, co
 
 
 def _no_text_tower(name: str, prompts: str, other: str, dataset: str, config: MethodConfig | None = None) -> StageError:
-    """
+    """The error for an encoder without a text tower, with the commands that make text of another one.
+
     Parameters
     ----------
+    name, prompts, dataset : what the command was run with
     other : an encoder that has text
     config : of the method that needs text, if it is known
     """

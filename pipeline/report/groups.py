@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError, MismatchError
 from pipeline.labels import EXPRESSIONS
+from pipeline.marks import MOSTLY_SEEN
 from pipeline.report.agreement import check_agreement
 from pipeline.report.apart import name_apart
 from pipeline.report.kinds import NO_TRAINING, Kind, kind_of, order_of, settings_order
@@ -18,10 +19,7 @@ if TYPE_CHECKING:
     from pipeline.report.records import RunRecord
     from pipeline.report.scores import Score
 
-__all__ = ["MOSTLY_SEEN", "Cell", "Group", "Spread", "dataset_columns", "group_runs", "ordered_classes", "spread"]
-
-MOSTLY_SEEN = 0.5
-"""Share of overlapping rows from which on a test set does not count as unseen."""
+__all__ = ["Cell", "Group", "Spread", "dataset_columns", "group_runs", "ordered_classes", "spread"]
 
 # Accuracy: another machine rounds otherwise, which may turn an image or two over.
 _SAME = 0.01

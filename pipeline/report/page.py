@@ -164,6 +164,7 @@ def _provenance(groups: Sequence[Group], stores: Sequence[StoreRecord]) -> dict[
     return {
         "stores": provenance.store_tables(stores),
         "tests": provenance.test_set_table(groups),
+        "label_rules": provenance.label_rule_table(groups),
         "encoders": provenance.encoder_tables(groups),
         "features": provenance.feature_tables(stores),
         "configs": [provenance.config_table(group) for group in groups],

@@ -18,6 +18,7 @@ __all__ = [
     "config_table",
     "encoder_tables",
     "feature_tables",
+    "label_rule_table",
     "store_tables",
     "test_set_table",
     "version_table",
@@ -74,7 +75,6 @@ def test_set_table(groups: Sequence[Group]) -> TableView:
         (
             score.test,
             score.split,
-            options_text(score.options) or MISSING,
             score.rows[:KEY_LENGTH],
             f"{score.n:,}",
             *(f"{score.support.get(name, 0):,}" for name in classes),
@@ -84,8 +84,17 @@ def test_set_table(groups: Sequence[Group]) -> TableView:
         for run in runs
         for score in run.scores
     }
-    columns = ("Dataset", "Split", "Options", "Rows", "n", *classes, "Rejected", "Dropped")
+    columns = ("Dataset", "Split", "Rows", "n", *classes, "Rejected", "Dropped")
     return TableView("Scored images per expression", columns, tuple(sorted(rows)))
+
+
+def label_rule_table(groups: Sequence[Group]) -> TableView:
+    """The options of the layout of every dataset that some run was scored on: they decide labels and splits."""
+    scores = [score for group in groups for run in group.runs for score in run.scores]
+    rows = {(score.test, options_text(score.options) or MISSING) for score in scores}
+    return TableView(
+        "Labels and splits of the scored datasets", ("Dataset", "Options"), tuple(sorted(rows)), prose=True
+    )
 
 
 def config_table(group: Group) -> TableView:

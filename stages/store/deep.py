@@ -20,12 +20,13 @@ from pipeline.views import ViewRecipe
 from stages.errors import StageError
 from stages.identity import box_of, face_of
 from stages.made_by import alignment_of, encoder_of
+from stages.names import first_rows
 from stages.output import say
 from stages.params import load_params
 from stages.rechecking import re_encoded
 from stages.workspace import Workspace
 
-__all__ = ["compared", "expected_cosine"]
+__all__ = ["compared", "expected_cosine", "expected_relative"]
 
 _SLACK = 10  # extract measures a few rows; others may be farther from their reference
 _ROUNDING = 1e-5  # of float16 on disk, and of another machine's float32
@@ -105,8 +106,9 @@ def _sample(store: Store, n_rows: int, seed: int) -> list[Job]:
 def _root(store: Store, given: Mapping[str, Any]) -> Path:
     if given["root"]:
         return Path(given["root"])
-    of_rows, _, _ = store.dataset.partition(".first-")  # of `extract --limit`: its images are the dataset's
-    tables = [Workspace(tables=given["tables"]).table(name) for name in (store.dataset, of_rows)]
+    limited = first_rows(store.dataset)  # the store of the first rows has no table of its own
+    names = (store.dataset, *((limited[0],) if limited else ()))
+    tables = [Workspace(tables=given["tables"]).table(name) for name in names]
     table = next((path for path in tables if path.is_file()), None)
     if table is None:
         raise StageError(

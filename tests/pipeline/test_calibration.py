@@ -107,7 +107,8 @@ def test_a_temperature_that_does_not_help_rows_held_back_is_not_used():
     """Four rows are four folds. Without the wrong one the rest are all right: T = 1. Without a right one two of three
     are right, 1 / T = ln 2, and it has probability 2 / 3: (3 ln 3/2 + ln(1 + e)) / 4 = (1.216395 + 1.313262) / 4."""
     found = Calibration.fit(*THREE_OF_FOUR)
-    assert (found.temperature, found.kept) == (1.0, False)
+    assert found.temperature == 1.0
+    assert not found.kept
     assert found.fitted_temperature == pytest.approx(BEST, rel=1e-9)
     assert found.held_back.nll_before == pytest.approx(0.563262, abs=1e-6)
     assert found.held_back.nll_after == pytest.approx(0.632414, abs=1e-6)
@@ -122,7 +123,8 @@ def test_a_temperature_that_raises_the_calibration_error_of_rows_held_back_is_no
     rows = np.repeat(np.array([near] * 20 + [far] * 20), 5, axis=0)
     labels = np.repeat(np.array([0] * 15 + [1] * 5 + [0] * 18 + [1] * 2), 5)
     found = Calibration.fit(rows, labels)
-    assert (found.temperature, found.kept) == (1.0, False)
+    assert found.temperature == 1.0
+    assert not found.kept
     assert found.held_back.nll_after < found.held_back.nll_before
     assert (found.held_back.ece_before, found.held_back.ece_after) == pytest.approx((0.045, 0.064590), abs=1e-6)
 

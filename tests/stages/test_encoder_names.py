@@ -167,7 +167,8 @@ def test_the_config_of_a_known_architecture_is_open_clips(empty: Path) -> None:
     assert fields["weights"] == hashlib.sha256(b"weights").hexdigest()
 
 
-def test_another_tokenizer_is_other_text_and_the_same_features(project: Path, fer_stage: FerStage) -> None:
+def _write_weights_with_tokenizer() -> None:
+    """A folder of weights whose text tower reads the tokenizer beside them."""
     _write_weights(0)
     path = Path("weights/open_clip_config.json")
     described = json.loads(path.read_text())
@@ -176,6 +177,10 @@ def test_another_tokenizer_is_other_text_and_the_same_features(project: Path, fe
     words = "[PAD] [UNK] [CLS] [SEP] [MASK] a face of person photo is sad happy angry"
     Path("v.txt").write_text("\n".join(words.split()))
     BertTokenizer(vocab="v.txt").save_pretrained("weights")
+
+
+def test_another_tokenizer_is_other_text_and_the_same_features(project: Path, fer_stage: FerStage) -> None:
+    _write_weights_with_tokenizer()
     own = ("--encoder", "open_clip:tiny@weights")
     before = fer_stage("extract", "--dataset", "sample-a", *own, "--format", "json")
     fer_stage("encode-text", *own)
@@ -202,3 +207,13 @@ def test_a_store_that_is_made_again_with_another_encoder_of_its_folder_is_named(
     message = capsys.readouterr().err
     assert "features/own/sample-a.zarr is made again, as it differs in encoder.weights" in message
     assert "of open_clip:tiny@weights, and will be of open_clip:tiny@others" in message
+
+
+def test_text_is_encoded_again_when_an_option_of_the_tokenizer_changes(project: Path, fer_stage: FerStage) -> None:
+    _write_weights_with_tokenizer()
+    encode = ("encode-text", "--encoder", "open_clip:tiny@weights", "--format", "json")
+    key = fer_stage(*encode)["key"]
+    assert fer_stage(*encode)["key"] == key
+    options = Path("weights/tokenizer_config.json")
+    options.write_text(json.dumps(json.loads(options.read_text()) | {"unk_token": "[MASK]"}))
+    assert fer_stage(*encode)["key"] != key

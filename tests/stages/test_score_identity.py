@@ -163,7 +163,7 @@ def test_the_same_pictures_with_splits_exchanged_are_counted_marked_and_seen(
     assert score["seen"] is True
     assert score["overlap"] == {"train": score["n"], "val": 0}
     shown = fer_stage(*EVALUATE, "--dataset", "other")
-    assert f"{score['n']} train ≡100%" in shown
+    assert f"{score['n']} train ≡ 100 %" in shown
     [unseen] = fer_stage(*EVALUATE, "--dataset", "sample-e", "--format", "json")
     assert (unseen["seen"], unseen["overlap"]) == (False, {"train": 0, "val": 0})
 

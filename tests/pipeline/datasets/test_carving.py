@@ -171,3 +171,12 @@ class TestMuxspacePeople:
         subjects = dict(zip(table.frame["id"], table.frame["subject"].fillna(""), strict=True))
         assert list(subjects.values()) == ["Avinash", "Avinash", "Bo_Ek", "José_Li", ""]
         assert table.info.unread_columns == {}
+
+    def test_all_pictures_of_a_person_are_in_one_split_whatever_their_numbers_look_like(self, tmp_path: Path) -> None:
+        names = [f"Person{person}_{10 * person + i}.jpg" for person in range(8) for i in range(6)]
+        legend = "\n".join(["user.id,image,emotion", *(f"x,{name},fear" for name in names)])
+        files = {f"images/{name}": picture(i) for i, name in enumerate(names)} | {"data/legend.csv": legend.encode()}
+        frame = index_dataset("m", "muxspace", pack(files, tmp_path, "folder"), {}).frame
+        splits = frame["split"].groupby(frame["id"].str.partition("_")[0]).unique()
+        assert [list(found) for found in splits if len(found) > 1] == []
+        assert set(frame["split"]) == {"train", "val", "test"}

@@ -262,9 +262,10 @@ def test_what_was_run_is_told(read: Page) -> None:
     assert ["architecture.name", "tiny"] in read.tables["Encoder mini"]
     assert ["preprocess.size", "224"] in read.tables["Features and preprocessing of mini"]
     assert ["python", "3.11"] in read.tables["Software versions"]
-    assert ["a", "test", "—", digest("rows of a")[:12], "20", "10", "10", "0", "4", "contempt 6"] in read.tables[
+    assert ["a", "test", digest("rows of a")[:12], "20", "10", "10", "0", "4", "contempt 6"] in read.tables[
         "Scored images per expression"
     ]
+    assert ["a", "—"] in read.tables["Labels and splits of the scored datasets"]
     assert ["a", "0", "3", "2", "50.0", "40.0", "100", "30", "1.5"] in (
         read.tables["What each training run selected; scores in percent"]
     )
