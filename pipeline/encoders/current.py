@@ -155,13 +155,13 @@ def _preprocess(data: Mapping[str, Any]) -> Preprocess | None:
     """What an open_clip config says of images; None if the encoder would be refused for it."""
     try:
         size = data["model_cfg"]["vision_cfg"].get("image_size", 224)
-        said = data.get("preprocess_cfg", {})
+        options = data.get("preprocess_cfg", {})
         return Preprocess(
             size=size[0] if isinstance(size, list) else size,
-            resize=said.get("resize_mode", "shortest"),
-            interpolation=said.get("interpolation", "bicubic"),
-            mean=tuple(said.get("mean", _CLIP_MEAN)),
-            std=tuple(said.get("std", _CLIP_STD)),
+            resize=options.get("resize_mode", "shortest"),
+            interpolation=options.get("interpolation", "bicubic"),
+            mean=tuple(options.get("mean", _CLIP_MEAN)),
+            std=tuple(options.get("std", _CLIP_STD)),
         )
     except (ConfigError, LookupError, TypeError, AttributeError):
         return None
