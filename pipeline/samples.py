@@ -157,8 +157,8 @@ class SampleTable:
         TableError
             As `read`.
         """
-        said, n_rows = _KIND.read_info(path)
-        return TableInfo.from_json(said), n_rows
+        info, n_rows = _KIND.read_info(path)
+        return TableInfo.from_json(info), n_rows
 
     def head(self, n: int) -> SampleTable:
         """The first `n` rows, as a table of their own."""

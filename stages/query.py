@@ -55,11 +55,8 @@ def command(**given: Any) -> None:
 
     if given["near"] is None and (given["k"] or given["metric"]):
         raise click.UsageError("--k and --metric say how to search: name what to search for with --near")
-    if given["target"] is None and (given["rejected"], given["dtype"], given["plain_list"]) != (
-        "keep",
-        "stored",
-        False,
-    ):
+    form = (given["rejected"], given["dtype"], given["plain_list"])
+    if given["target"] is None and form != ("keep", "stored", False):
         raise click.UsageError("--rejected, --dtype and --list say how to export: name a file with --output")
     store = cache.open(given["store"])
     names = [name.strip() for name in given["columns"].split(",")]

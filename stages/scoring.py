@@ -158,7 +158,7 @@ class Scorer:
         rows = self._split(store, split)
         known = np.isin(rows.labels, run.classes)
         overlap = self._overlap(run, dataset, rows)
-        keep = self._kept(run, dataset, overlap, known)
+        keep = self._rows_to_score(run, dataset, overlap, known)
         scored = known & keep
         try:
             evaluation = evaluate(
@@ -212,7 +212,7 @@ class Scorer:
             why = f"the store {named} is missing below {self.features}, or it is another one. Extract it again"
         return f"heads of {named}: overlap with the rows that they were trained on was not checked: {why}"
 
-    def _kept(
+    def _rows_to_score(
         self, run: SavedHead, dataset: str, overlap: _Overlap | None, known: npt.NDArray[np.bool_]
     ) -> npt.NDArray[np.bool_]:
         """Which rows are scored: all, or with `exclude_overlap` those that the head does not know.

@@ -117,11 +117,8 @@ def _encoder_changes(texts: TextStore, spec: EncoderSpec | None) -> str:
     now = current_identity(spec)
     changes = [differences_text(now.fields, {name: texts.encoder.get(name) for name in now.fields})]
     if now.tokenizer and texts.text:  # files of earlier versions do not say which tokenizer
-        changes.append(
-            differences_text(
-                {"tokenizer_files": now.tokenizer}, {"tokenizer_files": texts.text.get("tokenizer_files", "")}
-            )
-        )
+        found = {"tokenizer_files": texts.text.get("tokenizer_files", "")}
+        changes.append(differences_text({"tokenizer_files": now.tokenizer}, found))
     return "; ".join(filter(None, changes))
 
 

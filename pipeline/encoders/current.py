@@ -12,19 +12,18 @@ from typing import Any
 
 from pipeline.encoders.spec import EMBEDDED, MINI, TRANSFORMERS, EncoderSpec
 from pipeline.encoders.tokenizer_identity import tokenizer_files
+from pipeline.encoders.weight_names import (
+    OPEN_CLIP_CONFIG,
+    OPEN_CLIP_WEIGHTS,
+    TRANSFORMERS_WEIGHTS,
+    published_files,
+)
 from pipeline.errors import ConfigError, EncoderError
 from pipeline.preprocess import Preprocess
 
 __all__ = ["CurrentIdentity", "current_identity"]
 
 _HERE = Path(__file__).parent
-_CONFIG = "open_clip_config.json"
-_OPEN_CLIP_WEIGHTS = (
-    "open_clip_model.safetensors",
-    "open_clip_pytorch_model.safetensors",
-    "open_clip_pytorch_model.bin",
-)
-_TRANSFORMERS_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CLIP_MEAN, _CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
@@ -82,10 +81,10 @@ def _embedded(spec: EncoderSpec) -> CurrentIdentity:
 
 
 def _open_clip_folder(folder: Path, named: Mapping[str, str]) -> CurrentIdentity:
-    weights, unknown = _weights_in(folder, _OPEN_CLIP_WEIGHTS)
-    if not (folder / _CONFIG).is_file():
-        return CurrentIdentity({**named, **weights}, unknown or f"{folder / _CONFIG} is not on this machine")
-    data = _read_json(folder / _CONFIG)
+    weights, unknown = _weights_in(folder, OPEN_CLIP_WEIGHTS)
+    if not (folder / OPEN_CLIP_CONFIG).is_file():
+        return CurrentIdentity({**named, **weights}, unknown or f"{folder / OPEN_CLIP_CONFIG} is not on this machine")
+    data = _read_json(folder / OPEN_CLIP_CONFIG)
     described = _described(data.get("model_cfg"))
     return CurrentIdentity(
         {**named, **described, **weights}, unknown, _preprocess(data), tokenizer_files(folder, described.get("config"))
@@ -93,7 +92,7 @@ def _open_clip_folder(folder: Path, named: Mapping[str, str]) -> CurrentIdentity
 
 
 def _transformers_folder(folder: Path, named: Mapping[str, str]) -> CurrentIdentity:
-    weights, unknown = _weights_in(folder, _TRANSFORMERS_WEIGHTS)
+    weights, unknown = _weights_in(folder, TRANSFORMERS_WEIGHTS)
     return CurrentIdentity({**named, **weights}, unknown)
 
 
@@ -120,13 +119,11 @@ def _published(spec: EncoderSpec, named: Mapping[str, str]) -> CurrentIdentity:
 def _hub_files(spec: EncoderSpec) -> list[tuple[str, str]]:
     """Repository and name of the files that may hold the weights, the one that is taken first."""
     if spec.family == TRANSFORMERS:
-        return [(spec.tag, name) for name in _TRANSFORMERS_WEIGHTS]
+        return [(spec.tag, name) for name in TRANSFORMERS_WEIGHTS]
     from open_clip.pretrained import get_pretrained_cfg  # late: it takes seconds
 
-    hub = str(get_pretrained_cfg(spec.architecture, spec.tag).get("hf_hub", ""))
-    repository, _, name = hub.rpartition("/")
-    safe = str(Path(name).with_suffix(".safetensors")) if name else _OPEN_CLIP_WEIGHTS[0]
-    return [(repository, safe), (repository, name or _OPEN_CLIP_WEIGHTS[2])] if repository else []
+    repository, names = published_files(str(get_pretrained_cfg(spec.architecture, spec.tag).get("hf_hub", "")))
+    return [(repository, name) for name in names] if repository else []
 
 
 def _known_config(architecture: str) -> Any:
@@ -155,13 +152,13 @@ def _preprocess(data: Mapping[str, Any]) -> Preprocess | None:
     """What an open_clip config says of images; None if the encoder would be refused for it."""
     try:
         size = data["model_cfg"]["vision_cfg"].get("image_size", 224)
-        said = data.get("preprocess_cfg", {})
+        options = data.get("preprocess_cfg", {})
         return Preprocess(
             size=size[0] if isinstance(size, list) else size,
-            resize=said.get("resize_mode", "shortest"),
-            interpolation=said.get("interpolation", "bicubic"),
-            mean=tuple(said.get("mean", _CLIP_MEAN)),
-            std=tuple(said.get("std", _CLIP_STD)),
+            resize=options.get("resize_mode", "shortest"),
+            interpolation=options.get("interpolation", "bicubic"),
+            mean=tuple(options.get("mean", _CLIP_MEAN)),
+            std=tuple(options.get("std", _CLIP_STD)),
         )
     except (ConfigError, LookupError, TypeError, AttributeError):
         return None

@@ -64,7 +64,7 @@ class HubFile:
     advice: str
 
     def error(self, cause: str, advice: str) -> EncoderError:
-        """An error that says what was wanted, from where, why it failed and what to do."""
+        """An error that names the file, where it was to come from, why that failed and what to do."""
         return EncoderError(
             f"{self.purpose} are not on this machine and cannot be downloaded ({self.name} of {self.repository}, from "
             f"{constants.ENDPOINT}): {cause}. {advice}. {self.advice}"
@@ -121,7 +121,7 @@ def require_reachable(file: HubFile) -> None:
     """Check that the hub has the file and would give it; EncoderError that says why not."""
     try:
         _metadata(file)
-    except Exception as error:  # as above
+    except Exception as error:  # a dozen kinds, as in `download`
         raise file.error(*_explained(file, error, 1)) from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
 import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,10 +11,10 @@ from urllib.request import getproxies
 
 import open_clip
 from huggingface_hub import constants, snapshot_download, try_to_load_from_cache
-from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 
 from pipeline.encoders.downloads import HubFile, SilentBar, cached, download, require_reachable
 from pipeline.encoders.spec import EncoderSpec
+from pipeline.encoders.weight_names import published_files
 from pipeline.errors import EncoderError
 from pipeline.progress import OnProgress, silent
 
@@ -36,7 +35,7 @@ def fetch(spec: EncoderSpec, pretrained: Mapping[str, Any], on_progress: OnProgr
     """
     if not (hub := pretrained.get("hf_hub", "")):
         return _from_url(spec, pretrained)
-    repository, names = _candidates(hub)
+    repository, names = published_files(hub)
     advice = f"Without a network, name a local copy: open_clip:{spec.architecture}@FILE"
     files = [HubFile(repository, name, f"the weights of {spec}", advice) for name in names]
     for file in files:
@@ -114,15 +113,6 @@ def _require_network(file: HubFile) -> None:
     if not _resolves(constants.ENDPOINT):
         cause = f"there is no network, and {file.repository} is not in {constants.HF_HUB_CACHE}"
         raise file.error(cause, "Check the connection, HF_ENDPOINT and HTTPS_PROXY")
-
-
-def _candidates(hub: str) -> tuple[str, list[str]]:
-    """Repository and file names of `repository/file`, or of `repository/`; safetensors first, as open_clip chooses."""
-    repository, name = os.path.split(hub)
-    if not name:
-        return repository, [HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME]
-    safe = [f"{name[:-4]}.safetensors"] if name.endswith((".bin", ".pth")) else []
-    return repository, [*safe, name]
 
 
 def _from_url(spec: EncoderSpec, pretrained: Mapping[str, Any]) -> Path:

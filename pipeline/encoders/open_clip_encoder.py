@@ -23,6 +23,7 @@ from pipeline.encoders.open_clip_tower import open_clip_tower
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.encoders.tokenizer_identity import tokenizer_content, tokenizer_files
 from pipeline.encoders.torch_encoder import TorchEncoder
+from pipeline.encoders.weight_names import OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS
 from pipeline.encoders.weights import file_sha256, plain_checkpoint, reading_weights, require_file, tensor_shapes
 from pipeline.errors import EncoderError
 from pipeline.preprocess import Preprocess
@@ -30,8 +31,6 @@ from pipeline.progress import OnProgress, silent
 
 __all__ = ["assembled", "check_names", "load_open_clip", "parse_config"]
 
-_CONFIG_NAME = "open_clip_config.json"
-_WEIGHT_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
 _OPENAI_SHA256 = re.compile(r"/([0-9a-f]{64})/")
 
 
@@ -103,13 +102,13 @@ def _from_file(spec: EncoderSpec, config: dict[str, Any]) -> tuple[Path, Preproc
     if len(known) > 1:
         raise EncoderError(
             f"{spec}: weights of this architecture were trained with {len(known)} different preprocessings, and a bare "
-            f"file does not say with which. Put it into a folder with its {_CONFIG_NAME} and name the folder"
+            f"file does not say with which. Put it into a folder with its {OPEN_CLIP_CONFIG} and name the folder"
         )
     if not config.get("quick_gelu", False) and any(pretrained.get("quick_gelu", False) for pretrained in published):
         raise EncoderError(
             f"{spec}: some weights of this architecture were trained with QuickGELU, some with GELU, and a bare file "
             f"does not say with which. For QuickGELU name open_clip:{spec.architecture}-quickgelu@{spec.path}; for "
-            f"GELU put it into a folder with its {_CONFIG_NAME} and name the folder"
+            f"GELU put it into a folder with its {OPEN_CLIP_CONFIG} and name the folder"
         )
     return path, known.pop() if known else _preprocess(config, {})
 
@@ -141,7 +140,7 @@ def _check_known_weights(spec: EncoderSpec, config: dict[str, Any], digest: str)
 
 
 def _read_config(folder: Path) -> tuple[dict[str, Any], Preprocess]:
-    path = require_file(folder / _CONFIG_NAME, "a local open_clip folder")
+    path = require_file(folder / OPEN_CLIP_CONFIG, "a local open_clip folder")
     try:
         return parse_config(json.loads(path.read_text("utf-8")), str(path))
     except (ValueError, TypeError, LookupError, AttributeError) as error:
@@ -159,10 +158,10 @@ def parse_config(data: dict[str, Any], where: str) -> tuple[dict[str, Any], Prep
 
 
 def _weights_in(folder: Path) -> Path:
-    for name in _WEIGHT_NAMES:
+    for name in OPEN_CLIP_WEIGHTS:
         if (folder / name).is_file():
             return folder / name
-    raise EncoderError(f"{folder}: no weights there. Expected one of {', '.join(_WEIGHT_NAMES)}")
+    raise EncoderError(f"{folder}: no weights there. Expected one of {', '.join(OPEN_CLIP_WEIGHTS)}")
 
 
 def _preprocess(config: dict[str, Any], pretrained: dict[str, Any]) -> Preprocess:

@@ -19,6 +19,7 @@ from transformers import AlignConfig, AlignTextModel, AutoTokenizer, BlipConfig,
 from pipeline.encoders.hub import fetch_repository
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.encoders.text_only import TextOnlyEncoder
+from pipeline.encoders.weight_names import TRANSFORMERS_WEIGHTS
 from pipeline.encoders.weights import file_sha256, read_tensors, reading_weights, require_file
 from pipeline.errors import EncoderError
 from pipeline.progress import OnProgress, silent
@@ -26,7 +27,6 @@ from pipeline.progress import OnProgress, silent
 __all__ = ["load_transformers"]
 
 _CONFIG = "config.json"
-_WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there; both are read and never run
 _VOCABULARY = ("tokenizer.json", "vocab.txt")
 _TOKENIZER = (*_VOCABULARY, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 
@@ -93,7 +93,7 @@ def load_transformers(spec: EncoderSpec, device: torch.device, on_progress: OnPr
         Unknown architecture, a folder that holds another model, a lack of weights, no network.
     """
     kind = _known(spec.architecture)
-    folder = spec.path or fetch_repository(spec, [_CONFIG, *_TOKENIZER], _WEIGHTS, on_progress)
+    folder = spec.path or fetch_repository(spec, [_CONFIG, *_TOKENIZER], TRANSFORMERS_WEIGHTS, on_progress)
     config, described = _read_config(folder, spec.architecture, kind)
     weights = _weights_in(folder)
     tower = _read_tower(kind, config, weights).eval().requires_grad_(False).to(device)
@@ -147,10 +147,10 @@ def _read_config(folder: Path, architecture: str, kind: _Architecture) -> tuple[
 
 
 def _weights_in(folder: Path) -> Path:
-    for name in _WEIGHTS:
+    for name in TRANSFORMERS_WEIGHTS:
         if (folder / name).is_file():
             return folder / name
-    raise EncoderError(f"{folder}: no weights there. Expected one of {', '.join(_WEIGHTS)}, in one piece")
+    raise EncoderError(f"{folder}: no weights there. Expected one of {', '.join(TRANSFORMERS_WEIGHTS)}, in one piece")
 
 
 def _read_tower(kind: _Architecture, config: Any, weights: Path) -> _TextTower:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from pipeline.datasets.sample import draw_face, sample_specs
 
-__all__ = ["NOT_RUN", "PAGES", "ROOT", "SUBSTITUTES", "command_lines", "put_datasets", "substituted"]
+__all__ = ["NOT_RUN", "PAGES", "ROOT", "SUBSTITUTES", "command_lines", "inline_commands", "put_datasets", "substituted"]
 
 ROOT = Path(__file__).parents[2]
 PAGES = tuple(
@@ -66,6 +66,12 @@ def command_lines(page: str) -> Iterator[str]:
                 words = shlex.split(part, comments=True)
                 if words and words[0] in _PROGRAMS:
                     yield shlex.join(words)
+
+
+def inline_commands(page: str) -> list[str]:
+    """Commands in the running text of a page, outside of its fences."""
+    text = re.sub(r"^```.*?^```", "", (ROOT / page).read_text(), flags=re.DOTALL | re.MULTILINE)
+    return [" ".join(found.split()) for found in re.findall(r"`((?:fer-stage|dvc) [^`]+)`", text)]
 
 
 def reason(page: str, line: str) -> str:

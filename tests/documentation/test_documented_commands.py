@@ -12,7 +12,7 @@ from typing import Any
 import click
 import pytest
 import yaml
-from documented import NOT_RUN, PAGES, ROOT, command_lines, put_datasets, reason, substituted
+from documented import NOT_RUN, PAGES, ROOT, command_lines, inline_commands, put_datasets, reason, substituted
 from PIL import Image
 from videos import write_video
 
@@ -88,6 +88,22 @@ def test_every_documented_command_is_understood(page: str) -> None:
             context = click.Context(command, context, info_name=name)
         with command.make_context(context.info_name, list(rest), parent=context.parent):
             pass
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_in_running_text_are_understood_or_stand_in_a_fence_where_they_are_run(page: str) -> None:
+    fenced = [line for other in PAGES for line in command_lines(other)]
+    for line in inline_commands(page):
+        program, *words = line.split()
+        if program == "dvc":
+            assert not any("=" in word for word in words) or line in fenced, line
+            continue
+        command: click.Command | None = cli
+        while isinstance(command, click.Group) and words:
+            command = command.get_command(click.Context(command), words.pop(0))
+        assert command is not None, line
+        known = {name for option in command.params for name in option.opts}
+        assert [word for word in words if word.startswith("--") and word not in known] == [], line
 
 
 def test_what_is_not_run_is_still_documented() -> None:

@@ -12,16 +12,31 @@ import open_clip
 import pytest
 import torch
 from encoder_models import NOWHERE, SOON_S, load, pooled, put_into_cache, same_pictures
+from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 from safetensors.torch import load_file, save_file
 
 from pipeline.encoders import EncoderSpec
 from pipeline.encoders.hub import fetch
 from pipeline.encoders.open_clip_encoder import check_names
+from pipeline.encoders.weight_names import published_files
 from pipeline.errors import EncoderError
 
 SMALLEST = "ViT-S-32-alt"
 SAME_MODEL_TOLERANCE = 1e-6
 SPEC = EncoderSpec.parse("open_clip:ViT-B-32/laion2b_s34b_b79k")
+
+
+@pytest.mark.parametrize(
+    ("hub", "names"),
+    [
+        ("owner/name/", [HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME]),
+        ("owner/name/own.bin", ["own.safetensors", "own.bin"]),
+        ("owner/name/own.safetensors", ["own.safetensors"]),
+        ("owner/name/own.pt", ["own.pt"]),
+    ],
+)
+def test_published_weights_are_looked_for_where_open_clip_has_them(hub: str, names: list[str]) -> None:
+    assert published_files(hub) == ("owner/name", names)
 
 
 class TestUnknownNames:
