@@ -86,8 +86,7 @@ def with_faces(
         raise StageError(
             f"{path} knows {usable.sum() - unknown:,} of {usable.sum():,} images of {dataset}: it was made of another "
             "sample table, with faces: given, or where those images could not be decoded. "
-            f"Run: fer-stage align --dataset {dataset}"
-            + (f" --limit {limit}" if limit else "")
+            f"Run: fer-stage align --dataset {dataset}" + (f" --limit {limit}" if limit else "")
         )
     missed = usable & (status == MISSED)
     frame = table.frame.assign(face=_landmarks(found, usable))
