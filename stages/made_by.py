@@ -18,7 +18,7 @@ from stages.errors import ParamsError, StageError
 from stages.identity import changed_by_params
 from stages.output import say, say_notes
 from stages.params import ExtractParams, Params
-from stages.tables import store_changes
+from stages.tables import root_change, store_changes
 
 __all__ = [
     "alignment_of",
@@ -96,6 +96,8 @@ def require_encoder(store: Store, spec: EncoderSpec, params: Params, named: str)
 def require_dataset(store: Store, dataset: str, params: Params, named: str) -> None:
     """Refuse a store whose dataset params.yaml describes otherwise now: other labels, splits or rows.
 
+    A store does not record its root: where the sample table beside it has another one than params.yaml, a note says so.
+
     Parameters
     ----------
     dataset : the name that was asked for
@@ -112,6 +114,17 @@ def require_dataset(store: Store, dataset: str, params: Params, named: str) -> N
             f"{changes}. Run `{extract_command(store, params.extract, named)}`: it indexes the dataset again and makes "
             "the store again"
         )
+    if change := root_change(dataset, params):
+        _note_root(
+            f"note: {store.path} is used as it is, though params.yaml names another root of {dataset}: {change}. "
+            f"For that one: `{extract_command(store, params.extract, named)}`"
+        )
+
+
+@lru_cache(maxsize=64)
+def _note_root(note: str) -> None:
+    """Once in a process: many heads may be scored on one store."""
+    say(note)
 
 
 def require_encoder_named(store: Store, params: Params, named: str) -> None:
