@@ -18,7 +18,7 @@ from stages.errors import ParamsError, StageError
 from stages.identity import changed_by_params
 from stages.output import say, say_notes
 from stages.params import ExtractParams, Params
-from stages.tables import store_changes
+from stages.tables import root_change, store_changes
 
 __all__ = [
     "alignment_of",
@@ -87,8 +87,7 @@ def require_encoder(store: Store, spec: EncoderSpec, params: Params, named: str)
     if any(differences):
         raise StageError(
             f"{store.path}: expected features of {named} as it is now ({spec}), found features of another encoder or "
-            f"preparation. {'; '.join(filter(None, differences))}. "
-            f"Run `{extract_command(store, params.extract, named)}`: it makes the store again"
+            f"preparation. {'; '.join(filter(None, differences))}. {_make_again(store, params.extract, named)}"
         )
     if now.unknown:
         _note_unknown(spec, now.unknown)
@@ -96,6 +95,8 @@ def require_encoder(store: Store, spec: EncoderSpec, params: Params, named: str)
 
 def require_dataset(store: Store, dataset: str, params: Params, named: str) -> None:
     """Refuse a store whose dataset params.yaml describes otherwise now: other labels, splits or rows.
+
+    A store does not record its root: where the sample table beside it has another one than params.yaml, a note says so.
 
     Parameters
     ----------
@@ -110,9 +111,19 @@ def require_dataset(store: Store, dataset: str, params: Params, named: str) -> N
     if changes := store_changes(store.manifest.dataset, dataset, params):
         raise StageError(
             f"{store.path}: expected {dataset} as params.yaml describes it now, found what it described before: "
-            f"{changes}. Run `{extract_command(store, params.extract, named)}`: it indexes the dataset again and makes "
-            "the store again"
+            f"{changes}. {_make_again(store, params.extract, named)}"
         )
+    if change := root_change(dataset, params):
+        _note_root(
+            f"note: {store.path} is used as it is, though params.yaml names another root of {dataset}: {change}. "
+            f"For that one: `{extract_command(store, params.extract, named)}`"
+        )
+
+
+@lru_cache(maxsize=64)
+def _note_root(note: str) -> None:
+    """Once in a process: many heads may be scored on one store."""
+    say(note)
 
 
 def require_encoder_named(store: Store, params: Params, named: str) -> None:
@@ -130,6 +141,16 @@ def encoder_changes(spec: str, made_by: Mapping[str, Any]) -> str:
         return ""
     now = current_identity(EncoderSpec.parse(spec)).fields
     return differences_text({name: made_by.get(name) for name in now}, now)
+
+
+def _make_again(store: Store, extract: ExtractParams, named: str) -> str:
+    """The advice that ends in a store that can be used, also where a store has another name than it was made with."""
+    run = f"Run `{extract_command(store, extract, named)}`"
+    if store.path.stem == store.dataset:
+        return f"{run}: it makes the store again"
+    made = store.path.with_name(f"{store.dataset}{store.path.suffix}")
+    advice = f"it makes {made}, of which {store.path.name} is an older copy. Rename that, or use --dataset {made.stem}"
+    return f"{run}: {advice}"
 
 
 def extract_command(store: Store, extract: ExtractParams, named: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cache import Store
+from cache.errors import CacheError
 from cache.places import Place
 from cache.store import find_store
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
@@ -209,8 +211,22 @@ class Scorer:
         if not run.record.get("rows"):
             why = "their records, of an older fer-stage, do not name them. Train them again"
         else:
-            why = f"the store {named} is missing below {self.features}, or it is another one. Extract it again"
+            why = self._other_rows(run)
         return f"heads of {named}: overlap with the rows that they were trained on was not checked: {why}"
+
+    def _other_rows(self, run: SavedHead) -> str:
+        """Why no store has the rows that a run was trained on, and what to do."""
+        encoder, dataset = str(run.record.get("encoder", "")), str(run.record.get("dataset", ""))
+        try:
+            store = self._store(encoder, dataset)
+        except CacheError as error:
+            return str(error).replace(f"--encoder {encoder}", f"--encoder {_named(run)}")
+        changed = "train and validation rows or labels" if store.key == run.record.get("key") else "images or features"
+        train = ["fer-stage", "train", "--method", str(run.record["method"]), "--dataset", dataset]
+        return (
+            f"{store.path} has other {changed} now than they were trained on. Train them again: "
+            f"`{shlex.join([*train, '--encoder', _named(run)])}`"
+        )
 
     def _rows_to_score(
         self, run: SavedHead, dataset: str, overlap: _Overlap | None, known: npt.NDArray[np.bool_]

@@ -39,6 +39,7 @@ __all__ = [
     "index_named",
     "make_table",
     "parse_options",
+    "root_change",
     "store_changes",
     "table_changes",
     "wanted_rows",
@@ -132,6 +133,22 @@ def store_changes(described: Mapping[str, Any], dataset: str, params: Params) ->
     was = {"layout": layout, "options": _all_options(layout, options)}
     now = {"layout": how.layout, "options": _all_options(how.layout, how.options)}
     return _as_text(differences(was, now))
+
+
+def root_change(dataset: str, params: Params) -> str:
+    """`root was 'A', is 'B'`: where the sample table of the current folder has another root than params.yaml now.
+
+    Empty if it has the same one, there is no table, or that root is not on this machine.
+    """
+    name, _ = first_rows(dataset) or (dataset, 0)
+    path = Workspace().table(name)
+    if name not in params.datasets or not path.exists():
+        return ""
+    info, _ = SampleTable.read_info(path)
+    root = params.dataset(name).root
+    if os.path.abspath(info.root) == os.path.abspath(root) or not Path(root).exists():
+        return ""
+    return f"root was {info.root!r}, is {root!r}"
 
 
 def _as_text(pairs: Mapping[str, tuple[Any, Any]]) -> str:

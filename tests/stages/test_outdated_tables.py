@@ -103,6 +103,33 @@ def test_heads_are_not_trained_or_scored_on_a_dataset_that_params_describes_othe
         assert "fer-stage extract --dataset my --encoder untrained" in message
 
 
+def test_train_says_that_params_names_another_root_and_the_advice_works(
+    extracted: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = ["train", "--method", "linear-probe", "--dataset", "my"]
+    assert run(train) == 0
+    assert "another root" not in capsys.readouterr().err
+    _params(root="B")
+    assert run(train) == 0
+    note = re.search(r"names another root of my: root was 'A', is 'B'\. .*`fer-stage (.*?)`", capsys.readouterr().err)
+    assert note
+    fer_stage(*note[1].split())
+    assert run(train) == 0
+    assert "another root" not in capsys.readouterr().err
+
+
+def test_the_advice_for_a_copied_store_names_the_store_that_is_made(extracted: Path, fer_stage: FerStage) -> None:
+    Path(STORE).rename("features/untrained/lab.zarr")
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    Path("params.yaml").write_text(yaml.safe_dump({**params, "extract": {"resize": "squash"}}))
+    message = fer_stage("train", "--method", "linear-probe", "--dataset", "lab", code=1)
+    assert f"it makes {STORE}, of which lab.zarr is an older copy" in message
+    command = re.search(r"Run `fer-stage (.*?)`", message)
+    assert command
+    fer_stage(*command[1].split())
+    fer_stage("train", "--method", "linear-probe", "--dataset", "my")
+
+
 def test_the_advice_for_an_outdated_dataset_ends_the_trouble(extracted: Path, fer_stage: FerStage) -> None:
     _params(options={"split_seed": 5})
     train = ("train", "--method", "linear-probe", "--dataset", "my")

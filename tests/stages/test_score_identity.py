@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from cache import open_store
 from pipeline.samples import SampleTable
+from stages.cli import run
 from stages.tables import write_table
 from stages.workspace import scores_path
 
@@ -214,6 +216,20 @@ def test_overlap_that_cannot_be_checked_is_null_and_stated(
     assert fer_stage(*EVALUATE, "--dataset", "sample-e", "--format", "json")[0]["overlap"] is None
     assert "not checked" in fer_stage(*EVALUATE, "--dataset", "sample-e", "--exclude-overlap", code=1)
     assert fer_stage(*EVALUATE, "--dataset", "sample-e", "--format", "csv").splitlines()[1].count("not checked") == 1
+
+
+def test_heads_whose_rows_changed_since_name_the_command_that_trains_them_again(
+    project: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = SampleTable.read(Path("tables/sample-a.parquet"))
+    write_table(SampleTable(_exchanged(table.frame.copy()), table.info), Path("tables/sample-a.parquet"))
+    fer_stage("extract", "--dataset", "sample-a", "--decoders", "1")
+    capsys.readouterr()
+    assert run([*EVALUATE, "--dataset", "sample-e"]) == 0
+    advice = re.search(r"other train and validation rows or labels now.*`fer-stage (.*?)`", capsys.readouterr().err)
+    assert advice
+    fer_stage(*advice[1].split())
+    assert fer_stage(*EVALUATE, "--dataset", "sample-e", "--format", "json")[0]["overlap"] is not None
 
 
 def test_the_train_rows_are_found_in_a_renamed_store(project: Path, fer_stage: FerStage) -> None:
