@@ -218,7 +218,9 @@ def _compare(op: ast.cmpop, left: Any, right: Any, n: int, where: str) -> _Truth
 
 def _member(op: ast.cmpop, left: Any, right: Any, where: str) -> _Truth:
     if not isinstance(left, pd.Series) or not isinstance(right, list):
-        raise QueryError(f"--where {where!r}: `in` asks for a column and a list: label in ('fear', 'anger')")
+        raise QueryError(
+            f"--where {where!r}: `in` asks for a column and a list: label in ('fear', 'anger'), or ('fear',) of one"
+        )
     if any(isinstance(value, pd.Series) for value in right):
         raise QueryError(f"--where {where!r}: a list holds values, not columns")
     for value in right:

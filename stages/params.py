@@ -296,6 +296,13 @@ def _hint(item: Mapping[str, Any]) -> str:
         return f' YAML reads {value} as a number: write it as "{value}"'
     if kind == "int_type" and isinstance(value, float) and value.is_integer():
         return f" Write it as {int(value)}"
+    if kind in ("int_type", "float_type", "string_type") and isinstance(value, bool):
+        right = "a text in quotes" if kind == "string_type" else "a number"
+        return f" YAML reads yes, on, no and off as true and false: write {right}"
+    if kind == "list_type" and isinstance(value, str | int | float) and not isinstance(value, bool):
+        return f" Write it as [{value}]"
+    if kind in ("dict_type", "model_type") and value is None:
+        return " Write {} for what holds by default, or remove the key"
     if not isinstance(value, str):
         return ""
     written = _as_expected(value, kind, item.get("ctx", {}))

@@ -14,8 +14,10 @@ from typing import Any
 
 from cache import Store
 from cache.atomic import write_bytes
+from cache.backends import BACKENDS
 from cache.places import Place
-from cache.store import find_store
+from cache.store import find_store, stands, store_path
+from cache.writer import unfinished
 from pipeline.report import Report, RunRecord, StoreRecord, build_report, parse_json
 from pipeline.samples import OK
 from pipeline.saved import RUN
@@ -29,7 +31,8 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Records:
-    """Everything that a report is made of. `left_out` says in words which files of scores belong to no run."""
+    """Everything that a report is made of. `left_out` says in words which files of scores belong to no run, and which
+    stores are not here."""
 
     runs: list[RunRecord]
     stores: list[StoreRecord]
@@ -50,8 +53,13 @@ def gather(runs: Path, features: Place) -> Records:
     files = {folder: scores_path(folder) for folder in folders}
     records = [_read_run(folder, scores) for folder, scores in files.items()]
     used = {(run.encoder, name) for run in records for name in (run.dataset, *(score.dataset for score in run.scores))}
-    stores = [_store_record(find_store(features, *names)) for names in sorted(used)]
-    return Records(records, stores, tuple(_without_run(runs, folders, {path for path in files.values() if path})))
+    here = [names for names in sorted(used) if _is_here(features, *names)]
+    stores = [_store_record(find_store(features, *names)) for names in here]
+    left_out = (
+        *_without_run(runs, folders, {path for path in files.values() if path}),
+        *_without_store(features, sorted(used - set(here))),
+    )
+    return Records(records, stores, left_out)
 
 
 def make_report(records: Records) -> Report:
@@ -68,10 +76,25 @@ def write_report(report: Report, reports: Path) -> None:
     write_bytes(reports / "index.html", report.html.encode())
 
 
+def _is_here(features: Place, encoder: str, dataset: str) -> bool:
+    """Whether anything of a store is here; runs and their scores are often taken elsewhere without the features."""
+    paths = [store_path(features, encoder, dataset, backend) for backend in BACKENDS]
+    return any(stands(path) or unfinished(path) for path in paths)
+
+
+def _without_store(features: Place, absent: Sequence[tuple[str, str]]) -> Iterator[str]:
+    if absent:
+        names = _files([f"{encoder}/{dataset}" for encoder, dataset in absent], "store")
+        yield (
+            f"Left out: what is in {names}, not found below {features}. Scores are as they were recorded, and whether "
+            "they are of the features of now was not checked"
+        )
+
+
 def _read_run(folder: Path, scores: Path | None) -> RunRecord:
     return RunRecord.from_json(
         parse_json((folder / RUN).read_text(), str(folder / RUN)),
-        _history((folder / "history.csv").read_text()),
+        _history(folder / "history.csv"),
         parse_json(scores.read_text(), str(scores)) if scores and scores.exists() else [],
         str(folder),
         str(scores or ""),
@@ -93,18 +116,25 @@ def _without_run(runs: Path, folders: Sequence[Path], known: Set[Path]) -> Itera
         )
 
 
-def _files(paths: Sequence[str]) -> str:
+def _files(paths: Sequence[str], what: str = "file") -> str:
     more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
-    return f"{len(paths)} file{'' if len(paths) == 1 else 's'} ({', '.join(paths[:_NAMED])}{more})"
+    return f"{len(paths)} {what}{'' if len(paths) == 1 else 's'} ({', '.join(paths[:_NAMED])}{more})"
 
 
 def _is_below(path: Path, folder: Path) -> bool:
     return folder in path.parents
 
 
-def _history(text: str) -> list[dict[str, float | None]]:
-    rows = csv.DictReader(io.StringIO(text))
-    return [{name: float(value) if value else None for name, value in row.items()} for row in rows]
+def _history(path: Path) -> list[dict[str, float | None]]:
+    expected = f"{path}: expected the table of epochs that train writes, found"
+    again = "Run `fer-stage train` again for this run, then `fer-stage evaluate`"
+    if not path.exists():
+        raise StageError(f"{expected} no such file. {again}")
+    try:
+        rows = csv.DictReader(io.StringIO(path.read_text()))
+        return [{name: float(value) if value else None for name, value in row.items()} for row in rows]
+    except (TypeError, ValueError) as error:  # TypeError: a row longer than the header
+        raise StageError(f"{expected} something else ({error}). {again}") from error
 
 
 def _store_record(store: Store) -> StoreRecord:

@@ -105,3 +105,23 @@ def test_a_dry_run_says_the_same_and_writes_nothing(project: Path, capsys: pytes
     assert run(["report", "--dry-run"]) == 0
     assert "Left out: 2 scores" in capsys.readouterr().err
     assert not Path("reports").exists()
+
+
+def test_runs_without_their_features_are_reported_and_the_stores_named(report: Report) -> None:
+    shutil.move("features", "elsewhere")
+    err, cells = report()
+    assert "Left out: what is in 2 stores (untrained/sample-a, untrained/sample-e), not found below features" in err
+    assert list(cells["test"]) == ["sample-a", "sample-e"]
+
+
+@pytest.mark.parametrize(("text", "found"), [(None, "no such file"), ("epoch,loss\n1,two\n", "something else")])
+def test_a_run_without_its_table_of_epochs_is_named_with_the_way_out(
+    project: Path, capsys: pytest.CaptureFixture[str], text: str | None, found: str
+) -> None:
+    (RUN / "history.csv").unlink()
+    if text:
+        (RUN / "history.csv").write_text(text)
+    assert run(["report"]) == 1
+    err = capsys.readouterr().err
+    assert f"{RUN / 'history.csv'}: expected the table of epochs that train writes, found {found}" in err
+    assert "Run `fer-stage train` again for this run" in err
