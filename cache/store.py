@@ -61,8 +61,9 @@ def find_store(root: Place, encoder: str, dataset: str) -> Store:
 
 
 def _described(store: Store) -> dict[str, Any]:
-    """What a reader of the store may see, by digest."""
-    return {"key": store.key, "columns": dict(store.manifest.columns), "dataset": dict(store.manifest.dataset)}
+    """What a reader of the store may see: all that its key is made of, columns by digest, and what they describe."""
+    manifest = store.manifest
+    return {"key": dict(manifest.key_fields), "columns": dict(manifest.columns), "dataset": dict(manifest.dataset)}
 
 
 def stands(path: Place) -> bool:
