@@ -113,15 +113,30 @@ def require_dataset(store: Store, dataset: str, params: Params, named: str) -> N
             f"{store.path}: expected {dataset} as params.yaml describes it now, found what it described before: "
             f"{changes}. {_make_again(store, params.extract, named)}"
         )
+    _note_other_settings(store, dataset, params, named)
     if change := root_change(dataset, params):
-        _note_root(
+        _note_once(
             f"note: {store.path} is used as it is, though params.yaml names another root of {dataset}: {change}. "
             f"For that one: `{extract_command(store, params.extract, named)}`"
         )
 
 
+def _note_other_settings(store: Store, dataset: str, params: Params, named: str) -> None:
+    """Features may have been made with options of the command: they are used, but params.yaml is not silently wrong."""
+    if "extract" not in params.model_fields_set:
+        return
+    words = list(_options(store, params.extract))
+    pairs = [pair for pair in zip(words[::2], words[1::2], strict=True) if pair[0] not in ("--backend", "--outputs")]
+    if pairs:
+        made_with = " ".join(f"{name} {value}" for name, value in pairs)
+        _note_once(
+            f"note: {store.path} was made with {made_with}, which is not what `extract` in params.yaml says; it is "
+            f"used as it is. To make it as params.yaml says: `fer-stage extract --dataset {dataset} --encoder {named}`"
+        )
+
+
 @lru_cache(maxsize=64)
-def _note_root(note: str) -> None:
+def _note_once(note: str) -> None:
     """Once in a process: many heads may be scored on one store."""
     say(note)
 

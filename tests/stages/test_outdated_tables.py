@@ -224,3 +224,18 @@ def test_the_advice_for_images_that_changed_names_what_the_command_line_stated(
     assert "Index the dataset again: `fer-stage " + " ".join(index) + "`" in message
     fer_stage(*index)
     fer_stage(*extract)
+
+
+def test_train_says_that_params_would_extract_otherwise(
+    extracted: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    Path("params.yaml").write_text(yaml.safe_dump(params | {"extract": {"dtype": "float32", "views": 2}}))
+    train = ["train", "--method", "linear-probe", "--dataset", "my", "--encoder", "untrained"]
+    capsys.readouterr()
+    assert run(train) == 0
+    assert "my.zarr was made with --views 1 --dtype float16, which is not what `extract`" in capsys.readouterr().err
+    fer_stage("extract", "--dataset", "my", "--encoder", "untrained")
+    capsys.readouterr()
+    assert run(train) == 0
+    assert "was made with" not in capsys.readouterr().err
