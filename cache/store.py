@@ -47,6 +47,11 @@ def find_store(root: Place, encoder: str, dataset: str) -> Store:
         raise QueryError(
             f"expected the name of a dataset, found {dataset!r}: a path. Its store is named <dataset>.zarr"
         )
+    if "," in dataset:
+        raise QueryError(
+            f"expected the name of one dataset, found {dataset!r}: a list. Name each one by itself: --dataset may be "
+            "repeated where a command takes several (evaluate)"
+        )
     paths = [store_path(root, encoder, dataset, backend) for backend in BACKENDS]
     found = [open_store(path) for path in paths if stands(path)]
     if not found:

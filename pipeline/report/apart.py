@@ -80,7 +80,7 @@ def _unlike_methods(runs: Sequence[RunRecord]) -> list[str]:
         return " with ".join(filter(None, (str(len(run.classes)), _listed(set(run.classes) - common))))
 
     return [
-        *_unlike(runs, expressions, "know different numbers of expressions, and more of them are harder to tell apart"),
+        *_unlike(runs, expressions, "know different expressions, so that their scores do not measure the same task"),
         *_unlike(trained, lambda run: str(run.views), "were trained on different numbers of views of an image"),
         *_unlike(
             [run for run in trained if kind_of(run.method) is Kind.HEAD],
@@ -91,13 +91,10 @@ def _unlike_methods(runs: Sequence[RunRecord]) -> list[str]:
 
 
 def _unlike(runs: Sequence[RunRecord], fact: Callable[[RunRecord], str], what: str) -> Iterator[str]:
-    """Where methods have different sets of values; one that has several in its own rows is a matter of its settings."""
-    by_method = _by(runs, lambda run: f"{run.method} on {run.encoder}")
-    if len({frozenset(map(fact, same)) for same in by_method.values()}) < 2:
+    by_value = _by(runs, fact)
+    if len(by_value) < 2:
         return
-    having = {
-        value: _distinct(f"{run.method} on {run.encoder}" for run in same) for value, same in _by(runs, fact).items()
-    }
+    having = {value: _distinct(f"{run.name} on {run.encoder}" for run in same) for value, same in by_value.items()}
     parts = (f"{value}: {_listed(having[value])}" for value in sorted(having))
     yield f"Heads beside each other {what}. {'; '.join(parts)}."
 

@@ -153,8 +153,6 @@ def _has_overlap(group: Group) -> bool:
 def _cautions(groups: Sequence[Group]) -> list[str]:
     """What makes numbers of this page less comparable than they look."""
     found = []
-    if len({run.classes for group in groups for run in group.runs}) > 1:
-        found.append("Runs differ in the expressions they know: their scores do not measure the same task.")
     if missing := [f"{group.method} on {group.source}" for group in groups if not group.cells]:
         found.append(f"Not evaluated yet: {', '.join(missing)}. Run: fer-stage evaluate --run runs")
     return found

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cache.backends import BACKENDS, backend_of
-from cache.errors import SchemaError, StoreIncompleteError, StoreMissingError
+from cache.errors import QueryError, SchemaError, StoreIncompleteError, StoreMissingError
 from cache.keys import StoreKey
 from cache.store import find_store, open_store, store_path
 from cache.testing.example import Example
@@ -74,3 +74,8 @@ def test_two_stores_with_other_labels_are_different_stores(tmp_path: Path) -> No
     writer.finish(columns, other.manifest.dataset, other.manifest.provenance)
     with pytest.raises(StoreMissingError, match=r"differ in columns\.label"):
         find_store(tmp_path, "some-encoder", "faces")
+
+
+def test_a_list_of_datasets_is_no_name_to_extract(tmp_path: Path) -> None:
+    with pytest.raises(QueryError, match=r"name of one dataset, found 'a,b': a list\. Name each one by itself"):
+        find_store(tmp_path, "mini", "a,b")

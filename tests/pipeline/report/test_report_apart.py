@@ -73,7 +73,7 @@ def test_other_settings_are_said_with_their_names() -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"classes": CLASSES[:2]}, "different numbers of expressions, and more of them are harder to tell apart. "),
+        ({"classes": CLASSES[:2]}, "different expressions, so that their scores do not measure the same task. "),
         ({"views": 4}, "different numbers of views of an image. 1: probe on mini; 4: other on mini."),
         ({"dtype": "float32"}, "features of different dtypes. float16: probe on mini; float32: other on mini."),
     ],
