@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-__all__ = ["each_ahead", "one_ahead"]
+__all__ = ["each_ahead", "finished", "one_ahead"]
 
 S = TypeVar("S")
 T = TypeVar("T")
+
+_STEP_S = 0.2
+
+
+def finished(future: Future[T]) -> T:
+    """The result of `future`, once it has one; Ctrl-C is answered within 0.2 s.
+
+    Some libraries (polars 2.1) have the system restart a wait that a signal interrupted: a wait without a limit would
+    then end with the work alone.
+    """
+    while not wait((future,), timeout=_STEP_S).done:
+        pass
+    return future.result()
 
 
 def each_ahead(work: Callable[[S], T], items: Iterable[S], threads: int, most: int) -> Generator[T, None, None]:
@@ -29,9 +42,9 @@ def each_ahead(work: Callable[[S], T], items: Iterable[S], threads: int, most: i
             for item in items:
                 waiting.append(pool.submit(work, item))
                 if len(waiting) > most:
-                    yield waiting.popleft().result()
+                    yield finished(waiting.popleft())
             while waiting:
-                yield waiting.popleft().result()
+                yield finished(waiting.popleft())
         finally:
             for future in waiting:
                 future.cancel()
@@ -52,7 +65,7 @@ def one_ahead(items: Iterable[T], stop: Callable[[], object] = lambda: None) -> 
     with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
         try:
             coming = thread.submit(next, iterator, None)
-            while (item := coming.result()) is not None:
+            while (item := finished(coming)) is not None:
                 coming = thread.submit(next, iterator, None)
                 yield item
         finally:

@@ -12,6 +12,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from pipeline.encoders.staging import Arriving, Stage
+from pipeline.extraction.ahead import finished
 from pipeline.extraction.batches import Batch, full_batches
 from pipeline.extraction.shards import Shard, ShardFeatures
 from pipeline.preparation import Job, Prepared, Preparer
@@ -90,7 +91,7 @@ class Feeder:
 
     def _prepared(self, tasks: Iterable[_Task], rejected: dict[int, str]) -> Iterator[Prepared]:
         for task in tasks:
-            prepared = task.prepared.result()
+            prepared = finished(task.prepared)
             rejected |= prepared.rejected
             if self.alike:
                 for job in task.jobs:

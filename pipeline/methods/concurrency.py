@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TypeVar
 
 from pipeline.progress import Combined, OnProgress, Progress
 
 __all__ = ["concurrently"]
+
+_STEP_S = 0.2
 
 T = TypeVar("T")
 
@@ -44,8 +46,10 @@ def concurrently(tasks: Sequence[Callable[[OnProgress], T]], on_progress: OnProg
 
     with ThreadPoolExecutor(n_threads) as pool:
         try:
-            for done in as_completed([pool.submit(task, partial(heard, i)) for i, task in enumerate(tasks)]):
-                yield done.result()
+            pending = {pool.submit(task, partial(heard, i)) for i, task in enumerate(tasks)}
+            while pending:  # in steps: a library may have made waits without a limit deaf to Ctrl-C (polars 2.1 does)
+                done, pending = wait(pending, timeout=_STEP_S, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
         finally:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)

@@ -262,6 +262,7 @@ def test_a_method_that_needs_pixels_says_which_command_keeps_them(project: Path,
 def test_classes_without_train_rows_are_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The drawn datasets have no contempt."""
     Path("params.yaml").write_text("classes: 8\n" + Path("params.yaml").read_text())
+    assert run(["extract", "--dataset", "sample-a"]) == 0
     assert run(["train", "--method", "linear-probe", "--dataset", "sample-a"]) == 0
     assert "note: no train rows: contempt" in capsys.readouterr().err
     record = json.loads(Path("runs/untrained/linear-probe/sample-a/seed-0/run.json").read_text())

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import polars  # noqa: F401  # from here on, waits without a limit do not end with Ctrl-C
 import pytest
 from extractions import PATIENCE_S, WatchedEncoder, cut, extraction, extraction_of, helpers, wait_until
 from fake_encoder import FakeEncoder
