@@ -50,6 +50,8 @@ def cli(debug: bool) -> None:
     problems, 130 interrupted.
     """
     logging.basicConfig(stream=sys.stderr, level="DEBUG" if debug else "WARNING", format="%(levelname)s: %(message)s")
+    if not debug:  # of a lost connection our own error tells; asyncio adds a traceback for each request under way
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 
 def main(args: list[str] | None = None) -> None:

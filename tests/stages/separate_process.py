@@ -34,7 +34,7 @@ def run(folder: Path, *args: str, code: int = 0, env: Mapping[str, str] | None =
         timeout=300,
     )
     assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
     return done.stderr if code else json.loads(done.stdout) if "json" in args else done.stdout
 
 
