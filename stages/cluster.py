@@ -6,6 +6,7 @@ recipe and its rows.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -89,6 +90,7 @@ def open_cluster(workers: int, scheduler: str | None) -> Iterator[Cluster]:
     PipelineError
         If nothing answers at `scheduler`.
     """
+    _quiet_logs()
     if scheduler:
         with _joined(scheduler) as client:
             yield Cluster(client)
@@ -101,6 +103,13 @@ def open_cluster(workers: int, scheduler: str | None) -> Iterator[Cluster]:
     ):
         client.run(_share_cores, workers)
         yield Cluster(client)
+
+
+def _quiet_logs() -> None:
+    """Starts and ends of workers are no news; one that goes while a message to it is under way is no error."""
+    if not logging.getLogger().isEnabledFor(logging.DEBUG):  # of --debug
+        logging.getLogger("distributed").setLevel(logging.WARNING)
+        logging.getLogger("distributed.batched").setLevel(logging.CRITICAL)
 
 
 @contextmanager

@@ -77,11 +77,15 @@ def test_a_file_in_the_current_folder_is_renamed_by_its_whole_name(tmp_path: Pat
 
 
 def test_a_folder_without_python_in_it_is_not_in_the_way(tmp_path: Path) -> None:
-    """A data folder named cache, beside a script: ours is found after it."""
+    """A data folder named cache, beside a script: ours is found after it, in a folder of installed packages."""
     (tmp_path / "cache").mkdir()
+    site = tmp_path / "site"
+    site.mkdir()
+    for name in ("fer_stage.py", "cache", "pipeline", "stages"):
+        (site / name).symlink_to(HOUSE / name)
     done = subprocess.run(
         [sys.executable, "-P", *ENTRY, "--version"],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{site}"},
         check=True,
         capture_output=True,
         text=True,
