@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,14 +15,14 @@ import numpy.typing as npt
 
 from cache import Store, open_store
 from cache.errors import StoreLockedError
-from cache.inventory import standing_below
+from cache.inventory import standing_below, targets_below
 from cache.keys import StoreKey, differences, sha256_of
 from cache.lock import exclusive, is_held, lock_path
 from cache.places import Place
 from cache.reuse import Reuse, find_rows, image_names
 from cache.schema import Schema
 from cache.store import stands
-from cache.writer import ShardSink, StoreWriter, column_digests, finished_shards
+from cache.writer import ShardSink, StoreWriter, building_folder, column_digests, finished_shards
 from pipeline.encoders import Encoder, EncoderSpec
 from pipeline.extraction import Output, Timings, outputs_of
 from pipeline.extraction.outputs import PIXELS, POOLED
@@ -53,7 +52,6 @@ from stages.shards import Made, Recipe, ShardTask, Workbench
 __all__ = ["Encoding", "Machine"]
 
 _POLL_S = 0.5
-_BUILDING = ".building"  # ends the name of a folder where a store grows
 _WORTH_BUILDING = 4096  # images: a fast tower takes 3 s to build, which it saves on about so many in the worst case
 
 
@@ -119,11 +117,10 @@ class Encoding:
     @cached_property
     def _kept_outputs(self) -> dict[str, tuple[int, ...]]:
         """Output -> its row shape: what the store at the target has of the same encoder beside what is asked for."""
-        if self.drop_outputs or not stands(self.target):
+        if self.drop_outputs or (store := self._finished_store()) is None:
             return {}
-        store = open_store(self.target)
         alike = row_fields(self.encoder, self.params, self._alignment)
-        if any(store.manifest.key_fields[name] != value for name, value in json.loads(json.dumps(alike)).items()):
+        if differences(alike, {name: store.manifest.key_fields[name] for name in alike}):
             return {}
         arrays = {array.name: tuple(array.row_shape) for array in store.manifest.schema.arrays}
         kept = {name: shape for name, shape in arrays.items() if name not in (POOLED, *self.params.outputs)}
@@ -223,7 +220,8 @@ class Encoding:
 
     def _note_replaced(self) -> None:
         """What the finished store at the target is replaced for: another encoder may have the same folder's name."""
-        if not stands(self.target) or (store := open_store(self.target)).key == self.key.digest:
+        store = self._finished_store()
+        if store is None or store.key == self.key.digest:
             return
         fields = ", ".join(differences(store.manifest.key_fields, self.key.fields()))
         was, now = str(store.manifest.provenance.get("encoder_spec", "")), str(self.spec)
@@ -244,10 +242,12 @@ class Encoding:
 
     def _existing(self) -> Store | None:
         """The finished store at the target, if its features are the wanted ones."""
-        if not stands(self.target):
-            return None
-        store = open_store(self.target)
-        return store if store.key == self.key.digest else None
+        store = self._finished_store()
+        return store if store and store.key == self.key.digest else None
+
+    def _finished_store(self) -> Store | None:
+        """The finished store at the target, whatever it is of. Opened at each call: another process may replace it."""
+        return open_store(self.target) if stands(self.target) else None
 
     def _describes(self, store: Store) -> bool:
         """Whether labels, splits and all other columns are those of the table; they may change without a feature."""
@@ -378,9 +378,8 @@ class Encoding:
 
 def _others_at_work(target: Path) -> list[str]:
     """Names of the unfinished stores beside the target that a living process works on."""
-    begun = [path.name for path in target.parent.glob(f".*{_BUILDING}")]
-    names = [name.removeprefix(".").removesuffix(_BUILDING) for name in begun]
-    return sorted(name for name in names if name != target.name and is_held(lock_path(target.with_name(name))))
+    others = (other for other in targets_below(target.parent) if other != target and building_folder(other).exists())
+    return [other.name for other in others if is_held(lock_path(other))]
 
 
 def _left_to_do(job: Job, reuse: Reuse) -> Job | None:

@@ -18,6 +18,7 @@ from pipeline.faces.table import MISSED, FaceTable
 from pipeline.samples import OK, REJECTED, SampleTable
 from stages.errors import StageError
 from stages.identity import box_texts
+from stages.names import first_rows
 from stages.workspace import Workspace
 
 __all__ = ["NOT_LOOKED_AT", "AlignedFaces", "face_table_path", "images_of_table", "with_faces"]
@@ -82,11 +83,11 @@ def with_faces(
     found = looked_at.drop_duplicates("image").set_index("image").reindex(pd.Index(images_of_table(table)))
     status = found["status"].to_numpy(dtype=object)
     if unknown := int((usable & pd.isna(status)).sum()):
-        _, _, limit = path.stem.partition(f"{dataset}.first-")
+        limited = first_rows(path.stem)
         raise StageError(
             f"{path} knows {usable.sum() - unknown:,} of {usable.sum():,} images of {dataset}: it was made of another "
             "sample table, with faces: given, or where those images could not be decoded. "
-            f"Run: fer-stage align --dataset {dataset}" + (f" --limit {limit}" if limit else "")
+            f"Run: fer-stage align --dataset {dataset}" + (f" --limit {limited[1]}" if limited else "")
         )
     missed = usable & (status == MISSED)
     frame = table.frame.assign(face=_landmarks(found, usable))

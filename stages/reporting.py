@@ -22,7 +22,7 @@ from pipeline.report import Report, RunRecord, StoreRecord, build_report, parse_
 from pipeline.samples import OK
 from pipeline.saved import RUN
 from stages.errors import StageError
-from stages.workspace import SCORES, scores_path
+from stages.workspace import SCORES, heads_below, scores_path
 
 __all__ = ["Records", "gather", "make_report", "write_report"]
 
@@ -47,7 +47,7 @@ def gather(runs: Path, features: Place) -> Records:
     StageError
         If there is no run.
     """
-    folders = [path.parent for path in sorted(runs.rglob(RUN)) if not _is_below(path, runs / SCORES)]
+    folders = heads_below(runs, RUN)
     if not folders:
         raise StageError(f"no trained runs below {runs}: expected run.json files. Run `fer-stage train` first")
     files = {folder: scores_path(folder) for folder in folders}
@@ -119,10 +119,6 @@ def _without_run(runs: Path, folders: Sequence[Path], known: Set[Path]) -> Itera
 def _files(paths: Sequence[str], what: str = "file") -> str:
     more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
     return f"{len(paths)} {what}{'' if len(paths) == 1 else 's'} ({', '.join(paths[:_NAMED])}{more})"
-
-
-def _is_below(path: Path, folder: Path) -> bool:
-    return folder in path.parents
 
 
 def _history(path: Path) -> list[dict[str, float | None]]:

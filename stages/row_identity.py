@@ -15,6 +15,7 @@ from cache.errors import CacheError
 from cache.inventory import standing_below
 from cache.keys import sha256_of
 from cache.places import Place
+from cache.reuse import images_of
 from cache.schema import OK
 from cache.store import find_store
 
@@ -55,11 +56,10 @@ def split_rows(store: Store, split: str | None) -> SplitRows:
     frame = store.columns([name for name in ("id", "label", "split", "status", "sha256", "box") if name in there])
     usable = (frame["status"] == OK).to_numpy()
     frame = frame[usable if split is None else usable & (frame["split"] == split).to_numpy()]
-    sha256 = frame["sha256"].to_numpy(dtype=str) if "sha256" in frame else None
-    names = frame["id"].to_numpy(dtype=str) if sha256 is None else sha256
-    if sha256 is not None and "box" in frame:
-        names = np.char.add(np.char.add(names, " "), frame["box"].to_numpy(dtype=str))
-    return SplitRows(np.char.rstrip(names), frame["label"].to_numpy(dtype=str), sha256)
+    labels = frame["label"].to_numpy(dtype=str)
+    if "sha256" not in frame:
+        return SplitRows(frame["id"].to_numpy(dtype=str), labels, None)
+    return SplitRows(images_of(frame).astype(str), labels, frame["sha256"].to_numpy(dtype=str))
 
 
 def rows_digest(rows: SplitRows) -> str:

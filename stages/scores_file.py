@@ -38,8 +38,8 @@ def read_scores(path: Path) -> list[dict[str, Any]]:
         entries = json.loads(path.read_bytes()) if path.is_file() else []
     except ValueError as error:
         raise StageError(f"{path} is damaged ({error}): delete it and evaluate again") from error
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise StageError(f"{path} is damaged (expected a list of objects): delete it and evaluate again")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) and "dataset" in entry for entry in entries):
+        raise StageError(f"{path} is damaged (expected a list of scores with a dataset): delete it and evaluate again")
     return entries
 
 

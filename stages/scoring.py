@@ -28,7 +28,7 @@ from stages.made_by import encoder_of, require_dataset, require_encoder_named
 from stages.params import Params
 from stages.row_identity import HeadRowsFinder, SplitRows, rows_digest, split_rows
 from stages.scores_file import head_identity
-from stages.workspace import SCORES
+from stages.workspace import heads_below
 
 __all__ = ["CARRIED", "Scorer", "runs_below"]
 
@@ -50,7 +50,7 @@ def runs_below(folders: Sequence[Path]) -> list[Path]:
     heads: dict[Path, None] = {}
     for named in folders:
         folder = DEFAULT_HEAD if str(named) == CARRIED and not named.exists() else named
-        below = _heads_below(folder, RUN) or _heads_below(folder, EXPORTED)
+        below = heads_below(folder, RUN) or heads_below(folder, EXPORTED)
         if not below:
             raise StageError(
                 f"no trained run at {folder}: expected a folder with {RUN}, with {EXPORTED} (an exported head), or "
@@ -58,16 +58,6 @@ def runs_below(folders: Sequence[Path]) -> list[Path]:
             )
         heads.update(dict.fromkeys(below))
     return list(heads)
-
-
-def _heads_below(folder: Path, record: str) -> list[Path]:
-    heads = [path.parent for path in sorted(folder.rglob(record))]
-    return [head for head in heads if not _is_of_scores(head.relative_to(folder))]
-
-
-def _is_of_scores(below: Path) -> bool:
-    """Whether a folder is ENCODER/METHOD/DATASET/seed-N or deeper below a folder of scores, which holds no runs."""
-    return SCORES in below.parts[:-4]
 
 
 @dataclass(frozen=True)
@@ -109,6 +99,7 @@ class Scorer:
         self.exclude_overlap = exclude_overlap
         self.notes: dict[str, None] = {}
         self._stores: dict[tuple[str, str], Store] = {}
+        self._current: set[tuple[str, str]] = set()
         self._rows: dict[tuple[str, str], SplitRows] = {}
         self._encoders: dict[str, TorchEncoder] = {}
         self._overlaps: dict[tuple[int, int], _Overlap] = {}
@@ -135,10 +126,16 @@ class Scorer:
         with encoder_named(run.record["encoder"], _named(run)):
             stores = {dataset: self._store(run.record["encoder"], dataset) for dataset in datasets}
             for dataset, store in stores.items():
-                require_encoder_named(store, self.params, _named(run))
-                require_dataset(store, dataset, self.params, _named(run))
+                self._require_current(store, dataset, _named(run))
         head = self._head(run, next(iter(stores.values())))
         return [self._entry(run, head, dataset, store, split) for dataset, store in stores.items()]
+
+    def _require_current(self, store: Store, dataset: str, named: str) -> None:
+        """Refuse a store that is not of what its names mean now; once for all runs that read it."""
+        if (name := (str(store.path), named)) not in self._current:
+            require_encoder_named(store, self.params, named)
+            require_dataset(store, dataset, self.params, named)
+            self._current.add(name)
 
     def _store(self, encoder: str, dataset: str) -> Store:
         if (encoder, dataset) not in self._stores:
@@ -218,9 +215,10 @@ class Scorer:
         """Why no store has the rows that a run was trained on, and what to do."""
         encoder, dataset = str(run.record.get("encoder", "")), str(run.record.get("dataset", ""))
         try:
-            store = self._store(encoder, dataset)
+            with encoder_named(encoder, _named(run)):
+                store = self._store(encoder, dataset)
         except CacheError as error:
-            return str(error).replace(f"--encoder {encoder}", f"--encoder {_named(run)}")
+            return str(error)
         changed = "train and validation rows or labels" if store.key == run.record.get("key") else "images or features"
         train = ["fer-stage", "train", "--method", str(run.record["method"]), "--dataset", dataset]
         return (

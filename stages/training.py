@@ -147,7 +147,7 @@ class Training:
 
     def views(self, run: Run) -> int:
         """How many views of a train image the method trains on: 1 is the plain image alone."""
-        return self.store.n_views() if run.config.is_trained and run.config.views == "all" else 1
+        return _n_views(self.store, run)
 
     def run_key(self, run: Run) -> str:
         """sha256 over everything that makes a head: two runs of one key have the same head on one machine."""
@@ -164,9 +164,11 @@ class Training:
             }
         )
 
-    def _n_rows(self, split: str) -> int:
-        """How many rows of a split the heads read: usable, with a label among the classes."""
-        return int(np.isin(self.store.labels(split), list(self.classes)).sum())
+    @cached_property
+    def _n_rows(self) -> dict[str, int]:
+        """How many rows of each split the heads read: usable, with a label among the classes."""
+        labels = {split: self.store.labels(split) for split in ("train", "val")}
+        return {f"n_{split}": int(np.isin(of, list(self.classes)).sum()) for split, of in labels.items()}
 
     def plan(self) -> list[dict[str, Any]]:
         """What `train` would train."""
@@ -255,7 +257,7 @@ class Training:
             "seconds": round(fitted.seconds, 3),
             "together": fitted.together,
             "device": self.device,
-            **{f"n_{split}": self._n_rows(split) for split in ("train", "val")},
+            **self._n_rows,
             "val": {"accuracy": fitted.val.accuracy, "uar": fitted.val.uar},
             "calibration": fitted.calibration.as_json() | {"split": "val"},
             "dropped": dict(fitted.dropped),
@@ -305,8 +307,12 @@ def _prune(folders: Sequence[Path]) -> None:
                 say(f"{path.parent}: removed, its seed is not among those that are trained")
 
 
+def _n_views(store: Store, run: Run) -> int:
+    return store.n_views() if run.config.is_trained and run.config.views == "all" else 1
+
+
 def _views_note(store: Store, runs: Sequence[Run]) -> Iterator[str]:
-    if store.n_views() > 1 and any(run.config.is_trained and run.config.views == "all" for run in runs):
+    if any(_n_views(store, run) > 1 for run in runs):
         dtype = store.manifest.key_fields["dtype"]
         yield (
             f"note: trained on {store.n_views()} views of every train image (0 is plain, the others are augmented; "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SCORES", "Workspace", "run_parts", "scores_path"]
+__all__ = ["SCORES", "Workspace", "heads_below", "run_parts", "scores_path"]
 
 SCORES = "scores"
 """Folder of the scores below the runs root, beside the encoders' folders: no encoder may have this name."""
@@ -64,6 +64,19 @@ def scores_path(run_folder: Path) -> Path | None:
             root = Path(*folder.parts[: -len(parts)])
             return root.joinpath(SCORES, *parts, "scores.json")
     return None
+
+
+def heads_below(folder: Path, record: str) -> list[Path]:
+    """The folders at and below `folder` that hold a file of the name `record`, sorted.
+
+    What is below a folder of scores is no head: it has the place ENCODER/METHOD/DATASET/seed-N, or deeper, in it.
+
+    Parameters
+    ----------
+    record : `pipeline.saved.RUN` of runs, or `EXPORTED` of exported heads
+    """
+    heads = [path.parent for path in sorted(folder.rglob(record))]
+    return [head for head in heads if SCORES not in head.relative_to(folder).parts[:-4]]
 
 
 def run_parts(record: Mapping[str, Any]) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ Whatever cannot be read is an error: what is not known to be unneeded is not rem
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from cache.places import Place, place
 from pipeline.saved import read_record
 from stages.errors import StageError
 from stages.params import load_params
+from stages.scores_file import read_scores
 from stages.workspace import scores_path
 
 __all__ = ["references"]
@@ -138,18 +138,10 @@ def _of_run(file: Path) -> References:
     names = {
         f"{run.get('encoder')}/{dataset}": f"{path}: a head was scored on it"
         for path in places
-        if path is not None and path.exists()
-        for dataset in _scored(path)
+        if path is not None
+        for dataset in (entry["dataset"] for entry in read_scores(path))
     }
     return References(keys={str(run.get("key")): f"{file}: a head was trained on it"}, names=names)
-
-
-def _scored(path: Path) -> list[str]:
-    """The datasets of a scores.json."""
-    try:
-        return [score["dataset"] for score in json.loads(path.read_bytes())]
-    except (ValueError, KeyError, TypeError) as error:
-        raise StageError(f"{path} is damaged ({error}): delete it and evaluate again") from error
 
 
 def _of_matrix(path: Path) -> References:
