@@ -7,8 +7,15 @@ from typing import Any
 
 import click
 
-from stages.errors import CheckFailedError
-from stages.options import face_tables_option, folder_option, format_option, params_option, quiet_option
+from stages.errors import check_rejected
+from stages.options import (
+    face_tables_option,
+    folder_option,
+    format_option,
+    max_rejected_option,
+    params_option,
+    quiet_option,
+)
 from stages.output import echo_record
 
 __all__ = ["command"]
@@ -20,14 +27,7 @@ __all__ = ["command"]
 @click.option("--limit", type=click.IntRange(1), help="Only the first N rows, into a face table of its own.")
 @click.option("--contact-sheet", type=click.Path(path_type=Path), help="Also write one PNG to look at.")
 @click.option("--if-any", is_flag=True, help="An empty face table, unless params.yaml has extract.faces: aligned.")
-@click.option(
-    "--max-rejected",
-    type=click.FloatRange(0, 1),
-    default=0.99,
-    show_default=True,
-    help="Share of rejected images above which the command ends with code 3; the faces are kept. Unless it is 1, the "
-    "command stops where the first 64 images are all rejected for one reason.",
-)
+@max_rejected_option(0.99, "rejected images above which the command ends with code 3; the faces are kept")
 @click.option("--dry-run", is_flag=True, help="Print what would be done; detect and write nothing.")
 @folder_option("tables", "Folder of sample tables.")
 @face_tables_option
@@ -50,8 +50,5 @@ def command(**given: Any) -> None:
     with shown_progress(quiet=given["quiet"]) as on_progress, index_named(given):
         summary = aligned(given, on_progress)
     echo_record(summary, given["output_format"])
-    if summary.get("rejected", 0) > given["max_rejected"] * summary["rows"]:
-        raise CheckFailedError(
-            f"{summary['rejected']} of {summary['rows']} images are rejected, more than --max-rejected "
-            f"{given['max_rejected']}. {summary['path']} has the reasons"
-        )
+    n_rejected, see = summary.get("rejected", 0), f". {summary['path']} has the reasons"
+    check_rejected(n_rejected, summary["rows"], given["max_rejected"], "images are rejected", see)

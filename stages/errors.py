@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CheckFailedError", "ParamsError", "StageError"]
+__all__ = ["CheckFailedError", "ParamsError", "StageError", "check_rejected"]
 
 
 class StageError(Exception):
@@ -21,3 +21,16 @@ class CheckFailedError(StageError):
     """The work is done and kept, but a check found a problem: exit code 3."""
 
     kind = "check"
+
+
+def check_rejected(n_rejected: int, n: int, largest_share: float, what: str, advice: str) -> None:
+    """Raise CheckFailedError where more than `--max-rejected` of the images were rejected.
+
+    Parameters
+    ----------
+    n_rejected, n : images that were rejected, and all
+    largest_share : `--max-rejected`, in [0, 1]
+    what, advice : "images are rejected"; and how the message ends: where the reasons are
+    """
+    if n_rejected > largest_share * n:
+        raise CheckFailedError(f"{n_rejected} of {n} {what}, more than --max-rejected {largest_share}{advice}")

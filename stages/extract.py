@@ -9,13 +9,14 @@ import click
 from click.core import ParameterSource
 
 from pipeline.encoders import RUNTIMES
-from stages.errors import CheckFailedError
+from stages.errors import check_rejected
 from stages.options import (
     device_option,
     face_tables_option,
     features_option,
     folder_option,
     format_option,
+    max_rejected_option,
     params_option,
     quiet_option,
 )
@@ -52,14 +53,7 @@ __all__ = ["command"]
 @click.option("--no-reuse", is_flag=True, help="Encode every image, also those that another store holds.")
 @click.option("--drop-outputs", is_flag=True, help="Drop outputs that the store has and that are not asked for.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first N rows, into a store of its own.")
-@click.option(
-    "--max-rejected",
-    type=click.FloatRange(0, 1),
-    default=0.01,
-    show_default=True,
-    help="Share of rejected images above which the command ends with code 3; the store is kept. Unless it is 1, the "
-    "command stops where the first 64 images are all rejected for one reason.",
-)
+@max_rejected_option(0.01, "rejected images above which the command ends with code 3; the store is kept")
 @click.option("--dry-run", is_flag=True, help="Print what would be done; encode and write nothing.")
 @folder_option("tables", "Folder of sample tables.")
 @face_tables_option
@@ -84,11 +78,8 @@ def command(**given: Any) -> None:
             say(f"note: {encoding.encoder.note}")
         summary = encoding.plan() if given["dry_run"] else encoding.run(on_progress)
     echo_record(summary, given["output_format"])
-    if summary["rejected"] > given["max_rejected"] * summary["rows"]:
-        raise CheckFailedError(
-            f"{summary['rejected']} of {summary['rows']} images are rejected, more than --max-rejected "
-            f"{given['max_rejected']}. See them: fer-stage query {summary['path']} --where \"status == 'rejected'\""
-        )
+    see = f". See them: fer-stage query {summary['path']} --where \"status == 'rejected'\""
+    check_rejected(summary["rejected"], summary["rows"], given["max_rejected"], "images are rejected", see)
 
 
 def _command_line() -> str:

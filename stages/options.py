@@ -9,6 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from pipeline.rejects import N_ALIKE
 from stages.output import FORMATS
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "features_option",
     "folder_option",
     "format_option",
+    "max_rejected_option",
     "params_option",
     "quiet_option",
 ]
@@ -84,6 +86,24 @@ face_tables_option = click.option(
     show_default=True,
     help="Folder of face tables, which `align` makes.",
 )
+
+
+def max_rejected_option(default: float, share: str) -> Decorator:
+    """`--max-rejected`, of commands that read many images.
+
+    Parameters
+    ----------
+    default : in [0, 1]
+    share : of what, and what becomes of the result: "rejected images above which ..."
+    """
+    return click.option(
+        "--max-rejected",
+        type=click.FloatRange(0, 1),
+        default=default,
+        show_default=True,
+        help=f"Share of {share}. Unless it is 1, the command stops where the first {N_ALIKE} images are all rejected "
+        "for one reason.",
+    )
 
 
 def export_options(command: Callable[..., Any]) -> Callable[..., Any]:

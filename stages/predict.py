@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stages.errors import CheckFailedError
-from stages.options import device_option, format_option, params_option, quiet_option
+from stages.errors import CheckFailedError, check_rejected
+from stages.options import device_option, format_option, max_rejected_option, params_option, quiet_option
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
@@ -33,14 +33,7 @@ __all__ = ["command"]
 )
 @click.option("--no-turn", is_flag=True, help="Do not look for faces in sideways pictures that do not say so.")
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Faces a step.")
-@click.option(
-    "--max-rejected",
-    type=click.FloatRange(0, 1),
-    default=0.99,
-    show_default=True,
-    help="Share of unreadable pictures above which the command ends with code 3. Unless it is 1, the command stops "
-    "where the first 64 pictures are all unreadable for one reason.",
-)
+@max_rejected_option(0.99, "unreadable images above which the command ends with code 3")
 @device_option
 @params_option
 @format_option
@@ -67,11 +60,8 @@ def command(**given: Any) -> None:
         raise predicting.stopped
     if not predicting.n_read:
         raise CheckFailedError("nothing could be read: each row has its reason")
-    if (n_unreadable := predicting.n_pictures - predicting.n_read) > given["max_rejected"] * predicting.n_pictures:
-        raise CheckFailedError(
-            f"{n_unreadable} of {predicting.n_pictures} pictures are unreadable, more than "
-            f"--max-rejected {given['max_rejected']}: each row has its reason"
-        )
+    n, see = predicting.n_pictures, ": each row has its reason"
+    check_rejected(n - predicting.n_read, n, given["max_rejected"], "pictures are unreadable", see)
 
 
 def _show(predicting: Predicting, output_format: str, *, quiet: bool) -> None:
