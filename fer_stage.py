@@ -1,6 +1,6 @@
-"""The `fer-stage` program: see that its packages are those that are imported, then run the command line.
+"""The `fer-stage` program: check that no other package shadows ours, then run the command line.
 
-Its packages have plain names, so another one may be in the way, of `stages` too. This module's name is nobody else's.
+Our packages have plain names, so another one may shadow them, `stages` too. This module has a name of its own.
 """
 
 from __future__ import annotations

@@ -90,7 +90,10 @@ def require_encoder(store: Store, spec: EncoderSpec, params: Params, named: str)
             f"preparation. {'; '.join(filter(None, differences))}. {_make_again(store, params.extract, named)}"
         )
     if now.unknown:
-        _note_unknown(spec, now.unknown)
+        _note_once(
+            f"note: {now.unknown}: whether the features are of these weights was not checked, only what else is known "
+            f"of {spec}"
+        )
 
 
 def require_dataset(store: Store, dataset: str, params: Params, named: str) -> None:
@@ -204,12 +207,6 @@ def _spec_difference(store: Store, spec: EncoderSpec) -> str:
     """How the spec differs from the one that the store was made with; stores of earlier versions do not have it."""
     recorded = str(store.manifest.provenance.get("encoder_spec", ""))
     return f"spec: expected {str(spec)!r}, found {recorded!r}" if recorded and recorded != str(spec) else ""
-
-
-@lru_cache(maxsize=64)
-def _note_unknown(spec: EncoderSpec, why: str) -> None:
-    """Once in a process: a command may look at many stores."""
-    say(f"note: {why}: whether the features are of these weights was not checked, only what else is known of {spec}")
 
 
 def alignment_of(store: Store) -> Alignment | None:

@@ -26,7 +26,7 @@ def check_name(kind: str, name: str, where: str = "", taken: Iterable[str] = ())
     ----------
     kind : `dataset`, `encoder` or `prompt set`
     name : as it was written
-    where : the file or option that it stands in
+    where : the file or option that holds it
     taken : other names of this kind, which a name that is recommended must not repeat
 
     Raises

@@ -148,7 +148,7 @@ class Params(_Block):
         return self
 
     def _check_plain(self) -> None:
-        """All names that are wrong, before anything else: what else is said of them would repeat them."""
+        """All names that are wrong, before anything else: other errors about them would repeat this one."""
         problems = [
             *name_problems("dataset", list(dict.fromkeys([*self.datasets, *self.run.datasets])), "datasets"),
             *name_problems("encoder", list(self.encoders), "encoders"),

@@ -24,7 +24,7 @@ _APART = f"give {_PROGRAM} an environment of its own: python -m venv NEW, then N
 
 
 def shadowed() -> str | None:
-    """What stands in the place of one of our packages, and what to do; None if all are ours. Imports nothing."""
+    """Which package shadows one of ours, and what to do; None if all are ours. Imports nothing."""
     for name in PACKAGES:
         found = _place_of(name)
         if found is not None and not _is_ours(found, name):
@@ -33,7 +33,7 @@ def shadowed() -> str | None:
 
 
 def why_broken(error: ImportError | AttributeError) -> str | None:
-    """Whether an error comes from somebody's module in the place of another, in words; None if it does not.
+    """Whether an error comes from a module that shadows another, in words; None if it does not.
 
     That is a package that was installed over ours, or a file such as `yaml.py` in a folder of PYTHONPATH.
     """

@@ -58,7 +58,7 @@ def make_table(
 
     Parameters
     ----------
-    given : what the command line said of it: `layout`, `root`, `options`; kept in the table
+    given : the command line's `layout`, `root` and `options` for it; recorded in the table
     """
     root = Path(how.root)
     if _is_drawn(dataset, how) and not root.exists():
@@ -75,7 +75,7 @@ def _is_drawn(dataset: str, how: DatasetParams) -> bool:
 def how_now(dataset: str, info: TableInfo, params: Params) -> DatasetParams | None:
     """How params.yaml would have a table made now; None if neither it nor the table says how.
 
-    A dataset that params.yaml names is what it says there. Of another one, what the command line said stays as it was.
+    A dataset that params.yaml names is as it says there. Another one keeps what its command line stated.
     """
     if dataset in params.datasets:
         return params.dataset(dataset)

@@ -21,12 +21,12 @@ def advised(message: str) -> list[str]:
 
 
 def test_a_name_that_limit_made_becomes_the_options_that_made_it(tmp_path: Path) -> None:
-    said = "no face table at faces/my.first-12.parquet. Run: fer-stage align --dataset my.first-12"
-    assert runnable(said, tmp_path / "none").endswith("Run: fer-stage align --dataset my --limit 12")
-    said = "no sample table at x. Run: fer-stage index --dataset my.first-12"
-    assert runnable(said, tmp_path / "none").endswith("Run: fer-stage index --dataset my")
-    said = "Run: fer-stage extract --dataset my.first-12 --encoder mini --outputs pooled,tokens"
-    assert "--dataset my --limit 12 --encoder mini --outputs pooled,tokens" in runnable(said, tmp_path / "none")
+    message = "no face table at faces/my.first-12.parquet. Run: fer-stage align --dataset my.first-12"
+    assert runnable(message, tmp_path / "none").endswith("Run: fer-stage align --dataset my --limit 12")
+    message = "no sample table at x. Run: fer-stage index --dataset my.first-12"
+    assert runnable(message, tmp_path / "none").endswith("Run: fer-stage index --dataset my")
+    message = "Run: fer-stage extract --dataset my.first-12 --encoder mini --outputs pooled,tokens"
+    assert "--dataset my --limit 12 --encoder mini --outputs pooled,tokens" in runnable(message, tmp_path / "none")
     assert runnable("evaluate it with --dataset my.first-12", tmp_path / "none").endswith("--dataset my.first-12")
 
 
@@ -34,10 +34,10 @@ def test_the_folder_of_an_encoder_is_not_passed_off_as_its_name(tmp_path: Path) 
     params = tmp_path / "params.yaml"
     params.write_text(yaml.safe_dump({"encoders": {"clip": "mini"}, "run": {"encoders": ["clip"]}}))
     for known in ("clip", "mini", "open_clip:ViT-B-32/openai", "NAME"):
-        said = f"Run `fer-stage extract --dataset x --encoder {known}` first"
-        assert (runnable(said, params) == said) is (known != "NAME")
-    said = runnable("Run `fer-stage extract --dataset x --encoder open_clip-ViT-B-32-openai` first", params)
-    assert "open_clip-ViT-B-32-openai is the folder of that encoder: give --encoder as it was given" in said
+        message = f"Run `fer-stage extract --dataset x --encoder {known}` first"
+        assert (runnable(message, params) == message) is (known != "NAME")
+    message = runnable("Run `fer-stage extract --dataset x --encoder open_clip-ViT-B-32-openai` first", params)
+    assert "open_clip-ViT-B-32-openai is the folder of that encoder: give --encoder as it was given" in message
 
 
 def test_a_store_below_another_root_is_made_there(project: Path, fer_stage: FerStage) -> None:

@@ -79,8 +79,8 @@ def test_images_that_all_fail_for_one_reason_end_the_work_of_all_workers(tmp_pat
     (tmp_path / "faces" / "anger").mkdir(parents=True)
     for i in range(70):
         (tmp_path / "faces" / "anger" / f"{i:03d}.png").write_bytes(b"no picture %d" % i)
-    said = run(tmp_path, *EXTRACT, "--layout", "folder", "--root", "faces", "--workers", "2", code=1)
-    assert "the first 64 are all rejected for one reason (anger/000.png: not an image)" in said
+    message = run(tmp_path, *EXTRACT, "--layout", "folder", "--root", "faces", "--workers", "2", code=1)
+    assert "the first 64 are all rejected for one reason (anger/000.png: not an image)" in message
 
 
 def test_a_running_cluster_can_be_joined(faces: Path, empty: Path, scheduler: str) -> None:

@@ -1,4 +1,4 @@
-"""`fer-stage report`: what is left out or kept apart is said on stderr, counted, with advice."""
+"""`fer-stage report`: what is left out or separated is listed on stderr, counted, with advice."""
 
 from __future__ import annotations
 

@@ -40,11 +40,11 @@ def run(folder: Path, code: list[str], *args: str, **environment: str) -> str:
 @pytest.mark.parametrize("name", PACKAGES)
 def test_a_package_on_pythonpath_that_is_in_the_way_is_named(tmp_path: Path, name: str) -> None:
     path = foreign(tmp_path / "theirs", name)
-    said = run(tmp_path, ENTRY, "datasets", PYTHONPATH=str(path.parent))
-    assert f"another package named `{name}` is in the way" in said
-    assert f"expected {HOUSE / name}" in said
-    assert f"found {path}" in said
-    assert "env -u PYTHONPATH fer-stage" in said
+    message = run(tmp_path, ENTRY, "datasets", PYTHONPATH=str(path.parent))
+    assert f"another package named `{name}` is in the way" in message
+    assert f"expected {HOUSE / name}" in message
+    assert f"found {path}" in message
+    assert "env -u PYTHONPATH fer-stage" in message
     clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     repaired = subprocess.run(  # the advice works
         [sys.executable, "-P", *ENTRY, "--version"], cwd=tmp_path, env=clean, check=True, capture_output=True, text=True
@@ -65,10 +65,10 @@ def test_a_module_in_one_file_is_in_the_way_too(tmp_path: Path) -> None:
 
 def test_a_file_named_as_a_package_that_we_need_is_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "yaml.py").write_text("safe = True\n")
-    said = run(tmp_path, ENTRY, "datasets", PYTHONPATH=str(tmp_path))
-    assert "another module named `yaml` is in the way: expected the installed one" in said
-    assert f"found {tmp_path / 'yaml.py'}" in said
-    assert "env -u PYTHONPATH fer-stage" in said
+    message = run(tmp_path, ENTRY, "datasets", PYTHONPATH=str(tmp_path))
+    assert "another module named `yaml` is in the way: expected the installed one" in message
+    assert f"found {tmp_path / 'yaml.py'}" in message
+    assert "env -u PYTHONPATH fer-stage" in message
 
 
 def test_a_file_in_the_current_folder_is_renamed_by_its_whole_name(tmp_path: Path) -> None:
@@ -105,9 +105,9 @@ def test_a_package_that_was_installed_over_ours_is_named(tmp_path: Path) -> None
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: 1.0\n")
         (info / "RECORD").write_text("".join(f"{file}/__init__.py,,\n" for file in files))
-    said = run(tmp_path, ENTRY, "query", "features/x.zarr", PYTHONPATH=str(site))
-    assert "caching-tools" in said
-    assert "pip uninstall caching-tools" in said
+    message = run(tmp_path, ENTRY, "query", "features/x.zarr", PYTHONPATH=str(site))
+    assert "caching-tools" in message
+    assert "pip uninstall caching-tools" in message
 
 
 def test_all_packages_are_ours_here() -> None:
