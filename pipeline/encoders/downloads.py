@@ -130,7 +130,7 @@ class SilentBar(hub_tqdm):
 
 
 def _metadata(file: HubFile) -> HfFileMetadata:
-    """Digest and size of the file, asked once: the client's own question is repeated for minutes."""
+    """Digest and size of the file, requested once: the client itself would repeat its request for minutes."""
     found = get_hf_file_metadata(hf_hub_url(file.repository, file.name), timeout=constants.HF_HUB_ETAG_TIMEOUT)
     if not (found.etag and found.commit_hash):
         raise FileMetadataError("no ETag or no commit")

@@ -37,7 +37,7 @@ _OPENAI_SHA256 = re.compile(r"/([0-9a-f]{64})/")
 
 
 def load_open_clip(spec: EncoderSpec, device: torch.device, on_progress: OnProgress = silent) -> TorchEncoder:
-    """Both towers of an open_clip model, frozen; `on_progress` hears of a download.
+    """Both towers of an open_clip model, frozen; `on_progress` is called during a download.
 
     Raises
     ------
