@@ -100,32 +100,33 @@ class TextFeatures:
 
     def template(self, index: int) -> Vectors:
         """Unit vectors of one template: float32, shape (C, D)."""
-        if not 0 <= index < len(self.templates):
-            raise ConfigError(
-                f"text features {self.key}: expected a template below {len(self.templates)}, found {index}. "
-                f"Known templates: {'; '.join(self.templates)}"
-            )
-        return _unit(self.vectors[index])
+        return _unit(self._raw_template(index))
 
     def chosen(self, prompt: int | Literal["last", "ensemble"]) -> Vectors:
         """One unit vector per class, float32 (C, D): of one template, of the last one, or of their `ensemble`."""
         if prompt == "ensemble":
             return self.ensemble()
-        return self.template(len(self.templates) - 1 if prompt == "last" else prompt)
+        return _unit(self.chosen_raw(prompt))
 
     def chosen_raw(self, prompt: int | Literal["last", "ensemble"]) -> Vectors:
         """As `chosen`, with vectors as the text encoder gave them, of any length; `ensemble`: their plain mean."""
         if prompt == "ensemble":
             mean: Vectors = self.vectors.mean(axis=0)
             return mean
-        index = len(self.templates) - 1 if prompt == "last" else prompt
-        self.template(index)  # refuses what is not there
-        vectors: Vectors = self.vectors[index]
-        return vectors
+        return self._raw_template(len(self.templates) - 1 if prompt == "last" else prompt)
 
     def ensemble(self) -> Vectors:
         """The mean of the templates' unit vectors, made unit again: float32, shape (C, D)."""
         return _unit(_unit(self.vectors).mean(axis=0))
+
+    def _raw_template(self, index: int) -> Vectors:
+        if not 0 <= index < len(self.templates):
+            raise ConfigError(
+                f"text features {self.key}: expected a template below {len(self.templates)}, found {index}. "
+                f"Known templates: {'; '.join(self.templates)}"
+            )
+        vectors: Vectors = self.vectors[index]
+        return vectors
 
 
 def _name(encoder: Mapping[str, Any]) -> str:

@@ -20,8 +20,8 @@ from cache import Store
 from cache.atomic import write_bytes
 from cache.keys import sha256_of
 from cache.store import find_store
+from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
-from pipeline.encoders.weights import file_sha256
 from pipeline.errors import TrainingError
 from pipeline.labels import expressions
 from pipeline.methods import load_method

@@ -70,7 +70,7 @@ def _exact(torch: Any) -> list[Callable[[], object]]:
         partial(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision()),
         partial(setattr, backends.cudnn, "allow_tf32", _allows_tf32(backends.cudnn)),
     ]
-    newer = hasattr(backends, "fp32_precision")  # torch 2.9 and later; what is `none` is what stands above it
+    newer = hasattr(backends, "fp32_precision")  # torch 2.9 and later; `none` takes the setting one level up
     above = [backends, backends.cudnn, backends.mkldnn] if newer else []
     by_older = [backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn] if newer else []
     others = [backends.mkldnn.matmul, backends.mkldnn.conv, backends.mkldnn.rnn] if newer else []

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from pipeline.encoders.file_digest import file_sha256, sha256_in_cache
+from pipeline.encoders.open_clip_config import config_identity, config_preprocess
 from pipeline.encoders.spec import EMBEDDED, MINI, TRANSFORMERS, EncoderSpec
 from pipeline.encoders.tokenizer_identity import tokenizer_files
 from pipeline.encoders.weight_names import (
     OPEN_CLIP_CONFIG,
     OPEN_CLIP_WEIGHTS,
     TRANSFORMERS_WEIGHTS,
+    first_file,
     published_files,
 )
 from pipeline.errors import ConfigError, EncoderError
@@ -24,8 +26,6 @@ from pipeline.preprocess import Preprocess
 __all__ = ["CurrentIdentity", "current_identity"]
 
 _HERE = Path(__file__).parent
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_CLIP_MEAN, _CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def current_identity(spec: EncoderSpec) -> CurrentIdentity:
     if spec.path.is_dir():
         return _open_clip_folder(spec.path, named)
     config = _described(_known_config(spec.architecture)) if spec.family == "open_clip" else {}
-    return CurrentIdentity({**named, **config, "weights": _sha256_of_file(spec.path)})
+    return CurrentIdentity({**named, **config, "weights": file_sha256(spec.path)})
 
 
 def _embedded(spec: EncoderSpec) -> CurrentIdentity:
@@ -97,9 +97,8 @@ def _transformers_folder(folder: Path, named: Mapping[str, str]) -> CurrentIdent
 
 
 def _weights_in(folder: Path, names: tuple[str, ...]) -> tuple[dict[str, str], str]:
-    for name in names:
-        if (folder / name).is_file():
-            return {"weights": _sha256_of_file(folder / name)}, ""
+    if path := first_file(folder, names):
+        return {"weights": file_sha256(path)}, ""
     return {}, f"{folder} has no {' and no '.join(names)}"
 
 
@@ -110,8 +109,7 @@ def _published(spec: EncoderSpec, named: Mapping[str, str]) -> CurrentIdentity:
     config = _described(_known_config(spec.architecture)) if spec.family == "open_clip" else {}
     for repository, name in _hub_files(spec):
         if isinstance(found := try_to_load_from_cache(repository, name), str):
-            digest = Path(found).resolve().name
-            weights = digest if _SHA256.fullmatch(digest) else _sha256_of_file(Path(found))
+            weights = sha256_in_cache(Path(found)) or file_sha256(Path(found))
             return CurrentIdentity({**named, **config, "weights": weights})
     return CurrentIdentity({**named, **config}, f"its weights are not in the hub's cache of this machine ({spec})")
 
@@ -136,31 +134,15 @@ def _known_config(architecture: str) -> Any:
     return None
 
 
-def _sha256_of_file(path: Path) -> str:
-    from pipeline.encoders.weights import file_sha256  # late: it brings torch, which commands that only ask do without
-
-    return file_sha256(path)
-
-
 def _described(config: Any) -> dict[str, Any]:
-    if not isinstance(config, dict):
-        return {}
-    return {"config": config, "activation": "quick_gelu" if config.get("quick_gelu", False) else "gelu"}
+    return config_identity(config) if isinstance(config, dict) else {}
 
 
 def _preprocess(data: Mapping[str, Any]) -> Preprocess | None:
     """What an open_clip config says of images; None if the encoder would be refused for it."""
     try:
-        size = data["model_cfg"]["vision_cfg"].get("image_size", 224)
-        options = data.get("preprocess_cfg", {})
-        return Preprocess(
-            size=size[0] if isinstance(size, list) else size,
-            resize=options.get("resize_mode", "shortest"),
-            interpolation=options.get("interpolation", "bicubic"),
-            mean=tuple(options.get("mean", _CLIP_MEAN)),
-            std=tuple(options.get("std", _CLIP_STD)),
-        )
-    except (ConfigError, LookupError, TypeError, AttributeError):
+        return config_preprocess(data["model_cfg"], data.get("preprocess_cfg", {}))
+    except (ConfigError, EncoderError, LookupError, TypeError, AttributeError):
         return None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import shutil
 import time
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.file_download import HfFileMetadata
 from huggingface_hub.utils.tqdm import tqdm as hub_tqdm
 
-from pipeline.encoders.weights import file_sha256
+from pipeline.encoders.file_digest import file_sha256, is_sha256, sha256_in_cache
 from pipeline.errors import EncoderError
 from pipeline.progress import OnProgress, Progress
 
@@ -40,7 +39,6 @@ _ATTEMPTS = 3
 _PAUSE_S = 0.5  # after the first, twice as long after the second
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _MB = 1_000_000
 _LOGIN = "log in (hf auth login) or set HF_TOKEN"
 _OTHER_CACHE = "Free space, or name a folder on another disk by HF_HUB_CACHE"
@@ -79,13 +77,12 @@ def cached(file: HubFile) -> Path | None:
     EncoderError
         If its bytes are not those that the cache names it by.
     """
-    path = try_to_load_from_cache(file.repository, file.name)
-    if not isinstance(path, str):
+    found = try_to_load_from_cache(file.repository, file.name)
+    if not isinstance(found, str):
         return None
-    # One step only: the cache links snapshot -> blobs/ETAG, which may itself be a link to a store with other names.
-    named = Path(os.readlink(path)).name if Path(path).is_symlink() else ""
-    _require_intact(Path(path), named)
-    return Path(path)
+    path = Path(found)
+    _require_intact(path, sha256_in_cache(path))
+    return path
 
 
 def download(file: HubFile, on_progress: OnProgress) -> Path | None:
@@ -133,7 +130,7 @@ class SilentBar(hub_tqdm):
 
 
 def _metadata(file: HubFile) -> HfFileMetadata:
-    """Digest and size of the file, asked once: the client's own question is repeated for minutes."""
+    """Digest and size of the file, requested once: the client itself would repeat its request for minutes."""
     found = get_hf_file_metadata(hf_hub_url(file.repository, file.name), timeout=constants.HF_HUB_ETAG_TIMEOUT)
     if not (found.etag and found.commit_hash):
         raise FileMetadataError("no ETag or no commit")
@@ -180,7 +177,7 @@ def _require_space(file: HubFile, size: int | None) -> None:
 
 def _require_intact(path: Path, expected: str) -> None:
     """Check a file against its sha256, if that is what the hub names it by; the client itself compares sizes only."""
-    if not _SHA256.fullmatch(expected) or (found := file_sha256(path)) == expected:
+    if not is_sha256(expected) or (found := file_sha256(path)) == expected:
         return
     size = path.stat().st_size
     raise EncoderError(

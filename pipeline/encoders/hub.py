@@ -58,7 +58,7 @@ def fetch_repository(
     EncoderError
         If they are neither on this machine nor to be had; without a network at once.
     """
-    repository = spec.tag or ""
+    repository = spec.tag
     advice = f"Without a network, name a local copy: {spec.family}:{spec.architecture}@DIR"
     files = [HubFile(repository, name, f"the files of {spec}", advice) for name in weights]
     offline = constants.HF_HUB_OFFLINE or not _resolves(constants.ENDPOINT)

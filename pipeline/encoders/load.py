@@ -27,7 +27,7 @@ def load_encoder(
     runtime : of the image tower, of `RUNTIMES`: `eager`; `compile` (torch.compile); `openvino` (CPU); `auto`, which is
         OpenVINO on the CPU if it is installed, else eager. A fast one is used while its features are those of eager
         PyTorch: read `Encoder.runtime` after the last batch to know what ran.
-    on_progress : hears of weights that are downloaded, in megabytes
+    on_progress : called with the megabytes of weights that are downloaded
 
     Raises
     ------

@@ -17,14 +17,16 @@ import torch
 from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
 from torch import Tensor, nn
 
+from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.hub import fetch, require_config
+from pipeline.encoders.open_clip_config import config_identity, config_preprocess
 from pipeline.encoders.open_clip_prompts import open_clip_prompts
 from pipeline.encoders.open_clip_tower import open_clip_tower
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.encoders.tokenizer_identity import tokenizer_content, tokenizer_files
 from pipeline.encoders.torch_encoder import TorchEncoder
-from pipeline.encoders.weight_names import OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS
-from pipeline.encoders.weights import file_sha256, plain_checkpoint, reading_weights, require_file, tensor_shapes
+from pipeline.encoders.weight_names import OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS, first_file
+from pipeline.encoders.weights import plain_checkpoint, reading_weights, require_file, tensor_shapes
 from pipeline.errors import EncoderError
 from pipeline.preprocess import Preprocess
 from pipeline.progress import OnProgress, silent
@@ -35,7 +37,7 @@ _OPENAI_SHA256 = re.compile(r"/([0-9a-f]{64})/")
 
 
 def load_open_clip(spec: EncoderSpec, device: torch.device, on_progress: OnProgress = silent) -> TorchEncoder:
-    """Both towers of an open_clip model, frozen; `on_progress` hears of a download.
+    """Both towers of an open_clip model, frozen; `on_progress` is called during a download.
 
     Raises
     ------
@@ -89,7 +91,7 @@ def check_names(spec: EncoderSpec) -> tuple[dict[str, Any], Preprocess, dict[str
         known = ", ".join(tags) or "none: name a weights file with @FILE"
         raise EncoderError(f"open_clip:{spec.architecture} has no weights tagged {spec.tag!r}. There are: {known}")
     _check_activation(spec, config, bool(pretrained.get("quick_gelu", False)))
-    return config, _preprocess(config, pretrained), pretrained
+    return config, config_preprocess(config, pretrained), pretrained
 
 
 def _from_file(spec: EncoderSpec, config: dict[str, Any]) -> tuple[Path, Preprocess]:
@@ -98,7 +100,7 @@ def _from_file(spec: EncoderSpec, config: dict[str, Any]) -> tuple[Path, Preproc
     path = require_file(spec.path, f"weights of {spec}")
     tags = list_pretrained_tags_by_model(spec.architecture)
     published = [get_pretrained_cfg(spec.architecture, tag) for tag in tags]
-    known = {_preprocess(config, pretrained) for pretrained in published}
+    known = {config_preprocess(config, pretrained) for pretrained in published}
     if len(known) > 1:
         raise EncoderError(
             f"{spec}: weights of this architecture were trained with {len(known)} different preprocessings, and a bare "
@@ -110,7 +112,7 @@ def _from_file(spec: EncoderSpec, config: dict[str, Any]) -> tuple[Path, Preproc
             f"does not say with which. For QuickGELU name open_clip:{spec.architecture}-quickgelu@{spec.path}; for "
             f"GELU put it into a folder with its {OPEN_CLIP_CONFIG} and name the folder"
         )
-    return path, known.pop() if known else _preprocess(config, {})
+    return path, known.pop() if known else config_preprocess(config, {})
 
 
 def _check_activation(spec: EncoderSpec, config: dict[str, Any], weights_quick_gelu: bool) -> None:
@@ -154,32 +156,13 @@ def parse_config(data: dict[str, Any], where: str) -> tuple[dict[str, Any], Prep
     """Model config and preprocessing of an `open_clip_config.json`; EncoderError if it has no `model_cfg`."""
     if "model_cfg" not in data:
         raise EncoderError(f"{where}: expected a `model_cfg`, found {', '.join(data) or 'nothing'}")
-    return data["model_cfg"], _preprocess(data["model_cfg"], data.get("preprocess_cfg", {}))
+    return data["model_cfg"], config_preprocess(data["model_cfg"], data.get("preprocess_cfg", {}))
 
 
 def _weights_in(folder: Path) -> Path:
-    for name in OPEN_CLIP_WEIGHTS:
-        if (folder / name).is_file():
-            return folder / name
+    if weights := first_file(folder, OPEN_CLIP_WEIGHTS):
+        return weights
     raise EncoderError(f"{folder}: no weights there. Expected one of {', '.join(OPEN_CLIP_WEIGHTS)}")
-
-
-def _preprocess(config: dict[str, Any], pretrained: dict[str, Any]) -> Preprocess:
-    size = config["vision_cfg"].get("image_size", 224)
-    if isinstance(size, list | tuple):
-        if size[0] != size[1]:
-            raise EncoderError(f"image size {size[0]}x{size[1]}: only square inputs are supported")
-        size = size[0]
-    mode = pretrained.get("resize_mode", "shortest")
-    if mode == "longest":
-        raise EncoderError("resize mode `longest` (padding) is not supported; use an encoder with shortest or squash")
-    return Preprocess(
-        size=size,
-        resize=mode,
-        interpolation=pretrained.get("interpolation", "bicubic"),
-        mean=tuple(pretrained.get("mean", open_clip.OPENAI_DATASET_MEAN)),
-        std=tuple(pretrained.get("std", open_clip.OPENAI_DATASET_STD)),
-    )
 
 
 def _load(name: str, weights: Path) -> nn.Module:
@@ -254,8 +237,7 @@ def assembled(
         identity={
             "family": "open_clip",
             "architecture": architecture,
-            "config": json.loads(json.dumps(config)),
-            "activation": "quick_gelu" if config.get("quick_gelu", False) else "gelu",
+            **config_identity(config),
             "weights": digest,
         },
         preprocess=preprocess,

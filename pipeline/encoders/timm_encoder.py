@@ -10,10 +10,11 @@ from typing import Any
 import timm
 import torch
 
+from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.encoders.timm_tower import TimmTower
 from pipeline.encoders.torch_encoder import TorchEncoder
-from pipeline.encoders.weights import file_sha256, plain_names, read_tensors, reading_weights, require_file
+from pipeline.encoders.weights import plain_names, read_tensors, reading_weights, require_file
 from pipeline.errors import EncoderError
 from pipeline.preprocess import Preprocess
 
@@ -28,7 +29,7 @@ def load_timm(spec: EncoderSpec, device: torch.device) -> TorchEncoder:
     """A timm model without its classifier: the pooled feature before the last layer.
 
     The architecture may have a tag, `resnet50.a1_in1k`: which of timm's published weights the file is, or is prepared
-    like. It is asked for where they differ in how images are prepared or in their activation, which no file says.
+    like. It is required where they differ in how images are prepared or in their activation, which no file says.
 
     Raises
     ------
@@ -82,7 +83,7 @@ def _known_tags(spec: EncoderSpec) -> Sequence[str]:
 
 def _check_activation(spec: EncoderSpec) -> None:
     base, tag = spec.architecture, spec.tag
-    if not tag or _QUICK_GELU in base or not _is_quick_gelu(base, tag):
+    if not tag or not _lacks_quick_gelu(base, tag):
         return
     right = _quick_gelu_name(base)
     advice = f"Use timm:{right}.{tag}@{spec.path}" if right else "timm has no architecture for them: use other weights"
@@ -97,7 +98,7 @@ def _check_preprocess(spec: EncoderSpec, tags: Sequence[str]) -> None:
     base, tag = spec.architecture, spec.tag
     if tag:
         return
-    quick = [known for known in tags if _QUICK_GELU not in base and _is_quick_gelu(base, known)]
+    quick = [known for known in tags if _lacks_quick_gelu(base, known)]
     configs = [timm.data.resolve_data_config(pretrained_cfg=_published(base, known).to_dict()) for known in tags]
     if not quick and len({_preprocess(config) for config in configs}) < 2:
         return
@@ -118,9 +119,9 @@ def _full_name(base: str, tag: str) -> str:
     return f"{base}.{tag}" if tag else base
 
 
-def _is_quick_gelu(base: str, tag: str) -> bool:
-    """Whether weights were trained with QuickGELU; timm says so in a note for people."""
-    return any(_QUICK_GELU in note.lower() for note in _published(base, tag).notes or ())
+def _lacks_quick_gelu(base: str, tag: str) -> bool:
+    """Whether weights were trained with QuickGELU, which timm has in its notes only, and the architecture is not."""
+    return _QUICK_GELU not in base and any(_QUICK_GELU in note.lower() for note in _published(base, tag).notes or ())
 
 
 def _quick_gelu_name(base: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import EncoderError
+from pipeline.encoders.file_digest import files_sha256
 
 __all__ = ["tokenizer_content", "tokenizer_files"]
 
@@ -33,15 +33,8 @@ def tokenizer_files(folder: Path, config: Any) -> str:
     text = config.get("text_cfg") if isinstance(config, Mapping) else None
     if not isinstance(text, Mapping) or not text.get("hf_tokenizer_name"):
         return ""
-    names = sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES and path.is_file())
-    digest = hashlib.sha256()
-    try:
-        for path in names:
-            if path.stat().st_size <= _MAX_BYTES:
-                digest.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    except OSError as error:
-        raise EncoderError(f"cannot read {error.filename}: {error.strerror}. Check its permissions") from error
-    return digest.hexdigest()
+    paths = sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES and path.is_file())
+    return files_sha256(path for path in paths if path.stat().st_size <= _MAX_BYTES)
 
 
 def tokenizer_content(tokenizer: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,11 +15,12 @@ from safetensors import safe_open
 from torch import Tensor, nn
 from transformers import AlignConfig, AlignTextModel, AutoTokenizer, BlipConfig, BlipTextModel, PreTrainedConfig
 
+from pipeline.encoders.file_digest import file_sha256, files_sha256
 from pipeline.encoders.hub import fetch_repository
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.encoders.text_only import TextOnlyEncoder
-from pipeline.encoders.weight_names import TRANSFORMERS_WEIGHTS
-from pipeline.encoders.weights import file_sha256, read_tensors, reading_weights, require_file
+from pipeline.encoders.weight_names import TRANSFORMERS_WEIGHTS, first_file
+from pipeline.encoders.weights import read_tensors, reading_weights, require_file
 from pipeline.errors import EncoderError
 from pipeline.progress import OnProgress, silent
 
@@ -147,9 +147,8 @@ def _read_config(folder: Path, architecture: str, kind: _Architecture) -> tuple[
 
 
 def _weights_in(folder: Path) -> Path:
-    for name in TRANSFORMERS_WEIGHTS:
-        if (folder / name).is_file():
-            return folder / name
+    if weights := first_file(folder, TRANSFORMERS_WEIGHTS):
+        return weights
     raise EncoderError(f"{folder}: no weights there. Expected one of {', '.join(TRANSFORMERS_WEIGHTS)}, in one piece")
 
 
@@ -191,8 +190,4 @@ def _read_tokenizer(folder: Path, spec: EncoderSpec, n_words: int) -> Any:
 
 
 def _tokenizer_sha256(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for name in _TOKENIZER:
-        if (folder / name).is_file():
-            digest.update(f"{name} {file_sha256(folder / name)}\n".encode())
-    return digest.hexdigest()
+    return files_sha256(folder / name for name in _TOKENIZER if (folder / name).is_file())

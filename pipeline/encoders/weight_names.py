@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["OPEN_CLIP_CONFIG", "OPEN_CLIP_WEIGHTS", "TRANSFORMERS_WEIGHTS", "published_files"]
+from collections.abc import Iterable
+from pathlib import Path
+
+__all__ = ["OPEN_CLIP_CONFIG", "OPEN_CLIP_WEIGHTS", "TRANSFORMERS_WEIGHTS", "first_file", "published_files"]
 
 OPEN_CLIP_CONFIG = "open_clip_config.json"
 # In folders: the first that is there is taken.
@@ -13,6 +16,11 @@ OPEN_CLIP_WEIGHTS = (
 )
 TRANSFORMERS_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _SAFE, _, _PICKLED = OPEN_CLIP_WEIGHTS
+
+
+def first_file(folder: Path, names: Iterable[str]) -> Path | None:
+    """The first of the files that a folder has; None if it has none of them."""
+    return next((path for name in names if (path := folder / name).is_file()), None)
 
 
 def published_files(hub: str) -> tuple[str, list[str]]:

@@ -1,11 +1,9 @@
-"""Files of weights: their digest, and reading them without running them."""
+"""Files of weights, which are read without running them."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +21,6 @@ from torch import Tensor, nn
 from pipeline.errors import EncoderError
 
 __all__ = [
-    "file_sha256",
     "plain_checkpoint",
     "plain_names",
     "read_tensors",
@@ -52,43 +49,12 @@ _UNREADABLE = (
     SafetensorError,
 )
 
-_CLOCK_TICK_NS = 50_000_000
-_DIGESTS: dict[tuple[str | int, ...], str] = {}  # of this process: version of a file -> sha256
-
 
 def require_file(path: Path, what: str) -> Path:
     """`path` if it is there; EncoderError that says what it should be, if not."""
     if not path.is_file():
         raise EncoderError(f"{what}: no file at {path} (looked in {path.resolve().parent}). Check the path after @")
     return path
-
-
-def file_sha256(path: Path) -> str:
-    """Hex digest of a file's bytes: what `sha256sum` prints. A file that has not changed is read once in a process.
-
-    Raises
-    ------
-    EncoderError
-        If it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            version = _version(path, os.fstat(file.fileno()))
-            if (known := _DIGESTS.get(version)) is not None:
-                return known
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            after = os.fstat(file.fileno())
-    except OSError as error:
-        raise EncoderError(f"cannot read {path}: {error.strerror}. Check its permissions") from error
-    # A change within one tick of the file system's clock would leave the times as they are.
-    if version == _version(path, after) and time.time_ns() - after.st_ctime_ns > _CLOCK_TICK_NS:
-        _DIGESTS[version] = digest
-    return digest
-
-
-def _version(path: Path, status: os.stat_result) -> tuple[str | int, ...]:
-    """What changes when a file is written to or replaced, also by a copy that keeps the time of modification."""
-    return (str(path.absolute()), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_dev, status.st_ino)
 
 
 def state_sha256(model: nn.Module) -> str:
@@ -115,9 +81,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Exception
         Whatever torch and safetensors raise on a damaged file, or on one that would run code.
     """
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    return _unwrapped(_content(path))[1]
+    return _read(path)[1]
 
 
 def plain_names(tensors: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,18 +105,13 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 @contextmanager
 def plain_checkpoint(path: Path) -> Iterator[Path]:
     """A file with the same tensors that open_clip can read: `path` itself, else a temporary one with tensors only."""
-    wrappers: tuple[str, ...] = ()
-    if path.suffix == ".safetensors":
-        names = tuple(tensor_shapes(path))
-    else:
-        wrappers, tensors = _unwrapped(_content(path))
-        names = tuple(tensors)
-    if wrappers in ((), ("state_dict",)) and not any("_orig_mod." in name for name in names):
+    wrappers, tensors = _read(path)
+    if wrappers in ((), ("state_dict",)) and not any("_orig_mod." in name for name in tensors):
         with torch.serialization.safe_globals([Namespace]):
             yield path
         return
     with TemporaryDirectory() as folder:
-        torch.save(plain_names(read_tensors(path)), plain := Path(folder) / "weights.pt")
+        torch.save(plain_names(tensors), plain := Path(folder) / "weights.pt")
         yield plain
 
 
@@ -162,14 +121,16 @@ def _plain_name(name: str) -> str:
     return name
 
 
-def _content(path: Path) -> Any:
+def _read(path: Path) -> tuple[tuple[str, ...], dict[str, Tensor]]:
+    """The wrappers around the tensors in a file, outermost first, and the tensors."""
+    if path.suffix == ".safetensors":
+        return (), load_file(path)
     with torch.serialization.safe_globals([Namespace]):  # the options of a training program; holds plain values
-        # Mapped into memory, tensors that nobody looks at are not read; only torch's older format cannot be.
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
+        # Mapped into memory, tensors that are not used are not read; torch's older format cannot be mapped.
+        return _unwrapped(torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path)))
 
 
 def _unwrapped(content: Any) -> tuple[tuple[str, ...], dict[str, Tensor]]:
-    """The wrappers around the tensors of a checkpoint, outermost first, and the tensors."""
     if not isinstance(content, Mapping):
         raise ValueError(f"expected tensors by name, found {type(content).__name__}")  # noqa: TRY004 of the file
     inner = [name for name in _WRAPPERS if isinstance(content.get(name), Mapping)]

@@ -47,7 +47,7 @@ def concurrently(tasks: Sequence[Callable[[OnProgress], T]], on_progress: OnProg
     with ThreadPoolExecutor(n_threads) as pool:
         try:
             pending = {pool.submit(task, partial(heard, i)) for i, task in enumerate(tasks)}
-            while pending:  # in steps: a library may have made waits without a limit deaf to Ctrl-C (polars 2.1 does)
+            while pending:  # in steps, as in `extraction.ahead.finished`: a wait without a limit may ignore Ctrl-C
                 done, pending = wait(pending, timeout=_STEP_S, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)
         finally:

@@ -109,11 +109,13 @@ def read_split(
         views = [source.features(split, output, view) for view in range(n_views)]
         # A memory-mapped array stays one: taking all of its rows would read it whole.
         arrays[output] = tuple(view if len(rows) == len(labels) else view[rows] for view in views)
-        _require_usable(arrays[output], ids, output, where)
+        _require_usable(arrays[output], ids, output, source.dataset, split)
     return Rows(arrays, torch.tensor(label_codes(labels[rows].tolist(), classes)), ids), dropped
 
 
-def _require_usable(views: tuple[npt.NDArray[Any], ...], ids: npt.NDArray[np.str_], output: str, where: str) -> None:
+def _require_usable(
+    views: tuple[npt.NDArray[Any], ...], ids: npt.NDArray[np.str_], output: str, dataset: str, split: str
+) -> None:
     if views[0].dtype == np.uint8:
         return
     finite, directed = np.ones(len(ids), bool), np.ones(len(ids), bool)
@@ -126,10 +128,9 @@ def _require_usable(views: tuple[npt.NDArray[Any], ...], ids: npt.NDArray[np.str
     for good, found in ((finite, "NaN or infinity"), (directed, "features of length zero")):
         if not good.all():
             raise TrainingError(
-                f"{where}: expected finite {output} features with a direction, found {found} in {(~good).sum()} rows, "
-                f"first {ids[~good][0]}. Check the store with: fer-stage store verify features; "
-                "features too small for float16 need: fer-stage extract --dtype float32 --dataset "
-                f"{where.rpartition(' ')[0]}"
+                f"{dataset} {split}: expected finite {output} features with a direction, found {found} in "
+                f"{(~good).sum()} rows, first {ids[~good][0]}. Check the store with: fer-stage store verify features; "
+                f"features too small for float16 need: fer-stage extract --dtype float32 --dataset {dataset}"
             )
 
 

@@ -87,7 +87,8 @@ class Groups:
         for size, group in zip(self.sizes, torch.split(keep, [*self.sizes[:-1], rest], dim=1), strict=True):
             n_dropped = min(round(drop_rate * group.shape[1]), group.shape[1] - 1)
             _drop(group, n_dropped, rng)  # a view of keep
-            while (empty := ~group[:, :size].any(dim=1)).any():  # of the last group alone, where not all is pooled
+            # Only where not all of the last group is pooled can all that is pooled be dropped.
+            while n_dropped >= size and (empty := ~group[:, :size].any(dim=1)).any():
                 again = torch.ones(int(empty.sum()), group.shape[1])
                 _drop(again, n_dropped, rng)
                 group[empty] = again

@@ -10,7 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
-from pipeline.encoders.weights import file_sha256, read_tensors, reading_weights
+from pipeline.encoders.file_digest import file_sha256
+from pipeline.encoders.weights import read_tensors, reading_weights
 from pipeline.errors import ConfigError, MismatchError
 from pipeline.models.backbones import Backbone
 

@@ -89,7 +89,7 @@ def intervals_of_samples(totals, recalls, n_samples):
 
 
 def squared_distances_width(samples, totals):
-    """Width of the intervals of before, float (S,): Wilson's of each class, combined by squares of distances."""
+    """Width of the earlier intervals, float (S,): Wilson's of each class, combined by squares of distances."""
     bounds = np.array([[wilson_interval(h, n) for h, n in zip(hits, totals, strict=True)] for hits in samples.tolist()])
     shares = samples / totals
     distances = (shares - bounds[:, :, 0], bounds[:, :, 1] - shares)

@@ -105,8 +105,8 @@ class TestTheHeadline:
 
 class TestADownload:
     def test_is_announced_with_its_size(self, noise: HubServer, fer_stage: Callable[..., Any]) -> None:
-        said = fer_stage("encode-text", "--encoder", NAME, code=1)
-        assert f"note: downloading {FILE} (25 MB) of {REPOSITORY} into {Path.cwd() / 'hub'}" in said.replace("\n", "")
+        text = fer_stage("encode-text", "--encoder", NAME, code=1)
+        assert f"note: downloading {FILE} (25 MB) of {REPOSITORY} into {Path.cwd() / 'hub'}" in text.replace("\n", "")
 
     def test_is_not_announced_where_no_progress_is_wanted(
         self, noise: HubServer, fer_stage: Callable[..., Any]
@@ -127,8 +127,8 @@ class TestADownload:
     ) -> None:
         noise.failures[REPOSITORY, FILE] = Failure(status=403, code="GatedRepo")
         start = time.monotonic()
-        said = fer_stage("encode-text", "--encoder", NAME, code=1)
+        message = fer_stage("encode-text", "--encoder", NAME, code=1)
         assert time.monotonic() - start < SOON_S
-        assert said.startswith("error: ")
+        assert message.startswith("error: ")
         for part in (REPOSITORY, FILE, "HTTP 403", "hf auth login", "HF_TOKEN", "open_clip:ViT-B-32-quickgelu@FILE"):
-            assert part in said
+            assert part in message

@@ -172,7 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif failure.status:
             self._refuse(failure.status, failure.code)
         elif not any(repository == known for known, _ in self.server.files):
-            self._refuse(401, "RepoNotFound")  # the hub does not tell strangers what exists
+            self._refuse(401, "RepoNotFound")  # without a token, private and missing ones look alike
         elif (repository, name) not in self.server.files:
             self._refuse(404, "EntryNotFound")
         else:

@@ -100,7 +100,7 @@ class TestABrokenConnection:
         assert [request.start for request in hub.gets()] == [0, 2 * constants.DOWNLOAD_CHUNK_SIZE]
 
     def test_that_is_reset_is_tried_again(self, hub: HubServer) -> None:
-        """The hub's client resumes after an end, not after a reset, and throws away what has come."""
+        """The hub's client resumes after an end, not after a reset, and discards what it has received."""
         hub.failures[WHOLE] = Failure(reset_after=12 * MB, times=1)
         notes: list[Progress] = []
         assert fetch(SPEC, PRETRAINED, notes.append).read_bytes() == hub.files[WHOLE].read_bytes()

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from pipeline.encoders import EncoderSpec
 from pipeline.encoders.hub import fetch
+from pipeline.encoders.open_clip_config import CLIP_MEAN, CLIP_STD
 from pipeline.encoders.open_clip_encoder import check_names
 from pipeline.encoders.weight_names import published_files
 from pipeline.errors import EncoderError
@@ -37,6 +38,10 @@ SPEC = EncoderSpec.parse("open_clip:ViT-B-32/laion2b_s34b_b79k")
 )
 def test_published_weights_are_looked_for_where_open_clip_has_them(hub: str, names: list[str]) -> None:
     assert published_files(hub) == ("owner/name", names)
+
+
+def test_images_are_normalised_as_open_clip_does_unless_a_config_says_otherwise() -> None:
+    assert (CLIP_MEAN, CLIP_STD) == (open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
 
 
 class TestUnknownNames:
@@ -176,6 +181,14 @@ class TestBareFile:
         found, expected = (load(f"open_clip:{SMALLEST}@{path}") for path in (tmp_path / "w.pth", files["safetensors"]))
         np.testing.assert_array_equal(pooled(found, picture), pooled(expected, picture))
         (tmp_path / "w.pth").unlink()
+
+    def test_safetensors_of_a_compiled_model_are_read(self, files: dict[str, Path], tmp_path: Path) -> None:
+        state = load_file(files["safetensors"])
+        save_file({f"_orig_mod.{name}": values for name, values in state.items()}, path := tmp_path / "w.safetensors")
+        picture = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), np.uint8)
+        found, expected = (load(f"open_clip:{SMALLEST}@{name}") for name in (path, files["safetensors"]))
+        np.testing.assert_array_equal(pooled(found, picture), pooled(expected, picture))
+        path.unlink()
 
     @pytest.mark.parametrize("suffix", ["safetensors", "pt"])
     def test_weights_of_another_architecture_are_refused(self, suffix: str, files: dict[str, Path]) -> None:

@@ -111,7 +111,7 @@ class TestTags:
         bicubic, bilinear = (load(f"timm:resnet18.{tag}@{tmp_path / 'w.pth'}") for tag in ("a1_in1k", "tv_in1k"))
         assert bicubic.preprocess == Preprocess(224, mean=IMAGENET_MEAN, std=IMAGENET_STD)
         assert bilinear.preprocess == Preprocess(224, interpolation="bilinear", mean=IMAGENET_MEAN, std=IMAGENET_STD)
-        assert bicubic.identity == bilinear.identity  # the preparation is told apart from the model
+        assert bicubic.identity == bilinear.identity  # the preparation is no part of it
         assert bicubic.identity["architecture"] == "resnet18"  # as in heads and stores that were made without a tag
 
     def test_one_is_asked_for_where_published_weights_are_prepared_differently(self, tmp_path: Path) -> None:

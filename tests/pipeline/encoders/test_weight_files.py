@@ -13,7 +13,8 @@ import pytest
 import torch
 from encoder_models import MODEL, load, seeded_clip, write_clip_folder
 
-from pipeline.encoders.weights import file_sha256, require_file, state_sha256
+from pipeline.encoders.file_digest import file_sha256, sha256_in_cache
+from pipeline.encoders.weights import require_file, state_sha256
 from pipeline.errors import EncoderError
 
 BIN = "open_clip_pytorch_model.bin"
@@ -111,6 +112,17 @@ def bytes_read() -> int:
     """By this process so far, of whatever file."""
     text = Path("/proc/self/io").read_text()
     return int(text.split("rchar:")[1].split()[0])
+
+
+def test_the_caches_name_is_that_of_the_first_link(tmp_path: Path) -> None:
+    """Below it may be a store whose names look like digests and are none."""
+    (tmp_path / ("b" * 64)).write_bytes(b"weights")
+    (tmp_path / ("a" * 64)).symlink_to("b" * 64)
+    for name, etag in (("linked", "a" * 64), ("git", "c0ffee")):
+        (tmp_path / name).symlink_to(etag)
+    assert sha256_in_cache(tmp_path / "linked") == "a" * 64
+    assert sha256_in_cache(tmp_path / "git") == ""
+    assert sha256_in_cache(tmp_path / ("b" * 64)) == ""
 
 
 class TestWeightsAreReadNoMoreThanNeeded:
