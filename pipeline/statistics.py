@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from scipy.special import betainc
+
 __all__ = ["mean_of_proportions_interval", "wilson_interval"]
 
 Interval = tuple[float, float]
@@ -12,8 +14,6 @@ _Z95 = 1.959963984540054  # the 97.5 % point of the normal distribution
 _TAIL = 0.025
 _HALVINGS = 40  # of a multiplier's logarithm in _LOG_MULTIPLIERS: a limit within 1e-9
 _LOG_MULTIPLIERS = (-25.0, 30.0)
-_MANY = 1e6  # a binomial distribution of this variance is the normal one
-_SMALLEST = 1e-300  # in the place of 0 in a continued fraction
 
 
 def wilson_interval(hits: int, n: int) -> Interval:
@@ -108,9 +108,7 @@ def _chance_of_more(estimate: float, proportions: Sequence[float], totals: Seque
     if not variance:  # all are still 0 or 1, as observed
         return 1.0
     n = mean * (1 - mean) / variance
-    if n * mean * (1 - mean) > _MANY:
-        return math.erfc((estimate - mean) / math.sqrt(2 * variance)) / 2
-    return _incomplete_beta(mean, n * estimate, n * (1 - estimate) + 1)
+    return float(betainc(n * estimate, n * (1 - estimate) + 1, mean))
 
 
 def _first(reached: Callable[[float], bool], low: float, high: float) -> float:
@@ -119,33 +117,3 @@ def _first(reached: Callable[[float], bool], low: float, high: float) -> float:
         middle = (low + high) / 2
         low, high = (low, middle) if reached(middle) else (middle, high)
     return low
-
-
-def _incomplete_beta(x: float, a: float, b: float) -> float:
-    """The regularised incomplete beta function I_x(a, b) for a, b > 0 and x in [0, 1], within about 1e-9.
-
-    By its continued fraction, from the side where that converges fast.
-    """
-    if x <= 0 or x >= 1:
-        return float(x >= 1)
-    if x > (a + 1) / (a + b + 2):
-        return 1 - _incomplete_beta(1 - x, b, a)
-    log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
-    return math.exp(log_front) / (a * _beta_fraction(x, a, b))
-
-
-def _beta_fraction(x: float, a: float, b: float) -> float:
-    """1 + d_1 / (1 + d_2 / (1 + ...)) of the incomplete beta function, by Lentz's algorithm."""
-    value, numerator, denominator = 1.0, 1.0, 0.0
-    for step in range(1, 100_000):
-        m = step // 2
-        if step % 2:
-            d = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        else:
-            d = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        denominator = 1 / ((1 + d * denominator) or _SMALLEST)
-        numerator = (1 + d / numerator) or _SMALLEST
-        value *= numerator * denominator
-        if abs(numerator * denominator - 1) < 1e-14:
-            break
-    return value
