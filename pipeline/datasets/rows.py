@@ -23,6 +23,7 @@ __all__ = [
     "split_word",
     "splits_of",
     "translate",
+    "val_as_test",
 ]
 
 CONFLICT = "conflicting rows"
@@ -116,6 +117,13 @@ def _shares(options: LayoutOptions, present: set[str]) -> dict[str, float]:
     requested = {"val": options.val_fraction, "test": options.test_fraction}
     missing = {split: share for split, share in requested.items() if share and split not in present}
     return {"train": 1 - sum(missing.values()), **missing}
+
+
+def val_as_test(rows: list[Row]) -> list[Row]:
+    """The rows with val as their test split, where they have no test split of their own."""
+    if any(row.sample.split == "test" for row in rows):
+        return rows
+    return [replace(r, sample=replace(r.sample, split="test")) if r.sample.split == "val" else r for r in rows]
 
 
 def merge_repeats(rows: Iterable[Row], classes: tuple[str, ...]) -> list[Row]:
