@@ -13,14 +13,14 @@ from pydantic import AfterValidator, Field
 
 from pipeline.datasets.base import LayoutOptions
 from pipeline.datasets.files import Root, composed, some
-from pipeline.datasets.formats import IMAGE_SUFFIXES, is_image
+from pipeline.datasets.formats import is_image
 from pipeline.datasets.rows import Row, split_word, translate
 from pipeline.datasets.unread import by_folder
 from pipeline.errors import DatasetError, LabelError
 from pipeline.labels import CODE_MAPS, canonical
 from pipeline.samples import Sample
 
-__all__ = ["IMAGE_SUFFIXES", "OUTSIDE", "CodedOptions", "class_rows", "is_image", "other_files"]
+__all__ = ["OUTSIDE", "CodedOptions", "class_rows", "other_files"]
 
 OUTSIDE = "outside the class folders"
 _SHOWN = 12
@@ -187,7 +187,7 @@ def _first_split(folders: _Parts) -> int:
 
 
 def _by_position(paths: Sequence[_Parts], is_label: _IsLabel) -> tuple[dict[_Parts, str], list[_Parts]]:
-    """The same as `_Tree.classify` where no folder is a known label: the class folder is told by its place alone."""
+    """The same as `_Tree.classify` where no folder is a known label: the class folder is known by its place alone."""
     unwrapped = _unwrapped(paths, is_label)
     groups: dict[str, list[_Parts]] = {}
     for path in paths:

@@ -30,10 +30,20 @@ from pipeline.datasets.ranges import (
 )
 from pipeline.errors import ImageError
 
-__all__ = ["DECODER", "MAX_PIXELS", "as_picture", "crop", "decode", "decode_picture", "decoder_version"]
+__all__ = [
+    "DECODER",
+    "MAX_PIXELS",
+    "OUTSIDE_IMAGE",
+    "as_picture",
+    "crop",
+    "decode",
+    "decode_picture",
+    "decoder_version",
+]
 
 DECODER = "pillow"
 MAX_PIXELS = 80_000_000  # below Pillow's own limit, so that ours is the one that speaks
+OUTSIDE_IMAGE = "box lies outside the image"  # reason of a rejected row
 
 _ORIENTATION = 0x0112
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # of TIFF
@@ -127,7 +137,7 @@ def crop(picture: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
     left, top = max(x, 0), max(y, 0)
     right, bottom = min(x + width, picture.width), min(y + height, picture.height)
     if left >= right or top >= bottom:
-        raise ImageError("box lies outside the image")
+        raise ImageError(OUTSIDE_IMAGE)
     if right - left < 2 or bottom - top < 2:
         raise ImageError("less than 2 x 2 pixels of the box lie inside the image")
     return picture.crop((left, top, right, bottom))

@@ -28,7 +28,7 @@ __all__ = [
 
 CONFLICT = "conflicting rows"
 REPEATED = "repeated row"
-SPLIT_WORDS = {
+_SPLIT_WORDS = {
     **dict.fromkeys(("train", "training", "trainset", "trainingset"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "valset", "validset", "validationset", "publictest"), "val"),
     **dict.fromkeys(("test", "testing", "testset", "testingset", "privatetest"), "test"),
@@ -157,7 +157,7 @@ def _claim(row: Row) -> tuple[object, ...]:
 
 def split_word(name: str) -> str:
     """The split that a folder or a field of this name means; empty if none. Case, spaces, `_` and `-` do not matter."""
-    return SPLIT_WORDS.get(_SEPARATORS.sub("", name.casefold()), "")
+    return _SPLIT_WORDS.get(_SEPARATORS.sub("", name.casefold()), "")
 
 
 def splits_of(words: Sequence[str], where: str) -> list[str]:
