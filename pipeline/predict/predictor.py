@@ -103,7 +103,7 @@ class Predictor:
             (H, W), uint8 from 0 to 255 or floats from 0 to 1; or one of these
         every_s : >= 0, seconds between frames of a video; 0 takes every frame
         colour : order of the channels of arrays: `rgb`, or `bgr` for those of OpenCV's `imread` and `VideoCapture`,
-            whose order nothing in the array tells; files and PIL images say theirs
+            which an array does not state, as files and PIL images do
 
         Raises
         ------
