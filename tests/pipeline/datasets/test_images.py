@@ -108,8 +108,8 @@ class TestOddPictures:
         ],
     )
     def test_values_that_no_range_explains_are_refused_with_their_range(self, dtype: str, values: list[float]) -> None:
-        said = rf"^pixel range is not known: {dtype} from {values[0]:g} to {values[-1]:g} "
-        with pytest.raises(ImageError, match=said):
+        expected = rf"^pixel range is not known: {dtype} from {values[0]:g} to {values[-1]:g} "
+        with pytest.raises(ImageError, match=expected):
             decode(encoded(Image.fromarray(np.array([values], dtype)), "TIFF"))
 
     def test_a_dark_picture_of_a_format_that_states_its_range_is_dark(self) -> None:
