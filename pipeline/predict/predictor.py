@@ -58,7 +58,7 @@ class Predictor:
     device : auto (CUDA when there is one, else cpu), cpu, cuda or cuda:N
     batch_size : faces that the encoder gets at once
     turns : whether to look for faces in the other quarter turns of a picture that has none upright
-    on_progress : hears of an encoder's weights that are downloaded
+    on_progress : called while weights of an encoder are downloaded
 
     Raises
     ------

@@ -104,7 +104,7 @@ class TestOddPictures:
             ("int32", [-5, 100, 200]),
             ("int32", [0, 10, 70000]),
             ("uint16", [0, 100, 200]),
-            ("uint16", [0, 1000, 4095]),  # 12 bits, but the file says 16
+            ("uint16", [0, 1000, 4095]),  # 12 bits, but the file states 16
         ],
     )
     def test_values_that_no_range_explains_are_refused_with_their_range(self, dtype: str, values: list[float]) -> None:
