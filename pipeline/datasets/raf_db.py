@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pipeline.datasets.base import LayoutOptions, Scan, not_this_layout
 from pipeline.datasets.class_folders import class_rows, other_files
-from pipeline.datasets.files import Lookup, Root, composed, some
+from pipeline.datasets.files import Lookup, Root, some
 from pipeline.datasets.rows import Row, assemble, merge_repeats, translate, val_as_test
 from pipeline.errors import DatasetError
 from pipeline.labels import CODE_MAPS
@@ -90,7 +90,7 @@ def _basic(root: Root, tail: str) -> str | None:
 
 def _list_rows(root: Root, name: str, folder: str) -> list[Row]:
     where, lookup = f"{root.path}: {name}", Lookup(root.names())
-    pairs = [line.split() for line in composed(root.text(name)).split("\n") if line.strip()]
+    pairs = [line.split() for line in root.text(name).split("\n") if line.strip()]
     if bad := [" ".join(pair) for pair in pairs if len(pair) != 2 or _split(pair[0]) is None]:
         raise DatasetError(f"{where}: expected lines such as 'train_00001.jpg 5', found {len(bad)} others: {some(bad)}")
     labels = translate([code for _, code in pairs], _CODES, where)
