@@ -48,13 +48,13 @@ class TableKind:
         """
         with self._reading(path):
             table = pq.read_table(path)
-        return table, self._info(path, table.schema)
+        return table, self._info(path, table.schema.metadata)
 
     def read_info(self, path: Path) -> tuple[dict[str, Any], int]:
         """The `info` of the table at `path` and its number of rows, without reading any; raises as `read` does."""
         with self._reading(path):
-            metadata, schema = pq.read_metadata(path), pq.read_schema(path)
-        return self._info(path, schema), metadata.num_rows
+            footer = pq.read_metadata(path)
+        return self._info(path, footer.metadata), footer.num_rows
 
     @contextmanager
     def _reading(self, path: Path) -> Iterator[None]:
@@ -62,15 +62,14 @@ class TableKind:
             raise TableError(f"no {self.name} at {path}. Run: fer-stage {self.command} --dataset {path.stem}")
         try:
             yield
-        except OSError as error:  # of the system, or of a compression that cannot be undone
-            if error.errno is not None:
+        except (pa.ArrowInvalid, OSError) as error:
+            # Without a number it is of Arrow: a compression that cannot be undone.
+            if isinstance(error, OSError) and error.errno is not None:
                 raise TableError(f"{path} cannot be read: {error.strerror}. Repair that, then try again") from error
             raise TableError(f"{path} is not a Parquet file: {error}. {self.mend}") from error
-        except pa.ArrowInvalid as error:
-            raise TableError(f"{path} is not a Parquet file: {error}. {self.mend}") from error
 
-    def _info(self, path: Path, schema: pa.Schema) -> dict[str, Any]:
-        metadata = json.loads((schema.metadata or {}).get(self.key, b"{}"))
+    def _info(self, path: Path, described: Mapping[bytes, bytes] | None) -> dict[str, Any]:
+        metadata = json.loads((described or {}).get(self.key, b"{}"))
         if metadata.get("schema") != self.schema:
             raise TableError(
                 f"{path}: expected a {self.name} of schema {self.schema}, found {metadata.get('schema', 'none')}. "

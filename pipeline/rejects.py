@@ -8,7 +8,7 @@ from pipeline.errors import DatasetError
 
 __all__ = ["N_ALIKE", "AlikeRejects"]
 
-N_ALIKE = 64  # images: some damaged ones may stand together, so many of one kind and no good one mean a common cause
+N_ALIKE = 64  # images: some damaged ones may be neighbours, so many of one kind and no good one mean a common cause
 
 
 @dataclass
@@ -24,7 +24,7 @@ class AlikeRejects:
 
     Notes
     -----
-    Only the beginning counts. Later images may fail in any number, and are counted by whoever does the work.
+    Only the beginning counts. Later images may fail in any number, and are counted by the caller.
     """
 
     limit: int = N_ALIKE

@@ -77,8 +77,8 @@ class TableInfo:
     dataset, layout, root, classes, release : what was read
     options : all of the layout's options, defaults included
     excluded : rows of the source that the label rule leaves out, per reason
-    reader : version of the program's readers; 0 in tables of earlier versions, which do not say
-    given : what the command line said beside params.yaml: `layout`, `root`, `options`
+    reader : version of the program's readers; 0 in tables of earlier versions, which do not state it
+    given : what the command line set beside params.yaml: `layout`, `root`, `options`
     unread_columns : headers of the source's table, with what each looks like (split, subject, clip, fold, box, or
         nothing)
     unread_images : images of the root that no row of the source names, per folder
@@ -100,10 +100,9 @@ class TableInfo:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """What a table's metadata says; entries of a later version are passed over."""
+        """From a table's metadata; entries of a later version are ignored."""
         known = {name: value for name, value in values.items() if name in cls.__dataclass_fields__}
-        classes: dict[str, Any] = {"classes": tuple(known["classes"])}
-        return cls(**(known | classes))
+        return cls(**{**known, "classes": tuple(known["classes"])})
 
 
 @dataclass(frozen=True)
@@ -143,8 +142,8 @@ class SampleTable:
         TableError
             If the file is missing, is no sample table, or has a newer schema than this program knows.
         """
-        arrow, said = _KIND.read(path)
-        info = TableInfo.from_json(said)
+        arrow, metadata = _KIND.read(path)
+        info = TableInfo.from_json(metadata)
         names = [name for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS) if name in arrow.column_names]
         return cls(pd.DataFrame({name: _series(arrow[name], _DTYPES[name]) for name in names}), info)
 
@@ -157,8 +156,8 @@ class SampleTable:
         TableError
             As `read`.
         """
-        info, n_rows = _KIND.read_info(path)
-        return TableInfo.from_json(info), n_rows
+        metadata, n_rows = _KIND.read_info(path)
+        return TableInfo.from_json(metadata), n_rows
 
     def head(self, n: int) -> SampleTable:
         """The first `n` rows, as a table of their own."""

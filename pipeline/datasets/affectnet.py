@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
@@ -13,7 +12,7 @@ from pipeline.datasets.boxes import pixel_box
 from pipeline.datasets.class_folders import class_rows, other_files
 from pipeline.datasets.files import Lookup, Root
 from pipeline.datasets.listfile import Line, Table, read_table
-from pipeline.datasets.rows import Row, assemble, merge_repeats, translate
+from pipeline.datasets.rows import Row, assemble, merge_repeats, translate, val_as_test
 from pipeline.errors import DatasetError
 from pipeline.labels import CODE_MAPS
 from pipeline.samples import Sample
@@ -63,7 +62,7 @@ class AffectNet:
         if rows := npy_rows(root, _CODES):
             return assemble(rows, options, "cropped, npy labels (2021)")
         if rows := class_rows(root, CODE_MAPS[options.codes]):
-            return assemble(_val_as_test(rows), options, "class folders", unread_files=other_files(root))
+            return assemble(val_as_test(rows), options, "class folders", unread_files=other_files(root))
         raise not_this_layout(root, self)
 
 
@@ -102,9 +101,3 @@ def _sample(line: Line, lookup: Lookup, label: str, split: str) -> Sample:
 
 def _nothing(line: Line, split: str) -> Sample:
     return Sample(line[_PATH], line[_PATH], "", split)
-
-
-def _val_as_test(rows: list[Row]) -> list[Row]:
-    if any(row.sample.split == "test" for row in rows):
-        return rows
-    return [replace(r, sample=replace(r.sample, split="test")) if r.sample.split == "val" else r for r in rows]

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipeline.datasets.class_folders import is_image
 from pipeline.datasets.files import Root, some
+from pipeline.datasets.formats import is_image
 from pipeline.datasets.rows import Row, translate
 from pipeline.errors import DatasetError, ImageError
 from pipeline.samples import Sample

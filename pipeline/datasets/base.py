@@ -49,7 +49,7 @@ class Scan:
 
     `samples` may come in any order; one that the layout itself must reject carries its `reason`. `excluded` counts
     rows of the source that are no samples, per reason, and `excluded_paths` are their files. `release` names which form
-    of the dataset this is. `shares` says how train and samples without a split are divided; empty if they are not.
+    of the dataset this is. `shares` is how train and samples without a split are divided; empty if they are not.
     `unread_columns` are headers of a table that may hold something that was not read, `unread_files` counts files in
     class folders that are no images, per suffix.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.datasets.images import OUTSIDE_IMAGE
 from pipeline.datasets.listfile import Line
 from pipeline.errors import DatasetError
 
@@ -13,7 +14,6 @@ __all__ = ["BOX_COLUMNS", "BoxColumns", "box_columns", "pixel_box", "read_boxes"
 # Reasons of a rejected row: stable words, counted in summaries.
 NO_AREA = "box without area"
 TOO_SMALL = "box smaller than 2 x 2 pixels"
-OUTSIDE_IMAGE = "box lies outside the image"
 
 _SIZED = (("x", "y", "w", "h"), ("x", "y", "width", "height"), ("left", "top", "width", "height"))
 _CORNERS = (
@@ -23,7 +23,7 @@ _CORNERS = (
     ("left", "top", "right", "bottom"),
 )
 _PARTS = {part for form in (*_SIZED, *_CORNERS) for part in form}
-# Every spelling of a part -> the part; a table is asked for all of them, and `box_columns` picks the form.
+# Every spelling of a part -> the part; a table is searched for all of them, and `box_columns` picks the form.
 BOX_COLUMNS = {prefix + part: part for part in sorted(_PARTS) for prefix in ("", "face", "bbox", "box", "rect")}
 _LARGEST = 2**31 - 1
 _LARGEST_SHARE = 2.0  # no face in pixels is that small; a share of the picture may stick out of it a little
@@ -33,7 +33,7 @@ _LARGEST_SHARE = 2.0  # no face in pixels is that small; a share of the picture 
 class BoxColumns:
     """Where a table has its boxes: one column of four numbers, or four columns.
 
-    `corners` says that the third and fourth number are the right and lower edge, and not width and height.
+    With `corners` the third and fourth number are the right and lower edge, and not width and height.
     """
 
     names: tuple[str, ...]

@@ -18,7 +18,7 @@ _Group = Sequence[Sample]
 def carve(samples: Sequence[Sample], shares: Mapping[str, float], seed: int) -> list[Sample]:
     """The samples in their order, those of train and of no split divided.
 
-    A group falls where the hash of its name says: of its subject, else of its id, of the first by name if it has
+    The split of a group is set by a hash of its name: of its subject, else of its id, of the first by name if it has
     several. So a sample keeps its split when the dataset grows. Groups of several rows are moved where hashing fails:
 
     1. all of them, to where their classes are furthest below their shares, if a split has less than half or more than
@@ -51,7 +51,7 @@ def carve(samples: Sequence[Sample], shares: Mapping[str, float], seed: int) -> 
 
 
 def groups_of(samples: Sequence[Sample]) -> list[list[Sample]]:
-    """Samples that must never stand in two splits, together: linked by subject, clip, picture or equal bytes."""
+    """Samples that must never be in two splits, together: linked by subject, clip, picture or equal bytes."""
     parents = list(range(len(samples)))
 
     def root(i: int) -> int:
@@ -70,9 +70,8 @@ def groups_of(samples: Sequence[Sample]) -> list[list[Sample]]:
     return list(groups.values())
 
 
-def carving_notes(samples: Iterable[Sample], shares: Mapping[str, float]) -> Iterator[str]:
-    """What was carved, which split is far from the share that was asked for, and clips that tie subjects together."""
-    samples = list(samples)
+def carving_notes(samples: Sequence[Sample], shares: Mapping[str, float]) -> Iterator[str]:
+    """What was carved, which split is far from the requested share, and clips that tie subjects together."""
     counts = Counter(sample.split for sample in samples if not sample.reason)
     total = sum(counts[split] for split in shares)
     for split, share in shares.items():
@@ -134,19 +133,17 @@ class _Placement:
 
     def improve(self, groups: Sequence[_Group]) -> None:
         """Move some of `groups`, which are in order of size, the large ones first."""
-        if any(abs(counts.total() - self._target(split)) > self._target(split) / 2 for split, counts in self._items()):
+        sizes = [(counts.total(), self._target(split)) for split, counts in self._counts.items()]
+        if any(abs(n - target) > target / 2 for n, target in sizes):
             self._put_evenly(groups)
         for split, label in [(split, label) for split in self.shares for label in EXPRESSIONS]:
             target = self.shares[split] * self.totals[label]
             if target >= 2 and not self._counts[split][label]:
                 small = [g for g in groups if len(g) <= self._target(split) and _labels(g).count(label) <= 2 * target]
                 self._give(split, small, label)
-        for split, counts in self._items():
+        for split, counts in self._counts.items():
             if not counts.total():
                 self._give(split, groups)
-
-    def _items(self) -> Iterable[tuple[str, Counter[str]]]:
-        return self._counts.items()
 
     def _target(self, split: str) -> float:
         return self.shares[split] * self.totals.total()

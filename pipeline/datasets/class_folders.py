@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
 from typing import Annotated
@@ -13,14 +13,14 @@ from pydantic import AfterValidator, Field
 
 from pipeline.datasets.base import LayoutOptions
 from pipeline.datasets.files import Root, composed, some
-from pipeline.datasets.formats import IMAGE_SUFFIXES, is_image
+from pipeline.datasets.formats import is_image
 from pipeline.datasets.rows import Row, split_word, translate
 from pipeline.datasets.unread import by_folder
 from pipeline.errors import DatasetError, LabelError
 from pipeline.labels import CODE_MAPS, canonical
 from pipeline.samples import Sample
 
-__all__ = ["IMAGE_SUFFIXES", "OUTSIDE", "CodedOptions", "class_rows", "is_image", "other_files"]
+__all__ = ["OUTSIDE", "CodedOptions", "class_rows", "other_files"]
 
 OUTSIDE = "outside the class folders"
 _SHOWN = 12
@@ -73,11 +73,11 @@ def class_rows(root: Root, codes: Mapping[int, str] | None) -> list[Row]:
     is_label = _label_test(codes)
     example = {path[:-1]: path for path in reversed(paths)}  # one image per folder: a folder is judged once
     by_folders = {folders: _place(path, is_label, root) for folders, path in example.items()}
-    places = [replace(by_folders[path[:-1]], path=path) for path in paths]
-    tree = _Tree(root, [place for place in places if place.label])
-    without = [place.path for place in places if not place.label]
+    places = [(path, by_folders[path[:-1]]) for path in paths]
+    tree = _Tree(root, [place for _, place in places if place.label])
+    without = [path for path, place in places if not place.label]
     unknown, outside = tree.classify(without) if tree.places else _by_position(paths, is_label)
-    folders = [(place.path, place.label, place.split) for place in tree.places]
+    folders = [(path, place.label, place.split) for path, place in places if place.label]
     folders += [(path, folder, "") for path, folder in unknown.items()]
     labels = translate([folder for _, folder, _ in folders], codes, str(root.path))
     tree.check()
@@ -100,7 +100,6 @@ def other_files(root: Root) -> Mapping[str, int]:
 class _Place:
     """Where an image lies: the folders above its class folder (`above`), the class folder, and the split they name."""
 
-    path: _Parts
     above: _Parts
     label: str
     split: str
@@ -162,11 +161,11 @@ class _Tree:
 
 def _place(path: _Parts, is_label: _IsLabel, root: Root) -> _Place:
     folders = path[:-1]
-    at = next((i for i, folder in enumerate(folders) if is_label(folder)), len(folders))
+    at = next((i for i, folder in enumerate(folders) if is_label(folder)), None)
+    if at is None:
+        return _Place(folders, "", "", "")
     named = [(i, split_word(folder)) for i, folder in enumerate(folders) if split_word(folder)]
     splits = {split for _, split in named}
-    if at == len(folders):
-        return _Place(path, folders, "", "", "")
     if len(splits) > 1:
         raise DatasetError(
             f"{root.path}: expected an image in one split, found {'/'.join(path)} below "
@@ -178,7 +177,7 @@ def _place(path: _Parts, is_label: _IsLabel, root: Root) -> _Place:
             f"{'/'.join(path)}. Point the root below {'/'.join(folders[: at + 1])}/, or rename it"
         )
     below = next((folders[i] for i, _ in named if i > at), "")
-    return _Place(path, folders[:at], folders[at], next(iter(splits), ""), below)
+    return _Place(folders[:at], folders[at], next(iter(splits), ""), below)
 
 
 def _first_split(folders: _Parts) -> int:
@@ -187,7 +186,7 @@ def _first_split(folders: _Parts) -> int:
 
 
 def _by_position(paths: Sequence[_Parts], is_label: _IsLabel) -> tuple[dict[_Parts, str], list[_Parts]]:
-    """The same as `_Tree.classify` where no folder is a known label: the class folder is told by its place alone."""
+    """The same as `_Tree.classify` where no folder is a known label: the class folder is known by its place alone."""
     unwrapped = _unwrapped(paths, is_label)
     groups: dict[str, list[_Parts]] = {}
     for path in paths:

@@ -19,7 +19,8 @@ from pipeline.samples import Sample
 __all__ = ["ALIASES", "CsvList", "CsvOptions"]
 
 _REQUIRED = ("path", "label")
-_OPTIONAL = ("id", "split", "subject", "clip", "frame", "fold", "box", *sorted(set(BOX_COLUMNS.values())))
+_BOX = ("box", *sorted(set(BOX_COLUMNS.values())))
+_OPTIONAL = ("id", "split", "subject", "clip", "frame", "fold", *_BOX)
 # Column -> its other names; case, spaces and `_`, `.`, `-` do not matter.
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "split": ("usage", "subset", "set", "partition", "data split", "dataset split", "original split"),
@@ -48,7 +49,7 @@ class CsvList:
     The box is in pixels of the upright picture: four columns `x,y,w,h` (also `x,y,width,height`,
     `left,top,width,height`), four of its edges (`x1,y1,x2,y2`, `x0,y0,x1,y1`, `xmin,ymin,xmax,ymax`,
     `left,top,right,bottom`), all of them also with `face_` or `bbox_` in front, or one column `box` of four numbers
-    x, y, w, h. A picture may stand on several rows with one box each. Relative boxes are refused; a row whose box has
+    x, y, w, h. A picture may have several rows with one box each. Relative boxes are refused; a row whose box has
     no area is rejected.
 
     The id is the column `id`, else the path, followed by the box where there is one. Equal rows of one id count once,
@@ -141,5 +142,4 @@ def _check_repeats(rows: Sequence[Row], where: str) -> None:
 
 def _unread(table: Table, boxes: BoxColumns | None) -> tuple[str, ...]:
     in_use = boxes.names if boxes else ()
-    parts = {*BOX_COLUMNS.values(), "box"}
-    return (*table.unread, *(header for name, header in table.columns.items() if name in parts and name not in in_use))
+    return (*table.unread, *(header for name, header in table.columns.items() if name in _BOX and name not in in_use))

@@ -41,7 +41,7 @@ class Ferplus:
     """`FER2013Train|Valid|Test/fer0000000.png` and `fer2013new.csv`, joined by image name.
 
     Of the table `Usage` (the split), `Image name` and the ten votes are read. The `label.csv` beside the pictures is
-    not read: a few of its rows stand at a wrong picture's name.
+    not read: a few of its rows name a wrong picture.
     """
 
     name = "ferplus"

@@ -82,7 +82,9 @@ class Root(ABC):
         return frozenset(self._names)
 
     def text(self, name: str) -> str:
-        """A text file with `\\n` line ends, whatever it was written with; a byte-order mark is dropped.
+        """A text file in composed Unicode (NFC) with `\\n` line ends, whatever it was written with.
+
+        A byte-order mark is dropped.
 
         Raises
         ------
@@ -95,7 +97,7 @@ class Root(ABC):
             raise DatasetError(f"{self.path}: {name}: {error}. Expected a list that the layout needs") from error
         except UnicodeDecodeError as error:
             raise DatasetError(f"{self.path}: {name} is not UTF-8 text: {error}. Save it as UTF-8") from error
-        return text.replace("\r\n", "\n").replace("\r", "\n")
+        return composed(text).replace("\r\n", "\n").replace("\r", "\n")
 
     def find(self, tail: str) -> str | None:
         """The file whose path ends with `tail`, at whatever depth; None if there is none. Case and Unicode composition

@@ -30,10 +30,20 @@ from pipeline.datasets.ranges import (
 )
 from pipeline.errors import ImageError
 
-__all__ = ["DECODER", "MAX_PIXELS", "as_picture", "crop", "decode", "decode_picture", "decoder_version"]
+__all__ = [
+    "DECODER",
+    "MAX_PIXELS",
+    "OUTSIDE_IMAGE",
+    "as_picture",
+    "crop",
+    "decode",
+    "decode_picture",
+    "decoder_version",
+]
 
 DECODER = "pillow"
 MAX_PIXELS = 80_000_000  # below Pillow's own limit, so that ours is the one that speaks
+OUTSIDE_IMAGE = "box lies outside the image"  # reason of a rejected row
 
 _ORIENTATION = 0x0112
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # of TIFF
@@ -105,21 +115,14 @@ def decode_picture(data: bytes) -> Image.Image:
     """
     if not data:
         raise ImageError("file is empty")
-    with _quiet():
-        image, deep = _load(data)
-        with image:
-            return _upright(image, deep)
+    with _quiet(), _open(data) as image:
+        return _upright(image)
 
 
 def as_picture(image: Image.Image) -> Image.Image:
-    """An image that somebody else opened, as `decode_picture` gives it; ImageError if its file turns out damaged."""
+    """An image that the caller opened, as `decode_picture` gives it; ImageError if its file turns out damaged."""
     with _quiet():
-        deep = _has_deep_colours(image)
-        try:
-            image.load()
-        except _DAMAGED as error:
-            raise ImageError(_CUT_OFF) from error
-        return _upright(image, deep)
+        return _upright(image)
 
 
 def crop(picture: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
@@ -134,7 +137,7 @@ def crop(picture: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
     left, top = max(x, 0), max(y, 0)
     right, bottom = min(x + width, picture.width), min(y + height, picture.height)
     if left >= right or top >= bottom:
-        raise ImageError("box lies outside the image")
+        raise ImageError(OUTSIDE_IMAGE)
     if right - left < 2 or bottom - top < 2:
         raise ImageError("less than 2 x 2 pixels of the box lie inside the image")
     return picture.crop((left, top, right, bottom))
@@ -146,14 +149,11 @@ def decoder_version() -> str:
     return f"{DECODER} {PIL.__version__}, libjpeg {jpeg}"
 
 
-def _load(data: bytes) -> tuple[Image.Image, bool]:
-    """The image; and whether its colours had 16 bits, of which Pillow keeps the upper 8."""
+def _open(data: bytes) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data), formats=open_formats(data))
         if image.width * image.height > MAX_PIXELS:
             raise ImageError(_TOO_LARGE)
-        deep = _has_deep_colours(image)
-        image.load()
     except UnidentifiedImageError as error:
         why = _UNKNOWN_TIFF if data.startswith(_TIFF) else undecodable(data)
         raise ImageError(why or "not an image") from error
@@ -161,22 +161,29 @@ def _load(data: bytes) -> tuple[Image.Image, bool]:
         raise ImageError(_TOO_LARGE) from error
     except _DAMAGED as error:
         raise ImageError(_CUT_OFF) from error
-    return image, deep
+    return image
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        deep = _has_deep_colours(image)
+        image.load()
+    except Image.DecompressionBombError as error:
+        raise ImageError(_TOO_LARGE) from error
+    except _DAMAGED as error:
+        raise ImageError(_CUT_OFF) from error
+    if deep:
+        _check_deep_colours(image)
+    turn = _UPRIGHT.get(_orientation(image))
+    rgb = _to_rgb(image)
+    return rgb if turn is None else rgb.transpose(turn)
 
 
 def _has_deep_colours(image: Image.Image) -> bool:
-    """Whether an image that is not loaded yet has 16 bits in each of several channels."""
+    """Whether an image that is not loaded yet has 16 bits in each of several channels: Pillow keeps the upper 8."""
     args = [part.args for part in getattr(image, "tile", [])]
     modes = [some if isinstance(some, str) else some[0] for some in args if some]
     return not image.mode.startswith("I") and any(isinstance(mode, str) and ";16" in mode for mode in modes)
-
-
-def _upright(image: Image.Image, deep: bool) -> Image.Image:
-    turn = _UPRIGHT.get(_orientation(image))
-    if deep:
-        _check_deep_colours(image)
-    rgb = _to_rgb(image)
-    return rgb if turn is None else rgb.transpose(turn)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ def index_dataset(
     layout : a name in `LAYOUTS`
     root : folder or archive; both give the same table
     options : of that layout, as in params.yaml
-    on_progress : hears of every image, and of what was left out, carved, or crosses the splits
+    on_progress : called for every image, and with notes on what was left out, carved, or crosses the splits
 
     Returns
     -------
@@ -61,7 +61,7 @@ def index_dataset(
         _check(scan, files, reader)
         unread = _unread_images(scan, files)
         ordered = sorted(scan.samples, key=lambda sample: (sample.path, sample.id))
-        _tell(_unread_notes(scan, unread), len(ordered), on_progress)
+        _report(_unread_notes(scan, unread), len(ordered), on_progress)
         samples = carve(list(_with_digests(files, ordered, on_progress)), scan.shares, parsed.split_seed)
     _check_usable(samples, root)
     info = TableInfo(
@@ -78,11 +78,11 @@ def index_dataset(
         reader=stage_version("index"),
     )
     table = SampleTable.from_samples(samples, info)
-    _tell([*carving_notes(samples, scan.shares), *_crossing_notes(table)], len(table), on_progress)
+    _report([*carving_notes(samples, scan.shares), *_crossing_notes(table)], len(table), on_progress)
     return table
 
 
-def _tell(notes: Iterable[str], total: int, on_progress: OnProgress) -> None:
+def _report(notes: Iterable[str], total: int, on_progress: OnProgress) -> None:
     for note in notes:
         on_progress(Progress("images", 0, total, note))
 
@@ -113,12 +113,12 @@ def _crossing_notes(table: SampleTable) -> Iterator[str]:
     """Which rows of official splits are in another split too."""
     sizes = table.usable["split"].value_counts()
     for kind, counts in table.crossing().items():
-        parts = [
-            f"{n:,} of {sizes[split]:,} {split} rows are also in {other}"
-            for (split, _, other), n in ((pair.split(" ", 2), n) for pair, n in counts.items() if pair[0] != "a")
-        ]
-        parts += [f"{counts['across folds']:,} rows are also in another fold"] if "across folds" in counts else []
         what = "equal bytes (identical images)" if kind == "bytes" else f"the same {kind}"
+        parts = []
+        for pair, n in counts.items():
+            split, _, other = pair.partition(" in ")  # or `across folds`
+            of = f"of {sizes[split]:,} {split} rows are also in {other}" if other else "rows are also in another fold"
+            parts.append(f"{n:,} {of}")
         yield f"{what} cross the splits of the dataset, which are left as they are: {', '.join(parts)}"
 
 
@@ -174,14 +174,13 @@ def _check_usable(samples: Sequence[Sample], root: Path) -> None:
     if reasons[""]:
         return
     counts = ", ".join(f"{count} x {reason}" for reason, count in reasons.items())
-    advice = _advice(reasons)
     raise DatasetError(
-        f"{root}: expected images, found none of {len(samples)} usable: {counts}; first {samples[0].path!r}. {advice}"
+        f"{root}: expected images, found none of {len(samples)} usable: {counts}; first {samples[0].path!r}. "
+        f"{_advice(reasons)}"
     )
 
 
-def _advice(reasons: Iterable[str]) -> str:
-    reasons = list(reasons)
+def _advice(reasons: Collection[str]) -> str:
     if MISSING in reasons:
         return "Are the images unpacked beside their list?"
     if any(reason.startswith("box ") for reason in reasons):

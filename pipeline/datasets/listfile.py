@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from pipeline.datasets.files import Root, composed
+from pipeline.datasets.files import Root
 from pipeline.errors import DatasetError
 
 __all__ = ["Line", "Table", "lookalike", "plain_header", "read_table"]
@@ -111,7 +111,7 @@ def read_table(
         row is there.
     """
     where = f"{root.path}: {name}"
-    text = composed(root.text(name))
+    text = root.text(name)
     rows = csv.reader(io.StringIO(text), delimiter=_delimiter(text), skipinitialspace=True)
     try:
         header = [column.strip() for column in next(rows, [])]

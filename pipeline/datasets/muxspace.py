@@ -19,8 +19,8 @@ _PERSON = re.compile(r"(?P<person>.+)_\d+\.\w+")
 class Muxspace:
     """`images/<Person_Name>_<number>.jpg` and `data/legend.csv` (`user.id,image,emotion`). No official split.
 
-    The subject is the file's name before its last `_number`, with however many digits; a name without a number is of
-    nobody known. `user.id` is the annotator and is not read; other columns that look like a split, a subject or a box
+    The subject is the file's name before its last `_number`, with however many digits; a name without a number has
+    no subject. `user.id` is the annotator and is not read; other columns that look like a split, a subject or a box
     are listed as unread.
     """
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from pipeline.datasets.base import LayoutOptions, Scan, not_this_layout
 from pipeline.datasets.class_folders import class_rows, other_files
-from pipeline.datasets.files import Lookup, Root, composed, some
-from pipeline.datasets.rows import Row, assemble, merge_repeats, translate
+from pipeline.datasets.files import Lookup, Root, some
+from pipeline.datasets.rows import Row, assemble, merge_repeats, translate, val_as_test
 from pipeline.errors import DatasetError
 from pipeline.labels import CODE_MAPS
 from pipeline.samples import Sample
@@ -47,7 +46,7 @@ class RafDb:
 
 
 def _official(rows: list[Row], root: Root) -> list[Row]:
-    """The rows of class folders, in the splits that the names of the official files say.
+    """The rows of class folders, in the splits that the names of the official files imply.
 
     Raises
     ------
@@ -55,15 +54,14 @@ def _official(rows: list[Row], root: Root) -> list[Row]:
         If official test files are in the train or val split, or it is not known whether a val folder is the test set.
     """
     has_test = any(row.sample.split == "test" for row in rows)
-    val = [row for row in rows if _is_val(row)]
-    if val and not has_test:
-        if any(_official_split(row) != "test" for row in val):
-            raise DatasetError(
-                f"{root.path}: expected train/ and test/, as RAF-DB has no validation set, found a validation folder "
-                f"and no test/ (first {val[0].sample.path!r}). Rename it test/ if it holds the official test images, "
-                "or read the folder with --layout folder --option codes=raf-db"
-            )
-        rows = [replace(row, sample=replace(row.sample, split="test")) if _is_val(row) else row for row in rows]
+    val = [row for row in rows if row.sample.split == "val"]
+    if not has_test and any(_official_split(row) != "test" for row in val):
+        raise DatasetError(
+            f"{root.path}: expected train/ and test/, as RAF-DB has no validation set, found a validation folder "
+            f"and no test/ (first {val[0].sample.path!r}). Rename it test/ if it holds the official test images, "
+            "or read the folder with --layout folder --option codes=raf-db"
+        )
+    rows = val_as_test(rows)
     misplaced = [
         row.sample.path for row in rows if row.sample.split in ("train", "val") and _official_split(row) == "test"
     ]
@@ -75,12 +73,8 @@ def _official(rows: list[Row], root: Root) -> list[Row]:
     return rows
 
 
-def _is_val(row: Row) -> bool:
-    return row.sample.split == "val"
-
-
 def _official_split(row: Row) -> str | None:
-    return None if row.excluded else _split(row.sample.path.rpartition("/")[2])
+    return _split(row.sample.path.rpartition("/")[2])
 
 
 def _basic(root: Root, tail: str) -> str | None:
@@ -96,7 +90,7 @@ def _basic(root: Root, tail: str) -> str | None:
 
 def _list_rows(root: Root, name: str, folder: str) -> list[Row]:
     where, lookup = f"{root.path}: {name}", Lookup(root.names())
-    pairs = [line.split() for line in composed(root.text(name)).split("\n") if line.strip()]
+    pairs = [line.split() for line in root.text(name).split("\n") if line.strip()]
     if bad := [" ".join(pair) for pair in pairs if len(pair) != 2 or _split(pair[0]) is None]:
         raise DatasetError(f"{where}: expected lines such as 'train_00001.jpg 5', found {len(bad)} others: {some(bad)}")
     labels = translate([code for _, code in pairs], _CODES, where)

@@ -23,11 +23,12 @@ __all__ = [
     "split_word",
     "splits_of",
     "translate",
+    "val_as_test",
 ]
 
 CONFLICT = "conflicting rows"
 REPEATED = "repeated row"
-SPLIT_WORDS = {
+_SPLIT_WORDS = {
     **dict.fromkeys(("train", "training", "trainset", "trainingset"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "valset", "validset", "validationset", "publictest"), "val"),
     **dict.fromkeys(("test", "testing", "testset", "testingset", "privatetest"), "test"),
@@ -118,6 +119,13 @@ def _shares(options: LayoutOptions, present: set[str]) -> dict[str, float]:
     return {"train": 1 - sum(missing.values()), **missing}
 
 
+def val_as_test(rows: list[Row]) -> list[Row]:
+    """The rows with val as their test split, where they have no test split of their own."""
+    if any(row.sample.split == "test" for row in rows):
+        return rows
+    return [replace(r, sample=replace(r.sample, split="test")) if r.sample.split == "val" else r for r in rows]
+
+
 def merge_repeats(rows: Iterable[Row], classes: tuple[str, ...]) -> list[Row]:
     """Rows with one row per sample id: equal rows count as repeated, contradicting ones make a rejected sample.
 
@@ -149,7 +157,7 @@ def _claim(row: Row) -> tuple[object, ...]:
 
 def split_word(name: str) -> str:
     """The split that a folder or a field of this name means; empty if none. Case, spaces, `_` and `-` do not matter."""
-    return SPLIT_WORDS.get(_SEPARATORS.sub("", name.casefold()), "")
+    return _SPLIT_WORDS.get(_SEPARATORS.sub("", name.casefold()), "")
 
 
 def splits_of(words: Sequence[str], where: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Images that lie in a root and that nothing reads, counted by folder so that a glance says what they are."""
+"""Images that lie in a root and that nothing reads, counted by folder so that a glance shows what they are."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 from PIL import Image
 
-from pipeline.datasets.images import decode_picture
+from pipeline.datasets.images import OUTSIDE_IMAGE, decode_picture
 from pipeline.datasets.roots import Root
 from pipeline.errors import ImageError
 from pipeline.extraction.ahead import each_ahead
@@ -73,7 +73,7 @@ def find_face(picture: Image.Image, box: tuple[int, int, int, int] | None, detec
         return _finding(main_face(faces, picture.size), len(faces))
     left, top, right, bottom = around(picture, box)
     if left >= right or top >= bottom:
-        return Finding(None, 0, "box lies outside the image")
+        return Finding(None, 0, OUTSIDE_IMAGE)
     faces = [_moved(face, left, top) for face in detector.detect(picture.crop((left, top, right, bottom)))]
     return _finding(face_of_box(faces, box), len(faces))
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.datasets.class_folders import is_image
 from pipeline.datasets.files import is_junk, some
+from pipeline.datasets.formats import is_image
 from pipeline.errors import InputError
 from pipeline.predict.stills import Still, still_of_file
 from pipeline.predict.video import frames_of, is_video

@@ -46,7 +46,7 @@ class Namer:
         ----------
         named : the encoder as it is written on this machine; by default as it was where the head was trained
         device : auto, cpu, cuda or cuda:N
-        on_progress : hears of an encoder's weights that are downloaded
+        on_progress : called while weights of an encoder are downloaded
 
         Raises
         ------

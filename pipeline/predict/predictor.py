@@ -58,7 +58,7 @@ class Predictor:
     device : auto (CUDA when there is one, else cpu), cpu, cuda or cuda:N
     batch_size : faces that the encoder gets at once
     turns : whether to look for faces in the other quarter turns of a picture that has none upright
-    on_progress : hears of an encoder's weights that are downloaded
+    on_progress : called while weights of an encoder are downloaded
 
     Raises
     ------
@@ -103,7 +103,7 @@ class Predictor:
             (H, W), uint8 from 0 to 255 or floats from 0 to 1; or one of these
         every_s : >= 0, seconds between frames of a video; 0 takes every frame
         colour : order of the channels of arrays: `rgb`, or `bgr` for those of OpenCV's `imread` and `VideoCapture`,
-            whose order nothing in the array tells; files and PIL images say theirs
+            which an array does not state, as files and PIL images do
 
         Raises
         ------

@@ -111,7 +111,7 @@ class TestEvenness:
         assert {s.split for s in carved if not s.reason} == set(SHARES)
 
 
-def test_clips_that_are_numbered_per_subject_are_told() -> None:
+def test_clips_that_are_numbered_per_subject_are_noted() -> None:
     rows = [sample(i, subject=f"p{i % 5}", clip=f"{i % 3:03d}") for i in range(60)]
     notes = list(carving_notes(carve(rows, SHARES, 0), SHARES))
     assert any("3 clips belong to several subjects" in note and "S005/001" in note for note in notes)

@@ -29,7 +29,7 @@ class TestSplitFolders:
             ("Training", "PublicTest", "PrivateTest"),
             ("TRAIN", "VALID", "TEST"),
             ("training", "validation", "testing"),
-            ("train_set", "val_set", "Test Set".replace(" ", "-")),
+            ("train_set", "val_set", "Test-Set"),
             ("images/train", "images/validation", "images/test"),
             ("Train/Train_Aligned_Faces", "Val/Val_Aligned_Faces_new/Val_Aligned_Faces", "Test/Aligned"),
             ("a/train", "a/val", "b/test"),

@@ -54,7 +54,7 @@ class TestAliases:
             index(tmp_path, header, "a.png,fear,fear,fear"[: 10 + 5 * (header.count(",") - 1)])
         assert [name for name in both if name not in str(caught.value)] == []
 
-    def test_columns_that_nobody_reads_are_named(self, tmp_path: Path) -> None:
+    def test_columns_that_are_not_read_are_named(self, tmp_path: Path) -> None:
         heard: list[Progress] = []
         table = index(tmp_path, "path,label,valence,user.id,bbox", "a.png,fear,0.5,7,1 2 3 4", notes=heard)
         assert table.summary()["unread_columns"] == ["valence", "user.id", "bbox"]
@@ -78,7 +78,7 @@ class TestAliases:
             ("facial_landmarks", ""),
         ],
     )
-    def test_what_looks_like_something_is_told_from_what_does_not(self, header: str, meaning: str) -> None:
+    def test_what_looks_like_something_is_recognised(self, header: str, meaning: str) -> None:
         assert lookalike(header) == meaning
 
     @pytest.mark.parametrize(

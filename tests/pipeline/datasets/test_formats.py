@@ -61,7 +61,7 @@ class TestWithoutDecoder:
     def _no_heif(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as where it is not installed
 
-    def test_a_heic_photo_is_told_by_its_bytes(self) -> None:
+    def test_a_heic_photo_is_recognised_by_its_bytes(self) -> None:
         assert "pip install 'fer-stage[heic]'" in undecodable(_HEIC)
         with pytest.raises(ImageError, match="a HEIC image, and pillow-heif is not installed"):
             decode(_HEIC)

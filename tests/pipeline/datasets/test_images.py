@@ -104,12 +104,12 @@ class TestOddPictures:
             ("int32", [-5, 100, 200]),
             ("int32", [0, 10, 70000]),
             ("uint16", [0, 100, 200]),
-            ("uint16", [0, 1000, 4095]),  # 12 bits, but the file says 16
+            ("uint16", [0, 1000, 4095]),  # 12 bits, but the file states 16
         ],
     )
     def test_values_that_no_range_explains_are_refused_with_their_range(self, dtype: str, values: list[float]) -> None:
-        said = rf"^pixel range is not known: {dtype} from {values[0]:g} to {values[-1]:g} "
-        with pytest.raises(ImageError, match=said):
+        expected = rf"^pixel range is not known: {dtype} from {values[0]:g} to {values[-1]:g} "
+        with pytest.raises(ImageError, match=expected):
             decode(encoded(Image.fromarray(np.array([values], dtype)), "TIFF"))
 
     def test_a_dark_picture_of_a_format_that_states_its_range_is_dark(self) -> None:

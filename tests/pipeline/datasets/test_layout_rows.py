@@ -130,7 +130,7 @@ class TestSplits:
         notes = notes_on([row(str(i), split=s) for i, s in enumerate(["train", "test"])], val_fraction=0.3)
         assert "val: the dataset has none; a share of 0.3 of train" in notes[0]
 
-    def test_a_carved_split_that_got_no_row_is_told(self) -> None:
+    def test_a_carved_split_that_got_no_row_is_noted(self) -> None:
         rows = [row(str(i), subject="one person") for i in range(20)]
         notes = notes_on(rows)
         assert [note.split(", as")[0] for note in notes if "instead of" in note] == [

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.datasets.index import index_dataset
 from pipeline.datasets.roots import open_root
 from pipeline.errors import DatasetError, ImageError, TableError
 from pipeline.samples import SampleTable
@@ -65,9 +64,8 @@ def test_a_link_in_a_circle_is_a_fact_of_that_file(folder: Path) -> None:
         root.read("train/fear/round.png")
 
 
-def test_a_table_that_may_not_be_read_is_not_called_no_parquet(folder: Path, request: pytest.FixtureRequest) -> None:
-    index_dataset("my", "folder", folder, {})
-    path = folder.parent / "my.parquet"
+def test_a_table_that_may_not_be_read_is_not_called_no_parquet(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    path = tmp_path / "my.parquet"
     path.write_bytes(b"PAR1")
     with pytest.raises(TableError, match="is not a Parquet file"):
         SampleTable.read(path)

@@ -112,7 +112,7 @@ def test_a_video_is_upright_as_it_says(tmp_path: Path) -> None:
     assert lower < 15
 
 
-def test_a_video_has_the_colours_that_it_says(tmp_path: Path) -> None:
+def test_a_video_has_the_colours_that_it_states(tmp_path: Path) -> None:
     """RGB 200, 60, 40 is written with BT.601 as Y 102, Cb 99, Cr 191; with BT.709 that reads as 213, 73, 38.
 
     Y = 16 + (65.7 * 200 + 129.1 * 60 + 25.1 * 40) / 256, and so on; R = 1.164 * (102 - 16) + 1.793 * (191 - 128), ...
@@ -126,7 +126,7 @@ def test_a_video_has_the_colours_that_it_says(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("version", "is_allowed"), [("4.10.0.84", False), ("4.12.0.88", False), ("4.13.0.90", True)])
 def test_no_opencv_is_installed_that_decodes_videos_in_other_colours(version: str, is_allowed: bool) -> None:
-    """Before 4.13 every video was decoded as BT.601, whatever it said: other colours, and other expressions."""
+    """Before 4.13 every video was decoded as BT.601, whatever it stated: other colours, and other expressions."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     requirements = map(Requirement, project["dependencies"])
     opencv = next(one for one in requirements if one.name == "opencv-python-headless")

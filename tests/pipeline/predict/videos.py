@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -48,57 +48,51 @@ def shifted(path: Path, seconds: float) -> Path:
 
     Its index is left out, and the length in its header reaches from 0 to its last frame, as FFmpeg writes it.
     """
-    data = path.read_bytes()
-    (_, header), (_, segment) = _elements(data)
-    parts = []
-    for name, content in _elements(segment):
-        if name in (_INFO, _CLUSTER):
-            parts.append(_element(name, b"".join(_later(*part, seconds) for part in _elements(content))))
-        elif name == _TRACKS:
-            parts.append(_element(name, content))
-    other = path.with_stem(f"{path.stem}-later")
-    other.write_bytes(_element(_EBML, header) + _element(_SEGMENT, b"".join(parts)))
-    return other
+
+    def later(name: bytes, content: bytes) -> bytes:
+        if name == _TIME:
+            return (int.from_bytes(content) + round(1000 * seconds)).to_bytes(8)
+        if name == _DURATION:
+            return struct.pack(">d", struct.unpack(">d", content)[0] + 1000 * seconds)
+        return content
+
+    return _changed(path, "later", (_INFO, _CLUSTER), later)
 
 
 def coloured(path: Path, matrix: int) -> Path:
-    """A Matroska file that says how its brightness and colours make RGB, under another name.
+    """A Matroska file that states how its brightness and colours make RGB, under another name.
 
     Parameters
     ----------
     matrix : 1 for BT.709, 6 for BT.601
     """
-    (_, header), (_, segment) = _elements(path.read_bytes())
-    kept = [part for part in _elements(segment) if part[0] in (_INFO, _TRACKS, _CLUSTER)]
-    other = path.with_stem(f"{path.stem}-{matrix}")
-    content = b"".join(_with_matrix(*part, matrix) for part in kept)
-    other.write_bytes(_element(_EBML, header) + _element(_SEGMENT, content))
-    return other
+
+    def with_matrix(name: bytes, content: bytes) -> bytes:
+        return content + _element(_COLOUR, _element(_MATRIX, bytes([matrix]))) if name == _VIDEO else content
+
+    return _changed(path, str(matrix), (_TRACKS, _TRACK), with_matrix)
 
 
-def _with_matrix(name: bytes, content: bytes, matrix: int) -> bytes:
-    if name in (_TRACKS, _TRACK):
-        content = b"".join(_with_matrix(*part, matrix) for part in _elements(content))
-    if name == _VIDEO:
-        content += _element(_COLOUR, _element(_MATRIX, bytes([matrix])))
-    return _element(name, content)
-
-
-# Elements of Matroska, whose times are milliseconds unless the file says otherwise.
+# Elements of Matroska, whose times are milliseconds unless the file states another unit.
 _EBML, _SEGMENT, _INFO, _TRACKS, _CLUSTER, _TIME, _DURATION = (
     bytes.fromhex(name) for name in ("1A45DFA3", "18538067", "1549A966", "1654AE6B", "1F43B675", "E7", "4489")
 )
-
-
 _TRACK, _VIDEO, _COLOUR, _MATRIX = (bytes.fromhex(name) for name in ("AE", "E0", "55B0", "55B1"))
 
 
-def _later(name: bytes, content: bytes, seconds: float) -> bytes:
-    if name == _TIME:
-        content = (int.from_bytes(content) + round(1000 * seconds)).to_bytes(8)
-    if name == _DURATION:
-        content = struct.pack(">d", struct.unpack(">d", content)[0] + 1000 * seconds)
-    return _element(name, content)
+def _changed(path: Path, ending: str, inside: Sequence[bytes], change: Callable[[bytes, bytes], bytes]) -> Path:
+    """A Matroska file without its index, under another name; `change` gets every element, also within `inside`."""
+
+    def rewritten(name: bytes, content: bytes) -> bytes:
+        if name in inside:
+            content = b"".join(rewritten(*part) for part in _elements(content))
+        return _element(name, change(name, content))
+
+    (_, header), (_, segment) = _elements(path.read_bytes())
+    parts = [rewritten(*part) for part in _elements(segment) if part[0] in (_INFO, _TRACKS, _CLUSTER)]
+    other = path.with_stem(f"{path.stem}-{ending}")
+    other.write_bytes(_element(_EBML, header) + _element(_SEGMENT, b"".join(parts)))
+    return other
 
 
 def _element(name: bytes, content: bytes) -> bytes:
