@@ -38,12 +38,12 @@ class Comparable:
     @cached_property
     def within_pairs(self) -> tuple[Pair, ...]:
         """The pairs within one dataset that every group with such a pair was scored on."""
-        return _common(self.groups, Group.within)
+        return _once_per_dataset(self.groups, _common(self.groups, Group.within))
 
     @cached_property
     def unseen_pairs(self) -> tuple[Pair, ...]:
         """The pairs of train and unseen test dataset that every group with such a pair was scored on."""
-        return _common(self.groups, Group.unseen)
+        return _once_per_dataset(self.groups, _common(self.groups, Group.unseen))
 
     @property
     def has_means(self) -> bool:
@@ -108,14 +108,14 @@ def one_per_dataset(cells: Iterable[Cell]) -> list[Cell]:
     return sorted(chosen.values(), key=lambda cell: (cell.train, cell.test))
 
 
-def _common(groups: Sequence[Group], cells_of: Callable[[Group], list[Cell]]) -> tuple[Pair, ...]:
+def _common(groups: Sequence[Group], cells_of: Callable[[Group], list[Cell]]) -> set[Pair]:
     scored = {id(group): {(cell.train, cell.test) for cell in cells} for group in groups if (cells := cells_of(group))}
     trained = [scored[id(group)] for group in groups if id(group) in scored and group.kind is not Kind.UNTRAINED]
     untrained = [scored[id(group)] for group in groups if id(group) in scored and group.kind is Kind.UNTRAINED]
     pairs = set.intersection(*(trained or untrained or [set()]))
     for tests in ({test for _, test in found} for found in untrained):
         pairs = {(train, test) for train, test in pairs if test in tests}
-    return _once_per_dataset(groups, pairs)
+    return pairs
 
 
 def _once_per_dataset(groups: Sequence[Group], pairs: Iterable[Pair]) -> tuple[Pair, ...]:

@@ -207,7 +207,7 @@ def test_the_nearest_rows_in_duckdb_are_rows_with_a_feature(store: Store, tmp_pa
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_dropped_rows_stand_in_no_file_and_ids_stay_aligned(store: Store, tmp_path: Path, ending: str) -> None:
+def test_dropped_rows_are_in_no_file_and_ids_stay_aligned(store: Store, tmp_path: Path, ending: str) -> None:
     chosen = store.select(columns=["label"])
     scores = np.arange(len(chosen), dtype=np.float32)
     written = chosen.export(tmp_path / f"out.{ending}", added={"score": scores}, form=ExportForm("drop"))
