@@ -6,7 +6,7 @@ schema          which arrays a store has, cut into shards and blocks
 writer          the one write path: shards, journal, finish
 manifest        what a finished store says of itself
 query           the `where` language
-exports         rows for other programs; `ExportForm` says how
+exports         rows for other programs, in an `ExportForm`
 texts           vectors of prompts
 atomic, lock    files that are whole; one writer at a time
 backends        Zarr, HDF5, memory

@@ -8,7 +8,7 @@ Each says whose features they are: the store's key, encoder, output, shape and p
 
 A row without a feature (its image was rejected, or it has no such view) is null in Parquet: programs rank NaN before or
 after all numbers, each as it likes. An array has no null: there it is NaN (0 in pixels), and row i is still row i of
-the CSV. Dropped, it stands in neither.
+the CSV. Dropped, it is in neither.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from cache.beside import written_beside
 from cache.errors import QueryError
 from cache.keys import canonical_json
 from cache.places import place
-from cache.schema import MISSING_INTEGERS, OK, ArraySpec
+from cache.schema import MISSING_INTEGERS, ArraySpec
 
 if TYPE_CHECKING:
     from cache.selection import Selection
 
-__all__ = ["EXPORTS", "ExportForm", "export_rows", "rows_without_feature", "without_placeholders", "write_npy"]
+__all__ = ["AS_STORED", "EXPORTS", "ExportForm", "export_rows", "without_placeholders", "write_npy"]
 
 Added = Mapping[str, npt.NDArray[Any]]
 Mask = npt.NDArray[np.bool_]
 
-_VERSION = 2  # of what an export says of itself; before it rows without a feature were NaN in Parquet too
+_VERSION = 2  # of the description in an export; in 1, rows without a feature were NaN in Parquet too
 _GROUP_BYTES = 8 * 2**20  # of features in one row group of a Parquet file
 _SAFETENSORS = {"float16": "F16", "float32": "F32", "uint8": "U8"}
 
@@ -53,8 +53,8 @@ class ExportForm:
     Parameters
     ----------
     rejected : rows without a feature are kept (null in Parquet, NaN in arrays), or dropped with their columns
-    dtype : `float32` where a program knows no half floats; None is as stored
-    plain_list : a list of any length in Parquet, where a program knows none of a fixed size
+    dtype : `float32` where a program reads no half floats; None is as stored
+    plain_list : a list of any length in Parquet, where a program reads none of a fixed size
     """
 
     rejected: Literal["keep", "drop"] = "keep"
@@ -62,7 +62,7 @@ class ExportForm:
     plain_list: bool = False
 
 
-_AS_STORED = ExportForm()
+AS_STORED = ExportForm()
 
 
 def export_rows(
@@ -70,7 +70,7 @@ def export_rows(
     path: str | Path,
     format: str | None = None,
     added: Added | None = None,
-    form: ExportForm = _AS_STORED,
+    form: ExportForm = AS_STORED,
 ) -> tuple[Path, ...]:
     """Write the chosen columns and features of a selection; what an earlier export left there is replaced.
 
@@ -103,7 +103,7 @@ def export_rows(
             "To change a store's backend run: fer-stage store convert"
         )
     _check_form(form, selection, name)
-    missing, frame = rows_without_feature(selection), _columns(selection).assign(**(added or {}))
+    missing, frame = selection.without_feature, _columns(selection).assign(**(added or {}))
     if form.rejected == "drop" and missing.any():
         selection, frame = replace(selection, rows=selection.rows[~missing]), frame[~missing]
         missing = missing[~missing]
@@ -116,25 +116,6 @@ def _check_form(form: ExportForm, selection: Selection, format: str) -> None:
         raise QueryError(f"--dtype {form.dtype}: {selection.output} is {stored}, not of floats. Leave --dtype out")
     if form.plain_list and format != "parquet":
         raise QueryError(f"--list is of Parquet: {format} has arrays only. Leave it out, or export to a .parquet")
-
-
-def rows_without_feature(selection: Selection) -> Mask:
-    """For each row of a selection whether nothing is stored for it; bool, shape (len(selection),).
-
-    Its image was rejected, or the view was not made of it: only rows of the train split have views beyond the plain
-    one. Those other rows are read, since only their values tell.
-    """
-    frame = replace(selection, columns=("status", "split")).frame
-    missing = (frame["status"] != OK).to_numpy(dtype=bool, copy=True)
-    if selection.view:
-        others = np.flatnonzero(~missing & (frame["split"] != "train").to_numpy())
-        spec, start = selection.store.array(selection.output), 0
-        for _rows, values in replace(selection, rows=selection.rows[others]).blocks():
-            flat = values.reshape(len(values), -1)
-            empty = np.isnan(flat) if flat.dtype.kind == "f" else flat == spec.missing
-            missing[others[start : start + len(values)]] = empty.all(axis=1)
-            start += len(values)
-    return missing
 
 
 @dataclass(frozen=True)
@@ -181,7 +162,7 @@ def _columns(selection: Selection) -> pd.DataFrame:
 
 
 def without_placeholders(frame: pd.DataFrame) -> pd.DataFrame:
-    """The columns with NA where a row has no frame or no fold: another program knows nothing of what we store there."""
+    """The columns with NA where a row has no frame or no fold: the -1 that is stored there is a number to others."""
     found = {
         name: frame[name].astype("Int64").mask(frame[name] == missing)
         for name, missing in MISSING_INTEGERS.items()
@@ -208,7 +189,7 @@ def _to_parquet(export: _Export, path: Path) -> tuple[Path, ...]:
     )
     spec, name = export.stored, export.selection.output
     element, width = pa.from_numpy_dtype(np.dtype(export.dtype)), math.prod(spec.row_shape)
-    plain = export.form.plain_list or bool(export.missing.any())  # pyarrow up to 21 knows no null of a fixed size
+    plain = export.form.plain_list or bool(export.missing.any())  # pyarrow up to 21 has no null of a fixed size
     kind = pa.list_(element) if plain else pa.list_(element, width)
     schema, names = columns.schema.append(pa.field(name, kind)), list(export.frame.columns)
     # Features neither shrink nor repeat: trying would only take time.

@@ -30,7 +30,7 @@ __all__ = ["Problem", "verify"]
 OnShard = Callable[[int, int], None]
 
 _FOREIGN, _UNREAD = "foreign", "unread"
-_REFUSED = (NewerSchemaError, StorageError, StoreLockedError)  # not a word about the bytes
+_REFUSED = (NewerSchemaError, StorageError, StoreLockedError)  # the bytes may be right
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Problem:
     ----------
     kind : `manifest`, `array`, `missing` (a file), `column`, `features` (bits), `values` (NaN where none may be, or a
         number where none may be), `unread` (the system, another program or a newer format is in the way: whether the
-        rest is right is not known), or `foreign` (a file of somebody else). The last two are no damage
+        rest is right is not known), or `foreign` (a file that is not ours). The last two are no damage
     where : store, and what in it
     what : what was expected and found
     rows : of the store; None where it concerns no row or all of them

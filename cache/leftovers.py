@@ -87,7 +87,7 @@ def leftovers_below(root: Place) -> list[Leftover]:
     with reachable(root):
         standing = standing_below(root)
         keys = {found.store.key for found in standing if found.store}
-        unread = any(found.state == UNREADABLE for found in standing)  # whose copy is it? Nobody can tell now
+        unread = any(found.state == UNREADABLE for found in standing)  # a copy may be of that store
         beside = [found for path in _candidates(root) if (found := _beside(path))]
         hot = [_hot(path, unread or key in keys) for path, key in hot_files(root)] if isinstance(root, Path) else []
         stores = [_store(found) for found in standing if stands(found.path)]

@@ -50,7 +50,7 @@ def is_held(path: Place) -> bool:
         return lease_is_held(path)
     try:
         descriptor = os.open(path, os.O_RDONLY)
-    except (FileNotFoundError, NotADirectoryError):  # any other refusal does not say that nobody holds it
+    except (FileNotFoundError, NotADirectoryError):  # any other refusal does not mean that the lock is free
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -21,6 +21,7 @@ __all__ = ["Place", "exists", "files_below", "is_file", "is_remote", "place", "r
 Place: TypeAlias = Path | UPath
 
 _PROTOCOLS = ("s3", "memory")
+_ABSENT = (FileNotFoundError, NotADirectoryError)  # any other refusal is no answer
 
 
 def place(where: str | Place) -> Place:
@@ -75,18 +76,21 @@ def reachable(where: Place) -> Iterator[None]:
 
 
 def exists(where: Path) -> bool:
-    """Whether something is there. pathlib's own method says no as well, in some versions, where it may not look."""
+    """Whether something is there. pathlib's own method, in some versions, also returns False without permission."""
     try:
         where.stat()
-    except (FileNotFoundError, NotADirectoryError):
+    except _ABSENT:
         return False
     return True
 
 
 def is_file(where: Place) -> bool:
-    """Whether a file is there. The libraries' own methods say no as well when they may not look or get no answer."""
+    """Whether a file is there. The libraries' own methods also return False without permission or connection."""
     if isinstance(where, Path):
-        return exists(where) and stat.S_ISREG(where.stat().st_mode)
+        try:
+            return stat.S_ISREG(where.stat().st_mode)
+        except _ABSENT:
+            return False
     try:
         return bool(where.fs.info(where.path)["type"] == "file")
     except FileNotFoundError:

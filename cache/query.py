@@ -5,7 +5,7 @@ split == 'test' and label in ('fear', 'disgust') and not status == 'rejected'
 fold is not null
 
 A number that is missing (NaN; -1 in `frame` and `fold`) meets no comparison and no negation of one, as in SQL:
-`is null` asks for it. A text is never missing: where nothing is known it is empty, which `is null` finds too.
+`is null` finds it. A text is never missing: where nothing is known it is empty, which `is null` finds too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Why the system did not let a file be read. Such a cause says nothing about the bytes: nobody is to delete them.
+"""Why the system did not let a file be read. Such a cause means nothing about the bytes: they may be right.
 
 Bytes that are wrong are `StoreDamagedError`, which `cache.backends.base.damage_reported` raises for all that is not a
 refusal.

@@ -18,7 +18,7 @@ __all__ = ["MISSING_INTEGERS", "OK", "ArraySpec", "Schema", "plan_shards", "read
 
 OK = "ok"  # in the column `status`: the row has a feature
 
-MISSING_INTEGERS = {"frame": -1, "fold": -1}  # column -> what stands where a row has none: integers have no NaN
+MISSING_INTEGERS = {"frame": -1, "fold": -1}  # column -> what is stored where a row has none: integers have no NaN
 
 SHARD_BYTES = 256 * 2**20
 MAX_SHARD_ROWS = 512

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cache.exports import ExportForm, export_rows
+from cache.exports import AS_STORED, ExportForm, export_rows
 from cache.hot import hot_copy
+from cache.schema import OK
 
 if TYPE_CHECKING:
     import dask.array
@@ -41,6 +43,25 @@ class Selection:
         """The chosen columns; the index is the row number in the store."""
         return self.store.columns(self.columns).loc[self.rows]
 
+    @cached_property
+    def without_feature(self) -> npt.NDArray[np.bool_]:
+        """For each row whether nothing is stored for it; bool, shape (len(self),).
+
+        Its image was rejected, or the view was not made of it: only rows of the train split have views beyond the plain
+        one. Those other rows are read, since only their values tell.
+        """
+        frame = replace(self, columns=("status", "split")).frame
+        missing = (frame["status"] != OK).to_numpy(dtype=bool, copy=True)
+        if self.view:
+            others = np.flatnonzero(~missing & (frame["split"] != "train").to_numpy())
+            spec, start = self.store.array(self.output), 0
+            for _rows, values in replace(self, rows=self.rows[others]).blocks():
+                flat = values.reshape(len(values), -1)
+                empty = np.isnan(flat) if flat.dtype.kind == "f" else flat == spec.missing
+                missing[others[start : start + len(values)]] = empty.all(axis=1)
+                start += len(values)
+        return missing
+
     def blocks(self) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[Any]]]:
         """Row numbers and features, shard by shard: for one pass over more rows than fit into RAM."""
         parts = self._parts()
@@ -53,10 +74,10 @@ class Selection:
         path: str | Path,
         format: str | None = None,
         added: Mapping[str, npt.NDArray[Any]] | None = None,
-        form: ExportForm | None = None,
+        form: ExportForm = AS_STORED,
     ) -> tuple[Path, ...]:
         """Write columns and features for other programs; the files written. See `cache.exports.export_rows`."""
-        return export_rows(self, path, format, added, form or ExportForm())
+        return export_rows(self, path, format, added, form)
 
     def hot(self, folder: Path | None = None) -> npt.NDArray[Any]:
         """The features memory-mapped and read-only, shape (len(self), *row_shape). See `cache.hot.hot_copy`."""

@@ -7,7 +7,7 @@
 #   killed   the process is killed and the command is run again: begins at byte 0, while the .incomplete file of the
 #            first try stays in the cache for good
 # Why: file_download.http_get retries ConnectError, TimeoutException and RemoteProtocolError, but not ReadError; and since
-# the temporary file has a random name (blobs/ETAG.RANDOM.incomplete) no other process can go on with it.
+# the temporary file has a random name (blobs/ETAG.RANDOM.incomplete) no other process can resume it.
 # A caller with large weights has to retry, and whoever cleans a cache has to look for *.incomplete.
 #
 # Exits 0 while that is so, 1 if it has changed. Seen on 2026-11-28, Python 3.11:
@@ -81,13 +81,13 @@ class Server(ThreadingHTTPServer):
         self.close_request(request)
 
 
-server = Server(("127.0.0.1", 0), Hub)
+server = Server(("localhost", 0), Hub)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
 def client(home):
     environment = os.environ | {
-        "HF_ENDPOINT": f"http://127.0.0.1:{server.server_address[1]}", "HF_HOME": str(home), "NO_PROXY": "127.0.0.1",
+        "HF_ENDPOINT": f"http://localhost:{server.server_address[1]}", "HF_HOME": str(home), "NO_PROXY": "localhost",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     }
     command = [sys.executable, str(work / "client.py")]

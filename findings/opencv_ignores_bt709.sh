@@ -1,9 +1,9 @@
 #!/bin/bash
-# OpenCV before 4.13 decodes a video whose file says BT.709 as if it said BT.601.
+# OpenCV before 4.13 decodes a video whose file names BT.709 as if it named BT.601.
 #
 # Seen: opencv-python-headless 4.12.0.88 gives the same pixels whatever matrix the file names; 4.13.0.92 follows the
 # file. Of a reddish skin tone the green channel moves by 12 of 255, enough to change what a face classifier answers.
-# Every HD video says BT.709 (telephones, YouTube), so frames that were decoded before and after an update of OpenCV
+# Every HD video is BT.709 (telephones, YouTube), so frames that were decoded before and after an update of OpenCV
 # are not the same data.
 # Source: opencv/opencv#20513 (2021, still open); swscale's default conversion, BT.601, was used for every video.
 # Exit 0 while it is so, 1 if it has changed.

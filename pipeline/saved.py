@@ -126,18 +126,14 @@ class SavedHead:
         except PipelineError as error:
             raise type(error)(f"{self.folder}: {error}") from error
 
-    @property
-    def _encoder_advice(self) -> str:
-        return f"Name its own encoder with --encoder{f', {self.encoder_spec}' if self.encoder_spec else ''}"
-
     def require_encoder(self, encoder: Encoder, advice: str = "") -> Encoder:
         """`encoder`, prepared as when the head's features were made.
+
+        Precision and device are no part of the comparison: a head that was trained on a GPU predicts on a CPU.
 
         Parameters
         ----------
         advice : what to do about another one; by default to name the encoder that the head was trained with
-
-        Precision and device are no part of the comparison: a head that was trained on a GPU predicts on a CPU.
 
         Raises
         ------
@@ -146,9 +142,11 @@ class SavedHead:
         """
         expected = self.encoder_identity.get("encoder", {})
         if differences := differences_text(expected, encoder.identity):
+            named = f", {self.encoder_spec}" if self.encoder_spec else ""
+            advice = advice or f"Name its own encoder with --encoder{named}"
             raise MismatchError(
                 f"{self.folder}: the head reads features of {expected.get('family')}:{expected.get('architecture')} "
-                f"with its weights of then, found another encoder. {differences}. {advice or self._encoder_advice}, "
+                f"with its weights of then, found another encoder. {differences}. {advice}, "
                 "or train a head on features of this one"
             )
         return encoder.with_preprocess(self.preprocess)
@@ -184,15 +182,11 @@ class SavedHead:
                 f"{self.folder}: its encoder {self.encoder_spec} cannot be loaded: {error}. "
                 "If it is elsewhere on this machine, name it with --encoder"
             ) from error
-        if named and EncoderSpec.parse(named) != self._own_spec:
-            return self.require_encoder(encoder)
-        # It is the head's own name that means other weights now: to name it again would not help.
-        advice = f"{self.encoder_spec} means other weights now: name a copy of the earlier ones with --encoder"
+        advice = ""
+        if not named or (self.encoder_spec and EncoderSpec.parse(named) == EncoderSpec.parse(self.encoder_spec)):
+            # It is the head's own name that means other weights now: to name it again would not help.
+            advice = f"{self.encoder_spec} means other weights now: name a copy of the earlier ones with --encoder"
         return self.require_encoder(encoder, advice)
-
-    @property
-    def _own_spec(self) -> EncoderSpec | None:
-        return EncoderSpec.parse(self.encoder_spec) if self.encoder_spec else None
 
 
 def read_saved(folder: Path) -> SavedHead:

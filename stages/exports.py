@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cache.exports import ExportForm, rows_without_feature
+from cache.exports import ExportForm
 from stages.output import say
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def exported(
     dtype = None if given["dtype"] == "stored" else given["dtype"]
     form = ExportForm(given["rejected"], dtype, given["plain_list"])
     written = selection.export(given["target"], added=added, form=form)
-    n_empty = int(rows_without_feature(selection).sum())
+    n_empty = int(selection.without_feature.sum())
     if n_empty:
         say(f"{n_empty:,} of {len(selection):,} rows have no feature: {_treatment(written[0], form)}")
     return {

@@ -34,7 +34,7 @@ _LIBRARY_ERRORS = (
 
 @contextmanager
 def damage_reported(what: str) -> Iterator[None]:
-    """Turn whatever a library says of bytes that it cannot read into a StoreDamagedError about `what`.
+    """Turn whatever a library raises over bytes that it cannot read into a StoreDamagedError about `what`.
 
     Where the system refused to read them, or another program has the file open, it is the error of that cause instead.
     """

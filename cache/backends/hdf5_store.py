@@ -28,7 +28,7 @@ __all__ = ["Hdf5Backend", "opened"]
 
 _TEXT_ENTRY, _HEADERS = 64, 2**16  # bytes: a text's reference and its place in the heap; what describes the arrays
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}  # of a file system that knows no locks, as some network drives
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}  # of a file system without locks, as some network drives
 _FORMAT = ("v110", "v110")  # its metadata have checksums; over older ones that are spoiled HDF5 may loop for ever
 
 
@@ -102,7 +102,7 @@ def opened(path: Place) -> h5py.File:
     """The file, for reading.
 
     HDF5 locks it meanwhile, so that no program changes it: a reader beside a writer could meet half of a change, and
-    would call that damage. Only where the file system knows no locks it is read without.
+    would call that damage. Only where the file system has no locks it is read without.
     """
     try:
         return h5py.File(path, "r")
@@ -113,7 +113,7 @@ def opened(path: Place) -> h5py.File:
 
 
 def _require_hdf5(path: Path) -> None:
-    """SchemaError if the file does not begin as HDF5 does. h5py's own question also says no where it may not read."""
+    """SchemaError if the file does not begin as HDF5 does. h5py.is_hdf5 is also False without permission."""
     if path.is_dir():
         raise SchemaError(f"{path} is not a fer-stage store: expected an HDF5 file, found a folder")
     with read_errors(str(path)), path.open("rb") as file:

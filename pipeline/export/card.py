@@ -71,7 +71,7 @@ def _cell(value: object) -> str:
 
 
 def _overlap(score: Mapping[str, Any]) -> str:
-    """How many of the scored images the head knows by their bytes, and how many were left out for that; else empty."""
+    """How many of the scored images are train or val images by their bytes, and how many were left out; else empty."""
     counts = {split: n for split, n in (score["overlap"] or {}).items() if n}
     parts = [f"{n:,} are {split} images" for split, n in counts.items()]
     if score["excluded_overlap"]:

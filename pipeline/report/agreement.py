@@ -45,7 +45,7 @@ def _check_encoders(groups: Sequence[Group]) -> None:
 
 
 def _check_columns(groups: Sequence[Group]) -> None:
-    """Equal digests of rows stand for equal images and labels: the counts must say the same."""
+    """Equal digests of rows mean equal images and labels: the counts must be equal too."""
     first: dict[str, tuple[str, str]] = {}
     for group, cell in [(one, cell) for one in groups for cell in one.cells.values()]:
         where, images = f"{group.method} on {group.encoder}, trained on {cell.train}", _test_images(cell.first)

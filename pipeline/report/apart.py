@@ -15,10 +15,10 @@ from pipeline.report.kinds import Kind, kind_of
 from pipeline.report.records import RunRecord
 from pipeline.report.scores import Score
 
-__all__ = ["DIGEST_LENGTH", "name_apart", "options_text", "separations"]
+__all__ = ["listed", "name_apart", "options_text", "separations"]
 
 # Enough of a digest to tell the few forms of one dataset apart.
-DIGEST_LENGTH = 8
+_DIGEST_LENGTH = 8
 
 _Item = TypeVar("_Item")
 _Key = TypeVar("_Key", bound=Hashable)
@@ -77,7 +77,7 @@ def _unlike_methods(runs: Sequence[RunRecord]) -> list[str]:
     common = set[str].intersection(*(set(run.classes) for run in runs)) if runs else set()
 
     def expressions(run: RunRecord) -> str:
-        return " with ".join(filter(None, (str(len(run.classes)), _listed(set(run.classes) - common))))
+        return " with ".join(filter(None, (str(len(run.classes)), listed(set(run.classes) - common))))
 
     return [
         *_unlike(runs, expressions, "know different expressions, so that their scores do not measure the same task"),
@@ -95,12 +95,12 @@ def _unlike(runs: Sequence[RunRecord], fact: Callable[[RunRecord], str], what: s
     if len(by_value) < 2:
         return
     having = {value: _distinct(f"{run.name} on {run.encoder}" for run in same) for value, same in by_value.items()}
-    parts = (f"{value}: {_listed(having[value])}" for value in sorted(having))
+    parts = (f"{value}: {listed(having[value])}" for value in sorted(having))
     yield f"Heads beside each other {what}. {'; '.join(parts)}."
 
 
-def _listed(names: Iterable[str]) -> str:
-    """At most three names, and how many more there are."""
+def listed(names: Iterable[str]) -> str:
+    """The first three names in sorted order, and how many more there are."""
     shown = sorted(names)
     return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
 
@@ -118,16 +118,17 @@ def _with_options(runs: Sequence[RunRecord]) -> list[RunRecord]:
 
 
 def _with_settings(runs: Sequence[RunRecord]) -> list[RunRecord]:
+    pairs = [(run, _settings(run)) for run in runs]
     differing: dict[tuple[str, str], list[str]] = {}
-    for key, same in _by(runs, lambda run: (run.encoder, run.method)).items():
-        settings = [_settings(run) for run in same]
-        names = dict.fromkeys(name for one in settings for name in one)
-        differing[key] = [name for name in names if len({one.get(name, "none") for one in settings}) > 1]
-    return [replace(run, settings=_settings_text(run, differing[run.encoder, run.method])) for run in runs]
+    for key, same in _by(pairs, lambda pair: (pair[0].encoder, pair[0].method)).items():
+        names = dict.fromkeys(name for _, settings in same for name in settings)
+        differing[key] = [name for name in names if len({settings.get(name, "none") for _, settings in same}) > 1]
+    return [
+        replace(run, settings=_settings_text(settings, differing[run.encoder, run.method])) for run, settings in pairs
+    ]
 
 
-def _settings_text(run: RunRecord, names: Iterable[str]) -> str:
-    settings = _settings(run)
+def _settings_text(settings: Mapping[str, str], names: Iterable[str]) -> str:
     return ", ".join(f"{name}={settings.get(name, 'none')}" for name in names)
 
 
@@ -136,7 +137,7 @@ def _settings(run: RunRecord) -> dict[str, str]:
     known = {name: _plain(value) for name, value in run.config.items()}
     known |= {"recipe": run.recipe or "none", "method version": str(run.method_version)}
     known |= {"expressions": " ".join(run.classes)}
-    known |= {"text": run.text_key[:DIGEST_LENGTH]} if run.text_key else {}
+    known |= {"text": run.text_key[:_DIGEST_LENGTH]} if run.text_key else {}
     # Where nothing is trained, the train rows have no part in the head.
     return known | ({"views": str(run.views), "dtype": run.dtype} if _is_trained(run) else {})
 
@@ -145,7 +146,7 @@ def _with_trains(runs: Sequence[RunRecord]) -> list[RunRecord]:
     names: dict[Hashable, str] = {}
     for dataset, same in _by(filter(_is_trained, runs), lambda run: run.dataset).items():
         forms = {run.rows: run for run in same}
-        suffixes = _told_apart(
+        suffixes = _distinguishing_texts(
             {rows: _differing_options(run.options, [one.options for one in same]) for rows, run in forms.items()},
             {rows: f"{run.n_train + run.n_val:,} rows" for rows, run in forms.items()},
         )
@@ -162,7 +163,7 @@ def _with_stores(runs: Sequence[RunRecord]) -> list[RunRecord]:
 
     several = {key for key, same in _by(filter(_is_trained, runs), cell).items() if len({run.key for run in same}) > 1}
     return [
-        replace(run, train=f"{run.train} (features {run.key[:DIGEST_LENGTH]})") if cell(run) in several else run
+        replace(run, train=f"{run.train} (features {run.key[:_DIGEST_LENGTH]})") if cell(run) in several else run
         for run in runs
     ]
 
@@ -173,7 +174,7 @@ def _columns(scores: Sequence[Score]) -> dict[Hashable, str]:
         splits = _distinct(score.split for score in same)
         for (split, excluded), alike in _by(same, lambda score: (score.split, score.excluded_overlap > 0)).items():
             forms = {score.rows: score for score in alike}
-            suffixes = _told_apart(
+            suffixes = _distinguishing_texts(
                 {rows: _differing_options(one.options, [s.options for s in alike]) for rows, one in forms.items()},
                 {rows: f"{one.n:,} rows" for rows, one in forms.items()},
             )
@@ -184,7 +185,7 @@ def _columns(scores: Sequence[Score]) -> dict[Hashable, str]:
     return names
 
 
-def _told_apart(*candidates: Mapping[str, str]) -> dict[str, str]:
+def _distinguishing_texts(*candidates: Mapping[str, str]) -> dict[str, str]:
     """A text for every digest: of the first candidate whose texts all differ, else the digest; empty for one alone."""
     digests = list(candidates[0])
     if len(digests) == 1:
@@ -192,12 +193,13 @@ def _told_apart(*candidates: Mapping[str, str]) -> dict[str, str]:
     for texts in candidates:
         if len(set(texts.values())) == len(digests) and all(texts.values()):
             return dict(texts)
-    return {digest: f"rows {digest[:DIGEST_LENGTH]}" for digest in digests}
+    return {digest: f"rows {digest[:_DIGEST_LENGTH]}" for digest in digests}
 
 
 def _differing_options(options: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
-    names = {name for one in (options, *others) for name in one}
-    differing = [name for name in sorted(names) if len({_plain(one.get(name)) for one in others}) > 1]
+    """Those of the options that are not equal in all of `others`, to which `options` belong."""
+    names = {name for one in others for name in one}
+    differing = [name for name in names if len({_plain(one.get(name)) for one in others}) > 1]
     return options_text({name: options.get(name) for name in differing})
 
 

@@ -1,7 +1,7 @@
 """Which methods can be compared, and over which pairs of train and test dataset their means are.
 
-Means over other datasets differ by how hard those datasets are. Every mean that stands beside another one is therefore
-over the pairs that all methods beside each other were scored on.
+Means over other datasets differ by how hard those datasets are. Means that are shown beside each other are therefore
+over the pairs that all their methods were scored on.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pipeline.report.groups import Cell, Group
+from pipeline.report.groups import Cell, Group, spread
 from pipeline.report.kinds import NO_TRAINING, Kind
+from pipeline.report.scores import METRICS
 
 __all__ = ["Comparable", "Pair", "comparables", "one_per_dataset"]
 
@@ -22,7 +23,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Comparable:
-    """Groups whose means stand beside each other.
+    """Groups whose means are shown beside each other.
 
     A group that was scored on no pair of a kind has no mean of that kind, and does not narrow the means of the others.
 
@@ -37,12 +38,12 @@ class Comparable:
     @cached_property
     def within_pairs(self) -> tuple[Pair, ...]:
         """The pairs within one dataset that every group with such a pair was scored on."""
-        return _common(self.groups, Group.within)
+        return _once_per_dataset(self.groups, _common(self.groups, Group.within))
 
     @cached_property
     def unseen_pairs(self) -> tuple[Pair, ...]:
         """The pairs of train and unseen test dataset that every group with such a pair was scored on."""
-        return _common(self.groups, Group.unseen)
+        return _once_per_dataset(self.groups, _common(self.groups, Group.unseen))
 
     @property
     def has_means(self) -> bool:
@@ -63,8 +64,12 @@ class Comparable:
 
     def n_unseen(self, group: Group, train: str | None = None) -> int:
         """How many pairs with an unseen test dataset the group has a score for, common or not."""
-        pairs = sorted(self._own_unseen(group))
+        pairs = self._own_unseen(group)
         return len({(pair[0], cell.first.dataset) for pair in pairs for cell in _cells(group, [pair], train)})
+
+    def n_seeds(self, group: Group) -> list[int]:
+        """How many seeds each of the group's means is over: within datasets and on unseen ones, where there is one."""
+        return [spread(cells, METRICS[0]).n_seeds for cells in (self.within(group), self.unseen(group)) if cells]
 
     def _own_unseen(self, group: Group) -> set[Pair]:
         own = {(cell.train, cell.test) for cell in group.unseen()}
@@ -103,14 +108,14 @@ def one_per_dataset(cells: Iterable[Cell]) -> list[Cell]:
     return sorted(chosen.values(), key=lambda cell: (cell.train, cell.test))
 
 
-def _common(groups: Sequence[Group], cells_of: Callable[[Group], list[Cell]]) -> tuple[Pair, ...]:
+def _common(groups: Sequence[Group], cells_of: Callable[[Group], list[Cell]]) -> set[Pair]:
     scored = {id(group): {(cell.train, cell.test) for cell in cells} for group in groups if (cells := cells_of(group))}
     trained = [scored[id(group)] for group in groups if id(group) in scored and group.kind is not Kind.UNTRAINED]
     untrained = [scored[id(group)] for group in groups if id(group) in scored and group.kind is Kind.UNTRAINED]
     pairs = set.intersection(*(trained or untrained or [set()]))
     for tests in ({test for _, test in found} for found in untrained):
         pairs = {(train, test) for train, test in pairs if test in tests}
-    return _once_per_dataset(groups, pairs)
+    return pairs
 
 
 def _once_per_dataset(groups: Sequence[Group], pairs: Iterable[Pair]) -> tuple[Pair, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pipeline.report.apart import listed
 from pipeline.report.comparable import Comparable, comparables
 from pipeline.report.groups import Group
 from pipeline.report.kinds import Kind
@@ -75,9 +76,9 @@ def _narrowed(among: Comparable) -> Iterator[str]:
         if not n:
             yield f"No mean {where} is shown: the methods beside each other were scored on no such pair in common."
             continue
-        fewest = sorted(name for name, found in own.items() if found == min(own.values()))
+        fewest = [name for name, found in own.items() if found == min(own.values())]
         most = (
-            f"Fewest has {', '.join(fewest[:3])}, with {min(own.values())}"
+            f"Fewest has {listed(fewest)}, with {min(own.values())}"
             if len(set(own.values())) > 1
             else "All have equally many, but not the same"
         )

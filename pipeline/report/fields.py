@@ -82,7 +82,7 @@ class Fields:
         return dict(self._read(name, lambda value: _is_object_of(_is_count, value), "an object of counts"))
 
     def counts_or_null(self, name: str) -> dict[str, int] | None:
-        """An object of counts; None where null stands."""
+        """An object of counts; None for null."""
         return None if self.data.get(name, "") is None else self.counts(name)
 
     def fractions(self, name: str) -> dict[str, float | None]:

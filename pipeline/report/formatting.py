@@ -18,6 +18,7 @@ __all__ = [
     "marked_text",
     "mean_scope",
     "number_text",
+    "overlap_text",
     "percent",
     "points_text",
     "spread_text",
@@ -53,16 +54,18 @@ def marked_text(cells: Sequence[Cell], metric: str) -> str:
 
 
 def with_marks(text: str, cells: Sequence[Cell]) -> str:
-    """`text` with the marks of its cells: with the share of overlapping images where it is of one cell."""
-    text = marked(text, any(cell.encoder_saw for cell in cells))
+    """`text` with the marks of its cells."""
+    return f"{marked(text, any(cell.encoder_saw for cell in cells))} {overlap_text(cells)}".strip()
+
+
+def overlap_text(cells: Sequence[Cell]) -> str:
+    """The mark of test images that the heads were trained or selected on; with their share where it is of one cell."""
     marks = [overlap_mark(cell.overlap) for cell in cells]
     if len(cells) == 1:
-        mark = marks[0]
-    elif any(cell.overlap for cell in cells):
-        mark = OVERLAP
-    else:
-        mark = NOT_CHECKED if NOT_CHECKED in marks else ""
-    return f"{text} {mark}".strip()
+        return marks[0]
+    if any(cell.overlap for cell in cells):
+        return OVERLAP
+    return NOT_CHECKED if NOT_CHECKED in marks else ""
 
 
 def mean_scope(n: int, n_own: int) -> str:

@@ -87,15 +87,21 @@ class Cell:
 class Group:
     """Runs of one method with equal settings on the features of one encoder, sorted by train dataset and seed.
 
-    `method` has the settings in its name where the method's other runs differ in them.
-
     Where nothing is trained, what a run calls its train dataset means nothing: `NO_TRAINING` stands there, once, and
     every test dataset is an unseen one.
     """
 
-    encoder: str
-    method: str
     runs: tuple[RunRecord, ...]
+
+    @property
+    def encoder(self) -> str:
+        """The encoder of all runs."""
+        return self.runs[0].encoder
+
+    @property
+    def method(self) -> str:
+        """The method, and in brackets the settings that set this group apart from others of it."""
+        return self.runs[0].name
 
     @cached_property
     def kind(self) -> Kind:
@@ -199,7 +205,7 @@ def group_runs(runs: Iterable[RunRecord]) -> list[Group]:
                 f"seed {run.seed}: {twin.label} and {run.label}. Move the copy or the older one out of the runs folder"
             )
         known[run.trained_on, run.seed] = run
-    groups = [_group(tuple(run for _, run in sorted(members[key].items()))) for key in sorted(members, key=_order)]
+    groups = [Group(tuple(run for _, run in sorted(members[key].items()))) for key in sorted(members, key=_order)]
     check_agreement(groups)
     return groups
 
@@ -216,10 +222,6 @@ def dataset_columns(groups: Iterable[Group]) -> tuple[str, ...]:
     trains = sorted({train for group in groups for train in group.trains})
     tests = {test for group in groups for _, test in group.cells}
     return (*(train for train in trains if train in tests), *sorted(tests - set(trains)))
-
-
-def _group(runs: tuple[RunRecord, ...]) -> Group:
-    return Group(runs[0].encoder, runs[0].name, runs)
 
 
 def _cell(runs: Sequence[RunRecord], train: str, test: str) -> Cell:

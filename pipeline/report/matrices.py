@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from statistics import fmean
 
-from pipeline.marks import SEEN_DOMAIN, marked
+from pipeline.marks import marked
 from pipeline.report.comparable import Comparable, comparables
 from pipeline.report.formatting import (
     MISSING,
     NO_COMMON_PAIR,
     interval_text,
     mean_scope,
+    overlap_text,
     percent,
     spread_text,
-    with_marks,
 )
 from pipeline.report.groups import Cell, Group, spread
 from pipeline.report.heat import background
@@ -71,8 +71,8 @@ def _row(group: Group, among: Comparable, train: str, tests: Sequence[str], metr
 def _heat(cells: Sequence[Cell], metric: str, about: str, difference: str = "") -> HeatCell:
     measured, text = spread(cells, metric), spread_text(cells, metric)
     mean, _, deviation = text.partition(" ")
-    marks = with_marks("", cells).replace(SEEN_DOMAIN, "")  # that one is in the head of the column
-    small = " ".join(" ".join((deviation, marks, difference)).split())
+    # The mark of a seen domain is in the head of the column.
+    small = " ".join(filter(None, (deviation, overlap_text(cells), difference)))
     is_seen = any(cell.first.seen for cell in cells)
     return HeatCell(mean, small, background(measured.mean), is_seen=is_seen, about=about)
 

@@ -152,10 +152,8 @@ def _has_overlap(group: Group) -> bool:
 
 def _cautions(groups: Sequence[Group]) -> list[str]:
     """What makes numbers of this page less comparable than they look."""
-    found = []
-    if missing := [f"{group.method} on {group.source}" for group in groups if not group.cells]:
-        found.append(f"Not evaluated yet: {', '.join(missing)}. Run: fer-stage evaluate --run runs")
-    return found
+    missing = [f"{group.method} on {group.source}" for group in groups if not group.cells]
+    return [f"Not evaluated yet: {', '.join(missing)}. Run: fer-stage evaluate --run runs"] if missing else []
 
 
 def _provenance(groups: Sequence[Group], stores: Sequence[StoreRecord]) -> dict[str, Any]:

@@ -32,9 +32,9 @@ class RunRecord:
     `history` has one row per epoch, or per value of what was searched; None where nothing was measured.
 
     `rows` is the digest of the train and validation rows with their labels, `key` that of their features, `views` and
-    `dtype` are of the features that were read; `n_train` and `n_val` count the rows that were used. `run_key` and
-    `head_sha256` name the head: `scores` are of it, `stale` are scores in the same file of another head, or by another
-    version of `evaluate`. `is_random`: another seed gives another head.
+    `dtype` are of the features that were read; `n_train` and `n_val` count the rows that were used. `scores` are of the
+    run's head, `stale` are scores in the same file of another head, or by another version of `evaluate`. `is_random`:
+    another seed gives another head.
 
     Known once all runs are: `settings` is what sets the run apart from others of the method, `train` the name of its
     train rows on the page, `options` those of the layout of the dataset trained on, as far as scores tell.
@@ -60,8 +60,6 @@ class RunRecord:
     versions: Mapping[str, Any]
     history: tuple[Mapping[str, float | None], ...]
     scores: tuple[Score, ...]
-    run_key: str
-    head_sha256: str
     rows: str
     method_version: int
     views: int
@@ -112,11 +110,9 @@ class RunRecord:
         """
         fields = Fields(run, f"{label}, run", _TRAIN_AGAIN)
         classes, val = _classes(fields), fields.inner("val")
-        run_key, head = fields.text("run_key"), fields.text("head_sha256")
-        where = f"{scores_label or label}, scores"
-        found = _scores(scores, where, fields.text("dataset"), classes)
-        expected = (run_key, head, stage_version("evaluate"))
-        current = [s for s in found if (s.run_key, s.head_sha256, s.evaluate_version) == expected]
+        source = (fields.text("run_key"), fields.text("head_sha256"), stage_version("evaluate"))
+        scores_label = scores_label or label
+        read = _scores(scores, f"{scores_label}, scores", fields.text("dataset"), classes)
         return cls(
             method=f"{fields.text('method')} {fields.text('variant')}".strip(),
             encoder=fields.text("encoder"),
@@ -137,17 +133,15 @@ class RunRecord:
             val_uar=val.fraction("uar"),
             versions=fields.mapping("versions"),
             history=_history(history, f"{label}, history"),
-            scores=tuple(current),
-            run_key=run_key,
-            head_sha256=head,
+            scores=tuple(score for score in read if score.source == source),
             rows=fields.text("rows"),
             method_version=fields.count("method_version"),
             views=fields.count("views"),
             dtype=fields.text("dtype"),
             is_random=fields.flag("is_random"),
-            stale=tuple(score for score in found if score not in current),
+            stale=tuple(score for score in read if score.source != source),
             label=label,
-            scores_label=scores_label or label,
+            scores_label=scores_label,
             text_key=fields.text("text_key") if "text_key" in fields.data else "",
             text_note=fields.text("text_note") if "text_note" in fields.data else "",
             encoder_saw=fields.names("encoder_saw") if "encoder_saw" in fields.data else (),

@@ -103,6 +103,11 @@ class Score:
         return score
 
     @property
+    def source(self) -> tuple[str, str, int]:
+        """What made the score: the key of the run, the digest of its head, the version of `evaluate`."""
+        return (self.run_key, self.head_sha256, self.evaluate_version)
+
+    @property
     def rows_key(self) -> tuple[str, str, str, bool]:
         """What scores of one column share: dataset, split, rows, whether overlapping rows are left out."""
         return (self.dataset, self.split, self.rows, self.excluded_overlap > 0)

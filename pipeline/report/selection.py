@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from pipeline.report.apart import listed
 from pipeline.report.records import RunRecord
 
 __all__ = ["SPLIT_NAMES", "Selection", "select_scores"]
 
 SPLIT_NAMES = {"test": "test", "val": "validation"}
-_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,10 @@ def _other_split(runs: Sequence[RunRecord], other: str, split: str) -> str:
 
 
 def _stale(runs: Sequence[RunRecord]) -> str:
-    files = sorted({run.scores_label for run in runs})
-    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
     return (
         f"Left out: {_count(sum(len(run.stale) for run in runs), 'score')} of other heads than those of the runs, or "
-        f"by another version of evaluate, in {', '.join(files[:_NAMED])}{more}. Score the heads again: fer-stage "
-        "evaluate --run runs"
+        f"by another version of evaluate, in {listed({run.scores_label for run in runs})}. Score the heads again: "
+        "fer-stage evaluate --run runs"
     )
 
 

@@ -16,12 +16,12 @@ from pipeline.report.formatting import (
     spread_text,
     with_marks,
 )
-from pipeline.report.groups import Cell, Group, spread
+from pipeline.report.groups import Cell, Group
 from pipeline.report.kinds import Kind
 from pipeline.report.markup import TableView
 from pipeline.report.scores import METRIC_NAMES, METRICS
 
-__all__ = ["headlines", "mean_text", "seeds_text", "summary_tables"]
+__all__ = ["headlines", "mean_text", "summary_tables"]
 
 _AGAINST = {f"{name}, against {BASELINE}": metric for metric, name in METRIC_NAMES.items()}
 
@@ -104,14 +104,13 @@ def _row(group: Group, among: Comparable, *, compared: bool) -> tuple[str, ...]:
     scores = [mean_text(cells, n, metric) for cells, n in chosen for metric in METRIC_NAMES]
     gains = [_gain_text(group, among, metric) for metric in _AGAINST.values()] if compared else []
     pairs = str(len(among.unseen(group)))
-    return (group.method, source, *scores, *gains, _datasets(group.trains), seeds_text(group, among), pairs)
+    return (group.method, source, *scores, *gains, _datasets(group.trains), _seeds_text(group, among), pairs)
 
 
-def seeds_text(group: Group, among: Comparable) -> str:
+def _seeds_text(group: Group, among: Comparable) -> str:
     """How many seeds the means are over, of how many: `1 of 3` where seeds 1 and 2 miss a pair."""
-    used = [spread(cells, METRICS[0]).n_seeds for cells in (among.within(group), among.unseen(group)) if cells]
     n = len(group.seeds)
-    counts = sorted(set(used) - {n})
+    counts = sorted(set(among.n_seeds(group)) - {n})
     return f"{' or '.join(map(str, counts))} of {n}" if counts else str(n)
 
 

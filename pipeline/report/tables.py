@@ -152,12 +152,11 @@ def _summary_row(group: Group, number: int, among: Comparable) -> _Row:
         gains = {name: gain(group, baseline, metric, among) for name, metric in zip(_GAINS, METRICS, strict=True)}
         means |= {name: round(value, DIGITS) for name, value in gains.items() if value is not None}
     pairs = (number, len(within), among.n_within(group), len(unseen), among.n_unseen(group))
-    used = [spread(cells, METRICS[0]).n_seeds for cells in (within, unseen) if cells]
     return {
         **dict(zip(_KEY[:3], (group.encoder, group.note, group.method), strict=True)),
         "trains": sum(train != NO_TRAINING for train in group.trains),
         "seeds": len(group.seeds),
-        "mean_seeds": min(used, default=0),
+        "mean_seeds": min(among.n_seeds(group), default=0),
         **dict(zip(_PAIRS, pairs, strict=True)),
         "encoder_saw": group.encoder_saw,
         **means,

@@ -18,7 +18,7 @@ import xarray
 from safetensors import safe_open
 
 from cache.errors import QueryError, StorageError, StoreDamagedError
-from cache.exports import ExportForm, rows_without_feature
+from cache.exports import ExportForm
 from cache.schema import ArraySpec
 from cache.store import Store
 from cache.testing.example import ARRAYS, Example
@@ -207,7 +207,7 @@ def test_the_nearest_rows_in_duckdb_are_rows_with_a_feature(store: Store, tmp_pa
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_dropped_rows_stand_in_no_file_and_ids_stay_aligned(store: Store, tmp_path: Path, ending: str) -> None:
+def test_dropped_rows_are_in_no_file_and_ids_stay_aligned(store: Store, tmp_path: Path, ending: str) -> None:
     chosen = store.select(columns=["label"])
     scores = np.arange(len(chosen), dtype=np.float32)
     written = chosen.export(tmp_path / f"out.{ending}", added={"score": scores}, form=ExportForm("drop"))
@@ -232,7 +232,7 @@ def test_kept_rows_without_a_feature_are_nan_in_arrays_and_counted(store: Store,
 def test_rows_without_the_view_are_rows_without_a_feature(with_views: Store, tmp_path: Path, output: str) -> None:
     usable = with_views.frame[(with_views.frame["split"] == "train") & (with_views.frame["status"] == "ok")].index
     chosen = with_views.select(output=output, view=1)
-    assert np.flatnonzero(~rows_without_feature(chosen)).tolist() == usable.tolist()
+    assert np.flatnonzero(~chosen.without_feature).tolist() == usable.tolist()
     chosen.export(tmp_path / "out.parquet")
     valid = pq.read_table(tmp_path / "out.parquet").column(output).is_valid().to_pylist()
     assert [i for i, there in enumerate(valid) if there] == usable.tolist()
@@ -253,7 +253,7 @@ def test_float32_is_the_stored_number_in_every_reader(store: Store, tmp_path: Pa
 @pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize("rejected", ["rejected", "none"])
 def test_lists_are_read_by_every_program(store: Store, tmp_path: Path, dtype: Any, plain: bool, rejected: str) -> None:
-    """Among rows without a feature lists are plain: pyarrow up to 21 knows no null among fixed sizes."""
+    """Among rows without a feature lists are plain: pyarrow up to 21 has no null among fixed sizes."""
     where = f"status in ('ok', '{rejected}')"
     path = store.select(where).export(tmp_path / "out.parquet", form=ExportForm(dtype=dtype, plain_list=plain))[0]
     element = pa.from_numpy_dtype(np.dtype(dtype or "float16"))

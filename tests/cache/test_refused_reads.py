@@ -1,4 +1,4 @@
-"""A read that the system or another program refuses is named by its cause: nobody is told that the store is damaged."""
+"""A read that the system or another program refuses is named by its cause, and is not called damage."""
 
 from __future__ import annotations
 
@@ -28,13 +28,7 @@ from cache.testing.example import Example
 from cache.texts import TextStore
 from stages.cli import run
 
-ENDINGS = [".zarr", ".h5"]
 NO_DISK = Path("/proc/self/mem")  # reading its beginning is an input/output error, on every Linux
-
-
-@pytest.fixture(params=ENDINGS)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return Example().write(tmp_path / "features" / "some-encoder" / f"example{request.param}")
 
 
 @pytest.fixture
@@ -74,7 +68,7 @@ def no_file_left() -> Iterator[None]:
 
 @contextmanager
 def as_plain_user() -> Iterator[None]:
-    """Root may read everything: tests that run as root go on as somebody else."""
+    """Root may read everything: tests that run as root continue as another user."""
     if os.geteuid():
         yield
         return
@@ -85,24 +79,25 @@ def as_plain_user() -> Iterator[None]:
         os.seteuid(0)
 
 
-def all_said(path: Path) -> list[str]:
-    """What every way to read a store says of it."""
-    said = [f"{problem.what} {problem.advice}" for problem in verify(path)]
-    said += [found.why for found in standing_below(path.parent)]
+def all_messages(path: Path) -> list[str]:
+    """The messages of every way to read a store."""
+    messages = [f"{problem.what} {problem.advice}" for problem in verify(path)]
+    messages += [found.why for found in standing_below(path.parent)]
     with pytest.raises(CacheError) as refused:
         open_store(path)
-    return [*said, str(refused.value)]
+    return [*messages, str(refused.value)]
 
 
-def assert_not_called_damage(said: list[str]) -> None:
-    assert not [text for text in said if "elete" in text or "not what was written" in text or "estore" in text], said
+def assert_not_called_damage(messages: list[str]) -> None:
+    words = ("elete", "not what was written", "estore")
+    assert not [text for text in messages if any(word in text for word in words)], messages
 
 
 def test_a_file_that_another_program_has_open_is_in_use_not_damaged(one_file: Path) -> None:
     with open_elsewhere(one_file):
         with pytest.raises(StoreLockedError, match=r"in use: another program has it open for writing\. Close it there"):
             open_store(one_file)
-        assert_not_called_damage(all_said(one_file))
+        assert_not_called_damage(all_messages(one_file))
         assert [(problem.kind, problem.is_damage) for problem in verify(one_file)] == [("unread", False)]
         assert [found.state for found in standing_below(one_file.parent)] == [UNREADABLE]
 
@@ -119,10 +114,10 @@ def test_a_file_whose_other_writer_was_killed_is_not_called_damaged(one_file: Pa
         pass
     with pytest.raises(StoreLockedError, match=r"or was killed.*`h5clear -s`.*`fer-stage store verify`"):
         open_store(one_file)
-    assert_not_called_damage(all_said(one_file))
+    assert_not_called_damage(all_messages(one_file))
 
 
-def test_a_reader_beside_ours_is_no_hindrance(one_file: Path) -> None:
+def test_another_reader_of_the_file_changes_nothing(one_file: Path) -> None:
     with h5py.File(one_file, "r"):
         assert verify(one_file) == []
 
@@ -184,14 +179,14 @@ def test_a_newer_zarr_format_is_not_damage(tmp_path: Path) -> None:
     (path / "zarr.json").write_text(json.dumps(entry | {"zarr_format": 4}))
     with pytest.raises(NewerSchemaError, match="of Zarr format 4, this program reads 3: update fer-stage and zarr"):
         open_store(path)
-    assert_not_called_damage(all_said(path))
+    assert_not_called_damage(all_messages(path))
 
 
 def test_a_newer_schema_is_not_damage(one_file: Path) -> None:
-    said = {**json.loads(open_store(one_file).manifest.to_text()), "fer_stage_store": 2}
+    manifest = {**json.loads(open_store(one_file).manifest.to_text()), "fer_stage_store": 2}
     with h5py.File(one_file, "r+") as file:
-        file["fer_stage"][()] = json.dumps(said)
-    assert_not_called_damage(all_said(one_file))
+        file["fer_stage"][()] = json.dumps(manifest)
+    assert_not_called_damage(all_messages(one_file))
     assert "update fer-stage" in verify(one_file)[0].what
 
 
@@ -270,12 +265,12 @@ def test_verify_checks_the_other_stores_and_ls_lists_what_is_in_use(
     Example().write(used)
     with open_elsewhere(used):
         assert run(["store", "verify", str(tmp_path), "--format", "json"]) == 3
-        told = capsys.readouterr()
-        records = {Path(record["store"]).name: record for record in json.loads(told.out)}
+        output = capsys.readouterr()
+        records = {Path(record["store"]).name: record for record in json.loads(output.out)}
         assert run(["store", "ls", str(tmp_path), "--format", "json"]) == 0
         states = {row["dataset"]: row["state"] for row in json.loads(capsys.readouterr().out)}
     assert (records["whole.zarr"]["damage"], records["whole.zarr"]["unread"]) == (0, 0)
     assert (records["used.h5"]["damage"], records["used.h5"]["unread"]) == (0, 1)
-    assert "1 of 2 stores could not be checked" in told.err
-    assert_not_called_damage([told.err])
+    assert "1 of 2 stores could not be checked" in output.err
+    assert_not_called_damage([output.err])
     assert states == {"used": "unreadable", "example": "complete"}

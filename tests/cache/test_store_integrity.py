@@ -27,11 +27,6 @@ from cache.writer import StoreWriter
 ENDINGS = [".zarr", ".h5"]
 
 
-@pytest.fixture(params=ENDINGS)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return Example().write(tmp_path / "features" / "some-encoder" / f"example{request.param}")
-
-
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A Zarr store: a folder of files that can be spoiled one by one."""

@@ -1,10 +1,12 @@
-"""The command lines of the code fences of README and docs, and small data in the place of what they speak of."""
+"""The command lines of the code fences of README and docs, and small data instead of what they name."""
 
 from __future__ import annotations
 
 import io
+import os
 import re
 import shlex
+import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -14,7 +16,18 @@ from PIL import Image
 
 from pipeline.datasets.sample import draw_face, sample_specs
 
-__all__ = ["NOT_RUN", "PAGES", "ROOT", "SUBSTITUTES", "command_lines", "inline_commands", "put_datasets", "substituted"]
+__all__ = [
+    "NOT_RUN",
+    "PAGES",
+    "ROOT",
+    "command_lines",
+    "environment",
+    "inline_commands",
+    "put_datasets",
+    "reason",
+    "substituted",
+    "with_substitutes",
+]
 
 ROOT = Path(__file__).parents[2]
 PAGES = tuple(
@@ -26,8 +39,8 @@ PAGES = tuple(
     )
 )
 
-# What a command line names that no test may download or own -> what stands in its place.
-SUBSTITUTES = {
+# What a page names that no test may download or own -> what a test has instead.
+_SUBSTITUTES = {
     "open_clip:ViT-B-32-quickgelu/openai": "untrained",
     "open_clip:ViT-B-16-quickgelu/openai": "untrained",
     "open_clip-ViT-B-32-quickgelu-openai": "untrained",  # the folder of the first
@@ -35,6 +48,7 @@ SUBSTITUTES = {
     "transformers:blip/Salesforce/blip-itm-base-coco": "mini",
     "block-10": "block-2",  # `untrained` has four blocks
     "/data/AffectNet.zip": "data/affectnet.zip",
+    "/data/fer2013.tar.gz": "data/fer2013.tar.gz",
     "s3://our-bucket/dvc": "../remote",
 }
 
@@ -80,11 +94,22 @@ def reason(page: str, line: str) -> str:
     return next(iter(reasons), NOT_RUN_ON_PAGE.get((page, line), ""))
 
 
+def with_substitutes(text: str) -> str:
+    """A text of a page, with what a test has instead of what it has not."""
+    for name, substitute in _SUBSTITUTES.items():
+        text = text.replace(name, substitute)
+    return text
+
+
 def substituted(line: str) -> list[str]:
-    """The words of a command line, with what a test has in the place of what it has not."""
-    for name, stand_in in SUBSTITUTES.items():
-        line = line.replace(name, stand_in)
-    return shlex.split(line)
+    """The words of a command line, with substitutes."""
+    return shlex.split(with_substitutes(line))
+
+
+def environment() -> dict[str, str]:
+    """For commands in a project of a test: the programs beside this Python first, and a name for git's commits."""
+    who = {f"GIT_{who}_{what}": "test" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    return os.environ | who | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
 _N = 70
@@ -139,7 +164,7 @@ def _muxspace() -> dict[str, bytes]:
 
 
 def put_datasets(data: Path) -> None:
-    """Small datasets in the layouts of the public ones, below the folder `data`, as README says."""
+    """Small datasets in the layouts of the public ones, below the folder `data`, as in README."""
     data.mkdir(parents=True)
     with zipfile.ZipFile(data / "affectnet.zip", "w") as archive:
         for name, content in _affectnet().items():

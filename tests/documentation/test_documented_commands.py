@@ -1,6 +1,6 @@
 """Every command line of README and docs, on a small project: it is understood, and it works as it is printed.
 
-What stands in the place of licensed data and downloaded weights, and what is not run and why, is in `documented`.
+What replaces licensed data and downloaded weights, and what is not run and why, is in `documented`.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def test_every_documented_command_is_understood(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_commands_in_running_text_are_understood_or_stand_in_a_fence_where_they_are_run(page: str) -> None:
+def test_commands_in_running_text_are_understood_or_are_in_a_fence_where_they_are_run(page: str) -> None:
     fenced = [line for other in PAGES for line in command_lines(other)]
     for line in inline_commands(page):
         program, *words = line.split()
@@ -125,7 +125,7 @@ def _pictures(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with small datasets where README says that they are, and pictures to look at."""
+    """A project with small datasets at the paths of README, and pictures to predict."""
     folder = tmp_path_factory.mktemp("documented") / "project"
     put_datasets(folder / "data")
     _pictures(folder)

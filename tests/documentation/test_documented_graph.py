@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from documented import ROOT, command_lines, put_datasets, substituted
+from documented import ROOT, command_lines, environment, put_datasets, substituted, with_substitutes
 
 _SHIPPED = (
     "dvc.yaml",
@@ -23,11 +21,6 @@ _SHIPPED = (
     ".dvc/.gitignore",
     "pipeline/versions.json",
 )
-_DATA = {
-    "/data/AffectNet.zip": "data/affectnet.zip",
-    "/data/fer2013.tar.gz": "data/fer2013.tar.gz",
-    "open_clip:ViT-B-32-quickgelu/openai": "untrained",
-}
 
 
 def _blocks(text: str) -> dict[str, str]:
@@ -44,18 +37,9 @@ def _snippet() -> str:
 
 
 def _params() -> str:
-    """The shipped params.yaml, with README's blocks in the place of those of their names, on small data."""
+    """The shipped params.yaml, with README's blocks instead of those of their names, on small data."""
     blocks = _blocks((ROOT / "params.yaml").read_text()) | _blocks(_snippet())
-    text = "\n".join(blocks.values())
-    for name, stand_in in _DATA.items():
-        text = text.replace(name, stand_in)
-    return text
-
-
-def _environment() -> dict[str, str]:
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    who = {f"GIT_{who}_{what}": "test" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    return os.environ | who | {"PATH": path}
+    return with_substitutes("\n".join(blocks.values()))
 
 
 def test_the_snippet_replaces_whole_blocks_of_the_shipped_file() -> None:
@@ -80,7 +64,7 @@ def test_documented_dvc_commands_work_in_order_on_a_fresh_clone(tmp_path: Path) 
             shutil.rmtree(folder / ".dvc" / "cache")
             shutil.rmtree(folder / "features" / "clip" / "affectnet.zarr")
         done = subprocess.run(
-            substituted(line), cwd=folder, env=_environment(), capture_output=True, text=True, check=False, timeout=900
+            substituted(line), cwd=folder, env=environment(), capture_output=True, text=True, check=False, timeout=900
         )
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
         assert "failed to load" not in done.stdout + done.stderr, line

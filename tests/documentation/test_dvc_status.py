@@ -1,16 +1,14 @@
-"""`dvc status` of a fresh clone, which README says names the heads to train again."""
+"""`dvc status` of a fresh clone, which names the heads to train again."""
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from documented import ROOT
+from documented import ROOT, environment
 
 _READ_BY_DVC = re.compile(r"(.*/)?(dvc\.yaml|params\.yaml|versions\.json|\.dvcignore|\.gitignore|\.dvc/[^/]+)")
 
@@ -25,9 +23,8 @@ def _clone(folder: Path) -> None:
 
 
 def _status(folder: Path) -> str:
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     command = ["dvc", "status"]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

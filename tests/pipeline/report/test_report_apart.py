@@ -63,7 +63,7 @@ def test_settings_of_other_methods_and_encoders_do_not_matter() -> None:
     assert names(group_runs(runs)) == ["other", "probe", "probe"]
 
 
-def test_other_settings_are_said_with_their_names() -> None:
+def test_other_settings_are_noted_with_their_names() -> None:
     runs = [make_run([score_json("b", 0.5)], seed=seed, config={"epochs": n}) for seed, n in enumerate((2, 5))]
     assert "The runs of probe on mini differ in their settings, not in the seed alone: epochs=2; epochs=5." in notes_of(
         *runs
@@ -78,7 +78,7 @@ def test_other_settings_are_said_with_their_names() -> None:
         ({"dtype": "float32"}, "features of different dtypes. float16: probe on mini; float32: other on mini."),
     ],
 )
-def test_what_differs_between_methods_is_said_beside_their_means(changes: dict[str, Any], expected: str) -> None:
+def test_what_differs_between_methods_is_noted_beside_their_means(changes: dict[str, Any], expected: str) -> None:
     scores = [score_json("b", 0.5)]
     other = make_run([] if "classes" in changes else scores, method="other", **changes)
     assert expected in notes_of(make_run(scores), other)

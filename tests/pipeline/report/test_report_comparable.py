@@ -50,7 +50,7 @@ def test_alone_a_method_that_trains_nothing_has_the_mean_of_its_test_datasets() 
     assert mean(comparables(groups)[0], group) == pytest.approx(0.6, abs=EXACT)
 
 
-def test_a_method_with_fewer_pairs_narrows_the_means_of_all_and_that_is_said() -> None:
+def test_a_method_with_fewer_pairs_narrows_the_means_of_all_and_that_is_noted() -> None:
     """a on b and b on c: coop (0.4 + 0.7) / 2 = 0.55; zero-shot (0.6 + 0.3) / 2 = 0.45; partial 0.8."""
     partial = [make_run([score_json(test, 0.8)], method="partial", dataset=train) for train, test in ("ab", "bc")]
     runs = [*coop(), zero_shot(), *partial]
@@ -135,7 +135,7 @@ def test_a_dataset_in_two_columns_counts_once_in_a_mean() -> None:
     assert mean(comparables(groups)[0], group) == pytest.approx(0.5, abs=EXACT)
 
 
-def test_seeds_that_miss_a_pair_are_said_beside_the_means() -> None:
+def test_seeds_that_miss_a_pair_are_counted_beside_the_means() -> None:
     runs = [make_run([score_json("b", 0.6), score_json("c", 0.5)]), make_run([score_json("b", 0.7)], seed=1)]
     rows = summary(group_runs(runs))
     assert (rows["probe"]["Accuracy, unseen"], rows["probe"]["Seeds"]) == ("55.0", "1 of 2")

@@ -66,13 +66,13 @@ def test_the_error_of_a_perfect_head_is_beside_the_calibration_error() -> None:
     assert [row[9] for row in read.tables["Every score, in percent"][1:]] == ["12.5 (perfect head: 2.2)", "12.5"]
 
 
-def test_features_of_another_precision_than_those_trained_on_are_said() -> None:
+def test_features_of_another_precision_than_those_trained_on_are_noted() -> None:
     run = make_run([score_json("b", 0.5, dtype="float32")])
     notes = build_report([run], [], "today").notes
     assert "probe on mini, trained on a (float16), was scored on float32 features of b." in notes
 
 
-def test_scores_of_other_features_than_the_store_has_now_are_said() -> None:
+def test_scores_of_other_features_than_the_store_has_now_are_noted() -> None:
     runs = [make_run([score_json("a", 0.5, seen=True), score_json("b", 0.5)])]
     notes = build_report(runs, [make_store(), make_store(dataset="b", key="ef" * 32)], "today").notes
     assert [note for note in notes if "other features" in note] == [

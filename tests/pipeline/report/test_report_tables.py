@@ -58,7 +58,7 @@ def test_the_matrix_has_one_row_per_run_and_test_dataset() -> None:
     }  # fmt: skip
 
 
-def test_the_calibration_error_stands_beside_that_without_a_temperature_and_that_of_a_perfect_head() -> None:
+def test_the_calibration_error_is_beside_that_without_a_temperature_and_that_of_a_perfect_head() -> None:
     scores = [score_json("b", 0.5, ece_uncalibrated=0.25, ece_expected=0.0625)]
     (row,) = long_tables(group_runs([make_run(scores)]))["matrix"].to_dict("records")
     assert (row["ece"], row["ece_uncalibrated"], row["ece_expected"]) == (0.125, 0.25, 0.0625)
