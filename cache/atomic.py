@@ -1,4 +1,8 @@
-"""Files that are whole or absent: write beside, fsync, rename, fsync the folder.
+"""The one way in which files are written: whole or absent, by any number of processes at once.
+
+A file grows under a private name beside its place, is flushed, and is renamed. The name is random and is made by its
+writer alone, so that no link which waits there is followed, and two writers of one path never meet: readers see the
+old file or the new one, and the last writer wins.
 
 An object store writes a file whole or not at all by itself; what it lacks is in `cache.objects`.
 """
@@ -6,17 +10,40 @@ An object store writes a file whole or not at all by itself; what it lacks is in
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+import stat
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 
 from cache.errors import StorageError
+from cache.links import require_inside
 from cache.objects import copy_into_place
-from cache.places import Place, reachable
+from cache.places import Place, reachable, remove_tree
 
-__all__ = ["flush_file", "flush_folder", "replace", "storage_errors", "write_bytes"]
+__all__ = [
+    "PARTIAL",
+    "flush_file",
+    "flush_folder",
+    "private_name",
+    "replace",
+    "storage_errors",
+    "write_bytes",
+    "write_new",
+    "written_beside",
+]
+
+PARTIAL = r"\.[0-9a-f]{8}\.partial"
+"""How the private names end, as a regular expression."""
+
+_YOUNG_S = 60.0  # between its creation and its lock a file of a living writer looks like one of a dead writer
+_NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.ENOTSUP}  # of a file system where a file has one name
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}  # of a file system without locks, as some network drives
 
 _ADVICE = {
     errno.ENOSPC: "no space left: free some and run the same command again, finished shards are kept",
@@ -31,6 +58,7 @@ _ADVICE = {
     errno.ENOENT: "there is no such place: create the folder or the bucket first",
     errno.EISDIR: "a folder stands where a file is needed: move it away, or choose another name",
     errno.ENAMETOOLONG: "the name is too long for this file system: choose a shorter one",
+    errno.ELOOP: "a link stands there, and nothing is written through links: remove the link",
     errno.EMFILE: "this process has too many files open: raise `ulimit -n` and run the same command again",
     errno.ENFILE: "the machine has too many files open: close programs and run the same command again",
     errno.ETIMEDOUT: "the network drive does not answer: check the network and run the same command again",
@@ -67,37 +95,153 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_bytes(path: Place, data: bytes) -> None:
-    """Write a file so that a reader sees all of it or none, even after a kill or a power cut.
+def write_bytes(path: Place, data: bytes, *, durable: bool = True) -> None:
+    """Write a file so that a reader sees all of it or none, even after a kill; see `written_beside`.
+
+    Parameters
+    ----------
+    durable : whether it must also outlast a power cut
 
     Raises
     ------
     StorageError
         If the disk refuses; nothing stands at `path` then but what stood there before.
     """
-    with storage_errors(path):
-        if not isinstance(path, Path):
+    if not isinstance(path, Path):
+        with storage_errors(path):
             path.write_bytes(data)
-            return
-        partial = path.with_name(f".{path.name}.partial")
+        return
+    with written_beside(path, durable=durable) as partial:
+        partial.write_bytes(data)
+
+
+def write_new(path: Path, data: bytes) -> bool:
+    """Write a file as `write_bytes` does, but only where nothing stands; returns whether nothing stood there.
+
+    Raises
+    ------
+    StorageError
+        If the disk refuses.
+    """
+    try:
+        with _grown(path, _put_new) as partial:
+            partial.write_bytes(data)
+    except _TakenError:
+        return False
+    return True
+
+
+@contextmanager
+def written_beside(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """A private name beside `path`, for the block to write; it takes the place of `path` if the block ends well.
+
+    What writers of the same path left that were killed is removed.
+
+    Raises
+    ------
+    StorageError
+        If the disk refuses, or a link leads out of the folder; nothing stands at `path` then but what stood there
+        before.
+    """
+    with _grown(path, os.replace, durable=durable) as partial:
+        yield partial
+
+
+@contextmanager
+def _grown(path: Path, put: Callable[[Path, Path], None], *, durable: bool = True) -> Iterator[Path]:
+    require_inside(path)
+    with storage_errors(path):
+        _require_replaceable(path)
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
+        partial = private_name(path)
+        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         try:
-            with partial.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except OSError:
-            partial.unlink(missing_ok=True)
+            _hold(descriptor)
+            yield partial
+            if durable:
+                os.fsync(descriptor)
+            put(partial, path)
+            if durable:
+                flush_folder(path.parent)
+        finally:
+            partial.unlink(missing_ok=True)  # not there any more, if it was moved
+            os.close(descriptor)
+
+
+class _TakenError(Exception):
+    """Something stands where a new file should."""
+
+
+def _put_new(partial: Path, path: Path) -> None:
+    try:
+        os.link(partial, path)
+    except FileExistsError as error:
+        raise _TakenError from error
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
             raise
-        flush_folder(path.parent)
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o666))
+        except FileExistsError as taken:
+            raise _TakenError from taken
+        partial.replace(path)
+
+
+def private_name(path: Path) -> Path:
+    """A name beside `path` that nothing has: hidden, random, and known to `PARTIAL`."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+
+
+def _require_replaceable(path: Path) -> None:
+    """Only files are replaced: a rename over a device, such as /dev/null, would take it away from everybody."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        kind = path.stat().st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+            raise StorageError(f"cannot write {path}: expected a file or a free name, found a device, pipe or socket")
+
+
+def _hold(descriptor: int) -> None:
+    """Mark the file as that of a living process: a partial file without the lock is an orphan."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+
+
+def _sweep(path: Path) -> None:
+    """Remove what writers of `path` left that were killed before this process wrote to its folder."""
+    own = re.compile(re.escape(f".{path.name}") + PARTIAL)
+    for orphan in _partials(os.path.abspath(path.parent)):
+        if not own.fullmatch(os.path.basename(orphan)):
+            continue
+        with suppress(OSError):  # it lives, or another process sweeps it
+            if time.time() - os.lstat(orphan).st_mtime > _YOUNG_S:
+                _remove_unlocked(orphan)
+
+
+@lru_cache(maxsize=64)
+def _partials(folder: str) -> tuple[str, ...]:
+    """Partial files in a folder; looked for once, as a folder may get a hundred thousand files from one process."""
+    with os.scandir(folder) as entries:
+        return tuple(entry.path for entry in entries if entry.name.endswith(".partial"))
+
+
+def _remove_unlocked(orphan: str) -> None:
+    descriptor = os.open(orphan, os.O_RDWR | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(orphan)
+    finally:
+        os.close(descriptor)
 
 
 def replace(source: Place, target: Place) -> None:
     """Put the finished file or folder `source` in the place of `target`, which may exist.
 
     A folder cannot replace a folder in one step: the old one is moved aside first and restored if the second step
-    fails, so that at no time both are gone.
+    fails, so that at no time both are gone. Hold a lock on `target` meanwhile: two processes would move it twice.
     """
     with storage_errors(target):
         if not isinstance(source, Path) and not isinstance(target, Path):
@@ -109,7 +253,7 @@ def replace(source: Place, target: Place) -> None:
         if not target.is_dir():
             source.replace(target)
         else:
-            shutil.rmtree(aside, ignore_errors=True)
+            remove_tree(aside)
             target.rename(aside)
             try:
                 source.rename(target)
@@ -117,4 +261,4 @@ def replace(source: Place, target: Place) -> None:
                 aside.rename(target)
                 raise
         flush_folder(target.parent)
-        shutil.rmtree(aside, ignore_errors=True)  # also what a process left that was killed between the two steps
+        remove_tree(aside)  # also what a process left that was killed between the two steps

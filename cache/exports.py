@@ -26,8 +26,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cache.atomic import written_beside
 from cache.backends import BACKENDS
-from cache.beside import written_beside
 from cache.errors import QueryError
 from cache.keys import canonical_json
 from cache.places import place

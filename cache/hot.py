@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cache.beside import written_beside
+from cache.atomic import written_beside
 from cache.errors import StorageError
 from cache.exports import write_npy
 from cache.keys import sha256_of

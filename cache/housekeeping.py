@@ -78,7 +78,14 @@ class Verdict:
 
 def judge(leftover: Leftover, policy: Policy) -> Verdict | None:
     """Remove it or keep it; None if there is nothing to say about it. Facts in, verdict out."""
-    found = leftover
+    verdict = _judge(leftover, policy)
+    if verdict and verdict.remove and leftover.link:
+        reason = f"{leftover.link} is a link that leads out of the folder: --follow-links removes it"
+        return Verdict(leftover, remove=False, reason=reason)
+    return verdict
+
+
+def _judge(found: Leftover, policy: Policy) -> Verdict | None:
     match found.kind:
         case Kind.STORE:
             return _judge_store(found, policy)

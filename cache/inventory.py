@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cache.atomic import write_bytes
 from cache.backends import BACKENDS
 from cache.errors import SchemaError, StorageError, StoreDamagedError, StoreLockedError
 from cache.places import Place, is_file, reachable
@@ -147,6 +148,6 @@ def set_pin(target: Place, *, pinned: bool) -> None:
     """Pin the store at `target`, or take its pin away."""
     with reachable(target):
         if pinned:
-            pin_path(target).write_bytes(_PIN_TEXT)
+            write_bytes(pin_path(target), _PIN_TEXT)
         else:
             pin_path(target).unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+from cache.atomic import PARTIAL
 from cache.backends import BACKENDS
 from cache.hot import hot_files
 from cache.inventory import (
@@ -26,6 +27,7 @@ from cache.inventory import (
     standing_at,
     standing_below,
 )
+from cache.links import leading_out
 from cache.lock import is_held, lock_path
 from cache.manifest import Records
 from cache.places import Place, reachable
@@ -36,7 +38,7 @@ __all__ = ["Kind", "Leftover", "leftover_at", "leftovers_below"]
 
 _ENDING = "|".join(re.escape(backend.suffix) for backend in BACKENDS.values())
 _BESIDE = re.compile(rf"\.(?P<name>.+(?:{_ENDING}))\.(?:building\.)?(?P<kind>building|swept|replaced|lock)")
-_PARTIAL = re.compile(rf"\..+(?:{_ENDING}|\.npz|\.npy)(?:\.[0-9a-f]{{8}})?\.partial")
+_PARTIAL = re.compile(rf"\..+(?:{_ENDING}|\.npz|\.npy|\.pin){PARTIAL}")
 
 
 class Kind(StrEnum):
@@ -65,6 +67,7 @@ class Leftover:
     needed : of a building folder: its store does not stand yet; of a hot copy: a store has its key; of a lock: anything
         of its store is there
     age_s : seconds since a partial file was written to
+    link : a link above it that leads out of the root, unless such links are followed
     key, pinned, state : of a store; `state` is that of `cache.inventory.Standing`
     """
 
@@ -77,6 +80,7 @@ class Leftover:
     shards: int = 0
     needed: bool = True
     age_s: float = 0.0
+    link: Path | None = None
     key: str = ""
     pinned: bool = False
     state: str = COMPLETE
@@ -91,7 +95,12 @@ def leftovers_below(root: Place) -> list[Leftover]:
         beside = [found for path in _candidates(root) if (found := _beside(path))]
         hot = [_hot(path, unread or key in keys) for path, key in hot_files(root)] if isinstance(root, Path) else []
         stores = [_store(found) for found in standing if stands(found.path)]
-    return sorted([*beside, *hot, *stores], key=lambda found: str(found.path))
+    everything = [replace(one, link=_link(one.path, root)) for one in (*beside, *hot, *stores)]
+    return sorted(everything, key=lambda one: str(one.path))
+
+
+def _link(path: Place, root: Place) -> Path | None:
+    return leading_out(path, root) if isinstance(path, Path) else None
 
 
 def leftover_at(path: Place) -> Leftover | None:

@@ -1,4 +1,4 @@
-"""One writer per store. The lock dies with its holder: the kernel frees it, so nothing is ever left locked.
+"""One writer per output. The lock dies with its holder: the kernel frees it, so nothing is ever left locked.
 
 On an object store it is a lease, see `cache.objects`.
 """
@@ -9,27 +9,37 @@ import fcntl
 import json
 import os
 import socket
+import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cache.atomic import storage_errors
-from cache.errors import StoreLockedError
-from cache.objects import lease, lease_is_held
+from cache.errors import StorageError, StoreLockedError
+from cache.links import require_inside
+from cache.objects import in_use, lease, lease_is_held
 from cache.places import Place
 
 __all__ = ["exclusive", "is_held", "lock_path"]
 
+_PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # no link, and no waiting for the other end of a pipe
+_ASKED_S, _PAUSE_S = 0.5, 0.02
+
 
 def lock_path(target: Place) -> Place:
-    """The lock of the store at `target`."""
+    """The lock of the store, or of another output, at `target`."""
     return target.with_name(f".{target.name}.lock")
 
 
 @contextmanager
-def exclusive(path: Place) -> Iterator[None]:
+def exclusive(path: Place, wait_s: float = 0.0) -> Iterator[None]:
     """Hold the lock file `path` while the block runs.
+
+    Parameters
+    ----------
+    wait_s : how long a living process that holds it is waited for; on a disk of this machine only
 
     Raises
     ------
@@ -37,7 +47,7 @@ def exclusive(path: Place) -> Iterator[None]:
         If a living process holds it; the message names its host, pid and start.
     """
     if isinstance(path, Path):
-        with _flock(path):
+        with _flock(path, wait_s):
             yield
     else:
         with lease(path, _holder()):
@@ -49,7 +59,7 @@ def is_held(path: Place) -> bool:
     if not isinstance(path, Path):
         return lease_is_held(path)
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | _PLAIN)
     except (FileNotFoundError, NotADirectoryError):  # any other refusal does not mean that the lock is free
         return False
     try:
@@ -62,38 +72,57 @@ def is_held(path: Place) -> bool:
 
 
 @contextmanager
-def _flock(path: Path) -> Iterator[None]:
+def _flock(path: Path, wait_s: float) -> Iterator[None]:
+    require_inside(path)
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = _open_locked(path)
+        descriptor = _open_locked(path, wait_s)
     try:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(_holder()).encode(), 0)
         yield
     finally:
-        os.close(descriptor)  # frees the lock; the file stays, since unlinking it would race with the next holder
+        with suppress(OSError):  # a file that stays is not held by anybody
+            if _stands_at(path, descriptor):
+                path.unlink()  # whoever opened it meanwhile will see that it is gone, and make a new one
+        os.close(descriptor)  # frees the lock
 
 
-def _open_locked(path: Path) -> int:
-    """The lock's descriptor, locked. gc may have removed the file between the two steps: then it is made again."""
+def _open_locked(path: Path, wait_s: float) -> int:
+    """The lock's descriptor, locked. Its last holder may remove the file between the two steps: it is made again."""
+    start = time.monotonic()
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _PLAIN, 0o666)
         try:
+            _require_lock_file(path, descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _stands_at(path, descriptor):
                 return descriptor
         except BlockingIOError as error:
-            holder = os.pread(descriptor, 1000, 0).decode(errors="replace") or "an unknown process"
+            # Empty: another process only asks whether it is held, or holds it since a moment ago.
+            holder = os.pread(descriptor, 1000, 0).decode(errors="replace")
+            if time.monotonic() - start > (wait_s if holder else max(wait_s, _ASKED_S)):
+                os.close(descriptor)
+                raise StoreLockedError(in_use(path.name, holder or "an unknown process")) from error
+            time.sleep(_PAUSE_S)
+        except BaseException:
             os.close(descriptor)
-            raise StoreLockedError(
-                f"{path.name}: another extract works on this store: {holder}. Wait for it"
-            ) from error
+            raise
         os.close(descriptor)
+
+
+def _require_lock_file(path: Path, descriptor: int) -> None:
+    """What was planted at the lock's name, such as another name of a file outside, is never written to."""
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        raise StorageError(
+            f"cannot write {path}: expected a lock, which is a file with one name, found something else. Remove it"
+        )
 
 
 def _stands_at(path: Path, descriptor: int) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
     except FileNotFoundError:
         return False
 

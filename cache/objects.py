@@ -18,7 +18,7 @@ from upath import UPath
 from cache.errors import StorageError, StoreLockedError
 from cache.places import files_below, reachable
 
-__all__ = ["ENTRY", "copy_into_place", "lease", "lease_is_held"]
+__all__ = ["ENTRY", "copy_into_place", "in_use", "lease", "lease_is_held"]
 
 ENTRY = "zarr.json"  # a reader takes no tree for a store that lacks it
 
@@ -105,13 +105,13 @@ class _Lease:
         except FileNotFoundError:
             found = None
         if found is None:
-            raise StoreLockedError(_refusal(self.path.name, "another process, which just ended"))
+            raise StoreLockedError(in_use(self.path.name, "another process, which just ended"))
         if not _is_dead(found, info, self.dead_after_s):
-            raise StoreLockedError(_refusal(self.path.name, found.decode(errors="replace")))
+            raise StoreLockedError(in_use(self.path.name, found.decode(errors="replace")))
         try:
             self.path.fs.pipe_file(self.path.path, self.content, IfMatch=info.get("ETag"))
         except OSError as error:  # another contender was faster
-            raise StoreLockedError(_refusal(self.path.name, "another process, which just took it over")) from error
+            raise StoreLockedError(in_use(self.path.name, "another process, which just took it over")) from error
 
     def keep(self) -> None:
         """Renew until the end. A server that does not answer is asked again: the lease outlasts some failures."""
@@ -140,8 +140,16 @@ class _Lease:
             return None
 
 
-def _refusal(name: str, holder: str) -> str:
-    return f"{name}: another extract works on this store: {holder}. Wait for it"
+def in_use(name: str, holder: str) -> str:
+    """What a process is told that finds a lock held.
+
+    Parameters
+    ----------
+    name : of the lock, `.OUTPUT.lock`
+    holder : what the lock says of its process
+    """
+    output = name.removeprefix(".").removesuffix(".lock")
+    return f"{output}: another process writes it: {holder}. Wait for it, then run this again"
 
 
 def _is_dead(found: bytes, info: Mapping[str, Any], dead_after_s: float) -> bool:

@@ -116,11 +116,11 @@ def read_all(files: Sequence[Place]) -> list[bytes]:
 
 
 def remove_tree(where: Place) -> None:
-    """Remove a file or folder with all below it, if it is there."""
+    """Remove a file or folder with all below it, if it is there; of a link the link alone."""
     if not isinstance(where, Path):
         if where.fs.exists(where.path):
             where.fs.rm(where.path, recursive=True)
-    elif where.is_dir():
+    elif where.is_dir() and not where.is_symlink():
         shutil.rmtree(where, ignore_errors=True)
     else:
         where.unlink(missing_ok=True)

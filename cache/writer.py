@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from cache.atomic import replace, storage_errors, write_bytes
 from cache.backends import Columns, backend_of
 from cache.errors import StoreDamagedError, StoreIncompleteError
 from cache.keys import StoreKey, canonical_json, sha256_of
+from cache.links import require_no_links
 from cache.manifest import SCHEMA_VERSION, Manifest, Records, ShardRecord, rejected_rows
 from cache.places import Place, is_file, reachable, remove_tree
 from cache.schema import Schema, plan_shards
@@ -142,6 +144,7 @@ class StoreWriter:
         self.target, self.key = target, key
         self._backend = backend_of(target)
         self._folder = building_folder(target)
+        require_no_links(self._folder)
         if not _is_begun(target, key, schema):
             self._start({**_plan(key, schema), "command": command}, schema)
         self.schema, self.sink = schema, ShardSink(target, schema)
@@ -277,7 +280,7 @@ def _sweep(folder: Place) -> None:
             return
         swept = folder.with_name(f"{folder.name}.swept")
         remove_tree(swept)
-        if folder.exists():
+        if os.path.lexists(folder):
             folder.rename(swept)
             remove_tree(swept)
 

@@ -11,6 +11,7 @@ from stages.errors import check_rejected
 from stages.options import (
     face_tables_option,
     folder_option,
+    follow_links_option,
     format_option,
     max_rejected_option,
     params_option,
@@ -32,6 +33,7 @@ __all__ = ["command"]
 @folder_option("tables", "Folder of sample tables.")
 @face_tables_option
 @params_option
+@follow_links_option
 @format_option
 @quiet_option
 def command(**given: Any) -> None:

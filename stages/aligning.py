@@ -12,6 +12,7 @@ from typing import Any
 
 from cache.atomic import storage_errors
 from cache.keys import sha256_of
+from cache.links import require_inside
 from cache.lock import exclusive, lock_path
 from pipeline.datasets.formats import decodable_since
 from pipeline.datasets.roots import open_root
@@ -42,6 +43,7 @@ def aligned(given: Mapping[str, Any], on_progress: OnProgress) -> dict[str, Any]
         return _nothing(given["dataset"], workspace.face_table(given["dataset"]), given["dry_run"])
     table, root, stem = wanted_rows(given, params, on_progress)
     path = workspace.face_table(stem)
+    require_inside(path, given["face_tables"])
     aligning = Aligning(
         table, root, load_detector(), path, given["threads"] or os.cpu_count() or 1, given["max_rejected"] >= 1
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from stages.options import params_option, quiet_option
+from stages.options import follow_links_option, params_option, quiet_option
 from stages.output import say
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ __all__ = ["command"]
 @click.option("--seed", type=click.IntRange(0), help="Another seed draws other people.  [default: params.yaml, else 0]")
 @click.option("--contact-sheet", type=click.Path(path_type=Path), help="Also write one PNG to look at.")
 @click.option("--dry-run", is_flag=True, help="Say what would be drawn; write nothing.")
+@follow_links_option
 @params_option
 @quiet_option
 def command(
@@ -60,7 +62,8 @@ def command(
 def _draw_style(
     style: str, folder: Path, n: int, seed: int, contact_sheet: Path | None, *, dry_run: bool, quiet: bool
 ) -> None:
-    from pipeline.datasets.sample import draw_contact_sheet, draw_dataset
+    from pipeline.datasets.sample import draw_contact_sheet
+    from stages.drawing import draw_style
     from stages.progress import shown_progress
 
     if contact_sheet:
@@ -69,7 +72,7 @@ def _draw_style(
         say(f"would draw {n} faces of {style} in {folder}")
         return
     with shown_progress(quiet=quiet) as on_progress:
-        draw_dataset(style, folder, n, seed, on_progress)
+        draw_style(style, folder, n, seed, on_progress)
     if contact_sheet:
         _save(draw_contact_sheet(style), contact_sheet)
     say(f"{n} faces of {style} in {folder}")
@@ -94,5 +97,8 @@ def _require_picture(option: str, path: Path) -> None:
 def _save(picture: npt.NDArray[np.uint8], path: Path) -> None:
     from PIL import Image
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path)
+    from cache.atomic import write_bytes
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, Image.registered_extensions()[path.suffix.lower()])
+    write_bytes(path, buffer.getvalue())

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stages.options import device_option, features_option, format_option, params_option, quiet_option
+from stages.options import (
+    device_option,
+    features_option,
+    follow_links_option,
+    format_option,
+    params_option,
+    quiet_option,
+)
 from stages.output import echo_record, say
 
 if TYPE_CHECKING:
@@ -24,6 +31,7 @@ __all__ = ["command"]
 @features_option
 @device_option
 @params_option
+@follow_links_option
 @format_option
 @quiet_option
 def command(
@@ -41,6 +49,7 @@ def command(
 
     Every template's vector is kept; a head chooses one or averages them.
     """
+    from cache.links import require_inside
     from cache.texts import TextStore, text_key, text_path
     from pipeline.encoders import load_encoder
     from pipeline.labels import EXPRESSIONS
@@ -53,13 +62,14 @@ def command(
     params = load_params(params_path)
     name, spec = params.encoder(encoder or params.run.encoders[0])
     prompt_set = prompts or params.prompts
+    path = text_path(features, name, prompt_set)
+    require_inside(path, features)
     with shown_progress(quiet=quiet) as on_progress:
         loaded = load_encoder(spec, device, on_progress=on_progress)
     if loaded.note:
         say(f"note: {loaded.note}")
     # dvc.yaml is one graph for every encoder; without text, a head that needs it says so when it is trained.
     wanted = () if if_any and not loaded.has_text else params.templates(prompt_set)
-    path = text_path(features, name, prompt_set)
     text = text_identity(loaded, wanted) if wanted else {}
     key = text_key(wanted, EXPRESSIONS, loaded.identity, text)
     if path.exists() and TextStore.read(path).key == key:

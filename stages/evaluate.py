@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.marks import LEGEND, OVERLAP, OVERLAP_LEGEND, marked, overlap_mark
-from stages.options import device_option, features_option, format_option, params_option
+from stages.options import device_option, features_option, follow_links_option, format_option, params_option
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ _FOR_MACHINES = ("excluded_overlap", "encoder_saw", "note")  # people get marks,
 @features_option
 @device_option
 @params_option
+@follow_links_option
 @format_option
 def command(
     folders: tuple[Path, ...],
@@ -62,11 +63,12 @@ def command(
     Of an exported head, or one outside its runs folder, scores are printed only.
     Accuracy, UAR, recall per class, N, 95 % intervals, calibration error, confusion; rejected rows are counted.
     """
+    from cache.links import require_inside
     from pipeline.saved import read_saved
     from stages.params import load_params
     from stages.scores_file import write_scores
     from stages.scoring import Scorer, runs_below
-    from stages.workspace import scores_path
+    from stages.workspace import runs_root, scores_path
 
     params = load_params(params_path)
     wanted = datasets or tuple(params.run.datasets)
@@ -75,6 +77,8 @@ def command(
     records: dict[str, Mapping[str, Any]] = {}
     runs, scorer = runs_below(folders), Scorer(features, params, device, exclude_overlap=exclude_overlap)
     for folder in runs:
+        if not dry_run and (path := scores_path(folder)):
+            require_inside(path, runs_root(path))
         run = read_saved(folder)
         scores = scorer.score(run, wanted, split or params.protocol.test_split)
         notes[run.note] = None

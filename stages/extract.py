@@ -15,6 +15,7 @@ from stages.options import (
     face_tables_option,
     features_option,
     folder_option,
+    follow_links_option,
     format_option,
     max_rejected_option,
     params_option,
@@ -60,6 +61,7 @@ __all__ = ["command"]
 @features_option
 @device_option
 @params_option
+@follow_links_option
 @format_option
 @quiet_option
 def command(**given: Any) -> None:
@@ -68,12 +70,14 @@ def command(**given: Any) -> None:
     A store that is whole already is left alone; a stopped extract goes on after its last finished shard; rows that
     another store under --features holds are copied. An image that cannot be used keeps its row, with the reason.
     """
+    from cache.links import require_inside
     from stages.planning import planned
     from stages.progress import shown_progress
     from stages.tables import index_named
 
     with shown_progress(quiet=given["quiet"]) as on_progress, index_named(given):
         encoding = planned(given, _command_line(), on_progress)
+        require_inside(encoding.target, given["features"])
         if encoding.encoder.note:
             say(f"note: {encoding.encoder.note}")
         summary = encoding.plan() if given["dry_run"] else encoding.run(on_progress)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stages.options import folder_option, format_option, params_option, quiet_option
+from stages.options import folder_option, follow_links_option, format_option, params_option, quiet_option
 from stages.output import echo_record
 
 __all__ = ["command"]
@@ -20,6 +20,7 @@ __all__ = ["command"]
 @click.option("--dry-run", is_flag=True, help="Scan and print, write nothing.")
 @folder_option("tables", "Folder of sample tables.")
 @params_option
+@follow_links_option
 @format_option
 @quiet_option
 def command(
@@ -38,6 +39,7 @@ def command(
     Prints usable samples per split and label, rejected ones per reason, what the label rule leaves out, rows that are
     in two splits by their bytes, subject or clip, and columns and images that were not read.
     """
+    from cache.links import require_inside
     from stages.params import load_params
     from stages.progress import shown_progress
     from stages.tables import make_table, parse_options, write_table
@@ -47,11 +49,12 @@ def command(
     how = params.dataset(dataset, layout, root)
     stated = dict(parse_options(options))
     how = how.model_copy(update={"options": {**how.options, **stated}})
+    path = Workspace(tables=tables).table(dataset)
+    require_inside(path, tables)
     with shown_progress(quiet=quiet) as on_progress:
         table = make_table(
             dataset, how, params.sample, on_progress, {"layout": layout, "root": root, "options": stated}
         )
-    path = Workspace(tables=tables).table(dataset)
     if not dry_run:
         write_table(table, path)
     echo_record(table.summary() | {"path": str(path)}, output_format)

@@ -18,6 +18,7 @@ __all__ = [
     "face_tables_option",
     "features_option",
     "folder_option",
+    "follow_links_option",
     "format_option",
     "max_rejected_option",
     "params_option",
@@ -85,6 +86,23 @@ face_tables_option = click.option(
     default=Path("faces"),
     show_default=True,
     help="Folder of face tables, which `align` makes.",
+)
+
+
+def _follow_links(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        from cache.links import links_followed  # late: it brings a library that `--help` does not need
+
+        context.with_resource(links_followed())
+
+
+follow_links_option = click.option(
+    "--follow-links",
+    is_flag=True,
+    envvar="FER_STAGE_FOLLOW_LINKS",
+    expose_value=False,
+    callback=_follow_links,
+    help="Write also where a link leads out of an output's folder.",
 )
 
 

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stages.errors import CheckFailedError, check_rejected
-from stages.options import device_option, format_option, max_rejected_option, params_option, quiet_option
+from stages.options import (
+    device_option,
+    follow_links_option,
+    format_option,
+    max_rejected_option,
+    params_option,
+    quiet_option,
+)
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
@@ -36,6 +43,7 @@ __all__ = ["command"]
 @max_rejected_option(0.99, "unreadable images above which the command ends with code 3")
 @device_option
 @params_option
+@follow_links_option
 @format_option
 @quiet_option
 def command(**given: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,8 @@ from typing import Any, Self
 import click
 from PIL import Image
 
-from cache.atomic import write_bytes
+from cache.atomic import write_new
+from cache.links import require_inside
 from pipeline.errors import DatasetError
 from pipeline.predict import Prediction, Predictor
 from pipeline.predict.annotate import annotated
@@ -65,6 +67,7 @@ class Predicting:
         """From the options of the command."""
         inputs = find_inputs(given["inputs"])
         if folder := given["annotate"]:
+            require_inside(folder / "picture.jpg", folder)
             _require_apart(folder, given["inputs"])
         predictor = Predictor(
             given["run"],
@@ -141,9 +144,7 @@ class Predicting:
         frame = "" if first.frame is None else f"-frame-{first.frame:06d}"
         buffer = io.BytesIO()
         annotated(picture, predictions).save(buffer, "JPEG", quality=_JPEG_QUALITY)
-        path = _reserved(self.folder, f"{Path(first.image).stem}{frame}")
-        write_bytes(path, buffer.getvalue())
-        return path
+        return _written(self.folder, f"{Path(first.image).stem}{frame}", buffer.getvalue())
 
 
 def _require_apart(folder: Path, inputs: Sequence[str]) -> None:
@@ -155,18 +156,10 @@ def _require_apart(folder: Path, inputs: Sequence[str]) -> None:
             )
 
 
-def _reserved(folder: Path, stem: str) -> Path:
-    """A name that is free, taken: nothing is ever overwritten, whoever else writes there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while True:
-        path = folder / (f"{stem}.jpg" if number == 1 else f"{stem}-{number}.jpg")
-        try:
-            path.touch(exist_ok=False)
-        except FileExistsError:
-            number += 1
-        else:
-            return path
+def _written(folder: Path, stem: str, data: bytes) -> Path:
+    """Where the picture was written, under the first free name: nothing is overwritten, whoever else writes there."""
+    names = (f"{stem}.jpg" if number == 1 else f"{stem}-{number}.jpg" for number in itertools.count(1))
+    return next(path for name in names if write_new(path := folder / name, data))
 
 
 def _rounded(one: Prediction) -> dict[str, Any]:

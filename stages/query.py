@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stages.options import device_option, export_options, format_option, params_option
+from stages.options import device_option, export_options, follow_links_option, format_option, params_option
 from stages.output import echo_record, echo_rows, say
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ _K = 10
 @click.option("--encoder", help="The store's encoder, for an image or a text.  [default: the one in the store]")
 @device_option
 @params_option
+@follow_links_option
 @format_option
 def command(**given: Any) -> None:
     """Rows of a feature store that meet a condition: `==`, `!=`, `<`, `<=`, `>`, `>=`, `in`, `and`, `or`, `not`.

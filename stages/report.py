@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stages.options import features_option, folder_option, format_option
+from stages.options import features_option, folder_option, follow_links_option, format_option
 from stages.output import echo_record, say
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ __all__ = ["command"]
 @folder_option("runs", "Folder of trained heads.")
 @features_option
 @folder_option("reports", "Folder of the page and its tables.")
+@follow_links_option
 @format_option
 def command(runs: Path, features: Place, reports: Path, dry_run: bool, output_format: str) -> None:
     """Gather all runs: cross-dataset matrices, confusion, curves, and what was run, in REPORTS/index.html.
@@ -30,11 +31,13 @@ def command(runs: Path, features: Place, reports: Path, dry_run: bool, output_fo
 
     The page needs no network. Beside it are metrics.json (`dvc metrics diff`) and tables/*.csv.
     """
+    from cache.links import require_inside
     from stages.reporting import gather, make_report, write_report
 
+    page = reports / "index.html"
+    require_inside(page, reports)
     records = gather(runs, features)
     report = make_report(records)
-    page = reports / "index.html"
     if not dry_run:
         write_report(report, reports)
     for note in report.notes:

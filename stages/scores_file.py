@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from cache.atomic import write_bytes
+from cache.lock import exclusive, lock_path
 from pipeline.saved import SavedHead, read_saved
 from pipeline.versions import stage_version
 from stages.errors import StageError
 from stages.workspace import scores_path
 
 __all__ = ["drop_stale_scores", "head_identity", "read_scores", "scores_of", "write_scores"]
+
+_WAIT_S = 60.0  # for another process that writes the same scores, which takes milliseconds
 
 
 def head_identity(run: SavedHead) -> dict[str, str | int]:
@@ -61,10 +64,11 @@ def write_scores(run: SavedHead, path: Path, scores: Sequence[Mapping[str, Any]]
     StageError
         If the file that is there is damaged.
     """
-    earlier = scores_of(run, path)
-    n_stale = len(read_scores(path)) - len(earlier)
-    by_identity = {_identity(score): score for score in [*earlier, *scores]}  # the later ones win
-    write_bytes(path, json.dumps([by_identity[name] for name in sorted(by_identity)], indent=2).encode())
+    with exclusive(lock_path(path), _WAIT_S):  # another process may put scores of other datasets into it
+        earlier = scores_of(run, path)
+        n_stale = len(read_scores(path)) - len(earlier)
+        by_identity = {_identity(score): score for score in [*earlier, *scores]}  # the later ones win
+        write_bytes(path, json.dumps([by_identity[name] for name in sorted(by_identity)], indent=2).encode())
     return n_stale
 
 
@@ -73,10 +77,11 @@ def drop_stale_scores(folder: Path) -> None:
     path = scores_path(folder)
     if path is None or not path.is_file():
         return
-    if current := scores_of(read_saved(folder), path):
-        write_bytes(path, json.dumps(current, indent=2).encode())
-    else:
-        path.unlink()
+    with exclusive(lock_path(path), _WAIT_S):
+        if current := scores_of(read_saved(folder), path):
+            write_bytes(path, json.dumps(current, indent=2).encode())
+        else:
+            path.unlink()
 
 
 def _identity(score: Mapping[str, Any]) -> tuple[str, str, bool]:

@@ -21,13 +21,14 @@ from pipeline.datasets import LAYOUTS
 from pipeline.datasets.base import parse_options as layout_options
 from pipeline.datasets.formats import decodable_since
 from pipeline.datasets.index import index_dataset
-from pipeline.datasets.sample import STYLES, draw_dataset, drawing_changes
+from pipeline.datasets.sample import STYLES, drawing_changes
 from pipeline.errors import ConfigError, DatasetError
 from pipeline.faces.table import FaceTable
 from pipeline.preparation import INDEX_AGAIN
 from pipeline.progress import OnProgress
 from pipeline.samples import SampleTable, TableInfo
 from pipeline.versions import stage_version
+from stages.drawing import draw_style, wait_until_drawn
 from stages.errors import ParamsError, StageError
 from stages.names import first_rows
 from stages.output import say
@@ -62,7 +63,9 @@ def make_table(
     """
     root = Path(how.root)
     if _is_drawn(dataset, how) and not root.exists():
-        draw_dataset(dataset, root, sample.images, sample.seed, on_progress)
+        draw_style(dataset, root, sample.images, sample.seed, on_progress)
+    elif how.layout == "sample":
+        wait_until_drawn(root)
     table = index_dataset(dataset, how.layout, root, how.options, on_progress)
     kept = {name: value for name, value in (given or {}).items() if value}
     return SampleTable(table.frame, replace(table.info, given=kept))

@@ -13,6 +13,7 @@ from stages.options import (
     device_option,
     features_option,
     folder_option,
+    follow_links_option,
     format_option,
     params_option,
     quiet_option,
@@ -53,6 +54,7 @@ _ALIKE = ("method", "encoder", "dataset", *_SHOWN_OF_ROWS, "encoder_saw", "note"
 @folder_option("runs", "Folder of trained heads.")
 @device_option
 @params_option
+@follow_links_option
 @format_option
 @quiet_option
 def command(**given: Any) -> None:

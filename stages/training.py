@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +18,9 @@ import numpy as np
 from cache import Store
 from cache.atomic import write_bytes
 from cache.keys import sha256_of
+from cache.links import require_inside
+from cache.lock import exclusive, lock_path
+from cache.places import remove_tree
 from cache.store import find_store
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
@@ -29,7 +31,7 @@ from pipeline.methods.configs.base import MethodConfig
 from pipeline.methods.protocol import Fitted, Given
 from pipeline.models.packing import pack
 from pipeline.progress import OnProgress
-from pipeline.saved import note_of
+from pipeline.saved import RUN, WEIGHTS, note_of
 from pipeline.text_features import TextFeatures
 from pipeline.versions import method_version
 from stages.advice import encoder_named
@@ -46,6 +48,8 @@ from stages.tables import parse_options
 from stages.texts import require_text_tower, text_for
 
 __all__ = ["Training"]
+
+_WAIT_S = 60.0  # for another process that writes the same run, which takes milliseconds
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,8 @@ class Training:
             require_encoder(store, spec, params, named)
             require_dataset(store, given["dataset"], params, named)
             _check_rows(store, runs)
+        for run in runs:
+            require_inside(run.folder / WEIGHTS, given["runs"])
         _check_writable(runs[0].folder)
         device = str(resolve_device(given["device"]))
         needs_encoder = any(run.config.needs_encoder for run in runs)
@@ -220,10 +226,11 @@ class Training:
     def _write(self, run: Run, fitted: Fitted) -> dict[str, Any]:
         state, description = pack(fitted.head)
         record = self._record(run, fitted, description) | {"head_sha256": hashlib.sha256(state).hexdigest()}
-        write_bytes(run.folder / "head.safetensors", state)
-        write_bytes(run.folder / "history.csv", _csv(fitted.history))
-        write_bytes(run.folder / "run.json", json.dumps(record, indent=2).encode())  # last: a run has a run.json
-        drop_stale_scores(run.folder)
+        with exclusive(lock_path(run.folder), _WAIT_S):  # the files of two processes would not belong together
+            write_bytes(run.folder / WEIGHTS, state)
+            write_bytes(run.folder / "history.csv", _csv(fitted.history))
+            write_bytes(run.folder / RUN, json.dumps(record, indent=2).encode())  # last: a run has a run.json
+            drop_stale_scores(run.folder)
         return record
 
     def _record(self, run: Run, fitted: Fitted, description: Mapping[str, Any]) -> dict[str, Any]:
@@ -303,7 +310,7 @@ def _prune(folders: Sequence[Path]) -> None:
     for parent in {folder.parent for folder in folders}:
         for path in sorted(parent.glob("seed-*/run.json")):
             if path.parent not in folders:
-                shutil.rmtree(path.parent)
+                remove_tree(path.parent)
                 say(f"{path.parent}: removed, its seed is not among those that are trained")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SCORES", "Workspace", "heads_below", "run_parts", "scores_path"]
+__all__ = ["SCORES", "Workspace", "heads_below", "run_parts", "runs_root", "scores_path"]
 
 SCORES = "scores"
 """Folder of the scores below the runs root, beside the encoders' folders: no encoder may have this name."""
@@ -64,6 +64,12 @@ def scores_path(run_folder: Path) -> Path | None:
             root = Path(*folder.parts[: -len(parts)])
             return root.joinpath(SCORES, *parts, "scores.json")
     return None
+
+
+def runs_root(scores: Path) -> Path:
+    """The runs root of a path that `scores_path` gave."""
+    above = scores.parents
+    return above[5] if above[4].name == SCORES else above[6]  # with a variant; no encoder is named as SCORES
 
 
 def heads_below(folder: Path, record: str) -> list[Path]:

@@ -31,7 +31,7 @@ class LeaseContract(BackendUnderTest):
     def test_the_second_is_told_who_holds_it(self, target: Place) -> None:
         with (
             exclusive(lock_path(target)),
-            pytest.raises(StoreLockedError, match=f'another extract .*"pid": {os.getpid()}.*Wait for it'),
+            pytest.raises(StoreLockedError, match=f'another process writes it.*"pid": {os.getpid()}.*Wait for it'),
             exclusive(lock_path(target)),
         ):
             pass

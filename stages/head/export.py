@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stages.options import format_option, params_option
+from stages.options import follow_links_option, format_option, params_option
 from stages.output import echo_record, say
 
 __all__ = ["command"]
@@ -24,6 +24,7 @@ __all__ = ["command"]
 @click.option("--encoder", help="With --onnx, of heads that hold a part of their encoder.  [default: the run's]")
 @click.option("--dry-run", is_flag=True, help="Check the run and the folder; write nothing.")
 @params_option
+@follow_links_option
 @format_option
 def command(
     folder: Path, out: Path, onnx: bool, encoder: str | None, dry_run: bool, params_path: Path, output_format: str

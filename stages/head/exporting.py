@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from cache.atomic import replace, write_bytes
+from cache.links import require_inside
+from cache.lock import exclusive, lock_path
+from cache.places import remove_tree
 from pipeline.export.card import model_card
 from pipeline.export.record import export_record
 from pipeline.saved import EXPORTED, WEIGHTS, SavedHead, read_saved
@@ -22,6 +24,7 @@ from stages.workspace import scores_path
 __all__ = ["Export"]
 
 _CARD, _ONNX = "README.md", "head.onnx"
+_WAIT_S = 60.0  # for another process that exports to the same place
 # What reading an export raises where none is; a file that may not be read says nothing of what it is.
 _NOT_OURS = (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, AttributeError)
 
@@ -63,6 +66,7 @@ class Export:
         saved = read_saved(folder)
         record = export_record(saved, _sha256(saved.state), _scores(saved))
         export = cls(saved, out, json.loads(json.dumps(record)), onnx, encoder)
+        require_inside(out)
         export._require_place()
         return export
 
@@ -106,11 +110,13 @@ class Export:
             If the head cannot be written as ONNX, or its encoder is needed and cannot be loaded.
         """
         out = self.out.resolve()  # `.` has no name
-        partial = out.with_name(f".{out.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
-        for name, data in self._files().items():
-            write_bytes(partial / name, data)
-        replace(partial, out)
+        files, partial = self._files(), out.with_name(f".{out.name}.building")
+        with exclusive(lock_path(out), _WAIT_S):
+            self._require_place()  # another process may have exported another head meanwhile
+            remove_tree(partial)  # of a process that was killed
+            for name, data in files.items():
+                write_bytes(partial / name, data)
+            replace(partial, out)
 
     @property
     def _names(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import shlex
 
 import click
 
-from stages.options import format_option, quiet_option
+from stages.options import follow_links_option, format_option, quiet_option
 from stages.output import echo_record, say
 
 __all__ = ["command"]
@@ -15,6 +15,7 @@ __all__ = ["command"]
 @click.command("convert")
 @click.argument("store")
 @click.argument("target")
+@follow_links_option
 @format_option
 @quiet_option
 def command(store: str, target: str, output_format: str, quiet: bool) -> None:

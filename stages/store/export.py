@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from stages.options import export_options, format_option
+from stages.options import export_options, follow_links_option, format_option
 from stages.output import echo_record
 
 __all__ = ["command"]
@@ -27,6 +27,7 @@ __all__ = ["command"]
 @click.option("--feature", default="pooled", show_default=True, help="Which output of the store.")
 @click.option("--view", type=click.IntRange(0), default=0, show_default=True, help="Which view; 0 is the plain image.")
 @export_options
+@follow_links_option
 @format_option
 def command(**given: Any) -> None:
     """Write rows of STORE with their features, shard by shard. The features are raw, as they are stored.

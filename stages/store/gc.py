@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stages.options import format_option, params_option
+from stages.options import follow_links_option, format_option, params_option
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _TABLE_COLUMNS = ("path", "size", "action", "reason")
 @click.option("--unreferenced", is_flag=True, help="Also remove stores to which nothing refers and that have no pin.")
 @click.option("--dry-run", is_flag=True, help="Print the same, remove nothing.")
 @params_option
+@follow_links_option
 @format_option
 def command(
     root: str, unfinished: bool, unreferenced: bool, dry_run: bool, params_path: Path, output_format: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from stages.options import format_option
+from stages.options import follow_links_option, format_option
 from stages.output import echo_rows
 
 __all__ = ["command"]
@@ -13,6 +13,7 @@ __all__ = ["command"]
 @click.command("pin")
 @click.argument("stores", metavar="STORE...", nargs=-1, required=True)
 @click.option("--remove", is_flag=True, help="Take the pin away instead.")
+@follow_links_option
 @format_option
 def command(stores: tuple[str, ...], remove: bool, output_format: str) -> None:
     """Have `gc --unreferenced` keep each STORE, whoever refers to it. A pin is a file `.NAME.pin` beside the store."""

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import cache.hot
-from cache.beside import written_beside
+from cache.atomic import written_beside
 from cache.errors import StorageError, StoreDamagedError
 from cache.hot import free_memory, hot_files, hot_folder
 from cache.selection import Selection
@@ -160,7 +160,7 @@ def test_selections_are_pickled_without_features(store: Store) -> None:
 
 
 def test_orphans_are_swept_and_living_writers_left_alone(tmp_path: Path) -> None:
-    dead, young, alive = (tmp_path / f".out.npy.{name}.partial" for name in ("dead", "young", "alive"))
+    dead, young, alive = (tmp_path / f".out.npy.{name * 8}.partial" for name in "abc")
     for path in (dead, young, alive):
         path.write_text("half")
     for path in (dead, alive):

@@ -29,7 +29,7 @@ def test_the_second_is_told_who_holds_it(tmp_path: Path) -> None:
     lock = tmp_path / "features" / ".sample.zarr.lock"
     with (
         exclusive(lock),
-        pytest.raises(StoreLockedError, match=f'another extract .*"pid": {os.getpid()}'),
+        pytest.raises(StoreLockedError, match=f'another process writes it.*"pid": {os.getpid()}'),
         exclusive(lock),
     ):
         pass

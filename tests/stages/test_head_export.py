@@ -169,8 +169,8 @@ def test_a_head_that_was_trained_again_does_not_replace_its_export(project: Path
 
 def test_an_empty_folder_and_what_a_killed_export_left_are_no_hindrance(project: Path, fer_stage: FerStage) -> None:
     Path("out/head").mkdir(parents=True)
-    Path("out/.head.partial").mkdir()
-    Path("out/.head.partial/head.safetensors").write_text("half")
+    Path("out/.head.building").mkdir()
+    Path("out/.head.building/head.safetensors").write_text("half")
     fer_stage(*EXPORT)
     assert sorted(_content(Path("out/head"))) == FILES
     assert [path.name for path in Path("out").iterdir()] == ["head"]

@@ -106,7 +106,7 @@ def test_two_extracts_at_once_one_works_and_the_other_is_told(faces: Path, tmp_p
     assert json.loads(out)["encoded"] == N_IMAGES
     if second.returncode:  # the first was still at work when the second asked
         assert second.returncode == 1
-        assert "another extract works on this store" in second.stderr
+        assert "another process writes it" in second.stderr
         assert f'"pid": {first.pid}' in second.stderr
     else:
         assert json.loads(second.stdout)["encoded"] == 0

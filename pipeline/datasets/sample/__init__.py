@@ -1,6 +1,12 @@
 """Drawn faces: five small datasets that the project carries as code, with no download and no licence to ask for."""
 
-from pipeline.datasets.sample.generate import GENERATOR_VERSION, draw_contact_sheet, draw_dataset, drawing_changes
+from pipeline.datasets.sample.generate import (
+    GENERATOR_VERSION,
+    draw_contact_sheet,
+    draw_dataset,
+    drawing_changes,
+    is_unfinished,
+)
 from pipeline.datasets.sample.group import MOST_PEOPLE, draw_group
 from pipeline.datasets.sample.specs import FaceSpec, sample_specs
 from pipeline.datasets.sample.styles import STYLES, draw_face
@@ -15,5 +21,6 @@ __all__ = [
     "draw_face",
     "draw_group",
     "drawing_changes",
+    "is_unfinished",
     "sample_specs",
 ]

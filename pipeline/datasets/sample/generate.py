@@ -6,8 +6,8 @@ import csv
 import io
 import json
 import math
-import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,23 +20,34 @@ from pipeline.errors import ConfigError
 from pipeline.labels import expressions
 from pipeline.progress import OnProgress, Progress, silent
 
-__all__ = ["GENERATOR_VERSION", "draw_contact_sheet", "draw_dataset", "drawing_changes"]
+__all__ = ["GENERATOR_VERSION", "draw_contact_sheet", "draw_dataset", "drawing_changes", "is_unfinished"]
 
 GENERATOR_VERSION = 1
 """Raise it whenever a change of this package changes a byte of any picture."""
 
 _COLUMNS = ("id", "path", "label", "split", "subject", "intensity")
-_IMAGE_NAME = re.compile(r"\.?[a-e]\d{5}\.(png|jpg)(\.part)?")
+_IMAGE_NAME = re.compile(r"\.?[a-e]\d{5}\.(png|jpg)(\.[0-9a-f]{8}\.partial)?")
 _JPEG_QUALITY = 88
 _STARTED = ".drawing"  # stands in the folder while it is drawn
 _RAREST_OF_400 = 20  # images of the rarest expression
 
 
-def draw_dataset(style: str, folder: Path, n: int = 400, seed: int = 0, on_progress: OnProgress = silent) -> None:
+def draw_dataset(
+    style: str,
+    folder: Path,
+    n: int = 400,
+    seed: int = 0,
+    on_progress: OnProgress = silent,
+    write: Callable[[Path, bytes], object] = Path.write_bytes,
+) -> None:
     """Draw `n` images of a style into `folder`: `images/`, `labels.csv` and, last of all, `sample.json`.
 
     A folder without `sample.json` is unfinished; the same call finishes it. One that was drawn from the same style,
-    n and seed by this version is left alone, any other is drawn anew. The same arguments give the same bytes.
+    n and seed by this version is left alone, any other is drawn again. The same arguments give the same bytes.
+
+    Parameters
+    ----------
+    write : puts a file there; one that replaces files as a whole makes a killed drawing leave no half picture
 
     Raises
     ------
@@ -49,18 +60,23 @@ def draw_dataset(style: str, folder: Path, n: int = 400, seed: int = 0, on_progr
     _require_ours(folder)
     if _read_receipt(done) == receipt:
         return
-    (folder / _STARTED).parent.mkdir(parents=True, exist_ok=True)
-    (folder / _STARTED).touch()
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder / _STARTED, b"")
     done.unlink(missing_ok=True)
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(images, {_file_name(spec, style) for spec in specs})
     for drawn, spec in enumerate(specs, start=1):
-        _replace(images / _file_name(spec, style), _encoded(draw_face(spec, style), style))
+        write(images / _file_name(spec, style), _encoded(draw_face(spec, style), style))
         on_progress(Progress("images drawn", drawn, n, style))
-    _replace(folder / "labels.csv", _labels(specs, style))
-    _replace(done, (json.dumps(receipt) + "\n").encode())
+    write(folder / "labels.csv", _labels(specs, style))
+    write(done, (json.dumps(receipt) + "\n").encode())
     (folder / _STARTED).unlink()
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether a drawing of the folder was begun and has not ended."""
+    return (folder / _STARTED).exists()
 
 
 def drawing_changes(style: str, folder: Path, n: int, seed: int) -> str:
@@ -84,7 +100,7 @@ def _require_ours(folder: Path) -> None:
     """Refuse a folder that holds something, but no sign of a finished or an interrupted drawing."""
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file: expected a folder, or a name that is free")
-    ours = (folder / "sample.json").exists() or (folder / _STARTED).exists()
+    ours = (folder / "sample.json").exists() or is_unfinished(folder)
     if folder.is_dir() and not ours and any(folder.iterdir()):
         raise ConfigError(f"{folder} holds files that are no drawn sample: choose an empty folder, or a new name")
 
@@ -125,13 +141,6 @@ def _labels(specs: list[FaceSpec], style: str) -> bytes:
         path = f"images/{_file_name(spec, style)}"
         writer.writerow([spec.id, path, spec.label, spec.split, spec.subject, f"{spec.intensity:.3f}"])
     return text.getvalue().encode()
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Nobody ever sees half a file: write beside, then rename."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_bytes(data)
-    os.replace(beside, path)
 
 
 def draw_contact_sheet(style: str, columns: int = 10, seed: int = 0) -> npt.NDArray[np.uint8]:

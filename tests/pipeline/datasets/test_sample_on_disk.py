@@ -110,7 +110,7 @@ def test_an_old_or_broken_receipt_means_drawing_again(tmp_path, receipt):
 
 def test_a_smaller_redrawing_leaves_no_strangers_and_spares_foreign_files(tmp_path):
     draw_dataset("sample-e", tmp_path / "shrunk", 8)
-    (tmp_path / "shrunk" / "images" / ".e00007.png.part").write_bytes(b"half a picture")
+    (tmp_path / "shrunk" / "images" / ".e00007.png.0123abcd.partial").write_bytes(b"half a picture")
     draw_dataset("sample-e", tmp_path / "shrunk", 3)
     draw_dataset("sample-e", tmp_path / "small", 3)
     assert contents(tmp_path / "shrunk") == contents(tmp_path / "small")
