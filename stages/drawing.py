@@ -8,10 +8,10 @@ from pathlib import Path
 from cache.atomic import write_bytes
 from cache.links import require_inside
 from cache.lock import exclusive, lock_path
-from pipeline.datasets.sample import draw_dataset, is_unfinished
+from pipeline.datasets.sample import draw_dataset
 from pipeline.progress import OnProgress
 
-__all__ = ["draw_style", "wait_until_drawn"]
+__all__ = ["draw_style"]
 
 _WAIT_S = 3600.0  # for another process that draws the same: `index` draws what is missing
 
@@ -30,10 +30,3 @@ def draw_style(style: str, folder: Path, n: int, seed: int, on_progress: OnProgr
     write = partial(write_bytes, durable=False)  # what a power cut takes is drawn again
     with exclusive(lock_path(folder), _WAIT_S):
         draw_dataset(style, folder, n, seed, on_progress, write)
-
-
-def wait_until_drawn(folder: Path) -> None:
-    """Wait for a living process that draws into `folder`; what a killed one left is not waited for."""
-    if is_unfinished(folder):
-        with exclusive(lock_path(folder), _WAIT_S):
-            pass

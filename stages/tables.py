@@ -21,14 +21,14 @@ from pipeline.datasets import LAYOUTS
 from pipeline.datasets.base import parse_options as layout_options
 from pipeline.datasets.formats import decodable_since
 from pipeline.datasets.index import index_dataset
-from pipeline.datasets.sample import STYLES, drawing_changes
+from pipeline.datasets.sample import STYLES, begun_drawing, drawing_changes, is_free
 from pipeline.errors import ConfigError, DatasetError
 from pipeline.faces.table import FaceTable
 from pipeline.preparation import INDEX_AGAIN
 from pipeline.progress import OnProgress
 from pipeline.samples import SampleTable, TableInfo
 from pipeline.versions import stage_version
-from stages.drawing import draw_style, wait_until_drawn
+from stages.drawing import draw_style
 from stages.errors import ParamsError, StageError
 from stages.names import first_rows
 from stages.output import say
@@ -55,17 +55,18 @@ def make_table(
     on_progress: OnProgress,
     given: Mapping[str, Any] | None = None,
 ) -> SampleTable:
-    """Index a dataset; one of the sample's styles is drawn first if it is not there.
+    """Index a dataset; one of the sample's styles is drawn first if it is not there, one that was begun is finished.
 
     Parameters
     ----------
     given : the command line's `layout`, `root` and `options` for it; recorded in the table
     """
     root = Path(how.root)
-    if _is_drawn(dataset, how) and not root.exists():
+    if _is_drawn(dataset, how) and is_free(root):
         draw_style(dataset, root, sample.images, sample.seed, on_progress)
-    elif how.layout == "sample":
-        wait_until_drawn(root)
+    elif how.layout == "sample" and (begun := begun_drawing(root)):
+        style, n, seed = begun
+        draw_style(style, root, n, seed, on_progress)  # or waits for the process that draws it
     table = index_dataset(dataset, how.layout, root, how.options, on_progress)
     kept = {name: value for name, value in (given or {}).items() if value}
     return SampleTable(table.frame, replace(table.info, given=kept))

@@ -51,7 +51,7 @@ def test_a_link_at_a_name_of_earlier_versions_is_left_alone(here: Path, victim: 
 @pytest.mark.parametrize("make", [os.symlink, os.link], ids=["symbolic", "hard"])
 def test_a_link_is_no_lock(here: Path, victim: Path, make: Callable[..., None]) -> None:
     make(victim, ".out.zarr.lock")
-    with pytest.raises(StorageError, match="Remove it|remove the link"), exclusive(lock_path(Path("out.zarr"))):
+    with pytest.raises(StorageError, match=r"Remove it|remove the link"), exclusive(lock_path(Path("out.zarr"))):
         pass
     assert victim.read_text() == "precious"
 

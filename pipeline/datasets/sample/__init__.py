@@ -2,10 +2,11 @@
 
 from pipeline.datasets.sample.generate import (
     GENERATOR_VERSION,
+    begun_drawing,
     draw_contact_sheet,
     draw_dataset,
     drawing_changes,
-    is_unfinished,
+    is_free,
 )
 from pipeline.datasets.sample.group import MOST_PEOPLE, draw_group
 from pipeline.datasets.sample.specs import FaceSpec, sample_specs
@@ -16,11 +17,12 @@ __all__ = [
     "MOST_PEOPLE",
     "STYLES",
     "FaceSpec",
+    "begun_drawing",
     "draw_contact_sheet",
     "draw_dataset",
     "draw_face",
     "draw_group",
     "drawing_changes",
-    "is_unfinished",
+    "is_free",
     "sample_specs",
 ]

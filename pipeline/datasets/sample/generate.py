@@ -15,18 +15,19 @@ import numpy.typing as npt
 from PIL import Image
 
 from pipeline.datasets.sample.specs import FaceSpec, sample_specs
-from pipeline.datasets.sample.styles import draw_face, style_named
+from pipeline.datasets.sample.styles import STYLES, draw_face, style_named
 from pipeline.errors import ConfigError
 from pipeline.labels import expressions
 from pipeline.progress import OnProgress, Progress, silent
 
-__all__ = ["GENERATOR_VERSION", "draw_contact_sheet", "draw_dataset", "drawing_changes", "is_unfinished"]
+__all__ = ["GENERATOR_VERSION", "begun_drawing", "draw_contact_sheet", "draw_dataset", "drawing_changes", "is_free"]
 
 GENERATOR_VERSION = 1
 """Raise it whenever a change of this package changes a byte of any picture."""
 
 _COLUMNS = ("id", "path", "label", "split", "subject", "intensity")
 _IMAGE_NAME = re.compile(r"\.?[a-e]\d{5}\.(png|jpg)(\.[0-9a-f]{8}\.partial)?")
+_PARTIAL = re.compile(r"\..+\.partial")
 _JPEG_QUALITY = 88
 _STARTED = ".drawing"  # stands in the folder while it is drawn
 _RAREST_OF_400 = 20  # images of the rarest expression
@@ -61,7 +62,7 @@ def draw_dataset(
     if _read_receipt(done) == receipt:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    write(folder / _STARTED, b"")
+    write(folder / _STARTED, json.dumps(receipt).encode())
     done.unlink(missing_ok=True)
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
@@ -74,9 +75,18 @@ def draw_dataset(
     (folder / _STARTED).unlink()
 
 
-def is_unfinished(folder: Path) -> bool:
-    """Whether a drawing of the folder was begun and has not ended."""
-    return (folder / _STARTED).exists()
+def is_free(folder: Path) -> bool:
+    """Whether nothing is in the folder, or nothing but what a writer left that was killed at once."""
+    return not folder.exists() or (folder.is_dir() and all(_PARTIAL.fullmatch(path.name) for path in folder.iterdir()))
+
+
+def begun_drawing(folder: Path) -> tuple[str, int, int] | None:
+    """Style, n and seed of a drawing of the folder that was begun and has not ended; None if none is known."""
+    receipt = _read_receipt(folder / _STARTED)
+    style, n, seed = (receipt.get(name) if isinstance(receipt, dict) else None for name in ("style", "n", "seed"))
+    if style not in STYLES or not isinstance(n, int) or not isinstance(seed, int):
+        return None
+    return (style, n, seed) if receipt == _receipt(style, n, seed) else None
 
 
 def drawing_changes(style: str, folder: Path, n: int, seed: int) -> str:
@@ -100,8 +110,8 @@ def _require_ours(folder: Path) -> None:
     """Refuse a folder that holds something, but no sign of a finished or an interrupted drawing."""
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file: expected a folder, or a name that is free")
-    ours = (folder / "sample.json").exists() or is_unfinished(folder)
-    if folder.is_dir() and not ours and any(folder.iterdir()):
+    ours = (folder / "sample.json").exists() or (folder / _STARTED).exists()
+    if not ours and not is_free(folder):
         raise ConfigError(f"{folder} holds files that are no drawn sample: choose an empty folder, or a new name")
 
 
