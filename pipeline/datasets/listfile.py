@@ -18,6 +18,7 @@ __all__ = ["Line", "Table", "lookalike", "plain_header", "read_table"]
 MAX_ROWS = 5_000_000
 
 _SHOWN = 24
+_LARGEST = 2**53  # a float holds every whole number up to it
 _SEPARATORS = re.compile(r"[\s_.\-]+")
 _WORD = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*(?![a-z])|\d+")
 # Words of a header -> what the column may hold.
@@ -62,7 +63,7 @@ class Line:
             number = float(self.fields[column])
         except ValueError:
             number = float("nan")
-        if not number.is_integer():
+        if not number.is_integer() or abs(number) > _LARGEST:
             raise DatasetError(
                 f"{self.where}: {column}: expected a whole number, found {self.fields[column]!r}. "
                 "Number them, or rename the column if it holds something else"
