@@ -145,7 +145,5 @@ def read_image(root: Root, job: Job) -> bytes:
             f"{job.path} was there when it was indexed, now: {error}. Index the dataset again"
         ) from error
     if hashlib.sha256(data).hexdigest() != job.sha256:
-        raise ChangedImageError(
-            f"{job.path} is not the file that was indexed (row {job.row}). Index the dataset again"
-        )
+        raise ChangedImageError(f"{job.path} is not the file that was indexed (row {job.row}). Index the dataset again")
     return data

@@ -7,16 +7,28 @@ that an archive states, says nothing about the memory that its content would tak
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
-__all__ = ["NOT_REGULAR", "TOO_LARGE", "RefusedFileError", "open_regular", "read_regular", "read_within", "size_text"]
+__all__ = [
+    "NOT_REGULAR",
+    "TOO_LARGE",
+    "RefusedFileError",
+    "open_regular",
+    "read_json",
+    "read_regular",
+    "read_within",
+    "size_text",
+]
 
 # Reasons of a rejected row: stable words, counted in summaries. Numbers follow the second one after a colon.
 NOT_REGULAR = "not a regular file"
 TOO_LARGE = "file is too large"
+
+MAX_JSON_BYTES = 16 * 2**20  # of a description; those of encoders have some kilobytes
 
 _PIECE = 1 << 20  # bytes
 _KINDS = {
@@ -74,9 +86,7 @@ def read_regular(path: Path, limit: int) -> bytes:
         return read_within(file, limit, size, path)
 
 
-def read_within(
-    file: _Readable, limit: int, size: int = 0, path: Path | None = None, piece: int = _PIECE
-) -> bytes:
+def read_within(file: _Readable, limit: int, size: int = 0, path: Path | None = None, piece: int = _PIECE) -> bytes:
     """What a file holds from here on, read in pieces and counted.
 
     Parameters
@@ -91,7 +101,7 @@ def read_within(
         As soon as there are more than `limit` bytes, whatever the file claims.
     """
     first = file.read(min(size + 1, limit + 1)) or b""
-    if len(first) == size:  # the usual case: one read, no copy; those of /proc claim 0 bytes and hold more
+    if len(first) == size <= limit:  # the usual case: one read, no copy; those of /proc claim 0 bytes and hold more
         more = file.read(1)
         if not more:
             return first
@@ -103,6 +113,22 @@ def read_within(
     if n_bytes > limit:
         raise _too_large(None, limit, path)
     return b"".join(pieces)
+
+
+def read_json(path: Path, limit: int = MAX_JSON_BYTES) -> Any:
+    """The content of a JSON file.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON, or nested too deeply.
+    RefusedFileError, OSError
+        As `read_regular`.
+    """
+    try:
+        return json.loads(read_regular(path, limit))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def size_text(n_bytes: int) -> str:

@@ -111,6 +111,23 @@ class StrictLoader(BoundedLoader):
             self.two_meanings.append(node)
         return node
 
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Replace `<<` by what it merges. PyYAML 6.0.4 lets the merged value win where a merged mapping merges too."""
+        merged: list[tuple[yaml.Node, yaml.Node]] = []
+        own: list[tuple[yaml.Node, yaml.Node]] = []
+        for key, value in node.value:
+            if key.tag != _MERGE:
+                own.append((key, value))
+                continue
+            parts = value.value if isinstance(value, yaml.SequenceNode) else [value]
+            for part in reversed(parts):  # of equal keys the last one counts
+                if not isinstance(part, yaml.MappingNode):
+                    found = f"expected a mapping or list of mappings after <<, found a {part.id}"
+                    raise _refused(found, part.start_mark)
+                self.flatten_mapping(part)
+                merged += part.value
+        node.value = merged + own
+
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         shown = f"{str(node.value)[:40]!r}"
         if node.tag == _TIMESTAMP:
@@ -118,10 +135,8 @@ class StrictLoader(BoundedLoader):
         try:
             value = super().construct_object(node, deep)
         except (ValueError, OverflowError) as error:
-            kind = node.tag.rpartition(":")[2]
-            raise _refused(f"{shown} cannot be read as {kind}: put it in quotes if it is a text", node.start_mark) from (
-                error
-            )
+            problem = f"{shown} cannot be read as {node.tag.rpartition(':')[2]}: put it in quotes if it is a text"
+            raise _refused(problem, node.start_mark) from error
         if isinstance(value, int | float) and not abs(value) < _LARGEST:  # NaN is not below anything
             raise _refused(f"{shown}: expected a number below 2 ** 64", node.start_mark)
         return value

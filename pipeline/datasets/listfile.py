@@ -111,8 +111,8 @@ def read_table(
     Raises
     ------
     DatasetError
-        If a required column is missing, two columns mean the same, a row is shorter or longer than the header, no row is
-        there, or more than `MAX_ROWS`.
+        If a required column is missing, two columns mean the same, a row is shorter or longer than the header, or
+        there is no row, or more than `MAX_ROWS`.
     """
     where = f"{root.path}: {name}"
     lines = root.lines(name)

@@ -88,7 +88,8 @@ class _Reading:
         try:
             width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
             if width * height > MAX_PIXELS:
-                self.too_large = f"frames are too large: at most {MAX_PIXELS:,} pixels, found {width:.0f} x {height:.0f}"
+                frame = f"{width:.0f} x {height:.0f}"
+                self.too_large = f"frames are too large: at most {MAX_PIXELS:,} pixels, found {frame}"
                 return
             rate = _positive(capture.get(cv2.CAP_PROP_FPS)) or _USUAL_RATE
             # Negative or 0 where it is not known. Nothing is allocated for it.
