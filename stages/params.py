@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.datasets import LAYOUTS
@@ -26,7 +25,7 @@ from pipeline.prompts import PROMPT_SETS, check_template, templates
 from stages.errors import ParamsError
 from stages.names import check_name, colliding_stages, first_rows, name_problems
 from stages.recipes import recipe_options
-from stages.yaml_files import YamlDocument, read_yaml_strictly
+from stages.yaml_files import YAML_ERRORS, YamlDocument, read_yaml_strictly
 
 __all__ = ["DatasetParams", "ExtractParams", "Params", "SampleParams", "explain", "load_params", "parse_method"]
 
@@ -275,7 +274,7 @@ def load_params(path: Path) -> Params:
 def _read_document(path: Path) -> YamlDocument:
     try:
         return read_yaml_strictly(path)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except YAML_ERRORS as error:
         raise ParamsError(f"{path} is not YAML that can be read: {error}") from error
     except OSError as error:
         raise ParamsError(f"{path} cannot be read: {error.strerror}") from error

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-import yaml
 
 from cache.atomic import write_bytes
 from cache.keys import differences
@@ -32,7 +31,7 @@ from stages.names import first_rows
 from stages.output import say
 from stages.params import DatasetParams, Params, SampleParams, load_params
 from stages.workspace import Workspace
-from stages.yaml_files import yaml_value
+from stages.yaml_files import YAML_ERRORS, yaml_value
 
 __all__ = [
     "how_now",
@@ -273,6 +272,6 @@ def parse_options(pairs: Sequence[str], option: str = "--option") -> Mapping[str
             raise ParamsError(f"{option} {pair!r}: expected NAME=VALUE, such as rule=probability")
         try:
             options[name] = yaml_value(value)
-        except yaml.YAMLError as error:
+        except YAML_ERRORS as error:
             raise ParamsError(f"{option} {pair!r}: expected a value as in params.yaml, found {error}") from error
     return options

@@ -12,8 +12,17 @@ import yaml
 
 from pipeline.regular_files import read_regular
 
-__all__ = ["BoundedLoader", "StrictLoader", "YamlDocument", "read_yaml", "read_yaml_strictly", "yaml_value"]
+__all__ = [
+    "YAML_ERRORS",
+    "BoundedLoader",
+    "StrictLoader",
+    "YamlDocument",
+    "read_yaml",
+    "read_yaml_strictly",
+    "yaml_value",
+]
 
+YAML_ERRORS = (yaml.YAMLError, UnicodeDecodeError)  # of a text that is no YAML that is read here
 MAX_BYTES = 64 * 2**20  # of a file of DVC
 MAX_PARAMS_BYTES = 256 * 2**10  # of params.yaml: some thousand lines
 _MERGE, _TIMESTAMP = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:timestamp"
@@ -66,6 +75,14 @@ class BoundedLoader(yaml.SafeLoader):
             limit = f"at most {self.max_nodes:,} values and {self.max_depth} levels"
             raise _refused(f"expected {limit} with all that aliases repeat, found {found}", event.start_mark)
         return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, ArithmeticError, TypeError, AttributeError) as error:  # of PyYAML's parsing
+            kind = node.tag.rpartition(":")[2]
+            problem = f"{_shown(node)} cannot be read as {kind}: put it in quotes if it is a text"
+            raise _refused(problem, node.start_mark) from error
 
     def _size(self, node: yaml.Node) -> tuple[int, int]:
         if isinstance(node, yaml.ScalarNode):
@@ -129,16 +146,11 @@ class StrictLoader(BoundedLoader):
         node.value = merged + own
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        shown = f"{str(node.value)[:40]!r}"
         if node.tag == _TIMESTAMP:
-            raise _refused(f"{shown} is a date in YAML: put it in quotes", node.start_mark)
-        try:
-            value = super().construct_object(node, deep)
-        except (ValueError, OverflowError) as error:
-            problem = f"{shown} cannot be read as {node.tag.rpartition(':')[2]}: put it in quotes if it is a text"
-            raise _refused(problem, node.start_mark) from error
+            raise _refused(f"{_shown(node)} is a date in YAML: put it in quotes", node.start_mark)
+        value = super().construct_object(node, deep)
         if isinstance(value, int | float) and not abs(value) < _LARGEST:  # NaN is not below anything
-            raise _refused(f"{shown}: expected a number below 2 ** 64", node.start_mark)
+            raise _refused(f"{_shown(node)}: expected a number below 2 ** 64", node.start_mark)
         return value
 
 
@@ -161,10 +173,10 @@ def read_yaml_strictly(path: Path) -> YamlDocument:
 
     Raises
     ------
-    yaml.YAMLError
-        With the line, if it is no YAML that `StrictLoader` takes.
-    UnicodeDecodeError, OSError
-        If it is no UTF-8, no regular file, larger than `MAX_PARAMS_BYTES`, or cannot be read.
+    YAML_ERRORS
+        With the line, if it is no YAML that `StrictLoader` takes; or if it is no UTF-8.
+    OSError
+        If it is no regular file, larger than `MAX_PARAMS_BYTES`, or cannot be read.
     """
     loader = StrictLoader(read_regular(path, MAX_PARAMS_BYTES).decode())
     try:
@@ -183,6 +195,10 @@ def read_yaml(path: Path) -> Any:
 def yaml_value(text: str) -> Any:
     """A value of a command line; yaml.YAMLError if it is none."""
     return yaml.load(text, StrictLoader)
+
+
+def _shown(node: yaml.Node) -> str:
+    return repr(str(node.value)[:40]) if isinstance(node, yaml.ScalarNode) else f"a {node.id}"
 
 
 def _refused(problem: str, mark: yaml.Mark) -> yaml.constructor.ConstructorError:

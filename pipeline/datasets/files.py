@@ -74,7 +74,7 @@ class Root(ABC):
 
     @abstractmethod
     def _list(self) -> Iterable[str]:
-        """Every regular file that is not junk, in any order."""
+        """Everything that is no folder and no junk, in any order."""
 
     @abstractmethod
     def read(self, name: str, limit: int = MAX_IMAGE_BYTES) -> bytes:

@@ -73,9 +73,7 @@ class FolderRoot(Root):
                 continue
             if entry.is_dir():
                 yield from self._walk_folder(entry, name, above)
-            elif (
-                entry.is_file() or entry.is_symlink()
-            ):  # a broken link is a file that cannot be read; a pipe is no file
+            else:  # broken links and FIFOs too: they become rejected rows, where skipping them would be silent
                 yield name
 
     def _walk_folder(self, entry: os.DirEntry[str], name: str, above: tuple[str, ...]) -> Iterator[str]:

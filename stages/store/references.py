@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cache.backends import BACKENDS
 from cache.housekeeping import References, one_name
 from cache.places import Place, place
@@ -20,7 +18,7 @@ from stages.errors import StageError
 from stages.params import load_params
 from stages.scores_file import read_scores
 from stages.workspace import scores_path
-from stages.yaml_files import read_yaml
+from stages.yaml_files import YAML_ERRORS, read_yaml
 
 __all__ = ["references"]
 
@@ -93,7 +91,7 @@ def _tracked(file: Path) -> Iterator[Place]:
     """What a dvc.lock or a .dvc file names as output or dependency. Names are relative to a stage's working folder."""
     try:
         found = [(_wdir(file, stage, said), name) for stage, said in _dvc_stages(file).items() for name in _named(said)]
-    except (yaml.YAMLError, OSError, ValueError, AttributeError, TypeError, KeyError) as error:
+    except (*YAML_ERRORS, OSError, AttributeError, TypeError, KeyError) as error:
         raise StageError(f"{file} cannot be read ({error}): mend it first, it says which stores are needed") from error
     return (place(name) if "://" in name else file.parent / wdir / name for wdir, name in found if _is_known(name))
 

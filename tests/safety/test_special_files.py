@@ -111,6 +111,13 @@ class TestDatasets:
             "zero.png": "link leaves the root",
         }
 
+    def test_those_in_class_folders_are_rejected_rows_too(self, tmp_path: Path) -> None:
+        (tmp_path / "happy").mkdir()
+        (tmp_path / "happy/a.png").write_bytes(png())
+        os.mkfifo(tmp_path / "happy/b.png")
+        table = index_dataset("d", "folder", tmp_path, {})
+        assert list(table.frame["reason"]) == ["", "not a regular file: found a FIFO"]
+
     def test_a_device_inside_a_root_is_no_image(self) -> None:
         with pytest.raises(ImageError, match=r"^not a regular file: found a device$"):
             FolderRoot(Path("/dev")).read("zero")
