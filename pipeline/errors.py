@@ -3,6 +3,7 @@
 PipelineError
 ├── InputError          the user's data or options need mending
 │   ├── DatasetError        a root, a list file, an archive is not what the layout expects
+│   │   └── ChangedImageError   an image is gone or another one since the dataset was indexed
 │   ├── LabelError          a label that no map knows
 │   ├── TableError          a sample table breaks its own rules
 │   ├── ImageError          one picture cannot be decoded (becomes a rejected row, never a crash)
@@ -31,6 +32,10 @@ class InputError(PipelineError):
 
 class DatasetError(InputError):
     kind = "dataset"
+
+
+class ChangedImageError(DatasetError):
+    kind = "changed-image"
 
 
 class LabelError(InputError):

@@ -12,15 +12,13 @@ from PIL import Image
 
 from pipeline.datasets.images import crop, decode_picture
 from pipeline.datasets.roots import Root
-from pipeline.errors import DatasetError, ImageError
+from pipeline.errors import ChangedImageError, ImageError
 from pipeline.faces.alignment import Alignment
 from pipeline.preprocess import Preprocess
 from pipeline.timings import Timings
 from pipeline.views import ViewRecipe, view_rng
 
-__all__ = ["INDEX_AGAIN", "Job", "Prepared", "Preparer", "read_image"]
-
-INDEX_AGAIN = "Index the dataset again"  # what to do about images that changed since
+__all__ = ["Job", "Prepared", "Preparer", "read_image"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -86,7 +84,7 @@ class Preparer:
 
         Raises
         ------
-        DatasetError
+        ChangedImageError
             If a file is gone or changed since it was indexed.
         """
         timings = timings or Timings()
@@ -137,13 +135,15 @@ def read_image(root: Root, job: Job) -> bytes:
 
     Raises
     ------
-    DatasetError
-        If the file is gone or changed since it was indexed.
+    ChangedImageError
+        If the file is gone or changed since it was indexed. The message ends with what to do, without the command.
     """
     try:
         data = root.read(job.path)
     except ImageError as error:
-        raise DatasetError(f"{job.path} was there when it was indexed, now: {error}. {INDEX_AGAIN}") from error
+        raise ChangedImageError(
+            f"{job.path} was there when it was indexed, now: {error}. Index the dataset again"
+        ) from error
     if hashlib.sha256(data).hexdigest() != job.sha256:
-        raise DatasetError(f"{job.path} is not the file that was indexed (row {job.row}). {INDEX_AGAIN}")
+        raise ChangedImageError(f"{job.path} is not the file that was indexed (row {job.row}). Index the dataset again")
     return data

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from pipeline.encoders import RUNTIMES
 from stages.errors import check_rejected
 from stages.options import (
+    FiniteRange,
     device_option,
     face_tables_option,
     features_option,
@@ -36,7 +37,7 @@ __all__ = ["command"]
 @click.option("--views", type=click.IntRange(1, 64), help="Views of a train image, the plain one included.")
 @click.option("--dtype", type=click.Choice(["float16", "float32"]), help="Of features on disk.")
 @click.option("--faces", type=click.Choice(["given", "aligned"]), help="As they are, or as `align` found them.")
-@click.option("--margin", type=click.FloatRange(-0.25, 2), help="Around an aligned face, share of its crop's side.")
+@click.option("--margin", type=FiniteRange(-0.25, 2), help="Around an aligned face, share of its crop's side.")
 @click.option("--missed", type=click.Choice(["reject", "centre"]), help="What an image without a face becomes.")
 @click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True, help="Images a step.")
 @click.option(

@@ -13,11 +13,11 @@ from PIL import Image
 
 from cache import Store
 from pipeline.datasets.formats import is_image
-from pipeline.datasets.images import decode_picture
 from pipeline.encoders import Encoder
 from pipeline.errors import ImageError
 from pipeline.faces import load_detector
 from pipeline.faces.search import NO_FACE, find_face
+from pipeline.predict.stills import still_of_file
 from stages.errors import StageError
 from stages.made_by import alignment_of
 
@@ -81,7 +81,7 @@ def _of_row(row: int, store: Store, output: str, view: int) -> Near:
 
 def _of_image(path: Path, store: Store, encoder: Encoder, output: str) -> npt.NDArray[np.floating]:
     try:
-        square = encoder.preprocess.square(_seen(decode_picture(path.read_bytes()), store, encoder))
+        square = encoder.preprocess.square(_seen(still_of_file(path).load(), store, encoder))
     except ImageError as error:
         raise StageError(f"--near {path}: {error}. Expected an id, an image file or a text") from error
     vector: npt.NDArray[np.floating] = encoder.encode_images(np.stack([square]), (output,))[output][0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pipeline.rejects import N_ALIKE
 from stages.output import FORMATS
 
 __all__ = [
+    "FiniteRange",
     "device_option",
     "export_options",
     "face_tables_option",
@@ -58,6 +60,16 @@ quiet_option = click.option("--quiet", is_flag=True, help="No progress on stderr
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto (CUDA when there is one, else cpu), cpu, cuda or cuda:N."
 )
+
+
+class FiniteRange(click.FloatRange):
+    """A range of numbers, which takes no `nan` and no `inf`: no comparison excludes the first one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"expected a finite number, found {value}", param, ctx)
+        return number
 
 
 class _PlaceType(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
@@ -116,7 +128,7 @@ def max_rejected_option(default: float, share: str) -> Decorator:
     """
     return click.option(
         "--max-rejected",
-        type=click.FloatRange(0, 1),
+        type=FiniteRange(0, 1),
         default=default,
         show_default=True,
         help=f"Share of {share}. Unless it is 1, the command stops where the first {N_ALIKE} images are all rejected "

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.datasets import LAYOUTS
@@ -26,7 +25,7 @@ from pipeline.prompts import PROMPT_SETS, check_template, templates
 from stages.errors import ParamsError
 from stages.names import check_name, colliding_stages, first_rows, name_problems
 from stages.recipes import recipe_options
-from stages.yaml_files import StrictLoader
+from stages.yaml_files import YAML_ERRORS, YamlDocument, read_yaml_strictly
 
 __all__ = ["DatasetParams", "ExtractParams", "Params", "SampleParams", "explain", "load_params", "parse_method"]
 
@@ -251,11 +250,9 @@ def load_params(path: Path) -> Params:
     if not path.exists():
         return Params()
     if not path.is_file():
-        raise ParamsError(f"{path}: expected a YAML file, found a folder")
-    try:
-        data = yaml.load(path.read_text(encoding="utf-8"), StrictLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{path} is not YAML: {error}") from error
+        raise ParamsError(f"{path}: expected a YAML file, found {'a folder' if path.is_dir() else 'no regular file'}")
+    document = _read_document(path)
+    data = document.data
     if data is None:
         return Params()
     if not isinstance(data, dict):
@@ -266,7 +263,21 @@ def load_params(path: Path) -> Params:
         raise ParamsError(explain(error, Params, str(path))) from error
     for name in params.methods:
         params.method(name)
+    if document.two_meanings:
+        raise ParamsError(
+            f"{path}: expected values that DVC reads as we do, found {', '.join(document.two_meanings[:12])}. Write "
+            "numbers as 10 or 0.001, truth values as true or false, and texts in quotes"
+        )
     return params
+
+
+def _read_document(path: Path) -> YamlDocument:
+    try:
+        return read_yaml_strictly(path)
+    except YAML_ERRORS as error:
+        raise ParamsError(f"{path} is not YAML that can be read: {error}") from error
+    except OSError as error:
+        raise ParamsError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:

@@ -11,6 +11,7 @@ import click
 
 from stages.errors import CheckFailedError, check_rejected
 from stages.options import (
+    FiniteRange,
     device_option,
     follow_links_option,
     format_option,
@@ -36,7 +37,7 @@ __all__ = ["command"]
 @click.option("--encoder", help="The head's encoder, if it has another name here.  [default: the one in the head]")
 @click.option("--annotate", type=click.Path(path_type=Path, file_okay=False), help="Write pictures with labels there.")
 @click.option(
-    "--every", type=click.FloatRange(0), default=1.0, show_default=True, help="Seconds of a video a frame; 0 is all."
+    "--every", type=FiniteRange(0), default=1.0, show_default=True, help="Seconds of a video a frame; 0 is all."
 )
 @click.option("--no-turn", is_flag=True, help="Do not look for faces in sideways pictures that do not say so.")
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Faces a step.")

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-import yaml
 
 from cache.atomic import write_bytes
 from cache.keys import differences
@@ -22,9 +21,8 @@ from pipeline.datasets.base import parse_options as layout_options
 from pipeline.datasets.formats import decodable_since
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.sample import STYLES, begun_drawing, drawing_changes, is_free
-from pipeline.errors import ConfigError, DatasetError
+from pipeline.errors import ChangedImageError, ConfigError
 from pipeline.faces.table import FaceTable
-from pipeline.preparation import INDEX_AGAIN
 from pipeline.progress import OnProgress
 from pipeline.samples import SampleTable, TableInfo
 from pipeline.versions import stage_version
@@ -34,6 +32,7 @@ from stages.names import first_rows
 from stages.output import say
 from stages.params import DatasetParams, Params, SampleParams, load_params
 from stages.workspace import Workspace
+from stages.yaml_files import YAML_ERRORS, yaml_value
 
 __all__ = [
     "how_now",
@@ -221,11 +220,8 @@ def index_named(given: Mapping[str, Any]) -> Iterator[None]:
     """
     try:
         yield
-    except DatasetError as error:
-        message = str(error)
-        if not message.endswith(INDEX_AGAIN):
-            raise
-        raise DatasetError(f"{message}: `{_index_command(given)}`, then run this command again") from error
+    except ChangedImageError as error:
+        raise ChangedImageError(f"{error}: `{_index_command(given)}`, then run this command again") from error
 
 
 def _index_command(given: Mapping[str, Any]) -> str:
@@ -278,5 +274,8 @@ def parse_options(pairs: Sequence[str], option: str = "--option") -> Mapping[str
         name, sign, value = pair.partition("=")
         if not sign or not name:
             raise ParamsError(f"{option} {pair!r}: expected NAME=VALUE, such as rule=probability")
-        options[name] = yaml.safe_load(value)
+        try:
+            options[name] = yaml_value(value)
+        except YAML_ERRORS as error:
+            raise ParamsError(f"{option} {pair!r}: expected a value as in params.yaml, found {error}") from error
     return options

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from tokenize import TokenError
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -17,6 +19,7 @@ __all__ = ["NO_ANNOTATION", "npy_rows"]
 
 NO_ANNOTATION = "no annotation"
 _END = "_exp.npy"
+_MAX_BYTES = 2**16  # of one label; they have less than 200
 _SETS = {"train_set": "train", "val_set": "test"}
 
 
@@ -67,7 +70,7 @@ def _read_all(root: Root, names: list[str]) -> list[str]:
 
 def _read(root: Root, name: str) -> str | None:
     try:
-        value = np.load(io.BytesIO(root.read(name)), allow_pickle=False)
-    except (ImageError, ValueError, OSError, EOFError, MemoryError):
+        value = np.load(io.BytesIO(root.read(name, _MAX_BYTES)), allow_pickle=False)
+    except (ImageError, ValueError, OSError, EOFError, MemoryError, TokenError, BadZipFile):
         return None
     return str(value) if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "USiuf" else None

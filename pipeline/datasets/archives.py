@@ -1,30 +1,41 @@
-"""Tar and zip archives as roots: listed once, then read at random."""
+"""Tar and zip archives as roots: listed once, then read at random. What they say of their own sizes is only a claim."""
 
 from __future__ import annotations
 
+import bz2
+import io
 import os
 import stat
+import struct
 import tarfile
 import threading
 import zipfile
-import zlib
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
-from pipeline.datasets.files import MISSING, UNREADABLE, Root, escapes, is_junk, some
-from pipeline.datasets.refusals import refused_by_system, whole_file_errors
+from pipeline.datasets.files import MAX_IMAGE_BYTES, MISSING, UNREADABLE, Root, escapes, is_junk, some
+from pipeline.datasets.refusals import DAMAGED, refused_by_system, whole_file_errors
 from pipeline.datasets.spool import Spool
 from pipeline.errors import DatasetError, ImageError
+from pipeline.regular_files import TOO_LARGE, RefusedFileError, open_regular, read_within, size_text
 
 __all__ = ["TarRoot", "ZipRoot"]
 
+MAX_MEMBERS = 5_000_000
+MAX_NAME = 4096  # characters of a member's path: no file system holds a longer one
+MAX_DIRECTORY_BYTES = 512 * 2**20  # of a zip's list of members
+MAX_HEADER_BYTES = 2**20  # of one member of a tar
+
 _BLOCK = 512
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+_LZMA_PIECE = 4096  # bytes: zipfile unpacks at once what it reads at once
+_LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip's member: lengths of its name and of what follows it
 _ENCRYPTED = 0x1
 _opening = threading.Lock()
-_DAMAGED_MEMBER = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError)
+# What zipfile and tarfile are known to raise on a list of members that is damaged.
+_DAMAGED_LIST = (*DAMAGED, tarfile.TarError, ValueError, OverflowError, struct.error)
 
 
 class _ArchiveRoot(Root):
@@ -70,7 +81,8 @@ class TarRoot(_ArchiveRoot):
     Raises
     ------
     DatasetError
-        If it is no tar, is damaged or cut off, or holds members that are not plain files inside the root.
+        If it is no tar, is damaged or cut off, has too many members, or holds some that are not plain files inside the
+        root.
     """
 
     def __init__(self, path: Path, *, compressed: bool = False) -> None:
@@ -86,10 +98,9 @@ class TarRoot(_ArchiveRoot):
     def _list(self) -> Iterable[str]:
         return self._members
 
-    def read(self, name: str) -> bytes:
-        if name not in self._members:
-            raise ImageError(MISSING)
-        offset, size = self._members[name]
+    def read(self, name: str, limit: int = MAX_IMAGE_BYTES) -> bytes:
+        offset, size = self._place(name)
+        _check_size(size, limit)
         try:
             data = os.pread(self._opened().fileno(), size, offset)
         except OSError as error:
@@ -98,8 +109,16 @@ class TarRoot(_ArchiveRoot):
             raise ImageError(UNREADABLE)
         return data
 
-    def _open(self) -> IO[bytes]:
-        return self._data.open("rb", buffering=0)
+    def open(self, name: str) -> BinaryIO:
+        return io.BufferedReader(_Slice(self._data, *self._place(name)))
+
+    def _place(self, name: str) -> tuple[int, int]:
+        if name not in self._members:
+            raise ImageError(MISSING)
+        return self._members[name]
+
+    def _open(self) -> BinaryIO:
+        return open_regular(self._data, buffering=0)
 
     def close(self) -> None:
         super().close()
@@ -116,17 +135,15 @@ class ZipRoot(_ArchiveRoot):
     Raises
     ------
     DatasetError
-        If it is no zip, is cut off, asks for a password, or holds members that are not plain files inside the root.
+        If it is no zip, is cut off, has too many members, asks for a password, or holds members that are not plain
+        files inside the root.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        try:
-            with whole_file_errors(path), zipfile.ZipFile(path) as archive:
-                infos = [info for info in archive.infolist() if not info.is_dir() and not is_junk(_zip_name(info))]
-        except (zipfile.BadZipFile, OSError) as error:
-            raise _damaged(path, "zip", str(error)) from error
+        infos = [info for info in _zip_infos(path) if not info.is_dir() and not is_junk(_zip_name(info))]
         _refuse_outside(path, [_zip_name(i) for i in infos if escapes(_zip_name(i)) or not _is_plain(i)])
+        _check_names(path, len(infos), max(map(_zip_name, infos), key=len, default=""))
         if locked := [info.filename for info in infos if info.flag_bits & _ENCRYPTED]:
             raise DatasetError(f"{path} asks for a password (first for {locked[0]!r}). Unpack it and give the folder")
         if odd := [info.filename for info in infos if info.compress_type not in _ZIP_METHODS]:
@@ -136,29 +153,157 @@ class ZipRoot(_ArchiveRoot):
     def _list(self) -> Iterable[str]:
         return self._members
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, limit: int = MAX_IMAGE_BYTES) -> bytes:
+        info = self._info(name)
+        _check_size(info.file_size, limit)
+        is_lzma = info.compress_type == zipfile.ZIP_LZMA
+        try:
+            with self._member(info) as file:
+                if is_lzma:
+                    data = read_within(file, limit, piece=_LZMA_PIECE)
+                else:
+                    data = read_within(file, limit, info.file_size)
+        except RefusedFileError as error:
+            raise ImageError(str(error.strerror)) from error
+        except DAMAGED as error:
+            raise refused_by_system(error, self.path) or ImageError(UNREADABLE) from error
+        if len(data) != info.file_size:
+            raise ImageError(UNREADABLE)
+        return data
+
+    def open(self, name: str) -> BinaryIO:
+        info = self._info(name)
+        try:
+            return self._member(info)
+        except DAMAGED as error:
+            raise refused_by_system(error, self.path) or ImageError(UNREADABLE) from error
+
+    def _info(self, name: str) -> zipfile.ZipInfo:
         if name not in self._members:
             raise ImageError(MISSING)
-        archive = self._opened()
-        try:
-            return bytes(archive.read(self._members[name]))
-        except _DAMAGED_MEMBER as error:
-            raise refused_by_system(error, self.path) or ImageError(UNREADABLE) from error
+        info: zipfile.ZipInfo = self._opened().getinfo(self._members[name])
+        return info
+
+    def _member(self, info: zipfile.ZipInfo) -> Any:
+        """One member, to be read in pieces."""
+        if info.compress_type != zipfile.ZIP_BZIP2:
+            return self._opened().open(info)
+        # zipfile would unpack all that it has read of it at once: a few kilobytes can become gigabytes.
+        with open_regular(self.path) as file:
+            name, extra = _LOCAL_HEADER.unpack(os.pread(file.fileno(), _LOCAL_HEADER.size, info.header_offset))
+        start = info.header_offset + _LOCAL_HEADER.size + name + extra
+        return bz2.BZ2File(io.BufferedReader(_Slice(self.path, start, info.compress_size)))
 
     def _open(self) -> zipfile.ZipFile:
         return zipfile.ZipFile(self.path)
 
 
+class _Slice(io.RawIOBase):
+    """A part of a file as a file."""
+
+    def __init__(self, path: Path, offset: int, size: int) -> None:
+        self._file = open_regular(path, buffering=0)
+        self._offset, self._end = offset, offset + size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = os.pread(self._file.fileno(), min(len(buffer), self._end - self._offset), self._offset)
+        buffer[: len(data)] = data
+        self._offset += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class _BoundedReads(io.BufferedReader):
+    """A file that gives no more than `limit` bytes at once, whatever size a reader has found in it.
+
+    Raises
+    ------
+    ValueError
+        When asked for more.
+    """
+
+    def __init__(self, path: Path, limit: int) -> None:
+        super().__init__(open_regular(path, buffering=0))  # type: ignore[arg-type]  # unbuffered, it is a raw one
+        self._limit = limit
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            size = os.fstat(self.fileno()).st_size - self.tell()
+        if size > self._limit:
+            raise ValueError(f"a part of {size_text(size)}, where at most {size_text(self._limit)} are read")
+        return super().read(size)
+
+
+def _zip_infos(path: Path) -> list[zipfile.ZipInfo]:
+    try:
+        with (
+            whole_file_errors(path),
+            _BoundedReads(path, MAX_DIRECTORY_BYTES) as file,
+            zipfile.ZipFile(file) as archive,
+        ):
+            n_bytes, infos = os.fstat(file.fileno()).st_size, archive.infolist()
+    except _DAMAGED_LIST as error:
+        raise _damaged(path, "zip", str(error)) from error
+    if sum(info.compress_size for info in infos) > n_bytes:
+        raise _damaged(path, "zip", "its members overlap, or are larger than the file")
+    return infos
+
+
 def _tar_members(path: Path, data: Path) -> dict[str, tuple[int, int]]:
     """Name -> (offset, size) of every file; a name that stands twice means its last version, as in tar itself."""
+    members: dict[str, tuple[int, int]] = {}
+    outside: list[str] = []
     try:
-        with whole_file_errors(path), data.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
-            members = [m for m in archive if not m.isdir() and not is_junk(_tar_name(m))]
+        with (
+            whole_file_errors(path),
+            _BoundedReads(data, MAX_HEADER_BYTES) as file,
+            tarfile.open(fileobj=file, mode="r:") as archive,
+        ):
+            for member in _each_member(path, archive):
+                name = _tar_name(member)
+                if member.isdir() or is_junk(name):
+                    continue
+                if not member.isreg() or member.issparse() or escapes(name):
+                    outside.append(member.name)
+                members[name] = (member.offset_data, member.size)
             _refuse_cut_off(path, file, archive.offset)
-    except (tarfile.TarError, OSError) as error:
+    except _DAMAGED_LIST as error:
         raise _damaged(path, "tar", str(error)) from error
-    _refuse_outside(path, [m.name for m in members if not m.isreg() or m.issparse() or escapes(_tar_name(m))])
-    return {_tar_name(m): (m.offset_data, m.size) for m in members}
+    _refuse_outside(path, outside)
+    return members
+
+
+def _each_member(path: Path, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """The members, none of them kept in `archive`: a million would take gigabytes."""
+    end = -1
+    for n_members, member in enumerate(iter(archive.next, None), start=1):
+        archive.members.clear()
+        if member.size < 0 or archive.offset <= end:
+            raise _damaged(path, "tar", f"member {some([member.name])} has a size below 0")
+        _check_names(path, n_members, member.name)
+        end = archive.offset
+        yield member
+
+
+def _check_names(path: Path, n_members: int, longest: str) -> None:
+    if n_members > MAX_MEMBERS:
+        raise DatasetError(f"{path}: expected at most {MAX_MEMBERS:,} members, found more. Divide the dataset")
+    if len(longest) > MAX_NAME:
+        raise DatasetError(
+            f"{path}: expected names of at most {MAX_NAME:,} characters, found one of {len(longest):,} "
+            f"({longest[:80]!r}...). Pack it again with shorter names"
+        )
+
+
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise ImageError(f"{TOO_LARGE}: at most {size_text(limit)}, found {size_text(size)}")
 
 
 def _refuse_cut_off(path: Path, file: IO[bytes], end: int) -> None:

@@ -20,7 +20,7 @@ __all__ = ["Layout", "LayoutOptions", "Scan", "not_this_layout", "parse_options"
 class LayoutOptions(BaseModel):
     """Options that every layout has. All of them change the table, so all of them are identity."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
     classes: Literal[7, 8] = Field(7, description="7 expressions, or 8 with contempt; with 7 its rows are left out")
     val_fraction: float = Field(

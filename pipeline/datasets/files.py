@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import io
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
+from pipeline.datasets.refusals import DAMAGED, refused_by_system
 from pipeline.errors import DatasetError, ImageError
+from pipeline.regular_files import size_text
 
-__all__ = ["LINK", "MISSING", "UNREADABLE", "Lookup", "Root", "composed", "escapes", "is_junk", "some"]
+__all__ = [
+    "LINK",
+    "MAX_IMAGE_BYTES",
+    "MISSING",
+    "UNREADABLE",
+    "Lookup",
+    "Root",
+    "composed",
+    "escapes",
+    "is_junk",
+    "some",
+]
 
 # Reasons of a rejected row: stable words, counted in summaries.
 MISSING = "file is missing"
 UNREADABLE = "file cannot be read"
 LINK = "link leaves the root"
+
+MAX_IMAGE_BYTES = 256 * 2**20  # of one file, as it is encoded; the largest of real datasets have some 50 MB
+MAX_TEXT_BYTES = 64 * 2**20  # of a list that is read as a whole
+MAX_LIST_BYTES = 2**31  # of a list that is read line by line; AffectNet's with landmarks have some 500 MB
+MAX_LINE = 2**20  # characters
 
 _JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini", "@eadir"})
 
@@ -55,19 +74,28 @@ class Root(ABC):
 
     @abstractmethod
     def _list(self) -> Iterable[str]:
-        """Every regular file that is not junk, in any order."""
+        """Everything that is no folder and no junk, in any order."""
 
     @abstractmethod
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, limit: int = MAX_IMAGE_BYTES) -> bytes:
         """The bytes of one file.
+
+        Parameters
+        ----------
+        limit : bytes; more are never held, whatever the file or the archive claims
 
         Raises
         ------
         ImageError
-            If this one file is missing or damaged; the message is a short reason that can be counted.
+            If this one file is missing, damaged, too large or no regular file; the message is a short reason that can
+            be counted up to its first colon.
         DatasetError
             If the whole root is gone.
         """
+
+    @abstractmethod
+    def open(self, name: str) -> BinaryIO:
+        """One file, to be read in pieces; raises as `read` does."""
 
     def names(self) -> Sequence[str]:
         """All files, sorted, as posix paths relative to the root; junk of file managers and hidden files left out."""
@@ -92,12 +120,48 @@ class Root(ABC):
             If it cannot be read or is not UTF-8.
         """
         try:
-            text = self.read(name).decode("utf-8-sig")
+            text = self.read(name, MAX_TEXT_BYTES).decode("utf-8-sig")
         except ImageError as error:
             raise DatasetError(f"{self.path}: {name}: {error}. Expected a list that the layout needs") from error
         except UnicodeDecodeError as error:
             raise DatasetError(f"{self.path}: {name} is not UTF-8 text: {error}. Save it as UTF-8") from error
         return composed(text).replace("\r\n", "\n").replace("\r", "\n")
+
+    def lines(self, name: str) -> Iterator[str]:
+        """The lines of a text file, each with its end, as `text` would give them; the file is never held as a whole.
+
+        Raises
+        ------
+        DatasetError
+            If it cannot be read, is not UTF-8, or has more than `MAX_LIST_BYTES` characters or `MAX_LINE` in a line.
+        """
+        try:
+            with self.open(name) as file, io.TextIOWrapper(file, encoding="utf-8-sig") as text:
+                yield from self._bounded_lines(name, text)
+        except ImageError as error:
+            raise DatasetError(f"{self.path}: {name}: {error}. Expected a list that the layout needs") from error
+        except UnicodeDecodeError as error:
+            raise DatasetError(f"{self.path}: {name} is not UTF-8 text: {error}. Save it as UTF-8") from error
+        except DAMAGED as error:
+            raise refused_by_system(error, self.path) or DatasetError(
+                f"{self.path}: {name} is damaged or cut off: {error}. Copy it again"
+            ) from error
+
+    def _bounded_lines(self, name: str, text: io.TextIOWrapper) -> Iterator[str]:
+        number = n_characters = 0
+        while line := text.readline(MAX_LINE + 1):
+            number, n_characters = number + 1, n_characters + len(line)
+            if len(line) > MAX_LINE:
+                raise DatasetError(
+                    f"{self.path}: {name}, line {number}: expected at most {MAX_LINE:,} characters, found more. "
+                    "Is it a list of images, with one of them in each line?"
+                )
+            if n_characters > MAX_LIST_BYTES:
+                raise DatasetError(
+                    f"{self.path}: {name}: expected a list of at most {size_text(MAX_LIST_BYTES)}, found more by line "
+                    f"{number:,}. Remove columns that are not read, or divide the dataset"
+                )
+            yield composed(line)
 
     def find(self, tail: str) -> str | None:
         """The file whose path ends with `tail`, at whatever depth; None if there is none. Case and Unicode composition

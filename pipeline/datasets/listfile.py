@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from types import MappingProxyType
+from typing import Any
 
 from pipeline.datasets.files import Root
 from pipeline.errors import DatasetError
 
 __all__ = ["Line", "Table", "lookalike", "plain_header", "read_table"]
 
+MAX_ROWS = 5_000_000
+
 _SHOWN = 24
+_LARGEST = 2**53  # a float holds every whole number up to it
 _SEPARATORS = re.compile(r"[\s_.\-]+")
 _WORD = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*(?![a-z])|\d+")
 # Words of a header -> what the column may hold.
@@ -59,7 +63,7 @@ class Line:
             number = float(self.fields[column])
         except ValueError:
             number = float("nan")
-        if not number.is_integer():
+        if not number.is_integer() or abs(number) > _LARGEST:
             raise DatasetError(
                 f"{self.where}: {column}: expected a whole number, found {self.fields[column]!r}. "
                 "Number them, or rename the column if it holds something else"
@@ -107,17 +111,18 @@ def read_table(
     Raises
     ------
     DatasetError
-        If a required column is missing, two columns mean the same, a row is shorter or longer than the header, or no
-        row is there.
+        If a required column is missing, two columns mean the same, a row is shorter or longer than the header, or
+        there is no row, or more than `MAX_ROWS`.
     """
     where = f"{root.path}: {name}"
-    text = root.text(name)
-    rows = csv.reader(io.StringIO(text), delimiter=_delimiter(text), skipinitialspace=True)
+    lines = root.lines(name)
+    first = list(islice(lines, 1))
+    rows = csv.reader(chain(first, lines), delimiter=_delimiter("".join(first)), skipinitialspace=True)
     try:
         header = [column.strip() for column in next(rows, [])]
         found = _columns(header, {plain_header(c): c for c in (*required, *optional)}, aliases, where)
         _check_header(header, found, required, where)
-        table = [_line(row, len(header), found, f"{where}, line {rows.line_num}") for row in rows if any(row)]
+        table = [_line(row, len(header), found, f"{where}, line {n}") for n, row in _numbered(rows, where)]
     except csv.Error as error:
         raise DatasetError(f"{where}, line {rows.line_num}: not a table: {error}. Is a quote left open?") from error
     if not table:
@@ -139,8 +144,19 @@ def lookalike(header: str) -> str:
     return next((_LOOKALIKES[word] for word in words if word in _LOOKALIKES), "")
 
 
-def _delimiter(text: str) -> str:
-    return max(",;\t", key=text.partition("\n")[0].count)
+def _numbered(rows: Any, where: str) -> Iterator[tuple[int, list[str]]]:
+    """Rows that hold anything, with the numbers of their lines."""
+    n_rows = 0
+    for row in rows:
+        if any(row):
+            n_rows += 1
+            if n_rows > MAX_ROWS:
+                raise DatasetError(f"{where}: expected at most {MAX_ROWS:,} rows, found more. Divide the dataset")
+            yield rows.line_num, row
+
+
+def _delimiter(line: str) -> str:
+    return max(",;\t", key=line.count)
 
 
 def _columns(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any
@@ -21,6 +21,7 @@ __all__ = [
     "TWELVE_BITS",
     "ValueRange",
     "eight_bits",
+    "range_of",
     "unknown_range",
 ]
 
@@ -50,9 +51,9 @@ class ValueRange:
         inside = self.low - self.overshoot <= smallest and largest <= self.high + self.overshoot
         return inside and largest >= self.least_max and smallest <= self.most_min
 
-    def scaled(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+    def scaled(self, values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """The values as 0 to 255, rounded."""
-        shares = (values - self.low) / (self.high - self.low)
+        shares = (values.astype(np.float64) - self.low) / (self.high - self.low)
         pixels: npt.NDArray[np.uint8] = np.rint(shares.clip(0, 1) * 255).astype(np.uint8)
         return pixels
 
@@ -67,6 +68,7 @@ TWELVE_BITS = ValueRange(0, 4095)
 SIXTEEN_BITS = ValueRange(0, 65535, least_max=16384)
 INTEGERS = (ValueRange(0, 255, least_max=32), SIXTEEN_BITS)
 COLOURS_16 = ValueRange(0, 255, least_max=64)  # the upper bytes of 16-bit values
+_BLACK = ValueRange(0, 1)
 
 
 def eight_bits(values: npt.NDArray[Any], ranges: Sequence[ValueRange]) -> npt.NDArray[np.uint8]:
@@ -87,16 +89,22 @@ def eight_bits(values: npt.NDArray[Any], ranges: Sequence[ValueRange]) -> npt.ND
     ImageError
         If a value is not finite, or no range explains all values.
     """
-    plain = values.astype(np.float64)
-    if not np.isfinite(plain).all():
-        raise ImageError("pixels are not finite")
-    smallest, largest = float(plain.min()), float(plain.max())
+    return range_of([values], ranges).scaled(values)
+
+
+def range_of(parts: Iterable[npt.NDArray[Any]], ranges: Sequence[ValueRange]) -> ValueRange:
+    """The one range that explains all values of a picture, which is given in parts; raises as `eight_bits` does."""
+    smallest, largest, dtype = inf, -inf, np.dtype(np.uint8)
+    for part in parts:
+        if not np.isfinite(part).all():
+            raise ImageError("pixels are not finite")
+        smallest, largest, dtype = min(smallest, float(part.min())), max(largest, float(part.max())), part.dtype
     if smallest == largest == 0:
-        return np.zeros(values.shape, np.uint8)
+        return _BLACK
     for value_range in ranges:
         if value_range.explains(smallest, largest):
-            return value_range.scaled(plain)
-    raise unknown_range(values.dtype, smallest, largest)
+            return value_range
+    raise unknown_range(dtype, smallest, largest)
 
 
 def unknown_range(dtype: np.dtype[Any], smallest: float, largest: float) -> ImageError:

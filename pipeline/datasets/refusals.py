@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import errno
+import lzma
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.errors import DatasetError
 
-__all__ = ["refused_by_system", "whole_file_errors"]
+__all__ = ["DAMAGED", "refused_by_system", "whole_file_errors"]
+
+# What reading a file, or a member of an archive, is known to raise where its bytes are not what they should be.
+DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError)
 
 # Of the machine, its disks and its network. A file that its owner did not open to us (EACCES) is a fact of that file.
 _OF_SYSTEM = frozenset(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from pipeline.datasets.archives import TarRoot, ZipRoot
-from pipeline.datasets.files import LINK, MISSING, UNREADABLE, Root, escapes, is_junk
+from pipeline.datasets.files import LINK, MAX_IMAGE_BYTES, MISSING, UNREADABLE, Root, escapes, is_junk
 from pipeline.datasets.refusals import refused_by_system
 from pipeline.errors import DatasetError, ImageError
+from pipeline.regular_files import RefusedFileError, open_regular, read_regular
 
 __all__ = ["FolderRoot", "Root", "open_root"]
 
@@ -34,7 +37,7 @@ def open_root(path: Path, expected: str = "a folder of images, or a .tar, .tar.g
     if not path.is_file():
         raise DatasetError(f"expected {expected}, found neither a folder nor a file at {path}. Check the root")
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             magic = file.read(4)
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror}. Check its permissions") from error
@@ -44,7 +47,7 @@ def open_root(path: Path, expected: str = "a folder of images, or a .tar, .tar.g
 
 
 class FolderRoot(Root):
-    """A folder. Links are followed while they stay inside it.
+    """A folder. Links are followed while they stay inside it; a link that leaves it is a rejected row or an error.
 
     Raises (when listed)
     --------------------
@@ -70,9 +73,7 @@ class FolderRoot(Root):
                 continue
             if entry.is_dir():
                 yield from self._walk_folder(entry, name, above)
-            elif (
-                entry.is_file() or entry.is_symlink()
-            ):  # a broken link is a file that cannot be read; a pipe is no file
+            else:  # broken links and FIFOs too: they become rejected rows, where skipping them would be silent
                 yield name
 
     def _walk_folder(self, entry: os.DirEntry[str], name: str, above: tuple[str, ...]) -> Iterator[str]:
@@ -88,7 +89,16 @@ class FolderRoot(Root):
     def _holds(self, real: str) -> bool:
         return real == self._real or real.startswith(self._real.rstrip(os.sep) + os.sep)
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, limit: int = MAX_IMAGE_BYTES) -> bytes:
+        with self._reading(name) as path:
+            return read_regular(path, limit)
+
+    def open(self, name: str) -> BinaryIO:
+        with self._reading(name) as path:
+            return open_regular(path)
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[Path]:
         path = self.path / name
         if escapes(name) or not os.path.lexists(path):
             self._check_root()
@@ -96,7 +106,9 @@ class FolderRoot(Root):
         if not self._holds(os.path.realpath(path)):
             raise ImageError(LINK)
         try:
-            return path.read_bytes()
+            yield path
+        except RefusedFileError as error:
+            raise ImageError(str(error.strerror)) from error
         except OSError as error:
             self._check_root()
             raise refused_by_system(error, path) or ImageError(UNREADABLE) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -22,6 +21,7 @@ from pipeline.encoders.weight_names import (
 )
 from pipeline.errors import ConfigError, EncoderError
 from pipeline.preprocess import Preprocess
+from pipeline.regular_files import read_json
 
 __all__ = ["CurrentIdentity", "current_identity"]
 
@@ -148,7 +148,7 @@ def _preprocess(data: Mapping[str, Any]) -> Preprocess | None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = read_json(path)
     except (OSError, ValueError) as error:
         raise EncoderError(f"{path}: expected JSON that describes an encoder ({error}). Check the file") from error
     if not isinstance(data, dict):

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.errors import EncoderError
+from pipeline.regular_files import open_regular
 
 __all__ = ["file_sha256", "files_sha256", "is_sha256", "sha256_in_cache"]
 
@@ -27,7 +28,7 @@ def file_sha256(path: Path) -> str:
         If it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             version = _version(path, os.fstat(file.fileno()))
             if (known := _DIGESTS.get(version)) is not None:
                 return known

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +29,7 @@ from pipeline.encoders.weights import plain_checkpoint, reading_weights, require
 from pipeline.errors import EncoderError
 from pipeline.preprocess import Preprocess
 from pipeline.progress import OnProgress, silent
+from pipeline.regular_files import read_json
 
 __all__ = ["assembled", "check_names", "load_open_clip", "parse_config"]
 
@@ -144,8 +144,8 @@ def _check_known_weights(spec: EncoderSpec, config: dict[str, Any], digest: str)
 def _read_config(folder: Path) -> tuple[dict[str, Any], Preprocess]:
     path = require_file(folder / OPEN_CLIP_CONFIG, "a local open_clip folder")
     try:
-        return parse_config(json.loads(path.read_text("utf-8")), str(path))
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        return parse_config(read_json(path), str(path))
+    except (ValueError, TypeError, LookupError, AttributeError, OSError) as error:
         raise EncoderError(
             f"{path}: expected JSON with a `model_cfg` and a `preprocess_cfg`, as open_clip writes it for the hub, "
             f"found another thing ({type(error).__name__}: {error})"

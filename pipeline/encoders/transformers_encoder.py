@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from pipeline.encoders.weight_names import TRANSFORMERS_WEIGHTS, first_file
 from pipeline.encoders.weights import read_tensors, reading_weights, require_file
 from pipeline.errors import EncoderError
 from pipeline.progress import OnProgress, silent
+from pipeline.regular_files import read_json
 
 __all__ = ["load_transformers"]
 
@@ -134,10 +134,10 @@ def _read_config(folder: Path, architecture: str, kind: _Architecture) -> tuple[
     """The model's config; and what of it says which function the text tower is, as plain JSON."""
     path = require_file(folder / _CONFIG, f"a local folder of transformers:{architecture}")
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = read_json(path)
         found = data.get("model_type")
         config = kind.config.from_dict(data) if found == architecture else None
-    except (ValueError, TypeError, LookupError, AttributeError, StrictDataclassError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, OSError, StrictDataclassError) as error:
         first = " ".join(str(error).split())[:300]
         raise EncoderError(f"{path}: expected the config of a {architecture} model ({first})") from error
     if config is None:

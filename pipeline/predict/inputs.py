@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +11,12 @@ from pathlib import Path
 
 from pipeline.datasets.files import is_junk, some
 from pipeline.datasets.formats import is_image
-from pipeline.errors import InputError
+from pipeline.errors import ConfigError, InputError
 from pipeline.predict.stills import Still, still_of_file
 from pipeline.predict.video import frames_of, is_video
+from pipeline.regular_files import NOT_REGULAR
 
-__all__ = ["EVERY_S", "Inputs", "find_inputs", "stills_of"]
+__all__ = ["EVERY_S", "Inputs", "check_interval", "find_inputs", "stills_of"]
 
 EVERY_S = 1.0  # of a video
 
@@ -26,7 +28,7 @@ class Inputs:
     Parameters
     ----------
     paths : pictures and videos, each once, in the order they were named; those of a folder sorted
-    left_out : suffix -> files of folders that are neither
+    left_out : suffix -> files of folders that are neither; those that are no regular files under a reason
     """
 
     paths: tuple[Path, ...]
@@ -73,7 +75,23 @@ def stills_of(paths: Sequence[Path], every_s: float = EVERY_S) -> Iterator[Still
     Parameters
     ----------
     every_s : >= 0, seconds between frames of a video; 0 takes every frame
+
+    Raises
+    ------
+    ConfigError
+        At once, if `every_s` is no such number.
     """
+    check_interval(every_s)
+    return _stills_of(paths, every_s)
+
+
+def check_interval(every_s: float) -> None:
+    """ConfigError if `every_s` is no number of seconds between frames: negative, infinite or NaN."""
+    if not 0 <= every_s < math.inf:
+        raise ConfigError(f"every_s: expected seconds between frames, 0 or more, found {every_s}")
+
+
+def _stills_of(paths: Sequence[Path], every_s: float) -> Iterator[Still]:
     for path in paths:
         if is_video(path):
             yield from frames_of(path, every_s)
@@ -87,10 +105,12 @@ def _matches(pattern: str) -> list[str]:
 
 def _in_folder(folder: Path, left_out: Counter[str]) -> list[Path]:
     wanted = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in sorted(path for path in folder.rglob("*") if not path.is_dir()):
         if is_junk(path.relative_to(folder).as_posix()):
             continue
-        if is_image(path.name) or is_video(path):
+        if not path.is_file():  # a FIFO, a device, a link to nothing
+            left_out[NOT_REGULAR] += 1
+        elif is_image(path.name) or is_video(path):
             wanted.append(path)
         else:
             left_out[path.suffix.lower() or path.name] += 1

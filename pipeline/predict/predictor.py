@@ -19,7 +19,7 @@ from pipeline.errors import ConfigError, InputError
 from pipeline.extraction.ahead import each_ahead, one_ahead
 from pipeline.faces import Alignment, load_detector
 from pipeline.identity import differences_text
-from pipeline.predict.inputs import EVERY_S, find_inputs, stills_of
+from pipeline.predict.inputs import EVERY_S, check_interval, find_inputs, stills_of
 from pipeline.predict.looking import Looker, Seen
 from pipeline.predict.naming import Namer
 from pipeline.predict.prediction import FACE, NO_FACE, UNREADABLE, Prediction
@@ -108,7 +108,7 @@ class Predictor:
         Raises
         ------
         ConfigError
-            If `colour` is neither, or `every_s` is negative.
+            If `colour` is neither, or `every_s` is no number of seconds, 0 or more.
         InputError
             If nothing is found at a path, something is no picture, or an array has another dtype, shape or range.
         """
@@ -118,8 +118,7 @@ class Predictor:
         self, images: Given | Iterable[Given], *, every_s: float = EVERY_S, colour: str = "rgb"
     ) -> Iterator[Prediction]:
         """As `predict`, one by one: memory does not grow with their number."""
-        if not every_s >= 0:
-            raise ConfigError(f"every_s: expected seconds between frames, 0 or more, found {every_s}")
+        check_interval(every_s)
         if colour not in COLOURS:
             raise ConfigError(f"colour: expected one of {', '.join(COLOURS)}, the order of channels, found {colour!r}")
         return self._predict_iter(images, every_s, colour)

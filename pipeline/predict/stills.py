@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pipeline.datasets.files import MAX_IMAGE_BYTES
 from pipeline.datasets.images import as_picture, decode_picture
 from pipeline.datasets.ranges import SHARES, eight_bits
 from pipeline.errors import ImageError, InputError
+from pipeline.regular_files import RefusedFileError, read_regular
 
 __all__ = ["Still", "still_of_array", "still_of_file", "still_of_picture"]
 
@@ -80,7 +82,9 @@ def _of_floats(pixels: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
 
 def _read(path: Path) -> Image.Image:
     try:
-        data = path.read_bytes()
+        data = read_regular(path, MAX_IMAGE_BYTES)
+    except RefusedFileError as error:
+        raise ImageError(str(error.strerror)) from error
     except OSError as error:
         raise ImageError(f"file cannot be read: {error.strerror}") from error
     return decode_picture(data)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from math import floor
+from math import floor, isfinite
 from pathlib import Path
 
 import cv2
 from PIL import Image
 
+from pipeline.datasets.images import MAX_PIXELS
 from pipeline.errors import ImageError
 from pipeline.predict.stills import Still
+from pipeline.regular_files import RefusedFileError, open_regular
 
 __all__ = ["VIDEO_SUFFIXES", "frames_of", "is_video"]
 
@@ -22,6 +24,8 @@ VIDEO_SUFFIXES = frozenset(
 # A whole video may say to be a little longer than up to its last frame: its sound is, or its length is rounded.
 _MISSING_S, _MISSING_SHARE = 1.0, 0.02
 _USUAL_RATE = 25.0  # frames a second, where a file does not say
+_BEGIN = 4096  # bytes of a file that are looked at before FFmpeg opens it
+_PLAY_LISTS = (b"#EXTM3U", b"ffconcat")
 _ROUNDING_S = 1e-6  # 3 x 0.1 s is a little more than 0.3 s to a computer
 
 
@@ -35,7 +39,7 @@ def frames_of(path: Path, every_s: float) -> Iterator[Still]:
 
     Parameters
     ----------
-    every_s : >= 0; 0 gives every frame
+    every_s : >= 0; 0, or less than a millionth of a second, gives every frame
 
     Yields
     ------
@@ -45,8 +49,11 @@ def frames_of(path: Path, every_s: float) -> Iterator[Still]:
         is no video, or ends early.
     """
     reading = _Reading(path)
-    yield from reading.sampled(every_s)
-    if reason := reading.fault():
+    reason = _refusal(path)
+    if not reason:
+        yield from reading.sampled(every_s)
+        reason = reading.fault()
+    if reason:
         where = (reading.n_frames, reading.at_s) if reading.n_frames else (None, None)
         yield Still(str(path), partial(_fail, reason), *where)
 
@@ -59,11 +66,12 @@ class _Reading:
     n_frames: int = 0
     at_s: float = 0.0
     length_s: float = 0.0
+    too_large: str = ""
 
     def sampled(self, every_s: float) -> Iterator[Still]:
         last = -1
         for at_s, capture in self._grabbed():
-            interval = floor((at_s + _ROUNDING_S) / every_s) if every_s else self.n_frames
+            interval = floor((at_s + _ROUNDING_S) / every_s) if every_s > _ROUNDING_S else self.n_frames
             if interval > last:
                 last = interval
                 readable, pixels = capture.retrieve()
@@ -75,16 +83,23 @@ class _Reading:
 
     def _grabbed(self) -> Iterator[tuple[float, cv2.VideoCapture]]:
         """The time of each frame, and what holds it."""
-        capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
+        # Absolute: FFmpeg takes the beginning of a name such as `concat:x.mp4` for a protocol.
+        capture = cv2.VideoCapture(str(self.path.absolute()), cv2.CAP_FFMPEG)
         try:
-            rate = capture.get(cv2.CAP_PROP_FPS) or _USUAL_RATE
-            self.length_s = capture.get(cv2.CAP_PROP_FRAME_COUNT) / rate  # negative or 0 where it is not known
+            width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+            if width * height > MAX_PIXELS:
+                frame = f"{width:.0f} x {height:.0f}"
+                self.too_large = f"frames are too large: at most {MAX_PIXELS:,} pixels, found {frame}"
+                return
+            rate = _positive(capture.get(cv2.CAP_PROP_FPS)) or _USUAL_RATE
+            # Negative or 0 where it is not known. Nothing is allocated for it.
+            self.length_s = _positive(capture.get(cv2.CAP_PROP_FRAME_COUNT) / rate)
             first_s: float | None = None
             while capture.grab():
-                at_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                at_s = _finite(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
                 if first_s is None:
                     first_s = at_s
-                    self._leave_out_start(capture.get(cv2.CAP_PROP_PTS) / rate - at_s)
+                    self._leave_out_start(_finite(capture.get(cv2.CAP_PROP_PTS) / rate - at_s))
                 # Some files have no times, or such as go back.
                 yield at_s - first_s if at_s - first_s > self.at_s else self.n_frames / rate, capture
         finally:
@@ -97,11 +112,34 @@ class _Reading:
 
     def fault(self) -> str:
         """What is wrong with a video that gave no more frames; empty if nothing is."""
+        if self.too_large:
+            return self.too_large
         if not self.n_frames:
             return "not a video, or one without a frame that can be read"
         if self.length_s - self.at_s > max(_MISSING_S, _MISSING_SHARE * self.length_s):
             return f"video ends early: {self.at_s:.1f} of {self.length_s:.1f} s could be read, {self.n_frames} frames"
         return ""
+
+
+def _refusal(path: Path) -> str:
+    """Why FFmpeg does not get to open this file; empty if it does."""
+    try:
+        with open_regular(path) as file:
+            begin = file.read(_BEGIN)
+    except OSError as error:
+        return str(error.strerror) if isinstance(error, RefusedFileError) else f"file cannot be read: {error.strerror}"
+    # Every container of pictures has bytes of 0 in its header; a play list is text, and names other files to open.
+    if begin.startswith(_PLAY_LISTS) or b"\0" not in begin:
+        return "not a video: a play list or another text"
+    return ""
+
+
+def _finite(value: float) -> float:
+    return value if isfinite(value) else 0.0
+
+
+def _positive(value: float) -> float:
+    return max(0.0, _finite(value))
 
 
 def _fail(reason: str) -> Image.Image:

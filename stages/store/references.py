@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cache.backends import BACKENDS
 from cache.housekeeping import References, one_name
 from cache.places import Place, place
@@ -20,6 +18,7 @@ from stages.errors import StageError
 from stages.params import load_params
 from stages.scores_file import read_scores
 from stages.workspace import scores_path
+from stages.yaml_files import YAML_ERRORS, read_yaml
 
 __all__ = ["references"]
 
@@ -92,7 +91,7 @@ def _tracked(file: Path) -> Iterator[Place]:
     """What a dvc.lock or a .dvc file names as output or dependency. Names are relative to a stage's working folder."""
     try:
         found = [(_wdir(file, stage, said), name) for stage, said in _dvc_stages(file).items() for name in _named(said)]
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError, KeyError) as error:
+    except (*YAML_ERRORS, OSError, AttributeError, TypeError, KeyError) as error:
         raise StageError(f"{file} cannot be read ({error}): mend it first, it says which stores are needed") from error
     return (place(name) if "://" in name else file.parent / wdir / name for wdir, name in found if _is_known(name))
 
@@ -106,7 +105,7 @@ def _dvc_stages(file: Path) -> dict[str, Any]:
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
-    return yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    return read_yaml(file) or {}
 
 
 def _named(stage: Mapping[str, Any]) -> list[str]:

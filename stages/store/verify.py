@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stages.errors import CheckFailedError
-from stages.options import device_option, folder_option, format_option, params_option, quiet_option
+from stages.options import FiniteRange, device_option, folder_option, format_option, params_option, quiet_option
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _DEEP_COLUMNS = ("store", "output", "rows", "cosine", "expected", "relative", "e
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="With --deep: chooses the images.")
 @click.option(
     "--min-cosine",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     help="With --deep: of an image's stored and new feature, and nothing else.  [default: the cosine that extract "
     "measured, with tenfold slack, and its relative difference, with threefold slack]",
 )

@@ -70,7 +70,7 @@ BAD = {
     "cut-off.jpg": (encoded(noise(64, 64), "JPEG")[:700], "image is damaged or cut off"),
     "empty.jpg": (b"", "file is empty"),
     "letter.jpg": (b"dear reader, this is no picture", "not an image"),
-    "bomb.png": (_png_that_promises(60_000, 60_000), "image is too large"),
+    "bomb.png": (_png_that_promises(60_000, 60_000), "image is too large: at most 80,000,000 pixels, found more"),
     "hair.png": (encoded(np.zeros((400_000, 1, 3), np.uint8)), "image is too narrow"),
 }
 

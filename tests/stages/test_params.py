@@ -84,7 +84,7 @@ def test_shipped_params_are_the_defaults_but_for_datasets_methods_and_pixels() -
         ("sample: {version: 99}", ["sample", "version"]),
         ("- a list", ["names with values"]),
         ("classes: 7\nclasses: 8", ["'classes' stands twice", "line 2"]),
-        ("a: [", ["not YAML"]),
+        ("a: [", ["is not YAML"]),
     ],
 )
 def test_refusals_name_the_key_and_the_way_out(tmp_path: Path, text: str, words: list[str]) -> None:

@@ -19,6 +19,7 @@ from pipeline.datasets.sample.styles import STYLES, draw_face, style_named
 from pipeline.errors import ConfigError
 from pipeline.labels import expressions
 from pipeline.progress import OnProgress, Progress, silent
+from pipeline.regular_files import RefusedFileError, read_json
 
 __all__ = ["GENERATOR_VERSION", "begun_drawing", "draw_contact_sheet", "draw_dataset", "drawing_changes", "is_free"]
 
@@ -117,8 +118,8 @@ def _require_ours(folder: Path) -> None:
 
 def _read_receipt(path: Path) -> object:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # none yet, or not the JSON that we write
+        return read_json(path)
+    except (FileNotFoundError, RefusedFileError, ValueError):  # none yet, or not the JSON that we write
         return None
 
 

@@ -217,8 +217,8 @@ class TestBadFiles:
             (b"this is a text named face.png\n", "not an image"),
             (bytes(5000), "not an image"),
             (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
-            (png_header(30_000, 30_000), "image is too large"),
-            (png_header(12_000, 9_000), "image is too large"),
+            (png_header(30_000, 30_000), "image is too large: at most 80,000,000 pixels, found more"),
+            (png_header(12_000, 9_000), "image is too large: at most 80,000,000 pixels, found 12000 x 9000"),
             (png_header(100, 100), "image is damaged or cut off"),
         ],
         ids=["empty", "text", "zeros", "eps", "bomb", "poster", "promise"],
@@ -238,7 +238,7 @@ class TestBadFiles:
 
     def test_a_bomb_is_refused_before_memory_is_taken(self) -> None:
         tracemalloc.start()
-        with pytest.raises(ImageError, match=r"^image is too large$"):
+        with pytest.raises(ImageError, match=r"^image is too large: at most 80,000,000 pixels, found more$"):
             decode(png_header(30_000, 30_000))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -258,7 +258,7 @@ class TestBadFiles:
         try:
             found = decode(bytes(file[: data.draw(st.integers(0, len(file)))]))
         except ImageError as error:
-            reason = str(error)
+            reason = str(error).partition(":")[0]
         else:
             reason = "" if found.shape[2] == 3 else "odd shape"
         assert reason in ("", "file is empty", "not an image", "image is too large", "image is damaged or cut off")

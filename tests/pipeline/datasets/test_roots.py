@@ -66,7 +66,7 @@ class TestEveryRoot:
 
     @pytest.mark.parametrize("name", ["nothing.jpg", "../list.txt", "/etc/hostname", "a"])
     def test_a_name_that_is_no_file_inside_is_not_read(self, root: Root, name: str) -> None:
-        with pytest.raises(ImageError, match=r"^file (is missing|cannot be read)$"):
+        with pytest.raises(ImageError, match=r"^(file is missing|not a regular file: found a folder)$"):
             root.read(name)
 
     def test_text_has_plain_line_ends_and_no_mark(self, root: Root) -> None:
@@ -351,9 +351,12 @@ class TestFolders:
         with pytest.raises(ImageError, match=r"^file cannot be read$"):
             root.read("broken.jpg")
 
-    def test_a_pipe_is_no_file(self, folder: Path) -> None:
+    def test_a_pipe_is_listed_and_not_read(self, folder: Path) -> None:
         os.mkfifo(folder / "pipe.jpg")
-        assert not open_root(folder).exists("pipe.jpg")
+        root = open_root(folder)
+        assert root.exists("pipe.jpg")
+        with pytest.raises(ImageError, match=r"^not a regular file: found a FIFO$"):
+            root.read("pipe.jpg")
 
     def test_a_root_that_is_itself_a_link_is_fine(self, folder: Path) -> None:
         link = folder.parent / "link"

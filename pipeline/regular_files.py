@@ -1,0 +1,147 @@
+"""Files that somebody else could have put there: only regular ones are opened, and no more is read than a limit.
+
+A FIFO, a socket or a device has no end, or waits for a writer that never comes; the size of a sparse file, or the one
+that an archive states, says nothing about the memory that its content would take.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+__all__ = [
+    "NOT_REGULAR",
+    "TOO_LARGE",
+    "RefusedFileError",
+    "open_regular",
+    "read_json",
+    "read_regular",
+    "read_within",
+    "size_text",
+]
+
+# Reasons of a rejected row: stable words, counted in summaries. Numbers follow the second one after a colon.
+NOT_REGULAR = "not a regular file"
+TOO_LARGE = "file is too large"
+
+MAX_JSON_BYTES = 16 * 2**20  # of a description; those of encoders have some kilobytes
+
+_PIECE = 1 << 20  # bytes
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+class RefusedFileError(OSError):
+    """A file that is not read, though the system would read it. `strerror` is the reason, for people."""
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes | None: ...
+
+
+def open_regular(path: Path, buffering: int = -1) -> BinaryIO:
+    """Open a file to read its bytes. Never waits, and never opens a device. Links are followed.
+
+    Raises
+    ------
+    RefusedFileError
+        If it is a folder, a FIFO, a socket or a device.
+    OSError
+        If the system cannot open it.
+    """
+    _require_regular(path, os.stat(path))
+    # The file may be another one by now: without O_NONBLOCK a FIFO would wait for a writer.
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        _require_regular(path, os.fstat(handle))
+    except RefusedFileError:
+        os.close(handle)
+        raise
+    return os.fdopen(handle, "rb", buffering)  # type: ignore[return-value]  # the stubs know no buffering of an int
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """All bytes of a regular file of at most `limit` bytes.
+
+    Raises
+    ------
+    RefusedFileError
+        If it is no regular file, or larger; of a sparse file nothing is read.
+    OSError
+        If the system cannot read it.
+    """
+    with open_regular(path, buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > limit:
+            raise _too_large(size, limit, path)
+        return read_within(file, limit, size, path)
+
+
+def read_within(file: _Readable, limit: int, size: int = 0, path: Path | None = None, piece: int = _PIECE) -> bytes:
+    """What a file holds from here on, read in pieces and counted.
+
+    Parameters
+    ----------
+    limit : bytes
+    size : bytes that the file claims to hold; only a hint
+    piece : bytes of one read, after a first one of `size`
+
+    Raises
+    ------
+    RefusedFileError
+        As soon as there are more than `limit` bytes, whatever the file claims.
+    """
+    first = file.read(min(size + 1, limit + 1)) or b""
+    if len(first) == size <= limit:  # the usual case: one read, no copy; those of /proc claim 0 bytes and hold more
+        more = file.read(1)
+        if not more:
+            return first
+        first += more
+    pieces, n_bytes = [first], len(first)
+    while n_bytes <= limit and (more := file.read(min(piece, limit + 1 - n_bytes))):
+        pieces.append(more)
+        n_bytes += len(more)
+    if n_bytes > limit:
+        raise _too_large(None, limit, path)
+    return b"".join(pieces)
+
+
+def read_json(path: Path, limit: int = MAX_JSON_BYTES) -> Any:
+    """The content of a JSON file.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON, or nested too deeply.
+    RefusedFileError, OSError
+        As `read_regular`.
+    """
+    try:
+        return json.loads(read_regular(path, limit))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def size_text(n_bytes: int) -> str:
+    """A number of bytes for people: `1,500 MB`, and `20 bytes` below one."""
+    return f"{n_bytes / 1e6:,.0f} MB" if n_bytes >= 1_000_000 else f"{n_bytes:,} bytes"
+
+
+def _too_large(size: int | None, limit: int, path: Path | None) -> RefusedFileError:
+    found = "more than that" if size is None else f"{size_text(size)}"
+    return RefusedFileError(errno.EFBIG, f"{TOO_LARGE}: at most {size_text(limit)}, found {found}", path and str(path))
+
+
+def _require_regular(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+        raise RefusedFileError(errno.EINVAL, f"{NOT_REGULAR}: found {kind}", str(path))
