@@ -18,6 +18,7 @@ from cache.errors import MEND, QueryError, StoreDamagedError, StoreIncompleteErr
 from cache.hot import in_ram_or_hot
 from cache.keys import differences
 from cache.manifest import Manifest, checksum
+from cache.names import path_part
 from cache.neighbors import Metric, Neighbours, nearest
 from cache.objects import ENTRY
 from cache.places import Place, exists, is_file, place, reachable
@@ -31,8 +32,14 @@ __all__ = ["Store", "find_store", "open_store", "stands", "store_path"]
 
 
 def store_path(root: Place, encoder: str, dataset: str, backend: str) -> Place:
-    """Where the features of one dataset under one encoder stand: `root/<encoder>/<dataset>.zarr`."""
-    return root / encoder / f"{dataset}{BACKENDS[backend].suffix}"
+    """Where the features of one dataset under one encoder stand: `root/<encoder>/<dataset>.zarr`.
+
+    Raises
+    ------
+    QueryError
+        If a name is a path: nothing outside of `root` is read or written.
+    """
+    return root / path_part("encoder", encoder) / f"{path_part('dataset', dataset)}{BACKENDS[backend].suffix}"
 
 
 def find_store(root: Place, encoder: str, dataset: str) -> Store:
