@@ -121,7 +121,7 @@ def test_an_encoder_is_written_without_control_characters(text: str) -> None:
 
 
 def test_runs_that_would_share_a_folder_are_refused(project: Path, fer_stage: FerStage) -> None:
-    train = ("train", "--method", "fine-tune", "--dataset", "sample-a", "--grid", "pretrained=a/b,a-b", "--dry-run")
+    train = ("train", "--method", "baseline", "--dataset", "sample-a", "--grid", "pretrained=a/b,a-b", "--dry-run")
     assert "a folder of its own" in fer_stage(*train, code=1)
 
 
