@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -199,8 +200,8 @@ class Params(_Block):
         """
         if first := first_rows(name):
             raise ParamsError(
-                f"--dataset {name}: expected the name of a whole dataset, found one that --limit made. "
-                f"Write --dataset {first[0]} --limit {first[1]}"
+                f"--dataset {name!r:.100}: expected the name of a whole dataset, found one that --limit made. "
+                f"Write {shlex.join(['--dataset', first[0], '--limit', str(first[1])])}"
             )
         try:
             check_name("dataset", name, "--dataset", self.datasets)

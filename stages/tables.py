@@ -33,6 +33,7 @@ from stages.names import first_rows
 from stages.output import say
 from stages.params import DatasetParams, Params, SampleParams, load_params
 from stages.workspace import Workspace
+from stages.yaml_files import StrictLoader
 
 __all__ = [
     "how_now",
@@ -196,7 +197,7 @@ def _indexed(given: Mapping[str, Any], params: Params, on_progress: OnProgress) 
         stated = {} if dataset in params.datasets else dict(table.info.given)
         if not (Path(how.root).exists() or _is_drawn(dataset, how)):
             say(f"note: {path} is used as it is, as {how.root} is not on this machine to index it again: {why}")
-            return table, Path(table.info.root)
+            return _of_its_dataset(table, dataset, path), Path(table.info.root)
         say(f"indexing {dataset} again: {why}")
     else:
         how = params.dataset(dataset, stated.get("layout"), stated.get("root"))
@@ -245,17 +246,19 @@ def _note_other_drawing(info: TableInfo, params: Params) -> None:
         return
     sample, root = params.sample, Path(info.root)
     if why := drawing_changes(info.dataset, root, sample.images, sample.seed):
+        draw = shlex.join(["fer-stage", "draw", "--style", info.dataset, "--out", str(root)])
         say(
             f"note: {root} is not what `sample` in params.yaml says ({why}); it is used as it is. To draw it again: "
-            f"fer-stage draw --style {info.dataset} --out {root}, then fer-stage index --dataset {info.dataset}"
+            f"`{draw}`, then `fer-stage index --dataset {info.dataset}`"
         )
 
 
 def _of_its_dataset(table: SampleTable, dataset: str, path: Path) -> SampleTable:
     if table.info.dataset != dataset:
+        index = ["fer-stage", "index", "--dataset", dataset, "--layout", table.info.layout, "--root", table.info.root]
         raise StageError(
             f"{path}: expected the sample table of {dataset}, found that of {table.info.dataset}. Rename the file, or "
-            f"run: fer-stage index --dataset {dataset} --layout {table.info.layout} --root {table.info.root}"
+            f"run: `{shlex.join(index)}`"
         )
     return table
 
@@ -274,5 +277,9 @@ def parse_options(pairs: Sequence[str], option: str = "--option") -> Mapping[str
         name, sign, value = pair.partition("=")
         if not sign or not name:
             raise ParamsError(f"{option} {pair!r}: expected NAME=VALUE, such as rule=probability")
-        options[name] = yaml.safe_load(value)
+        try:
+            options[name] = yaml.load(value, StrictLoader)
+        except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:  # the last ones: of a date, of [[[...
+            problem = " ".join(str(error).split())
+            raise ParamsError(f"{option} {pair!r:.100}: expected a value as YAML writes it ({problem:.200})") from error
     return options

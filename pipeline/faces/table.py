@@ -129,9 +129,7 @@ def _problem(table: pa.Table) -> str:
     for name, size in (("box", 4), ("landmarks", 10)):
         row = _first_other(table[name].combine_chunks(), status == FOUND, size)
         if row is not None:
-            return (
-                f"column {name}: expected {size} numbers for a face that is found and none elsewhere, wrong in row {row}"
-            )
+            return f"column {name}: expected {size} numbers if a face is found, else none; wrong in row {row}"
     return ""
 
 
