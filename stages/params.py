@@ -27,7 +27,7 @@ from pipeline.prompts import PROMPT_SETS, check_template, templates
 from stages.errors import ParamsError
 from stages.names import check_name, colliding_stages, first_rows, name_problems
 from stages.recipes import recipe_options
-from stages.yaml_files import StrictLoader
+from stages.yaml_files import YAML_ERRORS, StrictLoader
 
 __all__ = [
     "LARGEST_SEED",
@@ -281,7 +281,7 @@ def load_params(path: Path) -> Params:
         raise ParamsError(f"{path}: expected a YAML file of at most {_LARGEST_FILE:,} bytes, found {size:,} bytes")
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), StrictLoader)
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:  # the last ones: of values such as a date
+    except YAML_ERRORS as error:
         raise ParamsError(f"{path} is not YAML: {error}") from error
     return Params() if data is None else parse_params(data, str(path))
 

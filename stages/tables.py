@@ -33,7 +33,7 @@ from stages.names import first_rows
 from stages.output import say
 from stages.params import DatasetParams, Params, SampleParams, load_params
 from stages.workspace import Workspace
-from stages.yaml_files import StrictLoader
+from stages.yaml_files import YAML_ERRORS, StrictLoader
 
 __all__ = [
     "how_now",
@@ -279,7 +279,7 @@ def parse_options(pairs: Sequence[str], option: str = "--option") -> Mapping[str
             raise ParamsError(f"{option} {pair!r}: expected NAME=VALUE, such as rule=probability")
         try:
             options[name] = yaml.load(value, StrictLoader)
-        except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:  # the last ones: of a date, of [[[...
+        except YAML_ERRORS as error:
             problem = " ".join(str(error).split())
             raise ParamsError(f"{option} {pair!r:.100}: expected a value as YAML writes it ({problem:.200})") from error
     return options

@@ -6,7 +6,10 @@ from typing import Any
 
 import yaml
 
-__all__ = ["StrictLoader"]
+__all__ = ["YAML_ERRORS", "StrictLoader"]
+
+# What a text that is no YAML of ours was seen to raise: the later ones over a date, a key, a tag, and [[[...
+YAML_ERRORS = (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError)
 
 
 class StrictLoader(yaml.SafeLoader):
