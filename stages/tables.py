@@ -8,7 +8,6 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from pipeline.datasets.index import index_dataset
 from pipeline.datasets.sample import STYLES, draw_dataset, drawing_changes
 from pipeline.errors import ConfigError, DatasetError
 from pipeline.faces.table import FaceTable
+from pipeline.identity import changes_text
 from pipeline.preparation import INDEX_AGAIN
 from pipeline.progress import OnProgress
 from pipeline.samples import SampleTable, TableInfo
@@ -64,9 +64,8 @@ def make_table(
     root = Path(how.root)
     if _is_drawn(dataset, how) and not root.exists():
         draw_dataset(dataset, root, sample.images, sample.seed, on_progress)
-    table = index_dataset(dataset, how.layout, root, how.options, on_progress)
-    kept = {name: value for name, value in (given or {}).items() if value}
-    return SampleTable(table.frame, replace(table.info, given=kept))
+    stated = {name: value for name, value in (given or {}).items() if value}
+    return index_dataset(dataset, how.layout, root, how.options, on_progress, stated)
 
 
 def _is_drawn(dataset: str, how: DatasetParams) -> bool:
@@ -112,7 +111,7 @@ def _changes(info: TableInfo, dataset: str, how: DatasetParams) -> str:
         "reader": stage_version("index"),
     }
     shown = {"root": (info.root, how.root)}
-    return _as_text({name: shown.get(name, values) for name, values in differences(was, now).items()})
+    return changes_text({name: shown.get(name, values) for name, values in differences(was, now).items()})
 
 
 def store_changes(described: Mapping[str, Any], dataset: str, params: Params) -> str:
@@ -133,7 +132,7 @@ def store_changes(described: Mapping[str, Any], dataset: str, params: Params) ->
     how = params.dataset(name)
     was = {"layout": layout, "options": _all_options(layout, options)}
     now = {"layout": how.layout, "options": _all_options(how.layout, how.options)}
-    return _as_text(differences(was, now))
+    return changes_text(differences(was, now))
 
 
 def root_change(dataset: str, params: Params) -> str:
@@ -149,11 +148,7 @@ def root_change(dataset: str, params: Params) -> str:
     root = params.dataset(name).root
     if os.path.abspath(info.root) == os.path.abspath(root) or not Path(root).exists():
         return ""
-    return f"root was {info.root!r}, is {root!r}"
-
-
-def _as_text(pairs: Mapping[str, tuple[Any, Any]]) -> str:
-    return ", ".join(f"{name} was {old!r}, is {new!r}" for name, (old, new) in pairs.items())
+    return changes_text({"root": (info.root, root)})
 
 
 def _all_options(layout: str, options: Mapping[str, Any]) -> dict[str, Any]:
