@@ -192,3 +192,29 @@ def test_a_dataset_that_limit_made_is_still_one_name() -> None:
     assert Workspace().run("mini", "cafe", "my.first-12", 0) == Path("runs/mini/cafe/my.first-12/seed-0")
     with pytest.raises(ParamsError, match="expected a plain name"):
         Params().dataset("my.first-" + "9" * 5000)
+
+
+RECORDED = "runs/untrained/feature-mask/sample-a/seed-0/run.json"
+
+
+@pytest.mark.parametrize("field", ["encoder", "dataset", "method", "variant", "seed", "encoder_named", "encoder_spec"])
+def test_no_name_in_the_record_of_a_run_leads_elsewhere(
+    project: Path, capsys: pytest.CaptureFixture[str], field: str
+) -> None:
+    record, outside = json.loads(Path(RECORDED).read_text()), project.parent
+    for name in ("../../outside", "..", str(outside / "outside"), "a\x00b", "x" * 300):
+        Path(RECORDED).write_text(json.dumps(record | {field: name}))
+        before = {path: stamp for path, stamp in tree(outside).items() if not path.startswith(str(project / "runs"))}
+        for command in (
+            ("evaluate", "--run", "runs", "--dataset", "sample-e"),
+            ("evaluate", "--run", str(Path(RECORDED).parent), "--dataset", "sample-e"),
+            ("report", "--dry-run"),
+            ("head", "export", "--run", str(Path(RECORDED).parent), "--out", "out", "--dry-run"),
+        ):
+            code = run(list(command))
+            error = capsys.readouterr().err
+            assert code in (0, 1), error
+            assert "a bug of fer-stage" not in error, (field, name, error)
+        after = {path: stamp for path, stamp in tree(outside).items() if not path.startswith(str(project / "runs"))}
+        assert after == before
+        assert {path.name for path in Path("runs").iterdir()} <= {"untrained", "scores"}
