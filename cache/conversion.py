@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -79,7 +80,7 @@ def _require_no_other_work(source: Store, target: Place) -> None:
     finish = f"`{command}` finishes it" if command else "finish it"
     raise StoreIncompleteError(
         f"{target}: another store was begun there ({progress}): {finish}, "
-        f"`fer-stage store gc {target.parent} --unfinished` removes it"
+        f"`{shlex.join(['fer-stage', 'store', 'gc', str(target.parent), '--unfinished'])}` removes it"
     )
 
 

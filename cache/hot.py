@@ -7,6 +7,7 @@ copy: delete it whenever the space is needed.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,7 +115,8 @@ def _require_room(folder: Path, n_bytes: int) -> None:
     if n_bytes > free:
         raise StorageError(
             f"a memory-mapped copy needs {_gigabytes(n_bytes)} in {folder}, {_gigabytes(free)} are free there. "
-            f"Free some space, or remove copies that no store needs: fer-stage store gc {folder.parent}"
+            "Free some space, or remove copies that no store needs: "
+            f"{shlex.join(['fer-stage', 'store', 'gc', str(folder.parent)])}"
         )
 
 

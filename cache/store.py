@@ -18,6 +18,7 @@ from cache.errors import MEND, QueryError, StoreDamagedError, StoreIncompleteErr
 from cache.hot import in_ram_or_hot
 from cache.keys import differences
 from cache.manifest import Manifest, checksum
+from cache.names import path_part
 from cache.neighbors import Metric, Neighbours, nearest
 from cache.objects import ENTRY
 from cache.places import Place, exists, is_file, place, reachable
@@ -31,8 +32,14 @@ __all__ = ["Store", "find_store", "open_store", "stands", "store_path"]
 
 
 def store_path(root: Place, encoder: str, dataset: str, backend: str) -> Place:
-    """Where the features of one dataset under one encoder stand: `root/<encoder>/<dataset>.zarr`."""
-    return root / encoder / f"{dataset}{BACKENDS[backend].suffix}"
+    """Where the features of one dataset under one encoder stand: `root/<encoder>/<dataset>.zarr`.
+
+    Raises
+    ------
+    QueryError
+        If a name is a path: nothing outside of `root` is read or written.
+    """
+    return root / path_part("encoder", encoder) / f"{path_part('dataset', dataset)}{BACKENDS[backend].suffix}"
 
 
 def find_store(root: Place, encoder: str, dataset: str) -> Store:
@@ -97,10 +104,7 @@ def open_store(path: str | Place) -> Store:
     path = place(path)
     backend = backend_of(path)
     if not stands(path):
-        name = backend_name(path)
-        command = f"fer-stage extract {_dataset_of(path)} --encoder {path.parent.name or 'NAME'} --backend {name}"
-        if (root := str(path.parent.parent)) not in ("features", "."):
-            command += f" --features {shlex.quote(root)}"
+        command = _extract_command(path)
         if left := unfinished(path):
             command = left.command or command
             raise StoreIncompleteError(f"{path} is incomplete: {left.progress}. Run `{command}` again: it resumes")
@@ -108,10 +112,19 @@ def open_store(path: str | Place) -> Store:
     return Store(path, backend, Manifest.from_text(backend.read_manifest(path), str(path)))
 
 
-def _dataset_of(path: Place) -> str:
+def _extract_command(path: Place) -> str:
+    """The command that makes the store at `path`, as its place says; a shell takes it as it is."""
+    words = ["fer-stage", "extract", *_dataset_of(path), "--encoder", path.parent.name or "NAME"]
+    words += ["--backend", backend_name(path)]
+    if (root := str(path.parent.parent)) not in ("features", "."):
+        words += ["--features", root]
+    return shlex.join(words)
+
+
+def _dataset_of(path: Place) -> list[str]:
     """The options that name the dataset of a store; `my.first-12` is what --limit makes of `my`."""
     name, _, limit = path.stem.rpartition(".first-")
-    return f"--dataset {name} --limit {limit}" if name and limit.isdigit() else f"--dataset {path.stem}"
+    return ["--dataset", name, "--limit", limit] if name and limit.isdigit() else ["--dataset", path.stem]
 
 
 @dataclass(frozen=True)
@@ -190,11 +203,9 @@ class Store:
         """Row shape and dtype of an output; QueryError if the store does not keep it."""
         names = [array.name for array in self.manifest.schema.arrays]
         if output not in names:
-            raise QueryError(
-                f"{self.path} keeps {', '.join(names)}, not {output!r}. "
-                f"Run: fer-stage extract --dataset {self.dataset} --encoder {self.path.parent.name} "
-                f"--outputs {','.join([*names, output])}"
-            )
+            words = ["fer-stage", "extract", "--dataset", self.dataset, "--encoder", self.path.parent.name]
+            words += ["--outputs", ",".join([*names, output])]
+            raise QueryError(f"{self.path} keeps {', '.join(names)}, not {output!r}. Run: {shlex.join(words)}")
         return self.manifest.schema.array(output)
 
     def row_shape(self, output: str = "pooled") -> tuple[int, ...]:

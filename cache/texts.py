@@ -16,6 +16,7 @@ import numpy.typing as npt
 from cache.atomic import write_bytes
 from cache.errors import NewerSchemaError, SchemaError, StoreMissingError
 from cache.keys import canonical_json, sha256_of
+from cache.names import path_part
 from cache.places import Place, is_file, reachable
 from cache.refusals import read_errors
 
@@ -27,8 +28,14 @@ _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeErr
 
 
 def text_path(root: Place, encoder: str, prompts: str) -> Place:
-    """Where the vectors of a prompt set stand: `root/<encoder>/text/<prompts>.npz`."""
-    return root / encoder / "text" / f"{prompts}.npz"
+    """Where the vectors of a prompt set stand: `root/<encoder>/text/<prompts>.npz`.
+
+    Raises
+    ------
+    QueryError
+        If a name is a path: nothing outside of `root` is read or written.
+    """
+    return root / path_part("encoder", encoder) / "text" / f"{path_part('prompt set', prompts)}.npz"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["differences_text"]
+__all__ = ["changes_text", "differences_text"]
 
 
 def differences_text(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str:
@@ -19,6 +19,11 @@ def differences_text(expected: Mapping[str, Any], found: Mapping[str, Any]) -> s
     """
     ours, theirs = (json.loads(json.dumps(_plain(identity))) for identity in (expected, found))
     return "; ".join(_differences(ours, theirs, ""))
+
+
+def changes_text(pairs: Mapping[str, tuple[Any, Any]]) -> str:
+    """`root was 'A', is 'B', n was 400, is 600`: name -> what was and what is, of those that differ; empty for none."""
+    return ", ".join(f"{name} was {old!r}, is {new!r}" for name, (old, new) in pairs.items() if old != new)
 
 
 def _differences(ours: dict[str, Any], theirs: dict[str, Any], prefix: str) -> list[str]:

@@ -10,15 +10,17 @@ A rejected row keeps its place, so that row i is sample i in every store made fr
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Annotated, Any, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pydantic import AfterValidator, Field
 
 from pipeline.errors import ConfigError, TableError
 from pipeline.labels import EXPRESSIONS
@@ -40,9 +42,8 @@ SPLITS = ("train", "val", "test")
 OK, REJECTED = "ok", "rejected"
 REQUIRED_COLUMNS = ("id", "path", "label", "split", "sha256", "status", "reason")
 OPTIONAL_COLUMNS = ("subject", "clip", "frame", "fold", "box", "votes", "face")
-_AGAIN = "Index the dataset again"
-_KIND = TableKind("sample table", b"fer-stage", schema=1, command="index", again=_AGAIN, mend=_AGAIN)
 _SHA256 = r"[0-9a-f]{64}"
+_LONGEST_TEXT = 4096  # characters of a path on Linux; no id or name of a person is longer
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,23 @@ class Sample:
     face: tuple[float, ...] | None = None
 
 
+def _known_classes(classes: tuple[str, ...]) -> tuple[str, ...]:
+    if not classes or not set(classes) <= set(EXPRESSIONS):
+        raise ValueError(f"expected names among {', '.join(EXPRESSIONS)}")
+    return classes
+
+
+def _options_of_command(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    right = {"layout": str, "root": str, "options": dict}
+    if wrong := [name for name, value in given.items() if not isinstance(value, right.get(name, object))]:
+        raise ValueError(f"expected texts as layout and root, and names with values as options; wrong: {wrong[0]}")
+    return given
+
+
+_Text: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+_Counts: TypeAlias = Mapping[_Text, Annotated[int, Field(ge=0)]]
+
+
 @dataclass(frozen=True)
 class TableInfo:
     """Where a table comes from, and how it was made.
@@ -85,24 +103,18 @@ class TableInfo:
     unread_files : files in class folders that are no images, per suffix
     """
 
-    dataset: str
-    layout: str
-    root: str
-    classes: tuple[str, ...]
+    dataset: _Text
+    layout: _Text
+    root: _Text
+    classes: Annotated[tuple[str, ...], AfterValidator(_known_classes)]
     release: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
-    excluded: Mapping[str, int] = field(default_factory=dict)
+    excluded: _Counts = field(default_factory=dict)
     unread_columns: Mapping[str, str] = field(default_factory=dict)
-    unread_images: Mapping[str, int] = field(default_factory=dict)
-    unread_files: Mapping[str, int] = field(default_factory=dict)
-    reader: int = 0
-    given: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """From a table's metadata; entries of a later version are ignored."""
-        known = {name: value for name, value in values.items() if name in cls.__dataclass_fields__}
-        return cls(**{**known, "classes": tuple(known["classes"])})
+    unread_images: _Counts = field(default_factory=dict)
+    unread_files: _Counts = field(default_factory=dict)
+    reader: Annotated[int, Field(ge=0)] = 0
+    given: Annotated[Mapping[str, Any], AfterValidator(_options_of_command)] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,7 +137,7 @@ class SampleTable:
         Raises
         ------
         TableError
-            If it is empty, an id repeats, or a label, split, path, digest or box is malformed.
+            If it is empty, an id repeats, or a label, split, path, digest, box or number is malformed.
         """
         columns: dict[str, list[Any]] = {name: [getattr(s, name) for s in samples] for name in _FIELDS}
         columns["status"] = [REJECTED if s.reason else OK for s in samples]
@@ -140,12 +152,15 @@ class SampleTable:
         Raises
         ------
         TableError
-            If the file is missing, is no sample table, or has a newer schema than this program knows.
+            If the file is missing, is no sample table, has a newer schema than this program knows, or breaks a rule of
+            sample tables: the column or the entry of its metadata is named.
         """
-        arrow, metadata = _KIND.read(path)
-        info = TableInfo.from_json(metadata)
-        names = [name for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS) if name in arrow.column_names]
-        return cls(pd.DataFrame({name: _series(arrow[name], _DTYPES[name]) for name in names}), info)
+        arrow, info = _KIND.read(path)
+        frame = pd.DataFrame({name: _series(arrow[name], _DTYPES[name]) for name in arrow.column_names})
+        try:
+            return cls(frame, info)
+        except TableError as error:
+            raise _KIND.error(path, str(error)) from error
 
     @staticmethod
     def read_info(path: Path) -> tuple[TableInfo, int]:
@@ -156,8 +171,7 @@ class SampleTable:
         TableError
             As `read`.
         """
-        metadata, n_rows = _KIND.read_info(path)
-        return TableInfo.from_json(metadata), n_rows
+        return _KIND.read_info(path)
 
     def head(self, n: int) -> SampleTable:
         """The first `n` rows, as a table of their own."""
@@ -214,13 +228,24 @@ _DTYPES: dict[str, Any] = dict.fromkeys((*REQUIRED_COLUMNS, "subject", "clip"), 
     "votes": object,
     "face": object,
 }
-_ARROW_TYPES = {name: pa.string() for name in (*REQUIRED_COLUMNS, "subject", "clip")} | {
+_ARROW_TYPES: dict[str, pa.DataType] = {name: pa.string() for name in (*REQUIRED_COLUMNS, "subject", "clip")} | {
     "frame": pa.int64(),
     "fold": pa.int64(),
     "box": pa.list_(pa.int32()),
     "votes": pa.list_(pa.int32()),
     "face": pa.list_(pa.float64()),
 }
+_KIND = TableKind(
+    "sample table",
+    b"fer-stage",
+    schema=1,
+    info=TableInfo,
+    columns=_ARROW_TYPES,
+    optional=frozenset(OPTIONAL_COLUMNS),
+    command="index",
+    folder=("--tables", "tables"),
+    mend="Index the dataset again",
+)
 
 
 def _plain(column: pd.Series[Any]) -> list[Any]:
@@ -264,15 +289,19 @@ def _check(frame: pd.DataFrame, info: TableInfo) -> None:
     _check_values(frame, "split", set(SPLITS), where)
     _check_values(frame, "status", {OK, REJECTED}, where)
     usable = frame["status"] == OK
-    if bad := frame["id"][usable & ~frame["sha256"].str.fullmatch(_SHA256)].tolist():
+    digests = frame["sha256"].str.fullmatch(_SHA256)
+    if bad := frame["id"][usable & ~digests].tolist():
         raise TableError(f"{where}: {len(bad)} usable rows without a sha256, first {_some(bad)}")
+    if bad := frame["id"][~digests & (frame["sha256"] != "")].tolist():
+        raise TableError(f"{where}: sha256 of {len(bad)} rejected rows is none, first {_some(bad)}")
     if (frame["reason"][~usable] == "").any() or (frame["reason"][usable] != "").any():
         raise TableError(f"{where}: a reason must stand on every rejected row and on no other")
     if bad := frame["path"][_escapes(frame["path"])].tolist():
         raise TableError(f"{where}: {len(bad)} paths leave the root, first {_some(bad)}")
-    for box in frame.get("box", ()):
-        if box is not None and (len(box) != 4 or box[2] <= 0 or box[3] <= 0):
-            raise TableError(f"{where}: a box is (x, y, width, height) with positive sizes, found {box}")
+    for name in ("id", "path", "subject", "clip"):
+        if name in frame.columns:
+            _check_text(frame[name], where)
+    _check_numbers(frame, where)
 
 
 def _check_values(frame: pd.DataFrame, column: str, allowed: set[str], where: str) -> None:
@@ -280,6 +309,32 @@ def _check_values(frame: pd.DataFrame, column: str, allowed: set[str], where: st
     if strange:
         known = ", ".join(name for name in (*EXPRESSIONS, *SPLITS, OK, REJECTED) if name in allowed)
         raise TableError(f"{where}: {column} is {_some(strange)}; expected one of {known}")
+
+
+def _check_text(column: pd.Series[Any], where: str) -> None:
+    """Arrays of text take the longest one's room in every row, and end at the first zero byte."""
+    known = column.dropna()
+    bad = known[(known.str.len() > _LONGEST_TEXT) | known.str.contains("\x00", regex=False)]
+    if len(bad):
+        raise TableError(
+            f"{where}: {column.name}: expected at most {_LONGEST_TEXT} characters and no zero byte, found "
+            f"{bad.iloc[0]!r:.80} in row {bad.index[0]}"
+        )
+
+
+def _check_numbers(frame: pd.DataFrame, where: str) -> None:
+    for name in ("frame", "fold"):
+        if name in frame.columns and (negative := frame[name].dropna() < 0).any():
+            raise TableError(f"{where}: {name}: expected 0 or more, found less in row {negative.idxmax()}")
+    for box in frame.get("box", ()):
+        if box is not None and (len(box) != 4 or None in box or box[2] <= 0 or box[3] <= 0):
+            raise TableError(f"{where}: a box is (x, y, width, height) with positive sizes, found {box!r:.80}")
+    for votes in frame.get("votes", ()):
+        if votes is not None and (None in votes or min(votes, default=0) < 0):
+            raise TableError(f"{where}: votes are counts of 0 or more, found {votes!r:.80}")
+    for face in frame.get("face", ()):
+        if face is not None and (len(face) != 10 or None in face or not all(map(math.isfinite, face))):
+            raise TableError(f"{where}: a face is the x and y of five landmarks, found {face!r:.80}")
 
 
 def _escapes(paths: pd.Series[Any]) -> pd.Series[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,8 @@ from stages.errors import StageError
 
 __all__ = ["aligned_advice", "encoder_named", "runnable"]
 
-_ENCODER = re.compile(r"--encoder ([^\s`,]+)")
+_WORD = r"(?:'[^']*'|\"'\"|[^\s`,'\"])+"  # one word of a command, as `shlex.quote` writes it
+_ENCODER = re.compile(rf"--encoder ({_WORD})")
 _FIRST_ROWS = re.compile(r"(fer-stage (?:index|align|extract)\b[^`\n]*?--dataset \S+?)\.first-(\d+)")
 
 
@@ -30,11 +32,14 @@ def encoder_named(folder: str, given: str) -> Iterator[None]:
     try:
         yield
     except (CacheError, StageError) as error:
-        said = str(error)
-        told = said.replace(f"--encoder {folder}", f"--encoder {given}")
-        if told == said:
+        message = _ENCODER.sub(lambda found: _renamed(found, folder, given), str(error))
+        if message == str(error):
             raise
-        raise type(error)(told) from error
+        raise type(error)(message) from error
+
+
+def _renamed(found: re.Match[str], folder: str, given: str) -> str:
+    return f"--encoder {shlex.quote(given)}" if found[1] == shlex.quote(folder) else found[0]
 
 
 def runnable(message: str, params_path: Path) -> str:
@@ -49,7 +54,8 @@ def runnable(message: str, params_path: Path) -> str:
     params_path : params.yaml of the command that failed, which need not exist
     """
     message = _FIRST_ROWS.sub(_with_limit, message)
-    unknown = [name for name in dict.fromkeys(_ENCODER.findall(message)) if not _is_encoder(name, params_path)]
+    named = dict.fromkeys("".join(shlex.split(word)) for word in _ENCODER.findall(message))
+    unknown = [name for name in named if not _is_encoder(name, params_path)]
     if not unknown:
         return message
     return (
@@ -70,7 +76,7 @@ def _is_encoder(name: str, params_path: Path) -> bool:
     try:
         load_params(params_path).encoder(name)
     except (PipelineError, StageError):
-        return not name[0].isalnum()  # a placeholder, such as <name>
+        return not name[:1].isalnum()  # a placeholder, such as <name>
     return True
 
 
@@ -78,8 +84,7 @@ def aligned_advice(alignment: Mapping[str, Any] | None, dataset: str, encoder: s
     """Which commands make the features that a head of aligned faces reads; empty for any other head."""
     if not alignment:
         return ""
-    faces = f"--faces aligned --margin {alignment['margin']} --missed {alignment['missed']}"
-    return (
-        f". It reads aligned faces: fer-stage align --dataset {dataset}, then "
-        f"fer-stage extract --dataset {dataset} --encoder {encoder} {faces}"
-    )
+    align = ["fer-stage", "align", "--dataset", dataset]
+    extract = ["fer-stage", "extract", "--dataset", dataset, "--encoder", encoder, "--faces", "aligned"]
+    extract += ["--margin", str(alignment["margin"]), "--missed", str(alignment["missed"])]
+    return f". It reads aligned faces: {shlex.join(align)}, then {shlex.join(extract)}"

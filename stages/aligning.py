@@ -133,7 +133,9 @@ class Aligning:
         if not self.path.exists():
             return None
         faces = FaceTable.read(self.path)
-        return faces if faces.info == self._info and not decodable_since(faces.frame["reason"].unique()) else None
+        if faces.info != self._info or faces.frame["image"].tolist() != self._images:
+            return None
+        return None if decodable_since(faces.frame["reason"].unique()) else faces
 
     def _remember(self) -> None:
         """What this detector found in earlier runs, of whatever sample table."""

@@ -63,9 +63,11 @@ def _draw_style(
     style: str, folder: Path, n: int, seed: int, contact_sheet: Path | None, *, dry_run: bool, quiet: bool
 ) -> None:
     from pipeline.datasets.sample import draw_contact_sheet
+    from pipeline.datasets.sample.styles import style_named
     from stages.drawing import draw_style
     from stages.progress import shown_progress
 
+    style_named(style)  # refused before anything is said of it
     if contact_sheet:
         _require_picture("--contact-sheet", contact_sheet)
     if dry_run:
@@ -80,7 +82,9 @@ def _draw_style(
 
 def _draw_group(style: str, n: int, path: Path, seed: int, *, dry_run: bool) -> None:
     from pipeline.datasets.sample import draw_group
+    from pipeline.datasets.sample.styles import style_named
 
+    style_named(style)
     _require_picture("--out", path)
     if dry_run:
         say(f"would draw {n} people of {style} in {path}")

@@ -69,7 +69,8 @@ def command(
     if loaded.note:
         say(f"note: {loaded.note}")
     # dvc.yaml is one graph for every encoder; without text, a head that needs it says so when it is trained.
-    wanted = () if if_any and not loaded.has_text else params.templates(prompt_set)
+    known = params.templates(prompt_set)  # a name without templates is no prompt set, and no file
+    wanted = () if if_any and not loaded.has_text else known
     text = text_identity(loaded, wanted) if wanted else {}
     key = text_key(wanted, EXPRESSIONS, loaded.identity, text)
     if path.exists() and TextStore.read(path).key == key:

@@ -83,7 +83,7 @@ def command(**given: Any) -> None:
             say(f"note: {encoding.encoder.note}")
         summary = encoding.plan() if given["dry_run"] else encoding.run(on_progress)
     echo_record(summary, given["output_format"])
-    see = f". See them: fer-stage query {summary['path']} --where \"status == 'rejected'\""
+    see = f". See them: fer-stage query {shlex.quote(summary['path'])} --where \"status == 'rejected'\""
     check_rejected(summary["rejected"], summary["rows"], given["max_rejected"], "images are rejected", see)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,11 +84,12 @@ def with_faces(
     found = looked_at.drop_duplicates("image").set_index("image").reindex(pd.Index(images_of_table(table)))
     status = found["status"].to_numpy(dtype=object)
     if unknown := int((usable & pd.isna(status)).sum()):
-        limited = first_rows(path.stem)
+        name, limit = first_rows(path.stem) or (path.stem, 0)
+        align = ["fer-stage", "align", "--dataset", name, *(["--limit", str(limit)] if limit else [])]
         raise StageError(
             f"{path} knows {usable.sum() - unknown:,} of {usable.sum():,} images of {dataset}: it was made of another "
             "sample table, with faces: given, or where those images could not be decoded. "
-            f"Run: fer-stage align --dataset {dataset}" + (f" --limit {limited[1]}" if limited else "")
+            f"Run: {shlex.join(align)}"
         )
     missed = usable & (status == MISSED)
     frame = table.frame.assign(face=_landmarks(found, usable))

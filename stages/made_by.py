@@ -31,6 +31,9 @@ __all__ = [
 ]
 
 
+_EXTRACT = ("fer-stage", "extract", "--dataset")
+
+
 def encoder_of(store: Store, params: Params, given: str | None, device: str) -> Encoder:
     """The encoder that made a store, prepared as it was then.
 
@@ -134,7 +137,7 @@ def _note_other_settings(store: Store, dataset: str, params: Params, named: str)
         made_with = " ".join(f"{name} {value}" for name, value in pairs)
         _note_once(
             f"note: {store.path} was made with {made_with}, which is not what `extract` in params.yaml says; it is "
-            f"used as it is. To make it as params.yaml says: `fer-stage extract --dataset {dataset} --encoder {named}`"
+            f"used as it is. To make it as params.yaml says: `{shlex.join([*_EXTRACT, dataset, '--encoder', named])}`"
         )
 
 
@@ -166,15 +169,14 @@ def _make_again(store: Store, extract: ExtractParams, named: str) -> str:
     run = f"Run `{extract_command(store, extract, named)}`"
     if store.path.stem == store.dataset:
         return f"{run}: it makes the store again"
-    made = store.path.with_name(f"{store.dataset}{store.path.suffix}")
-    advice = f"it makes {made}, of which {store.path.name} is an older copy. Rename that, or use --dataset {made.stem}"
-    return f"{run}: {advice}"
+    made = store.path.parent / f"{store.dataset}{store.path.suffix}"
+    use = f"--dataset {shlex.quote(store.dataset)}"
+    return f"{run}: it makes {made}, of which {store.path.name} is an older copy. Rename that, or use {use}"
 
 
 def extract_command(store: Store, extract: ExtractParams, named: str) -> str:
     """The command that makes a store again, with the options that params.yaml does not have as the store has them."""
-    words = ["fer-stage", "extract", "--dataset", store.dataset, "--encoder", named, *_options(store, extract)]
-    return shlex.join(words)
+    return shlex.join([*_EXTRACT, store.dataset, "--encoder", named, *_options(store, extract)])
 
 
 def _options(store: Store, extract: ExtractParams) -> Iterator[str]:

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
-from stages.workspace import SCORES
+from stages.errors import ParamsError
 
-__all__ = ["RULE", "check_name", "colliding_stages", "first_rows", "legal_name", "name_problems"]
+__all__ = [
+    "RULE",
+    "SCORES",
+    "check_name",
+    "colliding_stages",
+    "first_rows",
+    "is_path_part",
+    "legal_name",
+    "name_problems",
+    "path_part",
+    "variant_name",
+]
+
+SCORES = "scores"
+"""Folder of the scores below the runs root, beside the encoders' folders: no encoder may have this name."""
 
 RULE = "a-z, A-Z, 0-9, `_` and `-`, a letter or digit first, at most 100 characters"
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -17,6 +33,11 @@ _RESERVED = {"encoder": frozenset({SCORES})}  # runs/scores/ holds the scores of
 # What dvc.yaml makes stages of. DVC joins the values of a combination with `-`; of two with one name it runs only one.
 _MATRICES = (("encoders", "datasets"), ("encoders", "methods"), ("encoders", "methods", "datasets", "seeds"))
 _SHOWN = 3
+_MOST_RUNS = 100_000  # of the matrix; each combination is looked at
+# What one folder or file below an output may be called. Names of earlier versions are not all plain.
+_PATH_PART = re.compile(r"(?!\.{1,2}\Z)[^/\\\x00-\x1f\x7f]{1,200}")
+_NOT_OF_VARIANT = re.compile(r"[^A-Za-z0-9_.,=+-]+")
+_LONGEST_VARIANT = 150  # characters
 
 
 def check_name(kind: str, name: str, where: str = "", taken: Iterable[str] = ()) -> None:
@@ -67,10 +88,42 @@ def _problem(kind: str, name: str, where: str, taken: Iterable[str]) -> str | No
     )
 
 
+def is_path_part(name: str) -> bool:
+    """Whether `name` can be one folder or file: 1 to 200 characters, no `/`, not `.` or `..`, nothing unprintable."""
+    return _PATH_PART.fullmatch(name) is not None
+
+
+def path_part(kind: str, name: str) -> str:
+    """`name` itself, where it becomes one folder or file of a path; ParamsError if it would lead elsewhere.
+
+    Parameters
+    ----------
+    kind : `dataset`, `encoder`, `method` or `variant`
+    name : also one that earlier versions accepted, or that `--limit` made
+    """
+    if not is_path_part(name):
+        raise ParamsError(
+            f"expected a plain name of the {kind} ({RULE}), found {name!r:.100}. Write {legal_name(kind, name)!r}"
+        )
+    return name
+
+
+def variant_name(text: str) -> str:
+    """The folder of a run that is told apart by `text`, such as `beta_div=5,lambda_sep=0.5`: one part of a path.
+
+    A value may hold anything. What a plain name cannot hold becomes `-`; the end is then a digest of the whole text, so
+    that two values do not share a folder, except where only `/` was replaced, as it always was.
+    """
+    plain = _NOT_OF_VARIANT.sub("-", text)
+    if len(plain) <= _LONGEST_VARIANT and plain == text.replace("/", "-"):
+        return plain
+    return f"{plain[:_LONGEST_VARIANT]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
 def first_rows(name: str) -> tuple[str, int] | None:
     """The dataset and the limit of a name that `--limit` made, such as my.first-12; None for any other."""
-    stem, _, limit = name.rpartition(".first-")
-    return (stem, int(limit)) if stem and limit.isascii() and limit.isdigit() else None
+    found = re.fullmatch(r"(?s:(.+))\.first-([0-9]{1,18})", name)
+    return (found[1], int(found[2])) if found else None
 
 
 def legal_name(kind: str, name: str, taken: Iterable[str] = ()) -> str:
@@ -85,10 +138,14 @@ def legal_name(kind: str, name: str, taken: Iterable[str] = ()) -> str:
 def colliding_stages(run: Mapping[str, Sequence[object]]) -> str | None:
     """Which combinations of dvc.yaml's matrices get one name, in words; None if all names differ.
 
+    Also in words if there are more combinations than can be looked at.
+
     Parameters
     ----------
     run : `encoders`, `datasets`, `methods` and `seeds`, as params.yaml has them under `run`
     """
+    if (n_runs := math.prod(len(run[axis]) for axis in _MATRICES[-1])) > _MOST_RUNS:
+        return f"run: expected at most {_MOST_RUNS:,} combinations of {', '.join(_MATRICES[-1])}, found {n_runs:,}"
     for axes in _MATRICES:
         by_name: dict[str, dict[tuple[object, ...], None]] = {}
         for values in itertools.product(*(run[axis] for axis in axes)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os.path
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +64,8 @@ def find_near(near: str, store: Store, output: str, view: int, load: Callable[[]
     neither = f"{near!r} is no id of {store.path} and no file"
     if is_image(near):
         raise StageError(
-            f"--near: {neither}, but ends as an image does: it is not taken as a text. Expected an id (see: fer-stage "
-            f"query {store.path} --columns id), the path of an image as seen from {Path.cwd()}, or a text"
+            f"--near: {neither}, but ends as an image does: it is not taken as a text. Expected an id (see: "
+            f"{_ids_of(store)}), the path of an image as seen from {Path.cwd()}, or a text"
         )
     vector = _of_text(near, neither, store, output, load())
     small = "cosines of texts with images are small: compare them with each other only"
@@ -98,12 +99,16 @@ def _seen(picture: Image.Image, store: Store, encoder: Encoder) -> Image.Image:
     return alignment.crop(picture, face.landmarks, encoder.preprocess.size)
 
 
+def _ids_of(store: Store) -> str:
+    return shlex.join(["fer-stage", "query", str(store.path), "--columns", "id"])
+
+
 def _of_text(near: str, neither: str, store: Store, output: str, encoder: Encoder) -> npt.NDArray[np.floating]:
     if not encoder.has_text:
         made_by = store.encoder["encoder"]
         raise StageError(
             f"--near: {neither}, and {made_by['family']}:{made_by['architecture']} has no text tower. "
-            f"Expected an id (see: fer-stage query {store.path} --columns id) or an image file"
+            f"Expected an id (see: {_ids_of(store)}) or an image file"
         )
     vector: npt.NDArray[np.floating] = encoder.encode_text([near])[0]
     if vector.shape != (expected := store.array(output).row_shape):

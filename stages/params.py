@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -27,10 +28,26 @@ from stages.names import check_name, colliding_stages, first_rows, name_problems
 from stages.recipes import recipe_options
 from stages.yaml_files import YAML_ERRORS, YamlDocument, read_yaml_strictly
 
-__all__ = ["DatasetParams", "ExtractParams", "Params", "SampleParams", "explain", "load_params", "parse_method"]
+__all__ = [
+    "LARGEST_SEED",
+    "DatasetParams",
+    "ExtractParams",
+    "Params",
+    "SampleParams",
+    "explain",
+    "load_params",
+    "parse_method",
+    "parse_params",
+]
+
+LARGEST_SEED = 2**32 - 1  # that every library takes
 
 _TRUTHS = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
 _ARCHIVES = ("", ".tar", ".tar.gz", ".tgz", ".zip")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # a template may hold tabs and line ends
+_SHOWN = 80  # characters of a value in a message
+
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
 
 class _Block(BaseModel):
@@ -56,8 +73,8 @@ class SampleParams(_Block):
     """The drawn faces. `version` is the generator's: a change of it changes results, so it has to be said here."""
 
     version: int = GENERATOR_VERSION
-    images: int = Field(1200, ge=60)
-    seed: int = Field(0, ge=0)
+    images: int = Field(1200, ge=60, le=1_000_000)
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _check_version(self) -> SampleParams:
@@ -71,7 +88,7 @@ class ExtractParams(_Block):
 
     outputs: list[Annotated[str, Field(pattern=r"^(pooled|tokens|block-\d+|pixels)$")]] = ["pooled"]
     views: int = Field(1, ge=1, le=64, description="view 0 is plain; more are augmentations of the train split")
-    view_seed: int = Field(0, ge=0)
+    view_seed: Seed = 0
     dtype: Literal["float16", "float32"] = "float16"
     pixel_size: int = Field(64, ge=8, le=1024, description="side of the pixels output")
     resize: Literal["encoder", "shortest", "squash"] = "encoder"
@@ -101,7 +118,7 @@ class RunParams(_Block):
     train: list[str] = Field(list(STYLES), description="those of datasets that heads are trained on; by default all")
     encoders: list[str] = ["mini"]
     methods: list[str] = ["baseline", "linear-probe", "feature-mask", "cafe", "kefer", "metd", "zero-shot"]
-    seeds: list[int] = [0]
+    seeds: list[Seed] = [0]
 
     @model_validator(mode="before")
     @classmethod
@@ -135,13 +152,16 @@ class Params(_Block):
             _as_value_error(f"encoders.{name}", EncoderSpec.parse, text)
         for name in [*self.methods, *self.run.methods]:
             if name not in method_names():
-                raise ValueError(f"methods: unknown method {name!r}.{_near(name, method_names())}")
+                raise ValueError(f"methods: unknown method {name!r:.100}.{_near(name, method_names())}")
+        for name in self.run.samples:
+            if name not in STYLES:
+                raise ValueError(f"run.samples: unknown style {name!r:.100}.{_near(name, STYLES)}")
         for name in self.run.train:
             if name not in self.run.datasets:
-                raise ValueError(f"run.train: {name!r} is not among run.datasets: {', '.join(self.run.datasets)}")
+                raise ValueError(f"run.train: {name!r:.100} is not among run.datasets: {', '.join(self.run.datasets)}")
         for name in self.run.encoders:
             if name not in self.encoders:
-                raise ValueError(f"run.encoders: {name!r} is not among encoders: {', '.join(self.encoders)}")
+                raise ValueError(f"run.encoders: {name!r:.100} is not among encoders: {', '.join(self.encoders)}")
         if collision := colliding_stages(self.run.model_dump()):
             raise ValueError(collision)
         return self
@@ -178,8 +198,8 @@ class Params(_Block):
         """
         if first := first_rows(name):
             raise ParamsError(
-                f"--dataset {name}: expected the name of a whole dataset, found one that --limit made. "
-                f"Write --dataset {first[0]} --limit {first[1]}"
+                f"--dataset {name!r:.100}: expected the name of a whole dataset, found one that --limit made. "
+                f"Write {shlex.join(['--dataset', first[0], '--limit', str(first[1])])}"
             )
         try:
             check_name("dataset", name, "--dataset", self.datasets)
@@ -221,9 +241,13 @@ class Params(_Block):
         recipe : instead of the one that the method's block names
         """
         said = dict(self.methods.get(name, {}))
-        chosen = recipe or said.get("recipe", "")
-        said.pop("recipe", None)
-        return chosen, {**(recipe_options(chosen, name) if chosen else {}), **said}
+        own = said.pop("recipe", "")
+        if recipe or own == "":
+            return recipe, {**(recipe_options(recipe, name) if recipe else {}), **said}
+        try:
+            return own, {**recipe_options(own, name), **said}
+        except ParamsError as error:
+            raise ParamsError(f"methods.{name}.recipe: {error}") from error
 
     def templates(self, prompt_set: str) -> tuple[str, ...]:
         """The templates of a prompt set, ours or one of `prompt_sets`; ConfigError if there is none of that name."""
@@ -252,17 +276,7 @@ def load_params(path: Path) -> Params:
     if not path.is_file():
         raise ParamsError(f"{path}: expected a YAML file, found {'a folder' if path.is_dir() else 'no regular file'}")
     document = _read_document(path)
-    data = document.data
-    if data is None:
-        return Params()
-    if not isinstance(data, dict):
-        raise ParamsError(f"{path}: expected names with values, found {type(data).__name__}")
-    try:
-        params = Params.model_validate(data)
-    except ValidationError as error:
-        raise ParamsError(explain(error, Params, str(path))) from error
-    for name in params.methods:
-        params.method(name)
+    params = Params() if document.data is None else parse_params(document.data, str(path))
     if document.two_meanings:
         raise ParamsError(
             f"{path}: expected values that DVC reads as we do, found {', '.join(document.two_meanings[:12])}. Write "
@@ -278,6 +292,51 @@ def _read_document(path: Path) -> YamlDocument:
         raise ParamsError(f"{path} is not YAML that can be read: {error}") from error
     except OSError as error:
         raise ParamsError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def parse_params(data: Any, where: str) -> Params:
+    """Check what params.yaml holds.
+
+    Parameters
+    ----------
+    data : as YAML reads it
+    where : the file, for messages
+
+    Raises
+    ------
+    ParamsError
+        All that is wrong at once, with the file and each field.
+    """
+    if not isinstance(data, dict):
+        raise ParamsError(f"{where}: expected names with values, found {type(data).__name__}")
+    if unprintable := _with_control_characters(data):
+        raise ParamsError(f"{where}: expected text without control characters, found {'; '.join(unprintable[:3])}")
+    try:
+        params = Params.model_validate(data)
+    except ValidationError as error:
+        raise ParamsError(explain(error, Params, where)) from error
+    for name in params.methods:
+        try:
+            params.method(name)
+        except ParamsError as error:
+            raise ParamsError(f"{where}: {error}") from error
+    return params
+
+
+def _with_control_characters(data: Any) -> list[str]:
+    """`datasets.x.root: '\\x00'` for each text, names too, that no path, name or sentence can hold."""
+    found: list[str] = []
+    waiting, seen = [("", data)], set()
+    while waiting:
+        field, value = waiting.pop()
+        if isinstance(value, str):
+            found += [f"{field}: {_shown(value)}"] if _CONTROL.search(value) else []
+        elif isinstance(value, dict | list) and id(value) not in seen:  # an alias of YAML is the same object
+            seen.add(id(value))
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            waiting += [(f"{field}.{name}".lstrip("."), item) for name, item in items]
+            waiting += [(f"{field} (a name)".lstrip(), name) for name in value if isinstance(value, dict)]
+    return found
 
 
 def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
@@ -297,7 +356,13 @@ def _problem(item: Mapping[str, Any], model: type[BaseModel]) -> str:
     message = item["msg"].removeprefix("Value error, ")
     if isinstance(item["input"], dict):  # our own check of a whole block: its message names what it found
         return message if key == "file" else f"{key}: {message}"
-    return f"{key}: {message}, found {item['input']!r}.{hint}"
+    return f"{key}: {message}, found {_shown(item['input'])}.{hint}"
+
+
+def _shown(value: Any) -> str:
+    """The value as Python writes it, its beginning where it is long."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _hint(item: Mapping[str, Any]) -> str:

@@ -29,6 +29,7 @@ from stages.params import load_params
 __all__ = ["Predicting", "Row"]
 
 _JPEG_QUALITY = 92
+_LONGEST_STEM = 200  # bytes: file systems take names of 255, and a frame, a number and a suffix are added
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class Predicting:
         frame = "" if first.frame is None else f"-frame-{first.frame:06d}"
         buffer = io.BytesIO()
         annotated(picture, predictions).save(buffer, "JPEG", quality=_JPEG_QUALITY)
-        return _written(self.folder, f"{Path(first.image).stem}{frame}", buffer.getvalue())
+        return _written(self.folder, f"{_plain_stem(Path(first.image).stem)}{frame}", buffer.getvalue())
 
 
 def _require_apart(folder: Path, inputs: Sequence[str]) -> None:
@@ -154,6 +155,12 @@ def _require_apart(folder: Path, inputs: Sequence[str]) -> None:
             raise click.UsageError(
                 f"--annotate: expected a folder outside of {name}, which is looked at; found {folder}"
             )
+
+
+def _plain_stem(stem: str) -> str:
+    """The stem of a picture's name, as one that a file with more at its end can have: short, without line ends."""
+    plain = "".join(letter if letter.isprintable() else "_" for letter in stem)
+    return plain.encode()[:_LONGEST_STEM].decode(errors="ignore")
 
 
 def _written(folder: Path, stem: str, data: bytes) -> Path:

@@ -22,7 +22,8 @@ from pipeline.report import Report, RunRecord, StoreRecord, build_report, parse_
 from pipeline.samples import OK
 from pipeline.saved import RUN
 from stages.errors import StageError
-from stages.workspace import SCORES, heads_below, scores_path
+from stages.names import SCORES
+from stages.workspace import heads_below, scores_path
 
 __all__ = ["Records", "gather", "make_report", "write_report"]
 

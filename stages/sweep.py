@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,18 +14,20 @@ from typing import Any
 
 from pipeline.methods.configs.base import MethodConfig
 from stages.errors import ParamsError
-from stages.params import Params, parse_method
+from stages.names import variant_name
+from stages.params import LARGEST_SEED, Params, parse_method
 from stages.tables import parse_options
 from stages.workspace import Workspace
 
 __all__ = ["Run", "Variant", "differing_settings", "parse_grid", "parse_seeds", "plan_runs", "seeds_of", "spread_text"]
 
-_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
+_RANGE = re.compile(r"([0-9]{1,10})(?:-([0-9]{1,10}))?")
+_MOST_SEEDS = 10_000  # of one command; each is a run
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One point of a grid: its options, and their names as a folder is called; empty without a grid."""
+    """One point of a grid: its options, and what tells it apart, `beta_div=5`; empty without a grid."""
 
     name: str
     options: Mapping[str, Any]
@@ -32,7 +35,10 @@ class Variant:
 
 @dataclass(frozen=True)
 class Run:
-    """One head to train: its options, its seed, what sets it apart from the method's other runs, and where it goes."""
+    """One head to train: its options, its seed, what sets it apart from the method's other runs, and where it goes.
+
+    `variant` is a plain name: one folder of the path.
+    """
 
     config: MethodConfig
     seed: int
@@ -60,11 +66,21 @@ def plan_runs(given: Mapping[str, Any], params: Params, encoder: str, options: M
         config = parse_method(given["method"], {**options, **point.options})
         if not config.needs_text and (given["text"] or given["prompts"]):
             raise ParamsError(f"{config.method} reads no text: expected no --text and no --prompts. Leave them out")
-        variant = ",".join(filter(None, (point.name, *text)))
+        variant = variant_name(",".join(filter(None, (point.name, *text))))
         for seed in seeds if config.is_random else seeds[:1]:
             folder = workspace.run(encoder, config.method, given["dataset"], seed, variant)
             runs.append(Run(config, seed, variant, folder))
+    _require_own_folders(runs)
     return tuple(runs)
+
+
+def _require_own_folders(runs: Sequence[Run]) -> None:
+    counts = Counter(run.folder for run in runs)
+    if repeated := [str(folder) for folder, count in counts.items() if count > 1]:
+        raise ParamsError(
+            f"--grid: expected values that give each run a folder of its own, found several for {repeated[0]}. "
+            "Train them one after the other, with --option and another --runs"
+        )
 
 
 def seeds_of(given: Mapping[str, Any], params: Params) -> tuple[int, ...]:
@@ -78,15 +94,23 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     Raises
     ------
     ParamsError
-        If a part is neither a whole number nor a range that rises.
+        If a part is neither a whole number below 2 ** 32 nor a range that rises, or there are more than 10,000 seeds.
     """
-    seeds: list[int] = []
-    for part in text.split(","):
-        found = _RANGE.fullmatch(part.strip())
-        if not found or (found[2] and int(found[2]) < int(found[1])):
-            raise ParamsError(f"--seeds {text!r}: expected whole numbers and ranges, such as 0-9 or 0,2,5-7")
-        seeds += range(int(found[1]), int(found[2] or found[1]) + 1)
-    return tuple(dict.fromkeys(seeds))
+    ranges = [_seed_range(part, text) for part in text.split(",")]
+    if (n_seeds := sum(map(len, ranges))) > _MOST_SEEDS:
+        raise ParamsError(f"--seeds {text!r:.100}: expected at most {_MOST_SEEDS:,} seeds, found {n_seeds:,}")
+    return tuple(dict.fromkeys(itertools.chain(*ranges)))
+
+
+def _seed_range(part: str, text: str) -> range:
+    found = _RANGE.fullmatch(part.strip())
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, -1)
+    if not first <= last <= LARGEST_SEED:
+        raise ParamsError(
+            f"--seeds {text!r:.100}: expected whole numbers and ranges, such as 0-9 or 0,2,5-7, none above "
+            f"{LARGEST_SEED}"
+        )
+    return range(first, last + 1)
 
 
 def parse_grid(axes: Sequence[str]) -> list[Variant]:
@@ -104,10 +128,7 @@ def parse_grid(axes: Sequence[str]) -> list[Variant]:
             raise ParamsError(f"--grid {axis!r}: expected NAME=VALUE,VALUE,... with each name once, as beta_div=1,5")
         points[name] = list(dict.fromkeys(values.split(",")))
     pairs = [[f"{name}={value}" for value in values] for name, values in points.items()]
-    return [
-        Variant(",".join(chosen).replace("/", "-"), parse_options(chosen, "--grid"))
-        for chosen in itertools.product(*pairs)
-    ]
+    return [Variant(",".join(chosen), parse_options(chosen, "--grid")) for chosen in itertools.product(*pairs)]
 
 
 def _text(given: Mapping[str, Any], params: Params, encoder: str) -> list[str]:

@@ -8,7 +8,6 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from pipeline.datasets.index import index_dataset
 from pipeline.datasets.sample import STYLES, begun_drawing, drawing_changes, is_free
 from pipeline.errors import ChangedImageError, ConfigError
 from pipeline.faces.table import FaceTable
+from pipeline.identity import changes_text
 from pipeline.progress import OnProgress
 from pipeline.samples import SampleTable, TableInfo
 from pipeline.versions import stage_version
@@ -66,9 +66,8 @@ def make_table(
     elif how.layout == "sample" and (begun := begun_drawing(root)):
         style, n, seed = begun
         draw_style(style, root, n, seed, on_progress)  # or waits for the process that draws it
-    table = index_dataset(dataset, how.layout, root, how.options, on_progress)
-    kept = {name: value for name, value in (given or {}).items() if value}
-    return SampleTable(table.frame, replace(table.info, given=kept))
+    stated = {name: value for name, value in (given or {}).items() if value}
+    return index_dataset(dataset, how.layout, root, how.options, on_progress, stated)
 
 
 def _is_drawn(dataset: str, how: DatasetParams) -> bool:
@@ -114,7 +113,7 @@ def _changes(info: TableInfo, dataset: str, how: DatasetParams) -> str:
         "reader": stage_version("index"),
     }
     shown = {"root": (info.root, how.root)}
-    return _as_text({name: shown.get(name, values) for name, values in differences(was, now).items()})
+    return changes_text({name: shown.get(name, values) for name, values in differences(was, now).items()})
 
 
 def store_changes(described: Mapping[str, Any], dataset: str, params: Params) -> str:
@@ -135,7 +134,7 @@ def store_changes(described: Mapping[str, Any], dataset: str, params: Params) ->
     how = params.dataset(name)
     was = {"layout": layout, "options": _all_options(layout, options)}
     now = {"layout": how.layout, "options": _all_options(how.layout, how.options)}
-    return _as_text(differences(was, now))
+    return changes_text(differences(was, now))
 
 
 def root_change(dataset: str, params: Params) -> str:
@@ -151,11 +150,7 @@ def root_change(dataset: str, params: Params) -> str:
     root = params.dataset(name).root
     if os.path.abspath(info.root) == os.path.abspath(root) or not Path(root).exists():
         return ""
-    return f"root was {info.root!r}, is {root!r}"
-
-
-def _as_text(pairs: Mapping[str, tuple[Any, Any]]) -> str:
-    return ", ".join(f"{name} was {old!r}, is {new!r}" for name, (old, new) in pairs.items())
+    return changes_text({"root": (info.root, root)})
 
 
 def _all_options(layout: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,7 +194,7 @@ def _indexed(given: Mapping[str, Any], params: Params, on_progress: OnProgress) 
         stated = {} if dataset in params.datasets else dict(table.info.given)
         if not (Path(how.root).exists() or _is_drawn(dataset, how)):
             say(f"note: {path} is used as it is, as {how.root} is not on this machine to index it again: {why}")
-            return table, Path(table.info.root)
+            return _of_its_dataset(table, dataset, path), Path(table.info.root)
         say(f"indexing {dataset} again: {why}")
     else:
         how = params.dataset(dataset, stated.get("layout"), stated.get("root"))
@@ -245,17 +240,19 @@ def _note_other_drawing(info: TableInfo, params: Params) -> None:
         return
     sample, root = params.sample, Path(info.root)
     if why := drawing_changes(info.dataset, root, sample.images, sample.seed):
+        draw = shlex.join(["fer-stage", "draw", "--style", info.dataset, "--out", str(root)])
         say(
             f"note: {root} is not what `sample` in params.yaml says ({why}); it is used as it is. To draw it again: "
-            f"fer-stage draw --style {info.dataset} --out {root}, then fer-stage index --dataset {info.dataset}"
+            f"`{draw}`, then `fer-stage index --dataset {info.dataset}`"
         )
 
 
 def _of_its_dataset(table: SampleTable, dataset: str, path: Path) -> SampleTable:
     if table.info.dataset != dataset:
+        index = ["fer-stage", "index", "--dataset", dataset, "--layout", table.info.layout, "--root", table.info.root]
         raise StageError(
             f"{path}: expected the sample table of {dataset}, found that of {table.info.dataset}. Rename the file, or "
-            f"run: fer-stage index --dataset {dataset} --layout {table.info.layout} --root {table.info.root}"
+            f"run: `{shlex.join(index)}`"
         )
     return table
 
@@ -277,5 +274,6 @@ def parse_options(pairs: Sequence[str], option: str = "--option") -> Mapping[str
         try:
             options[name] = yaml_value(value)
         except YAML_ERRORS as error:
-            raise ParamsError(f"{option} {pair!r}: expected a value as in params.yaml, found {error}") from error
+            problem = " ".join(str(error).split())
+            raise ParamsError(f"{option} {pair!r:.100}: expected a value as YAML writes it ({problem:.200})") from error
     return options

@@ -47,9 +47,9 @@ def _no_text_tower(name: str, prompts: str, other: str, dataset: str, config: Me
     other : an encoder that has text
     config : of the method that needs text, if it is known
     """
-    encode = f"`fer-stage encode-text --encoder {shlex.quote(other)} --prompts {shlex.quote(prompts)}`"
+    encode = f"`{shlex.join(['fer-stage', 'encode-text', '--encoder', other, '--prompts', prompts])}`"
     if config and not config.is_trained:
-        extract = f"`fer-stage extract --dataset {shlex.quote(dataset)} --encoder {shlex.quote(other)}`"
+        extract = f"`{shlex.join(['fer-stage', 'extract', '--dataset', dataset, '--encoder', other])}`"
         advice = f"It compares features with the text of their own encoder: run {extract} and {encode}, then --encoder"
     else:
         advice = f"Take the text of an encoder that has one: run {encode}, then name it with --text"
@@ -90,7 +90,7 @@ def text_for(
     """
     name = text_encoder or encoder
     path = text_path(features, name, prompts)
-    command = f"fer-stage encode-text --encoder {shlex.quote(written or name)} --prompts {prompts}"
+    command = shlex.join(["fer-stage", "encode-text", "--encoder", written or name, "--prompts", prompts])
     texts = TextStore.read(path, command)
     if name == encoder and (differences := differences_text(store.encoder["encoder"], texts.encoder)):
         raise StageError(f"{path} comes from another encoder than {store.path}: {differences}. Run `{command}` again")

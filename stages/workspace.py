@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SCORES", "Workspace", "heads_below", "run_parts", "runs_root", "scores_path"]
+from stages.names import SCORES, is_path_part, path_part
 
-SCORES = "scores"
-"""Folder of the scores below the runs root, beside the encoders' folders: no encoder may have this name."""
+__all__ = ["Workspace", "heads_below", "run_parts", "runs_root", "scores_path"]
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Folders that commands read from and write to."""
+    """Folders that commands read from and write to.
+
+    ParamsError where a name of a dataset, an encoder or a method is no plain name: nothing is outside of these folders.
+    """
 
     tables: Path = Path("tables")
     faces: Path = Path("faces")
@@ -25,12 +27,16 @@ class Workspace:
     reports: Path = Path("reports")
 
     def table(self, dataset: str) -> Path:
-        return self.tables / f"{dataset}.parquet"
+        return self.tables / f"{path_part('dataset', dataset)}.parquet"
 
     def face_table(self, dataset: str) -> Path:
-        return self.faces / f"{dataset}.parquet"
+        return self.faces / f"{path_part('dataset', dataset)}.parquet"
 
     def run(self, encoder: str, method: str, dataset: str, seed: int, variant: str = "") -> Path:
+        names = {"encoder": encoder, "method": method, "dataset": dataset, "variant": variant}
+        for kind, name in names.items():
+            if name or kind != "variant":  # a run that no grid made has none
+                path_part(kind, name)
         return self.runs.joinpath(*_parts(encoder, method, dataset, variant, seed))
 
 
@@ -86,11 +92,12 @@ def heads_below(folder: Path, record: str) -> list[Path]:
 
 
 def run_parts(record: Mapping[str, Any]) -> tuple[str, ...]:
-    """The folders of a run below the runs root, by its record; empty if the record does not name them all."""
+    """The folders of a run below the runs root, by its record; empty if it does not name them all, or names a path."""
     if any(name not in record for name in ("encoder", "method", "dataset", "seed")):
         return ()
     names = (str(record["encoder"]), str(record["method"]), str(record["dataset"]), str(record.get("variant", "")))
-    return _parts(*names, record["seed"])
+    parts = _parts(*names, record["seed"])
+    return parts if all(map(is_path_part, parts)) else ()
 
 
 def _parts(encoder: str, method: str, dataset: str, variant: str, seed: int) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pipeline.datasets import LAYOUTS
@@ -26,10 +27,16 @@ from pipeline.versions import stage_version
 __all__ = ["index_dataset"]
 
 _COLUMNS_SHOWN = 12
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def index_dataset(
-    dataset: str, layout: str, root: Path, options: Mapping[str, Any], on_progress: OnProgress = silent
+    dataset: str,
+    layout: str,
+    root: Path,
+    options: Mapping[str, Any],
+    on_progress: OnProgress = silent,
+    given: Mapping[str, Any] = _NOTHING,
 ) -> SampleTable:
     """Scan a dataset. Every image's bytes are read once for their sha256; none is decoded.
 
@@ -40,6 +47,7 @@ def index_dataset(
     root : folder or archive; both give the same table
     options : of that layout, as in params.yaml
     on_progress : called for every image, and with notes on what was left out, carved, or crosses the splits
+    given : as `TableInfo` has it
 
     Returns
     -------
@@ -76,6 +84,7 @@ def index_dataset(
         unread_images=unread,
         unread_files=scan.unread_files,
         reader=stage_version("index"),
+        given=dict(given),
     )
     table = SampleTable.from_samples(samples, info)
     _report([*carving_notes(samples, scan.shares), *_crossing_notes(table)], len(table), on_progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os.path
 import re
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ _FORMS = (
     "open_clip:ARCH/TAG, open_clip:ARCH@FILE_OR_DIR, timm:ARCH@FILE, timm:ARCH.TAG@FILE, transformers:ARCH/OWNER/NAME, "
     "transformers:ARCH@DIR, mini or untrained"
 )
+_LONGEST_SLUG = 150  # characters: a folder is named so
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # neither a name nor a path that anybody means
 _SPEC = re.compile(
     r"(?P<family>open_clip|timm|transformers):(?P<architecture>[^/@]+)"
     r"(?:/(?P<tag>[^/@]+(?P<repository>/[^/@]+)?)|@(?P<path>.+))"
@@ -49,9 +52,9 @@ class EncoderSpec:
         text = text.lstrip() if "@" in text else text.strip()  # the name of a file may end with a space
         if text in EMBEDDED:
             return cls(text, text)
-        found = _SPEC.fullmatch(text)
+        found = None if _CONTROL.search(text) else _SPEC.fullmatch(text)
         if not found or (found["tag"] and bool(found["repository"]) != (found["family"] == TRANSFORMERS)):
-            raise ConfigError(f"encoder {text!r}: expected {_FORMS}")
+            raise ConfigError(f"encoder {text!r:.200}: expected {_FORMS}")
         if found["family"] == TIMM and found["tag"]:
             raise ConfigError(f"encoder {text!r}: timm weights are named by file, timm:{found['architecture']}@FILE")
         path = Path(os.path.expanduser(found["path"])) if found["path"] else None  # `~nobody` stays as it is
@@ -62,12 +65,13 @@ class EncoderSpec:
 
     @property
     def slug(self) -> str:
-        """A folder name for its features: `open_clip-ViT-B-32-quickgelu-openai`."""
+        """A folder name for its features: `open_clip-ViT-B-32-quickgelu-openai`; a long one ends with a digest."""
         if self.family in EMBEDDED:
             return self.family
         weights = self.path.stem if self.path else self.tag
         parts = [self.family, self._named, *([weights] if weights != self._named else [])]
-        return re.sub(r"[^A-Za-z0-9_.-]+", "-", "-".join(parts))
+        slug = re.sub(r"[^A-Za-z0-9_.-]+", "-", "-".join(parts))
+        return slug if len(slug) <= _LONGEST_SLUG else f"{slug[:_LONGEST_SLUG]}-{_sha256(str(self))[:12]}"
 
     @property
     def has_text(self) -> bool:
@@ -83,3 +87,7 @@ class EncoderSpec:
     def _named(self) -> str:
         """The architecture as it is written."""
         return f"{self.architecture}.{self.tag}" if self.family == TIMM and self.tag else self.architecture
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

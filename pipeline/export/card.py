@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,7 +58,9 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(cell=_cell, percent=_percent, thousands="{:,}".format, overlap=_overlap)
+    environment.filters.update(
+        quoted=shlex.quote, cell=_cell, percent=_percent, thousands="{:,}".format, overlap=_overlap
+    )
     return environment
 
 

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.faces.face import Face
 from pipeline.faces.search import NO_FACE, Finding
@@ -23,14 +25,6 @@ from pipeline.parquet import TableKind
 __all__ = ["FOUND", "MISSED", "UNUSABLE", "FaceTable", "FacesInfo"]
 
 FOUND, MISSED, UNUSABLE = "found", "missed", "rejected"
-_KIND = TableKind(
-    "face table",
-    b"fer-stage-faces",
-    schema=1,
-    command="align",
-    again="Align the dataset again",
-    mend="Delete it and align the dataset again",
-)
 _SCHEMA = pa.schema(
     {
         "id": pa.string(),
@@ -61,6 +55,19 @@ class FacesInfo:
     detector: Mapping[str, Any]
 
 
+_KIND = TableKind(
+    "face table",
+    b"fer-stage-faces",
+    schema=1,
+    info=FacesInfo,
+    columns={name: _SCHEMA.field(name).type for name in _SCHEMA.names},
+    optional=frozenset({"score", "box", "landmarks"}),
+    command="align",
+    folder=("--face-tables", "faces"),
+    mend="Delete it, then align the dataset again",
+)
+
+
 @dataclass(frozen=True)
 class FaceTable:
     """Rows in the order of the sample table. Build one with `of` or `read`; `frame` must not be changed."""
@@ -87,10 +94,13 @@ class FaceTable:
         Raises
         ------
         TableError
-            If the file is missing, is no face table, or has a newer schema than this program knows.
+            If the file is missing, is no face table, has a newer schema than this program knows, or breaks a rule of
+            face tables: the column or the entry of its metadata is named.
         """
-        arrow, said = _KIND.read(path)
-        return cls(arrow.to_pandas(), FacesInfo(**said))
+        arrow, info = _KIND.read(path)
+        if problem := _problem(arrow):
+            raise _KIND.error(path, problem)
+        return cls(arrow.to_pandas(), info)
 
     def to_arrow(self) -> pa.Table:
         """The same rows for Parquet, with `info` in the schema's metadata."""
@@ -105,6 +115,32 @@ class FaceTable:
     def count(self, status: str) -> int:
         """Rows of a status."""
         return int((self.frame["status"] == status).sum())
+
+
+def _problem(table: pa.Table) -> str:
+    """What a table that was read says that no detector found; empty if nothing."""
+    if missing := [name for name in _SCHEMA.names if name not in table.column_names]:
+        return f"column {missing[0]} is missing"
+    status = table["status"].to_numpy()
+    if (strange := ~np.isin(status, (FOUND, MISSED, UNUSABLE))).any():
+        return f"column status: expected {FOUND}, {MISSED} or {UNUSABLE}, found {status[strange.argmax()]!r:.80}"
+    if table["faces"].to_numpy().min(initial=0) < 0:
+        return "column faces: expected counts of 0 or more"
+    for name, size in (("box", 4), ("landmarks", 10)):
+        row = _first_other(table[name].combine_chunks(), status == FOUND, size)
+        if row is not None:
+            return f"column {name}: expected {size} numbers if a face is found, else none; wrong in row {row}"
+    return ""
+
+
+def _first_other(column: pa.ListArray, is_found: npt.NDArray[np.bool_], size: int) -> int | None:
+    """The first row that has not `size` finite numbers where a face is found, and none elsewhere."""
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+    wrong = (lengths != np.where(is_found, size, 0)) | (column.is_valid().to_numpy(zero_copy_only=False) != is_found)
+    if not wrong.any():
+        numbers = pc.fill_null(column.flatten(), float("nan")).to_numpy().reshape(-1, size)
+        wrong[is_found] = ~np.isfinite(numbers).all(1)
+    return int(wrong.argmax()) if wrong.any() else None
 
 
 def _row(finding: Finding) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,7 @@ class Reader:
         if len(torch.unique(train.labels)) < 2:
             raise TrainingError(
                 f"{source.dataset} train: expected rows of two classes, found {classes[int(train.labels[0])]} only. "
-                f"Look at the splits with: fer-stage index --dataset {source.dataset} --dry-run"
+                f"Look at the splits with: fer-stage index --dry-run {shlex.join(['--dataset', source.dataset])}"
             )
         names = sorted({*dropped, *dropped_val})
         return TrainingData(train, val), {name: dropped.get(name, 0) + dropped_val.get(name, 0) for name in names}
@@ -130,7 +131,8 @@ def _require_usable(
             raise TrainingError(
                 f"{dataset} {split}: expected finite {output} features with a direction, found {found} in "
                 f"{(~good).sum()} rows, first {ids[~good][0]}. Check the store with: fer-stage store verify features; "
-                f"features too small for float16 need: fer-stage extract --dtype float32 --dataset {dataset}"
+                "features too small for float16 need: "
+                f"{shlex.join(['fer-stage', 'extract', '--dtype', 'float32', '--dataset', dataset])}"
             )
 
 

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from stages.advice import aligned_advice, runnable
+from cache.errors import CacheError, StorageError, StoreMissingError
+from cache.hot import _require_room
+from cache.store import find_store, open_store
+from pipeline.export.card import _environment
+from pipeline.samples import _KIND as SAMPLES
+from pipeline.samples import SampleTable
+from stages.advice import aligned_advice, encoder_named, runnable
+from stages.errors import ParamsError
+from stages.nearness import _ids_of
+from stages.params import Params
+from stages.tables import write_table
 
 FerStage = Callable[..., Any]
 
 
 def advised(message: str) -> list[str]:
     """The words of the first command that a message puts between backquotes."""
-    return message.partition("`fer-stage ")[2].partition("`")[0].split()
+    return shlex.split(message.partition("`fer-stage ")[2].partition("`")[0])
 
 
 def test_a_name_that_limit_made_becomes_the_options_that_made_it(tmp_path: Path) -> None:
@@ -81,3 +93,75 @@ def test_an_unfinished_store_below_another_root_is_removed_by_the_command_in_the
 
 def test_a_head_of_faces_as_they_are_needs_no_such_advice() -> None:
     assert aligned_advice(None, "x", "mini") == ""
+
+
+# What a folder or a file may be called: a shell would take each as something else.
+HOSTILE = ["my faces", "it's", 'a "b"', "$(touch owned)", "`id`", "a;b", "-rf", "a|b", "*", "$HOME", "\\"]
+
+
+def words_after(message: str, start: str) -> list[str]:
+    """The words of the command that ends a message."""
+    return shlex.split(message.partition(start)[2])
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_path_in_advice_comes_back_from_a_shell_as_it_was_given(
+    project: Path, fer_stage: FerStage, name: str
+) -> None:
+    root = Path(name, "features")
+    with pytest.raises(StoreMissingError) as missing:
+        find_store(root, "untrained", "sample-a")
+    made = ["fer-stage", "extract", "--dataset", "sample-a", "--encoder", "untrained", "--backend", "zarr"]
+    command = str(missing.value).partition("Run `")[2].rpartition("` first")[0]
+    assert shlex.split(command) == [*made, "--features", str(root)]
+    root.parent.mkdir()
+    shutil.copytree("features", root)
+    store = open_store(root / "untrained" / "sample-a.zarr")
+    assert shlex.split(_ids_of(store)) == ["fer-stage", "query", str(store.path), "--columns", "id"]
+    with pytest.raises(StorageError) as full:
+        _require_room(root / ".hot", 10**18)
+    assert words_after(str(full.value), "needs: ") == ["fer-stage", "store", "gc", str(root)]
+    assert shlex.split(SAMPLES._command(root / "x.parquet"))[-2:] == ["--tables", str(root)]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_from_elsewhere_in_advice_comes_back_as_it_was_given(name: str) -> None:
+    align, _, extract = aligned_advice({"margin": 0.1, "missed": "reject"}, name, name).partition(", then ")
+    assert words_after(align, "faces: ") == ["fer-stage", "align", "--dataset", name]
+    assert shlex.split(extract)[:6] == ["fer-stage", "extract", "--dataset", name, "--encoder", name]
+    with pytest.raises(ParamsError) as refused:
+        Params().dataset(f"{name}.first-3")
+    assert words_after(str(refused.value), "Write ") == ["--dataset", name, "--limit", "3"]
+    card = _environment().from_string("predict --encoder {{ spec|quoted }}").render(spec=f"timm:a@{name}")
+    assert shlex.split(card)[-1] == f"timm:a@{name}"
+
+
+@pytest.mark.parametrize("given", ["open_clip:ViT-B-32@/my weights/a.pt", "timm:a@it's;b.pth", "mini", "timm:a@$(x)"])
+def test_an_encoder_is_named_in_advice_as_it_was_given(given: str, tmp_path: Path) -> None:
+    with pytest.raises(CacheError) as caught, encoder_named("some-folder", given):
+        raise CacheError("Run `fer-stage extract --dataset x --encoder some-folder` or --encoder some-folder-2")
+    message = str(caught.value)
+    assert advised(message) == ["extract", "--dataset", "x", "--encoder", given]
+    assert message.endswith("--encoder some-folder-2")
+    assert runnable(f"Run `fer-stage extract --encoder {shlex.quote(given)}`", tmp_path / "none").endswith("`")
+
+
+def test_the_folder_of_an_encoder_with_a_blank_is_seen_whole(tmp_path: Path) -> None:
+    message = runnable("Run `fer-stage extract --dataset x --encoder 'my weights'` first", tmp_path / "none")
+    assert "(my weights is the folder of that encoder" in message
+
+
+def test_a_table_of_another_dataset_is_made_by_the_command_in_the_message(project: Path, fer_stage: FerStage) -> None:
+    root = "data/my $(touch owned) faces"
+    Path("data/sample-e").rename(root)
+    fer_stage("index", "--dataset", "mine", "--layout", "sample", "--root", root)
+    table = SampleTable.read(Path("tables/mine.parquet"))
+    # Of an earlier version, which did not state how it was made.
+    write_table(SampleTable(table.frame, replace(table.info, reader=0, given={})), Path("tables/yours.parquet"))
+    words = advised(fer_stage("align", "--dataset", "yours", code=1))
+    assert words == ["index", "--dataset", "yours", "--layout", "sample", "--root", root]
+    fer_stage(*words)
+    assert fer_stage("align", "--dataset", "yours", "--dry-run", "--format", "json")
+    Path(root).rename("data/elsewhere")
+    shutil.copy("tables/yours.parquet", "tables/mine.parquet")
+    assert "expected the sample table of mine, found that of yours" in fer_stage("align", "--dataset", "mine", code=1)

@@ -11,6 +11,7 @@ import pytest
 
 from stages.cli import run
 from stages.errors import ParamsError
+from stages.names import variant_name
 from stages.sweep import parse_grid, parse_seeds, spread_text
 from stages.training import Training
 
@@ -50,7 +51,7 @@ def test_another_grid_is_refused(axes: list[str]) -> None:
 
 
 def test_a_value_with_a_slash_stays_one_folder() -> None:
-    assert parse_grid(["pretrained=a/b.safetensors"])[0].name == "pretrained=a-b.safetensors"
+    assert variant_name("pretrained=a/b.safetensors") == "pretrained=a-b.safetensors"
 
 
 def test_the_spread_is_mean_and_sample_deviation() -> None:

@@ -17,6 +17,7 @@ from PIL import Image
 from pipeline.datasets.sample.specs import FaceSpec, sample_specs
 from pipeline.datasets.sample.styles import STYLES, draw_face, style_named
 from pipeline.errors import ConfigError
+from pipeline.identity import changes_text
 from pipeline.labels import expressions
 from pipeline.progress import OnProgress, Progress, silent
 from pipeline.regular_files import RefusedFileError, read_json
@@ -98,9 +99,7 @@ def drawing_changes(style: str, folder: Path, n: int, seed: int) -> str:
     drawn, now = _read_receipt(folder / "sample.json"), _receipt(style, n, seed)
     if not isinstance(drawn, dict):
         return ""
-    return ", ".join(
-        f"{name} was {drawn.get(name)!r}, is {now[name]!r}" for name in now if drawn.get(name) != now[name]
-    )
+    return changes_text({name: (drawn.get(name), value) for name, value in now.items()})
 
 
 def _receipt(style: str, n: int, seed: int) -> dict[str, object]:

@@ -8,11 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.metrics import SelectBy
 
-__all__ = ["SCALE", "Count", "LoopConfig", "MethodConfig", "NonNegative", "Positive"]
+__all__ = ["SCALE", "Count", "LoopConfig", "MethodConfig", "NonNegative", "Positive", "Width"]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]  # of epochs, rows or steps
+Width = Annotated[int, Field(ge=1, le=65_536)]  # of a layer, and what else decides how large a head is
 
 SCALE = (
     "raw: the feature as encoded; l2: unit norm times sqrt(D); "

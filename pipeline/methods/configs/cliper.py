@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.methods.configs.base import Count, NonNegative, Positive
+from pipeline.methods.configs.base import Count, NonNegative, Positive, Width
 from pipeline.methods.configs.metd import MetdConfig
 from pipeline.methods.configs.tuned import TunedConfig
 
@@ -21,8 +21,8 @@ class CliperConfig(TunedConfig):
 
     method: ClassVar[str] = "cliper"
 
-    descriptors: Count = Field(5, description="K, descriptors per class")
-    tokens: Count = Field(4, description="M, learned tokens of each descriptor")
+    descriptors: Width = Field(5, description="K, descriptors per class")
+    tokens: Width = Field(4, description="M, learned tokens of each descriptor")
     prefix: str = Field("an ID photo of", description="words before the tokens")
     temperature: Positive = Field(0.01, description="divides the cosines before the softmax, in both stages")
     lambda_fine: NonNegative = Field(1.0, description="factor of the fine-grained loss, in both stages")

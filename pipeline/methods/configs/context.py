@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.methods.configs.base import Count, LoopConfig, NonNegative, Positive
+from pipeline.methods.configs.base import Count, LoopConfig, NonNegative, Positive, Width
 
 __all__ = ["CONTEXT", "ContextConfig"]
 
@@ -21,7 +21,7 @@ class ContextConfig(LoopConfig):
 
     needs_encoder: ClassVar[bool] = True
 
-    tokens: Count = Field(16, description="M, learned tokens; with `words`, their number counts instead")
+    tokens: Width = Field(16, description="M, learned tokens; with `words`, their number counts instead")
     words: str = Field("", description="words that the tokens begin as; empty: normal numbers")
     init_std: Positive = Field(0.02, description="deviation of the numbers that tokens begin as, without `words`")
     suffix: str = Field(".", description="what ends every prompt (a full stop in the authors' code); may be empty")

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from pipeline.methods.configs.base import Count
+from pipeline.methods.configs.base import Width
 from pipeline.methods.configs.mask import LightMaskConfig
 
 __all__ = ["CONFIG", "FeatureMaskConfig"]
@@ -22,7 +22,7 @@ class FeatureMaskConfig(LightMaskConfig):
     stackable: ClassVar[bool] = True
     factors: ClassVar[tuple[str, ...]] = ("lambda_sep", "beta_div")
 
-    hidden: Count = Field(256, description="width of the mask network's hidden layer")
+    hidden: Width = Field(256, description="width of the mask network's hidden layer")
 
     @property
     def head_options(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.methods.configs.base import SCALE, Count, NonNegative, Positive
+from pipeline.methods.configs.base import SCALE, Count, NonNegative, Positive, Width
 from pipeline.methods.configs.drawn import DrawnConfig
 from pipeline.methods.configs.image import BackboneName
 from pipeline.methods.configs.tuned import Input
@@ -59,7 +59,7 @@ class KeferConfig(DrawnConfig):
     lambda_t: NonNegative = Field(1.0, description="factor of the transformation loss")
     lambda_c: NonNegative = Field(1.0, description="factor of the contrast loss")
     gamma: NonNegative = Field(2.0, description="shift of the self-contrast loss; it has no gradient")
-    neutral_hidden: Count = Field(128, description="hidden width of the network that makes a face neutral")
+    neutral_hidden: Width = Field(128, description="hidden width of the network that makes a face neutral")
     text_difference: Literal["normalised", "raw"] = Field(
         "normalised",
         description="difference of texts in the transformation loss: of unit vectors, or of vectors as the text "

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.methods.configs.base import Count, LoopConfig, NonNegative, Positive
+from pipeline.methods.configs.base import Count, LoopConfig, NonNegative, Positive, Width
 from pipeline.methods.configs.context import CONTEXT
 
 __all__ = ["CONFIG", "MetdConfig"]
@@ -18,8 +18,8 @@ class MetdConfig(LoopConfig):
     method: ClassVar[str] = "metd"
     needs_encoder: ClassVar[bool] = True
 
-    descriptors: Count = Field(5, description="K, descriptors per class")
-    tokens: Count = Field(4, description="M, learned tokens of each descriptor")
+    descriptors: Width = Field(5, description="K, descriptors per class")
+    tokens: Width = Field(4, description="M, learned tokens of each descriptor")
     prefix: str = Field("an ID photo of", description="words before the tokens")
     suffix: str = Field(".", description="what ends every descriptor; may be empty")
     init_std: Positive = Field(0.001, description="deviation of the numbers that tokens begin as (the code's)")

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pipeline.methods.configs.base import Count, Positive
+from pipeline.methods.configs.base import Count, Positive, Width
 from pipeline.methods.configs.image import Chance, ImageConfig
 
 __all__ = ["CONFIG", "RulConfig"]
@@ -19,7 +19,7 @@ class RulConfig(ImageConfig):
 
     batch_size: Count = Field(64, description="rows per step")
     flip_or_noise: Chance = Field(0.5, description="chance that an image is either mirrored or gets noise, half each")
-    dimensions: Count = Field(64, description="width of the embedding that is mixed")
+    dimensions: Width = Field(64, description="width of the embedding that is mixed")
     dropout: float = Field(0.4, ge=0, lt=1, description="share of the maps' values dropped before the embedding")
     lr_classifier: Positive = Field(0.002, description="Adam's learning rate of the classifier in the first epoch")
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from pipeline.methods.configs.base import Count
+from pipeline.methods.configs.base import Width
 from pipeline.methods.configs.mask import LightMaskConfig
 
 __all__ = ["CONFIG", "TokenMaskConfig"]
@@ -22,8 +22,8 @@ class TokenMaskConfig(LightMaskConfig):
 
     method: ClassVar[str] = "token-mask"
 
-    queries: Count = Field(4, description="how many places the mask network attends to")
-    hidden: Count = Field(128, description="width of the mask network's hidden layer")
+    queries: Width = Field(4, description="how many places the mask network attends to")
+    hidden: Width = Field(128, description="width of the mask network's hidden layer")
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -19,10 +19,11 @@ import pipeline.encoders, pipeline.extraction, pipeline.preparation, pipeline.pr
 pipeline.encoders.EncoderSpec.parse("open_clip:ViT-B-32-quickgelu/openai").slug
 print(*sorted({"torch", "open_clip", "timm", "torchvision", "huggingface_hub"} & set(sys.modules)))
 """
-NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/@\n"), min_size=1, max_size=30).filter(
+CONTROL = "".join(map(chr, (*range(32), 127)))  # refused: no name holds one
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters=f"/@{CONTROL}"), min_size=1, max_size=30).filter(
     lambda name: name == name.strip()
 )
-PATHS = st.text(st.characters(codec="utf-8", exclude_characters="\0\n~"), min_size=1, max_size=60).filter(
+PATHS = st.text(st.characters(codec="utf-8", exclude_characters=f"~{CONTROL}"), min_size=1, max_size=60).filter(
     lambda path: path == path.strip()
 )
 
