@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import json
@@ -18,6 +17,7 @@ import numpy as np
 
 from cache import Store
 from cache.atomic import write_bytes
+from cache.csv_cells import row_writer
 from cache.keys import sha256_of
 from cache.store import find_store
 from pipeline.encoders.file_digest import file_sha256
@@ -342,7 +342,8 @@ def _check_writable(folder: Path) -> None:
 def _csv(history: list[dict[str, float]]) -> bytes:
     names = list(dict.fromkeys(name for row in history for name in row))
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
+    write = row_writer(buffer)
+    write(names)
+    for row in history:
+        write(row.get(name, "") for name in names)
     return buffer.getvalue().encode()
