@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import itertools
+import os
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +16,7 @@ from typing import Any, Self
 import click
 from PIL import Image
 
-from cache.atomic import write_bytes
+from cache.atomic import storage_errors
 from pipeline.errors import DatasetError
 from pipeline.predict import Prediction, Predictor
 from pipeline.predict.annotate import annotated
@@ -141,9 +144,7 @@ class Predicting:
         frame = "" if first.frame is None else f"-frame-{first.frame:06d}"
         buffer = io.BytesIO()
         annotated(picture, predictions).save(buffer, "JPEG", quality=_JPEG_QUALITY)
-        path = _reserved(self.folder, f"{Path(first.image).stem}{frame}")
-        write_bytes(path, buffer.getvalue())
-        return path
+        return _write_new(self.folder, f"{Path(first.image).stem}{frame}", buffer.getvalue())
 
 
 def _require_apart(folder: Path, inputs: Sequence[str]) -> None:
@@ -155,18 +156,35 @@ def _require_apart(folder: Path, inputs: Sequence[str]) -> None:
             )
 
 
-def _reserved(folder: Path, stem: str) -> Path:
-    """A name that is free, taken: nothing is ever overwritten, whoever else writes there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while True:
-        path = folder / (f"{stem}.jpg" if number == 1 else f"{stem}-{number}.jpg")
+def _write_new(folder: Path, stem: str, data: bytes) -> Path:
+    """Write a JPEG under a name that is free: nothing is overwritten, and a name has a whole picture or none."""
+    names = (f"{stem}.jpg" if number == 1 else f"{stem}-{number}.jpg" for number in itertools.count(1))
+    with storage_errors(folder / f"{stem}.jpg"):
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = folder / f".{uuid.uuid4().hex}.partial"
+        try:
+            with partial.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            return next(path for path in map(folder.joinpath, names) if _take(path, partial))
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _take(path: Path, whole: Path) -> bool:
+    """Give a finished file the name `path`; False if there is one already."""
+    try:
+        os.link(whole, path)
+    except FileExistsError:
+        return False
+    except OSError:  # no hard links on this file system
         try:
             path.touch(exist_ok=False)
         except FileExistsError:
-            number += 1
-        else:
-            return path
+            return False
+        whole.replace(path)
+    return True
 
 
 def _rounded(one: Prediction) -> dict[str, Any]:

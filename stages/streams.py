@@ -74,6 +74,6 @@ class _Data(io.FileIO):
         except OSError as error:
             self._is_broken = True
             raise OutputError(
-                f"cannot write to stdout: {error.strerror}. What is below features/, runs/ and the other folders is "
-                "written; run the command again with the output elsewhere"
+                f"cannot write to stdout: {error.strerror}. Files that the command wrote are whole; send its output "
+                "elsewhere and run it again"
             ) from error
