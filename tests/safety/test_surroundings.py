@@ -1,4 +1,4 @@
-"""Closed streams, full disks, little memory, signals, homes that cannot be written: the right end, with the right code."""
+"""Closed streams, full disks, little memory, signals, a home that cannot be written: the right end and code."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ import pytest
 from stages.cli import run
 
 FER_STAGE = [sys.executable, "-c", "from fer_stage import main; main()"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 STORE = "features/untrained/faces.zarr"
 PARAMS = """
 datasets: {faces: {layout: sample, root: data}}
@@ -31,9 +32,8 @@ QUERY = f"query {STORE} --limit 3"
 def shell(command: str, **options: object) -> subprocess.CompletedProcess[str]:
     """Run a line of bash in which FER is the program."""
     line = command.replace("FER", shlex.join(FER_STAGE))
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "FER_STAGE_TEST": "1"}
     return subprocess.run(
-        ["bash", "-c", line], capture_output=True, text=True, check=False, timeout=120, env=environment, **options
+        ["bash", "-c", line], capture_output=True, text=True, check=False, timeout=120, env=ENVIRONMENT, **options
     )  # type: ignore[call-overload]
 
 
@@ -65,7 +65,7 @@ class TestClosedStreams:
         [
             *itertools.product((QUERY, "--help"), ("2>&-", ">&-", ">&- 2>&-")),
             ("--debug store ls", "<&- >&- 2>&-"),
-            ("extract --dataset faces --encoder untrained --no-reuse", ">&- 2>&-"),
+            ("extract --dataset faces --encoder untrained --features new", ">&- 2>&-"),
         ],
     )
     def test_a_command_that_did_its_work_ends_with_0(self, project: Path, command: str, closed: str) -> None:
@@ -102,7 +102,7 @@ class TestFullAndBrokenStreams:
 
     @pytest.mark.parametrize("full", ["2>/dev/full", "2> >(true)"])
     def test_messages_that_cannot_be_written_are_lost_and_the_work_is_done(self, project: Path, full: str) -> None:
-        done = shell(f"FER --debug extract --dataset faces --encoder untrained --no-reuse --format json {full}")
+        done = shell(f"FER --debug extract --dataset faces --encoder untrained --features new --format json {full}")
         assert done.returncode == 0
         assert json.loads(done.stdout)["complete"]
 
@@ -136,24 +136,27 @@ class TestSignals:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
     def test_a_signal_ends_a_command_as_ctrl_c_does(self, project: Path, number: signal.Signals) -> None:
         child = subprocess.Popen(
-            [*FER_STAGE, "extract", "--dataset", "faces", "--encoder", "untrained", "--no-reuse"],
+            [*FER_STAGE, "extract", "--dataset", "faces", "--encoder", "untrained", "--features", "new"],
             stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
             text=True,
             preexec_fn=lambda: [signal.signal(n, signal.SIG_DFL) for n in (signal.SIGHUP, signal.SIGINT)],
         )
-        time.sleep(1.0)  # in the middle of imports or work
+        while not Path("new").exists() and child.poll() is None:
+            time.sleep(0.01)  # until it is at work
         child.send_signal(number)
         _, text = child.communicate(timeout=60)
         assert child.returncode == 128 + number, text
         how = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
         assert text.splitlines()[-1].startswith(f"{how}: what is finished is kept")
-        assert run(["extract", "--dataset", "faces", "--encoder", "untrained", "--no-reuse", "--quiet"]) == 0
+        assert run(["extract", "--dataset", "faces", "--encoder", "untrained", "--features", "new", "--quiet"]) == 0
 
     def test_under_nohup_a_lost_terminal_ends_nothing(self, project: Path) -> None:
         code = "from stages import cli; cli._stop_on_signals(); import os; os.kill(os.getpid(), 1); print('alive')"
         done = subprocess.run(
             [sys.executable, "-c", code],
             capture_output=True,
+            env=ENVIRONMENT,
             text=True,
             check=True,
             preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
@@ -203,17 +206,19 @@ class TestDisks:
         assert shell("umask 027; FER predict data/images/*1.* --annotate shown").returncode == 0
         assert {path.stat().st_mode & 0o777 for path in Path("shown").iterdir()} == {0o640}
 
-    def test_without_shared_memory(self, project: Path) -> None:
-        """`unshare` gives the command a /dev/shm of its own that holds nothing."""
+    @pytest.mark.parametrize(("more", "code"), [("", 0), (" --workers 2", 1)])
+    def test_without_shared_memory(self, project: Path, more: str, code: int) -> None:
+        """`unshare` gives the command a /dev/shm of its own that cannot be written."""
         if shell("unshare -m true").returncode:
             pytest.skip("needs the right to mount")
-        for more in ("", " --workers 2"):
-            Path("line.sh").write_text(
-                "mount -t tmpfs -o ro,size=4k none /dev/shm || exit 99\n"
-                f"{shlex.join(FER_STAGE)} extract --dataset faces --encoder untrained --no-reuse --quiet{more}\n"
-            )
-            done = shell("unshare -m bash line.sh")
-            assert done.returncode == 0, done.stderr
+        Path("line.sh").write_text(
+            "mount -t tmpfs -o ro,size=4k none /dev/shm || exit 99\n"
+            f"{shlex.join(FER_STAGE)} extract --dataset faces --encoder untrained --features new{more} --quiet\n"
+        )
+        done = shell("unshare -m bash line.sh")
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        assert ("leave --workers out" in done.stderr) == bool(code)
 
 
 class TestHomes:

@@ -103,8 +103,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Event]
     commands = list(COMMANDS)
     if all(map(importlib.util.find_spec, ("onnx", "onnxscript", "onnxruntime"))):
         commands.append(f"head export --run {RUN} --out out/onnx --onnx")
-    away = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "HF_HOME", "MPLCONFIGDIR", "CI", "ORT_DISABLE_TELEMETRY", "TMPDIR")
-    environment = {name: value for name, value in os.environ.items() if name not in away}
+    away = ("XDG_", "HF_", "MPLCONFIGDIR", "CI", "ORT_", "TMPDIR", "TORCH")  # places and switches of libraries
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(away)}
     environment |= {"HOME": str(folder / "home"), "TMPDIR": str(folder / "temporary"), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-B", "-c", WATCHER, json.dumps(commands), str(folder / "events.json")],
