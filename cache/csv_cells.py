@@ -11,7 +11,7 @@ import csv
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, Literal, TextIO, TypeVar
 
 import pandas as pd
 
@@ -45,8 +45,15 @@ def row_writer(file: TextIO) -> Callable[[Iterable[Any]], None]:
 
 def write_csv(frame: pd.DataFrame, file: Path | TextIO) -> None:
     """Write a table as CSV, without its index: the texts of its columns and of its header are inert."""
+    inert_texts = frame.rename(columns=inert)
+    for name in inert_texts:
+        if not pd.api.types.is_numeric_dtype(inert_texts[name]):
+            inert_texts[name] = inert_texts[name].map(inert, na_action="ignore")
+    quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if _has_return(inert_texts) else csv.QUOTE_MINIMAL
+    inert_texts.to_csv(file, index=False, lineterminator="\n", quoting=quoting)
+
+
+def _has_return(frame: pd.DataFrame) -> bool:
+    """Whether a text holds a carriage return, which is not quoted by itself: see `row_writer`."""
     texts = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name])]
-    changed = {name: frame[name].map(inert, na_action="ignore") for name in texts}
-    has_return = any(frame[name].astype(str).str.contains("\r", regex=False).any() for name in texts)
-    quoting = csv.QUOTE_NONNUMERIC if has_return else csv.QUOTE_MINIMAL  # as in `row_writer`
-    frame.assign(**changed).rename(columns=inert).to_csv(file, index=False, lineterminator="\n", quoting=quoting)
+    return any(bool(frame[name].astype(str).str.contains("\r", regex=False).any()) for name in texts)
