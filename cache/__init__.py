@@ -7,6 +7,7 @@ writer          the one write path: shards, journal, finish
 manifest        what a finished store says of itself
 query           the `where` language
 exports         rows for other programs, in an `ExportForm`
+csv_cells       text that a spreadsheet would run as a formula
 texts           vectors of prompts
 atomic, lock    files that are whole; one writer at a time
 backends        Zarr, HDF5, memory

@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 
 from cache.atomic import written_beside
 from cache.backends import BACKENDS
+from cache.csv_cells import write_csv
 from cache.errors import QueryError
 from cache.keys import canonical_json
 from cache.places import place
@@ -279,7 +280,7 @@ def _write_features(selection: Selection, file: BinaryIO, dtype: str) -> None:
 def _to_csv(path: Path, frame: pd.DataFrame) -> Path:
     target = _beside(path, ".csv")
     with written_beside(target) as partial:
-        frame.to_csv(partial, index=False, lineterminator="\n")
+        write_csv(frame, partial)
     return target
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import logging
+import os
+import signal
 import sys
 import traceback
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 
 import click
 
 from stages.lazy import LazyGroup
+from stages.output import printable_lines, say
 from stages.shadows import shadowed, why_broken
 
 __all__ = ["main"]
@@ -32,7 +38,8 @@ COMMANDS = {
     "query": "Rows of a store.",
     "store": "Look after stores: list, check, compare, convert, export, clean up.",
 }
-KNOWN_ERROR, USAGE, CHECK_FAILED, INTERRUPTED = 1, 2, 3, 130
+KNOWN_ERROR, USAGE, CHECK_FAILED = 1, 2, 3
+SIGNALLED = 128  # and the number of the signal, as shells count
 
 
 @click.group(
@@ -47,68 +54,144 @@ def cli(debug: bool) -> None:
     """Facial expression recognition on cached features of frozen encoders.
 
     Data goes to stdout, progress and log to stderr. Exit codes: 0 done, 1 a known error, 2 usage, 3 a check found
-    problems, 130 interrupted.
+    problems, 130 interrupted, 143 and 129 ended by SIGTERM and SIGHUP, 141 the reader of stdout went away.
     """
-    logging.basicConfig(stream=sys.stderr, level="DEBUG" if debug else "WARNING", format="%(levelname)s: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_LogFormatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level="DEBUG" if debug else "WARNING")
+    logging.captureWarnings(True)
     if not debug:  # of a lost connection our own error tells; asyncio adds a traceback for each request under way
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 
+class _LogFormatter(logging.Formatter):
+    """Libraries log names of files and answers of servers, warnings quote them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record))
+
+
+class _StoppedError(KeyboardInterrupt):
+    """A signal asks the program to end, as Ctrl-C does."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
 def main(args: list[str] | None = None) -> None:
     """Entry point of the `fer-stage` program."""
+    from stages.streams import open_streams
+
+    open_streams()
+    _stop_on_signals()
     sys.exit(run(sys.argv[1:] if args is None else args))
 
 
 def run(args: list[str]) -> int:
     """Run one command line and return its exit code."""
+    from stages.errors import OutputError, ReaderGoneError
+
+    code = _run(args)
+    try:
+        sys.stdout.flush()
+    except ReaderGoneError:
+        return code or SIGNALLED + signal.SIGPIPE
+    except OutputError as error:
+        say(f"error: {error}")
+        return code or KNOWN_ERROR
+    return code
+
+
+def _run(args: list[str]) -> int:
     if problem := shadowed():
-        click.echo(f"error: {problem}", err=True)
+        say(f"error: {problem}")
         return KNOWN_ERROR
     try:
         cli.main(args, prog_name="fer-stage", standalone_mode=False)
     except click.exceptions.Exit as done:
         return done.exit_code
-    except click.UsageError as error:
-        error.show()
-        return USAGE
     except click.ClickException as error:
-        error.show()
-        return KNOWN_ERROR
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted: what is finished is kept; align and extract go on from there", err=True)
-        return INTERRUPTED
+        shown = io.StringIO()
+        error.show(shown)
+        say(shown.getvalue().rstrip("\n"))
+        return USAGE if isinstance(error, click.UsageError) else KNOWN_ERROR
+    except (click.Abort, KeyboardInterrupt) as stop:
+        number = _signal_of(stop)
+        how = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
+        say(f"{how}: what is finished is kept; align and extract go on from there")
+        return SIGNALLED + number
     except Exception as error:
         if "--debug" in args:
-            traceback.print_exc()
+            say(traceback.format_exc())
         return _report(error, args)
     return 0
 
 
+def _stop_on_signals() -> None:
+    """SIGTERM and SIGHUP end the program as Ctrl-C does; one that is ignored, as under nohup, stays ignored."""
+    ours = os.getpid()
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if os.getpid() != ours:  # a forked worker, which has nothing to leave whole
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        raise _StoppedError(number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, stop)
+
+
+def _signal_of(stop: BaseException) -> int:
+    """The signal that ended a command; click wraps what was raised."""
+    for error in (stop, stop.__cause__):
+        if isinstance(error, _StoppedError):
+            return error.number
+    return signal.SIGINT
+
+
 def _report(error: Exception, args: list[str]) -> int:
     """Say what went wrong. Errors that we raise carry a `kind`; any other is a bug of ours and says so."""
-    from stages.errors import CheckFailedError
+    from stages.errors import CheckFailedError, ReaderGoneError
 
+    if isinstance(error, ReaderGoneError):
+        return SIGNALLED + signal.SIGPIPE
     if isinstance(error, CheckFailedError):
-        click.echo(f"check failed: {error}", err=True)
+        say(f"check failed: {error}")
         return CHECK_FAILED
     if hasattr(error, "kind"):
         from stages.advice import runnable
 
-        click.echo(f"error: {runnable(str(error), _params_path(args))}", err=True)
+        say(f"error: {runnable(str(error), _params_path(args))}")
+    elif _is_out_of_memory(error):
+        say("error: out of memory: close other programs, or make --batch-size smaller, then run it again")
     elif isinstance(error, ImportError | AttributeError) and (broken := why_broken(error)):
-        click.echo(f"error: {broken}", err=True)
-    elif isinstance(error, MemoryError):
-        click.echo(
-            "error: out of memory: close other programs, or make --batch-size smaller, then run it again", err=True
-        )
+        say(f"error: {broken}")
     elif isinstance(error, OSError) and error.strerror:
-        click.echo(f"error: {error.filename or 'the system'}: {error.strerror}", err=True)
+        say(f"error: {error.filename or 'the system'}: {error.strerror}")
     else:
         text = f"{type(error).__name__}: {error}"
-        click.echo(
-            f"error: a bug of fer-stage ({text}). Run it again with `fer-stage --debug ...` and report it", err=True
-        )
+        say(f"error: a bug of fer-stage ({text}). Run it again with `fer-stage --debug ...` and report it")
     return KNOWN_ERROR
+
+
+# How PyTorch, OpenCV and the loader of libraries word it, in errors of other types.
+_OUT_OF_MEMORY = (
+    "not enough memory",
+    "out of memory",
+    "allocate memory",
+    "insufficient memory",
+    "failed to map segment",
+)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was refused to Python or to a library below it."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    is_of_library = isinstance(error, RuntimeError | ImportError) or type(error).__module__ == "cv2"
+    return is_of_library and any(words in str(error).lower() for words in _OUT_OF_MEMORY)
 
 
 def _params_path(args: list[str]) -> Path:

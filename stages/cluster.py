@@ -7,6 +7,7 @@ recipe and its rows.
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -88,13 +89,14 @@ def open_cluster(workers: int, scheduler: str | None) -> Iterator[Cluster]:
     Raises
     ------
     PipelineError
-        If nothing answers at `scheduler`.
+        If nothing answers at `scheduler`, or this machine cannot start processes that share memory.
     """
     _quiet_logs()
     if scheduler:
         with _joined(scheduler) as client:
             yield Cluster(client)
         return
+    _require_shared_memory()
     # Threads exist in a worker before the encoder can ask for one arena, see `keep_freed_memory`.
     with (
         dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_ARENA_MAX": 1}),
@@ -103,6 +105,17 @@ def open_cluster(workers: int, scheduler: str | None) -> Iterator[Cluster]:
     ):
         client.run(_share_cores, workers)
         yield Cluster(client)
+
+
+def _require_shared_memory() -> None:
+    """Processes of a cluster need semaphores, which lie in /dev/shm on Linux: not every container has it."""
+    try:
+        multiprocessing.get_context("spawn").Lock()
+    except (OSError, ImportError) as error:
+        raise PipelineError(
+            f"--workers: expected shared memory for the processes of a cluster, found none ({error}). Give the "
+            "container a /dev/shm that can be written, or leave --workers out: one process gives the same bytes"
+        ) from error
 
 
 def _quiet_logs() -> None:

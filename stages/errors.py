@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CheckFailedError", "ParamsError", "StageError", "check_rejected"]
+__all__ = ["CheckFailedError", "OutputError", "ParamsError", "ReaderGoneError", "StageError", "check_rejected"]
 
 
 class StageError(Exception):
@@ -21,6 +21,16 @@ class CheckFailedError(StageError):
     """The work is done and kept, but a check found a problem: exit code 3."""
 
     kind = "check"
+
+
+class OutputError(StageError):
+    """Stdout takes no more: free the disk, or write elsewhere."""
+
+    kind = "output"
+
+
+class ReaderGoneError(OutputError):
+    """The program that reads stdout has what it needs, as `head` does: no failure."""
 
 
 def check_rejected(n_rejected: int, n: int, largest_share: float, what: str, advice: str) -> None:

@@ -1,11 +1,16 @@
-"""Data on stdout: a table for people, JSON or CSV for machines."""
+"""Data on stdout: a table for people, JSON or CSV for machines. Messages on stderr.
+
+All text for people leaves here, through `printable`: names, reasons and notes may come from elsewhere, and a terminal
+would act on the control characters in them. Programs get them: JSON escapes them, CSV has them as they are, except on a
+terminal.
+"""
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import sys
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any, TextIO
@@ -14,7 +19,7 @@ import click
 
 from pipeline.progress import Progress
 
-__all__ = ["FORMATS", "echo_record", "echo_rows", "say", "say_notes"]
+__all__ = ["FORMATS", "echo_record", "echo_rows", "printable", "printable_lines", "say", "say_notes"]
 
 FORMATS = ("table", "json", "csv")
 Record = Mapping[str, Any]
@@ -24,9 +29,39 @@ _RICH_ROWS = 500  # rich lays out a terminal's table by looking at every cell th
 _ROWS_AT_ONCE = 64  # to JSON: one by one takes twice as long
 
 
+# What a terminal acts on or does not show: controls, formats (marks of direction, invisible signs), lone surrogates,
+# separators of lines and paragraphs.
+_STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_JOINERS = "\u200c\u200d"  # parts of words in Persian and Indic scripts, and of emoji
+
+
+def printable(text: str) -> str:
+    """A text on one line, without characters that steer a terminal or hide what is written: those become escapes.
+
+    ESC becomes `\\x1b`, a line break `\\n`, a mark that turns the direction of writing `\\u202e`.
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if _is_harmless(sign) else _escape(sign) for sign in text)
+
+
+def printable_lines(message: str) -> str:
+    """The same for a message of lines, the others indented: a line break in a name begins no message of its own."""
+    first, *others = map(printable, message.split("\n"))
+    return "\n".join([first, *(line if not line or line.startswith("  ") else f"  {line}" for line in others)])
+
+
+def _is_harmless(sign: str) -> bool:
+    return unicodedata.category(sign) not in _STEERING or sign in _JOINERS
+
+
+def _escape(sign: str) -> str:
+    return sign.encode("unicode_escape").decode("ascii")
+
+
 def say(message: str) -> None:
-    """A line for people, on stderr: above a progress bar if one is shown there."""
-    sys.stderr.write(f"{message}\n")
+    """A message for people, on stderr: above a progress bar if one is shown there."""
+    sys.stderr.write(f"{printable_lines(message)}\n")
 
 
 def say_notes(progress: Progress) -> None:
@@ -42,7 +77,7 @@ def echo_record(record: Record, output_format: str) -> None:
     elif output_format == "csv":
         _echo_csv([record], None, sys.stdout)
     else:
-        _print(None, [[name, _cell(value)] for name, value in record.items()])
+        _print(None, [[printable(name), _cell(value)] for name, value in record.items()])
 
 
 def echo_rows(
@@ -63,7 +98,7 @@ def echo_rows(
     else:
         rows = list(rows)
         names = list(columns or (rows[0] if rows else ()))
-        _print(names, [[_cell(row[name]) for name in names] for row in rows])
+        _print([printable(name) for name in names], [[_cell(row[name]) for name in names] for row in rows])
 
 
 def _echo_json(rows: Iterable[Record], file: TextIO) -> None:
@@ -75,12 +110,21 @@ def _echo_json(rows: Iterable[Record], file: TextIO) -> None:
 
 
 def _echo_csv(rows: Iterable[Record], columns: Sequence[str] | None, file: TextIO) -> None:
+    from cache.csv_cells import row_writer
+
+    write, on_screen = row_writer(file), file.isatty()
+
+    def line(values: Iterable[Any]) -> list[Any]:
+        cells = [json.dumps(value) if isinstance(value, dict | list) else value for value in values]
+        return [printable(cell) if on_screen and isinstance(cell, str) else cell for cell in cells]
+
     rows = iter(rows)
     first = list(islice(rows, 1))
-    writer = csv.DictWriter(file, list(columns or (first[0] if first else ())), lineterminator="\n")
-    writer.writeheader()
+    names = list(columns or (first[0] if first else ()))
+    write(line(names))
     for row in chain(first, rows):
-        writer.writerow({name: json.dumps(v) if isinstance(v, dict | list) else v for name, v in _plain(row).items()})
+        plain = _plain(row)
+        write(line(plain.get(name) for name in names))
 
 
 def _print(header: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> None:
@@ -123,10 +167,10 @@ def _cell(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_cell(item)}" for name, item in value.items()) or "-"
+        return ", ".join(f"{printable(str(name))} {_cell(item)}" for name, item in value.items()) or "-"
     if isinstance(value, list | tuple):
         return ", ".join(_cell(item) for item in value) or "-"
-    return "-" if value in (None, "") else " ".join(str(value).splitlines())
+    return "-" if value in (None, "") else printable(str(value))
 
 
 def _plain(value: Any) -> Any:

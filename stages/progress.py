@@ -14,17 +14,33 @@ from rich.progress import (
     ProgressColumn,
     Task,
     TaskID,
-    TextColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
 
 from pipeline.progress import OnProgress
 from pipeline.progress import Progress as Step
+from stages.output import printable
 
 __all__ = ["shown_progress"]
 
 _LOG_EVERY_S = 30.0
+
+
+class _Text(ProgressColumn):
+    """A text of a task as it is: brackets in a name are no colours.
+
+    Parameters
+    ----------
+    name : `description`, or a field of the task
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def render(self, task: Task) -> Text:
+        return Text(printable(task.description if self._name == "description" else task.fields[self._name]))
 
 
 class _Rate(ProgressColumn):
@@ -48,14 +64,14 @@ def shown_progress(*, quiet: bool = False) -> Iterator[OnProgress]:
 
 @contextmanager
 def _bars(console: Console) -> Iterator[OnProgress]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    columns = (_Text("description"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(), _Text("note"))
     tasks: dict[str, TaskID] = {}
     start = time.monotonic()
-    with Progress(*columns, TextColumn("{task.fields[note]}"), console=console, transient=True) as bars:
+    with Progress(*columns, console=console, transient=True) as bars:
 
         def listen(step: Step) -> None:
             if _is_note(step):
-                console.print(f"note: {step.note}")
+                console.print(printable(f"note: {step.note}"), markup=False)
                 return
             if step.what not in tasks:
                 tasks[step.what] = bars.add_task(step.what, visible=False, note="")
@@ -72,7 +88,7 @@ def _log_lines(console: Console) -> OnProgress:
     def listen(step: Step) -> None:
         nonlocal shown, heard
         if _is_note(step):
-            console.print(f"note: {step.note}", soft_wrap=True)
+            console.print(printable(f"note: {step.note}"), markup=False, soft_wrap=True)
         now = time.monotonic()
         start, heard = starts.setdefault(step.what, heard), now
         if now - shown < _LOG_EVERY_S or not step.done:
@@ -80,7 +96,8 @@ def _log_lines(console: Console) -> OnProgress:
         shown = now
         rate = step.done / (now - start)
         left = f", {(step.total - step.done) / rate:,.0f} s left" if step.total else ""
-        console.print(f"{step.what}: {step.done:,} of {step.total:,}, {rate:,.1f}/s{left} {step.note}".rstrip())
+        line = f"{step.what}: {step.done:,} of {step.total:,}, {rate:,.1f}/s{left} {step.note}".rstrip()
+        console.print(printable(line), markup=False)
 
     return listen
 

@@ -15,6 +15,7 @@ from typing import Any
 from cache import Store
 from cache.atomic import write_bytes
 from cache.backends import BACKENDS
+from cache.csv_cells import write_csv
 from cache.places import Place
 from cache.store import find_store, stands, store_path
 from cache.writer import unfinished
@@ -72,7 +73,9 @@ def make_report(records: Records) -> Report:
 def write_report(report: Report, reports: Path) -> None:
     """index.html, metrics.json and tables/*.csv."""
     for name, table in report.tables.items():
-        write_bytes(reports / "tables" / f"{name}.csv", table.to_csv(index=False).encode())
+        text = io.StringIO()
+        write_csv(table, text)
+        write_bytes(reports / "tables" / f"{name}.csv", text.getvalue().encode())
     write_bytes(reports / "metrics.json", json.dumps(report.metrics, indent=2).encode())
     write_bytes(reports / "index.html", report.html.encode())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import json
@@ -17,6 +16,7 @@ import numpy as np
 
 from cache import Store
 from cache.atomic import write_bytes
+from cache.csv_cells import row_writer
 from cache.keys import sha256_of
 from cache.links import require_inside
 from cache.lock import exclusive, lock_path
@@ -349,7 +349,8 @@ def _check_writable(folder: Path) -> None:
 def _csv(history: list[dict[str, float]]) -> bytes:
     names = list(dict.fromkeys(name for row in history for name in row))
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
+    write = row_writer(buffer)
+    write(names)
+    for row in history:
+        write(row.get(name, "") for name in names)
     return buffer.getvalue().encode()

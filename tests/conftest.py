@@ -17,6 +17,9 @@ from stages.cli import run
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Tests import onnxruntime themselves: it would leave an id of the machine in the home of whoever runs them.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 # Time is no promise of a test: a busy machine is not a failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")

@@ -53,6 +53,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.export"),
         autoescape=False,  # it is no HTML
+        finalize=_on_one_line,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -62,6 +63,11 @@ def _environment() -> jinja2.Environment:
         quoted=shlex.quote, cell=_cell, percent=_percent, thousands="{:,}".format, overlap=_overlap
     )
     return environment
+
+
+def _on_one_line(value: object) -> object:
+    """A text without line breaks and control characters: names and notes of a run may come from elsewhere."""
+    return "".join(sign if sign.isprintable() else " " for sign in value) if isinstance(value, str) else value
 
 
 def _cell(value: object) -> str:

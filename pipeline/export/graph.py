@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.calibration import softmax
+from pipeline.encoders.runtimes.imports import import_onnxruntime
 from pipeline.errors import ConfigError, InputError
 from pipeline.models.head import Head, as_input
 
@@ -113,9 +114,7 @@ def _traced(module: _Calibrated, inputs: Arrays) -> Any:
 
 def _difference(head: Head, temperature: float, data: bytes) -> float:
     """The largest distance of the graph's probabilities from PyTorch's; InputError if they or the logits differ."""
-    import onnxruntime  # late: an extra
-
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    session = import_onnxruntime().InferenceSession(data, providers=["CPUExecutionProvider"])
     largest = 0.0
     for n in _BATCHES:
         inputs = _drawn(head, n)

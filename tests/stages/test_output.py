@@ -19,7 +19,7 @@ ROWS = [
 TABLE = """\
  id            label   n       score      reason
  a/表情-1.png  fear    12,345  0.1235     -
- b             [red]é  1       1,000,000  x, two lines
+ b             [red]é  1       1,000,000  x, two\\nlines
 """
 SHOW = f"from stages.output import echo_rows; echo_rows({ROWS!r}, 'table')"
 

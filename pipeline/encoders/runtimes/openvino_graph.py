@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
@@ -14,12 +12,12 @@ import numpy as np
 import torch
 
 from pipeline.encoders.runtimes.graphs import Features, Pixels, pieces, traced
+from pipeline.encoders.runtimes.imports import import_openvino
 from pipeline.encoders.towers import PixelTower
 
 __all__ = ["OpenVINOGraph", "openvino_name"]
 
 _ROWS = 8  # enough for the matrix products of a ViT; with more, the activations of a CNN leave the processor's cache
-_TELEMETRY = "openvino_telemetry"
 
 
 def openvino_name() -> str:
@@ -35,7 +33,7 @@ class OpenVINOGraph:
     """
 
     def __init__(self, tower: PixelTower, outputs: tuple[str, ...]) -> None:
-        ov = _import_openvino()
+        ov = import_openvino()
         n_threads = torch.get_num_threads()
         options = {
             "INFERENCE_PRECISION_HINT": "f32",  # else processors with AMX would compute in bfloat16
@@ -77,13 +75,3 @@ def _root_logger_kept() -> Iterator[None]:
     finally:
         root.setLevel(level)
         root.filters, root.handlers = filters, handlers
-
-
-def _import_openvino() -> Any:
-    """OpenVINO without its telemetry: importing it reports to its makers, and so does every conversion.
-
-    It does without the package that sends if that cannot be imported.
-    """
-    if "openvino" not in sys.modules:
-        sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # Python's own way to say: not to be imported
-    return import_module("openvino")  # an extra: not installed everywhere

@@ -1,0 +1,259 @@
+"""Closed streams, full disks, little memory, signals, a home that cannot be written: the right end and code."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import resource
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from stages.cli import run
+
+FER_STAGE = [sys.executable, "-c", "from fer_stage import main; main()"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+STORE = "features/untrained/faces.zarr"
+PARAMS = """
+datasets: {faces: {layout: sample, root: data}}
+run: {samples: [], datasets: [faces], encoders: [untrained], methods: [linear-probe], seeds: [0]}
+encoders: {untrained: untrained, mini: mini}
+"""
+QUERY = f"query {STORE} --limit 3"
+
+
+def shell(command: str, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run a line of bash in which FER is the program."""
+    line = command.replace("FER", shlex.join(FER_STAGE))
+    return subprocess.run(
+        ["bash", "-c", line], capture_output=True, text=True, check=False, timeout=120, env=ENVIRONMENT, **options
+    )  # type: ignore[call-overload]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drawn dataset and its store."""
+    folder, before = tmp_path_factory.mktemp("surroundings"), Path.cwd()
+    os.chdir(folder)
+    try:
+        assert run(["draw", "--style", "sample-d", "--images", "60", "--out", "data"]) == 0
+        Path("params.yaml").write_text(PARAMS)
+        assert run(["extract", "--dataset", "faces", "--encoder", "untrained", "--quiet"]) == 0
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "project"
+    shutil.copytree(made, folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+class TestClosedStreams:
+    @pytest.mark.parametrize(
+        ("command", "closed"),
+        [
+            *itertools.product((QUERY, "--help"), ("2>&-", ">&-", ">&- 2>&-")),
+            ("--debug store ls", "<&- >&- 2>&-"),
+            ("extract --dataset faces --encoder untrained --features new", ">&- 2>&-"),
+        ],
+    )
+    def test_a_command_that_did_its_work_ends_with_0(self, project: Path, command: str, closed: str) -> None:
+        done = shell(f"FER {command} {closed}")
+        assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+
+    def test_the_output_is_whole_without_stderr(self, project: Path) -> None:
+        assert len(json.loads(shell(f"FER {QUERY} --format json 2>&-").stdout)) == 3
+
+    @pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-"])
+    def test_an_error_keeps_its_code(self, project: Path, closed: str) -> None:
+        assert shell(f"FER query nowhere.zarr {closed}").returncode == 1
+        assert shell(f"FER query --nothing {closed}").returncode == 2
+
+    def test_no_message_is_written_into_a_file_that_took_the_number_of_a_stream(self, project: Path) -> None:
+        code = (
+            "from stages.streams import open_streams; import os; open_streams();"
+            "file = open('data.bin', 'wb'); assert file.fileno() > 2; os.write(2, b'of a library'); os.write(1, b'x');"
+            "import subprocess; assert subprocess.run(['sh', '-c', 'echo x; echo y >&2']).returncode == 0"
+        )
+        done = subprocess.run(["bash", "-c", f"{shlex.join([sys.executable, '-c', code])} >&- 2>&-"], check=False)
+        assert done.returncode == 0
+        assert Path("data.bin").read_bytes() == b""
+
+
+class TestFullAndBrokenStreams:
+    @pytest.mark.parametrize("command", [QUERY, f"{QUERY} --format json", "--help", "recipes --format csv"])
+    def test_data_that_cannot_be_written_are_an_error(self, project: Path, command: str) -> None:
+        done = shell(f"FER {command} >/dev/full")
+        assert done.returncode == 1
+        assert "cannot write to stdout: No space left on device" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert "Exception ignored" not in done.stderr
+
+    @pytest.mark.parametrize("full", ["2>/dev/full", "2> >(true)"])
+    def test_messages_that_cannot_be_written_are_lost_and_the_work_is_done(self, project: Path, full: str) -> None:
+        done = shell(f"FER --debug extract --dataset faces --encoder untrained --features new --format json {full}")
+        assert done.returncode == 0
+        assert json.loads(done.stdout)["complete"]
+
+    def test_a_reader_that_leaves_ends_the_command_quietly(self, project: Path) -> None:
+        done = shell("set -o pipefail; FER --help | true")
+        assert (done.returncode, done.stderr) == (141, "")
+
+    def test_a_reader_that_leaves_early_ends_a_long_output(self, tmp_path: Path) -> None:
+        code = "from stages import cli; from stages.streams import open_streams; import sys; open_streams();" + (
+            "from stages.output import echo_rows\n"
+            "def many(*_args, **_options): echo_rows(({'id': 'x' * 99} for _ in range(10**7)), 'csv')\n"
+            "cli.cli.main = many; sys.exit(cli.run([]))"
+        )
+        done = subprocess.run(
+            ["bash", "-c", f"{shlex.join([sys.executable, '-c', code])} | head -1; echo ${{PIPESTATUS[0]}}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert (done.stdout, done.stderr) == ("id\n141\n", "")
+
+    def test_what_an_encoding_lacks_is_written_as_an_escape(self, project: Path) -> None:
+        Path("é表.png").write_bytes(b"no image")
+        done = shell("PYTHONIOENCODING=ascii FER predict é表.png --format csv --max-rejected 1")
+        assert r"\xe9\u8868.png" in done.stdout
+        assert done.returncode == 3
+
+
+class TestSignals:
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+    def test_a_signal_ends_a_command_as_ctrl_c_does(self, project: Path, number: signal.Signals) -> None:
+        child = subprocess.Popen(
+            [*FER_STAGE, "extract", "--dataset", "faces", "--encoder", "untrained", "--features", "new"],
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
+            text=True,
+            preexec_fn=lambda: [signal.signal(n, signal.SIG_DFL) for n in (signal.SIGHUP, signal.SIGINT)],
+        )
+        while not Path("new").exists() and child.poll() is None:
+            time.sleep(0.01)  # until it is at work
+        child.send_signal(number)
+        _, text = child.communicate(timeout=60)
+        assert child.returncode == 128 + number, text
+        how = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
+        assert text.splitlines()[-1].startswith(f"{how}: what is finished is kept")
+        assert run(["extract", "--dataset", "faces", "--encoder", "untrained", "--features", "new", "--quiet"]) == 0
+
+    def test_under_nohup_a_lost_terminal_ends_nothing(self, project: Path) -> None:
+        code = "from stages import cli; cli._stop_on_signals(); import os; os.kill(os.getpid(), 1); print('alive')"
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            env=ENVIRONMENT,
+            text=True,
+            check=True,
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+        )
+        assert done.stdout == "alive\n"
+
+
+class TestMemory:
+    @pytest.mark.parametrize("error", ["MemoryError()", "OSError(12, 'Cannot allocate memory')", "torch.empty(2**55)"])
+    def test_memory_that_is_refused_is_a_known_error(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: str
+    ) -> None:
+        import torch
+
+        def refused(_path: Path) -> None:
+            raised = eval(error, {"torch": torch})
+            raise raised
+
+        monkeypatch.setattr("stages.params.load_params", refused)
+        assert run(["datasets"]) == 1
+        assert capsys.readouterr().err.startswith("error: out of memory: ")
+
+    @pytest.mark.parametrize("gigabytes", [1.2, 2.0])
+    def test_a_machine_with_little_memory(self, project: Path, gigabytes: float) -> None:
+        limit = int(gigabytes * 2**30)
+        done = shell(
+            "FER extract --dataset faces --encoder mini --no-reuse",
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+        )
+        assert done.returncode in (0, 1), done.stderr
+        assert "Traceback" not in done.stderr
+        assert "a bug of fer-stage" not in done.stderr
+
+
+class TestDisks:
+    def test_a_picture_is_written_whole_or_not_at_all(self, project: Path) -> None:
+        def small_files() -> None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+        done = shell("FER predict data/images/*1.* --annotate shown --format json", preexec_fn=small_files)
+        assert done.returncode == 1
+        assert "a file may not grow that large here" in done.stderr
+        assert list(Path("shown").iterdir()) == []
+
+    def test_annotated_pictures_have_the_mode_of_others(self, project: Path) -> None:
+        assert shell("umask 027; FER predict data/images/*1.* --annotate shown").returncode == 0
+        assert {path.stat().st_mode & 0o777 for path in Path("shown").iterdir()} == {0o640}
+
+    @pytest.mark.parametrize(("more", "code"), [("", 0), (" --workers 2", 1)])
+    def test_without_shared_memory(self, project: Path, more: str, code: int) -> None:
+        """`unshare` gives the command a /dev/shm of its own that cannot be written."""
+        if shell("unshare -m true").returncode:
+            pytest.skip("needs the right to mount")
+        Path("line.sh").write_text(
+            "mount -t tmpfs -o ro,size=4k none /dev/shm || exit 99\n"
+            f"{shlex.join(FER_STAGE)} extract --dataset faces --encoder untrained --features new{more} --quiet\n"
+        )
+        done = shell("unshare -m bash line.sh")
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        assert ("leave --workers out" in done.stderr) == bool(code)
+
+
+class TestHomes:
+    @pytest.mark.parametrize("home", ["/proc", pytest.param("/nonexistent", marks=pytest.mark.slow)])
+    def test_no_command_needs_a_home(self, project: Path, home: str) -> None:
+        lines = (
+            "extract --dataset faces --encoder mini --no-reuse",
+            "train --method linear-probe --dataset faces --encoder untrained",
+            "evaluate --run runs/untrained/linear-probe/faces/seed-0",
+            "report",
+            "predict data/images/*1.*",
+            "head export --run runs/untrained/linear-probe/faces/seed-0 --out head",
+        )
+        for line in lines:
+            done = shell(
+                f"unset XDG_CACHE_HOME XDG_CONFIG_HOME HF_HOME MPLCONFIGDIR; HOME={home} FER {line} >/dev/null"
+            )
+            assert done.returncode in (0, 3), (line, done.stderr)
+            assert "Traceback" not in done.stderr
+
+    def test_a_temporary_folder_that_cannot_be_written_is_named_where_it_is_needed(self, project: Path) -> None:
+        shell("tar czf faces.tar.gz -C data .")
+        done = shell("TMPDIR=/proc FER index --dataset packed --layout sample --root faces.tar.gz")
+        assert done.returncode in (0, 1)
+        assert "a bug of fer-stage" not in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+class TestClock:
+    def test_a_clock_that_goes_back_changes_no_rate(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Durations are of clocks that cannot be set; what compares times of files tolerates any."""
+        rooms = [
+            path
+            for room in ("stages", "pipeline", "cache")
+            for path in (Path(__file__).parents[2] / room).rglob("*.py")
+        ]
+        users = {str(path.relative_to(Path(__file__).parents[2])) for path in rooms if "time.time(" in path.read_text()}
+        assert users <= {"cache/beside.py", "cache/leftovers.py", "cache/links.py", "cache/atomic.py"}
