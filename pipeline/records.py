@@ -1,0 +1,316 @@
+"""The records of trained heads, run.json and head.json: read within limits, and every field checked, in one place.
+
+Whoever passes a head on could have written them. What a reader relies on is checked here: a field is what it should
+be, or an error names the file and the field.
+"""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.calibration import TEMPERATURES
+from pipeline.encoders.spec import EncoderSpec
+from pipeline.errors import ConfigError, InputError
+from pipeline.labels import EXPRESSIONS
+
+__all__ = ["MOST_JSON_BYTES", "HeadDescription", "HeadRecord", "Record", "check_record", "read_json", "read_regular"]
+
+MOST_JSON_BYTES = 64 * 2**20  # of a record, its scores or its history: real ones have some kB
+_MOST_VALUES = 2**16  # a side of a shape, and every whole number among the options of a head
+_MOST = 2**53  # of any other count: what JSON carries exactly
+_SHOWN = 5  # problems of one record that a message names
+
+Count = Annotated[int, Field(ge=0, le=_MOST)]
+Positive = Annotated[int, Field(ge=1, le=_MOST)]
+Size = Annotated[int, Field(ge=1, le=_MOST_VALUES)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Text = Annotated[str, Field(max_length=10_000)]
+Digest = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
+# The name of a folder: no separator, no leading dot, no control character.
+_NAME = r"[^\x00-\x1f\x7f-\x{9f}/.][^\x00-\x1f\x7f-\x{9f}/]{0,254}"
+Name = Annotated[str, Field(pattern=rf"^{_NAME}$")]
+NameOrNone = Annotated[str, Field(pattern=rf"^({_NAME})?$")]
+Temperature = Annotated[float, Field(ge=TEMPERATURES[0], le=TEMPERATURES[1])]
+
+
+def _canonical(classes: list[str]) -> list[str]:
+    if not classes or classes != [name for name in EXPRESSIONS if name in classes]:
+        raise ValueError(f"expected expressions in canonical order ({', '.join(EXPRESSIONS)})")
+    return classes
+
+
+def _encoder_spec(text: str) -> str:
+    if text:
+        try:
+            EncoderSpec.parse(text)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+    return text
+
+
+Classes = Annotated[list[str], AfterValidator(_canonical)]
+Spec = Annotated[Text, AfterValidator(_encoder_spec)]
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+
+class _Alignment(_Block):
+    recipe: Text
+    version: Count
+    margin: Annotated[float, Field(ge=-0.25, le=2)]
+    detector: dict[str, Any] = {}
+
+
+Channels = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=3, max_length=3)]
+Deviations = Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=3, max_length=3)]
+
+
+class _Preprocess(_Block):
+    size: Annotated[int, Field(ge=1, le=4096)]
+    resize: Literal["shortest", "squash"] = "shortest"
+    interpolation: Literal["bicubic", "bilinear", "lanczos"] = "bicubic"
+    mean: Channels = [0.5] * 3
+    std: Deviations = [0.5] * 3
+    alignment: _Alignment | None = None
+
+
+class _Features(_Block):
+    """Of the encoder whose features a head reads; the encoder itself is compared field by field when it is loaded."""
+
+    encoder: dict[str, Any]
+    preprocess: _Preprocess | None = None
+    precision: Text = ""
+
+
+class _Options(_Block):
+    """Those of all kinds of heads; each kind has some of them."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    aligned: bool | None = None
+    backbone: Text | None = None
+    bias: bool | None = None
+    context: Literal["truncated", "full"] | None = None
+    dimensions: Size | None = None
+    hidden: Size | None = None
+    init_std: NotNegative | None = None
+    n_descriptors: Size | None = None
+    projection: Literal["linear", "none"] | None = None
+    queries: Size | None = None
+    reduction: Size | None = None
+    sigmoid: bool | None = None
+    suffix: Text | None = None
+    temperature: Annotated[float, Field(ge=1e-6, le=1e6)] | None = None
+    text_width: Size | None = None
+    tokens: Annotated[int, Field(ge=0, le=_MOST_VALUES)] | None = None
+    words: Text | None = None
+
+
+class HeadDescription(_Block):
+    """What rebuilds a head but its weights."""
+
+    format: int
+    kind: Text
+    classes: Classes
+    inputs: dict[
+        Annotated[str, Field(pattern=r"^(pooled|tokens|pixels|block-\d{1,4})$")],
+        Annotated[list[Size], Field(min_length=1, max_length=4)],
+    ]
+    encoder: _Features
+    dataset: Name
+    scale: Literal["raw", "l2", "standard"] = "raw"
+    options: _Options = _Options()
+
+
+class _HeldBack(_Block):
+    folds: Positive
+    nll_before: NotNegative
+    nll_after: NotNegative
+    ece_before: Fraction
+    ece_after: Fraction
+
+
+class _Calibration(_Block):
+    """What a temperature did; runs that are older than a field lack it."""
+
+    temperature: Temperature = 1.0
+    fitted_temperature: Temperature | None = None
+    kept: bool | None = None
+    held_back: _HeldBack | None = None
+    ece_before: Fraction | None = None
+    ece_after: Fraction | None = None
+    ece_expected: Fraction | None = None
+    n: Count | None = None
+    n_left_out: Count | None = None
+    bins: Positive | None = None
+    split: Text | None = None
+
+
+class _Validation(_Block):
+    accuracy: Fraction
+    uar: Fraction
+
+
+class _Config(_Block):
+    """The options of the method. Any name: which there are is the method's to know."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="allow")
+
+    pretrained: Text | None = None
+
+
+class _Findings(_Block):
+    no_train_rows: list[str] = []
+
+
+class _Graph(_Block):
+    """head.onnx beside head.json."""
+
+    sha256: Digest
+    opset: Positive
+    inputs: list[str]
+    outputs: list[str]
+    difference: NotNegative
+
+
+class Record(_Block):
+    """What run.json and head.json hold of a head. All may be missing: older runs have less, and each reader of a
+    field says so where it needs one."""
+
+    method: Name | None = None
+    variant: NameOrNone = ""
+    recipe: Text = ""
+    encoder: Name | None = None
+    encoder_named: Text = ""
+    encoder_spec: Spec = ""
+    encoder_note: Text = ""
+    encoder_saw: list[Text] = []
+    encoder_identity: dict[str, Any] = {}
+    text_note: Text = ""
+    text_encoder: dict[str, Any] = {}
+    text_key: Digest = ""
+    dataset: Name | None = None
+    seed: Count | None = None
+    classes: Classes | None = None
+    config: _Config | None = None
+    key: Digest = ""
+    run_key: Digest = ""
+    rows: Digest = ""
+    head_sha256: Digest = ""
+    history_sha256: Digest = ""
+    method_version: Positive | None = None
+    is_random: bool | None = None
+    uses_encoder: bool | None = None
+    views: Positive | None = None
+    dtype: Literal["float16", "float32"] | None = None
+    width: Positive | None = None
+    epochs: Count | None = None
+    selected_epoch: Count | None = None
+    seconds: NotNegative | None = None
+    together: Positive | None = None
+    device: Text = ""
+    n_train: Count | None = None
+    n_val: Count | None = None
+    val: _Validation | None = None
+    calibration: _Calibration | None = None
+    dropped: dict[str, Count] = {}
+    findings: _Findings | None = None
+    versions: dict[str, str] = {}
+    head: HeadDescription | None = None
+    scores: list[dict[str, Any]] = []
+    onnx: _Graph | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """The fields among themselves."""
+        if self.epochs is not None and self.selected_epoch is not None and self.selected_epoch > self.epochs:
+            raise ValueError(f"selected_epoch: expected at most epochs {self.epochs}, found {self.selected_epoch}")
+        if self.head and self.dataset and self.head.dataset != self.dataset:
+            raise ValueError(f"head.dataset: expected dataset {self.dataset!r}, found {self.head.dataset!r}")
+        return self
+
+
+class HeadRecord(Record):
+    """A record that a head can be built from."""
+
+    head: HeadDescription
+    classes: Classes
+
+
+def read_regular(path: Path, most_bytes: int, advice: str) -> bytes:
+    """The bytes of a regular file: a pipe or a device would be waited for without end.
+
+    Parameters
+    ----------
+    most_bytes : what such a file holds at most; a larger one is not read
+    advice : what to do about a file that is refused
+
+    Raises
+    ------
+    InputError
+        If something else is there, or it is larger.
+    OSError
+        If nothing is there, or it may not be read.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{path}: expected a regular file, found {_kind(status.st_mode)}. {advice}")
+    if status.st_size > most_bytes:
+        raise InputError(f"{path}: expected at most {most_bytes:,} bytes, found {status.st_size:,}. {advice}")
+    return path.read_bytes()
+
+
+def read_json(path: Path, advice: str) -> Any:
+    """What a JSON file of ours holds.
+
+    Raises
+    ------
+    InputError
+        If it is no regular file, too large, or no JSON.
+    """
+    data = read_regular(path, MOST_JSON_BYTES, advice)
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:  # RecursionError: lists in lists without end
+        raise InputError(f"{path} is damaged ({error}). {advice}") from error
+
+
+def check_record(model: type[Record], record: Mapping[str, Any], path: Path, advice: str) -> Record:
+    """The fields of `record`, checked.
+
+    Raises
+    ------
+    InputError
+        If one of them is missing or impossible; the message names file and fields.
+    """
+    try:
+        return model.model_validate(record)
+    except ValidationError as error:
+        problems = [_problem(item) for item in error.errors(include_url=False, include_context=False)]
+        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+        raise InputError(
+            f"{path}: expected the record of a trained head, found {len(problems)} problem"
+            f"{'s' if len(problems) > 1 else ''}: {'; '.join(problems[:_SHOWN])}{more}. {advice}"
+        ) from error
+
+
+def _problem(item: Mapping[str, Any]) -> str:
+    where, message = ".".join(map(str, item["loc"])), str(item["msg"]).removeprefix("Value error, ")
+    if not where:
+        return message  # of several fields, which it names
+    found = "" if item["type"] == "missing" else f", found {item['input']!r:.60}"
+    return f"{where}: {message}{found}"
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
