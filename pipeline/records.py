@@ -126,7 +126,7 @@ class HeadDescription(_Block):
         Annotated[list[Size], Field(min_length=1, max_length=4)],
     ]
     encoder: _Features
-    dataset: Name
+    dataset: Text
     scale: Literal["raw", "l2", "standard"] = "raw"
     options: _Options = _Options()
 
@@ -183,13 +183,16 @@ class _Graph(_Block):
 
 
 class Record(_Block):
-    """What run.json and head.json hold of a head. All may be missing: older runs have less, and each reader of a
-    field says so where it needs one."""
+    """What run.json and head.json hold of a head beside its description.
 
-    method: Name | None = None
+    Every field may be missing: older runs have fewer, and a reader that needs one says so. The defaults are what a
+    record that lacks them is read as; `null` is none of them.
+    """
+
+    method: Name = ""
     variant: NameOrNone = ""
     recipe: Text = ""
-    encoder: Name | None = None
+    encoder: Name = ""
     encoder_named: Text = ""
     encoder_spec: Spec = ""
     encoder_note: Text = ""
@@ -198,44 +201,41 @@ class Record(_Block):
     text_note: Text = ""
     text_encoder: dict[str, Any] = {}
     text_key: Digest = ""
-    dataset: Name | None = None
-    seed: Count | None = None
-    classes: Classes | None = None
-    config: _Config | None = None
+    dataset: Name = ""
+    seed: Count = 0
+    classes: Classes = []
+    config: _Config = _Config()
     key: Digest = ""
     run_key: Digest = ""
     rows: Digest = ""
     head_sha256: Digest = ""
     history_sha256: Digest = ""
-    method_version: Positive | None = None
-    is_random: bool | None = None
-    uses_encoder: bool | None = None
-    views: Positive | None = None
-    dtype: Literal["float16", "float32"] | None = None
-    width: Positive | None = None
-    epochs: Count | None = None
-    selected_epoch: Count | None = None
-    seconds: NotNegative | None = None
-    together: Positive | None = None
+    method_version: Positive = 1
+    is_random: bool = True
+    uses_encoder: bool = True
+    views: Positive = 1
+    dtype: Literal["", "float16", "float32"] = ""
+    width: Positive = 1
+    epochs: Count = 0
+    selected_epoch: Count = 0
+    seconds: NotNegative = 0.0
+    together: Positive = 1
     device: Text = ""
-    n_train: Count | None = None
-    n_val: Count | None = None
-    val: _Validation | None = None
-    calibration: _Calibration | None = None
+    n_train: Count = 0
+    n_val: Count = 0
+    val: _Validation = _Validation(accuracy=0.0, uar=0.0)
+    calibration: _Calibration = _Calibration()
     dropped: dict[str, Count] = {}
-    findings: _Findings | None = None
+    findings: _Findings = _Findings()
     versions: dict[str, str] = {}
-    head: HeadDescription | None = None
     scores: list[dict[str, Any]] = []
     onnx: _Graph | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         """The fields among themselves."""
-        if self.epochs is not None and self.selected_epoch is not None and self.selected_epoch > self.epochs:
+        if "epochs" in self.model_fields_set and self.selected_epoch > self.epochs:
             raise ValueError(f"selected_epoch: expected at most epochs {self.epochs}, found {self.selected_epoch}")
-        if self.head and self.dataset and self.head.dataset != self.dataset:
-            raise ValueError(f"head.dataset: expected dataset {self.dataset!r}, found {self.head.dataset!r}")
         return self
 
 

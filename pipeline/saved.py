@@ -28,6 +28,7 @@ __all__ = [
     "DEFAULT_HEAD",
     "EXPORTED",
     "EXPORT_FORMAT",
+    "HISTORY",
     "RUN",
     "WEIGHTS",
     "SavedHead",
@@ -36,7 +37,7 @@ __all__ = [
     "read_saved",
 ]
 
-RUN, EXPORTED, WEIGHTS = "run.json", "head.json", "head.safetensors"
+RUN, EXPORTED, WEIGHTS, HISTORY = "run.json", "head.json", "head.safetensors", "history.csv"
 DEFAULT_HEAD = Path(__file__).parent / "predict" / "default_head"  # the exported head that the package carries
 EXPORT_FORMAT = 1
 
@@ -66,6 +67,16 @@ class SavedHead:
     temperature: float
     classes: tuple[str, ...]
     note: str
+
+    @property
+    def record_path(self) -> Path:
+        """The file of the record: run.json or head.json."""
+        return _record_path(self.folder)
+
+    @property
+    def advice(self) -> str:
+        """What to do about a record or weights that are damaged."""
+        return _advice(self.record_path)
 
     @cached_property
     def sha256(self) -> str:
@@ -114,8 +125,9 @@ class SavedHead:
     def _prepared(self) -> Mapping[str, Any]:
         if isinstance(prepared := self.encoder_identity.get("preprocess"), Mapping):
             return prepared
-        path = _record_path(self.folder)
-        raise InputError(f"{path}: head.encoder: expected a preprocess block, found {prepared!r}. {_advice(path)}")
+        raise InputError(
+            f"{self.record_path}: head.encoder: expected a preprocess block, found {prepared!r}. {self.advice}"
+        )
 
     @property
     def needs_encoder(self) -> bool:
@@ -241,7 +253,7 @@ def read_saved(folder: Path) -> SavedHead:
         description=description,
         state=_weights(folder, description, checked.head_sha256, path),
         encoder_spec=checked.encoder_spec or _as_spec(checked.encoder_named),
-        temperature=checked.calibration.temperature if checked.calibration else 1.0,
+        temperature=checked.calibration.temperature,
         classes=tuple(classes),
         note=note_of(record),
     )
@@ -259,7 +271,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     record = read_json(path, _advice(path))
     if not isinstance(record, dict):
         raise InputError(f"{path} is damaged: expected a JSON object, found {type(record).__name__}. {_advice(path)}")
-    check_record(Record, _without_head(record), path, _advice(path))
+    check_record(Record, record, path, _advice(path))  # the head is checked where one is built, its format first
     return record
 
 
@@ -277,11 +289,6 @@ def _record_path(folder: Path) -> Path:
         f"no trained run at {folder}: expected {folder / RUN}, or {EXPORTED} of an exported head. "
         "Run `fer-stage train` first, or name another folder"
     )
-
-
-def _without_head(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that every reader uses; the head itself is checked where one is built, its format first."""
-    return {name: value for name, value in record.items() if name != "head"}
 
 
 def _require_format(record: Mapping[str, Any], path: Path) -> None:

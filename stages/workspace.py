@@ -80,7 +80,12 @@ def heads_below(folder: Path, record: str) -> list[Path]:
 
 
 def run_parts(record: Mapping[str, Any]) -> tuple[str, ...]:
-    """The folders of a run below the runs root, by its record; empty if the record does not name them all."""
+    """The folders of a run below the runs root, by its record; empty if the record does not name them all.
+
+    Parameters
+    ----------
+    record : as `pipeline.saved.read_record` gives it, which refuses names that are no plain names of folders
+    """
     if any(name not in record for name in ("encoder", "method", "dataset", "seed")):
         return ()
     names = (str(record["encoder"]), str(record["method"]), str(record["dataset"]), str(record.get("variant", "")))

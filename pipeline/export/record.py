@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.encoders import EncoderSpec
+from pipeline.errors import ConfigError, InputError
+from pipeline.methods import config_class
 from pipeline.saved import EXPORT_FORMAT, SavedHead
 
 __all__ = ["export_record"]
+
+# What the model card states of every head; a record without one of them is no record of `train`.
+_REQUIRED = ("method", "dataset", "seed", "config", "encoder", "n_train", "n_val", "val", "versions")
 
 # Of run.json; names, digests and numbers, under the names that they have there.
 _KEPT = (
@@ -57,8 +62,21 @@ def export_record(saved: SavedHead, head_sha256: str, scores: Sequence[Mapping[s
 
     Returns
     -------
-    Plain JSON. Files are named without their folders: an encoder `timm:ARCH@FILE` must be named anew elsewhere.
+    Plain JSON. Files are named without their folders: an encoder `timm:ARCH@FILE` must be named again elsewhere.
+
+    Raises
+    ------
+    InputError
+        If the record lacks a field that the model card states, or no method has its name.
     """
+    if missing := [name for name in _REQUIRED if name not in saved.record]:
+        raise InputError(
+            f"{saved.record_path}: expected the record of a trained head, found no {', '.join(missing)}. {saved.advice}"
+        )
+    try:
+        config_class(saved.record["method"])
+    except ConfigError as error:
+        raise InputError(f"{saved.record_path}: method: {error}. {saved.advice}") from error
     kept = {name: saved.record[name] for name in _KEPT if name in saved.record}
     return {
         "format": EXPORT_FORMAT,

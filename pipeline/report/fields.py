@@ -12,6 +12,7 @@ from pipeline.errors import InputError
 __all__ = ["Fields", "is_gap", "objects", "parse_json"]
 
 _AGAIN = "Run its stage again"
+_MOST = 2**53  # of whole numbers: what every reader of JSON holds exactly
 
 
 def parse_json(text: str, label: str) -> Any:
@@ -139,11 +140,13 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= _MOST if isinstance(value, int) else math.isfinite(value)
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST
 
 
 def _is_fraction(value: Any) -> bool:

@@ -144,7 +144,7 @@ def test_note_tells_of_the_text_too(run):
     [
         ({"head": None}, InputError, r"run\.json: expected the record of a trained head, found 1 problem: head"),
         ({"classes": "fear"}, InputError, "classes: Input should be a valid list, found 'fear'. Train the run again"),
-        ({"calibration": {"temperature": 0}}, InputError, r"calibration\.temperature: .* greater than or equal to 0\.01, found 0"),
+        ({"calibration": {"temperature": 0}}, InputError, r"calibration\.temperature: .* or equal to 0\.01, found 0"),
         ({"calibration": {"temperature": "1"}}, InputError, r"calibration\.temperature"),
         ({"classes": ["anger", "fear", "neutral"]}, InputError, r"classes: expected expressions in canonical order"),
         ({"classes": ["fear", "neutral"]}, MismatchError, "expected one order of classes"),
