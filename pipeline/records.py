@@ -92,27 +92,27 @@ class _Features(_Block):
 
 
 class _Options(_Block):
-    """Those of all kinds of heads; each kind has some of them."""
+    """Those of all kinds of heads. Each kind has some of them, and misses one by its name when it is built."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    aligned: bool | None = None
-    backbone: Text | None = None
-    bias: bool | None = None
-    context: Literal["truncated", "full"] | None = None
-    dimensions: Size | None = None
-    hidden: Size | None = None
-    init_std: NotNegative | None = None
-    n_descriptors: Size | None = None
-    projection: Literal["linear", "none"] | None = None
-    queries: Size | None = None
-    reduction: Size | None = None
-    sigmoid: bool | None = None
-    suffix: Text | None = None
-    temperature: Annotated[float, Field(ge=1e-6, le=1e6)] | None = None
-    text_width: Size | None = None
-    tokens: Annotated[int, Field(ge=0, le=_MOST_VALUES)] | None = None
-    words: Text | None = None
+    aligned: bool = False
+    backbone: Text = ""
+    bias: bool = True
+    context: Literal["truncated", "full"] = "truncated"
+    dimensions: Size = 1
+    hidden: Size = 1
+    init_std: NotNegative = 0.0
+    n_descriptors: Size = 1
+    projection: Literal["linear", "none"] = "none"
+    queries: Size = 1
+    reduction: Size = 1
+    sigmoid: bool = True
+    suffix: Text = ""
+    temperature: Annotated[float, Field(ge=1e-6, le=1e6)] = 1.0
+    text_width: Size = 1
+    tokens: Annotated[int, Field(ge=0, le=_MOST_VALUES)] = 0
+    words: Text = ""
 
 
 class HeadDescription(_Block):
@@ -143,16 +143,27 @@ class _Calibration(_Block):
     """What a temperature did; runs that are older than a field lack it."""
 
     temperature: Temperature = 1.0
-    fitted_temperature: Temperature | None = None
-    kept: bool | None = None
+    fitted_temperature: Temperature = 1.0
+    kept: bool = True
     held_back: _HeldBack | None = None
     ece_before: Fraction | None = None
     ece_after: Fraction | None = None
     ece_expected: Fraction | None = None
-    n: Count | None = None
-    n_left_out: Count | None = None
-    bins: Positive | None = None
-    split: Text | None = None
+    n: Count = 0
+    n_left_out: Count = 0
+    bins: Positive = 15
+    split: Text = "val"
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """Errors are null exactly where there were no rows; a temperature that is not used is 1."""
+        errors = {name: getattr(self, name) for name in ("ece_before", "ece_after", "ece_expected")}
+        for name in errors.keys() & self.model_fields_set:
+            if (errors[name] is None) != (self.n == 0):
+                raise ValueError(f"{name}: expected null exactly if n is 0, found {errors[name]} with n {self.n}")
+        if not self.kept and ("fitted_temperature" not in self.model_fields_set or self.temperature != 1):
+            raise ValueError("kept: expected a fitted_temperature that is not used, and temperature 1, found another")
+        return self
 
 
 class _Validation(_Block):

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from pipeline.errors import InputError
 
-__all__ = ["Fields", "is_gap", "objects", "parse_json"]
+__all__ = ["Fields", "is_gap", "objects"]
 
 _AGAIN = "Run its stage again"
 _MOST = 2**53  # of whole numbers: what every reader of JSON holds exactly
-
-
-def parse_json(text: str, label: str) -> Any:
-    """The value that the JSON `text` holds; `label` names its file in the message.
-
-    Raises
-    ------
-    InputError
-        If the text is not JSON.
-    """
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise InputError(f"{label}: expected JSON, found something else ({error}). Run its stage again") from error
 
 
 class Fields:

@@ -168,6 +168,9 @@ def _scores(saved: SavedHead) -> list[dict[str, Any]]:
     path = scores_path(saved.folder)
     if path is None or not path.exists():
         scores = list(saved.record.get("scores", ()))
-        check_scores(scores, f"{saved.folder / EXPORTED}, scores", "Copy the whole folder again", exported=True)
+        where = f"{saved.record_path}, scores"
+        check_scores(scores, where, saved.advice, exported=True)
+        if any(score.get("head_sha256", saved.sha256) != saved.sha256 for score in scores):
+            raise StageError(f"{where}: expected scores of the head beside them, found another's. {saved.advice}")
         return scores
     return scores_of(saved, path)
