@@ -256,6 +256,13 @@ class HeadRecord(Record):
     head: HeadDescription
     classes: Classes
 
+    @model_validator(mode="after")
+    def _is_one_width(self) -> Self:
+        pooled = self.head.inputs.get("pooled")
+        if pooled and "width" in self.model_fields_set and pooled != [self.width]:
+            raise ValueError(f"width: expected that of head.inputs.pooled, {pooled}, found {self.width}")
+        return self
+
 
 def read_regular(path: Path, most_bytes: int, advice: str) -> bytes:
     """The bytes of a regular file: a pipe or a device would be waited for without end.

@@ -247,6 +247,12 @@ def read_saved(folder: Path) -> SavedHead:
         raise MismatchError(
             f"{path}: expected one order of classes, found {classes} and {description['classes']}. {_advice(path)}"
         )
+    if differences := differences_text(
+        record.get("encoder_identity") or description["encoder"], description["encoder"]
+    ):
+        raise MismatchError(
+            f"{path}: expected encoder_identity and head.encoder to be one: {differences}. {_advice(path)}"
+        )
     return SavedHead(
         folder=folder,
         record=record,

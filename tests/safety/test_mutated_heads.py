@@ -113,8 +113,16 @@ def is_free(change: str) -> bool:
     return change.startswith(MAY_DIFFER)
 
 
+def shorter(record: dict[str, Any]) -> dict[str, Any]:
+    """Without most of what is only shown or compared as a whole: versions, and the architecture of the encoder."""
+    short = copy.deepcopy(record) | {"versions": {"fer-stage": "0.1.0"}}
+    for identity in (short["head"]["encoder"], short.get("encoder_identity", {})):
+        identity.get("encoder", {}).pop("config", None)
+    return short
+
+
 def test_every_single_change_of_a_run_record_is_refused_by_name_or_changes_no_probability(project: Path) -> None:
-    before, record = probabilities(RUN), record_of(RUN)
+    before, record = probabilities(RUN), shorter(record_of(RUN))
     for change, document in mutations(record):
         (RUN / "run.json").write_text(json.dumps(document))
         for use in (probabilities, card, scores_path):
@@ -127,7 +135,7 @@ def test_every_single_change_of_a_run_record_is_refused_by_name_or_changes_no_pr
 def test_every_single_change_of_an_exported_record_is_refused_by_name_or_changes_no_probability(project: Path) -> None:
     assert run(["head", "export", "--run", str(RUN), "--out", "out"]) == 0
     before, out = probabilities(Path("out")), Path("out")
-    record = json.loads((out / "head.json").read_text())
+    record = shorter(json.loads((out / "head.json").read_text()))
     for change, document in mutations(record):
         (out / "head.json").write_text(json.dumps(document))
         found, message = attempt(lambda: probabilities(out))
@@ -344,6 +352,6 @@ def test_the_carried_head_passes_every_check() -> None:
 
 def test_an_identity_is_of_the_weights_that_were_read(project: Path) -> None:
     saved = read_saved(RUN)
-    identity = copy.copy(head_identity(saved.record, saved.sha256))
+    identity = head_identity(saved.record, saved.sha256)
     replace_head(bias=1.0)
     assert head_identity(saved.record, saved.sha256) == identity
