@@ -240,7 +240,7 @@ def read_saved(folder: Path) -> SavedHead:
     """
     record = read_record(folder)
     path = _record_path(folder)
-    _require_format(record, path)
+    _require_head_format(record, path)
     checked = check_record(HeadRecord, record, path, _advice(path))
     description, classes = record["head"], record["classes"]
     if description["classes"] != classes:
@@ -277,6 +277,11 @@ def read_record(folder: Path) -> dict[str, Any]:
     record = read_json(path, _advice(path))
     if not isinstance(record, dict):
         raise InputError(f"{path} is damaged: expected a JSON object, found {type(record).__name__}. {_advice(path)}")
+    if path.name == EXPORTED and record.get("format") != EXPORT_FORMAT:
+        raise InputError(
+            f"{path}: expected format {EXPORT_FORMAT}, found {record.get('format')!r:.60}. "
+            "Export the head again, or update fer-stage if it is newer"
+        )
     check_record(Record, record, path, _advice(path))  # the head is checked where one is built, its format first
     return record
 
@@ -297,13 +302,8 @@ def _record_path(folder: Path) -> Path:
     )
 
 
-def _require_format(record: Mapping[str, Any], path: Path) -> None:
+def _require_head_format(record: Mapping[str, Any], path: Path) -> None:
     """Refuse what another version wrote before its fields are called wrong."""
-    if path.name == EXPORTED and record.get("format") != EXPORT_FORMAT:
-        raise InputError(
-            f"{path}: expected format {EXPORT_FORMAT}, found {record.get('format')!r:.60}. "
-            "Export the head again, or update fer-stage if it is newer"
-        )
     head = record.get("head")
     if isinstance(head, Mapping) and head.get("format") != HEAD_FORMAT:
         raise InputError(

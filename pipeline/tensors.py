@@ -7,7 +7,7 @@ import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ _PREFIX = 8  # bytes: the length of the header, little endian
 _MOST_HEADER = 16 * 2**20
 _MOST_AXES = 8
 _BYTES = {"BOOL": 1, "U8": 1, "I8": 1, "I16": 2, "I32": 4, "I64": 8, "F16": 2, "BF16": 2, "F32": 4, "F64": 8}
-_FLOATS = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+_FLOATS: dict[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,10 @@ def _info(name: str, item: Any, where: str, advice: str) -> TensorInfo:
     n_bytes = math.prod(shape) * _BYTES[dtype]
     if not (_is_counts(offsets) and len(offsets) == 2 and offsets[1] - offsets[0] == n_bytes):
         raise _damaged(where, f"tensor {name!r} of shape {shape} in {n_bytes:,} bytes, found {offsets!r:.60}", advice)
-    return TensorInfo(dtype, tuple(shape), *offsets)
+    return TensorInfo(dtype, tuple(shape), offsets[0], offsets[1])
 
 
-def _is_counts(value: Any) -> bool:
+def _is_counts(value: Any) -> TypeGuard[list[int]]:
     return isinstance(value, list) and all(type(item) is int and 0 <= item < 2**63 for item in value)
 
 

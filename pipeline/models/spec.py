@@ -13,7 +13,8 @@ HEAD_FORMAT = 2  # of descriptions and weights
 
 ScaleKind = Literal["raw", "l2", "standard"]
 
-_MOST_BYTES = 16 * 2**30  # of a head that is a network on pixels, or a part of an encoder: ViT-bigG's image tower has 8
+_MOST_NETWORK_BYTES = 2**29  # of a head with a backbone of ours: the largest has 110 MB
+_MOST_TOWER_BYTES = 16 * 2**30  # of a head that is the image tower of an encoder: that of ViT-bigG has 8 GB
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def most_weight_bytes(description: Mapping[str, Any]) -> int:
     """An upper bound of the size of head.safetensors, from the head's description alone.
 
     A head on features is a few matrices, each between two of the widths that its description names; a head on pixels or
-    blocks holds a network, whose size is not in the description.
+    blocks holds a network, whose size is not in the description: then the largest of its kind is the bound.
 
     Parameters
     ----------
@@ -68,10 +69,10 @@ def most_weight_bytes(description: Mapping[str, Any]) -> int:
     """
     inputs, options = description["inputs"], description.get("options", {})
     if any(name not in ("pooled", "tokens") for name in inputs):
-        return _MOST_BYTES
-    widths = [shape[-1] for shape in inputs.values()]
+        return _MOST_NETWORK_BYTES if options.get("backbone") else _MOST_TOWER_BYTES
+    widths: list[int] = [shape[-1] for shape in inputs.values()]
     whole = [value for value in options.values() if isinstance(value, int)]
     classes = len(description["classes"]) * max(1, options.get("n_descriptors") or 1)
     widest, n_rows = max([*widths, *whole, 1]), max([*widths, *whole, classes])
-    n_queries = max(1, options.get("queries") or 1)
+    n_queries: int = max(1, options.get("queries") or 1)
     return 4 * 4 * n_queries * widest * n_rows + 2**20  # bytes of a value, matrices; the header

@@ -236,6 +236,16 @@ def test_weights_that_are_not_finite_are_refused_by_every_reader_naming_file_and
     assert not Path("out").exists()
 
 
+def test_finite_weights_whose_logits_are_not_give_no_prediction(project: Path, fer_stage: Callable[..., Any]) -> None:
+    state = (RUN / "head.safetensors").read_bytes()
+    n = 8 + struct.unpack_from("<Q", state)[0]
+    write_weights(state[:n] + struct.pack("<f", 3e38) * ((len(state) - n) // 4), record_of(RUN))
+    for command in (PREDICT, EVALUATE):
+        message = fer_stage(*command, code=1)
+        assert str(RUN) in message
+        assert "expected finite" in message
+
+
 def test_the_weights_of_another_kind_of_number_are_refused(project: Path) -> None:
     """As many bytes, with whole numbers in the place of floats."""
     state, record = (RUN / "head.safetensors").read_bytes(), record_of(RUN)
