@@ -21,7 +21,7 @@ from pipeline.labels import EXPRESSIONS
 
 __all__ = ["MOST_JSON_BYTES", "HeadDescription", "HeadRecord", "Record", "check_record", "read_json", "read_regular"]
 
-MOST_JSON_BYTES = 64 * 2**20  # of a record, its scores or its history: real ones have some kB
+MOST_JSON_BYTES = 16 * 2**20  # of a record, its scores or its history: real ones have some kB
 _MOST_VALUES = 2**16  # a side of a shape, and every whole number among the options of a head
 _MOST = 2**53  # of any other count: what JSON carries exactly
 _SHOWN = 5  # problems of one record that a message names
