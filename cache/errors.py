@@ -6,7 +6,8 @@ CacheError
 ├── StoreDamagedError      bytes are not what was written: restore or extract again
 ├── StoreLockedError       another process writes this store, or has it open: wait for it
 ├── SchemaError            no store at all
-│   └── NewerSchemaError   a newer program wrote it: update this one
+│   ├── NewerSchemaError   a newer program wrote it: update this one
+│   └── OutdatedTextsError text vectors without a digest, of an earlier version: encode-text makes them again
 ├── StorageError           the disk refused to write or to read: full, read-only, gone, no permission
 └── QueryError             a `where` expression, a column or an output is wrong
 """
@@ -44,6 +45,10 @@ class SchemaError(CacheError):
 
 class NewerSchemaError(SchemaError):
     """Nothing is wrong with the store: delete nothing. `kind` is that of its base, which it had before."""
+
+
+class OutdatedTextsError(SchemaError):
+    """Text vectors of an earlier version, whose content cannot be checked. `kind` is that of its base."""
 
 
 class StorageError(CacheError):

@@ -6,19 +6,20 @@ Reading is light: torch comes when the head is built, or its encoder loaded.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import TYPE_CHECKING, Any
 
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError, PipelineError
 from pipeline.identity import differences_text
+from pipeline.models.spec import HEAD_FORMAT, most_weight_bytes
 from pipeline.preprocess import Preprocess
 from pipeline.progress import OnProgress, silent
+from pipeline.records import HeadRecord, Record, check_record, read_json, read_regular
+from pipeline.tensors import check_finite
 
 if TYPE_CHECKING:
     from pipeline.models.head import Head
@@ -27,6 +28,7 @@ __all__ = [
     "DEFAULT_HEAD",
     "EXPORTED",
     "EXPORT_FORMAT",
+    "HISTORY",
     "RUN",
     "WEIGHTS",
     "SavedHead",
@@ -35,7 +37,7 @@ __all__ = [
     "read_saved",
 ]
 
-RUN, EXPORTED, WEIGHTS = "run.json", "head.json", "head.safetensors"
+RUN, EXPORTED, WEIGHTS, HISTORY = "run.json", "head.json", "head.safetensors", "history.csv"
 DEFAULT_HEAD = Path(__file__).parent / "predict" / "default_head"  # the exported head that the package carries
 EXPORT_FORMAT = 1
 
@@ -67,6 +69,42 @@ class SavedHead:
     note: str
 
     @property
+    def record_path(self) -> Path:
+        """The file of the record: run.json or head.json."""
+        return _record_path(self.folder)
+
+    @property
+    def advice(self) -> str:
+        """What to do about a record or weights that are damaged."""
+        return _advice(self.record_path)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the weights: what scores and exports of this head name it by."""
+        return hashlib.sha256(self.state).hexdigest()
+
+    def require_current(self) -> None:
+        """Refuse to pass on what was computed with a head that was replaced on the disk meanwhile.
+
+        Raises
+        ------
+        MismatchError
+            If record or weights in the folder are others now, or are being written.
+        """
+        try:
+            now = read_saved(self.folder)
+        except (PipelineError, OSError) as error:
+            raise MismatchError(f"{self._replaced}; now {error}") from error
+        if now.state != self.state or now.record != self.record:
+            raise MismatchError(
+                f"{self._replaced}, {self.sha256[:12]}, found {now.sha256[:12]}. Run the same command again"
+            )
+
+    @property
+    def _replaced(self) -> str:
+        return f"{self.folder}: the head was replaced while this command used it: expected the head that was read"
+
+    @property
     def encoder_identity(self) -> Mapping[str, Any]:
         """Of the encoder whose features it reads: `encoder`, `preprocess` and `precision`, plain JSON."""
         identity: Mapping[str, Any] = self.description.get("encoder", {})
@@ -87,8 +125,9 @@ class SavedHead:
     def _prepared(self) -> Mapping[str, Any]:
         if isinstance(prepared := self.encoder_identity.get("preprocess"), Mapping):
             return prepared
-        path = _record_path(self.folder)
-        raise InputError(f"{path}: head.encoder: expected a preprocess block, found {prepared!r}. {_advice(path)}")
+        raise InputError(
+            f"{self.record_path}: head.encoder: expected a preprocess block, found {prepared!r}. {self.advice}"
+        )
 
     @property
     def needs_encoder(self) -> bool:
@@ -201,38 +240,49 @@ def read_saved(folder: Path) -> SavedHead:
     """
     record = read_record(folder)
     path = _record_path(folder)
-    said = _checked(record, path)
-    if said.head.get("classes", said.classes) != said.classes:
+    _require_head_format(record, path)
+    checked = check_record(HeadRecord, record, path, _advice(path))
+    description, classes = record["head"], record["classes"]
+    if description["classes"] != classes:
         raise MismatchError(
-            f"{path}: expected one order of classes, found {said.classes} and {said.head['classes']}. {_advice(path)}"
+            f"{path}: expected one order of classes, found {classes} and {description['classes']}. {_advice(path)}"
+        )
+    if differences := differences_text(
+        record.get("encoder_identity") or description["encoder"], description["encoder"]
+    ):
+        raise MismatchError(
+            f"{path}: expected encoder_identity and head.encoder to be one: {differences}. {_advice(path)}"
         )
     return SavedHead(
         folder=folder,
         record=record,
-        description=said.head,
-        state=_weights(folder, said.head_sha256, path),
-        encoder_spec=said.encoder_spec or _as_spec(said.encoder_named),
-        temperature=said.calibration.temperature,
-        classes=tuple(said.classes),
+        description=description,
+        state=_weights(folder, description, checked.head_sha256, path),
+        encoder_spec=checked.encoder_spec or _as_spec(checked.encoder_named),
+        temperature=checked.calibration.temperature,
+        classes=tuple(classes),
         note=note_of(record),
     )
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """What run.json or head.json says, whole.
+    """The content of run.json or head.json, whole; its fields are what `pipeline.records.Record` has, where they are.
 
     Raises
     ------
     InputError
-        If there is neither, or it is no JSON object.
+        If there is neither, it is no JSON object, or a field is impossible.
     """
     path = _record_path(folder)
-    try:
-        record = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise InputError(f"{path} is damaged ({error}). {_advice(path)}") from error
+    record = read_json(path, _advice(path))
     if not isinstance(record, dict):
         raise InputError(f"{path} is damaged: expected a JSON object, found {type(record).__name__}. {_advice(path)}")
+    if path.name == EXPORTED and record.get("format") != EXPORT_FORMAT:
+        raise InputError(
+            f"{path}: expected format {EXPORT_FORMAT}, found {record.get('format')!r:.60}. "
+            "Export the head again, or update fer-stage if it is newer"
+        )
+    check_record(Record, record, path, _advice(path))  # the head is checked where one is built, its format first
     return record
 
 
@@ -242,28 +292,9 @@ def note_of(record: Mapping[str, Any]) -> str:
     return "; ".join(filter(None, (note, text_note and f"text: {text_note}")))
 
 
-class _Block(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
-
-
-class _Calibrated(_Block):
-    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
-
-
-class _Record(_Block):
-    """What a record must say to give a head. Older runs lack all that has a default."""
-
-    head: dict[str, Any]
-    classes: list[str]
-    head_sha256: str = ""
-    encoder_spec: str = ""
-    encoder_named: str = ""
-    calibration: _Calibrated = _Calibrated()
-
-
 def _record_path(folder: Path) -> Path:
     for name in (RUN, EXPORTED):
-        if (folder / name).is_file():
+        if (folder / name).exists():
             return folder / name
     raise InputError(
         f"no trained run at {folder}: expected {folder / RUN}, or {EXPORTED} of an exported head. "
@@ -271,29 +302,28 @@ def _record_path(folder: Path) -> Path:
     )
 
 
-def _checked(record: Mapping[str, Any], path: Path) -> _Record:
-    if path.name == EXPORTED and record.get("format") != EXPORT_FORMAT:
+def _require_head_format(record: Mapping[str, Any], path: Path) -> None:
+    """Refuse what another version wrote before its fields are called wrong."""
+    head = record.get("head")
+    if isinstance(head, Mapping) and head.get("format") != HEAD_FORMAT:
         raise InputError(
-            f"{path}: expected format {EXPORT_FORMAT}, found {record.get('format')!r}. "
-            "Export the head again, or update fer-stage if it is newer"
+            f"{path}: head.format: expected format {HEAD_FORMAT}, found {head.get('format')!r:.60}. "
+            "Train the head again, or update fer-stage if it is newer"
         )
-    try:
-        return _Record.model_validate(record)
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
-        raise InputError(
-            f"{path}: expected the record of a trained head, found {len(problems)} problem"
-            f"{'s' if len(problems) > 1 else ''}: {'; '.join(problems)}. {_advice(path)}"
-        ) from error
 
 
-def _weights(folder: Path, sha256: str, path: Path) -> bytes:
+def _weights(folder: Path, description: Mapping[str, Any], sha256: str, path: Path) -> bytes:
     weights = folder / WEIGHTS
-    if not weights.is_file():
-        raise InputError(f"{folder}: {WEIGHTS} is missing. {_advice(path)}")
-    state = weights.read_bytes()
+    try:
+        state = read_regular(weights, most_weight_bytes(description), _advice(path))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(f"{folder}: {WEIGHTS} is missing. {_advice(path)}") from error
     if sha256 not in ("", hashlib.sha256(state).hexdigest()):  # older records have none
-        raise MismatchError(f"{folder}: {WEIGHTS} is not the head that {path.name} describes. {_advice(path)}")
+        raise MismatchError(
+            f"{folder}: {WEIGHTS} is not the head that {path.name} describes, by its sha256. {_advice(path)}; if it is "
+            "being written at this moment, run this command again"
+        )
+    check_finite(state, str(weights), _advice(path))
     return state
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,7 @@ def command(
     wanted = () if if_any and not loaded.has_text else known
     text = text_identity(loaded, wanted) if wanted else {}
     key = text_key(wanted, EXPRESSIONS, loaded.identity, text)
-    if path.exists() and TextStore.read(path).key == key:
+    if _key_of(path, f"fer-stage encode-text --encoder {shlex.quote(encoder or name)} --prompts {prompt_set}") == key:
         say(f"{path} is up to date")
     elif not dry_run:
         vectors = encode_prompts(loaded, wanted, EXPRESSIONS)
@@ -89,3 +90,22 @@ def command(
         "note": loaded.note,
     }
     echo_record(summary, output_format)
+
+
+def _key_of(path: Place, command: str) -> str:
+    """The key of the vectors that are there; empty if there are none, or an earlier fer-stage wrote them.
+
+    Parameters
+    ----------
+    command : this one, for messages
+    """
+    from cache.errors import OutdatedTextsError, StoreMissingError
+    from cache.texts import TextStore
+
+    try:
+        return TextStore.read(path, command).key
+    except StoreMissingError:
+        return ""
+    except OutdatedTextsError:
+        say(f"{path} is of an earlier fer-stage, without a digest of its vectors: it is encoded again")
+        return ""

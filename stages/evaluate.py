@@ -82,10 +82,12 @@ def command(
         run = read_saved(folder)
         scores = scorer.score(run, wanted, split or params.protocol.test_split)
         notes[run.note] = None
-        if not dry_run and split in (None, params.protocol.test_split):
-            if path := scores_path(folder):
-                _note_stale(write_scores(run, path, scores), path)
-            else:
+        keep = not dry_run and split in (None, params.protocol.test_split)
+        if keep and (path := scores_path(folder)):
+            _note_stale(write_scores(run, path, scores), path)
+        else:
+            run.require_current()
+            if keep:
                 say(f"{folder}: nothing is written: it is no run at RUNS/ENCODER/METHOD/DATASET/[VARIANT/]seed-N")
         found += [{"run": str(folder), **score, "note": run.note} for score in scores]
         records[str(folder)] = run.record

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from collections import Counter
@@ -19,11 +20,13 @@ from cache.csv_cells import write_csv
 from cache.places import Place
 from cache.store import find_store, stands, store_path
 from cache.writer import unfinished
-from pipeline.report import Report, RunRecord, StoreRecord, build_report, parse_json
+from pipeline.records import MOST_JSON_BYTES, read_regular
+from pipeline.report import Report, RunRecord, StoreRecord, build_report
 from pipeline.samples import OK
-from pipeline.saved import RUN
+from pipeline.saved import HISTORY, RUN, WEIGHTS, read_record, read_saved
 from stages.errors import StageError
 from stages.names import SCORES
+from stages.scores_file import read_scores
 from stages.workspace import heads_below, scores_path
 
 __all__ = ["Records", "gather", "make_report", "write_report"]
@@ -58,6 +61,7 @@ def gather(runs: Path, features: Place) -> Records:
     here = [names for names in sorted(used) if _is_here(features, *names)]
     stores = [_store_record(find_store(features, *names)) for names in here]
     left_out = (
+        *_without_head(folders),
         *_without_run(runs, folders, {path for path in files.values() if path}),
         *_without_store(features, sorted(used - set(here))),
     )
@@ -96,13 +100,23 @@ def _without_store(features: Place, absent: Sequence[tuple[str, str]]) -> Iterat
 
 
 def _read_run(folder: Path, scores: Path | None) -> RunRecord:
+    run = read_saved(folder).record if (folder / WEIGHTS).exists() else read_record(folder)
     return RunRecord.from_json(
-        parse_json((folder / RUN).read_text(), str(folder / RUN)),
-        _history(folder / "history.csv"),
-        parse_json(scores.read_text(), str(scores)) if scores and scores.exists() else [],
+        run,
+        _history(folder / HISTORY, str(run.get("history_sha256", ""))),
+        read_scores(scores) if scores else [],
         str(folder),
         str(scores or ""),
     )
+
+
+def _without_head(folders: Sequence[Path]) -> Iterator[str]:
+    """Runs and their scores are often taken elsewhere without the weights."""
+    if absent := [str(folder / WEIGHTS) for folder in folders if not (folder / WEIGHTS).exists()]:
+        yield (
+            f"Not checked: {_files(absent)} of weights, not found beside the record: that scores are of the head is "
+            "known by the digest in the record alone"
+        )
 
 
 def _without_run(runs: Path, folders: Sequence[Path], known: Set[Path]) -> Iterator[str]:
@@ -125,16 +139,30 @@ def _files(paths: Sequence[str], what: str = "file") -> str:
     return f"{len(paths)} {what}{'' if len(paths) == 1 else 's'} ({', '.join(paths[:_NAMED])}{more})"
 
 
-def _history(path: Path) -> list[dict[str, float | None]]:
+def _history(path: Path, sha256: str) -> list[dict[str, float | None]]:
+    """The epochs of a run.
+
+    Parameters
+    ----------
+    sha256 : of the file, as run.json has it; empty in older runs
+    """
     expected = f"{path}: expected the table of epochs that train writes, found"
     again = "Run `fer-stage train` again for this run, then `fer-stage evaluate`"
-    if not path.exists():
-        raise StageError(f"{expected} no such file. {again}")
     try:
-        rows = csv.DictReader(io.StringIO(path.read_text()))
-        return [{name: float(value) if value else None for name, value in row.items()} for row in rows]
-    except (TypeError, ValueError) as error:  # TypeError: a row longer than the header
+        data = read_regular(path, MOST_JSON_BYTES, again)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise StageError(f"{expected} no such file. {again}") from error
+    try:
+        table = csv.DictReader(io.StringIO(data.decode()))
+        rows = [{name: float(value) if value else None for name, value in row.items()} for row in table]
+    except (TypeError, ValueError, csv.Error) as error:  # TypeError: a row longer than the header
         raise StageError(f"{expected} something else ({error}). {again}") from error
+    if sha256 not in ("", hashlib.sha256(data).hexdigest()):
+        raise StageError(
+            f"{expected} another than the one that {RUN} beside it describes, by its sha256. {again}; if it is being "
+            "trained at this moment, run this command again when it is finished"
+        )
+    return rows
 
 
 def _store_record(store: Store) -> StoreRecord:

@@ -118,9 +118,9 @@ class Scorer:
         StageError, PipelineError
             If the head cannot be built, a store is not one that it can score, or nothing is left to score.
         """
-        if "encoder" not in run.record:
+        if missing := [name for name in ("encoder", "method") if name not in run.record]:
             raise StageError(
-                f"{run.folder / RUN}: expected encoder, found none. "
+                f"{run.folder / RUN}: expected {' and '.join(missing)}, found none. "
                 "It is damaged or of another version of fer-stage: train the run again"
             )
         with encoder_named(run.record["encoder"], _named(run)):
@@ -178,7 +178,7 @@ class Scorer:
             "dataset": dataset,
             "seen": dataset == run.record.get("dataset") or bool(in_dataset),
             "encoder_saw": store.manifest.dataset.get("layout") in run.record.get("encoder_saw", ()),
-            **head_identity(run),
+            **head_identity(run.record, run.sha256),
             "store_key": store.key,
             "rows": self._digest(rows, scored),
             "options": dict(store.manifest.dataset.get("options", {})),
@@ -189,7 +189,7 @@ class Scorer:
 
     def _overlap(self, run: SavedHead, dataset: str, rows: SplitRows) -> _Overlap | None:
         """Which rows the head knows; None if that could not be checked, which is noted."""
-        if not config_class(str(run.record["method"])).is_trained:
+        if not _is_trained(run):
             return _Overlap(*(np.zeros(len(rows), bool) for _ in range(3)))
         of_head = self._head_rows.find(run.record, run.classes)
         if of_head is None or rows.sha256 is None:
@@ -271,6 +271,13 @@ def _counts(overlap: _Overlap | None, scored: npt.NDArray[np.bool_]) -> Mapping[
     if overlap is None:
         return None
     return {"train": int((overlap.train & scored).sum()), "val": int((overlap.val & scored).sum())}
+
+
+def _is_trained(run: SavedHead) -> bool:
+    try:
+        return config_class(run.record["method"]).is_trained
+    except PipelineError as error:
+        raise StageError(f"{run.record_path}: method: {error}. {run.advice}") from error
 
 
 def _named(run: SavedHead) -> str:

@@ -31,7 +31,7 @@ from pipeline.methods.configs.base import MethodConfig
 from pipeline.methods.protocol import Fitted, Given
 from pipeline.models.packing import pack
 from pipeline.progress import OnProgress
-from pipeline.saved import RUN, WEIGHTS, note_of
+from pipeline.saved import HISTORY, RUN, WEIGHTS, note_of
 from pipeline.text_features import TextFeatures
 from pipeline.versions import method_version
 from stages.advice import encoder_named
@@ -42,7 +42,7 @@ from stages.output import say
 from stages.params import Params, load_params
 from stages.recipes import departures
 from stages.row_identity import head_rows_digest
-from stages.scores_file import drop_stale_scores
+from stages.scores_file import drop_stale_scores, head_identity
 from stages.sweep import Run, plan_runs, seeds_of
 from stages.tables import parse_options
 from stages.texts import require_text_tower, text_for
@@ -220,17 +220,21 @@ class Training:
             _prune([run.folder for run in self.runs if not run.variant])
         if self.curves is not None:
             for run in self.runs:
-                history = (run.folder / "history.csv").read_bytes()
+                history = (run.folder / HISTORY).read_bytes()
                 write_bytes(self.curves / run.variant / f"{run.folder.name}.csv", history)
 
     def _write(self, run: Run, fitted: Fitted) -> dict[str, Any]:
         state, description = pack(fitted.head)
-        record = self._record(run, fitted, description) | {"head_sha256": hashlib.sha256(state).hexdigest()}
-        with exclusive(lock_path(run.folder), _WAIT_S):  # the files of two processes would not belong together
+        history = _csv(fitted.history)
+        digests = {"head_sha256": _sha256(state), "history_sha256": _sha256(history)}
+        record = self._record(run, fitted, description) | digests
+        # run.json is last, and names the others by their digests: a reader in between, and whoever finds what a killed
+        # process left, sees that they are not of one run.
+        with exclusive(lock_path(run.folder), _WAIT_S):
             write_bytes(run.folder / WEIGHTS, state)
-            write_bytes(run.folder / "history.csv", _csv(fitted.history))
-            write_bytes(run.folder / RUN, json.dumps(record, indent=2).encode())  # last: a run has a run.json
-            drop_stale_scores(run.folder)
+            write_bytes(run.folder / HISTORY, history)
+            write_bytes(run.folder / RUN, json.dumps(record, indent=2).encode())
+            drop_stale_scores(run.folder, head_identity(record, digests["head_sha256"]))
         return record
 
     def _record(self, run: Run, fitted: Fitted, description: Mapping[str, Any]) -> dict[str, Any]:
@@ -344,6 +348,10 @@ def _check_writable(folder: Path) -> None:
         raise StageError(
             f"{nearest}: expected a folder to write runs to, found none that can be written. Name a --runs"
         )
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _csv(history: list[dict[str, float]]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -23,11 +24,12 @@ _USUAL: dict[str, Any] = {
     "dropped": {},
     "findings": {},
     "calibration": None,
-    "views": None,
+    "views": 1,
     "dtype": None,
     "onnx": None,
 }
-_USUAL_SCORE: dict[str, Any] = {"encoder_saw": False, "overlap": None, "excluded_overlap": 0}
+_USUAL_CALIBRATION: dict[str, Any] = {"held_back": None}
+_USUAL_SCORE: dict[str, Any] = {"encoder_saw": False, "overlap": None, "excluded_overlap": 0, "ece_expected": None}
 
 
 def model_card(record: Mapping[str, Any]) -> str:
@@ -37,6 +39,7 @@ def model_card(record: Mapping[str, Any]) -> str:
         **_USUAL,
         **record,
         "scores": [_USUAL_SCORE | score for score in record["scores"]],
+        "calibration": _USUAL_CALIBRATION | calibration if (calibration := record.get("calibration")) else None,
         "note": note_of(record),
         "is_trained": config_class(record["method"]).is_trained,
         "identity": features["encoder"],
@@ -49,6 +52,7 @@ def model_card(record: Mapping[str, Any]) -> str:
     return _environment().get_template("card.md.j2").render(said)
 
 
+@cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.export"),

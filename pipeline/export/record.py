@@ -8,9 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.encoders import EncoderSpec
+from pipeline.errors import ConfigError, InputError
+from pipeline.methods import config_class
 from pipeline.saved import EXPORT_FORMAT, SavedHead
 
 __all__ = ["export_record"]
+
+# What the model card states of every head; a record without one of them is no record of `train`.
+_REQUIRED = (
+    *("method", "dataset", "seed", "config", "encoder", "n_train", "n_val", "val", "versions.fer-stage"),
+    *(f"head.encoder.encoder.{name}" for name in ("family", "architecture", "weights")),
+    *("head.encoder.preprocess", "head.encoder.precision"),
+)
+_REQUIRED_OF_CALIBRATION = tuple(f"calibration.{name}" for name in ("n", "bins", "ece_before", "ece_after"))
 
 # Of run.json; names, digests and numbers, under the names that they have there.
 _KEPT = (
@@ -57,8 +67,22 @@ def export_record(saved: SavedHead, head_sha256: str, scores: Sequence[Mapping[s
 
     Returns
     -------
-    Plain JSON. Files are named without their folders: an encoder `timm:ARCH@FILE` must be named anew elsewhere.
+    Plain JSON. Files are named without their folders: an encoder `timm:ARCH@FILE` must be named again elsewhere.
+
+    Raises
+    ------
+    InputError
+        If the record lacks a field that the model card states, or no method has its name.
     """
+    required = _REQUIRED + (_REQUIRED_OF_CALIBRATION if "calibration" in saved.record else ())
+    if missing := [name for name in required if not _has(saved.record, name.split("."))]:
+        raise InputError(
+            f"{saved.record_path}: expected the record of a trained head, found no {', '.join(missing)}. {saved.advice}"
+        )
+    try:
+        config_class(saved.record["method"])
+    except ConfigError as error:
+        raise InputError(f"{saved.record_path}: method: {error}. {saved.advice}") from error
     kept = {name: saved.record[name] for name in _KEPT if name in saved.record}
     return {
         "format": EXPORT_FORMAT,
@@ -70,6 +94,15 @@ def export_record(saved: SavedHead, head_sha256: str, scores: Sequence[Mapping[s
         "head_sha256": head_sha256,
         "scores": [dict(score) for score in scores],
     }
+
+
+def _has(record: Any, names: Sequence[str]) -> bool:
+    """Whether a record has the field that `names` lead to."""
+    for name in names:
+        if not isinstance(record, Mapping) or name not in record:
+            return False
+        record = record[name]
+    return True
 
 
 def _portable(spec_text: str) -> str:

@@ -55,9 +55,7 @@ class FeatureScale(nn.Module):
 
 def empty_linear(n_in: int, n_out: int, bias: bool = True) -> nn.Linear:
     """A linear layer without values yet: building a head draws no random number."""
-    layer = nn.utils.skip_init(nn.Linear, n_in, n_out, bias=bias)  # type: ignore[no-untyped-call]  # torch does not annotate it
-    assert isinstance(layer, nn.Linear)
-    return layer
+    return nn.Linear(n_in, n_out, bias=bias, device="meta").to_empty(device=torch.get_default_device())
 
 
 def reset_linear(layer: nn.Linear, rng: torch.Generator) -> None:

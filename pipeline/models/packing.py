@@ -7,11 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 
 from pipeline.errors import InputError, MismatchError
 from pipeline.models.head import Head
-from pipeline.models.spec import HeadSpec
+from pipeline.models.spec import HEAD_FORMAT, HeadSpec
+from pipeline.tensors import TensorInfo, tensors_in
 
 if TYPE_CHECKING:
     from pipeline.encoders.torch_encoder import TorchEncoder
@@ -35,7 +37,11 @@ HEAD_KINDS: dict[str, tuple[str, str]] = {
     "tuned-descriptors": ("tuned", "TunedDescriptorHead"),
     "tuned-text": ("tuned", "TunedTextHead"),
 }
-_FORMAT = 2
+_TORCH = {
+    "F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64, "BOOL": torch.bool,
+    "U8": torch.uint8, "I8": torch.int8, "I16": torch.int16, "I32": torch.int32, "I64": torch.int64,
+}  # fmt: skip
+_AGAIN = "Train it again"
 
 
 def head_class(kind: str) -> type[Head]:
@@ -73,20 +79,31 @@ def build_head(spec: HeadSpec, encoder: TorchEncoder | None = None) -> Head:
     """
     kind = head_class(spec.kind)
     if not kind.needs_encoder:
-        return kind(spec)
+        return _constructed(kind, spec)
     if encoder is None:
         raise InputError(f"head {spec.kind}: expected the encoder that it is a part of, found none. Load it first")
     if (expected := spec.encoder.get("encoder")) != encoder.identity:
         raise MismatchError(
             f"head {spec.kind} is a part of the encoder {expected}, found {dict(encoder.identity)}. Load that one"
         )
-    return kind(spec, encoder)  # type: ignore[call-arg]  # only these take one
+    return _constructed(kind, spec, encoder)
+
+
+def _constructed(kind: type[Head], spec: HeadSpec, *encoder: TorchEncoder) -> Head:
+    """The head; a description of other inputs or options than its kind has is refused, by name."""
+    try:
+        return kind(spec, *encoder)
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"head {spec.kind}: expected the inputs and options of its kind, found inputs {dict(spec.inputs)} and "
+            f"options {dict(spec.options)}: {error}. {_AGAIN}"
+        ) from error
 
 
 def pack(head: Head) -> tuple[bytes, dict[str, Any]]:
     """The head's values as safetensors, and its description as plain JSON data."""
     tensors = {name: tensor.contiguous() for name, tensor in head.state_dict().items()}
-    return safetensors.torch.save(tensors), {"format": _FORMAT} | head.spec.as_json()
+    return safetensors.torch.save(tensors), {"format": HEAD_FORMAT} | head.spec.as_json()
 
 
 def unpack(state: bytes, description: Mapping[str, Any], encoder: TorchEncoder | None = None) -> Head:
@@ -99,26 +116,54 @@ def unpack(state: bytes, description: Mapping[str, Any], encoder: TorchEncoder |
     MismatchError
         If values and description do not belong together.
     """
-    if description.get("format") != _FORMAT:
+    if description.get("format") != HEAD_FORMAT:
         raise InputError(
-            f"head description: expected format {_FORMAT}, found {description.get('format')!r}. "
+            f"head description: expected format {HEAD_FORMAT}, found {description.get('format')!r}. "
             "Train the head again, or update fer-stage if it is newer"
         )
     try:
         spec = HeadSpec.from_json({name: value for name, value in description.items() if name != "format"})
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"head description: a field is missing or unknown: {error}. Train the head again") from error
+    tensors = tensors_in(state, "head weights", _AGAIN)
+    if not head_class(spec.kind).needs_encoder:
+        with torch.device("meta"):  # shapes alone: nothing is allocated for what the weights turn out not to have
+            _load(build_head(spec), {name: _empty(info) for name, info in tensors.items()})
     head = build_head(spec, encoder)
     try:
-        tensors = safetensors.torch.load(state)
+        values = safetensors.torch.load(state)
     except SafetensorError as error:
-        raise InputError(f"head weights: expected safetensors, found other bytes: {error}. Train it again") from error
+        raise InputError(f"head weights: expected safetensors, found other bytes: {error}. {_AGAIN}") from error
+    _load(head, values)
+    return head.eval()
+
+
+def _empty(info: TensorInfo) -> torch.Tensor:
+    return torch.empty(info.shape, dtype=_TORCH[info.dtype], device="meta")
+
+
+def _load(head: Head, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Give a head its values.
+
+    Raises
+    ------
+    MismatchError
+        If names or shapes are others, or floats are where the head has whole numbers, or the other way round.
+    """
+    own, spec = head.state_dict(), head.spec
+    kinds = [name for name in own.keys() & tensors.keys() if _is_float(own[name]) != _is_float(tensors[name])]
     try:
-        head.load_state_dict(tensors)
+        head.load_state_dict(tensors, assign=False)
     except RuntimeError as error:
         details = "; ".join(line.strip(" \t.") for line in str(error).splitlines()[1:])
+    else:
+        details = f"other dtypes of {', '.join(sorted(kinds))}" if kinds else ""
+    if details:
         raise MismatchError(
             f"head weights do not fit their description, {spec.kind} of {dict(spec.inputs)} to {len(spec.classes)} "
             f"classes: {details}. Keep head.safetensors beside the run.json that was written with it"
-        ) from error
-    return head.eval()
+        )
+
+
+def _is_float(tensor: torch.Tensor) -> bool:
+    return tensor.dtype.is_floating_point

@@ -7,9 +7,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
-__all__ = ["HeadSpec", "ScaleKind"]
+__all__ = ["HEAD_FORMAT", "HeadSpec", "ScaleKind", "most_weight_bytes"]
+
+HEAD_FORMAT = 2  # of descriptions and weights
 
 ScaleKind = Literal["raw", "l2", "standard"]
+
+_MOST_NETWORK_BYTES = 2**29  # of a head with a backbone of ours: the largest has 110 MB
+_MOST_TOWER_BYTES = 16 * 2**30  # of a head that is the image tower of an encoder: that of ViT-bigG has 8 GB
 
 
 @dataclass(frozen=True)
@@ -50,3 +55,24 @@ class HeadSpec:
         """The spec that `as_json` described."""
         inputs = {name: tuple(shape) for name, shape in data["inputs"].items()}
         return cls(**(dict(data) | {"classes": tuple(data["classes"]), "inputs": inputs}))
+
+
+def most_weight_bytes(description: Mapping[str, Any]) -> int:
+    """An upper bound of the size of head.safetensors, from the head's description alone.
+
+    A head on features is a few matrices, each between two of the widths that its description names; a head on pixels or
+    blocks holds a network, whose size is not in the description: then the largest of its kind is the bound.
+
+    Parameters
+    ----------
+    description : as `as_json` gives it, its fields checked
+    """
+    inputs, options = description["inputs"], description.get("options", {})
+    if any(name not in ("pooled", "tokens") for name in inputs):
+        return _MOST_NETWORK_BYTES if options.get("backbone") else _MOST_TOWER_BYTES
+    widths: list[int] = [shape[-1] for shape in inputs.values()]
+    whole = [value for value in options.values() if isinstance(value, int)]
+    classes = len(description["classes"]) * max(1, options.get("n_descriptors") or 1)
+    widest, n_rows = max([*widths, *whole, 1]), max([*widths, *whole, classes])
+    n_queries: int = max(1, options.get("queries") or 1)
+    return 4 * 4 * n_queries * widest * n_rows + 2**20  # bytes of a value, matrices; the header

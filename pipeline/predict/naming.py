@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pipeline.calibration import softmax
 from pipeline.encoders import Encoder
 from pipeline.encoders.torch_encoder import resolve_device
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, InputError
 from pipeline.extraction.outputs import PIXELS
 from pipeline.models.head import Head
 from pipeline.progress import OnProgress, silent
@@ -32,11 +32,13 @@ class Namer:
     head : on its device
     temperature : > 0, divides its logits
     encoder : whose features it reads; None if it reads pixels alone
+    where : names the head in messages
     """
 
     head: Head
     temperature: float
     encoder: Encoder | None
+    where: str
 
     @classmethod
     def of(cls, saved: SavedHead, named: str = "", device: str = "auto", on_progress: OnProgress = silent) -> Self:
@@ -58,7 +60,7 @@ class Namer:
         if named and not saved.uses_encoder:
             raise ConfigError(f"{saved.folder}: the head reads pixels, not the features of an encoder: name none")
         encoder = saved.load_encoder(named, device, "eager", on_progress) if saved.uses_encoder else None
-        return cls(saved.build(encoder).to(resolve_device(device)), saved.temperature, encoder)
+        return cls(saved.build(encoder).to(resolve_device(device)), saved.temperature, encoder, str(saved.folder))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -81,13 +83,24 @@ class Namer:
         Returns
         -------
         float64, shape (B, C), rows sum to 1
+
+        Raises
+        ------
+        InputError
+            If a logit is not finite: no expression is the most probable one then.
         """
         inputs: dict[str, npt.NDArray[np.generic]] = {}
         if self.encoder and self._features:
             inputs.update(self.encoder.encode_images(squares[self.encoder.preprocess.size], self._features))
         if PIXELS in self.head.spec.inputs:
             inputs[PIXELS] = squares[self._side]
-        return softmax(self.head.predict(inputs), self.temperature)
+        logits = self.head.predict(inputs)
+        if not np.isfinite(logits).all():
+            raise InputError(
+                f"{self.where}: expected finite logits, found NaN or infinity: its weights are too large for these "
+                "features. Train the run again, or name another --run"
+            )
+        return softmax(logits, self.temperature)
 
     @property
     def _features(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.errors import ConfigError, InputError
+from pipeline.errors import ConfigError, InputError, MismatchError
 from pipeline.extraction.ahead import each_ahead, one_ahead
 from pipeline.faces import Alignment, load_detector
 from pipeline.identity import differences_text
@@ -80,7 +80,7 @@ class Predictor:
     ) -> None:
         saved = read_saved(DEFAULT_HEAD if run is None else Path(run))
         self._namer = Namer.of(saved, encoder or "", device, on_progress)
-        self._alignment = Alignment() if saved.alignment is None else Alignment.from_json(saved.alignment)
+        self._alignment = _alignment(saved)
         self._detector = load_detector(turn=turns)
         self._batch_size = batch_size
         self.note = _note(saved)
@@ -177,6 +177,14 @@ class Predictor:
             )
             for face, of_face in zip(seen.faces, probabilities, strict=True)
         )
+
+
+def _alignment(saved: SavedHead) -> Alignment:
+    """How faces are aligned for a head; without a record of it, as the recipe does by default."""
+    try:
+        return Alignment() if saved.alignment is None else Alignment.from_json(saved.alignment)
+    except MismatchError as error:
+        raise MismatchError(f"{saved.record_path}: head.encoder.preprocess.alignment: {error}") from error
 
 
 def _note(saved: SavedHead) -> str:

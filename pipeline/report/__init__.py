@@ -14,8 +14,7 @@ page, build                one page, one report
 """
 
 from pipeline.report.build import Report, build_report
-from pipeline.report.fields import parse_json
 from pipeline.report.records import RunRecord, StoreRecord
 from pipeline.report.scores import Score
 
-__all__ = ["Report", "RunRecord", "Score", "StoreRecord", "build_report", "parse_json"]
+__all__ = ["Report", "RunRecord", "Score", "StoreRecord", "build_report"]

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from pipeline.errors import InputError
 
-__all__ = ["Fields", "is_gap", "objects", "parse_json"]
+__all__ = ["Fields", "is_gap", "objects"]
 
 _AGAIN = "Run its stage again"
-
-
-def parse_json(text: str, label: str) -> Any:
-    """The value that the JSON `text` holds; `label` names its file in the message.
-
-    Raises
-    ------
-    InputError
-        If the text is not JSON.
-    """
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise InputError(f"{label}: expected JSON, found something else ({error}). Run its stage again") from error
+_MOST = 2**53  # of whole numbers: what every reader of JSON holds exactly
 
 
 class Fields:
@@ -139,11 +125,13 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= _MOST if isinstance(value, int) else math.isfinite(value)
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST
 
 
 def _is_fraction(value: Any) -> bool:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.report.fields import Fields
 
 __all__ = ["METRICS", "METRIC_NAMES", "Score"]
+
+_ROUNDING = 1e-6
 
 METRICS = ("accuracy", "uar")
 METRIC_NAMES = {"accuracy": "Accuracy", "uar": "UAR"}
@@ -101,6 +104,30 @@ class Score:
         )
         _check_counts(score, fields, classes)
         return score
+
+    def require_rates(self, fields: Fields) -> None:
+        """Refuse rates that are not those of the confusion counts: `fields` is what the score was read from.
+
+        Raises
+        ------
+        InputError
+            If accuracy, UAR or a recall is another, or more rows overlap than were scored.
+        """
+        recalls = {
+            name: row[i] / sum(row) if sum(row) else None
+            for i, (name, row) in enumerate(zip(self.support, self.confusion, strict=True))
+        }
+        there = [recall for recall in recalls.values() if recall is not None]
+        rates = {"accuracy": sum(row[i] for i, row in enumerate(self.confusion)) / self.n, "uar": fmean(there)}
+        for name, rate in rates.items():
+            if abs(self.value(name) - rate) > _ROUNDING:
+                fields.refuse(name, f"{rate:.6f}, by the confusion counts", self.value(name))
+        for name, recall in recalls.items():
+            found = self.per_class[name]
+            if (found is None) != (recall is None) or abs((found or 0) - (recall or 0)) > _ROUNDING:
+                fields.refuse("per_class", f"{recall} for {name}, by the confusion counts", found)
+        if self.overlap and (most := max(self.overlap.values())) > self.n:
+            fields.refuse("overlap", f"at most n, {self.n}", most)
 
     @property
     def source(self) -> tuple[str, str, int]:

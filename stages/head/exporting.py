@@ -13,12 +13,14 @@ from cache.atomic import replace, write_bytes
 from cache.links import require_inside
 from cache.lock import exclusive, lock_path
 from cache.places import remove_tree
+from pipeline.errors import InputError
 from pipeline.export.card import model_card
 from pipeline.export.record import export_record
-from pipeline.saved import EXPORTED, WEIGHTS, SavedHead, read_saved
+from pipeline.records import read_regular
+from pipeline.saved import EXPORTED, WEIGHTS, SavedHead, read_record, read_saved
 from stages.errors import StageError
 from stages.output import say_notes
-from stages.scores_file import scores_of
+from stages.scores_file import check_scores, scores_of
 from stages.workspace import scores_path
 
 __all__ = ["Export"]
@@ -26,7 +28,8 @@ __all__ = ["Export"]
 _CARD, _ONNX = "README.md", "head.onnx"
 _WAIT_S = 60.0  # for another process that exports to the same place
 # What reading an export raises where none is; a file that may not be read says nothing of what it is.
-_NOT_OURS = (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, AttributeError)
+_NOT_OURS = (FileNotFoundError, NotADirectoryError, InputError)
+_BESIDE = 16 * 2**20  # bytes: at most of a card, or of what a graph has beside its weights
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,11 @@ class Export:
     def up_to_date(self) -> bool:
         """Whether all files are there, as they would be written; what was added to README.md is left there."""
         try:
-            files = {name: (self.out / name).read_bytes() for name in self._names}
-            there = json.loads(files[EXPORTED])
-            made = there.pop("onnx", None)  # a graph that nobody asked for now does no harm
+            there = read_record(self.out)
+            files = {name: read_regular(self.out / name, self._most_bytes, "") for name in self._names}
         except _NOT_OURS:
             return False
+        made = there.pop("onnx", None)  # a graph that was not asked for now does no harm
         same = there == self.record and _sha256(files[WEIGHTS]) == self.record["head_sha256"]
         return same and (not self.onnx or (made is not None and _sha256(files[_ONNX]) == made["sha256"]))
 
@@ -121,6 +124,11 @@ class Export:
     @property
     def _names(self) -> tuple[str, ...]:
         return (WEIGHTS, *((_ONNX,) if self.onnx else ()), _CARD, EXPORTED)
+
+    @property
+    def _most_bytes(self) -> int:
+        """Of any file of this export: a graph holds the weights, and operators beside them."""
+        return 2 * len(self.saved.state) + _BESIDE
 
     def _files(self) -> dict[str, bytes]:
         record, files = dict(self.record), {WEIGHTS: self.saved.state}
@@ -164,6 +172,11 @@ def _sha256(data: bytes) -> str:
 def _scores(saved: SavedHead) -> list[dict[str, Any]]:
     """Those that were kept of this very head, or in the record of one that was exported before."""
     path = scores_path(saved.folder)
-    if path is None or not path.is_file():
-        return list(saved.record.get("scores", ()))
+    if path is None or not path.exists():
+        scores = list(saved.record.get("scores", ()))
+        where = f"{saved.record_path}, scores"
+        check_scores(scores, where, saved.advice, exported=True)
+        if any(score.get("head_sha256", saved.sha256) != saved.sha256 for score in scores):
+            raise StageError(f"{where}: expected scores of the head beside them, found another's. {saved.advice}")
+        return scores
     return scores_of(saved, path)

@@ -16,7 +16,7 @@ from cache.places import Place, place
 from pipeline.saved import read_record
 from stages.errors import StageError
 from stages.params import load_params
-from stages.scores_file import read_scores
+from stages.scores_file import read_entries
 from stages.workspace import scores_path
 from stages.yaml_files import YAML_ERRORS, read_yaml
 
@@ -138,7 +138,7 @@ def _of_run(file: Path) -> References:
         f"{run.get('encoder')}/{dataset}": f"{path}: a head was scored on it"
         for path in places
         if path is not None
-        for dataset in (entry["dataset"] for entry in read_scores(path))
+        for dataset in (entry["dataset"] for entry in read_entries(path))
     }
     return References(keys={str(run.get("key")): f"{file}: a head was trained on it"}, names=names)
 

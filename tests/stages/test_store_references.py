@@ -13,6 +13,8 @@ from stages.errors import ParamsError, StageError
 from stages.store.references import references
 
 PARAMS = Path("params.yaml")
+KEY = "5e" * 32
+
 LOCK = """
 schema: '2.0'
 stages:
@@ -88,24 +90,24 @@ def test_the_project_of_the_stores_counts_also_from_elsewhere(folder: Path, monk
         "encoders: {untrained: untrained}\nrun: {samples: [], datasets: [a], encoders: [untrained], methods: []}\n"
     )
     (folder / "runs" / "r").mkdir(parents=True)
-    (folder / "runs" / "r" / "run.json").write_text(json.dumps({"key": "K", "encoder": "clip"}))
+    (folder / "runs" / "r" / "run.json").write_text(json.dumps({"key": KEY, "encoder": "clip"}))
     (folder / "features" / "clip").mkdir(parents=True)
     (folder / "elsewhere").mkdir()
     monkeypatch.chdir(folder / "elsewhere")
     for root in (folder / "features", folder / "features" / "clip"):
         said = references(root, PARAMS)
         assert said.why(folder / "features" / "untrained" / "a.h5", "")
-        assert said.why(folder / "features" / "clip" / "x.zarr", "K")
+        assert said.why(folder / "features" / "clip" / "x.zarr", KEY)
         assert not said.why(folder / "features" / "untrained" / "b.h5", "")
 
 
 def test_runs_need_what_they_were_trained_and_scored_on(folder: Path) -> None:
     run = folder / "runs" / "clip" / "kefer" / "a" / "seed-0"
     run.mkdir(parents=True)
-    (run / "run.json").write_text(json.dumps({"key": "K", "encoder": "clip"}))
+    (run / "run.json").write_text(json.dumps({"key": KEY, "encoder": "clip"}))
     (run / "scores.json").write_text(json.dumps([{"dataset": "b"}]))
     said = found(folder)
-    assert said.why(folder / "anywhere.zarr", "K") == f"{run / 'run.json'}: a head was trained on it"
+    assert said.why(folder / "anywhere.zarr", KEY) == f"{run / 'run.json'}: a head was trained on it"
     assert said.why(folder / "features" / "clip" / "b.zarr", "") == f"{run / 'scores.json'}: a head was scored on it"
     assert said.why(folder / "features" / "other" / "b.zarr", "") is None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from cache.store import find_store
 from cache.texts import TextStore, text_path
 from pipeline.encoders import EncoderSpec
 from pipeline.labels import EXPRESSIONS
+from stages.cli import run
 from stages.errors import StageError
 from stages.texts import text_for
 
@@ -116,3 +118,23 @@ def test_a_model_of_transformers_is_encoded_like_any_other(empty: Path, fer_stag
     fer_stage("encode-text", "--prompts", "clip-faces")
     assert path.stat().st_mtime_ns == written, "a second run finds it up to date"
     assert "reads sentences only" in fer_stage("extract", "--dataset", "sample-a", code=1)
+
+
+def test_text_of_an_earlier_version_is_refused_and_the_command_that_is_named_encodes_it_again(
+    project: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path("features/untrained/text/kefer.npz")
+    with np.load(path) as archive:
+        vectors, about = archive["vectors"], json.loads(str(archive["about"]))
+    del about["content"]
+    np.savez(path, vectors=vectors, about=np.array(json.dumps(about)))
+    train = ("train", "--method", "zero-shot", "--dataset", "sample-a")
+    message = fer_stage(*train, code=1)
+    assert f"{path}: expected a digest of its vectors, found none" in message
+    command = re.search(r"Run `fer-stage ([^`]+)` again", message)
+    assert command
+    capsys.readouterr()
+    assert run(shlex.split(command[1])) == 0
+    assert "without a digest of its vectors: it is encoded again" in capsys.readouterr().err
+    assert TextStore.read(path).key == about["key"]
+    fer_stage(*train)
