@@ -21,9 +21,10 @@ from cache.manifest import Manifest, checksum
 from cache.neighbors import Metric, Neighbours, nearest
 from cache.objects import ENTRY
 from cache.places import Place, exists, is_file, place, reachable
+from cache.plan import Plan
 from cache.query import names_in, row_mask
 from cache.refusals import read_errors
-from cache.schema import OK, ArraySpec, read_together
+from cache.schema import OK, ArraySpec, Schema, read_together
 from cache.selection import Selection
 from cache.writer import column_digests, unfinished
 
@@ -97,21 +98,41 @@ def open_store(path: str | Place) -> Store:
     path = place(path)
     backend = backend_of(path)
     if not stands(path):
-        name = backend_name(path)
-        command = f"fer-stage extract {_dataset_of(path)} --encoder {path.parent.name or 'NAME'} --backend {name}"
-        if (root := str(path.parent.parent)) not in ("features", "."):
-            command += f" --features {shlex.quote(root)}"
         if left := unfinished(path):
-            command = left.command or command
-            raise StoreIncompleteError(f"{path} is incomplete: {left.progress}. Run `{command}` again: it resumes")
-        raise StoreMissingError(f"no store at {path}. Run `{command}` first")
+            raise StoreIncompleteError(f"{path} is incomplete: {left.progress}. {_resume_advice(path, left.plan)}")
+        raise StoreMissingError(f"no store at {path}. Run `{_extract_command(path)}` first")
     return Store(path, backend, Manifest.from_text(backend.read_manifest(path), str(path)))
 
 
-def _dataset_of(path: Place) -> str:
+def _resume_advice(path: Place, plan: Plan) -> str:
+    """How to finish a store: composed of what we know, since whoever made the folder could have written any command."""
+    if plan.made_by == "convert":
+        return "Run the same `fer-stage store convert` again: it resumes"
+    command = _extract_command(path, *_options(plan.schema))
+    return f"Run `{command}` again, with the options that it was begun with: it resumes"
+
+
+def _extract_command(path: Place, *options: str) -> str:
+    """The command that makes the store at `path`, for a shell."""
+    words = ["fer-stage", "extract", *_dataset_of(path), "--encoder", path.parent.name or "NAME"]
+    words += ["--backend", backend_name(path), *options]
+    if (root := str(path.parent.parent)) not in ("features", "."):
+        words += ["--features", root]
+    return shlex.join(words)
+
+
+def _dataset_of(path: Place) -> list[str]:
     """The options that name the dataset of a store; `my.first-12` is what --limit makes of `my`."""
     name, _, limit = path.stem.rpartition(".first-")
-    return f"--dataset {name} --limit {limit}" if name and limit.isdigit() else f"--dataset {path.stem}"
+    return ["--dataset", name, "--limit", limit] if name and limit.isdigit() else ["--dataset", path.stem]
+
+
+def _options(schema: Schema) -> list[str]:
+    """The options of `extract` that a schema shows, where they are not the defaults."""
+    names, dtypes = [array.name for array in schema.arrays], {array.dtype for array in schema.arrays}
+    options = [] if schema.n_views == 1 else ["--views", str(schema.n_views)]
+    options += [] if names == ["pooled"] else ["--outputs", ",".join(names)]
+    return options + (["--dtype", "float32"] if "float32" in dtypes else [])
 
 
 @dataclass(frozen=True)
@@ -171,7 +192,9 @@ class Store:
             If one is not what was written.
         """
         self._check_columns(names)
-        new = {n: self.backend.read_column(self.path, n) for n in dict.fromkeys(names) if n not in self._columns}
+        schema = self.manifest.schema
+        missing = [name for name in dict.fromkeys(names) if name not in self._columns]
+        new = {name: self.backend.read_column(self.path, schema, name) for name in missing}
         found = column_digests(new)
         if damaged := [name for name in new if found[name] != self.manifest.columns[name]]:
             raise StoreDamagedError(f"{self.path}: column {', '.join(damaged)} is not what was written. {MEND}")
@@ -190,11 +213,9 @@ class Store:
         """Row shape and dtype of an output; QueryError if the store does not keep it."""
         names = [array.name for array in self.manifest.schema.arrays]
         if output not in names:
-            raise QueryError(
-                f"{self.path} keeps {', '.join(names)}, not {output!r}. "
-                f"Run: fer-stage extract --dataset {self.dataset} --encoder {self.path.parent.name} "
-                f"--outputs {','.join([*names, output])}"
-            )
+            words = ["fer-stage", "extract", "--dataset", self.dataset, "--encoder", self.path.parent.name]
+            command = shlex.join([*words, "--outputs", ",".join([*names, output])])
+            raise QueryError(f"{self.path} keeps {', '.join(names)}, not {output!r}. Run: {command}")
         return self.manifest.schema.array(output)
 
     def row_shape(self, output: str = "pooled") -> tuple[int, ...]:
@@ -218,7 +239,7 @@ class Store:
         schema = self.manifest.schema
         for together in read_together(shards, schema.shard_rows * self.array(output).row_bytes):
             ranges = [schema.rows(shard) for shard in together]
-            read = self.backend.read_ranges(self.path, output, view, ranges)
+            read = self.backend.read_ranges(self.path, schema, output, view, ranges)
             for shard, values in zip(together, read, strict=True):
                 self._check(shard, output, view, values)
                 yield values

@@ -65,7 +65,7 @@ def test_two_stores_with_other_labels_are_different_stores(tmp_path: Path) -> No
     """The same features and splits: it is the labels that differ, and the error names them."""
     write(tmp_path, "zarr", Example())
     other = open_store(write(tmp_path, "hdf5", Example()))
-    columns = {name: other.backend.read_column(other.path, name) for name in other.manifest.columns}
+    columns = {name: other.backend.read_column(other.path, other.manifest.schema, name) for name in other.manifest.columns}
     columns["label"] = columns["label"][::-1].copy()
     other.path.unlink()
     writer = StoreWriter(other.path, StoreKey.from_fields(other.manifest.key_fields), other.manifest.schema)

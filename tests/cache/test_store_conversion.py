@@ -73,7 +73,7 @@ def test_a_stopped_conversion_goes_on_where_it_was(source: Store, tmp_path: Path
 
     target, whole = tmp_path / f"target{ending}", tmp_path / f"whole{ending}"
     with pytest.raises(StoppedError):
-        convert(source, target, "fer-stage store convert x y", stop)
+        convert(source, target, stop)
     with pytest.raises(StoreIncompleteError, match=r"2 of 3 shards. Run `fer-stage store convert x y` again"):
         open_store(target)
     seen: list[tuple[int, int]] = []

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cache.fields import Fields
 from cache.schema import CHUNK_BYTES, SHARD_BYTES, ArraySpec, Schema, plan_shards, read_together
 
 DTYPES = st.sampled_from(["float16", "float32", "uint8"])
@@ -45,7 +46,7 @@ def test_shards_and_chunks_are_bounded_unless_a_single_row_is_larger(schema: Sch
 
 @given(SCHEMAS)
 def test_a_schema_survives_json(schema: Schema) -> None:
-    assert Schema.from_json(json.loads(json.dumps(schema.as_json()))) == schema
+    assert Schema.from_json(Fields.of("a plan", json.loads(json.dumps(schema.as_json())))) == schema
 
 
 @given(st.integers(1, 20), st.sets(st.integers(0, 19)))
