@@ -13,6 +13,7 @@ from cache.errors import MEND, SchemaError
 __all__ = ["Fields", "parsed_json"]
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_DEPTH = 32
 _SHOWN = 60  # characters of a wrong value in a message
 
 
@@ -55,18 +56,30 @@ class Fields:
         found = _shown(self.values[name]) if name in self.values else "no such field"
         return SchemaError(f"{self.document}: expected {expected} in {self._named(name)}, found {found}. {MEND}")
 
+    def require_shallow(self) -> None:
+        """Refuse objects and lists nested beyond any use: readers walk through them."""
+        level: list[Any] = [self.values]
+        for _ in range(_DEPTH):
+            inside = [list(v.values()) if isinstance(v, Mapping) else v for v in level if isinstance(v, Mapping | list)]
+            level = [item for items in inside for item in items]
+        if level:
+            where = f" in {self.path}" if self.path else ""
+            raise SchemaError(
+                f"{self.document}: expected objects nested up to {_DEPTH} deep{where}, found more. {MEND}"
+            )
+
     def has(self, name: str) -> bool:
         return name in self.values
 
     def integer(self, name: str, least: int, most: int) -> int:
-        value = self.values.get(name)
+        value: Any = self.values.get(name)
         if not _is_integer(value, least, most):
             raise self.wrong(name, f"a whole number from {least} to {most}")
         return int(value)
 
     def integers(self, name: str, least: int, most: int, length: int | None = None) -> tuple[int, ...]:
         """A list of whole numbers: of `length`, or of any length but 0."""
-        value = self.values.get(name)
+        value: Any = self.values.get(name)
         is_list = isinstance(value, list) and bool(value) and length in (None, len(value))
         if not is_list or not all(_is_integer(item, least, most) for item in value):
             count = f"{length} " if length else ""

@@ -175,7 +175,7 @@ class _Inspection:
                 layout = LAYOUTS[backend_name(self.store.path)].layout(self.store.path, f"{COLUMNS}/{name}")
             except StoreDamagedError:
                 continue  # reading the column reports it
-            if layout and not column_problem(layout, self.store.manifest.schema):
+            if layout and not column_problem(layout, self.store.manifest.schema, name):
                 found[f"{COLUMNS}/{name}"] = layout
         return found
 

@@ -183,11 +183,15 @@ def _checked_document(text: str, where: str) -> Fields:
         )
     try:
         whole = values.pop("digest", None) == sha256_of(values)
-    except ValueError:  # a text that UTF-8 cannot write, or a number that is too large: we write neither
+    except (
+        ValueError,
+        RecursionError,
+    ):  # a text that UTF-8 cannot write, or a number that is too large: we write neither
         whole = False
     if not whole:
         raise StoreDamagedError(f"{where}: its manifest is not what was written. {MEND}")
     fields = Fields.of(f"{where}: its manifest", values)
+    fields.require_shallow()
     fields.integer("fer_stage_store", 1, SCHEMA_VERSION)
     if values.get("complete") is not True:
         raise fields.wrong("complete", "true")

@@ -39,6 +39,10 @@ class Plan:
         """Whether the shards of this plan are shards of a store with this key and schema."""
         return (self.key, self.schema) == (key.digest, schema)
 
+    def require_readable(self) -> None:
+        """SchemaError if no reader would open the store that the plan describes: before hours of work, not after."""
+        Schema.from_json(Fields.of("the store to be written", {"schema": self.schema.as_json()}).mapping("schema"))
+
     def to_bytes(self) -> bytes:
         fields = {"version": _VERSION, "key": self.key, "schema": self.schema.as_json(), "made_by": self.made_by}
         return canonical_json(fields).encode()

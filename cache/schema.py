@@ -19,9 +19,11 @@ from cache.fields import Fields
 
 __all__ = [
     "DTYPES",
+    "MAX_ROW_BYTES",
     "MISSING_INTEGERS",
     "NAME",
     "OK",
+    "TEXT_COLUMNS",
     "ArraySpec",
     "Schema",
     "plan_shards",
@@ -31,6 +33,9 @@ __all__ = [
 OK = "ok"  # in the column `status`: the row has a feature
 
 MISSING_INTEGERS = {"frame": -1, "fold": -1}  # column -> what is stored where a row has none: integers have no NaN
+
+# What readers take for text, or for numbers as above; any other column may be either.
+TEXT_COLUMNS = ("id", "path", "label", "split", "status", "reason", "sha256", "subject", "clip", "box", "face")
 
 SHARD_BYTES = 256 * 2**20
 MAX_SHARD_ROWS = 512

@@ -30,6 +30,8 @@ from cache.writer import column_digests, unfinished
 
 __all__ = ["Store", "find_store", "open_store", "stands", "store_path"]
 
+_WIDE = ("pooled", "float32")  # an output that --dtype made; the default is float16
+
 
 def store_path(root: Place, encoder: str, dataset: str, backend: str) -> Place:
     """Where the features of one dataset under one encoder stand: `root/<encoder>/<dataset>.zarr`."""
@@ -105,7 +107,10 @@ def open_store(path: str | Place) -> Store:
 
 
 def _resume_advice(path: Place, plan: Plan) -> str:
-    """How to finish a store: composed of what we know, since whoever made the folder could have written any command."""
+    """How to finish a store, composed of what we know: whoever made the folder could have written any command there.
+
+    With other options the finished shards would be of another store, and swept.
+    """
     if plan.made_by == "convert":
         return "Run the same `fer-stage store convert` again: it resumes"
     command = _extract_command(path, *_options(plan.schema))
@@ -129,10 +134,10 @@ def _dataset_of(path: Place) -> list[str]:
 
 def _options(schema: Schema) -> list[str]:
     """The options of `extract` that a schema shows, where they are not the defaults."""
-    names, dtypes = [array.name for array in schema.arrays], {array.dtype for array in schema.arrays}
+    names = [array.name for array in schema.arrays]
     options = [] if schema.n_views == 1 else ["--views", str(schema.n_views)]
     options += [] if names == ["pooled"] else ["--outputs", ",".join(names)]
-    return options + (["--dtype", "float32"] if "float32" in dtypes else [])
+    return options + [word for a in schema.arrays if (a.name, a.dtype) == _WIDE for word in ("--dtype", a.dtype)]
 
 
 @dataclass(frozen=True)

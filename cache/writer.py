@@ -146,6 +146,7 @@ class StoreWriter:
         self._done = finished_shards(target, key, schema)
 
     def _start(self, plan: Plan) -> None:
+        plan.require_readable()
         _sweep(self._folder)
         with storage_errors(self._folder):
             if isinstance(self._folder, Path):  # an object store has no folders

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cache.schema import Schema
+from cache.schema import MISSING_INTEGERS, TEXT_COLUMNS, Schema
 
 __all__ = ["TEXT", "Layout", "column_problem", "output_problem", "require", "text_limit"]
 
@@ -50,10 +50,14 @@ def output_problem(found: Layout, schema: Schema, name: str) -> str:
     return ""
 
 
-def column_problem(found: Layout, schema: Schema) -> str:
-    """The same for a column."""
+def column_problem(found: Layout, schema: Schema, name: str) -> str:
+    """The same for a column. Columns that readers use by name have a type; others are text or numbers."""
     if found.shape != (schema.n_rows,):
         return f"expected one value for each of {schema.n_rows} rows, found the shape {found.shape}"
+    if name in TEXT_COLUMNS and found.dtype != TEXT:
+        return f"expected text, found {found.dtype[:60]!a}"
+    if name in MISSING_INTEGERS and found.dtype != "int64":
+        return f"expected int64, found {found.dtype[:60]!a}"
     if found.dtype != TEXT and found.dtype not in _NUMBERS:
         return f"expected text or numbers, found {found.dtype[:60]!a}"
     if found.chunks is not None and not (len(found.chunks) == 1 and 1 <= found.chunks[0] <= schema.n_rows):

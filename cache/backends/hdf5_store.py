@@ -89,10 +89,10 @@ class Hdf5Backend:
     def read_column(self, path: Place, schema: Schema, name: str) -> npt.NDArray[Any]:
         with damage_reported(f"{path}: column {name}"), opened(path) as file:
             dataset = _dataset(file, f"{COLUMNS}/{name}")
-            require(column_problem(_layout(dataset), schema))
+            require(column_problem(_layout(dataset), schema, name))
             if not h5py.check_string_dtype(dataset.dtype):
                 return np.asarray(dataset[:])
-            _require_texts(path, dataset, text_limit(schema.n_rows))
+            _require_texts(_on_disk(path), dataset, text_limit(schema.n_rows))
             return np.asarray(dataset.asstr()[:])
 
     def read_ranges(

@@ -144,7 +144,7 @@ def _output(path: Place, schema: Schema, name: str) -> zarr.Array[Any]:
 def _column(path: Place, schema: Schema, name: str) -> zarr.Array[Any]:
     metadata = _metadata(path, f"{COLUMNS}/{name}")
     layout = layout_of(metadata)
-    require(column_problem(layout, schema))
+    require(column_problem(layout, schema, name))
     n_values = math.prod(layout.chunks or ())
     is_text = layout.dtype == TEXT
     n_bytes = text_limit(schema.n_rows) if is_text else n_values * np.dtype(layout.dtype).itemsize

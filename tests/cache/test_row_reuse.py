@@ -71,7 +71,8 @@ def store(
         "split": [(splits or {}).get(image, TRAIN) for image in images],
         "status": ["rejected" if image in rejected else "ok" for image in images],
     }
-    writer.finish({name: np.array(values, dtype=object) for name, values in columns.items()}, {"name": "x", "classes": []}, {})
+    texts = {name: np.array(values, dtype=object) for name, values in columns.items()}
+    writer.finish(texts, {"name": "x", "classes": []}, {})
     return open_store(path)
 
 
