@@ -107,6 +107,8 @@ def _told(name: str, left: Any, right: Any) -> Difference:
 
 def _rows_in_words(a: pd.DataFrame, b: pd.DataFrame) -> str:
     """Which images came, went or changed, by id."""
+    if not all("sha256" in frame and frame["id"].is_unique for frame in (a, b)):
+        return "other images; which ones cannot be told without the column sha256 and different ids"
     old, new = _images(a), _images(b)
     removed, added = old.index.difference(new.index, sort=False), new.index.difference(old.index, sort=False)
     both = old.index.intersection(new.index, sort=False)

@@ -23,14 +23,13 @@ __all__ = ["convert"]
 OnShard = Callable[[int, int], None]
 
 
-def convert(source: Store, target: Place, command: str = "", on_shard: OnShard | None = None) -> int:
+def convert(source: Store, target: Place, on_shard: OnShard | None = None) -> int:
     """Copy a store to `target`, whose ending chooses the format; a stopped conversion goes on where it was.
 
     Parameters
     ----------
     source : checked while it is read
     target : where nothing stands, or an earlier copy of the same features, whose columns are brought up to date
-    command : what a person can run to go on if this is stopped
     on_shard : is told (done, all) after each shard
 
     Returns
@@ -53,7 +52,9 @@ def convert(source: Store, target: Place, command: str = "", on_shard: OnShard |
         if _is_copy(source, target):
             return 0
         _require_no_other_work(source, target)
-        writer = StoreWriter(target, StoreKey.from_fields(source.manifest.key_fields), source.manifest.schema, command)
+        writer = StoreWriter(
+            target, StoreKey.from_fields(source.manifest.key_fields), source.manifest.schema, "convert"
+        )
         copied = _copy_shards(source, writer, on_shard or (lambda _done, _all: None))
         writer.finish(_columns(source), source.manifest.dataset, source.manifest.provenance)
         return copied
@@ -76,10 +77,10 @@ def _require_no_other_work(source: Store, target: Place) -> None:
     if begun_key(target) in (None, source.key):
         return
     left = unfinished(target)
-    progress, command = (left.progress, left.command) if left else ("", "")
-    finish = f"`{command}` finishes it" if command else "finish it"
+    progress, made_by = (left.progress, left.plan.made_by) if left else ("", "extract")
+    command = "fer-stage extract" if made_by == "extract" else "fer-stage store convert"
     raise StoreIncompleteError(
-        f"{target}: another store was begun there ({progress}): {finish}, "
+        f"{target}: another store was begun there ({progress}): the same `{command}` finishes it, "
         f"`{shlex.join(['fer-stage', 'store', 'gc', str(target.parent), '--unfinished'])}` removes it"
     )
 

@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from cache.backends import backend_name, backend_of
 from cache.backends.base import COLUMNS
-from cache.backends.layouts import LAYOUTS, Layout
+from cache.backends.expected import Layout, column_problem, output_problem
+from cache.backends.layouts import LAYOUTS
 from cache.errors import MEND, NewerSchemaError, SchemaError, StorageError, StoreDamagedError, StoreLockedError
-from cache.keys import sha256_of
-from cache.manifest import Manifest, checksum
+from cache.manifest import checksum
 from cache.places import Place, place
 from cache.schema import OK, ArraySpec, read_together
 from cache.store import Store, open_store
@@ -107,29 +107,12 @@ def _problems(path: Place, on_shard: OnShard) -> Iterator[Problem]:
     except (StoreDamagedError, SchemaError) as error:
         yield Problem("manifest", str(path), _words(error, path))
         return
-    if found := list(_manifest_problems(path, store.manifest)):
-        yield from found  # nothing else can be judged by it
-    else:
-        yield from _Inspection(store, on_shard).problems()
+    yield from _Inspection(store, on_shard).problems()
 
 
 def _words(error: Exception, path: Place) -> str:
     """The message without what stands in a problem's other fields."""
     return str(error).removeprefix(f"{path}: ").removesuffix(f". {MEND}")
-
-
-def _manifest_problems(path: Place, manifest: Manifest) -> Iterator[Problem]:
-    """What its own digest cannot know: a manifest that was written wrong."""
-    schema = manifest.schema
-    if sha256_of(manifest.key_fields) != manifest.key:
-        yield Problem("manifest", str(path), "the key is not the digest of the key fields")
-    if [record.shard for record in manifest.shards] != list(range(schema.n_shards)):
-        yield Problem("manifest", str(path), f"expected shards 0 to {schema.n_shards - 1}, each once and in order")
-    names = {array.name for array in schema.arrays}
-    for record in manifest.shards:
-        per_view = {len(checksums) for checksums in record.checksums.values()}
-        if set(record.checksums) != names or set(record.sha256) != names or per_view != {schema.n_views}:
-            yield Problem("manifest", str(path), f"shard {record.shard} lacks the checksums of an output or a view")
 
 
 @dataclass(frozen=True)
@@ -152,17 +135,13 @@ class _Inspection:
         return {array.name: self._layout(array) for array in self.store.manifest.schema.arrays}
 
     def _layout(self, array: ArraySpec) -> Layout | str:
-        schema = self.store.manifest.schema
-        wanted = (schema.n_views, schema.n_rows, *array.row_shape)
         try:
             found = LAYOUTS[backend_name(self.store.path)].layout(self.store.path, array.name)
         except StoreDamagedError as error:
             return _words(error, self.store.path)
         if found is None:
             return "the array is not there"
-        if (found.shape, found.dtype) != (wanted, array.dtype):
-            return f"expected {array.dtype}{wanted}, found {found.dtype}{found.shape}"
-        return found
+        return output_problem(found, self.store.manifest.schema, array.name) or found
 
     @property
     def _sound(self) -> dict[str, Layout]:
@@ -196,7 +175,7 @@ class _Inspection:
                 layout = LAYOUTS[backend_name(self.store.path)].layout(self.store.path, f"{COLUMNS}/{name}")
             except StoreDamagedError:
                 continue  # reading the column reports it
-            if layout:
+            if layout and not column_problem(layout, self.store.manifest.schema, name):
                 found[f"{COLUMNS}/{name}"] = layout
         return found
 
@@ -209,7 +188,7 @@ class _Inspection:
     def _read_column(self, name: str) -> npt.NDArray[Any] | str:
         """The values, or what is wrong with them."""
         try:
-            values = self.store.backend.read_column(self.store.path, name)
+            values = self.store.backend.read_column(self.store.path, self.store.manifest.schema, name)
         except StoreDamagedError as error:
             return _words(error, self.store.path)
         right = column_digests({name: values})[name] == self.store.manifest.columns[name]
@@ -244,9 +223,10 @@ class _Inspection:
         return [self._read_rows(name, view, shards) for view in range(self.store.n_views())]
 
     def _read_rows(self, name: str, view: int, shards: Sequence[int]) -> list[npt.NDArray[Any] | str]:
-        ranges = [self.store.manifest.schema.rows(shard) for shard in shards]
+        schema = self.store.manifest.schema
+        ranges = [schema.rows(shard) for shard in shards]
         try:
-            return list(self.store.backend.read_ranges(self.store.path, name, view, ranges))
+            return list(self.store.backend.read_ranges(self.store.path, schema, name, view, ranges))
         except StoreDamagedError as error:
             if len(shards) == 1:
                 return [_words(error, self.store.path)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from cache.atomic import write_bytes
 from cache.backends import BACKENDS
 from cache.errors import SchemaError, StorageError, StoreDamagedError, StoreLockedError
 from cache.places import Place, is_file, reachable
+from cache.plan import read_plan
 from cache.store import Store, open_store, stands
 from cache.writer import building_folder, unfinished
 
@@ -115,12 +115,8 @@ def standing_at(target: Place) -> Standing | None:
 
 def begun_key(target: Place) -> str | None:
     """The key of the store that a writer began to make at `target`, finished or not; None if there is none."""
-    plan = building_folder(target) / "plan.json"
-    with reachable(plan):
-        try:
-            return str(json.loads(plan.read_bytes())["key"]) if is_file(plan) else None
-        except (ValueError, KeyError, TypeError):
-            return None
+    plan = read_plan(building_folder(target))
+    return plan.key if plan else None
 
 
 def size_of(where: Place) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,13 +14,20 @@ import numpy.typing as npt
 
 from cache.atomic import write_bytes
 from cache.errors import MEND, NewerSchemaError, SchemaError, StoreDamagedError
+from cache.fields import Fields, parsed_json
 from cache.keys import canonical_json, sha256_of
 from cache.places import Place, files_below, is_file, reachable, read_all
-from cache.schema import Schema
+from cache.plan import read_plan
+from cache.schema import NAME, Schema
 
 __all__ = ["SCHEMA_VERSION", "Manifest", "Records", "ShardRecord", "checksum", "rejected_rows"]
 
 SCHEMA_VERSION = 1
+REQUIRED_COLUMNS = ("id", "label", "split", "status")
+MAX_MANIFEST_BYTES = 16 * 2**20  # 80 million rows without a rejected one, or 200,000 rejected rows with their reasons
+MAX_RECORD_BYTES = 2**20  # of one shard
+# A plain name of a file, in any script: tables are found and advice is made by it. No control characters.
+_DATASET_NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]{1,200}")
 
 
 def checksum(values: npt.NDArray[Any]) -> int:
@@ -62,10 +69,28 @@ class ShardRecord:
         return {"shard": self.shard, "crc32c": checksums, "sha256": dict(self.sha256), "rejected": rejected}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> ShardRecord:
-        rejected = {int(row): reason for row, reason in data["rejected"].items()}
-        checksums = {name: tuple(values) for name, values in data["crc32c"].items()}
-        return cls(data["shard"], checksums, dict(data["sha256"]), rejected)
+    def from_json(cls, fields: Fields, schema: Schema) -> ShardRecord:
+        """What `as_json` wrote of a shard of a store with this schema; SchemaError names the field that is wrong."""
+        shard = fields.integer("shard", 0, schema.n_shards - 1)
+        checksums, digests = fields.mapping("crc32c"), fields.mapping("sha256")
+        names = [array.name for array in schema.arrays]
+        for given, what in ((checksums, "crc32c"), (digests, "sha256")):
+            if set(given.values) != set(names):
+                raise fields.wrong(what, f"checksums of {', '.join(names)} and of no other output")
+        return cls(
+            shard,
+            {name: checksums.integers(name, 0, 2**32 - 1, schema.n_views) for name in checksums.values},
+            {name: digests.digest(name) for name in digests.values},
+            _rejected(fields.mapping("rejected"), schema.rows(shard)),
+        )
+
+
+def _rejected(fields: Fields, rows: range) -> dict[int, str]:
+    """Row -> reason."""
+    for name in fields.values:
+        if not (name.isascii() and name.isdigit() and len(name) < 12 and int(name) in rows and name == str(int(name))):
+            raise fields.wrong(name, f"reasons of rows {rows.start} to {rows.stop - 1} only")
+    return {int(name): fields.text(name) for name in fields.values}
 
 
 def rejected_rows(shards: Iterable[ShardRecord]) -> dict[int, str]:
@@ -118,41 +143,126 @@ class Manifest:
 
     @classmethod
     def from_text(cls, text: str, where: str) -> Manifest:
-        """Parse what `to_text` wrote.
+        """Parse what `to_text` wrote. All fields that a reader uses are checked here, and only here.
 
         Raises
         ------
         SchemaError
-            If it is not a manifest, or of a newer schema than this program reads.
+            If it is not a manifest, of a newer schema than this program reads, or holds an impossible value: the error
+            names its field.
         StoreDamagedError
             If it is not what was written.
         """
-        try:
-            data = json.loads(text)
-            version = data["fer_stage_store"]
-            newer = version > SCHEMA_VERSION
-        except (ValueError, KeyError, TypeError) as error:
-            raise SchemaError(f"{where} is not a fer-stage store: its manifest cannot be read") from error
-        if newer:
-            raise NewerSchemaError(
-                f"{where} has schema {version}, this program reads up to {SCHEMA_VERSION}: update fer-stage"
-            )
-        if data.pop("digest", None) != sha256_of(data):
-            raise StoreDamagedError(f"{where}: its manifest is not what was written. {MEND}")
-        try:
-            return cls(
-                data["key"],
-                data["key_fields"],
-                Schema.from_json(data["schema"]),
-                tuple(ShardRecord.from_json(record) for record in data["shards"]),
-                data["columns"],
-                data["dataset"],
-                data["provenance"],
-            )
-        except KeyError as error:  # whole, but of a program between two releases
-            raise SchemaError(
-                f"{where}: expected {error} in its manifest, found none. Delete it and extract again"
-            ) from error
+        fields = _checked_document(text, where)
+        schema = Schema.from_json(fields.mapping("schema"))
+        key_fields = _key_fields(fields.mapping("key_fields"), schema)
+        if fields.text("key") != sha256_of(key_fields):
+            raise fields.wrong("key", "the digest of key_fields")
+        return cls(
+            fields.text("key"),
+            key_fields,
+            schema,
+            _shards(fields, schema),
+            _columns(fields.mapping("columns")),
+            _dataset(fields.mapping("dataset")),
+            _provenance(fields.mapping("provenance"), schema),
+        )
+
+
+def _checked_document(text: str, where: str) -> Fields:
+    """The whole document: of a version that we read, with the digest that it was written with."""
+    try:
+        values = parsed_json(text)
+        version = values["fer_stage_store"]
+        newer = version > SCHEMA_VERSION
+    except (ValueError, KeyError, TypeError) as error:
+        raise SchemaError(f"{where} is not a fer-stage store: its manifest cannot be read") from error
+    if newer:
+        raise NewerSchemaError(
+            f"{where} has schema {version}, this program reads up to {SCHEMA_VERSION}: update fer-stage"
+        )
+    try:
+        whole = values.pop("digest", None) == sha256_of(values)
+    except (
+        ValueError,
+        RecursionError,
+    ):  # a text that UTF-8 cannot write, or a number that is too large: we write neither
+        whole = False
+    if not whole:
+        raise StoreDamagedError(f"{where}: its manifest is not what was written. {MEND}")
+    fields = Fields.of(f"{where}: its manifest", values)
+    fields.require_shallow()
+    fields.integer("fer_stage_store", 1, SCHEMA_VERSION)
+    if values.get("complete") is not True:
+        raise fields.wrong("complete", "true")
+    return fields
+
+
+def _key_fields(fields: Fields, schema: Schema) -> Mapping[str, Any]:
+    for name in ("samples", "precision", "dtype"):
+        fields.text(name)
+    for name in ("encoder", "preprocess"):
+        fields.mapping(name)
+    outputs = [name.partition(":")[0] for name in fields.texts("outputs")]  # `pixels:64`
+    if set(outputs) != {array.name for array in schema.arrays}:
+        raise fields.wrong("outputs", "the names of the schema's arrays")
+    fields.integer("schema", 1, SCHEMA_VERSION)
+    views = fields.mapping("views")
+    if views.has("count") and views.values["count"] != schema.n_views:
+        raise views.wrong("count", f"{schema.n_views}, as n_views of the schema")
+    return fields.values
+
+
+def _shards(fields: Fields, schema: Schema) -> tuple[ShardRecord, ...]:
+    given = fields.mappings("shards")
+    if len(given) != schema.n_shards:
+        raise SchemaError(
+            f"{fields.document}: expected {schema.n_shards} records in shards ({schema.n_rows} rows in shards of "
+            f"{schema.shard_rows}), found {len(given)}. {MEND}"
+        )
+    records = tuple(ShardRecord.from_json(record, schema) for record in given)
+    for number, record in enumerate(records):
+        if record.shard != number:
+            raise given[number].wrong("shard", f"{number}: every shard once and in order")
+    return records
+
+
+def _columns(fields: Fields) -> Mapping[str, str]:
+    for name in REQUIRED_COLUMNS:
+        fields.digest(name)
+    for name in fields.values:
+        if not NAME.fullmatch(name):
+            raise fields.wrong(name, "columns with plain names only")
+        fields.digest(name)
+    return fields.values
+
+
+def _dataset(fields: Fields) -> Mapping[str, Any]:
+    fields.text("name", _DATASET_NAME, "a plain name of a dataset")
+    fields.texts("classes")
+    for name in ("layout", "release"):
+        if fields.has(name):
+            fields.text(name)
+    if fields.has("options"):
+        fields.mapping("options")
+    return fields.values
+
+
+def _provenance(fields: Fields, schema: Schema) -> Mapping[str, Any]:
+    """Fields that earlier versions did not write may be missing; those that are there have their types."""
+    for name in ("encoder", "encoder_spec", "encoder_note"):
+        if fields.has(name):
+            fields.text(name)
+    if fields.has("encoder_saw"):
+        fields.texts("encoder_saw")
+    if fields.values.get("parity") is not None:
+        parity = fields.mapping("parity")
+        for output in parity.values:
+            measured = parity.mapping(output)
+            measured.number("cosine")
+            if measured.has("relative"):
+                measured.number("relative")
+    return fields.values
 
 
 class Records:
@@ -161,21 +271,28 @@ class Records:
     Each worker of a cluster writes its own; nobody appends to a file of somebody else.
     """
 
-    def __init__(self, folder: Place) -> None:
+    def __init__(self, folder: Place, schema: Schema | None = None) -> None:
+        """`schema` is that of the plan in `folder` by default; without one no record means anything."""
         self._folder = folder / "records"
+        plan = None if schema else read_plan(folder)
+        self._schema = plan.schema if plan else schema
 
     def read(self) -> dict[int, ShardRecord]:
         """The finished shards. A record that a disk spoiled is left out: its shard is made again."""
         with reachable(self._folder):
-            found = read_all([file for file in files_below(self._folder) if file.suffix == ".json"])
-        records = [record for data in found if (record := _parsed(data))]
+            texts = read_all([file for file in files_below(self._folder) if file.suffix == ".json"], MAX_RECORD_BYTES)
+        records = [record for text in texts if (record := self._parsed(text))]
         return {record.shard: record for record in records}
 
     def get(self, shard: int) -> ShardRecord | None:
         """The record of one shard; None if it is not finished, or a disk spoiled its record."""
         path = self._path(shard)
         with reachable(path):
-            return _parsed(path.read_bytes()) if is_file(path) else None
+            if not is_file(path):
+                return None
+            [text] = read_all([path], MAX_RECORD_BYTES)
+        record = self._parsed(text)
+        return record if record and record.shard == shard else None
 
     def add(self, record: ShardRecord) -> None:
         """Durable when the call returns."""
@@ -185,10 +302,12 @@ class Records:
     def _path(self, shard: int) -> Place:
         return self._folder / f"{shard:06d}.json"
 
-
-def _parsed(data: bytes) -> ShardRecord | None:
-    try:
-        said = json.loads(data)
-        return ShardRecord.from_json(said) if said.pop("digest") == sha256_of(said) else None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
+    def _parsed(self, text: bytes | None) -> ShardRecord | None:
+        if text is None or self._schema is None:
+            return None
+        try:
+            values = parsed_json(text)
+            whole = values.pop("digest") == sha256_of(values)
+            return ShardRecord.from_json(Fields.of(str(self._folder), values), self._schema) if whole else None
+        except (ValueError, KeyError, TypeError, AttributeError, SchemaError):
+            return None

@@ -5,6 +5,7 @@ All of them have pathlib's methods. What only a folder can do (rename, lock, fsy
 
 from __future__ import annotations
 
+import errno
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
@@ -14,9 +15,21 @@ from typing import TypeAlias
 
 from upath import UPath
 
-from cache.errors import StorageError
+from cache.errors import MEND, StorageError, StoreDamagedError
 
-__all__ = ["Place", "exists", "files_below", "is_file", "is_remote", "place", "reachable", "read_all", "remove_tree"]
+__all__ = [
+    "Place",
+    "exists",
+    "files_below",
+    "is_file",
+    "is_remote",
+    "place",
+    "reachable",
+    "read_all",
+    "read_limited",
+    "remove_tree",
+    "require_plain_file",
+]
 
 Place: TypeAlias = Path | UPath
 
@@ -106,13 +119,51 @@ def files_below(where: Place) -> list[Place]:
     return sorted(file for file in where.rglob("*") if file.is_file())
 
 
-def read_all(files: Sequence[Place]) -> list[bytes]:
-    """The bytes of many small files, in order; from an object store several at a time."""
+def require_plain_file(where: Path, max_bytes: int) -> None:
+    """OSError if `where` is a pipe, a device or a socket, or larger than what may be taken into memory.
+
+    A folder or nothing at all is left to whoever opens it.
+    """
+    found = where.stat()
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        raise OSError(errno.EINVAL, "expected a file, found a pipe, a device or a socket", str(where))
+    if stat.S_ISREG(found.st_mode) and found.st_size > max_bytes:
+        raise OSError(errno.EFBIG, f"expected at most {max_bytes} bytes, found {found.st_size}", str(where))
+
+
+def read_limited(where: Place, max_bytes: int) -> bytes:
+    """The bytes of a file of at most `max_bytes`; an object of an object store is read whole, whatever its size.
+
+    Raises
+    ------
+    StoreDamagedError
+        If it is larger, or no plain file.
+    """
+    if not isinstance(where, Path):
+        return where.read_bytes()
+    try:
+        require_plain_file(where, max_bytes)
+        return where.read_bytes()
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EFBIG):
+            raise StoreDamagedError(f"{where}: {error.strerror}. {MEND}") from error
+        raise
+
+
+def read_all(files: Sequence[Place], max_bytes: int) -> list[bytes | None]:
+    """The bytes of many small files, in order; None for one that is too large. Objects are read several at a time."""
     remote = [file for file in files if not isinstance(file, Path)]
     if len(remote) < 2:
-        return [file.read_bytes() for file in files]
+        return [_read_or_none(file, max_bytes) for file in files]
     found = remote[0].fs.cat([file.path for file in remote])
     return [found[file.path] for file in remote]
+
+
+def _read_or_none(file: Place, max_bytes: int) -> bytes | None:
+    try:
+        return read_limited(file, max_bytes)
+    except StoreDamagedError:
+        return None
 
 
 def remove_tree(where: Place) -> None:

@@ -8,21 +8,45 @@ chunks never cross shards, so one chunk has one writer.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-__all__ = ["MISSING_INTEGERS", "OK", "ArraySpec", "Schema", "plan_shards", "read_together"]
+from cache.fields import Fields
+
+__all__ = [
+    "DTYPES",
+    "MAX_ROW_BYTES",
+    "MISSING_INTEGERS",
+    "NAME",
+    "OK",
+    "TEXT_COLUMNS",
+    "ArraySpec",
+    "Schema",
+    "plan_shards",
+    "read_together",
+]
 
 OK = "ok"  # in the column `status`: the row has a feature
 
 MISSING_INTEGERS = {"frame": -1, "fold": -1}  # column -> what is stored where a row has none: integers have no NaN
 
+# What readers take for text, or for numbers as above; any other column may be either.
+TEXT_COLUMNS = ("id", "path", "label", "split", "status", "reason", "sha256", "subject", "clip", "box", "face")
+
 SHARD_BYTES = 256 * 2**20
 MAX_SHARD_ROWS = 512
 CHUNK_BYTES = 8 * 2**20
+
+# What a store may be, for readers of one from elsewhere: nothing is allocated for a number beyond these.
+DTYPES = ("float16", "float32", "float64", "uint8", "int64")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of an array or a column: a plain name of a file
+MAX_ROWS, MAX_VIEWS, MAX_ARRAYS, MAX_AXES, MAX_AXIS = 10**9, 10_000, 64, 8, 2**31
+MAX_ROW_BYTES = 2**29  # of one row with all its views and outputs; a shard of several rows is SHARD_BYTES at most
+_RESERVED = ("columns", "fer_stage")  # our own names inside a store
 
 
 @dataclass(frozen=True)
@@ -83,9 +107,44 @@ class Schema:
         return {"n_rows": self.n_rows, "n_views": self.n_views, "shard_rows": self.shard_rows, "arrays": arrays}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Schema:
-        arrays = tuple(ArraySpec(a["name"], tuple(a["row_shape"]), a["dtype"]) for a in data["arrays"])
-        return cls(data["n_rows"], data["n_views"], arrays, data["shard_rows"])
+    def from_json(cls, fields: Fields) -> Schema:
+        """What `as_json` wrote.
+
+        Raises
+        ------
+        SchemaError
+            If a field is missing or impossible, names are not plain or not different, or a shard would be larger than a
+            writer makes it.
+        """
+        arrays = tuple(_array_spec(array) for array in fields.mappings("arrays"))
+        names = {array.name.casefold() for array in arrays}
+        if not 0 < len(names) == len(arrays) <= MAX_ARRAYS:
+            raise fields.wrong("arrays", f"1 to {MAX_ARRAYS} arrays of different names")
+        found = cls(
+            fields.integer("n_rows", 1, MAX_ROWS),
+            fields.integer("n_views", 1, MAX_VIEWS),
+            arrays,
+            fields.integer("shard_rows", 1, MAX_ROWS),
+        )
+        row_bytes = found.n_views * sum(array.row_bytes for array in arrays)
+        if row_bytes > MAX_ROW_BYTES:
+            raise fields.wrong("arrays", f"rows of at most {MAX_ROW_BYTES} bytes in all views")
+        if found.shard_rows > max(1, SHARD_BYTES // row_bytes):
+            raise fields.wrong("shard_rows", f"at most {SHARD_BYTES} bytes in a shard of several rows")
+        return found
+
+
+def _array_spec(fields: Fields) -> ArraySpec:
+    name = fields.text("name", NAME, "a plain name of an array")
+    if name.casefold() in _RESERVED:
+        raise fields.wrong("name", "a name that is none of a store's own parts")
+    dtype = fields.text("dtype")
+    if dtype not in DTYPES:
+        raise fields.wrong("dtype", f"one of {', '.join(DTYPES)}")
+    row_shape = fields.integers("row_shape", 1, MAX_AXIS)
+    if len(row_shape) > MAX_AXES:
+        raise fields.wrong("row_shape", f"at most {MAX_AXES} axes")
+    return ArraySpec(name, row_shape, dtype)
 
 
 def plan_shards(schema: Schema, done: Collection[int]) -> list[int]:

@@ -22,13 +22,16 @@ from cache.names import path_part
 from cache.neighbors import Metric, Neighbours, nearest
 from cache.objects import ENTRY
 from cache.places import Place, exists, is_file, place, reachable
+from cache.plan import Plan
 from cache.query import names_in, row_mask
 from cache.refusals import read_errors
-from cache.schema import OK, ArraySpec, read_together
+from cache.schema import OK, ArraySpec, Schema, read_together
 from cache.selection import Selection
 from cache.writer import column_digests, unfinished
 
 __all__ = ["Store", "find_store", "open_store", "stands", "store_path"]
+
+_WIDE = ("pooled", "float32")  # an output that --dtype made; the default is float16
 
 
 def store_path(root: Place, encoder: str, dataset: str, backend: str) -> Place:
@@ -104,18 +107,27 @@ def open_store(path: str | Place) -> Store:
     path = place(path)
     backend = backend_of(path)
     if not stands(path):
-        command = _extract_command(path)
         if left := unfinished(path):
-            command = left.command or command
-            raise StoreIncompleteError(f"{path} is incomplete: {left.progress}. Run `{command}` again: it resumes")
-        raise StoreMissingError(f"no store at {path}. Run `{command}` first")
+            raise StoreIncompleteError(f"{path} is incomplete: {left.progress}. {_resume_advice(path, left.plan)}")
+        raise StoreMissingError(f"no store at {path}. Run `{_extract_command(path)}` first")
     return Store(path, backend, Manifest.from_text(backend.read_manifest(path), str(path)))
 
 
-def _extract_command(path: Place) -> str:
-    """The command that makes the store at `path`, as its place says; a shell takes it as it is."""
+def _resume_advice(path: Place, plan: Plan) -> str:
+    """How to finish a store, composed of what we know: whoever made the folder could have written any command there.
+
+    With other options the finished shards would be of another store, and swept.
+    """
+    if plan.made_by == "convert":
+        return "Run the same `fer-stage store convert` again: it resumes"
+    command = _extract_command(path, *_options(plan.schema))
+    return f"Run `{command}` again, with the options that it was begun with: it resumes"
+
+
+def _extract_command(path: Place, *options: str) -> str:
+    """The command that makes the store at `path`, for a shell."""
     words = ["fer-stage", "extract", *_dataset_of(path), "--encoder", path.parent.name or "NAME"]
-    words += ["--backend", backend_name(path)]
+    words += ["--backend", backend_name(path), *options]
     if (root := str(path.parent.parent)) not in ("features", "."):
         words += ["--features", root]
     return shlex.join(words)
@@ -125,6 +137,14 @@ def _dataset_of(path: Place) -> list[str]:
     """The options that name the dataset of a store; `my.first-12` is what --limit makes of `my`."""
     name, _, limit = path.stem.rpartition(".first-")
     return ["--dataset", name, "--limit", limit] if name and limit.isdigit() else ["--dataset", path.stem]
+
+
+def _options(schema: Schema) -> list[str]:
+    """The options of `extract` that a schema shows, where they are not the defaults."""
+    names = [array.name for array in schema.arrays]
+    options = [] if schema.n_views == 1 else ["--views", str(schema.n_views)]
+    options += [] if names == ["pooled"] else ["--outputs", ",".join(names)]
+    return options + [word for a in schema.arrays if (a.name, a.dtype) == _WIDE for word in ("--dtype", a.dtype)]
 
 
 @dataclass(frozen=True)
@@ -184,7 +204,9 @@ class Store:
             If one is not what was written.
         """
         self._check_columns(names)
-        new = {n: self.backend.read_column(self.path, n) for n in dict.fromkeys(names) if n not in self._columns}
+        schema = self.manifest.schema
+        missing = [name for name in dict.fromkeys(names) if name not in self._columns]
+        new = {name: self.backend.read_column(self.path, schema, name) for name in missing}
         found = column_digests(new)
         if damaged := [name for name in new if found[name] != self.manifest.columns[name]]:
             raise StoreDamagedError(f"{self.path}: column {', '.join(damaged)} is not what was written. {MEND}")
@@ -204,8 +226,8 @@ class Store:
         names = [array.name for array in self.manifest.schema.arrays]
         if output not in names:
             words = ["fer-stage", "extract", "--dataset", self.dataset, "--encoder", self.path.parent.name]
-            words += ["--outputs", ",".join([*names, output])]
-            raise QueryError(f"{self.path} keeps {', '.join(names)}, not {output!r}. Run: {shlex.join(words)}")
+            command = shlex.join([*words, "--outputs", ",".join([*names, output])])
+            raise QueryError(f"{self.path} keeps {', '.join(names)}, not {output!r}. Run: {command}")
         return self.manifest.schema.array(output)
 
     def row_shape(self, output: str = "pooled") -> tuple[int, ...]:
@@ -229,7 +251,7 @@ class Store:
         schema = self.manifest.schema
         for together in read_together(shards, schema.shard_rows * self.array(output).row_bytes):
             ranges = [schema.rows(shard) for shard in together]
-            read = self.backend.read_ranges(self.path, output, view, ranges)
+            read = self.backend.read_ranges(self.path, schema, output, view, ranges)
             for shard, values in zip(together, read, strict=True):
                 self._check(shard, output, view, values)
                 yield values

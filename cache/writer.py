@@ -8,7 +8,6 @@ place as a whole, so readers see the old store, none, or the new one.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,10 +20,11 @@ import numpy.typing as npt
 from cache.atomic import replace, storage_errors, write_bytes
 from cache.backends import Columns, backend_of
 from cache.errors import StoreDamagedError, StoreIncompleteError
-from cache.keys import StoreKey, canonical_json, sha256_of
+from cache.keys import StoreKey, sha256_of
 from cache.links import require_no_links
-from cache.manifest import SCHEMA_VERSION, Manifest, Records, ShardRecord, rejected_rows
-from cache.places import Place, is_file, reachable, remove_tree
+from cache.manifest import Manifest, Records, ShardRecord, rejected_rows
+from cache.places import Place, remove_tree
+from cache.plan import MadeBy, Plan, plan_path, read_plan
 from cache.schema import Schema, plan_shards
 
 __all__ = [
@@ -45,35 +45,33 @@ def building_folder(target: Place) -> Place:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A store whose writer was stopped: `progress` is "41 of 60 shards", `command` what goes on with it, if known."""
+    """A store whose writer was stopped: its plan, and how many of its shards are finished."""
 
-    progress: str
-    command: str
+    plan: Plan
+    n_done: int
+
+    @property
+    def progress(self) -> str:
+        """In words: `41 of 60 shards`."""
+        return f"{self.n_done} of {self.plan.schema.n_shards} shards"
 
 
 def unfinished(target: Place) -> Unfinished | None:
     """What a stopped writer of `target` left, or None."""
     folder = building_folder(target)
-    plan = _read_plan(folder)
-    if plan is None:
-        return None
-    done, wanted = len(Records(folder).read()), Schema.from_json(plan["schema"]).n_shards
-    return Unfinished(f"{done} of {wanted} shards", plan["command"])
+    plan = read_plan(folder)
+    return Unfinished(plan, len(Records(folder, plan.schema).read())) if plan else None
 
 
 def finished_shards(target: Place, key: StoreKey, schema: Schema) -> dict[int, ShardRecord]:
     """The shards of this very store that a stopped writer has finished."""
-    return Records(building_folder(target)).read() if _is_begun(target, key, schema) else {}
+    return Records(building_folder(target), schema).read() if _is_begun(target, key, schema) else {}
 
 
 def _is_begun(target: Place, key: StoreKey, schema: Schema) -> bool:
-    folder, wanted = building_folder(target), _plan(key, schema)
-    found = _read_plan(folder) or {}
-    return all(found.get(name) == wanted[name] for name in wanted) and backend_of(target).holds_blocks(folder)
-
-
-def _plan(key: StoreKey, schema: Schema) -> dict[str, Any]:
-    return {"version": SCHEMA_VERSION, "key": key.digest, "schema": schema.as_json()}
+    folder = building_folder(target)
+    plan = read_plan(folder)
+    return plan is not None and plan.is_of(key, schema) and backend_of(target).holds_blocks(folder)
 
 
 def column_digests(columns: Columns) -> dict[str, str]:
@@ -101,7 +99,7 @@ class ShardSink:
         for name, block in kept.items():
             backend.write_block(folder, self.schema, name, shard, block)
         record = ShardRecord.of(shard, kept, rejected)
-        Records(folder).add(record)
+        Records(folder, self.schema).add(record)
         return record
 
     def get(self, shard: int) -> tuple[dict[str, npt.NDArray[Any]], Mapping[int, str]]:
@@ -113,7 +111,7 @@ class ShardSink:
             If the shard is not finished, or the disk does not hold what was put.
         """
         folder, backend = building_folder(self.target), backend_of(self.target)
-        record = Records(folder).get(shard)
+        record = Records(folder, self.schema).get(shard)
         if record is None:
             raise StoreDamagedError(f"{folder}: shard {shard} has no record. Extract again: it resumes")
         names = [array.name for array in self.schema.arrays]
@@ -137,26 +135,27 @@ class StoreWriter:
     target : where the finished store will stand; its ending chooses the backend
     key : what the features are; shards of a stopped writer with the same key and schema are kept, others are swept
     schema : arrays and shards
-    command : what a person can run to go on with this store if the writer is stopped
+    made_by : the command that writes it, for advice to whoever finds the store unfinished
     """
 
-    def __init__(self, target: Place, key: StoreKey, schema: Schema, command: str = "") -> None:
+    def __init__(self, target: Place, key: StoreKey, schema: Schema, made_by: MadeBy = "extract") -> None:
         self.target, self.key = target, key
         self._backend = backend_of(target)
         self._folder = building_folder(target)
         require_no_links(self._folder)
         if not _is_begun(target, key, schema):
-            self._start({**_plan(key, schema), "command": command}, schema)
+            self._start(Plan.of(key, schema, made_by))
         self.schema, self.sink = schema, ShardSink(target, schema)
         self._done = finished_shards(target, key, schema)
 
-    def _start(self, plan: Mapping[str, Any], schema: Schema) -> None:
+    def _start(self, plan: Plan) -> None:
+        plan.require_readable()
         _sweep(self._folder)
         with storage_errors(self._folder):
             if isinstance(self._folder, Path):  # an object store has no folders
                 self._folder.mkdir(parents=True)
-        self._backend.create(self._folder, schema)
-        write_bytes(self._folder / "plan.json", canonical_json(plan).encode())
+        self._backend.create(self._folder, plan.schema)
+        write_bytes(plan_path(self._folder), plan.to_bytes())
 
     @property
     def done(self) -> Mapping[int, ShardRecord]:
@@ -275,7 +274,7 @@ def _sweep(folder: Place) -> None:
     """Remove a building folder so that a kill leaves all of it or nothing that looks like one."""
     with storage_errors(folder):
         if not isinstance(folder, Path):
-            remove_tree(folder / "plan.json")  # without its plan it is no work that could be gone on with
+            remove_tree(plan_path(folder))  # without its plan it is no work that could be gone on with
             remove_tree(folder)
             return
         swept = folder.with_name(f"{folder.name}.swept")
@@ -283,15 +282,3 @@ def _sweep(folder: Place) -> None:
         if os.path.lexists(folder):
             folder.rename(swept)
             remove_tree(swept)
-
-
-def _read_plan(folder: Place) -> dict[str, Any] | None:
-    """The plan of a store that was begun. One that a disk spoiled is none: nothing can be gone on with."""
-    path = folder / "plan.json"
-    with reachable(path):
-        if not is_file(path):
-            return None
-        try:
-            return dict(json.loads(path.read_bytes()))
-        except (ValueError, TypeError):
-            return None

@@ -19,6 +19,7 @@ Pixels = npt.NDArray[np.uint8]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+_MAX_SIZE = 4096  # pixels of a side; the largest encoders take 1024
 _MAX_PIXELS = 80_000_000  # of the resized picture, before its crop
 
 _INTERPOLATIONS = {
@@ -70,9 +71,16 @@ class Preprocess:
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> Self:
-        """What a store or a head says of the preparation of its images: decoder and alignment are not ours."""
+        """What a store or a head says of the preparation of its images: decoder and alignment are not ours.
+
+        Raises
+        ------
+        ConfigError
+            If a field is missing, or is none that `as_json` writes.
+        """
         ours = {name: value for name, value in said.items() if name in cls.__dataclass_fields__}
         fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in ours.items()}
+        _require_types(fields)
         return cls(**fields)
 
     def __call__(self, image: Pixels) -> Pixels:
@@ -102,3 +110,18 @@ class Preprocess:
         short, long = sorted(size)
         scaled = int(self.size * long / short)
         return (self.size, scaled) if size[0] <= size[1] else (scaled, self.size)
+
+
+def _require_types(fields: Mapping[str, Any]) -> None:
+    """ConfigError unless these are the fields of a Preprocess; their values are checked by the class."""
+    size = fields.get("size")
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= _MAX_SIZE:
+        raise ConfigError(f"size: expected a whole number of pixels from 1 to {_MAX_SIZE}, found {size!a:.60}")
+    for name in ("resize", "interpolation"):
+        if not isinstance(fields.get(name, ""), str):
+            raise ConfigError(f"{name}: expected a text, found {fields[name]!a:.60}")
+    for name in ("mean", "std"):
+        values = fields.get(name, (0.5, 0.5, 0.5))
+        numbers = isinstance(values, tuple) and all(isinstance(value, int | float) for value in values)
+        if not numbers or len(values) != 3:
+            raise ConfigError(f"{name}: expected three numbers, one for each channel, found {values!a:.60}")

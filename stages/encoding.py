@@ -87,7 +87,6 @@ class Encoding:
     faces : how the table's faces were found and are cut out; None if images are taken as they are
     target : where the store stands; its ending chooses the backend
     features : the features root, in whose stores rows are looked for; None encodes every row
-    command : the command line, for whoever finds the store unfinished
     tries_all : whether to go on where the first images are all rejected for one reason
     drop_outputs : whether outputs that the store at the target has and `params` does not name are left out
     """
@@ -102,7 +101,6 @@ class Encoding:
     target: Place
     features: Place | None
     machine: Machine
-    command: str
     tries_all: bool = False
     drop_outputs: bool = False
 
@@ -198,7 +196,7 @@ class Encoding:
 
     def _write(self, start: float, on_progress: OnProgress) -> dict[str, Any]:
         self._note_replaced()
-        writer = StoreWriter(self.target, self.key, self._schema, self.command)
+        writer = StoreWriter(self.target, self.key, self._schema)
         if writer.done:
             say(f"{self.target}: {len(writer.done)} of {writer.schema.n_shards} shards are finished already")
         # What is finished, or was copied, shows that images of this dataset can be used.

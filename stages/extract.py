@@ -6,7 +6,6 @@ import shlex
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from pipeline.encoders import RUNTIMES
 from stages.errors import check_rejected
@@ -77,7 +76,7 @@ def command(**given: Any) -> None:
     from stages.tables import index_named
 
     with shown_progress(quiet=given["quiet"]) as on_progress, index_named(given):
-        encoding = planned(given, _command_line(), on_progress)
+        encoding = planned(given, on_progress)
         require_inside(encoding.target, given["features"])
         if encoding.encoder.note:
             say(f"note: {encoding.encoder.note}")
@@ -85,15 +84,3 @@ def command(**given: Any) -> None:
     echo_record(summary, given["output_format"])
     see = f". See them: fer-stage query {shlex.quote(summary['path'])} --where \"status == 'rejected'\""
     check_rejected(summary["rejected"], summary["rows"], given["max_rejected"], "images are rejected", see)
-
-
-def _command_line() -> str:
-    """This command with the options that it was given, to be run again."""
-    context = click.get_current_context()
-    words = ["fer-stage", "extract"]
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            value = [] if getattr(parameter, "is_flag", False) else [str(context.params[name])]
-            words += [parameter.opts[0], *value]
-    return shlex.join(words)

@@ -21,6 +21,7 @@ from pipeline.preparation import Job
 from pipeline.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from pipeline.samples import REJECTED, SampleTable
 from pipeline.views import ViewRecipe
+from stages.errors import StageError
 from stages.params import ExtractParams
 
 __all__ = [
@@ -123,10 +124,13 @@ def box_texts(table: SampleTable) -> list[str]:
 
 
 def box_of(text: str) -> tuple[int, int, int, int] | None:
-    """The box that `box_texts` wrote."""
+    """The box that `box_texts` wrote; StageError if it is none."""
     if not text:
         return None
-    x, y, width, height = (int(part) for part in text.split(","))
+    try:
+        x, y, width, height = (int(part) for part in text.split(","))
+    except ValueError as error:
+        raise StageError(f"a box: expected x,y,width,height, found {text!a:.60}") from error
     return x, y, width, height
 
 
@@ -136,8 +140,11 @@ def face_texts(table: SampleTable) -> list[str]:
 
 
 def face_of(text: str) -> tuple[float, ...] | None:
-    """The landmarks that `face_texts` wrote."""
-    return tuple(float(part) for part in text.split(",")) if text else None
+    """The landmarks that `face_texts` wrote; StageError if they are none."""
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else None
+    except ValueError as error:
+        raise StageError(f"landmarks: expected x,y,x,y,..., found {text!a:.60}") from error
 
 
 def _places(frame: pd.DataFrame, name: str) -> list[tuple[Any, ...] | None]:

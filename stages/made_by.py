@@ -11,6 +11,7 @@ from cache import Store
 from cache.backends import backend_name
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.encoders.current import current_identity
+from pipeline.errors import ConfigError
 from pipeline.faces import Alignment
 from pipeline.identity import differences_text
 from pipeline.preprocess import Preprocess
@@ -46,7 +47,10 @@ def encoder_of(store: Store, params: Params, given: str | None, device: str) -> 
     StageError
         If the name means nothing here, or means another encoder than the one that made the store.
     """
-    name = given or str(store.manifest.provenance["encoder"])
+    recorded = store.manifest.provenance.get("encoder", "")
+    name = given or str(recorded)
+    if not name:
+        raise StageError(f"{store.path} does not record the name of its encoder: name it with --encoder")
     try:
         _, spec = params.encoder(name)
     except ParamsError as error:
@@ -54,13 +58,28 @@ def encoder_of(store: Store, params: Params, given: str | None, device: str) -> 
     encoder = load_encoder(spec, device, "eager", say_notes)  # another runtime takes longer to start than an image
     made_by = store.encoder["encoder"]
     if differences := differences_text(made_by, encoder.identity):
-        written = store.manifest.provenance.get("encoder_spec") or store.manifest.provenance["encoder"]
+        written = store.manifest.provenance.get("encoder_spec") or recorded or "in a way that it does not record"
         raise StageError(
             f"{spec} is not the encoder of {store.path}: {differences}. Give --encoder the one that made it, which was "
             f"written {written} then, with the weights of then; or make a store of this one: "
             f"`{extract_command(store, params.extract, name)}`"
         )
-    return encoder.with_preprocess(Preprocess.from_json(store.encoder["preprocess"]))
+    return encoder.with_preprocess(_preprocess_of(store))
+
+
+def _preprocess_of(store: Store) -> Preprocess:
+    try:
+        return Preprocess.from_json(store.encoder["preprocess"])
+    except ConfigError as error:
+        raise _wrong_preparation(store, error) from error
+
+
+def _wrong_preparation(store: Store, error: ConfigError) -> StageError:
+    """What only the pipeline can judge in a manifest."""
+    return StageError(
+        f"{store.path}: its manifest: key_fields.preprocess holds what no extract writes: {error}. Restore the store, "
+        "or delete it and extract again"
+    )
 
 
 def require_encoder(store: Store, spec: EncoderSpec, params: Params, named: str) -> None:
@@ -186,11 +205,12 @@ def _options(store: Store, extract: ExtractParams) -> Iterator[str]:
         yield from ("--backend", backend_name(store.path))
     if set(outputs) != set(extract.outputs):
         yield from ("--outputs", ",".join(outputs))
-    if fields["views"]["count"] != extract.views:
-        yield from ("--views", str(fields["views"]["count"]))
+    if store.n_views() != extract.views:
+        yield from ("--views", str(store.n_views()))
     if fields["dtype"] != extract.dtype:
         yield from ("--dtype", str(fields["dtype"]))
-    yield from _faces_options(fields["preprocess"].get("alignment"), extract)
+    alignment = fields["preprocess"].get("alignment")
+    yield from _faces_options(alignment if isinstance(alignment, Mapping) else None, extract)
 
 
 def _faces_options(alignment: Mapping[str, Any] | None, extract: ExtractParams) -> Iterator[str]:
@@ -220,4 +240,7 @@ def alignment_of(store: Store) -> Alignment | None:
         If this program aligns otherwise.
     """
     said = store.encoder["preprocess"].get("alignment")
-    return Alignment.from_json(said) if said else None
+    try:
+        return Alignment.from_json(said) if said else None
+    except ConfigError as error:
+        raise _wrong_preparation(store, error) from error

@@ -22,13 +22,12 @@ from stages.tables import wanted_rows
 __all__ = ["planned"]
 
 
-def planned(given: Mapping[str, Any], command: str, on_progress: OnProgress) -> Encoding:
+def planned(given: Mapping[str, Any], on_progress: OnProgress) -> Encoding:
     """What `extract` has to do; the encoder is loaded before any image is read.
 
     Parameters
     ----------
     given : the options of `fer-stage extract`
-    command : the command line, for whoever finds the store unfinished
     """
     params = load_params(given["params_path"])
     extract = _overlaid(params.extract, given)
@@ -51,7 +50,6 @@ def planned(given: Mapping[str, Any], command: str, on_progress: OnProgress) -> 
         target=store_path(given["features"], name, stem, backend),
         features=None if given["no_reuse"] else given["features"],
         machine=_machine(given),
-        command=command,
         tries_all=given["max_rejected"] >= 1,
         drop_outputs=given["drop_outputs"],
     )

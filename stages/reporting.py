@@ -174,12 +174,12 @@ def _describe(store: Store) -> dict[str, Any]:
     usable = frame[frame["status"] == OK]
     return {
         "dataset": store.dataset,
-        "encoder": manifest.provenance["encoder"],
-        "encoder_note": manifest.provenance["encoder_note"],
+        "encoder": manifest.provenance.get("encoder", store.path.parent.name),
+        "encoder_note": manifest.provenance.get("encoder_note", ""),
         "encoder_saw": manifest.dataset.get("layout") in manifest.provenance.get("encoder_saw", ()),
         "rows": len(frame),
         "usable": len(usable),
-        "rejected": dict(Counter(frame["reason"][frame["status"] != OK])),
+        "rejected": dict(Counter(frame["reason"][frame["status"] != OK] if "reason" in frame else ())),
         "splits": dict(Counter(usable["split"])),
         "labels": dict(Counter(usable["label"])),
         "width": store.width(),

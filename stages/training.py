@@ -116,7 +116,7 @@ class Training:
     @property
     def note(self) -> str:
         """What must be said of the features' encoder; nothing where a method knows only the pixels beside them."""
-        return str(self.store.manifest.provenance["encoder_note"]) if self.runs[0].config.uses_encoder else ""
+        return str(self.store.manifest.provenance.get("encoder_note", "")) if self.runs[0].config.uses_encoder else ""
 
     @property
     def text_note(self) -> str:

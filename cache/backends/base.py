@@ -95,7 +95,7 @@ class Backend(Protocol):
         """Keep one block, shape (V, rows, *row_shape). It is durable when the call returns."""
 
     def read_block(self, folder: Place, schema: Schema, name: str, shard: int) -> npt.NDArray[Any]:
-        """What `write_block` kept, without any check."""
+        """What `write_block` kept; only its shape and dtype are checked."""
 
     def assemble(self, folder: Place, schema: Schema, columns: Columns, manifest: str) -> Place:
         """Join blocks, columns and manifest to a whole store inside `folder`; durable when the call returns."""
@@ -103,11 +103,17 @@ class Backend(Protocol):
     def read_manifest(self, path: Place) -> str:
         """The manifest's text; SchemaError if there is none."""
 
-    def read_column(self, path: Place, name: str) -> npt.NDArray[Any]:
-        """One value per row: strings (object dtype) or numbers."""
+    def read_column(self, path: Place, schema: Schema, name: str) -> npt.NDArray[Any]:
+        """One value per row: strings (object dtype) or numbers.
 
-    def read_ranges(self, path: Place, name: str, view: int, ranges: Sequence[range]) -> list[npt.NDArray[Any]]:
-        """Rows of one view for each of `ranges`, shape (len(rows), *row_shape), without any check; see `read_joined`.
+        StoreDamagedError if it does not lie on disk as `schema` says.
+        """
 
-        All are read at once and the store is opened once for them: ask for as many as may be in memory together.
+    def read_ranges(
+        self, path: Place, schema: Schema, name: str, view: int, ranges: Sequence[range]
+    ) -> list[npt.NDArray[Any]]:
+        """Rows of one view for each of `ranges`, shape (len(rows), *row_shape); see `read_joined`.
+
+        That the array lies on disk as `schema` says is checked, its values are not. All are read at once and the store
+        is opened once for them: ask for as many as may be in memory together.
         """

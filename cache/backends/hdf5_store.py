@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import io
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,16 +20,19 @@ import numpy.typing as npt
 
 from cache.atomic import flush_file, storage_errors, write_bytes
 from cache.backends.base import COLUMNS, MANIFEST, Columns, damage_reported, read_joined
+from cache.backends.expected import TEXT, Layout, column_problem, output_problem, require, text_limit
 from cache.errors import SchemaError, StorageError
-from cache.places import Place
+from cache.manifest import MAX_MANIFEST_BYTES
+from cache.places import Place, is_file, require_plain_file
 from cache.refusals import read_errors
 from cache.schema import Schema
 
-__all__ = ["Hdf5Backend", "opened"]
+__all__ = ["Hdf5Backend", "dataset_layout", "opened"]
 
 _TEXT_ENTRY, _HEADERS = 64, 2**16  # bytes: a text's reference and its place in the heap; what describes the arrays
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}  # of a file system without locks, as some network drives
+_REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("index", "<u4")])  # to a text, as it lies in the file
 _FORMAT = ("v110", "v110")  # its metadata have checksums; over older ones that are spoiled HDF5 may loop for ever
 
 
@@ -50,8 +54,7 @@ class Hdf5Backend:
         write_bytes(_block(_on_disk(folder), name, shard), buffer.getvalue())
 
     def read_block(self, folder: Place, schema: Schema, name: str, shard: int) -> npt.NDArray[Any]:
-        with damage_reported(f"{folder}: shard {shard} of {name}"):
-            return np.asarray(np.load(_block(_on_disk(folder), name, shard), allow_pickle=False))
+        return np.array(_loaded(_on_disk(folder), schema, name, shard))
 
     def assemble(self, folder: Place, schema: Schema, columns: Columns, manifest: str) -> Path:
         blocks = _on_disk(folder)
@@ -77,18 +80,74 @@ class Hdf5Backend:
         with damage_reported(f"{path}: the manifest"), opened(path) as file:
             if MANIFEST not in file:
                 raise SchemaError(f"{path} is not a fer-stage store: it has no manifest")
-            return str(file[MANIFEST].asstr()[()])
+            dataset = _dataset(file, MANIFEST)
+            if dataset.shape != () or not h5py.check_string_dtype(dataset.dtype):
+                raise SchemaError(f"{path} is not a fer-stage store: its manifest is no text")
+            _require_texts(path, dataset, MAX_MANIFEST_BYTES)
+            return str(dataset.asstr()[()])
 
-    def read_column(self, path: Place, name: str) -> npt.NDArray[Any]:
+    def read_column(self, path: Place, schema: Schema, name: str) -> npt.NDArray[Any]:
         with damage_reported(f"{path}: column {name}"), opened(path) as file:
-            dataset = file[COLUMNS][name]
-            return np.asarray(dataset.asstr()[:] if h5py.check_string_dtype(dataset.dtype) else dataset[:])
+            dataset = _dataset(file, f"{COLUMNS}/{name}")
+            require(column_problem(_layout(dataset), schema, name))
+            if not h5py.check_string_dtype(dataset.dtype):
+                return np.asarray(dataset[:])
+            _require_texts(_on_disk(path), dataset, text_limit(schema.n_rows))
+            return np.asarray(dataset.asstr()[:])
 
-    def read_ranges(self, path: Place, name: str, view: int, ranges: Sequence[range]) -> list[npt.NDArray[Any]]:
+    def read_ranges(
+        self, path: Place, schema: Schema, name: str, view: int, ranges: Sequence[range]
+    ) -> list[npt.NDArray[Any]]:
         what = f"{name}, view {view}"
         with damage_reported(f"{path}: {what}"), opened(path) as file:
-            array = file[name]
+            array = _dataset(file, name)
+            require(output_problem(_layout(array), schema, name))
             return read_joined(lambda rows: np.asarray(array[view, rows.start : rows.stop]), ranges, path, what)
+
+
+def dataset_layout(file: h5py.File, name: str) -> Layout | None:
+    """How an array lies in the file; None if there is none. ValueError if it is more than HDF5's plain kind."""
+    return _layout(_dataset(file, name)) if name in file else None
+
+
+def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
+    """An array that lies in this file in one piece, as our writer makes them.
+
+    HDF5 can also point to other files, compress, and map parts of other arrays: ValueError for all of that.
+    """
+    parts = name.split("/")
+    for depth in range(1, len(parts) + 1):
+        link = file.get("/".join(parts[:depth]), getlink=True)
+        if type(link) is not h5py.HardLink:
+            raise ValueError(f"expected {name} in the file itself, found a link")
+    found = file[name]
+    if not isinstance(found, h5py.Dataset):
+        raise TypeError(f"expected {name} to be an array, found a group")
+    if found.is_virtual or found.external or found.chunks is not None:
+        raise ValueError(f"expected {name} to lie in one piece, found it in chunks or in other files")
+    is_text = h5py.check_string_dtype(found.dtype)
+    n_bytes = found.size * (_REFERENCE if is_text else found.dtype).itemsize
+    if found.id.get_storage_size() != n_bytes:
+        raise ValueError(f"expected {n_bytes} bytes of {name}, found {found.id.get_storage_size()}")
+    return found
+
+
+def _layout(dataset: h5py.Dataset) -> Layout:
+    is_text = h5py.check_string_dtype(dataset.dtype)
+    return Layout(dataset.shape, TEXT if is_text else dataset.dtype.name, None)
+
+
+def _require_texts(path: Path, dataset: h5py.Dataset, limit: int) -> None:
+    """ValueError if the texts of an array are more than `limit` bytes: HDF5 allocates what their references say."""
+    offset, n_texts = dataset.id.get_offset(), dataset.size
+    if h5py.check_string_dtype(dataset.dtype).length is not None or offset is None:
+        raise ValueError("expected texts of any length, found texts of a fixed length")
+    with path.open("rb") as file:
+        file.seek(offset)
+        references = np.fromfile(file, _REFERENCE, n_texts)
+    n_bytes = int(references["length"].sum(dtype=np.uint64))
+    if len(references) != n_texts or n_bytes > limit:
+        raise ValueError(f"expected texts of at most {limit} bytes together, found {n_bytes}")
 
 
 def _on_disk(where: Place) -> Path:
@@ -104,6 +163,8 @@ def opened(path: Place) -> h5py.File:
     HDF5 locks it meanwhile, so that no program changes it: a reader beside a writer could meet half of a change, and
     would call that damage. Only where the file system has no locks it is read without.
     """
+    if not path.is_file():
+        raise FileNotFoundError(errno.ENOENT, "expected a file", str(path))
     try:
         return h5py.File(path, "r")
     except OSError as error:
@@ -114,10 +175,12 @@ def opened(path: Place) -> h5py.File:
 
 def _require_hdf5(path: Path) -> None:
     """SchemaError if the file does not begin as HDF5 does. h5py.is_hdf5 is also False without permission."""
-    if path.is_dir():
-        raise SchemaError(f"{path} is not a fer-stage store: expected an HDF5 file, found a folder")
-    with read_errors(str(path)), path.open("rb") as file:
-        beginning = file.read(len(_SIGNATURE))
+    with read_errors(str(path)):
+        if not is_file(path):
+            what = "a folder" if path.is_dir() else "a pipe, a device or a socket"
+            raise SchemaError(f"{path} is not a fer-stage store: expected an HDF5 file, found {what}")
+        with path.open("rb") as file:
+            beginning = file.read(len(_SIGNATURE))
     if beginning != _SIGNATURE:
         raise SchemaError(f"{path} is not a fer-stage store: it is no HDF5 file")
 
@@ -174,7 +237,7 @@ def _fill(file: h5py.File, folder: Path, schema: Schema, columns: Columns, manif
         dataset = file.create_dataset(array.name, shape=shape, dtype=array.dtype)
         for shard in range(schema.n_shards):
             rows = schema.rows(shard)
-            dataset[:, rows.start : rows.stop] = np.load(_block(folder, array.name, shard), allow_pickle=False)
+            dataset[:, rows.start : rows.stop] = _loaded(folder, schema, array.name, shard)
     group = file.create_group(COLUMNS)
     for name, values in columns.items():
         dtype = h5py.string_dtype() if values.dtype == object else values.dtype
@@ -185,3 +248,15 @@ def _fill(file: h5py.File, folder: Path, schema: Schema, columns: Columns, manif
 
 def _block(folder: Path, name: str, shard: int) -> Path:
     return folder / f"{name}.{shard:06d}.npy"
+
+
+def _loaded(folder: Path, schema: Schema, name: str, shard: int) -> npt.NDArray[Any]:
+    """A block, memory-mapped: its header may say any shape. StoreDamagedError if it is not that of the schema."""
+    path, array = _block(folder, name, shard), schema.array(name)
+    expected = (schema.n_views, len(schema.rows(shard)), *array.row_shape)
+    with damage_reported(f"{folder}: shard {shard} of {name}"):
+        require_plain_file(path, math.prod(expected) * np.dtype(array.dtype).itemsize + _HEADERS)
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+        if (found.shape, found.dtype) != (expected, np.dtype(array.dtype)):
+            raise ValueError(f"expected {array.dtype}{expected}, found {found.dtype}{found.shape}")
+    return np.asanyarray(found)

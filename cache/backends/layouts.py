@@ -7,36 +7,18 @@ A piece is a file below a Zarr store, or a dataset inside an HDF5 file. Nothing 
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
-import h5py
-
 from cache.backends.base import COLUMNS, MANIFEST, damage_reported
-from cache.backends.hdf5_store import opened
+from cache.backends.expected import Layout
+from cache.backends.hdf5_store import dataset_layout, opened
+from cache.backends.zarr_metadata import array_metadata, layout_of
 from cache.objects import ENTRY
-from cache.places import Place, files_below, is_file, reachable
+from cache.places import Place, files_below, reachable
 
 __all__ = ["LAYOUTS", "Layout", "Layouts"]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How one array lies on disk.
-
-    Parameters
-    ----------
-    shape : of the whole array
-    dtype : numpy's name, or `string`
-    chunks : shape of a chunk; None if the array lies in one piece
-    """
-
-    shape: tuple[int, ...]
-    dtype: str
-    chunks: tuple[int, ...] | None
 
 
 class Layouts(Protocol):
@@ -57,13 +39,8 @@ class Layouts(Protocol):
 
 class _ZarrLayouts:
     def layout(self, path: Place, name: str) -> Layout | None:
-        entry = path / name / ENTRY
-        with damage_reported(f"{path}: the description of {name}"), reachable(path):
-            if not is_file(entry):
-                return None
-            said = json.loads(entry.read_bytes())
-            chunks = said["chunk_grid"]["configuration"]["chunk_shape"]
-            return Layout(tuple(said["shape"]), str(said["data_type"]), tuple(chunks))
+        metadata = array_metadata(path, name)
+        return layout_of(metadata) if metadata else None
 
     def pieces(self, path: Place) -> set[str]:
         top = f"{path.as_posix()}/"
@@ -97,11 +74,7 @@ def _chunks(name: str, layout: Layout) -> dict[str, range]:
 class _Hdf5Layouts:
     def layout(self, path: Place, name: str) -> Layout | None:
         with damage_reported(f"{path}: the description of {name}"), opened(path) as file:
-            if name not in file:
-                return None
-            found = file[name]
-            dtype = "string" if h5py.check_string_dtype(found.dtype) else found.dtype.name
-            return Layout(found.shape, dtype, found.chunks)
+            return dataset_layout(file, name)
 
     def pieces(self, path: Place) -> set[str]:
         names: list[str] = []

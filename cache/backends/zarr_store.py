@@ -6,9 +6,10 @@ merged. While it grows the group has no manifest, hence no reader takes it for a
 
 from __future__ import annotations
 
-import json
+import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import zarr
 from zarr.codecs import Crc32cCodec
-from zarr.errors import GroupNotFoundError
-from zarr.storage import FsspecStore
+from zarr.storage import FsspecStore, LocalStore, StorePath
 
 from cache.atomic import flush_file, flush_folder, storage_errors
 from cache.backends.base import COLUMNS, MANIFEST, Columns, damage_reported, read_joined
-from cache.errors import NewerSchemaError, SchemaError
+from cache.backends.expected import TEXT, column_problem, output_problem, require, text_limit
+from cache.backends.zarr_chunks import ChunkLimit, LimitedStore
+from cache.backends.zarr_metadata import array_metadata, layout_of, manifest_text
 from cache.objects import ENTRY
 from cache.places import Place, is_file, reachable, remove_tree
 from cache.schema import ArraySpec, Schema
@@ -60,7 +62,7 @@ class ZarrBackend:
         rows, growing = schema.rows(shard), _growing(folder)
         with storage_errors(folder):
             # A block that happens to equal the fill value must be on disk all the same.
-            array = _array(growing, name, mode="r+").with_config({"write_empty_chunks": True})
+            array = _writable(growing, name).with_config({"write_empty_chunks": True})
             array[:, rows.start : rows.stop] = block
             if isinstance(growing, Path):
                 _flush_chunks(growing / name / "c", rows, schema.n_views, schema.chunk_rows(schema.array(name)))
@@ -68,7 +70,7 @@ class ZarrBackend:
     def read_block(self, folder: Place, schema: Schema, name: str, shard: int) -> npt.NDArray[Any]:
         rows = schema.rows(shard)
         with damage_reported(f"{folder}: shard {shard} of {name}"), reachable(folder):
-            return np.asarray(_array(_growing(folder), name)[:, rows.start : rows.stop])
+            return np.asarray(_output(_growing(folder), schema, name)[:, rows.start : rows.stop])
 
     def assemble(self, folder: Place, schema: Schema, columns: Columns, manifest: str) -> Place:
         growing = _growing(folder)
@@ -88,24 +90,19 @@ class ZarrBackend:
         return growing
 
     def read_manifest(self, path: Place) -> str:
-        with damage_reported(f"{path}: the manifest"), reachable(path):
-            try:
-                return str(zarr.open_group(_storage(path), mode="r", zarr_format=_FORMAT).attrs[MANIFEST])
-            except (GroupNotFoundError, KeyError, NotADirectoryError) as error:
-                raise SchemaError(f"{path} is not a fer-stage store: it is no Zarr group with a manifest") from error
-            except ValueError as error:
-                _refuse_newer(path, error)
-                raise
+        return manifest_text(path)
 
-    def read_column(self, path: Place, name: str) -> npt.NDArray[Any]:
+    def read_column(self, path: Place, schema: Schema, name: str) -> npt.NDArray[Any]:
         with damage_reported(f"{path}: column {name}"), reachable(path):
-            values = np.asarray(_array(path, f"{COLUMNS}/{name}")[:])
+            values = np.asarray(_column(path, schema, name)[:])
             return values.astype(object) if values.dtype.kind in "TU" else values
 
-    def read_ranges(self, path: Place, name: str, view: int, ranges: Sequence[range]) -> list[npt.NDArray[Any]]:
+    def read_ranges(
+        self, path: Place, schema: Schema, name: str, view: int, ranges: Sequence[range]
+    ) -> list[npt.NDArray[Any]]:
         what = f"{name}, view {view}"
         with damage_reported(f"{path}: {what}"), reachable(path):
-            array = _array(path, name)
+            array = _output(path, schema, name)
 
         def read(rows: range) -> npt.NDArray[Any]:
             with reachable(path):  # inside: a lost network is no damage
@@ -122,18 +119,6 @@ def _dimensions(array: ArraySpec) -> tuple[str, ...]:
     return ("view", "row", *axes)
 
 
-def _refuse_newer(path: Place, error: ValueError) -> None:
-    """NewerSchemaError if the group is of a Zarr format that this library does not know yet; that is no damage."""
-    try:
-        version = json.loads((path / ENTRY).read_bytes())["zarr_format"]
-    except (ValueError, KeyError, TypeError):
-        return
-    if isinstance(version, int) and version > _FORMAT:
-        raise NewerSchemaError(
-            f"{path} is of Zarr format {version}, this program reads {_FORMAT}: update fer-stage and zarr"
-        ) from error
-
-
 def _growing(folder: Place) -> Place:
     return folder / "store.zarr"
 
@@ -143,8 +128,41 @@ def _storage(path: Place) -> Path | FsspecStore:
     return path if isinstance(path, Path) else FsspecStore.from_url(str(path), dict(path.storage_options))
 
 
-def _array(path: Place, name: str, mode: Literal["r", "r+"] = "r") -> zarr.Array[Any]:
-    return zarr.open_array(_storage(path), path=name, mode=mode, zarr_format=_FORMAT)
+def _writable(path: Place, name: str) -> zarr.Array[Any]:
+    return zarr.open_array(_storage(path), path=name, mode="r+", zarr_format=_FORMAT)
+
+
+def _output(path: Place, schema: Schema, name: str) -> zarr.Array[Any]:
+    """An output for reading; ValueError if it does not lie as the schema says."""
+    metadata = _metadata(path, name)
+    layout = layout_of(metadata)
+    require(output_problem(layout, schema, name))
+    n_bytes = math.prod(layout.chunks or ()) * np.dtype(layout.dtype).itemsize
+    return _array(path, name, metadata, ChunkLimit(n_bytes))
+
+
+def _column(path: Place, schema: Schema, name: str) -> zarr.Array[Any]:
+    metadata = _metadata(path, f"{COLUMNS}/{name}")
+    layout = layout_of(metadata)
+    require(column_problem(layout, schema, name))
+    n_values = math.prod(layout.chunks or ())
+    is_text = layout.dtype == TEXT
+    n_bytes = text_limit(schema.n_rows) if is_text else n_values * np.dtype(layout.dtype).itemsize
+    return _array(path, f"{COLUMNS}/{name}", metadata, ChunkLimit(n_bytes, n_values if is_text else None))
+
+
+def _metadata(path: Place, name: str) -> dict[str, Any]:
+    found = array_metadata(path, name)
+    if found is None:
+        raise ValueError("the array is not there")
+    return found
+
+
+def _array(path: Place, name: str, metadata: dict[str, Any], limit: ChunkLimit) -> zarr.Array[Any]:
+    storage = _storage(path)
+    store = LocalStore(storage, read_only=True) if isinstance(storage, Path) else storage.with_read_only(read_only=True)
+    limit = replace(limit, compressed=metadata["codecs"][-1]["name"] == "zstd")
+    return zarr.Array.from_dict(StorePath(LimitedStore(store, limit), name), metadata)
 
 
 def _as_strings(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -18,6 +18,9 @@ from cache.writer import building_folder
 __all__ = ["GrowingContract"]
 
 COMMAND = r"fer-stage extract --dataset example --encoder some-encoder --backend \w+ --features \S+/features`"
+RESUME = COMMAND.replace(" --features", " --views 2 --outputs [a-z,]+( --dtype float32)? --features").join(
+    ["Run `", " again, with the options that it was begun with: it resumes"]
+)
 
 
 class GrowingContract(BackendUnderTest):
@@ -34,7 +37,7 @@ class GrowingContract(BackendUnderTest):
     @pytest.mark.parametrize("n_done", [0, 1, 2, 3])
     def test_an_incomplete_store_says_how_far_it_is(self, target: Place, example: Example, n_done: int) -> None:
         example.begin(target, range(n_done))
-        with pytest.raises(StoreIncompleteError, match=f"{n_done} of 3 shards. Run `{COMMAND} again: it resumes"):
+        with pytest.raises(StoreIncompleteError, match=f"{n_done} of 3 shards. {RESUME}"):
             open_store(target)
 
     def test_finish_refuses_while_shards_are_pending(self, target: Place, example: Example) -> None:

@@ -61,14 +61,21 @@ class Alignment:
         ------
         MismatchError
             If this program aligns otherwise.
+        ConfigError
+            If it is none that `as_json` writes.
         """
+        if not isinstance(said, Mapping):
+            raise ConfigError(f"alignment: expected an object with recipe, version and margin, found {said!a:.60}")
         made_with = (said.get("recipe"), said.get("version"))
         if made_with != (_RECIPE, _VERSION):
             raise MismatchError(
-                f"faces were aligned by {made_with[0]} version {made_with[1]}, this program aligns by {_RECIPE} "
-                f"version {_VERSION}. Use the fer-stage they were made with, or align and extract again"
+                f"faces were aligned by {made_with[0]!s:.60} version {made_with[1]!s:.60}, this program aligns by "
+                f"{_RECIPE} version {_VERSION}. Use the fer-stage they were made with, or align and extract again"
             )
-        return cls(float(said["margin"]))
+        margin = said.get("margin")
+        if isinstance(margin, bool) or not isinstance(margin, int | float):
+            raise ConfigError(f"margin: expected a number, found {margin!a:.60}")
+        return cls(float(margin))
 
     def matrix(self, landmarks: Points, size: int) -> Matrix:
         """Where a point of the picture lies in the square: shape (2, 3), [x', y'] = matrix @ [x, y, 1].

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 import click
 
 from stages.options import follow_links_option, format_option, quiet_option
@@ -30,9 +28,8 @@ def command(store: str, target: str, output_format: str, quiet: bool) -> None:
     from stages.store.shown import place_of
 
     source, path = open_store(place_of(store)), place_of(target)
-    again = shlex.join(["fer-stage", "store", "convert", store, target])
     with shown_progress(quiet=quiet) as on_progress:
-        copied = convert(source, path, again, lambda done, n: on_progress(Progress("convert shards", done, n)))
+        copied = convert(source, path, lambda done, n: on_progress(Progress("convert shards", done, n)))
     if not copied:
         say(f"{path} is up to date")
     shards = source.manifest.schema.n_shards

@@ -28,6 +28,8 @@ from stages.workspace import Workspace
 
 __all__ = ["compared", "expected_cosine", "expected_relative"]
 
+_NEEDED = ("path", "sha256", "status")
+_JOB_COLUMNS = (*_NEEDED, "box", "face")
 _SLACK = 10  # extract measures a few rows; others may be farther from their reference
 _ROUNDING = 1e-5  # of float16 on disk, and of another machine's float32
 _UNMEASURED = 0.999
@@ -93,7 +95,7 @@ def expected_relative(store: Store, output: str, given: float | None) -> float |
 
 def _sample(store: Store, n_rows: int, seed: int) -> list[Job]:
     """Usable rows, drawn from the seed, in the order of the store."""
-    frame = store.frame
+    frame = store.columns([name for name in _JOB_COLUMNS if name in store.manifest.columns or name in _NEEDED])
     usable = np.flatnonzero((frame["status"] == OK).to_numpy())
     chosen = np.random.default_rng(seed).choice(usable, min(n_rows, len(usable)), replace=False)
     boxes, faces = (frame[name] if name in frame else [""] * len(frame) for name in ("box", "face"))

@@ -45,7 +45,7 @@ def _record(store: Store) -> dict[str, Any]:
         "views": store.n_views(),
         "bytes": size_of(store.path),
         "status": frame["status"].value_counts().to_dict(),
-        "reasons": frame["reason"][frame["status"] != "ok"].value_counts().to_dict(),
+        "reasons": frame.loc[frame["status"] != "ok", "reason"].value_counts().to_dict() if "reason" in frame else {},
         "counts": {split: labels[labels > 0].to_dict() for split, labels in counts.iterrows()},
         "arrays": {array.name: _array(store, array.name) for array in manifest.schema.arrays},
         "shards": {"count": manifest.schema.n_shards, "rows": manifest.schema.shard_rows},

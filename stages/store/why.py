@@ -80,7 +80,7 @@ def _encoding(dataset: str, given: dict[str, Any]) -> Any:
     if given["params_path"].exists():
         words += ["--params", str(given["params_path"])]
     with extract.make_context("extract", words) as context:
-        return planned(context.params, "", silent)
+        return planned(context.params, silent)
 
 
 def _row(difference: Difference, short: bool) -> dict[str, Any]:

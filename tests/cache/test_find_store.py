@@ -51,7 +51,7 @@ def test_no_store_names_the_command(tmp_path: Path) -> None:
 def test_an_unfinished_store_names_the_command_that_resumes_it(tmp_path: Path, backend: str) -> None:
     Example().begin(store_path(tmp_path, "some-encoder", "faces", backend), [0])
     with pytest.raises(
-        StoreIncompleteError, match=f"1 of 3 shards. Run `.*--dataset faces .*--backend {backend} --features \\S+`"
+        StoreIncompleteError, match=f"1 of 3 shards. Run `.*--dataset faces .*--backend {backend} .*--features \\S+`"
     ):
         find_store(tmp_path, "some-encoder", "faces")
 
@@ -65,7 +65,8 @@ def test_two_stores_with_other_labels_are_different_stores(tmp_path: Path) -> No
     """The same features and splits: it is the labels that differ, and the error names them."""
     write(tmp_path, "zarr", Example())
     other = open_store(write(tmp_path, "hdf5", Example()))
-    columns = {name: other.backend.read_column(other.path, name) for name in other.manifest.columns}
+    schema = other.manifest.schema
+    columns = {name: other.backend.read_column(other.path, schema, name) for name in other.manifest.columns}
     columns["label"] = columns["label"][::-1].copy()
     other.path.unlink()
     writer = StoreWriter(other.path, StoreKey.from_fields(other.manifest.key_fields), other.manifest.schema)

@@ -8,10 +8,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cache.backends import zarr_store
 from cache.errors import StoreDamagedError
 from cache.store import Store
 from cache.testing.example import Example
@@ -27,13 +27,13 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @given(ranges=st.lists(st.sampled_from([FIRST, SECOND, THIRD, range(1), range(3, 6)]), max_size=5))
 def test_every_range_comes_back_in_the_asked_order(store: Store, ranges: list[range]) -> None:
     values = Example().values("tokens")[1]
-    found = store.backend.read_ranges(store.path, "tokens", 1, ranges)
+    found = store.backend.read_ranges(store.path, store.manifest.schema, "tokens", 1, ranges)
     assert [part.tobytes() for part in found] == [values[rows.start : rows.stop].tobytes() for rows in ranges]
 
 
 def test_a_full_read_opens_the_store_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[object] = []
-    for library, name in ((h5py, "File"), (zarr, "open_array")):
+    for library, name in ((h5py, "File"), (zarr_store, "array_metadata")):
         opener = getattr(library, name)
         monkeypatch.setattr(library, name, lambda *a, _open=opener, **k: opened.append(a) or _open(*a, **k))
     store.read(np.arange(10))
@@ -53,9 +53,9 @@ def test_no_file_is_open_between_two_blocks(store: Store) -> None:
 def test_what_cannot_be_read_is_named_though_its_neighbours_are_read_with_it(tmp_path: Path) -> None:
     store = Example().write(tmp_path / "example.zarr")
     (store.path / "pooled" / "c" / "0" / "1" / "0").write_bytes(b"short")
-    assert len(store.backend.read_ranges(store.path, "pooled", 0, [FIRST, THIRD])) == 2
+    assert len(store.backend.read_ranges(store.path, store.manifest.schema, "pooled", 0, [FIRST, THIRD])) == 2
     with pytest.raises(StoreDamagedError, match=f"{store.path}: rows 4-7 of pooled, view 0 cannot be read"):
-        store.backend.read_ranges(store.path, "pooled", 0, [FIRST, SECOND, THIRD])
+        store.backend.read_ranges(store.path, store.manifest.schema, "pooled", 0, [FIRST, SECOND, THIRD])
 
 
 def test_rows_in_any_order_are_read(store: Store) -> None:

@@ -64,12 +64,15 @@ def store(
                 block[view, at] = value(images[row], view)
         writer.put(shard, {"pooled": block}, bad)
     columns = {
+        "id": list(images),
+        "label": ["fear"] * len(images),
         "sha256": list(images),
         "box": [(boxes or {}).get(image, "") for image in images],
         "split": [(splits or {}).get(image, TRAIN) for image in images],
         "status": ["rejected" if image in rejected else "ok" for image in images],
     }
-    writer.finish({name: np.array(values, dtype=object) for name, values in columns.items()}, {"name": "x"}, {})
+    texts = {name: np.array(values, dtype=object) for name, values in columns.items()}
+    writer.finish(texts, {"name": "x", "classes": []}, {})
     return open_store(path)
 
 

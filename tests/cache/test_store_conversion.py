@@ -73,8 +73,8 @@ def test_a_stopped_conversion_goes_on_where_it_was(source: Store, tmp_path: Path
 
     target, whole = tmp_path / f"target{ending}", tmp_path / f"whole{ending}"
     with pytest.raises(StoppedError):
-        convert(source, target, "fer-stage store convert x y", stop)
-    with pytest.raises(StoreIncompleteError, match=r"2 of 3 shards. Run `fer-stage store convert x y` again"):
+        convert(source, target, stop)
+    with pytest.raises(StoreIncompleteError, match=r"2 of 3 shards. Run the same `fer-stage store convert` again"):
         open_store(target)
     seen: list[tuple[int, int]] = []
     assert convert(source, target, on_shard=lambda done, n: seen.append((done, n))) == 1
@@ -106,9 +106,9 @@ def test_other_features_are_never_replaced(source: Store, tmp_path: Path) -> Non
 
 def test_another_store_that_grows_there_is_not_swept(source: Store, tmp_path: Path) -> None:
     target, other = tmp_path / "target.h5", Example(seed=1)
-    writer = StoreWriter(target, other.key, other.schema, "fer-stage extract --dataset other")
+    writer = StoreWriter(target, other.key, other.schema)
     other.put(writer, [0])
-    with pytest.raises(StoreIncompleteError, match=r"1 of 3 shards.*`fer-stage extract --dataset other` finishes it"):
+    with pytest.raises(StoreIncompleteError, match=r"1 of 3 shards.*the same `fer-stage extract` finishes it"):
         convert(source, target)
     assert other.begin(target).pending == [1, 2]
 

@@ -69,7 +69,7 @@ def test_a_stopped_extract_resumes_to_the_same_bytes(faces: Path, fer_stage: Fer
             raise KeyboardInterrupt
 
     with extract.make_context("extract", [*EXTRACT[1:], "--batch-size", "32"]) as context:
-        encoding = planned(context.params, "", silent)
+        encoding = planned(context.params, silent)
         with pytest.raises(KeyboardInterrupt):
             encoding.run(stop)
     resumed = fer_stage(*EXTRACT, "--batch-size", "32")

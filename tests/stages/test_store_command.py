@@ -189,7 +189,9 @@ def test_deep_verification_finds_features_that_were_not_computed(
     store = open_store(project / STORE)
     spoilt = {**store.shard(0)}
     spoilt["pooled"] = spoil(spoilt["pooled"])
-    columns = {name: store.backend.read_column(store.path, name) for name in store.manifest.columns}
+    columns = {
+        name: store.backend.read_column(store.path, store.manifest.schema, name) for name in store.manifest.columns
+    }
     shutil.rmtree(project / STORE)
     writer = StoreWriter(project / STORE, StoreKey.from_fields(store.manifest.key_fields), store.manifest.schema)
     writer.put(0, spoilt, {})

@@ -1,0 +1,95 @@
+"""Chunks of a Zarr array, refused before they take more memory than the array's shape allows."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from numcodecs.zstd import Zstd  # type: ignore[import-untyped]  # ships no types; comes with zarr
+from zarr.abc.store import ByteRequest, Store
+from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.storage import LocalStore, WrapperStore
+
+from cache.places import require_plain_file
+
+__all__ = ["ChunkLimit", "LimitedStore", "zstd_size"]
+
+_MAGIC = b"\x28\xb5\x2f\xfd"  # of a frame of Zstandard, RFC 8878
+_SIZE_BYTES = (1, 2, 4, 8)  # by the frame's size flag
+_DICTIONARY_BYTES = (0, 1, 2, 4)
+_OVERHEAD = 4096  # bytes: checksums, headers, and what a compressor adds to data that it cannot compress
+
+
+@dataclass(frozen=True)
+class ChunkLimit:
+    """What one chunk of an array may be.
+
+    Parameters
+    ----------
+    n_bytes : when it is unpacked: exactly so many, of texts at most
+    n_texts : values in a chunk of texts; None for numbers
+    compressed : whether it is a frame of Zstandard
+    """
+
+    n_bytes: int
+    n_texts: int | None = None
+    compressed: bool = False
+
+    @property
+    def file_bytes(self) -> int:
+        return self.n_bytes + self.n_bytes // 128 + _OVERHEAD
+
+    def require(self, chunk: bytes) -> None:
+        """ValueError if unpacking the chunk would take more memory."""
+        if len(chunk) > self.file_bytes:
+            raise ValueError(f"expected a chunk of at most {self.file_bytes} bytes, found {len(chunk)}")
+        if self.compressed and (size := zstd_size(chunk)) > self.n_bytes:
+            raise ValueError(f"expected a chunk that unpacks to at most {self.n_bytes} bytes, found {size}")
+        if self.n_texts is not None:
+            text = bytes(Zstd().decode(chunk)) if self.compressed else chunk
+            count = int.from_bytes(text[:4], "little")
+            if count != self.n_texts:
+                raise ValueError(f"expected {self.n_texts} texts in a chunk, found {count}")
+
+
+def zstd_size(frame: bytes) -> int:
+    """Bytes that a frame unpacks to, as its header says; zarr allocates so many.
+
+    Raises
+    ------
+    ValueError
+        If it is no frame of Zstandard, or does not say its size.
+    """
+    if len(frame) < len(_MAGIC) + 1 or not frame.startswith(_MAGIC):
+        raise ValueError("expected a frame of Zstandard, found other bytes")
+    descriptor = frame[4]
+    flag, in_one_piece = descriptor >> 6, bool(descriptor & 0x20)
+    if not flag and not in_one_piece:
+        raise ValueError("expected a frame of Zstandard with its size, found one without")
+    start = 5 + (not in_one_piece) + _DICTIONARY_BYTES[descriptor & 3]
+    size = int.from_bytes(frame[start : start + _SIZE_BYTES[flag]], "little")
+    return size + 256 if flag == 1 else size
+
+
+class LimitedStore(WrapperStore[Store]):
+    """A store of one array, for reading.
+
+    A file is looked at before it is opened: a pipe or a device would be read for ever. An object of an object store is
+    in memory when it is looked at; it is not unpacked if it is too large.
+    """
+
+    def __init__(self, store: Store, limit: ChunkLimit) -> None:
+        super().__init__(store)
+        self._limit = limit
+
+    def _with_store(self, store: Store) -> LimitedStore:
+        return type(self)(store, self._limit)
+
+    async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
+        if isinstance(self._store, LocalStore):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                require_plain_file(self._store.root / key, self._limit.file_bytes)
+        found = await super().get(key, prototype, byte_range)
+        if found is not None:
+            self._limit.require(found.to_bytes())
+        return found

@@ -1,0 +1,121 @@
+"""The metadata of a Zarr store, read by ourselves: bounded, and compared with what our writer writes.
+
+Whatever else Zarr can do (other codecs, shards, links to other arrays) is refused before Zarr sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cache.backends.base import MANIFEST, damage_reported
+from cache.backends.expected import TEXT, Layout
+from cache.errors import MEND, NewerSchemaError, SchemaError, StoreDamagedError
+from cache.fields import Fields, parsed_json
+from cache.manifest import MAX_MANIFEST_BYTES
+from cache.objects import ENTRY
+from cache.places import Place, is_file, reachable, read_limited
+from cache.schema import MAX_AXES, MAX_AXIS, MAX_ROWS
+
+__all__ = ["array_metadata", "layout_of", "manifest_text"]
+
+_FORMAT = 3
+_MAX_GROUP_BYTES = 3 * MAX_MANIFEST_BYTES  # the manifest as a text in JSON: its quotes and letters are escaped
+_MAX_ARRAY_BYTES = 2**20
+
+
+def manifest_text(path: Place) -> str:
+    """The manifest of the store at `path`, as a text.
+
+    Raises
+    ------
+    SchemaError
+        If there is no Zarr group with a manifest, or NewerSchemaError if it is of a format that we do not know.
+    StoreDamagedError
+        If the group's metadata cannot be read.
+    """
+    entry = path / ENTRY
+    with damage_reported(f"{path}: the manifest"), reachable(path):
+        if not is_file(entry):
+            raise _no_store(path)
+        values = parsed_json(read_limited(entry, _MAX_GROUP_BYTES))
+    if not isinstance(values, dict) or "zarr_format" not in values:
+        raise _no_store(path)
+    _require_format(path, values["zarr_format"])
+    attributes = values.get("attributes")
+    text = attributes.get(MANIFEST) if isinstance(attributes, dict) else None
+    if values.get("node_type") != "group" or not isinstance(text, str):
+        raise _no_store(path)
+    return text
+
+
+def array_metadata(path: Place, name: str) -> dict[str, Any] | None:
+    """The metadata of one array below `path`, all of its fields checked; None if there is no such array.
+
+    Raises
+    ------
+    StoreDamagedError
+        If they cannot be read, or are none that our writer writes.
+    """
+    entry = path / name / ENTRY
+    with damage_reported(f"{path}: the description of {name}"), reachable(path):
+        if not is_file(entry):
+            return None
+        values = parsed_json(read_limited(entry, _MAX_ARRAY_BYTES))
+    try:
+        _check(Fields.of(f"{path}: the description of {name}", values))
+    except SchemaError as error:
+        raise StoreDamagedError(str(error)) from error
+    return dict(values)
+
+
+def layout_of(metadata: Mapping[str, Any]) -> Layout:
+    """Shape, dtype and chunks of checked metadata."""
+    chunks = metadata["chunk_grid"]["configuration"]["chunk_shape"]
+    return Layout(tuple(metadata["shape"]), str(metadata["data_type"]), tuple(chunks))
+
+
+def _no_store(path: Place) -> SchemaError:
+    return SchemaError(f"{path} is not a fer-stage store: it is no Zarr group with a manifest")
+
+
+def _require_format(path: Place, found: Any) -> None:
+    if isinstance(found, int) and not isinstance(found, bool) and found > _FORMAT:
+        raise NewerSchemaError(
+            f"{path} is of Zarr format {found}, this program reads {_FORMAT}: update fer-stage and zarr"
+        )
+    if found != _FORMAT:
+        raise StoreDamagedError(f"{path}: expected Zarr format {_FORMAT}, found {found!a:.60}. {MEND}")
+
+
+def _check(fields: Fields) -> None:
+    fields.integer("zarr_format", _FORMAT, _FORMAT)
+    if fields.text("node_type") != "array":
+        raise fields.wrong("node_type", "`array`")
+    shape = fields.integers("shape", 1, MAX_ROWS)
+    if len(shape) > MAX_AXES + 2:
+        raise fields.wrong("shape", f"at most {MAX_AXES + 2} axes")
+    fields.text("data_type")
+    grid = fields.mapping("chunk_grid")
+    if grid.text("name") != "regular":
+        raise grid.wrong("name", "`regular`")
+    grid.mapping("configuration").integers("chunk_shape", 1, MAX_AXIS, len(shape))
+    _check_keys(fields)
+    _check_codecs(fields)
+    if fields.values.get("fill_value") not in ("NaN", 0, ""):  # what stands where a chunk is missing, which is damage
+        raise fields.wrong("fill_value", "NaN, 0 or an empty text")
+    if fields.values.get("storage_transformers"):
+        raise fields.wrong("storage_transformers", "none")
+
+
+def _check_keys(fields: Fields) -> None:
+    encoding = fields.mapping("chunk_key_encoding")
+    if encoding.values != {"name": "default", "configuration": {"separator": "/"}}:
+        raise fields.wrong("chunk_key_encoding", "Zarr's default with `/`")
+
+
+def _check_codecs(fields: Fields) -> None:
+    names = [codec.text("name") for codec in fields.mappings("codecs")]
+    first = "vlen-utf8" if fields.values["data_type"] == TEXT else "bytes"
+    if names not in ([first], [first, "crc32c"], [first, "zstd"]):
+        raise fields.wrong("codecs", f"{first}, then crc32c or zstd")
