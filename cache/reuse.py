@@ -172,7 +172,8 @@ def find_rows(
             with_views = usable & (frame["split"] == "train").to_numpy()
             augmented.add(number, _rows_of(images, names, with_views), n_views > 1)
         if store.key == key.digest:
-            rejected |= store.manifest.rejected  # equal keys: the same images in the same order
+            # Equal keys: the same images in the same order.
+            rejected |= {row: why for row, why in store.manifest.rejected.items() if 0 <= row < len(images)}
     return Reuse(tuple(sources), plain, augmented, rejected, schema.n_views)
 
 

@@ -20,7 +20,7 @@ __all__ = ["command"]
 _TABLE_COLUMNS = ("store", "size", "seconds", "damage", "unread", "notes")
 _PROBLEM_COLUMNS = ("kind", "where", "rows", "what", "advice")
 _UNREAD_ADVICE = "The rows above say what was in the way; verify again without it"
-_DEEP_COLUMNS = ("store", "output", "rows", "cosine", "expected", "relative", "expected_relative", "difference")
+_DEEP_COLUMNS = ("store", "output", "view", "rows", "cosine", "expected", "relative", "expected_relative", "difference")
 
 
 @click.command("verify")
