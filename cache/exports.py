@@ -13,6 +13,7 @@ the CSV. Dropped, it is in neither.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -37,7 +38,7 @@ from cache.schema import MISSING_INTEGERS, ArraySpec
 if TYPE_CHECKING:
     from cache.selection import Selection
 
-__all__ = ["AS_STORED", "EXPORTS", "ExportForm", "export_rows", "without_placeholders", "write_npy"]
+__all__ = ["AS_STORED", "EXPORTS", "ExportForm", "export_rows", "npy_header", "without_placeholders", "write_npy"]
 
 Added = Mapping[str, npt.NDArray[Any]]
 Mask = npt.NDArray[np.bool_]
@@ -243,16 +244,22 @@ def write_npy(selection: Selection, path: Path, dtype: str | None = None) -> Non
     ----------
     dtype : by default as stored
     """
-    spec = selection.store.array(selection.output)
-    dtype = dtype or spec.dtype
+    dtype = dtype or selection.store.array(selection.output).dtype
+    with path.open("wb") as file:
+        file.write(npy_header(selection, dtype))
+        _write_features(selection, file, dtype)
+
+
+def npy_header(selection: Selection, dtype: str) -> bytes:
+    """What stands before the features in an npy file."""
     header = {
         "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
         "fortran_order": False,
-        "shape": (len(selection), *spec.row_shape),
+        "shape": (len(selection), *selection.store.array(selection.output).row_shape),
     }
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        _write_features(selection, file, dtype)
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue()
 
 
 def _to_safetensors(export: _Export, path: Path) -> tuple[Path, ...]:

@@ -2,32 +2,61 @@
 
 A copy is named by what is in it and is never changed, so processes share it and it never goes stale. It is only a
 copy: delete it whenever the space is needed.
+
+Before a process uses a copy that it did not make it reads it once, and compares every byte: whole shards with the
+manifest's CRC32C, rows of a shard that is not in the copy as a whole with the rows of the store. So a copy needs no
+checksums of its own, which whoever alters it could write again, and the reading brings it into the system's page cache.
+A copy that differs is made again, with a warning.
+
+Layout: an npy file, which other programs read, and after its data: row numbers (int64, little-endian, shape (N,)), JSON
+with output, view and N, the length of that JSON (int64), `FERHOT1` and a line feed. From there `store verify` has the
+rows of a copy.
 """
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import shlex
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from cache.atomic import written_beside
 from cache.errors import StorageError
-from cache.exports import write_npy
-from cache.keys import sha256_of
+from cache.exports import npy_header, write_npy
+from cache.keys import canonical_json, sha256_of
+from cache.manifest import checksum
 from cache.places import Place
 from cache.refusals import read_errors
 
 if TYPE_CHECKING:
     from cache.selection import Selection
 
-__all__ = ["free_memory", "hot_copy", "hot_files", "hot_folder", "in_ram_or_hot"]
+__all__ = [
+    "described",
+    "difference",
+    "free_memory",
+    "hot_copy",
+    "hot_files",
+    "hot_folder",
+    "hot_name",
+    "in_ram_or_hot",
+    "open_copy",
+]
+
+logger = logging.getLogger(__name__)
 
 _FOLDER = ".hot"
+_MAGIC = b"FERHOT1\n"
+_FIXED_BYTES = 16  # of the length and the magic
+_ABOUT_BYTES = 4096  # of the JSON
 _RAM_SHARE = 4  # of the free memory a quarter: training makes a float32 copy, twice as large as float16
 
 
@@ -59,15 +88,130 @@ def hot_copy(selection: Selection, folder: Path | None = None) -> npt.NDArray[An
     StoreDamagedError
         If the store is not what was written; no copy is made then.
     """
-    spec = selection.store.array(selection.output)
-    path = (folder or hot_folder(selection.store.path)) / _name(selection)
-    shape = (len(selection), *spec.row_shape)
-    if (found := _opened(path, shape, spec.dtype)) is not None:
-        return found
-    _require_room(path.parent, len(selection) * spec.row_bytes)
+    path = (folder or hot_folder(selection.store.path)) / hot_name(selection)
+    if (existing := _existing(selection, path)) is not None:
+        return existing
+    _require_room(path.parent, len(selection) * selection.store.array(selection.output).row_bytes)
     with written_beside(path) as partial:
         write_npy(selection, partial)
-    return np.asanyarray(np.load(path, mmap_mode="r", allow_pickle=False))
+        with partial.open("ab") as file:
+            file.write(_tail(selection))
+    with path.open("rb") as file:
+        _compared[path] = _identity(file)
+        return _mapped(selection, file)
+
+
+# Copies that this process made or compared already. A file that was written to since has another identity.
+_compared: dict[Path, tuple[int, ...]] = {}
+
+
+def _identity(file: BinaryIO) -> tuple[int, ...]:
+    found = os.fstat(file.fileno())
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _existing(selection: Selection, path: Path) -> npt.NDArray[Any] | None:
+    """The copy at `path`; None if none is there, or one that is not what the store holds: that is logged."""
+    with read_errors(str(path)):
+        if not path.exists():
+            return None
+        with open_copy(path) as file:
+            known = file is not None and _compared.get(path) == _identity(file)
+            problem = "" if known else difference(selection, file)
+            if not problem and file is not None:
+                _compared[path] = _identity(file)
+                return _mapped(selection, file)
+    logger.warning("%s is made again: %s", path, problem)
+    return None
+
+
+@contextmanager
+def open_copy(path: Path) -> Iterator[BinaryIO | None]:
+    """The file at `path`, for reading; None if something else is there, such as a pipe, on which opening would wait."""
+    if not path.is_file():
+        yield None
+        return
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        yield file
+
+
+def difference(selection: Selection, file: BinaryIO | None) -> str:
+    """In what the file of a hot copy differs from what the store holds; empty if it does not.
+
+    Raises
+    ------
+    StoreDamagedError
+        If the store itself is not what was written.
+    """
+    if file is None:
+        return "expected a file, found something else"
+    spec = selection.store.array(selection.output)
+    header, tail, n_bytes = npy_header(selection, spec.dtype), _tail(selection), len(selection) * spec.row_bytes
+    expected = len(header) + n_bytes + len(tail)
+    if (size := os.fstat(file.fileno()).st_size) != expected:
+        return f"expected {expected:,} bytes, found {size:,}"
+    file.seek(0)
+    if file.read(len(header)) != header:
+        return "it begins otherwise than a copy of these rows"
+    file.seek(len(header) + n_bytes)
+    if file.read() != tail:
+        return "it ends otherwise than a copy of these rows"
+    file.seek(len(header))
+    return _different_rows(selection, file)
+
+
+def _different_rows(selection: Selection, file: BinaryIO) -> str:
+    """The first rows that are not those of the store; empty if there are none. `file` is at the first feature."""
+    store, output, view = selection.store, selection.output, selection.view
+    parts, schema = selection.parts(), store.manifest.schema
+    whole = {part.shard for part in parts if part.is_whole(len(schema.rows(part.shard)))}
+    read = store.read_shards([part.shard for part in parts if part.shard not in whole], output, view)
+    spec = store.array(output)
+    for part in parts:
+        data = file.read((part.at.stop - part.at.start) * spec.row_bytes)
+        found = np.frombuffer(data, np.uint8)
+        if part.shard in whole:
+            same = checksum(found) == store.manifest.shards[part.shard].checksums[output][view]
+        else:
+            same = np.array_equal(found, np.ascontiguousarray(next(read)[part.inside]).reshape(-1).view(np.uint8))
+        if not same:
+            first, last = selection.rows[part.at.start], selection.rows[part.at.stop - 1]
+            return f"rows {first}-{last} of {output}, view {view}, are not those of the store"
+    return ""
+
+
+def _mapped(selection: Selection, file: BinaryIO) -> npt.NDArray[Any]:
+    spec = selection.store.array(selection.output)
+    shape, offset = (len(selection), *spec.row_shape), len(npy_header(selection, spec.dtype))
+    return np.memmap(file, spec.dtype, "r", offset, shape)
+
+
+def _tail(selection: Selection) -> bytes:
+    """What a copy holds, after its features."""
+    about = {"output": selection.output, "view": selection.view, "rows": len(selection)}
+    text = canonical_json(about).encode()
+    return selection.rows.astype("<i8").tobytes() + text + len(text).to_bytes(8, "little") + _MAGIC
+
+
+def described(file: BinaryIO, most_rows: int) -> tuple[str, int, npt.NDArray[np.intp]] | None:
+    """Output, view and rows of a hot copy, as its end has them; None if it has none, or more than `most_rows`.
+
+    Whether they are those of a store is not checked.
+    """
+    try:
+        end = file.seek(-_FIXED_BYTES, os.SEEK_END)
+        length, magic = int.from_bytes(file.read(8), "little"), file.read()
+        if magic != _MAGIC or length > _ABOUT_BYTES:
+            return None
+        file.seek(end - length)
+        about = json.loads(file.read(length))
+        output, view, n_rows = str(about["output"]), int(about["view"]), int(about["rows"])
+        if not 0 <= n_rows <= most_rows:
+            return None
+        file.seek(end - length - 8 * n_rows)
+        return output, view, np.frombuffer(file.read(8 * n_rows), "<i8").astype(np.intp)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        return None
 
 
 def hot_folder(store: Place) -> Path:
@@ -86,7 +230,7 @@ def hot_files(root: Path) -> list[tuple[Path, str]]:
     return [(path, path.name.partition(".")[0]) for path in sorted((root / _FOLDER).glob("*.npy"))]
 
 
-def _name(selection: Selection) -> str:
+def hot_name(selection: Selection) -> str:
     """`<key>.<digest>.npy`. The array's digest is in it: features of equal keys may differ in the last bit."""
     store, spec = selection.store, selection.store.array(selection.output)
     content = {
@@ -97,16 +241,6 @@ def _name(selection: Selection) -> str:
         "array": store.manifest.arrays[selection.output],
     }
     return f"{store.key}.{sha256_of(content)[:16]}.npy"
-
-
-def _opened(path: Path, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any] | None:
-    """The copy at `path`; None if there is none, or one that was cut short. StorageError if it cannot be read now."""
-    try:
-        with read_errors(str(path)):
-            found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return found if found.shape == shape and found.dtype == np.dtype(dtype) else None
 
 
 def _require_room(folder: Path, n_bytes: int) -> None:

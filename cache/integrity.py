@@ -19,6 +19,7 @@ from cache.backends.base import COLUMNS
 from cache.backends.expected import Layout, column_problem, output_problem
 from cache.backends.layouts import LAYOUTS
 from cache.errors import MEND, NewerSchemaError, SchemaError, StorageError, StoreDamagedError, StoreLockedError
+from cache.hot_check import differing_copies, unknown_copies
 from cache.manifest import checksum
 from cache.places import Place, place
 from cache.schema import OK, ArraySpec, read_together
@@ -29,7 +30,7 @@ __all__ = ["Problem", "verify"]
 
 OnShard = Callable[[int, int], None]
 
-_FOREIGN, _UNREAD = "foreign", "unread"
+_FOREIGN, _UNREAD, _COPY = "foreign", "unread", "copy"
 _REFUSED = (NewerSchemaError, StorageError, StoreLockedError)  # the bytes may be right
 
 
@@ -40,8 +41,9 @@ class Problem:
     Parameters
     ----------
     kind : `manifest`, `array`, `missing` (a file), `column`, `features` (bits), `values` (NaN where none may be, or a
-        number where none may be), `unread` (the system, another program or a newer format is in the way: whether the
-        rest is right is not known), or `foreign` (a file that is not ours). The last two are no damage
+        number where none may be), `copy` (a hot copy that is not what the store holds), `unread` (the system, another
+        program or a newer format is in the way: whether the rest is right is not known), or `foreign` (a file that is
+        not ours). Only the first six are damage of the store
     where : store, and what in it
     what : what was expected and found
     rows : of the store; None where it concerns no row or all of them
@@ -54,7 +56,12 @@ class Problem:
 
     @property
     def is_damage(self) -> bool:
-        return self.kind not in (_FOREIGN, _UNREAD)
+        return self.kind not in (_FOREIGN, _UNREAD, _COPY)
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether a hot copy is wrong; the store is right then."""
+        return self.kind == _COPY
 
     @property
     def is_unread(self) -> bool:
@@ -64,6 +71,8 @@ class Problem:
     def advice(self) -> str:
         if self.is_unread:
             return "Remove the cause that is named, then verify again: the bytes may be right"
+        if self.is_copy:
+            return "Delete it: it is made again when it is needed"
         return MEND if self.is_damage else "Delete it, unless you know what it is"
 
 
@@ -71,7 +80,7 @@ def verify(where: str | Place | Store, on_shard: OnShard | None = None) -> list[
     """Compare everything in a store with its manifest; a few MB, or one shard, are in memory at a time.
 
     Structure first (arrays, chunks, columns), then every row of every output and view: CRC32C, SHA-256, and that
-    rejected rows hold nothing while all others hold finite numbers.
+    rejected rows hold nothing while all others hold finite numbers. Then its hot copies, see `cache.hot`.
 
     Parameters
     ----------
@@ -107,7 +116,19 @@ def _problems(path: Place, on_shard: OnShard) -> Iterator[Problem]:
     except (StoreDamagedError, SchemaError) as error:
         yield Problem("manifest", str(path), _words(error, path))
         return
-    yield from _Inspection(store, on_shard).problems()
+    damaged = False
+    for problem in _Inspection(store, on_shard).problems():
+        damaged |= problem.is_damage
+        yield problem
+    if not damaged:  # else copies would be compared with what is not right
+        yield from _copy_problems(store)
+
+
+def _copy_problems(store: Store) -> Iterator[Problem]:
+    for path, what in differing_copies(store):
+        yield Problem(_COPY, str(path), what)
+    for path in unknown_copies(store):
+        yield Problem(_FOREIGN, str(path), "it is no copy of rows of this store, and is not used")
 
 
 def _words(error: Exception, path: Place) -> str:

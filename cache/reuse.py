@@ -101,6 +101,23 @@ class Reuse:
         found = [(self.plain, range(1)), (self.augmented, range(1, self.n_views))]
         return [piece for kind, views in found if views for piece in self._pieces(kind, views, rows)]
 
+    def rows_from(self, number: int) -> tuple[Rows, Rows]:
+        """Rows of the new store whose plain view, and whose augmented views, source `number` gives; shape (M,) each."""
+        plain, augmented = (np.flatnonzero(found.source == number) for found in (self.plain, self.augmented))
+        return plain, augmented
+
+    def read(self, row: int, view: int, outputs: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
+        """Output -> what a source holds of one view of a row of the new store, shape (1, *row_shape).
+
+        Raises
+        ------
+        StoreDamagedError
+            If the source is not what was written.
+        """
+        found = self.plain if view == 0 else self.augmented
+        store, inside = self.sources[found.source[row]], found.row[[row]]
+        return {output: store.read(inside, output, view) for output in outputs}
+
     def _pieces(self, found: _Found, views: range, rows: range) -> list[Piece]:
         sources, inside = found.source[rows.start : rows.stop], found.row[rows.start : rows.stop]
         pieces = []
@@ -155,7 +172,8 @@ def find_rows(
             with_views = usable & (frame["split"] == "train").to_numpy()
             augmented.add(number, _rows_of(images, names, with_views), n_views > 1)
         if store.key == key.digest:
-            rejected |= store.manifest.rejected  # equal keys: the same images in the same order
+            # Equal keys: the same images in the same order.
+            rejected |= {row: why for row, why in store.manifest.rejected.items() if 0 <= row < len(images)}
     return Reuse(tuple(sources), plain, augmented, rejected, schema.n_views)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from cache.store import Store
 
-__all__ = ["Selection"]
+__all__ = ["Part", "Selection"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Selection:
 
     def blocks(self) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[Any]]]:
         """Row numbers and features, shard by shard: for one pass over more rows than fit into RAM."""
-        parts = self._parts()
+        parts = self.parts()
         read = self.store.read_shards([part.shard for part in parts], self.output, self.view)
         for part, values in zip(parts, read, strict=True):
             yield self.rows[part.at], values[part.inside]
@@ -105,27 +105,31 @@ class Selection:
                 shape=(part.at.stop - part.at.start, *spec.row_shape),
                 dtype=spec.dtype,
             )
-            for part in self._parts()
+            for part in self.parts()
         ]
         return da.concatenate(parts) if parts else da.empty((0, *spec.row_shape), dtype=spec.dtype)
 
-    def _parts(self) -> list[_Part]:
-        """What of the rows lies in which shard."""
+    def parts(self) -> list[Part]:
+        """What of the rows lies in which shard, in the order of the rows."""
         shard_rows = self.store.manifest.schema.shard_rows
         shards = self.rows // shard_rows
         cuts = [0, *(np.flatnonzero(np.diff(shards)) + 1).tolist(), len(shards)] if len(shards) else []
         return [
-            _Part(int(shards[start]), slice(start, stop), _inside(self.rows[start:stop] - shards[start] * shard_rows))
+            Part(int(shards[start]), slice(start, stop), _inside(self.rows[start:stop] - shards[start] * shard_rows))
             for start, stop in itertools.pairwise(cuts)
         ]
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """Rows that lie in one shard: their places in the selection, and in the shard."""
 
     shard: int
     at: slice
     inside: slice | npt.NDArray[np.intp]
+
+    def is_whole(self, n_rows: int) -> bool:
+        """Whether it is all rows of a shard of `n_rows`, in order."""
+        return isinstance(self.inside, slice) and self.inside.stop - self.inside.start == n_rows
 
 
 def _inside(rows: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:

@@ -191,6 +191,10 @@ class StoreWriter:
         """A shard was finished: by `put`, or by a worker with a copy of `sink`."""
         self._done[record.shard] = record
 
+    def make_again(self) -> None:
+        """Count no shard as finished: what a folder held before is replaced, shard by shard."""
+        self._done.clear()
+
     def read_shard(self, shard: int, output: str = "pooled") -> npt.NDArray[Any]:
         """The block of a finished shard, shape (V, rows, *row_shape), checked against its record.
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
+import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -44,10 +46,11 @@ from stages.identity import (
     store_key,
 )
 from stages.output import say
+from stages.outside_rows import RowChecker, TrustedReuse, checked_shards, trusted_reuse, usable
 from stages.params import ExtractParams
 from stages.rechecking import measured_parity, sampled
-from stages.repeats import Repeats
-from stages.shards import Made, Recipe, ShardTask, Workbench
+from stages.remaining import Remaining
+from stages.shards import Images, Made, Recipe, ShardTask, Workbench
 
 __all__ = ["Encoding", "Machine"]
 
@@ -152,7 +155,8 @@ class Encoding:
         if (finished := self._up_to_date()) is not None:
             return self._summary(0, finished.manifest.rejected)
         done = finished_shards(self.target, self.key, self._schema)
-        tasks = self._tasks([shard for shard in range(self._schema.n_shards) if shard not in done])
+        pending = [shard for shard in range(self._schema.n_shards) if shard not in done]
+        tasks = self._remaining(self._find()).tasks(pending, self._schema)
         return self._summary(_count(tasks), {}, complete=False)
 
     def run(self, on_progress: OnProgress) -> dict[str, Any]:
@@ -199,22 +203,54 @@ class Encoding:
         writer = StoreWriter(self.target, self.key, self._schema)
         if writer.done:
             say(f"{self.target}: {len(writer.done)} of {writer.schema.n_shards} shards are finished already")
-        # What is finished, or was copied, shows that images of this dataset can be used.
-        watched = bool(self._to_encode) and not (self.tries_all or writer.done or self._reuse.used())
-        alike = AlikeRejects() if watched else None
-        with Workbench(self._recipe, self.encoder.with_runtime(self._runtime), alike) as bench:
+        with Images(self.root.absolute()) as images:
+            trusted = self._trusted(writer, images)
+            remaining = self._remaining(trusted.reuse)
+            # What is finished, or was copied, shows that images of this dataset can be used.
+            watched = bool(remaining.jobs) and not (self.tries_all or writer.done or trusted.reuse.used())
+            alike, runtime = AlikeRejects() if watched else None, self._runtime(remaining)
             encoded = 0
-            for made in self._made(bench, self._tasks(writer.pending), on_progress):
-                writer.note(made.record)
-                encoded += made.encoded
-                if alike and self._is_distributed:
-                    self._watch(made, alike)
-            provenance = self._provenance(writer, bench)
+            with Workbench(self._recipe(runtime), self.encoder.with_runtime(runtime), alike, images) as bench:
+                for made in self._made(bench, remaining.tasks(writer.pending, self._schema), on_progress):
+                    writer.note(made.record)
+                    encoded += made.encoded
+                    if alike and self._is_distributed:
+                        self._watch(made, alike)
+                provenance = self._provenance(writer, bench, trusted, remaining)
         writer.finish(columns_of(self.table, writer.rejected), self._dataset_info, provenance)
         seconds = time.perf_counter() - start
         if bench.timings.encode:  # else workers of a cluster had it
             say(_where_time_went(bench.timings, seconds))
         return self._summary(encoded, writer.rejected, seconds=seconds)
+
+    def _trusted(self, writer: StoreWriter, images: Images) -> TrustedReuse:
+        """What other stores hold, and what a stopped writer left, as far as a sample that is encoded again is right."""
+        recipe = self._recipe("eager")  # rows are encoded again by the encoder's reference, whatever the runtime
+        checker = RowChecker(
+            self._jobs,
+            lambda: recipe.preparer(images.root),
+            self.encoder,
+            [output.name for output in self._outputs],
+            np.random.default_rng(secrets.randbits(64)),
+        )
+        if writer.done and (problem := checked_shards(writer, checker).problem):
+            say(f"note: the finished shards of {self.target} are made again: rows encoded again differ. {problem}")
+            writer.make_again()
+        trusted = trusted_reuse(self._find, checker)
+        verify_deep = f"--deep --root {shlex.quote(str(self.root))}"
+        for path, problem in trusted.refused.items():
+            say(
+                f"note: no row of {path} is reused: rows encoded again differ. {problem}. They are encoded now. To see "
+                f"what is wrong there: `fer-stage store verify {shlex.quote(str(path))} {verify_deep}`"
+            )
+        for path, (n_rows, why) in trusted.not_checked.items():
+            say(
+                f"note: {n_rows:,} rows of {path} are reused, not checked: no image of a sample can be read ({why}). "
+                f"With the images: `fer-stage store verify {shlex.quote(str(self.target))} {verify_deep}`"
+            )
+        if trusted.false_rejects:
+            say(f"note: images that another store could not use are tried again: {trusted.false_rejects}")
+        return trusted
 
     def _note_replaced(self) -> None:
         """What the finished store at the target is replaced for: another encoder may have the same folder's name."""
@@ -257,35 +293,27 @@ class Encoding:
         """What the columns describe, under the store's own name: its first rows alone are not the dataset."""
         return dataset_info(self.table) | {"name": self.target.stem}
 
-    @cached_property
-    def _reuse(self) -> Reuse:
+    def _find(self, without: Collection[Place] = ()) -> Reuse:
         """Which rows other stores hold, the one that is about to be replaced first."""
         n_views = np.zeros(len(self.table), np.intp)
         for job in self._jobs:
             n_views[job.row] = len(job.views)
-        return find_rows(self._other_stores(), self.key, self._schema, self._images, n_views)
+        stores = [store for store in self._other_stores if store.path not in without]
+        return find_rows(stores, self.key, self._schema, self._images, n_views)
 
     @cached_property
     def _images(self) -> npt.NDArray[np.object_]:
         return image_names(self.table.frame["sha256"], box_texts(self.table), face_texts(self.table))
 
-    @cached_property
-    def _work(self) -> tuple[list[Job], Repeats]:
-        """What no other store holds, each image once, and which rows repeat it."""
-        jobs = (left for job in self._jobs if (left := _left_to_do(job, self._reuse)))
-        return Repeats.among(jobs, self._images)
+    def _remaining(self, reuse: Reuse) -> Remaining:
+        return Remaining.of(self._jobs, reuse, self._images)
 
-    @property
-    def _to_encode(self) -> list[Job]:
-        """What a stopped extract has finished of it counts as well."""
-        return self._work[0]
-
-    @property
-    def _runtime(self) -> str:
+    def _runtime(self, remaining: Remaining) -> str:
         """`auto` goes by all that has to be encoded, not by what is left: a resumed store is the same bytes."""
-        few = self.machine.runtime == "auto" and len(self._to_encode) < _WORTH_BUILDING
+        few = self.machine.runtime == "auto" and len(remaining.jobs) < _WORTH_BUILDING
         return "eager" if few else self.machine.runtime
 
+    @cached_property
     def _other_stores(self) -> list[Store]:
         """Every finished store below the features root, the one at the target first."""
         if self.features is None:
@@ -296,26 +324,12 @@ class Encoding:
         stores = [found.store for found in standing if found.store]
         return sorted(stores, key=lambda store: store.path != self.target.absolute())
 
-    def _tasks(self, pending: Sequence[int]) -> list[ShardTask]:
-        by_shard: dict[int, list[Job]] = {shard: [] for shard in pending}
-        for job in self._to_encode:
-            if (shard := job.row // self._schema.shard_rows) in by_shard:
-                by_shard[shard].append(job)
-        return [self._task(shard, jobs) for shard, jobs in by_shard.items()]
-
-    def _task(self, shard: int, jobs: list[Job]) -> ShardTask:
-        rows = self._schema.rows(shard)
-        rejected = {row: self._reuse.rejected[row] for row in rows if row in self._reuse.rejected}
-        copies = self._work[1].of_shard(rows, self._schema.shard_rows, self._schema.n_views)
-        return ShardTask(shard, rows, tuple(jobs), tuple(self._reuse.pieces(rows)), rejected, tuple(copies))
-
-    @cached_property
-    def _recipe(self) -> Recipe:
+    def _recipe(self, runtime: str) -> Recipe:
         return Recipe(
             spec=self.spec,
             encoder_sha256=sha256_of(dict(self.encoder.identity)),
             device=self.machine.device,
-            runtime=self._runtime,
+            runtime=runtime,
             preprocess=self.encoder.preprocess,
             root=self.root.absolute(),
             outputs=self._outputs,
@@ -339,17 +353,29 @@ class Encoding:
         from stages.cluster import open_cluster  # takes most of a second, and few ask for it
 
         with open_cluster(self.machine.workers, self.machine.scheduler) as cluster:
-            yield from cluster.make(self._recipe, tasks, n_images, on_progress)
+            yield from cluster.make(bench.recipe, tasks, n_images, on_progress)
 
-    def _provenance(self, writer: StoreWriter, bench: Workbench) -> dict[str, Any]:
+    def _provenance(
+        self, writer: StoreWriter, bench: Workbench, trusted: TrustedReuse, remaining: Remaining
+    ) -> dict[str, Any]:
         """What made the features. Where all of them were there before, what made those."""
         existing = self._existing()
-        if existing and not self._to_encode:
+        if existing and not remaining.jobs and existing.path not in trusted.refused:
             return dict(existing.manifest.provenance)
-        encoded = [job for job in self._to_encode if job.row not in writer.rejected and 0 in job.views]
-        parity = measured_parity(sampled(encoded, self.key.digest), writer, bench)
-        made_by = {"runtime": bench.encoder.runtime, "parity": parity, "reused": self._reuse.used()}
+        parity = self._parity(writer, bench, trusted, remaining)
+        made_by = {"runtime": bench.encoder.runtime, "parity": parity, **trusted.provenance()}
         return {**provenance_of(self.encoder, self.encoder_name, self.spec), **made_by}
+
+    def _parity(
+        self, writer: StoreWriter, bench: Workbench, trusted: TrustedReuse, remaining: Remaining
+    ) -> dict[str, Any]:
+        """Of rows that were encoded now; of copied ones where all are. Their images may be gone by then."""
+        plain = [job for job in remaining.jobs if job.row not in writer.rejected and 0 in job.views]
+        if plain or not trusted.reuse.used() or trusted.not_checked:
+            return measured_parity(sampled(plain, self.key.digest), writer, bench)
+        copied = [job for job in self._jobs if trusted.reuse.has(job.row, 0) and job.row not in writer.rejected]
+        jobs = usable(sampled(copied, self.key.digest), bench.preparer)
+        return measured_parity(jobs, writer, bench, encoded=False)
 
     def _summary(
         self, encoded: int, rejected: dict[int, str], seconds: float = 0.0, complete: bool = True
@@ -378,16 +404,6 @@ def _others_at_work(target: Path) -> list[str]:
     """Names of the unfinished stores beside the target that a living process works on."""
     others = (other for other in targets_below(target.parent) if other != target and building_folder(other).exists())
     return [other.name for other in others if is_held(lock_path(other))]
-
-
-def _left_to_do(job: Job, reuse: Reuse) -> Job | None:
-    """The job with the views that nobody has yet; None if there are none, or if the image is known to be unusable."""
-    if job.row in reuse.rejected:
-        return None
-    views = tuple(view for view in job.views if not reuse.has(job.row, view))
-    if views == job.views:
-        return job  # no copy: a million of them are memory
-    return replace(job, views=views) if views else None
 
 
 def _count(tasks: Sequence[ShardTask]) -> int:

@@ -17,7 +17,7 @@ from cache.keys import sha256_of
 from cache.manifest import ShardRecord
 from cache.reuse import Piece, ReuseReader
 from cache.writer import ShardSink
-from pipeline.datasets.roots import open_root
+from pipeline.datasets.roots import Root, open_root
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.errors import MismatchError
 from pipeline.extraction import Extraction, Output, Shard, Timings, empty_blocks
@@ -29,7 +29,7 @@ from pipeline.rejects import AlikeRejects
 from pipeline.views import ViewRecipe
 from stages.repeats import Copy
 
-__all__ = ["Made", "Recipe", "ShardTask", "Workbench"]
+__all__ = ["Images", "Made", "Recipe", "ShardTask", "Workbench"]
 
 Block: TypeAlias = npt.NDArray[Any]  # (V, rows, *row_shape)
 FinishedShard: TypeAlias = tuple[Mapping[str, Block], Mapping[int, str]]
@@ -71,6 +71,28 @@ class Recipe:
         """Sides of the squares that are made of an image: the encoder's, and that of the `pixels` output."""
         pixels = [output.row_shape[0] for output in self.outputs if output.name == "pixels"]
         return tuple(dict.fromkeys([self.preprocess.size, *pixels]))
+
+    def preparer(self, root: Root) -> Preparer:
+        """What is done to the images of an open root."""
+        return Preparer(root, self.preprocess, self.sizes, ViewRecipe(), self.view_seed, self.alignment)
+
+
+@dataclass
+class Images:
+    """A dataset's root, opened when the first image is read and closed once: opening a large archive takes long."""
+
+    path: Path
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    @cached_property
+    def root(self) -> Root:
+        return self._open.enter_context(open_root(self.path))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
 
 
 @dataclass(frozen=True)
@@ -114,11 +136,13 @@ class Workbench:
     Parameters
     ----------
     alike : ends the work if its first images are all rejected for one reason; None tries all
+    images : the root of the recipe if it is open, or may be, already; whoever made it closes it
     """
 
     recipe: Recipe
     encoder: Encoder
     alike: AlikeRejects | None = None
+    images: Images | None = None
     _reader: ReuseReader = field(default_factory=ReuseReader)
     _finished: OrderedDict[int, FinishedShard] = field(default_factory=OrderedDict)
     _open: ExitStack = field(default_factory=ExitStack)
@@ -152,9 +176,8 @@ class Workbench:
     @cached_property
     def preparer(self) -> Preparer:
         """Opens the dataset: not asked for where nothing has to be encoded, so that images may be gone by then."""
-        root = self._open.enter_context(open_root(self.recipe.root))
-        recipe = self.recipe
-        return Preparer(root, recipe.preprocess, recipe.sizes, ViewRecipe(), recipe.view_seed, recipe.alignment)
+        images = self.images or self._open.enter_context(Images(self.recipe.root))
+        return self.recipe.preparer(images.root)
 
     @cached_property
     def _extraction(self) -> Extraction:

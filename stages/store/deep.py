@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cache.places import Place
 from cache.store import Store, open_store
@@ -23,18 +24,13 @@ from stages.made_by import alignment_of, encoder_of
 from stages.names import first_rows
 from stages.output import say
 from stages.params import load_params
-from stages.rechecking import re_encoded
+from stages.rechecking import Tolerance, re_encoded, tolerance_of
 from stages.workspace import Workspace
 
-__all__ = ["compared", "expected_cosine", "expected_relative"]
+__all__ = ["compared"]
 
 _NEEDED = ("path", "sha256", "status")
 _JOB_COLUMNS = (*_NEEDED, "box", "face")
-_SLACK = 10  # extract measures a few rows; others may be farther from their reference
-_ROUNDING = 1e-5  # of float16 on disk, and of another machine's float32
-_UNMEASURED = 0.999
-_RELATIVE_SLACK = 3
-_RELATIVE_ROUNDING = 2e-3  # the same for relative differences: float16 on disk rounds by 3e-4
 
 
 def compared(path: Place, given: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -56,41 +52,54 @@ def compared(path: Place, given: Mapping[str, Any]) -> list[dict[str, Any]]:
     encoder = encoder_of(store, load_params(given["params_path"]), given["encoder"], given["device"])
     jobs = _sample(store, given["rows"], given["seed"])
     say(f"{path}: {len(jobs)} images are encoded again, chosen by --seed {given['seed']}")
-    outputs = [array.name for array in store.manifest.schema.arrays if array.name != "pixels"]
+    outputs = [array.name for array in store.manifest.schema.arrays]
+    augmented = _augmented(store, jobs, given["seed"])
     with open_root(_root(store, given)) as root:
-        sizes, alignment = (encoder.preprocess.size,), alignment_of(store) or Alignment()
-        preparer = Preparer(root, encoder.preprocess, sizes, ViewRecipe(), 0, alignment)
-        found = re_encoded(jobs, preparer, encoder, outputs)
-    rows = np.array([job.row for job in jobs], np.intp)
+        preparer = Preparer(
+            root,
+            encoder.preprocess,
+            (encoder.preprocess.size, *(store.row_shape(name)[0] for name in outputs if name == "pixels")),
+            ViewRecipe(),
+            store.manifest.key_fields["views"].get("seed", 0),
+            alignment_of(store) or Alignment(),
+        )
+        found = {"plain": re_encoded(jobs, preparer, encoder, outputs)}
+        if augmented:
+            found["augmented"] = re_encoded(augmented, preparer, encoder, outputs)
     return [
-        {
-            "output": output,
-            **vars(parity(store.read(rows, output), found[output])),
-            "expected": expected_cosine(store, output, given["min_cosine"]),
-            "expected_relative": expected_relative(store, output, given["min_cosine"]),
-        }
+        _compared(store, output, view, augmented if view == "augmented" else jobs, again[output], given["min_cosine"])
+        for view, again in found.items()
         for output in outputs
     ]
 
 
-def expected_cosine(store: Store, output: str, given: float | None) -> float:
-    """What the smallest cosine may be: as asked for, else from what extract measured when it made the store."""
-    if given is not None:
-        return given
-    measured = (store.manifest.provenance.get("parity") or {}).get(output)
-    return 1 - max(_ROUNDING, _SLACK * (1 - measured["cosine"])) if measured else _UNMEASURED
+def _compared(
+    store: Store, output: str, view: str, jobs: Sequence[Job], again: npt.NDArray[Any], min_cosine: float | None
+) -> dict[str, Any]:
+    stored = np.concatenate([store.read(np.array([job.row], np.intp), output, job.views[0]) for job in jobs])
+    expected = tolerance_of(store.manifest, output) if min_cosine is None else Tolerance(min_cosine, None)
+    figures = vars(parity(stored, again))
+    return {
+        "output": output,
+        "view": view,
+        **figures,
+        "expected": expected.cosine,
+        "expected_relative": expected.relative,
+    }
 
 
-def expected_relative(store: Store, output: str, given: float | None) -> float | None:
-    """What the largest relative difference may be: from what extract measured; None, any, if a cosine was asked for."""
-    if given is not None:
-        return None
-    measured = (store.manifest.provenance.get("parity") or {}).get(output, {})
-    if "relative" in measured:
-        return max(_RELATIVE_ROUNDING, _RELATIVE_SLACK * float(measured["relative"]))
-    if store.manifest.key_fields["precision"] == "float32":
-        return _RELATIVE_ROUNDING
-    return math.sqrt(2 * (1 - expected_cosine(store, output, None)))
+def _augmented(store: Store, jobs: Sequence[Job], seed: int) -> list[Job]:
+    """One view, drawn from the seed, of each job that has others than the plain one."""
+    views, train = store.manifest.key_fields["views"], store.columns(["split"])["split"] == "train"
+    if store.n_views() == 1:
+        return []
+    if views.get("recipe") != ViewRecipe().as_json():
+        say(
+            f"note: views of {store.path} are drawn by another recipe than this program's: only plain ones are compared"
+        )
+        return []
+    rng = np.random.default_rng(seed)
+    return [replace(job, views=(int(rng.integers(1, store.n_views())),)) for job in jobs if train[job.row]]
 
 
 def _sample(store: Store, n_rows: int, seed: int) -> list[Job]:

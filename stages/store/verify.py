@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_TABLE_COLUMNS = ("store", "size", "seconds", "damage", "unread", "notes")
+_TABLE_COLUMNS = ("store", "size", "seconds", "damage", "unread", "copies", "notes")
 _PROBLEM_COLUMNS = ("kind", "where", "rows", "what", "advice")
 _UNREAD_ADVICE = "The rows above say what was in the way; verify again without it"
-_DEEP_COLUMNS = ("store", "output", "rows", "cosine", "expected", "relative", "expected_relative", "difference")
+_COPIES_ADVICE = "Delete the files above: they are made again when they are needed"
+_DEEP_COLUMNS = ("store", "output", "view", "rows", "cosine", "expected", "relative", "expected_relative", "difference")
 
 
 @click.command("verify")
@@ -47,8 +48,9 @@ def command(**given: Any) -> None:
     """Read each STORE whole, or all stores below a folder, and compare arrays, columns and every row with the manifest.
 
     This is the tool for bits: `extract` calls a store up to date by its manifest, without reading features. All
-    problems are listed, and the exit code is 3 if one of them is damage, or if something was in the way of reading: the
-    system, another program, a newer format. Files that are no part of a store are noted.
+    problems are listed, and the exit code is 3 if one of them is damage, if a memory-mapped copy differs from its
+    store, or if something was in the way of reading: the system, another program, a newer format. Files that are no
+    part of a store are noted.
     """
     from cache.errors import MEND
     from stages.progress import shown_progress
@@ -62,6 +64,8 @@ def command(**given: Any) -> None:
     if damaged:
         bad = ", ".join(damaged)
         failures.append(f"{len(damaged)} of {len(records)} stores are not what was written: {bad}. {MEND}")
+    if copies := [record["store"] for record in records if record["copies"]]:
+        failures.append(f"hot copies are not what their stores hold: {', '.join(copies)}. {_COPIES_ADVICE}")
     if unread:
         names = ", ".join(unread)
         failures.append(f"{len(unread)} of {len(records)} stores could not be checked: {names}. {_UNREAD_ADVICE}")
@@ -97,6 +101,7 @@ def _record(path: Place, given: dict[str, Any], on_progress: OnProgress) -> dict
     start = time.perf_counter()
     problems = verify(path, lambda done, n: on_progress(Progress(f"verify {path.name}", done, n)))
     damage, unread = sum(p.is_damage for p in problems), sum(p.is_unread for p in problems)
+    copies = sum(p.is_copy for p in problems)
     deep: list[dict[str, Any]] = []
     if given["deep"] and not (damage or unread):  # damaged rows would be compared with what they should have been
         from stages.store.deep import compared
@@ -108,7 +113,8 @@ def _record(path: Place, given: dict[str, Any], on_progress: OnProgress) -> dict
         "seconds": round(time.perf_counter() - start, 3),
         "damage": damage,
         "unread": unread,
-        "notes": len(problems) - damage - unread,
+        "copies": copies,
+        "notes": len(problems) - damage - unread - copies,
         "problems": [
             {
                 "kind": problem.kind,

@@ -1,0 +1,66 @@
+"""Whether the hot copies of a store hold what the store does: for `cache.integrity`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from cache.hot import described, difference, hot_folder, hot_name, open_copy
+from cache.refusals import read_errors
+from cache.selection import Selection
+from cache.store import Store
+
+__all__ = ["differing_copies", "unknown_copies"]
+
+
+def differing_copies(store: Store) -> Iterator[tuple[Path, str]]:
+    """Every hot copy that this store would use and that is not what it holds, and in what it differs.
+
+    Raises
+    ------
+    StoreDamagedError
+        If the store itself is not what was written.
+    StorageError
+        If a copy cannot be read now.
+    """
+    for path in _copies(store):
+        with read_errors(str(path)), open_copy(path) as file:
+            selection = _selection(store, path, file)
+            problem = "" if selection is None else difference(selection, file)
+        if problem:
+            yield path, problem
+
+
+def unknown_copies(store: Store) -> Iterator[Path]:
+    """Files that have the name of a copy of this store, and of which nobody can say which rows they hold.
+
+    Copies that an earlier version made are among them. None is ever used: it is made again.
+    """
+    for path in _copies(store):
+        with read_errors(str(path)), open_copy(path) as file:
+            known = _selection(store, path, file) is not None
+        if not known:
+            yield path
+
+
+def _copies(store: Store) -> list[Path]:
+    folder = hot_folder(store.path)
+    with read_errors(str(folder)):
+        found = folder.iterdir() if folder.is_dir() else ()
+        return sorted(path for path in found if path.name.startswith(f"{store.key}.") and path.suffix == ".npy")
+
+
+def _selection(store: Store, path: Path, file: BinaryIO | None) -> Selection | None:
+    """The rows of which this is a copy, by its own end; None if its name is not that of a copy of these rows."""
+    about = described(file, len(store)) if file else None
+    if about is None:
+        return None
+    output, view, rows = about
+    known = output in store.manifest.arrays and 0 <= view < store.n_views()
+    if not known or not (np.diff(rows, prepend=-1, append=len(store)) > 0).all():
+        return None
+    selection = Selection(store, rows, (), output, view)
+    return selection if hot_name(selection) == path.name else None
