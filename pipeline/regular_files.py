@@ -7,17 +7,19 @@ that an archive states, says nothing about the memory that its content would tak
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import stat
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 __all__ = [
     "NOT_REGULAR",
     "TOO_LARGE",
     "RefusedFileError",
     "open_regular",
+    "open_unbuffered",
     "read_json",
     "read_regular",
     "read_within",
@@ -48,7 +50,7 @@ class _Readable(Protocol):
     def read(self, size: int, /) -> bytes | None: ...
 
 
-def open_regular(path: Path, buffering: int = -1) -> BinaryIO:
+def open_regular(path: Path) -> io.BufferedReader:
     """Open a file to read its bytes. Never waits, and never opens a device. Links are followed.
 
     Raises
@@ -58,6 +60,15 @@ def open_regular(path: Path, buffering: int = -1) -> BinaryIO:
     OSError
         If the system cannot open it.
     """
+    return os.fdopen(_opened(path), "rb")
+
+
+def open_unbuffered(path: Path) -> io.FileIO:
+    """As `open_regular`, without a buffer."""
+    return os.fdopen(_opened(path), "rb", buffering=0)
+
+
+def _opened(path: Path) -> int:
     _require_regular(path, os.stat(path))
     # The file may be another one by now: without O_NONBLOCK a FIFO would wait for a writer.
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
@@ -66,7 +77,7 @@ def open_regular(path: Path, buffering: int = -1) -> BinaryIO:
     except RefusedFileError:
         os.close(handle)
         raise
-    return os.fdopen(handle, "rb", buffering)  # type: ignore[return-value]  # the stubs know no buffering of an int
+    return handle
 
 
 def read_regular(path: Path, limit: int) -> bytes:
@@ -79,7 +90,7 @@ def read_regular(path: Path, limit: int) -> bytes:
     OSError
         If the system cannot read it.
     """
-    with open_regular(path, buffering=0) as file:
+    with open_unbuffered(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > limit:
             raise _too_large(size, limit, path)

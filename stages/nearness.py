@@ -13,12 +13,14 @@ import numpy.typing as npt
 from PIL import Image
 
 from cache import Store
+from pipeline.datasets.files import MAX_IMAGE_BYTES
 from pipeline.datasets.formats import is_image
+from pipeline.datasets.images import decode_picture
 from pipeline.encoders import Encoder
 from pipeline.errors import ImageError
 from pipeline.faces import load_detector
 from pipeline.faces.search import NO_FACE, find_face
-from pipeline.predict.stills import still_of_file
+from pipeline.regular_files import RefusedFileError, read_regular
 from stages.errors import StageError
 from stages.made_by import alignment_of
 
@@ -82,9 +84,11 @@ def _of_row(row: int, store: Store, output: str, view: int) -> Near:
 
 def _of_image(path: Path, store: Store, encoder: Encoder, output: str) -> npt.NDArray[np.floating]:
     try:
-        square = encoder.preprocess.square(_seen(still_of_file(path).load(), store, encoder))
-    except ImageError as error:
-        raise StageError(f"--near {path}: {error}. Expected an id, an image file or a text") from error
+        picture = decode_picture(read_regular(path, MAX_IMAGE_BYTES))
+        square = encoder.preprocess.square(_seen(picture, store, encoder))
+    except (ImageError, RefusedFileError) as error:
+        reason = error.strerror if isinstance(error, RefusedFileError) else error
+        raise StageError(f"--near {path}: {reason}. Expected an id, an image file or a text") from error
     vector: npt.NDArray[np.floating] = encoder.encode_images(np.stack([square]), (output,))[output][0]
     return vector
 

@@ -57,7 +57,7 @@ class BoundedLoader(yaml.SafeLoader):
         self._sizes: dict[int, tuple[int, int]] = {}  # id of a node -> its nodes and depth, aliases expanded
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # of the stubs
         if self._n_above > self.max_depth:
             raise _refused(f"nested more than {self.max_depth} levels deep", event.start_mark)
         self._n_above += 1
@@ -105,7 +105,7 @@ class StrictLoader(BoundedLoader):
         super().__init__(stream)
         self.two_meanings: list[yaml.ScalarNode] = []
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
         # Before merging, which adds pairs that may be overridden.
         seen: set[Any] = set()
@@ -122,7 +122,7 @@ class StrictLoader(BoundedLoader):
         name: Hashable = self.construct_object(key)
         return name
 
-    def compose_scalar_node(self, anchor: str | None) -> yaml.ScalarNode:
+    def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
         node: yaml.ScalarNode = super().compose_scalar_node(anchor)
         if node.style is None and _TWO_MEANINGS.fullmatch(node.value):
             self.two_meanings.append(node)
@@ -198,8 +198,8 @@ def yaml_value(text: str) -> Any:
 
 
 def _shown(node: yaml.Node) -> str:
-    return repr(str(node.value)[:40]) if isinstance(node, yaml.ScalarNode) else f"a {node.id}"
+    return repr(str(node.value)[:40]) if isinstance(node, yaml.ScalarNode) else "a list or a mapping"
 
 
-def _refused(problem: str, mark: yaml.Mark) -> yaml.constructor.ConstructorError:
+def _refused(problem: str, mark: Any) -> yaml.constructor.ConstructorError:
     return yaml.constructor.ConstructorError(None, None, problem, mark)

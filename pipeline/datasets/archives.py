@@ -19,7 +19,7 @@ from pipeline.datasets.files import MAX_IMAGE_BYTES, MISSING, UNREADABLE, Root, 
 from pipeline.datasets.refusals import DAMAGED, refused_by_system, whole_file_errors
 from pipeline.datasets.spool import Spool
 from pipeline.errors import DatasetError, ImageError
-from pipeline.regular_files import TOO_LARGE, RefusedFileError, open_regular, read_within, size_text
+from pipeline.regular_files import TOO_LARGE, RefusedFileError, open_regular, open_unbuffered, read_within, size_text
 
 __all__ = ["TarRoot", "ZipRoot"]
 
@@ -117,8 +117,8 @@ class TarRoot(_ArchiveRoot):
             raise ImageError(MISSING)
         return self._members[name]
 
-    def _open(self) -> BinaryIO:
-        return open_regular(self._data, buffering=0)
+    def _open(self) -> io.FileIO:
+        return open_unbuffered(self._data)
 
     def close(self) -> None:
         super().close()
@@ -174,9 +174,10 @@ class ZipRoot(_ArchiveRoot):
     def open(self, name: str) -> BinaryIO:
         info = self._info(name)
         try:
-            return self._member(info)
+            file: BinaryIO = self._member(info)
         except DAMAGED as error:
             raise refused_by_system(error, self.path) or ImageError(UNREADABLE) from error
+        return file
 
     def _info(self, name: str) -> zipfile.ZipInfo:
         if name not in self._members:
@@ -202,7 +203,7 @@ class _Slice(io.RawIOBase):
     """A part of a file as a file."""
 
     def __init__(self, path: Path, offset: int, size: int) -> None:
-        self._file = open_regular(path, buffering=0)
+        self._file = open_unbuffered(path)
         self._offset, self._end = offset, offset + size
 
     def readable(self) -> bool:
@@ -229,7 +230,7 @@ class _BoundedReads(io.BufferedReader):
     """
 
     def __init__(self, path: Path, limit: int) -> None:
-        super().__init__(open_regular(path, buffering=0))  # type: ignore[arg-type]  # unbuffered, it is a raw one
+        super().__init__(open_unbuffered(path))
         self._limit = limit
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -283,7 +284,7 @@ def _each_member(path: Path, archive: tarfile.TarFile) -> Iterator[tarfile.TarIn
     """The members, none of them kept in `archive`: a million would take gigabytes."""
     end = -1
     for n_members, member in enumerate(iter(archive.next, None), start=1):
-        archive.members.clear()
+        archive.members.clear()  # type: ignore[attr-defined]  # the stubs leave it out
         if member.size < 0 or archive.offset <= end:
             raise _damaged(path, "tar", f"member {some([member.name])} has a size below 0")
         _check_names(path, n_members, member.name)
