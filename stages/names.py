@@ -7,7 +7,7 @@ import itertools
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from stages.errors import ParamsError
 
@@ -29,6 +29,8 @@ SCORES = "scores"
 
 RULE = "a-z, A-Z, 0-9, `_` and `-`, a letter or digit first, at most 100 characters"
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+# Of a dataset that no list below `run` names: it becomes no stage of DVC, only a file.
+_FREE = re.compile(r"[A-Za-z0-9_=+@|(),%^!][A-Za-z0-9_=+@|(),%^!-]{0,99}")
 _RESERVED = {"encoder": frozenset({SCORES})}  # runs/scores/ holds the scores of all encoders
 # What dvc.yaml makes stages of. DVC joins the values of a combination with `-`; of two with one name it runs only one.
 _MATRICES = (("encoders", "datasets"), ("encoders", "methods"), ("encoders", "methods", "datasets", "seeds"))
@@ -40,7 +42,7 @@ _NOT_OF_VARIANT = re.compile(r"[^A-Za-z0-9_.,=+-]+")
 _LONGEST_VARIANT = 150  # characters
 
 
-def check_name(kind: str, name: str, where: str = "", taken: Iterable[str] = ()) -> None:
+def check_name(kind: str, name: str, where: str = "", taken: Iterable[str] = (), *, in_graph: bool = True) -> None:
     """Refuse a name that files or DVC cannot carry.
 
     Parameters
@@ -49,19 +51,25 @@ def check_name(kind: str, name: str, where: str = "", taken: Iterable[str] = ())
     name : as it was written
     where : the file or option that holds it
     taken : other names of this kind, which a name that is recommended must not repeat
+    in_graph : whether stages of DVC are named after it, which allows fewer characters
 
     Raises
     ------
     ValueError
         What was expected, found and where, with a name that would be right.
     """
-    if problem := _problem(kind, name, where, taken):
+    if problem := _problem(kind, name, where, taken, in_graph):
         raise ValueError(problem)
 
 
-def name_problems(kind: str, names: Sequence[str], where: str) -> list[str]:
-    """All that is wrong with the names of one kind, each as a sentence; two that differ in case only are wrong too."""
-    problems = [problem for name in names if (problem := _problem(kind, name, where, names))]
+def name_problems(kind: str, names: Sequence[str], where: str, outside: Collection[str] = ()) -> list[str]:
+    """All that is wrong with the names of one kind, each as a sentence; two that differ in case only are wrong too.
+
+    Parameters
+    ----------
+    outside : those of `names` that no stage of DVC is named after
+    """
+    problems = [problem for name in names if (problem := _problem(kind, name, where, names, name not in outside))]
     by_case: dict[str, list[str]] = {}
     for name in names:
         by_case.setdefault(name.casefold(), []).append(name)
@@ -75,10 +83,10 @@ def name_problems(kind: str, names: Sequence[str], where: str) -> list[str]:
     return problems
 
 
-def _problem(kind: str, name: str, where: str, taken: Iterable[str]) -> str | None:
+def _problem(kind: str, name: str, where: str, taken: Iterable[str], in_graph: bool) -> str | None:
     if name.casefold() in _RESERVED.get(kind, ()):
         found = f"{name!r}, which is a name of our own folders"
-    elif not _PLAIN.fullmatch(name):
+    elif not (_PLAIN if in_graph else _FREE).fullmatch(name):
         found = repr(name)
     else:
         return None

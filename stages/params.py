@@ -168,8 +168,9 @@ class Params(_Block):
 
     def _check_plain(self) -> None:
         """All names that are wrong, before anything else: other errors about them would repeat this one."""
+        alone = set(self.datasets) - set(self.run.datasets)  # known to commands, but no stage of DVC
         problems = [
-            *name_problems("dataset", list(dict.fromkeys([*self.datasets, *self.run.datasets])), "datasets"),
+            *name_problems("dataset", list(dict.fromkeys([*self.datasets, *self.run.datasets])), "datasets", alone),
             *name_problems("encoder", list(self.encoders), "encoders"),
             *name_problems("prompt set", [*PROMPT_SETS, *self.prompt_sets], "prompt_sets"),
         ]
@@ -202,7 +203,7 @@ class Params(_Block):
                 f"Write {shlex.join(['--dataset', first[0], '--limit', str(first[1])])}"
             )
         try:
-            check_name("dataset", name, "--dataset", self.datasets)
+            check_name("dataset", name, "--dataset", self.datasets, in_graph=name in self.run.datasets)
         except ValueError as error:
             raise ParamsError(str(error)) from error
         known = self.datasets.get(name)

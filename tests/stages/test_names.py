@@ -179,3 +179,14 @@ def test_dvc_names_stages_as_we_think_it_does(tmp_path: Path) -> None:
     for stage, axes in (("extract", ("encoders", "datasets")), ("evaluate", ("encoders", "methods"))):
         joined = {f"{stage}@" + "-".join(map(str, v)) for v in itertools.product(*(run[axis] for axis in axes))}
         assert {name for name in listed if name.startswith(f"{stage}@")} == joined
+
+
+def test_a_dataset_that_is_no_stage_may_have_more_characters(tmp_path: Path) -> None:
+    """DVC takes none of them; what `run` does not name is a file only. Dots, spaces and paths stay refused."""
+    path = tmp_path / "params.yaml"
+    block = {"=1+1|x": {"layout": "folder"}, "AffectNet+(7)": {"layout": "folder"}}
+    path.write_text(yaml.safe_dump({"datasets": block}))
+    assert load_params(path).dataset("=1+1|x").layout == "folder"
+    assert "found '=1+1|x'" in refused(tmp_path, {"datasets": block, "run": {"datasets": ["=1+1|x"]}})
+    for name in ("a.b", "a b", "../a", "-a", "a$b", "a\tb", "a'b"):
+        assert repr(name) in refused(tmp_path, {"datasets": {name: {"layout": "folder"}}})
