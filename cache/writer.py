@@ -142,8 +142,9 @@ class StoreWriter:
         self.target, self.key = target, key
         self._backend = backend_of(target)
         self._folder = building_folder(target)
+        self._plan = {**_plan(key, schema), "command": command}
         if not _is_begun(target, key, schema):
-            self._start({**_plan(key, schema), "command": command}, schema)
+            self._start(self._plan, schema)
         self.schema, self.sink = schema, ShardSink(target, schema)
         self._done = finished_shards(target, key, schema)
 
@@ -190,7 +191,8 @@ class StoreWriter:
         self._done[record.shard] = record
 
     def make_again(self) -> None:
-        """Count no shard as finished: what a folder held before is replaced, shard by shard."""
+        """Remove the finished shards of an earlier, stopped writer: a kill leaves none that the next one would keep."""
+        self._start(self._plan, self.schema)
         self._done.clear()
 
     def read_shard(self, shard: int, output: str = "pooled") -> npt.NDArray[Any]:
