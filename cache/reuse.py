@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cache.keys import StoreKey
+from cache.errors import StorageError
+from cache.keys import StoreKey, sha256_of
 from cache.places import Place
 from cache.schema import OK, Schema
 from cache.store import Store, open_store
@@ -47,12 +49,14 @@ class Piece:
     Parameters
     ----------
     source : where the finished store stands
+    identity : of its features, as they were when the rows were found; see `_identity`
     rows : its rows, intp, shape (M,)
     at : their places in the shard, intp, shape (M,)
     views : which views are taken
     """
 
     source: Place
+    identity: str
     rows: Rows
     at: Rows
     views: range
@@ -123,8 +127,12 @@ class Reuse:
         pieces = []
         for number in np.unique(sources[sources != _NOWHERE]):
             at = np.flatnonzero(sources == number)
-            pieces.append(Piece(self.sources[number].path, inside[at], at, views))
+            pieces.append(Piece(self.sources[number].path, self._identities[number], inside[at], at, views))
         return pieces
+
+    @cached_property
+    def _identities(self) -> list[str]:
+        return [_identity(store) for store in self.sources]
 
     def used(self) -> dict[str, int]:
         """Key of a source -> rows whose plain view is taken from it."""
@@ -134,6 +142,11 @@ class Reuse:
             if count:
                 used[store.key] = used.get(store.key, 0) + count
         return used
+
+
+def _identity(store: Store) -> str:
+    """The same for stores whose rows are the same features in the same order."""
+    return sha256_of([store.key, store.manifest.arrays])
 
 
 def comparable(store: Store, key: StoreKey, schema: Schema) -> bool:
@@ -205,9 +218,11 @@ class ReuseReader:
         ------
         StoreDamagedError
             If a source is not what was written. Nothing of it is used then.
+        StorageError
+            If another store stands in its place by now: the rows would be those of other images.
         """
         for piece in pieces:
-            store = self._store(piece.source)
+            store = self._store(piece)
             shards = piece.rows // store.manifest.schema.shard_rows
             for shard in np.unique(shards):
                 taken = shards == shard
@@ -216,10 +231,16 @@ class ReuseReader:
                     for view in piece.views:
                         block[view, piece.at[taken]] = self._shard(store, int(shard), output, view)[inside]
 
-    def _store(self, path: Place) -> Store:
-        if path not in self._stores:
-            self._stores[path] = open_store(path)
-        return self._stores[path]
+    def _store(self, piece: Piece) -> Store:
+        if piece.source not in self._stores:
+            store = open_store(piece.source)
+            if _identity(store) != piece.identity:
+                raise StorageError(
+                    f"{piece.source} was replaced while rows of it were to be copied: expected the features that were "
+                    "there when the rows were looked up. Run the same command again: finished shards are kept"
+                )
+            self._stores[piece.source] = store
+        return self._stores[piece.source]
 
     def _shard(self, store: Store, shard: int, output: str, view: int) -> npt.NDArray[Any]:
         name = (store.path, shard, output, view)

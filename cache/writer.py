@@ -143,8 +143,9 @@ class StoreWriter:
         self._backend = backend_of(target)
         self._folder = building_folder(target)
         require_no_links(self._folder)
+        self._plan = Plan.of(key, schema, made_by)
         if not _is_begun(target, key, schema):
-            self._start(Plan.of(key, schema, made_by))
+            self._start(self._plan)
         self.schema, self.sink = schema, ShardSink(target, schema)
         self._done = finished_shards(target, key, schema)
 
@@ -192,7 +193,8 @@ class StoreWriter:
         self._done[record.shard] = record
 
     def make_again(self) -> None:
-        """Count no shard as finished: what a folder held before is replaced, shard by shard."""
+        """Remove the finished shards of an earlier, stopped writer: a kill leaves none that the next one would keep."""
+        self._start(self._plan)
         self._done.clear()
 
     def read_shard(self, shard: int, output: str = "pooled") -> npt.NDArray[Any]:

@@ -46,7 +46,7 @@ from stages.identity import (
     store_key,
 )
 from stages.output import say
-from stages.outside_rows import RowChecker, TrustedReuse, checked_shards, trusted_reuse, usable
+from stages.outside_rows import Checked, RowChecker, TrustedReuse, checked_shards, trusted_reuse, usable
 from stages.params import ExtractParams
 from stages.rechecking import measured_parity, sampled
 from stages.remaining import Remaining
@@ -233,11 +233,21 @@ class Encoding:
             [output.name for output in self._outputs],
             np.random.default_rng(secrets.randbits(64)),
         )
-        if writer.done and (problem := checked_shards(writer, checker).problem):
-            say(f"note: the finished shards of {self.target} are made again: rows encoded again differ. {problem}")
-            writer.make_again()
-        trusted = trusted_reuse(self._find, checker)
         verify_deep = f"--deep --root {shlex.quote(str(self.root))}"
+        finished = checked_shards(writer, checker) if writer.done else Checked()
+        if finished.problem:
+            say(
+                f"note: the finished shards of {self.target} are made again: rows encoded again differ. "
+                f"{finished.problem}"
+            )
+            writer.make_again()
+        elif finished.unread and not finished.n_rows:
+            say(
+                f"note: the finished shards of {self.target} are used, not checked: no image of a sample can be read "
+                f"({finished.unread}). With the images: `fer-stage store verify {shlex.quote(str(self.target))} "
+                f"{verify_deep}`"
+            )
+        trusted = trusted_reuse(self._find, checker)
         for path, problem in trusted.refused.items():
             say(
                 f"note: no row of {path} is reused: rows encoded again differ. {problem}. They are encoded now. To see "

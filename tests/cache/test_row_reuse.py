@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from cache.errors import StoreDamagedError
+from cache.errors import StorageError, StoreDamagedError
 from cache.keys import StoreKey
 from cache.reuse import Reuse, ReuseReader, find_rows, image_names
 from cache.schema import ArraySpec, Schema
@@ -191,4 +192,13 @@ def test_a_damaged_source_is_reported_and_not_copied(tmp_path: Path) -> None:
     spoiled[3] ^= 1
     chunk.write_bytes(spoiled)
     with pytest.raises(StoreDamagedError, match=r"a\.zarr: rows 0-1 of pooled"):
+        filled(reuse, schema)
+
+
+def test_a_source_that_is_replaced_before_it_is_copied_is_an_error(tmp_path: Path) -> None:
+    """Its rows are those of other images then, and each of them has a right checksum."""
+    reuse, schema = found([store(tmp_path / "a.zarr", "ab")], "ab")
+    shutil.rmtree(tmp_path / "a.zarr")
+    store(tmp_path / "a.zarr", "ba", of=key(samples="reordered"))
+    with pytest.raises(StorageError, match=r"a\.zarr was replaced while rows of it were to be copied"):
         filled(reuse, schema)

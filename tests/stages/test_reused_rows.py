@@ -197,6 +197,40 @@ def test_finished_shards_that_no_encoder_made_are_made_again(
     assert np.allclose(cache.open(OURS).select().numpy(), right, rtol=1e-5, atol=1e-6)
 
 
+def test_finished_shards_that_are_wrong_are_gone_before_others_are_made(
+    project: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the extract is stopped again, no wrong shard is left among right ones: a sample would not look at it."""
+    shutil.rmtree("features")
+    _stop_before_it_is_whole(monkeypatch)
+    building = OURS.with_name(".sample-e.zarr.building")
+    shards = ShardSink(OURS, Schema.from_json(json.loads((building / "plan.json").read_text())["schema"]))
+    shards.put(0, {name: rolled(block) for name, block in shards.get(0)[0].items()}, {})
+
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("cache.writer.ShardSink.put", interrupt)
+        assert run([*EXTRACT]) == 130
+    assert not list(building.rglob("records/*.json"))
+    assert extracted(fer_stage, capsys)[0]["encoded"] == 60
+
+
+def test_finished_shards_whose_images_are_gone_are_called_not_checked(
+    project: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of their rows are in another store too, so that the extract ends without an image."""
+    shutil.copytree("features", "kept")
+    shutil.rmtree("features")
+    _stop_before_it_is_whole(monkeypatch)
+    THEIRS.parent.mkdir()
+    shutil.move("kept/untrained/sample-e.zarr", THEIRS)
+    Path("data").rename("elsewhere")
+    _, said = extracted(fer_stage, capsys)
+    assert f"the finished shards of {OURS} are used, not checked: no image of a sample can be read" in said
+
+
 def test_finished_shards_that_are_right_are_not_made_again(
     project: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
