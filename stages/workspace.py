@@ -37,7 +37,7 @@ class Workspace:
         for kind, name in names.items():
             if name or kind != "variant":  # a run that no grid made has none
                 path_part(kind, name)
-        return self.runs.joinpath(*_parts(*names.values(), seed))
+        return self.runs.joinpath(*_parts(encoder, method, dataset, variant, seed))
 
 
 def scores_path(run_folder: Path) -> Path | None:
