@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -55,6 +55,10 @@ class TableKind(Generic[InfoT]):
     command: str
     folder: tuple[str, str]
     mend: str
+
+    @cached_property
+    def _reader(self) -> TypeAdapter[InfoT]:
+        return TypeAdapter(self.info)
 
     def read(self, path: Path) -> tuple[pa.Table, InfoT]:
         """The known columns of the table at `path`, of their types, and its `info`.
@@ -132,7 +136,7 @@ class TableKind(Generic[InfoT]):
                 f"`{self._command(path)}`, or update fer-stage"
             )
         try:
-            return _adapter(self.info).validate_json(json.dumps(metadata.get("info")), strict=True)
+            return self._reader.validate_json(json.dumps(metadata.get("info")), strict=True)
         except ValidationError as error:
             raise self.error(path, "; ".join(_problem(dict(item)) for item in error.errors())) from error
 
@@ -153,11 +157,6 @@ class TableKind(Generic[InfoT]):
             row = pc.index(pc.is_null(typed), pa.scalar(True)).as_py()
             raise self.error(path, f"column {name}: expected a value in every row, found none in row {row}")
         return typed
-
-
-@lru_cache
-def _adapter(kind: type[InfoT]) -> TypeAdapter[InfoT]:
-    return TypeAdapter(kind)
 
 
 def _problem(item: Mapping[str, Any]) -> str:
