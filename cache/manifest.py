@@ -20,7 +20,7 @@ from cache.places import Place, files_below, is_file, reachable, read_all
 from cache.plan import read_plan
 from cache.schema import NAME, Schema
 
-__all__ = ["SCHEMA_VERSION", "Manifest", "Records", "ShardRecord", "checksum", "rejected_rows"]
+__all__ = ["MAX_MANIFEST_BYTES", "SCHEMA_VERSION", "Manifest", "Records", "ShardRecord", "checksum", "rejected_rows"]
 
 SCHEMA_VERSION = 1
 REQUIRED_COLUMNS = ("id", "label", "split", "status")

@@ -19,10 +19,11 @@ import numpy.typing as npt
 
 from cache.atomic import replace, storage_errors, write_bytes
 from cache.backends import Columns, backend_of
-from cache.errors import StoreDamagedError, StoreIncompleteError
+from cache.backends.expected import text_limit
+from cache.errors import StorageError, StoreDamagedError, StoreIncompleteError
 from cache.keys import StoreKey, sha256_of
 from cache.links import require_no_links
-from cache.manifest import Manifest, Records, ShardRecord, rejected_rows
+from cache.manifest import MAX_MANIFEST_BYTES, Manifest, Records, ShardRecord, rejected_rows
 from cache.places import Place, remove_tree
 from cache.plan import MadeBy, Plan, plan_path, read_plan
 from cache.schema import Schema, plan_shards
@@ -241,7 +242,9 @@ class StoreWriter:
             provenance=provenance,
         )
         by_name = dict(sorted(columns.items()))  # as a reader of the manifest sees them: a copy is the same bytes
-        whole = self._backend.assemble(self._folder, self.schema, by_name, manifest.to_text())
+        text = manifest.to_text()
+        _require_readable(text, columns, self.target)
+        whole = self._backend.assemble(self._folder, self.schema, by_name, text)
         replace(whole, self.target)
         _sweep(self._folder)
 
@@ -266,6 +269,23 @@ def _check_columns(columns: Columns, n_rows: int) -> None:
         if unwritable:
             found = f"row {unwritable[0]}: {values[unwritable[0]]!r}"
             raise ValueError(f"column {name}: expected text that UTF-8 can write, without NUL, got {found}")
+
+
+def _require_readable(manifest: str, columns: Columns, target: Place) -> None:
+    """Refuse to put into place what readers refuse, and keep the shards and the old store."""
+    if (n_bytes := len(manifest.encode())) > MAX_MANIFEST_BYTES:
+        raise StorageError(
+            f"{target}: expected a manifest of at most {MAX_MANIFEST_BYTES} bytes, found {n_bytes}: too many rows are "
+            "rejected. Repair the dataset, or index a part of it"
+        )
+    Manifest.from_text(manifest, str(target))
+    for name, values in columns.items():
+        if values.dtype == object and (n_bytes := sum(len(text.encode()) + 4 for text in values)) > (
+            limit := text_limit(len(values))
+        ):
+            raise StorageError(
+                f"{target}: expected at most {limit} bytes of text in column {name}, found {n_bytes}. Shorten its texts"
+            )
 
 
 def _can_be_written(text: str) -> bool:

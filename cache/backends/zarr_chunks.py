@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from numcodecs.zstd import Zstd  # type: ignore[import-untyped]  # ships no types; comes with zarr
+import pyarrow as pa
 from zarr.abc.store import ByteRequest, Store
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore, WrapperStore
@@ -39,17 +39,19 @@ class ChunkLimit:
     def file_bytes(self) -> int:
         return self.n_bytes + self.n_bytes // 128 + _OVERHEAD
 
-    def require(self, chunk: bytes) -> None:
-        """ValueError if unpacking the chunk would take more memory."""
+    def require(self, chunk: bytes) -> int:
+        """The bytes that the chunk unpacks to; ValueError if they are more, or no chunk of the array."""
         if len(chunk) > self.file_bytes:
             raise ValueError(f"expected a chunk of at most {self.file_bytes} bytes, found {len(chunk)}")
-        if self.compressed and (size := zstd_size(chunk)) > self.n_bytes:
+        size = zstd_size(chunk) if self.compressed else len(chunk)
+        if self.compressed and size > self.n_bytes:
             raise ValueError(f"expected a chunk that unpacks to at most {self.n_bytes} bytes, found {size}")
         if self.n_texts is not None:
-            text = bytes(Zstd().decode(chunk)) if self.compressed else chunk
+            text = pa.decompress(chunk, size, codec="zstd", asbytes=True) if self.compressed else chunk
             count = int.from_bytes(text[:4], "little")
             if count != self.n_texts:
                 raise ValueError(f"expected {self.n_texts} texts in a chunk, found {count}")
+        return size
 
 
 def zstd_size(frame: bytes) -> int:
@@ -81,6 +83,7 @@ class LimitedStore(WrapperStore[Store]):
     def __init__(self, store: Store, limit: ChunkLimit) -> None:
         super().__init__(store)
         self._limit = limit
+        self._text_bytes = 0
 
     def _with_store(self, store: Store) -> LimitedStore:
         return type(self)(store, self._limit)
@@ -91,5 +94,8 @@ class LimitedStore(WrapperStore[Store]):
                 require_plain_file(self._store.root / key, self._limit.file_bytes)
         found = await super().get(key, prototype, byte_range)
         if found is not None:
-            self._limit.require(found.to_bytes())
+            size = self._limit.require(found.to_bytes())
+            self._text_bytes += size if self._limit.n_texts is not None else 0
+            if self._text_bytes > self._limit.n_bytes:  # texts are bounded together, not chunk by chunk
+                raise ValueError(f"expected texts of at most {self._limit.n_bytes} bytes together, found more")
         return found

@@ -18,7 +18,7 @@ from cache.writer import building_folder
 __all__ = ["GrowingContract"]
 
 COMMAND = r"fer-stage extract --dataset example --encoder some-encoder --backend \w+ --features \S+/features`"
-RESUME = COMMAND.replace(" --features", " --views 2 --outputs [a-z,]+( --dtype float32)? --features").join(
+RESUME = COMMAND.replace(" --features", "( --views 2)?( --outputs [a-z,]+)?( --dtype float32)? --features").join(
     ["Run `", " again, with the options that it was begun with: it resumes"]
 )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pyarrow as pa
 import pytest
 from mutations import mutations
 
@@ -114,12 +116,13 @@ def test_every_field_of_a_manifest_is_named_when_it_is_wrong_or_changes_nothing(
         with replaced(tree / "zarr.json", in_group(tree, manifest)):
             values, message = outcome(tree)
         field = change.split(" ")[0]
-        assert values is None or values == whole, change
+        other_columns = field.startswith("columns.") and change.endswith(" is missing")  # a store may lack them
+        assert values is None or values == whole or other_columns, change
         if values is None:
             n_refused += 1
             assert str(tree) in message, (change, message)
         else:
-            assert field.startswith(_FREE), change
+            assert field.startswith(_FREE) or other_columns, change
     assert n_refused > 500
 
 
@@ -253,7 +256,9 @@ def test_a_file_of_many_gigabytes_is_not_read(tmp_path: Path, tree: Path, name: 
     path = tmp_path / "example.zarr"
     shutil.copytree(tree, path)
     os.truncate(path / name, 5 * 10**9)  # takes no space on the disk
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     values, message = outcome(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 10**6  # kB on Linux; bytes on macOS
     assert values is None
     assert "expected at most" in message
     assert any(problem.is_damage for problem in verify(path))
@@ -275,15 +280,15 @@ def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
 
 
 def test_a_chunk_that_unpacks_to_more_than_its_shape_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
-    from numcodecs.zstd import Zstd
-
-    frame = bytes(Zstd().encode(bytes(1000)))
+    frame = pa.compress(bytes(1000), codec="zstd", asbytes=True)
     assert zstd_size(frame) == 1000
     ChunkLimit(1000, compressed=True).require(frame)
     with pytest.raises(ValueError, match="unpacks to at most 999 bytes, found 1000"):
         ChunkLimit(999, compressed=True).require(frame)
     with pytest.raises(ValueError, match="expected 7 texts in a chunk, found 8"):
-        ChunkLimit(1000, n_texts=7, compressed=True).require(bytes(Zstd().encode((8).to_bytes(4, "little"))))
+        ChunkLimit(1000, n_texts=7, compressed=True).require(
+            pa.compress((8).to_bytes(4, "little"), codec="zstd", asbytes=True)
+        )
 
 
 @pytest.fixture
