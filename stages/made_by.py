@@ -11,7 +11,7 @@ from cache import Store
 from cache.backends import backend_name
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.encoders.current import current_identity
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, MismatchError
 from pipeline.faces import Alignment
 from pipeline.identity import differences_text
 from pipeline.preprocess import Preprocess
@@ -242,5 +242,7 @@ def alignment_of(store: Store) -> Alignment | None:
     said = store.encoder["preprocess"].get("alignment")
     try:
         return Alignment.from_json(said) if said else None
+    except MismatchError as error:
+        raise MismatchError(f"{store.path}: key_fields.preprocess.alignment: {error}") from error
     except ConfigError as error:
         raise _wrong_preparation(store, error) from error

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cache import Store
 from cache.atomic import write_bytes
@@ -28,6 +28,9 @@ from stages.errors import StageError
 from stages.names import SCORES
 from stages.scores_file import read_scores
 from stages.workspace import heads_below, scores_path
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Records", "gather", "make_report", "write_report"]
 
@@ -169,6 +172,12 @@ def _store_record(store: Store) -> StoreRecord:
     return StoreRecord.from_json(_describe(store), str(store.path))
 
 
+def _reasons(frame: pd.DataFrame) -> list[str]:
+    """Why each rejected row has no feature; a store need not have that column."""
+    rejected = frame[frame["status"] != OK]
+    return rejected["reason"].tolist() if "reason" in frame else ["not recorded"] * len(rejected)
+
+
 def _describe(store: Store) -> dict[str, Any]:
     frame, manifest = store.frame, store.manifest
     usable = frame[frame["status"] == OK]
@@ -179,7 +188,7 @@ def _describe(store: Store) -> dict[str, Any]:
         "encoder_saw": manifest.dataset.get("layout") in manifest.provenance.get("encoder_saw", ()),
         "rows": len(frame),
         "usable": len(usable),
-        "rejected": dict(Counter(frame["reason"][frame["status"] != OK] if "reason" in frame else ())),
+        "rejected": dict(Counter(_reasons(frame))),
         "splits": dict(Counter(usable["split"])),
         "labels": dict(Counter(usable["label"])),
         "width": store.width(),

@@ -17,6 +17,7 @@ __all__ = ["TEXT", "Layout", "column_problem", "output_problem", "require", "tex
 TEXT = "string"
 _NUMBERS = {np.dtype(kind).name for kind in "?bhilBHILefd"}
 _TEXT_FLOOR, _TEXT_ROW = 64 * 2**20, 1024
+_SMALLEST_CHUNK = 1024  # rows of a column: Zarr takes many more, and each chunk is a file
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,9 @@ def column_problem(found: Layout, schema: Schema, name: str) -> str:
         return f"expected int64, found {found.dtype[:60]!a}"
     if found.dtype != TEXT and found.dtype not in _NUMBERS:
         return f"expected text or numbers, found {found.dtype[:60]!a}"
-    if found.chunks is not None and not (len(found.chunks) == 1 and 1 <= found.chunks[0] <= schema.n_rows):
-        return f"expected chunks of 1 to {schema.n_rows} rows, found {found.chunks}"
+    least = min(_SMALLEST_CHUNK, schema.n_rows)
+    if found.chunks is not None and not (len(found.chunks) == 1 and least <= found.chunks[0] <= schema.n_rows):
+        return f"expected chunks of {least} to {schema.n_rows} rows, found {found.chunks}"
     return ""
 
 

@@ -73,8 +73,8 @@ class Alignment:
                 f"{_RECIPE} version {_VERSION}. Use the fer-stage they were made with, or align and extract again"
             )
         margin = said.get("margin")
-        if isinstance(margin, bool) or not isinstance(margin, int | float):
-            raise ConfigError(f"margin: expected a number, found {margin!a:.60}")
+        if isinstance(margin, bool) or not isinstance(margin, int | float) or not abs(margin) < 100:  # a float holds it
+            raise ConfigError(f"margin: expected a number from -0.25 to 2, found {margin!a:.60}")
         return cls(float(margin))
 
     def matrix(self, landmarks: Points, size: int) -> Matrix:
