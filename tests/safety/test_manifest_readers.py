@@ -20,8 +20,8 @@ from stages.errors import StageError
 from stages.identity import box_of, face_of
 from stages.made_by import _preprocess_of, alignment_of, extract_command
 from stages.params import ExtractParams
+from stages.rechecking import tolerance_of
 from stages.reporting import _store_record
-from stages.store.deep import expected_cosine, expected_relative
 from stages.store.info import _record
 
 OURS = (CacheError, PipelineError, StageError)  # all of them have a `kind`
@@ -48,8 +48,7 @@ READERS: tuple[Callable[[Store], Any], ...] = (
     _record,
     _store_record,
     lambda store: extract_command(store, ExtractParams(), "mini"),
-    lambda store: expected_cosine(store, "pooled", None),
-    lambda store: expected_relative(store, "pooled", None),
+    lambda store: tolerance_of(store.manifest, "pooled"),
 )
 
 
