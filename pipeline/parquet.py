@@ -83,8 +83,8 @@ class TableKind(Generic[InfoT]):
 
     def described(self, table: pa.Table, info: Mapping[str, Any]) -> pa.Table:
         """`table` with `info` in its metadata, as `read` takes it back."""
-        said = json.dumps({"schema": self.schema, "info": dict(info)}, sort_keys=True)
-        return table.replace_schema_metadata({self.key: said})
+        metadata = json.dumps({"schema": self.schema, "info": dict(info)}, sort_keys=True)
+        return table.replace_schema_metadata({self.key: metadata})
 
     def error(self, path: Path, problem: str) -> TableError:
         """The error for a table that cannot be used: where, what is wrong, and the command that makes it again."""

@@ -12,14 +12,14 @@ from PIL import Image
 
 from pipeline.errors import ConfigError, ImageError
 
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "Preprocess"]
+__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "MAX_SIZE", "Preprocess"]
 
 Pixels = npt.NDArray[np.uint8]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-_MAX_SIZE = 4096  # pixels of a side; the largest encoders take 1024
+MAX_SIZE = 4096  # pixels of a side; the largest encoders take 1024
 _MAX_PIXELS = 80_000_000  # of the resized picture, before its crop
 
 _INTERPOLATIONS = {
@@ -115,8 +115,8 @@ class Preprocess:
 def _require_types(fields: Mapping[str, Any]) -> None:
     """ConfigError unless these are the fields of a Preprocess; their values are checked by the class."""
     size = fields.get("size")
-    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= _MAX_SIZE:
-        raise ConfigError(f"size: expected a whole number of pixels from 1 to {_MAX_SIZE}, found {size!a:.60}")
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MAX_SIZE:
+        raise ConfigError(f"size: expected a whole number of pixels from 1 to {MAX_SIZE}, found {size!a:.60}")
     for name in ("resize", "interpolation"):
         if not isinstance(fields.get(name, ""), str):
             raise ConfigError(f"{name}: expected a text, found {fields[name]!a:.60}")

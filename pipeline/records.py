@@ -14,14 +14,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pipeline import regular_files
 from pipeline.calibration import TEMPERATURES
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import ConfigError, InputError
 from pipeline.labels import EXPRESSIONS
+from pipeline.preprocess import MAX_SIZE
+from pipeline.regular_files import MAX_JSON_BYTES, RefusedFileError
 
-__all__ = ["MOST_JSON_BYTES", "HeadDescription", "HeadRecord", "Record", "check_record", "read_json", "read_regular"]
+__all__ = ["HeadDescription", "HeadRecord", "Record", "check_record", "read_json", "read_regular"]
 
-MOST_JSON_BYTES = 16 * 2**20  # of a record, its scores or its history: real ones have some kB
 _MOST_VALUES = 2**16  # a side of a shape, and every whole number among the options of a head
 _MOST = 2**53  # of any other count: what JSON carries exactly
 _SHOWN = 5  # problems of one record that a message names
@@ -75,7 +77,7 @@ Deviations = Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_leng
 
 
 class _Preprocess(_Block):
-    size: Annotated[int, Field(ge=1, le=4096)]
+    size: Annotated[int, Field(ge=1, le=MAX_SIZE)]
     resize: Literal["shortest", "squash"] = "shortest"
     interpolation: Literal["bicubic", "bilinear", "lanczos"] = "bicubic"
     mean: Channels = [0.5] * 3
@@ -265,7 +267,7 @@ class HeadRecord(Record):
 
 
 def read_regular(path: Path, most_bytes: int, advice: str) -> bytes:
-    """The bytes of a regular file: a pipe or a device would be waited for without end.
+    """As `pipeline.regular_files.read_regular`, with an error that says what to do.
 
     Parameters
     ----------
@@ -279,12 +281,15 @@ def read_regular(path: Path, most_bytes: int, advice: str) -> bytes:
     OSError
         If nothing is there, or it may not be read.
     """
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{path}: expected a regular file, found {_kind(status.st_mode)}. {advice}")
-    if status.st_size > most_bytes:
-        raise InputError(f"{path}: expected at most {most_bytes:,} bytes, found {status.st_size:,}. {advice}")
-    return path.read_bytes()
+    try:
+        return regular_files.read_regular(path, most_bytes)
+    except RefusedFileError as error:
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode):
+            problem = f"expected at most {most_bytes:,} bytes, found {status.st_size:,}"
+        else:
+            problem = f"expected a regular file, found {_kind(status.st_mode)}"
+        raise InputError(f"{path}: {problem}. {advice}") from error
 
 
 def read_json(path: Path, advice: str) -> Any:
@@ -295,7 +300,7 @@ def read_json(path: Path, advice: str) -> Any:
     InputError
         If it is no regular file, too large, or no JSON.
     """
-    data = read_regular(path, MOST_JSON_BYTES, advice)
+    data = read_regular(path, MAX_JSON_BYTES, advice)
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:  # RecursionError: lists in lists without end

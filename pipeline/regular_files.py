@@ -1,4 +1,4 @@
-"""Files that somebody else could have put there: only regular ones are opened, and no more is read than a limit.
+"""Files that may come from elsewhere: only regular ones are opened, and no more is read than a limit.
 
 A FIFO, a socket or a device has no end, or waits for a writer that never comes; the size of a sparse file, or the one
 that an archive states, says nothing about the memory that its content would take.
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 __all__ = [
+    "MAX_JSON_BYTES",
     "NOT_REGULAR",
-    "TOO_LARGE",
     "RefusedFileError",
     "open_regular",
     "open_unbuffered",
@@ -24,15 +24,17 @@ __all__ = [
     "read_regular",
     "read_within",
     "size_text",
+    "too_large_text",
 ]
 
 # Reasons of a rejected row: stable words, counted in summaries. Numbers follow the second one after a colon.
 NOT_REGULAR = "not a regular file"
-TOO_LARGE = "file is too large"
+_TOO_LARGE = "file is too large"
 
-MAX_JSON_BYTES = 16 * 2**20  # of a description; those of encoders have some kilobytes
+MAX_JSON_BYTES = 16 * 2**20  # of a description, a record or a history; real ones have some kilobytes
 
 _PIECE = 1 << 20  # bytes
+_ONE_READ = 0x7FFFF000  # bytes: what Linux gives at most at once; pieces of a larger file would be held twice
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a FIFO",
@@ -94,7 +96,7 @@ def read_regular(path: Path, limit: int) -> bytes:
         size = os.fstat(file.fileno()).st_size
         if size > limit:
             raise _too_large(size, limit, path)
-        return read_within(file, limit, size, path)
+        return read_within(io.BufferedReader(file) if size >= _ONE_READ else file, limit, size, path)
 
 
 def read_within(file: _Readable, limit: int, size: int = 0, path: Path | None = None, piece: int = _PIECE) -> bytes:
@@ -147,9 +149,14 @@ def size_text(n_bytes: int) -> str:
     return f"{n_bytes / 1e6:,.0f} MB" if n_bytes >= 1_000_000 else f"{n_bytes:,} bytes"
 
 
+def too_large_text(size: int | None, limit: int) -> str:
+    """The reason for a file of more than `limit` bytes; `size` is None where it is not known."""
+    found = "more than that" if size is None else size_text(size)
+    return f"{_TOO_LARGE}: at most {size_text(limit)}, found {found}"
+
+
 def _too_large(size: int | None, limit: int, path: Path | None) -> RefusedFileError:
-    found = "more than that" if size is None else f"{size_text(size)}"
-    return RefusedFileError(errno.EFBIG, f"{TOO_LARGE}: at most {size_text(limit)}, found {found}", path and str(path))
+    return RefusedFileError(errno.EFBIG, too_large_text(size, limit), path and str(path))
 
 
 def _require_regular(path: Path, status: os.stat_result) -> None:

@@ -238,8 +238,8 @@ def read_saved(folder: Path) -> SavedHead:
     MismatchError
         If the weights are not those that the record describes.
     """
-    record = read_record(folder)
     path = _record_path(folder)
+    record = _read_object(path)
     _require_head_format(record, path)
     checked = check_record(HeadRecord, record, path, _advice(path))
     description, classes = record["head"], record["classes"]
@@ -253,16 +253,23 @@ def read_saved(folder: Path) -> SavedHead:
         raise MismatchError(
             f"{path}: expected encoder_identity and head.encoder to be one: {differences}. {_advice(path)}"
         )
-    return SavedHead(
+    saved = SavedHead(
         folder=folder,
         record=record,
         description=description,
-        state=_weights(folder, description, checked.head_sha256, path),
+        state=_weights(folder, description, path),
         encoder_spec=checked.encoder_spec or _as_spec(checked.encoder_named),
         temperature=checked.calibration.temperature,
         classes=tuple(classes),
         note=note_of(record),
     )
+    if checked.head_sha256 not in ("", saved.sha256):  # older records have none
+        raise MismatchError(
+            f"{folder}: {WEIGHTS} is not the head that {path.name} describes, by its sha256. {_advice(path)}; if it is "
+            "being written at this moment, run this command again"
+        )
+    check_finite(saved.state, str(folder / WEIGHTS), _advice(path))
+    return saved
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -274,6 +281,12 @@ def read_record(folder: Path) -> dict[str, Any]:
         If there is neither, it is no JSON object, or a field is impossible.
     """
     path = _record_path(folder)
+    record = _read_object(path)
+    check_record(Record, record, path, _advice(path))  # the head is checked where one is built
+    return record
+
+
+def _read_object(path: Path) -> dict[str, Any]:
     record = read_json(path, _advice(path))
     if not isinstance(record, dict):
         raise InputError(f"{path} is damaged: expected a JSON object, found {type(record).__name__}. {_advice(path)}")
@@ -282,7 +295,6 @@ def read_record(folder: Path) -> dict[str, Any]:
             f"{path}: expected format {EXPORT_FORMAT}, found {record.get('format')!r:.60}. "
             "Export the head again, or update fer-stage if it is newer"
         )
-    check_record(Record, record, path, _advice(path))  # the head is checked where one is built, its format first
     return record
 
 
@@ -312,19 +324,11 @@ def _require_head_format(record: Mapping[str, Any], path: Path) -> None:
         )
 
 
-def _weights(folder: Path, description: Mapping[str, Any], sha256: str, path: Path) -> bytes:
-    weights = folder / WEIGHTS
+def _weights(folder: Path, description: Mapping[str, Any], path: Path) -> bytes:
     try:
-        state = read_regular(weights, most_weight_bytes(description), _advice(path))
+        return read_regular(folder / WEIGHTS, most_weight_bytes(description), _advice(path))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{folder}: {WEIGHTS} is missing. {_advice(path)}") from error
-    if sha256 not in ("", hashlib.sha256(state).hexdigest()):  # older records have none
-        raise MismatchError(
-            f"{folder}: {WEIGHTS} is not the head that {path.name} describes, by its sha256. {_advice(path)}; if it is "
-            "being written at this moment, run this command again"
-        )
-    check_finite(state, str(weights), _advice(path))
-    return state
 
 
 def _as_spec(named: str) -> str:

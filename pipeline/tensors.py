@@ -67,9 +67,10 @@ def check_finite(state: bytes, where: str, advice: str) -> None:
     InputError
         Naming file and tensor; also if the bytes are no safetensors.
     """
-    n_header = struct.unpack_from("<Q", state)[0] if len(state) >= _PREFIX else 0
-    for name, info in tensors_in(state, where, advice).items():
-        values = memoryview(state)[_PREFIX + n_header + info.start : _PREFIX + n_header + info.stop]
+    tensors = tensors_in(state, where, advice)
+    first = len(state) - max((info.stop for info in tensors.values()), default=0)
+    for name, info in tensors.items():
+        values = memoryview(state)[first + info.start : first + info.stop]
         if n_bad := _n_not_finite(values, info.dtype):
             raise InputError(
                 f"{where}: expected finite weights, found {n_bad:,} of {math.prod(info.shape):,} values of tensor "

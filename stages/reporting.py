@@ -20,7 +20,8 @@ from cache.csv_cells import write_csv
 from cache.places import Place
 from cache.store import find_store, stands, store_path
 from cache.writer import unfinished
-from pipeline.records import MOST_JSON_BYTES, read_regular
+from pipeline.records import read_regular
+from pipeline.regular_files import MAX_JSON_BYTES
 from pipeline.report import Report, RunRecord, StoreRecord, build_report
 from pipeline.samples import OK
 from pipeline.saved import HISTORY, RUN, WEIGHTS, read_record, read_saved
@@ -152,7 +153,7 @@ def _history(path: Path, sha256: str) -> list[dict[str, float | None]]:
     expected = f"{path}: expected the table of epochs that train writes, found"
     again = "Run `fer-stage train` again for this run, then `fer-stage evaluate`"
     try:
-        data = read_regular(path, MOST_JSON_BYTES, again)
+        data = read_regular(path, MAX_JSON_BYTES, again)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise StageError(f"{expected} no such file. {again}") from error
     try:

@@ -19,7 +19,14 @@ from pipeline.datasets.files import MAX_IMAGE_BYTES, MISSING, UNREADABLE, Root, 
 from pipeline.datasets.refusals import DAMAGED, refused_by_system, whole_file_errors
 from pipeline.datasets.spool import Spool
 from pipeline.errors import DatasetError, ImageError
-from pipeline.regular_files import TOO_LARGE, RefusedFileError, open_regular, open_unbuffered, read_within, size_text
+from pipeline.regular_files import (
+    RefusedFileError,
+    open_regular,
+    open_unbuffered,
+    read_within,
+    size_text,
+    too_large_text,
+)
 
 __all__ = ["TarRoot", "ZipRoot"]
 
@@ -304,7 +311,7 @@ def _check_names(path: Path, n_members: int, longest: str) -> None:
 
 def _check_size(size: int, limit: int) -> None:
     if size > limit:
-        raise ImageError(f"{TOO_LARGE}: at most {size_text(limit)}, found {size_text(size)}")
+        raise ImageError(too_large_text(size, limit))
 
 
 def _refuse_cut_off(path: Path, file: IO[bytes], end: int) -> None:

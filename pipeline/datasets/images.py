@@ -155,7 +155,6 @@ def decoder_version() -> str:
 def _open(data: bytes) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data), formats=open_formats(data))
-        _check_pixels(image)
     except UnidentifiedImageError as error:
         why = _UNKNOWN_TIFF if data.startswith(_TIFF) else undecodable(data)
         raise ImageError(why or "not an image") from error

@@ -20,7 +20,7 @@ _FORMS = (
     "transformers:ARCH@DIR, mini or untrained"
 )
 _LONGEST_SLUG = 150  # characters: a folder is named so
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # neither a name nor a path that anybody means
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # in no name and no path of weights
 _SPEC = re.compile(
     r"(?P<family>open_clip|timm|transformers):(?P<architecture>[^/@]+)"
     r"(?:/(?P<tag>[^/@]+(?P<repository>/[^/@]+)?)|@(?P<path>.+))"

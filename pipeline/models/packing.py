@@ -153,7 +153,7 @@ def _load(head: Head, tensors: Mapping[str, torch.Tensor]) -> None:
     own, spec = head.state_dict(), head.spec
     kinds = [name for name in own.keys() & tensors.keys() if _is_float(own[name]) != _is_float(tensors[name])]
     try:
-        head.load_state_dict(tensors, assign=False)
+        head.load_state_dict(tensors)
     except RuntimeError as error:
         details = "; ".join(line.strip(" \t.") for line in str(error).splitlines()[1:])
     else:

@@ -18,7 +18,7 @@ from pipeline.datasets.ranges import SHARES, eight_bits
 from pipeline.errors import ImageError, InputError
 from pipeline.regular_files import RefusedFileError, read_regular
 
-__all__ = ["Still", "still_of_array", "still_of_file", "still_of_picture"]
+__all__ = ["Still", "still_of_array", "still_of_file", "still_of_picture", "unread_reason"]
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,11 @@ def _of_floats(pixels: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
 def _read(path: Path) -> Image.Image:
     try:
         data = read_regular(path, MAX_IMAGE_BYTES)
-    except RefusedFileError as error:
-        raise ImageError(str(error.strerror)) from error
     except OSError as error:
-        raise ImageError(f"file cannot be read: {error.strerror}") from error
+        raise ImageError(unread_reason(error)) from error
     return decode_picture(data)
+
+
+def unread_reason(error: OSError) -> str:
+    """Why a file is not read, as a reason of `Prediction`."""
+    return str(error.strerror) if isinstance(error, RefusedFileError) else f"file cannot be read: {error.strerror}"

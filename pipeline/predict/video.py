@@ -13,8 +13,8 @@ from PIL import Image
 
 from pipeline.datasets.images import MAX_PIXELS
 from pipeline.errors import ImageError
-from pipeline.predict.stills import Still
-from pipeline.regular_files import RefusedFileError, open_regular
+from pipeline.predict.stills import Still, unread_reason
+from pipeline.regular_files import open_regular
 
 __all__ = ["VIDEO_SUFFIXES", "frames_of", "is_video"]
 
@@ -127,7 +127,7 @@ def _refusal(path: Path) -> str:
         with open_regular(path) as file:
             begin = file.read(_BEGIN)
     except OSError as error:
-        return str(error.strerror) if isinstance(error, RefusedFileError) else f"file cannot be read: {error.strerror}"
+        return unread_reason(error)
     # Every container of pictures has bytes of 0 in its header; a play list is text, and names other files to open.
     if begin.startswith(_PLAY_LISTS) or b"\0" not in begin:
         return "not a video: a play list or another text"

@@ -1,4 +1,4 @@
-"""Heads, histories and scores that somebody else could have written.
+"""Heads, histories and scores that may come from elsewhere.
 
 Every reader ends in an error of ours that names the file, or gives what it gave before: no NaN, no traceback, and no
 mixture of two runs.

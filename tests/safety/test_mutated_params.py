@@ -1,4 +1,4 @@
-"""params.yaml that somebody else could have written: an error that names file and field, or what it says is done."""
+"""params.yaml that may come from elsewhere: an error that names file and field, or what it says is done."""
 
 from __future__ import annotations
 

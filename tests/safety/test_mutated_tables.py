@@ -1,4 +1,4 @@
-"""Sample and face tables that somebody else could have written: an error that names file and field, or their rows."""
+"""Sample and face tables that may come from elsewhere: an error that names file and field, or their rows."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_a_column_that_is_missing_or_holds_something_else_is_named(
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "said"),
+    ("column", "value", "message"),
     [
         ("path", "../secret.png", "paths leave the root, first '../secret.png'"),
         ("path", "/etc/passwd", "paths leave the root, first '/etc/passwd'"),
@@ -164,7 +164,7 @@ def test_a_column_that_is_missing_or_holds_something_else_is_named(
         ("reason", None, "column reason: expected a value in every row, found none in row 0"),
     ],
 )
-def test_a_value_that_no_sample_has_is_named(tmp_path: Path, column: str, value: object, said: str) -> None:
+def test_a_value_that_no_sample_has_is_named(tmp_path: Path, column: str, value: object, message: str) -> None:
     table, path = sample_table(), tmp_path / "faces.parquet"
     values = table[column].to_pylist() if column in table.column_names else [None] * len(table)
     changed = pa.array([value, *values[1:]])
@@ -173,7 +173,7 @@ def test_a_value_that_no_sample_has_is_named(tmp_path: Path, column: str, value:
     else:
         table = table.append_column(column, changed)
     pq.write_table(table, path)
-    assert said in refused(SampleTable.read, path)
+    assert message in refused(SampleTable.read, path)
 
 
 def test_a_digest_of_a_rejected_row_is_a_digest_or_nothing(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_digest_of_a_rejected_row_is_a_digest_or_nothing(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("column", "values", "said"),
+    ("column", "values", "message"),
     [
         ("status", ["found", "found", "rejected"], "column box: expected 4 numbers if a face is found"),
         ("status", ["found", "lost", "rejected"], "column status: expected found, missed or rejected, found 'lost'"),
@@ -195,10 +195,12 @@ def test_a_digest_of_a_rejected_row_is_a_digest_or_nothing(tmp_path: Path) -> No
         ("image", ["0 1", None, "2 3"], "column image: expected a value in every row, found none in row 1"),
     ],
 )
-def test_a_value_that_no_detector_finds_is_named(tmp_path: Path, column: str, values: list[object], said: str) -> None:
+def test_a_value_that_no_detector_finds_is_named(
+    tmp_path: Path, column: str, values: list[object], message: str
+) -> None:
     table, path = face_table(), tmp_path / "faces.parquet"
     pq.write_table(table.set_column(table.column_names.index(column), column, pa.array(values)), path)
-    assert said in refused(FaceTable.read, path)
+    assert message in refused(FaceTable.read, path)
 
 
 @pytest.mark.parametrize(("make", "key", "read"), KINDS)

@@ -1,4 +1,4 @@
-"""FIFOs, devices and endless files are no inputs: every reader says so at once, and waits for nobody."""
+"""FIFOs, devices and endless files are no inputs: every reader refuses them at once, and waits for no writer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""params.yaml of somebody else: bounded, merged as DVC merges it, and no word that DVC reads as another value."""
+"""params.yaml from elsewhere: bounded, merged as DVC merges it, and no word that DVC reads as another value."""
 
 from __future__ import annotations
 
