@@ -66,7 +66,7 @@ class Export:
 
             require_packages()
         saved = read_saved(folder)
-        record = export_record(saved, _sha256(saved.state), _scores(saved))
+        record = export_record(saved, saved.sha256, _scores(saved))
         export = cls(saved, out, json.loads(json.dumps(record)), onnx, encoder)
         require_inside(out)
         export._require_place()
