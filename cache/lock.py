@@ -22,7 +22,9 @@ from cache.links import require_inside
 from cache.objects import in_use, lease, lease_is_held
 from cache.places import Place
 
-__all__ = ["exclusive", "is_held", "lock_path"]
+__all__ = ["SHORT_WAIT_S", "exclusive", "is_held", "lock_path"]
+
+SHORT_WAIT_S = 60.0  # for writers of small files, which hold a lock for milliseconds
 
 _PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # no link, and no waiting for the other end of a pipe
 _ASKED_S, _PAUSE_S = 0.5, 0.02

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +57,7 @@ def command(
     from stages.identity import provenance_of
     from stages.params import load_params
     from stages.progress import shown_progress
-    from stages.texts import text_identity
+    from stages.texts import encode_text_command, text_identity
 
     params = load_params(params_path)
     name, spec = params.encoder(encoder or params.run.encoders[0])
@@ -74,7 +73,7 @@ def command(
     wanted = () if if_any and not loaded.has_text else known
     text = text_identity(loaded, wanted) if wanted else {}
     key = text_key(wanted, EXPRESSIONS, loaded.identity, text)
-    if _key_of(path, f"fer-stage encode-text --encoder {shlex.quote(encoder or name)} --prompts {prompt_set}") == key:
+    if _key_of(path, encode_text_command(encoder or name, prompt_set)) == key:
         say(f"{path} is up to date")
     elif not dry_run:
         vectors = encode_prompts(loaded, wanted, EXPRESSIONS)

@@ -233,7 +233,6 @@ class Encoding:
             [output.name for output in self._outputs],
             np.random.default_rng(secrets.randbits(64)),
         )
-        verify_deep = f"--deep --root {shlex.quote(str(self.root))}"
         finished = checked_shards(writer, checker) if writer.done else Checked()
         if finished.problem:
             say(
@@ -244,23 +243,25 @@ class Encoding:
         elif finished.unread and not finished.n_rows:
             say(
                 f"note: the finished shards of {self.target} are used, not checked: no image of a sample can be read "
-                f"({finished.unread}). With the images: `fer-stage store verify {shlex.quote(str(self.target))} "
-                f"{verify_deep}`"
+                f"({finished.unread}). With the images: `{self._verify_command(self.target)}`"
             )
         trusted = trusted_reuse(self._find, checker)
         for path, problem in trusted.refused.items():
             say(
                 f"note: no row of {path} is reused: rows encoded again differ. {problem}. They are encoded now. To see "
-                f"what is wrong there: `fer-stage store verify {shlex.quote(str(path))} {verify_deep}`"
+                f"what is wrong there: `{self._verify_command(path)}`"
             )
         for path, (n_rows, why) in trusted.not_checked.items():
             say(
                 f"note: {n_rows:,} rows of {path} are reused, not checked: no image of a sample can be read ({why}). "
-                f"With the images: `fer-stage store verify {shlex.quote(str(self.target))} {verify_deep}`"
+                f"With the images: `{self._verify_command(self.target)}`"
             )
         if trusted.false_rejects:
             say(f"note: images that another store could not use are tried again: {trusted.false_rejects}")
         return trusted
+
+    def _verify_command(self, store: Place) -> str:
+        return shlex.join(["fer-stage", "store", "verify", str(store), "--deep", "--root", str(self.root)])
 
     def _note_replaced(self) -> None:
         """What the finished store at the target is replaced for: another encoder may have the same folder's name."""

@@ -76,14 +76,15 @@ def command(
     notes: dict[str, None] = {}
     records: dict[str, Mapping[str, Any]] = {}
     runs, scorer = runs_below(folders), Scorer(features, params, device, exclude_overlap=exclude_overlap)
+    keep = not dry_run and split in (None, params.protocol.test_split)
     for folder in runs:
-        if not dry_run and (path := scores_path(folder)):
+        path = scores_path(folder) if keep else None
+        if path:
             require_inside(path, runs_root(path))
         run = read_saved(folder)
         scores = scorer.score(run, wanted, split or params.protocol.test_split)
         notes[run.note] = None
-        keep = not dry_run and split in (None, params.protocol.test_split)
-        if keep and (path := scores_path(folder)):
+        if path:
             _note_stale(write_scores(run, path, scores), path)
         else:
             run.require_current()

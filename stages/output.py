@@ -29,8 +29,8 @@ _RICH_ROWS = 500  # rich lays out a terminal's table by looking at every cell th
 _ROWS_AT_ONCE = 64  # to JSON: one by one takes twice as long
 
 
-# What a terminal acts on or does not show: controls, formats (marks of direction, invisible signs), lone surrogates,
-# separators of lines and paragraphs.
+# What a terminal acts on or does not show: controls, formats (marks of direction, invisible characters), lone
+# surrogates, separators of lines and paragraphs.
 _STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _JOINERS = "\u200c\u200d"  # parts of words in Persian and Indic scripts, and of emoji
 
@@ -42,7 +42,7 @@ def printable(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(sign if _is_harmless(sign) else _escape(sign) for sign in text)
+    return "".join(char if _is_harmless(char) else _escape(char) for char in text)
 
 
 def printable_lines(message: str) -> str:
@@ -51,12 +51,12 @@ def printable_lines(message: str) -> str:
     return "\n".join([first, *(line if not line or line.startswith("  ") else f"  {line}" for line in others)])
 
 
-def _is_harmless(sign: str) -> bool:
-    return unicodedata.category(sign) not in _STEERING or sign in _JOINERS
+def _is_harmless(char: str) -> bool:
+    return unicodedata.category(char) not in _STEERING or char in _JOINERS
 
 
-def _escape(sign: str) -> str:
-    return sign.encode("unicode_escape").decode("ascii")
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
 
 
 def say(message: str) -> None:

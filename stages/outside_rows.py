@@ -1,7 +1,7 @@
 """Rows that this run did not encode: a sample is encoded again before any of them is taken.
 
 Checksums show that bytes are those that were written, not that an encoder made them: whoever alters a store can write
-its checksums again. The rows of a sample are drawn at random, so that nobody knows which ones have to be right.
+its checksums again. The rows of a sample are drawn at random: which ones have to be right is not known before.
 """
 
 from __future__ import annotations
@@ -196,10 +196,10 @@ class TrustedReuse:
 
         `reused_not_checked` has the rows of stores of which no image could be read.
         """
-        checked, not_checked = Counter[str](), Counter[str]()
+        checked, not_checked, unread = Counter[str](), Counter[str](), self.not_checked
         for store in self.reuse.sources:
-            if store.path in self.not_checked:
-                not_checked[store.key] += self.not_checked[store.path][0]
+            if store.path in unread:
+                not_checked[store.key] += unread[store.path][0]
             elif store.path in self.checked:
                 checked[store.key] += self.checked[store.path].n_rows
         used: dict[str, Any] = {"reused": self.reuse.used()}

@@ -55,7 +55,7 @@ class Remaining:
 
 
 def _left_to_do(job: Job, reuse: Reuse) -> Job | None:
-    """The job with the views that nobody has yet; None if there are none, or if the image is known to be unusable."""
+    """The job with the views that no store has yet; None if there are none, or if the image is known to be unusable."""
     if job.row in reuse.rejected:
         return None
     views = tuple(view for view in job.views if not reuse.has(job.row, view))

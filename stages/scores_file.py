@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cache.atomic import write_bytes
-from cache.lock import exclusive, lock_path
+from cache.lock import SHORT_WAIT_S, exclusive, lock_path
 from pipeline.errors import InputError
 from pipeline.labels import EXPRESSIONS
 from pipeline.records import read_json
@@ -26,9 +26,6 @@ __all__ = [
     "scores_of",
     "write_scores",
 ]
-
-_WAIT_S = 60.0  # for another process that writes the same scores, which takes milliseconds
-
 
 _AGAIN = "delete it and evaluate again"
 # Scores of exported heads, by fer-stage of before these fields; such a score is of the head that it is beside.
@@ -134,7 +131,7 @@ def write_scores(run: SavedHead, path: Path, scores: Sequence[Mapping[str, Any]]
     MismatchError
         If the run has another head by now: its scores are not written.
     """
-    with exclusive(lock_path(path), _WAIT_S):  # another process may put scores of other datasets into it
+    with exclusive(lock_path(path), SHORT_WAIT_S):  # another process may put scores of other datasets into it
         entries = read_scores(path)
         earlier = _entries_of(head_identity(run.record, run.sha256), entries)
         n_stale = len(entries) - len(earlier)
@@ -155,11 +152,11 @@ def drop_stale_scores(folder: Path, identity: Mapping[str, str | int]) -> None:
     path = scores_path(folder)
     if path is None or not path.exists():
         return
-    with exclusive(lock_path(path), _WAIT_S):
+    with exclusive(lock_path(path), SHORT_WAIT_S):
         if current := _entries_of(identity, read_entries(path)):
             write_bytes(path, json.dumps(current, indent=2).encode())
         else:
-            path.unlink()
+            path.unlink(missing_ok=True)  # another process may have removed it meanwhile
 
 
 def _identity(score: Mapping[str, Any]) -> tuple[str, str, bool]:

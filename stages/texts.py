@@ -21,7 +21,7 @@ from pipeline.text_features import TextFeatures
 from stages.errors import StageError
 from stages.params import Params
 
-__all__ = ["require_text_tower", "text_for", "text_identity"]
+__all__ = ["encode_text_command", "require_text_tower", "text_for", "text_identity"]
 
 
 def text_identity(encoder: Encoder, templates: Sequence[str]) -> dict[str, Any]:
@@ -38,6 +38,11 @@ def require_text_tower(params: Params, name: str, prompts: str, store: Store, co
     raise _no_text_tower(name, prompts, next(others, MINI), store.dataset, config)
 
 
+def encode_text_command(encoder: str, prompts: str) -> str:
+    """The command that makes text vectors."""
+    return shlex.join(["fer-stage", "encode-text", "--encoder", encoder, "--prompts", prompts])
+
+
 def _no_text_tower(name: str, prompts: str, other: str, dataset: str, config: MethodConfig | None = None) -> StageError:
     """The error for an encoder without a text tower, with the commands that make text of another one.
 
@@ -47,7 +52,7 @@ def _no_text_tower(name: str, prompts: str, other: str, dataset: str, config: Me
     other : an encoder that has text
     config : of the method that needs text, if it is known
     """
-    encode = f"`{shlex.join(['fer-stage', 'encode-text', '--encoder', other, '--prompts', prompts])}`"
+    encode = f"`{encode_text_command(other, prompts)}`"
     if config and not config.is_trained:
         extract = f"`{shlex.join(['fer-stage', 'extract', '--dataset', dataset, '--encoder', other])}`"
         advice = f"It compares features with the text of their own encoder: run {extract} and {encode}, then --encoder"
@@ -90,7 +95,7 @@ def text_for(
     """
     name = text_encoder or encoder
     path = text_path(features, name, prompts)
-    command = shlex.join(["fer-stage", "encode-text", "--encoder", written or name, "--prompts", prompts])
+    command = encode_text_command(written or name, prompts)
     texts = TextStore.read(path, command)
     if name == encoder and (differences := differences_text(store.encoder["encoder"], texts.encoder)):
         raise StageError(f"{path} comes from another encoder than {store.path}: {differences}. Run `{command}` again")

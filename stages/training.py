@@ -19,7 +19,7 @@ from cache.atomic import write_bytes
 from cache.csv_cells import row_writer
 from cache.keys import sha256_of
 from cache.links import require_inside
-from cache.lock import exclusive, lock_path
+from cache.lock import SHORT_WAIT_S, exclusive, lock_path
 from cache.places import remove_tree
 from cache.store import find_store
 from pipeline.encoders.file_digest import file_sha256
@@ -48,8 +48,6 @@ from stages.tables import parse_options
 from stages.texts import require_text_tower, text_for
 
 __all__ = ["Training"]
-
-_WAIT_S = 60.0  # for another process that writes the same run, which takes milliseconds
 
 
 @dataclass(frozen=True)
@@ -230,7 +228,7 @@ class Training:
         record = self._record(run, fitted, description) | digests
         # run.json is last, and names the others by their digests: a reader in between, and whoever finds what a killed
         # process left, sees that they are not of one run.
-        with exclusive(lock_path(run.folder), _WAIT_S):
+        with exclusive(lock_path(run.folder), SHORT_WAIT_S):
             write_bytes(run.folder / WEIGHTS, state)
             write_bytes(run.folder / HISTORY, history)
             write_bytes(run.folder / RUN, json.dumps(record, indent=2).encode())

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from cache.atomic import replace, write_bytes
 from cache.links import require_inside
-from cache.lock import exclusive, lock_path
+from cache.lock import SHORT_WAIT_S, exclusive, lock_path
 from cache.places import remove_tree
 from pipeline.errors import InputError
 from pipeline.export.card import model_card
@@ -26,7 +26,6 @@ from stages.workspace import scores_path
 __all__ = ["Export"]
 
 _CARD, _ONNX = "README.md", "head.onnx"
-_WAIT_S = 60.0  # for another process that exports to the same place
 # What reading an export raises where none is; a file that may not be read says nothing of what it is.
 _NOT_OURS = (FileNotFoundError, NotADirectoryError, InputError)
 _BESIDE = 16 * 2**20  # bytes: at most of a card, or of what a graph has beside its weights
@@ -67,7 +66,7 @@ class Export:
 
             require_packages()
         saved = read_saved(folder)
-        record = export_record(saved, _sha256(saved.state), _scores(saved))
+        record = export_record(saved, saved.sha256, _scores(saved))
         export = cls(saved, out, json.loads(json.dumps(record)), onnx, encoder)
         require_inside(out)
         export._require_place()
@@ -114,7 +113,7 @@ class Export:
         """
         out = self.out.resolve()  # `.` has no name
         files, partial = self._files(), out.with_name(f".{out.name}.building")
-        with exclusive(lock_path(out), _WAIT_S):
+        with exclusive(lock_path(out), SHORT_WAIT_S):
             self._require_place()  # another process may have exported another head meanwhile
             remove_tree(partial)  # of a process that was killed
             for name, data in files.items():

@@ -76,7 +76,11 @@ def compared(path: Place, given: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _compared(
     store: Store, output: str, view: str, jobs: Sequence[Job], again: npt.NDArray[Any], min_cosine: float | None
 ) -> dict[str, Any]:
-    stored = np.concatenate([store.read(np.array([job.row], np.intp), output, job.views[0]) for job in jobs])
+    rows = np.array([job.row for job in jobs], np.intp)
+    views = np.array([job.views[0] for job in jobs], np.intp)
+    stored = np.empty((len(jobs), *store.row_shape(output)), again.dtype)
+    for drawn in np.unique(views):  # not row by row: a shard is read once for all of its rows
+        stored[views == drawn] = store.read(rows[views == drawn], output, int(drawn))
     expected = tolerance_of(store.manifest, output) if min_cosine is None else Tolerance(min_cosine, None)
     figures = vars(parity(stored, again))
     return {
@@ -90,15 +94,14 @@ def _compared(
 
 def _augmented(store: Store, jobs: Sequence[Job], seed: int) -> list[Job]:
     """One view, drawn from the seed, of each job that has others than the plain one."""
-    views, train = store.manifest.key_fields["views"], store.columns(["split"])["split"] == "train"
     if store.n_views() == 1:
         return []
-    if views.get("recipe") != ViewRecipe().as_json():
+    if store.manifest.key_fields["views"].get("recipe") != ViewRecipe().as_json():
         say(
             f"note: views of {store.path} are drawn by another recipe than this program's: only plain ones are compared"
         )
         return []
-    rng = np.random.default_rng(seed)
+    rng, train = np.random.default_rng(seed), store.columns(["split"])["split"] == "train"
     return [replace(job, views=(int(rng.integers(1, store.n_views())),)) for job in jobs if train[job.row]]
 
 

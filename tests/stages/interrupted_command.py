@@ -42,13 +42,11 @@ def main() -> None:
     for number in range(task["moments"]):
         moment = 1 + number * n_changes // task["moments"]
         folder = _copied(prepared, work / f"killed-{number}")
-        said = work / f"killed-{number}.txt"
-        killed = _forked(folder, lambda moment=moment: _killed(command, moment), said)
-        shutil.copytree(folder, work / f"left-{number}", symlinks=True)
-        again = _forked(folder, lambda: run(command), said)
-        _print(
-            kind="killed", folder=folder, left=f"{work}/left-{number}", killed=killed, code=again, text=said.read_text()
-        )
+        output = work / f"killed-{number}.txt"
+        killed = _forked(folder, lambda moment=moment: _killed(command, moment), output)
+        left = _copied(folder, work / f"left-{number}")
+        again = _forked(folder, lambda: run(command), output)
+        _print(kind="killed", folder=folder, left=left, killed=killed, code=again, text=output.read_text())
     for number in range(task["pairs"]):
         folder = _copied(prepared, work / f"pair-{number}")
         children = [_start(folder, lambda: run(command), work / f"pair-{number}.{i}") for i in range(2)]

@@ -1,4 +1,4 @@
-"""Every command that writes, killed at 20 moments and run twice at once: outputs are whole, and the next run mends all.
+"""Every command that writes, killed at 20 moments and run twice at once: all is whole, and a new run completes it.
 
 Moments are spread over all changes that the command makes on disk; SIGKILL comes just before one.
 """
@@ -90,7 +90,7 @@ def test_two_at_once_end_well_or_one_is_told_who_writes(tries: list[dict[str, An
 
 
 def _damaged(project: Path) -> Iterator[str]:
-    """Outputs that no reader of their kind can read; hidden names are nobody's output."""
+    """Outputs that no reader of their kind can read; hidden names are no outputs."""
     for path in _outputs(project):
         try:
             _READERS.get(path.suffix, lambda data: None)(path.read_bytes())

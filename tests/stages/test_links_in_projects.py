@@ -68,9 +68,9 @@ def test_a_folder_that_leads_out_of_the_project_is_refused_by_name(
     place.symlink_to(outside)
     before = tree_bytes(outside)
     assert run(list(command)) == 1
-    said = capsys.readouterr().err
-    assert f"{folder} is a link to {outside.resolve()}" in said
-    assert "--follow-links" in said
+    message = capsys.readouterr().err
+    assert f"{folder} is a link to {outside.resolve()}" in message
+    assert "--follow-links" in message
     assert tree_bytes(outside) == before
 
 

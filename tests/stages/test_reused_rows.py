@@ -1,4 +1,4 @@
-"""Rows that somebody else encoded are taken only if a sample of them, encoded again, is the same."""
+"""Rows that another process encoded are taken only if a sample of them, encoded again, is the same."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import zarr
 import cache
 from cache.keys import canonical_json, sha256_of
 from cache.manifest import ShardRecord
-from cache.schema import Schema
+from cache.plan import read_plan
 from cache.writer import ShardSink
 from pipeline.samples import SampleTable
 from stages.cli import run
@@ -26,6 +26,7 @@ FerStage = Callable[..., Any]
 Arrays = Mapping[str, npt.NDArray[Any]]
 EXTRACT = ("extract", "--decoders", "1", "--format", "json", "--dataset", "sample-e")
 OURS, THEIRS = Path("features/untrained/sample-e.zarr"), Path("features/theirs/faces.zarr")
+BUILDING = OURS.with_name(".sample-e.zarr.building")
 
 
 def rolled(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -62,7 +63,7 @@ def theirs(project: Path) -> Path:
 
 
 def extracted(fer_stage: FerStage, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[dict[str, Any], str]:
-    """The summary, and what was said."""
+    """The summary, and the messages."""
     capsys.readouterr()
     assert run([*EXTRACT, *options]) == 0
     out, err = capsys.readouterr()
@@ -74,10 +75,10 @@ def test_rows_of_a_forged_store_are_encoded_and_the_store_is_named(
 ) -> None:
     right = cache.open(theirs).select().numpy()
     forge(theirs, lambda _name, values: rolled(values))
-    summary, said = extracted(fer_stage, capsys)
+    summary, messages = extracted(fer_stage, capsys)
     assert (summary["encoded"], summary["reused"]) == (60, 0)
-    assert f"no row of {theirs.absolute()} is reused: rows encoded again differ. pooled: cosine" in said
-    assert f"`fer-stage store verify {theirs.absolute()} --deep --root data/sample-e`" in said
+    assert f"no row of {theirs.absolute()} is reused: rows encoded again differ. pooled: cosine" in messages
+    assert f"`fer-stage store verify {theirs.absolute()} --deep --root data/sample-e`" in messages
     assert np.allclose(cache.open(OURS).select().numpy(), right, rtol=1e-5, atol=1e-6)
     assert cache.open(OURS).manifest.provenance["reused"] == {}
     fer_stage("store", "verify", str(theirs), "--deep", "--root", "data/sample-e", code=3)  # as the note advises
@@ -111,9 +112,9 @@ def test_whatever_a_store_gives_is_checked(
 
     forge(theirs, change)
     fer_stage("store", "verify", str(theirs), "--deep", "--root", "data/sample-e", code=3)
-    summary, said = extracted(fer_stage, capsys, *options)
+    summary, messages = extracted(fer_stage, capsys, *options)
     assert (summary["encoded"], summary["reused"]) == (60, 0)
-    assert f"no row of {theirs.absolute()} is reused" in said
+    assert f"no row of {theirs.absolute()} is reused" in messages
     fer_stage("store", "verify", str(OURS), "--deep")
 
 
@@ -121,13 +122,13 @@ def test_a_store_that_is_right_gives_its_rows_and_provenance_has_the_sample(
     theirs: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     key = cache.open(theirs).key
-    summary, said = extracted(fer_stage, capsys)
+    summary, messages = extracted(fer_stage, capsys)
     assert (summary["encoded"], summary["reused"]) == (0, 60)
     provenance = cache.open(OURS).manifest.provenance
     assert (provenance["reused"], provenance["reused_checked"]) == ({key: 60}, {key: 8})
     assert "reused_not_checked" not in provenance
     assert provenance["parity"]["pooled"]["rows"] == 8
-    assert "faces.zarr" not in said
+    assert "faces.zarr" not in messages
 
 
 def test_every_store_that_gives_rows_has_a_sample_of_its_own(
@@ -143,10 +144,10 @@ def test_every_store_that_gives_rows_has_a_sample_of_its_own(
     shutil.rmtree(theirs)
     forge(theirs.with_name("first.zarr"), lambda _name, values: rolled(values))
     write_table(table, Path("tables/sample-e.parquet"))
-    summary, said = extracted(fer_stage, capsys)
+    summary, messages = extracted(fer_stage, capsys)
     assert (summary["encoded"], summary["reused"]) == (30, 30)
-    assert "first.zarr is reused" in said
-    assert "second.zarr" not in said
+    assert "first.zarr is reused" in messages
+    assert "second.zarr" not in messages
     fer_stage("store", "verify", str(OURS), "--deep", "--rows", "60")
 
 
@@ -155,13 +156,13 @@ def test_rows_whose_images_are_gone_are_reused_and_called_not_checked(
 ) -> None:
     key = cache.open(theirs).key
     Path("data").rename("elsewhere")
-    summary, said = extracted(fer_stage, capsys)
+    summary, messages = extracted(fer_stage, capsys)
     assert (summary["encoded"], summary["reused"]) == (0, 60)
-    assert f"60 rows of {theirs.absolute()} are reused, not checked: no image of a sample can be read" in said
+    assert f"60 rows of {theirs.absolute()} are reused, not checked: no image of a sample can be read" in messages
     provenance = cache.open(OURS).manifest.provenance
     assert (provenance["reused_not_checked"], provenance["parity"]) == ({key: 60}, {})
     assert "reused_checked" not in provenance
-    [advice] = [part for part in said.split("`") if part.startswith("fer-stage store verify")]
+    [advice] = [part for part in messages.split("`") if part.startswith("fer-stage store verify")]
     Path("elsewhere").rename("data")
     fer_stage(*advice.split()[1:])
 
@@ -174,9 +175,9 @@ def test_images_that_another_store_calls_unusable_are_tried_again_if_they_are_no
 
     right = cache.open(theirs).select().numpy()
     forge(theirs, lambda _name, values: values, reject)
-    summary, said = extracted(fer_stage, capsys)
+    summary, messages = extracted(fer_stage, capsys)
     assert summary["rejected"] == 0
-    assert "images that another store could not use are tried again: row" in said
+    assert "images that another store could not use are tried again: row" in messages
     assert np.allclose(cache.open(OURS).select().numpy(), right, rtol=1e-5, atol=1e-6)
 
 
@@ -187,12 +188,10 @@ def test_finished_shards_that_no_encoder_made_are_made_again(
     right = cache.open(OURS).select().numpy()
     shutil.rmtree("features")
     _stop_before_it_is_whole(monkeypatch)
-    plan = json.loads(OURS.with_name(".sample-e.zarr.building").joinpath("plan.json").read_text())
-    shards = ShardSink(OURS, Schema.from_json(plan["schema"]))
-    shards.put(0, {name: rolled(block) for name, block in shards.get(0)[0].items()}, {})
-    summary, said = extracted(fer_stage, capsys)
-    assert "1 of 1 shards are finished already" in said
-    assert f"the finished shards of {OURS} are made again: rows encoded again differ. pooled: cosine" in said
+    _forge_first_shard()
+    summary, messages = extracted(fer_stage, capsys)
+    assert "1 of 1 shards are finished already" in messages
+    assert f"the finished shards of {OURS} are made again: rows encoded again differ. pooled: cosine" in messages
     assert summary["encoded"] == 60
     assert np.allclose(cache.open(OURS).select().numpy(), right, rtol=1e-5, atol=1e-6)
 
@@ -203,9 +202,7 @@ def test_finished_shards_that_are_wrong_are_gone_before_others_are_made(
     """Where the extract is stopped again, no wrong shard is left among right ones: a sample would not look at it."""
     shutil.rmtree("features")
     _stop_before_it_is_whole(monkeypatch)
-    building = OURS.with_name(".sample-e.zarr.building")
-    shards = ShardSink(OURS, Schema.from_json(json.loads((building / "plan.json").read_text())["schema"]))
-    shards.put(0, {name: rolled(block) for name, block in shards.get(0)[0].items()}, {})
+    _forge_first_shard()
 
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
@@ -213,7 +210,7 @@ def test_finished_shards_that_are_wrong_are_gone_before_others_are_made(
     with monkeypatch.context() as patched:
         patched.setattr("cache.writer.ShardSink.put", interrupt)
         assert run([*EXTRACT]) == 130
-    assert not list(building.rglob("records/*.json"))
+    assert not list(BUILDING.rglob("records/*.json"))
     assert extracted(fer_stage, capsys)[0]["encoded"] == 60
 
 
@@ -227,8 +224,8 @@ def test_finished_shards_whose_images_are_gone_are_called_not_checked(
     THEIRS.parent.mkdir()
     shutil.move("kept/untrained/sample-e.zarr", THEIRS)
     Path("data").rename("elsewhere")
-    _, said = extracted(fer_stage, capsys)
-    assert f"the finished shards of {OURS} are used, not checked: no image of a sample can be read" in said
+    _, messages = extracted(fer_stage, capsys)
+    assert f"the finished shards of {OURS} are used, not checked: no image of a sample can be read" in messages
 
 
 def test_finished_shards_that_are_right_are_not_made_again(
@@ -236,9 +233,17 @@ def test_finished_shards_that_are_right_are_not_made_again(
 ) -> None:
     shutil.rmtree("features")
     _stop_before_it_is_whole(monkeypatch)
-    summary, said = extracted(fer_stage, capsys)
+    summary, messages = extracted(fer_stage, capsys)
     assert (summary["encoded"], summary["reused"]) == (0, 60)
-    assert "made again" not in said
+    assert "made again" not in messages
+
+
+def _forge_first_shard() -> None:
+    """Of what a stopped extract left."""
+    plan = read_plan(BUILDING)
+    assert plan
+    shards = ShardSink(OURS, plan.schema)
+    shards.put(0, {name: rolled(block) for name, block in shards.get(0)[0].items()}, {})
 
 
 def _stop_before_it_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
