@@ -25,6 +25,7 @@ from cache.errors import StorageError
 from cache.links import require_inside
 from cache.objects import copy_into_place
 from cache.places import Place, reachable, remove_tree
+from cache.refusals import CAUSES
 
 __all__ = [
     "PARTIAL",
@@ -45,24 +46,19 @@ _YOUNG_S = 60.0  # between its creation and its lock a file of a living writer l
 _NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.ENOTSUP}  # of a file system where a file has one name
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}  # of a file system without locks, as some network drives
 
-_ADVICE = {
+_ADVICE = CAUSES | {
     errno.ENOSPC: "no space left: free some and run the same command again, finished shards are kept",
-    errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
     errno.EFBIG: "a file may not grow that large here: raise `ulimit -f` and run the same command again",
     errno.EROFS: "the file system is read-only: choose another folder",
     errno.EACCES: "no permission to write there: choose another folder",
     errno.EPERM: "no permission to write there: choose another folder",
+    errno.ENOLCK: "the file system has no locks, so two writers could meet there: choose a folder on another one",
     errno.ENOTDIR: "a file stands where a folder is needed: choose another folder",
     errno.EEXIST: "a file stands where a folder is needed: choose another folder",
-    errno.ESTALE: "the network drive is gone: mount it again and run the same command again",
     errno.ENOENT: "there is no such place: create the folder or the bucket first",
     errno.EISDIR: "a folder stands where a file is needed: move it away, or choose another name",
     errno.ENAMETOOLONG: "the name is too long for this file system: choose a shorter one",
-    errno.ELOOP: "a link stands there, and nothing is written through links: remove the link",
-    errno.EMFILE: "this process has too many files open: raise `ulimit -n` and run the same command again",
-    errno.ENFILE: "the machine has too many files open: close programs and run the same command again",
-    errno.ETIMEDOUT: "the network drive does not answer: check the network and run the same command again",
-    errno.EIO: "the disk reports an error: check it before you go on",
+    errno.ELOOP: "it is a link, and nothing is written through links: remove the link",
 }
 
 
@@ -149,8 +145,8 @@ def written_beside(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def _grown(path: Path, put: Callable[[Path, Path], None], *, durable: bool = True) -> Iterator[Path]:
-    require_inside(path)
     with storage_errors(path):
+        require_inside(path)
         _require_replaceable(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
@@ -212,9 +208,8 @@ def _hold(descriptor: int) -> None:
 
 def _sweep(path: Path) -> None:
     """Remove what writers of `path` left that were killed before this process wrote to its folder."""
-    own = re.compile(re.escape(f".{path.name}") + PARTIAL)
     for orphan in _partials(os.path.abspath(path.parent)):
-        if not own.fullmatch(os.path.basename(orphan)):
+        if not re.fullmatch(re.escape(f".{path.name}") + PARTIAL, os.path.basename(orphan)):
             continue
         with suppress(OSError):  # it lives, or another process sweeps it
             if time.time() - os.lstat(orphan).st_mtime > _YOUNG_S:
