@@ -121,6 +121,8 @@ def _existing(selection: Selection, path: Path) -> npt.NDArray[Any] | None:
             if not problem and file is not None:
                 _compared[path] = _identity(file)
                 return _mapped(selection, file)
+        if file is None and not path.is_dir():
+            path.unlink()  # a pipe, which `written_beside` would not replace
     logger.warning("%s is made again: %s", path, problem)
     return None
 
