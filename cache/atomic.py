@@ -1,8 +1,8 @@
 """The one way in which files are written: whole or absent, by any number of processes at once.
 
-A file grows under a private name beside its place, is flushed, and is renamed. The name is random and is made by its
-writer alone, so that no link which waits there is followed, and two writers of one path never meet: readers see the
-old file or the new one, and the last writer wins.
+A file is written under a private name beside its place, flushed, and renamed. The name is random and created by its
+writer alone: no link of that name is followed, and two writers of one path write different files. Readers see the old
+file or the new one, and the last writer wins.
 
 An object store writes a file whole or not at all by itself; what it lacks is in `cache.objects`.
 """
@@ -101,7 +101,7 @@ def write_bytes(path: Place, data: bytes, *, durable: bool = True) -> None:
     Raises
     ------
     StorageError
-        If the disk refuses; nothing stands at `path` then but what stood there before.
+        If the disk refuses; what was at `path` is unchanged then.
     """
     if not isinstance(path, Path):
         with storage_errors(path):
@@ -112,7 +112,7 @@ def write_bytes(path: Place, data: bytes, *, durable: bool = True) -> None:
 
 
 def write_new(path: Path, data: bytes) -> bool:
-    """Write a file as `write_bytes` does, but only where nothing stands; returns whether nothing stood there.
+    """Write a file as `write_bytes` does, but only if nothing is at `path`; returns whether it was written.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def write_new(path: Path, data: bytes) -> bool:
         If the disk refuses.
     """
     try:
-        with _grown(path, _put_new) as partial:
+        with _partial_file(path, _put_new) as partial:
             partial.write_bytes(data)
     except _TakenError:
         return False
@@ -136,15 +136,14 @@ def written_beside(path: Path, *, durable: bool = True) -> Iterator[Path]:
     Raises
     ------
     StorageError
-        If the disk refuses, or a link leads out of the folder; nothing stands at `path` then but what stood there
-        before.
+        If the disk refuses, or a link leads out of the folder; what was at `path` is unchanged then.
     """
-    with _grown(path, os.replace, durable=durable) as partial:
+    with _partial_file(path, os.replace, durable=durable) as partial:
         yield partial
 
 
 @contextmanager
-def _grown(path: Path, put: Callable[[Path, Path], None], *, durable: bool = True) -> Iterator[Path]:
+def _partial_file(path: Path, put: Callable[[Path, Path], None], *, durable: bool = True) -> Iterator[Path]:
     with storage_errors(path):
         require_inside(path)
         _require_replaceable(path)
@@ -166,7 +165,7 @@ def _grown(path: Path, put: Callable[[Path, Path], None], *, durable: bool = Tru
 
 
 class _TakenError(Exception):
-    """Something stands where a new file should."""
+    """Something is already at the path of a new file."""
 
 
 def _put_new(partial: Path, path: Path) -> None:
@@ -190,7 +189,7 @@ def private_name(path: Path) -> Path:
 
 
 def _require_replaceable(path: Path) -> None:
-    """Only files are replaced: a rename over a device, such as /dev/null, would take it away from everybody."""
+    """Only files are replaced: a rename over a device, such as /dev/null, would remove it for every process."""
     with suppress(FileNotFoundError, NotADirectoryError):
         kind = path.stat().st_mode
         if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
@@ -211,7 +210,7 @@ def _sweep(path: Path) -> None:
     for orphan in _partials(os.path.abspath(path.parent)):
         if not re.fullmatch(re.escape(f".{path.name}") + PARTIAL, os.path.basename(orphan)):
             continue
-        with suppress(OSError):  # it lives, or another process sweeps it
+        with suppress(OSError):  # its writer is alive, or another process removes it
             if time.time() - os.lstat(orphan).st_mtime > _YOUNG_S:
                 _remove_unlocked(orphan)
 

@@ -1,6 +1,6 @@
 """Outputs stay in the folder that was named: nothing is written through a link that leads out of it.
 
-A project from elsewhere (git, tar and rsync keep links) may hold links to files and folders of whoever runs it.
+A project from elsewhere (git, tar and rsync keep links) may hold links to files and folders of its user.
 """
 
 from __future__ import annotations

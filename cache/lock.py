@@ -83,9 +83,9 @@ def _flock(path: Path, wait_s: float) -> Iterator[None]:
             os.pwrite(descriptor, json.dumps(_holder()).encode(), 0)
         yield
     finally:
-        with suppress(OSError):  # a file that stays is not held by anybody
+        with suppress(OSError):  # a file that remains is not locked
             if _is_at(path, descriptor):
-                path.unlink()  # whoever opened it meanwhile will see that it is gone, and make a new one
+                path.unlink()  # a process that opened it meanwhile sees that it is gone, and creates another
         os.close(descriptor)  # frees the lock
 
 
