@@ -1,8 +1,8 @@
 """The one way in which files are written: whole or absent, by any number of processes at once.
 
-A file grows under a private name beside its place, is flushed, and is renamed. The name is random and is made by its
-writer alone, so that no link which waits there is followed, and two writers of one path never meet: readers see the
-old file or the new one, and the last writer wins.
+A file is written under a private name beside its place, flushed, and renamed. The name is random and created by its
+writer alone: no link of that name is followed, and two writers of one path write different files. Readers see the old
+file or the new one, and the last writer wins.
 
 An object store writes a file whole or not at all by itself; what it lacks is in `cache.objects`.
 """
@@ -25,6 +25,7 @@ from cache.errors import StorageError
 from cache.links import require_inside
 from cache.objects import copy_into_place
 from cache.places import Place, reachable, remove_tree
+from cache.refusals import CAUSES
 
 __all__ = [
     "PARTIAL",
@@ -45,24 +46,19 @@ _YOUNG_S = 60.0  # between its creation and its lock a file of a living writer l
 _NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.ENOTSUP}  # of a file system where a file has one name
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}  # of a file system without locks, as some network drives
 
-_ADVICE = {
+_ADVICE = CAUSES | {
     errno.ENOSPC: "no space left: free some and run the same command again, finished shards are kept",
-    errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
     errno.EFBIG: "a file may not grow that large here: raise `ulimit -f` and run the same command again",
     errno.EROFS: "the file system is read-only: choose another folder",
     errno.EACCES: "no permission to write there: choose another folder",
     errno.EPERM: "no permission to write there: choose another folder",
+    errno.ENOLCK: "the file system has no locks, so two writers could meet there: choose a folder on another one",
     errno.ENOTDIR: "a file stands where a folder is needed: choose another folder",
     errno.EEXIST: "a file stands where a folder is needed: choose another folder",
-    errno.ESTALE: "the network drive is gone: mount it again and run the same command again",
     errno.ENOENT: "there is no such place: create the folder or the bucket first",
     errno.EISDIR: "a folder stands where a file is needed: move it away, or choose another name",
     errno.ENAMETOOLONG: "the name is too long for this file system: choose a shorter one",
-    errno.ELOOP: "a link stands there, and nothing is written through links: remove the link",
-    errno.EMFILE: "this process has too many files open: raise `ulimit -n` and run the same command again",
-    errno.ENFILE: "the machine has too many files open: close programs and run the same command again",
-    errno.ETIMEDOUT: "the network drive does not answer: check the network and run the same command again",
-    errno.EIO: "the disk reports an error: check it before you go on",
+    errno.ELOOP: "it is a link, and nothing is written through links: remove the link",
 }
 
 
@@ -105,7 +101,7 @@ def write_bytes(path: Place, data: bytes, *, durable: bool = True) -> None:
     Raises
     ------
     StorageError
-        If the disk refuses; nothing stands at `path` then but what stood there before.
+        If the disk refuses; what was at `path` is unchanged then.
     """
     if not isinstance(path, Path):
         with storage_errors(path):
@@ -116,7 +112,7 @@ def write_bytes(path: Place, data: bytes, *, durable: bool = True) -> None:
 
 
 def write_new(path: Path, data: bytes) -> bool:
-    """Write a file as `write_bytes` does, but only where nothing stands; returns whether nothing stood there.
+    """Write a file as `write_bytes` does, but only if nothing is at `path`; returns whether it was written.
 
     Raises
     ------
@@ -124,7 +120,7 @@ def write_new(path: Path, data: bytes) -> bool:
         If the disk refuses.
     """
     try:
-        with _grown(path, _put_new) as partial:
+        with _partial_file(path, _put_new) as partial:
             partial.write_bytes(data)
     except _TakenError:
         return False
@@ -140,17 +136,16 @@ def written_beside(path: Path, *, durable: bool = True) -> Iterator[Path]:
     Raises
     ------
     StorageError
-        If the disk refuses, or a link leads out of the folder; nothing stands at `path` then but what stood there
-        before.
+        If the disk refuses, or a link leads out of the folder; what was at `path` is unchanged then.
     """
-    with _grown(path, os.replace, durable=durable) as partial:
+    with _partial_file(path, os.replace, durable=durable) as partial:
         yield partial
 
 
 @contextmanager
-def _grown(path: Path, put: Callable[[Path, Path], None], *, durable: bool = True) -> Iterator[Path]:
-    require_inside(path)
+def _partial_file(path: Path, put: Callable[[Path, Path], None], *, durable: bool = True) -> Iterator[Path]:
     with storage_errors(path):
+        require_inside(path)
         _require_replaceable(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
@@ -170,7 +165,7 @@ def _grown(path: Path, put: Callable[[Path, Path], None], *, durable: bool = Tru
 
 
 class _TakenError(Exception):
-    """Something stands where a new file should."""
+    """Something is already at the path of a new file."""
 
 
 def _put_new(partial: Path, path: Path) -> None:
@@ -194,7 +189,7 @@ def private_name(path: Path) -> Path:
 
 
 def _require_replaceable(path: Path) -> None:
-    """Only files are replaced: a rename over a device, such as /dev/null, would take it away from everybody."""
+    """Only files are replaced: a rename over a device, such as /dev/null, would remove it for every process."""
     with suppress(FileNotFoundError, NotADirectoryError):
         kind = path.stat().st_mode
         if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
@@ -212,11 +207,10 @@ def _hold(descriptor: int) -> None:
 
 def _sweep(path: Path) -> None:
     """Remove what writers of `path` left that were killed before this process wrote to its folder."""
-    own = re.compile(re.escape(f".{path.name}") + PARTIAL)
     for orphan in _partials(os.path.abspath(path.parent)):
-        if not own.fullmatch(os.path.basename(orphan)):
+        if not re.fullmatch(re.escape(f".{path.name}") + PARTIAL, os.path.basename(orphan)):
             continue
-        with suppress(OSError):  # it lives, or another process sweeps it
+        with suppress(OSError):  # its writer is alive, or another process removes it
             if time.time() - os.lstat(orphan).st_mtime > _YOUNG_S:
                 _remove_unlocked(orphan)
 

@@ -251,7 +251,7 @@ def write_npy(selection: Selection, path: Path, dtype: str | None = None) -> Non
 
 
 def npy_header(selection: Selection, dtype: str) -> bytes:
-    """What stands before the features in an npy file."""
+    """The header of an npy file of the features."""
     header = {
         "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
         "fortran_order": False,

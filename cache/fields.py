@@ -130,7 +130,7 @@ class Fields:
             yield Fields(self.document, item, where)
 
     def _named(self, name: str) -> str:
-        """Dotted; a name that somebody else chose may be anything."""
+        """Dotted; a name from a file may be anything."""
         shown = name if name.isidentifier() else _shown(name)
         return f"{self.path}.{shown}" if self.path else shown
 

@@ -5,8 +5,8 @@ copy: delete it whenever the space is needed.
 
 Before a process uses a copy that it did not make it reads it once, and compares every byte: whole shards with the
 manifest's CRC32C, rows of a shard that is not in the copy as a whole with the rows of the store. So a copy needs no
-checksums of its own, which whoever alters it could write again, and the reading brings it into the system's page cache.
-A copy that differs is made again, with a warning.
+checksums of its own, which a program that alters it could write too, and the reading brings it into the page cache of
+the system. A copy that differs is made again, with a warning.
 
 Layout: an npy file, which other programs read, and after its data: row numbers (int64, little-endian, shape (N,)), JSON
 with output, view and N, the length of that JSON (int64), `FERHOT1` and a line feed. From there `store verify` has the
@@ -121,6 +121,8 @@ def _existing(selection: Selection, path: Path) -> npt.NDArray[Any] | None:
             if not problem and file is not None:
                 _compared[path] = _identity(file)
                 return _mapped(selection, file)
+        if file is None and not path.is_dir():
+            path.unlink()  # a pipe, which `written_beside` would not replace
     logger.warning("%s is made again: %s", path, problem)
     return None
 

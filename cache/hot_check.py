@@ -13,11 +13,16 @@ from cache.refusals import read_errors
 from cache.selection import Selection
 from cache.store import Store
 
-__all__ = ["differing_copies", "unknown_copies"]
+__all__ = ["wrong_copies"]
 
 
-def differing_copies(store: Store) -> Iterator[tuple[Path, str]]:
-    """Every hot copy that this store would use and that is not what it holds, and in what it differs.
+def wrong_copies(store: Store) -> Iterator[tuple[Path, str | None]]:
+    """Files that have the name of a hot copy of this store and are not what it holds.
+
+    Yields
+    ------
+    The path and in what the copy differs; None instead if it does not say which rows it holds, as copies of earlier
+    versions do not. No reader uses such a file.
 
     Raises
     ------
@@ -29,21 +34,9 @@ def differing_copies(store: Store) -> Iterator[tuple[Path, str]]:
     for path in _copies(store):
         with read_errors(str(path)), open_copy(path) as file:
             selection = _selection(store, path, file)
-            problem = "" if selection is None else difference(selection, file)
-        if problem:
+            problem = None if selection is None else difference(selection, file)
+        if problem != "":
             yield path, problem
-
-
-def unknown_copies(store: Store) -> Iterator[Path]:
-    """Files that have the name of a copy of this store, and of which nobody can say which rows they hold.
-
-    Copies that an earlier version made are among them. None is ever used: it is made again.
-    """
-    for path in _copies(store):
-        with read_errors(str(path)), open_copy(path) as file:
-            known = _selection(store, path, file) is not None
-        if not known:
-            yield path
 
 
 def _copies(store: Store) -> list[Path]:

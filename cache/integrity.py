@@ -19,7 +19,7 @@ from cache.backends.base import COLUMNS
 from cache.backends.expected import Layout, column_problem, output_problem
 from cache.backends.layouts import LAYOUTS
 from cache.errors import MEND, NewerSchemaError, SchemaError, StorageError, StoreDamagedError, StoreLockedError
-from cache.hot_check import differing_copies, unknown_copies
+from cache.hot_check import wrong_copies
 from cache.manifest import checksum
 from cache.places import Place, place
 from cache.schema import OK, ArraySpec, read_together
@@ -125,10 +125,11 @@ def _problems(path: Place, on_shard: OnShard) -> Iterator[Problem]:
 
 
 def _copy_problems(store: Store) -> Iterator[Problem]:
-    for path, what in differing_copies(store):
-        yield Problem(_COPY, str(path), what)
-    for path in unknown_copies(store):
-        yield Problem(_FOREIGN, str(path), "it is no copy of rows of this store, and is not used")
+    for path, what in wrong_copies(store):
+        if what is None:
+            yield Problem(_FOREIGN, str(path), "it is no copy of rows of this store, and is not used")
+        else:
+            yield Problem(_COPY, str(path), what)
 
 
 def _words(error: Exception, path: Place) -> str:

@@ -1,6 +1,6 @@
 """Outputs stay in the folder that was named: nothing is written through a link that leads out of it.
 
-A project from elsewhere (git, tar and rsync keep links) may hold links to files and folders of whoever runs it.
+A project from elsewhere (git, tar and rsync keep links) may hold links to files and folders of its user.
 """
 
 from __future__ import annotations
@@ -63,10 +63,13 @@ def leading_out(path: Path, root: Place | None = None) -> Path | None:
     if _FOLLOWED.get():
         return None
     top = (root.absolute() if isinstance(root, Path) else path.parent) if path.is_absolute() else Path()
-    real = Path(os.path.realpath(top))
     links = (folder for folder in reversed(path.parents) if folder.is_symlink())
     below = (link for link in links if link != top and link.is_relative_to(top))
-    return next((link for link in below if not Path(os.path.realpath(link)).is_relative_to(real)), None)
+    return next((link for link in below if not _is_inside(link, top)), None)
+
+
+def _is_inside(link: Path, folder: Path) -> bool:
+    return Path(os.path.realpath(link)).is_relative_to(os.path.realpath(folder))
 
 
 def require_no_links(folder: Place) -> None:

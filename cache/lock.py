@@ -12,7 +12,7 @@ import socket
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -75,18 +75,19 @@ def is_held(path: Place) -> bool:
 
 @contextmanager
 def _flock(path: Path, wait_s: float) -> Iterator[None]:
-    require_inside(path)
     with storage_errors(path):
+        require_inside(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = _open_locked(path, wait_s)
     try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(_holder()).encode(), 0)
+        with storage_errors(path):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(_holder()).encode(), 0)
         yield
     finally:
-        with suppress(OSError):  # a file that stays is not held by anybody
-            if _stands_at(path, descriptor):
-                path.unlink()  # whoever opened it meanwhile will see that it is gone, and make a new one
+        with suppress(OSError):  # a file that remains is not locked
+            if _is_at(path, descriptor):
+                path.unlink()  # a process that opened it meanwhile sees that it is gone, and creates another
         os.close(descriptor)  # frees the lock
 
 
@@ -94,23 +95,22 @@ def _open_locked(path: Path, wait_s: float) -> int:
     """The lock's descriptor, locked. Its last holder may remove the file between the two steps: it is made again."""
     start = time.monotonic()
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _PLAIN, 0o666)
-        try:
+        with ExitStack() as opened:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _PLAIN, 0o666)
+            opened.callback(os.close, descriptor)
             _require_lock_file(path, descriptor)
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _stands_at(path, descriptor):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                # Empty: another process only asks whether it is held, or holds it since a moment ago.
+                holder = os.pread(descriptor, 1000, 0).decode(errors="replace")
+                if time.monotonic() - start > (wait_s if holder else max(wait_s, _ASKED_S)):
+                    raise StoreLockedError(in_use(path.name, holder or "an unknown process")) from error
+                time.sleep(_PAUSE_S)
+                continue
+            if _is_at(path, descriptor):
+                opened.pop_all()
                 return descriptor
-        except BlockingIOError as error:
-            # Empty: another process only asks whether it is held, or holds it since a moment ago.
-            holder = os.pread(descriptor, 1000, 0).decode(errors="replace")
-            if time.monotonic() - start > (wait_s if holder else max(wait_s, _ASKED_S)):
-                os.close(descriptor)
-                raise StoreLockedError(in_use(path.name, holder or "an unknown process")) from error
-            time.sleep(_PAUSE_S)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
 
 
 def _require_lock_file(path: Path, descriptor: int) -> None:
@@ -122,7 +122,7 @@ def _require_lock_file(path: Path, descriptor: int) -> None:
         )
 
 
-def _stands_at(path: Path, descriptor: int) -> bool:
+def _is_at(path: Path, descriptor: int) -> bool:
     try:
         return os.path.samestat(os.fstat(descriptor), path.lstat())
     except FileNotFoundError:

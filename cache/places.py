@@ -122,7 +122,7 @@ def files_below(where: Place) -> list[Place]:
 def require_plain_file(where: Path, max_bytes: int) -> None:
     """OSError if `where` is a pipe, a device or a socket, or larger than what may be taken into memory.
 
-    A folder or nothing at all is left to whoever opens it.
+    A folder, or no file at all, is for the caller to report.
     """
     found = where.stat()
     if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):

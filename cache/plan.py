@@ -23,8 +23,7 @@ MadeBy = Literal["extract", "convert"]
 class Plan:
     """The store that grows: its key and schema, and which command writes it, for advice on how to resume.
 
-    Plans of earlier versions also hold a command line. It is not read: whoever made the folder could have written
-    anything there.
+    Plans of earlier versions also hold a command line. It is not read: a folder from elsewhere may hold any text.
     """
 
     key: str

@@ -12,17 +12,13 @@ from contextlib import contextmanager
 
 from cache.errors import CacheError, StorageError, StoreLockedError
 
-__all__ = ["read_errors", "refusal"]
+__all__ = ["CAUSES", "read_errors", "refusal"]
 
-_ADVICE = {
-    errno.EACCES: "no permission to read it: ask its owner for the right, or run as a user who has it",
-    errno.EPERM: "no permission to read it: ask its owner for the right, or run as a user who has it",
+CAUSES = {
     errno.EMFILE: "this process has too many files open: raise `ulimit -n`, then run the same command again",
     errno.ENFILE: "the machine has too many files open: close programs, then run the same command again",
-    errno.ENOMEM: "the machine has no memory left: free some, then run the same command again",
-    errno.ENOSPC: "no space left on the disk: free some, then run the same command again",
     errno.EDQUOT: "the disk quota is used up: free some space, then run the same command again",
-    errno.EIO: "the disk reports an error: check the disk and its cable (`dmesg` names it), then read again",
+    errno.EIO: "the disk reports an error: check the disk and its cable (`dmesg` names it), then run the command again",
     errno.ENODEV: "the disk is gone: connect or mount it, then run the same command again",
     errno.ENXIO: "the disk is gone: connect or mount it, then run the same command again",
     errno.ESTALE: "the network drive is gone: mount it again, then run the same command again",
@@ -32,6 +28,14 @@ _ADVICE = {
     errno.EHOSTUNREACH: "the network drive does not answer: check the network, then run the same command again",
     errno.ENETDOWN: "the network drive does not answer: check the network, then run the same command again",
     errno.ENETUNREACH: "the network drive does not answer: check the network, then run the same command again",
+}
+"""Refusals that mean the same for readers and writers, with what to do; those of writers alone: `cache.atomic`."""
+
+_ADVICE = CAUSES | {
+    errno.EACCES: "no permission to read it: ask its owner for the right, or run as a user who has it",
+    errno.EPERM: "no permission to read it: ask its owner for the right, or run as a user who has it",
+    errno.ENOMEM: "the machine has no memory left: free some, then run the same command again",
+    errno.ENOSPC: "no space left on the disk: free some, then run the same command again",
     errno.ELOOP: "its links lead round in a circle: repair the links",
     errno.ENAMETOOLONG: "the name is too long for this file system: move the store to a shorter path",
 }

@@ -114,7 +114,7 @@ def open_store(path: str | Place) -> Store:
 
 
 def _resume_advice(path: Place, plan: Plan) -> str:
-    """How to finish a store, composed of what we know: whoever made the folder could have written any command there.
+    """How to finish a store, composed of checked fields: a command in a folder from elsewhere could be any.
 
     With other options the finished shards would be of another store, and swept.
     """

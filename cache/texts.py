@@ -146,13 +146,13 @@ def _damaged(path: Place, problem: str, command: str) -> SchemaError:
 def _bytes_of(path: Place, command: str) -> bytes | None:
     """The bytes of the file; None if nothing is there."""
     with read_errors(str(path)):
-        if isinstance(path, Path) and exists(path) and not is_file(path):
+        if not is_file(path):
+            if not isinstance(path, Path) or not exists(path):
+                return None
             raise SchemaError(
                 f"{path}: expected a file of text vectors, found {'a folder' if path.is_dir() else 'no regular file'}. "
                 f"Move it away and run `{command}`"
             )
-        if not is_file(path):
-            return None
         if (n_bytes := path.stat().st_size) > _MOST_BYTES:
             raise _damaged(path, f"expected at most {_MOST_BYTES:,} bytes, found {n_bytes:,}", command)
         return path.read_bytes()

@@ -136,7 +136,7 @@ class StoreWriter:
     target : where the finished store will stand; its ending chooses the backend
     key : what the features are; shards of a stopped writer with the same key and schema are kept, others are swept
     schema : arrays and shards
-    made_by : the command that writes it, for advice to whoever finds the store unfinished
+    made_by : the command that writes it, for the advice of how to resume
     """
 
     def __init__(self, target: Place, key: StoreKey, schema: Schema, made_by: MadeBy = "extract") -> None:

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from cache.names import is_path_part
 from stages.errors import ParamsError
 
 __all__ = [
@@ -17,7 +18,6 @@ __all__ = [
     "check_name",
     "colliding_stages",
     "first_rows",
-    "is_path_part",
     "legal_name",
     "name_problems",
     "path_part",
@@ -36,8 +36,6 @@ _RESERVED = {"encoder": frozenset({SCORES})}  # runs/scores/ holds the scores of
 _MATRICES = (("encoders", "datasets"), ("encoders", "methods"), ("encoders", "methods", "datasets", "seeds"))
 _SHOWN = 3
 _MOST_RUNS = 100_000  # of the matrix; each combination is looked at
-# What one folder or file below an output may be called. Names of earlier versions are not all plain.
-_PATH_PART = re.compile(r"(?!\.{1,2}\Z)[^/\\\x00-\x1f\x7f]{1,200}")
 _NOT_OF_VARIANT = re.compile(r"[^A-Za-z0-9_.,=+-]+")
 _LONGEST_VARIANT = 150  # characters
 
@@ -94,11 +92,6 @@ def _problem(kind: str, name: str, where: str, taken: Iterable[str], in_graph: b
     return (
         f"{place}expected a plain name of the {kind} ({RULE}), found {found}. Write {legal_name(kind, name, taken)!r}"
     )
-
-
-def is_path_part(name: str) -> bool:
-    """Whether `name` can be one folder or file: 1 to 200 characters, no `/`, not `.` or `..`, nothing unprintable."""
-    return _PATH_PART.fullmatch(name) is not None
 
 
 def path_part(kind: str, name: str) -> str:

@@ -17,6 +17,7 @@ __all__ = ["ChunkLimit", "LimitedStore", "zstd_size"]
 _MAGIC = b"\x28\xb5\x2f\xfd"  # of a frame of Zstandard, RFC 8878
 _SIZE_BYTES = (1, 2, 4, 8)  # by the frame's size flag
 _DICTIONARY_BYTES = (0, 1, 2, 4)
+_COUNT_BYTES = 4  # of a chunk of texts: how many there are
 _OVERHEAD = 4096  # bytes: checksums, headers, and what a compressor adds to data that it cannot compress
 
 
@@ -39,7 +40,7 @@ class ChunkLimit:
     def file_bytes(self) -> int:
         return self.n_bytes + self.n_bytes // 128 + _OVERHEAD
 
-    def require(self, chunk: bytes) -> int:
+    def require(self, chunk: bytes | memoryview) -> int:
         """The bytes that the chunk unpacks to; ValueError if they are more, or no chunk of the array."""
         if len(chunk) > self.file_bytes:
             raise ValueError(f"expected a chunk of at most {self.file_bytes} bytes, found {len(chunk)}")
@@ -47,14 +48,18 @@ class ChunkLimit:
         if self.compressed and size > self.n_bytes:
             raise ValueError(f"expected a chunk that unpacks to at most {self.n_bytes} bytes, found {size}")
         if self.n_texts is not None:
-            text = pa.decompress(chunk, size, codec="zstd", asbytes=True) if self.compressed else chunk
-            count = int.from_bytes(text[:4], "little")
+            count = int.from_bytes(self._beginning(chunk), "little")
             if count != self.n_texts:
                 raise ValueError(f"expected {self.n_texts} texts in a chunk, found {count}")
         return size
 
+    def _beginning(self, chunk: bytes | memoryview) -> bytes:
+        if self.compressed:
+            return bytes(pa.CompressedInputStream(pa.BufferReader(chunk), "zstd").read(_COUNT_BYTES))
+        return bytes(chunk[:_COUNT_BYTES])
 
-def zstd_size(frame: bytes) -> int:
+
+def zstd_size(frame: bytes | memoryview) -> int:
     """Bytes that a frame unpacks to, as its header says; zarr allocates so many.
 
     Raises
@@ -62,7 +67,7 @@ def zstd_size(frame: bytes) -> int:
     ValueError
         If it is no frame of Zstandard, or does not say its size.
     """
-    if len(frame) < len(_MAGIC) + 1 or not frame.startswith(_MAGIC):
+    if len(frame) < len(_MAGIC) + 1 or frame[: len(_MAGIC)] != _MAGIC:
         raise ValueError("expected a frame of Zstandard, found other bytes")
     descriptor = frame[4]
     flag, in_one_piece = descriptor >> 6, bool(descriptor & 0x20)
@@ -94,7 +99,7 @@ class LimitedStore(WrapperStore[Store]):
                 require_plain_file(self._store.root / key, self._limit.file_bytes)
         found = await super().get(key, prototype, byte_range)
         if found is not None:
-            size = self._limit.require(found.to_bytes())
+            size = self._limit.require(found.as_numpy_array().data)
             self._text_bytes += size if self._limit.n_texts is not None else 0
             if self._text_bytes > self._limit.n_bytes:  # texts are bounded together, not chunk by chunk
                 raise ValueError(f"expected texts of at most {self._limit.n_bytes} bytes together, found more")

@@ -102,7 +102,7 @@ def _check(fields: Fields) -> None:
     grid.mapping("configuration").integers("chunk_shape", 1, MAX_AXIS, len(shape))
     _check_keys(fields)
     _check_codecs(fields)
-    if fields.values.get("fill_value") not in ("NaN", 0, ""):  # what stands where a chunk is missing, which is damage
+    if fields.values.get("fill_value") not in ("NaN", 0, ""):  # of a missing chunk, which is damage
         raise fields.wrong("fill_value", "NaN, 0 or an empty text")
     if fields.values.get("storage_transformers"):
         raise fields.wrong("storage_transformers", "none")

@@ -78,6 +78,14 @@ def test_a_folder_that_leads_out_is_named_and_refused(
     assert (outside / "deep" / "out.json").read_bytes() == b"new"
 
 
+def test_a_folder_whose_links_cannot_be_looked_at_is_refused_in_our_words(here: Path) -> None:
+    path = Path("x" * 300) / "out"
+    with pytest.raises(StorageError, match="the name is too long for this file system"):
+        write_bytes(path, b"new")
+    with pytest.raises(StorageError, match="the name is too long for this file system"), exclusive(path):
+        pass
+
+
 def test_a_lock_is_not_made_where_a_link_leads_out(here: Path, tmp_path: Path) -> None:
     Path("features").symlink_to(tmp_path)
     with pytest.raises(StorageError, match="features is a link"), exclusive(Path("features/new/.a.zarr.lock")):

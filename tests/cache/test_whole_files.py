@@ -73,6 +73,8 @@ def test_the_old_folder_is_put_back_if_the_new_one_cannot_come(folders: tuple[Pa
         (errno.ETIMEDOUT, "does not answer"),
         (errno.EIO, "the disk reports an error"),
         (errno.ESTALE, "the network drive is gone"),
+        (errno.ENOTCONN, "the network drive is gone"),
+        (errno.ENOLCK, "the file system has no locks"),
     ],
 )
 def test_what_the_system_refuses_is_said_with_a_way_out(number: int, advice: str) -> None:

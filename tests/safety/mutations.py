@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import copy
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["mutations"]
+__all__ = ["SECONDS", "mutations", "within_time"]
+
+SECONDS = 20  # that reading a changed file may take
 
 # What a field may hold after a change: another type, an impossible number, text for a path, a terminal or a shell.
 _VALUES: tuple[Any, ...] = (
@@ -62,3 +66,19 @@ def _changed(document: Any, path: tuple[str | int, ...], value: Any = None, *, d
     else:
         parent[path[-1]] = value
     return changed
+
+
+@contextmanager
+def within_time() -> Iterator[None]:
+    """TimeoutError if the block, such as a reader that waits for a pipe, is not done in time."""
+
+    def late(_signal: int, _frame: object) -> None:
+        raise TimeoutError(f"not done after {SECONDS} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
