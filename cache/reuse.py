@@ -150,7 +150,9 @@ def _identity(store: Store) -> str:
 
 
 def comparable(store: Store, key: StoreKey, schema: Schema) -> bool:
-    """Whether rows of `store` may stand in a store with this key: made alike, and with all its outputs."""
+    """Whether rows of `store` may stand in a store with this key: alike, with its outputs, and known by digest."""
+    if "sha256" not in store.manifest.columns:
+        return False
     fields, wanted = store.manifest.key_fields, key.fields()
     kept = {array.name: array for array in store.manifest.schema.arrays}
     return all(fields[name] == wanted[name] for name in ("encoder", "preprocess", "precision", "dtype")) and all(
@@ -201,7 +203,7 @@ def _same_views(store: Store, key: StoreKey) -> bool:
     """Whether views 1..V-1 of the new store are among those of `store`: drawn alike, and as many."""
     theirs, ours = store.manifest.key_fields["views"], key.views
     drawn_alike = all(theirs.get(name) == ours.get(name) for name in ("seed", "recipe"))
-    return drawn_alike and theirs["count"] >= ours["count"] > 1
+    return drawn_alike and store.n_views() >= ours["count"] > 1
 
 
 @dataclass

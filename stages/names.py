@@ -30,7 +30,7 @@ SCORES = "scores"
 RULE = "a-z, A-Z, 0-9, `_` and `-`, a letter or digit first, at most 100 characters"
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 # Of a dataset that no list below `run` names: it becomes no stage of DVC, only a file.
-_FREE = re.compile(r"[A-Za-z0-9_=+@|(),%^!][A-Za-z0-9_=+@|(),%^!-]{0,99}")
+_FREE = re.compile(r"[A-Za-z0-9=+@|(),%^!][A-Za-z0-9_=+@|(),%^!-]{0,99}")
 _RESERVED = {"encoder": frozenset({SCORES})}  # runs/scores/ holds the scores of all encoders
 # What dvc.yaml makes stages of. DVC joins the values of a combination with `-`; of two with one name it runs only one.
 _MATRICES = (("encoders", "datasets"), ("encoders", "methods"), ("encoders", "methods", "datasets", "seeds"))

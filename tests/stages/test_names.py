@@ -45,13 +45,13 @@ def refused(tmp_path: Path, params: dict[str, Any]) -> str:
 def test_a_name_that_files_or_dvc_cannot_carry_is_refused_in_params(
     tmp_path: Path, name: str, block: str, value: object
 ) -> None:
-    extra = {"run": {"encoders": [name]}} if block == "encoders" else {}
+    extra = {"run": {block: [name]}} if block != "prompt_sets" else {}
     message = refused(tmp_path, {block: {name: value}, **extra})
     right = message.rpartition("Write ")[2].strip().strip("'")
     assert f"{block}: expected a plain name" in message
     assert repr(name) in message
-    if block == "encoders":
-        extra = {"run": {"encoders": [right]}}
+    if extra:
+        extra = {"run": {block: [right]}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump({block: {right: value}, **extra}))
     load_params(tmp_path / "params.yaml")  # the advice works
 
