@@ -28,5 +28,5 @@ def draw_style(style: str, folder: Path, n: int, seed: int, on_progress: OnProgr
     """
     require_inside(folder / "images" / "picture", folder)
     write = partial(write_bytes, durable=False)  # what a power cut takes is drawn again
-    with exclusive(lock_path(folder), _WAIT_S):
+    with exclusive(lock_path(folder / "sample"), _WAIT_S):
         draw_dataset(style, folder, n, seed, on_progress, write)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -149,8 +150,10 @@ class StrictLoader(BoundedLoader):
         if node.tag == _TIMESTAMP:
             raise _refused(f"{_shown(node)} is a date in YAML: put it in quotes", node.start_mark)
         value = super().construct_object(node, deep)
-        if isinstance(value, int | float) and not abs(value) < _LARGEST:  # NaN is not below anything
+        if isinstance(value, int) and abs(value) >= _LARGEST:
             raise _refused(f"{_shown(node)}: expected a number below 2 ** 64", node.start_mark)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise _refused(f"{_shown(node)}: expected a finite number", node.start_mark)
         return value
 
 

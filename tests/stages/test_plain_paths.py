@@ -16,7 +16,7 @@ from cache.errors import QueryError
 from cache.store import store_path
 from cache.texts import text_path
 from pipeline.encoders.spec import EncoderSpec
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, InputError
 from stages.cli import run
 from stages.errors import ParamsError
 from stages.names import variant_name
@@ -87,13 +87,13 @@ def test_a_name_where_a_path_is_made_is_one_part_of_it(name: str) -> None:
     assert not run_parts(record | {"seed": f"/{name}"})
 
 
-def test_scores_of_a_record_that_names_a_path_are_kept_nowhere(tmp_path: Path) -> None:
+def test_a_record_that_names_a_path_has_no_place_for_scores(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "a" / "seed-0"
     folder.mkdir(parents=True)
     record = {"encoder": "..", "method": "..", "dataset": "..", "seed": 0}
     (folder / "run.json").write_text(json.dumps(record))
-    assert scores_path(folder / ".." / ".." / ".." / "seed-0") is None
-    assert scores_path(folder) is None
+    with pytest.raises(InputError, match=r"run\.json .*encoder"):
+        scores_path(folder)
 
 
 @pytest.mark.parametrize("name", [name for name in HOSTILE if name])

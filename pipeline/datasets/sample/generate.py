@@ -29,7 +29,7 @@ GENERATOR_VERSION = 1
 
 _COLUMNS = ("id", "path", "label", "split", "subject", "intensity")
 _IMAGE_NAME = re.compile(r"\.?[a-e]\d{5}\.(png|jpg)(\.[0-9a-f]{8}\.partial)?")
-_PARTIAL = re.compile(r"\..+\.partial")
+_NOT_DRAWN = re.compile(r"\..+\.(?:partial|lock)")  # what a writer left that was killed, or has just begun
 _JPEG_QUALITY = 88
 _STARTED = ".drawing"  # stands in the folder while it is drawn
 _RAREST_OF_400 = 20  # images of the rarest expression
@@ -79,7 +79,9 @@ def draw_dataset(
 
 def is_free(folder: Path) -> bool:
     """Whether nothing is in the folder, or nothing but what a writer left that was killed at once."""
-    return not folder.exists() or (folder.is_dir() and all(_PARTIAL.fullmatch(path.name) for path in folder.iterdir()))
+    return not folder.exists() or (
+        folder.is_dir() and all(_NOT_DRAWN.fullmatch(path.name) for path in folder.iterdir())
+    )
 
 
 def begun_drawing(folder: Path) -> tuple[str, int, int] | None:
