@@ -48,7 +48,7 @@ def place(where: str | Place) -> Place:
     Raises
     ------
     StorageError
-        If the protocol is another one, or its library is not installed.
+        If the protocol is another one, its library is not installed, or what comes after it is no address.
     """
     protocol, slashes, _rest = str(where).partition("://")
     if not slashes:
@@ -60,6 +60,8 @@ def place(where: str | Place) -> Place:
         return UPath(where, use_listings_cache=False) if protocol == "s3" else UPath(where)
     except ImportError as error:
         raise StorageError(f"{where}: S3 needs a library: pip install 'fer-stage[s3]'") from error
+    except ValueError as error:
+        raise StorageError(f"{where}: expected {protocol}://NAME/PREFIX, found what is no address ({error})") from error
 
 
 def is_remote(where: Place) -> bool:

@@ -26,6 +26,7 @@ from cache.schema import MISSING_INTEGERS
 __all__ = ["UnknownValue", "names_in", "row_mask", "unknown_values"]
 
 EXAMPLE = "split == 'test' and label == 'fear'"
+_LONGEST = 50_000  # characters of a condition: thousands of ids in a list
 
 _MANY = 1000  # different values of a column; among more, such as ids, the nearest one is no hint but takes seconds
 
@@ -120,6 +121,8 @@ def _too_deep(where: str) -> QueryError:
 
 
 def _parsed(where: str) -> ast.expr:
+    if len(where) > _LONGEST:
+        raise QueryError(f"--where: expected at most {_LONGEST:,} characters, found {len(where):,}. Example: {EXAMPLE}")
     try:
         return ast.parse(where.strip(), mode="eval").body
     except (SyntaxError, ValueError) as error:

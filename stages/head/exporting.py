@@ -68,7 +68,7 @@ class Export:
         saved = read_saved(folder)
         record = export_record(saved, saved.sha256, _scores(saved))
         export = cls(saved, out, json.loads(json.dumps(record)), onnx, encoder)
-        require_inside(out)
+        require_inside(out / EXPORTED, out)  # the folder may be a link too: files are written through it
         export._require_place()
         return export
 

@@ -91,7 +91,7 @@ def _tracked(file: Path) -> Iterator[Place]:
     """What a dvc.lock or a .dvc file names as output or dependency. Names are relative to a stage's working folder."""
     try:
         found = [(_wdir(file, stage, said), name) for stage, said in _dvc_stages(file).items() for name in _named(said)]
-    except (*YAML_ERRORS, OSError, AttributeError, TypeError, KeyError) as error:
+    except (*YAML_ERRORS, OSError, AttributeError, TypeError, KeyError, ValueError) as error:
         raise StageError(f"{file} cannot be read ({error}): mend it first, it says which stores are needed") from error
     return (place(name) if "://" in name else file.parent / wdir / name for wdir, name in found if _is_known(name))
 
@@ -109,7 +109,15 @@ def _read_yaml(file: Path) -> dict[str, Any]:
 
 
 def _named(stage: Mapping[str, Any]) -> list[str]:
-    return [str(entry["path"]) for part in ("outs", "deps") for entry in stage.get(part) or []]
+    return [_path(entry["path"]) for part in ("outs", "deps") for entry in stage.get(part) or []]
+
+
+def _path(value: object) -> str:
+    """A text that can name a file. ValueError if none can have that name."""
+    text = str(value)
+    if b"\0" in os.fsencode(text):  # which raises for what UTF-8 cannot write
+        raise ValueError(f"expected a path, found {text!r}: no file can have that name")
+    return text
 
 
 def _wdir(file: Path, stage: str, said: Mapping[str, Any]) -> str:
@@ -119,7 +127,7 @@ def _wdir(file: Path, stage: str, said: Mapping[str, Any]) -> str:
         stages = _read_yaml(beside).get("stages") or {} if beside.is_file() else {}
         said = stages.get(stage.partition("@")[0]) or {}
         said = said.get("do") or said  # of a foreach
-    wdir = str(said.get("wdir", "."))
+    wdir = _path(said.get("wdir", "."))
     if "${" in wdir:
         raise StageError(f"{file}: the working folder of {stage} is {wdir}: pin the stores that it needs, one by one")
     return wdir

@@ -279,3 +279,8 @@ def test_the_columns_of_a_condition() -> None:
     assert names_in("label == 'fear' and not 0 <= frame < 9 or other in ('x',)") == {"label", "frame", "other"}
     with pytest.raises(QueryError, match="cannot be read"):
         names_in("label ==")
+
+
+def test_a_condition_without_end_is_refused_before_it_is_parsed() -> None:
+    with pytest.raises(QueryError, match="at most 50,000 characters, found 100,0"):
+        names_in("split == 'a' and " * 5882 + "fold == 1")

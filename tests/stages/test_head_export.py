@@ -161,6 +161,22 @@ def test_what_stands_there_is_never_written_over(project: Path, fer_stage: FerSt
     assert "Nothing is overwritten" in fer_stage(*EXPORT[:-1], "params.yaml", code=1)
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_an_export_is_not_written_through_a_link(
+    project: Path, fer_stage: FerStage, tmp_path_factory: pytest.TempPathFactory, there: bool
+) -> None:
+    """A project from elsewhere may hold one; an empty folder behind it took the files, and a missing one was made."""
+    outside = tmp_path_factory.mktemp("outside") / "folder"
+    if there:
+        outside.mkdir()
+    (project / "out").symlink_to(outside)
+    message = fer_stage("head", "export", "--run", str(RUN), "--out", "out", code=1)
+    assert "out is a link to" in message
+    assert "--follow-links" in message
+    assert outside.exists() == there
+    assert not there or not any(outside.iterdir())
+
+
 def test_a_head_that_was_trained_again_does_not_replace_its_export(project: Path, fer_stage: FerStage) -> None:
     fer_stage(*EXPORT)
     fer_stage("train", "--method", "feature-mask", "--dataset", "sample-a", "--option", "epochs=1")

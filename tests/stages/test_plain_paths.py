@@ -92,7 +92,7 @@ def test_a_record_that_names_a_path_has_no_place_for_scores(tmp_path: Path) -> N
     folder.mkdir(parents=True)
     record = {"encoder": "..", "method": "..", "dataset": "..", "seed": 0}
     (folder / "run.json").write_text(json.dumps(record))
-    with pytest.raises(InputError, match=r"run\.json .*encoder"):
+    with pytest.raises(InputError, match=r"run\.json: expected the record .*encoder: "):
         scores_path(folder)
 
 

@@ -70,6 +70,22 @@ def test_names_are_relative_to_the_working_folder_of_a_stage(folder: Path) -> No
         found(folder)
 
 
+@pytest.mark.parametrize("name", [r"a\0b", r"\ud800"])
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("dvc.lock", LOCK.replace("features/clip/a.zarr", '"NAME"')),
+        ("a.dvc", 'outs: [{path: "NAME"}]\n'),
+        ("a.dvc", 'wdir: "NAME"\nouts: [{path: a}]\n'),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_refused_with_its_file(folder: Path, file: str, text: str, name: str) -> None:
+    """The system raises ValueError for such a name; the command called that a bug."""
+    (folder / file).write_text(text.replace("NAME", name))
+    with pytest.raises(StageError, match=rf"{file} cannot be read .*: mend it first"):
+        found(folder)
+
+
 def test_a_lock_of_the_old_schema_is_read(folder: Path) -> None:
     (folder / "dvc.lock").write_text("extract: {cmd: x, outs: [{path: features/clip/a.zarr, md5: y}]}\n")
     assert needed(folder, "clip/a.zarr")

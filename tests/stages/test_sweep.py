@@ -157,8 +157,8 @@ def test_a_run_that_diverges_leaves_those_before_and_after_it_alone(project: Pat
     )
     fer_stage("extract", "--dataset", "sample-a", "--outputs", "pooled,pixels", "--decoders", "1")
     message = fer_stage(*args, "--grid", "lr=1.0e+30,0.001,1.0e+29", "--option", "batch_size=8", code=1)
-    assert "2 heads could not be trained\nbaseline, lr=1e+30, seed 0: epoch 1, step" in message
-    assert "\nbaseline, lr=1e+29, seed 0: epoch 1, step" in message
+    assert "2 heads could not be trained\n  baseline, lr=1e+30, seed 0: epoch 1, step" in message
+    assert "\n  baseline, lr=1e+29, seed 0: epoch 1, step" in message
     assert "expected a finite loss, found loss" in message
     assert "1 of 3 runs are finished and are kept" in message
     assert [path.parent.parent.name for path in Path("runs/untrained/baseline").rglob("run.json")] == ["lr=0.001"]
@@ -167,7 +167,7 @@ def test_a_run_that_diverges_leaves_those_before_and_after_it_alone(project: Pat
 def test_a_grid_point_that_diverges_leaves_those_of_its_stack_alone(project: Path, fer_stage: FerStage) -> None:
     """feature-mask trains points that differ in a factor as one batch of networks."""
     message = fer_stage(*TRAIN, "--grid", "beta_div=1.0,1.0e+39,5.0", "--seeds", "0,1", code=1)
-    assert "2 heads could not be trained\nfeature-mask, beta_div=1e+39, seed 0: epoch 1, step 1: expected" in message
+    assert "2 heads could not be trained\n  feature-mask, beta_div=1e+39, seed 0: epoch 1, step 1: expected" in message
     assert "4 of 6 runs are finished and are kept" in message
     written = {path.parent.parent.name for path in Path("runs/untrained/feature-mask").rglob("beta_div*/*/run.json")}
     assert written == {"beta_div=1.0", "beta_div=5.0"}
