@@ -26,7 +26,7 @@ from cache.schema import MISSING_INTEGERS
 __all__ = ["UnknownValue", "names_in", "row_mask", "unknown_values"]
 
 EXAMPLE = "split == 'test' and label == 'fear'"
-_LONGEST = 50_000  # characters of a condition: thousands of ids in a list
+_MOST_COMPARISONS = 1000  # of a condition; each looks at every row, and a list of ids is one
 
 _MANY = 1000  # different values of a column; among more, such as ids, the nearest one is no hint but takes seconds
 
@@ -121,13 +121,17 @@ def _too_deep(where: str) -> QueryError:
 
 
 def _parsed(where: str) -> ast.expr:
-    if len(where) > _LONGEST:
-        raise QueryError(f"--where: expected at most {_LONGEST:,} characters, found {len(where):,}. Example: {EXAMPLE}")
     try:
-        return ast.parse(where.strip(), mode="eval").body
+        parsed = ast.parse(where.strip(), mode="eval").body
     except (SyntaxError, ValueError) as error:
         hint = " Equality is written ==." if "=" in where and "==" not in where else ""
         raise QueryError(f"--where cannot be read: {where!r}.{hint} Example: {EXAMPLE}") from error
+    n = sum(isinstance(node, ast.Compare) for node in ast.walk(parsed))
+    if n > _MOST_COMPARISONS:
+        raise QueryError(
+            f"--where: expected at most {_MOST_COMPARISONS:,} comparisons, found {n:,}. Write: id in (...)"
+        )
+    return parsed
 
 
 def _truth(node: ast.expr, frame: pd.DataFrame, where: str) -> _Truth:
