@@ -8,7 +8,7 @@ from pathlib import Path
 from cache.atomic import write_bytes
 from cache.links import require_inside
 from cache.lock import exclusive, lock_path
-from pipeline.datasets.sample import draw_dataset
+from pipeline.datasets.sample import draw_dataset, require_drawable
 from pipeline.progress import OnProgress
 
 __all__ = ["draw_style"]
@@ -26,6 +26,7 @@ def draw_style(style: str, folder: Path, n: int, seed: int, on_progress: OnProgr
     StorageError
         If the disk refuses, or a link leads out of the folder.
     """
+    require_drawable(folder)
     require_inside(folder / "images" / "picture", folder)
     write = partial(write_bytes, durable=False)  # what a power cut takes is drawn again
     with exclusive(lock_path(folder / "sample"), _WAIT_S):

@@ -7,6 +7,7 @@ from pipeline.datasets.sample.generate import (
     draw_dataset,
     drawing_changes,
     is_free,
+    require_drawable,
 )
 from pipeline.datasets.sample.group import MOST_PEOPLE, draw_group
 from pipeline.datasets.sample.specs import FaceSpec, sample_specs
@@ -24,5 +25,6 @@ __all__ = [
     "draw_group",
     "drawing_changes",
     "is_free",
+    "require_drawable",
     "sample_specs",
 ]

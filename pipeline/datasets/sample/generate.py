@@ -22,7 +22,15 @@ from pipeline.labels import expressions
 from pipeline.progress import OnProgress, Progress, silent
 from pipeline.regular_files import RefusedFileError, read_json
 
-__all__ = ["GENERATOR_VERSION", "begun_drawing", "draw_contact_sheet", "draw_dataset", "drawing_changes", "is_free"]
+__all__ = [
+    "GENERATOR_VERSION",
+    "begun_drawing",
+    "draw_contact_sheet",
+    "draw_dataset",
+    "drawing_changes",
+    "is_free",
+    "require_drawable",
+]
 
 GENERATOR_VERSION = 1
 """Raise it whenever a change of this package changes a byte of any picture."""
@@ -60,7 +68,7 @@ def draw_dataset(
     specs = sample_specs(style, n, seed)
     receipt = _receipt(style, n, seed)
     done = folder / "sample.json"
-    _require_ours(folder)
+    require_drawable(folder)
     if _read_receipt(done) == receipt:
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -108,8 +116,14 @@ def _receipt(style: str, n: int, seed: int) -> dict[str, object]:
     return {"generator": GENERATOR_VERSION, "style": style, "seed": seed, "n": n}
 
 
-def _require_ours(folder: Path) -> None:
-    """Refuse a folder that holds something, but no sign of a finished or an interrupted drawing."""
+def require_drawable(folder: Path) -> None:
+    """Refuse a file, and a folder that holds something but no sign of a finished or an interrupted drawing.
+
+    Raises
+    ------
+    ConfigError
+        With what to choose instead.
+    """
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file: expected a folder, or a name that is free")
     ours = (folder / "sample.json").exists() or (folder / _STARTED).exists()
