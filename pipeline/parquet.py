@@ -43,7 +43,7 @@ class TableKind(Generic[InfoT]):
     columns : name -> type of all that is read; other columns are not
     optional : columns that a table need not have, and those that may be null
     command, folder : of fer-stage, which makes it, and where it does; the option has the folder's name with dashes
-    mend : what to do where the file is damaged or of another version; the command follows
+    remedy : what to do where the file is damaged or of another version; the command follows
     """
 
     name: str
@@ -54,7 +54,7 @@ class TableKind(Generic[InfoT]):
     optional: Set[str]
     command: str
     folder: tuple[str, str]
-    mend: str
+    remedy: str
 
     @cached_property
     def _reader(self) -> TypeAdapter[InfoT]:
@@ -88,7 +88,7 @@ class TableKind(Generic[InfoT]):
 
     def error(self, path: Path, problem: str) -> TableError:
         """The error for a table that cannot be used: where, what is wrong, and the command that makes it again."""
-        return TableError(f"{path}: {problem}. {self.mend}: `{self._command(path)}`")
+        return TableError(f"{path}: {problem}. {self.remedy}: `{self._command(path)}`")
 
     def _command(self, path: Path) -> str:
         option, usual = self.folder
@@ -132,7 +132,7 @@ class TableKind(Generic[InfoT]):
         if schema != self.schema or isinstance(schema, bool):
             found = "none" if schema is None else f"{schema!r:.80}"
             raise TableError(
-                f"{path}: expected a {self.name} of schema {self.schema}, found {found}. {self.mend}: "
+                f"{path}: expected a {self.name} of schema {self.schema}, found {found}. {self.remedy}: "
                 f"`{self._command(path)}`, or update fer-stage"
             )
         try:

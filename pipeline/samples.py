@@ -244,7 +244,7 @@ _KIND = TableKind(
     optional=frozenset(OPTIONAL_COLUMNS),
     command="index",
     folder=("--tables", "tables"),
-    mend="Index the dataset again",
+    remedy="Index the dataset again",
 )
 
 

@@ -54,7 +54,7 @@ class Alignment:
         return {"recipe": _RECIPE, "version": _VERSION, "margin": self.margin}
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> Alignment:
+    def from_json(cls, found: Mapping[str, Any]) -> Alignment:
         """The alignment that a store or a head was made with; more entries than `as_json` writes are passed over.
 
         Raises
@@ -64,15 +64,15 @@ class Alignment:
         ConfigError
             If it is none that `as_json` writes.
         """
-        if not isinstance(said, Mapping):
-            raise ConfigError(f"alignment: expected an object with recipe, version and margin, found {said!a:.60}")
-        made_with = (said.get("recipe"), said.get("version"))
+        if not isinstance(found, Mapping):
+            raise ConfigError(f"alignment: expected an object with recipe, version and margin, found {found!a:.60}")
+        made_with = (found.get("recipe"), found.get("version"))
         if made_with != (_RECIPE, _VERSION):
             raise MismatchError(
                 f"faces were aligned by {made_with[0]!s:.60} version {made_with[1]!s:.60}, this program aligns by "
                 f"{_RECIPE} version {_VERSION}. Use the fer-stage they were made with, or align and extract again"
             )
-        margin = said.get("margin")
+        margin = found.get("margin")
         if isinstance(margin, bool) or not isinstance(margin, int | float) or not abs(margin) < 100:  # a float holds it
             raise ConfigError(f"margin: expected a number from -0.25 to 2, found {margin!a:.60}")
         return cls(float(margin))

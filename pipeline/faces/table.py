@@ -64,7 +64,7 @@ _KIND = TableKind(
     optional=frozenset({"score", "box", "landmarks"}),
     command="align",
     folder=("--face-tables", "faces"),
-    mend="Delete it, then align the dataset again",
+    remedy="Delete it, then align the dataset again",
 )
 
 
