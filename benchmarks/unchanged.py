@@ -17,9 +17,9 @@ from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.extraction import outputs_of
 from pipeline.labels import EXPRESSIONS
 from pipeline.samples import Sample, SampleTable, TableInfo
-from stages.identity import columns_of, dataset_info, prepared_as, schema_of, store_key
 from stages.params import ExtractParams
-from stages.tables import write_table
+from stages.workflows.store_identity import columns_of, dataset_info, prepared_as, schema_of, store_key
+from stages.workflows.tables import write_table
 
 DATASET, ENCODER = "faces", "untrained"
 # The named peer: the key holds the encoder's identity, so whatever asks whether a store is up to date loads it first.

@@ -15,13 +15,13 @@ from types import FrameType
 
 import click
 
-from stages.lazy import LazyGroup
+from stages.commands.lazy import LazyGroup
 from stages.output import printable_lines, say
 from stages.shadows import shadowed, why_broken
 
 __all__ = ["main"]
 
-# Name -> one line of help. A command lives in stages/<name>.py, as `command`; nothing is imported to list them.
+# Name -> one line of help. A command lives in stages/commands/NAME.py, as `command`; listing them imports nothing.
 COMMANDS = {
     "datasets": "What can be read, what is configured, what is on disk.",
     "draw": "Draw the embedded sample: faces of five styles.",
@@ -45,7 +45,7 @@ SIGNALLED = 128  # and the number of the signal, as shells count
 @click.group(
     cls=LazyGroup,
     commands=COMMANDS,
-    package="stages",
+    package="stages.commands",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(version("fer-stage"), prog_name="fer-stage")

@@ -1,11 +1,9 @@
-"""Settings of the papers, per method and dataset, each value with its source; and fer-stage recipes, which shows them.
+"""Settings of the papers, per method and dataset, each value with its source.
 
 METHOD/NAME.yaml   one recipe
-book               reads them
-show               the command
+catalogue          reads them
 """
 
-from stages.recipes.book import Recipe, departures, load_recipe, recipe_names, recipe_options
-from stages.recipes.show import command
+from stages.recipes.catalogue import Recipe, departures, load_recipe, recipe_names, recipe_options
 
-__all__ = ["Recipe", "command", "departures", "load_recipe", "recipe_names", "recipe_options"]
+__all__ = ["Recipe", "departures", "load_recipe", "recipe_names", "recipe_options"]

@@ -18,10 +18,10 @@ from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.errors import ConfigError
 from pipeline.preprocess import Preprocess
 from stages.errors import StageError
-from stages.identity import box_of, face_of
-from stages.made_by import alignment_of, encoder_of, extract_command
 from stages.params import ExtractParams, Params
-from stages.reporting import _store_record
+from stages.workflows.report import _store_record
+from stages.workflows.store_encoder import alignment_of, encoder_of, extract_command
+from stages.workflows.store_identity import box_of, face_of
 
 FerStage = Callable[..., Any]
 EXAMPLE = Example(arrays=(Example().arrays[0],))

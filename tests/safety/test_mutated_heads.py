@@ -29,9 +29,9 @@ from pipeline.records import read_regular
 from pipeline.saved import DEFAULT_HEAD, SavedHead, read_record, read_saved
 from stages.cli import run
 from stages.errors import StageError
-from stages.head.exporting import Export
-from stages.reporting import gather, make_report
-from stages.scores_file import head_identity, read_scores, write_scores
+from stages.workflows.export_head import Export
+from stages.workflows.report import gather, make_report
+from stages.workflows.scores_file import head_identity, read_scores, write_scores
 from stages.workspace import scores_path
 
 RUN = Path("runs/untrained/linear-probe/sample-a/seed-0")

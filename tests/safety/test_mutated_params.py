@@ -17,8 +17,8 @@ from stages.cli import run
 from stages.errors import ParamsError
 from stages.params import Params, load_params, parse_method, parse_params
 from stages.recipes import load_recipe, recipe_options
-from stages.sweep import parse_grid
-from stages.tables import parse_options
+from stages.workflows.sweep import parse_grid
+from stages.workflows.tables import parse_options
 
 ROOT = Path(__file__).parents[2]
 FILES = ["params.yaml", *(f"examples/{name}/params.yaml" for name in ("methods", "faces", "embedded-encoder"))]

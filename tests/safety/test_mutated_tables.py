@@ -22,7 +22,7 @@ from pipeline.faces.search import NO_FACE, Finding
 from pipeline.faces.table import FacesInfo, FaceTable
 from pipeline.samples import Sample, SampleTable, TableInfo
 from stages.cli import run
-from stages.options import face_tables_option, folder_option
+from stages.commands.options import face_tables_option, folder_option
 
 INFO = TableInfo(
     "faces",

@@ -32,10 +32,10 @@ from cache.store import Store, open_store
 from cache.testing.example import Example
 from cache.writer import StoreWriter, building_folder, column_digests
 from pipeline.faces import Alignment
-from stages.made_by import alignment_of, extract_command
+from stages.commands.store.info import _record
 from stages.params import ExtractParams
-from stages.reporting import _store_record
-from stages.store.info import _record
+from stages.workflows.report import _store_record
+from stages.workflows.store_encoder import alignment_of, extract_command
 
 EXAMPLE = Example(n_rows=5, shard_rows=3, arrays=Example().arrays[:2])
 DATASET = {

@@ -17,7 +17,7 @@ import yaml
 import stages.yaml_files
 from stages.errors import ParamsError, StageError
 from stages.params import load_params
-from stages.store.references import references
+from stages.workflows.store_references import references
 from stages.yaml_files import BoundedLoader, StrictLoader, read_yaml_strictly, yaml_value
 
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(

@@ -20,9 +20,9 @@ from pipeline.samples import _KIND as SAMPLES
 from pipeline.samples import SampleTable
 from stages.advice import aligned_advice, encoder_named, runnable
 from stages.errors import ParamsError
-from stages.nearness import _ids_of
 from stages.params import Params
-from stages.tables import write_table
+from stages.workflows.neighbors import _ids_of
+from stages.workflows.tables import write_table
 
 FerStage = Callable[..., Any]
 

@@ -22,7 +22,7 @@ from pipeline.faces import Face, load_detector
 from pipeline.faces.table import FaceTable
 from pipeline.progress import silent
 from pipeline.samples import SampleTable
-from stages.aligning import Aligning
+from stages.workflows.align import Aligning
 
 FerStage = Callable[..., Any]
 ALIGN = ("align", "--dataset", "faces", "--threads", "1", "--format", "json")

@@ -18,7 +18,7 @@ from pipeline.faces import Alignment
 from pipeline.faces.table import FaceTable
 from pipeline.samples import SampleTable
 from stages.cli import run
-from stages.tables import write_table
+from stages.workflows.tables import write_table
 
 FerStage = Callable[..., Any]
 EXTRACT = (

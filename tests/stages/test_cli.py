@@ -11,8 +11,8 @@ import click
 import pytest
 
 from stages.cli import COMMANDS, run
-from stages.head import VERBS as HEAD_VERBS
-from stages.store import VERBS
+from stages.commands.head import VERBS as HEAD_VERBS
+from stages.commands.store import VERBS
 
 README = Path(__file__).parents[2] / "README.md"
 NAMES = [*COMMANDS, *(f"store {verb}" for verb in VERBS), *(f"head {verb}" for verb in HEAD_VERBS)]

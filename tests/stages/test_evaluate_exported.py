@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.saved import DEFAULT_HEAD
 from stages.errors import StageError
-from stages.scoring import CARRIED, runs_below
+from stages.workflows.evaluate import CARRIED, runs_below
 
 FerStage = Callable[..., Any]
 RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")

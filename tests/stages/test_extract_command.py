@@ -13,7 +13,7 @@ from PIL import Image
 
 import cache
 from pipeline.samples import SampleTable, TableInfo
-from stages.tables import write_table
+from stages.workflows.tables import write_table
 
 FerStage = Callable[..., Any]
 EXTRACT = ("extract", "--dataset", "sample-e", "--decoders", "1", "--format", "json")

@@ -19,7 +19,7 @@ from cache.store import open_store
 from pipeline.labels import EXPRESSIONS
 from pipeline.samples import SampleTable
 from stages.cli import run
-from stages.tables import write_table
+from stages.workflows.tables import write_table
 
 FerStage = Callable[..., Any]
 TABLE, STORE = Path("tables/my.parquet"), "features/untrained/my.zarr"

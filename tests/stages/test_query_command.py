@@ -28,7 +28,7 @@ from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.features import FeatureDataset
 from stages.cli import run
 from stages.errors import StageError
-from stages.nearness import find_near
+from stages.workflows.neighbors import find_near
 
 FerStage = Callable[..., Any]
 N, REJECTED = 13, 4

@@ -16,10 +16,10 @@ from pipeline.extraction import outputs_of
 from pipeline.faces import Alignment
 from pipeline.progress import silent
 from pipeline.samples import SampleTable
-from stages.identity import jobs_of, schema_of, store_key
 from stages.params import ExtractParams
-from stages.rechecking import measured_parity, sampled
-from stages.shards import Recipe, ShardTask, Workbench
+from stages.workflows.parity import measured_parity, sampled
+from stages.workflows.shards import Recipe, ShardTask, Workbench
+from stages.workflows.store_identity import jobs_of, schema_of, store_key
 
 N = 12
 

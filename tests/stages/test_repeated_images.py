@@ -15,10 +15,10 @@ from cache.testing.raw import tree_bytes
 from pipeline.preparation import Job
 from pipeline.progress import Progress, silent
 from pipeline.samples import SampleTable
-from stages.extract import command as extract
-from stages.planning import planned
-from stages.repeats import Repeats
-from stages.tables import write_table
+from stages.commands.extract import command as extract
+from stages.workflows.extract_plan import planned
+from stages.workflows.repeats import Repeats
+from stages.workflows.tables import write_table
 
 FerStage = Callable[..., Any]
 N_ROWS, N_IMAGES = 1300, 700  # three shards; the images of the first rows come again in the second and the third

@@ -14,7 +14,7 @@ import pytest
 
 import cache
 from pipeline.samples import SampleTable
-from stages.tables import write_table
+from stages.workflows.tables import write_table
 
 FerStage = Callable[..., Any]
 EXTRACT = ("extract", "--decoders", "1", "--format", "json")

@@ -20,7 +20,7 @@ from cache.plan import read_plan
 from cache.writer import ShardSink
 from pipeline.samples import SampleTable
 from stages.cli import run
-from stages.tables import write_table
+from stages.workflows.tables import write_table
 
 FerStage = Callable[..., Any]
 Arrays = Mapping[str, npt.NDArray[Any]]

@@ -15,7 +15,7 @@ import pytest
 from cache import open_store
 from pipeline.samples import SampleTable
 from stages.cli import run
-from stages.tables import write_table
+from stages.workflows.tables import write_table
 from stages.workspace import scores_path
 
 FerStage = Callable[..., Any]
@@ -348,8 +348,8 @@ def test_two_backends_with_other_labels_are_refused_with_the_columns_named(proje
 def test_the_content_of_first_weights_enters_a_run_key_and_their_place_does_not(
     project: Path, fer_stage: FerStage
 ) -> None:
-    from stages.sweep import Run
-    from stages.training import Training
+    from stages.workflows.sweep import Run
+    from stages.workflows.train import Training
 
     given = {"params_path": Path("params.yaml"), "features": Path("features"), "runs": Path("runs"), "device": "cpu"}
     given |= {"method": "kefer", "dataset": "sample-a", "encoder": None, "recipe": "", "text": None, "prompts": None}

@@ -21,11 +21,11 @@ from pipeline.extraction import outputs_of
 from pipeline.marks import LEGEND
 from pipeline.samples import SampleTable
 from stages.cli import run
-from stages.identity import provenance_of, store_key
+from stages.commands.train import command as train
 from stages.params import ExtractParams
-from stages.texts import text_for
-from stages.train import command as train
-from stages.training import Training
+from stages.workflows.store_identity import provenance_of, store_key
+from stages.workflows.text_vectors import text_for
+from stages.workflows.train import Training
 
 FerStage = Callable[..., Any]
 RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")

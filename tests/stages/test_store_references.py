@@ -10,7 +10,7 @@ import pytest
 from cache.housekeeping import References
 from pipeline.errors import InputError
 from stages.errors import ParamsError, StageError
-from stages.store.references import references
+from stages.workflows.store_references import references
 
 PARAMS = Path("params.yaml")
 KEY = "5e" * 32

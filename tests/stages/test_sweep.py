@@ -12,8 +12,8 @@ import pytest
 from stages.cli import run
 from stages.errors import ParamsError
 from stages.names import variant_name
-from stages.sweep import parse_grid, parse_seeds, spread_text
-from stages.training import Training
+from stages.workflows.sweep import parse_grid, parse_seeds, spread_text
+from stages.workflows.train import Training
 
 FerStage = Callable[..., Any]
 TRAIN = ("train", "--method", "feature-mask", "--dataset", "sample-a")

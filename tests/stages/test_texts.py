@@ -24,7 +24,7 @@ from pipeline.encoders import EncoderSpec
 from pipeline.labels import EXPRESSIONS
 from stages.cli import run
 from stages.errors import StageError
-from stages.texts import text_for
+from stages.workflows.text_vectors import text_for
 
 FerStage = Callable[..., Any]
 FEATURES = place("features")

@@ -108,7 +108,7 @@ def test_features_of_another_encoder_of_the_same_name_are_refused(project: Path,
 
 def test_labels_that_the_head_does_not_know_are_refused_or_counted(project: Path, fer_stage: FerStage) -> None:
     from pipeline.samples import SampleTable
-    from stages.tables import write_table
+    from stages.workflows.tables import write_table
 
     table = SampleTable.read(Path("tables/sample-e.parquet"))
     info = type(table.info)(**(vars(table.info) | {"classes": EXPRESSIONS}))
@@ -163,7 +163,7 @@ def test_a_dataset_for_tests_only_is_not_trained_on_and_the_error_says_where_it_
     project: Path, fer_stage: FerStage
 ) -> None:
     from pipeline.samples import SampleTable
-    from stages.tables import write_table
+    from stages.workflows.tables import write_table
 
     table = SampleTable.read(Path("tables/sample-e.parquet"))
     write_table(SampleTable(table.frame.assign(split="test"), table.info), Path("tables/sample-e.parquet"))

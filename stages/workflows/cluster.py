@@ -1,0 +1,153 @@
+"""Shards made by many processes or machines: a dask.distributed cluster of our own, or one that runs already.
+
+A task is a shard. What a lost worker had in hand is done again by another; a shard's bytes depend on nothing but the
+recipe and its rows.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+
+import dask
+from distributed import Client, KilledWorker, LocalCluster, as_completed
+
+from pipeline.errors import PipelineError
+from pipeline.progress import OnProgress, Progress, silent
+from stages.output import say
+from stages.workflows.shards import Made, Recipe, ShardTask, Workbench
+
+__all__ = ["Cluster", "open_cluster"]
+
+_AHEAD = 2  # shards that wait at each worker, so that it never waits for us
+
+
+class Cluster:
+    """Workers that make shards."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def make(self, recipe: Recipe, tasks: Sequence[ShardTask], total: int, on_progress: OnProgress) -> Iterator[Made]:
+        """Have every shard made, in the order in which they are finished.
+
+        Raises
+        ------
+        PipelineError
+            If workers die over one shard again and again.
+        """
+        n_workers = max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
+        waiting, done = {task.number: task for task in tasks}, 0
+        unfinished = set(waiting)
+        finished, n_submitted = as_completed(), 0
+
+        def submit() -> None:
+            """Shards that repeat rows of others wait until those are finished; the first one never waits."""
+            nonlocal n_submitted
+            while n_submitted < _AHEAD * n_workers and (task := _first_ready(waiting, unfinished)):
+                del waiting[task.number]
+                finished.add(self._submit(recipe, task))
+                n_submitted += 1
+
+        submit()
+        for future in finished:
+            try:
+                made: Made = future.result()
+            except KilledWorker as error:
+                raise PipelineError(
+                    f"workers died over the same shard several times ({error}): perhaps of too little memory. Try a "
+                    "smaller --batch-size or fewer --workers; finished shards are kept"
+                ) from error
+            unfinished.discard(made.record.shard)
+            n_submitted -= 1
+            submit()
+            done += made.encoded + len(made.record.rejected)
+            on_progress(Progress("images", min(done, total), total))
+            yield made
+
+    def _submit(self, recipe: Recipe, task: ShardTask) -> object:
+        return self._client.submit(_make, recipe, task, pure=False, key=f"shard-{task.number}-{id(self)}")
+
+
+def _first_ready(waiting: Mapping[int, ShardTask], unfinished: set[int]) -> ShardTask | None:
+    return next((task for task in waiting.values() if not task.sources & unfinished), None)
+
+
+@contextmanager
+def open_cluster(workers: int, scheduler: str | None) -> Iterator[Cluster]:
+    """Join the cluster at `scheduler`, or start one of `workers` processes here for as long as the block runs.
+
+    Parameters
+    ----------
+    workers : processes of a local cluster; each has its share of the cores
+    scheduler : `tcp://HOST:PORT` of a dask scheduler whose workers see the images and the features root
+
+    Raises
+    ------
+    PipelineError
+        If nothing answers at `scheduler`, or this machine cannot start processes that share memory.
+    """
+    _quiet_logs()
+    if scheduler:
+        with _joined(scheduler) as client:
+            yield Cluster(client)
+        return
+    _require_shared_memory()
+    # Threads exist in a worker before the encoder can ask for one arena, see `keep_freed_memory`.
+    with (
+        dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_ARENA_MAX": 1}),
+        LocalCluster(n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as local,
+        Client(local) as client,
+    ):
+        client.run(_share_cores, workers)
+        yield Cluster(client)
+
+
+def _require_shared_memory() -> None:
+    """Processes of a cluster need semaphores, which lie in /dev/shm on Linux: not every container has it."""
+    try:
+        multiprocessing.get_context("spawn").Lock()
+    except (OSError, ImportError) as error:
+        raise PipelineError(
+            f"--workers: expected shared memory for the processes of a cluster, found none ({error}). Give the "
+            "container a /dev/shm that can be written, or leave --workers out: one process gives the same bytes"
+        ) from error
+
+
+def _quiet_logs() -> None:
+    """Starts and ends of workers are no news; one that goes while a message to it is under way is no error."""
+    if not logging.getLogger().isEnabledFor(logging.DEBUG):  # of --debug
+        logging.getLogger("distributed").setLevel(logging.WARNING)
+        logging.getLogger("distributed.batched").setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def _joined(scheduler: str) -> Iterator[Client]:
+    try:
+        client = Client(scheduler, timeout="10s")
+    except (OSError, TimeoutError, ValueError) as error:
+        raise PipelineError(
+            f"no dask scheduler answers at {scheduler} ({error}). Start one with `dask scheduler`, or use --workers N"
+        ) from error
+    with client:
+        say(f"joined {scheduler}: {len(client.scheduler_info(n_workers=-1)['workers'])} workers")
+        yield client
+
+
+def _share_cores(workers: int) -> None:
+    import torch
+
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+
+
+@lru_cache(maxsize=1)  # a worker makes shards of one store at a time
+def _workbench(recipe: Recipe) -> Workbench:
+    return Workbench.load(recipe)
+
+
+def _make(recipe: Recipe, task: ShardTask) -> Made:
+    return next(_workbench(recipe).make([task], len(task.jobs), silent))

@@ -1,0 +1,48 @@
+"""A picture of what `align` found, to look at before anything is trained on it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from cache.atomic import write_bytes
+from pipeline.datasets.images import decode_picture
+from pipeline.datasets.roots import open_root
+from pipeline.faces import Alignment
+from pipeline.faces.sheet import draw_contact_sheet
+from pipeline.faces.table import UNUSABLE, FaceTable
+from pipeline.preparation import read_image
+from pipeline.samples import SampleTable
+from stages.errors import StageError
+from stages.workflows.store_identity import jobs_of
+
+__all__ = ["write_contact_sheet"]
+
+_N_IMAGES = 60
+
+
+def write_contact_sheet(path: Path, table: SampleTable, root: Path, faces: FaceTable, alignment: Alignment) -> None:
+    """One PNG with some images of a dataset, evenly spread over it, and what was found in them.
+
+    Parameters
+    ----------
+    faces : of the same rows
+
+    Raises
+    ------
+    StageError
+        If there is no usable image.
+    """
+    jobs = [job for job in jobs_of(table, 1) if faces.frame["status"][job.row] != UNUSABLE]
+    if not jobs:
+        raise StageError(f"--contact-sheet {path}: {table.info.dataset} has no usable image")
+    chosen = [jobs[i] for i in np.linspace(0, len(jobs) - 1, min(_N_IMAGES, len(jobs))).round().astype(int)]
+    images, findings = faces.frame["image"], faces.findings()
+    with open_root(root.absolute()) as opened:
+        pictures = [decode_picture(read_image(opened, job)) for job in chosen]
+    sheet = draw_contact_sheet(pictures, [findings[images[job.row]] for job in chosen], alignment)
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    write_bytes(path, buffer.getvalue())
