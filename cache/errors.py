@@ -14,13 +14,30 @@ CacheError
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 MEND = "Restore the store, or delete it and extract again"  # what to do about every damage
 
 
 class CacheError(Exception):
-    """Base of every error that cache raises on purpose. `kind` is a stable word for machines (append-only)."""
+    """Base of every error that cache raises on purpose. `kind` is a stable word for machines (append-only).
+
+    Parameters
+    ----------
+    message : for people: what was expected, what was found, and where
+    remedy : steps that end the error, in order: the name of a command, as `extract` or `store verify`, and its
+        arguments by name. Who shows the error words them: the command line as commands, Python as calls
+    purpose : what the steps do, as "to resume"; empty where that is plain
+    """
 
     kind = "cache"
+
+    def __init__(
+        self, message: str = "", *, remedy: Sequence[tuple[str, Mapping[str, Any]]] = (), purpose: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.remedy, self.purpose = remedy, purpose
 
 
 class StoreMissingError(CacheError):

@@ -15,15 +15,28 @@ PipelineError
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 
 class PipelineError(Exception):
-    """Base of every error that pipeline raises on purpose.
+    """Base of every error that pipeline raises on purpose. `kind` is a stable word for machines (append-only).
 
-    `kind` is a stable word for machines (append-only); the message is for people: what was expected, what was
-    found, where, and what to do next.
+    Parameters
+    ----------
+    message : for people: what was expected, what was found, and where
+    remedy : steps that end the error, in order: the name of a command, as `extract` or `store verify`, and its
+        arguments by name. Who shows the error words them: the command line as commands, Python as calls
+    purpose : what the steps do, as "to resume"; empty where that is plain
     """
 
     kind = "pipeline"
+
+    def __init__(
+        self, message: str = "", *, remedy: Sequence[tuple[str, Mapping[str, Any]]] = (), purpose: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.remedy, self.purpose = remedy, purpose
 
 
 class InputError(PipelineError):

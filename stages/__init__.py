@@ -1,7 +1,40 @@
-"""One module per command of fer-stage, which is also one DVC stage. Thin: they introduce cache and pipeline.
+"""The Python API of fer-stage, and the command line over it: a function per command, with the names of its options.
 
+    import stages
+    table = stages.index("affectnet", root="/data/AffectNet.zip")
+    store = stages.extract("affectnet", encoder="open_clip:ViT-B-32-quickgelu/openai")
+    runs = stages.train("feature-mask", "affectnet", seeds=range(10))
+    scores = stages.evaluate(runs, datasets=["raf-db", "ferplus"])  # .frame: pandas
+
+Importing it imports neither torch nor zarr.
+
+api         the functions
+requests    what each is asked to do          results    what each returns
+workflows   one module per stage: request -> result
+commands    one module per command: options -> request, result -> text
 cli         the command group; errors become exit codes here
 params      params.yaml, read once, checked at once
 workspace   where tables, features, runs and reports lie
-options, output, progress   what commands share: options, printing, progress bars
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stages.api import index
+
+__all__ = ["index"]
+
+
+def __getattr__(name: str) -> Any:
+    """Functions are imported when they are first used: `fer-stage --help` needs none of them."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from stages import api
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -162,8 +162,9 @@ def _report(error: Exception, args: list[str]) -> int:
         return CHECK_FAILED
     if hasattr(error, "kind"):
         from stages.advice import runnable
+        from stages.remedies import as_commands
 
-        say(f"error: {runnable(str(error), _params_path(args))}")
+        say(f"error: {runnable(as_commands(error), _params_path(args))}")
     elif _is_out_of_memory(error):
         say("error: out of memory: close other programs, or make --batch-size smaller, then run it again")
     elif isinstance(error, ImportError | AttributeError) and (broken := why_broken(error)):

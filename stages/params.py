@@ -340,18 +340,24 @@ def _with_control_characters(data: Any) -> list[str]:
     return found
 
 
-def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
-    """One line per problem: which key, what is wrong, what would be right."""
+def explain(error: ValidationError, model: Any, where: str) -> str:
+    """One line per problem: which key, what is wrong, what would be right.
+
+    Parameters
+    ----------
+    model : class of pydantic, or its dataclass
+    where : the file, or the function, for the message
+    """
     problems = [_problem(dict(item), model) for item in error.errors()]
     return f"{where}: {len(problems)} problem{'s' if len(problems) > 1 else ''}\n" + "\n".join(
         f"  {p}" for p in problems
     )
 
 
-def _problem(item: Mapping[str, Any], model: type[BaseModel]) -> str:
+def _problem(item: Mapping[str, Any], model: Any) -> str:
     location = item["loc"]
     key = ".".join(str(part) for part in location) or "file"
-    if item["type"] == "extra_forbidden":
+    if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{key}: unknown key.{_near(str(location[-1]), _keys_at(model, location[:-1]))}"
     hint = _hint(item)
     message = item["msg"].removeprefix("Value error, ")
@@ -399,14 +405,14 @@ def _as_expected(text: str, kind: str, context: Mapping[str, Any]) -> str:
     return str(int(number)) if is_whole and number.is_integer() else ""
 
 
-def _keys_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+def _keys_at(model: Any, location: tuple[Any, ...]) -> list[str]:
     for part in location:
         field = model.model_fields.get(str(part))
         if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
             # inside `datasets: {name: {...}}` the part is a name, and its block is a DatasetParams
             return list(DatasetParams.model_fields) if location[0] == "datasets" else []
         model = field.annotation
-    return list(model.model_fields)
+    return list(model.__pydantic_fields__)
 
 
 def _as_yaml(number: float) -> str:

@@ -13,7 +13,7 @@ from stages.commands.options import (
     follow_links_option,
     format_option,
     max_rejected_option,
-    params_option,
+    params_path_option,
     quiet_option,
 )
 from stages.errors import check_rejected
@@ -32,7 +32,7 @@ __all__ = ["command"]
 @click.option("--dry-run", is_flag=True, help="Print what would be done; detect and write nothing.")
 @folder_option("tables", "Folder of sample tables.")
 @face_tables_option
-@params_option
+@params_path_option
 @follow_links_option
 @format_option
 @quiet_option

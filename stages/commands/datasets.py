@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stages.commands.options import folder_option, format_option, params_option
+from stages.commands.options import folder_option, format_option, params_path_option
 from stages.output import echo_rows
 
 __all__ = ["command"]
@@ -14,7 +14,7 @@ __all__ = ["command"]
 
 @click.command("datasets")
 @folder_option("tables", "Folder of sample tables.")
-@params_option
+@params_path_option
 @format_option
 def command(tables: Path, params_path: Path, output_format: str) -> None:
     """Every configured dataset and every layout: its root, whether it is on disk, rows of its table if indexed.

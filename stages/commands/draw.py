@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stages.commands.options import follow_links_option, params_option, quiet_option
+from stages.commands.options import follow_links_option, params_path_option, quiet_option
 from stages.output import say
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ __all__ = ["command"]
 @click.option("--contact-sheet", type=click.Path(path_type=Path), help="Also write one PNG to look at.")
 @click.option("--dry-run", is_flag=True, help="Say what would be drawn; write nothing.")
 @follow_links_option
-@params_option
+@params_path_option
 @quiet_option
 def command(
     style: str | None,

@@ -12,7 +12,7 @@ from stages.commands.options import (
     features_option,
     follow_links_option,
     format_option,
-    params_option,
+    params_path_option,
     quiet_option,
 )
 from stages.output import echo_record, say
@@ -30,7 +30,7 @@ __all__ = ["command"]
 @click.option("--dry-run", is_flag=True, help="Print what would be encoded; write nothing.")
 @features_option
 @device_option
-@params_option
+@params_path_option
 @follow_links_option
 @format_option
 @quiet_option

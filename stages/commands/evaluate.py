@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.marks import LEGEND, OVERLAP, OVERLAP_LEGEND, marked, overlap_mark
-from stages.commands.options import device_option, features_option, follow_links_option, format_option, params_option
+from stages.commands.options import (
+    device_option,
+    features_option,
+    follow_links_option,
+    format_option,
+    params_path_option,
+)
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
@@ -42,7 +48,7 @@ _FOR_MACHINES = ("excluded_overlap", "encoder_saw", "note")  # people get marks,
 @click.option("--dry-run", is_flag=True, help="Score and print; write nothing.")
 @features_option
 @device_option
-@params_option
+@params_path_option
 @follow_links_option
 @format_option
 def command(

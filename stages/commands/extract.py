@@ -17,7 +17,7 @@ from stages.commands.options import (
     follow_links_option,
     format_option,
     max_rejected_option,
-    params_option,
+    params_path_option,
     quiet_option,
 )
 from stages.errors import check_rejected
@@ -60,7 +60,7 @@ __all__ = ["command"]
 @face_tables_option
 @features_option
 @device_option
-@params_option
+@params_path_option
 @follow_links_option
 @format_option
 @quiet_option

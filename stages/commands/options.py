@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ __all__ = [
     "follow_links_option",
     "format_option",
     "max_rejected_option",
+    "options_option",
     "params_option",
+    "params_path_option",
     "quiet_option",
 ]
 
@@ -49,13 +51,21 @@ def _named_file_exists(context: click.Context, parameter: click.Parameter, value
 
 params_option = click.option(
     "--params",
-    "params_path",
     type=click.Path(path_type=Path),
     callback=_named_file_exists,
     default=Path("params.yaml"),
     show_default=True,
     help="What to run; the defaults hold if the file is not there.",
 )
+params_path_option = click.option(
+    "--params",
+    "params_path",
+    type=click.Path(path_type=Path),
+    callback=_named_file_exists,
+    default=Path("params.yaml"),
+    show_default=True,
+    help="What to run; the defaults hold if the file is not there.",
+)  # of commands that make no request yet
 quiet_option = click.option("--quiet", is_flag=True, help="No progress on stderr.")
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto (CUDA when there is one, else cpu), cpu, cuda or cuda:N."
@@ -158,6 +168,19 @@ def export_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def _parsed_options(context: click.Context, parameter: click.Parameter, pairs: tuple[str, ...]) -> Mapping[str, Any]:
+    if not pairs:
+        return {}
+    from stages.workflows.tables import parse_options  # late: it brings libraries that `--help` does not need
+
+    return parse_options(pairs)
+
+
+def options_option(help_text: str) -> Decorator:
+    """`--option NAME=VALUE`, repeated: a mapping, each value as YAML reads it."""
+    return click.option("--option", "options", multiple=True, callback=_parsed_options, help=help_text)
 
 
 def folder_option(name: str, what: str) -> Decorator:

@@ -15,7 +15,7 @@ from stages.commands.options import (
     follow_links_option,
     format_option,
     max_rejected_option,
-    params_option,
+    params_path_option,
     quiet_option,
 )
 from stages.errors import CheckFailedError, check_rejected
@@ -43,7 +43,7 @@ __all__ = ["command"]
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Faces a step.")
 @max_rejected_option(0.99, "unreadable images above which the command ends with code 3")
 @device_option
-@params_option
+@params_path_option
 @follow_links_option
 @format_option
 @quiet_option

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stages.commands.options import device_option, export_options, follow_links_option, format_option, params_option
+from stages.commands.options import (
+    device_option,
+    export_options,
+    follow_links_option,
+    format_option,
+    params_path_option,
+)
 from stages.output import echo_record, echo_rows, say
 
 if TYPE_CHECKING:
@@ -43,7 +49,7 @@ _K = 10
 @export_options
 @click.option("--encoder", help="The store's encoder, for an image or a text.  [default: the one in the store]")
 @device_option
-@params_option
+@params_path_option
 @follow_links_option
 @format_option
 def command(**given: Any) -> None:

@@ -15,7 +15,7 @@ from stages.commands.options import (
     folder_option,
     follow_links_option,
     format_option,
-    params_option,
+    params_path_option,
     quiet_option,
 )
 from stages.output import echo_record, echo_rows, say
@@ -53,7 +53,7 @@ _ALIKE = ("method", "encoder", "dataset", *_SHOWN_OF_ROWS, "encoder_saw", "note"
 @features_option
 @folder_option("runs", "Folder of trained heads.")
 @device_option
-@params_option
+@params_path_option
 @follow_links_option
 @format_option
 @quiet_option

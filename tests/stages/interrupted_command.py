@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import pkgutil
 import shutil
 import signal
 import sys
@@ -17,6 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import stages.workflows
 from stages.cli import COMMANDS, run
 
 _CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
@@ -28,9 +30,9 @@ def main() -> None:
     project, work = map(Path, sys.argv[1:])
     task = json.loads(sys.stdin.read())
     for name in COMMANDS:  # imported once for all tries
-        importlib.import_module(f"stages.{name.replace('-', '_')}")
-    for name in ("aligning", "encoding", "planning", "predicting", "reporting", "scoring", "tables", "training"):
-        importlib.import_module(f"stages.{name}")
+        importlib.import_module(f"stages.commands.{name.replace('-', '_')}")
+    for module in pkgutil.iter_modules(stages.workflows.__path__):
+        importlib.import_module(f"stages.workflows.{module.name}")
     command, prepared = task["command"], work / "prepared"
     _copied(project, prepared)
     for words in task["prepare"]:

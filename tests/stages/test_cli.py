@@ -20,7 +20,7 @@ HEAVY = ("torch", "zarr", "h5py", "open_clip", "pandas", "sklearn")
 
 
 def _command(name: str) -> click.Command:
-    module = ".".join(["stages", *name.replace("-", "_").split()])
+    module = ".".join(["stages", "commands", *name.replace("-", "_").split()])
     command: click.Command = importlib.import_module(module).command
     return command
 

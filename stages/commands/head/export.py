@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stages.commands.options import follow_links_option, format_option, params_option
+from stages.commands.options import follow_links_option, format_option, params_path_option
 from stages.output import echo_record, say
 
 __all__ = ["command"]
@@ -23,7 +23,7 @@ __all__ = ["command"]
 @click.option("--onnx", is_flag=True, help="Also head.onnx, for programs without PyTorch; needs the extra [onnx].")
 @click.option("--encoder", help="With --onnx, of heads that hold a part of their encoder.  [default: the run's]")
 @click.option("--dry-run", is_flag=True, help="Check the run and the folder; write nothing.")
-@params_option
+@params_path_option
 @follow_links_option
 @format_option
 def command(

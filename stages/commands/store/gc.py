@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stages.commands.options import follow_links_option, format_option, params_option
+from stages.commands.options import follow_links_option, format_option, params_path_option
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _TABLE_COLUMNS = ("path", "size", "action", "reason")
 @click.option("--unfinished", is_flag=True, help="Also remove the finished shards of stopped writers: hours of work.")
 @click.option("--unreferenced", is_flag=True, help="Also remove stores to which nothing refers and that have no pin.")
 @click.option("--dry-run", is_flag=True, help="Print the same, remove nothing.")
-@params_option
+@params_path_option
 @follow_links_option
 @format_option
 def command(

@@ -12,7 +12,7 @@ from stages.commands.options import (
     device_option,
     folder_option,
     format_option,
-    params_option,
+    params_path_option,
     quiet_option,
 )
 from stages.errors import CheckFailedError
@@ -48,7 +48,7 @@ _DEEP_COLUMNS = ("store", "output", "view", "rows", "cosine", "expected", "relat
 @click.option("--encoder", help="With --deep: the encoder, if its name means another one now.  [default: the store's]")
 @folder_option("tables", "With --deep: folder of sample tables.")
 @device_option
-@params_option
+@params_path_option
 @format_option
 @quiet_option
 def command(**given: Any) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stages.commands.options import device_option, features_option, folder_option, format_option, params_option
+from stages.commands.options import device_option, features_option, folder_option, format_option, params_path_option
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _STORE_ENDINGS = (".zarr", ".h5")
 @folder_option("tables", "With DATASET: folder of sample tables.")
 @features_option
 @device_option
-@params_option
+@params_path_option
 @format_option
 def command(a: str, b: str | None, output_format: str, **given: Any) -> None:
     """Name the fields in which two stores differ, or in which the store of DATASET differs from what is wanted now.

@@ -1,0 +1,117 @@
+"""The Python API: `stages.index(...)` and its like, with the names and defaults of the options."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+import stages
+from cache.errors import StoreMissingError
+from stages import requests
+from stages.cli import COMMANDS, cli
+from stages.errors import ParamsError
+from stages.remedies import as_calls, as_commands, command_line
+
+OF_THE_COMMAND_LINE = {"help", "output_format"}  # how a command prints, which a function does not
+
+
+def request_of(name: str) -> Any:
+    return getattr(requests, f"{name.title().replace('-', '')}Request")
+
+
+def parameters_of(name: str) -> dict[str, click.Parameter]:
+    with click.Context(cli) as context:
+        command = cli.get_command(context, name)
+    assert command is not None
+    return {
+        parameter.name or "": parameter for parameter in command.params if parameter.name not in OF_THE_COMMAND_LINE
+    }
+
+
+API = [name for name in COMMANDS if name.replace("-", "_") in stages.__all__]
+
+
+@pytest.mark.parametrize("name", API)
+def test_a_function_has_the_names_of_the_options(name: str) -> None:
+    assert set(inspect.signature(getattr(stages, name.replace("-", "_"))).parameters) == set(parameters_of(name))
+
+
+@pytest.mark.parametrize("name", API)
+def test_a_function_has_the_defaults_of_the_options(name: str) -> None:
+    fields = inspect.signature(request_of(name)).parameters
+    for option, parameter in parameters_of(name).items():
+        default = fields[option].default
+        if parameter.required:
+            assert default is inspect.Parameter.empty
+        elif parameter.multiple:
+            assert not default or "factory" in repr(default)
+        else:
+            stated = parameter.to_info_dict()["default"]  # None where the option has none
+            assert str(stated) == str(default), option
+
+
+@pytest.mark.parametrize("name", API)
+def test_help_of_a_function_explains_every_parameter(name: str) -> None:
+    text = inspect.getdoc(getattr(stages, name.replace("-", "_"))) or ""
+    shared = inspect.getdoc(requests) or ""
+    for parameter in parameters_of(name):
+        assert parameter in text or f"`{parameter}`" in shared
+
+
+def test_importing_the_api_imports_nothing_heavy() -> None:
+    code = "import stages, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert not {"torch", "zarr", "h5py", "pandas", "click"} & set(done.stdout.split())
+
+
+def test_index_returns_the_table_that_the_command_writes(project: Path) -> None:
+    result = stages.index("sample-a")
+    assert list(result.frame["id"]) == list(stages.index("sample-a", dry_run=True).frame["id"])
+    assert result.path.is_file()
+    assert "<table" in result._repr_html_()
+
+
+def test_wrong_arguments_are_named_all_at_once() -> None:
+    with pytest.raises(ParamsError) as error:
+        stages.index("sample-a", tables=3, layuot="sample")  # type: ignore[arg-type,call-arg]
+    assert "tables: " in str(error.value)
+    assert "layuot: unknown key. Did you mean 'layout'?" in str(error.value)
+
+
+def test_a_remedy_is_worded_as_a_command_and_as_a_call() -> None:
+    steps = [("index", {"dataset": "it's"}), ("extract", {"dataset": "it's", "outputs": ("pooled", "tokens")})]
+    error = StoreMissingError("no store", remedy=steps, purpose="to make it")
+    assert as_commands(error) == (
+        "no store. Run `fer-stage index --dataset 'it'\"'\"'s'`, then "
+        "`fer-stage extract --dataset 'it'\"'\"'s' --outputs pooled,tokens` to make it"
+    )
+    assert as_calls(error).startswith('Run stages.index(dataset="it\'s"), then ')
+
+
+def test_a_traceback_shows_the_remedy_as_a_call() -> None:
+    with pytest.raises(ParamsError) as error:
+        stages.index("nowhere")
+    shown = "".join(traceback.format_exception(error.value))
+    assert "nowhere" in shown
+
+
+def test_a_remedy_for_the_first_rows_names_the_limit() -> None:
+    assert command_line("extract", {"dataset": "my.first-12"}) == "fer-stage extract --dataset my --limit 12"
+    assert command_line("index", {"dataset": "my.first-12"}) == "fer-stage index --dataset my"
+
+
+def test_a_remedy_leaves_defaults_out() -> None:
+    arguments = {"dataset": "my", "features": Path("features"), "batch_size": 64, "dry_run": False, "views": None}
+    assert command_line("extract", arguments) == "fer-stage extract --dataset my"
+
+
+def test_a_remedy_with_an_unknown_parameter_is_a_mistake_of_ours() -> None:
+    with pytest.raises(KeyError):
+        command_line("extract", {"data_set": "my"})
