@@ -47,21 +47,10 @@ run:
   datasets: [sample-a, sample-b]
   seeds: [0, 1]
 """
-METHODS = [
-    "baseline",
-    "cafe",
-    "cliper",
-    "cocoop",
-    "coop",
-    "eac",
-    "feature-mask",
-    "kefer",
-    "linear-probe",
-    "metd",
-    "rul",
-    "scn",
-    "zero-shot",
-]
+METHODS = (
+    *("baseline", "cafe", "cliper", "cocoop", "coop", "eac", "feature-mask", "kefer", "linear-probe", "metd", "rul"),
+    *("scn", "zero-shot"),
+)
 COMMANDS = [
     *(["index", "--dataset", dataset] for dataset in ("sample-a", "sample-b")),
     *(["extract", "--dataset", dataset] for dataset in ("sample-a", "sample-b")),

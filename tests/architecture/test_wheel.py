@@ -18,6 +18,8 @@ CARRIED = (
     "pipeline/encoders/mini/open_clip_config.json",
     "pipeline/encoders/mini/about.json",
     "pipeline/encoders/mini/README.md",
+    "pipeline/faces/weights/LICENSE",
+    "pipeline/faces/weights/face_detection_yunet_2023mar.onnx",
     "pipeline/predict/default_head/head.safetensors",
     "pipeline/predict/default_head/head.json",
     "pipeline/predict/default_head/README.md",
