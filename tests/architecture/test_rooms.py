@@ -46,7 +46,7 @@ def test_pipeline_opens_no_file_and_prints_nothing(path: Path) -> None:
 
 def _allowed(path: Path) -> set[str]:
     """`seed` as a field of a record is no random state: report and preparation carry seeds around as data."""
-    return {"seed"} if "report" in path.parts or path.name in ("preparation.py", "groups.py") else set()
+    return {"seed"} if "report" in path.parts or path.name in ("prepare.py", "groups.py") else set()
 
 
 @pytest.mark.parametrize(
