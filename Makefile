@@ -11,7 +11,7 @@ repro: $(READY)
 	@echo "report: $(CURDIR)/reports/index.html"
 
 test: $(READY)
-	$(BIN)/pytest -q -n $(THREADS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(THREADS) --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .
