@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.encoders.spec import WITHOUT_TEXT
+from pipeline.encoders.spec import has_text
 from pipeline.errors import ConfigError, InputError, MismatchError
 
 __all__ = ["TextFeatures"]
@@ -88,10 +88,9 @@ class TextFeatures:
     def require_space_of(self, encoder: Mapping[str, Any]) -> None:
         """MismatchError if features of an encoder cannot be compared with these vectors as they are."""
         if not self.shares_space_with(encoder):
-            has_text = encoder.get("family") not in WITHOUT_TEXT
-            own = (
-                "the text of the features' encoder (without --text)" if has_text else "features of an encoder with text"
-            )
+            reads_text = has_text(str(encoder.get("family")))
+            of_own = "the text of the features' encoder (without --text)"
+            own = of_own if reads_text else "features of an encoder with text"
             raise MismatchError(
                 f"text features {self.key}: expected vectors of the model that made the features, {_name(encoder)}, to "
                 f"compare both as they are, found vectors of {_name(self.encoder)}. Take {own}, or learn a projection: "

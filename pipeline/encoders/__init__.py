@@ -11,8 +11,17 @@ untrained                     a small open_clip model with seeded random weights
 """
 
 from pipeline.encoders.base import Encoder
+from pipeline.encoders.families import FAMILIES, CurrentIdentity, current_identity
 from pipeline.encoders.load import load_encoder
 from pipeline.encoders.runtimes import RUNTIMES
 from pipeline.encoders.spec import EncoderSpec
 
-__all__ = ["RUNTIMES", "Encoder", "EncoderSpec", "load_encoder"]
+__all__ = [
+    "FAMILIES",
+    "RUNTIMES",
+    "CurrentIdentity",
+    "Encoder",
+    "EncoderSpec",
+    "current_identity",
+    "load_encoder",
+]

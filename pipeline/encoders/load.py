@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from importlib.util import find_spec
 
 from pipeline.encoders.arithmetic import float32_arithmetic, require_exact_environment, require_float32
 from pipeline.encoders.base import Encoder
+from pipeline.encoders.families import FAMILIES
 from pipeline.encoders.runtimes import resolve_runtime
-from pipeline.encoders.spec import EMBEDDED, TRANSFORMERS, EncoderSpec
+from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import EncoderError
 from pipeline.progress import OnProgress, silent
 
@@ -45,20 +47,9 @@ def load_encoder(
     resolve_runtime(runtime, target.type)  # a wrong name is said before weights are read
     if target.type == "cpu":
         keep_freed_memory()
-    if spec.family == "timm":
-        from pipeline.encoders.timm_encoder import load_timm
-
-        return load_timm(spec, target).with_runtime(runtime)
-    if spec.family == TRANSFORMERS:
-        if find_spec("transformers") is None:
-            raise EncoderError(f"{spec}: transformers is not installed: pip install 'fer-stage[vlm]'")
-        from pipeline.encoders.transformers_encoder import load_transformers
-
-        return load_transformers(spec, target, on_progress)
-    if spec.family in EMBEDDED:
-        from pipeline.encoders.embedded import load_embedded
-
-        return load_embedded(spec, target).with_runtime(runtime)
-    from pipeline.encoders.open_clip_encoder import load_open_clip
-
-    return load_open_clip(spec, target, on_progress).with_runtime(runtime)
+    family = FAMILIES[spec.family]
+    if family.package and find_spec(family.package) is None:
+        raise EncoderError(f"{spec}: {family.package} is not installed: pip install 'fer-stage[{family.extra}]'")
+    module, _, function = family.loader.partition(":")
+    encoder: Encoder = getattr(importlib.import_module(module), function)(spec, target, on_progress)
+    return encoder.with_runtime(runtime)

@@ -10,21 +10,37 @@ from pathlib import Path
 
 from pipeline.errors import ConfigError
 
-__all__ = ["EMBEDDED", "MINI", "TRANSFORMERS", "UNTRAINED", "WITHOUT_TEXT", "EncoderSpec"]
+__all__ = ["EncoderSpec", "Syntax", "has_text", "register"]
 
-TIMM, TRANSFORMERS, MINI, UNTRAINED = "timm", "transformers", "mini", "untrained"
-EMBEDDED = (MINI, UNTRAINED)  # what the package carries, or makes itself
-WITHOUT_TEXT = (TIMM,)
-_FORMS = (
-    "open_clip:ARCH/TAG, open_clip:ARCH@FILE_OR_DIR, timm:ARCH@FILE, timm:ARCH.TAG@FILE, transformers:ARCH/OWNER/NAME, "
-    "transformers:ARCH@DIR, mini or untrained"
-)
 _LONGEST_SLUG = 150  # characters: a folder is named so
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # in no name and no path of weights
-_SPEC = re.compile(
-    r"(?P<family>open_clip|timm|transformers):(?P<architecture>[^/@]+)"
-    r"(?:/(?P<tag>[^/@]+(?P<repository>/[^/@]+)?)|@(?P<path>.+))"
-)
+
+
+@dataclass(frozen=True)
+class Syntax:
+    """How encoders of one family are written.
+
+    Parameters
+    ----------
+    forms : for messages, as `timm:ARCH@FILE`; a family of one encoder has its name alone
+    pattern : of what follows the colon, with the groups `architecture`, `tag` and `path`, the last two optional; None
+        for a family of one encoder
+    has_text : whether its encoders have a text tower
+    needs_file : whether the weights have to be a file
+    """
+
+    forms: tuple[str, ...]
+    pattern: re.Pattern[str] | None
+    has_text: bool = True
+    needs_file: bool = False
+
+
+_FAMILIES: dict[str, Syntax] = {}
+
+
+def register(family: str, syntax: Syntax) -> None:
+    """Make a family known to `EncoderSpec.parse`."""
+    _FAMILIES[family] = syntax
 
 
 @dataclass(frozen=True)
@@ -50,23 +66,28 @@ class EncoderSpec:
             If `text` has none of these forms.
         """
         text = text.lstrip() if "@" in text else text.strip()  # the name of a file may end with a space
-        if text in EMBEDDED:
-            return cls(text, text)
-        found = None if _CONTROL.search(text) else _SPEC.fullmatch(text)
-        if not found or (found["tag"] and bool(found["repository"]) != (found["family"] == TRANSFORMERS)):
-            raise ConfigError(f"encoder {text!r:.200}: expected {_FORMS}")
-        if found["family"] == TIMM and found["tag"]:
-            raise ConfigError(f"encoder {text!r}: timm weights are named by file, timm:{found['architecture']}@FILE")
-        path = Path(os.path.expanduser(found["path"])) if found["path"] else None  # `~nobody` stays as it is
-        architecture, tag = found["architecture"], found["tag"] or ""
-        if found["family"] == TIMM:
-            architecture, _, tag = architecture.partition(".")
-        return cls(found["family"], architecture, tag, path)
+        family, colon, rest = text.partition(":")
+        syntax = None if _CONTROL.search(text) else _FAMILIES.get(family)
+        if syntax is None:
+            raise _unknown(text)
+        if syntax.pattern is None:
+            if colon:
+                raise _unknown(text)
+            return cls(family, family)
+        match = syntax.pattern.fullmatch(rest)
+        if match is None:
+            raise _unknown(text)
+        parts = match.groupdict(default="")
+        if syntax.needs_file and not parts["path"]:
+            advice = f"{family}:{rest.partition('/')[0]}@FILE"
+            raise ConfigError(f"encoder {text!r}: {family} weights are named by file, {advice}")
+        path = Path(os.path.expanduser(parts["path"])) if parts["path"] else None  # `~nobody` stays as it is
+        return cls(family, parts["architecture"], parts["tag"], path)
 
     @property
     def slug(self) -> str:
         """A folder name for its features: `open_clip-ViT-B-32-quickgelu-openai`; a long one ends with a digest."""
-        if self.family in EMBEDDED:
+        if self._is_single:
             return self.family
         weights = self.path.stem if self.path else self.tag
         parts = [self.family, self._named, *([weights] if weights != self._named else [])]
@@ -76,17 +97,32 @@ class EncoderSpec:
     @property
     def has_text(self) -> bool:
         """Whether an encoder of this family has a text tower."""
-        return self.family not in WITHOUT_TEXT
+        return has_text(self.family)
 
     def __str__(self) -> str:
-        if self.family in EMBEDDED:
+        if self._is_single:
             return self.family
         return f"{self.family}:{self._named}" + (f"@{self.path}" if self.path else f"/{self.tag}")
 
     @property
+    def _is_single(self) -> bool:
+        """Whether the family has one encoder, which its name alone names."""
+        return not self.tag and self.path is None
+
+    @property
     def _named(self) -> str:
         """The architecture as it is written."""
-        return f"{self.architecture}.{self.tag}" if self.family == TIMM and self.tag else self.architecture
+        return f"{self.architecture}.{self.tag}" if self.path and self.tag else self.architecture
+
+
+def has_text(family: str) -> bool:
+    """Whether encoders of a family have a text tower; True of a family that is not known."""
+    return family not in _FAMILIES or _FAMILIES[family].has_text
+
+
+def _unknown(text: str) -> ConfigError:
+    *forms, last = (form for syntax in _FAMILIES.values() for form in syntax.forms)
+    return ConfigError(f"encoder {text!r:.200}: expected {', '.join(forms)} or {last}")
 
 
 def _sha256(text: str) -> str:

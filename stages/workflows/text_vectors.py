@@ -11,8 +11,7 @@ from cache.keys import sha256_of
 from cache.places import Place
 from cache.texts import TextStore, text_path
 from pipeline.encoders import Encoder, EncoderSpec
-from pipeline.encoders.current import current_identity
-from pipeline.encoders.spec import MINI
+from pipeline.encoders.families import current_identity
 from pipeline.identity import differences_text
 from pipeline.methods.configs.base import MethodConfig
 from pipeline.prompts import sentences
@@ -35,7 +34,7 @@ def require_text_tower(params: Params, name: str, prompts: str, store: Store, co
     if spec.has_text:
         return
     others = (other for other in params.encoders if EncoderSpec.parse(params.encoders[other]).has_text)
-    raise _no_text_tower(name, prompts, next(others, MINI), store.dataset, config)
+    raise _no_text_tower(name, prompts, next(others, "mini"), store.dataset, config)
 
 
 def encode_text_command(encoder: str, prompts: str) -> str:
@@ -100,7 +99,7 @@ def text_for(
     if name == encoder and (differences := differences_text(store.encoder["encoder"], texts.encoder)):
         raise StageError(f"{path} comes from another encoder than {store.path}: {differences}. Run `{command}` again")
     if not texts.templates:
-        raise _no_text_tower(name, prompts, MINI, store.dataset)
+        raise _no_text_tower(name, prompts, "mini", store.dataset)
     if changes := "; ".join(filter(None, [_encoder_changes(texts, spec), _prompt_changes(texts, templates)])):
         raise StageError(f"{path} is older than what it is made of: {changes}. Run `{command}` again")
     made = texts.provenance

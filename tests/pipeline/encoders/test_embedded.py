@@ -13,8 +13,9 @@ from encoder_models import BATCH_TOLERANCE, faces, load, pooled, run_python
 
 from pipeline.datasets.drawn.specs import sample_specs
 from pipeline.datasets.drawn.styles import draw_face
-from pipeline.encoders import Encoder
-from pipeline.encoders.embedded import CARRIED, load_mini
+from pipeline.encoders import Encoder, EncoderSpec
+from pipeline.encoders.families.embedded_encoder import load_mini
+from pipeline.encoders.families.embedded_family import CARRIED
 from pipeline.errors import EncoderError
 from pipeline.prompts import PROMPT_SETS, encode_prompts
 from pipeline.tables.labels import expressions
@@ -142,15 +143,15 @@ class TestMini:
         data[-1000] ^= 1
         weights.write_bytes(data)
         with pytest.raises(EncoderError, match=r"damaged or of another version\. Install fer-stage again"):
-            load_mini(torch.device("cpu"), elsewhere)
+            load_mini(EncoderSpec.parse("mini"), torch.device("cpu"), folder=elsewhere)
 
     def test_weights_of_another_version_are_told(self, elsewhere: Path) -> None:
         about = elsewhere / "about.json"
         about.write_text(json.dumps(json.loads(about.read_text()) | {"version": 99, "sha256": "0" * 64}))
         with pytest.raises(EncoderError, match=r"weights of mini 99 \(sha256 000000000000\), found \d+ bytes"):
-            load_mini(torch.device("cpu"), elsewhere)
+            load_mini(EncoderSpec.parse("mini"), torch.device("cpu"), folder=elsewhere)
 
     def test_missing_weights_are_told(self, elsewhere: Path) -> None:
         (elsewhere / "open_clip_model.safetensors").unlink()
         with pytest.raises(EncoderError, match=r"the embedded encoder mini: no file at .*Install fer-stage again"):
-            load_mini(torch.device("cpu"), elsewhere)
+            load_mini(EncoderSpec.parse("mini"), torch.device("cpu"), folder=elsewhere)

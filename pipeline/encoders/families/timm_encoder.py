@@ -10,13 +10,14 @@ from typing import Any
 import timm
 import torch
 
+from pipeline.encoders.families.timm_tower import TimmTower
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.spec import EncoderSpec
-from pipeline.encoders.timm_tower import TimmTower
 from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.encoders.weights import plain_names, read_tensors, reading_weights, require_file
 from pipeline.errors import EncoderError
 from pipeline.images.preprocess import Preprocess
+from pipeline.progress import OnProgress, silent
 
 __all__ = ["load_timm"]
 
@@ -25,7 +26,7 @@ _OF_LAYER = ("weight", "bias")
 _QUICK_GELU = "quickgelu"  # in names of architectures
 
 
-def load_timm(spec: EncoderSpec, device: torch.device) -> TorchEncoder:
+def load_timm(spec: EncoderSpec, device: torch.device, on_progress: OnProgress = silent) -> TorchEncoder:
     """A timm model without its classifier: the pooled feature before the last layer.
 
     The architecture may have a tag, `resnet50.a1_in1k`: which of timm's published weights the file is, or is prepared

@@ -1,0 +1,32 @@
+"""Families of encoders: `FAMILIES` is the registry. One is a `Family`, in a module without torch, and its loader.
+
+NAME_family     how its encoders are written, and what files say of one
+NAME_encoder    loads one: brings torch and the family's library
+"""
+
+from __future__ import annotations
+
+from pipeline.encoders.families.base import Family
+from pipeline.encoders.families.embedded_family import MINI, UNTRAINED
+from pipeline.encoders.families.files import CurrentIdentity
+from pipeline.encoders.families.open_clip_family import OPEN_CLIP
+from pipeline.encoders.families.timm_family import TIMM
+from pipeline.encoders.families.transformers_family import TRANSFORMERS
+from pipeline.encoders.spec import EncoderSpec, register
+
+__all__ = ["FAMILIES", "CurrentIdentity", "Family", "current_identity"]
+
+FAMILIES = {family.name: family for family in (OPEN_CLIP, TIMM, TRANSFORMERS, MINI, UNTRAINED)}
+for _family in FAMILIES.values():
+    register(_family.name, _family.syntax)
+
+
+def current_identity(spec: EncoderSpec) -> CurrentIdentity:
+    """What an encoder's name means on this machine now, as far as files say it; nothing is downloaded.
+
+    Raises
+    ------
+    EncoderError
+        If a file is there and cannot be read.
+    """
+    return FAMILIES[spec.family].current(spec)

@@ -1,0 +1,32 @@
+"""What a family of encoders says of itself before a model is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.encoders.families.files import CurrentIdentity
+from pipeline.encoders.spec import EncoderSpec, Syntax
+
+__all__ = ["Family"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family: how its encoders are written, what loads one, and what files say of one.
+
+    Parameters
+    ----------
+    name : what stands before the colon
+    syntax : how its encoders are written
+    loader : `module:function` of (spec, device, on_progress) -> Encoder; imported to load, as it brings torch
+    current : what files say of an encoder; nothing is downloaded and no model is built
+    package, extra : a library that is not always installed, and the extra that brings it; else empty
+    """
+
+    name: str
+    syntax: Syntax
+    loader: str
+    current: Callable[[EncoderSpec], CurrentIdentity]
+    package: str = ""
+    extra: str = ""

@@ -1,0 +1,40 @@
+"""CLIP and its like: image and text towers of open_clip."""
+
+from __future__ import annotations
+
+import re
+
+from pipeline.encoders.families.base import Family
+from pipeline.encoders.families.files import CurrentIdentity, described, known_config, of_hub, of_open_clip_folder
+from pipeline.encoders.file_digest import file_sha256
+from pipeline.encoders.spec import EncoderSpec, Syntax
+from pipeline.encoders.weight_names import published_files
+
+__all__ = ["OPEN_CLIP"]
+
+_SYNTAX = Syntax(
+    forms=("open_clip:ARCH/TAG", "open_clip:ARCH@FILE_OR_DIR"),
+    pattern=re.compile(r"(?P<architecture>[^/@]+)(?:/(?P<tag>[^/@]+)|@(?P<path>.+))"),
+)
+
+
+def _current(spec: EncoderSpec) -> CurrentIdentity:
+    named = {"family": spec.family, "architecture": spec.architecture}
+    if spec.path is None:
+        return of_hub(spec, _hub_files(spec), {**named, **described(known_config(spec.architecture))})
+    if not spec.path.exists():
+        return CurrentIdentity(named, f"{spec.path} is not on this machine")
+    if spec.path.is_dir():
+        return of_open_clip_folder(spec.path, named)
+    config = described(known_config(spec.architecture))
+    return CurrentIdentity({**named, **config, "weights": file_sha256(spec.path)})
+
+
+def _hub_files(spec: EncoderSpec) -> list[tuple[str, str]]:
+    from open_clip.pretrained import get_pretrained_cfg  # late: it takes seconds
+
+    repository, names = published_files(str(get_pretrained_cfg(spec.architecture, spec.tag).get("hf_hub", "")))
+    return [(repository, name) for name in names] if repository else []
+
+
+OPEN_CLIP = Family("open_clip", _SYNTAX, "pipeline.encoders.families.open_clip_encoder:load_open_clip", _current)
