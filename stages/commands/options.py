@@ -173,7 +173,7 @@ def export_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def _parsed_options(context: click.Context, parameter: click.Parameter, pairs: tuple[str, ...]) -> Mapping[str, Any]:
     if not pairs:
         return {}
-    from stages.workflows.tables import parse_options  # late: it brings libraries that `--help` does not need
+    from stages.yaml_files import parse_options  # late: it brings libraries that `--help` does not need
 
     return parse_options(pairs)
 

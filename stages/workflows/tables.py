@@ -6,7 +6,7 @@ import io
 import json
 import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,11 @@ from stages.output import say
 from stages.params import DatasetParams, Params, SampleParams, load_params
 from stages.workflows.draw import draw_style
 from stages.workspace import Workspace
-from stages.yaml_files import YAML_ERRORS, yaml_value
 
 __all__ = [
     "how_now",
     "index_named",
     "make_table",
-    "parse_options",
     "root_change",
     "store_changes",
     "table_changes",
@@ -262,18 +260,3 @@ def write_table(table: SampleTable | FaceTable, path: Path) -> None:
     buffer = io.BytesIO()
     pq.write_table(table.to_arrow(), buffer)
     write_bytes(path, buffer.getvalue())
-
-
-def parse_options(pairs: Sequence[str], option: str = "--option") -> Mapping[str, Any]:
-    """`("rule=probability", "classes=8")` -> a mapping; values are read as YAML, so 8 is a number."""
-    options = {}
-    for pair in pairs:
-        name, sign, value = pair.partition("=")
-        if not sign or not name:
-            raise ParamsError(f"{option} {pair!r}: expected NAME=VALUE, such as rule=probability")
-        try:
-            options[name] = yaml_value(value)
-        except YAML_ERRORS as error:
-            problem = " ".join(str(error).split())
-            raise ParamsError(f"{option} {pair!r:.100}: expected a value as YAML writes it ({problem:.200})") from error
-    return options
