@@ -13,10 +13,10 @@ from typing import ParamSpec, TypeVar
 
 from pydantic import ValidationError
 
-from stages.requests import IndexRequest
-from stages.results import IndexResult
+from stages.requests import AlignRequest, IndexRequest
+from stages.results import AlignResult, IndexResult
 
-__all__ = ["index"]
+__all__ = ["align", "index"]
 
 P = ParamSpec("P")
 Request = TypeVar("Request")
@@ -67,3 +67,17 @@ def index(request: IndexRequest) -> IndexResult:
     from stages.workflows.index import index
 
     return run(index, request)
+
+
+@_called_as(AlignRequest)
+def align(request: AlignRequest) -> AlignResult:
+    """Returns the face table, which is written to FACE_TABLES/DATASET.parquet.
+
+    Raises CheckFailedError if more than `max_rejected` of the images are rejected; the face table is kept.
+    """
+    from stages.running import run
+    from stages.workflows.align import align
+
+    result = run(align, request)
+    result.check()
+    return result

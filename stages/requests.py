@@ -13,7 +13,7 @@ from dataclasses import KW_ONLY, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 __all__ = [
@@ -41,12 +41,24 @@ def _several(value: Any) -> Any:
     return (value,) if isinstance(value, str | Path) else value
 
 
+def _with_suffix(*suffixes: str) -> AfterValidator:
+    """Refuse a file to write whose name does not end with one of the suffixes of pictures."""
+
+    def check(path: Path) -> Path:
+        if path.suffix.lower() not in suffixes:
+            raise ValueError(f"expected a name that ends with {' or '.join(suffixes)}")
+        return path
+
+    return AfterValidator(check)
+
+
 FolderOrBucket = Annotated[Any, BeforeValidator(_place)]  # a `cache.places.Place`
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_several)]
+Png = Annotated[Path, _with_suffix(".png")]
 
 _CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
@@ -113,7 +125,7 @@ class AlignRequest(_Request):
     dataset : name in params.yaml, or name of a layout
     threads : that read, decode and detect; by default one per core
     limit : only the first `limit` rows, into a face table of their own
-    contact_sheet : a .png to write, too
+    contact_sheet : a .png to write, too, with some images and their faces
     if_any : an empty face table, unless params.yaml has `extract.faces: aligned`
     max_rejected : share of rejected images above which the call fails, the faces kept, in [0, 1]
     tables, face_tables : folders of sample tables and of face tables
@@ -123,7 +135,7 @@ class AlignRequest(_Request):
     _: KW_ONLY
     threads: Positive | None = None
     limit: Positive | None = None
-    contact_sheet: Path | None = None
+    contact_sheet: Png | None = None
     if_any: bool = False
     max_rejected: Share = 0.99
     dry_run: bool = False

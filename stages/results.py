@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages.errors import check_rejected
+
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pipeline.faces.table import FaceTable
     from pipeline.samples import SampleTable
 
-__all__ = ["IndexResult", "Result"]
+__all__ = ["AlignResult", "IndexResult", "Result"]
 
 
 class Result:
@@ -44,3 +47,60 @@ class IndexResult(Result):
     def summary(self) -> Mapping[str, Any]:
         """Counts of rows by split and label, rejected ones by reason, and the path."""
         return {**self.table.summary(), "path": str(self.path)}
+
+
+@dataclass(frozen=True)
+class AlignResult(Result):
+    """A face table, and where it was written (not in a dry run).
+
+    Parameters
+    ----------
+    faces : of a dry run, those that earlier runs found; empty where `if_any` found nothing to align
+    path : of the face table
+    n_rows : of the sample table
+    n_to_detect : images that a dry run would search; None if the table is complete
+    n_detected : images that this run searched
+    seconds : that the search took
+    max_rejected : share of rejected images above which `check` fails, in [0, 1]
+    """
+
+    faces: FaceTable
+    path: Path
+    n_rows: int
+    n_to_detect: int | None = None
+    n_detected: int = 0
+    seconds: float = 0.0
+    max_rejected: float = 1.0
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per image, in the order of the sample table: status, score, box and landmarks of its face."""
+        return self.faces.frame
+
+    def summary(self) -> Mapping[str, Any]:
+        """Counts of faces, of images without one and of rejected images; of a dry run, what is to be done."""
+        of_dataset = {"dataset": self.faces.info.dataset, "rows": self.n_rows}
+        if self.n_to_detect is not None:
+            return {**of_dataset, "to_detect": self.n_to_detect, "path": str(self.path)}
+        from pipeline.faces.table import FOUND, MISSED, UNUSABLE  # late: `import stages` needs no pandas
+
+        is_found = self.frame["status"] == FOUND
+        return {
+            **of_dataset,
+            "aligned": int(is_found.sum()),
+            "missed": self.faces.count(MISSED),
+            "rejected": self.faces.count(UNUSABLE),
+            "several": int(((self.frame["faces"] > 1) & is_found).sum()),
+            "detected": self.n_detected,
+            "seconds": round(self.seconds, 3),
+            "faces_per_second": round(self.n_detected / self.seconds, 2) if self.n_detected and self.seconds else 0.0,
+            "path": str(self.path),
+        }
+
+    def check(self) -> None:
+        """Raise CheckFailedError if more than `max_rejected` of the images were rejected; the face table is kept."""
+        from pipeline.faces.table import UNUSABLE
+
+        if self.n_to_detect is None:
+            reasons = f". {self.path} has the reasons"
+            check_rejected(self.faces.count(UNUSABLE), self.n_rows, self.max_rejected, "images are rejected", reasons)

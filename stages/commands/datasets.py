@@ -24,7 +24,7 @@ def command(tables: Path, params_path: Path, output_format: str) -> None:
     from pipeline.datasets import LAYOUTS
     from pipeline.samples import SampleTable
     from stages.params import load_params
-    from stages.workflows.tables import table_changes
+    from stages.workflows.dataset_sources import table_changes
     from stages.workspace import Workspace
 
     params = load_params(params_path)

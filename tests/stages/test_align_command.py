@@ -10,19 +10,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from drawn_dataset import BLANKS, N_IMAGES, add_pictures, index_faces
 from PIL import Image
 from separate_process import command
 
+import stages
 from cache.errors import StoreLockedError
 from cache.lock import exclusive, lock_path
-from pipeline.errors import TableError
+from pipeline.errors import ChangedImageError, TableError
 from pipeline.faces import Face, load_detector
 from pipeline.faces.table import FaceTable
 from pipeline.progress import silent
 from pipeline.samples import SampleTable
-from stages.workflows.align import Aligning
+from stages.errors import CheckFailedError, ParamsError
+from stages.workflows.align import FaceTableBuilder
 
 FerStage = Callable[..., Any]
 ALIGN = ("align", "--dataset", "faces", "--threads", "1", "--format", "json")
@@ -51,9 +54,9 @@ class Watched:
         return faces
 
 
-def align(detector: Watched) -> dict[str, Any]:
+def align(detector: Watched) -> Mapping[str, Any]:
     table = SampleTable.read(Path("tables/faces.parquet"))
-    return Aligning(table, Path("faces-here"), detector, TABLE, 1).run(silent)
+    return FaceTableBuilder(table, Path("faces-here"), detector, TABLE, 1).run(silent).summary()
 
 
 @pytest.fixture
@@ -199,3 +202,47 @@ def test_images_that_all_fail_for_one_reason_are_not_looked_at_to_the_last(empty
     assert "the first 64 are all rejected for one reason (anger/000.png: not an image)" in fer_stage(*ALIGN, code=1)
     assert fer_stage(*ALIGN, "--max-rejected", "1")["rejected"] == 70
     assert "70 of 70 images are rejected" in fer_stage(*ALIGN, code=3)
+
+
+def test_python_gets_the_face_table_that_is_written(faces: Path) -> None:
+    result = stages.align("faces", threads=1)
+    pd.testing.assert_frame_equal(result.frame, FaceTable.read(TABLE).frame)
+    assert result.path == TABLE
+
+
+def test_a_dry_run_in_python_has_the_faces_that_are_known_and_writes_nothing(faces: Path) -> None:
+    assert stages.align("faces", dry_run=True).frame.empty
+    assert not Path("faces").exists()
+    stages.align("faces")
+    add_pictures(N_IMAGES, 2)
+    index_faces()
+    before = TABLE.read_bytes()
+    result = stages.align("faces", dry_run=True)
+    assert (len(result.frame), result.n_rows, result.n_to_detect) == (N_IMAGES, N_IMAGES + 2, 2)
+    assert TABLE.read_bytes() == before
+
+
+def test_python_fails_above_max_rejected_and_the_faces_are_kept(faces: Path) -> None:
+    Path("faces-here/fear/bad.png").write_bytes(b"no picture")
+    index_faces()
+    with pytest.raises(CheckFailedError, match="1 of 11 images are rejected"):
+        stages.align("faces", max_rejected=0)
+    assert len(FaceTable.read(TABLE)) == N_IMAGES + 1
+    with pytest.raises(CheckFailedError, match="1 of 11 images are rejected"):  # also where nothing is left to do
+        stages.align("faces", max_rejected=0)
+
+
+def test_the_contact_sheet_of_python_is_a_png_too(faces: Path) -> None:
+    with pytest.raises(ParamsError, match=r"contact_sheet: expected a name that ends with \.png, found 'sheet\.gif'"):
+        stages.align("faces", contact_sheet="sheet.gif")  # type: ignore[arg-type]  # a text is a path, too
+
+
+def test_an_image_that_changed_since_it_was_indexed_names_the_call_of_index(faces: Path) -> None:
+    Image.new("RGB", (50, 50)).save("faces-here/fear/00.png")
+    with pytest.raises(ChangedImageError) as error:
+        stages.align("faces")
+    index = {"dataset": "faces", "layout": "folder", "root": "faces-here", "tables": Path("tables")}
+    assert error.value.remedy == [("index", index)]
+    assert error.value.__notes__ == [
+        "Run stages.index(dataset='faces', layout='folder', root='faces-here', tables='tables') and then try again"
+    ]

@@ -172,15 +172,15 @@ def test_without_a_face_table_it_says_how_to_make_one(aligned: Path, fer_stage: 
     shutil.rmtree("faces")
     assert "Run: fer-stage align --dataset faces" in fer_stage(*ALIGNED, code=1)
     fer_stage("align", "--dataset", "faces", "--if-any")
-    assert "knows 0 of 10 images of faces" in fer_stage(*ALIGNED, code=1)
+    assert "expected the faces of 10 images of faces, found those of 0" in fer_stage(*ALIGNED, code=1)
 
 
 def test_a_face_table_of_another_sample_table_is_refused(aligned: Path, fer_stage: FerStage) -> None:
     add_pictures(N_IMAGES, 1)
     index_faces()
     error = fer_stage(*ALIGNED, code=1)
-    assert "knows 10 of 11 images of faces" in error
-    assert "Run: fer-stage align --dataset faces" in error
+    assert "expected the faces of 11 images of faces, found those of 10" in error
+    assert "Run `fer-stage align --dataset faces`" in error
 
 
 def test_a_stale_table_of_the_first_rows_is_mended_by_what_the_message_says(aligned: Path, fer_stage: FerStage) -> None:
@@ -188,8 +188,8 @@ def test_a_stale_table_of_the_first_rows_is_mended_by_what_the_message_says(alig
     Image.new("RGB", (60, 60)).save("faces-here/anger/01.png")
     index_faces()
     error = fer_stage(*ALIGNED, "--limit", "4", code=1)
-    assert error.strip().endswith("Run: fer-stage align --dataset faces --limit 4")
-    fer_stage(*error.split("fer-stage ")[1].split(), "--threads", "1")
+    assert error.strip().endswith("Run `fer-stage align --dataset faces --limit 4`")
+    fer_stage(*error.split("`fer-stage ")[1].rstrip("`\n").split(), "--threads", "1")
     assert fer_stage(*ALIGNED, "--limit", "4")["rows"] == 4
 
 
@@ -211,7 +211,7 @@ def test_a_row_that_was_rejected_when_faces_were_looked_for_is_not_taken_as_give
     reject(0)
     fer_stage("align", "--dataset", "faces", "--threads", "1")
     index_faces()
-    assert "knows 9 of 10 images of faces" in fer_stage(*ALIGNED, code=1)
+    assert "expected the faces of 10 images of faces, found those of 9" in fer_stage(*ALIGNED, code=1)
 
 
 def test_deep_verification_and_neighbours_see_faces_too(aligned: Path, fer_stage: FerStage) -> None:
@@ -240,6 +240,6 @@ def test_an_image_that_align_could_not_decode_is_not_taken_whole(
         patch.setitem(sys.modules, "pillow_heif", None)  # as on a machine without it
         fer_stage("align", "--dataset", "faces")
     message = fer_stage(*ALIGNED, code=1)
-    assert "could not be decoded. Run: fer-stage align --dataset faces" in message
+    assert "could not be decoded. Run `fer-stage align --dataset faces`" in message
     assert fer_stage("align", "--dataset", "faces", "--format", "json")["detected"] == 1
     assert fer_stage(*ALIGNED)["encoded"] == N_FACES

@@ -221,7 +221,7 @@ def test_the_advice_for_images_that_changed_names_what_the_command_line_stated(
     shutil.copy("A/train/fear/A0.png", "B/train/fear/B0.png")
     extract = ("extract", "--dataset", "other")
     message = fer_stage(*extract, code=1)
-    assert "Index the dataset again: `fer-stage " + " ".join(index) + "`" in message
+    assert "Index the dataset again. Run `fer-stage " + " ".join(index) + "` and then try again" in message
     fer_stage(*index)
     fer_stage(*extract)
 
