@@ -13,10 +13,10 @@ from typing import ParamSpec, TypeVar
 
 from pydantic import ValidationError
 
-from stages.requests import AlignRequest, IndexRequest
-from stages.results import AlignResult, IndexResult
+from stages.requests import AlignRequest, DrawRequest, IndexRequest
+from stages.results import AlignResult, DrawResult, IndexResult
 
-__all__ = ["align", "index"]
+__all__ = ["align", "draw", "index"]
 
 P = ParamSpec("P")
 Request = TypeVar("Request")
@@ -58,6 +58,15 @@ def _note_remedy(error: Exception) -> None:
         from stages.remedies import as_calls
 
         error.add_note(as_calls(error))
+
+
+@_called_as(DrawRequest)
+def draw(request: DrawRequest) -> DrawResult:
+    """Returns what was drawn: a row per face, with its expression."""
+    from stages.running import run
+    from stages.workflows.draw import draw
+
+    return run(draw, request)
 
 
 @_called_as(IndexRequest)

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 __all__ = [
@@ -30,6 +30,9 @@ __all__ = [
 ]
 
 
+PICTURE_SUFFIXES = (".png", ".jpg")
+
+
 def _place(value: Any) -> Any:
     from cache.places import place  # late: it brings a library that `--help` does not need
 
@@ -42,7 +45,7 @@ def _several(value: Any) -> Any:
 
 
 def _with_suffix(*suffixes: str) -> AfterValidator:
-    """Refuse a file to write whose name does not end with one of the suffixes of pictures."""
+    """Of a picture to write: its name says in which format."""
 
     def check(path: Path) -> Path:
         if path.suffix.lower() not in suffixes:
@@ -59,6 +62,7 @@ NotNegative = Annotated[int, Field(ge=0)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_several)]
 Png = Annotated[Path, _with_suffix(".png")]
+Picture = Annotated[Path, _with_suffix(*PICTURE_SUFFIXES)]
 
 _CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
@@ -78,8 +82,9 @@ class DrawRequest(_Request):
     style : sample-a to sample-e; of `group` by default sample-d
     group : n people in one picture, >= 1
     out : folder, by default data/STYLE; the file of `group`, by default group.png
-    images, seed : how many faces (>= 60), and which; by default as in params.yaml
-    contact_sheet : a .png or .jpg to write, too
+    images : how many faces, >= 60; by default as in params.yaml, else 1200
+    seed : of what is drawn; by default as in params.yaml, else 0
+    contact_sheet : a .png or .jpg to write, too, with all seven expressions
     """
 
     style: str | None = None
@@ -88,9 +93,22 @@ class DrawRequest(_Request):
     out: Path | None = None
     images: Annotated[int, Field(ge=60)] | None = None
     seed: NotNegative | None = None
-    contact_sheet: Path | None = None
+    contact_sheet: Picture | None = None
     dry_run: bool = False
     quiet: bool = False
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.group is None and self.style is None:
+            raise ValueError("`style`: expected sample-a to sample-e, found none")
+        if self.group is not None:
+            if self.images or self.contact_sheet:
+                raise ValueError("`group` draws one picture: `images` and `contact_sheet` belong to a whole style")
+            if self.out is not None and self.out.suffix.lower() not in PICTURE_SUFFIXES:
+                raise ValueError(
+                    f"`out`: expected a name that ends with {' or '.join(PICTURE_SUFFIXES)}, found {self.out}"
+                )
+        return self
 
 
 @dataclass(frozen=True, config=_CONFIG)

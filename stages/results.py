@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.faces.table import FaceTable
     from pipeline.samples import SampleTable
 
-__all__ = ["AlignResult", "IndexResult", "Result"]
+__all__ = ["AlignResult", "DrawResult", "IndexResult", "Result"]
 
 
 class Result:
@@ -30,6 +30,38 @@ class Result:
     def _repr_html_(self) -> str:
         html: str = self.frame._repr_html_()  # type: ignore[operator]  # pandas' own hook for notebooks
         return html
+
+
+@dataclass(frozen=True)
+class DrawResult(Result):
+    """Drawn faces, and where they were written (not in a dry run).
+
+    Parameters
+    ----------
+    style : one of sample-a to sample-e
+    n : faces
+    seed : of what was drawn
+    path : folder of a style, file of a group
+    is_group : whether all are in one picture
+    """
+
+    style: str
+    n: int
+    seed: int
+    path: Path
+    is_group: bool = False
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per face: `id`, `label`, `split`, `subject`, `intensity` in [0, 1]; of a group the hindmost first."""
+        import pandas as pd  # late: `import stages` needs no pandas
+
+        from pipeline.datasets.sample import sample_specs
+        from pipeline.datasets.sample.group import group_specs
+
+        specs = (group_specs if self.is_group else sample_specs)(self.style, self.n, self.seed)
+        columns = ["id", "label", "split", "subject", "intensity"]
+        return pd.DataFrame([[getattr(spec, name) for name in columns] for spec in specs], columns=columns)
 
 
 @dataclass(frozen=True)
