@@ -13,10 +13,10 @@ from typing import ParamSpec, TypeVar
 
 from pydantic import ValidationError
 
-from stages.requests import AlignRequest, DrawRequest, IndexRequest
-from stages.results import AlignResult, DrawResult, IndexResult
+from stages.requests import AlignRequest, DatasetsRequest, DrawRequest, IndexRequest
+from stages.results import AlignResult, DatasetsResult, DrawResult, IndexResult
 
-__all__ = ["align", "draw", "index"]
+__all__ = ["align", "datasets", "draw", "index"]
 
 P = ParamSpec("P")
 Request = TypeVar("Request")
@@ -58,6 +58,15 @@ def _note_remedy(error: Exception) -> None:
         from stages.remedies import as_calls
 
         error.add_note(as_calls(error))
+
+
+@_called_as(DatasetsRequest)
+def datasets(request: DatasetsRequest) -> DatasetsResult:
+    """Returns a row per dataset; nothing is written."""
+    from stages.running import run
+    from stages.workflows.datasets import datasets
+
+    return run(datasets, request)
 
 
 @_called_as(DrawRequest)

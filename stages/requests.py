@@ -18,6 +18,7 @@ from pydantic.dataclasses import dataclass
 
 __all__ = [
     "AlignRequest",
+    "DatasetsRequest",
     "DrawRequest",
     "EncodeTextRequest",
     "EvaluateRequest",
@@ -71,6 +72,19 @@ _CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 class _Request:
     params: Path = Path("params.yaml")
     follow_links: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, config=_CONFIG)
+class DatasetsRequest:
+    """List every configured dataset and every layout: its root, whether that exists, rows of its table.
+
+    Parameters
+    ----------
+    tables : folder of sample tables
+    """
+
+    tables: Path = Path("tables")
+    params: Path = Path("params.yaml")
 
 
 @dataclass(frozen=True, config=_CONFIG)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.faces.table import FaceTable
     from pipeline.samples import SampleTable
 
-__all__ = ["AlignResult", "DrawResult", "IndexResult", "Result"]
+__all__ = ["AlignResult", "DatasetRow", "DatasetsResult", "DrawResult", "IndexResult", "Result"]
 
 
 class Result:
@@ -30,6 +30,41 @@ class Result:
     def _repr_html_(self) -> str:
         html: str = self.frame._repr_html_()  # type: ignore[operator]  # pandas' own hook for notebooks
         return html
+
+
+@dataclass(frozen=True)
+class DatasetRow:
+    """One dataset of params.yaml, or one layout.
+
+    Parameters
+    ----------
+    name : of the dataset, or of the layout
+    layout, root : how it is read, and where it is expected
+    exists : whether the root is on this machine
+    rows : of its sample table; None if it is not indexed
+    outdated : how the table differs from what params.yaml states now; empty if it does not
+    """
+
+    name: str
+    layout: str
+    root: str
+    exists: bool
+    rows: int | None
+    outdated: str
+
+
+@dataclass(frozen=True)
+class DatasetsResult(Result):
+    """Every dataset of params.yaml and every layout."""
+
+    datasets: tuple[DatasetRow, ...]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per dataset or layout, with the columns of `DatasetRow`."""
+        import pandas as pd  # late: `import stages` needs no pandas
+
+        return pd.DataFrame(self.datasets).astype({"rows": "Int64"})
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def draw(request: DrawRequest, on_progress: OnProgress) -> DrawResult:
     """Draw a style into its folder, or a group into its file; nothing is written in a dry run."""
     sample = load_params(request.params).sample
     seed = sample.seed if request.seed is None else request.seed
-    style = request.style or _STYLE_OF_GROUP  # without a group a request has a style
+    style = _STYLE_OF_GROUP if request.style is None else request.style  # without a group it is not None
     style_named(style)  # refused before any path is made of it
     if request.group is None:
         result = DrawResult(style, request.images or sample.images, seed, request.out or Path("data", style))
