@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 __all__ = [
@@ -111,8 +111,7 @@ class DrawRequest(_Request):
     dry_run: bool = False
     quiet: bool = False
 
-    @model_validator(mode="after")
-    def _check_together(self) -> Self:
+    def __post_init__(self) -> None:
         if self.group is None and self.style is None:
             raise ValueError("`style`: expected sample-a to sample-e, found none")
         if self.group is not None:
@@ -122,7 +121,6 @@ class DrawRequest(_Request):
                 raise ValueError(
                     f"`out`: expected a name that ends with {' or '.join(PICTURE_SUFFIXES)}, found {self.out}"
                 )
-        return self
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -132,7 +130,7 @@ class IndexRequest(_Request):
     Parameters
     ----------
     dataset : name in params.yaml, or name of a layout
-    layout : how the dataset lies on disk; by default as in params.yaml, else the layout of its name
+    layout : how the dataset is laid out on disk; by default as in params.yaml, else the layout of its name
     root : folder, .tar, .tar.gz or .zip; by default as in params.yaml, else data/DATASET
     options : of the layout
     tables : folder of sample tables

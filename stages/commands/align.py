@@ -24,12 +24,12 @@ __all__ = ["command"]
 
 @click.command("align")
 @click.option("--dataset", required=True, help="Name from params.yaml, or a layout's name.")
-@click.option("--threads", type=click.IntRange(1), help="That read, decode and detect.  [default: cores]")
+@click.option("--threads", type=click.IntRange(1), help="Threads that read, decode and detect.  [default: cores]")
 @click.option("--limit", type=click.IntRange(1), help="Only the first N rows, into a face table of its own.")
 @click.option(
     "--contact-sheet", type=click.Path(path_type=Path), help="Also write a PNG of some images and their faces."
 )
-@click.option("--if-any", is_flag=True, help="An empty face table, unless params.yaml has extract.faces: aligned.")
+@click.option("--if-any", is_flag=True, help="Write an empty face table unless params.yaml has extract.faces: aligned.")
 @max_rejected_option(0.99, "rejected images above which the command ends with code 3; the face table is kept")
 @click.option("--dry-run", is_flag=True, help="Print what would be done; detect and write nothing.")
 @folder_option("tables", "Folder of sample tables.")

@@ -14,13 +14,15 @@ __all__ = ["command"]
 
 
 @click.command("draw")
-@click.option("--style", help="sample-a to sample-e: five looks, like five datasets; of --group by default sample-d.")
-@click.option("--group", type=click.IntRange(1), help="One picture of so many people instead, for fer-stage predict.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: data/STYLE; of --group: group.png]")
+@click.option("--style", help="sample-a to sample-e: five looks, like five datasets.  [default of --group: sample-d]")
+@click.option("--group", type=click.IntRange(1), help="One picture of so many people instead.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder; file of --group.  [default: data/STYLE; group.png]"
+)
 @click.option("--images", type=click.IntRange(60), help="How many faces.  [default: params.yaml, else 1200]")
 @click.option("--seed", type=click.IntRange(0), help="Another seed draws other people.  [default: params.yaml, else 0]")
 @click.option("--contact-sheet", type=click.Path(path_type=Path), help="Also write a picture of all expressions.")
-@click.option("--dry-run", is_flag=True, help="Say what would be drawn; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be drawn; write nothing.")
 @follow_links_option
 @params_option
 @quiet_option

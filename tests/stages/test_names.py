@@ -88,7 +88,7 @@ def test_names_that_differ_in_case_only_are_refused(tmp_path: Path) -> None:
 
 def test_the_name_of_our_own_folder_is_no_encoder(tmp_path: Path) -> None:
     message = refused(tmp_path, {"encoders": {"Scores": "mini"}, "run": {"encoders": ["Scores"]}})
-    assert "'Scores', which is a name of our own folders" in message
+    assert "'Scores', which is the name of a folder of fer-stage" in message
     check_name("dataset", "scores")
 
 
