@@ -203,14 +203,14 @@ def request_of(kind: type[Request], options: Mapping[str, Any]) -> Request:
     """
     from pydantic import ValidationError  # late: `--help` does not need it
 
-    names = {parameter.name: parameter.opts[0] for parameter in click.get_current_context().command.params}
+    names = {parameter.name or "": parameter.opts[0] for parameter in click.get_current_context().command.params}
     try:
         return kind(**options)
     except ValidationError as error:
         raise click.UsageError("; ".join(_problem(dict(item), names) for item in error.errors())) from error
 
 
-def _problem(item: Mapping[str, Any], names: Mapping[str | None, str]) -> str:
+def _problem(item: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """What pydantic found wrong: a parameter in backquotes becomes its option, `contact_sheet` --contact-sheet."""
     message = item["msg"].removeprefix("Value error, ")
     if not item["loc"]:

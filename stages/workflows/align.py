@@ -184,11 +184,8 @@ class FaceTableBuilder:
 
     def _known_faces(self) -> FaceTable:
         """The rows whose image was searched, or was rejected when it was indexed: after `_search`, all rows."""
+        ids, images = self.table.frame["id"].tolist(), self._images
         usable, rejected = (self.table.frame["status"] == OK).tolist(), Finding(None, 0, NOT_SEARCHED)
-        rows = [
-            (name, image, self._known[image] if is_usable else rejected)
-            for name, image, is_usable in zip(self.table.frame["id"], self._images, usable, strict=True)
-            if not is_usable or image in self._known
-        ]
-        ids, images, findings = ([row[column] for row in rows] for column in range(3))
-        return FaceTable.of(ids, images, findings, self._info)
+        rows = [row for row, image in enumerate(images) if not usable[row] or image in self._known]
+        findings = [self._known[images[row]] if usable[row] else rejected for row in rows]
+        return FaceTable.of([ids[row] for row in rows], [images[row] for row in rows], findings, self._info)

@@ -1,4 +1,4 @@
-"""fer-stage align: every image looked at once, whatever happens in between; and what it says of it."""
+"""fer-stage align: every image is searched once, also after an interruption; its summary; its result in Python."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ UNFINISHED = Path("faces/.faces.parquet.building")
 
 
 @dataclass
-class Watched:
-    """The real detector, which counts, and can be stopped as Ctrl-C would stop it."""
+class CountingDetector:
+    """The real detector; counts images, and can be stopped as Ctrl-C would stop it."""
 
     stop_after: int = 10**9
     version: int = 1
-    seen: int = 0
+    n_images: int = 0
     detector: Any = field(default_factory=load_detector)
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        return {"watched": self.version}
+        return {"counting": self.version}
 
     def detect(self, picture: Image.Image) -> list[Face]:
-        if self.seen >= self.stop_after:
+        if self.n_images >= self.stop_after:
             raise KeyboardInterrupt
-        self.seen += 1
+        self.n_images += 1
         faces: list[Face] = self.detector.detect(picture)
         return faces
 
 
-def align(detector: Watched) -> Mapping[str, Any]:
+def align(detector: CountingDetector) -> Mapping[str, Any]:
     table = SampleTable.read(Path("tables/faces.parquet"))
     return FaceTableBuilder(table, Path("faces-here"), detector, TABLE, 1).run(silent).summary()
 
@@ -66,7 +66,7 @@ def faces(empty: Path) -> Path:
     return empty
 
 
-def test_it_finds_keeps_and_counts(faces: Path, fer_stage: FerStage) -> None:
+def test_faces_are_found_written_and_counted(faces: Path, fer_stage: FerStage) -> None:
     summary = fer_stage(*ALIGN)
     assert summary["faces_per_second"] > 0
     counts = {name: summary[name] for name in ("dataset", "rows", "aligned", "missed", "rejected", "several", "path")}
@@ -93,44 +93,44 @@ def test_a_second_time_nothing_is_done(faces: Path, fer_stage: FerStage, capsys:
 
 
 def test_a_grown_dataset_looks_at_what_is_new(faces: Path) -> None:
-    assert align(Watched())["detected"] == N_IMAGES
+    assert align(CountingDetector())["detected"] == N_IMAGES
     add_pictures(N_IMAGES, 3)
     index_faces()
-    detector = Watched()
+    detector = CountingDetector()
     summary = align(detector)
-    assert (summary["rows"], summary["detected"], detector.seen) == (N_IMAGES + 3, 3, 3)
+    assert (summary["rows"], summary["detected"], detector.n_images) == (N_IMAGES + 3, 3, 3)
 
 
-def test_an_image_that_stands_on_two_rows_is_looked_at_once(faces: Path) -> None:
+def test_an_image_of_two_rows_is_searched_once(faces: Path) -> None:
     twin = Path("faces-here/fear/00.png")
     Path("faces-here/fear/twin.png").write_bytes(twin.read_bytes())
     index_faces()
-    detector = Watched()
+    detector = CountingDetector()
     summary = align(detector)
     assert (summary["rows"], summary["aligned"]) == (N_IMAGES + 1, N_IMAGES + 1 - len(BLANKS))
-    assert detector.seen == N_IMAGES
+    assert detector.n_images == N_IMAGES
 
 
-def test_another_detector_finds_all_anew(faces: Path) -> None:
-    align(Watched())
-    assert align(Watched(version=2))["detected"] == N_IMAGES
+def test_another_detector_searches_all_images_again(faces: Path) -> None:
+    align(CountingDetector())
+    assert align(CountingDetector(version=2))["detected"] == N_IMAGES
 
 
-def test_after_ctrl_c_it_goes_on_where_it_was_and_ends_with_the_same_table(faces: Path) -> None:
+def test_after_ctrl_c_it_resumes_and_ends_with_the_same_table(faces: Path) -> None:
     add_pictures(N_IMAGES, 30)
     index_faces()
     with pytest.raises(KeyboardInterrupt):
-        align(Watched(stop_after=20))
+        align(CountingDetector(stop_after=20))
     assert not TABLE.exists()
-    kept = len(FaceTable.read(UNFINISHED))
-    assert 0 < kept <= 20
-    detector = Watched()
+    n_saved = len(FaceTable.read(UNFINISHED))
+    assert 0 < n_saved <= 20
+    detector = CountingDetector()
     align(detector)
-    assert detector.seen == N_IMAGES + 30 - kept
+    assert detector.n_images == N_IMAGES + 30 - n_saved
     assert not UNFINISHED.exists()
     resumed = TABLE.read_bytes()
     TABLE.unlink()
-    align(Watched())
+    align(CountingDetector())
     assert TABLE.read_bytes() == resumed
 
 
@@ -140,11 +140,11 @@ def test_a_kill_leaves_no_half_table(faces: Path) -> None:
         process.send_signal(signal.SIGKILL)
     if TABLE.exists():
         assert len(FaceTable.read(TABLE)) == N_IMAGES
-    assert align(Watched())["aligned"] == N_IMAGES - len(BLANKS)
+    assert align(CountingDetector())["aligned"] == N_IMAGES - len(BLANKS)
 
 
 def test_a_bad_image_is_counted_with_its_reason(faces: Path, fer_stage: FerStage) -> None:
-    Path("faces-here/fear/bad.png").write_bytes(b"dear reader")
+    Path("faces-here/fear/bad.png").write_bytes(b"no picture")
     index_faces()
     assert fer_stage(*ALIGN)["rejected"] == 1
     frame = FaceTable.read(TABLE).frame
@@ -170,13 +170,13 @@ def test_a_dry_run_writes_nothing(faces: Path, fer_stage: FerStage) -> None:
     assert not Path("faces").exists()
 
 
-def test_two_at_once_are_told_of_each_other(faces: Path) -> None:
+def test_a_second_align_of_a_dataset_fails_with_the_pid_of_the_first(faces: Path) -> None:
     TABLE.parent.mkdir()
     with exclusive(lock_path(TABLE)), pytest.raises(StoreLockedError, match="pid"):
-        align(Watched())
+        align(CountingDetector())
 
 
-def test_where_nothing_is_to_be_aligned_an_empty_table_stands(faces: Path, fer_stage: FerStage) -> None:
+def test_where_nothing_is_to_be_aligned_the_face_table_is_empty(faces: Path, fer_stage: FerStage) -> None:
     assert fer_stage(*ALIGN, "--if-any")["rows"] == 0
     assert len(FaceTable.read(TABLE)) == 0
     Path("params.yaml").write_text("extract: {faces: aligned}")
@@ -186,14 +186,14 @@ def test_where_nothing_is_to_be_aligned_an_empty_table_stands(faces: Path, fer_s
     assert len(FaceTable.read(TABLE)) == N_IMAGES  # they took long to find
 
 
-def test_a_damaged_face_table_is_not_replaced_unasked(faces: Path) -> None:
+def test_a_damaged_face_table_is_not_replaced(faces: Path) -> None:
     TABLE.parent.mkdir()
     TABLE.write_bytes(b"something else")
     with pytest.raises(TableError, match="Delete it"):
-        align(Watched())
+        align(CountingDetector())
 
 
-def test_images_that_all_fail_for_one_reason_are_not_looked_at_to_the_last(empty: Path, fer_stage: FerStage) -> None:
+def test_the_search_stops_where_all_images_fail_for_one_reason(empty: Path, fer_stage: FerStage) -> None:
     folder = Path("pictures/anger")
     folder.mkdir(parents=True)
     for i in range(70):
