@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline.faces.table import FaceTable
-    from pipeline.samples import SampleTable
+    from pipeline.tables.samples import SampleTable
 
 __all__ = ["AlignResult", "DatasetRow", "DatasetsResult", "DrawResult", "IndexResult", "Result"]
 
@@ -91,8 +91,8 @@ class DrawResult(Result):
         """One row per face: `id`, `label`, `split`, `subject`, `intensity` in [0, 1]; of a group the hindmost first."""
         import pandas as pd  # late: `import stages` needs no pandas
 
-        from pipeline.datasets.sample import sample_specs
-        from pipeline.datasets.sample.group import group_specs
+        from pipeline.datasets.drawn import sample_specs
+        from pipeline.datasets.drawn.group import group_specs
 
         specs = (group_specs if self.is_group else sample_specs)(self.style, self.n, self.seed)
         columns = ["id", "label", "split", "subject", "intensity"]

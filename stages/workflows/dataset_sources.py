@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from cache.keys import differences
-from pipeline.datasets import LAYOUTS
-from pipeline.datasets.base import parse_options as layout_options
+from pipeline.datasets.layouts import LAYOUTS
+from pipeline.datasets.layouts.base import parse_options as layout_options
 from pipeline.errors import ConfigError
 from pipeline.identity import changes_text
-from pipeline.samples import SampleTable, TableInfo
+from pipeline.tables.samples import SampleTable, TableInfo
 from pipeline.versions import stage_version
 from stages.errors import ParamsError
 from stages.names import first_rows

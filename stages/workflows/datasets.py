@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.datasets import LAYOUTS
+from pipeline.datasets.layouts import LAYOUTS
 from pipeline.progress import OnProgress
-from pipeline.samples import SampleTable
+from pipeline.tables.samples import SampleTable
 from stages.params import Params, load_params
 from stages.requests import DatasetsRequest
 from stages.results import DatasetRow, DatasetsResult

@@ -13,8 +13,8 @@ from PIL import Image
 from cache.atomic import write_bytes
 from cache.links import require_inside
 from cache.lock import exclusive, lock_path
-from pipeline.datasets.sample import draw_contact_sheet, draw_dataset, draw_group, require_drawable
-from pipeline.datasets.sample.styles import style_named
+from pipeline.datasets.drawn import draw_contact_sheet, draw_dataset, draw_group, require_drawable
+from pipeline.datasets.drawn.styles import style_named
 from pipeline.progress import OnProgress
 from stages.params import load_params
 from stages.requests import DrawRequest

@@ -10,13 +10,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from cache.atomic import write_bytes
-from pipeline.datasets.formats import decodable_since
+from pipeline.datasets.drawn import STYLES, begun_drawing, drawing_changes, is_free
 from pipeline.datasets.index import index_dataset
-from pipeline.datasets.sample import STYLES, begun_drawing, drawing_changes, is_free
 from pipeline.errors import ChangedImageError
 from pipeline.faces.table import FaceTable
+from pipeline.images.formats import decodable_since
 from pipeline.progress import OnProgress
-from pipeline.samples import SampleTable, TableInfo
+from pipeline.tables.samples import SampleTable, TableInfo
 from stages.errors import StageError
 from stages.output import say
 from stages.params import DatasetParams, Params, SampleParams, load_params

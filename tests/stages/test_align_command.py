@@ -23,7 +23,7 @@ from pipeline.errors import ChangedImageError, TableError
 from pipeline.faces import Face, load_detector
 from pipeline.faces.table import FaceTable
 from pipeline.progress import silent
-from pipeline.samples import SampleTable
+from pipeline.tables.samples import SampleTable
 from stages.errors import CheckFailedError, ParamsError
 from stages.workflows.align import FaceTableBuilder
 

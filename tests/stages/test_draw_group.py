@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import stages
-from pipeline.datasets.sample import draw_group
+from pipeline.datasets.drawn import draw_group
 from pipeline.errors import ConfigError
 from stages.cli import run
 from stages.errors import ParamsError

@@ -17,8 +17,8 @@ from PIL import Image
 
 import stages
 from cache.store import open_store
-from pipeline.labels import EXPRESSIONS
-from pipeline.samples import SampleTable
+from pipeline.tables.labels import EXPRESSIONS
+from pipeline.tables.samples import SampleTable
 from stages.cli import run
 from stages.errors import StageError
 from stages.workflows.tables import write_table
