@@ -13,10 +13,10 @@ from typing import ParamSpec, TypeVar
 
 from pydantic import ValidationError
 
-from stages.requests import IndexRequest
-from stages.results import IndexResult
+from stages.requests import AlignRequest, DatasetsRequest, DrawRequest, IndexRequest
+from stages.results import AlignResult, DatasetsResult, DrawResult, IndexResult
 
-__all__ = ["index"]
+__all__ = ["align", "datasets", "draw", "index"]
 
 P = ParamSpec("P")
 Request = TypeVar("Request")
@@ -60,6 +60,24 @@ def _note_remedy(error: Exception) -> None:
         error.add_note(as_calls(error))
 
 
+@_called_as(DatasetsRequest)
+def datasets(request: DatasetsRequest) -> DatasetsResult:
+    """Returns a row per dataset; nothing is written."""
+    from stages.running import run
+    from stages.workflows.datasets import datasets
+
+    return run(datasets, request)
+
+
+@_called_as(DrawRequest)
+def draw(request: DrawRequest) -> DrawResult:
+    """Returns what was drawn: a row per face, with its expression."""
+    from stages.running import run
+    from stages.workflows.draw import draw
+
+    return run(draw, request)
+
+
 @_called_as(IndexRequest)
 def index(request: IndexRequest) -> IndexResult:
     """Returns the sample table, which is written to TABLES/DATASET.parquet."""
@@ -67,3 +85,17 @@ def index(request: IndexRequest) -> IndexResult:
     from stages.workflows.index import index
 
     return run(index, request)
+
+
+@_called_as(AlignRequest)
+def align(request: AlignRequest) -> AlignResult:
+    """Returns the face table, which is written to FACE_TABLES/DATASET.parquet.
+
+    Raises CheckFailedError if more than `max_rejected` of the images are rejected; the face table is kept.
+    """
+    from stages.running import run
+    from stages.workflows.align import align
+
+    result = run(align, request)
+    result.check()
+    return result

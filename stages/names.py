@@ -1,4 +1,4 @@
-"""Names of datasets, encoders and prompt sets: they become names of files, of folders and of stages of DVC."""
+"""Names of datasets, encoders and prompt sets, which become names of files, folders and DVC stages."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ SCORES = "scores"
 """Folder of the scores below the runs root, beside the encoders' folders: no encoder may have this name."""
 
 RULE = "a-z, A-Z, 0-9, `_` and `-`, a letter or digit first, at most 100 characters"
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-# Of a dataset that no list below `run` names: it becomes no stage of DVC, only a file.
-_FREE = re.compile(r"[A-Za-z0-9=+@|(),%^!][A-Za-z0-9_=+@|(),%^!-]{0,99}")
+_STAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+# Of a dataset that no list below `run` names: it becomes a file, but no stage of DVC.
+_FILE_NAME = re.compile(r"[A-Za-z0-9=+@|(),%^!][A-Za-z0-9_=+@|(),%^!-]{0,99}")
 _RESERVED = {"encoder": frozenset({SCORES})}  # runs/scores/ holds the scores of all encoders
-# What dvc.yaml makes stages of. DVC joins the values of a combination with `-`; of two with one name it runs only one.
+# Combinations that are stages in dvc.yaml. DVC joins their values with `-`; of two with one name it runs only one.
 _MATRICES = (("encoders", "datasets"), ("encoders", "methods"), ("encoders", "methods", "datasets", "seeds"))
-_SHOWN = 3
-_MOST_RUNS = 100_000  # of the matrix; each combination is looked at
+_N_SHOWN = 3
+_MAX_RUNS = 100_000  # of the matrix; each combination is checked
 _NOT_OF_VARIANT = re.compile(r"[^A-Za-z0-9_.,=+-]+")
-_LONGEST_VARIANT = 150  # characters
+_MAX_VARIANT = 150  # characters
 
 
 def check_name(kind: str, name: str, where: str = "", taken: Iterable[str] = (), *, in_graph: bool = True) -> None:
@@ -48,7 +48,7 @@ def check_name(kind: str, name: str, where: str = "", taken: Iterable[str] = (),
     kind : `dataset`, `encoder` or `prompt set`
     name : as it was written
     where : the file or option that holds it
-    taken : other names of this kind, which a name that is recommended must not repeat
+    taken : other names of this kind, which are not recommended
     in_graph : whether stages of DVC are named after it, which allows fewer characters
 
     Raises
@@ -61,11 +61,11 @@ def check_name(kind: str, name: str, where: str = "", taken: Iterable[str] = (),
 
 
 def name_problems(kind: str, names: Sequence[str], where: str, outside: Collection[str] = ()) -> list[str]:
-    """All that is wrong with the names of one kind, each as a sentence; two that differ in case only are wrong too.
+    """All problems of the names of one kind, each as a sentence; two names that differ in case only are a problem, too.
 
     Parameters
     ----------
-    outside : those of `names` that no stage of DVC is named after
+    outside : those of `names` that are in no stage of DVC
     """
     problems = [problem for name in names if (problem := _problem(kind, name, where, names, name not in outside))]
     by_case: dict[str, list[str]] = {}
@@ -83,8 +83,8 @@ def name_problems(kind: str, names: Sequence[str], where: str, outside: Collecti
 
 def _problem(kind: str, name: str, where: str, taken: Iterable[str], in_graph: bool) -> str | None:
     if name.casefold() in _RESERVED.get(kind, ()):
-        found = f"{name!r}, which is a name of our own folders"
-    elif not (_PLAIN if in_graph else _FREE).fullmatch(name):
+        found = f"{name!r}, which is the name of a folder of fer-stage"
+    elif not (_STAGE_NAME if in_graph else _FILE_NAME).fullmatch(name):
         found = repr(name)
     else:
         return None
@@ -110,61 +110,63 @@ def path_part(kind: str, name: str) -> str:
 
 
 def variant_name(text: str) -> str:
-    """The folder of a run that is told apart by `text`, such as `beta_div=5,lambda_sep=0.5`: one part of a path.
+    """The folder of a run whose options are `text`, such as `beta_div=5,lambda_sep=0.5`: one part of a path.
 
-    A value may hold anything. What a plain name cannot hold becomes `-`; the end is then a digest of the whole text, so
-    that two values do not share a folder, except where only `/` was replaced, as it always was.
+    A value may hold any character. Those that a plain name cannot hold become `-`, and the name then ends with a digest
+    of the whole text, so that two values do not share a folder; where only `/` was replaced it has none.
     """
     plain = _NOT_OF_VARIANT.sub("-", text)
-    if len(plain) <= _LONGEST_VARIANT and plain == text.replace("/", "-"):
+    if len(plain) <= _MAX_VARIANT and plain == text.replace("/", "-"):
         return plain
-    return f"{plain[:_LONGEST_VARIANT]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return f"{plain[:_MAX_VARIANT]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def first_rows(name: str) -> tuple[str, int] | None:
-    """The dataset and the limit of a name that `--limit` made, such as my.first-12; None for any other."""
-    found = re.fullmatch(r"(?s:(.+))\.first-([0-9]{1,18})", name)
-    return (found[1], int(found[2])) if found else None
+    """Dataset and limit of a name that `--limit` made: ("my", 12) of my.first-12; None for any other name."""
+    match = re.fullmatch(r"(?s:(.+))\.first-([0-9]{1,18})", name)
+    return (match[1], int(match[2])) if match else None
 
 
 def legal_name(kind: str, name: str, taken: Iterable[str] = ()) -> str:
-    """The nearest name that is allowed and that no other of `taken` has."""
+    """The nearest name that is allowed and differs from the others in `taken`."""
     ascii_only = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", ascii_only).strip("-_")[:90] or f"my-{kind.replace(' ', '-')}"
     used = {other.casefold() for other in taken if other != name} | _RESERVED.get(kind, frozenset())
     numbered = (f"{stem}-{number}" for number in itertools.count(2))
-    return next(made for made in (stem, *itertools.islice(numbered, len(used) + 1)) if made.casefold() not in used)
+    candidates = (stem, *itertools.islice(numbered, len(used) + 1))
+    return next(candidate for candidate in candidates if candidate.casefold() not in used)
 
 
 def colliding_stages(run: Mapping[str, Sequence[object]]) -> str | None:
-    """Which combinations of dvc.yaml's matrices get one name, in words; None if all names differ.
+    """Which combinations of dvc.yaml's matrices get one name, as a message; None if all names differ.
 
-    Also in words if there are more combinations than can be looked at.
+    Also a message if there are more combinations than can be checked.
 
     Parameters
     ----------
     run : `encoders`, `datasets`, `methods` and `seeds`, as params.yaml has them under `run`
     """
-    if (n_runs := math.prod(len(run[axis]) for axis in _MATRICES[-1])) > _MOST_RUNS:
-        return f"run: expected at most {_MOST_RUNS:,} combinations of {', '.join(_MATRICES[-1])}, found {n_runs:,}"
+    if (n_runs := math.prod(len(run[axis]) for axis in _MATRICES[-1])) > _MAX_RUNS:
+        return f"run: expected at most {_MAX_RUNS:,} combinations of {', '.join(_MATRICES[-1])}, found {n_runs:,}"
     for axes in _MATRICES:
         by_name: dict[str, dict[tuple[object, ...], None]] = {}
         for values in itertools.product(*(run[axis] for axis in axes)):
             by_name.setdefault("-".join(map(str, values)), {})[values] = None
-        if same := {name: list(found) for name, found in by_name.items() if len(found) > 1}:
-            return _collisions(axes, same)
+        if repeated := {name: list(values) for name, values in by_name.items() if len(values) > 1}:
+            return _collisions(axes, repeated)
     return None
 
 
-def _collisions(axes: Sequence[str], same: Mapping[str, Sequence[tuple[object, ...]]]) -> str:
-    shown = [
-        f"`{name}` is " + " and ".join(f"({', '.join(map(str, values))})" for values in found)
-        for name, found in itertools.islice(same.items(), _SHOWN)
+def _collisions(axes: Sequence[str], repeated: Mapping[str, Sequence[tuple[object, ...]]]) -> str:
+    examples = [
+        f"`{name}` is " + " and ".join(f"({', '.join(map(str, values))})" for values in combinations)
+        for name, combinations in itertools.islice(repeated.items(), _N_SHOWN)
     ]
-    more = f", and {len(same) - _SHOWN} more" if len(same) > _SHOWN else ""
-    encoder = max((str(values[0]) for found in same.values() for values in found), key=lambda name: name.count("-"))
+    more = f", and {len(repeated) - _N_SHOWN} more" if len(repeated) > _N_SHOWN else ""
+    encoders = (str(values[0]) for combinations in repeated.values() for values in combinations)
+    encoder = max(encoders, key=lambda name: name.count("-"))
     rename = f" Rename the encoder {encoder!r}, for example to {encoder.replace('-', '_')!r}" if "-" in encoder else ""
     return (
-        f"run: expected stages with different names for {' x '.join(axes)}, found {'; '.join(shown)}{more}. "
+        f"run: expected stages with different names for {' x '.join(axes)}, found {'; '.join(examples)}{more}. "
         f"DVC would run only one of each and lose the others.{rename or ' Rename one of them'}"
     )

@@ -13,11 +13,12 @@ from dataclasses import KW_ONLY, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 __all__ = [
     "AlignRequest",
+    "DatasetsRequest",
     "DrawRequest",
     "EncodeTextRequest",
     "EvaluateRequest",
@@ -28,6 +29,9 @@ __all__ = [
     "ReportRequest",
     "TrainRequest",
 ]
+
+
+PICTURE_SUFFIXES = (".png", ".jpg")
 
 
 def _place(value: Any) -> Any:
@@ -41,12 +45,25 @@ def _several(value: Any) -> Any:
     return (value,) if isinstance(value, str | Path) else value
 
 
+def _with_suffix(*suffixes: str) -> AfterValidator:
+    """Of a picture to write: its name says in which format."""
+
+    def check(path: Path) -> Path:
+        if path.suffix.lower() not in suffixes:
+            raise ValueError(f"expected a name that ends with {' or '.join(suffixes)}")
+        return path
+
+    return AfterValidator(check)
+
+
 FolderOrBucket = Annotated[Any, BeforeValidator(_place)]  # a `cache.places.Place`
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_several)]
+Png = Annotated[Path, _with_suffix(".png")]
+Picture = Annotated[Path, _with_suffix(*PICTURE_SUFFIXES)]
 
 _CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
@@ -55,6 +72,19 @@ _CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 class _Request:
     params: Path = Path("params.yaml")
     follow_links: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, config=_CONFIG)
+class DatasetsRequest:
+    """List every configured dataset and every layout: its root, whether that exists, rows of its table.
+
+    Parameters
+    ----------
+    tables : folder of sample tables
+    """
+
+    tables: Path = Path("tables")
+    params: Path = Path("params.yaml")
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -66,8 +96,9 @@ class DrawRequest(_Request):
     style : sample-a to sample-e; of `group` by default sample-d
     group : n people in one picture, >= 1
     out : folder, by default data/STYLE; the file of `group`, by default group.png
-    images, seed : how many faces (>= 60), and which; by default as in params.yaml
-    contact_sheet : a .png or .jpg to write, too
+    images : how many faces, >= 60; by default as in params.yaml, else 1200
+    seed : of what is drawn; by default as in params.yaml, else 0
+    contact_sheet : a .png or .jpg to write, too, with all seven expressions
     """
 
     style: str | None = None
@@ -76,9 +107,20 @@ class DrawRequest(_Request):
     out: Path | None = None
     images: Annotated[int, Field(ge=60)] | None = None
     seed: NotNegative | None = None
-    contact_sheet: Path | None = None
+    contact_sheet: Picture | None = None
     dry_run: bool = False
     quiet: bool = False
+
+    def __post_init__(self) -> None:
+        if self.group is None and self.style is None:
+            raise ValueError("`style`: expected sample-a to sample-e, found none")
+        if self.group is not None:
+            if self.images or self.contact_sheet:
+                raise ValueError("`group` draws one picture: `images` and `contact_sheet` belong to a whole style")
+            if self.out is not None and self.out.suffix.lower() not in PICTURE_SUFFIXES:
+                raise ValueError(
+                    f"`out`: expected a name that ends with {' or '.join(PICTURE_SUFFIXES)}, found {self.out}"
+                )
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -88,7 +130,7 @@ class IndexRequest(_Request):
     Parameters
     ----------
     dataset : name in params.yaml, or name of a layout
-    layout : how the dataset lies on disk; by default as in params.yaml, else the layout of its name
+    layout : how the dataset is laid out on disk; by default as in params.yaml, else the layout of its name
     root : folder, .tar, .tar.gz or .zip; by default as in params.yaml, else data/DATASET
     options : of the layout
     tables : folder of sample tables
@@ -113,7 +155,7 @@ class AlignRequest(_Request):
     dataset : name in params.yaml, or name of a layout
     threads : that read, decode and detect; by default one per core
     limit : only the first `limit` rows, into a face table of their own
-    contact_sheet : a .png to write, too
+    contact_sheet : a .png to write, too, with some images and their faces
     if_any : an empty face table, unless params.yaml has `extract.faces: aligned`
     max_rejected : share of rejected images above which the call fails, the faces kept, in [0, 1]
     tables, face_tables : folders of sample tables and of face tables
@@ -123,7 +165,7 @@ class AlignRequest(_Request):
     _: KW_ONLY
     threads: Positive | None = None
     limit: Positive | None = None
-    contact_sheet: Path | None = None
+    contact_sheet: Png | None = None
     if_any: bool = False
     max_rejected: Share = 0.99
     dry_run: bool = False

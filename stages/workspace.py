@@ -1,4 +1,4 @@
-"""Where things lie below the current folder: the same words as in dvc.yaml."""
+"""Paths of tables, features, runs and reports below the current folder: those that dvc.yaml names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ __all__ = ["Workspace", "heads_below", "run_parts", "runs_root", "scores_path"]
 class Workspace:
     """Folders that commands read from and write to.
 
-    ParamsError where a name of a dataset, an encoder or a method is no plain name: nothing is outside of these folders.
+    Methods raise ParamsError where the name of a dataset, an encoder or a method is more than a plain name, so that no
+    path is outside of these folders.
     """
 
     tables: Path = Path("tables")
@@ -42,7 +43,7 @@ class Workspace:
 
 
 def scores_path(run_folder: Path) -> Path | None:
-    """Where the scores of a run are kept: `RUNS/scores/ENCODER/METHOD/DATASET/[VARIANT/]seed-N/scores.json`.
+    """The file of a run's scores: `RUNS/scores/ENCODER/METHOD/DATASET/[VARIANT/]seed-N/scores.json`.
 
     The path is that of the run folder below its runs root, so that scores can be an output of another DVC stage than
     the run itself.
@@ -53,8 +54,8 @@ def scores_path(run_folder: Path) -> Path | None:
 
     Returns
     -------
-    None for a head that is not at the place that its record names: exported, renamed, or moved out of its runs root.
-    Nothing is kept of its scores.
+    None for a head that is not where its record says: exported, renamed, or moved out of its runs root. Its scores are
+    not written.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def scores_path(run_folder: Path) -> Path | None:
     if not (run_folder / RUN).is_file():
         return None
     parts = run_parts(read_record(run_folder))
-    for folder in (run_folder, Path(os.path.abspath(run_folder))):  # the second, where it was named as `.`
+    for folder in (run_folder, Path(os.path.abspath(run_folder))):  # the second if it was named as `.`
         if parts and folder.parts[-len(parts) :] == parts:
             root = Path(*folder.parts[: -len(parts)])
             return root.joinpath(SCORES, *parts, "scores.json")
@@ -82,7 +83,7 @@ def runs_root(scores: Path) -> Path:
 def heads_below(folder: Path, record: str) -> list[Path]:
     """The folders at and below `folder` that hold a file of the name `record`, sorted.
 
-    What is below a folder of scores is no head: it has the place ENCODER/METHOD/DATASET/seed-N, or deeper, in it.
+    Folders of scores are left out: below a folder named as `SCORES` they are ENCODER/METHOD/DATASET/seed-N, or deeper.
 
     Parameters
     ----------

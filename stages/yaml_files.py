@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ from typing import Any
 import yaml
 
 from pipeline.regular_files import read_regular
+from stages.errors import ParamsError
 
 __all__ = [
     "YAML_ERRORS",
     "BoundedLoader",
     "StrictLoader",
     "YamlDocument",
+    "parse_options",
     "read_yaml",
     "read_yaml_strictly",
     "yaml_value",
@@ -198,6 +200,31 @@ def read_yaml(path: Path) -> Any:
 def yaml_value(text: str) -> Any:
     """A value of a command line; yaml.YAMLError if it is none."""
     return yaml.load(text, StrictLoader)
+
+
+def parse_options(pairs: Sequence[str], option: str = "--option") -> Mapping[str, Any]:
+    """`("rule=probability", "classes=8")` as a mapping; values are read as YAML, so that 8 is a number.
+
+    Parameters
+    ----------
+    option : the option that holds the pairs, for messages
+
+    Raises
+    ------
+    ParamsError
+        With the first pair that is not NAME=VALUE, or whose value is not YAML.
+    """
+    options = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign or not name:
+            raise ParamsError(f"{option} {pair!r}: expected NAME=VALUE, such as rule=probability")
+        try:
+            options[name] = yaml_value(value)
+        except YAML_ERRORS as error:
+            problem = " ".join(str(error).split())
+            raise ParamsError(f"{option} {pair!r:.100}: expected a value as YAML writes it ({problem:.200})") from error
+    return options
 
 
 def _shown(node: yaml.Node) -> str:

@@ -85,7 +85,8 @@ class FaceTable:
             {"id": name, "image": image, **_row(finding)}
             for name, image, finding in zip(ids, images, findings, strict=True)
         ]
-        return cls(pd.DataFrame(rows, columns=_SCHEMA.names), info)
+        frame = pd.DataFrame(rows, columns=_SCHEMA.names)
+        return cls(pa.Table.from_pandas(frame, _SCHEMA, preserve_index=False).to_pandas(), info)  # as `read` has it
 
     @classmethod
     def read(cls, path: Path) -> FaceTable:

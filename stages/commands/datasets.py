@@ -1,12 +1,13 @@
-"""fer-stage datasets: what can be read, what is configured, what is there."""
+"""fer-stage datasets: what is configured, what can be read, and what is on this machine."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import asdict
+from typing import Any
 
 import click
 
-from stages.commands.options import folder_option, format_option, params_path_option
+from stages.commands.options import folder_option, format_option, params_option
 from stages.output import echo_rows
 
 __all__ = ["command"]
@@ -14,33 +15,15 @@ __all__ = ["command"]
 
 @click.command("datasets")
 @folder_option("tables", "Folder of sample tables.")
-@params_path_option
+@params_option
 @format_option
-def command(tables: Path, params_path: Path, output_format: str) -> None:
-    """Every configured dataset and every layout: its root, whether it is on disk, rows of its table if indexed.
+def command(output_format: str, **options: Any) -> None:
+    """Every configured dataset and every layout: its root, whether that exists, rows of its table if it is indexed.
 
-    `outdated` says how the table differs from what params.yaml says now; `extract` then indexes the dataset again.
+    `outdated` says how the table differs from what params.yaml states now; `extract` then indexes the dataset again.
     """
-    from pipeline.datasets.layouts import LAYOUTS
-    from pipeline.tables.samples import SampleTable
-    from stages.params import load_params
-    from stages.workflows.tables import table_changes
-    from stages.workspace import Workspace
+    from stages.requests import DatasetsRequest
+    from stages.running import run
+    from stages.workflows.datasets import datasets
 
-    params = load_params(params_path)
-    rows = []
-    for name in dict.fromkeys([*params.datasets, *params.run.datasets, *LAYOUTS]):
-        how = params.dataset(name)
-        table = Workspace(tables=tables).table(name)
-        info, n_rows = SampleTable.read_info(table) if table.exists() else (None, None)
-        rows.append(
-            {
-                "name": name,
-                "layout": how.layout,
-                "root": how.root,
-                "found": Path(how.root).exists(),
-                "rows": n_rows,
-                "outdated": table_changes(name, info, params) if info else "",
-            }
-        )
-    echo_rows(rows, output_format)
+    echo_rows(map(asdict, run(datasets, DatasetsRequest(**options)).datasets), output_format)

@@ -72,10 +72,10 @@ def command(**given: Any) -> None:
     """
     from cache.links import require_inside
     from stages.progress import shown_progress
-    from stages.workflows.extract_plan import planned
+    from stages.workflows.extract_plan import planned, rows_request
     from stages.workflows.tables import index_named
 
-    with shown_progress(quiet=given["quiet"]) as on_progress, index_named(given):
+    with shown_progress(quiet=given["quiet"]) as on_progress, index_named(rows_request(given)):
         encoding = planned(given, on_progress)
         require_inside(encoding.target, given["features"])
         if encoding.encoder.note:

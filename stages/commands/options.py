@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -27,9 +28,11 @@ __all__ = [
     "params_option",
     "params_path_option",
     "quiet_option",
+    "request_of",
 ]
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+Request = TypeVar("Request")
 
 format_option = click.option(
     "--format",
@@ -173,7 +176,7 @@ def export_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def _parsed_options(context: click.Context, parameter: click.Parameter, pairs: tuple[str, ...]) -> Mapping[str, Any]:
     if not pairs:
         return {}
-    from stages.workflows.tables import parse_options  # late: it brings libraries that `--help` does not need
+    from stages.yaml_files import parse_options  # late: it brings libraries that `--help` does not need
 
     return parse_options(pairs)
 
@@ -188,3 +191,28 @@ def folder_option(name: str, what: str) -> Decorator:
     return click.option(
         f"--{name}", type=click.Path(path_type=Path, file_okay=False), default=Path(name), show_default=True, help=what
     )
+
+
+def request_of(kind: type[Request], options: Mapping[str, Any]) -> Request:
+    """The request that the options of the current command make.
+
+    Raises
+    ------
+    click.UsageError
+        If a value is wrong, or options do not go together; they are named as they are written.
+    """
+    from pydantic import ValidationError  # late: `--help` does not need it
+
+    names = {parameter.name or "": parameter.opts[0] for parameter in click.get_current_context().command.params}
+    try:
+        return kind(**options)
+    except ValidationError as error:
+        raise click.UsageError("; ".join(_problem(dict(item), names) for item in error.errors())) from error
+
+
+def _problem(item: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """What pydantic found wrong: a parameter in backquotes becomes its option, `contact_sheet` --contact-sheet."""
+    message = item["msg"].removeprefix("Value error, ")
+    if not item["loc"]:
+        return re.sub(r"`(\w+)`", lambda match: names.get(match[1], match[0]), message)
+    return f"{names.get(item['loc'][0], item['loc'][0])}: {message}, found {item['input']}"

@@ -1,14 +1,13 @@
-"""What `align` does: look for the faces that no earlier face table knows, and keep them all."""
+"""What `align` does: search for the faces that no earlier face table knows, and write them all."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from cache.atomic import storage_errors
 from cache.keys import sha256_of
@@ -17,7 +16,7 @@ from cache.lock import exclusive, lock_path
 from pipeline.datasets.roots import open_root
 from pipeline.faces import Alignment, FaceDetector, load_detector
 from pipeline.faces.search import NO_FACE, Finding, search
-from pipeline.faces.table import FOUND, MISSED, UNUSABLE, FacesInfo, FaceTable
+from pipeline.faces.table import FacesInfo, FaceTable
 from pipeline.images.formats import decodable_since
 from pipeline.images.prepare import Job
 from pipeline.images.rejects import AlikeRejects
@@ -25,57 +24,61 @@ from pipeline.progress import OnProgress, Progress
 from pipeline.tables.samples import OK, SampleTable
 from stages.output import say
 from stages.params import load_params
+from stages.requests import AlignRequest
+from stages.results import AlignResult
 from stages.workflows.contact_sheets import write_contact_sheet
-from stages.workflows.faces import NOT_LOOKED_AT, images_of_table
+from stages.workflows.faces import NOT_SEARCHED, images_of_table
 from stages.workflows.store_identity import jobs_of
-from stages.workflows.tables import wanted_rows, write_table
+from stages.workflows.tables import index_named, wanted_rows, write_table
 from stages.workspace import Workspace
 
-__all__ = ["Aligning", "aligned"]
+__all__ = ["FaceTableBuilder", "align"]
 
 _SAVE_EVERY_S = 30.0
 
 
-def aligned(given: Mapping[str, Any], on_progress: OnProgress) -> dict[str, Any]:
-    """Make a dataset's face table whole; see `stages.commands.align` for the options that are `given`."""
-    params, workspace = load_params(given["params_path"]), Workspace(faces=given["face_tables"])
-    if given["if_any"] and params.extract.faces == "given":
-        return _nothing(given["dataset"], workspace.face_table(given["dataset"]), given["dry_run"])
-    table, root, stem = wanted_rows(given, params, on_progress)
-    path = workspace.face_table(stem)
-    require_inside(path, given["face_tables"])
-    aligning = Aligning(
-        table, root, load_detector(), path, given["threads"] or os.cpu_count() or 1, given["max_rejected"] >= 1
-    )
-    if given["dry_run"]:
-        return aligning.plan()
-    summary = aligning.run(on_progress)
-    if sheet := given["contact_sheet"]:
-        write_contact_sheet(sheet, table, root, FaceTable.read(path), Alignment(params.extract.margin))
-    return summary
+def align(request: AlignRequest, on_progress: OnProgress) -> AlignResult:
+    """Find the faces of a dataset that no earlier run found, and write its face table unless it is a dry run."""
+    params, workspace = load_params(request.params), Workspace(faces=request.face_tables)
+    if request.if_any and params.extract.faces == "given":
+        return _without_faces(request, workspace.face_table(request.dataset))
+    with index_named(request):
+        table, root, name = wanted_rows(request, params, on_progress)
+        path = workspace.face_table(name)
+        require_inside(path, request.face_tables)
+        threads = request.threads or os.cpu_count() or 1
+        builder = FaceTableBuilder(table, root, load_detector(), path, threads, request.max_rejected)
+        if request.dry_run:
+            return builder.plan()
+        result = builder.run(on_progress)
+        if request.contact_sheet:
+            write_contact_sheet(request.contact_sheet, table, root, result.faces, Alignment(params.extract.margin))
+    return result
 
 
-def _nothing(dataset: str, path: Path, dry_run: bool) -> dict[str, Any]:
-    """dvc.yaml is one graph for given and aligned faces: where nothing is aligned a face table stands all the same.
+def _without_faces(request: AlignRequest, path: Path) -> AlignResult:
+    """An empty face table: dvc.yaml is one graph for given and aligned faces, and expects one in either case.
 
-    One that knows faces is left alone: they took long to find.
+    A table with faces is not replaced: they took long to find.
     """
-    if not path.exists() and not dry_run:
-        write_table(FaceTable.of([], [], [], FacesInfo(dataset, "", {})), path)
-    return {"dataset": dataset, "rows": 0, "aligned": 0, "missed": 0, "path": str(path)}
+    faces = FaceTable.of([], [], [], FacesInfo(request.dataset, "", {}))
+    if not path.exists() and not request.dry_run:
+        write_table(faces, path)
+    return AlignResult(faces, path, n_rows=0)
 
 
 @dataclass
-class Aligning:
-    """One dataset's faces.
+class FaceTableBuilder:
+    """Builds the face table of one dataset.
 
     Parameters
     ----------
     table, root : the images
     detector : what finds faces
-    path : where the face table stands
+    path : of the face table
     threads : that read, decode and detect
-    tries_all : whether to go on where the first images are all rejected for one reason
+    max_rejected : share of rejected images above which the result fails its check; below 1, the search stops where
+        the first images are all rejected for one reason
     """
 
     table: SampleTable
@@ -83,7 +86,7 @@ class Aligning:
     detector: FaceDetector
     path: Path
     threads: int
-    tries_all: bool = False
+    max_rejected: float = 0.99
     _known: dict[str, Finding] = field(default_factory=dict)
 
     @cached_property
@@ -96,33 +99,33 @@ class Aligning:
         rows = [frame["id"].tolist(), self._images, frame["status"].tolist()]
         return FacesInfo(self.table.info.dataset, sha256_of(rows), dict(self.detector.identity))
 
-    def plan(self) -> dict[str, Any]:
-        """What `run` would do, without doing it."""
+    def plan(self) -> AlignResult:
+        """What `run` would do, without doing it: the faces that are known, and how many images would be searched."""
         if (finished := self._finished()) is not None:
-            return self._summary(finished, 0, 0.0)
-        self._remember()
-        return {
-            "dataset": self.table.info.dataset,
-            "rows": len(self.table),
-            "to_detect": len(self._jobs()),
-            "path": str(self.path),
-        }
+            return self._result(finished)
+        self._load_known()
+        return AlignResult(self._known_faces(), self.path, len(self.table), n_to_detect=len(self._jobs()))
 
-    def run(self, on_progress: OnProgress) -> dict[str, Any]:
-        """Make the face table whole, looking only for faces that no earlier one knows."""
+    def run(self, on_progress: OnProgress) -> AlignResult:
+        """Complete the face table, searching only images that no earlier one knows."""
         with storage_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         with exclusive(lock_path(self.path)):
             if (finished := self._finished()) is not None:
                 say(f"{self.path} is up to date")
-                return self._summary(finished, 0, 0.0)
-            self._remember()
+                return self._result(finished)
+            self._load_known()
             start, jobs = time.perf_counter(), self._jobs()
             self._search(jobs, on_progress)
-            faces = FaceTable.of(self.table.frame["id"].tolist(), self._images, self._findings(), self._info)
+            faces = self._known_faces()
             write_table(faces, self.path)
             self._unfinished.unlink(missing_ok=True)
-        return self._summary(faces, len(jobs), time.perf_counter() - start)
+        return self._result(faces, len(jobs), time.perf_counter() - start)
+
+    def _result(self, faces: FaceTable, n_detected: int = 0, seconds: float = 0.0) -> AlignResult:
+        return AlignResult(
+            faces, self.path, len(self.table), n_detected=n_detected, seconds=seconds, max_rejected=self.max_rejected
+        )
 
     @property
     def _unfinished(self) -> Path:
@@ -137,7 +140,7 @@ class Aligning:
             return None
         return None if decodable_since(faces.frame["reason"].unique()) else faces
 
-    def _remember(self) -> None:
+    def _load_known(self) -> None:
         """What this detector found in earlier runs, of whatever sample table."""
         for path in (self.path, self._unfinished):
             if path.exists():
@@ -146,7 +149,7 @@ class Aligning:
                     self._known |= faces.findings()
 
     def _jobs(self) -> list[Job]:
-        """One for every image that has to be looked at; an image that stands on two rows is looked at once."""
+        """One for every image that has to be searched; an image of two rows is searched once."""
         new: dict[str, Job] = {}
         for job in jobs_of(self.table, 1):
             if (image := self._images[job.row]) not in self._known:
@@ -156,21 +159,21 @@ class Aligning:
     def _search(self, jobs: Sequence[Job], on_progress: OnProgress) -> None:
         if not jobs:
             return
-        saved, done = time.monotonic(), 0
-        alike = None if self.tries_all or self._known else AlikeRejects()
+        last_save, done = time.monotonic(), 0
+        alike = AlikeRejects() if self.max_rejected < 1 and not self._known else None
         try:
             with open_root(self.root.absolute()) as root:
-                for found in search(jobs, root, self.detector, self.threads):
-                    self._known |= {self._images[job.row]: finding for job, finding in found}
+                for batch in search(jobs, root, self.detector, self.threads):
+                    self._known |= {self._images[job.row]: finding for job, finding in batch}
                     if alike:
-                        for job, finding in found:
+                        for job, finding in batch:
                             alike.add(job.path, "" if finding.face or finding.reason == NO_FACE else finding.reason)
-                    done += len(found)
+                    done += len(batch)
                     on_progress(Progress("faces", done, len(jobs)))
-                    if time.monotonic() - saved > _SAVE_EVERY_S:
+                    if time.monotonic() - last_save > _SAVE_EVERY_S:
                         self._save()
-                        saved = time.monotonic()
-        except BaseException:  # also Ctrl-C: the next run goes on from here
+                        last_save = time.monotonic()
+        except BaseException:  # also Ctrl-C: the next run resumes here
             self._save()
             raise
 
@@ -179,20 +182,10 @@ class Aligning:
         info = FacesInfo(self._info.dataset, "", self._info.detector)
         write_table(FaceTable.of(images, images, list(self._known.values()), info), self._unfinished)
 
-    def _findings(self) -> list[Finding]:
-        usable, rejected = (self.table.frame["status"] == OK).tolist(), Finding(None, 0, NOT_LOOKED_AT)
-        return [self._known[image] if ok else rejected for image, ok in zip(self._images, usable, strict=True)]
-
-    def _summary(self, faces: FaceTable, detected: int, seconds: float) -> dict[str, Any]:
-        return {
-            "dataset": self.table.info.dataset,
-            "rows": len(self.table),
-            "aligned": faces.count(FOUND),
-            "missed": faces.count(MISSED),
-            "rejected": faces.count(UNUSABLE),
-            "several": int(((faces.frame["faces"] > 1) & (faces.frame["status"] == FOUND)).sum()),
-            "detected": detected,
-            "seconds": round(seconds, 3),
-            "faces_per_second": round(detected / seconds, 2) if detected and seconds else 0.0,
-            "path": str(self.path),
-        }
+    def _known_faces(self) -> FaceTable:
+        """The rows whose image was searched, or was rejected when it was indexed: after `_search`, all rows."""
+        ids, images = self.table.frame["id"].tolist(), self._images
+        usable, rejected = (self.table.frame["status"] == OK).tolist(), Finding(None, 0, NOT_SEARCHED)
+        rows = [row for row, image in enumerate(images) if not usable[row] or image in self._known]
+        findings = [self._known[images[row]] if usable[row] else rejected for row in rows]
+        return FaceTable.of([ids[row] for row in rows], [images[row] for row in rows], findings, self._info)

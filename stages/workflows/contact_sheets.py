@@ -1,4 +1,4 @@
-"""A picture of what `align` found, to look at before anything is trained on it."""
+"""A picture of the faces that `align` found, to check before anything is trained on them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _N_IMAGES = 60
 
 
 def write_contact_sheet(path: Path, table: SampleTable, root: Path, faces: FaceTable, alignment: Alignment) -> None:
-    """One PNG with some images of a dataset, evenly spread over it, and what was found in them.
+    """Write one PNG with some images of a dataset, evenly spread over it, and the faces that were found in them.
 
     Parameters
     ----------
-    faces : of the same rows
+    faces : face table of the same rows
 
     Raises
     ------
@@ -37,7 +37,7 @@ def write_contact_sheet(path: Path, table: SampleTable, root: Path, faces: FaceT
     """
     jobs = [job for job in jobs_of(table, 1) if faces.frame["status"][job.row] != UNUSABLE]
     if not jobs:
-        raise StageError(f"--contact-sheet {path}: {table.info.dataset} has no usable image")
+        raise StageError(f"contact sheet {path}: expected a usable image, found none in {table.info.dataset}")
     chosen = [jobs[i] for i in np.linspace(0, len(jobs) - 1, min(_N_IMAGES, len(jobs))).round().astype(int)]
     images, findings = faces.frame["image"], faces.findings()
     with open_root(root.absolute()) as opened:

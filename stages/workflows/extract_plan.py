@@ -14,12 +14,13 @@ from pipeline.faces import Alignment
 from pipeline.progress import OnProgress
 from stages.errors import ParamsError
 from stages.params import ExtractParams, load_params
+from stages.requests import ExtractRequest
 from stages.workflows.extract import Encoding, Machine
 from stages.workflows.faces import face_table_path, with_faces
 from stages.workflows.store_identity import prepared_as
 from stages.workflows.tables import wanted_rows
 
-__all__ = ["planned"]
+__all__ = ["planned", "rows_request"]
 
 
 def planned(given: Mapping[str, Any], on_progress: OnProgress) -> Encoding:
@@ -33,7 +34,7 @@ def planned(given: Mapping[str, Any], on_progress: OnProgress) -> Encoding:
     extract = _overlaid(params.extract, given)
     name, spec = params.encoder(given["encoder"] or params.run.encoders[0])
     encoder = prepared_as(load_encoder(spec, given["device"], given["runtime"], on_progress), extract)
-    table, root, stem = wanted_rows(given, params, on_progress)
+    table, root, stem = wanted_rows(rows_request(given), params, on_progress)
     faces = None
     if extract.faces == "aligned":
         path = face_table_path(given["face_tables"], given["dataset"], stem)
@@ -52,6 +53,14 @@ def planned(given: Mapping[str, Any], on_progress: OnProgress) -> Encoding:
         machine=_machine(given),
         tries_all=given["max_rejected"] >= 1,
         drop_outputs=given["drop_outputs"],
+    )
+
+
+def rows_request(given: Mapping[str, Any]) -> ExtractRequest:
+    """Which rows the options of `fer-stage extract` are about."""
+    named = ("layout", "root", "limit", "dry_run", "tables")
+    return ExtractRequest(
+        given["dataset"], params=given["params_path"], **{name: given[name] for name in named if given[name]}
     )
 
 

@@ -7,6 +7,7 @@ from pipeline.progress import OnProgress
 from stages.params import load_params
 from stages.requests import IndexRequest
 from stages.results import IndexResult
+from stages.workflows.dataset_sources import StatedSource
 from stages.workflows.tables import make_table, write_table
 from stages.workspace import Workspace
 
@@ -16,13 +17,11 @@ __all__ = ["index"]
 def index(request: IndexRequest, on_progress: OnProgress) -> IndexResult:
     """Scan, and write the table unless it is a dry run; one of the sample's styles is drawn first if need be."""
     params = load_params(request.params)
-    root = None if request.root is None else str(request.root)
-    how = params.dataset(request.dataset, request.layout, root)
-    how = how.model_copy(update={"options": {**how.options, **request.options}})
+    stated = StatedSource(request.layout, request.root, request.options)
+    source = stated.source(request.dataset, params)
     path = Workspace(tables=request.tables).table(request.dataset)
     require_inside(path, request.tables)
-    stated = {"layout": request.layout, "root": root, "options": dict(request.options)}
-    table = make_table(request.dataset, how, params.sample, on_progress, stated)
+    table = make_table(request.dataset, source, params.sample, on_progress, stated)
     if not request.dry_run:
         write_table(table, path)
     return IndexResult(table, path)

@@ -18,8 +18,8 @@ from pipeline.images.preprocess import Preprocess
 from stages.errors import ParamsError, StageError
 from stages.output import say, say_notes
 from stages.params import ExtractParams, Params
+from stages.workflows.dataset_sources import root_change, store_changes
 from stages.workflows.store_identity import changed_by_params
-from stages.workflows.tables import root_change, store_changes
 
 __all__ = [
     "alignment_of",

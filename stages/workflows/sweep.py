@@ -16,8 +16,8 @@ from pipeline.methods.configs.base import MethodConfig
 from stages.errors import ParamsError
 from stages.names import variant_name
 from stages.params import LARGEST_SEED, Params, parse_method
-from stages.workflows.tables import parse_options
 from stages.workspace import Workspace
+from stages.yaml_files import parse_options
 
 __all__ = ["Run", "Variant", "differing_settings", "parse_grid", "parse_seeds", "plan_runs", "seeds_of", "spread_text"]
 

@@ -44,8 +44,8 @@ from stages.workflows.scores_file import drop_stale_scores, head_identity
 from stages.workflows.store_encoder import encoder_of, require_dataset, require_encoder
 from stages.workflows.store_identity import versions
 from stages.workflows.sweep import Run, plan_runs, seeds_of
-from stages.workflows.tables import parse_options
 from stages.workflows.text_vectors import require_text_tower, text_for
+from stages.yaml_files import parse_options
 
 __all__ = ["Training"]
 

@@ -18,7 +18,7 @@ from stages.errors import ParamsError
 from stages.params import Params, load_params, parse_method, parse_params
 from stages.recipes import load_recipe, recipe_options
 from stages.workflows.sweep import parse_grid
-from stages.workflows.tables import parse_options
+from stages.yaml_files import parse_options
 
 ROOT = Path(__file__).parents[2]
 FILES = ["params.yaml", *(f"examples/{name}/params.yaml" for name in ("methods", "faces", "embedded-encoder"))]

@@ -106,7 +106,7 @@ def test_the_key_names_the_recipe_and_what_found_the_faces(aligned: Path, fer_st
     assert alignment["detector"] == FaceTable.read(Path("faces/faces.parquet")).info.detector
 
 
-def test_a_second_time_nothing_is_done_and_another_margin_encodes_anew(aligned: Path, fer_stage: FerStage) -> None:
+def test_a_second_time_nothing_is_done_and_another_margin_encodes_again(aligned: Path, fer_stage: FerStage) -> None:
     found = Path("faces/faces.parquet").stat().st_mtime_ns
     fer_stage(*ALIGNED)
     assert fer_stage(*ALIGNED)["encoded"] == 0
@@ -129,7 +129,7 @@ def test_a_face_table_beside_does_not_touch_a_store_of_given_faces(aligned: Path
     assert "face" not in cache.open(STORE).frame
 
 
-def test_a_face_that_moved_is_encoded_anew_and_no_other(aligned: Path, fer_stage: FerStage) -> None:
+def test_a_face_that_moved_is_encoded_again_and_no_other(aligned: Path, fer_stage: FerStage) -> None:
     before = fer_stage(*ALIGNED)["key"]
     path = Path("faces/faces.parquet")
     faces = FaceTable.read(path)
@@ -172,29 +172,29 @@ def test_without_a_face_table_it_says_how_to_make_one(aligned: Path, fer_stage: 
     shutil.rmtree("faces")
     assert "Run: fer-stage align --dataset faces" in fer_stage(*ALIGNED, code=1)
     fer_stage("align", "--dataset", "faces", "--if-any")
-    assert "knows 0 of 10 images of faces" in fer_stage(*ALIGNED, code=1)
+    assert "expected the faces of 10 images of faces, found those of 0" in fer_stage(*ALIGNED, code=1)
 
 
 def test_a_face_table_of_another_sample_table_is_refused(aligned: Path, fer_stage: FerStage) -> None:
     add_pictures(N_IMAGES, 1)
     index_faces()
     error = fer_stage(*ALIGNED, code=1)
-    assert "knows 10 of 11 images of faces" in error
-    assert "Run: fer-stage align --dataset faces" in error
+    assert "expected the faces of 11 images of faces, found those of 10" in error
+    assert "Run `fer-stage align --dataset faces`" in error
 
 
-def test_a_stale_table_of_the_first_rows_is_mended_by_what_the_message_says(aligned: Path, fer_stage: FerStage) -> None:
+def test_an_outdated_face_table_of_the_first_rows_is_replaced_by_the_advice(aligned: Path, fer_stage: FerStage) -> None:
     fer_stage("align", "--dataset", "faces", "--limit", "4", "--threads", "1")
     Image.new("RGB", (60, 60)).save("faces-here/anger/01.png")
     index_faces()
     error = fer_stage(*ALIGNED, "--limit", "4", code=1)
-    assert error.strip().endswith("Run: fer-stage align --dataset faces --limit 4")
-    fer_stage(*error.split("fer-stage ")[1].split(), "--threads", "1")
+    assert error.strip().endswith("Run `fer-stage align --dataset faces --limit 4`")
+    fer_stage(*error.split("`fer-stage ")[1].rstrip("`\n").split(), "--threads", "1")
     assert fer_stage(*ALIGNED, "--limit", "4")["rows"] == 4
 
 
 def test_a_rejected_row_hides_no_face_of_the_same_image(aligned: Path, fer_stage: FerStage) -> None:
-    """Datasets hold pictures twice, and one of the two may be unusable for what stands about it."""
+    """Datasets hold pictures twice, and one of the two may be rejected for what its row states."""
     shutil.copy("faces-here/fear/00.png", "faces-here/anger/00-again.png")
     index_faces()
     reject(0)
@@ -205,13 +205,13 @@ def test_a_rejected_row_hides_no_face_of_the_same_image(aligned: Path, fer_stage
     assert ((frame["face"] != "") == (frame["status"] == "ok")).all()
 
 
-def test_a_row_that_was_rejected_when_faces_were_looked_for_is_not_taken_as_given(
+def test_a_row_that_was_rejected_when_faces_were_searched_is_not_taken_as_given(
     aligned: Path, fer_stage: FerStage
 ) -> None:
     reject(0)
     fer_stage("align", "--dataset", "faces", "--threads", "1")
     index_faces()
-    assert "knows 9 of 10 images of faces" in fer_stage(*ALIGNED, code=1)
+    assert "expected the faces of 10 images of faces, found those of 9" in fer_stage(*ALIGNED, code=1)
 
 
 def test_deep_verification_and_neighbours_see_faces_too(aligned: Path, fer_stage: FerStage) -> None:
@@ -240,6 +240,6 @@ def test_an_image_that_align_could_not_decode_is_not_taken_whole(
         patch.setitem(sys.modules, "pillow_heif", None)  # as on a machine without it
         fer_stage("align", "--dataset", "faces")
     message = fer_stage(*ALIGNED, code=1)
-    assert "could not be decoded. Run: fer-stage align --dataset faces" in message
+    assert "could not be decoded. Run `fer-stage align --dataset faces`" in message
     assert fer_stage("align", "--dataset", "faces", "--format", "json")["detected"] == 1
     assert fer_stage(*ALIGNED)["encoded"] == N_FACES

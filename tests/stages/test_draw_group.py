@@ -1,4 +1,4 @@
-"""`fer-stage draw --group`: one picture of several people."""
+"""`fer-stage draw`: with --group one picture of several people; and what Python gets of either."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
+import stages
 from pipeline.datasets.drawn import draw_group
+from pipeline.errors import ConfigError
 from stages.cli import run
+from stages.errors import ParamsError
 
 FerStage = Callable[..., Any]
 
@@ -36,18 +40,51 @@ def test_a_dry_run_writes_nothing(empty: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         (("--group", "2", "--out", "two.txt"), "--out: expected a name that ends with .png or .jpg"),
         (("--group", "2", "--images", "60"), "--images and --contact-sheet belong to a whole style"),
         ((), "--style: expected sample-a to sample-e, found none"),
+        (
+            ("--style", "sample-a", "--contact-sheet", "a.gif"),
+            "--contact-sheet: expected a name that ends with .png or .jpg, found a.gif",
+        ),
     ],
 )
 def test_what_does_not_fit_together_is_usage(
-    args: tuple[str, ...], said: str, empty: Path, fer_stage: FerStage
+    args: tuple[str, ...], message: str, empty: Path, fer_stage: FerStage
 ) -> None:
-    assert said in fer_stage("draw", *args, code=2)
+    assert message in fer_stage("draw", *args, code=2)
 
 
 def test_too_many_people_are_an_error(empty: Path, fer_stage: FerStage) -> None:
     assert "expected 1 to 100 people, found 101" in fer_stage("draw", "--group", "101", code=1)
+
+
+def test_python_gets_the_rows_of_the_label_file(empty: Path) -> None:
+    result = stages.draw("sample-e", images=60, seed=2)
+    labels = pd.read_csv(result.path / "labels.csv")
+    pd.testing.assert_frame_equal(result.frame.round({"intensity": 3}), labels.drop(columns="path"), check_dtype=False)
+    assert result.path == Path("data/sample-e")
+
+
+def test_a_dry_run_in_python_knows_the_faces_and_draws_none(empty: Path) -> None:
+    planned = stages.draw("sample-e", images=60, seed=2, dry_run=True, contact_sheet=Path("sheet.png"))
+    assert not list(empty.iterdir())
+    assert planned.frame.equals(stages.draw("sample-e", images=60, seed=2).frame)
+
+
+def test_python_knows_the_expressions_of_a_group(empty: Path) -> None:
+    result = stages.draw(group=4, seed=5)
+    assert (len(result.frame), result.frame["subject"].nunique()) == (4, 4)
+    assert result.path.is_file()
+
+
+def test_python_names_parameters_where_the_command_names_options(empty: Path) -> None:
+    with pytest.raises(ParamsError, match="`group` draws one picture: `images` and `contact_sheet` belong"):
+        stages.draw(group=2, images=60)
+    with pytest.raises(ParamsError, match="`style`: expected sample-a to sample-e, found none"):
+        stages.draw()
+    with pytest.raises(ConfigError, match="sample-z"):
+        stages.draw("sample-z")
+    assert not list(empty.iterdir())

@@ -88,7 +88,7 @@ def test_names_that_differ_in_case_only_are_refused(tmp_path: Path) -> None:
 
 def test_the_name_of_our_own_folder_is_no_encoder(tmp_path: Path) -> None:
     message = refused(tmp_path, {"encoders": {"Scores": "mini"}, "run": {"encoders": ["Scores"]}})
-    assert "'Scores', which is a name of our own folders" in message
+    assert "'Scores', which is the name of a folder of fer-stage" in message
     check_name("dataset", "scores")
 
 
@@ -165,7 +165,7 @@ def test_a_matrix_without_collisions_is_not_refused() -> None:
 
 @pytest.mark.dvc
 def test_dvc_names_stages_as_we_think_it_does(tmp_path: Path) -> None:
-    """Else collisions are looked for in vain: the names of dvc.yaml's matrices are those that we join."""
+    """Else collisions are not detected: the names of dvc.yaml's matrices are those that we join."""
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["run"] |= {"datasets": ["sample-a", "sample-b"], "methods": ["cafe", "zero-shot"], "seeds": [0, 1]}

@@ -15,10 +15,12 @@ import pytest
 import yaml
 from PIL import Image
 
+import stages
 from cache.store import open_store
 from pipeline.tables.labels import EXPRESSIONS
 from pipeline.tables.samples import SampleTable
 from stages.cli import run
+from stages.errors import StageError
 from stages.workflows.tables import write_table
 
 FerStage = Callable[..., Any]
@@ -72,7 +74,7 @@ def test_an_unchanged_dataset_is_not_indexed_again(extracted: Path, capsys: pyte
         ({"options": {"val_fraction": 0.3}}, "options.val_fraction was 0.1, is 0.3"),
     ],
 )
-def test_a_changed_root_or_option_is_indexed_again_and_said(
+def test_a_changed_root_or_option_is_indexed_again_and_named(
     extracted: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any], words: str
 ) -> None:
     before = open_store(STORE).manifest.columns
@@ -149,7 +151,7 @@ def test_what_a_store_is_of_has_the_options(extracted: Path, fer_stage: FerStage
     assert outdated["my"] == "options.split_seed was 0, is 5"
 
 
-def test_a_table_whose_images_are_elsewhere_is_used_and_that_is_said(
+def test_a_table_whose_images_are_elsewhere_is_used_with_a_note(
     extracted: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _params(root="C")
@@ -164,7 +166,7 @@ def test_tables_of_earlier_readers_are_made_again(extracted: Path, capsys: pytes
     assert "indexing my again: reader was 0" in _extract(capsys)
 
 
-def test_what_the_command_line_said_of_a_dataset_unknown_to_params_stays(
+def test_options_of_a_dataset_unknown_to_params_are_used_again(
     extracted: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     args = ("index", "--dataset", "other", "--layout", "folder", "--root", "B", "--option", "val_fraction=0.4")
@@ -179,6 +181,10 @@ def test_a_table_under_another_datasets_name_is_not_taken_for_its(extracted: Pat
     shutil.copy(TABLE, "tables/copied.parquet")
     message = fer_stage("extract", "--dataset", "copied", code=1)
     assert "tables/copied.parquet: expected the sample table of copied, found that of my" in message
+    with pytest.raises(StageError, match="expected the sample table of copied, found that of my") as error:
+        stages.align("copied")
+    index = {"dataset": "copied", "layout": "folder", "root": "A", "tables": Path("tables")}
+    assert error.value.remedy == [("index", index)]
 
 
 def test_a_sample_that_params_would_draw_otherwise_is_named(
@@ -221,7 +227,7 @@ def test_the_advice_for_images_that_changed_names_what_the_command_line_stated(
     shutil.copy("A/train/fear/A0.png", "B/train/fear/B0.png")
     extract = ("extract", "--dataset", "other")
     message = fer_stage(*extract, code=1)
-    assert "Index the dataset again: `fer-stage " + " ".join(index) + "`" in message
+    assert "Index the dataset again. Run `fer-stage " + " ".join(index) + "` and then try again" in message
     fer_stage(*index)
     fer_stage(*extract)
 

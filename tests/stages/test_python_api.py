@@ -78,6 +78,13 @@ def test_index_returns_the_table_that_the_command_writes(project: Path) -> None:
     assert "<table" in result._repr_html_()
 
 
+def test_datasets_are_a_frame(project: Path) -> None:
+    frame = stages.datasets().frame.set_index("name")
+    assert frame.loc["sample-a", ["layout", "exists", "rows", "outdated"]].tolist() == ["sample", True, 60, ""]
+    assert not frame.loc["affectnet", "exists"]
+    assert frame["rows"].isna()["affectnet"]
+
+
 def test_wrong_arguments_are_named_all_at_once() -> None:
     with pytest.raises(ParamsError) as error:
         stages.index("sample-a", tables=3, layuot="sample")  # type: ignore[arg-type,call-arg]

@@ -287,7 +287,7 @@ def test_scores_are_no_runs_and_no_encoder(project: Path, fer_stage: FerStage) -
     assert "no trained run" in fer_stage("evaluate", "--run", "runs/scores", code=1)
     params = Path("params.yaml")
     params.write_text(params.read_text().replace("encoders: {untrained: untrained}", "encoders: {scores: untrained}"))
-    assert "which is a name of our own folders" in fer_stage("datasets", code=1)
+    assert "which is the name of a folder of fer-stage" in fer_stage("datasets", code=1)
 
 
 def test_a_mean_over_seeds_is_of_runs_that_differ_in_nothing_else(

@@ -154,9 +154,9 @@ def test_query_selects_rows_columns_and_formats(project: Path, fer_stage: FerSta
 
 def test_datasets_lists_what_is_configured_and_what_is_there(project: Path, fer_stage: FerStage) -> None:
     rows = {row["name"]: row for row in fer_stage("datasets", "--format", "json")}
-    assert rows["sample-a"]["found"] is True
+    assert rows["sample-a"]["exists"] is True
     assert (rows["sample-a"]["layout"], rows["sample-a"]["rows"]) == ("sample", 60)
-    assert rows["affectnet"]["found"] is False
+    assert rows["affectnet"]["exists"] is False
 
 
 def test_a_dataset_for_tests_only_is_not_trained_on_and_the_error_says_where_it_belongs(

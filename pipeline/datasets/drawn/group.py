@@ -14,7 +14,7 @@ from pipeline.datasets.drawn.specs import IMAGES_PER_SUBJECT, FaceSpec, sample_s
 from pipeline.datasets.drawn.styles import finished, style_named
 from pipeline.errors import ConfigError
 
-__all__ = ["MOST_PEOPLE", "draw_group"]
+__all__ = ["MOST_PEOPLE", "draw_group", "group_specs"]
 
 MOST_PEOPLE = 100
 
@@ -42,10 +42,7 @@ def draw_group(style: str, n: int, seed: int = 0) -> npt.NDArray[np.uint8]:
     ConfigError
         If the style is unknown or n is out of range.
     """
-    if not 1 <= n <= MOST_PEOPLE:
-        raise ConfigError(f"group: expected 1 to {MOST_PEOPLE} people, found {n}")
-    scene = style_named(style)
-    people = _people(style, n, seed)
+    people, scene = group_specs(style, n, seed), style_named(style)
     unit = scene.unit * scene.size[1]
     places, size = _places(n, np.random.default_rng(seed))
     width, height = (math.ceil(unit * side) for side in size)
@@ -58,8 +55,10 @@ def draw_group(style: str, n: int, seed: int = 0) -> npt.NDArray[np.uint8]:
     return finished(canvas, scene, np.random.default_rng(people[0].seed))
 
 
-def _people(style: str, n: int, seed: int) -> list[FaceSpec]:
-    """One picture of each of the first `n` people of a style."""
+def group_specs(style: str, n: int, seed: int = 0) -> list[FaceSpec]:
+    """The people of a group, the hindmost row first; raises as `draw_group` does."""
+    if not 1 <= n <= MOST_PEOPLE:
+        raise ConfigError(f"group: expected 1 to {MOST_PEOPLE} people, found {n}")
     specs = sample_specs(style, n * IMAGES_PER_SUBJECT, seed)
     shown = [specs[person * IMAGES_PER_SUBJECT + person % IMAGES_PER_SUBJECT] for person in range(n)]
     return [replace(spec, occlusion="none") for spec in shown]
