@@ -248,7 +248,8 @@ class Params(_Block):
         try:
             return own, {**recipe_options(own, name), **said}
         except ParamsError as error:
-            raise ParamsError(f"methods.{name}.recipe: {error}") from error
+            message = f"methods.{name}.recipe: {error}"
+            raise ParamsError(message, remedy=error.remedy, purpose=error.purpose) from error
 
     def templates(self, prompt_set: str) -> tuple[str, ...]:
         """The templates of a prompt set, ours or one of `prompt_sets`; ConfigError if there is none of that name."""
@@ -320,7 +321,7 @@ def parse_params(data: Any, where: str) -> Params:
         try:
             params.method(name)
         except ParamsError as error:
-            raise ParamsError(f"{where}: {error}") from error
+            raise ParamsError(f"{where}: {error}", remedy=error.remedy, purpose=error.purpose) from error
     return params
 
 

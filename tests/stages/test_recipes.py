@@ -72,13 +72,24 @@ def test_what_a_recipe_sets_is_not_left_open_by_the_one_it_is_like() -> None:
 
 @pytest.mark.parametrize("name", ["cafe/rafdb", "cafe", "../cafe/raf-db", "", "cafe/raf-db.yaml"])
 def test_an_unknown_recipe_is_refused(name: str) -> None:
-    with pytest.raises(ParamsError, match=r"unknown recipe .*such as cafe/raf-db\."):
+    with pytest.raises(ParamsError, match=r"unknown recipe .*such as cafe/raf-db(\.|$)"):
         load_recipe(name)
 
 
 def test_an_unknown_recipe_is_refused_with_the_nearest() -> None:
     with pytest.raises(ParamsError, match="Did you mean 'cafe/raf-db'"):
         load_recipe("cafe/rafdb")
+
+
+def test_an_unknown_recipe_that_is_like_no_other_is_refused_with_the_command_that_lists_them(
+    project: Path, fer_stage: FerStage
+) -> None:
+    message = fer_stage("train", "--method", "cafe", "--dataset", "sample-a", "--recipe", "xyz", code=1)
+    assert message.strip().endswith("such as cafe/raf-db. Run `fer-stage recipes` to list them")
+    Path("params.yaml").write_text("methods: {cafe: {recipe: xyz}}")
+    message = fer_stage("datasets", code=1)
+    assert "params.yaml: methods.cafe.recipe: unknown recipe 'xyz'" in message
+    assert message.strip().endswith("Run `fer-stage recipes` to list them")
 
 
 def test_a_recipe_of_another_method_is_refused_with_its_own() -> None:
