@@ -26,10 +26,10 @@ from pipeline.prompts import PROMPT_SETS, check_template, templates
 from stages.errors import ParamsError
 from stages.names import check_name, colliding_stages, first_rows, name_problems
 from stages.recipes import recipe_options
+from stages.seeds import Seed
 from stages.yaml_files import YAML_ERRORS, YamlDocument, read_yaml_strictly
 
 __all__ = [
-    "LARGEST_SEED",
     "DatasetParams",
     "ExtractParams",
     "Params",
@@ -40,14 +40,10 @@ __all__ = [
     "parse_params",
 ]
 
-LARGEST_SEED = 2**32 - 1  # that every library takes
-
 _TRUTHS = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
 _ARCHIVES = ("", ".tar", ".tar.gz", ".tgz", ".zip")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # a template may hold tabs and line ends
 _SHOWN = 80  # characters of a value in a message
-
-Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
 
 class _Block(BaseModel):

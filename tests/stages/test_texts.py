@@ -24,6 +24,7 @@ from pipeline.encoders import EncoderSpec
 from pipeline.labels import EXPRESSIONS
 from stages.cli import run
 from stages.errors import StageError
+from stages.remedies import as_commands
 from stages.workflows.text_vectors import text_for
 
 FerStage = Callable[..., Any]
@@ -57,14 +58,18 @@ def test_another_encoders_text_is_had_by_its_name_whatever_its_width(store: Stor
 
 def test_text_that_only_bears_the_name_of_the_features_encoder_is_refused(store: Store) -> None:
     _write("untrained", width=256)
-    with pytest.raises(StageError, match=r"comes from another encoder .*--encoder untrained --prompts kefer"):
+    with pytest.raises(StageError, match=r"comes from another encoder ") as error:
         text_for(FEATURES, "untrained", "kefer", store)
+    assert as_commands(error.value).endswith(
+        "Run `fer-stage encode-text --encoder untrained --prompts kefer` to make it again"
+    )
 
 
 def test_an_encoder_without_text_is_refused_with_what_to_name(store: Store) -> None:
     _write("lite0", width=0, templates=())
-    with pytest.raises(StageError, match=r"`lite0` has no text tower.*--encoder mini --prompts kefer.*--text mini"):
+    with pytest.raises(StageError, match=r"`lite0` has no text tower.*--text mini$") as error:
         text_for(FEATURES, "untrained", "kefer", store, "lite0")
+    assert as_commands(error.value).endswith("Run `fer-stage encode-text --encoder mini --prompts kefer` to make it")
 
 
 @pytest.mark.parametrize("method", ["kefer", "zero-shot"])
@@ -85,7 +90,7 @@ def test_the_advice_for_an_encoder_without_text_works_when_it_is_followed(
     )
     for command in commands:
         fer_stage(*command)
-    option, name = re.findall(r"(--text|--encoder) (\w+)$", message.strip())[0]
+    option, name = re.findall(r"such as (--text|--encoder) (\w+)\. Run `", message)[0]
     fer_stage(*train, *(("--encoder", "lite0") if option == "--text" else ()), option, name)
 
 
