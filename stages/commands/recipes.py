@@ -15,7 +15,7 @@ __all__ = ["command"]
 @format_option
 def command(recipe: str | None, output_format: str) -> None:
     """The papers' settings per method and dataset, for `fer-stage train --recipe`."""
-    from stages.recipes.catalogue import load_recipe, recipe_names
+    from stages.recipes import load_recipe, recipe_names
 
     if recipe is None:
         recipes = [load_recipe(name) for name in recipe_names()]

@@ -78,7 +78,7 @@ def train(request: TrainRequest, on_progress: OnProgress) -> TrainResult:
 
 @dataclass(frozen=True)
 class Training:
-    """Some heads of one method on one dataset: everything is found and checked before anything is trained.
+    """Some heads of one method on one dataset: everything is read and checked before anything is trained.
 
     `dataset` is the name of the store that was asked for, whatever the store calls itself. `encoder` is the name of the
     encoder's folder, `encoder_named` what `--encoder` takes for it beside this params.yaml, `encoder_spec` what it

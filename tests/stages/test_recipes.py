@@ -1,4 +1,4 @@
-"""Recipes: every value is one that its method takes and has a source; what departs from them is said."""
+"""Recipes: every value is one that its method takes and has a source; what departs from them is reported."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def test_every_value_has_a_source_that_can_be_looked_up(name: str) -> None:
 
 @every_recipe
 def test_what_it_presumes_of_the_cache_can_be_written_into_params(name: str) -> None:
-    said = dict(load_recipe(name).extract)
-    EncoderSpec.parse(said.pop("encoder", "untrained"))
-    assert said.pop("prompts", "clip") in PROMPT_SETS
-    assert said.pop("classes", 7) in (7, 8)
-    extract = ExtractParams(**said)
+    settings = dict(load_recipe(name).extract)
+    EncoderSpec.parse(settings.pop("encoder", "untrained"))
+    assert settings.pop("prompts", "clip") in PROMPT_SETS
+    assert settings.pop("classes", 7) in (7, 8)
+    extract = ExtractParams(**settings)
     method = load_recipe(name).method
     reads = config_class(method)(**load_recipe(name).options).reads
     assert set(reads) <= set(extract.outputs), "the cache that it asks for does not do for it"
@@ -101,14 +101,14 @@ def test_a_recipe_of_another_method_is_refused_with_its_own() -> None:
 
 
 class TestDepartures:
-    def test_in_batch_size_and_learning_rate_are_said_with_both_values(self) -> None:
-        found = departures("rul/raf-db", {"batch_size": 16, "lr": 0.001, "lr_classifier": 0.01})
-        assert [line.split(" (")[0] for line in found] == [
+    def test_in_batch_size_and_learning_rate_are_reported_with_both_values(self) -> None:
+        warnings = departures("rul/raf-db", {"batch_size": 16, "lr": 0.001, "lr_classifier": 0.01})
+        assert [line.split(" (")[0] for line in warnings] == [
             "recipe rul/raf-db has lr 0.0002",
             "recipe rul/raf-db has lr_classifier 0.002",
             "recipe rul/raf-db has batch_size 64",
         ]
-        assert [line.split("this run has ")[1].split(":")[0] for line in found] == ["0.001", "0.01", "16"]
+        assert [line.split("this run has ")[1].split(":")[0] for line in warnings] == ["0.001", "0.01", "16"]
 
     def test_in_other_options_are_the_users_business(self) -> None:
         assert departures("rul/raf-db", {"epochs": 2, "lr_decay": 0.5, "dropout": 0.0}) == []
@@ -131,10 +131,10 @@ class TestCommand:
 
     def test_shows_the_values_of_one_with_their_sources(self, fer_stage: FerStage) -> None:
         rows = fer_stage("recipes", "--recipe", "cafe/affectnet", "--format", "json")
-        found = {(row["of"], row["name"]): (row["value"], row["source"]) for row in rows}
-        assert found["train", "lr"] == (0.0001, "CAFE, App. A.2")
-        assert found["extract", "outputs"][0] == ["pooled", "pixels"]
-        assert found["left open", "pretrained"][0] is None
+        settings = {(row["of"], row["name"]): (row["value"], row["source"]) for row in rows}
+        assert settings["train", "lr"] == (0.0001, "CAFE, App. A.2")
+        assert settings["extract", "outputs"][0] == ["pooled", "pixels"]
+        assert settings["left open", "pretrained"][0] is None
 
     def test_refuses_an_unknown_one_with_the_nearest(self, fer_stage: FerStage) -> None:
         assert "Did you mean 'eac/raf-db'" in fer_stage("recipes", "--recipe", "eac/rafdb", code=1)

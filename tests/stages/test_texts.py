@@ -50,13 +50,13 @@ def test_the_features_own_encoder_is_the_default(store: Store) -> None:
     assert text_for(FEATURES, "untrained", "kefer", store, "untrained").key == text.key
 
 
-def test_another_encoders_text_is_had_by_its_name_whatever_its_width(store: Store) -> None:
+def test_text_of_another_encoder_is_read_by_its_name_whatever_its_width(store: Store) -> None:
     _write("blip", width=12)
     text = text_for(FEATURES, "untrained", "kefer", store, "blip")
     assert (text.width, text.encoder["family"]) == (12, "transformers")
 
 
-def test_text_that_only_bears_the_name_of_the_features_encoder_is_refused(store: Store) -> None:
+def test_text_of_another_encoder_under_the_name_of_the_features_encoder_is_refused(store: Store) -> None:
     _write("untrained", width=256)
     with pytest.raises(StageError, match=r"comes from another encoder ") as error:
         text_for(FEATURES, "untrained", "kefer", store)
@@ -103,7 +103,7 @@ def test_text_that_was_never_encoded_names_the_command(store: Store) -> None:
         text_for(FEATURES, "untrained", "kefer", store, folder, written=written)
 
 
-def test_prompts_of_ones_own_are_encoded_and_anew_when_they_change(empty: Path, fer_stage: FerStage) -> None:
+def test_prompts_of_ones_own_are_encoded_and_encoded_again_when_they_change(empty: Path, fer_stage: FerStage) -> None:
     Path("params.yaml").write_text("prompt_sets: {mine: ['a [CLS]', 'so [ADJ]']}\nprompts: mine")
     first = fer_stage("encode-text", "--format", "json")
     assert TextStore.read(Path(first["path"])).templates == ("a [CLS]", "so [ADJ]")
