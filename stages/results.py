@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cache.places import Place
-    from pipeline.samples import SampleTable
+    from pipeline.tables.samples import SampleTable
 
 __all__ = ["EncodeTextResult", "IndexResult", "PlannedRun", "Result", "TrainResult", "TrainedRun"]
 

@@ -7,9 +7,9 @@ from cache.links import require_inside
 from cache.places import Place
 from cache.texts import TextStore, text_key, text_path
 from pipeline.encoders import load_encoder
-from pipeline.labels import EXPRESSIONS
 from pipeline.progress import OnProgress
 from pipeline.prompts import encode_prompts, sentences
+from pipeline.tables.labels import EXPRESSIONS
 from stages.output import say
 from stages.params import load_params
 from stages.remedies import command_line
