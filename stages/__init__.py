@@ -14,6 +14,7 @@ workflows   one module per stage: request -> result
 commands    one module per command: options -> request, result -> text
 cli         the command group; errors become exit codes here
 params      params.yaml, read once, checked at once
+seeds       which there are
 workspace   where tables, features, runs and reports lie
 """
 
@@ -22,9 +23,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stages.api import align, datasets, draw, index
+    from stages.api import (
+        align,
+        datasets,
+        draw,
+        encode_text,
+        index,
+        train,
+    )
 
-__all__ = ["align", "datasets", "draw", "index"]
+__all__ = [
+    "align",
+    "datasets",
+    "draw",
+    "encode_text",
+    "index",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,10 +13,31 @@ from typing import ParamSpec, TypeVar
 
 from pydantic import ValidationError
 
-from stages.requests import AlignRequest, DatasetsRequest, DrawRequest, IndexRequest
-from stages.results import AlignResult, DatasetsResult, DrawResult, IndexResult
+from stages.requests import (
+    AlignRequest,
+    DatasetsRequest,
+    DrawRequest,
+    EncodeTextRequest,
+    IndexRequest,
+    TrainRequest,
+)
+from stages.results import (
+    AlignResult,
+    DatasetsResult,
+    DrawResult,
+    EncodeTextResult,
+    IndexResult,
+    TrainResult,
+)
 
-__all__ = ["align", "datasets", "draw", "index"]
+__all__ = [
+    "align",
+    "datasets",
+    "draw",
+    "encode_text",
+    "index",
+    "train",
+]
 
 P = ParamSpec("P")
 Request = TypeVar("Request")
@@ -99,3 +120,25 @@ def align(request: AlignRequest) -> AlignResult:
     result = run(align, request)
     result.check()
     return result
+
+
+@_called_as(EncodeTextRequest)
+def encode_text(request: EncodeTextRequest) -> EncodeTextResult:
+    """Returns the vectors, which are written to FEATURES/ENCODER/text/PROMPTS.npz."""
+    from stages.running import run
+    from stages.workflows.encode_text import encode_text
+
+    return run(encode_text, request)
+
+
+@_called_as(TrainRequest)
+def train(request: TrainRequest) -> TrainResult:
+    """Returns the trained runs, which are written to RUNS/ENCODER/METHOD/DATASET/[VARIANT/]seed-N.
+
+    Where numbers of some runs stop being finite, PartialTrainingError is raised after the others are finished; they
+    are in its `result`.
+    """
+    from stages.running import run
+    from stages.workflows.train import train
+
+    return run(train, request)

@@ -26,10 +26,10 @@ from pipeline.prompts import PROMPT_SETS, check_template, templates
 from stages.errors import ParamsError
 from stages.names import check_name, colliding_stages, first_rows, name_problems
 from stages.recipes import recipe_options
+from stages.seeds import Seed
 from stages.yaml_files import YAML_ERRORS, YamlDocument, read_yaml_strictly
 
 __all__ = [
-    "LARGEST_SEED",
     "DatasetParams",
     "ExtractParams",
     "Params",
@@ -40,14 +40,10 @@ __all__ = [
     "parse_params",
 ]
 
-LARGEST_SEED = 2**32 - 1  # that every library takes
-
 _TRUTHS = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
 _ARCHIVES = ("", ".tar", ".tar.gz", ".tgz", ".zip")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # a template may hold tabs and line ends
 _SHOWN = 80  # characters of a value in a message
-
-Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
 
 class _Block(BaseModel):
@@ -248,7 +244,8 @@ class Params(_Block):
         try:
             return own, {**recipe_options(own, name), **said}
         except ParamsError as error:
-            raise ParamsError(f"methods.{name}.recipe: {error}") from error
+            message = f"methods.{name}.recipe: {error}"
+            raise ParamsError(message, remedy=error.remedy, purpose=error.purpose) from error
 
     def templates(self, prompt_set: str) -> tuple[str, ...]:
         """The templates of a prompt set, ours or one of `prompt_sets`; ConfigError if there is none of that name."""
@@ -320,7 +317,7 @@ def parse_params(data: Any, where: str) -> Params:
         try:
             params.method(name)
         except ParamsError as error:
-            raise ParamsError(f"{where}: {error}") from error
+            raise ParamsError(f"{where}: {error}", remedy=error.remedy, purpose=error.purpose) from error
     return params
 
 

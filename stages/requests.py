@@ -8,13 +8,16 @@ where a link leads out of an output's folder. `features` may be a place in an ob
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, field
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
+
+from stages.seeds import MOST_SEEDS, Seed
 
 __all__ = [
     "AlignRequest",
@@ -23,6 +26,7 @@ __all__ = [
     "EncodeTextRequest",
     "EvaluateRequest",
     "ExtractRequest",
+    "Grid",
     "IndexRequest",
     "PredictRequest",
     "QueryRequest",
@@ -56,6 +60,31 @@ def _with_suffix(*suffixes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _seeds(value: Any) -> Any:
+    """One seed in place of several; a range, or an array of numpy, as a tuple."""
+    if isinstance(value, int):
+        return (value,)
+    if hasattr(value, "__iter__") and not isinstance(value, str):
+        return tuple(islice(value, MOST_SEEDS + 1))  # no more are needed to refuse them
+    return value
+
+
+def _grid(value: Any) -> Any:
+    return {name: _axis(name, values) for name, values in value.items()} if isinstance(value, Mapping) else value
+
+
+def _axis(name: str, values: Any) -> Any:
+    """The values of an option; ValueError if there are none, or it is one value and no sequence of them."""
+    if hasattr(values, "tolist"):  # an array of numpy: its numbers as those of Python
+        values = values.tolist()
+    if isinstance(values, str) or not hasattr(values, "__iter__"):
+        raise ValueError(f"{name}: expected several values, such as [1, 5]")
+    values = dict(values) if isinstance(values, Mapping) else tuple(values)
+    if not values:
+        raise ValueError(f"{name}: expected at least one value")
+    return values
+
+
 FolderOrBucket = Annotated[Any, BeforeValidator(_place)]  # a `cache.places.Place`
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -64,6 +93,9 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_several)]
 Png = Annotated[Path, _with_suffix(".png")]
 Picture = Annotated[Path, _with_suffix(*PICTURE_SUFFIXES)]
+
+Seeds = Annotated[Sequence[Seed], Field(min_length=1, max_length=MOST_SEEDS), BeforeValidator(_seeds)]
+Grid = Annotated[Mapping[str, Sequence[Any] | Mapping[str, Any]], BeforeValidator(_grid)]
 
 _CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
@@ -257,7 +289,7 @@ class TrainRequest(_Request):
     encoder : whose features; by default the first of params.yaml
     seeds : of weights, order and drops; by default `run.seeds` of params.yaml
     options : of the method
-    grid : option -> values: a run for each combination
+    grid : option -> values, or names of values -> values: a run for each combination
     recipe : settings of a paper, as cafe/raf-db
     prompts, text : prompt set of text heads, and the encoder of their text vectors; by default the features' own
     prune : remove the runs of seeds that are not named; those of variants stay
@@ -269,9 +301,9 @@ class TrainRequest(_Request):
     dataset: str
     _: KW_ONLY
     encoder: str | None = None
-    seeds: tuple[NotNegative, ...] | None = None
+    seeds: Seeds | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
-    grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    grid: Grid = field(default_factory=dict)
     recipe: str = ""
     prompts: str | None = None
     text: str | None = None

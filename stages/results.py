@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.errors import check_rejected
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
+    from cache.places import Place
     from pipeline.faces.table import FaceTable
     from pipeline.tables.samples import SampleTable
 
-__all__ = ["AlignResult", "DatasetRow", "DatasetsResult", "DrawResult", "IndexResult", "Result"]
+__all__ = [
+    "AlignResult",
+    "DatasetRow",
+    "DatasetsResult",
+    "DrawResult",
+    "EncodeTextResult",
+    "IndexResult",
+    "PlannedRun",
+    "Result",
+    "TrainResult",
+    "TrainedRun",
+]
 
 
 class Result:
@@ -171,3 +185,156 @@ class AlignResult(Result):
         if self.n_to_detect is None:
             reasons = f". {self.path} has the reasons"
             check_rejected(self.faces.count(UNUSABLE), self.n_rows, self.max_rejected, "images are rejected", reasons)
+
+
+@dataclass(frozen=True)
+class EncodeTextResult(Result):
+    """The vectors of a prompt set, and where they are.
+
+    Parameters
+    ----------
+    encoder, prompts : folder name of the encoder, name of the prompt set
+    templates, classes : what is encoded: T templates with C class names
+    sentences : of template t and class c at [t][c]
+    vectors : float32, shape (T, C, D), raw; None in a dry run of what was not encoded yet
+    key : digest of what the vectors are of
+    path : file of the vectors: a path, or a place in an object store
+    note : what must be stated wherever a number of the encoder appears, else empty
+    """
+
+    encoder: str
+    prompts: str
+    templates: tuple[str, ...]
+    classes: tuple[str, ...]
+    sentences: tuple[tuple[str, ...], ...] = field(repr=False)
+    vectors: npt.NDArray[np.float32] | None = field(repr=False)
+    key: str
+    path: Place
+    note: str = ""
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per sentence: its template, its class, itself; all classes of a template follow each other."""
+        import pandas as pd  # late: `import stages` is light
+
+        rows = [
+            (template, name, sentence)
+            for template, of_template in zip(self.templates, self.sentences, strict=True)
+            for name, sentence in zip(self.classes, of_template, strict=True)
+        ]
+        return pd.DataFrame(rows, columns=["template", "class", "sentence"])
+
+    def summary(self) -> Mapping[str, Any]:
+        """Names, counts, the key and the path."""
+        return {
+            "encoder": self.encoder,
+            "prompts": self.prompts,
+            "templates": len(self.templates),
+            "classes": list(self.classes),
+            "key": self.key,
+            "path": str(self.path),
+            "note": self.note,
+        }
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A head to train.
+
+    Parameters
+    ----------
+    folder : where it goes
+    variant : what sets it apart from the method's other runs: the point of a grid, another text; else empty
+    config : all options of the method
+    run_key : digest of everything that makes the head
+    views : of a train image; 1 is the plain image alone
+    dtype : of the features on disk
+    note : what must be stated wherever a number of the head appears, else empty
+    """
+
+    folder: Path
+    method: str
+    encoder: str
+    dataset: str
+    variant: str
+    seed: int
+    config: Mapping[str, Any] = field(repr=False)
+    run_key: str = field(repr=False)
+    views: int
+    dtype: str
+    note: str = field(repr=False)
+
+    def summary(self) -> Mapping[str, Any]:
+        """What the head would be made of, and its path."""
+        names = ("method", "dataset", "variant", "seed", "config", "run_key", "views", "dtype")
+        return {**{name: getattr(self, name) for name in names}, "path": str(self.folder), "note": self.note}
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A trained head.
+
+    Parameters
+    ----------
+    folder : with head.safetensors, run.json and history.csv
+    record : what run.json has
+    """
+
+    folder: Path
+    record: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class TrainResult(Result):
+    """Trained heads; `stages.evaluate` takes it as its runs.
+
+    Parameters
+    ----------
+    planned : all runs of the request: each point of the grid with each seed
+    runs : those that are trained, in the same order; none in a dry run
+    encoder_saw : whether an encoder of the heads was trained on this dataset's train split
+    note : what must be stated wherever a number of these heads appears, else empty
+    """
+
+    planned: tuple[PlannedRun, ...] = field(repr=False)
+    runs: tuple[TrainedRun, ...]
+    encoder_saw: bool = False
+    note: str = ""
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folder of each trained run."""
+        return tuple(run.folder for run in self.runs)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per trained run, in the order of the request; of a dry run, one per planned run.
+
+        `val_accuracy` and `val_uar`, in [0, 1], are of the validation split, which selected the epoch: no test results.
+        `n_dropped` counts train and validation rows that were left out for their label.
+        """
+        import pandas as pd  # late: `import stages` is light
+
+        if not self.runs:
+            rows = [{name: getattr(run, name) for name in _PLANNED} | {"path": str(run.folder)} for run in self.planned]
+            return pd.DataFrame(rows, columns=[*_PLANNED, "path"])
+        return pd.DataFrame([{**_trained_row(run), "encoder_saw": self.encoder_saw} for run in self.runs])
+
+
+_PLANNED = ("method", "encoder", "dataset", "variant", "seed", "run_key", "views", "dtype")
+
+
+def _trained_row(run: TrainedRun) -> dict[str, Any]:
+    """A row of `TrainResult.frame`."""
+    record = run.record
+    return {
+        **{name: record[name] for name in ("method", "encoder", "dataset", "variant", "seed")},
+        **{name: record[name] for name in ("epochs", "selected_epoch")},
+        "val_accuracy": record["val"]["accuracy"],
+        "val_uar": record["val"]["uar"],
+        "seconds": record["seconds"],
+        **{name: record[name] for name in ("n_train", "n_val")},
+        "n_dropped": sum(record["dropped"].values()),
+        **{name: record[name] for name in ("views", "dtype")},
+        "path": str(run.folder),
+    }

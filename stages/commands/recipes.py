@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import click
 
 from stages.commands.options import format_option
 from stages.output import echo_rows, say
-from stages.recipes.catalogue import Recipe, load_recipe, recipe_names
 
 __all__ = ["command"]
 
@@ -19,19 +15,13 @@ __all__ = ["command"]
 @format_option
 def command(recipe: str | None, output_format: str) -> None:
     """The papers' settings per method and dataset, for `fer-stage train --recipe`."""
+    from stages.recipes import load_recipe, recipe_names
+
     if recipe is None:
-        found = [load_recipe(name) for name in recipe_names()]
-        echo_rows([{"recipe": r.name, "options": len(r.options), "about": r.about} for r in found], output_format)
-        return
-    chosen = load_recipe(recipe)
-    say(f"{chosen.name}: {chosen.about}")
-    echo_rows(list(_rows(chosen)), output_format)
-
-
-def _rows(recipe: Recipe) -> Iterator[dict[str, Any]]:
-    for name, value in recipe.options.items():
-        yield {"of": "train", "name": name, "value": value, "source": recipe.sources[name]}
-    for name, value in recipe.extract.items():
-        yield {"of": "extract", "name": name, "value": value, "source": recipe.extract_sources[name]}
-    for name, why in recipe.left_open.items():
-        yield {"of": "left open", "name": name, "value": None, "source": why}
+        recipes = [load_recipe(name) for name in recipe_names()]
+        rows = [{"recipe": one.name, "options": len(one.options), "about": one.about} for one in recipes]
+    else:
+        chosen = load_recipe(recipe)
+        say(f"{chosen.name}: {chosen.about}")
+        rows = [vars(setting) for setting in chosen.settings]
+    echo_rows(rows, output_format)

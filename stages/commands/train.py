@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.errors import TrainingError
 from stages.commands.options import (
     device_option,
     features_option,
     folder_option,
     follow_links_option,
     format_option,
-    params_path_option,
+    options_option,
+    params_option,
     quiet_option,
 )
 from stages.output import echo_record, echo_rows, say
+
+if TYPE_CHECKING:
+    from stages.requests import Grid
+    from stages.results import TrainResult
 
 __all__ = ["command"]
 
 _SHOWN = ("method", "encoder", "dataset", "variant", "seed", "epochs", "seconds", "selected_epoch", "val", "dropped")
 _SHOWN_OF_ROWS = ("n_train", "n_val", "views", "dtype")
 
-# In all runs of a command; people read them elsewhere.
+# Equal in all runs of a command; people read them elsewhere.
 _ALIKE = ("method", "encoder", "dataset", *_SHOWN_OF_ROWS, "encoder_saw", "note")
+
+
+def _parsed_seeds(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    from stages.seeds import parse_seeds  # late: `--help` does not need it
+
+    return None if text is None else parse_seeds(text)
+
+
+def _parsed_grid(context: click.Context, parameter: click.Parameter, axes: tuple[str, ...]) -> Grid:
+    if not axes:
+        return {}
+    from stages.workflows.sweep import parse_grid  # late: it brings libraries that `--help` does not need
+
+    return parse_grid(axes)
 
 
 @click.command("train")
@@ -34,11 +52,18 @@ _ALIKE = ("method", "encoder", "dataset", *_SHOWN_OF_ROWS, "encoder_saw", "note"
 @click.option("--dataset", required=True, help="What to train on; its validation split selects the epoch.")
 @click.option("--encoder", help="Whose features.  [default: the first of params.yaml]")
 @click.option(
-    "--seed", "--seeds", "seeds", help="Of weights, order, drops: 3, 0-9, 0,2.  [default: run.seeds of params.yaml]"
+    "--seed",
+    "--seeds",
+    "seeds",
+    callback=_parsed_seeds,
+    help="Of weights, order, drops: 3, 0-9, 0,2.  [default: run.seeds of params.yaml]",
 )
-@click.option("--option", "options", multiple=True, help="NAME=VALUE of the method's options; may be repeated.")
+@options_option("NAME=VALUE of the method's options; may be repeated.")
 @click.option(
-    "--grid", multiple=True, help="NAME=VALUE,VALUE,...: a run for each value; repeated, for each combination."
+    "--grid",
+    multiple=True,
+    callback=_parsed_grid,
+    help="NAME=VALUE,VALUE,...: a run for each value; repeated, for each combination.",
 )
 @click.option("--recipe", default="", help="Settings of a paper, as cafe/raf-db: fer-stage recipes lists them.")
 @click.option("--prompts", help="Prompt set of text heads.  [default: params.yaml]")
@@ -53,57 +78,52 @@ _ALIKE = ("method", "encoder", "dataset", *_SHOWN_OF_ROWS, "encoder_saw", "note"
 @features_option
 @folder_option("runs", "Folder of trained heads.")
 @device_option
-@params_path_option
+@params_option
 @follow_links_option
 @format_option
 @quiet_option
-def command(**given: Any) -> None:
+def command(output_format: str, **options: Any) -> None:
     """Train heads on a dataset's cached features: runs/ENCODER/METHOD/DATASET/[VARIANT/]seed-N/.
 
     VARIANT is the point of a grid, and a text or a prompt set that params.yaml does not name. Reads the train and
     validation splits of that dataset and nothing else. Many seeds and the points of a grid share one load of the
     features; small heads are trained as one batch of networks. A run that is there already is replaced.
     """
-    from pipeline.marks import LEGEND
-    from stages.progress import shown_progress
-    from stages.workflows.train import Training
+    from stages.errors import PartialTrainingError
+    from stages.requests import TrainRequest
+    from stages.running import run
+    from stages.workflows.train import train
 
-    training = Training.of(given)
-    for line in (*((f"note: {training.said}",) if training.said else ()), *training.warnings):
-        say(line)
-    if training.in_seen_domain:
-        say(f"{given['dataset']} {LEGEND}")
-    if given["dry_run"]:
-        _echo(training.plan(), given["output_format"])
-        return
-    trained: dict[Path, dict[str, Any]] = {}
-    failure = None
-    with shown_progress(quiet=given["quiet"]) as on_progress:
-        try:
-            trained.update((run.folder, record) for run, record in training.train(on_progress))
-        except TrainingError as error:  # of some runs: the others are shown first
-            failure = error
-    if failure is None:
-        training.finish()
-    alike = {"encoder_saw": training.in_seen_domain, "note": training.said}
-    records = [
-        {name: trained[run.folder][name] for name in (*_SHOWN, *_SHOWN_OF_ROWS)} | {"path": str(run.folder), **alike}
-        for run in training.runs  # they are finished in another order
-        if run.folder in trained
-    ]
-    if records:
-        _echo(records, given["output_format"])
+    request = TrainRequest(**options)
+    try:
+        result = run(train, request)
+    except PartialTrainingError as error:
+        _print_trained(error.result, output_format)
+        raise
+    if request.dry_run:
+        _echo([planned.summary() for planned in result.planned], output_format)
+    else:
+        _print_trained(result, output_format)
+
+
+def _print_trained(result: TrainResult, output_format: str) -> None:
+    """The runs on stdout; on stderr their spread, and what must be known of single heads."""
+    alike = {"encoder_saw": result.encoder_saw, "note": result.note}
+    names = (*_SHOWN, *_SHOWN_OF_ROWS)
+    _echo(
+        [{name: run.record[name] for name in names} | {"path": str(run.folder), **alike} for run in result.runs],
+        output_format,
+    )
+    records = [run.record for run in result.runs]
     _say_spread(records)
-    for line in dict.fromkeys(line for record in trained.values() for line in _untrained(record["findings"])):
+    for line in dict.fromkeys(line for record in records for line in _untrained(record["findings"])):
         say(line)
-    for record in trained.values():
+    for record in records:
         _say_pretrained(record["findings"])
-    if failure:
-        raise failure
 
 
-def _echo(records: Sequence[dict[str, Any]], output_format: str) -> None:
-    """One run with all that is known of it; of several, people get a table of what tells them apart."""
+def _echo(records: Sequence[Mapping[str, Any]], output_format: str) -> None:
+    """One run with all its fields; of several, people get a table of what tells them apart."""
     if len(records) == 1:
         echo_record(records[0], output_format)
     elif output_format == "table":
@@ -112,7 +132,7 @@ def _echo(records: Sequence[dict[str, Any]], output_format: str) -> None:
         echo_rows(records, output_format)
 
 
-def _say_spread(records: Sequence[dict[str, Any]]) -> None:
+def _say_spread(records: Sequence[Mapping[str, Any]]) -> None:
     """Mean and deviation over the seeds of each variant, on stderr: scores of the validation split, not of a test."""
     from stages.workflows.sweep import spread_text
 
@@ -122,13 +142,13 @@ def _say_spread(records: Sequence[dict[str, Any]]) -> None:
             say(f"{variant or chosen[0]['method']}: {spread_text([record['val'] for record in chosen], 'val ')}")
 
 
-def _say_pretrained(findings: dict[str, Any]) -> None:
+def _say_pretrained(findings: Mapping[str, Any]) -> None:
     """How much of an image network came from a file: a file that hardly fits trains from scratch without a sign."""
     if loaded := findings.get("pretrained"):
         say(f"{loaded['file']}: {loaded['share']:.0%} of the network's weights came from it")
 
 
-def _untrained(findings: dict[str, Any]) -> list[str]:
+def _untrained(findings: Mapping[str, Any]) -> list[str]:
     """The classes that a head cannot know: the train split has no row of them."""
     names = findings.get("no_train_rows", ())
     return [f"note: no train rows: {', '.join(names)}"] if names else []

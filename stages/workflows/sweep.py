@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,17 +11,26 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+import yaml
+
 from pipeline.methods.configs.base import MethodConfig
 from stages.errors import ParamsError
 from stages.names import variant_name
-from stages.params import LARGEST_SEED, Params, parse_method
+from stages.params import Params, parse_method
+from stages.requests import Grid, TrainRequest
 from stages.workspace import Workspace
 from stages.yaml_files import parse_options
 
-__all__ = ["Run", "Variant", "differing_settings", "parse_grid", "parse_seeds", "plan_runs", "seeds_of", "spread_text"]
-
-_RANGE = re.compile(r"([0-9]{1,10})(?:-([0-9]{1,10}))?")
-_MOST_SEEDS = 10_000  # of one command; each is a run
+__all__ = [
+    "Run",
+    "Variant",
+    "differing_settings",
+    "grid_variants",
+    "parse_grid",
+    "plan_runs",
+    "seeds_of",
+    "spread_text",
+]
 
 
 @dataclass(frozen=True)
@@ -46,29 +54,29 @@ class Run:
     folder: Path
 
 
-def plan_runs(given: Mapping[str, Any], params: Params, encoder: str, options: Mapping[str, Any]) -> tuple[Run, ...]:
+def plan_runs(request: TrainRequest, params: Params, encoder: str, options: Mapping[str, Any]) -> tuple[Run, ...]:
     """Every point of the grid with every seed; with the first seed only, where all seeds give the same head.
 
     Parameters
     ----------
-    given : the options of the command
     encoder : folder name of the features' encoder
     options : of the method, which the grid changes
 
     Raises
     ------
     ParamsError
-        If seeds, grid or options are wrong, or text is named for a method that reads none.
+        If grid or options are wrong, or text is named for a method that reads none.
     """
-    workspace, seeds, text = Workspace(runs=given["runs"]), seeds_of(given, params), _text(given, params, encoder)
+    workspace, seeds = Workspace(runs=request.runs), seeds_of(request, params)
+    text_parts = _text_parts(request, params, encoder)
     runs = []
-    for point in parse_grid(given["grid"]):
-        config = parse_method(given["method"], {**options, **point.options})
-        if not config.needs_text and (given["text"] or given["prompts"]):
+    for point in grid_variants(request.grid):
+        config = parse_method(request.method, {**options, **point.options})
+        if not config.needs_text and (request.text or request.prompts):
             raise ParamsError(f"{config.method} reads no text: expected no --text and no --prompts. Leave them out")
-        variant = variant_name(",".join(filter(None, (point.name, *text))))
+        variant = variant_name(",".join(filter(None, (point.name, *text_parts))))
         for seed in seeds if config.is_random else seeds[:1]:
-            folder = workspace.run(encoder, config.method, given["dataset"], seed, variant)
+            folder = workspace.run(encoder, config.method, request.dataset, seed, variant)
             runs.append(Run(config, seed, variant, folder))
     _require_own_folders(runs)
     return tuple(runs)
@@ -83,59 +91,69 @@ def _require_own_folders(runs: Sequence[Run]) -> None:
         )
 
 
-def seeds_of(given: Mapping[str, Any], params: Params) -> tuple[int, ...]:
-    """The seeds that a command names; by default those of params.yaml."""
-    return tuple(dict.fromkeys(params.run.seeds)) if given["seeds"] is None else parse_seeds(given["seeds"])
+def seeds_of(request: TrainRequest, params: Params) -> tuple[int, ...]:
+    """The seeds of a request, each once; by default those of params.yaml."""
+    return tuple(dict.fromkeys(params.run.seeds if request.seeds is None else request.seeds))
 
 
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """`0`, `0-9` or `0,2,5-7` -> seeds, each once, in the order given.
+def parse_grid(axes: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """`["beta_div=1,5.0", "sigmoid=true"]` -> `{"beta_div": {"1": 1, "5.0": 5.0}, "sigmoid": {"true": True}}`.
 
-    Raises
-    ------
-    ParamsError
-        If a part is neither a whole number below 2 ** 32 nor a range that rises, or there are more than 10,000 seeds.
-    """
-    ranges = [_seed_range(part, text) for part in text.split(",")]
-    if (n_seeds := sum(map(len, ranges))) > _MOST_SEEDS:
-        raise ParamsError(f"--seeds {text!r:.100}: expected at most {_MOST_SEEDS:,} seeds, found {n_seeds:,}")
-    return tuple(dict.fromkeys(itertools.chain(*ranges)))
-
-
-def _seed_range(part: str, text: str) -> range:
-    found = _RANGE.fullmatch(part.strip())
-    first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, -1)
-    if not first <= last <= LARGEST_SEED:
-        raise ParamsError(
-            f"--seeds {text!r:.100}: expected whole numbers and ranges, such as 0-9 or 0,2,5-7, none above "
-            f"{LARGEST_SEED}"
-        )
-    return range(first, last + 1)
-
-
-def parse_grid(axes: Sequence[str]) -> list[Variant]:
-    """`("lambda_sep=0.5,1.5", "sigmoid=true,false")` -> all four variants; one without options for no axes.
+    Folders of runs are named after values as they are written here; the values are read as YAML.
 
     Raises
     ------
     ParamsError
-        If an axis is not NAME=VALUE,VALUE,... or stands twice.
+        If an axis is not NAME=VALUE,VALUE,..., is repeated, or a value is no YAML.
     """
-    points: dict[str, list[str]] = {}
+    grid: dict[str, dict[str, Any]] = {}
     for axis in axes:
         name, sign, values = axis.partition("=")
-        if not (name and sign and all(values.split(","))) or name in points:
+        texts = values.split(",")
+        if not (name and sign and all(texts)) or name in grid:
             raise ParamsError(f"--grid {axis!r}: expected NAME=VALUE,VALUE,... with each name once, as beta_div=1,5")
-        points[name] = list(dict.fromkeys(values.split(",")))
-    pairs = [[f"{name}={value}" for value in values] for name, values in points.items()]
-    return [Variant(",".join(chosen), parse_options(chosen, "--grid")) for chosen in itertools.product(*pairs)]
+        grid[name] = {text: parse_options([f"{name}={text}"], "--grid")[name] for text in texts}
+    return grid
 
 
-def _text(given: Mapping[str, Any], params: Params, encoder: str) -> list[str]:
-    """What the command says of the text that params.yaml does not, as parts of a folder's name."""
-    said = {"prompts": given["prompts"], "text": params.encoder(given["text"])[0] if given["text"] else ""}
+def grid_variants(grid: Grid) -> list[Variant]:
+    """Every combination of the values of a grid; one variant without options where there is no grid.
+
+    A value is named in the folder of its runs as the grid names it, else as YAML writes it.
+    """
+    axes = [[(name, text, value) for text, value in _by_text(name, values).items()] for name, values in grid.items()]
+    return [
+        Variant(
+            ",".join(f"{name}={text}" for name, text, _ in point),
+            {name: value for name, _, value in point},
+        )
+        for point in itertools.product(*axes)
+    ]
+
+
+def _by_text(name: str, values: Sequence[Any] | Mapping[str, Any]) -> Mapping[str, Any]:
+    if isinstance(values, Mapping):
+        return values
+    try:
+        return {_yaml_text(value): value for value in values}
+    except yaml.YAMLError as error:
+        kinds = ", ".join(dict.fromkeys(type(value).__name__ for value in values))
+        raise ParamsError(
+            f"grid: {name}: expected numbers, truth values, texts and lists of them, found {kinds}"
+        ) from error
+
+
+def _yaml_text(value: Any) -> str:
+    """`5`, `0.5`, `true`, `5.0e-06`: what a params.yaml would have."""
+    text: str = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True)
+    return text.removesuffix("...\n").strip()
+
+
+def _text_parts(request: TrainRequest, params: Params, encoder: str) -> list[str]:
+    """Prompt set and text encoder as parts of a folder's name, where they are not those of params.yaml."""
+    requested = {"prompts": request.prompts, "text": params.encoder(request.text)[0] if request.text else ""}
     usual = {"prompts": params.prompts, "text": encoder}
-    return [f"{name}={value}" for name, value in said.items() if value and value != usual[name]]
+    return [f"{name}={value}" for name, value in requested.items() if value and value != usual[name]]
 
 
 def differing_settings(

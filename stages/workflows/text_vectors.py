@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cache import Store
@@ -19,8 +19,10 @@ from pipeline.tables.labels import EXPRESSIONS
 from pipeline.text_features import TextFeatures
 from stages.errors import StageError
 from stages.params import Params
+from stages.remedies import command_line
+from stages.requests import TrainRequest
 
-__all__ = ["encode_text_command", "require_text_tower", "text_for", "text_identity"]
+__all__ = ["encode_text_step", "requested_text", "text_for", "text_identity"]
 
 
 def text_identity(encoder: Encoder, templates: Sequence[str]) -> dict[str, Any]:
@@ -28,37 +30,77 @@ def text_identity(encoder: Encoder, templates: Sequence[str]) -> dict[str, Any]:
     return {**encoder.text_identity, "sentences": _sentences_sha256(templates)}
 
 
-def require_text_tower(params: Params, name: str, prompts: str, store: Store, config: MethodConfig) -> None:
-    """StageError if an encoder, named as `--encoder` takes it, has no text tower; it says whose text to take."""
-    _, spec = params.encoder(name)
-    if spec.has_text:
-        return
-    others = (other for other in params.encoders if EncoderSpec.parse(params.encoders[other]).has_text)
-    raise _no_text_tower(name, prompts, next(others, "mini"), store.dataset, config)
+def encode_text_step(encoder: str, prompts: str, features: Place) -> tuple[str, Mapping[str, Any]]:
+    """What makes text vectors, as a step of a remedy; the encoder as `--encoder` takes it."""
+    return "encode-text", {"encoder": encoder, "prompts": prompts, "features": features}
 
 
-def encode_text_command(encoder: str, prompts: str) -> str:
-    """The command that makes text vectors."""
-    return shlex.join(["fer-stage", "encode-text", "--encoder", encoder, "--prompts", prompts])
-
-
-def _no_text_tower(name: str, prompts: str, other: str, dataset: str, config: MethodConfig | None = None) -> StageError:
-    """The error for an encoder without a text tower, with the commands that make text of another one.
+def requested_text(
+    request: TrainRequest, params: Params, store: Store, named: str, config: MethodConfig
+) -> TextFeatures | None:
+    """The text vectors that heads learn from; None for a method that reads no text.
 
     Parameters
     ----------
-    name, prompts, dataset : what the command was run with
-    other : an encoder that has text
+    store, named : the features, and their encoder as `--encoder` takes it
+
+    Raises
+    ------
+    StageError
+        If the encoder has no text tower, or the vectors are not those that `encode-text` would make now.
+    """
+    if not config.needs_text:
+        return None
+    prompts, written = request.prompts or params.prompts, request.text or named
+    _require_text_tower(request, params, store, written, config)
+    encoder, spec = params.encoder(written)
+    return text_for(
+        request.features,
+        store.path.parent.name,
+        prompts,
+        store,
+        encoder if request.text else None,
+        written=written,
+        templates=params.templates(prompts),
+        spec=spec,
+    )
+
+
+def _require_text_tower(
+    request: TrainRequest, params: Params, store: Store, written: str, config: MethodConfig
+) -> None:
+    """StageError if an encoder, named as `--encoder` takes it, has no text tower; it names one that has."""
+    if params.encoder(written)[1].has_text:
+        return
+    specs = {name: EncoderSpec.parse(text) for name, text in params.encoders.items()}
+    other = next((name for name, spec in specs.items() if spec.has_text), "mini")
+    raise _no_text_tower(written, other, request.prompts or params.prompts, request.features, store.dataset, config)
+
+
+def _no_text_tower(
+    written: str, other: str, prompts: str, features: Place, dataset: str, config: MethodConfig | None = None
+) -> StageError:
+    """The error for an encoder without a text tower, with the steps that make text of another one.
+
+    Parameters
+    ----------
+    written, other : the encoder, and one that has text, as `--encoder` takes them
     config : of the method that needs text, if it is known
     """
-    encode = f"`{encode_text_command(other, prompts)}`"
+    problem = f"the encoder `{written}` has no text tower, and {config.method if config else 'this method'} needs text"
+    encode = encode_text_step(other, prompts, features)
     if config and not config.is_trained:
-        extract = f"`{shlex.join(['fer-stage', 'extract', '--dataset', dataset, '--encoder', other])}`"
-        advice = f"It compares features with the text of their own encoder: run {extract} and {encode}, then --encoder"
-    else:
-        advice = f"Take the text of an encoder that has one: run {encode}, then name it with --text"
-    method = config.method if config else "this method"
-    return StageError(f"the encoder `{name}` has no text tower, and {method} needs text. {advice} {shlex.quote(other)}")
+        return StageError(
+            f"{problem}. It compares features with the text of their own encoder: name one that has text, such as "
+            f"--encoder {shlex.quote(other)}",
+            remedy=[("extract", {"dataset": dataset, "encoder": other, "features": features}), encode],
+            purpose="to make its features and its text",
+        )
+    return StageError(
+        f"{problem}. Take the text of an encoder that has one, such as --text {shlex.quote(other)}",
+        remedy=[encode],
+        purpose="to make it",
+    )
 
 
 def text_for(
@@ -76,7 +118,7 @@ def text_for(
 
     Parameters
     ----------
-    features : the root below which features and texts stand
+    features : the root of features and texts
     encoder : folder name of the encoder that made `store`
     prompts : name of the prompt set
     text_encoder : folder name of another encoder, in whose space a head then has to bring the features, as KE-FER does
@@ -94,23 +136,25 @@ def text_for(
     """
     name = text_encoder or encoder
     path = text_path(features, name, prompts)
-    command = encode_text_command(written or name, prompts)
-    texts = TextStore.read(path, command)
+    step = encode_text_step(written or name, prompts, features)
+    texts = TextStore.read(path, command_line(*step))
     if name == encoder and (differences := differences_text(store.encoder["encoder"], texts.encoder)):
-        raise StageError(f"{path} comes from another encoder than {store.path}: {differences}. Run `{command}` again")
+        problem = f"{path} comes from another encoder than {store.path}: {differences}"
+        raise StageError(problem, remedy=[step], purpose="to make it again")
     if not texts.templates:
-        raise _no_text_tower(name, prompts, "mini", store.dataset)
+        raise _no_text_tower(written or name, "mini", prompts, features, store.dataset)
     if changes := "; ".join(filter(None, [_encoder_changes(texts, spec), _prompt_changes(texts, templates)])):
-        raise StageError(f"{path} is older than what it is made of: {changes}. Run `{command}` again")
-    made = texts.provenance
+        problem = f"{path} is older than what it is made of: {changes}"
+        raise StageError(problem, remedy=[step], purpose="to make it again")
+    provenance = texts.provenance
     return TextFeatures(
         texts.vectors,
         texts.classes,
         texts.templates,
         texts.encoder,
         texts.key,
-        note=str(made.get("encoder_note", "")),
-        saw=tuple(made.get("encoder_saw", ())),  # texts of before have none
+        note=str(provenance.get("encoder_note", "")),
+        saw=tuple(provenance.get("encoder_saw", ())),  # texts of earlier versions have none
     )
 
 
@@ -121,19 +165,19 @@ def _encoder_changes(texts: TextStore, spec: EncoderSpec | None) -> str:
     now = current_identity(spec)
     changes = [differences_text(now.fields, {name: texts.encoder.get(name) for name in now.fields})]
     if now.tokenizer and texts.text:  # files of earlier versions do not say which tokenizer
-        found = {"tokenizer_files": texts.text.get("tokenizer_files", "")}
-        changes.append(differences_text({"tokenizer_files": now.tokenizer}, found))
+        actual = {"tokenizer_files": texts.text.get("tokenizer_files", "")}
+        changes.append(differences_text({"tokenizer_files": now.tokenizer}, actual))
     return "; ".join(filter(None, changes))
 
 
 def _prompt_changes(texts: TextStore, templates: tuple[str, ...] | None) -> str:
     expected: dict[str, Any] = {"classes": list(EXPRESSIONS)}
-    found: dict[str, Any] = {"classes": list(texts.classes)}
+    actual: dict[str, Any] = {"classes": list(texts.classes)}
     if templates is not None:
-        expected["templates"], found["templates"] = list(templates), list(texts.templates)
+        expected["templates"], actual["templates"] = list(templates), list(texts.templates)
         if texts.text and templates == texts.templates:
-            expected["sentences"], found["sentences"] = _sentences_sha256(templates), texts.text.get("sentences")
-    return differences_text(expected, found)
+            expected["sentences"], actual["sentences"] = _sentences_sha256(templates), texts.text.get("sentences")
+    return differences_text(expected, actual)
 
 
 def _sentences_sha256(templates: Sequence[str]) -> str:

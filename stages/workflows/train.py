@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,8 +24,8 @@ from cache.store import find_store
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import TrainingError
+from pipeline.marks import LEGEND
 from pipeline.methods import load_method
-from pipeline.methods.configs.base import MethodConfig
 from pipeline.methods.protocol import Fitted, Given
 from pipeline.models.packing import pack
 from pipeline.progress import OnProgress
@@ -35,24 +34,51 @@ from pipeline.tables.labels import expressions
 from pipeline.text_features import TextFeatures
 from pipeline.versions import method_version
 from stages.advice import encoder_named
-from stages.errors import StageError
+from stages.errors import PartialTrainingError
 from stages.output import say
-from stages.params import Params, load_params
-from stages.recipes import departures
+from stages.params import load_params
+from stages.remedies import encoder_written
+from stages.requests import TrainRequest
+from stages.results import PlannedRun, TrainedRun, TrainResult
 from stages.workflows.row_identity import head_rows_digest
 from stages.workflows.scores_file import drop_stale_scores, head_identity
 from stages.workflows.store_encoder import encoder_of, require_dataset, require_encoder
 from stages.workflows.store_identity import versions
-from stages.workflows.sweep import Run, plan_runs, seeds_of
-from stages.workflows.text_vectors import require_text_tower, text_for
-from stages.yaml_files import parse_options
+from stages.workflows.sweep import Run, plan_runs
+from stages.workflows.text_vectors import requested_text
+from stages.workflows.train_checks import n_views, require_train_rows, require_writable, training_warnings
 
-__all__ = ["Training"]
+__all__ = ["Training", "train"]
+
+
+def train(request: TrainRequest, on_progress: OnProgress) -> TrainResult:
+    """Check everything, then train; each run folder is written as soon as its head is finished.
+
+    Raises
+    ------
+    PartialTrainingError
+        If numbers of some runs stop being finite: it has the result of the others.
+    """
+    training = Training.of(request)
+    for line in training.notes():
+        say(line)
+    records: dict[Path, Mapping[str, Any]] = {}
+    if request.dry_run:
+        return training.result(records)
+    try:
+        for run, record in training.train(on_progress):
+            records[run.folder] = record
+    except TrainingError as error:
+        if not records:
+            raise
+        raise PartialTrainingError(error, training.result(records)) from error
+    training.finish()
+    return training.result(records)
 
 
 @dataclass(frozen=True)
 class Training:
-    """Some heads of one method on one dataset: everything is found and checked before anything is trained.
+    """Some heads of one method on one dataset: everything is read and checked before anything is trained.
 
     `dataset` is the name of the store that was asked for, whatever the store calls itself. `encoder` is the name of the
     encoder's folder, `encoder_named` what `--encoder` takes for it beside this params.yaml, `encoder_spec` what it
@@ -76,68 +102,76 @@ class Training:
     curves: Path | None = None
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Self:
-        """From the options of the command and params.yaml."""
-        params = load_params(given["params_path"])
-        named = given["encoder"] or params.run.encoders[0]
+    def of(cls, request: TrainRequest) -> Self:
+        """From a request and its params.yaml."""
+        params = load_params(request.params)
+        named = request.encoder or params.run.encoders[0]
         name, spec = params.encoder(named)
-        recipe, options = params.options(given["method"], given["recipe"])
-        runs = plan_runs(given, params, name, {**options, **parse_options(given["options"])})
-        with encoder_named(name, named):
-            store = find_store(given["features"], name, given["dataset"])
+        recipe, options = params.options(request.method, request.recipe)
+        runs = plan_runs(request, params, name, {**options, **request.options})
+        with encoder_named(name, named), encoder_written(name, named):
+            store = find_store(request.features, name, request.dataset)
             require_encoder(store, spec, params, named)
-            require_dataset(store, given["dataset"], params, named)
-            _check_rows(store, runs)
+            require_dataset(store, request.dataset, params, named)
+            require_train_rows(store, runs)
         for run in runs:
-            require_inside(run.folder / WEIGHTS, given["runs"])
-        _check_writable(runs[0].folder)
-        device = str(resolve_device(given["device"]))
+            require_inside(run.folder / WEIGHTS, request.runs)
+        require_writable(runs[0].folder)
+        device = str(resolve_device(request.device))
         needs_encoder = any(run.config.needs_encoder for run in runs)
         return cls(
             store=store,
-            dataset=given["dataset"],
+            dataset=request.dataset,
             encoder=name,
             encoder_named=named,
             encoder_spec=str(spec),
             runs=runs,
             classes=expressions(params.classes),
-            text=_text(given, params, store, named, runs[0].config) if runs[0].config.needs_text else None,
+            text=requested_text(request, params, store, named, runs[0].config),
             tower=cast("TorchEncoder", encoder_of(store, params, named, device)) if needs_encoder else None,
             device=device,
             recipe=recipe,
-            warnings=tuple(dict.fromkeys((*_warnings(given, params, recipe, runs), *_views_note(store, runs)))),
+            warnings=tuple(dict.fromkeys(training_warnings(request, params, recipe, store, runs))),
             drop_other_labels=params.protocol.drop_other_labels,
-            prune=given.get("prune", False),
-            curves=given.get("curves"),
+            prune=request.prune,
+            curves=request.curves,
         )
 
     @property
     def note(self) -> str:
-        """What must be said of the features' encoder; nothing where a method knows only the pixels beside them."""
+        """What must be stated of the features' encoder; nothing where a method learns from pixels alone."""
         return str(self.store.manifest.provenance.get("encoder_note", "")) if self.runs[0].config.uses_encoder else ""
 
     @property
     def text_note(self) -> str:
-        """What must be said of the text's encoder, where it is another one."""
+        """What must be stated of the text's encoder, where it is another one."""
         return self.text.note if self.text and dict(self.text.encoder) != self.store.encoder["encoder"] else ""
 
     @property
-    def said(self) -> str:
-        """What must be said wherever a number of these heads appears; else empty."""
+    def combined_note(self) -> str:
+        """What must be stated wherever a number of these heads appears; else empty."""
         return note_of({"encoder_note": self.note, "text_note": self.text_note})
 
     @property
     def encoder_saw(self) -> list[str]:
-        """The layouts whose train split the encoders were trained on that have a part in the heads."""
+        """The layouts whose train split the encoders of these heads were trained on."""
         if not self.runs[0].config.uses_encoder:
             return []
-        seen = self.store.manifest.provenance.get("encoder_saw", ())  # stores of before have none
-        return sorted({*seen, *(self.text.saw if self.text else ())})
+        layouts = self.store.manifest.provenance.get("encoder_saw", ())  # stores of earlier versions have none
+        return sorted({*layouts, *(self.text.saw if self.text else ())})
 
     @property
-    def in_seen_domain(self) -> bool:
-        """Whether an encoder saw the train split of this dataset: then the validation scores have the mark, too."""
+    def dataset_in_encoder_training(self) -> bool:
+        """Whether an encoder was trained on this dataset's train split: the validation scores are marked, too."""
         return self.store.manifest.dataset.get("layout") in self.encoder_saw
+
+    def notes(self) -> Iterator[str]:
+        """Lines for people, before anything is trained."""
+        if self.combined_note:
+            yield f"note: {self.combined_note}"
+        yield from self.warnings
+        if self.dataset_in_encoder_training:
+            yield f"{self.dataset} {LEGEND}"
 
     @cached_property
     def rows(self) -> str:
@@ -151,7 +185,7 @@ class Training:
 
     def views(self, run: Run) -> int:
         """How many views of a train image the method trains on: 1 is the plain image alone."""
-        return _n_views(self.store, run)
+        return n_views(self.store, run)
 
     def run_key(self, run: Run) -> str:
         """sha256 over everything that makes a head: two runs of one key have the same head on one machine."""
@@ -174,23 +208,33 @@ class Training:
         labels = {split: self.store.labels(split) for split in ("train", "val")}
         return {f"n_{split}": int(np.isin(of, list(self.classes)).sum()) for split, of in labels.items()}
 
-    def plan(self) -> list[dict[str, Any]]:
+    def plan(self) -> tuple[PlannedRun, ...]:
         """What `train` would train."""
-        return [
-            {
-                "method": run.config.method,
-                "dataset": self.dataset,
-                "variant": run.variant,
-                "seed": run.seed,
-                "config": run.config.model_dump(),
-                "run_key": self.run_key(run),
-                "views": self.views(run),
-                "dtype": self.dtype,
-                "path": str(run.folder),
-                "note": self.said,
-            }
+        return tuple(
+            PlannedRun(
+                folder=run.folder,
+                method=run.config.method,
+                encoder=self.encoder,
+                dataset=self.dataset,
+                variant=run.variant,
+                seed=run.seed,
+                config=run.config.model_dump(),
+                run_key=self.run_key(run),
+                views=self.views(run),
+                dtype=self.dtype,
+                note=self.combined_note,
+            )
             for run in self.runs
-        ]
+        )
+
+    def result(self, records: Mapping[Path, Mapping[str, Any]]) -> TrainResult:
+        """The result with the records of the runs that are trained, in any order, by their folder."""
+        return TrainResult(
+            self.plan(),
+            tuple(TrainedRun(run.folder, records[run.folder]) for run in self.runs if run.folder in records),
+            encoder_saw=self.dataset_in_encoder_training,
+            note=self.combined_note,
+        )
 
     def train(self, on_progress: OnProgress) -> Iterator[tuple[Run, dict[str, Any]]]:
         """Train, write each run folder as its head is finished, and give its record.
@@ -210,10 +254,11 @@ class Training:
         except TrainingError as error:
             if len(jobs) == 1:
                 raise
-            raise TrainingError(f"{error}\n{n_finished} of {len(jobs)} runs are finished and are kept") from error
+            message = f"{error}\n{n_finished} of {len(jobs)} runs are finished and are kept"
+            raise TrainingError(message, remedy=error.remedy, purpose=error.purpose) from error
 
     def finish(self) -> None:
-        """What is due when all heads are trained: seeds that are not named are removed, histories are copied."""
+        """Once all heads are trained, remove the seeds that are not named, and copy the histories."""
         if self.prune:
             _prune([run.folder for run in self.runs if not run.variant])
         if self.curves is not None:
@@ -276,30 +321,6 @@ class Training:
         }
 
 
-def _text(given: Mapping[str, Any], params: Params, store: Store, named: str, config: MethodConfig) -> TextFeatures:
-    own, prompts = store.path.parent.name, given["prompts"] or params.prompts
-    require_text_tower(params, given["text"] or named, prompts, store, config)
-    encoder, spec = params.encoder(given["text"] or named)
-    wanted = params.templates(prompts)
-    return text_for(
-        given["features"],
-        own,
-        prompts,
-        store,
-        encoder if given["text"] else None,
-        written=given["text"] or named,
-        templates=wanted,
-        spec=spec,
-    )
-
-
-def _warnings(given: Mapping[str, Any], params: Params, recipe: str, runs: Sequence[Run]) -> Iterator[str]:
-    for run in runs if recipe else ():
-        yield from departures(recipe, run.config)
-    if not runs[0].config.is_random and len(seeds_of(given, params)) > 1:
-        yield f"note: every seed gives the same head of {runs[0].config.method}: seed {runs[0].seed} alone is trained"
-
-
 def _config_identity(run: Run) -> dict[str, Any]:
     """The options of a run, with the content of the file `pretrained` in the place of where it is on this machine."""
     config = run.config.model_dump(mode="json")
@@ -314,38 +335,6 @@ def _prune(folders: Sequence[Path]) -> None:
             if path.parent not in folders:
                 remove_tree(path.parent)
                 say(f"{path.parent}: removed, its seed is not among those that are trained")
-
-
-def _n_views(store: Store, run: Run) -> int:
-    return store.n_views() if run.config.is_trained and run.config.views == "all" else 1
-
-
-def _views_note(store: Store, runs: Sequence[Run]) -> Iterator[str]:
-    if any(_n_views(store, run) > 1 for run in runs):
-        dtype = store.manifest.key_fields["dtype"]
-        yield (
-            f"note: trained on {store.n_views()} views of every train image (0 is plain, the others are augmented; "
-            f"{dtype} features); selected, calibrated and evaluated on view 0"
-        )
-
-
-def _check_rows(store: Store, runs: Sequence[Run]) -> None:
-    if not len(store.labels("train")):
-        raise StageError(
-            f"{store.path}: expected rows of a train split, found none. Leave {store.path.stem} out of run.train in "
-            "params.yaml if it is for tests only, or have its layout set a train split apart and index it again"
-        )
-    for output in {output: None for run in runs for output in run.config.reads}:
-        store.row_shape(output)  # says which command makes it, before an encoder is loaded
-
-
-def _check_writable(folder: Path) -> None:
-    """It is written at the end, which may be an hour away."""
-    nearest = next(path for path in (folder, *folder.parents) if path.exists())
-    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
-        raise StageError(
-            f"{nearest}: expected a folder to write runs to, found none that can be written. Name a --runs"
-        )
 
 
 def _sha256(data: bytes) -> str:

@@ -20,9 +20,9 @@ from pipeline.errors import ConfigError, InputError
 from stages.cli import run
 from stages.errors import ParamsError
 from stages.names import variant_name
-from stages.params import LARGEST_SEED, Params, load_params
+from stages.params import Params, load_params
+from stages.seeds import LARGEST_SEED, parse_seeds
 from stages.workflows.predict import _plain_stem
-from stages.workflows.sweep import parse_seeds
 from stages.workspace import Workspace, run_parts, scores_path
 
 FerStage = Callable[..., Any]

@@ -1,4 +1,4 @@
-"""Recipes: every value is one that its method takes and has a source; what departs from them is said."""
+"""Recipes: every value is one that its method takes and has a source; what departs from them is reported."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def test_every_value_has_a_source_that_can_be_looked_up(name: str) -> None:
 
 @every_recipe
 def test_what_it_presumes_of_the_cache_can_be_written_into_params(name: str) -> None:
-    said = dict(load_recipe(name).extract)
-    EncoderSpec.parse(said.pop("encoder", "untrained"))
-    assert said.pop("prompts", "clip") in PROMPT_SETS
-    assert said.pop("classes", 7) in (7, 8)
-    extract = ExtractParams(**said)
+    settings = dict(load_recipe(name).extract)
+    EncoderSpec.parse(settings.pop("encoder", "untrained"))
+    assert settings.pop("prompts", "clip") in PROMPT_SETS
+    assert settings.pop("classes", 7) in (7, 8)
+    extract = ExtractParams(**settings)
     method = load_recipe(name).method
     reads = config_class(method)(**load_recipe(name).options).reads
     assert set(reads) <= set(extract.outputs), "the cache that it asks for does not do for it"
@@ -72,13 +72,24 @@ def test_what_a_recipe_sets_is_not_left_open_by_the_one_it_is_like() -> None:
 
 @pytest.mark.parametrize("name", ["cafe/rafdb", "cafe", "../cafe/raf-db", "", "cafe/raf-db.yaml"])
 def test_an_unknown_recipe_is_refused(name: str) -> None:
-    with pytest.raises(ParamsError, match=r"unknown recipe .*such as cafe/raf-db\."):
+    with pytest.raises(ParamsError, match=r"unknown recipe .*such as cafe/raf-db(\.|$)"):
         load_recipe(name)
 
 
 def test_an_unknown_recipe_is_refused_with_the_nearest() -> None:
     with pytest.raises(ParamsError, match="Did you mean 'cafe/raf-db'"):
         load_recipe("cafe/rafdb")
+
+
+def test_an_unknown_recipe_that_is_like_no_other_is_refused_with_the_command_that_lists_them(
+    project: Path, fer_stage: FerStage
+) -> None:
+    message = fer_stage("train", "--method", "cafe", "--dataset", "sample-a", "--recipe", "xyz", code=1)
+    assert message.strip().endswith("such as cafe/raf-db. Run `fer-stage recipes` to list them")
+    Path("params.yaml").write_text("methods: {cafe: {recipe: xyz}}")
+    message = fer_stage("datasets", code=1)
+    assert "params.yaml: methods.cafe.recipe: unknown recipe 'xyz'" in message
+    assert message.strip().endswith("Run `fer-stage recipes` to list them")
 
 
 def test_a_recipe_of_another_method_is_refused_with_its_own() -> None:
@@ -90,14 +101,14 @@ def test_a_recipe_of_another_method_is_refused_with_its_own() -> None:
 
 
 class TestDepartures:
-    def test_in_batch_size_and_learning_rate_are_said_with_both_values(self) -> None:
-        found = departures("rul/raf-db", {"batch_size": 16, "lr": 0.001, "lr_classifier": 0.01})
-        assert [line.split(" (")[0] for line in found] == [
+    def test_in_batch_size_and_learning_rate_are_reported_with_both_values(self) -> None:
+        warnings = departures("rul/raf-db", {"batch_size": 16, "lr": 0.001, "lr_classifier": 0.01})
+        assert [line.split(" (")[0] for line in warnings] == [
             "recipe rul/raf-db has lr 0.0002",
             "recipe rul/raf-db has lr_classifier 0.002",
             "recipe rul/raf-db has batch_size 64",
         ]
-        assert [line.split("this run has ")[1].split(":")[0] for line in found] == ["0.001", "0.01", "16"]
+        assert [line.split("this run has ")[1].split(":")[0] for line in warnings] == ["0.001", "0.01", "16"]
 
     def test_in_other_options_are_the_users_business(self) -> None:
         assert departures("rul/raf-db", {"epochs": 2, "lr_decay": 0.5, "dropout": 0.0}) == []
@@ -120,10 +131,10 @@ class TestCommand:
 
     def test_shows_the_values_of_one_with_their_sources(self, fer_stage: FerStage) -> None:
         rows = fer_stage("recipes", "--recipe", "cafe/affectnet", "--format", "json")
-        found = {(row["of"], row["name"]): (row["value"], row["source"]) for row in rows}
-        assert found["train", "lr"] == (0.0001, "CAFE, App. A.2")
-        assert found["extract", "outputs"][0] == ["pooled", "pixels"]
-        assert found["left open", "pretrained"][0] is None
+        settings = {(row["of"], row["name"]): (row["value"], row["source"]) for row in rows}
+        assert settings["train", "lr"] == (0.0001, "CAFE, App. A.2")
+        assert settings["extract", "outputs"][0] == ["pooled", "pixels"]
+        assert settings["left open", "pretrained"][0] is None
 
     def test_refuses_an_unknown_one_with_the_nearest(self, fer_stage: FerStage) -> None:
         assert "Did you mean 'eac/raf-db'" in fer_stage("recipes", "--recipe", "eac/rafdb", code=1)

@@ -348,15 +348,14 @@ def test_two_backends_with_other_labels_are_refused_with_the_columns_named(proje
 def test_the_content_of_first_weights_enters_a_run_key_and_their_place_does_not(
     project: Path, fer_stage: FerStage
 ) -> None:
+    from stages.requests import TrainRequest
     from stages.workflows.sweep import Run
     from stages.workflows.train import Training
 
-    given = {"params_path": Path("params.yaml"), "features": Path("features"), "runs": Path("runs"), "device": "cpu"}
-    given |= {"method": "kefer", "dataset": "sample-a", "encoder": None, "recipe": "", "text": None, "prompts": None}
     keys = []
     for name, content in (("a.pth", b"one"), ("b.pth", b"one"), ("b.pth", b"two")):
         Path(name).write_bytes(content)
-        training = Training.of(given | {"seeds": "0", "grid": (), "options": ()})
+        training = Training.of(TrainRequest("kefer", "sample-a", seeds=[0], device="cpu"))
         [run] = training.runs
         config = run.config.model_copy(update={"pretrained": name})
         keys.append(training.run_key(Run(config, run.seed, run.variant, run.folder)))

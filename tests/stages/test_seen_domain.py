@@ -21,8 +21,8 @@ from pipeline.extraction import outputs_of
 from pipeline.marks import LEGEND
 from pipeline.tables.samples import SampleTable
 from stages.cli import run
-from stages.commands.train import command as train
 from stages.params import ExtractParams
+from stages.requests import TrainRequest
 from stages.workflows.store_identity import provenance_of, store_key
 from stages.workflows.text_vectors import text_for
 from stages.workflows.train import Training
@@ -43,8 +43,7 @@ def encoder() -> TorchEncoder:
 
 def training(method: str, saw: Sequence[str]) -> Training:
     """The training of a method on features whose encoder saw `saw`."""
-    given = train.make_context("train", ["--method", method, "--dataset", "sample-a"]).params
-    made = Training.of(given)
+    made = Training.of(TrainRequest(method, "sample-a"))
     provenance = {**made.store.manifest.provenance, "encoder_saw": list(saw)}
     return replace(made, store=replace(made.store, manifest=replace(made.store.manifest, provenance=provenance)))
 
@@ -78,8 +77,8 @@ def test_a_run_records_what_its_encoder_saw(project: Path) -> None:
 
 
 def test_validation_scores_are_of_a_seen_domain_by_the_layout_not_the_name(project: Path) -> None:
-    assert training("feature-mask", ["sample", "ferplus"]).in_seen_domain
-    assert not training("feature-mask", ["sample-a", "ferplus"]).in_seen_domain
+    assert training("feature-mask", ["sample", "ferplus"]).dataset_in_encoder_training
+    assert not training("feature-mask", ["sample-a", "ferplus"]).dataset_in_encoder_training
 
 
 def test_text_of_another_encoder_adds_what_that_one_saw_and_its_note(encoder: TorchEncoder, project: Path) -> None:
@@ -93,11 +92,11 @@ def test_text_of_another_encoder_adds_what_that_one_saw_and_its_note(encoder: To
     text = text_for(FEATURES, "untrained", "kefer", find_store(FEATURES, "untrained", "sample-a"), "other")
     made = replace(training("kefer", ["sample"]), text=text)
     assert made.encoder_saw == ["muxspace", "sample"]
-    assert made.said == f"{encoder.note}; text: {encoder.note}"
+    assert made.combined_note == f"{encoder.note}; text: {encoder.note}"
 
 
 def test_text_of_the_same_encoder_says_nothing_twice(encoder: TorchEncoder, project: Path) -> None:
-    assert training("kefer", []).said == encoder.note
+    assert training("kefer", []).combined_note == encoder.note
 
 
 def test_texts_and_stores_of_before_saw_nothing(project: Path) -> None:

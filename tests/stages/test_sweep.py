@@ -12,7 +12,9 @@ import pytest
 from stages.cli import run
 from stages.errors import ParamsError
 from stages.names import variant_name
-from stages.workflows.sweep import parse_grid, parse_seeds, spread_text
+from stages.requests import TrainRequest
+from stages.seeds import parse_seeds
+from stages.workflows.sweep import grid_variants, parse_grid, spread_text
 from stages.workflows.train import Training
 
 FerStage = Callable[..., Any]
@@ -34,14 +36,41 @@ def test_other_seeds_are_refused(text: str) -> None:
 
 
 def test_a_grid_is_every_combination() -> None:
-    points = parse_grid(["beta_div=1,5.0", "sigmoid=true,false"])
+    points = grid_variants(parse_grid(["beta_div=1,5.0", "sigmoid=true,false"]))
     assert [(point.name, point.options) for point in points] == [
         ("beta_div=1,sigmoid=true", {"beta_div": 1, "sigmoid": True}),
         ("beta_div=1,sigmoid=false", {"beta_div": 1, "sigmoid": False}),
         ("beta_div=5.0,sigmoid=true", {"beta_div": 5.0, "sigmoid": True}),
         ("beta_div=5.0,sigmoid=false", {"beta_div": 5.0, "sigmoid": False}),
     ]
-    assert [(point.name, point.options) for point in parse_grid([])] == [("", {})]
+    assert [(point.name, point.options) for point in grid_variants(parse_grid([]))] == [("", {})]
+
+
+def test_a_value_of_a_grid_is_named_as_it_is_written_on_the_command_line() -> None:
+    [point] = grid_variants(parse_grid(["lr=1e-3", "beta_div=05", "lr_decay=1.50"]))
+    assert point.name == "lr=1e-3,beta_div=05,lr_decay=1.50"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(5, "5"), (0.5, "0.5"), (5.0, "5.0"), (True, "true"), (5e-06, "5.0e-06"), ("small", "small"), ("5", "'5'")],
+)
+def test_a_value_of_a_grid_in_python_is_named_as_yaml_writes_it(value: Any, text: str) -> None:
+    """So the same grid on a command line has the same folders."""
+    [point] = grid_variants({"option": [value]})
+    assert (point.name, point.options) == (f"option={text}", {"option": value})
+    assert grid_variants(parse_grid([f"option={text}"])) == [point]
+
+
+def test_a_value_of_a_grid_may_have_a_name_of_its_own() -> None:
+    points = grid_variants({"pretrained": {"clip": "/weights/a.pth", "none": ""}})
+    assert [point.name for point in points] == ["pretrained=clip", "pretrained=none"]
+    assert points[0].options == {"pretrained": "/weights/a.pth"}
+
+
+def test_a_value_that_yaml_does_not_write_is_refused() -> None:
+    with pytest.raises(ParamsError, match=r"grid: option: expected numbers, .* found PosixPath"):
+        grid_variants({"option": [Path("a")]})
 
 
 @pytest.mark.parametrize("axes", [["beta_div"], ["=1"], ["beta_div="], ["beta_div=1,"], ["lr=1", "lr=2"]])
@@ -231,13 +260,13 @@ def test_an_encoder_that_was_written_out_is_still_known_when_the_run_is_scored(
 def test_progress_of_runs_one_after_the_other_has_one_end(project: Path, fer_stage: FerStage) -> None:
     """Two image networks of three epochs: 1 to 6 of 6, not 1 to 3 of 3 twice."""
     fer_stage("extract", "--dataset", "sample-a", "--outputs", "pooled,pixels", "--decoders", "1")
-    given = {"params_path": Path("params.yaml"), "features": Path("features"), "runs": Path("runs"), "device": "cpu"}
-    named = {"method": "baseline", "dataset": "sample-a", "encoder": None, "recipe": "", "text": None, "prompts": None}
-    options = {"seeds": "0,1", "grid": (), "options": ("epochs=3", "backbone=small")}
-    heard: list[tuple[int, int]] = []
-    for _ in Training.of(given | named | options).train(lambda step: heard.append((step.done, step.total))):
+    request = TrainRequest(
+        "baseline", "sample-a", seeds=[0, 1], options={"epochs": 3, "backbone": "small"}, device="cpu"
+    )
+    steps: list[tuple[int, int]] = []
+    for _ in Training.of(request).train(lambda step: steps.append((step.done, step.total))):
         pass
-    assert heard == [(done, 6) for done in range(1, 7)]
+    assert steps == [(done, 6) for done in range(1, 7)]
 
 
 def test_several_runs_are_scored_by_one_command(project: Path, fer_stage: FerStage) -> None:

@@ -24,6 +24,7 @@ from pipeline.encoders import EncoderSpec
 from pipeline.tables.labels import EXPRESSIONS
 from stages.cli import run
 from stages.errors import StageError
+from stages.remedies import as_commands
 from stages.workflows.text_vectors import text_for
 
 FerStage = Callable[..., Any]
@@ -49,22 +50,26 @@ def test_the_features_own_encoder_is_the_default(store: Store) -> None:
     assert text_for(FEATURES, "untrained", "kefer", store, "untrained").key == text.key
 
 
-def test_another_encoders_text_is_had_by_its_name_whatever_its_width(store: Store) -> None:
+def test_text_of_another_encoder_is_read_by_its_name_whatever_its_width(store: Store) -> None:
     _write("blip", width=12)
     text = text_for(FEATURES, "untrained", "kefer", store, "blip")
     assert (text.width, text.encoder["family"]) == (12, "transformers")
 
 
-def test_text_that_only_bears_the_name_of_the_features_encoder_is_refused(store: Store) -> None:
+def test_text_of_another_encoder_under_the_name_of_the_features_encoder_is_refused(store: Store) -> None:
     _write("untrained", width=256)
-    with pytest.raises(StageError, match=r"comes from another encoder .*--encoder untrained --prompts kefer"):
+    with pytest.raises(StageError, match=r"comes from another encoder ") as error:
         text_for(FEATURES, "untrained", "kefer", store)
+    assert as_commands(error.value).endswith(
+        "Run `fer-stage encode-text --encoder untrained --prompts kefer` to make it again"
+    )
 
 
 def test_an_encoder_without_text_is_refused_with_what_to_name(store: Store) -> None:
     _write("lite0", width=0, templates=())
-    with pytest.raises(StageError, match=r"`lite0` has no text tower.*--encoder mini --prompts kefer.*--text mini"):
+    with pytest.raises(StageError, match=r"`lite0` has no text tower.*--text mini$") as error:
         text_for(FEATURES, "untrained", "kefer", store, "lite0")
+    assert as_commands(error.value).endswith("Run `fer-stage encode-text --encoder mini --prompts kefer` to make it")
 
 
 @pytest.mark.parametrize("method", ["kefer", "zero-shot"])
@@ -85,7 +90,7 @@ def test_the_advice_for_an_encoder_without_text_works_when_it_is_followed(
     )
     for command in commands:
         fer_stage(*command)
-    option, name = re.findall(r"(--text|--encoder) (\w+)$", message.strip())[0]
+    option, name = re.findall(r"such as (--text|--encoder) (\w+)\. Run `", message)[0]
     fer_stage(*train, *(("--encoder", "lite0") if option == "--text" else ()), option, name)
 
 
@@ -98,7 +103,7 @@ def test_text_that_was_never_encoded_names_the_command(store: Store) -> None:
         text_for(FEATURES, "untrained", "kefer", store, folder, written=written)
 
 
-def test_prompts_of_ones_own_are_encoded_and_anew_when_they_change(empty: Path, fer_stage: FerStage) -> None:
+def test_prompts_of_ones_own_are_encoded_and_encoded_again_when_they_change(empty: Path, fer_stage: FerStage) -> None:
     Path("params.yaml").write_text("prompt_sets: {mine: ['a [CLS]', 'so [ADJ]']}\nprompts: mine")
     first = fer_stage("encode-text", "--format", "json")
     assert TextStore.read(Path(first["path"])).templates == ("a [CLS]", "so [ADJ]")

@@ -35,7 +35,7 @@ def test_encode_text_keeps_every_template_of_every_class(project: Path, fer_stag
     assert len(np.unique(texts.vectors.round(5), axis=1)[0]) == 8
 
 
-def test_a_run_folder_tells_what_was_trained(project: Path) -> None:
+def test_a_run_folder_records_what_was_trained(project: Path) -> None:
     record = json.loads((RUN / "run.json").read_text())
     assert record["method"] == "feature-mask"
     assert record["config"]["epochs"] == 3
@@ -59,7 +59,9 @@ def test_options_change_the_recipe_and_are_recorded(project: Path, fer_stage: Fe
     assert "'beta_div'" in fer_stage(*args[:-1], "beta=1", code=1)
 
 
-def test_kefer_learns_from_text_and_says_which_command_makes_it(project: Path, fer_stage: FerStage) -> None:
+def test_kefer_learns_from_text_and_an_error_names_the_command_that_makes_it(
+    project: Path, fer_stage: FerStage
+) -> None:
     args = ("train", "--method", "kefer", "--dataset", "sample-a", "--format", "json")
     assert fer_stage(*args)["epochs"] == 2
     Path("features/untrained/text/kefer.npz").unlink()
@@ -239,7 +241,7 @@ def test_every_command_prints_every_format(
         assert len(rows) >= 2
 
 
-def test_draw_writes_over_nobodys_folder(empty: Path, fer_stage: FerStage) -> None:
+def test_draw_replaces_no_folder_that_it_did_not_make(empty: Path, fer_stage: FerStage) -> None:
     Path("mine").mkdir()
     Path("mine/labels.csv").write_text("precious")
     draw = ("draw", "--style", "sample-e", "--images", "60", "--out", "mine")

@@ -1,0 +1,76 @@
+"""What `encode-text` does: a prompt set and a frozen text tower -> vectors."""
+
+from __future__ import annotations
+
+from cache.errors import OutdatedTextsError, StoreMissingError
+from cache.links import require_inside
+from cache.places import Place
+from cache.texts import TextStore, text_key, text_path
+from pipeline.encoders import load_encoder
+from pipeline.progress import OnProgress
+from pipeline.prompts import encode_prompts, sentences
+from pipeline.tables.labels import EXPRESSIONS
+from stages.output import say
+from stages.params import load_params
+from stages.remedies import command_line
+from stages.requests import EncodeTextRequest
+from stages.results import EncodeTextResult
+from stages.workflows.store_identity import provenance_of
+from stages.workflows.text_vectors import encode_text_step, text_identity
+
+__all__ = ["encode_text"]
+
+
+def encode_text(request: EncodeTextRequest, on_progress: OnProgress) -> EncodeTextResult:
+    """Encode every template with every class, unless the vectors are there already or it is a dry run."""
+    params = load_params(request.params)
+    named = request.encoder or params.run.encoders[0]
+    name, spec = params.encoder(named)
+    prompts = request.prompts or params.prompts
+    templates = params.templates(prompts)  # a name without templates is no prompt set, and becomes no file
+    path = text_path(request.features, name, prompts)
+    require_inside(path, request.features)
+    encoder = load_encoder(spec, request.device, on_progress=on_progress)
+    if encoder.note:
+        say(f"note: {encoder.note}")
+    if request.if_any and not encoder.has_text:  # dvc.yaml is one graph for all encoders; `train` names what is missing
+        templates = ()
+    text = text_identity(encoder, templates) if templates else {}
+    key = text_key(templates, EXPRESSIONS, encoder.identity, text)
+    texts = _existing(path, command_line(*encode_text_step(named, prompts, request.features)))
+    if texts is not None and texts.key == key:
+        say(f"{path} is up to date")
+    elif request.dry_run:
+        texts = None
+    else:
+        vectors = encode_prompts(encoder, templates, EXPRESSIONS)
+        provenance = provenance_of(encoder, name, spec)
+        texts = TextStore(vectors, templates, EXPRESSIONS, dict(encoder.identity), provenance, text)
+        texts.write(path)
+    return EncodeTextResult(
+        encoder=name,
+        prompts=prompts,
+        templates=templates,
+        classes=EXPRESSIONS,
+        sentences=tuple(tuple(sentences(template, EXPRESSIONS)) for template in templates),
+        vectors=None if texts is None else texts.vectors,
+        key=key,
+        path=path,
+        note=encoder.note,
+    )
+
+
+def _existing(path: Place, command: str) -> TextStore | None:
+    """The vectors at `path`; None if there are none, or an earlier fer-stage wrote them.
+
+    Parameters
+    ----------
+    command : what makes them, for messages
+    """
+    try:
+        return TextStore.read(path, command)
+    except StoreMissingError:
+        return None
+    except OutdatedTextsError:
+        say(f"{path} is of an earlier fer-stage, without a digest of its vectors: it is encoded again")
+        return None

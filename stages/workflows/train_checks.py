@@ -1,0 +1,69 @@
+"""What is checked and noted before heads are trained, which may take hours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cache import Store
+from stages.errors import StageError
+from stages.params import Params
+from stages.recipes import departures
+from stages.requests import TrainRequest
+from stages.workflows.sweep import Run, seeds_of
+
+__all__ = ["n_views", "require_train_rows", "require_writable", "training_warnings"]
+
+
+def require_train_rows(store: Store, runs: Sequence[Run]) -> None:
+    """Refuse a store without a train split, or without an output that one of the runs reads.
+
+    Raises
+    ------
+    StageError, QueryError
+        Naming the split, or the output and the command that adds it.
+    """
+    if not len(store.labels("train")):
+        raise StageError(
+            f"{store.path}: expected rows of a train split, found none. Leave {store.path.stem} out of run.train in "
+            "params.yaml if it is for tests only, or have its layout set a train split apart and index it again"
+        )
+    for output in {output: None for run in runs for output in run.config.reads}:
+        store.row_shape(output)  # raises before an encoder is loaded
+
+
+def require_writable(folder: Path) -> None:
+    """Refuse a folder of a run that cannot be created: it is written at the end, which may be an hour away.
+
+    Raises
+    ------
+    StageError
+        Naming the nearest folder above it that exists.
+    """
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+        raise StageError(
+            f"{nearest}: expected a folder to write runs to, found none that can be written. Name a --runs"
+        )
+
+
+def n_views(store: Store, run: Run) -> int:
+    """How many views of a train image a run trains on: 1 is the plain image alone."""
+    return store.n_views() if run.config.is_trained and run.config.views == "all" else 1
+
+
+def training_warnings(
+    request: TrainRequest, params: Params, recipe: str, store: Store, runs: Sequence[Run]
+) -> Iterator[str]:
+    """Lines for people: departures from a recipe, seeds that are not trained, views beside the plain image."""
+    for run in runs if recipe else ():
+        yield from departures(recipe, run.config)
+    if not runs[0].config.is_random and len(seeds_of(request, params)) > 1:
+        yield f"note: every seed gives the same head of {runs[0].config.method}: seed {runs[0].seed} alone is trained"
+    if any(n_views(store, run) > 1 for run in runs):
+        dtype = store.manifest.key_fields["dtype"]
+        yield (
+            f"note: trained on {store.n_views()} views of every train image (0 is plain, the others are augmented; "
+            f"{dtype} features); selected, calibrated and evaluated on view 0"
+        )
