@@ -13,10 +13,10 @@ from typing import ParamSpec, TypeVar
 
 from pydantic import ValidationError
 
-from stages.requests import IndexRequest
-from stages.results import IndexResult
+from stages.requests import EvaluateRequest, IndexRequest
+from stages.results import EvaluateResult, IndexResult
 
-__all__ = ["index"]
+__all__ = ["evaluate", "index"]
 
 P = ParamSpec("P")
 Request = TypeVar("Request")
@@ -67,3 +67,12 @@ def index(request: IndexRequest) -> IndexResult:
     from stages.workflows.index import index
 
     return run(index, request)
+
+
+@_called_as(EvaluateRequest)
+def evaluate(request: EvaluateRequest) -> EvaluateResult:
+    """Returns the scores, which are written to RUNS/scores/ENCODER/METHOD/DATASET/[VARIANT/]seed-N/scores.json."""
+    from stages.running import run
+    from stages.workflows.evaluate import evaluate
+
+    return run(evaluate, request)

@@ -8,7 +8,7 @@ where a link leads out of an output's folder. `features` may be a place in an ob
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -41,12 +41,23 @@ def _several(value: Any) -> Any:
     return (value,) if isinstance(value, str | Path) else value
 
 
+def _run_folders(value: Any) -> Any:
+    """One path, what `train` returned, or several of either."""
+    if isinstance(value, str | Path):
+        return (value,)
+    if hasattr(value, "folders"):
+        return tuple(value.folders)
+    if isinstance(value, Iterable):
+        return tuple(folder for item in value for folder in (item.folders if hasattr(item, "folders") else (item,)))
+    return value
+
+
 FolderOrBucket = Annotated[Any, BeforeValidator(_place)]  # a `cache.places.Place`
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
-Paths = Annotated[tuple[Path, ...], BeforeValidator(_several)]
+RunFolders = Annotated[tuple[Path, ...], Field(min_length=1), BeforeValidator(_run_folders)]
 
 _CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
@@ -254,7 +265,7 @@ class EvaluateRequest(_Request):
     exclude_overlap : leave rows out whose bytes the head was trained or selected on; they are counted
     """
 
-    runs: Paths
+    runs: RunFolders
     _: KW_ONLY
     datasets: Texts = ()
     split: Literal["test", "val"] | None = None

@@ -13,26 +13,63 @@ import numpy.typing as npt
 
 from cache import Store
 from cache.errors import CacheError
+from cache.links import require_inside
 from cache.places import Place
 from cache.store import find_store
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import PipelineError
-from pipeline.evaluation import evaluate
+from pipeline.evaluation import evaluate as evaluate_head
 from pipeline.marks import MOSTLY_SEEN
 from pipeline.methods import config_class
 from pipeline.models.head import Head
-from pipeline.saved import DEFAULT_HEAD, EXPORTED, RUN, SavedHead
+from pipeline.progress import OnProgress
+from pipeline.saved import DEFAULT_HEAD, EXPORTED, RUN, SavedHead, read_saved
 from stages.advice import aligned_advice, encoder_named
 from stages.errors import StageError
-from stages.params import Params
+from stages.output import say
+from stages.params import Params, load_params
+from stages.requests import EvaluateRequest
+from stages.results import EvaluateResult, RunScores
 from stages.workflows.row_identity import HeadRowsFinder, SplitRows, rows_digest, split_rows
-from stages.workflows.scores_file import head_identity
+from stages.workflows.scores_file import head_identity, write_scores
 from stages.workflows.store_encoder import encoder_of, require_dataset, require_encoder_named
-from stages.workspace import heads_below
+from stages.workspace import heads_below, runs_root, scores_path
 
-__all__ = ["CARRIED", "Scorer", "runs_below"]
+__all__ = ["DEFAULT", "Scorer", "evaluate", "runs_below"]
 
-CARRIED = "default"  # as `--run` names the head that fer-stage carries
+DEFAULT = "default"  # as `--run` names the head that is part of fer-stage
+
+
+def evaluate(request: EvaluateRequest, _on_progress: OnProgress) -> EvaluateResult:
+    """Score every head on every dataset, and write the scores of a head before the next one is scored.
+
+    Scores of an exported head, of one outside its runs folder, and of another split than the protocol's are not
+    written.
+    """
+    params = load_params(request.params)
+    datasets, split = request.datasets or tuple(params.run.datasets), request.split or params.protocol.test_split
+    writes = not request.dry_run and split == params.protocol.test_split
+    folders = runs_below(request.runs)
+    scorer = Scorer(request.features, params, request.device, exclude_overlap=request.exclude_overlap)
+    scored = tuple(_score_run(folder, scorer, datasets, split, writes=writes) for folder in folders)
+    notes = dict.fromkeys([*(run.note for run in scored if run.note), *scorer.notes])
+    return EvaluateResult(scored, tuple(notes))
+
+
+def _score_run(folder: Path, scorer: Scorer, datasets: Sequence[str], split: str, *, writes: bool) -> RunScores:
+    path = scores_path(folder) if writes else None
+    if path:
+        require_inside(path, runs_root(path))
+    run = read_saved(folder)
+    entries = scorer.score(run, datasets, split)
+    if path:
+        if n_dropped := write_scores(run, path, entries):
+            say(f"{path}: {n_dropped} scores of a head that was replaced since were dropped")
+    else:
+        run.require_current()
+        if writes:
+            say(f"{folder}: nothing is written: it is no run at RUNS/ENCODER/METHOD/DATASET/[VARIANT/]seed-N")
+    return RunScores(folder, run.record, tuple(entries), run.note, path)
 
 
 def runs_below(folders: Sequence[Path]) -> list[Path]:
@@ -40,7 +77,7 @@ def runs_below(folders: Sequence[Path]) -> list[Path]:
 
     Parameters
     ----------
-    folders : `default`, where no folder has that name, is the head that fer-stage carries
+    folders : `default`, where no folder has that name, is the head that is part of fer-stage
 
     Raises
     ------
@@ -49,12 +86,13 @@ def runs_below(folders: Sequence[Path]) -> list[Path]:
     """
     heads: dict[Path, None] = {}
     for named in folders:
-        folder = DEFAULT_HEAD if str(named) == CARRIED and not named.exists() else named
+        folder = DEFAULT_HEAD if str(named) == DEFAULT and not named.exists() else named
         below = heads_below(folder, RUN) or heads_below(folder, EXPORTED)
         if not below:
             raise StageError(
                 f"no trained run at {folder}: expected a folder with {RUN}, with {EXPORTED} (an exported head), or "
-                f"with such folders below it. `fer-stage train` makes one; --run {CARRIED} is the one that is carried"
+                f"with such folders below it. Train a head first, or name another folder; `{DEFAULT}` is the head that "
+                "is part of fer-stage"
             )
         heads.update(dict.fromkeys(below))
     return list(heads)
@@ -160,7 +198,7 @@ class Scorer:
         keep = self._rows_to_score(run, dataset, overlap, known)
         scored = known & keep
         try:
-            evaluation = evaluate(
+            evaluation = evaluate_head(
                 head,
                 store,
                 split,

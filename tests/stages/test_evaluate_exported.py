@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.saved import DEFAULT_HEAD
 from stages.errors import StageError
-from stages.workflows.evaluate import CARRIED, runs_below
+from stages.workflows.evaluate import DEFAULT, runs_below
 
 FerStage = Callable[..., Any]
 RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")
@@ -29,10 +29,10 @@ def test_an_exported_head_is_scored_as_its_run_and_nothing_is_written(project: P
 
 def test_the_carried_head_is_found_by_the_word_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert runs_below([Path(CARRIED)]) == [DEFAULT_HEAD]
-    Path(CARRIED).mkdir()  # a folder of one's own wins
+    assert runs_below([Path(DEFAULT)]) == [DEFAULT_HEAD]
+    Path(DEFAULT).mkdir()  # a folder of one's own wins
     with pytest.raises(StageError, match=r"no trained run at default: expected a folder with run\.json"):
-        runs_below([Path(CARRIED)])
+        runs_below([Path(DEFAULT)])
 
 
 def test_the_carried_head_is_scored(project: Path, fer_stage: FerStage) -> None:
