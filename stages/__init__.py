@@ -22,9 +22,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stages.api import evaluate, index
+    from stages.api import evaluate, export_head, index
 
-__all__ = ["evaluate", "index"]
+__all__ = ["evaluate", "export_head", "index"]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,10 +13,10 @@ from typing import ParamSpec, TypeVar
 
 from pydantic import ValidationError
 
-from stages.requests import EvaluateRequest, IndexRequest
-from stages.results import EvaluateResult, IndexResult
+from stages.requests import EvaluateRequest, ExportHeadRequest, IndexRequest
+from stages.results import EvaluateResult, ExportHeadResult, IndexResult
 
-__all__ = ["evaluate", "index"]
+__all__ = ["evaluate", "export_head", "index"]
 
 P = ParamSpec("P")
 Request = TypeVar("Request")
@@ -76,3 +76,12 @@ def evaluate(request: EvaluateRequest) -> EvaluateResult:
     from stages.workflows.evaluate import evaluate
 
     return run(evaluate, request)
+
+
+@_called_as(ExportHeadRequest)
+def export_head(request: ExportHeadRequest) -> ExportHeadResult:
+    """Returns what is in the folder: its files, of which head, and what must be stated of it."""
+    from stages.running import run
+    from stages.workflows.export_head import export_head
+
+    return run(export_head, request)

@@ -21,6 +21,7 @@ __all__ = [
     "DrawRequest",
     "EncodeTextRequest",
     "EvaluateRequest",
+    "ExportHeadRequest",
     "ExtractRequest",
     "IndexRequest",
     "PredictRequest",
@@ -273,6 +274,26 @@ class EvaluateRequest(_Request):
     dry_run: bool = False
     features: FolderOrBucket = Path("features")
     device: str = "auto"
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class ExportHeadRequest(_Request):
+    """Write a trained head, its record and its model card into one folder for other machines.
+
+    Parameters
+    ----------
+    run : folder of a trained run, or of a head that was exported before
+    out : new folder; one that holds anything but this very export is refused
+    onnx : also head.onnx, for programs without PyTorch; needs the extra [onnx]
+    encoder : with `onnx`, of heads that hold a part of their encoder, if it has another name here than in the run
+    """
+
+    run: Path
+    out: Path
+    _: KW_ONLY
+    onnx: bool = False
+    encoder: str | None = None
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, config=_CONFIG)

@@ -6,14 +6,14 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline.samples import SampleTable
 
-__all__ = ["EvaluateResult", "IndexResult", "Result", "RunScores"]
+__all__ = ["EvaluateResult", "ExportHeadResult", "IndexResult", "Result", "RunScores"]
 
 
 class Result:
@@ -127,3 +127,51 @@ def _score_row(run: RunScores, entry: Mapping[str, Any]) -> dict[str, Any]:
         "dropped": sum(entry["dropped"].values()),
         "note": run.note,
     }
+
+
+@dataclass(frozen=True)
+class ExportHeadResult(Result):
+    """A head in a folder of its own, or one that would be written there.
+
+    Parameters
+    ----------
+    status : `up to date` where the folder held this very export, `planned` in a dry run
+    path, run : the folder, and that of the run
+    method, dataset, encoder : of the head: what it was trained by and on, and the spec of its encoder
+    temperature : that divides its logits, > 0
+    n_scores : entries of the model card's table of scores
+    files : names below `path`
+    notes : what must be stated of the head and of its encoder on this machine
+    """
+
+    status: Literal["written", "planned", "up to date"]
+    path: Path
+    run: Path
+    method: str
+    dataset: str
+    encoder: str
+    temperature: float
+    n_scores: int
+    files: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row: the summary."""
+        import pandas as pd  # late: `import stages` is light
+
+        return pd.DataFrame([self.summary()])
+
+    def summary(self) -> dict[str, Any]:
+        """What the command prints: where the export is, of which head, with which files."""
+        return {
+            "status": self.status,
+            "path": str(self.path),
+            "run": str(self.run),
+            "method": self.method,
+            "dataset": self.dataset,
+            "encoder": self.encoder,
+            "temperature": self.temperature,
+            "scores": self.n_scores,
+            "files": list(self.files),
+        }

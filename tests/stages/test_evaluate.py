@@ -60,7 +60,7 @@ def test_the_frame_has_a_row_per_run_and_dataset(project: Path, fer_stage: FerSt
     assert set(frame["encoder"]) == {"untrained"}
     assert set(frame["method"]) == {"feature-mask"}
     [written] = [score for score in json.loads(SCORES.read_text()) if score["dataset"] == "sample-e"]
-    row: dict[str, Any] = frame.iloc[1].to_dict()
+    row: Any = frame.iloc[1].to_dict()
     assert (row["run"], row["split"], row["n"], row["seen"]) == (str(RUN), "test", written["n"], False)
     assert (row["accuracy"], row["uar"], row["ece"]) == (written["accuracy"], written["uar"], written["ece"])
     for metric in ("accuracy", "uar"):
