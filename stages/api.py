@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from pydantic import ValidationError
@@ -33,7 +34,7 @@ def _called_as(request: Callable[P, Request]) -> Callable[[Callable[[Request], R
             try:
                 return function(made)
             except Exception as error:
-                _note_remedy(error)
+                _note_remedy(error, getattr(made, "params", Path("params.yaml")))
                 raise
 
         call.__doc__ = f"{inspect.getdoc(request)}\n\n{inspect.getdoc(function) or ''}".rstrip()
@@ -53,11 +54,11 @@ def _checked(request: Callable[P, Request], name: str, /, *args: P.args, **kwarg
         raise ParamsError(explain(error, request, f"stages.{name}")) from None
 
 
-def _note_remedy(error: Exception) -> None:
+def _note_remedy(error: Exception, params: Path) -> None:
     if getattr(error, "remedy", ()):
-        from stages.remedies import as_calls
+        from stages.remedies import as_calls, encoder_note
 
-        error.add_note(as_calls(error))
+        error.add_note(as_calls(error) + encoder_note(error, params))
 
 
 @_called_as(IndexRequest)

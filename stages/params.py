@@ -213,8 +213,9 @@ class Params(_Block):
             layout = known.layout if known else "sample" if name in STYLES else name
         if layout not in LAYOUTS:
             raise ParamsError(
-                f"dataset {name!r} is not in params.yaml and is no layout.{_near(name, [*self.datasets, *LAYOUTS])} "
-                f"Or say how it is laid out: fer-stage index --dataset {name} --layout {'|'.join(LAYOUTS)} --root PATH"
+                f"dataset {name!r} is not in params.yaml and is no layout.{_near(name, [*self.datasets, *LAYOUTS])}",
+                remedy=[("index", {"dataset": name, "layout": "LAYOUT", "root": "PATH"})],
+                purpose=f"with its layout, one of {', '.join(LAYOUTS)}",
             )
         options = dict(known.options) if known and known.layout == layout else {}
         root = root or (known.root if known else "") or _default_root(name)
@@ -248,7 +249,8 @@ class Params(_Block):
         try:
             return own, {**recipe_options(own, name), **said}
         except ParamsError as error:
-            raise ParamsError(f"methods.{name}.recipe: {error}") from error
+            message = f"methods.{name}.recipe: {error}"
+            raise ParamsError(message, remedy=error.remedy, purpose=error.purpose) from error
 
     def templates(self, prompt_set: str) -> tuple[str, ...]:
         """The templates of a prompt set, ours or one of `prompt_sets`; ConfigError if there is none of that name."""
@@ -320,7 +322,7 @@ def parse_params(data: Any, where: str) -> Params:
         try:
             params.method(name)
         except ParamsError as error:
-            raise ParamsError(f"{where}: {error}") from error
+            raise ParamsError(f"{where}: {error}", remedy=error.remedy, purpose=error.purpose) from error
     return params
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +23,10 @@ from pipeline.methods import config_class
 from pipeline.models.head import Head
 from pipeline.progress import OnProgress
 from pipeline.saved import DEFAULT_HEAD, EXPORTED, RUN, SavedHead, read_saved
-from stages.advice import aligned_advice, encoder_named
 from stages.errors import StageError
 from stages.output import say
 from stages.params import Params, load_params
+from stages.remedies import as_commands, command_line, encoder_written
 from stages.requests import EvaluateRequest
 from stages.results import EvaluateResult, RunScores
 from stages.workflows.row_identity import HeadRowsFinder, SplitRows, rows_digest, split_rows
@@ -161,7 +160,7 @@ class Scorer:
                 f"{run.folder / RUN}: expected {' and '.join(missing)}, found none. "
                 "It is damaged or of another version of fer-stage: train the run again"
             )
-        with encoder_named(run.record["encoder"], _named(run)):
+        with encoder_written(run.record["encoder"], _named(run)):
             stores = {dataset: self._store(run.record["encoder"], dataset) for dataset in datasets}
             for dataset, store in stores.items():
                 self._require_current(store, dataset, _named(run))
@@ -207,8 +206,10 @@ class Scorer:
                 keep=keep,
             )
         except PipelineError as error:
-            advice = aligned_advice(run.alignment, store.dataset, _named(run)) if error.kind == "mismatch" else ""
-            raise StageError(f"{run.folder}: {error}{advice}") from error
+            remedy = self._aligned_features(run, store.dataset) if error.kind == "mismatch" else ()
+            if remedy:
+                raise StageError(f"{run.folder}: {error}. It reads aligned faces", remedy=remedy) from error
+            raise StageError(f"{run.folder}: {error}", remedy=error.remedy, purpose=error.purpose) from error
         self._note_dtype(run, dataset, store)
         in_dataset = overlap is not None and overlap.dataset[scored].mean() >= MOSTLY_SEEN
         return {
@@ -253,16 +254,22 @@ class Scorer:
         """Why no store has the rows that a run was trained on, and what to do."""
         encoder, dataset = str(run.record.get("encoder", "")), str(run.record.get("dataset", ""))
         try:
-            with encoder_named(encoder, _named(run)):
+            with encoder_written(encoder, _named(run)):
                 store = self._store(encoder, dataset)
         except CacheError as error:
-            return str(error)
+            return as_commands(error)
         changed = "train and validation rows or labels" if store.key == run.record.get("key") else "images or features"
-        train = ["fer-stage", "train", "--method", str(run.record["method"]), "--dataset", dataset]
-        return (
-            f"{store.path} has other {changed} now than they were trained on. Train them again: "
-            f"`{shlex.join([*train, '--encoder', _named(run)])}`"
-        )
+        named = {"method": str(run.record["method"]), "dataset": dataset, "encoder": _named(run)}
+        train = command_line("train", {**named, "features": self.features})
+        return f"{store.path} has other {changed} now than they were trained on. Train them again: `{train}`"
+
+    def _aligned_features(self, run: SavedHead, dataset: str) -> Sequence[tuple[str, Mapping[str, Any]]]:
+        """The steps that make the features of aligned faces that a head reads; none for a head of other images."""
+        if not (alignment := run.alignment):
+            return ()
+        faces = {"faces": "aligned", "margin": alignment["margin"], "missed": alignment["missed"]}
+        extract = {"dataset": dataset, "encoder": _named(run), **faces, "features": self.features}
+        return [("align", {"dataset": dataset}), ("extract", extract)]
 
     def _rows_to_score(
         self, run: SavedHead, dataset: str, overlap: _Overlap | None, known: npt.NDArray[np.bool_]

@@ -41,8 +41,9 @@ def test_the_carried_head_is_scored(project: Path, fer_stage: FerStage) -> None:
     assert "no store at features/mini/sample-a.zarr" in message  # it is a head of mini
     fer_stage("extract", "--dataset", "sample-a", "--encoder", "mini", "--quiet")  # of faces as they are
     message = fer_stage("evaluate", "--run", "default", "--dataset", "sample-a", code=1)
-    for command in message.rpartition("aligned faces: fer-stage ")[2].split(", then fer-stage "):
-        fer_stage(*command.split(), "--quiet")  # the advice works
+    commands = message.rpartition("It reads aligned faces. Run `fer-stage ")[2].rstrip().removesuffix("`")
+    for command in commands.split("`, then `fer-stage "):
+        fer_stage(*command.split(), "--quiet")  # the remedy works
     assert fer_stage("evaluate", "--run", "default", "--dataset", "sample-a", "--format", "json")[0]["n"] > 0
     assert {path.name for path in DEFAULT_HEAD.iterdir()} == content
 
