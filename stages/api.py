@@ -30,11 +30,11 @@ def _called_as(request: Callable[P, Request]) -> Callable[[Callable[[Request], R
     def decorate(function: Callable[[Request], Result]) -> Callable[P, Result]:
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> Result:
-            made = _checked(request, function.__name__, *args, **kwargs)
+            parsed = _checked(request, function.__name__, *args, **kwargs)
             try:
-                return function(made)
+                return function(parsed)
             except Exception as error:
-                _note_remedy(error, getattr(made, "params", Path("params.yaml")))
+                _note_remedy(error, getattr(parsed, "params", Path("params.yaml")))
                 raise
 
         call.__doc__ = f"{inspect.getdoc(request)}\n\n{inspect.getdoc(function) or ''}".rstrip()

@@ -120,7 +120,7 @@ def _run(args: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt) as stop:
         number = _signal_of(stop)
         how = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
-        say(f"{how}: what is finished is kept; align and extract go on from there")
+        say(f"{how}: what is finished is kept; align and extract resume there")
         return SIGNALLED + number
     except Exception as error:
         if "--debug" in args:

@@ -62,7 +62,7 @@ def check_rejected(
     n: int,
     largest_share: float,
     what: str,
-    reasons: str = "",
+    advice: str = "",
     *,
     remedy: Sequence[tuple[str, Mapping[str, Any]]] = (),
     purpose: str = "",
@@ -73,9 +73,9 @@ def check_rejected(
     ----------
     n_rejected, n : images that were rejected, and all
     largest_share : `--max-rejected`, in [0, 1]
-    what, reasons : "images are rejected"; and how the message ends: where the reasons are
-    remedy, purpose : of the error
+    what, advice : "images are rejected"; and how the message ends: where the reasons are
+    remedy, purpose : what shows the reasons, see `StageError`
     """
     if n_rejected > largest_share * n:
-        message = f"{n_rejected} of {n} {what}, more than --max-rejected {largest_share}{reasons}"
+        message = f"{n_rejected} of {n} {what}, more than --max-rejected {largest_share}{advice}"
         raise CheckFailedError(message, remedy=remedy, purpose=purpose)

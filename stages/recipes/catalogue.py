@@ -105,7 +105,7 @@ def load_recipe(name: str) -> Recipe:
         hint = f". Did you mean {near[0]!r}?" if near else ""
         raise ParamsError(
             f"unknown recipe {name!r}: expected METHOD/DATASET, such as cafe/raf-db{hint}",
-            remedy=[("recipes", {})],
+            remedy=[] if near else [("recipes", {})],
             purpose="to list them",
         )
     file = _read(name)

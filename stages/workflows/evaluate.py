@@ -185,7 +185,7 @@ class Scorer:
         return self._rows[name]
 
     def _digest(self, rows: SplitRows, scored: npt.NDArray[np.bool_]) -> str:
-        name = id(rows), scored.tobytes()  # rows are kept
+        name = id(rows), scored.tobytes()  # rows stay in memory: no other object gets their id
         if name not in self._digests:
             self._digests[name] = rows_digest(rows.take(scored))
         return self._digests[name]
@@ -301,15 +301,15 @@ class Scorer:
             self.notes[f"trained on {trained} features of {of}, scored on {scored} features of {dataset}"] = None
 
     def _head(self, run: SavedHead, store: Store) -> Head:
-        """The run's head on the device; one that is a part of its encoder is given the encoder that made `store`."""
+        """The run's head on the device; one that is a part of its encoder is built with the encoder of `store`."""
         encoder = self._encoder(store, _named(run)) if run.needs_encoder else None
         return run.build(encoder).to(resolve_device(self.device))
 
     def _encoder(self, store: Store, named: str) -> TorchEncoder:
-        if (made := str(store.path)) not in self._encoders:
+        if (path := str(store.path)) not in self._encoders:
             self._encoders.clear()  # one encoder in memory at a time
-            self._encoders[made] = cast("TorchEncoder", encoder_of(store, self.params, named, self.device))
-        return self._encoders[made]
+            self._encoders[path] = cast("TorchEncoder", encoder_of(store, self.params, named, self.device))
+        return self._encoders[path]
 
 
 def _counts(overlap: _Overlap | None, scored: npt.NDArray[np.bool_]) -> Mapping[str, int] | None:

@@ -195,7 +195,7 @@ def _sha256(data: bytes) -> str:
 
 
 def _scores(saved: SavedHead) -> list[dict[str, Any]]:
-    """Those that were kept of this very head, or in the record of one that was exported before."""
+    """Those of this very head in its scores.json, or in the record of a head that was exported before."""
     path = scores_path(saved.folder)
     if path is None or not path.exists():
         scores = list(saved.record.get("scores", ()))

@@ -14,7 +14,6 @@ from pipeline.prompts import PROMPT_SETS
 from stages.errors import ParamsError
 from stages.params import ExtractParams, Params, parse_method
 from stages.recipes import departures, load_recipe, recipe_names, recipe_options
-from stages.remedies import as_commands
 
 FerStage = Callable[..., Any]
 ROOT = Path(__file__).parents[2]
@@ -73,9 +72,8 @@ def test_what_a_recipe_sets_is_not_left_open_by_the_one_it_is_like() -> None:
 
 @pytest.mark.parametrize("name", ["cafe/rafdb", "cafe", "../cafe/raf-db", "", "cafe/raf-db.yaml"])
 def test_an_unknown_recipe_is_refused(name: str) -> None:
-    with pytest.raises(ParamsError, match=r"unknown recipe .*such as cafe/raf-db(\.|$)") as error:
+    with pytest.raises(ParamsError, match=r"unknown recipe .*such as cafe/raf-db(\.|$)"):
         load_recipe(name)
-    assert as_commands(error.value).endswith(". Run `fer-stage recipes` to list them") or "Did you mean" in str(error)
 
 
 def test_an_unknown_recipe_is_refused_with_the_nearest() -> None:

@@ -31,7 +31,7 @@ def command(output_format: str, **options: Any) -> None:
     """Write head.safetensors, head.json and README.md (the model card) of a trained head into one folder.
 
     It holds all that `predict --run` needs on another machine but the encoder, which it knows by its identity: another
-    one is refused. Scores are those that `evaluate` kept of this very head: evaluate first. Exporting the same head
+    one is refused. Scores are those that `evaluate` wrote of this very head: evaluate first. Exporting the same head
     again changes nothing.
     """
     from stages.requests import ExportHeadRequest
