@@ -21,6 +21,7 @@ __all__ = ["as_calls", "as_commands", "command_line", "encoder_note", "encoder_w
 
 Step = tuple[str, Mapping[str, Any]]
 
+_EMPTY: tuple[Any, ...] = ((), [], {})  # of options that are repeated: as if they were not named
 _OF_FIRST_ROWS = ("align", "extract")  # commands with a --limit
 
 
@@ -33,7 +34,7 @@ def as_commands(error: Exception) -> str:
 def as_calls(error: Exception) -> str:
     """The remedy as calls: "Run stages.extract(dataset='my')"; a command that has no function is worded as one."""
     steps = [
-        f"stages.{name}({_call_arguments(arguments)})"
+        f"stages.{name}({_call_arguments(action, arguments)})"
         if (name := function_name(action))
         else f"`{command_line(action, arguments)}`"
         for action, arguments in _steps(error)
@@ -63,12 +64,17 @@ def _with_steps(error: Exception, steps: Sequence[str], message: str) -> str:
     return f"{ended} {run}" if message else run
 
 
-def _call_arguments(arguments: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={_plain(value)!r}" for name, value in _of_dataset(arguments).items())
+def _call_arguments(action: str, arguments: Mapping[str, Any]) -> str:
+    return ", ".join(f"{parameter.name}={_plain(value)!r}" for parameter, value in _arguments(action, arguments))
 
 
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, bool | int | float | str | list | tuple | dict) else str(value)
+    """Paths, and places in object stores, as texts."""
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_plain, value))
+    return value if isinstance(value, bool | int | float | str) else str(value)
 
 
 def command_line(action: str, arguments: Mapping[str, Any]) -> str:
@@ -77,20 +83,28 @@ def command_line(action: str, arguments: Mapping[str, Any]) -> str:
     Parameters
     ----------
     action : name of a command, with its verb: `store verify`
-    arguments : value by the name of its parameter. None, False and defaults are left out; names of datasets that
-        --limit made become the options that made them
+    arguments : value by the name of its parameter. None and defaults are left out; the name of a dataset that --limit
+        made becomes the options that made it
 
     Raises
     ------
     KeyError
         If the command has no such parameter: a mistake in the code that names the remedy.
     """
-    command = _command(action.split())
-    parameters = {parameter.name: parameter for parameter in command.params}
     words = ["fer-stage", *action.split()]
-    for name, value in _of_dataset(arguments, limited=action in _OF_FIRST_ROWS).items():
-        words += _words(parameters[name], value)
+    for parameter, value in _arguments(action, arguments):
+        words += _words(parameter, value)
     return shlex.join(words)
+
+
+def _arguments(action: str, arguments: Mapping[str, Any]) -> Iterator[tuple[click.Parameter, Any]]:
+    """The arguments that are no defaults, each with the parameter of its name."""
+    parameters = {parameter.name: parameter for parameter in _command(action.split()).params}
+    for name, value in _of_dataset(arguments, limited=action in _OF_FIRST_ROWS).items():
+        parameter = parameters[name]
+        default = parameter.to_info_dict().get("default")  # `parameter.default` may be a sentinel of click
+        if value is not None and value not in _EMPTY and str(value) != str(default):
+            yield parameter, value
 
 
 def _command(path: Sequence[str]) -> click.Command:
@@ -107,14 +121,12 @@ def _command(path: Sequence[str]) -> click.Command:
 
 
 def _words(parameter: click.Parameter, value: Any) -> Iterator[str]:
-    if value is None or value is False or value == parameter.default or str(value) == str(parameter.default):
-        return
     if isinstance(parameter, click.Argument):
         yield from map(str, value) if isinstance(value, list | tuple) else (str(value),)
         return
     option = parameter.opts[0]
-    if value is True:
-        yield option
+    if isinstance(value, bool):
+        yield parameter.secondary_opts[0] if parameter.secondary_opts and not value else option
     elif isinstance(value, Mapping):
         for name, one in value.items():
             yield from (option, f"{name}={json.dumps(one)}")

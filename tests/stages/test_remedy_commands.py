@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
@@ -22,7 +23,7 @@ from pipeline.samples import SampleTable
 from stages.api import _note_remedy
 from stages.errors import CheckFailedError, ParamsError, StageError, check_rejected
 from stages.params import Params
-from stages.remedies import as_commands, command_line, encoder_note, encoder_written, function_name
+from stages.remedies import _words, as_calls, as_commands, command_line, encoder_note, encoder_written, function_name
 from stages.workflows.neighbors import _ids_of
 from stages.workflows.tables import write_table
 
@@ -94,6 +95,30 @@ def test_a_function_is_named_for_a_command_of_two_words() -> None:
     assert function_name("head export") == "export_head"
     assert function_name("evaluate") == "evaluate"
     assert function_name("recipes") is None  # `stages.recipes` is a package
+
+
+def test_a_call_leaves_out_what_a_command_leaves_out() -> None:
+    steps = [
+        ("index", {"dataset": "my.first-12", "tables": Path("tables"), "root": None}),
+        ("extract", {"dataset": "my.first-12", "outputs": ("pooled",), "features": Path("a b"), "dry_run": False}),
+        ("evaluate", {"runs": (Path("runs"),), "datasets": (), "dry_run": False, "exclude_overlap": True}),
+    ]
+    error = StoreMissingError("no store", remedy=steps)
+    index, evaluate = "stages.index(dataset='my')", "stages.evaluate(runs=('runs',), exclude_overlap=True)"
+    assert as_calls(error).startswith(f"Run {index}, then ")
+    assert as_calls(error).endswith(f", then {evaluate}")
+    assert as_commands(error) == (
+        "no store. Run `fer-stage index --dataset my`, then `fer-stage extract --dataset my --outputs pooled "
+        "--features 'a b' --limit 12`, then `fer-stage evaluate --run runs --exclude-overlap`"
+    )
+
+
+def test_a_switch_is_worded_by_the_name_that_sets_its_value() -> None:
+    both = click.Option(["--reuse/--no-reuse"], default=True)
+    off = click.Option(["--no-reuse", "reuse"], is_flag=True, flag_value=False, default=True)
+    for option in (both, off):
+        assert list(_words(option, False)) == ["--no-reuse"]
+    assert list(_words(both, True)) == ["--reuse"]
 
 
 def test_a_question_ends_a_message_as_a_full_stop_does() -> None:
