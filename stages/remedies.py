@@ -126,7 +126,7 @@ def _words(parameter: click.Parameter, value: Any) -> Iterator[str]:
         return
     option = parameter.opts[0]
     if isinstance(value, bool):
-        yield parameter.secondary_opts[0] if parameter.secondary_opts and not value else option
+        yield from (option,) if value else parameter.secondary_opts[:1]  # --reuse/--no-reuse
     elif isinstance(value, Mapping):
         for name, one in value.items():
             yield from (option, f"{name}={json.dumps(one)}")
