@@ -39,7 +39,7 @@ PENDING = {
     "pipeline/encoders/text_only.py",
     "pipeline/methods/protocol.py",
     "pipeline/methods/reading.py",
-    "pipeline/parquet.py",
+    "pipeline/tables/parquet.py",
     "pipeline/report/build.py",
     "pipeline/report/coverage.py",
     "pipeline/report/page.py",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.datasets import LAYOUTS
+from pipeline.datasets.layouts import LAYOUTS
 from pipeline.methods import method_names
 from stages.errors import ParamsError
 from stages.params import Params, load_params
