@@ -14,7 +14,8 @@ workflows   one module per stage: request -> result
 commands    one module per command: options -> request, result -> text
 cli         the command group; errors become exit codes here
 params      params.yaml, read once, checked at once
-workspace   where tables, features, runs and reports lie
+workspace   where tables, features, runs and reports are
+remedies    what ends an error, worded as commands or as calls
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stages.api import index
+    from stages.api import evaluate, export_head, index
 
-__all__ = ["index"]
+__all__ = ["evaluate", "export_head", "index"]
 
 
 def __getattr__(name: str) -> Any:

@@ -102,8 +102,12 @@ def load_recipe(name: str) -> Recipe:
     known = recipe_names()
     if name not in known:
         near = difflib.get_close_matches(str(name), known, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else "fer-stage recipes lists them"
-        raise ParamsError(f"unknown recipe {name!r}: expected METHOD/DATASET, such as cafe/raf-db. {hint}")
+        hint = f". Did you mean {near[0]!r}?" if near else ""
+        raise ParamsError(
+            f"unknown recipe {name!r}: expected METHOD/DATASET, such as cafe/raf-db{hint}",
+            remedy=[] if near else [("recipes", {})],
+            purpose="to list them",
+        )
     file = _read(name)
     return Recipe(
         name=name,

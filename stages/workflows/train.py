@@ -34,11 +34,11 @@ from pipeline.saved import HISTORY, RUN, WEIGHTS, note_of
 from pipeline.tables.labels import expressions
 from pipeline.text_features import TextFeatures
 from pipeline.versions import method_version
-from stages.advice import encoder_named
 from stages.errors import StageError
 from stages.output import say
 from stages.params import Params, load_params
 from stages.recipes import departures
+from stages.remedies import encoder_written
 from stages.workflows.row_identity import head_rows_digest
 from stages.workflows.scores_file import drop_stale_scores, head_identity
 from stages.workflows.store_encoder import encoder_of, require_dataset, require_encoder
@@ -83,7 +83,7 @@ class Training:
         name, spec = params.encoder(named)
         recipe, options = params.options(given["method"], given["recipe"])
         runs = plan_runs(given, params, name, {**options, **parse_options(given["options"])})
-        with encoder_named(name, named):
+        with encoder_written(name, named):
             store = find_store(given["features"], name, given["dataset"])
             require_encoder(store, spec, params, named)
             require_dataset(store, given["dataset"], params, named)
