@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         datasets,
         draw,
         encode_text,
+        evaluate,
+        export_head,
         index,
         train,
     )
@@ -37,6 +39,8 @@ __all__ = [
     "datasets",
     "draw",
     "encode_text",
+    "evaluate",
+    "export_head",
     "index",
     "train",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from pydantic import ValidationError
@@ -18,6 +19,8 @@ from stages.requests import (
     DatasetsRequest,
     DrawRequest,
     EncodeTextRequest,
+    EvaluateRequest,
+    ExportHeadRequest,
     IndexRequest,
     TrainRequest,
 )
@@ -26,6 +29,8 @@ from stages.results import (
     DatasetsResult,
     DrawResult,
     EncodeTextResult,
+    EvaluateResult,
+    ExportHeadResult,
     IndexResult,
     TrainResult,
 )
@@ -35,12 +40,16 @@ __all__ = [
     "datasets",
     "draw",
     "encode_text",
+    "evaluate",
+    "export_head",
     "index",
     "train",
 ]
 
 P = ParamSpec("P")
+
 Request = TypeVar("Request")
+
 Result = TypeVar("Result")
 
 
@@ -50,11 +59,11 @@ def _called_as(request: Callable[P, Request]) -> Callable[[Callable[[Request], R
     def decorate(function: Callable[[Request], Result]) -> Callable[P, Result]:
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> Result:
-            made = _checked(request, function.__name__, *args, **kwargs)
+            parsed = _checked(request, function.__name__, *args, **kwargs)
             try:
-                return function(made)
+                return function(parsed)
             except Exception as error:
-                _note_remedy(error)
+                _note_remedy(error, getattr(parsed, "params", Path("params.yaml")))
                 raise
 
         call.__doc__ = f"{inspect.getdoc(request)}\n\n{inspect.getdoc(function) or ''}".rstrip()
@@ -74,11 +83,11 @@ def _checked(request: Callable[P, Request], name: str, /, *args: P.args, **kwarg
         raise ParamsError(explain(error, request, f"stages.{name}")) from None
 
 
-def _note_remedy(error: Exception) -> None:
+def _note_remedy(error: Exception, params: Path) -> None:
     if getattr(error, "remedy", ()):
-        from stages.remedies import as_calls
+        from stages.remedies import as_calls, encoder_note
 
-        error.add_note(as_calls(error))
+        error.add_note(as_calls(error) + encoder_note(error, params))
 
 
 @_called_as(DatasetsRequest)
@@ -106,6 +115,24 @@ def index(request: IndexRequest) -> IndexResult:
     from stages.workflows.index import index
 
     return run(index, request)
+
+
+@_called_as(EvaluateRequest)
+def evaluate(request: EvaluateRequest) -> EvaluateResult:
+    """Returns the scores, which are written to RUNS/scores/ENCODER/METHOD/DATASET/[VARIANT/]seed-N/scores.json."""
+    from stages.running import run
+    from stages.workflows.evaluate import evaluate
+
+    return run(evaluate, request)
+
+
+@_called_as(ExportHeadRequest)
+def export_head(request: ExportHeadRequest) -> ExportHeadResult:
+    """Returns what is in the folder: its files, of which head, and what must be stated of it."""
+    from stages.running import run
+    from stages.workflows.export_head import export_head
+
+    return run(export_head, request)
 
 
 @_called_as(AlignRequest)

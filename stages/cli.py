@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import logging
 import os
@@ -12,12 +11,13 @@ import traceback
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 
 from stages.commands.lazy import LazyGroup
 from stages.output import printable_lines, say
-from stages.shadows import shadowed, why_broken
+from stages.shadows import shadowed
 
 __all__ = ["main"]
 
@@ -60,7 +60,7 @@ def cli(debug: bool) -> None:
     handler.setFormatter(_LogFormatter("%(levelname)s: %(message)s"))
     logging.basicConfig(handlers=[handler], level="DEBUG" if debug else "WARNING")
     logging.captureWarnings(True)
-    if not debug:  # of a lost connection our own error tells; asyncio adds a traceback for each request under way
+    if not debug:  # our own error says that a connection was lost; asyncio adds a traceback for each pending request
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 
@@ -107,8 +107,9 @@ def _run(args: list[str]) -> int:
     if problem := shadowed():
         say(f"error: {problem}")
         return KNOWN_ERROR
+    values: dict[str, Any] = {"params": Path("params.yaml")}  # --params sets it to the file that it names
     try:
-        cli.main(args, prog_name="fer-stage", standalone_mode=False)
+        cli.main(args, prog_name="fer-stage", standalone_mode=False, obj=values)
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
@@ -119,12 +120,12 @@ def _run(args: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt) as stop:
         number = _signal_of(stop)
         how = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
-        say(f"{how}: what is finished is kept; align and extract go on from there")
+        say(f"{how}: what is finished is kept; align and extract resume there")
         return SIGNALLED + number
     except Exception as error:
         if "--debug" in args:
             say(traceback.format_exc())
-        return _report(error, args)
+        return _report(error, values["params"])
     return 0
 
 
@@ -133,7 +134,7 @@ def _stop_on_signals() -> None:
     ours = os.getpid()
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        if os.getpid() != ours:  # a forked worker, which has nothing to leave whole
+        if os.getpid() != ours:  # a forked worker, which has no file to finish
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         raise _StoppedError(number)
@@ -151,55 +152,16 @@ def _signal_of(stop: BaseException) -> int:
     return signal.SIGINT
 
 
-def _report(error: Exception, args: list[str]) -> int:
-    """Say what went wrong. Errors that we raise carry a `kind`; any other is a bug of ours and says so."""
+def _report(error: Exception, params: Path) -> int:
+    """Say what went wrong, and return the exit code."""
+    from stages.error_messages import error_message
     from stages.errors import CheckFailedError, ReaderGoneError
 
     if isinstance(error, ReaderGoneError):
         return SIGNALLED + signal.SIGPIPE
+    message = error_message(error, params)
     if isinstance(error, CheckFailedError):
-        say(f"check failed: {error}")
+        say(f"check failed: {message}")
         return CHECK_FAILED
-    if hasattr(error, "kind"):
-        from stages.advice import runnable
-        from stages.remedies import as_commands
-
-        say(f"error: {runnable(as_commands(error), _params_path(args))}")
-    elif _is_out_of_memory(error):
-        say("error: out of memory: close other programs, or make --batch-size smaller, then run it again")
-    elif isinstance(error, ImportError | AttributeError) and (broken := why_broken(error)):
-        say(f"error: {broken}")
-    elif isinstance(error, OSError) and error.strerror:
-        say(f"error: {error.filename or 'the system'}: {error.strerror}")
-    else:
-        text = f"{type(error).__name__}: {error}"
-        say(f"error: a bug of fer-stage ({text}). Run it again with `fer-stage --debug ...` and report it")
+    say(f"error: {message}")
     return KNOWN_ERROR
-
-
-# How PyTorch, OpenCV and the loader of libraries word it, in errors of other types.
-_OUT_OF_MEMORY = (
-    "not enough memory",
-    "out of memory",
-    "allocate memory",
-    "insufficient memory",
-    "failed to map segment",
-)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory was refused to Python or to a library below it."""
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
-        return True
-    is_of_library = isinstance(error, RuntimeError | ImportError) or type(error).__module__ == "cv2"
-    return is_of_library and any(words in str(error).lower() for words in _OUT_OF_MEMORY)
-
-
-def _params_path(args: list[str]) -> Path:
-    """The params.yaml of a command line."""
-    for word, value in zip(args, [*args[1:], ""], strict=True):
-        if word == "--params":
-            return Path(value)
-        if word.startswith("--params="):
-            return Path(word.removeprefix("--params="))
-    return Path("params.yaml")

@@ -1,4 +1,11 @@
-"""What goes wrong in the stages themselves."""
+"""Errors of the stages themselves.
+
+StageError
+├── ParamsError         params.yaml, or an option, is wrong: correct it
+├── CheckFailedError    the work is done and kept, but a check found a problem: exit code 3
+└── OutputError         stdout takes no more: free the disk, or write elsewhere
+    └── ReaderGoneError     the program that reads stdout has ended: no failure
+"""
 
 from __future__ import annotations
 
@@ -42,7 +49,7 @@ class StageError(Exception):
 
 
 class ParamsError(StageError):
-    """params.yaml, or an option, is wrong: mend it."""
+    """params.yaml, or an option, is wrong: correct it."""
 
     kind = "params"
 
@@ -74,10 +81,19 @@ class OutputError(StageError):
 
 
 class ReaderGoneError(OutputError):
-    """The program that reads stdout has what it needs, as `head` does: no failure."""
+    """The program that reads stdout has ended, as `head` does after ten lines: no failure."""
 
 
-def check_rejected(n_rejected: int, n: int, largest_share: float, what: str, advice: str) -> None:
+def check_rejected(
+    n_rejected: int,
+    n: int,
+    largest_share: float,
+    what: str,
+    advice: str = "",
+    *,
+    remedy: Sequence[tuple[str, Mapping[str, Any]]] = (),
+    purpose: str = "",
+) -> None:
     """Raise CheckFailedError where more than `--max-rejected` of the images were rejected.
 
     Parameters
@@ -85,6 +101,8 @@ def check_rejected(n_rejected: int, n: int, largest_share: float, what: str, adv
     n_rejected, n : images that were rejected, and all
     largest_share : `--max-rejected`, in [0, 1]
     what, advice : "images are rejected"; and how the message ends: where the reasons are
+    remedy, purpose : what shows the reasons, see `StageError`
     """
     if n_rejected > largest_share * n:
-        raise CheckFailedError(f"{n_rejected} of {n} {what}, more than --max-rejected {largest_share}{advice}")
+        message = f"{n_rejected} of {n} {what}, more than --max-rejected {largest_share}{advice}"
+        raise CheckFailedError(message, remedy=remedy, purpose=purpose)

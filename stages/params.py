@@ -66,7 +66,7 @@ class DatasetParams(_Block):
 
 
 class SampleParams(_Block):
-    """The drawn faces. `version` is the generator's: a change of it changes results, so it has to be said here."""
+    """The drawn faces. `version` is the generator's: a change of it changes results, so it is stated here."""
 
     version: int = GENERATOR_VERSION
     images: int = Field(1200, ge=60, le=1_000_000)
@@ -80,7 +80,7 @@ class SampleParams(_Block):
 
 
 class ExtractParams(_Block):
-    """What is kept of every image. All of it enters the key of a store, but for `ending`."""
+    """What a store holds of every image. All of it enters the key of a store, but for `ending`."""
 
     outputs: list[Annotated[str, Field(pattern=r"^(pooled|tokens|block-\d+|pixels)$")]] = ["pooled"]
     views: int = Field(1, ge=1, le=64, description="view 0 is plain; more are augmentations of the train split")
@@ -174,14 +174,14 @@ class Params(_Block):
             raise ValueError("\n  ".join(problems))
 
     def _check_prompts(self) -> None:
-        for name, made in self.prompt_sets.items():
+        for name, own in self.prompt_sets.items():
             if name in PROMPT_SETS:
                 raise ValueError(
                     f"prompt_sets: expected a plain name that is none of {', '.join(PROMPT_SETS)}, found {name!r}"
                 )
-            if not made:
+            if not own:
                 raise ValueError(f"prompt_sets.{name}: expected at least one template, found none")
-            for template in made:
+            for template in own:
                 _as_value_error(f"prompt_sets.{name}", check_template, template)
         _as_value_error("params.yaml", partial(templates, others=self.prompt_sets), self.prompts)
 
@@ -209,15 +209,16 @@ class Params(_Block):
             layout = known.layout if known else "sample" if name in STYLES else name
         if layout not in LAYOUTS:
             raise ParamsError(
-                f"dataset {name!r} is not in params.yaml and is no layout.{_near(name, [*self.datasets, *LAYOUTS])} "
-                f"Or say how it is laid out: fer-stage index --dataset {name} --layout {'|'.join(LAYOUTS)} --root PATH"
+                f"dataset {name!r} is not in params.yaml and is no layout.{_near(name, [*self.datasets, *LAYOUTS])}",
+                remedy=[("index", {"dataset": name, "layout": "LAYOUT", "root": "PATH"})],
+                purpose=f"with its layout, one of {', '.join(LAYOUTS)}",
             )
         options = dict(known.options) if known and known.layout == layout else {}
         root = root or (known.root if known else "") or _default_root(name)
         return DatasetParams(layout=layout, root=root, options={"classes": self.classes} | options)
 
     def encoder(self, name_or_spec: str) -> tuple[str, EncoderSpec]:
-        """The folder name and the spec of an encoder, given by its name in params.yaml or written out."""
+        """The folder name and the spec of an encoder, from its name in params.yaml or the spec itself."""
         if name_or_spec in self.encoders:
             return name_or_spec, EncoderSpec.parse(self.encoders[name_or_spec])
         try:
@@ -323,18 +324,18 @@ def parse_params(data: Any, where: str) -> Params:
 
 def _with_control_characters(data: Any) -> list[str]:
     """`datasets.x.root: '\\x00'` for each text, names too, that no path, name or sentence can hold."""
-    found: list[str] = []
-    waiting, seen = [("", data)], set()
-    while waiting:
-        field, value = waiting.pop()
+    problems: list[str] = []
+    pending, visited = [("", data)], set()
+    while pending:
+        field, value = pending.pop()
         if isinstance(value, str):
-            found += [f"{field}: {_shown(value)}"] if _CONTROL.search(value) else []
-        elif isinstance(value, dict | list) and id(value) not in seen:  # an alias of YAML is the same object
-            seen.add(id(value))
+            problems += [f"{field}: {_shown(value)}"] if _CONTROL.search(value) else []
+        elif isinstance(value, dict | list) and id(value) not in visited:  # an alias of YAML is the same object
+            visited.add(id(value))
             items = value.items() if isinstance(value, dict) else enumerate(value)
-            waiting += [(f"{field}.{name}".lstrip("."), item) for name, item in items]
-            waiting += [(f"{field} (a name)".lstrip(), name) for name in value if isinstance(value, dict)]
-    return found
+            pending += [(f"{field}.{name}".lstrip("."), item) for name, item in items]
+            pending += [(f"{field} (a name)".lstrip(), name) for name in value if isinstance(value, dict)]
+    return problems
 
 
 def explain(error: ValidationError, model: Any, where: str) -> str:
@@ -426,8 +427,8 @@ def _is_number(text: str) -> bool:
 
 
 def _near(name: str, known: Any) -> str:
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean {found[0]!r}?" if found else f" Known: {', '.join(known)}." if known else ""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(known)}." if known else ""
 
 
 def _default_root(name: str) -> str:

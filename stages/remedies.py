@@ -6,38 +6,48 @@ Errors name a command and its arguments as data (`remedy`); nothing below `stage
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import click
 
 from stages.names import first_rows
 
-__all__ = ["as_calls", "as_commands", "command_line", "encoder_written"]
+__all__ = ["as_calls", "as_commands", "command_line", "encoder_note", "encoder_written", "function_name"]
 
 Step = tuple[str, Mapping[str, Any]]
 
+_EMPTY: tuple[Any, ...] = ((), [], {})  # of options that are repeated: as if they were not named
 _OF_FIRST_ROWS = ("align", "extract")  # commands with a --limit
 
 
 def as_commands(error: Exception) -> str:
     """The message of an error with its remedy as commands: "no store at x. Run `fer-stage extract --dataset my`"."""
-    return _with_steps(error, [f"`{command_line(action, arguments)}`" for action, arguments in _steps(error)])
+    steps = [f"`{command_line(action, arguments)}`" for action, arguments in _steps(error)]
+    return _with_steps(error, steps, _limits_in_text(str(error)))
 
 
 def as_calls(error: Exception) -> str:
     """The remedy as calls: "Run stages.extract(dataset='my')"; a command that has no function is worded as one."""
-    import stages
-
     steps = [
-        f"stages.{name}({_call_arguments(arguments)})"
-        if hasattr(stages, name := action.replace("-", "_"))
+        f"stages.{name}({_call_arguments(action, arguments)})"
+        if (name := function_name(action))
         else f"`{command_line(action, arguments)}`"
         for action, arguments in _steps(error)
     ]
     return _with_steps(error, steps, "")
+
+
+def function_name(action: str) -> str | None:
+    """The function of `stages` for a command, `export_head` for `head export`; None if it has none."""
+    import stages
+
+    name = "_".join(reversed(action.replace("-", "_").split()))
+    return name if name in stages.__all__ else None
 
 
 def _steps(error: Exception) -> Sequence[Step]:
@@ -45,21 +55,26 @@ def _steps(error: Exception) -> Sequence[Step]:
     return remedy
 
 
-def _with_steps(error: Exception, steps: Sequence[str], message: str | None = None) -> str:
-    message = str(error) if message is None else message
+def _with_steps(error: Exception, steps: Sequence[str], message: str) -> str:
     if not steps:
         return message
     purpose = getattr(error, "purpose", "")
     run = f"Run {', then '.join(steps)}{f' {purpose}' if purpose else ''}"
-    return f"{message.rstrip('.')}. {run}" if message else run
+    ended = message if message.endswith(("?", "!")) else f"{message.rstrip('.')}."
+    return f"{ended} {run}" if message else run
 
 
-def _call_arguments(arguments: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={_plain(value)!r}" for name, value in _of_dataset(arguments).items())
+def _call_arguments(action: str, arguments: Mapping[str, Any]) -> str:
+    return ", ".join(f"{parameter.name}={_plain(value)!r}" for parameter, value in _arguments(action, arguments))
 
 
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, bool | int | float | str | list | tuple | dict) else str(value)
+    """Paths, and places in object stores, as texts."""
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_plain, value))
+    return value if isinstance(value, bool | int | float | str) else str(value)
 
 
 def command_line(action: str, arguments: Mapping[str, Any]) -> str:
@@ -68,20 +83,28 @@ def command_line(action: str, arguments: Mapping[str, Any]) -> str:
     Parameters
     ----------
     action : name of a command, with its verb: `store verify`
-    arguments : value by the name of its parameter. None, False and defaults are left out; names of datasets that
-        --limit made become the options that made them
+    arguments : value by the name of its parameter. None and defaults are left out; the name of a dataset that --limit
+        made becomes the options that made it
 
     Raises
     ------
     KeyError
         If the command has no such parameter: a mistake in the code that names the remedy.
     """
-    command = _command(action.split())
-    parameters = {parameter.name: parameter for parameter in command.params}
     words = ["fer-stage", *action.split()]
-    for name, value in _of_dataset(arguments, limited=action in _OF_FIRST_ROWS).items():
-        words += _words(parameters[name], value)
+    for parameter, value in _arguments(action, arguments):
+        words += _words(parameter, value)
     return shlex.join(words)
+
+
+def _arguments(action: str, arguments: Mapping[str, Any]) -> Iterator[tuple[click.Parameter, Any]]:
+    """The arguments that are no defaults, each with the parameter of its name."""
+    parameters = {parameter.name: parameter for parameter in _command(action.split()).params}
+    for name, value in _of_dataset(arguments, limited=action in _OF_FIRST_ROWS).items():
+        parameter = parameters[name]
+        default = parameter.to_info_dict().get("default")  # `parameter.default` may be a sentinel of click
+        if value is not None and value not in _EMPTY and str(value) != str(default):
+            yield parameter, value
 
 
 def _command(path: Sequence[str]) -> click.Command:
@@ -90,22 +113,20 @@ def _command(path: Sequence[str]) -> click.Command:
     command: click.Command = cli
     with click.Context(cli) as context:
         for name in path:
-            found = cast("click.Group", command).get_command(context, name)
-            if found is None:
+            child = cast("click.Group", command).get_command(context, name)
+            if child is None:
                 raise KeyError(name)
-            command = found
+            command = child
     return command
 
 
 def _words(parameter: click.Parameter, value: Any) -> Iterator[str]:
-    if value is None or value is False or value == parameter.default or str(value) == str(parameter.default):
-        return
     if isinstance(parameter, click.Argument):
         yield from map(str, value) if isinstance(value, list | tuple) else (str(value),)
         return
     option = parameter.opts[0]
-    if value is True:
-        yield option
+    if isinstance(value, bool):
+        yield from (option,) if value else parameter.secondary_opts[:1]  # --reuse/--no-reuse
     elif isinstance(value, Mapping):
         for name, one in value.items():
             yield from (option, f"{name}={json.dumps(one)}")
@@ -118,11 +139,48 @@ def _words(parameter: click.Parameter, value: Any) -> Iterator[str]:
 
 def _of_dataset(arguments: Mapping[str, Any], *, limited: bool = True) -> dict[str, Any]:
     """`my.first-12` is no dataset, but what `--limit 12` makes of `my`; `index` reads all rows."""
-    found = first_rows(str(arguments.get("dataset", "")))
-    if found is None:
+    limited_name = first_rows(str(arguments.get("dataset", "")))
+    if limited_name is None:
         return dict(arguments)
-    dataset, limit = found
+    dataset, limit = limited_name
     return {**arguments, "dataset": dataset, **({"limit": limit} if limited else {})}
+
+
+def encoder_note(error: Exception, params: Path) -> str:
+    """What else must be known to follow a remedy, as " (...)": which encoder in it is only the name of a folder.
+
+    A store lies in a folder that is named after its encoder, and `cache` knows no other name; one that was written as
+    open_clip:ViT-B-32-quickgelu/openai is in open_clip-ViT-B-32-quickgelu-openai, which no command takes.
+
+    Parameters
+    ----------
+    params : params.yaml of what failed; the defaults hold if the file is not there
+
+    Returns
+    -------
+    Empty where every encoder is a name that a command takes.
+    """
+    named = [str(arguments["encoder"]) for _, arguments in _steps(error) if arguments.get("encoder")]
+    named += _encoders_in_text(str(error))
+    folder = next((name for name in named if not _is_encoder(name, params)), None)
+    if folder is None:
+        return ""
+    return (
+        f" ({folder} is the folder of that encoder: write the encoder as it was written when the folder was made, such "
+        "as open_clip:ARCH/TAG, or by its name in params.yaml)"
+    )
+
+
+def _is_encoder(name: str, params: Path) -> bool:
+    from pipeline.errors import PipelineError
+    from stages.errors import StageError
+    from stages.params import load_params
+
+    try:
+        load_params(params).encoder(name)
+    except (PipelineError, StageError):
+        return not name[:1].isalnum()  # a placeholder, such as <name>
+    return True
 
 
 @contextmanager
@@ -137,9 +195,38 @@ def encoder_written(folder: str, written: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if remedy := getattr(error, "remedy", ()):
+        if remedy := _steps(error):
             error.remedy = tuple(  # type: ignore[attr-defined]  # it is one of ours
                 (action, {**arguments, "encoder": written} if arguments.get("encoder") == folder else arguments)
                 for action, arguments in remedy
             )
+        _write_encoder_in_text(error, folder, written)
         raise
+
+
+# until cache has remedies: commands in the text of messages
+
+_WORD = r"(?:'[^']*'|\"'\"|[^\s`,'\"])+"  # one word of a command, as `shlex.quote` writes it
+_ENCODER = re.compile(rf"--encoder ({_WORD})")
+_FIRST_ROWS = re.compile(r"(fer-stage (?:index|align|extract)\b[^`\n]*?--dataset \S+?)\.first-(\d+)")
+
+
+def _limits_in_text(message: str) -> str:
+    """`extract --dataset my.first-12` -> `extract --dataset my --limit 12`; `index` reads all rows."""
+
+    def with_limit(match: re.Match[str]) -> str:
+        command, limit = match.groups()
+        return command if command.startswith("fer-stage index") else f"{command} --limit {limit}"
+
+    return _FIRST_ROWS.sub(with_limit, message)
+
+
+def _encoders_in_text(message: str) -> list[str]:
+    return ["".join(shlex.split(word)) for word in _ENCODER.findall(message)]
+
+
+def _write_encoder_in_text(error: Exception, folder: str, written: str) -> None:
+    if hasattr(error, "kind") and error.args:
+        word, quoted = shlex.quote(folder), shlex.quote(written)
+        message = _ENCODER.sub(lambda match: f"--encoder {quoted if match[1] == word else match[1]}", str(error))
+        error.args = (message, *error.args[1:])

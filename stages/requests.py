@@ -8,7 +8,7 @@ where a link leads out of an output's folder. `features` may be a place in an ob
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, field
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,7 @@ __all__ = [
     "DrawRequest",
     "EncodeTextRequest",
     "EvaluateRequest",
+    "ExportHeadRequest",
     "ExtractRequest",
     "Grid",
     "IndexRequest",
@@ -33,7 +34,6 @@ __all__ = [
     "ReportRequest",
     "TrainRequest",
 ]
-
 
 PICTURE_SUFFIXES = (".png", ".jpg")
 
@@ -47,6 +47,17 @@ def _place(value: Any) -> Any:
 def _several(value: Any) -> Any:
     """One path or name in place of several."""
     return (value,) if isinstance(value, str | Path) else value
+
+
+def _run_folders(value: Any) -> Any:
+    """One path, what `train` returned, or several of either."""
+    if isinstance(value, str | Path):
+        return (value,)
+    if hasattr(value, "folders"):
+        return tuple(value.folders)
+    if isinstance(value, Iterable):
+        return tuple(folder for item in value for folder in (item.folders if hasattr(item, "folders") else (item,)))
+    return value
 
 
 def _with_suffix(*suffixes: str) -> AfterValidator:
@@ -86,15 +97,23 @@ def _axis(name: str, values: Any) -> Any:
 
 
 FolderOrBucket = Annotated[Any, BeforeValidator(_place)]  # a `cache.places.Place`
+
 Share = Annotated[float, Field(ge=0, le=1)]
+
 Positive = Annotated[int, Field(ge=1)]
+
 NotNegative = Annotated[int, Field(ge=0)]
+
 Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
-Paths = Annotated[tuple[Path, ...], BeforeValidator(_several)]
+
+RunFolders = Annotated[tuple[Path, ...], Field(min_length=1), BeforeValidator(_run_folders)]
+
 Png = Annotated[Path, _with_suffix(".png")]
+
 Picture = Annotated[Path, _with_suffix(*PICTURE_SUFFIXES)]
 
 Seeds = Annotated[Sequence[Seed], Field(min_length=1, max_length=MOST_SEEDS), BeforeValidator(_seeds)]
+
 Grid = Annotated[Mapping[str, Sequence[Any] | Mapping[str, Any]], BeforeValidator(_grid)]
 
 _CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -328,7 +347,7 @@ class EvaluateRequest(_Request):
     exclude_overlap : leave rows out whose bytes the head was trained or selected on; they are counted
     """
 
-    runs: Paths
+    runs: RunFolders
     _: KW_ONLY
     datasets: Texts = ()
     split: Literal["test", "val"] | None = None
@@ -336,6 +355,26 @@ class EvaluateRequest(_Request):
     dry_run: bool = False
     features: FolderOrBucket = Path("features")
     device: str = "auto"
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class ExportHeadRequest(_Request):
+    """Write a trained head, its record and its model card into one folder for other machines.
+
+    Parameters
+    ----------
+    run : folder of a trained run, or of a head that was exported before
+    out : new folder; one that holds anything but this very export is refused
+    onnx : also head.onnx, for programs without PyTorch; needs the extra [onnx]
+    encoder : with `onnx`, of heads that hold a part of their encoder, if it has another name here than in the run
+    """
+
+    run: Path
+    out: Path
+    _: KW_ONLY
+    onnx: bool = False
+    encoder: str | None = None
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, config=_CONFIG)

@@ -14,12 +14,12 @@ from stages.commands.options import (
     features_option,
     follow_links_option,
     format_option,
-    params_path_option,
+    params_option,
 )
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
-    from cache.places import Place
+    from stages.results import RunScores
 
 __all__ = ["command"]
 
@@ -30,7 +30,7 @@ _FOR_MACHINES = ("excluded_overlap", "encoder_saw", "note")  # people get marks,
 @click.command("evaluate")
 @click.option(
     "--run",
-    "folders",
+    "runs",
     type=click.Path(path_type=Path),
     multiple=True,
     required=True,
@@ -48,20 +48,10 @@ _FOR_MACHINES = ("excluded_overlap", "encoder_saw", "note")  # people get marks,
 @click.option("--dry-run", is_flag=True, help="Score and print; write nothing.")
 @features_option
 @device_option
-@params_path_option
+@params_option
 @follow_links_option
 @format_option
-def command(
-    folders: tuple[Path, ...],
-    datasets: tuple[str, ...],
-    split: str | None,
-    exclude_overlap: bool,
-    dry_run: bool,
-    features: Place,
-    device: str,
-    params_path: Path,
-    output_format: str,
-) -> None:
+def command(output_format: str, **options: Any) -> None:
     """Score trained heads on the test split of datasets, and keep the scores below runs/scores.
 
     Scores of datasets that are not named stay as they are; those of a head that was trained again since are dropped.
@@ -69,45 +59,16 @@ def command(
     Of an exported head, or one outside its runs folder, scores are printed only.
     Accuracy, UAR, recall per class, N, 95 % intervals, calibration error, confusion; rejected rows are counted.
     """
-    from cache.links import require_inside
-    from pipeline.saved import read_saved
-    from stages.params import load_params
-    from stages.workflows.evaluate import Scorer, runs_below
-    from stages.workflows.scores_file import write_scores
-    from stages.workspace import runs_root, scores_path
+    from stages.requests import EvaluateRequest
+    from stages.running import run
+    from stages.workflows.evaluate import evaluate
 
-    params = load_params(params_path)
-    wanted = datasets or tuple(params.run.datasets)
-    found: list[dict[str, Any]] = []
-    notes: dict[str, None] = {}
-    records: dict[str, Mapping[str, Any]] = {}
-    runs, scorer = runs_below(folders), Scorer(features, params, device, exclude_overlap=exclude_overlap)
-    keep = not dry_run and split in (None, params.protocol.test_split)
-    for folder in runs:
-        path = scores_path(folder) if keep else None
-        if path:
-            require_inside(path, runs_root(path))
-        run = read_saved(folder)
-        scores = scorer.score(run, wanted, split or params.protocol.test_split)
-        notes[run.note] = None
-        if path:
-            _note_stale(write_scores(run, path, scores), path)
-        else:
-            run.require_current()
-            if keep:
-                say(f"{folder}: nothing is written: it is no run at RUNS/ENCODER/METHOD/DATASET/[VARIANT/]seed-N")
-        found += [{"run": str(folder), **score, "note": run.note} for score in scores]
-        records[str(folder)] = run.record
-    _echo(found, output_format)
-    if len(runs) > 1:
-        _say_spread(found, records)
-    for note in filter(None, (*notes, *scorer.notes)):
+    result = run(evaluate, EvaluateRequest(**options))
+    _echo(result.scores, output_format)
+    if len(result.runs) > 1:
+        _say_spread(result.runs)
+    for note in result.notes:
         say(f"note: {note}")
-
-
-def _note_stale(n_dropped: int, path: Path) -> None:
-    if n_dropped:
-        say(f"{path}: {n_dropped} scores of a head that was replaced since were dropped")
 
 
 def _echo(scores: Sequence[dict[str, Any]], output_format: str) -> None:
@@ -116,8 +77,8 @@ def _echo(scores: Sequence[dict[str, Any]], output_format: str) -> None:
     elif output_format == "csv":
         echo_rows([_flat(score) for score in scores], output_format, (*_COLUMNS, *_FOR_MACHINES))
     else:
-        shown = [_flat(score) | {"dataset": marked(score["dataset"], score["encoder_saw"])} for score in scores]
-        echo_rows(shown, output_format, _COLUMNS)
+        rows = [_flat(score) | {"dataset": marked(score["dataset"], score["encoder_saw"])} for score in scores]
+        echo_rows(rows, output_format, _COLUMNS)
         if any(score["encoder_saw"] for score in scores):
             say(LEGEND)
         if any(OVERLAP in _overlap_text(score) for score in scores):
@@ -140,17 +101,19 @@ def _overlap_text(score: Mapping[str, Any]) -> str:
     return (", ".join(parts) or "0") + left_out
 
 
-def _say_spread(scores: Sequence[dict[str, Any]], records: Mapping[str, Mapping[str, Any]]) -> None:
+def _say_spread(runs: Sequence[RunScores]) -> None:
     """Mean and deviation over runs that differ in their seed only, on stderr; what else differs is named."""
     from stages.workflows.sweep import differing_settings, spread_text
 
-    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    for score in scores:
-        if records[score["run"]].get("is_random", True):  # else every seed gives the same head
-            name = (str(Path(score["run"]).parent), score["dataset"], score["split"])
-            groups.setdefault(name, []).append(score)
-    for (folder, dataset, _split), chosen in groups.items():
-        for settings, same in differing_settings(chosen, [records[score["run"]] for score in chosen]):
+    groups: dict[tuple[str, str, str], list[tuple[dict[str, Any], Mapping[str, Any]]]] = {}
+    for run in runs:
+        if run.record.get("is_random", True):  # else every seed gives the same head
+            for entry in run.entries:
+                name = (str(run.folder.parent), entry["dataset"], entry["split"])
+                groups.setdefault(name, []).append((dict(entry), run.record))
+    for (folder, dataset, _split), scored in groups.items():
+        entries, records = zip(*scored, strict=True)
+        for settings, same in differing_settings(entries, records):
             named = f"{folder} on {dataset}" + (f" ({settings})" if settings else "")
             if len(same) > 1:
                 say(f"{named}: {spread_text(same, '')}")

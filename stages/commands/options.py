@@ -45,10 +45,11 @@ format_option = click.option(
 
 
 def _named_file_exists(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
-    """A params.yaml that nobody named may be missing; one that was named is meant."""
-    given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
-    if given and not value.is_file():
+    """The default may be missing; a file that was named must be there. Messages about errors need its path, too."""
+    is_named = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    if is_named and not value.is_file():
         raise click.BadParameter(f"no file at {value}")
+    context.ensure_object(dict)["params"] = value
     return value
 
 

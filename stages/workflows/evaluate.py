@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,26 +12,63 @@ import numpy.typing as npt
 
 from cache import Store
 from cache.errors import CacheError
+from cache.links import require_inside
 from cache.places import Place
 from cache.store import find_store
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import PipelineError
-from pipeline.evaluation import evaluate
+from pipeline.evaluation import evaluate as evaluate_head
 from pipeline.marks import MOSTLY_SEEN
 from pipeline.methods import config_class
 from pipeline.models.head import Head
-from pipeline.saved import DEFAULT_HEAD, EXPORTED, RUN, SavedHead
-from stages.advice import aligned_advice, encoder_named
+from pipeline.progress import OnProgress
+from pipeline.saved import DEFAULT_HEAD, EXPORTED, RUN, SavedHead, read_saved
 from stages.errors import StageError
-from stages.params import Params
+from stages.output import say
+from stages.params import Params, load_params
+from stages.remedies import as_commands, command_line, encoder_written
+from stages.requests import EvaluateRequest
+from stages.results import EvaluateResult, RunScores
 from stages.workflows.row_identity import HeadRowsFinder, SplitRows, rows_digest, split_rows
-from stages.workflows.scores_file import head_identity
+from stages.workflows.scores_file import head_identity, write_scores
 from stages.workflows.store_encoder import encoder_of, require_dataset, require_encoder_named
-from stages.workspace import heads_below
+from stages.workspace import heads_below, runs_root, scores_path
 
-__all__ = ["CARRIED", "Scorer", "runs_below"]
+__all__ = ["DEFAULT", "Scorer", "evaluate", "runs_below"]
 
-CARRIED = "default"  # as `--run` names the head that fer-stage carries
+DEFAULT = "default"  # as `--run` names the head that is part of fer-stage
+
+
+def evaluate(request: EvaluateRequest, _on_progress: OnProgress) -> EvaluateResult:
+    """Score every head on every dataset, and write the scores of a head before the next one is scored.
+
+    Scores of an exported head, of one outside its runs folder, and of another split than the protocol's are not
+    written.
+    """
+    params = load_params(request.params)
+    datasets, split = request.datasets or tuple(params.run.datasets), request.split or params.protocol.test_split
+    writes = not request.dry_run and split == params.protocol.test_split
+    folders = runs_below(request.runs)
+    scorer = Scorer(request.features, params, request.device, exclude_overlap=request.exclude_overlap)
+    scored = tuple(_score_run(folder, scorer, datasets, split, writes=writes) for folder in folders)
+    notes = dict.fromkeys([*(run.note for run in scored if run.note), *scorer.notes])
+    return EvaluateResult(scored, tuple(notes))
+
+
+def _score_run(folder: Path, scorer: Scorer, datasets: Sequence[str], split: str, *, writes: bool) -> RunScores:
+    path = scores_path(folder) if writes else None
+    if path:
+        require_inside(path, runs_root(path))
+    run = read_saved(folder)
+    entries = scorer.score(run, datasets, split)
+    if path:
+        if n_dropped := write_scores(run, path, entries):
+            say(f"{path}: {n_dropped} scores of a head that was replaced since were dropped")
+    else:
+        run.require_current()
+        if writes:
+            say(f"{folder}: nothing is written: it is no run at RUNS/ENCODER/METHOD/DATASET/[VARIANT/]seed-N")
+    return RunScores(folder, run.record, tuple(entries), run.note, path)
 
 
 def runs_below(folders: Sequence[Path]) -> list[Path]:
@@ -40,7 +76,7 @@ def runs_below(folders: Sequence[Path]) -> list[Path]:
 
     Parameters
     ----------
-    folders : `default`, where no folder has that name, is the head that fer-stage carries
+    folders : `default`, where no folder has that name, is the head that is part of fer-stage
 
     Raises
     ------
@@ -49,12 +85,13 @@ def runs_below(folders: Sequence[Path]) -> list[Path]:
     """
     heads: dict[Path, None] = {}
     for named in folders:
-        folder = DEFAULT_HEAD if str(named) == CARRIED and not named.exists() else named
+        folder = DEFAULT_HEAD if str(named) == DEFAULT and not named.exists() else named
         below = heads_below(folder, RUN) or heads_below(folder, EXPORTED)
         if not below:
             raise StageError(
                 f"no trained run at {folder}: expected a folder with {RUN}, with {EXPORTED} (an exported head), or "
-                f"with such folders below it. `fer-stage train` makes one; --run {CARRIED} is the one that is carried"
+                f"with such folders below it. Train a head first, or name another folder; `{DEFAULT}` is the head that "
+                "is part of fer-stage"
             )
         heads.update(dict.fromkeys(below))
     return list(heads)
@@ -123,7 +160,7 @@ class Scorer:
                 f"{run.folder / RUN}: expected {' and '.join(missing)}, found none. "
                 "It is damaged or of another version of fer-stage: train the run again"
             )
-        with encoder_named(run.record["encoder"], _named(run)):
+        with encoder_written(run.record["encoder"], _named(run)):
             stores = {dataset: self._store(run.record["encoder"], dataset) for dataset in datasets}
             for dataset, store in stores.items():
                 self._require_current(store, dataset, _named(run))
@@ -148,7 +185,7 @@ class Scorer:
         return self._rows[name]
 
     def _digest(self, rows: SplitRows, scored: npt.NDArray[np.bool_]) -> str:
-        name = id(rows), scored.tobytes()  # rows are kept
+        name = id(rows), scored.tobytes()  # rows stay in memory: no other object gets their id
         if name not in self._digests:
             self._digests[name] = rows_digest(rows.take(scored))
         return self._digests[name]
@@ -160,7 +197,7 @@ class Scorer:
         keep = self._rows_to_score(run, dataset, overlap, known)
         scored = known & keep
         try:
-            evaluation = evaluate(
+            evaluation = evaluate_head(
                 head,
                 store,
                 split,
@@ -169,8 +206,10 @@ class Scorer:
                 keep=keep,
             )
         except PipelineError as error:
-            advice = aligned_advice(run.alignment, store.dataset, _named(run)) if error.kind == "mismatch" else ""
-            raise StageError(f"{run.folder}: {error}{advice}") from error
+            remedy = self._aligned_features(run, store.dataset) if error.kind == "mismatch" else ()
+            if remedy:
+                raise StageError(f"{run.folder}: {error}. It reads aligned faces", remedy=remedy) from error
+            raise StageError(f"{run.folder}: {error}", remedy=error.remedy, purpose=error.purpose) from error
         self._note_dtype(run, dataset, store)
         in_dataset = overlap is not None and overlap.dataset[scored].mean() >= MOSTLY_SEEN
         return {
@@ -215,16 +254,22 @@ class Scorer:
         """Why no store has the rows that a run was trained on, and what to do."""
         encoder, dataset = str(run.record.get("encoder", "")), str(run.record.get("dataset", ""))
         try:
-            with encoder_named(encoder, _named(run)):
+            with encoder_written(encoder, _named(run)):
                 store = self._store(encoder, dataset)
         except CacheError as error:
-            return str(error)
+            return as_commands(error)
         changed = "train and validation rows or labels" if store.key == run.record.get("key") else "images or features"
-        train = ["fer-stage", "train", "--method", str(run.record["method"]), "--dataset", dataset]
-        return (
-            f"{store.path} has other {changed} now than they were trained on. Train them again: "
-            f"`{shlex.join([*train, '--encoder', _named(run)])}`"
-        )
+        named = {"method": str(run.record["method"]), "dataset": dataset, "encoder": _named(run)}
+        train = command_line("train", {**named, "features": self.features})
+        return f"{store.path} has other {changed} now than they were trained on. Train them again: `{train}`"
+
+    def _aligned_features(self, run: SavedHead, dataset: str) -> Sequence[tuple[str, Mapping[str, Any]]]:
+        """The steps that make the features of aligned faces that a head reads; none for a head of other images."""
+        if not (alignment := run.alignment):
+            return ()
+        faces = {"faces": "aligned", "margin": alignment["margin"], "missed": alignment["missed"]}
+        extract = {"dataset": dataset, "encoder": _named(run), **faces, "features": self.features}
+        return [("align", {"dataset": dataset}), ("extract", extract)]
 
     def _rows_to_score(
         self, run: SavedHead, dataset: str, overlap: _Overlap | None, known: npt.NDArray[np.bool_]
@@ -256,15 +301,15 @@ class Scorer:
             self.notes[f"trained on {trained} features of {of}, scored on {scored} features of {dataset}"] = None
 
     def _head(self, run: SavedHead, store: Store) -> Head:
-        """The run's head on the device; one that is a part of its encoder is given the encoder that made `store`."""
+        """The run's head on the device; one that is a part of its encoder is built with the encoder of `store`."""
         encoder = self._encoder(store, _named(run)) if run.needs_encoder else None
         return run.build(encoder).to(resolve_device(self.device))
 
     def _encoder(self, store: Store, named: str) -> TorchEncoder:
-        if (made := str(store.path)) not in self._encoders:
+        if (path := str(store.path)) not in self._encoders:
             self._encoders.clear()  # one encoder in memory at a time
-            self._encoders[made] = cast("TorchEncoder", encoder_of(store, self.params, named, self.device))
-        return self._encoders[made]
+            self._encoders[path] = cast("TorchEncoder", encoder_of(store, self.params, named, self.device))
+        return self._encoders[path]
 
 
 def _counts(overlap: _Overlap | None, scored: npt.NDArray[np.bool_]) -> Mapping[str, int] | None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from cache.atomic import replace, write_bytes
 from cache.links import require_inside
@@ -16,14 +16,19 @@ from cache.places import remove_tree
 from pipeline.errors import InputError
 from pipeline.export.card import model_card
 from pipeline.export.record import export_record
+from pipeline.progress import OnProgress
 from pipeline.records import read_regular
 from pipeline.saved import EXPORTED, WEIGHTS, SavedHead, read_record, read_saved
 from stages.errors import StageError
-from stages.output import say_notes
+from stages.output import say, say_notes
+from stages.params import load_params
+from stages.requests import ExportHeadRequest
+from stages.results import ExportHeadResult
 from stages.workflows.scores_file import check_scores, scores_of
+from stages.workflows.store_encoder import encoder_changes
 from stages.workspace import scores_path
 
-__all__ = ["Export"]
+__all__ = ["Export", "export_head"]
 
 _CARD, _ONNX = "README.md", "head.onnx"
 # What reading an export raises where none is; a file that may not be read says nothing of what it is.
@@ -31,9 +36,23 @@ _NOT_OURS = (FileNotFoundError, NotADirectoryError, InputError)
 _BESIDE = 16 * 2**20  # bytes: at most of a card, or of what a graph has beside its weights
 
 
+def export_head(request: ExportHeadRequest, _on_progress: OnProgress) -> ExportHeadResult:
+    """Check the run and the folder, and write the folder unless it is a dry run or holds this very export."""
+    encoder = str(load_params(request.params).encoder(request.encoder)[1]) if request.encoder else ""
+    export = Export.of(request.run, request.out, onnx=request.onnx, encoder=encoder)
+    if export.up_to_date:
+        return export.result("up to date")
+    if request.dry_run:
+        return export.result("planned")
+    if request.onnx:
+        say("writing head.onnx and comparing it with PyTorch")
+    export.write()
+    return export.result("written")
+
+
 @dataclass(frozen=True)
 class Export:
-    """A head that is to stand in a folder of its own.
+    """A head that is to be in a folder of its own.
 
     Parameters
     ----------
@@ -57,7 +76,7 @@ class Export:
         Raises
         ------
         StageError
-            If something else stands at `out`.
+            If something else is at `out`.
         InputError, MismatchError
             If the run cannot be read, or packages are missing that write ONNX.
         """
@@ -73,11 +92,6 @@ class Export:
         return export
 
     @property
-    def note(self) -> str:
-        """What must be said of the head."""
-        return self.saved.note
-
-    @property
     def up_to_date(self) -> bool:
         """Whether all files are there, as they would be written; what was added to README.md is left there."""
         try:
@@ -85,23 +99,24 @@ class Export:
             files = {name: read_regular(self.out / name, self._most_bytes, "") for name in self._names}
         except _NOT_OURS:
             return False
-        made = there.pop("onnx", None)  # a graph that was not asked for now does no harm
+        graph = there.pop("onnx", None)  # one that this request does not name is left where it is
         same = there == self.record and _sha256(files[WEIGHTS]) == self.record["head_sha256"]
-        return same and (not self.onnx or (made is not None and _sha256(files[_ONNX]) == made["sha256"]))
+        return same and (not self.onnx or (graph is not None and _sha256(files[_ONNX]) == graph["sha256"]))
 
-    def summary(self, status: str) -> dict[str, Any]:
+    def result(self, status: Literal["written", "planned", "up to date"]) -> ExportHeadResult:
         """What is, or would be, there."""
-        return {
-            "status": status,
-            "path": str(self.out),
-            "run": str(self.saved.folder),
-            "method": self.record["method"],
-            "dataset": self.record["dataset"],
-            "encoder": self.record["encoder_spec"],
-            "temperature": self.saved.temperature,
-            "scores": len(self.record["scores"]),
-            "files": list(self._names),
-        }
+        return ExportHeadResult(
+            status=status,
+            path=self.out,
+            run=self.saved.folder,
+            method=self.record["method"],
+            dataset=self.record["dataset"],
+            encoder=self.record["encoder_spec"],
+            temperature=self.saved.temperature,
+            n_scores=len(self.record["scores"]),
+            files=self._names,
+            notes=tuple(filter(None, (self._encoder_note, self.saved.note))),
+        )
 
     def write(self) -> None:
         """Write the folder, all of it or nothing.
@@ -119,6 +134,17 @@ class Export:
             for name, data in files.items():
                 write_bytes(partial / name, data)
             replace(partial, out)
+
+    @property
+    def _encoder_note(self) -> str:
+        """Whether the spec of the head's encoder means another one on this machine; empty if it does not."""
+        changes = encoder_changes(self.saved.encoder_spec, self.saved.encoder_identity.get("encoder", {}))
+        if not changes:
+            return ""
+        return (
+            f"{self.saved.encoder_spec} means another encoder on this machine now than the head's: {changes}. "
+            "Whoever gets the head needs the one that it was trained with"
+        )
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -169,7 +195,7 @@ def _sha256(data: bytes) -> str:
 
 
 def _scores(saved: SavedHead) -> list[dict[str, Any]]:
-    """Those that were kept of this very head, or in the record of one that was exported before."""
+    """Those of this very head in its scores.json, or in the record of a head that was exported before."""
     path = scores_path(saved.folder)
     if path is None or not path.exists():
         scores = list(saved.record.get("scores", ()))

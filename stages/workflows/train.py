@@ -33,7 +33,6 @@ from pipeline.saved import HISTORY, RUN, WEIGHTS, note_of
 from pipeline.tables.labels import expressions
 from pipeline.text_features import TextFeatures
 from pipeline.versions import method_version
-from stages.advice import encoder_named
 from stages.errors import PartialTrainingError
 from stages.output import say
 from stages.params import load_params
@@ -109,7 +108,7 @@ class Training:
         name, spec = params.encoder(named)
         recipe, options = params.options(request.method, request.recipe)
         runs = plan_runs(request, params, name, {**options, **request.options})
-        with encoder_named(name, named), encoder_written(name, named):
+        with encoder_written(name, named):
             store = find_store(request.features, name, request.dataset)
             require_encoder(store, spec, params, named)
             require_dataset(store, request.dataset, params, named)

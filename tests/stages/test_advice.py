@@ -1,7 +1,8 @@
-"""Advice works when it is followed: commands in messages are commands that fer-stage takes."""
+"""Remedies of errors: commands in messages are commands that fer-stage takes, and end the error."""
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
@@ -18,38 +20,119 @@ from cache.store import find_store, open_store
 from pipeline.export.card import _environment
 from pipeline.tables.samples import _KIND as SAMPLES
 from pipeline.tables.samples import SampleTable
-from stages.advice import aligned_advice, encoder_named, runnable
-from stages.errors import ParamsError
+from stages.api import _note_remedy
+from stages.errors import CheckFailedError, ParamsError, StageError, check_rejected
 from stages.params import Params
+from stages.remedies import _words, as_calls, as_commands, command_line, encoder_note, encoder_written, function_name
 from stages.workflows.neighbors import _ids_of
 from stages.workflows.tables import write_table
 
 FerStage = Callable[..., Any]
+RECORD = Path("runs/untrained/feature-mask/sample-a/seed-0/run.json")
 
 
 def advised(message: str) -> list[str]:
-    """The words of the first command that a message puts between backquotes."""
+    """The words of the first command in a message."""
     return shlex.split(message.partition("`fer-stage ")[2].partition("`")[0])
 
 
-def test_a_name_that_limit_made_becomes_the_options_that_made_it(tmp_path: Path) -> None:
-    message = "no face table at faces/my.first-12.parquet. Run: fer-stage align --dataset my.first-12"
-    assert runnable(message, tmp_path / "none").endswith("Run: fer-stage align --dataset my --limit 12")
-    message = "no sample table at x. Run: fer-stage index --dataset my.first-12"
-    assert runnable(message, tmp_path / "none").endswith("Run: fer-stage index --dataset my")
-    message = "Run: fer-stage extract --dataset my.first-12 --encoder mini --outputs pooled,tokens"
-    assert "--dataset my --limit 12 --encoder mini --outputs pooled,tokens" in runnable(message, tmp_path / "none")
-    assert runnable("evaluate it with --dataset my.first-12", tmp_path / "none").endswith("--dataset my.first-12")
+def missing(**arguments: Any) -> StoreMissingError:
+    """An error whose remedy is `extract` with some arguments."""
+    return StoreMissingError("no store at x", remedy=[("extract", {"dataset": "x", **arguments})])
+
+
+def test_a_name_that_limit_made_becomes_the_options_that_made_it() -> None:
+    assert command_line("align", {"dataset": "my.first-12"}) == "fer-stage align --dataset my --limit 12"
+    assert command_line("index", {"dataset": "my.first-12"}) == "fer-stage index --dataset my"
+    arguments = {"dataset": "my.first-12", "encoder": "mini", "outputs": ("pooled", "tokens")}
+    words = shlex.split(command_line("extract", arguments))
+    assert words == [
+        *("fer-stage", "extract", "--dataset", "my", "--encoder", "mini", "--outputs", "pooled,tokens"),
+        *("--limit", "12"),
+    ]
+    assert shlex.split(command_line("evaluate", {"runs": ("a", "b"), "datasets": ("my.first-12",)}))[2:] == [
+        *("--run", "a", "--run", "b", "--dataset", "my.first-12"),
+    ]
 
 
 def test_the_folder_of_an_encoder_is_not_passed_off_as_its_name(tmp_path: Path) -> None:
     params = tmp_path / "params.yaml"
     params.write_text(yaml.safe_dump({"encoders": {"clip": "mini"}, "run": {"encoders": ["clip"]}}))
-    for known in ("clip", "mini", "open_clip:ViT-B-32/openai", "NAME"):
-        message = f"Run `fer-stage extract --dataset x --encoder {known}` first"
-        assert (runnable(message, params) == message) is (known != "NAME")
-    message = runnable("Run `fer-stage extract --dataset x --encoder open_clip-ViT-B-32-openai` first", params)
-    assert "open_clip-ViT-B-32-openai is the folder of that encoder: give --encoder as it was given" in message
+    for known in ("clip", "mini", "open_clip:ViT-B-32/openai", "NAME", "<name>"):
+        assert (encoder_note(missing(encoder=known), params) == "") is (known != "NAME")
+    note = encoder_note(missing(encoder="open_clip-ViT-B-32-openai"), params)
+    assert "open_clip-ViT-B-32-openai is the folder of that encoder: write the encoder as it was written when" in note
+
+
+def test_an_error_without_an_encoder_in_its_remedy_needs_no_note(tmp_path: Path) -> None:
+    assert encoder_note(missing(), tmp_path / "none") == ""
+    assert encoder_note(StoreMissingError("no store"), tmp_path / "none") == ""
+
+
+def test_the_note_reads_the_file_that_params_names(project: Path, fer_stage: FerStage) -> None:
+    """Also where --params is named twice, of which the last one counts."""
+    shutil.rmtree("features/untrained/sample-e.zarr")
+    Path("plain.yaml").write_text("{}")
+    command = ("evaluate", "--run", "runs", "--dataset", "sample-e")
+    record = json.loads(RECORD.read_text())
+    RECORD.write_text(json.dumps(record | {"encoder_named": "untrained-folder", "encoder_spec": ""}))
+    assert "untrained-folder is the folder of that encoder" in fer_stage(*command, code=1)
+    Path("own.yaml").write_text("encoders: {mini: mini, untrained-folder: untrained}")
+    message = fer_stage(*command, "--params=plain.yaml", "--params", "own.yaml", code=1)
+    assert "untrained-folder" in message
+    assert "is the folder of that encoder" not in message
+
+
+def test_a_traceback_of_the_api_names_the_folder_of_an_encoder_too(tmp_path: Path) -> None:
+    error = missing(encoder="untrained-folder")
+    _note_remedy(error, tmp_path / "none")
+    [note] = error.__notes__
+    assert note.startswith(("Run stages.extract(", "Run `fer-stage extract "))
+    assert "untrained-folder is the folder of that encoder" in note
+
+
+def test_a_function_is_named_for_a_command_of_two_words() -> None:
+    assert function_name("head export") == "export_head"
+    assert function_name("evaluate") == "evaluate"
+    assert function_name("recipes") is None  # `stages.recipes` is a package
+
+
+def test_a_call_leaves_out_what_a_command_leaves_out() -> None:
+    steps = [
+        ("index", {"dataset": "my.first-12", "tables": Path("tables"), "root": None}),
+        ("extract", {"dataset": "my.first-12", "outputs": ("pooled",), "features": Path("a b"), "dry_run": False}),
+        ("evaluate", {"runs": (Path("runs"),), "datasets": (), "dry_run": False, "exclude_overlap": True}),
+    ]
+    error = StoreMissingError("no store", remedy=steps)
+    index, evaluate = "stages.index(dataset='my')", "stages.evaluate(runs=('runs',), exclude_overlap=True)"
+    assert as_calls(error).startswith(f"Run {index}, then ")
+    assert as_calls(error).endswith(f", then {evaluate}")
+    assert as_commands(error) == (
+        "no store. Run `fer-stage index --dataset my`, then `fer-stage extract --dataset my --outputs pooled "
+        "--features 'a b' --limit 12`, then `fer-stage evaluate --run runs --exclude-overlap`"
+    )
+
+
+def test_a_switch_is_worded_by_the_name_that_sets_its_value() -> None:
+    both = click.Option(["--reuse/--no-reuse"], default=True)
+    assert list(_words(both, False)) == ["--no-reuse"]
+    assert list(_words(both, True)) == ["--reuse"]
+    assert list(_words(click.Option(["--onnx"], is_flag=True), False)) == []
+
+
+def test_a_question_ends_a_message_as_a_full_stop_does() -> None:
+    error = ParamsError("no recipe x. Did you mean 'y'?", remedy=[("recipes", {})], purpose="to list them")
+    assert as_commands(error) == "no recipe x. Did you mean 'y'? Run `fer-stage recipes` to list them"
+
+
+def test_a_check_that_failed_words_its_remedy() -> None:
+    with pytest.raises(CheckFailedError) as failed:
+        check_rejected(
+            3, 4, 0.5, "images are rejected", remedy=[("query", {"store": "a b.zarr"})], purpose="to see them"
+        )
+    assert as_commands(failed.value) == (
+        "3 of 4 images are rejected, more than --max-rejected 0.5. Run `fer-stage query 'a b.zarr'` to see them"
+    )
 
 
 def test_a_store_below_another_root_is_made_there(project: Path, fer_stage: FerStage) -> None:
@@ -71,10 +154,10 @@ def test_an_unknown_dataset_is_made_known_by_the_command_in_the_message(
     """`align` has no --layout and no --root of its own."""
     shutil.copytree("data/sample-a", "data/mine")
     message = fer_stage(command, "--dataset", "mine", code=1)
-    words = message.partition("fer-stage index ")[2].split()
-    assert words[:3] == ["--dataset", "mine", "--layout"]
-    assert "sample" in words[3].split("|")
-    fer_stage("index", "--dataset", "mine", "--layout", "sample", "--root", "data/mine")
+    words = advised(message)
+    assert words == ["index", "--dataset", "mine", "--layout", "LAYOUT", "--root", "PATH"]
+    assert "sample" in message.rpartition("its layout, one of ")[2].rstrip().split(", ")
+    fer_stage(*[{"LAYOUT": "sample", "PATH": "data/mine"}.get(word, word) for word in words])
     assert fer_stage(command, "--dataset", "mine", "--dry-run", "--format", "json")
 
 
@@ -89,10 +172,6 @@ def test_an_unfinished_store_below_another_root_is_removed_by_the_command_in_the
     assert words == ["store", "gc", "other/mini", "--unfinished"]
     fer_stage(*words)
     fer_stage("store", "convert", "features/untrained/sample-a.zarr", "other/mini/x.h5")
-
-
-def test_a_head_of_faces_as_they_are_needs_no_such_advice() -> None:
-    assert aligned_advice(None, "x", "mini") == ""
 
 
 # What a folder or a file may be called: a shell would take each as something else.
@@ -126,9 +205,14 @@ def test_a_path_in_advice_comes_back_from_a_shell_as_it_was_given(
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_name_from_elsewhere_in_advice_comes_back_as_it_was_given(name: str) -> None:
-    align, _, extract = aligned_advice({"margin": 0.1, "missed": "reject"}, name, name).partition(", then ")
-    assert words_after(align, "faces: ") == ["fer-stage", "align", "--dataset", name]
-    assert shlex.split(extract)[:6] == ["fer-stage", "extract", "--dataset", name, "--encoder", name]
+    extract = {"dataset": name, "encoder": name, "faces": "aligned", "margin": 0.1, "missed": "reject"}
+    steps = [("align", {"dataset": name}), ("extract", extract)]
+    align, _, then = as_commands(StageError("x", remedy=steps)).partition("`, then `")
+    assert words_after(align, "Run `") == ["fer-stage", "align", "--dataset", name]
+    assert shlex.split(then.removesuffix("`")) == [
+        *("fer-stage", "extract", "--dataset", name, "--encoder", name, "--faces", "aligned", "--margin", "0.1"),
+        *("--missed", "reject"),
+    ]
     with pytest.raises(ParamsError) as refused:
         Params().dataset(f"{name}.first-3")
     assert words_after(str(refused.value), "Write ") == ["--dataset", name, "--limit", "3"]
@@ -136,19 +220,23 @@ def test_a_name_from_elsewhere_in_advice_comes_back_as_it_was_given(name: str) -
     assert shlex.split(card)[-1] == f"timm:a@{name}"
 
 
-@pytest.mark.parametrize("given", ["open_clip:ViT-B-32@/my weights/a.pt", "timm:a@it's;b.pth", "mini", "timm:a@$(x)"])
-def test_an_encoder_is_named_in_advice_as_it_was_given(given: str, tmp_path: Path) -> None:
-    with pytest.raises(CacheError) as caught, encoder_named("some-folder", given):
+@pytest.mark.parametrize("written", ["open_clip:ViT-B-32@/my weights/a.pt", "timm:a@it's;b.pth", "mini", "timm:a@$(x)"])
+def test_an_encoder_in_a_remedy_is_written_as_the_option_takes_it(written: str, tmp_path: Path) -> None:
+    steps = [("extract", {"dataset": "x", "encoder": name}) for name in ("some-folder", "some-folder-2")]
+    with pytest.raises(CacheError) as caught, encoder_written("some-folder", written):
+        raise CacheError("no store", remedy=steps)
+    first, _, second = as_commands(caught.value).partition(", then ")
+    assert advised(first) == ["extract", "--dataset", "x", "--encoder", written]
+    assert advised(second) == ["extract", "--dataset", "x", "--encoder", "some-folder-2"]
+    assert encoder_note(missing(encoder=written), tmp_path / "none") == ""
+
+
+@pytest.mark.parametrize("written", ["open_clip:ViT-B-32@/my weights/a.pt", "timm:a@it's;b.pth", "mini"])
+def test_an_encoder_in_the_text_of_a_message_is_written_as_the_option_takes_it(written: str) -> None:
+    with pytest.raises(CacheError) as caught, encoder_written("some-folder", written):
         raise CacheError("Run `fer-stage extract --dataset x --encoder some-folder` or --encoder some-folder-2")
-    message = str(caught.value)
-    assert advised(message) == ["extract", "--dataset", "x", "--encoder", given]
-    assert message.endswith("--encoder some-folder-2")
-    assert runnable(f"Run `fer-stage extract --encoder {shlex.quote(given)}`", tmp_path / "none").endswith("`")
-
-
-def test_the_folder_of_an_encoder_with_a_blank_is_seen_whole(tmp_path: Path) -> None:
-    message = runnable("Run `fer-stage extract --dataset x --encoder 'my weights'` first", tmp_path / "none")
-    assert "(my weights is the folder of that encoder" in message
+    assert advised(str(caught.value)) == ["extract", "--dataset", "x", "--encoder", written]
+    assert str(caught.value).endswith("--encoder some-folder-2")
 
 
 def test_a_table_of_another_dataset_is_made_by_the_command_in_the_message(project: Path, fer_stage: FerStage) -> None:

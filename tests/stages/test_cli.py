@@ -81,4 +81,4 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, empty: Path, capsys: pyt
 
     monkeypatch.setattr("stages.params.load_params", interrupted)
     assert run(["datasets"]) == 130
-    assert "go on from there" in capsys.readouterr().err
+    assert "align and extract resume there" in capsys.readouterr().err

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.saved import DEFAULT_HEAD
 from stages.errors import StageError
-from stages.workflows.evaluate import CARRIED, runs_below
+from stages.workflows.evaluate import DEFAULT, runs_below
 
 FerStage = Callable[..., Any]
 RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")
@@ -29,10 +29,10 @@ def test_an_exported_head_is_scored_as_its_run_and_nothing_is_written(project: P
 
 def test_the_carried_head_is_found_by_the_word_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert runs_below([Path(CARRIED)]) == [DEFAULT_HEAD]
-    Path(CARRIED).mkdir()  # a folder of one's own wins
+    assert runs_below([Path(DEFAULT)]) == [DEFAULT_HEAD]
+    Path(DEFAULT).mkdir()  # a folder of one's own wins
     with pytest.raises(StageError, match=r"no trained run at default: expected a folder with run\.json"):
-        runs_below([Path(CARRIED)])
+        runs_below([Path(DEFAULT)])
 
 
 def test_the_carried_head_is_scored(project: Path, fer_stage: FerStage) -> None:
@@ -41,8 +41,9 @@ def test_the_carried_head_is_scored(project: Path, fer_stage: FerStage) -> None:
     assert "no store at features/mini/sample-a.zarr" in message  # it is a head of mini
     fer_stage("extract", "--dataset", "sample-a", "--encoder", "mini", "--quiet")  # of faces as they are
     message = fer_stage("evaluate", "--run", "default", "--dataset", "sample-a", code=1)
-    for command in message.rpartition("aligned faces: fer-stage ")[2].split(", then fer-stage "):
-        fer_stage(*command.split(), "--quiet")  # the advice works
+    commands = message.rpartition("It reads aligned faces. Run `fer-stage ")[2].rstrip().removesuffix("`")
+    for command in commands.split("`, then `fer-stage "):
+        fer_stage(*command.split(), "--quiet")  # the remedy works
     assert fer_stage("evaluate", "--run", "default", "--dataset", "sample-a", "--format", "json")[0]["n"] > 0
     assert {path.name for path in DEFAULT_HEAD.iterdir()} == content
 

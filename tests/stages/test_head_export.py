@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
 import sys
@@ -12,8 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import stages
 from pipeline.errors import InputError, MismatchError
 from pipeline.saved import read_saved
+from stages.commands.head.export import command
 
 FerStage = Callable[..., Any]
 RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")
@@ -144,6 +147,26 @@ def test_an_exported_head_can_be_exported_again(project: Path, fer_stage: FerSta
     fer_stage(*EXPORT)
     fer_stage("head", "export", "--run", "out/head", "--out", "out/again")
     assert _content(Path("out/again")) == _content(Path("out/head"))
+
+
+def test_the_function_returns_what_the_command_prints(project: Path, fer_stage: FerStage) -> None:
+    result = stages.export_head(RUN, Path("out/head"))
+    assert (result.status, result.path, result.run) == ("written", Path("out/head"), RUN)
+    assert sorted(path.name for path in Path("out/head").iterdir()) == sorted(result.files) == FILES
+    assert result.notes == (read_saved(RUN).note,)
+    printed = fer_stage(*EXPORT, "--format", "json")
+    again = stages.export_head(RUN, Path("out/head"))
+    assert printed == again.summary() == result.summary() | {"status": "up to date"}
+    assert again.frame.loc[0, "status"] == "up to date"
+
+
+def test_the_function_has_the_names_and_defaults_of_the_options() -> None:
+    fields = inspect.signature(stages.export_head).parameters
+    options = {parameter.name: parameter for parameter in command.params if parameter.name != "output_format"}
+    assert set(fields) == set(options)
+    assert [name for name, field in fields.items() if field.default is field.empty] == ["run", "out"]
+    for name, option in options.items():
+        assert option.required or str(option.to_info_dict()["default"]) == str(fields[name or ""].default)
 
 
 def test_a_dry_run_writes_nothing(project: Path, fer_stage: FerStage) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.datasets.layouts import LAYOUTS
 from pipeline.methods import method_names
 from stages.errors import ParamsError
 from stages.params import Params, load_params
+from stages.remedies import as_commands
 
 ROOT = Path(__file__).parents[2]
 
@@ -115,8 +117,11 @@ def test_a_methods_block_changes_its_recipe_and_the_recipe_its_defaults() -> Non
 
 
 def test_a_dataset_that_nothing_describes_is_refused_with_the_way_out() -> None:
-    with pytest.raises(ParamsError, match="--layout"):
+    with pytest.raises(ParamsError, match=r"is not in params\.yaml and is no layout") as error:
         Params().dataset("my-faces")
+    command, _, layouts = as_commands(error.value).partition("Run `")[2].partition("` with its layout, one of ")
+    assert command == "fer-stage index --dataset my-faces --layout LAYOUT --root PATH"
+    assert layouts.split(", ") == list(LAYOUTS)
 
 
 def test_a_dataset_is_found_by_the_name_of_its_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
