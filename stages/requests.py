@@ -47,6 +47,7 @@ Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_several)]
+PathsOrPatterns = Annotated[tuple[str | Path, ...], Field(min_length=1), BeforeValidator(_several)]
 
 _CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
@@ -270,17 +271,17 @@ class PredictRequest(_Request):
 
     Parameters
     ----------
-    inputs : files, folders and patterns
+    inputs : files, folders and patterns of paths, or one of them
     run : folder of a trained run or of an exported head; by default the head that fer-stage carries
     encoder : of the head, if it has another name here
     annotate : folder that gets the pictures with labels
-    every : seconds of a video a frame; 0 is all
+    every : seconds between frames of a video; 0 takes all
     rotate : look for faces in sideways pictures, too
     batch_size : faces a step
     max_rejected : share of unreadable images above which the call fails, in [0, 1]
     """
 
-    inputs: Texts
+    inputs: PathsOrPatterns
     _: KW_ONLY
     run: Path | None = None
     encoder: str | None = None

@@ -19,7 +19,11 @@ from heads_on_disk import CLASSES, write_head
 from PIL import Image
 from videos import cut, write_video
 
+import stages
+from pipeline.errors import DatasetError
+from pipeline.predict import Prediction
 from stages.cli import run
+from stages.errors import CheckFailedError, ParamsError
 
 FerStage = Callable[..., Any]
 KEYS = {
@@ -79,7 +83,7 @@ def test_csv_has_a_column_for_each_number(predict: FerStage) -> None:
 def test_a_table_says_what_it_is(predict: FerStage) -> None:
     save(people(1), "one.png")
     lines = predict("one.png", save(grey(), "nobody.png"), output_format="table").splitlines()
-    assert lines[0].split() == ["image", "seconds", "box", "expression", "probability", "said"]
+    assert lines[0].split() == ["image", "seconds", "box", "expression", "probability", "reason"]
     assert any(name in lines[1] for name in CLASSES)
     assert lines[2].endswith("no face found")
 
@@ -138,7 +142,7 @@ def test_lying_pictures_are_predicted_whether_they_say_so_or_not(predict: FerSta
     np.testing.assert_allclose(said["box"], upright["box"], atol=0.2)
     assert silent["status"] == "face"
     assert silent["box"][2] > silent["box"][3]  # a head is higher than wide, and here it lies
-    assert all(row["score"] < 0.8 for row in predict("silent.png", "--no-turn") if row["box"])
+    assert all(row["score"] < 0.8 for row in predict("silent.png", "--no-rotate") if row["box"])
 
 
 def test_an_unreadable_picture_is_a_row_with_its_reason(predict: FerStage) -> None:
@@ -260,3 +264,55 @@ def test_pictures_that_all_fail_for_one_reason_are_not_tried_to_the_last(
     assert len(predict("many", "--max-rejected", "1")) == 71
     Image.new("RGB", (40, 40)).save("many/000.png")
     assert "69 of 71 pictures are unreadable" in predict("many", "--max-rejected", "0.5", code=3)
+
+
+class TestFromPython:
+    """`stages.predict`: what the command prints, as objects."""
+
+    def test_the_frame_has_the_rows_and_columns_of_csv(self, predict: FerStage, head: str) -> None:
+        Path("letter.jpg").write_text("no picture")
+        names = [save(people(2), "two.png"), save(grey(), "nobody.png"), "letter.jpg"]
+        printed = list(csv.DictReader(io.StringIO(predict(*names, output_format="csv"))))
+        result = stages.predict(names, run=Path(head))
+        frame = result.frame
+        assert list(frame) == list(printed[0])
+        assert list(frame["status"]) == [row["status"] for row in printed] == ["face", "face", "no face", "unreadable"]
+        for name in ("x", "width", "score", "probability", *CLASSES):
+            np.testing.assert_allclose(frame[name], [float(row[name] or "nan") for row in printed], atol=0.06)
+        assert frame["frame"].isna().all()
+        assert all(isinstance(one, Prediction) for one in result.predictions)
+        assert (result.summary()["pictures"], result.summary()["faces"], result.summary()["unreadable"]) == (3, 2, 1)
+        assert "<table" in result._repr_html_()
+
+    def test_frames_of_a_video_are_whole_numbers(self, head: str, empty: Path) -> None:
+        write_video(Path("clip.avi"), [people(1).resize((256, 256))] * 11, "MJPG")
+        result = stages.predict([save(people(1), "one.png"), Path("clip.avi")], run=Path(head), annotate=Path("shown"))
+        assert result.frame["frame"].tolist()[1:] == [0, 10]
+        assert result.frame["frame"].isna()[0]
+        assert [str(path) for path in result.annotated] == [
+            "shown/one.jpg",
+            "shown/clip-frame-000000.jpg",
+            "shown/clip-frame-000010.jpg",
+        ]
+
+    def test_notes_are_those_of_the_command(self, head: str, empty: Path) -> None:
+        save(people(1), "photos/one.png")
+        Path("photos/notes.txt").touch()
+        notes = stages.predict("photos", run=Path(head)).notes
+        assert any("not on aligned faces" in note for note in notes)
+        assert any("left out: 1 .txt" in note for note in notes)
+
+    def test_what_ends_the_command_is_raised_with_an_example(self, head: str, empty: Path) -> None:
+        Path("letter.jpg").write_text("no picture")
+        with pytest.raises(CheckFailedError, match=r"nothing could be read \(letter\.jpg: not an image\)"):
+            stages.predict("letter.jpg", run=Path(head))
+        Path("many").mkdir()
+        for i in range(64):
+            Path(f"many/{i:03d}.png").write_bytes(b"no picture")
+        with pytest.raises(DatasetError, match="the first 64 are all rejected for one reason"):
+            stages.predict("many", run=Path(head))
+
+    def test_pictures_with_labels_never_become_inputs(self, head: str, empty: Path) -> None:
+        save(people(1), "photos/one.png")
+        with pytest.raises(ParamsError, match="expected a folder outside of photos"):
+            stages.predict("photos", run=Path(head), annotate=Path("photos/shown"))
