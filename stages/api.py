@@ -13,10 +13,10 @@ from typing import ParamSpec, TypeVar
 
 from pydantic import ValidationError
 
-from stages.requests import IndexRequest, PredictRequest
-from stages.results import IndexResult, PredictResult
+from stages.requests import IndexRequest, PredictRequest, QueryRequest
+from stages.results import IndexResult, PredictResult, QueryResult
 
-__all__ = ["index", "predict"]
+__all__ = ["index", "predict", "query"]
 
 P = ParamSpec("P")
 Request = TypeVar("Request")
@@ -76,3 +76,12 @@ def predict(request: PredictRequest) -> PredictResult:
     from stages.workflows.predict import predict
 
     return run(predict, request)
+
+
+@_called_as(QueryRequest)
+def query(request: QueryRequest) -> QueryResult:
+    """Returns the rows: their columns and scores in `.frame`, features in `.numpy()`; `.export(path)` writes both."""
+    from stages.running import run
+    from stages.workflows.query import query
+
+    return run(query, request)

@@ -41,7 +41,15 @@ def _several(value: Any) -> Any:
     return (value,) if isinstance(value, str | Path) else value
 
 
+def _place_of_store(value: Any) -> Any:
+    """A path, an open store, or what `extract` returned."""
+    from cache.places import Place, place
+
+    return place(value if isinstance(value, str | Place) else getattr(value, "path", value))
+
+
 FolderOrBucket = Annotated[Any, BeforeValidator(_place)]  # a `cache.places.Place`
+StorePlace = Annotated[Any, BeforeValidator(_place_of_store)]  # a `cache.places.Place`
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
@@ -317,7 +325,7 @@ class QueryRequest(_Request):
 
     Parameters
     ----------
-    store : its path
+    store : its path; in Python also an open store, or what `extract` returned
     where : condition on columns: "split == 'test' and label in ('fear', 'anger')"
     columns : of the result
     near : the rows nearest to an id of the store, else to an image file, else to a text
@@ -325,14 +333,15 @@ class QueryRequest(_Request):
     feature, view : output and view of the store to search or to export
     limit : at most so many rows
     output : file that gets the rows with their features: .parquet, .npy or .safetensors
-    rejected, dtype, plain_list : how rows are written: see `fer-stage query --help`
+    rejected, dtype, plain_list : of `output`: rows without a feature are kept (null, NaN) or dropped; features as they
+        are `stored` or as `float32`; Parquet lists of any length instead of a fixed one
     encoder : the store's, for an image or a text; by default the one that the store names
     """
 
-    store: FolderOrBucket
+    store: StorePlace
     _: KW_ONLY
     where: str | None = None
-    columns: Texts = ("id", "path", "label", "split", "status", "reason")
+    columns: Texts = ("id", "label", "split", "status", "reason")
     near: str | None = None
     k: Positive | None = None
     metric: Literal["cosine", "dot"] | None = None
@@ -345,3 +354,9 @@ class QueryRequest(_Request):
     plain_list: bool = False
     encoder: str | None = None
     device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.near is None and (self.k or self.metric):
+            raise ValueError("`k` and `metric` state how to search: name what to search for with `near`")
+        if self.output is None and (self.rejected, self.dtype, self.plain_list) != ("keep", "stored", False):
+            raise ValueError("`rejected`, `dtype` and `plain_list` state how to export: name a file with `output`")

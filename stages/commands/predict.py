@@ -18,6 +18,7 @@ from stages.commands.options import (
     max_rejected_option,
     params_option,
     quiet_option,
+    request_of,
 )
 from stages.output import echo_rows, say
 
@@ -68,7 +69,7 @@ def command(output_format: str, **options: Any) -> None:
     from stages.running import run
     from stages.workflows.predict import annotate_problem, open_session
 
-    request = PredictRequest(**options)
+    request = request_of(PredictRequest, options)
     if problem := annotate_problem(request):
         raise click.UsageError(problem)
     session = run(open_session, request)
