@@ -250,6 +250,6 @@ def collect_garbage(
 
 
 def _references(root: Place, params: Path) -> References:
-    from stages.workflows.store_references import references  # late: it reads runs, which other verbs do not need
+    from stages.workflows.store_references import find_references  # late: it reads runs, which other verbs do not need
 
-    return references(root, params)
+    return find_references(root, params)

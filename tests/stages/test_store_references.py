@@ -10,7 +10,7 @@ import pytest
 from cache.housekeeping import References
 from pipeline.errors import InputError
 from stages.errors import ParamsError, StageError
-from stages.workflows.store_references import references
+from stages.workflows.store_references import find_references
 
 PARAMS = Path("params.yaml")
 KEY = "5e" * 32
@@ -35,7 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def found(folder: Path) -> References:
-    return references(folder / "features", PARAMS)
+    return find_references(folder / "features", PARAMS)
 
 
 def needed(folder: Path, name: str) -> bool:
@@ -82,7 +82,7 @@ def test_names_are_relative_to_the_working_folder_of_a_stage(folder: Path) -> No
 def test_a_name_that_no_file_can_have_is_refused_with_its_file(folder: Path, file: str, text: str, name: str) -> None:
     """The system raises ValueError for such a name; the command called that a bug."""
     (folder / file).write_text(text.replace("NAME", name))
-    with pytest.raises(StageError, match=rf"{file} cannot be read .*: mend it first"):
+    with pytest.raises(StageError, match=rf"{file} cannot be read .*: repair it first"):
         found(folder)
 
 
@@ -98,7 +98,7 @@ def test_the_project_is_searched_from_its_root_downwards(folder: Path, monkeypat
     (folder / "deep" / "dvc.lock").write_text(LOCK.replace("clip/a.zarr", "clip/b.zarr"))
     monkeypatch.chdir(folder / "deep" / "er")
     assert needed(folder, "clip/a.zarr")
-    assert references(folder / "deep" / "features", PARAMS).why(folder / "deep" / "features/clip/b.zarr", "")
+    assert find_references(folder / "deep" / "features", PARAMS).why(folder / "deep" / "features/clip/b.zarr", "")
 
 
 def test_the_project_of_the_stores_counts_also_from_elsewhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_the_project_of_the_stores_counts_also_from_elsewhere(folder: Path, monk
     (folder / "elsewhere").mkdir()
     monkeypatch.chdir(folder / "elsewhere")
     for root in (folder / "features", folder / "features" / "clip"):
-        said = references(root, PARAMS)
+        said = find_references(root, PARAMS)
         assert said.why(folder / "features" / "untrained" / "a.h5", "")
         assert said.why(folder / "features" / "clip" / "x.zarr", KEY)
         assert not said.why(folder / "features" / "untrained" / "b.h5", "")
