@@ -195,7 +195,8 @@ def _alignment(saved: SavedHead) -> Alignment:
     try:
         return Alignment() if saved.alignment is None else Alignment.from_json(saved.alignment)
     except MismatchError as error:
-        raise MismatchError(f"{saved.record_path}: head.encoder.preprocess.alignment: {error}") from error
+        message = f"{saved.record_path}: head.encoder.preprocess.alignment: {error}"
+        raise MismatchError(message, remedy=error.remedy, purpose=error.purpose) from error
 
 
 def _note(saved: SavedHead) -> str:

@@ -124,7 +124,7 @@ def _path(value: object) -> str:
 
 
 def _wdir(file: Path, name: str, stage: Mapping[str, Any]) -> str:
-    """The working folder of a stage, from its file's folder: a .dvc file has it itself, that of dvc.lock is in dvc.yaml."""
+    """Where a stage works, relative to its file: a .dvc file has it itself, dvc.yaml that of dvc.lock."""
     if file.name == "dvc.lock":
         definitions = file.with_name("dvc.yaml")
         stages = _read_yaml(definitions).get("stages") or {} if definitions.is_file() else {}
