@@ -85,7 +85,7 @@ class Predictor:
         saved = read_saved(DEFAULT_HEAD if run is None else Path(run))
         self._classifier = ExpressionClassifier.load(saved, encoder or "", device, on_progress)
         self._alignment = _alignment(saved)
-        self._detector = load_detector(turn=rotate)
+        self._detector = load_detector(rotate=rotate)
         self._batch_size = batch_size
         self.note = _note(saved)
 
