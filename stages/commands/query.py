@@ -64,12 +64,12 @@ def command(output_format: str, **options: Any) -> None:
     if result.exported:
         echo_record(result.exported.summary(), output_format)
         if result.exported.note:
-            say(result.exported.note)
+            say(f"note: {result.exported.note}")
     else:
         _show(result, output_format)
     say(f"{len(result):,} rows, {result.n_matching:,} of {len(result.selection.store):,} match")
     for note in result.notes:
-        say(note)
+        say(f"note: {note}")
 
 
 def _show(result: QueryResult, output_format: str) -> None:

@@ -64,4 +64,4 @@ def _notes(store: Store, request: QueryRequest, n_matching: int) -> Iterator[str
             hint = f"; did you mean {nearest!r}?" if nearest else ""
             yield f"no row has {column} == {value!r}{hint}"
     if note := store.manifest.provenance.get("encoder_note"):
-        yield f"note: {note}"
+        yield str(note)

@@ -52,5 +52,5 @@ def command(
     form = export_form(rejected, dtype, plain_list)
     done = export_store(store, output, where=where, columns=columns, feature=feature, view=view, form=form)
     if done.note:
-        say(done.note)
+        say(f"note: {done.note}")
     echo_record(done.summary(), output_format)
