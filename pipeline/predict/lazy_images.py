@@ -1,6 +1,6 @@
 """One image to look at, loaded when its turn comes: from a file, a frame of a video, or the caller's memory.
 
-Of a video frames some seconds apart are taken. What can be read of a damaged one is read, and its end says so.
+Of a video frames some seconds apart are taken. A damaged one is read as far as possible, and then has the reason.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ VIDEO_SUFFIXES = frozenset(
 # The length in a whole video's header may exceed its last frame: that of its sound, or rounded.
 _TOLERANCE_S, _TOLERANCE = 1.0, 0.02
 _DEFAULT_RATE = 25.0  # frames per second, where a file has no rate
-_HEADER_BYTES = 4096  # bytes of a file that are looked at before FFmpeg opens it
+_HEADER_BYTES = 4096  # bytes of a file that are checked before FFmpeg opens it
 _PLAY_LISTS = (b"#EXTM3U", b"ffconcat")
 _ROUNDING_S = 1e-6  # 3 x 0.1 s is a little more than 0.3 s to a computer
 
@@ -58,7 +58,7 @@ def lazy_file(path: Path) -> LazyImage:
 
 
 def lazy_picture(picture: Image.Image, name: str) -> LazyImage:
-    """A picture of any mode, turned as its EXIF says."""
+    """A picture of any mode, rotated by its EXIF orientation."""
     return LazyImage(name, partial(as_picture, picture))
 
 

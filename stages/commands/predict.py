@@ -59,8 +59,8 @@ _DIGITS = {"seconds": 3, "score": 4, **dict.fromkeys(("box", "x", "y", "width", 
 def command(output_format: str, **options: Any) -> None:
     """Name the expressions of the faces in pictures, folders of pictures, patterns of paths, and videos.
 
-    One row is one face, the largest of a picture first. A picture without a face is a row that says so, as is one that
-    cannot be read; if none at all can be read the command ends with code 3, or stops early (`--max-rejected`).
+    One row is one face, the largest of a picture first. A picture without a face is one row, as is one that cannot
+    be read; if none at all can be read the command ends with code 3, or stops early (`--max-rejected`).
     """
     # OpenCV would tell on stderr of every damaged block of a video; it reads these when it is imported.
     for name, level in (("OPENCV_FFMPEG_LOGLEVEL", "-8"), ("OPENCV_LOG_LEVEL", "ERROR")):

@@ -1,4 +1,4 @@
-"""What the verbs of `store` do: list, describe, convert and pin stores, and remove what nobody needs."""
+"""What the verbs of `store` do: list, describe, convert and pin stores, and remove what is not needed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ListedStore:
     ----------
     path, dataset, encoder : where; of what; the name of the folder
     n_rows, n_views, outputs, dtype, key : None or empty if it cannot be opened
-    n_bytes : on disk, with what an unfinished writer left beside it
+    n_bytes : on disk, with the folder of an unfinished writer
     n_rejected : rows without a feature, rejected by `index` or by `extract`; None if its columns are damaged
     is_pinned : whether `gc` keeps it
     state : complete, incomplete, damaged, unreadable or foreign, and how far an unfinished writer came
@@ -98,15 +98,14 @@ def _n_rejected(store: Store) -> int | None:
         return None
 
 
-def describe_store(path: Place) -> Mapping[str, Any]:
+def describe_store(store: Store) -> Mapping[str, Any]:
     """What a store holds, what it was made of, by what, and how it lies on disk: plain data.
 
     Raises
     ------
     CacheError
-        If there is no finished store, or its manifest or columns are damaged.
+        If its columns are damaged.
     """
-    store = open_store(path)
     manifest, frame, left = store.manifest, store.frame, unfinished(store.path)
     counts = frame.groupby(["split", "label"]).size().unstack(fill_value=0)
     return {
@@ -184,7 +183,7 @@ def pin_stores(paths: Sequence[Place], *, pinned: bool = True) -> None:
     Raises
     ------
     CacheError
-        If there is no store at one of the paths; then none is pinned. A pin beside a mistyped name would keep nothing.
+        If there is no store at one of the paths; then none is pinned. A pin of a mistyped name would keep nothing.
     """
     if pinned:
         for path in paths:

@@ -1,4 +1,4 @@
-"""fer-stage store gc: remove leftovers, and on demand stores that nobody needs."""
+"""fer-stage store gc: remove leftovers, and on demand stores that nothing refers to."""
 
 from __future__ import annotations
 

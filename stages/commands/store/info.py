@@ -20,10 +20,11 @@ __all__ = ["command"]
 @format_option
 def command(store: Place, output_format: str) -> None:
     """What STORE holds, what it was made of, by what, and how it lies on disk."""
+    from cache import open_store
     from stages.commands.store.formatting import flattened, human
     from stages.workflows.stores import describe_store
 
-    record = describe_store(store)
+    record = describe_store(open_store(store))
     if output_format == "json":
         echo_record(record, output_format)
     else:

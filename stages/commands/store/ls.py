@@ -37,7 +37,7 @@ _TABLE_COLUMNS = (
 def command(root: Place, output_format: str) -> None:
     """Every store below ROOT (features by default), finished or not, and what cannot be opened, with the reason.
 
-    Features are not read: `complete` says that a store was finished, `verify` tells whether its bits are right.
+    Features are not read: `complete` is a store that was finished; `verify` checks whether its bytes are right.
     """
     from stages.commands.store.formatting import human, shortened
     from stages.workflows.stores import list_stores

@@ -21,7 +21,7 @@ __all__ = ["command"]
 @follow_links_option
 @format_option
 def command(stores: tuple[Place, ...], remove: bool, output_format: str) -> None:
-    """Have `gc --unreferenced` keep each STORE, whoever refers to it. A pin is a file `.NAME.pin` beside the store."""
+    """Have `gc --unreferenced` keep each STORE: a file `.NAME.pin` next to it, whether or not anything refers to it."""
     from stages.workflows.stores import pin_stores
 
     pin_stores(stores, pinned=not remove)
