@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cache.exports import ExportForm
     from cache.selection import Selection
     from pipeline.predict import Prediction
-    from pipeline.samples import SampleTable
+    from pipeline.tables.samples import SampleTable
 
 __all__ = ["ExportResult", "IndexResult", "PredictResult", "QueryResult", "Result"]
 

@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.datasets.files import MAX_IMAGE_BYTES
-from pipeline.datasets.images import MAX_PIXELS, as_picture, decode_picture
-from pipeline.datasets.ranges import SHARES, eight_bits
+from pipeline.datasets.roots.files import MAX_IMAGE_BYTES
 from pipeline.errors import ImageError, InputError
+from pipeline.images.decode import MAX_PIXELS, as_picture, decode_picture
+from pipeline.images.ranges import SHARES, eight_bits
 from pipeline.regular_files import RefusedFileError, open_regular, read_regular
 
 __all__ = ["VIDEO_SUFFIXES", "LazyImage", "is_video", "lazy_array", "lazy_file", "lazy_picture", "video_frames"]

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from pipeline.rejects import N_ALIKE
+from pipeline.images.rejects import N_ALIKE
 from stages.output import FORMATS
 
 __all__ = [

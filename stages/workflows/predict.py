@@ -16,13 +16,13 @@ from PIL import Image
 from cache.atomic import write_new
 from cache.links import require_inside
 from pipeline.errors import DatasetError
+from pipeline.images.rejects import AlikeRejects
 from pipeline.predict import Prediction, Predictor
 from pipeline.predict.annotate import annotated
 from pipeline.predict.inputs import InputFiles, find_inputs, input_images
 from pipeline.predict.lazy_images import is_video
 from pipeline.predict.prediction import FACE, NO_FACE, UNREADABLE
 from pipeline.progress import OnProgress, Progress
-from pipeline.rejects import AlikeRejects
 from stages.errors import CheckFailedError, ParamsError, check_rejected
 from stages.params import load_params
 from stages.requests import PredictRequest
