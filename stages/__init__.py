@@ -5,6 +5,8 @@
     store = stages.extract("affectnet", encoder="open_clip:ViT-B-32-quickgelu/openai")
     runs = stages.train("feature-mask", "affectnet", seeds=range(10))
     scores = stages.evaluate(runs, datasets=["raf-db", "ferplus"])  # .frame: pandas
+    faces = stages.predict(["photo.jpg", "photos/"])
+    rows = stages.query(store, where="label == 'fear'")
 
 Importing it imports neither torch nor zarr.
 
@@ -22,9 +24,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stages.api import index
+    from stages.api import index, predict, query
 
-__all__ = ["index"]
+__all__ = ["index", "predict", "query"]
 
 
 def __getattr__(name: str) -> Any:

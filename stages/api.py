@@ -13,10 +13,10 @@ from typing import ParamSpec, TypeVar
 
 from pydantic import ValidationError
 
-from stages.requests import IndexRequest
-from stages.results import IndexResult
+from stages.requests import IndexRequest, PredictRequest, QueryRequest
+from stages.results import IndexResult, PredictResult, QueryResult
 
-__all__ = ["index"]
+__all__ = ["index", "predict", "query"]
 
 P = ParamSpec("P")
 Request = TypeVar("Request")
@@ -67,3 +67,21 @@ def index(request: IndexRequest) -> IndexResult:
     from stages.workflows.index import index
 
     return run(index, request)
+
+
+@_called_as(PredictRequest)
+def predict(request: PredictRequest) -> PredictResult:
+    """Returns a prediction for each face: `.frame` has a row for each. A `Predictor` takes PIL images and arrays."""
+    from stages.running import run
+    from stages.workflows.predict import predict
+
+    return run(predict, request)
+
+
+@_called_as(QueryRequest)
+def query(request: QueryRequest) -> QueryResult:
+    """Returns the rows: their columns and scores in `.frame`, features in `.numpy()`; `.export(path)` writes both."""
+    from stages.running import run
+    from stages.workflows.query import query
+
+    return run(query, request)

@@ -361,7 +361,7 @@ def _problem(item: Mapping[str, Any], model: Any) -> str:
         return f"{key}: unknown key.{_near(str(location[-1]), _keys_at(model, location[:-1]))}"
     hint = _hint(item)
     message = item["msg"].removeprefix("Value error, ")
-    if isinstance(item["input"], dict):  # our own check of a whole block: its message names what it found
+    if not location or isinstance(item["input"], dict):  # our own check of a whole block, which names what it found
         return message if key == "file" else f"{key}: {message}"
     return f"{key}: {message}, found {_shown(item['input'])}.{hint}"
 

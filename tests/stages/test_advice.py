@@ -19,9 +19,10 @@ from pipeline.export.card import _environment
 from pipeline.tables.samples import _KIND as SAMPLES
 from pipeline.tables.samples import SampleTable
 from stages.advice import aligned_advice, encoder_named, runnable
-from stages.errors import ParamsError
+from stages.errors import ParamsError, StageError
 from stages.params import Params
-from stages.workflows.neighbors import _ids_of
+from stages.remedies import command_line
+from stages.workflows.neighbors import search_vector
 from stages.workflows.tables import write_table
 
 FerStage = Callable[..., Any]
@@ -117,7 +118,10 @@ def test_a_path_in_advice_comes_back_from_a_shell_as_it_was_given(
     root.parent.mkdir()
     shutil.copytree("features", root)
     store = open_store(root / "untrained" / "sample-a.zarr")
-    assert shlex.split(_ids_of(store)) == ["fer-stage", "query", str(store.path), "--columns", "id"]
+    with pytest.raises(StageError, match="is no id") as refused:
+        search_vector("no-such.png", store, "pooled", 0, pytest.fail)
+    [list_ids] = refused.value.remedy
+    assert shlex.split(command_line(*list_ids)) == ["fer-stage", "query", str(store.path), "--columns", "id"]
     with pytest.raises(StorageError) as full:
         _require_room(root / ".hot", 10**18)
     assert words_after(str(full.value), "needs: ") == ["fer-stage", "store", "gc", str(root)]
