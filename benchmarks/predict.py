@@ -26,8 +26,8 @@ from pipeline.datasets.index import index_dataset
 from pipeline.datasets.roots import open_root
 from pipeline.faces import Alignment, load_detector
 from pipeline.images.decode import decode_picture
-from pipeline.predict.naming import Namer
 from pipeline.predict.predictor import DEFAULT_HEAD
+from pipeline.predict.recognition import ExpressionClassifier
 from pipeline.saved import read_saved
 
 PACKS = Path(os.environ.get("FER_STAGE_PACKS") or Path(__file__).parents[2] / "shared" / "data")
@@ -75,7 +75,7 @@ def quality(rows: Sequence[Mapping[str, str]], labels: Mapping[str, str]) -> dic
 def alone(folder: Path, names: Sequence[str], run: Path) -> dict[str, float]:
     """Pictures a second of each part, one thread of ours each."""
     saved, detector = read_saved(run), load_detector()
-    namer = Namer.of(saved)
+    classifier = ExpressionClassifier.load(saved)
     alignment = Alignment() if saved.alignment is None else Alignment.from_json(saved.alignment)
     pictures = [decode_picture((folder / name).read_bytes()) for name in names]
     found: list[tuple[Image.Image, Any]] = []
@@ -84,15 +84,15 @@ def alone(folder: Path, names: Sequence[str], run: Path) -> dict[str, float]:
         found.extend((picture, face) for picture in pictures for face in detector.detect(picture)[:1])
 
     detect_s = seconds(detect)
-    crops = [
-        [np.asarray(alignment.crop(picture, face.landmarks, size)) for picture, face in found] for size in namer.sizes
-    ]
-    squares = {size: np.stack(of_size) for size, of_size in zip(namer.sizes, crops, strict=True)}
+    batch = {
+        size: np.stack([np.asarray(alignment.crop(picture, face.landmarks, size)) for picture, face in found])
+        for size in classifier.sizes
+    }
     n = len(found)
 
     def name_all() -> None:
         for start in range(0, n, 64):
-            namer({size: values[start : start + 64] for size, values in squares.items()})
+            classifier({size: values[start : start + 64] for size, values in batch.items()})
 
     name_all()
     return {"detector": round(len(pictures) / detect_s, 1), "encoder_and_head": round(n / seconds(name_all), 1)}

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         evaluate,
         export_head,
         index,
+        predict,
+        query,
         train,
     )
 
@@ -42,6 +44,8 @@ __all__ = [
     "evaluate",
     "export_head",
     "index",
+    "predict",
+    "query",
     "train",
 ]
 

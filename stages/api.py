@@ -22,6 +22,8 @@ from stages.requests import (
     EvaluateRequest,
     ExportHeadRequest,
     IndexRequest,
+    PredictRequest,
+    QueryRequest,
     TrainRequest,
 )
 from stages.results import (
@@ -32,6 +34,8 @@ from stages.results import (
     EvaluateResult,
     ExportHeadResult,
     IndexResult,
+    PredictResult,
+    QueryResult,
     TrainResult,
 )
 
@@ -43,6 +47,8 @@ __all__ = [
     "evaluate",
     "export_head",
     "index",
+    "predict",
+    "query",
     "train",
 ]
 
@@ -115,6 +121,24 @@ def index(request: IndexRequest) -> IndexResult:
     from stages.workflows.index import index
 
     return run(index, request)
+
+
+@_called_as(PredictRequest)
+def predict(request: PredictRequest) -> PredictResult:
+    """Returns a prediction for each face: `.frame` has a row for each. A `Predictor` takes PIL images and arrays."""
+    from stages.running import run
+    from stages.workflows.predict import predict
+
+    return run(predict, request)
+
+
+@_called_as(QueryRequest)
+def query(request: QueryRequest) -> QueryResult:
+    """Returns the rows: their columns and scores in `.frame`, features in `.numpy()`; `.export(path)` writes both."""
+    from stages.running import run
+    from stages.workflows.query import query
+
+    return run(query, request)
 
 
 @_called_as(EvaluateRequest)

@@ -49,6 +49,13 @@ def _several(value: Any) -> Any:
     return (value,) if isinstance(value, str | Path) else value
 
 
+def _place_of_store(value: Any) -> Any:
+    """A path, an open store, or what `extract` returned."""
+    from cache.places import Place, place
+
+    return place(value if isinstance(value, str | Place) else getattr(value, "path", value))
+
+
 def _run_folders(value: Any) -> Any:
     """One path, what `train` returned, or several of either."""
     if isinstance(value, str | Path):
@@ -98,6 +105,8 @@ def _axis(name: str, values: Any) -> Any:
 
 FolderOrBucket = Annotated[Any, BeforeValidator(_place)]  # a `cache.places.Place`
 
+StorePlace = Annotated[Any, BeforeValidator(_place_of_store)]  # a `cache.places.Place`
+
 Share = Annotated[float, Field(ge=0, le=1)]
 
 Positive = Annotated[int, Field(ge=1)]
@@ -105,6 +114,8 @@ Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 
 Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
+
+PathsOrPatterns = Annotated[tuple[str | Path, ...], Field(min_length=1), BeforeValidator(_several)]
 
 RunFolders = Annotated[tuple[Path, ...], Field(min_length=1), BeforeValidator(_run_folders)]
 
@@ -383,17 +394,17 @@ class PredictRequest(_Request):
 
     Parameters
     ----------
-    inputs : files, folders and patterns
+    inputs : files, folders and patterns of paths, or one of them
     run : folder of a trained run or of an exported head; by default the head that fer-stage carries
     encoder : of the head, if it has another name here
     annotate : folder that gets the pictures with labels
-    every : seconds of a video a frame; 0 is all
+    every : seconds between frames of a video; 0 takes all
     rotate : look for faces in sideways pictures, too
     batch_size : faces a step
     max_rejected : share of unreadable images above which the call fails, in [0, 1]
     """
 
-    inputs: Texts
+    inputs: PathsOrPatterns
     _: KW_ONLY
     run: Path | None = None
     encoder: str | None = None
@@ -429,7 +440,7 @@ class QueryRequest(_Request):
 
     Parameters
     ----------
-    store : its path
+    store : its path; in Python also an open store, or what `extract` returned
     where : condition on columns: "split == 'test' and label in ('fear', 'anger')"
     columns : of the result
     near : the rows nearest to an id of the store, else to an image file, else to a text
@@ -437,14 +448,15 @@ class QueryRequest(_Request):
     feature, view : output and view of the store to search or to export
     limit : at most so many rows
     output : file that gets the rows with their features: .parquet, .npy or .safetensors
-    rejected, dtype, plain_list : how rows are written: see `fer-stage query --help`
+    rejected, dtype, plain_list : of `output`: rows without a feature are kept (null, NaN) or dropped; features as they
+        are `stored` or as `float32`; Parquet lists of any length instead of a fixed one
     encoder : the store's, for an image or a text; by default the one that the store names
     """
 
-    store: FolderOrBucket
+    store: StorePlace
     _: KW_ONLY
     where: str | None = None
-    columns: Texts = ("id", "path", "label", "split", "status", "reason")
+    columns: Texts = ("id", "label", "split", "status", "reason")
     near: str | None = None
     k: Positive | None = None
     metric: Literal["cosine", "dot"] | None = None
@@ -457,3 +469,9 @@ class QueryRequest(_Request):
     plain_list: bool = False
     encoder: str | None = None
     device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.near is None and (self.k or self.metric):
+            raise ValueError("`k` and `metric` state how to search: name what to search for with `near`")
+        if self.output is None and (self.rejected, self.dtype, self.plain_list) != ("keep", "stored", False):
+            raise ValueError("`rejected`, `dtype` and `plain_list` state how to export: name a file with `output`")

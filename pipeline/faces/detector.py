@@ -16,7 +16,7 @@ from PIL import Image
 
 from pipeline.errors import ImageError
 from pipeline.faces.face import Box, Face, FaceDetector, area, common_area
-from pipeline.faces.turning import Turning
+from pipeline.faces.rotation import RotatingDetector
 from pipeline.faces.yunet import YuNet
 from pipeline.images.alignment import Alignment, inverted, through
 
@@ -30,12 +30,12 @@ _NEAR, _NEAR_SIZE = Alignment(margin=0.0), 256  # the look from near: a face is 
 _SAME = 0.5  # share of the smaller box that two sightings of one face have in common
 
 
-def load_detector(*, turn: bool = True) -> FaceDetector:
+def load_detector(*, rotate: bool = True) -> FaceDetector:
     """The detector of all commands; takes some milliseconds and no network.
 
     Parameters
     ----------
-    turn : whether pictures may lie on their side: see `Turning`; three more looks at those without a sure face
+    rotate : whether pictures may be rotated by 90, 180 or 270 degrees: see `RotatingDetector`
 
     Raises
     ------
@@ -43,7 +43,7 @@ def load_detector(*, turn: bool = True) -> FaceDetector:
         If its weights are missing or damaged.
     """
     upright = _Searching(YuNet.load(_THRESHOLD, _OVERLAP))
-    return Turning(upright) if turn else upright
+    return RotatingDetector(upright) if rotate else upright
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""From what a user names (pictures, videos, folders, patterns) to files, and from files to pictures to look at."""
+"""From names (pictures, videos, folders, patterns) to files, and from files to images."""
 
 from __future__ import annotations
 
@@ -12,31 +12,30 @@ from pathlib import Path
 from pipeline.datasets.roots.files import is_junk, some
 from pipeline.errors import ConfigError, InputError
 from pipeline.images.formats import is_image
-from pipeline.predict.stills import Still, still_of_file
-from pipeline.predict.video import frames_of, is_video
+from pipeline.predict.lazy_images import LazyImage, is_video, lazy_file, video_frames
 from pipeline.regular_files import NOT_REGULAR
 
-__all__ = ["EVERY_S", "Inputs", "check_interval", "find_inputs", "stills_of"]
+__all__ = ["EVERY_S", "InputFiles", "check_interval", "find_inputs", "input_images"]
 
-EVERY_S = 1.0  # of a video
+EVERY_S = 1.0  # between frames of a video
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """What was found.
+class InputFiles:
+    """Pictures and videos that names stand for.
 
     Parameters
     ----------
     paths : pictures and videos, each once, in the order they were named; those of a folder sorted
-    left_out : suffix -> files of folders that are neither; those that are no regular files under a reason
+    ignored : suffix -> number of files in folders that are neither; those that are no regular files under a reason
     """
 
     paths: tuple[Path, ...]
-    left_out: Mapping[str, int]
+    ignored: Mapping[str, int]
 
 
-def find_inputs(names: Iterable[str | Path]) -> Inputs:
-    """The files that are meant.
+def find_inputs(names: Iterable[str | Path]) -> InputFiles:
+    """The pictures and videos that names stand for.
 
     Parameters
     ----------
@@ -46,31 +45,30 @@ def find_inputs(names: Iterable[str | Path]) -> Inputs:
     Raises
     ------
     InputError
-        If a name is nothing of these, or no picture and no video is found at all; all such names are listed.
+        If a name is none of these (all such names are listed), or there is no picture and no video at all.
     """
-    found: dict[Path, None] = {}
-    left_out: Counter[str] = Counter()
+    files: dict[Path, None] = {}
+    ignored: Counter[str] = Counter()
     missing: list[str] = []
     for name in names:
         paths = [Path(name)] if Path(name).exists() else [Path(path) for path in _matches(str(name))]
         if not paths:
             missing.append(str(name))
         for path in paths:
-            files = _in_folder(path, left_out) if path.is_dir() else [path]
-            found.update(dict.fromkeys(files))
+            files.update(dict.fromkeys(_in_folder(path, ignored) if path.is_dir() else [path]))
     if missing:
         raise InputError(f"expected pictures, videos, folders or patterns of them, found nothing at {some(missing)}")
-    if not found:
-        others = ", ".join(f"{n} {suffix}" for suffix, n in left_out.most_common(3))
+    if not files:
+        others = ", ".join(f"{n} {suffix}" for suffix, n in ignored.most_common(3))
         raise InputError(
             f"expected pictures or videos, found none in {some([str(name) for name in names])}"
             + (f", only other files ({others}). Name a file to have it read whatever it is called" if others else "")
         )
-    return Inputs(tuple(found), dict(left_out))
+    return InputFiles(tuple(files), dict(ignored))
 
 
-def stills_of(paths: Sequence[Path], every_s: float = EVERY_S) -> Iterator[Still]:
-    """The pictures in files, one by one, none of them loaded before its turn.
+def input_images(paths: Sequence[Path], every_s: float = EVERY_S) -> Iterator[LazyImage]:
+    """The images in files, one by one, none of them loaded before its turn.
 
     Parameters
     ----------
@@ -82,7 +80,7 @@ def stills_of(paths: Sequence[Path], every_s: float = EVERY_S) -> Iterator[Still
         At once, if `every_s` is no such number.
     """
     check_interval(every_s)
-    return _stills_of(paths, every_s)
+    return _input_images(paths, every_s)
 
 
 def check_interval(every_s: float) -> None:
@@ -91,27 +89,27 @@ def check_interval(every_s: float) -> None:
         raise ConfigError(f"every_s: expected seconds between frames, 0 or more, found {every_s}")
 
 
-def _stills_of(paths: Sequence[Path], every_s: float) -> Iterator[Still]:
+def _input_images(paths: Sequence[Path], every_s: float) -> Iterator[LazyImage]:
     for path in paths:
         if is_video(path):
-            yield from frames_of(path, every_s)
+            yield from video_frames(path, every_s)
         else:
-            yield still_of_file(path)
+            yield lazy_file(path)
 
 
 def _matches(pattern: str) -> list[str]:
     return sorted(glob.glob(pattern, recursive=True))
 
 
-def _in_folder(folder: Path, left_out: Counter[str]) -> list[Path]:
-    wanted = []
+def _in_folder(folder: Path, ignored: Counter[str]) -> list[Path]:
+    files = []
     for path in sorted(path for path in folder.rglob("*") if not path.is_dir()):
         if is_junk(path.relative_to(folder).as_posix()):
             continue
         if not path.is_file():  # a FIFO, a device, a link to nothing
-            left_out[NOT_REGULAR] += 1
+            ignored[NOT_REGULAR] += 1
         elif is_image(path.name) or is_video(path):
-            wanted.append(path)
+            files.append(path)
         else:
-            left_out[path.suffix.lower() or path.name] += 1
-    return wanted
+            ignored[path.suffix.lower() or path.name] += 1
+    return files

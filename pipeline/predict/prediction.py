@@ -1,30 +1,32 @@
-"""What is said of one face, or of a picture without any."""
+"""The prediction of one face, or of an image without any."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-__all__ = ["FACE", "NO_FACE", "UNREADABLE", "Prediction", "Status"]
+__all__ = ["FACE", "NO_FACE", "UNREADABLE", "Prediction", "Status", "row_columns"]
 
 Status = Literal["face", "no face", "unreadable"]
 FACE: Status = "face"
 NO_FACE: Status = "no face"
 UNREADABLE: Status = "unreadable"
 
+_BOX = ("x", "y", "width", "height")
+
 
 @dataclass(frozen=True)
 class Prediction:
-    """One face; or one picture without a face, or one that cannot be read, which have nothing of a face.
+    """One face; or one image without a face, or one that cannot be read, which have nothing of a face.
 
     Parameters
     ----------
-    image : path as it was given or found; `#3` for the fourth of what was given as a picture
-    frame, seconds : where in a video, both from 0; None for pictures
+    image : path; `#3` for the fourth of the images, if it is a PIL image or an array
+    frame, seconds : where in a video, both from 0; None for images
     status : face, no face or unreadable
     reason : why it is unreadable, else empty
-    box : x, y, width, height of the face in pixels of the picture as it is shown; may stick out of it
+    box : x, y, width, height of the face in pixels of the upright image; may exceed it
     score : of the face detector, in [0, 1]
     expression : the most probable one
     probabilities : expression -> calibrated probability, in the head's order; they sum to 1
@@ -46,5 +48,22 @@ class Prediction:
         return None if self.expression is None else self.probabilities[self.expression]
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data, in the order of the fields."""
-        return {**asdict(self), "box": list(self.box) if self.box else None, "probabilities": dict(self.probabilities)}
+        """Plain data, in the order of the fields; the probability of the expression last."""
+        return {
+            **asdict(self),
+            "box": list(self.box) if self.box else None,
+            "probabilities": dict(self.probabilities),
+            "probability": self.probability,
+        }
+
+    def as_row(self, classes: Sequence[str]) -> dict[str, Any]:
+        """The same with a column for each side of the box and for each of `classes`: see `row_columns`."""
+        record = self.as_json()
+        box = dict(zip(_BOX, record.pop("box") or [None] * 4, strict=True))
+        probabilities = record.pop("probabilities")
+        return {**record, **box, **{name: probabilities.get(name) for name in classes}}
+
+
+def row_columns(classes: Sequence[str]) -> list[str]:
+    """Names of the columns of `Prediction.as_row`, in order."""
+    return list(Prediction("", NO_FACE).as_row(classes))

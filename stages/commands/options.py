@@ -16,6 +16,8 @@ from stages.output import FORMATS
 
 __all__ = [
     "FiniteRange",
+    "NamesType",
+    "StoreType",
     "device_option",
     "export_options",
     "face_tables_option",
@@ -95,6 +97,27 @@ class _PlaceType(click.ParamType):  # type: ignore[type-arg]  # not generic befo
         from cache.places import place  # late: it brings a library that `--help` does not need
 
         return place(value)
+
+
+class StoreType(_PlaceType):
+    """The place of a store, or of several: a slash at its end is no part of a name, ~ is the home folder."""
+
+    name = "store"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not value:
+            self.fail("expected the path of a store, found an empty text", param, ctx)
+        found = super().convert(value.rstrip("/") or value if isinstance(value, str) else value, param, ctx)
+        return found.expanduser() if isinstance(found, Path) else found
+
+
+class NamesType(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
+    """Names joined by commas, as a tuple."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else tuple(value)
 
 
 features_option = click.option(
@@ -204,14 +227,14 @@ def request_of(kind: type[Request], options: Mapping[str, Any]) -> Request:
     """
     from pydantic import ValidationError  # late: `--help` does not need it
 
-    names = {parameter.name or "": parameter.opts[0] for parameter in click.get_current_context().command.params}
+    names: dict[str | None, str] = {p.name: p.opts[0] for p in click.get_current_context().command.params}
     try:
         return kind(**options)
     except ValidationError as error:
         raise click.UsageError("; ".join(_problem(dict(item), names) for item in error.errors())) from error
 
 
-def _problem(item: Mapping[str, Any], names: Mapping[str, str]) -> str:
+def _problem(item: Mapping[str, Any], names: Mapping[str | None, str]) -> str:
     """What pydantic found wrong: a parameter in backquotes becomes its option, `contact_sheet` --contact-sheet."""
     message = item["msg"].removeprefix("Value error, ")
     if not item["loc"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +16,19 @@ from stages.commands.options import (
     follow_links_option,
     format_option,
     max_rejected_option,
-    params_path_option,
+    params_option,
     quiet_option,
+    request_of,
 )
-from stages.errors import CheckFailedError, check_rejected
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
-    from stages.workflows.predict import Predicting
+    from pipeline.predict import Prediction
+    from stages.workflows.predict import PredictedRow, PredictSession
 
 __all__ = ["command"]
+
+_DIGITS = {"seconds": 3, "score": 4, **dict.fromkeys(("box", "x", "y", "width", "height"), 1)}
 
 
 @click.command("predict")
@@ -39,50 +43,91 @@ __all__ = ["command"]
 @click.option(
     "--every", type=FiniteRange(0), default=1.0, show_default=True, help="Seconds of a video a frame; 0 is all."
 )
-@click.option("--no-turn", is_flag=True, help="Do not look for faces in sideways pictures that do not say so.")
+@click.option(
+    "--rotate/--no-rotate",
+    default=True,
+    show_default=True,
+    help="Look for faces in sideways pictures, too: in the three other rotations of one without a sure face.",
+)
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Faces a step.")
 @max_rejected_option(0.99, "unreadable images above which the command ends with code 3")
 @device_option
-@params_path_option
+@params_option
 @follow_links_option
 @format_option
 @quiet_option
-def command(**given: Any) -> None:
+def command(output_format: str, **options: Any) -> None:
     """Name the expressions of the faces in pictures, folders of pictures, patterns of paths, and videos.
 
-    One row is one face, the largest of a picture first. A picture without a face is a row that says so, as is one that
-    cannot be read; if none at all can be read the command ends with code 3, or stops early (`--max-rejected`).
+    One row is one face, the largest of a picture first. A picture without a face is one row, as is one that cannot
+    be read; if none at all can be read the command ends with code 3, or stops early (`--max-rejected`).
     """
     # OpenCV would tell on stderr of every damaged block of a video; it reads these when it is imported.
     for name, level in (("OPENCV_FFMPEG_LOGLEVEL", "-8"), ("OPENCV_LOG_LEVEL", "ERROR")):
         os.environ.setdefault(name, level)
-    from stages.progress import shown_progress
-    from stages.workflows.predict import Predicting
+    from stages.requests import PredictRequest
+    from stages.running import run
+    from stages.workflows.predict import annotate_problem, open_session
 
-    with shown_progress(quiet=given["quiet"]) as on_progress:
-        predicting = Predicting.of(given, on_progress)
-    for line in predicting.notes:
+    request = request_of(PredictRequest, options)
+    if problem := annotate_problem(request):
+        raise click.UsageError(problem)
+    session = run(open_session, request)
+    for line in session.notes:
         say(f"note: {line}")
-    _show(predicting, given["output_format"], quiet=given["quiet"])
-    say(predicting.summary)
-    if predicting.stopped:
-        raise predicting.stopped
-    if not predicting.n_read:
-        raise CheckFailedError("nothing could be read: each row has its reason")
-    n, see = predicting.n_pictures, ": each row has its reason"
-    check_rejected(n - predicting.n_read, n, given["max_rejected"], "pictures are unreadable", see)
+    _show(session, output_format)
+    say(_summary_line(session.summary()))
+    session.check()
 
 
-def _show(predicting: Predicting, output_format: str, *, quiet: bool) -> None:
+def _show(session: PredictSession, output_format: str) -> None:
     """A table when all is known; JSON and CSV row by row, so that their number needs no memory."""
     from stages.progress import shown_progress
 
     out = sys.stdout  # a progress bar takes its place
     streamed = output_format != "table"
-    with shown_progress(quiet=quiet or (streamed and out.isatty())) as on_progress:  # rows that come are progress
-        rows = predicting.rows(on_progress)
+    quiet = session.request.quiet or (streamed and out.isatty())  # rows that appear are progress
+    with shown_progress(quiet=quiet) as on_progress:
+        rows = (_record(row, session, output_format) for row in session.rows(on_progress))
         if streamed:
-            echo_rows((predicting.record(row, output_format) for row in rows), output_format, file=out)
+            echo_rows(rows, output_format, file=out)
             return
-        found = list(rows)
-    echo_rows([predicting.record(row, output_format) for row in found], output_format)
+        records = list(rows)
+    echo_rows(records, output_format)
+
+
+def _summary_line(counts: Mapping[str, Any]) -> str:
+    rate = f", {counts['pictures_per_s']:.1f} pictures/s" if counts["pictures_per_s"] else ""
+    return (
+        f"pictures {counts['pictures']:,}, faces {counts['faces']:,}, without a face {counts['without_face']:,}, "
+        f"unreadable {counts['unreadable']:,}{rate}"
+    )
+
+
+def _record(row: PredictedRow, session: PredictSession, output_format: str) -> dict[str, Any]:
+    """A row as plain data: nested for JSON, a column each for CSV, what fits a screen for tables."""
+    annotated = str(row.annotated) if row.annotated else None
+    if output_format == "table":
+        return _short(row.prediction) | ({"annotated": annotated} if session.request.annotate else {})
+    record = row.prediction.as_json() if output_format == "json" else row.prediction.as_row(session.classes)
+    return {name: _rounded(name, value) for name, value in record.items()} | {"annotated": annotated}
+
+
+def _short(one: Prediction) -> dict[str, Any]:
+    return {
+        "image": one.image,
+        "seconds": _rounded("seconds", one.seconds, 1),
+        "box": [round(side) for side in one.box] if one.box else None,
+        "expression": one.expression,
+        "probability": _rounded("probability", one.probability, 2),
+        "reason": one.reason or ("" if one.expression else "no face found"),
+    }
+
+
+def _rounded(name: str, value: Any, digits: int | None = None) -> Any:
+    """Without digits that mean nothing: by default `_DIGITS`, of probabilities 6."""
+    if isinstance(value, float):
+        return round(value, _DIGITS.get(name, 6) if digits is None else digits)
+    if isinstance(value, list):
+        return [_rounded(name, one) for one in value]
+    return {key: _rounded(key, one) for key, one in value.items()} if isinstance(value, dict) else value

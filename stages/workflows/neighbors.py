@@ -1,9 +1,8 @@
-"""What `query --near` was given: a row of the store, an image file or a text, as a vector in the store's space."""
+"""What `query --near` searches for: a row of the store, an image file or a text, as a vector in the store's space."""
 
 from __future__ import annotations
 
 import os.path
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,33 +23,33 @@ from pipeline.regular_files import RefusedFileError, read_regular
 from stages.errors import StageError
 from stages.workflows.store_encoder import alignment_of
 
-__all__ = ["Near", "find_near"]
+__all__ = ["SearchVector", "search_vector"]
 
 
 @dataclass(frozen=True)
-class Near:
-    """Where to search from.
+class SearchVector:
+    """What is searched for.
 
     Parameters
     ----------
     vector : float, the row shape of the store's output
-    row : of the store, if an id was given; it is its own nearest row and nobody asks for it
-    said : what it was taken for, for people
+    row : of the store, if it is an id; it is its own nearest row, which is no result
+    interpretation : whether it is taken as an id, an image or a text, for people
     """
 
     vector: npt.NDArray[np.floating]
     row: int | None
-    said: str
+    interpretation: str
 
 
-def find_near(near: str, store: Store, output: str, view: int, load: Callable[[], Encoder]) -> Near:
+def search_vector(near: str, store: Store, output: str, view: int, load_encoder: Callable[[], Encoder]) -> SearchVector:
     """`near` as an id of the store, else as an image file, else as a text.
 
     Parameters
     ----------
-    near : of the user
+    near : an id, a path or a text
     store, output, view : what is searched
-    load : gives the store's own encoder; called for images and texts only
+    load_encoder : gives the store's own encoder; called for images and texts only
 
     Raises
     ------
@@ -62,30 +61,33 @@ def find_near(near: str, store: Store, output: str, view: int, load: Callable[[]
     if len(rows):
         return _of_row(int(rows[0]), store, output, view)
     if os.path.isfile(near):
-        return Near(_of_image(Path(near), store, load(), output), None, f"{near} is taken as an image file")
+        vector = _of_image(Path(near), store, load_encoder(), output)
+        return SearchVector(vector, None, f"{near} is taken as an image file")
     neither = f"{near!r} is no id of {store.path} and no file"
     if is_image(near):
         raise StageError(
-            f"--near: {neither}, but ends as an image does: it is not taken as a text. Expected an id (see: "
-            f"{_ids_of(store)}), the path of an image as seen from {Path.cwd()}, or a text"
+            f"--near: {neither}, but ends as an image does: it is not taken as a text. Expected an id, the path of an "
+            f"image as seen from {Path.cwd()}, or a text",
+            remedy=_list_ids(store),
+            purpose="to see the ids",
         )
-    vector = _of_text(near, neither, store, output, load())
+    vector = _of_text(near, neither, store, output, load_encoder())
     small = "cosines of texts with images are small: compare them with each other only"
-    return Near(vector, None, f"{neither}: it is taken as a text; {small}")
+    return SearchVector(vector, None, f"{neither}: it is taken as a text; {small}")
 
 
-def _of_row(row: int, store: Store, output: str, view: int) -> Near:
+def _of_row(row: int, store: Store, output: str, view: int) -> SearchVector:
     vector = store.read(np.array([row]), output, view)[0]
     if not np.isfinite(vector).all():
         reason = store.columns(["reason"])["reason"][row] or f"no view {view}"
         raise StageError(f"--near: row {row} of {store.path} has no feature ({reason}). Choose another one")
-    return Near(vector, row, f"row {row} is left out: it is what was asked for")
+    return SearchVector(vector, row, f"row {row} is left out: it is what is searched for")
 
 
 def _of_image(path: Path, store: Store, encoder: Encoder, output: str) -> npt.NDArray[np.floating]:
     try:
         picture = decode_picture(read_regular(path, MAX_IMAGE_BYTES))
-        square = encoder.preprocess.square(_seen(picture, store, encoder))
+        square = encoder.preprocess.square(_as_encoded(picture, store, encoder))
     except (ImageError, RefusedFileError) as error:
         reason = error.strerror if isinstance(error, RefusedFileError) else error
         raise StageError(f"--near {path}: {reason}. Expected an id, an image file or a text") from error
@@ -93,8 +95,8 @@ def _of_image(path: Path, store: Store, encoder: Encoder, output: str) -> npt.ND
     return vector
 
 
-def _seen(picture: Image.Image, store: Store, encoder: Encoder) -> Image.Image:
-    """What the store's encoder saw of a picture: all of it, or its aligned face."""
+def _as_encoded(picture: Image.Image, store: Store, encoder: Encoder) -> Image.Image:
+    """What of a picture the store's encoder encodes: all of it, or its aligned face."""
     if (alignment := alignment_of(store)) is None:
         return picture
     face = find_face(picture, None, load_detector()).face
@@ -103,16 +105,18 @@ def _seen(picture: Image.Image, store: Store, encoder: Encoder) -> Image.Image:
     return alignment.crop(picture, face.landmarks, encoder.preprocess.size)
 
 
-def _ids_of(store: Store) -> str:
-    return shlex.join(["fer-stage", "query", str(store.path), "--columns", "id"])
+def _list_ids(store: Store) -> list[tuple[str, dict[str, object]]]:
+    return [("query", {"store": store.path, "columns": ("id",)})]
 
 
 def _of_text(near: str, neither: str, store: Store, output: str, encoder: Encoder) -> npt.NDArray[np.floating]:
     if not encoder.has_text:
-        made_by = store.encoder["encoder"]
+        identity = store.encoder["encoder"]
         raise StageError(
-            f"--near: {neither}, and {made_by['family']}:{made_by['architecture']} has no text tower. "
-            f"Expected an id (see: {_ids_of(store)}) or an image file"
+            f"--near: {neither}, and {identity['family']}:{identity['architecture']} has no text tower. Expected an id "
+            "or an image file",
+            remedy=_list_ids(store),
+            purpose="to see the ids",
         )
     vector: npt.NDArray[np.floating] = encoder.encode_text([near])[0]
     if vector.shape != (expected := store.array(output).row_shape):

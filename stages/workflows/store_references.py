@@ -1,6 +1,6 @@
 """Who needs which store: DVC's files, the matrix of params.yaml, and the runs of a project.
 
-Whatever cannot be read is an error: what is not known to be unneeded is not removed.
+What cannot be read is an error: a store is removed only if it is known that nothing needs it.
 """
 
 from __future__ import annotations
@@ -20,46 +20,46 @@ from stages.workflows.scores_file import read_entries
 from stages.workspace import scores_path
 from stages.yaml_files import YAML_ERRORS, read_yaml
 
-__all__ = ["references"]
+__all__ = ["find_references"]
 
 _SKIPPED = {"node_modules", "__pycache__"}
 _STORES = tuple(backend.suffix for backend in BACKENDS.values())
 
 
-def references(root: Place, params_path: Path) -> References:
+def find_references(root: Place, params: Path) -> References:
     """Everything in the projects around the current folder and around `root` that needs a store.
 
     Parameters
     ----------
     root : features root
-    params_path : a matrix; that of the params.yaml nearest to `root` counts too
+    params : file of a matrix; that of the params.yaml nearest to `root` counts too
 
     Raises
     ------
     StageError, InputError
-        If a file cannot be read, or if there is none at all: then nothing says what is needed.
+        If a file cannot be read, or if there is none at all: then it is unknown what is needed.
     """
     around = [Path.cwd(), *([root.resolve().parent] if isinstance(root, Path) else [])]
-    matrices = {path.resolve() for folder in around if (path := _nearest(folder, params_path))}
+    matrices = {path.resolve() for folder in around if (path := _nearest(folder, params))}
     projects = _projects([*around, *(path.parent for path in matrices)])
     parts = [_of_matrix(path) for path in sorted(matrices)]
     parts += [_of_file(file) for project in sorted(projects) for file in _files(project)]
-    found = References(*(_joined(maps) for maps in zip(*((p.paths, p.keys, p.names) for p in parts), strict=True)))
-    if not (found.paths or found.keys or found.names):
+    together = References(*(_joined(maps) for maps in zip(*((p.paths, p.keys, p.names) for p in parts), strict=True)))
+    if not (together.paths or together.keys or together.names):
         raise StageError(
-            f"nothing says which stores are needed: found no {params_path}, dvc.lock, .dvc file or run.json around "
-            f"{' or '.join(map(str, around))}. Run it in the project that the stores belong to"
+            f"nothing says which stores are needed: expected {params}, dvc.lock, .dvc files or run.json around "
+            f"{' or '.join(map(str, around))}, found none. Run it in the project that the stores belong to"
         )
-    return found
+    return together
 
 
 def _joined(parts: Iterable[Mapping[str, str]]) -> dict[str, str]:
     return {name: why for part in parts for name, why in part.items()}
 
 
-def _nearest(folder: Path, params_path: Path) -> Path | None:
+def _nearest(folder: Path, params: Path) -> Path | None:
     """The parameters of the project that a folder is in."""
-    return next((up / params_path for up in (folder, *folder.parents) if (up / params_path).is_file()), None)
+    return next((up / params for up in (folder, *folder.parents) if (up / params).is_file()), None)
 
 
 def _projects(around: Sequence[Path]) -> set[Path]:
@@ -90,25 +90,28 @@ def _of_file(file: Path) -> References:
 def _tracked(file: Path) -> Iterator[Place]:
     """What a dvc.lock or a .dvc file names as output or dependency. Names are relative to a stage's working folder."""
     try:
-        found = [(_wdir(file, stage, said), name) for stage, said in _dvc_stages(file).items() for name in _named(said)]
+        stages = _dvc_stages(file)
+        names = [(_wdir(file, name, stage), path) for name, stage in stages.items() for path in _outs_and_deps(stage)]
     except (*YAML_ERRORS, OSError, AttributeError, TypeError, KeyError, ValueError) as error:
-        raise StageError(f"{file} cannot be read ({error}): mend it first, it says which stores are needed") from error
-    return (place(name) if "://" in name else file.parent / wdir / name for wdir, name in found if _is_known(name))
+        raise StageError(
+            f"{file} cannot be read ({error}): repair it first, it names stores that are needed"
+        ) from error
+    return (place(path) if "://" in path else file.parent / wdir / path for wdir, path in names if _is_known(path))
 
 
 def _dvc_stages(file: Path) -> dict[str, Any]:
-    """Name -> what DVC says of the stage; a .dvc file is one without a name, a lock of an old schema has no header."""
-    said = _read_yaml(file)
+    """Name -> stage; a .dvc file is one stage without a name, a lock of an old schema has no header."""
+    content = _read_yaml(file)
     if file.name != "dvc.lock":
-        return {"": said}
-    return (said.get("stages") or {}) if "schema" in said else said
+        return {"": content}
+    return (content.get("stages") or {}) if "schema" in content else content
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
     return read_yaml(file) or {}
 
 
-def _named(stage: Mapping[str, Any]) -> list[str]:
+def _outs_and_deps(stage: Mapping[str, Any]) -> list[str]:
     return [_path(entry["path"]) for part in ("outs", "deps") for entry in stage.get(part) or []]
 
 
@@ -120,16 +123,16 @@ def _path(value: object) -> str:
     return text
 
 
-def _wdir(file: Path, stage: str, said: Mapping[str, Any]) -> str:
-    """Where a stage works, from its folder: a .dvc file says it itself, that of dvc.lock stands in dvc.yaml."""
+def _wdir(file: Path, name: str, stage: Mapping[str, Any]) -> str:
+    """Where a stage works, relative to its file: a .dvc file has it itself, dvc.yaml that of dvc.lock."""
     if file.name == "dvc.lock":
-        beside = file.with_name("dvc.yaml")
-        stages = _read_yaml(beside).get("stages") or {} if beside.is_file() else {}
-        said = stages.get(stage.partition("@")[0]) or {}
-        said = said.get("do") or said  # of a foreach
-    wdir = _path(said.get("wdir", "."))
+        definitions = file.with_name("dvc.yaml")
+        stages = _read_yaml(definitions).get("stages") or {} if definitions.is_file() else {}
+        stage = stages.get(name.partition("@")[0]) or {}
+        stage = stage.get("do") or stage  # of a foreach
+    wdir = _path(stage.get("wdir", "."))
     if "${" in wdir:
-        raise StageError(f"{file}: the working folder of {stage} is {wdir}: pin the stores that it needs, one by one")
+        raise StageError(f"{file}: the working folder of {name} is {wdir}: pin the stores that it needs, one by one")
     return wdir
 
 
@@ -139,12 +142,12 @@ def _is_known(name: str) -> bool:
 
 
 def _of_run(file: Path) -> References:
-    """The store that a head was trained on, by its key, and those that it was scored on, which scores know by name."""
+    """The store that a head was trained on, by its key, and those that it was scored on, by their names."""
     run = read_record(file.parent)
-    places = (scores_path(file.parent), file.with_name("scores.json"))  # the second: scores of older versions
+    files = (scores_path(file.parent), file.with_name("scores.json"))  # the second: scores of older versions
     names = {
         f"{run.get('encoder')}/{dataset}": f"{path}: a head was scored on it"
-        for path in places
+        for path in files
         if path is not None
         for dataset in (entry["dataset"] for entry in read_entries(path))
     }

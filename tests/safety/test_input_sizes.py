@@ -29,7 +29,7 @@ from pipeline.datasets.roots import open_root
 from pipeline.datasets.roots.files import MAX_IMAGE_BYTES
 from pipeline.errors import DatasetError, ImageError
 from pipeline.images.decode import decode
-from pipeline.predict.stills import still_of_file
+from pipeline.predict.lazy_images import lazy_file
 
 GIGABYTES = 3 * 10**9
 LITTLE = 40_000_000  # bytes of memory
@@ -146,9 +146,9 @@ class TestOneImage:
                 root.read("b.png", 299_999)
 
     def test_what_predict_names_has_the_same_limit(self, tmp_path: Path) -> None:
-        still = still_of_file(sparse(tmp_path / "a.png"))
+        image = lazy_file(sparse(tmp_path / "a.png"))
         with little_memory(), pytest.raises(ImageError, match=r"^file is too large: at most 268 MB, found 3,000 MB$"):
-            still.load()
+            image.load()
 
     def test_real_pictures_are_far_below_the_limit(self) -> None:
         assert MAX_IMAGE_BYTES > 4 * 50_000_000

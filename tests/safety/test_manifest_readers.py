@@ -16,13 +16,13 @@ from cache.manifest import Manifest
 from cache.store import Store
 from cache.testing.example import Example
 from pipeline.errors import PipelineError
-from stages.commands.store.info import _record
 from stages.errors import StageError
 from stages.params import ExtractParams
 from stages.workflows.parity import tolerance_of
 from stages.workflows.report import _store_record
 from stages.workflows.store_encoder import _preprocess_of, alignment_of, extract_command
 from stages.workflows.store_identity import box_of, face_of
+from stages.workflows.stores import describe_store
 
 OURS = (CacheError, PipelineError, StageError)  # all of them have a `kind`
 PREPROCESS = {
@@ -45,7 +45,7 @@ PROVENANCE = {
 READERS: tuple[Callable[[Store], Any], ...] = (
     alignment_of,
     _preprocess_of,
-    _record,
+    describe_store,
     _store_record,
     lambda store: extract_command(store, ExtractParams(), "mini"),
     lambda store: tolerance_of(store.manifest, "pooled"),

@@ -21,8 +21,8 @@ from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.weights import require_file
 from pipeline.errors import ChangedImageError, ConfigError, DatasetError, EncoderError, ImageError
 from pipeline.images.prepare import Job, read_image
-from pipeline.predict.inputs import find_inputs, stills_of
-from pipeline.predict.video import frames_of
+from pipeline.predict.inputs import find_inputs, input_images
+from pipeline.predict.lazy_images import video_frames
 from pipeline.regular_files import RefusedFileError, open_regular, read_regular, read_within
 from stages.errors import ParamsError
 from stages.params import load_params
@@ -148,11 +148,11 @@ class TestPredict:
     def test_what_is_named_is_a_row_that_cannot_be_read(self, tmp_path: Path, name: str) -> None:
         os.mkfifo(tmp_path / name)
         (tmp_path / f"zero-{name}").symlink_to(ZERO)
-        stills = list(stills_of(find_inputs([tmp_path / name, tmp_path / f"zero-{name}"]).paths))
-        assert len(stills) == 2
-        for still, kind in zip(stills, ("a FIFO", "a device"), strict=True):
+        images = list(input_images(find_inputs([tmp_path / name, tmp_path / f"zero-{name}"]).paths))
+        assert len(images) == 2
+        for image, kind in zip(images, ("a FIFO", "a device"), strict=True):
             with pytest.raises(ImageError, match=rf"^not a regular file: found {kind}$"):
-                still.load()
+                image.load()
 
     def test_those_in_a_folder_are_left_out_and_counted(self, tmp_path: Path) -> None:
         (tmp_path / "a.png").write_bytes(png())
@@ -160,7 +160,7 @@ class TestPredict:
         (tmp_path / "c.mp4").symlink_to(ZERO)
         inputs = find_inputs([tmp_path])
         assert inputs.paths == (tmp_path / "a.png",)
-        assert inputs.left_out == {"not a regular file": 2}
+        assert inputs.ignored == {"not a regular file": 2}
 
     def test_the_command_ends_with_a_reason(self, tmp_path: Path, fer_stage: Callable[..., Any]) -> None:
         os.mkfifo(tmp_path / "a.png")
@@ -177,14 +177,14 @@ class TestPredict:
     def test_a_play_list_opens_no_other_file(self, tmp_path: Path, text: str) -> None:
         os.mkfifo(tmp_path / "pipe.ts")
         (tmp_path / "a.mp4").write_text(text)
-        [still] = frames_of(tmp_path / "a.mp4", 1.0)
+        [image] = video_frames(tmp_path / "a.mp4", 1.0)
         with pytest.raises(ImageError, match=r"^not a video: a play list or another text$"):
-            still.load()
+            image.load()
 
     @pytest.mark.parametrize("every_s", [float("nan"), float("inf"), -1.0])
     def test_an_interval_that_is_no_time_is_an_error_at_once(self, every_s: float) -> None:
         with pytest.raises(ConfigError, match=r"expected seconds between frames, 0 or more, found"):
-            stills_of([], every_s)
+            input_images([], every_s)
 
 
 class TestOptions:
@@ -289,8 +289,8 @@ def test_a_video_with_huge_frames_is_refused_before_they_are_read(
     for _ in range(3):
         writer.write(np.zeros((48, 64, 3), np.uint8))
     writer.release()
-    assert len(list(frames_of(tmp_path / "a.avi", 1e-320))) == 3
-    monkeypatch.setattr("pipeline.predict.video.MAX_PIXELS", 3000)
-    [still] = frames_of(tmp_path / "a.avi", 1.0)
+    assert len(list(video_frames(tmp_path / "a.avi", 1e-320))) == 3
+    monkeypatch.setattr("pipeline.predict.lazy_images.MAX_PIXELS", 3000)
+    [image] = video_frames(tmp_path / "a.avi", 1.0)
     with pytest.raises(ImageError, match=r"^frames are too large: at most 3,000 pixels, found 64 x 48$"):
-        still.load()
+        image.load()

@@ -32,10 +32,10 @@ from cache.store import Store, open_store
 from cache.testing.example import Example
 from cache.writer import StoreWriter, building_folder, column_digests
 from pipeline.faces import Alignment
-from stages.commands.store.info import _record
 from stages.params import ExtractParams
 from stages.workflows.report import _store_record
 from stages.workflows.store_encoder import alignment_of, extract_command
+from stages.workflows.stores import describe_store
 
 EXAMPLE = Example(n_rows=5, shard_rows=3, arrays=Example().arrays[:2])
 DATASET = {
@@ -90,7 +90,7 @@ def described(store: Store) -> None:
     """Everything that a command shows of a store or takes from its manifest."""
     assert not compare(Side.of(store), Side.of(store))
     store.select("status == 'ok'")
-    _record(store)
+    describe_store(store)
     _store_record(store)
     alignment_of(store)
     extract_command(store, ExtractParams(), "mini")

@@ -17,7 +17,7 @@ import yaml
 import stages.yaml_files
 from stages.errors import ParamsError, StageError
 from stages.params import load_params
-from stages.workflows.store_references import references
+from stages.workflows.store_references import find_references
 from stages.yaml_files import BoundedLoader, StrictLoader, read_yaml_strictly, yaml_value
 
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -187,7 +187,7 @@ def test_files_of_dvc_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for text, message in ((LAUGHS, "expected at most 10,000 values"), ("a: " + "[" * 5000, "nested more than 50")):
         (tmp_path / "dvc.lock").write_text(text)
         with pytest.raises(StageError, match=rf"dvc\.lock cannot be read .*{message}"):
-            references(tmp_path / "features", Path("params.yaml"))
+            find_references(tmp_path / "features", Path("params.yaml"))
     monkeypatch.setattr(stages.yaml_files, "MAX_BYTES", 10)
     with pytest.raises(StageError, match=r"dvc\.lock cannot be read .*file is too large"):
-        references(tmp_path / "features", Path("params.yaml"))
+        find_references(tmp_path / "features", Path("params.yaml"))

@@ -24,7 +24,7 @@ from stages.api import _note_remedy
 from stages.errors import CheckFailedError, ParamsError, StageError, check_rejected
 from stages.params import Params
 from stages.remedies import _words, as_calls, as_commands, command_line, encoder_note, encoder_written, function_name
-from stages.workflows.neighbors import _ids_of
+from stages.workflows.neighbors import search_vector
 from stages.workflows.tables import write_table
 
 FerStage = Callable[..., Any]
@@ -196,7 +196,10 @@ def test_a_path_in_advice_comes_back_from_a_shell_as_it_was_given(
     root.parent.mkdir()
     shutil.copytree("features", root)
     store = open_store(root / "untrained" / "sample-a.zarr")
-    assert shlex.split(_ids_of(store)) == ["fer-stage", "query", str(store.path), "--columns", "id"]
+    with pytest.raises(StageError, match="is no id") as refused:
+        search_vector("no-such.png", store, "pooled", 0, pytest.fail)
+    [list_ids] = refused.value.remedy
+    assert shlex.split(command_line(*list_ids)) == ["fer-stage", "query", str(store.path), "--columns", "id"]
     with pytest.raises(StorageError) as full:
         _require_room(root / ".hot", 10**18)
     assert words_after(str(full.value), "needs: ") == ["fer-stage", "store", "gc", str(root)]

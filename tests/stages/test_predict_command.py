@@ -19,7 +19,11 @@ from heads_on_disk import CLASSES, write_head
 from PIL import Image
 from videos import cut, write_video
 
+import stages
+from pipeline.errors import DatasetError
+from pipeline.predict import Prediction
 from stages.cli import run
+from stages.errors import CheckFailedError, ParamsError
 
 FerStage = Callable[..., Any]
 KEYS = {
@@ -76,15 +80,15 @@ def test_csv_has_a_column_for_each_number(predict: FerStage) -> None:
     assert float(rows[0]["width"]) * float(rows[0]["height"]) >= float(rows[1]["width"]) * float(rows[1]["height"])
 
 
-def test_a_table_says_what_it_is(predict: FerStage) -> None:
+def test_a_table_has_a_reason_where_there_is_no_face(predict: FerStage) -> None:
     save(people(1), "one.png")
     lines = predict("one.png", save(grey(), "nobody.png"), output_format="table").splitlines()
-    assert lines[0].split() == ["image", "seconds", "box", "expression", "probability", "said"]
+    assert lines[0].split() == ["image", "seconds", "box", "expression", "probability", "reason"]
     assert any(name in lines[1] for name in CLASSES)
     assert lines[2].endswith("no face found")
 
 
-def test_folders_and_patterns_are_expanded_and_what_is_left_out_is_said(
+def test_folders_and_patterns_are_expanded_and_ignored_files_are_counted(
     predict: FerStage, capsys: pytest.CaptureFixture[str], head: str
 ) -> None:
     save(people(1), "photos/b.png")
@@ -128,34 +132,34 @@ def test_grey_transparent_and_animated_pictures_are_predicted(predict: FerStage)
     ]
 
 
-def test_lying_pictures_are_predicted_whether_they_say_so_or_not(predict: FerStage) -> None:
+def test_sideways_pictures_are_predicted_with_and_without_exif(predict: FerStage) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    lying = people(1).rotate(90, expand=True)
-    save(lying, "says.png", exif=exif)
-    save(lying, "silent.png")
-    upright, said, silent = predict(save(people(1), "upright.png"), "says.png", "silent.png")
-    np.testing.assert_allclose(said["box"], upright["box"], atol=0.2)
-    assert silent["status"] == "face"
-    assert silent["box"][2] > silent["box"][3]  # a head is higher than wide, and here it lies
-    assert all(row["score"] < 0.8 for row in predict("silent.png", "--no-turn") if row["box"])
+    sideways = people(1).rotate(90, expand=True)
+    save(sideways, "exif.png", exif=exif)
+    save(sideways, "plain.png")
+    upright, with_exif, plain = predict(save(people(1), "upright.png"), "exif.png", "plain.png")
+    np.testing.assert_allclose(with_exif["box"], upright["box"], atol=0.2)
+    assert plain["status"] == "face"
+    assert plain["box"][2] > plain["box"][3]  # a head is higher than wide, and here it lies
+    assert all(row["score"] < 0.8 for row in predict("plain.png", "--no-rotate") if row["box"])
 
 
 def test_an_unreadable_picture_is_a_row_with_its_reason(predict: FerStage) -> None:
-    Path("letter.jpg").write_text("dear reader")
+    Path("letter.jpg").write_text("no picture")
     rows = predict("letter.jpg", save(people(1), "one.png"))
     assert [(row["status"], row["reason"]) for row in rows] == [("unreadable", "not an image"), ("face", "")]
 
 
 def test_nothing_that_can_be_read_is_a_failed_check(predict: FerStage) -> None:
-    Path("letter.jpg").write_text("dear reader")
-    Path("clip.mp4").write_text("dear viewer")
+    Path("letter.jpg").write_text("no picture")
+    Path("clip.mp4").write_text("no video")
     assert "nothing could be read" in predict("letter.jpg", "clip.mp4", code=3)
 
 
-def test_a_missing_path_is_said_before_anything_is_done(predict: FerStage) -> None:
-    said = predict(save(people(1), "one.png"), "gone.png", "none*.jpg", code=1)
-    assert "found nothing at 'gone.png', 'none*.jpg'" in said
+def test_a_missing_path_is_reported_before_anything_is_done(predict: FerStage) -> None:
+    message = predict(save(people(1), "one.png"), "gone.png", "none*.jpg", code=1)
+    assert "found nothing at 'gone.png', 'none*.jpg'" in message
 
 
 def test_a_folder_without_pictures_is_an_error(predict: FerStage) -> None:
@@ -196,7 +200,7 @@ def test_a_folder_that_is_no_head_is_an_error(predict: FerStage) -> None:
     assert "no trained run at nowhere" in predict(save(people(1), "one.png"), "--run", "nowhere", code=1)
 
 
-def test_annotated_pictures_stand_in_the_folder_and_in_the_rows(predict: FerStage) -> None:
+def test_annotated_pictures_are_in_the_folder_and_in_the_rows(predict: FerStage) -> None:
     rows = predict(save(people(2), "two.png"), save(grey(), "nobody.png"), "--annotate", "shown")
     assert [row["annotated"] for row in rows] == ["shown/two.jpg"] * 2 + [None]
     assert os.listdir("shown") == ["two.jpg"]
@@ -215,7 +219,7 @@ def test_annotated_pictures_overwrite_nothing(predict: FerStage) -> None:
     assert Path("shown/face.jpg").read_bytes() == before
 
 
-def test_annotated_pictures_never_stand_over_the_inputs(predict: FerStage) -> None:
+def test_annotated_pictures_never_replace_the_inputs(predict: FerStage) -> None:
     save(people(1), "photos/face.jpg")
     before = Path("photos/face.jpg").read_bytes()
     assert predict("photos/face.jpg", "--annotate", "photos")[0]["annotated"] == "photos/face-2.jpg"
@@ -239,11 +243,11 @@ def test_a_progress_bar_on_the_terminal_leaves_the_data_on_stdout(head: str, emp
         [sys.executable, "-c", code, *command[3:]], stdout=subprocess.PIPE, stderr=theirs, check=True, timeout=120
     )
     os.close(theirs)
-    said = os.read(ours, 65536).decode()
+    messages = os.read(ours, 65536).decode()
     os.close(ours)
     assert [row["status"] for row in json.loads(done.stdout)] == ["face", "face", "unreadable"]
-    assert "pictures 3, faces 2, without a face 0, unreadable 1" in said
-    assert "mjpeg" not in said
+    assert "pictures 3, faces 2, without a face 0, unreadable 1" in messages
+    assert "mjpeg" not in messages
 
 
 def test_pictures_that_all_fail_for_one_reason_are_not_tried_to_the_last(
@@ -260,3 +264,55 @@ def test_pictures_that_all_fail_for_one_reason_are_not_tried_to_the_last(
     assert len(predict("many", "--max-rejected", "1")) == 71
     Image.new("RGB", (40, 40)).save("many/000.png")
     assert "69 of 71 pictures are unreadable" in predict("many", "--max-rejected", "0.5", code=3)
+
+
+class TestFromPython:
+    """`stages.predict`: what the command prints, as objects."""
+
+    def test_the_frame_has_the_rows_and_columns_of_csv(self, predict: FerStage, head: str) -> None:
+        Path("letter.jpg").write_text("no picture")
+        names = [save(people(2), "two.png"), save(grey(), "nobody.png"), "letter.jpg"]
+        printed = list(csv.DictReader(io.StringIO(predict(*names, output_format="csv"))))
+        result = stages.predict(names, run=Path(head))
+        frame = result.frame
+        assert list(frame) == list(printed[0])
+        assert list(frame["status"]) == [row["status"] for row in printed] == ["face", "face", "no face", "unreadable"]
+        for name in ("x", "width", "score", "probability", *CLASSES):
+            np.testing.assert_allclose(frame[name], [float(row[name] or "nan") for row in printed], atol=0.06)
+        assert frame["frame"].isna().all()
+        assert all(isinstance(one, Prediction) for one in result.predictions)
+        assert (result.summary()["pictures"], result.summary()["faces"], result.summary()["unreadable"]) == (3, 2, 1)
+        assert "<table" in result._repr_html_()
+
+    def test_frames_of_a_video_are_whole_numbers(self, head: str, empty: Path) -> None:
+        write_video(Path("clip.avi"), [people(1).resize((256, 256))] * 11, "MJPG")
+        result = stages.predict([save(people(1), "one.png"), Path("clip.avi")], run=Path(head), annotate=Path("shown"))
+        assert result.frame["frame"].tolist()[1:] == [0, 10]
+        assert result.frame["frame"].isna()[0]
+        assert [str(path) for path in result.annotated] == [
+            "shown/one.jpg",
+            "shown/clip-frame-000000.jpg",
+            "shown/clip-frame-000010.jpg",
+        ]
+
+    def test_notes_are_those_of_the_command(self, head: str, empty: Path) -> None:
+        save(people(1), "photos/one.png")
+        Path("photos/notes.txt").touch()
+        notes = stages.predict("photos", run=Path(head)).notes
+        assert any("not on aligned faces" in note for note in notes)
+        assert any("left out: 1 .txt" in note for note in notes)
+
+    def test_what_ends_the_command_is_raised_with_an_example(self, head: str, empty: Path) -> None:
+        Path("letter.jpg").write_text("no picture")
+        with pytest.raises(CheckFailedError, match=r"nothing could be read \(letter\.jpg: not an image\)"):
+            stages.predict("letter.jpg", run=Path(head))
+        Path("many").mkdir()
+        for i in range(64):
+            Path(f"many/{i:03d}.png").write_bytes(b"no picture")
+        with pytest.raises(DatasetError, match="the first 64 are all rejected for one reason"):
+            stages.predict("many", run=Path(head))
+
+    def test_pictures_with_labels_never_become_inputs(self, head: str, empty: Path) -> None:
+        save(people(1), "photos/one.png")
+        with pytest.raises(ParamsError, match="expected a folder outside of photos"):
+            stages.predict("photos", run=Path(head), annotate=Path("photos/shown"))

@@ -18,6 +18,8 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
+import stages
+from cache import ExportForm
 from cache.keys import StoreKey
 from cache.schema import ArraySpec, Schema
 from cache.store import Store, open_store
@@ -27,8 +29,8 @@ from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.features import FeatureDataset
 from stages.cli import run
-from stages.errors import StageError
-from stages.workflows.neighbors import find_near
+from stages.errors import ParamsError, StageError
+from stages.workflows.neighbors import search_vector
 
 FerStage = Callable[..., Any]
 N, REJECTED = 13, 4
@@ -162,7 +164,7 @@ def test_a_file_name_that_does_not_exist_is_no_text(asked: Store, fer_stage: Fer
 def test_without_a_text_tower_all_three_are_named(asked: Store, encoder: TorchEncoder) -> None:
     blind = replace(encoder, text_tower=None)
     with pytest.raises(StageError, match=r"is no id of .* and no file, and open_clip:untrained has no text tower"):
-        find_near("images/77", asked, "pooled", 0, lambda: blind)
+        search_vector("images/77", asked, "pooled", 0, lambda: blind)
 
 
 def test_another_encoder_of_the_same_name_is_refused(asked: Store, fer_stage: FerStage) -> None:
@@ -253,3 +255,47 @@ def test_a_store_feeds_workers(asked: Store, start: str) -> None:
     found = list(DataLoader(dataset, batch_size=3, num_workers=1, multiprocessing_context=start))
     assert torch.cat([features for features, _ in found]).numpy().tolist() == wanted.tolist()
     assert torch.cat([labels for _, labels in found]).tolist() == [row % 2 for row in range(9) if row != REJECTED]
+
+
+class TestFromPython:
+    """`stages.query`: what the command prints, as objects."""
+
+    def test_the_frame_has_the_rows_of_the_command(self, asked: Store, fer_stage: FerStage) -> None:
+        where = "split == 'test'"
+        printed = fer_stage("query", STORE, "--where", where, "--format", "json")
+        result = stages.query(asked, where=where)
+        assert result.frame.to_dict("records") == printed
+        assert list(result.frame.index) == [9, 10, 11, 12]  # rows of the store
+        assert result.scores is None
+        assert len(result) == result.n_matching == 4
+        assert result.numpy().tolist() == asked.read(np.arange(9, 13)).tolist()
+        assert "<table" in result._repr_html_()
+
+    def test_the_nearest_rows_come_first_with_scores_and_features(self, asked: Store, fer_stage: FerStage) -> None:
+        printed = fer_stage("query", STORE, "--near", "images/3.png", "--k", "4", "--format", "json")
+        result = stages.query(Path(STORE), near="images/3.png", k=4)
+        assert list(result.frame["id"]) == [row["id"] for row in printed]
+        assert result.frame["score"].tolist() == pytest.approx([row["score"] for row in printed])
+        rows = [int(Path(name).stem) for name in result.frame["id"]]
+        assert result.numpy().tolist() == [asked.read(np.array([row]))[0].tolist() for row in rows]
+        assert any("row 3 is left out" in note for note in result.notes)
+
+    def test_a_result_is_exported_as_the_command_exports_it(
+        self, asked: Store, fer_stage: FerStage, tmp_path: Path
+    ) -> None:
+        args = ("query", STORE, "--near", "images/3.png", "--k", "4", "--output", str(tmp_path / "a.parquet"))
+        fer_stage(*args, "--dtype", "float32")
+        done = stages.query(STORE, near="images/3.png", k=4).export(tmp_path / "b.parquet", ExportForm(dtype="float32"))
+        assert (done.n_rows, done.n_without_feature, done.note) == (4, 0, "")
+        assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+    def test_options_that_do_not_go_together_are_refused(self, asked: Store) -> None:
+        with pytest.raises(ParamsError, match="name what to search for with `near`"):
+            stages.query(STORE, k=3)
+        with pytest.raises(ParamsError, match="name a file with `output`"):
+            stages.query(STORE, plain_list=True)
+
+    def test_a_remedy_is_a_call(self, asked: Store) -> None:
+        with pytest.raises(StageError, match="not taken as a text") as refused:
+            stages.query(STORE, near="misspelt.png")
+        assert refused.value.__notes__ == [f"Run stages.query(store='{STORE}', columns=('id',)) to see the ids"]

@@ -10,7 +10,7 @@ import pytest
 from cache.housekeeping import References
 from pipeline.errors import InputError
 from stages.errors import ParamsError, StageError
-from stages.workflows.store_references import references
+from stages.workflows.store_references import find_references
 
 PARAMS = Path("params.yaml")
 KEY = "5e" * 32
@@ -34,12 +34,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def found(folder: Path) -> References:
-    return references(folder / "features", PARAMS)
+def references(folder: Path) -> References:
+    return find_references(folder / "features", PARAMS)
 
 
 def needed(folder: Path, name: str) -> bool:
-    return found(folder).why(folder / "features" / name, "") is not None
+    return references(folder).why(folder / "features" / name, "") is not None
 
 
 def test_outputs_and_dependencies_of_dvc_are_needed(folder: Path) -> None:
@@ -48,7 +48,7 @@ def test_outputs_and_dependencies_of_dvc_are_needed(folder: Path) -> None:
     assert needed(folder, "untrained/anything.h5")  # a stage depends on the folder
     assert not needed(folder, "clip/b.zarr")
     assert not needed(folder, "clip/a.h5")
-    assert "s3://bucket/features/clip/far.zarr" in found(folder).paths
+    assert "s3://bucket/features/clip/far.zarr" in references(folder).paths
 
 
 def test_a_dvc_file_is_read_too(folder: Path) -> None:
@@ -67,7 +67,7 @@ def test_names_are_relative_to_the_working_folder_of_a_stage(folder: Path) -> No
     assert needed(folder, "clip/a.zarr")
     (folder / "sub" / "dvc.yaml").write_text("stages: {extract: {cmd: x, wdir: '${item}'}}\n")
     with pytest.raises(StageError, match=r"the working folder of extract@a is \$\{item\}: pin the stores"):
-        found(folder)
+        references(folder)
 
 
 @pytest.mark.parametrize("name", [r"a\0b", r"\ud800"])
@@ -82,8 +82,8 @@ def test_names_are_relative_to_the_working_folder_of_a_stage(folder: Path) -> No
 def test_a_name_that_no_file_can_have_is_refused_with_its_file(folder: Path, file: str, text: str, name: str) -> None:
     """The system raises ValueError for such a name; the command called that a bug."""
     (folder / file).write_text(text.replace("NAME", name))
-    with pytest.raises(StageError, match=rf"{file} cannot be read .*: mend it first"):
-        found(folder)
+    with pytest.raises(StageError, match=rf"{file} cannot be read .*: repair it first"):
+        references(folder)
 
 
 def test_a_lock_of_the_old_schema_is_read(folder: Path) -> None:
@@ -98,7 +98,7 @@ def test_the_project_is_searched_from_its_root_downwards(folder: Path, monkeypat
     (folder / "deep" / "dvc.lock").write_text(LOCK.replace("clip/a.zarr", "clip/b.zarr"))
     monkeypatch.chdir(folder / "deep" / "er")
     assert needed(folder, "clip/a.zarr")
-    assert references(folder / "deep" / "features", PARAMS).why(folder / "deep" / "features/clip/b.zarr", "")
+    assert find_references(folder / "deep" / "features", PARAMS).why(folder / "deep" / "features/clip/b.zarr", "")
 
 
 def test_the_project_of_the_stores_counts_also_from_elsewhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,10 +111,10 @@ def test_the_project_of_the_stores_counts_also_from_elsewhere(folder: Path, monk
     (folder / "elsewhere").mkdir()
     monkeypatch.chdir(folder / "elsewhere")
     for root in (folder / "features", folder / "features" / "clip"):
-        said = references(root, PARAMS)
-        assert said.why(folder / "features" / "untrained" / "a.h5", "")
-        assert said.why(folder / "features" / "clip" / "x.zarr", KEY)
-        assert not said.why(folder / "features" / "untrained" / "b.h5", "")
+        result = find_references(root, PARAMS)
+        assert result.why(folder / "features" / "untrained" / "a.h5", "")
+        assert result.why(folder / "features" / "clip" / "x.zarr", KEY)
+        assert not result.why(folder / "features" / "untrained" / "b.h5", "")
 
 
 def test_runs_need_what_they_were_trained_and_scored_on(folder: Path) -> None:
@@ -122,10 +122,10 @@ def test_runs_need_what_they_were_trained_and_scored_on(folder: Path) -> None:
     run.mkdir(parents=True)
     (run / "run.json").write_text(json.dumps({"key": KEY, "encoder": "clip"}))
     (run / "scores.json").write_text(json.dumps([{"dataset": "b"}]))
-    said = found(folder)
-    assert said.why(folder / "anywhere.zarr", KEY) == f"{run / 'run.json'}: a head was trained on it"
-    assert said.why(folder / "features" / "clip" / "b.zarr", "") == f"{run / 'scores.json'}: a head was scored on it"
-    assert said.why(folder / "features" / "other" / "b.zarr", "") is None
+    result = references(folder)
+    assert result.why(folder / "anywhere.zarr", KEY) == f"{run / 'run.json'}: a head was trained on it"
+    assert result.why(folder / "features" / "clip" / "b.zarr", "") == f"{run / 'scores.json'}: a head was scored on it"
+    assert result.why(folder / "features" / "other" / "b.zarr", "") is None
 
 
 @pytest.mark.parametrize(
@@ -140,23 +140,23 @@ def test_runs_need_what_they_were_trained_and_scored_on(folder: Path) -> None:
 def test_what_cannot_be_read_is_an_error_not_a_permission(folder: Path, name: str, text: str, message: str) -> None:
     (folder / name).write_text(text)
     with pytest.raises((StageError, InputError), match=message):
-        found(folder)
+        references(folder)
 
 
 def test_damaged_scores_and_wrong_parameters_are_errors(folder: Path) -> None:
     (folder / "run.json").write_text("{}")
     (folder / "scores.json").write_text("{")
     with pytest.raises(StageError, match=r"scores\.json is damaged"):
-        found(folder)
+        references(folder)
     (folder / "params.yaml").write_text("rnu: {}")
     with pytest.raises(ParamsError, match="unknown key"):
-        found(folder)
+        references(folder)
 
 
 def test_without_any_of_them_nothing_may_be_removed(folder: Path) -> None:
     with pytest.raises(StageError, match="nothing says which stores are needed"):
-        found(folder)
+        references(folder)
     (folder / ".venv").mkdir()
     (folder / ".venv" / "dvc.lock").write_text(LOCK)  # hidden folders are not a project's
     with pytest.raises(StageError, match="nothing says which stores are needed"):
-        found(folder)
+        references(folder)

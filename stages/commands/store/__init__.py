@@ -15,7 +15,7 @@ VERBS = {
     "why": "Why two stores differ, or why one is stale.",
     "convert": "The same store in another file format.",
     "export": "Rows and features for other programs.",
-    "gc": "Remove leftovers, and on demand stores that nobody needs.",
+    "gc": "Remove leftovers, and on demand stores that nothing refers to.",
     "pin": "Have gc keep a store.",
 }
 

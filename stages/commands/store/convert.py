@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from stages.commands.options import follow_links_option, format_option, quiet_option
+from stages.commands.options import StoreType, follow_links_option, format_option, quiet_option
 from stages.output import echo_record, say
+
+if TYPE_CHECKING:
+    from cache.places import Place
 
 __all__ = ["command"]
 
 
 @click.command("convert")
-@click.argument("store")
-@click.argument("target")
+@click.argument("store", type=StoreType())
+@click.argument("target", type=StoreType())
 @follow_links_option
 @format_option
 @quiet_option
-def command(store: str, target: str, output_format: str, quiet: bool) -> None:
-    """Copy STORE to TARGET, whose ending (.zarr or .h5) chooses the format; the key, arrays and columns are equal.
+def command(store: Place, target: Place, output_format: str, quiet: bool) -> None:
+    """Copy STORE to TARGET, whose suffix (.zarr or .h5) chooses the format; the key, arrays and columns are equal.
 
-    A stopped conversion goes on where it was. Other features that stand at TARGET are never replaced.
+    A stopped conversion resumes where it was. A store of other features at TARGET is never replaced.
     """
-    from cache import open_store
-    from cache.conversion import convert
-    from pipeline.progress import Progress
-    from stages.commands.store.formatting import place_of
     from stages.progress import shown_progress
+    from stages.workflows.stores import convert_store
 
-    source, path = open_store(place_of(store)), place_of(target)
     with shown_progress(quiet=quiet) as on_progress:
-        copied = convert(source, path, lambda done, n: on_progress(Progress("convert shards", done, n)))
-    if not copied:
-        say(f"{path} is up to date")
-    shards = source.manifest.schema.n_shards
-    record = {"source": str(source.path), "path": str(path), "rows": len(source), "shards": shards, "copied": copied}
-    echo_record(record | {"key": source.key}, output_format)
+        conversion = convert_store(store, target, on_progress)
+    if not conversion.n_copied:
+        say(f"{target} is up to date")
+    echo_record(conversion.summary(), output_format)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import click
-
-from cache.places import Place, place
+from cache.places import Place
+from stages.commands.options import StoreType
 
 __all__ = ["flattened", "human", "place_of", "shortened"]
 
@@ -43,8 +41,6 @@ def flattened(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def place_of(word: str) -> Place:
-    """A store or a features root that a user names. A closing slash is no part of a name."""
-    if not word:
-        raise click.UsageError("expected the path of a store, found an empty text")
-    found = place(word.rstrip("/") or word)
-    return found.expanduser() if isinstance(found, Path) else found
+    """A store or a features root, as `StoreType` reads it."""
+    found: Place = StoreType()(word)
+    return found

@@ -1,4 +1,4 @@
-"""fer-stage store gc: remove leftovers, and on demand stores that nobody needs."""
+"""fer-stage store gc: remove leftovers, and on demand stores that nothing refers to."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stages.commands.options import follow_links_option, format_option, params_path_option
+from stages.commands.options import StoreType, follow_links_option, format_option, params_option
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
-    from cache.housekeeping import Policy, References, Verdict
+    from cache.housekeeping import Verdict
     from cache.places import Place
+    from stages.workflows.stores import GarbageCollection
 
 __all__ = ["command"]
 
@@ -21,64 +22,48 @@ _TABLE_COLUMNS = ("path", "size", "action", "reason")
 
 
 @click.command("gc")
-@click.argument("root", default="features")
+@click.argument("root", type=StoreType(), default="features")
 @click.option("--unfinished", is_flag=True, help="Also remove the finished shards of stopped writers: hours of work.")
 @click.option("--unreferenced", is_flag=True, help="Also remove stores to which nothing refers and that have no pin.")
 @click.option("--dry-run", is_flag=True, help="Print the same, remove nothing.")
-@params_path_option
+@params_option
 @follow_links_option
 @format_option
-def command(
-    root: str, unfinished: bool, unreferenced: bool, dry_run: bool, params_path: Path, output_format: str
-) -> None:
+def command(root: Place, unfinished: bool, unreferenced: bool, dry_run: bool, params: Path, output_format: str) -> None:
     """Remove what killed processes left below ROOT (features by default), and hot copies that fit no store.
 
     A store is kept unless --unreferenced is given. Then it is kept if dvc.lock or a .dvc file names it or a folder
     above it, if it is in the matrix of params.yaml, if a run was trained or scored on it, or if it is pinned. Searched
     are the projects around the current folder and around ROOT; others that use the same ROOT pin what they need.
     """
-    from cache.housekeeping import Policy, judge, sweep
-    from cache.leftovers import leftovers_below
-    from stages.commands.store.formatting import human, place_of
+    from stages.commands.store.formatting import human
+    from stages.workflows.stores import collect_garbage
 
-    where = place_of(root)
-    policy = Policy(unfinished, _references(where, params_path) if unreferenced else None)
-    verdicts = [verdict for found in leftovers_below(where) if (verdict := judge(found, policy))]
-    done = verdicts if dry_run else sweep(verdicts, policy)
-    rows = [_row(verdict, dry_run) for verdict in done]
+    done = collect_garbage(root, unfinished=unfinished, unreferenced=unreferenced, dry_run=dry_run, params=params)
+    rows = [_row(verdict, dry_run) for verdict in done.verdicts]
     shown = [row | {"size": human(row["bytes"])} for row in rows] if output_format == "table" else rows
     echo_rows(shown, output_format, _TABLE_COLUMNS if output_format == "table" else _COLUMNS)
-    _summarise(done, policy, dry_run)
-
-
-def _references(root: Place, params_path: Path) -> References:
-    from stages.workflows.store_references import references
-
-    return references(root, params_path)
+    _summarise(done, unfinished, unreferenced)
 
 
 def _row(verdict: Verdict, dry_run: bool) -> dict[str, Any]:
-    found = verdict.leftover
+    leftover = verdict.leftover
     action = ("remove" if dry_run else "removed") if verdict.remove else "keep"
     return {
-        "path": str(found.path),
-        "kind": str(found.kind),
-        "bytes": found.n_bytes,
+        "path": str(leftover.path),
+        "kind": str(leftover.kind),
+        "bytes": leftover.n_bytes,
         "action": action,
         "reason": verdict.reason,
     }
 
 
-def _summarise(verdicts: list[Verdict], policy: Policy, dry_run: bool) -> None:
-    from cache.leftovers import Kind
+def _summarise(done: GarbageCollection, unfinished: bool, unreferenced: bool) -> None:
     from stages.commands.store.formatting import human
 
-    removed = [verdict.leftover for verdict in verdicts if verdict.remove]
-    freed = human(sum(found.n_bytes for found in removed))
-    say(f"{len(removed)} {'would be removed' if dry_run else 'removed'}, {freed}")
-    left = [verdict.leftover for verdict in verdicts if not verdict.remove]
-    work = sum(found.n_bytes for found in left if found.kind == Kind.BUILDING and not found.locked)
-    if work and not policy.unfinished:
-        say(f"--unfinished would free {human(work)} more: shards of stopped writers, which go on from there")
-    if policy.references is None:
+    say(f"{done.n_removed} {'would be removed' if done.dry_run else 'removed'}, {human(done.freed_bytes)}")
+    if done.unfinished_bytes and not unfinished:
+        freed = human(done.unfinished_bytes)
+        say(f"--unfinished would free {freed} more: shards of stopped writers, which resume from them")
+    if not unreferenced:
         say("--unreferenced would also remove stores that nothing refers to")

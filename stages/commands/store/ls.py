@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stages.commands.options import format_option
+from stages.commands.options import StoreType, format_option
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
-    from cache.inventory import Standing
+    from cache.places import Place
+    from stages.workflows.stores import ListedStore
 
 __all__ = ["command"]
 
@@ -31,17 +32,17 @@ _TABLE_COLUMNS = (
 
 
 @click.command("ls")
-@click.argument("root", default="features")
+@click.argument("root", type=StoreType(), default="features")
 @format_option
-def command(root: str, output_format: str) -> None:
+def command(root: Place, output_format: str) -> None:
     """Every store below ROOT (features by default), finished or not, and what cannot be opened, with the reason.
 
-    Features are not read: `complete` says that a store was finished, `verify` tells whether its bits are right.
+    Features are not read: `complete` is a store that was finished; `verify` checks whether its bytes are right.
     """
-    from cache.inventory import standing_below
-    from stages.commands.store.formatting import human, place_of, shortened
+    from stages.commands.store.formatting import human, shortened
+    from stages.workflows.stores import list_stores
 
-    rows = [_row(standing) for standing in standing_below(place_of(root))]
+    rows = [_row(store) for store in list_stores(root)]
     if output_format == "table":
         shown = [row | {"size": human(row["bytes"]), "key": shortened(row["key"])} for row in rows]
         echo_rows(shown, output_format, _TABLE_COLUMNS)
@@ -53,35 +54,19 @@ def command(root: str, output_format: str) -> None:
     say(f"{len(rows)} stores below {root}")
 
 
-def _row(standing: Standing) -> dict[str, Any]:
-    from cache.inventory import is_pinned, size_of
-    from cache.writer import building_folder
-
-    path, store = standing.path, standing.store
-    growing = building_folder(path) if standing.progress else None
-    schema = store.manifest.schema if store else None
+def _row(store: ListedStore) -> dict[str, Any]:
     return {
-        "path": str(path),
-        "dataset": store.dataset if store else path.stem,
-        "encoder": path.parent.name,
-        "rows": schema.n_rows if schema else None,
-        "views": schema.n_views if schema else None,
-        "outputs": [array.name for array in schema.arrays] if schema else [],
-        "dtype": store.manifest.key_fields["dtype"] if store else None,
-        "bytes": size_of(path) + (size_of(growing) if growing else 0),
-        "rejected": _rejected(standing),
-        "pinned": is_pinned(path),
-        "state": f"{standing.state}, {standing.progress}" if standing.progress else standing.state,
-        "key": store.key if store else None,
-        "why": standing.why,
+        "path": str(store.path),
+        "dataset": store.dataset,
+        "encoder": store.encoder,
+        "rows": store.n_rows,
+        "views": store.n_views,
+        "outputs": list(store.outputs),
+        "dtype": store.dtype,
+        "bytes": store.n_bytes,
+        "rejected": store.n_rejected,
+        "pinned": store.is_pinned,
+        "state": store.state,
+        "key": store.key,
+        "why": store.why,
     }
-
-
-def _rejected(standing: Standing) -> int | None:
-    """Rows without a feature: rejected by `index` or by `extract`. None if the store cannot say."""
-    from cache.errors import CacheError
-
-    try:
-        return int((standing.store.columns(["status"])["status"] != "ok").sum()) if standing.store else None
-    except CacheError:  # damage: `verify` reports it
-        return None

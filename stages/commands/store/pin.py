@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from stages.commands.options import follow_links_option, format_option
+from stages.commands.options import StoreType, follow_links_option, format_option
 from stages.output import echo_rows
+
+if TYPE_CHECKING:
+    from cache.places import Place
 
 __all__ = ["command"]
 
 
 @click.command("pin")
-@click.argument("stores", metavar="STORE...", nargs=-1, required=True)
+@click.argument("stores", type=StoreType(), metavar="STORE...", nargs=-1, required=True)
 @click.option("--remove", is_flag=True, help="Take the pin away instead.")
 @follow_links_option
 @format_option
-def command(stores: tuple[str, ...], remove: bool, output_format: str) -> None:
-    """Have `gc --unreferenced` keep each STORE, whoever refers to it. A pin is a file `.NAME.pin` beside the store."""
-    from cache import open_store
-    from cache.inventory import set_pin
-    from stages.commands.store.formatting import place_of
+def command(stores: tuple[Place, ...], remove: bool, output_format: str) -> None:
+    """Have `gc --unreferenced` keep each STORE: a file `.NAME.pin` next to it, whether or not anything refers to it."""
+    from stages.workflows.stores import pin_stores
 
-    paths = [place_of(word) for word in stores]
-    for path in paths:
-        if not remove:
-            open_store(path)  # a pin beside a name that was mistyped would keep nothing
-    for path in paths:
-        set_pin(path, pinned=not remove)
-    echo_rows([{"path": str(path), "pinned": not remove} for path in paths], output_format)
+    pin_stores(stores, pinned=not remove)
+    echo_rows([{"path": str(path), "pinned": not remove} for path in stores], output_format)

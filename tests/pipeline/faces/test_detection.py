@@ -17,7 +17,7 @@ from PIL import Image
 
 from pipeline.errors import EncoderError
 from pipeline.faces import Alignment, Face, FaceDetector, load_detector
-from pipeline.faces.turning import Turning
+from pipeline.faces.rotation import RotatingDetector
 from pipeline.faces.yunet import YuNet
 
 TURNS = [Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270]
@@ -96,12 +96,12 @@ class Unsure:
 
 @pytest.mark.parametrize(("turned", "kept"), [(0.8, 0.5), (0.9, 0.9)], ids=["as unsure", "sure"])
 def test_a_turned_picture_counts_only_where_its_face_is_sure(turned: float, kept: float) -> None:
-    assert only(Turning(Unsure(turned)).detect(Image.new("RGB", (40, 20)))).score == kept
+    assert only(RotatingDetector(Unsure(turned)).detect(Image.new("RGB", (40, 20)))).score == kept
 
 
 def test_without_turning_a_face_on_its_side_is_not_surely_found() -> None:
     sideways = person().transpose(Image.Transpose.ROTATE_90)
-    assert not [face for face in load_detector(turn=False).detect(sideways) if face.score > 0.8]
+    assert not [face for face in load_detector(rotate=False).detect(sideways) if face.score > 0.8]
 
 
 def test_a_face_of_twenty_pixels_is_found_where_it_is(detector: FaceDetector) -> None:
@@ -139,7 +139,7 @@ def test_the_identity_is_plain_and_names_weights_and_thresholds(detector: FaceDe
     assert identity == dict(detector.identity)
     assert len(identity["weights"]) == 64
     assert {"recipe", "version", "network", "threshold", "overlap", "turns_below"} <= set(identity)
-    assert dict(load_detector(turn=False).identity) != identity
+    assert dict(load_detector(rotate=False).identity) != identity
 
 
 def test_other_weights_are_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from faces_to_find import grey
 from image_files import BAD, ODD
 
 from pipeline.errors import ImageError, InputError
-from pipeline.predict.inputs import find_inputs, stills_of
+from pipeline.predict.inputs import find_inputs, input_images
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def names(paths: tuple[Path, ...], folder: Path) -> list[str]:
 def test_a_folder_gives_pictures_and_videos_at_any_depth_and_counts_the_rest(folder: Path) -> None:
     found = find_inputs([folder])
     assert names(found.paths, folder) == ["a.PNG", "b.jpg", "deep/c.jpeg", "deep/clip.mp4"]
-    assert found.left_out == {".txt": 2, "Makefile": 1}
+    assert found.ignored == {".txt": 2, "Makefile": 1}
 
 
 def test_a_named_file_is_taken_whatever_it_is_called(folder: Path) -> None:
@@ -78,22 +78,22 @@ def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ODD)
 def test_odd_pictures_are_read(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(ODD[name])
-    [still] = stills_of([tmp_path / name])
-    assert still.load().mode == "RGB"
+    [image] = input_images([tmp_path / name])
+    assert image.load().mode == "RGB"
 
 
 @pytest.mark.parametrize("name", [name for name in BAD if name != "hair.png"])
 def test_bad_pictures_have_their_reason(name: str, tmp_path: Path) -> None:
     data, reason = BAD[name]
     (tmp_path / name).write_bytes(data)
-    [still] = stills_of([tmp_path / name])
+    [image] = input_images([tmp_path / name])
     with pytest.raises(ImageError, match=reason):
-        still.load()
+        image.load()
 
 
 def test_a_file_that_goes_away_before_its_turn_has_a_reason(tmp_path: Path) -> None:
     grey().save(tmp_path / "a.png")
-    [still] = stills_of([tmp_path / "a.png"])
+    [image] = input_images([tmp_path / "a.png"])
     (tmp_path / "a.png").unlink()
     with pytest.raises(ImageError, match="file cannot be read: No such file"):
-        still.load()
+        image.load()

@@ -21,7 +21,7 @@ from PIL import Image
 from pipeline.errors import ConfigError, ImageError, InputError, MismatchError
 from pipeline.faces import Alignment, load_detector
 from pipeline.predict import Prediction, Predictor
-from pipeline.predict.stills import Still
+from pipeline.predict.lazy_images import LazyImage
 from pipeline.saved import read_saved
 
 CLOSE = 1e-4  # of probabilities
@@ -218,7 +218,7 @@ def test_a_sideways_picture_has_the_same_face_in_its_own_coordinates(degrees: in
 
 def test_sideways_pictures_can_be_left_alone(run: Path) -> None:
     sideways = people(1).rotate(90, expand=True)
-    sure = [one for one in Predictor(run, device="cpu", turns=False).predict(sideways) if (one.score or 0) > 0.8]
+    sure = [one for one in Predictor(run, device="cpu", rotate=False).predict(sideways) if (one.score or 0) > 0.8]
     assert not sure
 
 
@@ -235,15 +235,15 @@ def test_memory_does_not_grow_with_the_number_of_pictures(run: Path) -> None:
     """Of endless pictures no more are taken than two batches hold, and some for the threads."""
     taken = 0
 
-    def endless() -> Iterator[Still]:
+    def endless() -> Iterator[LazyImage]:
         nonlocal taken
         while True:
             taken += 1
-            yield Still(str(taken), people(1).copy)
+            yield LazyImage(str(taken), people(1).copy)
 
-    named = Predictor(run, device="cpu", batch_size=4).look(endless())
-    next(named)
-    named.close()
+    results = Predictor(run, device="cpu", batch_size=4).predict_lazy(endless())
+    next(results)
+    results.close()
     assert taken <= 3 * 4 + 8
 
 
@@ -252,20 +252,20 @@ def test_frames_of_a_video_are_let_go_once_they_were_looked_at(predictor: Predic
     frames: list[weakref.ref[Image.Image]] = []
     most = 0
 
-    def video() -> Iterator[Still]:
+    def video() -> Iterator[LazyImage]:
         nonlocal most
         for i in range(40):
             frame = grey()
             frames.append(weakref.ref(frame))
-            yield Still("video", frame.copy, i, float(i))
+            yield LazyImage("video", frame.copy, i, float(i))
             most = max(most, sum(known() is not None for known in frames))
 
-    assert len(list(predictor.look(video()))) == 40
+    assert len(list(predictor.predict_lazy(video()))) == 40
     assert most <= 8 + 4  # as many as threads, and what goes in and out
 
 
 def test_pictures_without_a_face_do_not_wait_for_ever(predictor: Predictor) -> None:
-    found = predictor.look(Still("nobody", _out_of_reach) for _ in iter(int, 1))
+    found = predictor.predict_lazy(LazyImage("nobody", _out_of_reach) for _ in iter(int, 1))
     assert next(found).predictions[0].status == "unreadable"
     found.close()
 
@@ -277,34 +277,35 @@ def test_who_leaves_early_does_not_wait_for_a_batch_to_fill(run: Path) -> None:
         time.sleep(0.05)
         raise ImageError("out of reach")
 
-    first = iter([Still("somebody", people(1).copy)])
-    named = Predictor(run, device="cpu", batch_size=1).look(chain(first, (Still("nobody", slow) for _ in iter(int, 1))))
-    next(named)
+    first = iter([LazyImage("somebody", people(1).copy)])
+    others = (LazyImage("nobody", slow) for _ in iter(int, 1))
+    results = Predictor(run, device="cpu", batch_size=1).predict_lazy(chain(first, others))
+    next(results)
     started = time.monotonic()
-    named.close()
+    results.close()
     assert time.monotonic() - started < 2
 
 
 def test_an_error_of_the_pictures_arrives_and_no_thread_stays(predictor: Predictor) -> None:
-    def failing() -> Iterator[Still]:
-        yield Still("one", people(1).copy)
+    def failing() -> Iterator[LazyImage]:
+        yield LazyImage("one", people(1).copy)
         raise RuntimeError("the disk is gone")
 
     before = threading.active_count()
     with pytest.raises(RuntimeError, match="the disk is gone"):
-        list(predictor.look(failing()))
+        list(predictor.predict_lazy(failing()))
     assert threading.active_count() == before
 
 
 def test_a_picture_that_cannot_be_loaded_stops_no_other(predictor: Predictor) -> None:
-    stills = [Still("a", people(1).copy), Still("b", _out_of_reach), Still("c", people(1).copy)]
-    assert [one.predictions[0].status for one in predictor.look(stills)] == ["face", "unreadable", "face"]
+    images = [LazyImage("a", people(1).copy), LazyImage("b", _out_of_reach), LazyImage("c", people(1).copy)]
+    assert [one.predictions[0].status for one in predictor.predict_lazy(images)] == ["face", "unreadable", "face"]
 
 
 def test_pictures_are_handed_on_only_to_who_asks(predictor: Predictor) -> None:
-    stills = [Still("a", people(1).copy)]
-    assert [one.picture for one in predictor.look(stills)] == [None]
-    assert [one.picture for one in predictor.look(stills, keep=True)] == [people(1)]
+    images = [LazyImage("a", people(1).copy)]
+    assert [one.picture for one in predictor.predict_lazy(images)] == [None]
+    assert [one.picture for one in predictor.predict_lazy(images, keep_pictures=True)] == [people(1)]
 
 
 def test_another_encoder_is_refused_by_its_fields(run: Path, tmp_path: Path) -> None:

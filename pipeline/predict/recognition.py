@@ -1,0 +1,176 @@
+"""The two models of a prediction: faces are detected and cropped, in threads; then their expressions are classified."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pipeline.calibration import softmax
+from pipeline.encoders import Encoder
+from pipeline.encoders.torch_encoder import resolve_device
+from pipeline.errors import ConfigError, ImageError, InputError
+from pipeline.extraction.outputs import PIXELS
+from pipeline.faces import Alignment, Face, FaceDetector
+from pipeline.models.head import Head
+from pipeline.predict.lazy_images import LazyImage
+from pipeline.progress import OnProgress, silent
+from pipeline.saved import SavedHead
+
+__all__ = ["DetectedFaces", "ExpressionClassifier", "FaceCropper"]
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class DetectedFaces:
+    """The N faces of an image, largest first. It waits for a batch to fill, so it need not hold the picture.
+
+    Parameters
+    ----------
+    image, frame, seconds : of the `LazyImage`
+    reason : why it cannot be read, else empty
+    faces : where they are in it
+    crops : side -> uint8, shape (N, side, side, 3), upright
+    picture : only where it is asked for
+    """
+
+    image: str
+    frame: int | None
+    seconds: float | None
+    reason: str = ""
+    faces: tuple[Face, ...] = ()
+    crops: Mapping[int, Pixels] = field(default_factory=dict)
+    picture: Image.Image | None = None
+
+    @property
+    def n_pixels(self) -> int:
+        """What it holds in memory, in pixels."""
+        whole = self.picture.width * self.picture.height if self.picture else 0
+        return whole + sum(crops.size // 3 for crops in self.crops.values())
+
+
+@dataclass(frozen=True)
+class FaceCropper:
+    """Detects faces and crops them upright. Safe in threads, uses no torch.
+
+    Parameters
+    ----------
+    detector, alignment : how
+    sizes : sides of the crops, pixels
+    keep_pictures : whether results hold their pictures
+    """
+
+    detector: FaceDetector
+    alignment: Alignment
+    sizes: Sequence[int]
+    keep_pictures: bool = False
+
+    def __call__(self, image: LazyImage) -> DetectedFaces:
+        """Load an image and crop its faces; one that cannot be read, or a face that cannot be cropped, has a reason."""
+        where = image.image, image.frame, image.seconds
+        try:
+            picture = image.load()
+            faces = tuple(self.detector.detect(picture))
+            crops = {size: self._crops(picture, faces, size) for size in self.sizes}
+        except ImageError as error:
+            return DetectedFaces(*where, str(error))
+        return DetectedFaces(*where, "", faces, crops, picture if self.keep_pictures else None)
+
+    def _crops(self, picture: Image.Image, faces: Sequence[Face], size: int) -> Pixels:
+        crops = np.empty((len(faces), size, size, 3), np.uint8)
+        for crop, face in zip(crops, faces, strict=True):
+            crop[:] = np.asarray(self.alignment.crop(picture, face.landmarks, size))
+        return crops
+
+
+@dataclass(frozen=True)
+class ExpressionClassifier:
+    """From crops of faces to probabilities: a head, and its encoder where it needs one.
+
+    Parameters
+    ----------
+    head : on its device
+    temperature : > 0, divides its logits
+    encoder : whose features it reads; None if it reads pixels alone
+    folder : of the head, for messages
+    """
+
+    head: Head
+    temperature: float
+    encoder: Encoder | None
+    folder: str
+
+    @classmethod
+    def load(cls, saved: SavedHead, encoder: str = "", device: str = "auto", on_progress: OnProgress = silent) -> Self:
+        """A head from disk, with its encoder.
+
+        Parameters
+        ----------
+        encoder : as it is written on this machine; by default as it was where the head was trained
+        device : auto, cpu, cuda or cuda:N
+        on_progress : called while weights of an encoder are downloaded
+
+        Raises
+        ------
+        ConfigError
+            If an encoder is named and the head has none.
+        EncoderError, InputError, MismatchError
+            If one of them cannot be loaded, or they do not belong together.
+        """
+        if encoder and not saved.uses_encoder:
+            raise ConfigError(f"{saved.folder}: the head reads pixels, not the features of an encoder: name none")
+        loaded = saved.load_encoder(encoder, device, "eager", on_progress) if saved.uses_encoder else None
+        return cls(saved.build(loaded).to(resolve_device(device)), saved.temperature, loaded, str(saved.folder))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """C expressions, in the order of the probabilities."""
+        return self.head.spec.classes
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Sides of the crops that it takes."""
+        sizes = [self.encoder.preprocess.size] if self.encoder and self._features else []
+        return tuple({*sizes, *([self._side] if PIXELS in self.head.spec.inputs else [])})
+
+    def __call__(self, crops: Mapping[int, Pixels]) -> npt.NDArray[np.float64]:
+        """Calibrated probabilities of B faces.
+
+        Parameters
+        ----------
+        crops : side -> uint8, shape (B, side, side, 3), for each of `sizes`
+
+        Returns
+        -------
+        float64, shape (B, C), rows sum to 1
+
+        Raises
+        ------
+        InputError
+            If a logit is not finite: no expression is the most probable one then.
+        """
+        inputs: dict[str, npt.NDArray[np.generic]] = {}
+        if self.encoder and self._features:
+            inputs.update(self.encoder.encode_images(crops[self.encoder.preprocess.size], self._features))
+        if PIXELS in self.head.spec.inputs:
+            inputs[PIXELS] = crops[self._side]
+        logits = self.head.predict(inputs)
+        if not np.isfinite(logits).all():
+            raise InputError(
+                f"{self.folder}: expected finite logits, found NaN or infinity: its weights are too large for these "
+                "features. Train the run again, or name another --run"
+            )
+        return softmax(logits, self.temperature)
+
+    @property
+    def _features(self) -> tuple[str, ...]:
+        return tuple(name for name in self.head.spec.inputs if name != PIXELS)
+
+    @property
+    def _side(self) -> int:
+        return self.head.spec.inputs[PIXELS][0]
