@@ -23,6 +23,7 @@ from pipeline.records.fields import (
     Spec,
     Text,
     Texts,
+    Versions,
     checked,
 )
 from pipeline.records.files import Advice
@@ -98,7 +99,7 @@ class Export(Record, HeadFacts):
     text_note: Text
     text_encoder: dict[str, Any]
     text_key: Digest
-    versions: dict[Text, Text]
+    versions: Versions
     encoder_spec: Spec
     uses_encoder: bool
     head: HeadDescription

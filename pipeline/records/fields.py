@@ -30,6 +30,7 @@ __all__ = [
     "Spec",
     "Text",
     "Texts",
+    "Versions",
     "checked",
     "conforms_to",
     "json_bytes",
@@ -69,8 +70,15 @@ def _is_spec(text: str) -> str:
     return text
 
 
+def _names_ours(versions: dict[str, str]) -> dict[str, str]:
+    if "fer-stage" not in versions:
+        raise ValueError("expected that of fer-stage among them")
+    return versions
+
+
 Classes = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_in_canonical_order)]
 Spec = Annotated[Text, AfterValidator(_is_spec)]
+Versions = Annotated[dict[Text, Text], AfterValidator(_names_ours)]
 
 
 class Record(BaseModel):

@@ -27,6 +27,7 @@ from pipeline.records.fields import (
     Spec,
     Text,
     Texts,
+    Versions,
     checked,
     conforms_to,
 )
@@ -199,7 +200,7 @@ class Run(Record, HeadFacts):
     calibration: Calibration
     dropped: dict[Text, Count]
     findings: Findings
-    versions: dict[Text, Text]
+    versions: Versions
     head: HeadDescription
     head_sha256: Sha256
     history_sha256: Sha256

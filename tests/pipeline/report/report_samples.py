@@ -40,7 +40,8 @@ def score_json(dataset: str, accuracy: Any, uar: float = 0.5, **changes: Any) ->
 
 def run_json(**changes: Any) -> dict[str, Any]:
     rows = digest(f"train rows of {changes.get('dataset', 'a')}")
-    return run_record(**{"method": "probe", "rows": rows, "versions": {"python": "3.11"}, **_with_digests(changes)})
+    versions = {"fer-stage": "0.1.0", **changes.pop("versions", {"python": "3.11"})}
+    return run_record(**{"method": "probe", "rows": rows, "versions": versions, **_with_digests(changes)})
 
 
 def history_json() -> list[dict[str, Any]]:
