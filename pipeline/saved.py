@@ -1,4 +1,4 @@
-"""The one door to a trained head on disk: a run folder, or one that `fer-stage head export` wrote.
+"""Trained heads on disk: a run folder, or one that `fer-stage head export` wrote.
 
 Reading is light: torch comes when the head is built, or its encoder loaded.
 """

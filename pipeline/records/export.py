@@ -31,7 +31,7 @@ from pipeline.records.head import HeadDescription
 from pipeline.records.run import (
     Calibration,
     Config,
-    Findings,
+    Diagnostics,
     HeadFacts,
     Run,
     Validation,
@@ -91,7 +91,7 @@ class Export(Record, HeadFacts):
     dropped: dict[Text, Count]
     val: Validation
     calibration: Calibration
-    findings: Findings
+    findings: Diagnostics
     key: Sha256
     encoder: Name
     encoder_note: Text

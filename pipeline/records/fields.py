@@ -152,6 +152,6 @@ def _problems(error: ValidationError) -> list[str]:
 
 def _problem(item: Mapping[str, Any]) -> str:
     where, message = ".".join(map(str, item["loc"])), str(item["msg"]).removeprefix("Value error, ")
-    names_it = item["type"] == "missing" or (item["type"] == "value_error" and isinstance(item["input"], Mapping))
-    found = "" if names_it else f", found {item['input']!r:.60}"
-    return f"{where}: {message}{found}" if where else f"{message}{found}"
+    is_named = item["type"] == "missing" or (item["type"] == "value_error" and isinstance(item["input"], Mapping))
+    actual = "" if is_named else f", found {item['input']!r:.60}"
+    return f"{where}: {message}{actual}" if where else f"{message}{actual}"

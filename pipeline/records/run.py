@@ -37,7 +37,7 @@ from pipeline.records.head import FeatureIdentity, HeadDescription
 __all__ = [
     "Calibration",
     "Config",
-    "Findings",
+    "Diagnostics",
     "HeadFacts",
     "Run",
     "Validation",
@@ -100,12 +100,12 @@ class _Config(Record):
     pretrained: Text | None = None
 
 
-class _Findings(Record):
+class _Diagnostics(Record):
     no_train_rows: Texts = ()
 
 
 Config = Annotated[dict[str, Any], conforms_to(_Config)]  # the options of a method: which there are, it knows
-Findings = Annotated[dict[str, Any], conforms_to(_Findings)]  # what a method found out beside the head
+Diagnostics = Annotated[dict[str, Any], conforms_to(_Diagnostics)]  # what a method found out beside the head
 
 
 def joined_notes(encoder_note: str, text_note: str) -> str:
@@ -199,7 +199,7 @@ class Run(Record, HeadFacts):
     val: Validation
     calibration: Calibration
     dropped: dict[Text, Count]
-    findings: Findings
+    findings: Diagnostics
     versions: Versions
     head: HeadDescription
     head_sha256: Sha256

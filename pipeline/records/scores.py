@@ -242,9 +242,9 @@ def _wrong_rates(score: Score) -> Iterator[str]:
         if abs(score.value(name) - rate) > _ROUNDING:
             yield f"{name}: expected {rate:.6f}, by the confusion counts, found {score.value(name)}"
     for name, recall in recalls.items():
-        found = score.per_class[name]
-        if (found is None) != (recall is None) or abs((found or 0) - (recall or 0)) > _ROUNDING:
-            yield f"per_class: expected {recall} for {name}, by the confusion counts, found {found}"
+        stated = score.per_class[name]
+        if (stated is None) != (recall is None) or abs((stated or 0) - (recall or 0)) > _ROUNDING:
+            yield f"per_class: expected {recall} for {name}, by the confusion counts, found {stated}"
     overlap: Mapping[Any, int] = score.overlap or {}
     if overlap and (most := max(overlap.values())) > score.n:
         yield f"overlap: expected at most n, {score.n}, found {most}"

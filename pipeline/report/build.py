@@ -42,7 +42,7 @@ def build_report(
     left_out: Sequence[str] = (),
     evaluate_command: str = "",
 ) -> Report:
-    """The report of every run given, whatever their order. Equal input gives equal bytes.
+    """The report of all runs, whatever their order. Equal input gives equal bytes.
 
     Scores are shown of one split: test, or validation where nothing was scored on test.
 
@@ -57,7 +57,7 @@ def build_report(
     Raises
     ------
     InputError
-        If there is no run, or one is given twice.
+        If there is no run, or two are of one method, train dataset and seed.
     MismatchError
         If runs that belong together disagree on their encoder or test images.
     """

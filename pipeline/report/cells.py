@@ -30,7 +30,7 @@ class Spread:
 class Cell:
     """One head recipe trained on `train` and scored on `test`, once per seed. Every seed saw the same test images.
 
-    `is_within`: both are of one dataset under one label rule. Where every seed gives the same head, one is there.
+    `is_within`: both are of one dataset under one label rule. Where every seed gives the same head, there is one.
     """
 
     train: str

@@ -116,8 +116,8 @@ def baseline_of(groups: Sequence[Group], encoder: str) -> Group | None:
 
     Baselines with different settings are several: none of them is the one to compare with.
     """
-    found = [group for group in groups if (group.encoder, group.base) == (encoder, BASELINE) and group.cells]
-    return found[0] if len(found) == 1 else None
+    baselines = [group for group in groups if (group.encoder, group.base) == (encoder, BASELINE) and group.cells]
+    return baselines[0] if len(baselines) == 1 else None
 
 
 def gain(group: Group, baseline: Group, metric: str, among: ComparisonSet) -> float | None:
@@ -127,8 +127,8 @@ def gain(group: Group, baseline: Group, metric: str, among: ComparisonSet) -> fl
     -------
     fraction in [-1, 1]; None if there is no such pair, or one of both has none.
     """
-    ours, other = among.unseen(baseline), among.unseen(group)
-    return _mean(other, metric) - _mean(ours, metric) if ours and other else None
+    baseline_cells, cells = among.unseen(baseline), among.unseen(group)
+    return _mean(cells, metric) - _mean(baseline_cells, metric) if baseline_cells and cells else None
 
 
 def _mean(cells: Sequence[Cell], metric: str) -> float:
@@ -140,17 +140,22 @@ def _common(groups: Sequence[Group], cells_of: Callable[[Group], list[Cell]]) ->
     trained = [scored[id(group)] for group in groups if id(group) in scored and group.kind is not Kind.UNTRAINED]
     untrained = [scored[id(group)] for group in groups if id(group) in scored and group.kind is Kind.UNTRAINED]
     pairs = set.intersection(*(trained or untrained or [set()]))
-    for tests in ({test for _, test in found} for found in untrained):
+    for tests in ({test for _, test in scored_pairs} for scored_pairs in untrained):
         pairs = {(train, test) for train, test in pairs if test in tests}
     return pairs
 
 
 def _once_per_dataset(groups: Sequence[Group], pairs: Iterable[Pair]) -> tuple[Pair, ...]:
     """Of several columns of one dataset, each train dataset keeps one, the same for all groups."""
-    found = [(pair, cell) for pair in pairs for group in groups if (cell := _cell(group, pair))]
-    n_scores = Counter(pair[1] for pair, _ in found)
+    cells = [(pair, cell) for pair in pairs for group in groups if (cell := _cell(group, pair))]
+    n_scores = Counter(pair[1] for pair, _ in cells)
     chosen: dict[Pair, Pair] = {}
-    for pair, cell in sorted(found, key=lambda one: (not one[1].first.excluded_overlap, -n_scores[one[0][1]], one[0])):
+
+    def rank(item: tuple[Pair, Cell]) -> tuple[bool, int, Pair]:
+        pair, cell = item
+        return (not cell.first.without_overlap, -n_scores[pair[1]], pair)
+
+    for pair, cell in sorted(cells, key=rank):
         chosen.setdefault((pair[0], cell.first.dataset), pair)
     return tuple(sorted(chosen.values()))
 

@@ -15,7 +15,7 @@ from pipeline.report.runs import Kind, ReportRun, ReportScore, first_names, kind
 
 __all__ = ["distinction_notes", "options_text", "with_distinct_names"]
 
-# Enough of a digest to tell the few forms of one dataset apart.
+# Enough of a digest to distinguish the few forms of one dataset.
 _DIGEST_LENGTH = 8
 
 _Item = TypeVar("_Item")
@@ -141,7 +141,7 @@ def _with_trains(runs: Sequence[ReportRun]) -> list[ReportRun]:
     for dataset, same in _by([run for run in runs if run.is_trained], lambda run: run.dataset).items():
         forms = {run.record.rows: run for run in same}
         suffixes = _distinguishing_texts(
-            {rows: _differing_options(run.options, [one.options for one in same]) for rows, run in forms.items()},
+            {rows: _differing_options(run.options, [other.options for other in same]) for rows, run in forms.items()},
             {rows: f"{run.record.n_train + run.record.n_val:,} rows" for rows, run in forms.items()},
         )
         names |= {(dataset, rows): f"{dataset} ({suffix})" if suffix else dataset for rows, suffix in suffixes.items()}
@@ -150,7 +150,7 @@ def _with_trains(runs: Sequence[ReportRun]) -> list[ReportRun]:
 
 
 def _with_stores(runs: Sequence[ReportRun]) -> list[ReportRun]:
-    """Runs that would be seeds of one mean, but were trained on other features, are named apart."""
+    """Runs that would be seeds of one mean, but were trained on other features, get distinct names."""
 
     def cell(run: ReportRun) -> tuple[str, str, str, str]:
         return (run.encoder, run.method, run.settings, run.train)
@@ -173,8 +173,8 @@ def _columns(scores: Sequence[ReportScore]) -> dict[Hashable, str]:
         for (split, excluded), alike in _by(same, lambda score: (score.split, score.excluded_overlap > 0)).items():
             forms = {score.rows: score for score in alike}
             suffixes = _distinguishing_texts(
-                {rows: _differing_options(one.options, [s.options for s in alike]) for rows, one in forms.items()},
-                {rows: f"{one.n:,} rows" for rows, one in forms.items()},
+                {rows: _differing_options(form.options, [s.options for s in alike]) for rows, form in forms.items()},
+                {rows: f"{form.n:,} rows" for rows, form in forms.items()},
             )
             for rows, suffix in suffixes.items():
                 parts = (split if len(splits) > 1 else "", "without overlap" if excluded else "", suffix)
@@ -184,7 +184,7 @@ def _columns(scores: Sequence[ReportScore]) -> dict[Hashable, str]:
 
 
 def _distinguishing_texts(*candidates: Mapping[str, str]) -> dict[str, str]:
-    """A text for every digest: of the first candidate whose texts all differ, else the digest; empty for one alone."""
+    """A text for every digest: of the first candidate whose texts all differ, else the digest. Empty for one digest."""
     digests = list(candidates[0])
     if len(digests) == 1:
         return {digests[0]: ""}
@@ -196,8 +196,8 @@ def _distinguishing_texts(*candidates: Mapping[str, str]) -> dict[str, str]:
 
 def _differing_options(options: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
     """Those of the options that are not equal in all of `others`, to which `options` belong."""
-    names = {name for one in others for name in one}
-    differing = [name for name in names if len({_plain(one.get(name)) for one in others}) > 1]
+    names = {name for other in others for name in other}
+    differing = [name for name in names if len({_plain(other.get(name)) for other in others}) > 1]
     return options_text({name: options.get(name) for name in differing})
 
 

@@ -141,9 +141,9 @@ def _overview_variant(among: ComparisonSet, metric: str) -> Variant:
 def _points(groups: Sequence[Group], cells: Sequence[Sequence[Cell]], metric: str) -> dict[str, Any]:
     chosen = [(_row_name(group), some) for group, some in zip(groups, cells, strict=True) if some]
     spreads = [spread(some, metric) for _, some in chosen]
-    bars = [None if one.sd is None else round(100 * one.sd, 2) for one in spreads]
+    bars = [None if each.sd is None else round(100 * each.sd, 2) for each in spreads]
     return {
-        "x": [round(100 * one.mean, 2) for one in spreads],
+        "x": [round(100 * each.mean, 2) for each in spreads],
         "y": [name for name, _ in chosen],
         "error_x": {"type": "data", "width": 0, "array": bars},
         "hovertext": [f"{name}: {spread_text(some, metric)} %" for name, some in chosen],

@@ -23,7 +23,7 @@ _SAME = 0.01
 class Group:
     """Runs of one method with equal settings on the features of one encoder, sorted by train dataset and seed.
 
-    Where nothing is trained, what a run calls its train dataset means nothing: `NO_TRAINING` stands there, once, and
+    Where nothing is trained, the train dataset of a run means nothing: `NO_TRAINING` replaces it, once, and
     every test dataset is an unseen one.
     """
 
@@ -36,7 +36,7 @@ class Group:
 
     @property
     def method(self) -> str:
-        """The method, and in brackets the settings that set this group apart from others of it."""
+        """The method, and in brackets the settings that distinguish this group from others of it."""
         return self.runs[0].name
 
     @cached_property
@@ -46,7 +46,7 @@ class Group:
 
     @property
     def base(self) -> str:
-        """The method without the settings that set this group apart from others of it."""
+        """The method without the settings that distinguish this group from others of it."""
         return self.runs[0].method
 
     @property
@@ -208,14 +208,15 @@ def _check_encoders(groups: Sequence[Group]) -> None:
         if _encoder_of(run) != _encoder_of(other):
             raise MismatchError(
                 f"expected one encoder behind the name {run.encoder}, found two identities or notes: "
-                f"{_name(other)} and {_name(run)}. Train the older runs again, or name the encoders apart"
+                f"{_name(other)} and {_name(run)}. Train the older runs again, or give the encoders distinct names"
             )
 
 
 def _check_columns(groups: Sequence[Group]) -> None:
     """Equal digests of rows mean equal images and labels: the counts must be equal too."""
     first: dict[str, tuple[str, str]] = {}
-    for group, cell in [(one, cell) for one in groups for cell in one.cells.values()]:
+    cells = [(group, cell) for group in groups for cell in group.cells.values()]
+    for group, cell in cells:
         where, images = f"{group.method} on {group.encoder}, trained on {cell.train}", _test_images(cell.first)
         other, expected = first.setdefault(cell.test, (where, images))
         if images != expected:

@@ -38,7 +38,7 @@ def matrices(groups: Sequence[Group], tests: Sequence[str]) -> list[MatrixView]:
     ----------
     tests : the columns, the same for all, so that equal places are equal sets of test images
     """
-    among = {id(group): one for one in comparison_sets(groups) for group in one.groups}
+    among = {id(group): each for each in comparison_sets(groups) for group in each.groups}
     return [_matrix(group, among[id(group)], tests, metric) for group in groups if group.cells for metric in METRICS]
 
 
@@ -88,8 +88,9 @@ def _mean(cells: Sequence[Cell], n_own: int, metric: str) -> MatrixCell:
 def _about(cell: Cell, metric: str) -> str:
     score = cell.first
     seeds = [
-        f"seed {seed}: {percent(one.value(metric), one.n)} (95 % interval {interval_text(one.bounds(metric), one.n)})"
-        for seed, one in sorted(cell.by_seed.items())
+        f"seed {seed}: {percent(score.value(metric), score.n)} "
+        f"(95 % interval {interval_text(score.bounds(metric), score.n)})"
+        for seed, score in sorted(cell.by_seed.items())
     ]
     where = f"trained on {cell.train}, tested on {cell.test}{' (seen)' if score.seen else ''}"
     return "\n".join(
@@ -116,6 +117,6 @@ def _reference(
     group: Group, unseen: Sequence[Cell], tests: Sequence[str], value: Callable[[ReportScore], float]
 ) -> tuple[str, ...]:
     """Of every test set, and in the mean over the same unseen pairs as the method's own."""
-    texts = [percent(value(found[0].first)) if (found := _tested_on(group, test)) else MISSING for test in tests]
+    texts = [percent(value(cells[0].first)) if (cells := _tested_on(group, test)) else MISSING for test in tests]
     values = [value(cell.first) for cell in unseen]
     return (*texts, percent(fmean(values)) if values else MISSING)

@@ -75,8 +75,8 @@ def render_page(
     """
     tests = dataset_columns(groups)
     cards = [_card(group, f"result-{i}") for i, group in enumerate(groups, start=1)]
-    sets = [one for one in comparison_sets([group for group in groups if group.cells]) if one.has_means]
-    overview = [overview_figure(one, f"overview-{i}" if i else "overview") for i, one in enumerate(sets)]
+    sets = [each for each in comparison_sets([group for group in groups if group.cells]) if each.has_means]
+    overview = [overview_figure(each, f"overview-{i}" if i else "overview") for i, each in enumerate(sets)]
     figures = [*overview, *(figure for card in cards for figure in card.figures)]
     return (
         _environment()

@@ -56,12 +56,12 @@ def headlines(groups: Sequence[Group]) -> list[str]:
     It is about methods that were scored on all of the baseline's unseen pairs: a few easy ones would flatter others.
     """
     encoders = dict.fromkeys(group.encoder for group in groups)
-    found = [(encoder, baseline) for encoder in encoders if (baseline := baseline_of(groups, encoder))]
-    return [text for encoder, baseline in found if (text := _headline(groups, encoder, baseline))]
+    compared = [(encoder, baseline) for encoder in encoders if (baseline := baseline_of(groups, encoder))]
+    return [text for encoder, baseline in compared if (text := _headline(groups, encoder, baseline))]
 
 
 def mean_text(cells: Sequence[Cell], n_own: int, metric: str) -> str:
-    """A mean with its marks, and beside it how many of the method's own pairs it is over where that is not all."""
+    """A mean with its footnote symbols, and how many of the method's own pairs it is over where that is not all."""
     if not cells:
         return NO_COMMON_PAIR if n_own else MISSING
     return f"{footnoted_text(cells, metric)} {mean_scope(len(cells), n_own)}".strip()
@@ -88,8 +88,8 @@ def _headline(groups: Sequence[Group], encoder: str, baseline: Group) -> str:
     if not heads or not pairs:
         return ""
     among = ComparisonSet((baseline, *heads))
-    places = {"within its train dataset": among.within(baseline), "on unseen ones": among.unseen(baseline)}
-    means = [f"{_accuracy(cells)} {where}" for where, cells in places.items() if cells]
+    means_of = {"within its train dataset": among.within(baseline), "on unseen ones": among.unseen(baseline)}
+    means = [f"{_accuracy(cells)} {where}" for where, cells in means_of.items() if cells]
     name = f"{encoder} (stand-in)" if heads[0].note else encoder
     user = footnoted(name, any(head.encoder_saw for head in heads))
     n = f"{len(pairs)} pair{'s' if len(pairs) > 1 else ''}"
@@ -106,10 +106,10 @@ def _accuracy(cells: Sequence[Cell]) -> str:
 
 def _span(heads: Sequence[Group], baseline: Group, metric: str, among: ComparisonSet) -> str:
     """The smallest and the largest gain, with their methods: what is good by one metric may be poor by the other."""
-    found = [(gain(head, baseline, metric, among), head.method) for head in heads]
-    gains = sorted((value, method) for value, method in found if value is not None)
-    ends = dict.fromkeys((gains[0], gains[-1]))
-    return " to ".join(f"{points_text(value)} ({method})" for value, method in ends)
+    values = [(gain(head, baseline, metric, among), head.method) for head in heads]
+    gains = sorted((value, method) for value, method in values if value is not None)
+    extremes = dict.fromkeys((gains[0], gains[-1]))
+    return " to ".join(f"{points_text(value)} ({method})" for value, method in extremes)
 
 
 def _summary_row(group: Group, among: ComparisonSet, *, compared: bool) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ def store_tables(stores: Iterable[StoreSummary]) -> list[TableView]:
 
 
 def feature_tables(stores: Iterable[StoreSummary]) -> list[TableView]:
-    """One table per encoder: what was kept of it, and how images became its input."""
+    """One table per encoder: what is stored of it, and how images became its input."""
     return [
         TableView(
             f"Features and preprocessing of {encoder}",
@@ -142,8 +142,8 @@ def _by_encoder(stores: Iterable[StoreSummary]) -> dict[str, list[StoreSummary]]
 
 def _names(order: Sequence[str], counts: Iterable[Mapping[str, int]]) -> list[str]:
     """The names that are counted, the known ones first and in their order."""
-    found = {name for one in counts for name in one}
-    return [*(name for name in order if name in found), *sorted(found - set(order))]
+    counted = {name for each in counts for name in each}
+    return [*(name for name in order if name in counted), *sorted(counted - set(order))]
 
 
 def _store_row(store: StoreSummary, splits: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:

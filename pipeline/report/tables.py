@@ -63,12 +63,15 @@ def long_tables(groups: Sequence[Group]) -> dict[str, pd.DataFrame]:
     -----
     `cells` and `matrix` have the short digest of the scored `rows`, the layout's `options` for them, how many of them
     are train and validation images of the head (`overlap_train`, `overlap_val`, empty where not checked), and how many
-    such images were left out (`excluded_overlap`). `train` and `test` are named apart where a dataset has several sets
-    of rows.
+    such images were left out (`excluded_overlap`). `train` and `test` have distinct names where a dataset has several
+    sets of rows.
     """
     scored, sets = list(_scored(groups)), comparison_sets(groups)
     summary = [
-        _summary_row(group, *one) for group in groups for one in enumerate(sets, start=1) if group in one[1].groups
+        _summary_row(group, number, among)
+        for group in groups
+        for number, among in enumerate(sets, start=1)
+        if group in among.groups
     ]
     return {
         "summary": pd.DataFrame(summary, columns=_SUMMARY),

@@ -10,7 +10,7 @@ from typing import Any
 __all__ = ["COLORSCALE", "TEXT_COLOR", "Figure", "MatrixCell", "MatrixView", "TableView", "Variant", "background"]
 
 # ColorBrewer's YlGnBu without its two darkest steps: ordered by lightness, so it reads without colour vision, and light
-# enough throughout for one dark ink (a contrast of 4.5 or more, as WCAG 2 asks for).
+# enough throughout for one dark text color (a contrast of 4.5 or more, as WCAG 2 asks for).
 _STOPS = ("#ffffd9", "#edf8b1", "#c7e9b4", "#7fcdbb", "#41b6c4", "#1d91c0")
 TEXT_COLOR = "#000000"
 COLORSCALE = [[i / (len(_STOPS) - 1), color] for i, color in enumerate(_STOPS)]  # as plotly has it
