@@ -37,7 +37,7 @@ from stages.workspace import heads_below, scores_path
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Records", "gather", "make_report", "report"]
+__all__ = ["Records", "gather", "make_report", "report", "store_summary"]
 
 _MAX_NAMES = 3  # of files that a note lists
 
@@ -78,7 +78,7 @@ def gather(runs: Path, features: Place) -> Records:
     records = [_read_run(folder, scores) for folder, scores in files.items()]
     used = {(run.encoder, name) for run in records for name in (run.dataset, *(score.dataset for score in run.scores))}
     here = [names for names in sorted(used) if _is_here(features, *names)]
-    stores = [_summary(find_store(features, *names)) for names in here]
+    stores = [store_summary(find_store(features, *names)) for names in here]
     left_out = (
         *_without_head(folders),
         *_without_run(runs, {path for path in files.values() if path}),
@@ -156,7 +156,8 @@ def _listed(paths: Sequence[str], what: str = "file") -> str:
     return f"{len(paths)} {what}{'' if len(paths) == 1 else 's'} ({', '.join(paths[:_MAX_NAMES])}{more})"
 
 
-def _summary(store: Store) -> StoreSummary:
+def store_summary(store: Store) -> StoreSummary:
+    """What a report states of a store; InputError if the store states it wrongly."""
     frame, manifest = store.frame, store.manifest
     usable = frame[frame["status"] == OK]
     summary = {
