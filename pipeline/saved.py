@@ -271,8 +271,10 @@ def read_record(folder: Path) -> Run | Export:
     if (folder / EXPORTED).exists():
         return read_export(folder / EXPORTED)
     raise InputError(
-        f"no trained run at {folder}: expected {folder / RUN}, or {EXPORTED} of an exported head. "
-        "Train a head first, or name another folder"
+        f"no trained run at {folder}: expected {folder / RUN}, or {EXPORTED} of an exported head. Name another folder, "
+        "or train a head",
+        remedy=[("train", {})],
+        purpose="first",
     )
 
 

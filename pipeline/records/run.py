@@ -267,9 +267,9 @@ def require_one_order(classes: tuple[str, ...], head: HeadDescription, path: Pat
 def train_again(run: Run | Mapping[str, Any]) -> Advice:
     """What to do about a run whose files are damaged: a command, as far as its record tells what was trained."""
     try:
-        trained = _Trained.model_validate(run if isinstance(run, Mapping) else dict(run))
+        plain = _Trained.model_validate(run if isinstance(run, Mapping) else dict(run)).as_json()
     except ValidationError:
         return Advice(TRAIN_AGAIN)
-    arguments = {"method": trained.method, "dataset": trained.dataset, "encoder": trained.encoder_named}
-    remedy = [("train", {**arguments, "seeds": (trained.seed,)})]
+    encoder, seeds = plain.pop("encoder_named"), (plain.pop("seed"),)
+    remedy = [("train", {**plain, "encoder": encoder, "seeds": seeds})]
     return Advice(remedy=remedy, purpose="with the options of the run")

@@ -73,7 +73,9 @@ def gather(runs: Path, features: Place) -> Records:
     """
     folders = heads_below(runs, RUN)
     if not folders:
-        raise StageError(f"no trained runs below {runs}: expected run.json files. Train a head, or name another --runs")
+        raise StageError(
+            f"no trained runs below {runs}: expected run.json files", remedy=[("train", {})], purpose="first"
+        )
     files = {folder: scores_path(folder) for folder in folders}
     records = [_read_run(folder, scores) for folder, scores in files.items()]
     used = {(run.encoder, name) for run in records for name in (run.dataset, *(score.dataset for score in run.scores))}
