@@ -27,14 +27,10 @@ from pipeline.records.fields import (
     checked,
 )
 from pipeline.records.files import Advice
-from pipeline.records.head import HeadDescription
+from pipeline.records.head import Calibration, Config, Diagnostics, HeadDescription, Validation
 from pipeline.records.run import (
-    Calibration,
-    Config,
-    Diagnostics,
     HeadFacts,
     Run,
-    Validation,
     read_object,
     require_format,
     require_one_order,

@@ -1,25 +1,40 @@
-"""The description of a head in run.json and head.json: what rebuilds it but its weights."""
+"""What run.json and head.json hold of a head: what rebuilds it but its weights, and how training went."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from pipeline.calibration import TEMPERATURES
 from pipeline.errors import ConfigError
 from pipeline.models.spec import ScaleKind
 from pipeline.preprocess import Preprocess
-from pipeline.records.fields import MAX_SIZE, Classes, Count, NotNegative, Record, Size, Text, conforms_to
+from pipeline.records.fields import (
+    MAX_SIZE,
+    Classes,
+    Count,
+    Fraction,
+    NotNegative,
+    Positive,
+    Record,
+    Size,
+    Text,
+    Texts,
+    conforms_to,
+)
 
-__all__ = ["FeatureIdentity", "HeadDescription"]
+__all__ = ["Calibration", "Config", "Diagnostics", "FeatureIdentity", "HeadDescription", "Validation"]
+
+Temperature = Annotated[float, Field(ge=TEMPERATURES[0], le=TEMPERATURES[1])]
 
 
 class _Alignment(Record):
     recipe: Text
     version: Count
     margin: Annotated[float, Field(ge=-0.25, le=2)]
-    detector: dict[str, Any] | None = None
+    detector: dict[str, Any] = Field(default_factory=dict)
 
 
 class _Preparation(Record):
@@ -102,3 +117,57 @@ class HeadDescription(Record):
         """How faces were aligned, plain JSON; None where pictures were taken as they were."""
         alignment: Mapping[str, Any] | None = self.encoder.preprocess.get("alignment")
         return alignment
+
+
+class _HeldBack(Record):
+    folds: Positive
+    nll_before: NotNegative
+    nll_after: NotNegative
+    ece_before: Fraction
+    ece_after: Fraction
+
+
+class Calibration(Record):
+    """What a temperature did on a split: the fields of `pipeline.calibration.Calibration`."""
+
+    temperature: Temperature
+    fitted_temperature: Temperature
+    kept: bool
+    held_back: _HeldBack | None
+    ece_before: Fraction | None
+    ece_after: Fraction | None
+    ece_expected: Fraction | None
+    n: Count
+    n_left_out: Count
+    bins: Positive
+    split: Text
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """Errors are null exactly where there were no rows; a temperature that is not used is 1."""
+        for name in ("ece_before", "ece_after", "ece_expected"):
+            value = getattr(self, name)
+            if (value is None) != (self.n == 0):
+                raise ValueError(f"{name}: expected null exactly if n is 0, found {value} with n {self.n}")
+        if not self.kept and self.temperature != 1:
+            raise ValueError(f"temperature: expected 1, as the fitted one is not used, found {self.temperature}")
+        return self
+
+
+class Validation(Record):
+    """Scores on the validation split, which selected the epoch."""
+
+    accuracy: Fraction
+    uar: Fraction
+
+
+class _Config(Record):
+    pretrained: Text | None = None
+
+
+class _Diagnostics(Record):
+    no_train_rows: Texts = ()
+
+
+Config = Annotated[dict[str, Any], conforms_to(_Config)]  # the options of a method: which there are, it knows
+Diagnostics = Annotated[dict[str, Any], conforms_to(_Diagnostics)]  # what a method found out beside the head

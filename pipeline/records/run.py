@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from pipeline.calibration import TEMPERATURES
 from pipeline.errors import MismatchError
 from pipeline.identity import differences_text
 from pipeline.models.spec import HEAD_FORMAT
@@ -17,7 +16,6 @@ from pipeline.records.fields import (
     Count,
     Digest,
     Dtype,
-    Fraction,
     Name,
     NameOrNone,
     NotNegative,
@@ -29,18 +27,13 @@ from pipeline.records.fields import (
     Texts,
     Versions,
     checked,
-    conforms_to,
 )
 from pipeline.records.files import Advice, read_json
-from pipeline.records.head import FeatureIdentity, HeadDescription
+from pipeline.records.head import Calibration, Config, Diagnostics, FeatureIdentity, HeadDescription, Validation
 
 __all__ = [
-    "Calibration",
-    "Config",
-    "Diagnostics",
     "HeadFacts",
     "Run",
-    "Validation",
     "joined_notes",
     "read_object",
     "read_run",
@@ -50,62 +43,6 @@ __all__ = [
 ]
 
 TRAIN_AGAIN = "Train the run again"
-
-Temperature = Annotated[float, Field(ge=TEMPERATURES[0], le=TEMPERATURES[1])]
-
-
-class _HeldBack(Record):
-    folds: Positive
-    nll_before: NotNegative
-    nll_after: NotNegative
-    ece_before: Fraction
-    ece_after: Fraction
-
-
-class Calibration(Record):
-    """What a temperature did on a split: the fields of `pipeline.calibration.Calibration`."""
-
-    temperature: Temperature
-    fitted_temperature: Temperature
-    kept: bool
-    held_back: _HeldBack | None
-    ece_before: Fraction | None
-    ece_after: Fraction | None
-    ece_expected: Fraction | None
-    n: Count
-    n_left_out: Count
-    bins: Positive
-    split: Text
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        """Errors are null exactly where there were no rows; a temperature that is not used is 1."""
-        for name in ("ece_before", "ece_after", "ece_expected"):
-            value = getattr(self, name)
-            if (value is None) != (self.n == 0):
-                raise ValueError(f"{name}: expected null exactly if n is 0, found {value} with n {self.n}")
-        if not self.kept and self.temperature != 1:
-            raise ValueError(f"temperature: expected 1, as the fitted one is not used, found {self.temperature}")
-        return self
-
-
-class Validation(Record):
-    """Scores on the validation split, which selected the epoch."""
-
-    accuracy: Fraction
-    uar: Fraction
-
-
-class _Config(Record):
-    pretrained: Text | None = None
-
-
-class _Diagnostics(Record):
-    no_train_rows: Texts = ()
-
-
-Config = Annotated[dict[str, Any], conforms_to(_Config)]  # the options of a method: which there are, it knows
-Diagnostics = Annotated[dict[str, Any], conforms_to(_Diagnostics)]  # what a method found out beside the head
 
 
 def joined_notes(encoder_note: str, text_note: str) -> str:
