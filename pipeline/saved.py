@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError, PipelineError
 from pipeline.identity import differences_text
+from pipeline.images.preprocess import Preprocess
 from pipeline.methods import config_class
 from pipeline.models.spec import most_weight_bytes
-from pipeline.preprocess import Preprocess
 from pipeline.progress import OnProgress, silent
 from pipeline.records.export import COPY_AGAIN, Export, export_of, read_export
 from pipeline.records.files import Advice, read_regular

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import ConfigError
-from pipeline.labels import EXPRESSIONS
 from pipeline.records.files import Advice
+from pipeline.tables.labels import EXPRESSIONS
 
 __all__ = [
     "MAX_SIZE",

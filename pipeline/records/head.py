@@ -9,8 +9,8 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from pipeline.calibration import TEMPERATURES
 from pipeline.errors import ConfigError
+from pipeline.images.preprocess import Preprocess
 from pipeline.models.spec import ScaleKind
-from pipeline.preprocess import Preprocess
 from pipeline.records.fields import (
     MAX_SIZE,
     Classes,

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, RootModel, model_validator
 
-from pipeline.labels import EXPRESSIONS
 from pipeline.records.fields import Count, Digest, Fraction, Name, Positive, Record, Text, checked, json_bytes
 from pipeline.records.files import Advice, read_json
+from pipeline.tables.labels import EXPRESSIONS
 
 __all__ = ["METRICS", "Score", "ScoreSource", "Scores", "read_scores", "require_rates"]
 

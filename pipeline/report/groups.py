@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pipeline.errors import InputError, MismatchError
-from pipeline.labels import EXPRESSIONS
 from pipeline.records import FeatureIdentity, joined_notes
 from pipeline.report.cells import Cell
 from pipeline.report.distinctions import with_distinct_names
 from pipeline.report.runs import NO_TRAINING, Kind, ReportRun, ReportScore, kind_of, order_of, settings_order
+from pipeline.tables.labels import EXPRESSIONS
 
 __all__ = ["Group", "dataset_columns", "group_runs", "ordered_classes"]
 

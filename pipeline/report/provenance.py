@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.footnotes import SEEN_DOMAIN, footnoted
-from pipeline.labels import EXPRESSIONS
 from pipeline.records import StoreSummary
 from pipeline.report.distinctions import options_text
 from pipeline.report.formatting import MISSING, counts_text, flat
 from pipeline.report.groups import Group, ordered_classes
 from pipeline.report.runs import ReportRun
 from pipeline.report.views import TableView
-from pipeline.samples import SPLITS
+from pipeline.tables.labels import EXPRESSIONS
+from pipeline.tables.samples import SPLITS
 
 __all__ = [
     "KEY_LENGTH",

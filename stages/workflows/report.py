@@ -24,8 +24,8 @@ from pipeline.records import Scores, StoreSummary, read_history, read_run
 from pipeline.records.run import train_again
 from pipeline.records.store_summary import summary_of
 from pipeline.report import Report, ReportRun, build_report
-from pipeline.samples import OK
 from pipeline.saved import HISTORY, RUN, WEIGHTS, read_saved
+from pipeline.tables.samples import OK
 from stages.errors import StageError
 from stages.names import SCORES
 from stages.remedies import command_line
