@@ -13,10 +13,10 @@ from typing import ParamSpec, TypeVar
 
 from pydantic import ValidationError
 
-from stages.requests import IndexRequest
-from stages.results import IndexResult
+from stages.requests import IndexRequest, ReportRequest
+from stages.results import IndexResult, ReportResult
 
-__all__ = ["index"]
+__all__ = ["index", "report"]
 
 P = ParamSpec("P")
 Request = TypeVar("Request")
@@ -67,3 +67,12 @@ def index(request: IndexRequest) -> IndexResult:
     from stages.workflows.index import index
 
     return run(index, request)
+
+
+@_called_as(ReportRequest)
+def report(request: ReportRequest) -> ReportResult:
+    """Returns the scores of all runs, and where the page was written."""
+    from stages.running import run
+    from stages.workflows.report import report
+
+    return run(report, request)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pipeline.tables.samples import SampleTable
 
-__all__ = ["IndexResult", "Result"]
+__all__ = ["IndexResult", "ReportResult", "Result"]
 
 
 class Result:
@@ -44,3 +44,30 @@ class IndexResult(Result):
     def summary(self) -> Mapping[str, Any]:
         """Counts of rows by split and label, rejected ones by reason, and the path."""
         return {**self.table.summary(), "path": str(self.path)}
+
+
+@dataclass(frozen=True)
+class ReportResult(Result):
+    """The report on all runs: where its page was written (not in a dry run), and its scores.
+
+    Parameters
+    ----------
+    path : of the page; metrics.json and tables/*.csv are beside it
+    scores : one row per encoder, method, train dataset, test dataset and seed: the table `matrix`
+    notes : what was left out or separated, one or two sentences each
+    n_runs : how many runs it is of
+    """
+
+    path: Path
+    scores: pd.DataFrame
+    notes: tuple[str, ...]
+    n_runs: int
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per run and test dataset: n, scores with their 95 % intervals, calibration error."""
+        return self.scores
+
+    def summary(self) -> Mapping[str, Any]:
+        """The path of the page and the number of runs."""
+        return {"path": str(self.path), "runs": self.n_runs}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.marks import LEGEND, OVERLAP, OVERLAP_LEGEND, marked, overlap_mark
+from pipeline.footnotes import LEGEND, OVERLAP, OVERLAP_LEGEND, footnoted, overlap_footnote
 from stages.commands.options import (
     device_option,
     features_option,
@@ -20,6 +20,7 @@ from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
     from cache.places import Place
+    from pipeline.records import Export, Run
 
 __all__ = ["command"]
 
@@ -30,7 +31,7 @@ _FOR_MACHINES = ("excluded_overlap", "encoder_saw", "note")  # people get marks,
 @click.command("evaluate")
 @click.option(
     "--run",
-    "folders",
+    "runs",
     type=click.Path(path_type=Path),
     multiple=True,
     required=True,
@@ -52,7 +53,7 @@ _FOR_MACHINES = ("excluded_overlap", "encoder_saw", "note")  # people get marks,
 @follow_links_option
 @format_option
 def command(
-    folders: tuple[Path, ...],
+    runs: tuple[Path, ...],
     datasets: tuple[str, ...],
     split: str | None,
     exclude_overlap: bool,
@@ -80,10 +81,11 @@ def command(
     wanted = datasets or tuple(params.run.datasets)
     found: list[dict[str, Any]] = []
     notes: dict[str, None] = {}
-    records: dict[str, Mapping[str, Any]] = {}
-    runs, scorer = runs_below(folders), Scorer(features, params, device, exclude_overlap=exclude_overlap)
+    records: dict[str, Run | Export] = {}
+    scorer = Scorer(features, params, device, exclude_overlap=exclude_overlap)
     keep = not dry_run and split in (None, params.protocol.test_split)
-    for folder in runs:
+    folders = runs_below(runs)
+    for folder in folders:
         path = scores_path(folder) if keep else None
         if path:
             require_inside(path, runs_root(path))
@@ -96,10 +98,10 @@ def command(
             run.require_current()
             if keep:
                 say(f"{folder}: nothing is written: it is no run at RUNS/ENCODER/METHOD/DATASET/[VARIANT/]seed-N")
-        found += [{"run": str(folder), **score, "note": run.note} for score in scores]
+        found += [{"run": str(folder), **score.as_json(), "note": run.note} for score in scores]
         records[str(folder)] = run.record
     _echo(found, output_format)
-    if len(runs) > 1:
+    if len(folders) > 1:
         _say_spread(found, records)
     for note in filter(None, (*notes, *scorer.notes)):
         say(f"note: {note}")
@@ -116,7 +118,7 @@ def _echo(scores: Sequence[dict[str, Any]], output_format: str) -> None:
     elif output_format == "csv":
         echo_rows([_flat(score) for score in scores], output_format, (*_COLUMNS, *_FOR_MACHINES))
     else:
-        shown = [_flat(score) | {"dataset": marked(score["dataset"], score["encoder_saw"])} for score in scores]
+        shown = [_flat(score) | {"dataset": footnoted(score["dataset"], score["encoder_saw"])} for score in scores]
         echo_rows(shown, output_format, _COLUMNS)
         if any(score["encoder_saw"] for score in scores):
             say(LEGEND)
@@ -136,17 +138,17 @@ def _overlap_text(score: Mapping[str, Any]) -> str:
     if score["overlap"] is None:
         return f"not checked{left_out}"
     counts = {split: n for split, n in score["overlap"].items() if n}
-    parts = [f"{n} {split} {overlap_mark(n / score['n'])}" for split, n in counts.items()]
+    parts = [f"{n} {split} {overlap_footnote(n / score['n'])}" for split, n in counts.items()]
     return (", ".join(parts) or "0") + left_out
 
 
-def _say_spread(scores: Sequence[dict[str, Any]], records: Mapping[str, Mapping[str, Any]]) -> None:
+def _say_spread(scores: Sequence[dict[str, Any]], records: Mapping[str, Run | Export]) -> None:
     """Mean and deviation over runs that differ in their seed only, on stderr; what else differs is named."""
     from stages.workflows.sweep import differing_settings, spread_text
 
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for score in scores:
-        if records[score["run"]].get("is_random", True):  # else every seed gives the same head
+        if records[score["run"]].is_random:  # else every seed gives the same head
             name = (str(Path(score["run"]).parent), score["dataset"], score["split"])
             groups.setdefault(name, []).append(score)
     for (folder, dataset, _split), chosen in groups.items():

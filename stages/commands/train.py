@@ -64,7 +64,7 @@ def command(**given: Any) -> None:
     validation splits of that dataset and nothing else. Many seeds and the points of a grid share one load of the
     features; small heads are trained as one batch of networks. A run that is there already is replaced.
     """
-    from pipeline.marks import LEGEND
+    from pipeline.footnotes import LEGEND
     from stages.progress import shown_progress
     from stages.workflows.train import Training
 
@@ -80,7 +80,7 @@ def command(**given: Any) -> None:
     failure = None
     with shown_progress(quiet=given["quiet"]) as on_progress:
         try:
-            trained.update((run.folder, record) for run, record in training.train(on_progress))
+            trained.update((run.folder, record.as_json()) for run, record in training.train(on_progress))
         except TrainingError as error:  # of some runs: the others are shown first
             failure = error
     if failure is None:

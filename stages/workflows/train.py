@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from cache.links import require_inside
 from cache.lock import SHORT_WAIT_S, exclusive, lock_path
 from cache.places import remove_tree
 from cache.store import find_store
+from pipeline import records
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import TrainingError
@@ -30,7 +30,7 @@ from pipeline.methods.configs.base import MethodConfig
 from pipeline.methods.protocol import Fitted, Given
 from pipeline.models.packing import pack
 from pipeline.progress import OnProgress
-from pipeline.saved import HISTORY, RUN, WEIGHTS, note_of
+from pipeline.saved import HISTORY, RUN, WEIGHTS
 from pipeline.tables.labels import expressions
 from pipeline.text_features import TextFeatures
 from pipeline.versions import method_version
@@ -40,7 +40,7 @@ from stages.output import say
 from stages.params import Params, load_params
 from stages.recipes import departures
 from stages.workflows.row_identity import head_rows_digest
-from stages.workflows.scores_file import drop_stale_scores, head_identity
+from stages.workflows.scores_file import drop_stale_scores, score_source
 from stages.workflows.store_encoder import encoder_of, require_dataset, require_encoder
 from stages.workflows.store_identity import versions
 from stages.workflows.sweep import Run, plan_runs, seeds_of
@@ -124,7 +124,7 @@ class Training:
     @property
     def said(self) -> str:
         """What must be said wherever a number of these heads appears; else empty."""
-        return note_of({"encoder_note": self.note, "text_note": self.text_note})
+        return records.joined_notes(self.note, self.text_note)
 
     @property
     def encoder_saw(self) -> list[str]:
@@ -192,7 +192,7 @@ class Training:
             for run in self.runs
         ]
 
-    def train(self, on_progress: OnProgress) -> Iterator[tuple[Run, dict[str, Any]]]:
+    def train(self, on_progress: OnProgress) -> Iterator[tuple[Run, records.Run]]:
         """Train, write each run folder as its head is finished, and give its record.
 
         Raises
@@ -221,59 +221,64 @@ class Training:
                 history = (run.folder / HISTORY).read_bytes()
                 write_bytes(self.curves / run.variant / f"{run.folder.name}.csv", history)
 
-    def _write(self, run: Run, fitted: Fitted) -> dict[str, Any]:
+    def _write(self, run: Run, fitted: Fitted) -> records.Run:
         state, description = pack(fitted.head)
         history = _csv(fitted.history)
-        digests = {"head_sha256": _sha256(state), "history_sha256": _sha256(history)}
-        record = self._record(run, fitted, description) | digests
+        record = self._record(run, fitted, description, _sha256(state), _sha256(history))
         # run.json is last, and names the others by their digests: a reader in between, and whoever finds what a killed
         # process left, sees that they are not of one run.
         with exclusive(lock_path(run.folder), SHORT_WAIT_S):
             write_bytes(run.folder / WEIGHTS, state)
             write_bytes(run.folder / HISTORY, history)
-            write_bytes(run.folder / RUN, json.dumps(record, indent=2).encode())
-            drop_stale_scores(run.folder, head_identity(record, digests["head_sha256"]))
+            write_bytes(run.folder / RUN, record.as_bytes())
+            drop_stale_scores(run.folder, score_source(record))
         return record
 
-    def _record(self, run: Run, fitted: Fitted, description: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "method": run.config.method,
-            "variant": run.variant,
-            "recipe": self.recipe,
-            "encoder": self.encoder,
-            "encoder_named": self.encoder_named,
-            "encoder_spec": self.encoder_spec,
-            "encoder_note": self.note,
-            "encoder_saw": self.encoder_saw,
-            "text_note": self.text_note,
-            "encoder_identity": dict(self.store.encoder),
-            "dataset": self.dataset,
-            "seed": run.seed,
-            "classes": list(self.classes),
-            "config": run.config.model_dump(),
-            "key": self.store.key,
-            "run_key": self.run_key(run),
-            "rows": self.rows,
-            "method_version": method_version(run.config.method),
-            "is_random": run.config.is_random,
-            "views": self.views(run),
-            "dtype": self.dtype,
-            "text_key": self.text.key if self.text else "",
-            "text_encoder": dict(self.text.encoder) if self.text else {},
-            "width": self.store.width(),
-            "epochs": len(fitted.history),
-            "selected_epoch": fitted.selected_epoch,
-            "seconds": round(fitted.seconds, 3),
-            "together": fitted.together,
-            "device": self.device,
-            **self._n_rows,
-            "val": {"accuracy": fitted.val.accuracy, "uar": fitted.val.uar},
-            "calibration": fitted.calibration.as_json() | {"split": "val"},
-            "dropped": dict(fitted.dropped),
-            "findings": dict(fitted.findings),
-            "versions": versions(),
-            "head": dict(description),
-        }
+    def _record(
+        self, run: Run, fitted: Fitted, description: Mapping[str, Any], head_sha256: str, history_sha256: str
+    ) -> records.Run:
+        return records.Run.model_validate(
+            {
+                "method": run.config.method,
+                "variant": run.variant,
+                "recipe": self.recipe,
+                "encoder": self.encoder,
+                "encoder_named": self.encoder_named,
+                "encoder_spec": self.encoder_spec,
+                "encoder_note": self.note,
+                "encoder_saw": self.encoder_saw,
+                "text_note": self.text_note,
+                "encoder_identity": dict(self.store.encoder),
+                "dataset": self.dataset,
+                "seed": run.seed,
+                "classes": self.classes,
+                "config": run.config.model_dump(),
+                "key": self.store.key,
+                "run_key": self.run_key(run),
+                "rows": self.rows,
+                "method_version": method_version(run.config.method),
+                "is_random": run.config.is_random,
+                "views": self.views(run),
+                "dtype": self.dtype,
+                "text_key": self.text.key if self.text else "",
+                "text_encoder": dict(self.text.encoder) if self.text else {},
+                "width": self.store.width(),
+                "epochs": len(fitted.history),
+                "selected_epoch": fitted.selected_epoch,
+                "seconds": round(fitted.seconds, 3),
+                "together": fitted.together,
+                "device": self.device,
+                **self._n_rows,
+                "val": {"accuracy": fitted.val.accuracy, "uar": fitted.val.uar},
+                "calibration": fitted.calibration.as_json() | {"split": "val"},
+                "dropped": dict(fitted.dropped),
+                "findings": dict(fitted.findings),
+                "versions": versions(),
+                "head": dict(description),
+                "head_sha256": head_sha256,
+                "history_sha256": history_sha256,
+            }
+        )
 
 
 def _text(given: Mapping[str, Any], params: Params, store: Store, named: str, config: MethodConfig) -> TextFeatures:

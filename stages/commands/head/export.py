@@ -48,7 +48,7 @@ def command(
         export.write()
     echo_record(export.summary(status), output_format)
     saved = export.saved
-    if changes := encoder_changes(saved.encoder_spec, saved.encoder_identity.get("encoder", {})):
+    if changes := encoder_changes(saved.encoder_spec, saved.record.head.encoder.encoder):
         say(
             f"note: {saved.encoder_spec} means another encoder on this machine now than the head's: {changes}. "
             "Whoever gets the head needs the one that it was trained with"
