@@ -1,4 +1,4 @@
-"""The one door to a trained head on disk: a run folder, or one that `fer-stage head export` wrote.
+"""Trained heads on disk: a run folder, or one that `fer-stage head export` wrote.
 
 Reading is light: torch comes when the head is built, or its encoder loaded.
 """
@@ -6,7 +6,7 @@ Reading is light: torch comes when the head is built, or its encoder loaded.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,67 +16,73 @@ from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError, PipelineError
 from pipeline.identity import differences_text
 from pipeline.images.preprocess import Preprocess
-from pipeline.models.spec import HEAD_FORMAT, most_weight_bytes
+from pipeline.methods import config_class
+from pipeline.models.spec import most_weight_bytes
 from pipeline.progress import OnProgress, silent
-from pipeline.records import HeadRecord, Record, check_record, read_json, read_regular
+from pipeline.records.export import COPY_AGAIN, Export, export_of, read_export
+from pipeline.records.files import Advice, read_regular
+from pipeline.records.run import Run, read_run, train_again
+from pipeline.records.scores import Score
 from pipeline.tensors import check_finite
 
 if TYPE_CHECKING:
     from pipeline.models.head import Head
 
-__all__ = [
-    "DEFAULT_HEAD",
-    "EXPORTED",
-    "EXPORT_FORMAT",
-    "HISTORY",
-    "RUN",
-    "WEIGHTS",
-    "SavedHead",
-    "note_of",
-    "read_record",
-    "read_saved",
-]
+__all__ = ["DEFAULT_HEAD", "EXPORTED", "HISTORY", "RUN", "WEIGHTS", "SavedHead", "read_record", "read_saved"]
 
 RUN, EXPORTED, WEIGHTS, HISTORY = "run.json", "head.json", "head.safetensors", "history.csv"
 DEFAULT_HEAD = Path(__file__).parent / "predict" / "default_head"  # the exported head that the package carries
-EXPORT_FORMAT = 1
 
 
 @dataclass(frozen=True)
 class SavedHead:
-    """A trained head as it lies on disk.
+    """A trained head on disk.
 
     Parameters
     ----------
     folder : where it is
-    record : all of run.json or head.json
-    description : what rebuilds the head but its weights
+    record : run.json or head.json
     state : the weights, safetensors
-    encoder_spec : the head's encoder as `--encoder` takes it; `@FILE` is a file of the machine that trained. Empty
-        where an older run does not say
-    temperature : > 0, divides the logits before the softmax; 1 for runs that were not calibrated
-    classes : C canonical expressions, the order of the logits
-    note : what must be said wherever a number of the head appears, else empty
     """
 
     folder: Path
-    record: Mapping[str, Any] = field(repr=False)
-    description: Mapping[str, Any] = field(repr=False)
+    record: Run | Export = field(repr=False)
     state: bytes = field(repr=False)
-    encoder_spec: str
-    temperature: float
-    classes: tuple[str, ...]
-    note: str
+
+    @cached_property
+    def description(self) -> Mapping[str, Any]:
+        """What rebuilds the head but its weights, plain JSON: `record.head`."""
+        return self.record.head.as_json()
+
+    @property
+    def encoder_spec(self) -> str:
+        """The encoder as `--encoder` takes it; `@FILE` is a file of the machine that trained."""
+        return self.record.encoder_spec
+
+    @property
+    def temperature(self) -> float:
+        """Divides the logits before the softmax, > 0; 1 where calibration did not help."""
+        return self.record.temperature
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """C canonical expressions, the order of the logits."""
+        return self.record.classes
+
+    @property
+    def note(self) -> str:
+        """What must be stated wherever a number of the head appears; else empty."""
+        return self.record.note
 
     @property
     def record_path(self) -> Path:
         """The file of the record: run.json or head.json."""
-        return _record_path(self.folder)
+        return self.folder / (RUN if isinstance(self.record, Run) else EXPORTED)
 
     @property
-    def advice(self) -> str:
+    def advice(self) -> Advice:
         """What to do about a record or weights that are damaged."""
-        return _advice(self.record_path)
+        return _advice_on(self.record)
 
     @cached_property
     def sha256(self) -> str:
@@ -94,7 +100,7 @@ class SavedHead:
         try:
             now = read_saved(self.folder)
         except (PipelineError, OSError) as error:
-            raise MismatchError(f"{self._replaced}; now {error}") from error
+            raise MismatchError(f"{self._replaced}; now {error}", remedy=getattr(error, "remedy", ())) from error
         if now.state != self.state or now.record != self.record:
             raise MismatchError(
                 f"{self._replaced}, {self.sha256[:12]}, found {now.sha256[:12]}. Run the same command again"
@@ -105,29 +111,22 @@ class SavedHead:
         return f"{self.folder}: the head was replaced while this command used it: expected the head that was read"
 
     @property
-    def encoder_identity(self) -> Mapping[str, Any]:
-        """Of the encoder whose features it reads: `encoder`, `preprocess` and `precision`, plain JSON."""
-        identity: Mapping[str, Any] = self.description.get("encoder", {})
-        return identity
-
-    @property
     def preprocess(self) -> Preprocess:
         """How pictures were prepared for the encoder when the head's features were made."""
-        return Preprocess.from_json(self._prepared)
+        return Preprocess.from_json(self.record.head.encoder.preprocess)
 
     @property
     def alignment(self) -> Mapping[str, Any] | None:
         """How its faces were aligned, plain JSON; None where pictures were taken as they were."""
-        alignment: Mapping[str, Any] | None = self._prepared.get("alignment")
-        return alignment
+        return self.record.head.alignment
 
     @property
-    def _prepared(self) -> Mapping[str, Any]:
-        if isinstance(prepared := self.encoder_identity.get("preprocess"), Mapping):
-            return prepared
-        raise InputError(
-            f"{self.record_path}: head.encoder: expected a preprocess block, found {prepared!r}. {self.advice}"
-        )
+    def is_trained(self) -> bool:
+        """Whether its method trains anything; InputError if the method is not known."""
+        try:
+            return config_class(self.record.method).is_trained
+        except ConfigError as error:
+            raise self.advice.error(f"{self.record_path}: method: {str(error).rstrip('.')}") from error
 
     @property
     def needs_encoder(self) -> bool:
@@ -135,14 +134,14 @@ class SavedHead:
         from pipeline.models.packing import head_class  # late: it brings torch
 
         try:
-            return head_class(str(self.description.get("kind"))).needs_encoder
+            return head_class(self.record.head.kind).needs_encoder
         except PipelineError as error:
-            raise type(error)(f"{self.folder}: {error}") from error
+            raise type(error)(f"{self.folder}: {error}", remedy=error.remedy, purpose=error.purpose) from error
 
     @property
     def uses_encoder(self) -> bool:
         """Whether prediction needs the encoder: an image network on the pixels knows nothing of it."""
-        return self.needs_encoder or set(self.description.get("inputs", ())) != {"pixels"}
+        return self.needs_encoder or set(self.record.head.inputs) != {"pixels"}
 
     def build(self, encoder: Encoder | None = None) -> Head:
         """The head itself, on the CPU.
@@ -163,7 +162,18 @@ class SavedHead:
         try:
             return unpack(self.state, self.description, encoder)  # type: ignore[arg-type]  # all that load are its kind
         except PipelineError as error:
-            raise type(error)(f"{self.folder}: {error}") from error
+            raise type(error)(f"{self.folder}: {error}", remedy=error.remedy, purpose=error.purpose) from error
+
+    def export(self, scores: Iterable[Score]) -> Export:
+        """The record of this head where it is exported, with what is known of it on test splits.
+
+        Raises
+        ------
+        InputError
+            If no method has its name, or the kind of the head is not known.
+        """
+        _ = self.is_trained  # the model card states it
+        return export_of(self.record, scores, uses_encoder=self.uses_encoder)
 
     def require_encoder(self, encoder: Encoder, advice: str = "") -> Encoder:
         """`encoder`, prepared as when the head's features were made.
@@ -179,13 +189,12 @@ class SavedHead:
         MismatchError
             If it is another one; the message names the fields.
         """
-        expected = self.encoder_identity.get("encoder", {})
+        expected = self.record.head.encoder.encoder
         if differences := differences_text(expected, encoder.identity):
-            named = f", {self.encoder_spec}" if self.encoder_spec else ""
-            advice = advice or f"Name its own encoder with --encoder{named}"
             raise MismatchError(
-                f"{self.folder}: the head reads features of {expected.get('family')}:{expected.get('architecture')} "
-                f"with its weights of then, found another encoder. {differences}. {advice}, "
+                f"{self.folder}: the head reads features of {expected['family']}:{expected['architecture']} with the "
+                f"weights that it was trained on, found another encoder. {differences}. "
+                f"{advice or f'Name its own encoder with --encoder, {self.encoder_spec}'}, "
                 "or train a head on features of this one"
             )
         return encoder.with_preprocess(self.preprocess)
@@ -207,11 +216,6 @@ class SavedHead:
         MismatchError
             If it is another encoder than the head's.
         """
-        if not (named or self.encoder_spec):
-            raise ConfigError(
-                f"{self.folder}: its record, of an older fer-stage, does not say which encoder it needs. "
-                "Name it with --encoder, or train the run again"
-            )
         try:
             encoder = load_encoder(EncoderSpec.parse(named or self.encoder_spec), device, runtime, on_progress)
         except EncoderError as error:
@@ -219,10 +223,12 @@ class SavedHead:
                 raise
             raise EncoderError(
                 f"{self.folder}: its encoder {self.encoder_spec} cannot be loaded: {error}. "
-                "If it is elsewhere on this machine, name it with --encoder"
+                "If it is elsewhere on this machine, name it with --encoder",
+                remedy=error.remedy,
+                purpose=error.purpose,
             ) from error
         advice = ""
-        if not named or (self.encoder_spec and EncoderSpec.parse(named) == EncoderSpec.parse(self.encoder_spec)):
+        if not named or EncoderSpec.parse(named) == EncoderSpec.parse(self.encoder_spec):
             # It is the head's own name that means other weights now: to name it again would not help.
             advice = f"{self.encoder_spec} means other weights now: name a copy of the earlier ones with --encoder"
         return self.require_encoder(encoder, advice)
@@ -238,106 +244,54 @@ def read_saved(folder: Path) -> SavedHead:
     MismatchError
         If the weights are not those that the record describes.
     """
-    path = _record_path(folder)
-    record = _read_object(path)
-    _require_head_format(record, path)
-    checked = check_record(HeadRecord, record, path, _advice(path))
-    description, classes = record["head"], record["classes"]
-    if description["classes"] != classes:
-        raise MismatchError(
-            f"{path}: expected one order of classes, found {classes} and {description['classes']}. {_advice(path)}"
+    record = read_record(folder)
+    saved = SavedHead(folder, record, _read_weights(folder, record))
+    if record.head_sha256 != saved.sha256:
+        raise saved.advice.error(
+            f"{folder}: {WEIGHTS} is not the head that {saved.record_path.name} describes, by its sha256. If it is "
+            "being written at this moment, wait until it is finished",
+            MismatchError,
         )
-    if differences := differences_text(
-        record.get("encoder_identity") or description["encoder"], description["encoder"]
-    ):
-        raise MismatchError(
-            f"{path}: expected encoder_identity and head.encoder to be one: {differences}. {_advice(path)}"
-        )
-    saved = SavedHead(
-        folder=folder,
-        record=record,
-        description=description,
-        state=_weights(folder, description, path),
-        encoder_spec=checked.encoder_spec or _as_spec(checked.encoder_named),
-        temperature=checked.calibration.temperature,
-        classes=tuple(classes),
-        note=note_of(record),
-    )
-    if checked.head_sha256 not in ("", saved.sha256):  # older records have none
-        raise MismatchError(
-            f"{folder}: {WEIGHTS} is not the head that {path.name} describes, by its sha256. {_advice(path)}; if it is "
-            "being written at this moment, run this command again"
-        )
-    check_finite(saved.state, str(folder / WEIGHTS), _advice(path))
+    _require_finite(saved)
     return saved
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """The content of run.json or head.json, whole; its fields are what `pipeline.records.Record` has, where they are.
+def read_record(folder: Path) -> Run | Export:
+    """run.json, or head.json of an exported head.
 
     Raises
     ------
     InputError
-        If there is neither, it is no JSON object, or a field is impossible.
+        If there is neither, it is no JSON object, or a field is missing or impossible.
+    MismatchError
+        If two fields that are of one thing differ.
     """
-    path = _record_path(folder)
-    record = _read_object(path)
-    check_record(Record, record, path, _advice(path))  # the head is checked where one is built
-    return record
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    record = read_json(path, _advice(path))
-    if not isinstance(record, dict):
-        raise InputError(f"{path} is damaged: expected a JSON object, found {type(record).__name__}. {_advice(path)}")
-    if path.name == EXPORTED and record.get("format") != EXPORT_FORMAT:
-        raise InputError(
-            f"{path}: expected format {EXPORT_FORMAT}, found {record.get('format')!r:.60}. "
-            "Export the head again, or update fer-stage if it is newer"
-        )
-    return record
-
-
-def note_of(record: Mapping[str, Any]) -> str:
-    """What must be said wherever a number of the head appears that `record` describes; else empty."""
-    note, text_note = (str(record.get(name, "")) for name in ("encoder_note", "text_note"))  # older runs have one
-    return "; ".join(filter(None, (note, text_note and f"text: {text_note}")))
-
-
-def _record_path(folder: Path) -> Path:
-    for name in (RUN, EXPORTED):
-        if (folder / name).exists():
-            return folder / name
+    if (folder / RUN).exists():
+        return read_run(folder / RUN)
+    if (folder / EXPORTED).exists():
+        return read_export(folder / EXPORTED)
     raise InputError(
-        f"no trained run at {folder}: expected {folder / RUN}, or {EXPORTED} of an exported head. "
-        "Run `fer-stage train` first, or name another folder"
+        f"no trained run at {folder}: expected {folder / RUN}, or {EXPORTED} of an exported head. Name another folder, "
+        "or train a head",
+        remedy=[("train", {})],
+        purpose="first",
     )
 
 
-def _require_head_format(record: Mapping[str, Any], path: Path) -> None:
-    """Refuse what another version wrote before its fields are called wrong."""
-    head = record.get("head")
-    if isinstance(head, Mapping) and head.get("format") != HEAD_FORMAT:
-        raise InputError(
-            f"{path}: head.format: expected format {HEAD_FORMAT}, found {head.get('format')!r:.60}. "
-            "Train the head again, or update fer-stage if it is newer"
-        )
+def _advice_on(record: Run | Export) -> Advice:
+    return train_again(record) if isinstance(record, Run) else COPY_AGAIN
 
 
-def _weights(folder: Path, description: Mapping[str, Any], path: Path) -> bytes:
+def _read_weights(folder: Path, record: Run | Export) -> bytes:
     try:
-        return read_regular(folder / WEIGHTS, most_weight_bytes(description), _advice(path))
+        return read_regular(folder / WEIGHTS, most_weight_bytes(record.head.as_json()), _advice_on(record))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(f"{folder}: {WEIGHTS} is missing. {_advice(path)}") from error
+        raise _advice_on(record).error(f"{folder}: {WEIGHTS} is missing") from error
 
 
-def _as_spec(named: str) -> str:
-    """The name of an encoder in an older record, where it can be read without that machine's params.yaml."""
+def _require_finite(saved: SavedHead) -> None:
+    advice = saved.advice
     try:
-        return str(EncoderSpec.parse(named))
-    except ConfigError:
-        return ""
-
-
-def _advice(path: Path) -> str:
-    return "Train the run again" if path.name == RUN else "Copy the whole folder again, or export the head again"
+        check_finite(saved.state, str(saved.folder / WEIGHTS), advice.words or "It is damaged")
+    except InputError as error:
+        raise InputError(str(error), remedy=advice.remedy, purpose=advice.purpose) from error

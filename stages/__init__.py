@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         index,
         predict,
         query,
+        report,
         train,
     )
 
@@ -46,6 +47,7 @@ __all__ = [
     "index",
     "predict",
     "query",
+    "report",
     "train",
 ]
 

@@ -24,6 +24,7 @@ from stages.requests import (
     IndexRequest,
     PredictRequest,
     QueryRequest,
+    ReportRequest,
     TrainRequest,
 )
 from stages.results import (
@@ -36,6 +37,7 @@ from stages.results import (
     IndexResult,
     PredictResult,
     QueryResult,
+    ReportResult,
     TrainResult,
 )
 
@@ -49,6 +51,7 @@ __all__ = [
     "index",
     "predict",
     "query",
+    "report",
     "train",
 ]
 
@@ -121,6 +124,15 @@ def index(request: IndexRequest) -> IndexResult:
     from stages.workflows.index import index
 
     return run(index, request)
+
+
+@_called_as(ReportRequest)
+def report(request: ReportRequest) -> ReportResult:
+    """Returns the scores of all runs, and where the page was written."""
+    from stages.running import run
+    from stages.workflows.report import report
+
+    return run(report, request)
 
 
 @_called_as(PredictRequest)

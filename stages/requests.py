@@ -417,9 +417,9 @@ class PredictRequest(_Request):
     quiet: bool = False
 
 
-@dataclass(frozen=True, config=_CONFIG)
-class ReportRequest(_Request):
-    """Gather all runs on one page, with tables for DVC.
+@dataclass(frozen=True, kw_only=True, config=_CONFIG)
+class ReportRequest:
+    """Gather all runs on one page, with tables for DVC; it needs no params.yaml.
 
     Parameters
     ----------
@@ -427,11 +427,11 @@ class ReportRequest(_Request):
     reports : folder of the page and its tables
     """
 
-    _: KW_ONLY
     runs: Path = Path("runs")
     features: FolderOrBucket = Path("features")
     reports: Path = Path("reports")
     dry_run: bool = False
+    follow_links: bool = False
 
 
 @dataclass(frozen=True, config=_CONFIG)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cache.selection import Selection
     from pipeline.faces.table import FaceTable
     from pipeline.predict import Prediction
+    from pipeline.records import Export, Run, Score
     from pipeline.tables.samples import SampleTable
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "PlannedRun",
     "PredictResult",
     "QueryResult",
+    "ReportResult",
     "Result",
     "RunScores",
     "TrainResult",
@@ -137,6 +139,33 @@ class IndexResult(Result):
     def summary(self) -> Mapping[str, Any]:
         """Counts of rows by split and label, rejected ones by reason, and the path."""
         return {**self.table.summary(), "path": str(self.path)}
+
+
+@dataclass(frozen=True)
+class ReportResult(Result):
+    """The report on all runs: where its page was written (not in a dry run), and its scores.
+
+    Parameters
+    ----------
+    path : of the page; metrics.json and tables/*.csv are beside it
+    scores : one row per encoder, method, train dataset, test dataset and seed: the table `matrix`
+    notes : what was left out or separated, one or two sentences each
+    n_runs : how many runs it is of
+    """
+
+    path: Path
+    scores: pd.DataFrame
+    notes: tuple[str, ...]
+    n_runs: int
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per run and test dataset: n, scores with their 95 % intervals, calibration error."""
+        return self.scores
+
+    def summary(self) -> Mapping[str, Any]:
+        """The path of the page and the number of runs."""
+        return {"path": str(self.path), "runs": self.n_runs}
 
 
 @dataclass(frozen=True)
@@ -287,8 +316,8 @@ class RunScores:
     """
 
     folder: Path
-    record: Mapping[str, Any] = field(repr=False)
-    entries: tuple[Mapping[str, Any], ...] = field(repr=False)
+    record: Run | Export = field(repr=False)
+    entries: tuple[Score, ...] = field(repr=False)
     note: str
     path: Path | None
 
@@ -309,7 +338,9 @@ class EvaluateResult(Result):
     @property
     def scores(self) -> tuple[dict[str, Any], ...]:
         """What `--format json` prints: every entry of scores.json, with the folder of its run and the run's note."""
-        return tuple({"run": str(run.folder), **entry, "note": run.note} for run in self.runs for entry in run.entries)
+        return tuple(
+            {"run": str(run.folder), **entry.as_json(), "note": run.note} for run in self.runs for entry in run.entries
+        )
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -333,9 +364,9 @@ _SCORE_COLUMNS = [
 ]
 
 
-def _score_row(run: RunScores, entry: Mapping[str, Any]) -> dict[str, Any]:
+def _score_row(run: RunScores, score: Score) -> dict[str, Any]:
     """A row of `EvaluateResult.frame`."""
-    named = {name: run.record.get(name) for name in ("method", "encoder", "variant", "seed")}
+    record, entry = run.record, score.as_json()
     intervals = {
         f"{metric}_{end}": bound
         for metric in ("accuracy", "uar")
@@ -345,8 +376,11 @@ def _score_row(run: RunScores, entry: Mapping[str, Any]) -> dict[str, Any]:
     plain = ("dataset", "split", "n", "accuracy", "uar", "ece", "seen", "encoder_saw", "excluded_overlap", "rejected")
     return {
         "run": str(run.folder),
-        **named,
-        "trained_on": run.record.get("dataset"),
+        "method": record.method,
+        "encoder": record.encoder,
+        "trained_on": record.dataset,
+        "variant": record.variant,
+        "seed": record.seed,
         **{name: entry[name] for name in plain},
         **intervals,
         "overlap_train": overlap["train"],
@@ -551,11 +585,11 @@ class TrainedRun:
     Parameters
     ----------
     folder : with head.safetensors, run.json and history.csv
-    record : what run.json has
+    record : its run.json
     """
 
     folder: Path
-    record: Mapping[str, Any] = field(repr=False)
+    record: Run = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -602,13 +636,13 @@ def _trained_row(run: TrainedRun) -> dict[str, Any]:
     """A row of `TrainResult.frame`."""
     record = run.record
     return {
-        **{name: record[name] for name in ("method", "encoder", "dataset", "variant", "seed")},
-        **{name: record[name] for name in ("epochs", "selected_epoch")},
-        "val_accuracy": record["val"]["accuracy"],
-        "val_uar": record["val"]["uar"],
-        "seconds": record["seconds"],
-        **{name: record[name] for name in ("n_train", "n_val")},
-        "n_dropped": sum(record["dropped"].values()),
-        **{name: record[name] for name in ("views", "dtype")},
+        **{name: getattr(record, name) for name in ("method", "encoder", "dataset", "variant", "seed")},
+        **{name: getattr(record, name) for name in ("epochs", "selected_epoch")},
+        "val_accuracy": record.val.accuracy,
+        "val_uar": record.val.uar,
+        "seconds": record.seconds,
+        **{name: getattr(record, name) for name in ("n_train", "n_val")},
+        "n_dropped": sum(record.dropped.values()),
+        **{name: getattr(record, name) for name in ("views", "dtype")},
         "path": str(run.folder),
     }

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cache.names import is_path_part
 from stages.names import SCORES, path_part
 
-__all__ = ["Workspace", "heads_below", "run_parts", "runs_root", "scores_path"]
+if TYPE_CHECKING:
+    from pipeline.records import Run
+
+__all__ = ["Workspace", "heads_below", "run_of_scores", "run_parts", "runs_root", "scores_path"]
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,11 @@ def scores_path(run_folder: Path) -> Path | None:
     InputError
         If the folder has a run.json that is damaged.
     """
-    from pipeline.saved import RUN, read_record  # late: commands that need folders only start faster
+    from pipeline.records import read_run  # late: commands that need folders only start faster
 
-    if not (run_folder / RUN).is_file():
+    if not (path := run_folder / "run.json").is_file():
         return None
-    parts = run_parts(read_record(run_folder))
+    parts = run_parts(read_run(path))
     for folder in (run_folder, Path(os.path.abspath(run_folder))):  # the second if it was named as `.`
         if parts and folder.parts[-len(parts) :] == parts:
             root = Path(*folder.parts[: -len(parts)])
@@ -78,6 +80,12 @@ def runs_root(scores: Path) -> Path:
     """The runs root of a path that `scores_path` gave."""
     above = scores.parents
     return above[5] if above[4].name == SCORES else above[6]  # with a variant; no encoder is named as SCORES
+
+
+def run_of_scores(scores: Path) -> Path:
+    """The folder of the run whose scores are at a path that `scores_path` gave."""
+    root = runs_root(scores)
+    return root / scores.parent.relative_to(root / SCORES)
 
 
 def heads_below(folder: Path, record: str) -> list[Path]:
@@ -93,12 +101,9 @@ def heads_below(folder: Path, record: str) -> list[Path]:
     return [head for head in heads if SCORES not in head.relative_to(folder).parts[:-4]]
 
 
-def run_parts(record: Mapping[str, Any]) -> tuple[str, ...]:
-    """The folders of a run below the runs root, by its record; empty if it does not name them all, or names a path."""
-    if any(name not in record for name in ("encoder", "method", "dataset", "seed")):
-        return ()
-    names = (str(record["encoder"]), str(record["method"]), str(record["dataset"]), str(record.get("variant", "")))
-    parts = _parts(*names, record["seed"])
+def run_parts(record: Run) -> tuple[str, ...]:
+    """The folders of a run below the runs root, by its record; empty if one is no name of a folder."""
+    parts = _parts(record.encoder, record.method, record.dataset, record.variant, record.seed)
     return parts if all(map(is_path_part, parts)) else ()
 
 

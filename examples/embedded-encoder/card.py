@@ -11,7 +11,7 @@ import numpy as np
 from settings import SAW
 
 from cache import open_store
-from pipeline.marks import LEGEND, marked
+from pipeline.footnotes import LEGEND, footnoted
 
 DATASETS = ("ferplus", "muxspace", "sample-a", "sample-b", "sample-c", "sample-d", "sample-e")
 _HEAD = (
@@ -30,7 +30,7 @@ def main(runs: Path, features: Path, target: Path) -> None:
 def _line(runs: Path, dataset: str) -> str:
     score = _score(runs, "mini", "zero-shot", dataset)
     support = [n for n in score["support"].values() if n]
-    name = marked(dataset, dataset.partition("-")[0] in SAW)
+    name = footnoted(dataset, dataset.partition("-")[0] in SAW)
     cells = [name, f"{score['n']:,}", _percent(1 / len(support)), _percent(max(support) / score["n"])]
     for encoder, method in (
         ("untrained", "zero-shot"),

@@ -10,46 +10,30 @@ from typing import Any
 import jinja2
 
 from pipeline.encoders import EncoderSpec
-from pipeline.marks import LEGEND, marked
+from pipeline.footnotes import LEGEND, footnoted
 from pipeline.methods import config_class
-from pipeline.saved import note_of
+from pipeline.records import Export
 
 __all__ = ["model_card"]
 
-# What an older run may not say.
-_USUAL: dict[str, Any] = {
-    "variant": "",
-    "recipe": "",
-    "encoder_saw": (),
-    "dropped": {},
-    "findings": {},
-    "calibration": None,
-    "views": 1,
-    "dtype": None,
-    "onnx": None,
-}
-_USUAL_CALIBRATION: dict[str, Any] = {"held_back": None}
-_USUAL_SCORE: dict[str, Any] = {"encoder_saw": False, "overlap": None, "excluded_overlap": 0, "ece_expected": None}
 
-
-def model_card(record: Mapping[str, Any]) -> str:
-    """README.md of the head that `record`, of head.json, describes: what it is, its scores, what it is not for."""
-    spec, features = record["encoder_spec"], record["head"]["encoder"]
-    said = {
-        **_USUAL,
-        **record,
-        "scores": [_USUAL_SCORE | score for score in record["scores"]],
-        "calibration": _USUAL_CALIBRATION | calibration if (calibration := record.get("calibration")) else None,
-        "note": note_of(record),
-        "is_trained": config_class(record["method"]).is_trained,
-        "identity": features["encoder"],
-        "preprocess": features["preprocess"],
-        "precision": features["precision"],
-        "by_path": record["uses_encoder"] and bool(spec) and EncoderSpec.parse(spec).path is not None,
-        "marked": marked,
+def model_card(record: Export) -> str:
+    """README.md of an exported head: what it is, its scores, what it is not for."""
+    plain, features = record.as_json(), record.head.encoder
+    values = {
+        **plain,
+        "onnx": plain.get("onnx"),
+        "no_train_rows": record.classes_without_train_rows,
+        "note": record.note,
+        "is_trained": config_class(record.method).is_trained,
+        "identity": features.encoder,
+        "preprocess": features.preprocess,
+        "precision": features.precision,
+        "by_path": record.uses_encoder and EncoderSpec.parse(record.encoder_spec).path is not None,
+        "footnoted": footnoted,
         "legend": LEGEND,
     }
-    return _environment().get_template("card.md.j2").render(said)
+    return _environment().get_template("card.md.j2").render(values)
 
 
 @cache

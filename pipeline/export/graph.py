@@ -71,9 +71,9 @@ def export_graph(head: Head, temperature: float) -> Graph:
     require_packages()
     if reason := head.not_in_onnx:
         raise InputError(f"head {head.spec.kind} cannot be written as ONNX: {reason}. Export it without --onnx")
-    program = _traced(_Calibrated(head.eval(), temperature), _drawn(head, 2))
-    said = {"classes": json.dumps(head.spec.classes), "temperature": repr(temperature)}
-    program.model.metadata_props.update({f"fer-stage.{name}": value for name, value in said.items()})
+    program = _traced(_Calibrated(head.eval(), temperature), _random_inputs(head, 2))
+    metadata = {"classes": json.dumps(head.spec.classes), "temperature": repr(temperature)}
+    program.model.metadata_props.update({f"fer-stage.{name}": value for name, value in metadata.items()})
     data: bytes = program.model_proto.SerializeToString()
     return Graph(data, int(program.model.opset_imports[""]), _difference(head, temperature, data))
 
@@ -105,10 +105,10 @@ def _traced(module: _Calibrated, inputs: Arrays) -> Any:
                 verbose=False,
             )
         except RuntimeError as error:
-            why = str(error).strip().splitlines()
+            lines = str(error).strip().splitlines()
             raise InputError(
                 f"head {module.head.spec.kind}: PyTorch {torch.__version__} cannot write it as ONNX: "
-                f"{why[0] if why else type(error).__name__}. Export it without --onnx"
+                f"{lines[0] if lines else type(error).__name__}. Export it without --onnx"
             ) from error
 
 
@@ -117,29 +117,29 @@ def _difference(head: Head, temperature: float, data: bytes) -> float:
     session = import_onnxruntime().InferenceSession(data, providers=["CPUExecutionProvider"])
     largest = 0.0
     for n in _BATCHES:
-        inputs = _drawn(head, n)
+        inputs = _random_inputs(head, n)
         expected = head.predict(inputs)
         logits, probabilities = session.run(OUTPUTS, inputs)
-        apart = float(np.abs(probabilities - softmax(expected, temperature)).max())
+        difference = float(np.abs(probabilities - softmax(expected, temperature)).max())
         scale = max(1.0, float(np.abs(expected).max()))
-        if not (apart <= TOLERANCE and np.abs(logits - expected).max() <= TOLERANCE * scale):
+        if not (difference <= TOLERANCE and np.abs(logits - expected).max() <= TOLERANCE * scale):
             raise InputError(
                 f"head {head.spec.kind} as ONNX: expected PyTorch's probabilities within {TOLERANCE:g}, found a "
-                f"difference of {apart:.2g}. Export it without --onnx, and report it"
+                f"difference of {difference:.2g}. Export it without --onnx, and report it"
             )
-        largest = max(largest, apart)
+        largest = max(largest, difference)
     return largest
 
 
-def _drawn(head: Head, n: int) -> Arrays:
+def _random_inputs(head: Head, n: int) -> Arrays:
     """`n` rows that the head could be given: around the mean of its features where it knows that."""
     rng = np.random.default_rng(n)
-    drawn: Arrays = {}
+    rows: Arrays = {}
     for name, shape in head.spec.inputs.items():
         if name == "pixels":
-            drawn[name] = rng.integers(0, 256, (n, *shape), dtype=np.uint8)
+            rows[name] = rng.integers(0, 256, (n, *shape), dtype=np.uint8)
         else:
-            drawn[name] = rng.standard_normal((n, *shape), dtype=np.float32)
+            rows[name] = rng.standard_normal((n, *shape), dtype=np.float32)
     if head.spec.scale == "standard":
-        drawn["pooled"] = drawn["pooled"] * head.scale.std.numpy() + head.scale.mean.numpy()
-    return drawn
+        rows["pooled"] = rows["pooled"] * head.scale.std.numpy() + head.scale.mean.numpy()
+    return rows

@@ -206,8 +206,6 @@ def _note(saved: SavedHead) -> str:
         notes.append("the head was trained on pictures as they are, not on aligned faces: expect less of it here")
     elif other := differences_text(saved.alignment.get("detector", {}), load_detector().identity):
         notes.append(f"the faces that the head was trained on were detected by another detector ({other})")
-    if "calibration" not in saved.record:
-        notes.append("the head's probabilities are not calibrated: train it again")
     return "; ".join(filter(None, notes))
 
 

@@ -1,20 +1,19 @@
 """Records of runs and stores -> tables, figures and one HTML page.
 
-fields, scores, records    plain JSON, checked once
-selection, apart           the scores of one split and of the runs' own heads; names for what must not be mixed
-kinds, groups, agreement   runs of one method, in order, checked against each other; means over datasets and seeds
-comparable, comparison     means over the pairs that all methods have; how far a method is from the image baseline
-coverage                   what the means do not cover, in words
-tables                     long tables and metrics as data
-heat, matrices             train x test matrices in one scale of colours
-figures, curves            plotly figures as data
-summary, results           the tables of scores of the page
-provenance                 its tables of what was run
-page, build                one page, one report
+runs           the runs of a report, kinds of methods, the scores of one split
+distinctions   names for what must not be mixed
+cells, groups  scores over seeds; runs of one method, checked against each other
+comparison     means over the pairs that all methods have; how far a method is from the image baseline
+coverage       what the means do not cover, in words
+tables         long tables and metrics as data
+formatting     numbers as text            views     tables, figures and colours for the template
+matrices       train x test               figures, curves   plotly figures as data
+page_tables    tables of scores           provenance        tables of what was run
+page, build    one page, one report
 """
 
+from pipeline.records import StoreSummary
 from pipeline.report.build import Report, build_report
-from pipeline.report.records import RunRecord, StoreRecord
-from pipeline.report.scores import Score
+from pipeline.report.runs import ReportRun
 
-__all__ = ["Report", "RunRecord", "Score", "StoreRecord", "build_report"]
+__all__ = ["Report", "ReportRun", "StoreSummary", "build_report"]

@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 
 from pipeline.errors import InputError
-from pipeline.report.apart import separations
+from pipeline.records import StoreSummary
 from pipeline.report.coverage import coverage_notes, feature_notes
+from pipeline.report.distinctions import distinction_notes
 from pipeline.report.groups import group_runs
 from pipeline.report.page import render_page
-from pipeline.report.records import RunRecord, StoreRecord
-from pipeline.report.selection import select_scores
+from pipeline.report.runs import ReportRun, select_scores
 from pipeline.report.tables import long_tables, metrics
 
 __all__ = ["Report", "build_report"]
@@ -36,9 +36,13 @@ class Report:
 
 
 def build_report(
-    runs: Iterable[RunRecord], stores: Iterable[StoreRecord], created: str, left_out: Sequence[str] = ()
+    runs: Iterable[ReportRun],
+    stores: Iterable[StoreSummary],
+    created: str,
+    left_out: Sequence[str] = (),
+    evaluate_command: str = "",
 ) -> Report:
-    """The report of every run given, whatever their order. Equal input gives equal bytes.
+    """The report of all runs, whatever their order. Equal input gives equal bytes.
 
     Scores are shown of one split: test, or validation where nothing was scored on test.
 
@@ -48,25 +52,26 @@ def build_report(
     stores : the feature stores that the runs used; may be empty
     created : date shown on the page, as text: the caller's clock, not ours
     left_out : what the caller could not use, in words, for the notes
+    evaluate_command : that scores all runs again, for notes and page
 
     Raises
     ------
     InputError
-        If there is no run, or one is given twice.
+        If there is no run, or two are of one method, train dataset and seed.
     MismatchError
         If runs that belong together disagree on their encoder or test images.
     """
-    selection, stores = select_scores(runs), list(stores)
+    selection, stores = select_scores(runs, evaluate_command), list(stores)
     groups = group_runs(selection.runs)
     if not groups:
-        raise InputError("expected at least one run to report on, found none. Run: fer-stage train, then evaluate")
+        raise InputError("expected at least one run to report on, found none: train a head, and evaluate it")
     named = [run for group in groups for run in group.runs]
     notes = (
         *left_out,
         *selection.left_out,
-        *separations(named),
+        *distinction_notes(named),
         *coverage_notes(groups),
-        *feature_notes(groups, stores),
+        *feature_notes(groups, stores, evaluate_command),
     )
-    html = render_page(groups, stores, created, selection.split, notes)
+    html = render_page(groups, stores, created, selection.split, notes, evaluate_command)
     return Report(html, metrics(groups), long_tables(groups), notes)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.report.figures import axis_title
-from pipeline.report.markup import Figure, Variant
-
-if TYPE_CHECKING:
-    from pipeline.report.groups import Group
-    from pipeline.report.records import RunRecord
+from pipeline.report.groups import Group
+from pipeline.report.runs import ReportRun
+from pipeline.report.views import Figure, Variant
 
 __all__ = ["curves_figure", "selected_value", "steps_name"]
 
@@ -43,27 +41,27 @@ def curves_figure(group: Group, figure_id: str) -> Figure | None:
     return Figure(figure_id, title, "Trained on", [], layout, tuple(_variant(run) for run in runs))
 
 
-def steps_name(run: RunRecord) -> str:
+def steps_name(run: ReportRun) -> str:
     """The column that a run's curves are drawn over: what was searched, else the epoch, else the first one."""
     columns = list(run.history[0])
     return next((name for name in (*_SEARCHED, "epoch") if name in columns), columns[0])
 
 
-def selected_value(run: RunRecord) -> float | None:
-    """Where the weights that were kept stand on the axis; None if the history does not hold it.
+def selected_value(run: ReportRun) -> float | None:
+    """Where the selected weights are on the axis; None if the history does not hold it.
 
     Notes
     -----
     Without a column `epoch`, it is the first row whose validation scores are those of the run.
     """
-    kept: dict[str, float] = {"epoch": run.selected_epoch}
+    selected: dict[str, float] = {"epoch": run.record.selected_epoch}
     if "epoch" not in run.history[0]:
-        kept = {"val_accuracy": run.val_accuracy, "val_uar": run.val_uar}
-    rows = (row for row in run.history if all(row.get(name, value) == value for name, value in kept.items()))
+        selected = {"val_accuracy": run.record.val.accuracy, "val_uar": run.record.val.uar}
+    rows = (row for row in run.history if all(row.get(name, value) == value for name, value in selected.items()))
     return next((row[steps_name(run)] for row in rows), None)
 
 
-def _variant(run: RunRecord) -> Variant:
+def _variant(run: ReportRun) -> Variant:
     name = steps_name(run)
     rows = sorted(run.history, key=lambda row: row[name] or 0.0)
     scores = [column for column in rows[0] if column.endswith(("accuracy", "uar"))]
@@ -76,7 +74,7 @@ def _variant(run: RunRecord) -> Variant:
 def _line(
     rows: Sequence[Mapping[str, float | None]], steps: str, column: str, i: int, axis: str, scale: float = 1
 ) -> dict[str, Any]:
-    look = i % len(_COLORS)
+    style = i % len(_COLORS)
     return {
         "type": "scatter",
         "mode": "lines+markers" if len(rows) < 30 else "lines",
@@ -84,11 +82,11 @@ def _line(
         "x": [row[steps] for row in rows],
         "y": [None if (value := row[column]) is None else float(f"{scale * value:.4g}") for row in rows],
         "yaxis": axis,
-        "line": {"color": _COLORS[look], "dash": _DASHES[look], "width": 2},
+        "line": {"color": _COLORS[style], "dash": _DASHES[style], "width": 2},
     }
 
 
-def _layout(run: RunRecord, rows: Sequence[Mapping[str, float | None]], has_losses: bool) -> dict[str, Any]:
+def _layout(run: ReportRun, rows: Sequence[Mapping[str, float | None]], has_losses: bool) -> dict[str, Any]:
     name, selected = steps_name(run), selected_value(run)
     steps = [step for row in rows if (step := row[name]) is not None]
     is_log = min(steps, default=0) > 0 and max(steps) / min(steps) > _LOG_RATIO
@@ -100,21 +98,21 @@ def _layout(run: RunRecord, rows: Sequence[Mapping[str, float | None]], has_loss
     }
     if has_losses:
         layout["yaxis"] = value_axis | {"domain": _UPPER, "title": axis_title("loss")}
-    return layout if selected is None else layout | _mark(selected, steps, name, is_log)
+    return layout if selected is None else layout | _selection_line(selected, steps, name, is_log)
 
 
-def _mark(step: float, steps: Sequence[float], name: str, is_log: bool) -> dict[str, Any]:
-    place = sum(other < step for other in steps) / len(steps)
-    ends = {"x0": step, "x1": step, "yref": "paper", "y0": 0, "y1": 1}
+def _selection_line(step: float, steps: Sequence[float], name: str, is_log: bool) -> dict[str, Any]:
+    position = sum(other < step for other in steps) / len(steps)
+    line = {"x0": step, "x1": step, "yref": "paper", "y0": 0, "y1": 1}
     note = {
-        # plotly wants exponents for annotations on a logarithmic axis, unlike for shapes.
+        # plotly takes exponents for annotations on a logarithmic axis, unlike for shapes.
         "x": math.log10(step) if is_log else step,
         "yref": "paper",
         "y": 1,
         "yanchor": "bottom",
         # At the edges the text stays inside, where no button of the figure covers it.
-        "xanchor": "left" if place < 0.2 else "right" if place > 0.8 else "center",
+        "xanchor": "left" if position < 0.2 else "right" if position > 0.8 else "center",
         "showarrow": False,
         "text": escape(f"selected: {name} {step:g}", quote=False),
     }
-    return {"shapes": [{"type": "line", **ends, "line": {"width": 1.5, "dash": "dash"}}], "annotations": [note]}
+    return {"shapes": [{"type": "line", **line, "line": {"width": 1.5, "dash": "dash"}}], "annotations": [note]}

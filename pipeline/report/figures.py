@@ -8,17 +8,17 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from pipeline.marks import marked
-from pipeline.report.comparable import Comparable
-from pipeline.report.formatting import spread_text, with_marks
-from pipeline.report.groups import Cell, Group, spread
-from pipeline.report.heat import COLORSCALE, INK
-from pipeline.report.markup import Figure, Variant
-from pipeline.report.scores import METRIC_NAMES, METRICS
+from pipeline.footnotes import footnoted
+from pipeline.records import METRICS
+from pipeline.report.cells import Cell, spread
+from pipeline.report.comparison import ComparisonSet
+from pipeline.report.formatting import METRIC_NAMES, spread_text, with_footnotes
+from pipeline.report.groups import Group
+from pipeline.report.views import COLORSCALE, TEXT_COLOR, Figure, Variant
 
 __all__ = ["axis_title", "confusion_figure", "overview_figure"]
 
-_HEAT = {
+_HEATMAP = {
     "colorscale": COLORSCALE,
     "zmin": 0,
     "zmax": 100,
@@ -26,7 +26,7 @@ _HEAT = {
     "xgap": 2,
     "ygap": 2,
     "hoverongaps": False,
-    "textfont": {"color": INK},
+    "textfont": {"color": TEXT_COLOR},
 }
 _BLUE, _ORANGE = "#0072b2", "#d55e00"
 
@@ -36,7 +36,7 @@ def confusion_figure(group: Group, figure_id: str) -> Figure:
     trace = go.Heatmap(
         hovertemplate="true %{y}, predicted %{x}<br>%{z:.1f} % (%{customdata})<extra></extra>",
         texttemplate="%{z:.0f}",
-        **_HEAT,
+        **_HEATMAP,
     )
     layout = {
         "height": 400,
@@ -53,7 +53,7 @@ def confusion_figure(group: Group, figure_id: str) -> Figure:
     )
 
 
-def overview_figure(among: Comparable, figure_id: str) -> Figure:
+def overview_figure(among: ComparisonSet, figure_id: str) -> Figure:
     """Every method's mean score within its train dataset and on unseen ones, as the summary has them."""
     groups = among.groups
     within = {"size": 12, "symbol": "circle-open", "color": _BLUE, "line": {"width": 2}}
@@ -127,23 +127,23 @@ def _confusion_variant(cell: Cell) -> Variant:
     counts = cell.confusion()
     shares = [[round(100 * count / total, 1) if (total := sum(row)) else None for count in row] for row in counts]
     names = list(cell.classes)
-    places = [[f"{count:,} of {sum(row):,}" for count in row] for row in counts]
-    patch = {"z": shares, "customdata": places, "x": names, "y": names}
-    return Variant(with_marks(f"{cell.train} → {cell.test}", [cell]), [patch])
+    hover = [[f"{count:,} of {sum(row):,}" for count in row] for row in counts]
+    patch = {"z": shares, "customdata": hover, "x": names, "y": names}
+    return Variant(with_footnotes(f"{cell.train} → {cell.test}", [cell]), [patch])
 
 
-def _overview_variant(among: Comparable, metric: str) -> Variant:
-    within = _dots(among.groups, [among.within(group) for group in among.groups], metric)
-    unseen = _dots(among.groups, [among.unseen(group) for group in among.groups], metric)
+def _overview_variant(among: ComparisonSet, metric: str) -> Variant:
+    within = _points(among.groups, [among.within(group) for group in among.groups], metric)
+    unseen = _points(among.groups, [among.unseen(group) for group in among.groups], metric)
     return Variant(METRIC_NAMES[metric], [within, unseen])
 
 
-def _dots(groups: Sequence[Group], cells: Sequence[Sequence[Cell]], metric: str) -> dict[str, Any]:
+def _points(groups: Sequence[Group], cells: Sequence[Sequence[Cell]], metric: str) -> dict[str, Any]:
     chosen = [(_row_name(group), some) for group, some in zip(groups, cells, strict=True) if some]
     spreads = [spread(some, metric) for _, some in chosen]
-    bars = [None if one.sd is None else round(100 * one.sd, 2) for one in spreads]
+    bars = [None if each.sd is None else round(100 * each.sd, 2) for each in spreads]
     return {
-        "x": [round(100 * one.mean, 2) for one in spreads],
+        "x": [round(100 * each.mean, 2) for each in spreads],
         "y": [name for name, _ in chosen],
         "error_x": {"type": "data", "width": 0, "array": bars},
         "hovertext": [f"{name}: {spread_text(some, metric)} %" for name, some in chosen],
@@ -158,4 +158,4 @@ def _row_label(name: str) -> dict[str, Any]:
 
 def _row_name(group: Group) -> str:
     name = escape(f"{group.method} · {group.source}", quote=False) + (" (stand-in)" if group.note else "")
-    return marked(name, group.encoder_saw)
+    return footnoted(name, group.encoder_saw)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.marks import NOT_CHECKED, OVERLAP, marked, overlap_mark
-from pipeline.report.groups import Cell, spread
+from pipeline.footnotes import NOT_CHECKED, OVERLAP, footnoted, overlap_footnote
+from pipeline.report.cells import Cell, spread
 
 __all__ = [
+    "METRIC_NAMES",
     "MISSING",
     "NO_COMMON_PAIR",
     "counts_text",
     "ece_text",
     "flat",
+    "footnoted_text",
     "interval_text",
-    "marked_text",
     "mean_scope",
     "number_text",
     "overlap_text",
@@ -23,9 +24,10 @@ __all__ = [
     "points_text",
     "spread_text",
     "value_text",
-    "with_marks",
+    "with_footnotes",
 ]
 
+METRIC_NAMES = {"accuracy": "Accuracy", "uar": "UAR"}
 MISSING = "—"
 NO_COMMON_PAIR = "no common pair"
 """In the place of a mean, where the methods beside each other were scored on no pair in common."""
@@ -48,24 +50,24 @@ def spread_text(cells: Sequence[Cell], metric: str) -> str:
     return percent(measured.mean, n) + ("" if measured.sd is None else f" ± {percent(measured.sd, n)}")
 
 
-def marked_text(cells: Sequence[Cell], metric: str) -> str:
-    """`spread_text` with the marks of test data that was new neither to the encoder nor to the heads."""
-    return with_marks(spread_text(cells, metric), cells)
+def footnoted_text(cells: Sequence[Cell], metric: str) -> str:
+    """`spread_text` with the symbols of test data that was not new to the encoder or to the heads."""
+    return with_footnotes(spread_text(cells, metric), cells)
 
 
-def with_marks(text: str, cells: Sequence[Cell]) -> str:
-    """`text` with the marks of its cells."""
-    return f"{marked(text, any(cell.encoder_saw for cell in cells))} {overlap_text(cells)}".strip()
+def with_footnotes(text: str, cells: Sequence[Cell]) -> str:
+    """`text` with the symbols of its cells."""
+    return f"{footnoted(text, any(cell.encoder_saw for cell in cells))} {overlap_text(cells)}".strip()
 
 
 def overlap_text(cells: Sequence[Cell]) -> str:
-    """The mark of test images that the heads were trained or selected on; with their share where it is of one cell."""
-    marks = [overlap_mark(cell.overlap) for cell in cells]
+    """The symbol of test images that the heads were trained or selected on; with their share for one cell."""
+    symbols = [overlap_footnote(cell.overlap) for cell in cells]
     if len(cells) == 1:
-        return marks[0]
+        return symbols[0]
     if any(cell.overlap for cell in cells):
         return OVERLAP
-    return NOT_CHECKED if NOT_CHECKED in marks else ""
+    return NOT_CHECKED if NOT_CHECKED in symbols else ""
 
 
 def mean_scope(n: int, n_own: int) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from statistics import fmean
 
-from pipeline.marks import marked
-from pipeline.report.comparable import Comparable, comparables
+from pipeline.footnotes import footnoted
+from pipeline.records import METRICS
+from pipeline.report.cells import Cell, spread
+from pipeline.report.comparison import ComparisonSet, comparison_sets
 from pipeline.report.formatting import (
+    METRIC_NAMES,
     MISSING,
     NO_COMMON_PAIR,
     interval_text,
@@ -16,17 +19,16 @@ from pipeline.report.formatting import (
     percent,
     spread_text,
 )
-from pipeline.report.groups import Cell, Group, spread
-from pipeline.report.heat import background
-from pipeline.report.markup import HeatCell, MatrixView
-from pipeline.report.scores import METRIC_NAMES, METRICS, Score
-from pipeline.report.summary import mean_text
+from pipeline.report.groups import Group
+from pipeline.report.page_tables import mean_text
+from pipeline.report.runs import ReportScore
+from pipeline.report.views import MatrixCell, MatrixView, background
 
 __all__ = ["UNSEEN", "matrices"]
 
 UNSEEN = "mean unseen"
 _NO_COMMON = "the methods beside each other were scored on no pair of this train dataset in common"
-_EMPTY = HeatCell(MISSING, "", "", is_seen=False, about="")
+_EMPTY = MatrixCell(MISSING, "", "", is_seen=False, about="")
 
 
 def matrices(groups: Sequence[Group], tests: Sequence[str]) -> list[MatrixView]:
@@ -36,19 +38,19 @@ def matrices(groups: Sequence[Group], tests: Sequence[str]) -> list[MatrixView]:
     ----------
     tests : the columns, the same for all, so that equal places are equal sets of test images
     """
-    among = {id(group): one for one in comparables(groups) for group in one.groups}
+    among = {id(group): each for each in comparison_sets(groups) for group in each.groups}
     return [_matrix(group, among[id(group)], tests, metric) for group in groups if group.cells for metric in METRICS]
 
 
-def _matrix(group: Group, among: Comparable, tests: Sequence[str], metric: str) -> MatrixView:
+def _matrix(group: Group, among: ComparisonSet, tests: Sequence[str], metric: str) -> MatrixView:
     within, unseen = among.within(group), among.unseen(group)
-    columns = [marked(test, any(cell.encoder_saw for cell in _tested_on(group, test))) for test in tests]
+    columns = [footnoted(test, any(cell.encoder_saw for cell in _tested_on(group, test))) for test in tests]
     return MatrixView(
         f"{METRIC_NAMES[metric]} of {group.method} on {group.source}",
         metric,
         f"within {mean_text(within, among.n_within(group), metric)} · "
         f"unseen {mean_text(unseen, among.n_unseen(group), metric)}",
-        (*columns, marked(UNSEEN, any(cell.encoder_saw for cell in unseen))),
+        (*columns, footnoted(UNSEEN, any(cell.encoder_saw for cell in unseen))),
         tuple((train, _row(group, among, train, tests, metric)) for train in group.trains),
         (
             ("most frequent", _reference(group, unseen, tests, lambda score: score.majority(metric))),
@@ -62,32 +64,33 @@ def _tested_on(group: Group, test: str) -> list[Cell]:
     return [cell for cell in group.cells.values() if cell.test == test]
 
 
-def _row(group: Group, among: Comparable, train: str, tests: Sequence[str], metric: str) -> tuple[HeatCell, ...]:
+def _row(group: Group, among: ComparisonSet, train: str, tests: Sequence[str], metric: str) -> tuple[MatrixCell, ...]:
     cells = [group.cells.get((train, test)) for test in tests]
-    scored = [_EMPTY if cell is None else _heat([cell], metric, _about(cell, metric)) for cell in cells]
+    scored = [_EMPTY if cell is None else _shaded([cell], metric, _about(cell, metric)) for cell in cells]
     return (*scored, _mean(among.unseen(group, train), among.n_unseen(group, train), metric))
 
 
-def _heat(cells: Sequence[Cell], metric: str, about: str, difference: str = "") -> HeatCell:
+def _shaded(cells: Sequence[Cell], metric: str, about: str, difference: str = "") -> MatrixCell:
     measured, text = spread(cells, metric), spread_text(cells, metric)
     mean, _, deviation = text.partition(" ")
-    # The mark of a seen domain is in the head of the column.
+    # The symbol of a seen domain is in the header of the column.
     small = " ".join(filter(None, (deviation, overlap_text(cells), difference)))
     is_seen = any(cell.first.seen for cell in cells)
-    return HeatCell(mean, small, background(measured.mean), is_seen=is_seen, about=about)
+    return MatrixCell(mean, small, background(measured.mean), is_seen=is_seen, about=about)
 
 
-def _mean(cells: Sequence[Cell], n_own: int, metric: str) -> HeatCell:
+def _mean(cells: Sequence[Cell], n_own: int, metric: str) -> MatrixCell:
     if cells:
-        return _heat(cells, metric, _about_mean(cells), mean_scope(len(cells), n_own))
-    return HeatCell(MISSING, NO_COMMON_PAIR, "", is_seen=False, about=_NO_COMMON) if n_own else _EMPTY
+        return _shaded(cells, metric, _about_mean(cells), mean_scope(len(cells), n_own))
+    return MatrixCell(MISSING, NO_COMMON_PAIR, "", is_seen=False, about=_NO_COMMON) if n_own else _EMPTY
 
 
 def _about(cell: Cell, metric: str) -> str:
     score = cell.first
     seeds = [
-        f"seed {seed}: {percent(one.value(metric), one.n)} (95 % interval {interval_text(one.ci95[metric], one.n)})"
-        for seed, one in sorted(cell.by_seed.items())
+        f"seed {seed}: {percent(score.value(metric), score.n)} "
+        f"(95 % interval {interval_text(score.bounds(metric), score.n)})"
+        for seed, score in sorted(cell.by_seed.items())
     ]
     where = f"trained on {cell.train}, tested on {cell.test}{' (seen)' if score.seen else ''}"
     return "\n".join(
@@ -95,7 +98,7 @@ def _about(cell: Cell, metric: str) -> str:
     )
 
 
-def _overlap(score: Score) -> list[str]:
+def _overlap(score: ReportScore) -> list[str]:
     """What is known of test images that the head was trained or selected on."""
     left_out = (
         [f"{score.excluded_overlap:,} more were left out: train or validation images"] if score.excluded_overlap else []
@@ -111,9 +114,9 @@ def _about_mean(cells: Sequence[Cell]) -> str:
 
 
 def _reference(
-    group: Group, unseen: Sequence[Cell], tests: Sequence[str], value: Callable[[Score], float]
+    group: Group, unseen: Sequence[Cell], tests: Sequence[str], value: Callable[[ReportScore], float]
 ) -> tuple[str, ...]:
     """Of every test set, and in the mean over the same unseen pairs as the method's own."""
-    texts = [percent(value(found[0].first)) if (found := _tested_on(group, test)) else MISSING for test in tests]
+    texts = [percent(value(cells[0].first)) if (cells := _tested_on(group, test)) else MISSING for test in tests]
     values = [value(cell.first) for cell in unseen]
     return (*texts, percent(fmean(values)) if values else MISSING)

@@ -10,19 +10,17 @@ import jinja2
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from pipeline.marks import LEGEND, OVERLAP_LEGEND
-from pipeline.report import provenance, results
-from pipeline.report.comparable import comparables
+from pipeline.footnotes import LEGEND, OVERLAP_LEGEND
+from pipeline.records import StoreSummary
+from pipeline.report import page_tables, provenance
+from pipeline.report.comparison import comparison_sets
 from pipeline.report.curves import curves_figure
 from pipeline.report.figures import confusion_figure, overview_figure
+from pipeline.report.formatting import METRIC_NAMES
 from pipeline.report.groups import Group, dataset_columns
-from pipeline.report.heat import INK
-from pipeline.report.markup import Figure, TableView
 from pipeline.report.matrices import matrices
-from pipeline.report.records import StoreRecord
-from pipeline.report.scores import METRIC_NAMES
-from pipeline.report.selection import SPLIT_NAMES
-from pipeline.report.summary import headlines, summary_tables
+from pipeline.report.runs import SPLIT_NAMES
+from pipeline.report.views import TEXT_COLOR, Figure, TableView
 
 __all__ = ["render_page"]
 
@@ -57,7 +55,12 @@ class Card:
 
 
 def render_page(
-    groups: Sequence[Group], stores: Sequence[StoreRecord], created: str, split: str = "test", notes: Sequence[str] = ()
+    groups: Sequence[Group],
+    stores: Sequence[StoreSummary],
+    created: str,
+    split: str = "test",
+    notes: Sequence[str] = (),
+    evaluate_command: str = "",
 ) -> str:
     """The page as HTML. Equal input gives equal bytes.
 
@@ -68,11 +71,12 @@ def render_page(
     created : when the report was made, as text for people
     split : of all scores of the groups; empty without any
     notes : what was left out or separated, one paragraph each
+    evaluate_command : that scores all runs, for the words about those that were not evaluated
     """
     tests = dataset_columns(groups)
     cards = [_card(group, f"result-{i}") for i, group in enumerate(groups, start=1)]
-    sets = [one for one in comparables([group for group in groups if group.cells]) if one.has_means]
-    overview = [overview_figure(one, f"overview-{i}" if i else "overview") for i, one in enumerate(sets)]
+    sets = [each for each in comparison_sets([group for group in groups if group.cells]) if each.has_means]
+    overview = [overview_figure(each, f"overview-{i}" if i else "overview") for i, each in enumerate(sets)]
     figures = [*overview, *(figure for card in cards for figure in card.figures)]
     return (
         _environment()
@@ -81,14 +85,14 @@ def render_page(
             created=created,
             n_runs=sum(len(group.runs) for group in groups),
             stand_ins=_stand_ins(groups, stores),
-            cautions=[*notes, *_cautions(groups)],
+            cautions=[*notes, *_cautions(groups, evaluate_command)],
             images=f"{SPLIT_NAMES.get(split, split)} images" if split else "test images",
             is_test=split in ("", "test"),
             overview=overview,
-            headlines=headlines(groups),
-            summaries=summary_tables(groups),
+            headlines=page_tables.headlines(groups),
+            summaries=page_tables.summary_tables(groups),
             matrices=matrices(groups, tests),
-            heat_ink=INK,
+            text_color=TEXT_COLOR,
             metric_names=METRIC_NAMES,
             legend=LEGEND if any(group.encoder_saw for group in groups) else "",
             overlap_legend=OVERLAP_LEGEND if any(_has_overlap(group) for group in groups) else "",
@@ -111,7 +115,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _card(group: Group, anchor: str) -> Card:
-    def noted(view: TableView) -> TableView:
+    def with_note(view: TableView) -> TableView:
         return replace(view, note=group.note)
 
     return Card(
@@ -124,10 +128,10 @@ def _card(group: Group, anchor: str) -> Card:
         confusion=confusion_figure(group, f"{anchor}-confusion"),
         first_pairs=_first_pairs(group),
         curves=curves_figure(group, f"{anchor}-curves"),
-        scores=noted(results.scores_table(group)),
-        recall=noted(results.recall_table(group)),
-        confusions=tuple(noted(view) for view in results.confusion_tables(group)),
-        training=noted(results.training_table(group)),
+        scores=with_note(page_tables.scores_table(group)),
+        recall=with_note(page_tables.recall_table(group)),
+        confusions=tuple(with_note(view) for view in page_tables.confusion_tables(group)),
+        training=with_note(page_tables.training_table(group)),
     )
 
 
@@ -139,9 +143,11 @@ def _first_pairs(group: Group) -> tuple[int, ...]:
     return tuple(cells.index(cell) for cell in (*within, *unseen[:1])) or tuple(range(len(cells[:1])))
 
 
-def _stand_ins(groups: Iterable[Group], stores: Iterable[StoreRecord]) -> list[tuple[str, str]]:
+def _stand_ins(groups: Iterable[Group], stores: Iterable[StoreSummary]) -> list[tuple[str, str]]:
     """Encoders and their notes; one with text of another encoder has several."""
-    notes = {(group.encoder, group.note) for group in groups} | {(one.encoder, one.encoder_note) for one in stores}
+    notes = {(group.encoder, group.note) for group in groups} | {
+        (store.encoder, store.encoder_note) for store in stores
+    }
     return sorted((encoder, note) for encoder, note in notes if note)
 
 
@@ -150,13 +156,15 @@ def _has_overlap(group: Group) -> bool:
     return any(cell.overlap != 0 for cell in group.cells.values())
 
 
-def _cautions(groups: Sequence[Group]) -> list[str]:
+def _cautions(groups: Sequence[Group], evaluate_command: str) -> list[str]:
     """What makes numbers of this page less comparable than they look."""
     missing = [f"{group.method} on {group.source}" for group in groups if not group.cells]
-    return [f"Not evaluated yet: {', '.join(missing)}. Run: fer-stage evaluate --run runs"] if missing else []
+    if not missing:
+        return []
+    return [f"Not evaluated yet: {', '.join(missing)}{evaluate_command and f'. Run: {evaluate_command}'}"]
 
 
-def _provenance(groups: Sequence[Group], stores: Sequence[StoreRecord]) -> dict[str, Any]:
+def _provenance(groups: Sequence[Group], stores: Sequence[StoreSummary]) -> dict[str, Any]:
     return {
         "stores": provenance.store_tables(stores),
         "tests": provenance.test_set_table(groups),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pipeline.marks import SEEN_DOMAIN, marked
-from pipeline.report.apart import options_text
+from pipeline.footnotes import SEEN_DOMAIN, footnoted
+from pipeline.records import StoreSummary
+from pipeline.report.distinctions import options_text
 from pipeline.report.formatting import MISSING, counts_text, flat
 from pipeline.report.groups import Group, ordered_classes
-from pipeline.report.markup import TableView
-from pipeline.report.records import RunRecord, StoreRecord
+from pipeline.report.runs import ReportRun
+from pipeline.report.views import TableView
 from pipeline.tables.labels import EXPRESSIONS
 from pipeline.tables.samples import SPLITS
 
@@ -28,7 +29,7 @@ __all__ = [
 KEY_LENGTH = 12
 
 
-def store_tables(stores: Iterable[StoreRecord]) -> list[TableView]:
+def store_tables(stores: Iterable[StoreSummary]) -> list[TableView]:
     """One table per encoder, one row per store: images per split and expression, and what was rejected and why."""
     tables = []
     for encoder, members in _by_encoder(stores).items():
@@ -46,8 +47,8 @@ def store_tables(stores: Iterable[StoreRecord]) -> list[TableView]:
     return tables
 
 
-def feature_tables(stores: Iterable[StoreRecord]) -> list[TableView]:
-    """One table per encoder: what was kept of it, and how images became its input."""
+def feature_tables(stores: Iterable[StoreSummary]) -> list[TableView]:
+    """One table per encoder: what is stored of it, and how images became its input."""
     return [
         TableView(
             f"Features and preprocessing of {encoder}",
@@ -61,7 +62,7 @@ def feature_tables(stores: Iterable[StoreRecord]) -> list[TableView]:
 
 def encoder_tables(groups: Iterable[Group]) -> list[TableView]:
     """The full identity of every encoder: architecture, activation, weights, and the layouts that it was trained on."""
-    members: dict[str, list[RunRecord]] = {}
+    members: dict[str, list[ReportRun]] = {}
     for group in groups:
         members.setdefault(group.encoder, []).extend(group.runs)
     return [_encoder_table(name, runs) for name, runs in members.items()]
@@ -101,12 +102,12 @@ def config_table(group: Group) -> TableView:
     """The recipe asked for, if any, and all settings; those that differ between runs name train dataset and seed."""
     settings = {
         _run_name(run): {
-            "recipe": run.recipe or MISSING,
-            **run.config,
-            "views": run.views,
-            "features": run.dtype,
-            "method version": run.method_version,
-            "train and validation rows": run.rows[:KEY_LENGTH],
+            "recipe": run.record.recipe or MISSING,
+            **run.record.config,
+            "views": run.record.views,
+            "features": run.record.dtype,
+            "method version": run.record.method_version,
+            "train and validation rows": run.record.rows[:KEY_LENGTH],
         }
         for run in group.runs
     }
@@ -115,25 +116,25 @@ def config_table(group: Group) -> TableView:
 
 def version_table(groups: Sequence[Group]) -> TableView:
     """The software that trained the runs."""
-    runs = {f"{g.method} on {g.source}, {_run_name(run)}": run.versions for g in groups for run in g.runs}
+    runs = {f"{g.method} on {g.source}, {_run_name(run)}": run.record.versions for g in groups for run in g.runs}
     return TableView("Software versions", ("Package", "Version"), _settings(runs), prose=True)
 
 
-def _encoder_table(name: str, runs: Sequence[RunRecord]) -> TableView:
+def _encoder_table(name: str, runs: Sequence[ReportRun]) -> TableView:
     """Runs of image networks have no note of the encoder beside whose features they took their pixels."""
-    note = next((run.encoder_note for run in runs if run.encoder_note), "")
-    saw = sorted({layout for run in runs for layout in run.encoder_saw})
-    seen = {f"{SEEN_DOMAIN} saw the train split of": ", ".join(saw)} if saw else {}
+    note = next((run.record.encoder_note for run in runs if run.record.encoder_note), "")
+    layouts = sorted({layout for run in runs for layout in run.record.encoder_saw})
+    seen = {f"{SEEN_DOMAIN} saw the train split of": ", ".join(layouts)} if layouts else {}
     return TableView(
         f"Encoder {name}" + (f" (stand-in: {note})" if note else ""),
         ("Property", "Value"),
-        tuple({**flat(runs[0].encoder_identity), **seen}.items()),
+        tuple({**flat(runs[0].record.encoder_identity.as_json()), **seen}.items()),
         prose=True,
     )
 
 
-def _by_encoder(stores: Iterable[StoreRecord]) -> dict[str, list[StoreRecord]]:
-    groups: dict[str, list[StoreRecord]] = {}
+def _by_encoder(stores: Iterable[StoreSummary]) -> dict[str, list[StoreSummary]]:
+    groups: dict[str, list[StoreSummary]] = {}
     for store in sorted(stores, key=lambda store: (store.encoder, store.dataset, store.key)):
         groups.setdefault(store.encoder, []).append(store)
     return groups
@@ -141,23 +142,23 @@ def _by_encoder(stores: Iterable[StoreRecord]) -> dict[str, list[StoreRecord]]:
 
 def _names(order: Sequence[str], counts: Iterable[Mapping[str, int]]) -> list[str]:
     """The names that are counted, the known ones first and in their order."""
-    found = {name for one in counts for name in one}
-    return [*(name for name in order if name in found), *sorted(found - set(order))]
+    counted = {name for each in counts for name in each}
+    return [*(name for name in order if name in counted), *sorted(counted - set(order))]
 
 
-def _store_row(store: StoreRecord, splits: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
+def _store_row(store: StoreSummary, splits: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
     counts = [store.rows, store.usable]
     counts += [store.splits.get(name, 0) for name in splits] + [store.labels.get(name, 0) for name in labels]
-    name = marked(store.dataset, store.encoder_saw)
+    name = footnoted(store.dataset, store.encoder_saw)
     return (name, store.key[:KEY_LENGTH], *(f"{n:,}" for n in counts), counts_text(store.rejected))
 
 
-def _feature_settings(store: StoreRecord) -> dict[str, object]:
+def _feature_settings(store: StoreSummary) -> dict[str, object]:
     names = ("outputs", "width", "views", "dtype", "precision")
     return {name: getattr(store, name) for name in names} | {"preprocess": store.preprocess}
 
 
-def _run_name(run: RunRecord) -> str:
+def _run_name(run: ReportRun) -> str:
     return f"{run.trained_on} seed {run.seed}"
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.report.apart import options_text
-from pipeline.report.comparable import Comparable, comparables, one_per_dataset
-from pipeline.report.comparison import baseline_of, gain
-from pipeline.report.groups import Cell, Group, spread
-from pipeline.report.kinds import NO_TRAINING
+from pipeline.records import METRICS
+from pipeline.report.cells import Cell, spread
+from pipeline.report.comparison import ComparisonSet, baseline_of, comparison_sets, gain, one_per_dataset
+from pipeline.report.distinctions import options_text
+from pipeline.report.groups import Group
 from pipeline.report.provenance import KEY_LENGTH
-from pipeline.report.scores import METRICS, Score
+from pipeline.report.runs import NO_TRAINING, ReportScore
 
 __all__ = ["long_tables", "metrics"]
 
@@ -38,7 +38,7 @@ def metrics(groups: Iterable[Group]) -> dict[str, Any]:
     for group in groups:
         encoder = tree.setdefault(group.encoder, {})
         encoder |= {"note": group.note} if group.note else {}
-        encoder |= {"saw": ", ".join(saw)} if (saw := group.runs[0].encoder_saw) else {}
+        encoder |= {"saw": ", ".join(saw)} if (saw := group.runs[0].record.encoder_saw) else {}
         encoder[group.method] = {train: _train_metrics(group, train) for train in group.trains}
     return tree
 
@@ -63,12 +63,15 @@ def long_tables(groups: Sequence[Group]) -> dict[str, pd.DataFrame]:
     -----
     `cells` and `matrix` have the short digest of the scored `rows`, the layout's `options` for them, how many of them
     are train and validation images of the head (`overlap_train`, `overlap_val`, empty where not checked), and how many
-    such images were left out (`excluded_overlap`). `train` and `test` are named apart where a dataset has several sets
-    of rows.
+    such images were left out (`excluded_overlap`). `train` and `test` have distinct names where a dataset has several
+    sets of rows.
     """
-    scored, sets = list(_scored(groups)), comparables(groups)
+    scored, sets = list(_scored(groups)), comparison_sets(groups)
     summary = [
-        _summary_row(group, *one) for group in groups for one in enumerate(sets, start=1) if group in one[1].groups
+        _summary_row(group, number, among)
+        for group in groups
+        for number, among in enumerate(sets, start=1)
+        if group in among.groups
     ]
     return {
         "summary": pd.DataFrame(summary, columns=_SUMMARY),
@@ -139,7 +142,7 @@ def _means(cells: Sequence[Cell]) -> dict[str, float]:
     return leaf
 
 
-def _summary_row(group: Group, number: int, among: Comparable) -> _Row:
+def _summary_row(group: Group, number: int, among: ComparisonSet) -> _Row:
     within, unseen = among.within(group), among.unseen(group)
     means = {
         f"{where}_{name}": value
@@ -195,7 +198,7 @@ def _stack(scored: Iterable[_Scored], rows_of: Callable[[Cell, int], list[_Row]]
 
 def _score_row(cell: Cell, seed: int) -> _Row:
     score = cell.by_seed[seed]
-    bounds = [round(bound, DIGITS) for metric in METRICS for bound in score.ci95[metric]]
+    bounds = [round(bound, DIGITS) for metric in METRICS for bound in score.bounds(metric)]
     return {
         "split": score.split,
         "seen": score.seen,
@@ -217,8 +220,8 @@ def _frame(rows: Sequence[_Row], columns: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(columns)).astype(dict.fromkeys(_OVERLAPS, "Int64"))
 
 
-def _rows_of(score: Score) -> _Row:
-    overlap: Mapping[str, int | None] = {"train": None, "val": None} if score.overlap is None else score.overlap
+def _rows_of(score: ReportScore) -> _Row:
+    overlap: Mapping[Any, int | None] = {"train": None, "val": None} if score.overlap is None else score.overlap
     values = (score.rows[:KEY_LENGTH], options_text(score.options), overlap.get("train", 0), overlap.get("val", 0))
     return dict(zip(_ROWS, (*values, score.excluded_overlap), strict=True))
 

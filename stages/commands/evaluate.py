@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.marks import LEGEND, OVERLAP, OVERLAP_LEGEND, marked, overlap_mark
+from pipeline.footnotes import LEGEND, OVERLAP, OVERLAP_LEGEND, footnoted, overlap_footnote
 from stages.commands.options import (
     device_option,
     features_option,
@@ -19,6 +19,7 @@ from stages.commands.options import (
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
+    from pipeline.records import Export, Run
     from stages.results import RunScores
 
 __all__ = ["command"]
@@ -77,7 +78,7 @@ def _echo(scores: Sequence[dict[str, Any]], output_format: str) -> None:
     elif output_format == "csv":
         echo_rows([_flat(score) for score in scores], output_format, (*_COLUMNS, *_FOR_MACHINES))
     else:
-        rows = [_flat(score) | {"dataset": marked(score["dataset"], score["encoder_saw"])} for score in scores]
+        rows = [_flat(score) | {"dataset": footnoted(score["dataset"], score["encoder_saw"])} for score in scores]
         echo_rows(rows, output_format, _COLUMNS)
         if any(score["encoder_saw"] for score in scores):
             say(LEGEND)
@@ -97,7 +98,7 @@ def _overlap_text(score: Mapping[str, Any]) -> str:
     if score["overlap"] is None:
         return f"not checked{left_out}"
     counts = {split: n for split, n in score["overlap"].items() if n}
-    parts = [f"{n} {split} {overlap_mark(n / score['n'])}" for split, n in counts.items()]
+    parts = [f"{n} {split} {overlap_footnote(n / score['n'])}" for split, n in counts.items()]
     return (", ".join(parts) or "0") + left_out
 
 
@@ -105,12 +106,12 @@ def _say_spread(runs: Sequence[RunScores]) -> None:
     """Mean and deviation over runs that differ in their seed only, on stderr; what else differs is named."""
     from stages.workflows.sweep import differing_settings, spread_text
 
-    groups: dict[tuple[str, str, str], list[tuple[dict[str, Any], Mapping[str, Any]]]] = {}
+    groups: dict[tuple[str, str, str], list[tuple[dict[str, Any], Run | Export]]] = {}
     for run in runs:
-        if run.record.get("is_random", True):  # else every seed gives the same head
+        if run.record.is_random:  # else every seed gives the same head
             for entry in run.entries:
-                name = (str(run.folder.parent), entry["dataset"], entry["split"])
-                groups.setdefault(name, []).append((dict(entry), run.record))
+                name = (str(run.folder.parent), entry.dataset, entry.split)
+                groups.setdefault(name, []).append((entry.as_json(), run.record))
     for (folder, dataset, _split), scored in groups.items():
         entries, records = zip(*scored, strict=True)
         for settings, same in differing_settings(entries, records):

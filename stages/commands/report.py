@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from stages.commands.options import features_option, folder_option, follow_links_option, format_option
 from stages.output import echo_record, say
-
-if TYPE_CHECKING:
-    from cache.places import Place
 
 __all__ = ["command"]
 
@@ -23,7 +19,7 @@ __all__ = ["command"]
 @folder_option("reports", "Folder of the page and its tables.")
 @follow_links_option
 @format_option
-def command(runs: Path, features: Place, reports: Path, dry_run: bool, output_format: str) -> None:
+def command(output_format: str, **options: Any) -> None:
     """Gather all runs: cross-dataset matrices, confusion, curves, and what was run, in REPORTS/index.html.
 
     Means are over seeds alone and over the pairs of datasets that all methods have; what differs otherwise is a row or
@@ -31,15 +27,11 @@ def command(runs: Path, features: Place, reports: Path, dry_run: bool, output_fo
 
     The page needs no network. Beside it are metrics.json (`dvc metrics diff`) and tables/*.csv.
     """
-    from cache.links import require_inside
-    from stages.workflows.report import gather, make_report, write_report
+    from stages.requests import ReportRequest
+    from stages.running import run
+    from stages.workflows.report import report
 
-    page = reports / "index.html"
-    require_inside(page, reports)
-    records = gather(runs, features)
-    report = make_report(records)
-    if not dry_run:
-        write_report(report, reports)
-    for note in report.notes:
+    result = run(report, ReportRequest(**options))
+    for note in result.notes:
         say(f"note: {note}")
-    echo_record({"path": str(page), "runs": len(records.runs)}, output_format)
+    echo_record(result.summary(), output_format)

@@ -110,11 +110,14 @@ def _print_trained(result: TrainResult, output_format: str) -> None:
     """The runs on stdout; on stderr their spread, and what must be known of single heads."""
     alike = {"encoder_saw": result.encoder_saw, "note": result.note}
     names = (*_SHOWN, *_SHOWN_OF_ROWS)
+    records = [run.record.as_json() for run in result.runs]
     _echo(
-        [{name: run.record[name] for name in names} | {"path": str(run.folder), **alike} for run in result.runs],
+        [
+            {name: record[name] for name in names} | {"path": str(run.folder), **alike}
+            for run, record in zip(result.runs, records, strict=True)
+        ],
         output_format,
     )
-    records = [run.record for run in result.runs]
     _say_spread(records)
     for line in dict.fromkeys(line for record in records for line in _untrained(record["findings"])):
         say(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,10 @@ from cache.store import find_store
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import PipelineError
 from pipeline.evaluation import evaluate as evaluate_head
-from pipeline.marks import MOSTLY_SEEN
-from pipeline.methods import config_class
+from pipeline.footnotes import MOSTLY_SEEN
 from pipeline.models.head import Head
 from pipeline.progress import OnProgress
+from pipeline.records import Score
 from pipeline.saved import DEFAULT_HEAD, EXPORTED, RUN, SavedHead, read_saved
 from stages.errors import StageError
 from stages.output import say
@@ -30,7 +30,7 @@ from stages.remedies import as_commands, command_line, encoder_written
 from stages.requests import EvaluateRequest
 from stages.results import EvaluateResult, RunScores
 from stages.workflows.row_identity import HeadRowsFinder, SplitRows, rows_digest, split_rows
-from stages.workflows.scores_file import head_identity, write_scores
+from stages.workflows.scores_file import score_source, write_scores
 from stages.workflows.store_encoder import encoder_of, require_dataset, require_encoder_named
 from stages.workspace import heads_below, runs_root, scores_path
 
@@ -143,8 +143,8 @@ class Scorer:
         self._digests: dict[tuple[int, bytes], str] = {}
         self._head_rows = HeadRowsFinder(features)
 
-    def score(self, run: SavedHead, datasets: Sequence[str], split: str) -> list[dict[str, Any]]:
-        """Scores of a run on every dataset, as plain data: the entries of scores.json.
+    def score(self, run: SavedHead, datasets: Sequence[str], split: str) -> list[Score]:
+        """Scores of a run on every dataset: the entries of scores.json.
 
         `seen` is true if the dataset has the name of the train dataset, or if at least half of the scored rows have the
         bytes of rows of the train dataset (of any split of it: the same pictures under another name, with splits
@@ -155,13 +155,8 @@ class Scorer:
         StageError, PipelineError
             If the head cannot be built, a store is not one that it can score, or nothing is left to score.
         """
-        if missing := [name for name in ("encoder", "method") if name not in run.record]:
-            raise StageError(
-                f"{run.folder / RUN}: expected {' and '.join(missing)}, found none. "
-                "It is damaged or of another version of fer-stage: train the run again"
-            )
-        with encoder_written(run.record["encoder"], _named(run)):
-            stores = {dataset: self._store(run.record["encoder"], dataset) for dataset in datasets}
+        with encoder_written(run.record.encoder, _named(run)):
+            stores = {dataset: self._store(run.record.encoder, dataset) for dataset in datasets}
             for dataset, store in stores.items():
                 self._require_current(store, dataset, _named(run))
         head = self._head(run, next(iter(stores.values())))
@@ -190,7 +185,7 @@ class Scorer:
             self._digests[name] = rows_digest(rows.take(scored))
         return self._digests[name]
 
-    def _entry(self, run: SavedHead, head: Head, dataset: str, store: Store, split: str) -> dict[str, Any]:
+    def _entry(self, run: SavedHead, head: Head, dataset: str, store: Store, split: str) -> Score:
         rows = self._split(store, split)
         known = np.isin(rows.labels, run.classes)
         overlap = self._overlap(run, dataset, rows)
@@ -212,25 +207,27 @@ class Scorer:
             raise StageError(f"{run.folder}: {error}", remedy=error.remedy, purpose=error.purpose) from error
         self._note_dtype(run, dataset, store)
         in_dataset = overlap is not None and overlap.dataset[scored].mean() >= MOSTLY_SEEN
-        return {
-            **evaluation.as_json(),
+        measured = evaluation.as_json() | {
             "dataset": dataset,
-            "seen": dataset == run.record.get("dataset") or bool(in_dataset),
-            "encoder_saw": store.manifest.dataset.get("layout") in run.record.get("encoder_saw", ()),
-            **head_identity(run.record, run.sha256),
-            "store_key": store.key,
-            "rows": self._digest(rows, scored),
-            "options": dict(store.manifest.dataset.get("options", {})),
-            "dtype": store.manifest.key_fields["dtype"],
-            "overlap": _counts(overlap, scored),
-            "excluded_overlap": int((known & ~keep).sum()),
+            "seen": dataset == run.record.dataset or bool(in_dataset),
         }
+        return Score(
+            **measured,
+            encoder_saw=store.manifest.dataset.get("layout") in run.record.encoder_saw,
+            **score_source(run.record)._asdict(),
+            store_key=store.key,
+            rows=self._digest(rows, scored),
+            options=dict(store.manifest.dataset.get("options", {})),
+            dtype=store.manifest.key_fields["dtype"],
+            overlap=_counts(overlap, scored),
+            excluded_overlap=int((known & ~keep).sum()),
+        )
 
     def _overlap(self, run: SavedHead, dataset: str, rows: SplitRows) -> _Overlap | None:
         """Which rows the head knows; None if that could not be checked, which is noted."""
-        if not _is_trained(run):
+        if not run.is_trained:
             return _Overlap(*(np.zeros(len(rows), bool) for _ in range(3)))
-        of_head = self._head_rows.find(run.record, run.classes)
+        of_head = self._head_rows.find(run.record)
         if of_head is None or rows.sha256 is None:
             self.notes[self._unchecked(run, dataset if of_head else None)] = None
             return None
@@ -243,23 +240,20 @@ class Scorer:
         """Why overlap with the head's own rows was not checked; `dataset` has no digests of its images, or is None."""
         if dataset is not None:
             return f"{dataset}: overlap with the rows of heads was not checked: its store has no sha256 of its images"
-        named = f"{run.record.get('encoder')}/{run.record.get('dataset')}"
-        if not run.record.get("rows"):
-            why = "their records, of an older fer-stage, do not name them. Train them again"
-        else:
-            why = self._other_rows(run)
+        named = f"{run.record.encoder}/{run.record.dataset}"
+        why = self._other_rows(run) if run.record.rows else "their records do not name them. Train them again"
         return f"heads of {named}: overlap with the rows that they were trained on was not checked: {why}"
 
     def _other_rows(self, run: SavedHead) -> str:
         """Why no store has the rows that a run was trained on, and what to do."""
-        encoder, dataset = str(run.record.get("encoder", "")), str(run.record.get("dataset", ""))
+        encoder, dataset = run.record.encoder, run.record.dataset
         try:
             with encoder_written(encoder, _named(run)):
                 store = self._store(encoder, dataset)
         except CacheError as error:
             return as_commands(error)
-        changed = "train and validation rows or labels" if store.key == run.record.get("key") else "images or features"
-        named = {"method": str(run.record["method"]), "dataset": dataset, "encoder": _named(run)}
+        changed = "train and validation rows or labels" if store.key == run.record.key else "images or features"
+        named = {"method": run.record.method, "dataset": dataset, "encoder": _named(run)}
         train = command_line("train", {**named, "features": self.features})
         return f"{store.path} has other {changed} now than they were trained on. Train them again: `{train}`"
 
@@ -295,9 +289,9 @@ class Scorer:
         return ~overlap.known
 
     def _note_dtype(self, run: SavedHead, dataset: str, store: Store) -> None:
-        trained, scored = run.record.get("dtype"), store.manifest.key_fields["dtype"]
-        if trained and trained != scored:  # older records do not say
-            of = run.record.get("dataset")
+        trained, scored = run.record.dtype, store.manifest.key_fields["dtype"]
+        if trained and trained != scored:  # an export may not name it
+            of = run.record.dataset
             self.notes[f"trained on {trained} features of {of}, scored on {scored} features of {dataset}"] = None
 
     def _head(self, run: SavedHead, store: Store) -> Head:
@@ -312,19 +306,12 @@ class Scorer:
         return self._encoders[path]
 
 
-def _counts(overlap: _Overlap | None, scored: npt.NDArray[np.bool_]) -> Mapping[str, int] | None:
+def _counts(overlap: _Overlap | None, scored: npt.NDArray[np.bool_]) -> dict[Literal["train", "val"], int] | None:
     if overlap is None:
         return None
     return {"train": int((overlap.train & scored).sum()), "val": int((overlap.val & scored).sum())}
 
 
-def _is_trained(run: SavedHead) -> bool:
-    try:
-        return config_class(run.record["method"]).is_trained
-    except PipelineError as error:
-        raise StageError(f"{run.record_path}: method: {error}. {run.advice}") from error
-
-
 def _named(run: SavedHead) -> str:
-    """The encoder of a run as params.yaml or `--encoder` names it; older records have its folder's name only."""
-    return str(run.record.get("encoder_named") or run.encoder_spec or run.record["encoder"])
+    """The encoder of a head as `--encoder` names it."""
+    return run.record.encoder_named

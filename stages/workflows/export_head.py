@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from cache.atomic import replace, write_bytes
 from cache.links import require_inside
 from cache.lock import SHORT_WAIT_S, exclusive, lock_path
 from cache.places import remove_tree
+from pipeline import records
 from pipeline.errors import InputError
 from pipeline.export.card import model_card
-from pipeline.export.record import export_record
 from pipeline.progress import OnProgress
-from pipeline.records import read_regular
-from pipeline.saved import EXPORTED, WEIGHTS, SavedHead, read_record, read_saved
+from pipeline.records import Score, read_export, read_regular
+from pipeline.saved import EXPORTED, WEIGHTS, SavedHead, read_saved
 from stages.errors import StageError
 from stages.output import say, say_notes
 from stages.params import load_params
 from stages.requests import ExportHeadRequest
 from stages.results import ExportHeadResult
-from stages.workflows.scores_file import check_scores, scores_of
+from stages.workflows.scores_file import read_scores, score_source
 from stages.workflows.store_encoder import encoder_changes
 from stages.workspace import scores_path
 
@@ -65,7 +64,7 @@ class Export:
 
     saved: SavedHead
     out: Path
-    record: Mapping[str, Any]
+    record: records.Export
     onnx: bool
     encoder: str
 
@@ -85,8 +84,7 @@ class Export:
 
             require_packages()
         saved = read_saved(folder)
-        record = export_record(saved, saved.sha256, _scores(saved))
-        export = cls(saved, out, json.loads(json.dumps(record)), onnx, encoder)
+        export = cls(saved, out, saved.export(_scores(saved)), onnx, encoder)
         require_inside(out / EXPORTED, out)  # the folder may be a link too: files are written through it
         export._require_place()
         return export
@@ -95,13 +93,14 @@ class Export:
     def up_to_date(self) -> bool:
         """Whether all files are there, as they would be written; what was added to README.md is left there."""
         try:
-            there = read_record(self.out)
+            existing = read_export(self.out / EXPORTED)
             files = {name: read_regular(self.out / name, self._most_bytes, "") for name in self._names}
         except _NOT_OURS:
             return False
-        graph = there.pop("onnx", None)  # one that this request does not name is left where it is
-        same = there == self.record and _sha256(files[WEIGHTS]) == self.record["head_sha256"]
-        return same and (not self.onnx or (graph is not None and _sha256(files[_ONNX]) == graph["sha256"]))
+        graph = existing.onnx  # one that this request does not name is left where it is
+        same = existing.model_copy(update={"onnx": None}) == self.record
+        same = same and _sha256(files[WEIGHTS]) == self.record.head_sha256
+        return same and (not self.onnx or (graph is not None and _sha256(files[_ONNX]) == graph.sha256))
 
     def result(self, status: Literal["written", "planned", "up to date"]) -> ExportHeadResult:
         """What is, or would be, there."""
@@ -109,11 +108,11 @@ class Export:
             status=status,
             path=self.out,
             run=self.saved.folder,
-            method=self.record["method"],
-            dataset=self.record["dataset"],
-            encoder=self.record["encoder_spec"],
+            method=self.record.method,
+            dataset=self.record.dataset,
+            encoder=self.record.encoder_spec,
             temperature=self.saved.temperature,
-            n_scores=len(self.record["scores"]),
+            n_scores=len(self.record.scores),
             files=self._names,
             notes=tuple(filter(None, (self._encoder_note, self.saved.note))),
         )
@@ -138,7 +137,7 @@ class Export:
     @property
     def _encoder_note(self) -> str:
         """Whether the spec of the head's encoder means another one on this machine; empty if it does not."""
-        changes = encoder_changes(self.saved.encoder_spec, self.saved.encoder_identity.get("encoder", {}))
+        changes = encoder_changes(self.saved.encoder_spec, self.saved.record.head.encoder.encoder)
         if not changes:
             return ""
         return (
@@ -156,28 +155,25 @@ class Export:
         return 2 * len(self.saved.state) + _BESIDE
 
     def _files(self) -> dict[str, bytes]:
-        record, files = dict(self.record), {WEIGHTS: self.saved.state}
+        record, files = self.record, {WEIGHTS: self.saved.state}
         if self.onnx:
-            record["onnx"], files[_ONNX] = self._graph()
-        return {
-            **files,
-            _CARD: model_card(record).encode(),
-            EXPORTED: json.dumps(record, indent=2).encode(),
-        }
+            graph, files[_ONNX] = self._graph()
+            record = record.model_copy(update={"onnx": graph})
+        return {**files, _CARD: model_card(record).encode(), EXPORTED: record.as_bytes()}
 
-    def _graph(self) -> tuple[dict[str, Any], bytes]:
+    def _graph(self) -> tuple[records.Graph, bytes]:
         from pipeline.export.graph import OUTPUTS, export_graph  # late: they bring torch
 
         encoder = self.saved.load_encoder(self.encoder, "cpu", "eager", say_notes) if self.saved.needs_encoder else None
         head = self.saved.build(encoder)
         graph = export_graph(head, self.saved.temperature)
-        described = {
-            "sha256": _sha256(graph.data),
-            "opset": graph.opset,
-            "inputs": list(head.spec.inputs),
-            "outputs": list(OUTPUTS),
-            "difference": graph.difference,
-        }
+        described = records.Graph(
+            sha256=_sha256(graph.data),
+            opset=graph.opset,
+            inputs=tuple(head.spec.inputs),
+            outputs=OUTPUTS,
+            difference=graph.difference,
+        )
         return described, graph.data
 
     def _require_place(self) -> None:
@@ -194,14 +190,9 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _scores(saved: SavedHead) -> list[dict[str, Any]]:
+def _scores(saved: SavedHead) -> Sequence[Score]:
     """Those of this very head in its scores.json, or in the record of a head that was exported before."""
     path = scores_path(saved.folder)
     if path is None or not path.exists():
-        scores = list(saved.record.get("scores", ()))
-        where = f"{saved.record_path}, scores"
-        check_scores(scores, where, saved.advice, exported=True)
-        if any(score.get("head_sha256", saved.sha256) != saved.sha256 for score in scores):
-            raise StageError(f"{where}: expected scores of the head beside them, found another's. {saved.advice}")
-        return scores
-    return scores_of(saved, path)
+        return saved.record.scores if isinstance(saved.record, records.Export) else ()
+    return tuple(read_scores(path).of(score_source(saved.record)))

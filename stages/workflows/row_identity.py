@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ from cache.places import Place
 from cache.reuse import images_of
 from cache.schema import OK
 from cache.store import find_store
+from pipeline.records import Export, Run
 
 __all__ = ["HeadRows", "HeadRowsFinder", "SplitRows", "head_rows_digest", "rows_digest", "split_rows"]
 
@@ -92,29 +93,22 @@ class HeadRowsFinder:
         self.features = features
         self._known: dict[tuple[str, str, tuple[str, ...]], HeadRows | None] = {}
 
-    def find(self, record: Mapping[str, Any], classes: tuple[str, ...]) -> HeadRows | None:
-        """The rows of a run; None if no store here has its key and its rows, or the record is of an older fer-stage.
-
-        Parameters
-        ----------
-        record : of the run or the exported head
-        classes : of the head
-        """
-        key, rows = str(record.get("key", "")), str(record.get("rows", ""))
-        if not (key and rows):
+    def find(self, record: Run | Export) -> HeadRows | None:
+        """The rows of a head; None if no store here has its key and its rows, or an export does not name them."""
+        if not record.rows:
             return None
-        wanted = (key, rows, classes)
-        if wanted not in self._known:
-            stores = (store for store in self._stores(record) if store.key == key)
-            same = (store for store in stores if head_rows_digest(store, classes) == rows)
-            self._known[wanted] = next((_head_rows(store, classes) for store in same if _has_bytes(store)), None)
-        return self._known[wanted]
+        identity = (record.key, record.rows, record.classes)
+        if identity not in self._known:
+            stores = (store for store in self._stores(record) if store.key == record.key)
+            same = (store for store in stores if head_rows_digest(store, record.classes) == record.rows)
+            rows = (_head_rows(store, record.classes) for store in same if _has_bytes(store))
+            self._known[identity] = next(rows, None)
+        return self._known[identity]
 
-    def _stores(self, record: Mapping[str, Any]) -> Iterable[Store]:
+    def _stores(self, record: Run | Export) -> Iterable[Store]:
         """The store of the record's names first; all others only if it is another one."""
-        encoder, dataset = str(record.get("encoder", "")), str(record.get("dataset", ""))
         with suppress(CacheError):  # it was renamed or removed: its key may be elsewhere
-            yield find_store(self.features, encoder, dataset)
+            yield find_store(self.features, record.encoder, record.dataset)
         yield from (found.store for found in standing_below(self.features) if found.store)
 
 

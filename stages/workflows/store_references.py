@@ -13,10 +13,10 @@ from typing import Any
 from cache.backends import BACKENDS
 from cache.housekeeping import References, one_name
 from cache.places import Place, place
-from pipeline.saved import read_record
+from pipeline.records import read_run
 from stages.errors import StageError
 from stages.params import load_params
-from stages.workflows.scores_file import read_entries
+from stages.workflows.scores_file import read_scores
 from stages.workspace import scores_path
 from stages.yaml_files import YAML_ERRORS, read_yaml
 
@@ -142,16 +142,11 @@ def _is_known(name: str) -> bool:
 
 
 def _of_run(file: Path) -> References:
-    """The store that a head was trained on, by its key, and those that it was scored on, by their names."""
-    run = read_record(file.parent)
-    files = (scores_path(file.parent), file.with_name("scores.json"))  # the second: scores of older versions
-    names = {
-        f"{run.get('encoder')}/{dataset}": f"{path}: a head was scored on it"
-        for path in files
-        if path is not None
-        for dataset in (entry["dataset"] for entry in read_entries(path))
-    }
-    return References(keys={str(run.get("key")): f"{file}: a head was trained on it"}, names=names)
+    """The store that a head was trained on, by its key, and those that it was scored on, which scores know by name."""
+    run, path = read_run(file), scores_path(file.parent)
+    scores = read_scores(path) if path else ()
+    names = {f"{run.encoder}/{score.dataset}": f"{path}: a head was scored on it" for score in scores}
+    return References(keys={run.key: f"{file}: a head was trained on it"}, names=names)
 
 
 def _of_matrix(path: Path) -> References:

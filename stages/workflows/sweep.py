@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from pipeline import records
 from pipeline.methods.configs.base import MethodConfig
 from stages.errors import ParamsError
 from stages.names import variant_name
@@ -157,21 +158,21 @@ def _text_parts(request: TrainRequest, params: Params, encoder: str) -> list[str
 
 
 def differing_settings(
-    scores: Sequence[dict[str, Any]], records: Sequence[Mapping[str, Any]]
+    scores: Sequence[dict[str, Any]], heads: Sequence[records.Run | records.Export]
 ) -> list[tuple[str, list[dict[str, Any]]]]:
     """Scores of runs grouped so that the runs of a group differ in their seed only.
 
     Parameters
     ----------
     scores : of one dataset
-    records : run.json of each score's run
+    heads : record of each score's head
 
     Returns
     -------
     For each group what sets it apart from the others, such as `epochs 2, beta_div 1.0` (empty where there is one group
     only), and its scores, in the order given
     """
-    settings = [_settings(record) for record in records]
+    settings = [_settings(record) for record in heads]
     names = [name for name in dict.fromkeys(name for each in settings for name in each) if _differs(name, settings)]
     groups: dict[str, list[dict[str, Any]]] = {}
     for score, each in zip(scores, settings, strict=True):
@@ -180,12 +181,16 @@ def differing_settings(
     return list(groups.items())
 
 
-def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
+def _settings(record: records.Run | records.Export) -> dict[str, Any]:
     """What gives a head beside its seed: the parts of its run key, the options one by one."""
-    parts = ("key", "rows", "classes", "text_key", "method_version")
-    short = {name: str(record.get(name, ""))[:12] for name in ("key", "rows", "text_key")}
-    shown = {name: short.get(name, record.get(name)) for name in parts if name in record}
-    return {**record.get("config", {}), **shown}
+    return {
+        **record.config,
+        "key": record.key[:12],
+        "rows": record.rows[:12],
+        "classes": list(record.classes),
+        "text_key": record.text_key[:12],
+        "method_version": record.method_version,
+    }
 
 
 def _differs(name: str, settings: Sequence[Mapping[str, Any]]) -> bool:

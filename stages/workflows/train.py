@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,15 +20,16 @@ from cache.links import require_inside
 from cache.lock import SHORT_WAIT_S, exclusive, lock_path
 from cache.places import remove_tree
 from cache.store import find_store
+from pipeline import records
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import TrainingError
-from pipeline.marks import LEGEND
+from pipeline.footnotes import LEGEND
 from pipeline.methods import load_method
 from pipeline.methods.protocol import Fitted, Given
 from pipeline.models.packing import pack
 from pipeline.progress import OnProgress
-from pipeline.saved import HISTORY, RUN, WEIGHTS, note_of
+from pipeline.saved import HISTORY, RUN, WEIGHTS
 from pipeline.tables.labels import expressions
 from pipeline.text_features import TextFeatures
 from pipeline.versions import method_version
@@ -40,7 +40,7 @@ from stages.remedies import encoder_written
 from stages.requests import TrainRequest
 from stages.results import PlannedRun, TrainedRun, TrainResult
 from stages.workflows.row_identity import head_rows_digest
-from stages.workflows.scores_file import drop_stale_scores, head_identity
+from stages.workflows.scores_file import drop_stale_scores, score_source
 from stages.workflows.store_encoder import encoder_of, require_dataset, require_encoder
 from stages.workflows.store_identity import versions
 from stages.workflows.sweep import Run, plan_runs
@@ -61,18 +61,18 @@ def train(request: TrainRequest, on_progress: OnProgress) -> TrainResult:
     training = Training.of(request)
     for line in training.notes():
         say(line)
-    records: dict[Path, Mapping[str, Any]] = {}
+    trained: dict[Path, records.Run] = {}
     if request.dry_run:
-        return training.result(records)
+        return training.result(trained)
     try:
         for run, record in training.train(on_progress):
-            records[run.folder] = record
+            trained[run.folder] = record
     except TrainingError as error:
-        if not records:
+        if not trained:
             raise
-        raise PartialTrainingError(error, training.result(records)) from error
+        raise PartialTrainingError(error, training.result(trained)) from error
     training.finish()
-    return training.result(records)
+    return training.result(trained)
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Training:
     @property
     def combined_note(self) -> str:
         """What must be stated wherever a number of these heads appears; else empty."""
-        return note_of({"encoder_note": self.note, "text_note": self.text_note})
+        return records.joined_notes(self.note, self.text_note)
 
     @property
     def encoder_saw(self) -> list[str]:
@@ -226,16 +226,16 @@ class Training:
             for run in self.runs
         )
 
-    def result(self, records: Mapping[Path, Mapping[str, Any]]) -> TrainResult:
+    def result(self, trained: Mapping[Path, records.Run]) -> TrainResult:
         """The result with the records of the runs that are trained, in any order, by their folder."""
         return TrainResult(
             self.plan(),
-            tuple(TrainedRun(run.folder, records[run.folder]) for run in self.runs if run.folder in records),
+            tuple(TrainedRun(run.folder, trained[run.folder]) for run in self.runs if run.folder in trained),
             encoder_saw=self.dataset_in_encoder_training,
             note=self.combined_note,
         )
 
-    def train(self, on_progress: OnProgress) -> Iterator[tuple[Run, dict[str, Any]]]:
+    def train(self, on_progress: OnProgress) -> Iterator[tuple[Run, records.Run]]:
         """Train, write each run folder as its head is finished, and give its record.
 
         Raises
@@ -265,59 +265,64 @@ class Training:
                 history = (run.folder / HISTORY).read_bytes()
                 write_bytes(self.curves / run.variant / f"{run.folder.name}.csv", history)
 
-    def _write(self, run: Run, fitted: Fitted) -> dict[str, Any]:
+    def _write(self, run: Run, fitted: Fitted) -> records.Run:
         state, description = pack(fitted.head)
         history = _csv(fitted.history)
-        digests = {"head_sha256": _sha256(state), "history_sha256": _sha256(history)}
-        record = self._record(run, fitted, description) | digests
+        record = self._record(run, fitted, description, _sha256(state), _sha256(history))
         # run.json is last, and names the others by their digests: a reader in between, and whoever finds what a killed
         # process left, sees that they are not of one run.
         with exclusive(lock_path(run.folder), SHORT_WAIT_S):
             write_bytes(run.folder / WEIGHTS, state)
             write_bytes(run.folder / HISTORY, history)
-            write_bytes(run.folder / RUN, json.dumps(record, indent=2).encode())
-            drop_stale_scores(run.folder, head_identity(record, digests["head_sha256"]))
+            write_bytes(run.folder / RUN, record.as_bytes())
+            drop_stale_scores(run.folder, score_source(record))
         return record
 
-    def _record(self, run: Run, fitted: Fitted, description: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "method": run.config.method,
-            "variant": run.variant,
-            "recipe": self.recipe,
-            "encoder": self.encoder,
-            "encoder_named": self.encoder_named,
-            "encoder_spec": self.encoder_spec,
-            "encoder_note": self.note,
-            "encoder_saw": self.encoder_saw,
-            "text_note": self.text_note,
-            "encoder_identity": dict(self.store.encoder),
-            "dataset": self.dataset,
-            "seed": run.seed,
-            "classes": list(self.classes),
-            "config": run.config.model_dump(),
-            "key": self.store.key,
-            "run_key": self.run_key(run),
-            "rows": self.rows,
-            "method_version": method_version(run.config.method),
-            "is_random": run.config.is_random,
-            "views": self.views(run),
-            "dtype": self.dtype,
-            "text_key": self.text.key if self.text else "",
-            "text_encoder": dict(self.text.encoder) if self.text else {},
-            "width": self.store.width(),
-            "epochs": len(fitted.history),
-            "selected_epoch": fitted.selected_epoch,
-            "seconds": round(fitted.seconds, 3),
-            "together": fitted.together,
-            "device": self.device,
-            **self._n_rows,
-            "val": {"accuracy": fitted.val.accuracy, "uar": fitted.val.uar},
-            "calibration": fitted.calibration.as_json() | {"split": "val"},
-            "dropped": dict(fitted.dropped),
-            "findings": dict(fitted.findings),
-            "versions": versions(),
-            "head": dict(description),
-        }
+    def _record(
+        self, run: Run, fitted: Fitted, description: Mapping[str, Any], head_sha256: str, history_sha256: str
+    ) -> records.Run:
+        return records.Run.model_validate(
+            {
+                "method": run.config.method,
+                "variant": run.variant,
+                "recipe": self.recipe,
+                "encoder": self.encoder,
+                "encoder_named": self.encoder_named,
+                "encoder_spec": self.encoder_spec,
+                "encoder_note": self.note,
+                "encoder_saw": self.encoder_saw,
+                "text_note": self.text_note,
+                "encoder_identity": dict(self.store.encoder),
+                "dataset": self.dataset,
+                "seed": run.seed,
+                "classes": self.classes,
+                "config": run.config.model_dump(),
+                "key": self.store.key,
+                "run_key": self.run_key(run),
+                "rows": self.rows,
+                "method_version": method_version(run.config.method),
+                "is_random": run.config.is_random,
+                "views": self.views(run),
+                "dtype": self.dtype,
+                "text_key": self.text.key if self.text else "",
+                "text_encoder": dict(self.text.encoder) if self.text else {},
+                "width": self.store.width(),
+                "epochs": len(fitted.history),
+                "selected_epoch": fitted.selected_epoch,
+                "seconds": round(fitted.seconds, 3),
+                "together": fitted.together,
+                "device": self.device,
+                **self._n_rows,
+                "val": {"accuracy": fitted.val.accuracy, "uar": fitted.val.uar},
+                "calibration": fitted.calibration.as_json() | {"split": "val"},
+                "dropped": dict(fitted.dropped),
+                "findings": dict(fitted.findings),
+                "versions": versions(),
+                "head": dict(description),
+                "head_sha256": head_sha256,
+                "history_sha256": history_sha256,
+            }
+        )
 
 
 def _config_identity(run: Run) -> dict[str, Any]:

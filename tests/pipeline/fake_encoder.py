@@ -41,7 +41,7 @@ class FakeEncoder:
 
     @property
     def identity(self) -> dict[str, Any]:
-        return {"family": "fake", "gain": self.gain}
+        return {"family": "fake", "architecture": "projection", "weights": "none", "gain": self.gain}
 
     def with_preprocess(self, preprocess: Preprocess) -> FakeEncoder:
         return replace(self, preprocess=preprocess)

@@ -92,7 +92,11 @@ def separable_source(
 
     return MemorySource(
         {split: (of(split, pooled), labels.copy()) for split in splits},
-        encoder={"encoder": tiny_encoder().identity, "precision": "float32"},
+        encoder={
+            "encoder": tiny_encoder().identity,
+            "preprocess": tiny_encoder().preprocess.as_json(),
+            "precision": "float32",
+        },
         classes=classes,
         others={output: {split: of(split, values) for split in splits} for output, values in kept.items()},
     )

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from fake_encoder import FakeEncoder
 from memory_source import separable_source, text_for
+from run_records import calibration, export_record, run_record
 from tiny_encoder import tiny_encoder
 
-from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError
+from pipeline.errors import EncoderError, InputError, MismatchError
 from pipeline.images.preprocess import Preprocess
 from pipeline.methods import config_class, load_method
 from pipeline.methods.protocol import Given
@@ -34,16 +35,22 @@ def parts(features=FEATURES):
     for values in head.parameters():
         values.data.fill_(0.5)
     state, description = pack(head)
-    record = {
-        "head": description,
-        "classes": list(CLASSES),
-        "head_sha256": hashlib.sha256(state).hexdigest(),
-        "encoder_spec": "untrained",
-        "encoder_named": "mine",
-        "encoder_note": "knows nothing",
-        "calibration": {"temperature": 1.5},
-    }
+    record = run_record(
+        description,
+        method="linear-probe",
+        head_sha256=hashlib.sha256(state).hexdigest(),
+        encoder_spec="untrained",
+        encoder_named="mine",
+        encoder_note="knows nothing",
+        calibration=calibration(1.5),
+    )
     return state, record
+
+
+def as_exported(record):
+    """head.json of the head of a run."""
+    exported = export_record(record["head"])
+    return exported | {name: record[name] for name in ("head_sha256", "encoder_spec", "encoder_note", "calibration")}
 
 
 def write(folder, state, record, name="run.json"):
@@ -70,12 +77,13 @@ def test_a_head_is_read_with_all_that_prediction_needs(run):
     assert saved.encoder_spec == "untrained"
     assert saved.preprocess == PREPARED
     assert saved.alignment is None
-    assert saved.record == json.loads((run / "run.json").read_text()) == read_record(run)
+    assert saved.record == read_record(run)
+    assert saved.record.as_json() == json.loads((run / "run.json").read_text())
 
 
 def test_an_exported_head_is_read_as_a_run_is(run, tmp_path):
     state, record = parts()
-    exported = read_saved(write(tmp_path / "exported", state, record | {"format": 1}, "head.json"))
+    exported = read_saved(write(tmp_path / "exported", state, as_exported(record), "head.json"))
     assert exported.build().spec == read_saved(run).build().spec
 
 
@@ -99,7 +107,7 @@ def test_a_saved_head_gives_the_logits_that_it_was_trained_to(name, options, tmp
     given = Given(source, source.classes, text_for(source.classes), tiny_encoder())
     head = load_method(name).fit(given, config_class(name)(**options), seed=0).head
     state, description = pack(head)
-    folder = write(tmp_path / "run", state, {"head": description, "classes": list(source.classes)})
+    folder = write(tmp_path / "run", state, run_record(description, head_sha256=hashlib.sha256(state).hexdigest()))
     inputs = {output: source.features("val", output) for output in head.spec.inputs}
     saved = read_saved(folder)
     again = saved.build(tiny_encoder() if saved.needs_encoder else None)
@@ -116,22 +124,28 @@ def test_a_saved_head_gives_the_logits_that_it_was_trained_to(name, options, tmp
     ],
 )
 def test_a_head_tells_whether_it_is_a_part_of_its_encoder_and_whether_it_uses_one(run, kind, inputs, needs, uses):
-    change(run, head=read_record(run)["head"] | {"kind": kind, "inputs": inputs})
+    change(run, head=head_of(run) | {"kind": kind, "inputs": inputs}, width=5)
     saved = read_saved(run)
     assert (saved.needs_encoder, saved.uses_encoder) == (needs, uses)
 
 
-def test_an_older_run_is_not_calibrated_and_its_encoder_must_be_named(run):
-    change(run, calibration=None, encoder_spec=None, head_sha256=None)
-    saved = read_saved(run)
-    assert (saved.temperature, saved.encoder_spec) == (1.0, "")
-    with pytest.raises(ConfigError, match=r"does not say which encoder it needs. Name it with --encoder"):
-        saved.load_encoder()
+@pytest.mark.parametrize("name", ["calibration", "encoder_spec", "head_sha256", "encoder_saw", "recipe", "width"])
+def test_a_record_without_a_field_is_refused_with_the_command_that_trains_again(run, name):
+    change(run, **{name: None})
+    with pytest.raises(InputError, match=rf"run\.json: .* found 1 problem: {name}: Field required$") as error:
+        read_saved(run)
+    arguments = {"method": "linear-probe", "dataset": "a", "encoder": "mine", "seeds": (0,)}
+    assert error.value.remedy == [("train", arguments)]
 
 
-def test_an_older_run_whose_encoder_was_written_out_says_it(run):
-    change(run, encoder_spec=None, encoder_named="open_clip:ViT-B-32-quickgelu/openai")
-    assert read_saved(run).encoder_spec == "open_clip:ViT-B-32-quickgelu/openai"
+def test_a_record_that_does_not_tell_what_was_trained_is_refused_in_words(run):
+    change(run, dataset=None)
+    with pytest.raises(InputError, match=r"dataset: Field required. Train the run again$"):
+        read_saved(run)
+
+
+def head_of(run):
+    return json.loads((run / "run.json").read_text())["head"]
 
 
 def test_note_tells_of_the_text_too(run):
@@ -143,9 +157,13 @@ def test_note_tells_of_the_text_too(run):
     ("changes", "error", "words"),
     [
         ({"head": None}, InputError, r"run\.json: expected the record of a trained head, found 1 problem: head"),
-        ({"classes": "fear"}, InputError, "classes: Input should be a valid list, found 'fear'. Train the run again"),
-        ({"calibration": {"temperature": 0}}, InputError, r"calibration\.temperature: .* or equal to 0\.01, found 0"),
-        ({"calibration": {"temperature": "1"}}, InputError, r"calibration\.temperature"),
+        ({"classes": "fear"}, InputError, "classes: Input should be a valid tuple, found 'fear'"),
+        (
+            {"calibration": calibration() | {"temperature": 0}},
+            InputError,
+            r"calibration\.temperature: .* or equal to 0\.01, found 0",
+        ),
+        ({"calibration": calibration() | {"temperature": "1"}}, InputError, r"calibration\.temperature"),
         ({"classes": ["anger", "fear", "neutral"]}, InputError, r"classes: expected expressions in canonical order"),
         ({"classes": ["fear", "neutral"]}, MismatchError, "expected one order of classes"),
         ({"head_sha256": "0" * 64}, MismatchError, r"head\.safetensors is not the head that run\.json describes"),
@@ -159,13 +177,13 @@ def test_a_record_that_cannot_be_trusted_is_refused(run, changes, error, words):
 
 @pytest.mark.parametrize(
     ("found", "words"),
-    [(2, "expected format 1, found 2. Export the head again, or update fer-stage"), (None, "found None")],
+    [(2, "expected format 1, found 2; update fer-stage if it is newer. Copy the whole"), (None, "found None")],
     ids=["newer", "none"],
 )
 def test_an_export_of_another_format_is_refused(tmp_path, found, words):
     state, record = parts()
     with pytest.raises(InputError, match=words):
-        read_saved(write(tmp_path / "exported", state, record | {"format": found}, "head.json"))
+        read_saved(write(tmp_path / "exported", state, as_exported(record) | {"format": found}, "head.json"))
 
 
 @pytest.mark.parametrize("name", ["run.json", "head.json"])
@@ -180,36 +198,34 @@ def test_a_damaged_record_is_named_with_what_to_do(run, name, text):
 
 def test_a_head_without_weights_is_refused(run):
     (run / "head.safetensors").unlink()
-    with pytest.raises(InputError, match=r"head\.safetensors is missing. Train the run again"):
+    with pytest.raises(InputError, match=r"head\.safetensors is missing") as error:
         read_saved(run)
+    assert error.value.remedy
 
 
-def test_cut_off_weights_are_refused_with_and_without_a_digest(run):
-    """Older records have no digest; safetensors knows its own length."""
+def test_cut_off_weights_are_refused_whatever_the_digest(run):
+    """Whoever cuts them can compute it; safetensors knows its own length."""
     state = (run / "head.safetensors").read_bytes()
     (run / "head.safetensors").write_bytes(state[:-4])
     with pytest.raises(MismatchError, match="is not the head"):
         read_saved(run)
-    change(run, head_sha256=None)
+    change(run, head_sha256=hashlib.sha256(state[:-4]).hexdigest())
     with pytest.raises(InputError, match=r"head\.safetensors is damaged: expected .* bytes of values"):
         read_saved(run)
 
 
 def test_a_head_of_an_unknown_kind_is_named(run):
-    record = read_record(run)
-    change(run, head=record["head"] | {"kind": "oracle"})
+    change(run, head=head_of(run) | {"kind": "oracle"})
     for use in (lambda: read_saved(run).needs_encoder, read_saved(run).build):
         with pytest.raises(InputError, match=rf"{run}: head: .*found 'oracle'. It was written by a newer"):
             use()
 
 
 def test_a_description_that_does_not_say_how_pictures_are_prepared_is_refused(run):
-    head = read_record(run)["head"]
-    change(run, head=head | {"encoder": {"encoder": head["encoder"]["encoder"]}})
-    saved = read_saved(run)
-    for use in (lambda: saved.preprocess, lambda: saved.alignment):
-        with pytest.raises(InputError, match=r"run\.json: head\.encoder: expected a preprocess block.*Train the run"):
-            use()
+    head = head_of(run)
+    change(run, head=head | {"encoder": {"encoder": head["encoder"]["encoder"], "precision": "float32"}})
+    with pytest.raises(InputError, match=r"run\.json: .*head\.encoder\.preprocess: Field required"):
+        read_saved(run)
 
 
 def test_a_folder_without_a_head_says_what_was_expected(tmp_path):

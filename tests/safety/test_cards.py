@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 
 from pipeline.export.card import model_card
+from pipeline.records import Export, read_export
 
 ROOT = Path(__file__).parents[2]
 CARRIED = ("pipeline/predict/default_head/README.md", "pipeline/encoders/mini/README.md")
@@ -22,9 +22,8 @@ def test_what_the_package_carries_states_its_licence_and_its_data(card: str) -> 
         assert word in text
 
 
-def _carried_record() -> dict[str, object]:
-    record: dict[str, object] = json.loads((ROOT / "pipeline/predict/default_head/head.json").read_text())
-    return record
+def _carried_record() -> Export:
+    return read_export(ROOT / "pipeline/predict/default_head/head.json")
 
 
 def test_an_exported_head_says_that_its_licence_has_to_be_stated() -> None:
@@ -36,8 +35,8 @@ def test_an_exported_head_says_that_its_licence_has_to_be_stated() -> None:
 
 
 def test_texts_of_a_record_cannot_add_lines_to_a_card() -> None:
-    record = _carried_record() | {"encoder_note": "a\n## Licence\nMIT\x1b[2J", "dataset": "ferplus\n# forged"}
-    text = model_card(record)
+    texts = {"encoder_note": "a\n## Licence\nMIT\x1b[2J", "dataset": "ferplus\n# forged"}
+    text = model_card(_carried_record().model_copy(update=texts))
     assert not re.search(r"^(MIT|# forged)", text, re.MULTILINE)
     assert "\x1b" not in text
 

@@ -19,7 +19,7 @@ from pipeline.errors import ConfigError
 from pipeline.images.preprocess import Preprocess
 from stages.errors import StageError
 from stages.params import ExtractParams, Params
-from stages.workflows.report import _store_record
+from stages.workflows.report import store_summary
 from stages.workflows.store_encoder import alignment_of, encoder_of, extract_command
 from stages.workflows.store_identity import box_of, face_of
 
@@ -85,7 +85,7 @@ def test_the_command_that_makes_a_store_again_takes_views_and_outputs_from_its_a
 
 
 def test_a_report_describes_a_store_without_provenance(tmp_path: Path) -> None:
-    record = _store_record(written(tmp_path / "some-encoder" / "example.zarr", plain=True))
+    record = store_summary(written(tmp_path / "some-encoder" / "example.zarr", plain=True))
     assert (record.encoder, record.encoder_note, dict(record.rejected)) == ("some-encoder", "", {"not recorded": 2})
 
 

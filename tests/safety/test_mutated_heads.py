@@ -24,14 +24,13 @@ from cache.errors import CacheError
 from pipeline.calibration import softmax
 from pipeline.errors import MismatchError, PipelineError
 from pipeline.export.card import model_card
-from pipeline.export.record import export_record
 from pipeline.records import read_regular
 from pipeline.saved import DEFAULT_HEAD, SavedHead, read_record, read_saved
 from stages.cli import run
 from stages.errors import StageError
 from stages.workflows.export_head import Export
 from stages.workflows.report import gather, make_report
-from stages.workflows.scores_file import head_identity, read_scores, write_scores
+from stages.workflows.scores_file import read_scores, score_source, write_scores
 from stages.workspace import scores_path
 
 RUN = Path("runs/untrained/linear-probe/sample-a/seed-0")
@@ -105,8 +104,7 @@ def probabilities(folder: Path) -> bytes:
 
 
 def card(folder: Path) -> str:
-    saved = read_saved(folder)
-    return model_card(export_record(saved, saved.sha256, []))
+    return model_card(read_saved(folder).export([]))
 
 
 def is_free(change: str) -> bool:
@@ -179,7 +177,7 @@ def test_every_single_change_of_scores_is_refused_by_name_or_is_no_other_number(
         SCORES.write_text(json.dumps(document))
         found, message = attempt(lambda: read_scores(SCORES))
         assert found is not None or str(SCORES) in message, f"{change}: {message}"
-        for score in found or []:
+        for score in found.as_json() if found else []:
             assert [score[name] for name in numbers] == [scores[0][name] for name in numbers], change
 
 
@@ -282,11 +280,11 @@ def test_only_regular_files_are_read(project: Path, fer_stage: Callable[..., Any
 
 
 def test_a_head_that_is_replaced_while_it_is_scored_is_not_written(project: Path) -> None:
-    scores, before = json.loads(SCORES.read_text()), SCORES.read_bytes()
+    scores, before = read_scores(SCORES), SCORES.read_bytes()
     saved = read_saved(RUN)
     replace_head(bias=1.0)
     with pytest.raises(MismatchError, match="the head was replaced while this command used it"):
-        write_scores(saved, SCORES, scores)
+        write_scores(saved, SCORES, list(scores))
     assert SCORES.read_bytes() == before
 
 
@@ -357,11 +355,10 @@ def test_a_regular_file_larger_than_its_limit_is_not_read(tmp_path: Path) -> Non
 def test_the_carried_head_passes_every_check() -> None:
     saved = read_saved(DEFAULT_HEAD)
     assert saved.build().spec.classes == saved.classes
-    assert saved.sha256 == saved.record["head_sha256"]
+    assert saved.sha256 == saved.record.head_sha256
 
 
 def test_an_identity_is_of_the_weights_that_were_read(project: Path) -> None:
     saved = read_saved(RUN)
-    identity = head_identity(saved.record, saved.sha256)
     replace_head(bias=1.0)
-    assert head_identity(saved.record, saved.sha256) == identity
+    assert saved.sha256 == saved.record.head_sha256 == score_source(saved.record).head_sha256

@@ -83,8 +83,8 @@ def test_the_card_has_what_must_be_known(project: Path, fer_stage: FerStage) -> 
         "**untrained: seeded random weights",
         "not for decisions about people",
         "surprise, fear, disgust, happiness, sadness, anger, neutral",
-        saved.encoder_identity["encoder"]["weights"],
-        saved.record["head_sha256"],
+        saved.record.head.encoder.encoder["weights"],
+        saved.record.head_sha256,
         f"| sample-a (trained on) | test | {scores[0]['n']} | {100 * scores[0]['accuracy']:.1f} |",
         f"| sample-e † | test | {scores[1]['n']} | {100 * scores[1]['accuracy']:.1f} |",
         "† seen domain: the encoder itself saw the train split",
@@ -101,14 +101,15 @@ def test_a_head_that_was_not_tested_says_so(project: Path, fer_stage: FerStage) 
     assert "It was not tested" in Path("out/head/README.md").read_text()
 
 
-def test_an_older_run_is_exported_without_calibration(project: Path, fer_stage: FerStage) -> None:
-    older = dict.fromkeys(["calibration", "encoder_spec", "encoder_saw", "text_note", "head_sha256"])
-    _change(RUN / "run.json", **older)
-    SCORES.unlink()
-    fer_stage(*EXPORT)
-    saved = read_saved(Path("out/head"))
-    assert (saved.temperature, saved.encoder_spec) == (1.0, "untrained")
-    assert "the run is older than calibration" in Path("out/head/README.md").read_text()
+@pytest.mark.parametrize("name", ["calibration", "encoder_spec", "encoder_saw", "text_note", "head_sha256"])
+def test_a_run_without_a_field_is_not_exported_and_trained_again_by_a_command(
+    project: Path, fer_stage: FerStage, name: str
+) -> None:
+    _change(RUN / "run.json", **{name: None})
+    message = fer_stage(*EXPORT, code=1)
+    assert f"{name}: Field required. Run `fer-stage train --method feature-mask --dataset sample-a" in message
+    assert "--encoder untrained --seed 0` with the options of the run" in message
+    assert not Path("out").exists()
 
 
 def test_a_validation_split_without_errors_calibrates_nothing(project: Path, fer_stage: FerStage) -> None:
@@ -266,9 +267,9 @@ def test_a_head_that_holds_its_encoder_is_built_with_it(project: Path, fer_stage
     fer_stage("extract", "--dataset", "sample-a", "--outputs", "pooled,block-3", "--decoders", "1")
     args = ("--method", "fine-tune", "--dataset", "sample-a", "--option", "input=block-3", "--option", "epochs=1")
     run = fer_stage("train", *args, "--format", "json")["path"]
-    _change(Path(run, "run.json"), encoder_spec="", encoder_named="of another machine")
+    _change(Path(run, "run.json"), encoder_spec="timm:resnet18@of-another-machine.pth")
     export = ("head", "export", "--run", run, "--out", "tuned", "--onnx")
-    assert "Name it with --encoder" in fer_stage(*export, code=1)
+    assert "If it is elsewhere on this machine, name it with --encoder" in fer_stage(*export, code=1)
     fer_stage(*export, "--encoder", "untrained")
     assert json.loads(Path("tuned/head.json").read_text())["onnx"]["inputs"] == ["block-3"]
 

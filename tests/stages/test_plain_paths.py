@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 import yaml
 from PIL import Image
+from run_records import run_record
 
 from cache.errors import QueryError
 from cache.store import store_path
 from cache.texts import text_path
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import ConfigError, InputError
+from pipeline.records import Run
 from stages.cli import run
 from stages.errors import ParamsError
 from stages.names import variant_name
@@ -81,10 +83,10 @@ def test_a_name_where_a_path_is_made_is_one_part_of_it(name: str) -> None:
             store_path(Path("features"), encoder, dataset, "zarr")
         with pytest.raises(QueryError, match="expected the plain name"):
             text_path(Path("features"), encoder, dataset)
-    record = {"encoder": "mini", "method": "cafe", "dataset": "x", "seed": 0}
+    record = Run(**run_record())
     assert run_parts(record)
-    assert all(not run_parts(record | {key: name or "."}) for key in ("encoder", "method", "dataset", "variant"))
-    assert not run_parts(record | {"seed": f"/{name}"})
+    for key in ("encoder", "method", "dataset", "variant", "seed"):  # of a record that nothing has checked
+        assert not run_parts(record.model_copy(update={key: f"/{name}" if key == "seed" else name or "."}))
 
 
 def test_a_record_that_names_a_path_has_no_place_for_scores(tmp_path: Path) -> None:

@@ -191,7 +191,8 @@ def test_another_encoder_than_the_heads_is_refused_with_its_fields(predict: FerS
     Path("params.yaml").write_text("encoders: {other: untrained}\nrun: {encoders: [other]}\n")
     assert len(predict(save(people(1), "one.png"), "--encoder", "other")) == 1
     record = json.loads((Path(write_head(tmp_path / "wrong")) / "run.json").read_text())
-    record["head"]["encoder"]["encoder"]["weights"] = "0" * 64
+    for identity in (record["head"]["encoder"], record["encoder_identity"]):
+        identity["encoder"]["weights"] = "0" * 64
     (tmp_path / "wrong" / "run.json").write_text(json.dumps(record))
     assert "weights: expected '0000" in predict("one.png", "--run", str(tmp_path / "wrong"), code=1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
+import stages
 from stages.cli import run
 
 RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")
 SCORES = Path("runs/scores/untrained/feature-mask/sample-a/seed-0/scores.json")
+
+TRAIN = "fer-stage train --method feature-mask --dataset sample-a --encoder untrained --seed 0"
 
 Report = Callable[[], tuple[str, pd.DataFrame]]
 
@@ -83,20 +87,42 @@ def test_scores_without_their_run_are_named(report: Report) -> None:
     assert len(cells) == 2
 
 
-def test_scores_at_the_place_of_before_are_named(report: Report) -> None:
-    SCORES.rename(RUN / "scores.json")
-    err, cells = report()
-    assert f"Left out: 1 file ({RUN / 'scores.json'}) of scores beside the runs" in err
-    assert cells.empty
-
-
-def test_records_of_before_are_refused_with_the_command_that_writes_them_again(
+def test_incomplete_records_are_refused_with_the_command_that_writes_them_again(
     project: Path, fer_stage: Callable[..., Any]
 ) -> None:
     record = {name: value for name, value in json.loads((RUN / "run.json").read_text()).items() if name != "run_key"}
     (RUN / "run.json").write_text(json.dumps(record))
     message = fer_stage("report", code=1)
-    assert f"{RUN}, run: expected 'run_key' to be text, found no such field. Run `fer-stage train` again" in message
+    assert f"{RUN / 'run.json'}: expected the record of a trained head, found 1 problem: run_key: Field req" in message
+    assert message.rstrip().endswith(f"Run `{TRAIN}` with the options of the run")
+    assert run(shlex.split(TRAIN)[1:]) == 0
+    assert fer_stage("report")
+
+
+def test_incomplete_scores_are_refused_with_the_command_that_writes_them_again(
+    project: Path, fer_stage: Callable[..., Any]
+) -> None:
+    SCORES.write_text(json.dumps([{"dataset": "sample-a"}]))
+    message = fer_stage("report", code=1)
+    assert f"{SCORES}: expected the scores of a head, found" in message
+    command = f"fer-stage evaluate --run {RUN}"
+    assert message.rstrip().endswith(f"Delete the file, or move it away, and evaluate again. Run `{command}`")
+    SCORES.unlink()
+    assert run(shlex.split(command)[1:]) == 0
+    assert fer_stage("report")
+
+
+def test_a_report_in_python_has_one_row_per_run_and_test_dataset(project: Path) -> None:
+    result = stages.report()
+    assert list(result.frame["test"]) == ["sample-a", "sample-e"]
+    assert result.path.is_file()
+    assert result.notes == ()
+    assert "<table" in result._repr_html_()
+
+
+def test_a_dry_run_in_python_writes_nothing(project: Path) -> None:
+    result = stages.report(reports="elsewhere", dry_run=True)
+    assert (result.n_runs, result.path.exists()) == (1, False)
 
 
 def test_a_dry_run_says_the_same_and_writes_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,4 +150,4 @@ def test_a_run_without_its_table_of_epochs_is_named_with_the_way_out(
     assert run(["report"]) == 1
     err = capsys.readouterr().err
     assert f"{RUN / 'history.csv'}: expected the table of epochs that train writes, found {found}" in err
-    assert "Run `fer-stage train` again for this run" in err
+    assert f"Run `{TRAIN}` with the options of the run" in err

@@ -14,8 +14,8 @@ import pytest
 import yaml
 from headless_browser import Browser, find_chromium
 
-from pipeline.marks import LEGEND
-from pipeline.report.kinds import NO_TRAINING
+from pipeline.footnotes import LEGEND
+from pipeline.report.runs import NO_TRAINING
 from stages.cli import run
 
 CHROMIUM = find_chromium()

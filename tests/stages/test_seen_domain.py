@@ -18,7 +18,7 @@ from pipeline.datasets.layouts import LAYOUTS
 from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.extraction import outputs_of
-from pipeline.marks import LEGEND
+from pipeline.footnotes import LEGEND
 from pipeline.tables.samples import SampleTable
 from stages.cli import run
 from stages.params import ExtractParams
@@ -145,12 +145,11 @@ def test_nothing_is_marked_where_the_encoder_saw_nothing(
     assert "†" not in printed.out + printed.err
 
 
-def test_a_run_of_before_has_no_marks_and_can_be_scored(project: Path, fer_stage: FerStage) -> None:
+def test_a_run_that_does_not_tell_what_its_encoder_saw_is_not_scored(project: Path, fer_stage: FerStage) -> None:
     record = json.loads((RUN / "run.json").read_text())
-    del record["encoder_saw"], record["text_note"]
+    del record["encoder_saw"]
     (RUN / "run.json").write_text(json.dumps(record))
-    scores = fer_stage("evaluate", "--run", str(RUN), "--format", "json")
-    assert not any(score["encoder_saw"] for score in scores)
+    assert "encoder_saw: Field required. Run `fer-stage train" in fer_stage("evaluate", "--run", str(RUN), code=1)
 
 
 def test_the_report_marks_scores_stores_and_encoder(project: Path, fer_stage: FerStage) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from run_records import run_record, score_record
 
 from cache.housekeeping import References
 from pipeline.errors import InputError
@@ -106,7 +107,7 @@ def test_the_project_of_the_stores_counts_also_from_elsewhere(folder: Path, monk
         "encoders: {untrained: untrained}\nrun: {samples: [], datasets: [a], encoders: [untrained], methods: []}\n"
     )
     (folder / "runs" / "r").mkdir(parents=True)
-    (folder / "runs" / "r" / "run.json").write_text(json.dumps({"key": KEY, "encoder": "clip"}))
+    (folder / "runs" / "r" / "run.json").write_text(json.dumps(run_record(key=KEY, encoder="clip")))
     (folder / "features" / "clip").mkdir(parents=True)
     (folder / "elsewhere").mkdir()
     monkeypatch.chdir(folder / "elsewhere")
@@ -120,11 +121,13 @@ def test_the_project_of_the_stores_counts_also_from_elsewhere(folder: Path, monk
 def test_runs_need_what_they_were_trained_and_scored_on(folder: Path) -> None:
     run = folder / "runs" / "clip" / "kefer" / "a" / "seed-0"
     run.mkdir(parents=True)
-    (run / "run.json").write_text(json.dumps({"key": KEY, "encoder": "clip"}))
-    (run / "scores.json").write_text(json.dumps([{"dataset": "b"}]))
+    (run / "run.json").write_text(json.dumps(run_record(key=KEY, encoder="clip", method="kefer")))
+    scores = folder / "runs" / "scores" / "clip" / "kefer" / "a" / "seed-0" / "scores.json"
+    scores.parent.mkdir(parents=True)
+    scores.write_text(json.dumps([score_record("b")]))
     result = references(folder)
     assert result.why(folder / "anywhere.zarr", KEY) == f"{run / 'run.json'}: a head was trained on it"
-    assert result.why(folder / "features" / "clip" / "b.zarr", "") == f"{run / 'scores.json'}: a head was scored on it"
+    assert result.why(folder / "features" / "clip" / "b.zarr", "") == f"{scores}: a head was scored on it"
     assert result.why(folder / "features" / "other" / "b.zarr", "") is None
 
 
@@ -144,10 +147,14 @@ def test_what_cannot_be_read_is_an_error_not_a_permission(folder: Path, name: st
 
 
 def test_damaged_scores_and_wrong_parameters_are_errors(folder: Path) -> None:
-    (folder / "run.json").write_text("{}")
-    (folder / "scores.json").write_text("{")
-    with pytest.raises(StageError, match=r"scores\.json is damaged"):
+    run = folder / "runs" / "mini" / "linear-probe" / "a" / "seed-0"
+    scores = folder / "runs" / "scores" / "mini" / "linear-probe" / "a" / "seed-0" / "scores.json"
+    for path, text in ((run / "run.json", json.dumps(run_record())), (scores, "{")):
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    with pytest.raises(InputError, match=r"scores\.json is damaged"):
         references(folder)
+    scores.unlink()
     (folder / "params.yaml").write_text("rnu: {}")
     with pytest.raises(ParamsError, match="unknown key"):
         references(folder)

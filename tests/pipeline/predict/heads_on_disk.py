@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from run_records import calibration, run_record
 
 from pipeline.datasets.drawn import draw_face, sample_specs
 from pipeline.encoders import EncoderSpec, load_encoder
@@ -77,14 +78,12 @@ def write_head(
     if scale == "standard":
         head.scale.fit(_features_of_faces())
     state, description = pack(head)
-    record = {
-        "head": description,
-        "head_sha256": hashlib.sha256(state).hexdigest(),
-        "classes": list(CLASSES),
-        "encoder_spec": "untrained",
-        "encoder_note": "",
-        "calibration": {"temperature": temperature},
-    }
+    record = run_record(
+        description,
+        head_sha256=hashlib.sha256(state).hexdigest(),
+        encoder_spec="untrained",
+        calibration=calibration(temperature),
+    )
     folder.mkdir(parents=True)
     (folder / "head.safetensors").write_bytes(state)
     (folder / "run.json").write_text(json.dumps({**record, **(changed or {})}))

@@ -118,19 +118,17 @@ def test_a_head_of_faces_that_another_detector_found_says_so(run: Path, tmp_path
 
 
 def test_notes_of_the_head_are_said(tmp_path: Path) -> None:
-    said = Predictor(
-        write_head(tmp_path / "run", changed={"encoder_note": "knows nothing", "calibration": {}}), device="cpu"
-    )
+    said = Predictor(write_head(tmp_path / "run", changed={"encoder_note": "knows nothing"}), device="cpu")
     assert "knows nothing" in said.note
-    assert "not calibrated" not in said.note
 
 
-def test_a_head_of_before_calibration_says_so(tmp_path: Path) -> None:
+def test_a_head_without_calibration_is_refused(tmp_path: Path) -> None:
     run = write_head(tmp_path / "run")
     record = json.loads((run / "run.json").read_text())
     del record["calibration"]
     (run / "run.json").write_text(json.dumps(record))
-    assert "not calibrated" in Predictor(run, device="cpu").note
+    with pytest.raises(InputError, match=r"run\.json: .*calibration: Field required"):
+        Predictor(run, device="cpu")
 
 
 def test_paths_pictures_and_arrays_of_one_picture_are_one(predictor: Predictor, tmp_path: Path) -> None:
@@ -311,13 +309,15 @@ def test_pictures_are_handed_on_only_to_who_asks(predictor: Predictor) -> None:
 def test_another_encoder_is_refused_by_its_fields(run: Path, tmp_path: Path) -> None:
     description = read_saved(run).description
     other = {**description["encoder"], "encoder": {**description["encoder"]["encoder"], "weights": "0" * 64}}
-    wrong = write_head(tmp_path / "wrong", changed={"head": {**description, "encoder": other}})
+    wrong = write_head(
+        tmp_path / "wrong", changed={"head": {**description, "encoder": other}, "encoder_identity": other}
+    )
     with pytest.raises(MismatchError, match=r"found another encoder\. weights: expected '0000"):
         Predictor(wrong, device="cpu")
 
 
 def test_a_head_on_pixels_needs_no_encoder_and_takes_none(tmp_path: Path) -> None:
-    run = write_head(tmp_path / "run", "pixels", changed={"encoder_spec": ""})
+    run = write_head(tmp_path / "run", "pixels", changed={"encoder_spec": "timm:resnet18@not-here.pth"})
     assert Predictor(run, device="cpu").predict(people(1))[0].status == "face"
     with pytest.raises(ConfigError, match="the head reads pixels"):
         Predictor(run, encoder="untrained", device="cpu")

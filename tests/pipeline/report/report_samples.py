@@ -7,14 +7,18 @@ import json
 from html.parser import HTMLParser
 from typing import Any
 
-from pipeline.report import RunRecord, StoreRecord
-from pipeline.versions import stage_version
+from run_records import CLASSES, run_record, score_record
 
-CLASSES = ["surprise", "fear", "disgust"]
+from pipeline.records import Run, Scores, StoreSummary
+from pipeline.records.fields import checked
+from pipeline.records.files import Advice
+from pipeline.records.store_summary import summary_of
+from pipeline.report import ReportRun
+
+__all__ = ["CLASSES"]
+
 STAND_IN = "untrained: random weights, knows nothing about faces"
-
-
-RUN_KEY, HEAD = "12" * 32, "34" * 32
+AGAIN = Advice("Again")
 
 
 def digest(text: str) -> str:
@@ -22,62 +26,22 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _with_digests(changes: dict[str, Any]) -> dict[str, Any]:
+    """A short text in the place of a digest stands for its own."""
+    names = {"rows", "key", "run_key", "head_sha256", "store_key"}
+    return {name: digest(v) if name in names and len(v) != 64 else v for name, v in changes.items()}
+
+
 def score_json(dataset: str, accuracy: Any, uar: float = 0.5, **changes: Any) -> dict[str, Any]:
-    """Twenty images: 10 surprise, 10 fear, no disgust."""
-    return {
-        "dataset": dataset,
-        "split": "test",
-        "n": 20,
-        "accuracy": accuracy,
-        "uar": uar,
-        "per_class": {"surprise": 0.7, "fear": 0.2, "disgust": None},
-        "support": {"surprise": 10, "fear": 10, "disgust": 0},
-        "ece": 0.125,
-        "ci95": {"accuracy": [0.25, 0.75], "uar": [0.125, 0.875]},
-        "confusion": [[7, 2, 1], [5, 2, 3], [0, 0, 0]],
-        "rejected": 4,
-        "seen": False,
-        "dropped": {"contempt": 6},
-        "run_key": RUN_KEY,
-        "head_sha256": HEAD,
-        "evaluate_version": stage_version("evaluate"),
-        "store_key": "cd" * 32,
-        "rows": digest(f"rows of {dataset}"),
-        "options": {},
-        "dtype": "float16",
-        "overlap": {"train": 0, "val": 0},
-        "excluded_overlap": 0,
-    } | changes
+    """Twenty images: 10 surprise, 10 fear, no disgust. The rates are not those of the counts."""
+    changes |= {"support": dict.fromkeys(CLASSES, 0) | changes["support"]} if "support" in changes else {}
+    return score_record(dataset, accuracy, uar, **{"rows": digest(f"rows of {dataset}"), **_with_digests(changes)})
 
 
 def run_json(**changes: Any) -> dict[str, Any]:
-    return {
-        "method": "probe",
-        "variant": "",
-        "encoder": "mini",
-        "encoder_note": "",
-        "encoder_identity": {"architecture": {"name": "tiny", "width": 16}, "weights_sha256": "ab" * 32},
-        "dataset": "a",
-        "seed": 0,
-        "classes": CLASSES,
-        "config": {"lr": 0.001, "scale": "raw"},
-        "key": "cd" * 32,
-        "width": 16,
-        "epochs": 3,
-        "selected_epoch": 2,
-        "seconds": 1.5,
-        "n_train": 100,
-        "n_val": 30,
-        "val": {"accuracy": 0.5, "uar": 0.4},
-        "versions": {"python": "3.11"},
-        "run_key": RUN_KEY,
-        "head_sha256": HEAD,
-        "rows": digest(f"train rows of {changes.get('dataset', 'a')}"),
-        "method_version": 1,
-        "views": 1,
-        "dtype": "float16",
-        "is_random": True,
-    } | changes
+    rows = digest(f"train rows of {changes.get('dataset', 'a')}")
+    versions = {"fer-stage": "0.1.0", **changes.pop("versions", {"python": "3.11"})}
+    return run_record(**{"method": "probe", "rows": rows, "versions": versions, **_with_digests(changes)})
 
 
 def history_json() -> list[dict[str, Any]]:
@@ -90,6 +54,7 @@ def store_json(**changes: Any) -> dict[str, Any]:
         "dataset": "a",
         "encoder": "mini",
         "encoder_note": "",
+        "encoder_saw": False,
         "rows": 153,
         "usable": 150,
         "rejected": {"truncated": 3},
@@ -105,15 +70,22 @@ def store_json(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def make_run(scores: list[dict[str, Any]], history: list[dict[str, Any]] | None = None, **changes: Any) -> RunRecord:
-    return RunRecord.from_json(run_json(**changes), history_json() if history is None else history, scores, "runs/x")
+def make_run(
+    scores: list[dict[str, Any]],
+    history: list[dict[str, Any]] | None = None,
+    scores_label: str = "",
+    **changes: Any,
+) -> ReportRun:
+    record = checked(Run, run_json(**changes), "runs/x/run.json", "a run", AGAIN)
+    entries = checked(Scores, scores, scores_label or "runs/x", "scores", AGAIN)
+    return ReportRun.of(record, tuple(history_json() if history is None else history), entries, "runs/x", scores_label)
 
 
-def make_store(**changes: Any) -> StoreRecord:
-    return StoreRecord.from_json(store_json(**changes), "features/x")
+def make_store(**changes: Any) -> StoreSummary:
+    return summary_of(store_json(**changes), "features/x")
 
 
-def crossed_runs(**changes: Any) -> list[RunRecord]:
+def crossed_runs(**changes: Any) -> list[ReportRun]:
     """Two train datasets, two seeds, three test datasets; accuracies as in the tests' hand calculations."""
     accuracies = {
         ("a", 0): (0.90, 0.60, 0.50),
@@ -182,7 +154,7 @@ class Page(HTMLParser):
             self._rows[-1][-1] += data
 
     def matrix(self, name: str) -> list[list[str]]:
-        """The rows of the matrix that is called so; its caption goes on with its means."""
+        """The rows of the matrix of this name; its caption ends with its means."""
         (found,) = [rows for caption, rows in self.tables.items() if caption.startswith(name)]
         return found
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from report_samples import crossed_runs, make_run, score_json
 
-from pipeline.report.comparable import Comparable
+from pipeline.report.comparison import ComparisonSet
 from pipeline.report.curves import curves_figure, selected_value
 from pipeline.report.figures import confusion_figure, overview_figure
 from pipeline.report.groups import group_runs
@@ -26,13 +26,13 @@ def test_confusion_rows_are_shares_of_the_true_expression() -> None:
 def test_a_seen_domain_is_marked_in_the_figures() -> None:
     groups = group_runs([make_run([score_json("b", 0.5, encoder_saw=True), score_json("c", 0.5)])])
     assert [variant.name for variant in confusion_figure(groups[0], "c").variants] == ["a → b †", "a → c"]
-    assert overview_figure(Comparable(tuple(groups)), "o").variants[0].data[1]["y"] == ["probe · mini †"]
+    assert overview_figure(ComparisonSet(tuple(groups)), "o").variants[0].data[1]["y"] == ["probe · mini †"]
 
 
 def test_the_overview_has_a_mark_per_method_and_bars_over_seeds_only() -> None:
     """Both have a on b alone: 0.60 and 0.64 of probe, 0.25 of single; sd = 0.04 / sqrt(2)."""
     groups = group_runs([*crossed_runs(), make_run([score_json("b", 0.25)], method="single")])
-    within, unseen = overview_figure(Comparable(tuple(groups)), "o").variants[0].data
+    within, unseen = overview_figure(ComparisonSet(tuple(groups)), "o").variants[0].data
     assert within["x"] == [86.5]  # `single` was not scored on its own dataset
     assert unseen["x"] == [62.0, 25.0]
     assert unseen["error_x"]["array"] == [2.83, None]
@@ -41,7 +41,11 @@ def test_the_overview_has_a_mark_per_method_and_bars_over_seeds_only() -> None:
 def test_names_are_text_in_every_figure() -> None:
     runs = [make_run([score_json("<b>", 0.5), score_json("<a>", 0.9, seen=True)], dataset="<a>", method="<m>")]
     (group,) = groups = group_runs(runs)
-    figures = [confusion_figure(group, "m"), overview_figure(Comparable(tuple(groups)), "o"), curves_figure(group, "c")]
+    figures = [
+        confusion_figure(group, "m"),
+        overview_figure(ComparisonSet(tuple(groups)), "o"),
+        curves_figure(group, "c"),
+    ]
     texts = json.dumps([figure.as_json() for figure in figures if figure])
     for name in ("<a>", "<b>", "<m>"):
         assert name not in texts
@@ -69,7 +73,7 @@ def test_the_selected_epoch_is_marked() -> None:
 @pytest.mark.parametrize(("selected", "side"), [(1, "left"), (10, "right")])
 def test_the_words_of_the_mark_stay_inside_the_figure(selected: int, side: str) -> None:
     rows = [{"epoch": i, "loss": 1.0, "val_uar": 0.4} for i in range(1, 11)]
-    figure = curves_figure(group_runs([make_run([], history=rows, selected_epoch=selected)])[0], "c")
+    figure = curves_figure(group_runs([make_run([], history=rows, selected_epoch=selected, epochs=10)])[0], "c")
     assert figure is not None
     assert figure.variants[0].layout["annotations"][0]["xanchor"] == side
 
@@ -102,7 +106,7 @@ def test_a_search_with_numbered_steps_is_drawn_over_what_it_searched() -> None:
 
 
 def test_gaps_in_a_history_stay_gaps() -> None:
-    rows = [{"epoch": 1, "loss": float("inf"), "val_uar": None}, {"epoch": 2, "loss": 1.0, "val_uar": 0.5}]
+    rows = [{"epoch": 1, "loss": None, "val_uar": None}, {"epoch": 2, "loss": 1.0, "val_uar": 0.5}]
     figure = curves_figure(group_runs([make_run([], history=rows)])[0], "c")
     assert figure is not None
     assert [line["y"] for line in figure.variants[0].data] == [[None, 1.0], [None, 50.0]]

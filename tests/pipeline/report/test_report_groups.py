@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 from report_samples import crossed_runs, make_run, score_json
+from run_records import FEATURES
 
 from pipeline.errors import InputError, MismatchError
-from pipeline.report.groups import Spread, dataset_columns, group_runs, spread
+from pipeline.report.cells import Spread, spread
+from pipeline.report.groups import dataset_columns, group_runs
 
 EXACT = 1e-12
+OTHER = FEATURES | {"encoder": {"family": "open_clip", "architecture": "tiny", "weights": "ef" * 32}}
 
 
 def close(found: Spread, mean: float, sd: float | None, n_seeds: int) -> bool:
@@ -168,7 +171,7 @@ def test_a_test_set_that_the_head_was_mostly_trained_on_is_not_unseen() -> None:
     assert [cell.overlap for cell in group.cells.values()] == [0.5, 0.45]
 
 
-@pytest.mark.parametrize("changes", [{"encoder_identity": {"weights_sha256": "other"}}, {"encoder_note": "untrained"}])
+@pytest.mark.parametrize("changes", [{"encoder_identity": OTHER}, {"encoder_note": "untrained"}])
 def test_one_encoder_name_means_one_encoder(changes: dict[str, Any]) -> None:
     with pytest.raises(MismatchError, match="one encoder behind the name mini"):
         group_runs([make_run([]), make_run([], method="other", **changes)])

@@ -10,7 +10,7 @@ from report_samples import STAND_IN, make_run, score_json
 from pipeline.errors import MismatchError
 from pipeline.methods import METHODS
 from pipeline.report.groups import group_runs
-from pipeline.report.kinds import NO_TRAINING, Kind, kind_of
+from pipeline.report.runs import NO_TRAINING, Kind, kind_of
 
 
 def untrained(dataset: str, a: float, b: float, **changes: Any) -> Any:

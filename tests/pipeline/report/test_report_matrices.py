@@ -5,9 +5,8 @@ from __future__ import annotations
 from report_samples import crossed_runs, make_run, score_json
 
 from pipeline.report.groups import dataset_columns, group_runs
-from pipeline.report.heat import background
-from pipeline.report.markup import MatrixView
 from pipeline.report.matrices import matrices
+from pipeline.report.views import MatrixView, background
 
 
 def views(*runs: object) -> list[MatrixView]:

@@ -8,15 +8,15 @@ import re
 import pytest
 from report_samples import CLASSES, STAND_IN, Page, crossed_runs, digest, make_run, make_store, score_json
 
-from pipeline.marks import LEGEND
-from pipeline.report import RunRecord, StoreRecord, build_report
+from pipeline.footnotes import LEGEND
+from pipeline.report import ReportRun, StoreSummary, build_report
 
 DATE = "1 May 2026"
 LIMIT_MB = 8
 
 
-def page(runs: list[RunRecord], stores: list[StoreRecord] | None = None) -> Page:
-    return Page(build_report(runs, stores or [], DATE).html)
+def page(runs: list[ReportRun], stores: list[StoreSummary] | None = None) -> Page:
+    return Page(build_report(runs, stores or [], DATE, evaluate_command="fer-stage evaluate --run runs").html)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_every_score_in_the_table_is_that_of_the_record(read: Page) -> None:
             f"{100 * score.uar:.1f}",
             "12.5 to 87.5",
             "12.5",
-            "—",
+            "25.0",
             "4",
             "6",
         ]
@@ -129,7 +129,8 @@ def test_runs_that_were_never_evaluated_still_make_a_page() -> None:
 
 
 def test_all_that_was_never_evaluated_is_told_at_once() -> None:
-    html = build_report([make_run([]), make_run([], method="other"), *crossed_runs(method="third")], [], DATE).html
+    runs = [make_run([]), make_run([], method="other"), *crossed_runs(method="third")]
+    html = build_report(runs, [], DATE, evaluate_command="fer-stage evaluate --run runs").html
     assert html.count("Not evaluated yet") == 1
     assert "Not evaluated yet: other on mini, probe on mini. Run" in html
 
@@ -195,12 +196,15 @@ def test_no_warning_without_a_stand_in(read: Page) -> None:
 
 
 def test_names_cannot_become_markup() -> None:
-    name = "</script><script>alert(1)</script>"
-    runs = [make_run([score_json(name, 0.5)], method=name, encoder=name, config={name: name}, versions={name: name})]
-    read = page(runs, [make_store(dataset=name, encoder=name, rejected={name: 3}, preprocess={name: name})])
+    """No name of a folder has a slash; other texts may be anything."""
+    name, text = "<script>alert(1)<script>", "</script><script>alert(1)</script>"
+    texts = {"config": {text: text}, "versions": {text: text}, "recipe": text, "encoder_note": text}
+    runs = [make_run([score_json(name, 0.5)], method=name, encoder=name, **texts)]
+    read = page(runs, [make_store(dataset=text, encoder=text, rejected={text: 3}, preprocess={text: text})])
     assert sum(tag == "script" for tag, _ in read.tags) == 4  # flag, data, plotly, drawing
     assert not any("alert(1)" in script for i, script in enumerate(read.scripts) if i != 1)
     assert name in read.text
+    assert text in read.text
     assert set(read.figures()) == {"overview", "result-1-confusion", "result-1-curves"}
 
 
@@ -258,8 +262,8 @@ def test_what_was_run_is_told(read: Page) -> None:
         "fear": "60",
         "Rejected": "truncated 3",
     }
-    assert ["weights_sha256", "ab" * 32] in read.tables["Encoder mini"]
-    assert ["architecture.name", "tiny"] in read.tables["Encoder mini"]
+    assert ["encoder.weights", "ab" * 32] in read.tables["Encoder mini"]
+    assert ["encoder.architecture", "tiny"] in read.tables["Encoder mini"]
     assert ["preprocess.size", "224"] in read.tables["Features and preprocessing of mini"]
     assert ["python", "3.11"] in read.tables["Software versions"]
     assert ["a", "test", digest("rows of a")[:12], "20", "10", "10", "0", "4", "contempt 6"] in read.tables[

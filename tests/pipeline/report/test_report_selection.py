@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from report_samples import Page, make_run, make_store, run_json, score_json
+from report_samples import Page, make_run, make_store, score_json
 
-from pipeline.marks import OVERLAP_LEGEND
-from pipeline.report import RunRecord, build_report
-from pipeline.report.selection import select_scores
+from pipeline.footnotes import OVERLAP_LEGEND
+from pipeline.report import ReportRun, build_report
+from pipeline.report.runs import select_scores
 
 
-def page(*runs: RunRecord) -> Page:
+def page(*runs: ReportRun) -> Page:
     return Page(build_report(runs, [], "today").html)
 
 
@@ -32,17 +32,17 @@ def test_a_page_of_validation_scores_says_so_and_nothing_of_test_images() -> Non
 
 def test_scores_of_another_head_are_named_and_never_shown() -> None:
     stale = [score_json("b", 0.9, head_sha256="other"), score_json("d", 0.9, run_key="other")]
-    run = RunRecord.from_json(run_json(), [], [*stale, score_json("c", 0.5)], "runs/x", "runs/scores/x/scores.json")
-    selection = select_scores([run])
+    run = make_run([*stale, score_json("c", 0.5)], [], "runs/scores/x/scores.json")
+    selection = select_scores([run], "fer-stage evaluate --run runs")
     assert [score.dataset for score in selection.runs[0].scores] == ["c"]
     (text,) = selection.left_out
     assert text.startswith(
         "Left out: 2 scores of other heads than those of the runs, or by another version of evaluate, "
         "in runs/scores/x/scores.json."
     )
-    assert "fer-stage evaluate --run" in text
+    assert text.endswith("Score the heads again: fer-stage evaluate --run runs")
     read = page(run)
-    assert text in read.text
+    assert text.removesuffix(": fer-stage evaluate --run runs") in read.text
     assert "90.0" not in read.text
 
 
@@ -74,7 +74,8 @@ def test_features_of_another_precision_than_those_trained_on_are_noted() -> None
 
 def test_scores_of_other_features_than_the_store_has_now_are_noted() -> None:
     runs = [make_run([score_json("a", 0.5, seen=True), score_json("b", 0.5)])]
-    notes = build_report(runs, [make_store(), make_store(dataset="b", key="ef" * 32)], "today").notes
+    stores = [make_store(), make_store(dataset="b", key="ef" * 32)]
+    notes = build_report(runs, stores, "today", evaluate_command="fer-stage evaluate --run runs").notes
     assert [note for note in notes if "other features" in note] == [
         "1 of 1 scores on b are of other features than the store of mini has now. "
         "Score the heads again: fer-stage evaluate --run runs"

@@ -11,20 +11,18 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from pipeline.report.kinds import Kind, kind_of
-from pipeline.report.records import RunRecord
-from pipeline.report.scores import Score
+from pipeline.report.runs import Kind, ReportRun, ReportScore, first_names, kind_of
 
-__all__ = ["listed", "name_apart", "options_text", "separations"]
+__all__ = ["distinction_notes", "options_text", "with_distinct_names"]
 
-# Enough of a digest to tell the few forms of one dataset apart.
+# Enough of a digest to distinguish the few forms of one dataset.
 _DIGEST_LENGTH = 8
 
 _Item = TypeVar("_Item")
 _Key = TypeVar("_Key", bound=Hashable)
 
 
-def name_apart(runs: Iterable[RunRecord]) -> list[RunRecord]:
+def with_distinct_names(runs: Iterable[ReportRun]) -> list[ReportRun]:
     """The runs with `settings`, `train`, and the `column` of every score, as all of them together need.
 
     Notes
@@ -35,74 +33,67 @@ def name_apart(runs: Iterable[RunRecord]) -> list[RunRecord]:
     named = _with_trains(_with_settings(_with_options(list(runs))))
     columns = _columns([score for run in named for score in run.scores])
     return [
-        replace(run, scores=tuple(replace(score, column=columns[score.rows_key]) for score in run.scores))
-        for run in named
+        replace(run, scores=tuple(_in_column(score, columns[score.rows_key]) for score in run.scores)) for run in named
     ]
 
 
-def separations(runs: Sequence[RunRecord]) -> list[str]:
+def distinction_notes(runs: Sequence[ReportRun]) -> list[str]:
     """One sentence for each method, train dataset and test dataset that comes in several forms, and how methods differ.
 
     Parameters
     ----------
-    runs : with their names, as `name_apart` gives them
+    runs : with their names, as `with_distinct_names` gives them
     """
-    found = []
+    notes = []
     for (encoder, method), same in _by(runs, lambda run: (run.encoder, run.method)).items():
         if len(names := _distinct(run.settings for run in same)) > 1:
-            found.append(
+            notes.append(
                 f"The runs of {method} on {encoder} differ in their settings, not in the seed alone: "
                 f"{'; '.join(names)}. Each has a row of its own, and no mean is over both."
             )
-    for dataset, trained in _by(filter(_is_trained, runs), lambda run: run.dataset).items():
+    for dataset, trained in _by([run for run in runs if run.is_trained], lambda run: run.dataset).items():
         if len(names := _distinct(run.trained_on for run in trained)) > 1:
-            found.append(
+            notes.append(
                 f"Heads were trained on several sets of rows, labels or features of {dataset}: {', '.join(names)}. "
                 "They are separate train datasets."
             )
-    found += _unlike_methods(runs)
+    notes += _unlike_methods(runs)
     scores = [score for run in runs for score in run.scores]
     for dataset, scored in _by(scores, lambda score: score.dataset).items():
         if len(names := _distinct(f"{score.test}, n {score.n:,}" for score in scored)) > 1:
-            found.append(
+            notes.append(
                 f"Heads were scored on several sets of rows or labels of {dataset}: {'; '.join(names)}. "
                 "Each is a column of its own, and a mean counts one of them for each dataset."
             )
-    return found
+    return notes
 
 
-def _unlike_methods(runs: Sequence[RunRecord]) -> list[str]:
+def _unlike_methods(runs: Sequence[ReportRun]) -> list[str]:
     """One sentence for each thing that methods beside each other should have in common and have not."""
-    trained = [run for run in runs if _is_trained(run)]
+    trained = [run for run in runs if run.is_trained]
     common = set[str].intersection(*(set(run.classes) for run in runs)) if runs else set()
 
-    def expressions(run: RunRecord) -> str:
-        return " with ".join(filter(None, (str(len(run.classes)), listed(set(run.classes) - common))))
+    def expressions(run: ReportRun) -> str:
+        return " with ".join(filter(None, (str(len(run.classes)), first_names(set(run.classes) - common))))
 
     return [
         *_unlike(runs, expressions, "know different expressions, so that their scores do not measure the same task"),
-        *_unlike(trained, lambda run: str(run.views), "were trained on different numbers of views of an image"),
+        *_unlike(trained, lambda run: str(run.record.views), "were trained on different numbers of views of an image"),
         *_unlike(
             [run for run in trained if kind_of(run.method) is Kind.HEAD],
-            lambda run: run.dtype,
+            lambda run: run.record.dtype,
             "were trained on features of different dtypes",
         ),
     ]
 
 
-def _unlike(runs: Sequence[RunRecord], fact: Callable[[RunRecord], str], what: str) -> Iterator[str]:
+def _unlike(runs: Sequence[ReportRun], fact: Callable[[ReportRun], str], what: str) -> Iterator[str]:
     by_value = _by(runs, fact)
     if len(by_value) < 2:
         return
     having = {value: _distinct(f"{run.name} on {run.encoder}" for run in same) for value, same in by_value.items()}
-    parts = (f"{value}: {listed(having[value])}" for value in sorted(having))
+    parts = (f"{value}: {first_names(having[value])}" for value in sorted(having))
     yield f"Heads beside each other {what}. {'; '.join(parts)}."
-
-
-def listed(names: Iterable[str]) -> str:
-    """The first three names in sorted order, and how many more there are."""
-    shown = sorted(names)
-    return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
 
 
 def options_text(options: Mapping[str, Any]) -> str:
@@ -110,14 +101,16 @@ def options_text(options: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={_plain(options[name])}" for name in sorted(options))
 
 
-def _with_options(runs: Sequence[RunRecord]) -> list[RunRecord]:
+def _with_options(runs: Sequence[ReportRun]) -> list[ReportRun]:
     """The layout's options of the train rows: those of scores on the store that the head was trained on."""
     known = _by([score for run in runs for score in run.scores], lambda score: score.store_key)
-    sure = {key: same[0].options for key, same in known.items() if len({options_text(s.options) for s in same}) == 1}
-    return [replace(run, options=run.options or sure.get(run.key, {})) for run in runs]
+    unambiguous = {
+        key: same[0].options for key, same in known.items() if len({options_text(s.options) for s in same}) == 1
+    }
+    return [replace(run, options=run.options or unambiguous.get(run.record.key, {})) for run in runs]
 
 
-def _with_settings(runs: Sequence[RunRecord]) -> list[RunRecord]:
+def _with_settings(runs: Sequence[ReportRun]) -> list[ReportRun]:
     pairs = [(run, _settings(run)) for run in runs]
     differing: dict[tuple[str, str], list[str]] = {}
     for key, same in _by(pairs, lambda pair: (pair[0].encoder, pair[0].method)).items():
@@ -132,51 +125,56 @@ def _settings_text(settings: Mapping[str, str], names: Iterable[str]) -> str:
     return ", ".join(f"{name}={settings.get(name, 'none')}" for name in names)
 
 
-def _settings(run: RunRecord) -> dict[str, str]:
+def _settings(run: ReportRun) -> dict[str, str]:
     """What must be equal for all runs of one row, by name, as exact text."""
-    known = {name: _plain(value) for name, value in run.config.items()}
-    known |= {"recipe": run.recipe or "none", "method version": str(run.method_version)}
-    known |= {"expressions": " ".join(run.classes)}
-    known |= {"text": run.text_key[:_DIGEST_LENGTH]} if run.text_key else {}
+    record = run.record
+    settings = {name: _plain(value) for name, value in record.config.items()}
+    settings |= {"recipe": record.recipe or "none", "method version": str(record.method_version)}
+    settings |= {"expressions": " ".join(record.classes)}
+    settings |= {"text": record.text_key[:_DIGEST_LENGTH]} if record.text_key else {}
     # Where nothing is trained, the train rows have no part in the head.
-    return known | ({"views": str(run.views), "dtype": run.dtype} if _is_trained(run) else {})
+    return settings | ({"views": str(record.views), "dtype": record.dtype} if run.is_trained else {})
 
 
-def _with_trains(runs: Sequence[RunRecord]) -> list[RunRecord]:
+def _with_trains(runs: Sequence[ReportRun]) -> list[ReportRun]:
     names: dict[Hashable, str] = {}
-    for dataset, same in _by(filter(_is_trained, runs), lambda run: run.dataset).items():
-        forms = {run.rows: run for run in same}
+    for dataset, same in _by([run for run in runs if run.is_trained], lambda run: run.dataset).items():
+        forms = {run.record.rows: run for run in same}
         suffixes = _distinguishing_texts(
-            {rows: _differing_options(run.options, [one.options for one in same]) for rows, run in forms.items()},
-            {rows: f"{run.n_train + run.n_val:,} rows" for rows, run in forms.items()},
+            {rows: _differing_options(run.options, [other.options for other in same]) for rows, run in forms.items()},
+            {rows: f"{run.record.n_train + run.record.n_val:,} rows" for rows, run in forms.items()},
         )
         names |= {(dataset, rows): f"{dataset} ({suffix})" if suffix else dataset for rows, suffix in suffixes.items()}
-    named = [replace(run, train=names.get((run.dataset, run.rows), run.dataset)) for run in runs]
+    named = [replace(run, train=names.get((run.dataset, run.record.rows), run.dataset)) for run in runs]
     return _with_stores(named)
 
 
-def _with_stores(runs: Sequence[RunRecord]) -> list[RunRecord]:
-    """Runs that would be seeds of one mean, but were trained on other features, are named apart."""
+def _with_stores(runs: Sequence[ReportRun]) -> list[ReportRun]:
+    """Runs that would be seeds of one mean, but were trained on other features, get distinct names."""
 
-    def cell(run: RunRecord) -> tuple[str, str, str, str]:
+    def cell(run: ReportRun) -> tuple[str, str, str, str]:
         return (run.encoder, run.method, run.settings, run.train)
 
-    several = {key for key, same in _by(filter(_is_trained, runs), cell).items() if len({run.key for run in same}) > 1}
+    several = {
+        key
+        for key, same in _by([run for run in runs if run.is_trained], cell).items()
+        if len({run.record.key for run in same}) > 1
+    }
     return [
-        replace(run, train=f"{run.train} (features {run.key[:_DIGEST_LENGTH]})") if cell(run) in several else run
+        replace(run, train=f"{run.train} (features {run.record.key[:_DIGEST_LENGTH]})") if cell(run) in several else run
         for run in runs
     ]
 
 
-def _columns(scores: Sequence[Score]) -> dict[Hashable, str]:
+def _columns(scores: Sequence[ReportScore]) -> dict[Hashable, str]:
     names: dict[Hashable, str] = {}
     for dataset, same in _by(scores, lambda score: score.dataset).items():
         splits = _distinct(score.split for score in same)
         for (split, excluded), alike in _by(same, lambda score: (score.split, score.excluded_overlap > 0)).items():
             forms = {score.rows: score for score in alike}
             suffixes = _distinguishing_texts(
-                {rows: _differing_options(one.options, [s.options for s in alike]) for rows, one in forms.items()},
-                {rows: f"{one.n:,} rows" for rows, one in forms.items()},
+                {rows: _differing_options(form.options, [s.options for s in alike]) for rows, form in forms.items()},
+                {rows: f"{form.n:,} rows" for rows, form in forms.items()},
             )
             for rows, suffix in suffixes.items():
                 parts = (split if len(splits) > 1 else "", "without overlap" if excluded else "", suffix)
@@ -186,7 +184,7 @@ def _columns(scores: Sequence[Score]) -> dict[Hashable, str]:
 
 
 def _distinguishing_texts(*candidates: Mapping[str, str]) -> dict[str, str]:
-    """A text for every digest: of the first candidate whose texts all differ, else the digest; empty for one alone."""
+    """A text for every digest: of the first candidate whose texts all differ, else the digest. Empty for one digest."""
     digests = list(candidates[0])
     if len(digests) == 1:
         return {digests[0]: ""}
@@ -198,13 +196,13 @@ def _distinguishing_texts(*candidates: Mapping[str, str]) -> dict[str, str]:
 
 def _differing_options(options: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
     """Those of the options that are not equal in all of `others`, to which `options` belong."""
-    names = {name for one in others for name in one}
-    differing = [name for name in names if len({_plain(one.get(name)) for one in others}) > 1]
+    names = {name for other in others for name in other}
+    differing = [name for name in names if len({_plain(other.get(name)) for other in others}) > 1]
     return options_text({name: options.get(name) for name in differing})
 
 
-def _is_trained(run: RunRecord) -> bool:
-    return kind_of(run.method) is not Kind.UNTRAINED
+def _in_column(score: ReportScore, column: str) -> ReportScore:
+    return score.model_copy(update={"column": column})
 
 
 def _plain(value: Any) -> str:
@@ -217,7 +215,7 @@ def _distinct(texts: Iterable[str]) -> list[str]:
 
 
 def _by(items: Iterable[_Item], key: Callable[[_Item], _Key]) -> dict[_Key, list[_Item]]:
-    found: dict[_Key, list[_Item]] = {}
+    groups: dict[_Key, list[_Item]] = {}
     for item in items:
-        found.setdefault(key(item), []).append(item)
-    return found
+        groups.setdefault(key(item), []).append(item)
+    return groups

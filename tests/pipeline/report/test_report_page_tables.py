@@ -5,32 +5,31 @@ from __future__ import annotations
 import pytest
 from report_samples import STAND_IN, crossed_runs, make_run, score_json
 
-from pipeline.report import RunRecord
-from pipeline.report.comparable import Comparable
-from pipeline.report.comparison import baseline_of, gain
+from pipeline.report import ReportRun
+from pipeline.report.comparison import ComparisonSet, baseline_of, gain
 from pipeline.report.groups import Group, group_runs
-from pipeline.report.summary import headlines, summary_tables
+from pipeline.report.page_tables import headlines, summary_tables
 
 EXACT = 1e-12
 
 
-def baseline_runs(**changes: object) -> list[RunRecord]:
+def baseline_runs(**changes: object) -> list[ReportRun]:
     """Within: 0.7 and 0.5. Unseen: a on b 0.2, a on c 0.4, b on a 0.3; b on c was not scored."""
     a = [score_json("a", 0.7, seen=True), score_json("b", 0.2), score_json("c", 0.4)]
     b = [score_json("a", 0.3), score_json("b", 0.5, seen=True)]
     return [make_run(a, method="baseline", **changes), make_run(b, method="baseline", dataset="b", **changes)]
 
 
-def zero_shot() -> RunRecord:
+def zero_shot() -> ReportRun:
     return make_run([score_json("a", 0.6, seen=True), score_json("b", 0.1), score_json("c", 0.1)], method="zero-shot")
 
 
-def groups_of(*runs: RunRecord) -> dict[str, Group]:
+def groups_of(*runs: ReportRun) -> dict[str, Group]:
     return {group.method: group for group in group_runs([*baseline_runs(), *runs])}
 
 
 def gain_of(group: Group, baseline: Group) -> float | None:
-    return gain(group, baseline, "accuracy", Comparable((baseline, group)))
+    return gain(group, baseline, "accuracy", ComparisonSet((baseline, group)))
 
 
 def test_the_gain_is_over_pairs_that_both_were_scored_on() -> None:

@@ -5,23 +5,24 @@ from __future__ import annotations
 import pytest
 from report_samples import make_run, score_json
 
-from pipeline.report import RunRecord, build_report
-from pipeline.report.comparable import Comparable, comparables, one_per_dataset
-from pipeline.report.groups import Group, dataset_columns, group_runs, spread
+from pipeline.report import ReportRun, build_report
+from pipeline.report.cells import spread
+from pipeline.report.comparison import ComparisonSet, comparison_sets, one_per_dataset
+from pipeline.report.groups import Group, dataset_columns, group_runs
 from pipeline.report.matrices import matrices
-from pipeline.report.summary import summary_tables
+from pipeline.report.page_tables import summary_tables
 from pipeline.report.tables import long_tables, metrics
 
 EXACT = 1e-12
 
 
-def coop() -> list[RunRecord]:
+def coop() -> list[ReportRun]:
     """Four unseen pairs: a on b 0.4, a on c 0.6, b on a 0.3, b on c 0.7. Their mean is 0.5."""
     a, b = [score_json("b", 0.4), score_json("c", 0.6)], [score_json("a", 0.3), score_json("c", 0.7)]
     return [make_run(a, method="coop"), make_run(b, method="coop", dataset="b")]
 
 
-def zero_shot() -> RunRecord:
+def zero_shot() -> ReportRun:
     """Over its tests (0.9 + 0.6 + 0.3) / 3 = 0.6; over the pairs of coop (0.6 + 0.3 + 0.9 + 0.3) / 4 = 0.525."""
     scores = [score_json("a", 0.9, seen=True), score_json("b", 0.6), score_json("c", 0.3)]
     return make_run(scores, method="zero-shot", is_random=False)
@@ -32,13 +33,13 @@ def summary(groups: list[Group], i: int = 0) -> dict[str, dict[str, str]]:
     return {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
 
 
-def mean(among: Comparable, group: Group) -> float:
+def mean(among: ComparisonSet, group: Group) -> float:
     return spread(among.unseen(group), "accuracy").mean
 
 
 def test_a_method_that_trains_nothing_is_compared_over_the_pairs_of_the_others() -> None:
     groups = group_runs([*coop(), zero_shot()])
-    (among,) = comparables(groups)
+    (among,) = comparison_sets(groups)
     assert [mean(among, group) for group in groups] == [pytest.approx(0.5, abs=EXACT), pytest.approx(0.525, abs=EXACT)]
     rows = summary(groups)
     assert (rows["coop"]["Accuracy, unseen"], rows["zero-shot"]["Accuracy, unseen"]) == ("50.0", "52.5")
@@ -47,7 +48,7 @@ def test_a_method_that_trains_nothing_is_compared_over_the_pairs_of_the_others()
 
 def test_alone_a_method_that_trains_nothing_has_the_mean_of_its_test_datasets() -> None:
     (group,) = groups = group_runs([zero_shot()])
-    assert mean(comparables(groups)[0], group) == pytest.approx(0.6, abs=EXACT)
+    assert mean(comparison_sets(groups)[0], group) == pytest.approx(0.6, abs=EXACT)
 
 
 def test_a_method_with_fewer_pairs_narrows_the_means_of_all_and_that_is_noted() -> None:
@@ -82,7 +83,7 @@ def test_the_means_of_the_matrices_are_over_the_same_pairs() -> None:
 def test_without_a_common_pair_there_is_no_comparison() -> None:
     other = make_run([score_json("z", 0.9)], method="other", dataset="y")
     groups = group_runs([*coop(), zero_shot(), other])
-    assert [[group.method for group in among.groups] for among in comparables(groups)] == [
+    assert [[group.method for group in among.groups] for among in comparison_sets(groups)] == [
         ["coop", "zero-shot"],
         ["other"],
     ]
@@ -132,7 +133,7 @@ def test_a_dataset_in_two_columns_counts_once_in_a_mean() -> None:
     clean = score_json("b", 0.4, rows="fewer", excluded_overlap=3)
     (group,) = groups = group_runs([make_run([score_json("b", 0.5), clean, score_json("c", 0.6)])])
     assert [cell.test for cell in one_per_dataset(group.unseen())] == ["b (without overlap)", "c"]
-    assert mean(comparables(groups)[0], group) == pytest.approx(0.5, abs=EXACT)
+    assert mean(comparison_sets(groups)[0], group) == pytest.approx(0.5, abs=EXACT)
 
 
 def test_seeds_that_miss_a_pair_are_counted_beside_the_means() -> None:

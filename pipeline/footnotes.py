@@ -1,8 +1,17 @@
-"""Marks of scores whose test data was not new: to the encoder, or to the head."""
+"""Footnote symbols of scores whose test data was not new: to the encoder, or to the head."""
 
 from __future__ import annotations
 
-__all__ = ["LEGEND", "MOSTLY_SEEN", "NOT_CHECKED", "OVERLAP", "OVERLAP_LEGEND", "SEEN_DOMAIN", "marked", "overlap_mark"]
+__all__ = [
+    "LEGEND",
+    "MOSTLY_SEEN",
+    "NOT_CHECKED",
+    "OVERLAP",
+    "OVERLAP_LEGEND",
+    "SEEN_DOMAIN",
+    "footnoted",
+    "overlap_footnote",
+]
 
 SEEN_DOMAIN = "†"
 LEGEND = (
@@ -19,13 +28,13 @@ OVERLAP_LEGEND = (
 )
 
 
-def marked(text: str, encoder_saw: bool) -> str:
-    """`text`, with the mark behind it where one is due."""
+def footnoted(text: str, encoder_saw: bool) -> str:
+    """`text`, with the symbol of a seen domain behind it where the encoder saw one."""
     return f"{text} {SEEN_DOMAIN}" if encoder_saw else text
 
 
-def overlap_mark(share: float | None) -> str:
-    """The mark of a score with this share of overlapping rows; empty for none of them.
+def overlap_footnote(share: float | None) -> str:
+    """The symbol of a score with this share of overlapping rows; empty for none of them.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.report.heat import COLORSCALE, INK, background
+from pipeline.report.views import COLORSCALE, TEXT_COLOR, background
 
 READABLE = 4.5  # WCAG 2, level AA, for small text
 
@@ -22,7 +22,7 @@ def luminance(color: str) -> float:
 def test_every_score_can_be_read_on_its_colour() -> None:
     for thousandths in range(1001):
         color = background(thousandths / 1000)
-        low, high = sorted((luminance(color), luminance(INK)))
+        low, high = sorted((luminance(color), luminance(TEXT_COLOR)))
         assert (high + 0.05) / (low + 0.05) >= READABLE, color
 
 

@@ -1,0 +1,222 @@
+"""The tables of scores on the page: means and headlines first, then the numbers of every figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.footnotes import footnoted
+from pipeline.records import METRICS
+from pipeline.report.cells import Cell
+from pipeline.report.comparison import BASELINE, ComparisonSet, baseline_of, comparison_sets, gain
+from pipeline.report.curves import selected_value, steps_name
+from pipeline.report.formatting import (
+    METRIC_NAMES,
+    MISSING,
+    NO_COMMON_PAIR,
+    ece_text,
+    footnoted_text,
+    interval_text,
+    mean_scope,
+    number_text,
+    percent,
+    points_text,
+    spread_text,
+    with_footnotes,
+)
+from pipeline.report.groups import Group
+from pipeline.report.runs import Kind, ReportRun
+from pipeline.report.views import TableView
+
+__all__ = [
+    "confusion_tables",
+    "headlines",
+    "mean_text",
+    "recall_table",
+    "scores_table",
+    "summary_tables",
+    "training_table",
+]
+
+_AGAINST = {f"{name}, against {BASELINE}": metric for metric, name in METRIC_NAMES.items()}
+
+
+def summary_tables(groups: Sequence[Group]) -> list[TableView]:
+    """One row per method and encoder: mean scores in percent within the train dataset and on unseen ones.
+
+    Means are over the pairs of train and test dataset that all methods of a table were scored on; what cannot be
+    compared is in another table. With an image baseline in the same table, also how many points above it the method is
+    on unseen datasets.
+    """
+    return [_summary_table(among, i) for i, among in enumerate(comparison_sets(groups))]
+
+
+def headlines(groups: Sequence[Group]) -> list[str]:
+    """One sentence per encoder beside whose features an image baseline was trained.
+
+    It is about methods that were scored on all of the baseline's unseen pairs: a few easy ones would flatter others.
+    """
+    encoders = dict.fromkeys(group.encoder for group in groups)
+    compared = [(encoder, baseline) for encoder in encoders if (baseline := baseline_of(groups, encoder))]
+    return [text for encoder, baseline in compared if (text := _headline(groups, encoder, baseline))]
+
+
+def mean_text(cells: Sequence[Cell], n_own: int, metric: str) -> str:
+    """A mean with its footnote symbols, and how many of the method's own pairs it is over where that is not all."""
+    if not cells:
+        return NO_COMMON_PAIR if n_own else MISSING
+    return f"{footnoted_text(cells, metric)} {mean_scope(len(cells), n_own)}".strip()
+
+
+def _summary_table(among: ComparisonSet, i: int) -> TableView:
+    compared = any(baseline_of(among.groups, group.encoder) for group in among.groups)
+    columns = [f"{name}, {where}" for where in ("within", "unseen") for name in METRIC_NAMES.values()]
+    return TableView(
+        "Mean scores in percent, ± standard deviation over seeds"
+        + ("; against baseline on unseen ones, in points" if compared else "")
+        + (f". Set {i + 1}: no pair of train and unseen test dataset in common with the methods above" if i else ""),
+        ("Method", "Encoder", *columns, *(_AGAINST if compared else ()), "Trained on", "Seeds", "Unseen pairs"),
+        tuple(_summary_row(group, among, compared=compared) for group in among.groups),
+        n_headers=2,
+        warned=frozenset(i for i, group in enumerate(among.groups) if group.note),
+    )
+
+
+def _headline(groups: Sequence[Group], encoder: str, baseline: Group) -> str:
+    users = [group for group in groups if group.encoder == encoder and group.kind is not Kind.IMAGE]
+    pairs = ComparisonSet((baseline,)).unseen_pairs
+    heads = [group for group in users if group.unseen() and ComparisonSet((baseline, group)).unseen_pairs == pairs]
+    if not heads or not pairs:
+        return ""
+    among = ComparisonSet((baseline, *heads))
+    means_of = {"within its train dataset": among.within(baseline), "on unseen ones": among.unseen(baseline)}
+    means = [f"{_accuracy(cells)} {where}" for where, cells in means_of.items() if cells]
+    name = f"{encoder} (stand-in)" if heads[0].note else encoder
+    user = footnoted(name, any(head.encoder_saw for head in heads))
+    n = f"{len(pairs)} pair{'s' if len(pairs) > 1 else ''}"
+    accuracies, uars = (_span(heads, baseline, metric, among) for metric in METRICS)
+    return (
+        f"Mean accuracy of {BASELINE}, an image network on pixels alone: {', '.join(means)} ({n}). On the same unseen "
+        f"ones, what uses {user} differs by {accuracies} points, and by UAR {uars}."
+    )
+
+
+def _accuracy(cells: Sequence[Cell]) -> str:
+    return with_footnotes(f"{spread_text(cells, 'accuracy')} %", cells)
+
+
+def _span(heads: Sequence[Group], baseline: Group, metric: str, among: ComparisonSet) -> str:
+    """The smallest and the largest gain, with their methods: what is good by one metric may be poor by the other."""
+    values = [(gain(head, baseline, metric, among), head.method) for head in heads]
+    gains = sorted((value, method) for value, method in values if value is not None)
+    extremes = dict.fromkeys((gains[0], gains[-1]))
+    return " to ".join(f"{points_text(value)} ({method})" for value, method in extremes)
+
+
+def _summary_row(group: Group, among: ComparisonSet, *, compared: bool) -> tuple[str, ...]:
+    source = f"{group.source} (stand-in)" if group.note else group.source
+    chosen = ((among.within(group), among.n_within(group)), (among.unseen(group), among.n_unseen(group)))
+    scores = [mean_text(cells, n, metric) for cells, n in chosen for metric in METRIC_NAMES]
+    gains = [_gain_text(group, among, metric) for metric in _AGAINST.values()] if compared else []
+    pairs = str(len(among.unseen(group)))
+    return (group.method, source, *scores, *gains, _datasets(group.trains), _seeds_text(group, among), pairs)
+
+
+def _seeds_text(group: Group, among: ComparisonSet) -> str:
+    """How many seeds the means are over, of how many: `1 of 3` where seeds 1 and 2 miss a pair."""
+    n = len(group.seeds)
+    counts = sorted(set(among.n_seeds(group)) - {n})
+    return f"{' or '.join(map(str, counts))} of {n}" if counts else str(n)
+
+
+def _gain_text(group: Group, among: ComparisonSet, metric: str) -> str:
+    baseline = baseline_of(among.groups, group.encoder)
+    is_other = baseline is not None and baseline is not group
+    return points_text(gain(group, baseline, metric, among) if baseline and is_other else None)
+
+
+def _datasets(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{len(names)} datasets"
+
+
+def scores_table(group: Group) -> TableView:
+    """Every single score with its interval, one row per train dataset, test dataset and seed."""
+    columns = ("n", "Accuracy", "95 % interval", "UAR", "95 % interval", "ECE", "Uncalibrated", "Rejected", "Dropped")
+    return TableView(
+        "Every score, in percent",
+        ("Trained on", "Tested on", "Split", "Seed", *columns),
+        tuple(_score_row(cell, seed) for cell in group.cells.values() for seed in sorted(cell.by_seed)),
+        n_headers=4,
+    )
+
+
+def recall_table(group: Group) -> TableView:
+    """Recall of every expression, mean over seeds, one row per train and test dataset."""
+    return TableView(
+        "Recall of each expression in percent, mean over seeds",
+        ("Trained on", "Tested on", *group.classes),
+        tuple(_recall_row(cell, group.classes) for cell in group.cells.values()),
+        n_headers=2,
+    )
+
+
+def confusion_tables(group: Group) -> list[TableView]:
+    """The confusion counts of every train and test dataset, summed over seeds."""
+    return [_confusion_table(cell) for cell in group.cells.values()]
+
+
+def training_table(group: Group) -> TableView:
+    """What training ended with, one row per run."""
+    columns = ("Epochs", "Selected", "Validation accuracy", "Validation UAR", "Train n", "Validation n", "Seconds")
+    return TableView(
+        "What each training run selected; scores in percent",
+        ("Trained on", "Seed", *columns),
+        tuple(_training_row(run) for run in group.runs),
+        n_headers=2,
+    )
+
+
+def _score_row(cell: Cell, seed: int) -> tuple[str, ...]:
+    score = cell.by_seed[seed]
+    measured = [
+        text
+        for metric in METRIC_NAMES
+        for text in (percent(score.value(metric), score.n), interval_text(score.bounds(metric), score.n))
+    ]
+    calibration = (ece_text(score.ece, score.ece_expected), percent(score.ece_uncalibrated))
+    left_out = (f"{score.rejected:,}", f"{sum(score.dropped.values()):,}")
+    tested_on = with_footnotes(cell.test, [cell])
+    return (cell.train, tested_on, score.split, str(seed), f"{score.n:,}", *measured, *calibration, *left_out)
+
+
+def _recall_row(cell: Cell, classes: Sequence[str]) -> tuple[str, ...]:
+    recalls = [percent(cell.recall(name), cell.first.support.get(name, 0)) for name in classes]
+    return (cell.train, with_footnotes(cell.test, [cell]), *recalls)
+
+
+def _confusion_table(cell: Cell) -> TableView:
+    rows, tested_on = zip(cell.classes, cell.confusion(), strict=True), with_footnotes(cell.test, [cell])
+    return TableView(
+        f"Trained on {cell.train}, tested on {tested_on}: images, rows true, columns predicted",
+        ("True", *cell.classes),
+        tuple((name, *(f"{count:,}" for count in counts)) for name, counts in rows),
+    )
+
+
+def _training_row(run: ReportRun) -> tuple[str, ...]:
+    record = run.record
+    step = selected_value(run) if run.history else None
+    is_search = bool(run.history) and steps_name(run) != "epoch"
+    selected = (
+        f"{steps_name(run)} {number_text(step)}" if is_search and step is not None else str(record.selected_epoch)
+    )
+    return (
+        run.trained_on,
+        str(run.seed),
+        str(record.epochs),
+        selected,
+        percent(record.val.accuracy, record.n_val),
+        percent(record.val.uar, record.n_val),
+        f"{record.n_train:,}",
+        f"{record.n_val:,}",
+        number_text(record.seconds),
+    )

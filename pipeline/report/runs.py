@@ -1,0 +1,246 @@
+"""The runs of a report: records with histories and scores, and the kinds of their methods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import Any, Self
+
+from pipeline.errors import InputError
+from pipeline.methods import METHODS, config_class
+from pipeline.records import History, Run, Score, Scores, ScoreSource
+from pipeline.versions import stage_version
+
+__all__ = [
+    "NO_TRAINING",
+    "SPLIT_NAMES",
+    "Kind",
+    "ReportRun",
+    "ReportScore",
+    "Selection",
+    "base_method",
+    "first_names",
+    "kind_of",
+    "order_of",
+    "select_scores",
+    "settings_order",
+]
+
+NO_TRAINING = "no training"
+"""In the place of a train dataset: no dataset can be called so, as names of datasets have no space."""
+SPLIT_NAMES = {"test": "test", "val": "validation"}
+
+
+class Kind(IntEnum):
+    """What has a part in a method's numbers, in the order in which a page shows them."""
+
+    IMAGE = 0  # an image network on pixels alone: no encoder has a part in its numbers
+    HEAD = 1  # anything trained on what an encoder gives
+    UNTRAINED = 2  # an encoder's images against its sentences: every dataset is unseen
+
+
+class ReportScore(Score):
+    """A score, and the name of its set of test rows on the page: empty until the names of all are known."""
+
+    column: str = ""
+
+    @property
+    def test(self) -> str:
+        """The name of its column; the dataset's until columns have names."""
+        return self.column or self.dataset
+
+
+@dataclass(frozen=True)
+class ReportRun:
+    """One trained head: how it was made, how training went, and what it scored.
+
+    Parameters
+    ----------
+    record : run.json
+    history : one row per epoch, or per value of what was searched; None where nothing was measured
+    scores : of the run's head
+    stale : scores in the same file of another head, or by another version of `evaluate`
+    label, scores_label : folder of the run and file of its scores, for messages
+    settings : what distinguishes the run from others of its method; empty until all runs are known, as the next two
+    train : the name of its train rows on the page
+    options : of the layout of the dataset trained on, as far as scores tell
+    """
+
+    record: Run
+    history: History = ()
+    scores: tuple[ReportScore, ...] = ()
+    stale: tuple[ReportScore, ...] = ()
+    label: str = ""
+    scores_label: str = ""
+    settings: str = ""
+    train: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, record: Run, history: History, scores: Scores, label: str, scores_label: str = "") -> Self:
+        """A run with its history and all scores in its file.
+
+        Raises
+        ------
+        InputError
+            If a score cannot be of this run.
+        """
+        for i, score in enumerate(scores):
+            if problem := _contradiction(record, score):
+                raise InputError(f"{scores_label or label}: {i}.{problem}", remedy=[("evaluate", {"runs": (label,)})])
+        named = [ReportScore.model_construct(**dict(score)) for score in scores]
+        source = ScoreSource(record.run_key, record.head_sha256, stage_version("evaluate"))
+        return cls(
+            record,
+            history,
+            tuple(score for score in named if score.source == source),
+            tuple(score for score in named if score.source != source),
+            label,
+            scores_label or label,
+        )
+
+    @property
+    def method(self) -> str:
+        """The method, and the variant of it that a grid made."""
+        return f"{self.record.method} {self.record.variant}".strip()
+
+    @property
+    def name(self) -> str:
+        """The method, and in brackets what distinguishes the run from others of it."""
+        return f"{self.method} ({self.settings})" if self.settings else self.method
+
+    @property
+    def encoder(self) -> str:
+        """The name of its features' encoder."""
+        return self.record.encoder
+
+    @property
+    def dataset(self) -> str:
+        """The dataset trained on."""
+        return self.record.dataset
+
+    @property
+    def trained_on(self) -> str:
+        """The name of its train rows on the page; the dataset's until names are known."""
+        return self.train or self.dataset
+
+    @property
+    def seed(self) -> int:
+        """The training seed."""
+        return self.record.seed
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The expressions that the head knows."""
+        return self.record.classes
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the method trains anything."""
+        return kind_of(self.method) is not Kind.UNTRAINED
+
+    def scores_on(self, dataset: str) -> list[ReportScore]:
+        """Its scores on a dataset, by the name of the store."""
+        return [score for score in self.scores if score.dataset == dataset]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The runs with the scores to show, all of one `split` (empty without any), and in words what was left out."""
+
+    runs: list[ReportRun]
+    split: str
+    left_out: tuple[str, ...]
+
+
+def select_scores(runs: Iterable[ReportRun], evaluate_command: str = "") -> Selection:
+    """Leave out scores of other heads and of other splits: those of the test split are shown, else of validation.
+
+    Parameters
+    ----------
+    evaluate_command : that scores all runs again, for the words about scores of other heads
+
+    Notes
+    -----
+    Validation images selected the epoch: scores on them are too high, and beside test scores would be taken for those.
+    """
+    runs = list(runs)
+    splits = {score.split for run in runs for score in run.scores}
+    split = next((name for name in (*SPLIT_NAMES, *sorted(splits)) if name in splits), "")
+    chosen = [replace(run, scores=tuple(score for score in run.scores if score.split == split)) for run in runs]
+    left_out = [_other_split(runs, other, split) for other in sorted(splits - {split})]
+    if stale := [run for run in runs if run.stale]:
+        left_out.append(_stale(stale, evaluate_command))
+    return Selection(chosen, split, tuple(left_out))
+
+
+def first_names(names: Iterable[str]) -> str:
+    """The first three names in sorted order, and how many more there are."""
+    ordered = sorted(names)
+    return ", ".join(ordered[:3]) + (f" and {len(ordered) - 3} more" if len(ordered) > 3 else "")
+
+
+def base_method(method: str) -> str:
+    """`cafe` of `cafe beta_div=5.0`."""
+    return method.partition(" ")[0]
+
+
+def kind_of(method: str) -> Kind:
+    """The kind of a method, with or without a variant; one that is not ours counts as a head."""
+    name = base_method(method)
+    if name not in METHODS:
+        return Kind.HEAD
+    config = config_class(name)()
+    if not config.is_trained:
+        return Kind.UNTRAINED
+    return Kind.HEAD if config.uses_encoder else Kind.IMAGE
+
+
+def order_of(method: str) -> tuple[object, ...]:
+    """What methods are sorted by: kind, name, then the values of their variants, numbers as numbers."""
+    name, _, variant = method.partition(" ")
+    return (kind_of(method), name, settings_order(variant))
+
+
+def settings_order(settings: str) -> tuple[object, ...]:
+    """What `epochs=2,lr=0.1` is sorted by: names, then values, numbers as numbers."""
+    return tuple(_setting_order(part.strip()) for part in settings.split(",") if part)
+
+
+def _setting_order(part: str) -> tuple[str, bool, float, str]:
+    """`beta_div=10` comes after `beta_div=9.5`, and any text after all numbers."""
+    name, _, value = part.partition("=")
+    try:
+        return (name, False, float(value), "")
+    except ValueError:
+        return (name, True, 0.0, value)
+
+
+def _contradiction(record: Run, score: Score) -> str:
+    """Why a score cannot be of a run; empty if it can."""
+    if score.classes != record.classes:
+        return f"per_class: expected recalls of {', '.join(record.classes)}, found of {', '.join(score.classes)}"
+    if score.dataset == record.dataset and not score.seen:
+        return f"seen: expected true, as the head was trained on {record.dataset}, found false"
+    return ""
+
+
+def _other_split(runs: Sequence[ReportRun], other: str, split: str) -> str:
+    n = [sum(score.split == other for score in run.scores) for run in runs]
+    return (
+        f"Left out: {_count(sum(n), 'score')} on the {other} split, of {_count(sum(map(bool, n)), 'run')}. "
+        f"This report is of the {split} split alone."
+    )
+
+
+def _stale(runs: Sequence[ReportRun], evaluate_command: str) -> str:
+    return (
+        f"Left out: {_count(sum(len(run.stale) for run in runs), 'score')} of other heads than those of the runs, or "
+        f"by another version of evaluate, in {first_names({run.scores_label for run in runs})}. Score the heads again"
+        f"{evaluate_command and f': {evaluate_command}'}"
+    )
+
+
+def _count(n: int, name: str) -> str:
+    return f"{n:,} {name}{'' if n == 1 else 's'}"
