@@ -15,7 +15,7 @@ from torch import Tensor
 from pipeline.encoders.open_clip_prompts import open_clip_prompts
 from pipeline.encoders.prompt_tower import PromptTower
 from pipeline.labels import expressions
-from pipeline.models.prompt_learners import Prompts, learned, prompt_row
+from pipeline.methods.prompts.prompts import Prompts, learned, prompt_row
 
 CLASSES = expressions(7)
 DESCRIPTORS, IMAGES = 5, 4

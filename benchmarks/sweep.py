@@ -10,8 +10,8 @@ from pathlib import Path
 from heads import CLASSES, make_store
 from machine import show
 
+from pipeline.learning.method import Fitted, Given
 from pipeline.methods import config_class, load_method
-from pipeline.methods.protocol import Fitted, Given
 
 
 def main() -> None:

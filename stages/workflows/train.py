@@ -26,10 +26,10 @@ from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import TrainingError
 from pipeline.labels import expressions
+from pipeline.learning.method import Fitted, Given
+from pipeline.learning.options import MethodConfig
 from pipeline.methods import load_method
-from pipeline.methods.configs.base import MethodConfig
-from pipeline.methods.protocol import Fitted, Given
-from pipeline.models.packing import pack
+from pipeline.methods.packing import pack
 from pipeline.progress import OnProgress
 from pipeline.saved import HISTORY, RUN, WEIGHTS, note_of
 from pipeline.text_features import TextFeatures

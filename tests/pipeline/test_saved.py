@@ -12,10 +12,10 @@ from memory_source import separable_source, text_for
 from tiny_encoder import tiny_encoder
 
 from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError
+from pipeline.learning.method import Given
+from pipeline.learning.spec import HeadSpec
 from pipeline.methods import config_class, load_method
-from pipeline.methods.protocol import Given
-from pipeline.models.packing import build_head, pack
-from pipeline.models.spec import HeadSpec
+from pipeline.methods.packing import build_head, pack
 from pipeline.preprocess import Preprocess
 from pipeline.saved import read_record, read_saved
 

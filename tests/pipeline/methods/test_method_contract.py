@@ -9,13 +9,13 @@ from memory_source import separable_source, text_for
 from overfit import OVERFIT
 from tiny_encoder import tiny_encoder
 
-from pipeline.calibration import Calibration
 from pipeline.errors import ConfigError, MismatchError, TrainingError
-from pipeline.evaluation import evaluate
 from pipeline.labels import EXPRESSIONS
+from pipeline.learning.calibration import Calibration
+from pipeline.learning.evaluation import evaluate
+from pipeline.learning.method import Given
 from pipeline.methods import config_class, load_method, method_names
-from pipeline.methods.protocol import Given
-from pipeline.models.packing import pack, unpack
+from pipeline.methods.packing import pack, unpack
 
 
 @pytest.fixture(params=method_names())

@@ -9,13 +9,13 @@ from memory_source import separable_source, text_for
 from overfit import OVERFIT
 from tiny_encoder import tiny_encoder
 
-from pipeline.calibration import softmax
 from pipeline.errors import InputError
 from pipeline.export import graph
+from pipeline.learning.calibration import softmax
+from pipeline.learning.method import Given
+from pipeline.learning.spec import HeadSpec
 from pipeline.methods import config_class, load_method, method_names
-from pipeline.methods.protocol import Given
-from pipeline.models.linear import LinearHead
-from pipeline.models.spec import HeadSpec
+from pipeline.methods.probe.heads import LinearHead
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs pip install 'fer-stage[onnx]'")
 

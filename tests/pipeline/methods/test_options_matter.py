@@ -6,9 +6,9 @@ import pytest
 from memory_source import separable_source, text_for
 from tiny_encoder import tiny_encoder
 
+from pipeline.learning.method import Given
 from pipeline.methods import config_class, load_method
-from pipeline.methods.protocol import Given
-from pipeline.models.packing import pack
+from pipeline.methods.packing import pack
 
 QUICK = {"epochs": 2, "batch_size": 4, "select_by": "last"}
 STEPS = {"epochs": 3, "batch_size": 8, "lr": 0.02, "weight_decay": 0.3, "balanced": True}

@@ -16,8 +16,8 @@ from pipeline.datasets.sample import draw_face, sample_specs
 from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.labels import EXPRESSIONS
-from pipeline.models.packing import build_head, pack
-from pipeline.models.spec import HeadSpec
+from pipeline.learning.spec import HeadSpec
+from pipeline.methods.packing import build_head, pack
 
 __all__ = ["CLASSES", "HEADS", "SIDE", "untrained", "write_head"]
 

@@ -1,0 +1,110 @@
+"""What methods share that train an image network: first weights, augmentations, the encoder's own network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.augmentation.augment import Augment
+from pipeline.augmentation.distort import Distort, DistortAndAugment
+from pipeline.learning.head import Inputs
+from pipeline.learning.learner import Batch, Learner, Recipe
+from pipeline.learning.method import Setup
+from pipeline.learning.optimizers import cosine_restarts, warmup_cosine
+from pipeline.methods.image.heads import ImageHead
+from pipeline.methods.image.options import DrawnConfig, ImageConfig, TunedConfig
+from pipeline.methods.image.pretrained import start_from_file
+
+__all__ = ["ImageLearner", "SeeingLearner", "start_image_head", "tuned_recipe"]
+
+
+H = TypeVar("H", bound=ImageHead)
+
+
+def start_image_head(
+    head_class: type[H], kind: str, setup: Setup, config: ImageConfig, options: Mapping[str, Any] | None = None
+) -> tuple[H, dict[str, Any]]:
+    """A head with its first weights: drawn, then those of the file of `config.pretrained`, and what that file gave."""
+    options = {"backbone": config.backbone} | dict(options or {})
+    head = head_class(setup.spec(kind, options=options, reads=config.reads))
+    setup.start(head)
+    return head, start_from_file(head.backbone, config.pretrained)
+
+
+class ImageLearner(Learner):
+    """A head that reads pixels, which are augmented anew in every step.
+
+    Parameters
+    ----------
+    head : ImageHead
+    augment : Augment
+    found : what `findings` is to tell
+    """
+
+    def __init__(self, head: ImageHead, augment: Augment, found: Mapping[str, Any] | None) -> None:
+        super().__init__()
+        self.head: ImageHead = head
+        self.augment = augment
+        self.found = found or {}
+
+    def draw(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
+        return self.augment.draw(n, self.head.size, rng)
+
+    def images(self, batch: Batch) -> Tensor:
+        """The batch's pixels, augmented as drawn and normalised: float32 (B, 3, S, S)."""
+        return self.augment(batch.inputs["pixels"], batch.noise)
+
+
+class SeeingLearner(Learner):
+    """Gives `terms` what its head is to see.
+
+    Parameters
+    ----------
+    config : its augmentations are drawn where pixels are learnt from
+    """
+
+    def __init__(self, config: DrawnConfig) -> None:
+        super().__init__()
+        self.augmentation: DistortAndAugment | None = None
+        if config.views == "plain":
+            self.augmentation = DistortAndAugment(
+                Distort(
+                    crop_area=(config.crop, 1.0),
+                    crop_aspect=(1 / config.crop_aspect, config.crop_aspect),
+                    angle=config.rotate,
+                    brightness=config.brightness,
+                    hue=config.hue,
+                ),
+                Augment(flip=config.flip, noise=0.0, erase=config.erase),
+            )
+
+    def draw(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
+        if self.augmentation is None:
+            return {}
+        return self.augmentation.draw(n, self.head.spec.inputs["pixels"][0], rng)
+
+    def seen(self, batch: Batch) -> Inputs:
+        """The batch's inputs, or its pixels as augmented `images`."""
+        if self.augmentation is None:
+            return batch.inputs
+        return {"images": self.augmentation(batch.inputs["pixels"], batch.noise)}
+
+
+_RESTART_EPOCHS = 10
+
+
+def tuned_recipe(parts: Sequence[tuple[nn.Module, float]], config: TunedConfig) -> Recipe:
+    """AdamW over some modules, each with its learning rate of the first epoch."""
+    groups = [{"params": list(part.parameters()), "lr": lr} for part, lr in parts]
+    return Recipe(
+        torch.optim.AdamW(groups, eps=config.eps, weight_decay=config.weight_decay, fused=True),
+        warmup_cosine(config.epochs, warmup=0) if config.schedule == "cosine" else cosine_restarts(_RESTART_EPOCHS),
+        config.epochs,
+        config.batch_size,
+        config.select_by,
+        config.balanced,
+        threads=None,
+    )
