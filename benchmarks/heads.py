@@ -17,7 +17,7 @@ from cache.schema import ArraySpec, Schema
 from cache.writer import StoreWriter
 from pipeline.features import FeatureSource
 from pipeline.labels import expressions
-from pipeline.learning.method import Given
+from pipeline.learning.method import TrainingInputs
 from pipeline.methods import config_class, load_method
 
 N_TRAIN, N_VAL, WIDTH = 12_271, 1_200, 512
@@ -63,7 +63,7 @@ class InRam:
 def fit_seconds(source: FeatureSource) -> float:
     method = load_method("feature-mask")
     start = time.perf_counter()
-    method.fit(Given(source, CLASSES), config_class("feature-mask")(), seed=0)
+    method.fit(TrainingInputs(source, CLASSES), config_class("feature-mask")(), seed=0)
     return time.perf_counter() - start
 
 

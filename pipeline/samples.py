@@ -243,8 +243,9 @@ _KIND = TableKind(
     columns=_ARROW_TYPES,
     optional=frozenset(OPTIONAL_COLUMNS),
     command="index",
-    folder=("--tables", "tables"),
-    remedy="Index the dataset again",
+    folder="tables",
+    by_hand="",
+    purpose="to index the dataset again",
 )
 
 

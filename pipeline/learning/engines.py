@@ -1,4 +1,4 @@
-"""How learners take a step: one alone, or several of one architecture as one batch of networks."""
+"""How learners take a step: one, or an ensemble of one architecture as one batch of networks."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, stack_module_state
 
-from pipeline.learning.learner import Batch, Learner, Recipe
+from pipeline.learning.learner import Batch, Learner, TrainingSettings
 
-__all__ = ["Alone", "Engine", "Stacked", "engine_for"]
+__all__ = ["Engine", "EnsembleEngine", "SingleEngine", "engine_for"]
 
 Losses = dict[str, float]
 
@@ -30,31 +30,31 @@ class Engine(Protocol):
         """One update; per learner `loss` and every `loss_<term>`, of the parameters before it.
 
         All tensors of `batch` begin with S, one part for each learner: inputs (S, B, *row_shape), labels (S, B).
-        A learner whose loss is not finite is not to be used any more; the others take their step as without it.
+        A learner whose loss is not finite must not be used any more; the others take their step as without it.
         """
 
-    def hand_back(self) -> None:
+    def sync_learners(self) -> None:
         """Bring the learners' own parameters up to date."""
 
 
-def engine_for(learners: Sequence[Learner], recipe: Recipe) -> Engine:
-    """`Stacked` for more than one learner."""
-    return Alone(learners[0], recipe) if len(learners) == 1 else Stacked(learners, recipe)
+def engine_for(learners: Sequence[Learner], settings: TrainingSettings) -> Engine:
+    """The engine for one learner, or for several."""
+    return SingleEngine(learners[0], settings) if len(learners) == 1 else EnsembleEngine(learners, settings)
 
 
-class Alone:
-    """One learner, stepped as its recipe says."""
+class SingleEngine:
+    """One learner, stepped as its settings say."""
 
-    def __init__(self, learner: Learner, recipe: Recipe) -> None:
+    def __init__(self, learner: Learner, settings: TrainingSettings) -> None:
         self.learners = (learner,)
         self.learner = learner
-        self.optimizer = recipe.optimizer
-        self.updates = recipe.updates or (tuple(learner.weights),)
+        self.optimizer = settings.optimizer
+        self.updates = settings.updates or (tuple(learner.loss_weights),)
 
     def step(self, batch: Batch) -> list[Losses]:
         losses: Losses = {}
         for names in self.updates:
-            terms = self.learner.terms(_first(batch))
+            terms = self.learner.loss_terms(_first(batch))
             if not losses:  # what is reported is of the parameters that the step began with
                 losses = _losses(self._sum(terms, tuple(terms)), terms)
             loss = self._sum(terms, names)
@@ -66,10 +66,10 @@ class Alone:
         return [losses]
 
     def _sum(self, terms: dict[str, Tensor], names: tuple[str, ...]) -> Tensor:
-        return torch.stack([self.learner.weights[name] * terms[name] for name in names]).sum()
+        return torch.stack([self.learner.loss_weights[name] * terms[name] for name in names]).sum()
 
-    def hand_back(self) -> None:
-        """They are its own."""
+    def sync_learners(self) -> None:
+        """Nothing to do: the optimizer steps the learner's own parameters."""
 
 
 def _first(batch: Batch) -> Batch:
@@ -81,36 +81,36 @@ def _losses(loss: Tensor, terms: dict[str, Tensor]) -> Losses:
     return {"loss": loss.item()} | {f"loss_{name}": term.item() for name, term in terms.items()}
 
 
-class Stacked:
-    """Learners that differ in their values and in the factors of their terms only, as one batch of networks.
+class EnsembleEngine:
+    """Learners that differ in their values and in the weights of their loss terms only, as one batch of networks.
 
-    The optimizer of the first recipe steps the stacked parameters: Adam and SGD work on each number by itself, so that
+    The optimizer of `settings` steps the stacked parameters: Adam and SGD work on each number by itself, so that
     every learner takes the step that it would take alone, within rounding.
 
     Parameters
     ----------
     learners : S of one architecture
-    recipe : of the first learner; the others' must be equal
+    settings : of the first learner; the others' must be equal
     """
 
-    def __init__(self, learners: Sequence[Learner], recipe: Recipe) -> None:
+    def __init__(self, learners: Sequence[Learner], settings: TrainingSettings) -> None:
         self.learners = tuple(learners)
         self.parameters, self.buffers = stack_module_state(list(learners))  # name -> (S, ...)
-        self.optimizer = recipe.optimizer
+        self.optimizer = settings.optimizer
         names = {id(value): name for name, value in learners[0].named_parameters()}
         for group in self.optimizer.param_groups:
             group["params"] = [self.parameters[names[id(value)]] for value in group["params"]]
         device = next(learners[0].parameters()).device
-        self.factors = {
-            name: torch.tensor([learner.weights[name] for learner in learners], device=device)
-            for name in learners[0].weights
+        self.loss_weights = {
+            name: torch.tensor([learner.loss_weights[name] for learner in learners], device=device)
+            for name in learners[0].loss_weights
         }
 
     def step(self, batch: Batch) -> list[Losses]:
         terms = torch.vmap(self._terms_of(batch.epoch))(
             self.parameters, self.buffers, batch.inputs, batch.labels, batch.rows, batch.noise
         )
-        loss = torch.stack([self.factors[name] * values for name, values in terms.items()]).sum(dim=0)  # (S,)
+        loss = torch.stack([self.loss_weights[name] * values for name, values in terms.items()]).sum(dim=0)  # (S,)
         if loss.isfinite().any():
             self.optimizer.zero_grad()  # no number of a learner enters another's gradient, NaN included
             loss.sum().backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
@@ -127,7 +127,7 @@ class Stacked:
         return terms
 
     @torch.no_grad()
-    def hand_back(self) -> None:
+    def sync_learners(self) -> None:
         for i, learner in enumerate(self.learners):
             for name, value in learner.named_parameters():
                 value.copy_(self.parameters[name][i])

@@ -1,4 +1,4 @@
-"""What is trained, on what, and how: a method brings a Learner and a Recipe, the loop knows no method."""
+"""What is trained, on what, and how: a method makes a Learner and TrainingSettings, the loop knows no method."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from pipeline.learning.head import Head, Inputs
 from pipeline.learning.metrics import SelectBy
 
-__all__ = ["Batch", "History", "Learner", "Recipe", "Trained"]
+__all__ = ["Batch", "History", "Learner", "TrainResult", "TrainingSettings"]
 
 History = list[dict[str, float]]
 
@@ -42,33 +42,33 @@ class Batch:
 class Learner(nn.Module, ABC):
     """A head, and whatever else is trained with it and thrown away afterwards.
 
-    `weights` names every loss term and its factor in the sum that is minimised; `found` is what became known before
-    training.
+    `loss_weights` names every loss term and its weight in the sum that is minimised; `initial_diagnostics` is what is
+    known before training.
     """
 
     head: Head
-    weights: Mapping[str, float]
-    found: Mapping[str, Any] = MappingProxyType({})
+    loss_weights: Mapping[str, float]
+    initial_diagnostics: Mapping[str, Any] = MappingProxyType({})
 
     def draw(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
-        """All randomness of one step over `n` rows, drawn on the CPU: `terms` itself draws nothing."""
+        """All randomness of one step over `n` rows, drawn on the CPU: `loss_terms` itself draws nothing."""
         return {}
 
     @abstractmethod
-    def terms(self, batch: Batch) -> dict[str, Tensor]:
-        """The unweighted loss terms of a batch: scalars, named as in `weights`."""
+    def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
+        """The unweighted loss terms of a batch: scalars, named as in `loss_weights`."""
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """`terms`: what torch calls when the parameters are swapped for others."""
-        return self.terms(batch)
+        """`loss_terms`: what torch calls when the parameters are swapped for others."""
+        return self.loss_terms(batch)
 
-    def findings(self) -> dict[str, Any]:
-        """What else became known on the way and belongs into the run's record; plain JSON data."""
-        return dict(self.found)
+    def diagnostics(self) -> dict[str, Any]:
+        """What else is to be known of the training, for the run's record; plain JSON data."""
+        return dict(self.initial_diagnostics)
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingSettings:
     """How a learner is trained.
 
     Parameters
@@ -94,14 +94,14 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainResult:
     """A head with the weights of `selected_epoch` (counted from 1), and one record per epoch.
 
-    `together` heads were trained as one batch of networks, this one included.
+    `ensemble_size` heads were trained as one batch of networks, this one included.
     """
 
     head: Head
     history: History
     selected_epoch: int
-    findings: Mapping[str, Any] = field(default_factory=dict)
-    together: int = 1
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    ensemble_size: int = 1

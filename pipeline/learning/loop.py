@@ -1,4 +1,4 @@
-"""Epochs over a train split; the best epoch on the validation split is kept."""
+"""Epochs over a train split; the best epoch on the validation split is selected."""
 
 from __future__ import annotations
 
@@ -13,31 +13,35 @@ from torch import Tensor
 from pipeline.errors import TrainingError
 from pipeline.learning.engines import Engine, Losses, engine_for
 from pipeline.learning.head import Head
-from pipeline.learning.learner import Batch, History, Learner, Recipe, Trained
+from pipeline.learning.learner import Batch, History, Learner, TrainingSettings, TrainResult
 from pipeline.learning.metrics import SelectBy, accuracy_score, confusion_matrix, shown_score, uar_score
 from pipeline.learning.split_loader import Rows, TrainingData
 from pipeline.progress import OnProgress, Progress, silent
 
-__all__ = ["best_epoch", "train", "train_together", "validate"]
+__all__ = ["best_epoch", "train", "train_ensemble", "validate"]
 
 
 def train(
-    learner: Learner, data: TrainingData, recipe: Recipe, rng: torch.Generator, on_progress: OnProgress = silent
-) -> Trained:
+    learner: Learner,
+    data: TrainingData,
+    settings: TrainingSettings,
+    rng: torch.Generator,
+    on_progress: OnProgress = silent,
+) -> TrainResult:
     """Train `learner`; the head gets the weights of the best epoch on the validation split.
 
     Parameters
     ----------
     learner : Learner
     data : TrainingData
-    recipe : Recipe
+    settings : TrainingSettings
     rng : torch.Generator
         Draws order, views and whatever the loss terms need.
     on_progress : called after every epoch
 
     Returns
     -------
-    Trained
+    TrainResult
         History records hold epoch, lr, loss, one `loss_<term>` per term, val_accuracy and val_uar.
 
     Raises
@@ -45,31 +49,31 @@ def train(
     TrainingError
         If the loss or a validation logit is not finite; the message has the step and the loss terms.
     """
-    trained = train_together([learner], data, recipe, [rng], on_progress)[0]
+    trained = train_ensemble([learner], data, settings, [rng], on_progress)[0]
     if isinstance(trained, TrainingError):
         raise trained
     return trained
 
 
-def train_together(
+def train_ensemble(
     learners: Sequence[Learner],
     data: TrainingData,
-    recipe: Recipe,
+    settings: TrainingSettings,
     rngs: Sequence[torch.Generator],
     on_progress: OnProgress = silent,
-) -> list[Trained | TrainingError]:
+) -> list[TrainResult | TrainingError]:
     """`train` for several learners of one architecture, as one batch of networks: equal to each alone within rounding.
 
     A learner whose numbers stop being finite leaves the others as they are: in its place is the error.
 
     Parameters
     ----------
-    learners : S that differ in their values and in the factors of their terms only
-    recipe : the first one's; the optimizer of the others is not used
+    learners : S that differ in their values and in the weights of their loss terms only
+    settings : the first one's; the optimizer of the others is not used
     rngs : S, one for each learner
     """
-    with _threads(recipe.threads):
-        return _Loop(engine_for(learners, recipe), data, recipe, rngs).run(on_progress)
+    with _threads(settings.threads):
+        return _Loop(engine_for(learners, settings), data, settings, rngs).run(on_progress)
 
 
 @contextmanager
@@ -83,34 +87,36 @@ def _threads(n: int | None) -> Iterator[None]:
 
 
 class _Loop:
-    """One pass of training: what is kept of every learner from epoch to epoch."""
+    """One pass of training: the history and the best weights of every learner."""
 
-    def __init__(self, engine: Engine, data: TrainingData, recipe: Recipe, rngs: Sequence[torch.Generator]) -> None:
-        self.engine, self.data, self.recipe, self.rngs = engine, data, recipe, rngs
+    def __init__(
+        self, engine: Engine, data: TrainingData, settings: TrainingSettings, rngs: Sequence[torch.Generator]
+    ) -> None:
+        self.engine, self.data, self.settings, self.rngs = engine, data, settings, rngs
         self.histories: list[History] = [[] for _ in engine.learners]
-        self.weights: list[dict[str, Tensor]] = [{} for _ in engine.learners]
+        self.best_states: list[dict[str, Tensor]] = [{} for _ in engine.learners]
         self.failures: dict[int, TrainingError] = {}
 
     @property
-    def alive(self) -> list[int]:
+    def active(self) -> list[int]:
         """Learners whose numbers are all finite so far."""
         return [i for i in range(len(self.engine.learners)) if i not in self.failures]
 
-    def run(self, on_progress: OnProgress) -> list[Trained | TrainingError]:
-        recipe = self.recipe
-        scheduler = torch.optim.lr_scheduler.LambdaLR(self.engine.optimizer, recipe.lr_factor)
-        for epoch in range(1, recipe.epochs + 1):
+    def run(self, on_progress: OnProgress) -> list[TrainResult | TrainingError]:
+        settings = self.settings
+        scheduler = torch.optim.lr_scheduler.LambdaLR(self.engine.optimizer, settings.lr_factor)
+        for epoch in range(1, settings.epochs + 1):
             lr = float(scheduler.get_last_lr()[0])
             losses = self._epoch(epoch)
             scheduler.step()
-            self.engine.hand_back()
-            for i in self.alive:
+            self.engine.sync_learners()
+            for i in self.active:
                 self._validate(i, {"epoch": float(epoch), "lr": lr} | losses[i])
-            if not self.alive:
+            if not self.active:
                 break
-            on_progress(Progress("train", epoch, recipe.epochs, self._note()))
+            on_progress(Progress("train", epoch, settings.epochs, self._note()))
         learners = enumerate(self.engine.learners)
-        return [self.failures[i] if i in self.failures else self._trained(i, learner) for i, learner in learners]
+        return [self.failures[i] if i in self.failures else self._result(i, learner) for i, learner in learners]
 
     def _validate(self, i: int, record: dict[str, float]) -> None:
         try:
@@ -118,44 +124,44 @@ class _Loop:
         except TrainingError as error:
             self.failures[i] = error
         else:
-            self._keep(i, record | scores)
+            self._record(i, record | scores)
 
-    def _keep(self, i: int, record: dict[str, float]) -> None:
+    def _record(self, i: int, record: dict[str, float]) -> None:
         self.histories[i].append(record)
-        if best_epoch(self.histories[i], self.recipe.select_by) == record["epoch"]:
+        if best_epoch(self.histories[i], self.settings.select_by) == record["epoch"]:
             state = self.engine.learners[i].head.state_dict()
-            self.weights[i] = {name: value.clone() for name, value in state.items()}
+            self.best_states[i] = {name: value.clone() for name, value in state.items()}
 
     def _note(self) -> str:
-        metric = shown_score(self.recipe.select_by)
-        scores = [self.histories[i][-1][f"val_{metric}"] for i in self.alive]
+        metric = shown_score(self.settings.select_by)
+        scores = [self.histories[i][-1][f"val_{metric}"] for i in self.active]
         if len(scores) == 1:
             return f"val {metric} {scores[0]:.4f}"
         return f"{len(scores)} heads, val {metric} {min(scores):.4f} to {max(scores):.4f}"
 
-    def _trained(self, i: int, learner: Learner) -> Trained:
-        learner.head.load_state_dict(self.weights[i])
+    def _result(self, i: int, learner: Learner) -> TrainResult:
+        learner.head.load_state_dict(self.best_states[i])
         history = self.histories[i]
-        selected = best_epoch(history, self.recipe.select_by)
-        return Trained(learner.head.eval(), history, selected, learner.findings(), len(self.histories))
+        selected = best_epoch(history, self.settings.select_by)
+        return TrainResult(learner.head.eval(), history, selected, learner.diagnostics(), len(self.histories))
 
     def _epoch(self, epoch: int) -> list[Losses]:
         """The mean losses of an epoch, per learner; of one that fails, up to there."""
         rows, learners = self.data.train, self.engine.learners
         for learner in learners:
             learner.train()
-        orders = torch.stack([_draw_order(rows.labels, self.recipe.balanced, rng) for rng in self.rngs])  # (S, N)
+        orders = torch.stack([_draw_order(rows.labels, self.settings.balanced, rng) for rng in self.rngs])  # (S, N)
         views = torch.stack([_draw_views(rows, rng) for rng in self.rngs])
         sums: list[Losses] = [{} for _ in learners]
-        for step, start in enumerate(range(0, len(rows), self.recipe.batch_size), start=1):
-            chosen = orders[:, start : start + self.recipe.batch_size]
+        for step, start in enumerate(range(0, len(rows), self.settings.batch_size), start=1):
+            chosen = orders[:, start : start + self.settings.batch_size]
             losses = self.engine.step(self._batch(chosen, views.gather(1, chosen), epoch))
-            for i in self.alive:
+            for i in self.active:
                 if not math.isfinite(losses[i]["loss"]):
                     self.failures[i] = _not_finite(losses[i], epoch, step)
                 for name, value in losses[i].items():
                     sums[i][name] = sums[i].get(name, 0.0) + value * chosen.shape[1]
-            if not self.alive:
+            if not self.active:
                 break
         return [{name: value / len(rows) for name, value in total.items()} for total in sums]
 

@@ -8,28 +8,28 @@ from typing import Any, Protocol
 
 import torch
 
-from pipeline.learning.learner import Learner, Recipe
+from pipeline.learning.learner import Learner, TrainingSettings
 from pipeline.learning.metrics import SelectBy
 from pipeline.learning.options import AdamConfig
 
 __all__ = [
     "SgdConfig",
-    "adam_recipe",
+    "adam_settings",
     "constant_then_cosine",
     "cosine_restarts",
     "exponential_decay",
-    "sgd_recipe",
+    "sgd_settings",
     "warmup_cosine",
 ]
 
 
-def adam_recipe(
+def adam_settings(
     learner: Learner,
     config: AdamConfig,
     *,
     groups: Iterable[Mapping[str, Any]] | None = None,
     threads: int | None = None,
-) -> Recipe:
+) -> TrainingSettings:
     """Adam with an L2 penalty, and a learning rate that falls by a constant factor after every epoch.
 
     Parameters
@@ -40,7 +40,7 @@ def adam_recipe(
     threads : of torch, None for all: image networks; 1 for light heads
     """
     parameters: Any = learner.parameters() if groups is None else groups
-    return Recipe(
+    return TrainingSettings(
         torch.optim.Adam(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True),
         exponential_decay(config.lr_decay),
         config.epochs,
@@ -52,7 +52,7 @@ def adam_recipe(
 
 
 class SgdConfig(Protocol):
-    """The options that `sgd_recipe` reads."""
+    """The options that `sgd_settings` reads."""
 
     @property
     def lr(self) -> float: ...
@@ -70,23 +70,23 @@ class SgdConfig(Protocol):
     def select_by(self) -> SelectBy: ...
 
 
-def sgd_recipe(
+def sgd_settings(
     learner: Learner,
     config: SgdConfig,
     lr_factor: Callable[[int], float],
     *,
     threads: int | None = None,
     updates: tuple[tuple[str, ...], ...] = (),
-) -> Recipe:
+) -> TrainingSettings:
     """SGD with momentum and an L2 penalty.
 
     Parameters
     ----------
     learner : on the device where it is trained
     config : with `lr`, `momentum` and `weight_decay`
-    lr_factor, threads, updates : see `Recipe`
+    lr_factor, threads, updates : see `TrainingSettings`
     """
-    return Recipe(
+    return TrainingSettings(
         torch.optim.SGD(
             learner.parameters(),
             lr=config.lr,

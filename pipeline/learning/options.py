@@ -26,9 +26,9 @@ class MethodConfig(BaseModel):
     """What changes a head, and nothing else. Frozen, strict, unknown keys refused.
 
     `needs_text` and `needs_encoder` say what `Method.fit` must be given beside the features. `is_trained` is False
-    where nothing is learned from the train split, so that every dataset is an unseen one. `factors` names options that
-    are only factors of loss terms: where a method is `stackable`, heads that differ in these alone, or in the seed, are
-    trained as one batch.
+    where nothing is learned from the train split, so that every dataset is an unseen one.
+    `loss_weight_options` names options that are only weights of loss terms. Where a method `can_ensemble`, heads that
+    differ in these alone, or in the seed, are trained as one ensemble: one batch of networks.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -38,8 +38,8 @@ class MethodConfig(BaseModel):
     needs_encoder: ClassVar[bool] = False
     is_trained: ClassVar[bool] = True
     is_random: ClassVar[bool] = True  # False: every seed gives the same head, so one seed is enough
-    stackable: ClassVar[bool] = False
-    factors: ClassVar[tuple[str, ...]] = ()
+    can_ensemble: ClassVar[bool] = False
+    loss_weight_options: ClassVar[tuple[str, ...]] = ()
 
     select_by: SelectBy = Field(
         "accuracy",

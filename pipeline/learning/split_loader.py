@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from pipeline.learning.evaluation import rows_of_classes
 from pipeline.learning.head import as_input
 from pipeline.learning.options import MethodConfig
 
-__all__ = ["Reader", "Rows", "TrainingData", "read_split"]
+__all__ = ["Rows", "SplitLoader", "TrainingData", "read_split"]
 
 
 Array = npt.NDArray[Any]
@@ -94,7 +93,7 @@ _CHECKED_BYTES = 64_000_000  # of an array that are looked at together
 _TINY_NORM = 1e-6  # of a pooled feature: below it a direction is rounding error
 
 
-class Reader:
+class SplitLoader:
     """The train and val splits of a source, read once however many heads are trained on them.
 
     Parameters
@@ -106,10 +105,10 @@ class Reader:
 
     def __init__(self, source: FeatureSource, classes: tuple[str, ...], *, drop: bool) -> None:
         self.source, self.classes, self.drop = source, classes, drop
-        self.one_at_a_time = threading.Lock()
-        self.known: dict[tuple[tuple[str, ...], int], tuple[TrainingData, dict[str, int]]] = {}
+        self.lock = threading.Lock()
+        self.loaded: dict[tuple[tuple[str, ...], int], tuple[TrainingData, dict[str, int]]] = {}
 
-    def read(self, config: MethodConfig) -> tuple[TrainingData, dict[str, int]]:
+    def load(self, config: MethodConfig) -> tuple[TrainingData, dict[str, int]]:
         """What `config` reads of both splits, and label -> rows left out; see `read_split` for errors.
 
         Raises
@@ -117,21 +116,22 @@ class Reader:
         TrainingError
             If the train split has one class only.
         """
-        wanted = (config.reads, self.source.n_views() if config.views == "all" else 1)
-        with self.one_at_a_time:
-            if wanted not in self.known:
-                self.known.clear()  # one set of arrays in memory at a time
-                self.known[wanted] = self._read(*wanted)
-            return self.known[wanted]
+        request = (config.reads, self.source.n_views() if config.views == "all" else 1)
+        with self.lock:
+            if request not in self.loaded:
+                self.loaded.clear()  # one set of arrays in memory at a time
+                self.loaded[request] = self._load(*request)
+            return self.loaded[request]
 
-    def _read(self, outputs: tuple[str, ...], n_views: int) -> tuple[TrainingData, dict[str, int]]:
+    def _load(self, outputs: tuple[str, ...], n_views: int) -> tuple[TrainingData, dict[str, int]]:
         source, classes = self.source, self.classes
         train, dropped = read_split(source, "train", outputs, classes, drop=self.drop, n_views=n_views)
         val, dropped_val = read_split(source, "val", outputs, classes, drop=self.drop)
         if len(torch.unique(train.labels)) < 2:
             raise TrainingError(
-                f"{source.dataset} train: expected rows of two classes, found {classes[int(train.labels[0])]} only. "
-                f"Look at the splits with: fer-stage index --dry-run {shlex.join(['--dataset', source.dataset])}"
+                f"{source.dataset} train: expected rows of two classes, found {classes[int(train.labels[0])]} only",
+                remedy=[("index", {"dataset": source.dataset, "dry_run": True})],
+                purpose="to look at the splits",
             )
         names = sorted({*dropped, *dropped_val})
         return TrainingData(train, val), {name: dropped.get(name, 0) + dropped_val.get(name, 0) for name in names}
@@ -166,7 +166,7 @@ def read_split(
     """
     where = f"{source.dataset} {split}"
     for output in outputs:
-        source.row_shape(output)  # says which command makes it, before anything is read
+        source.row_shape(output)  # its error names the command that makes the output, before anything is read
     labels = source.labels(split)
     rows, dropped = rows_of_classes(labels, classes, where, drop=drop)
     if not len(rows):
@@ -199,9 +199,12 @@ def _require_usable(
         if not good.all():
             raise TrainingError(
                 f"{dataset} {split}: expected finite {output} features with a direction, found {found} in "
-                f"{(~good).sum()} rows, first {ids[~good][0]}. Check the store with: fer-stage store verify features; "
-                "features too small for float16 need: "
-                f"{shlex.join(['fer-stage', 'extract', '--dtype', 'float32', '--dataset', dataset])}"
+                f"{(~good).sum()} rows, first {ids[~good][0]}. Features too small for float16 need dtype float32",
+                remedy=[
+                    ("store verify", {"stores": ["features"]}),
+                    ("extract", {"dataset": dataset, "dtype": "float32"}),
+                ],
+                purpose="to check the store, and to encode again in float32",
             )
 
 

@@ -43,9 +43,9 @@ class ImageHead(Head, kind="image"):
         reset_linear(self.classifier, rng)
 
     def logits(self, inputs: Inputs) -> Tensor:
-        return self.read(to_images(inputs["pixels"]))
+        return self.image_logits(to_images(inputs["pixels"]))
 
-    def read(self, images: Tensor) -> Tensor:
+    def image_logits(self, images: Tensor) -> Tensor:
         """Normalised and perhaps augmented images, float32 (B, 3, S, S), to logits, float32 (B, C)."""
         logits: Tensor = self.classifier(self.backbone(images))
         return logits
@@ -71,4 +71,4 @@ class FineTuneHead(OnTower, Head, kind="fine-tune"):
         return logits
 
     def logits(self, inputs: Inputs) -> Tensor:
-        return self.classify(self.see(inputs))
+        return self.classify(self.features(inputs))

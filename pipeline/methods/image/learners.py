@@ -11,26 +11,26 @@ from torch import Tensor, nn
 from pipeline.augmentation.augment import Augment
 from pipeline.augmentation.distort import Distort, DistortAndAugment
 from pipeline.learning.head import Inputs
-from pipeline.learning.learner import Batch, Learner, Recipe
-from pipeline.learning.method import Setup
+from pipeline.learning.learner import Batch, Learner, TrainingSettings
 from pipeline.learning.optimizers import cosine_restarts, warmup_cosine
+from pipeline.learning.task import TrainingTask
 from pipeline.methods.image.heads import ImageHead
-from pipeline.methods.image.options import DrawnConfig, ImageConfig, TunedConfig
+from pipeline.methods.image.options import AugmentationConfig, ImageConfig, TunedConfig
 from pipeline.methods.image.pretrained import start_from_file
 
-__all__ = ["ImageLearner", "SeeingLearner", "start_image_head", "tuned_recipe"]
+__all__ = ["AugmentedLearner", "ImageLearner", "initialized_image_head", "tuned_settings"]
 
 
 H = TypeVar("H", bound=ImageHead)
 
 
-def start_image_head(
-    head_class: type[H], kind: str, setup: Setup, config: ImageConfig, options: Mapping[str, Any] | None = None
+def initialized_image_head(
+    head_class: type[H], task: TrainingTask, config: ImageConfig, options: Mapping[str, Any] | None = None
 ) -> tuple[H, dict[str, Any]]:
     """A head with its first weights: drawn, then those of the file of `config.pretrained`, and what that file gave."""
     options = {"backbone": config.backbone} | dict(options or {})
-    head = head_class(setup.spec(kind, options=options, reads=config.reads))
-    setup.start(head)
+    head = head_class(task.spec(head_class, options=options, reads=config.reads))
+    task.initialize(head)
     return head, start_from_file(head.backbone, config.pretrained)
 
 
@@ -41,14 +41,14 @@ class ImageLearner(Learner):
     ----------
     head : ImageHead
     augment : Augment
-    found : what `findings` is to tell
+    diagnostics : what is known before training, plain JSON data
     """
 
-    def __init__(self, head: ImageHead, augment: Augment, found: Mapping[str, Any] | None) -> None:
+    def __init__(self, head: ImageHead, augment: Augment, diagnostics: Mapping[str, Any] | None) -> None:
         super().__init__()
         self.head: ImageHead = head
         self.augment = augment
-        self.found = found or {}
+        self.initial_diagnostics = diagnostics or {}
 
     def draw(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
         return self.augment.draw(n, self.head.size, rng)
@@ -58,15 +58,15 @@ class ImageLearner(Learner):
         return self.augment(batch.inputs["pixels"], batch.noise)
 
 
-class SeeingLearner(Learner):
-    """Gives `terms` what its head is to see.
+class AugmentedLearner(Learner):
+    """Gives `loss_terms` what its head is to see.
 
     Parameters
     ----------
     config : its augmentations are drawn where pixels are learnt from
     """
 
-    def __init__(self, config: DrawnConfig) -> None:
+    def __init__(self, config: AugmentationConfig) -> None:
         super().__init__()
         self.augmentation: DistortAndAugment | None = None
         if config.views == "plain":
@@ -86,7 +86,7 @@ class SeeingLearner(Learner):
             return {}
         return self.augmentation.draw(n, self.head.spec.inputs["pixels"][0], rng)
 
-    def seen(self, batch: Batch) -> Inputs:
+    def augmented_inputs(self, batch: Batch) -> Inputs:
         """The batch's inputs, or its pixels as augmented `images`."""
         if self.augmentation is None:
             return batch.inputs
@@ -96,10 +96,10 @@ class SeeingLearner(Learner):
 _RESTART_EPOCHS = 10
 
 
-def tuned_recipe(parts: Sequence[tuple[nn.Module, float]], config: TunedConfig) -> Recipe:
+def tuned_settings(parts: Sequence[tuple[nn.Module, float]], config: TunedConfig) -> TrainingSettings:
     """AdamW over some modules, each with its learning rate of the first epoch."""
     groups = [{"params": list(part.parameters()), "lr": lr} for part, lr in parts]
-    return Recipe(
+    return TrainingSettings(
         torch.optim.AdamW(groups, eps=config.eps, weight_decay=config.weight_decay, fused=True),
         warmup_cosine(config.epochs, warmup=0) if config.schedule == "cosine" else cosine_restarts(_RESTART_EPOCHS),
         config.epochs,

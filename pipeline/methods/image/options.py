@@ -9,10 +9,10 @@ from pydantic import Field
 from pipeline.learning.options import AdamConfig, Count, LoopConfig, NonNegative, Positive
 
 __all__ = [
+    "AugmentationConfig",
     "BackboneName",
     "BaselineConfig",
     "Chance",
-    "DrawnConfig",
     "FineTuneConfig",
     "ImageConfig",
     "Input",
@@ -44,7 +44,7 @@ class ImageConfig(AdamConfig):
         return "plain"
 
 
-class DrawnConfig(LoopConfig):
+class AugmentationConfig(LoopConfig):
     """A network that may learn from pixels: from augmentations drawn for every batch, or from the cached views."""
 
     augment: bool = Field(
@@ -68,7 +68,7 @@ class DrawnConfig(LoopConfig):
 Input = Annotated[str, Field(pattern=r"^(pixels|block-\d+)$")]
 
 
-class TunedConfig(DrawnConfig):
+class TunedConfig(AugmentationConfig):
     """What methods share that train the encoder's own image network. The settings are CLIPER's second stage.
 
     Its learning rate, eps and strengths of augmentation are the authors' code's, since they are lost from the paper's

@@ -53,7 +53,7 @@ class TunedTower(nn.Module):
     def train(self, mode: bool = True) -> TunedTower:
         return super().train(False)
 
-    def see(self, inputs: Inputs) -> Tensor:
+    def features(self, inputs: Inputs) -> Tensor:
         """Pixels uint8 (B, S, S, 3), or activations float32 (B, T, W), or augmented images, to features float32 (B, D).
 
         Augmented `images` are float32 (B, 3, S, S) as `pipeline.augmentation` gives them. Squares of another side than
@@ -95,6 +95,6 @@ class OnTower:
     needs_encoder: ClassVar[bool] = True
     tower: TunedTower
 
-    def see(self, inputs: Inputs) -> Tensor:
+    def features(self, inputs: Inputs) -> Tensor:
         """Faces, as the store keeps them or augmented (`images`), to the network's features, float32 (B, D)."""
-        return self.tower.see(inputs)
+        return self.tower.features(inputs)

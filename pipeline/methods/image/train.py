@@ -9,11 +9,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.augmentation.augment import Augment
-from pipeline.learning.learner import Batch, Learner, Recipe
-from pipeline.learning.method import Method, Setup, by_loop
-from pipeline.learning.optimizers import adam_recipe
+from pipeline.learning.learner import Batch, Learner, TrainingSettings
+from pipeline.learning.method import Method
+from pipeline.learning.optimizers import adam_settings
+from pipeline.learning.task import TrainingTask, train_by_loop
 from pipeline.methods.image.heads import FineTuneHead, ImageHead
-from pipeline.methods.image.learners import ImageLearner, SeeingLearner, start_image_head, tuned_recipe
+from pipeline.methods.image.learners import AugmentedLearner, ImageLearner, initialized_image_head, tuned_settings
 from pipeline.methods.image.options import BaselineConfig, FineTuneConfig
 
 __all__ = ["BaselineLearner", "FineTuneLearner"]
@@ -22,42 +23,42 @@ __all__ = ["BaselineLearner", "FineTuneLearner"]
 class BaselineLearner(ImageLearner):
     """One term, cls: the cross-entropy."""
 
-    def __init__(self, head: ImageHead, config: BaselineConfig, found: Mapping[str, Any] | None = None) -> None:
-        super().__init__(head, Augment(config.flip, config.noise, erase=config.erase), found)
-        self.weights = {"cls": 1.0}
+    def __init__(self, head: ImageHead, config: BaselineConfig, diagnostics: Mapping[str, Any] | None = None) -> None:
+        super().__init__(head, Augment(config.flip, config.noise, erase=config.erase), diagnostics)
+        self.loss_weights = {"cls": 1.0}
 
-    def terms(self, batch: Batch) -> dict[str, Tensor]:
-        return {"cls": functional.cross_entropy(self.head.read(self.images(batch)), batch.labels)}
-
-
-def _prepare_baseline(setup: Setup, config: BaselineConfig) -> tuple[Learner, Recipe]:
-    head, found = start_image_head(ImageHead, "image", setup, config)
-    learner = BaselineLearner(head, config, found)
-    return learner, adam_recipe(learner, config)
+    def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
+        return {"cls": functional.cross_entropy(self.head.image_logits(self.images(batch)), batch.labels)}
 
 
-BASELINE = Method(BaselineConfig, by_loop(_prepare_baseline))
+def _prepare_baseline(task: TrainingTask, config: BaselineConfig) -> tuple[Learner, TrainingSettings]:
+    head, diagnostics = initialized_image_head(ImageHead, task, config)
+    learner = BaselineLearner(head, config, diagnostics)
+    return learner, adam_settings(learner, config)
 
 
-class FineTuneLearner(SeeingLearner):
+BASELINE = Method(BaselineConfig, train_by_loop(_prepare_baseline))
+
+
+class FineTuneLearner(AugmentedLearner):
     """Term ce: cross-entropy of the classifier on the network's feature."""
 
     def __init__(self, head: FineTuneHead, config: FineTuneConfig) -> None:
         super().__init__(config)
         self.head: FineTuneHead = head
-        self.weights = {"ce": 1.0}
+        self.loss_weights = {"ce": 1.0}
 
-    def terms(self, batch: Batch) -> dict[str, Tensor]:
-        logits = self.head.classify(self.head.see(self.seen(batch)))
+    def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
+        logits = self.head.classify(self.head.features(self.augmented_inputs(batch)))
         return {"ce": functional.cross_entropy(logits, batch.labels)}
 
 
-def _prepare_fine_tune(setup: Setup, config: FineTuneConfig) -> tuple[Learner, Recipe]:
-    assert setup.tower is not None  # Method.fit has checked it: needs_encoder
-    head = FineTuneHead(setup.spec("fine-tune", reads=config.reads), setup.tower)
-    setup.start(head)
-    learner = FineTuneLearner(head, config).to(setup.device)
-    return learner, tuned_recipe([(head.tower, config.lr), (head.classifier, config.lr_classifier)], config)
+def _prepare_fine_tune(task: TrainingTask, config: FineTuneConfig) -> tuple[Learner, TrainingSettings]:
+    assert task.encoder is not None  # Method.fit has checked it: needs_encoder
+    head = FineTuneHead(task.spec(FineTuneHead, reads=config.reads), task.encoder)
+    task.initialize(head)
+    learner = FineTuneLearner(head, config).to(task.device)
+    return learner, tuned_settings([(head.tower, config.lr), (head.classifier, config.lr_classifier)], config)
 
 
-FINE_TUNE = Method(FineTuneConfig, by_loop(_prepare_fine_tune))
+FINE_TUNE = Method(FineTuneConfig, train_by_loop(_prepare_fine_tune))

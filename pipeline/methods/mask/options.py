@@ -89,8 +89,8 @@ class FeatureMaskConfig(LightMaskConfig):
     """
 
     method: ClassVar[str] = "feature-mask"
-    stackable: ClassVar[bool] = True
-    factors: ClassVar[tuple[str, ...]] = ("lambda_sep", "beta_div")
+    can_ensemble: ClassVar[bool] = True
+    loss_weight_options: ClassVar[tuple[str, ...]] = ("lambda_sep", "beta_div")
 
     hidden: Width = Field(256, description="width of the mask network's hidden layer")
 

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.learning.learner import Batch, Learner, Recipe
-from pipeline.learning.method import Method, Setup, by_loop
-from pipeline.learning.optimizers import adam_recipe
+from pipeline.learning.learner import Batch, Learner, TrainingSettings
+from pipeline.learning.method import Method
+from pipeline.learning.optimizers import adam_settings
+from pipeline.learning.task import TrainingTask, train_by_loop
 from pipeline.methods.image.pretrained import start_from_file
 from pipeline.methods.mask.groups import Groups
 from pipeline.methods.mask.heads import FeatureMaskHead, ImageMaskHead, MaskHead, TokenMaskHead
@@ -30,25 +31,25 @@ class MaskLearner(Learner):
     ----------
     head : with its first weights
     config : which losses, and how
-    found : what `findings` is to tell
+    diagnostics : what is known before training, plain JSON data
     """
 
-    def __init__(self, head: MaskHead, config: MaskConfig, found: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, head: MaskHead, config: MaskConfig, diagnostics: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.head: MaskHead = head
-        self.weights = {"cls": 1.0, "sep": config.lambda_sep, "div": config.beta_div}
+        self.loss_weights = {"cls": 1.0, "sep": config.lambda_sep, "div": config.beta_div}
         n_classes = len(head.spec.classes)
         self.groups = Groups.even(head.spec.width, n_classes, pool_remainder=config.pool_remainder)
         size = head.spec.width // n_classes
         self.div_scale = size / n_classes if config.div_norm == "paper" else float(size)
         self.drop_rate, self.drop_per_sample = config.drop_rate, config.drop_shared == "sample"
         self.class_weights = nn.Parameter(torch.ones(n_classes)) if config.class_weights == "learnt" else None
-        self.found = found or {}
+        self.initial_diagnostics = diagnostics or {}
 
     def draw(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
         return {"keep": self.groups.keep_mask(self.drop_rate, n if self.drop_per_sample else 1, rng)}
 
-    def terms(self, batch: Batch) -> dict[str, Tensor]:
+    def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
         gated = self.head.gate(batch.inputs)
         return {
             "cls": functional.cross_entropy(self.head.classifier(gated), batch.labels),
@@ -57,31 +58,31 @@ class MaskLearner(Learner):
         }
 
 
-def _prepare_cafe(setup: Setup, config: CafeConfig) -> tuple[Learner, Recipe]:
-    head = ImageMaskHead(setup.spec("image-mask", config.feature_scale, config.head_options, config.reads))
-    setup.start(head)
-    learner = MaskLearner(head, config, start_from_file(head.backbone, config.pretrained)).to(setup.device)
-    return learner, adam_recipe(learner, config)
+def _prepare_cafe(task: TrainingTask, config: CafeConfig) -> tuple[Learner, TrainingSettings]:
+    head = ImageMaskHead(task.spec(ImageMaskHead, config.feature_scale, config.head_options, config.reads))
+    task.initialize(head)
+    learner = MaskLearner(head, config, start_from_file(head.backbone, config.pretrained)).to(task.device)
+    return learner, adam_settings(learner, config)
 
 
-CAFE = Method(CafeConfig, by_loop(_prepare_cafe))
+CAFE = Method(CafeConfig, train_by_loop(_prepare_cafe))
 
 
-def _prepare_feature_mask(setup: Setup, config: FeatureMaskConfig) -> tuple[Learner, Recipe]:
-    head = FeatureMaskHead(setup.spec("feature-mask", config.feature_scale, config.head_options))
-    setup.start(head)
-    learner = MaskLearner(head, config).to(setup.device)
-    return learner, adam_recipe(learner, config, threads=1)
+def _prepare_feature_mask(task: TrainingTask, config: FeatureMaskConfig) -> tuple[Learner, TrainingSettings]:
+    head = FeatureMaskHead(task.spec(FeatureMaskHead, config.feature_scale, config.head_options))
+    task.initialize(head)
+    learner = MaskLearner(head, config).to(task.device)
+    return learner, adam_settings(learner, config, threads=1)
 
 
-FEATURE_MASK = Method(FeatureMaskConfig, by_loop(_prepare_feature_mask))
+FEATURE_MASK = Method(FeatureMaskConfig, train_by_loop(_prepare_feature_mask))
 
 
-def _prepare_token_mask(setup: Setup, config: TokenMaskConfig) -> tuple[Learner, Recipe]:
-    head = TokenMaskHead(setup.spec("token-mask", config.feature_scale, config.head_options, config.reads))
-    setup.start(head)
-    learner = MaskLearner(head, config).to(setup.device)
-    return learner, adam_recipe(learner, config, threads=1)
+def _prepare_token_mask(task: TrainingTask, config: TokenMaskConfig) -> tuple[Learner, TrainingSettings]:
+    head = TokenMaskHead(task.spec(TokenMaskHead, config.feature_scale, config.head_options, config.reads))
+    task.initialize(head)
+    learner = MaskLearner(head, config).to(task.device)
+    return learner, adam_settings(learner, config, threads=1)
 
 
-TOKEN_MASK = Method(TokenMaskConfig, by_loop(_prepare_token_mask))
+TOKEN_MASK = Method(TokenMaskConfig, train_by_loop(_prepare_token_mask))

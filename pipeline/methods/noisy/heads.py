@@ -28,10 +28,10 @@ class ImportanceHead(ImageHead, kind="image-importance"):
         super().reset(rng)
         reset_linear(self.importance, rng)
 
-    def read(self, images: Tensor) -> Tensor:
-        return self.read_with_importance(images)[0]
+    def image_logits(self, images: Tensor) -> Tensor:
+        return self.logits_and_importance(images)[0]
 
-    def read_with_importance(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def logits_and_importance(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised images, float32 (B, 3, S, S), to logits, float32 (B, C), and alpha, float32 in (0, 1), (B,)."""
         features = self.backbone(images)
         importance = self.importance(features).sigmoid()  # (B, 1)
@@ -58,7 +58,7 @@ class EmbeddingHead(ImageHead, kind="image-embedding"):
         super().reset(rng)
         self.embedding.reset(rng)
 
-    def read(self, images: Tensor) -> Tensor:
+    def image_logits(self, images: Tensor) -> Tensor:
         logits: Tensor = self.classifier(self.embedding(self.backbone.maps(images)))
         return logits
 
@@ -89,13 +89,13 @@ class MapEmbedding(nn.Module):
         self.norm_maps.reset_parameters()
         self.norm.reset_parameters()
 
-    def draw_kept(self, n: int, dropout: float, rng: torch.Generator) -> Tensor:
+    def draw_dropout(self, n: int, dropout: float, rng: torch.Generator) -> Tensor:
         """What dropout leaves of `n` images' maps: 0 or 1 / (1 - dropout), float32 (n, D, h, w)."""
         kept = torch.empty(n, *self.map_shape).bernoulli_(1 - dropout, generator=rng)
         return kept / (1 - dropout)
 
     def forward(self, maps: Tensor, kept: Tensor | None = None) -> Tensor:
-        """Maps, float32 (B, D, h, w), to embeddings, float32 (B, E); `kept` from `draw_kept` when training."""
+        """Maps, float32 (B, D, h, w), to embeddings, float32 (B, E); `kept` from `draw_dropout` when training."""
         for norm in (self.norm_maps, self.norm):
             norm.train(self.training and len(maps) > 1)  # one row has no statistics of its own
         normed: Tensor = self.norm_maps(maps)

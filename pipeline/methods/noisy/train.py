@@ -11,11 +11,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.augmentation.augment import Augment
-from pipeline.learning.learner import Batch, Learner, Recipe
-from pipeline.learning.method import Method, Setup, by_loop
-from pipeline.learning.optimizers import adam_recipe
+from pipeline.learning.learner import Batch, Learner, TrainingSettings
+from pipeline.learning.method import Method
+from pipeline.learning.optimizers import adam_settings
+from pipeline.learning.task import TrainingTask, train_by_loop
 from pipeline.methods.image.heads import ImageHead
-from pipeline.methods.image.learners import ImageLearner, start_image_head
+from pipeline.methods.image.learners import ImageLearner, initialized_image_head
 from pipeline.methods.noisy.heads import EmbeddingHead, ImportanceHead
 from pipeline.methods.noisy.losses import (
     add_up_loss,
@@ -44,58 +45,58 @@ class ScnLearner(ImageLearner):
     labels : int64 in [0, C), shape (N,)
         Of the train split.
     config : ScnConfig
-    found : what `findings` is to tell beside the relabelled rows
+    diagnostics : what is known before training, plain JSON data
     """
 
     labels: Tensor
-    given: Tensor
+    original_labels: Tensor
 
     def __init__(
-        self, head: ImportanceHead, labels: Tensor, config: ScnConfig, found: Mapping[str, Any] | None = None
+        self, head: ImportanceHead, labels: Tensor, config: ScnConfig, diagnostics: Mapping[str, Any] | None = None
     ) -> None:
         chance = config.flip_or_noise / 2
-        super().__init__(head, Augment(chance, chance, erase=config.erase, together=False), found)
+        super().__init__(head, Augment(chance, chance, erase=config.erase, together=False), diagnostics)
         self.head: ImportanceHead = head
-        self.weights = {"wce": config.lambda_wce, "rr": config.lambda_rr}
+        self.loss_weights = {"wce": config.lambda_wce, "rr": config.lambda_rr}
         self.config = config
-        self.register_buffer("given", labels)
+        self.register_buffer("original_labels", labels)
         self.register_buffer("labels", labels.clone())
 
-    def terms(self, batch: Batch) -> dict[str, Tensor]:
+    def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
         labels = self.labels[batch.rows]
-        logits, importance = self.head.read_with_importance(self.images(batch))
+        logits, importance = self.head.logits_and_importance(self.images(batch))
         high = high_importance(importance.detach(), self.config.high_share)
         if self.config.relabel != "none" and batch.epoch >= self.config.relabel_from:
             among = ~high if self.config.relabel == "low" else torch.ones_like(high)
-            judged = relabel(logits.detach(), labels, self.config.margin_relabel, among)
+            relabelled = relabel(logits.detach(), labels, self.config.margin_relabel, among)
             # Beside the pure terms, for later epochs: this step still learns the labels that it began with. Only what
             # is new is written, or the second copy of a row that `balanced` drew twice could undo it.
-            new = judged != labels
-            self.labels[batch.rows[new]] = judged[new]
+            new = relabelled != labels
+            self.labels[batch.rows[new]] = relabelled[new]
         return {
             "wce": functional.cross_entropy(logits, labels),
             "rr": rank_regularization_loss(importance, high, self.config.margin_rank),
         }
 
-    def findings(self) -> dict[str, Any]:
-        """How many rows' labels differ at the end from those given, and which class became which."""
+    def diagnostics(self) -> dict[str, Any]:
+        """How many rows' labels differ at the end from the original ones, and which class became which."""
         names = self.head.spec.classes
         changes = Counter(
-            f"{names[given]} to {names[label]}"
-            for given, label in zip(self.given.tolist(), self.labels.tolist(), strict=True)
-            if given != label
+            f"{names[original]} to {names[label]}"
+            for original, label in zip(self.original_labels.tolist(), self.labels.tolist(), strict=True)
+            if original != label
         )
-        relabelled = {"rows": changes.total(), "of": len(self.given), "changes": dict(changes.most_common())}
-        return super().findings() | {"relabelled": relabelled}
+        relabelled = {"rows": changes.total(), "of": len(self.original_labels), "changes": dict(changes.most_common())}
+        return super().diagnostics() | {"relabelled": relabelled}
 
 
-def _prepare_scn(setup: Setup, config: ScnConfig) -> tuple[Learner, Recipe]:
-    head, found = start_image_head(ImportanceHead, "image-importance", setup, config)
-    learner = ScnLearner(head, setup.data.train.labels, config, found).to(setup.device)
-    return learner, adam_recipe(learner, config)
+def _prepare_scn(task: TrainingTask, config: ScnConfig) -> tuple[Learner, TrainingSettings]:
+    head, diagnostics = initialized_image_head(ImportanceHead, task, config)
+    learner = ScnLearner(head, task.data.train.labels, config, diagnostics).to(task.device)
+    return learner, adam_settings(learner, config)
 
 
-SCN = Method(ScnConfig, by_loop(_prepare_scn))
+SCN = Method(ScnConfig, train_by_loop(_prepare_scn))
 
 
 class RulLearner(ImageLearner):
@@ -106,12 +107,12 @@ class RulLearner(ImageLearner):
     """
 
     def __init__(
-        self, head: EmbeddingHead, config: RulConfig, rng: torch.Generator, found: Mapping[str, Any] | None = None
+        self, head: EmbeddingHead, config: RulConfig, rng: torch.Generator, diagnostics: Mapping[str, Any] | None = None
     ) -> None:
         chance = config.flip_or_noise / 2
-        super().__init__(head, Augment(chance, chance, erase=config.erase, together=False), found)
+        super().__init__(head, Augment(chance, chance, erase=config.erase, together=False), diagnostics)
         self.head: EmbeddingHead = head
-        self.weights = {"add_up": 1.0}
+        self.loss_weights = {"add_up": 1.0}
         self.dropout = config.dropout
         self.log_variance = head.new_embedding()
         self.log_variance.reset(rng)
@@ -119,8 +120,8 @@ class RulLearner(ImageLearner):
     def draw(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
         return super().draw(n, rng) | {
             "partner": torch.randperm(n, generator=rng),
-            "kept": self.head.embedding.draw_kept(n, self.dropout, rng),
-            "kept_variance": self.log_variance.draw_kept(n, self.dropout, rng),
+            "dropout": self.head.embedding.draw_dropout(n, self.dropout, rng),
+            "dropout_variance": self.log_variance.draw_dropout(n, self.dropout, rng),
         }
 
     def parameter_groups(self, lr_classifier: float) -> list[dict[str, Any]]:
@@ -130,22 +131,22 @@ class RulLearner(ImageLearner):
         rest = [value for value in self.parameters() if id(value) not in own]
         return [{"params": rest}, {"params": classifier, "lr": lr_classifier}]
 
-    def terms(self, batch: Batch) -> dict[str, Tensor]:
+    def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
         maps, partner = self.head.backbone.maps(self.images(batch)), batch.noise["partner"]
-        embeddings = self.head.embedding(maps, batch.noise["kept"])
-        uncertainties = uncertainty(self.log_variance(maps, batch.noise["kept_variance"]))
+        embeddings = self.head.embedding(maps, batch.noise["dropout"])
+        uncertainties = uncertainty(self.log_variance(maps, batch.noise["dropout_variance"]))
         mixed = mix_by_uncertainty(embeddings, uncertainties, partner)
         return {"add_up": add_up_loss(self.head.classifier(mixed), batch.labels, partner)}
 
 
-def _prepare_rul(setup: Setup, config: RulConfig) -> tuple[Learner, Recipe]:
+def _prepare_rul(task: TrainingTask, config: RulConfig) -> tuple[Learner, TrainingSettings]:
     options = {"dimensions": config.dimensions}
-    head, found = start_image_head(EmbeddingHead, "image-embedding", setup, config, options)
-    learner = RulLearner(head, config, setup.rng, found).to(setup.device)
-    return learner, adam_recipe(learner, config, groups=learner.parameter_groups(config.lr_classifier))
+    head, diagnostics = initialized_image_head(EmbeddingHead, task, config, options)
+    learner = RulLearner(head, config, task.rng, diagnostics).to(task.device)
+    return learner, adam_settings(learner, config, groups=learner.parameter_groups(config.lr_classifier))
 
 
-RUL = Method(RulConfig, by_loop(_prepare_rul))
+RUL = Method(RulConfig, train_by_loop(_prepare_rul))
 
 
 _MIRRORED = "mirrored_"  # before the names of what is drawn for the second image
@@ -157,20 +158,20 @@ class EacLearner(ImageLearner):
     Labels are learnt from the first image alone; the second is only there to be agreed with.
     """
 
-    def __init__(self, head: ImageHead, config: EacConfig, found: Mapping[str, Any] | None = None) -> None:
-        super().__init__(head, Augment(flip=0.0, noise=config.noise, erase=config.erase), found)
-        self.weights = {"cls": 1.0, "consistency": config.lambda_consistency}
-        anew = config.mirrored == "plain"
-        self.augment_mirrored = Augment(flip=1.0, noise=0.0, erase=config.erase) if anew else None
+    def __init__(self, head: ImageHead, config: EacConfig, diagnostics: Mapping[str, Any] | None = None) -> None:
+        super().__init__(head, Augment(flip=0.0, noise=config.noise, erase=config.erase), diagnostics)
+        self.loss_weights = {"cls": 1.0, "consistency": config.lambda_consistency}
+        erased_separately = config.mirrored == "plain"
+        self.augment_mirrored = Augment(flip=1.0, noise=0.0, erase=config.erase) if erased_separately else None
 
     def draw(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
         drawn = super().draw(n, rng)
         if self.augment_mirrored:
-            anew = self.augment_mirrored.draw(n, self.head.size, rng)
-            drawn |= {f"{_MIRRORED}{name}": values for name, values in anew.items()}
+            of_mirrored = self.augment_mirrored.draw(n, self.head.size, rng)
+            drawn |= {f"{_MIRRORED}{name}": values for name, values in of_mirrored.items()}
         return drawn
 
-    def terms(self, batch: Batch) -> dict[str, Tensor]:
+    def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
         images, head = self.images(batch), self.head
         maps, maps_of_mirrored = head.backbone.maps(images), head.backbone.maps(self._mirrored(images, batch))
         attention, of_mirrored = (attention_maps(m, head.classifier.weight) for m in (maps, maps_of_mirrored))
@@ -187,10 +188,10 @@ class EacLearner(ImageLearner):
         return self.augment_mirrored(batch.inputs["pixels"], drawn)
 
 
-def _prepare_eac(setup: Setup, config: EacConfig) -> tuple[Learner, Recipe]:
-    head, found = start_image_head(ImageHead, "image", setup, config)
-    learner = EacLearner(head, config, found)
-    return learner, adam_recipe(learner, config)
+def _prepare_eac(task: TrainingTask, config: EacConfig) -> tuple[Learner, TrainingSettings]:
+    head, diagnostics = initialized_image_head(ImageHead, task, config)
+    learner = EacLearner(head, config, diagnostics)
+    return learner, adam_settings(learner, config)
 
 
-EAC = Method(EacConfig, by_loop(_prepare_eac))
+EAC = Method(EacConfig, train_by_loop(_prepare_eac))

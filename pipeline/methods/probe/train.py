@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import torch
 
 from pipeline.errors import ConfigError
-from pipeline.learning.learner import History, Trained
+from pipeline.learning.learner import History, TrainResult
 from pipeline.learning.loop import best_epoch, validate
-from pipeline.learning.method import Method, Setup, each_alone
+from pipeline.learning.method import Method
+from pipeline.learning.task import TrainingTask, train_separately
 from pipeline.methods.probe.heads import LinearHead
 from pipeline.methods.probe.logistic import LogisticRegression
 from pipeline.methods.probe.options import LinearProbeConfig
@@ -27,15 +28,15 @@ _COARSE_STEP = 2  # powers of ten
 class _Search:
     """The C's tried so far, each a record in the history; the head holds the best one's weights."""
 
-    def __init__(self, setup: Setup, config: LinearProbeConfig) -> None:
-        self.setup, self.config = setup, config
-        self.head = LinearHead(setup.spec("linear", config.feature_scale, {}))
-        setup.start(self.head)
+    def __init__(self, task: TrainingTask, config: LinearProbeConfig) -> None:
+        self.task, self.config = task, config
+        self.head = LinearHead(task.spec(LinearHead, config.feature_scale, {}))
+        task.initialize(self.head)
         self.history: History = []
-        train = setup.data.train
-        features = self.head.scale(train.features().to(setup.device))
-        labels = train.labels.repeat(train.n_views).to(setup.device)
-        self.problem = LogisticRegression(features, labels, len(setup.classes))
+        train = task.data.train
+        features = self.head.scale(train.features().to(task.device))
+        labels = train.labels.repeat(train.n_views).to(task.device)
+        self.problem = LogisticRegression(features, labels, len(task.classes))
         self.weights: dict[str, torch.Tensor] = {}
 
     @property
@@ -54,11 +55,11 @@ class _Search:
             self.head.classifier.weight.copy_(weight)
             self.head.classifier.bias.copy_(bias)
         step = len(self.history) + 1
-        scores = validate(self.head, self.setup.data.val, step)
+        scores = validate(self.head, self.task.data.val, step)
         self.history.append({"epoch": float(step), "log10_c": log10_c, "loss": loss} | scores)
         if best_epoch(self.history, self.config.select_by) == step:
             self.weights = {name: value.clone() for name, value in self.head.state_dict().items()}
-        self.setup.on_progress(Progress("train", step, 0, f"C = 10 ** {log10_c:g}"))
+        self.task.on_progress(Progress("train", step, 0, f"C = 10 ** {log10_c:g}"))
 
 
 def has_fallen(scores: Sequence[float], patience: int) -> bool:
@@ -67,10 +68,10 @@ def has_fallen(scores: Sequence[float], patience: int) -> bool:
     return len(last) == patience and max(last) < max(scores)
 
 
-def _learn(setup: Setup, config: LinearProbeConfig) -> Trained:
+def _train(task: TrainingTask, config: LinearProbeConfig) -> TrainResult:
     _check(config)
     low, high = config.min_log10_c, config.max_log10_c
-    search = _Search(setup, config)
+    search = _Search(task, config)
     for power in range(low, high + 1, _COARSE_STEP):
         search.try_c(float(power))
         if has_fallen(search.scores, config.patience):
@@ -83,7 +84,7 @@ def _learn(setup: Setup, config: LinearProbeConfig) -> Trained:
             if low <= log10_c <= high:
                 search.try_c(log10_c)
     search.head.load_state_dict(search.weights)
-    return Trained(search.head.eval(), search.history, best_epoch(search.history, config.select_by))
+    return TrainResult(search.head.eval(), search.history, best_epoch(search.history, config.select_by))
 
 
 def _check(config: LinearProbeConfig) -> None:
@@ -97,4 +98,4 @@ def _check(config: LinearProbeConfig) -> None:
         )
 
 
-LINEAR_PROBE = Method(LinearProbeConfig, each_alone(_learn))
+LINEAR_PROBE = Method(LinearProbeConfig, train_separately(_train))

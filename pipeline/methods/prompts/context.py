@@ -10,15 +10,16 @@ from torch.nn import functional
 
 from pipeline.encoders.prompt_tower import PromptTower
 from pipeline.learning.head import Head
-from pipeline.learning.learner import Batch, Learner, Recipe, Trained
+from pipeline.learning.learner import Batch, Learner, TrainingSettings, TrainResult
 from pipeline.learning.loop import train
-from pipeline.learning.method import Method, Setup, by_loop, each_alone
-from pipeline.learning.optimizers import constant_then_cosine, sgd_recipe
-from pipeline.methods.prompts.heads import CocoopHead, PromptHead
+from pipeline.learning.method import Method
+from pipeline.learning.optimizers import constant_then_cosine, sgd_settings
+from pipeline.learning.task import TrainingTask, train_by_loop, train_separately
+from pipeline.methods.prompts.heads import CocoopHead, DescriptorHead, PromptHead
 from pipeline.methods.prompts.options import CocoopConfig, ContextConfig, CoopConfig
 from pipeline.methods.prompts.prompts import Prompts, learned, prompt_row
 
-__all__ = ["ContextLearner", "context_recipe", "coop_rows"]
+__all__ = ["ContextLearner", "context_settings", "coop_rows"]
 
 
 class ContextLearner(Learner):
@@ -27,15 +28,15 @@ class ContextLearner(Learner):
     def __init__(self, head: Head) -> None:
         super().__init__()
         self.head = head
-        self.weights = {"cls": 1.0}
+        self.loss_weights = {"cls": 1.0}
 
-    def terms(self, batch: Batch) -> dict[str, Tensor]:
+    def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
         return {"cls": functional.cross_entropy(self.head(batch.inputs), batch.labels)}
 
 
-def context_recipe(learner: Learner, config: ContextConfig) -> Recipe:
+def context_settings(learner: Learner, config: ContextConfig) -> TrainingSettings:
     """SGD: a constant small rate, then a cosine. A text tower is large enough for all threads."""
-    return sgd_recipe(
+    return sgd_settings(
         learner, config, constant_then_cosine(config.epochs, config.warmup_epochs, config.warmup_lr / config.lr)
     )
 
@@ -47,19 +48,19 @@ def coop_rows(tower: PromptTower, classes: tuple[str, ...], n_tokens: int, confi
     return [prompt_row(tower, before, name, after, config.suffix) for name in classes]
 
 
-def _learn_coop(setup: Setup, config: CoopConfig) -> Trained:
-    assert setup.tower is not None  # Method.fit has checked it: needs_encoder
-    tower = setup.tower.prompts
+def _train_coop(task: TrainingTask, config: CoopConfig) -> TrainResult:
+    assert task.encoder is not None  # Method.fit has checked it: needs_encoder
+    tower = task.encoder.prompts
     words = tower.words(config.words)
     n_tokens = len(words) or config.tokens
-    rows = coop_rows(tower, setup.classes, n_tokens, config)
+    rows = coop_rows(tower, task.classes, n_tokens, config)
     prompts = Prompts(tower, rows, shared_tokens=not config.class_specific, context=config.context)
-    spec = setup.spec("descriptors", options={"n_descriptors": 1, "temperature": 1 / tower.logit_scale})
+    spec = task.spec(DescriptorHead, options={"n_descriptors": 1, "temperature": 1 / tower.logit_scale})
     head = PromptHead(spec, prompts, n_tokens, tower.embed(words) if words else config.init_std)
-    setup.start(head)
+    task.initialize(head)
     learner = ContextLearner(head)
-    trained = train(learner, setup.data, context_recipe(learner, config), setup.rng, setup.on_progress)
-    return replace(trained, head=head.as_descriptors(), findings={"nearest_words": _coop_nearest_words(head)})
+    trained = train(learner, task.data, context_settings(learner, config), task.rng, task.on_progress)
+    return replace(trained, head=head.as_descriptors(), diagnostics={"nearest_words": _coop_nearest_words(head)})
 
 
 def _coop_nearest_words(head: PromptHead) -> dict[str, Any]:
@@ -67,16 +68,16 @@ def _coop_nearest_words(head: PromptHead) -> dict[str, Any]:
     return {owner: head.prompts.tower.nearest_words(tokens) for owner, tokens in zip(owners, head.tokens, strict=True)}
 
 
-COOP = Method(CoopConfig, each_alone(_learn_coop))
+COOP = Method(CoopConfig, train_separately(_train_coop))
 
 
-def _prepare_cocoop(setup: Setup, config: CocoopConfig) -> tuple[Learner, Recipe]:
-    assert setup.tower is not None  # Method.fit has checked it: needs_encoder
+def _prepare_cocoop(task: TrainingTask, config: CocoopConfig) -> tuple[Learner, TrainingSettings]:
+    assert task.encoder is not None  # Method.fit has checked it: needs_encoder
     names = {"words", "tokens", "init_std", "suffix", "reduction", "context"}
-    head = CocoopHead(setup.spec("cocoop", options=config.model_dump(include=names)), setup.tower)
-    setup.start(head)
+    head = CocoopHead(task.spec(CocoopHead, options=config.model_dump(include=names)), task.encoder)
+    task.initialize(head)
     learner = ContextLearner(head)
-    return learner, context_recipe(learner, config)
+    return learner, context_settings(learner, config)
 
 
-COCOOP = Method(CocoopConfig, by_loop(_prepare_cocoop))
+COCOOP = Method(CocoopConfig, train_by_loop(_prepare_cocoop))

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from pipeline.errors import TrainingError
 from pipeline.learning.head import as_input
-from pipeline.learning.learner import Batch, Learner, Recipe, Trained
+from pipeline.learning.learner import Batch, Learner, TrainingSettings, TrainResult
 from pipeline.learning.loop import train
-from pipeline.learning.method import Method, Setup, by_loop, each_alone
+from pipeline.learning.method import Method
 from pipeline.learning.split_loader import Rows, TrainingData
-from pipeline.methods.image.learners import SeeingLearner, tuned_recipe
+from pipeline.learning.task import TrainingTask, train_by_loop, train_separately
+from pipeline.methods.image.learners import AugmentedLearner, tuned_settings
 from pipeline.methods.prompts.heads import DescriptorHead, PromptHead, TunedDescriptorHead
 from pipeline.methods.prompts.losses import (
     closest_descriptors,
@@ -28,19 +29,19 @@ from pipeline.methods.prompts.prompts import Prompts, learned, prompt_row
 __all__ = [
     "CliperLearner",
     "MetdLearner",
-    "descriptor_terms",
-    "descriptor_weights",
+    "descriptor_loss_terms",
+    "descriptor_loss_weights",
     "images_by_subclass",
-    "learn_descriptors",
+    "train_descriptors",
 ]
 
 
-def descriptor_weights(config: CliperConfig | MetdConfig) -> dict[str, float]:
+def descriptor_loss_weights(config: CliperConfig | MetdConfig) -> dict[str, float]:
     """Factors of fine and margin: loss = lambda_fine * fine + lambda_margin * margin   [CLIPER, Eq. 10, both 1]"""
     return {"fine": config.lambda_fine, "margin": config.lambda_margin}
 
 
-def descriptor_terms(cosines: Tensor, labels: Tensor, config: CliperConfig | MetdConfig) -> dict[str, Tensor]:
+def descriptor_loss_terms(cosines: Tensor, labels: Tensor, config: CliperConfig | MetdConfig) -> dict[str, Tensor]:
     """Terms fine and margin of images, by their cosines to all descriptors, float32 (B, C, K).   [CLIPER, Eqs. 6, 9]"""
     return {
         "fine": fine_grained_loss(
@@ -60,33 +61,33 @@ class MetdLearner(Learner):
         super().__init__()
         self.head: PromptHead = head
         self.config = config
-        self.weights = descriptor_weights(config)
+        self.loss_weights = descriptor_loss_weights(config)
 
-    def terms(self, batch: Batch) -> dict[str, Tensor]:
-        return descriptor_terms(self.head.cosines(batch.inputs), batch.labels, self.config)
+    def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
+        return descriptor_loss_terms(self.head.cosines(batch.inputs), batch.labels, self.config)
 
 
-def learn_descriptors(setup: Setup, config: MetdConfig) -> Trained:
+def train_descriptors(task: TrainingTask, config: MetdConfig) -> TrainResult:
     """Train K descriptors per class on the cached feature; the head is a DescriptorHead.
 
     Findings: `nearest_words`, class -> K lists of M lists of the five nearest words of the vocabulary with their
     distances; `images_by_subclass`, see there.
     """
-    assert setup.tower is not None  # Method.fit has checked it: needs_encoder
-    tower = setup.tower.prompts
+    assert task.encoder is not None  # Method.fit has checked it: needs_encoder
+    tower = task.encoder.prompts
     row = prompt_row(tower, config.prefix, learned(0, config.tokens), config.suffix)
-    prompts = Prompts(tower, [row] * (len(setup.classes) * config.descriptors), context=config.context)
+    prompts = Prompts(tower, [row] * (len(task.classes) * config.descriptors), context=config.context)
     options = {"n_descriptors": config.descriptors, "temperature": config.temperature}
-    head = PromptHead(setup.spec("descriptors", options=options), prompts, config.tokens, config.init_std)
-    setup.start(head)
+    head = PromptHead(task.spec(DescriptorHead, options=options), prompts, config.tokens, config.init_std)
+    task.initialize(head)
     learner = MetdLearner(head, config)
-    trained = train(learner, setup.data, _metd_recipe(learner, config), setup.rng, setup.on_progress)
-    kept = head.as_descriptors()
-    findings = {
+    trained = train(learner, task.data, _metd_settings(learner, config), task.rng, task.on_progress)
+    descriptors = head.as_descriptors()
+    diagnostics = {
         "nearest_words": _metd_nearest_words(head),
-        "images_by_subclass": images_by_subclass(kept, setup.data.val),
+        "images_by_subclass": images_by_subclass(descriptors, task.data.val),
     }
-    return replace(trained, head=kept, findings=findings)
+    return replace(trained, head=descriptors, diagnostics=diagnostics)
 
 
 def images_by_subclass(head: DescriptorHead, rows: Rows) -> dict[str, list[dict[str, Any]]]:
@@ -122,8 +123,8 @@ def _metd_nearest_words(head: PromptHead) -> dict[str, Any]:
     return found
 
 
-def _metd_recipe(learner: Learner, config: MetdConfig) -> Recipe:
-    return Recipe(
+def _metd_settings(learner: Learner, config: MetdConfig) -> TrainingSettings:
+    return TrainingSettings(
         torch.optim.AdamW(
             learner.parameters(), lr=config.lr, eps=config.eps, weight_decay=config.weight_decay, fused=True
         ),
@@ -136,10 +137,10 @@ def _metd_recipe(learner: Learner, config: MetdConfig) -> Recipe:
     )
 
 
-METD = Method(MetdConfig, each_alone(learn_descriptors))
+METD = Method(MetdConfig, train_separately(train_descriptors))
 
 
-class CliperLearner(SeeingLearner):
+class CliperLearner(AugmentedLearner):
     """Terms fine and margin: loss = lambda_fine * fine + lambda_margin * margin   [CLIPER, Eq. 10, both factors 1]
 
     Only the image network is trained; the descriptors are the first stage's.
@@ -148,42 +149,44 @@ class CliperLearner(SeeingLearner):
     ----------
     head : TunedDescriptorHead
     config : CliperConfig
-    found : what `findings` says
+    diagnostics : what is known before training, plain JSON data
     """
 
-    def __init__(self, head: TunedDescriptorHead, config: CliperConfig, found: dict[str, Any]) -> None:
+    def __init__(self, head: TunedDescriptorHead, config: CliperConfig, diagnostics: dict[str, Any]) -> None:
         super().__init__(config)
         self.head: TunedDescriptorHead = head
-        self.config, self.found = config, found
-        self.weights = descriptor_weights(config)
+        self.config, self.initial_diagnostics = config, diagnostics
+        self.loss_weights = descriptor_loss_weights(config)
 
-    def terms(self, batch: Batch) -> dict[str, Tensor]:
-        return descriptor_terms(self.head.cosines(self.head.see(self.seen(batch))), batch.labels, self.config)
+    def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
+        return descriptor_loss_terms(
+            self.head.cosines(self.head.features(self.augmented_inputs(batch))), batch.labels, self.config
+        )
 
 
-def _prepare_cliper(setup: Setup, config: CliperConfig) -> tuple[Learner, Recipe]:
-    first = _first_stage(setup, config)
+def _prepare_cliper(task: TrainingTask, config: CliperConfig) -> tuple[Learner, TrainingSettings]:
+    first = _first_stage(task, config)
     assert isinstance(first.head, DescriptorHead)
-    assert setup.tower is not None  # Method.fit has checked it: needs_encoder
+    assert task.encoder is not None  # Method.fit has checked it: needs_encoder
     options = {"n_descriptors": config.descriptors, "temperature": config.temperature}
-    head = TunedDescriptorHead(setup.spec("tuned-descriptors", options=options, reads=(config.input,)), setup.tower)
-    setup.start(head)
+    head = TunedDescriptorHead(task.spec(TunedDescriptorHead, options=options, reads=(config.input,)), task.encoder)
+    task.initialize(head)
     head.set_descriptors(first.head.descriptors)
-    learner = CliperLearner(head, config, {"first_stage": {"history": first.history, **first.findings}})
-    return learner.to(setup.device), tuned_recipe([(head.tower, config.lr)], config)
+    learner = CliperLearner(head, config, {"first_stage": {"history": first.history, **first.diagnostics}})
+    return learner.to(task.device), tuned_settings([(head.tower, config.lr)], config)
 
 
-def _first_stage(setup: Setup, config: CliperConfig) -> Trained:
+def _first_stage(task: TrainingTask, config: CliperConfig) -> TrainResult:
     try:
-        return learn_descriptors(_reading(setup, "pooled"), config.first_stage)
+        return train_descriptors(_reading(task, "pooled"), config.first_stage)
     except TrainingError as error:  # two stages have two learning rates
         raise TrainingError(f"first stage (first_lr {config.first_lr:g}): {error}") from error
 
 
-def _reading(setup: Setup, output: str) -> Setup:
-    """The same setup with one output only."""
-    train, val = (replace(rows, arrays={output: rows.arrays[output]}) for rows in (setup.data.train, setup.data.val))
-    return replace(setup, data=TrainingData(train, val))
+def _reading(task: TrainingTask, output: str) -> TrainingTask:
+    """The same task with one output only."""
+    train, val = (replace(rows, arrays={output: rows.arrays[output]}) for rows in (task.data.train, task.data.val))
+    return replace(task, data=TrainingData(train, val))
 
 
-CLIPER = Method(CliperConfig, by_loop(_prepare_cliper))
+CLIPER = Method(CliperConfig, train_by_loop(_prepare_cliper))

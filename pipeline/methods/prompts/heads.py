@@ -30,7 +30,7 @@ class DescriptorHead(Head, kind="descriptors"):
     Parameters
     ----------
     spec : HeadSpec
-    width : D of what `see` gives; by default that of the cached feature
+    width : D of what `features` gives; by default that of the cached feature
     """
 
     descriptors: Tensor
@@ -48,7 +48,7 @@ class DescriptorHead(Head, kind="descriptors"):
         """Take the vectors, float32 (C, K, D), in the order of the classes."""
         self.descriptors.copy_(vectors.detach())
 
-    def see(self, inputs: Inputs) -> Tensor:
+    def features(self, inputs: Inputs) -> Tensor:
         """Faces, as the store keeps them, to the features that are compared, float32 (B, D)."""
         scaled: Tensor = self.scale(inputs["pooled"])
         return scaled
@@ -58,7 +58,7 @@ class DescriptorHead(Head, kind="descriptors"):
         return descriptor_cosines(features, self.descriptors)
 
     def logits(self, inputs: Inputs) -> Tensor:
-        return descriptor_logits(self.cosines(self.see(inputs)), self.temperature)
+        return descriptor_logits(self.cosines(self.features(inputs)), self.temperature)
 
 
 _POSITIONS_AT_ONCE = 2048  # of prompts, through the text tower: 0.75 GB with gradients at ViT-B's size

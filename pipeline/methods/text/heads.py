@@ -36,7 +36,7 @@ class TextHead(Head):
     Parameters
     ----------
     spec : HeadSpec
-    width : D of what `see` gives
+    width : D of what `features` gives
 
     Raises
     ------
@@ -61,7 +61,7 @@ class TextHead(Head):
         self.register_buffer("text", torch.zeros(len(spec.classes), self.text_width))
 
     @abstractmethod
-    def see(self, inputs: Inputs) -> Tensor:
+    def features(self, inputs: Inputs) -> Tensor:
         """Faces, as the store keeps them or augmented (`images`), to their features, float32 (B, width)."""
 
     def reset(self, rng: torch.Generator) -> None:
@@ -87,7 +87,7 @@ class TextHead(Head):
         return vectors
 
     def logits(self, inputs: Inputs) -> Tensor:
-        vectors = functional.normalize(self.embed(self.see(inputs)), dim=1)
+        vectors = functional.normalize(self.embed(self.features(inputs)), dim=1)
         return vectors @ self.text.T / self.temperature
 
 
@@ -97,7 +97,7 @@ class TextSimilarityHead(TextHead, kind="text-similarity"):
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__(spec, spec.width)
 
-    def see(self, inputs: Inputs) -> Tensor:
+    def features(self, inputs: Inputs) -> Tensor:
         scaled: Tensor = self.scale(inputs["pooled"])
         return scaled
 
@@ -119,7 +119,7 @@ class ImageTextHead(TextHead, kind="image-text"):
         self.backbone.reset(rng)
         super().reset(rng)
 
-    def see(self, inputs: Inputs) -> Tensor:
+    def features(self, inputs: Inputs) -> Tensor:
         images = inputs["images"] if "images" in inputs else to_images(inputs["pixels"])
         features: Tensor = self.backbone(images)
         return features

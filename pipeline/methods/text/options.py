@@ -8,7 +8,7 @@ from pydantic import Field
 
 from pipeline.learning.options import SCALE, Count, MethodConfig, NonNegative, Positive, Width
 from pipeline.learning.spec import ScaleKind
-from pipeline.methods.image.options import BackboneName, DrawnConfig, Input
+from pipeline.methods.image.options import AugmentationConfig, BackboneName, Input
 
 __all__ = ["KeferConfig", "ZeroShotConfig"]
 
@@ -29,7 +29,7 @@ class ZeroShotConfig(MethodConfig):
     temperature: Positive = Field(0.01, description="divides the cosines; it changes probabilities, not the class")
 
 
-class KeferConfig(DrawnConfig):
+class KeferConfig(AugmentationConfig):
     """KE-FER: similarity to text, with the emotional-to-neutral losses.
 
     In the paper the visual encoder itself is trained: `backbone` resnet18, swin_tiny or encoder. `feature` trains no
@@ -38,7 +38,7 @@ class KeferConfig(DrawnConfig):
 
     method: ClassVar[str] = "kefer"
     needs_text: ClassVar[bool] = True
-    factors: ClassVar[tuple[str, ...]] = ("lambda_s", "lambda_t", "lambda_c")
+    loss_weight_options: ClassVar[tuple[str, ...]] = ("lambda_s", "lambda_t", "lambda_c")
 
     backbone: Literal["feature", "encoder"] | BackboneName = Field(
         "feature",
@@ -96,7 +96,7 @@ class KeferConfig(DrawnConfig):
         return self.backbone == "encoder"
 
     @property
-    def stackable(self) -> bool:  # type: ignore[override]  # it depends on options
+    def can_ensemble(self) -> bool:  # type: ignore[override]  # it depends on options
         return self.backbone == "feature" and self.updates == "summed"
 
     @property

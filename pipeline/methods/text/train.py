@@ -10,12 +10,13 @@ from torch.nn import functional
 
 from pipeline.errors import ConfigError
 from pipeline.learning.layers import empty_linear, reset_linear
-from pipeline.learning.learner import Batch, Learner, Recipe, Trained
+from pipeline.learning.learner import Batch, Learner, TrainingSettings, TrainResult
 from pipeline.learning.loop import validate
-from pipeline.learning.method import Method, Setup, by_loop, each_alone
+from pipeline.learning.method import Method
 from pipeline.learning.metrics import shown_score
-from pipeline.learning.optimizers import sgd_recipe, warmup_cosine
-from pipeline.methods.image.learners import SeeingLearner
+from pipeline.learning.optimizers import sgd_settings, warmup_cosine
+from pipeline.learning.task import TrainingTask, train_by_loop, train_separately
+from pipeline.methods.image.learners import AugmentedLearner
 from pipeline.methods.image.pretrained import start_from_file
 from pipeline.methods.text.heads import ImageTextHead, TextHead, TextSimilarityHead, TunedTextHead
 from pipeline.methods.text.losses import contrastive_loss, self_contrast_loss, text_similarity_loss, transformation_loss
@@ -25,27 +26,27 @@ from pipeline.progress import Progress
 __all__ = ["KeferLearner"]
 
 
-def _learn_zero_shot(setup: Setup, config: ZeroShotConfig) -> Trained:
+def _train_zero_shot(task: TrainingTask, config: ZeroShotConfig) -> TrainResult:
     """The head, and one record: its validation scores."""
-    assert setup.text is not None  # Method.fit has checked it: needs_text
-    setup.text.require_space_of(setup.encoder["encoder"])
-    options = {"text_width": setup.text.width, "projection": "none", "temperature": config.temperature}
-    head = TextSimilarityHead(setup.spec("text-similarity", options=options))
-    setup.start(head)
-    head.set_text(setup.text.vectors if config.prompt == "logit-ensemble" else setup.text.chosen(config.prompt))
-    record = {"epoch": 1.0} | validate(head, setup.data.val, 1)
+    assert task.text is not None  # Method.fit has checked it: needs_text
+    task.text.require_space_of(task.encoder_identity["encoder"])
+    options = {"text_width": task.text.width, "projection": "none", "temperature": config.temperature}
+    head = TextSimilarityHead(task.spec(TextSimilarityHead, options=options))
+    task.initialize(head)
+    head.set_text(task.text.vectors if config.prompt == "logit-ensemble" else task.text.chosen(config.prompt))
+    record = {"epoch": 1.0} | validate(head, task.data.val, 1)
     metric = shown_score(config.select_by)
-    setup.on_progress(Progress("train", 1, 1, f"val {metric} {record[f'val_{metric}']:.4f}"))
-    return Trained(head.eval(), [record], 1)
+    task.on_progress(Progress("train", 1, 1, f"val {metric} {record[f'val_{metric}']:.4f}"))
+    return TrainResult(head.eval(), [record], 1)
 
 
-ZERO_SHOT = Method(ZeroShotConfig, each_alone(_learn_zero_shot))
+ZERO_SHOT = Method(ZeroShotConfig, train_separately(_train_zero_shot))
 
 
 NEUTRAL = "neutral"
 
 
-class KeferLearner(SeeingLearner):
+class KeferLearner(AugmentedLearner):
     """Terms s, t and c: loss = lambda_s * s + lambda_t * t + lambda_c * c   [KE-FER, Eq. 11]
 
     Neutral rows take part in s only. The network that makes a face neutral is thrown away after training.
@@ -56,7 +57,7 @@ class KeferLearner(SeeingLearner):
         With its text.
     config : KeferConfig
     rng : draws the neutral network's first weights
-    found : what `findings` says
+    diagnostics : what is known before training, plain JSON data
     raw_text : text vectors as their encoder gave them, float32 (C, text_width); for `text_difference: raw`
 
     Notes
@@ -71,13 +72,13 @@ class KeferLearner(SeeingLearner):
         head: TextHead,
         config: KeferConfig,
         rng: torch.Generator,
-        found: dict[str, Any] | None = None,
+        diagnostics: dict[str, Any] | None = None,
         raw_text: Tensor | None = None,
     ) -> None:
         super().__init__(config)
         self.head: TextHead = head
-        self.config, self.found = config, found or {}
-        self.weights = {"s": config.lambda_s, "t": config.lambda_t, "c": config.lambda_c}
+        self.config, self.initial_diagnostics = config, diagnostics or {}
+        self.loss_weights = {"s": config.lambda_s, "t": config.lambda_t, "c": config.lambda_c}
         self.neutral = head.spec.classes.index(NEUTRAL)
         text = head.text if raw_text is None else raw_text
         self.register_buffer("text_differences", text - text[self.neutral])  # (C, text_width), Eq. 8
@@ -89,10 +90,10 @@ class KeferLearner(SeeingLearner):
             reset_linear(layer, rng)
         self.to_neutral = nn.Sequential(narrow, nn.ReLU(), wide)  # Eq. 6
 
-    def terms(self, batch: Batch) -> dict[str, Tensor]:
+    def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
         text, labels = self.head.text, batch.labels
         differences = self.text_differences[labels]
-        vectors = self.head.embed(self.head.see(self.seen(batch)))
+        vectors = self.head.embed(self.head.features(self.augmented_inputs(batch)))
         neutrals, own_text = self.to_neutral(vectors), text[labels]
         emotional = labels != self.neutral
         return {
@@ -112,36 +113,38 @@ class KeferLearner(SeeingLearner):
         return self_contrast_loss(vectors, neutrals, text, emotional, self.config.gamma)
 
 
-def _prepare_kefer(setup: Setup, config: KeferConfig) -> tuple[Learner, Recipe]:
-    if NEUTRAL not in setup.classes:
-        raise ConfigError(f"kefer: expected neutral among the classes, found {', '.join(setup.classes)}. Add it")
-    head = _make_head(setup, config)
-    setup.start(head)
-    assert setup.text is not None  # Method.fit has checked it: needs_text
-    head.set_text(setup.text.chosen(config.prompt))
-    found = _load_pretrained(head, config.pretrained)
-    raw_text = torch.tensor(setup.text.chosen_raw(config.prompt)) if config.text_difference == "raw" else None
-    learner = KeferLearner(head, config, setup.rng, found, raw_text).to(setup.device)
-    return learner, _kefer_recipe(learner, config)
+def _prepare_kefer(task: TrainingTask, config: KeferConfig) -> tuple[Learner, TrainingSettings]:
+    if NEUTRAL not in task.classes:
+        raise ConfigError(f"kefer: expected neutral among the classes, found {', '.join(task.classes)}. Add it")
+    head = _make_head(task, config)
+    task.initialize(head)
+    assert task.text is not None  # Method.fit has checked it: needs_text
+    head.set_text(task.text.chosen(config.prompt))
+    diagnostics = _load_pretrained(head, config.pretrained)
+    raw_text = torch.tensor(task.text.chosen_raw(config.prompt)) if config.text_difference == "raw" else None
+    learner = KeferLearner(head, config, task.rng, diagnostics, raw_text).to(task.device)
+    return learner, _kefer_settings(learner, config)
 
 
-def _make_head(setup: Setup, config: KeferConfig) -> TextHead:
-    assert setup.text is not None
+def _make_head(task: TrainingTask, config: KeferConfig) -> TextHead:
+    assert task.text is not None
     if config.backbone == "feature" and config.projection == "none":
-        setup.text.require_space_of(setup.encoder["encoder"])  # nothing is trained that could learn another space
+        task.text.require_space_of(
+            task.encoder_identity["encoder"]
+        )  # nothing is trained that could learn another space
     of_encoder = config.backbone in ("feature", "encoder")
     options = {
-        "text_width": setup.text.width,
+        "text_width": task.text.width,
         "projection": config.projection,
         "temperature": config.temperature,
-        "aligned": of_encoder and setup.text.shares_space_with(setup.encoder["encoder"]),
+        "aligned": of_encoder and task.text.shares_space_with(task.encoder_identity["encoder"]),
     }
     if config.backbone == "feature":
-        return TextSimilarityHead(setup.spec("text-similarity", config.feature_scale, options))
+        return TextSimilarityHead(task.spec(TextSimilarityHead, config.feature_scale, options))
     if config.backbone == "encoder":
-        assert setup.tower is not None  # Method.fit has checked it: needs_encoder
-        return TunedTextHead(setup.spec("tuned-text", options=options, reads=config.reads), setup.tower)
-    spec = setup.spec("image-text", options=options | {"backbone": config.backbone}, reads=config.reads)
+        assert task.encoder is not None  # Method.fit has checked it: needs_encoder
+        return TunedTextHead(task.spec(TunedTextHead, options=options, reads=config.reads), task.encoder)
+    spec = task.spec(ImageTextHead, options=options | {"backbone": config.backbone}, reads=config.reads)
     return ImageTextHead(spec)
 
 
@@ -156,8 +159,8 @@ def _load_pretrained(head: TextHead, path: str) -> dict[str, Any]:
     return start_from_file(head.backbone, path)
 
 
-def _kefer_recipe(learner: KeferLearner, config: KeferConfig) -> Recipe:
-    return sgd_recipe(
+def _kefer_settings(learner: KeferLearner, config: KeferConfig) -> TrainingSettings:
+    return sgd_settings(
         learner,
         config,
         warmup_cosine(config.epochs, config.warmup_epochs),
@@ -171,4 +174,4 @@ def _updates(learner: KeferLearner) -> tuple[tuple[str, ...], ...]:
     return (("t",), ("c",), ("s",)) if any(True for _ in learner.head.parameters()) else (("t",), ("c",))
 
 
-KEFER = Method(KeferConfig, by_loop(_prepare_kefer))
+KEFER = Method(KeferConfig, train_by_loop(_prepare_kefer))

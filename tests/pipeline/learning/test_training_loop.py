@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from pipeline.errors import TrainingError
-from pipeline.learning.learner import Learner, Recipe
-from pipeline.learning.loop import best_epoch, train, train_together
+from pipeline.learning.learner import Learner, TrainingSettings
+from pipeline.learning.loop import best_epoch, train, train_ensemble
 from pipeline.learning.optimizers import exponential_decay, warmup_cosine
 from pipeline.learning.spec import HeadSpec
 from pipeline.learning.split_loader import Rows, TrainingData
@@ -17,14 +17,14 @@ class LinearLearner(Learner):
 
     def __init__(self) -> None:
         super().__init__()
-        self.weights = {"ce": 1.0, "half": 0.5}
+        self.loss_weights = {"ce": 1.0, "half": 0.5}
         self.head = LinearHead(HeadSpec("linear", ("fear", "anger"), {"pooled": (1,)}, {}, "faces"))
         nn.init.zeros_(self.head.classifier.weight)
         nn.init.zeros_(self.head.classifier.bias)
         self.batches: list[list[float]] = []
         self.rows: list[list[int]] = []
 
-    def terms(self, batch):
+    def loss_terms(self, batch):
         self.batches.append(batch.inputs["pooled"][:, 0].tolist())
         self.rows.append(batch.rows.tolist())
         loss = nn.functional.cross_entropy(self.head(batch.inputs), batch.labels)
@@ -49,7 +49,9 @@ def run(data=DATA, seed=0, lr=0.1, on_progress=lambda progress: None, learner=No
     learner = learner or LinearLearner()
     optimizer = torch.optim.SGD(learner.parameters(), lr=lr)
     options = {"lr_factor": exponential_decay(1.0), "epochs": 3, "batch_size": 2, "select_by": "accuracy"} | changes
-    trained = train(learner, data, Recipe(optimizer, **options), torch.Generator().manual_seed(seed), on_progress)
+    trained = train(
+        learner, data, TrainingSettings(optimizer, **options), torch.Generator().manual_seed(seed), on_progress
+    )
     return learner, trained
 
 
@@ -176,13 +178,13 @@ class TwoFactors(LinearLearner):
 
     def __init__(self, half, seed):
         super().__init__()
-        self.weights = {"ce": 1.0, "half": half}
+        self.loss_weights = {"ce": 1.0, "half": half}
         nn.init.normal_(self.head.classifier.weight, generator=torch.Generator().manual_seed(seed))
 
     def draw(self, n, rng):
         return {"noise": torch.randn(n, 1, generator=rng)}
 
-    def terms(self, batch):
+    def loss_terms(self, batch):
         logits = self.head({"pooled": batch.inputs["pooled"] + batch.noise["noise"]})
         loss = nn.functional.cross_entropy(logits, batch.labels)
         return {"ce": loss, "half": loss.square()}
@@ -194,17 +196,17 @@ def test_learners_trained_together_are_each_what_it_is_alone(optimizer):
     options = {"lr_factor": exponential_decay(0.9), "epochs": 4, "batch_size": 2, "select_by": "accuracy"}
     made = [(0.0, 1), (0.5, 2), (3.0, 3)]
 
-    def recipe(learner):
-        return Recipe(optimizer(learner.parameters(), lr=0.05), **options)
+    def settings(learner):
+        return TrainingSettings(optimizer(learner.parameters(), lr=0.05), **options)
 
     def generator(seed):
         return torch.Generator().manual_seed(seed)
 
     learners = [TwoFactors(*pair) for pair in made]
-    together = train_together(learners, DATA, recipe(learners[0]), [generator(seed) for _, seed in made])
+    together = train_ensemble(learners, DATA, settings(learners[0]), [generator(seed) for _, seed in made])
     for (half, seed), found in zip(made, together, strict=True):
         learner = TwoFactors(half, seed)
-        alone = train(learner, DATA, recipe(learner), generator(seed))
+        alone = train(learner, DATA, settings(learner), generator(seed))
         torch.testing.assert_close(found.head.state_dict(), alone.head.state_dict(), rtol=1e-5, atol=1e-6)
         assert found.history == [pytest.approx(record, rel=1e-5, abs=1e-6) for record in alone.history]
         assert found.selected_epoch == alone.selected_epoch
@@ -217,9 +219,9 @@ class Breaks(TwoFactors):
         super().__init__(0.5, seed)
         self.register_buffer("last", torch.tensor(float(last)))
 
-    def terms(self, batch):
+    def loss_terms(self, batch):
         broken = torch.where(batch.epoch > self.last, torch.nan, 1.0)
-        return {name: term * broken for name, term in super().terms(batch).items()}
+        return {name: term * broken for name, term in super().loss_terms(batch).items()}
 
 
 @pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adam])
@@ -230,10 +232,10 @@ def test_one_of_several_that_diverges_leaves_the_others_alone(optimizer):
 
     def trained(pairs):
         learners = [Breaks(*pair) for pair in pairs]
-        recipe = Recipe(optimizer(learners[0].parameters(), lr=0.05), **options)
+        settings = TrainingSettings(optimizer(learners[0].parameters(), lr=0.05), **options)
         heard = []
         rngs = [torch.Generator().manual_seed(seed) for seed, _ in pairs]
-        return train_together(learners, DATA, recipe, rngs, heard.append), heard
+        return train_ensemble(learners, DATA, settings, rngs, heard.append), heard
 
     together, heard = trained(made)
     assert [isinstance(one, TrainingError) for one in together] == [last != never for _, last in made]
@@ -249,9 +251,9 @@ def test_one_of_several_that_diverges_leaves_the_others_alone(optimizer):
 def test_when_all_diverge_training_ends_there():
     learners = [Breaks(1, 0), Breaks(2, 1)]
     options = {"lr_factor": exponential_decay(1.0), "epochs": 50, "batch_size": 2, "select_by": "accuracy"}
-    recipe = Recipe(torch.optim.SGD(learners[0].parameters(), lr=0.1), **options)
+    settings = TrainingSettings(torch.optim.SGD(learners[0].parameters(), lr=0.1), **options)
     heard = []
-    found = train_together(learners, DATA, recipe, [torch.Generator(), torch.Generator()], heard.append)
+    found = train_ensemble(learners, DATA, settings, [torch.Generator(), torch.Generator()], heard.append)
     assert all(isinstance(one, TrainingError) for one in found)
     assert len(heard) == 1
 

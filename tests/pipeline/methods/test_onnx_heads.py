@@ -12,7 +12,7 @@ from tiny_encoder import tiny_encoder
 from pipeline.errors import InputError
 from pipeline.export import graph
 from pipeline.learning.calibration import softmax
-from pipeline.learning.method import Given
+from pipeline.learning.method import TrainingInputs
 from pipeline.learning.spec import HeadSpec
 from pipeline.methods import config_class, load_method, method_names
 from pipeline.methods.probe.heads import LinearHead
@@ -26,7 +26,7 @@ REFUSED = ["cocoop"]
 
 def trained(name):
     few = {"epochs": 2} if "epochs" in OVERFIT[name] else {}
-    given = Given(SOURCE, SOURCE.classes, text_for(SOURCE.classes), tiny_encoder())
+    given = TrainingInputs(SOURCE, SOURCE.classes, text_for(SOURCE.classes), tiny_encoder())
     return load_method(name).fit(given, config_class(name)(**OVERFIT[name] | few), seed=0).head
 
 

@@ -13,10 +13,10 @@ from pipeline.augmentation.augment import Augment, to_images
 from pipeline.augmentation.distort import Distort
 from pipeline.errors import EncoderError
 from pipeline.learning.learner import Batch
-from pipeline.learning.method import Given
+from pipeline.learning.method import TrainingInputs
 from pipeline.learning.spec import HeadSpec
 from pipeline.methods.image.heads import FineTuneHead
-from pipeline.methods.image.learners import tuned_recipe
+from pipeline.methods.image.learners import tuned_settings
 from pipeline.methods.image.options import FineTuneConfig
 from pipeline.methods.image.train import FINE_TUNE, FineTuneLearner
 
@@ -25,7 +25,7 @@ QUICK = {"augment": False, "epochs": 15, "lr": 0.003, "lr_classifier": 0.01}
 
 def fit(source=None, seed=0, **options):
     source = source or separable_source()
-    given = Given(source, source.classes, encoder=tiny_encoder())
+    given = TrainingInputs(source, source.classes, encoder=tiny_encoder())
     return FINE_TUNE.fit(given, FineTuneConfig(**(QUICK | options)), seed)
 
 
@@ -57,7 +57,7 @@ def test_the_term_is_cross_entropy_of_the_pooled_feature_before_any_step():
     logits = pooled @ made.head.classifier.weight.T + made.head.classifier.bias
     faces = batch(source)
     expected = -logits.log_softmax(dim=1)[torch.arange(16), faces.labels].mean()
-    assert made.terms(faces)["ce"].item() == pytest.approx(expected.item(), rel=1e-4)
+    assert made.loss_terms(faces)["ce"].item() == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_a_block_that_the_encoder_does_not_have_is_refused():
@@ -79,13 +79,13 @@ class TestAugmentations:
         assert (config.views, config.reads) == ("plain", ("pixels",))
         made, source = learner()
         rng = torch.Generator().manual_seed(0)
-        values = [made.terms(batch(source, made.draw(16, rng)))["ce"].item() for _ in range(2)]
+        values = [made.loss_terms(batch(source, made.draw(16, rng)))["ce"].item() for _ in range(2)]
         assert values[0] != values[1]
 
     def test_are_all_in_what_is_drawn(self):
         made, source = learner()
         noise = made.draw(16, torch.Generator().manual_seed(0))
-        values = [made.terms(batch(source, noise))["ce"].item() for _ in range(2)]
+        values = [made.loss_terms(batch(source, noise))["ce"].item() for _ in range(2)]
         assert values[0] == values[1]
 
     def test_have_the_strengths_of_the_options(self):
@@ -98,7 +98,7 @@ class TestAugmentations:
         still = {"crop": 1.0, "crop_aspect": 1.0, "flip": 0.0, "erase": 0.0, "brightness": 0.0, "hue": 0.0}
         made, source = learner(**still)
         faces = batch(source, made.draw(16, torch.Generator().manual_seed(0)))
-        np.testing.assert_allclose(made.seen(faces)["images"], to_images(faces.inputs["pixels"]), atol=0.02)
+        np.testing.assert_allclose(made.augmented_inputs(faces)["images"], to_images(faces.inputs["pixels"]), atol=0.02)
 
     @pytest.mark.parametrize("options", [{"augment": False}, {"input": "block-1"}])
     def test_give_way_to_the_cached_views(self, options):
@@ -110,19 +110,19 @@ class TestAugmentations:
         assert np.isfinite(fit(augment=True, epochs=2).history[-1]["loss"])
 
 
-class TestRecipe:
-    def factors(self, **options):
+class TestSettings:
+    def lr_factor(self, **options):
         made, _ = learner(**options)
-        return tuned_recipe([(made.head.tower, 1.0)], FineTuneConfig(**options)).lr_factor
+        return tuned_settings([(made.head.tower, 1.0)], FineTuneConfig(**options)).lr_factor
 
     def test_a_cosine_falls_over_all_epochs(self):
         """Half way down a cosine of 50 epochs is epoch 25."""
-        factor = self.factors()
+        factor = self.lr_factor()
         assert (factor(0), factor(25)) == (1.0, pytest.approx(0.5))
         assert factor(49) < 0.002
 
     def test_restarts_begin_anew_every_ten_epochs(self):
-        factor = self.factors(schedule="restarts")
+        factor = self.lr_factor(schedule="restarts")
         assert [factor(epoch) for epoch in (0, 5, 10, 20)] == pytest.approx([1.0, 0.5, 1.0, 1.0])
         assert factor(9) == pytest.approx((1 + math.cos(0.9 * math.pi)) / 2)
 
@@ -130,6 +130,6 @@ class TestRecipe:
         """A network without a rate stays the encoder's."""
         pixels = separable_source().features("val", "pixels")
         head = fit(lr=1e-12, epochs=3).head
-        found = head.see({"pixels": torch.from_numpy(pixels)}).detach().numpy()
+        found = head.features({"pixels": torch.from_numpy(pixels)}).detach().numpy()
         np.testing.assert_allclose(found, tiny_encoder().encode_images(pixels)["pooled"], atol=1e-4)
         assert fit(lr=1e-12).val.accuracy > 2 / 7

@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from pipeline.augmentation.augment import to_images
 from pipeline.errors import ConfigError
-from pipeline.learning.method import Given
-from pipeline.learning.optimizers import adam_recipe
+from pipeline.learning.method import TrainingInputs
+from pipeline.learning.optimizers import adam_settings
 from pipeline.methods import config_class, load_method
 from pipeline.methods.image.backbones import BACKBONES, Backbone
 from pipeline.methods.image.heads import ImageHead
@@ -43,7 +43,7 @@ def test_configs_and_backbones_know_the_same_names():
 @pytest.mark.parametrize("name", IMAGE_METHODS)
 def test_reads_pixels_of_the_plain_view_only(name):
     config = config_class(name)()
-    assert (config.reads, config.views, config.stackable) == (("pixels",), "plain", False)
+    assert (config.reads, config.views, config.can_ensemble) == (("pixels",), "plain", False)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_augmentations_are_as_frequent_as_in_the_authors_code(name, flipped, noi
 def fitted(name, **options):
     source = separable_source(n=2)
     config = config_class(name)(backbone="small", epochs=1, **options)
-    return load_method(name).fit(Given(source, source.classes), config, 0)
+    return load_method(name).fit(TrainingInputs(source, source.classes), config, 0)
 
 
 class TestPretrained:
@@ -97,12 +97,12 @@ class TestPretrained:
 
     @pytest.mark.parametrize("name", IMAGE_METHODS)
     def test_weights_are_where_training_starts_and_a_finding(self, name, path):
-        found = fitted(name, pretrained=str(path)).findings["pretrained"]
+        found = fitted(name, pretrained=str(path)).diagnostics["pretrained"]
         assert (found["file"], found["share"], len(found["sha256"])) == ("face.safetensors", 1.0, 64)
 
     def test_weights_change_the_head(self, path, tmp_path):
         plain, loaded = fitted("baseline"), fitted("baseline", pretrained=str(path))
-        assert "pretrained" not in plain.findings
+        assert "pretrained" not in plain.diagnostics
         assert not torch.equal(*(fit.head.backbone.net.stage1[0].weight for fit in (plain, loaded)))
 
     def test_a_missing_file_is_an_error(self, tmp_path):
@@ -114,15 +114,15 @@ class TestBaseline:
     def test_its_loss_is_the_cross_entropy_of_the_augmented_images(self):
         learner = BaselineLearner(image_head(ImageHead), BaselineConfig(flip=1.0, noise=0.0, erase=0.0))
         batch = image_batch(learner, [0, 1, 2, 0])
-        logits = learner.head.read(to_images(batch.inputs["pixels"].flip(2)))
-        found = {name: term.item() for name, term in learner.terms(batch).items()}
+        logits = learner.head.image_logits(to_images(batch.inputs["pixels"].flip(2)))
+        found = {name: term.item() for name, term in learner.loss_terms(batch).items()}
         assert found == {"cls": pytest.approx(functional.cross_entropy(logits, batch.labels).item(), rel=1e-5)}
 
     def test_the_same_draw_gives_the_same_terms(self):
         """All randomness is drawn beforehand: augmentations too."""
         learner = BaselineLearner(image_head(ImageHead), BaselineConfig()).eval()
         batch = image_batch(learner, [0, 1, 2])
-        assert torch.equal(learner.terms(batch)["cls"], learner.terms(batch)["cls"])
+        assert torch.equal(learner.loss_terms(batch)["cls"], learner.loss_terms(batch)["cls"])
 
 
 def slow(name):
@@ -134,7 +134,7 @@ def test_published_networks_learn_and_keep_their_logits_when_packed(backbone):
     """Three rows in batches of two, so that the last batch is one row; every tensor has moved from its first values."""
     source = separable_source(n=3)
     config = BaselineConfig(backbone=backbone, epochs=1, batch_size=2, select_by="last")
-    head = load_method("baseline").fit(Given(source, source.classes), config, 0).head
+    head = load_method("baseline").fit(TrainingInputs(source, source.classes), config, 0).head
     first = ImageHead(head.spec)
     first.reset(rng(0))
     assert head.spec.options == {"backbone": backbone}
@@ -163,12 +163,12 @@ class Twice(Halves):
 
     def __init__(self):
         super().__init__()
-        self.factors = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
+        self.weights = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
         self.calls = 0
 
     def maps(self, images):
         self.calls += 1
-        return super().maps(images) * self.factors[(self.calls - 1) % 2]
+        return super().maps(images) * self.weights[(self.calls - 1) % 2]
 
 
 class Always(torch.nn.Module):
@@ -188,8 +188,8 @@ class TestEac:
         return learner.eval()  # the same statistics for both images
 
     def test_factors_are_the_papers_or_those_asked_for(self):
-        assert self.learner().weights == {"cls": 1.0, "consistency": 5.0}
-        assert self.learner(lambda_consistency=2.0).weights == {"cls": 1.0, "consistency": 2.0}
+        assert self.learner().loss_weights == {"cls": 1.0, "consistency": 5.0}
+        assert self.learner(lambda_consistency=2.0).loss_weights == {"cls": 1.0, "consistency": 2.0}
 
     def test_what_follows_the_face_into_the_mirror_is_consistent(self):
         assert self.consistency_of(Halves()) == pytest.approx(0, abs=1e-12)
@@ -202,13 +202,13 @@ class TestEac:
         learner = self.learner(noise=0.0)
         learner.head.backbone, learner.head.classifier = backbone, torch.nn.Linear(1, 2)
         learner.head.classifier.weight.data = torch.tensor([[1.0], [-1.0]])
-        return learner.terms(image_batch(learner, [0, 1]))["consistency"].item()
+        return learner.loss_terms(image_batch(learner, [0, 1]))["consistency"].item()
 
     def test_labels_are_learnt_from_the_first_image_alone(self):
         learner = self.learner(noise=0.0, **STILL)
         batch = image_batch(learner, [0, 1, 2])
-        expected = functional.cross_entropy(learner.head.read(to_images(batch.inputs["pixels"])), batch.labels)
-        assert learner.terms(batch)["cls"].item() == pytest.approx(expected.item(), rel=1e-5)
+        expected = functional.cross_entropy(learner.head.image_logits(to_images(batch.inputs["pixels"])), batch.labels)
+        assert learner.loss_terms(batch)["cls"].item() == pytest.approx(expected.item(), rel=1e-5)
 
     @pytest.mark.parametrize("mirrored", ["augmented", "plain"])
     def test_without_augmentation_both_mirrors_are_the_mirrored_image(self, mirrored):
@@ -230,14 +230,14 @@ class TestEac:
         learner = self.learner()
         batch = image_batch(learner, [0, 1])
         learner.head.backbone, learner.head.classifier = Twice(), torch.nn.Linear(1, 3)
-        factors = learner.head.backbone.factors
+        weights = learner.head.backbone.weights
         for term, expected in (("consistency", [True, True]), ("cls", [True, False])):
-            (gradient,) = torch.autograd.grad(learner.terms(batch)[term], factors)
+            (gradient,) = torch.autograd.grad(learner.loss_terms(batch)[term], weights)
             assert (gradient != 0).tolist() == expected, term
 
     def test_the_classifier_is_not_pulled_towards_agreement(self):
         learner = self.learner()
-        learner.terms(image_batch(learner, [0, 1]))["consistency"].backward()
+        learner.loss_terms(image_batch(learner, [0, 1]))["consistency"].backward()
         assert learner.head.classifier.weight.grad is None
         assert learner.head.backbone.net.stage1[0].weight.grad.any()
 
@@ -245,7 +245,7 @@ class TestEac:
 class TestRul:
     def test_the_classifier_learns_at_a_rate_of_its_own(self):
         learner, config = rul(), RulConfig()
-        optimizer = adam_recipe(learner, config, groups=learner.parameter_groups(config.lr_classifier)).optimizer
+        optimizer = adam_settings(learner, config, groups=learner.parameter_groups(config.lr_classifier)).optimizer
         rest, classifier = optimizer.param_groups
         assert (rest["lr"], classifier["lr"]) == (2e-4, 2e-3)
         assert {id(v) for v in classifier["params"]} == {id(v) for v in learner.head.classifier.parameters()}
@@ -268,27 +268,29 @@ class TestRul:
         embeddings = learner.head.embedding(learner.head.backbone.maps(learner.images(batch)))
         logits = learner.head.classifier((embeddings + embeddings[partner]) / 2)
         losses = [functional.cross_entropy(logits, batch.labels[rows]) for rows in (torch.arange(3), partner)]
-        assert learner.terms(batch)["add_up"].item() == pytest.approx(sum(losses).item() / 2, rel=1e-5)
+        assert learner.loss_terms(batch)["add_up"].item() == pytest.approx(sum(losses).item() / 2, rel=1e-5)
 
     def test_a_constant_classifier_costs_the_entropy(self):
         """Weights 0, three classes: ln 3, whoever is mixed with whom."""
         learner = rul()
         for value in learner.head.classifier.parameters():
             torch.nn.init.zeros_(value)
-        assert learner.terms(image_batch(learner, [0, 1, 2]))["add_up"].item() == pytest.approx(math.log(3), rel=1e-5)
+        assert learner.loss_terms(image_batch(learner, [0, 1, 2]))["add_up"].item() == pytest.approx(
+            math.log(3), rel=1e-5
+        )
 
     def test_uncertainty_is_learnt_and_thrown_away(self):
         learner = rul()
-        learner.terms(image_batch(learner, [0, 1, 2, 0]))["add_up"].backward()
+        learner.loss_terms(image_batch(learner, [0, 1, 2, 0]))["add_up"].backward()
         assert learner.log_variance.linear.weight.grad.any()
         assert not any("variance" in name for name in learner.head.state_dict())
 
     def test_dropout_is_drawn_beforehand_for_each_branch(self):
         drawn = rul().draw(50, rng())
         assert sorted(drawn["partner"].tolist()) == list(range(50))
-        for name in ("kept", "kept_variance"):
+        for name in ("dropout", "dropout_variance"):
             assert (drawn[name] == 0).float().mean().item() == pytest.approx(0.4, abs=0.02)
-        assert not torch.equal(drawn["kept"], drawn["kept_variance"])
+        assert not torch.equal(drawn["dropout"], drawn["dropout_variance"])
 
     def test_the_less_certain_face_weighs_more(self):
         """Uncertainties 1 and 3: both mixtures are 1/4 of the first embedding and 3/4 of the second."""
@@ -299,7 +301,7 @@ class TestRul:
         first, second = learner.head.embedding(learner.head.backbone.maps(learner.images(batch)))
         logits = learner.head.classifier((first + 3 * second) / 4).expand(2, -1)
         expected = functional.cross_entropy(logits, batch.labels).item()
-        assert learner.terms(batch)["add_up"].item() == pytest.approx(expected, rel=1e-5)
+        assert learner.loss_terms(batch)["add_up"].item() == pytest.approx(expected, rel=1e-5)
 
     def test_uncertainty_shapes_the_backbone_too(self):
         """Embeddings that no image changes: what the backbone learns, it learns from the uncertainties."""
@@ -307,16 +309,16 @@ class TestRul:
         batch = image_batch(learner, [0, 1, 2, 0])
         batch.noise["partner"][:] = torch.tensor([1, 2, 3, 0])
         learner.head.embedding = Always(torch.eye(4, 5))
-        learner.terms(batch)["add_up"].backward()
+        learner.loss_terms(batch)["add_up"].backward()
         assert learner.head.backbone.net.stage1[0].weight.grad.any()
 
-    @pytest.mark.parametrize("name", ["kept", "kept_variance"])
+    @pytest.mark.parametrize("name", ["dropout", "dropout_variance"])
     def test_each_branch_loses_what_was_drawn_for_it(self, name):
         learner = rul()
         batch = image_batch(learner, [0, 1, 2, 0])
-        before = learner.terms(batch)["add_up"].item()
+        before = learner.loss_terms(batch)["add_up"].item()
         batch.noise[name][:] = batch.noise[name].flip(0)
-        assert learner.terms(batch)["add_up"].item() != pytest.approx(before, rel=1e-4)
+        assert learner.loss_terms(batch)["add_up"].item() != pytest.approx(before, rel=1e-4)
 
     def test_first_weights_of_the_uncertainty_are_the_generators(self):
         heads = [image_head(EmbeddingHead, dimensions=5) for _ in range(3)]

@@ -77,7 +77,7 @@ def test_first_weights_come_from_the_generator_alone(kind):
 
 def test_logits_are_those_of_the_normalised_images(kind):
     head, pixels = trained_a_little(kind).eval(), torch.from_numpy(faces(2))
-    torch.testing.assert_close(head({"pixels": pixels}), head.read(to_images(pixels)))
+    torch.testing.assert_close(head({"pixels": pixels}), head.image_logits(to_images(pixels)))
 
 
 def test_importance_scales_the_logits():
@@ -86,10 +86,10 @@ def test_importance_scales_the_logits():
     for layer, bias in ((head.classifier, [1.0, 2.0, 3.0]), (head.importance, [float(np.log(3))])):
         torch.nn.init.zeros_(layer.weight)
         layer.bias.data = torch.tensor(bias)
-    logits, importance = head.read_with_importance(torch.zeros(2, 3, 16, 16))
+    logits, importance = head.logits_and_importance(torch.zeros(2, 3, 16, 16))
     assert importance.tolist() == pytest.approx([0.75, 0.75])
     assert logits.tolist() == [pytest.approx([0.75, 1.5, 2.25])] * 2
-    assert torch.equal(head.read(torch.zeros(2, 3, 16, 16)), logits)
+    assert torch.equal(head.image_logits(torch.zeros(2, 3, 16, 16)), logits)
 
 
 class TestMapEmbedding:
@@ -114,7 +114,7 @@ class TestMapEmbedding:
         assert found.item() == pytest.approx(600, rel=1e-4)
 
     def test_draws_what_dropout_keeps(self):
-        kept = MapEmbedding(8, 2, 1).draw_kept(100, 0.4, torch.Generator().manual_seed(0))
+        kept = MapEmbedding(8, 2, 1).draw_dropout(100, 0.4, torch.Generator().manual_seed(0))
         assert kept.shape == (100, 8, 2, 2)
         assert kept.unique().tolist() == [0.0, pytest.approx(1 / 0.6)]
         assert (kept == 0).float().mean().item() == pytest.approx(0.4, abs=0.03)

@@ -66,7 +66,7 @@ class TestTower:
     def test_starts_at_the_cached_feature_from_pixels(self, encoder):
         pixels, pooled = cached(encoder)
         tower = TunedTower(encoder, "pixels").train()
-        torch.testing.assert_close(tower.see({"pixels": pixels}), pooled, atol=ROUNDING, rtol=ROUNDING)
+        torch.testing.assert_close(tower.features({"pixels": pixels}), pooled, atol=ROUNDING, rtol=ROUNDING)
 
     def test_starts_at_the_cached_feature_from_every_block(self, encoder):
         blocks = [name for name in encoder.row_shapes if name.startswith("block-")]
@@ -74,21 +74,23 @@ class TestTower:
         for block in blocks:
             activations = torch.from_numpy(encoder.encode_images(pixels.numpy(), (block,))[block])
             tower = TunedTower(encoder, block).train()
-            torch.testing.assert_close(tower.see({block: activations}), pooled, atol=ROUNDING, rtol=ROUNDING)
+            torch.testing.assert_close(tower.features({block: activations}), pooled, atol=ROUNDING, rtol=ROUNDING)
 
     def test_sees_the_same_in_images_as_in_their_pixels(self, encoder):
         pixels, pooled = cached(encoder)
         images = to_images(pixels)
-        torch.testing.assert_close(TunedTower(encoder, "pixels").see({"images": images}), pooled, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            TunedTower(encoder, "pixels").features({"images": images}), pooled, atol=1e-4, rtol=1e-4
+        )
 
     def test_learns_without_a_trace_in_the_encoder(self, encoder):
         pixels, pooled = cached(encoder)
         tower = TunedTower(encoder, "pixels").train()
         optimizer = torch.optim.SGD(tower.parameters(), lr=0.1)
-        tower.see({"pixels": pixels}).square().sum().backward()
+        tower.features({"pixels": pixels}).square().sum().backward()
         optimizer.step()
         assert all(values.requires_grad for values in tower.parameters())
-        assert not torch.allclose(tower.see({"pixels": pixels}), pooled, atol=1e-3)
+        assert not torch.allclose(tower.features({"pixels": pixels}), pooled, atol=1e-3)
         assert torch.equal(cached(encoder)[1], pooled)
         assert not any(values.requires_grad for values in encoder.tower.parameters())
 
@@ -96,7 +98,7 @@ class TestTower:
         pixels, pooled = cached(encoder)
         tower = TunedTower(encoder, "pixels").train()
         before = torch.random.get_rng_state()
-        torch.testing.assert_close(tower.see({"pixels": pixels[:1]}), pooled[:1], atol=ROUNDING, rtol=ROUNDING)
+        torch.testing.assert_close(tower.features({"pixels": pixels[:1]}), pooled[:1], atol=ROUNDING, rtol=ROUNDING)
         assert torch.equal(torch.random.get_rng_state(), before)
 
     def test_holds_every_value_once(self, encoder):
@@ -116,10 +118,10 @@ def test_pixels_of_another_side_are_resized():
     small, right = (np.full((1, side, side, 3), (40, 200, 90), np.uint8) for side in (20, 32))
     tower = TunedTower(encoder, "pixels")
     expected = torch.from_numpy(encoder.encode_images(right)["pooled"])
-    torch.testing.assert_close(tower.see({"pixels": torch.from_numpy(small)}), expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(tower.features({"pixels": torch.from_numpy(small)}), expected, atol=1e-4, rtol=1e-4)
     images = to_images(torch.from_numpy(small))
-    torch.testing.assert_close(tower.see({"images": images}), expected, atol=1e-4, rtol=1e-4)
-    assert tower.see({"pixels": torch.from_numpy(noise(2, 48))}).shape == (2, 32)
+    torch.testing.assert_close(tower.features({"images": images}), expected, atol=1e-4, rtol=1e-4)
+    assert tower.features({"pixels": torch.from_numpy(noise(2, 48))}).shape == (2, 32)
 
 
 def test_a_block_that_the_encoder_does_not_have_is_refused():

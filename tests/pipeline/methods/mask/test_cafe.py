@@ -4,7 +4,7 @@ import torch
 from memory_source import separable_source
 
 from pipeline.errors import ConfigError
-from pipeline.learning.method import Given
+from pipeline.learning.method import TrainingInputs
 from pipeline.methods.image.backbones import Backbone
 from pipeline.methods.mask.options import CafeConfig
 from pipeline.methods.mask.train import CAFE
@@ -14,7 +14,7 @@ SMALL = {"backbone": "small", "epochs": 2, "batch_size": 8}
 
 def fit(**options):
     source = separable_source()
-    return CAFE.fit(Given(source, source.classes), CafeConfig(**(SMALL | options)), 0)
+    return CAFE.fit(TrainingInputs(source, source.classes), CafeConfig(**(SMALL | options)), 0)
 
 
 def weights_file(folder, without=()):
@@ -26,7 +26,7 @@ def weights_file(folder, without=()):
     return path
 
 
-def test_defaults_are_the_papers_recipe():
+def test_defaults_are_the_papers_settings():
     config = CafeConfig()
     expected = {
         "backbone": "resnet18",
@@ -48,7 +48,7 @@ def test_defaults_are_the_papers_recipe():
 
 
 def test_the_recipe_for_affectnet_can_be_said():
-    """The paper's recipe for AffectNet: 0.0001, then times 0.8 after every epoch."""
+    """The paper's settings for AffectNet: 0.0001, then times 0.8 after every epoch."""
     history = fit(epochs=3, lr=0.0001, lr_decay=0.8, balanced=True).history
     assert [record["lr"] for record in history] == pytest.approx([0.0001, 0.00008, 0.000064])
 
@@ -85,7 +85,7 @@ def test_the_classifier_has_a_bias_exactly_on_request():
 
 def test_first_weights_from_a_file_are_taken_and_their_share_is_told(tmp_path):
     tensors = [name for name in Backbone("small").net.state_dict() if not name.endswith("num_batches_tracked")]
-    found = fit(pretrained=str(weights_file(tmp_path, without=tensors[:1]))).findings["pretrained"]
+    found = fit(pretrained=str(weights_file(tmp_path, without=tensors[:1]))).diagnostics["pretrained"]
     assert found["share"] == pytest.approx(1 - 1 / len(tensors))
     assert found["missing"] == tensors[:1]
     assert (found["file"], len(found["sha256"])) == ("faces.safetensors", 64)
@@ -101,7 +101,7 @@ def test_first_weights_from_a_file_are_where_learning_begins(tmp_path):
 
 
 def test_without_a_file_nothing_is_told():
-    assert fit().findings == {}
+    assert fit().diagnostics == {}
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

@@ -3,7 +3,7 @@ import torch
 
 from pipeline.learning.engines import engine_for
 from pipeline.learning.learner import Batch
-from pipeline.learning.optimizers import adam_recipe
+from pipeline.learning.optimizers import adam_settings
 from pipeline.learning.spec import HeadSpec
 from pipeline.methods.mask.heads import FeatureMaskHead
 from pipeline.methods.mask.options import FeatureMaskConfig
@@ -27,7 +27,7 @@ def batch(made, features, labels, seed=0):
 
 
 def terms(made, features, labels, seed=0):
-    return {name: term.item() for name, term in made.terms(batch(made, features, labels, seed)).items()}
+    return {name: term.item() for name, term in made.loss_terms(batch(made, features, labels, seed)).items()}
 
 
 def test_the_three_terms_of_one_row():
@@ -89,7 +89,7 @@ def test_the_share_that_is_dropped_follows_the_option(rate, dropped):
 def test_every_term_shapes_the_mask(term):
     made = learner(drop_rate=0.0)
     torch.nn.init.eye_(made.head.classifier.weight)  # zeros would pass nothing on
-    made.terms(batch(made, [[2.0, 0.0, 6.0, 4.0]], [1]))[term].backward()
+    made.loss_terms(batch(made, [[2.0, 0.0, 6.0, 4.0]], [1]))[term].backward()
     assert made.head.network[-1].bias.grad.any()
 
 
@@ -106,14 +106,14 @@ def test_a_batch_shares_one_drop_mask_or_each_sample_has_its_own(drop_shared):
 def test_terms_are_equal_however_often_they_are_asked_for():
     made = learner(2, 40, drop_rate=0.5)
     one = batch(made, [[float(i) for i in range(40)]], [0])
-    assert made.terms(one) == made.terms(one)
+    assert made.loss_terms(one) == made.loss_terms(one)
 
 
 def test_learnt_class_weights_begin_at_one_and_are_learnt_from_separation_alone():
     """Row as in the first test: sep = ln(1 + e^(w0 - 3 w1)), its derivatives at w = (1, 1) with s = sigmoid(-2)
     = 0.119203: s and -3 s = -0.357609."""
     made = learner(drop_rate=0.0, class_weights="learnt")
-    found = made.terms(batch(made, [[2.0, 0.0, 6.0, 4.0]], [1]))
+    found = made.loss_terms(batch(made, [[2.0, 0.0, 6.0, 4.0]], [1]))
     assert found["sep"].item() == pytest.approx(0.126928, abs=1e-5)
     (found["cls"] + found["sep"] + found["div"]).backward()
     assert made.class_weights.grad.tolist() == pytest.approx([0.119203, -0.357609], abs=1e-5)
@@ -121,7 +121,7 @@ def test_learnt_class_weights_begin_at_one_and_are_learnt_from_separation_alone(
 
 
 def test_loss_factors_are_the_papers():
-    assert learner().weights == {"cls": 1.0, "sep": 1.5, "div": 5.0}
+    assert learner().loss_weights == {"cls": 1.0, "sep": 1.5, "div": 5.0}
 
 
 def test_pool_remainder_follows_the_option():
@@ -133,13 +133,13 @@ def test_the_recipe_is_adam_with_a_penalty_and_a_decaying_rate():
     made = learner(class_weights="learnt")
     options = {"epochs": 20, "batch_size": 31, "select_by": "uar", "balanced": True}
     config = FeatureMaskConfig(lr=0.0001, lr_decay=0.8, weight_decay=0.25, **options)
-    recipe = adam_recipe(made, config, threads=1)
-    (group,) = recipe.optimizer.param_groups
-    assert type(recipe.optimizer) is torch.optim.Adam, "AdamW would decay weights apart from the gradient"
+    settings = adam_settings(made, config, threads=1)
+    (group,) = settings.optimizer.param_groups
+    assert type(settings.optimizer) is torch.optim.Adam, "AdamW would decay weights apart from the gradient"
     assert (group["lr"], group["weight_decay"], len(group["params"])) == (0.0001, 0.25, len(list(made.parameters())))
-    assert [recipe.lr_factor(epoch) for epoch in (0, 1, 2)] == pytest.approx([1.0, 0.8, 0.64])
-    assert {name: getattr(recipe, name) for name in options} == options
-    assert (recipe.threads, adam_recipe(made, config).threads) == (1, None)
+    assert [settings.lr_factor(epoch) for epoch in (0, 1, 2)] == pytest.approx([1.0, 0.8, 0.64])
+    assert {name: getattr(settings, name) for name in options} == options
+    assert (settings.threads, adam_settings(made, config).threads) == (1, None)
 
 
 @pytest.mark.parametrize(
@@ -155,10 +155,10 @@ def test_terms_can_be_stacked(options):
         one = batch(made, torch.randn(6, 9, generator=rng).tolist(), [0, 1, 1, 0, 1, 0], seed)
         learners.append(made)
         batches.append(one)
-        expected.append({name: term.item() for name, term in made.terms(one).items()})
-    found = engine_for(learners, adam_recipe(learners[0], FeatureMaskConfig())).step(stacked(batches))
+        expected.append({name: term.item() for name, term in made.loss_terms(one).items()})
+    found = engine_for(learners, adam_settings(learners[0], FeatureMaskConfig())).step(stacked(batches))
     for losses, alone, made in zip(found, expected, learners, strict=True):
-        whole = sum(factor * alone[name] for name, factor in made.weights.items())
+        whole = sum(factor * alone[name] for name, factor in made.loss_weights.items())
         assert losses == pytest.approx({"loss": whole} | {f"loss_{name}": v for name, v in alone.items()}, abs=1e-5)
 
 

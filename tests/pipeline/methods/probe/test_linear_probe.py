@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression as Reference
 
 from pipeline.errors import ConfigError, TrainingError
 from pipeline.labels import EXPRESSIONS
-from pipeline.learning.method import Given
+from pipeline.learning.method import TrainingInputs
 from pipeline.methods.probe.logistic import LogisticRegression
 from pipeline.methods.probe.options import LinearProbeConfig
 from pipeline.methods.probe.train import LINEAR_PROBE, has_fallen
@@ -74,7 +74,7 @@ def test_a_validation_row_of_a_class_without_train_rows_leaves_the_temperature_a
     before, after = fit(MemorySource(source.splits | {"val": (features[:, 1:], labels[1:])})), fit(other)
     assert after.calibration.temperature == before.calibration.temperature < 10
     assert (before.calibration.n_left_out, after.calibration.n_left_out) == (0, 1)
-    assert after.findings["no_train_rows"] == ["sadness", "anger", "neutral"]
+    assert after.diagnostics["no_train_rows"] == ["sadness", "anger", "neutral"]
 
 
 def test_features_too_large_for_float32_are_an_error_that_names_the_scale():
@@ -89,7 +89,7 @@ def overlapping_source():
 
 
 def fit(source, **options):
-    return LINEAR_PROBE.fit(Given(source, source.classes), LinearProbeConfig(**options), 0)
+    return LINEAR_PROBE.fit(TrainingInputs(source, source.classes), LinearProbeConfig(**options), 0)
 
 
 def tried(**options):

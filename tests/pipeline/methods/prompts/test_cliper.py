@@ -6,7 +6,7 @@ from tiny_encoder import tiny_encoder
 
 from pipeline.errors import TrainingError
 from pipeline.learning.learner import Batch
-from pipeline.learning.method import Given
+from pipeline.learning.method import TrainingInputs
 from pipeline.learning.spec import HeadSpec
 from pipeline.methods.prompts.descriptors import CLIPER, METD, CliperLearner
 from pipeline.methods.prompts.heads import TunedDescriptorHead
@@ -17,7 +17,7 @@ QUICK = {"augment": False, "descriptors": 2, "tokens": 1, "first_epochs": 2, "fi
 
 def given(source=None):
     source = source or separable_source()
-    return Given(source, source.classes, encoder=tiny_encoder())
+    return TrainingInputs(source, source.classes, encoder=tiny_encoder())
 
 
 def fit(source=None, **options):
@@ -44,10 +44,10 @@ def test_the_first_stage_is_metd_and_its_descriptors_stay():
     first = METD.fit(given(), config.first_stage, 0)
     fitted = fit(lr=0.01)
     torch.testing.assert_close(fitted.head.descriptors, first.head.descriptors)
-    stage = fitted.findings["first_stage"]
+    stage = fitted.diagnostics["first_stage"]
     assert stage["history"] == first.history
-    assert stage["nearest_words"] == first.findings["nearest_words"]
-    assert stage["images_by_subclass"] == first.findings["images_by_subclass"]
+    assert stage["nearest_words"] == first.diagnostics["nearest_words"]
+    assert stage["images_by_subclass"] == first.diagnostics["images_by_subclass"]
 
 
 def test_what_the_stages_share_is_equal_in_both():
@@ -89,13 +89,13 @@ def test_terms_are_those_of_the_cosines():
     side = side - (side @ v) * v
     side = side / side.norm()
     made.head.descriptors.copy_(torch.stack([torch.stack([v, -v]), torch.stack([side, -0.6 * v + 0.8 * side])]))
-    found = made.terms(Batch({"pixels": pixels}, torch.tensor([0]), torch.tensor([0])))
+    found = made.loss_terms(Batch({"pixels": pixels}, torch.tensor([0]), torch.tensor([0])))
     expected = {"fine": 0.162202, "margin": 2.126928}
     assert {name: term.item() for name, term in found.items()} == pytest.approx(expected, abs=1e-4)
 
 
 def test_the_factors_of_the_terms_are_options():
-    assert learner(lambda_fine=2.0, lambda_margin=0.5).weights == {"fine": 2.0, "margin": 0.5}
+    assert learner(lambda_fine=2.0, lambda_margin=0.5).loss_weights == {"fine": 2.0, "margin": 0.5}
 
 
 def test_only_the_network_is_trained():

@@ -9,7 +9,7 @@ from memory_source import separable_source
 from tiny_encoder import tiny_encoder
 
 from pipeline.errors import ConfigError
-from pipeline.learning.method import Given
+from pipeline.learning.method import TrainingInputs
 from pipeline.learning.optimizers import constant_then_cosine
 from pipeline.learning.spec import HeadSpec
 from pipeline.methods import load_method
@@ -25,7 +25,7 @@ UNTOUCHED = 1e-30  # a learning rate that leaves every value as it is
 
 def fit(config, source=None, seed=0):
     source = source or separable_source()
-    return load_method(config.method).fit(Given(source, source.classes, encoder=tiny_encoder()), config, seed)
+    return load_method(config.method).fit(TrainingInputs(source, source.classes, encoder=tiny_encoder()), config, seed)
 
 
 def zero_shot(sentences):
@@ -74,15 +74,15 @@ def test_coops_prompts_have_the_places_around_the_name():
 
 
 def test_the_context_is_one_or_each_class_has_its_own():
-    unified = fit(CoopConfig(epochs=2, tokens=3)).findings["nearest_words"]
-    own = fit(CoopConfig(epochs=2, tokens=3, class_specific=True)).findings["nearest_words"]
+    unified = fit(CoopConfig(epochs=2, tokens=3)).diagnostics["nearest_words"]
+    own = fit(CoopConfig(epochs=2, tokens=3, class_specific=True)).diagnostics["nearest_words"]
     assert (tuple(unified), tuple(own)) == (("every class",), separable_source().classes)
     assert {len(tokens) for tokens in (*unified.values(), *own.values())} == {3}
 
 
 def test_tokens_that_begin_as_words_are_nearest_to_them():
     options = {"epochs": 1, "lr": UNTOUCHED, "warmup_lr": UNTOUCHED}
-    found = fit(CoopConfig(words="a photo of a", tokens=7, **options)).findings["nearest_words"]["every class"]
+    found = fit(CoopConfig(words="a photo of a", tokens=7, **options)).diagnostics["nearest_words"]["every class"]
     assert [token[0] for token in found] == [("a", 0.0), ("photo", 0.0), ("of", 0.0), ("a", 0.0)]
 
 

@@ -8,7 +8,7 @@ from tiny_encoder import tiny_encoder
 
 from pipeline.labels import EXPRESSIONS
 from pipeline.learning.learner import Batch
-from pipeline.learning.method import Given
+from pipeline.learning.method import TrainingInputs
 from pipeline.learning.spec import HeadSpec
 from pipeline.learning.split_loader import Rows
 from pipeline.methods.prompts.descriptors import METD, MetdLearner, images_by_subclass
@@ -23,7 +23,7 @@ CLASSES = ("fear", "anger")
 
 def fit(source=None, seed=0, **options):
     source = source or separable_source()
-    return METD.fit(Given(source, source.classes, encoder=tiny_encoder()), MetdConfig(**options), seed)
+    return METD.fit(TrainingInputs(source, source.classes, encoder=tiny_encoder()), MetdConfig(**options), seed)
 
 
 def spec_of(n_descriptors, width=32):
@@ -57,7 +57,7 @@ def test_terms_are_the_fine_grained_and_the_margin_loss():
         learner = learner_of(
             "wide eyes", "open mouth", "teeth shown", "red face", empty_subclass=empty, temperature=0.2
         )
-        found = learner.terms(Batch({"pooled": features}, labels, torch.arange(5)))
+        found = learner.loss_terms(Batch({"pooled": features}, labels, torch.arange(5)))
         cosines = descriptor_cosines(features, learner.head.descriptors())
         torch.testing.assert_close(found["fine"], fine_grained_loss(cosines, labels, 0.2, empty))
         torch.testing.assert_close(found["margin"], descriptor_margin_loss(cosines, labels, 0.2))
@@ -71,16 +71,16 @@ def test_the_modulating_factor_can_be_left_out():
     for modulated in (True, False):
         phrases = ("wide eyes", "open mouth", "teeth shown", "red face")
         learner = learner_of(*phrases, modulating_factor=modulated, temperature=0.2)
-        found[modulated] = learner.terms(Batch({"pooled": features}, labels, torch.arange(9)))["fine"]
+        found[modulated] = learner.loss_terms(Batch({"pooled": features}, labels, torch.arange(9)))["fine"]
         cosines = descriptor_cosines(features, learner.head.descriptors())
         torch.testing.assert_close(found[modulated], fine_grained_loss(cosines, labels, 0.2, modulated=modulated))
     assert found[True] != found[False]
 
 
 def test_both_terms_count_alike_unless_options_say_otherwise():
-    assert learner_of("wide eyes", "red face").weights == {"fine": 1.0, "margin": 1.0}
+    assert learner_of("wide eyes", "red face").loss_weights == {"fine": 1.0, "margin": 1.0}
     learner = learner_of("wide eyes", "red face", lambda_fine=0.5, lambda_margin=0.0)
-    assert learner.weights == {"fine": 0.5, "margin": 0.0}
+    assert learner.loss_weights == {"fine": 0.5, "margin": 0.0}
 
 
 def test_only_tokens_are_trained():
@@ -122,7 +122,7 @@ def test_class_names_are_not_in_the_prompts():
         for split, (array, labels) in source.splits.items()
     }
     classes = tuple(renamed[name] for name in EXPRESSIONS[:7])
-    again = METD.fit(Given(source, classes, encoder=tiny_encoder()), MetdConfig(), 0).head.descriptors
+    again = METD.fit(TrainingInputs(source, classes, encoder=tiny_encoder()), MetdConfig(), 0).head.descriptors
     torch.testing.assert_close(again, vectors)
 
 
@@ -134,7 +134,7 @@ def test_tokens_begin_as_normal_numbers_of_the_given_deviation():
 
 
 def test_the_nearest_words_of_every_token_are_found():
-    found = fit(descriptors=2, tokens=3).findings["nearest_words"]
+    found = fit(descriptors=2, tokens=3).diagnostics["nearest_words"]
     assert tuple(found) == EXPRESSIONS[:7]
     for descriptors in found.values():
         assert [[len(words) for words in tokens] for tokens in descriptors] == [[5] * 3] * 2
@@ -170,8 +170,8 @@ def test_images_by_subclass_are_those_of_the_validation_split():
     """Named by their ids, also where rows were left out before them."""
     source = separable_source(EXPRESSIONS)
     source.splits["val"][1][0] = "contempt"
-    given = Given(source, EXPRESSIONS[:7], encoder=tiny_encoder(), drop_other_labels=True)
-    found = METD.fit(given, MetdConfig(), 0).findings["images_by_subclass"]
+    given = TrainingInputs(source, EXPRESSIONS[:7], encoder=tiny_encoder(), drop_other_labels=True)
+    found = METD.fit(given, MetdConfig(), 0).diagnostics["images_by_subclass"]
     labels = dict(zip(source.ids("val").tolist(), source.labels("val").tolist(), strict=True))
     for name, of_class in found.items():
         shown = [image for subclass in of_class for image in subclass["ids"]]

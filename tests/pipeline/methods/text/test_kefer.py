@@ -9,7 +9,7 @@ from tiny_encoder import tiny_encoder
 
 from pipeline.errors import ConfigError, MismatchError
 from pipeline.learning.learner import Batch
-from pipeline.learning.method import Given
+from pipeline.learning.method import TrainingInputs
 from pipeline.learning.spec import HeadSpec
 from pipeline.methods.image.backbones import Backbone
 from pipeline.methods.packing import pack, unpack
@@ -39,12 +39,14 @@ def learner(raw_text=None, **options):
 
 
 def terms(made, features, labels):
-    return made.terms(Batch({"pooled": torch.as_tensor(features)}, torch.tensor(labels), torch.arange(len(labels))))
+    return made.loss_terms(
+        Batch({"pooled": torch.as_tensor(features)}, torch.tensor(labels), torch.arange(len(labels)))
+    )
 
 
 def fit(config, source=None, text=None, seed=0):
     source = source or separable_source()
-    given = Given(source, source.classes, text or text_for(source.classes), tiny_encoder())
+    given = TrainingInputs(source, source.classes, text or text_for(source.classes), tiny_encoder())
     return KEFER.fit(given, config, seed)
 
 
@@ -112,7 +114,7 @@ def test_a_batch_of_neutral_faces_trains_similarity_alone():
 
 def test_loss_factors_and_temperature_follow_the_options():
     made = learner(lambda_s=2.0, lambda_t=0.5, lambda_c=0.0)
-    assert made.weights == {"s": 2.0, "t": 0.5, "c": 0.0}
+    assert made.loss_weights == {"s": 2.0, "t": 0.5, "c": 0.0}
     assert KeferConfig().temperature == 0.01
 
 
@@ -278,7 +280,7 @@ def test_the_encoder_starts_as_zero_shot_on_its_own_feature():
 
 
 @pytest.mark.parametrize(
-    ("options", "needs_encoder", "stackable", "reads", "views"),
+    ("options", "needs_encoder", "can_ensemble", "reads", "views"),
     [
         ({}, False, True, ("pooled",), "all"),
         ({"updates": "sequential"}, False, False, ("pooled",), "all"),
@@ -288,10 +290,10 @@ def test_the_encoder_starts_as_zero_shot_on_its_own_feature():
         ({"backbone": "encoder", "input": "block-11"}, True, False, ("block-11",), "all"),
     ],
 )
-def test_what_is_needed_depends_on_the_options(options, needs_encoder, stackable, reads, views):
+def test_what_is_needed_depends_on_the_options(options, needs_encoder, can_ensemble, reads, views):
     config = KeferConfig(**options)
-    found = (config.needs_encoder, config.stackable, config.reads, config.views)
-    assert found == (needs_encoder, stackable, reads, views)
+    found = (config.needs_encoder, config.can_ensemble, config.reads, config.views)
+    assert found == (needs_encoder, can_ensemble, reads, views)
 
 
 def test_first_weights_of_an_image_network_come_from_a_file(tmp_path):
@@ -300,7 +302,7 @@ def test_first_weights_of_an_image_network_come_from_a_file(tmp_path):
     safetensors.torch.save_file(backbone.net.state_dict(), tmp_path / "faces.safetensors")
     path = str(tmp_path / "faces.safetensors")
     fitted = fit(KeferConfig(backbone="small", pretrained=path, augment=False, epochs=1, lr=1e-12))
-    assert fitted.findings["pretrained"]["share"] == 1.0
+    assert fitted.diagnostics["pretrained"]["share"] == 1.0
     found, expected = fitted.head.backbone.net.state_dict(), backbone.net.state_dict()
     torch.testing.assert_close(found["stage1.0.weight"], expected["stage1.0.weight"])
 

@@ -5,7 +5,7 @@ import pytest
 from memory_source import separable_source, text_for
 
 from pipeline.errors import MismatchError
-from pipeline.learning.method import Given
+from pipeline.learning.method import TrainingInputs
 from pipeline.methods.text.heads import TextSimilarityHead
 from pipeline.methods.text.options import ZeroShotConfig
 from pipeline.methods.text.train import ZERO_SHOT
@@ -15,7 +15,7 @@ from pipeline.text_features import TextFeatures
 def fit(text=None, source=None, **options):
     source = source or separable_source()
     text = text or text_for(source.classes)
-    return ZERO_SHOT.fit(Given(source, source.classes, text), ZeroShotConfig(**options), 0)
+    return ZERO_SHOT.fit(TrainingInputs(source, source.classes, text), ZeroShotConfig(**options), 0)
 
 
 def unit(vectors):
@@ -79,7 +79,7 @@ def test_text_of_another_model_is_refused_however_wide():
 def test_what_selects_among_epochs_changes_nothing(select_by):
     heard = []
     source = separable_source()
-    given = Given(source, source.classes, text_for(source.classes))
+    given = TrainingInputs(source, source.classes, text_for(source.classes))
     fitted = ZERO_SHOT.fit(given, ZeroShotConfig(select_by=select_by), 0, heard.append)
     assert fitted.history == fit().history
     score = "uar" if select_by == "uar" else "accuracy"
