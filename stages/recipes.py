@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict
@@ -19,10 +19,28 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.methods import family_names
 from stages.errors import ParamsError
 
-__all__ = ["Recipe", "departures", "load_recipe", "recipe_names", "recipe_options"]
+__all__ = ["Recipe", "Setting", "departures", "load_recipe", "recipe_names", "recipe_options"]
 
-# What results of a recipe hang on most, and what is changed first where memory or time is short.
+# What results of a recipe depend on most, and what is changed first where memory or time is short.
 _WATCHED = re.compile(r"batch_size|(\w+_)?lr(_(?!decay)\w+)?")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One value of a recipe.
+
+    Parameters
+    ----------
+    of : the command that it is for, `train` or `extract`; or `left open`, where the recipe cannot set it
+    name : of the option, or what is left open
+    value : None where it is left open
+    source : paper and section, or the authors' code; or why it is left open, and what holds instead
+    """
+
+    of: Literal["train", "extract", "left open"]
+    name: str
+    value: Any
+    source: str
 
 
 @dataclass(frozen=True)
@@ -34,7 +52,7 @@ class Recipe:
     name : METHOD/DATASET
     about : what it is, for people
     options : of the method; what is not named keeps its default
-    sources : option -> where its value stands: paper and section, or the authors' code
+    sources : option -> source of its value: paper and section, or the authors' code
     extract : what the recipe presumes of the cache, as advice: names of params.yaml, below `extract` or at its top
     extract_sources : the same for `extract`
     left_open : what the recipe cannot set -> why, and what holds instead
@@ -52,8 +70,17 @@ class Recipe:
     def method(self) -> str:
         return self.name.partition("/")[0]
 
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """All values with their sources: of `train`, of `extract`, and what is left open."""
+        return (
+            *(Setting("train", name, value, self.sources[name]) for name, value in self.options.items()),
+            *(Setting("extract", name, value, self.extract_sources[name]) for name, value in self.extract.items()),
+            *(Setting("left open", name, None, reason) for name, reason in self.left_open.items()),
+        )
 
-class _Setting(BaseModel):
+
+class _FileSetting(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     value: Any
@@ -61,14 +88,14 @@ class _Setting(BaseModel):
 
 
 class _File(BaseModel):
-    """What stands in a file; `like` names a recipe of the same method whose settings hold where this one has none."""
+    """The content of a file; `like` names a recipe of the same method whose settings hold where this one has none."""
 
     model_config = ConfigDict(extra="forbid")
 
     about: str
     like: str = ""
-    options: dict[str, _Setting] = {}
-    extract: dict[str, _Setting] = {}
+    options: dict[str, _FileSetting] = {}
+    extract: dict[str, _FileSetting] = {}
     left_open: dict[str, str] = {}
 
     def on_top_of(self, other: _File) -> _File:
@@ -105,8 +132,12 @@ def load_recipe(name: str) -> Recipe:
     known = recipe_names()
     if name not in known:
         near = difflib.get_close_matches(str(name), known, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else "fer-stage recipes lists them"
-        raise ParamsError(f"unknown recipe {name!r}: expected METHOD/DATASET, such as cafe/raf-db. {hint}")
+        hint = f". Did you mean {near[0]!r}?" if near else ""
+        raise ParamsError(
+            f"unknown recipe {name!r}: expected METHOD/DATASET, such as cafe/raf-db{hint}",
+            remedy=[] if near else [("recipes", {})],
+            purpose="to list them",
+        )
     file = _read(name)
     return Recipe(
         name=name,
@@ -143,12 +174,12 @@ def departures(name: str, options: Mapping[str, Any] | BaseModel) -> list[str]:
     name : of the recipe
     options : of the run, all of them or those that were chosen
     """
-    recipe, found = load_recipe(name), dict(options)
+    recipe, chosen = load_recipe(name), dict(options)
     return [
-        f"recipe {name} has {option} {said} ({recipe.sources[option]}), this run has {found[option]}: "
+        f"recipe {name} has {option} {value} ({recipe.sources[option]}), this run has {chosen[option]}: "
         "results are not comparable with the paper's"
-        for option, said in recipe.options.items()
-        if _WATCHED.fullmatch(option) and found.get(option, said) != said
+        for option, value in recipe.options.items()
+        if _WATCHED.fullmatch(option) and chosen.get(option, value) != value
     ]
 
 

@@ -113,7 +113,7 @@ class Calibration:
         logits : finite float, shape (N, C)
         labels : int64 in [0, C), shape (N,)
         trained : bool, shape (C,)
-            Classes that the head has seen rows of; all unless given. Rows of other classes are left out and counted:
+            Classes that the head was trained on; all unless given. Rows of other classes are left out and counted:
             the head gives their class next to no probability, and one such row would make every other uncertain.
 
         Raises
@@ -217,7 +217,7 @@ def fit_temperature(logits: Floats, labels: Codes) -> float:
 
     Returns
     -------
-    float in `TEMPERATURES`, whose ends stand for everything beyond them. The upper one, where probabilities are nearly
+    float in `TEMPERATURES`, whose ends include everything beyond them. The upper one, where probabilities are nearly
     uniform, is for logits that are no better than none. Where no class is above the true one in any row, the
     likelihood grows as T falls, to the last: the rows do not say how sure to be, and T is 1.
 

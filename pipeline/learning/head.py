@@ -34,8 +34,8 @@ class Head(nn.Module, ABC):
     word, so it never changes. A class without one is abstract, or only trained.
 
     `predict_rows` rows go through at once at prediction. A head that `needs_encoder` is a part of the encoder itself
-    and is built with it; what stays frozen of the encoder is not among the head's values. `not_in_onnx` says why a head
-    cannot be written as ONNX, where it cannot.
+    and is built with it; what stays frozen of the encoder is not among the head's values. `not_in_onnx` is
+    the reason why a head cannot be written as ONNX, where it cannot.
     """
 
     kind: ClassVar[str] = ""

@@ -43,7 +43,7 @@ class FeatureScale(nn.Module):
         if self.kind == "standard":
             std, mean = torch.std_mean(features, dim=0, correction=0)
             self.mean.copy_(mean)
-            # A constant channel tells nothing; dividing by its 0, or by its rounding error, would blow it up.
+            # A constant channel has no information; dividing by its 0, or by its rounding error, would blow it up.
             self.std.copy_(torch.where(std > 1e-6 * mean.abs(), std, 1.0))
 
     def forward(self, features: Tensor) -> Tensor:

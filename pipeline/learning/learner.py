@@ -40,7 +40,7 @@ class Batch:
 
 
 class Learner(nn.Module, ABC):
-    """A head, and whatever else is trained with it and thrown away afterwards.
+    """A head, and whatever else is trained with it and discarded afterwards.
 
     `loss_weights` names every loss term and its weight in the sum that is minimised; `initial_diagnostics` is what is
     known before training.

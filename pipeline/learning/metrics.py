@@ -30,7 +30,7 @@ SelectBy = Literal["accuracy", "uar", "last"]  # last: no score chooses, the las
 
 
 def shown_score(select_by: SelectBy) -> Literal["accuracy", "uar"]:
-    """The score that a listener is told: the one that chooses, else accuracy."""
+    """The score that progress shows: the one that selects the epoch, else accuracy."""
     return "uar" if select_by == "uar" else "accuracy"
 
 

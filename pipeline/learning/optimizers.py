@@ -126,5 +126,5 @@ def constant_then_cosine(epochs: int, warmup: int, factor: float) -> Callable[[i
 
 
 def cosine_restarts(period: int) -> Callable[[int], float]:
-    """Half a cosine that begins anew every `period` epochs."""
+    """Half a cosine that restarts every `period` epochs."""
     return lambda epoch: (1 + math.cos(math.pi * (epoch % period) / period)) / 2

@@ -31,7 +31,7 @@ class Architecture:
 
 
 def reset_convolutional(net: nn.Module, rng: torch.Generator) -> None:
-    """Draw the weights of convolutions (He et al., 2015); batch norms forget what they have seen."""
+    """Draw the weights of convolutions (He et al., 2015); batch norms reset their statistics."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=rng)
@@ -101,7 +101,7 @@ class Backbone(nn.Module):
         return self._architecture.width
 
     def reset(self, rng: torch.Generator) -> None:
-        """Draw first weights, as the architecture's authors do; batch norms forget what they have seen."""
+        """Draw first weights, as the architecture's authors do; batch norms reset their statistics."""
         self._architecture.reset(self.net, rng)
 
     def maps(self, images: Tensor) -> Tensor:

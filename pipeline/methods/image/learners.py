@@ -35,7 +35,7 @@ def initialized_image_head(
 
 
 class ImageLearner(Learner):
-    """A head that reads pixels, which are augmented anew in every step.
+    """A head that reads pixels, with new augmentations in every step.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class ImageLearner(Learner):
 
 
 class AugmentedLearner(Learner):
-    """Gives `loss_terms` what its head is to see.
+    """A learner whose head reads pixels with new augmentations in every step, or what the store has as it is.
 
     Parameters
     ----------

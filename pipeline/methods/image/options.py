@@ -25,7 +25,7 @@ Chance = Annotated[float, Field(ge=0, le=1)]
 
 
 class ImageConfig(AdamConfig):
-    """An image network on the cached pixels of the plain view; augmentations are drawn anew in every epoch."""
+    """An image network on the cached pixels of the plain view; with new augmentations in every epoch."""
 
     backbone: BackboneName = Field(
         "resnet18", description="the image network; small: four convolutions, no paper's, for a first look on a CPU"
@@ -49,7 +49,7 @@ class AugmentationConfig(LoopConfig):
 
     augment: bool = Field(
         True,
-        description="where pixels are read: draw the augmentations below from view 0, anew for every batch; false: "
+        description="where pixels are read: draw the augmentations below from view 0 for every batch; false: "
         "learn from all cached views as they are. Cached views can do all of them but crops and turns",
     )
     crop: float = Field(1.0, gt=0, le=1, description="least share of the image's area that a random crop keeps")
@@ -114,8 +114,8 @@ class BaselineConfig(ImageConfig):
 class FineTuneConfig(TunedConfig):
     """The encoder's image network and a linear classifier on its feature, trained with cross-entropy.
 
-    CLIPER compares with it and says of its settings only that the learning rate was slightly adjusted: the others are
-    those of CLIPER's second stage.
+    CLIPER compares with it; of its settings the paper states only that the learning rate was slightly adjusted: the
+    others are those of CLIPER's second stage.
     """
 
     method: ClassVar[str] = "fine-tune"

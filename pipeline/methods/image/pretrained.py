@@ -49,7 +49,7 @@ class PretrainedWeights:
 
 
 def load_pretrained(backbone: Backbone, path: Path) -> PretrainedWeights:
-    """Take from a file of this architecture all weights that fit `backbone`, and tell which did.
+    """Take from a file of this architecture all weights that fit `backbone`, and report which did.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def load_pretrained(backbone: Backbone, path: Path) -> PretrainedWeights:
 
 
 def start_from_file(backbone: Backbone, path: str) -> dict[str, Any]:
-    """`load_pretrained`, and what a learner's diagnostics tell of it; nothing where `path` is empty."""
+    """`load_pretrained`, and its report as a learner's diagnostics; empty where `path` is empty."""
     return {"pretrained": load_pretrained(backbone, Path(path)).as_json()} if path else {}
 
 

@@ -55,7 +55,7 @@ class FeatureMaskHead(MaskHead, kind="feature-mask"):
 
     Notes
     -----
-    In the paper f sees the pixels: `pipeline.methods.mask.heads`.
+    In the paper f reads the pixels: `ImageMaskHead`.
     """
 
     def __init__(self, spec: HeadSpec) -> None:

@@ -17,7 +17,7 @@ __all__ = ["channel_diversity_loss", "channel_separation_loss"]
 def channel_separation_loss(
     gated: Tensor, labels: Tensor, groups: Groups, keep: Tensor, class_weights: Tensor | None = None
 ) -> Tensor:
-    """Make each class group, by its best kept channel alone, tell its class from the others.
+    """Make each class group, by its best channel that is not dropped, separate its class from the others.
 
     Equation: L = -(1 / B) * sum_b log softmax(z_b)[y_b],  z_b[c] = w_c * max_{d in group c} gated[b, d] * keep[b, d]
     [CAFE, Eqs. 4-6]

@@ -14,7 +14,7 @@ __all__ = ["CafeConfig", "FeatureMaskConfig", "LightMaskConfig", "MaskConfig", "
 
 
 class MaskConfig(AdamConfig):
-    """Defaults are the paper's; what the authors' code does otherwise is named `code`, or said in the description."""
+    """Defaults are the paper's; what the authors' code does otherwise is named `code`, or is in the description."""
 
     feature_scale: ScaleKind = Field("raw", description=SCALE)
     sigmoid: bool = Field(True, description="false: the mask network's output itself is the mask (paper's ablation)")
@@ -47,7 +47,7 @@ class MaskConfig(AdamConfig):
 class LightMaskConfig(MaskConfig):
     """A mask network of a few layers on cached features: the optimiser's settings are its own, not the paper's.
 
-    Features are standardised by default: the best channel of a group then says something about the face whatever the
+    Features are standardised by default: the best channel of a group then depends on the face whatever the
     encoder, where a raw group is won by the channel with the greatest mean.
     """
 
@@ -63,7 +63,7 @@ class CafeConfig(MaskConfig):
     Settings are those for RAF-DB; for AffectNet the paper has lr 0.0001, lr_decay 0.8, epochs 20, balanced true. The
     feature stays raw, as the authors' code takes it from CLIP: lambda, beta and the losses' divisor were chosen for
     channels of that size. Where an encoder's channels are much smaller (unit vectors) or larger, use `l2` or
-    `standard`, or the two channel losses vanish or drown the classifier's.
+    `standard`, or the two channel losses vanish or dominate the classifier's.
     """
 
     method: ClassVar[str] = "cafe"

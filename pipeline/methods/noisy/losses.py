@@ -95,7 +95,7 @@ def mix_by_uncertainty(features: Tensor, uncertainties: Tensor, partner: Tensor)
 
     Equation: m_i = u_i / (u_i + u_j) * f_i + u_j / (u_i + u_j) * f_j,  j = partner of i   [RUL, feature mixup]
 
-    To be told apart in the mixture a face that is hard to read needs the greater weight: so uncertainty is learnt.
+    To be recognised in the mixture a face that is hard to read needs the greater weight: so uncertainty is learnt.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def add_up_loss(logits: Tensor, labels: Tensor, partner: Tensor) -> Tensor:
 
 
 def attention_maps(maps: Tensor, weight: Tensor) -> Tensor:
-    """Where the network sees each class: the maps, weighted as the classifier weighs their means (CAM).
+    """Class activation maps: the maps, weighted as the classifier weighs their means.
 
     Equation: A[b, c] = sum_d W[c, d] * F[b, d]   [EAC, attention maps]
 

@@ -63,5 +63,5 @@ class EacConfig(ImageConfig):
     mirrored: Literal["augmented", "plain"] = Field(
         "augmented",
         description="what the second image mirrors: the first one, noise and erasing and all, or the plain image, "
-        "erased anew (authors' code for noisy labels)",
+        "erased separately (authors' code for noisy labels)",
     )

@@ -102,7 +102,7 @@ SCN = Method(ScnConfig, train_by_loop(_prepare_scn))
 class RulLearner(ImageLearner):
     """One term, add_up: both labels of a mixture   [RUL]
 
-    The branch that learns uncertainty shapes the embedding and is thrown away: at test the embedding itself is read.
+    The branch that learns uncertainty shapes the embedding and is discarded: at test the embedding itself is read.
     Its first weights are drawn from `rng`.
     """
 

@@ -91,7 +91,7 @@ def train_descriptors(task: TrainingTask, config: MetdConfig) -> TrainResult:
 
 
 def images_by_subclass(head: DescriptorHead, rows: Rows) -> dict[str, list[dict[str, Any]]]:
-    """Which images each descriptor stands for: of a class's images, those that are closest to it.
+    """Which images each descriptor represents: of a class's images, those that are closest to it.
 
     Returns
     -------

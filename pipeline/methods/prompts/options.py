@@ -44,7 +44,7 @@ class CoopConfig(ContextConfig):
 
     class_specific: bool = Field(False, description="every class learns a context of its own")
     class_position: Literal["end", "middle", "front"] = Field(
-        "end", description="where the class name stands among the tokens"
+        "end", description="position of the class name among the tokens"
     )
 
 

@@ -38,7 +38,7 @@ class Prompts:
     Parameters
     ----------
     tower : PromptTower
-    rows : P prompts, each its token ids from start to end; `learned` tells which are places
+    rows : P prompts, each its token ids from start to end; places are made by `learned`
     shared_tokens : whether a place holds the same vector in all prompts
     context : `full` computes every position of the tower's context, as the authors' codes do. A tower that looks at
         the padding is always run so.

@@ -23,7 +23,7 @@ class ZeroShotConfig(MethodConfig):
 
     prompt: Literal["ensemble", "logit-ensemble", "last"] | Annotated[int, Field(ge=0)] = Field(
         "ensemble",
-        description="what stands for a class: ensemble, the mean of its templates' unit vectors, at unit length; "
+        description="the text of a class: ensemble, the mean of its templates' unit vectors, at unit length; "
         "logit-ensemble, the mean of their logits; last, the set's last template; or one template's index",
     )
     temperature: Positive = Field(0.01, description="divides the cosines; it changes probabilities, not the class")
@@ -59,7 +59,7 @@ class KeferConfig(AugmentationConfig):
     )
     prompt: Literal["last", "ensemble"] | Annotated[int, Field(ge=0)] = Field(
         "last",
-        description="which text stands for a class: the set's last template (of kefer's nine the paper's choice), the "
+        description="which text is that of a class: the set's last template (of kefer's nine the paper's choice), the "
         "ensemble of all embeddings, or one template's index",
     )
     temperature: Positive = Field(0.01, description="divides the cosines before the softmax")

@@ -49,7 +49,7 @@ NEUTRAL = "neutral"
 class KeferLearner(AugmentedLearner):
     """Terms s, t and c: loss = lambda_s * s + lambda_t * t + lambda_c * c   [KE-FER, Eq. 11]
 
-    Neutral rows take part in s only. The network that makes a face neutral is thrown away after training.
+    Neutral rows take part in s only. The network that makes a face neutral is discarded after training.
 
     Parameters
     ----------
