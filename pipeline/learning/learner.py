@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.learning.head import Head, Inputs
-from pipeline.learning.metrics import SelectBy
+from pipeline.learning.options import SelectBy
 
 __all__ = ["Batch", "History", "Learner", "TrainResult", "TrainingSettings"]
 

@@ -14,7 +14,8 @@ from pipeline.errors import TrainingError
 from pipeline.learning.engines import Engine, Losses, engine_for
 from pipeline.learning.head import Head
 from pipeline.learning.learner import Batch, History, Learner, TrainingSettings, TrainResult
-from pipeline.learning.metrics import SelectBy, accuracy_score, confusion_matrix, shown_score, uar_score
+from pipeline.learning.metrics import accuracy_score, confusion_matrix, shown_score, uar_score
+from pipeline.learning.options import SelectBy
 from pipeline.learning.split_loader import Rows, TrainingData
 from pipeline.progress import OnProgress, Progress, silent
 

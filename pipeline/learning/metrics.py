@@ -11,11 +11,11 @@ import numpy.typing as npt
 from pipeline.errors import InputError, MismatchError
 from pipeline.labels import label_codes
 from pipeline.learning.calibration import expected_calibration_error, expected_ece, softmax
+from pipeline.learning.options import SelectBy
 from pipeline.learning.statistics import mean_of_proportions_interval, wilson_interval
 
 __all__ = [
     "Scores",
-    "SelectBy",
     "accuracy_score",
     "confusion_matrix",
     "per_class_recall",
@@ -26,7 +26,6 @@ __all__ = [
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.floating[Any]]
-SelectBy = Literal["accuracy", "uar", "last"]  # last: no score chooses, the last epoch is taken
 
 
 def shown_score(select_by: SelectBy) -> Literal["accuracy", "uar"]:

@@ -9,8 +9,7 @@ from typing import Any, Protocol
 import torch
 
 from pipeline.learning.learner import Learner, TrainingSettings
-from pipeline.learning.metrics import SelectBy
-from pipeline.learning.options import AdamConfig
+from pipeline.learning.options import AdamConfig, SelectBy
 
 __all__ = [
     "SgdConfig",

@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.learning.metrics import SelectBy
+__all__ = ["SCALE", "AdamConfig", "Count", "LoopConfig", "MethodConfig", "NonNegative", "Positive", "SelectBy", "Width"]
 
-__all__ = ["SCALE", "AdamConfig", "Count", "LoopConfig", "MethodConfig", "NonNegative", "Positive", "Width"]
 
+SelectBy = Literal["accuracy", "uar", "last"]  # last: no score selects, the last epoch is taken
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]

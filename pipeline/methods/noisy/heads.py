@@ -91,13 +91,13 @@ class MapEmbedding(nn.Module):
 
     def draw_dropout(self, n: int, dropout: float, rng: torch.Generator) -> Tensor:
         """What dropout leaves of `n` images' maps: 0 or 1 / (1 - dropout), float32 (n, D, h, w)."""
-        kept = torch.empty(n, *self.map_shape).bernoulli_(1 - dropout, generator=rng)
-        return kept / (1 - dropout)
+        mask = torch.empty(n, *self.map_shape).bernoulli_(1 - dropout, generator=rng)
+        return mask / (1 - dropout)
 
-    def forward(self, maps: Tensor, kept: Tensor | None = None) -> Tensor:
-        """Maps, float32 (B, D, h, w), to embeddings, float32 (B, E); `kept` from `draw_dropout` when training."""
+    def forward(self, maps: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Maps, float32 (B, D, h, w), to embeddings, float32 (B, E); `mask` from `draw_dropout` when training."""
         for norm in (self.norm_maps, self.norm):
             norm.train(self.training and len(maps) > 1)  # one row has no statistics of its own
         normed: Tensor = self.norm_maps(maps)
-        embedding: Tensor = self.norm(self.linear((normed if kept is None else normed * kept).flatten(1)))
+        embedding: Tensor = self.norm(self.linear((normed if mask is None else normed * mask).flatten(1)))
         return embedding
