@@ -39,7 +39,7 @@ class Evaluation:
     dropped: dict[str, int]
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data: what `fer-stage evaluate --format json` prints."""
+        """Plain JSON data."""
         return {
             "dataset": self.dataset,
             "split": self.split,
