@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class _Stopped(Exception):
-    """Another task failed, or whoever waits for the results went away."""
+    """Another task failed, or the caller stopped waiting for results."""
 
 
 def concurrently(tasks: Sequence[Callable[[OnProgress], T]], on_progress: OnProgress, n_threads: int) -> Iterator[T]:
@@ -28,7 +28,7 @@ def concurrently(tasks: Sequence[Callable[[OnProgress], T]], on_progress: OnProg
 
     Parameters
     ----------
-    tasks : each is given what it must call from time to time
+    tasks : each is called with what it must call after every step
     on_progress : called by one task at a time, with what all have done together
     n_threads : >= 1
     """
@@ -36,17 +36,17 @@ def concurrently(tasks: Sequence[Callable[[OnProgress], T]], on_progress: OnProg
     if n_threads == 1:
         yield from (task(combined.of(i)) for i, task in enumerate(tasks))
         return
-    stop, one_at_a_time = threading.Event(), threading.Lock()
+    stop, lock = threading.Event(), threading.Lock()
 
-    def heard(i: int, progress: Progress) -> None:
+    def report(i: int, progress: Progress) -> None:
         if stop.is_set():
             raise _Stopped
-        with one_at_a_time:
+        with lock:
             combined.of(i)(progress)
 
     with ThreadPoolExecutor(n_threads) as pool:
         try:
-            pending = {pool.submit(task, partial(heard, i)) for i, task in enumerate(tasks)}
+            pending = {pool.submit(task, partial(report, i)) for i, task in enumerate(tasks)}
             while pending:  # in steps, as in `extraction.ahead.finished`: a wait without a limit may ignore Ctrl-C
                 done, pending = wait(pending, timeout=_STEP_S, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)

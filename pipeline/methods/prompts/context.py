@@ -17,7 +17,7 @@ from pipeline.learning.optimizers import constant_then_cosine, sgd_settings
 from pipeline.learning.task import TrainingTask, train_by_loop, train_separately
 from pipeline.methods.prompts.heads import CocoopHead, DescriptorHead, PromptHead
 from pipeline.methods.prompts.options import CocoopConfig, ContextConfig, CoopConfig
-from pipeline.methods.prompts.prompts import Prompts, learned, prompt_row
+from pipeline.methods.prompts.prompts import Prompts, learned_positions, prompt_row
 
 __all__ = ["ContextLearner", "context_settings", "coop_rows"]
 
@@ -44,7 +44,7 @@ def context_settings(learner: Learner, config: ContextConfig) -> TrainingSetting
 def coop_rows(tower: PromptTower, classes: tuple[str, ...], n_tokens: int, config: CoopConfig) -> list[list[int]]:
     """One prompt per class: M places, with the class's name after, between or before them."""
     cut = {"end": n_tokens, "middle": n_tokens // 2, "front": 0}[config.class_position]
-    before, after = learned(0, cut), learned(cut, n_tokens)
+    before, after = learned_positions(0, cut), learned_positions(cut, n_tokens)
     return [prompt_row(tower, before, name, after, config.suffix) for name in classes]
 
 

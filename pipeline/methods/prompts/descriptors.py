@@ -24,7 +24,7 @@ from pipeline.methods.prompts.losses import (
     fine_grained_loss,
 )
 from pipeline.methods.prompts.options import CliperConfig, MetdConfig
-from pipeline.methods.prompts.prompts import Prompts, learned, prompt_row
+from pipeline.methods.prompts.prompts import Prompts, learned_positions, prompt_row
 
 __all__ = [
     "CliperLearner",
@@ -51,7 +51,7 @@ def descriptor_loss_terms(cosines: Tensor, labels: Tensor, config: CliperConfig 
     }
 
 
-_SHOWN = 16  # images of a subclass
+_MAX_IDS = 16  # images of a subclass
 
 
 class MetdLearner(Learner):
@@ -75,7 +75,7 @@ def train_descriptors(task: TrainingTask, config: MetdConfig) -> TrainResult:
     """
     assert task.encoder is not None  # Method.fit has checked it: needs_encoder
     tower = task.encoder.prompts
-    row = prompt_row(tower, config.prefix, learned(0, config.tokens), config.suffix)
+    row = prompt_row(tower, config.prefix, learned_positions(0, config.tokens), config.suffix)
     prompts = Prompts(tower, [row] * (len(task.classes) * config.descriptors), context=config.context)
     options = {"n_descriptors": config.descriptors, "temperature": config.temperature}
     head = PromptHead(task.spec(DescriptorHead, options=options), prompts, config.tokens, config.init_std)
@@ -111,7 +111,7 @@ def images_by_subclass(head: DescriptorHead, rows: Rows) -> dict[str, list[dict[
 
 
 def _nearest(cosines: Tensor) -> Tensor:
-    return cosines.argsort(descending=True, stable=True)[:_SHOWN]
+    return cosines.argsort(descending=True, stable=True)[:_MAX_IDS]
 
 
 def _metd_nearest_words(head: PromptHead) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pipeline.learning.head import Head, Inputs
 from pipeline.learning.spec import HeadSpec
 from pipeline.methods.image.tower import OnTower, TunedTower
 from pipeline.methods.prompts.losses import descriptor_cosines, descriptor_logits
-from pipeline.methods.prompts.prompts import MetaNet, Prompts, learned, prompt_row
+from pipeline.methods.prompts.prompts import MetaNet, Prompts, learned_positions, prompt_row
 
 if TYPE_CHECKING:
     from pipeline.encoders.torch_encoder import TorchEncoder
@@ -127,7 +127,7 @@ class CocoopHead(Head, kind="cocoop"):
         words = tower.words(options["words"])
         n_tokens = len(words) or options["tokens"]
         self.start: Tensor | float = tower.embed(words) if words else options["init_std"]
-        rows = [prompt_row(tower, learned(0, n_tokens), name, options["suffix"]) for name in spec.classes]
+        rows = [prompt_row(tower, learned_positions(0, n_tokens), name, options["suffix"]) for name in spec.classes]
         self.prompts = Prompts(tower, rows, shared_tokens=True, context=options["context"])
         self.tokens = nn.Parameter(torch.empty(n_tokens, tower.width))
         self.shift = MetaNet(spec.width, tower.width, options["reduction"])

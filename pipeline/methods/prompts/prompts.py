@@ -12,12 +12,12 @@ from torch.nn import functional
 from pipeline.encoders.prompt_tower import PromptTower
 from pipeline.learning.layers import empty_linear, reset_linear
 
-__all__ = ["ContextUse", "MetaNet", "Prompts", "learned", "prompt_row"]
+__all__ = ["ContextUse", "MetaNet", "Prompts", "learned_positions", "prompt_row"]
 
 ContextUse = Literal["truncated", "full"]
 
 
-def learned(start: int, stop: int) -> list[int]:
+def learned_positions(start: int, stop: int) -> list[int]:
     """Places of the learned tokens start .. stop - 1 in a row of `Prompts`."""
     return [-1 - token for token in range(start, stop)]
 
@@ -38,7 +38,7 @@ class Prompts:
     Parameters
     ----------
     tower : PromptTower
-    rows : P prompts, each its token ids from start to end; places are made by `learned`
+    rows : P prompts, each its token ids from start to end; places are made by `learned_positions`
     shared_tokens : whether a place holds the same vector in all prompts
     context : `full` computes every position of the tower's context, as the authors' codes do. A tower that looks at
         the padding is always run so.

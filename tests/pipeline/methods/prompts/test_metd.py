@@ -15,7 +15,7 @@ from pipeline.methods.prompts.descriptors import METD, MetdLearner, images_by_su
 from pipeline.methods.prompts.heads import DescriptorHead, PromptHead
 from pipeline.methods.prompts.losses import descriptor_cosines, descriptor_margin_loss, fine_grained_loss
 from pipeline.methods.prompts.options import MetdConfig
-from pipeline.methods.prompts.prompts import Prompts, learned, prompt_row
+from pipeline.methods.prompts.prompts import Prompts, learned_positions, prompt_row
 
 TOLERANCE = 2e-5
 CLASSES = ("fear", "anger")
@@ -35,7 +35,7 @@ def learner_of(*phrases, **options):
     """A learner of two classes whose tokens are the embeddings of two phrases, one descriptor each."""
     tower = tiny_encoder().prompts
     ids = [tower.words(phrase) for phrase in phrases]
-    row = prompt_row(tower, "an ID photo of", learned(0, len(ids[0])), ".")
+    row = prompt_row(tower, "an ID photo of", learned_positions(0, len(ids[0])), ".")
     head = PromptHead(spec_of(len(ids) // 2), Prompts(tower, [row] * len(ids)), len(ids[0]), 0.001)
     with torch.no_grad():
         head.tokens.copy_(torch.stack([tower.embed(words) for words in ids]))

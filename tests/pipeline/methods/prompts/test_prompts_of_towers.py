@@ -5,7 +5,7 @@ from tiny_encoder import tiny_encoder
 
 from pipeline.encoders.open_clip_prompts import open_clip_prompts
 from pipeline.errors import ConfigError
-from pipeline.methods.prompts.prompts import MetaNet, Prompts, learned, prompt_row
+from pipeline.methods.prompts.prompts import MetaNet, Prompts, learned_positions, prompt_row
 
 TOLERANCE = 2e-5
 
@@ -31,16 +31,27 @@ NAMES = ("fear", "great surprise", "sadness")
 
 # All that the methods use: what makes the rows, and whether prompts share their tokens.
 LAYOUTS = {
-    "alike but for their own tokens": (lambda tower: [prompt_row(tower, "a photo of", learned(0, 4), ".")] * 3, False),
-    "shared, names last": (lambda tower: [prompt_row(tower, learned(0, 4), name, ".") for name in NAMES], True),
-    "own, names last": (lambda tower: [prompt_row(tower, learned(0, 4), name, ".") for name in NAMES], False),
-    "shared, names between": (
-        lambda tower: [prompt_row(tower, learned(0, 2), name, learned(2, 4), ".") for name in NAMES],
+    "alike but for their own tokens": (
+        lambda tower: [prompt_row(tower, "a photo of", learned_positions(0, 4), ".")] * 3,
+        False,
+    ),
+    "shared, names last": (
+        lambda tower: [prompt_row(tower, learned_positions(0, 4), name, ".") for name in NAMES],
         True,
     ),
-    "shared, names first": (lambda tower: [prompt_row(tower, name, learned(0, 4), ".") for name in NAMES], True),
-    "shared, alike": (lambda tower: [prompt_row(tower, "a", learned(0, 4))] * 3, True),
-    "a single prompt": (lambda tower: [prompt_row(tower, "a photo of", learned(0, 4))], True),
+    "own, names last": (lambda tower: [prompt_row(tower, learned_positions(0, 4), name, ".") for name in NAMES], False),
+    "shared, names between": (
+        lambda tower: [
+            prompt_row(tower, learned_positions(0, 2), name, learned_positions(2, 4), ".") for name in NAMES
+        ],
+        True,
+    ),
+    "shared, names first": (
+        lambda tower: [prompt_row(tower, name, learned_positions(0, 4), ".") for name in NAMES],
+        True,
+    ),
+    "shared, alike": (lambda tower: [prompt_row(tower, "a", learned_positions(0, 4))] * 3, True),
+    "a single prompt": (lambda tower: [prompt_row(tower, "a photo of", learned_positions(0, 4))], True),
 }
 
 
@@ -70,7 +81,7 @@ def test_truncated_and_full_context_give_equal_vectors_and_gradients(tower, name
 
 
 def test_places_filled_with_the_embeddings_of_words_are_those_words(tower):
-    rows = [prompt_row(tower, learned(0, 2), name, ".") for name in NAMES]
+    rows = [prompt_row(tower, learned_positions(0, 2), name, ".") for name in NAMES]
     words = tower.embed(tower.words("happy face"))
     found = Prompts(tower, rows, shared_tokens=True).encode(words[None, None])[0]
     expected = torch.tensor(tiny_encoder().encode_text([f"happy face {name}." for name in NAMES]))
@@ -111,7 +122,7 @@ def test_the_full_context_computes_every_position(tower):
 
 def test_a_tower_that_looks_at_the_padding_is_run_in_full():
     tower = bidirectional()
-    prompts = Prompts(tower, [prompt_row(tower, learned(0, 1), "face")], shared_tokens=True)
+    prompts = Prompts(tower, [prompt_row(tower, learned_positions(0, 1), "face")], shared_tokens=True)
     assert prompts.whole
     found = prompts.encode(tower.embed(tower.words("happy"))[None, None])[0]
     ids = [*prompt_row(tower, "happy face"), *[tower.pad] * 16]
@@ -120,7 +131,7 @@ def test_a_tower_that_looks_at_the_padding_is_run_in_full():
 
 def test_a_prompt_longer_than_the_context_is_refused(tower):
     with pytest.raises(ConfigError, match="at most 77 positions, those of the text tower, found 82"):
-        Prompts(tower, [prompt_row(tower, learned(0, 80))])
+        Prompts(tower, [prompt_row(tower, learned_positions(0, 80))])
 
 
 def test_the_meta_net_by_hand():
