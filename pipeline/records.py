@@ -17,10 +17,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pipeline import regular_files
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import ConfigError, InputError
-from pipeline.labels import EXPRESSIONS
+from pipeline.images.preprocess import MAX_SIZE
 from pipeline.learning.calibration import TEMPERATURES
-from pipeline.preprocess import MAX_SIZE
 from pipeline.regular_files import MAX_JSON_BYTES, RefusedFileError
+from pipeline.tables.labels import EXPRESSIONS
 
 __all__ = ["HeadDescription", "HeadRecord", "Record", "check_record", "read_json", "read_regular"]
 

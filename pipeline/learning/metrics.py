@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import InputError, MismatchError
-from pipeline.labels import label_codes
 from pipeline.learning.calibration import expected_calibration_error, expected_ece, softmax
 from pipeline.learning.options import SelectBy
 from pipeline.learning.statistics import mean_of_proportions_interval, wilson_interval
+from pipeline.tables.labels import label_codes
 
 __all__ = [
     "Scores",

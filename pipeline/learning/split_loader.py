@@ -14,10 +14,10 @@ from torch import Tensor
 
 from pipeline.errors import TrainingError
 from pipeline.features import FeatureSource
-from pipeline.labels import label_codes
 from pipeline.learning.evaluation import rows_of_classes
 from pipeline.learning.head import as_input
 from pipeline.learning.options import MethodConfig
+from pipeline.tables.labels import label_codes
 
 __all__ = ["Rows", "SplitLoader", "TrainingData", "read_split"]
 

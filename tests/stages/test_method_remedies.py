@@ -14,7 +14,7 @@ from pipeline.errors import PipelineError
 from pipeline.faces.table import FaceTable
 from pipeline.learning.options import LoopConfig
 from pipeline.learning.split_loader import SplitLoader
-from pipeline.samples import SampleTable
+from pipeline.tables.samples import SampleTable
 from stages.remedies import as_commands
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from pipeline.augmentation.augment import to_images
+from pipeline.images.augment import to_images
 from pipeline.learning.head import Head, Inputs
 from pipeline.learning.layers import empty_linear, reset_linear
 from pipeline.learning.spec import HeadSpec

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from pipeline.augmentation.augment import Augment
-from pipeline.augmentation.distort import Distort, DistortAndAugment
+from pipeline.images.augment import Augment
+from pipeline.images.distort import Distort, DistortAndAugment
 from pipeline.learning.head import Inputs
 from pipeline.learning.learner import Batch, Learner, TrainingSettings
 from pipeline.learning.optimizers import cosine_restarts, warmup_cosine

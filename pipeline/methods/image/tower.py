@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline.images.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from pipeline.learning.head import Inputs
-from pipeline.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
 if TYPE_CHECKING:
     from pipeline.encoders.torch_encoder import TorchEncoder

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.augmentation.augment import Augment
+from pipeline.images.augment import Augment
 from pipeline.learning.learner import Batch, Learner, TrainingSettings
 from pipeline.learning.method import Method
 from pipeline.learning.optimizers import adam_settings

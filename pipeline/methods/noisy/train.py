@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.augmentation.augment import Augment
+from pipeline.images.augment import Augment
 from pipeline.learning.learner import Batch, Learner, TrainingSettings
 from pipeline.learning.method import Method
 from pipeline.learning.optimizers import adam_settings

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.augmentation.augment import to_images
 from pipeline.errors import MismatchError
+from pipeline.images.augment import to_images
 from pipeline.learning.head import Head, Inputs
 from pipeline.learning.layers import empty_linear, reset_linear
 from pipeline.learning.spec import HeadSpec

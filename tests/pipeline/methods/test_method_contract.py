@@ -10,12 +10,12 @@ from overfit import OVERFIT
 from tiny_encoder import tiny_encoder
 
 from pipeline.errors import ConfigError, MismatchError, TrainingError
-from pipeline.labels import EXPRESSIONS
 from pipeline.learning.calibration import Calibration
 from pipeline.learning.evaluation import evaluate
 from pipeline.learning.method import TrainingInputs
 from pipeline.methods import config_class, load_method, method_names
 from pipeline.methods.packing import pack, unpack
+from pipeline.tables.labels import EXPRESSIONS
 
 
 @pytest.fixture(params=method_names())

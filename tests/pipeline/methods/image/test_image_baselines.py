@@ -9,8 +9,8 @@ from image_batches import image_batch, image_head
 from memory_source import separable_source
 from torch.nn import functional
 
-from pipeline.augmentation.augment import to_images
 from pipeline.errors import ConfigError
+from pipeline.images.augment import to_images
 from pipeline.learning.method import TrainingInputs
 from pipeline.learning.optimizers import adam_settings
 from pipeline.methods import config_class, load_method

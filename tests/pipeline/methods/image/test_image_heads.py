@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.augmentation.augment import to_images
+from pipeline.images.augment import to_images
 from pipeline.learning.spec import HeadSpec
 from pipeline.methods.image.heads import ImageHead
 from pipeline.methods.noisy.heads import EmbeddingHead, ImportanceHead, MapEmbedding

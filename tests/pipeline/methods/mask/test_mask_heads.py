@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from pipeline.augmentation.augment import to_images
+from pipeline.images.augment import to_images
 from pipeline.learning.spec import HeadSpec
 from pipeline.methods.mask.heads import FeatureMaskHead, ImageMaskHead, TokenMaskHead, resize_channels
 

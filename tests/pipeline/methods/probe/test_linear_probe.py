@@ -5,11 +5,11 @@ from memory_source import MemorySource, separable_source
 from sklearn.linear_model import LogisticRegression as Reference
 
 from pipeline.errors import ConfigError, TrainingError
-from pipeline.labels import EXPRESSIONS
 from pipeline.learning.method import TrainingInputs
 from pipeline.methods.probe.logistic import LogisticRegression
 from pipeline.methods.probe.options import LinearProbeConfig
 from pipeline.methods.probe.train import LINEAR_PROBE, has_fallen
+from pipeline.tables.labels import EXPRESSIONS
 
 
 def badly_conditioned(n=300, width=12, n_classes=4, seed=0):

@@ -6,7 +6,6 @@ import torch
 from memory_source import separable_source
 from tiny_encoder import tiny_encoder
 
-from pipeline.labels import EXPRESSIONS
 from pipeline.learning.learner import Batch
 from pipeline.learning.method import TrainingInputs
 from pipeline.learning.spec import HeadSpec
@@ -16,6 +15,7 @@ from pipeline.methods.prompts.heads import DescriptorHead, PromptHead
 from pipeline.methods.prompts.losses import descriptor_cosines, descriptor_margin_loss, fine_grained_loss
 from pipeline.methods.prompts.options import MetdConfig
 from pipeline.methods.prompts.prompts import Prompts, learned_positions, prompt_row
+from pipeline.tables.labels import EXPRESSIONS
 
 TOLERANCE = 2e-5
 CLASSES = ("fear", "anger")
