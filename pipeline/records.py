@@ -15,10 +15,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline import regular_files
-from pipeline.calibration import TEMPERATURES
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import ConfigError, InputError
 from pipeline.images.preprocess import MAX_SIZE
+from pipeline.learning.calibration import TEMPERATURES
 from pipeline.regular_files import MAX_JSON_BYTES, RefusedFileError
 from pipeline.tables.labels import EXPRESSIONS
 

@@ -16,13 +16,13 @@ from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError, PipelineError
 from pipeline.identity import differences_text
 from pipeline.images.preprocess import Preprocess
-from pipeline.models.spec import HEAD_FORMAT, most_weight_bytes
+from pipeline.learning.spec import HEAD_FORMAT, most_weight_bytes
 from pipeline.progress import OnProgress, silent
 from pipeline.records import HeadRecord, Record, check_record, read_json, read_regular
 from pipeline.tensors import check_finite
 
 if TYPE_CHECKING:
-    from pipeline.models.head import Head
+    from pipeline.learning.head import Head
 
 __all__ = [
     "DEFAULT_HEAD",
@@ -132,7 +132,7 @@ class SavedHead:
     @property
     def needs_encoder(self) -> bool:
         """Whether the head is a part of its encoder, and is built with it; InputError if its kind is not known."""
-        from pipeline.models.packing import head_class  # late: it brings torch
+        from pipeline.methods.packing import head_class  # late: it brings torch
 
         try:
             return head_class(str(self.description.get("kind"))).needs_encoder
@@ -158,7 +158,7 @@ class SavedHead:
         MismatchError
             If description, weights and encoder do not belong together.
         """
-        from pipeline.models.packing import unpack  # late: it brings torch
+        from pipeline.methods.packing import unpack  # late: it brings torch
 
         try:
             return unpack(self.state, self.description, encoder)  # type: ignore[arg-type]  # all that load are its kind

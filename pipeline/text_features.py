@@ -89,9 +89,7 @@ class TextFeatures:
         """MismatchError if features of an encoder cannot be compared with these vectors as they are."""
         if not self.shares_space_with(encoder):
             has_text = encoder.get("family") not in WITHOUT_TEXT
-            own = (
-                "the text of the features' encoder (without --text)" if has_text else "features of an encoder with text"
-            )
+            own = "the text of the features' own encoder" if has_text else "features of an encoder with text"
             raise MismatchError(
                 f"text features {self.key}: expected vectors of the model that made the features, {_name(encoder)}, to "
                 f"compare both as they are, found vectors of {_name(self.encoder)}. Take {own}, or learn a projection: "

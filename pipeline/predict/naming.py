@@ -9,12 +9,12 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.calibration import softmax
 from pipeline.encoders import Encoder
 from pipeline.encoders.torch_encoder import resolve_device
 from pipeline.errors import ConfigError, InputError
 from pipeline.extraction.outputs import PIXELS
-from pipeline.models.head import Head
+from pipeline.learning.calibration import softmax
+from pipeline.learning.head import Head
 from pipeline.progress import OnProgress, silent
 from pipeline.saved import SavedHead
 

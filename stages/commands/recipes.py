@@ -9,7 +9,7 @@ import click
 
 from stages.commands.options import format_option
 from stages.output import echo_rows, say
-from stages.recipes.catalogue import Recipe, load_recipe, recipe_names
+from stages.recipes import Recipe, load_recipe, recipe_names
 
 __all__ = ["command"]
 

@@ -17,10 +17,10 @@ from cache.places import Place
 from cache.store import find_store
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import PipelineError
-from pipeline.evaluation import evaluate
+from pipeline.learning.evaluation import evaluate
+from pipeline.learning.head import Head
 from pipeline.marks import MOSTLY_SEEN
 from pipeline.methods import config_class
-from pipeline.models.head import Head
 from pipeline.saved import DEFAULT_HEAD, EXPORTED, RUN, SavedHead
 from stages.advice import aligned_advice, encoder_named
 from stages.errors import StageError

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from pipeline.methods.configs.base import MethodConfig
+from pipeline.learning.options import MethodConfig
 from stages.errors import ParamsError
 from stages.names import variant_name
 from stages.params import LARGEST_SEED, Params, parse_method

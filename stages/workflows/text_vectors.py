@@ -14,7 +14,7 @@ from pipeline.encoders import Encoder, EncoderSpec
 from pipeline.encoders.families import current_identity
 from pipeline.encoders.spec import MINI
 from pipeline.identity import differences_text
-from pipeline.methods.configs.base import MethodConfig
+from pipeline.learning.options import MethodConfig
 from pipeline.prompts import sentences
 from pipeline.tables.labels import EXPRESSIONS
 from pipeline.text_features import TextFeatures

@@ -25,10 +25,10 @@ from cache.store import find_store
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import TrainingError
+from pipeline.learning.method import FitResult, TrainingInputs
+from pipeline.learning.options import MethodConfig
 from pipeline.methods import load_method
-from pipeline.methods.configs.base import MethodConfig
-from pipeline.methods.protocol import Fitted, Given
-from pipeline.models.packing import pack
+from pipeline.methods.packing import pack
 from pipeline.progress import OnProgress
 from pipeline.saved import HISTORY, RUN, WEIGHTS, note_of
 from pipeline.tables.labels import expressions
@@ -200,7 +200,7 @@ class Training:
         TrainingError
             If numbers of some runs stop being finite, after all others are written: the message names each.
         """
-        given = Given(self.store, self.classes, self.text, self.tower, self.device, self.drop_other_labels)
+        given = TrainingInputs(self.store, self.classes, self.text, self.tower, self.device, self.drop_other_labels)
         jobs = [(run.config, run.seed) for run in self.runs]
         n_finished = 0
         try:
@@ -221,7 +221,7 @@ class Training:
                 history = (run.folder / HISTORY).read_bytes()
                 write_bytes(self.curves / run.variant / f"{run.folder.name}.csv", history)
 
-    def _write(self, run: Run, fitted: Fitted) -> dict[str, Any]:
+    def _write(self, run: Run, fitted: FitResult) -> dict[str, Any]:
         state, description = pack(fitted.head)
         history = _csv(fitted.history)
         digests = {"head_sha256": _sha256(state), "history_sha256": _sha256(history)}
@@ -235,7 +235,7 @@ class Training:
             drop_stale_scores(run.folder, head_identity(record, digests["head_sha256"]))
         return record
 
-    def _record(self, run: Run, fitted: Fitted, description: Mapping[str, Any]) -> dict[str, Any]:
+    def _record(self, run: Run, fitted: FitResult, description: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "method": run.config.method,
             "variant": run.variant,
@@ -264,13 +264,13 @@ class Training:
             "epochs": len(fitted.history),
             "selected_epoch": fitted.selected_epoch,
             "seconds": round(fitted.seconds, 3),
-            "together": fitted.together,
+            "together": fitted.ensemble_size,
             "device": self.device,
             **self._n_rows,
             "val": {"accuracy": fitted.val.accuracy, "uar": fitted.val.uar},
             "calibration": fitted.calibration.as_json() | {"split": "val"},
             "dropped": dict(fitted.dropped),
-            "findings": dict(fitted.findings),
+            "findings": dict(fitted.diagnostics),
             "versions": versions(),
             "head": dict(description),
         }

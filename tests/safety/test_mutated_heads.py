@@ -21,10 +21,10 @@ import pytest
 from mutations import mutations
 
 from cache.errors import CacheError
-from pipeline.calibration import softmax
 from pipeline.errors import MismatchError, PipelineError
 from pipeline.export.card import model_card
 from pipeline.export.record import export_record
+from pipeline.learning.calibration import softmax
 from pipeline.records import read_regular
 from pipeline.saved import DEFAULT_HEAD, SavedHead, read_record, read_saved
 from stages.cli import run
