@@ -16,8 +16,8 @@ from cache.keys import StoreKey
 from cache.schema import ArraySpec, Schema
 from cache.writer import StoreWriter
 from pipeline.features import FeatureSource
+from pipeline.learning.method import TrainingInputs
 from pipeline.methods import config_class, load_method
-from pipeline.methods.protocol import Given
 from pipeline.tables.labels import expressions
 
 N_TRAIN, N_VAL, WIDTH = 12_271, 1_200, 512
@@ -63,7 +63,7 @@ class InRam:
 def fit_seconds(source: FeatureSource) -> float:
     method = load_method("feature-mask")
     start = time.perf_counter()
-    method.fit(Given(source, CLASSES), config_class("feature-mask")(), seed=0)
+    method.fit(TrainingInputs(source, CLASSES), config_class("feature-mask")(), seed=0)
     return time.perf_counter() - start
 
 

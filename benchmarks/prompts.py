@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pipeline.encoders.families.open_clip_prompts import open_clip_prompts
 from pipeline.encoders.prompt_tower import PromptTower
-from pipeline.models.prompt_learners import Prompts, learned, prompt_row
+from pipeline.methods.prompts.prompts import Prompts, learned_positions, prompt_row
 from pipeline.tables.labels import expressions
 
 CLASSES = expressions(7)
@@ -38,10 +38,10 @@ def layouts(tower: PromptTower) -> dict[str, tuple[list[list[int]], Tensor, bool
         return 0.02 * torch.randn(*shape, tower.width, generator=rng)
 
     def named(n: int) -> list[list[int]]:
-        return [prompt_row(tower, learned(0, n), name, ".") for name in CLASSES]
+        return [prompt_row(tower, learned_positions(0, n), name, ".") for name in CLASSES]
 
     n_prompts = len(CLASSES) * DESCRIPTORS
-    metd = [prompt_row(tower, "an ID photo of", learned(0, 4), ".")] * n_prompts
+    metd = [prompt_row(tower, "an ID photo of", learned_positions(0, 4), ".")] * n_prompts
     return {
         f"metd: {n_prompts} descriptors of 4 tokens": (metd, tokens(1, n_prompts, 4), False),
         "coop: 7 classes, 16 tokens": (named(16), tokens(1, 1, 16), True),

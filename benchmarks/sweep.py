@@ -10,8 +10,8 @@ from pathlib import Path
 from heads import CLASSES, make_store
 from machine import show
 
+from pipeline.learning.method import FitResult, TrainingInputs
 from pipeline.methods import config_class, load_method
-from pipeline.methods.protocol import Fitted, Given
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     given = parser.parse_args()
     method, config = load_method(given.method), config_class(given.method)(epochs=given.epochs)
     with tempfile.TemporaryDirectory() as folder:
-        source = Given(make_store(Path(folder, "benchmark.zarr")), CLASSES)
+        source = TrainingInputs(make_store(Path(folder, "benchmark.zarr")), CLASSES)
         start = time.perf_counter()
         together = dict(method.fit_many(source, [(config, seed) for seed in range(given.seeds)]))
         stacked = time.perf_counter() - start
@@ -44,7 +44,7 @@ def main() -> None:
     )
 
 
-def _difference(found: Fitted, expected: Fitted) -> float:
+def _difference(found: FitResult, expected: FitResult) -> float:
     """0 for the scale; heads of different selected epochs differ by more than rounding, and say so."""
     values = expected.head.state_dict()
     return max(float((value - values[name]).abs().max()) for name, value in found.head.state_dict().items())

@@ -4,11 +4,9 @@ labels, samples     the words for expressions and the table of images; parquet i
 datasets            one module per public layout: files on disk -> sample table
 faces               where faces are in pictures, and each as an upright square
 encoders            frozen models: pixels or text -> features
-models, losses      heads that learn on features, and what they minimise
-augmentation        what is drawn anew for every batch of pixels
-methods, training   one recipe per method; the loop they share
-metrics, statistics scores and their uncertainty
-calibration         the temperature at which a head's probabilities can be trusted
+augmentation        random changes of pixels, for every batch
+learning            what all methods share: heads, the training loop, calibration, metrics and statistics
+methods             one folder per family of methods: options, losses, heads, training, recipes
 saved, export       a trained head on disk, and as a folder for elsewhere
 predict             pictures and videos -> the expressions of the faces in them
 report              records -> tables, figures, one page

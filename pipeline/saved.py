@@ -16,8 +16,8 @@ from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError, PipelineError
 from pipeline.identity import differences_text
 from pipeline.images.preprocess import Preprocess
+from pipeline.learning.spec import most_weight_bytes
 from pipeline.methods import config_class
-from pipeline.models.spec import most_weight_bytes
 from pipeline.progress import OnProgress, silent
 from pipeline.records.export import COPY_AGAIN, Export, export_of, read_export
 from pipeline.records.files import Advice, read_regular
@@ -26,7 +26,7 @@ from pipeline.records.scores import Score
 from pipeline.tensors import check_finite
 
 if TYPE_CHECKING:
-    from pipeline.models.head import Head
+    from pipeline.learning.head import Head
 
 __all__ = ["DEFAULT_HEAD", "EXPORTED", "HISTORY", "RUN", "WEIGHTS", "SavedHead", "read_record", "read_saved"]
 
@@ -131,7 +131,7 @@ class SavedHead:
     @property
     def needs_encoder(self) -> bool:
         """Whether the head is a part of its encoder, and is built with it; InputError if its kind is not known."""
-        from pipeline.models.packing import head_class  # late: it brings torch
+        from pipeline.methods.packing import head_class  # late: it brings torch
 
         try:
             return head_class(self.record.head.kind).needs_encoder
@@ -157,7 +157,7 @@ class SavedHead:
         MismatchError
             If description, weights and encoder do not belong together.
         """
-        from pipeline.models.packing import unpack  # late: it brings torch
+        from pipeline.methods.packing import unpack  # late: it brings torch
 
         try:
             return unpack(self.state, self.description, encoder)  # type: ignore[arg-type]  # all that load are its kind

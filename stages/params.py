@@ -20,8 +20,8 @@ from pipeline.datasets.layouts import LAYOUTS
 from pipeline.datasets.layouts.base import parse_options
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import ConfigError
+from pipeline.learning.options import MethodConfig
 from pipeline.methods import config_class, method_names
-from pipeline.methods.configs.base import MethodConfig
 from pipeline.prompts import PROMPT_SETS, check_template, templates
 from stages.errors import ParamsError
 from stages.names import check_name, colliding_stages, first_rows, name_problems

@@ -90,6 +90,5 @@ class TextOnlyEncoder:
     def _refuse_images(self) -> NoReturn:
         raise EncoderError(
             f"{self.identity['family']}:{self.identity['architecture']} reads sentences only, no images. Extract "
-            "features with an open_clip or timm encoder, and have a head learn from this one's vectors: "
-            "fer-stage encode-text, then train --text"
+            "features with an open_clip or timm encoder, encode the prompts with this one, and train with it as `text`"
         )

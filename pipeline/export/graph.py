@@ -13,10 +13,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from pipeline.calibration import softmax
 from pipeline.encoders.runtimes.imports import import_onnxruntime
 from pipeline.errors import ConfigError, InputError
-from pipeline.models.head import Head, as_input
+from pipeline.learning.calibration import softmax
+from pipeline.learning.head import Head, as_input
 
 __all__ = ["OUTPUTS", "Graph", "export_graph", "require_packages"]
 

@@ -63,8 +63,9 @@ _KIND = TableKind(
     columns={name: _SCHEMA.field(name).type for name in _SCHEMA.names},
     optional=frozenset({"score", "box", "landmarks"}),
     command="align",
-    folder=("--face-tables", "faces"),
-    remedy="Delete it, then align the dataset again",
+    folder="face_tables",
+    by_hand="Delete it",
+    purpose="to align the dataset again",
 )
 
 

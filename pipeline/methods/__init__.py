@@ -1,49 +1,60 @@
-"""The methods: found by name. Importing this package imports no torch.
+"""The methods, found by name, one folder per family. Importing this package imports no torch.
 
-A method is two modules of one name and a line in METHODS: its options in configs/, what it trains here.
+image       baseline, fine-tune: image networks trained on pixels; what the other families share of them
+mask        cafe, feature-mask, token-mask: a mask on the frozen feature
+noisy       scn, rul, eac: labels some of which are wrong
+probe       linear-probe: logistic regression on the frozen feature
+prompts     coop, cocoop, metd, cliper: learned prompts of a frozen text tower
+text        zero-shot, kefer: similarity to the text of each class
+packing     a head of any of them as bytes, and back
 
-configs         every method's options, as strict models
-protocol        what a method is given and what it gives back
+In a family, `options` are pydantic models and import no torch, `losses` are functions of tensors, `heads` are what is
+saved, `train` makes heads of options, and `recipes` holds the settings of papers.
 """
 
 from __future__ import annotations
 
 import difflib
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from pipeline.errors import ConfigError
-from pipeline.methods.configs.base import MethodConfig
+from pipeline.learning.options import MethodConfig
 
 if TYPE_CHECKING:
-    from pipeline.methods.protocol import Method
+    from pipeline.learning.method import Method
 
-__all__ = ["METHODS", "config_class", "load_method", "method_names"]
+__all__ = ["METHODS", "config_class", "family_names", "load_method", "method_names"]
 
-# Name -> the module whose METHOD it is; the module of the same name in configs/ has its CONFIG. Strings, so that a list
-# of names costs no import of torch.
+# Name -> the module below pipeline.methods that trains it; its options are in `options` of the same folder. Strings, so
+# that a list of names costs no import of torch. Families that are imported fastest come first.
 METHODS: dict[str, str] = {
-    "baseline": "baseline",
-    "cafe": "cafe",
-    "cliper": "cliper",
-    "cocoop": "cocoop",
-    "coop": "coop",
-    "eac": "eac",
-    "feature-mask": "feature_mask",
-    "fine-tune": "fine_tune",
-    "kefer": "kefer",
-    "linear-probe": "linear_probe",
-    "metd": "metd",
-    "rul": "rul",
-    "scn": "scn",
-    "token-mask": "token_mask",
-    "zero-shot": "zero_shot",
+    "linear-probe": "probe.train",
+    "cafe": "mask.train",
+    "feature-mask": "mask.train",
+    "token-mask": "mask.train",
+    "kefer": "text.train",
+    "zero-shot": "text.train",
+    "baseline": "image.train",
+    "fine-tune": "image.train",
+    "eac": "noisy.train",
+    "rul": "noisy.train",
+    "scn": "noisy.train",
+    "cliper": "prompts.descriptors",
+    "cocoop": "prompts.context",
+    "coop": "prompts.context",
+    "metd": "prompts.descriptors",
 }
 
 
 def method_names() -> tuple[str, ...]:
     """Every method, in alphabetical order."""
     return tuple(sorted(METHODS))
+
+
+def family_names() -> tuple[str, ...]:
+    """The folders of the methods, those that are imported fastest first."""
+    return tuple(dict.fromkeys(map(_family, METHODS)))
 
 
 def config_class(name: str) -> type[MethodConfig]:
@@ -54,8 +65,9 @@ def config_class(name: str) -> type[MethodConfig]:
     ConfigError
         If there is no such method; the message suggests the nearest one.
     """
-    config: type[MethodConfig] = import_module(f"pipeline.methods.configs.{_module(name)}").CONFIG
-    return config
+    _require_known(name)
+    options = vars(import_module(f"pipeline.methods.{_family(name)}.options")).values()
+    return next(value for value in options if _is_config_of(value, name))
 
 
 def load_method(name: str) -> Method[Any]:
@@ -66,13 +78,22 @@ def load_method(name: str) -> Method[Any]:
     ConfigError
         If there is no such method; the message suggests the nearest one.
     """
-    method: Method[Any] = import_module(f"pipeline.methods.{_module(name)}").METHOD
+    _require_known(name)
+    values = vars(import_module(f"pipeline.methods.{METHODS[name]}")).values()
+    method: Method[Any] = next(value for value in values if _is_config_of(getattr(value, "config_class", None), name))
     return method
 
 
-def _module(name: str) -> str:
-    if name in METHODS:
-        return METHODS[name]
-    near = difflib.get_close_matches(name, METHODS, n=1)
-    advice = f"Did you mean {near[0]!r}?" if near else f"Known methods: {', '.join(method_names())}"
-    raise ConfigError(f"unknown method {name!r}. {advice}")
+def _is_config_of(value: Any, name: str) -> TypeGuard[type[MethodConfig]]:
+    return isinstance(value, type) and issubclass(value, MethodConfig) and value.__dict__.get("method") == name
+
+
+def _family(name: str) -> str:
+    return METHODS[name].partition(".")[0]
+
+
+def _require_known(name: str) -> None:
+    if name not in METHODS:
+        near = difflib.get_close_matches(name, METHODS, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known methods: {', '.join(method_names())}"
+        raise ConfigError(f"unknown method {name!r}. {hint}")

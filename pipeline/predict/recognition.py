@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.calibration import softmax
 from pipeline.encoders import Encoder
 from pipeline.encoders.torch_encoder import resolve_device
 from pipeline.errors import ConfigError, ImageError, InputError
 from pipeline.extraction.outputs import PIXELS
 from pipeline.faces import Alignment, Face, FaceDetector
-from pipeline.models.head import Head
+from pipeline.learning.calibration import softmax
+from pipeline.learning.head import Head
 from pipeline.predict.lazy_images import LazyImage
 from pipeline.progress import OnProgress, silent
 from pipeline.saved import SavedHead

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from pipeline.calibration import TEMPERATURES
 from pipeline.errors import ConfigError
 from pipeline.images.preprocess import Preprocess
-from pipeline.models.spec import ScaleKind
+from pipeline.learning.calibration import TEMPERATURES
+from pipeline.learning.spec import ScaleKind
 from pipeline.records.fields import (
     MAX_SIZE,
     Classes,
@@ -98,7 +98,7 @@ class _Options(Record):
 
 
 class HeadDescription(Record):
-    """What rebuilds a head but its weights, as `pipeline.models.packing.pack` describes it."""
+    """What rebuilds a head but its weights, as `pipeline.methods.packing.pack` describes it."""
 
     format: int
     kind: Text
@@ -128,7 +128,7 @@ class _HeldBack(Record):
 
 
 class Calibration(Record):
-    """What a temperature did on a split: the fields of `pipeline.calibration.Calibration`."""
+    """What a temperature did on a split: the fields of `pipeline.learning.calibration.Calibration`."""
 
     temperature: Temperature
     fitted_temperature: Temperature

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline.errors import MismatchError
 from pipeline.identity import differences_text
-from pipeline.models.spec import HEAD_FORMAT
+from pipeline.learning.spec import HEAD_FORMAT
 from pipeline.records.fields import (
     Classes,
     Count,

@@ -54,7 +54,7 @@ def canonical(label: str) -> str:
 def _advice(word: str) -> str:
     if word.isdigit():
         maps = ", ".join(CODE_MAPS)
-        return f"A number means something else in every dataset: name a code map, --option codes=NAME ({maps})"
+        return f"A number means something else in every dataset: name a code map by the option codes=NAME ({maps})"
     near = difflib.get_close_matches(word, _ALIASES, n=1)
     known = ", ".join(EXPRESSIONS)
     return f"Did you mean {_ALIASES[near[0]]!r}?" if near else f"Known expressions: {known}"

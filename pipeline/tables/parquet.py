@@ -6,7 +6,6 @@ A table may come from elsewhere: file, metadata and columns are checked here, be
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,8 +41,9 @@ class TableKind(Generic[InfoT]):
     info : dataclass of its `info`; entries that it does not name are of a later version, and are ignored
     columns : name -> type of all that is read; other columns are not
     optional : columns that a table need not have, and those that may be null
-    command, folder : of fer-stage, which makes it, and where it does; the option has the folder's name with dashes
-    remedy : what to do where the file is damaged or of another version; the command follows
+    command, folder : the command that makes it, and which of its arguments is the folder of the tables
+    by_hand : what must be done before the command where the file is damaged or of another version; may be empty
+    purpose : what the command does then
     """
 
     name: str
@@ -53,8 +53,9 @@ class TableKind(Generic[InfoT]):
     columns: Mapping[str, pa.DataType]
     optional: Set[str]
     command: str
-    folder: tuple[str, str]
-    remedy: str
+    folder: str
+    by_hand: str
+    purpose: str
 
     @cached_property
     def _reader(self) -> TypeAdapter[InfoT]:
@@ -88,20 +89,20 @@ class TableKind(Generic[InfoT]):
 
     def error(self, path: Path, problem: str) -> TableError:
         """The error for a table that cannot be used: where, what is wrong, and the command that makes it again."""
-        return TableError(f"{path}: {problem}. {self.remedy}: `{self._command(path)}`")
+        by_hand = f". {self.by_hand}" if self.by_hand else ""
+        return TableError(f"{path}: {problem}{by_hand}", remedy=self._remedy(path), purpose=self.purpose)
 
-    def _command(self, path: Path) -> str:
-        option, usual = self.folder
-        folder = [] if path.parent == Path(usual) else [option, str(path.parent)]
-        return shlex.join(["fer-stage", self.command, "--dataset", path.stem, *folder])
+    def _remedy(self, path: Path) -> list[tuple[str, dict[str, Any]]]:
+        return [(self.command, {"dataset": path.stem, self.folder: str(path.parent)})]
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[pq.ParquetFile]:
         if not path.exists():
-            raise TableError(f"no {self.name} at {path}. Run: {self._command(path)}")
+            raise TableError(f"no {self.name} at {path}", remedy=self._remedy(path))
         if not path.is_file():
             what = "a folder" if path.is_dir() else "no regular file"
-            raise TableError(f"{path}: expected a {self.name}, found {what}. Move it away, then: {self._command(path)}")
+            message = f"{path}: expected a {self.name}, found {what}. Move it away"
+            raise TableError(message, remedy=self._remedy(path), purpose="after that")
         try:
             with pq.ParquetFile(path) as file:
                 self._require_possible(path, file.metadata)
@@ -131,9 +132,8 @@ class TableKind(Generic[InfoT]):
         schema = metadata.get("schema") if isinstance(metadata, dict) else None
         if schema != self.schema or isinstance(schema, bool):
             found = "none" if schema is None else f"{schema!r:.80}"
-            raise TableError(
-                f"{path}: expected a {self.name} of schema {self.schema}, found {found}. {self.remedy}: "
-                f"`{self._command(path)}`, or update fer-stage"
+            raise self.error(
+                path, f"expected a {self.name} of schema {self.schema}, found {found}. Update fer-stage if it is newer"
             )
         try:
             return self._reader.validate_json(json.dumps(metadata.get("info")), strict=True)

@@ -243,8 +243,9 @@ _KIND = TableKind(
     columns=_ARROW_TYPES,
     optional=frozenset(OPTIONAL_COLUMNS),
     command="index",
-    folder=("--tables", "tables"),
-    remedy="Index the dataset again",
+    folder="tables",
+    by_hand="",
+    purpose="to index the dataset again",
 )
 
 
@@ -295,7 +296,7 @@ def _check(frame: pd.DataFrame, info: TableInfo) -> None:
     if bad := frame["id"][~digests & (frame["sha256"] != "")].tolist():
         raise TableError(f"{where}: sha256 of {len(bad)} rejected rows is none, first {_some(bad)}")
     if (frame["reason"][~usable] == "").any() or (frame["reason"][usable] != "").any():
-        raise TableError(f"{where}: a reason must stand on every rejected row and on no other")
+        raise TableError(f"{where}: every rejected row needs a reason, and no other row may have one")
     if bad := frame["path"][_escapes(frame["path"])].tolist():
         raise TableError(f"{where}: {len(bad)} paths leave the root, first {_some(bad)}")
     for name in ("id", "path", "subject", "clip"):

@@ -17,9 +17,9 @@ from cache.places import Place
 from cache.store import find_store
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import PipelineError
-from pipeline.evaluation import evaluate as evaluate_head
 from pipeline.footnotes import MOSTLY_SEEN
-from pipeline.models.head import Head
+from pipeline.learning.evaluation import evaluate as evaluate_head
+from pipeline.learning.head import Head
 from pipeline.progress import OnProgress
 from pipeline.records import Score
 from pipeline.saved import DEFAULT_HEAD, EXPORTED, RUN, SavedHead, read_saved

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from pipeline import records
-from pipeline.methods.configs.base import MethodConfig
+from pipeline.learning.options import MethodConfig
 from stages.errors import ParamsError
 from stages.names import variant_name
 from stages.params import Params, parse_method

@@ -13,7 +13,7 @@ from cache.texts import TextStore, text_path
 from pipeline.encoders import Encoder, EncoderSpec
 from pipeline.encoders.families import current_identity
 from pipeline.identity import differences_text
-from pipeline.methods.configs.base import MethodConfig
+from pipeline.learning.options import MethodConfig
 from pipeline.prompts import sentences
 from pipeline.tables.labels import EXPRESSIONS
 from pipeline.text_features import TextFeatures

@@ -25,9 +25,9 @@ from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import TrainingError
 from pipeline.footnotes import LEGEND
+from pipeline.learning.method import FitResult, TrainingInputs
 from pipeline.methods import load_method
-from pipeline.methods.protocol import Fitted, Given
-from pipeline.models.packing import pack
+from pipeline.methods.packing import pack
 from pipeline.progress import OnProgress
 from pipeline.saved import HISTORY, RUN, WEIGHTS
 from pipeline.tables.labels import expressions
@@ -243,7 +243,7 @@ class Training:
         TrainingError
             If numbers of some runs stop being finite, after all others are written: the message names each.
         """
-        given = Given(self.store, self.classes, self.text, self.tower, self.device, self.drop_other_labels)
+        given = TrainingInputs(self.store, self.classes, self.text, self.tower, self.device, self.drop_other_labels)
         jobs = [(run.config, run.seed) for run in self.runs]
         n_finished = 0
         try:
@@ -265,7 +265,7 @@ class Training:
                 history = (run.folder / HISTORY).read_bytes()
                 write_bytes(self.curves / run.variant / f"{run.folder.name}.csv", history)
 
-    def _write(self, run: Run, fitted: Fitted) -> records.Run:
+    def _write(self, run: Run, fitted: FitResult) -> records.Run:
         state, description = pack(fitted.head)
         history = _csv(fitted.history)
         record = self._record(run, fitted, description, _sha256(state), _sha256(history))
@@ -279,7 +279,7 @@ class Training:
         return record
 
     def _record(
-        self, run: Run, fitted: Fitted, description: Mapping[str, Any], head_sha256: str, history_sha256: str
+        self, run: Run, fitted: FitResult, description: Mapping[str, Any], head_sha256: str, history_sha256: str
     ) -> records.Run:
         return records.Run.model_validate(
             {
@@ -310,13 +310,13 @@ class Training:
                 "epochs": len(fitted.history),
                 "selected_epoch": fitted.selected_epoch,
                 "seconds": round(fitted.seconds, 3),
-                "together": fitted.together,
+                "together": fitted.ensemble_size,
                 "device": self.device,
                 **self._n_rows,
                 "val": {"accuracy": fitted.val.accuracy, "uar": fitted.val.uar},
                 "calibration": fitted.calibration.as_json() | {"split": "val"},
                 "dropped": dict(fitted.dropped),
-                "findings": dict(fitted.findings),
+                "findings": dict(fitted.diagnostics),
                 "versions": versions(),
                 "head": dict(description),
                 "head_sha256": head_sha256,

@@ -14,10 +14,10 @@ from tiny_encoder import tiny_encoder
 
 from pipeline.errors import EncoderError, InputError, MismatchError
 from pipeline.images.preprocess import Preprocess
+from pipeline.learning.method import TrainingInputs
+from pipeline.learning.spec import HeadSpec
 from pipeline.methods import config_class, load_method
-from pipeline.methods.protocol import Given
-from pipeline.models.packing import build_head, pack
-from pipeline.models.spec import HeadSpec
+from pipeline.methods.packing import build_head, pack
 from pipeline.saved import read_record, read_saved
 
 CLASSES = ("fear", "anger", "neutral")
@@ -104,7 +104,7 @@ def test_reading_a_head_does_not_load_torch(run):
 def test_a_saved_head_gives_the_logits_that_it_was_trained_to(name, options, tmp_path):
     """One that reads features, one that keeps a part of its encoder, one that runs the encoder itself."""
     source = separable_source()
-    given = Given(source, source.classes, text_for(source.classes), tiny_encoder())
+    given = TrainingInputs(source, source.classes, text_for(source.classes), tiny_encoder())
     head = load_method(name).fit(given, config_class(name)(**options), seed=0).head
     state, description = pack(head)
     folder = write(tmp_path / "run", state, run_record(description, head_sha256=hashlib.sha256(state).hexdigest()))

@@ -15,7 +15,10 @@ def test_only_the_model_that_made_them_shares_their_space(other):
     assert text.shares_space_with({"family": "fake"})
     text.require_space_of({"family": "fake"})
     assert not text.shares_space_with(other)
-    with pytest.raises(MismatchError, match=r"expected vectors of the model that made the features.*without --text"):
+    with pytest.raises(
+        MismatchError,
+        match=r"expected vectors of the model that made the features.*the text of the features' own encoder",
+    ):
         text.require_space_of(other)
 
 

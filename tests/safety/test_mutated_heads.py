@@ -21,9 +21,9 @@ import pytest
 from mutations import mutations
 
 from cache.errors import CacheError
-from pipeline.calibration import softmax
 from pipeline.errors import MismatchError, PipelineError
 from pipeline.export.card import model_card
+from pipeline.learning.calibration import softmax
 from pipeline.records import read_regular
 from pipeline.saved import DEFAULT_HEAD, SavedHead, read_record, read_saved
 from stages.cli import run

@@ -23,6 +23,7 @@ from pipeline.faces.table import FacesInfo, FaceTable
 from pipeline.tables.samples import Sample, SampleTable, TableInfo
 from stages.cli import run
 from stages.commands.options import face_tables_option, folder_option
+from stages.remedies import as_commands
 
 INFO = TableInfo(
     "faces",
@@ -71,14 +72,14 @@ def outcome(read: Read, path: Path) -> str:
     try:
         return str(read(path).frame.to_json())
     except TableError as error:
-        return f"refused: {error}"
+        return f"refused: {as_commands(error)}"
 
 
 def refused(read: Read, path: Path) -> str:
     """The message of the error, which names the file and a command that can be copied to a shell."""
     with pytest.raises(TableError) as caught:
         read(path)
-    message = str(caught.value)
+    message = as_commands(caught.value)
     assert str(path) in message
     return message
 

@@ -170,7 +170,7 @@ def test_options_of_aligned_faces_are_refused_for_given_ones(
 
 def test_without_a_face_table_it_says_how_to_make_one(aligned: Path, fer_stage: FerStage) -> None:
     shutil.rmtree("faces")
-    assert "Run: fer-stage align --dataset faces" in fer_stage(*ALIGNED, code=1)
+    assert "Run `fer-stage align --dataset faces`" in fer_stage(*ALIGNED, code=1)
     fer_stage("align", "--dataset", "faces", "--if-any")
     assert "expected the faces of 10 images of faces, found those of 0" in fer_stage(*ALIGNED, code=1)
 

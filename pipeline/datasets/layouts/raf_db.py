@@ -59,7 +59,7 @@ def _official(rows: list[Row], root: Root) -> list[Row]:
         raise DatasetError(
             f"{root.path}: expected train/ and test/, as RAF-DB has no validation set, found a validation folder "
             f"and no test/ (first {val[0].sample.path!r}). Rename it test/ if it holds the official test images, "
-            "or read the folder with --layout folder --option codes=raf-db"
+            "or read it by the layout folder with the option codes=raf-db"
         )
     rows = val_as_test(rows)
     misplaced = [
@@ -68,7 +68,7 @@ def _official(rows: list[Row], root: Root) -> list[Row]:
     if misplaced:
         raise DatasetError(
             f"{root.path}: expected official test images (test_*) in test/ only, found {len(misplaced)} elsewhere: "
-            f"{some(misplaced)}. Move them into test/, or read the folder with --layout folder --option codes=raf-db"
+            f"{some(misplaced)}. Move them into test/, or read it by the layout folder with the option codes=raf-db"
         )
     return rows
 

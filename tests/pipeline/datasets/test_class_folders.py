@@ -118,7 +118,9 @@ class TestRafDb:
 
     def test_a_valid_folder_of_other_files_is_refused(self, tmp_path: Path) -> None:
         names = self.files("train/{0}/train_0000{0}.jpg", "valid/{0}/train_1000{0}.jpg")
-        with pytest.raises(DatasetError, match=r"has no validation set.*valid/1/train_10001\.jpg.*--layout folder"):
+        with pytest.raises(
+            DatasetError, match=r"has no validation set.*valid/1/train_10001\.jpg.*by the layout folder"
+        ):
             index(names, tmp_path, "raf-db")
         advised = index(names, tmp_path / "2", "folder", codes="raf-db")
         assert advised.summary()["splits"]["val"] == 7

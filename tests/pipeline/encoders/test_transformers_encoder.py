@@ -104,7 +104,9 @@ def test_images_are_refused_with_what_to_do(models: dict[str, tuple[Path, Any]])
     ]
     assert encoder.has_text
     for attempt in attempts:
-        with pytest.raises(EncoderError, match=r"transformers:align reads sentences only.*open_clip or timm.*--text"):
+        with pytest.raises(
+            EncoderError, match=r"transformers:align reads sentences only.*open_clip or timm.*with it as `text`"
+        ):
             attempt()
 
 

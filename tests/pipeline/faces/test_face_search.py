@@ -82,7 +82,7 @@ def _schema_99(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: None, "Run: fer-stage align --dataset faces"),
+        (lambda path: None, "no face table at "),
         (lambda path: path.write_bytes(b"not a table"), "not a Parquet file"),
         (lambda path: pq.write_table(pa.table({"id": ["a"]}), path), "expected a face table of schema 1, found none"),
         (_schema_99, "found 99"),
@@ -91,8 +91,9 @@ def _schema_99(path: Path) -> None:
 )
 def test_what_is_no_face_table_says_what_to_do(tmp_path: Path, make: Any, message: str) -> None:
     make(tmp_path / "faces.parquet")
-    with pytest.raises(TableError, match=message):
+    with pytest.raises(TableError, match=message) as error:
         FaceTable.read(tmp_path / "faces.parquet")
+    assert list(error.value.remedy) == [("align", {"dataset": "faces", "face_tables": str(tmp_path)})]
 
 
 def test_a_picture_of_one_pixel_is_searched_too(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 import torch
 
-from pipeline.models.spec import HeadSpec
-from pipeline.training import Batch
+from pipeline.learning.learner import Batch
+from pipeline.learning.spec import HeadSpec
 
 SIZE = 16
 

@@ -9,13 +9,13 @@ from memory_source import separable_source, text_for
 from overfit import OVERFIT
 from tiny_encoder import tiny_encoder
 
-from pipeline.calibration import softmax
 from pipeline.errors import InputError
 from pipeline.export import graph
+from pipeline.learning.calibration import softmax
+from pipeline.learning.method import TrainingInputs
+from pipeline.learning.spec import HeadSpec
 from pipeline.methods import config_class, load_method, method_names
-from pipeline.methods.protocol import Given
-from pipeline.models.linear import LinearHead
-from pipeline.models.spec import HeadSpec
+from pipeline.methods.probe.heads import LinearHead
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs pip install 'fer-stage[onnx]'")
 
@@ -26,7 +26,7 @@ REFUSED = ["cocoop"]
 
 def trained(name):
     few = {"epochs": 2} if "epochs" in OVERFIT[name] else {}
-    given = Given(SOURCE, SOURCE.classes, text_for(SOURCE.classes), tiny_encoder())
+    given = TrainingInputs(SOURCE, SOURCE.classes, text_for(SOURCE.classes), tiny_encoder())
     return load_method(name).fit(given, config_class(name)(**OVERFIT[name] | few), seed=0).head
 
 

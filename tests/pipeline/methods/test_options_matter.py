@@ -6,9 +6,9 @@ import pytest
 from memory_source import separable_source, text_for
 from tiny_encoder import tiny_encoder
 
+from pipeline.learning.method import TrainingInputs
 from pipeline.methods import config_class, load_method
-from pipeline.methods.protocol import Given
-from pipeline.models.packing import pack
+from pipeline.methods.packing import pack
 
 QUICK = {"epochs": 2, "batch_size": 4, "select_by": "last"}
 STEPS = {"epochs": 3, "batch_size": 8, "lr": 0.02, "weight_decay": 0.3, "balanced": True}
@@ -50,7 +50,7 @@ ELSEWHERE = {"select_by", "context", "pretrained", "feature_scale", "modulating_
 def outcome(method, option=None, value=None):
     options = QUICK | CHANGED[method][0] | ({option: value} if option else {})
     source = separable_source(n=7)
-    given = Given(source, source.classes, text_for(source.classes), tiny_encoder())
+    given = TrainingInputs(source, source.classes, text_for(source.classes), tiny_encoder())
     fitted = load_method(method).fit(given, config_class(method)(**options), 0)
     return pack(fitted.head)[0], fitted.history
 

@@ -16,8 +16,8 @@ from run_records import calibration, run_record
 from pipeline.datasets.drawn import draw_face, sample_specs
 from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.encoders.torch_encoder import TorchEncoder
-from pipeline.models.packing import build_head, pack
-from pipeline.models.spec import HeadSpec
+from pipeline.learning.spec import HeadSpec
+from pipeline.methods.packing import build_head, pack
 from pipeline.tables.labels import EXPRESSIONS
 
 __all__ = ["CLASSES", "HEADS", "SIDE", "untrained", "write_head"]

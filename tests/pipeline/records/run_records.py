@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.calibration import Calibration
+from pipeline.learning.calibration import Calibration
 from pipeline.versions import stage_version
 
 __all__ = ["CLASSES", "HEAD", "KEY", "RUN_KEY", "calibration", "export_record", "run_record", "score_record"]

@@ -1,0 +1,133 @@
+"""How learners take a step: one, or an ensemble of one architecture as one batch of networks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.func import functional_call, stack_module_state
+
+from pipeline.learning.learner import Batch, Learner, TrainingSettings
+
+__all__ = ["Engine", "EnsembleEngine", "SingleEngine", "engine_for"]
+
+Losses = dict[str, float]
+
+
+class Engine(Protocol):
+    """Some learners and the optimizer of their parameters."""
+
+    @property
+    def learners(self) -> Sequence[Learner]: ...
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer: ...
+
+    def step(self, batch: Batch) -> list[Losses]:
+        """One update; per learner `loss` and every `loss_<term>`, of the parameters before it.
+
+        All tensors of `batch` begin with S, one part for each learner: inputs (S, B, *row_shape), labels (S, B).
+        A learner whose loss is not finite must not be used any more; the others take their step as without it.
+        """
+
+    def sync_learners(self) -> None:
+        """Bring the learners' own parameters up to date."""
+
+
+def engine_for(learners: Sequence[Learner], settings: TrainingSettings) -> Engine:
+    """The engine for one learner, or for several."""
+    return SingleEngine(learners[0], settings) if len(learners) == 1 else EnsembleEngine(learners, settings)
+
+
+class SingleEngine:
+    """One learner, stepped as its settings say."""
+
+    def __init__(self, learner: Learner, settings: TrainingSettings) -> None:
+        self.learners = (learner,)
+        self.learner = learner
+        self.optimizer = settings.optimizer
+        self.updates = settings.updates or (tuple(learner.loss_weights),)
+
+    def step(self, batch: Batch) -> list[Losses]:
+        losses: Losses = {}
+        for names in self.updates:
+            terms = self.learner.loss_terms(_first(batch))
+            if not losses:  # what is reported is of the parameters that the step began with
+                losses = _losses(self._sum(terms, tuple(terms)), terms)
+            loss = self._sum(terms, names)
+            if not math.isfinite(losses["loss"]):
+                break
+            self.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
+            self.optimizer.step()
+        return [losses]
+
+    def _sum(self, terms: dict[str, Tensor], names: tuple[str, ...]) -> Tensor:
+        return torch.stack([self.learner.loss_weights[name] * terms[name] for name in names]).sum()
+
+    def sync_learners(self) -> None:
+        """Nothing to do: the optimizer steps the learner's own parameters."""
+
+
+def _first(batch: Batch) -> Batch:
+    inputs, noise = ({name: values[0] for name, values in part.items()} for part in (batch.inputs, batch.noise))
+    return Batch(inputs, batch.labels[0], batch.rows[0], batch.epoch, noise)
+
+
+def _losses(loss: Tensor, terms: dict[str, Tensor]) -> Losses:
+    return {"loss": loss.item()} | {f"loss_{name}": term.item() for name, term in terms.items()}
+
+
+class EnsembleEngine:
+    """Learners that differ in their values and in the weights of their loss terms only, as one batch of networks.
+
+    The optimizer of `settings` steps the stacked parameters: Adam and SGD work on each number by itself, so that
+    every learner takes the step that it would take alone, within rounding.
+
+    Parameters
+    ----------
+    learners : S of one architecture
+    settings : of the first learner; the others' must be equal
+    """
+
+    def __init__(self, learners: Sequence[Learner], settings: TrainingSettings) -> None:
+        self.learners = tuple(learners)
+        self.parameters, self.buffers = stack_module_state(list(learners))  # name -> (S, ...)
+        self.optimizer = settings.optimizer
+        names = {id(value): name for name, value in learners[0].named_parameters()}
+        for group in self.optimizer.param_groups:
+            group["params"] = [self.parameters[names[id(value)]] for value in group["params"]]
+        device = next(learners[0].parameters()).device
+        self.loss_weights = {
+            name: torch.tensor([learner.loss_weights[name] for learner in learners], device=device)
+            for name in learners[0].loss_weights
+        }
+
+    def step(self, batch: Batch) -> list[Losses]:
+        terms = torch.vmap(self._terms_of(batch.epoch))(
+            self.parameters, self.buffers, batch.inputs, batch.labels, batch.rows, batch.noise
+        )
+        loss = torch.stack([self.loss_weights[name] * values for name, values in terms.items()]).sum(dim=0)  # (S,)
+        if loss.isfinite().any():
+            self.optimizer.zero_grad()  # no number of a learner enters another's gradient, NaN included
+            loss.sum().backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
+            self.optimizer.step()
+        columns = {"loss": loss.tolist()} | {f"loss_{name}": values.tolist() for name, values in terms.items()}
+        return [{name: values[i] for name, values in columns.items()} for i in range(len(self.learners))]
+
+    def _terms_of(self, epoch: int):  # type: ignore[no-untyped-def]  # vmap's own types say nothing either
+        template = self.learners[0]
+
+        def terms(parameters, buffers, inputs, labels, rows, noise):  # type: ignore[no-untyped-def]
+            return functional_call(template, (parameters, buffers), (Batch(inputs, labels, rows, epoch, noise),))
+
+        return terms
+
+    @torch.no_grad()
+    def sync_learners(self) -> None:
+        for i, learner in enumerate(self.learners):
+            for name, value in learner.named_parameters():
+                value.copy_(self.parameters[name][i])

@@ -1,0 +1,125 @@
+"""A head against one split of one dataset."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.errors import InputError, MismatchError
+from pipeline.learning.metrics import Scores, score
+
+if TYPE_CHECKING:
+    from pipeline.features import FeatureSource
+    from pipeline.learning.head import Head
+
+__all__ = ["Evaluation", "evaluate", "rows_of_classes"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of a head on one split.
+
+    Parameters
+    ----------
+    rejected : rows without a usable image, which nothing could be predicted for
+    seen : whether the head was trained on this dataset (on another split of it, when the split is test)
+    dropped : rows left out because the head does not know their label, per label
+    """
+
+    dataset: str
+    split: str
+    scores: Scores
+    rejected: int
+    seen: bool
+    dropped: dict[str, int]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return {
+            "dataset": self.dataset,
+            "split": self.split,
+            **self.scores.as_json(),
+            "rejected": self.rejected,
+            "dropped": self.dropped,
+            "seen": self.seen,
+        }
+
+
+def evaluate(
+    head: Head,
+    source: FeatureSource,
+    split: str = "test",
+    *,
+    drop_other_labels: bool = False,
+    temperature: float = 1.0,
+    keep: npt.NDArray[np.bool_] | None = None,
+) -> Evaluation:
+    """Score `head` on the plain view of `split`, and read no other split.
+
+    Parameters
+    ----------
+    head : Head
+    source : FeatureSource
+        Of the encoder that the head was trained on.
+    split : train, val or test
+    drop_other_labels : leave rows out whose label the head does not know, and count them
+    temperature : > 0, of the head's probabilities: what it was calibrated to
+    keep : bool, shape (N,): which of the split's usable rows are scored; all of them by default
+
+    Raises
+    ------
+    InputError
+        If the split has no usable row.
+    MismatchError
+        If the encoder or width differ, or the split holds labels that the head does not know.
+    """
+    head.require(source)
+    where = f"{source.dataset} {split}"
+    labels = source.labels(split)
+    rows, dropped = rows_of_classes(labels, head.spec.classes, where, drop=drop_other_labels)
+    if keep is not None:
+        rows = rows[keep[rows]]
+    if not len(rows):
+        raise InputError(
+            f"{where}: expected rows to score, found none. Choose another split, or index the dataset again"
+        )
+    arrays = {name: source.features(split, name) for name in head.spec.inputs}
+    if len(rows) < len(labels):  # all rows of a memory-mapped array are not taken: that would read it whole
+        arrays = {name: values[rows] for name, values in arrays.items()}
+    logits = head.predict(arrays)
+    scores = score(logits, labels[rows], head.spec.classes, temperature)
+    return Evaluation(
+        source.dataset, split, scores, source.rejected(split), source.dataset == head.spec.dataset, dropped
+    )
+
+
+def rows_of_classes(
+    labels: npt.NDArray[np.str_], classes: Sequence[str], where: str, *, drop: bool
+) -> tuple[npt.NDArray[np.int64], dict[str, int]]:
+    """Which rows have a label among `classes`, and how many of every other label there are.
+
+    Returns
+    -------
+    rows : int64, shape (M,), ascending
+    dropped : label -> rows, empty when every label is known
+
+    Raises
+    ------
+    MismatchError
+        If there are other labels and `drop` is False.
+    """
+    known = np.isin(labels, list(classes))
+    dropped = dict(sorted(Counter(labels[~known].tolist()).items()))
+    if dropped and not drop:
+        counts = ", ".join(f"{label} {n}" for label, n in dropped.items())
+        raise MismatchError(
+            f"{where}: expected only the classes {', '.join(classes)}, found also {counts} rows. "
+            "Leave such rows out with `protocol: {drop_other_labels: true}` in params.yaml (they are counted), or use "
+            "a head of all these classes: `classes: 8` there, then train"
+        )
+    return np.flatnonzero(known), dropped

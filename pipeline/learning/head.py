@@ -1,0 +1,126 @@
+"""What every head is: logits from what a store keeps of an image, whole arrays at a time or a batch with gradients."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from itertools import chain
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from pipeline.errors import MismatchError
+from pipeline.identity import differences_text
+from pipeline.learning.layers import FeatureScale
+
+if TYPE_CHECKING:
+    from pipeline.features import FeatureSource
+    from pipeline.learning.spec import HeadSpec
+
+__all__ = ["HEADS", "Head", "Inputs", "as_input"]
+
+Inputs = Mapping[str, Tensor]
+
+HEADS: dict[str, type[Head]] = {}  # kind -> class, of every head whose module is imported
+
+
+class Head(nn.Module, ABC):
+    """What a store has of an image to logits. A new one has no values: `reset` draws them, or `unpack` loads them.
+
+    A class that is saved registers itself by its kind, `class LinearHead(Head, kind="linear")`: runs on disk hold that
+    word, so it never changes. A class without one is abstract, or only trained.
+
+    `predict_rows` rows go through at once at prediction. A head that `needs_encoder` is a part of the encoder itself
+    and is built with it; what stays frozen of the encoder is not among the head's values. `not_in_onnx` is
+    the reason why a head cannot be written as ONNX, where it cannot.
+    """
+
+    kind: ClassVar[str] = ""
+    predict_rows: ClassVar[int] = 8192
+    needs_encoder: ClassVar[bool] = False
+    not_in_onnx: ClassVar[str] = ""
+
+    def __init_subclass__(cls, kind: str = "", **others: Any) -> None:
+        super().__init_subclass__(**others)
+        cls.kind = kind
+        if kind and HEADS.setdefault(kind, cls) is not cls:
+            raise TypeError(f"{cls.__qualname__}: expected a kind of its own, found {kind!r} of {HEADS[kind]}")
+
+    def __init__(self, spec: HeadSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        if "pooled" in spec.inputs:
+            self.scale = FeatureScale(spec.scale, spec.width)
+
+    @abstractmethod
+    def reset(self, rng: torch.Generator) -> None:
+        """Draw the first weights."""
+
+    @abstractmethod
+    def logits(self, inputs: Inputs) -> Tensor:
+        """Raw inputs, of the shapes in `spec.inputs`, to float32 (B, C)."""
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Raw inputs to logits.
+
+        Parameters
+        ----------
+        inputs : output -> (B, *row_shape): features float32, pixels uint8
+            As the store keeps them; the head scales them itself.
+
+        Returns
+        -------
+        float32, shape (B, C), in the order of `spec.classes`
+
+        Raises
+        ------
+        MismatchError
+            If an output is missing or its rows have another shape.
+        """
+        self._require_shapes({name: tuple(values.shape[1:]) for name, values in inputs.items()}, "the given features")
+        return self.logits(inputs)
+
+    @torch.no_grad()
+    def predict(self, arrays: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+        """Logits of any number of rows: output -> (N, *row_shape), as stored, to float32 (N, C)."""
+        self.eval()
+        device = next((values.device for values in chain(self.parameters(), self.buffers())), torch.device("cpu"))
+        logits = [np.empty((0, len(self.spec.classes)), dtype=np.float32)]
+        for start in range(0, len(next(iter(arrays.values()))), self.predict_rows):
+            rows = slice(start, start + self.predict_rows)
+            inputs = {name: as_input(values[rows]).to(device) for name, values in arrays.items()}
+            logits.append(self(inputs).cpu().numpy())
+        return np.concatenate(logits)
+
+    def require(self, source: FeatureSource) -> None:
+        """Refuse features of another encoder.
+
+        Raises
+        ------
+        MismatchError
+            If a row's shape or the encoder's identity differ; the message names the fields.
+        """
+        where = f"features of {source.dataset} (key {source.key})"
+        self._require_shapes({name: source.row_shape(name) for name in self.spec.inputs}, where)
+        if differences := differences_text(self.spec.encoder, source.encoder):
+            raise MismatchError(
+                f"{where} come from another encoder than the head's. {differences}. "
+                "Extract the dataset with the head's encoder, or train a head on these features"
+            )
+
+    def _require_shapes(self, found: Mapping[str, tuple[int, ...]], where: str) -> None:
+        for name, shape in self.spec.inputs.items():
+            if found.get(name) != tuple(shape):
+                raise MismatchError(
+                    f"{where}: the head expects {name} of shape {tuple(shape)}, found {found.get(name, 'none')}. "
+                    "Use features of the encoder that the head was trained on"
+                )
+
+
+def as_input(values: npt.NDArray[Any]) -> Tensor:
+    """What a store keeps, as a head reads it: features as float32, pixels as they are."""
+    tensor = torch.from_numpy(values if values.flags.writeable else np.array(values))
+    return tensor if tensor.dtype == torch.uint8 else tensor.float()

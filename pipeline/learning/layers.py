@@ -1,0 +1,66 @@
+"""Parts that several heads share: the feature scale and linear layers whose first weights come from a generator."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pipeline.errors import ConfigError
+from pipeline.learning.spec import ScaleKind
+
+__all__ = ["FeatureScale", "empty_linear", "reset_linear"]
+
+
+class FeatureScale(nn.Module):
+    """How a head rescales the raw feature before anything else.
+
+    Parameters
+    ----------
+    kind : raw | l2 | standard
+        `raw`: as the encoder gave it. `l2`: unit norm times sqrt(D), so that a channel is about 1 for any encoder
+        (losses that read channel values vanish on plain unit vectors, whose channels are about 1 / sqrt(D)).
+        `standard`: every channel minus its mean, over its standard deviation, both of the train split and stored.
+    width : D
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, kind: ScaleKind, width: int) -> None:
+        super().__init__()
+        if kind not in ("raw", "l2", "standard"):
+            raise ConfigError(f"feature scale: expected raw, l2 or standard, found {kind!r}")
+        self.kind = kind
+        if kind == "standard":
+            self.register_buffer("mean", torch.zeros(width))
+            self.register_buffer("std", torch.ones(width))
+
+    def fit(self, features: Tensor) -> None:
+        """Take mean and deviation of `features`, shape (N, D); nothing to do unless `standard`."""
+        if self.kind == "standard":
+            std, mean = torch.std_mean(features, dim=0, correction=0)
+            self.mean.copy_(mean)
+            # A constant channel has no information; dividing by its 0, or by its rounding error, would blow it up.
+            self.std.copy_(torch.where(std > 1e-6 * mean.abs(), std, 1.0))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """float32 (B, D) -> float32 (B, D)."""
+        if self.kind == "l2":
+            return functional.normalize(features, dim=1) * math.sqrt(features.shape[1])
+        return (features - self.mean) / self.std if self.kind == "standard" else features
+
+
+def empty_linear(n_in: int, n_out: int, bias: bool = True) -> nn.Linear:
+    """A linear layer without values yet: building a head draws no random number."""
+    return nn.Linear(n_in, n_out, bias=bias, device="meta").to_empty(device=torch.get_default_device())
+
+
+def reset_linear(layer: nn.Linear, rng: torch.Generator) -> None:
+    """Draw weights and bias uniformly from [-1, 1] / sqrt(n_in), torch's own default, from `rng`."""
+    bound = 1 / math.sqrt(layer.in_features)
+    nn.init.uniform_(layer.weight, -bound, bound, generator=rng)
+    if layer.bias is not None:
+        nn.init.uniform_(layer.bias, -bound, bound, generator=rng)

@@ -1,0 +1,228 @@
+"""Epochs over a train split; the best epoch on the validation split is selected."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.errors import TrainingError
+from pipeline.learning.engines import Engine, Losses, engine_for
+from pipeline.learning.head import Head
+from pipeline.learning.learner import Batch, History, Learner, TrainingSettings, TrainResult
+from pipeline.learning.metrics import accuracy_score, confusion_matrix, shown_score, uar_score
+from pipeline.learning.options import SelectBy
+from pipeline.learning.split_loader import Rows, TrainingData
+from pipeline.progress import OnProgress, Progress, silent
+
+__all__ = ["best_epoch", "train", "train_ensemble", "validate"]
+
+
+def train(
+    learner: Learner,
+    data: TrainingData,
+    settings: TrainingSettings,
+    rng: torch.Generator,
+    on_progress: OnProgress = silent,
+) -> TrainResult:
+    """Train `learner`; the head gets the weights of the best epoch on the validation split.
+
+    Parameters
+    ----------
+    learner : Learner
+    data : TrainingData
+    settings : TrainingSettings
+    rng : torch.Generator
+        Draws order, views and whatever the loss terms need.
+    on_progress : called after every epoch
+
+    Returns
+    -------
+    TrainResult
+        History records hold epoch, lr, loss, one `loss_<term>` per term, val_accuracy and val_uar.
+
+    Raises
+    ------
+    TrainingError
+        If the loss or a validation logit is not finite; the message has the step and the loss terms.
+    """
+    trained = train_ensemble([learner], data, settings, [rng], on_progress)[0]
+    if isinstance(trained, TrainingError):
+        raise trained
+    return trained
+
+
+def train_ensemble(
+    learners: Sequence[Learner],
+    data: TrainingData,
+    settings: TrainingSettings,
+    rngs: Sequence[torch.Generator],
+    on_progress: OnProgress = silent,
+) -> list[TrainResult | TrainingError]:
+    """`train` for several learners of one architecture, as one batch of networks: equal to each alone within rounding.
+
+    A learner whose numbers stop being finite leaves the others as they are: in its place is the error.
+
+    Parameters
+    ----------
+    learners : S that differ in their values and in the weights of their loss terms only
+    settings : the first one's; the optimizer of the others is not used
+    rngs : S, one for each learner
+    """
+    with _threads(settings.threads):
+        return _Loop(engine_for(learners, settings), data, settings, rngs).run(on_progress)
+
+
+@contextmanager
+def _threads(n: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(n or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class _Loop:
+    """One pass of training: the history and the best weights of every learner."""
+
+    def __init__(
+        self, engine: Engine, data: TrainingData, settings: TrainingSettings, rngs: Sequence[torch.Generator]
+    ) -> None:
+        self.engine, self.data, self.settings, self.rngs = engine, data, settings, rngs
+        self.histories: list[History] = [[] for _ in engine.learners]
+        self.best_states: list[dict[str, Tensor]] = [{} for _ in engine.learners]
+        self.failures: dict[int, TrainingError] = {}
+
+    @property
+    def active(self) -> list[int]:
+        """Learners whose numbers are all finite so far."""
+        return [i for i in range(len(self.engine.learners)) if i not in self.failures]
+
+    def run(self, on_progress: OnProgress) -> list[TrainResult | TrainingError]:
+        settings = self.settings
+        scheduler = torch.optim.lr_scheduler.LambdaLR(self.engine.optimizer, settings.lr_factor)
+        for epoch in range(1, settings.epochs + 1):
+            lr = float(scheduler.get_last_lr()[0])
+            losses = self._epoch(epoch)
+            scheduler.step()
+            self.engine.sync_learners()
+            for i in self.active:
+                self._validate(i, {"epoch": float(epoch), "lr": lr} | losses[i])
+            if not self.active:
+                break
+            on_progress(Progress("train", epoch, settings.epochs, self._note()))
+        learners = enumerate(self.engine.learners)
+        return [self.failures[i] if i in self.failures else self._result(i, learner) for i, learner in learners]
+
+    def _validate(self, i: int, record: dict[str, float]) -> None:
+        try:
+            scores = validate(self.engine.learners[i].head, self.data.val, int(record["epoch"]))
+        except TrainingError as error:
+            self.failures[i] = error
+        else:
+            self._record(i, record | scores)
+
+    def _record(self, i: int, record: dict[str, float]) -> None:
+        self.histories[i].append(record)
+        if best_epoch(self.histories[i], self.settings.select_by) == record["epoch"]:
+            state = self.engine.learners[i].head.state_dict()
+            self.best_states[i] = {name: value.clone() for name, value in state.items()}
+
+    def _note(self) -> str:
+        metric = shown_score(self.settings.select_by)
+        scores = [self.histories[i][-1][f"val_{metric}"] for i in self.active]
+        if len(scores) == 1:
+            return f"val {metric} {scores[0]:.4f}"
+        return f"{len(scores)} heads, val {metric} {min(scores):.4f} to {max(scores):.4f}"
+
+    def _result(self, i: int, learner: Learner) -> TrainResult:
+        learner.head.load_state_dict(self.best_states[i])
+        history = self.histories[i]
+        selected = best_epoch(history, self.settings.select_by)
+        return TrainResult(learner.head.eval(), history, selected, learner.diagnostics(), len(self.histories))
+
+    def _epoch(self, epoch: int) -> list[Losses]:
+        """The mean losses of an epoch, per learner; of one that fails, up to there."""
+        rows, learners = self.data.train, self.engine.learners
+        for learner in learners:
+            learner.train()
+        orders = torch.stack([_draw_order(rows.labels, self.settings.balanced, rng) for rng in self.rngs])  # (S, N)
+        views = torch.stack([_draw_views(rows, rng) for rng in self.rngs])
+        sums: list[Losses] = [{} for _ in learners]
+        for step, start in enumerate(range(0, len(rows), self.settings.batch_size), start=1):
+            chosen = orders[:, start : start + self.settings.batch_size]
+            losses = self.engine.step(self._batch(chosen, views.gather(1, chosen), epoch))
+            for i in self.active:
+                if not math.isfinite(losses[i]["loss"]):
+                    self.failures[i] = _not_finite(losses[i], epoch, step)
+                for name, value in losses[i].items():
+                    sums[i][name] = sums[i].get(name, 0.0) + value * chosen.shape[1]
+            if not self.active:
+                break
+        return [{name: value / len(rows) for name, value in total.items()} for total in sums]
+
+    def _batch(self, chosen: Tensor, views: Tensor, epoch: int) -> Batch:
+        """The rows that each learner has drawn, int64 (S, B), as a batch whose tensors begin with S."""
+        rows, learners = self.data.train, self.engine.learners
+        device = next(learners[0].parameters()).device
+        taken = rows.take(chosen.flatten(), views.flatten())
+        noises = [learner.draw(chosen.shape[1], rng) for learner, rng in zip(learners, self.rngs, strict=True)]
+        return Batch(
+            {name: values.view(*chosen.shape, *values.shape[1:]).to(device) for name, values in taken.items()},
+            rows.labels[chosen].to(device),
+            chosen.to(device),
+            epoch,
+            {name: torch.stack([noise[name] for noise in noises]).to(device) for name in noises[0]},
+        )
+
+
+def best_epoch(history: History, select_by: SelectBy) -> int:
+    """The epoch, counted from 1, with the best validation score, the earliest of equals; or the last one."""
+    if select_by == "last":
+        return len(history)
+    scores = [record[f"val_{select_by}"] for record in history]
+    return scores.index(max(scores)) + 1
+
+
+def validate(head: Head, val: Rows, epoch: int) -> dict[str, float]:
+    """Accuracy and UAR on the validation rows.
+
+    Raises
+    ------
+    TrainingError
+        If a logit is not finite.
+    """
+    logits = head.predict(val.plain)
+    if not np.isfinite(logits).all():
+        raise TrainingError(
+            f"epoch {epoch}: expected finite validation logits, found NaN or infinity. "
+            "Lower the learning rate, or look at the scale of the features"
+        )
+    confusion = confusion_matrix(val.labels.numpy(), logits.argmax(axis=1), len(head.spec.classes))
+    return {"val_accuracy": accuracy_score(confusion), "val_uar": uar_score(confusion)}
+
+
+def _draw_order(labels: Tensor, balanced: bool, rng: torch.Generator) -> Tensor:
+    if not balanced:
+        return torch.randperm(len(labels), generator=rng)
+    chances = 1 / torch.bincount(labels)[labels].float()
+    return torch.multinomial(chances, len(labels), replacement=True, generator=rng)
+
+
+def _draw_views(rows: Rows, rng: torch.Generator) -> Tensor:
+    if rows.n_views == 1:
+        return torch.zeros(len(rows), dtype=torch.int64)
+    return torch.randint(rows.n_views, (len(rows),), generator=rng)
+
+
+def _not_finite(losses: Mapping[str, float], epoch: int, step: int) -> TrainingError:
+    found = ", ".join(f"{name} {value:g}" for name, value in losses.items())
+    return TrainingError(
+        f"epoch {epoch}, step {step}: expected a finite loss, found {found}. "
+        "Lower the learning rate, or look at the scale of the features"
+    )

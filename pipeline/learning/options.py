@@ -1,0 +1,79 @@
+"""What the options of all methods share. No torch here: params.yaml is checked with them."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["SCALE", "AdamConfig", "Count", "LoopConfig", "MethodConfig", "NonNegative", "Positive", "SelectBy", "Width"]
+
+
+SelectBy = Literal["accuracy", "uar", "last"]  # last: no score selects, the last epoch is taken
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]  # of epochs, rows or steps
+Width = Annotated[int, Field(ge=1, le=65_536)]  # of a layer, and what else decides how large a head is
+
+SCALE = (
+    "raw: the feature as encoded; l2: unit norm times sqrt(D); "
+    "standard: per-channel mean 0 and deviation 1 of the train split"
+)
+
+
+class MethodConfig(BaseModel):
+    """What changes a head, and nothing else. Frozen, strict, unknown keys refused.
+
+    `needs_text` and `needs_encoder` say what `Method.fit` must be given beside the features. `is_trained` is False
+    where nothing is learned from the train split, so that every dataset is an unseen one.
+    `loss_weight_options` names options that are only weights of loss terms. Where a method `can_ensemble`, heads that
+    differ in these alone, or in the seed, are trained as one ensemble: one batch of networks.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    method: ClassVar[str]
+    needs_text: ClassVar[bool] = False
+    needs_encoder: ClassVar[bool] = False
+    is_trained: ClassVar[bool] = True
+    is_random: ClassVar[bool] = True  # False: every seed gives the same head, so one seed is enough
+    can_ensemble: ClassVar[bool] = False
+    loss_weight_options: ClassVar[tuple[str, ...]] = ()
+
+    select_by: SelectBy = Field(
+        "accuracy",
+        description="validation score that chooses the epoch (or the C), the earliest of equals wins; last: the last "
+        "epoch, whatever it scores",
+    )
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The outputs of a store that the method learns from."""
+        return ("pooled",)
+
+    @property
+    def uses_encoder(self) -> bool:
+        """Whether the frozen encoder has a part in the result: an image network on pixels alone knows nothing of it."""
+        return self.needs_text or self.needs_encoder or self.reads != ("pixels",)
+
+    @property
+    def views(self) -> Literal["all", "plain"]:
+        """Which views of the train split it learns from: `plain` if it draws its own augmentations."""
+        return "all"
+
+
+class LoopConfig(MethodConfig):
+    """What methods share that learn epoch by epoch."""
+
+    balanced: bool = Field(False, description="draw every class equally often in an epoch, with replacement")
+
+
+class AdamConfig(LoopConfig):
+    """CAFE's optimiser, and that of the methods for noisy labels. Defaults are CAFE's for RAF-DB."""
+
+    epochs: Count = Field(60, description="passes over the train split")
+    batch_size: Count = Field(32, description="rows per step")
+    lr: Positive = Field(0.0002, description="Adam's learning rate in the first epoch")
+    lr_decay: float = Field(0.9, gt=0, le=1, description="factor on the learning rate after every epoch")
+    weight_decay: NonNegative = Field(0.0001, description="Adam's L2 penalty")

@@ -1,0 +1,213 @@
+"""Splits in RAM (or memory-mapped), read from a source and checked: labels among the classes, usable numbers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from pipeline.errors import TrainingError
+from pipeline.features import FeatureSource
+from pipeline.learning.evaluation import rows_of_classes
+from pipeline.learning.head import as_input
+from pipeline.learning.options import MethodConfig
+from pipeline.tables.labels import label_codes
+
+__all__ = ["Rows", "SplitLoader", "TrainingData", "read_split"]
+
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One split.
+
+    Parameters
+    ----------
+    arrays : output -> one array (N, *row_shape) per view, as stored: float16, float32 or uint8
+    labels : int64 in [0, C), shape (N,)
+    ids : str, shape (N,): what the dataset calls its images
+    """
+
+    arrays: Mapping[str, tuple[Array, ...]]
+    labels: Tensor
+    ids: npt.NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def n_views(self) -> int:
+        return len(next(iter(self.arrays.values())))
+
+    @property
+    def plain(self) -> dict[str, Array]:
+        """Output -> (N, *row_shape) of view 0: what a head predicts from."""
+        return {name: views[0] for name, views in self.arrays.items()}
+
+    def shape(self, output: str = "pooled") -> tuple[int, ...]:
+        """Shape of a row of `output`."""
+        return tuple(self.arrays[output][0].shape[1:])
+
+    def features(self, output: str = "pooled") -> Tensor:
+        """All rows of all views, one view after another: float32 (V * N, *row_shape)."""
+        return torch.cat([as_input(array) for array in self.arrays[output]])
+
+    def take(self, rows: Tensor, views: Tensor) -> dict[str, Tensor]:
+        """Output -> the chosen rows, each in its chosen view: (B, *row_shape), features float32, pixels uint8.
+
+        Parameters
+        ----------
+        rows : int64 in [0, N), shape (B,)
+        views : int64 in [0, V), shape (B,)
+        """
+        return {name: as_input(_gather(arrays, rows.numpy(), views.numpy())) for name, arrays in self.arrays.items()}
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The two splits that training may read; `val` has the plain view only."""
+
+    train: Rows
+    val: Rows
+
+
+def _gather(arrays: tuple[Array, ...], rows: npt.NDArray[np.int64], views: npt.NDArray[np.int64]) -> Array:
+    if len(arrays) == 1:
+        return arrays[0][rows]
+    gathered = np.empty((len(rows), *arrays[0].shape[1:]), arrays[0].dtype)
+    for view in np.unique(views):
+        chosen = views == view
+        gathered[chosen] = arrays[view][rows[chosen]]
+    return gathered
+
+
+_CHECKED_BYTES = 64_000_000  # of an array that are looked at together
+_TINY_NORM = 1e-6  # of a pooled feature: below it a direction is rounding error
+
+
+class SplitLoader:
+    """The train and val splits of a source, read once however many heads are trained on them.
+
+    Parameters
+    ----------
+    source : of which no other split is read
+    classes : C canonical expressions
+    drop : leave rows with other labels out, instead of an error
+    """
+
+    def __init__(self, source: FeatureSource, classes: tuple[str, ...], *, drop: bool) -> None:
+        self.source, self.classes, self.drop = source, classes, drop
+        self.lock = threading.Lock()
+        self.loaded: dict[tuple[tuple[str, ...], int], tuple[TrainingData, dict[str, int]]] = {}
+
+    def load(self, config: MethodConfig) -> tuple[TrainingData, dict[str, int]]:
+        """What `config` reads of both splits, and label -> rows left out; see `read_split` for errors.
+
+        Raises
+        ------
+        TrainingError
+            If the train split has one class only.
+        """
+        request = (config.reads, self.source.n_views() if config.views == "all" else 1)
+        with self.lock:
+            if request not in self.loaded:
+                self.loaded.clear()  # one set of arrays in memory at a time
+                self.loaded[request] = self._load(*request)
+            return self.loaded[request]
+
+    def _load(self, outputs: tuple[str, ...], n_views: int) -> tuple[TrainingData, dict[str, int]]:
+        source, classes = self.source, self.classes
+        train, dropped = read_split(source, "train", outputs, classes, drop=self.drop, n_views=n_views)
+        val, dropped_val = read_split(source, "val", outputs, classes, drop=self.drop)
+        if len(torch.unique(train.labels)) < 2:
+            raise TrainingError(
+                f"{source.dataset} train: expected rows of two classes, found {classes[int(train.labels[0])]} only",
+                remedy=[("index", {"dataset": source.dataset, "dry_run": True})],
+                purpose="to look at the splits",
+            )
+        names = sorted({*dropped, *dropped_val})
+        return TrainingData(train, val), {name: dropped.get(name, 0) + dropped_val.get(name, 0) for name in names}
+
+
+def read_split(
+    source: FeatureSource,
+    split: str,
+    outputs: tuple[str, ...],
+    classes: tuple[str, ...],
+    *,
+    drop: bool,
+    n_views: int = 1,
+) -> tuple[Rows, dict[str, int]]:
+    """The rows of a split with a label among `classes`, and label -> rows left out.
+
+    Parameters
+    ----------
+    source : FeatureSource
+    split : train or val
+    outputs : what is read of every row
+    classes : C canonical expressions
+    drop : leave rows with other labels out, instead of an error
+    n_views : views 0 to n_views - 1 are read
+
+    Raises
+    ------
+    MismatchError
+        If there are other labels and `drop` is False.
+    TrainingError
+        If there is no row, or a feature is not finite or zero; the message names the first row.
+    """
+    where = f"{source.dataset} {split}"
+    for output in outputs:
+        source.row_shape(output)  # its error names the command that makes the output, before anything is read
+    labels = source.labels(split)
+    rows, dropped = rows_of_classes(labels, classes, where, drop=drop)
+    if not len(rows):
+        raise TrainingError(
+            f"{where}: expected rows to {'learn from' if split == 'train' else 'select the epoch on'}, found none. "
+            f"Give the dataset a {split} split (its layout's options can set one apart) and index it again"
+        )
+    arrays, ids = {}, source.ids(split)[rows]
+    for output in outputs:
+        views = [source.features(split, output, view) for view in range(n_views)]
+        # A memory-mapped array stays one: taking all of its rows would read it whole.
+        arrays[output] = tuple(view if len(rows) == len(labels) else view[rows] for view in views)
+        _require_usable(arrays[output], ids, output, source.dataset, split)
+    return Rows(arrays, torch.tensor(label_codes(labels[rows].tolist(), classes)), ids), dropped
+
+
+def _require_usable(
+    views: tuple[npt.NDArray[Any], ...], ids: npt.NDArray[np.str_], output: str, dataset: str, split: str
+) -> None:
+    if views[0].dtype == np.uint8:
+        return
+    finite, directed = np.ones(len(ids), bool), np.ones(len(ids), bool)
+    for view in views:
+        for chunk in _chunks(view):
+            values = np.asarray(view[chunk], np.float32).reshape(len(finite[chunk]), -1)
+            finite[chunk] &= np.isfinite(values).all(axis=1)
+            if output == "pooled":
+                directed[chunk] &= ~(np.linalg.norm(values, axis=1) < _TINY_NORM)
+    for good, found in ((finite, "NaN or infinity"), (directed, "features of length zero")):
+        if not good.all():
+            raise TrainingError(
+                f"{dataset} {split}: expected finite {output} features with a direction, found {found} in "
+                f"{(~good).sum()} rows, first {ids[~good][0]}. Features too small for float16 need dtype float32",
+                remedy=[
+                    ("store verify", {"stores": ["features"]}),
+                    ("extract", {"dataset": dataset, "dtype": "float32"}),
+                ],
+                purpose="to check the store, and to encode again in float32",
+            )
+
+
+def _chunks(array: npt.NDArray[Any]) -> list[slice]:
+    step = max(1, _CHECKED_BYTES // max(1, array[:1].nbytes))
+    return [slice(start, start + step) for start in range(0, len(array), step)]

@@ -1,0 +1,110 @@
+"""What methods share that train an image network: first weights, augmentations, the encoder's own network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.images.augment import Augment
+from pipeline.images.distort import Distort, DistortAndAugment
+from pipeline.learning.head import Inputs
+from pipeline.learning.learner import Batch, Learner, TrainingSettings
+from pipeline.learning.optimizers import cosine_restarts, warmup_cosine
+from pipeline.learning.task import TrainingTask
+from pipeline.methods.image.heads import ImageHead
+from pipeline.methods.image.options import AugmentationConfig, ImageConfig, TunedConfig
+from pipeline.methods.image.pretrained import start_from_file
+
+__all__ = ["AugmentedLearner", "ImageLearner", "initialized_image_head", "tuned_settings"]
+
+
+H = TypeVar("H", bound=ImageHead)
+
+
+def initialized_image_head(
+    head_class: type[H], task: TrainingTask, config: ImageConfig, options: Mapping[str, Any] | None = None
+) -> tuple[H, dict[str, Any]]:
+    """A head with its first weights: drawn, then those of the file of `config.pretrained`, and what that file gave."""
+    options = {"backbone": config.backbone} | dict(options or {})
+    head = head_class(task.spec(head_class, options=options, reads=config.reads))
+    task.initialize(head)
+    return head, start_from_file(head.backbone, config.pretrained)
+
+
+class ImageLearner(Learner):
+    """A head that reads pixels, with new augmentations in every step.
+
+    Parameters
+    ----------
+    head : ImageHead
+    augment : Augment
+    diagnostics : what is known before training, plain JSON data
+    """
+
+    def __init__(self, head: ImageHead, augment: Augment, diagnostics: Mapping[str, Any] | None) -> None:
+        super().__init__()
+        self.head: ImageHead = head
+        self.augment = augment
+        self.initial_diagnostics = diagnostics or {}
+
+    def draw(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
+        return self.augment.draw(n, self.head.size, rng)
+
+    def images(self, batch: Batch) -> Tensor:
+        """The batch's pixels, augmented as drawn and normalised: float32 (B, 3, S, S)."""
+        return self.augment(batch.inputs["pixels"], batch.noise)
+
+
+class AugmentedLearner(Learner):
+    """A learner whose head reads pixels with new augmentations in every step, or what the store has as it is.
+
+    Parameters
+    ----------
+    config : its augmentations are drawn where pixels are learnt from
+    """
+
+    def __init__(self, config: AugmentationConfig) -> None:
+        super().__init__()
+        self.augmentation: DistortAndAugment | None = None
+        if config.views == "plain":
+            self.augmentation = DistortAndAugment(
+                Distort(
+                    crop_area=(config.crop, 1.0),
+                    crop_aspect=(1 / config.crop_aspect, config.crop_aspect),
+                    angle=config.rotate,
+                    brightness=config.brightness,
+                    hue=config.hue,
+                ),
+                Augment(flip=config.flip, noise=0.0, erase=config.erase),
+            )
+
+    def draw(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
+        if self.augmentation is None:
+            return {}
+        return self.augmentation.draw(n, self.head.spec.inputs["pixels"][0], rng)
+
+    def augmented_inputs(self, batch: Batch) -> Inputs:
+        """The batch's inputs, or its pixels as augmented `images`."""
+        if self.augmentation is None:
+            return batch.inputs
+        return {"images": self.augmentation(batch.inputs["pixels"], batch.noise)}
+
+
+_RESTART_EPOCHS = 10
+
+
+def tuned_settings(parts: Sequence[tuple[nn.Module, float]], config: TunedConfig) -> TrainingSettings:
+    """AdamW over some modules, each with its learning rate of the first epoch."""
+    groups = [{"params": list(part.parameters()), "lr": lr} for part, lr in parts]
+    return TrainingSettings(
+        torch.optim.AdamW(groups, eps=config.eps, weight_decay=config.weight_decay, fused=True),
+        warmup_cosine(config.epochs, warmup=0) if config.schedule == "cosine" else cosine_restarts(_RESTART_EPOCHS),
+        config.epochs,
+        config.batch_size,
+        config.select_by,
+        config.balanced,
+        threads=None,
+    )

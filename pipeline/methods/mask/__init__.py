@@ -1,0 +1,1 @@
+"""A mask on the frozen feature: cafe, feature-mask, token-mask."""

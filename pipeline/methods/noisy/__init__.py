@@ -1,0 +1,1 @@
+"""Methods for noisy labels: scn, rul, eac."""

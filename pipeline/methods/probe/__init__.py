@@ -1,0 +1,1 @@
+"""Logistic regression on the frozen feature: linear-probe."""

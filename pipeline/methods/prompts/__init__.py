@@ -1,0 +1,1 @@
+"""Learned prompts of a frozen text tower: coop, cocoop, metd, cliper."""

@@ -1,0 +1,1 @@
+"""Similarity to the text of each class: zero-shot, kefer."""
