@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -78,10 +77,11 @@ def _require_no_other_work(source: Store, target: Place) -> None:
         return
     left = unfinished(target)
     progress, made_by = (left.progress, left.plan.made_by) if left else ("", "extract")
-    command = "fer-stage extract" if made_by == "extract" else "fer-stage store convert"
+    work = "extraction" if made_by == "extract" else "conversion"
     raise StoreIncompleteError(
-        f"{target}: another store was begun there ({progress}): the same `{command}` finishes it, "
-        f"`{shlex.join(['fer-stage', 'store', 'gc', str(target.parent), '--unfinished'])}` removes it"
+        f"{target}: another store was begun there ({progress}). Finish it by the same {work}, or remove it",
+        remedy=[("store gc", {"root": str(target.parent), "unfinished": True})],
+        purpose="to remove it",
     )
 
 

@@ -45,6 +45,7 @@ Mask = npt.NDArray[np.bool_]
 
 _VERSION = 2  # of the description in an export; in 1, rows without a feature were NaN in Parquet too
 _GROUP_BYTES = 8 * 2**20  # of features in one row group of a Parquet file
+_STORE_SUFFIXES = {backend.suffix for backend in BACKENDS.values()}
 _SAFETENSORS = {"float16": "F16", "float32": "F32", "uint8": "U8"}
 
 
@@ -100,9 +101,11 @@ def export_rows(
     target = _target(path)
     name = format or target.suffix.removeprefix(".")
     if name not in EXPORTS:
+        to_store = target.suffix in _STORE_SUFFIXES
         raise QueryError(
-            f"export to {path}: expected a name that ends with .{', .'.join(EXPORTS)}, found {name or 'no ending'!r}. "
-            "To change a store's backend run: fer-stage store convert"
+            f"export to {path}: expected a name that ends with .{', .'.join(EXPORTS)}, found {name or 'no ending'!r}",
+            remedy=[("store convert", {"store": str(selection.store.path), "target": str(path)})] if to_store else (),
+            purpose="to make a store in that format" if to_store else "",
         )
     _check_form(form, selection, name)
     missing, frame = selection.without_feature, _columns(selection).assign(**(added or {}))
@@ -115,9 +118,9 @@ def export_rows(
 def _check_form(form: ExportForm, selection: Selection, format: str) -> None:
     stored = selection.store.array(selection.output).dtype
     if form.dtype and np.dtype(stored).kind != "f":
-        raise QueryError(f"--dtype {form.dtype}: {selection.output} is {stored}, not of floats. Leave --dtype out")
+        raise QueryError(f"dtype {form.dtype}: {selection.output} is {stored}, not of floats. Leave dtype out")
     if form.plain_list and format != "parquet":
-        raise QueryError(f"--list is of Parquet: {format} has arrays only. Leave it out, or export to a .parquet")
+        raise QueryError(f"a plain list is of Parquet: {format} has arrays only. Leave it out, or export to a .parquet")
 
 
 @dataclass(frozen=True)
@@ -177,8 +180,7 @@ def _target(path: str | Path) -> Path:
     target = place(path)
     if not isinstance(target, Path):
         raise QueryError(f"export to {path}: expected a file of this machine. Export to one, then copy it there")
-    endings = {backend.suffix for backend in BACKENDS.values()}
-    if inside := [parent for parent in target.absolute().parents if parent.suffix in endings]:
+    if inside := [parent for parent in target.absolute().parents if parent.suffix in _STORE_SUFFIXES]:
         raise QueryError(f"export to {path}: {inside[0]} is a store; write beside it, not into it")
     if target.is_dir():
         raise QueryError(f"export to {path}: a folder stands there. Choose another name")

@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -250,9 +249,10 @@ def _require_room(folder: Path, n_bytes: int) -> None:
     free = shutil.disk_usage(existing).free
     if n_bytes > free:
         raise StorageError(
-            f"a memory-mapped copy needs {_gigabytes(n_bytes)} in {folder}, {_gigabytes(free)} are free there. "
-            "Free some space, or remove copies that no store needs: "
-            f"{shlex.join(['fer-stage', 'store', 'gc', str(folder.parent)])}"
+            f"a memory-mapped copy needs {_gigabytes(n_bytes)} in {folder}, {_gigabytes(free)} are free there: "
+            "free some space",
+            remedy=[("store gc", {"root": str(folder.parent)})],
+            purpose="to remove copies that no store needs",
         )
 
 

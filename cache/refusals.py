@@ -83,7 +83,7 @@ def _without_number(error: OSError, what: str) -> CacheError | None:
         return StoreLockedError(
             f"{what}: the file is in use: another program opened it for writing and has not closed it, or was killed. "
             "Close it there. If no program has it open, remove that mark with `h5clear -s` (of the package "
-            "hdf5-tools), then run `fer-stage store verify`, which reads every byte"
+            "hdf5-tools), then verify the store, which reads every byte"
         )
     if isinstance(error, TimeoutError | ConnectionError):
         return StorageError(f"{what} cannot be read now: no answer ({error}). Check the network, then read again")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,16 +21,13 @@ from cache.names import path_part
 from cache.neighbors import Metric, Neighbours, nearest
 from cache.objects import ENTRY
 from cache.places import Place, exists, is_file, place, reachable
-from cache.plan import Plan
 from cache.query import names_in, row_mask
 from cache.refusals import read_errors
 from cache.schema import OK, ArraySpec, Schema, read_together
 from cache.selection import Selection
-from cache.writer import column_digests, unfinished
+from cache.writer import Unfinished, column_digests, unfinished
 
 __all__ = ["Store", "find_store", "open_store", "stands", "store_path"]
-
-_WIDE = ("pooled", "float32")  # an output that --dtype made; the default is float16
 
 
 def store_path(root: Place, encoder: str, dataset: str, backend: str) -> Place:
@@ -58,10 +54,7 @@ def find_store(root: Place, encoder: str, dataset: str) -> Store:
             f"expected the name of a dataset, found {dataset!r}: a path. Its store is named <dataset>.zarr"
         )
     if "," in dataset:
-        raise QueryError(
-            f"expected the name of one dataset, found {dataset!r}: a list. Name each one by itself: --dataset may be "
-            "repeated where a command takes several (evaluate)"
-        )
+        raise QueryError(f"expected the name of one dataset, found {dataset!r}: a list. Name each one by itself")
     paths = [store_path(root, encoder, dataset, backend) for backend in BACKENDS]
     found = [open_store(path) for path in paths if stands(path)]
     if not found:
@@ -108,43 +101,54 @@ def open_store(path: str | Place) -> Store:
     backend = backend_of(path)
     if not stands(path):
         if left := unfinished(path):
-            raise StoreIncompleteError(f"{path} is incomplete: {left.progress}. {_resume_advice(path, left.plan)}")
-        raise StoreMissingError(f"no store at {path}. Run `{_extract_command(path)}` first")
+            raise _incomplete(path, left)
+        raise _missing(path)
     return Store(path, backend, Manifest.from_text(backend.read_manifest(path), str(path)))
 
 
-def _resume_advice(path: Place, plan: Plan) -> str:
-    """How to finish a store, composed of checked fields: a command in a folder from elsewhere could be any.
+def _missing(path: Place) -> StoreMissingError:
+    if not path.parent.name:  # which encoder its features are of is not in its path
+        return StoreMissingError(f"no store at {path}: expected FEATURES/ENCODER/DATASET{path.suffix}")
+    return StoreMissingError(
+        f"no store at {path}", remedy=[("extract", _extract_arguments(path))], purpose="to make it"
+    )
 
-    With other options the finished shards would be of another store, and swept.
+
+def _incomplete(path: Place, left: Unfinished) -> StoreIncompleteError:
+    """How to finish a store, from checked fields of its plan: a command in a folder from elsewhere could be any.
+
+    With other arguments the finished shards would be of another store, and removed.
     """
-    if plan.made_by == "convert":
-        return "Run the same `fer-stage store convert` again: it resumes"
-    command = _extract_command(path, *_options(plan.schema))
-    return f"Run `{command}` again, with the options that it was begun with: it resumes"
+    if left.plan.made_by == "convert":
+        return StoreIncompleteError(
+            f"{path} is incomplete: a conversion stopped after {left.progress}. "
+            "Convert the same store again: it resumes"
+        )
+    return StoreIncompleteError(
+        f"{path} is incomplete: {left.progress}",
+        remedy=[("extract", _extract_arguments(path) | _schema_arguments(left.plan.schema))],
+        purpose="to resume, with what else the first call had",
+    )
 
 
-def _extract_command(path: Place, *options: str) -> str:
-    """The command that makes the store at `path`, for a shell."""
-    words = ["fer-stage", "extract", *_dataset_of(path), "--encoder", path.parent.name or "NAME"]
-    words += ["--backend", backend_name(path), *options]
-    if (root := str(path.parent.parent)) not in ("features", "."):
-        words += ["--features", root]
-    return shlex.join(words)
+def _extract_arguments(path: Place, dataset: str | None = None) -> dict[str, Any]:
+    """Arguments of the `extract` that makes the store at `path`; its dataset by default as the path names it."""
+    return {
+        "dataset": dataset or path.stem,
+        "encoder": path.parent.name or None,
+        "backend": backend_name(path),
+        "features": str(path.parent.parent),
+    }
 
 
-def _dataset_of(path: Place) -> list[str]:
-    """The options that name the dataset of a store; `my.first-12` is what --limit makes of `my`."""
-    name, _, limit = path.stem.rpartition(".first-")
-    return ["--dataset", name, "--limit", limit] if name and limit.isdigit() else ["--dataset", path.stem]
-
-
-def _options(schema: Schema) -> list[str]:
-    """The options of `extract` that a schema shows, where they are not the defaults."""
-    names = [array.name for array in schema.arrays]
-    options = [] if schema.n_views == 1 else ["--views", str(schema.n_views)]
-    options += [] if names == ["pooled"] else ["--outputs", ",".join(names)]
-    return options + [word for a in schema.arrays if (a.name, a.dtype) == _WIDE for word in ("--dtype", a.dtype)]
+def _schema_arguments(schema: Schema) -> dict[str, Any]:
+    """Arguments of `extract` that a schema shows: all of them, as params.yaml may have other defaults."""
+    dtypes = [array.dtype for array in schema.arrays if np.dtype(array.dtype).kind == "f"]
+    return {
+        "outputs": [array.name for array in schema.arrays],
+        "views": schema.n_views,
+        "dtype": dtypes[0] if dtypes else None,
+    }
 
 
 @dataclass(frozen=True)
@@ -225,9 +229,12 @@ class Store:
         """Row shape and dtype of an output; QueryError if the store does not keep it."""
         names = [array.name for array in self.manifest.schema.arrays]
         if output not in names:
-            words = ["fer-stage", "extract", "--dataset", self.dataset, "--encoder", self.path.parent.name]
-            command = shlex.join([*words, "--outputs", ",".join([*names, output])])
-            raise QueryError(f"{self.path} keeps {', '.join(names)}, not {output!r}. Run: {command}")
+            arguments = _schema_arguments(self.manifest.schema) | {"outputs": [*names, output]}
+            raise QueryError(
+                f"{self.path} keeps {', '.join(names)}, not {output!r}",
+                remedy=[("extract", _extract_arguments(self.path, self.dataset) | arguments)],
+                purpose="to add it",
+            )
         return self.manifest.schema.array(output)
 
     def row_shape(self, output: str = "pooled") -> tuple[int, ...]:

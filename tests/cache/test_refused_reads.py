@@ -112,7 +112,7 @@ def test_a_file_whose_other_writer_was_killed_is_not_called_damaged(one_file: Pa
     """HDF5 leaves a mark in the file; its bytes are as they were."""
     with open_elsewhere(one_file):
         pass
-    with pytest.raises(StoreLockedError, match=r"or was killed.*`h5clear -s`.*`fer-stage store verify`"):
+    with pytest.raises(StoreLockedError, match=r"or was killed.*`h5clear -s`.*then verify the store"):
         open_store(one_file)
     assert_not_called_damage(all_messages(one_file))
 

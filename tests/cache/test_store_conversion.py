@@ -74,7 +74,7 @@ def test_a_stopped_conversion_goes_on_where_it_was(source: Store, tmp_path: Path
     target, whole = tmp_path / f"target{ending}", tmp_path / f"whole{ending}"
     with pytest.raises(StoppedError):
         convert(source, target, stop)
-    with pytest.raises(StoreIncompleteError, match=r"2 of 3 shards. Run the same `fer-stage store convert` again"):
+    with pytest.raises(StoreIncompleteError, match=r"conversion stopped after 2 of 3 shards\. Convert the same"):
         open_store(target)
     seen: list[tuple[int, int]] = []
     assert convert(source, target, on_shard=lambda done, n: seen.append((done, n))) == 1
@@ -108,8 +108,10 @@ def test_another_store_that_grows_there_is_not_swept(source: Store, tmp_path: Pa
     target, other = tmp_path / "target.h5", Example(seed=1)
     writer = StoreWriter(target, other.key, other.schema)
     other.put(writer, [0])
-    with pytest.raises(StoreIncompleteError, match=r"1 of 3 shards.*the same `fer-stage extract` finishes it"):
+    with pytest.raises(StoreIncompleteError, match=r"1 of 3 shards.*by the same extraction, or remove") as found:
         convert(source, target)
+    assert found.value.remedy == [("store gc", {"root": str(tmp_path), "unfinished": True})]
+    assert found.value.purpose == "to remove it"
     assert other.begin(target).pending == [1, 2]
 
 
