@@ -19,7 +19,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,16 +27,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cache.atomic import written_beside
 from cache.backends import BACKENDS
 from cache.csv_cells import write_csv
 from cache.errors import QueryError
 from cache.keys import canonical_json
 from cache.places import place
+from cache.places.atomic import written_beside
+from cache.rows import Rows
 from cache.schema import MISSING_INTEGERS, ArraySpec
-
-if TYPE_CHECKING:
-    from cache.selection import Selection
 
 __all__ = ["AS_STORED", "EXPORTS", "ExportForm", "export_rows", "npy_header", "without_placeholders", "write_npy"]
 
@@ -69,7 +67,7 @@ AS_STORED = ExportForm()
 
 
 def export_rows(
-    selection: Selection,
+    selection: Rows,
     path: str | Path,
     format: str | None = None,
     added: Added | None = None,
@@ -115,7 +113,7 @@ def export_rows(
     return EXPORTS[name](_Export(selection, frame, missing, form), target)
 
 
-def _check_form(form: ExportForm, selection: Selection, format: str) -> None:
+def _check_form(form: ExportForm, selection: Rows, format: str) -> None:
     stored = selection.store.array(selection.output).dtype
     if form.dtype and np.dtype(stored).kind != "f":
         raise QueryError(f"dtype {form.dtype}: {selection.output} is {stored}, not of floats. Leave dtype out")
@@ -127,7 +125,7 @@ def _check_form(form: ExportForm, selection: Selection, format: str) -> None:
 class _Export:
     """What is written: rows with their features and columns, `missing` where a row has no feature, shape (N,)."""
 
-    selection: Selection
+    selection: Rows
     frame: pd.DataFrame
     missing: Mask
     form: ExportForm
@@ -160,7 +158,7 @@ class _Export:
         )
 
 
-def _columns(selection: Selection) -> pd.DataFrame:
+def _columns(selection: Rows) -> pd.DataFrame:
     """The chosen columns; the id is always among them, since a feature without it is nobody's."""
     names = selection.columns if "id" in selection.columns else ("id", *selection.columns)
     return without_placeholders(replace(selection, columns=names).frame)
@@ -216,7 +214,7 @@ def _lists(flat: pa.Array, width: int, missing: Mask) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32(), mask=np.append(missing, False)), flat)
 
 
-def _grouped(selection: Selection, n_rows: int) -> Iterator[npt.NDArray[Any]]:
+def _grouped(selection: Rows, n_rows: int) -> Iterator[npt.NDArray[Any]]:
     """The features, `n_rows` or a little more at a time."""
     waiting: list[npt.NDArray[Any]] = []
     for _rows, values in selection.blocks():
@@ -239,7 +237,7 @@ def _to_npy(export: _Export, path: Path) -> tuple[Path, ...]:
     return path, written, about
 
 
-def write_npy(selection: Selection, path: Path, dtype: str | None = None) -> None:
+def write_npy(selection: Rows, path: Path, dtype: str | None = None) -> None:
     """The features as one npy file, written front to back: a full disk is an error there and never a crash.
 
     Parameters
@@ -252,7 +250,7 @@ def write_npy(selection: Selection, path: Path, dtype: str | None = None) -> Non
         _write_features(selection, file, dtype)
 
 
-def npy_header(selection: Selection, dtype: str) -> bytes:
+def npy_header(selection: Rows, dtype: str) -> bytes:
     """The header of an npy file of the features."""
     header = {
         "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
@@ -280,7 +278,7 @@ def _to_safetensors(export: _Export, path: Path) -> tuple[Path, ...]:
     return path, written
 
 
-def _write_features(selection: Selection, file: BinaryIO, dtype: str) -> None:
+def _write_features(selection: Rows, file: BinaryIO, dtype: str) -> None:
     """The bytes of the features in C order, little-endian."""
     for _rows, values in selection.blocks():
         file.write(np.ascontiguousarray(values, dtype).data)

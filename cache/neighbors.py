@@ -31,7 +31,7 @@ _NO_ROW = np.iinfo(np.intp).max
 
 
 class FeatureRows(Protocol):
-    """Rows that come in blocks, as those of a `cache.selection.Selection`."""
+    """Rows that come in blocks, as `cache.rows.Rows`."""
 
     def __len__(self) -> int: ...
 

@@ -14,18 +14,18 @@ import pandas as pd
 
 from cache.backends import BACKENDS, Backend, backend_name, backend_of
 from cache.errors import MEND, QueryError, StoreDamagedError, StoreIncompleteError, StoreMissingError
-from cache.hot import in_ram_or_hot
 from cache.keys import differences
 from cache.manifest import Manifest, checksum
-from cache.names import path_part
+from cache.mmap_copies import in_ram_or_hot
 from cache.neighbors import Metric, Neighbours, nearest
-from cache.objects import ENTRY
 from cache.places import Place, exists, is_file, place, reachable
+from cache.places.names import path_part
+from cache.places.objects import ENTRY
+from cache.places.refusals import read_errors
 from cache.query import names_in, row_mask
-from cache.refusals import read_errors
 from cache.schema import OK, ArraySpec, Schema, read_together
 from cache.selection import Selection
-from cache.writer import Unfinished, column_digests, unfinished
+from cache.writing.writer import Unfinished, column_digests, unfinished
 
 __all__ = ["Store", "find_store", "open_store", "stands", "store_path"]
 
@@ -351,7 +351,7 @@ class Store:
 
         Parameters
         ----------
-        budget_bytes : by default a quarter of the free memory; see `cache.hot`
+        budget_bytes : by default a quarter of the free memory; see `cache.mmap_copies`
         """
         return in_ram_or_hot(self._rows(self._usable(split), output, view), budget_bytes)
 

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cache.atomic import write_bytes
 from cache.errors import NewerSchemaError, OutdatedTextsError, SchemaError, StoreMissingError
 from cache.keys import canonical_json, sha256_of
-from cache.names import path_part
 from cache.places import Place, exists, is_file, reachable
-from cache.refusals import read_errors
+from cache.places.atomic import write_bytes
+from cache.places.names import path_part
+from cache.places.refusals import read_errors
 
 __all__ = ["TextStore", "text_key", "text_path"]
 

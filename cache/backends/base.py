@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from cache.errors import MEND, StoreDamagedError
 from cache.places import Place
-from cache.refusals import refusal
+from cache.places.refusals import refusal
 from cache.schema import Schema
 
 __all__ = ["COLUMNS", "MANIFEST", "Backend", "Columns", "damage_reported", "read_joined"]

@@ -1,7 +1,7 @@
 """What the file formats say of a store by themselves: shapes, dtypes, chunks, and the pieces that have to be there.
 
 A piece is a file below a Zarr store, or a dataset inside an HDF5 file. Nothing here decides whether a store is whole:
-`cache.integrity` compares this with the manifest.
+`cache.upkeep.integrity` compares this with the manifest.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from cache.backends.base import COLUMNS, MANIFEST, damage_reported
 from cache.backends.expected import Layout
 from cache.backends.hdf5_store import dataset_layout, opened
 from cache.backends.zarr_metadata import array_metadata, layout_of
-from cache.objects import ENTRY
 from cache.places import Place, files_below, reachable
+from cache.places.objects import ENTRY
 
 __all__ = ["LAYOUTS", "Layout", "Layouts"]
 

@@ -13,8 +13,8 @@ from cache.backends.expected import TEXT, Layout
 from cache.errors import MEND, NewerSchemaError, SchemaError, StoreDamagedError
 from cache.fields import Fields, parsed_json
 from cache.manifest import MAX_MANIFEST_BYTES
-from cache.objects import ENTRY
 from cache.places import Place, is_file, reachable, read_limited
+from cache.places.objects import ENTRY
 from cache.schema import MAX_AXES, MAX_AXIS, MAX_ROWS
 
 __all__ = ["array_metadata", "layout_of", "manifest_text"]

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from cache.errors import CacheError, SchemaError, StoreDamagedError, StoreMissingError
-from cache.integrity import verify
 from cache.places import Place
 from cache.store import Store, open_store, stands
 from cache.testing.base import BackendUnderTest
 from cache.testing.example import Example
 from cache.testing.raw import Extent
 from cache.testing.reading import content
+from cache.upkeep.integrity import verify
 
 __all__ = ["DamageContract"]
 

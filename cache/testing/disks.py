@@ -20,7 +20,7 @@ from cache.store import open_store
 from cache.testing.base import BackendUnderTest
 from cache.testing.example import Example
 from cache.testing.raw import tree_bytes
-from cache.writer import StoreWriter
+from cache.writing.writer import StoreWriter
 
 __all__ = ["DiskContract", "SmallDisk"]
 

@@ -13,7 +13,7 @@ from cache.keys import StoreKey
 from cache.places import Place
 from cache.schema import ArraySpec, Schema
 from cache.store import Store, open_store
-from cache.writer import StoreWriter
+from cache.writing.writer import StoreWriter
 
 __all__ = ["Example"]
 

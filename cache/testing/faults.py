@@ -24,7 +24,7 @@ import fsspec  # type: ignore[import-untyped]  # it has no stubs
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]  # nor has this
 
 from cache.errors import CacheError
-from cache.lock import exclusive, lock_path
+from cache.places.lock import exclusive, lock_path
 from cache.testing.example import Example
 
 __all__ = ["Fault", "Killed", "Outcome", "Way", "faulty_memory", "no_space", "write_on_disk"]

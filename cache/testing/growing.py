@@ -13,7 +13,7 @@ from cache.places import Place
 from cache.store import open_store, stands
 from cache.testing.base import BackendUnderTest
 from cache.testing.example import Example
-from cache.writer import building_folder
+from cache.writing.writer import building_folder
 
 __all__ = ["GrowingContract"]
 

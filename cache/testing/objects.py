@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from cache.errors import StoreIncompleteError, StoreMissingError
-from cache.objects import ENTRY
 from cache.places import Place
+from cache.places.objects import ENTRY
 from cache.store import open_store, stands
 from cache.testing.base import BackendUnderTest
 from cache.testing.example import Example
-from cache.writer import building_folder
+from cache.writing.writer import building_folder
 
 __all__ = ["ObjectContract"]
 

@@ -18,16 +18,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from cache.backends import backend_of
 from cache.errors import CacheError, StoreIncompleteError, StoreMissingError
-from cache.housekeeping import Policy, judge, sweep
-from cache.integrity import verify
-from cache.leftovers import leftovers_below
 from cache.places import Place, place
 from cache.store import open_store
 from cache.testing.base import standing
 from cache.testing.example import Example
 from cache.testing.raw import Blobs, DiskBlobs, MemoryBlobs
 from cache.testing.strategies import examples
-from cache.writer import StoreWriter, building_folder
+from cache.upkeep.cleanup import Policy, judge, sweep
+from cache.upkeep.integrity import verify
+from cache.upkeep.leftovers import leftovers_below
+from cache.writing.writer import StoreWriter, building_folder
 
 __all__ = ["DiskMachine", "MemoryMachine", "StoreMachine"]
 

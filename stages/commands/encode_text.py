@@ -49,7 +49,7 @@ def command(
 
     Every template's vector is kept; a head chooses one or averages them.
     """
-    from cache.links import require_inside
+    from cache.places.links import require_inside
     from cache.texts import TextStore, text_key, text_path
     from pipeline.encoders import load_encoder
     from pipeline.labels import EXPRESSIONS

@@ -17,14 +17,14 @@ import numpy.typing as npt
 
 from cache import Store, open_store
 from cache.errors import StoreLockedError
-from cache.inventory import standing_below, targets_below
 from cache.keys import StoreKey, differences, sha256_of
-from cache.lock import exclusive, is_held, lock_path
 from cache.places import Place
+from cache.places.lock import exclusive, is_held, lock_path
 from cache.reuse import Reuse, find_rows, image_names
 from cache.schema import Schema
 from cache.store import stands
-from cache.writer import ShardSink, StoreWriter, building_folder, column_digests, finished_shards
+from cache.upkeep.inventory import standing_below, targets_below
+from cache.writing.writer import ShardSink, StoreWriter, building_folder, column_digests, finished_shards
 from pipeline.encoders import Encoder, EncoderSpec
 from pipeline.extraction import Output, Timings, outputs_of
 from pipeline.extraction.outputs import PIXELS, POOLED

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache import Store
-from cache.atomic import write_bytes
 from cache.backends import BACKENDS
 from cache.csv_cells import write_csv
 from cache.places import Place
+from cache.places.atomic import write_bytes
 from cache.store import find_store, stands, store_path
-from cache.writer import unfinished
+from cache.writing.writer import unfinished
 from pipeline.records import read_regular
 from pipeline.regular_files import MAX_JSON_BYTES
 from pipeline.report import Report, RunRecord, StoreRecord, build_report

@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from cache import Store
 from cache.errors import CacheError
-from cache.inventory import standing_below
 from cache.keys import sha256_of
 from cache.places import Place
 from cache.reuse import images_of
 from cache.schema import OK
 from cache.store import find_store
+from cache.upkeep.inventory import standing_below
 
 __all__ = ["HeadRows", "HeadRowsFinder", "SplitRows", "head_rows_digest", "rows_digest", "split_rows"]
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from cache.keys import sha256_of
 from cache.manifest import ShardRecord
 from cache.reuse import Piece, ReuseReader
-from cache.writer import ShardSink
+from cache.writing.writer import ShardSink
 from pipeline.datasets.roots import Root, open_root
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.errors import MismatchError

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from cache.backends import BACKENDS
-from cache.housekeeping import References, one_name
 from cache.places import Place, place
+from cache.upkeep.cleanup import References, one_name
 from pipeline.saved import read_record
 from stages.errors import StageError
 from stages.params import load_params

@@ -13,8 +13,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from cache.atomic import write_bytes
 from cache.keys import differences
+from cache.places.atomic import write_bytes
 from pipeline.datasets import LAYOUTS
 from pipeline.datasets.base import parse_options as layout_options
 from pipeline.datasets.formats import decodable_since

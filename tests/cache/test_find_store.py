@@ -11,7 +11,7 @@ from cache.errors import QueryError, SchemaError, StoreIncompleteError, StoreMis
 from cache.keys import StoreKey
 from cache.store import find_store, open_store, store_path
 from cache.testing.example import Example
-from cache.writer import StoreWriter
+from cache.writing.writer import StoreWriter
 
 
 def write(root: Path, backend: str, example: Example) -> Path:

@@ -13,14 +13,14 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-import cache.hot
-from cache.atomic import written_beside
+import cache.mmap_copies
 from cache.errors import StorageError, StoreDamagedError
-from cache.hot import free_memory, hot_files, hot_folder
+from cache.mmap_copies import free_memory, hot_files, hot_folder
+from cache.places.atomic import written_beside
 from cache.selection import Selection
 from cache.store import Store, open_store
 from cache.testing.example import Example
-from cache.writer import StoreWriter
+from cache.writing.writer import StoreWriter
 
 EXAMPLE = Example()
 
@@ -109,7 +109,7 @@ def test_a_damaged_store_gives_no_copy(store: Store) -> None:
 
 
 def test_too_little_room_is_found_before_anything_is_written(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache.hot.shutil, "disk_usage", lambda path: _Usage(100))
+    monkeypatch.setattr(cache.mmap_copies.shutil, "disk_usage", lambda path: _Usage(100))
     with pytest.raises(StorageError, match=r"needs 1\.2e-07 GB in .*\.hot, 1e-07 GB are free there"):
         store.select().hot()
     assert not (store.path.parent.parent / ".hot").exists()

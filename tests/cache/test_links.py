@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from cache.atomic import write_bytes, write_new
 from cache.errors import StorageError
-from cache.leftovers import leftovers_below
-from cache.links import links_followed, require_inside, require_no_links
-from cache.lock import exclusive, lock_path
+from cache.places.atomic import write_bytes, write_new
+from cache.places.links import links_followed, require_inside, require_no_links
+from cache.places.lock import exclusive, lock_path
 from cache.testing.example import Example
-from cache.writer import building_folder
+from cache.upkeep.leftovers import leftovers_below
+from cache.writing.writer import building_folder
 
 
 @pytest.fixture

@@ -16,16 +16,16 @@ import h5py
 import pytest
 
 from cache.errors import CacheError, NewerSchemaError, SchemaError, StorageError, StoreLockedError
-from cache.hot import hot_copy, hot_files
-from cache.housekeeping import Policy, References, judge
-from cache.integrity import verify
-from cache.inventory import UNREADABLE, standing_below
-from cache.leftovers import leftovers_below
-from cache.lock import is_held
-from cache.refusals import refusal
+from cache.mmap_copies import hot_copy, hot_files
+from cache.places.lock import is_held
+from cache.places.refusals import refusal
 from cache.store import Store, find_store, open_store, stands
 from cache.testing.example import Example
 from cache.texts import TextStore
+from cache.upkeep.cleanup import Policy, References, judge
+from cache.upkeep.integrity import verify
+from cache.upkeep.inventory import UNREADABLE, standing_below
+from cache.upkeep.leftovers import leftovers_below
 from stages.cli import run
 
 NO_DISK = Path("/proc/self/mem")  # reading its beginning is an input/output error, on every Linux

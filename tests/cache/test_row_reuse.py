@@ -15,7 +15,7 @@ from cache.reuse import Reuse, ReuseReader, find_rows, image_names
 from cache.schema import ArraySpec, Schema
 from cache.store import Store, open_store
 from cache.testing.raw import files
-from cache.writer import StoreWriter
+from cache.writing.writer import StoreWriter
 
 N_VIEWS = 3
 POOLED = ArraySpec("pooled", (4,), "float32")

@@ -18,16 +18,16 @@ import pytest
 from upath import UPath
 
 from cache.errors import StorageError, StoreIncompleteError, StoreLockedError, StoreMissingError
-from cache.lock import exclusive, lock_path
-from cache.objects import lease
 from cache.places import Place, place
+from cache.places.lock import exclusive, lock_path
+from cache.places.objects import lease
 from cache.store import open_store, stands
 from cache.testing.example import ARRAYS, Example
 from cache.testing.leases import DEAD_PID
 from cache.testing.processes import slow_writer, wait_for_records
 from cache.testing.raw import S3Blobs
 from cache.testing.s3_server import S3Server
-from cache.writer import unfinished
+from cache.writing.writer import unfinished
 
 EXAMPLE = Example(n_rows=5, shard_rows=2, n_views=1, arrays=ARRAYS[:2], plain=True)
 BLOBS = S3Blobs()

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from cache.comparison import Difference, Side, compare
 from cache.keys import StoreKey, sha256_of
 from cache.testing.example import Example
+from cache.upkeep.comparison import Difference, Side, compare
 
 KEY = StoreKey(
     samples="s",

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from cache.conversion import convert
 from cache.errors import SchemaError, StorageError, StoreDamagedError, StoreIncompleteError, StoreLockedError
-from cache.integrity import verify
-from cache.lock import exclusive, lock_path
 from cache.places import place
+from cache.places.lock import exclusive, lock_path
 from cache.store import Store, open_store
 from cache.testing.example import Example
-from cache.writer import StoreWriter, building_folder
+from cache.upkeep.conversion import convert
+from cache.upkeep.integrity import verify
+from cache.writing.writer import StoreWriter, building_folder
 
 ENDINGS = [".zarr", ".h5"]
 

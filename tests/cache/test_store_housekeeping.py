@@ -15,15 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cache.hot import hot_copy
-from cache.housekeeping import Policy, References, Verdict, judge, one_name, sweep
-from cache.inventory import COMPLETE, set_pin
-from cache.leftovers import Kind, Leftover, leftovers_below
-from cache.lock import exclusive, lock_path
+from cache.mmap_copies import hot_copy
 from cache.places import Place, place
+from cache.places.lock import exclusive, lock_path
 from cache.store import open_store
 from cache.testing.example import Example
-from cache.writer import building_folder
+from cache.upkeep.cleanup import Policy, References, Verdict, judge, one_name, sweep
+from cache.upkeep.inventory import COMPLETE, set_pin
+from cache.upkeep.leftovers import Kind, Leftover, leftovers_below
+from cache.writing.writer import building_folder
 
 ALL = Policy(unfinished=True, references=References())  # everything that may be allowed
 HOUR_S = 3600.0

@@ -16,13 +16,13 @@ import pytest
 import zarr
 
 from cache.errors import SchemaError, StoreIncompleteError, StoreMissingError
-from cache.integrity import Problem, verify
 from cache.manifest import Manifest
 from cache.places import place
 from cache.schema import ArraySpec
 from cache.store import Store, open_store
 from cache.testing.example import Example
-from cache.writer import StoreWriter
+from cache.upkeep.integrity import Problem, verify
+from cache.writing.writer import StoreWriter
 
 ENDINGS = [".zarr", ".h5"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import zarr
 
-from cache.inventory import begun_key, is_pinned, set_pin, size_of, standing_below, targets_below
 from cache.places import Place, place
 from cache.testing.example import Example
-from cache.writer import building_folder
+from cache.upkeep.inventory import begun_key, is_pinned, set_pin, size_of, standing_below, targets_below
+from cache.writing.writer import building_folder
 
 
 @pytest.fixture(params=["disk", "memory"])

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from cache.errors import StorageError, StoreLockedError
-from cache.lock import exclusive
+from cache.places.lock import exclusive
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from cache.lock import exclusive
+from cache.places.lock import exclusive
 with exclusive(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)

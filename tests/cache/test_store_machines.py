@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from cache.backends import BACKENDS
-from cache.integrity import verify
 from cache.testing.example import Example
 from cache.testing.stateful import DiskMachine, MemoryMachine
 from cache.testing.strategies import examples
+from cache.upkeep.integrity import verify
 
 FEW = settings(max_examples=12, stateful_step_count=14, deadline=None)
 MANY = settings(FEW, max_examples=60, stateful_step_count=30, suppress_health_check=[HealthCheck.too_slow])

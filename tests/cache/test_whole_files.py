@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cache.atomic import replace, storage_errors, write_bytes
 from cache.errors import StorageError
+from cache.places.atomic import replace, storage_errors, write_bytes
 
 
 @pytest.fixture

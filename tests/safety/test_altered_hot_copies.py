@@ -15,10 +15,10 @@ import pytest
 from mutations import mutations
 
 from cache.errors import StorageError
-from cache.hot import hot_files
-from cache.integrity import verify
+from cache.mmap_copies import hot_files
 from cache.store import Store, open_store
 from cache.testing.example import Example
+from cache.upkeep.integrity import verify
 from stages.cli import run
 
 EXAMPLE = Example(n_rows=40, shard_rows=8)

@@ -18,14 +18,14 @@ from mutations import mutations, within_time
 
 from cache.backends.zarr_chunks import ChunkLimit, zstd_size
 from cache.errors import SchemaError, StoreDamagedError, StoreIncompleteError
-from cache.inventory import begun_key, standing_below
 from cache.keys import canonical_json, sha256_of
-from cache.manifest import Records
 from cache.places import read_limited
-from cache.plan import read_plan
 from cache.store import Store, open_store
 from cache.testing.example import Example
-from cache.writer import building_folder, unfinished
+from cache.upkeep.inventory import begun_key, standing_below
+from cache.writing.plan import read_plan
+from cache.writing.records import Records
+from cache.writing.writer import building_folder, unfinished
 from stages.remedies import as_commands
 
 

@@ -23,14 +23,14 @@ import zarr
 from mutations import SECONDS, mutations, within_time
 
 from cache.backends.base import MANIFEST
-from cache.comparison import Side, compare
 from cache.errors import CacheError, StorageError
-from cache.integrity import verify
-from cache.inventory import standing_at
 from cache.keys import StoreKey, canonical_json, sha256_of
 from cache.store import Store, open_store
 from cache.testing.example import Example
-from cache.writer import StoreWriter, building_folder, column_digests
+from cache.upkeep.comparison import Side, compare
+from cache.upkeep.integrity import verify
+from cache.upkeep.inventory import standing_at
+from cache.writing.writer import StoreWriter, building_folder, column_digests
 from pipeline.faces import Alignment
 from stages.commands.store.info import _record
 from stages.params import ExtractParams

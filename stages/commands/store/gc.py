@@ -11,8 +11,8 @@ from stages.commands.options import follow_links_option, format_option, params_p
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
-    from cache.housekeeping import Policy, References, Verdict
     from cache.places import Place
+    from cache.upkeep.cleanup import Policy, References, Verdict
 
 __all__ = ["command"]
 
@@ -37,8 +37,8 @@ def command(
     above it, if it is in the matrix of params.yaml, if a run was trained or scored on it, or if it is pinned. Searched
     are the projects around the current folder and around ROOT; others that use the same ROOT pin what they need.
     """
-    from cache.housekeeping import Policy, judge, sweep
-    from cache.leftovers import leftovers_below
+    from cache.upkeep.cleanup import Policy, judge, sweep
+    from cache.upkeep.leftovers import leftovers_below
     from stages.commands.store.formatting import human, place_of
 
     where = place_of(root)
@@ -70,7 +70,7 @@ def _row(verdict: Verdict, dry_run: bool) -> dict[str, Any]:
 
 
 def _summarise(verdicts: list[Verdict], policy: Policy, dry_run: bool) -> None:
-    from cache.leftovers import Kind
+    from cache.upkeep.leftovers import Kind
     from stages.commands.store.formatting import human
 
     removed = [verdict.leftover for verdict in verdicts if verdict.remove]

@@ -10,7 +10,7 @@ from stages.commands.options import format_option
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
-    from cache.inventory import Standing
+    from cache.upkeep.inventory import Standing
 
 __all__ = ["command"]
 
@@ -38,7 +38,7 @@ def command(root: str, output_format: str) -> None:
 
     Features are not read: `complete` says that a store was finished, `verify` tells whether its bits are right.
     """
-    from cache.inventory import standing_below
+    from cache.upkeep.inventory import standing_below
     from stages.commands.store.formatting import human, place_of, shortened
 
     rows = [_row(standing) for standing in standing_below(place_of(root))]
@@ -54,8 +54,8 @@ def command(root: str, output_format: str) -> None:
 
 
 def _row(standing: Standing) -> dict[str, Any]:
-    from cache.inventory import is_pinned, size_of
-    from cache.writer import building_folder
+    from cache.upkeep.inventory import is_pinned, size_of
+    from cache.writing.writer import building_folder
 
     path, store = standing.path, standing.store
     growing = building_folder(path) if standing.progress else None

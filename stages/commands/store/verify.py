@@ -84,8 +84,8 @@ def command(**given: Any) -> None:
 def _paths(words: tuple[str, ...]) -> list[Place]:
     """The stores that are meant; a name where none is finished is an error before any is read for hours."""
     from cache.errors import StoreMissingError
-    from cache.inventory import targets_below
     from cache.store import open_store, stands
+    from cache.upkeep.inventory import targets_below
     from stages.commands.store.formatting import place_of
 
     found: list[Place] = []
@@ -101,8 +101,8 @@ def _paths(words: tuple[str, ...]) -> list[Place]:
 
 
 def _record(path: Place, given: dict[str, Any], on_progress: OnProgress) -> dict[str, Any]:
-    from cache.integrity import verify
-    from cache.inventory import size_of
+    from cache.upkeep.integrity import verify
+    from cache.upkeep.inventory import size_of
     from pipeline.progress import Progress
 
     start = time.perf_counter()

@@ -4,7 +4,7 @@ A file is written under a private name beside its place, flushed, and renamed. T
 writer alone: no link of that name is followed, and two writers of one path write different files. Readers see the old
 file or the new one, and the last writer wins.
 
-An object store writes a file whole or not at all by itself; what it lacks is in `cache.objects`.
+An object store writes a file whole or not at all by itself; what it lacks is in `cache.places.objects`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from cache.errors import StorageError
-from cache.links import require_inside
-from cache.objects import copy_into_place
-from cache.places import Place, reachable, remove_tree
-from cache.refusals import CAUSES
+from cache.places.links import require_inside
+from cache.places.objects import copy_into_place
+from cache.places.paths import Place, reachable, remove_tree
+from cache.places.refusals import CAUSES
 
 __all__ = [
     "PARTIAL",

@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from cache.backends import Columns, backend_of
 from cache.errors import StorageError, StoreIncompleteError
-from cache.inventory import begun_key
 from cache.keys import StoreKey
-from cache.lock import exclusive, lock_path
 from cache.places import Place
+from cache.places.lock import exclusive, lock_path
 from cache.store import Store, open_store, stands
-from cache.writer import StoreWriter, unfinished
+from cache.upkeep.inventory import begun_key
+from cache.writing.writer import StoreWriter, unfinished
 
 __all__ = ["convert"]
 

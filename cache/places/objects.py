@@ -16,7 +16,7 @@ from typing import Any
 from upath import UPath
 
 from cache.errors import StorageError, StoreLockedError
-from cache.places import files_below, reachable
+from cache.places.paths import files_below, reachable
 
 __all__ = ["ENTRY", "copy_into_place", "in_use", "lease", "lease_is_held"]
 

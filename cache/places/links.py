@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from cache.errors import StorageError
-from cache.places import Place
+from cache.places.paths import Place
 
 __all__ = ["leading_out", "links_followed", "require_inside", "require_no_links"]
 

@@ -10,15 +10,15 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cache.atomic import storage_errors
 from cache.errors import StoreLockedError
-from cache.inventory import COMPLETE
-from cache.leftovers import Kind, Leftover, leftover_at
-from cache.lock import exclusive, lock_path
-from cache.objects import ENTRY
 from cache.places import Place, is_remote, remove_tree
+from cache.places.atomic import storage_errors
+from cache.places.lock import exclusive, lock_path
+from cache.places.objects import ENTRY
 from cache.store import stands
-from cache.writer import building_folder
+from cache.upkeep.inventory import COMPLETE
+from cache.upkeep.leftovers import Kind, Leftover, leftover_at
+from cache.writing.writer import building_folder
 
 __all__ = ["Policy", "References", "Verdict", "judge", "one_name", "sweep"]
 

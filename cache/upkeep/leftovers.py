@@ -13,10 +13,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from cache.atomic import PARTIAL
 from cache.backends import BACKENDS
-from cache.hot import hot_files
-from cache.inventory import (
+from cache.mmap_copies import hot_files
+from cache.places import Place, reachable
+from cache.places.atomic import PARTIAL
+from cache.places.links import leading_out
+from cache.places.lock import is_held, lock_path
+from cache.store import stands
+from cache.upkeep.inventory import (
     COMPLETE,
     UNREADABLE,
     Standing,
@@ -27,12 +31,8 @@ from cache.inventory import (
     standing_at,
     standing_below,
 )
-from cache.links import leading_out
-from cache.lock import is_held, lock_path
-from cache.manifest import Records
-from cache.places import Place, reachable
-from cache.store import stands
-from cache.writer import building_folder
+from cache.writing.records import Records
+from cache.writing.writer import building_folder
 
 __all__ = ["Kind", "Leftover", "leftover_at", "leftovers_below"]
 
@@ -68,7 +68,7 @@ class Leftover:
         of its store is there
     age_s : seconds since a partial file was written to
     link : a link above it that leads out of the root, unless such links are followed
-    key, pinned, state : of a store; `state` is that of `cache.inventory.Standing`
+    key, pinned, state : of a store; `state` is that of `cache.upkeep.inventory.Standing`
     """
 
     path: Place

@@ -1,6 +1,6 @@
 """One writer per output. The lock dies with its holder: the kernel frees it, so nothing is ever left locked.
 
-On an object store it is a lease, see `cache.objects`.
+On an object store it is a lease, see `cache.places.objects`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cache.atomic import storage_errors
 from cache.errors import StorageError, StoreLockedError
-from cache.links import require_inside
-from cache.objects import in_use, lease, lease_is_held
-from cache.places import Place
+from cache.places.atomic import storage_errors
+from cache.places.links import require_inside
+from cache.places.objects import in_use, lease, lease_is_held
+from cache.places.paths import Place
 
 __all__ = ["SHORT_WAIT_S", "exclusive", "is_held", "lock_path"]
 

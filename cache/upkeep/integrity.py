@@ -19,12 +19,12 @@ from cache.backends.base import COLUMNS
 from cache.backends.expected import Layout, column_problem, output_problem
 from cache.backends.layouts import LAYOUTS
 from cache.errors import MEND, NewerSchemaError, SchemaError, StorageError, StoreDamagedError, StoreLockedError
-from cache.hot_check import wrong_copies
 from cache.manifest import checksum
 from cache.places import Place, place
 from cache.schema import OK, ArraySpec, read_together
 from cache.store import Store, open_store
-from cache.writer import column_digests
+from cache.upkeep.mmap_check import wrong_copies
+from cache.writing.writer import column_digests
 
 __all__ = ["Problem", "verify"]
 
@@ -80,7 +80,7 @@ def verify(where: str | Place | Store, on_shard: OnShard | None = None) -> list[
     """Compare everything in a store with its manifest; a few MB, or one shard, are in memory at a time.
 
     Structure first (arrays, chunks, columns), then every row of every output and view: CRC32C, SHA-256, and that
-    rejected rows hold nothing while all others hold finite numbers. Then its hot copies, see `cache.hot`.
+    rejected rows hold nothing while all others hold finite numbers. Then its hot copies, see `cache.mmap_copies`.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ CAUSES = {
     errno.ENETDOWN: "the network drive does not answer: check the network, then run the same command again",
     errno.ENETUNREACH: "the network drive does not answer: check the network, then run the same command again",
 }
-"""Refusals that mean the same for readers and writers, with what to do; those of writers alone: `cache.atomic`."""
+"""Refusals that mean the same for readers and writers, with what to do; those of writers alone are in `atomic`."""
 
 _ADVICE = CAUSES | {
     errno.EACCES: "no permission to read it: ask its owner for the right, or run as a user who has it",

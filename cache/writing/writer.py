@@ -17,16 +17,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cache.atomic import replace, storage_errors, write_bytes
 from cache.backends import Columns, backend_of
 from cache.backends.expected import text_limit
 from cache.errors import StorageError, StoreDamagedError, StoreIncompleteError
 from cache.keys import StoreKey, sha256_of
-from cache.links import require_no_links
-from cache.manifest import MAX_MANIFEST_BYTES, Manifest, Records, ShardRecord, rejected_rows
+from cache.manifest import MAX_MANIFEST_BYTES, Manifest, ShardRecord, rejected_rows
 from cache.places import Place, remove_tree
-from cache.plan import MadeBy, Plan, plan_path, read_plan
+from cache.places.atomic import replace, storage_errors, write_bytes
+from cache.places.links import require_no_links
 from cache.schema import Schema, plan_shards
+from cache.writing.plan import MadeBy, Plan, plan_path, read_plan
+from cache.writing.records import Records
 
 __all__ = [
     "ShardSink",
@@ -129,7 +130,7 @@ class ShardSink:
 
 
 class StoreWriter:
-    """Writes one store. Hold `cache.lock.exclusive` on it meanwhile.
+    """Writes one store. Hold `cache.places.lock.exclusive` on it meanwhile.
 
     Parameters
     ----------

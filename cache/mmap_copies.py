@@ -22,21 +22,19 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from cache.atomic import written_beside
 from cache.errors import StorageError
 from cache.exports import npy_header, write_npy
 from cache.keys import canonical_json, sha256_of
 from cache.manifest import checksum
 from cache.places import Place
-from cache.refusals import read_errors
-
-if TYPE_CHECKING:
-    from cache.selection import Selection
+from cache.places.atomic import written_beside
+from cache.places.refusals import read_errors
+from cache.rows import Rows
 
 __all__ = [
     "described",
@@ -59,7 +57,7 @@ _ABOUT_BYTES = 4096  # of the JSON
 _RAM_SHARE = 4  # of the free memory a quarter: training makes a float32 copy, twice as large as float16
 
 
-def in_ram_or_hot(selection: Selection, budget_bytes: int | None = None) -> npt.NDArray[Any]:
+def in_ram_or_hot(selection: Rows, budget_bytes: int | None = None) -> npt.NDArray[Any]:
     """The selection's features, shape (N, *row_shape): in RAM up to a budget, else memory-mapped and read-only.
 
     Parameters
@@ -72,7 +70,7 @@ def in_ram_or_hot(selection: Selection, budget_bytes: int | None = None) -> npt.
     return selection.numpy() if n_bytes <= budget else hot_copy(selection)
 
 
-def hot_copy(selection: Selection, folder: Path | None = None) -> npt.NDArray[Any]:
+def hot_copy(selection: Rows, folder: Path | None = None) -> npt.NDArray[Any]:
     """The selection's features as a read-only np.memmap, shape (N, *row_shape); built if it is not there.
 
     Parameters
@@ -109,7 +107,7 @@ def _identity(file: BinaryIO) -> tuple[int, ...]:
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-def _existing(selection: Selection, path: Path) -> npt.NDArray[Any] | None:
+def _existing(selection: Rows, path: Path) -> npt.NDArray[Any] | None:
     """The copy at `path`; None if none is there, or one that is not what the store holds: that is logged."""
     with read_errors(str(path)):
         if not path.exists():
@@ -136,7 +134,7 @@ def open_copy(path: Path) -> Iterator[BinaryIO | None]:
         yield file
 
 
-def difference(selection: Selection, file: BinaryIO | None) -> str:
+def difference(selection: Rows, file: BinaryIO | None) -> str:
     """In what the file of a hot copy differs from what the store holds; empty if it does not.
 
     Raises
@@ -161,7 +159,7 @@ def difference(selection: Selection, file: BinaryIO | None) -> str:
     return _different_rows(selection, file)
 
 
-def _different_rows(selection: Selection, file: BinaryIO) -> str:
+def _different_rows(selection: Rows, file: BinaryIO) -> str:
     """The first rows that are not those of the store; empty if there are none. `file` is at the first feature."""
     store, output, view = selection.store, selection.output, selection.view
     parts, schema = selection.parts(), store.manifest.schema
@@ -181,13 +179,13 @@ def _different_rows(selection: Selection, file: BinaryIO) -> str:
     return ""
 
 
-def _mapped(selection: Selection, file: BinaryIO) -> npt.NDArray[Any]:
+def _mapped(selection: Rows, file: BinaryIO) -> npt.NDArray[Any]:
     spec = selection.store.array(selection.output)
     shape, offset = (len(selection), *spec.row_shape), len(npy_header(selection, spec.dtype))
     return np.memmap(file, spec.dtype, "r", offset, shape)
 
 
-def _tail(selection: Selection) -> bytes:
+def _tail(selection: Rows) -> bytes:
     """What a copy holds, after its features."""
     about = {"output": selection.output, "view": selection.view, "rows": len(selection)}
     text = canonical_json(about).encode()
@@ -231,7 +229,7 @@ def hot_files(root: Path) -> list[tuple[Path, str]]:
     return [(path, path.name.partition(".")[0]) for path in sorted((root / _FOLDER).glob("*.npy"))]
 
 
-def hot_name(selection: Selection) -> str:
+def hot_name(selection: Rows) -> str:
     """`<key>.<digest>.npy`. The array's digest is in it: features of equal keys may differ in the last bit."""
     store, spec = selection.store, selection.store.array(selection.output)
     content = {

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache.atomic import write_bytes
 from cache.backends import BACKENDS
 from cache.errors import SchemaError, StorageError, StoreDamagedError, StoreLockedError
 from cache.places import Place, is_file, reachable
-from cache.plan import read_plan
+from cache.places.atomic import write_bytes
 from cache.store import Store, open_store, stands
-from cache.writer import building_folder, unfinished
+from cache.writing.plan import read_plan
+from cache.writing.writer import building_folder, unfinished
 
 __all__ = [
     "COMPLETE",

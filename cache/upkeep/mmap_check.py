@@ -1,4 +1,4 @@
-"""Whether the hot copies of a store hold what the store does: for `cache.integrity`."""
+"""Whether the hot copies of a store hold what the store does: for `cache.upkeep.integrity`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from cache.hot import described, difference, hot_folder, hot_name, open_copy
-from cache.refusals import read_errors
-from cache.selection import Selection
+from cache.mmap_copies import described, difference, hot_folder, hot_name, open_copy
+from cache.places.refusals import read_errors
+from cache.rows import Rows
 from cache.store import Store
 
 __all__ = ["wrong_copies"]
@@ -46,7 +46,7 @@ def _copies(store: Store) -> list[Path]:
         return sorted(path for path in found if path.name.startswith(f"{store.key}.") and path.suffix == ".npy")
 
 
-def _selection(store: Store, path: Path, file: BinaryIO | None) -> Selection | None:
+def _selection(store: Store, path: Path, file: BinaryIO | None) -> Rows | None:
     """The rows of which this is a copy, by its own end; None if its name is not that of a copy of these rows."""
     about = described(file, len(store)) if file else None
     if about is None:
@@ -55,5 +55,5 @@ def _selection(store: Store, path: Path, file: BinaryIO | None) -> Selection | N
     known = output in store.manifest.arrays and 0 <= view < store.n_views()
     if not known or not (np.diff(rows, prepend=-1, append=len(store)) > 0).all():
         return None
-    selection = Selection(store, rows, (), output, view)
+    selection = Rows(store, rows, (), output, view)
     return selection if hot_name(selection) == path.name else None
