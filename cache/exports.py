@@ -32,7 +32,7 @@ from cache.csv_cells import write_csv
 from cache.errors import QueryError
 from cache.keys import canonical_json
 from cache.places import place
-from cache.places.atomic import written_beside
+from cache.places.atomic import atomic_write
 from cache.rows import Rows
 from cache.schema import MISSING_INTEGERS, ArraySpec
 
@@ -181,7 +181,7 @@ def _target(path: str | Path) -> Path:
     if inside := [parent for parent in target.absolute().parents if parent.suffix in _STORE_SUFFIXES]:
         raise QueryError(f"export to {path}: {inside[0]} is a store; write beside it, not into it")
     if target.is_dir():
-        raise QueryError(f"export to {path}: a folder stands there. Choose another name")
+        raise QueryError(f"export to {path}: it is a folder. Choose another name")
     return target
 
 
@@ -196,7 +196,7 @@ def _to_parquet(export: _Export, path: Path) -> tuple[Path, ...]:
     schema, names = columns.schema.append(pa.field(name, kind)), list(export.frame.columns)
     # Features neither shrink nor repeat: trying would only take time.
     options = {"use_dictionary": names, "write_statistics": names, "compression": "NONE"}
-    with written_beside(path) as partial, pq.ParquetWriter(partial, schema, **options) as writer:
+    with atomic_write(path) as partial, pq.ParquetWriter(partial, schema, **options) as writer:
         start = 0
         for values in _grouped(export.selection, max(1, _GROUP_BYTES // spec.row_bytes)):
             missing = export.missing[start : start + len(values)]
@@ -228,11 +228,11 @@ def _grouped(selection: Rows, n_rows: int) -> Iterator[npt.NDArray[Any]]:
 
 def _to_npy(export: _Export, path: Path) -> tuple[Path, ...]:
     about = _beside(path, ".json")
-    with written_beside(about) as partial:
+    with atomic_write(about) as partial:
         text = json.dumps({"fer_stage": json.loads(export.about())}, indent=2) + "\n"
         partial.write_text(text, encoding="utf-8")
     written = _to_csv(path, export.frame)
-    with written_beside(path) as partial:
+    with atomic_write(path) as partial:
         write_npy(export.selection, partial, export.dtype)
     return path, written, about
 
@@ -272,7 +272,7 @@ def _to_safetensors(export: _Export, path: Path) -> tuple[Path, ...]:
     }
     header = canonical_json({"__metadata__": {"fer_stage": export.about()}, selection.output: tensor}).encode()
     header += b" " * (-len(header) % 8)  # the format wants the data aligned
-    with written_beside(path) as partial, partial.open("wb") as file:
+    with atomic_write(path) as partial, partial.open("wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)
         _write_features(selection, file, export.dtype)
     return path, written
@@ -286,7 +286,7 @@ def _write_features(selection: Rows, file: BinaryIO, dtype: str) -> None:
 
 def _to_csv(path: Path, frame: pd.DataFrame) -> Path:
     target = _beside(path, ".csv")
-    with written_beside(target) as partial:
+    with atomic_write(target) as partial:
         write_csv(frame, partial)
     return target
 

@@ -12,7 +12,7 @@ import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
-from cache.errors import MEND, NewerSchemaError, SchemaError, StoreDamagedError
+from cache.errors import RESTORE, NewerSchemaError, SchemaError, StoreDamagedError
 from cache.fields import Fields, parsed_json
 from cache.keys import canonical_json, sha256_of
 from cache.schema import NAME, Schema
@@ -185,7 +185,7 @@ def _checked_document(text: str, where: str) -> Fields:
     ):  # a text that UTF-8 cannot write, or a number that is too large: we write neither
         whole = False
     if not whole:
-        raise StoreDamagedError(f"{where}: its manifest is not what was written. {MEND}")
+        raise StoreDamagedError(f"{where}: its manifest is not what was written. {RESTORE}")
     fields = Fields.of(f"{where}: its manifest", values)
     fields.require_shallow()
     fields.integer("fer_stage_store", 1, SCHEMA_VERSION)
@@ -214,7 +214,7 @@ def _shards(fields: Fields, schema: Schema) -> tuple[ShardRecord, ...]:
     if len(given) != schema.n_shards:
         raise SchemaError(
             f"{fields.document}: expected {schema.n_shards} records in shards ({schema.n_rows} rows in shards of "
-            f"{schema.shard_rows}), found {len(given)}. {MEND}"
+            f"{schema.shard_rows}), found {len(given)}. {RESTORE}"
         )
     records = tuple(ShardRecord.from_json(record, schema) for record in given)
     for number, record in enumerate(records):

@@ -1,4 +1,4 @@
-"""Hot copies: a selection's features as one memory-mapped file, for random rows of what does not fit into RAM.
+"""Memory-mapped copies of features, each one file, for random rows of what does not fit into RAM.
 
 A copy is named by what is in it and is never changed, so processes share it and it never goes stale. It is only a
 copy: delete it whenever the space is needed.
@@ -32,32 +32,33 @@ from cache.exports import npy_header, write_npy
 from cache.keys import canonical_json, sha256_of
 from cache.manifest import checksum
 from cache.places import Place
-from cache.places.atomic import written_beside
+from cache.places.atomic import atomic_write
 from cache.places.refusals import read_errors
 from cache.rows import Rows
 
 __all__ = [
+    "MMAP_FOLDER",
     "described",
     "difference",
     "free_memory",
-    "hot_copy",
-    "hot_files",
-    "hot_folder",
-    "hot_name",
-    "in_ram_or_hot",
+    "in_ram_or_mapped",
+    "mmap_copy",
+    "mmap_files",
+    "mmap_folder",
+    "mmap_name",
     "open_copy",
 ]
 
 logger = logging.getLogger(__name__)
 
-_FOLDER = ".hot"
+MMAP_FOLDER = ".hot"
 _MAGIC = b"FERHOT1\n"
 _FIXED_BYTES = 16  # of the length and the magic
 _ABOUT_BYTES = 4096  # of the JSON
 _RAM_SHARE = 4  # of the free memory a quarter: training makes a float32 copy, twice as large as float16
 
 
-def in_ram_or_hot(selection: Rows, budget_bytes: int | None = None) -> npt.NDArray[Any]:
+def in_ram_or_mapped(selection: Rows, budget_bytes: int | None = None) -> npt.NDArray[Any]:
     """The selection's features, shape (N, *row_shape): in RAM up to a budget, else memory-mapped and read-only.
 
     Parameters
@@ -67,16 +68,16 @@ def in_ram_or_hot(selection: Rows, budget_bytes: int | None = None) -> npt.NDArr
     """
     n_bytes = len(selection) * selection.store.array(selection.output).row_bytes
     budget = free_memory() // _RAM_SHARE if budget_bytes is None else budget_bytes
-    return selection.numpy() if n_bytes <= budget else hot_copy(selection)
+    return selection.numpy() if n_bytes <= budget else mmap_copy(selection)
 
 
-def hot_copy(selection: Rows, folder: Path | None = None) -> npt.NDArray[Any]:
+def mmap_copy(selection: Rows, folder: Path | None = None) -> npt.NDArray[Any]:
     """The selection's features as a read-only np.memmap, shape (N, *row_shape); built if it is not there.
 
     Parameters
     ----------
     selection : what is copied; checked against the manifest while it is
-    folder : where hot copies are kept; by default see `hot_folder`
+    folder : where memory-mapped copies are kept; by default see `mmap_folder`
 
     Raises
     ------
@@ -85,11 +86,11 @@ def hot_copy(selection: Rows, folder: Path | None = None) -> npt.NDArray[Any]:
     StoreDamagedError
         If the store is not what was written; no copy is made then.
     """
-    path = (folder or hot_folder(selection.store.path)) / hot_name(selection)
+    path = (folder or mmap_folder(selection.store.path)) / mmap_name(selection)
     if (existing := _existing(selection, path)) is not None:
         return existing
     _require_room(path.parent, len(selection) * selection.store.array(selection.output).row_bytes)
-    with written_beside(path) as partial:
+    with atomic_write(path) as partial:
         write_npy(selection, partial)
         with partial.open("ab") as file:
             file.write(_tail(selection))
@@ -119,7 +120,7 @@ def _existing(selection: Rows, path: Path) -> npt.NDArray[Any] | None:
                 _compared[path] = _identity(file)
                 return _mapped(selection, file)
         if file is None and not path.is_dir():
-            path.unlink()  # a pipe, which `written_beside` would not replace
+            path.unlink()  # a pipe, which `atomic_write` would not replace
     logger.warning("%s is made again: %s", path, problem)
     return None
 
@@ -135,7 +136,7 @@ def open_copy(path: Path) -> Iterator[BinaryIO | None]:
 
 
 def difference(selection: Rows, file: BinaryIO | None) -> str:
-    """In what the file of a hot copy differs from what the store holds; empty if it does not.
+    """In what the file of a memory-mapped copy differs from what the store holds; empty if it does not.
 
     Raises
     ------
@@ -193,7 +194,7 @@ def _tail(selection: Rows) -> bytes:
 
 
 def described(file: BinaryIO, most_rows: int) -> tuple[str, int, npt.NDArray[np.intp]] | None:
-    """Output, view and rows of a hot copy, as its end has them; None if it has none, or more than `most_rows`.
+    """Output, view and rows of a memory-mapped copy, from its end; None if it has none, or more than `most_rows`.
 
     Whether they are those of a store is not checked.
     """
@@ -213,23 +214,23 @@ def described(file: BinaryIO, most_rows: int) -> tuple[str, int, npt.NDArray[np.
         return None
 
 
-def hot_folder(store: Place) -> Path:
+def mmap_folder(store: Place) -> Path:
     """Where the copies of the store at `store` are kept: `.hot` in its features root, `root/<encoder>/<dataset>.zarr`.
 
     Those of a store on another machine are in this user's cache folder.
     """
     if isinstance(store, Path):
-        return store.absolute().parent.parent / _FOLDER
+        return store.absolute().parent.parent / MMAP_FOLDER
     caches = os.environ.get("XDG_CACHE_HOME")
-    return (Path(caches) if caches else Path.home() / ".cache") / "fer-stage" / _FOLDER
+    return (Path(caches) if caches else Path.home() / ".cache") / "fer-stage" / MMAP_FOLDER
 
 
-def hot_files(root: Path) -> list[tuple[Path, str]]:
-    """The hot copies in a features root, each with the key of the store that it was made of."""
-    return [(path, path.name.partition(".")[0]) for path in sorted((root / _FOLDER).glob("*.npy"))]
+def mmap_files(root: Path) -> list[tuple[Path, str]]:
+    """The memory-mapped copies in a features root, each with the key of the store that it was made of."""
+    return [(path, path.name.partition(".")[0]) for path in sorted((root / MMAP_FOLDER).glob("*.npy"))]
 
 
-def hot_name(selection: Rows) -> str:
+def mmap_name(selection: Rows) -> str:
     """`<key>.<digest>.npy`. The array's digest is in it: features of equal keys may differ in the last bit."""
     store, spec = selection.store, selection.store.array(selection.output)
     content = {

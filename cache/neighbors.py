@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from cache.errors import QueryError
 
-__all__ = ["METRICS", "FeatureRows", "Metric", "Neighbours", "nearest"]
+__all__ = ["METRICS", "FeatureRows", "Metric", "Neighbors", "nearest"]
 
 Metric: TypeAlias = Literal["cosine", "dot"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
@@ -40,7 +40,7 @@ class FeatureRows(Protocol):
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class Neighbors:
     """The nearest rows of each query, the nearest first.
 
     Parameters
@@ -57,7 +57,7 @@ class Neighbours:
 
 def nearest(
     features: FeatureRows | npt.NDArray[Any], vectors: npt.ArrayLike, k: int, metric: Metric = "cosine"
-) -> Neighbours:
+) -> Neighbors:
     """The k rows with the highest score for every query, found exactly.
 
     Parameters
@@ -180,7 +180,7 @@ class _Search:
         with np.errstate(over="ignore"):
             return np.asarray(scores, np.float32)
 
-    def found(self) -> Neighbours:
+    def found(self) -> Neighbors:
         """The answer; every query has met the same rows, so all have equally many."""
         n = int((self._rows[0] != _NO_ROW).sum()) if len(self._rows) else 0
-        return Neighbours(self._rows[:, :n], self._scores[:, :n])
+        return Neighbors(self._rows[:, :n], self._scores[:, :n])

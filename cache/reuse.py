@@ -22,7 +22,7 @@ from cache.places import Place
 from cache.schema import OK, Schema
 from cache.store import Store, open_store
 
-__all__ = ["Piece", "Reuse", "ReuseReader", "comparable", "find_rows", "image_names", "images_of"]
+__all__ = ["Piece", "Reuse", "ReuseReader", "comparable", "find_rows", "image_keys", "image_keys_of"]
 
 _READER_BYTES = 2**30
 _NOWHERE = -1
@@ -32,14 +32,14 @@ _ROW_COLUMNS = ("sha256", *_PLACES, "split", "status")
 Rows = npt.NDArray[np.intp]
 
 
-def image_names(sha256: Iterable[str], *places: Iterable[str]) -> npt.NDArray[np.object_]:
+def image_keys(sha256: Iterable[str], *places: Iterable[str]) -> npt.NDArray[np.object_]:
     """What an image is to an encoder: its bytes and the places of its face in it (box, landmarks), as one text."""
     return np.array([" ".join(filter(None, parts)) for parts in zip(sha256, *places, strict=True)], dtype=object)
 
 
-def images_of(frame: pd.DataFrame) -> npt.NDArray[np.object_]:
-    """`image_names` of a store's columns `sha256` and, where they are, `box` and `face`."""
-    return image_names(frame["sha256"], *(frame[name] for name in _PLACES if name in frame))
+def image_keys_of(frame: pd.DataFrame) -> npt.NDArray[np.object_]:
+    """`image_keys` of a store's columns `sha256` and, where they are, `box` and `face`."""
+    return image_keys(frame["sha256"], *(frame[name] for name in _PLACES if name in frame))
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Piece:
 
     Parameters
     ----------
-    source : where the finished store stands
+    source : where the finished store is
     identity : of its features, as they were when the rows were found; see `_identity`
     rows : its rows, intp, shape (M,)
     at : their places in the shard, intp, shape (M,)
@@ -80,7 +80,7 @@ class _Found:
 
 @dataclass(frozen=True)
 class Reuse:
-    """Which (row, view) of a new store stand in `sources` already.
+    """Which (row, view) of a new store are in `sources` already.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def _identity(store: Store) -> str:
 
 
 def comparable(store: Store, key: StoreKey, schema: Schema) -> bool:
-    """Whether rows of `store` may stand in a store with this key: alike, with its outputs, and known by digest."""
+    """Whether rows of `store` may be in a store with this key: alike, with its outputs, and known by digest."""
     if "sha256" not in store.manifest.columns:
         return False
     fields, wanted = store.manifest.key_fields, key.fields()
@@ -173,7 +173,7 @@ def find_rows(
     ----------
     stores : finished stores; those that are not `comparable` are passed over
     key, schema : of the new store
-    images : `image_names` of its rows, shape (N,)
+    images : `image_keys` of its rows, shape (N,)
     n_views : how many views of each row are wanted: 0 for a row without a usable image, else 1 or V; shape (N,)
     """
     sources = [store for store in stores if comparable(store, key, schema)]
@@ -181,7 +181,7 @@ def find_rows(
     rejected: dict[int, str] = {}
     for number, store in enumerate(sources):
         frame = store.columns([name for name in _ROW_COLUMNS if name in store.manifest.columns])
-        names, usable = images_of(frame), (frame["status"] == OK).to_numpy()
+        names, usable = image_keys_of(frame), (frame["status"] == OK).to_numpy()
         plain.add(number, _rows_of(images, names, usable), n_views > 0)
         if _same_views(store, key):
             with_views = usable & (frame["split"] == "train").to_numpy()
@@ -221,7 +221,7 @@ class ReuseReader:
         StoreDamagedError
             If a source is not what was written. Nothing of it is used then.
         StorageError
-            If another store stands in its place by now: the rows would be those of other images.
+            If another store is in its place by now: the rows would be those of other images.
         """
         for piece in pieces:
             store = self._store(piece)

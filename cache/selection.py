@@ -10,7 +10,7 @@ from typing import Any
 import numpy.typing as npt
 
 from cache.exports import AS_STORED, ExportForm, export_rows
-from cache.mmap_copies import hot_copy
+from cache.mmap_copies import mmap_copy
 from cache.rows import Rows
 
 __all__ = ["Selection"]
@@ -30,6 +30,6 @@ class Selection(Rows):
         """Write columns and features for other programs; the files written. See `cache.exports.export_rows`."""
         return export_rows(self, path, format, added, form)
 
-    def hot(self, folder: Path | None = None) -> npt.NDArray[Any]:
-        """The features memory-mapped and read-only, shape (len(self), *row_shape). See `cache.mmap_copies.hot_copy`."""
-        return hot_copy(self, folder)
+    def memmap(self, folder: Path | None = None) -> npt.NDArray[Any]:
+        """The features memory-mapped and read-only, shape (len(self), *row_shape). See `cache.mmap_copies`."""
+        return mmap_copy(self, folder)

@@ -13,25 +13,25 @@ import numpy.typing as npt
 import pandas as pd
 
 from cache.backends import BACKENDS, Backend, backend_name, backend_of
-from cache.errors import MEND, QueryError, StoreDamagedError, StoreIncompleteError, StoreMissingError
+from cache.errors import RESTORE, QueryError, StoreDamagedError, StoreIncompleteError, StoreMissingError
 from cache.keys import differences
 from cache.manifest import Manifest, checksum
-from cache.mmap_copies import in_ram_or_hot
-from cache.neighbors import Metric, Neighbours, nearest
+from cache.mmap_copies import in_ram_or_mapped
+from cache.neighbors import Metric, Neighbors, nearest
 from cache.places import Place, exists, is_file, place, reachable
 from cache.places.names import path_part
-from cache.places.objects import ENTRY
+from cache.places.objects import METADATA_FILE
 from cache.places.refusals import read_errors
 from cache.query import names_in, row_mask
 from cache.schema import OK, ArraySpec, Schema, read_together
 from cache.selection import Selection
 from cache.writing.writer import Unfinished, column_digests, unfinished
 
-__all__ = ["Store", "find_store", "open_store", "stands", "store_path"]
+__all__ = ["Store", "find_store", "open_store", "store_exists", "store_path"]
 
 
 def store_path(root: Place, encoder: str, dataset: str, backend: str) -> Place:
-    """Where the features of one dataset under one encoder stand: `root/<encoder>/<dataset>.zarr`.
+    """Where the features of one dataset under one encoder are: `root/<encoder>/<dataset>.zarr`.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def find_store(root: Place, encoder: str, dataset: str) -> Store:
     if "," in dataset:
         raise QueryError(f"expected the name of one dataset, found {dataset!r}: a list. Name each one by itself")
     paths = [store_path(root, encoder, dataset, backend) for backend in BACKENDS]
-    found = [open_store(path) for path in paths if stands(path)]
+    found = [open_store(path) for path in paths if store_exists(path)]
     if not found:
         return open_store(next(filter(unfinished, paths), paths[0]))  # says what is unfinished or missing
     if len(found) > 1 and (differing := sorted(differences(_described(found[0]), _described(found[1])))):
@@ -74,13 +74,13 @@ def _described(store: Store) -> dict[str, Any]:
     return {"key": dict(manifest.key_fields), "columns": dict(manifest.columns), "dataset": dict(manifest.dataset)}
 
 
-def stands(path: Place) -> bool:
-    """Whether something stands at `path`. On an object store that is an entry: without it files are still arriving."""
+def store_exists(path: Place) -> bool:
+    """Whether something is at `path`. On an object store that is an entry: without it files are still arriving."""
     with reachable(path):
         if isinstance(path, Path):
             with read_errors(str(path)):
                 return exists(path)
-        return is_file(path / ENTRY)
+        return is_file(path / METADATA_FILE)
 
 
 def open_store(path: str | Place) -> Store:
@@ -89,7 +89,7 @@ def open_store(path: str | Place) -> Store:
     Raises
     ------
     StoreMissingError
-        If nothing stands at `path`.
+        If nothing is at `path`.
     StoreIncompleteError
         If its writer was stopped; the message says how far it came and how to finish it.
     SchemaError
@@ -99,7 +99,7 @@ def open_store(path: str | Place) -> Store:
     """
     path = place(path)
     backend = backend_of(path)
-    if not stands(path):
+    if not store_exists(path):
         if left := unfinished(path):
             raise _incomplete(path, left)
         raise _missing(path)
@@ -213,7 +213,7 @@ class Store:
         new = {name: self.backend.read_column(self.path, schema, name) for name in missing}
         found = column_digests(new)
         if damaged := [name for name in new if found[name] != self.manifest.columns[name]]:
-            raise StoreDamagedError(f"{self.path}: column {', '.join(damaged)} is not what was written. {MEND}")
+            raise StoreDamagedError(f"{self.path}: column {', '.join(damaged)} is not what was written. {RESTORE}")
         self._columns.update({name: pd.Series(values) for name, values in new.items()})
         return pd.DataFrame({name: self._columns[name] for name in names}, index=pd.RangeIndex(len(self)))
 
@@ -267,7 +267,7 @@ class Store:
         if checksum(values) != self.manifest.shards[shard].checksums[output][view]:
             rows = self.manifest.schema.rows(shard)
             where = f"{self.path}: rows {rows.start}-{rows.stop - 1} of {output}, view {view}"
-            raise StoreDamagedError(f"{where} are not what was written. {MEND}")
+            raise StoreDamagedError(f"{where} are not what was written. {RESTORE}")
 
     def shard(self, shard: int) -> dict[str, npt.NDArray[Any]]:
         """Output -> the block of one shard, shape (V, rows, *row_shape), checked: what a writer puts."""
@@ -327,10 +327,10 @@ class Store:
         metric: Metric = "cosine",
         output: str = "pooled",
         view: int = 0,
-    ) -> Neighbours:
+    ) -> Neighbors:
         """The k nearest usable rows, among those for which `where` holds: see `cache.neighbors.nearest`.
 
-        Every call reads all shards. For many calls load once: `nearest(store.select().numpy(), ...)` or `.hot()`.
+        Every call reads all shards. For many calls load once: `nearest(store.select().numpy(), ...)` or `.memmap()`.
         """
         return nearest(self.select(where, output=output, view=view), vectors, k, metric)
 
@@ -353,7 +353,7 @@ class Store:
         ----------
         budget_bytes : by default a quarter of the free memory; see `cache.mmap_copies`
         """
-        return in_ram_or_hot(self._rows(self._usable(split), output, view), budget_bytes)
+        return in_ram_or_mapped(self._rows(self._usable(split), output, view), budget_bytes)
 
     def rejected(self, split: str) -> int:
         frame = self.columns(["split", "status"])

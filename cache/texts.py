@@ -48,7 +48,7 @@ _DAMAGE = (
 
 
 def text_path(root: Place, encoder: str, prompts: str) -> Place:
-    """Where the vectors of a prompt set stand: `root/<encoder>/text/<prompts>.npz`.
+    """Where the vectors of a prompt set are: `root/<encoder>/text/<prompts>.npz`.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """HDF5: blocks are separate files while the store grows; the end is one file with contiguous arrays.
 
 A killed HDF5 writer leaves a file that nobody can open, so no HDF5 file is ever open for longer than the final
-assembly, which starts anew after a kill.
+assembly, which starts again after a kill.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from cache.places.refusals import CAUSES
 
 __all__ = [
     "PARTIAL",
+    "atomic_write",
     "flush_file",
     "flush_folder",
     "private_name",
@@ -36,7 +37,6 @@ __all__ = [
     "storage_errors",
     "write_bytes",
     "write_new",
-    "written_beside",
 ]
 
 PARTIAL = r"\.[0-9a-f]{8}\.partial"
@@ -53,10 +53,10 @@ _ADVICE = CAUSES | {
     errno.EACCES: "no permission to write there: choose another folder",
     errno.EPERM: "no permission to write there: choose another folder",
     errno.ENOLCK: "the file system has no locks, so two writers could meet there: choose a folder on another one",
-    errno.ENOTDIR: "a file stands where a folder is needed: choose another folder",
-    errno.EEXIST: "a file stands where a folder is needed: choose another folder",
+    errno.ENOTDIR: "a file is where a folder is needed: choose another folder",
+    errno.EEXIST: "a file is where a folder is needed: choose another folder",
     errno.ENOENT: "there is no such place: create the folder or the bucket first",
-    errno.EISDIR: "a folder stands where a file is needed: move it away, or choose another name",
+    errno.EISDIR: "a folder is where a file is needed: move it away, or choose another name",
     errno.ENAMETOOLONG: "the name is too long for this file system: choose a shorter one",
     errno.ELOOP: "it is a link, and nothing is written through links: remove the link",
 }
@@ -92,7 +92,7 @@ def flush_folder(folder: Path) -> None:
 
 
 def write_bytes(path: Place, data: bytes, *, durable: bool = True) -> None:
-    """Write a file so that a reader sees all of it or none, even after a kill; see `written_beside`.
+    """Write a file so that a reader sees all of it or none, even after a kill; see `atomic_write`.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def write_bytes(path: Place, data: bytes, *, durable: bool = True) -> None:
         with storage_errors(path):
             path.write_bytes(data)
         return
-    with written_beside(path, durable=durable) as partial:
+    with atomic_write(path, durable=durable) as partial:
         partial.write_bytes(data)
 
 
@@ -128,7 +128,7 @@ def write_new(path: Path, data: bytes) -> bool:
 
 
 @contextmanager
-def written_beside(path: Path, *, durable: bool = True) -> Iterator[Path]:
+def atomic_write(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """A private name beside `path`, for the block to write; it takes the place of `path` if the block ends well.
 
     What writers of the same path left that were killed is removed.

@@ -18,9 +18,9 @@ from upath import UPath
 from cache.errors import StorageError, StoreLockedError
 from cache.places.paths import files_below, reachable
 
-__all__ = ["ENTRY", "copy_into_place", "in_use", "lease", "lease_is_held"]
+__all__ = ["METADATA_FILE", "copy_into_place", "in_use", "lease", "lease_is_held"]
 
-ENTRY = "zarr.json"  # a reader takes no tree for a store that lacks it
+METADATA_FILE = "zarr.json"  # a reader takes no tree for a store that lacks it
 
 _RENEW_S, _DEAD_AFTER_S = 20.0, 120.0
 
@@ -32,13 +32,13 @@ def copy_into_place(source: UPath, target: UPath) -> None:
     `source` stays whole until the end; a writer that dies in between begins the copy again.
     """
     names, old = _names_below(source), _names_below(target)
-    files, fs = [name for name in names if name != ENTRY], source.fs
-    if ENTRY in old:
-        fs.rm_file((target / ENTRY).path)
+    files, fs = [name for name in names if name != METADATA_FILE], source.fs
+    if METADATA_FILE in old:
+        fs.rm_file((target / METADATA_FILE).path)
     fs.copy([(source / name).path for name in files], [(target / name).path for name in files])
     for name in set(old) - set(names):
         fs.rm_file((target / name).path)
-    fs.cp_file((source / ENTRY).path, (target / ENTRY).path)
+    fs.cp_file((source / METADATA_FILE).path, (target / METADATA_FILE).path)
 
 
 def _names_below(top: UPath) -> list[str]:
@@ -141,7 +141,7 @@ class _Lease:
 
 
 def in_use(name: str, holder: str) -> str:
-    """What a process is told that finds a lock held.
+    """The message for a process that meets a lock that is held.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where stores stand: a folder of this machine, `s3://bucket/prefix`, or `memory://name` for as long as the process.
+"""Where stores are: a folder of this machine, `s3://bucket/prefix`, or `memory://name` for as long as the process.
 
 All of them have pathlib's methods. What only a folder can do (rename, lock, fsync) is asked of `is_remote` first.
 """
@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from upath import UPath
 
-from cache.errors import MEND, StorageError, StoreDamagedError
+from cache.errors import RESTORE, StorageError, StoreDamagedError
 
 __all__ = [
     "Place",
@@ -148,7 +148,7 @@ def read_limited(where: Place, max_bytes: int) -> bytes:
         return where.read_bytes()
     except OSError as error:
         if error.errno in (errno.EINVAL, errno.EFBIG):
-            raise StoreDamagedError(f"{where}: {error.strerror}. {MEND}") from error
+            raise StoreDamagedError(f"{where}: {error.strerror}. {RESTORE}") from error
         raise
 
 

@@ -64,7 +64,7 @@ class Example:
         }
 
     def blocks(self, shard: int) -> dict[str, npt.NDArray[Any]]:
-        """Output name -> shape (V, rows, *row_shape); rejected rows hold what stands for missing."""
+        """Output name -> shape (V, rows, *row_shape); rejected rows hold the value for missing."""
         rng = np.random.default_rng([self.seed, shard])
         missing = [self.is_rejected(row) for row in self.schema.rows(shard)]
         found = {}

@@ -1,4 +1,4 @@
-"""Growing: a store is whole or says that it is not; a stopped writer goes on where it was."""
+"""Growing: a store is whole or says that it is not; a stopped writer resumes where it was."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from cache.backends import backend_name, backend_of
 from cache.errors import StoreDamagedError, StoreIncompleteError, StoreMissingError
 from cache.places import Place
-from cache.store import open_store, stands
+from cache.store import open_store, store_exists
 from cache.testing.base import BackendUnderTest
 from cache.testing.example import Example
 from cache.writing.writer import building_folder
@@ -56,7 +56,7 @@ class GrowingContract(BackendUnderTest):
         writer = example.begin(target, [0, 2])
         with pytest.raises(StoreIncompleteError, match="1 of 3 shards are pending"):
             writer.finish(example.columns, {}, {})
-        assert not stands(target)
+        assert not store_exists(target)
 
     @pytest.mark.parametrize("done", [(), (0,), (2, 0), (0, 1, 2)], ids=str)
     def test_resume_makes_only_what_is_pending(
@@ -172,7 +172,7 @@ class GrowingContract(BackendUnderTest):
         assert [found.name for found in target.parent.iterdir()] == [target.name]
 
     def test_a_writer_killed_after_the_move_leaves_no_trap(self, target: Place, example: Example) -> None:
-        """The store is in place, its building folder not yet swept: the next writer must not trust that folder."""
+        """The store is in place, its building folder not yet removed: the next writer must not trust that folder."""
         writer = example.begin(target, [0, 1, 2])
         left = self.blobs.tree(building_folder(target))
         example.finish(writer)
@@ -207,4 +207,4 @@ class GrowingContract(BackendUnderTest):
         writer = example.begin(target, [0, 1, 2])
         with pytest.raises(ValueError, match="column wrong: expected"):
             writer.finish({**example.columns, "wrong": values}, {}, {})
-        assert not stands(target)
+        assert not store_exists(target)

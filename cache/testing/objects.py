@@ -6,8 +6,8 @@ import pytest
 
 from cache.errors import StoreIncompleteError, StoreMissingError
 from cache.places import Place
-from cache.places.objects import ENTRY
-from cache.store import open_store, stands
+from cache.places.objects import METADATA_FILE
+from cache.store import open_store, store_exists
 from cache.testing.base import BackendUnderTest
 from cache.testing.example import Example
 from cache.writing.writer import building_folder
@@ -18,8 +18,8 @@ __all__ = ["ObjectContract"]
 class ObjectContract(BackendUnderTest):
     def test_files_without_an_entry_are_no_store(self, target: Place, example: Example) -> None:
         example.write(target)
-        self.blobs.delete(f"{target}/{ENTRY}")
-        assert not stands(target)
+        self.blobs.delete(f"{target}/{METADATA_FILE}")
+        assert not store_exists(target)
         with pytest.raises(StoreMissingError, match="no store at"):
             open_store(target)
 
@@ -35,7 +35,7 @@ class ObjectContract(BackendUnderTest):
         example.write(target)
         other = example.other(seed=1)
         other.begin(target, [0, 1, 2])
-        self.blobs.delete(f"{target}/{ENTRY}")
+        self.blobs.delete(f"{target}/{METADATA_FILE}")
         for name in self.blobs.names(building_folder(target) / self.growing_name / "pooled"):
             inside = name.partition(f"/{self.growing_name}/")[2]
             self.blobs.write(f"{target}/{inside}", self.blobs.read(name))

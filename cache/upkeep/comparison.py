@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cache.keys import differences
-from cache.reuse import images_of
+from cache.reuse import image_keys_of
 from cache.store import Store
 
 __all__ = ["Difference", "Side", "compare"]
@@ -82,7 +82,7 @@ def compare(a: Side, b: Side) -> list[Difference]:
     same_rows = a.key_fields.get("samples") == b.key_fields.get("samples")
     if same_rows:
         found += _column_differences(a.frame, b.frame)
-    found += [_told(name, *values) for name, values in _differing(a.dataset, b.dataset, "dataset.")]
+    found += [_difference(name, *values) for name, values in _differing(a.dataset, b.dataset, "dataset.")]
     if a.key_fields == b.key_fields and a.arrays and b.arrays:
         found += _array_differences(a, b)
     return found
@@ -96,11 +96,11 @@ def _of_key(name: str, left: Any, right: Any, a: Side, b: Side) -> Difference:
     return (
         Difference(name, left, right, _rows_in_words(a.frame, b.frame))
         if name == "samples"
-        else _told(name, left, right)
+        else _difference(name, left, right)
     )
 
 
-def _told(name: str, left: Any, right: Any) -> Difference:
+def _difference(name: str, left: Any, right: Any) -> Difference:
     known = [beginning for beginning in _WORDS if f"{name}.".startswith(f"{beginning}.")]
     return Difference(name, left, right, _WORDS[max(known, key=len)] if known else "")
 
@@ -108,7 +108,7 @@ def _told(name: str, left: Any, right: Any) -> Difference:
 def _rows_in_words(a: pd.DataFrame, b: pd.DataFrame) -> str:
     """Which images came, went or changed, by id."""
     if not all("sha256" in frame and frame["id"].is_unique for frame in (a, b)):
-        return "other images; which ones cannot be told without the column sha256 and different ids"
+        return "other images; which ones is not known without the column sha256 and different ids"
     old, new = _images(a), _images(b)
     removed, added = old.index.difference(new.index, sort=False), new.index.difference(old.index, sort=False)
     both = old.index.intersection(new.index, sort=False)
@@ -120,7 +120,7 @@ def _rows_in_words(a: pd.DataFrame, b: pd.DataFrame) -> str:
 
 def _images(frame: pd.DataFrame) -> pd.Series[Any]:
     """id -> what the image is to an encoder."""
-    return pd.Series(images_of(frame), index=frame["id"].to_numpy())
+    return pd.Series(image_keys_of(frame), index=frame["id"].to_numpy())
 
 
 def _few(ids: Any) -> str:
@@ -155,4 +155,6 @@ def _array_differences(a: Side, b: Side) -> Iterator[Difference]:
     for name in names:
         yield Difference(f"arrays.{name}", a.arrays[name], b.arrays.get(name), "the same key, yet not the same bits")
     if names:
-        yield from (_told(name, *values) for name, values in _differing(a.provenance, b.provenance, "provenance."))
+        yield from (
+            _difference(name, *values) for name, values in _differing(a.provenance, b.provenance, "provenance.")
+        )

@@ -13,8 +13,8 @@ from cache.errors import StorageError, StoreIncompleteError
 from cache.keys import StoreKey
 from cache.places import Place
 from cache.places.lock import exclusive, lock_path
-from cache.store import Store, open_store, stands
-from cache.upkeep.inventory import begun_key
+from cache.store import Store, open_store, store_exists
+from cache.upkeep.inventory import unfinished_key
 from cache.writing.writer import StoreWriter, unfinished
 
 __all__ = ["convert"]
@@ -23,13 +23,13 @@ OnShard = Callable[[int, int], None]
 
 
 def convert(source: Store, target: Place, on_shard: OnShard | None = None) -> int:
-    """Copy a store to `target`, whose ending chooses the format; a stopped conversion goes on where it was.
+    """Copy a store to `target`, whose ending chooses the format; a stopped conversion resumes where it was.
 
     Parameters
     ----------
     source : checked while it is read
-    target : where nothing stands, or an earlier copy of the same features, whose columns are brought up to date
-    on_shard : is told (done, all) after each shard
+    target : where nothing is, or an earlier copy of the same features, whose columns are brought up to date
+    on_shard : called with (done, all) after each shard
 
     Returns
     -------
@@ -38,7 +38,7 @@ def convert(source: Store, target: Place, on_shard: OnShard | None = None) -> in
     Raises
     ------
     StorageError
-        If other features stand at the target: they are never replaced.
+        If other features are at the target: they are never replaced.
     StoreIncompleteError
         If somebody began to make another store there.
     StoreDamagedError
@@ -61,7 +61,7 @@ def convert(source: Store, target: Place, on_shard: OnShard | None = None) -> in
 
 def _is_copy(source: Store, target: Place) -> bool:
     """Whether the target is this store already; refused if it is one with other features."""
-    if not stands(target):
+    if not store_exists(target):
         return False
     found = open_store(target).manifest
     if (found.key, found.arrays) != (source.key, source.manifest.arrays):
@@ -73,7 +73,7 @@ def _is_copy(source: Store, target: Place) -> bool:
 
 
 def _require_no_other_work(source: Store, target: Place) -> None:
-    if begun_key(target) in (None, source.key):
+    if unfinished_key(target) in (None, source.key):
         return
     left = unfinished(target)
     progress, made_by = (left.progress, left.plan.made_by) if left else ("", "extract")

@@ -18,7 +18,14 @@ from cache.backends import backend_name, backend_of
 from cache.backends.base import COLUMNS
 from cache.backends.expected import Layout, column_problem, output_problem
 from cache.backends.layouts import LAYOUTS
-from cache.errors import MEND, NewerSchemaError, SchemaError, StorageError, StoreDamagedError, StoreLockedError
+from cache.errors import (
+    RESTORE,
+    NewerSchemaError,
+    SchemaError,
+    StorageError,
+    StoreDamagedError,
+    StoreLockedError,
+)
 from cache.manifest import checksum
 from cache.places import Place, place
 from cache.schema import OK, ArraySpec, read_together
@@ -41,9 +48,9 @@ class Problem:
     Parameters
     ----------
     kind : `manifest`, `array`, `missing` (a file), `column`, `features` (bits), `values` (NaN where none may be, or a
-        number where none may be), `copy` (a hot copy that is not what the store holds), `unread` (the system, another
-        program or a newer format is in the way: whether the rest is right is not known), or `foreign` (a file that is
-        not ours). Only the first six are damage of the store
+        number where none may be), `copy` (a memory-mapped copy that is not what the store holds), `unread` (the
+        system, another program or a newer format is in the way: whether the rest is right is not known), or `foreign`
+        (a file that is not ours). Only the first six are damage of the store
     where : store, and what in it
     what : what was expected and found
     rows : of the store; None where it concerns no row or all of them
@@ -60,7 +67,7 @@ class Problem:
 
     @property
     def is_copy(self) -> bool:
-        """Whether a hot copy is wrong; the store is right then."""
+        """Whether a memory-mapped copy is wrong; the store is right then."""
         return self.kind == _COPY
 
     @property
@@ -73,19 +80,19 @@ class Problem:
             return "Remove the cause that is named, then verify again: the bytes may be right"
         if self.is_copy:
             return "Delete it: it is made again when it is needed"
-        return MEND if self.is_damage else "Delete it, unless you know what it is"
+        return RESTORE if self.is_damage else "Delete it, unless you know what it is"
 
 
 def verify(where: str | Place | Store, on_shard: OnShard | None = None) -> list[Problem]:
     """Compare everything in a store with its manifest; a few MB, or one shard, are in memory at a time.
 
     Structure first (arrays, chunks, columns), then every row of every output and view: CRC32C, SHA-256, and that
-    rejected rows hold nothing while all others hold finite numbers. Then its hot copies, see `cache.mmap_copies`.
+    rejected rows hold nothing while all others hold finite numbers. Then its copies, see `cache.mmap_copies`.
 
     Parameters
     ----------
     where : a finished store
-    on_shard : is told (done, all) after each shard
+    on_shard : called with (done, all) after each shard
 
     Returns
     -------
@@ -95,7 +102,7 @@ def verify(where: str | Place | Store, on_shard: OnShard | None = None) -> list[
     Raises
     ------
     StoreMissingError, StoreIncompleteError
-        If no finished store stands there.
+        If no finished store is there.
     """
     path = where.path if isinstance(where, Store) else place(where)
     backend_of(path)  # a wrong name is a mistake of the caller, not damage
@@ -133,8 +140,8 @@ def _copy_problems(store: Store) -> Iterator[Problem]:
 
 
 def _words(error: Exception, path: Place) -> str:
-    """The message without what stands in a problem's other fields."""
-    return str(error).removeprefix(f"{path}: ").removesuffix(f". {MEND}")
+    """The message without what is in a problem's other fields."""
+    return str(error).removeprefix(f"{path}: ").removesuffix(f". {RESTORE}")
 
 
 @dataclass(frozen=True)
@@ -146,7 +153,7 @@ class _Inspection:
 
     def problems(self) -> Iterator[Problem]:
         yield from self._array_problems()
-        yield from self._piece_problems()
+        yield from self._member_problems()
         yield from self._column_problems()
         yield from self._status_problems()
         yield from self._shard_problems()
@@ -174,21 +181,21 @@ class _Inspection:
             if isinstance(wrong, str):
                 yield Problem("array", f"{self.store.path}: {name}", wrong, range(len(self.store)))
 
-    def _piece_problems(self) -> Iterator[Problem]:
+    def _member_problems(self) -> Iterator[Problem]:
         """What is missing, and what is too many; the parts of an array that is reported already do not count."""
         path, layouts = self.store.path, LAYOUTS[backend_name(self.store.path)]
         try:
-            pieces = layouts.pieces(path)
+            members = layouts.members(path)
         except StoreDamagedError as error:
             yield Problem("array", str(path), _words(error, self.store.path))
             return
         required = layouts.required(self._sound)
-        for piece in sorted(set(required) - pieces):
-            yield Problem("missing", f"{path}: {piece}", "it is not there", required[piece])
+        for member in sorted(set(required) - members):
+            yield Problem("missing", f"{path}: {member}", "it is not there", required[member])
         unsound = tuple(name for name in self._outputs if name not in self._sound)
-        for piece in sorted(pieces - set(required) - layouts.allowed(self._columns())):
-            if piece.partition("/")[0] not in unsound:
-                yield Problem(_FOREIGN, f"{path}: {piece}", "it is not part of the store")
+        for member in sorted(members - set(required) - layouts.allowed(self._columns())):
+            if member.partition("/")[0] not in unsound:
+                yield Problem(_FOREIGN, f"{path}: {member}", "it is not part of the store")
 
     def _columns(self) -> dict[str, Layout]:
         found = {}

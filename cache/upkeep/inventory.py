@@ -1,4 +1,4 @@
-"""What stands below a features root: finished stores, unfinished ones, and what only looks like a store."""
+"""What is below a features root: finished stores, unfinished ones, and what only looks like a store."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from cache.backends import BACKENDS
 from cache.errors import SchemaError, StorageError, StoreDamagedError, StoreLockedError
 from cache.places import Place, is_file, reachable
 from cache.places.atomic import write_bytes
-from cache.store import Store, open_store, stands
+from cache.store import Store, open_store, store_exists
 from cache.writing.plan import read_plan
 from cache.writing.writer import building_folder, unfinished
 
 __all__ = [
     "COMPLETE",
     "UNREADABLE",
-    "Standing",
-    "begun_key",
+    "StoreStatus",
     "folders_below",
     "is_pinned",
     "pin_path",
     "set_pin",
     "size_of",
-    "standing_at",
-    "standing_below",
+    "status_at",
+    "statuses_below",
     "targets_below",
+    "unfinished_key",
 ]
 
 COMPLETE, INCOMPLETE, DAMAGED, FOREIGN = "complete", "incomplete", "damaged", "foreign"
@@ -39,7 +39,7 @@ _PIN_TEXT = b"fer-stage store gc keeps this store\n"
 
 
 @dataclass(frozen=True)
-class Standing:
+class StoreStatus:
     """A place of a store.
 
     Parameters
@@ -48,8 +48,8 @@ class Standing:
     state : `complete`, `incomplete` (a writer was stopped), `damaged` (its manifest is not what was written),
         `unreadable` (the system or another program does not let it be read now: it may be whole), or `foreign` (no
         store of ours, or one of a newer program)
-    progress : "41 of 60 shards" where a writer was stopped, beside a finished store too; else empty
-    why : what opening it said, if it cannot be opened
+    progress : "41 of 60 shards" where a writer was stopped, also next to a finished store; else empty
+    why : why it cannot be opened
     store : the opened store, if it is complete
     """
 
@@ -77,7 +77,7 @@ def _folders(folder: Place, seen: set[str]) -> Iterator[Place]:
 
 
 def targets_below(root: Place) -> list[Place]:
-    """Where stores stand or grow under `root`, sorted; `root` itself if it is a store."""
+    """Where stores are or grow under `root`, sorted; `root` itself if it is a store."""
     if root.name.endswith(_ENDINGS):
         return [root]
     found = {target for folder in folders_below(root) for inside in folder.iterdir() if (target := _target(inside))}
@@ -85,35 +85,35 @@ def targets_below(root: Place) -> list[Place]:
 
 
 def _target(inside: Place) -> Place | None:
-    """The store that stands or grows at this name, if one does."""
+    """The store that is finished or grows at this name, if one does."""
     name = inside.name.removeprefix(".").removesuffix(".building")
     target = inside.with_name(name)
     return target if name.endswith(_ENDINGS) and inside in (target, building_folder(target)) else None
 
 
-def standing_below(root: Place) -> list[Standing]:
+def statuses_below(root: Place) -> list[StoreStatus]:
     """Every place of a store under `root`, and what is there. Manifests are read, features are not."""
     with reachable(root):
-        found = [standing_at(target) for target in targets_below(root)]
-    return [standing for standing in found if standing is not None]
+        found = [status_at(target) for target in targets_below(root)]
+    return [status for status in found if status is not None]
 
 
-def standing_at(target: Place) -> Standing | None:
+def status_at(target: Place) -> StoreStatus | None:
     """What is at the place of a store; None if nothing is."""
     left = unfinished(target)
     progress = left.progress if left else ""
-    if not stands(target):
-        return Standing(target, INCOMPLETE, progress) if left else None
+    if not store_exists(target):
+        return StoreStatus(target, INCOMPLETE, progress) if left else None
     try:
-        return Standing(target, COMPLETE, progress, store=open_store(target))
+        return StoreStatus(target, COMPLETE, progress, store=open_store(target))
     except (StoreDamagedError, SchemaError) as error:
         state = DAMAGED if isinstance(error, StoreDamagedError) else FOREIGN
-        return Standing(target, state, progress, why=str(error))
+        return StoreStatus(target, state, progress, why=str(error))
     except (StoreLockedError, StorageError) as error:
-        return Standing(target, UNREADABLE, progress, why=str(error))
+        return StoreStatus(target, UNREADABLE, progress, why=str(error))
 
 
-def begun_key(target: Place) -> str | None:
+def unfinished_key(target: Place) -> str | None:
     """The key of the store that a writer began to make at `target`, finished or not; None if there is none."""
     plan = read_plan(building_folder(target))
     return plan.key if plan else None

@@ -1,4 +1,4 @@
-"""Whether the hot copies of a store hold what the store does: for `cache.upkeep.integrity`."""
+"""Whether the memory-mapped copies of a store hold what the store does: for `cache.upkeep.integrity`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from cache.mmap_copies import described, difference, hot_folder, hot_name, open_copy
+from cache.mmap_copies import described, difference, mmap_folder, mmap_name, open_copy
 from cache.places.refusals import read_errors
 from cache.rows import Rows
 from cache.store import Store
@@ -17,7 +17,7 @@ __all__ = ["wrong_copies"]
 
 
 def wrong_copies(store: Store) -> Iterator[tuple[Path, str | None]]:
-    """Files that have the name of a hot copy of this store and are not what it holds.
+    """Files that have the name of a memory-mapped copy of this store and are not what it holds.
 
     Yields
     ------
@@ -40,7 +40,7 @@ def wrong_copies(store: Store) -> Iterator[tuple[Path, str | None]]:
 
 
 def _copies(store: Store) -> list[Path]:
-    folder = hot_folder(store.path)
+    folder = mmap_folder(store.path)
     with read_errors(str(folder)):
         found = folder.iterdir() if folder.is_dir() else ()
         return sorted(path for path in found if path.name.startswith(f"{store.key}.") and path.suffix == ".npy")
@@ -56,4 +56,4 @@ def _selection(store: Store, path: Path, file: BinaryIO | None) -> Rows | None:
     if not known or not (np.diff(rows, prepend=-1, append=len(store)) > 0).all():
         return None
     selection = Rows(store, rows, (), output, view)
-    return selection if hot_name(selection) == path.name else None
+    return selection if mmap_name(selection) == path.name else None

@@ -41,7 +41,7 @@ __all__ = [
 
 
 def building_folder(target: Place) -> Place:
-    """Where the store that will stand at `target` grows."""
+    """Where the store that will be at `target` grows."""
     return target.with_name(f".{target.name}.building")
 
 
@@ -134,8 +134,8 @@ class StoreWriter:
 
     Parameters
     ----------
-    target : where the finished store will stand; its ending chooses the backend
-    key : what the features are; shards of a stopped writer with the same key and schema are kept, others are swept
+    target : where the finished store will be; its ending chooses the backend
+    key : what the features are; shards of a stopped writer with the same key and schema are kept, others are removed
     schema : arrays and shards
     made_by : the command that writes it, for the advice of how to resume
     """

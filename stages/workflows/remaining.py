@@ -35,7 +35,7 @@ class Remaining:
 
     @classmethod
     def of(cls, jobs: Iterable[Job], reuse: Reuse, images: npt.NDArray[np.object_]) -> Self:
-        """What is left of all jobs; `images` are `cache.reuse.image_names` of the table's rows, shape (N,)."""
+        """What is left of all jobs; `images` are `cache.reuse.image_keys` of the table's rows, shape (N,)."""
         left, repeats = Repeats.among((job for whole in jobs if (job := _left_to_do(whole, reuse))), images)
         return cls(left, repeats, reuse)
 

@@ -122,7 +122,7 @@ def test_a_format_can_be_named(store: Store, tmp_path: Path) -> None:
         ("out.csv", "expected a name that ends with .parquet, .npy, .safetensors, found 'csv'"),
         ("out", "'no ending'"),
         ("out.zarr", "found 'zarr'"),
-        ("there.npy", "a folder stands there"),
+        ("there.npy", "it is a folder"),
         ("other.zarr/out.npy", "is a store; write beside it"),
         ("other.h5/x/out.npy", "is a store; write beside it"),
     ],
@@ -166,7 +166,7 @@ def test_damage_leaves_the_earlier_export_and_nothing_half_written(tmp_path: Pat
 
 def test_a_refusing_disk_is_a_clear_error(store: Store, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="a file stands where a folder is needed"):
+    with pytest.raises(StorageError, match="a file is where a folder is needed"):
         store.select().export(tmp_path / "file" / "out.npy")
 
 

@@ -13,7 +13,7 @@ from cache.places.atomic import write_bytes, write_new
 from cache.places.links import links_followed, require_inside, require_no_links
 from cache.places.lock import exclusive, lock_path
 from cache.testing.example import Example
-from cache.upkeep.leftovers import leftovers_below
+from cache.upkeep.candidates import candidates_below
 from cache.writing.writer import building_folder
 
 
@@ -145,10 +145,10 @@ def test_gc_removes_nothing_behind_a_link_that_leads_out(here: Path, tmp_path: P
     Example().begin(tmp_path / "theirs" / "a.zarr")
     Path("features").mkdir()
     Path("features/mini").symlink_to(tmp_path / "theirs")
-    [found] = leftovers_below(Path("features"))
+    [found] = candidates_below(Path("features"))
     assert found.link == Path("features/mini")
     with links_followed():
-        [found] = leftovers_below(Path("features"))
+        [found] = candidates_below(Path("features"))
     assert found.link is None
 
 

@@ -16,16 +16,16 @@ import h5py
 import pytest
 
 from cache.errors import CacheError, NewerSchemaError, SchemaError, StorageError, StoreLockedError
-from cache.mmap_copies import hot_copy, hot_files
+from cache.mmap_copies import mmap_copy, mmap_files
 from cache.places.lock import is_held
 from cache.places.refusals import refusal
-from cache.store import Store, find_store, open_store, stands
+from cache.store import Store, find_store, open_store, store_exists
 from cache.testing.example import Example
 from cache.texts import TextStore
-from cache.upkeep.cleanup import Policy, References, judge
+from cache.upkeep.candidates import candidates_below
+from cache.upkeep.cleanup import Policy, References, decide
 from cache.upkeep.integrity import verify
-from cache.upkeep.inventory import UNREADABLE, standing_below
-from cache.upkeep.leftovers import leftovers_below
+from cache.upkeep.inventory import UNREADABLE, statuses_below
 from stages.cli import run
 
 NO_DISK = Path("/proc/self/mem")  # reading its beginning is an input/output error, on every Linux
@@ -82,7 +82,7 @@ def as_plain_user() -> Iterator[None]:
 def all_messages(path: Path) -> list[str]:
     """The messages of every way to read a store."""
     messages = [f"{problem.what} {problem.advice}" for problem in verify(path)]
-    messages += [found.why for found in standing_below(path.parent)]
+    messages += [found.why for found in statuses_below(path.parent)]
     with pytest.raises(CacheError) as refused:
         open_store(path)
     return [*messages, str(refused.value)]
@@ -99,7 +99,7 @@ def test_a_file_that_another_program_has_open_is_in_use_not_damaged(one_file: Pa
             open_store(one_file)
         assert_not_called_damage(all_messages(one_file))
         assert [(problem.kind, problem.is_damage) for problem in verify(one_file)] == [("unread", False)]
-        assert [found.state for found in standing_below(one_file.parent)] == [UNREADABLE]
+        assert [found.state for found in statuses_below(one_file.parent)] == [UNREADABLE]
 
 
 def test_a_file_that_is_opened_after_our_store_object_is_in_use_too(one_file: Path) -> None:
@@ -196,7 +196,7 @@ def test_what_cannot_be_looked_at_is_not_taken_for_absent(tmp_path: Path) -> Non
     path.parent.mkdir(parents=True)
     path.symlink_to(path)
     with pytest.raises(StorageError, match="its links lead round in a circle"):
-        stands(path)
+        store_exists(path)
     with pytest.raises(StorageError, match="its links lead round in a circle"):
         find_store(tmp_path / "features", "some-encoder", "example")
 
@@ -209,12 +209,12 @@ def test_a_lock_that_cannot_be_looked_at_is_not_taken_for_free(tmp_path: Path) -
 
 
 def test_gc_keeps_what_it_cannot_judge_while_a_store_is_in_use(one_file: Path) -> None:
-    hot_copy(open_store(one_file).select(output="pooled"))
+    mmap_copy(open_store(one_file).select(output="pooled"))
     root, policy = one_file.parent.parent, Policy(references=References())
     with open_elsewhere(one_file):
-        verdicts = {found.path: judge(found, policy) for found in leftovers_below(root)}
-    assert verdicts[hot_files(root)[0][0]] is None
-    kept = verdicts[one_file]
+        decisions = {found.path: decide(found, policy) for found in candidates_below(root)}
+    assert decisions[mmap_files(root)[0][0]] is None
+    kept = decisions[one_file]
     assert kept is not None
     assert not kept.remove
     assert "unreadable" in kept.reason

@@ -21,7 +21,7 @@ from cache.errors import StorageError, StoreIncompleteError, StoreLockedError, S
 from cache.places import Place, place
 from cache.places.lock import exclusive, lock_path
 from cache.places.objects import lease
-from cache.store import open_store, stands
+from cache.store import open_store, store_exists
 from cache.testing.example import ARRAYS, Example
 from cache.testing.leases import DEAD_PID
 from cache.testing.processes import slow_writer, wait_for_records
@@ -77,7 +77,7 @@ def test_a_server_that_stops_costs_no_finished_shard(
             EXAMPLE.put(writer, [shard])
         EXAMPLE.finish(writer)
     server.gate.open()
-    if not stands(target):
+    if not store_exists(target):
         assert len(begun & set(EXAMPLE.begin(target).pending)) <= 1
     EXAMPLE.write(target)
     assert BLOBS.tree(target) == whole
@@ -87,7 +87,7 @@ def test_a_server_that_stops_costs_no_finished_shard(
 def test_a_server_that_does_not_answer_is_not_taken_for_an_empty_place(
     server: S3Server, target: Place, n_answered: int
 ) -> None:
-    """A writer that finds no plan starts anew: it must not do so because nobody answered."""
+    """A writer that finds no plan starts again: it must not do so because nobody answered."""
     EXAMPLE.begin(target, [0, 1])
     server.gate.shut_after(n_answered)
     with contextlib.suppress(StorageError):
@@ -106,7 +106,7 @@ def test_a_server_that_stops_while_a_store_is_replaced_shows_no_mixture(
     with pytest.raises(StorageError, match=UNREACHABLE):
         EXAMPLE.write(target)
     server.gate.open()
-    if stands(target):
+    if store_exists(target):
         store = open_store(target)
         assert old.is_content_of(store) or EXAMPLE.is_content_of(store)
     else:
@@ -121,7 +121,7 @@ def test_what_cannot_be_read_now_is_not_called_damaged(server: S3Server, target:
         lambda: open_store(target),
         lambda: store.read(np.arange(5)),
         lambda: store.frame,
-        lambda: stands(target),
+        lambda: store_exists(target),
         lambda: unfinished(target),
     ):
         with pytest.raises(StorageError, match=UNREACHABLE):

@@ -24,9 +24,14 @@ KEY = StoreKey(
 
 
 def frame(ids: str, images: str | None = None, **columns: list[Any]) -> pd.DataFrame:
-    """One row per letter; its image has the same letter unless said otherwise."""
-    said = {"id": list(ids), "sha256": list(images or ids), "label": ["fear"] * len(ids), "split": ["train"] * len(ids)}
-    return pd.DataFrame(said | columns)
+    """One row per letter; its image has the same letter unless given."""
+    defaults = {
+        "id": list(ids),
+        "sha256": list(images or ids),
+        "label": ["fear"] * len(ids),
+        "split": ["train"] * len(ids),
+    }
+    return pd.DataFrame(defaults | columns)
 
 
 def side(key: StoreKey = KEY, table: pd.DataFrame | None = None, **fields: Any) -> Side:

@@ -152,8 +152,8 @@ def test_a_missing_array_is_one_problem_and_the_others_are_read(tree: Path) -> N
 
 def test_an_array_of_another_shape_or_type_is_named(tree: Path) -> None:
     for name, change in (("pooled", {"shape": [2, 9, 6]}), ("pixels", {"data_type": "int8"})):
-        said = json.loads((tree / name / "zarr.json").read_text())
-        (tree / name / "zarr.json").write_text(json.dumps(said | change))
+        values = json.loads((tree / name / "zarr.json").read_text())
+        (tree / name / "zarr.json").write_text(json.dumps(values | change))
     (tree / "tokens" / "zarr.json").write_text("{")
     found = {problem.where.partition(": ")[2]: problem.what for problem in verify(tree)}
     assert found["pooled"] == "expected float16(2, 10, 6), found float16(2, 9, 6)"

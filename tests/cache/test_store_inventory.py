@@ -1,4 +1,4 @@
-"""What stands below a features root."""
+"""What is below a features root."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import zarr
 
 from cache.places import Place, place
 from cache.testing.example import Example
-from cache.upkeep.inventory import begun_key, is_pinned, set_pin, size_of, standing_below, targets_below
+from cache.upkeep.inventory import is_pinned, set_pin, size_of, statuses_below, targets_below, unfinished_key
 from cache.writing.writer import building_folder
 
 
@@ -22,26 +22,26 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 
 def states(root: Place) -> dict[str, tuple[str, str]]:
-    return {found.path.name: (found.state, found.progress) for found in standing_below(root)}
+    return {found.path.name: (found.state, found.progress) for found in statuses_below(root)}
 
 
 def test_stores_are_found_at_any_depth_finished_or_not(root: Place) -> None:
     Example().write(root / "clip" / "a.zarr")
     Example().begin(root / "deep" / "er" / "b.zarr", [0, 2])
     assert states(root) == {"a.zarr": ("complete", ""), "b.zarr": ("incomplete", "2 of 3 shards")}
-    assert standing_below(root)[0].store is not None
+    assert statuses_below(root)[0].store is not None
 
 
 def test_a_store_that_is_being_replaced_is_both(root: Place) -> None:
     Example().write(root / "clip" / "a.zarr")
     Example(seed=1).begin(root / "clip" / "a.zarr", [0])
     assert states(root) == {"a.zarr": ("complete", "1 of 3 shards")}
-    assert begun_key(root / "clip" / "a.zarr") == Example(seed=1).key.digest
+    assert unfinished_key(root / "clip" / "a.zarr") == Example(seed=1).key.digest
 
 
 def test_nothing_is_no_store(root: Place) -> None:
-    assert standing_below(root) == []
-    assert begun_key(root / "clip" / "a.zarr") is None
+    assert statuses_below(root) == []
+    assert unfinished_key(root / "clip" / "a.zarr") is None
 
 
 def test_both_formats_are_found(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_what_cannot_be_opened_says_why(tmp_path: Path) -> None:
         "foreign.h5": ("foreign", ""),
         "foreign.zarr": ("foreign", ""),
     }
-    assert all(found.why and found.store is None for found in standing_below(tmp_path))
+    assert all(found.why and found.store is None for found in statuses_below(tmp_path))
 
 
 def test_hidden_folders_and_the_inside_of_stores_are_not_looked_into(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_begun_store_without_a_readable_plan_is_no_work(tmp_path: Path) -> Non
     target = tmp_path / "a.zarr"
     Example().begin(target, [0])
     (building_folder(target) / "plan.json").write_text("{")
-    assert begun_key(target) is None
+    assert unfinished_key(target) is None
 
 
 def test_sizes_are_those_of_the_files(root: Place) -> None:

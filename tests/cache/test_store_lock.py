@@ -67,7 +67,7 @@ def test_two_stores_are_locked_apart(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(StorageError, match="a file stands where a folder is needed"),
+        pytest.raises(StorageError, match="a file is where a folder is needed"),
         exclusive(tmp_path / "file" / "lock"),
     ):
         pass

@@ -31,7 +31,7 @@ def test_bytes_replace_bytes(tmp_path: Path) -> None:
 def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "taken"
     (path / "inside").mkdir(parents=True)
-    with pytest.raises(StorageError, match="taken: a folder stands where a file is needed"):
+    with pytest.raises(StorageError, match="taken: a folder is where a file is needed"):
         write_bytes(path, b"data")
     assert [entry.name for entry in tmp_path.iterdir()] == ["taken"]
     assert (path / "inside").is_dir()
@@ -67,8 +67,8 @@ def test_the_old_folder_is_put_back_if_the_new_one_cannot_come(folders: tuple[Pa
         (errno.EFBIG, "ulimit -f"),
         (errno.EROFS, "read-only: choose another folder"),
         (errno.EACCES, "no permission"),
-        (errno.ENOTDIR, "a file stands where a folder is needed"),
-        (errno.EISDIR, "a folder stands where a file is needed"),
+        (errno.ENOTDIR, "a file is where a folder is needed"),
+        (errno.EISDIR, "a folder is where a file is needed"),
         (errno.EMFILE, "ulimit -n"),
         (errno.ETIMEDOUT, "does not answer"),
         (errno.EIO, "the disk reports an error"),

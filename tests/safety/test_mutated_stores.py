@@ -22,7 +22,7 @@ from cache.keys import canonical_json, sha256_of
 from cache.places import read_limited
 from cache.store import Store, open_store
 from cache.testing.example import Example
-from cache.upkeep.inventory import begun_key, standing_below
+from cache.upkeep.inventory import statuses_below, unfinished_key
 from cache.writing.plan import read_plan
 from cache.writing.records import Records
 from cache.writing.writer import building_folder, unfinished
@@ -116,8 +116,8 @@ def test_every_field_of_a_plan_is_checked_or_changes_nothing(growing: Path) -> N
         with replaced(plan, json.dumps(values).encode()), within_time():
             left = unfinished(growing)
             assert left is None or left.progress in ("1 of 3 shards", "0 of 3 shards"), change
-            assert begun_key(growing) is None or left is not None
-            assert all(found.path == growing for found in standing_below(growing.parent))
+            assert unfinished_key(growing) is None or left is not None
+            assert all(found.path == growing for found in statuses_below(growing.parent))
 
 
 def test_every_field_of_a_record_is_checked_or_its_shard_is_made_again(growing: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from mutations import mutations
 
 from cache.errors import StorageError
-from cache.mmap_copies import hot_files
+from cache.mmap_copies import mmap_files
 from cache.store import Store, open_store
 from cache.testing.example import Example
 from cache.upkeep.integrity import verify
@@ -32,16 +32,16 @@ def store(tmp_path: Path) -> Store:
 
 
 def made(store: Store, where: str | None = WHOLE, output: str = "pooled", view: int = 0) -> Path:
-    """The one hot copy of a store."""
-    store.select(where, output=output, view=view).hot()
-    [(path, _)] = hot_files(store.path.parent.parent)
+    """The one memory-mapped copy of a store."""
+    store.select(where, output=output, view=view).memmap()
+    [(path, _)] = mmap_files(store.path.parent.parent)
     return path
 
 
 def used(store: Store, where: str | None = WHOLE, output: str = "pooled", view: int = 0) -> None:
     """A copy that is opened is what the store holds."""
     chosen = open_store(store.path).select(where, output=output, view=view)
-    hot = chosen.hot()
+    hot = chosen.memmap()
     assert isinstance(hot, np.memmap)
     assert hot.tobytes() == chosen.numpy().tobytes()
 
@@ -126,7 +126,7 @@ def test_a_folder_in_the_place_of_a_copy_is_named(store: Store) -> None:
     path.unlink()
     path.mkdir()
     with pytest.raises(StorageError, match=path.name):
-        store.select().hot()
+        store.select().memmap()
 
 
 def test_verify_looks_at_hot_copies(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,6 +172,6 @@ def test_a_copy_that_cannot_be_read_is_not_called_wrong(store: Store, caplog: py
     path.write_bytes(path.read_bytes())
     path.chmod(0)
     with caplog.at_level(logging.WARNING), pytest.raises(StorageError, match="no permission"):
-        store.select().hot()
+        store.select().memmap()
     assert not caplog.records
     assert [problem.kind for problem in verify(store)] == ["unread"]

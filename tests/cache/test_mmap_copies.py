@@ -1,4 +1,4 @@
-"""Hot copies: the store's features as one memory-mapped file, built once, whole or absent, named by their content."""
+"""Memory-mapped copies of features: built once, whole or absent, named by their content."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 
 import cache.mmap_copies
 from cache.errors import StorageError, StoreDamagedError
-from cache.mmap_copies import free_memory, hot_files, hot_folder
-from cache.places.atomic import written_beside
+from cache.mmap_copies import free_memory, mmap_files, mmap_folder
+from cache.places.atomic import atomic_write
 from cache.selection import Selection
 from cache.store import Store, open_store
 from cache.testing.example import Example
@@ -41,7 +41,7 @@ def _hot(store: Store) -> list[str]:
 @pytest.mark.parametrize("output", ["pooled", "tokens", "pixels"])
 def test_a_copy_is_the_features_mapped_and_read_only(store: Store, output: str) -> None:
     chosen = store.select("split == 'train'", output=output, view=1)
-    hot = chosen.hot()
+    hot = chosen.memmap()
     assert isinstance(hot, np.memmap)
     wanted = chosen.numpy()
     assert (hot.dtype, hot.shape, hot.tobytes()) == (wanted.dtype, wanted.shape, wanted.tobytes())
@@ -50,51 +50,51 @@ def test_a_copy_is_the_features_mapped_and_read_only(store: Store, output: str) 
 
 
 def test_it_is_built_once_and_another_one_for_anything_else(store: Store) -> None:
-    store.select().hot()
+    store.select().memmap()
     before = _hot(store)
     stamp = (store.path.parent.parent / ".hot" / before[0]).stat().st_mtime_ns
-    open_store(store.path).select().hot()
+    open_store(store.path).select().memmap()
     assert _hot(store) == before
     assert (store.path.parent.parent / ".hot" / before[0]).stat().st_mtime_ns == stamp
-    store.select(view=1).hot()
-    store.select(output="tokens").hot()
-    store.select("split == 'test'").hot()
+    store.select(view=1).memmap()
+    store.select(output="tokens").memmap()
+    store.select("split == 'test'").memmap()
     assert len(_hot(store)) == 4
 
 
 def test_features_that_changed_get_a_copy_of_their_own(store: Store) -> None:
-    store.select().hot()
+    store.select().memmap()
     other = EXAMPLE.other(seed=1).write(store.path)
-    assert other.select().hot().tobytes() == other.select().numpy().tobytes()
-    assert [(path.name, key) for path, key in hot_files(store.path.parent.parent)] == [
+    assert other.select().memmap().tobytes() == other.select().numpy().tobytes()
+    assert [(path.name, key) for path, key in mmap_files(store.path.parent.parent)] == [
         (name, name[:64]) for name in _hot(store)
     ]
-    assert {key for _, key in hot_files(store.path.parent.parent)} == {store.key, other.key}
+    assert {key for _, key in mmap_files(store.path.parent.parent)} == {store.key, other.key}
 
 
 def test_other_features_of_the_same_key_get_a_copy_of_their_own(store: Store) -> None:
     """Another device rounds otherwise; the key does not know it."""
-    before = store.select().hot().tobytes()
+    before = store.select().memmap().tobytes()
     writer = StoreWriter(store.path, EXAMPLE.key, EXAMPLE.schema)
     EXAMPLE.other(seed=1).put(writer, writer.pending)
     other = EXAMPLE.finish(writer)
     assert other.key == store.key
-    assert other.select().hot().tobytes() == other.select().numpy().tobytes() != before
+    assert other.select().memmap().tobytes() == other.select().numpy().tobytes() != before
 
 
 def test_no_rows_are_mapped_too(store: Store) -> None:
-    assert store.select("label == 'none'").hot().shape == (0, 6)
+    assert store.select("label == 'none'").memmap().shape == (0, 6)
 
 
 def test_a_copy_that_was_cut_short_is_built_again(store: Store) -> None:
-    wanted = store.select().hot().tobytes()
-    (path, _), *_ = hot_files(store.path.parent.parent)
+    wanted = store.select().memmap().tobytes()
+    (path, _), *_ = mmap_files(store.path.parent.parent)
     np.save(path.with_name("other"), np.ones(3, np.float16))
     other = path.with_name("other.npy").read_bytes()
     for damage in (path.read_bytes()[:-1], b"", b"\x93NUMPY", other):
         path.unlink()
         path.write_bytes(damage)
-        assert store.select().hot().tobytes() == wanted
+        assert store.select().memmap().tobytes() == wanted
 
 
 def test_a_damaged_store_gives_no_copy(store: Store) -> None:
@@ -104,19 +104,19 @@ def test_a_damaged_store_gives_no_copy(store: Store) -> None:
     data[0] ^= 1
     chunk.write_bytes(data)
     with pytest.raises(StoreDamagedError):
-        store.select().hot()
+        store.select().memmap()
     assert _hot(store) == []
 
 
 def test_too_little_room_is_found_before_anything_is_written(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache.mmap_copies.shutil, "disk_usage", lambda path: _Usage(100))
     with pytest.raises(StorageError, match=r"needs 1\.2e-07 GB in .*\.hot, 1e-07 GB are free there"):
-        store.select().hot()
+        store.select().memmap()
     assert not (store.path.parent.parent / ".hot").exists()
 
 
 def test_a_folder_can_be_named(store: Store, tmp_path: Path) -> None:
-    store.select().hot(tmp_path / "fast disk")
+    store.select().memmap(tmp_path / "fast disk")
     assert len(list((tmp_path / "fast disk").iterdir())) == 1
 
 
@@ -124,13 +124,13 @@ def test_where_copies_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     from cache.places import place
 
     monkeypatch.chdir(tmp_path)
-    assert hot_folder(Path("features/encoder/faces.zarr")) == tmp_path / "features" / ".hot"
+    assert mmap_folder(Path("features/encoder/faces.zarr")) == tmp_path / "features" / ".hot"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
-    assert hot_folder(place("memory://features/encoder/faces.zarr")) == tmp_path / "caches" / "fer-stage" / ".hot"
+    assert mmap_folder(place("memory://features/encoder/faces.zarr")) == tmp_path / "caches" / "fer-stage" / ".hot"
 
 
 def _copy(store: Store) -> bytes:
-    return bytes(store.select().hot().tobytes())
+    return bytes(store.select().memmap().tobytes())
 
 
 def test_two_processes_may_build_one_copy(store: Store) -> None:
@@ -156,7 +156,7 @@ def test_free_memory_is_a_plausible_number() -> None:
 
 def test_selections_are_pickled_without_features(store: Store) -> None:
     chosen: Selection = pickle.loads(pickle.dumps(store.select("split == 'test'")))
-    assert chosen.hot().tobytes() == chosen.numpy().tobytes()
+    assert chosen.memmap().tobytes() == chosen.numpy().tobytes()
 
 
 def test_orphans_are_swept_and_living_writers_left_alone(tmp_path: Path) -> None:
@@ -167,14 +167,14 @@ def test_orphans_are_swept_and_living_writers_left_alone(tmp_path: Path) -> None
         os.utime(path, (time.time() - 1000,) * 2)
     with alive.open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        with written_beside(tmp_path / "out.npy") as partial:
+        with atomic_write(tmp_path / "out.npy") as partial:
             partial.write_text("whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([alive.name, young.name, "out.npy"])
     assert (tmp_path / "out.npy").read_text() == "whole"
 
 
 def _stop_half_way(path: Path) -> None:
-    with written_beside(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text("half")
         raise KeyboardInterrupt
 

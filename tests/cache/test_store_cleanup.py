@@ -15,27 +15,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cache.mmap_copies import hot_copy
+from cache.mmap_copies import mmap_copy
 from cache.places import Place, place
 from cache.places.lock import exclusive, lock_path
 from cache.store import open_store
 from cache.testing.example import Example
-from cache.upkeep.cleanup import Policy, References, Verdict, judge, one_name, sweep
+from cache.upkeep.candidates import CleanupCandidate, Kind, candidates_below
+from cache.upkeep.cleanup import Decision, Policy, References, canonical_path, clean_up, decide
 from cache.upkeep.inventory import COMPLETE, set_pin
-from cache.upkeep.leftovers import Kind, Leftover, leftovers_below
 from cache.writing.writer import building_folder
 
 ALL = Policy(unfinished=True, references=References())  # everything that may be allowed
 HOUR_S = 3600.0
 
 leftovers = st.builds(
-    Leftover,
+    CleanupCandidate,
     path=st.just(Path("features/clip/a.zarr")),
     kind=st.sampled_from(Kind),
     n_bytes=st.integers(0, 10**12),
     target=st.just(Path("features/clip/a.zarr")),
     locked=st.booleans(),
-    stands=st.booleans(),
+    exists=st.booleans(),
     shards=st.integers(0, 3),
     needed=st.booleans(),
     age_s=st.floats(0, 1e6),
@@ -46,7 +46,9 @@ leftovers = st.builds(
 references = st.builds(
     References,
     paths=st.dictionaries(
-        st.sampled_from(["features/clip/a.zarr", "features/clip", "features/b"]).map(lambda name: one_name(Path(name))),
+        st.sampled_from(["features/clip/a.zarr", "features/clip", "features/b"]).map(
+            lambda name: canonical_path(Path(name))
+        ),
         st.just("dvc.lock"),
     ),
     keys=st.dictionaries(st.sampled_from(["one", "two"]), st.just("a run")),
@@ -54,42 +56,42 @@ references = st.builds(
 policies = st.builds(Policy, unfinished=st.booleans(), references=st.none() | references)
 
 
-def is_removed(leftover: Leftover, policy: Policy) -> bool:
-    verdict = judge(leftover, policy)
-    return verdict is not None and verdict.remove
+def is_removed(candidate: CleanupCandidate, policy: Policy) -> bool:
+    decision = decide(candidate, policy)
+    return decision is not None and decision.remove
 
 
 @given(leftovers, policies)
-def test_a_store_goes_only_if_nobody_could_need_it(leftover: Leftover, policy: Policy) -> None:
-    store = replace(leftover, kind=Kind.STORE)
+def test_a_store_goes_only_if_nobody_could_need_it(candidate: CleanupCandidate, policy: Policy) -> None:
+    store = replace(candidate, kind=Kind.STORE)
     if is_removed(store, policy):
         assert policy.references is not None
         assert not store.pinned
         assert not store.locked
         assert store.state == COMPLETE
         assert store.key not in policy.references.keys
-        assert not {one_name(Path("features/clip/a.zarr")), one_name(Path("features/clip"))} & set(
+        assert not {canonical_path(Path("features/clip/a.zarr")), canonical_path(Path("features/clip"))} & set(
             policy.references.paths
         )
 
 
 @given(leftovers, policies)
-def test_what_a_living_process_works_on_stays(leftover: Leftover, policy: Policy) -> None:
-    if leftover.locked and leftover.kind != Kind.HOT:
-        assert not is_removed(leftover, policy)
+def test_what_a_living_process_works_on_stays(candidate: CleanupCandidate, policy: Policy) -> None:
+    if candidate.locked and candidate.kind != Kind.MMAP_COPY:
+        assert not is_removed(candidate, policy)
 
 
 @given(leftovers, policies)
-def test_finished_shards_go_only_if_asked_or_if_their_store_stands(leftover: Leftover, policy: Policy) -> None:
-    building = replace(leftover, kind=Kind.BUILDING)
+def test_finished_shards_go_only_if_asked_or_if_their_store_stands(candidate: CleanupCandidate, policy: Policy) -> None:
+    building = replace(candidate, kind=Kind.BUILDING)
     if is_removed(building, policy) and building.shards and building.needed:
         assert policy.unfinished
 
 
 @given(leftovers, policies)
-def test_more_permission_never_keeps_more(leftover: Leftover, policy: Policy) -> None:
-    if is_removed(leftover, policy):
-        assert is_removed(leftover, replace(policy, unfinished=True))
+def test_more_permission_never_keeps_more(candidate: CleanupCandidate, policy: Policy) -> None:
+    if is_removed(candidate, policy):
+        assert is_removed(candidate, replace(policy, unfinished=True))
 
 
 @pytest.mark.parametrize(
@@ -99,26 +101,26 @@ def test_more_permission_never_keeps_more(leftover: Leftover, policy: Policy) ->
         ({"kind": Kind.BUILDING, "shards": 2}, False),
         ({"kind": Kind.BUILDING, "shards": 2, "needed": False}, True),
         ({"kind": Kind.SWEPT}, True),
-        ({"kind": Kind.REPLACED, "stands": True}, True),
-        ({"kind": Kind.REPLACED, "stands": False}, False),  # killed between two moves: the only copy
+        ({"kind": Kind.REPLACED, "exists": True}, True),
+        ({"kind": Kind.REPLACED, "exists": False}, False),  # killed between two moves: the only copy
         ({"kind": Kind.PARTIAL, "age_s": 2 * HOUR_S}, True),
         ({"kind": Kind.PARTIAL, "age_s": 5.0}, False),  # a living writer's
         ({"kind": Kind.LOCK, "needed": False}, True),
         ({"kind": Kind.LOCK, "needed": True}, False),
-        ({"kind": Kind.HOT, "needed": False}, True),
-        ({"kind": Kind.HOT, "needed": True}, False),
+        ({"kind": Kind.MMAP_COPY, "needed": False}, True),
+        ({"kind": Kind.MMAP_COPY, "needed": True}, False),
         ({"kind": Kind.STORE}, False),
     ],
     ids=str,
 )
 def test_without_options_only_what_is_of_no_use_goes(facts: dict[str, object], removed: bool) -> None:
     path = Path("features/clip/a.zarr")
-    leftover = replace(Leftover(path, Kind.STORE, 1, path), **facts)
-    assert is_removed(leftover, Policy()) == removed
+    candidate = replace(CleanupCandidate(path, Kind.STORE, 1, path), **facts)
+    assert is_removed(candidate, Policy()) == removed
 
 
 def test_a_folder_above_a_store_needs_it_and_a_neighbour_does_not() -> None:
-    needed = References(paths={one_name(Path("features/clip")): "dvc.lock"})
+    needed = References(paths={canonical_path(Path("features/clip")): "dvc.lock"})
     assert needed.why(Path("features/clip/a.zarr"), "") == "dvc.lock"
     assert needed.why(Path("./features/../features/clip/a.zarr"), "") == "dvc.lock"
     assert needed.why(Path("features/clip-2/a.zarr"), "") is None
@@ -132,13 +134,13 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "features"
 
 
-def gc(root: Place, policy: Policy | None = None) -> list[Verdict]:
+def gc(root: Place, policy: Policy | None = None) -> list[Decision]:
     policy = policy or Policy()
-    return sweep([verdict for found in leftovers_below(root) if (verdict := judge(found, policy))], policy)
+    return clean_up([decision for found in candidates_below(root) if (decision := decide(found, policy))], policy)
 
 
 def removed(root: Place, policy: Policy | None = None) -> set[str]:
-    return {verdict.leftover.path.name for verdict in gc(root, policy) if verdict.remove}
+    return {decision.candidate.path.name for decision in gc(root, policy) if decision.remove}
 
 
 def names(root: Path) -> set[str]:
@@ -193,9 +195,9 @@ def write(path: Path) -> Path:
 
 def test_finished_shards_are_work_until_the_user_says_otherwise(root: Path) -> None:
     Example().begin(root / "clip" / "a.zarr", [0, 1])
-    [verdict] = gc(root)
-    assert not verdict.remove
-    assert verdict.reason == "2 finished shards of a stopped writer: --unfinished removes them"
+    [decision] = gc(root)
+    assert not decision.remove
+    assert decision.reason == "2 finished shards of a stopped writer: --unfinished removes them"
     assert removed(root, Policy(unfinished=True)) == {".a.zarr.building"}
     assert names(root) == set()
 
@@ -217,8 +219,8 @@ def test_the_only_copy_of_an_old_store_stays(root: Path) -> None:
     target = root / "clip" / "a.zarr"
     Example().write(target)
     target.rename(target.with_name(".a.zarr.replaced"))
-    [verdict] = gc(root, ALL)
-    assert (verdict.remove, verdict.reason) == (False, "the only copy of its store")
+    [decision] = gc(root, ALL)
+    assert (decision.remove, decision.reason) == (False, "the only copy of its store")
 
 
 def test_what_a_living_writer_does_is_left_alone(root: Path) -> None:
@@ -237,8 +239,8 @@ def test_a_store_that_is_being_extracted_again_stays(root: Path) -> None:
     target = root / "clip" / "a.zarr"
     Example().write(target)
     with exclusive(lock_path(target)):
-        [verdict] = [v for v in gc(root, ALL) if v.leftover.kind == Kind.STORE]
-        assert (verdict.remove, verdict.reason) == (False, "a living process works on it")
+        [decision] = [v for v in gc(root, ALL) if v.candidate.kind == Kind.STORE]
+        assert (decision.remove, decision.reason) == (False, "a living process works on it")
 
 
 def test_locks_of_nothing_go_and_those_of_stores_stay(root: Path) -> None:
@@ -258,19 +260,19 @@ def test_a_held_lock_of_nothing_stays(root: Path) -> None:
 def test_work_that_was_finished_since_it_was_judged_stays(root: Path) -> None:
     target = root / "clip" / "a.zarr"
     Example().begin(target)
-    found = [judge(leftover, Policy()) for leftover in leftovers_below(root)]
+    found = [decide(candidate, Policy()) for candidate in candidates_below(root)]
     Example().begin(target, [0])
-    [verdict] = sweep([verdict for verdict in found if verdict], Policy())
-    assert (verdict.remove, Example().begin(target).pending) == (False, [1, 2])
+    [decision] = clean_up([decision for decision in found if decision], Policy())
+    assert (decision.remove, Example().begin(target).pending) == (False, [1, 2])
 
 
 def test_a_store_that_was_pinned_since_it_was_judged_stays(root: Path) -> None:
     target = root / "clip" / "a.zarr"
     Example().write(target)
-    found = [judge(leftover, ALL) for leftover in leftovers_below(root)]
+    found = [decide(candidate, ALL) for candidate in candidates_below(root)]
     set_pin(target, pinned=True)
-    [verdict] = sweep([verdict for verdict in found if verdict], ALL)
-    assert (verdict.remove, verdict.reason) == (False, "pinned")
+    [decision] = clean_up([decision for decision in found if decision], ALL)
+    assert (decision.remove, decision.reason) == (False, "pinned")
     assert open_store(target)
 
 
@@ -279,13 +281,15 @@ def test_of_stores_only_the_unneeded_go(root: Path) -> None:
         Example(seed=seed).write(root / "clip" / name)
     set_pin(root / "clip" / "pinned.h5", pinned=True)
     (root / "clip" / "foreign.zarr").mkdir()
-    needed = References({one_name(root / "clip" / "tracked.zarr"): "dvc.lock"}, {Example(seed=2).key.digest: "a run"})
-    reasons = {verdict.leftover.path.name: verdict.reason for verdict in gc(root, Policy(references=needed))}
+    needed = References(
+        {canonical_path(root / "clip" / "tracked.zarr"): "dvc.lock"}, {Example(seed=2).key.digest: "a run"}
+    )
+    reasons = {decision.candidate.path.name: decision.reason for decision in gc(root, Policy(references=needed))}
     assert reasons == {
         "tracked.zarr": "dvc.lock",
         "run.h5": "a run",
         "pinned.h5": "pinned",
-        "foreign.zarr": "foreign: who needs it cannot be told",
+        "foreign.zarr": "foreign: who needs it is not known",
         "alone.zarr": "nothing refers to it",
         "alone.h5": "nothing refers to it",
     }
@@ -324,7 +328,7 @@ def test_a_link_goes_and_what_it_points_to_stays(root: Path, tmp_path: Path) -> 
 def test_hot_copies_go_when_no_store_has_their_key(root: Path) -> None:
     one, two = (Example(seed=seed).write(root / "clip" / f"{seed}.zarr") for seed in (1, 2))
     for store in (one, two):
-        hot_copy(store.select(split="train"))
+        mmap_copy(store.select(split="train"))
     assert removed(root) == set()
     assert isinstance(one.path, Path)
     shutil.rmtree(one.path)
@@ -336,8 +340,8 @@ def test_hot_copies_go_when_no_store_has_their_key(root: Path) -> None:
 def test_what_cannot_be_removed_is_not_called_removed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Example().begin(root / "clip" / "a.zarr")
     monkeypatch.setattr(shutil, "rmtree", lambda _path, **_options: None)  # it is told to pass over what is refused
-    [verdict] = gc(root)
-    assert (verdict.remove, verdict.reason) == (False, "the system refuses to remove all of it")
+    [decision] = gc(root)
+    assert (decision.remove, decision.reason) == (False, "the system refuses to remove all of it")
 
 
 def test_a_features_root_in_memory_is_cleaned_too(tmp_path: Path) -> None:
@@ -351,4 +355,4 @@ def test_a_features_root_in_memory_is_cleaned_too(tmp_path: Path) -> None:
 
 
 def test_nothing_below_a_root_that_is_not_there(tmp_path: Path) -> None:
-    assert leftovers_below(tmp_path / "nowhere") == []
+    assert candidates_below(tmp_path / "nowhere") == []
