@@ -148,7 +148,7 @@ def _partial_file(path: Path, put: Callable[[Path, Path], None], *, durable: boo
         require_inside(path)
         _require_replaceable(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
+        _remove_orphans(path)
         partial = private_name(path)
         descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         try:
@@ -205,7 +205,7 @@ def _hold(descriptor: int) -> None:
             raise
 
 
-def _sweep(path: Path) -> None:
+def _remove_orphans(path: Path) -> None:
     """Remove what writers of `path` left that were killed before this process wrote to its folder."""
     for orphan in _partials(os.path.abspath(path.parent)):
         if not re.fullmatch(re.escape(f".{path.name}") + PARTIAL, os.path.basename(orphan)):

@@ -31,7 +31,7 @@ from cache.upkeep.inventory import (
     statuses_below,
     unfinished_key,
 )
-from cache.writing.records import Records
+from cache.writing.plan import Records
 from cache.writing.writer import building_folder
 
 __all__ = ["CleanupCandidate", "Kind", "candidate_at", "candidates_below"]

@@ -26,8 +26,7 @@ from cache.places import Place, remove_tree
 from cache.places.atomic import replace, storage_errors, write_bytes
 from cache.places.links import require_no_links
 from cache.schema import Schema, plan_shards
-from cache.writing.plan import MadeBy, Plan, plan_path, read_plan
-from cache.writing.records import Records
+from cache.writing.plan import MadeBy, Plan, Records, plan_path, read_plan
 
 __all__ = [
     "ShardSink",
@@ -67,10 +66,10 @@ def unfinished(target: Place) -> Unfinished | None:
 
 def finished_shards(target: Place, key: StoreKey, schema: Schema) -> dict[int, ShardRecord]:
     """The shards of this very store that a stopped writer has finished."""
-    return Records(building_folder(target), schema).read() if _is_begun(target, key, schema) else {}
+    return Records(building_folder(target), schema).read() if _is_resumable(target, key, schema) else {}
 
 
-def _is_begun(target: Place, key: StoreKey, schema: Schema) -> bool:
+def _is_resumable(target: Place, key: StoreKey, schema: Schema) -> bool:
     folder = building_folder(target)
     plan = read_plan(folder)
     return plan is not None and plan.is_of(key, schema) and backend_of(target).holds_blocks(folder)
@@ -146,14 +145,14 @@ class StoreWriter:
         self._folder = building_folder(target)
         require_no_links(self._folder)
         self._plan = Plan.of(key, schema, made_by)
-        if not _is_begun(target, key, schema):
+        if not _is_resumable(target, key, schema):
             self._start(self._plan)
         self.schema, self.sink = schema, ShardSink(target, schema)
         self._done = finished_shards(target, key, schema)
 
     def _start(self, plan: Plan) -> None:
         plan.require_readable()
-        _sweep(self._folder)
+        _remove_unfinished(self._folder)
         with storage_errors(self._folder):
             if isinstance(self._folder, Path):  # an object store has no folders
                 self._folder.mkdir(parents=True)
@@ -247,7 +246,7 @@ class StoreWriter:
         _require_readable(text, columns, self.target)
         whole = self._backend.assemble(self._folder, self.schema, by_name, text)
         replace(whole, self.target)
-        _sweep(self._folder)
+        _remove_unfinished(self._folder)
 
 
 def _require_recorded(blocks: Mapping[str, npt.NDArray[Any]], record: ShardRecord, folder: Place) -> None:
@@ -297,15 +296,15 @@ def _can_be_written(text: str) -> bool:
         return False
 
 
-def _sweep(folder: Place) -> None:
+def _remove_unfinished(folder: Place) -> None:
     """Remove a building folder so that a kill leaves all of it or nothing that looks like one."""
     with storage_errors(folder):
         if not isinstance(folder, Path):
             remove_tree(plan_path(folder))  # without its plan it is no work that could be gone on with
             remove_tree(folder)
             return
-        swept = folder.with_name(f"{folder.name}.swept")
-        remove_tree(swept)
+        hidden = folder.with_name(f"{folder.name}.swept")
+        remove_tree(hidden)
         if os.path.lexists(folder):
-            folder.rename(swept)
-            remove_tree(swept)
+            folder.rename(hidden)
+            remove_tree(hidden)

@@ -51,7 +51,7 @@ class Remaining:
         rows = schema.rows(shard)
         rejected = {row: self.reuse.rejected[row] for row in rows if row in self.reuse.rejected}
         copies = self.repeats.of_shard(rows, schema.shard_rows, schema.n_views)
-        return ShardTask(shard, rows, tuple(jobs), tuple(self.reuse.pieces(rows)), rejected, tuple(copies))
+        return ShardTask(shard, rows, tuple(jobs), tuple(self.reuse.copied_rows(rows)), rejected, tuple(copies))
 
 
 def _left_to_do(job: Job, reuse: Reuse) -> Job | None:

@@ -97,7 +97,7 @@ def filled(reuse: Reuse, schema: Schema) -> np.ndarray[tuple[int, ...], np.dtype
     reader, blocks = ReuseReader(), []
     for shard in range(schema.n_shards):
         block = np.full((schema.n_views, len(schema.rows(shard)), 4), np.nan, np.float32)
-        reader.fill({"pooled": block}, reuse.pieces(schema.rows(shard)))
+        reader.fill({"pooled": block}, reuse.copied_rows(schema.rows(shard)))
         blocks.append(block)
     return np.concatenate(blocks, axis=1)
 

@@ -23,8 +23,7 @@ from cache.places import read_limited
 from cache.store import Store, open_store
 from cache.testing.example import Example
 from cache.upkeep.inventory import statuses_below, unfinished_key
-from cache.writing.plan import read_plan
-from cache.writing.records import Records
+from cache.writing.plan import Records, read_plan
 from cache.writing.writer import building_folder, unfinished
 from stages.remedies import as_commands
 
