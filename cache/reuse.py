@@ -208,7 +208,7 @@ def _same_views(store: Store, key: StoreKey) -> bool:
 
 @dataclass
 class ReuseReader:
-    """Copies rows of other stores into blocks. Remembers the shards read last, up to 1 GB: rows may come in any order."""
+    """Copies rows of other stores into blocks. Keeps the shards read last, up to 1 GB: rows may come in any order."""
 
     _stores: dict[Place, Store] = field(default_factory=dict)
     _shards: OrderedDict[tuple[Place, int, str, int], npt.NDArray[Any]] = field(default_factory=OrderedDict)
