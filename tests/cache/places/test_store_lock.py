@@ -46,7 +46,7 @@ def test_a_lock_is_free_after_its_block_even_after_an_error(tmp_path: Path) -> N
 
 
 def test_the_lock_of_a_killed_holder_is_free_at_once(tmp_path: Path) -> None:
-    lock, root = tmp_path / "lock", Path(__file__).parents[2]
+    lock, root = tmp_path / "lock", Path(__file__).parents[3]
     command = [sys.executable, "-c", HOLDER, str(lock)]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
