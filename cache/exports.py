@@ -159,7 +159,7 @@ class _Export:
 
 
 def _columns(selection: Rows) -> pd.DataFrame:
-    """The chosen columns; the id is always among them, since a feature without it is nobody's."""
+    """The chosen columns; the id is always among them, since a feature without it belongs to no sample."""
     names = selection.columns if "id" in selection.columns else ("id", *selection.columns)
     return without_placeholders(replace(selection, columns=names).frame)
 
@@ -292,7 +292,7 @@ def _to_csv(path: Path, frame: pd.DataFrame) -> Path:
 
 
 def _beside(path: Path, ending: str) -> Path:
-    """`faces.npy` -> `faces.npy.csv`: a name that nobody else's `faces.csv` has."""
+    """`faces.npy` -> `faces.npy.csv`: a name that differs from the user's own `faces.csv`."""
     return path.with_name(path.name + ending)
 
 

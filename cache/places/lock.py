@@ -57,7 +57,7 @@ def exclusive(path: Place, wait_s: float = 0.0) -> Iterator[None]:
 
 
 def is_held(path: Place) -> bool:
-    """Whether a living process holds the lock; nobody loses it by this question."""
+    """Whether a living process holds the lock; asking takes it from nobody."""
     if not isinstance(path, Path):
         return lease_is_held(path)
     try:

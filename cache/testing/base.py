@@ -76,7 +76,7 @@ class BackendUnderTest(ABC):
 
     @pytest.fixture
     def spoilt(self, store: Store) -> Iterator[Store]:
-        """The same, for tests that damage it: it is mended afterwards."""
+        """The same, for tests that damage it: it is restored afterwards."""
         with self.blobs.kept(store.path):
             yield store
 

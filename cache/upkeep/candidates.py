@@ -166,7 +166,7 @@ def _store(found: StoreStatus) -> CleanupCandidate:
 
 
 def _age_s(path: Place) -> float:
-    """Seconds since the last write; 0 where nobody knows, which is young."""
+    """Seconds since the last write; 0 where that is not known, which keeps it."""
     if isinstance(path, Path):
         return time.time() - path.lstat().st_mtime
     written = path.fs.info(path.path).get("LastModified")

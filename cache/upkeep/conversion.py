@@ -23,7 +23,7 @@ OnShard = Callable[[int, int], None]
 
 
 def convert(source: Store, target: Place, on_shard: OnShard | None = None) -> int:
-    """Copy a store to `target`, whose ending chooses the format; a stopped conversion resumes where it was.
+    """Copy a store to `target`, whose ending chooses the format; a stopped conversion resumes.
 
     Parameters
     ----------

@@ -300,7 +300,7 @@ def _remove_unfinished(folder: Place) -> None:
     """Remove a building folder so that a kill leaves all of it or nothing that looks like one."""
     with storage_errors(folder):
         if not isinstance(folder, Path):
-            remove_tree(plan_path(folder))  # without its plan it is no work that could be gone on with
+            remove_tree(plan_path(folder))  # without its plan it cannot be resumed
             remove_tree(folder)
             return
         hidden = folder.with_name(f"{folder.name}.swept")
