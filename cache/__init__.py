@@ -9,6 +9,7 @@ exports         rows for other programs, in an `ExportForm`
 csv_cells       text that a spreadsheet would run as a formula
 mmap_copies     memory-mapped copies, for training on more than fits into RAM
 texts           vectors of prompts
+remedies        errors about a missing or unfinished store, with what makes it
 keys            what makes two stores the same
 schema          which arrays a store has, cut into shards and blocks
 manifest        what a finished store says of itself

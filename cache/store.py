@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cache.backends import BACKENDS, Backend, backend_name, backend_of
-from cache.errors import RESTORE, QueryError, StoreDamagedError, StoreIncompleteError, StoreMissingError
+from cache.backends import BACKENDS, Backend, backend_of
+from cache.errors import RESTORE, QueryError, StoreDamagedError, StoreMissingError
 from cache.keys import differences
 from cache.manifest import Manifest, checksum
 from cache.mmap_copies import in_ram_or_mapped
@@ -23,9 +23,10 @@ from cache.places.names import path_part
 from cache.places.objects import METADATA_FILE
 from cache.places.refusals import read_errors
 from cache.query import names_in, row_mask
-from cache.schema import OK, ArraySpec, Schema, read_together
+from cache.remedies import output_missing, store_incomplete, store_missing
+from cache.schema import OK, ArraySpec, read_together
 from cache.selection import Selection
-from cache.writing.writer import Unfinished, column_digests, unfinished
+from cache.writing.writer import column_digests, unfinished
 
 __all__ = ["Store", "find_store", "open_store", "store_exists", "store_path"]
 
@@ -101,54 +102,9 @@ def open_store(path: str | Place) -> Store:
     backend = backend_of(path)
     if not store_exists(path):
         if left := unfinished(path):
-            raise _incomplete(path, left)
-        raise _missing(path)
+            raise store_incomplete(path, left)
+        raise store_missing(path)
     return Store(path, backend, Manifest.from_text(backend.read_manifest(path), str(path)))
-
-
-def _missing(path: Place) -> StoreMissingError:
-    if not path.parent.name:  # which encoder its features are of is not in its path
-        return StoreMissingError(f"no store at {path}: expected FEATURES/ENCODER/DATASET{path.suffix}")
-    return StoreMissingError(
-        f"no store at {path}", remedy=[("extract", _extract_arguments(path))], purpose="to make it"
-    )
-
-
-def _incomplete(path: Place, left: Unfinished) -> StoreIncompleteError:
-    """How to finish a store, from checked fields of its plan: a command in a folder from elsewhere could be any.
-
-    With other arguments the finished shards would be of another store, and removed.
-    """
-    if left.plan.made_by == "convert":
-        return StoreIncompleteError(
-            f"{path} is incomplete: a conversion stopped after {left.progress}. "
-            "Convert the same store again: it resumes"
-        )
-    return StoreIncompleteError(
-        f"{path} is incomplete: {left.progress}",
-        remedy=[("extract", _extract_arguments(path) | _schema_arguments(left.plan.schema))],
-        purpose="to resume, with what else the first call had",
-    )
-
-
-def _extract_arguments(path: Place, dataset: str | None = None) -> dict[str, Any]:
-    """Arguments of the `extract` that makes the store at `path`; its dataset by default as the path names it."""
-    return {
-        "dataset": dataset or path.stem,
-        "encoder": path.parent.name or None,
-        "backend": backend_name(path),
-        "features": str(path.parent.parent),
-    }
-
-
-def _schema_arguments(schema: Schema) -> dict[str, Any]:
-    """Arguments of `extract` that a schema shows: all of them, as params.yaml may have other defaults."""
-    dtypes = [array.dtype for array in schema.arrays if np.dtype(array.dtype).kind == "f"]
-    return {
-        "outputs": [array.name for array in schema.arrays],
-        "views": schema.n_views,
-        "dtype": dtypes[0] if dtypes else None,
-    }
 
 
 @dataclass(frozen=True)
@@ -229,12 +185,7 @@ class Store:
         """Row shape and dtype of an output; QueryError if the store does not keep it."""
         names = [array.name for array in self.manifest.schema.arrays]
         if output not in names:
-            arguments = _schema_arguments(self.manifest.schema) | {"outputs": [*names, output]}
-            raise QueryError(
-                f"{self.path} keeps {', '.join(names)}, not {output!r}",
-                remedy=[("extract", _extract_arguments(self.path, self.dataset) | arguments)],
-                purpose="to add it",
-            )
+            raise output_missing(self.path, self.dataset, self.manifest.schema, output)
         return self.manifest.schema.array(output)
 
     def row_shape(self, output: str = "pooled") -> tuple[int, ...]:

@@ -31,7 +31,7 @@ class ObjectContract(BackendUnderTest):
         assert self.blobs.tree(target) == self.blobs.tree(whole.path)
 
     def test_a_copy_that_stopped_is_begun_again(self, target: Place, example: Example) -> None:
-        """The old entry is gone and half of the new files have come: readers get an error that asks to wait, the writer resumes."""
+        """The old entry is gone, half of the new files are there: readers get an error, the writer resumes."""
         example.write(target)
         other = example.other(seed=1)
         other.begin(target, [0, 1, 2])
