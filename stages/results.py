@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pipeline.samples import SampleTable
+    from pipeline.tables.samples import SampleTable
 
 __all__ = ["IndexResult", "Result"]
 

@@ -29,10 +29,10 @@ from pipeline.encoders import Encoder, EncoderSpec
 from pipeline.extraction import Output, Timings, outputs_of
 from pipeline.extraction.outputs import PIXELS, POOLED
 from pipeline.faces import Alignment
-from pipeline.preparation import Job
+from pipeline.images.prepare import Job
+from pipeline.images.rejects import AlikeRejects
 from pipeline.progress import OnProgress
-from pipeline.rejects import AlikeRejects
-from pipeline.samples import SampleTable
+from pipeline.tables.samples import SampleTable
 from stages.output import say
 from stages.params import ExtractParams
 from stages.workflows.faces import AlignedFaces

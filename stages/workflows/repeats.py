@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.preparation import Job
+from pipeline.images.prepare import Job
 
 __all__ = ["Copy", "Repeats"]
 

@@ -22,8 +22,8 @@ from cache.reuse import Reuse
 from cache.writing.writer import StoreWriter
 from pipeline.encoders import Encoder
 from pipeline.errors import DatasetError, ImageError
-from pipeline.parity import Parity, parity
-from pipeline.preparation import Job, Preparer
+from pipeline.extraction.parity import Parity, parity
+from pipeline.images.prepare import Job, Preparer
 from stages.workflows.parity import LOOSEST, N_ROWS, Tolerance, re_encoded, tolerance_of
 
 __all__ = ["Checked", "RowChecker", "TrustedReuse", "checked_shards", "trusted_reuse", "usable"]

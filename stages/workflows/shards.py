@@ -22,11 +22,11 @@ from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.errors import MismatchError
 from pipeline.extraction import Extraction, Output, Shard, Timings, empty_blocks
 from pipeline.faces import Alignment
-from pipeline.preparation import Job, Preparer
-from pipeline.preprocess import Preprocess
+from pipeline.images.prepare import Job, Preparer
+from pipeline.images.preprocess import Preprocess
+from pipeline.images.rejects import AlikeRejects
+from pipeline.images.views import ViewRecipe
 from pipeline.progress import OnProgress
-from pipeline.rejects import AlikeRejects
-from pipeline.views import ViewRecipe
 from stages.workflows.repeats import Copy
 
 __all__ = ["Images", "Made", "Recipe", "ShardTask", "Workbench"]

@@ -12,9 +12,9 @@ from PIL import Image
 
 import cache
 from cache.testing.raw import tree_bytes
-from pipeline.preparation import Job
+from pipeline.images.prepare import Job
 from pipeline.progress import Progress, silent
-from pipeline.samples import SampleTable
+from pipeline.tables.samples import SampleTable
 from stages.commands.extract import command as extract
 from stages.workflows.extract_plan import planned
 from stages.workflows.repeats import Repeats
