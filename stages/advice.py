@@ -12,6 +12,7 @@ from typing import Any
 from cache.errors import CacheError
 from pipeline.errors import PipelineError
 from stages.errors import StageError
+from stages.remedies import encoder_written
 
 __all__ = ["aligned_advice", "encoder_named", "runnable"]
 
@@ -30,12 +31,13 @@ def encoder_named(folder: str, given: str) -> Iterator[None]:
     given : its name as `--encoder` takes it: a name in params.yaml, or open_clip:ViT-B-32-quickgelu/openai
     """
     try:
-        yield
+        with encoder_written(folder, given):
+            yield
     except (CacheError, StageError) as error:
         message = _ENCODER.sub(lambda found: _renamed(found, folder, given), str(error))
         if message == str(error):
             raise
-        raise type(error)(message) from error
+        raise type(error)(message, remedy=error.remedy, purpose=error.purpose) from error
 
 
 def _renamed(found: re.Match[str], folder: str, given: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cache.names import is_path_part
+from cache.places.names import is_path_part
 from stages.names import SCORES, path_part
 
 __all__ = ["Workspace", "heads_below", "run_parts", "runs_root", "scores_path"]

@@ -101,7 +101,7 @@ def _require_picture(option: str, path: Path) -> None:
 def _save(picture: npt.NDArray[np.uint8], path: Path) -> None:
     from PIL import Image
 
-    from cache.atomic import write_bytes
+    from cache.places.atomic import write_bytes
 
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, Image.registered_extensions()[path.suffix.lower()])

@@ -49,15 +49,16 @@ def command(
 
     Every template's vector is kept; a head chooses one or averages them.
     """
-    from cache.links import require_inside
+    from cache.places.links import require_inside
     from cache.texts import TextStore, text_key, text_path
     from pipeline.encoders import load_encoder
     from pipeline.prompts import encode_prompts
     from pipeline.tables.labels import EXPRESSIONS
     from stages.params import load_params
     from stages.progress import shown_progress
+    from stages.remedies import encoder_written
     from stages.workflows.store_identity import provenance_of
-    from stages.workflows.text_vectors import encode_text_command, text_identity
+    from stages.workflows.text_vectors import text_identity
 
     params = load_params(params_path)
     name, spec = params.encoder(encoder or params.run.encoders[0])
@@ -73,7 +74,9 @@ def command(
     wanted = () if if_any and not loaded.has_text else known
     text = text_identity(loaded, wanted) if wanted else {}
     key = text_key(wanted, EXPRESSIONS, loaded.identity, text)
-    if _key_of(path, encode_text_command(encoder or name, prompt_set)) == key:
+    with encoder_written(name, encoder or name):
+        existing_key = _key_of(path)
+    if existing_key == key:
         say(f"{path} is up to date")
     elif not dry_run:
         vectors = encode_prompts(loaded, wanted, EXPRESSIONS)
@@ -91,18 +94,13 @@ def command(
     echo_record(summary, output_format)
 
 
-def _key_of(path: Place, command: str) -> str:
-    """The key of the vectors that are there; empty if there are none, or an earlier fer-stage wrote them.
-
-    Parameters
-    ----------
-    command : this one, for messages
-    """
+def _key_of(path: Place) -> str:
+    """The key of the vectors that are there; empty if there are none, or an earlier fer-stage wrote them."""
     from cache.errors import OutdatedTextsError, StoreMissingError
     from cache.texts import TextStore
 
     try:
-        return TextStore.read(path, command).key
+        return TextStore.read(path).key
     except StoreMissingError:
         return ""
     except OutdatedTextsError:

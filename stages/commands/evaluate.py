@@ -69,7 +69,7 @@ def command(
     Of an exported head, or one outside its runs folder, scores are printed only.
     Accuracy, UAR, recall per class, N, 95 % intervals, calibration error, confusion; rejected rows are counted.
     """
-    from cache.links import require_inside
+    from cache.places.links import require_inside
     from pipeline.saved import read_saved
     from stages.params import load_params
     from stages.workflows.evaluate import Scorer, runs_below

@@ -31,7 +31,7 @@ def command(runs: Path, features: Place, reports: Path, dry_run: bool, output_fo
 
     The page needs no network. Beside it are metrics.json (`dvc metrics diff`) and tables/*.csv.
     """
-    from cache.links import require_inside
+    from cache.places.links import require_inside
     from stages.workflows.report import gather, make_report, write_report
 
     page = reports / "index.html"

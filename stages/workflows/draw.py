@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from cache.atomic import write_bytes
-from cache.links import require_inside
-from cache.lock import exclusive, lock_path
+from cache.places.atomic import write_bytes
+from cache.places.links import require_inside
+from cache.places.lock import exclusive, lock_path
 from pipeline.datasets.drawn import draw_dataset, require_drawable
 from pipeline.progress import OnProgress
 

@@ -25,6 +25,7 @@ from pipeline.saved import DEFAULT_HEAD, EXPORTED, RUN, SavedHead
 from stages.advice import aligned_advice, encoder_named
 from stages.errors import StageError
 from stages.params import Params
+from stages.remedies import as_commands
 from stages.workflows.row_identity import HeadRowsFinder, SplitRows, rows_digest, split_rows
 from stages.workflows.scores_file import head_identity
 from stages.workflows.store_encoder import encoder_of, require_dataset, require_encoder_named
@@ -218,7 +219,7 @@ class Scorer:
             with encoder_named(encoder, _named(run)):
                 store = self._store(encoder, dataset)
         except CacheError as error:
-            return str(error)
+            return as_commands(error)
         changed = "train and validation rows or labels" if store.key == run.record.get("key") else "images or features"
         train = ["fer-stage", "train", "--method", str(run.record["method"]), "--dataset", dataset]
         return (

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cache.reuse import image_names
+from cache.reuse import image_keys
 from pipeline.faces import Alignment
 from pipeline.faces.table import MISSED, FaceTable
 from pipeline.images.formats import decodable_since
@@ -57,7 +57,7 @@ def face_table_path(folder: Path, dataset: str, stem: str) -> Path:
 
 def images_of_table(table: SampleTable) -> npt.NDArray[np.object_]:
     """What every row is to a detector: the digest of its bytes and its box, as one text. shape (N,)"""
-    return image_names(table.frame["sha256"], box_texts(table))
+    return image_keys(table.frame["sha256"], box_texts(table))
 
 
 def with_faces(

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache import Store
-from cache.atomic import write_bytes
 from cache.backends import BACKENDS
 from cache.csv_cells import write_csv
 from cache.places import Place
-from cache.store import find_store, stands, store_path
-from cache.writer import unfinished
+from cache.places.atomic import write_bytes
+from cache.store import find_store, store_exists, store_path
+from cache.writing.writer import unfinished
 from pipeline.records import read_regular
 from pipeline.regular_files import MAX_JSON_BYTES
 from pipeline.report import Report, RunRecord, StoreRecord, build_report
@@ -91,7 +91,7 @@ def write_report(report: Report, reports: Path) -> None:
 def _is_here(features: Place, encoder: str, dataset: str) -> bool:
     """Whether anything of a store is here; runs and their scores are often taken elsewhere without the features."""
     paths = [store_path(features, encoder, dataset, backend) for backend in BACKENDS]
-    return any(stands(path) or unfinished(path) for path in paths)
+    return any(store_exists(path) or unfinished(path) for path in paths)
 
 
 def _without_store(features: Place, absent: Sequence[tuple[str, str]]) -> Iterator[str]:

@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from cache import Store
 from cache.errors import CacheError
-from cache.inventory import standing_below
 from cache.keys import sha256_of
 from cache.places import Place
-from cache.reuse import images_of
+from cache.reuse import image_keys_of
 from cache.schema import OK
 from cache.store import find_store
+from cache.upkeep.inventory import statuses_below
 
 __all__ = ["HeadRows", "HeadRowsFinder", "SplitRows", "head_rows_digest", "rows_digest", "split_rows"]
 
@@ -59,7 +59,7 @@ def split_rows(store: Store, split: str | None) -> SplitRows:
     labels = frame["label"].to_numpy(dtype=str)
     if "sha256" not in frame:
         return SplitRows(frame["id"].to_numpy(dtype=str), labels, None)
-    return SplitRows(images_of(frame).astype(str), labels, frame["sha256"].to_numpy(dtype=str))
+    return SplitRows(image_keys_of(frame).astype(str), labels, frame["sha256"].to_numpy(dtype=str))
 
 
 def rows_digest(rows: SplitRows) -> str:
@@ -115,7 +115,7 @@ class HeadRowsFinder:
         encoder, dataset = str(record.get("encoder", "")), str(record.get("dataset", ""))
         with suppress(CacheError):  # it was renamed or removed: its key may be elsewhere
             yield find_store(self.features, encoder, dataset)
-        yield from (found.store for found in standing_below(self.features) if found.store)
+        yield from (found.store for found in statuses_below(self.features) if found.store)
 
 
 def _has_bytes(store: Store) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cache.atomic import write_bytes
-from cache.lock import SHORT_WAIT_S, exclusive, lock_path
+from cache.places.atomic import write_bytes
+from cache.places.lock import SHORT_WAIT_S, exclusive, lock_path
 from pipeline.errors import InputError
 from pipeline.records import read_json
 from pipeline.saved import SavedHead

@@ -13,8 +13,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from cache.atomic import write_bytes
 from cache.keys import differences
+from cache.places.atomic import write_bytes
 from pipeline.datasets.drawn import STYLES, begun_drawing, drawing_changes, is_free
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.layouts import LAYOUTS

@@ -20,6 +20,7 @@ from pipeline.tables.labels import EXPRESSIONS
 from pipeline.text_features import TextFeatures
 from stages.errors import StageError
 from stages.params import Params
+from stages.remedies import encoder_written
 
 __all__ = ["encode_text_command", "require_text_tower", "text_for", "text_identity"]
 
@@ -96,7 +97,8 @@ def text_for(
     name = text_encoder or encoder
     path = text_path(features, name, prompts)
     command = encode_text_command(written or name, prompts)
-    texts = TextStore.read(path, command)
+    with encoder_written(name, written or name):
+        texts = TextStore.read(path)
     if name == encoder and (differences := differences_text(store.encoder["encoder"], texts.encoder)):
         raise StageError(f"{path} comes from another encoder than {store.path}: {differences}. Run `{command}` again")
     if not texts.templates:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from cache.errors import CacheError, StorageError, StoreMissingError
-from cache.hot import _require_room
+from cache.mmap_copies import _require_room
 from cache.store import find_store, open_store
 from pipeline.export.card import _environment
 from pipeline.tables.samples import _KIND as SAMPLES
@@ -21,6 +21,7 @@ from pipeline.tables.samples import SampleTable
 from stages.advice import aligned_advice, encoder_named, runnable
 from stages.errors import ParamsError
 from stages.params import Params
+from stages.remedies import as_commands
 from stages.workflows.neighbors import _ids_of
 from stages.workflows.tables import write_table
 
@@ -60,7 +61,7 @@ def test_a_store_below_another_root_is_made_there(project: Path, fer_stage: FerS
 
 def test_an_output_that_a_store_lacks_is_made_by_the_command_in_the_message(project: Path, fer_stage: FerStage) -> None:
     message = fer_stage("query", "features/untrained/sample-a.zarr", "--feature", "tokens", code=1)
-    fer_stage(*message.partition("Run: fer-stage ")[2].split(), "--quiet")
+    fer_stage(*advised(message), "--quiet")
     assert fer_stage("query", "features/untrained/sample-a.zarr", "--feature", "tokens", "--format", "json")
 
 
@@ -112,7 +113,7 @@ def test_a_path_in_advice_comes_back_from_a_shell_as_it_was_given(
     with pytest.raises(StoreMissingError) as missing:
         find_store(root, "untrained", "sample-a")
     made = ["fer-stage", "extract", "--dataset", "sample-a", "--encoder", "untrained", "--backend", "zarr"]
-    command = str(missing.value).partition("Run `")[2].rpartition("` first")[0]
+    command = as_commands(missing.value).partition("Run `")[2].rpartition("` to make it")[0]
     assert shlex.split(command) == [*made, "--features", str(root)]
     root.parent.mkdir()
     shutil.copytree("features", root)
@@ -120,7 +121,8 @@ def test_a_path_in_advice_comes_back_from_a_shell_as_it_was_given(
     assert shlex.split(_ids_of(store)) == ["fer-stage", "query", str(store.path), "--columns", "id"]
     with pytest.raises(StorageError) as full:
         _require_room(root / ".hot", 10**18)
-    assert words_after(str(full.value), "needs: ") == ["fer-stage", "store", "gc", str(root)]
+    command = as_commands(full.value).partition("Run `")[2].rpartition("` to remove copies")[0]
+    assert shlex.split(command) == ["fer-stage", "store", "gc", str(root)]
     assert shlex.split(SAMPLES._command(root / "x.parquet"))[-2:] == ["--tables", str(root)]
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from separate_process import command
 
 from cache.errors import StoreLockedError
-from cache.lock import exclusive, lock_path
+from cache.places.lock import exclusive, lock_path
 from pipeline.errors import TableError
 from pipeline.faces import Face, load_detector
 from pipeline.faces.table import FaceTable

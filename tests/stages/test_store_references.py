@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cache.housekeeping import References
+from cache.upkeep.cleanup import References
 from pipeline.errors import InputError
 from stages.errors import ParamsError, StageError
 from stages.workflows.store_references import references

@@ -22,7 +22,7 @@ def command(store: str, target: str, output_format: str, quiet: bool) -> None:
     A stopped conversion goes on where it was. Other features that stand at TARGET are never replaced.
     """
     from cache import open_store
-    from cache.conversion import convert
+    from cache.upkeep.conversion import convert
     from pipeline.progress import Progress
     from stages.commands.store.formatting import place_of
     from stages.progress import shown_progress

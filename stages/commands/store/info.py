@@ -33,8 +33,8 @@ def command(store: str, output_format: str) -> None:
 
 
 def _record(store: Store) -> dict[str, Any]:
-    from cache.inventory import is_pinned, size_of
-    from cache.writer import unfinished
+    from cache.upkeep.inventory import is_pinned, size_of
+    from cache.writing.writer import unfinished
 
     manifest, frame, left = store.manifest, store.frame, unfinished(store.path)
     counts = frame.groupby(["split", "label"]).size().unstack(fill_value=0)

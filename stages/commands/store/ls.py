@@ -10,7 +10,7 @@ from stages.commands.options import format_option
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
-    from cache.inventory import Standing
+    from cache.upkeep.inventory import StoreStatus
 
 __all__ = ["command"]
 
@@ -38,10 +38,10 @@ def command(root: str, output_format: str) -> None:
 
     Features are not read: `complete` says that a store was finished, `verify` tells whether its bits are right.
     """
-    from cache.inventory import standing_below
+    from cache.upkeep.inventory import statuses_below
     from stages.commands.store.formatting import human, place_of, shortened
 
-    rows = [_row(standing) for standing in standing_below(place_of(root))]
+    rows = [_row(standing) for standing in statuses_below(place_of(root))]
     if output_format == "table":
         shown = [row | {"size": human(row["bytes"]), "key": shortened(row["key"])} for row in rows]
         echo_rows(shown, output_format, _TABLE_COLUMNS)
@@ -53,9 +53,9 @@ def command(root: str, output_format: str) -> None:
     say(f"{len(rows)} stores below {root}")
 
 
-def _row(standing: Standing) -> dict[str, Any]:
-    from cache.inventory import is_pinned, size_of
-    from cache.writer import building_folder
+def _row(standing: StoreStatus) -> dict[str, Any]:
+    from cache.upkeep.inventory import is_pinned, size_of
+    from cache.writing.writer import building_folder
 
     path, store = standing.path, standing.store
     growing = building_folder(path) if standing.progress else None
@@ -77,7 +77,7 @@ def _row(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _rejected(standing: Standing) -> int | None:
+def _rejected(standing: StoreStatus) -> int | None:
     """Rows without a feature: rejected by `index` or by `extract`. None if the store cannot say."""
     from cache.errors import CacheError
 

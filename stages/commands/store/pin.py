@@ -18,7 +18,7 @@ __all__ = ["command"]
 def command(stores: tuple[str, ...], remove: bool, output_format: str) -> None:
     """Have `gc --unreferenced` keep each STORE, whoever refers to it. A pin is a file `.NAME.pin` beside the store."""
     from cache import open_store
-    from cache.inventory import set_pin
+    from cache.upkeep.inventory import set_pin
     from stages.commands.store.formatting import place_of
 
     paths = [place_of(word) for word in stores]
