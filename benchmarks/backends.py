@@ -45,7 +45,7 @@ def full_read(stores: dict[str, Store], npy: Path) -> dict[str, float]:
 
 
 def random_rows(stores: dict[str, Store], npy: Path, rows: npt.NDArray[np.intp]) -> dict[str, float]:
-    memmap, hot = np.load(npy, mmap_mode="r"), stores["zarr"].select().hot()
+    memmap, hot = np.load(npy, mmap_mode="r"), stores["zarr"].select().memmap()
     return in_turns(
         {
             "npy_memmap": lambda: memmap[rows],

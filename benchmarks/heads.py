@@ -14,7 +14,7 @@ from machine import show
 from cache import Store, open_store
 from cache.keys import StoreKey
 from cache.schema import ArraySpec, Schema
-from cache.writer import StoreWriter
+from cache.writing.writer import StoreWriter
 from pipeline.features import FeatureSource
 from pipeline.learning.method import TrainingInputs
 from pipeline.methods import config_class, load_method

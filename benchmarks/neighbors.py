@@ -31,7 +31,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         selection = make_store(Path(folder, "features/encoder/benchmark.zarr"), options.rows, WIDTH).select()
-        loaded, hot = selection.numpy(), selection.hot()
+        loaded, hot = selection.numpy(), selection.memmap()
         unit = loaded.astype(np.float32)
         unit /= np.sqrt(np.einsum("md,md->m", unit, unit))[:, None]
         queries = np.random.default_rng(1).standard_normal((100, WIDTH), np.float32)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from cache import Store, open_store
 from cache.keys import StoreKey
 from cache.schema import ArraySpec, Schema
-from cache.writer import StoreWriter
+from cache.writing.writer import StoreWriter
 from pipeline.tables.labels import EXPRESSIONS
 
 __all__ = ["make_store", "random_columns"]

@@ -12,7 +12,7 @@ from random_store import random_columns
 from timing import FER_STAGE, commands_in_turns
 
 from cache.store import store_path
-from cache.writer import StoreWriter
+from cache.writing.writer import StoreWriter
 from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.extraction import outputs_of
 from pipeline.tables.labels import EXPRESSIONS

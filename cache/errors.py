@@ -1,7 +1,7 @@
 """Errors of the cache, grouped by what a caller would do about them.
 
 CacheError
-├── StoreMissingError      nothing stands at the path: extract first
+├── StoreMissingError      nothing is at the path: extract first
 ├── StoreIncompleteError   a writer was stopped: run the same extract again, it resumes
 ├── StoreDamagedError      bytes are not what was written: restore or extract again
 ├── StoreLockedError       another process writes this store, or has it open: wait for it
@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-MEND = "Restore the store, or delete it and extract again"  # what to do about every damage
+RESTORE = "Restore the store, or delete it and extract again"  # what to do about every damage
 
 
 class CacheError(Exception):

@@ -19,7 +19,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,16 +27,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cache.atomic import written_beside
 from cache.backends import BACKENDS
 from cache.csv_cells import write_csv
 from cache.errors import QueryError
 from cache.keys import canonical_json
 from cache.places import place
+from cache.places.atomic import atomic_write
+from cache.rows import Rows
 from cache.schema import MISSING_INTEGERS, ArraySpec
-
-if TYPE_CHECKING:
-    from cache.selection import Selection
 
 __all__ = ["AS_STORED", "EXPORTS", "ExportForm", "export_rows", "npy_header", "without_placeholders", "write_npy"]
 
@@ -45,6 +43,7 @@ Mask = npt.NDArray[np.bool_]
 
 _VERSION = 2  # of the description in an export; in 1, rows without a feature were NaN in Parquet too
 _GROUP_BYTES = 8 * 2**20  # of features in one row group of a Parquet file
+_STORE_SUFFIXES = {backend.suffix for backend in BACKENDS.values()}
 _SAFETENSORS = {"float16": "F16", "float32": "F32", "uint8": "U8"}
 
 
@@ -68,7 +67,7 @@ AS_STORED = ExportForm()
 
 
 def export_rows(
-    selection: Selection,
+    selection: Rows,
     path: str | Path,
     format: str | None = None,
     added: Added | None = None,
@@ -100,9 +99,11 @@ def export_rows(
     target = _target(path)
     name = format or target.suffix.removeprefix(".")
     if name not in EXPORTS:
+        to_store = target.suffix in _STORE_SUFFIXES
         raise QueryError(
-            f"export to {path}: expected a name that ends with .{', .'.join(EXPORTS)}, found {name or 'no ending'!r}. "
-            "To change a store's backend run: fer-stage store convert"
+            f"export to {path}: expected a name that ends with .{', .'.join(EXPORTS)}, found {name or 'no ending'!r}",
+            remedy=[("store convert", {"store": str(selection.store.path), "target": str(path)})] if to_store else (),
+            purpose="to make a store in that format" if to_store else "",
         )
     _check_form(form, selection, name)
     missing, frame = selection.without_feature, _columns(selection).assign(**(added or {}))
@@ -112,19 +113,19 @@ def export_rows(
     return EXPORTS[name](_Export(selection, frame, missing, form), target)
 
 
-def _check_form(form: ExportForm, selection: Selection, format: str) -> None:
+def _check_form(form: ExportForm, selection: Rows, format: str) -> None:
     stored = selection.store.array(selection.output).dtype
     if form.dtype and np.dtype(stored).kind != "f":
-        raise QueryError(f"--dtype {form.dtype}: {selection.output} is {stored}, not of floats. Leave --dtype out")
+        raise QueryError(f"dtype {form.dtype}: {selection.output} is {stored}, not of floats. Leave dtype out")
     if form.plain_list and format != "parquet":
-        raise QueryError(f"--list is of Parquet: {format} has arrays only. Leave it out, or export to a .parquet")
+        raise QueryError(f"a plain list is of Parquet: {format} has arrays only. Leave it out, or export to a .parquet")
 
 
 @dataclass(frozen=True)
 class _Export:
     """What is written: rows with their features and columns, `missing` where a row has no feature, shape (N,)."""
 
-    selection: Selection
+    selection: Rows
     frame: pd.DataFrame
     missing: Mask
     form: ExportForm
@@ -157,8 +158,8 @@ class _Export:
         )
 
 
-def _columns(selection: Selection) -> pd.DataFrame:
-    """The chosen columns; the id is always among them, since a feature without it is nobody's."""
+def _columns(selection: Rows) -> pd.DataFrame:
+    """The chosen columns; the id is always among them, since a feature without it belongs to no sample."""
     names = selection.columns if "id" in selection.columns else ("id", *selection.columns)
     return without_placeholders(replace(selection, columns=names).frame)
 
@@ -177,11 +178,10 @@ def _target(path: str | Path) -> Path:
     target = place(path)
     if not isinstance(target, Path):
         raise QueryError(f"export to {path}: expected a file of this machine. Export to one, then copy it there")
-    endings = {backend.suffix for backend in BACKENDS.values()}
-    if inside := [parent for parent in target.absolute().parents if parent.suffix in endings]:
+    if inside := [parent for parent in target.absolute().parents if parent.suffix in _STORE_SUFFIXES]:
         raise QueryError(f"export to {path}: {inside[0]} is a store; write beside it, not into it")
     if target.is_dir():
-        raise QueryError(f"export to {path}: a folder stands there. Choose another name")
+        raise QueryError(f"export to {path}: it is a folder. Choose another name")
     return target
 
 
@@ -196,7 +196,7 @@ def _to_parquet(export: _Export, path: Path) -> tuple[Path, ...]:
     schema, names = columns.schema.append(pa.field(name, kind)), list(export.frame.columns)
     # Features neither shrink nor repeat: trying would only take time.
     options = {"use_dictionary": names, "write_statistics": names, "compression": "NONE"}
-    with written_beside(path) as partial, pq.ParquetWriter(partial, schema, **options) as writer:
+    with atomic_write(path) as partial, pq.ParquetWriter(partial, schema, **options) as writer:
         start = 0
         for values in _grouped(export.selection, max(1, _GROUP_BYTES // spec.row_bytes)):
             missing = export.missing[start : start + len(values)]
@@ -214,7 +214,7 @@ def _lists(flat: pa.Array, width: int, missing: Mask) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32(), mask=np.append(missing, False)), flat)
 
 
-def _grouped(selection: Selection, n_rows: int) -> Iterator[npt.NDArray[Any]]:
+def _grouped(selection: Rows, n_rows: int) -> Iterator[npt.NDArray[Any]]:
     """The features, `n_rows` or a little more at a time."""
     waiting: list[npt.NDArray[Any]] = []
     for _rows, values in selection.blocks():
@@ -228,16 +228,16 @@ def _grouped(selection: Selection, n_rows: int) -> Iterator[npt.NDArray[Any]]:
 
 def _to_npy(export: _Export, path: Path) -> tuple[Path, ...]:
     about = _beside(path, ".json")
-    with written_beside(about) as partial:
+    with atomic_write(about) as partial:
         text = json.dumps({"fer_stage": json.loads(export.about())}, indent=2) + "\n"
         partial.write_text(text, encoding="utf-8")
     written = _to_csv(path, export.frame)
-    with written_beside(path) as partial:
+    with atomic_write(path) as partial:
         write_npy(export.selection, partial, export.dtype)
     return path, written, about
 
 
-def write_npy(selection: Selection, path: Path, dtype: str | None = None) -> None:
+def write_npy(selection: Rows, path: Path, dtype: str | None = None) -> None:
     """The features as one npy file, written front to back: a full disk is an error there and never a crash.
 
     Parameters
@@ -250,7 +250,7 @@ def write_npy(selection: Selection, path: Path, dtype: str | None = None) -> Non
         _write_features(selection, file, dtype)
 
 
-def npy_header(selection: Selection, dtype: str) -> bytes:
+def npy_header(selection: Rows, dtype: str) -> bytes:
     """The header of an npy file of the features."""
     header = {
         "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
@@ -272,13 +272,13 @@ def _to_safetensors(export: _Export, path: Path) -> tuple[Path, ...]:
     }
     header = canonical_json({"__metadata__": {"fer_stage": export.about()}, selection.output: tensor}).encode()
     header += b" " * (-len(header) % 8)  # the format wants the data aligned
-    with written_beside(path) as partial, partial.open("wb") as file:
+    with atomic_write(path) as partial, partial.open("wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)
         _write_features(selection, file, export.dtype)
     return path, written
 
 
-def _write_features(selection: Selection, file: BinaryIO, dtype: str) -> None:
+def _write_features(selection: Rows, file: BinaryIO, dtype: str) -> None:
     """The bytes of the features in C order, little-endian."""
     for _rows, values in selection.blocks():
         file.write(np.ascontiguousarray(values, dtype).data)
@@ -286,13 +286,13 @@ def _write_features(selection: Selection, file: BinaryIO, dtype: str) -> None:
 
 def _to_csv(path: Path, frame: pd.DataFrame) -> Path:
     target = _beside(path, ".csv")
-    with written_beside(target) as partial:
+    with atomic_write(target) as partial:
         write_csv(frame, partial)
     return target
 
 
 def _beside(path: Path, ending: str) -> Path:
-    """`faces.npy` -> `faces.npy.csv`: a name that nobody else's `faces.csv` has."""
+    """`faces.npy` -> `faces.npy.csv`: a name that differs from the user's own `faces.csv`."""
     return path.with_name(path.name + ending)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from cache.errors import MEND, SchemaError
+from cache.errors import RESTORE, SchemaError
 
 __all__ = ["Fields", "parsed_json"]
 
@@ -48,13 +48,13 @@ class Fields:
     def of(cls, document: str, values: Any) -> Fields:
         """The whole document, which has to be an object."""
         if not isinstance(values, dict):
-            raise SchemaError(f"{document}: expected an object, found {_shown(values)}. {MEND}")
+            raise SchemaError(f"{document}: expected an object, found {_shown(values)}. {RESTORE}")
         return cls(document, values)
 
     def wrong(self, name: str, expected: str) -> SchemaError:
         """The error about a field; also for what a caller compares itself."""
         found = _shown(self.values[name]) if name in self.values else "no such field"
-        return SchemaError(f"{self.document}: expected {expected} in {self._named(name)}, found {found}. {MEND}")
+        return SchemaError(f"{self.document}: expected {expected} in {self._named(name)}, found {found}. {RESTORE}")
 
     def require_shallow(self) -> None:
         """Refuse objects and lists nested beyond any use: readers walk through them."""
@@ -65,7 +65,7 @@ class Fields:
         if level:
             where = f" in {self.path}" if self.path else ""
             raise SchemaError(
-                f"{self.document}: expected objects nested up to {_DEPTH} deep{where}, found more. {MEND}"
+                f"{self.document}: expected objects nested up to {_DEPTH} deep{where}, found more. {RESTORE}"
             )
 
     def has(self, name: str) -> bool:
@@ -126,7 +126,7 @@ class Fields:
         for i, item in enumerate(items):
             where = f"{self._named(name)}.{i}"
             if not isinstance(item, dict):
-                raise SchemaError(f"{self.document}: expected an object in {where}, found {_shown(item)}. {MEND}")
+                raise SchemaError(f"{self.document}: expected an object in {where}, found {_shown(item)}. {RESTORE}")
             yield Fields(self.document, item, where)
 
     def _named(self, name: str) -> str:

@@ -1,4 +1,4 @@
-"""What a store says of itself when it is finished, and what a writer notes while it is not."""
+"""The manifest of a finished store: its key, schema, checksums and what its columns describe."""
 
 from __future__ import annotations
 
@@ -12,20 +12,16 @@ import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
-from cache.atomic import write_bytes
-from cache.errors import MEND, NewerSchemaError, SchemaError, StoreDamagedError
+from cache.errors import RESTORE, NewerSchemaError, SchemaError, StoreDamagedError
 from cache.fields import Fields, parsed_json
 from cache.keys import canonical_json, sha256_of
-from cache.places import Place, files_below, is_file, reachable, read_all
-from cache.plan import read_plan
 from cache.schema import NAME, Schema
 
-__all__ = ["MAX_MANIFEST_BYTES", "SCHEMA_VERSION", "Manifest", "Records", "ShardRecord", "checksum", "rejected_rows"]
+__all__ = ["MAX_MANIFEST_BYTES", "SCHEMA_VERSION", "Manifest", "ShardRecord", "checksum", "rejected_rows"]
 
 SCHEMA_VERSION = 1
 REQUIRED_COLUMNS = ("id", "label", "split", "status")
 MAX_MANIFEST_BYTES = 16 * 2**20  # 80 million rows without a rejected one, or 200,000 rejected rows with their reasons
-MAX_RECORD_BYTES = 2**20  # of one shard
 # A plain name of a file, in any script: tables are found and advice is made by it. No control characters.
 _DATASET_NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]{1,200}")
 
@@ -127,7 +123,7 @@ class Manifest:
         return {name: sha256_of([record.sha256[name] for record in self.shards]) for name in names}
 
     def to_text(self) -> str:
-        said = {
+        fields = {
             "fer_stage_store": SCHEMA_VERSION,
             "complete": True,
             "key": self.key,
@@ -139,7 +135,7 @@ class Manifest:
             "dataset": self.dataset,
             "provenance": self.provenance,
         }
-        return canonical_json({**said, "digest": sha256_of(said)})
+        return canonical_json({**fields, "digest": sha256_of(fields)})
 
     @classmethod
     def from_text(cls, text: str, where: str) -> Manifest:
@@ -189,7 +185,7 @@ def _checked_document(text: str, where: str) -> Fields:
     ):  # a text that UTF-8 cannot write, or a number that is too large: we write neither
         whole = False
     if not whole:
-        raise StoreDamagedError(f"{where}: its manifest is not what was written. {MEND}")
+        raise StoreDamagedError(f"{where}: its manifest is not what was written. {RESTORE}")
     fields = Fields.of(f"{where}: its manifest", values)
     fields.require_shallow()
     fields.integer("fer_stage_store", 1, SCHEMA_VERSION)
@@ -218,7 +214,7 @@ def _shards(fields: Fields, schema: Schema) -> tuple[ShardRecord, ...]:
     if len(given) != schema.n_shards:
         raise SchemaError(
             f"{fields.document}: expected {schema.n_shards} records in shards ({schema.n_rows} rows in shards of "
-            f"{schema.shard_rows}), found {len(given)}. {MEND}"
+            f"{schema.shard_rows}), found {len(given)}. {RESTORE}"
         )
     records = tuple(ShardRecord.from_json(record, schema) for record in given)
     for number, record in enumerate(records):
@@ -263,51 +259,3 @@ def _provenance(fields: Fields, schema: Schema) -> Mapping[str, Any]:
             if measured.has("relative"):
                 measured.number("relative")
     return fields.values
-
-
-class Records:
-    """What a writer notes while its store grows: one file for each finished shard, whole or absent.
-
-    Each worker of a cluster writes its own; nobody appends to a file of somebody else.
-    """
-
-    def __init__(self, folder: Place, schema: Schema | None = None) -> None:
-        """`schema` is that of the plan in `folder` by default; without one no record means anything."""
-        self._folder = folder / "records"
-        plan = None if schema else read_plan(folder)
-        self._schema = plan.schema if plan else schema
-
-    def read(self) -> dict[int, ShardRecord]:
-        """The finished shards. A record that a disk spoiled is left out: its shard is made again."""
-        with reachable(self._folder):
-            texts = read_all([file for file in files_below(self._folder) if file.suffix == ".json"], MAX_RECORD_BYTES)
-        records = [record for text in texts if (record := self._parsed(text))]
-        return {record.shard: record for record in records}
-
-    def get(self, shard: int) -> ShardRecord | None:
-        """The record of one shard; None if it is not finished, or a disk spoiled its record."""
-        path = self._path(shard)
-        with reachable(path):
-            if not is_file(path):
-                return None
-            [text] = read_all([path], MAX_RECORD_BYTES)
-        record = self._parsed(text)
-        return record if record and record.shard == shard else None
-
-    def add(self, record: ShardRecord) -> None:
-        """Durable when the call returns."""
-        text = canonical_json({**record.as_json(), "digest": sha256_of(record.as_json())})
-        write_bytes(self._path(record.shard), text.encode())
-
-    def _path(self, shard: int) -> Place:
-        return self._folder / f"{shard:06d}.json"
-
-    def _parsed(self, text: bytes | None) -> ShardRecord | None:
-        if text is None or self._schema is None:
-            return None
-        try:
-            values = parsed_json(text)
-            whole = values.pop("digest") == sha256_of(values)
-            return ShardRecord.from_json(Fields.of(str(self._folder), values), self._schema) if whole else None
-        except (ValueError, KeyError, TypeError, AttributeError, SchemaError):
-            return None

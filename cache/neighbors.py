@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from cache.errors import QueryError
 
-__all__ = ["METRICS", "FeatureRows", "Metric", "Neighbours", "nearest"]
+__all__ = ["METRICS", "FeatureRows", "Metric", "Neighbors", "nearest"]
 
 Metric: TypeAlias = Literal["cosine", "dot"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
@@ -24,14 +24,14 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.intp]
 
-_PIECE = 2**18  # float32 values that are looked at together: 1 MB stays in the core's own cache
+_BLOCK_VALUES = 2**18  # float32 values that are looked at together: 1 MB stays in the core's own cache
 _EXACT = 2**22  # float64 values of rows that are scored again together
 _SAFE = (1e-25, 1e35)  # squared lengths between which float32 neither under- nor overflows
 _NO_ROW = np.iinfo(np.intp).max
 
 
 class FeatureRows(Protocol):
-    """Rows that come in blocks, as those of a `cache.selection.Selection`."""
+    """Rows that come in blocks, as `cache.rows.Rows`."""
 
     def __len__(self) -> int: ...
 
@@ -40,7 +40,7 @@ class FeatureRows(Protocol):
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class Neighbors:
     """The nearest rows of each query, the nearest first.
 
     Parameters
@@ -57,7 +57,7 @@ class Neighbours:
 
 def nearest(
     features: FeatureRows | npt.NDArray[Any], vectors: npt.ArrayLike, k: int, metric: Metric = "cosine"
-) -> Neighbours:
+) -> Neighbors:
     """The k rows with the highest score for every query, found exactly.
 
     Parameters
@@ -83,10 +83,10 @@ def nearest(
     for rows, values in _blocks(features):
         flat = values.reshape(len(rows), -1)
         _check(flat, queries)
-        step = max(1, _PIECE // flat.shape[1])
+        step = max(1, _BLOCK_VALUES // flat.shape[1])
         for start in range(0, len(rows), step):
-            search.look_at(rows[start : start + step], flat[start : start + step])
-    return search.found()
+            search.add(rows[start : start + step], flat[start : start + step])
+    return search.result()
 
 
 def _queries(vectors: npt.ArrayLike) -> Float64:
@@ -134,8 +134,8 @@ class _Search:
         # Of a dot product of unit vectors, of the length of a row, and of rounding the query: twice what is possible.
         self._error = 2 * (queries.shape[1] + 8) * float(np.finfo(np.float32).eps)
 
-    def look_at(self, rows: Numbers, values: npt.NDArray[Any]) -> None:
-        """Take what is nearer than the best so far from one piece: ascending row numbers (M,) and features (M, D)."""
+    def add(self, rows: Numbers, values: npt.NDArray[Any]) -> None:
+        """Take what is nearer than the best so far from one block: ascending row numbers (M,) and features (M, D)."""
         scores, slack = self._estimates(values.astype(np.float32))
         if len(rows) >= self._k:
             reached = np.partition(scores - slack, len(rows) - self._k, axis=1)[:, len(rows) - self._k]
@@ -180,7 +180,7 @@ class _Search:
         with np.errstate(over="ignore"):
             return np.asarray(scores, np.float32)
 
-    def found(self) -> Neighbours:
+    def result(self) -> Neighbors:
         """The answer; every query has met the same rows, so all have equally many."""
         n = int((self._rows[0] != _NO_ROW).sum()) if len(self._rows) else 0
-        return Neighbours(self._rows[:, :n], self._scores[:, :n])
+        return Neighbors(self._rows[:, :n], self._scores[:, :n])

@@ -93,7 +93,7 @@ def unknown_values(where: str, frame: pd.DataFrame) -> list[UnknownValue]:
 
 
 def _asked_for(node: ast.AST) -> Iterator[tuple[str, str]]:
-    """(column, text) of every equality in one comparison, whichever side each stands on."""
+    """(column, text) of every equality in one comparison, whichever side each is on."""
     if not isinstance(node, ast.Compare):
         return
     operands = [node.left, *node.comparators]
@@ -117,7 +117,7 @@ def _nearest_text(value: str, column: pd.Series[Any]) -> str | None:
 
 
 def _too_deep(where: str) -> QueryError:
-    return QueryError(f"--where is nested too deeply: {where[:60]!r}... Example: {EXAMPLE}")
+    return QueryError(f"where is nested too deeply: {where[:60]!r}... Example: {EXAMPLE}")
 
 
 def _parsed(where: str) -> ast.expr:
@@ -125,12 +125,10 @@ def _parsed(where: str) -> ast.expr:
         parsed = ast.parse(where.strip(), mode="eval").body
     except (SyntaxError, ValueError) as error:
         hint = " Equality is written ==." if "=" in where and "==" not in where else ""
-        raise QueryError(f"--where cannot be read: {where!r}.{hint} Example: {EXAMPLE}") from error
+        raise QueryError(f"where cannot be read: {where!r}.{hint} Example: {EXAMPLE}") from error
     n = sum(isinstance(node, ast.Compare) for node in ast.walk(parsed))
     if n > _MOST_COMPARISONS:
-        raise QueryError(
-            f"--where: expected at most {_MOST_COMPARISONS:,} comparisons, found {n:,}. Write: id in (...)"
-        )
+        raise QueryError(f"where: expected at most {_MOST_COMPARISONS:,} comparisons, found {n:,}. Write: id in (...)")
     return parsed
 
 
@@ -154,7 +152,7 @@ def _truth(node: ast.expr, frame: pd.DataFrame, where: str) -> _Truth:
             return _Truth(np.logical_and.reduce(holds), np.logical_or.reduce(fails))
         case _:
             raise QueryError(
-                f"--where {where!r}: {ast.unparse(node)!r} is no condition. "
+                f"where {where!r}: {ast.unparse(node)!r} is no condition. "
                 "Expected comparisons such as label == 'fear', joined by and, or, not"
             )
 
@@ -170,7 +168,7 @@ def _asked_missing(left: ast.expr, right: ast.expr, frame: pd.DataFrame, where: 
     """For each row whether `left is null` holds."""
     if ast.unparse(right) not in _NULLS or not isinstance(left, ast.Name):
         raise QueryError(
-            f"--where {where!r}: `is` asks whether a column's value is missing (frame is null, frame is not null); "
+            f"where {where!r}: `is` asks whether a column's value is missing (frame is null, frame is not null); "
             "between values expected ==, !=, <, <=, >, >=, in or not in"
         )
     column = _column(left.id, frame)
@@ -198,7 +196,7 @@ def _operand(node: ast.expr, frame: pd.DataFrame, where: str) -> Any:
             return [_operand(element, frame, where) for element in elements]
         case _:
             hint = ". What is missing is asked for so: frame is null" if ast.unparse(node) in _NULLS else ""
-            raise QueryError(f"--where {where!r}: {ast.unparse(node)!r} is neither a column nor a value{hint}")
+            raise QueryError(f"where {where!r}: {ast.unparse(node)!r} is neither a column nor a value{hint}")
 
 
 def _column(name: str, frame: pd.DataFrame) -> pd.Series[Any]:
@@ -206,7 +204,7 @@ def _column(name: str, frame: pd.DataFrame) -> pd.Series[Any]:
         return frame[name]
     near = difflib.get_close_matches(name, list(frame.columns), n=1)
     hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(frame.columns)}. Text is written in quotes"
-    raise QueryError(f"--where: no column {name!r}. {hint}")
+    raise QueryError(f"where: no column {name!r}. {hint}")
 
 
 def _compare(op: ast.cmpop, left: Any, right: Any, n: int, where: str) -> _Truth:
@@ -214,7 +212,7 @@ def _compare(op: ast.cmpop, left: Any, right: Any, n: int, where: str) -> _Truth
         return _member(op, left, right, where)
     _check_kinds(left, right, where)
     if type(op) not in _COMPARE:
-        raise QueryError(f"--where {where!r}: expected ==, !=, <, <=, >, >=, in or not in")
+        raise QueryError(f"where {where!r}: expected ==, !=, <, <=, >, >=, in or not in")
     if isinstance(op, ast.Eq | ast.NotEq):
         for column, value in ((left, right), (right, left)):
             _refuse_missing(column, value, where)
@@ -226,10 +224,10 @@ def _compare(op: ast.cmpop, left: Any, right: Any, n: int, where: str) -> _Truth
 def _member(op: ast.cmpop, left: Any, right: Any, where: str) -> _Truth:
     if not isinstance(left, pd.Series) or not isinstance(right, list):
         raise QueryError(
-            f"--where {where!r}: `in` asks for a column and a list: label in ('fear', 'anger'), or ('fear',) of one"
+            f"where {where!r}: `in` asks for a column and a list: label in ('fear', 'anger'), or ('fear',) of one"
         )
     if any(isinstance(value, pd.Series) for value in right):
-        raise QueryError(f"--where {where!r}: a list holds values, not columns")
+        raise QueryError(f"where {where!r}: a list holds values, not columns")
     for value in right:
         _check_kinds(left, value, where)
         _refuse_missing(left, value, where)
@@ -244,18 +242,16 @@ def _refuse_missing(column: Any, value: Any, where: str) -> None:
         missing = MISSING_INTEGERS.get(str(column.name))
         if missing is not None and value == missing:
             raise QueryError(
-                f"--where {where!r}: no row has the {column.name} {missing}: rows without one are asked for by "
+                f"where {where!r}: no row has the {column.name} {missing}: rows without one are asked for by "
                 f"`{column.name} is null`"
             )
 
 
 def _check_kinds(left: Any, right: Any, where: str) -> None:
     if isinstance(left, list) or isinstance(right, list):
-        raise QueryError(f"--where {where!r}: a list is compared with `in`")
+        raise QueryError(f"where {where!r}: a list is compared with `in`")
     if _is_text(left) != _is_text(right):
-        raise QueryError(
-            f"--where {where!r}: text is compared with a number; put text in quotes and leave numbers bare"
-        )
+        raise QueryError(f"where {where!r}: text is compared with a number; put text in quotes and leave numbers bare")
 
 
 def _is_text(value: Any) -> bool:

@@ -22,7 +22,7 @@ from cache.places import Place
 from cache.schema import OK, Schema
 from cache.store import Store, open_store
 
-__all__ = ["Piece", "Reuse", "ReuseReader", "comparable", "find_rows", "image_names", "images_of"]
+__all__ = ["CopiedRows", "Reuse", "ReuseReader", "comparable", "find_rows", "image_keys", "image_keys_of"]
 
 _READER_BYTES = 2**30
 _NOWHERE = -1
@@ -32,23 +32,23 @@ _ROW_COLUMNS = ("sha256", *_PLACES, "split", "status")
 Rows = npt.NDArray[np.intp]
 
 
-def image_names(sha256: Iterable[str], *places: Iterable[str]) -> npt.NDArray[np.object_]:
+def image_keys(sha256: Iterable[str], *places: Iterable[str]) -> npt.NDArray[np.object_]:
     """What an image is to an encoder: its bytes and the places of its face in it (box, landmarks), as one text."""
     return np.array([" ".join(filter(None, parts)) for parts in zip(sha256, *places, strict=True)], dtype=object)
 
 
-def images_of(frame: pd.DataFrame) -> npt.NDArray[np.object_]:
-    """`image_names` of a store's columns `sha256` and, where they are, `box` and `face`."""
-    return image_names(frame["sha256"], *(frame[name] for name in _PLACES if name in frame))
+def image_keys_of(frame: pd.DataFrame) -> npt.NDArray[np.object_]:
+    """`image_keys` of a store's columns `sha256` and, where they are, `box` and `face`."""
+    return image_keys(frame["sha256"], *(frame[name] for name in _PLACES if name in frame))
 
 
 @dataclass(frozen=True)
-class Piece:
+class CopiedRows:
     """Rows of a finished store that belong into one shard of a new one.
 
     Parameters
     ----------
-    source : where the finished store stands
+    source : where the finished store is
     identity : of its features, as they were when the rows were found; see `_identity`
     rows : its rows, intp, shape (M,)
     at : their places in the shard, intp, shape (M,)
@@ -63,14 +63,14 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """Where rows of the new store are to be had: number of the source (-1: nowhere) and row there, shape (N,) each."""
+class _Origins:
+    """Where each row of the new store is copied from: number of the source (-1: none), and row there; shape (N,)."""
 
     source: npt.NDArray[np.int32]
     row: Rows
 
     @classmethod
-    def nothing(cls, n_rows: int) -> _Found:
+    def nothing(cls, n_rows: int) -> _Origins:
         return cls(np.full(n_rows, _NOWHERE, np.int32), np.full(n_rows, _NOWHERE, np.intp))
 
     def add(self, source: int, rows: Rows, wanted: npt.NDArray[np.bool_]) -> None:
@@ -80,7 +80,7 @@ class _Found:
 
 @dataclass(frozen=True)
 class Reuse:
-    """Which (row, view) of a new store stand in `sources` already.
+    """Which (row, view) of a new store are in `sources` already.
 
     Parameters
     ----------
@@ -91,8 +91,8 @@ class Reuse:
     """
 
     sources: tuple[Store, ...]
-    plain: _Found
-    augmented: _Found
+    plain: _Origins
+    augmented: _Origins
     rejected: Mapping[int, str]
     n_views: int
 
@@ -100,10 +100,10 @@ class Reuse:
         """Whether this view of this row need not be encoded."""
         return bool((self.plain if view == 0 else self.augmented).source[row] != _NOWHERE)
 
-    def pieces(self, rows: range) -> list[Piece]:
+    def copied_rows(self, rows: range) -> list[CopiedRows]:
         """What can be copied into the shard that holds `rows`."""
-        found = [(self.plain, range(1)), (self.augmented, range(1, self.n_views))]
-        return [piece for kind, views in found if views for piece in self._pieces(kind, views, rows)]
+        origins = [(self.plain, range(1)), (self.augmented, range(1, self.n_views))]
+        return [copied for origin, views in origins if views for copied in self._copied_rows(origin, views, rows)]
 
     def rows_from(self, number: int) -> tuple[Rows, Rows]:
         """Rows of the new store whose plain view, and whose augmented views, source `number` gives; shape (M,) each."""
@@ -118,17 +118,17 @@ class Reuse:
         StoreDamagedError
             If the source is not what was written.
         """
-        found = self.plain if view == 0 else self.augmented
-        store, inside = self.sources[found.source[row]], found.row[[row]]
+        origins = self.plain if view == 0 else self.augmented
+        store, inside = self.sources[origins.source[row]], origins.row[[row]]
         return {output: store.read(inside, output, view) for output in outputs}
 
-    def _pieces(self, found: _Found, views: range, rows: range) -> list[Piece]:
-        sources, inside = found.source[rows.start : rows.stop], found.row[rows.start : rows.stop]
-        pieces = []
+    def _copied_rows(self, origins: _Origins, views: range, rows: range) -> list[CopiedRows]:
+        sources, inside = origins.source[rows.start : rows.stop], origins.row[rows.start : rows.stop]
+        copies = []
         for number in np.unique(sources[sources != _NOWHERE]):
             at = np.flatnonzero(sources == number)
-            pieces.append(Piece(self.sources[number].path, self._identities[number], inside[at], at, views))
-        return pieces
+            copies.append(CopiedRows(self.sources[number].path, self._identities[number], inside[at], at, views))
+        return copies
 
     @cached_property
     def _identities(self) -> list[str]:
@@ -150,13 +150,13 @@ def _identity(store: Store) -> str:
 
 
 def comparable(store: Store, key: StoreKey, schema: Schema) -> bool:
-    """Whether rows of `store` may stand in a store with this key: alike, with its outputs, and known by digest."""
+    """Whether rows of `store` may be in a store with this key: alike, with its outputs, and known by digest."""
     if "sha256" not in store.manifest.columns:
         return False
-    fields, wanted = store.manifest.key_fields, key.fields()
-    kept = {array.name: array for array in store.manifest.schema.arrays}
-    return all(fields[name] == wanted[name] for name in ("encoder", "preprocess", "precision", "dtype")) and all(
-        kept.get(array.name) == array for array in schema.arrays
+    fields, new = store.manifest.key_fields, key.fields()
+    arrays = {array.name: array for array in store.manifest.schema.arrays}
+    return all(fields[name] == new[name] for name in ("encoder", "preprocess", "precision", "dtype")) and all(
+        arrays.get(array.name) == array for array in schema.arrays
     )
 
 
@@ -173,28 +173,28 @@ def find_rows(
     ----------
     stores : finished stores; those that are not `comparable` are passed over
     key, schema : of the new store
-    images : `image_names` of its rows, shape (N,)
+    images : `image_keys` of its rows, shape (N,)
     n_views : how many views of each row are wanted: 0 for a row without a usable image, else 1 or V; shape (N,)
     """
     sources = [store for store in stores if comparable(store, key, schema)]
-    plain, augmented = _Found.nothing(len(images)), _Found.nothing(len(images))
+    plain, augmented = _Origins.nothing(len(images)), _Origins.nothing(len(images))
     rejected: dict[int, str] = {}
     for number, store in enumerate(sources):
         frame = store.columns([name for name in _ROW_COLUMNS if name in store.manifest.columns])
-        names, usable = images_of(frame), (frame["status"] == OK).to_numpy()
-        plain.add(number, _rows_of(images, names, usable), n_views > 0)
+        keys, usable = image_keys_of(frame), (frame["status"] == OK).to_numpy()
+        plain.add(number, _rows_of(images, keys, usable), n_views > 0)
         if _same_views(store, key):
             with_views = usable & (frame["split"] == "train").to_numpy()
-            augmented.add(number, _rows_of(images, names, with_views), n_views > 1)
+            augmented.add(number, _rows_of(images, keys, with_views), n_views > 1)
         if store.key == key.digest:
             # Equal keys: the same images in the same order.
             rejected |= {row: why for row, why in store.manifest.rejected.items() if 0 <= row < len(images)}
     return Reuse(tuple(sources), plain, augmented, rejected, schema.n_views)
 
 
-def _rows_of(images: npt.NDArray[np.object_], names: npt.NDArray[np.object_], usable: npt.NDArray[np.bool_]) -> Rows:
-    """For each of `images` a usable row of that name, or -1."""
-    rows = pd.Series(np.flatnonzero(usable), index=names[usable])
+def _rows_of(images: npt.NDArray[np.object_], keys: npt.NDArray[np.object_], usable: npt.NDArray[np.bool_]) -> Rows:
+    """For each of `images` a usable row with that key, or -1."""
+    rows = pd.Series(np.flatnonzero(usable), index=keys[usable])
     rows = rows[~rows.index.duplicated()]
     return rows.reindex(pd.Index(images), fill_value=_NOWHERE).to_numpy(dtype=np.intp)
 
@@ -208,41 +208,41 @@ def _same_views(store: Store, key: StoreKey) -> bool:
 
 @dataclass
 class ReuseReader:
-    """Copies pieces into blocks. Remembers the shards read last, up to 1 GB: rows may come in any order."""
+    """Copies rows of other stores into blocks. Keeps the shards read last, up to 1 GB: rows may come in any order."""
 
     _stores: dict[Place, Store] = field(default_factory=dict)
     _shards: OrderedDict[tuple[Place, int, str, int], npt.NDArray[Any]] = field(default_factory=OrderedDict)
 
-    def fill(self, blocks: Mapping[str, npt.NDArray[Any]], pieces: Iterable[Piece]) -> None:
-        """Copy the rows of `pieces` into `blocks` (output -> (V, rows, *row_shape)), checked as they are read.
+    def fill(self, blocks: Mapping[str, npt.NDArray[Any]], copies: Iterable[CopiedRows]) -> None:
+        """Copy the rows of `copies` into `blocks` (output -> (V, rows, *row_shape)), checked as they are read.
 
         Raises
         ------
         StoreDamagedError
             If a source is not what was written. Nothing of it is used then.
         StorageError
-            If another store stands in its place by now: the rows would be those of other images.
+            If another store is in its place by now: the rows would be those of other images.
         """
-        for piece in pieces:
-            store = self._store(piece)
-            shards = piece.rows // store.manifest.schema.shard_rows
+        for copied in copies:
+            store = self._store(copied)
+            shards = copied.rows // store.manifest.schema.shard_rows
             for shard in np.unique(shards):
                 taken = shards == shard
-                inside = piece.rows[taken] - shard * store.manifest.schema.shard_rows
+                inside = copied.rows[taken] - shard * store.manifest.schema.shard_rows
                 for output, block in blocks.items():
-                    for view in piece.views:
-                        block[view, piece.at[taken]] = self._shard(store, int(shard), output, view)[inside]
+                    for view in copied.views:
+                        block[view, copied.at[taken]] = self._shard(store, int(shard), output, view)[inside]
 
-    def _store(self, piece: Piece) -> Store:
-        if piece.source not in self._stores:
-            store = open_store(piece.source)
-            if _identity(store) != piece.identity:
+    def _store(self, copied: CopiedRows) -> Store:
+        if copied.source not in self._stores:
+            store = open_store(copied.source)
+            if _identity(store) != copied.identity:
                 raise StorageError(
-                    f"{piece.source} was replaced while rows of it were to be copied: expected the features that were "
+                    f"{copied.source} was replaced while rows of it were to be copied: expected the features that were "
                     "there when the rows were looked up. Run the same command again: finished shards are kept"
                 )
-            self._stores[piece.source] = store
-        return self._stores[piece.source]
+            self._stores[copied.source] = store
+        return self._stores[copied.source]
 
     def _shard(self, store: Store, shard: int, output: str, view: int) -> npt.NDArray[Any]:
         name = (store.path, shard, output, view)

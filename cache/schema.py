@@ -63,7 +63,7 @@ class ArraySpec:
 
     @property
     def missing(self) -> float | int:
-        """What stands where no feature is: NaN for floats (never a number that could be trained on), 0 for pixels."""
+        """The value where no feature is: NaN for floats (never a number that could be trained on), 0 for pixels."""
         return float("nan") if np.dtype(self.dtype).kind == "f" else 0
 
 

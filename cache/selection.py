@@ -1,73 +1,24 @@
-"""Some rows of a store: their columns, and their features in RAM, block by block, lazily, memory-mapped or exported."""
+"""What `Store.select` returns: rows that can be exported or memory-mapped."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from cache.exports import AS_STORED, ExportForm, export_rows
-from cache.hot import hot_copy
-from cache.schema import OK
+from cache.mmap_copies import mmap_copy
+from cache.rows import Rows
 
-if TYPE_CHECKING:
-    import dask.array
-
-    from cache.store import Store
-
-__all__ = ["Part", "Selection"]
+__all__ = ["Selection"]
 
 
 @dataclass(frozen=True)
-class Selection:
-    """Some rows of a store: `.frame` for their columns, `.numpy()` or `.dask()` for their features."""
-
-    store: Store
-    rows: npt.NDArray[np.intp]
-    columns: tuple[str, ...]
-    output: str
-    view: int
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """The chosen columns; the index is the row number in the store."""
-        return self.store.columns(self.columns).loc[self.rows]
-
-    @cached_property
-    def without_feature(self) -> npt.NDArray[np.bool_]:
-        """For each row whether nothing is stored for it; bool, shape (len(self),).
-
-        Its image was rejected, or the view was not made of it: only rows of the train split have views beyond the plain
-        one. Those other rows are read, since only their values tell.
-        """
-        frame = replace(self, columns=("status", "split")).frame
-        missing = (frame["status"] != OK).to_numpy(dtype=bool, copy=True)
-        if self.view:
-            others = np.flatnonzero(~missing & (frame["split"] != "train").to_numpy())
-            spec, start = self.store.array(self.output), 0
-            for _rows, values in replace(self, rows=self.rows[others]).blocks():
-                flat = values.reshape(len(values), -1)
-                empty = np.isnan(flat) if flat.dtype.kind == "f" else flat == spec.missing
-                missing[others[start : start + len(values)]] = empty.all(axis=1)
-                start += len(values)
-        return missing
-
-    def blocks(self) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[Any]]]:
-        """Row numbers and features, shard by shard: for one pass over more rows than fit into RAM."""
-        parts = self.parts()
-        read = self.store.read_shards([part.shard for part in parts], self.output, self.view)
-        for part, values in zip(parts, read, strict=True):
-            yield self.rows[part.at], values[part.inside]
+class Selection(Rows):
+    """Some rows of a store, to be read as `Rows`, exported, or memory-mapped."""
 
     def export(
         self,
@@ -79,65 +30,6 @@ class Selection:
         """Write columns and features for other programs; the files written. See `cache.exports.export_rows`."""
         return export_rows(self, path, format, added, form)
 
-    def hot(self, folder: Path | None = None) -> npt.NDArray[Any]:
-        """The features memory-mapped and read-only, shape (len(self), *row_shape). See `cache.hot.hot_copy`."""
-        return hot_copy(self, folder)
-
-    def numpy(self) -> npt.NDArray[Any]:
-        """Features in RAM, shape (len(self), *row_shape), as stored. Rejected rows are NaN (0 in pixels)."""
-        spec = self.store.array(self.output)
-        values, start = np.empty((len(self), *spec.row_shape), spec.dtype), 0
-        for rows, block in self.blocks():
-            values[start : start + len(rows)] = block
-            start += len(rows)
-        return values
-
-    def dask(self) -> dask.array.Array:
-        """The same, read shard by shard when computed: for features larger than RAM."""
-        import dask
-        import dask.array as da
-
-        spec = self.store.array(self.output)
-        read = dask.delayed(_read_inside, pure=True)
-        parts = [
-            da.from_delayed(
-                read(self.store, part.shard, self.output, self.view, part.inside),
-                shape=(part.at.stop - part.at.start, *spec.row_shape),
-                dtype=spec.dtype,
-            )
-            for part in self.parts()
-        ]
-        return da.concatenate(parts) if parts else da.empty((0, *spec.row_shape), dtype=spec.dtype)
-
-    def parts(self) -> list[Part]:
-        """What of the rows lies in which shard, in the order of the rows."""
-        shard_rows = self.store.manifest.schema.shard_rows
-        shards = self.rows // shard_rows
-        cuts = [0, *(np.flatnonzero(np.diff(shards)) + 1).tolist(), len(shards)] if len(shards) else []
-        return [
-            Part(int(shards[start]), slice(start, stop), _inside(self.rows[start:stop] - shards[start] * shard_rows))
-            for start, stop in itertools.pairwise(cuts)
-        ]
-
-
-class Part(NamedTuple):
-    """Rows that lie in one shard: their places in the selection, and in the shard."""
-
-    shard: int
-    at: slice
-    inside: slice | npt.NDArray[np.intp]
-
-    def is_whole(self, n_rows: int) -> bool:
-        """Whether it is all rows of a shard of `n_rows`, in order."""
-        return isinstance(self.inside, slice) and self.inside.stop - self.inside.start == n_rows
-
-
-def _inside(rows: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:
-    """A slice where rows follow each other: it copies nothing."""
-    return slice(int(rows[0]), int(rows[-1]) + 1) if (np.diff(rows) == 1).all() else rows
-
-
-def _read_inside(
-    store: Store, shard: int, output: str, view: int, inside: slice | npt.NDArray[np.intp]
-) -> npt.NDArray[Any]:
-    return store.read_shard(shard, output, view)[inside]
+    def memmap(self, folder: Path | None = None) -> npt.NDArray[Any]:
+        """The features memory-mapped and read-only, shape (len(self), *row_shape). See `cache.mmap_copies`."""
+        return mmap_copy(self, folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,29 +12,27 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cache.backends import BACKENDS, Backend, backend_name, backend_of
-from cache.errors import MEND, QueryError, StoreDamagedError, StoreIncompleteError, StoreMissingError
-from cache.hot import in_ram_or_hot
+from cache.backends import BACKENDS, Backend, backend_of
+from cache.errors import RESTORE, QueryError, StoreDamagedError, StoreMissingError
 from cache.keys import differences
 from cache.manifest import Manifest, checksum
-from cache.names import path_part
-from cache.neighbors import Metric, Neighbours, nearest
-from cache.objects import ENTRY
+from cache.mmap_copies import in_ram_or_mapped
+from cache.neighbors import Metric, Neighbors, nearest
 from cache.places import Place, exists, is_file, place, reachable
-from cache.plan import Plan
+from cache.places.names import path_part
+from cache.places.objects import METADATA_FILE
+from cache.places.refusals import read_errors
 from cache.query import names_in, row_mask
-from cache.refusals import read_errors
-from cache.schema import OK, ArraySpec, Schema, read_together
+from cache.remedies import output_missing, store_incomplete, store_missing
+from cache.schema import OK, ArraySpec, read_together
 from cache.selection import Selection
-from cache.writer import column_digests, unfinished
+from cache.writing.writer import column_digests, unfinished
 
-__all__ = ["Store", "find_store", "open_store", "stands", "store_path"]
-
-_WIDE = ("pooled", "float32")  # an output that --dtype made; the default is float16
+__all__ = ["Store", "find_store", "open_store", "store_exists", "store_path"]
 
 
 def store_path(root: Place, encoder: str, dataset: str, backend: str) -> Place:
-    """Where the features of one dataset under one encoder stand: `root/<encoder>/<dataset>.zarr`.
+    """Where the features of one dataset under one encoder are: `root/<encoder>/<dataset>.zarr`.
 
     Raises
     ------
@@ -58,12 +55,9 @@ def find_store(root: Place, encoder: str, dataset: str) -> Store:
             f"expected the name of a dataset, found {dataset!r}: a path. Its store is named <dataset>.zarr"
         )
     if "," in dataset:
-        raise QueryError(
-            f"expected the name of one dataset, found {dataset!r}: a list. Name each one by itself: --dataset may be "
-            "repeated where a command takes several (evaluate)"
-        )
+        raise QueryError(f"expected the name of one dataset, found {dataset!r}: a list. Name each one by itself")
     paths = [store_path(root, encoder, dataset, backend) for backend in BACKENDS]
-    found = [open_store(path) for path in paths if stands(path)]
+    found = [open_store(path) for path in paths if store_exists(path)]
     if not found:
         return open_store(next(filter(unfinished, paths), paths[0]))  # says what is unfinished or missing
     if len(found) > 1 and (differing := sorted(differences(_described(found[0]), _described(found[1])))):
@@ -81,13 +75,13 @@ def _described(store: Store) -> dict[str, Any]:
     return {"key": dict(manifest.key_fields), "columns": dict(manifest.columns), "dataset": dict(manifest.dataset)}
 
 
-def stands(path: Place) -> bool:
-    """Whether something stands at `path`. On an object store that is an entry: without it files are still arriving."""
+def store_exists(path: Place) -> bool:
+    """Whether something is at `path`. On an object store that is an entry: without it files are still arriving."""
     with reachable(path):
         if isinstance(path, Path):
             with read_errors(str(path)):
                 return exists(path)
-        return is_file(path / ENTRY)
+        return is_file(path / METADATA_FILE)
 
 
 def open_store(path: str | Place) -> Store:
@@ -96,7 +90,7 @@ def open_store(path: str | Place) -> Store:
     Raises
     ------
     StoreMissingError
-        If nothing stands at `path`.
+        If nothing is at `path`.
     StoreIncompleteError
         If its writer was stopped; the message says how far it came and how to finish it.
     SchemaError
@@ -106,45 +100,11 @@ def open_store(path: str | Place) -> Store:
     """
     path = place(path)
     backend = backend_of(path)
-    if not stands(path):
+    if not store_exists(path):
         if left := unfinished(path):
-            raise StoreIncompleteError(f"{path} is incomplete: {left.progress}. {_resume_advice(path, left.plan)}")
-        raise StoreMissingError(f"no store at {path}. Run `{_extract_command(path)}` first")
+            raise store_incomplete(path, left)
+        raise store_missing(path)
     return Store(path, backend, Manifest.from_text(backend.read_manifest(path), str(path)))
-
-
-def _resume_advice(path: Place, plan: Plan) -> str:
-    """How to finish a store, composed of checked fields: a command in a folder from elsewhere could be any.
-
-    With other options the finished shards would be of another store, and swept.
-    """
-    if plan.made_by == "convert":
-        return "Run the same `fer-stage store convert` again: it resumes"
-    command = _extract_command(path, *_options(plan.schema))
-    return f"Run `{command}` again, with the options that it was begun with: it resumes"
-
-
-def _extract_command(path: Place, *options: str) -> str:
-    """The command that makes the store at `path`, for a shell."""
-    words = ["fer-stage", "extract", *_dataset_of(path), "--encoder", path.parent.name or "NAME"]
-    words += ["--backend", backend_name(path), *options]
-    if (root := str(path.parent.parent)) not in ("features", "."):
-        words += ["--features", root]
-    return shlex.join(words)
-
-
-def _dataset_of(path: Place) -> list[str]:
-    """The options that name the dataset of a store; `my.first-12` is what --limit makes of `my`."""
-    name, _, limit = path.stem.rpartition(".first-")
-    return ["--dataset", name, "--limit", limit] if name and limit.isdigit() else ["--dataset", path.stem]
-
-
-def _options(schema: Schema) -> list[str]:
-    """The options of `extract` that a schema shows, where they are not the defaults."""
-    names = [array.name for array in schema.arrays]
-    options = [] if schema.n_views == 1 else ["--views", str(schema.n_views)]
-    options += [] if names == ["pooled"] else ["--outputs", ",".join(names)]
-    return options + [word for a in schema.arrays if (a.name, a.dtype) == _WIDE for word in ("--dtype", a.dtype)]
 
 
 @dataclass(frozen=True)
@@ -209,7 +169,7 @@ class Store:
         new = {name: self.backend.read_column(self.path, schema, name) for name in missing}
         found = column_digests(new)
         if damaged := [name for name in new if found[name] != self.manifest.columns[name]]:
-            raise StoreDamagedError(f"{self.path}: column {', '.join(damaged)} is not what was written. {MEND}")
+            raise StoreDamagedError(f"{self.path}: column {', '.join(damaged)} is not what was written. {RESTORE}")
         self._columns.update({name: pd.Series(values) for name, values in new.items()})
         return pd.DataFrame({name: self._columns[name] for name in names}, index=pd.RangeIndex(len(self)))
 
@@ -225,9 +185,7 @@ class Store:
         """Row shape and dtype of an output; QueryError if the store does not keep it."""
         names = [array.name for array in self.manifest.schema.arrays]
         if output not in names:
-            words = ["fer-stage", "extract", "--dataset", self.dataset, "--encoder", self.path.parent.name]
-            command = shlex.join([*words, "--outputs", ",".join([*names, output])])
-            raise QueryError(f"{self.path} keeps {', '.join(names)}, not {output!r}. Run: {command}")
+            raise output_missing(self.path, self.dataset, self.manifest.schema, output)
         return self.manifest.schema.array(output)
 
     def row_shape(self, output: str = "pooled") -> tuple[int, ...]:
@@ -260,7 +218,7 @@ class Store:
         if checksum(values) != self.manifest.shards[shard].checksums[output][view]:
             rows = self.manifest.schema.rows(shard)
             where = f"{self.path}: rows {rows.start}-{rows.stop - 1} of {output}, view {view}"
-            raise StoreDamagedError(f"{where} are not what was written. {MEND}")
+            raise StoreDamagedError(f"{where} are not what was written. {RESTORE}")
 
     def shard(self, shard: int) -> dict[str, npt.NDArray[Any]]:
         """Output -> the block of one shard, shape (V, rows, *row_shape), checked: what a writer puts."""
@@ -320,10 +278,10 @@ class Store:
         metric: Metric = "cosine",
         output: str = "pooled",
         view: int = 0,
-    ) -> Neighbours:
+    ) -> Neighbors:
         """The k nearest usable rows, among those for which `where` holds: see `cache.neighbors.nearest`.
 
-        Every call reads all shards. For many calls load once: `nearest(store.select().numpy(), ...)` or `.hot()`.
+        Every call reads all shards. For many calls load once: `nearest(store.select().numpy(), ...)` or `.memmap()`.
         """
         return nearest(self.select(where, output=output, view=view), vectors, k, metric)
 
@@ -344,9 +302,9 @@ class Store:
 
         Parameters
         ----------
-        budget_bytes : by default a quarter of the free memory; see `cache.hot`
+        budget_bytes : by default a quarter of the free memory; see `cache.mmap_copies`
         """
-        return in_ram_or_hot(self._rows(self._usable(split), output, view), budget_bytes)
+        return in_ram_or_mapped(self._rows(self._usable(split), output, view), budget_bytes)
 
     def rejected(self, split: str) -> int:
         frame = self.columns(["split", "status"])

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cache.atomic import write_bytes
 from cache.errors import NewerSchemaError, OutdatedTextsError, SchemaError, StoreMissingError
 from cache.keys import canonical_json, sha256_of
-from cache.names import path_part
 from cache.places import Place, exists, is_file, reachable
-from cache.refusals import read_errors
+from cache.places.atomic import write_bytes
+from cache.places.names import path_part
+from cache.places.refusals import read_errors
 
 __all__ = ["TextStore", "text_key", "text_path"]
 
@@ -48,7 +48,7 @@ _DAMAGE = (
 
 
 def text_path(root: Place, encoder: str, prompts: str) -> Place:
-    """Where the vectors of a prompt set stand: `root/<encoder>/text/<prompts>.npz`.
+    """Where the vectors of a prompt set are: `root/<encoder>/text/<prompts>.npz`.
 
     Raises
     ------
@@ -99,13 +99,12 @@ class TextStore:
         write_bytes(path, buffer.getvalue())
 
     @classmethod
-    def read(cls, path: Place, command: str = "fer-stage encode-text") -> TextStore:
+    def read(cls, path: Place) -> TextStore:
         """The vectors at `path`.
 
         Parameters
         ----------
         path : see `text_path`
-        command : what makes them, for messages; a folder's name does not say how its encoder is written
 
         Raises
         ------
@@ -117,48 +116,62 @@ class TextStore:
             If the file is damaged, was changed, or is of a newer version.
         """
         with reachable(path):
-            data = _bytes_of(path, command)
+            data = _bytes_of(path)
         if data is None:
-            raise StoreMissingError(f"no text vectors at {path}. Run `{command}` first")
-        vectors, about = _parts(data, path, command)
+            raise StoreMissingError(f"no text vectors at {path}", remedy=_encode_text(path), purpose="to make them")
+        vectors, about = _parts(data, path)
         if about["fer_stage_texts"] > _VERSION:
             raise NewerSchemaError(f"{path} is newer than this program: update fer-stage")
         if "content" not in about:
             raise OutdatedTextsError(
                 f"{path}: expected a digest of its vectors, found none: an earlier fer-stage wrote it, and whether it "
-                f"was changed since cannot be checked. Run `{command}` again"
+                "was changed since cannot be checked",
+                remedy=_encode_text(path),
+                purpose="to make them again",
             )
         try:
             found = _content_digest(vectors, about)
         except ValueError as error:  # NaN, infinite, or half a character: what we write has none
-            raise _damaged(path, f"about: {error}", command) from error
+            raise _damaged(path, f"about: {error}") from error
         if found != about["content"]:
             raise _damaged(
-                path, f"about.content: expected {found} by vectors and fields, found {about['content']!r:.80}", command
+                path, f"about.content: expected {found} by vectors and fields, found {about['content']!r:.80}"
             )
-        return _checked(vectors, about, path, command)
+        return _checked(vectors, about, path)
 
 
-def _damaged(path: Place, problem: str, command: str) -> SchemaError:
-    return SchemaError(f"{path} is damaged ({problem}): delete it and run `{command}`")
+def _damaged(path: Place, problem: str) -> SchemaError:
+    return SchemaError(
+        f"{path} is damaged ({problem}): delete it", remedy=_encode_text(path), purpose="to make it again"
+    )
 
 
-def _bytes_of(path: Place, command: str) -> bytes | None:
+def _encode_text(path: Place) -> list[tuple[str, dict[str, str]]]:
+    """What makes the vectors at `path`; a file that is not below `text/` does not say of which encoder it is."""
+    if path.parent.name != "text":
+        return [("encode-text", {})]
+    encoder = path.parent.parent
+    return [("encode-text", {"encoder": encoder.name, "prompts": path.stem, "features": str(encoder.parent)})]
+
+
+def _bytes_of(path: Place) -> bytes | None:
     """The bytes of the file; None if nothing is there."""
     with read_errors(str(path)):
         if not is_file(path):
             if not isinstance(path, Path) or not exists(path):
                 return None
             raise SchemaError(
-                f"{path}: expected a file of text vectors, found {'a folder' if path.is_dir() else 'no regular file'}. "
-                f"Move it away and run `{command}`"
+                f"{path}: expected a file of text vectors, found {'a folder' if path.is_dir() else 'no regular file'}: "
+                "move it away",
+                remedy=_encode_text(path),
+                purpose="to make it again",
             )
         if (n_bytes := path.stat().st_size) > _MOST_BYTES:
-            raise _damaged(path, f"expected at most {_MOST_BYTES:,} bytes, found {n_bytes:,}", command)
+            raise _damaged(path, f"expected at most {_MOST_BYTES:,} bytes, found {n_bytes:,}")
         return path.read_bytes()
 
 
-def _parts(data: bytes, path: Place, command: str) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
+def _parts(data: bytes, path: Place) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
     """Vectors and description, of types that can be compared; no more memory is taken than the file has bytes."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -171,7 +184,7 @@ def _parts(data: bytes, path: Place, command: str) -> tuple[npt.NDArray[np.float
         if vectors.dtype != np.float32 or vectors.ndim != 3:
             raise ValueError(f"vectors: expected float32 of 3 axes, found {vectors.dtype} of shape {vectors.shape}")
     except _DAMAGE as error:
-        raise _damaged(path, str(error) or type(error).__name__, command) from error
+        raise _damaged(path, str(error) or type(error).__name__) from error
     return vectors, about
 
 
@@ -202,7 +215,7 @@ def _content_digest(vectors: npt.NDArray[np.float32], about: Mapping[str, Any]) 
     return digest.hexdigest()
 
 
-def _checked(vectors: npt.NDArray[np.float32], about: Mapping[str, Any], path: Place, command: str) -> TextStore:
+def _checked(vectors: npt.NDArray[np.float32], about: Mapping[str, Any], path: Place) -> TextStore:
     """What is in a file whose digest is right: whoever wrote it could have written anything."""
     problems = [name for name in ("templates", "classes") if not _is_names(about.get(name))]
     problems += [name for name in ("encoder", "provenance") if not isinstance(about.get(name), dict)]
@@ -216,18 +229,17 @@ def _checked(vectors: npt.NDArray[np.float32], about: Mapping[str, Any], path: P
             problems.append("provenance.encoder_saw")
     if problems:
         names = ", ".join(f"about.{name}" for name in problems)
-        raise _damaged(path, f"{names}: missing or of another type than expected", command)
+        raise _damaged(path, f"{names}: missing or of another type than expected")
     store = TextStore(
         vectors, tuple(about["templates"]), tuple(about["classes"]), about["encoder"], about["provenance"], text
     )
     if store.key != about.get("key"):
-        raise _damaged(path, f"about.key: expected {store.key}, found {about.get('key')!r:.80}", command)
+        raise _damaged(path, f"about.key: expected {store.key}, found {about.get('key')!r:.80}")
     if vectors.shape[:2] != (len(store.templates), len(store.classes)):
         raise _damaged(
             path,
             f"vectors: expected shape ({len(store.templates)} templates, {len(store.classes)} classes, width), found "
             f"{vectors.shape}",
-            command,
         )
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=-1)  # (T, C)
     if len(bad := np.argwhere(~((lengths > 0) & (lengths <= _LONGEST)))):  # NaN is neither
@@ -236,7 +248,6 @@ def _checked(vectors: npt.NDArray[np.float32], about: Mapping[str, Any], path: P
             path,
             f"vectors: expected a finite length above 0, found {lengths[template, name]:g} for "
             f"{store.classes[name]!r} in {store.templates[template]!r}",
-            command,
         )
     return store
 

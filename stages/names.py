@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from cache.names import is_path_part
+from cache.places.names import is_path_part
 from stages.errors import ParamsError
 
 __all__ = [

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TypeVar
 
-from cache.links import links_followed
+from cache.places.links import links_followed
 from pipeline.progress import OnProgress
 from stages.progress import shown_progress
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cache.names import is_path_part
+from cache.places.names import is_path_part
 from stages.names import SCORES, path_part
 
 if TYPE_CHECKING:

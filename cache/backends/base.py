@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from cache.errors import MEND, StoreDamagedError
+from cache.errors import RESTORE, StoreDamagedError
 from cache.places import Place
-from cache.refusals import refusal
+from cache.places.refusals import refusal
 from cache.schema import Schema
 
 __all__ = ["COLUMNS", "MANIFEST", "Backend", "Columns", "damage_reported", "read_joined"]
@@ -43,7 +43,7 @@ def damage_reported(what: str) -> Iterator[None]:
     except _LIBRARY_ERRORS as error:
         if refused := refusal(error, what):
             raise refused from error
-        raise StoreDamagedError(f"{what} cannot be read ({error}). {MEND}") from error
+        raise StoreDamagedError(f"{what} cannot be read ({error}). {RESTORE}") from error
 
 
 def read_joined(
@@ -78,7 +78,7 @@ class Backend(Protocol):
     """A way to keep arrays. It decides nothing: when to write, what is done and what is whole are the writer's.
 
     Building happens in a private folder; `assemble` makes there the finished store, which the writer then renames
-    into place. Reading opens the store anew for every call, so that readers may be forked, pickled and threaded.
+    into place. Reading opens the store again for every call, so that readers may be forked, pickled and threaded.
     """
 
     @property

@@ -1,7 +1,7 @@
-"""What the file formats say of a store by themselves: shapes, dtypes, chunks, and the pieces that have to be there.
+"""What the file formats say of a store by themselves: shapes, dtypes, chunks, and the members that have to be there.
 
-A piece is a file below a Zarr store, or a dataset inside an HDF5 file. Nothing here decides whether a store is whole:
-`cache.integrity` compares this with the manifest.
+A member is a file below a Zarr store, or a dataset inside an HDF5 file. Nothing here decides whether a store is whole:
+`cache.upkeep.integrity` compares this with the manifest.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from cache.backends.base import COLUMNS, MANIFEST, damage_reported
 from cache.backends.expected import Layout
 from cache.backends.hdf5_store import dataset_layout, opened
 from cache.backends.zarr_metadata import array_metadata, layout_of
-from cache.objects import ENTRY
 from cache.places import Place, files_below, reachable
+from cache.places.objects import METADATA_FILE
 
 __all__ = ["LAYOUTS", "Layout", "Layouts"]
 
@@ -27,14 +27,14 @@ class Layouts(Protocol):
     def layout(self, path: Place, name: str) -> Layout | None:
         """Of one array; None if there is no such array. StoreDamagedError if its description cannot be read."""
 
-    def pieces(self, path: Place) -> set[str]:
+    def members(self, path: Place) -> set[str]:
         """Everything that lies in the store, by name."""
 
     def required(self, outputs: Mapping[str, Layout]) -> dict[str, range | None]:
-        """Pieces of these arrays that cannot be missing -> the rows of features in each, None where it has none."""
+        """Members of these arrays that cannot be missing -> the rows of features in each, None where it has none."""
 
     def allowed(self, columns: Mapping[str, Layout]) -> set[str]:
-        """Pieces that may be there besides: those of the columns, whose values have digests of their own."""
+        """Members that may be there besides: those of the columns, whose values have digests of their own."""
 
 
 class _ZarrLayouts:
@@ -42,22 +42,22 @@ class _ZarrLayouts:
         metadata = array_metadata(path, name)
         return layout_of(metadata) if metadata else None
 
-    def pieces(self, path: Place) -> set[str]:
+    def members(self, path: Place) -> set[str]:
         top = f"{path.as_posix()}/"
         with reachable(path):
             return {file.as_posix().removeprefix(top) for file in files_below(path)}
 
     def required(self, outputs: Mapping[str, Layout]) -> dict[str, range | None]:
-        pieces: dict[str, range | None] = {ENTRY: None}
+        members: dict[str, range | None] = {METADATA_FILE: None}
         for name, layout in outputs.items():
-            pieces[f"{name}/{ENTRY}"] = None
-            pieces |= _chunks(name, layout)
-        return pieces
+            members[f"{name}/{METADATA_FILE}"] = None
+            members |= _chunks(name, layout)
+        return members
 
     def allowed(self, columns: Mapping[str, Layout]) -> set[str]:
-        names = {f"{COLUMNS}/{ENTRY}"}
+        names = {f"{COLUMNS}/{METADATA_FILE}"}
         for name, layout in columns.items():
-            names |= {f"{name}/{ENTRY}", *_chunks(name, layout)}
+            names |= {f"{name}/{METADATA_FILE}", *_chunks(name, layout)}
         return names
 
 
@@ -76,7 +76,7 @@ class _Hdf5Layouts:
         with damage_reported(f"{path}: the description of {name}"), opened(path) as file:
             return dataset_layout(file, name)
 
-    def pieces(self, path: Place) -> set[str]:
+    def members(self, path: Place) -> set[str]:
         names: list[str] = []
         with damage_reported(f"{path}: the list of arrays"), opened(path) as file:
             file.visit(names.append)

@@ -10,11 +10,11 @@ from typing import Any
 
 from cache.backends.base import MANIFEST, damage_reported
 from cache.backends.expected import TEXT, Layout
-from cache.errors import MEND, NewerSchemaError, SchemaError, StoreDamagedError
+from cache.errors import RESTORE, NewerSchemaError, SchemaError, StoreDamagedError
 from cache.fields import Fields, parsed_json
 from cache.manifest import MAX_MANIFEST_BYTES
-from cache.objects import ENTRY
 from cache.places import Place, is_file, reachable, read_limited
+from cache.places.objects import METADATA_FILE
 from cache.schema import MAX_AXES, MAX_AXIS, MAX_ROWS
 
 __all__ = ["array_metadata", "layout_of", "manifest_text"]
@@ -34,7 +34,7 @@ def manifest_text(path: Place) -> str:
     StoreDamagedError
         If the group's metadata cannot be read.
     """
-    entry = path / ENTRY
+    entry = path / METADATA_FILE
     with damage_reported(f"{path}: the manifest"), reachable(path):
         if not is_file(entry):
             raise _no_store(path)
@@ -57,7 +57,7 @@ def array_metadata(path: Place, name: str) -> dict[str, Any] | None:
     StoreDamagedError
         If they cannot be read, or are none that our writer writes.
     """
-    entry = path / name / ENTRY
+    entry = path / name / METADATA_FILE
     with damage_reported(f"{path}: the description of {name}"), reachable(path):
         if not is_file(entry):
             return None
@@ -85,7 +85,7 @@ def _require_format(path: Place, found: Any) -> None:
             f"{path} is of Zarr format {found}, this program reads {_FORMAT}: update fer-stage and zarr"
         )
     if found != _FORMAT:
-        raise StoreDamagedError(f"{path}: expected Zarr format {_FORMAT}, found {found!a:.60}. {MEND}")
+        raise StoreDamagedError(f"{path}: expected Zarr format {_FORMAT}, found {found!a:.60}. {RESTORE}")
 
 
 def _check(fields: Fields) -> None:

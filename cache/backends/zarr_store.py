@@ -19,13 +19,13 @@ import zarr
 from zarr.codecs import Crc32cCodec
 from zarr.storage import FsspecStore, LocalStore, StorePath
 
-from cache.atomic import flush_file, flush_folder, storage_errors
 from cache.backends.base import COLUMNS, MANIFEST, Columns, damage_reported, read_joined
 from cache.backends.expected import TEXT, column_problem, output_problem, require, text_limit
 from cache.backends.zarr_chunks import ChunkLimit, LimitedStore
 from cache.backends.zarr_metadata import array_metadata, layout_of, manifest_text
-from cache.objects import ENTRY
 from cache.places import Place, is_file, reachable, remove_tree
+from cache.places.atomic import flush_file, flush_folder, storage_errors
+from cache.places.objects import METADATA_FILE
 from cache.schema import ArraySpec, Schema
 
 __all__ = ["ZarrBackend"]
@@ -56,7 +56,7 @@ class ZarrBackend:
 
     def holds_blocks(self, folder: Place) -> bool:
         with reachable(folder):
-            return is_file(_growing(folder) / ENTRY)
+            return is_file(_growing(folder) / METADATA_FILE)
 
     def write_block(self, folder: Place, schema: Schema, name: str, shard: int, block: npt.NDArray[Any]) -> None:
         rows, growing = schema.rows(shard), _growing(folder)

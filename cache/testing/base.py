@@ -1,4 +1,4 @@
-"""What the parts of the contract share: where a store stands, and raw access that the subclass gives."""
+"""What the parts of the contract share: where a store is, and raw access that the subclass gives."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from cache.places import Place
 from cache.store import Store
 from cache.testing.example import Example
 from cache.testing.raw import Blobs, DiskBlobs, Extent
-from cache.writer import building_folder
+from cache.writing.writer import building_folder
 
-__all__ = ["BackendUnderTest", "standing"]
+__all__ = ["BackendUnderTest", "store_target"]
 
 
-def standing(root: Place, name: str) -> Place:
+def store_target(root: Place, name: str) -> Place:
     """Where users have a store: `features/<encoder>/<dataset>`."""
     return root / "features" / "some-encoder" / name
 
@@ -60,8 +60,8 @@ class BackendUnderTest(ABC):
 
     @pytest.fixture
     def target(self, root: Place) -> Place:
-        """Where a store will stand."""
-        return standing(root, f"example{self.suffix}")
+        """Where a store will be."""
+        return store_target(root, f"example{self.suffix}")
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -72,11 +72,11 @@ class BackendUnderTest(ABC):
     @classmethod
     def store(cls, shelf: Place) -> Store:
         """`Example()`, written once: for tests that only read."""
-        return Example().write(standing(shelf / "kept", f"example{cls.suffix}"))
+        return Example().write(store_target(shelf / "kept", f"example{cls.suffix}"))
 
     @pytest.fixture
     def spoilt(self, store: Store) -> Iterator[Store]:
-        """The same, for tests that damage it: it is mended afterwards."""
+        """The same, for tests that damage it: it is restored afterwards."""
         with self.blobs.kept(store.path):
             yield store
 

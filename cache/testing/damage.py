@@ -9,25 +9,25 @@ import numpy as np
 import pytest
 
 from cache.errors import CacheError, SchemaError, StoreDamagedError, StoreMissingError
-from cache.integrity import verify
 from cache.places import Place
-from cache.store import Store, open_store, stands
+from cache.store import Store, open_store, store_exists
 from cache.testing.base import BackendUnderTest
 from cache.testing.example import Example
 from cache.testing.raw import Extent
 from cache.testing.reading import content
+from cache.upkeep.integrity import verify
 
 __all__ = ["DamageContract"]
 
-MEND = "Restore the store, or delete it and extract again"
+RESTORE = "Restore the store, or delete it and extract again"
 
 
 class DamageContract(BackendUnderTest):
-    n_flips = 60  # positions of the sweep over a whole store
+    n_flips = 60  # positions over a whole store
     every = 1  # how many of the extents are damaged: each, or every n-th where access takes its time
 
     def test_the_extents_are_all_features(self, store: Store) -> None:
-        """The tests below stand on it: raw bytes of the disk, found past our reader."""
+        """The tests below rely on it: raw bytes of the disk, found past our reader."""
         raw = b"".join(extent.data for extent in self.extents(store.path))
         for array in store.manifest.schema.arrays:
             for view in range(store.n_views()):
@@ -40,9 +40,12 @@ class DamageContract(BackendUnderTest):
         rng = np.random.default_rng(0)
         for extent in self.some_extents(store):
             at, mask = int(rng.integers(extent.stop - extent.start)), 1 << int(rng.integers(8))
-            with extent.flipped(at, mask), pytest.raises(StoreDamagedError, match=f"{store.path}: rows .*{MEND}"):
+            with (
+                extent.flipped(at, mask),
+                pytest.raises(StoreDamagedError, match=f"{store.path}: rows .*{RESTORE}"),
+            ):
                 content(open_store(store.path))
-        content(open_store(store.path))  # all is mended: it was the flips
+        content(open_store(store.path))  # all is restored: it was the flips
 
     def test_a_truncated_chunk_is_reported(self, store: Store) -> None:
         for extent, share in itertools.product(self.some_extents(store), [0.0, 0.5, 0.99]):
@@ -68,7 +71,7 @@ class DamageContract(BackendUnderTest):
             with extent.truncated((extent.stop - extent.start) // 2):
                 assert any(problem.is_damage for problem in verify(store.path))
             with extent.deleted():
-                assert not stands(store.path) or any(problem.is_damage for problem in verify(store.path))
+                assert not store_exists(store.path) or any(problem.is_damage for problem in verify(store.path))
 
     def test_damage_of_one_shard_leaves_the_others_readable(self, store: Store) -> None:
         raw = store.read_shard(2, "tokens", 1).tobytes()
@@ -107,19 +110,19 @@ class DamageContract(BackendUnderTest):
         values = Example().columns[name].copy()
         values[3] = "happiness" if values.dtype == object else 7
         self.overwrite_column(spoilt.path, name, values)
-        with pytest.raises(StoreDamagedError, match=f"{spoilt.path}: column {name} is not what was written. {MEND}"):
+        with pytest.raises(StoreDamagedError, match=f"{spoilt.path}: column {name} is not what was written. {RESTORE}"):
             _ = open_store(spoilt.path).frame
         assert len(open_store(spoilt.path).read(np.arange(10))) == 10  # the features are whole
 
     def test_a_changed_manifest_is_reported(self, spoilt: Store) -> None:
         text = spoilt.manifest.to_text().replace('"n_rows":10', '"n_rows":9')
         self.overwrite_manifest(spoilt.path, text)
-        with pytest.raises(StoreDamagedError, match=f"{spoilt.path}: its manifest is not what was written. {MEND}"):
+        with pytest.raises(StoreDamagedError, match=f"{spoilt.path}: its manifest is not what was written. {RESTORE}"):
             open_store(spoilt.path)
 
     def test_a_newer_schema_is_refused(self, spoilt: Store) -> None:
-        said = {**json.loads(spoilt.manifest.to_text()), "fer_stage_store": 2}
-        self.overwrite_manifest(spoilt.path, json.dumps(said))
+        values = {**json.loads(spoilt.manifest.to_text()), "fer_stage_store": 2}
+        self.overwrite_manifest(spoilt.path, json.dumps(values))
         with pytest.raises(SchemaError, match="has schema 2, this program reads up to 1: update fer-stage"):
             open_store(spoilt.path)
 

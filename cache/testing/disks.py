@@ -20,7 +20,7 @@ from cache.store import open_store
 from cache.testing.base import BackendUnderTest
 from cache.testing.example import Example
 from cache.testing.raw import tree_bytes
-from cache.writer import StoreWriter
+from cache.writing.writer import StoreWriter
 
 __all__ = ["DiskContract", "SmallDisk"]
 
@@ -119,7 +119,7 @@ class DiskContract(BackendUnderTest):
     def test_a_file_in_the_place_of_a_folder_is_named(self, tmp_path: Path, example: Example) -> None:
         """Root may write anywhere, but not below a file."""
         (tmp_path / "features").write_text("a file")
-        with pytest.raises(StorageError, match="a file stands where a folder is needed"):
+        with pytest.raises(StorageError, match="a file is where a folder is needed"):
             example.begin(tmp_path / "features" / "some-encoder" / f"example{self.suffix}")
 
 

@@ -13,7 +13,7 @@ from cache.keys import StoreKey
 from cache.places import Place
 from cache.schema import ArraySpec, Schema
 from cache.store import Store, open_store
-from cache.writer import StoreWriter
+from cache.writing.writer import StoreWriter
 
 __all__ = ["Example"]
 
@@ -64,7 +64,7 @@ class Example:
         }
 
     def blocks(self, shard: int) -> dict[str, npt.NDArray[Any]]:
-        """Output name -> shape (V, rows, *row_shape); rejected rows hold what stands for missing."""
+        """Output name -> shape (V, rows, *row_shape); rejected rows hold the value for missing."""
         rng = np.random.default_rng([self.seed, shard])
         missing = [self.is_rejected(row) for row in self.schema.rows(shard)]
         found = {}

@@ -24,7 +24,7 @@ import fsspec  # type: ignore[import-untyped]  # it has no stubs
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]  # nor has this
 
 from cache.errors import CacheError
-from cache.lock import exclusive, lock_path
+from cache.places.lock import exclusive, lock_path
 from cache.testing.example import Example
 
 __all__ = ["Fault", "Killed", "Outcome", "Way", "faulty_memory", "no_space", "write_on_disk"]
@@ -67,24 +67,24 @@ def write_on_disk(target: Path, example: Example, fault: Fault) -> Outcome:
     """Write a store in another process, to which the fault happens."""
     context = multiprocessing.get_context("forkserver")  # everything is imported once, then forked for each writer
     context.set_forkserver_preload([__name__])
-    heard, told = context.Pipe(duplex=False)
-    process = context.Process(target=_write, args=(target, example, fault, told))
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_write, args=(target, example, fault, sender))
     process.start()
-    told.close()
+    sender.close()
     begun, end = set(), Outcome(frozenset())
     try:
         while True:
-            said = heard.recv()
-            if isinstance(said, Outcome):
-                end = said
+            message = receiver.recv()
+            if isinstance(message, Outcome):
+                end = message
             else:
-                begun.add(said)
+                begun.add(message)
     except EOFError:
         process.join()
     return Outcome(frozenset(begun), end.n_changes, end.error)
 
 
-def _write(target: Path, example: Example, fault: Fault, told: Connection) -> None:
+def _write(target: Path, example: Example, fault: Fault, sender: Connection) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it; here a file that may not grow is the end
     trap = _Trap(fault, str(target.parent.parent))
     sys.addaudithook(trap)
@@ -93,12 +93,12 @@ def _write(target: Path, example: Example, fault: Fault, told: Connection) -> No
         with exclusive(lock_path(target)):
             writer = example.begin(target)
             for shard in writer.pending:
-                told.send(shard)
+                sender.send(shard)
                 example.put(writer, [shard])
             example.finish(writer)
     except (CacheError, OSError) as refused:
         error = f"{type(refused).__name__}: {refused}"
-    told.send(Outcome(frozenset(), trap.n_changes, error))
+    sender.send(Outcome(frozenset(), trap.n_changes, error))
 
 
 class _Trap:

@@ -1,4 +1,4 @@
-"""Folders: what can stand in the way on a disk, and the moment between two renames."""
+"""Folders: what can be in the way on a disk, and the moment between two renames."""
 
 from __future__ import annotations
 

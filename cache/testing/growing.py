@@ -1,4 +1,4 @@
-"""Growing: a store is whole or says that it is not; a stopped writer goes on where it was."""
+"""Growing: a store is whole or says that it is not; a stopped writer resumes."""
 
 from __future__ import annotations
 
@@ -7,20 +7,25 @@ import pickle
 import numpy as np
 import pytest
 
-from cache.backends import backend_of
+from cache.backends import backend_name, backend_of
 from cache.errors import StoreDamagedError, StoreIncompleteError, StoreMissingError
 from cache.places import Place
-from cache.store import open_store, stands
+from cache.store import open_store, store_exists
 from cache.testing.base import BackendUnderTest
 from cache.testing.example import Example
-from cache.writer import building_folder
+from cache.writing.writer import building_folder
 
 __all__ = ["GrowingContract"]
 
-COMMAND = r"fer-stage extract --dataset example --encoder some-encoder --backend \w+ --features \S+/features`"
-RESUME = COMMAND.replace(" --features", "( --views 2)?( --outputs [a-z,]+)?( --dtype float32)? --features").join(
-    ["Run `", " again, with the options that it was begun with: it resumes"]
-)
+
+def extract_arguments(target: Place) -> dict[str, str]:
+    """Arguments of the `extract` that makes the store of the suite."""
+    return {
+        "dataset": "example",
+        "encoder": "some-encoder",
+        "backend": backend_name(target),
+        "features": str(target.parent.parent),
+    }
 
 
 class GrowingContract(BackendUnderTest):
@@ -31,20 +36,27 @@ class GrowingContract(BackendUnderTest):
         return cls.blobs.tree(example.write(shelf / "uninterrupted" / f"whole{cls.suffix}").path)
 
     def test_a_missing_store_names_the_command_that_makes_it(self, target: Place) -> None:
-        with pytest.raises(StoreMissingError, match=f"no store at .*{target.name}. Run `{COMMAND} first"):
+        with pytest.raises(StoreMissingError, match=rf"no store at .*{target.name}\Z") as missing:
             open_store(target)
+        assert missing.value.remedy == [("extract", extract_arguments(target))]
+        assert missing.value.purpose == "to make it"
 
     @pytest.mark.parametrize("n_done", [0, 1, 2, 3])
     def test_an_incomplete_store_says_how_far_it_is(self, target: Place, example: Example, n_done: int) -> None:
         example.begin(target, range(n_done))
-        with pytest.raises(StoreIncompleteError, match=f"{n_done} of 3 shards. {RESUME}"):
+        with pytest.raises(
+            StoreIncompleteError, match=rf"{target.name} is incomplete: {n_done} of 3 shards\Z"
+        ) as found:
             open_store(target)
+        of_schema = {"outputs": [array.name for array in example.arrays], "views": 2, "dtype": "float16"}
+        assert found.value.remedy == [("extract", extract_arguments(target) | of_schema)]
+        assert found.value.purpose == "to resume, with what else the first call had"
 
     def test_finish_refuses_while_shards_are_pending(self, target: Place, example: Example) -> None:
         writer = example.begin(target, [0, 2])
         with pytest.raises(StoreIncompleteError, match="1 of 3 shards are pending"):
             writer.finish(example.columns, {}, {})
-        assert not stands(target)
+        assert not store_exists(target)
 
     @pytest.mark.parametrize("done", [(), (0,), (2, 0), (0, 1, 2)], ids=str)
     def test_resume_makes_only_what_is_pending(
@@ -160,7 +172,7 @@ class GrowingContract(BackendUnderTest):
         assert [found.name for found in target.parent.iterdir()] == [target.name]
 
     def test_a_writer_killed_after_the_move_leaves_no_trap(self, target: Place, example: Example) -> None:
-        """The store is in place, its building folder not yet swept: the next writer must not trust that folder."""
+        """The store is in place, its building folder not yet removed: the next writer must not trust that folder."""
         writer = example.begin(target, [0, 1, 2])
         left = self.blobs.tree(building_folder(target))
         example.finish(writer)
@@ -195,4 +207,4 @@ class GrowingContract(BackendUnderTest):
         writer = example.begin(target, [0, 1, 2])
         with pytest.raises(ValueError, match="column wrong: expected"):
             writer.finish({**example.columns, "wrong": values}, {}, {})
-        assert not stands(target)
+        assert not store_exists(target)

@@ -15,7 +15,7 @@ import pytest
 from cache.errors import CacheError, StoreIncompleteError, StoreMissingError
 from cache.places import Place, place
 from cache.store import Store, open_store
-from cache.testing.base import BackendUnderTest, standing
+from cache.testing.base import BackendUnderTest, store_target
 from cache.testing.example import ARRAYS, Example
 from cache.testing.faults import Fault, Killed, Outcome, Way, faulty_memory, no_space, write_on_disk
 
@@ -38,23 +38,23 @@ class InterruptionContract(BackendUnderTest):
     @classmethod
     def wanted(cls, shelf: Place) -> dict[str, bytes]:
         """What an uninterrupted run leaves."""
-        return cls.blobs.tree(NEW.write(standing(shelf / "wanted", f"example{cls.suffix}")).path)
+        return cls.blobs.tree(NEW.write(store_target(shelf / "wanted", f"example{cls.suffix}")).path)
 
     @pytest.fixture(scope="class")
     @classmethod
     def old(cls, shelf: Place) -> dict[str, bytes]:
-        """A finished store of other features, which stands where the new one will."""
-        return cls.blobs.tree(OLD.write(standing(shelf / "old", f"example{cls.suffix}")).path)
+        """A finished store of other features, where the new one will be."""
+        return cls.blobs.tree(OLD.write(store_target(shelf / "old", f"example{cls.suffix}")).path)
 
     def survives(
         self, way: Way, root: Place, wanted: dict[str, bytes], before: Sequence[dict[str, bytes]], step: int = 0
     ) -> None:
         """Let it happen at every `step`-th change, by default at about ten, with each of `before` there in turn."""
-        n_changes = self.write(standing(root / "count", f"example{self.suffix}"), Fault(way)).n_changes
+        n_changes = self.write(store_target(root / "count", f"example{self.suffix}"), Fault(way)).n_changes
         assert n_changes, "the writer did not end by itself"
         step = step or max(1, n_changes // N_MOMENTS)
         for at, found in zip(range(1, n_changes + 1, step), cycle(before), strict=False):
-            target = standing(root / str(at), f"example{self.suffix}")
+            target = store_target(root / str(at), f"example{self.suffix}")
             self.blobs.plant(target, found)
             outcome = self.write(target, Fault(way, at))
             self._check_reader(target, outcome, has_old=bool(found))

@@ -13,9 +13,9 @@ import pytest
 from upath import UPath
 
 from cache.errors import StoreLockedError
-from cache.lock import exclusive, lock_path
-from cache.objects import lease
 from cache.places import Place
+from cache.places.lock import exclusive, lock_path
+from cache.places.objects import lease
 from cache.testing.base import BackendUnderTest
 
 __all__ = ["DEAD_PID", "LeaseContract"]

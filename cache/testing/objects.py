@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from cache.errors import StoreIncompleteError, StoreMissingError
-from cache.objects import ENTRY
 from cache.places import Place
-from cache.store import open_store, stands
+from cache.places.objects import METADATA_FILE
+from cache.store import open_store, store_exists
 from cache.testing.base import BackendUnderTest
 from cache.testing.example import Example
-from cache.writer import building_folder
+from cache.writing.writer import building_folder
 
 __all__ = ["ObjectContract"]
 
@@ -18,8 +18,8 @@ __all__ = ["ObjectContract"]
 class ObjectContract(BackendUnderTest):
     def test_files_without_an_entry_are_no_store(self, target: Place, example: Example) -> None:
         example.write(target)
-        self.blobs.delete(f"{target}/{ENTRY}")
-        assert not stands(target)
+        self.blobs.delete(f"{target}/{METADATA_FILE}")
+        assert not store_exists(target)
         with pytest.raises(StoreMissingError, match="no store at"):
             open_store(target)
 
@@ -31,11 +31,11 @@ class ObjectContract(BackendUnderTest):
         assert self.blobs.tree(target) == self.blobs.tree(whole.path)
 
     def test_a_copy_that_stopped_is_begun_again(self, target: Place, example: Example) -> None:
-        """The old entry is gone and half of the new files have come: readers are told to wait, the writer goes on."""
+        """The old entry is gone, half of the new files are there: readers get an error, the writer resumes."""
         example.write(target)
         other = example.other(seed=1)
         other.begin(target, [0, 1, 2])
-        self.blobs.delete(f"{target}/{ENTRY}")
+        self.blobs.delete(f"{target}/{METADATA_FILE}")
         for name in self.blobs.names(building_folder(target) / self.growing_name / "pooled"):
             inside = name.partition(f"/{self.growing_name}/")[2]
             self.blobs.write(f"{target}/{inside}", self.blobs.read(name))

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from cache.errors import StoreIncompleteError, StoreLockedError
-from cache.lock import exclusive, lock_path
 from cache.places import Place
+from cache.places.lock import exclusive, lock_path
 from cache.store import Store, open_store
 from cache.testing.base import BackendUnderTest
 from cache.testing.example import Example
 from cache.testing.reading import content
-from cache.writer import building_folder
+from cache.writing.writer import building_folder
 
 __all__ = ["ProcessContract", "ReadElsewhereContract", "slow_writer", "wait_for_records"]
 

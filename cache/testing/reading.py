@@ -103,8 +103,11 @@ class ReadingContract(BackendUnderTest):
         assert "«défaut»" in selection.frame["reason"][9]
 
     def test_wrong_names_are_answered_with_the_right_ones(self, store: Store) -> None:
-        with pytest.raises(QueryError, match=r"keeps pooled, tokens, pixels, not 'patches'.*--outputs"):
+        with pytest.raises(QueryError, match=r"keeps pooled, tokens, pixels, not 'patches'\Z") as unknown:
             store.features("train", "patches")
+        [(command, arguments)] = unknown.value.remedy
+        assert (command, arguments["dataset"]) == ("extract", "example")
+        assert arguments["outputs"] == ["pooled", "tokens", "pixels", "patches"]
         with pytest.raises(QueryError, match="views 0 to 1, not 2"):
             store.features("train", view=2)
         with pytest.raises(QueryError, match=r"no column colour; there are .*label"):

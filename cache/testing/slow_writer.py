@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
-from cache.lock import exclusive, lock_path
 from cache.places import Place, place
+from cache.places.lock import exclusive, lock_path
 from cache.testing.example import Example
 
 __all__ = ["main"]

@@ -18,22 +18,22 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from cache.backends import backend_of
 from cache.errors import CacheError, StoreIncompleteError, StoreMissingError
-from cache.housekeeping import Policy, judge, sweep
-from cache.integrity import verify
-from cache.leftovers import leftovers_below
 from cache.places import Place, place
 from cache.store import open_store
-from cache.testing.base import standing
+from cache.testing.base import store_target
 from cache.testing.example import Example
 from cache.testing.raw import Blobs, DiskBlobs, MemoryBlobs
 from cache.testing.strategies import examples
-from cache.writer import StoreWriter, building_folder
+from cache.upkeep.candidates import candidates_below
+from cache.upkeep.cleanup import Policy, clean_up, decide
+from cache.upkeep.integrity import verify
+from cache.writing.writer import StoreWriter, building_folder
 
 __all__ = ["DiskMachine", "MemoryMachine", "StoreMachine"]
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """The model: which example stands, which one is being made, and which of its shards are finished.
+    """The model: which example is finished, which one is being made, and which of its shards are finished.
 
     A writer that is killed is one that does nothing any more. All rules are those of one process at a time: what two
     do at once is the lock's matter.
@@ -45,9 +45,9 @@ class StoreMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.root = self.make_root()
-        self.target = standing(self.root, f"example{self.suffix}")
+        self.target = store_target(self.root, f"example{self.suffix}")
         self.variants: list[Example] = []
-        self.stands: Example | None = None
+        self.finished: Example | None = None
         self.begun: Example | None = None
         self.done: set[int] = set()
         self.writer: StoreWriter | None = None
@@ -63,7 +63,7 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.writer is None)
     @rule(number=st.integers(0, 3))
     def begin(self, number: int) -> None:
-        """The finished shards of the same features stay, whatever their columns; those of others are swept."""
+        """The finished shards of the same features stay, whatever their columns; those of others are removed."""
         wanted = self.variants[number]
         if not (self.begun and _same_features(self.begun, wanted)):
             self.done = set()
@@ -82,9 +82,9 @@ class StoreMachine(RuleBasedStateMachine):
         assert set(self.writer.done) == self.done
 
     def _put(self, writer: StoreWriter, shard: int) -> None:
-        """Copied where they stand already, as `extract` does when only columns changed."""
+        """Copied where it is already, as `extract` does when only columns changed."""
         assert self.begun is not None
-        if self.stands and _same_features(self.stands, self.begun):
+        if self.finished and _same_features(self.finished, self.begun):
             old = open_store(self.target)
             writer.put(shard, old.shard(shard), old.manifest.shards[shard].rejected)
         else:
@@ -122,17 +122,17 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.writer is not None
         assert self.begun is not None
         self.begun.finish(self.writer)
-        self.stands, self.begun, self.writer, self.done = self.begun, None, None, set()
+        self.finished, self.begun, self.writer, self.done = self.begun, None, None, set()
 
-    @precondition(lambda self: self.stands)
+    @precondition(lambda self: self.finished)
     @rule(data=st.data(), mask=st.integers(1, 255))
     def spoil_and_mend(self, data: st.DataObject, mask: int) -> None:
         """No byte can change unseen: a reader gets an error, and the right values where it gets any."""
-        assert self.stands is not None
+        assert self.finished is not None
         extent = self.blobs.extent(data.draw(st.sampled_from(self.blobs.names(self.target)), "file"))
         with extent.flipped(data.draw(st.integers(0, extent.stop - 1), "byte"), mask):
             try:
-                assert self.stands.is_content_of(open_store(self.target))
+                assert self.finished.is_content_of(open_store(self.target))
             except CacheError:
                 assert [problem for problem in verify(self.target) if problem.is_damage]
         assert verify(self.target) == []
@@ -140,22 +140,22 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.writer is None and self.begun)
     @rule()
     def collect_garbage(self) -> None:
-        """Finished shards are work: they go only where the store that they are of stands already."""
+        """Finished shards are work: they go only where the store that they are of is finished already."""
         policy = Policy()
-        found = [verdict for left in leftovers_below(self.root) if (verdict := judge(left, policy))]
-        sweep(found, policy)
-        if not self.done or (self.begun and self.stands and self.begun.key == self.stands.key):
+        found = [decision for left in candidates_below(self.root) if (decision := decide(left, policy))]
+        clean_up(found, policy)
+        if not self.done or (self.begun and self.finished and self.begun.key == self.finished.key):
             self.begun, self.done = None, set()
 
     @invariant()
     def readers_see_what_stands(self) -> None:
-        if self.stands:
+        if self.finished:
             store = open_store(self.target)
-            assert self.stands.is_content_of(store)
+            assert self.finished.is_content_of(store)
             assert store.manifest.rejected == {
                 row: reason
-                for n in range(self.stands.schema.n_shards)
-                for row, reason in self.stands.rejected(n).items()
+                for n in range(self.finished.schema.n_shards)
+                for row, reason in self.finished.rejected(n).items()
             }
         elif self.begun:
             progress = f"{len(self.done)} of {self.begun.schema.n_shards} shards"

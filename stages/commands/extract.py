@@ -70,7 +70,7 @@ def command(**given: Any) -> None:
     A store that is whole already is left alone; a stopped extract goes on after its last finished shard; rows that
     another store under --features holds are copied. An image that cannot be used keeps its row, with the reason.
     """
-    from cache.links import require_inside
+    from cache.places.links import require_inside
     from stages.progress import shown_progress
     from stages.workflows.extract_plan import planned, rows_request
     from stages.workflows.tables import index_named

@@ -140,7 +140,7 @@ face_tables_option = click.option(
 
 def _follow_links(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
-        from cache.links import links_followed  # late: it brings a library that `--help` does not need
+        from cache.places.links import links_followed  # late: it brings a library that `--help` does not need
 
         context.with_resource(links_followed())
 

@@ -67,7 +67,7 @@ def command(output_format: str, **options: Any) -> None:
             say(f"note: {result.exported.note}")
     else:
         _show(result, output_format)
-    say(f"{len(result):,} rows, {result.n_matching:,} of {len(result.selection.store):,} match")
+    say(f"{len(result):,} rows, {result.n_matching:,} of {result.selection.store.manifest.schema.n_rows:,} match")
     for note in result.notes:
         say(f"note: {note}")
 

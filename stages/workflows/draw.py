@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cache.atomic import write_bytes
-from cache.links import require_inside
-from cache.lock import exclusive, lock_path
+from cache.places.atomic import write_bytes
+from cache.places.links import require_inside
+from cache.places.lock import exclusive, lock_path
 from pipeline.datasets.drawn import draw_contact_sheet, draw_dataset, draw_group, require_drawable
 from pipeline.datasets.drawn.styles import style_named
 from pipeline.progress import OnProgress

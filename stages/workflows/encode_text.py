@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cache.errors import OutdatedTextsError, StoreMissingError
-from cache.links import require_inside
 from cache.places import Place
+from cache.places.links import require_inside
 from cache.texts import TextStore, text_key, text_path
 from pipeline.encoders import load_encoder
 from pipeline.progress import OnProgress
@@ -12,11 +12,11 @@ from pipeline.prompts import encode_prompts, sentences
 from pipeline.tables.labels import EXPRESSIONS
 from stages.output import say
 from stages.params import load_params
-from stages.remedies import command_line
+from stages.remedies import encoder_written
 from stages.requests import EncodeTextRequest
 from stages.results import EncodeTextResult
 from stages.workflows.store_identity import provenance_of
-from stages.workflows.text_vectors import encode_text_step, text_identity
+from stages.workflows.text_vectors import text_identity
 
 __all__ = ["encode_text"]
 
@@ -37,7 +37,8 @@ def encode_text(request: EncodeTextRequest, on_progress: OnProgress) -> EncodeTe
         templates = ()
     text = text_identity(encoder, templates) if templates else {}
     key = text_key(templates, EXPRESSIONS, encoder.identity, text)
-    texts = _existing(path, command_line(*encode_text_step(named, prompts, request.features)))
+    with encoder_written(name, named):
+        texts = _existing(path)
     if texts is not None and texts.key == key:
         say(f"{path} is up to date")
     elif request.dry_run:
@@ -60,15 +61,10 @@ def encode_text(request: EncodeTextRequest, on_progress: OnProgress) -> EncodeTe
     )
 
 
-def _existing(path: Place, command: str) -> TextStore | None:
-    """The vectors at `path`; None if there are none, or an earlier fer-stage wrote them.
-
-    Parameters
-    ----------
-    command : what makes them, for messages
-    """
+def _existing(path: Place) -> TextStore | None:
+    """The vectors at `path`; None if there are none, or an earlier fer-stage wrote them."""
     try:
-        return TextStore.read(path, command)
+        return TextStore.read(path)
     except StoreMissingError:
         return None
     except OutdatedTextsError:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from cache import Store
 from cache.errors import CacheError
-from cache.links import require_inside
 from cache.places import Place
+from cache.places.links import require_inside
 from cache.store import find_store
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import PipelineError

@@ -17,14 +17,14 @@ import numpy.typing as npt
 
 from cache import Store, open_store
 from cache.errors import StoreLockedError
-from cache.inventory import standing_below, targets_below
 from cache.keys import StoreKey, differences, sha256_of
-from cache.lock import exclusive, is_held, lock_path
 from cache.places import Place
-from cache.reuse import Reuse, find_rows, image_names
+from cache.places.lock import exclusive, is_held, lock_path
+from cache.reuse import Reuse, find_rows, image_keys
 from cache.schema import Schema
-from cache.store import stands
-from cache.writer import ShardSink, StoreWriter, building_folder, column_digests, finished_shards
+from cache.store import store_exists
+from cache.upkeep.inventory import statuses_below, targets_below
+from cache.writing.writer import ShardSink, StoreWriter, building_folder, column_digests, finished_shards
 from pipeline.encoders import Encoder, EncoderSpec
 from pipeline.extraction import Output, Timings, outputs_of
 from pipeline.extraction.outputs import PIXELS, POOLED
@@ -292,7 +292,7 @@ class Encoding:
 
     def _finished_store(self) -> Store | None:
         """The finished store at the target, whatever it is of. Opened at each call: another process may replace it."""
-        return open_store(self.target) if stands(self.target) else None
+        return open_store(self.target) if store_exists(self.target) else None
 
     def _describes(self, store: Store) -> bool:
         """Whether labels, splits and all other columns are those of the table; they may change without a feature."""
@@ -314,7 +314,7 @@ class Encoding:
 
     @cached_property
     def _images(self) -> npt.NDArray[np.object_]:
-        return image_names(self.table.frame["sha256"], box_texts(self.table), face_texts(self.table))
+        return image_keys(self.table.frame["sha256"], box_texts(self.table), face_texts(self.table))
 
     def _remaining(self, reuse: Reuse) -> Remaining:
         return Remaining.of(self._jobs, reuse, self._images)
@@ -329,7 +329,7 @@ class Encoding:
         """Every finished store below the features root, the one at the target first."""
         if self.features is None:
             return []
-        standing = standing_below(self.features.absolute())
+        standing = statuses_below(self.features.absolute())
         for broken in (found for found in standing if found.why):
             say(f"note: rows of {broken.path} are not reused: {broken.why}")
         stores = [found.store for found in standing if found.store]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cache.links import require_inside
+from cache.places.links import require_inside
 from pipeline.progress import OnProgress
 from stages.params import load_params
 from stages.requests import IndexRequest

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.manifest import Manifest
-from cache.writer import StoreWriter
+from cache.writing.writer import StoreWriter
 from pipeline.encoders import Encoder
 from pipeline.errors import ImageError
 from pipeline.extraction.parity import Parity, parity

@@ -13,8 +13,8 @@ from typing import Any
 
 from PIL import Image
 
-from cache.atomic import write_new
-from cache.links import require_inside
+from cache.places.atomic import write_new
+from cache.places.links import require_inside
 from pipeline.errors import DatasetError
 from pipeline.images.rejects import AlikeRejects
 from pipeline.predict import Prediction, Predictor

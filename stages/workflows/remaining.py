@@ -35,7 +35,7 @@ class Remaining:
 
     @classmethod
     def of(cls, jobs: Iterable[Job], reuse: Reuse, images: npt.NDArray[np.object_]) -> Self:
-        """What is left of all jobs; `images` are `cache.reuse.image_names` of the table's rows, shape (N,)."""
+        """What is left of all jobs; `images` are `cache.reuse.image_keys` of the table's rows, shape (N,)."""
         left, repeats = Repeats.among((job for whole in jobs if (job := _left_to_do(whole, reuse))), images)
         return cls(left, repeats, reuse)
 
@@ -51,7 +51,7 @@ class Remaining:
         rows = schema.rows(shard)
         rejected = {row: self.reuse.rejected[row] for row in rows if row in self.reuse.rejected}
         copies = self.repeats.of_shard(rows, schema.shard_rows, schema.n_views)
-        return ShardTask(shard, rows, tuple(jobs), tuple(self.reuse.pieces(rows)), rejected, tuple(copies))
+        return ShardTask(shard, rows, tuple(jobs), tuple(self.reuse.copied_rows(rows)), rejected, tuple(copies))
 
 
 def _left_to_do(job: Job, reuse: Reuse) -> Job | None:

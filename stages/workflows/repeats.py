@@ -52,7 +52,7 @@ class Repeats:
         Parameters
         ----------
         jobs : in the order of their rows
-        images : of all rows of the table: what each is to an encoder, shape (N,); see `cache.reuse.image_names`
+        images : of all rows of the table: what each is to an encoder, shape (N,); see `cache.reuse.image_keys`
         """
         repeats = cls(*(np.full(len(images), _NOWHERE, np.intp) for _ in range(2)))
         first_plain: dict[str, int] = {}

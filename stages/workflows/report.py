@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cache import Store
-from cache.atomic import write_bytes
 from cache.backends import BACKENDS
 from cache.csv_cells import write_csv
-from cache.links import require_inside
 from cache.places import Place
-from cache.store import find_store, stands, store_path
-from cache.writer import unfinished
+from cache.places.atomic import write_bytes
+from cache.places.links import require_inside
+from cache.store import find_store, store_exists, store_path
+from cache.writing.writer import unfinished
 from pipeline.progress import OnProgress
 from pipeline.records import Scores, StoreSummary, read_history, read_run
 from pipeline.records.run import train_again
@@ -114,7 +114,7 @@ def _write(report: Report, reports: Path) -> None:
 def _is_here(features: Place, encoder: str, dataset: str) -> bool:
     """Whether anything of a store is here; runs and their scores are often taken elsewhere without the features."""
     paths = [store_path(features, encoder, dataset, backend) for backend in BACKENDS]
-    return any(stands(path) or unfinished(path) for path in paths)
+    return any(store_exists(path) or unfinished(path) for path in paths)
 
 
 def _without_store(features: Place, absent: Sequence[tuple[str, str]]) -> Iterator[str]:

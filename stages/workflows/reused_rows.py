@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from cache.places import Place
 from cache.reuse import Reuse
-from cache.writer import StoreWriter
+from cache.writing.writer import StoreWriter
 from pipeline.encoders import Encoder
 from pipeline.errors import DatasetError, ImageError
 from pipeline.extraction.parity import Parity, parity

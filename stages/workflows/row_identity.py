@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from cache import Store
 from cache.errors import CacheError
-from cache.inventory import standing_below
 from cache.keys import sha256_of
 from cache.places import Place
-from cache.reuse import images_of
+from cache.reuse import image_keys_of
 from cache.schema import OK
 from cache.store import find_store
+from cache.upkeep.inventory import statuses_below
 from pipeline.records import Export, Run
 
 __all__ = ["HeadRows", "HeadRowsFinder", "SplitRows", "head_rows_digest", "rows_digest", "split_rows"]
@@ -60,7 +60,7 @@ def split_rows(store: Store, split: str | None) -> SplitRows:
     labels = frame["label"].to_numpy(dtype=str)
     if "sha256" not in frame:
         return SplitRows(frame["id"].to_numpy(dtype=str), labels, None)
-    return SplitRows(images_of(frame).astype(str), labels, frame["sha256"].to_numpy(dtype=str))
+    return SplitRows(image_keys_of(frame).astype(str), labels, frame["sha256"].to_numpy(dtype=str))
 
 
 def rows_digest(rows: SplitRows) -> str:
@@ -109,7 +109,7 @@ class HeadRowsFinder:
         """The store of the record's names first; all others only if it is another one."""
         with suppress(CacheError):  # it was renamed or removed: its key may be elsewhere
             yield find_store(self.features, record.encoder, record.dataset)
-        yield from (found.store for found in standing_below(self.features) if found.store)
+        yield from (found.store for found in statuses_below(self.features) if found.store)
 
 
 def _has_bytes(store: Store) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from cache.atomic import write_bytes
-from cache.lock import SHORT_WAIT_S, exclusive, lock_path
+from cache.places.atomic import write_bytes
+from cache.places.lock import SHORT_WAIT_S, exclusive, lock_path
 from pipeline import records
 from pipeline.records import Export, Run, Score, Scores, ScoreSource
 from pipeline.saved import SavedHead

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from cache.keys import sha256_of
 from cache.manifest import ShardRecord
-from cache.reuse import Piece, ReuseReader
-from cache.writer import ShardSink
+from cache.reuse import CopiedRows, ReuseReader
+from cache.writing.writer import ShardSink
 from pipeline.datasets.roots import Root, open_root
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.errors import MismatchError
@@ -111,7 +111,7 @@ class ShardTask:
     number: int
     rows: range
     jobs: tuple[Job, ...]
-    pieces: tuple[Piece, ...]
+    pieces: tuple[CopiedRows, ...]
     rejected: Mapping[int, str]
     copies: tuple[Copy, ...] = ()
 

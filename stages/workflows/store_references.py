@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from cache.backends import BACKENDS
-from cache.housekeeping import References, one_name
 from cache.places import Place, place
+from cache.upkeep.cleanup import References, canonical_path
 from pipeline.records import read_run
 from stages.errors import StageError
 from stages.params import load_params
@@ -84,7 +84,7 @@ def _is_dvc(name: str) -> bool:
 def _of_file(file: Path) -> References:
     if file.name == "run.json":
         return _of_run(file)
-    return References(paths={one_name(path): f"{file} tracks it" for path in _tracked(file)})
+    return References(paths={canonical_path(path): f"{file} tracks it" for path in _tracked(file)})
 
 
 def _tracked(file: Path) -> Iterator[Place]:

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 from cache import open_store
 from cache.backends import backend_name
 from cache.backends.layouts import LAYOUTS
-from cache.conversion import convert
 from cache.errors import CacheError
-from cache.housekeeping import Policy, References, Verdict, judge, sweep
-from cache.inventory import is_pinned, set_pin, size_of, standing_below
-from cache.leftovers import Kind, leftovers_below
 from cache.places import Place
-from cache.writer import building_folder, unfinished
+from cache.upkeep.candidates import Kind, candidates_below
+from cache.upkeep.cleanup import Decision, Policy, References, clean_up, decide
+from cache.upkeep.conversion import convert
+from cache.upkeep.inventory import is_pinned, set_pin, size_of, statuses_below
+from cache.writing.writer import building_folder, unfinished
 from pipeline.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
-    from cache.inventory import Standing
     from cache.store import Store
+    from cache.upkeep.inventory import StoreStatus
 
 __all__ = [
     "Conversion",
@@ -67,10 +67,10 @@ class ListedStore:
 
 def list_stores(root: Place) -> list[ListedStore]:
     """Every store below `root`; features are not read."""
-    return [_listed(standing) for standing in standing_below(root)]
+    return [_listed(standing) for standing in statuses_below(root)]
 
 
-def _listed(standing: Standing) -> ListedStore:
+def _listed(standing: StoreStatus) -> ListedStore:
     path, store = standing.path, standing.store
     growing = building_folder(path) if standing.progress else None
     schema = store.manifest.schema if store else None
@@ -171,7 +171,7 @@ class Conversion:
 
 
 def convert_store(source: Place, target: Place, on_progress: OnProgress) -> Conversion:
-    """Copy a store to `target`, whose suffix chooses the format: see `cache.conversion.convert`."""
+    """Copy a store to `target`, whose suffix chooses the format: see `cache.upkeep.conversion.convert`."""
     store = open_store(source)
     n_copied = convert(store, target, lambda done, n: on_progress(Progress("convert shards", done, n)))
     return Conversion(store.path, target, len(store), store.manifest.schema.n_shards, n_copied, store.key)
@@ -198,26 +198,26 @@ class GarbageCollection:
 
     Parameters
     ----------
-    verdicts : of each leftover, and of each store that may be removed; `remove` is True where it was, or would be
+    decisions : of each candidate, and of each store that may be removed; `remove` is True where it was, or would be
     dry_run : whether nothing was removed
     """
 
-    verdicts: tuple[Verdict, ...]
+    decisions: tuple[Decision, ...]
     dry_run: bool
 
     @property
     def n_removed(self) -> int:
-        return sum(verdict.remove for verdict in self.verdicts)
+        return sum(decision.remove for decision in self.decisions)
 
     @property
     def freed_bytes(self) -> int:
-        return sum(verdict.leftover.n_bytes for verdict in self.verdicts if verdict.remove)
+        return sum(decision.candidate.n_bytes for decision in self.decisions if decision.remove)
 
     @property
     def unfinished_bytes(self) -> int:
         """Of shards of stopped writers that are kept: a writer resumes from them."""
-        kept = [verdict.leftover for verdict in self.verdicts if not verdict.remove]
-        return sum(left.n_bytes for left in kept if left.kind == Kind.BUILDING and not left.locked)
+        candidates = [decision.candidate for decision in self.decisions if not decision.remove]
+        return sum(one.n_bytes for one in candidates if one.kind == Kind.BUILDING and not one.locked)
 
 
 def collect_garbage(
@@ -244,8 +244,8 @@ def collect_garbage(
         If the disk refuses.
     """
     policy = Policy(unfinished, _references(root, params) if unreferenced else None)
-    verdicts = [verdict for leftover in leftovers_below(root) if (verdict := judge(leftover, policy))]
-    return GarbageCollection(tuple(verdicts if dry_run else sweep(verdicts, policy)), dry_run)
+    decisions = [decision for candidate in candidates_below(root) if (decision := decide(candidate, policy))]
+    return GarbageCollection(tuple(decisions if dry_run else clean_up(decisions, policy)), dry_run)
 
 
 def _references(root: Place, params: Path) -> References:

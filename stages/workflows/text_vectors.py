@@ -19,7 +19,7 @@ from pipeline.tables.labels import EXPRESSIONS
 from pipeline.text_features import TextFeatures
 from stages.errors import StageError
 from stages.params import Params
-from stages.remedies import command_line
+from stages.remedies import encoder_written
 from stages.requests import TrainRequest
 
 __all__ = ["encode_text_step", "requested_text", "text_for", "text_identity"]
@@ -137,7 +137,8 @@ def text_for(
     name = text_encoder or encoder
     path = text_path(features, name, prompts)
     step = encode_text_step(written or name, prompts, features)
-    texts = TextStore.read(path, command_line(*step))
+    with encoder_written(name, written or name):
+        texts = TextStore.read(path)
     if name == encoder and (differences := differences_text(store.encoder["encoder"], texts.encoder)):
         problem = f"{path} comes from another encoder than {store.path}: {differences}"
         raise StageError(problem, remedy=[step], purpose="to make it again")

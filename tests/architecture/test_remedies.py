@@ -30,10 +30,10 @@ ALLOWED = {
 }
 # Modules whose messages still hold commands as text.
 PENDING = {
-    "cache/conversion.py",
+    "cache/upkeep/conversion.py",
     "cache/exports.py",
-    "cache/hot.py",
-    "cache/refusals.py",
+    "cache/mmap_copies.py",
+    "cache/places/refusals.py",
     "cache/store.py",
     "cache/texts.py",
     "pipeline/encoders/text_only.py",

@@ -121,8 +121,8 @@ def test_a_format_can_be_named(store: Store, tmp_path: Path) -> None:
     [
         ("out.csv", "expected a name that ends with .parquet, .npy, .safetensors, found 'csv'"),
         ("out", "'no ending'"),
-        ("out.zarr", "fer-stage store convert"),
-        ("there.npy", "a folder stands there"),
+        ("out.zarr", "found 'zarr'"),
+        ("there.npy", "it is a folder"),
         ("other.zarr/out.npy", "is a store; write beside it"),
         ("other.h5/x/out.npy", "is a store; write beside it"),
     ],
@@ -132,6 +132,16 @@ def test_what_is_no_export_is_refused(store: Store, tmp_path: Path, name: str, a
     with pytest.raises(QueryError, match=answer):
         store.select().export(tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == ["there.npy"]
+
+
+def test_an_export_to_a_store_names_the_conversion(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(QueryError) as refused:
+        store.select().export(tmp_path / "out.zarr")
+    arguments = {"store": str(store.path), "target": str(tmp_path / "out.zarr")}
+    assert refused.value.remedy == [("store convert", arguments)]
+    with pytest.raises(QueryError) as refused:
+        store.select().export(tmp_path / "out.csv")
+    assert not refused.value.remedy
 
 
 def test_a_place_elsewhere_is_refused(store: Store) -> None:
@@ -156,7 +166,7 @@ def test_damage_leaves_the_earlier_export_and_nothing_half_written(tmp_path: Pat
 
 def test_a_refusing_disk_is_a_clear_error(store: Store, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="a file stands where a folder is needed"):
+    with pytest.raises(StorageError, match="a file is where a folder is needed"):
         store.select().export(tmp_path / "file" / "out.npy")
 
 
@@ -271,9 +281,9 @@ def test_lists_are_read_by_every_program(store: Store, tmp_path: Path, dtype: An
 
 
 def test_a_form_that_does_not_suit_is_refused(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(QueryError, match=r"pixels is uint8, not of floats\. Leave --dtype out"):
+    with pytest.raises(QueryError, match=r"dtype float32: pixels is uint8, not of floats\. Leave dtype out"):
         store.select(output="pixels").export(tmp_path / "out.npy", form=ExportForm(dtype="float32"))
-    with pytest.raises(QueryError, match="--list is of Parquet: npy has arrays only"):
+    with pytest.raises(QueryError, match="a plain list is of Parquet: npy has arrays only"):
         store.select().export(tmp_path / "out.npy", form=ExportForm(plain_list=True))
 
 

@@ -11,7 +11,7 @@ from cache.errors import QueryError, SchemaError, StoreIncompleteError, StoreMis
 from cache.keys import StoreKey
 from cache.store import find_store, open_store, store_path
 from cache.testing.example import Example
-from cache.writer import StoreWriter
+from cache.writing.writer import StoreWriter
 
 
 def write(root: Path, backend: str, example: Example) -> Path:
@@ -43,17 +43,40 @@ def test_two_different_stores_are_an_error_that_names_both(tmp_path: Path, chang
 
 
 def test_no_store_names_the_command(tmp_path: Path) -> None:
-    with pytest.raises(StoreMissingError, match="fer-stage extract --dataset faces --encoder some-encoder"):
+    with pytest.raises(StoreMissingError) as missing:
         find_store(tmp_path, "some-encoder", "faces")
+    [(command, arguments)] = missing.value.remedy
+    assert command == "extract"
+    assert arguments == {
+        "dataset": "faces",
+        "encoder": "some-encoder",
+        "backend": "zarr",
+        "features": str(tmp_path),
+    }
+
+
+def test_a_path_without_the_folder_of_an_encoder_has_no_command(tmp_path: Path) -> None:
+    with pytest.raises(StoreMissingError, match=r"no store at no\.zarr: expected FEATURES/ENCODER") as missing:
+        open_store("no.zarr")
+    assert not missing.value.remedy
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_an_unfinished_store_names_the_command_that_resumes_it(tmp_path: Path, backend: str) -> None:
     Example().begin(store_path(tmp_path, "some-encoder", "faces", backend), [0])
-    with pytest.raises(
-        StoreIncompleteError, match=f"1 of 3 shards. Run `.*--dataset faces .*--backend {backend} .*--features \\S+`"
-    ):
+    with pytest.raises(StoreIncompleteError, match="1 of 3 shards") as incomplete:
         find_store(tmp_path, "some-encoder", "faces")
+    [(command, arguments)] = incomplete.value.remedy
+    assert command == "extract"
+    assert arguments == {
+        "dataset": "faces",
+        "encoder": "some-encoder",
+        "backend": backend,
+        "features": str(tmp_path),
+        "outputs": ["pooled", "tokens", "pixels"],
+        "views": 2,
+        "dtype": "float16",
+    }
 
 
 def test_an_unknown_ending_is_answered_with_the_known_ones() -> None:

@@ -1,4 +1,4 @@
-"""Rows that earlier stores hold are found by what they are, never by where they stand."""
+"""Rows that earlier stores hold are found by what they are, never by where it is."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 
 from cache.errors import StorageError, StoreDamagedError
 from cache.keys import StoreKey
-from cache.reuse import Reuse, ReuseReader, find_rows, image_names
+from cache.reuse import Reuse, ReuseReader, find_rows, image_keys
 from cache.schema import ArraySpec, Schema
 from cache.store import Store, open_store
 from cache.testing.raw import files
-from cache.writer import StoreWriter
+from cache.writing.writer import StoreWriter
 
 N_VIEWS = 3
 POOLED = ArraySpec("pooled", (4,), "float32")
@@ -83,7 +83,7 @@ def found(
     of = of or key()
     schema = Schema(len(images), of.views["count"], (POOLED,), 2)
     wanted = np.array(n_views or [of.views["count"]] * len(images), np.intp)
-    return find_rows(stores, of, schema, image_names(images, [box] * len(images)), wanted), schema
+    return find_rows(stores, of, schema, image_keys(images, [box] * len(images)), wanted), schema
 
 
 def has(reuse: Reuse, n_rows: int) -> list[str]:
@@ -97,7 +97,7 @@ def filled(reuse: Reuse, schema: Schema) -> np.ndarray[tuple[int, ...], np.dtype
     reader, blocks = ReuseReader(), []
     for shard in range(schema.n_shards):
         block = np.full((schema.n_views, len(schema.rows(shard)), 4), np.nan, np.float32)
-        reader.fill({"pooled": block}, reuse.pieces(schema.rows(shard)))
+        reader.fill({"pooled": block}, reuse.copied_rows(schema.rows(shard)))
         blocks.append(block)
     return np.concatenate(blocks, axis=1)
 
@@ -166,7 +166,7 @@ def test_rows_made_otherwise_are_not_taken(tmp_path: Path, change: dict[str, Any
 def test_a_store_that_lacks_an_output_gives_nothing(tmp_path: Path) -> None:
     old = store(tmp_path / "a.zarr", "ab")
     both = Schema(2, N_VIEWS, (POOLED, ArraySpec("tokens", (2, 4), "float32")), 2)
-    reuse = find_rows([old], key(outputs=("pooled", "tokens")), both, image_names("ab", ["", ""]), np.array([3, 3]))
+    reuse = find_rows([old], key(outputs=("pooled", "tokens")), both, image_keys("ab", ["", ""]), np.array([3, 3]))
     assert has(reuse, 2) == ["", ""]
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from cache.keys import StoreKey
 from cache.schema import ArraySpec, Schema
-from cache.writer import StoreWriter
+from cache.writing.writer import StoreWriter
 
 N_ROWS, N_VIEWS, SHARD_ROWS = 7, 2, 3
 REJECTED = {4: "cannot be decoded: «défaut»"}

@@ -8,10 +8,10 @@ import make_store_v1 as v1
 import numpy as np
 import pytest
 
-from cache.integrity import verify
 from cache.keys import StoreKey
 from cache.store import Store, open_store
 from cache.testing.raw import tree_bytes
+from cache.upkeep.integrity import verify
 
 GOLDEN = Path(__file__).parent
 

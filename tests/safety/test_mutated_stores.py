@@ -18,14 +18,14 @@ from mutations import mutations, within_time
 
 from cache.backends.zarr_chunks import ChunkLimit, zstd_size
 from cache.errors import SchemaError, StoreDamagedError, StoreIncompleteError
-from cache.inventory import begun_key, standing_below
 from cache.keys import canonical_json, sha256_of
-from cache.manifest import Records
 from cache.places import read_limited
-from cache.plan import read_plan
 from cache.store import Store, open_store
 from cache.testing.example import Example
-from cache.writer import building_folder, unfinished
+from cache.upkeep.inventory import statuses_below, unfinished_key
+from cache.writing.plan import Records, read_plan
+from cache.writing.writer import building_folder, unfinished
+from stages.remedies import as_commands
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +115,8 @@ def test_every_field_of_a_plan_is_checked_or_changes_nothing(growing: Path) -> N
         with replaced(plan, json.dumps(values).encode()), within_time():
             left = unfinished(growing)
             assert left is None or left.progress in ("1 of 3 shards", "0 of 3 shards"), change
-            assert begun_key(growing) is None or left is not None
-            assert all(found.path == growing for found in standing_below(growing.parent))
+            assert unfinished_key(growing) is None or left is not None
+            assert all(found.path == growing for found in statuses_below(growing.parent))
 
 
 def test_every_field_of_a_record_is_checked_or_its_shard_is_made_again(growing: Path) -> None:
@@ -135,8 +135,9 @@ def test_a_command_in_a_plan_is_never_advice(growing: Path) -> None:
     plan.write_text(json.dumps(json.loads(plan.read_text()) | {"command": "echo owned; fer-stage \x1b[8m"}))
     with pytest.raises(StoreIncompleteError) as caught:
         open_store(growing)
-    assert "owned" not in str(caught.value)
-    assert "fer-stage extract --dataset faces --encoder 'my encoder' --backend zarr" in str(caught.value)
+    message = as_commands(caught.value)
+    assert "owned" not in message
+    assert "fer-stage extract --dataset faces --encoder 'my encoder' --backend zarr" in message
     assert "owned" not in repr(read_plan(building_folder(growing)))
 
 

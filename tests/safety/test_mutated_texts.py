@@ -118,15 +118,18 @@ def test_swapped_classes_altered_vectors_and_swapped_templates_are_refused(path:
     swapped = [about | {name: about[name][::-1]} for name in ("classes", "templates")]
     for changed in ((vectors, swapped[0]), (vectors, swapped[1]), (vectors + 1, about)):
         forge(path, *changed)
-        with pytest.raises(SchemaError, match=r"is damaged \(about\.content: .*delete it and run `fer-stage"):
+        with pytest.raises(SchemaError, match=r"is damaged \(about\.content: .*delete it\Z") as damaged:
             TextStore.read(path)
+        assert [command for command, _ in damaged.value.remedy] == ["encode-text"]
 
 
 def test_vectors_without_a_digest_are_of_an_earlier_version_and_the_command_is_named(path: Path) -> None:
     vectors, about = content(path)
     forge(path, vectors, {name: value for name, value in about.items() if name != "content"})
-    with pytest.raises(OutdatedTextsError, match=r"found none: an earlier fer-stage wrote it.*Run `fer-stage"):
+    with pytest.raises(OutdatedTextsError, match="found none: an earlier fer-stage wrote it") as outdated:
         TextStore.read(path)
+    assert [command for command, _ in outdated.value.remedy] == ["encode-text"]
+    assert outdated.value.purpose == "to make them again"
 
 
 def test_a_digest_does_not_change_the_key() -> None:
@@ -160,10 +163,10 @@ def test_a_file_larger_than_any_real_one_is_not_read(path: Path, monkeypatch: py
 def test_a_pipe_or_a_folder_is_no_file_of_vectors(path: Path) -> None:
     path.unlink()
     os.mkfifo(path)
-    assert "found no regular file. Move it away" in outcome(path)
+    assert "found no regular file: move it away" in outcome(path)
     path.unlink()
     path.mkdir()
-    assert "found a folder. Move it away" in outcome(path)
+    assert "found a folder: move it away" in outcome(path)
 
 
 def test_other_members_and_pickles_are_refused(path: Path) -> None:

@@ -23,14 +23,14 @@ import zarr
 from mutations import SECONDS, mutations, within_time
 
 from cache.backends.base import MANIFEST
-from cache.comparison import Side, compare
 from cache.errors import CacheError, StorageError
-from cache.integrity import verify
-from cache.inventory import standing_at
 from cache.keys import StoreKey, canonical_json, sha256_of
 from cache.store import Store, open_store
 from cache.testing.example import Example
-from cache.writer import StoreWriter, building_folder, column_digests
+from cache.upkeep.comparison import Side, compare
+from cache.upkeep.integrity import verify
+from cache.upkeep.inventory import status_at
+from cache.writing.writer import StoreWriter, building_folder, column_digests
 from pipeline.faces import Alignment
 from stages.params import ExtractParams
 from stages.workflows.report import _store_record
@@ -106,7 +106,7 @@ def assert_named_or_unchanged(
     """
     with within_time():
         problems = verify(path)
-        assert standing_at(path) is not None
+        assert status_at(path) is not None
         found, error = result_or_error(lambda: _all_of(path))
     if error is None:
         assert found == wanted or _lacks_a_column(open_store(path)), change
@@ -381,7 +381,7 @@ def test_a_plan_or_record_that_is_no_file_stops_nobody(tmp_path: Path, name: str
     def read_all() -> None:
         with pytest.raises(CacheError, match=r"example\.zarr"):
             open_store(path)
-        standing_at(path)
+        status_at(path)
         assert StoreWriter(path, key, EXAMPLE.schema).pending == [0, 1]
 
     measured(read_all, name)
@@ -396,7 +396,7 @@ def test_a_plan_or_record_that_is_a_link_to_a_device_is_an_error_at_once(tmp_pat
     with within_time(), pytest.raises(CacheError, match=r"example\.zarr"):
         open_store(path)
     with within_time():
-        standing_at(path)
+        status_at(path)
     with within_time(), pytest.raises(StorageError, match="is a link, which no unfinished work of ours holds"):
         StoreWriter(path, key, EXAMPLE.schema)
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from cache.errors import CacheError, StorageError, StoreMissingError
-from cache.hot import _require_room
+from cache.mmap_copies import _require_room
 from cache.store import find_store, open_store
 from pipeline.export.card import _environment
 from pipeline.tables.samples import _KIND as SAMPLES

@@ -18,7 +18,7 @@ from separate_process import command
 
 import stages
 from cache.errors import StoreLockedError
-from cache.lock import exclusive, lock_path
+from cache.places.lock import exclusive, lock_path
 from pipeline.errors import ChangedImageError, TableError
 from pipeline.faces import Face, load_detector
 from pipeline.faces.table import FaceTable

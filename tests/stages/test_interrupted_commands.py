@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cache.errors import CacheError
-from cache.integrity import verify
+from cache.upkeep.integrity import verify
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import cache
-from cache.lock import exclusive, lock_path
+from cache.places.lock import exclusive, lock_path
 from stages.cli import run
 
 FerStage = Callable[..., Any]

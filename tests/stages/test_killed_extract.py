@@ -15,6 +15,7 @@ from separate_process import N_IMAGES, command, make_faces, run
 import cache
 from cache.errors import StoreIncompleteError
 from cache.testing.raw import tree_bytes
+from stages.remedies import as_commands
 
 SHARD = 512
 N_KILLS = 20
@@ -78,8 +79,9 @@ def test_an_extract_killed_at_any_moment_resumes_to_the_same_bytes(faces: Path, 
             n_kills += 1
             assert work.n_finished() >= before  # what was finished stays finished
             n_resumed += work.n_finished() > 0
-            with pytest.raises(StoreIncompleteError, match=rf"{work.n_finished()} of 5 shards. Run `fer-stage extract"):
+            with pytest.raises(StoreIncompleteError, match=rf"{work.n_finished()} of 5 shards") as incomplete:
                 cache.open(work.store)
+            assert f"{work.n_finished()} of 5 shards. Run `fer-stage extract" in as_commands(incomplete.value)
         elif work.store.exists():
             longest = longest if before else max(moment, 0.1)  # the machine was busier when the whole was measured
             assert tree_bytes(work.store) == expected

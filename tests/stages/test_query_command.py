@@ -24,7 +24,7 @@ from cache.keys import StoreKey
 from cache.schema import ArraySpec, Schema
 from cache.store import Store, open_store
 from cache.testing.example import Example
-from cache.writer import StoreWriter
+from cache.writing.writer import StoreWriter
 from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.features import FeatureDataset

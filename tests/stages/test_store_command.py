@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from cache.inventory import is_pinned
 from cache.keys import StoreKey
-from cache.lock import exclusive, lock_path
+from cache.places.lock import exclusive, lock_path
 from cache.store import open_store
 from cache.testing.example import Example
-from cache.writer import StoreWriter
+from cache.upkeep.inventory import is_pinned
+from cache.writing.writer import StoreWriter
 from stages.cli import run
 
 FerStage = Callable[..., Any]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from run_records import run_record, score_record
 
-from cache.housekeeping import References
+from cache.upkeep.cleanup import References
 from pipeline.errors import InputError
 from stages.errors import ParamsError, StageError
 from stages.workflows.store_references import find_references

@@ -286,7 +286,7 @@ def test_a_folder_without_runs_is_refused(project: Path, fer_stage: FerStage) ->
 
 def test_a_method_that_needs_pixels_says_which_command_keeps_them(project: Path, fer_stage: FerStage) -> None:
     message = fer_stage("train", "--method", "baseline", "--dataset", "sample-a", code=1)
-    assert "fer-stage extract --dataset sample-a --encoder untrained --outputs pooled,pixels" in message
+    assert "fer-stage extract --dataset sample-a --encoder untrained --backend zarr --outputs pooled,pixels" in message
 
 
 def test_classes_without_train_rows_are_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,8 +11,8 @@ from stages.commands.options import StoreType, follow_links_option, format_optio
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
-    from cache.housekeeping import Verdict
     from cache.places import Place
+    from cache.upkeep.cleanup import Decision
     from stages.workflows.stores import GarbageCollection
 
 __all__ = ["command"]
@@ -30,7 +30,7 @@ _TABLE_COLUMNS = ("path", "size", "action", "reason")
 @follow_links_option
 @format_option
 def command(root: Place, unfinished: bool, unreferenced: bool, dry_run: bool, params: Path, output_format: str) -> None:
-    """Remove what killed processes left below ROOT (features by default), and hot copies that fit no store.
+    """Remove what killed processes left below ROOT (features by default), and memory-mapped copies that fit no store.
 
     A store is kept unless --unreferenced is given. Then it is kept if dvc.lock or a .dvc file names it or a folder
     above it, if it is in the matrix of params.yaml, if a run was trained or scored on it, or if it is pinned. Searched
@@ -40,21 +40,21 @@ def command(root: Place, unfinished: bool, unreferenced: bool, dry_run: bool, pa
     from stages.workflows.stores import collect_garbage
 
     done = collect_garbage(root, unfinished=unfinished, unreferenced=unreferenced, dry_run=dry_run, params=params)
-    rows = [_row(verdict, dry_run) for verdict in done.verdicts]
+    rows = [_row(decision, dry_run) for decision in done.decisions]
     shown = [row | {"size": human(row["bytes"])} for row in rows] if output_format == "table" else rows
     echo_rows(shown, output_format, _TABLE_COLUMNS if output_format == "table" else _COLUMNS)
     _summarise(done, unfinished, unreferenced)
 
 
-def _row(verdict: Verdict, dry_run: bool) -> dict[str, Any]:
-    leftover = verdict.leftover
-    action = ("remove" if dry_run else "removed") if verdict.remove else "keep"
+def _row(decision: Decision, dry_run: bool) -> dict[str, Any]:
+    leftover = decision.candidate
+    action = ("remove" if dry_run else "removed") if decision.remove else "keep"
     return {
         "path": str(leftover.path),
         "kind": str(leftover.kind),
         "bytes": leftover.n_bytes,
         "action": action,
-        "reason": verdict.reason,
+        "reason": decision.reason,
     }
 
 

@@ -59,7 +59,7 @@ def command(**given: Any) -> None:
     store, or if something was in the way of reading: the system, another program, a newer format. Files that are no
     part of a store are noted.
     """
-    from cache.errors import MEND
+    from cache.errors import RESTORE
     from stages.progress import shown_progress
 
     with shown_progress(quiet=given["quiet"]) as on_progress:
@@ -70,9 +70,9 @@ def command(**given: Any) -> None:
     failures = []
     if damaged:
         bad = ", ".join(damaged)
-        failures.append(f"{len(damaged)} of {len(records)} stores are not what was written: {bad}. {MEND}")
+        failures.append(f"{len(damaged)} of {len(records)} stores are not what was written: {bad}. {RESTORE}")
     if copies := [record["store"] for record in records if record["copies"]]:
-        failures.append(f"hot copies are not what their stores hold: {', '.join(copies)}. {_COPIES_ADVICE}")
+        failures.append(f"memory-mapped copies are not what their stores hold: {', '.join(copies)}. {_COPIES_ADVICE}")
     if unread:
         names = ", ".join(unread)
         failures.append(f"{len(unread)} of {len(records)} stores could not be checked: {names}. {_UNREAD_ADVICE}")
@@ -84,15 +84,15 @@ def command(**given: Any) -> None:
 def _paths(words: tuple[str, ...]) -> list[Place]:
     """The stores that are meant; a name where none is finished is an error before any is read for hours."""
     from cache.errors import StoreMissingError
-    from cache.inventory import targets_below
-    from cache.store import open_store, stands
+    from cache.store import open_store, store_exists
+    from cache.upkeep.inventory import targets_below
     from stages.commands.store.formatting import place_of
 
     found: list[Place] = []
     for word in words:
         path = place_of(word)
         targets = targets_below(path)
-        finished = [target for target in targets if stands(target)]
+        finished = [target for target in targets if store_exists(target)]
         if not finished:
             open_store(targets[0] if targets else path)
             raise StoreMissingError(f"no finished store below {path}")
@@ -101,8 +101,8 @@ def _paths(words: tuple[str, ...]) -> list[Place]:
 
 
 def _record(path: Place, given: dict[str, Any], on_progress: OnProgress) -> dict[str, Any]:
-    from cache.integrity import verify
-    from cache.inventory import size_of
+    from cache.upkeep.integrity import verify
+    from cache.upkeep.inventory import size_of
     from pipeline.progress import Progress
 
     start = time.perf_counter()

@@ -10,7 +10,7 @@ from stages.commands.options import device_option, features_option, folder_optio
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
-    from cache.comparison import Difference, Side
+    from cache.upkeep.comparison import Difference, Side
 
 __all__ = ["command"]
 
@@ -33,7 +33,7 @@ def command(a: str, b: str | None, output_format: str, **given: Any) -> None:
     `columns` and `dataset` do not, and `extract` rewrites them without encoding.
     """
     sides = _two_stores(a, b) if b or a.rstrip("/").endswith(_STORE_ENDINGS) else _store_and_plan(a, given)
-    from cache.comparison import compare
+    from cache.upkeep.comparison import compare
 
     found = compare(*sides)
     rows = [_row(difference, output_format == "table") for difference in found]
@@ -43,7 +43,7 @@ def command(a: str, b: str | None, output_format: str, **given: Any) -> None:
 
 def _two_stores(a: str, b: str | None) -> tuple[Side, Side]:
     from cache import open_store
-    from cache.comparison import Side
+    from cache.upkeep.comparison import Side
     from stages.commands.store.formatting import place_of
 
     if b is None:
@@ -58,7 +58,7 @@ def _store_and_plan(dataset: str, given: dict[str, Any]) -> tuple[Side, Side]:
     import pandas as pd
 
     from cache import open_store
-    from cache.comparison import Side
+    from cache.upkeep.comparison import Side
     from stages.workflows.store_identity import columns_of, dataset_info
 
     encoding = _encoding(dataset, given)

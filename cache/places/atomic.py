@@ -1,0 +1,258 @@
+"""The one way in which files are written: whole or absent, by any number of processes at once.
+
+A file is written under a private name beside its place, flushed, and renamed. The name is random and created by its
+writer alone: no link of that name is followed, and two writers of one path write different files. Readers see the old
+file or the new one, and the last writer wins.
+
+An object store writes a file whole or not at all by itself; what it lacks is in `cache.places.objects`.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import stat
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+
+from cache.errors import StorageError
+from cache.places.links import require_inside
+from cache.places.objects import copy_into_place
+from cache.places.paths import Place, reachable, remove_tree
+from cache.places.refusals import CAUSES
+
+__all__ = [
+    "PARTIAL",
+    "atomic_write",
+    "flush_file",
+    "flush_folder",
+    "private_name",
+    "replace",
+    "storage_errors",
+    "write_bytes",
+    "write_new",
+]
+
+PARTIAL = r"\.[0-9a-f]{8}\.partial"
+"""How the private names end, as a regular expression."""
+
+_YOUNG_S = 60.0  # between its creation and its lock a file of a living writer looks like one of a dead writer
+_NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.ENOTSUP}  # of a file system where a file has one name
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}  # of a file system without locks, as some network drives
+
+_ADVICE = CAUSES | {
+    errno.ENOSPC: "no space left: free some and run the same command again, finished shards are kept",
+    errno.EFBIG: "a file may not grow that large here: raise `ulimit -f` and run the same command again",
+    errno.EROFS: "the file system is read-only: choose another folder",
+    errno.EACCES: "no permission to write there: choose another folder",
+    errno.EPERM: "no permission to write there: choose another folder",
+    errno.ENOLCK: "the file system has no locks, so two writers could meet there: choose a folder on another one",
+    errno.ENOTDIR: "a file is where a folder is needed: choose another folder",
+    errno.EEXIST: "a file is where a folder is needed: choose another folder",
+    errno.ENOENT: "there is no such place: create the folder or the bucket first",
+    errno.EISDIR: "a folder is where a file is needed: move it away, or choose another name",
+    errno.ENAMETOOLONG: "the name is too long for this file system: choose a shorter one",
+    errno.ELOOP: "it is a link, and nothing is written through links: remove the link",
+}
+
+
+@contextmanager
+def storage_errors(path: Place) -> Iterator[None]:
+    """Turn what the system or the object store refuses into a StorageError that names the place and the way out."""
+    try:
+        with reachable(path):
+            yield
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0)
+        if advice is None:
+            raise
+        named = path if error.errno == errno.EISDIR else error.filename or path  # a rename names its source first
+        raise StorageError(f"cannot write {named}: {advice}") from error
+
+
+def flush_file(path: Path) -> None:
+    """Make the bytes of a file survive a power cut."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def flush_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Place, data: bytes, *, durable: bool = True) -> None:
+    """Write a file so that a reader sees all of it or none, even after a kill; see `atomic_write`.
+
+    Parameters
+    ----------
+    durable : whether it must also outlast a power cut
+
+    Raises
+    ------
+    StorageError
+        If the disk refuses; what was at `path` is unchanged then.
+    """
+    if not isinstance(path, Path):
+        with storage_errors(path):
+            path.write_bytes(data)
+        return
+    with atomic_write(path, durable=durable) as partial:
+        partial.write_bytes(data)
+
+
+def write_new(path: Path, data: bytes) -> bool:
+    """Write a file as `write_bytes` does, but only if nothing is at `path`; returns whether it was written.
+
+    Raises
+    ------
+    StorageError
+        If the disk refuses.
+    """
+    try:
+        with _partial_file(path, _put_new) as partial:
+            partial.write_bytes(data)
+    except _TakenError:
+        return False
+    return True
+
+
+@contextmanager
+def atomic_write(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """A private name beside `path`, for the block to write; it takes the place of `path` if the block ends well.
+
+    What writers of the same path left that were killed is removed.
+
+    Raises
+    ------
+    StorageError
+        If the disk refuses, or a link leads out of the folder; what was at `path` is unchanged then.
+    """
+    with _partial_file(path, os.replace, durable=durable) as partial:
+        yield partial
+
+
+@contextmanager
+def _partial_file(path: Path, put: Callable[[Path, Path], None], *, durable: bool = True) -> Iterator[Path]:
+    with storage_errors(path):
+        require_inside(path)
+        _require_replaceable(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_orphans(path)
+        partial = private_name(path)
+        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            _hold(descriptor)
+            yield partial
+            if durable:
+                os.fsync(descriptor)
+            put(partial, path)
+            if durable:
+                flush_folder(path.parent)
+        finally:
+            partial.unlink(missing_ok=True)  # not there any more, if it was moved
+            os.close(descriptor)
+
+
+class _TakenError(Exception):
+    """Something is already at the path of a new file."""
+
+
+def _put_new(partial: Path, path: Path) -> None:
+    try:
+        os.link(partial, path)
+    except FileExistsError as error:
+        raise _TakenError from error
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o666))
+        except FileExistsError as taken:
+            raise _TakenError from taken
+        partial.replace(path)
+
+
+def private_name(path: Path) -> Path:
+    """A name beside `path` that nothing has: hidden, random, and known to `PARTIAL`."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+
+
+def _require_replaceable(path: Path) -> None:
+    """Only files are replaced: a rename over a device, such as /dev/null, would remove it for every process."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        kind = path.stat().st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+            raise StorageError(f"cannot write {path}: expected a file or a free name, found a device, pipe or socket")
+
+
+def _hold(descriptor: int) -> None:
+    """Mark the file as that of a living process: a partial file without the lock is an orphan."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+
+
+def _remove_orphans(path: Path) -> None:
+    """Remove what writers of `path` left that were killed before this process wrote to its folder."""
+    for orphan in _partials(os.path.abspath(path.parent)):
+        if not re.fullmatch(re.escape(f".{path.name}") + PARTIAL, os.path.basename(orphan)):
+            continue
+        with suppress(OSError):  # its writer is alive, or another process removes it
+            if time.time() - os.lstat(orphan).st_mtime > _YOUNG_S:
+                _remove_unlocked(orphan)
+
+
+@lru_cache(maxsize=64)
+def _partials(folder: str) -> tuple[str, ...]:
+    """Partial files in a folder; looked for once, as a folder may get a hundred thousand files from one process."""
+    with os.scandir(folder) as entries:
+        return tuple(entry.path for entry in entries if entry.name.endswith(".partial"))
+
+
+def _remove_unlocked(orphan: str) -> None:
+    descriptor = os.open(orphan, os.O_RDWR | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(orphan)
+    finally:
+        os.close(descriptor)
+
+
+def replace(source: Place, target: Place) -> None:
+    """Put the finished file or folder `source` in the place of `target`, which may exist.
+
+    A folder cannot replace a folder in one step: the old one is moved aside first and restored if the second step
+    fails, so that at no time both are gone. Hold a lock on `target` meanwhile: two processes would move it twice.
+    """
+    with storage_errors(target):
+        if not isinstance(source, Path) and not isinstance(target, Path):
+            copy_into_place(source, target)
+            return
+        assert isinstance(source, Path)
+        assert isinstance(target, Path)  # a store grows beside its place
+        aside = target.with_name(f".{target.name}.replaced")
+        if not target.is_dir():
+            source.replace(target)
+        else:
+            remove_tree(aside)
+            target.rename(aside)
+            try:
+                source.rename(target)
+            except OSError:
+                aside.rename(target)
+                raise
+        flush_folder(target.parent)
+        remove_tree(aside)  # also what a process left that was killed between the two steps

@@ -1,0 +1,173 @@
+"""What an object store lacks: putting a finished tree into its place, and a lock."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from upath import UPath
+
+from cache.errors import StorageError, StoreLockedError
+from cache.places.paths import files_below, reachable
+
+__all__ = ["METADATA_FILE", "copy_into_place", "in_use", "lease", "lease_is_held"]
+
+METADATA_FILE = "zarr.json"  # a reader takes no tree for a store that lacks it
+
+_RENEW_S, _DEAD_AFTER_S = 20.0, 120.0
+
+
+def copy_into_place(source: UPath, target: UPath) -> None:
+    """Make the tree at `target` that of `source`; the store copies on its own side, nothing is transferred.
+
+    There is no rename: the old entry goes first and the new one comes last, so that in between nobody sees a store.
+    `source` stays whole until the end; a writer that dies in between begins the copy again.
+    """
+    names, old = _names_below(source), _names_below(target)
+    files, fs = [name for name in names if name != METADATA_FILE], source.fs
+    if METADATA_FILE in old:
+        fs.rm_file((target / METADATA_FILE).path)
+    fs.copy([(source / name).path for name in files], [(target / name).path for name in files])
+    for name in set(old) - set(names):
+        fs.rm_file((target / name).path)
+    fs.cp_file((source / METADATA_FILE).path, (target / METADATA_FILE).path)
+
+
+def _names_below(top: UPath) -> list[str]:
+    return [str(file)[len(str(top)) + 1 :] for file in files_below(top)]
+
+
+@contextmanager
+def lease(
+    path: UPath, holder: Mapping[str, str | int], renew_s: float = _RENEW_S, dead_after_s: float = _DEAD_AFTER_S
+) -> Iterator[None]:
+    """Hold the object `path` while the block runs: made only if it is absent, renewed while its holder lives.
+
+    A holder is dead when its process is gone from this host, or when it has not renewed for `dead_after_s` by the
+    server's clock and ours (they may differ by a minute without harm). It is taken over by a conditional write,
+    which only one contender wins.
+
+    Raises
+    ------
+    StoreLockedError
+        If a living process holds it, or if somebody took it over while the block ran.
+    """
+    held = _Lease(path, json.dumps({**holder, "lease": uuid.uuid4().hex}).encode(), renew_s, dead_after_s)
+    with reachable(path):
+        held.acquire()
+    renewal = threading.Thread(target=held.keep, daemon=True)
+    renewal.start()
+    try:
+        yield
+        if held.lost:
+            raise StoreLockedError(f"{path}: the lock was taken over while this process did not answer. Run it again")
+    finally:
+        held.ended.set()
+        renewal.join()
+        held.release()
+
+
+def lease_is_held(path: UPath, dead_after_s: float = _DEAD_AFTER_S) -> bool:
+    """Whether a living process holds the lease."""
+    with reachable(path):
+        try:
+            return not _is_dead(path.fs.cat_file(path.path), path.fs.info(path.path), dead_after_s)
+        except FileNotFoundError:
+            return False
+
+
+@dataclass
+class _Lease:
+    path: UPath
+    content: bytes
+    renew_s: float
+    dead_after_s: float
+    ended: threading.Event = field(default_factory=threading.Event)
+    lost: bool = False
+
+    def acquire(self) -> None:
+        try:
+            self.path.fs.pipe_file(self.path.path, self.content, mode="create")
+        except FileExistsError:
+            self._take_over()
+
+    def _take_over(self) -> None:
+        try:
+            info, found = self.path.fs.info(self.path.path), self._found()
+        except FileNotFoundError:
+            found = None
+        if found is None:
+            raise StoreLockedError(in_use(self.path.name, "another process, which just ended"))
+        if not _is_dead(found, info, self.dead_after_s):
+            raise StoreLockedError(in_use(self.path.name, found.decode(errors="replace")))
+        try:
+            self.path.fs.pipe_file(self.path.path, self.content, IfMatch=info.get("ETag"))
+        except OSError as error:  # another contender was faster
+            raise StoreLockedError(in_use(self.path.name, "another process, which just took it over")) from error
+
+    def keep(self) -> None:
+        """Renew until the end. A server that does not answer is asked again: the lease outlasts some failures."""
+        while not self.ended.wait(self.renew_s):
+            with suppress(StorageError), reachable(self.path):
+                if self._is_mine():
+                    self.path.write_bytes(self.content)
+                else:
+                    self.lost = True
+                    return
+
+    def release(self) -> None:
+        """Free it. Where the server is gone the lease ends by itself, and the error of the block is the one to see."""
+        with suppress(StorageError), reachable(self.path):
+            if self._is_mine():
+                self.path.unlink()
+
+    def _is_mine(self) -> bool:
+        return self._found() == self.content
+
+    def _found(self) -> bytes | None:
+        """Whatever is there now. UPath would refuse to read what another contender has just replaced."""
+        try:
+            return bytes(self.path.fs.cat_file(self.path.path))
+        except FileNotFoundError:
+            return None
+
+
+def in_use(name: str, holder: str) -> str:
+    """The message for a process that meets a lock that is held.
+
+    Parameters
+    ----------
+    name : of the lock, `.OUTPUT.lock`
+    holder : what the lock says of its process
+    """
+    output = name.removeprefix(".").removesuffix(".lock")
+    return f"{output}: another process writes it: {holder}. Wait for it, then run this again"
+
+
+def _is_dead(found: bytes, info: Mapping[str, Any], dead_after_s: float) -> bool:
+    seen = info.get("LastModified")
+    if seen is not None and datetime.now(UTC) - seen > timedelta(seconds=dead_after_s):
+        return True
+    try:
+        holder = json.loads(found)
+        return bool(holder["host"] == socket.gethostname() and not _runs(holder["pid"]))
+    except (ValueError, KeyError, TypeError):
+        return False  # who wrote that is not known: it is waited for until it is old
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,0 +1,179 @@
+"""Where stores are: a folder of this machine, `s3://bucket/prefix`, or `memory://name` for as long as the process.
+
+All of them have pathlib's methods. What only a folder can do (rename, lock, fsync) is asked of `is_remote` first.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+from upath import UPath
+
+from cache.errors import RESTORE, StorageError, StoreDamagedError
+
+__all__ = [
+    "Place",
+    "exists",
+    "files_below",
+    "is_file",
+    "is_remote",
+    "place",
+    "reachable",
+    "read_all",
+    "read_limited",
+    "remove_tree",
+    "require_plain_file",
+]
+
+Place: TypeAlias = Path | UPath
+
+_PROTOCOLS = ("s3", "memory")
+_ABSENT = (FileNotFoundError, NotADirectoryError)  # any other refusal is no answer
+
+
+def place(where: str | Place) -> Place:
+    """The place that a user names.
+
+    Parameters
+    ----------
+    where : a path, `s3://bucket/prefix` (credentials and endpoint from the environment, as every AWS tool reads them)
+        or `memory://name`
+
+    Raises
+    ------
+    StorageError
+        If the protocol is another one, its library is not installed, or what comes after it is no address.
+    """
+    protocol, slashes, _rest = str(where).partition("://")
+    if not slashes:
+        return Path(str(where))
+    if protocol not in _PROTOCOLS:
+        raise StorageError(f"{where}: expected a folder, or a place that begins with s3:// or memory://")
+    try:
+        # Another process may write there: nothing is remembered of what a prefix held.
+        return UPath(where, use_listings_cache=False) if protocol == "s3" else UPath(where)
+    except ImportError as error:
+        raise StorageError(f"{where}: S3 needs a library: pip install 'fer-stage[s3]'") from error
+    except ValueError as error:
+        raise StorageError(f"{where}: expected {protocol}://NAME/PREFIX, found what is no address ({error})") from error
+
+
+def is_remote(where: Place) -> bool:
+    """Whether `where` is no folder or file of this machine's disks."""
+    return not isinstance(where, Path)
+
+
+@contextmanager
+def reachable(where: Place) -> Iterator[None]:
+    """Turn what the client of an object store says of its network into a StorageError that names the place."""
+    if isinstance(where, Path) or where.protocol != "s3":
+        yield
+        return
+    from botocore.exceptions import BotoCoreError, ClientError  # the client is an extra: asked for where it is used
+
+    try:
+        yield
+    except (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+        if "NoSuchBucket" in str(error.__cause__):
+            raise StorageError(f"{where}: there is no such bucket. Create it first") from error
+        raise  # an answer about a name
+    except (BotoCoreError, ClientError, OSError) as error:
+        raise StorageError(
+            f"{where} cannot be reached ({error}). Check the network, the credentials and AWS_ENDPOINT_URL, then run "
+            "the same command again: finished shards are kept"
+        ) from error
+
+
+def exists(where: Path) -> bool:
+    """Whether something is there. pathlib's own method, in some versions, also returns False without permission."""
+    try:
+        where.stat()
+    except _ABSENT:
+        return False
+    return True
+
+
+def is_file(where: Place) -> bool:
+    """Whether a file is there. The libraries' own methods also return False without permission or connection."""
+    if isinstance(where, Path):
+        try:
+            return stat.S_ISREG(where.stat().st_mode)
+        except _ABSENT:
+            return False
+    try:
+        return bool(where.fs.info(where.path)["type"] == "file")
+    except FileNotFoundError:
+        return False
+
+
+def files_below(where: Place) -> list[Place]:
+    """Every file of the tree, sorted; the file itself if it is one; empty if nothing is there."""
+    if not isinstance(where, Path):
+        return [where.with_segments(f"{where.protocol}://{name.lstrip('/')}") for name in where.fs.find(where.path)]
+    if where.is_file():
+        return [where]
+    return sorted(file for file in where.rglob("*") if file.is_file())
+
+
+def require_plain_file(where: Path, max_bytes: int) -> None:
+    """OSError if `where` is a pipe, a device or a socket, or larger than what may be taken into memory.
+
+    A folder, or no file at all, is for the caller to report.
+    """
+    found = where.stat()
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        raise OSError(errno.EINVAL, "expected a file, found a pipe, a device or a socket", str(where))
+    if stat.S_ISREG(found.st_mode) and found.st_size > max_bytes:
+        raise OSError(errno.EFBIG, f"expected at most {max_bytes} bytes, found {found.st_size}", str(where))
+
+
+def read_limited(where: Place, max_bytes: int) -> bytes:
+    """The bytes of a file of at most `max_bytes`; an object of an object store is read whole, whatever its size.
+
+    Raises
+    ------
+    StoreDamagedError
+        If it is larger, or no plain file.
+    """
+    if not isinstance(where, Path):
+        return where.read_bytes()
+    try:
+        require_plain_file(where, max_bytes)
+        return where.read_bytes()
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EFBIG):
+            raise StoreDamagedError(f"{where}: {error.strerror}. {RESTORE}") from error
+        raise
+
+
+def read_all(files: Sequence[Place], max_bytes: int) -> list[bytes | None]:
+    """The bytes of many small files, in order; None for one that is too large. Objects are read several at a time."""
+    remote = [file for file in files if not isinstance(file, Path)]
+    if len(remote) < 2:
+        return [_read_or_none(file, max_bytes) for file in files]
+    found = remote[0].fs.cat([file.path for file in remote])
+    return [found[file.path] for file in remote]
+
+
+def _read_or_none(file: Place, max_bytes: int) -> bytes | None:
+    try:
+        return read_limited(file, max_bytes)
+    except StoreDamagedError:
+        return None
+
+
+def remove_tree(where: Place) -> None:
+    """Remove a file or folder with all below it, if it is there; of a link the link alone."""
+    if not isinstance(where, Path):
+        if where.fs.exists(where.path):
+            where.fs.rm(where.path, recursive=True)
+    elif where.is_dir() and not where.is_symlink():
+        shutil.rmtree(where, ignore_errors=True)
+    else:
+        where.unlink(missing_ok=True)

@@ -1,0 +1,160 @@
+"""Rows of a store: their columns, and their features in RAM, block by block, or lazily.
+
+What rows need of a store is a `RowSource`, so that exports and memory-mapped copies of rows know no store.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cache.manifest import Manifest
+from cache.places import Place
+from cache.schema import OK, ArraySpec
+
+if TYPE_CHECKING:
+    import dask.array
+
+__all__ = ["Part", "RowSource", "Rows"]
+
+
+class RowSource(Protocol):
+    """What rows need of a store; see `cache.store.Store`."""
+
+    @property
+    def path(self) -> Place: ...
+
+    @property
+    def manifest(self) -> Manifest: ...
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def dataset(self) -> str: ...
+
+    @property
+    def encoder(self) -> Mapping[str, Any]: ...
+
+    def array(self, output: str) -> ArraySpec:
+        """Row shape and dtype of an output."""
+
+    def columns(self, names: Sequence[str]) -> pd.DataFrame:
+        """Some columns of all rows, checked."""
+
+    def read_shard(self, shard: int, output: str, view: int) -> npt.NDArray[Any]:
+        """The rows of one shard, shape (rows, *row_shape), checked."""
+
+    def read_shards(self, shards: Sequence[int], output: str, view: int) -> Iterator[npt.NDArray[Any]]:
+        """The same for some shards, in turn."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a store: `.frame` for their columns, `.numpy()` or `.dask()` for their features."""
+
+    store: RowSource
+    rows: npt.NDArray[np.intp]
+    columns: tuple[str, ...]
+    output: str
+    view: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The chosen columns; the index is the row number in the store."""
+        return self.store.columns(self.columns).loc[self.rows]
+
+    @cached_property
+    def without_feature(self) -> npt.NDArray[np.bool_]:
+        """For each row whether nothing is stored for it; bool, shape (len(self),).
+
+        Its image was rejected, or the view was not made of it: only rows of the train split have views beyond the plain
+        one. Those other rows are read, since only their values tell.
+        """
+        frame = replace(self, columns=("status", "split")).frame
+        missing = (frame["status"] != OK).to_numpy(dtype=bool, copy=True)
+        if self.view:
+            others = np.flatnonzero(~missing & (frame["split"] != "train").to_numpy())
+            spec, start = self.store.array(self.output), 0
+            for _rows, values in replace(self, rows=self.rows[others]).blocks():
+                flat = values.reshape(len(values), -1)
+                empty = np.isnan(flat) if flat.dtype.kind == "f" else flat == spec.missing
+                missing[others[start : start + len(values)]] = empty.all(axis=1)
+                start += len(values)
+        return missing
+
+    def blocks(self) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[Any]]]:
+        """Row numbers and features, shard by shard: for one pass over more rows than fit into RAM."""
+        parts = self.parts()
+        read = self.store.read_shards([part.shard for part in parts], self.output, self.view)
+        for part, values in zip(parts, read, strict=True):
+            yield self.rows[part.at], values[part.inside]
+
+    def numpy(self) -> npt.NDArray[Any]:
+        """Features in RAM, shape (len(self), *row_shape), as stored. Rejected rows are NaN (0 in pixels)."""
+        spec = self.store.array(self.output)
+        values, start = np.empty((len(self), *spec.row_shape), spec.dtype), 0
+        for rows, block in self.blocks():
+            values[start : start + len(rows)] = block
+            start += len(rows)
+        return values
+
+    def dask(self) -> dask.array.Array:
+        """The same, read shard by shard when computed: for features larger than RAM."""
+        import dask
+        import dask.array as da
+
+        spec = self.store.array(self.output)
+        read = dask.delayed(_read_inside, pure=True)
+        parts = [
+            da.from_delayed(
+                read(self.store, part.shard, self.output, self.view, part.inside),
+                shape=(part.at.stop - part.at.start, *spec.row_shape),
+                dtype=spec.dtype,
+            )
+            for part in self.parts()
+        ]
+        return da.concatenate(parts) if parts else da.empty((0, *spec.row_shape), dtype=spec.dtype)
+
+    def parts(self) -> list[Part]:
+        """What of the rows lies in which shard, in the order of the rows."""
+        shard_rows = self.store.manifest.schema.shard_rows
+        shards = self.rows // shard_rows
+        cuts = [0, *(np.flatnonzero(np.diff(shards)) + 1).tolist(), len(shards)] if len(shards) else []
+        return [
+            Part(int(shards[start]), slice(start, stop), _inside(self.rows[start:stop] - shards[start] * shard_rows))
+            for start, stop in itertools.pairwise(cuts)
+        ]
+
+
+class Part(NamedTuple):
+    """Rows that lie in one shard: their places in the selection, and in the shard."""
+
+    shard: int
+    at: slice
+    inside: slice | npt.NDArray[np.intp]
+
+    def is_whole(self, n_rows: int) -> bool:
+        """Whether it is all rows of a shard of `n_rows`, in order."""
+        return isinstance(self.inside, slice) and self.inside.stop - self.inside.start == n_rows
+
+
+def _inside(rows: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:
+    """A slice where rows follow each other: it copies nothing."""
+    return slice(int(rows[0]), int(rows[-1]) + 1) if (np.diff(rows) == 1).all() else rows
+
+
+def _read_inside(
+    store: RowSource, shard: int, output: str, view: int, inside: slice | npt.NDArray[np.intp]
+) -> npt.NDArray[Any]:
+    return store.read_shard(shard, output, view)[inside]

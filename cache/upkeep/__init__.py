@@ -1,0 +1,1 @@
+"""Looking after stores: list, verify, compare, convert, clean up."""

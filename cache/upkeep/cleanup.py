@@ -1,0 +1,190 @@
+"""What may be removed below a features root: leftovers of killed processes, and on demand work and stores.
+
+`decide` uses facts alone; `clean_up` reads them again under the store's lock before it removes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from cache.errors import StoreLockedError
+from cache.places import Place, is_remote, remove_tree
+from cache.places.atomic import storage_errors
+from cache.places.lock import exclusive, lock_path
+from cache.places.objects import METADATA_FILE
+from cache.store import store_exists
+from cache.upkeep.candidates import CleanupCandidate, Kind, candidate_at
+from cache.upkeep.inventory import COMPLETE
+from cache.writing.writer import building_folder
+
+__all__ = ["Decision", "Policy", "References", "canonical_path", "clean_up", "decide"]
+
+_YOUNG_S = 3600.0  # a partial file of a living writer was written to seconds ago
+
+
+@dataclass(frozen=True)
+class References:
+    """Who needs which store. The values say why, for people.
+
+    Parameters
+    ----------
+    paths : `canonical_path` of a store, or of a folder above it
+    keys : of stores
+    names : `<encoder>/<dataset>`, under whatever root and in whatever format
+    """
+
+    paths: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def why(self, target: Place, key: str) -> str | None:
+        """Who needs this store; None if nobody does."""
+        for path in (target, *target.parents):
+            if reason := self.paths.get(canonical_path(path)):
+                return reason
+        return self.keys.get(key) or self.names.get(f"{target.parent.name}/{target.stem}")
+
+
+def canonical_path(path: Place) -> str:
+    """The same text for the same place, however it is written."""
+    return str(path) if is_remote(path) else str(path.resolve())
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What may be removed besides what is of no use to anybody.
+
+    Parameters
+    ----------
+    unfinished : also the finished shards of stopped writers
+    references : also stores that nobody needs; None leaves all stores alone
+    """
+
+    unfinished: bool = False
+    references: References | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a candidate is to go, and why."""
+
+    candidate: CleanupCandidate
+    remove: bool
+    reason: str
+
+
+def decide(candidate: CleanupCandidate, policy: Policy) -> Decision | None:
+    """Remove it or keep it; None if there is nothing to say about it. Facts in, decision out."""
+    decision = _decide(candidate, policy)
+    if decision and decision.remove and candidate.link:
+        reason = f"{candidate.link} is a link that leads out of the folder: --follow-links removes it"
+        return Decision(candidate, remove=False, reason=reason)
+    return decision
+
+
+def _decide(found: CleanupCandidate, policy: Policy) -> Decision | None:
+    match found.kind:
+        case Kind.STORE:
+            return _decide_store(found, policy)
+        case Kind.MMAP_COPY:
+            return None if found.needed else Decision(found, remove=True, reason="no store here has its key")
+        case Kind.LOCK:
+            gone = not (found.needed or found.locked)
+            return Decision(found, remove=True, reason="nothing of its store is there") if gone else None
+        case _ if found.locked:
+            return Decision(found, remove=False, reason="a living process works on it")
+        case Kind.BUILDING:
+            return _decide_building(found, policy)
+        case Kind.REPLACED:
+            reason = "an old store; the new one is in place" if found.exists else "the only copy of its store"
+            return Decision(found, found.exists, reason)
+        case Kind.PARTIAL:
+            old = found.age_s > _YOUNG_S
+            return Decision(found, remove=True, reason="a process was killed while it wrote this") if old else None
+        case Kind.SWEPT:
+            return Decision(found, remove=True, reason="a process was killed while it removed this")
+
+
+def _decide_building(found: CleanupCandidate, policy: Policy) -> Decision:
+    if not found.needed:
+        return Decision(found, remove=True, reason="its store is finished already")
+    if not found.shards:
+        return Decision(found, remove=True, reason="no shard of it is finished")
+    work = f"{found.shards} finished shards of a stopped writer"
+    return Decision(found, policy.unfinished, work if policy.unfinished else f"{work}: --unfinished removes them")
+
+
+def _decide_store(found: CleanupCandidate, policy: Policy) -> Decision | None:
+    if policy.references is None:
+        return None
+    if found.pinned:
+        return Decision(found, remove=False, reason="pinned")
+    if found.locked:
+        return Decision(found, remove=False, reason="a living process works on it")
+    if found.state != COMPLETE:
+        return Decision(found, remove=False, reason=f"{found.state}: who needs it is not known")
+    reason = policy.references.why(found.target, found.key)
+    return Decision(found, reason is None, reason or "nothing refers to it")
+
+
+def clean_up(decisions: Sequence[Decision], policy: Policy) -> list[Decision]:
+    """Remove what is to go. What has changed since the decision is decided again, and may be kept.
+
+    Returns
+    -------
+    What became of each: `remove` is True where it was removed.
+
+    Raises
+    ------
+    StorageError
+        If the disk refuses.
+    """
+    return [_carried_out(decision, policy) if decision.remove else decision for decision in decisions]
+
+
+def _carried_out(decision: Decision, policy: Policy) -> Decision:
+    candidate = decision.candidate
+    of_store = candidate.kind not in (Kind.PARTIAL, Kind.MMAP_COPY)
+    try:
+        with exclusive(lock_path(candidate.target)) if of_store else nullcontext(), storage_errors(candidate.path):
+            now = _decided_again(candidate, policy) if of_store else decision
+            if now is None:
+                return replace(decision, remove=False, reason="it is gone already, or needed by now")
+            if now.remove and not _removed(candidate):
+                return replace(now, remove=False, reason="the system refuses to remove all of it")
+            return now
+    except StoreLockedError:
+        return replace(decision, remove=False, reason="a living process works on it")
+
+
+def _decided_again(candidate: CleanupCandidate, policy: Policy) -> Decision | None:
+    """The decision on what is there now, by us who hold the lock."""
+    fresh = candidate_at(candidate.path)
+    return decide(replace(fresh, locked=False), policy) if fresh else None
+
+
+def _removed(candidate: CleanupCandidate) -> bool:
+    """Remove it so that a kill leaves it whole, or as a leftover that the next gc knows. Whether nothing is left."""
+    path, target = candidate.path, candidate.target
+    if candidate.kind == Kind.STORE:
+        path = _out_of_sight(path)
+    if isinstance(path, Path) and path.is_symlink():
+        path.unlink()
+    remove_tree(path)
+    if target != path and not (store_exists(target) or building_folder(target).exists()):
+        remove_tree(lock_path(target))
+    return not path.exists()
+
+
+def _out_of_sight(path: Place) -> Place:
+    """Take a store away from its readers in one step."""
+    if not isinstance(path, Path):
+        remove_tree(path / METADATA_FILE)  # without it nobody takes the rest for a store
+        return path
+    hidden = path.with_name(f".{path.name}.swept")
+    remove_tree(hidden)
+    path.rename(hidden)
+    return hidden

@@ -1,0 +1,149 @@
+"""What is below a features root: finished stores, unfinished ones, and what only looks like a store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cache.backends import BACKENDS
+from cache.errors import SchemaError, StorageError, StoreDamagedError, StoreLockedError
+from cache.places import Place, is_file, reachable
+from cache.places.atomic import write_bytes
+from cache.store import Store, open_store, store_exists
+from cache.writing.plan import read_plan
+from cache.writing.writer import building_folder, unfinished
+
+__all__ = [
+    "COMPLETE",
+    "UNREADABLE",
+    "StoreStatus",
+    "folders_below",
+    "is_pinned",
+    "pin_path",
+    "set_pin",
+    "size_of",
+    "status_at",
+    "statuses_below",
+    "targets_below",
+    "unfinished_key",
+]
+
+COMPLETE, INCOMPLETE, DAMAGED, FOREIGN = "complete", "incomplete", "damaged", "foreign"
+UNREADABLE = "unreadable"
+
+_ENDINGS = tuple(backend.suffix for backend in BACKENDS.values())
+_PIN = ".pin"
+_PIN_TEXT = b"fer-stage store gc keeps this store\n"
+
+
+@dataclass(frozen=True)
+class StoreStatus:
+    """A place of a store.
+
+    Parameters
+    ----------
+    path : of the store, finished or not
+    state : `complete`, `incomplete` (a writer was stopped), `damaged` (its manifest is not what was written),
+        `unreadable` (the system or another program does not let it be read now: it may be whole), or `foreign` (no
+        store of ours, or one of a newer program)
+    progress : "41 of 60 shards" where a writer was stopped, also next to a finished store; else empty
+    why : why it cannot be opened
+    store : the opened store, if it is complete
+    """
+
+    path: Place
+    state: str
+    progress: str = ""
+    why: str = ""
+    store: Store | None = None
+
+
+def folders_below(root: Place) -> Iterator[Place]:
+    """`root` and the folders below it that are no stores and not hidden. Each once, also where links lead to it."""
+    yield from _folders(root, set())
+
+
+def _folders(folder: Place, seen: set[str]) -> Iterator[Place]:
+    real = str(folder.resolve())
+    if folder.name.endswith(_ENDINGS) or real in seen or not folder.is_dir():
+        return
+    seen.add(real)
+    yield folder
+    for inside in folder.iterdir():
+        if not inside.name.startswith("."):
+            yield from _folders(inside, seen)
+
+
+def targets_below(root: Place) -> list[Place]:
+    """Where stores are or grow under `root`, sorted; `root` itself if it is a store."""
+    if root.name.endswith(_ENDINGS):
+        return [root]
+    found = {target for folder in folders_below(root) for inside in folder.iterdir() if (target := _target(inside))}
+    return sorted(found, key=str)
+
+
+def _target(inside: Place) -> Place | None:
+    """The store that is finished or grows at this name, if one does."""
+    name = inside.name.removeprefix(".").removesuffix(".building")
+    target = inside.with_name(name)
+    return target if name.endswith(_ENDINGS) and inside in (target, building_folder(target)) else None
+
+
+def statuses_below(root: Place) -> list[StoreStatus]:
+    """Every place of a store under `root`, and what is there. Manifests are read, features are not."""
+    with reachable(root):
+        found = [status_at(target) for target in targets_below(root)]
+    return [status for status in found if status is not None]
+
+
+def status_at(target: Place) -> StoreStatus | None:
+    """What is at the place of a store; None if nothing is."""
+    left = unfinished(target)
+    progress = left.progress if left else ""
+    if not store_exists(target):
+        return StoreStatus(target, INCOMPLETE, progress) if left else None
+    try:
+        return StoreStatus(target, COMPLETE, progress, store=open_store(target))
+    except (StoreDamagedError, SchemaError) as error:
+        state = DAMAGED if isinstance(error, StoreDamagedError) else FOREIGN
+        return StoreStatus(target, state, progress, why=str(error))
+    except (StoreLockedError, StorageError) as error:
+        return StoreStatus(target, UNREADABLE, progress, why=str(error))
+
+
+def unfinished_key(target: Place) -> str | None:
+    """The key of the store that a writer began to make at `target`, finished or not; None if there is none."""
+    plan = read_plan(building_folder(target))
+    return plan.key if plan else None
+
+
+def size_of(where: Place) -> int:
+    """Bytes of a file, or of all files of a tree; a link counts as what it is, not as what it points to."""
+    if not isinstance(where, Path):
+        with reachable(where):
+            return int(where.fs.du(where.path)) if where.fs.exists(where.path) else 0
+    if where.is_symlink() or not where.is_dir():
+        return os.lstat(where).st_size if os.path.lexists(where) else 0
+    walk = os.walk(where)
+    return sum(os.lstat(os.path.join(folder, name)).st_size for folder, _folders, names in walk for name in names)
+
+
+def pin_path(target: Place) -> Place:
+    """The file that says that gc keeps the store at `target`."""
+    return target.with_name(f".{target.name}{_PIN}")
+
+
+def is_pinned(target: Place) -> bool:
+    with reachable(target):
+        return is_file(pin_path(target))
+
+
+def set_pin(target: Place, *, pinned: bool) -> None:
+    """Pin the store at `target`, or take its pin away."""
+    with reachable(target):
+        if pinned:
+            write_bytes(pin_path(target), _PIN_TEXT)
+        else:
+            pin_path(target).unlink(missing_ok=True)

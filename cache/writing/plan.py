@@ -1,0 +1,128 @@
+"""What a writer notes in its building folder: the plan before its first shard, and a record of each finished shard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from cache.errors import SchemaError, StoreDamagedError
+from cache.fields import Fields, parsed_json
+from cache.keys import StoreKey, canonical_json, sha256_of
+from cache.manifest import ShardRecord
+from cache.places import Place, files_below, is_file, reachable, read_all, read_limited
+from cache.places.atomic import write_bytes
+from cache.schema import Schema
+
+__all__ = ["MadeBy", "Plan", "Records", "plan_path", "read_plan"]
+
+_VERSION = 1
+_MAX_BYTES = 2**20
+_MAX_RECORD_BYTES = 2**20  # of one shard
+
+MadeBy = Literal["extract", "convert"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The store that grows: its key and schema, and which command writes it, for advice on how to resume.
+
+    Plans of earlier versions also hold a command line. It is not read: a folder from elsewhere may hold any text.
+    """
+
+    key: str
+    schema: Schema
+    made_by: MadeBy = "extract"
+
+    @classmethod
+    def of(cls, key: StoreKey, schema: Schema, made_by: MadeBy = "extract") -> Plan:
+        return cls(key.digest, schema, made_by)
+
+    def is_of(self, key: StoreKey, schema: Schema) -> bool:
+        """Whether the shards of this plan are shards of a store with this key and schema."""
+        return (self.key, self.schema) == (key.digest, schema)
+
+    def require_readable(self) -> None:
+        """SchemaError if no reader would open the store that the plan describes: before hours of work, not after."""
+        Schema.from_json(Fields.of("the store to be written", {"schema": self.schema.as_json()}).mapping("schema"))
+
+    def to_bytes(self) -> bytes:
+        fields = {"version": _VERSION, "key": self.key, "schema": self.schema.as_json(), "made_by": self.made_by}
+        return canonical_json(fields).encode()
+
+    @classmethod
+    def from_json(cls, document: str, values: Any) -> Plan:
+        """What `to_bytes` wrote; SchemaError names the field that is missing or impossible."""
+        fields = Fields.of(document, values)
+        fields.integer("version", _VERSION, _VERSION)
+        made_by = values.get("made_by", "extract")
+        if made_by not in get_args(MadeBy):
+            raise fields.wrong("made_by", f"one of {', '.join(get_args(MadeBy))}")
+        return cls(fields.digest("key"), Schema.from_json(fields.mapping("schema")), made_by)
+
+
+def plan_path(folder: Place) -> Place:
+    """Where the plan of a building folder is."""
+    return folder / "plan.json"
+
+
+def read_plan(folder: Place) -> Plan | None:
+    """The plan of a store that was begun; None if there is none, or one that cannot be resumed: spoiled or of no store.
+
+    A writer begins such a store again from its first shard.
+    """
+    path = plan_path(folder)
+    with reachable(path):
+        if not is_file(path):
+            return None
+        try:
+            return Plan.from_json(str(path), parsed_json(read_limited(path, _MAX_BYTES)))
+        except (ValueError, SchemaError, StoreDamagedError):
+            return None
+
+
+class Records:
+    """What a writer notes while its store grows: one file for each finished shard, whole or absent.
+
+    Each worker of a cluster writes its own; nobody appends to a file of somebody else.
+    """
+
+    def __init__(self, folder: Place, schema: Schema | None = None) -> None:
+        """`schema` is that of the plan in `folder` by default; without one no record means anything."""
+        self._folder = folder / "records"
+        plan = None if schema else read_plan(folder)
+        self._schema = plan.schema if plan else schema
+
+    def read(self) -> dict[int, ShardRecord]:
+        """The finished shards. A record that a disk spoiled is left out: its shard is made again."""
+        with reachable(self._folder):
+            texts = read_all([file for file in files_below(self._folder) if file.suffix == ".json"], _MAX_RECORD_BYTES)
+        records = [record for text in texts if (record := self._parsed(text))]
+        return {record.shard: record for record in records}
+
+    def get(self, shard: int) -> ShardRecord | None:
+        """The record of one shard; None if it is not finished, or a disk spoiled its record."""
+        path = self._path(shard)
+        with reachable(path):
+            if not is_file(path):
+                return None
+            [text] = read_all([path], _MAX_RECORD_BYTES)
+        record = self._parsed(text)
+        return record if record and record.shard == shard else None
+
+    def add(self, record: ShardRecord) -> None:
+        """Durable when the call returns."""
+        text = canonical_json({**record.as_json(), "digest": sha256_of(record.as_json())})
+        write_bytes(self._path(record.shard), text.encode())
+
+    def _path(self, shard: int) -> Place:
+        return self._folder / f"{shard:06d}.json"
+
+    def _parsed(self, text: bytes | None) -> ShardRecord | None:
+        if text is None or self._schema is None:
+            return None
+        try:
+            values = parsed_json(text)
+            whole = values.pop("digest") == sha256_of(values)
+            return ShardRecord.from_json(Fields.of(str(self._folder), values), self._schema) if whole else None
+        except (ValueError, KeyError, TypeError, AttributeError, SchemaError):
+            return None
