@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +64,7 @@ class ExtractResult(Result):
     max_rejected : share of rejected rows above which `check` fails, in [0, 1]
     """
 
-    table: SampleTable
+    table: SampleTable = field(repr=False)
     path: Place
     key: str
     complete: bool

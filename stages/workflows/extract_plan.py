@@ -129,7 +129,7 @@ class ExtractPlan:
                 "To drop it: extract with --drop-outputs"
             )
         if (n_views := store.n_views()) > self.params.views:
-            say(f"note: {self.target} has {n_views} views of train images; {self.params.views} requested, the others go")
+            say(f"note: {self.target} has {n_views} views of train images; all but {self.params.views} are dropped")
         return others
 
     @property
