@@ -103,10 +103,10 @@ def _write(plan: ExtractPlan, start: float, on_progress: OnProgress) -> ExtractR
     if writer.done:
         say(f"{plan.target}: {len(writer.done)} of {writer.schema.n_shards} shards are finished already")
     with LazyRoot(plan.root.absolute()) as images:
-        reuse = _check_rows(plan, writer, images)
-        sources = plan.row_sources(reuse.reuse)
+        checked = _check_rows(plan, writer, images)
+        sources = plan.row_sources(checked.reuse)
         # What is finished, or was copied, shows that images of this dataset can be used.
-        is_new = bool(sources.jobs) and not (writer.done or reuse.reuse.used())
+        is_new = bool(sources.jobs) and not (writer.done or checked.reuse.used())
         alike = AlikeRejects() if is_new and plan.request.max_rejected < 1 else None
         runtime, n_encoded = _runtime(plan, sources), 0
         encoder = plan.encoder.with_runtime(runtime)
@@ -117,7 +117,7 @@ def _write(plan: ExtractPlan, start: float, on_progress: OnProgress) -> ExtractR
                 n_encoded += shard.n_encoded
                 if alike and _is_distributed(plan.request):
                     _add_to(alike, shard, plan)
-            provenance = _provenance(plan, writer, shard_encoder, reuse, sources)
+            provenance = _provenance(plan, writer, shard_encoder, checked, sources)
     writer.finish(plan.columns(writer.rejected), plan.dataset_info, provenance)
     seconds = time.perf_counter() - start
     if shard_encoder.timings.encode:  # else workers of a cluster have it
@@ -148,20 +148,20 @@ def _check_rows(plan: ExtractPlan, writer: StoreWriter, images: LazyRoot) -> Che
     )
     if writer.done:
         _check_finished(plan, writer, check_finished_shards(writer, checker))
-    reuse = check_reuse(plan.find_reusable, checker)
-    for path, problem in reuse.refused.items():
+    checked = check_reuse(plan.find_reusable, checker)
+    for path, problem in checked.refused.items():
         say(
             f"note: no row of {path} is reused: rows encoded again differ. {problem}. They are encoded now. To see "
             f"what is wrong there: `{_verify_command(plan, path)}`"
         )
-    for path, (n_rows, why) in reuse.not_checked.items():
+    for path, (n_rows, why) in checked.not_checked.items():
         say(
             f"note: {n_rows:,} rows of {path} are reused, not checked: no image of a sample can be read ({why}). "
             f"With the images: `{_verify_command(plan, plan.target)}`"
         )
-    if reuse.false_rejects:
-        say(f"note: images that another store could not use are tried again: {reuse.false_rejects}")
-    return reuse
+    if checked.false_rejects:
+        say(f"note: images that another store could not use are tried again: {checked.false_rejects}")
+    return checked
 
 
 def _check_finished(plan: ExtractPlan, writer: StoreWriter, result: CheckResult) -> None:
@@ -214,25 +214,25 @@ def _add_to(alike: AlikeRejects, shard: EncodedShard, plan: ExtractPlan) -> None
 
 
 def _provenance(
-    plan: ExtractPlan, writer: StoreWriter, shard_encoder: ShardEncoder, reuse: CheckedReuse, sources: RowSources
+    plan: ExtractPlan, writer: StoreWriter, shard_encoder: ShardEncoder, checked: CheckedReuse, sources: RowSources
 ) -> Mapping[str, Any]:
     """What made the features. Where all of them are those of the store before, its provenance."""
     before = plan.store_with_key()
-    if before and not sources.jobs and before.path not in reuse.refused:
+    if before and not sources.jobs and before.path not in checked.refused:
         return dict(before.manifest.provenance)
-    parity = _parity(plan, writer, shard_encoder, reuse, sources)
+    parity = _parity(plan, writer, shard_encoder, checked, sources)
     provenance = provenance_of(plan.encoder, plan.encoder_name, plan.spec)
-    return {**provenance, "runtime": shard_encoder.encoder.runtime, "parity": parity, **reuse.provenance()}
+    return {**provenance, "runtime": shard_encoder.encoder.runtime, "parity": parity, **checked.provenance()}
 
 
 def _parity(
-    plan: ExtractPlan, writer: StoreWriter, shard_encoder: ShardEncoder, reuse: CheckedReuse, sources: RowSources
+    plan: ExtractPlan, writer: StoreWriter, shard_encoder: ShardEncoder, checked: CheckedReuse, sources: RowSources
 ) -> dict[str, Any]:
     """Of rows that were encoded now; of copied ones where all are. Their images may be gone by then."""
     plain = [job for job in sources.jobs if job.row not in writer.rejected and 0 in job.views]
-    if plain or not reuse.reuse.used() or reuse.not_checked:
+    if plain or not checked.reuse.used() or checked.not_checked:
         return measure_parity(sample_jobs(plain, plan.key.digest), writer, shard_encoder)
-    copied = [job for job in plan.jobs if reuse.reuse.has(job.row, 0) and job.row not in writer.rejected]
+    copied = [job for job in plan.jobs if checked.reuse.has(job.row, 0) and job.row not in writer.rejected]
     jobs = usable_jobs(sample_jobs(copied, plan.key.digest), shard_encoder.preparer)
     return measure_parity(jobs, writer, shard_encoder, encoded=False)
 
