@@ -21,13 +21,13 @@ import numpy.typing as npt
 from machine import show
 from PIL import Image
 
-from pipeline.datasets.images import decode_picture
 from pipeline.datasets.roots import open_root
 from pipeline.faces import Alignment, FaceDetector, load_detector
-from pipeline.faces.alignment import through
 from pipeline.faces.search import Finding, find_face
 from pipeline.faces.sheet import draw_contact_sheet
-from pipeline.samples import SampleTable
+from pipeline.images.alignment import through
+from pipeline.images.decode import decode_picture
+from pipeline.tables.samples import SampleTable
 
 DEGREES, ON_SHEET = 30, 60
 

@@ -25,12 +25,12 @@ from faces import face, write_faces
 from machine import show
 from PIL import Image
 
-from pipeline.datasets.images import decode_picture
 from pipeline.datasets.roots import open_root
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
-from pipeline.preparation import Job, Prepared, Preparer
-from pipeline.preprocess import Preprocess
-from pipeline.views import ViewRecipe
+from pipeline.images.decode import decode_picture
+from pipeline.images.prepare import Job, Prepared, Preparer
+from pipeline.images.preprocess import Preprocess
+from pipeline.images.views import ViewRecipe
 
 Decode = Callable[[bytes], Image.Image]
 SIZE, REPEATS, JOBS_PER_TASK = 224, 7, 32

@@ -29,9 +29,9 @@ from machine import show
 from pipeline.datasets.roots import open_root
 from pipeline.encoders import RUNTIMES, Encoder, EncoderSpec, load_encoder
 from pipeline.extraction import Extraction, Shard, empty_blocks, outputs_of
-from pipeline.preparation import Job, Preparer
+from pipeline.images.prepare import Job, Preparer
+from pipeline.images.views import ViewRecipe
 from pipeline.progress import silent
-from pipeline.views import ViewRecipe
 
 BATCH, SHARD, TURNS, N_FILES = 64, 256, 8, 1024
 RANDOM_VIT = "ViT-B-32"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.preparation import Job
+from pipeline.images.prepare import Job
 
 __all__ = ["face", "write_faces"]
 

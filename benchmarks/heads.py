@@ -16,9 +16,9 @@ from cache.keys import StoreKey
 from cache.schema import ArraySpec, Schema
 from cache.writer import StoreWriter
 from pipeline.features import FeatureSource
-from pipeline.labels import expressions
 from pipeline.methods import config_class, load_method
 from pipeline.methods.protocol import Given
+from pipeline.tables.labels import expressions
 
 N_TRAIN, N_VAL, WIDTH = 12_271, 1_200, 512
 CLASSES = expressions(7)

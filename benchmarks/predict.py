@@ -22,10 +22,10 @@ from machine import show
 from memory import measured
 from PIL import Image
 
-from pipeline.datasets.images import decode_picture
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.roots import open_root
 from pipeline.faces import Alignment, load_detector
+from pipeline.images.decode import decode_picture
 from pipeline.predict.naming import Namer
 from pipeline.predict.predictor import DEFAULT_HEAD
 from pipeline.saved import read_saved

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from pipeline.encoders.open_clip_prompts import open_clip_prompts
 from pipeline.encoders.prompt_tower import PromptTower
-from pipeline.labels import expressions
 from pipeline.models.prompt_learners import Prompts, learned, prompt_row
+from pipeline.tables.labels import expressions
 
 CLASSES = expressions(7)
 DESCRIPTORS, IMAGES = 5, 4

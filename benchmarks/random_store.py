@@ -11,7 +11,7 @@ from cache import Store, open_store
 from cache.keys import StoreKey
 from cache.schema import ArraySpec, Schema
 from cache.writer import StoreWriter
-from pipeline.labels import EXPRESSIONS
+from pipeline.tables.labels import EXPRESSIONS
 
 __all__ = ["make_store", "random_columns"]
 

@@ -15,9 +15,9 @@ from extract import RANDOM_VIT, write_random_vit
 from faces import face
 from machine import show
 
-from pipeline.datasets.images import decode
 from pipeline.encoders import RUNTIMES, Encoder, EncoderSpec, load_encoder
-from pipeline.parity import parity
+from pipeline.extraction.parity import parity
+from pipeline.images.decode import decode
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -15,8 +15,8 @@ from cache.store import store_path
 from cache.writer import StoreWriter
 from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.extraction import outputs_of
-from pipeline.labels import EXPRESSIONS
-from pipeline.samples import Sample, SampleTable, TableInfo
+from pipeline.tables.labels import EXPRESSIONS
+from pipeline.tables.samples import Sample, SampleTable, TableInfo
 from stages.params import ExtractParams
 from stages.workflows.store_identity import columns_of, dataset_info, prepared_as, schema_of, store_key
 from stages.workflows.tables import write_table

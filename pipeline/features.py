@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pipeline.labels import label_codes
+from pipeline.tables.labels import label_codes
 
 __all__ = ["FeatureDataset", "FeatureSource"]
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from pipeline.calibration import expected_calibration_error, expected_ece, softmax
 from pipeline.errors import InputError, MismatchError
-from pipeline.labels import label_codes
 from pipeline.statistics import mean_of_proportions_interval, wilson_interval
+from pipeline.tables.labels import label_codes
 
 __all__ = [
     "Scores",

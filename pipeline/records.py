@@ -18,9 +18,9 @@ from pipeline import regular_files
 from pipeline.calibration import TEMPERATURES
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import ConfigError, InputError
-from pipeline.labels import EXPRESSIONS
-from pipeline.preprocess import MAX_SIZE
+from pipeline.images.preprocess import MAX_SIZE
 from pipeline.regular_files import MAX_JSON_BYTES, RefusedFileError
+from pipeline.tables.labels import EXPRESSIONS
 
 __all__ = ["HeadDescription", "HeadRecord", "Record", "check_record", "read_json", "read_regular"]
 

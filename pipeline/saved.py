@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError, PipelineError
 from pipeline.identity import differences_text
+from pipeline.images.preprocess import Preprocess
 from pipeline.models.spec import HEAD_FORMAT, most_weight_bytes
-from pipeline.preprocess import Preprocess
 from pipeline.progress import OnProgress, silent
 from pipeline.records import HeadRecord, Record, check_record, read_json, read_regular
 from pipeline.tensors import check_finite

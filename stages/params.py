@@ -15,9 +15,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pipeline.datasets import LAYOUTS
-from pipeline.datasets.base import parse_options
-from pipeline.datasets.sample import GENERATOR_VERSION, STYLES
+from pipeline.datasets.drawn import GENERATOR_VERSION, STYLES
+from pipeline.datasets.layouts import LAYOUTS
+from pipeline.datasets.layouts.base import parse_options
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import ConfigError
 from pipeline.methods import config_class, method_names

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from cache import Store
     from cache.places import Place
-    from pipeline.samples import SampleTable
+    from pipeline.tables.samples import SampleTable
 
 __all__ = ["ExtractResult", "IndexResult", "Result"]
 

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cache import Store, open_store
-from pipeline.labels import EXPRESSIONS
+from pipeline.tables.labels import EXPRESSIONS
 
 SEED = 0
 EPOCHS, BATCH, N_CAPTIONS = 16, 512, 128

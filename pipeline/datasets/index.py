@@ -11,17 +11,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.datasets import LAYOUTS
-from pipeline.datasets.base import Layout, Scan, not_this_layout, parse_options
-from pipeline.datasets.carving import carve, carving_notes
-from pipeline.datasets.files import MISSING, Root, some
-from pipeline.datasets.formats import is_image, undecodable
-from pipeline.datasets.listfile import lookalike
+from pipeline.datasets.layouts import LAYOUTS
+from pipeline.datasets.layouts.base import Layout, Scan, not_this_layout, parse_options
+from pipeline.datasets.layouts.listfile import lookalike
+from pipeline.datasets.layouts.unread import folder_counts
 from pipeline.datasets.roots import open_root
-from pipeline.datasets.unread import folder_counts
+from pipeline.datasets.roots.files import MISSING, Root, some
 from pipeline.errors import ConfigError, DatasetError, ImageError
+from pipeline.images.formats import is_image, undecodable
 from pipeline.progress import OnProgress, Progress, silent
-from pipeline.samples import Sample, SampleTable, TableInfo
+from pipeline.tables.samples import Sample, SampleTable, TableInfo
+from pipeline.tables.splits import carve, carving_notes
 from pipeline.versions import stage_version
 
 __all__ = ["index_dataset"]

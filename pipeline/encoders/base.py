@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.preprocess import Preprocess
+from pipeline.images.preprocess import Preprocess
 
 __all__ = ["Encoder"]
 

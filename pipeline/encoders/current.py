@@ -20,7 +20,7 @@ from pipeline.encoders.weight_names import (
     published_files,
 )
 from pipeline.errors import ConfigError, EncoderError
-from pipeline.preprocess import Preprocess
+from pipeline.images.preprocess import Preprocess
 from pipeline.regular_files import read_json
 
 __all__ = ["CurrentIdentity", "current_identity"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.errors import EncoderError
-from pipeline.preprocess import Preprocess
+from pipeline.images.preprocess import Preprocess
 
 __all__ = ["CLIP_MEAN", "CLIP_STD", "config_identity", "config_preprocess"]
 

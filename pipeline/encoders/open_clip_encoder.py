@@ -27,7 +27,7 @@ from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.encoders.weight_names import OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS, first_file
 from pipeline.encoders.weights import plain_checkpoint, reading_weights, require_file, tensor_shapes
 from pipeline.errors import EncoderError
-from pipeline.preprocess import Preprocess
+from pipeline.images.preprocess import Preprocess
 from pipeline.progress import OnProgress, silent
 from pipeline.regular_files import read_json
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pipeline.encoders.runtimes.eager import inference, precision_of, to_numpy
 from pipeline.errors import EncoderError
-from pipeline.preprocess import Preprocess
+from pipeline.images.preprocess import Preprocess
 
 __all__ = ["TextOnlyEncoder"]
 

@@ -16,7 +16,7 @@ from pipeline.encoders.timm_tower import TimmTower
 from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.encoders.weights import plain_names, read_tensors, reading_weights, require_file
 from pipeline.errors import EncoderError
-from pipeline.preprocess import Preprocess
+from pipeline.images.preprocess import Preprocess
 
 __all__ = ["load_timm"]
 

@@ -20,7 +20,7 @@ from pipeline.encoders.runtimes.choose import Runtime, runtime_of
 from pipeline.encoders.runtimes.eager import inference, precision_of, to_numpy
 from pipeline.encoders.towers import ImageTower, PixelTower
 from pipeline.errors import EncoderError
-from pipeline.preprocess import Preprocess
+from pipeline.images.preprocess import Preprocess
 
 __all__ = ["TorchEncoder", "keep_freed_memory", "resolve_device"]
 

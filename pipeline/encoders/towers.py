@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from pipeline.preprocess import Preprocess
+from pipeline.images.preprocess import Preprocess
 
 __all__ = ["ImageTower", "PixelTower", "as_sequence", "seen_entering", "seen_leaving", "shallow_copy"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.preparation import Prepared
+from pipeline.images.prepare import Prepared
 
 __all__ = ["Batch", "full_batches"]
 

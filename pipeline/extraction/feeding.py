@@ -15,8 +15,8 @@ from pipeline.encoders.staging import Arriving, Stage
 from pipeline.extraction.ahead import finished
 from pipeline.extraction.batches import Batch, full_batches
 from pipeline.extraction.shards import Shard, ShardFeatures
-from pipeline.preparation import Job, Prepared, Preparer
-from pipeline.rejects import AlikeRejects
+from pipeline.images.prepare import Job, Prepared, Preparer
+from pipeline.images.rejects import AlikeRejects
 from pipeline.timings import Timings
 
 __all__ = ["Feeder", "Ready"]

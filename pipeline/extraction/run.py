@@ -19,9 +19,9 @@ from pipeline.extraction.ahead import one_ahead
 from pipeline.extraction.feeding import Feeder, Ready
 from pipeline.extraction.outputs import PIXELS, Output, kept
 from pipeline.extraction.shards import Shard, ShardFeatures
-from pipeline.preparation import Preparer
+from pipeline.images.prepare import Preparer
+from pipeline.images.rejects import AlikeRejects
 from pipeline.progress import OnProgress, Progress
-from pipeline.rejects import AlikeRejects
 from pipeline.timings import Timings
 
 __all__ = ["Extraction"]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pipeline.errors import MismatchError
 from pipeline.extraction.outputs import Output
-from pipeline.preparation import Job
+from pipeline.images.prepare import Job
 
 __all__ = ["Shard", "ShardFeatures"]
 

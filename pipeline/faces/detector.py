@@ -15,10 +15,10 @@ import numpy as np
 from PIL import Image
 
 from pipeline.errors import ImageError
-from pipeline.faces.alignment import Alignment, inverted, through
 from pipeline.faces.face import Box, Face, FaceDetector, area, common_area
 from pipeline.faces.turning import Turning
 from pipeline.faces.yunet import YuNet
+from pipeline.images.alignment import Alignment, inverted, through
 
 __all__ = ["load_detector"]
 

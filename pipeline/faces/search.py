@@ -9,13 +9,13 @@ from itertools import islice
 import numpy as np
 from PIL import Image
 
-from pipeline.datasets.images import OUTSIDE_IMAGE, decode_picture
 from pipeline.datasets.roots import Root
 from pipeline.errors import ImageError
 from pipeline.extraction.ahead import each_ahead
 from pipeline.faces.face import Face, FaceDetector
 from pipeline.faces.selection import around, face_of_box, main_face
-from pipeline.preparation import Job, read_image
+from pipeline.images.decode import OUTSIDE_IMAGE, decode_picture
+from pipeline.images.prepare import Job, read_image
 
 __all__ = ["NO_FACE", "Finding", "find_face", "search"]
 

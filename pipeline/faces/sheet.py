@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from pipeline.faces.alignment import Alignment
 from pipeline.faces.face import Face
 from pipeline.faces.search import Finding
+from pipeline.images.alignment import Alignment
 
 __all__ = ["draw_contact_sheet"]
 

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from pipeline.faces.face import Face
 from pipeline.faces.search import NO_FACE, Finding
-from pipeline.parquet import TableKind
+from pipeline.tables.parquet import TableKind
 
 __all__ = ["FOUND", "MISSED", "UNUSABLE", "FaceTable", "FacesInfo"]
 

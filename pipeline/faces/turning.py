@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipeline.faces.alignment import Matrix, through
 from pipeline.faces.face import Face, FaceDetector
+from pipeline.images.alignment import Matrix, through
 
 __all__ = ["Turning"]
 

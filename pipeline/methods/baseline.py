@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.augmentation.augment import Augment
+from pipeline.images.augment import Augment
 from pipeline.methods.configs.baseline import BaselineConfig
 from pipeline.methods.protocol import Method, Setup, by_loop
 from pipeline.methods.shared.adam import adam_recipe

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.augmentation.augment import Augment
+from pipeline.images.augment import Augment
 from pipeline.losses.noisy_labels import attention_maps, flip_consistency_loss
 from pipeline.methods.configs.eac import EacConfig
 from pipeline.methods.protocol import Method, Setup, by_loop

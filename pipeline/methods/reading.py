@@ -12,7 +12,7 @@ import torch
 
 from pipeline.errors import TrainingError
 from pipeline.evaluation import rows_of_classes
-from pipeline.labels import label_codes
+from pipeline.tables.labels import label_codes
 from pipeline.training import Rows, TrainingData
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.augmentation.augment import Augment
+from pipeline.images.augment import Augment
 from pipeline.losses.noisy_labels import add_up_loss, mix_by_uncertainty, uncertainty
 from pipeline.methods.configs.rul import RulConfig
 from pipeline.methods.protocol import Method, Setup, by_loop

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.augmentation.augment import Augment
+from pipeline.images.augment import Augment
 from pipeline.losses.noisy_labels import high_importance, rank_regularization_loss, relabel
 from pipeline.methods.configs.scn import ScnConfig
 from pipeline.methods.protocol import Method, Setup, by_loop

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from pipeline.augmentation.augment import to_images
+from pipeline.images.augment import to_images
 from pipeline.models.backbones import Backbone
 from pipeline.models.head import Head, Inputs
 from pipeline.models.layers import empty_linear, reset_linear

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.augmentation.augment import to_images
+from pipeline.images.augment import to_images
 from pipeline.models.backbones import Backbone, sliding_mean
 from pipeline.models.head import Inputs
 from pipeline.models.layers import reset_linear

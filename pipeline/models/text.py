@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.augmentation.augment import to_images
 from pipeline.errors import MismatchError
+from pipeline.images.augment import to_images
 from pipeline.models.backbones import Backbone
 from pipeline.models.head import Head, Inputs
 from pipeline.models.layers import empty_linear, reset_linear

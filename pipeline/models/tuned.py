@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline.images.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from pipeline.models.descriptors import DescriptorHead
 from pipeline.models.head import Head, Inputs
 from pipeline.models.layers import empty_linear, reset_linear
 from pipeline.models.text import TextHead
-from pipeline.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
 if TYPE_CHECKING:
     from pipeline.encoders.torch_encoder import TorchEncoder

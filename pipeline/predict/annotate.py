@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.labels import EXPRESSIONS
 from pipeline.predict.prediction import Prediction
+from pipeline.tables.labels import EXPRESSIONS
 
 __all__ = ["annotated"]
 

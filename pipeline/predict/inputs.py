@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.datasets.files import is_junk, some
-from pipeline.datasets.formats import is_image
+from pipeline.datasets.roots.files import is_junk, some
 from pipeline.errors import ConfigError, InputError
+from pipeline.images.formats import is_image
 from pipeline.predict.stills import Still, still_of_file
 from pipeline.predict.video import frames_of, is_video
 from pipeline.regular_files import NOT_REGULAR

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.datasets.files import MAX_IMAGE_BYTES
-from pipeline.datasets.images import as_picture, decode_picture
-from pipeline.datasets.ranges import SHARES, eight_bits
+from pipeline.datasets.roots.files import MAX_IMAGE_BYTES
 from pipeline.errors import ImageError, InputError
+from pipeline.images.decode import as_picture, decode_picture
+from pipeline.images.ranges import SHARES, eight_bits
 from pipeline.regular_files import RefusedFileError, read_regular
 
 __all__ = ["Still", "still_of_array", "still_of_file", "still_of_picture", "unread_reason"]

@@ -11,8 +11,8 @@ from pathlib import Path
 import cv2
 from PIL import Image
 
-from pipeline.datasets.images import MAX_PIXELS
 from pipeline.errors import ImageError
+from pipeline.images.decode import MAX_PIXELS
 from pipeline.predict.stills import Still, unread_reason
 from pipeline.regular_files import open_regular
 

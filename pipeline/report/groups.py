@@ -9,11 +9,11 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError, MismatchError
-from pipeline.labels import EXPRESSIONS
 from pipeline.marks import MOSTLY_SEEN
 from pipeline.report.agreement import check_agreement
 from pipeline.report.apart import name_apart
 from pipeline.report.kinds import NO_TRAINING, Kind, kind_of, order_of, settings_order
+from pipeline.tables.labels import EXPRESSIONS
 
 if TYPE_CHECKING:
     from pipeline.report.records import RunRecord

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pipeline.labels import EXPRESSIONS
 from pipeline.marks import SEEN_DOMAIN, marked
 from pipeline.report.apart import options_text
 from pipeline.report.formatting import MISSING, counts_text, flat
 from pipeline.report.groups import Group, ordered_classes
 from pipeline.report.markup import TableView
 from pipeline.report.records import RunRecord, StoreRecord
-from pipeline.samples import SPLITS
+from pipeline.tables.labels import EXPRESSIONS
+from pipeline.tables.samples import SPLITS
 
 __all__ = [
     "KEY_LENGTH",

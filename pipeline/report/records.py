@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.labels import EXPRESSIONS
 from pipeline.report.fields import Fields, is_gap, objects
 from pipeline.report.scores import Score
+from pipeline.tables.labels import EXPRESSIONS
 from pipeline.versions import stage_version
 
 __all__ = ["RunRecord", "StoreRecord"]

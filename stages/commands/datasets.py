@@ -21,8 +21,8 @@ def command(tables: Path, params_path: Path, output_format: str) -> None:
 
     `outdated` says how the table differs from what params.yaml says now; `extract` then indexes the dataset again.
     """
-    from pipeline.datasets import LAYOUTS
-    from pipeline.samples import SampleTable
+    from pipeline.datasets.layouts import LAYOUTS
+    from pipeline.tables.samples import SampleTable
     from stages.params import load_params
     from stages.workflows.tables import table_changes
     from stages.workspace import Workspace

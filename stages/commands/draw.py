@@ -62,8 +62,8 @@ def command(
 def _draw_style(
     style: str, folder: Path, n: int, seed: int, contact_sheet: Path | None, *, dry_run: bool, quiet: bool
 ) -> None:
-    from pipeline.datasets.sample import draw_contact_sheet
-    from pipeline.datasets.sample.styles import style_named
+    from pipeline.datasets.drawn import draw_contact_sheet
+    from pipeline.datasets.drawn.styles import style_named
     from stages.progress import shown_progress
     from stages.workflows.draw import draw_style
 
@@ -81,8 +81,8 @@ def _draw_style(
 
 
 def _draw_group(style: str, n: int, path: Path, seed: int, *, dry_run: bool) -> None:
-    from pipeline.datasets.sample import draw_group
-    from pipeline.datasets.sample.styles import style_named
+    from pipeline.datasets.drawn import draw_group
+    from pipeline.datasets.drawn.styles import style_named
 
     style_named(style)
     _require_picture("--out", path)

@@ -52,8 +52,8 @@ def command(
     from cache.links import require_inside
     from cache.texts import TextStore, text_key, text_path
     from pipeline.encoders import load_encoder
-    from pipeline.labels import EXPRESSIONS
     from pipeline.prompts import encode_prompts
+    from pipeline.tables.labels import EXPRESSIONS
     from stages.params import load_params
     from stages.progress import shown_progress
     from stages.workflows.store_identity import provenance_of

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from pipeline.rejects import N_ALIKE
+from pipeline.images.rejects import N_ALIKE
 from stages.output import FORMATS
 
 __all__ = [

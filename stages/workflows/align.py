@@ -14,15 +14,15 @@ from cache.atomic import storage_errors
 from cache.keys import sha256_of
 from cache.links import require_inside
 from cache.lock import exclusive, lock_path
-from pipeline.datasets.formats import decodable_since
 from pipeline.datasets.roots import open_root
 from pipeline.faces import Alignment, FaceDetector, load_detector
 from pipeline.faces.search import NO_FACE, Finding, search
 from pipeline.faces.table import FOUND, MISSED, UNUSABLE, FacesInfo, FaceTable
-from pipeline.preparation import Job
+from pipeline.images.formats import decodable_since
+from pipeline.images.prepare import Job
+from pipeline.images.rejects import AlikeRejects
 from pipeline.progress import OnProgress, Progress
-from pipeline.rejects import AlikeRejects
-from pipeline.samples import OK, SampleTable
+from pipeline.tables.samples import OK, SampleTable
 from stages.output import say
 from stages.params import load_params
 from stages.requests import AlignRequest

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from cache.atomic import write_bytes
-from pipeline.datasets.images import decode_picture
 from pipeline.datasets.roots import open_root
 from pipeline.faces import Alignment
 from pipeline.faces.sheet import draw_contact_sheet
 from pipeline.faces.table import UNUSABLE, FaceTable
-from pipeline.preparation import read_image
-from pipeline.samples import SampleTable
+from pipeline.images.decode import decode_picture
+from pipeline.images.prepare import read_image
+from pipeline.tables.samples import SampleTable
 from stages.errors import StageError
 from stages.workflows.store_identity import jobs_of
 

@@ -13,11 +13,11 @@ import numpy.typing as npt
 from cache.places import Place
 from cache.store import Store, open_store
 from pipeline.datasets.roots import open_root
+from pipeline.extraction.parity import parity
 from pipeline.faces import Alignment
-from pipeline.parity import parity
-from pipeline.preparation import Job, Preparer
-from pipeline.samples import OK, SampleTable
-from pipeline.views import ViewRecipe
+from pipeline.images.prepare import Job, Preparer
+from pipeline.images.views import ViewRecipe
+from pipeline.tables.samples import OK, SampleTable
 from stages.errors import StageError
 from stages.names import first_rows
 from stages.output import say
@@ -65,7 +65,7 @@ class SampleComparison:
     Parameters
     ----------
     view : `plain`, or `augmented`: one random view of each row
-    rows, cosine, difference, relative : see `pipeline.parity.Parity`
+    rows, cosine, difference, relative : see `pipeline.extraction.parity.Parity`
     expected, expected_relative : smallest cosine, and largest relative difference, None: any
     """
 

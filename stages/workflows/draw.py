@@ -8,7 +8,7 @@ from pathlib import Path
 from cache.atomic import write_bytes
 from cache.links import require_inside
 from cache.lock import exclusive, lock_path
-from pipeline.datasets.sample import draw_dataset, require_drawable
+from pipeline.datasets.drawn import draw_dataset, require_drawable
 from pipeline.progress import OnProgress
 
 __all__ = ["draw_style"]

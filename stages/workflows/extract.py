@@ -19,8 +19,8 @@ from cache.lock import exclusive, is_held, lock_path
 from cache.places import Place
 from cache.writer import StoreWriter, building_folder
 from pipeline.extraction import Timings
+from pipeline.images.rejects import AlikeRejects
 from pipeline.progress import OnProgress
-from pipeline.rejects import AlikeRejects
 from stages.output import say
 from stages.remedies import command_line
 from stages.requests import ExtractRequest

@@ -25,9 +25,9 @@ from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.extraction import Output, outputs_of
 from pipeline.extraction.outputs import PIXELS, POOLED
 from pipeline.faces import Alignment
-from pipeline.preparation import Job
+from pipeline.images.prepare import Job
 from pipeline.progress import OnProgress
-from pipeline.samples import SampleTable
+from pipeline.tables.samples import SampleTable
 from stages.errors import ParamsError
 from stages.output import say
 from stages.params import ExtractParams, load_params

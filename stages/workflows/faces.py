@@ -13,10 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from cache.reuse import image_names
-from pipeline.datasets.formats import decodable_since
 from pipeline.faces import Alignment
 from pipeline.faces.table import MISSED, FaceTable
-from pipeline.samples import OK, REJECTED, SampleTable
+from pipeline.images.formats import decodable_since
+from pipeline.tables.samples import OK, REJECTED, SampleTable
 from stages.errors import StageError
 from stages.names import first_rows
 from stages.workflows.store_identity import box_texts

@@ -13,13 +13,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from cache import Store
-from pipeline.datasets.files import MAX_IMAGE_BYTES
-from pipeline.datasets.formats import is_image
-from pipeline.datasets.images import decode_picture
+from pipeline.datasets.roots.files import MAX_IMAGE_BYTES
 from pipeline.encoders import Encoder
 from pipeline.errors import ImageError
 from pipeline.faces import load_detector
 from pipeline.faces.search import NO_FACE, find_face
+from pipeline.images.decode import decode_picture
+from pipeline.images.formats import is_image
 from pipeline.regular_files import RefusedFileError, read_regular
 from stages.errors import StageError
 from stages.workflows.store_encoder import alignment_of

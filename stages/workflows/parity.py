@@ -14,8 +14,8 @@ from cache.manifest import Manifest
 from cache.writer import StoreWriter
 from pipeline.encoders import Encoder
 from pipeline.errors import ImageError
-from pipeline.parity import Parity, parity
-from pipeline.preparation import Job, Preparer
+from pipeline.extraction.parity import Parity, parity
+from pipeline.images.prepare import Job, Preparer
 from stages.output import say
 from stages.workflows.shard_encoder import ShardEncoder
 

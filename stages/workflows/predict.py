@@ -17,13 +17,13 @@ from PIL import Image
 from cache.atomic import write_new
 from cache.links import require_inside
 from pipeline.errors import DatasetError
+from pipeline.images.rejects import AlikeRejects
 from pipeline.predict import Prediction, Predictor
 from pipeline.predict.annotate import annotated
 from pipeline.predict.inputs import Inputs, find_inputs, stills_of
 from pipeline.predict.prediction import FACE, NO_FACE, UNREADABLE
 from pipeline.predict.video import is_video
 from pipeline.progress import OnProgress, Progress
-from pipeline.rejects import AlikeRejects
 from stages.params import load_params
 
 __all__ = ["Predicting", "Row"]

@@ -23,8 +23,8 @@ from cache.writer import unfinished
 from pipeline.records import read_regular
 from pipeline.regular_files import MAX_JSON_BYTES
 from pipeline.report import Report, RunRecord, StoreRecord, build_report
-from pipeline.samples import OK
 from pipeline.saved import HISTORY, RUN, WEIGHTS, read_record, read_saved
+from pipeline.tables.samples import OK
 from stages.errors import StageError
 from stages.names import SCORES
 from stages.workflows.scores_file import read_scores

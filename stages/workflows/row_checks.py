@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from pipeline.encoders import Encoder
 from pipeline.errors import DatasetError, ImageError
-from pipeline.parity import Parity, parity
-from pipeline.preparation import Job, Preparer
+from pipeline.extraction.parity import Parity, parity
+from pipeline.images.prepare import Job, Preparer
 from stages.workflows.parity import N_ROWS, Tolerance, encode_alone
 
 __all__ = ["CheckResult", "ReadStored", "RowChecker", "ToleranceOf", "usable_jobs"]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cache.reuse import Reuse
 from cache.schema import Schema
-from pipeline.preparation import Job
+from pipeline.images.prepare import Job
 from stages.workflows.shards import RowCopies, ShardTask
 
 __all__ = ["DuplicateRows", "RowSources"]

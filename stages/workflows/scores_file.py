@@ -10,9 +10,9 @@ from typing import Any
 from cache.atomic import write_bytes
 from cache.lock import SHORT_WAIT_S, exclusive, lock_path
 from pipeline.errors import InputError
-from pipeline.labels import EXPRESSIONS
 from pipeline.records import read_json
 from pipeline.saved import SavedHead
+from pipeline.tables.labels import EXPRESSIONS
 from pipeline.versions import stage_version
 from stages.errors import StageError
 from stages.workspace import scores_path

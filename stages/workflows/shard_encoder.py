@@ -18,9 +18,9 @@ from cache.reuse import ReuseReader
 from pipeline.encoders import Encoder, load_encoder
 from pipeline.errors import MismatchError
 from pipeline.extraction import Extraction, Shard, Timings, empty_blocks
-from pipeline.preparation import Preparer
+from pipeline.images.prepare import Preparer
+from pipeline.images.rejects import AlikeRejects
 from pipeline.progress import OnProgress
-from pipeline.rejects import AlikeRejects
 from stages.workflows.shards import EncodedShard, EncodingSpec, LazyRoot, RowCopies, ShardTask
 
 __all__ = ["ShardEncoder"]

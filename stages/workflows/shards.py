@@ -19,9 +19,9 @@ from pipeline.datasets.roots import Root, open_root
 from pipeline.encoders import EncoderSpec
 from pipeline.extraction import Output
 from pipeline.faces import Alignment
-from pipeline.preparation import Job, Preparer
-from pipeline.preprocess import Preprocess
-from pipeline.views import ViewRecipe
+from pipeline.images.prepare import Job, Preparer
+from pipeline.images.preprocess import Preprocess
+from pipeline.images.views import ViewRecipe
 
 __all__ = ["EncodedShard", "EncodingSpec", "LazyRoot", "RowCopies", "ShardTask", "count_images"]
 

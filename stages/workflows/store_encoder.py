@@ -14,7 +14,7 @@ from pipeline.encoders.current import current_identity
 from pipeline.errors import ConfigError, MismatchError
 from pipeline.faces import Alignment
 from pipeline.identity import differences_text
-from pipeline.preprocess import Preprocess
+from pipeline.images.preprocess import Preprocess
 from stages.errors import ParamsError, StageError
 from stages.output import say, say_notes
 from stages.params import ExtractParams, Params

@@ -14,13 +14,13 @@ import pandas as pd
 
 from cache.keys import StoreKey, sha256_of
 from cache.schema import MISSING_INTEGERS, ArraySpec, Schema
-from pipeline.datasets.images import DECODER, decoder_version
 from pipeline.encoders import Encoder, EncoderSpec
 from pipeline.extraction import Output
-from pipeline.preparation import Job
-from pipeline.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
-from pipeline.samples import REJECTED, SampleTable
-from pipeline.views import ViewRecipe
+from pipeline.images.decode import DECODER, decoder_version
+from pipeline.images.prepare import Job
+from pipeline.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
+from pipeline.images.views import ViewRecipe
+from pipeline.tables.samples import REJECTED, SampleTable
 from stages.errors import StageError
 from stages.params import ExtractParams
 

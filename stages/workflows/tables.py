@@ -15,16 +15,16 @@ import pyarrow.parquet as pq
 
 from cache.atomic import write_bytes
 from cache.keys import differences
-from pipeline.datasets import LAYOUTS
-from pipeline.datasets.base import parse_options as layout_options
-from pipeline.datasets.formats import decodable_since
+from pipeline.datasets.drawn import STYLES, begun_drawing, drawing_changes, is_free
 from pipeline.datasets.index import index_dataset
-from pipeline.datasets.sample import STYLES, begun_drawing, drawing_changes, is_free
+from pipeline.datasets.layouts import LAYOUTS
+from pipeline.datasets.layouts.base import parse_options as layout_options
 from pipeline.errors import ChangedImageError, ConfigError
 from pipeline.faces.table import FaceTable
 from pipeline.identity import changes_text
+from pipeline.images.formats import decodable_since
 from pipeline.progress import OnProgress
-from pipeline.samples import SampleTable, TableInfo
+from pipeline.tables.samples import SampleTable, TableInfo
 from pipeline.versions import stage_version
 from stages.errors import ParamsError, StageError
 from stages.names import first_rows

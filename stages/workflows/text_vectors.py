@@ -14,9 +14,9 @@ from pipeline.encoders import Encoder, EncoderSpec
 from pipeline.encoders.current import current_identity
 from pipeline.encoders.spec import MINI
 from pipeline.identity import differences_text
-from pipeline.labels import EXPRESSIONS
 from pipeline.methods.configs.base import MethodConfig
 from pipeline.prompts import sentences
+from pipeline.tables.labels import EXPRESSIONS
 from pipeline.text_features import TextFeatures
 from stages.errors import StageError
 from stages.params import Params

@@ -25,13 +25,13 @@ from cache.store import find_store
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import TrainingError
-from pipeline.labels import expressions
 from pipeline.methods import load_method
 from pipeline.methods.configs.base import MethodConfig
 from pipeline.methods.protocol import Fitted, Given
 from pipeline.models.packing import pack
 from pipeline.progress import OnProgress
 from pipeline.saved import HISTORY, RUN, WEIGHTS, note_of
+from pipeline.tables.labels import expressions
 from pipeline.text_features import TextFeatures
 from pipeline.versions import method_version
 from stages.advice import encoder_named

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipeline.datasets.sample import draw_face, sample_specs
+from pipeline.datasets.drawn import draw_face, sample_specs
 
 __all__ = [
     "NOT_RUN",

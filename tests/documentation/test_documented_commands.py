@@ -16,7 +16,7 @@ from documented import NOT_RUN, PAGES, ROOT, command_lines, inline_commands, put
 from PIL import Image
 from videos import write_video
 
-from pipeline.datasets.sample import draw_face, sample_specs
+from pipeline.datasets.drawn import draw_face, sample_specs
 from stages.cli import cli, run
 
 # Of methods that take long, what makes them short; the tests of the methods say what they learn.

@@ -13,10 +13,10 @@ from captions import LOOKS, captions
 from settings import SAW, VERSION, model_config
 from tune import contrast, evenly, unstandardise
 
-from pipeline.datasets import LAYOUTS
+from pipeline.datasets.layouts import LAYOUTS
 from pipeline.encoders.embedded import CARRIED
-from pipeline.labels import EXPRESSIONS
 from pipeline.prompts import PROMPT_SETS, sentences
+from pipeline.tables.labels import EXPRESSIONS
 
 
 class TestCaptions:

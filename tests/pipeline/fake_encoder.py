@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import EncoderError
-from pipeline.preprocess import Preprocess
+from pipeline.images.preprocess import Preprocess
 
 __all__ = ["FakeEncoder"]
 

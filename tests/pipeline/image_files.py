@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.preparation import Job
+from pipeline.images.prepare import Job
 
 __all__ = ["BAD", "ODD", "PLAIN", "encoded", "job", "jobs_of", "noise", "write_folder", "write_tar_gz", "write_zip"]
 

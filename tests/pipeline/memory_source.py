@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.labels import EXPRESSIONS
+from pipeline.tables.labels import EXPRESSIONS
 from pipeline.text_features import TextFeatures
 
 __all__ = ["MemorySource", "separable_source", "text_for"]

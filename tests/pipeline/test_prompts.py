@@ -7,8 +7,8 @@ import pytest
 from fake_encoder import FakeEncoder
 
 from pipeline.errors import ConfigError, LabelError
-from pipeline.labels import EXPRESSIONS, canonical
 from pipeline.prompts import PROMPT_SETS, check_template, encode_prompts, sentences, templates
+from pipeline.tables.labels import EXPRESSIONS, canonical
 
 
 @pytest.mark.parametrize("prompt_set", PROMPT_SETS)

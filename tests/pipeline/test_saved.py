@@ -12,11 +12,11 @@ from memory_source import separable_source, text_for
 from tiny_encoder import tiny_encoder
 
 from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError
+from pipeline.images.preprocess import Preprocess
 from pipeline.methods import config_class, load_method
 from pipeline.methods.protocol import Given
 from pipeline.models.packing import build_head, pack
 from pipeline.models.spec import HeadSpec
-from pipeline.preprocess import Preprocess
 from pipeline.saved import read_record, read_saved
 
 CLASSES = ("fear", "anger", "neutral")

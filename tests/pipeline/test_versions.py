@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets.sample import GENERATOR_VERSION
+from pipeline.datasets.drawn import GENERATOR_VERSION
 from pipeline.errors import ConfigError
 from pipeline.methods import method_names
 from pipeline.versions import method_version, stage_version

@@ -18,17 +18,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import pipeline.datasets.archives
-import pipeline.datasets.files
-import pipeline.datasets.images
-import pipeline.datasets.listfile
-import pipeline.datasets.spool
-from pipeline.datasets.files import MAX_IMAGE_BYTES
-from pipeline.datasets.images import decode
+import pipeline.datasets.layouts.listfile
+import pipeline.datasets.roots.archives
+import pipeline.datasets.roots.files
+import pipeline.datasets.roots.spool
+import pipeline.images.decode
 from pipeline.datasets.index import index_dataset
-from pipeline.datasets.listfile import read_table
+from pipeline.datasets.layouts.listfile import read_table
 from pipeline.datasets.roots import open_root
+from pipeline.datasets.roots.files import MAX_IMAGE_BYTES
 from pipeline.errors import DatasetError, ImageError
+from pipeline.images.decode import decode
 from pipeline.predict.stills import still_of_file
 
 GIGABYTES = 3 * 10**9
@@ -178,14 +178,14 @@ class TestPixels:
         out = io.BytesIO()
         image.save(out, kind, **({"transparency": 3} if mode == "P" else {}))
         whole = decode(out.getvalue())
-        monkeypatch.setattr(pipeline.datasets.images, "_BAND_PIXELS", 500)
+        monkeypatch.setattr(pipeline.images.decode, "_BAND_PIXELS", 500)
         assert len({row.tobytes() for row in whole}) > 32
         np.testing.assert_array_equal(decode(out.getvalue()), whole)
 
     def test_floats_take_little_more_memory_than_the_picture_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
         out = io.BytesIO()
         Image.fromarray(np.full((2000, 2000), 0.5, np.float32)).save(out, "TIFF", compression="tiff_lzw")
-        monkeypatch.setattr(pipeline.datasets.images, "_BAND_PIXELS", 100_000)
+        monkeypatch.setattr(pipeline.images.decode, "_BAND_PIXELS", 100_000)
         with little_memory(30_000_000):
             decode(out.getvalue())
 
@@ -198,7 +198,7 @@ class TestPixels:
 
 class TestArchives:
     def test_too_many_members_are_an_error(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(pipeline.datasets.archives, "MAX_MEMBERS", 2)
+        monkeypatch.setattr(pipeline.datasets.roots.archives, "MAX_MEMBERS", 2)
         for path in (zip_of(tmp_path / "x.zip", "a", "b", "c"), tar_of(tmp_path / "x.tar", "a", "b", "c")):
             with pytest.raises(DatasetError, match=r"expected at most 2 members, found more"):
                 open_root(path)
@@ -257,7 +257,7 @@ class TestSpool:
     def _own_temporary_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "temporary").mkdir()
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-        monkeypatch.setattr(pipeline.datasets.spool, "ALWAYS_ALLOWED", 100_000)
+        monkeypatch.setattr(pipeline.datasets.roots.spool, "ALWAYS_ALLOWED", 100_000)
 
     def test_much_more_than_its_size_is_an_error_with_the_way_out(self, tmp_path: Path) -> None:
         path = tmp_path / "x.tar.gz"
@@ -271,7 +271,7 @@ class TestSpool:
     ) -> None:
         path = tmp_path / "x.tar.gz"
         path.write_bytes(gzip.compress(np.random.default_rng(0).bytes(2_000_000)))
-        monkeypatch.setattr(pipeline.datasets.spool, "FREE_BYTES", 10**18)
+        monkeypatch.setattr(pipeline.datasets.roots.spool, "FREE_BYTES", 10**18)
         with pytest.raises(DatasetError, match=r"expected room for it in .*temporary, found less than .* TMPDIR .*"):
             open_root(path)
         assert list((tmp_path / "temporary").iterdir()) == []

@@ -16,7 +16,7 @@ from cache.testing.example import Example
 from cache.writer import StoreWriter
 from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.errors import ConfigError
-from pipeline.preprocess import Preprocess
+from pipeline.images.preprocess import Preprocess
 from stages.errors import StageError
 from stages.params import ExtractParams, Params
 from stages.remedies import command_line

@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 from mutations import mutations
 
-import pipeline.parquet
+import pipeline.tables.parquet
 from pipeline.errors import TableError
 from pipeline.faces.face import Face
 from pipeline.faces.search import NO_FACE, Finding
 from pipeline.faces.table import FacesInfo, FaceTable
-from pipeline.samples import Sample, SampleTable, TableInfo
+from pipeline.tables.samples import Sample, SampleTable, TableInfo
 from stages.cli import run
 from stages.commands.options import face_tables_option, folder_option
 
@@ -209,10 +209,10 @@ def test_a_file_that_states_more_than_it_can_hold_is_refused_before_it_is_read(
 ) -> None:
     path = tmp_path / "faces.parquet"
     pq.write_table(make(), path)
-    monkeypatch.setattr(pipeline.parquet, "_SMALL", 10)
-    monkeypatch.setattr(pipeline.parquet, "_BYTES_PER_BYTE", 0)
+    monkeypatch.setattr(pipeline.tables.parquet, "_SMALL", 10)
+    monkeypatch.setattr(pipeline.tables.parquet, "_BYTES_PER_BYTE", 0)
     assert "bytes cannot hold" in refused(read, path)
-    monkeypatch.setattr(pipeline.parquet, "_ROWS_PER_BYTE", 0)
+    monkeypatch.setattr(pipeline.tables.parquet, "_ROWS_PER_BYTE", 0)
     assert "cannot hold 3 rows, as it states" in refused(read, path)
 
 

@@ -16,13 +16,13 @@ from PIL import Image
 
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.roots import FolderRoot, open_root
-from pipeline.datasets.spool import Spool
+from pipeline.datasets.roots.spool import Spool
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.weights import require_file
 from pipeline.errors import ChangedImageError, ConfigError, DatasetError, EncoderError, ImageError
+from pipeline.images.prepare import Job, read_image
 from pipeline.predict.inputs import find_inputs, stills_of
 from pipeline.predict.video import frames_of
-from pipeline.preparation import Job, read_image
 from pipeline.regular_files import RefusedFileError, open_regular, read_regular, read_within
 from stages.errors import ParamsError
 from stages.params import load_params

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipeline.datasets.sample import draw_face, sample_specs
+from pipeline.datasets.drawn import draw_face, sample_specs
 from stages.cli import run
 
 __all__ = ["BLANKS", "N_IMAGES", "add_pictures", "index_faces"]

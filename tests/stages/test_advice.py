@@ -16,8 +16,8 @@ from cache.errors import CacheError, StorageError, StoreMissingError
 from cache.hot import _require_room
 from cache.store import find_store, open_store
 from pipeline.export.card import _environment
-from pipeline.samples import _KIND as SAMPLES
-from pipeline.samples import SampleTable
+from pipeline.tables.samples import _KIND as SAMPLES
+from pipeline.tables.samples import SampleTable
 from stages.advice import aligned_advice, encoder_named, runnable
 from stages.errors import ParamsError
 from stages.params import Params

@@ -21,7 +21,7 @@ from pipeline.errors import TableError
 from pipeline.faces import Face, load_detector
 from pipeline.faces.table import FaceTable
 from pipeline.progress import silent
-from pipeline.samples import SampleTable
+from pipeline.tables.samples import SampleTable
 from stages.workflows.align import Aligning
 
 FerStage = Callable[..., Any]

@@ -16,7 +16,7 @@ from PIL import Image
 import cache
 from pipeline.faces import Alignment
 from pipeline.faces.table import FaceTable
-from pipeline.samples import SampleTable
+from pipeline.tables.samples import SampleTable
 from stages.cli import run
 from stages.workflows.tables import write_table
 

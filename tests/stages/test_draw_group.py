@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.datasets.sample import draw_group
+from pipeline.datasets.drawn import draw_group
 from stages.cli import run
 
 FerStage = Callable[..., Any]

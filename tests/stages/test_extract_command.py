@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import cache
-from pipeline.samples import SampleTable, TableInfo
+from pipeline.tables.samples import SampleTable, TableInfo
 from stages.workflows.tables import write_table
 
 FerStage = Callable[..., Any]

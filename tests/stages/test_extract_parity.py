@@ -15,7 +15,7 @@ from pipeline.errors import MismatchError
 from pipeline.extraction import outputs_of
 from pipeline.faces import Alignment
 from pipeline.progress import silent
-from pipeline.samples import SampleTable
+from pipeline.tables.samples import SampleTable
 from stages.params import ExtractParams
 from stages.workflows.parity import measure_parity, sample_jobs
 from stages.workflows.shard_encoder import ShardEncoder

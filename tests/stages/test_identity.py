@@ -7,7 +7,7 @@ import pytest
 from cache.writer import column_digests
 from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.extraction import outputs_of
-from pipeline.samples import Sample, SampleTable, TableInfo
+from pipeline.tables.samples import Sample, SampleTable, TableInfo
 from stages.params import ExtractParams
 from stages.workflows.store_identity import columns_of, jobs_of, store_key
 

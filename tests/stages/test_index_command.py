@@ -10,7 +10,7 @@ from typing import Any
 import layout_trees
 import pytest
 
-from pipeline.samples import SampleTable
+from pipeline.tables.samples import SampleTable
 from stages.cli import run
 
 FerStage = Callable[..., Any]

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from cache.errors import QueryError
 from cache.store import find_store
-from pipeline.datasets import LAYOUTS
-from pipeline.datasets.sample import STYLES
+from pipeline.datasets.drawn import STYLES
+from pipeline.datasets.layouts import LAYOUTS
 from pipeline.methods import method_names
 from pipeline.prompts import PROMPT_SETS
 from stages.errors import ParamsError

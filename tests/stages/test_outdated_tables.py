@@ -16,8 +16,8 @@ import yaml
 from PIL import Image
 
 from cache.store import open_store
-from pipeline.labels import EXPRESSIONS
-from pipeline.samples import SampleTable
+from pipeline.tables.labels import EXPRESSIONS
+from pipeline.tables.samples import SampleTable
 from stages.cli import run
 from stages.workflows.tables import write_table
 

@@ -12,9 +12,9 @@ from PIL import Image
 
 import cache
 from cache.testing.raw import tree_bytes
-from pipeline.preparation import Job
+from pipeline.images.prepare import Job
 from pipeline.progress import Progress
-from pipeline.samples import SampleTable
+from pipeline.tables.samples import SampleTable
 from stages.requests import ExtractRequest
 from stages.workflows.extract import extract
 from stages.workflows.row_sources import DuplicateRows

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import cache
-from pipeline.samples import SampleTable
+from pipeline.tables.samples import SampleTable
 from stages.workflows.tables import write_table
 
 FerStage = Callable[..., Any]

@@ -18,7 +18,7 @@ from cache.keys import canonical_json, sha256_of
 from cache.manifest import ShardRecord
 from cache.plan import read_plan
 from cache.writer import ShardSink
-from pipeline.samples import SampleTable
+from pipeline.tables.samples import SampleTable
 from stages.cli import run
 from stages.workflows.tables import write_table
 

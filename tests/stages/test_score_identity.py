@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from cache import open_store
-from pipeline.samples import SampleTable
+from pipeline.tables.samples import SampleTable
 from stages.cli import run
 from stages.workflows.tables import write_table
 from stages.workspace import scores_path

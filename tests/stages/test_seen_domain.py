@@ -14,12 +14,12 @@ import pytest
 from cache.places import place
 from cache.store import find_store
 from cache.texts import TextStore, text_path
-from pipeline.datasets import LAYOUTS
+from pipeline.datasets.layouts import LAYOUTS
 from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.extraction import outputs_of
 from pipeline.marks import LEGEND
-from pipeline.samples import SampleTable
+from pipeline.tables.samples import SampleTable
 from stages.cli import run
 from stages.commands.train import command as train
 from stages.params import ExtractParams

@@ -21,7 +21,7 @@ from cache.places import place
 from cache.store import find_store
 from cache.texts import TextStore, text_path
 from pipeline.encoders import EncoderSpec
-from pipeline.labels import EXPRESSIONS
+from pipeline.tables.labels import EXPRESSIONS
 from stages.cli import run
 from stages.errors import StageError
 from stages.workflows.text_vectors import text_for

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from cache.texts import TextStore
-from pipeline.labels import EXPRESSIONS
+from pipeline.tables.labels import EXPRESSIONS
 
 FerStage = Callable[..., Any]
 RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")
@@ -78,7 +78,7 @@ def test_scores_cover_every_dataset_and_mark_the_seen_one(project: Path, fer_sta
 
 
 def test_rejected_rows_are_counted_in_scores(project: Path, fer_stage: FerStage) -> None:
-    from pipeline.samples import SampleTable
+    from pipeline.tables.samples import SampleTable
 
     frame = SampleTable.read(Path("tables/sample-e.parquet")).frame
     path = frame["path"][frame["split"] == "test"].iloc[0]
@@ -107,7 +107,7 @@ def test_features_of_another_encoder_of_the_same_name_are_refused(project: Path,
 
 
 def test_labels_that_the_head_does_not_know_are_refused_or_counted(project: Path, fer_stage: FerStage) -> None:
-    from pipeline.samples import SampleTable
+    from pipeline.tables.samples import SampleTable
     from stages.workflows.tables import write_table
 
     table = SampleTable.read(Path("tables/sample-e.parquet"))
@@ -162,7 +162,7 @@ def test_datasets_lists_what_is_configured_and_what_is_there(project: Path, fer_
 def test_a_dataset_for_tests_only_is_not_trained_on_and_the_error_says_where_it_belongs(
     project: Path, fer_stage: FerStage
 ) -> None:
-    from pipeline.samples import SampleTable
+    from pipeline.tables.samples import SampleTable
     from stages.workflows.tables import write_table
 
     table = SampleTable.read(Path("tables/sample-e.parquet"))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pipeline.encoders.runtimes.eager import Eager
 from pipeline.encoders.runtimes.graphs import Features, Graph, Pixels
-from pipeline.parity import parity
+from pipeline.extraction.parity import parity
 
 __all__ = ["LARGEST_DIFFERENCE", "SMALLEST_COSINE", "Build", "Checked"]
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from pipeline.augmentation.augment import Augment
+from pipeline.images.augment import Augment
 from pipeline.methods.configs.image import ImageConfig
 from pipeline.methods.protocol import Setup
 from pipeline.models.image import ImageHead

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pipeline.augmentation.augment import Augment
-from pipeline.augmentation.distort import Distort, DistortAndAugment
+from pipeline.images.augment import Augment
+from pipeline.images.distort import Distort, DistortAndAugment
 from pipeline.methods.configs.drawn import DrawnConfig
 from pipeline.models.head import Inputs
 from pipeline.training import Batch, Learner

@@ -10,7 +10,7 @@ from layout_trees import pack, picture
 from pipeline.datasets.index import index_dataset
 from pipeline.errors import DatasetError, LabelError
 from pipeline.progress import Progress
-from pipeline.samples import SampleTable
+from pipeline.tables.samples import SampleTable
 
 
 def index(names: str, folder: Path, layout: str = "folder", kind: str = "folder", **options: object) -> SampleTable:

@@ -8,9 +8,9 @@ from unicodedata import normalize
 import pytest
 from layout_trees import KINDS, pack, picture
 
-from pipeline.datasets.files import Lookup
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.roots import open_root
+from pipeline.datasets.roots.files import Lookup
 from pipeline.errors import DatasetError
 
 NAME = "Zoë_José"

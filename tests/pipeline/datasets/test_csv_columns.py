@@ -9,10 +9,10 @@ import pytest
 from layout_trees import TREES, pack, picture
 
 from pipeline.datasets.index import index_dataset
-from pipeline.datasets.listfile import lookalike
+from pipeline.datasets.layouts.listfile import lookalike
 from pipeline.errors import DatasetError
 from pipeline.progress import Progress
-from pipeline.samples import SampleTable
+from pipeline.tables.samples import SampleTable
 
 
 def index(folder: Path, *lines: str, notes: list[Progress] | None = None, **options: Any) -> SampleTable:

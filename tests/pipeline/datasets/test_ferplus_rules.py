@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.datasets.ferplus_rules import COLUMNS, RuleName, judge
+from pipeline.datasets.layouts.ferplus_rules import COLUMNS, RuleName, judge
 
 VOTES = st.lists(st.integers(0, 10), min_size=10, max_size=10).map(tuple)
 RULES = st.sampled_from(["majority", "probability", "argmax"])

@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from layout_trees import JUNK, KINDS, TREES, Tree, pack
 
-from pipeline.datasets import LAYOUTS
 from pipeline.datasets.index import index_dataset
+from pipeline.datasets.layouts import LAYOUTS
 from pipeline.datasets.roots import open_root
 from pipeline.errors import ConfigError, DatasetError, LabelError
-from pipeline.samples import SampleTable
+from pipeline.tables.samples import SampleTable
 
 Cached = Callable[[Tree, str], tuple[SampleTable, Path]]
 

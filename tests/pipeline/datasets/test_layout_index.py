@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from layout_trees import TREES, pack, picture
 
-from pipeline.datasets import LAYOUTS
+from pipeline.datasets.drawn import draw_dataset
 from pipeline.datasets.index import index_dataset
-from pipeline.datasets.sample import draw_dataset
+from pipeline.datasets.layouts import LAYOUTS
 from pipeline.errors import ConfigError, DatasetError, LabelError
 from pipeline.progress import Progress
-from pipeline.samples import SampleTable
+from pipeline.tables.samples import SampleTable
 
 
 def index(layout: str, files: dict[str, bytes], folder: Path, **options: Any) -> SampleTable:

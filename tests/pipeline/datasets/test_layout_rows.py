@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.datasets.base import LayoutOptions
-from pipeline.datasets.carving import carve, carving_notes
-from pipeline.datasets.rows import Row, assemble, merge_repeats, splits_of, translate
+from pipeline.datasets.layouts.base import LayoutOptions
+from pipeline.datasets.layouts.rows import Row, assemble, merge_repeats, splits_of, translate
 from pipeline.errors import DatasetError, LabelError
-from pipeline.labels import CODE_MAPS, expressions
-from pipeline.samples import Sample
+from pipeline.tables.labels import CODE_MAPS, expressions
+from pipeline.tables.samples import Sample
+from pipeline.tables.splits import carve, carving_notes
 
 SEVEN = expressions(7)
 

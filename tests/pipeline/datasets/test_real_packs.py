@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from real_files import pack_path
 
-from pipeline.datasets import LAYOUTS
-from pipeline.datasets.base import Scan, parse_options
-from pipeline.datasets.images import decode
 from pipeline.datasets.index import index_dataset
+from pipeline.datasets.layouts import LAYOUTS
+from pipeline.datasets.layouts.base import Scan, parse_options
 from pipeline.datasets.roots import Root, open_root
-from pipeline.samples import SampleTable
+from pipeline.images.decode import decode
+from pipeline.tables.samples import SampleTable
 
 pytestmark = pytest.mark.real_data
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from pipeline.datasets.roots import open_root
 from pipeline.errors import DatasetError, ImageError, TableError
-from pipeline.samples import SampleTable
+from pipeline.tables.samples import SampleTable
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from layout_trees import KINDS, pack
 
-from pipeline.datasets.files import Lookup, Root
 from pipeline.datasets.roots import open_root
+from pipeline.datasets.roots.files import Lookup, Root
 from pipeline.errors import DatasetError, ImageError
 
 FILES = {"a/one.jpg": b"one", "a/b/two.png": b"two" * 400, "list.txt": b"\xef\xbb\xbfx\r\ny\rz\n", "empty.jpg": b""}

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.datasets.sample import STYLES, draw_contact_sheet, draw_face, sample_specs
-from pipeline.datasets.sample.anatomy import BEARDS, HAIRCUTS, ActionUnits, Identity, Pose
-from pipeline.datasets.sample.curves import ellipse, ribbon, smooth
-from pipeline.datasets.sample.face import face_of
-from pipeline.datasets.sample.specs import OCCLUSIONS
+from pipeline.datasets.drawn import STYLES, draw_contact_sheet, draw_face, sample_specs
+from pipeline.datasets.drawn.anatomy import BEARDS, HAIRCUTS, ActionUnits, Identity, Pose
+from pipeline.datasets.drawn.curves import ellipse, ribbon, smooth
+from pipeline.datasets.drawn.face import face_of
+from pipeline.datasets.drawn.specs import OCCLUSIONS
 from pipeline.errors import ConfigError
 
 SHAPES = {

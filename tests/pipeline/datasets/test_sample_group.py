@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.datasets.sample import STYLES, draw_group
+from pipeline.datasets.drawn import STYLES, draw_group
 from pipeline.errors import ConfigError
 from pipeline.faces import load_detector
 

@@ -6,7 +6,7 @@ import json
 import pytest
 from PIL import Image
 
-from pipeline.datasets.sample import GENERATOR_VERSION, STYLES, draw_dataset, sample_specs
+from pipeline.datasets.drawn import GENERATOR_VERSION, STYLES, draw_dataset, sample_specs
 
 N = 12
 

@@ -4,11 +4,11 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from pipeline.datasets.sample import STYLES, sample_specs
-from pipeline.datasets.sample.anatomy import ActionUnits
+from pipeline.datasets.drawn import STYLES, sample_specs
+from pipeline.datasets.drawn.anatomy import ActionUnits
 from pipeline.errors import ConfigError
-from pipeline.labels import expressions
-from pipeline.samples import SPLITS
+from pipeline.tables.labels import expressions
+from pipeline.tables.samples import SPLITS
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.datasets.sample import GENERATOR_VERSION, STYLES, draw_face, sample_specs
+from pipeline.datasets.drawn import GENERATOR_VERSION, STYLES, draw_face, sample_specs
 
 # Mean grey of the first 20 pictures, seed 0, in a grid of 4 x 4. A change of them needs a new GENERATOR_VERSION.
 VERSION = 1

@@ -15,7 +15,7 @@ from pipeline.errors import ConfigError
 
 WITHOUT_TORCH = """
 import sys
-import pipeline.encoders, pipeline.extraction, pipeline.preparation, pipeline.prompts, pipeline.views
+import pipeline.encoders, pipeline.extraction, pipeline.images.prepare, pipeline.prompts, pipeline.images.views
 pipeline.encoders.EncoderSpec.parse("open_clip:ViT-B-32-quickgelu/openai").slug
 print(*sorted({"torch", "open_clip", "timm", "torchvision", "huggingface_hub"} & set(sys.modules)))
 """

@@ -8,7 +8,7 @@ from encoder_models import load, pooled
 from real_files import weights_path
 
 from pipeline.encoders import Encoder
-from pipeline.preprocess import Preprocess
+from pipeline.images.preprocess import Preprocess
 
 pytestmark = pytest.mark.weights
 

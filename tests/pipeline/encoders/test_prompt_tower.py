@@ -7,7 +7,7 @@ from pipeline.encoders.open_clip_prompts import open_clip_prompts
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.encoders.towers import ImageTower
 from pipeline.errors import ConfigError, EncoderError
-from pipeline.preprocess import Preprocess
+from pipeline.images.preprocess import Preprocess
 
 TOLERANCE = 2e-5  # vectors are of order 1; matrix products of other sizes round differently
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 3}

@@ -26,7 +26,7 @@ from pipeline.encoders.runtimes.graphs import Graph
 from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.encoders.towers import ImageTower, PixelTower
 from pipeline.errors import EncoderError
-from pipeline.preprocess import Preprocess
+from pipeline.images.preprocess import Preprocess
 
 Pixels = npt.NDArray[np.uint8]
 Features = npt.NDArray[np.float32]

@@ -14,7 +14,7 @@ from encoder_models import BATCH_TOLERANCE, faces, load, own_transform, pooled, 
 from safetensors.torch import save_file
 
 from pipeline.errors import EncoderError
-from pipeline.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
+from pipeline.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 
 SAME_MODEL_TOLERANCE = 1e-5  # the same weights in another memory order: channels last
 

@@ -12,7 +12,7 @@ from encoder_models import faces, load, own_transform, pooled, same_pictures
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.encoders.towers import ImageTower
 from pipeline.errors import EncoderError
-from pipeline.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
+from pipeline.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 
 GPU_TOLERANCE = 5e-2  # float16 activations through a few layers, features of order 1
 FLOAT32_TOLERANCE = 1e-4

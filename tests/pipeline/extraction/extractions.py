@@ -17,8 +17,8 @@ from image_files import write_folder
 
 from pipeline.datasets.roots import Root, open_root
 from pipeline.extraction import Extraction, Shard, ShardFeatures, empty_blocks, outputs_of
-from pipeline.preparation import Job, Preparer
-from pipeline.views import ViewRecipe
+from pipeline.images.prepare import Job, Preparer
+from pipeline.images.views import ViewRecipe
 
 __all__ = ["PIXELS", "WatchedEncoder", "cut", "extraction", "extraction_of", "helpers", "wait_until", "whole"]
 

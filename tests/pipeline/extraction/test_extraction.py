@@ -13,10 +13,10 @@ from extractions import PIXELS, cut, extraction, extraction_of, whole
 from fake_encoder import WIDTH, FakeEncoder
 from image_files import BAD, ODD, encoded, jobs_of, noise, write_folder, write_tar_gz, write_zip
 
-from pipeline.datasets.images import decode
 from pipeline.datasets.roots import open_root
 from pipeline.errors import DatasetError, EncoderError, MismatchError
 from pipeline.extraction import Shard, ShardFeatures, empty_blocks
+from pipeline.images.decode import decode
 from pipeline.progress import Progress, silent
 
 # More than the 32 images that a worker prepares at a time, with bad ones at both ends and in the middle.

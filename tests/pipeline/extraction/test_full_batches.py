@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.extraction.batches import full_batches
-from pipeline.preparation import Prepared
+from pipeline.images.prepare import Prepared
 
 
 def prepared(start: int, n: int) -> Prepared:

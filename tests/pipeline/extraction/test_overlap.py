@@ -20,7 +20,7 @@ from image_files import encoded, job, noise, write_folder
 from pipeline.datasets.roots import FolderRoot
 from pipeline.errors import DatasetError, EncoderError
 from pipeline.extraction import Extraction, Shard, ShardFeatures
-from pipeline.preparation import Job
+from pipeline.images.prepare import Job
 from pipeline.progress import silent
 
 DATA = encoded(noise(20, 14))

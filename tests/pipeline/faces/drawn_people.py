@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from pipeline.datasets.sample import draw_face, draw_group, sample_specs
+from pipeline.datasets.drawn import draw_face, draw_group, sample_specs
 
 __all__ = ["BLANK", "group", "person"]
 

@@ -12,9 +12,9 @@ from image_files import encoded, job, write_folder
 
 from pipeline.datasets.roots import open_root
 from pipeline.faces import Alignment, load_detector
-from pipeline.preparation import Job, Prepared, Preparer
-from pipeline.preprocess import Preprocess
-from pipeline.views import ViewRecipe
+from pipeline.images.prepare import Job, Prepared, Preparer
+from pipeline.images.preprocess import Preprocess
+from pipeline.images.views import ViewRecipe
 
 DATA = encoded(np.asarray(person()))
 FACE = load_detector().detect(person())[0].landmarks.round(2)

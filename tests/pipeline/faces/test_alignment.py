@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline.errors import ConfigError, ImageError, MismatchError
 from pipeline.faces import Alignment
-from pipeline.faces.alignment import inverted, similarity, through
+from pipeline.images.alignment import inverted, similarity, through
 
 # ArcFace's published numbers: eyes, nose and mouth corners in a square of 112 pixels.
 TEMPLATE = np.array(

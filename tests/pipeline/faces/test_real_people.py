@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 from real_files import pack_path
 
-from pipeline.datasets.images import decode_picture
 from pipeline.datasets.roots import open_root
 from pipeline.faces import load_detector
+from pipeline.images.decode import decode_picture
 
 pytestmark = pytest.mark.real_data
 

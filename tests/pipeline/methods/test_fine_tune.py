@@ -9,9 +9,9 @@ from memory_source import separable_source
 from pydantic import ValidationError
 from tiny_encoder import tiny_encoder
 
-from pipeline.augmentation.augment import Augment, to_images
-from pipeline.augmentation.distort import Distort
 from pipeline.errors import EncoderError
+from pipeline.images.augment import Augment, to_images
+from pipeline.images.distort import Distort
 from pipeline.methods.configs.fine_tune import FineTuneConfig
 from pipeline.methods.fine_tune import METHOD, FineTuneLearner
 from pipeline.methods.protocol import Given

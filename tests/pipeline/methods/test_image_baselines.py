@@ -9,8 +9,8 @@ from image_batches import image_batch, image_head
 from memory_source import separable_source
 from torch.nn import functional
 
-from pipeline.augmentation.augment import to_images
 from pipeline.errors import ConfigError
+from pipeline.images.augment import to_images
 from pipeline.methods import config_class, load_method
 from pipeline.methods.baseline import BaselineLearner
 from pipeline.methods.configs.baseline import BaselineConfig

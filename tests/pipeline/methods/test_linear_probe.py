@@ -5,11 +5,11 @@ from memory_source import MemorySource, separable_source
 from sklearn.linear_model import LogisticRegression as Reference
 
 from pipeline.errors import ConfigError, TrainingError
-from pipeline.labels import EXPRESSIONS
 from pipeline.methods.configs.linear_probe import LinearProbeConfig
 from pipeline.methods.linear_probe import METHOD, has_fallen
 from pipeline.methods.protocol import Given
 from pipeline.methods.shared.logistic import LogisticRegression
+from pipeline.tables.labels import EXPRESSIONS
 
 
 def badly_conditioned(n=300, width=12, n_classes=4, seed=0):

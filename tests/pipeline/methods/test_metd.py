@@ -6,7 +6,6 @@ import torch
 from memory_source import separable_source
 from tiny_encoder import tiny_encoder
 
-from pipeline.labels import EXPRESSIONS
 from pipeline.losses.descriptors import descriptor_cosines, descriptor_margin_loss, fine_grained_loss
 from pipeline.methods.configs.metd import MetdConfig
 from pipeline.methods.metd import METHOD, MetdLearner, images_by_subclass
@@ -15,6 +14,7 @@ from pipeline.models.descriptors import DescriptorHead
 from pipeline.models.prompt_learners import Prompts, learned, prompt_row
 from pipeline.models.prompted import PromptHead
 from pipeline.models.spec import HeadSpec
+from pipeline.tables.labels import EXPRESSIONS
 from pipeline.training import Batch, Rows
 
 TOLERANCE = 2e-5

@@ -12,10 +12,10 @@ from tiny_encoder import tiny_encoder
 from pipeline.calibration import Calibration
 from pipeline.errors import ConfigError, MismatchError, TrainingError
 from pipeline.evaluation import evaluate
-from pipeline.labels import EXPRESSIONS
 from pipeline.methods import config_class, load_method, method_names
 from pipeline.methods.protocol import Given
 from pipeline.models.packing import pack, unpack
+from pipeline.tables.labels import EXPRESSIONS
 
 
 @pytest.fixture(params=method_names())

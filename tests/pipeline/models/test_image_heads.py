@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.augmentation.augment import to_images
+from pipeline.images.augment import to_images
 from pipeline.models.image import EmbeddingHead, ImageHead, ImportanceHead, MapEmbedding
 from pipeline.models.packing import HEAD_KINDS, head_class, pack, unpack
 from pipeline.models.spec import HeadSpec

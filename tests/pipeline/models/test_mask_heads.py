@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from pipeline.augmentation.augment import to_images
+from pipeline.images.augment import to_images
 from pipeline.models.image_mask import ImageMaskHead, resize_channels
 from pipeline.models.mask import FeatureMaskHead, TokenMaskHead
 from pipeline.models.spec import HeadSpec

@@ -9,15 +9,15 @@ import torch
 from open_clip import CLIP
 from tiny_encoder import CONFIG, tiny_encoder
 
-from pipeline.augmentation.augment import to_images
 from pipeline.encoders.open_clip_tower import open_clip_tower
 from pipeline.encoders.timm_tower import TimmTower
 from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.errors import EncoderError, MismatchError
+from pipeline.images.augment import to_images
+from pipeline.images.preprocess import Preprocess
 from pipeline.models.packing import pack, unpack
 from pipeline.models.spec import HeadSpec
 from pipeline.models.tuned import FineTuneHead, TunedTower
-from pipeline.preprocess import Preprocess
 
 ROUNDING = 1e-5  # features are of order 1
 CLASSES = ("fear", "anger", "neutral")

@@ -6,7 +6,7 @@ from functools import cache
 
 from PIL import Image
 
-from pipeline.datasets.sample import draw_group
+from pipeline.datasets.drawn import draw_group
 
 __all__ = ["N_PEOPLE", "grey", "people"]
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipeline.datasets.sample import draw_face, sample_specs
+from pipeline.datasets.drawn import draw_face, sample_specs
 from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.encoders.torch_encoder import TorchEncoder
-from pipeline.labels import EXPRESSIONS
 from pipeline.models.packing import build_head, pack
 from pipeline.models.spec import HeadSpec
+from pipeline.tables.labels import EXPRESSIONS
 
 __all__ = ["CLASSES", "HEADS", "SIDE", "untrained", "write_head"]
 

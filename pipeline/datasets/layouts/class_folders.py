@@ -1,0 +1,242 @@
+"""Images sorted into one folder per class, with or without split folders above or below the classes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import PurePosixPath
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from pipeline.datasets.layouts.base import LayoutOptions
+from pipeline.datasets.layouts.rows import Row, split_word, translate
+from pipeline.datasets.layouts.unread import by_folder
+from pipeline.datasets.roots.files import Root, composed, some
+from pipeline.errors import DatasetError, LabelError
+from pipeline.images.formats import is_image
+from pipeline.tables.labels import CODE_MAPS, canonical
+from pipeline.tables.samples import Sample
+
+__all__ = ["OUTSIDE", "CodedOptions", "class_rows", "other_files"]
+
+OUTSIDE = "outside the class folders"
+_SHOWN = 12
+
+_Parts = tuple[str, ...]
+_IsLabel = Callable[[str], bool]
+
+
+def _known_codes(codes: str | dict[int, str] | None) -> dict[int, str] | None:
+    if isinstance(codes, str):
+        if codes not in CODE_MAPS:
+            raise ValueError(f"expected a code map named {', '.join(CODE_MAPS)}, or an inline map such as {{0: anger}}")
+        return CODE_MAPS[codes]
+    try:
+        return codes and {code: canonical(label) for code, label in codes.items()}
+    except LabelError as error:
+        raise ValueError(str(error)) from error
+
+
+class CodedOptions(LayoutOptions):
+    """Options of layouts whose labels may be numbers that nobody but the user can explain."""
+
+    codes: Annotated[dict[int, str] | str | None, AfterValidator(_known_codes)] = Field(
+        None, description=f"what numeric labels mean: {', '.join(CODE_MAPS)}, or a map such as {{0: anger, 1: disgust}}"
+    )
+
+    @property
+    def code_map(self) -> dict[int, str] | None:
+        """Code -> expression; None if numbers are refused."""
+        return self.codes if isinstance(self.codes, dict) else None
+
+
+def class_rows(root: Root, codes: Mapping[int, str] | None) -> list[Row]:
+    """One row per image: `[folders/][split/][folders/]class/any/depth/image.jpg`, or with the split below the class.
+
+    The class folder is the first folder on the way to an image that is named like a label. A split folder has a name
+    that `split_word` knows, in any case: `Training`, `valid`, `PublicTest`. All class folders of one split lie in the
+    same folder. Images in no class folder are excluded rows, counted by folder. Ids are paths, in composed Unicode,
+    below the folders that hold everything, so packing a folder changes none.
+
+    Raises
+    ------
+    LabelError
+        For all folders in the place of a class folder that are no known label.
+    DatasetError
+        If a folder of class folders belongs to no split although others do, a split is in two places, an image is in
+        two splits, or a split folder holds images and no class folder.
+    """
+    paths = [tuple(name.split("/")) for name in root.names() if is_image(name)]
+    is_label = _label_test(codes)
+    example = {path[:-1]: path for path in reversed(paths)}  # one image per folder: a folder is judged once
+    by_folders = {folders: _place(path, is_label, root) for folders, path in example.items()}
+    places = [(path, by_folders[path[:-1]]) for path in paths]
+    tree = _Tree(root, [place for _, place in places if place.label])
+    without = [path for path, place in places if not place.label]
+    unknown, outside = tree.classify(without) if tree.places else _by_position(paths, is_label)
+    folders = [(path, place.label, place.split) for path, place in places if place.label]
+    folders += [(path, folder, "") for path, folder in unknown.items()]
+    labels = translate([folder for _, folder, _ in folders], codes, str(root.path))
+    tree.check()
+    ids = _unwrapped(paths, is_label)
+    rows = [
+        Row(Sample(composed("/".join(ids[path])), "/".join(path), label, split))
+        for (path, _, split), label in zip(folders, labels, strict=True)
+    ]
+    return rows + _outside(outside, [path for path, *_ in folders])
+
+
+def other_files(root: Root) -> Mapping[str, int]:
+    """Files that are no images by their names, per suffix: nothing is left out in silence."""
+    suffixes = Counter(PurePosixPath(name).suffix or "no suffix" for name in root.names() if not is_image(name))
+    rest = suffixes.most_common()[_SHOWN:]
+    return dict(sorted(suffixes.most_common(_SHOWN))) | ({"other suffixes": sum(n for _, n in rest)} if rest else {})
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an image lies: the folders above its class folder (`above`), the class folder, and the split they name."""
+
+    above: _Parts
+    label: str
+    split: str
+    split_folder: str
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """Images in class folders, and what their folders must agree on."""
+
+    root: Root
+    places: Sequence[_Place]
+
+    def classify(self, paths: Iterable[_Parts]) -> tuple[dict[_Parts, str], list[_Parts]]:
+        """Images in no class folder: those in a folder beside class folders, with its name, and all others."""
+        holders = {place.above for place in self.places}
+        above_holders = {holder[:n] for holder in holders for n in range(len(holder) + 1)}
+        unknown: dict[_Parts, str] = {}
+        outside: list[_Parts] = []
+        for path in paths:
+            folders = path[:-1]
+            n = max((n for n in range(len(folders)) if folders[:n] in holders), default=None)
+            if (split := _first_split(folders)) and folders[:split] not in above_holders:
+                raise DatasetError(
+                    f"{self.root.path}: expected class folders below {'/'.join(folders[:split])}/, found "
+                    f"{'/'.join(path)} in none. Sort its images into class folders, or move the folder out of the root"
+                )
+            if n is not None and not (n == 0 and folders[0] in {h[0] for h in holders if h}):
+                unknown[path] = folders[n]
+            else:
+                outside.append(path)
+        return unknown, outside
+
+    def check(self) -> None:
+        """Refuse trees in which the split of an image would be a guess."""
+        homes: dict[str, dict[tuple[_Parts, str], _Place]] = {}
+        for place in self.places:
+            homes.setdefault(place.split, {}).setdefault((place.above, place.split_folder.casefold()), place)
+        for split, found in homes.items():
+            if split and len(found) > 1:
+                raise DatasetError(
+                    f"{self.root.path}: expected one folder of {split} images, found {_shown(found.values())}. Point "
+                    "the root below one of them, or merge them into one"
+                )
+        if "" in homes and len(homes) > 1:
+            n = sum(not place.split for place in self.places)
+            raise DatasetError(
+                f"{self.root.path}: expected every class folder in a split folder (train, val, test, PublicTest, ...), "
+                f"found {n} images elsewhere, in {_shown(homes[''].values())}. Rename the folder after its split, or "
+                "move it out of the root"
+            )
+        if len(homes.get("", ())) > 1:
+            raise DatasetError(
+                f"{self.root.path}: expected all class folders in one folder, or in split folders (train, val, test, "
+                f"PublicTest, ...), found {_shown(homes[''].values())}. Rename them if they are splits; if they are "
+                "people or sessions, list the images in a csv with a column `subject` (layout csv)"
+            )
+
+
+def _place(path: _Parts, is_label: _IsLabel, root: Root) -> _Place:
+    folders = path[:-1]
+    at = next((i for i, folder in enumerate(folders) if is_label(folder)), None)
+    if at is None:
+        return _Place(folders, "", "", "")
+    named = [(i, split_word(folder)) for i, folder in enumerate(folders) if split_word(folder)]
+    splits = {split for _, split in named}
+    if len(splits) > 1:
+        raise DatasetError(
+            f"{root.path}: expected an image in one split, found {'/'.join(path)} below "
+            f"{some([folders[i] + '/' for i, _ in named])}. Move it, or rename the folder that is no split"
+        )
+    if any(i > at and any(map(is_label, folders[i + 1 :])) for i, _ in named):
+        raise DatasetError(
+            f"{root.path}: expected one class folder above every image, found two, with a split folder between them: "
+            f"{'/'.join(path)}. Point the root below {'/'.join(folders[: at + 1])}/, or rename it"
+        )
+    below = next((folders[i] for i, _ in named if i > at), "")
+    return _Place(folders[:at], folders[at], next(iter(splits), ""), below)
+
+
+def _first_split(folders: _Parts) -> int:
+    """How many folders lead down to the first split folder, itself counted; 0 if there is none."""
+    return next((i + 1 for i, folder in enumerate(folders) if split_word(folder)), 0)
+
+
+def _by_position(paths: Sequence[_Parts], is_label: _IsLabel) -> tuple[dict[_Parts, str], list[_Parts]]:
+    """The same as `_Tree.classify` where no folder is a known label: the class folder is known by its place alone."""
+    unwrapped = _unwrapped(paths, is_label)
+    groups: dict[str, list[_Parts]] = {}
+    for path in paths:
+        first = unwrapped[path][0] if len(unwrapped[path]) > 1 else ""
+        groups.setdefault(split_word(first) and first, []).append(path)
+    unknown: dict[_Parts, str] = {}
+    for split, group in groups.items():
+        if split or len(groups) == 1:
+            below = _unwrapped([unwrapped[path][bool(split) :] for path in group], is_label)
+            folders = {path: below[unwrapped[path][bool(split) :]] for path in group}
+            unknown |= {path: rest[0] for path, rest in folders.items() if len(rest) > 1}
+    return unknown, [path for path in paths if path not in unknown]
+
+
+def _outside(paths: Sequence[_Parts], read: Sequence[_Parts]) -> list[Row]:
+    folders = by_folder(["/".join(path) for path in paths], ["/".join(path) for path in read])
+    shown = {folder for folder, _ in Counter(folders.values()).most_common(_SHOWN)}
+    reasons = {folder: f"{OUTSIDE} ({folder if folder in shown else 'other folders'})" for folder in folders.values()}
+    return [Row(Sample("", name, "", ""), excluded=reasons[folder]) for name, folder in folders.items()]
+
+
+def _shown(places: Iterable[_Place]) -> str:
+    folders = [
+        "/".join((*place.above, place.label, place.split_folder) if place.split_folder else place.above) + "/"
+        if place.above or place.split_folder
+        else f"{place.label}/"
+        for place in places
+    ]
+    return some(folders, 4)
+
+
+def _unwrapped(paths: Iterable[_Parts], is_label: _IsLabel) -> dict[_Parts, _Parts]:
+    """Path -> path without the leading folders that all folders lie in and that are neither a label nor a split."""
+    paths = list(paths)
+    n = 0
+    while len(shared := {path[n] for path in paths if len(path) > n + 1}) == 1:
+        holds_a_class = any(len(path) > n + 2 for path in paths)
+        if not holds_a_class or is_label(*shared) or split_word(*shared):
+            break
+        n += 1
+    return {path: path[n:] or path[-1:] for path in paths}
+
+
+def _label_test(codes: Mapping[int, str] | None) -> _IsLabel:
+    @cache
+    def is_label(folder: str) -> bool:
+        try:
+            translate([folder], codes, "")
+        except LabelError:
+            return False
+        return True
+
+    return is_label

@@ -1,0 +1,50 @@
+"""`sample`: the drawn faces that come with the program, once `pipeline.datasets.drawn` has drawn them."""
+
+from __future__ import annotations
+
+import json
+
+from pipeline.datasets.layouts.base import LayoutOptions, Scan
+from pipeline.datasets.layouts.listfile import read_table
+from pipeline.datasets.layouts.rows import Row, assemble, splits_of, translate
+from pipeline.datasets.roots.files import Lookup, Root
+from pipeline.errors import DatasetError
+from pipeline.tables.samples import Sample
+
+__all__ = ["SampleFaces"]
+
+_COLUMNS = ("id", "path", "label", "split", "subject")
+
+
+class SampleFaces:
+    """`images/`, `labels.csv` and, written last, `sample.json`: without it the drawing was interrupted."""
+
+    name = "sample"
+    summary = "drawn faces: images/, labels.csv, sample.json"
+    Options = LayoutOptions
+
+    def scan(self, root: Root, options: LayoutOptions) -> Scan:
+        mark = root.find("sample.json")
+        if mark is None:
+            raise DatasetError(
+                f"{root.path}: expected a finished sample ({self.summary}), found {len(root.names())} files and no "
+                "sample.json. Draw it again"
+            )
+        base = mark.removesuffix("sample.json")
+        table = f"{base}labels.csv"
+        lines, lookup = read_table(root, table, _COLUMNS).lines, Lookup(root.names())
+        labels = translate([line["label"] for line in lines], None, f"{root.path}: {table}")
+        splits = splits_of([line["split"] for line in lines], f"{root.path}: {table}")
+        rows = [
+            Row(Sample(line["id"], lookup(base + line["path"]), label, split, subject=line["subject"] or None))
+            for line, label, split in zip(lines, labels, splits, strict=True)
+        ]
+        return assemble(rows, options, release=_release(root, mark))
+
+
+def _release(root: Root, mark: str) -> str:
+    try:
+        drawn = json.loads(root.text(mark))
+        return f"{drawn['style']}, generator {drawn['generator']}, seed {drawn['seed']}"
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{root.path}: {mark} is damaged ({error!r}). Draw the sample again") from error

@@ -1,0 +1,250 @@
+"""Root: the files of a dataset as every layout sees them, whatever holds them."""
+
+from __future__ import annotations
+
+import io
+import unicodedata
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from pipeline.datasets.roots.refusals import DAMAGED, refused_by_system
+from pipeline.errors import DatasetError, ImageError
+from pipeline.regular_files import size_text
+
+__all__ = [
+    "LINK",
+    "MAX_IMAGE_BYTES",
+    "MISSING",
+    "UNREADABLE",
+    "Lookup",
+    "Root",
+    "composed",
+    "escapes",
+    "is_junk",
+    "some",
+]
+
+# Reasons of a rejected row: stable words, counted in summaries.
+MISSING = "file is missing"
+UNREADABLE = "file cannot be read"
+LINK = "link leaves the root"
+
+MAX_IMAGE_BYTES = 256 * 2**20  # of one file, as it is encoded; the largest of real datasets have some 50 MB
+MAX_TEXT_BYTES = 64 * 2**20  # of a list that is read as a whole
+MAX_LIST_BYTES = 2**31  # of a list that is read line by line; AffectNet's with landmarks have some 500 MB
+MAX_LINE = 2**20  # characters
+
+_JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini", "@eadir"})
+
+
+class Root(ABC):
+    """A folder, tar or zip: relative posix names to bytes, read in place.
+
+    A root can be pickled: open handles stay behind, and the copy opens its own at the first read. Where a
+    temporary file backs it, that file belongs to the root that `open_root` gave; close that one last.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        names = sorted(self._list())
+        if strange := [name for name in names if not _is_text(name)]:
+            raise DatasetError(
+                f"expected file names in UTF-8, found {len(strange)} others in {self.path}, first {some(strange)}. "
+                "Rename them"
+            )
+        self._refuse_twins(names)
+        return tuple(names)
+
+    def _refuse_twins(self, names: Sequence[str]) -> None:
+        """Names that differ only by Unicode composition look the same, and a list cannot tell them apart."""
+        first: dict[str, str] = {}
+        for name in names:
+            if not name.isascii() and first.setdefault(composed(name), name) != name:
+                raise DatasetError(
+                    f"{self.path}: expected names that can be told apart, found {first[composed(name)]!a} and "
+                    f"{name!a}, which differ only by Unicode composition. Remove or rename one of them"
+                )
+
+    @abstractmethod
+    def _list(self) -> Iterable[str]:
+        """Everything that is no folder and no junk, in any order."""
+
+    @abstractmethod
+    def read(self, name: str, limit: int = MAX_IMAGE_BYTES) -> bytes:
+        """The bytes of one file.
+
+        Parameters
+        ----------
+        limit : bytes; more are never held, whatever the file or the archive claims
+
+        Raises
+        ------
+        ImageError
+            If this one file is missing, damaged, too large or no regular file; the message is a short reason that can
+            be counted up to its first colon.
+        DatasetError
+            If the whole root is gone.
+        """
+
+    @abstractmethod
+    def open(self, name: str) -> BinaryIO:
+        """One file, to be read in pieces; raises as `read` does."""
+
+    def names(self) -> Sequence[str]:
+        """All files, sorted, as posix paths relative to the root; junk of file managers and hidden files left out."""
+        return self._names
+
+    def exists(self, name: str) -> bool:
+        """Whether `name` is among `names()`; case matters on every system."""
+        return name in self._set
+
+    @cached_property
+    def _set(self) -> frozenset[str]:
+        return frozenset(self._names)
+
+    def text(self, name: str) -> str:
+        """A text file in composed Unicode (NFC) with `\\n` line ends, whatever it was written with.
+
+        A byte-order mark is dropped.
+
+        Raises
+        ------
+        DatasetError
+            If it cannot be read or is not UTF-8.
+        """
+        try:
+            text = self.read(name, MAX_TEXT_BYTES).decode("utf-8-sig")
+        except ImageError as error:
+            raise DatasetError(f"{self.path}: {name}: {error}. Expected a list that the layout needs") from error
+        except UnicodeDecodeError as error:
+            raise DatasetError(f"{self.path}: {name} is not UTF-8 text: {error}. Save it as UTF-8") from error
+        return composed(text).replace("\r\n", "\n").replace("\r", "\n")
+
+    def lines(self, name: str) -> Iterator[str]:
+        """The lines of a text file, each with its end, as `text` would give them; the file is never held as a whole.
+
+        Raises
+        ------
+        DatasetError
+            If it cannot be read, is not UTF-8, or has more than `MAX_LIST_BYTES` characters or `MAX_LINE` in a line.
+        """
+        try:
+            with self.open(name) as file, io.TextIOWrapper(file, encoding="utf-8-sig") as text:
+                yield from self._bounded_lines(name, text)
+        except ImageError as error:
+            raise DatasetError(f"{self.path}: {name}: {error}. Expected a list that the layout needs") from error
+        except UnicodeDecodeError as error:
+            raise DatasetError(f"{self.path}: {name} is not UTF-8 text: {error}. Save it as UTF-8") from error
+        except DAMAGED as error:
+            raise refused_by_system(error, self.path) or DatasetError(
+                f"{self.path}: {name} is damaged or cut off: {error}. Copy it again"
+            ) from error
+
+    def _bounded_lines(self, name: str, text: io.TextIOWrapper) -> Iterator[str]:
+        number = n_characters = 0
+        while line := text.readline(MAX_LINE + 1):
+            number, n_characters = number + 1, n_characters + len(line)
+            if len(line) > MAX_LINE:
+                raise DatasetError(
+                    f"{self.path}: {name}, line {number}: expected at most {MAX_LINE:,} characters, found more. "
+                    "Is it a list of images, with one of them in each line?"
+                )
+            if n_characters > MAX_LIST_BYTES:
+                raise DatasetError(
+                    f"{self.path}: {name}: expected a list of at most {size_text(MAX_LIST_BYTES)}, found more by line "
+                    f"{number:,}. Remove columns that are not read, or divide the dataset"
+                )
+            yield composed(line)
+
+    def find(self, tail: str) -> str | None:
+        """The file whose path ends with `tail`, at whatever depth; None if there is none. Case and Unicode composition
+        do not matter.
+
+        Raises
+        ------
+        DatasetError
+            If two lie equally deep: which one is meant would be a guess.
+        """
+        end = f"/{composed(tail).casefold()}"
+        found = [name for name in self._names if f"/{composed(name).casefold()}".endswith(end)]
+        found.sort(key=lambda name: (name.count("/"), name))
+        if len(found) > 1 and found[0].count("/") == found[1].count("/"):
+            raise DatasetError(f"expected one {tail} in {self.path}, found {some(found)}. Point the root below one")
+        return found[0] if found else None
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of handles and temporary files. Closing twice is fine."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The listing can be made again and would travel with every task.
+        return {name: value for name, value in vars(self).items() if name not in ("_names", "_set")}
+
+
+class Lookup:
+    """Finds files by the last `parts` pieces of their path (0: all of it), however their names are composed (NFC, NFD).
+
+    Case is forgiven where nothing fits. What is found is the real name of the file.
+    """
+
+    def __init__(self, names: Iterable[str], parts: int = 0) -> None:
+        self._parts = parts
+        self._exact: dict[str, str] = {}
+        self._folded: dict[str, str] = {}
+        for name in sorted(names, key=lambda name: (name.count("/"), name)):
+            tail = self._tail(name)
+            self._exact.setdefault(tail, name)
+            self._folded.setdefault(tail.casefold(), name)
+
+    def _tail(self, name: str) -> str:
+        return "/".join(composed(name).split("/")[-self._parts :])
+
+    def __call__(self, name: str) -> str:
+        """The file that `name` means, or `name` itself where there is none: it will be reported as missing."""
+        tail = self._tail(name)
+        return self._exact.get(tail) or self._folded.get(tail.casefold(), name)
+
+
+def composed(text: str) -> str:
+    """`text` with every accented letter as one character (NFC), as Windows and Linux write it; macOS splits them."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def is_junk(name: str) -> bool:
+    """Files that systems and tools leave behind: hidden ones, `__MACOSX`, `Thumbs.db`, ..."""
+    parts = [part for part in name.split("/") if part not in (".", "..")]  # those are for `escapes` to judge
+    return any(part.startswith(".") or part.casefold() in _JUNK for part in parts)
+
+
+def escapes(name: str) -> bool:
+    """Whether a relative name would lead out of the root."""
+    pure = PurePosixPath(name)
+    return pure.is_absolute() or ".." in pure.parts or name[1:3] == ":/"
+
+
+def some(values: Sequence[str], n: int = 3) -> str:
+    """The first few of `values`, for a message."""
+    return ", ".join(repr(value) for value in values[:n]) + (", ..." if len(values) > n else "")
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,140 @@
+"""A compressed archive, decompressed once into a temporary file that processes share and that nobody forgets."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gzip
+import os
+import shutil
+import stat
+import tempfile
+import weakref
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+from pipeline.datasets.roots.refusals import whole_file_errors
+from pipeline.errors import DatasetError
+from pipeline.regular_files import open_regular, size_text
+
+__all__ = ["Spool"]
+
+MAX_RATIO = 200  # of the unpacked to the packed size: images hardly shrink, a tar of tiny labels does fiftyfold
+ALWAYS_ALLOWED = 64 * 2**20  # bytes unpacked, whatever the ratio: a few flat drawings may be packed very well
+FREE_BYTES = 256 * 2**20  # left on the disk for others
+
+_PREFIX = "fer-stage-spool-"
+_FILE = "archive.tar"
+_PIECE = 1 << 20
+_UNPACK = "unpack the archive by hand and point the root at the folder"
+
+
+class Spool:
+    """The bytes of a gzip file, as a plain file at `path`, in a folder of its own that no other user can enter.
+
+    The folder goes when its owner is closed, collected or exits. One whose owner was killed is swept by the next spool
+    of the same user: a living owner holds a lock on it, and the system drops that lock with the process.
+
+    Raises
+    ------
+    DatasetError
+        If the file is damaged, there is no room for its content, or that has more than `MAX_RATIO` times its size.
+    """
+
+    def __init__(self, source: Path) -> None:
+        sweep()
+        folder, handle = _locked_folder()
+        self.path = folder / _FILE
+        self._remove = weakref.finalize(self, _remove, folder, handle, os.getpid())
+        try:
+            with whole_file_errors(source):
+                packed = open_regular(source)
+            with packed, self.path.open("xb") as plain:
+                _decompress(source, packed, plain)
+        except DatasetError:
+            self.close()
+            raise
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            self.close()
+            raise DatasetError(
+                f"{source} is damaged or cut off: {error}. Expected a whole .tar.gz; copy or download it again"
+            ) from error
+        except OSError as error:
+            self.close()
+            raise DatasetError(
+                f"cannot decompress {source} to {folder}: {error}. Make room, set TMPDIR to a larger folder, "
+                f"or {_UNPACK}"
+            ) from error
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._remove()
+
+
+def sweep() -> None:
+    """Remove what other processes of this user, which were killed, left behind. Links are not followed."""
+    for entry in os.scandir(tempfile.gettempdir()):
+        if not entry.name.startswith(_PREFIX):
+            continue
+        # A folder that another sweep got first, or that a living process holds, is not ours to remove.
+        with contextlib.suppress(OSError):
+            handle = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                if _is_own(os.fstat(handle)):
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    _empty(Path(entry.path), handle)
+            finally:
+                os.close(handle)
+
+
+def _is_own(status: os.stat_result) -> bool:
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
+
+
+def _empty(folder: Path, handle: int) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(_FILE, dir_fd=handle)
+    folder.rmdir()
+
+
+def _locked_folder() -> tuple[Path, int]:
+    """A new folder, mode 0700, and a handle of it that holds a lock."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        with contextlib.suppress(FileNotFoundError):  # a sweep between two lines would have removed it
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            fcntl.flock(handle, fcntl.LOCK_SH)
+            if folder.exists():
+                return folder, handle
+            os.close(handle)
+
+
+def _decompress(source: Path, packed: BinaryIO, plain: BinaryIO) -> None:
+    """Copy the content in pieces; all that limits it is checked before the next piece is written."""
+    limit = max(ALWAYS_ALLOWED, MAX_RATIO * os.fstat(packed.fileno()).st_size)
+    n_bytes = 0
+    with gzip.open(packed) as content:
+        while piece := content.read(_PIECE):
+            n_bytes += len(piece)
+            if n_bytes > limit:
+                raise DatasetError(
+                    f"{source}: expected an archive of at most {size_text(limit)} unpacked, {MAX_RATIO} times its "
+                    f"size, found more. If it really holds a dataset, {_UNPACK}"
+                )
+            # Not on the first pieces: small archives are read on a full disk too, as long as they fit.
+            if n_bytes > ALWAYS_ALLOWED and shutil.disk_usage(os.path.dirname(plain.name)).free < FREE_BYTES:
+                raise DatasetError(
+                    f"cannot decompress {source}: expected room for it in {tempfile.gettempdir()}, found less than "
+                    f"{size_text(FREE_BYTES)} free after {size_text(n_bytes)}. Set TMPDIR to a larger folder, or "
+                    f"{_UNPACK}"
+                )
+            plain.write(piece)
+
+
+def _remove(folder: Path, handle: int, owner: int) -> None:
+    # A forked child inherits the finalizer, not the file.
+    if os.getpid() == owner:
+        with contextlib.suppress(FileNotFoundError):
+            _empty(folder, handle)
+        os.close(handle)

@@ -1,0 +1,188 @@
+"""Splits that a dataset does not have, carved out of its train split; what belongs together is never divided."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from pipeline.datasets.layouts.rows import DIVISIBLE
+from pipeline.tables.labels import EXPRESSIONS
+from pipeline.tables.samples import Sample, hash_draw, split_by_hash
+
+__all__ = ["carve", "carving_notes", "groups_of"]
+
+_Group = Sequence[Sample]
+
+
+def carve(samples: Sequence[Sample], shares: Mapping[str, float], seed: int) -> list[Sample]:
+    """The samples in their order, those of train and of no split divided.
+
+    The split of a group is set by a hash of its name: of its subject, else of its id, of the first by name if it has
+    several. So a sample keeps its split when the dataset grows. Groups of several rows are moved where hashing fails:
+
+    1. all of them, to where their classes are furthest below their shares, if a split has less than half or more than
+       one and a half of its share of the rows;
+    2. the smallest that helps, if a split has no row of a class of which it should have two or more, and the group has
+       no more than twice as many;
+    3. the smallest that helps, if a split has no row at all.
+
+    Parameters
+    ----------
+    samples : with their sha256; every id is unique. Their order plays no part
+    shares : split -> share in (0, 1], summing to 1; if empty, nothing changes
+    seed : another seed gives another division
+    """
+    free = [sample for sample in samples if sample.split in DIVISIBLE] if shares else []
+    placement = _Placement(shares, Counter(sample.label for sample in free if not sample.reason))
+    large = []
+    for group in groups_of(free):
+        placement.put(group, split_by_hash(_name(group), shares, seed))
+        if len(group) > 1 and _labels(group):
+            large.append(group)
+    large.sort(key=lambda group: (-len(group).bit_length(), hash_draw(_name(group), seed), min(s.id for s in group)))
+    placement.improve(large)
+    return [
+        sample
+        if (split := placement.homes.get(sample.id, sample.split)) == sample.split
+        else replace(sample, split=split)
+        for sample in samples
+    ]
+
+
+def groups_of(samples: Sequence[Sample]) -> list[list[Sample]]:
+    """Samples that must never be in two splits, together: linked by subject, clip, picture or equal bytes."""
+    parents = list(range(len(samples)))
+
+    def root(i: int) -> int:
+        while parents[i] != i:
+            parents[i] = parents[parents[i]]
+            i = parents[i]
+        return i
+
+    first: dict[tuple[str, str], int] = {}
+    for i, sample in enumerate(samples):
+        for key in _keys(sample):
+            parents[root(i)] = root(first.setdefault(key, i))
+    groups: dict[int, list[Sample]] = defaultdict(list)
+    for i, sample in enumerate(samples):
+        groups[root(i)].append(sample)
+    return list(groups.values())
+
+
+def carving_notes(samples: Sequence[Sample], shares: Mapping[str, float]) -> Iterator[str]:
+    """What was carved, which split is far from the requested share, and clips that tie subjects together."""
+    counts = Counter(sample.split for sample in samples if not sample.reason)
+    total = sum(counts[split] for split in shares)
+    for split, share in shares.items():
+        if split == "train":
+            continue
+        yield (
+            f"{split}: the dataset has none; a share of {share:g} of train is taken, by subject, clip, picture and "
+            "equal bytes, else by a hash of the id"
+        )
+        if abs(counts[split] - share * total) > max(share * total, 2) / 2:
+            yield (
+                f"{split}: {counts[split]} of {total} rows instead of {share * total:.0f}, as there are too few rows "
+                f"or too large groups; another split_seed or {split}_fraction may do better"
+            )
+    if len(shares) > 1:
+        yield from _shared_clips(samples)
+
+
+def _shared_clips(samples: Iterable[Sample]) -> Iterator[str]:
+    people: dict[str, set[str]] = defaultdict(set)
+    for sample in samples:
+        if sample.clip and sample.subject:
+            people[sample.clip].add(sample.subject)
+    if shared := {clip: len(subjects) for clip, subjects in people.items() if len(subjects) > 1}:
+        clip, n = max(shared.items(), key=lambda item: (item[1], item[0]))
+        yield (
+            f"{len(shared)} clips belong to several subjects ({clip!r} to {n}), which ties these together. If clips "
+            "are numbered per subject, write the subject into the clip's name, such as S005/001"
+        )
+
+
+def _keys(sample: Sample) -> Iterator[tuple[str, str]]:
+    values = {"subject": sample.subject, "clip": sample.clip, "path": sample.path, "sha256": sample.sha256}
+    return ((kind, value) for kind, value in values.items() if value)
+
+
+def _name(group: _Group) -> str:
+    """What the group is hashed by: its subject, else its id; the first of them by name if it has several."""
+    return min(sample.subject or sample.id for sample in group)
+
+
+class _Placement:
+    """Where groups were put: the split of every id, and usable rows per split and label.
+
+    Parameters
+    ----------
+    shares : split -> share
+    totals : usable rows of all groups per label
+    """
+
+    def __init__(self, shares: Mapping[str, float], totals: Counter[str]) -> None:
+        self.shares, self.totals = shares, totals
+        self.homes: dict[str, str] = {}
+        self._counts: dict[str, Counter[str]] = {split: Counter() for split in shares}
+
+    def put(self, group: _Group, split: str) -> None:
+        self.homes.update((sample.id, split) for sample in group)
+        self._counts[split].update(_labels(group))
+
+    def improve(self, groups: Sequence[_Group]) -> None:
+        """Move some of `groups`, which are in order of size, the large ones first."""
+        sizes = [(counts.total(), self._target(split)) for split, counts in self._counts.items()]
+        if any(abs(n - target) > target / 2 for n, target in sizes):
+            self._put_evenly(groups)
+        for split, label in [(split, label) for split in self.shares for label in EXPRESSIONS]:
+            target = self.shares[split] * self.totals[label]
+            if target >= 2 and not self._counts[split][label]:
+                small = [g for g in groups if len(g) <= self._target(split) and _labels(g).count(label) <= 2 * target]
+                self._give(split, small, label)
+        for split, counts in self._counts.items():
+            if not counts.total():
+                self._give(split, groups)
+
+    def _target(self, split: str) -> float:
+        return self.shares[split] * self.totals.total()
+
+    def _put_evenly(self, groups: Sequence[_Group]) -> None:
+        for group in groups:
+            self._take(group)
+        for group in groups:
+            costs = {split: self._cost(group, split) for split in self.shares}
+            self.put(group, min(costs, key=costs.__getitem__))
+
+    def _take(self, group: _Group) -> None:
+        self._counts[self.homes[group[0].id]].subtract(_labels(group))
+
+    def _cost(self, group: _Group, split: str) -> float:
+        """By how much the sum over labels of (rows - target)^2 / target grows if `group` comes to `split`."""
+        costs = []
+        for label, n in sorted(Counter(_labels(group)).items()):
+            target = self.shares[split] * self.totals[label]
+            costs.append(n * (2 * (self._counts[split][label] - target) + n) / target)
+        return sum(costs)
+
+    def _give(self, split: str, groups: Sequence[_Group], label: str | None = None) -> None:
+        """Move the smallest group with rows (of `label`) to `split` from where most of them are; leave some there."""
+
+        def n_rows(group: _Group) -> int:
+            labels = _labels(group)
+            return len(labels) if label is None else labels.count(label)
+
+        def n_at_home(group: _Group) -> int:
+            counts = self._counts[self.homes[group[0].id]]
+            return counts.total() if label is None else counts[label]
+
+        donors = [group for group in groups if 0 < n_rows(group) < n_at_home(group)]
+        if donors:
+            group = max(reversed(donors), key=n_at_home)
+            self._take(group)
+            self.put(group, split)
+
+
+def _labels(group: _Group) -> list[str]:
+    return [sample.label for sample in group if not sample.reason]

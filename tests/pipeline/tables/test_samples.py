@@ -1,0 +1,75 @@
+"""The sample table: what is refused, and that writing and reading change nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import TableError
+from pipeline.tables.samples import Sample, SampleTable, TableInfo
+
+INFO = TableInfo("faces", "folder", "data/faces", ("fear", "anger"))
+SAMPLE = Sample("a.png", "a.png", "fear", "train", "0" * 64)
+SAMPLES = (
+    SAMPLE,
+    Sample("é b", "é b.tar::1.png", "anger", "val", "f" * 64, subject="p", clip="c", frame=3, fold=0, box=(1, 2, 3, 4)),
+    Sample("broken", "broken.png", "anger", "test", reason="cut short", votes=(0, 7)),
+)
+
+
+def check(sample: Sample) -> None:
+    SampleTable.from_samples([replace(SAMPLE, id="first"), sample], INFO)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"id": "first"}, "1 ids repeat, first 'first'"),
+        ({"label": "joy"}, "label is 'joy'; expected one of fear, anger"),
+        ({"split": "dev"}, "split is 'dev'; expected one of train, val, test"),
+        ({"sha256": ""}, "1 usable rows without a sha256, first 'a.png'"),
+        ({"sha256": "0" * 63}, "1 usable rows without a sha256"),
+        ({"sha256": "0" * 65}, "1 usable rows without a sha256"),
+        ({"sha256": "0" * 64 + "\n"}, "1 usable rows without a sha256"),
+        ({"sha256": "F" * 64}, "1 usable rows without a sha256"),
+        ({"box": (0, 0, 0, 5)}, "a box is"),
+        ({"path": "/etc/a.png"}, "1 paths leave the root, first '/etc/a.png'"),
+        ({"path": ""}, "1 paths leave the root"),
+    ],
+)
+def test_a_malformed_row_is_refused(changes: dict[str, object], said: str) -> None:
+    check(SAMPLE)
+    with pytest.raises(TableError, match=f"^sample table of faces: .*{said}"):
+        check(replace(SAMPLE, **changes))  # type: ignore[arg-type]  # each is of its field's type
+
+
+@given(st.lists(st.sampled_from(["..", ".", "", "a", "..b", "c..", "...", "\n", "d e"]), min_size=1, max_size=4))
+def test_a_path_never_leaves_the_root(parts: list[str]) -> None:
+    path = "/".join(parts)
+    pure = PurePosixPath(path)
+    if not path or pure.is_absolute() or ".." in pure.parts:
+        with pytest.raises(TableError, match="leave the root"):
+            check(replace(SAMPLE, path=path))
+    else:
+        check(replace(SAMPLE, path=path))
+
+
+def test_a_table_without_rows_is_refused() -> None:
+    with pytest.raises(TableError, match="no images"):
+        SampleTable.from_samples([], INFO)
+
+
+def test_a_written_table_is_read_as_it_was(tmp_path: Path) -> None:
+    table = SampleTable.from_samples(SAMPLES, INFO)
+    pq.write_table(table.to_arrow(), tmp_path / "faces.parquet")
+    read = SampleTable.read(tmp_path / "faces.parquet")
+    pd.testing.assert_frame_equal(read.frame, table.frame)
+    assert read.info == table.info
+    assert read.frame["box"].tolist() == [None, (1, 2, 3, 4), None]
+    assert read.frame["frame"].tolist() == [pd.NA, 3, pd.NA]
