@@ -12,7 +12,7 @@ from machine import show
 from timing import in_turns
 from torch import Tensor
 
-from pipeline.encoders.open_clip_prompts import open_clip_prompts
+from pipeline.encoders.families.open_clip_prompts import open_clip_prompts
 from pipeline.encoders.prompt_tower import PromptTower
 from pipeline.models.prompt_learners import Prompts, learned, prompt_row
 from pipeline.tables.labels import expressions

@@ -46,19 +46,19 @@ def load_encoder(
     if target.type == "cpu":
         keep_freed_memory()
     if spec.family == "timm":
-        from pipeline.encoders.timm_encoder import load_timm
+        from pipeline.encoders.families.timm_encoder import load_timm
 
         return load_timm(spec, target).with_runtime(runtime)
     if spec.family == TRANSFORMERS:
         if find_spec("transformers") is None:
             raise EncoderError(f"{spec}: transformers is not installed: pip install 'fer-stage[vlm]'")
-        from pipeline.encoders.transformers_encoder import load_transformers
+        from pipeline.encoders.families.transformers_encoder import load_transformers
 
         return load_transformers(spec, target, on_progress)
     if spec.family in EMBEDDED:
-        from pipeline.encoders.embedded import load_embedded
+        from pipeline.encoders.families.embedded_encoder import load_embedded
 
         return load_embedded(spec, target).with_runtime(runtime)
-    from pipeline.encoders.open_clip_encoder import load_open_clip
+    from pipeline.encoders.families.open_clip_encoder import load_open_clip
 
     return load_open_clip(spec, target, on_progress).with_runtime(runtime)

@@ -10,7 +10,7 @@ from typing import Any
 from cache import Store
 from cache.backends import BACKENDS, backend_name
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
-from pipeline.encoders.current import current_identity
+from pipeline.encoders.families import current_identity
 from pipeline.errors import ConfigError, MismatchError
 from pipeline.faces import Alignment
 from pipeline.identity import differences_text

@@ -11,7 +11,7 @@ from cache.keys import sha256_of
 from cache.places import Place
 from cache.texts import TextStore, text_path
 from pipeline.encoders import Encoder, EncoderSpec
-from pipeline.encoders.current import current_identity
+from pipeline.encoders.families import current_identity
 from pipeline.encoders.spec import MINI
 from pipeline.identity import differences_text
 from pipeline.methods.configs.base import MethodConfig

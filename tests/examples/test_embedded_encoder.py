@@ -14,7 +14,7 @@ from settings import SAW, VERSION, model_config
 from tune import contrast, evenly, unstandardise
 
 from pipeline.datasets.layouts import LAYOUTS
-from pipeline.encoders.embedded import CARRIED
+from pipeline.encoders.families.embedded_encoder import CARRIED
 from pipeline.prompts import PROMPT_SETS, sentences
 from pipeline.tables.labels import EXPRESSIONS
 

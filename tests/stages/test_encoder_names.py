@@ -18,7 +18,7 @@ from transformers import BertTokenizer
 
 from cache.store import open_store
 from pipeline.encoders import EncoderSpec, load_encoder
-from pipeline.encoders.current import current_identity
+from pipeline.encoders.families import current_identity
 from stages.cli import run
 
 FerStage = Callable[..., Any]

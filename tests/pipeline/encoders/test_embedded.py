@@ -14,7 +14,7 @@ from encoder_models import BATCH_TOLERANCE, faces, load, pooled, run_python
 from pipeline.datasets.drawn.specs import sample_specs
 from pipeline.datasets.drawn.styles import draw_face
 from pipeline.encoders import Encoder
-from pipeline.encoders.embedded import CARRIED, load_mini
+from pipeline.encoders.families.embedded_encoder import CARRIED, load_mini
 from pipeline.errors import EncoderError
 from pipeline.prompts import PROMPT_SETS, encode_prompts
 from pipeline.tables.labels import expressions

@@ -16,9 +16,9 @@ from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 from safetensors.torch import load_file, save_file
 
 from pipeline.encoders import EncoderSpec
+from pipeline.encoders.families.open_clip_config import CLIP_MEAN, CLIP_STD
+from pipeline.encoders.families.open_clip_encoder import check_names
 from pipeline.encoders.hub import fetch
-from pipeline.encoders.open_clip_config import CLIP_MEAN, CLIP_STD
-from pipeline.encoders.open_clip_encoder import check_names
 from pipeline.encoders.weight_names import published_files
 from pipeline.errors import EncoderError
 

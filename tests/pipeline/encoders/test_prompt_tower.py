@@ -3,7 +3,7 @@ import pytest
 import torch
 from encoder_models import load, write_clip_folder
 
-from pipeline.encoders.open_clip_prompts import open_clip_prompts
+from pipeline.encoders.families.open_clip_prompts import open_clip_prompts
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.encoders.towers import ImageTower
 from pipeline.errors import ConfigError, EncoderError

@@ -17,7 +17,7 @@ from encoder_models import MODEL, PREPROCESS, faces, load, pooled, run_python, s
 from safetensors.torch import save_file
 
 from pipeline.encoders import RUNTIMES, EncoderSpec, load_encoder
-from pipeline.encoders.open_clip_tower import open_clip_tower
+from pipeline.encoders.families.open_clip_tower import open_clip_tower
 from pipeline.encoders.runtimes import resolve_runtime
 from pipeline.encoders.runtimes.checked import LARGEST_DIFFERENCE, Checked
 from pipeline.encoders.runtimes.compiled_graph import CompiledGraph

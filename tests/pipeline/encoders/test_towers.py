@@ -17,8 +17,8 @@ from encoder_models import MODEL, faces, load, seeded_clip, write_clip_folder
 from open_clip.transformer import Transformer
 from safetensors.torch import save_file
 
-from pipeline.encoders.open_clip_tower import open_clip_tower
-from pipeline.encoders.timm_tower import TimmTower
+from pipeline.encoders.families.open_clip_tower import open_clip_tower
+from pipeline.encoders.families.timm_tower import TimmTower
 from pipeline.encoders.towers import ImageTower
 from pipeline.errors import EncoderError
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from tiny_encoder import tiny_encoder
 
-from pipeline.encoders.open_clip_prompts import open_clip_prompts
+from pipeline.encoders.families.open_clip_prompts import open_clip_prompts
 from pipeline.errors import ConfigError
 from pipeline.models.prompt_learners import MetaNet, Prompts, learned, prompt_row
 

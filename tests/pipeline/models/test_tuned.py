@@ -9,8 +9,8 @@ import torch
 from open_clip import CLIP
 from tiny_encoder import CONFIG, tiny_encoder
 
-from pipeline.encoders.open_clip_tower import open_clip_tower
-from pipeline.encoders.timm_tower import TimmTower
+from pipeline.encoders.families.open_clip_tower import open_clip_tower
+from pipeline.encoders.families.timm_tower import TimmTower
 from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.errors import EncoderError, MismatchError
 from pipeline.images.augment import to_images

@@ -11,7 +11,7 @@ from open_clip.timm_model import TimmModel
 from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
-from pipeline.encoders.timm_tower import TimmTower
+from pipeline.encoders.families.timm_tower import TimmTower
 from pipeline.encoders.towers import ImageTower, as_sequence, seen_entering, seen_leaving, shallow_copy
 
 __all__ = ["open_clip_tower"]

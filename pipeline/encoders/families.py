@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from pipeline.encoders.families.open_clip_config import config_identity, config_preprocess
 from pipeline.encoders.file_digest import file_sha256, sha256_in_cache
-from pipeline.encoders.open_clip_config import config_identity, config_preprocess
 from pipeline.encoders.spec import EMBEDDED, MINI, TRANSFORMERS, EncoderSpec
 from pipeline.encoders.tokenizer_identity import tokenizer_files
 from pipeline.encoders.weight_names import (

@@ -10,9 +10,9 @@ from typing import Any
 import timm
 import torch
 
+from pipeline.encoders.families.timm_tower import TimmTower
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.spec import EncoderSpec
-from pipeline.encoders.timm_tower import TimmTower
 from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.encoders.weights import plain_names, read_tensors, reading_weights, require_file
 from pipeline.errors import EncoderError

@@ -16,11 +16,11 @@ import torch
 from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
 from torch import Tensor, nn
 
+from pipeline.encoders.families.open_clip_config import config_identity, config_preprocess
+from pipeline.encoders.families.open_clip_prompts import open_clip_prompts
+from pipeline.encoders.families.open_clip_tower import open_clip_tower
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.hub import fetch, require_config
-from pipeline.encoders.open_clip_config import config_identity, config_preprocess
-from pipeline.encoders.open_clip_prompts import open_clip_prompts
-from pipeline.encoders.open_clip_tower import open_clip_tower
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.encoders.tokenizer_identity import tokenizer_content, tokenizer_files
 from pipeline.encoders.torch_encoder import TorchEncoder

@@ -12,8 +12,8 @@ from typing import Any
 import open_clip
 import torch
 
+from pipeline.encoders.families.open_clip_encoder import assembled, load_open_clip, parse_config
 from pipeline.encoders.file_digest import file_sha256
-from pipeline.encoders.open_clip_encoder import assembled, load_open_clip, parse_config
 from pipeline.encoders.spec import MINI, UNTRAINED, EncoderSpec
 from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.encoders.weights import state_sha256
