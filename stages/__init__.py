@@ -22,9 +22,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stages.api import index
+    from stages.api import extract, index
 
-__all__ = ["index"]
+__all__ = ["extract", "index"]
 
 
 def __getattr__(name: str) -> Any:

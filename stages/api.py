@@ -13,10 +13,10 @@ from typing import ParamSpec, TypeVar
 
 from pydantic import ValidationError
 
-from stages.requests import IndexRequest
-from stages.results import IndexResult
+from stages.requests import ExtractRequest, IndexRequest
+from stages.results import ExtractResult, IndexResult
 
-__all__ = ["index"]
+__all__ = ["extract", "index"]
 
 P = ParamSpec("P")
 Request = TypeVar("Request")
@@ -67,3 +67,14 @@ def index(request: IndexRequest) -> IndexResult:
     from stages.workflows.index import index
 
     return run(index, request)
+
+
+@_called_as(ExtractRequest)
+def extract(request: ExtractRequest) -> ExtractResult:
+    """Returns what was encoded, with the store, which is written to FEATURES/ENCODER/DATASET.zarr or .h5."""
+    from stages.running import run
+    from stages.workflows.extract import extract
+
+    result = run(extract, request)
+    result.check()
+    return result

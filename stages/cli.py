@@ -158,7 +158,9 @@ def _report(error: Exception, args: list[str]) -> int:
     if isinstance(error, ReaderGoneError):
         return SIGNALLED + signal.SIGPIPE
     if isinstance(error, CheckFailedError):
-        say(f"check failed: {error}")
+        from stages.remedies import as_commands
+
+        say(f"check failed: {as_commands(error)}")
         return CHECK_FAILED
     if hasattr(error, "kind"):
         from stages.advice import runnable

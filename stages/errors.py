@@ -50,7 +50,16 @@ class ReaderGoneError(OutputError):
     """The program that reads stdout has what it needs, as `head` does: no failure."""
 
 
-def check_rejected(n_rejected: int, n: int, largest_share: float, what: str, advice: str) -> None:
+def check_rejected(
+    n_rejected: int,
+    n: int,
+    largest_share: float,
+    what: str,
+    advice: str = "",
+    *,
+    remedy: Sequence[tuple[str, Mapping[str, Any]]] = (),
+    purpose: str = "",
+) -> None:
     """Raise CheckFailedError where more than `--max-rejected` of the images were rejected.
 
     Parameters
@@ -58,6 +67,8 @@ def check_rejected(n_rejected: int, n: int, largest_share: float, what: str, adv
     n_rejected, n : images that were rejected, and all
     largest_share : `--max-rejected`, in [0, 1]
     what, advice : "images are rejected"; and how the message ends: where the reasons are
+    remedy, purpose : what shows the reasons, see `StageError`
     """
     if n_rejected > largest_share * n:
-        raise CheckFailedError(f"{n_rejected} of {n} {what}, more than --max-rejected {largest_share}{advice}")
+        message = f"{n_rejected} of {n} {what}, more than --max-rejected {largest_share}{advice}"
+        raise CheckFailedError(message, remedy=remedy, purpose=purpose)

@@ -68,7 +68,7 @@ def command_line(action: str, arguments: Mapping[str, Any]) -> str:
     Parameters
     ----------
     action : name of a command, with its verb: `store verify`
-    arguments : value by the name of its parameter. None, False and defaults are left out; names of datasets that
+    arguments : value by the name of its parameter. None and defaults are left out; names of datasets that
         --limit made become the options that made them
 
     Raises
@@ -98,7 +98,10 @@ def _command(path: Sequence[str]) -> click.Command:
 
 
 def _words(parameter: click.Parameter, value: Any) -> Iterator[str]:
-    if value is None or value is False or value == parameter.default or str(value) == str(parameter.default):
+    if value is None or value == parameter.default or str(value) == str(parameter.default):
+        return
+    if value is False:
+        yield from parameter.secondary_opts[:1]  # of a pair such as --reuse/--no-reuse; others are left out
         return
     if isinstance(parameter, click.Argument):
         yield from map(str, value) if isinstance(value, list | tuple) else (str(value),)

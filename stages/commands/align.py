@@ -43,13 +43,15 @@ def command(**given: Any) -> None:
     margin. Faces that an earlier run found are not looked for again, also if that run was stopped.
     """
     from stages.progress import shown_progress
+    from stages.requests import AlignRequest
     from stages.workflows.align import aligned
     from stages.workflows.tables import index_named
 
     sheet = given["contact_sheet"]
     if sheet and sheet.suffix.lower() != ".png":
         raise click.UsageError(f"--contact-sheet: expected a name that ends with .png, found {sheet}")
-    with shown_progress(quiet=given["quiet"]) as on_progress, index_named(given):
+    request = AlignRequest(given["dataset"], params=given["params_path"], tables=given["tables"])
+    with shown_progress(quiet=given["quiet"]) as on_progress, index_named(request):
         summary = aligned(given, on_progress)
     echo_record(summary, given["output_format"])
     n_rejected, see = summary.get("rejected", 0), f". {summary['path']} has the reasons"

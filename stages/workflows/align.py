@@ -25,6 +25,7 @@ from pipeline.progress import OnProgress, Progress
 from pipeline.tables.samples import OK, SampleTable
 from stages.output import say
 from stages.params import load_params
+from stages.requests import AlignRequest
 from stages.workflows.contact_sheets import write_contact_sheet
 from stages.workflows.faces import NOT_LOOKED_AT, images_of_table
 from stages.workflows.store_identity import jobs_of
@@ -41,7 +42,11 @@ def aligned(given: Mapping[str, Any], on_progress: OnProgress) -> dict[str, Any]
     params, workspace = load_params(given["params_path"]), Workspace(faces=given["face_tables"])
     if given["if_any"] and params.extract.faces == "given":
         return _nothing(given["dataset"], workspace.face_table(given["dataset"]), given["dry_run"])
-    table, root, stem = wanted_rows(given, params, on_progress)
+    request = AlignRequest(
+        given["dataset"], params=given["params_path"], tables=given["tables"], limit=given["limit"],
+        dry_run=given["dry_run"],
+    )  # fmt: skip
+    table, root, stem = wanted_rows(request, params, on_progress)
     path = workspace.face_table(stem)
     require_inside(path, given["face_tables"])
     aligning = Aligning(

@@ -44,16 +44,16 @@ class SplitRows:
         """The rows whose label is among `classes`."""
         return self.take(np.isin(self.labels, list(classes)))
 
-    def take(self, chosen: npt.NDArray[Any]) -> SplitRows:
+    def take(self, rows: npt.NDArray[Any]) -> SplitRows:
         """Some rows, by a mask or by ascending positions."""
-        sha256 = None if self.sha256 is None else self.sha256[chosen]
-        return SplitRows(self.names[chosen], self.labels[chosen], sha256)
+        sha256 = None if self.sha256 is None else self.sha256[rows]
+        return SplitRows(self.names[rows], self.labels[rows], sha256)
 
 
 def split_rows(store: Store, split: str | None) -> SplitRows:
     """The usable rows of a split, or of the whole store for None: the rows that `Store.labels` gives, in its order."""
-    there = set(store.manifest.columns)
-    frame = store.columns([name for name in ("id", "label", "split", "status", "sha256", "box") if name in there])
+    names = ("id", "label", "split", "status", "sha256", "box")
+    frame = store.columns([name for name in names if name in store.manifest.columns])
     usable = (frame["status"] == OK).to_numpy()
     frame = frame[usable if split is None else usable & (frame["split"] == split).to_numpy()]
     labels = frame["label"].to_numpy(dtype=str)
@@ -103,19 +103,19 @@ class HeadRowsFinder:
         key, rows = str(record.get("key", "")), str(record.get("rows", ""))
         if not (key and rows):
             return None
-        wanted = (key, rows, classes)
-        if wanted not in self._known:
+        request = (key, rows, classes)
+        if request not in self._known:
             stores = (store for store in self._stores(record) if store.key == key)
             same = (store for store in stores if head_rows_digest(store, classes) == rows)
-            self._known[wanted] = next((_head_rows(store, classes) for store in same if _has_bytes(store)), None)
-        return self._known[wanted]
+            self._known[request] = next((_head_rows(store, classes) for store in same if _has_bytes(store)), None)
+        return self._known[request]
 
     def _stores(self, record: Mapping[str, Any]) -> Iterable[Store]:
         """The store of the record's names first; all others only if it is another one."""
         encoder, dataset = str(record.get("encoder", "")), str(record.get("dataset", ""))
         with suppress(CacheError):  # it was renamed or removed: its key may be elsewhere
             yield find_store(self.features, encoder, dataset)
-        yield from (found.store for found in standing_below(self.features) if found.store)
+        yield from (standing.store for standing in standing_below(self.features) if standing.store)
 
 
 def _has_bytes(store: Store) -> bool:
@@ -125,7 +125,7 @@ def _has_bytes(store: Store) -> bool:
 def _head_rows(store: Store, classes: Sequence[str]) -> HeadRows:
     train, val = (split_rows(store, split).of_classes(classes).sha256 for split in ("train", "val"))
     whole = split_rows(store, None).sha256
-    assert train is not None  # the caller asked for a store with this column
+    assert train is not None  # see `_has_bytes`
     assert val is not None
     assert whole is not None
     return HeadRows(np.unique(train), np.unique(val), np.unique(whole))

@@ -30,6 +30,7 @@ from stages.errors import ParamsError, StageError
 from stages.names import first_rows
 from stages.output import say
 from stages.params import DatasetParams, Params, SampleParams, load_params
+from stages.requests import AlignRequest, ExtractRequest
 from stages.workflows.draw import draw_style
 from stages.workspace import Workspace
 from stages.yaml_files import YAML_ERRORS, yaml_value
@@ -161,28 +162,28 @@ def _all_options(layout: str, options: Mapping[str, Any]) -> dict[str, Any]:
         return dict(options)
 
 
-def wanted_rows(given: Mapping[str, Any], params: Params, on_progress: OnProgress) -> tuple[SampleTable, Path, str]:
-    """The rows of a dataset that a command is to work on, the dataset's root, and the name of what is made of them.
-
-    Parameters
-    ----------
-    given : options of a command: `dataset`, `tables`, `limit`, `dry_run` and, where it has them, `layout` and `root`
+def wanted_rows(
+    request: AlignRequest | ExtractRequest, params: Params, on_progress: OnProgress
+) -> tuple[SampleTable, Path, str]:
+    """The rows of a dataset that a request is about, the dataset's root, and the name of what is made of them.
 
     Returns
     -------
     All rows under the dataset's own name, or the first `limit` under one of their own. The dataset is indexed first if
     it never was, if options say what it is, or if params.yaml no longer says what the table was made of.
     """
-    (table, root), stem = _indexed(given, params, on_progress), given["dataset"]
+    (table, root), stem, limit = _indexed(request, params, on_progress), request.dataset, request.limit
     _note_other_drawing(table.info, params)
-    if given["limit"] and given["limit"] < len(table):
-        return table.head(given["limit"]), root, f"{stem}.first-{given['limit']}"
+    if limit and limit < len(table):
+        return table.head(limit), root, f"{stem}.first-{limit}"
     return table, root, stem
 
 
-def _indexed(given: Mapping[str, Any], params: Params, on_progress: OnProgress) -> tuple[SampleTable, Path]:
-    dataset, path = given["dataset"], Workspace(tables=given["tables"]).table(given["dataset"])
-    stated = {name: given[name] for name in ("layout", "root") if given.get(name)}
+def _indexed(
+    request: AlignRequest | ExtractRequest, params: Params, on_progress: OnProgress
+) -> tuple[SampleTable, Path]:
+    dataset, path = request.dataset, Workspace(tables=request.tables).table(request.dataset)
+    stated = {name: str(value) for name in ("layout", "root") if (value := getattr(request, name, None))}
     if path.exists() and not stated:
         table = SampleTable.read(path)
         why = table_changes(dataset, table.info, params)
@@ -200,29 +201,24 @@ def _indexed(given: Mapping[str, Any], params: Params, on_progress: OnProgress) 
         how = params.dataset(dataset, stated.get("layout"), stated.get("root"))
         say(f"indexing {dataset} ({how.layout} at {how.root})")
     table = make_table(dataset, how, params.sample, on_progress, stated)
-    if not given["dry_run"]:
+    if not request.dry_run:
         write_table(table, path)
     return table, Path(how.root)
 
 
 @contextmanager
-def index_named(given: Mapping[str, Any]) -> Iterator[None]:
-    """Errors inside that ask for a dataset to be indexed again name the command.
-
-    Parameters
-    ----------
-    given : options of a command: `dataset`, `tables`, `params_path`
-    """
+def index_named(request: AlignRequest | ExtractRequest) -> Iterator[None]:
+    """Errors inside that ask for a dataset to be indexed again name the command."""
     try:
         yield
     except ChangedImageError as error:
-        raise ChangedImageError(f"{error}: `{_index_command(given)}`, then run this command again") from error
+        raise ChangedImageError(f"{error}: `{_index_command(request)}`, then run this command again") from error
 
 
-def _index_command(given: Mapping[str, Any]) -> str:
-    dataset, tables = given["dataset"], given["tables"]
+def _index_command(request: AlignRequest | ExtractRequest) -> str:
+    dataset, tables = request.dataset, request.tables
     table = SampleTable.read(Workspace(tables=tables).table(dataset))
-    stated = {} if dataset in load_params(given["params_path"]).datasets else dict(table.info.given)
+    stated = {} if dataset in load_params(request.params).datasets else dict(table.info.given)
     options = stated.pop("options", {})
     words = ["fer-stage", "index", "--dataset", dataset]
     for name, value in stated.items():

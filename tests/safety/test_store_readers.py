@@ -34,8 +34,9 @@ from cache.writer import StoreWriter, building_folder, column_digests
 from pipeline.faces import Alignment
 from stages.commands.store.info import _record
 from stages.params import ExtractParams
+from stages.remedies import command_line
 from stages.workflows.report import _store_record
-from stages.workflows.store_encoder import alignment_of, extract_command
+from stages.workflows.store_encoder import alignment_of, extract_arguments
 
 EXAMPLE = Example(n_rows=5, shard_rows=3, arrays=Example().arrays[:2])
 DATASET = {
@@ -93,7 +94,7 @@ def described(store: Store) -> None:
     _record(store)
     _store_record(store)
     alignment_of(store)
-    extract_command(store, ExtractParams(), "mini")
+    command_line("extract", extract_arguments(store, ExtractParams(), "mini"))
     _ = (store.dataset, store.classes, store.encoder, store.manifest.rejected)
 
 
