@@ -15,7 +15,8 @@ commands    one module per command: options -> request, result -> text
 cli         the command group; errors become exit codes here
 params      params.yaml, read once, checked at once
 seeds       which there are
-workspace   where tables, features, runs and reports lie
+workspace   where tables, features, runs and reports are
+remedies    what ends an error, worded as commands or as calls
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         encode_text,
         evaluate,
         export_head,
+        extract,
         index,
         predict,
         query,
@@ -44,6 +46,7 @@ __all__ = [
     "encode_text",
     "evaluate",
     "export_head",
+    "extract",
     "index",
     "predict",
     "query",

@@ -21,6 +21,7 @@ from stages.requests import (
     EncodeTextRequest,
     EvaluateRequest,
     ExportHeadRequest,
+    ExtractRequest,
     IndexRequest,
     PredictRequest,
     QueryRequest,
@@ -34,6 +35,7 @@ from stages.results import (
     EncodeTextResult,
     EvaluateResult,
     ExportHeadResult,
+    ExtractResult,
     IndexResult,
     PredictResult,
     QueryResult,
@@ -48,6 +50,7 @@ __all__ = [
     "encode_text",
     "evaluate",
     "export_head",
+    "extract",
     "index",
     "predict",
     "query",
@@ -124,6 +127,17 @@ def index(request: IndexRequest) -> IndexResult:
     from stages.workflows.index import index
 
     return run(index, request)
+
+
+@_called_as(ExtractRequest)
+def extract(request: ExtractRequest) -> ExtractResult:
+    """Returns what was encoded, with the store, which is written to FEATURES/ENCODER/DATASET.zarr or .h5."""
+    from stages.running import run
+    from stages.workflows.extract import extract
+
+    result = run(extract, request)
+    result.check()
+    return result
 
 
 @_called_as(ReportRequest)

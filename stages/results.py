@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from cache import Store
     from cache.exports import ExportForm
     from cache.places import Place
     from cache.selection import Selection
@@ -32,6 +33,7 @@ __all__ = [
     "EvaluateResult",
     "ExportHeadResult",
     "ExportResult",
+    "ExtractResult",
     "IndexResult",
     "PlannedRun",
     "PredictResult",
@@ -139,6 +141,93 @@ class IndexResult(Result):
     def summary(self) -> Mapping[str, Any]:
         """Counts of rows by split and label, rejected ones by reason, and the path."""
         return {**self.table.summary(), "path": str(self.path)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractResult(Result):
+    """What an extract did, or would do in a dry run. Every row was encoded, reused, or rejected.
+
+    Parameters
+    ----------
+    table : its rows
+    path, key : of the store
+    complete : whether the store is finished; False in a dry run, unless there is nothing to do
+    encoder, device, note : the encoder's name, where it ran, and what one must know about it
+    n_encoded, n_reused, n_rejected : rows; reused ones are of finished shards, of other stores, or of equal images
+    n_missed : images without a face; None where images are taken as they are
+    seconds : that it took
+    max_rejected : share of rejected rows above which `check` fails, in [0, 1]
+    """
+
+    table: SampleTable = field(repr=False)
+    path: Place
+    key: str
+    complete: bool
+    encoder: str
+    device: str
+    note: str
+    n_encoded: int
+    n_reused: int
+    n_rejected: int
+    n_missed: int | None
+    seconds: float
+    max_rejected: float
+
+    @property
+    def store(self) -> Store:
+        """The finished store, open for reading.
+
+        Raises
+        ------
+        StageError
+            If there is none, as this was a dry run.
+        """
+        if not self.complete:
+            from stages.errors import StageError
+
+            raise StageError(f"expected a finished store at {self.path}, found the plan of one: this was a dry run")
+        from cache import open_store
+
+        return open_store(self.path)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The columns of the store, one row per sample; those of its sample table where there is no store yet."""
+        return self.store.frame if self.complete else self.table.frame
+
+    def summary(self) -> Mapping[str, Any]:
+        """Counts of rows, speed, key and path."""
+        rate = round(self.n_encoded / self.seconds, 2) if self.n_encoded and self.seconds else 0.0
+        return {
+            "dataset": self.table.info.dataset,
+            "encoder": self.encoder,
+            "device": self.device,
+            "rows": len(self.table),
+            "encoded": self.n_encoded,
+            "reused": self.n_reused,
+            "rejected": self.n_rejected,
+            **({} if self.n_missed is None else {"missed": self.n_missed}),
+            "seconds": round(self.seconds, 3),
+            "rows_per_s": rate,
+            "key": self.key,
+            "path": str(self.path),
+            "complete": self.complete,
+            "note": self.note,
+        }
+
+    def check(self) -> None:
+        """Raise CheckFailedError where more than `max_rejected` of the rows are rejected."""
+        from stages.errors import check_rejected
+
+        see_them = [("query", {"store": str(self.path), "where": "status == 'rejected'"})]
+        check_rejected(
+            self.n_rejected,
+            len(self.table),
+            self.max_rejected,
+            "images are rejected",
+            remedy=see_them if self.complete else (),
+            purpose="to see them",
+        )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 import click
@@ -17,22 +16,27 @@ from stages.commands.options import (
     follow_links_option,
     format_option,
     max_rejected_option,
-    params_path_option,
+    params_option,
     quiet_option,
 )
-from stages.errors import check_rejected
-from stages.output import echo_record, say
+from stages.output import echo_record
 
 __all__ = ["command"]
+
+
+def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    return tuple(value.split(",")) if value else None
 
 
 @click.command("extract")
 @click.option("--dataset", required=True, help="Name from params.yaml, or a layout's name.")
 @click.option("--encoder", help="Name from params.yaml, or FAMILY:ARCH...  [default: the first of params.yaml]")
-@click.option("--layout", help="How the dataset lies on disk, if params.yaml does not say; indexes it anew.")
-@click.option("--root", help="Folder, .tar, .tar.gz or .zip; indexes it anew.")
-@click.option("--backend", type=click.Choice(["zarr", "hdf5"]), help="How the store is kept.  [default: params.yaml]")
-@click.option("--outputs", help="pooled, tokens, block-K, pixels, joined by commas.  [default: params.yaml]")
+@click.option("--layout", help="How the dataset lies on disk, if params.yaml does not say; indexes it again.")
+@click.option("--root", help="Folder, .tar, .tar.gz or .zip; indexes it again.")
+@click.option("--backend", type=click.Choice(["zarr", "hdf5"]), help="Format of the store.  [default: params.yaml]")
+@click.option(
+    "--outputs", callback=_names, help="pooled, tokens, block-K, pixels, joined by commas.  [default: params.yaml]"
+)
 @click.option("--views", type=click.IntRange(1, 64), help="Views of a train image, the plain one included.")
 @click.option("--dtype", type=click.Choice(["float16", "float32"]), help="Of features on disk.")
 @click.option("--faces", type=click.Choice(["given", "aligned"]), help="As they are, or as `align` found them.")
@@ -50,9 +54,13 @@ __all__ = ["command"]
     show_default=True,
     help="Processes that encode; more than 1 start a dask cluster on this machine.",
 )
-@click.option("--scheduler", help="tcp://HOST:PORT of a dask cluster that runs already.")
-@click.option("--no-reuse", is_flag=True, help="Encode every image, also those that another store holds.")
-@click.option("--drop-outputs", is_flag=True, help="Drop outputs that the store has and that are not asked for.")
+@click.option("--scheduler", help="tcp://HOST:PORT of a dask cluster that is running.")
+@click.option(
+    "--reuse/--no-reuse",
+    default=True,
+    help="Copy rows that another store holds, or encode every image.  [default: reuse]",
+)
+@click.option("--drop-outputs", is_flag=True, help="Drop outputs that the store has and that are not requested.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first N rows, into a store of its own.")
 @max_rejected_option(0.01, "rejected images above which the command ends with code 3; the store is kept")
 @click.option("--dry-run", is_flag=True, help="Print what would be done; encode and write nothing.")
@@ -60,27 +68,20 @@ __all__ = ["command"]
 @face_tables_option
 @features_option
 @device_option
-@params_path_option
+@params_option
 @follow_links_option
 @format_option
 @quiet_option
-def command(**given: Any) -> None:
+def command(output_format: str, **options: Any) -> None:
     """Encode every image of a dataset once, with a frozen encoder, into a feature store.
 
-    A store that is whole already is left alone; a stopped extract goes on after its last finished shard; rows that
-    another store under --features holds are copied. An image that cannot be used keeps its row, with the reason.
+    A finished store is left alone; a stopped extract resumes after its last finished shard; rows that another store
+    under --features holds are copied. An image that cannot be used keeps its row, with the reason.
     """
-    from cache.places.links import require_inside
-    from stages.progress import shown_progress
-    from stages.workflows.extract_plan import planned, rows_request
-    from stages.workflows.tables import index_named
+    from stages.requests import ExtractRequest
+    from stages.running import run
+    from stages.workflows.extract import extract
 
-    with shown_progress(quiet=given["quiet"]) as on_progress, index_named(rows_request(given)):
-        encoding = planned(given, on_progress)
-        require_inside(encoding.target, given["features"])
-        if encoding.encoder.note:
-            say(f"note: {encoding.encoder.note}")
-        summary = encoding.plan() if given["dry_run"] else encoding.run(on_progress)
-    echo_record(summary, given["output_format"])
-    see = f". See them: fer-stage query {shlex.quote(summary['path'])} --where \"status == 'rejected'\""
-    check_rejected(summary["rejected"], summary["rows"], given["max_rejected"], "images are rejected", see)
+    result = run(extract, ExtractRequest(**options))
+    echo_record(result.summary(), output_format)
+    result.check()

@@ -28,7 +28,6 @@ __all__ = [
     "max_rejected_option",
     "options_option",
     "params_option",
-    "params_path_option",
     "quiet_option",
     "request_of",
 ]
@@ -63,15 +62,6 @@ params_option = click.option(
     show_default=True,
     help="What to run; the defaults hold if the file is not there.",
 )
-params_path_option = click.option(
-    "--params",
-    "params_path",
-    type=click.Path(path_type=Path),
-    callback=_named_file_exists,
-    default=Path("params.yaml"),
-    show_default=True,
-    help="What to run; the defaults hold if the file is not there.",
-)  # of commands that make no request yet
 quiet_option = click.option("--quiet", is_flag=True, help="No progress on stderr.")
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto (CUDA when there is one, else cpu), cpu, cuda or cuda:N."

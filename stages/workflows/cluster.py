@@ -1,7 +1,7 @@
-"""Shards made by many processes or machines: a dask.distributed cluster of our own, or one that runs already.
+"""Shards encoded by many processes or machines: a local dask.distributed cluster, or one that is running.
 
-A task is a shard. What a lost worker had in hand is done again by another; a shard's bytes depend on nothing but the
-recipe and its rows.
+A task is a shard. The tasks of a lost worker are repeated by another; a shard's bytes depend on nothing but the
+encoding spec and its rows.
 """
 
 from __future__ import annotations
@@ -19,21 +19,28 @@ from distributed import Client, KilledWorker, LocalCluster, as_completed
 from pipeline.errors import PipelineError
 from pipeline.progress import OnProgress, Progress, silent
 from stages.output import say
-from stages.workflows.shards import Made, Recipe, ShardTask, Workbench
+from stages.workflows.shard_encoder import ShardEncoder
+from stages.workflows.shards import EncodedShard, EncodingSpec, ShardTask
 
 __all__ = ["Cluster", "open_cluster"]
 
-_AHEAD = 2  # shards that wait at each worker, so that it never waits for us
+_QUEUED_PER_WORKER = 2  # shards: a worker never waits for the next one
 
 
 class Cluster:
-    """Workers that make shards."""
+    """Workers that encode shards."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def make(self, recipe: Recipe, tasks: Sequence[ShardTask], total: int, on_progress: OnProgress) -> Iterator[Made]:
-        """Have every shard made, in the order in which they are finished.
+    def encode(
+        self, encoding: EncodingSpec, tasks: Sequence[ShardTask], total: int, on_progress: OnProgress
+    ) -> Iterator[EncodedShard]:
+        """Have every shard encoded; they come in the order in which they are finished.
+
+        Parameters
+        ----------
+        total : images to encode over all tasks
 
         Raises
         ------
@@ -48,29 +55,29 @@ class Cluster:
         def submit() -> None:
             """Shards that repeat rows of others wait until those are finished; the first one never waits."""
             nonlocal n_submitted
-            while n_submitted < _AHEAD * n_workers and (task := _first_ready(waiting, unfinished)):
+            while n_submitted < _QUEUED_PER_WORKER * n_workers and (task := _first_ready(waiting, unfinished)):
                 del waiting[task.number]
-                finished.add(self._submit(recipe, task))
+                finished.add(self._submit(encoding, task))
                 n_submitted += 1
 
         submit()
         for future in finished:
             try:
-                made: Made = future.result()
+                shard: EncodedShard = future.result()
             except KilledWorker as error:
                 raise PipelineError(
                     f"workers died over the same shard several times ({error}): perhaps of too little memory. Try a "
                     "smaller --batch-size or fewer --workers; finished shards are kept"
                 ) from error
-            unfinished.discard(made.record.shard)
+            unfinished.discard(shard.record.shard)
             n_submitted -= 1
             submit()
-            done += made.encoded + len(made.record.rejected)
+            done += shard.n_encoded + len(shard.record.rejected)
             on_progress(Progress("images", min(done, total), total))
-            yield made
+            yield shard
 
-    def _submit(self, recipe: Recipe, task: ShardTask) -> object:
-        return self._client.submit(_make, recipe, task, pure=False, key=f"shard-{task.number}-{id(self)}")
+    def _submit(self, encoding: EncodingSpec, task: ShardTask) -> object:
+        return self._client.submit(_encode_shard, encoding, task, pure=False, key=f"shard-{task.number}-{id(self)}")
 
 
 def _first_ready(waiting: Mapping[int, ShardTask], unfinished: set[int]) -> ShardTask | None:
@@ -144,10 +151,10 @@ def _share_cores(workers: int) -> None:
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
 
 
-@lru_cache(maxsize=1)  # a worker makes shards of one store at a time
-def _workbench(recipe: Recipe) -> Workbench:
-    return Workbench.load(recipe)
+@lru_cache(maxsize=1)  # a worker encodes shards of one store at a time
+def _shard_encoder(encoding: EncodingSpec) -> ShardEncoder:
+    return ShardEncoder.load(encoding)
 
 
-def _make(recipe: Recipe, task: ShardTask) -> Made:
-    return next(_workbench(recipe).make([task], len(task.jobs), silent))
+def _encode_shard(encoding: EncodingSpec, task: ShardTask) -> EncodedShard:
+    return next(_shard_encoder(encoding).encode([task], len(task.jobs), silent))

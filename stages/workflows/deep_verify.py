@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +22,71 @@ from stages.errors import StageError
 from stages.names import first_rows
 from stages.output import say
 from stages.params import load_params
-from stages.workflows.parity import Tolerance, re_encoded, tolerance_of
+from stages.workflows.parity import Tolerance, encode_alone, tolerance_of
 from stages.workflows.store_encoder import alignment_of, encoder_of
 from stages.workflows.store_identity import box_of, face_of
 from stages.workspace import Workspace
 
-__all__ = ["compared"]
+__all__ = ["DeepOptions", "SampleComparison", "compare_sample"]
 
 _NEEDED = ("path", "sha256", "status")
 _JOB_COLUMNS = (*_NEEDED, "box", "face")
 
 
-def compared(path: Place, given: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """For every output that the encoder gives, how far the stored rows of a sample are from new ones.
+@dataclass(frozen=True, kw_only=True)
+class DeepOptions:
+    """Which rows of a store are encoded again, by what, and how far they may be from the stored ones.
 
     Parameters
     ----------
-    path : a finished store
-    given : options of `store verify`
+    params : path of params.yaml
+    encoder : its name, if that of the store means another one now
+    root : where the images are; by default as the sample table says
+    tables : folder of sample tables
+    rows : images of each store, >= 1
+    seed : chooses the images
+    min_cosine : of an image's stored and new feature; None goes by what `extract` measured
+    """
+
+    params: Path
+    encoder: str | None
+    device: str
+    root: Path | None
+    tables: Path
+    rows: int
+    seed: int
+    min_cosine: float | None
+
+
+@dataclass(frozen=True)
+class SampleComparison:
+    """How far the stored rows of a sample are from new ones, of one output.
+
+    Parameters
+    ----------
+    view : `plain`, or `augmented`: one random view of each row
+    rows, cosine, difference, relative : see `pipeline.extraction.parity.Parity`
+    expected, expected_relative : smallest cosine, and largest relative difference, None: any
+    """
+
+    output: str
+    view: str
+    rows: int
+    cosine: float
+    difference: float
+    relative: float
+    expected: float
+    expected_relative: float | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the rows are close enough; figures that are NaN are not."""
+        is_near = self.expected_relative is None or self.relative <= self.expected_relative
+        return self.cosine >= self.expected and is_near
+
+
+def compare_sample(path: Place, options: DeepOptions) -> list[SampleComparison]:
+    """Compare a sample of a finished store, for every output that the encoder gives.
 
     Raises
     ------
@@ -49,12 +96,12 @@ def compared(path: Place, given: Mapping[str, Any]) -> list[dict[str, Any]]:
         If an image is not the one that was encoded.
     """
     store = open_store(path)
-    encoder = encoder_of(store, load_params(given["params_path"]), given["encoder"], given["device"])
-    jobs = _sample(store, given["rows"], given["seed"])
-    say(f"{path}: {len(jobs)} images are encoded again, chosen by --seed {given['seed']}")
+    encoder = encoder_of(store, load_params(options.params), options.encoder, options.device)
+    jobs = _sample(store, options.rows, options.seed)
+    say(f"{path}: {len(jobs)} images are encoded again, chosen by --seed {options.seed}")
     outputs = [array.name for array in store.manifest.schema.arrays]
-    augmented = _augmented(store, jobs, given["seed"])
-    with open_root(_root(store, given)) as root:
+    samples = {"plain": jobs, "augmented": _augmented(store, jobs, options.seed)}
+    with open_root(_root(store, options)) as root:
         preparer = Preparer(
             root,
             encoder.preprocess,
@@ -63,37 +110,35 @@ def compared(path: Place, given: Mapping[str, Any]) -> list[dict[str, Any]]:
             store.manifest.key_fields["views"].get("seed", 0),
             alignment_of(store) or Alignment(),
         )
-        found = {"plain": re_encoded(jobs, preparer, encoder, outputs)}
-        if augmented:
-            found["augmented"] = re_encoded(augmented, preparer, encoder, outputs)
+        references = {
+            view: encode_alone(jobs, preparer, encoder, outputs)
+            for view, jobs in samples.items()
+            if jobs or view == "plain"
+        }
     return [
-        _compared(store, output, view, augmented if view == "augmented" else jobs, again[output], given["min_cosine"])
-        for view, again in found.items()
+        _compare(store, output, view, samples[view], by_output[output], options.min_cosine)
+        for view, by_output in references.items()
         for output in outputs
     ]
 
 
-def _compared(
-    store: Store, output: str, view: str, jobs: Sequence[Job], again: npt.NDArray[Any], min_cosine: float | None
-) -> dict[str, Any]:
+def _compare(
+    store: Store, output: str, view: str, jobs: Sequence[Job], reference: npt.NDArray[Any], min_cosine: float | None
+) -> SampleComparison:
     rows = np.array([job.row for job in jobs], np.intp)
     views = np.array([job.views[0] for job in jobs], np.intp)
-    stored = np.empty((len(jobs), *store.row_shape(output)), again.dtype)
-    for drawn in np.unique(views):  # not row by row: a shard is read once for all of its rows
-        stored[views == drawn] = store.read(rows[views == drawn], output, int(drawn))
+    stored = np.empty((len(jobs), *store.row_shape(output)), reference.dtype)
+    for number in np.unique(views):  # not row by row: a shard is read once for all of its rows
+        stored[views == number] = store.read(rows[views == number], output, int(number))
     expected = tolerance_of(store.manifest, output) if min_cosine is None else Tolerance(min_cosine, None)
-    figures = vars(parity(stored, again))
-    return {
-        "output": output,
-        "view": view,
-        **figures,
-        "expected": expected.cosine,
-        "expected_relative": expected.relative,
-    }
+    measured = parity(stored, reference)
+    return SampleComparison(
+        output, view, **vars(measured), expected=expected.cosine, expected_relative=expected.relative
+    )
 
 
 def _augmented(store: Store, jobs: Sequence[Job], seed: int) -> list[Job]:
-    """One view, drawn from the seed, of each job that has others than the plain one."""
+    """One augmented view, chosen by the seed, of each job that has any."""
     if store.n_views() == 1:
         return []
     if store.manifest.key_fields["views"].get("recipe") != ViewRecipe().as_json():
@@ -106,7 +151,7 @@ def _augmented(store: Store, jobs: Sequence[Job], seed: int) -> list[Job]:
 
 
 def _sample(store: Store, n_rows: int, seed: int) -> list[Job]:
-    """Usable rows, drawn from the seed, in the order of the store."""
+    """Usable rows, chosen by the seed, in the order of the store."""
     frame = store.columns([name for name in _JOB_COLUMNS if name in store.manifest.columns or name in _NEEDED])
     usable = np.flatnonzero((frame["status"] == OK).to_numpy())
     chosen = np.random.default_rng(seed).choice(usable, min(n_rows, len(usable)), replace=False)
@@ -117,12 +162,12 @@ def _sample(store: Store, n_rows: int, seed: int) -> list[Job]:
     ]
 
 
-def _root(store: Store, given: Mapping[str, Any]) -> Path:
-    if given["root"]:
-        return Path(given["root"])
+def _root(store: Store, options: DeepOptions) -> Path:
+    if options.root:
+        return options.root
     limited = first_rows(store.dataset)  # the store of the first rows has no table of its own
     names = (store.dataset, *((limited[0],) if limited else ()))
-    tables = [Workspace(tables=given["tables"]).table(name) for name in names]
+    tables = [Workspace(tables=options.tables).table(name) for name in names]
     table = next((path for path in tables if path.is_file()), None)
     if table is None:
         raise StageError(

@@ -1,86 +1,258 @@
-"""From the options of `extract`, params.yaml and a sample table to what has to be encoded."""
+"""From a request, params.yaml and a sample table to what has to be encoded, and into which store."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cache.backends import backend_name
-from cache.store import store_path
-from pipeline.encoders import load_encoder
+import numpy as np
+import numpy.typing as npt
+
+from cache import Store, open_store
+from cache.backends import BACKENDS, backend_name
+from cache.keys import StoreKey, differences, sha256_of
+from cache.places import Place
+from cache.reuse import Reuse, find_rows, image_keys
+from cache.schema import Schema
+from cache.store import store_exists, store_path
+from cache.upkeep.inventory import statuses_below
+from cache.writing.writer import ShardSink, column_digests, finished_shards
+from pipeline.encoders import Encoder, EncoderSpec, load_encoder
+from pipeline.extraction import Output, outputs_of
+from pipeline.extraction.outputs import PIXELS, POOLED
 from pipeline.faces import Alignment
+from pipeline.images.prepare import Job
 from pipeline.progress import OnProgress
+from pipeline.tables.samples import SampleTable
 from stages.errors import ParamsError
+from stages.output import say
 from stages.params import ExtractParams, load_params
 from stages.requests import ExtractRequest
-from stages.workflows.extract import Encoding, Machine
-from stages.workflows.faces import face_table_path, with_faces
-from stages.workflows.store_identity import prepared_as
+from stages.results import ExtractResult
+from stages.workflows.faces import AlignedFaces, face_table_path, with_faces
+from stages.workflows.row_sources import RowSources
+from stages.workflows.shards import EncodingSpec, count_images
+from stages.workflows.store_identity import (
+    box_texts,
+    columns_of,
+    dataset_info,
+    face_texts,
+    jobs_of,
+    prepared_as,
+    row_fields,
+    schema_of,
+    store_key,
+)
 from stages.workflows.tables import wanted_rows
 
-__all__ = ["planned", "rows_request"]
+__all__ = ["ExtractPlan", "plan_extract"]
 
 
-def planned(given: Mapping[str, Any], on_progress: OnProgress) -> Encoding:
-    """What `extract` has to do; the encoder is loaded before any image is read.
+def plan_extract(request: ExtractRequest, on_progress: OnProgress) -> ExtractPlan:
+    """What a request has encoded, and into which store; the encoder is loaded before any image is read."""
+    file = load_params(request.params)
+    params = _extract_params(request, file.extract)
+    encoder_name, spec = file.encoder(request.encoder or file.run.encoders[0])
+    encoder = prepared_as(load_encoder(spec, request.device, request.runtime, on_progress), params)
+    table, root, stem = wanted_rows(request, file, on_progress)
+    faces = None
+    if params.faces == "aligned":
+        path = face_table_path(request.face_tables, request.dataset, stem)
+        table, faces = with_faces(table, path, Alignment(params.margin), params.missed)
+    backend = backend_name(Path(f"{stem}.{params.ending}"))
+    target = store_path(request.features, encoder_name, stem, backend)
+    return ExtractPlan(request, params, table, root, encoder_name, spec, encoder, faces, target)
+
+
+def _extract_params(request: ExtractRequest, params: ExtractParams) -> ExtractParams:
+    """Block `extract` of params.yaml with what the request says instead."""
+    names = ("views", "dtype", "faces", "margin", "missed")
+    changes = {name: value for name in names if (value := getattr(request, name)) is not None}
+    if request.outputs:
+        changes["outputs"] = list(request.outputs)
+    if request.backend:
+        changes["ending"] = BACKENDS[request.backend].suffix.removeprefix(".")
+    params = params.model_copy(update=changes)
+    if params.faces == "given" and (unused := [name for name in ("margin", "missed") if name in changes]):
+        raise ParamsError(f"--{unused[0]} is of aligned faces, and images are taken as given. Add --faces aligned")
+    return params
+
+
+@dataclass(frozen=True)
+class ExtractPlan:
+    """One dataset under one encoder: what is encoded, by what, into which store.
 
     Parameters
     ----------
-    given : the options of `fer-stage extract`
+    params : block `extract` with what the request says instead
+    table, root : the images
+    encoder_name, spec, encoder : its folder below the features root, how it is written, and the loaded model
+    faces : how the table's faces were found and are cut out; None if images are taken as they are
+    target : path of the store; its ending chooses the backend
     """
-    params = load_params(given["params_path"])
-    extract = _overlaid(params.extract, given)
-    name, spec = params.encoder(given["encoder"] or params.run.encoders[0])
-    encoder = prepared_as(load_encoder(spec, given["device"], given["runtime"], on_progress), extract)
-    table, root, stem = wanted_rows(rows_request(given), params, on_progress)
-    faces = None
-    if extract.faces == "aligned":
-        path = face_table_path(given["face_tables"], given["dataset"], stem)
-        table, faces = with_faces(table, path, Alignment(extract.margin), extract.missed)
-    backend = given["backend"] or backend_name(Path(f"{stem}.{extract.ending}"))
-    return Encoding(
-        table=table,
-        root=root,
-        encoder_name=name,
-        spec=spec,
-        encoder=encoder,
-        faces=faces,
-        params=extract,
-        target=store_path(given["features"], name, stem, backend),
-        features=None if given["no_reuse"] else given["features"],
-        machine=_machine(given),
-        tries_all=given["max_rejected"] >= 1,
-        drop_outputs=given["drop_outputs"],
-    )
 
+    request: ExtractRequest
+    params: ExtractParams
+    table: SampleTable
+    root: Path
+    encoder_name: str
+    spec: EncoderSpec
+    encoder: Encoder
+    faces: AlignedFaces | None
+    target: Place
 
-def rows_request(given: Mapping[str, Any]) -> ExtractRequest:
-    """Which rows the options of `fer-stage extract` are about."""
-    named = ("layout", "root", "limit", "dry_run", "tables")
-    return ExtractRequest(
-        given["dataset"], params=given["params_path"], **{name: given[name] for name in named if given[name]}
-    )
+    @cached_property
+    def outputs(self) -> tuple[Output, ...]:
+        """What is requested, and what the store at the target has besides: nothing that was encoded is lost."""
+        others, pixel_size = self._other_outputs, self.params.pixel_size
+        if PIXELS in others:
+            pixel_size = others[PIXELS][0]
+        return outputs_of(self.encoder, [*self.params.outputs, *others], self.params.dtype, pixel_size)
 
+    @cached_property
+    def _other_outputs(self) -> dict[str, tuple[int, ...]]:
+        """Output -> its row shape: what the store at the target has of the same encoder besides what is requested."""
+        if self.request.drop_outputs or (store := self.finished_store()) is None:
+            return {}
+        fields = row_fields(self.encoder, self.params, self._alignment)
+        if differences(fields, {name: store.manifest.key_fields[name] for name in fields}):
+            return {}
+        arrays = {array.name: tuple(array.row_shape) for array in store.manifest.schema.arrays}
+        others = {name: shape for name, shape in arrays.items() if name not in (POOLED, *self.params.outputs)}
+        if others:
+            say(
+                f"note: {self.target} also has {', '.join(others)}, which it keeps though it is not requested. "
+                "To drop it: extract with --drop-outputs"
+            )
+        if (n_views := store.n_views()) > self.params.views:
+            say(f"note: {self.target} has {n_views} views of train images; all but {self.params.views} are dropped")
+        return others
 
-def _machine(given: Mapping[str, Any]) -> Machine:
-    share = max(1, (os.cpu_count() or 1) // given["workers"])
-    return Machine(
-        given["device"],
-        given["runtime"],
-        given["batch_size"],
-        given["decoders"] or share,
-        given["workers"],
-        given["scheduler"],
-    )
+    @property
+    def _alignment(self) -> dict[str, Any] | None:
+        return self.faces.as_json() if self.faces else None
 
+    @cached_property
+    def jobs(self) -> list[Job]:
+        """Every usable image, in the order of their rows."""
+        return jobs_of(self.table, self.params.views)
 
-def _overlaid(extract: ExtractParams, given: Mapping[str, Any]) -> ExtractParams:
-    changes = {name: given[name] for name in ("views", "dtype", "faces", "margin", "missed") if given[name] is not None}
-    if given["outputs"]:
-        changes["outputs"] = given["outputs"].split(",")
-    overlaid = extract.model_copy(update=changes)
-    if overlaid.faces == "given" and (useless := [name for name in ("margin", "missed") if given[name] is not None]):
-        raise ParamsError(f"--{useless[0]} is of aligned faces, and images are taken as given. Add --faces aligned")
-    return overlaid
+    @cached_property
+    def key(self) -> StoreKey:
+        return store_key(self.table, self.encoder, self.outputs, self.params, self._alignment)
+
+    @cached_property
+    def schema(self) -> Schema:
+        return schema_of(self.table, self.params.views, self.outputs)
+
+    @cached_property
+    def dataset_info(self) -> dict[str, Any]:
+        """What the columns describe, under the store's own name: its first rows alone are not the dataset."""
+        return dataset_info(self.table) | {"name": self.target.stem}
+
+    def columns(self, rejected: Mapping[int, str]) -> dict[str, npt.NDArray[Any]]:
+        """The store's columns, with the images that could not be used, row -> reason."""
+        return columns_of(self.table, rejected)
+
+    def finished_store(self) -> Store | None:
+        """The finished store at the target, of whatever key. Opened at each call: another process may replace it."""
+        return open_store(self.target) if store_exists(self.target) else None
+
+    def store_with_key(self) -> Store | None:
+        """The finished store at the target, if it has the features of this plan."""
+        store = self.finished_store()
+        return store if store and store.key == self.key.digest else None
+
+    def store_up_to_date(self) -> Store | None:
+        """The finished store at the target, if features and columns are those of this plan.
+
+        Labels, splits and all other columns may change without a feature.
+        """
+        if (store := self.store_with_key()) is None or store.manifest.dataset != self.dataset_info:
+            return None
+        return store if store.manifest.columns == column_digests(self.columns(store.manifest.rejected)) else None
+
+    def find_reusable(self, without: Collection[Place] = ()) -> Reuse:
+        """Which rows other stores hold, the one that is about to be replaced first."""
+        n_views = np.zeros(len(self.table), np.intp)
+        for job in self.jobs:
+            n_views[job.row] = len(job.views)
+        stores = [store for store in self._reusable_stores if store.path not in without]
+        return find_rows(stores, self.key, self.schema, self._images, n_views)
+
+    @cached_property
+    def _reusable_stores(self) -> list[Store]:
+        """Every finished store below the features root, the one at the target first."""
+        if not self.request.reuse:
+            return []
+        standing = statuses_below(self.request.features.absolute())
+        for broken in (found for found in standing if found.why):
+            say(f"note: rows of {broken.path} are not reused: {broken.why}")
+        stores = [found.store for found in standing if found.store]
+        return sorted(stores, key=lambda store: store.path != self.target.absolute())
+
+    @cached_property
+    def _images(self) -> npt.NDArray[np.object_]:
+        return image_keys(self.table.frame["sha256"], box_texts(self.table), face_texts(self.table))
+
+    def row_sources(self, reuse: Reuse) -> RowSources:
+        """What has to be encoded, where other stores give the rows of `reuse`."""
+        return RowSources.of(self.jobs, reuse, self._images)
+
+    def encoding(self, runtime: str) -> EncodingSpec:
+        """What a process needs to encode shards of the store."""
+        request, n_cores = self.request, os.cpu_count() or 1
+        return EncodingSpec(
+            spec=self.spec,
+            encoder_sha256=sha256_of(dict(self.encoder.identity)),
+            device=request.device,
+            runtime=runtime,
+            preprocess=self.encoder.preprocess,
+            root=self.root.absolute(),
+            outputs=self.outputs,
+            n_views=self.params.views,
+            view_seed=self.params.view_seed,
+            alignment=Alignment(self.params.margin),
+            batch_size=request.batch_size,
+            decoders=request.decoders or max(1, n_cores // request.workers),
+            sink=ShardSink(self.target.absolute(), self.schema),
+        )
+
+    def preview(self) -> ExtractResult:
+        """What encoding would do."""
+        if (store := self.store_up_to_date()) is not None:
+            return self.result(0, store.manifest.rejected)
+        done = finished_shards(self.target, self.key, self.schema)
+        pending = [shard for shard in range(self.schema.n_shards) if shard not in done]
+        tasks = self.row_sources(self.find_reusable()).shard_tasks(pending, self.schema)
+        return self.result(count_images(tasks), {}, complete=False)
+
+    def result(
+        self, n_encoded: int, rejected: Mapping[int, str], seconds: float = 0.0, *, complete: bool = True
+    ) -> ExtractResult:
+        """Every row is encoded now, reused from finished shards or other stores, or rejected.
+
+        Parameters
+        ----------
+        rejected : row -> reason, of images that could not be used; the table has rejected rows of its own
+        """
+        n_usable = len(self.table.usable) - len(rejected)
+        return ExtractResult(
+            table=self.table,
+            path=self.target,
+            key=self.key.digest,
+            complete=complete,
+            encoder=self.encoder_name,
+            device=self.encoder.device,
+            note=self.encoder.note,
+            n_encoded=n_encoded,
+            n_reused=n_usable - n_encoded,
+            n_rejected=len(self.table) - n_usable,
+            n_missed=self.faces.missed if self.faces else None,
+            seconds=seconds,
+            max_rejected=self.request.max_rejected,
+        )

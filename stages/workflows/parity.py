@@ -1,4 +1,4 @@
-"""Rows encoded once more, alone and in float32: how far the stored features may be trusted."""
+"""Stored rows compared with the same rows encoded again, alone and in float32."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pipeline.errors import ImageError
 from pipeline.extraction.parity import Parity, parity
 from pipeline.images.prepare import Job, Preparer
 from stages.output import say
-from stages.workflows.shards import Workbench
+from stages.workflows.shard_encoder import ShardEncoder
 
-__all__ = ["LOOSEST", "N_ROWS", "Tolerance", "measured_parity", "re_encoded", "sampled", "tolerance_of"]
+__all__ = ["LOOSEST", "N_ROWS", "Tolerance", "encode_alone", "measure_parity", "sample_jobs", "tolerance_of"]
 
 N_ROWS = 8
 _EXPECTED_COSINE = 0.999
@@ -27,7 +27,7 @@ _EXPECTED_COSINE = 0.999
 _SLACK = 10  # extract measures a few rows; others may be farther from their reference
 _ROUNDING = 1e-5  # of float16 on disk, and of another machine's float32
 _RELATIVE_SLACK = 3
-_LARGEST = 1e9  # of a figure that is one
+_LARGEST = 1e9  # of a recorded figure
 _RELATIVE_ROUNDING = 2e-3  # the same for relative differences: float16 on disk rounds by 3e-4
 
 
@@ -46,8 +46,8 @@ class Tolerance:
 
     def holds(self, measured: Parity) -> bool:
         """Whether rows are close enough; figures that are NaN are not."""
-        near = self.relative is None or measured.relative <= self.relative
-        return measured.cosine >= self.cosine and near
+        is_near = self.relative is None or measured.relative <= self.relative
+        return measured.cosine >= self.cosine and is_near
 
     def text(self, measured: Parity) -> str:
         """What was measured and expected, for people."""
@@ -57,7 +57,7 @@ class Tolerance:
         return f"{cosine}; relative difference {measured.relative:.3g}, expected at most {self.relative:.3g}"
 
 
-# The loosest: a store whose own figures are worse was warned about when it was made, and figures may be forged.
+# A store whose own figures are worse caused a warning when it was made, and figures may be forged.
 LOOSEST = Tolerance(1 - _SLACK * (1 - _EXPECTED_COSINE), 0.15)
 _PIXELS = Tolerance(0.999, 0.03)  # versions of a JPEG decoder differ by one or two of 255
 
@@ -81,22 +81,22 @@ def tolerance_of(manifest: Manifest, output: str) -> Tolerance:
 
 
 def _measured(manifest: Manifest, output: str) -> tuple[float | None, float | None]:
-    """Cosine and relative difference of the store's own record; None for what it does not have, or is no number."""
+    """Cosine and relative difference of the store's own record; None for what is missing or no number."""
     recorded = manifest.provenance.get("parity")
     figures = recorded.get(output) if isinstance(recorded, Mapping) else None
-    found = [figures.get(name) if isinstance(figures, Mapping) else None for name in ("cosine", "relative")]
-    cosine, relative = (float(v) if isinstance(v, int | float) and abs(v) < _LARGEST else None for v in found)
+    values = [figures.get(name) if isinstance(figures, Mapping) else None for name in ("cosine", "relative")]
+    cosine, relative = (float(v) if isinstance(v, int | float) and abs(v) < _LARGEST else None for v in values)
     return cosine, relative
 
 
-def sampled(jobs: Sequence[Job], seed: str, n_rows: int = N_ROWS) -> list[Job]:
-    """Some of the jobs, drawn from `seed`: the same for the same work, whenever it was interrupted."""
+def sample_jobs(jobs: Sequence[Job], seed: str, n_rows: int = N_ROWS) -> list[Job]:
+    """A random sample that follows from `seed`: the same for the same work, whenever it was interrupted."""
     rng = np.random.default_rng(list(seed.encode()))
     chosen = rng.permutation(len(jobs))[:n_rows]
     return [jobs[i] for i in sorted(chosen)]
 
 
-def re_encoded(
+def encode_alone(
     jobs: Sequence[Job], preparer: Preparer, encoder: Encoder, outputs: Sequence[str]
 ) -> dict[str, npt.NDArray[Any]]:
     """The first view of each job, encoded alone in float32 by the encoder's reference.
@@ -114,7 +114,7 @@ def re_encoded(
     ImageError
         If an image cannot be used.
     """
-    reference, size, alone = encoder.reference(), preparer.preprocess.size, []
+    reference, size, rows = encoder.reference(), preparer.preprocess.size, []
     of_encoder = [name for name in outputs if name != "pixels"]
     for job in jobs:
         prepared = preparer([job])
@@ -123,35 +123,36 @@ def re_encoded(
         features: dict[str, npt.NDArray[Any]] = dict(
             reference.encode_images(prepared.squares[size][:1], of_encoder) if of_encoder else {}
         )
-        alone.append(features | {"pixels": prepared.squares[preparer.sizes[-1]][:1]})
-    return {name: np.concatenate([found[name] for found in alone]) for name in outputs}
+        rows.append(features | {"pixels": prepared.squares[preparer.sizes[-1]][:1]})
+    return {name: np.concatenate([row[name] for row in rows]) for name in outputs}
 
 
-def measured_parity(
-    jobs: Sequence[Job], writer: StoreWriter, bench: Workbench, *, encoded: bool = True
+def measure_parity(
+    jobs: Sequence[Job], writer: StoreWriter, shard_encoder: ShardEncoder, *, encoded: bool = True
 ) -> dict[str, Any]:
     """Output -> how far the stored rows of `jobs` are from the same rows encoded alone in float32; for provenance.
 
     Parameters
     ----------
-    encoded : whether the rows are of this encoder's runtime, which is settled then
+    encoded : whether the rows are of this encoder's runtime, which is then selected before it is recorded
     """
     outputs = [array.name for array in writer.schema.arrays if array.name != "pixels"]
     if not jobs:
         return {}
     if encoded:
-        _settle_runtime(jobs[0], bench)
-    references = re_encoded(jobs, bench.preparer, bench.encoder, outputs)
-    found = {name: parity(_stored(jobs, writer, name), references[name]) for name in outputs}
-    _warn(found)
-    return {name: vars(measured) for name, measured in found.items()}
+        _select_runtime(jobs[0], shard_encoder)
+    references = encode_alone(jobs, shard_encoder.preparer, shard_encoder.encoder, outputs)
+    by_output = {name: parity(_stored(jobs, writer, name), references[name]) for name in outputs}
+    _warn(by_output)
+    return {name: vars(measured) for name, measured in by_output.items()}
 
 
-def _settle_runtime(job: Job, bench: Workbench) -> None:
-    """What runs the image tower is known after a batch: workers, or a stopped extract, may have had all of them."""
-    if not bench.timings.encode:
-        square = bench.preparer([job]).squares[bench.recipe.preprocess.size][:1]
-        bench.encoder.encode_images(np.repeat(square, bench.recipe.batch_size, axis=0))
+def _select_runtime(job: Job, shard_encoder: ShardEncoder) -> None:
+    """A runtime is selected with the first batch: workers, or a stopped extract, may have encoded all of them."""
+    if not shard_encoder.timings.encode:
+        encoding = shard_encoder.encoding
+        square = shard_encoder.preparer([job]).squares[encoding.preprocess.size][:1]
+        shard_encoder.encoder.encode_images(np.repeat(square, encoding.batch_size, axis=0))
 
 
 def _stored(jobs: Sequence[Job], writer: StoreWriter, output: str) -> npt.NDArray[Any]:
@@ -159,8 +160,8 @@ def _stored(jobs: Sequence[Job], writer: StoreWriter, output: str) -> npt.NDArra
     return np.stack([writer.read_shard(job.row // shard_rows, output)[0, job.row % shard_rows] for job in jobs])
 
 
-def _warn(found: Mapping[str, Parity]) -> None:
-    for name, measured in found.items():
+def _warn(by_output: Mapping[str, Parity]) -> None:
+    for name, measured in by_output.items():
         if measured.cosine < _EXPECTED_COSINE:
             say(
                 f"warning: {name}: rows encoded again, alone in float32, have a cosine of {measured.cosine:.6f} to the "

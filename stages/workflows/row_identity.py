@@ -45,16 +45,16 @@ class SplitRows:
         """The rows whose label is among `classes`."""
         return self.take(np.isin(self.labels, list(classes)))
 
-    def take(self, chosen: npt.NDArray[Any]) -> SplitRows:
+    def take(self, rows: npt.NDArray[Any]) -> SplitRows:
         """Some rows, by a mask or by ascending positions."""
-        sha256 = None if self.sha256 is None else self.sha256[chosen]
-        return SplitRows(self.names[chosen], self.labels[chosen], sha256)
+        sha256 = None if self.sha256 is None else self.sha256[rows]
+        return SplitRows(self.names[rows], self.labels[rows], sha256)
 
 
 def split_rows(store: Store, split: str | None) -> SplitRows:
     """The usable rows of a split, or of the whole store for None: the rows that `Store.labels` gives, in its order."""
-    there = set(store.manifest.columns)
-    frame = store.columns([name for name in ("id", "label", "split", "status", "sha256", "box") if name in there])
+    names = ("id", "label", "split", "status", "sha256", "box")
+    frame = store.columns([name for name in names if name in store.manifest.columns])
     usable = (frame["status"] == OK).to_numpy()
     frame = frame[usable if split is None else usable & (frame["split"] == split).to_numpy()]
     labels = frame["label"].to_numpy(dtype=str)
@@ -109,7 +109,7 @@ class HeadRowsFinder:
         """The store of the record's names first; all others only if it is another one."""
         with suppress(CacheError):  # it was renamed or removed: its key may be elsewhere
             yield find_store(self.features, record.encoder, record.dataset)
-        yield from (found.store for found in statuses_below(self.features) if found.store)
+        yield from (status.store for status in statuses_below(self.features) if status.store)
 
 
 def _has_bytes(store: Store) -> bool:
@@ -119,7 +119,7 @@ def _has_bytes(store: Store) -> bool:
 def _head_rows(store: Store, classes: Sequence[str]) -> HeadRows:
     train, val = (split_rows(store, split).of_classes(classes).sha256 for split in ("train", "val"))
     whole = split_rows(store, None).sha256
-    assert train is not None  # the caller asked for a store with this column
+    assert train is not None  # see `_has_bytes`
     assert val is not None
     assert whole is not None
     return HeadRows(np.unique(train), np.unique(val), np.unique(whole))

@@ -1,14 +1,14 @@
-"""What made a store: its encoder, compared with what its name means now or loaded again, and how it cut faces out."""
+"""What made a store: its encoder, compared with what its name means now or loaded again, and how faces were cropped."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from shlex import quote
 from typing import Any
 
 from cache import Store
-from cache.backends import backend_name
+from cache.backends import BACKENDS, backend_name
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.encoders.families import current_identity
 from pipeline.errors import ConfigError, MismatchError
@@ -18,6 +18,7 @@ from pipeline.images.preprocess import Preprocess
 from stages.errors import ParamsError, StageError
 from stages.output import say, say_notes
 from stages.params import ExtractParams, Params
+from stages.remedies import command_line
 from stages.workflows.dataset_sources import root_change, store_changes
 from stages.workflows.store_identity import changed_by_params
 
@@ -25,22 +26,19 @@ __all__ = [
     "alignment_of",
     "encoder_changes",
     "encoder_of",
-    "extract_command",
+    "extract_arguments",
     "require_dataset",
     "require_encoder",
     "require_encoder_named",
 ]
 
 
-_EXTRACT = ("fer-stage", "extract", "--dataset")
-
-
-def encoder_of(store: Store, params: Params, given: str | None, device: str) -> Encoder:
-    """The encoder that made a store, prepared as it was then.
+def encoder_of(store: Store, params: Params, name: str | None, device: str) -> Encoder:
+    """The encoder that made a store, with the preprocessing of then.
 
     Parameters
     ----------
-    given : name from params.yaml or spec; by default the name under which the store was made
+    name : from params.yaml, or a spec; by default the name under which the store was made
 
     Raises
     ------
@@ -48,7 +46,7 @@ def encoder_of(store: Store, params: Params, given: str | None, device: str) -> 
         If the name means nothing here, or means another encoder than the one that made the store.
     """
     recorded = store.manifest.provenance.get("encoder", "")
-    name = given or str(recorded)
+    name = name or str(recorded)
     if not name:
         raise StageError(f"{store.path} does not record the name of its encoder: name it with --encoder")
     try:
@@ -56,13 +54,13 @@ def encoder_of(store: Store, params: Params, given: str | None, device: str) -> 
     except ParamsError as error:
         raise StageError(f"the encoder of {store.path} is needed: name it with --encoder ({error})") from error
     encoder = load_encoder(spec, device, "eager", say_notes)  # another runtime takes longer to start than an image
-    made_by = store.encoder["encoder"]
-    if differences := differences_text(made_by, encoder.identity):
+    if differences := differences_text(store.encoder["encoder"], encoder.identity):
         written = store.manifest.provenance.get("encoder_spec") or recorded or "in a way that it does not record"
         raise StageError(
             f"{spec} is not the encoder of {store.path}: {differences}. Give --encoder the one that made it, which was "
-            f"written {written} then, with the weights of then; or make a store of this one: "
-            f"`{extract_command(store, params.extract, name)}`"
+            f"written {written}, with the weights that it had; or make a store of {spec}",
+            remedy=[("extract", extract_arguments(store, params.extract, name))],
+            purpose="for that",
         )
     return encoder.with_preprocess(_preprocess_of(store))
 
@@ -71,11 +69,11 @@ def _preprocess_of(store: Store) -> Preprocess:
     try:
         return Preprocess.from_json(store.encoder["preprocess"])
     except ConfigError as error:
-        raise _wrong_preparation(store, error) from error
+        raise _wrong_preprocess(store, error) from error
 
 
-def _wrong_preparation(store: Store, error: ConfigError) -> StageError:
-    """What only the pipeline can judge in a manifest."""
+def _wrong_preprocess(store: Store, error: ConfigError) -> StageError:
+    """A manifest is read by the cache, which does not know what its preprocess means."""
     return StageError(
         f"{store.path}: its manifest: key_fields.preprocess holds what no extract writes: {error}. Restore the store, "
         "or delete it and extract again"
@@ -85,7 +83,7 @@ def _wrong_preparation(store: Store, error: ConfigError) -> StageError:
 def require_encoder(store: Store, spec: EncoderSpec, params: Params, named: str) -> None:
     """Refuse features of another encoder than the one that `named` means now.
 
-    All of the encoder's identity that files give is compared, and how images are prepared; no model is built. Where
+    All of the encoder's identity that files give is compared, and their preprocessing; no model is built. Where
     the weights are not on this machine, the encoder's spec is compared with the one that the store was made with, and a
     note says that the weights were not.
 
@@ -96,20 +94,23 @@ def require_encoder(store: Store, spec: EncoderSpec, params: Params, named: str)
     Raises
     ------
     StageError
-        If something differs; the message names the fields and the command that makes the store again.
+        If something differs; the message names the fields, and the remedy makes the store again.
     """
-    now, made_by = current_identity(spec), store.encoder
+    now, recorded = current_identity(spec), store.encoder
     fields = dict(now.fields)
-    differences = [differences_text(fields, {name: made_by["encoder"].get(name) for name in fields})]
+    differences = [differences_text(fields, {name: recorded["encoder"].get(name) for name in fields})]
     if now.preprocess is not None:
-        wanted = changed_by_params(now.preprocess, params.extract).as_json()
-        differences.append(differences_text(wanted, {name: made_by["preprocess"].get(name) for name in wanted}))
+        fields = changed_by_params(now.preprocess, params.extract).as_json()
+        differences.append(differences_text(fields, {name: recorded["preprocess"].get(name) for name in fields}))
     if now.unknown:
         differences.append(_spec_difference(store, spec))
     if any(differences):
-        raise StageError(
+        raise _outdated(
             f"{store.path}: expected features of {named} as it is now ({spec}), found features of another encoder or "
-            f"preparation. {'; '.join(filter(None, differences))}. {_make_again(store, params.extract, named)}"
+            f"preprocessing. {'; '.join(filter(None, differences))}",
+            store,
+            params.extract,
+            named,
         )
     if now.unknown:
         _note_once(
@@ -125,24 +126,27 @@ def require_dataset(store: Store, dataset: str, params: Params, named: str) -> N
 
     Parameters
     ----------
-    dataset : the name that was asked for
+    dataset : the requested name
     named : the store's encoder, as `--encoder` takes it
 
     Raises
     ------
     StageError
-        Naming the layout or the options that differ, and the command that makes the store again.
+        Naming the layout or the options that differ; the remedy makes the store again.
     """
     if changes := store_changes(store.manifest.dataset, dataset, params):
-        raise StageError(
+        raise _outdated(
             f"{store.path}: expected {dataset} as params.yaml describes it now, found what it described before: "
-            f"{changes}. {_make_again(store, params.extract, named)}"
+            f"{changes}",
+            store,
+            params.extract,
+            named,
         )
     _note_other_settings(store, dataset, params, named)
     if change := root_change(dataset, params):
         _note_once(
             f"note: {store.path} is used as it is, though params.yaml names another root of {dataset}: {change}. "
-            f"For that one: `{extract_command(store, params.extract, named)}`"
+            f"For that one: `{command_line('extract', extract_arguments(store, params.extract, named))}`"
         )
 
 
@@ -150,13 +154,12 @@ def _note_other_settings(store: Store, dataset: str, params: Params, named: str)
     """Features may have been made with options of the command: they are used, but params.yaml is not silently wrong."""
     if "extract" not in params.model_fields_set:
         return
-    words = list(_options(store, params.extract))
-    pairs = [pair for pair in zip(words[::2], words[1::2], strict=True) if pair[0] not in ("--backend", "--outputs")]
-    if pairs:
-        made_with = " ".join(f"{name} {value}" for name, value in pairs)
+    options = dict(_options(store, params.extract))
+    if made_with := " ".join(f"--{name} {options[name]}" for name in options if name not in ("backend", "outputs")):
+        extract = command_line("extract", {"dataset": dataset, "encoder": named})
         _note_once(
             f"note: {store.path} was made with {made_with}, which is not what `extract` in params.yaml says; it is "
-            f"used as it is. To make it as params.yaml says: `{shlex.join([*_EXTRACT, dataset, '--encoder', named])}`"
+            f"used as it is. To make it as params.yaml says: `{extract}`"
         )
 
 
@@ -175,54 +178,58 @@ def require_encoder_named(store: Store, params: Params, named: str) -> None:
     require_encoder(store, spec, params, named)
 
 
-def encoder_changes(spec: str, made_by: Mapping[str, Any]) -> str:
+def encoder_changes(spec: str, recorded: Mapping[str, Any]) -> str:
     """How the encoder that `spec` means now differs from an identity, as far as files say it; empty if it does not."""
     if not spec:  # older records have none
         return ""
     now = current_identity(EncoderSpec.parse(spec)).fields
-    return differences_text({name: made_by.get(name) for name in now}, now)
+    return differences_text({name: recorded.get(name) for name in now}, now)
 
 
-def _make_again(store: Store, extract: ExtractParams, named: str) -> str:
-    """The advice that ends in a store that can be used, also where a store has another name than it was made with."""
-    run = f"Run `{extract_command(store, extract, named)}`"
-    if store.path.stem == store.dataset:
-        return f"{run}: it makes the store again"
-    made = store.path.parent / f"{store.dataset}{store.path.suffix}"
-    use = f"--dataset {shlex.quote(store.dataset)}"
-    return f"{run}: it makes {made}, of which {store.path.name} is an older copy. Rename that, or use {use}"
+def _outdated(message: str, store: Store, extract: ExtractParams, named: str) -> StageError:
+    """An error whose remedy ends in a store that can be used, also where it was renamed since it was made."""
+    purpose = "to make it again"
+    if store.path.stem != store.dataset:
+        made = store.path.parent / f"{store.dataset}{store.path.suffix}"
+        message += f". {store.path.name} is an older copy of {made}: rename it, or use --dataset {quote(store.dataset)}"
+        purpose = f"to make {made}"
+    return StageError(message, remedy=[("extract", extract_arguments(store, extract, named))], purpose=purpose)
 
 
-def extract_command(store: Store, extract: ExtractParams, named: str) -> str:
-    """The command that makes a store again, with the options that params.yaml does not have as the store has them."""
-    return shlex.join([*_EXTRACT, store.dataset, "--encoder", named, *_options(store, extract)])
+def extract_arguments(store: Store, extract: ExtractParams, named: str) -> dict[str, Any]:
+    """The arguments of the `extract` that makes a store again: what params.yaml does not have is as the store has it.
+
+    Parameters
+    ----------
+    extract : block of params.yaml
+    named : the store's encoder, as `--encoder` takes it
+    """
+    return {"dataset": store.dataset, "encoder": named, **dict(_options(store, extract))}
 
 
-def _options(store: Store, extract: ExtractParams) -> Iterator[str]:
-    fields, ending = store.manifest.key_fields, "h5" if backend_name(store.path) == "hdf5" else "zarr"
+def _options(store: Store, extract: ExtractParams) -> Iterator[tuple[str, Any]]:
+    """Options with which a store was made, where params.yaml has other values."""
+    fields, backend = store.manifest.key_fields, backend_name(store.path)
     outputs = [str(name).partition(":")[0] for name in fields["outputs"]]
-    if ending != extract.ending:
-        yield from ("--backend", backend_name(store.path))
+    if BACKENDS[backend].suffix != f".{extract.ending}":
+        yield "backend", backend
     if set(outputs) != set(extract.outputs):
-        yield from ("--outputs", ",".join(outputs))
+        yield "outputs", tuple(outputs)
     if store.n_views() != extract.views:
-        yield from ("--views", str(store.n_views()))
+        yield "views", store.n_views()
     if fields["dtype"] != extract.dtype:
-        yield from ("--dtype", str(fields["dtype"]))
+        yield "dtype", str(fields["dtype"])
     alignment = fields["preprocess"].get("alignment")
     yield from _faces_options(alignment if isinstance(alignment, Mapping) else None, extract)
 
 
-def _faces_options(alignment: Mapping[str, Any] | None, extract: ExtractParams) -> Iterator[str]:
-    if alignment is None:
-        if extract.faces != "given":
-            yield from ("--faces", "given")
-        return
-    if extract.faces != "aligned":
-        yield from ("--faces", "aligned")
+def _faces_options(alignment: Mapping[str, Any] | None, extract: ExtractParams) -> Iterator[tuple[str, Any]]:
+    faces = "given" if alignment is None else "aligned"
+    if extract.faces != faces:
+        yield "faces", faces
     for name in ("margin", "missed"):
-        if name in alignment and alignment[name] != getattr(extract, name):
-            yield from (f"--{name}", str(alignment[name]))
+        if alignment and name in alignment and alignment[name] != getattr(extract, name):
+            yield name, alignment[name]
 
 
 def _spec_difference(store: Store, spec: EncoderSpec) -> str:
@@ -232,17 +239,17 @@ def _spec_difference(store: Store, spec: EncoderSpec) -> str:
 
 
 def alignment_of(store: Store) -> Alignment | None:
-    """How the faces of a store were cut out; None if its images were taken as they are.
+    """How the faces of a store were cropped; None if its images were taken as they are.
 
     Raises
     ------
     MismatchError
-        If this program aligns otherwise.
+        If this program aligns in another way.
     """
-    said = store.encoder["preprocess"].get("alignment")
+    recorded = store.encoder["preprocess"].get("alignment")
     try:
-        return Alignment.from_json(said) if said else None
+        return Alignment.from_json(recorded) if recorded else None
     except MismatchError as error:
         raise MismatchError(f"{store.path}: key_fields.preprocess.alignment: {error}") from error
     except ConfigError as error:
-        raise _wrong_preparation(store, error) from error
+        raise _wrong_preprocess(store, error) from error

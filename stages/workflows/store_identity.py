@@ -46,12 +46,12 @@ _TEXT_COLUMNS = ("id", "path", "label", "split", "status", "reason", "sha256", "
 
 
 def prepared_as(encoder: Encoder, params: ExtractParams) -> Encoder:
-    """The encoder with its own preparation, but for what params.yaml changes on purpose."""
+    """The encoder with its own preprocessing, except for what params.yaml changes."""
     return encoder.with_preprocess(changed_by_params(encoder.preprocess, params))
 
 
 def changed_by_params(preprocess: Preprocess, params: ExtractParams) -> Preprocess:
-    """An encoder's own preparation, but for what params.yaml changes on purpose."""
+    """An encoder's own preprocessing, except for what params.yaml changes."""
     if params.resize != "encoder":
         preprocess = replace(preprocess, resize=params.resize)
     if params.normalise == "imagenet":
@@ -67,7 +67,7 @@ def jobs_of(table: SampleTable, n_views: int) -> list[Job]:
     return [
         Job(row, path, digest, box, all_views if split == "train" else plain, face)
         for row, path, digest, split, box, face in zip(
-            usable.index.tolist(), *columns, _places(usable, "box"), _places(usable, "face"), strict=True
+            usable.index.tolist(), *columns, _column(usable, "box"), _column(usable, "face"), strict=True
         )
     ]
 
@@ -89,26 +89,26 @@ def store_key(
 
     Parameters
     ----------
-    alignment : how faces were found and cut out; None where images are taken as they are
+    alignment : how faces were detected and cropped; None where images are taken as they are
     """
-    places = [_places(table.frame, name) for name in ("box", *(("face",) if alignment else ()))]
-    samples = list(zip(table.frame["sha256"].tolist(), *places, strict=True))
+    columns = [_column(table.frame, name) for name in ("sha256", "box", *(("face",) if alignment else ()))]
+    samples = list(zip(*columns, strict=True))
     views: dict[str, Any] = {"count": params.views}
     if params.views > 1:
         usable = table.usable
         augmented = usable.index[usable["split"] == "train"].tolist()
         views |= {"seed": params.view_seed, "recipe": ViewRecipe().as_json(), "rows": sha256_of(augmented)}
-    described = [f"{o.name}:{o.row_shape[0]}" if o.name == "pixels" else o.name for o in outputs]
+    names = [f"{output.name}:{output.row_shape[0]}" if output.name == "pixels" else output.name for output in outputs]
     return StoreKey(
         samples=sha256_of(samples),
-        outputs=tuple(described),
+        outputs=tuple(names),
         views=views,
         **row_fields(encoder, params, alignment),
     )
 
 
 def row_fields(encoder: Encoder, params: ExtractParams, alignment: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The fields of a key that say how one image becomes a feature: rows of two stores with the same ones are alike."""
+    """The fields of a key that say how one image becomes a feature; where they are equal, rows can be copied."""
     preprocess = {"decoder": DECODER, **encoder.preprocess.as_json()}
     return {
         "encoder": dict(encoder.identity),
@@ -147,13 +147,13 @@ def face_of(text: str) -> tuple[float, ...] | None:
         raise StageError(f"landmarks: expected x,y,x,y,..., found {text!a:.60}") from error
 
 
-def _places(frame: pd.DataFrame, name: str) -> list[tuple[Any, ...] | None]:
-    """The box or the face of every row; None where there is none."""
+def _column(frame: pd.DataFrame, name: str) -> list[Any]:
+    """The values of a column, such as `box` or `face`; None for every row of a table without it."""
     return frame[name].tolist() if name in frame else [None] * len(frame)
 
 
 def _texts(table: SampleTable, name: str) -> list[str]:
-    return [",".join(map(str, place)) if place else "" for place in _places(table.frame, name)]
+    return [",".join(map(str, values)) if values else "" for values in _column(table.frame, name)]
 
 
 def columns_of(table: SampleTable, rejected: Mapping[int, str]) -> dict[str, npt.NDArray[Any]]:

@@ -102,7 +102,7 @@ def test_commands_in_running_text_are_understood_or_are_in_a_fence_where_they_ar
         while isinstance(command, click.Group) and words:
             command = command.get_command(click.Context(command), words.pop(0))
         assert command is not None, line
-        known = {name for option in command.params for name in option.opts}
+        known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
         assert [word for word in words if word.startswith("--") and word not in known] == [], line
 
 

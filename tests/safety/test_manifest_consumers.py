@@ -19,8 +19,9 @@ from pipeline.errors import ConfigError
 from pipeline.images.preprocess import Preprocess
 from stages.errors import StageError
 from stages.params import ExtractParams, Params
+from stages.remedies import command_line
 from stages.workflows.report import store_summary
-from stages.workflows.store_encoder import alignment_of, encoder_of, extract_command
+from stages.workflows.store_encoder import alignment_of, encoder_of, extract_arguments
 from stages.workflows.store_identity import box_of, face_of
 
 FerStage = Callable[..., Any]
@@ -80,8 +81,10 @@ def test_an_alignment_that_align_does_not_write_is_an_error_of_ours(tmp_path: Pa
 def test_the_command_that_makes_a_store_again_takes_views_and_outputs_from_its_arrays(tmp_path: Path) -> None:
     """`views` of the key may say anything, or nothing."""
     store = written(tmp_path / "example.zarr", views={})
-    assert "--views 2" in extract_command(store, ExtractParams(), "mini; echo owned")
-    assert "'mini; echo owned'" in extract_command(store, ExtractParams(), "mini; echo owned")
+    assert "--views 2" in command_line("extract", extract_arguments(store, ExtractParams(), "mini; echo owned"))
+    assert "'mini; echo owned'" in command_line(
+        "extract", extract_arguments(store, ExtractParams(), "mini; echo owned")
+    )
 
 
 def test_a_report_describes_a_store_without_provenance(tmp_path: Path) -> None:

@@ -33,8 +33,9 @@ from cache.upkeep.inventory import status_at
 from cache.writing.writer import StoreWriter, building_folder, column_digests
 from pipeline.faces import Alignment
 from stages.params import ExtractParams
-from stages.workflows.report import _store_record
-from stages.workflows.store_encoder import alignment_of, extract_command
+from stages.remedies import command_line
+from stages.workflows.report import store_summary
+from stages.workflows.store_encoder import alignment_of, extract_arguments
 from stages.workflows.stores import describe_store
 
 EXAMPLE = Example(n_rows=5, shard_rows=3, arrays=Example().arrays[:2])
@@ -91,9 +92,9 @@ def described(store: Store) -> None:
     assert not compare(Side.of(store), Side.of(store))
     store.select("status == 'ok'")
     describe_store(store)
-    _store_record(store)
+    store_summary(store)
     alignment_of(store)
-    extract_command(store, ExtractParams(), "mini")
+    command_line("extract", extract_arguments(store, ExtractParams(), "mini"))
     _ = (store.dataset, store.classes, store.encoder, store.manifest.rejected)
 
 

@@ -49,7 +49,8 @@ def test_readme_knows_every_command_and_option(name: str) -> None:
     text = README.read_text(encoding="utf-8")
     command = _command(name)
     assert f"`fer-stage {name}" in text
-    options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
+    names = [name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)]
+    options = [name for name in names if name.startswith("--")]
     assert [option for option in options if f"`{option}" not in text] == []
 
 

@@ -205,7 +205,7 @@ def test_a_store_that_is_made_again_with_another_encoder_of_its_folder_is_named(
     capsys.readouterr()
     assert run(["extract", "--dataset", "sample-a", "--encoder", "own"]) == 0
     message = capsys.readouterr().err
-    assert "features/own/sample-a.zarr is made again, as it differs in encoder.weights" in message
+    assert "features/own/sample-a.zarr is replaced, as it differs in encoder.weights" in message
     assert "of open_clip:tiny@weights, and will be of open_clip:tiny@others" in message
 
 

@@ -23,14 +23,14 @@ def _outputs() -> list[str]:
     return [array.name for array in cache.open(STORE).manifest.schema.arrays]
 
 
-def test_outputs_that_are_not_asked_for_stay_and_that_is_said(
+def test_outputs_that_are_not_requested_stay_with_a_note(
     project: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fer_stage(*EXTRACT, "--outputs", "tokens,pixels")
     before = cache.open(STORE).select(output="tokens").numpy().tobytes()
     assert run(list(EXTRACT)) == 0
     out, err = capsys.readouterr()
-    assert "also keeps tokens, pixels, which stays there though it is not asked for" in err
+    assert "also has tokens, pixels, which it keeps though it is not requested" in err
     assert '"encoded": 0' in out
     assert _outputs() == ["pooled", "tokens", "pixels"]
     assert cache.open(STORE).select(output="tokens").numpy().tobytes() == before
@@ -72,9 +72,9 @@ def test_an_extract_waits_for_another_of_the_same_images_and_copies_its_rows(
     assert '"encoded": 0' in out
 
 
-def test_an_extract_names_another_one_at_work_beside_it(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_extract_names_another_one_that_runs_beside_it(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = Path("features/untrained/third.zarr")
     other.with_name(".third.zarr.building").mkdir()
     with exclusive(lock_path(other)):
         assert run([*EXTRACT, "--outputs", "tokens"]) == 0
-    assert "another extract is at work in features/untrained: third.zarr" in capsys.readouterr().err
+    assert "another extract is running in features/untrained: third.zarr" in capsys.readouterr().err

@@ -125,7 +125,8 @@ def test_the_advice_for_a_copied_store_names_the_store_that_is_made(extracted: P
     params = yaml.safe_load(Path("params.yaml").read_text())
     Path("params.yaml").write_text(yaml.safe_dump({**params, "extract": {"resize": "squash"}}))
     message = fer_stage("train", "--method", "linear-probe", "--dataset", "lab", code=1)
-    assert f"it makes {STORE}, of which lab.zarr is an older copy" in message
+    assert f"lab.zarr is an older copy of {STORE}: rename it" in message
+    assert message.rstrip().endswith(f"` to make {STORE}")
     command = re.search(r"Run `fer-stage (.*?)`", message)
     assert command
     fer_stage(*command[1].split())

@@ -13,11 +13,11 @@ from PIL import Image
 import cache
 from cache.testing.raw import tree_bytes
 from pipeline.images.prepare import Job
-from pipeline.progress import Progress, silent
+from pipeline.progress import Progress
 from pipeline.tables.samples import SampleTable
-from stages.commands.extract import command as extract
-from stages.workflows.extract_plan import planned
-from stages.workflows.repeats import Repeats
+from stages.requests import ExtractRequest
+from stages.workflows.extract import extract
+from stages.workflows.row_sources import DuplicateRows
 from stages.workflows.tables import write_table
 
 FerStage = Callable[..., Any]
@@ -68,10 +68,8 @@ def test_a_stopped_extract_resumes_to_the_same_bytes(faces: Path, fer_stage: Fer
         if progress.done > 600:  # the first of three shards is finished
             raise KeyboardInterrupt
 
-    with extract.make_context("extract", [*EXTRACT[1:], "--batch-size", "32"]) as context:
-        encoding = planned(context.params, silent)
-        with pytest.raises(KeyboardInterrupt):
-            encoding.run(stop)
+    with pytest.raises(KeyboardInterrupt):
+        extract(ExtractRequest("faces", encoder="untrained", decoders=1, batch_size=32), stop)
     resumed = fer_stage(*EXTRACT, "--batch-size", "32")
     assert 0 < resumed["encoded"] < N_IMAGES
     assert tree_bytes(STORE) == whole
@@ -103,12 +101,12 @@ def test_every_view_is_drawn_once(faces: Path, fer_stage: FerStage) -> None:
 
 def test_the_first_row_of_each_view_keeps_its_job() -> None:
     views = [(0,), (0, 1, 2), (0, 1, 2), (1, 2), (0,)]
-    jobs = [Job(row, "p", "s", None, wanted) for row, wanted in enumerate(views)]
-    left, repeats = Repeats.among(jobs, np.array(["a", "a", "a", "a", "b"], dtype=object))
-    assert [(job.row, job.views) for job in left] == [(0, (0,)), (1, (1, 2)), (4, (0,))]
-    assert repeats.plain.tolist() == [-1, 0, 0, -1, -1]
-    assert repeats.augmented.tolist() == [-1, -1, 1, 1, -1]
-    copies = list(repeats.of_shard(range(2, 4), 2, 3))
+    jobs = [Job(row, "p", "s", None, of_row) for row, of_row in enumerate(views)]
+    unique, duplicates = DuplicateRows.find(jobs, np.array(["a", "a", "a", "a", "b"], dtype=object))
+    assert [(job.row, job.views) for job in unique] == [(0, (0,)), (1, (1, 2)), (4, (0,))]
+    assert duplicates.plain.tolist() == [-1, 0, 0, -1, -1]
+    assert duplicates.augmented.tolist() == [-1, -1, 1, 1, -1]
+    copies = list(duplicates.copies_into(range(2, 4), 2, 3))
     assert [(copy.shard, copy.rows.tolist(), copy.at.tolist(), copy.views) for copy in copies] == [
         (0, [0], [2], range(1)),
         (0, [1, 1], [2, 3], range(1, 3)),

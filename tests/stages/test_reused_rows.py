@@ -191,7 +191,7 @@ def test_finished_shards_that_no_encoder_made_are_made_again(
     _forge_first_shard()
     summary, messages = extracted(fer_stage, capsys)
     assert "1 of 1 shards are finished already" in messages
-    assert f"the finished shards of {OURS} are made again: rows encoded again differ. pooled: cosine" in messages
+    assert f"the finished shards of {OURS} are encoded again: rows encoded again differ. pooled: cosine" in messages
     assert summary["encoded"] == 60
     assert np.allclose(cache.open(OURS).select().numpy(), right, rtol=1e-5, atol=1e-6)
 
@@ -235,7 +235,7 @@ def test_finished_shards_that_are_right_are_not_made_again(
     _stop_before_it_is_whole(monkeypatch)
     summary, messages = extracted(fer_stage, capsys)
     assert (summary["encoded"], summary["reused"]) == (0, 60)
-    assert "made again" not in messages
+    assert "encoded again" not in messages
 
 
 def _forge_first_shard() -> None:

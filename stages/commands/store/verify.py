@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +16,7 @@ from stages.commands.options import (
     device_option,
     folder_option,
     format_option,
-    params_path_option,
+    params_option,
     quiet_option,
 )
 from stages.errors import CheckFailedError
@@ -20,13 +24,15 @@ from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
     from cache.places import Place
+    from cache.upkeep.integrity import Problem
     from pipeline.progress import OnProgress
+    from stages.workflows.deep_verify import SampleComparison
 
 __all__ = ["command"]
 
 _TABLE_COLUMNS = ("store", "size", "seconds", "damage", "unread", "copies", "notes")
 _PROBLEM_COLUMNS = ("kind", "where", "rows", "what", "advice")
-_UNREAD_ADVICE = "The rows above say what was in the way; verify again without it"
+_UNREAD_ADVICE = "The rows above have the reasons: verify again when they are gone"
 _COPIES_ADVICE = "Delete the files above: they are made again when they are needed"
 _DEEP_COLUMNS = ("store", "output", "view", "rows", "cosine", "expected", "relative", "expected_relative", "difference")
 
@@ -44,51 +50,113 @@ _DEEP_COLUMNS = ("store", "output", "view", "rows", "cosine", "expected", "relat
     help="With --deep: of an image's stored and new feature, and nothing else.  [default: the cosine that extract "
     "measured, with tenfold slack, and its relative difference, with threefold slack]",
 )
-@click.option("--root", help="With --deep: where the images are.  [default: as the sample table says]")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path),
+    help="With --deep: where the images are.  [default: as the sample table says]",
+)
 @click.option("--encoder", help="With --deep: the encoder, if its name means another one now.  [default: the store's]")
 @folder_option("tables", "With --deep: folder of sample tables.")
 @device_option
-@params_path_option
+@params_option
 @format_option
 @quiet_option
-def command(**given: Any) -> None:
+def command(stores: tuple[str, ...], deep: bool, quiet: bool, output_format: str, **options: Any) -> None:
     """Read each STORE whole, or all stores below a folder, and compare arrays, columns and every row with the manifest.
 
     This is the tool for bits: `extract` calls a store up to date by its manifest, without reading features. All
     problems are listed, and the exit code is 3 if one of them is damage, if a memory-mapped copy differs from its
-    store, or if something was in the way of reading: the system, another program, a newer format. Files that are no
-    part of a store are noted.
+    store, or if something could not be read, because of the system, another program or a newer format. Files that are
+    no part of a store are noted.
     """
-    from cache.errors import RESTORE
     from stages.progress import shown_progress
 
-    with shown_progress(quiet=given["quiet"]) as on_progress:
-        records = [_record(path, given, on_progress) for path in _paths(given["stores"])]
-    _echo(records, given["output_format"])
-    damaged = [record["store"] for record in records if record["damage"] or not _deep_holds(record)]
-    unread = [record["store"] for record in records if record["unread"] and record["store"] not in damaged]
-    failures = []
-    if damaged:
-        bad = ", ".join(damaged)
-        failures.append(f"{len(damaged)} of {len(records)} stores are not what was written: {bad}. {RESTORE}")
-    if copies := [record["store"] for record in records if record["copies"]]:
-        failures.append(f"memory-mapped copies are not what their stores hold: {', '.join(copies)}. {_COPIES_ADVICE}")
-    if unread:
-        names = ", ".join(unread)
-        failures.append(f"{len(unread)} of {len(records)} stores could not be checked: {names}. {_UNREAD_ADVICE}")
-    if failures:
-        raise CheckFailedError(". ".join(failures))
+    compare = partial(_compare_sample, **options) if deep else None
+    with shown_progress(quiet=quiet) as on_progress:
+        verified = [_verify(path, compare, on_progress) for path in _paths(stores)]
+    _echo([one.as_record() for one in verified], output_format)
+    _check(verified)
     say("all stores hold what was written")
 
 
+def _compare_sample(path: Place, **options: Any) -> list[SampleComparison]:
+    from stages.workflows.deep_verify import DeepOptions, compare_sample  # late: they load an encoder's libraries
+
+    return compare_sample(path, DeepOptions(**options))
+
+
+@dataclass(frozen=True)
+class _Verified:
+    """What is wrong with one store, and how a sample of it compares."""
+
+    path: Place
+    n_bytes: int
+    seconds: float
+    problems: Sequence[Problem]
+    comparisons: Sequence[SampleComparison]
+
+    @property
+    def n_damage(self) -> int:
+        return sum(problem.is_damage for problem in self.problems)
+
+    @property
+    def n_unread(self) -> int:
+        return sum(problem.is_unread for problem in self.problems)
+
+    @property
+    def n_copies(self) -> int:
+        return sum(problem.is_copy for problem in self.problems)
+
+    @property
+    def is_damaged(self) -> bool:
+        return self.n_damage > 0 or not all(comparison.holds for comparison in self.comparisons)
+
+    def as_record(self) -> dict[str, Any]:
+        return {
+            "store": str(self.path),
+            "bytes": self.n_bytes,
+            "seconds": round(self.seconds, 3),
+            "damage": self.n_damage,
+            "unread": self.n_unread,
+            "copies": self.n_copies,
+            "notes": len(self.problems) - self.n_damage - self.n_unread - self.n_copies,
+            "problems": [
+                {
+                    "kind": problem.kind,
+                    "where": problem.where,
+                    "rows": [problem.rows.start, problem.rows.stop - 1] if problem.rows else None,
+                    "what": problem.what,
+                    "advice": problem.advice,
+                }
+                for problem in self.problems
+            ],
+            "deep": [asdict(comparison) for comparison in self.comparisons],
+        }
+
+
+def _check(verified: Sequence[_Verified]) -> None:
+    """Raise CheckFailedError where a store is damaged, or could not be read."""
+    from cache.errors import RESTORE
+
+    n, failures = len(verified), []
+    if damaged := [str(one.path) for one in verified if one.is_damaged]:
+        failures.append(f"{len(damaged)} of {n} stores are not what was written: {', '.join(damaged)}. {RESTORE}")
+    if copies := [str(one.path) for one in verified if one.n_copies]:
+        failures.append(f"memory-mapped copies are not what their stores hold: {', '.join(copies)}. {_COPIES_ADVICE}")
+    if unread := [str(one.path) for one in verified if one.n_unread and not one.is_damaged]:
+        failures.append(f"{len(unread)} of {n} stores could not be checked: {', '.join(unread)}. {_UNREAD_ADVICE}")
+    if failures:
+        raise CheckFailedError(". ".join(failures))
+
+
 def _paths(words: tuple[str, ...]) -> list[Place]:
-    """The stores that are meant; a name where none is finished is an error before any is read for hours."""
+    """The stores at and below some paths; one without a finished store is an error before any is read for hours."""
     from cache.errors import StoreMissingError
     from cache.store import open_store, store_exists
     from cache.upkeep.inventory import targets_below
     from stages.commands.store.formatting import place_of
 
-    found: list[Place] = []
+    paths: list[Place] = []
     for word in words:
         path = place_of(word)
         targets = targets_below(path)
@@ -96,53 +164,23 @@ def _paths(words: tuple[str, ...]) -> list[Place]:
         if not finished:
             open_store(targets[0] if targets else path)
             raise StoreMissingError(f"no finished store below {path}")
-        found += finished
-    return found
+        paths += finished
+    return paths
 
 
-def _record(path: Place, given: dict[str, Any], on_progress: OnProgress) -> dict[str, Any]:
+def _verify(
+    path: Place, compare: Callable[[Place], list[SampleComparison]] | None, on_progress: OnProgress
+) -> _Verified:
     from cache.upkeep.integrity import verify
     from cache.upkeep.inventory import size_of
     from pipeline.progress import Progress
 
     start = time.perf_counter()
     problems = verify(path, lambda done, n: on_progress(Progress(f"verify {path.name}", done, n)))
-    damage, unread = sum(p.is_damage for p in problems), sum(p.is_unread for p in problems)
-    copies = sum(p.is_copy for p in problems)
-    deep: list[dict[str, Any]] = []
-    if given["deep"] and not (damage or unread):  # damaged rows would be compared with what they should have been
-        from stages.workflows.deep_verify import compared
-
-        deep = compared(path, given)
-    return {
-        "store": str(path),
-        "bytes": size_of(path),
-        "seconds": round(time.perf_counter() - start, 3),
-        "damage": damage,
-        "unread": unread,
-        "copies": copies,
-        "notes": len(problems) - damage - unread - copies,
-        "problems": [
-            {
-                "kind": problem.kind,
-                "where": problem.where,
-                "rows": [problem.rows.start, problem.rows.stop - 1] if problem.rows else None,
-                "what": problem.what,
-                "advice": problem.advice,
-            }
-            for problem in problems
-        ],
-        "deep": deep,
-    }
-
-
-def _deep_holds(record: dict[str, Any]) -> bool:
-    """Comparisons with NaN do not hold."""
-    return all(
-        row["cosine"] >= row["expected"]
-        and (row["expected_relative"] is None or row["relative"] <= row["expected_relative"])
-        for row in record["deep"]
-    )
+    # Damaged rows would be compared with what they should have been.
+    is_sound = not any(problem.is_damage or problem.is_unread for problem in problems)
+    comparisons = compare(path) if compare and is_sound else []
+    return _Verified(path, size_of(path), time.perf_counter() - start, problems, comparisons)
 
 
 def _echo(records: list[dict[str, Any]], output_format: str) -> None:

@@ -1,4 +1,4 @@
-"""Rows encoded once more: what is stored wrong is seen."""
+"""Rows encoded again: features that are stored wrong are noticed."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from pipeline.faces import Alignment
 from pipeline.progress import silent
 from pipeline.tables.samples import SampleTable
 from stages.params import ExtractParams
-from stages.workflows.parity import measured_parity, sampled
-from stages.workflows.shards import Recipe, ShardTask, Workbench
+from stages.workflows.parity import measure_parity, sample_jobs
+from stages.workflows.shard_encoder import ShardEncoder
+from stages.workflows.shards import EncodingSpec, ShardTask
 from stages.workflows.store_identity import jobs_of, schema_of, store_key
 
 N = 12
 
 
 @pytest.fixture
-def work(project: Path) -> tuple[Workbench, StoreWriter, SampleTable]:
+def work(project: Path) -> tuple[ShardEncoder, StoreWriter, SampleTable]:
     """Everything to encode twelve images, and a store that was begun for them."""
     table, params = SampleTable.read(Path("tables/sample-e.parquet")).head(N), ExtractParams(dtype="float32")
     spec = EncoderSpec.parse("untrained")
@@ -36,48 +37,50 @@ def work(project: Path) -> tuple[Workbench, StoreWriter, SampleTable]:
     writer = StoreWriter(target, store_key(table, encoder, outputs, params), schema)
     images, sink = Path("data/sample-e"), ShardSink(target, schema)
     digest = sha256_of(dict(encoder.identity))
-    recipe = Recipe(spec, digest, "cpu", "eager", encoder.preprocess, images, outputs, 1, 0, Alignment(), 16, 1, sink)
-    return Workbench(recipe, encoder), writer, table
+    encoding = EncodingSpec(
+        spec, digest, "cpu", "eager", encoder.preprocess, images, outputs, 1, 0, Alignment(), 16, 1, sink
+    )
+    return ShardEncoder(encoding, encoder), writer, table
 
 
 def test_a_worker_with_other_weights_under_the_same_name_is_refused(
-    work: tuple[Workbench, StoreWriter, SampleTable],
+    work: tuple[ShardEncoder, StoreWriter, SampleTable],
 ) -> None:
-    recipe = work[0].recipe
-    Workbench.load(recipe)
+    encoding = work[0].encoding
+    ShardEncoder.load(encoding)
     with pytest.raises(MismatchError, match=r"untrained is another encoder on .*Give all workers the same weights"):
-        Workbench.load(replace(recipe, encoder_sha256="0" * 64))
+        ShardEncoder.load(replace(encoding, encoder_sha256="0" * 64))
 
 
 @pytest.mark.parametrize("spoiled", [False, True])
 def test_parity_tells_right_features_from_wrong_ones(
-    work: tuple[Workbench, StoreWriter, SampleTable], capsys: pytest.CaptureFixture[str], spoiled: bool
+    work: tuple[ShardEncoder, StoreWriter, SampleTable], capsys: pytest.CaptureFixture[str], spoiled: bool
 ) -> None:
-    bench, writer, table = work
+    shard_encoder, writer, table = work
     jobs = jobs_of(table, 1)
-    with bench:
+    with shard_encoder:
         task = ShardTask(0, range(N), tuple(jobs), (), {})
-        writer.note(next(bench.make([task], N, silent)).record)
+        writer.note(next(shard_encoder.encode([task], N, silent)).record)
         if spoiled:
             block = writer.read_shard(0)
             writer.put(0, {"pooled": block[:, ::-1].copy()}, {})  # every row is another image's
-        parity = measured_parity(jobs[:4], writer, bench)["pooled"]
+        parity = measure_parity(jobs[:4], writer, shard_encoder)["pooled"]
     assert parity["rows"] == 4
     assert (parity["cosine"] < 0.999) == spoiled
     assert (parity["difference"] > 1e-3) == spoiled
     assert ("warning: pooled: rows encoded again" in capsys.readouterr().err) == spoiled
 
 
-def test_nothing_to_compare_is_no_parity(work: tuple[Workbench, StoreWriter, SampleTable]) -> None:
-    bench, writer, _ = work
-    assert measured_parity([], writer, bench) == {}
+def test_nothing_to_compare_is_no_parity(work: tuple[ShardEncoder, StoreWriter, SampleTable]) -> None:
+    shard_encoder, writer, _ = work
+    assert measure_parity([], writer, shard_encoder) == {}
 
 
 def test_a_sample_follows_from_its_seed(project: Path) -> None:
     jobs = jobs_of(SampleTable.read(Path("tables/sample-e.parquet")), 1)
-    one, again, other = sampled(jobs, "a"), sampled(jobs, "a"), sampled(jobs, "b")
+    one, again, other = sample_jobs(jobs, "a"), sample_jobs(jobs, "a"), sample_jobs(jobs, "b")
     assert [job.row for job in one] == [job.row for job in again] == sorted({job.row for job in one})
     assert len(one) == 8
     assert one != other
-    assert len(sampled(jobs[:3], "a")) == 3
+    assert len(sample_jobs(jobs[:3], "a")) == 3
     assert np.all([job in jobs for job in one])
