@@ -6,7 +6,6 @@ Errors name a command and its arguments as data (`remedy`); nothing below `stage
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,7 +27,7 @@ _OF_FIRST_ROWS = ("align", "extract")  # commands with a --limit
 def as_commands(error: Exception) -> str:
     """The message of an error with its remedy as commands: "no store at x. Run `fer-stage extract --dataset my`"."""
     steps = [f"`{command_line(action, arguments)}`" for action, arguments in _steps(error)]
-    return _with_steps(error, steps, _limits_in_text(str(error)))
+    return _with_steps(error, steps, str(error))
 
 
 def as_calls(error: Exception) -> str:
@@ -161,7 +160,6 @@ def encoder_note(error: Exception, params: Path) -> str:
     Empty where every encoder is a name that a command takes.
     """
     named = [str(arguments["encoder"]) for _, arguments in _steps(error) if arguments.get("encoder")]
-    named += _encoders_in_text(str(error))
     folder = next((name for name in named if not _is_encoder(name, params)), None)
     if folder is None:
         return ""
@@ -200,33 +198,4 @@ def encoder_written(folder: str, written: str) -> Iterator[None]:
                 (action, {**arguments, "encoder": written} if arguments.get("encoder") == folder else arguments)
                 for action, arguments in remedy
             )
-        _write_encoder_in_text(error, folder, written)
         raise
-
-
-# until cache has remedies: commands in the text of messages
-
-_WORD = r"(?:'[^']*'|\"'\"|[^\s`,'\"])+"  # one word of a command, as `shlex.quote` writes it
-_ENCODER = re.compile(rf"--encoder ({_WORD})")
-_FIRST_ROWS = re.compile(r"(fer-stage (?:index|align|extract)\b[^`\n]*?--dataset \S+?)\.first-(\d+)")
-
-
-def _limits_in_text(message: str) -> str:
-    """`extract --dataset my.first-12` -> `extract --dataset my --limit 12`; `index` reads all rows."""
-
-    def with_limit(match: re.Match[str]) -> str:
-        command, limit = match.groups()
-        return command if command.startswith("fer-stage index") else f"{command} --limit {limit}"
-
-    return _FIRST_ROWS.sub(with_limit, message)
-
-
-def _encoders_in_text(message: str) -> list[str]:
-    return ["".join(shlex.split(word)) for word in _ENCODER.findall(message)]
-
-
-def _write_encoder_in_text(error: Exception, folder: str, written: str) -> None:
-    if hasattr(error, "kind") and error.args:
-        word, quoted = shlex.quote(folder), shlex.quote(written)
-        message = _ENCODER.sub(lambda match: f"--encoder {quoted if match[1] == word else match[1]}", str(error))
-        error.args = (message, *error.args[1:])

@@ -143,7 +143,7 @@ def test_a_store_below_another_root_is_made_there(project: Path, fer_stage: FerS
 
 def test_an_output_that_a_store_lacks_is_made_by_the_command_in_the_message(project: Path, fer_stage: FerStage) -> None:
     message = fer_stage("query", "features/untrained/sample-a.zarr", "--feature", "tokens", code=1)
-    fer_stage(*message.partition("Run: fer-stage ")[2].split(), "--quiet")
+    fer_stage(*advised(message), "--quiet")
     assert fer_stage("query", "features/untrained/sample-a.zarr", "--feature", "tokens", "--format", "json")
 
 
@@ -191,7 +191,7 @@ def test_a_path_in_advice_comes_back_from_a_shell_as_it_was_given(
     with pytest.raises(StoreMissingError) as missing:
         find_store(root, "untrained", "sample-a")
     made = ["fer-stage", "extract", "--dataset", "sample-a", "--encoder", "untrained", "--backend", "zarr"]
-    command = str(missing.value).partition("Run `")[2].rpartition("` first")[0]
+    command = as_commands(missing.value).partition("Run `")[2].rpartition("` to make it")[0]
     assert shlex.split(command) == [*made, "--features", str(root)]
     root.parent.mkdir()
     shutil.copytree("features", root)
@@ -202,7 +202,8 @@ def test_a_path_in_advice_comes_back_from_a_shell_as_it_was_given(
     assert shlex.split(command_line(*list_ids)) == ["fer-stage", "query", str(store.path), "--columns", "id"]
     with pytest.raises(StorageError) as full:
         _require_room(root / ".hot", 10**18)
-    assert words_after(str(full.value), "needs: ") == ["fer-stage", "store", "gc", str(root)]
+    command = as_commands(full.value).partition("Run `")[2].rpartition("` to remove copies")[0]
+    assert shlex.split(command) == ["fer-stage", "store", "gc", str(root)]
     advice = as_commands(SAMPLES.error(root / "x.parquet", "is damaged")).partition("Run `")[2]
     expected = ["fer-stage", "index", "--dataset", "x", "--tables", str(root)]
     assert shlex.split(advice.rpartition("` to index")[0]) == expected
@@ -234,14 +235,6 @@ def test_an_encoder_in_a_remedy_is_written_as_the_option_takes_it(written: str, 
     assert advised(first) == ["extract", "--dataset", "x", "--encoder", written]
     assert advised(second) == ["extract", "--dataset", "x", "--encoder", "some-folder-2"]
     assert encoder_note(missing(encoder=written), tmp_path / "none") == ""
-
-
-@pytest.mark.parametrize("written", ["open_clip:ViT-B-32@/my weights/a.pt", "timm:a@it's;b.pth", "mini"])
-def test_an_encoder_in_the_text_of_a_message_is_written_as_the_option_takes_it(written: str) -> None:
-    with pytest.raises(CacheError) as caught, encoder_written("some-folder", written):
-        raise CacheError("Run `fer-stage extract --dataset x --encoder some-folder` or --encoder some-folder-2")
-    assert advised(str(caught.value)) == ["extract", "--dataset", "x", "--encoder", written]
-    assert str(caught.value).endswith("--encoder some-folder-2")
 
 
 def test_a_table_of_another_dataset_is_made_by_the_command_in_the_message(project: Path, fer_stage: FerStage) -> None:
