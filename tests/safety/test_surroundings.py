@@ -175,7 +175,7 @@ class TestMemory:
             raised = eval(error, {"torch": torch})
             raise raised
 
-        monkeypatch.setattr("stages.params.load_params", refused)
+        monkeypatch.setattr("stages.workflows.datasets.load_params", refused)
         assert run(["datasets"]) == 1
         assert capsys.readouterr().err.startswith("error: out of memory: ")
 

@@ -143,7 +143,7 @@ class TestMessages:
             raise RuntimeError(EVIL)
 
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr("stages.params.load_params", broken)
+        monkeypatch.setattr("stages.workflows.datasets.load_params", broken)
         assert run(["--debug", "datasets"]) == 1
         assert SAFE in printed(capsys)
 
