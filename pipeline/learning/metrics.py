@@ -168,7 +168,7 @@ def score(logits: Floats, labels: npt.NDArray[np.str_], classes: tuple[str, ...]
 
 # scikit-learn counts and divides to the same bits, which tests compare, but it is not used here: it takes labels where
 # records have counts; it warns where a class without rows is predicted, and where there is only one class; it takes
-# 2.6 ms, numpy 6 us, after each epoch of each head; and its import would more than double the start of `report`.
+# 2.6 ms, numpy 6 us, after each epoch of each head; and its import takes a second.
 def confusion_matrix(truth: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], n_classes: int) -> Counts:
     """Counts of (true, predicted) pairs: int64, shape (C, C), rows are true classes.
 
