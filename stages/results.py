@@ -426,43 +426,57 @@ class EvaluateResult(Result):
 
     @property
     def scores(self) -> tuple[dict[str, Any], ...]:
-        """What `--format json` prints: every entry of scores.json, with the folder of its run and the run's note."""
+        """What `--format json` prints: every entry of scores.json, with the folder of its run and the run's note.
+
+        Scores that are not in the file but follow from its counts come after its fields.
+        """
         return tuple(
-            {"run": str(run.folder), **entry.as_json(), "note": run.note} for run in self.runs for entry in run.entries
+            {"run": str(run.folder), **entry.as_json(), **entry.by_metric(), "note": run.note}
+            for run in self.runs
+            for entry in run.entries
         )
 
     @property
     def frame(self) -> pd.DataFrame:
         """One row per (run, dataset).
 
-        `trained_on` is the dataset of the run, `dataset` the one that it was scored on. `accuracy` and `uar` are in
-        [0, 1], with the 95 % interval of each in `*_low` and `*_high`; `overlap_train` and `overlap_val` count the
+        `trained_on` is the dataset of the run, `dataset` the one that it was scored on. Scores (`accuracy`, `uar`) are
+        in [0, 1], with the 95 % interval of each in `*_low` and `*_high`; `overlap_train` and `overlap_val` count the
         scored rows whose bytes the head was trained or selected on, and are <NA> where that was not checked.
         """
         import pandas as pd  # late: `import stages` is light
 
         rows = [_score_row(run, entry) for run in self.runs for entry in run.entries]
         counts = ("n", "seed", "overlap_train", "overlap_val", "excluded_overlap", "rejected", "dropped")
-        return pd.DataFrame(rows, columns=_SCORE_COLUMNS).astype(dict.fromkeys(counts, "Int64"))
+        return pd.DataFrame(rows, columns=_score_columns()).astype(dict.fromkeys(counts, "Int64"))
 
 
-_SCORE_COLUMNS = [
-    *("run", "method", "encoder", "trained_on", "variant", "seed", "dataset", "split", "n"),
-    *("accuracy", "accuracy_low", "accuracy_high", "uar", "uar_low", "uar_high", "ece", "seen", "encoder_saw"),
-    *("overlap_train", "overlap_val", "excluded_overlap", "rejected", "dropped", "note"),
-]
+def _score_columns() -> list[str]:
+    """The columns of `EvaluateResult.frame`, also where it has no row."""
+    from pipeline.learning.metrics import METRICS
+
+    measured = [
+        column
+        for name, metric in METRICS.items()
+        for column in (name, *((f"{name}_low", f"{name}_high") if metric.interval else ()))
+    ]
+    return [
+        *("run", "method", "encoder", "trained_on", "variant", "seed", "dataset", "split", "n", *measured),
+        *("ece", "seen", "encoder_saw"),
+        *("overlap_train", "overlap_val", "excluded_overlap", "rejected", "dropped", "note"),
+    ]
 
 
 def _score_row(run: RunScores, score: Score) -> dict[str, Any]:
     """A row of `EvaluateResult.frame`."""
-    record, entry = run.record, score.as_json()
+    record, entry, measured = run.record, score.as_json(), score.by_metric()
     intervals = {
         f"{metric}_{end}": bound
-        for metric in ("accuracy", "uar")
-        for end, bound in zip(("low", "high"), entry["ci95"][metric], strict=True)
+        for metric in measured
+        for end, bound in zip(("low", "high"), score.bounds(metric) or (), strict=False)
     }
     overlap = entry["overlap"] or {"train": None, "val": None}
-    plain = ("dataset", "split", "n", "accuracy", "uar", "ece", "seen", "encoder_saw", "excluded_overlap", "rejected")
+    plain = ("dataset", "split", "n", "ece", "seen", "encoder_saw", "excluded_overlap", "rejected")
     return {
         "run": str(run.folder),
         "method": record.method,
@@ -471,6 +485,7 @@ def _score_row(run: RunScores, score: Score) -> dict[str, Any]:
         "variant": record.variant,
         "seed": record.seed,
         **{name: entry[name] for name in plain},
+        **measured,
         **intervals,
         "overlap_train": overlap["train"],
         "overlap_val": overlap["val"],
@@ -727,8 +742,7 @@ def _trained_row(run: TrainedRun) -> dict[str, Any]:
     return {
         **{name: getattr(record, name) for name in ("method", "encoder", "dataset", "variant", "seed")},
         **{name: getattr(record, name) for name in ("epochs", "selected_epoch")},
-        "val_accuracy": record.val.accuracy,
-        "val_uar": record.val.uar,
+        **{f"val_{name}": value for name, value in record.val.by_metric().items()},
         "seconds": record.seconds,
         **{name: getattr(record, name) for name in ("n_train", "n_val")},
         "n_dropped": sum(record.dropped.values()),

@@ -11,6 +11,7 @@ import jinja2
 
 from pipeline.encoders import EncoderSpec
 from pipeline.footnotes import LEGEND, footnoted
+from pipeline.learning.metrics import METRICS
 from pipeline.methods import config_class
 from pipeline.records import Export
 
@@ -30,6 +31,8 @@ def model_card(record: Export) -> str:
         "preprocess": features.preprocess,
         "precision": features.precision,
         "by_path": record.uses_encoder and EncoderSpec.parse(record.encoder_spec).path is not None,
+        "scores": [score.as_json() | score.by_metric() for score in record.scores],
+        "metrics": METRICS,
         "footnoted": footnoted,
         "legend": LEGEND,
     }

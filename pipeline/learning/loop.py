@@ -14,12 +14,12 @@ from pipeline.errors import TrainingError
 from pipeline.learning.engines import Engine, Losses, engine_for
 from pipeline.learning.head import Head
 from pipeline.learning.learner import Batch, History, Learner, TrainingSettings, TrainResult
-from pipeline.learning.metrics import accuracy_score, confusion_matrix, shown_score, uar_score
+from pipeline.learning.metrics import METRICS, confusion_matrix
 from pipeline.learning.options import SelectBy
 from pipeline.learning.split_loader import Rows, TrainingData
 from pipeline.progress import OnProgress, Progress, silent
 
-__all__ = ["best_epoch", "train", "train_ensemble", "validate"]
+__all__ = ["best_epoch", "shown_metric", "train", "train_ensemble", "validate"]
 
 
 def train(
@@ -134,7 +134,7 @@ class _Loop:
             self.best_states[i] = {name: value.clone() for name, value in state.items()}
 
     def _note(self) -> str:
-        metric = shown_score(self.settings.select_by)
+        metric = shown_metric(self.settings.select_by)
         scores = [self.histories[i][-1][f"val_{metric}"] for i in self.active]
         if len(scores) == 1:
             return f"val {metric} {scores[0]:.4f}"
@@ -185,12 +185,17 @@ def best_epoch(history: History, select_by: SelectBy) -> int:
     """The epoch, counted from 1, with the best validation score, the earliest of equals; or the last one."""
     if select_by == "last":
         return len(history)
-    scores = [record[f"val_{select_by}"] for record in history]
-    return scores.index(max(scores)) + 1
+    ranks = [METRICS[select_by].rank(record[f"val_{select_by}"]) for record in history]
+    return ranks.index(max(ranks)) + 1
+
+
+def shown_metric(select_by: SelectBy) -> str:
+    """The metric that progress shows: the one that selects the epoch, else the main one."""
+    return select_by if select_by in METRICS else next(iter(METRICS))
 
 
 def validate(head: Head, val: Rows, epoch: int) -> dict[str, float]:
-    """Accuracy and UAR on the validation rows.
+    """Every score of `METRICS` on the validation rows, as columns of the history.
 
     Raises
     ------
@@ -204,7 +209,7 @@ def validate(head: Head, val: Rows, epoch: int) -> dict[str, float]:
             "Lower the learning rate, or look at the scale of the features"
         )
     confusion = confusion_matrix(val.labels.numpy(), logits.argmax(axis=1), len(head.spec.classes))
-    return {"val_accuracy": accuracy_score(confusion), "val_uar": uar_score(confusion)}
+    return {f"val_{name}": metric.score(confusion) for name, metric in METRICS.items()}
 
 
 def _draw_order(labels: Tensor, balanced: bool, rng: torch.Generator) -> Tensor:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.learning.metrics import METRICS
 
 __all__ = ["SCALE", "AdamConfig", "Count", "LoopConfig", "MethodConfig", "NonNegative", "Positive", "SelectBy", "Width"]
 
 
-SelectBy = Literal["accuracy", "uar", "last"]  # last: no score selects, the last epoch is taken
+if TYPE_CHECKING:
+    SelectBy = str
+else:
+    SelectBy = Literal[*METRICS, "last"]  # last: no score selects, the last epoch is taken
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from scipy.special import betainc
-
-__all__ = ["mean_of_proportions_interval", "wilson_interval"]
+__all__ = ["Interval", "mean_of_proportions_interval", "wilson_interval"]
 
 Interval = tuple[float, float]
 _Z95 = 1.959963984540054  # the 97.5 % point of the normal distribution
@@ -102,6 +100,8 @@ def _constrained_proportion(hit: int, n: int, multiplier: float) -> float:
 
 def _chance_of_more(estimate: float, proportions: Sequence[float], totals: Sequence[int]) -> float:
     """Chance of a mean as high as the estimate, or higher, where the true proportions are these."""
+    from scipy.special import betainc  # late: whatever knows the names of metrics imports this module
+
     k = len(proportions)
     mean = sum(proportions) / k
     variance = sum(p * (1 - p) / n for p, n in zip(proportions, totals, strict=True)) / k**2

@@ -17,11 +17,10 @@ from pipeline.records.files import read_regular
 from pipeline.records.head import FeatureIdentity, HeadDescription
 from pipeline.records.history import History, read_history
 from pipeline.records.run import Run, joined_notes, read_run
-from pipeline.records.scores import METRICS, Score, Scores, ScoreSource, read_scores
+from pipeline.records.scores import Score, Scores, ScoreSource, read_scores
 from pipeline.records.store_summary import StoreSummary
 
 __all__ = [
-    "METRICS",
     "Export",
     "FeatureIdentity",
     "Graph",

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pipeline.errors import ConfigError
 from pipeline.images.preprocess import Preprocess
 from pipeline.learning.calibration import TEMPERATURES
+from pipeline.learning.metrics import METRICS
 from pipeline.learning.spec import ScaleKind
 from pipeline.records.fields import (
     MAX_SIZE,
@@ -155,10 +156,14 @@ class Calibration(Record):
 
 
 class Validation(Record):
-    """Scores on the validation split, which selected the epoch."""
+    """Scores on the validation split, which selected the epoch; those of other metrics are in the history."""
 
     accuracy: Fraction
     uar: Fraction
+
+    def by_metric(self) -> dict[str, float]:
+        """The scores that are here, in the order of `METRICS`."""
+        return {name: getattr(self, name) for name in METRICS if name in Validation.model_fields}
 
 
 class _Config(Record):

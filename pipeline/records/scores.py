@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
+import numpy as np
 from pydantic import AfterValidator, Field, RootModel, model_validator
 
+from pipeline.learning.metrics import METRICS
 from pipeline.records.fields import Count, Digest, Fraction, Name, Positive, Record, Text, checked, json_bytes
 from pipeline.records.files import Advice, read_json
 from pipeline.tables.labels import EXPRESSIONS
 
-__all__ = ["METRICS", "Score", "ScoreSource", "Scores", "read_scores", "require_rates"]
+__all__ = ["Score", "ScoreSource", "Scores", "read_scores", "require_rates"]
 
-METRICS = ("accuracy", "uar")
 _ROUNDING = 1e-6
 
 
@@ -47,6 +47,8 @@ class ScoreSource(NamedTuple):
 
 class Score(Record):
     """How one head does on one split of one dataset. Scores are fractions in [0, 1].
+
+    Of `METRICS` the file has accuracy and UAR; every other one follows from the confusion counts that it has, too.
 
     Parameters
     ----------
@@ -140,23 +142,33 @@ class Score(Record):
         """Share of the scored rows whose bytes the head was trained or selected on; None where it was not checked."""
         return None if self.overlap is None else min(1.0, sum(self.overlap.values()) / self.n)
 
-    @property
-    def chance(self) -> float:
-        """What guessing scores in the mean, every class of the head equally often: the same by either metric."""
-        return 1 / len(self.support)
-
     def value(self, metric: str) -> float:
-        """The score by `metric`, one of `METRICS`."""
-        return {"accuracy": self.accuracy, "uar": self.uar}[metric]
+        """The score by `metric`, one of `METRICS`: that of the file, else of the confusion counts."""
+        if metric not in Score.model_fields:
+            return METRICS[metric].score(np.array(self.confusion))
+        value: float = getattr(self, metric)
+        return value
 
-    def bounds(self, metric: str) -> tuple[float, float]:
-        """Its 95 % interval by `metric`."""
-        return {"accuracy": self.ci95.accuracy, "uar": self.ci95.uar}[metric]
+    def by_metric(self) -> dict[str, float]:
+        """The score by every metric."""
+        return {metric: self.value(metric) for metric in METRICS}
+
+    def bounds(self, metric: str) -> tuple[float, float] | None:
+        """Its 95 % interval by `metric`; None for a metric without."""
+        if metric not in Intervals.model_fields:
+            interval = METRICS[metric].interval
+            return interval(np.array(self.confusion)) if interval else None
+        bounds: tuple[float, float] = getattr(self.ci95, metric)
+        return bounds
 
     def majority(self, metric: str) -> float:
         """What always answering the most frequent expression of these images scores."""
-        counts = [n for n in self.support.values() if n]
-        return {"accuracy": max(counts) / self.n, "uar": 1 / len(counts)}[metric]
+        support = np.array(list(self.support.values()))
+        return METRICS[metric].score(support[:, None] * (np.arange(len(support)) == support.argmax()))
+
+    def guessing(self, metric: str) -> float:
+        """What answering every expression of the head equally often scores, whatever the image."""
+        return METRICS[metric].score(np.tile(np.array(list(self.support.values()))[:, None], len(self.support)))
 
 
 class Scores(RootModel[tuple[Score, ...]]):
@@ -236,9 +248,9 @@ def _wrong_rates(score: Score) -> Iterator[str]:
         name: row[i] / sum(row) if sum(row) else None
         for i, (name, row) in enumerate(zip(score.classes, score.confusion, strict=True))
     }
-    occurring = [recall for recall in recalls.values() if recall is not None]
-    rates = {"accuracy": sum(row[i] for i, row in enumerate(score.confusion)) / score.n, "uar": fmean(occurring)}
-    for name, rate in rates.items():
+    counts = np.array(score.confusion)
+    for name in (name for name in METRICS if name in Score.model_fields):
+        rate = METRICS[name].score(counts)
         if abs(score.value(name) - rate) > _ROUNDING:
             yield f"{name}: expected {rate:.6f}, by the confusion counts, found {score.value(name)}"
     for name, recall in recalls.items():

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pipeline.records import METRICS
+from pipeline.learning.metrics import METRICS
 from pipeline.report.cells import Cell, spread
 from pipeline.report.groups import Group
 from pipeline.report.runs import NO_TRAINING, Kind
@@ -72,7 +72,8 @@ class ComparisonSet:
 
     def n_seeds(self, group: Group) -> list[int]:
         """How many seeds each of the group's means is over: within datasets and on unseen ones, where there is one."""
-        return [spread(cells, METRICS[0]).n_seeds for cells in (self.within(group), self.unseen(group)) if cells]
+        metric = next(iter(METRICS))
+        return [spread(cells, metric).n_seeds for cells in (self.within(group), self.unseen(group)) if cells]
 
     def _own_unseen(self, group: Group) -> set[Pair]:
         own = {(cell.train, cell.test) for cell in group.unseen()}

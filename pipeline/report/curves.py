@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from pipeline.learning.metrics import METRICS
 from pipeline.report.figures import axis_title
 from pipeline.report.groups import Group
 from pipeline.report.runs import ReportRun
@@ -56,7 +57,7 @@ def selected_value(run: ReportRun) -> float | None:
     """
     selected: dict[str, float] = {"epoch": run.record.selected_epoch}
     if "epoch" not in run.history[0]:
-        selected = {"val_accuracy": run.record.val.accuracy, "val_uar": run.record.val.uar}
+        selected = {f"val_{name}": value for name, value in run.record.val.by_metric().items()}
     rows = (row for row in run.history if all(row.get(name, value) == value for name, value in selected.items()))
     return next((row[steps_name(run)] for row in rows), None)
 
@@ -64,7 +65,7 @@ def selected_value(run: ReportRun) -> float | None:
 def _variant(run: ReportRun) -> Variant:
     name = steps_name(run)
     rows = sorted(run.history, key=lambda row: row[name] or 0.0)
-    scores = [column for column in rows[0] if column.endswith(("accuracy", "uar"))]
+    scores = [column for column in rows[0] if column.endswith(tuple(METRICS))]
     losses = [column for column in rows[0] if column not in (name, *scores, *_NOT_LOSSES)]
     data = [_line(rows, name, column, i, "y") for i, column in enumerate(losses)]
     data += [_line(rows, name, column, i, "y2", scale=100) for i, column in enumerate(scores, start=len(losses))]

@@ -9,10 +9,10 @@ from typing import Any
 import plotly.graph_objects as go
 
 from pipeline.footnotes import footnoted
-from pipeline.records import METRICS
+from pipeline.learning.metrics import METRICS
 from pipeline.report.cells import Cell, spread
 from pipeline.report.comparison import ComparisonSet
-from pipeline.report.formatting import METRIC_NAMES, spread_text, with_footnotes
+from pipeline.report.formatting import spread_text, with_footnotes
 from pipeline.report.groups import Group
 from pipeline.report.views import COLORSCALE, TEXT_COLOR, Figure, Variant
 
@@ -135,7 +135,7 @@ def _confusion_variant(cell: Cell) -> Variant:
 def _overview_variant(among: ComparisonSet, metric: str) -> Variant:
     within = _points(among.groups, [among.within(group) for group in among.groups], metric)
     unseen = _points(among.groups, [among.unseen(group) for group in among.groups], metric)
-    return Variant(METRIC_NAMES[metric], [within, unseen])
+    return Variant(METRICS[metric].title, [within, unseen])
 
 
 def _points(groups: Sequence[Group], cells: Sequence[Sequence[Cell]], metric: str) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from pipeline.footnotes import NOT_CHECKED, OVERLAP, footnoted, overlap_footnote
 from pipeline.report.cells import Cell, spread
 
 __all__ = [
-    "METRIC_NAMES",
     "MISSING",
     "NO_COMMON_PAIR",
     "counts_text",
@@ -27,7 +26,6 @@ __all__ = [
     "with_footnotes",
 ]
 
-METRIC_NAMES = {"accuracy": "Accuracy", "uar": "UAR"}
 MISSING = "—"
 NO_COMMON_PAIR = "no common pair"
 """In the place of a mean, where the methods beside each other were scored on no pair in common."""

@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 
 from pipeline.footnotes import footnoted
-from pipeline.records import METRICS
+from pipeline.learning.metrics import METRICS
 from pipeline.report.cells import Cell, spread
 from pipeline.report.comparison import ComparisonSet, comparison_sets
 from pipeline.report.formatting import (
-    METRIC_NAMES,
     MISSING,
     NO_COMMON_PAIR,
     interval_text,
@@ -46,7 +45,7 @@ def _matrix(group: Group, among: ComparisonSet, tests: Sequence[str], metric: st
     within, unseen = among.within(group), among.unseen(group)
     columns = [footnoted(test, any(cell.encoder_saw for cell in _tested_on(group, test))) for test in tests]
     return MatrixView(
-        f"{METRIC_NAMES[metric]} of {group.method} on {group.source}",
+        f"{METRICS[metric].title} of {group.method} on {group.source}",
         metric,
         f"within {mean_text(within, among.n_within(group), metric)} · "
         f"unseen {mean_text(unseen, among.n_unseen(group), metric)}",
@@ -54,7 +53,7 @@ def _matrix(group: Group, among: ComparisonSet, tests: Sequence[str], metric: st
         tuple((train, _row(group, among, train, tests, metric)) for train in group.trains),
         (
             ("most frequent", _reference(group, unseen, tests, lambda score: score.majority(metric))),
-            ("guessing", _reference(group, unseen, tests, lambda score: score.chance)),
+            ("guessing", _reference(group, unseen, tests, lambda score: score.guessing(metric))),
         ),
         bool(group.note),
     )
@@ -87,15 +86,17 @@ def _mean(cells: Sequence[Cell], n_own: int, metric: str) -> MatrixCell:
 
 def _about(cell: Cell, metric: str) -> str:
     score = cell.first
-    seeds = [
-        f"seed {seed}: {percent(score.value(metric), score.n)} "
-        f"(95 % interval {interval_text(score.bounds(metric), score.n)})"
-        for seed, score in sorted(cell.by_seed.items())
-    ]
+    seeds = [_seed_text(seed, each, metric) for seed, each in sorted(cell.by_seed.items())]
     where = f"trained on {cell.train}, tested on {cell.test}{' (seen)' if score.seen else ''}"
     return "\n".join(
         [where, *seeds, f"split {score.split}, n {score.n:,}, rejected {score.rejected:,}", *_overlap(score)]
     )
+
+
+def _seed_text(seed: int, score: ReportScore, metric: str) -> str:
+    bounds = score.bounds(metric)
+    interval = f" (95 % interval {interval_text(bounds, score.n)})" if bounds else ""
+    return f"seed {seed}: {percent(score.value(metric), score.n)}{interval}"
 
 
 def _overlap(score: ReportScore) -> list[str]:

@@ -11,12 +11,12 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from pipeline.footnotes import LEGEND, OVERLAP_LEGEND
+from pipeline.learning.metrics import METRICS
 from pipeline.records import StoreSummary
 from pipeline.report import page_tables, provenance
 from pipeline.report.comparison import comparison_sets
 from pipeline.report.curves import curves_figure
 from pipeline.report.figures import confusion_figure, overview_figure
-from pipeline.report.formatting import METRIC_NAMES
 from pipeline.report.groups import Group, dataset_columns
 from pipeline.report.matrices import matrices
 from pipeline.report.runs import SPLIT_NAMES
@@ -93,7 +93,7 @@ def render_page(
             summaries=page_tables.summary_tables(groups),
             matrices=matrices(groups, tests),
             text_color=TEXT_COLOR,
-            metric_names=METRIC_NAMES,
+            metrics=METRICS,
             legend=LEGEND if any(group.encoder_saw for group in groups) else "",
             overlap_legend=OVERLAP_LEGEND if any(_has_overlap(group) for group in groups) else "",
             cards=cards,

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.footnotes import footnoted
-from pipeline.records import METRICS
+from pipeline.learning.metrics import METRICS
 from pipeline.report.cells import Cell
 from pipeline.report.comparison import BASELINE, ComparisonSet, baseline_of, comparison_sets, gain
 from pipeline.report.curves import selected_value, steps_name
 from pipeline.report.formatting import (
-    METRIC_NAMES,
     MISSING,
     NO_COMMON_PAIR,
     ece_text,
@@ -24,7 +23,7 @@ from pipeline.report.formatting import (
     with_footnotes,
 )
 from pipeline.report.groups import Group
-from pipeline.report.runs import Kind, ReportRun
+from pipeline.report.runs import Kind, ReportRun, ReportScore
 from pipeline.report.views import TableView
 
 __all__ = [
@@ -37,7 +36,7 @@ __all__ = [
     "training_table",
 ]
 
-_AGAINST = {f"{name}, against {BASELINE}": metric for metric, name in METRIC_NAMES.items()}
+_AGAINST = {f"{metric.title}, against {BASELINE}": name for name, metric in METRICS.items()}
 
 
 def summary_tables(groups: Sequence[Group]) -> list[TableView]:
@@ -69,7 +68,7 @@ def mean_text(cells: Sequence[Cell], n_own: int, metric: str) -> str:
 
 def _summary_table(among: ComparisonSet, i: int) -> TableView:
     compared = any(baseline_of(among.groups, group.encoder) for group in among.groups)
-    columns = [f"{name}, {where}" for where in ("within", "unseen") for name in METRIC_NAMES.values()]
+    columns = [f"{metric.title}, {where}" for where in ("within", "unseen") for metric in METRICS.values()]
     return TableView(
         "Mean scores in percent, ± standard deviation over seeds"
         + ("; against baseline on unseen ones, in points" if compared else "")
@@ -89,19 +88,20 @@ def _headline(groups: Sequence[Group], encoder: str, baseline: Group) -> str:
         return ""
     among = ComparisonSet((baseline, *heads))
     means_of = {"within its train dataset": among.within(baseline), "on unseen ones": among.unseen(baseline)}
-    means = [f"{_accuracy(cells)} {where}" for where, cells in means_of.items() if cells]
+    main, *others = METRICS
+    means = [
+        f"{with_footnotes(f'{spread_text(cells, main)} %', cells)} {where}"
+        for where, cells in means_of.items()
+        if cells
+    ]
     name = f"{encoder} (stand-in)" if heads[0].note else encoder
     user = footnoted(name, any(head.encoder_saw for head in heads))
     n = f"{len(pairs)} pair{'s' if len(pairs) > 1 else ''}"
-    accuracies, uars = (_span(heads, baseline, metric, among) for metric in METRICS)
+    spans = "".join(f", and by {METRICS[name].label} {_span(heads, baseline, name, among)}" for name in others)
     return (
-        f"Mean accuracy of {BASELINE}, an image network on pixels alone: {', '.join(means)} ({n}). On the same unseen "
-        f"ones, what uses {user} differs by {accuracies} points, and by UAR {uars}."
+        f"Mean {METRICS[main].label} of {BASELINE}, an image network on pixels alone: {', '.join(means)} ({n}). On the "
+        f"same unseen ones, what uses {user} differs by {_span(heads, baseline, main, among)} points{spans}."
     )
-
-
-def _accuracy(cells: Sequence[Cell]) -> str:
-    return with_footnotes(f"{spread_text(cells, 'accuracy')} %", cells)
 
 
 def _span(heads: Sequence[Group], baseline: Group, metric: str, among: ComparisonSet) -> str:
@@ -115,7 +115,7 @@ def _span(heads: Sequence[Group], baseline: Group, metric: str, among: Compariso
 def _summary_row(group: Group, among: ComparisonSet, *, compared: bool) -> tuple[str, ...]:
     source = f"{group.source} (stand-in)" if group.note else group.source
     chosen = ((among.within(group), among.n_within(group)), (among.unseen(group), among.n_unseen(group)))
-    scores = [mean_text(cells, n, metric) for cells, n in chosen for metric in METRIC_NAMES]
+    scores = [mean_text(cells, n, metric) for cells, n in chosen for metric in METRICS]
     gains = [_gain_text(group, among, metric) for metric in _AGAINST.values()] if compared else []
     pairs = str(len(among.unseen(group)))
     return (group.method, source, *scores, *gains, _datasets(group.trains), _seeds_text(group, among), pairs)
@@ -140,7 +140,10 @@ def _datasets(names: Sequence[str]) -> str:
 
 def scores_table(group: Group) -> TableView:
     """Every single score with its interval, one row per train dataset, test dataset and seed."""
-    columns = ("n", "Accuracy", "95 % interval", "UAR", "95 % interval", "ECE", "Uncalibrated", "Rejected", "Dropped")
+    measured = [
+        name for metric in METRICS.values() for name in (metric.title, *(["95 % interval"] if metric.interval else []))
+    ]
+    columns = ("n", *measured, "ECE", "Uncalibrated", "Rejected", "Dropped")
     return TableView(
         "Every score, in percent",
         ("Trained on", "Tested on", "Split", "Seed", *columns),
@@ -166,7 +169,8 @@ def confusion_tables(group: Group) -> list[TableView]:
 
 def training_table(group: Group) -> TableView:
     """What training ended with, one row per run."""
-    columns = ("Epochs", "Selected", "Validation accuracy", "Validation UAR", "Train n", "Validation n", "Seconds")
+    scores = [f"Validation {METRICS[name].label}" for name in group.runs[0].record.val.by_metric()]
+    columns = ("Epochs", "Selected", *scores, "Train n", "Validation n", "Seconds")
     return TableView(
         "What each training run selected; scores in percent",
         ("Trained on", "Seed", *columns),
@@ -177,15 +181,17 @@ def training_table(group: Group) -> TableView:
 
 def _score_row(cell: Cell, seed: int) -> tuple[str, ...]:
     score = cell.by_seed[seed]
-    measured = [
-        text
-        for metric in METRIC_NAMES
-        for text in (percent(score.value(metric), score.n), interval_text(score.bounds(metric), score.n))
-    ]
+    measured = [text for metric in METRICS for text in _measured_texts(score, metric)]
     calibration = (ece_text(score.ece, score.ece_expected), percent(score.ece_uncalibrated))
     left_out = (f"{score.rejected:,}", f"{sum(score.dropped.values()):,}")
     tested_on = with_footnotes(cell.test, [cell])
     return (cell.train, tested_on, score.split, str(seed), f"{score.n:,}", *measured, *calibration, *left_out)
+
+
+def _measured_texts(score: ReportScore, metric: str) -> list[str]:
+    """A score, and its interval where the metric has one."""
+    bounds = score.bounds(metric)
+    return [percent(score.value(metric), score.n), *([interval_text(bounds, score.n)] if bounds else [])]
 
 
 def _recall_row(cell: Cell, classes: Sequence[str]) -> tuple[str, ...]:
@@ -214,8 +220,7 @@ def _training_row(run: ReportRun) -> tuple[str, ...]:
         str(run.seed),
         str(record.epochs),
         selected,
-        percent(record.val.accuracy, record.n_val),
-        percent(record.val.uar, record.n_val),
+        *(percent(value, record.n_val) for value in record.val.by_metric().values()),
         f"{record.n_train:,}",
         f"{record.n_val:,}",
         number_text(record.seconds),

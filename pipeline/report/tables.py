@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.records import METRICS
+from pipeline.learning.metrics import METRICS
 from pipeline.report.cells import Cell, spread
 from pipeline.report.comparison import ComparisonSet, baseline_of, comparison_sets, gain, one_per_dataset
 from pipeline.report.distinctions import options_text
@@ -24,10 +24,10 @@ DIGITS = 6
 def metrics(groups: Iterable[Group]) -> dict[str, Any]:
     """Scores as {encoder: {method: {train: {"within", "unseen"}}}}, fractions: what `dvc metrics diff` compares.
 
-    Every leaf is {"accuracy", "uar"}, with `accuracy_sd` and `uar_sd` over two or more seeds, and the number of
-    `datasets` for unseen. `within` and `unseen` are left out where nothing was scored. A stand-in encoder carries its
-    `note` beside its methods, and one that was trained on datasets itself their layouts as `saw`. Single cells are in
-    the table `cells`.
+    Every leaf has each score of `METRICS`, with its deviation, such as `uar_sd`, over two or more seeds, and the
+    number of `datasets` for unseen. `within` and `unseen` are left out where nothing was scored. A stand-in encoder
+    carries its `note` beside its methods, and one that was trained on datasets itself their layouts as `saw`. Single
+    cells are in the table `cells`.
 
     Notes
     -----
@@ -85,7 +85,8 @@ def long_tables(groups: Sequence[Group]) -> dict[str, pd.DataFrame]:
 _Row = dict[str, Any]
 _Scored = tuple[_Row, Cell, int]
 _KEY = ["encoder", "encoder_note", "method", "train", "test", "seed"]
-_BOUNDS = [f"{metric}_{end}" for metric in METRICS for end in ("low", "high")]
+_WITH_INTERVAL = [name for name, metric in METRICS.items() if metric.interval]
+_BOUNDS = [f"{metric}_{end}" for metric in _WITH_INTERVAL for end in ("low", "high")]
 _OVERLAPS = ["overlap_train", "overlap_val"]
 _ROWS = ["rows", "options", *_OVERLAPS, "excluded_overlap"]
 _MATRIX = [
@@ -120,7 +121,7 @@ _SUMMARY = [
     *_GAINS,
 ]
 _SPREADS = [f"{metric}{end}" for metric in METRICS for end in ("", "_sd")]
-_GUESSES = ["accuracy_most_frequent", "uar_most_frequent", "guessing"]
+_GUESSES = [*(f"{metric}_most_frequent" for metric in METRICS), "guessing"]
 _CELLS = [*_KEY[:-1], "seeds", "split", "seen", "encoder_saw", *_ROWS, "n", *_SPREADS, *_GUESSES]
 
 
@@ -169,7 +170,7 @@ def _summary_row(group: Group, number: int, among: ComparisonSet) -> _Row:
 def _cell_row(group: Group, cell: Cell) -> _Row:
     score = cell.first
     key = (group.encoder, group.note, group.method, cell.train, cell.test)
-    guesses = (*(score.majority(metric) for metric in METRICS), score.chance)
+    guesses = (*(score.majority(metric) for metric in METRICS), score.guessing(next(iter(METRICS))))
     return {
         **dict(zip(_KEY[:-1], key, strict=True)),
         "seeds": len(cell.by_seed),
@@ -198,7 +199,7 @@ def _stack(scored: Iterable[_Scored], rows_of: Callable[[Cell, int], list[_Row]]
 
 def _score_row(cell: Cell, seed: int) -> _Row:
     score = cell.by_seed[seed]
-    bounds = [round(bound, DIGITS) for metric in METRICS for bound in score.bounds(metric)]
+    bounds = [round(bound, DIGITS) for metric in _WITH_INTERVAL for bound in score.bounds(metric) or ()]
     return {
         "split": score.split,
         "seen": score.seen,

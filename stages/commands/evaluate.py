@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_COLUMNS = ("run", "dataset", "split", "seen", "n", "accuracy", "uar", "ci95", "rejected", "dropped", "overlap")
 _FOR_MACHINES = ("excluded_overlap", "encoder_saw", "note")  # people get marks, legends, and notes below the table
 
 
@@ -76,19 +75,25 @@ def _echo(scores: Sequence[dict[str, Any]], output_format: str) -> None:
     if output_format == "json":
         echo_rows(scores, output_format)
     elif output_format == "csv":
-        echo_rows([_flat(score) for score in scores], output_format, (*_COLUMNS, *_FOR_MACHINES))
+        echo_rows([_flat(score) for score in scores], output_format, (*_columns(), *_FOR_MACHINES))
     else:
         rows = [_flat(score) | {"dataset": footnoted(score["dataset"], score["encoder_saw"])} for score in scores]
-        echo_rows(rows, output_format, _COLUMNS)
+        echo_rows(rows, output_format, _columns())
         if any(score["encoder_saw"] for score in scores):
             say(LEGEND)
         if any(OVERLAP in _overlap_text(score) for score in scores):
             say(OVERLAP_LEGEND)
 
 
+def _columns() -> tuple[str, ...]:
+    from pipeline.learning.metrics import METRICS
+
+    return ("run", "dataset", "split", "seen", "n", *METRICS, "ci95", "rejected", "dropped", "overlap")
+
+
 def _flat(score: dict[str, Any]) -> dict[str, Any]:
     low, high = score["ci95"]["accuracy"]
-    flat = {name: score[name] for name in (*_COLUMNS, *_FOR_MACHINES)}
+    flat = {name: score[name] for name in (*_columns(), *_FOR_MACHINES)}
     return flat | {"ci95": f"{low:.4f}-{high:.4f}", "overlap": _overlap_text(score)}
 
 
@@ -106,15 +111,15 @@ def _say_spread(runs: Sequence[RunScores]) -> None:
     """Mean and deviation over runs that differ in their seed only, on stderr; what else differs is named."""
     from stages.workflows.sweep import differing_settings, spread_text
 
-    groups: dict[tuple[str, str, str], list[tuple[dict[str, Any], Run | Export]]] = {}
+    groups: dict[tuple[str, str, str], list[tuple[dict[str, float], Run | Export]]] = {}
     for run in runs:
         if run.record.is_random:  # else every seed gives the same head
             for entry in run.entries:
                 name = (str(run.folder.parent), entry.dataset, entry.split)
-                groups.setdefault(name, []).append((entry.as_json(), run.record))
+                groups.setdefault(name, []).append((entry.by_metric(), run.record))
     for (folder, dataset, _split), scored in groups.items():
-        entries, records = zip(*scored, strict=True)
-        for settings, same in differing_settings(entries, records):
+        scores, records = zip(*scored, strict=True)
+        for settings, same in differing_settings(scores, records):
             named = f"{folder} on {dataset}" + (f" ({settings})" if settings else "")
             if len(same) > 1:
                 say(f"{named}: {spread_text(same, '')}")

@@ -158,13 +158,13 @@ def _text_parts(request: TrainRequest, params: Params, encoder: str) -> list[str
 
 
 def differing_settings(
-    scores: Sequence[dict[str, Any]], heads: Sequence[records.Run | records.Export]
-) -> list[tuple[str, list[dict[str, Any]]]]:
+    scores: Sequence[dict[str, float]], heads: Sequence[records.Run | records.Export]
+) -> list[tuple[str, list[dict[str, float]]]]:
     """Scores of runs grouped so that the runs of a group differ in their seed only.
 
     Parameters
     ----------
-    scores : of one dataset
+    scores : on one dataset, by metric
     heads : record of each score's head
 
     Returns
@@ -174,7 +174,7 @@ def differing_settings(
     """
     settings = [_settings(record) for record in heads]
     names = [name for name in dict.fromkeys(name for each in settings for name in each) if _differs(name, settings)]
-    groups: dict[str, list[dict[str, Any]]] = {}
+    groups: dict[str, list[dict[str, float]]] = {}
     for score, each in zip(scores, settings, strict=True):
         text = ", ".join(f"{name} {each.get(name, 'not recorded')}" for name in names)
         groups.setdefault(text, []).append(score)
@@ -198,9 +198,14 @@ def _differs(name: str, settings: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def spread_text(scores: Sequence[Mapping[str, float]], prefix: str) -> str:
-    """Mean and sample standard deviation of accuracy and UAR over two or more seeds: `val accuracy 0.7123 ± 0.0041`."""
+    """Mean and sample standard deviation over two or more seeds: `val accuracy 0.7123 ± 0.0041`.
+
+    Parameters
+    ----------
+    scores : of each seed, by metric
+    """
     parts = []
-    for metric in ("accuracy", "uar"):
+    for metric in scores[0]:
         values = [score[metric] for score in scores]
         parts.append(f"{prefix}{metric} {fmean(values):.4f} ± {stdev(values):.4f}")
     return f"{', '.join(parts)} over {len(scores)} seeds"

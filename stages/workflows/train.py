@@ -313,7 +313,7 @@ class Training:
                 "together": fitted.ensemble_size,
                 "device": self.device,
                 **self._n_rows,
-                "val": {"accuracy": fitted.val.accuracy, "uar": fitted.val.uar},
+                "val": fitted.val.by_metric(),
                 "calibration": fitted.calibration.as_json() | {"split": "val"},
                 "dropped": dict(fitted.dropped),
                 "findings": dict(fitted.diagnostics),

@@ -36,6 +36,14 @@ def test_help_imports_nothing_heavy(args: list[str]) -> None:
     assert not _modules_after(args) & set(HEAVY)
 
 
+@pytest.mark.parametrize("name", ["report", "predict", "train"])
+def test_knowing_the_metrics_imports_neither_scipy_nor_sklearn(name: str) -> None:
+    code = f"import sys, stages.workflows.{name}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert "pipeline.learning.metrics" in done.stdout.split()
+    assert not {"scipy", "sklearn"} & set(done.stdout.split())
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_listed_command_exists_and_explains_each_option(name: str) -> None:
     command = _command(name)

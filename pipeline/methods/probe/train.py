@@ -14,6 +14,7 @@ from pipeline.errors import ConfigError
 from pipeline.learning.learner import History, TrainResult
 from pipeline.learning.loop import best_epoch, validate
 from pipeline.learning.method import Method
+from pipeline.learning.metrics import METRICS
 from pipeline.learning.task import TrainingTask, train_separately
 from pipeline.methods.probe.heads import LinearHead
 from pipeline.methods.probe.logistic import LogisticRegression
@@ -44,8 +45,10 @@ class _Search:
         return self.history[best_epoch(self.history, self.config.select_by) - 1]["log10_c"]
 
     @property
-    def scores(self) -> list[float]:
-        return [record[f"val_{self.config.select_by}"] for record in self.history]
+    def ranks(self) -> list[float]:
+        """Of the scores so far: the higher, the better."""
+        name = self.config.select_by
+        return [METRICS[name].rank(record[f"val_{name}"]) for record in self.history]
 
     def try_c(self, log10_c: float) -> None:
         if any(record["log10_c"] == log10_c for record in self.history):
@@ -74,7 +77,7 @@ def _train(task: TrainingTask, config: LinearProbeConfig) -> TrainResult:
     search = _Search(task, config)
     for power in range(low, high + 1, _COARSE_STEP):
         search.try_c(float(power))
-        if has_fallen(search.scores, config.patience):
+        if has_fallen(search.ranks, config.patience):
             break
     step = float(_COARSE_STEP)
     for _ in range(config.refinements):
@@ -93,8 +96,8 @@ def _check(config: LinearProbeConfig) -> None:
         raise ConfigError(f"linear-probe: expected min_log10_c <= max_log10_c, found {low} > {high}. Swap them")
     if config.select_by == "last":
         raise ConfigError(
-            "linear-probe: expected select_by accuracy or uar, which chooses C, found last: the C that was tried last "
-            "is no better than another. Use accuracy"
+            f"linear-probe: expected select_by {' or '.join(METRICS)}, which chooses C, found last: the C that was "
+            f"tried last is no better than another. Use {next(iter(METRICS))}"
         )
 
 

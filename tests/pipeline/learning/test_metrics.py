@@ -2,9 +2,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn import metrics as sklearn_metrics
 
 from pipeline.errors import InputError, LabelError, MismatchError
 from pipeline.learning.metrics import (
+    METRICS,
+    Metric,
     accuracy_score,
     confusion_matrix,
     per_class_recall,
@@ -87,3 +90,45 @@ def test_uar_is_accuracy_where_every_class_has_as_many_rows(rows):
     truth = np.repeat(np.arange(4), len(rows))
     confusion = confusion_matrix(truth, predicted, 4)
     assert uar_score(confusion) == pytest.approx(accuracy_score(confusion))
+
+
+@given(pairs)
+def test_counts_and_recalls_are_those_of_scikit_learn_to_the_last_bit(rows):
+    truth, predicted = np.array(rows).T
+    confusion, labels = confusion_matrix(truth, predicted, 4), range(4)
+    np.testing.assert_array_equal(confusion, sklearn_metrics.confusion_matrix(truth, predicted, labels=labels))
+    recalls = sklearn_metrics.recall_score(truth, predicted, labels=labels, average=None, zero_division=np.nan)
+    np.testing.assert_array_equal(per_class_recall(confusion), recalls)
+    assert accuracy_score(confusion) == sklearn_metrics.accuracy_score(truth, predicted)
+    assert uar_score(confusion) == recalls[~np.isnan(recalls)].mean()
+
+
+@given(pairs)
+def test_uar_is_balanced_accuracy_where_only_classes_with_rows_are_predicted(rows):
+    truth, predicted = np.array([*rows, (0, 0), (1, 1)]).T  # of one class alone scikit-learn warns
+    predicted = np.where(np.isin(predicted, truth), predicted, truth)
+    expected = sklearn_metrics.balanced_accuracy_score(truth, predicted)
+    assert uar_score(confusion_matrix(truth, predicted, 4)) == expected
+
+
+def test_balanced_accuracy_of_scikit_learn_warns_where_a_class_without_rows_is_predicted():
+    """Class 0: 1 of 2; class 1 has no row: UAR is 0.5."""
+    truth, predicted = np.array([0, 0]), np.array([0, 1])
+    assert uar_score(confusion_matrix(truth, predicted, 2)) == 0.5
+    with pytest.warns(UserWarning, match="y_pred contains classes not in y_true"):
+        sklearn_metrics.balanced_accuracy_score(truth, predicted)
+
+
+def test_every_metric_is_a_fraction_with_its_interval_around_it():
+    confusion = np.array([[3, 1, 0], [1, 0, 0], [0, 0, 0]])
+    for name, metric in METRICS.items():
+        value = metric.score(confusion)
+        low, high = metric.interval(confusion) if metric.interval else (value, value)
+        assert 0 <= low <= value <= high <= 1, name
+
+
+def test_the_better_score_has_the_higher_rank():
+    error = Metric("error", lambda confusion: 1 - accuracy_score(confusion), "", higher_is_better=False)
+    assert error.rank(0.1) > error.rank(0.2)
+    assert METRICS["uar"].rank(0.2) > METRICS["uar"].rank(0.1)
+    assert (error.title, METRICS["uar"].title) == ("Error", "UAR")

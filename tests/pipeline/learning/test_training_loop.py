@@ -6,6 +6,7 @@ from torch import nn
 from pipeline.errors import TrainingError
 from pipeline.learning.learner import Learner, TrainingSettings
 from pipeline.learning.loop import best_epoch, train, train_ensemble
+from pipeline.learning.metrics import METRICS, Metric, accuracy_score
 from pipeline.learning.optimizers import exponential_decay, warmup_cosine
 from pipeline.learning.spec import HeadSpec
 from pipeline.learning.split_loader import Rows, TrainingData
@@ -118,6 +119,12 @@ def test_the_earliest_of_equal_epochs_is_selected():
     history = [{"val_accuracy": score, "val_uar": -score} for score in (0.5, 0.7, 0.7, 0.6)]
     assert best_epoch(history, "accuracy") == 2
     assert best_epoch(history, "uar") == 1
+
+
+def test_the_lowest_error_is_the_best_one(monkeypatch):
+    error = Metric("error", lambda confusion: 1 - accuracy_score(confusion), "", higher_is_better=False)
+    monkeypatch.setitem(METRICS, "error", error)
+    assert best_epoch([{"val_error": score} for score in (0.5, 0.3, 0.3, 0.4)], "error") == 2
 
 
 def test_progress_is_told_after_every_epoch():

@@ -28,7 +28,8 @@ from pipeline.methods.packing import head_class, pack, unpack
 
 NAME, MODULE = "sparse-mask", "mask.sparse_mask"
 PAGE = (Path(__file__).parents[3] / "CONTRIBUTING.md").read_text()
-OPTIONS, REST = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+SECTION = PAGE.split("\n## A new method\n")[1].split("\n## ")[0]
+OPTIONS, REST = re.findall(r"^```python\n(.*?)^```", SECTION, re.DOTALL | re.MULTILINE)
 IMPORTS = (
     *(torch, Tensor, nn, functional, Head, Inputs, HeadSpec, empty_linear, reset_linear, Batch, Learner),
     *(TrainingSettings, Method, adam_settings, TrainingTask, train_by_loop),

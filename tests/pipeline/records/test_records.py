@@ -11,6 +11,8 @@ import pytest
 from run_records import export_record, run_record, score_record
 
 from pipeline.errors import InputError, MismatchError
+from pipeline.learning.metrics import METRICS, Metric
+from pipeline.learning.statistics import wilson_interval
 from pipeline.records import Export, Run, Scores, read_export, read_history, read_run, read_scores
 from pipeline.records.fields import json_bytes
 from pipeline.records.files import Advice
@@ -261,3 +263,31 @@ def test_the_history_of_another_run_is_refused(path: Path) -> None:
     path.write_text("epoch,loss\n1,0.5\n")
     with pytest.raises(InputError, match=r"found another than the one that run\.json beside it describes"):
         read_history(path, "0" * 64, Advice("Train the run again"))
+
+
+def test_a_score_knows_what_no_look_at_the_images_scores(path: Path) -> None:
+    """Ten of surprise, six of fear, no disgust: always surprise is right in 10 of 16 rows, in 1 of 2 classes with rows.
+    Every expression equally often is right in one of three."""
+    counts = {"n": 16, "support": {"surprise": 10, "fear": 6, "disgust": 0}, "accuracy": 0.5625, "uar": 0.516667}
+    confusion, recalls = [[7, 2, 1], [2, 2, 2], [0, 0, 0]], {"surprise": 0.7, "fear": 0.333333, "disgust": None}
+    [score] = scores_of(path, score_record("b", **counts, confusion=confusion, per_class=recalls))
+    assert [score.majority(metric) for metric in ("accuracy", "uar")] == [0.625, 0.5]
+    assert [score.guessing(metric) for metric in ("accuracy", "uar")] == pytest.approx([1 / 3, 1 / 3])
+
+
+def test_a_metric_that_the_file_does_not_have_follows_from_its_counts(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recall of the first class: 7 of 10. Its interval is that of seven of ten: Wilson's, 0.3968 to 0.8922."""
+    first = Metric(
+        "first recall",
+        lambda confusion: float(confusion[0, 0] / confusion[0].sum()),
+        "",
+        lambda confusion: wilson_interval(int(confusion[0, 0]), int(confusion[0].sum())),
+    )
+    monkeypatch.setitem(METRICS, "first", first)
+    scores = scores_of(path, score_record("b"))
+    [score] = scores
+    assert score.by_metric() == {"accuracy": 0.45, "uar": 0.45, "first": 0.7}
+    assert score.bounds("first") == pytest.approx((0.3968, 0.8922), abs=1e-4)
+    assert scores.as_bytes() == path.read_bytes()
