@@ -7,7 +7,6 @@ import json
 import os
 import resource
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,11 +19,12 @@ from stages.cli import run
 
 FER_STAGE = [sys.executable, "-c", "from fer_stage import main; main()"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-STORE = "features/untrained/faces.zarr"
+STORE = "features/untrained/sample-a.zarr"
 PARAMS = """
-datasets: {faces: {layout: sample, root: data}}
-run: {samples: [], datasets: [faces], encoders: [untrained], methods: [linear-probe], seeds: [0]}
+datasets: {sample-a: {layout: sample, root: data/sample-a}}
+run: {samples: [], datasets: [sample-a], encoders: [untrained], methods: [linear-probe], seeds: [0]}
 encoders: {untrained: untrained, mini: mini}
+extract: {dtype: float32}
 """
 QUERY = f"query {STORE} --limit 3"
 
@@ -37,26 +37,11 @@ def shell(command: str, **options: object) -> subprocess.CompletedProcess[str]:
     )  # type: ignore[call-overload]
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A drawn dataset and its store."""
-    folder, before = tmp_path_factory.mktemp("surroundings"), Path.cwd()
-    os.chdir(folder)
-    try:
-        assert run(["draw", "--style", "sample-d", "--images", "60", "--out", "data"]) == 0
-        Path("params.yaml").write_text(PARAMS)
-        assert run(["extract", "--dataset", "faces", "--encoder", "untrained", "--quiet"]) == 0
-    finally:
-        os.chdir(before)
-    return folder
-
-
 @pytest.fixture
-def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "project"
-    shutil.copytree(made, folder)
-    monkeypatch.chdir(folder)
-    return folder
+def project(project: Path) -> Path:
+    """The finished project, with an encoder whose weights are carried."""
+    (project / "params.yaml").write_text(PARAMS)
+    return project
 
 
 class TestClosedStreams:
@@ -65,7 +50,7 @@ class TestClosedStreams:
         [
             *itertools.product((QUERY, "--help"), ("2>&-", ">&-", ">&- 2>&-")),
             ("--debug store ls", "<&- >&- 2>&-"),
-            ("extract --dataset faces --encoder untrained --features new", ">&- 2>&-"),
+            ("extract --dataset sample-a --encoder untrained --features new", ">&- 2>&-"),
         ],
     )
     def test_a_command_that_did_its_work_ends_with_0(self, project: Path, command: str, closed: str) -> None:
@@ -102,7 +87,7 @@ class TestFullAndBrokenStreams:
 
     @pytest.mark.parametrize("full", ["2>/dev/full", "2> >(true)"])
     def test_messages_that_cannot_be_written_are_lost_and_the_work_is_done(self, project: Path, full: str) -> None:
-        done = shell(f"FER --debug extract --dataset faces --encoder untrained --features new --format json {full}")
+        done = shell(f"FER --debug extract --dataset sample-a --encoder untrained --features new --format json {full}")
         assert done.returncode == 0
         assert json.loads(done.stdout)["complete"]
 
@@ -136,7 +121,7 @@ class TestSignals:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
     def test_a_signal_ends_a_command_as_ctrl_c_does(self, project: Path, number: signal.Signals) -> None:
         child = subprocess.Popen(
-            [*FER_STAGE, "extract", "--dataset", "faces", "--encoder", "untrained", "--features", "new"],
+            [*FER_STAGE, "extract", "--dataset", "sample-a", "--encoder", "untrained", "--features", "new"],
             stderr=subprocess.PIPE,
             env=ENVIRONMENT,
             text=True,
@@ -149,7 +134,7 @@ class TestSignals:
         assert child.returncode == 128 + number, text
         how = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
         assert text.splitlines()[-1].startswith(f"{how}: what is finished is kept")
-        assert run(["extract", "--dataset", "faces", "--encoder", "untrained", "--features", "new", "--quiet"]) == 0
+        assert run(["extract", "--dataset", "sample-a", "--encoder", "untrained", "--features", "new", "--quiet"]) == 0
 
     def test_under_nohup_a_lost_terminal_ends_nothing(self, project: Path) -> None:
         code = "from stages import cli; cli._stop_on_signals(); import os; os.kill(os.getpid(), 1); print('alive')"
@@ -183,7 +168,7 @@ class TestMemory:
     def test_a_machine_with_little_memory(self, project: Path, gigabytes: float) -> None:
         limit = int(gigabytes * 2**30)
         done = shell(
-            "FER extract --dataset faces --encoder mini --no-reuse",
+            "FER extract --dataset sample-a --encoder mini --no-reuse",
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
         )
         assert done.returncode in (0, 1), done.stderr
@@ -197,13 +182,13 @@ class TestDisks:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 
-        done = shell("FER predict data/images/*1.* --annotate shown --format json", preexec_fn=small_files)
+        done = shell("FER predict data/sample-a/images/*1.* --annotate shown --format json", preexec_fn=small_files)
         assert done.returncode == 1
         assert "a file may not grow that large here" in done.stderr
         assert list(Path("shown").iterdir()) == []
 
     def test_annotated_pictures_have_the_mode_of_others(self, project: Path) -> None:
-        assert shell("umask 027; FER predict data/images/*1.* --annotate shown").returncode == 0
+        assert shell("umask 027; FER predict data/sample-a/images/*1.* --annotate shown").returncode == 0
         assert {path.stat().st_mode & 0o777 for path in Path("shown").iterdir()} == {0o640}
 
     @pytest.mark.parametrize(("more", "code"), [("", 0), (" --workers 2", 1)])
@@ -213,7 +198,7 @@ class TestDisks:
             pytest.skip("needs the right to mount")
         Path("line.sh").write_text(
             "mount -t tmpfs -o ro,size=4k none /dev/shm || exit 99\n"
-            f"{shlex.join(FER_STAGE)} extract --dataset faces --encoder untrained --features new{more} --quiet\n"
+            f"{shlex.join(FER_STAGE)} extract --dataset sample-a --encoder untrained --features new{more} --quiet\n"
         )
         done = shell("unshare -m bash line.sh")
         assert done.returncode == code, done.stderr
@@ -225,12 +210,12 @@ class TestHomes:
     @pytest.mark.parametrize("home", ["/proc", pytest.param("/nonexistent", marks=pytest.mark.slow)])
     def test_no_command_needs_a_home(self, project: Path, home: str) -> None:
         lines = (
-            "extract --dataset faces --encoder mini --no-reuse",
-            "train --method linear-probe --dataset faces --encoder untrained",
-            "evaluate --run runs/untrained/linear-probe/faces/seed-0",
+            "extract --dataset sample-a --encoder mini --no-reuse",
+            "train --method linear-probe --dataset sample-a --encoder untrained",
+            "evaluate --run runs/untrained/linear-probe/sample-a/seed-0",
             "report",
-            "predict data/images/*1.*",
-            "head export --run runs/untrained/linear-probe/faces/seed-0 --out head",
+            "predict data/sample-a/images/*1.*",
+            "head export --run runs/untrained/linear-probe/sample-a/seed-0 --out head",
         )
         for line in lines:
             done = shell(
@@ -240,7 +225,7 @@ class TestHomes:
             assert "Traceback" not in done.stderr
 
     def test_a_temporary_folder_that_cannot_be_written_is_named_where_it_is_needed(self, project: Path) -> None:
-        shell("tar czf faces.tar.gz -C data .")
+        shell("tar czf faces.tar.gz -C data/sample-a .")
         done = shell("TMPDIR=/proc FER index --dataset packed --layout sample --root faces.tar.gz")
         assert done.returncode in (0, 1)
         assert "a bug of fer-stage" not in done.stderr
