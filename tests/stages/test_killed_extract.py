@@ -63,6 +63,28 @@ class _Work:
         return False
 
 
+def test_an_extract_that_is_killed_resumes_to_the_same_bytes(faces: Path, tmp_path: Path) -> None:
+    """One kill, as soon as a shard is finished; the test below has twenty of them, at any moment."""
+    whole = run(faces, *_extract("zarr"), "--no-reuse")
+    for name in ("faces", "tables"):
+        shutil.copytree(faces / name, tmp_path / name)
+    work = _Work(tmp_path, "zarr")
+    with subprocess.Popen(work.command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        while not work.n_finished():
+            assert process.poll() is None
+            time.sleep(0.002)
+        process.kill()
+    n_finished = work.n_finished()
+    assert not work.store.exists()
+    with pytest.raises(StoreIncompleteError, match=rf"{n_finished} of 5 shards"):
+        cache.open(work.store)
+    resumed = run(tmp_path, *_extract("zarr"))
+    assert resumed["reused"] >= min(n_finished * SHARD, N_IMAGES - SHARD)
+    assert resumed["encoded"] + resumed["reused"] == N_IMAGES
+    assert tree_bytes(work.store) == tree_bytes(faces / whole["path"])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["zarr", "hdf5"])
 def test_an_extract_killed_at_any_moment_resumes_to_the_same_bytes(faces: Path, tmp_path: Path, backend: str) -> None:
     """Twenty moments drawn from the whole of an extract's work; each kill is followed by the extract that resumes."""
