@@ -101,9 +101,10 @@ def _repro(folder: Path) -> set[str]:
 
 
 def test_one_dataset_and_one_method_go_from_drawing_to_the_report(tmp_path: Path) -> None:
-    run = {"samples": ["sample-a"], "datasets": ["sample-a"], "methods": ["linear-probe"], "seeds": [0]}
+    run = {"samples": ["sample-a"], "datasets": ["sample-a"], "train": ["sample-a"]}
+    run |= {"encoders": ["untrained"], "methods": ["linear-probe"], "seeds": [0]}
     datasets = {"sample-a": PARAMS["datasets"]["sample-a"]}
-    _start(tmp_path, PARAMS | {"datasets": datasets, "run": run | {"encoders": ["untrained"]}})
+    _start(tmp_path, PARAMS | {"datasets": datasets, "run": run})
     assert {name.partition("@")[0] for name in _repro(tmp_path)} == {
         *("draw", "index", "align", "extract", "encode-text", "train", "evaluate", "report")
     }
