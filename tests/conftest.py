@@ -1,10 +1,13 @@
-"""What several rooms' tests share: running a command, and an S3 server."""
+"""What several rooms' tests share: running a command, one small finished project, and an S3 server."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +31,23 @@ pytest.register_assert_rewrite("cache.testing")  # the contract ships; pytest ex
 
 from cache.testing.s3_server import S3Server  # noqa: E402  # after the line above, which must see it first
 
+PARAMS = """
+sample: {version: 1, images: 60, seed: 0}
+datasets:
+  sample-a: {layout: sample, root: data/sample-a}
+  sample-e: {layout: sample, root: data/sample-e}
+encoders: {untrained: untrained}
+extract: {dtype: float32}
+methods:
+  feature-mask: {epochs: 3, lambda_sep: 1.5}
+  kefer: {epochs: 2}
+run:
+  samples: [sample-a, sample-e]
+  datasets: [sample-a, sample-e]
+  encoders: [untrained]
+  methods: [linear-probe, feature-mask]
+"""
+
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[S3Server]:
@@ -49,3 +69,27 @@ def fer_stage(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
         return json.loads(captured.out) if "json" in args else captured.out
 
     return call
+
+
+@pytest.fixture(scope="session")
+def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two drawn datasets, indexed and extracted, text encoded, one head trained and evaluated."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "params.yaml").write_text(PARAMS)
+    with contextlib.chdir(folder):
+        for dataset in ("sample-a", "sample-e"):
+            assert run(["index", "--dataset", dataset]) == 0
+            assert run(["extract", "--dataset", dataset, "--decoders", "1"]) == 0
+        assert run(["encode-text"]) == 0
+        assert run(["train", "--method", "feature-mask", "--dataset", "sample-a"]) == 0
+        assert run(["evaluate", "--run", "runs/untrained/feature-mask/sample-a/seed-0"]) == 0
+    return folder
+
+
+@pytest.fixture
+def project(finished_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the finished project, as the current folder."""
+    folder = tmp_path / "project"
+    shutil.copytree(finished_project, folder)
+    monkeypatch.chdir(folder)
+    return folder

@@ -1,22 +1,18 @@
-"""Bytes where they lie, past our own reader: what a test damages or compares is what the disk or the bucket holds."""
+"""Bytes where they are stored, read without our own reader: what a test damages or compares is what the disk holds."""
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-import botocore.session
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]  # it has no stubs
 
 from cache.places import Place
 
-__all__ = ["Blobs", "DiskBlobs", "Extent", "MemoryBlobs", "S3Blobs", "files", "tree_bytes"]
+__all__ = ["Blobs", "DiskBlobs", "Extent", "MemoryBlobs", "files", "tree_bytes"]
 
 
 def files(path: Path) -> list[Path]:
@@ -109,43 +105,6 @@ class MemoryBlobs(Blobs):
 
 def _memory_path(name: str) -> str:
     return f"/{name.removeprefix('memory://')}"
-
-
-class S3Blobs(Blobs):
-    """Objects of a bucket, through botocore's plain client: no fsspec, nothing remembered."""
-
-    def names(self, top: Place) -> list[str]:
-        bucket, key = _bucket_and_key(str(top))
-        pages = _s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
-        found = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-        return sorted(f"s3://{bucket}/{name}" for name in found if f"{name}/".startswith(f"{key}/"))
-
-    def read(self, name: str) -> bytes:
-        bucket, key = _bucket_and_key(name)
-        with _s3_client().get_object(Bucket=bucket, Key=key)["Body"] as body:
-            return bytes(body.read())
-
-    def write(self, name: str, data: bytes) -> None:
-        bucket, key = _bucket_and_key(name)
-        _s3_client().put_object(Bucket=bucket, Key=key, Body=data)
-
-    def delete(self, name: str) -> None:
-        bucket, key = _bucket_and_key(name)
-        _s3_client().delete_object(Bucket=bucket, Key=key)
-
-
-def _s3_client() -> Any:
-    return _client_of(os.environ["AWS_ENDPOINT_URL"])
-
-
-@lru_cache
-def _client_of(endpoint: str) -> Any:
-    return botocore.session.get_session().create_client("s3", endpoint_url=endpoint)
-
-
-def _bucket_and_key(name: str) -> tuple[str, str]:
-    bucket, _slash, key = name.removeprefix("s3://").partition("/")
-    return bucket, key
 
 
 def tree_bytes(top: Path) -> dict[str, bytes]:

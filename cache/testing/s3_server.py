@@ -1,8 +1,12 @@
-"""A real S3 server in a process of its own, behind a gate that a test can shut."""
+"""A real S3 server in a process of its own, behind a gate that a test can shut; and the objects of its bucket.
+
+Needs moto and the extra `s3`: nothing else of the contract does.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import socket
 import subprocess
@@ -13,6 +17,7 @@ import urllib.request
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import botocore.session
@@ -20,7 +25,10 @@ import pytest
 from s3fs import S3FileSystem
 from zarr.core.sync import _get_loop
 
-__all__ = ["Gate", "S3Server"]
+from cache.places import Place
+from cache.testing.raw import Blobs
+
+__all__ = ["Gate", "S3Blobs", "S3Server"]
 
 T = TypeVar("T")
 
@@ -207,3 +215,40 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.02)
         else:
             return
+
+
+class S3Blobs(Blobs):
+    """Objects of a bucket, through botocore's plain client: no fsspec, nothing remembered."""
+
+    def names(self, top: Place) -> list[str]:
+        bucket, key = _bucket_and_key(str(top))
+        pages = _s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
+        found = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+        return sorted(f"s3://{bucket}/{name}" for name in found if f"{name}/".startswith(f"{key}/"))
+
+    def read(self, name: str) -> bytes:
+        bucket, key = _bucket_and_key(name)
+        with _s3_client().get_object(Bucket=bucket, Key=key)["Body"] as body:
+            return bytes(body.read())
+
+    def write(self, name: str, data: bytes) -> None:
+        bucket, key = _bucket_and_key(name)
+        _s3_client().put_object(Bucket=bucket, Key=key, Body=data)
+
+    def delete(self, name: str) -> None:
+        bucket, key = _bucket_and_key(name)
+        _s3_client().delete_object(Bucket=bucket, Key=key)
+
+
+def _s3_client() -> Any:
+    return _client_of(os.environ["AWS_ENDPOINT_URL"])
+
+
+@lru_cache
+def _client_of(endpoint: str) -> Any:
+    return botocore.session.get_session().create_client("s3", endpoint_url=endpoint)
+
+
+def _bucket_and_key(name: str) -> tuple[str, str]:
+    bucket, _slash, key = name.removeprefix("s3://").partition("/")
+    return bucket, key

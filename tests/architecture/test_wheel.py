@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from setuptools import Distribution
 
 HOUSE = Path(__file__).parents[2]
 BUILT_FROM = ("pyproject.toml", "README.md", "LICENSE", "fer_stage.py", "pipeline", "cache", "stages")
@@ -42,11 +43,26 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(target.glob("*.whl"))
 
 
+def test_what_is_carried_is_among_the_files_to_be_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What setuptools would copy, asked without copying: the tests of the wheel itself take longer."""
+    monkeypatch.chdir(HOUSE)
+    distribution = Distribution({"script_name": "setup.py"})
+    distribution.parse_config_files(["pyproject.toml"])
+    build = distribution.get_command_obj("build_py")
+    build.ensure_finalized()
+    folder = f"{build.build_lib}/"
+    names = {name.removeprefix(folder) for name in build.get_outputs(include_bytecode=False)}
+    assert [name for name in CARRIED if name not in names] == []
+    assert sum((HOUSE / name).stat().st_size for name in names) < MOST_BYTES
+
+
+@pytest.mark.slow
 def test_carries_the_encoder_the_head_and_the_page(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert [name for name in CARRIED if name not in names] == []
 
 
+@pytest.mark.slow
 def test_carries_the_entry_of_the_program(wheel: Path) -> None:
     """By a name of its own: `stages` may be another package where it is installed."""
     archive = zipfile.ZipFile(wheel)
@@ -55,10 +71,12 @@ def test_carries_the_entry_of_the_program(wheel: Path) -> None:
     assert {"fer_stage.py", "stages/shadows.py"} <= set(archive.namelist())
 
 
+@pytest.mark.slow
 def test_is_small_enough_for_an_index(wheel: Path) -> None:
     assert wheel.stat().st_size < MOST_BYTES
 
 
+@pytest.mark.slow
 def test_holds_no_test_and_no_picture(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert not [name for name in names if name.startswith(("tests/", "examples/", "benchmarks/"))]

@@ -106,6 +106,12 @@ def test_commands_in_running_text_are_understood_or_are_in_a_fence_where_they_ar
         assert [word for word in words if word.startswith("--") and word not in known] == [], line
 
 
+def test_commands_are_found_in_pages_and_in_their_text() -> None:
+    """Else the tests above would hold for pages that they cannot read."""
+    assert sum(1 for page in PAGES for _ in command_lines(page)) > 50
+    assert sum(1 for page in PAGES for _ in inline_commands(page)) > 20
+
+
 def test_what_is_not_run_is_still_documented() -> None:
     """A reason for a command that no page has any more goes."""
     lines = [line.replace("'", "") for page in PAGES for line in command_lines(page)]

@@ -6,6 +6,7 @@ mixture of two runs.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import json
@@ -38,6 +39,7 @@ SCORES = Path("runs/scores/untrained/linear-probe/sample-a/seed-0/scores.json")
 PARAMS = """
 datasets: {sample-a: {layout: sample, root: data/sample-a}}
 encoders: {untrained: untrained}
+extract: {dtype: float32}
 run: {samples: [], datasets: [sample-a], encoders: [untrained], methods: [linear-probe], seeds: [0]}
 """
 TRAIN = ["train", "--method", "linear-probe", "--dataset", "sample-a", "--quiet"]
@@ -50,20 +52,14 @@ MAY_DIFFER = ("calibration.temperature", "head.scale", "head.options")
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(finished_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One drawn dataset, a head trained on it, and its scores."""
-    folder = tmp_path_factory.mktemp("heads")
+    folder = tmp_path_factory.mktemp("heads") / "project"
+    shutil.copytree(finished_project, folder, ignore=shutil.ignore_patterns("runs", "sample-e*"))
     (folder / "params.yaml").write_text(PARAMS)
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        assert run(["draw", "--style", "sample-a", "--images", "60", "--out", "data/sample-a", "--quiet"]) == 0
-        assert run(["index", "--dataset", "sample-a", "--quiet"]) == 0
-        assert run(["extract", "--dataset", "sample-a", "--decoders", "1", "--quiet"]) == 0
+    with contextlib.chdir(folder):
         assert run(TRAIN) == 0
         assert run(EVALUATE) == 0
-    finally:
-        os.chdir(before)
     return folder
 
 

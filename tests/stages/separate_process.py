@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from stages import cli
 
 __all__ = ["N_IMAGES", "command", "make_faces", "run"]
 
@@ -45,4 +48,5 @@ def make_faces(folder: Path) -> None:
         path = folder / "faces" / ("fear", "anger")[i % 2] / f"{i:04d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(path)
-    run(folder, "index", "--dataset", "faces", "--layout", "folder", "--root", "faces")
+    with contextlib.chdir(folder):
+        assert cli.run(["index", "--dataset", "faces", "--layout", "folder", "--root", "faces", "--quiet"]) == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 from drawn_dataset import BLANKS, N_IMAGES, add_pictures, index_faces
 from PIL import Image
-from separate_process import command
 
 import stages
 from cache.errors import StoreLockedError
@@ -135,11 +134,16 @@ def test_after_ctrl_c_it_resumes_and_ends_with_the_same_table(faces: Path) -> No
 
 
 def test_a_kill_leaves_no_half_table(faces: Path) -> None:
-    with subprocess.Popen(command(*ALIGN), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        time.sleep(1.5)
-        process.send_signal(signal.SIGKILL)
-    if TABLE.exists():
-        assert len(FaceTable.read(TABLE)) == N_IMAGES
+    """Killed when the whole table is written and about to be renamed."""
+    killer = (
+        "import os, signal, sys\n"
+        f"is_named = lambda event, args: event == 'os.rename' and os.fspath(args[1]).endswith({str(TABLE)!r})\n"
+        "sys.addaudithook(lambda event, args: is_named(event, args) and os.kill(os.getpid(), signal.SIGKILL))\n"
+        "from stages.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", killer, *ALIGN], capture_output=True, check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not TABLE.exists()
     assert align(CountingDetector())["aligned"] == N_IMAGES - len(BLANKS)
 
 

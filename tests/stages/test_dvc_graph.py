@@ -1,4 +1,4 @@
-"""The stage graph, run for real on a small project."""
+"""The stage graph, run for real on a small project: one chain of stages always, the whole matrix where `slow` runs."""
 
 from __future__ import annotations
 
@@ -39,16 +39,21 @@ PARAMS: dict[str, Any] = {
 RUNS = Path("runs/untrained/feature-mask/sample-a")
 
 
-@pytest.fixture(scope="module")
-def finished_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository's own dvc.yaml with small parameters, as a git repository of its own, after `dvc repro`."""
-    folder = tmp_path_factory.mktemp("graph")
+def _start(folder: Path, params: Mapping[str, Any]) -> None:
+    """The repository's own dvc.yaml with small parameters, as a git repository of its own."""
     for name in ("dvc.yaml", ".dvcignore", ".gitignore", "pipeline/versions.json", ".dvc/config", ".dvc/.gitignore"):
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
-    _write_params(folder, PARAMS)
+    _write_params(folder, params)
     _call(folder, "git", "init", "--quiet")
     _commit(folder)
+
+
+@pytest.fixture(scope="module")
+def finished_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The graph after `dvc repro`."""
+    folder = tmp_path_factory.mktemp("graph")
+    _start(folder, PARAMS)
     assert len(_repro(folder)) == 2 + 2 + 2 + 2 + 1 + 2 + 2 + 1
     _commit(folder)
     return folder
@@ -95,6 +100,18 @@ def _repro(folder: Path) -> set[str]:
     return set(re.findall(r"Running stage '([^']+)'", _call(folder, "dvc", "repro")))
 
 
+def test_one_dataset_and_one_method_go_from_drawing_to_the_report(tmp_path: Path) -> None:
+    run = {"samples": ["sample-a"], "datasets": ["sample-a"], "train": ["sample-a"]}
+    run |= {"encoders": ["untrained"], "methods": ["linear-probe"], "seeds": [0]}
+    datasets = {"sample-a": PARAMS["datasets"]["sample-a"]}
+    _start(tmp_path, PARAMS | {"datasets": datasets, "run": run})
+    assert {name.partition("@")[0] for name in _repro(tmp_path)} == {
+        *("draw", "index", "align", "extract", "encode-text", "train", "evaluate", "report")
+    }
+    assert (tmp_path / "reports" / "index.html").stat().st_size > 1_000_000
+
+
+@pytest.mark.slow
 def test_an_unchanged_graph_runs_nothing_and_a_changed_option_its_own_method(graph: Path) -> None:
     assert (graph / "reports" / "index.html").stat().st_size > 1_000_000
     assert _repro(graph) == set()
@@ -102,17 +119,22 @@ def test_an_unchanged_graph_runs_nothing_and_a_changed_option_its_own_method(gra
     assert _repro(graph) == {"train@untrained-feature-mask-sample-a", "evaluate@untrained-feature-mask", "report"}
 
 
+@pytest.mark.slow
 def test_a_method_without_randomness_is_trained_once_whatever_the_seeds(graph: Path) -> None:
     assert sorted(path.name for path in (graph / RUNS).iterdir()) == ["seed-0", "seed-1"]
     assert [path.name for path in (graph / "runs/untrained/linear-probe/sample-a").iterdir()] == ["seed-0"]
 
 
+@pytest.mark.slow
 def test_nothing_is_trained_on_a_dataset_for_tests_only_and_all_is_tested_on_it(graph: Path) -> None:
     assert {path.parent.parent.name for path in graph.rglob("run.json")} == {"sample-a"}
-    for path in (graph / "runs" / "scores").rglob("scores.json"):
+    scores = list((graph / "runs" / "scores").rglob("scores.json"))
+    assert len(scores) == 3
+    for path in scores:
         assert {score["dataset"] for score in json.loads(path.read_text())} == {"sample-a", "sample-e"}
 
 
+@pytest.mark.slow
 def test_a_raised_method_version_makes_the_heads_of_that_method_again(graph: Path) -> None:
     path = graph / "pipeline" / "versions.json"
     versions = json.loads(path.read_text())
@@ -122,6 +144,7 @@ def test_a_raised_method_version_makes_the_heads_of_that_method_again(graph: Pat
     assert changed == {"train@untrained-feature-mask-sample-a"}
 
 
+@pytest.mark.slow
 def test_a_raised_package_version_is_seen_by_every_stage_that_computes(graph: Path) -> None:
     path = graph / "pipeline" / "versions.json"
     path.write_text(path.read_text().replace('"fer-stage": "', '"fer-stage": "9.'))
@@ -129,6 +152,7 @@ def test_a_raised_package_version_is_seen_by_every_stage_that_computes(graph: Pa
     assert changed == {"index", "align", "extract", "encode-text", "train", "evaluate", "report"}
 
 
+@pytest.mark.slow
 def test_grid_points_stay_and_other_seeds_go_when_heads_are_trained_again(graph: Path) -> None:
     _call(graph, "fer-stage", "train", "--method", "feature-mask", "--dataset", "sample-a", "--grid", "beta_div=1")
     _write_params(graph, PARAMS | {"run": PARAMS["run"] | {"seeds": [1]}})
@@ -137,6 +161,7 @@ def test_grid_points_stay_and_other_seeds_go_when_heads_are_trained_again(graph:
     assert [path.name for path in (graph / "reports/curves" / RUNS.relative_to("runs")).iterdir()] == ["seed-1.csv"]
 
 
+@pytest.mark.slow
 def test_scores_are_pulled_and_shown_by_a_report_that_is_made_again(graph: Path, tmp_path: Path) -> None:
     _call(graph, "dvc", "remote", "add", "-d", "lab", str(tmp_path / "lab"))
     _commit(graph)
@@ -151,6 +176,7 @@ def test_scores_are_pulled_and_shown_by_a_report_that_is_made_again(graph: Path,
     assert "Not evaluated" not in (clone / "reports" / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_metrics_plots_and_experiments_work_after_the_first_commit(graph: Path) -> None:
     assert "failed" not in _call(graph, "dvc", "metrics", "diff")
     assert "failed" not in _call(graph, "dvc", "plots", "show")

@@ -59,6 +59,7 @@ def test_two_workers_make_the_same_bytes(faces: Path, empty: Path) -> None:
     assert store_bytes(empty) == store_bytes(faces)
 
 
+@pytest.mark.slow
 def test_a_lost_worker_costs_nothing_but_time(faces: Path, empty: Path) -> None:
     """SIGKILL to a worker as soon as the first shard is finished; its shard is made by another."""
     process = subprocess.Popen(
@@ -83,6 +84,7 @@ def test_images_that_all_fail_for_one_reason_end_the_work_of_all_workers(tmp_pat
     assert "the first 64 are all rejected for one reason (anger/000.png: not an image)" in message
 
 
+@pytest.mark.slow
 def test_a_running_cluster_can_be_joined(faces: Path, empty: Path, scheduler: str) -> None:
     run(empty, *EXTRACT, "--scheduler", scheduler)
     assert store_bytes(empty) == store_bytes(faces)

@@ -11,8 +11,8 @@ import pytest
 from separate_process import run
 
 import cache
-from cache.testing.raw import S3Blobs, tree_bytes
-from cache.testing.s3_server import S3Server
+from cache.testing.raw import tree_bytes
+from cache.testing.s3_server import S3Blobs, S3Server
 
 EXTRACT = ("extract", "--dataset", "sample-e", "--decoders", "1", "--format", "json")
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,6 +48,10 @@ class _Work:
     def n_finished(self) -> int:
         return len(list((self.building / "records").glob("[0-9]*.json")))
 
+    def n_rows_left(self) -> int:
+        finished = [shard for shard in range(5) if (self.building / f"records/{shard:06d}.json").exists()]
+        return N_IMAGES - sum(min(SHARD, N_IMAGES - shard * SHARD) for shard in finished)
+
     def killed_after(self, seconds: float) -> bool:
         """Start it, let it write for so long, kill it. False if it was ready before."""
         errors = self.folder / "stderr.txt"
@@ -63,6 +70,35 @@ class _Work:
         return False
 
 
+@pytest.fixture
+def project(faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The faces without their store, as the current folder."""
+    for name in ("faces", "tables"):
+        shutil.copytree(faces / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_an_extract_that_is_killed_resumes_to_the_same_bytes(project: Path, fer_stage: Callable[..., Any]) -> None:
+    """One kill, as soon as a shard is finished; the test below has twenty of them, at any moment."""
+    work = _Work(project, "zarr")
+    with subprocess.Popen(work.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while not work.n_finished():
+            assert process.poll() is None
+            time.sleep(0.002)
+        process.kill()
+    n_finished, n_left = work.n_finished(), work.n_rows_left()
+    with pytest.raises(StoreIncompleteError, match=rf"{n_finished} of 5 shards"):
+        cache.open(work.store)
+    resumed = fer_stage(*_extract("zarr"))
+    assert (resumed["encoded"], resumed["reused"]) == (n_left, N_IMAGES - n_left)
+    left = tree_bytes(work.store)
+    shutil.rmtree(work.store)
+    assert fer_stage(*_extract("zarr"), "--no-reuse")["encoded"] == N_IMAGES
+    assert tree_bytes(work.store) == left
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["zarr", "hdf5"])
 def test_an_extract_killed_at_any_moment_resumes_to_the_same_bytes(faces: Path, tmp_path: Path, backend: str) -> None:
     """Twenty moments drawn from the whole of an extract's work; each kill is followed by the extract that resumes."""
@@ -87,28 +123,27 @@ def test_an_extract_killed_at_any_moment_resumes_to_the_same_bytes(faces: Path, 
             assert tree_bytes(work.store) == expected
             work.store.unlink() if work.store.is_file() else shutil.rmtree(work.store)
     assert n_resumed >= N_KILLS / 4
-    finished = [shard for shard in range(5) if (work.building / f"records/{shard:06d}.json").exists()]
-    n_left = N_IMAGES - sum(min(SHARD, N_IMAGES - shard * SHARD) for shard in finished)
+    n_left = work.n_rows_left()
     resumed = run(tmp_path, *_extract(backend))
     assert (resumed["encoded"], resumed["reused"]) == (n_left, N_IMAGES - n_left)
     assert tree_bytes(work.store) == expected
     assert [path.name for path in work.store.parent.iterdir() if path.name.endswith("building")] == []
 
 
-def test_two_extracts_at_once_one_works_and_the_other_is_told(faces: Path, tmp_path: Path) -> None:
-    shutil.copytree(faces / "faces", tmp_path / "faces")
-    shutil.copytree(faces / "tables", tmp_path / "tables")
-    first = subprocess.Popen(command(*_extract("zarr")), cwd=tmp_path, stdout=subprocess.PIPE, text=True)
-    plan = tmp_path / "features" / "untrained" / ".faces.zarr.building" / "plan.json"
+@pytest.mark.slow
+def test_two_extracts_at_once_one_works_and_the_other_is_told(project: Path, fer_stage: Callable[..., Any]) -> None:
+    """The first is held while it works: it cannot be ready before the second asks."""
+    first = subprocess.Popen(command(*_extract("zarr")), stdout=subprocess.PIPE, text=True)
+    plan = project / "features" / "untrained" / ".faces.zarr.building" / "plan.json"
     while not plan.exists():
         assert first.poll() is None
         time.sleep(0.005)
-    second = subprocess.run(command(*_extract("zarr")), cwd=tmp_path, capture_output=True, text=True, check=False)
+    first.send_signal(signal.SIGSTOP)
+    try:
+        message = fer_stage(*_extract("zarr"), code=1)
+    finally:
+        first.send_signal(signal.SIGCONT)
     out, _ = first.communicate(timeout=120)
+    assert "another process writes it" in message
+    assert f'"pid": {first.pid}' in message
     assert json.loads(out)["encoded"] == N_IMAGES
-    if second.returncode:  # the first was still at work when the second asked
-        assert second.returncode == 1
-        assert "another process writes it" in second.stderr
-        assert f'"pid": {first.pid}' in second.stderr
-    else:
-        assert json.loads(second.stdout)["encoded"] == 0

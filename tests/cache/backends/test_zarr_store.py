@@ -19,8 +19,8 @@ from cache.testing.contract import FolderStoreContract, ObjectStoreContract
 from cache.testing.example import Example
 from cache.testing.interruptions import InterruptedInMemory
 from cache.testing.processes import ReadElsewhereContract
-from cache.testing.raw import Extent, MemoryBlobs, S3Blobs, tree_bytes
-from cache.testing.s3_server import S3Server
+from cache.testing.raw import Extent, MemoryBlobs, tree_bytes
+from cache.testing.s3_server import S3Blobs, S3Server
 from cache.writing.writer import building_folder
 
 

@@ -82,6 +82,8 @@ def test_its_loss_closes_channels() -> None:
 
 def test_the_page_names_files_that_exist() -> None:
     root = Path(__file__).parents[3]
-    for name in re.findall(r"`((?:pipeline|tests)/[\w/.]+)`", PAGE):
+    names = re.findall(r"`((?:pipeline|tests)/[\w/.]+)`", PAGE)
+    assert len(names) > 5
+    for name in names:
         path = root / name.replace("FAMILY", "mask").replace("METHOD/DATASET", "cafe/raf-db")
         assert path.exists() or "NAME" in name or "sparse_mask" in name, name
