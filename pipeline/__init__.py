@@ -7,7 +7,6 @@ encoders            frozen models: pixels or text -> features
 augmentation        random changes of pixels, for every batch
 learning            what all methods share: heads, the training loop, calibration, metrics and statistics
 methods             one folder per family of methods: options, losses, heads, training, recipes
-saved, export       a trained head on disk, and as a folder for elsewhere
-predict             pictures and videos -> the expressions of the faces in them
+predict             trained heads on disk, and as a folder for elsewhere; pictures and videos -> the expressions in them
 report              records -> tables, figures, one page
 """

@@ -23,8 +23,8 @@ from pipeline.predict.inputs import EVERY_S, check_interval, find_inputs, input_
 from pipeline.predict.lazy_images import LazyImage, lazy_array, lazy_picture
 from pipeline.predict.prediction import FACE, NO_FACE, UNREADABLE, Prediction
 from pipeline.predict.recognition import DetectedFaces, ExpressionClassifier, FaceCropper
+from pipeline.predict.saved import DEFAULT_HEAD, SavedHead, read_saved
 from pipeline.progress import OnProgress, silent
-from pipeline.saved import DEFAULT_HEAD, SavedHead, read_saved
 
 __all__ = ["DEFAULT_HEAD", "ImagePredictions", "Predictor"]
 

@@ -28,8 +28,8 @@ from pipeline.footnotes import LEGEND
 from pipeline.learning.method import FitResult, TrainingInputs
 from pipeline.methods import load_method
 from pipeline.methods.packing import pack
+from pipeline.predict.saved import HISTORY, RUN, WEIGHTS
 from pipeline.progress import OnProgress
-from pipeline.saved import HISTORY, RUN, WEIGHTS
 from pipeline.tables.labels import expressions
 from pipeline.text_features import TextFeatures
 from pipeline.versions import method_version

@@ -45,7 +45,7 @@ PENDING = {
     "pipeline/report/page.py",
     "pipeline/report/records.py",
     "pipeline/report/selection.py",
-    "pipeline/saved.py",
+    "pipeline/predict/saved.py",
     "stages/workflows/extract.py",
     "stages/workflows/faces.py",
     "stages/workflows/neighbors.py",

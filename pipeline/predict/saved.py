@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_HEAD", "EXPORTED", "HISTORY", "RUN", "WEIGHTS", "SavedHead", "read_record", "read_saved"]
 
 RUN, EXPORTED, WEIGHTS, HISTORY = "run.json", "head.json", "head.safetensors", "history.csv"
-DEFAULT_HEAD = Path(__file__).parent / "predict" / "default_head"  # the exported head that the package carries
+DEFAULT_HEAD = Path(__file__).parent / "default_head"  # the exported head that the package carries
 
 
 @dataclass(frozen=True)
