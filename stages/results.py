@@ -121,7 +121,7 @@ class DrawResult(Result):
         import pandas as pd  # late: `import stages` needs no pandas
 
         from pipeline.datasets.drawn import sample_specs
-        from pipeline.datasets.drawn.group import group_specs
+        from pipeline.datasets.drawn.generate import group_specs
 
         specs = (group_specs if self.is_group else sample_specs)(self.style, self.n, self.seed)
         columns = ["id", "label", "split", "subject", "intensity"]
