@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pipeline.differences import differences_text
 from pipeline.errors import ConfigError, InputError, MismatchError
 from pipeline.extraction.ahead import each_ahead, one_ahead
 from pipeline.faces import Alignment, load_detector
-from pipeline.identity import differences_text
 from pipeline.predict.inputs import EVERY_S, check_interval, find_inputs, input_images
 from pipeline.predict.lazy_images import LazyImage, lazy_array, lazy_picture
 from pipeline.predict.prediction import FACE, NO_FACE, UNREADABLE, Prediction

@@ -12,9 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.differences import differences_text
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError, PipelineError
-from pipeline.identity import differences_text
 from pipeline.images.preprocess import Preprocess
 from pipeline.learning.spec import most_weight_bytes
 from pipeline.methods import config_class

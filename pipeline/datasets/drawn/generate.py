@@ -19,8 +19,8 @@ from pipeline.datasets.drawn.anatomy import FaceSpec
 from pipeline.datasets.drawn.canvas import Canvas
 from pipeline.datasets.drawn.painter import paint
 from pipeline.datasets.drawn.styles import IMAGES_PER_SUBJECT, STYLES, draw_face, finished, sample_specs, style_named
+from pipeline.differences import changes_text
 from pipeline.errors import ConfigError
-from pipeline.identity import changes_text
 from pipeline.progress import OnProgress, Progress, silent
 from pipeline.regular_files import RefusedFileError, read_json
 from pipeline.tables.labels import expressions
