@@ -81,6 +81,6 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, empty: Path, capsys: pyt
     def interrupted(_path: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stages.params.load_params", interrupted)
+    monkeypatch.setattr("stages.workflows.datasets.load_params", interrupted)
     assert run(["datasets"]) == 130
     assert "align and extract resume there" in capsys.readouterr().err
