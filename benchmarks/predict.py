@@ -28,7 +28,7 @@ from pipeline.faces import Alignment, load_detector
 from pipeline.images.decode import decode_picture
 from pipeline.predict.predictor import DEFAULT_HEAD
 from pipeline.predict.recognition import ExpressionClassifier
-from pipeline.saved import read_saved
+from pipeline.predict.saved import read_saved
 
 PACKS = Path(os.environ.get("FER_STAGE_PACKS") or Path(__file__).parents[2] / "shared" / "data")
 

@@ -16,7 +16,7 @@ from faces import face
 from machine import show
 
 from pipeline.encoders import RUNTIMES, Encoder, EncoderSpec, load_encoder
-from pipeline.extraction.parity import parity
+from pipeline.encoders.parity import parity
 from pipeline.images.decode import decode
 
 Pixels = npt.NDArray[np.uint8]

@@ -1,4 +1,4 @@
-"""Footnote symbols of scores whose test data was not new: to the encoder, or to the head."""
+"""Footnote symbols of scores whose test data the encoder or the head was trained on."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ OVERLAP_LEGEND = (
 
 
 def footnoted(text: str, encoder_saw: bool) -> str:
-    """`text`, with the symbol of a seen domain behind it where the encoder saw one."""
+    """`text`, followed by the symbol of a seen domain if the encoder was trained on the dataset's train split."""
     return f"{text} {SEEN_DOMAIN}" if encoder_saw else text
 
 
 def overlap_footnote(share: float | None) -> str:
-    """The symbol of a score with this share of overlapping rows; empty for none of them.
+    """The symbol of a score with this share of overlapping rows; empty if none overlaps.
 
     Parameters
     ----------

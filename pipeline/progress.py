@@ -1,11 +1,11 @@
-"""What a long call tells its caller while it works."""
+"""Progress of a long call, reported to a callback of its caller."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-__all__ = ["Combined", "OnProgress", "Progress", "silent"]
+__all__ = ["CombinedProgress", "OnProgress", "Progress", "silent"]
 
 
 @dataclass(frozen=True)
@@ -22,26 +22,26 @@ OnProgress = Callable[[Progress], None]
 
 
 def silent(progress: Progress) -> None:
-    """The default listener: hears everything, says nothing."""
+    """The default callback: it does nothing."""
 
 
-class Combined:
-    """The progress of `n` equal pieces of work as that of one. Not for several threads at once.
+class CombinedProgress:
+    """The sum of the progress of `n` equal parts. Not for several threads at once.
 
     Parameters
     ----------
     n : > 0
-    on_progress : hears the sum
+    on_progress : called with the sum
     """
 
     def __init__(self, n: int, on_progress: OnProgress) -> None:
         self.done, self.on_progress = [0] * n, on_progress
 
     def of(self, i: int) -> OnProgress:
-        """What piece `i` must call."""
+        """The callback of part `i`."""
 
-        def heard(progress: Progress) -> None:
+        def report(progress: Progress) -> None:
             self.done[i] = progress.done
             self.on_progress(replace(progress, done=sum(self.done), total=progress.total * len(self.done)))
 
-        return heard
+        return report

@@ -1,4 +1,4 @@
-"""Where the seconds of an extraction went."""
+"""Seconds that the phases of an extraction take."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from threading import Lock
 
 __all__ = ["Timings"]
 
-_adding = Lock()  # of all Timings: one of its own would keep a Timings from being sent to another process
+_lock = Lock()  # one for all instances: a Timings that held one could not be pickled
 
 
 @dataclass
 class Timings:
-    """Seconds. Those of decode threads add up: two threads are busy for two seconds in one.
+    """Seconds per phase. Those of decode threads are summed: two busy threads add two seconds in one.
 
     Parameters
     ----------
-    encode : the encoder at work
-    wait : the encoder idle, because no batch was ready
+    encode : the encoder computes
+    wait : the encoder is idle, as no batch was ready
     read : decode threads reading files and checking their digests
     decode : decode threads decoding pictures
     resize : decode threads cropping, resizing and making views
@@ -40,5 +40,5 @@ class Timings:
             yield
         finally:
             seconds = time.perf_counter() - start
-            with _adding:
+            with _lock:
                 setattr(self, phase, getattr(self, phase) + seconds)

@@ -12,7 +12,8 @@ api         the functions
 requests    what each is asked to do          results    what each returns
 workflows   one module per stage: request -> result
 commands    one module per command: options -> request, result -> text
-cli         the command group; errors become exit codes here
+command_group  which commands there are, and one line about each
+cli         runs a command; errors become exit codes here
 params      params.yaml, read once, checked at once
 seeds       which there are
 workspace   where tables, features, runs and reports are

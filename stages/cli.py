@@ -1,74 +1,26 @@
-"""fer-stage: the command group. Commands are imported when called; errors become exit codes here and nowhere else."""
+"""The `fer-stage` program: run a command. Errors become exit codes here and nowhere else."""
 
 from __future__ import annotations
 
 import io
-import logging
 import os
 import signal
 import sys
 import traceback
-from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import click
 
-from stages.commands.lazy import LazyGroup
-from stages.output import printable_lines, say
+from stages.command_group import cli
+from stages.output import say
 from stages.shadows import shadowed
 
 __all__ = ["main"]
 
-# Name -> one line of help. A command lives in stages/commands/NAME.py, as `command`; listing them imports nothing.
-COMMANDS = {
-    "datasets": "What can be read, what is configured, what is on disk.",
-    "draw": "Draw the embedded sample: faces of five styles.",
-    "index": "Scan a dataset into its sample table.",
-    "align": "Find the face in every image of a dataset.",
-    "extract": "Encode a dataset's images into a feature store.",
-    "encode-text": "Encode prompts with a frozen text tower.",
-    "train": "Train heads on cached features.",
-    "recipes": "Settings of the papers, each value with its source.",
-    "evaluate": "Score trained heads on datasets.",
-    "head": "Hand trained heads to others: export.",
-    "predict": "Name the expressions in pictures and videos.",
-    "report": "All runs on one page, with tables for DVC.",
-    "query": "Rows of a store.",
-    "store": "Look after stores: list, check, compare, convert, export, clean up.",
-}
 KNOWN_ERROR, USAGE, CHECK_FAILED = 1, 2, 3
 SIGNALLED = 128  # and the number of the signal, as shells count
-
-
-@click.group(
-    cls=LazyGroup,
-    commands=COMMANDS,
-    package="stages.commands",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-@click.version_option(version("fer-stage"), prog_name="fer-stage")
-@click.option("--debug", is_flag=True, help="Log what happens, and show tracebacks.")
-def cli(debug: bool) -> None:
-    """Facial expression recognition on cached features of frozen encoders.
-
-    Data goes to stdout, progress and log to stderr. Exit codes: 0 done, 1 a known error, 2 usage, 3 a check found
-    problems, 130 interrupted, 143 and 129 ended by SIGTERM and SIGHUP, 141 the reader of stdout went away.
-    """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_LogFormatter("%(levelname)s: %(message)s"))
-    logging.basicConfig(handlers=[handler], level="DEBUG" if debug else "WARNING")
-    logging.captureWarnings(True)
-    if not debug:  # our own error says that a connection was lost; asyncio adds a traceback for each pending request
-        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-
-
-class _LogFormatter(logging.Formatter):
-    """Libraries log names of files and answers of servers, warnings quote them."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return printable_lines(super().format(record))
 
 
 class _StoppedError(KeyboardInterrupt):

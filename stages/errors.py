@@ -10,18 +10,12 @@ StageError
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-from pipeline.errors import TrainingError
-
-if TYPE_CHECKING:
-    from stages.results import TrainResult
+from typing import Any
 
 __all__ = [
     "CheckFailedError",
     "OutputError",
     "ParamsError",
-    "PartialTrainingError",
     "ReaderGoneError",
     "StageError",
     "check_rejected",
@@ -58,20 +52,6 @@ class CheckFailedError(StageError):
     """The work is done and kept, but a check found a problem: exit code 3."""
 
     kind = "check"
-
-
-class PartialTrainingError(TrainingError):
-    """Some heads of a request could not be trained; the others are finished, and their folders written.
-
-    Parameters
-    ----------
-    error : names the heads that could not be trained, and why
-    result : of the others
-    """
-
-    def __init__(self, error: TrainingError, result: TrainResult) -> None:
-        super().__init__(str(error), remedy=error.remedy, purpose=error.purpose)
-        self.result = result
 
 
 class OutputError(StageError):

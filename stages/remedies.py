@@ -42,11 +42,15 @@ def as_calls(error: Exception) -> str:
 
 
 def function_name(action: str) -> str | None:
-    """The function of `stages` for a command, `export_head` for `head export`; None if it has none."""
-    import stages
+    """The function of `stages` for a command, `export_head` for `head export`; None if it has none.
+
+    A command has a function where there is a request, `ExportHeadRequest`.
+    """
+    from stages import requests
 
     name = "_".join(reversed(action.replace("-", "_").split()))
-    return name if name in stages.__all__ else None
+    request = f"{name.replace('_', ' ').title().replace(' ', '')}Request"
+    return name if request in requests.__all__ else None
 
 
 def _steps(error: Exception) -> Sequence[Step]:
@@ -107,7 +111,7 @@ def _arguments(action: str, arguments: Mapping[str, Any]) -> Iterator[tuple[clic
 
 
 def _command(path: Sequence[str]) -> click.Command:
-    from stages.cli import cli
+    from stages.command_group import cli
 
     command: click.Command = cli
     with click.Context(cli) as context:

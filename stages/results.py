@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pipeline.errors import TrainingError
 from stages.errors import check_rejected
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ __all__ = [
     "ExportResult",
     "ExtractResult",
     "IndexResult",
+    "PartialTrainingError",
     "PlannedRun",
     "PredictResult",
     "QueryResult",
@@ -119,7 +121,7 @@ class DrawResult(Result):
         import pandas as pd  # late: `import stages` needs no pandas
 
         from pipeline.datasets.drawn import sample_specs
-        from pipeline.datasets.drawn.group import group_specs
+        from pipeline.datasets.drawn.generate import group_specs
 
         specs = (group_specs if self.is_group else sample_specs)(self.style, self.n, self.seed)
         columns = ["id", "label", "split", "subject", "intensity"]
@@ -315,6 +317,16 @@ class ExportResult:
     key: str
     note: str = ""
 
+    @classmethod
+    def of(cls, files: tuple[Path, ...], selection: Selection, form: ExportForm) -> ExportResult:
+        """What `selection.export(..., form=form)` has written."""
+        n_empty = int(selection.without_feature.sum())
+        note = (
+            f"{n_empty:,} of {len(selection):,} rows have no feature: {_treatment(files[0], form)}" if n_empty else ""
+        )
+        n_rows = len(selection) - (n_empty if form.rejected == "drop" else 0)
+        return cls(files, n_rows, n_empty, selection.output, selection.view, selection.store.key, note)
+
     def summary(self) -> Mapping[str, Any]:
         """The files and counts as plain data."""
         return {
@@ -326,6 +338,14 @@ class ExportResult:
             "view": self.view,
             "key": self.key,
         }
+
+
+def _treatment(path: Path, form: ExportForm) -> str:
+    """How the rows without a feature are written in the export at `path`."""
+    if form.rejected == "drop":
+        return "they are left out"
+    value = "null" if path.suffix == ".parquet" else "NaN (0 in pixels) in their places"
+    return f"they are kept, as {value}; --rejected drop leaves them out"
 
 
 @dataclass(frozen=True)
@@ -383,12 +403,12 @@ class QueryResult(Result):
         from dataclasses import replace
 
         from cache.exports import AS_STORED
-        from stages.workflows.exports import export_selection
 
+        form = form or AS_STORED
         order = self.selection.rows.argsort()  # features are read shard by shard
         added = {} if self.scores is None else {"score": self.scores[order]}
         selection = replace(self.selection, rows=self.selection.rows[order])
-        return export_selection(selection, path, form or AS_STORED, added)
+        return ExportResult.of(selection.export(path, added=added, form=form), selection, form)
 
 
 @dataclass(frozen=True)
@@ -731,6 +751,20 @@ class TrainResult(Result):
             rows = [{name: getattr(run, name) for name in _PLANNED} | {"path": str(run.folder)} for run in self.planned]
             return pd.DataFrame(rows, columns=[*_PLANNED, "path"])
         return pd.DataFrame([{**_trained_row(run), "encoder_saw": self.encoder_saw} for run in self.runs])
+
+
+class PartialTrainingError(TrainingError):
+    """Some heads of a request could not be trained; the others are finished, and their folders written.
+
+    Parameters
+    ----------
+    error : names the heads that could not be trained, and why
+    result : of the others
+    """
+
+    def __init__(self, error: TrainingError, result: TrainResult) -> None:
+        super().__init__(str(error), remedy=error.remedy, purpose=error.purpose)
+        self.result = result
 
 
 _PLANNED = ("method", "encoder", "dataset", "variant", "seed", "run_key", "views", "dtype")

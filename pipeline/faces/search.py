@@ -9,13 +9,12 @@ from itertools import islice
 import numpy as np
 from PIL import Image
 
-from pipeline.datasets.roots import Root
 from pipeline.errors import ImageError
 from pipeline.extraction.ahead import each_ahead
 from pipeline.faces.face import Face, FaceDetector
 from pipeline.faces.selection import around, face_of_box, main_face
 from pipeline.images.decode import OUTSIDE_IMAGE, decode_picture
-from pipeline.images.prepare import Job, read_image
+from pipeline.images.prepare import ImageSource, Job, read_image
 
 __all__ = ["NO_FACE", "Finding", "find_face", "search"]
 
@@ -41,7 +40,7 @@ class Finding:
 
 
 def search(
-    jobs: Iterable[Job], root: Root, detector: FaceDetector, threads: int
+    jobs: Iterable[Job], root: ImageSource, detector: FaceDetector, threads: int
 ) -> Iterator[list[tuple[Job, Finding]]]:
     """Look for the face of every job, in order, some at a time.
 
@@ -84,11 +83,11 @@ def _tasks(jobs: Iterable[Job]) -> Iterator[Sequence[Job]]:
         yield task
 
 
-def _searched(jobs: Sequence[Job], root: Root, detector: FaceDetector) -> list[tuple[Job, Finding]]:
+def _searched(jobs: Sequence[Job], root: ImageSource, detector: FaceDetector) -> list[tuple[Job, Finding]]:
     return [(job, _find(job, root, detector)) for job in jobs]
 
 
-def _find(job: Job, root: Root, detector: FaceDetector) -> Finding:
+def _find(job: Job, root: ImageSource, detector: FaceDetector) -> Finding:
     try:
         picture = decode_picture(read_image(root, job))
     except ImageError as error:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.datasets.roots import Root
 from pipeline.errors import ChangedImageError, ImageError
 from pipeline.images.alignment import Alignment
 from pipeline.images.decode import crop, decode_picture
@@ -18,9 +18,22 @@ from pipeline.images.preprocess import Preprocess
 from pipeline.images.views import ViewRecipe, view_rng
 from pipeline.timings import Timings
 
-__all__ = ["Job", "Prepared", "Preparer", "read_image"]
+__all__ = ["ImageSource", "Job", "Prepared", "Preparer", "read_image"]
 
 Pixels = npt.NDArray[np.uint8]
+
+
+class ImageSource(Protocol):
+    """What images are read from; every root of `pipeline.datasets.roots` is one."""
+
+    def read(self, name: str, /) -> bytes:
+        """The bytes of the file that the sample table calls `name`.
+
+        Raises
+        ------
+        ImageError
+            If there is no such file, or it cannot be read.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +81,7 @@ class Preparer:
     alignment : of the jobs that have a face
     """
 
-    root: Root
+    root: ImageSource
     preprocess: Preprocess
     sizes: tuple[int, ...]
     views: ViewRecipe
@@ -130,7 +143,7 @@ class Preparer:
         return self.alignment.crop(picture, np.reshape(job.face, (5, 2)), size)
 
 
-def read_image(root: Root, job: Job) -> bytes:
+def read_image(root: ImageSource, job: Job) -> bytes:
     """The file's bytes. A file that is not the one in the table is no bad image but another dataset.
 
     Raises

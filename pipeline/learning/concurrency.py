@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TypeVar
 
-from pipeline.progress import Combined, OnProgress, Progress
+from pipeline.progress import CombinedProgress, OnProgress, Progress
 
 __all__ = ["concurrently"]
 
@@ -32,7 +32,7 @@ def concurrently(tasks: Sequence[Callable[[OnProgress], T]], on_progress: OnProg
     on_progress : called by one task at a time, with what all have done together
     n_threads : >= 1
     """
-    combined = Combined(len(tasks), on_progress)
+    combined = CombinedProgress(len(tasks), on_progress)
     if n_threads == 1:
         yield from (task(combined.of(i)) for i, task in enumerate(tasks))
         return

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from pipeline.differences import differences_text
 from pipeline.errors import MismatchError
-from pipeline.identity import differences_text
 from pipeline.learning.layers import FeatureScale
 
 if TYPE_CHECKING:

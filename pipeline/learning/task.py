@@ -15,7 +15,7 @@ from pipeline.learning.loop import train_ensemble
 from pipeline.learning.options import MethodConfig
 from pipeline.learning.spec import HeadSpec, ScaleKind
 from pipeline.learning.split_loader import TrainingData
-from pipeline.progress import Combined, OnProgress
+from pipeline.progress import CombinedProgress, OnProgress
 from pipeline.text_features import TextFeatures
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def train_by_loop(prepare: Callable[[TrainingTask, C], tuple[Learner, TrainingSe
         results: list[TrainResult | TrainingError] = []
         size = max(1, _MAX_ENSEMBLE_PARAMETERS // sum(value.numel() for value in prepared[0][0].parameters()))
         starts = range(0, len(tasks), size)
-        combined = Combined(len(starts), first.on_progress)
+        combined = CombinedProgress(len(starts), first.on_progress)
         for i, start in enumerate(starts):
             part = slice(start, start + size)
             learners = [learner for learner, _ in prepared[part]]

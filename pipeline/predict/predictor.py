@@ -15,16 +15,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pipeline.differences import differences_text
 from pipeline.errors import ConfigError, InputError, MismatchError
 from pipeline.extraction.ahead import each_ahead, one_ahead
 from pipeline.faces import Alignment, load_detector
-from pipeline.identity import differences_text
 from pipeline.predict.inputs import EVERY_S, check_interval, find_inputs, input_images
 from pipeline.predict.lazy_images import LazyImage, lazy_array, lazy_picture
 from pipeline.predict.prediction import FACE, NO_FACE, UNREADABLE, Prediction
 from pipeline.predict.recognition import DetectedFaces, ExpressionClassifier, FaceCropper
+from pipeline.predict.saved import DEFAULT_HEAD, SavedHead, read_saved
 from pipeline.progress import OnProgress, silent
-from pipeline.saved import DEFAULT_HEAD, SavedHead, read_saved
 
 __all__ = ["DEFAULT_HEAD", "ImagePredictions", "Predictor"]
 

@@ -18,8 +18,8 @@ from pipeline.faces import Alignment, Face, FaceDetector
 from pipeline.learning.calibration import softmax
 from pipeline.learning.head import Head
 from pipeline.predict.lazy_images import LazyImage
+from pipeline.predict.saved import SavedHead
 from pipeline.progress import OnProgress, silent
-from pipeline.saved import SavedHead
 
 __all__ = ["DetectedFaces", "ExpressionClassifier", "FaceCropper"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from pipeline.differences import differences_text
 from pipeline.errors import MismatchError
-from pipeline.identity import differences_text
 from pipeline.learning.spec import HEAD_FORMAT
 from pipeline.records.fields import (
     Classes,

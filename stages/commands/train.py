@@ -89,8 +89,8 @@ def command(output_format: str, **options: Any) -> None:
     validation splits of that dataset and nothing else. Many seeds and the points of a grid share one load of the
     features; small heads are trained as one batch of networks. A run that is there already is replaced.
     """
-    from stages.errors import PartialTrainingError
     from stages.requests import TrainRequest
+    from stages.results import PartialTrainingError
     from stages.running import run
     from stages.workflows.train import train
 

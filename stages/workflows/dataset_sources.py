@@ -11,8 +11,8 @@ from typing import Any
 from cache.keys import differences
 from pipeline.datasets.layouts import LAYOUTS
 from pipeline.datasets.layouts.base import parse_options as layout_options
+from pipeline.differences import changes_text
 from pipeline.errors import ConfigError
-from pipeline.identity import changes_text
 from pipeline.tables.samples import SampleTable, TableInfo
 from pipeline.versions import stage_version
 from stages.errors import ParamsError

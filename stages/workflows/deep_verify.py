@@ -13,7 +13,7 @@ import numpy.typing as npt
 from cache.places import Place
 from cache.store import Store, open_store
 from pipeline.datasets.roots import open_root
-from pipeline.extraction.parity import parity
+from pipeline.encoders.parity import parity
 from pipeline.faces import Alignment
 from pipeline.images.prepare import Job, Preparer
 from pipeline.images.views import ViewRecipe
@@ -65,7 +65,7 @@ class SampleComparison:
     Parameters
     ----------
     view : `plain`, or `augmented`: one random view of each row
-    rows, cosine, difference, relative : see `pipeline.extraction.parity.Parity`
+    rows, cosine, difference, relative : see `pipeline.encoders.parity.Parity`
     expected, expected_relative : smallest cosine, and largest relative difference, None: any
     """
 

@@ -20,9 +20,9 @@ from pipeline.errors import PipelineError
 from pipeline.footnotes import MOSTLY_SEEN
 from pipeline.learning.evaluation import evaluate as evaluate_head
 from pipeline.learning.head import Head
+from pipeline.predict.saved import DEFAULT_HEAD, EXPORTED, RUN, SavedHead, read_saved
 from pipeline.progress import OnProgress
 from pipeline.records import Score
-from pipeline.saved import DEFAULT_HEAD, EXPORTED, RUN, SavedHead, read_saved
 from stages.errors import StageError
 from stages.output import say
 from stages.params import Params, load_params

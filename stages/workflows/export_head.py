@@ -14,10 +14,10 @@ from cache.places.links import require_inside
 from cache.places.lock import SHORT_WAIT_S, exclusive, lock_path
 from pipeline import records
 from pipeline.errors import InputError
-from pipeline.export.card import model_card
+from pipeline.predict.export.card import model_card
+from pipeline.predict.saved import EXPORTED, WEIGHTS, SavedHead, read_saved
 from pipeline.progress import OnProgress
 from pipeline.records import Score, read_export, read_regular
-from pipeline.saved import EXPORTED, WEIGHTS, SavedHead, read_saved
 from stages.errors import StageError
 from stages.output import say, say_notes
 from stages.params import load_params
@@ -80,7 +80,7 @@ class Export:
             If the run cannot be read, or packages are missing that write ONNX.
         """
         if onnx:
-            from pipeline.export.graph import require_packages  # late: it brings torch
+            from pipeline.predict.export.graph import require_packages  # late: it brings torch
 
             require_packages()
         saved = read_saved(folder)
@@ -162,7 +162,7 @@ class Export:
         return {**files, _CARD: model_card(record).encode(), EXPORTED: record.as_bytes()}
 
     def _graph(self) -> tuple[records.Graph, bytes]:
-        from pipeline.export.graph import OUTPUTS, export_graph  # late: they bring torch
+        from pipeline.predict.export.graph import OUTPUTS, export_graph  # late: they bring torch
 
         encoder = self.saved.load_encoder(self.encoder, "cpu", "eager", say_notes) if self.saved.needs_encoder else None
         head = self.saved.build(encoder)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from cache import open_store
 from cache.exports import AS_STORED, ExportForm
 from cache.places import Place
 from stages.results import ExportResult
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from cache.selection import Selection
-
-__all__ = ["export_form", "export_selection", "export_store"]
+__all__ = ["export_form", "export_store"]
 
 
 def export_form(rejected: Literal["keep", "drop"], dtype: Literal["stored", "float32"], plain_list: bool) -> ExportForm:
@@ -50,31 +44,4 @@ def export_store(
         If there is no store, something that is named does not exist in it, or the disk refuses.
     """
     selection = open_store(store).select(where, columns=columns, output=feature, view=view)
-    return export_selection(selection, output, form)
-
-
-def export_selection(
-    selection: Selection,
-    path: str | Path,
-    form: ExportForm = AS_STORED,
-    added: Mapping[str, npt.NDArray[np.float32]] | None = None,
-) -> ExportResult:
-    """Write a selection, and count its rows without a feature.
-
-    Parameters
-    ----------
-    added : further columns, one value per row
-    """
-    files = selection.export(path, added=added, form=form)
-    n_empty = int(selection.without_feature.sum())
-    note = f"{n_empty:,} of {len(selection):,} rows have no feature: {_treatment(files[0], form)}" if n_empty else ""
-    n_rows = len(selection) - (n_empty if form.rejected == "drop" else 0)
-    return ExportResult(files, n_rows, n_empty, selection.output, selection.view, selection.store.key, note)
-
-
-def _treatment(path: Path, form: ExportForm) -> str:
-    """How the rows without a feature are written in the export at `path`."""
-    if form.rejected == "drop":
-        return "they are left out"
-    value = "null" if path.suffix == ".parquet" else "NaN (0 in pixels) in their places"
-    return f"they are kept, as {value}; --rejected drop leaves them out"
+    return ExportResult.of(selection.export(output, form=form), selection, form)

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from cache.manifest import Manifest
 from cache.writing.writer import StoreWriter
 from pipeline.encoders import Encoder
+from pipeline.encoders.parity import Parity, parity
 from pipeline.errors import ImageError
-from pipeline.extraction.parity import Parity, parity
 from pipeline.images.prepare import Job, Preparer
 from stages.output import say
 from stages.workflows.shard_encoder import ShardEncoder

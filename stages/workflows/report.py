@@ -19,12 +19,12 @@ from cache.places.atomic import write_bytes
 from cache.places.links import require_inside
 from cache.store import find_store, store_exists, store_path
 from cache.writing.writer import unfinished
+from pipeline.predict.saved import HISTORY, RUN, WEIGHTS, read_saved
 from pipeline.progress import OnProgress
 from pipeline.records import Scores, StoreSummary, read_history, read_run
 from pipeline.records.run import train_again
 from pipeline.records.store_summary import summary_of
 from pipeline.report import Report, ReportRun, build_report
-from pipeline.saved import HISTORY, RUN, WEIGHTS, read_saved
 from pipeline.tables.samples import OK
 from stages.errors import StageError
 from stages.names import SCORES

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.encoders import Encoder
+from pipeline.encoders.parity import Parity, parity
 from pipeline.errors import DatasetError, ImageError
-from pipeline.extraction.parity import Parity, parity
 from pipeline.images.prepare import Job, Preparer
 from stages.workflows.parity import N_ROWS, Tolerance, encode_alone
 

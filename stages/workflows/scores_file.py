@@ -8,8 +8,8 @@ from pathlib import Path
 from cache.places.atomic import write_bytes
 from cache.places.lock import SHORT_WAIT_S, exclusive, lock_path
 from pipeline import records
+from pipeline.predict.saved import SavedHead
 from pipeline.records import Export, Run, Score, Scores, ScoreSource
-from pipeline.saved import SavedHead
 from pipeline.versions import stage_version
 from stages.workspace import run_of_scores, scores_path
 

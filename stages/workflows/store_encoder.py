@@ -9,11 +9,11 @@ from typing import Any
 
 from cache import Store
 from cache.backends import BACKENDS, backend_name
+from pipeline.differences import differences_text
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.encoders.families import current_identity
 from pipeline.errors import ConfigError, MismatchError
 from pipeline.faces import Alignment
-from pipeline.identity import differences_text
 from pipeline.images.preprocess import Preprocess
 from stages.errors import ParamsError, StageError
 from stages.output import say, say_notes

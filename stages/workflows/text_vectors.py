@@ -10,9 +10,9 @@ from cache import Store
 from cache.keys import sha256_of
 from cache.places import Place
 from cache.texts import TextStore, text_path
+from pipeline.differences import differences_text
 from pipeline.encoders import Encoder, EncoderSpec
 from pipeline.encoders.families import current_identity
-from pipeline.identity import differences_text
 from pipeline.learning.options import MethodConfig
 from pipeline.prompts import sentences
 from pipeline.tables.labels import EXPRESSIONS

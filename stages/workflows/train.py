@@ -28,17 +28,16 @@ from pipeline.footnotes import LEGEND
 from pipeline.learning.method import FitResult, TrainingInputs
 from pipeline.methods import load_method
 from pipeline.methods.packing import pack
+from pipeline.predict.saved import HISTORY, RUN, WEIGHTS
 from pipeline.progress import OnProgress
-from pipeline.saved import HISTORY, RUN, WEIGHTS
 from pipeline.tables.labels import expressions
 from pipeline.text_features import TextFeatures
 from pipeline.versions import method_version
-from stages.errors import PartialTrainingError
 from stages.output import say
 from stages.params import load_params
 from stages.remedies import encoder_written
 from stages.requests import TrainRequest
-from stages.results import PlannedRun, TrainedRun, TrainResult
+from stages.results import PartialTrainingError, PlannedRun, TrainedRun, TrainResult
 from stages.workflows.row_identity import head_rows_digest
 from stages.workflows.scores_file import drop_stale_scores, score_source
 from stages.workflows.store_encoder import encoder_of, require_dataset, require_encoder

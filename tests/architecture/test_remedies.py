@@ -14,7 +14,7 @@ from typing import cast
 import click
 import pytest
 
-from stages.cli import COMMANDS, cli
+from stages.command_group import COMMANDS, cli
 from stages.commands.head import VERBS as HEAD_VERBS
 from stages.commands.store import VERBS as STORE_VERBS
 

@@ -17,7 +17,8 @@ from PIL import Image
 from videos import write_video
 
 from pipeline.datasets.drawn import draw_face, sample_specs
-from stages.cli import cli, run
+from stages.cli import run
+from stages.command_group import cli
 
 # Of methods that take long, what makes them short; the tests of the methods say what they learn.
 _FAST: dict[str, Any] = {

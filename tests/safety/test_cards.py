@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.export.card import model_card
+from pipeline.predict.export.card import model_card
 from pipeline.records import Export, read_export
 
 ROOT = Path(__file__).parents[2]

@@ -23,10 +23,10 @@ from mutations import mutations
 
 from cache.errors import CacheError
 from pipeline.errors import MismatchError, PipelineError
-from pipeline.export.card import model_card
 from pipeline.learning.calibration import softmax
+from pipeline.predict.export.card import model_card
+from pipeline.predict.saved import DEFAULT_HEAD, SavedHead, read_record, read_saved
 from pipeline.records import read_regular
-from pipeline.saved import DEFAULT_HEAD, SavedHead, read_record, read_saved
 from stages.cli import run
 from stages.errors import StageError
 from stages.workflows.export_head import Export

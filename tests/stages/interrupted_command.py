@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import stages.workflows
-from stages.cli import COMMANDS, run
+from stages.cli import run
+from stages.command_group import COMMANDS
 
 _CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT

@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 import pytest
 
-from stages.cli import COMMANDS, run
+from stages.cli import run
+from stages.command_group import COMMANDS
 from stages.commands.head import VERBS as HEAD_VERBS
 from stages.commands.store import VERBS
 

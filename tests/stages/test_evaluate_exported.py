@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.saved import DEFAULT_HEAD
+from pipeline.predict.saved import DEFAULT_HEAD
 from stages.errors import StageError
 from stages.workflows.evaluate import DEFAULT, runs_below
 

@@ -15,7 +15,7 @@ import pytest
 
 import stages
 from pipeline.errors import InputError, MismatchError
-from pipeline.saved import read_saved
+from pipeline.predict.saved import read_saved
 from stages.commands.head.export import command
 
 FerStage = Callable[..., Any]

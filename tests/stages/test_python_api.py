@@ -15,7 +15,7 @@ import pytest
 import stages
 from cache.errors import StoreMissingError
 from stages import requests
-from stages.cli import COMMANDS, cli
+from stages.command_group import COMMANDS, cli
 from stages.errors import ParamsError
 from stages.remedies import as_calls, as_commands, command_line
 

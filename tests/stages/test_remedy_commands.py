@@ -17,7 +17,7 @@ import yaml
 from cache.errors import CacheError, StorageError, StoreMissingError
 from cache.mmap_copies import _require_room
 from cache.store import find_store, open_store
-from pipeline.export.card import _environment
+from pipeline.predict.export.card import _environment
 from pipeline.tables.samples import _KIND as SAMPLES
 from pipeline.tables.samples import SampleTable
 from stages.api import _note_remedy

@@ -14,9 +14,10 @@ import pytest
 import stages
 from cache.texts import TextStore
 from pipeline.errors import TrainingError
-from stages.errors import ParamsError, PartialTrainingError, StageError
+from stages.errors import ParamsError, StageError
 from stages.remedies import as_calls
 from stages.requests import TrainRequest
+from stages.results import PartialTrainingError
 
 FerStage = Callable[..., Any]
 RUNS = Path("runs/untrained/feature-mask/sample-a")

@@ -1,17 +1,18 @@
 """Drawn faces: five small datasets that the project carries as code, with no download and no licence to ask for."""
 
+from pipeline.datasets.drawn.anatomy import FaceSpec
 from pipeline.datasets.drawn.generate import (
     GENERATOR_VERSION,
+    MOST_PEOPLE,
     begun_drawing,
     draw_contact_sheet,
     draw_dataset,
+    draw_group,
     drawing_changes,
     is_free,
     require_drawable,
 )
-from pipeline.datasets.drawn.group import MOST_PEOPLE, draw_group
-from pipeline.datasets.drawn.specs import FaceSpec, sample_specs
-from pipeline.datasets.drawn.styles import STYLES, draw_face
+from pipeline.datasets.drawn.styles import STYLES, draw_face, sample_specs
 
 __all__ = [
     "GENERATOR_VERSION",

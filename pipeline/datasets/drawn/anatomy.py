@@ -1,4 +1,4 @@
-"""What faces do and how they differ: action units, the people who own the faces, and the pose they hold.
+"""What faces do and how they differ: action units, the people who own the faces, the pose, and what hides a part.
 
 Action units follow the Facial Action Coding System. An expression is one of a few prototypes (the same anger may
 clench or shout), scaled by an intensity and disturbed, so that no two faces show it alike.
@@ -6,20 +6,19 @@ clench or shout), scaled by an intensity and disturbed, so that no two faces sho
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = [
     "BEARDS",
     "HAIRCUTS",
+    "OCCLUSIONS",
     "PROTOTYPES",
     "ActionUnits",
+    "FaceSpec",
     "Identity",
     "Pose",
     "draw_identity",
@@ -116,6 +115,7 @@ def draw_units(label: str, intensity: float, rng: np.random.Generator) -> Action
 
 HAIRCUTS = ("bald", "cropped", "parted", "fringe", "bob", "long", "curly", "bun")
 BEARDS = ("none", "stubble", "moustache", "goatee", "full")
+OCCLUSIONS = ("none", "sunglasses", "scarf", "hand")
 
 
 @dataclass(frozen=True)
@@ -184,3 +184,24 @@ def draw_pose(spread: float, rng: np.random.Generator) -> Pose:
     yaw, pitch, roll = np.clip(rng.normal(0.0, 1.0, 3), -2, 2) * (spread, 0.5 * spread, 0.5 * spread)
     right, down = np.clip(rng.normal(0.0, 0.35, 2), -1, 1)
     return Pose(float(yaw), float(pitch), float(roll), (float(right), float(down)))
+
+
+@dataclass(frozen=True)
+class FaceSpec:
+    """Everything that decides one image, except the style that draws it.
+
+    `intensity` lies in [0, 1]. `asymmetry` in [-0.25, 0.25] strengthens the units of the image's right half by that
+    share and weakens those of the left. `seed` feeds what has no name of its own: background, light, grain.
+    """
+
+    id: str
+    label: str
+    split: str
+    subject: str
+    intensity: float
+    units: ActionUnits
+    identity: Identity
+    pose: Pose
+    asymmetry: float
+    occlusion: str
+    seed: int

@@ -1,19 +1,131 @@
-"""A supersampled sheet that takes shapes in face units and gives an antialiased picture with its coverage."""
+"""Curves in face units, the head turned in front of the viewer, and the sheet that shapes are drawn on.
+
+Face units: the origin lies between eyes and nose tip, x grows to the image's right, y down; a face is about 1.6 wide
+and 2.2 high, its front at depth z > 0.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from pipeline.datasets.drawn.curves import Points, ribbon
+from pipeline.datasets.drawn.anatomy import Pose
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+__all__ = [
+    "Canvas",
+    "Colour",
+    "Pixels",
+    "Points",
+    "Projection",
+    "bow",
+    "closed",
+    "ellipse",
+    "even_steps",
+    "mix",
+    "ribbon",
+    "shifted",
+    "smooth",
+]
 
-__all__ = ["Canvas", "Colour", "Pixels", "mix"]
+Points = npt.NDArray[np.float64]
+
+_STEPS = np.linspace(0.0, 1.0, 6, endpoint=False)[:, None, None]
+_HEAD_RADII = (0.95, 1.35, 0.65)  # x, y, z of the ellipsoid that features lie on
+_EYE_DISTANCE = 7.0  # viewer to head, in face units: a mild perspective
+
+
+def smooth(points: Sequence[tuple[float, float]] | Points, loop: bool = False) -> Points:
+    """A curve through all `points` (K, 2): a Catmull-Rom spline with 6 steps between neighbours."""
+    knots = np.asarray(points, dtype=np.float64)
+    padded = np.vstack([knots[-1], knots, knots[:2]]) if loop else np.vstack([knots[0], knots, knots[-1]])
+    before, start, end, after = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]
+    t = _STEPS
+    cubic = 3 * start - before - 3 * end + after
+    pieces = start + 0.5 * t * (end - before + t * (2 * before - 5 * start + 4 * end - after + t * cubic))
+    curve: Points = pieces.transpose(1, 0, 2).reshape(-1, 2)
+    return curve if loop else np.vstack([curve, knots[-1]])
+
+
+@lru_cache(maxsize=64)
+def even_steps(n: int) -> Points:
+    """n numbers from -1 to 1, read-only: drawing asks for the same ones thousands of times."""
+    steps = np.linspace(-1.0, 1.0, n)
+    steps.flags.writeable = False
+    return steps
+
+
+@lru_cache(maxsize=64)
+def _circle(n: int) -> Points:
+    angle = np.linspace(0.0, 2 * np.pi, n, endpoint=False)
+    corners = np.column_stack([np.cos(angle), np.sin(angle)])
+    corners.flags.writeable = False
+    return corners
+
+
+def bow(
+    left: tuple[float, float], right: tuple[float, float], middle: float, power: float = 2.0, n: int = 17
+) -> Points:
+    """A curve from `left` to `right` that passes the height `middle` half-way, shape (n, 2); power > 2 is boxier."""
+    t = even_steps(n)
+    chord = left[1] + (right[1] - left[1]) * (t + 1) / 2
+    x = left[0] + (right[0] - left[0]) * (t + 1) / 2
+    y = chord + (middle - (left[1] + right[1]) / 2) * (1 - np.abs(t) ** power)
+    return np.column_stack([x, y])
+
+
+def closed(first: Points, second: Points) -> Points:
+    """The polygon between two curves that run the same way."""
+    return np.vstack([first, second[::-1]])
+
+
+def shifted(points: Points, right: float, down: float) -> Points:
+    """Points (K, 2) or one point (2,), moved."""
+    moved: Points = points + np.array([right, down])
+    return moved
+
+
+def ellipse(centre: tuple[float, float], radii: tuple[float, float], n: int = 24) -> Points:
+    """A polygon of n corners on an ellipse."""
+    corners: Points = _circle(n) * np.array(radii) + np.array(centre)
+    return corners
+
+
+def ribbon(curve: Points, widths: Points | float) -> Points:
+    """The outline of a stroke along `curve` (K, 2); `widths` (K,) or one number, edge to edge."""
+    along = np.empty_like(curve)
+    along[1:-1], along[0], along[-1] = curve[2:] - curve[:-2], curve[1] - curve[0], curve[-1] - curve[-2]
+    length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)
+    normal = np.column_stack([-along[:, 1], along[:, 0]]) / length[:, None]
+    half = normal * np.reshape(widths, (-1, 1)) / 2
+    return closed(curve + half, curve - half)
+
+
+class Projection:
+    """Places points of the frontal face onto the picture plane of a turned head."""
+
+    def __init__(self, pose: Pose) -> None:
+        yaw, pitch, roll = np.radians([pose.yaw, pose.pitch, pose.roll])
+        turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
+        nod = np.array([[1, 0, 0], [0, np.cos(pitch), np.sin(pitch)], [0, -np.sin(pitch), np.cos(pitch)]])
+        tilt = np.array([[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
+        self._rotation = tilt @ nod @ turn
+
+    def __call__(self, points: Points, lift: float = 0.0) -> Points:
+        """Points (K, 2) on the surface of the face, raised by `lift` face units -> (K, 2) on the picture plane."""
+        x, y = points[:, 0] / _HEAD_RADII[0], points[:, 1] / _HEAD_RADII[1]
+        depth = _HEAD_RADII[2] * np.sqrt(np.maximum(0.0, 1 - x**2 - y**2)) + lift
+        return self.at_depth(points, depth)
+
+    def at_depth(self, points: Points, depth: Points | float) -> Points:
+        """Points (K, 2) that stand at a given depth, like the outline, the ears or the hair -> (K, 2)."""
+        turned = points @ self._rotation[:, :2].T + np.reshape(depth, (-1, 1)) * self._rotation[:, 2]
+        flat: Points = turned[:, :2] * (_EYE_DISTANCE / (_EYE_DISTANCE - turned[:, 2:]))
+        return flat
+
 
 Colour = tuple[int, int, int]
 Pixels = npt.NDArray[np.float32]

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.datasets.drawn.adornments import beard, glasses, hand, scarf
-from pipeline.datasets.drawn.canvas import Canvas, Colour, mix
-from pipeline.datasets.drawn.curves import Points, closed, even_steps, ribbon, shifted
-from pipeline.datasets.drawn.face import Face, face_of
-from pipeline.datasets.drawn.hair import hair
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pipeline.datasets.drawn.anatomy import Identity
-    from pipeline.datasets.drawn.features import Brow, Eye
-    from pipeline.datasets.drawn.palettes import Palette
-    from pipeline.datasets.drawn.specs import FaceSpec
+from pipeline.datasets.drawn.anatomy import FaceSpec, Identity
+from pipeline.datasets.drawn.canvas import Canvas, Colour, Points, closed, even_steps, mix, ribbon, shifted
+from pipeline.datasets.drawn.colours_and_light import Palette
+from pipeline.datasets.drawn.face import Brow, Eye, Face, face_of
+from pipeline.datasets.drawn.hair_and_accessories import beard, glasses, hair, hand, scarf
 
 __all__ = ["Look", "paint"]
 

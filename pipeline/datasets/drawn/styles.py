@@ -1,28 +1,52 @@
-"""Five ways to draw the same people, as far apart as five datasets of the field.
+"""Five ways to draw the same people, as far apart as five datasets of the field; and which people each style draws.
 
 sample-a is pen on paper, sample-b flat print, sample-c modelled clay under studio light, sample-d photo-like
 (clutter, uneven light, defocus, grain), sample-e tightly cropped, grey and 48 pixels small.
+
+There is one `FaceSpec` per image, dealt so that image i does not depend on how many are asked for. Five successive
+images show one person, and ten successive people fill the splits 7 : 1 : 2. Labels are dealt from decks of 40 cards,
+one pile of decks per split, whose counts are as uneven as those of the field's datasets.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets.drawn import backdrops, palettes
+from pipeline.datasets.drawn.anatomy import (
+    OCCLUSIONS,
+    FaceSpec,
+    draw_identity,
+    draw_intensity,
+    draw_pose,
+    draw_units,
+)
 from pipeline.datasets.drawn.canvas import Canvas, Pixels
+from pipeline.datasets.drawn.colours_and_light import (
+    clay_colours,
+    clutter,
+    flat_print,
+    grain,
+    ink_colours,
+    lens_blur,
+    modelling_light,
+    natural_colours,
+    paper,
+    poster_colours,
+    side_light,
+    studio,
+)
 from pipeline.datasets.drawn.painter import Look, paint
 from pipeline.errors import ConfigError
 
-if TYPE_CHECKING:
-    from pipeline.datasets.drawn.specs import FaceSpec
-
-__all__ = ["STYLES", "Style", "draw_face", "finished", "style_named"]
+__all__ = ["IMAGES_PER_SUBJECT", "STYLES", "Style", "draw_face", "finished", "sample_specs", "style_named"]
 
 Rng = np.random.Generator
 
@@ -88,38 +112,36 @@ def _frame(scene: Style, rng: Rng) -> Canvas:
 
 def _drawing(canvas: Canvas, rng: Rng) -> Pixels:
     person, cover = canvas.picture()
-    drawn: Pixels = person + backdrops.paper(canvas.size, rng) * (1 - cover)
+    drawn: Pixels = person + paper(canvas.size, rng) * (1 - cover)
     return drawn
 
 
 def _print(canvas: Canvas, rng: Rng) -> Pixels:
     person, cover = canvas.picture()
-    flat: Pixels = person + backdrops.flat_print(canvas.size, rng) * (1 - cover)
+    flat: Pixels = person + flat_print(canvas.size, rng) * (1 - cover)
     return flat
 
 
 def _figure(canvas: Canvas, rng: Rng) -> Pixels:
     person, cover = canvas.picture()
-    lit = np.minimum(backdrops.modelling_light(person, canvas.centre, canvas.unit, rng), cover)
-    figure: Pixels = lit + backdrops.studio(canvas.size, rng) * (1 - cover)
+    lit = np.minimum(modelling_light(person, canvas.centre, canvas.unit, rng), cover)
+    figure: Pixels = lit + studio(canvas.size, rng) * (1 - cover)
     return figure
 
 
 def _photo(canvas: Canvas, rng: Rng) -> Pixels:
     person, cover = canvas.picture()
-    shaded = 0.35 * person + 0.65 * backdrops.modelling_light(person, canvas.centre, 1.15 * canvas.unit, rng)
-    scene = backdrops.side_light(
-        np.minimum(shaded, cover) + backdrops.clutter(canvas.size, rng) * (1 - cover), rng, 0.45
-    )
-    return backdrops.grain(backdrops.lens_blur(scene, rng.uniform(0.6, 2.2)), rng, rng.uniform(0.01, 0.045), 0.03)
+    shaded = 0.35 * person + 0.65 * modelling_light(person, canvas.centre, 1.15 * canvas.unit, rng)
+    scene = side_light(np.minimum(shaded, cover) + clutter(canvas.size, rng) * (1 - cover), rng, 0.45)
+    return grain(lens_blur(scene, rng.uniform(0.6, 2.2)), rng, rng.uniform(0.01, 0.045), 0.03)
 
 
 def _surveillance(canvas: Canvas, rng: Rng) -> Pixels:
     person, cover = canvas.picture()
-    scene = backdrops.side_light(person + backdrops.clutter(canvas.size, rng) * (1 - cover), rng, 0.35)
+    scene = side_light(person + clutter(canvas.size, rng) * (1 - cover), rng, 0.35)
     middle = scene.mean(dtype=np.float64)
     toned = (scene - middle) * rng.uniform(0.9, 1.5) + rng.uniform(0.38, 0.6)
-    return backdrops.grain(toned.astype(np.float32), rng, 0.025, 0.0)
+    return grain(toned.astype(np.float32), rng, 0.025, 0.0)
 
 
 _STYLES = MappingProxyType(
@@ -132,7 +154,7 @@ _STYLES = MappingProxyType(
             supersample=3,
             yaw_spread=9.0,
             occluded=0.08,
-            look=Look(palettes.ink, outline=0.03, strands=True, lash=0.04),
+            look=Look(ink_colours, outline=0.03, strands=True, lash=0.04),
             develop=_drawing,
         ),
         "sample-b": Style(
@@ -143,7 +165,7 @@ _STYLES = MappingProxyType(
             supersample=3,
             yaw_spread=11.0,
             occluded=0.1,
-            look=Look(palettes.poster, lash=0.035),
+            look=Look(poster_colours, lash=0.035),
             develop=_print,
         ),
         "sample-c": Style(
@@ -154,7 +176,7 @@ _STYLES = MappingProxyType(
             supersample=2,
             yaw_spread=12.0,
             occluded=0.08,
-            look=Look(palettes.clay, soft=True, relief=0.8),
+            look=Look(clay_colours, soft=True, relief=0.8),
             develop=_figure,
         ),
         "sample-d": Style(
@@ -165,7 +187,7 @@ _STYLES = MappingProxyType(
             supersample=2,
             yaw_spread=15.0,
             occluded=0.16,
-            look=Look(palettes.natural, soft=True, relief=0.5, strands=True),
+            look=Look(natural_colours, soft=True, relief=0.5, strands=True),
             develop=_photo,
             suffix=".jpg",
         ),
@@ -177,10 +199,80 @@ _STYLES = MappingProxyType(
             supersample=4,
             yaw_spread=12.0,
             occluded=0.1,
-            look=Look(palettes.natural, soft=True, relief=0.7),
+            look=Look(natural_colours, soft=True, relief=0.7),
             develop=_surveillance,
             grey=True,
         ),
     }
 )
 STYLES: tuple[str, ...] = tuple(_STYLES)
+
+
+IMAGES_PER_SUBJECT = 5
+_SPLIT_CYCLE = ("train", "val", "test", "train", "train", "train", "test", "train", "train", "train")
+_DECK = {"happiness": 12, "neutral": 10, "sadness": 6, "surprise": 5, "anger": 3, "disgust": 2, "fear": 2}
+
+
+def sample_specs(style: str, n: int = 400, seed: int = 0) -> list[FaceSpec]:
+    """The first `n` images of a style. From n = 60 on, every split shows every expression.
+
+    Parameters
+    ----------
+    style : one of `STYLES`
+    n : int >= 1
+    seed : another seed gives other people, with the same splits and counts
+
+    Raises
+    ------
+    ConfigError
+        If the style is unknown or n < 1.
+    """
+    if n < 1:
+        raise ConfigError(f"n: expected at least one image of {style}, found {n}")
+    scene = style_named(style)
+    return [_spec(style, index, seed, scene.yaw_spread, scene.occluded) for index in range(n)]
+
+
+def _spec(style: str, index: int, seed: int, yaw_spread: float, occluded: float) -> FaceSpec:
+    person = index // IMAGES_PER_SUBJECT
+    letter, split = style[-1], _SPLIT_CYCLE[person % len(_SPLIT_CYCLE)]
+    label = _label(style, index, seed)
+    rng = _rng(seed, style, "image", index)
+    intensity = draw_intensity(label, rng)
+    return FaceSpec(
+        id=f"{letter}{index:05d}",
+        label=label,
+        split=split,
+        subject=f"{letter}-{person:04d}",
+        intensity=intensity,
+        units=draw_units(label, intensity, rng),
+        identity=draw_identity(_rng(seed, style, "subject", person)),
+        pose=draw_pose(yaw_spread, rng),
+        asymmetry=float(np.clip(rng.normal(0.0, 0.1), -0.25, 0.25)),
+        occlusion=str(rng.choice(OCCLUSIONS[1:])) if rng.random() < occluded else "none",
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def _label(style: str, index: int, seed: int) -> str:
+    person, image = divmod(index, IMAGES_PER_SUBJECT)
+    cycle, place = divmod(person, len(_SPLIT_CYCLE))
+    split = _SPLIT_CYCLE[place]
+    earlier = cycle * Counter(_SPLIT_CYCLE)[split] + _SPLIT_CYCLE[:place].count(split)
+    deck, card = divmod(earlier * IMAGES_PER_SUBJECT + image, sum(_DECK.values()))
+    return _shuffled_deck(seed, style, split, deck)[card]
+
+
+@lru_cache(maxsize=64)
+def _shuffled_deck(seed: int, style: str, split: str, deck: int) -> tuple[str, ...]:
+    """The first deck of a split opens with one card of each expression, so that small samples miss none."""
+    rng = _rng(seed, style, split, deck)
+    opening = list(_DECK) if deck == 0 else []
+    rest = list((Counter(_DECK) - Counter(opening)).elements())
+    return tuple(np.concatenate([rng.permutation(opening), rng.permutation(rest)]).tolist())
+
+
+def _rng(seed: int, style: str, what: str, number: int) -> np.random.Generator:
+    """A generator of its own for every image, person and deck; stable across processes and machines."""
+    digest = hashlib.sha256(f"{seed}/{style}/{what}/{number}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "big"))

@@ -6,9 +6,9 @@ import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 
+from pipeline.encoders.parity import parity
 from pipeline.encoders.runtimes.eager import Eager
 from pipeline.encoders.runtimes.graphs import Features, Graph, Pixels
-from pipeline.extraction.parity import parity
 
 __all__ = ["LARGEST_DIFFERENCE", "SMALLEST_COSINE", "Build", "Checked"]
 

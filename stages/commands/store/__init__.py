@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from stages.commands.lazy import LazyGroup
+from stages.command_group import LazyGroup
 
 __all__ = ["VERBS", "command"]
 

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from pipeline.datasets.drawn import STYLES, draw_contact_sheet, draw_face, sample_specs
-from pipeline.datasets.drawn.anatomy import BEARDS, HAIRCUTS, ActionUnits, Identity, Pose
-from pipeline.datasets.drawn.curves import ellipse, ribbon, smooth
+from pipeline.datasets.drawn.anatomy import BEARDS, HAIRCUTS, OCCLUSIONS, ActionUnits, Identity, Pose
+from pipeline.datasets.drawn.canvas import ellipse, ribbon, smooth
 from pipeline.datasets.drawn.face import face_of
-from pipeline.datasets.drawn.specs import OCCLUSIONS
 from pipeline.errors import ConfigError
 
 SHAPES = {

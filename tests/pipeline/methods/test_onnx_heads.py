@@ -10,12 +10,12 @@ from overfit import OVERFIT
 from tiny_encoder import tiny_encoder
 
 from pipeline.errors import InputError
-from pipeline.export import graph
 from pipeline.learning.calibration import softmax
 from pipeline.learning.method import TrainingInputs
 from pipeline.learning.spec import HeadSpec
 from pipeline.methods import config_class, load_method, method_names
 from pipeline.methods.probe.heads import LinearHead
+from pipeline.predict.export import graph
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs pip install 'fer-stage[onnx]'")
 

@@ -22,7 +22,7 @@ from pipeline.errors import ConfigError, ImageError, InputError, MismatchError
 from pipeline.faces import Alignment, load_detector
 from pipeline.predict import Prediction, Predictor
 from pipeline.predict.lazy_images import LazyImage
-from pipeline.saved import read_saved
+from pipeline.predict.saved import read_saved
 
 CLOSE = 1e-4  # of probabilities
 MARGIN = Alignment(margin=0.25)

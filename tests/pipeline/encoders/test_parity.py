@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from pipeline.encoders.parity import Parity, parity
 from pipeline.errors import MismatchError
-from pipeline.extraction.parity import Parity, parity
 
 ROWS = arrays(np.float32, (3, 4), elements=st.floats(-1000, 1000, width=32))
 

@@ -12,9 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.differences import differences_text
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError, PipelineError
-from pipeline.identity import differences_text
 from pipeline.images.preprocess import Preprocess
 from pipeline.learning.spec import most_weight_bytes
 from pipeline.methods import config_class
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_HEAD", "EXPORTED", "HISTORY", "RUN", "WEIGHTS", "SavedHead", "read_record", "read_saved"]
 
 RUN, EXPORTED, WEIGHTS, HISTORY = "run.json", "head.json", "head.safetensors", "history.csv"
-DEFAULT_HEAD = Path(__file__).parent / "predict" / "default_head"  # the exported head that the package carries
+DEFAULT_HEAD = Path(__file__).parent / "default_head"  # the exported head that the package carries
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from pipeline.learning.method import TrainingInputs
 from pipeline.learning.spec import HeadSpec
 from pipeline.methods import config_class, load_method
 from pipeline.methods.packing import build_head, pack
-from pipeline.saved import read_record, read_saved
+from pipeline.predict.saved import read_record, read_saved
 
 CLASSES = ("fear", "anger", "neutral")
 PREPARED = Preprocess(size=16, resize="squash", mean=(0.25, 0.5, 0.75))
@@ -88,7 +88,8 @@ def test_an_exported_head_is_read_as_a_run_is(run, tmp_path):
 
 
 def test_reading_a_head_does_not_load_torch(run):
-    code = f"import sys, pathlib, pipeline.saved as s; s.read_saved(pathlib.Path({str(run)!r})); print(*sys.modules)"
+    code = "import sys, pathlib, pipeline.predict.saved as s; "
+    code += f"s.read_saved(pathlib.Path({str(run)!r})); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert "torch" not in done.stdout.split()
 

@@ -1,4 +1,4 @@
-"""Whether two identities are one: plain data compared field by field, so that a message can name what differs."""
+"""Differences of two records in words: plain data compared field by field, so that a message can name what differs."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ __all__ = ["changes_text", "differences_text"]
 
 
 def differences_text(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    """`encoder.weights: expected 'a1', found 'b2'; precision: ...`; empty exactly if both are one.
+    """`encoder.weights: expected 'a1', found 'b2'; precision: ...`; empty exactly if they are equal.
 
     Parameters
     ----------
     expected, found : what JSON can hold; a tuple is a list there. A missing field is None, one in a field has a dotted
         name.
     """
-    ours, theirs = (json.loads(json.dumps(_plain(identity))) for identity in (expected, found))
-    return "; ".join(_differences(ours, theirs, ""))
+    first, second = (json.loads(json.dumps(_plain(record))) for record in (expected, found))
+    return "; ".join(_differences(first, second, ""))
 
 
 def changes_text(pairs: Mapping[str, tuple[Any, Any]]) -> str:
-    """`root was 'A', is 'B', n was 400, is 600`: name -> what was and what is, of those that differ; empty for none."""
+    """`root was 'A', is 'B', n was 400, is 600`: name -> old and new value, of those that differ; empty for none."""
     return ", ".join(f"{name} was {old!r}, is {new!r}" for name, (old, new) in pairs.items() if old != new)
 
 
-def _differences(ours: dict[str, Any], theirs: dict[str, Any], prefix: str) -> list[str]:
+def _differences(expected: dict[str, Any], found: dict[str, Any], prefix: str) -> list[str]:
     texts = []
-    for name in sorted({*ours, *theirs}):
-        a, b = ours.get(name), theirs.get(name)
+    for name in sorted({*expected, *found}):
+        a, b = expected.get(name), found.get(name)
         if isinstance(a, dict) and isinstance(b, dict):
             texts += _differences(a, b, f"{prefix}{name}.")
         elif a != b:

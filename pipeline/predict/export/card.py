@@ -42,7 +42,7 @@ def model_card(record: Export) -> str:
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pipeline.export"),
+        loader=jinja2.PackageLoader("pipeline.predict.export"),
         autoescape=False,  # it is no HTML
         finalize=_on_one_line,
         undefined=jinja2.StrictUndefined,

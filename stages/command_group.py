@@ -1,0 +1,99 @@
+"""fer-stage: the command group. A command is imported only to run it, or to show its own help."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import click
+
+from stages.output import printable_lines
+
+__all__ = ["COMMANDS", "LazyGroup", "cli"]
+
+# Name -> one line of help. A command lives in stages/commands/NAME.py, as `command`; listing them imports nothing.
+COMMANDS = {
+    "datasets": "What can be read, what is configured, what is on disk.",
+    "draw": "Draw the embedded sample: faces of five styles.",
+    "index": "Scan a dataset into its sample table.",
+    "align": "Find the face in every image of a dataset.",
+    "extract": "Encode a dataset's images into a feature store.",
+    "encode-text": "Encode prompts with a frozen text tower.",
+    "train": "Train heads on cached features.",
+    "recipes": "Settings of the papers, each value with its source.",
+    "evaluate": "Score trained heads on datasets.",
+    "head": "Hand trained heads to others: export.",
+    "predict": "Name the expressions in pictures and videos.",
+    "report": "All runs on one page, with tables for DVC.",
+    "query": "Rows of a store.",
+    "store": "Look after stores: list, check, compare, convert, export, clean up.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules of their own.
+
+    Parameters
+    ----------
+    commands : name -> one line of help; nothing is imported to list them
+    package : where they live; the module of a name holds it as `command`
+    """
+
+    def __init__(self, *args: Any, commands: Mapping[str, str], package: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lines, self.package = commands, package
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.lines)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.lines:
+            return None
+        command: click.Command = importlib.import_module(f"{self.package}.{cmd_name.replace('-', '_')}").command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in self.lines:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], self.lines, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise click.UsageError(f"no command {args[0]!r}.{hint} See {ctx.command_path} --help", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self.lines.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    commands=COMMANDS,
+    package="stages.commands",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(version("fer-stage"), prog_name="fer-stage")
+@click.option("--debug", is_flag=True, help="Log what happens, and show tracebacks.")
+def cli(debug: bool) -> None:
+    """Facial expression recognition on cached features of frozen encoders.
+
+    Data goes to stdout, progress and log to stderr. Exit codes: 0 done, 1 a known error, 2 usage, 3 a check found
+    problems, 130 interrupted, 143 and 129 ended by SIGTERM and SIGHUP, 141 the reader of stdout went away.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_LogFormatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level="DEBUG" if debug else "WARNING")
+    logging.captureWarnings(True)
+    if not debug:  # our own error says that a connection was lost; asyncio adds a traceback for each pending request
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+
+
+class _LogFormatter(logging.Formatter):
+    """Libraries log names of files and answers of servers, warnings quote them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record))
