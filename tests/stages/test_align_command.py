@@ -248,5 +248,5 @@ def test_an_image_that_changed_since_it_was_indexed_names_the_call_of_index(face
     index = {"dataset": "faces", "layout": "folder", "root": "faces-here", "tables": Path("tables")}
     assert error.value.remedy == [("index", index)]
     assert error.value.__notes__ == [
-        "Run stages.index(dataset='faces', layout='folder', root='faces-here', tables='tables') and then try again"
+        "Run stages.index(dataset='faces', layout='folder', root='faces-here') and then try again"
     ]

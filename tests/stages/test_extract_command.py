@@ -128,7 +128,7 @@ def test_bad_images_keep_their_rows_and_too_many_end_with_code_3(project: Path, 
     image.write_bytes(b"no picture")
     shutil.rmtree("features")
     message = fer_stage("extract", "--dataset", "sample-e", "--decoders", "1", code=1)
-    assert "Index the dataset again: `fer-stage index --dataset sample-e`" in message
+    assert "Index the dataset again. Run `fer-stage index --dataset sample-e` and then try again" in message
     assert "`fer-stage index --dataset sample-e`" in fer_stage("align", "--dataset", "sample-e", code=1)
     fer_stage("index", "--dataset", "sample-e")
     message = fer_stage("extract", "--dataset", "sample-e", "--decoders", "1", code=3)

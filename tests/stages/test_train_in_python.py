@@ -65,7 +65,7 @@ def test_the_frame_has_a_row_per_run_in_the_order_of_the_request(project: Path) 
     assert frame["path"].tolist() == [str(RUNS / f"seed-{seed}") for seed in (2, 1, 0)]
     for row, run in zip(frame.to_dict("records"), result.runs, strict=True):
         record = json.loads((run.folder / "run.json").read_text())
-        assert run.record == record
+        assert run.record.as_json() == record
         assert (row["val_accuracy"], row["val_uar"]) == (record["val"]["accuracy"], record["val"]["uar"])
         same = ("method", "encoder", "dataset", "variant", "epochs", "selected_epoch", "seconds", "n_train", "n_val")
         assert {name: row[name] for name in same} == {name: record[name] for name in same}
