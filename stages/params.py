@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.datasets.drawn import GENERATOR_VERSION, STYLES
-from pipeline.datasets.layouts import LAYOUTS
+from pipeline.datasets.layouts import LAYOUTS, is_layout
 from pipeline.datasets.layouts.base import parse_options
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import ConfigError
@@ -61,9 +61,10 @@ class DatasetParams(_Block):
 
     @model_validator(mode="after")
     def _check_layout(self) -> DatasetParams:
-        if self.layout not in LAYOUTS:
+        if not is_layout(self.layout):
             raise ValueError(f"unknown layout {self.layout!r}.{_near(self.layout, LAYOUTS)}")
-        _as_value_error("options", partial(parse_options, LAYOUTS[self.layout]), self.options)
+        if self.layout in LAYOUTS:  # those of one's own are checked when their code is run
+            _as_value_error("options", partial(parse_options, LAYOUTS[self.layout]), self.options)
         return self
 
 
@@ -226,11 +227,11 @@ class Params(_Block):
         except ValueError as error:
             raise ParamsError(str(error)) from error
         known = self.datasets.get(name)
-        if layout is not None and layout not in LAYOUTS:
+        if layout is not None and not is_layout(layout):
             raise ParamsError(f"unknown layout {layout!r}.{_near(layout, LAYOUTS)}")
         if layout is None:
             layout = known.layout if known else "sample" if name in STYLES else name
-        if layout not in LAYOUTS:
+        if not is_layout(layout):
             raise ParamsError(
                 f"dataset {name!r} is not in params.yaml and is no layout.{_near(name, [*self.datasets, *LAYOUTS])}",
                 remedy=[("index", {"dataset": name, "layout": "LAYOUT", "root": "PATH"})],

@@ -212,3 +212,52 @@ def test_dvc_repro_trains_a_method_of_a_file_and_again_when_the_file_changes(pro
     with Path("my_head.py").open("a") as file:
         file.write("# changed\n")
     assert set(re.findall(r"Running stage '([^']+)'", _dvc("repro"))) == {"train-my-head", "evaluate-my-head"}
+
+
+MINE = {"layout": "my_layout.py:MyLayout", "root": "data/sample-a", "options": {"skip": "fear"}}
+
+
+def test_a_layout_of_a_file_is_indexed(project: Path, fer_stage: FerStage) -> None:
+    command = ("index", "--dataset", "mine", "--layout", MINE["layout"], "--root", "data/sample-a")
+    summary = fer_stage(*command, "--option", "skip=fear", "--format", "json")
+    assert summary["labels"]["fear"] == 0
+    assert summary["excluded"] == {"skipped": 4}
+    table = stages.index("mine", layout=MINE["layout"], root="data/sample-a")
+    assert table.frame["label"].value_counts()["fear"] == 4
+
+
+def test_a_changed_layout_is_indexed_again(project: Path, fer_stage: FerStage, capsys: Any) -> None:
+    Path("params.yaml").write_text(yaml.safe_dump(PARAMS | {"datasets": {"mine": MINE}}))
+    stages.index("mine")
+    stages.extract("mine", dry_run=True)
+    assert "again" not in capsys.readouterr().err
+    Path("my_layout.py").write_text(FILES["my_layout.py"].replace("== options.skip", "in (options.skip, 'anger')"))
+    result = stages.extract("mine")
+    assert "indexing mine again: layout_sha256 was" in capsys.readouterr().err
+    assert "anger" not in result.store.labels("train")
+
+
+def test_a_table_chooses_no_code_that_is_run(project: Path, capsys: Any) -> None:
+    stages.index("mine", layout=MINE["layout"], root="data/sample-a")
+    Path("my_layout.py").write_text("raise SystemExit('it was run')")
+    stages.extract("mine", dry_run=True)
+    assert "again" not in capsys.readouterr().err
+
+
+def test_an_error_of_a_layout_names_its_line(project: Path, fer_stage: FerStage) -> None:
+    Path("my_layout.py").write_text(FILES["my_layout.py"].replace('line["split"] for', 'line["fold"] for'))
+    command = ("index", "--dataset", "mine", "--layout", MINE["layout"], "--root", "data/sample-a")
+    assert re.search(r"my_layout\.py:\d+: KeyError: 'fold'", fer_stage(*command, code=1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("class Options", "class Other", r"expected a layout, with `Options`"),
+        ('    name = "my-layout"\n', "", "expected texts as `name` and `summary`"),
+    ],
+)
+def test_what_is_no_layout_is_refused(project: Path, old: str, new: str, message: str) -> None:
+    Path("my_layout.py").write_text(FILES["my_layout.py"].replace(old, new))
+    with pytest.raises(ConfigError, match=message):
+        stages.index("mine", layout=MINE["layout"], root="data/sample-a")
