@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pipeline.datasets.drawn import GENERATOR_VERSION, STYLES
 from pipeline.datasets.layouts import LAYOUTS, is_layout
 from pipeline.datasets.layouts.base import parse_options
+from pipeline.encoders.families.file_family import allow
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import ConfigError
 from pipeline.learning.options import MethodConfig
@@ -297,6 +298,8 @@ def load_params(path: Path) -> Params:
     """
     params = _load_params(path)
     declare_methods(params.own_methods)
+    for text in params.encoders.values():
+        allow(EncoderSpec.parse(text))
     return params
 
 

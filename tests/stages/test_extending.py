@@ -17,10 +17,11 @@ import pytest
 import yaml
 
 import stages
-from pipeline.errors import ConfigError, InputError, MismatchError
+from pipeline.encoders.families import file_family
+from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError
 from pipeline.methods.own import declare_methods
 from stages.cli import run
-from stages.errors import ParamsError
+from stages.errors import ParamsError, StageError
 
 FerStage = Callable[..., Any]
 ROOT = Path(__file__).parents[2]
@@ -261,3 +262,58 @@ def test_what_is_no_layout_is_refused(project: Path, old: str, new: str, message
     Path("my_layout.py").write_text(FILES["my_layout.py"].replace(old, new))
     with pytest.raises(ConfigError, match=message):
         stages.index("mine", layout=MINE["layout"], root="data/sample-a")
+
+
+ENCODER = "my_encoder.py:MyEncoder"
+
+
+def test_an_encoder_of_a_file_is_extracted_trained_on_and_predicts(project: Path, fer_stage: FerStage) -> None:
+    store = stages.extract("sample-a", encoder=ENCODER).store
+    assert store.path == Path("features/my_encoder-MyEncoder/sample-a.zarr")
+    assert store.width() == 512
+    fer_stage("train", "--method", "linear-probe", "--dataset", "sample-a", "--encoder", ENCODER)
+    run_folder = "runs/my_encoder-MyEncoder/linear-probe/sample-a/seed-0"
+    fer_stage("evaluate", "--run", run_folder)
+    picture = str(next(Path("data/sample-a/images").iterdir()))
+    assert fer_stage("predict", picture, "--run", run_folder, "--encoder", ENCODER, "--format", "json", "--quiet")
+
+
+def test_an_encoder_of_params_yaml_is_known_by_its_name_and_two_processes_have_one(project: Path) -> None:
+    Path("params.yaml").write_text(yaml.safe_dump(PARAMS | {"encoders": {"mini": "mini", "mine": ENCODER}}))
+    first = stages.extract("sample-a", encoder="mine").store
+    features = first.features("test")
+    command = [Path(sys.executable).parent / "fer-stage", "extract", "--dataset", "sample-a", "--encoder", "mine"]
+    done = subprocess.run([*command, "--format", "json"], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["encoded"] == 0
+    assert features.shape[1] == 512
+
+
+def test_a_changed_encoder_refuses_its_earlier_store(project: Path) -> None:
+    key = stages.extract("sample-a", encoder=ENCODER).store.key
+    source = FILES["my_encoder.py"].replace("return self.network(images)", "return self.network(images) * 2")
+    Path("my_encoder.py").write_text(source)
+    with pytest.raises(StageError, match=r"found features of another encoder.*code"):
+        stages.train("linear-probe", "sample-a", encoder=ENCODER)
+    assert stages.extract("sample-a", encoder=ENCODER).store.key != key
+
+
+def test_a_run_and_a_store_choose_no_encoder_that_is_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stages.extract("sample-a", encoder=ENCODER)
+    trained = stages.train("linear-probe", "sample-a", encoder=ENCODER)
+    monkeypatch.setattr(file_family, "_ALLOWED", set())  # as in another process
+    with pytest.raises(EncoderError, match="a Python file is run only if you name it"):
+        stages.predict("data/sample-a/images", run=trained.folders[0])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("    preprocess =", "    other =", r"expected `preprocess = Preprocess\(size=\.\.\.\)` in the class"),
+        ("self.network(images)", "self.network(images)[:, :, None]", r"expected a feature \(B, D\)"),
+        ("(nn.Module)", "", "expected a class of torch.nn.Module"),
+    ],
+)
+def test_what_is_no_encoder_is_refused(project: Path, old: str, new: str, message: str) -> None:
+    Path("my_encoder.py").write_text(FILES["my_encoder.py"].replace(old, new))
+    with pytest.raises(ConfigError, match=message):
+        stages.extract("sample-a", encoder=ENCODER)
