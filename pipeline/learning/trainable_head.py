@@ -70,11 +70,9 @@ def method_of(head_class: type[TrainableHead]) -> Method[Any]:
         raise ConfigError(f"{head_class.__name__}: expected a name, as `class {head_class.__name__}(..., kind='name')`")
     if not (isinstance(head_class.Options, type) and issubclass(head_class.Options, HeadOptions)):
         raise ConfigError(f"{head_class.__name__}.Options: expected a subclass of HeadOptions, found another class")
-    config_class = type(head_class.Options)(
-        f"{head_class.__name__}Options",
-        (head_class.Options,),
-        {"method": head_class.kind, "__module__": head_class.__module__},
-    )
+    metaclass: Any = type(head_class.Options)
+    members = {"method": head_class.kind, "__module__": head_class.__module__}
+    config_class: type[HeadOptions] = metaclass(f"{head_class.__name__}Options", (head_class.Options,), members)
     own = [name for name in config_class.model_fields if name not in HeadOptions.model_fields]
 
     def prepare(task: TrainingTask, config: HeadOptions) -> tuple[Learner, TrainingSettings]:

@@ -173,23 +173,38 @@ def test_the_name_in_params_yaml_is_that_of_the_class(project: Path) -> None:
         stages.train("mine", "sample-a", dry_run=True)
 
 
-def test_an_installed_package_offers_a_method(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    site = project / "site"
-    (site / "my_package-1.0.dist-info").mkdir(parents=True)
-    (site / "my_package-1.0.dist-info" / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n"
-    )
-    entry = re.findall(r"^```toml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)[0].splitlines()[1]
-    (site / "my_package-1.0.dist-info" / "entry_points.txt").write_text(
-        f"[fer_stage.methods]\n{entry.replace(chr(34), '').replace('my-head', 'packaged')}\n"
-    )
+def _install(site: Path, group: str, entry: str, source: str) -> None:
+    """A package `my_package` with one module, `code`, and one entry point."""
+    info = site / "my_package-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{group}]\n{entry}\n")
     (site / "my_package").mkdir()
     (site / "my_package" / "__init__.py").touch()
-    (site / "my_package" / "my_head.py").write_text(FILES["my_head.py"].replace('kind="my-head"', 'kind="packaged"'))
-    monkeypatch.syspath_prepend(site)
+    (site / "my_package" / "code.py").write_text(source)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of installed packages."""
+    folder = tmp_path / "site"
+    monkeypatch.syspath_prepend(folder)
+    for name in ("my_package", "my_package.code"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return folder
+
+
+def test_an_installed_package_offers_a_method(project: Path, site: Path) -> None:
+    source = FILES["my_head.py"].replace('kind="my-head"', 'kind="packaged"')
+    _install(site, "fer_stage.methods", "packaged = my_package.code:MyHead", source)
     _without_methods()
     trained = stages.train("packaged", "sample-a", options={"epochs": 1}, quiet=True)
     stages.evaluate(trained)
+
+
+def test_an_installed_package_offers_a_layout(project: Path, site: Path) -> None:
+    _install(site, "fer_stage.layouts", "packaged = my_package.code:MyLayout", FILES["my_layout.py"])
+    assert len(stages.index("mine", layout="packaged", root="data/sample-a").frame) == 60
 
 
 def _dvc(*words: str) -> str:
