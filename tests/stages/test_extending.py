@@ -207,6 +207,13 @@ def test_an_installed_package_offers_a_layout(project: Path, site: Path) -> None
     assert len(stages.index("mine", layout="packaged", root="data/sample-a").frame) == 60
 
 
+def test_an_installed_package_offers_an_encoder(project: Path, site: Path) -> None:
+    _install(site, "fer_stage.encoders", "packaged = my_package.code:MyEncoder", FILES["my_encoder.py"])
+    store = stages.extract("sample-a", encoder="packaged").store
+    assert store.path == Path("features/packaged/sample-a.zarr")
+    stages.train("linear-probe", "sample-a", encoder="packaged", dry_run=True)
+
+
 def _dvc(*words: str) -> str:
     beside = Path(sys.executable).parent
     environment = os.environ | {"PATH": f"{beside}:{os.environ['PATH']}"}

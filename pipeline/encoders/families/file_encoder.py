@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from pipeline.encoders.families.file_family import is_allowed
+from pipeline.encoders.families.file_family import is_allowed, load_encoder_code
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.spec import FILE, EncoderSpec
 from pipeline.encoders.torch_encoder import TorchEncoder
@@ -13,7 +13,6 @@ from pipeline.encoders.towers import ImageTower
 from pipeline.encoders.weights import require_file, state_sha256
 from pipeline.errors import ConfigError, EncoderError
 from pipeline.images.preprocess import Preprocess
-from pipeline.plugins import load_file
 from pipeline.progress import OnProgress, silent
 
 __all__ = ["load_file_encoder"]
@@ -38,7 +37,7 @@ def load_file_encoder(spec: EncoderSpec, device: torch.device, on_progress: OnPr
             f"{spec}: a Python file is run only if you name it: expected it as --encoder or in `encoders` of "
             "params.yaml, found it in a record only"
         )
-    plugin = load_file(spec.architecture)
+    plugin = load_encoder_code(spec)
     weights = require_file(spec.path, f"weights of {spec}") if spec.path else None
     if not (isinstance(plugin.value, type) and issubclass(plugin.value, nn.Module)):
         raise ConfigError(f"{spec}: expected a class of torch.nn.Module, found {plugin.value!r:.100}")

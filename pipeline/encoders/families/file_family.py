@@ -12,9 +12,11 @@ from pathlib import Path
 from pipeline.encoders.families.base import Family
 from pipeline.encoders.families.files import CurrentIdentity
 from pipeline.encoders.file_digest import file_sha256
-from pipeline.encoders.spec import FILE, EncoderSpec, Syntax
+from pipeline.encoders.spec import FILE, GROUP, EncoderSpec, Syntax
+from pipeline.errors import ConfigError
+from pipeline.plugins import Plugin, is_reference, load_entry_point, load_file
 
-__all__ = ["FILES", "allow", "is_allowed"]
+__all__ = ["FILES", "allow", "is_allowed", "load_encoder_code"]
 
 _ALLOWED: set[str] = set()  # FILE.py:NAME
 
@@ -26,18 +28,34 @@ def allow(spec: EncoderSpec) -> None:
 
 
 def is_allowed(spec: EncoderSpec) -> bool:
-    """Whether the user named the code of this encoder."""
-    return spec.architecture in _ALLOWED
+    """Whether the user named the code of this encoder, or it is of a package that is installed."""
+    return spec.architecture in _ALLOWED or not is_reference(spec.architecture)
 
 
 def _current(spec: EncoderSpec) -> CurrentIdentity:
     code, _, name = spec.architecture.rpartition(":")
     named = {"family": FILE, "architecture": name}
-    for path in filter(None, (Path(code), spec.path)):
+    for path in filter(None, (Path(code) if code else None, spec.path)):
         if not path.is_file():
             return CurrentIdentity(named, f"{path} is not on this machine")
     weights = {"weights": file_sha256(spec.path)} if spec.path else {}
-    return CurrentIdentity({**named, "code": hashlib.sha256(Path(code).read_bytes()).hexdigest(), **weights})
+    sha256 = hashlib.sha256(Path(code).read_bytes()).hexdigest() if code else load_encoder_code(spec).origin.sha256
+    return CurrentIdentity({**named, "code": sha256, **weights})
+
+
+def load_encoder_code(spec: EncoderSpec) -> Plugin:
+    """The class that makes an encoder; this runs its code.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be run, or no package has an entry point of that name any more.
+    """
+    name = spec.architecture
+    plugin = load_file(name) if is_reference(name) else load_entry_point(GROUP, name)
+    if plugin is None:
+        raise ConfigError(f"{spec}: expected an installed package with this entry point of {GROUP}, found none")
+    return plugin
 
 
 _SYNTAX = Syntax(
