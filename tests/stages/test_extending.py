@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -224,9 +223,9 @@ def _dvc(*words: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.dvc
 def test_dvc_repro_trains_a_method_of_a_file_and_again_when_the_file_changes(project: Path) -> None:
-    assert importlib.util.find_spec("dvc")
     Path("dvc.yaml").write_text(f"stages:\n{STAGES}")
     _dvc("init", "--no-scm", "--quiet")
     assert set(re.findall(r"Running stage '([^']+)'", _dvc("repro"))) == {"train-my-head", "evaluate-my-head"}
