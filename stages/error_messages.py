@@ -30,6 +30,10 @@ def error_message(error: Exception, params: Path) -> str:
         from stages.remedies import as_commands, encoder_note  # late: they are rarely needed
 
         return as_commands(error) + encoder_note(error, params)
+    from pipeline.plugins import plugin_line  # late, as above
+
+    if line := plugin_line(error):
+        return f"{line}: {type(error).__name__}: {error}"
     if _is_out_of_memory(error):
         return "out of memory: close other programs, or make --batch-size smaller, then run it again"
     if isinstance(error, ImportError | AttributeError) and (broken := why_broken(error)):

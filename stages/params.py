@@ -16,12 +16,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.datasets.drawn import GENERATOR_VERSION, STYLES
-from pipeline.datasets.layouts import LAYOUTS
+from pipeline.datasets.layouts import LAYOUTS, is_layout
 from pipeline.datasets.layouts.base import parse_options
+from pipeline.encoders.families.file_family import allow
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import ConfigError
 from pipeline.learning.options import MethodConfig
-from pipeline.methods import config_class, method_names
+from pipeline.methods import METHODS, config_class, is_method
+from pipeline.methods.own import declare_methods
+from pipeline.plugins import is_reference
 from pipeline.prompts import PROMPT_SETS, check_template, templates
 from stages.errors import ParamsError
 from stages.names import check_name, colliding_stages, first_rows, name_problems
@@ -59,9 +62,10 @@ class DatasetParams(_Block):
 
     @model_validator(mode="after")
     def _check_layout(self) -> DatasetParams:
-        if self.layout not in LAYOUTS:
+        if not is_layout(self.layout):
             raise ValueError(f"unknown layout {self.layout!r}.{_near(self.layout, LAYOUTS)}")
-        _as_value_error("options", partial(parse_options, LAYOUTS[self.layout]), self.options)
+        if self.layout in LAYOUTS:  # those of one's own are checked when their code is run
+            _as_value_error("options", partial(parse_options, LAYOUTS[self.layout]), self.options)
         return self
 
 
@@ -135,7 +139,9 @@ class Params(_Block):
     prompts: str = "kefer"
     prompt_sets: dict[str, list[str]] = Field(default_factory=dict, description="of one's own, beside those we have")
     methods: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="options of a method; `recipe` names a paper's settings that they change"
+        default_factory=dict,
+        description="options of a method; `recipe` names a paper's settings that they change, `code` the file of a "
+        "method of one's own",
     )
     protocol: ProtocolParams = ProtocolParams()
     run: RunParams = RunParams()
@@ -146,9 +152,7 @@ class Params(_Block):
         self._check_prompts()
         for name, text in self.encoders.items():
             _as_value_error(f"encoders.{name}", EncoderSpec.parse, text)
-        for name in [*self.methods, *self.run.methods]:
-            if name not in method_names():
-                raise ValueError(f"methods: unknown method {name!r:.100}.{_near(name, method_names())}")
+        self._check_methods()
         for name in self.run.samples:
             if name not in STYLES:
                 raise ValueError(f"run.samples: unknown style {name!r:.100}.{_near(name, STYLES)}")
@@ -172,6 +176,27 @@ class Params(_Block):
         ]
         if problems:
             raise ValueError("\n  ".join(problems))
+
+    def _check_methods(self) -> None:
+        for name, code in self.own_methods.items():
+            if not (isinstance(code, str) and is_reference(code)):
+                raise ValueError(f"methods.{name}.code: expected FILE.py:NAME, found {code!r:.100}")
+            if name in METHODS:
+                raise ValueError(f"methods.{name}.code: {name} is a method of fer-stage. Give yours another name")
+        for name in [*self.methods, *self.run.methods]:
+            if is_reference(name):
+                raise ValueError(
+                    f"methods: expected a plain name, found {name!r:.100}. Write its file in the block of its name, as "
+                    f"`methods: {{my-head: {{code: {name}}}}}`"
+                )
+            if name not in self.own_methods and not is_method(name):
+                known = [*METHODS, *self.own_methods]
+                raise ValueError(f"methods: unknown method {name!r:.100}.{_near(name, sorted(known))}")
+
+    @property
+    def own_methods(self) -> dict[str, str]:
+        """Methods that are files of one's own: name -> FILE.py:NAME."""
+        return {name: block["code"] for name, block in self.methods.items() if "code" in block}
 
     def _check_prompts(self) -> None:
         for name, own in self.prompt_sets.items():
@@ -203,11 +228,11 @@ class Params(_Block):
         except ValueError as error:
             raise ParamsError(str(error)) from error
         known = self.datasets.get(name)
-        if layout is not None and layout not in LAYOUTS:
+        if layout is not None and not is_layout(layout):
             raise ParamsError(f"unknown layout {layout!r}.{_near(layout, LAYOUTS)}")
         if layout is None:
             layout = known.layout if known else "sample" if name in STYLES else name
-        if layout not in LAYOUTS:
+        if not is_layout(layout):
             raise ParamsError(
                 f"dataset {name!r} is not in params.yaml and is no layout.{_near(name, [*self.datasets, *LAYOUTS])}",
                 remedy=[("index", {"dataset": name, "layout": "LAYOUT", "root": "PATH"})],
@@ -239,6 +264,7 @@ class Params(_Block):
         recipe : instead of the one that the method's block names
         """
         said = dict(self.methods.get(name, {}))
+        said.pop("code", None)
         own = said.pop("recipe", "")
         if recipe or own == "":
             return recipe, {**(recipe_options(recipe, name) if recipe else {}), **said}
@@ -270,6 +296,14 @@ def load_params(path: Path) -> Params:
     ParamsError
         All that is wrong at once: unknown keys with the nearest known one, wrong types, bad YAML.
     """
+    params = _load_params(path)
+    declare_methods(params.own_methods)
+    for text in params.encoders.values():
+        allow(EncoderSpec.parse(text))
+    return params
+
+
+def _load_params(path: Path) -> Params:
     if not path.exists():
         return Params()
     if not path.is_file():
@@ -314,7 +348,7 @@ def parse_params(data: Any, where: str) -> Params:
         params = Params.model_validate(data)
     except ValidationError as error:
         raise ParamsError(explain(error, Params, where)) from error
-    for name in params.methods:
+    for name in params.methods.keys() - params.own_methods.keys():  # those are checked when their code is run
         try:
             params.method(name)
         except ParamsError as error:

@@ -314,7 +314,7 @@ class TrainRequest(_Request):
 
     Parameters
     ----------
-    method : linear-probe, feature-mask, cafe, kefer, ...
+    method : linear-probe, feature-mask, cafe, kefer, ..., or FILE.py:NAME of one's own
     dataset : what to train on; its validation split selects the epoch
     encoder : whose features; by default the first of params.yaml
     seeds : of weights, order and drops; by default `run.seeds` of params.yaml
@@ -356,6 +356,7 @@ class EvaluateRequest(_Request):
     datasets : by default `run.datasets` of params.yaml
     split : another one than the protocol's is scored and not kept; by default `protocol.test_split` of params.yaml
     exclude_overlap : leave rows out whose bytes the head was trained or selected on; they are counted
+    method : FILE.py:NAME, the code of heads of a method of one's own that params.yaml does not name
     """
 
     runs: RunFolders
@@ -363,6 +364,7 @@ class EvaluateRequest(_Request):
     datasets: Texts = ()
     split: Literal["test", "val"] | None = None
     exclude_overlap: bool = False
+    method: str | None = None
     dry_run: bool = False
     features: FolderOrBucket = Path("features")
     device: str = "auto"
@@ -397,6 +399,7 @@ class PredictRequest(_Request):
     inputs : files, folders and patterns of paths, or one of them
     run : folder of a trained run or of an exported head; by default the head that fer-stage carries
     encoder : of the head, if it has another name here
+    method : FILE.py:NAME, the code of a head of a method of one's own that params.yaml does not name
     annotate : folder that gets the pictures with labels
     every : seconds between frames of a video; 0 takes all
     rotate : look for faces in sideways pictures, too
@@ -408,6 +411,7 @@ class PredictRequest(_Request):
     _: KW_ONLY
     run: Path | None = None
     encoder: str | None = None
+    method: str | None = None
     annotate: Path | None = None
     every: Annotated[float, Field(ge=0)] = 1.0
     rotate: bool = True

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TypeVar
 
 from cache.places.links import links_followed
+from pipeline.plugins import is_reference
 from pipeline.progress import OnProgress
 from stages.progress import shown_progress
 
@@ -21,4 +22,14 @@ def run(workflow: Callable[[Request, OnProgress], Result], request: Request) -> 
     with ExitStack() as stack:
         if getattr(request, "follow_links", False):
             stack.enter_context(links_followed())
+        _allow_encoder(getattr(request, "encoder", None))
         return workflow(request, stack.enter_context(shown_progress(quiet=getattr(request, "quiet", False))))
+
+
+def _allow_encoder(named: str | None) -> None:
+    """A request may name a Python file as its encoder: then, and only then, it is run."""
+    if named and is_reference(named.partition("@")[0]):
+        from pipeline.encoders.families.file_family import allow  # late: few name one
+        from pipeline.encoders.spec import EncoderSpec
+
+        allow(EncoderSpec.parse(named))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -11,13 +10,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.datasets.layouts import LAYOUTS
+from pipeline.datasets.layouts import find_layout, layout_sha256
 from pipeline.datasets.layouts.base import Layout, Scan, not_this_layout, parse_options
 from pipeline.datasets.layouts.listfile import lookalike
 from pipeline.datasets.layouts.unread import folder_counts
 from pipeline.datasets.roots import open_root
 from pipeline.datasets.roots.files import MISSING, Root, some
-from pipeline.errors import ConfigError, DatasetError, ImageError
+from pipeline.errors import DatasetError, ImageError
 from pipeline.images.formats import is_image, undecodable
 from pipeline.progress import OnProgress, Progress, silent
 from pipeline.tables.samples import Sample, SampleTable, TableInfo
@@ -43,7 +42,7 @@ def index_dataset(
     Parameters
     ----------
     dataset : the name it has in params.yaml
-    layout : a name in `LAYOUTS`
+    layout : a name in `LAYOUTS`, or of one's own, FILE.py:NAME
     root : folder or archive; both give the same table
     options : of that layout, as in params.yaml
     on_progress : called for every image, and with notes on what was left out, carved, or crosses the splits
@@ -62,7 +61,7 @@ def index_dataset(
     DatasetError, LabelError
         If the root does not hold that layout, two samples share an id, labels are unknown, or no image is usable.
     """
-    reader = _find_layout(layout)
+    reader = find_layout(layout)
     parsed = parse_options(reader, options)
     with open_root(root, expected=f"{reader.summary} (layout {layout})") as files:
         scan = reader.scan(files, parsed)
@@ -85,6 +84,7 @@ def index_dataset(
         unread_files=scan.unread_files,
         reader=stage_version("index"),
         given=dict(given),
+        layout_sha256=layout_sha256(layout),
     )
     table = SampleTable.from_samples(samples, info)
     _report([*carving_notes(samples, scan.shares), *_crossing_notes(table)], len(table), on_progress)
@@ -129,14 +129,6 @@ def _crossing_notes(table: SampleTable) -> Iterator[str]:
             of = f"of {sizes[split]:,} {split} rows are also in {other}" if other else "rows are also in another fold"
             parts.append(f"{n:,} {of}")
         yield f"{what} cross the splits of the dataset, which are left as they are: {', '.join(parts)}"
-
-
-def _find_layout(name: str) -> Layout[Any]:
-    if name in LAYOUTS:
-        return LAYOUTS[name]
-    near = difflib.get_close_matches(name, LAYOUTS, n=1)
-    advice = f"Did you mean {near[0]!r}? " if near else ""
-    raise ConfigError(f"unknown layout {name!r}. {advice}Known: {', '.join(LAYOUTS)}")
 
 
 def _check(scan: Scan, files: Root, layout: Layout[Any]) -> None:

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import ConfigError
+from pipeline.plugins import entry_point_names
 
-__all__ = ["EncoderSpec", "Syntax", "has_text", "register"]
+__all__ = ["FILE", "GROUP", "EncoderSpec", "Syntax", "has_text", "register"]
 
 _LONGEST_SLUG = 150  # characters: a folder is named so
+GROUP = "fer_stage.encoders"  # of entry points
+FILE = "file"  # the family of encoders of one's own, which are written as FILE.py:NAME
+_OF_FILE = re.compile(r"(?P<code>[^@:]+\.py:[A-Za-z_]\w*)(?:@(?P<path>.+))?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # in no name and no path of weights
 
 
@@ -48,7 +52,8 @@ class EncoderSpec:
     """A parsed encoder name. Exactly one of `tag` and `path` is set, none for embedded encoders; timm's may have both.
 
     The tag of a transformers model is its repository on the hub, `OWNER/NAME`. That of a timm model says which of
-    timm's published weights the file is, or is prepared like.
+    timm's published weights the file is, or is prepared like. The architecture of an encoder of one's own is the code
+    that makes it, FILE.py:NAME, or the name of an entry point.
     """
 
     family: str
@@ -66,10 +71,12 @@ class EncoderSpec:
             If `text` has none of these forms.
         """
         text = text.lstrip() if "@" in text else text.strip()  # the name of a file may end with a space
+        if (own := _OF_FILE.fullmatch(text)) and not _CONTROL.search(text):
+            return cls(FILE, own["code"], path=Path(os.path.expanduser(own["path"])) if own["path"] else None)
         family, colon, rest = text.partition(":")
         syntax = None if _CONTROL.search(text) else _FAMILIES.get(family)
         if syntax is None:
-            raise _unknown(text)
+            return _of_package(text)
         if syntax.pattern is None:
             if colon:
                 raise _unknown(text)
@@ -87,10 +94,13 @@ class EncoderSpec:
     @property
     def slug(self) -> str:
         """A folder name for its features: `open_clip-ViT-B-32-quickgelu-openai`; a long one ends with a digest."""
-        if self._is_single:
+        if self.family != FILE and self._is_single:
             return self.family
         weights = self.path.stem if self.path else self.tag
         parts = [self.family, self._named, *([weights] if weights != self._named else [])]
+        if self.family == FILE:
+            file, _, name = self.architecture.rpartition(":")
+            parts = [part for part in (Path(file).stem, name, weights) if part]
         slug = re.sub(r"[^A-Za-z0-9_.-]+", "-", "-".join(parts))
         return slug if len(slug) <= _LONGEST_SLUG else f"{slug[:_LONGEST_SLUG]}-{_sha256(str(self))[:12]}"
 
@@ -100,6 +110,8 @@ class EncoderSpec:
         return has_text(self.family)
 
     def __str__(self) -> str:
+        if self.family == FILE:
+            return self.architecture + (f"@{self.path}" if self.path else "")
         if self._is_single:
             return self.family
         return f"{self.family}:{self._named}" + (f"@{self.path}" if self.path else f"/{self.tag}")
@@ -113,6 +125,14 @@ class EncoderSpec:
     def _named(self) -> str:
         """The architecture as it is written."""
         return f"{self.architecture}.{self.tag}" if self.path and self.tag else self.architecture
+
+
+def _of_package(text: str) -> EncoderSpec:
+    """`NAME` or `NAME@WEIGHTS` of an entry point of an installed package."""
+    name, _, weights = text.partition("@")
+    if _CONTROL.search(text) or name not in entry_point_names(GROUP):
+        raise _unknown(text)
+    return EncoderSpec(FILE, name, path=Path(os.path.expanduser(weights)) if weights else None)
 
 
 def has_text(family: str) -> bool:

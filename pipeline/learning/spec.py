@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
-__all__ = ["HEAD_FORMAT", "HeadSpec", "ScaleKind", "most_weight_bytes"]
+__all__ = ["HEAD_FORMAT", "MOST_OWN_BYTES", "HeadSpec", "ScaleKind", "most_weight_bytes"]
 
 HEAD_FORMAT = 2  # of descriptions and weights
 
 ScaleKind = Literal["raw", "l2", "standard"]
 
 _MOST_NETWORK_BYTES = 2**29  # of a head with a backbone of ours: the largest has 110 MB
+MOST_OWN_BYTES = 2**31  # of a head whose class is no part of the package
 _MOST_TOWER_BYTES = 16 * 2**30  # of a head that is the image tower of an encoder: that of ViT-bigG has 8 GB
 
 

@@ -7,6 +7,7 @@ probe       linear-probe: logistic regression on the frozen feature
 prompts     coop, cocoop, metd, cliper: learned prompts of a frozen text tower
 text        zero-shot, kefer: similarity to the text of each class
 packing     a head of any of them as bytes, and back
+own         methods that are no part of the package: a Python file, or an entry point
 
 In a family, `options` are pydantic models and import no torch, `losses` are functions of tensors, `heads` are what is
 saved, `train` makes heads of options, and `recipes` holds the settings of papers.
@@ -20,11 +21,12 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from pipeline.errors import ConfigError
 from pipeline.learning.options import MethodConfig
+from pipeline.methods.own import is_own, own_method, own_names
 
 if TYPE_CHECKING:
     from pipeline.learning.method import Method
 
-__all__ = ["METHODS", "config_class", "family_names", "load_method", "method_names"]
+__all__ = ["METHODS", "config_class", "family_names", "is_method", "load_method", "method_names"]
 
 # Name -> the module below pipeline.methods that trains it; its options are in `options` of the same folder. Strings, so
 # that a list of names costs no import of torch. Families that are imported fastest come first.
@@ -48,8 +50,13 @@ METHODS: dict[str, str] = {
 
 
 def method_names() -> tuple[str, ...]:
-    """Every method, in alphabetical order."""
-    return tuple(sorted(METHODS))
+    """Every method, in alphabetical order, those of one's own among them."""
+    return tuple(sorted({*METHODS, *own_names()}))
+
+
+def is_method(name: str) -> bool:
+    """Whether a method has this name; nothing is loaded."""
+    return name in METHODS or is_own(name)
 
 
 def family_names() -> tuple[str, ...]:
@@ -66,6 +73,8 @@ def config_class(name: str) -> type[MethodConfig]:
         If there is no such method; the message suggests the nearest one.
     """
     _require_known(name)
+    if name not in METHODS:
+        return own_method(name).method.config_class
     options = vars(import_module(f"pipeline.methods.{_family(name)}.options")).values()
     return next(value for value in options if _is_config_of(value, name))
 
@@ -79,6 +88,8 @@ def load_method(name: str) -> Method[Any]:
         If there is no such method; the message suggests the nearest one.
     """
     _require_known(name)
+    if name not in METHODS:
+        return own_method(name).method
     values = vars(import_module(f"pipeline.methods.{METHODS[name]}")).values()
     method: Method[Any] = next(value for value in values if _is_config_of(getattr(value, "config_class", None), name))
     return method
@@ -93,7 +104,7 @@ def _family(name: str) -> str:
 
 
 def _require_known(name: str) -> None:
-    if name not in METHODS:
-        near = difflib.get_close_matches(name, METHODS, n=1)
+    if not is_method(name):
+        near = difflib.get_close_matches(name, method_names(), n=1)
         hint = f"Did you mean {near[0]!r}?" if near else f"Known methods: {', '.join(method_names())}"
         raise ConfigError(f"unknown method {name!r}. {hint}")

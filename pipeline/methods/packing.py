@@ -14,6 +14,7 @@ from pipeline.errors import InputError, MismatchError
 from pipeline.learning.head import HEADS, Head
 from pipeline.learning.spec import HEAD_FORMAT, HeadSpec
 from pipeline.methods import METHODS, family_names
+from pipeline.methods.own import load_own_heads
 from pipeline.tensors import TensorInfo, tensors_in
 
 if TYPE_CHECKING:
@@ -36,10 +37,10 @@ def head_class(kind: str) -> type[Head]:
     InputError
         If the kind is not known.
     """
-    for module in _modules_with_heads():
+    for module in (*_modules_with_heads(), ""):
         if kind in HEADS:
             break
-        import_module(module)
+        import_module(module) if module else load_own_heads()
     if kind not in HEADS:
         raise InputError(
             f"head: expected a kind of {', '.join(sorted(HEADS))}, found {kind!r}. "

@@ -16,12 +16,13 @@ from pipeline.differences import differences_text
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError, PipelineError
 from pipeline.images.preprocess import Preprocess
-from pipeline.learning.spec import most_weight_bytes
+from pipeline.learning.spec import MOST_OWN_BYTES, most_weight_bytes
 from pipeline.methods import config_class
+from pipeline.methods.own import is_own, own_method
 from pipeline.progress import OnProgress, silent
 from pipeline.records.export import COPY_AGAIN, Export, export_of, read_export
 from pipeline.records.files import Advice, read_regular
-from pipeline.records.run import Run, read_run, train_again
+from pipeline.records.run import OwnRun, Run, read_run, train_again
 from pipeline.records.scores import Score
 from pipeline.tensors import check_finite
 
@@ -120,9 +121,36 @@ class SavedHead:
         """How its faces were aligned, plain JSON; None where pictures were taken as they were."""
         return self.record.head.alignment
 
+    def require_method(self) -> None:
+        """Refuse a head whose method is code that is not here, or other code than that which trained it.
+
+        Raises
+        ------
+        InputError
+            If nobody named the code of its method: a run from elsewhere chooses no code that is run here.
+        MismatchError
+            If that code is another one now.
+        """
+        if not isinstance(self.record, OwnRun):
+            return
+        name, code = self.record.method, self.record.method_code
+        if not is_own(name):
+            raise InputError(
+                f"{self.record_path}: the method {name} is no part of fer-stage: expected its code, {code.code} with "
+                f"sha256 {code.sha256[:12]}, found none. Name it with --method FILE.py:NAME, or in params.yaml as "
+                f"`methods: {{{name}: {{code: FILE.py:NAME}}}}`"
+            )
+        if (found := own_method(name).origin).sha256 != code.sha256:
+            raise self.advice.error(
+                f"{self.record_path}: the head was trained by {code.code} with sha256 {code.sha256[:12]}, found "
+                f"{found.code} with {found.sha256[:12]}",
+                MismatchError,
+            )
+
     @property
     def is_trained(self) -> bool:
         """Whether its method trains anything; InputError if the method is not known."""
+        self.require_method()
         try:
             return config_class(self.record.method).is_trained
         except ConfigError as error:
@@ -133,6 +161,7 @@ class SavedHead:
         """Whether the head is a part of its encoder, and is built with it; InputError if its kind is not known."""
         from pipeline.methods.packing import head_class  # late: it brings torch
 
+        self.require_method()
         try:
             return head_class(self.record.head.kind).needs_encoder
         except PipelineError as error:
@@ -159,6 +188,7 @@ class SavedHead:
         """
         from pipeline.methods.packing import unpack  # late: it brings torch
 
+        self.require_method()
         try:
             return unpack(self.state, self.description, encoder)  # type: ignore[arg-type]  # all that load are its kind
         except PipelineError as error:
@@ -170,8 +200,14 @@ class SavedHead:
         Raises
         ------
         InputError
-            If no method has its name, or the kind of the head is not known.
+            If no method has its name, the kind of the head is not known, or its method is no part of the package.
         """
+        if isinstance(self.record, OwnRun):
+            raise InputError(
+                f"{self.record_path}: expected the head of a method of fer-stage, found one of "
+                f"{self.record.method_code.code}: whoever reads an export has not this code. Pass on the run folder "
+                "and the file"
+            )
         _ = self.is_trained  # the model card states it
         return export_of(self.record, scores, uses_encoder=self.uses_encoder)
 
@@ -284,7 +320,8 @@ def _advice_on(record: Run | Export) -> Advice:
 
 def _read_weights(folder: Path, record: Run | Export) -> bytes:
     try:
-        return read_regular(folder / WEIGHTS, most_weight_bytes(record.head.as_json()), _advice_on(record))
+        limit = MOST_OWN_BYTES if isinstance(record, OwnRun) else most_weight_bytes(record.head.as_json())
+        return read_regular(folder / WEIGHTS, limit, _advice_on(record))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise _advice_on(record).error(f"{folder}: {WEIGHTS} is missing") from error
 

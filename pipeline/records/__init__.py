@@ -16,7 +16,7 @@ from pipeline.records.export import Export, Graph, export_of, read_export
 from pipeline.records.files import read_regular
 from pipeline.records.head import FeatureIdentity, HeadDescription
 from pipeline.records.history import History, read_history
-from pipeline.records.run import Run, joined_notes, read_run
+from pipeline.records.run import MethodCode, OwnRun, Run, joined_notes, read_run
 from pipeline.records.scores import Score, Scores, ScoreSource, read_scores
 from pipeline.records.store_summary import StoreSummary
 
@@ -26,6 +26,8 @@ __all__ = [
     "Graph",
     "HeadDescription",
     "History",
+    "MethodCode",
+    "OwnRun",
     "Run",
     "Score",
     "ScoreSource",

@@ -26,7 +26,15 @@ from pipeline.records.fields import (
     conforms_to,
 )
 
-__all__ = ["Calibration", "Config", "Diagnostics", "FeatureIdentity", "HeadDescription", "Validation"]
+__all__ = [
+    "Calibration",
+    "Config",
+    "Diagnostics",
+    "FeatureIdentity",
+    "HeadDescription",
+    "OwnHeadDescription",
+    "Validation",
+]
 
 Temperature = Annotated[float, Field(ge=TEMPERATURES[0], le=TEMPERATURES[1])]
 
@@ -118,6 +126,12 @@ class HeadDescription(Record):
         """How faces were aligned, plain JSON; None where pictures were taken as they were."""
         alignment: Mapping[str, Any] | None = self.encoder.preprocess.get("alignment")
         return alignment
+
+
+class OwnHeadDescription(HeadDescription):
+    """Of a head whose class is no part of the package: which options it has, that class knows."""
+
+    options: dict[Text, Any]
 
 
 class _HeldBack(Record):

@@ -29,10 +29,20 @@ from pipeline.records.fields import (
     checked,
 )
 from pipeline.records.files import Advice, read_json
-from pipeline.records.head import Calibration, Config, Diagnostics, FeatureIdentity, HeadDescription, Validation
+from pipeline.records.head import (
+    Calibration,
+    Config,
+    Diagnostics,
+    FeatureIdentity,
+    HeadDescription,
+    OwnHeadDescription,
+    Validation,
+)
 
 __all__ = [
     "HeadFacts",
+    "MethodCode",
+    "OwnRun",
     "Run",
     "joined_notes",
     "read_object",
@@ -153,6 +163,20 @@ class Run(Record, HeadFacts):
         return self
 
 
+class MethodCode(Record):
+    """The code of a method that is no part of the package: where it was, as `--method` takes it, and its sha256."""
+
+    code: Annotated[Text, Field(min_length=1)]
+    sha256: Sha256
+
+
+class OwnRun(Run):
+    """run.json of a head of such a method."""
+
+    head: OwnHeadDescription
+    method_code: MethodCode
+
+
 def read_run(path: Path) -> Run:
     """The record of a trained head.
 
@@ -168,7 +192,7 @@ def read_run(path: Path) -> Run:
     data = read_object(path, Advice(TRAIN_AGAIN))
     advice = train_again(data)
     require_format(data, path, advice)
-    run = checked(Run, data, str(path), "the record of a trained head", advice)
+    run = checked(OwnRun if "method_code" in data else Run, data, str(path), "the record of a trained head", advice)
     require_one_order(run.classes, run.head, path, advice)
     if differences := differences_text(run.encoder_identity.as_json(), run.head.encoder.as_json()):
         raise advice.error(
@@ -208,5 +232,7 @@ def train_again(run: Run | Mapping[str, Any]) -> Advice:
     except ValidationError:
         return Advice(TRAIN_AGAIN)
     encoder, seeds = plain.pop("encoder_named"), (plain.pop("seed"),)
+    if isinstance(run, OwnRun):
+        plain["method"] = run.method_code.code
     remedy = [("train", {**plain, "encoder": encoder, "seeds": seeds})]
     return Advice(remedy=remedy, purpose="with the options of the run")

@@ -97,6 +97,7 @@ class TableInfo:
     excluded : rows of the source that the label rule leaves out, per reason
     reader : version of the program's readers; 0 in tables of earlier versions, which do not state it
     given : what the command line set beside params.yaml: `layout`, `root`, `options`
+    layout_sha256 : of the file of a layout that is no part of the package; else empty, and not in the file
     unread_columns : headers of the source's table, with what each looks like (split, subject, clip, fold, box, or
         nothing)
     unread_images : images of the root that no row of the source names, per folder
@@ -115,6 +116,7 @@ class TableInfo:
     unread_files: _Counts = field(default_factory=dict)
     reader: Annotated[int, Field(ge=0)] = 0
     given: Annotated[Mapping[str, Any], AfterValidator(_options_of_command)] = field(default_factory=dict)
+    layout_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,10 @@ class SampleTable:
     def to_arrow(self) -> pa.Table:
         """The same rows for Parquet, with `info` in the schema's metadata."""
         columns = {name: pa.array(_plain(self.frame[name]), type=_ARROW_TYPES[name]) for name in self.frame.columns}
-        return _KIND.described(pa.table(columns), vars(self.info) | {"classes": list(self.info.classes)})
+        described = vars(self.info) | {"classes": list(self.info.classes)}
+        if not self.info.layout_sha256:
+            del described["layout_sha256"]
+        return _KIND.described(pa.table(columns), described)
 
     @property
     def usable(self) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from stages.commands.options import (
     features_option,
     follow_links_option,
     format_option,
+    method_code_option,
     params_option,
 )
 from stages.output import echo_rows, say
@@ -47,6 +48,7 @@ _FOR_MACHINES = ("excluded_overlap", "encoder_saw", "note")  # people get marks,
 )
 @click.option("--dry-run", is_flag=True, help="Score and print; write nothing.")
 @features_option
+@method_code_option
 @device_option
 @params_option
 @follow_links_option

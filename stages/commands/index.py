@@ -21,7 +21,10 @@ __all__ = ["command"]
 
 @click.command("index")
 @click.option("--dataset", required=True, help="Name from params.yaml, or a layout's name.")
-@click.option("--layout", help="How it is laid out on disk.  [default: params.yaml, else the dataset's name]")
+@click.option(
+    "--layout",
+    help="How it is laid out on disk; FILE.py:NAME: your own.  [default: params.yaml, else the dataset's name]",
+)
 @click.option("--root", help="Folder, .tar, .tar.gz or .zip.  [default: params.yaml, else data/DATASET]")
 @options_option("NAME=VALUE of the layout's own options; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Scan and print, write nothing.")

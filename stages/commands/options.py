@@ -26,6 +26,7 @@ __all__ = [
     "follow_links_option",
     "format_option",
     "max_rejected_option",
+    "method_code_option",
     "options_option",
     "params_option",
     "quiet_option",
@@ -63,6 +64,9 @@ params_option = click.option(
     help="What to run; the defaults hold if the file is not there.",
 )
 quiet_option = click.option("--quiet", is_flag=True, help="No progress on stderr.")
+method_code_option = click.option(
+    "--method", metavar="FILE.py:NAME", help="Code of a method of your own, if params.yaml does not name it."
+)
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto (CUDA when there is one, else cpu), cpu, cuda or cuda:N."
 )

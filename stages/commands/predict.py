@@ -16,6 +16,7 @@ from stages.commands.options import (
     follow_links_option,
     format_option,
     max_rejected_option,
+    method_code_option,
     params_option,
     quiet_option,
     request_of,
@@ -51,6 +52,7 @@ _DIGITS = {"seconds": 3, "score": 4, **dict.fromkeys(("box", "x", "y", "width", 
 )
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Faces a step.")
 @max_rejected_option(0.99, "unreadable images above which the command ends with code 3")
+@method_code_option
 @device_option
 @params_option
 @follow_links_option

@@ -48,7 +48,7 @@ def _parsed_grid(context: click.Context, parameter: click.Parameter, axes: tuple
 
 
 @click.command("train")
-@click.option("--method", required=True, help="linear-probe, feature-mask, cafe, kefer...: docs/methods lists them.")
+@click.option("--method", required=True, help="linear-probe, cafe...: docs/methods lists them. FILE.py:NAME: your own.")
 @click.option("--dataset", required=True, help="What to train on; its validation split selects the epoch.")
 @click.option("--encoder", help="Whose features.  [default: the first of params.yaml]")
 @click.option(

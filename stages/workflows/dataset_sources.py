@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cache.keys import differences
-from pipeline.datasets.layouts import LAYOUTS
+from pipeline.datasets.layouts import LAYOUTS, find_layout, layout_sha256
 from pipeline.datasets.layouts.base import parse_options as layout_options
 from pipeline.differences import changes_text
 from pipeline.errors import ConfigError
@@ -66,8 +66,8 @@ def current_source(dataset: str, info: TableInfo, params: Params) -> DatasetPara
     """
     if dataset in params.datasets:
         return params.dataset(dataset)
-    if not info.reader:
-        return None
+    if not info.reader or info.given.get("layout", "sample") not in LAYOUTS:
+        return None  # a table, which may be from elsewhere, chooses no code that is run
     try:
         return StatedSource.of_table(info).source(dataset, params)
     except ParamsError:
@@ -85,13 +85,15 @@ def table_changes(dataset: str, info: TableInfo, params: Params) -> str:
         "root": os.path.abspath(info.root),
         "options": _all_options(info.layout, info.options),
         "reader": info.reader,
+        "layout_sha256": info.layout_sha256,
     }
     now = {
         "dataset": dataset,
         "layout": source.layout,
         "root": os.path.abspath(source.root),
-        "options": _all_options(source.layout, source.options),
+        "options": _all_options(source.layout, source.options, may_run=True),
         "reader": stage_version("index"),
+        "layout_sha256": layout_sha256(source.layout),
     }
     as_written = {"root": (info.root, source.root)}
     return changes_text({name: as_written.get(name, values) for name, values in differences(before, now).items()})
@@ -114,7 +116,7 @@ def store_changes(described: Mapping[str, Any], dataset: str, params: Params) ->
         return ""
     source = params.dataset(name)
     before = {"layout": layout, "options": _all_options(layout, options)}
-    now = {"layout": source.layout, "options": _all_options(source.layout, source.options)}
+    now = {"layout": source.layout, "options": _all_options(source.layout, source.options, may_run=True)}
     return changes_text(differences(before, now))
 
 
@@ -134,9 +136,16 @@ def root_change(dataset: str, params: Params) -> str:
     return changes_text({"root": (info.root, root)})
 
 
-def _all_options(layout: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """With the defaults of those that are missing; as they are where this program does not know them."""
+def _all_options(layout: str, options: Mapping[str, Any], *, may_run: bool = False) -> dict[str, Any]:
+    """With the defaults of those that are missing; as they are where this program does not know them.
+
+    Parameters
+    ----------
+    may_run : whether the code of a layout of one's own is run, as params.yaml or a request names it
+    """
+    if layout not in LAYOUTS and not may_run:
+        return dict(options)
     try:
-        return layout_options(LAYOUTS[layout], options).model_dump(mode="json")
-    except (KeyError, ConfigError):
+        return layout_options(find_layout(layout), options).model_dump(mode="json")
+    except ConfigError:
         return dict(options)

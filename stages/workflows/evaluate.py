@@ -20,6 +20,7 @@ from pipeline.errors import PipelineError
 from pipeline.footnotes import MOSTLY_SEEN
 from pipeline.learning.evaluation import evaluate as evaluate_head
 from pipeline.learning.head import Head
+from pipeline.methods.own import plain_name
 from pipeline.predict.saved import DEFAULT_HEAD, EXPORTED, RUN, SavedHead, read_saved
 from pipeline.progress import OnProgress
 from pipeline.records import Score
@@ -46,6 +47,7 @@ def evaluate(request: EvaluateRequest, _on_progress: OnProgress) -> EvaluateResu
     written.
     """
     params = load_params(request.params)
+    plain_name(request.method or "")
     datasets, split = request.datasets or tuple(params.run.datasets), request.split or params.protocol.test_split
     writes = not request.dry_run and split == params.protocol.test_split
     folders = runs_below(request.runs)

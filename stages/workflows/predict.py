@@ -17,6 +17,7 @@ from cache.places.atomic import write_new
 from cache.places.links import require_inside
 from pipeline.errors import DatasetError
 from pipeline.images.rejects import AlikeRejects
+from pipeline.methods.own import plain_name
 from pipeline.predict import Prediction, Predictor
 from pipeline.predict.annotate import annotated
 from pipeline.predict.inputs import InputFiles, find_inputs, input_images
@@ -65,7 +66,9 @@ def open_session(request: PredictRequest, on_progress: OnProgress) -> PredictSes
         require_inside(request.annotate / "picture.jpg", request.annotate)
         if problem := annotate_problem(request):
             raise ParamsError(problem)
-    encoder = str(load_params(request.params).encoder(request.encoder)[1]) if request.encoder else None
+    params = load_params(request.params)
+    plain_name(request.method or "")
+    encoder = str(params.encoder(request.encoder)[1]) if request.encoder else None
     predictor = Predictor(
         request.run,
         encoder=encoder,

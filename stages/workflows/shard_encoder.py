@@ -16,6 +16,7 @@ from cache.keys import sha256_of
 from cache.manifest import ShardRecord
 from cache.reuse import ReuseReader
 from pipeline.encoders import Encoder, load_encoder
+from pipeline.encoders.families.file_family import allow
 from pipeline.errors import MismatchError
 from pipeline.extraction import Extraction, Shard, Timings, empty_blocks
 from pipeline.images.prepare import Preparer
@@ -58,6 +59,7 @@ class ShardEncoder:
         MismatchError
             If the encoder's name means another one here: a worker may be another machine with other files.
         """
+        allow(encoding.spec)  # it comes from the process that the user started
         encoder = load_encoder(encoding.spec, encoding.device, encoding.runtime)
         if (sha256 := sha256_of(dict(encoder.identity))) != encoding.encoder_sha256:
             raise MismatchError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, cast
@@ -26,7 +26,8 @@ from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import TrainingError
 from pipeline.footnotes import LEGEND
 from pipeline.learning.method import FitResult, TrainingInputs
-from pipeline.methods import load_method
+from pipeline.methods import METHODS, load_method
+from pipeline.methods.own import own_method, plain_name
 from pipeline.methods.packing import pack
 from pipeline.predict.saved import HISTORY, RUN, WEIGHTS
 from pipeline.progress import OnProgress
@@ -103,6 +104,7 @@ class Training:
     def of(cls, request: TrainRequest) -> Self:
         """From a request and its params.yaml."""
         params = load_params(request.params)
+        request = replace(request, method=plain_name(request.method))
         named = request.encoder or params.run.encoders[0]
         name, spec = params.encoder(named)
         recipe, options = params.options(request.method, request.recipe)
@@ -196,7 +198,7 @@ class Training:
                 "seed": run.seed,
                 "text_key": self.text.key if self.text else "",
                 "method": run.config.method,
-                "method_version": method_version(run.config.method),
+                **_method_identity(run.config.method),
             }
         )
 
@@ -280,7 +282,8 @@ class Training:
     def _record(
         self, run: Run, fitted: FitResult, description: Mapping[str, Any], head_sha256: str, history_sha256: str
     ) -> records.Run:
-        return records.Run.model_validate(
+        own = _method_code(run.config.method)
+        return (records.OwnRun if own else records.Run).model_validate(
             {
                 "method": run.config.method,
                 "variant": run.variant,
@@ -299,7 +302,7 @@ class Training:
                 "key": self.store.key,
                 "run_key": self.run_key(run),
                 "rows": self.rows,
-                "method_version": method_version(run.config.method),
+                "method_version": 1 if own else method_version(run.config.method),
                 "is_random": run.config.is_random,
                 "views": self.views(run),
                 "dtype": self.dtype,
@@ -320,6 +323,7 @@ class Training:
                 "head": dict(description),
                 "head_sha256": head_sha256,
                 "history_sha256": history_sha256,
+                **({"method_code": own} if own else {}),
             }
         )
 
@@ -329,6 +333,17 @@ def _config_identity(run: Run) -> dict[str, Any]:
     config = run.config.model_dump(mode="json")
     path = Path(config.get("pretrained") or "")
     return config | ({"pretrained": f"sha256:{file_sha256(path)}"} if path.is_file() else {})
+
+
+def _method_code(name: str) -> dict[str, str]:
+    """Where the code of a method is that is no part of the package, and its sha256; empty for all others."""
+    return {} if name in METHODS else asdict(own_method(name).origin)
+
+
+def _method_identity(name: str) -> dict[str, Any]:
+    """What makes the heads of a method others: its version, or the content of its file."""
+    own = _method_code(name)
+    return {"method_sha256": own["sha256"]} if own else {"method_version": method_version(name)}
 
 
 def _prune(folders: Sequence[Path]) -> None:

@@ -40,7 +40,8 @@ def test_pipeline_opens_no_file_and_prints_nothing(path: Path) -> None:
     tree = ast.parse(path.read_text())
     calls = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
     attributes = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
-    assert not calls & FORBIDDEN_CALLS
+    # The one place that runs code: files that a user names.
+    assert not calls & FORBIDDEN_CALLS - ({"exec"} if path.name == "plugins.py" else set())
     assert not attributes & {"environ", "manual_seed_all", "seed"} - _allowed(path)
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "environment",
     "inline_commands",
     "put_datasets",
+    "python_files",
     "reason",
     "substituted",
     "with_substitutes",
@@ -80,6 +81,12 @@ def command_lines(page: str) -> Iterator[str]:
                 words = shlex.split(part, comments=True)
                 if words and words[0] in _PROGRAMS:
                     yield shlex.join(words)
+
+
+def python_files(page: str) -> dict[str, str]:
+    """The Python files of a page, name -> source: those that a line before their fence names first."""
+    text = (ROOT / page).read_text()
+    return dict(re.findall(r"^`(\w+\.py)`[^\n]*\n\n```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
 
 
 def inline_commands(page: str) -> list[str]:

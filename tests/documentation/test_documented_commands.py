@@ -12,7 +12,17 @@ from typing import Any
 import click
 import pytest
 import yaml
-from documented import NOT_RUN, PAGES, ROOT, command_lines, inline_commands, put_datasets, reason, substituted
+from documented import (
+    NOT_RUN,
+    PAGES,
+    ROOT,
+    command_lines,
+    inline_commands,
+    put_datasets,
+    python_files,
+    reason,
+    substituted,
+)
 from PIL import Image
 from videos import write_video
 
@@ -54,6 +64,11 @@ _BEFORE = {
         f"extract --dataset affectnet --encoder clip --outputs {_ALL_OUTPUTS}",
         f"extract --dataset ferplus --encoder clip --outputs {_ALL_OUTPUTS}",
         "extract --dataset ferplus --encoder untrained",
+    ],
+    "docs/extending.md": [
+        "draw --style sample-a --images 60",
+        "index --dataset sample-a",
+        "extract --dataset sample-a --encoder mini",
     ],
     "docs/heads.md": [
         "extract --dataset ferplus --encoder mini",
@@ -162,6 +177,8 @@ def test_every_documented_command_works(
     shutil.copytree(prepared, folder)
     monkeypatch.chdir(folder)
     Path("params.yaml").write_text(yaml.safe_dump(_params_of(page)))
+    for name, source in python_files(page).items():
+        Path(name).write_text(source)
     before = [f"fer-stage {line}" for line in _BEFORE.get(page, ())]
     if Path(page).stem in _PROMPTED:
         before.append("fer-stage encode-text --encoder untrained")

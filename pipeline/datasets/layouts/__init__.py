@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 from pipeline.datasets.layouts.affectnet import AffectNet
@@ -10,10 +11,39 @@ from pipeline.datasets.layouts.csv_list import CsvList
 from pipeline.datasets.layouts.ferplus import Ferplus
 from pipeline.datasets.layouts.folder import Folder
 from pipeline.datasets.layouts.muxspace import Muxspace
+from pipeline.datasets.layouts.own import is_own, own_layout, own_sha256
 from pipeline.datasets.layouts.raf_db import RafDb
 from pipeline.datasets.layouts.sample import SampleFaces
+from pipeline.errors import ConfigError
 
-__all__ = ["LAYOUTS"]
+__all__ = ["LAYOUTS", "find_layout", "is_layout", "layout_sha256"]
 
 _ALL: tuple[Layout[Any], ...] = (SampleFaces(), Ferplus(), Muxspace(), RafDb(), AffectNet(), Folder(), CsvList())
 LAYOUTS: dict[str, Layout[Any]] = {layout.name: layout for layout in _ALL}
+
+
+def is_layout(name: str) -> bool:
+    """Whether a layout has this name, or it may be one of one's own; nothing is run."""
+    return name in LAYOUTS or is_own(name)
+
+
+def find_layout(name: str) -> Layout[Any]:
+    """The layout of a name; FILE.py:NAME, and the entry point of a package, are run.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such layout, or its code is none.
+    """
+    if name in LAYOUTS:
+        return LAYOUTS[name]
+    if is_own(name):
+        return own_layout(name)
+    near = difflib.get_close_matches(name, LAYOUTS, n=1)
+    advice = f"Did you mean {near[0]!r}? " if near else ""
+    raise ConfigError(f"unknown layout {name!r}. {advice}Known: {', '.join(LAYOUTS)}")
+
+
+def layout_sha256(name: str) -> str:
+    """Of the file of a layout of one's own; empty for those of the package."""
+    return "" if name in LAYOUTS or not is_own(name) else own_sha256(name)

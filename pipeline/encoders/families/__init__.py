@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pipeline.encoders.families.base import Family
 from pipeline.encoders.families.embedded_family import MINI, UNTRAINED
+from pipeline.encoders.families.file_family import FILES
 from pipeline.encoders.families.files import CurrentIdentity
 from pipeline.encoders.families.open_clip_family import OPEN_CLIP
 from pipeline.encoders.families.timm_family import TIMM
@@ -16,7 +17,7 @@ from pipeline.encoders.spec import EncoderSpec, register
 
 __all__ = ["FAMILIES", "CurrentIdentity", "Family", "current_identity"]
 
-FAMILIES = {family.name: family for family in (OPEN_CLIP, TIMM, TRANSFORMERS, MINI, UNTRAINED)}
+FAMILIES = {family.name: family for family in (OPEN_CLIP, TIMM, TRANSFORMERS, FILES, MINI, UNTRAINED)}
 for _family in FAMILIES.values():
     register(_family.name, _family.syntax)
 

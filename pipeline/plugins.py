@@ -1,0 +1,163 @@
+"""Code of one's own: an object of a Python file that is written as `FILE.py:NAME`, or an entry point of a package.
+
+A file is read once: the bytes that run are those that `Origin.sha256` names. What else it imports is not part of that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pipeline.errors import ConfigError
+
+__all__ = [
+    "Origin",
+    "Plugin",
+    "entry_point_names",
+    "is_file_module",
+    "is_reference",
+    "load_entry_point",
+    "load_file",
+    "plugin_line",
+]
+
+_REFERENCE = re.compile(r"(?P<path>.+\.py):(?P<name>[A-Za-z_]\w*)", re.DOTALL)
+_PREFIX = "fer_stage_file_"  # of the names of modules that are files of a user
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an object comes from.
+
+    Parameters
+    ----------
+    code : as it was named, `my_head.py:MyHead`, or `MODULE:NAME` of an entry point
+    sha256 : of the file
+    """
+
+    code: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """An object of one's own, the module that holds it, and where it comes from."""
+
+    value: Any
+    module: ModuleType
+    origin: Origin
+
+
+_MODULES: dict[Path, tuple[str, ModuleType]] = {}  # file -> sha256 of what was run, and the module
+
+
+def is_reference(text: str) -> bool:
+    """Whether a name has the form `FILE.py:NAME`."""
+    return _REFERENCE.fullmatch(text) is not None
+
+
+def is_file_module(name: str) -> bool:
+    """Whether a module of this name is a file of a user."""
+    return name.startswith(_PREFIX)
+
+
+def load_file(reference: str, before_run: Callable[[], None] = lambda: None) -> Plugin:
+    """The object that `FILE.py:NAME` names; the file is run once, and again where it has changed since.
+
+    Parameters
+    ----------
+    reference : a path from the current folder, a colon and a name at the top level of the file
+    before_run : called before the file is run
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file or name, or the file raises an error: it names the line.
+    """
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
+        raise ConfigError(f"{reference!r:.200}: expected FILE.py:NAME, such as my_code.py:MyClass")
+    path = Path(match["path"]).expanduser()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{reference}: {path} cannot be read: {error.strerror}. Name a Python file") from error
+    sha256 = hashlib.sha256(data).hexdigest()
+    module = _module(path, data, sha256, before_run)
+    if match["name"] not in vars(module):
+        names = ", ".join(name for name in vars(module) if not name.startswith("_")) or "none"
+        raise ConfigError(f"{reference}: expected {match['name']} at the top level of {path}, found {names}")
+    return Plugin(vars(module)[match["name"]], module, Origin(reference, sha256))
+
+
+def _module(path: Path, data: bytes, sha256: str, before_run: Callable[[], None]) -> ModuleType:
+    file = path.resolve()
+    known, module = _MODULES.get(file, ("", None))
+    if module is not None and known == sha256:
+        return module
+    name = f"{_PREFIX}{hashlib.sha256(str(file).encode()).hexdigest()[:12]}"
+    before_run()
+    module = ModuleType(name)
+    module.__file__ = str(file)
+    sys.modules[name] = module  # dataclasses and pydantic look their module up
+    try:
+        exec(compile(data, str(file), "exec"), vars(module))
+    except Exception as error:
+        _MODULES.pop(file, None)
+        raise ConfigError(f"{_line(error, str(file), path)}: {type(error).__name__}: {error}") from error
+    _MODULES[file] = (sha256, module)
+    return module
+
+
+def _line(error: BaseException, file: str, shown: Path) -> str:
+    """`my_head.py:12`: the last line of the file that the error passed."""
+    if isinstance(error, SyntaxError) and error.filename == file:
+        return f"{shown}:{error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return f"{shown}:{lines[-1]}" if lines else str(shown)
+
+
+def plugin_line(error: BaseException) -> str:
+    """`FILE.py:LINE` of a user's file that an error passed on its way; empty if it passed none."""
+    for file in map(str, _MODULES):
+        place = _line(error, file, Path(file))
+        if place != file:
+            return place
+    return ""
+
+
+def entry_point_names(group: str) -> tuple[str, ...]:
+    """The names that installed packages have in a group, such as `fer_stage.methods`; none of them is imported."""
+    return tuple(sorted({entry.name for entry in entry_points(group=group)}))
+
+
+def load_entry_point(group: str, name: str) -> Plugin | None:
+    """The object that an installed package has under a name of a group; None if there is none.
+
+    Raises
+    ------
+    ConfigError
+        If several packages have it, or it cannot be imported.
+    """
+    found: list[EntryPoint] = list(entry_points(group=group, name=name))
+    if not found:
+        return None
+    if len({entry.value for entry in found}) > 1:
+        packages = ", ".join(sorted(entry.dist.name if entry.dist else "?" for entry in found))
+        raise ConfigError(f"{name}: expected one entry point of the group {group}, found several, of {packages}")
+    try:
+        value = found[0].load()
+        module = importlib.import_module(found[0].module)
+        sha256 = hashlib.sha256(Path(module.__file__ or "").read_bytes()).hexdigest()
+    except Exception as error:
+        raise ConfigError(f"{name}: {found[0].value} cannot be imported: {type(error).__name__}: {error}") from error
+    return Plugin(value, module, Origin(found[0].value, sha256))

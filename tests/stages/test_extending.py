@@ -1,0 +1,340 @@
+"""docs/extending.md: the files of the page, outside the package, in a project of one's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import stages
+from pipeline.encoders.families import file_family
+from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError
+from pipeline.methods.own import declare_methods
+from stages.cli import run
+from stages.errors import ParamsError, StageError
+
+FerStage = Callable[..., Any]
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "extending.md").read_text()
+FILES = dict(re.findall(r"^`(\w+\.py)`[^\n]*\n\n```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
+STAGES = "\n".join(re.findall(r"^```yaml\n(  \w.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
+HEAD = "my_head.py:MyHead"
+RUN = Path("runs/mini/my-head/sample-a/seed-0")
+PARAMS: dict[str, Any] = {
+    "classes": 7,
+    "protocol": {"test_split": "test"},
+    "sample": {"images": 60},
+    "datasets": {"sample-a": {"layout": "sample", "root": "data/sample-a"}},
+    "methods": {"my-head": {"code": HEAD, "epochs": 2}},
+    "run": {"samples": ["sample-a"], "datasets": ["sample-a"], "methods": [], "seeds": [0]},
+}
+
+
+@pytest.fixture(scope="module")
+def extracted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("extending")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        Path("params.yaml").write_text(yaml.safe_dump(PARAMS))
+        for command in ("draw --style sample-a", "index --dataset sample-a", "extract --dataset sample-a"):
+            assert run([*command.split(), "--quiet"]) == 0
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def project(extracted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The page's files in a project with one dataset of 60 drawn faces, as the current folder."""
+    folder = tmp_path / "project"
+    shutil.copytree(extracted, folder)
+    for name, source in FILES.items():
+        (folder / name).write_text(source)
+    monkeypatch.chdir(folder)
+    declare_methods({})
+    return folder
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_of_the_page_has_under_forty_lines(name: str) -> None:
+    assert len(FILES[name].splitlines()) < 40
+
+
+def _without_methods() -> None:
+    Path("params.yaml").write_text(yaml.safe_dump(PARAMS | {"methods": {}}))
+
+
+def test_a_method_of_a_file_is_trained_evaluated_and_reported(project: Path, fer_stage: FerStage) -> None:
+    _without_methods()
+    fer_stage("train", "--method", HEAD, "--dataset", "sample-a", "--option", "epochs=2")
+    record = json.loads((RUN / "run.json").read_text())
+    assert record["method"] == "my-head"
+    assert record["method_code"]["code"] == HEAD
+    assert record["head"]["options"] == {"sparsity": 0.1}
+    assert "loss_sparse" in (RUN / "history.csv").read_text()
+    fer_stage("evaluate", "--run", str(RUN), "--dataset", "sample-a", "--method", HEAD)
+    fer_stage("report")
+    assert "my-head" in Path("reports/tables/matrix.csv").read_text()
+    picture = str(next(Path("data/sample-a/images").iterdir()))
+    rows = fer_stage("predict", picture, "--run", str(RUN), "--method", HEAD, "--format", "json", "--quiet")
+    assert rows
+
+
+def test_a_method_of_params_yaml_is_known_by_its_name(project: Path, fer_stage: FerStage) -> None:
+    fer_stage("train", "--method", "my-head", "--dataset", "sample-a")
+    assert json.loads((RUN / "run.json").read_text())["config"]["epochs"] == 2
+    fer_stage("evaluate", "--run", str(RUN))
+
+
+def test_a_method_is_trained_from_python(project: Path) -> None:
+    result = stages.train(HEAD, "sample-a", options={"epochs": 1}, quiet=True)
+    assert [one.record.method for one in result.runs] == ["my-head"]
+
+
+def test_a_run_chooses_no_code_that_is_run(project: Path, fer_stage: FerStage) -> None:
+    fer_stage("train", "--method", HEAD, "--dataset", "sample-a")
+    _without_methods()
+    Path("my_head.py").write_text("raise SystemExit('it was run')")
+    with pytest.raises(InputError, match=r"the method my-head is no part of fer-stage: expected its code, my_head\.py"):
+        stages.evaluate(RUN, datasets=["sample-a"])
+
+
+def test_a_changed_file_makes_another_head_and_the_earlier_one_is_refused(project: Path, fer_stage: FerStage) -> None:
+    fer_stage("train", "--method", "my-head", "--dataset", "sample-a")
+    before = json.loads((RUN / "run.json").read_text())["run_key"]
+    Path("my_head.py").write_text(FILES["my_head.py"].replace("zeros_(self.mask)", "ones_(self.mask)"))
+    with pytest.raises(MismatchError, match=r"the head was trained by my_head\.py:MyHead with sha256"):
+        stages.evaluate(RUN)
+    fer_stage("train", "--method", "my-head", "--dataset", "sample-a")
+    assert json.loads((RUN / "run.json").read_text())["run_key"] != before
+    fer_stage("evaluate", "--run", str(RUN))
+
+
+def test_its_head_is_not_exported(project: Path, fer_stage: FerStage) -> None:
+    fer_stage("train", "--method", "my-head", "--dataset", "sample-a")
+    assert "whoever reads an export has not this code" in fer_stage(
+        "head", "export", "--run", str(RUN), "--out", "exported", code=1
+    )
+    assert not Path("exported").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("def reset", "def def reset", r"my_head\.py:23: SyntaxError: invalid syntax"),
+        ("loss_weights = ", "loss_weights = undefined or ", r"my_head\.py:16: NameError: name 'undefined'"),
+        ('kind="my-head"', 'kind="linear"', r"my_head\.py:10: TypeError: MyHead: expected a kind of its own"),
+        ('kind="my-head"', 'kind="linear-probe"', "that no method of fer-stage has, found 'linear-probe'"),
+        ("class MyHead", "class Other", r"expected MyHead at the top level of my_head\.py, found torch"),
+        ("Head(TrainableHead, kind", "Head(dict, kind", r"my_head\.py:10: TypeError"),
+    ],
+)
+def test_an_error_of_the_file_names_its_line(project: Path, old: str, new: str, message: str) -> None:
+    Path("my_head.py").write_text(FILES["my_head.py"].replace(old, new))
+    with pytest.raises(ConfigError, match=message):
+        stages.train(HEAD, "sample-a", dry_run=True)
+
+
+def test_an_error_while_it_trains_names_its_line_and_is_no_bug_of_ours(project: Path, fer_stage: FerStage) -> None:
+    Path("my_head.py").write_text(FILES["my_head.py"].replace('inputs["pooled"]', 'inputs["pool"]'))
+    message = fer_stage("train", "--method", HEAD, "--dataset", "sample-a", code=1)
+    assert re.search(r"my_head\.py:\d+: KeyError: 'pool'", message)
+    assert "bug" not in message
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        ({"cafe": {"code": HEAD}}, r"methods\.cafe\.code: cafe is a method of fer-stage"),
+        ({"mine": {"code": "my_head"}}, r"methods\.mine\.code: expected FILE\.py:NAME, found 'my_head'"),
+        ({HEAD: {}}, r"expected a plain name, found 'my_head\.py:MyHead'"),
+    ],
+)
+def test_params_yaml_with_wrong_code(project: Path, methods: Any, message: str) -> None:
+    Path("params.yaml").write_text(yaml.safe_dump(PARAMS | {"methods": methods}))
+    with pytest.raises(ParamsError, match=message):
+        stages.train("linear-probe", "sample-a", dry_run=True)
+
+
+def test_the_name_in_params_yaml_is_that_of_the_class(project: Path) -> None:
+    Path("params.yaml").write_text(yaml.safe_dump(PARAMS | {"methods": {"mine": {"code": HEAD}}}))
+    with pytest.raises(ConfigError, match="expected a method named 'mine', found 'my-head'"):
+        stages.train("mine", "sample-a", dry_run=True)
+
+
+def _install(site: Path, group: str, entry: str, source: str) -> None:
+    """A package `my_package` with one module, `code`, and one entry point."""
+    info = site / "my_package-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{group}]\n{entry}\n")
+    (site / "my_package").mkdir()
+    (site / "my_package" / "__init__.py").touch()
+    (site / "my_package" / "code.py").write_text(source)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of installed packages."""
+    folder = tmp_path / "site"
+    monkeypatch.syspath_prepend(folder)
+    for name in ("my_package", "my_package.code"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return folder
+
+
+def test_an_installed_package_offers_a_method(project: Path, site: Path) -> None:
+    source = FILES["my_head.py"].replace('kind="my-head"', 'kind="packaged"')
+    _install(site, "fer_stage.methods", "packaged = my_package.code:MyHead", source)
+    _without_methods()
+    trained = stages.train("packaged", "sample-a", options={"epochs": 1}, quiet=True)
+    stages.evaluate(trained)
+
+
+def test_an_installed_package_offers_a_layout(project: Path, site: Path) -> None:
+    _install(site, "fer_stage.layouts", "packaged = my_package.code:MyLayout", FILES["my_layout.py"])
+    assert len(stages.index("mine", layout="packaged", root="data/sample-a").frame) == 60
+
+
+def test_an_installed_package_offers_an_encoder(project: Path, site: Path) -> None:
+    _install(site, "fer_stage.encoders", "packaged = my_package.code:MyEncoder", FILES["my_encoder.py"])
+    store = stages.extract("sample-a", encoder="packaged").store
+    assert store.path == Path("features/packaged/sample-a.zarr")
+    stages.train("linear-probe", "sample-a", encoder="packaged", dry_run=True)
+
+
+def _dvc(*words: str) -> str:
+    beside = Path(sys.executable).parent
+    environment = os.environ | {"PATH": f"{beside}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [beside / "dvc", *words], env=environment, capture_output=True, text=True, check=False, timeout=600
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.dvc
+def test_dvc_repro_trains_a_method_of_a_file_and_again_when_the_file_changes(project: Path) -> None:
+    Path("dvc.yaml").write_text(f"stages:\n{STAGES}")
+    _dvc("init", "--no-scm", "--quiet")
+    assert set(re.findall(r"Running stage '([^']+)'", _dvc("repro"))) == {"train-my-head", "evaluate-my-head"}
+    assert json.loads(Path("runs/scores", *RUN.parts[1:], "scores.json").read_text())
+    assert "Running" not in _dvc("repro")
+    with Path("my_head.py").open("a") as file:
+        file.write("# changed\n")
+    assert set(re.findall(r"Running stage '([^']+)'", _dvc("repro"))) == {"train-my-head", "evaluate-my-head"}
+
+
+MINE = {"layout": "my_layout.py:MyLayout", "root": "data/sample-a", "options": {"skip": "fear"}}
+
+
+def test_a_layout_of_a_file_is_indexed(project: Path, fer_stage: FerStage) -> None:
+    command = ("index", "--dataset", "mine", "--layout", MINE["layout"], "--root", "data/sample-a")
+    summary = fer_stage(*command, "--option", "skip=fear", "--format", "json")
+    assert summary["labels"]["fear"] == 0
+    assert summary["excluded"] == {"skipped": 4}
+    table = stages.index("mine", layout=MINE["layout"], root="data/sample-a")
+    assert table.frame["label"].value_counts()["fear"] == 4
+
+
+def test_a_changed_layout_is_indexed_again(project: Path, fer_stage: FerStage, capsys: Any) -> None:
+    Path("params.yaml").write_text(yaml.safe_dump(PARAMS | {"datasets": {"mine": MINE}}))
+    stages.index("mine")
+    stages.extract("mine", dry_run=True)
+    assert "again" not in capsys.readouterr().err
+    Path("my_layout.py").write_text(FILES["my_layout.py"].replace("== options.skip", "in (options.skip, 'anger')"))
+    result = stages.extract("mine")
+    assert "indexing mine again: layout_sha256 was" in capsys.readouterr().err
+    assert "anger" not in result.store.labels("train")
+
+
+def test_a_table_chooses_no_code_that_is_run(project: Path, capsys: Any) -> None:
+    stages.index("mine", layout=MINE["layout"], root="data/sample-a")
+    Path("my_layout.py").write_text("raise SystemExit('it was run')")
+    stages.extract("mine", dry_run=True)
+    assert "again" not in capsys.readouterr().err
+
+
+def test_an_error_of_a_layout_names_its_line(project: Path, fer_stage: FerStage) -> None:
+    Path("my_layout.py").write_text(FILES["my_layout.py"].replace('line["split"] for', 'line["fold"] for'))
+    command = ("index", "--dataset", "mine", "--layout", MINE["layout"], "--root", "data/sample-a")
+    assert re.search(r"my_layout\.py:\d+: KeyError: 'fold'", fer_stage(*command, code=1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("class Options", "class Other", r"expected a layout, with `Options`"),
+        ('    name = "my-layout"\n', "", "expected texts as `name` and `summary`"),
+    ],
+)
+def test_what_is_no_layout_is_refused(project: Path, old: str, new: str, message: str) -> None:
+    Path("my_layout.py").write_text(FILES["my_layout.py"].replace(old, new))
+    with pytest.raises(ConfigError, match=message):
+        stages.index("mine", layout=MINE["layout"], root="data/sample-a")
+
+
+ENCODER = "my_encoder.py:MyEncoder"
+
+
+def test_an_encoder_of_a_file_is_extracted_trained_on_and_predicts(project: Path, fer_stage: FerStage) -> None:
+    store = stages.extract("sample-a", encoder=ENCODER).store
+    assert store.path == Path("features/my_encoder-MyEncoder/sample-a.zarr")
+    assert store.width() == 512
+    fer_stage("train", "--method", "linear-probe", "--dataset", "sample-a", "--encoder", ENCODER)
+    run_folder = "runs/my_encoder-MyEncoder/linear-probe/sample-a/seed-0"
+    fer_stage("evaluate", "--run", run_folder)
+    picture = str(next(Path("data/sample-a/images").iterdir()))
+    assert fer_stage("predict", picture, "--run", run_folder, "--encoder", ENCODER, "--format", "json", "--quiet")
+
+
+def test_an_encoder_of_params_yaml_is_known_by_its_name_and_two_processes_have_one(project: Path) -> None:
+    Path("params.yaml").write_text(yaml.safe_dump(PARAMS | {"encoders": {"mini": "mini", "mine": ENCODER}}))
+    first = stages.extract("sample-a", encoder="mine").store
+    features = first.features("test")
+    command = [Path(sys.executable).parent / "fer-stage", "extract", "--dataset", "sample-a", "--encoder", "mine"]
+    done = subprocess.run([*command, "--format", "json"], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["encoded"] == 0
+    assert features.shape[1] == 512
+
+
+def test_a_changed_encoder_refuses_its_earlier_store(project: Path) -> None:
+    key = stages.extract("sample-a", encoder=ENCODER).store.key
+    source = FILES["my_encoder.py"].replace("return self.network(images)", "return self.network(images) * 2")
+    Path("my_encoder.py").write_text(source)
+    with pytest.raises(StageError, match=r"found features of another encoder.*code"):
+        stages.train("linear-probe", "sample-a", encoder=ENCODER)
+    assert stages.extract("sample-a", encoder=ENCODER).store.key != key
+
+
+def test_a_run_and_a_store_choose_no_encoder_that_is_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stages.extract("sample-a", encoder=ENCODER)
+    trained = stages.train("linear-probe", "sample-a", encoder=ENCODER)
+    monkeypatch.setattr(file_family, "_ALLOWED", set())  # as in another process
+    with pytest.raises(EncoderError, match="a Python file is run only if you name it"):
+        stages.predict("data/sample-a/images", run=trained.folders[0])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("    preprocess =", "    other =", r"expected `preprocess = Preprocess\(size=\.\.\.\)` in the class"),
+        ("self.network(images)", "self.network(images)[:, :, None]", r"expected a feature \(B, D\)"),
+        ("(nn.Module)", "", "expected a class of torch.nn.Module"),
+    ],
+)
+def test_what_is_no_encoder_is_refused(project: Path, old: str, new: str, message: str) -> None:
+    Path("my_encoder.py").write_text(FILES["my_encoder.py"].replace(old, new))
+    with pytest.raises(ConfigError, match=message):
+        stages.extract("sample-a", encoder=ENCODER)
