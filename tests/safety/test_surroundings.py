@@ -176,9 +176,9 @@ class TestMemory:
             "FER extract --dataset sample-a --encoder mini --no-reuse",
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
         )
-        assert done.returncode in (0, 1), done.stderr
+        assert done.returncode in ((1,) if gigabytes < 1.5 else (0, 1)), done.stderr
+        assert done.returncode == 0 or "error: out of memory" in done.stderr, done.stderr
         assert "Traceback" not in done.stderr
-        assert "a bug of fer-stage" not in done.stderr
 
 
 class TestDisks:
@@ -240,12 +240,15 @@ class TestHomes:
         assert done.returncode in (0, 3), (line, done.stderr)
         assert "Traceback" not in done.stderr
 
-    def test_a_temporary_folder_that_cannot_be_written_is_named_where_it_is_needed(self, project: Path) -> None:
-        shell("tar czf faces.tar.gz -C data/sample-a .")
-        done = shell("TMPDIR=/proc FER index --dataset packed --layout sample --root faces.tar.gz")
-        assert done.returncode in (0, 1)
-        assert "a bug of fer-stage" not in done.stderr
-        assert "Traceback" not in done.stderr
+    def test_an_archive_is_indexed_without_a_temporary_folder(self, project: Path) -> None:
+        """Nothing can be written to /proc, whoever asks."""
+        assert shell(
+            "mkdir -p faces/fear faces/anger; cp data/sample-a/images/*1.png faces/fear;"
+            "cp data/sample-a/images/*2.png faces/anger; tar czf faces.tar.gz -C faces ."
+        ).returncode == 0  # fmt: skip
+        done = shell("TMPDIR=/proc FER index --dataset packed --layout folder --root faces.tar.gz --format json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["rows"] == 12
 
 
 class TestClock:
