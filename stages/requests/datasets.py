@@ -1,0 +1,135 @@
+"""Requests of draw, datasets, index and align."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+from pydantic.dataclasses import dataclass
+
+from stages.requests.fields import _CONFIG, NotNegative, Positive, Share, _Request
+
+__all__ = ["PICTURE_SUFFIXES", "AlignRequest", "DatasetsRequest", "DrawRequest", "IndexRequest", "Picture", "Png"]
+
+
+PICTURE_SUFFIXES = (".png", ".jpg")
+
+
+def _with_suffix(*suffixes: str) -> AfterValidator:
+    """Of a picture to write: its name says in which format."""
+
+    def check(path: Path) -> Path:
+        if path.suffix.lower() not in suffixes:
+            raise ValueError(f"expected a name that ends with {' or '.join(suffixes)}")
+        return path
+
+    return AfterValidator(check)
+
+
+Png = Annotated[Path, _with_suffix(".png")]
+
+
+Picture = Annotated[Path, _with_suffix(*PICTURE_SUFFIXES)]
+
+
+@dataclass(frozen=True, kw_only=True, config=_CONFIG)
+class DatasetsRequest:
+    """List every configured dataset and every layout: its root, whether that exists, rows of its table.
+
+    Parameters
+    ----------
+    tables : folder of sample tables
+    """
+
+    tables: Path = Path("tables")
+    params: Path = Path("params.yaml")
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class DrawRequest(_Request):
+    """Draw faces with seven expressions in one of five styles; with `group`, one picture of several people.
+
+    Parameters
+    ----------
+    style : sample-a to sample-e; of `group` by default sample-d
+    group : n people in one picture, >= 1
+    out : folder, by default data/STYLE; the file of `group`, by default group.png
+    images : how many faces, >= 60; by default as in params.yaml, else 1200
+    seed : of what is drawn; by default as in params.yaml, else 0
+    contact_sheet : a .png or .jpg to write, too, with all seven expressions
+    """
+
+    style: str | None = None
+    _: KW_ONLY
+    group: Positive | None = None
+    out: Path | None = None
+    images: Annotated[int, Field(ge=60)] | None = None
+    seed: NotNegative | None = None
+    contact_sheet: Picture | None = None
+    dry_run: bool = False
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        if self.group is None and self.style is None:
+            raise ValueError("`style`: expected sample-a to sample-e, found none")
+        if self.group is not None:
+            if self.images or self.contact_sheet:
+                raise ValueError("`group` draws one picture: `images` and `contact_sheet` belong to a whole style")
+            if self.out is not None and self.out.suffix.lower() not in PICTURE_SUFFIXES:
+                raise ValueError(
+                    f"`out`: expected a name that ends with {' or '.join(PICTURE_SUFFIXES)}, found {self.out}"
+                )
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class IndexRequest(_Request):
+    """Scan a dataset into its sample table: one row per image, labels by name, splits, digests.
+
+    Parameters
+    ----------
+    dataset : name in params.yaml, or name of a layout
+    layout : how the dataset is laid out on disk; by default as in params.yaml, else the layout of its name
+    root : folder, .tar, .tar.gz or .zip; by default as in params.yaml, else data/DATASET
+    options : of the layout
+    tables : folder of sample tables
+    """
+
+    dataset: str
+    _: KW_ONLY
+    layout: str | None = None
+    root: Path | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    dry_run: bool = False
+    tables: Path = Path("tables")
+    quiet: bool = False
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class AlignRequest(_Request):
+    """Find the face of every image of a dataset, and keep its box and five landmarks.
+
+    Parameters
+    ----------
+    dataset : name in params.yaml, or name of a layout
+    threads : that read, decode and detect; by default one per core
+    limit : only the first `limit` rows, into a face table of their own
+    contact_sheet : a .png to write, too, with some images and their faces
+    if_any : an empty face table, unless params.yaml has `extract.faces: aligned`
+    max_rejected : share of rejected images above which the call fails, the faces kept, in [0, 1]
+    tables, face_tables : folders of sample tables and of face tables
+    """
+
+    dataset: str
+    _: KW_ONLY
+    threads: Positive | None = None
+    limit: Positive | None = None
+    contact_sheet: Png | None = None
+    if_any: bool = False
+    max_rejected: Share = 0.99
+    dry_run: bool = False
+    tables: Path = Path("tables")
+    face_tables: Path = Path("faces")
+    quiet: bool = False

@@ -1,0 +1,48 @@
+"""Requests of predict."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic.dataclasses import dataclass
+
+from stages.requests.fields import _CONFIG, Positive, Share, _Request, _several
+
+__all__ = ["PathsOrPatterns", "PredictRequest"]
+
+
+PathsOrPatterns = Annotated[tuple[str | Path, ...], Field(min_length=1), BeforeValidator(_several)]
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class PredictRequest(_Request):
+    """Name the expressions of the faces in pictures, folders of pictures, patterns of paths, and videos.
+
+    Parameters
+    ----------
+    inputs : files, folders and patterns of paths, or one of them
+    run : folder of a trained run or of an exported head; by default the head that fer-stage carries
+    encoder : of the head, if it has another name here
+    method : FILE.py:NAME, the code of a head of a method of one's own that params.yaml does not name
+    annotate : folder that gets the pictures with labels
+    every : seconds between frames of a video; 0 takes all
+    rotate : look for faces in sideways pictures, too
+    batch_size : faces a step
+    max_rejected : share of unreadable images above which the call fails, in [0, 1]
+    """
+
+    inputs: PathsOrPatterns
+    _: KW_ONLY
+    run: Path | None = None
+    encoder: str | None = None
+    method: str | None = None
+    annotate: Path | None = None
+    every: Annotated[float, Field(ge=0)] = 1.0
+    rotate: bool = True
+    batch_size: Positive = 32
+    max_rejected: Share = 0.99
+    device: str = "auto"
+    quiet: bool = False

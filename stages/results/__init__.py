@@ -1,0 +1,32 @@
+"""What the stages return: frozen, with a pandas frame each, which a notebook shows."""
+
+from __future__ import annotations
+
+from stages.results.base import Result
+from stages.results.datasets import AlignResult, DatasetRow, DatasetsResult, DrawResult, IndexResult
+from stages.results.features import EncodeTextResult, ExportResult, ExtractResult, QueryResult
+from stages.results.heads import ExportHeadResult, PartialTrainingError, PlannedRun, TrainedRun, TrainResult
+from stages.results.pictures import PredictResult
+from stages.results.scores import EvaluateResult, ReportResult, RunScores
+
+__all__ = [
+    "AlignResult",
+    "DatasetRow",
+    "DatasetsResult",
+    "DrawResult",
+    "EncodeTextResult",
+    "EvaluateResult",
+    "ExportHeadResult",
+    "ExportResult",
+    "ExtractResult",
+    "IndexResult",
+    "PartialTrainingError",
+    "PlannedRun",
+    "PredictResult",
+    "QueryResult",
+    "ReportResult",
+    "Result",
+    "RunScores",
+    "TrainResult",
+    "TrainedRun",
+]

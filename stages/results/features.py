@@ -1,0 +1,274 @@
+"""Results of extract, encode-text, query and store export."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.errors import check_rejected
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    from cache import Store
+    from cache.exports import ExportForm
+    from cache.places import Place
+    from cache.selection import Selection
+    from pipeline.tables.samples import SampleTable
+from stages.results.base import Result
+
+__all__ = ["EncodeTextResult", "ExportResult", "ExtractResult", "QueryResult"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractResult(Result):
+    """What an extract did, or would do in a dry run. Every row was encoded, reused, or rejected.
+
+    Parameters
+    ----------
+    table : its rows
+    path, key : of the store
+    complete : whether the store is finished; False in a dry run, unless there is nothing to do
+    encoder, device, note : the encoder's name, where it ran, and what one must know about it
+    n_encoded, n_reused, n_rejected : rows; reused ones are of finished shards, of other stores, or of equal images
+    n_missed : images without a face; None where images are taken as they are
+    seconds : that it took
+    max_rejected : share of rejected rows above which `check` fails, in [0, 1]
+    """
+
+    table: SampleTable = field(repr=False)
+    path: Place
+    key: str
+    complete: bool
+    encoder: str
+    device: str
+    note: str
+    n_encoded: int
+    n_reused: int
+    n_rejected: int
+    n_missed: int | None
+    seconds: float
+    max_rejected: float
+
+    @property
+    def store(self) -> Store:
+        """The finished store, open for reading.
+
+        Raises
+        ------
+        StageError
+            If there is none, as this was a dry run.
+        """
+        if not self.complete:
+            from stages.errors import StageError
+
+            raise StageError(f"expected a finished store at {self.path}, found the plan of one: this was a dry run")
+        from cache import open_store
+
+        return open_store(self.path)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The columns of the store, one row per sample; those of its sample table where there is no store yet."""
+        return self.store.frame if self.complete else self.table.frame
+
+    def summary(self) -> Mapping[str, Any]:
+        """Counts of rows, speed, key and path."""
+        rate = round(self.n_encoded / self.seconds, 2) if self.n_encoded and self.seconds else 0.0
+        return {
+            "dataset": self.table.info.dataset,
+            "encoder": self.encoder,
+            "device": self.device,
+            "rows": len(self.table),
+            "encoded": self.n_encoded,
+            "reused": self.n_reused,
+            "rejected": self.n_rejected,
+            **({} if self.n_missed is None else {"missed": self.n_missed}),
+            "seconds": round(self.seconds, 3),
+            "rows_per_s": rate,
+            "key": self.key,
+            "path": str(self.path),
+            "complete": self.complete,
+            "note": self.note,
+        }
+
+    def check(self) -> None:
+        """Raise CheckFailedError where more than `max_rejected` of the rows are rejected."""
+
+        see_them = [("query", {"store": str(self.path), "where": "status == 'rejected'"})]
+        check_rejected(
+            self.n_rejected,
+            len(self.table),
+            self.max_rejected,
+            "images are rejected",
+            remedy=see_them if self.complete else (),
+            purpose="to see them",
+        )
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """Rows of a store that were written for other programs.
+
+    Parameters
+    ----------
+    files : that of the features first
+    n_rows, n_without_feature : rows that were written; rows that have no feature, written or not
+    feature, view, key : whose features they are
+    note : what became of rows without a feature; empty if there are none
+    """
+
+    files: tuple[Path, ...]
+    n_rows: int
+    n_without_feature: int
+    feature: str
+    view: int
+    key: str
+    note: str = ""
+
+    @classmethod
+    def of(cls, files: tuple[Path, ...], selection: Selection, form: ExportForm) -> ExportResult:
+        """What `selection.export(..., form=form)` has written."""
+        n_empty = int(selection.without_feature.sum())
+        note = (
+            f"{n_empty:,} of {len(selection):,} rows have no feature: {_treatment(files[0], form)}" if n_empty else ""
+        )
+        n_rows = len(selection) - (n_empty if form.rejected == "drop" else 0)
+        return cls(files, n_rows, n_empty, selection.output, selection.view, selection.store.key, note)
+
+    def summary(self) -> Mapping[str, Any]:
+        """The files and counts as plain data."""
+        return {
+            "path": str(self.files[0]),
+            "rows": self.n_rows,
+            "rows_without_feature": self.n_without_feature,
+            "files": [str(path) for path in self.files],
+            "feature": self.feature,
+            "view": self.view,
+            "key": self.key,
+        }
+
+
+def _treatment(path: Path, form: ExportForm) -> str:
+    """How the rows without a feature are written in the export at `path`."""
+    if form.rejected == "drop":
+        return "they are left out"
+    value = "null" if path.suffix == ".parquet" else "NaN (0 in pixels) in their places"
+    return f"they are kept, as {value}; --rejected drop leaves them out"
+
+
+@dataclass(frozen=True)
+class QueryResult(Result):
+    """Rows of a store: all that match, or the N nearest of them, the nearest first.
+
+    Parameters
+    ----------
+    selection : the N rows
+    scores : float32, shape (N,): similarity of each row; None without `near`
+    n_matching : rows that meet the condition, before `k` and `limit`
+    notes : how `near` was understood, values that no row has, what to know about the encoder
+    exported : the files that were written, if `output` asked for them
+    """
+
+    selection: Selection
+    scores: npt.NDArray[np.float32] | None
+    n_matching: int
+    notes: tuple[str, ...] = ()
+    exported: ExportResult | None = None
+
+    def __len__(self) -> int:
+        return len(self.selection)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The chosen columns, and `score` of the nearest rows; <NA> where a row has no frame or no fold.
+
+        The index is the row number in the store.
+        """
+        from cache.exports import without_placeholders
+
+        frame = without_placeholders(self.selection.frame)
+        return frame if self.scores is None else frame.assign(score=self.scores)
+
+    def numpy(self) -> npt.NDArray[Any]:
+        """The features of the rows in RAM, shape (N, *row_shape), as stored. Rejected rows are NaN (0 in pixels)."""
+        return self.selection.numpy()
+
+    def export(self, path: str | Path, form: ExportForm | None = None) -> ExportResult:
+        """Write the rows with their features, and their scores, in the order of the store.
+
+        Parameters
+        ----------
+        path : .parquet, .npy or .safetensors
+        form : what becomes of rows without a feature, the dtype, the kind of list; by default as stored
+
+        Raises
+        ------
+        QueryError
+            If the name ends otherwise, or the form does not suit it.
+        StorageError
+            If the disk refuses.
+        """
+        from dataclasses import replace
+
+        from cache.exports import AS_STORED
+
+        form = form or AS_STORED
+        order = self.selection.rows.argsort()  # features are read shard by shard
+        added = {} if self.scores is None else {"score": self.scores[order]}
+        selection = replace(self.selection, rows=self.selection.rows[order])
+        return ExportResult.of(selection.export(path, added=added, form=form), selection, form)
+
+
+@dataclass(frozen=True)
+class EncodeTextResult(Result):
+    """The vectors of a prompt set, and where they are.
+
+    Parameters
+    ----------
+    encoder, prompts : folder name of the encoder, name of the prompt set
+    templates, classes : what is encoded: T templates with C class names
+    sentences : of template t and class c at [t][c]
+    vectors : float32, shape (T, C, D), raw; None in a dry run of what was not encoded yet
+    key : digest of what the vectors are of
+    path : file of the vectors: a path, or a place in an object store
+    note : what must be stated wherever a number of the encoder appears, else empty
+    """
+
+    encoder: str
+    prompts: str
+    templates: tuple[str, ...]
+    classes: tuple[str, ...]
+    sentences: tuple[tuple[str, ...], ...] = field(repr=False)
+    vectors: npt.NDArray[np.float32] | None = field(repr=False)
+    key: str
+    path: Place
+    note: str = ""
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per sentence: its template, its class, itself; all classes of a template follow each other."""
+        import pandas as pd  # late: `import stages` is light
+
+        rows = [
+            (template, name, sentence)
+            for template, of_template in zip(self.templates, self.sentences, strict=True)
+            for name, sentence in zip(self.classes, of_template, strict=True)
+        ]
+        return pd.DataFrame(rows, columns=["template", "class", "sentence"])
+
+    def summary(self) -> Mapping[str, Any]:
+        """Names, counts, the key and the path."""
+        return {
+            "encoder": self.encoder,
+            "prompts": self.prompts,
+            "templates": len(self.templates),
+            "classes": list(self.classes),
+            "key": self.key,
+            "path": str(self.path),
+            "note": self.note,
+        }

@@ -1,0 +1,54 @@
+"""Results of predict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.predict import Prediction
+from stages.results.base import Result
+
+__all__ = ["PredictResult"]
+
+
+@dataclass(frozen=True)
+class PredictResult(Result):
+    """Predictions of all faces, in the order of the inputs; of one image the largest face first.
+
+    Parameters
+    ----------
+    predictions : one per face, and one per image without a face or that cannot be read
+    annotated : for each prediction the picture with labels that shows it, or None
+    classes : C expressions, in the order of the probabilities
+    notes : what whoever reads the predictions must know, such as that the head knows no aligned faces
+    counts : of `summary`
+    """
+
+    predictions: tuple[Prediction, ...]
+    annotated: tuple[Path | None, ...]
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+    counts: Mapping[str, Any]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per prediction, with the columns of `fer-stage predict --format csv`; floats are not rounded."""
+        import pandas as pd
+
+        from pipeline.predict.prediction import row_columns
+
+        columns = row_columns(self.classes)
+        frame = pd.DataFrame([one.as_row(self.classes) for one in self.predictions], columns=columns)
+        text = ("image", "status", "reason", "expression")
+        types = {name: "Int64" if name == "frame" else "float64" for name in columns if name not in text}
+        annotated = pd.Series([path and str(path) for path in self.annotated], dtype=object)
+        return frame.astype(types).assign(annotated=annotated)
+
+    def summary(self) -> Mapping[str, Any]:
+        """Counts of pictures, faces, pictures without a face and unreadable ones; pictures per second."""
+        return self.counts
