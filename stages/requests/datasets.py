@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
-from stages.requests.fields import _CONFIG, NotNegative, Positive, Share, _Request
+from stages.requests.fields import CONFIG, NotNegative, Positive, Request, Share
 
 __all__ = ["PICTURE_SUFFIXES", "AlignRequest", "DatasetsRequest", "DrawRequest", "IndexRequest", "Picture", "Png"]
 
@@ -35,7 +35,7 @@ Png = Annotated[Path, _with_suffix(".png")]
 Picture = Annotated[Path, _with_suffix(*PICTURE_SUFFIXES)]
 
 
-@dataclass(frozen=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
 class DatasetsRequest:
     """List every configured dataset and every layout: its root, whether that exists, rows of its table.
 
@@ -48,8 +48,8 @@ class DatasetsRequest:
     params: Path = Path("params.yaml")
 
 
-@dataclass(frozen=True, config=_CONFIG)
-class DrawRequest(_Request):
+@dataclass(frozen=True, config=CONFIG)
+class DrawRequest(Request):
     """Draw faces with seven expressions in one of five styles; with `group`, one picture of several people.
 
     Parameters
@@ -84,8 +84,8 @@ class DrawRequest(_Request):
                 )
 
 
-@dataclass(frozen=True, config=_CONFIG)
-class IndexRequest(_Request):
+@dataclass(frozen=True, config=CONFIG)
+class IndexRequest(Request):
     """Scan a dataset into its sample table: one row per image, labels by name, splits, digests.
 
     Parameters
@@ -107,8 +107,8 @@ class IndexRequest(_Request):
     quiet: bool = False
 
 
-@dataclass(frozen=True, config=_CONFIG)
-class AlignRequest(_Request):
+@dataclass(frozen=True, config=CONFIG)
+class AlignRequest(Request):
     """Find the face of every image of a dataset, and keep its box and five landmarks.
 
     Parameters

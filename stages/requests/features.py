@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
-from stages.requests.fields import _CONFIG, FolderOrBucket, NotNegative, Positive, Share, Texts, _Request
+from stages.requests.fields import CONFIG, FolderOrBucket, NotNegative, Positive, Request, Share, Texts
 
 __all__ = ["EncodeTextRequest", "ExtractRequest", "QueryRequest", "StorePlace"]
 
@@ -24,8 +24,8 @@ def _place_of_store(value: Any) -> Any:
 StorePlace = Annotated[Any, BeforeValidator(_place_of_store)]  # a `cache.places.Place`
 
 
-@dataclass(frozen=True, config=_CONFIG)
-class ExtractRequest(_Request):
+@dataclass(frozen=True, config=CONFIG)
+class ExtractRequest(Request):
     """Encode every image of a dataset once, with a frozen encoder, into a feature store.
 
     Parameters
@@ -75,8 +75,8 @@ class ExtractRequest(_Request):
     quiet: bool = False
 
 
-@dataclass(frozen=True, config=_CONFIG)
-class EncodeTextRequest(_Request):
+@dataclass(frozen=True, config=CONFIG)
+class EncodeTextRequest(Request):
     """Encode every prompt template with every class name (all eight) through the frozen text tower.
 
     Parameters
@@ -96,8 +96,8 @@ class EncodeTextRequest(_Request):
     quiet: bool = False
 
 
-@dataclass(frozen=True, config=_CONFIG)
-class QueryRequest(_Request):
+@dataclass(frozen=True, config=CONFIG)
+class QueryRequest(Request):
     """Rows of a store that meet a condition, or the nearest of them.
 
     Parameters

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-__all__ = ["_CONFIG", "FolderOrBucket", "NotNegative", "Positive", "Share", "Texts", "_Request", "_several"]
+__all__ = ["CONFIG", "FolderOrBucket", "NotNegative", "Positive", "Request", "Share", "Texts", "_several"]
 
 
 def _place(value: Any) -> Any:
@@ -37,10 +37,10 @@ NotNegative = Annotated[int, Field(ge=0)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
 
 
-_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
-@dataclass(frozen=True, kw_only=True, config=_CONFIG)
-class _Request:
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Request:
     params: Path = Path("params.yaml")
     follow_links: bool = False

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
-from stages.requests.fields import _CONFIG, FolderOrBucket, Texts, _Request
+from stages.requests.fields import CONFIG, FolderOrBucket, Request, Texts
 from stages.seeds import MOST_SEEDS, Seed
 
 __all__ = ["EvaluateRequest", "ExportHeadRequest", "Grid", "ReportRequest", "RunFolders", "Seeds", "TrainRequest"]
@@ -62,8 +62,8 @@ Seeds = Annotated[Sequence[Seed], Field(min_length=1, max_length=MOST_SEEDS), Be
 Grid = Annotated[Mapping[str, Sequence[Any] | Mapping[str, Any]], BeforeValidator(_grid)]
 
 
-@dataclass(frozen=True, config=_CONFIG)
-class TrainRequest(_Request):
+@dataclass(frozen=True, config=CONFIG)
+class TrainRequest(Request):
     """Train heads on a dataset's cached features; reads its train and validation splits and nothing else.
 
     Parameters
@@ -100,8 +100,8 @@ class TrainRequest(_Request):
     quiet: bool = False
 
 
-@dataclass(frozen=True, config=_CONFIG)
-class EvaluateRequest(_Request):
+@dataclass(frozen=True, config=CONFIG)
+class EvaluateRequest(Request):
     """Score trained heads on the test split of datasets, and keep the scores below runs/scores.
 
     Parameters
@@ -124,8 +124,8 @@ class EvaluateRequest(_Request):
     device: str = "auto"
 
 
-@dataclass(frozen=True, config=_CONFIG)
-class ExportHeadRequest(_Request):
+@dataclass(frozen=True, config=CONFIG)
+class ExportHeadRequest(Request):
     """Write a trained head, its record and its model card into one folder for other machines.
 
     Parameters
@@ -144,7 +144,7 @@ class ExportHeadRequest(_Request):
     dry_run: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
 class ReportRequest:
     """Gather all runs on one page, with tables for DVC; it needs no params.yaml.
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
-from stages.requests.fields import _CONFIG, Positive, Share, _Request, _several
+from stages.requests.fields import CONFIG, Positive, Request, Share, _several
 
 __all__ = ["PathsOrPatterns", "PredictRequest"]
 
@@ -17,8 +17,8 @@ __all__ = ["PathsOrPatterns", "PredictRequest"]
 PathsOrPatterns = Annotated[tuple[str | Path, ...], Field(min_length=1), BeforeValidator(_several)]
 
 
-@dataclass(frozen=True, config=_CONFIG)
-class PredictRequest(_Request):
+@dataclass(frozen=True, config=CONFIG)
+class PredictRequest(Request):
     """Name the expressions of the faces in pictures, folders of pictures, patterns of paths, and videos.
 
     Parameters
