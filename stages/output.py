@@ -13,11 +13,12 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from pipeline.progress import Progress
+if TYPE_CHECKING:  # another package named `pipeline` may be in the way: `stages.shadows` says so, after this import
+    from pipeline.progress import Progress
 
 __all__ = ["FORMATS", "echo_record", "echo_rows", "printable", "printable_lines", "say", "say_notes"]
 

@@ -24,9 +24,7 @@ ACTIONS = [*COMMANDS, *(f"head {verb}" for verb in HEAD_VERBS), *(f"store {verb}
 
 # Modules that may write a command, with the reason.
 ALLOWED = {
-    "stages/cli.py": "it is the command line",
     "stages/remedies.py": "it words remedies as commands",
-    "cache/testing/growing.py": "a pattern that the message of an unfinished store must match",
 }
 # `fer-stage extract`, but not "is not a fer-stage store".
 _WRITTEN = re.compile(rf"(?<!\ba )(?<!\bno )fer-stage (?:{'|'.join(sorted(COMMANDS, key=len, reverse=True))})(?![\w-])")

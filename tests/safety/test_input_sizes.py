@@ -302,7 +302,8 @@ class TestLists:
             index_dataset("d", "raf-db", folder, {})
 
     @pytest.mark.parametrize(
-        ("name", "limit", "text"), [("files.MAX_LIST_BYTES", 60, "60 bytes"), ("listfile.MAX_ROWS", 2, "2 rows")]
+        ("name", "limit", "text"),
+        [("roots.files.MAX_LIST_BYTES", 60, "60 bytes"), ("layouts.listfile.MAX_ROWS", 2, "2 rows")],
     )
     def test_a_long_list_is_an_error_that_states_the_limit(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, limit: int, text: str

@@ -170,7 +170,7 @@ def test_without_a_text_tower_all_three_are_named(asked: Store, encoder: TorchEn
 def test_another_encoder_of_the_same_name_is_refused(asked: Store, fer_stage: FerStage) -> None:
     message = fer_stage("query", "features/untrained/other.zarr", "--near", "a face", code=1)
     assert "untrained is not the encoder of features/untrained/other.zarr: weights" in message
-    assert "was written untrained then" in message  # as --encoder takes it
+    assert "was written untrained, with the weights that it had" in message  # as --encoder takes it
 
 
 def test_an_encoder_without_a_name_here_has_to_be_named(asked: Store, fer_stage: FerStage) -> None:
