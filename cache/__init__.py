@@ -16,7 +16,8 @@ manifest        what a finished store says of itself
 reuse           rows of other stores, found by the keys of rows
 writing         a store that grows: plan, records, the one write path
 upkeep          list, verify, compare, convert, clean up
-places          folders and object stores; files that are whole; one writer at a time
+atomic          files that are whole or absent
+places          folders and object stores; links; one writer at a time
 backends        Zarr, HDF5
 testing         the contract every backend passes
 """

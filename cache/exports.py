@@ -27,12 +27,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cache.atomic import atomic_write
 from cache.backends import BACKENDS
 from cache.csv_cells import write_csv
 from cache.errors import QueryError
 from cache.keys import canonical_json
 from cache.places import place
-from cache.places.atomic import atomic_write
 from cache.rows import Rows
 from cache.schema import MISSING_INTEGERS, ArraySpec
 

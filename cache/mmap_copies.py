@@ -27,12 +27,12 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from cache.atomic import atomic_write
 from cache.errors import StorageError
 from cache.exports import npy_header, write_npy
 from cache.keys import canonical_json, sha256_of
 from cache.manifest import checksum
 from cache.places import Place
-from cache.places.atomic import atomic_write
 from cache.places.refusals import read_errors
 from cache.rows import Rows
 

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cache.atomic import write_bytes
 from cache.errors import NewerSchemaError, OutdatedTextsError, SchemaError, StoreMissingError
 from cache.keys import canonical_json, sha256_of
 from cache.places import Place, exists, is_file, reachable
-from cache.places.atomic import write_bytes
 from cache.places.names import path_part
 from cache.places.refusals import read_errors
 

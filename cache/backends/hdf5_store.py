@@ -18,13 +18,13 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from cache.atomic import flush_file, write_bytes
 from cache.backends.base import COLUMNS, MANIFEST, Columns, damage_reported, read_joined
 from cache.backends.expected import TEXT, Layout, column_problem, output_problem, require, text_limit
 from cache.errors import SchemaError, StorageError
 from cache.manifest import MAX_MANIFEST_BYTES
 from cache.places import Place, is_file, require_plain_file
-from cache.places.atomic import flush_file, storage_errors, write_bytes
-from cache.places.refusals import read_errors
+from cache.places.refusals import read_errors, storage_errors
 from cache.schema import Schema
 
 __all__ = ["Hdf5Backend", "dataset_layout", "opened"]

@@ -19,13 +19,14 @@ import zarr
 from zarr.codecs import Crc32cCodec
 from zarr.storage import FsspecStore, LocalStore, StorePath
 
+from cache.atomic import flush_file, flush_folder
 from cache.backends.base import COLUMNS, MANIFEST, Columns, damage_reported, read_joined
 from cache.backends.expected import TEXT, column_problem, output_problem, require, text_limit
 from cache.backends.zarr_chunks import ChunkLimit, LimitedStore
 from cache.backends.zarr_metadata import array_metadata, layout_of, manifest_text
 from cache.places import Place, is_file, reachable, remove_tree
-from cache.places.atomic import flush_file, flush_folder, storage_errors
 from cache.places.objects import METADATA_FILE
+from cache.places.refusals import storage_errors
 from cache.schema import ArraySpec, Schema
 
 __all__ = ["ZarrBackend"]

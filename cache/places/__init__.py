@@ -1,10 +1,9 @@
-"""Where stores are, and how a file gets there whole: folders, object stores, atomic writes, links, locks.
+"""Where stores are: folders and object stores, links, locks.
 
 paths      a place: a folder of this machine, or one in an object store
 names      names that become parts of paths
 objects    what an object store lacks: putting a finished tree into its place, and a lease
 links      nothing is written through a link that leads out of its folder
-atomic     files that are whole or absent
 lock       one writer at a time
 refusals   why the system did not let a file be read
 """

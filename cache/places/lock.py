@@ -17,10 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cache.errors import StorageError, StoreLockedError
-from cache.places.atomic import storage_errors
 from cache.places.links import require_inside
 from cache.places.objects import in_use, lease, lease_is_held
 from cache.places.paths import Place
+from cache.places.refusals import storage_errors
 
 __all__ = ["SHORT_WAIT_S", "exclusive", "is_held", "lock_path"]
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cache.errors import CacheError, StorageError, StoreLockedError
+from cache.places.paths import Place, reachable
 
-__all__ = ["CAUSES", "read_errors", "refusal"]
+__all__ = ["CAUSES", "read_errors", "refusal", "storage_errors"]
 
 CAUSES = {
     errno.EMFILE: "this process has too many files open: raise `ulimit -n`, then run the same command again",
@@ -38,6 +39,20 @@ _ADVICE = CAUSES | {
     errno.ENOSPC: "no space left on the disk: free some, then run the same command again",
     errno.ELOOP: "its links lead round in a circle: repair the links",
     errno.ENAMETOOLONG: "the name is too long for this file system: move the store to a shorter path",
+}
+_ADVICE_TO_WRITERS = CAUSES | {
+    errno.ENOSPC: "no space left: free some and run the same command again, finished shards are kept",
+    errno.EFBIG: "a file may not grow that large here: raise `ulimit -f` and run the same command again",
+    errno.EROFS: "the file system is read-only: choose another folder",
+    errno.EACCES: "no permission to write there: choose another folder",
+    errno.EPERM: "no permission to write there: choose another folder",
+    errno.ENOLCK: "the file system has no locks, so two writers could meet there: choose a folder on another one",
+    errno.ENOTDIR: "a file is where a folder is needed: choose another folder",
+    errno.EEXIST: "a file is where a folder is needed: choose another folder",
+    errno.ENOENT: "there is no such place: create the folder or the bucket first",
+    errno.EISDIR: "a folder is where a file is needed: move it away, or choose another name",
+    errno.ENAMETOOLONG: "the name is too long for this file system: choose a shorter one",
+    errno.ELOOP: "it is a link, and nothing is written through links: remove the link",
 }
 _LOCKED = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EBUSY, errno.ETXTBSY, errno.EDEADLK}
 # What a library raises where a file is missing inside a store, or something else lies in its place: that is damage.
@@ -99,3 +114,17 @@ def read_errors(what: str) -> Iterator[None]:
         if refused := refusal(error, what):
             raise refused from error
         raise
+
+
+@contextmanager
+def storage_errors(path: Place) -> Iterator[None]:
+    """Turn what the system or the object store refuses into a StorageError that names the place and the way out."""
+    try:
+        with reachable(path):
+            yield
+    except OSError as error:
+        advice = _ADVICE_TO_WRITERS.get(error.errno or 0)
+        if advice is None:
+            raise
+        named = path if error.errno == errno.EISDIR else error.filename or path  # a rename names its source first
+        raise StorageError(f"cannot write {named}: {advice}") from error

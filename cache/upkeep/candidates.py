@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+from cache.atomic import PARTIAL
 from cache.backends import BACKENDS
 from cache.mmap_copies import MMAP_FOLDER, mmap_files
 from cache.places import Place, reachable
-from cache.places.atomic import PARTIAL
 from cache.places.links import leading_out
 from cache.places.lock import is_held, lock_path
 from cache.store import store_exists

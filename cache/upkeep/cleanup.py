@@ -12,9 +12,9 @@ from pathlib import Path
 
 from cache.errors import StoreLockedError
 from cache.places import Place, is_remote, remove_tree
-from cache.places.atomic import storage_errors
 from cache.places.lock import exclusive, lock_path
 from cache.places.objects import METADATA_FILE
+from cache.places.refusals import storage_errors
 from cache.store import store_exists
 from cache.upkeep.candidates import CleanupCandidate, Kind, candidate_at
 from cache.upkeep.inventory import COMPLETE

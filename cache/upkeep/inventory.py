@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cache.atomic import write_bytes
 from cache.backends import BACKENDS
 from cache.errors import SchemaError, StorageError, StoreDamagedError, StoreLockedError
 from cache.places import Place, is_file, reachable
-from cache.places.atomic import write_bytes
 from cache.store import Store, open_store, store_exists
 from cache.writing.plan import read_plan
 from cache.writing.writer import building_folder, unfinished

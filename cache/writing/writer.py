@@ -17,14 +17,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cache.atomic import replace, write_bytes
 from cache.backends import Columns, backend_of
 from cache.backends.expected import text_limit
 from cache.errors import StorageError, StoreDamagedError, StoreIncompleteError
 from cache.keys import StoreKey, sha256_of
 from cache.manifest import MAX_MANIFEST_BYTES, Manifest, ShardRecord, rejected_rows
 from cache.places import Place, remove_tree
-from cache.places.atomic import replace, storage_errors, write_bytes
 from cache.places.links import require_no_links
+from cache.places.refusals import storage_errors
 from cache.schema import Schema, plan_shards
 from cache.writing.plan import MadeBy, Plan, Records, plan_path, read_plan
 

@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 
 from cache.keys import sha256_of
-from cache.places.atomic import storage_errors
 from cache.places.links import require_inside
 from cache.places.lock import exclusive, lock_path
+from cache.places.refusals import storage_errors
 from pipeline.datasets.roots import open_root
 from pipeline.faces import Alignment, FaceDetector, load_detector
 from pipeline.faces.search import NO_FACE, Finding, search

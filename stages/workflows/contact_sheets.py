@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cache.places.atomic import write_bytes
+from cache.atomic import write_bytes
 from pipeline.datasets.roots import open_root
 from pipeline.faces import Alignment
 from pipeline.faces.sheet import draw_contact_sheet

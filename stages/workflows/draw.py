@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cache.places.atomic import write_bytes
+from cache.atomic import write_bytes
 from cache.places.links import require_inside
 from cache.places.lock import exclusive, lock_path
 from pipeline.datasets.drawn import draw_contact_sheet, draw_dataset, draw_group, require_drawable

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
+from cache.atomic import replace, write_bytes
 from cache.places import remove_tree
-from cache.places.atomic import replace, write_bytes
 from cache.places.links import require_inside
 from cache.places.lock import SHORT_WAIT_S, exclusive, lock_path
 from pipeline import records

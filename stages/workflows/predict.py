@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image
 
-from cache.places.atomic import write_new
+from cache.atomic import write_new
 from cache.places.links import require_inside
 from pipeline.errors import DatasetError
 from pipeline.images.rejects import AlikeRejects

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cache import Store
+from cache.atomic import write_bytes
 from cache.backends import BACKENDS
 from cache.csv_cells import write_csv
 from cache.places import Place
-from cache.places.atomic import write_bytes
 from cache.places.links import require_inside
 from cache.store import find_store, store_exists, store_path
 from cache.writing.writer import unfinished

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from cache.places.atomic import write_bytes
+from cache.atomic import write_bytes
 from cache.places.lock import SHORT_WAIT_S, exclusive, lock_path
 from pipeline import records
 from pipeline.predict.saved import SavedHead

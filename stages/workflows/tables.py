@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from cache.places.atomic import write_bytes
+from cache.atomic import write_bytes
 from pipeline.datasets.drawn import STYLES, begun_drawing, drawing_changes, is_free
 from pipeline.datasets.index import index_dataset
 from pipeline.errors import ChangedImageError

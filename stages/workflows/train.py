@@ -13,10 +13,10 @@ from typing import Any, Self, cast
 import numpy as np
 
 from cache import Store
+from cache.atomic import write_bytes
 from cache.csv_cells import row_writer
 from cache.keys import sha256_of
 from cache.places import remove_tree
-from cache.places.atomic import write_bytes
 from cache.places.links import require_inside
 from cache.places.lock import SHORT_WAIT_S, exclusive, lock_path
 from cache.store import find_store

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 import cache.mmap_copies
+from cache.atomic import atomic_write
 from cache.errors import StorageError, StoreDamagedError
 from cache.mmap_copies import free_memory, mmap_files, mmap_folder
-from cache.places.atomic import atomic_write
 from cache.selection import Selection
 from cache.store import Store, open_store
 from cache.testing.example import Example

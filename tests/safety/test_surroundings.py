@@ -262,4 +262,4 @@ class TestClock:
             for path in (Path(__file__).parents[2] / room).rglob("*.py")
         ]
         users = {str(path.relative_to(Path(__file__).parents[2])) for path in rooms if "time.time(" in path.read_text()}
-        assert users <= {"cache/upkeep/candidates.py", "cache/places/atomic.py", "cache/places/lock.py"}
+        assert users <= {"cache/upkeep/candidates.py", "cache/atomic.py", "cache/places/lock.py"}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cache.atomic import write_bytes, write_new
 from cache.errors import StorageError
-from cache.places.atomic import write_bytes, write_new
 from cache.places.links import links_followed, require_inside, require_no_links
 from cache.places.lock import exclusive, lock_path
 from cache.testing.example import Example

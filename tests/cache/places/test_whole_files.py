@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from cache.atomic import replace, write_bytes
 from cache.errors import StorageError
-from cache.places.atomic import replace, storage_errors, write_bytes
+from cache.places.refusals import storage_errors
 
 
 @pytest.fixture

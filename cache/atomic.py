@@ -24,8 +24,8 @@ from pathlib import Path
 from cache.errors import StorageError
 from cache.places.links import require_inside
 from cache.places.objects import copy_into_place
-from cache.places.paths import Place, reachable, remove_tree
-from cache.places.refusals import CAUSES
+from cache.places.paths import Place, remove_tree
+from cache.places.refusals import storage_errors
 
 __all__ = [
     "PARTIAL",
@@ -34,7 +34,6 @@ __all__ = [
     "flush_folder",
     "private_name",
     "replace",
-    "storage_errors",
     "write_bytes",
     "write_new",
 ]
@@ -45,35 +44,6 @@ PARTIAL = r"\.[0-9a-f]{8}\.partial"
 _YOUNG_S = 60.0  # between its creation and its lock a file of a living writer looks like one of a dead writer
 _NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.ENOTSUP}  # of a file system where a file has one name
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}  # of a file system without locks, as some network drives
-
-_ADVICE = CAUSES | {
-    errno.ENOSPC: "no space left: free some and run the same command again, finished shards are kept",
-    errno.EFBIG: "a file may not grow that large here: raise `ulimit -f` and run the same command again",
-    errno.EROFS: "the file system is read-only: choose another folder",
-    errno.EACCES: "no permission to write there: choose another folder",
-    errno.EPERM: "no permission to write there: choose another folder",
-    errno.ENOLCK: "the file system has no locks, so two writers could meet there: choose a folder on another one",
-    errno.ENOTDIR: "a file is where a folder is needed: choose another folder",
-    errno.EEXIST: "a file is where a folder is needed: choose another folder",
-    errno.ENOENT: "there is no such place: create the folder or the bucket first",
-    errno.EISDIR: "a folder is where a file is needed: move it away, or choose another name",
-    errno.ENAMETOOLONG: "the name is too long for this file system: choose a shorter one",
-    errno.ELOOP: "it is a link, and nothing is written through links: remove the link",
-}
-
-
-@contextmanager
-def storage_errors(path: Place) -> Iterator[None]:
-    """Turn what the system or the object store refuses into a StorageError that names the place and the way out."""
-    try:
-        with reachable(path):
-            yield
-    except OSError as error:
-        advice = _ADVICE.get(error.errno or 0)
-        if advice is None:
-            raise
-        named = path if error.errno == errno.EISDIR else error.filename or path  # a rename names its source first
-        raise StorageError(f"cannot write {named}: {advice}") from error
 
 
 def flush_file(path: Path) -> None:
