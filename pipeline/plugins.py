@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from pipeline.errors import ConfigError
+from pipeline.regular_files import read_regular
 
 __all__ = [
     "Origin",
@@ -32,6 +33,7 @@ __all__ = [
 
 _REFERENCE = re.compile(r"(?P<path>.+\.py):(?P<name>[A-Za-z_]\w*)", re.DOTALL)
 _PREFIX = "fer_stage_file_"  # of the names of modules that are files of a user
+_MAX_BYTES = 2**22  # of a file of source
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def load_file(reference: str, before_run: Callable[[], None] = lambda: None) -> 
         raise ConfigError(f"{reference!r:.200}: expected FILE.py:NAME, such as my_code.py:MyClass")
     path = Path(match["path"]).expanduser()
     try:
-        data = path.read_bytes()
+        data = read_regular(path, _MAX_BYTES)
     except OSError as error:
         raise ConfigError(f"{reference}: {path} cannot be read: {error.strerror}. Name a Python file") from error
     sha256 = hashlib.sha256(data).hexdigest()

@@ -244,11 +244,11 @@ class Training:
         TrainingError
             If numbers of some runs stop being finite, after all others are written: the message names each.
         """
-        given = TrainingInputs(self.store, self.classes, self.text, self.tower, self.device, self.drop_other_labels)
+        inputs = TrainingInputs(self.store, self.classes, self.text, self.tower, self.device, self.drop_other_labels)
         jobs = [(run.config, run.seed) for run in self.runs]
         n_finished = 0
         try:
-            for i, fitted in load_method(self.runs[0].config.method).fit_many(given, jobs, on_progress):
+            for i, fitted in load_method(self.runs[0].config.method).fit_many(inputs, jobs, on_progress):
                 n_finished += 1
                 yield self.runs[i], self._write(self.runs[i], fitted)
         except TrainingError as error:

@@ -19,6 +19,7 @@ import stages
 from pipeline.encoders.families import file_family
 from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError
 from pipeline.methods.own import declare_methods
+from pipeline.plugins import load_file
 from stages.cli import run
 from stages.errors import ParamsError, StageError
 
@@ -143,6 +144,15 @@ def test_an_error_of_the_file_names_its_line(project: Path, old: str, new: str, 
     Path("my_head.py").write_text(FILES["my_head.py"].replace(old, new))
     with pytest.raises(ConfigError, match=message):
         stages.train(HEAD, "sample-a", dry_run=True)
+
+
+def test_a_file_that_is_no_regular_file_is_not_read(tmp_path: Path) -> None:
+    """A pipe would wait for a writer without end."""
+    os.mkfifo(tmp_path / "pipe.py")
+    (tmp_path / "long.py").write_bytes(b"#" * (2**22 + 1))
+    for name in ("pipe.py", "long.py", "none.py"):
+        with pytest.raises(ConfigError, match=rf"{name} cannot be read: .*\. Name a Python file"):
+            load_file(f"{tmp_path / name}:MyHead")
 
 
 def test_an_error_while_it_trains_names_its_line_and_is_no_bug_of_ours(project: Path, fer_stage: FerStage) -> None:
