@@ -59,9 +59,7 @@ __all__ = [
 ]
 
 P = ParamSpec("P")
-
 Request = TypeVar("Request")
-
 Result = TypeVar("Result")
 
 

@@ -263,13 +263,13 @@ class Params(_Block):
         ----------
         recipe : instead of the one that the method's block names
         """
-        said = dict(self.methods.get(name, {}))
-        said.pop("code", None)
-        own = said.pop("recipe", "")
+        block = dict(self.methods.get(name, {}))
+        block.pop("code", None)
+        own = block.pop("recipe", "")
         if recipe or own == "":
-            return recipe, {**(recipe_options(recipe, name) if recipe else {}), **said}
+            return recipe, {**(recipe_options(recipe, name) if recipe else {}), **block}
         try:
-            return own, {**recipe_options(own, name), **said}
+            return own, {**recipe_options(own, name), **block}
         except ParamsError as error:
             message = f"methods.{name}.recipe: {error}"
             raise ParamsError(message, remedy=error.remedy, purpose=error.purpose) from error

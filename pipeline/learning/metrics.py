@@ -40,7 +40,7 @@ class Metric:
     ----------
     label : inside a sentence, such as `accuracy` and `UAR`
     score : confusion counts, int64 (C, C), rows true -> the score
-    definition : for readers of a report; `{images}` stands for what was scored, such as `test images`
+    definition : for readers of a report; `{images}` is replaced by what was scored, such as `test images`
     interval : confusion counts -> 95 % interval of the score; None where none is known
     higher_is_better : False for an error: the epoch with the lowest one is selected
     """

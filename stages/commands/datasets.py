@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from stages.commands.options import folder_option, format_option, params_option
+from stages.commands.options import folder_option, format_option, params_option, request_of
 from stages.output import echo_rows
 
 __all__ = ["command"]
@@ -26,4 +26,4 @@ def command(output_format: str, **options: Any) -> None:
     from stages.running import run
     from stages.workflows.datasets import datasets
 
-    echo_rows(map(asdict, run(datasets, DatasetsRequest(**options)).datasets), output_format)
+    echo_rows(map(asdict, run(datasets, request_of(DatasetsRequest, options)).datasets), output_format)

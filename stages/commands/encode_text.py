@@ -13,6 +13,7 @@ from stages.commands.options import (
     format_option,
     params_option,
     quiet_option,
+    request_of,
 )
 from stages.output import echo_record
 
@@ -39,4 +40,4 @@ def command(output_format: str, **options: Any) -> None:
     from stages.running import run
     from stages.workflows.encode_text import encode_text
 
-    echo_record(run(encode_text, EncodeTextRequest(**options)).summary(), output_format)
+    echo_record(run(encode_text, request_of(EncodeTextRequest, options)).summary(), output_format)

@@ -16,6 +16,7 @@ from stages.commands.options import (
     format_option,
     method_code_option,
     params_option,
+    request_of,
 )
 from stages.output import echo_rows, say
 
@@ -65,7 +66,7 @@ def command(output_format: str, **options: Any) -> None:
     from stages.running import run
     from stages.workflows.evaluate import evaluate
 
-    result = run(evaluate, EvaluateRequest(**options))
+    result = run(evaluate, request_of(EvaluateRequest, options))
     _echo(result.scores, output_format)
     if len(result.runs) > 1:
         _say_spread(result.runs)

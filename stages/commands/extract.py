@@ -18,6 +18,7 @@ from stages.commands.options import (
     max_rejected_option,
     params_option,
     quiet_option,
+    request_of,
 )
 from stages.output import echo_record
 
@@ -82,6 +83,6 @@ def command(output_format: str, **options: Any) -> None:
     from stages.running import run
     from stages.workflows.extract import extract
 
-    result = run(extract, ExtractRequest(**options))
+    result = run(extract, request_of(ExtractRequest, options))
     echo_record(result.summary(), output_format)
     result.check()

@@ -13,6 +13,7 @@ from stages.commands.options import (
     options_option,
     params_option,
     quiet_option,
+    request_of,
 )
 from stages.output import echo_record
 
@@ -43,4 +44,4 @@ def command(output_format: str, **options: Any) -> None:
     from stages.running import run
     from stages.workflows.index import index
 
-    echo_record(run(index, IndexRequest(**options)).summary(), output_format)
+    echo_record(run(index, request_of(IndexRequest, options)).summary(), output_format)

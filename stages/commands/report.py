@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from stages.commands.options import features_option, folder_option, follow_links_option, format_option
+from stages.commands.options import features_option, folder_option, follow_links_option, format_option, request_of
 from stages.output import echo_record, say
 
 __all__ = ["command"]
@@ -31,7 +31,7 @@ def command(output_format: str, **options: Any) -> None:
     from stages.running import run
     from stages.workflows.report import report
 
-    result = run(report, ReportRequest(**options))
+    result = run(report, request_of(ReportRequest, options))
     for note in result.notes:
         say(f"note: {note}")
     echo_record(result.summary(), output_format)

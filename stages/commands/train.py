@@ -17,6 +17,7 @@ from stages.commands.options import (
     options_option,
     params_option,
     quiet_option,
+    request_of,
 )
 from stages.output import echo_record, echo_rows, say
 
@@ -94,7 +95,7 @@ def command(output_format: str, **options: Any) -> None:
     from stages.running import run
     from stages.workflows.train import train
 
-    request = TrainRequest(**options)
+    request = request_of(TrainRequest, options)
     try:
         result = run(train, request)
     except PartialTrainingError as error:

@@ -162,7 +162,7 @@ def _ramp(colours: tuple[Colour, ...], where: float) -> Colour:
 
 
 def _bright(number: int, saturation: float, value: float, hues: tuple[float, float] = (0.0, 1.0)) -> Colour:
-    """A colour that a number stands for; successive numbers lie far apart on the hue circle."""
+    """The colour of a number; successive numbers lie far apart on the hue circle."""
     share = number * 0.618034 % 1.0
     red, green, blue = np.array(colorsys.hsv_to_rgb(hues[0] + share * (hues[1] - hues[0]), saturation, value)) * 255
     return round(red), round(green), round(blue)

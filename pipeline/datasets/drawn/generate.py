@@ -224,7 +224,7 @@ def draw_group(style: str, n: int, seed: int = 0) -> npt.NDArray[np.uint8]:
     for spec, place in zip(people, places, strict=True):
         canvas.centre = (float(place[0] * unit), float(place[1] * unit))
         paint(spec, canvas, scene.look, np.random.default_rng(spec.seed))
-    # Light and shade are those of one large ball: everybody stands in the same light.
+    # Light and shade are those of one large ball: the light is the same for all people.
     canvas.unit, canvas.centre = float(max(width, height)), (width / 2, height / 2)
     return finished(canvas, scene, np.random.default_rng(people[0].seed))
 

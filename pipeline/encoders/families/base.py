@@ -17,7 +17,7 @@ class Family:
 
     Parameters
     ----------
-    name : what stands before the colon
+    name : the part of an encoder's name before the colon
     syntax : how its encoders are written
     loader : `module:function` of (spec, device, on_progress) -> Encoder; imported to load, as it brings torch
     current : what files say of an encoder; nothing is downloaded and no model is built

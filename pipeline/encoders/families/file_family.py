@@ -60,7 +60,7 @@ def load_encoder_code(spec: EncoderSpec) -> Plugin:
 
 _SYNTAX = Syntax(
     forms=("FILE.py:NAME", "FILE.py:NAME@WEIGHTS"),
-    pattern=re.compile(r"(?!)"),  # what stands before the colon is a file: `EncoderSpec.parse` reads it by itself
+    pattern=re.compile(r"(?!)"),  # the part before the colon is a file: `EncoderSpec.parse` reads it by itself
     has_text=False,
 )
 FILES = Family(FILE, _SYNTAX, "pipeline.encoders.families.file_encoder:load_file_encoder", _current)

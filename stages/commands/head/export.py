@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from stages.commands.options import follow_links_option, format_option, params_option
+from stages.commands.options import follow_links_option, format_option, params_option, request_of
 from stages.output import echo_record, say
 
 __all__ = ["command"]
@@ -38,7 +38,7 @@ def command(output_format: str, **options: Any) -> None:
     from stages.running import run
     from stages.workflows.export_head import export_head
 
-    result = run(export_head, ExportHeadRequest(**options))
+    result = run(export_head, request_of(ExportHeadRequest, options))
     echo_record(result.summary(), output_format)
     for note in result.notes:
         say(f"note: {note}")
