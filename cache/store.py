@@ -104,7 +104,13 @@ def open_store(path: str | Place) -> Store:
         if left := unfinished(path):
             raise store_incomplete(path, left)
         raise store_missing(path)
-    return Store(path, backend, Manifest.from_text(backend.read_manifest(path), str(path)))
+    try:
+        manifest = backend.read_manifest(path)
+    except (FileNotFoundError, StoreDamagedError):
+        if not store_exists(path):  # another process has removed it since
+            raise store_missing(path) from None
+        raise
+    return Store(path, backend, Manifest.from_text(manifest, str(path)))
 
 
 @dataclass(frozen=True)
