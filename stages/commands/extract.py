@@ -34,7 +34,11 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--encoder", help="Name from params.yaml, or FAMILY:ARCH...  [default: the first of params.yaml]")
 @click.option("--layout", help="How the dataset lies on disk, if params.yaml does not say; indexes it again.")
 @click.option("--root", help="Folder, .tar, .tar.gz or .zip; indexes it again.")
-@click.option("--backend", type=click.Choice(["zarr", "hdf5"]), help="Format of the store.  [default: params.yaml]")
+@click.option(
+    "--backend",
+    type=click.Choice(["zarr", "hdf5"]),
+    help="Backend that writes the store, as .zarr or .h5.  [default: by extract.format of params.yaml]",
+)
 @click.option(
     "--outputs", callback=_names, help="pooled, tokens, block-K, pixels, joined by commas.  [default: params.yaml]"
 )
