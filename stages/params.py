@@ -27,7 +27,7 @@ from pipeline.methods.own import declare_methods
 from pipeline.plugins import is_reference
 from pipeline.prompts import PROMPT_SETS, check_template, templates
 from stages.errors import ParamsError
-from stages.names import check_name, colliding_stages, first_rows, name_problems
+from stages.names import check_name, colliding_stages, name_problems, parse_limited_name
 from stages.recipes import recipe_options
 from stages.seeds import Seed
 from stages.yaml_files import YAML_ERRORS, YamlDocument, read_yaml_strictly
@@ -219,7 +219,7 @@ class Params(_Block):
         ParamsError
             If nothing says how.
         """
-        if first := first_rows(name):
+        if first := parse_limited_name(name):
             raise ParamsError(
                 f"--dataset {name!r:.100}: expected the name of a whole dataset, found one that --limit made. "
                 f"Write {shlex.join(['--dataset', first[0], '--limit', str(first[1])])}"

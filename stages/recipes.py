@@ -21,8 +21,8 @@ from stages.errors import ParamsError
 
 __all__ = ["Recipe", "Setting", "departures", "load_recipe", "recipe_names", "recipe_options"]
 
-# What results of a recipe depend on most, and what is changed first where memory or time is short.
-_WATCHED = re.compile(r"batch_size|(\w+_)?lr(_(?!decay)\w+)?")
+# Options that results depend on most, and that are changed first where memory or time is short.
+_CRITICAL = re.compile(r"batch_size|(\w+_)?lr(_(?!decay)\w+)?")
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Recipe:
     Parameters
     ----------
     name : METHOD/DATASET
-    about : what it is, for people
+    about : a description
     options : of the method; what is not named keeps its default
     sources : option -> source of its value: paper and section, or the authors' code
-    extract : what the recipe presumes of the cache, as advice: names of params.yaml, below `extract` or at its top
+    extract : what the recipe expects of the store, as advice: names of params.yaml, below `extract` or at its top
     extract_sources : the same for `extract`
     left_open : what the recipe cannot set -> why, and what holds instead
     """
@@ -98,7 +98,7 @@ class _File(BaseModel):
     extract: dict[str, _FileSetting] = {}
     left_open: dict[str, str] = {}
 
-    def on_top_of(self, other: _File) -> _File:
+    def with_defaults_of(self, other: _File) -> _File:
         """These settings, and those of `other` where there are none; what is set here is no longer left open."""
         known = self.options.keys() | self.extract.keys()
         return _File(
@@ -179,7 +179,7 @@ def departures(name: str, options: Mapping[str, Any] | BaseModel) -> list[str]:
         f"recipe {name} has {option} {value} ({recipe.sources[option]}), this run has {chosen[option]}: "
         "results are not comparable with the paper's"
         for option, value in recipe.options.items()
-        if _WATCHED.fullmatch(option) and chosen.get(option, value) != value
+        if _CRITICAL.fullmatch(option) and chosen.get(option, value) != value
     ]
 
 
@@ -194,4 +194,4 @@ def _read(name: str) -> _File:
     method, dataset = name.split("/")
     text = (_folders()[method] / f"{dataset}.yaml").read_text("utf-8")
     file = _File.model_validate(yaml.safe_load(text))
-    return file.on_top_of(_read(f"{method}/{file.like}")) if file.like else file
+    return file.with_defaults_of(_read(f"{method}/{file.like}")) if file.like else file

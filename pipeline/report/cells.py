@@ -1,4 +1,4 @@
-"""One head recipe on one test dataset over its seeds, and means over such cells."""
+"""Scores of one method on one test dataset over the seeds, and means over such cells."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Cell:
-    """One head recipe trained on `train` and scored on `test`, once per seed. Every seed saw the same test images.
+    """One method with its settings, trained on `train` and scored on `test`, once per seed, on the same test images.
 
     `is_within`: both are of one dataset under one label rule. Where every seed gives the same head, there is one.
     """
@@ -57,7 +57,7 @@ class Cell:
 
     @cached_property
     def is_unseen(self) -> bool:
-        """Whether the heads never met this dataset, nor half of its rows under another name."""
+        """Whether the heads were not trained on this dataset, nor on half of its rows under another name."""
         return not self.first.seen and (self.overlap or 0.0) < MOSTLY_SEEN
 
     def recall(self, name: str) -> float | None:
@@ -76,8 +76,8 @@ def spread(cells: Sequence[Cell], metric: str) -> Spread:
 
     Notes
     -----
-    Mean and deviation are of the seeds that every cell has: a seed that misses a cell would otherwise look better or
-    worse only because its hardest dataset is missing.
+    Mean and deviation are over the seeds that every cell has: a seed without one of the cells would otherwise look
+    better or worse only because a dataset is missing.
     """
     seeds = sorted(set.intersection(*(set(cell.by_seed) for cell in cells)))
     means = [fmean(cell.by_seed[seed].value(metric) for cell in cells) for seed in seeds]

@@ -1,4 +1,4 @@
-"""Runs grouped by encoder and method, and the means that a cross-dataset comparison rests on."""
+"""Runs grouped by encoder and method, with their scores as cells of train and test dataset."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.tables.labels import EXPRESSIONS
 
 __all__ = ["Group", "dataset_columns", "group_runs", "ordered_classes"]
 
-# Accuracy: another machine rounds otherwise, which may turn an image or two over.
+# Accuracy: another machine rounds otherwise, which can change the prediction of an image or two.
 _SAME = 0.01
 
 
@@ -23,8 +23,8 @@ _SAME = 0.01
 class Group:
     """Runs of one method with equal settings on the features of one encoder, sorted by train dataset and seed.
 
-    Where nothing is trained, the train dataset of a run means nothing: `NO_TRAINING` replaces it, once, and
-    every test dataset is an unseen one.
+    Where nothing is trained, the train dataset of a run has no effect: `NO_TRAINING` replaces it, and every test
+    dataset is unseen.
     """
 
     runs: tuple[ReportRun, ...]
@@ -41,7 +41,7 @@ class Group:
 
     @cached_property
     def kind(self) -> Kind:
-        """What has a part in the numbers: in those of an image network, the encoder has none."""
+        """What the scores depend on; those of an image network do not depend on the encoder."""
         return kind_of(self.base)
 
     @property
@@ -51,18 +51,18 @@ class Group:
 
     @property
     def source(self) -> str:
-        """What the heads read, in words."""
+        """The input of the heads, for titles and tables."""
         return f"pixels ({self.encoder})" if self.kind is Kind.IMAGE else self.encoder
 
     @property
     def note(self) -> str:
-        """What must be known before believing any number of this group; usually empty."""
+        """A warning about all scores of this group; usually empty."""
         first, is_image = self.runs[0].record, self.kind is Kind.IMAGE
         return joined_notes("" if is_image else first.encoder_note, first.text_note)
 
     @property
     def encoder_saw(self) -> bool:
-        """Whether any score is on a dataset whose train split the encoder itself saw."""
+        """Whether any score is on a dataset whose train split the encoder was trained on."""
         return any(cell.encoder_saw for cell in self.cells.values())
 
     @cached_property
@@ -74,7 +74,7 @@ class Group:
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """Every expression that some run of the group knows."""
+        """Every class of some run of the group."""
         return ordered_classes(self.runs)
 
     @cached_property
@@ -97,7 +97,7 @@ class Group:
         return [cell for cell in cells if train in (None, cell.train)]
 
     def unseen(self, train: str | None = None) -> list[Cell]:
-        """The cells tested on a dataset the head never saw, of one train dataset or of all."""
+        """The cells tested on a dataset that the head was not trained on, of one train dataset or of all."""
         cells = [cell for cell in self.cells.values() if cell.is_unseen]
         return [cell for cell in cells if train in (None, cell.train)]
 
@@ -110,7 +110,7 @@ def group_runs(runs: Iterable[ReportRun]) -> list[Group]:
     InputError
         If a run is given twice: same encoder, method, settings, train rows and seed.
     MismatchError
-        If scores of one column were made of different images, or runs of one encoder disagree about what it is.
+        If scores of one column are of different images, or runs of one encoder name different encoders.
     """
     members: dict[tuple[str, str, str], dict[tuple[str, int], ReportRun]] = {}
     for run in with_distinct_names(runs):
@@ -170,11 +170,11 @@ def _order(key: tuple[str, str, str]) -> tuple[object, ...]:
 
 
 def _untrained_cells(runs: Sequence[ReportRun]) -> list[Cell]:
-    """One cell per test dataset: the runs differ in nothing but the name of a dataset that they never used."""
+    """One cell per test dataset: the runs differ only in the name of a dataset that they do not use."""
     by_test: dict[str, ReportScore] = {}
     for run in runs:
         for score in run.scores:
-            # No row has a part in the head: none can be seen.
+            # The head was trained on no row, so that no dataset is seen.
             first = by_test.setdefault(score.test, score.model_copy(update={"seen": False, "overlap": {}}))
             _check_same(run, "where nothing is trained", first, score)
     seed = min(run.seed for run in runs)
@@ -191,7 +191,8 @@ def _check_agreement(groups: Sequence[Group]) -> None:
     ------
     MismatchError
         If one column holds scores of different images, of whatever method; if the seeds of one cell were scored on
-        other features, or only some of them saw the dataset; or if runs of one encoder disagree about what it is.
+        other features, or only some of them were trained on the dataset; or if runs of one encoder name different
+        encoders.
     """
     _check_encoders(groups)
     _check_columns(groups)
@@ -202,7 +203,7 @@ def _check_agreement(groups: Sequence[Group]) -> None:
 
 def _check_encoders(groups: Sequence[Group]) -> None:
     first: dict[str, ReportRun] = {}
-    # The numbers of an image network are not the encoder's beside whose features its pixels lay.
+    # Scores of an image network do not depend on the encoder whose store has the pixels.
     for run in (run for group in groups if group.kind is not Kind.IMAGE for run in group.runs):
         other = first.setdefault(run.encoder, run)
         if _encoder_of(run) != _encoder_of(other):

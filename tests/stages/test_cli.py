@@ -12,11 +12,11 @@ import pytest
 
 from stages.cli import run
 from stages.command_group import COMMANDS
-from stages.commands.head import VERBS as HEAD_VERBS
-from stages.commands.store import VERBS
+from stages.commands.head import SUBCOMMANDS as HEAD_COMMANDS
+from stages.commands.store import SUBCOMMANDS as STORE_COMMANDS
 
 README = Path(__file__).parents[2] / "README.md"
-NAMES = [*COMMANDS, *(f"store {verb}" for verb in VERBS), *(f"head {verb}" for verb in HEAD_VERBS)]
+NAMES = [*COMMANDS, *(f"store {name}" for name in STORE_COMMANDS), *(f"head {name}" for name in HEAD_COMMANDS)]
 HEAVY = ("torch", "zarr", "h5py", "open_clip", "pandas", "sklearn")
 
 

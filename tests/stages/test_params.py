@@ -87,7 +87,7 @@ def test_shipped_params_are_the_defaults_but_for_datasets_methods_and_pixels() -
         ("methods: {feature-mask: {recipe: cafe/raf-db}}", ["cafe/raf-db is one of cafe, not of feature-mask"]),
         ("sample: {version: 99}", ["sample", "version"]),
         ("- a list", ["names with values"]),
-        ("classes: 7\nclasses: 8", ["'classes' stands twice", "line 2"]),
+        ("classes: 7\nclasses: 8", ["'classes' occurs twice", "line 2"]),
         ("a: [", ["is not YAML"]),
     ],
 )

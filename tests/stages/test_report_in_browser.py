@@ -34,7 +34,7 @@ LOOK_AT_EVERYTHING = """(async () => {
   }
 })()"""
 
-MATRICES = """Array.from(document.querySelectorAll(".heat"), (table) => ({
+MATRICES = """Array.from(document.querySelectorAll(".heatmap"), (table) => ({
   name: table.querySelector(".title").firstChild.textContent.trim(),
   rows: Array.from(table.tBodies[0].rows, (row) => Array.from(row.cells, (cell) => cell.innerText.trim())),
   columns: Array.from(table.tHead.rows[0].cells, (cell) => cell.innerText.trim()),

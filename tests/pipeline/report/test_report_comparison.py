@@ -1,4 +1,4 @@
-"""Means beside each other are over the same pairs of train and test dataset, by hand."""
+"""Compared means are over the same pairs of train and test dataset, by hand."""
 
 from __future__ import annotations
 
@@ -60,11 +60,8 @@ def test_a_method_with_fewer_pairs_narrows_the_means_of_all_and_that_is_noted() 
         "coop": "55.0 (2 of 4 pairs)", "zero-shot": "45.0 (2 of 4 pairs)", "partial": "80.0"
     }  # fmt: skip
     notes = "\n".join(build_report(runs, [], "today").notes)
-    assert (
-        "Means on unseen datasets are over the 2 pairs that all methods beside each other were scored on, of up to 4"
-        in notes
-    )
-    assert "Fewest has partial on mini, with 2." in notes
+    assert "Means on unseen datasets are over the 2 pairs that all compared methods were scored on, of up to 4" in notes
+    assert "Fewest: partial on mini, with 2." in notes
 
 
 def test_the_means_of_the_matrices_are_over_the_same_pairs() -> None:

@@ -141,7 +141,7 @@ def test_a_complete_page_has_no_cautions(read: Page) -> None:
 
 def test_runs_with_other_expressions_are_pointed_out() -> None:
     runs = [make_run([score_json("b", 0.5)]), make_run([], dataset="b", classes=[*CLASSES, "neutral"])]
-    assert "know different expressions, so that their scores do not measure" in build_report(runs, [], DATE).html
+    assert "predict different expressions, so that their scores do not measure" in build_report(runs, [], DATE).html
 
 
 def test_a_stand_in_encoder_is_named_wherever_its_numbers_are() -> None:
@@ -183,7 +183,7 @@ def test_a_seen_domain_is_marked_wherever_its_numbers_are_and_explained() -> Non
     assert read.tables["Recall of each expression in percent, mean over seeds"][2][1] == "b †"
     assert "Trained on a, tested on b †: images, rows true, columns predicted" in read.tables
     assert [row[0] for row in read.tables["Images in the stores of mini"]] == ["Dataset", "a", "b †"]
-    assert ["† saw the train split of", "folder"] in read.tables["Encoder mini"]
+    assert ["† trained on the train split of", "folder"] in read.tables["Encoder mini"]
     assert read.text.count(LEGEND) == 4  # at the top, below the summary, above the matrices, in the method's section
 
 
