@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from pipeline.errors import InputError, MismatchError
 from pipeline.records import FeatureIdentity, joined_notes
-from pipeline.report.cells import Cell
+from pipeline.report.cells import Cell, trained_cells, untrained_cells
 from pipeline.report.distinctions import with_distinct_names
 from pipeline.report.runs import NO_TRAINING, Kind, ReportRun, ReportScore, kind_of, order_of, settings_order
 from pipeline.tables.labels import EXPRESSIONS
 
 __all__ = ["Group", "dataset_columns", "group_runs", "ordered_classes"]
-
-# Accuracy: another machine rounds otherwise, which can change the prediction of an image or two.
-_SAME = 0.01
 
 
 @dataclass(frozen=True)
@@ -80,10 +77,8 @@ class Group:
     @cached_property
     def cells(self) -> dict[tuple[str, str], Cell]:
         """The scored cells by (train, test), in that order."""
-        if self.kind is Kind.UNTRAINED:
-            return {(cell.train, cell.test): cell for cell in _untrained_cells(self.runs)}
-        keys = sorted({(run.trained_on, score.test) for run in self.runs for score in run.scores})
-        return {key: _cell(self.runs, *key) for key in keys}
+        cells = untrained_cells(self.runs) if self.kind is Kind.UNTRAINED else trained_cells(self.runs)
+        return {(cell.train, cell.test): cell for cell in cells}
 
     @cached_property
     def seeds(self) -> tuple[int, ...]:
@@ -140,48 +135,9 @@ def dataset_columns(groups: Iterable[Group]) -> tuple[str, ...]:
     return (*(train for train in trains if train in tests), *sorted(tests - set(trains)))
 
 
-def _cell(runs: Sequence[ReportRun], train: str, test: str) -> Cell:
-    chosen = [run for run in runs if run.trained_on == train]
-    scores = {run.seed: (run, score) for run in chosen for score in run.scores if score.test == test}
-    first, score = scores[min(scores)]
-    is_within = score.dataset == first.dataset and (not first.options or first.options == score.options)
-    by_seed = {seed: each for seed, (_, each) in scores.items()}
-    return Cell(train, test, is_within, first.classes, by_seed if first.record.is_random else _one_seed(runs, by_seed))
-
-
-def _one_seed(runs: Sequence[ReportRun], by_seed: Mapping[int, ReportScore]) -> dict[int, ReportScore]:
-    """Every seed gives the same head: one score, under the lowest seed, which all cells of the group then share."""
-    for score in by_seed.values():
-        _check_same(runs[0], "where every seed gives the same head", by_seed[min(by_seed)], score)
-    return {min(run.seed for run in runs): by_seed[min(by_seed)]}
-
-
-def _check_same(run: ReportRun, why: str, first: ReportScore, score: ReportScore) -> None:
-    if abs(first.accuracy - score.accuracy) > _SAME:
-        raise MismatchError(
-            f"expected equal scores of {run.name} on {run.encoder}, {why}, found on {score.test} {first.accuracy:.4f} "
-            f"and {score.accuracy:.4f}. Train and evaluate the older runs again"
-        )
-
-
 def _order(key: tuple[str, str, str]) -> tuple[object, ...]:
     encoder, method, settings = key
     return (encoder, *order_of(method), settings_order(settings))
-
-
-def _untrained_cells(runs: Sequence[ReportRun]) -> list[Cell]:
-    """One cell per test dataset: the runs differ only in the name of a dataset that they do not use."""
-    by_test: dict[str, ReportScore] = {}
-    for run in runs:
-        for score in run.scores:
-            # The head was trained on no row, so that no dataset is seen.
-            first = by_test.setdefault(score.test, score.model_copy(update={"seen": False, "overlap": {}}))
-            _check_same(run, "where nothing is trained", first, score)
-    seed = min(run.seed for run in runs)
-    return [
-        Cell(NO_TRAINING, test, is_within=False, classes=runs[0].classes, by_seed={seed: by_test[test]})
-        for test in sorted(by_test)
-    ]
 
 
 def _check_agreement(groups: Sequence[Group]) -> None:
