@@ -58,11 +58,10 @@ class LazyGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in self.short_helps:
-            import difflib
+            from pipeline.suggestions import did_you_mean  # late: another package of this name may be in the way
 
-            near = difflib.get_close_matches(args[0], self.short_helps, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise click.UsageError(f"no command {args[0]!r}.{hint} See {ctx.command_path} --help", ctx)
+            hint = did_you_mean(args[0], self.short_helps, otherwise="")
+            raise click.UsageError(f"no command {args[0]!r}. {hint}{hint and ' '}See {ctx.command_path} --help", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

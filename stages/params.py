@@ -5,7 +5,6 @@ Everything here changes a result. What does not (device, batch size, workers) is
 
 from __future__ import annotations
 
-import difflib
 import re
 import shlex
 from collections.abc import Mapping
@@ -26,6 +25,7 @@ from pipeline.methods import METHODS, config_class, is_method
 from pipeline.methods.own import declare_methods
 from pipeline.plugins import is_reference
 from pipeline.prompts import PROMPT_SETS, check_template, templates
+from pipeline.suggestions import did_you_mean
 from stages.errors import ParamsError
 from stages.names import check_name, colliding_stages, name_problems, parse_limited_name
 from stages.recipes import recipe_options
@@ -464,8 +464,7 @@ def _is_number(text: str) -> bool:
 
 
 def _near(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(known)}." if known else ""
+    return f" {did_you_mean(name, known)}".rstrip()
 
 
 def _default_root(name: str) -> str:

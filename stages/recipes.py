@@ -5,7 +5,6 @@ They are `recipes/METHOD/NAME.yaml` in the folder of the method's family.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.methods import family_names
+from pipeline.suggestions import did_you_mean
 from stages.errors import ParamsError
 
 __all__ = ["Recipe", "Setting", "departures", "load_recipe", "recipe_names", "recipe_options"]
@@ -131,11 +131,10 @@ def load_recipe(name: str) -> Recipe:
     """
     known = recipe_names()
     if name not in known:
-        near = difflib.get_close_matches(str(name), known, n=1)
-        hint = f". Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(str(name), known, otherwise="")
         raise ParamsError(
-            f"unknown recipe {name!r}: expected METHOD/DATASET, such as cafe/raf-db{hint}",
-            remedy=[] if near else [("recipes", {})],
+            f"unknown recipe {name!r}: expected METHOD/DATASET, such as cafe/raf-db. {hint}".rstrip(". "),
+            remedy=[] if hint else [("recipes", {})],
             purpose="to list them",
         )
     file = _read(name)

@@ -68,12 +68,12 @@ def test_readme_knows_every_command_and_option(name: str) -> None:
 
 def test_unknown_command_is_usage_and_suggests_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["extrat"]) == 2
-    assert "Did you mean extract?" in capsys.readouterr().err
+    assert "Did you mean 'extract'?" in capsys.readouterr().err
 
 
 def test_an_unknown_verb_is_usage_and_suggests_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["store", "verif"]) == 2
-    assert "Did you mean verify? See fer-stage store --help" in capsys.readouterr().err
+    assert "Did you mean 'verify'? See fer-stage store --help" in capsys.readouterr().err
 
 
 def test_unknown_option_is_usage(capsys: pytest.CaptureFixture[str]) -> None:
