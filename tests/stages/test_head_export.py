@@ -54,12 +54,12 @@ def test_an_exported_head_gives_the_same_logits_elsewhere(
 
 
 def test_a_run_tells_how_it_was_calibrated_and_scores_use_it(project: Path, fer_stage: FerStage) -> None:
-    said = json.loads((RUN / "run.json").read_text())["calibration"]
+    calibration = json.loads((RUN / "run.json").read_text())["calibration"]
     score = fer_stage("evaluate", "--run", str(RUN), "--dataset", "sample-a", "--split", "val", "--format", "json")[0]
-    assert (said["n"], said["bins"], said["split"]) == (score["n"], 15, "val")
-    assert said["ece_before"] == pytest.approx(score["ece_uncalibrated"])
-    assert said["ece_after"] == pytest.approx(score["ece"])
-    assert said["temperature"] == read_saved(RUN).temperature != 1
+    assert (calibration["n"], calibration["bins"], calibration["split"]) == (score["n"], 15, "val")
+    assert calibration["ece_before"] == pytest.approx(score["ece_uncalibrated"])
+    assert calibration["ece_after"] == pytest.approx(score["ece"])
+    assert calibration["temperature"] == read_saved(RUN).temperature != 1
 
 
 def test_the_folder_names_no_path_of_the_machine(project: Path, fer_stage: FerStage) -> None:

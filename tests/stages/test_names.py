@@ -156,11 +156,11 @@ def test_stages_that_dvc_would_give_one_name_are_refused_with_both(tmp_path: Pat
 
 def test_stages_that_collide_over_dataset_and_seed_are_found() -> None:
     run = {"encoders": ["a"], "datasets": ["d-", "d"], "methods": ["cafe"], "seeds": [1, -1]}
-    found = colliding_stages(run)
-    assert found is not None
-    assert "encoders x methods x datasets x seeds" in found
-    assert "`a-cafe-d--1` is (a, cafe, d-, 1) and (a, cafe, d, -1)" in found
-    assert "Rename one of them" in found
+    message = colliding_stages(run)
+    assert message is not None
+    assert "encoders x methods x datasets x seeds" in message
+    assert "`a-cafe-d--1` is (a, cafe, d-, 1) and (a, cafe, d, -1)" in message
+    assert "Rename one of them" in message
 
 
 def test_a_matrix_without_collisions_is_not_refused() -> None:

@@ -69,7 +69,7 @@ def test_the_matrix_has_means_deviations_marks_and_what_guessing_scores(read: Pa
 
 def test_every_score_in_the_table_is_that_of_the_record(read: Page) -> None:
     _, *rows = read.tables["Every score, in percent"]
-    found = {(train, test, int(seed)): rest for train, test, _, seed, *rest in rows}
+    actual = {(train, test, int(seed)): rest for train, test, _, seed, *rest in rows}
     expected = {
         (run.dataset, score.dataset, run.seed): [
             "20",
@@ -85,7 +85,7 @@ def test_every_score_in_the_table_is_that_of_the_record(read: Page) -> None:
         for run in crossed_runs()
         for score in run.scores
     }
-    assert found == expected
+    assert actual == expected
 
 
 def test_recalls_and_confusion_counts_are_those_of_the_record() -> None:
@@ -228,10 +228,10 @@ def test_the_browser_is_told_to_fetch_nothing(read: Page) -> None:
 
 def test_every_figure_of_the_page_has_data_words_and_a_label(read: Page) -> None:
     figures = read.figures()
-    shown = [attrs["data-figure"] for tag, attrs in read.tags if tag == "figure"]
-    assert set(shown) == set(figures)
+    displayed = [attrs["data-figure"] for tag, attrs in read.tags if tag == "figure"]
+    assert set(displayed) == set(figures)
     labels = [attrs.get("aria-label") for _, attrs in read.tags if attrs.get("role") == "img"]
-    assert len(labels) == len(shown)
+    assert len(labels) == len(displayed)
     assert all(labels)
 
 
