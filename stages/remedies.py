@@ -1,6 +1,6 @@
 """Remedies of errors as text: commands for a shell, or calls of the Python API.
 
-Errors name a command and its arguments as data (`remedy`); nothing below `stages` knows how a command is written.
+Errors name a command and its arguments as data (`remedy`); no room below `stages` contains the syntax of a command.
 """
 
 from __future__ import annotations

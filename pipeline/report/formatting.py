@@ -29,7 +29,7 @@ __all__ = [
 MISSING = "—"
 NO_COMMON_PAIR = "no common pair"
 """Instead of a mean, where the compared methods have no pair in common."""
-# From here on one image is at most 0.01 %, so that a second digit says something.
+# From here on one image is at most 0.01 %: a second decimal is meaningful.
 TWO_DIGITS_FROM = 10_000
 
 

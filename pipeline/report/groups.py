@@ -128,7 +128,7 @@ def ordered_classes(runs: Iterable[ReportRun]) -> tuple[str, ...]:
 
 
 def dataset_columns(groups: Iterable[Group]) -> tuple[str, ...]:
-    """Columns of every matrix: the train datasets, so that seen cells lie on the diagonal, then the others."""
+    """Columns of every matrix: the train datasets, so that seen cells are on the diagonal, then the others."""
     groups = list(groups)
     trains = sorted({train for group in groups for train in group.trains})
     tests = {test for group in groups for _, test in group.cells}

@@ -124,11 +124,11 @@ def _encoder_table(name: str, runs: Sequence[ReportRun]) -> TableView:
     """Runs of image networks have no note about the encoder whose store has their pixels."""
     note = next((run.record.encoder_note for run in runs if run.record.encoder_note), "")
     layouts = sorted({layout for run in runs for layout in run.record.encoder_saw})
-    seen = {f"{SEEN_DOMAIN} trained on the train split of": ", ".join(layouts)} if layouts else {}
+    trained_on = {f"{SEEN_DOMAIN} trained on the train split of": ", ".join(layouts)} if layouts else {}
     return TableView(
         f"Encoder {name}" + (f" (stand-in: {note})" if note else ""),
         ("Property", "Value"),
-        tuple({**flat(runs[0].record.encoder_identity.as_json()), **seen}.items()),
+        tuple({**flat(runs[0].record.encoder_identity.as_json()), **trained_on}.items()),
         prose=True,
     )
 

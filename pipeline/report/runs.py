@@ -132,7 +132,7 @@ class ReportRun:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The expressions that the head knows."""
+        """The expressions that the head predicts."""
         return self.record.classes
 
     @property

@@ -53,7 +53,7 @@ _DEEP_COLUMNS = ("store", "output", "view", "rows", "cosine", "expected", "relat
 @click.option(
     "--root",
     type=click.Path(path_type=Path),
-    help="With --deep: where the images are.  [default: as the sample table says]",
+    help="With --deep: where the images are.  [default: as in the sample table]",
 )
 @click.option(
     "--encoder", help="With --deep: the encoder, if its name stands for another one now.  [default: the store's]"
