@@ -16,9 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-if (
-    TYPE_CHECKING
-):  # another `pipeline` may be in the way: `stages.shadows` reports that, after this import
+if TYPE_CHECKING:  # another `pipeline` may be in the way: `stages.shadows` reports that, after this import
     from pipeline.progress import Progress
 
 __all__ = ["FORMATS", "echo_record", "echo_rows", "printable", "printable_lines", "say", "say_notes"]
