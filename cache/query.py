@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import difflib
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -112,8 +112,13 @@ def _texts(node: ast.expr) -> list[str]:
 
 def _nearest_text(value: str, column: pd.Series[Any]) -> str | None:
     known = {str(text).casefold(): str(text) for text in column.unique()[: _MANY + 1]}
-    near = difflib.get_close_matches(value.casefold(), known, n=1) if len(known) <= _MANY else []
-    return known[near[0]] if near else None
+    similar = _closest(value.casefold(), known) if len(known) <= _MANY else None
+    return known[similar] if similar else None
+
+
+def _closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is spelt most like `name`; None if none is similar."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1)), None)
 
 
 def _too_deep(where: str) -> QueryError:
@@ -202,8 +207,8 @@ def _operand(node: ast.expr, frame: pd.DataFrame, where: str) -> Any:
 def _column(name: str, frame: pd.DataFrame) -> pd.Series[Any]:
     if name in frame:
         return frame[name]
-    near = difflib.get_close_matches(name, list(frame.columns), n=1)
-    hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(frame.columns)}. Text is written in quotes"
+    similar, known = _closest(name, frame.columns), f"Known: {', '.join(frame.columns)}. Text is written in quotes"
+    hint = f"Did you mean {similar!r}?" if similar else known
     raise QueryError(f"where: no column {name!r}. {hint}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -11,6 +10,7 @@ import numpy.typing as npt
 
 from pipeline.encoders.base import Encoder
 from pipeline.errors import ConfigError
+from pipeline.suggestions import did_you_mean
 
 __all__ = ["PROMPT_SETS", "check_template", "encode_prompts", "sentences", "templates"]
 
@@ -74,9 +74,8 @@ def templates(prompt_set: str, others: Mapping[str, Sequence[str]] = _NO_OTHERS)
     """
     known = {**PROMPT_SETS, **others}
     if prompt_set not in known:
-        near = difflib.get_close_matches(prompt_set, known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"prompts: expected one of {', '.join(known)}, found {prompt_set!r}.{hint}")
+        hint = did_you_mean(prompt_set, known, otherwise="")
+        raise ConfigError(f"prompts: expected one of {', '.join(known)}, found {prompt_set!r}. {hint}".rstrip())
     return tuple(known[prompt_set])
 
 

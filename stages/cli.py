@@ -24,7 +24,7 @@ SIGNALLED = 128  # and the number of the signal, as shells count
 
 
 class _StoppedError(KeyboardInterrupt):
-    """A signal asks the program to end, as Ctrl-C does."""
+    """A signal that ends the program, as Ctrl-C does."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -65,9 +65,9 @@ def _run(args: list[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
-        shown = io.StringIO()
-        error.show(shown)
-        say(shown.getvalue().rstrip("\n"))
+        text = io.StringIO()
+        error.show(text)
+        say(text.getvalue().rstrip("\n"))
         return USAGE if isinstance(error, click.UsageError) else KNOWN_ERROR
     except (click.Abort, KeyboardInterrupt) as stop:
         number = _signal_of(stop)
@@ -105,7 +105,7 @@ def _signal_of(stop: BaseException) -> int:
 
 
 def _report(error: Exception, params: Path) -> int:
-    """Say what went wrong, and return the exit code."""
+    """Print the error, and return the exit code."""
     from stages.error_messages import error_message
     from stages.errors import CheckFailedError, ReaderGoneError
 

@@ -15,59 +15,58 @@ from stages.output import printable_lines
 
 __all__ = ["COMMANDS", "LazyGroup", "cli"]
 
-# Name -> one line of help. A command lives in stages/commands/NAME.py, as `command`; listing them imports nothing.
+# Name -> one line of help. A command is `command` in stages/commands/NAME.py; listing them imports nothing.
 COMMANDS = {
-    "datasets": "What can be read, what is configured, what is on disk.",
+    "datasets": "List layouts and configured datasets, and what is on disk.",
     "draw": "Draw the embedded sample: faces of five styles.",
     "index": "Scan a dataset into its sample table.",
     "align": "Find the face in every image of a dataset.",
     "extract": "Encode a dataset's images into a feature store.",
     "encode-text": "Encode prompts with a frozen text tower.",
     "train": "Train heads on cached features.",
-    "recipes": "Settings of the papers, each value with its source.",
+    "recipes": "List the settings of the papers, each value with its source.",
     "evaluate": "Score trained heads on datasets.",
-    "head": "Hand trained heads to others: export.",
-    "predict": "Name the expressions in pictures and videos.",
-    "report": "All runs on one page, with tables for DVC.",
-    "query": "Rows of a store.",
-    "store": "Look after stores: list, check, compare, convert, export, clean up.",
+    "head": "Export trained heads.",
+    "predict": "Predict the expressions in pictures and videos.",
+    "report": "Write all runs on one page, with tables for DVC.",
+    "query": "Print or export rows of a store.",
+    "store": "Maintain stores: list, verify, compare, convert, export, clean up.",
 }
 
 
 class LazyGroup(click.Group):
-    """A group whose commands live in modules of their own.
+    """A group whose commands are imported when they are needed.
 
     Parameters
     ----------
     commands : name -> one line of help; nothing is imported to list them
-    package : where they live; the module of a name holds it as `command`
+    package : of their modules; the module of a name has it as `command`
     """
 
     def __init__(self, *args: Any, commands: Mapping[str, str], package: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.lines, self.package = commands, package
+        self.short_helps, self.package = commands, package
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.lines)
+        return list(self.short_helps)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.lines:
+        if cmd_name not in self.short_helps:
             return None
         command: click.Command = importlib.import_module(f"{self.package}.{cmd_name.replace('-', '_')}").command
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args and args[0] not in self.lines:
-            import difflib
+        if args and args[0] not in self.short_helps:
+            from pipeline.suggestions import did_you_mean  # late: another package of this name may be in the way
 
-            near = difflib.get_close_matches(args[0], self.lines, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise click.UsageError(f"no command {args[0]!r}.{hint} See {ctx.command_path} --help", ctx)
+            hint = did_you_mean(args[0], self.short_helps, otherwise="")
+            raise click.UsageError(f"no command {args[0]!r}. {hint}{hint and ' '}See {ctx.command_path} --help", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(self.lines.items()))
+            formatter.write_dl(list(self.short_helps.items()))
 
 
 @click.group(
@@ -77,12 +76,12 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(version("fer-stage"), prog_name="fer-stage")
-@click.option("--debug", is_flag=True, help="Log what happens, and show tracebacks.")
+@click.option("--debug", is_flag=True, help="Log details, and print tracebacks.")
 def cli(debug: bool) -> None:
     """Facial expression recognition on cached features of frozen encoders.
 
     Data goes to stdout, progress and log to stderr. Exit codes: 0 done, 1 a known error, 2 usage, 3 a check found
-    problems, 130 interrupted, 143 and 129 ended by SIGTERM and SIGHUP, 141 the reader of stdout went away.
+    problems, 130 interrupted, 143 and 129 ended by SIGTERM and SIGHUP, 141 the reader of stdout has ended.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_LogFormatter("%(levelname)s: %(message)s"))
@@ -93,7 +92,7 @@ def cli(debug: bool) -> None:
 
 
 class _LogFormatter(logging.Formatter):
-    """Libraries log names of files and answers of servers, warnings quote them."""
+    """Messages of libraries quote names of files and answers of servers."""
 
     def format(self, record: logging.LogRecord) -> str:
         return printable_lines(super().format(record))

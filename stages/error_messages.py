@@ -1,4 +1,4 @@
-"""What the command line says about an error."""
+"""Messages of errors on the command line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OUT_OF_MEMORY = (
 
 
 def error_message(error: Exception, params: Path) -> str:
-    """What went wrong and what to do. Errors that we raise carry a `kind`; any other is a bug of ours and says so.
+    """What went wrong and what to do. Errors that we raise carry a `kind`; any other is a bug of fer-stage.
 
     Parameters
     ----------

@@ -2,8 +2,8 @@
 
 StageError
 ├── ParamsError         params.yaml, or an option, is wrong: correct it
-├── CheckFailedError    the work is done and kept, but a check found a problem: exit code 3
-└── OutputError         stdout takes no more: free the disk, or write elsewhere
+├── CheckFailedError    the work is done and written, but a check failed: exit code 3
+└── OutputError         stdout cannot be written: free the disk, or write elsewhere
     └── ReaderGoneError     the program that reads stdout has ended: no failure
 """
 
@@ -29,8 +29,9 @@ class StageError(Exception):
     ----------
     message : for people: what was expected, what was found, and where
     remedy : steps that end the error, in order: the name of a command, as `extract` or `store verify`, and its
-        arguments by name. Who shows the error words them: the command line as commands, Python as calls
-    purpose : what the steps do, as "to resume"; empty where that is plain
+        arguments by name. The command line
+        writes them as commands, Python as calls
+    purpose : what the steps are for, as "to resume"; empty where that is clear
     """
 
     kind = "stage"
@@ -49,13 +50,13 @@ class ParamsError(StageError):
 
 
 class CheckFailedError(StageError):
-    """The work is done and kept, but a check found a problem: exit code 3."""
+    """The work is done and written, but a check failed: exit code 3."""
 
     kind = "check"
 
 
 class OutputError(StageError):
-    """Stdout takes no more: free the disk, or write elsewhere."""
+    """Stdout cannot be written: free the disk, or write elsewhere."""
 
     kind = "output"
 
@@ -81,7 +82,7 @@ def check_rejected(
     n_rejected, n : images that were rejected, and all
     largest_share : `--max-rejected`, in [0, 1]
     what, advice : "images are rejected"; and how the message ends: where the reasons are
-    remedy, purpose : what shows the reasons, see `StageError`
+    remedy, purpose : see `StageError`
     """
     if n_rejected > largest_share * n:
         message = f"{n_rejected} of {n} {what}, more than --max-rejected {largest_share}{advice}"

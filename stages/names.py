@@ -17,15 +17,15 @@ __all__ = [
     "SCORES",
     "check_name",
     "colliding_stages",
-    "first_rows",
     "legal_name",
     "name_problems",
+    "parse_limited_name",
     "path_part",
     "variant_name",
 ]
 
 SCORES = "scores"
-"""Folder of the scores below the runs root, beside the encoders' folders: no encoder may have this name."""
+"""Folder of the scores below the runs root, next to the encoders' folders: no encoder may have this name."""
 
 RULE = "a-z, A-Z, 0-9, `_` and `-`, a letter or digit first, at most 100 characters"
 _STAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -34,14 +34,14 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9=+@|(),%^!][A-Za-z0-9_=+@|(),%^!-]{0,99}")
 _RESERVED = {"encoder": frozenset({SCORES})}  # runs/scores/ holds the scores of all encoders
 # Combinations that are stages in dvc.yaml. DVC joins their values with `-`; of two with one name it runs only one.
 _MATRICES = (("encoders", "datasets"), ("encoders", "methods"), ("encoders", "methods", "datasets", "seeds"))
-_N_SHOWN = 3
+_N_EXAMPLES = 3
 _MAX_RUNS = 100_000  # of the matrix; each combination is checked
 _NOT_OF_VARIANT = re.compile(r"[^A-Za-z0-9_.,=+-]+")
 _MAX_VARIANT = 150  # characters
 
 
 def check_name(kind: str, name: str, where: str = "", taken: Iterable[str] = (), *, in_graph: bool = True) -> None:
-    """Refuse a name that files or DVC cannot carry.
+    """Refuse a name that is not allowed for files or DVC.
 
     Parameters
     ----------
@@ -83,14 +83,14 @@ def name_problems(kind: str, names: Sequence[str], where: str, outside: Collecti
 
 def _problem(kind: str, name: str, where: str, taken: Iterable[str], in_graph: bool) -> str | None:
     if name.casefold() in _RESERVED.get(kind, ()):
-        found = f"{name!r}, which is the name of a folder of fer-stage"
+        actual = f"{name!r}, which is the name of a folder of fer-stage"
     elif not (_STAGE_NAME if in_graph else _FILE_NAME).fullmatch(name):
-        found = repr(name)
+        actual = repr(name)
     else:
         return None
-    place = f"{where}: " if where else ""
+    prefix = f"{where}: " if where else ""
     return (
-        f"{place}expected a plain name of the {kind} ({RULE}), found {found}. Write {legal_name(kind, name, taken)!r}"
+        f"{prefix}expected a plain name of the {kind} ({RULE}), found {actual}. Write {legal_name(kind, name, taken)!r}"
     )
 
 
@@ -121,7 +121,7 @@ def variant_name(text: str) -> str:
     return f"{plain[:_MAX_VARIANT]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def first_rows(name: str) -> tuple[str, int] | None:
+def parse_limited_name(name: str) -> tuple[str, int] | None:
     """Dataset and limit of a name that `--limit` made: ("my", 12) of my.first-12; None for any other name."""
     match = re.fullmatch(r"(?s:(.+))\.first-([0-9]{1,18})", name)
     return (match[1], int(match[2])) if match else None
@@ -160,9 +160,9 @@ def colliding_stages(run: Mapping[str, Sequence[object]]) -> str | None:
 def _collisions(axes: Sequence[str], repeated: Mapping[str, Sequence[tuple[object, ...]]]) -> str:
     examples = [
         f"`{name}` is " + " and ".join(f"({', '.join(map(str, values))})" for values in combinations)
-        for name, combinations in itertools.islice(repeated.items(), _N_SHOWN)
+        for name, combinations in itertools.islice(repeated.items(), _N_EXAMPLES)
     ]
-    more = f", and {len(repeated) - _N_SHOWN} more" if len(repeated) > _N_SHOWN else ""
+    more = f", and {len(repeated) - _N_EXAMPLES} more" if len(repeated) > _N_EXAMPLES else ""
     encoders = (str(values[0]) for combinations in repeated.values() for values in combinations)
     encoder = max(encoders, key=lambda name: name.count("-"))
     rename = f" Rename the encoder {encoder!r}, for example to {encoder.replace('-', '_')!r}" if "-" in encoder else ""

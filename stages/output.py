@@ -1,8 +1,7 @@
-"""Data on stdout: a table for people, JSON or CSV for machines. Messages on stderr.
+"""Data on stdout as a table, JSON or CSV; messages on stderr.
 
-All text for people leaves here, through `printable`: names, reasons and notes may come from elsewhere, and a terminal
-would act on the control characters in them. Programs get them: JSON escapes them, CSV has them as they are, except on a
-terminal.
+Tables and messages go through `printable`: names, reasons and notes may come from elsewhere, and a terminal would
+execute the control characters in them. JSON escapes these; CSV has them unchanged, except on a terminal.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-if TYPE_CHECKING:  # another package named `pipeline` may be in the way: `stages.shadows` says so, after this import
+if TYPE_CHECKING:  # another `pipeline` may be in the way: `stages.shadows` reports that, after this import
     from pipeline.progress import Progress
 
 __all__ = ["FORMATS", "echo_record", "echo_rows", "printable", "printable_lines", "say", "say_notes"]
@@ -25,21 +24,21 @@ __all__ = ["FORMATS", "echo_record", "echo_rows", "printable", "printable_lines"
 FORMATS = ("table", "json", "csv")
 Record = Mapping[str, Any]
 
-_RICH_ROWS = 500  # rich lays out a terminal's table by looking at every cell three times: a second for some thousand
+_RICH_ROWS = 500  # rich measures every cell three times: a second for some thousand rows
 
 _ROWS_AT_ONCE = 64  # to JSON: one by one takes twice as long
 
 
-# What a terminal acts on or does not show: controls, formats (marks of direction, invisible characters), lone
-# surrogates, separators of lines and paragraphs.
-_STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+# Categories of characters that a terminal executes or hides: controls, formats (direction marks, invisible characters),
+# lone surrogates, separators of lines and paragraphs.
+_CONTROL_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _JOINERS = "\u200c\u200d"  # parts of words in Persian and Indic scripts, and of emoji
 
 
 def printable(text: str) -> str:
-    """A text on one line, without characters that steer a terminal or hide what is written: those become escapes.
+    """A text on one line, with escapes for characters that control a terminal or hide text.
 
-    ESC becomes `\\x1b`, a line break `\\n`, a mark that turns the direction of writing `\\u202e`.
+    ESC becomes `\\x1b`, a line break `\\n`, a right-to-left override `\\u202e`.
     """
     if text.isprintable():
         return text
@@ -47,13 +46,13 @@ def printable(text: str) -> str:
 
 
 def printable_lines(message: str) -> str:
-    """The same for a message of lines, the others indented: a line break in a name begins no message of its own."""
+    """The same for several lines, indented from the second on: a line break in a name does not begin a new message."""
     first, *others = map(printable, message.split("\n"))
     return "\n".join([first, *(line if not line or line.startswith("  ") else f"  {line}" for line in others)])
 
 
 def _is_harmless(char: str) -> bool:
-    return unicodedata.category(char) not in _STEERING or char in _JOINERS
+    return unicodedata.category(char) not in _CONTROL_CATEGORIES or char in _JOINERS
 
 
 def _escape(char: str) -> str:
@@ -61,12 +60,12 @@ def _escape(char: str) -> str:
 
 
 def say(message: str) -> None:
-    """A message for people, on stderr: above a progress bar if one is shown there."""
+    """Print a message on stderr, above the progress bar if there is one."""
     sys.stderr.write(f"{printable_lines(message)}\n")
 
 
 def say_notes(progress: Progress) -> None:
-    """A listener for calls that show no progress: what must be known before they start, such as a large download."""
+    """A listener for calls without a progress bar: prints notes from before the start, such as a large download."""
     if progress.note and not progress.done:
         say(f"note: {progress.note}")
 
@@ -129,7 +128,7 @@ def _echo_csv(rows: Iterable[Record], columns: Sequence[str] | None, file: TextI
 
 
 def _print(header: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> None:
-    """A terminal gets what fits; a pipe, and whoever asks for very much, all columns however wide they are."""
+    """On a terminal, the table fits its width; in a pipe, or with very many rows, all columns have their full width."""
     on_screen = sys.stdout.isatty() and len(rows) <= _RICH_ROWS
     click.echo("\n".join(line.rstrip() for line in (_fitted if on_screen else _padded)(header, rows)))
 
@@ -149,7 +148,7 @@ def _fitted(header: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> list
 
 
 def _padded(header: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines with every column as wide as its widest cell, as a terminal counts width: two for a Chinese character."""
+    """Lines with every column as wide as its widest cell, in terminal cells: two for a Chinese character."""
     from rich.cells import cell_len
 
     lines = [*([header] if header else []), *rows]
@@ -175,7 +174,7 @@ def _cell(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """JSON knows no NaN and no numpy numbers."""
+    """JSON has neither NaN nor numpy numbers."""
     if isinstance(value, Mapping):
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

@@ -5,7 +5,6 @@ Everything here changes a result. What does not (device, batch size, workers) is
 
 from __future__ import annotations
 
-import difflib
 import re
 import shlex
 from collections.abc import Mapping
@@ -26,8 +25,9 @@ from pipeline.methods import METHODS, config_class, is_method
 from pipeline.methods.own import declare_methods
 from pipeline.plugins import is_reference
 from pipeline.prompts import PROMPT_SETS, check_template, templates
+from pipeline.suggestions import did_you_mean
 from stages.errors import ParamsError
-from stages.names import check_name, colliding_stages, first_rows, name_problems
+from stages.names import check_name, colliding_stages, name_problems, parse_limited_name
 from stages.recipes import recipe_options
 from stages.seeds import Seed
 from stages.yaml_files import YAML_ERRORS, YamlDocument, read_yaml_strictly
@@ -46,6 +46,7 @@ __all__ = [
 _TRUTHS = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
 _ARCHIVES = ("", ".tar", ".tar.gz", ".tgz", ".zip")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # a template may hold tabs and line ends
+_RENAMED = {"extract.ending": "format"}  # keys of earlier versions
 _SHOWN = 80  # characters of a value in a message
 
 
@@ -84,7 +85,7 @@ class SampleParams(_Block):
 
 
 class ExtractParams(_Block):
-    """What a store holds of every image. All of it enters the key of a store, but for `ending`."""
+    """What a store holds of every image. All of it enters the key of a store, but for `format`."""
 
     outputs: list[Annotated[str, Field(pattern=r"^(pooled|tokens|block-\d+|pixels)$")]] = ["pooled"]
     views: int = Field(1, ge=1, le=64, description="view 0 is plain; more are augmentations of the train split")
@@ -98,7 +99,7 @@ class ExtractParams(_Block):
     faces: Literal["given", "aligned"] = Field("given", description="aligned: as `align` found them")
     margin: float = Field(0.0, ge=-0.25, le=2, description="around an aligned face, share of the template's side")
     missed: Literal["reject", "centre"] = Field("reject", description="what an image is in which no face was found")
-    ending: Literal["zarr", "h5"] = Field("zarr", description="of the store's name; chooses the backend")
+    format: Literal["zarr", "h5"] = Field("zarr", description="of the store: the suffix of its name")
 
 
 class ProtocolParams(_Block):
@@ -218,7 +219,7 @@ class Params(_Block):
         ParamsError
             If nothing says how.
         """
-        if first := first_rows(name):
+        if first := parse_limited_name(name):
             raise ParamsError(
                 f"--dataset {name!r:.100}: expected the name of a whole dataset, found one that --limit made. "
                 f"Write {shlex.join(['--dataset', first[0], '--limit', str(first[1])])}"
@@ -390,6 +391,8 @@ def _problem(item: Mapping[str, Any], model: Any) -> str:
     location = item["loc"]
     key = ".".join(str(part) for part in location) or "file"
     if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        if key in _RENAMED:
+            return f"{key}: unknown key. Its name is {_RENAMED[key]!r} now"
         return f"{key}: unknown key.{_near(str(location[-1]), _keys_at(model, location[:-1]))}"
     hint = _hint(item)
     message = item["msg"].removeprefix("Value error, ")
@@ -461,8 +464,7 @@ def _is_number(text: str) -> bool:
 
 
 def _near(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(known)}." if known else ""
+    return f" {did_you_mean(name, known)}".rstrip()
 
 
 def _default_root(name: str) -> str:

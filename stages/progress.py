@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar with rate and ETA for people, a line now and then for logs."""
+"""Progress on stderr: a bar with rate and ETA on a terminal, a line every 30 s in a log."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from pipeline.progress import OnProgress
 from pipeline.progress import Progress as Step
 from stages.output import printable
 
-__all__ = ["shown_progress"]
+__all__ = ["progress_display"]
 
 _LOG_EVERY_S = 30.0
 
 
 class _Text(ProgressColumn):
-    """A text of a task as it is: brackets in a name are no colours.
+    """A text of a task without markup: brackets in a name are no colours.
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def shown_progress(*, quiet: bool = False) -> Iterator[OnProgress]:
-    """A listener for long calls that draws on stderr, and draws nothing on calls shorter than two seconds."""
+def progress_display(*, quiet: bool = False) -> Iterator[OnProgress]:
+    """A listener that shows the progress of calls on stderr; the bar of a call appears after two seconds."""
     console = Console(stderr=True)
     if quiet:
         yield lambda _step: None
@@ -82,18 +82,18 @@ def _bars(console: Console) -> Iterator[OnProgress]:
 
 
 def _log_lines(console: Console) -> OnProgress:
-    shown = heard = time.monotonic()
-    starts: dict[str, float] = {}  # a kind of work starts where the one before it was last heard of
+    printed = updated = time.monotonic()
+    starts: dict[str, float] = {}  # a kind of work starts at the last update of the one before it
 
     def listen(step: Step) -> None:
-        nonlocal shown, heard
+        nonlocal printed, updated
         if _is_note(step):
             console.print(printable(f"note: {step.note}"), markup=False, soft_wrap=True)
         now = time.monotonic()
-        start, heard = starts.setdefault(step.what, heard), now
-        if now - shown < _LOG_EVERY_S or not step.done:
+        start, updated = starts.setdefault(step.what, updated), now
+        if now - printed < _LOG_EVERY_S or not step.done:
             return
-        shown = now
+        printed = now
         rate = step.done / (now - start)
         left = f", {(step.total - step.done) / rate:,.0f} s left" if step.total else ""
         line = f"{step.what}: {step.done:,} of {step.total:,}, {rate:,.1f}/s{left} {step.note}".rstrip()
@@ -103,5 +103,5 @@ def _log_lines(console: Console) -> OnProgress:
 
 
 def _is_note(step: Step) -> bool:
-    """Before anything is done a step can only carry something to say."""
+    """Whether a step is a message only: nothing is done yet."""
     return bool(step.note) and not step.done

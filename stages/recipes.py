@@ -5,7 +5,6 @@ They are `recipes/METHOD/NAME.yaml` in the folder of the method's family.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,12 +16,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.methods import family_names
+from pipeline.suggestions import did_you_mean
 from stages.errors import ParamsError
 
 __all__ = ["Recipe", "Setting", "departures", "load_recipe", "recipe_names", "recipe_options"]
 
-# What results of a recipe depend on most, and what is changed first where memory or time is short.
-_WATCHED = re.compile(r"batch_size|(\w+_)?lr(_(?!decay)\w+)?")
+# Options that results depend on most, and that are changed first where memory or time is short.
+_CRITICAL = re.compile(r"batch_size|(\w+_)?lr(_(?!decay)\w+)?")
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Recipe:
     Parameters
     ----------
     name : METHOD/DATASET
-    about : what it is, for people
+    about : a description
     options : of the method; what is not named keeps its default
     sources : option -> source of its value: paper and section, or the authors' code
-    extract : what the recipe presumes of the cache, as advice: names of params.yaml, below `extract` or at its top
+    extract : what the recipe expects of the store, as advice: names of params.yaml, below `extract` or at its top
     extract_sources : the same for `extract`
     left_open : what the recipe cannot set -> why, and what holds instead
     """
@@ -98,7 +98,7 @@ class _File(BaseModel):
     extract: dict[str, _FileSetting] = {}
     left_open: dict[str, str] = {}
 
-    def on_top_of(self, other: _File) -> _File:
+    def with_defaults_of(self, other: _File) -> _File:
         """These settings, and those of `other` where there are none; what is set here is no longer left open."""
         known = self.options.keys() | self.extract.keys()
         return _File(
@@ -131,11 +131,10 @@ def load_recipe(name: str) -> Recipe:
     """
     known = recipe_names()
     if name not in known:
-        near = difflib.get_close_matches(str(name), known, n=1)
-        hint = f". Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(str(name), known, otherwise="")
         raise ParamsError(
-            f"unknown recipe {name!r}: expected METHOD/DATASET, such as cafe/raf-db{hint}",
-            remedy=[] if near else [("recipes", {})],
+            f"unknown recipe {name!r}: expected METHOD/DATASET, such as cafe/raf-db. {hint}".rstrip(". "),
+            remedy=[] if hint else [("recipes", {})],
             purpose="to list them",
         )
     file = _read(name)
@@ -179,7 +178,7 @@ def departures(name: str, options: Mapping[str, Any] | BaseModel) -> list[str]:
         f"recipe {name} has {option} {value} ({recipe.sources[option]}), this run has {chosen[option]}: "
         "results are not comparable with the paper's"
         for option, value in recipe.options.items()
-        if _WATCHED.fullmatch(option) and chosen.get(option, value) != value
+        if _CRITICAL.fullmatch(option) and chosen.get(option, value) != value
     ]
 
 
@@ -194,4 +193,4 @@ def _read(name: str) -> _File:
     method, dataset = name.split("/")
     text = (_folders()[method] / f"{dataset}.yaml").read_text("utf-8")
     file = _File.model_validate(yaml.safe_load(text))
-    return file.on_top_of(_read(f"{method}/{file.like}")) if file.like else file
+    return file.with_defaults_of(_read(f"{method}/{file.like}")) if file.like else file

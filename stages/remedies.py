@@ -1,6 +1,6 @@
-"""What ends an error, worded: as commands for a shell, or as calls of the Python API.
+"""Remedies of errors as text: commands for a shell, or calls of the Python API.
 
-Errors name a command and its arguments as data (`remedy`); nothing below `stages` knows how a command is written.
+Errors name a command and its arguments as data (`remedy`); no room below `stages` contains the syntax of a command.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import click
 
-from stages.names import first_rows
+from stages.names import parse_limited_name
 
 __all__ = ["as_calls", "as_commands", "command_line", "encoder_note", "encoder_written", "function_name"]
 
@@ -141,8 +141,8 @@ def _words(parameter: click.Parameter, value: Any) -> Iterator[str]:
 
 
 def _of_dataset(arguments: Mapping[str, Any], *, limited: bool = True) -> dict[str, Any]:
-    """`my.first-12` is no dataset, but what `--limit 12` makes of `my`; `index` reads all rows."""
-    limited_name = first_rows(str(arguments.get("dataset", "")))
+    """`my.first-12` is not a dataset, but the first 12 rows of `my` (`--limit 12`); `index` reads all rows."""
+    limited_name = parse_limited_name(str(arguments.get("dataset", "")))
     if limited_name is None:
         return dict(arguments)
     dataset, limit = limited_name
@@ -150,10 +150,10 @@ def _of_dataset(arguments: Mapping[str, Any], *, limited: bool = True) -> dict[s
 
 
 def encoder_note(error: Exception, params: Path) -> str:
-    """What else must be known to follow a remedy, as " (...)": which encoder in it is only the name of a folder.
+    """An explanation of a remedy, as " (...)", where an encoder in it is only the name of a folder.
 
-    A store lies in a folder that is named after its encoder, and `cache` knows no other name; one that was written as
-    open_clip:ViT-B-32-quickgelu/openai is in open_clip-ViT-B-32-quickgelu-openai, which no command takes.
+    The folder of a store is named after its encoder, and `cache` has no other name for it; but no command accepts
+    open_clip-ViT-B-32-quickgelu-openai for the encoder open_clip:ViT-B-32-quickgelu/openai.
 
     Parameters
     ----------

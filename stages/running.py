@@ -9,7 +9,7 @@ from typing import TypeVar
 from cache.places.links import links_followed
 from pipeline.plugins import is_reference
 from pipeline.progress import OnProgress
-from stages.progress import shown_progress
+from stages.progress import progress_display
 
 __all__ = ["run"]
 
@@ -23,7 +23,7 @@ def run(workflow: Callable[[Request, OnProgress], Result], request: Request) -> 
         if getattr(request, "follow_links", False):
             stack.enter_context(links_followed())
         _allow_encoder(getattr(request, "encoder", None))
-        return workflow(request, stack.enter_context(shown_progress(quiet=getattr(request, "quiet", False))))
+        return workflow(request, stack.enter_context(progress_display(quiet=getattr(request, "quiet", False))))
 
 
 def _allow_encoder(named: str | None) -> None:

@@ -1,7 +1,7 @@
-"""Another package of the name of one of ours: which, and how to repair it.
+"""Detect another package with the name of one of ours, and explain how to repair that.
 
 The import names of fer-stage are those of its folders, `cache`, `pipeline` and `stages`; other projects use such names
-too. `fer_stage.py`, the program's entry, loads this file by its place, since `stages` itself may be another package:
+too. `fer_stage.py`, the program's entry, loads this file by its path, since `stages` itself may be another package:
 nothing but the standard library may be imported here.
 """
 
@@ -24,16 +24,16 @@ _APART = f"give {_PROGRAM} an environment of its own: python -m venv NEW, then N
 
 
 def shadowed() -> str | None:
-    """Which package shadows one of ours, and what to do; None if all are ours. Imports nothing."""
+    """The package that shadows one of ours, and what to do; None without one. Imports nothing."""
     for name in PACKAGES:
-        found = _place_of(name)
-        if found is not None and not _is_ours(found, name):
-            return _message(name, found)
+        location = _location_of(name)
+        if location is not None and not _is_ours(location, name):
+            return _message(name, location)
     return None
 
 
 def why_broken(error: ImportError | AttributeError) -> str | None:
-    """Whether an error comes from a module that shadows another, in words; None if it does not.
+    """An explanation of an error that a shadowing module causes; None for any other error.
 
     That is a package that was installed over ours, or a file such as `yaml.py` in a folder of PYTHONPATH.
     """
@@ -53,18 +53,18 @@ def why_broken(error: ImportError | AttributeError) -> str | None:
 
 
 def _local_module(error: ImportError | AttributeError) -> str | None:
-    """The module that lacks what an installed one has, where it comes from PYTHONPATH or the current folder."""
+    """The explanation for a module from PYTHONPATH or the current folder, in the place of an installed one."""
     top = (error.name or "").partition(".")[0]
     module = error.obj if isinstance(error, AttributeError) else sys.modules.get(top)
     file = getattr(module, "__file__", None)
     if not isinstance(module, ModuleType) or not file or "." in module.__name__ or module.__name__ in PACKAGES:
         return None
-    found = Path(file).parent if Path(file).stem == "__init__" else Path(file)
-    if found.parent.resolve() not in (*_listed(), Path.cwd().resolve()):
+    location = Path(file).parent if Path(file).stem == "__init__" else Path(file)
+    if location.parent.resolve() not in (*_listed(), Path.cwd().resolve()):
         return None
     return (
-        f"another module named `{module.__name__}` is in the way: expected the installed one, found {found} ({error}). "
-        f"{_repair(module.__name__, found)}"
+        f"another module named `{module.__name__}` is in the way: expected the installed one, found {location} "
+        f"({error}). {_repair(module.__name__, location)}"
     )
 
 
@@ -73,7 +73,7 @@ def _listed() -> list[Path]:
     return [Path(entry).resolve() for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
 
 
-def _place_of(name: str) -> Path | None:
+def _location_of(name: str) -> Path | None:
     """The folder, or the file, that `import name` takes; None if there is none."""
     try:
         spec = importlib.util.find_spec(name)
@@ -81,30 +81,30 @@ def _place_of(name: str) -> Path | None:
         return None
     if spec is None:
         return None
-    places: Sequence[str] = list(spec.submodule_search_locations or ())
-    return Path(places[0]) if places else Path(spec.origin) if spec.origin else None
+    folders: Sequence[str] = list(spec.submodule_search_locations or ())
+    return Path(folders[0]) if folders else Path(spec.origin) if spec.origin else None
 
 
-def _is_ours(found: Path, name: str) -> bool:
-    return found.resolve() == (_OURS / name).resolve()
+def _is_ours(location: Path, name: str) -> bool:
+    return location.resolve() == (_OURS / name).resolve()
 
 
-def _message(name: str, found: Path) -> str:
+def _message(name: str, location: Path) -> str:
     return (
         f"another package named `{name}` is in the way: expected {_OURS / name}, which is part of {_PROGRAM}, found "
-        f"{found}. {_repair(name, found)}"
+        f"{location}. {_repair(name, location)}"
     )
 
 
-def _repair(name: str, found: Path) -> str:
-    folder = found.parent
+def _repair(name: str, location: Path) -> str:
+    folder = location.parent
     if folder.resolve() in _listed():
         return (
             f"PYTHONPATH names {folder}, which comes before installed packages. Take it out of PYTHONPATH, or run: "
             f"env -u PYTHONPATH {_PROGRAM} ..."
         )
     if folder.resolve() == Path.cwd().resolve():
-        return f"It lies in the current folder: run {_PROGRAM} from another folder, or rename {found}"
+        return f"It lies in the current folder: run {_PROGRAM} from another folder, or rename {location}"
     others = [owner for owner in importlib.metadata.packages_distributions().get(name, ()) if owner != _PROGRAM]
     if others:
         return f"It belongs to the installed package {others[0]}: pip uninstall {others[0]}, or {_APART}"

@@ -1,8 +1,8 @@
-"""Standard streams that are closed, full, or left by their reader.
+"""Standard streams that are closed, full, or without a reader.
 
 Cron jobs and daemons start programs with closed streams. The next file that is opened would get the stream's number,
-and messages of libraries would be written into it; so a closed stream becomes one that swallows. Messages that cannot
-be written are lost and the work continues; data that cannot be written are an error.
+and messages of libraries would be written into it; so a closed stream is replaced by one that discards. Messages that
+cannot be written are lost and the work continues; data that cannot be written are an error.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ def open_streams() -> None:
         try:
             os.fstat(number)
         except OSError:
-            _swallow(number)
+            _discard(number)
     sys.stdin = sys.stdin or io.TextIOWrapper(io.FileIO(_STDIN, closefd=False), "utf-8")
     sys.stdout = _text(_Data(_STDOUT, "w", closefd=False), sys.stdout)
     sys.stderr = _text(_Messages(_STDERR, "w", closefd=False), sys.stderr)
 
 
-def _swallow(number: int) -> None:
+def _discard(number: int) -> None:
     """Open the null device as `number`, for child processes too."""
     descriptor = os.open(os.devnull, os.O_RDWR)
     if descriptor != number:
@@ -41,7 +41,7 @@ def _swallow(number: int) -> None:
 
 
 def _text(raw: io.FileIO, before: TextIO | None) -> io.TextIOWrapper:
-    """A stream of text in the encoding of the one before it; what the encoding lacks is written as an escape."""
+    """A stream of text in the encoding of the one before it; characters outside the encoding are written as escapes."""
     encoding = getattr(before, "encoding", None) or "utf-8"
     lines = isinstance(raw, _Messages) or raw.isatty()
     return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors="backslashreplace", line_buffering=lines)

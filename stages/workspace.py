@@ -56,8 +56,8 @@ def scores_path(run_folder: Path) -> Path | None:
 
     Returns
     -------
-    None for a head that is not where its record says: exported, renamed, or moved out of its runs root. Its scores are
-    not written.
+    None for a head that is not at the path of its record: exported, renamed, or moved out of its runs root. Its scores
+    are not written.
 
     Raises
     ------

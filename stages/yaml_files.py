@@ -1,4 +1,4 @@
-"""YAML as people write it, read without surprises: bounded, strict about keys, and the same as DVC reads it."""
+"""Read YAML with limits, strictly about keys, and with the values that DVC reads."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _TWO_MEANINGS = re.compile(
 
 
 class BoundedLoader(yaml.SafeLoader):
-    """Refuses what a short text can grow to: nested aliases, and nesting without end."""
+    """Refuses short texts that expand to very large data: nested aliases, and deep nesting."""
 
     max_nodes = 2_000_000  # with everything that aliases repeat
     max_depth = 50
@@ -74,9 +74,9 @@ class BoundedLoader(yaml.SafeLoader):
             self._sizes[id(node)] = self._size(node)
         n_nodes, depth = self._sizes[id(node)]
         if n_nodes > self.max_nodes or depth > self.max_depth:
-            found = f"{n_nodes:,} values, {depth} levels deep"
+            actual = f"{n_nodes:,} values, {depth} levels deep"
             limit = f"at most {self.max_nodes:,} values and {self.max_depth} levels"
-            raise _refused(f"expected {limit} with all that aliases repeat, found {found}", event.start_mark)
+            raise _refused(f"expected {limit} with all that aliases repeat, found {actual}", event.start_mark)
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
@@ -84,7 +84,7 @@ class BoundedLoader(yaml.SafeLoader):
             return super().construct_object(node, deep)
         except (ValueError, LookupError, ArithmeticError, TypeError, AttributeError) as error:  # of PyYAML's parsing
             kind = node.tag.rpartition(":")[2]
-            problem = f"{_shown(node)} cannot be read as {kind}: put it in quotes if it is a text"
+            problem = f"{_abbreviated(node)} cannot be read as {kind}: put it in quotes if it is a text"
             raise _refused(problem, node.start_mark) from error
 
     def _size(self, node: yaml.Node) -> tuple[int, int]:
@@ -96,10 +96,10 @@ class BoundedLoader(yaml.SafeLoader):
 
 
 class StrictLoader(BoundedLoader):
-    """For files of ours. YAML lets the last of two equal keys win without a word; here the second one is an error.
+    """For files of ours. YAML silently uses the last of two equal keys; here the second one is an error.
 
-    Keys are plain values, and `<<` merges as in DVC: what a mapping states itself wins over what it merges, and an
-    earlier merged mapping over a later one. Dates, whole numbers of 64 bits or more, infinity and NaN are errors.
+    Keys are plain values, and `<<` merges as in DVC: a mapping's own keys override merged ones, and an
+    earlier merged mapping overrides a later one. Dates, whole numbers of 64 bits or more, infinity and NaN are errors.
     """
 
     max_nodes = 20_000
@@ -111,12 +111,12 @@ class StrictLoader(BoundedLoader):
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
         # Before merging, which adds pairs that may be overridden.
-        seen: set[Any] = set()
+        names: set[Any] = set()
         for key, _value in node.value:
             name = "<<" if key.tag == _MERGE else self._plain_key(key)
-            if name in seen:
-                raise _refused(f"key {name!r} stands twice", key.start_mark)
-            seen.add(name)
+            if name in names:
+                raise _refused(f"key {name!r} occurs twice", key.start_mark)
+            names.add(name)
         return node
 
     def _plain_key(self, key: yaml.Node) -> Hashable:
@@ -132,7 +132,7 @@ class StrictLoader(BoundedLoader):
         return node
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Replace `<<` by what it merges. PyYAML 6.0.4 lets the merged value win where a merged mapping merges too."""
+        """Replace `<<` by what it merges. PyYAML 6.0.4 uses the merged value where a merged mapping merges too."""
         merged: list[tuple[yaml.Node, yaml.Node]] = []
         own: list[tuple[yaml.Node, yaml.Node]] = []
         for key, value in node.value:
@@ -142,20 +142,20 @@ class StrictLoader(BoundedLoader):
             parts = value.value if isinstance(value, yaml.SequenceNode) else [value]
             for part in reversed(parts):  # of equal keys the last one counts
                 if not isinstance(part, yaml.MappingNode):
-                    found = f"expected a mapping or list of mappings after <<, found a {part.id}"
-                    raise _refused(found, part.start_mark)
+                    problem = f"expected a mapping or list of mappings after <<, found a {part.id}"
+                    raise _refused(problem, part.start_mark)
                 self.flatten_mapping(part)
                 merged += part.value
         node.value = merged + own
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         if node.tag == _TIMESTAMP:
-            raise _refused(f"{_shown(node)} is a date in YAML: put it in quotes", node.start_mark)
+            raise _refused(f"{_abbreviated(node)} is a date in YAML: put it in quotes", node.start_mark)
         value = super().construct_object(node, deep)
         if isinstance(value, int) and abs(value) >= _LARGEST:
-            raise _refused(f"{_shown(node)}: expected a number below 2 ** 64", node.start_mark)
+            raise _refused(f"{_abbreviated(node)}: expected a number below 2 ** 64", node.start_mark)
         if isinstance(value, float) and not math.isfinite(value):
-            raise _refused(f"{_shown(node)}: expected a finite number", node.start_mark)
+            raise _refused(f"{_abbreviated(node)}: expected a finite number", node.start_mark)
         return value
 
 
@@ -227,7 +227,7 @@ def parse_options(pairs: Sequence[str], option: str = "--option") -> Mapping[str
     return options
 
 
-def _shown(node: yaml.Node) -> str:
+def _abbreviated(node: yaml.Node) -> str:
     return repr(str(node.value)[:40]) if isinstance(node, yaml.ScalarNode) else "a list or a mapping"
 
 

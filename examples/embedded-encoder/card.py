@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from settings import SAW
+from settings import TRAINED_ON
 
 from cache import open_store
 from pipeline.footnotes import LEGEND, footnoted
@@ -30,7 +30,7 @@ def main(runs: Path, features: Path, target: Path) -> None:
 def _line(runs: Path, dataset: str) -> str:
     score = _score(runs, "mini", "zero-shot", dataset)
     support = [n for n in score["support"].values() if n]
-    name = footnoted(dataset, dataset.partition("-")[0] in SAW)
+    name = footnoted(dataset, dataset.partition("-")[0] in TRAINED_ON)
     cells = [name, f"{score['n']:,}", _percent(1 / len(support)), _percent(max(support) / score["n"])]
     for encoder, method in (
         ("untrained", "zero-shot"),
@@ -39,8 +39,8 @@ def _line(runs: Path, dataset: str) -> str:
         ("untrained", "linear-probe"),
         ("mini", "linear-probe"),
     ):
-        found = _score(runs, encoder, method, dataset)
-        cells.append(f"{_percent(found['accuracy'])} / {_percent(found['uar'])}")
+        score = _score(runs, encoder, method, dataset)
+        cells.append(f"{_percent(score['accuracy'])} / {_percent(score['uar'])}")
     return f"| {' | '.join(cells)} |"
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["PREPROCESS", "SAW", "TOWER_WIDTH", "VERSION", "model_config", "vision_config"]
+__all__ = ["PREPROCESS", "TOWER_WIDTH", "TRAINED_ON", "VERSION", "model_config", "vision_config"]
 
-VERSION = 1  # raise it whenever mini is made anew and shipped: its features are other features
-SAW = ["ferplus", "muxspace", "sample"]  # layouts whose domain it was tuned on
+VERSION = 1  # raise it whenever another mini is shipped: its features differ
+TRAINED_ON = ["ferplus", "muxspace", "sample"]  # layouts whose domain it was tuned on
 
 TOWER, TOWER_WIDTH = "tf_efficientnet_lite0", 1280
 IMAGE_SIZE = 160  # README.md has what 112 to 224 px give
@@ -18,7 +18,7 @@ _TEXT = {"context_length": 32, "vocab_size": 49408, "width": 80, "heads": 4, "la
 
 
 def vision_config(**projection: Any) -> dict[str, Any]:
-    """open_clip's description of the image tower, with the `timm_proj...` that is given."""
+    """open_clip's description of the image tower, with the given `timm_proj...`."""
     return {"timm_model_name": TOWER, "timm_pool": "avg", "image_size": IMAGE_SIZE, **projection}
 
 

@@ -1,6 +1,6 @@
 """The locked image tower alone: EfficientNet-Lite0 at our input size, as a folder that open_clip can load.
 
-Its feature is what the tower pools, before any projection; the text tower beside it is a stub that nobody uses.
+Its feature is the pooled output of the tower, before any projection; the text tower is an unused stub.
 """
 
 from __future__ import annotations

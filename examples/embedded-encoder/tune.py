@@ -1,9 +1,9 @@
-"""Locked-image tuning on cached features: a projection and a text tower learn to meet; the image tower stays as it is.
+"""Locked-image tuning on cached features: a projection and a text tower are trained, the image tower stays frozen.
 
-Zhai et al. 2022, "LiT: Zero-Shot Transfer with Locked-image text Tuning". Ours, not theirs: many captions of a batch
-tell the same expression, so every picture of an expression belongs to every caption of it (Yang et al. 2022, "Unified
-Contrastive Learning in Image-Text-Label Space", eq. 2 to 4), and captions are fewer than pictures and the same number
-for each expression, or a tenth of the classes would hardly be told.
+Zhai et al. 2022, "LiT: Zero-Shot Transfer with Locked-image text Tuning". Different from LiT: many captions of
+a batch name the same expression, so every picture of an expression is a positive of every caption of it (Yang et al.
+2022, "Unified Contrastive Learning in Image-Text-Label Space", eq. 2 to 4), and captions are fewer than pictures and
+the same number for each expression, so that rare classes have enough captions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import open_clip
 import torch
 from captions import LOOKS, captions
 from safetensors.torch import load_file, save
-from settings import PREPROCESS, SAW, VERSION, model_config
+from settings import PREPROCESS, TRAINED_ON, VERSION, model_config
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -33,7 +33,7 @@ from pipeline.tables.labels import EXPRESSIONS
 SEED = 0
 EPOCHS, BATCH, N_CAPTIONS = 16, 512, 128
 LR, WEIGHT_DECAY, WARM_UP, DROP = 1e-3, 0.05, 0.1, 0.2
-_ASKED = "somebody whose face says {}"  # on the validation splits: neither a caption nor one of our prompt sets
+_VAL_PROMPT = "somebody whose face says {}"  # on the validation splits: neither a caption nor one of our prompt sets
 
 
 @dataclass(frozen=True)
@@ -89,25 +89,25 @@ def read(stores: Mapping[str, Store], split: str) -> Rows:
 
 
 def projection(model: open_clip.CLIP) -> nn.Module:
-    """What stands between the locked tower and the space of the text."""
+    """The layers between the locked tower and the text space."""
     head: nn.Module = model.visual.head
     return head
 
 
 @torch.no_grad()
 def unstandardise(layer: nn.Linear, mean: Tensor, deviation: Tensor) -> None:
-    """The first layer of the projection, for features as the tower gives them."""
+    """The first layer of the projection, for features as the tower computes them."""
     layer.weight.div_(deviation)
     layer.bias.sub_(layer.weight @ mean)
 
 
 def tune(model: open_clip.CLIP, train: Rows, val: list[Rows]) -> None:
-    """Leave `model` as it was after the epoch with the best validation score."""
+    """Train `model`, and load the weights of the epoch with the best validation score."""
     trained = [p for name, p in model.named_parameters() if not name.startswith("visual.trunk.")]
     optimizer = torch.optim.AdamW(trained, LR, weight_decay=WEIGHT_DECAY)
     per_epoch, rng = math.ceil(len(train.labels) / BATCH), np.random.default_rng(SEED)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LR, EPOCHS * per_epoch, pct_start=WARM_UP)
-    best, kept = 0.0, {}
+    best, best_state = 0.0, {}
     for epoch in range(1, EPOCHS + 1):
         for batch in batches(train, per_epoch, rng):
             loss = contrast(similarity(model, batch), batch.same)
@@ -118,20 +118,22 @@ def tune(model: open_clip.CLIP, train: Rows, val: list[Rows]) -> None:
             model.logit_scale.data.clamp_(max=math.log(100))  # as CLIP's
         scores = [zero_shot(model, rows) for rows in val]
         mean = sum(map(sum, scores)) / (2 * len(scores))
-        print(f"epoch {epoch}: loss {loss.item():.3f}, validation {mean:.4f}, " + shown(val, scores), flush=True)
+        print(f"epoch {epoch}: loss {loss.item():.3f}, validation {mean:.4f}, " + scores_text(val, scores), flush=True)
         if mean > best:
-            best, kept = mean, {name: values.clone() for name, values in model.state_dict().items()}
-    model.load_state_dict(kept)
+            best, best_state = mean, {name: values.clone() for name, values in model.state_dict().items()}
+    model.load_state_dict(best_state)
 
 
 def batches(train: Rows, n: int, rng: np.random.Generator) -> Iterator[Batch]:
-    """`n` batches that together hold every picture once, in one of its views; some more bring the captions."""
+    """`n` batches that together have every picture once, in one of its views; additional rows have the captions."""
     for shuffled in np.array_split(rng.permutation(len(train.labels)), n):
-        told = evenly(train.labels, N_CAPTIONS, rng)
-        texts = captions([EXPRESSIONS[c] for c in train.labels[told]], [LOOKS[train.looks[i]] for i in told], rng)
-        rows = np.concatenate([told, shuffled])
+        captioned = evenly(train.labels, N_CAPTIONS, rng)
+        texts = captions(
+            [EXPRESSIONS[c] for c in train.labels[captioned]], [LOOKS[train.looks[i]] for i in captioned], rng
+        )
+        rows = np.concatenate([captioned, shuffled])
         images = train.views[rng.integers(len(train.views), size=len(rows)), rows]
-        yield Batch(images, texts, torch.from_numpy(train.labels[rows, None] == train.labels[told]))
+        yield Batch(images, texts, torch.from_numpy(train.labels[rows, None] == train.labels[captioned]))
 
 
 def evenly(labels: npt.NDArray[np.intp], n: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
@@ -159,13 +161,13 @@ def contrast(logits: Tensor, same: Tensor) -> Tensor:
 def zero_shot(model: open_clip.CLIP, rows: Rows) -> tuple[float, float]:
     """Accuracy and UAR among the expressions that occur."""
     known = np.unique(rows.labels)
-    texts = model.encode_text(_tokens(model, [_ASKED.format(EXPRESSIONS[c]) for c in known]), normalize=True)
-    found = known[(projection(model)(rows.views[0]) @ texts.T).argmax(1).numpy()]
-    recalls = [(found[rows.labels == label] == label).mean() for label in known]
-    return float((found == rows.labels).mean()), float(np.mean(recalls))
+    texts = model.encode_text(_tokens(model, [_VAL_PROMPT.format(EXPRESSIONS[c]) for c in known]), normalize=True)
+    predicted = known[(projection(model)(rows.views[0]) @ texts.T).argmax(1).numpy()]
+    recalls = [(predicted[rows.labels == label] == label).mean() for label in known]
+    return float((predicted == rows.labels).mean()), float(np.mean(recalls))
 
 
-def shown(val: list[Rows], scores: list[tuple[float, float]]) -> str:
+def scores_text(val: list[Rows], scores: list[tuple[float, float]]) -> str:
     """Accuracy/UAR of each dataset."""
     return ", ".join(
         f"{rows.looks[0]} {accuracy:.3f}/{uar:.3f}" for rows, (accuracy, uar) in zip(val, scores, strict=True)
@@ -190,7 +192,7 @@ def write(model: open_clip.CLIP, folder: Path, dtype: torch.dtype) -> None:
     (folder / "open_clip_model.safetensors").write_bytes(weights)
     digest = hashlib.sha256(weights).hexdigest()
     _write_json(folder / "open_clip_config.json", {"model_cfg": model_config(), "preprocess_cfg": PREPROCESS})
-    _write_json(folder / "about.json", {"version": VERSION, "sha256": digest, "saw": SAW})
+    _write_json(folder / "about.json", {"version": VERSION, "sha256": digest, "saw": TRAINED_ON})
 
 
 def _write_json(path: Path, data: object) -> None:

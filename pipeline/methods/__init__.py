@@ -15,13 +15,13 @@ saved, `train` makes heads of options, and `recipes` holds the settings of paper
 
 from __future__ import annotations
 
-import difflib
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from pipeline.errors import ConfigError
 from pipeline.learning.options import MethodConfig
 from pipeline.methods.own import is_own, own_method, own_names
+from pipeline.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from pipeline.learning.method import Method
@@ -105,6 +105,4 @@ def _family(name: str) -> str:
 
 def _require_known(name: str) -> None:
     if not is_method(name):
-        near = difflib.get_close_matches(name, method_names(), n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Known methods: {', '.join(method_names())}"
-        raise ConfigError(f"unknown method {name!r}. {hint}")
+        raise ConfigError(f"unknown method {name!r}. {did_you_mean(name, method_names())}")

@@ -1,10 +1,10 @@
 """Records of runs and stores -> tables, figures and one HTML page.
 
 runs           the runs of a report, kinds of methods, the scores of one split
-distinctions   names for what must not be mixed
+distinctions   distinct names for what must not be averaged
 cells, groups  scores over seeds; runs of one method, checked against each other
 comparison     means over the pairs that all methods have; how far a method is from the image baseline
-coverage       what the means do not cover, in words
+coverage       notes on what the means do not cover
 tables         long tables and metrics as data
 formatting     numbers as text            views     tables, figures and colours for the template
 matrices       train x test               figures, curves   plotly figures as data

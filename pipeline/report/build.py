@@ -1,4 +1,4 @@
-"""From records to a report: strings and tables in memory, for a stage to write where it likes."""
+"""Records of runs and stores -> a report: strings and tables in memory, which a stage writes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = ["Report", "build_report"]
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that a report consists of.
+    """The contents of a report.
 
     `html` is the whole page. `metrics` is nested plain JSON for DVC. `tables` are long tables for CSV files by name:
-    `summary`, `cells`, `matrix`, `per_class`, `confusion`. `notes` say what was left out or separated, one sentence or
-    two each; the page has them, too.
+    `summary`, `cells`, `matrix`, `per_class`, `confusion`. `notes` list what was left out or separated, one or two
+    sentences each; the page has them, too.
     """
 
     html: str
@@ -50,8 +50,8 @@ def build_report(
     ----------
     runs : one or more; each (encoder, method, train dataset, seed) at most once
     stores : the feature stores that the runs used; may be empty
-    created : date shown on the page, as text: the caller's clock, not ours
-    left_out : what the caller could not use, in words, for the notes
+    created : date on the page, as text; an argument, so that equal input gives an equal page
+    left_out : notes on what the caller could not use
     evaluate_command : that scores all runs again, for notes and page
 
     Raises

@@ -1,4 +1,4 @@
-"""One head recipe on one test dataset over its seeds, and means over such cells."""
+"""Scores of one method on one test dataset over the seeds, and means over such cells."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, stdev
 
+from pipeline.errors import MismatchError
 from pipeline.footnotes import MOSTLY_SEEN
-from pipeline.report.runs import ReportScore
+from pipeline.report.runs import NO_TRAINING, ReportRun, ReportScore
 
-__all__ = ["Cell", "Spread", "spread"]
+__all__ = ["Cell", "Spread", "spread", "trained_cells", "untrained_cells"]
+
+# Accuracy: another machine rounds otherwise, which can change the prediction of an image or two.
+_SAME = 0.01
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Cell:
-    """One head recipe trained on `train` and scored on `test`, once per seed. Every seed saw the same test images.
+    """One method with its settings, trained on `train` and scored on `test`, once per seed, on the same test images.
 
     `is_within`: both are of one dataset under one label rule. Where every seed gives the same head, there is one.
     """
@@ -57,7 +61,7 @@ class Cell:
 
     @cached_property
     def is_unseen(self) -> bool:
-        """Whether the heads never met this dataset, nor half of its rows under another name."""
+        """Whether the heads were not trained on this dataset, nor on half of its rows under another name."""
         return not self.first.seen and (self.overlap or 0.0) < MOSTLY_SEEN
 
     def recall(self, name: str) -> float | None:
@@ -71,13 +75,34 @@ class Cell:
         return [[sum(counts) for counts in zip(*rows, strict=True)] for rows in zip(*tables, strict=True)]
 
 
+def trained_cells(runs: Sequence[ReportRun]) -> list[Cell]:
+    """The scored cells of runs of one method with equal settings, by train and test dataset."""
+    keys = sorted({(run.trained_on, score.test) for run in runs for score in run.scores})
+    return [_cell(runs, *key) for key in keys]
+
+
+def untrained_cells(runs: Sequence[ReportRun]) -> list[Cell]:
+    """One cell per test dataset: the runs differ only in the name of a dataset that they do not use."""
+    by_test: dict[str, ReportScore] = {}
+    for run in runs:
+        for score in run.scores:
+            # The head was trained on no row, so that no dataset is seen.
+            first = by_test.setdefault(score.test, score.model_copy(update={"seen": False, "overlap": {}}))
+            _check_same(run, "where nothing is trained", first, score)
+    seed = min(run.seed for run in runs)
+    return [
+        Cell(NO_TRAINING, test, is_within=False, classes=runs[0].classes, by_seed={seed: by_test[test]})
+        for test in sorted(by_test)
+    ]
+
+
 def spread(cells: Sequence[Cell], metric: str) -> Spread:
     """Plain mean over one or more cells, and its deviation over seeds.
 
     Notes
     -----
-    Mean and deviation are of the seeds that every cell has: a seed that misses a cell would otherwise look better or
-    worse only because its hardest dataset is missing.
+    Mean and deviation are over the seeds that every cell has: a seed without one of the cells would otherwise look
+    better or worse only because a dataset is missing.
     """
     seeds = sorted(set.intersection(*(set(cell.by_seed) for cell in cells)))
     means = [fmean(cell.by_seed[seed].value(metric) for cell in cells) for seed in seeds]
@@ -88,3 +113,27 @@ def spread(cells: Sequence[Cell], metric: str) -> Spread:
 
 def _mean(cell: Cell, metric: str) -> float:
     return fmean(score.value(metric) for score in cell.by_seed.values())
+
+
+def _cell(runs: Sequence[ReportRun], train: str, test: str) -> Cell:
+    chosen = [run for run in runs if run.trained_on == train]
+    scores = {run.seed: (run, score) for run in chosen for score in run.scores if score.test == test}
+    first, score = scores[min(scores)]
+    is_within = score.dataset == first.dataset and (not first.options or first.options == score.options)
+    by_seed = {seed: each for seed, (_, each) in scores.items()}
+    return Cell(train, test, is_within, first.classes, by_seed if first.record.is_random else _one_seed(runs, by_seed))
+
+
+def _one_seed(runs: Sequence[ReportRun], by_seed: Mapping[int, ReportScore]) -> dict[int, ReportScore]:
+    """Every seed gives the same head: one score, under the lowest seed, which all cells of the group then share."""
+    for score in by_seed.values():
+        _check_same(runs[0], "where every seed gives the same head", by_seed[min(by_seed)], score)
+    return {min(run.seed for run in runs): by_seed[min(by_seed)]}
+
+
+def _check_same(run: ReportRun, why: str, first: ReportScore, score: ReportScore) -> None:
+    if abs(first.accuracy - score.accuracy) > _SAME:
+        raise MismatchError(
+            f"expected equal scores of {run.name} on {run.encoder}, {why}, found on {score.test} {first.accuracy:.4f} "
+            f"and {score.accuracy:.4f}. Train and evaluate the older runs again"
+        )

@@ -1,7 +1,7 @@
 """Which methods can be compared, over which pairs of train and test dataset, and how far they are from the baseline.
 
-Means over other datasets differ by how hard those datasets are. Means that are shown beside each other are therefore
-over the pairs that all their methods were scored on.
+Test datasets differ in difficulty. Means that are compared are therefore over the pairs that all compared methods were
+scored on.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class ComparisonSet:
-    """Groups whose means are shown beside each other.
+    """Groups whose means are compared, in one table or figure.
 
     A group that was scored on no pair of a kind has no mean of that kind, and does not narrow the means of the others.
 
@@ -113,22 +113,22 @@ def one_per_dataset(cells: Iterable[Cell]) -> list[Cell]:
 
 
 def baseline_of(groups: Sequence[Group], encoder: str) -> Group | None:
-    """The scored image baseline on the pixels beside an encoder's features; None without one, or with several.
+    """The scored image baseline on the pixels in the stores of an encoder; None without one, or with several.
 
-    Baselines with different settings are several: none of them is the one to compare with.
+    Baselines with different settings count as several: it is not defined which one to compare with.
     """
     baselines = [group for group in groups if (group.encoder, group.base) == (encoder, BASELINE) and group.cells]
     return baselines[0] if len(baselines) == 1 else None
 
 
-def gain(group: Group, baseline: Group, metric: str, among: ComparisonSet) -> float | None:
-    """Mean of score minus baseline's score on unseen datasets, over the pairs that all groups of `among` have.
+def gain(group: Group, baseline: Group, metric: str, comparison: ComparisonSet) -> float | None:
+    """Mean of score minus baseline's score on unseen datasets, over the pairs that all groups of `comparison` have.
 
     Returns
     -------
     fraction in [-1, 1]; None if there is no such pair, or one of both has none.
     """
-    baseline_cells, cells = among.unseen(baseline), among.unseen(group)
+    baseline_cells, cells = comparison.unseen(baseline), comparison.unseen(group)
     return _mean(cells, metric) - _mean(baseline_cells, metric) if baseline_cells and cells else None
 
 

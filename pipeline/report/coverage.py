@@ -1,4 +1,4 @@
-"""What the means of a report do not cover, and where features differ, in words."""
+"""Notes of a report: what its means do not cover, and where features differ."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from pipeline.records import StoreSummary
 from pipeline.report.comparison import ComparisonSet, comparison_sets
 from pipeline.report.groups import Group
-from pipeline.report.runs import Kind, first_names
+from pipeline.report.runs import Kind, shortened_list
 
 __all__ = ["coverage_notes", "feature_notes"]
 
 
 def coverage_notes(groups: Sequence[Group]) -> list[str]:
-    """Which methods were not scored on all pairs of train and test dataset, and what that does to the means."""
+    """Which methods were not scored on all pairs of train and test dataset, and how this limits the means."""
     scored = [group for group in groups if group.cells]
     tests = {cell.first.dataset for group in scored for cell in group.cells.values()}
     notes = [text for group in scored if (text := _incomplete(group, len(tests)))]
@@ -69,25 +69,25 @@ def _incomplete(group: Group, n_tests: int) -> str:
     return f"{group.method} on {group.source} was scored on {pairs} of {expected} pairs of train and test dataset."
 
 
-def _narrowed(among: ComparisonSet) -> Iterator[str]:
+def _narrowed(comparison: ComparisonSet) -> Iterator[str]:
     kinds = (
-        ("on unseen datasets", len(among.unseen_pairs), among.n_unseen),
-        ("within the train dataset", len(among.within_pairs), among.n_within),
+        ("on unseen datasets", len(comparison.unseen_pairs), comparison.n_unseen),
+        ("within the train dataset", len(comparison.within_pairs), comparison.n_within),
     )
     for where, n, count in kinds:
-        own = {f"{group.method} on {group.source}": n_own for group in among.groups if (n_own := count(group))}
+        own = {f"{group.method} on {group.source}": n_own for group in comparison.groups if (n_own := count(group))}
         if len(own) < 2 or max(own.values()) == n:
             continue
         if not n:
-            yield f"No mean {where} is shown: the methods beside each other were scored on no such pair in common."
+            yield f"No mean {where} is shown: the compared methods have no such pair in common."
             continue
         fewest = [name for name, n_own in own.items() if n_own == min(own.values())]
         most = (
-            f"Fewest has {first_names(fewest)}, with {min(own.values())}"
+            f"Fewest: {shortened_list(fewest)}, with {min(own.values())}"
             if len(set(own.values())) > 1
-            else "All have equally many, but not the same"
+            else "All have the same number of pairs, but different ones"
         )
         yield (
-            f"Means {where} are over the {n} {'pair' if n == 1 else 'pairs'} that all methods beside each other were "
+            f"Means {where} are over the {n} {'pair' if n == 1 else 'pairs'} that all compared methods were "
             f"scored on, of up to {max(own.values())}. {most}."
         )

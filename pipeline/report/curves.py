@@ -1,4 +1,4 @@
-"""Training curves: loss terms above, validation scores below, the selected epoch marked."""
+"""Training curves: loss terms above, validation scores below, with a line at the selected epoch."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pipeline.report.views import Figure, Variant
 
 __all__ = ["curves_figure", "selected_value", "steps_name"]
 
-# Okabe and Ito's palette without yellow and black, which vanish on one of the two backgrounds. Dashes tell lines apart
-# where colours do not.
+# Okabe and Ito's palette without yellow and black, which are invisible on one of the two backgrounds. Dashes
+# distinguish lines without colours.
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _NOT_LOSSES = ("epoch", "lr", "seconds")
-# What a search varies: worth more as an axis than the order in which it was tried.
+# What a search varies: a better axis than the order of the trials.
 _SEARCHED = ("log10_c", "C")
 # A search over powers of ten is unreadable on a linear axis.
 _LOG_RATIO = 1000

@@ -1,7 +1,7 @@
-"""Names for what must not be mixed: runs with other settings, heads of other train rows, scores of other test rows.
+"""Distinct names for runs with other settings, heads of other train rows, and scores of other test rows.
 
 A mean over seeds is of runs that differ in the seed alone, and a column of a matrix is of one set of rows with their
-labels. Where a method, train dataset or test dataset comes in several forms, the names of the forms carry what differs.
+labels. Where a method, train dataset or test dataset comes in several forms, the names of the forms state what differs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from pipeline.report.runs import Kind, ReportRun, ReportScore, first_names, kind_of
+from pipeline.report.runs import Kind, ReportRun, ReportScore, kind_of, shortened_list
 
 __all__ = ["distinction_notes", "options_text", "with_distinct_names"]
 
@@ -42,7 +42,7 @@ def distinction_notes(runs: Sequence[ReportRun]) -> list[str]:
 
     Parameters
     ----------
-    runs : with their names, as `with_distinct_names` gives them
+    runs : with their names, as `with_distinct_names` returns them
     """
     notes = []
     for (encoder, method), same in _by(runs, lambda run: (run.encoder, run.method)).items():
@@ -57,7 +57,7 @@ def distinction_notes(runs: Sequence[ReportRun]) -> list[str]:
                 f"Heads were trained on several sets of rows, labels or features of {dataset}: {', '.join(names)}. "
                 "They are separate train datasets."
             )
-    notes += _unlike_methods(runs)
+    notes += _method_differences(runs)
     scores = [score for run in runs for score in run.scores]
     for dataset, scored in _by(scores, lambda score: score.dataset).items():
         if len(names := _distinct(f"{score.test}, n {score.n:,}" for score in scored)) > 1:
@@ -68,18 +68,22 @@ def distinction_notes(runs: Sequence[ReportRun]) -> list[str]:
     return notes
 
 
-def _unlike_methods(runs: Sequence[ReportRun]) -> list[str]:
-    """One sentence for each thing that methods beside each other should have in common and have not."""
+def _method_differences(runs: Sequence[ReportRun]) -> list[str]:
+    """One sentence for each property that compared methods should share and do not."""
     trained = [run for run in runs if run.is_trained]
     common = set[str].intersection(*(set(run.classes) for run in runs)) if runs else set()
 
     def expressions(run: ReportRun) -> str:
-        return " with ".join(filter(None, (str(len(run.classes)), first_names(set(run.classes) - common))))
+        return " with ".join(filter(None, (str(len(run.classes)), shortened_list(set(run.classes) - common))))
 
     return [
-        *_unlike(runs, expressions, "know different expressions, so that their scores do not measure the same task"),
-        *_unlike(trained, lambda run: str(run.record.views), "were trained on different numbers of views of an image"),
-        *_unlike(
+        *_difference(
+            runs, expressions, "predict different expressions, so that their scores do not measure the same task"
+        ),
+        *_difference(
+            trained, lambda run: str(run.record.views), "were trained on different numbers of views of an image"
+        ),
+        *_difference(
             [run for run in trained if kind_of(run.method) is Kind.HEAD],
             lambda run: run.record.dtype,
             "were trained on features of different dtypes",
@@ -87,13 +91,13 @@ def _unlike_methods(runs: Sequence[ReportRun]) -> list[str]:
     ]
 
 
-def _unlike(runs: Sequence[ReportRun], fact: Callable[[ReportRun], str], what: str) -> Iterator[str]:
+def _difference(runs: Sequence[ReportRun], fact: Callable[[ReportRun], str], what: str) -> Iterator[str]:
     by_value = _by(runs, fact)
     if len(by_value) < 2:
         return
     having = {value: _distinct(f"{run.name} on {run.encoder}" for run in same) for value, same in by_value.items()}
-    parts = (f"{value}: {first_names(having[value])}" for value in sorted(having))
-    yield f"Heads beside each other {what}. {'; '.join(parts)}."
+    parts = (f"{value}: {shortened_list(having[value])}" for value in sorted(having))
+    yield f"The compared heads {what}. {'; '.join(parts)}."
 
 
 def options_text(options: Mapping[str, Any]) -> str:
@@ -132,7 +136,7 @@ def _settings(run: ReportRun) -> dict[str, str]:
     settings |= {"recipe": record.recipe or "none", "method version": str(record.method_version)}
     settings |= {"expressions": " ".join(record.classes)}
     settings |= {"text": record.text_key[:_DIGEST_LENGTH]} if record.text_key else {}
-    # Where nothing is trained, the train rows have no part in the head.
+    # Where nothing is trained, the head does not depend on the train rows.
     return settings | ({"views": str(record.views), "dtype": record.dtype} if run.is_trained else {})
 
 

@@ -53,9 +53,9 @@ def confusion_figure(group: Group, figure_id: str) -> Figure:
     )
 
 
-def overview_figure(among: ComparisonSet, figure_id: str) -> Figure:
+def overview_figure(comparison: ComparisonSet, figure_id: str) -> Figure:
     """Every method's mean score within its train dataset and on unseen ones, as the summary has them."""
-    groups = among.groups
+    groups = comparison.groups
     within = {"size": 12, "symbol": "circle-open", "color": _BLUE, "line": {"width": 2}}
     unseen = {"size": 11, "symbol": "diamond", "color": _ORANGE}
     traces = [
@@ -83,7 +83,7 @@ def overview_figure(among: ComparisonSet, figure_id: str) -> Figure:
         "Mean score of every method within its train dataset and on unseen datasets",
         "Score",
         go.Figure(traces, layout),
-        [_overview_variant(among, metric) for metric in METRICS],
+        [_overview_variant(comparison, metric) for metric in METRICS],
     )
 
 
@@ -132,9 +132,9 @@ def _confusion_variant(cell: Cell) -> Variant:
     return Variant(with_footnotes(f"{cell.train} → {cell.test}", [cell]), [patch])
 
 
-def _overview_variant(among: ComparisonSet, metric: str) -> Variant:
-    within = _points(among.groups, [among.within(group) for group in among.groups], metric)
-    unseen = _points(among.groups, [among.unseen(group) for group in among.groups], metric)
+def _overview_variant(comparison: ComparisonSet, metric: str) -> Variant:
+    within = _points(comparison.groups, [comparison.within(group) for group in comparison.groups], metric)
+    unseen = _points(comparison.groups, [comparison.unseen(group) for group in comparison.groups], metric)
     return Variant(METRICS[metric].title, [within, unseen])
 
 
@@ -152,7 +152,7 @@ def _points(groups: Sequence[Group], cells: Sequence[Sequence[Cell]], metric: st
 
 
 def _row_label(name: str) -> dict[str, Any]:
-    """A name above its row: beside it, a long one would leave no room for the row on a phone."""
+    """A name above its row: on its left, a long one would leave no room for the row on a phone."""
     return {"text": name, "xref": "paper", "x": 0, "xanchor": "left", "y": name, "yshift": 16, "showarrow": False}
 
 

@@ -28,8 +28,8 @@ __all__ = [
 
 MISSING = "—"
 NO_COMMON_PAIR = "no common pair"
-"""In the place of a mean, where the methods beside each other were scored on no pair in common."""
-# From here on one image is at most 0.01 %, so that a second digit says something.
+"""Instead of a mean, where the compared methods have no pair in common."""
+# From here on one image is at most 0.01 %: a second decimal is meaningful.
 TWO_DIGITS_FROM = 10_000
 
 
@@ -49,7 +49,7 @@ def spread_text(cells: Sequence[Cell], metric: str) -> str:
 
 
 def footnoted_text(cells: Sequence[Cell], metric: str) -> str:
-    """`spread_text` with the symbols of test data that was not new to the encoder or to the heads."""
+    """`spread_text` with the symbols of test data that the encoder or the heads were trained on."""
     return with_footnotes(spread_text(cells, metric), cells)
 
 
@@ -74,7 +74,7 @@ def mean_scope(n: int, n_own: int) -> str:
 
 
 def ece_text(ece: float, expected: float | None) -> str:
-    """An expected calibration error in percent, beside what a perfectly calibrated head of these confidences has."""
+    """An expected calibration error in percent, with that of a perfectly calibrated head of the same confidences."""
     return percent(ece) if expected is None else f"{percent(ece)} (perfect head: {percent(expected)})"
 
 
@@ -110,7 +110,7 @@ def value_text(value: Any) -> str:
 
 
 def flat(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested JSON objects as one level of dotted names and one-line values, in the order given."""
+    """Nested JSON objects as one level of dotted names and one-line values, in their order."""
     lines: dict[str, str] = {}
     for name, value in mapping.items():
         if isinstance(value, Mapping) and value:

@@ -1,30 +1,27 @@
-"""Runs grouped by encoder and method, and the means that a cross-dataset comparison rests on."""
+"""Runs grouped by encoder and method, with their scores as cells of train and test dataset."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from pipeline.errors import InputError, MismatchError
 from pipeline.records import FeatureIdentity, joined_notes
-from pipeline.report.cells import Cell
+from pipeline.report.cells import Cell, trained_cells, untrained_cells
 from pipeline.report.distinctions import with_distinct_names
 from pipeline.report.runs import NO_TRAINING, Kind, ReportRun, ReportScore, kind_of, order_of, settings_order
 from pipeline.tables.labels import EXPRESSIONS
 
 __all__ = ["Group", "dataset_columns", "group_runs", "ordered_classes"]
 
-# Accuracy: another machine rounds otherwise, which may turn an image or two over.
-_SAME = 0.01
-
 
 @dataclass(frozen=True)
 class Group:
     """Runs of one method with equal settings on the features of one encoder, sorted by train dataset and seed.
 
-    Where nothing is trained, the train dataset of a run means nothing: `NO_TRAINING` replaces it, once, and
-    every test dataset is an unseen one.
+    Where nothing is trained, the train dataset of a run has no effect: `NO_TRAINING` replaces it, and every test
+    dataset is unseen.
     """
 
     runs: tuple[ReportRun, ...]
@@ -41,7 +38,7 @@ class Group:
 
     @cached_property
     def kind(self) -> Kind:
-        """What has a part in the numbers: in those of an image network, the encoder has none."""
+        """What the scores depend on; those of an image network do not depend on the encoder."""
         return kind_of(self.base)
 
     @property
@@ -51,18 +48,18 @@ class Group:
 
     @property
     def source(self) -> str:
-        """What the heads read, in words."""
+        """The input of the heads, for titles and tables."""
         return f"pixels ({self.encoder})" if self.kind is Kind.IMAGE else self.encoder
 
     @property
     def note(self) -> str:
-        """What must be known before believing any number of this group; usually empty."""
+        """A warning about all scores of this group; usually empty."""
         first, is_image = self.runs[0].record, self.kind is Kind.IMAGE
         return joined_notes("" if is_image else first.encoder_note, first.text_note)
 
     @property
     def encoder_saw(self) -> bool:
-        """Whether any score is on a dataset whose train split the encoder itself saw."""
+        """Whether any score is on a dataset whose train split the encoder was trained on."""
         return any(cell.encoder_saw for cell in self.cells.values())
 
     @cached_property
@@ -74,16 +71,14 @@ class Group:
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """Every expression that some run of the group knows."""
+        """Every class of some run of the group."""
         return ordered_classes(self.runs)
 
     @cached_property
     def cells(self) -> dict[tuple[str, str], Cell]:
         """The scored cells by (train, test), in that order."""
-        if self.kind is Kind.UNTRAINED:
-            return {(cell.train, cell.test): cell for cell in _untrained_cells(self.runs)}
-        keys = sorted({(run.trained_on, score.test) for run in self.runs for score in run.scores})
-        return {key: _cell(self.runs, *key) for key in keys}
+        cells = untrained_cells(self.runs) if self.kind is Kind.UNTRAINED else trained_cells(self.runs)
+        return {(cell.train, cell.test): cell for cell in cells}
 
     @cached_property
     def seeds(self) -> tuple[int, ...]:
@@ -97,7 +92,7 @@ class Group:
         return [cell for cell in cells if train in (None, cell.train)]
 
     def unseen(self, train: str | None = None) -> list[Cell]:
-        """The cells tested on a dataset the head never saw, of one train dataset or of all."""
+        """The cells tested on a dataset that the head was not trained on, of one train dataset or of all."""
         cells = [cell for cell in self.cells.values() if cell.is_unseen]
         return [cell for cell in cells if train in (None, cell.train)]
 
@@ -110,7 +105,7 @@ def group_runs(runs: Iterable[ReportRun]) -> list[Group]:
     InputError
         If a run is given twice: same encoder, method, settings, train rows and seed.
     MismatchError
-        If scores of one column were made of different images, or runs of one encoder disagree about what it is.
+        If scores of one column are of different images, or runs of one encoder name different encoders.
     """
     members: dict[tuple[str, str, str], dict[tuple[str, int], ReportRun]] = {}
     for run in with_distinct_names(runs):
@@ -133,55 +128,16 @@ def ordered_classes(runs: Iterable[ReportRun]) -> tuple[str, ...]:
 
 
 def dataset_columns(groups: Iterable[Group]) -> tuple[str, ...]:
-    """Columns of every matrix: the train datasets, so that seen cells lie on the diagonal, then the others."""
+    """Columns of every matrix: the train datasets, so that seen cells are on the diagonal, then the others."""
     groups = list(groups)
     trains = sorted({train for group in groups for train in group.trains})
     tests = {test for group in groups for _, test in group.cells}
     return (*(train for train in trains if train in tests), *sorted(tests - set(trains)))
 
 
-def _cell(runs: Sequence[ReportRun], train: str, test: str) -> Cell:
-    chosen = [run for run in runs if run.trained_on == train]
-    scores = {run.seed: (run, score) for run in chosen for score in run.scores if score.test == test}
-    first, score = scores[min(scores)]
-    is_within = score.dataset == first.dataset and (not first.options or first.options == score.options)
-    by_seed = {seed: each for seed, (_, each) in scores.items()}
-    return Cell(train, test, is_within, first.classes, by_seed if first.record.is_random else _one_seed(runs, by_seed))
-
-
-def _one_seed(runs: Sequence[ReportRun], by_seed: Mapping[int, ReportScore]) -> dict[int, ReportScore]:
-    """Every seed gives the same head: one score, under the lowest seed, which all cells of the group then share."""
-    for score in by_seed.values():
-        _check_same(runs[0], "where every seed gives the same head", by_seed[min(by_seed)], score)
-    return {min(run.seed for run in runs): by_seed[min(by_seed)]}
-
-
-def _check_same(run: ReportRun, why: str, first: ReportScore, score: ReportScore) -> None:
-    if abs(first.accuracy - score.accuracy) > _SAME:
-        raise MismatchError(
-            f"expected equal scores of {run.name} on {run.encoder}, {why}, found on {score.test} {first.accuracy:.4f} "
-            f"and {score.accuracy:.4f}. Train and evaluate the older runs again"
-        )
-
-
 def _order(key: tuple[str, str, str]) -> tuple[object, ...]:
     encoder, method, settings = key
     return (encoder, *order_of(method), settings_order(settings))
-
-
-def _untrained_cells(runs: Sequence[ReportRun]) -> list[Cell]:
-    """One cell per test dataset: the runs differ in nothing but the name of a dataset that they never used."""
-    by_test: dict[str, ReportScore] = {}
-    for run in runs:
-        for score in run.scores:
-            # No row has a part in the head: none can be seen.
-            first = by_test.setdefault(score.test, score.model_copy(update={"seen": False, "overlap": {}}))
-            _check_same(run, "where nothing is trained", first, score)
-    seed = min(run.seed for run in runs)
-    return [
-        Cell(NO_TRAINING, test, is_within=False, classes=runs[0].classes, by_seed={seed: by_test[test]})
-        for test in sorted(by_test)
-    ]
 
 
 def _check_agreement(groups: Sequence[Group]) -> None:
@@ -191,7 +147,8 @@ def _check_agreement(groups: Sequence[Group]) -> None:
     ------
     MismatchError
         If one column holds scores of different images, of whatever method; if the seeds of one cell were scored on
-        other features, or only some of them saw the dataset; or if runs of one encoder disagree about what it is.
+        other features, or only some of them were trained on the dataset; or if runs of one encoder name different
+        encoders.
     """
     _check_encoders(groups)
     _check_columns(groups)
@@ -202,7 +159,7 @@ def _check_agreement(groups: Sequence[Group]) -> None:
 
 def _check_encoders(groups: Sequence[Group]) -> None:
     first: dict[str, ReportRun] = {}
-    # The numbers of an image network are not the encoder's beside whose features its pixels lay.
+    # Scores of an image network do not depend on the encoder whose store has the pixels.
     for run in (run for group in groups if group.kind is not Kind.IMAGE for run in group.runs):
         other = first.setdefault(run.encoder, run)
         if _encoder_of(run) != _encoder_of(other):

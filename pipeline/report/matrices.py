@@ -1,4 +1,4 @@
-"""Train x test matrices: one per method and metric, all in the same colours, with what guessing scores below."""
+"""Train x test matrices: one per method and metric, all in the same colours, with the scores of guessing below."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pipeline.report.views import MatrixCell, MatrixView, background
 __all__ = ["UNSEEN", "matrices"]
 
 UNSEEN = "mean unseen"
-_NO_COMMON = "the methods beside each other were scored on no pair of this train dataset in common"
+_NO_COMMON = "the compared methods have no pair of this train dataset in common"
 _EMPTY = MatrixCell(MISSING, "", "", is_seen=False, about="")
 
 
@@ -37,20 +37,22 @@ def matrices(groups: Sequence[Group], tests: Sequence[str]) -> list[MatrixView]:
     ----------
     tests : the columns, the same for all, so that equal places are equal sets of test images
     """
-    among = {id(group): each for each in comparison_sets(groups) for group in each.groups}
-    return [_matrix(group, among[id(group)], tests, metric) for group in groups if group.cells for metric in METRICS]
+    comparison = {id(group): each for each in comparison_sets(groups) for group in each.groups}
+    return [
+        _matrix(group, comparison[id(group)], tests, metric) for group in groups if group.cells for metric in METRICS
+    ]
 
 
-def _matrix(group: Group, among: ComparisonSet, tests: Sequence[str], metric: str) -> MatrixView:
-    within, unseen = among.within(group), among.unseen(group)
+def _matrix(group: Group, comparison: ComparisonSet, tests: Sequence[str], metric: str) -> MatrixView:
+    within, unseen = comparison.within(group), comparison.unseen(group)
     columns = [footnoted(test, any(cell.encoder_saw for cell in _tested_on(group, test))) for test in tests]
     return MatrixView(
         f"{METRICS[metric].title} of {group.method} on {group.source}",
         metric,
-        f"within {mean_text(within, among.n_within(group), metric)} · "
-        f"unseen {mean_text(unseen, among.n_unseen(group), metric)}",
+        f"within {mean_text(within, comparison.n_within(group), metric)} · "
+        f"unseen {mean_text(unseen, comparison.n_unseen(group), metric)}",
         (*columns, footnoted(UNSEEN, any(cell.encoder_saw for cell in unseen))),
-        tuple((train, _row(group, among, train, tests, metric)) for train in group.trains),
+        tuple((train, _row(group, comparison, train, tests, metric)) for train in group.trains),
         (
             ("most frequent", _reference(group, unseen, tests, lambda score: score.majority(metric))),
             ("guessing", _reference(group, unseen, tests, lambda score: score.guessing(metric))),
@@ -63,10 +65,12 @@ def _tested_on(group: Group, test: str) -> list[Cell]:
     return [cell for cell in group.cells.values() if cell.test == test]
 
 
-def _row(group: Group, among: ComparisonSet, train: str, tests: Sequence[str], metric: str) -> tuple[MatrixCell, ...]:
+def _row(
+    group: Group, comparison: ComparisonSet, train: str, tests: Sequence[str], metric: str
+) -> tuple[MatrixCell, ...]:
     cells = [group.cells.get((train, test)) for test in tests]
     scored = [_EMPTY if cell is None else _shaded([cell], metric, _about(cell, metric)) for cell in cells]
-    return (*scored, _mean(among.unseen(group, train), among.n_unseen(group, train), metric))
+    return (*scored, _mean(comparison.unseen(group, train), comparison.n_unseen(group, train), metric))
 
 
 def _shaded(cells: Sequence[Cell], metric: str, about: str, difference: str = "") -> MatrixCell:
@@ -100,7 +104,7 @@ def _seed_text(seed: int, score: ReportScore, metric: str) -> str:
 
 
 def _overlap(score: ReportScore) -> list[str]:
-    """What is known of test images that the head was trained or selected on."""
+    """How many test images the head was trained or selected on, as far as that was checked."""
     left_out = (
         [f"{score.excluded_overlap:,} more were left out: train or validation images"] if score.excluded_overlap else []
     )

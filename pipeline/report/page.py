@@ -1,4 +1,4 @@
-"""One self-contained HTML page from the grouped runs: opens by double click, asks no network for anything."""
+"""One self-contained HTML page from the grouped runs, which needs no network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["render_page"]
 
 @dataclass(frozen=True)
 class Card:
-    """One method on one encoder, as the page shows it. `first_pairs` are the confusion matrices shown at first."""
+    """The section of one method on one encoder. `first_pairs` are the confusion matrices that are selected at first."""
 
     anchor: str
     method: str
@@ -71,7 +71,7 @@ def render_page(
     created : when the report was made, as text for people
     split : of all scores of the groups; empty without any
     notes : what was left out or separated, one paragraph each
-    evaluate_command : that scores all runs, for the words about those that were not evaluated
+    evaluate_command : that scores all runs, for the note on those that were not evaluated
     """
     tests = dataset_columns(groups)
     cards = [_card(group, f"result-{i}") for i, group in enumerate(groups, start=1)]
@@ -152,12 +152,12 @@ def _stand_ins(groups: Iterable[Group], stores: Iterable[StoreSummary]) -> list[
 
 
 def _has_overlap(group: Group) -> bool:
-    """Whether a score of the group has a mark of overlapping images."""
+    """Whether test images of the group overlap with train images, or this was not checked."""
     return any(cell.overlap != 0 for cell in group.cells.values())
 
 
 def _cautions(groups: Sequence[Group], evaluate_command: str) -> list[str]:
-    """What makes numbers of this page less comparable than they look."""
+    """Methods that were not evaluated yet, as a note."""
     missing = [f"{group.method} on {group.source}" for group in groups if not group.cells]
     if not missing:
         return []

@@ -46,13 +46,14 @@ def summary_tables(groups: Sequence[Group]) -> list[TableView]:
     compared is in another table. With an image baseline in the same table, also how many points above it the method is
     on unseen datasets.
     """
-    return [_summary_table(among, i) for i, among in enumerate(comparison_sets(groups))]
+    return [_summary_table(comparison, i) for i, comparison in enumerate(comparison_sets(groups))]
 
 
 def headlines(groups: Sequence[Group]) -> list[str]:
-    """One sentence per encoder beside whose features an image baseline was trained.
+    """One sentence per encoder with an image baseline on the pixels of its stores.
 
-    It is about methods that were scored on all of the baseline's unseen pairs: a few easy ones would flatter others.
+    It is about methods that were scored on all unseen pairs of the baseline: means over a few easy ones would be too
+    high.
     """
     encoders = dict.fromkeys(group.encoder for group in groups)
     compared = [(encoder, baseline) for encoder in encoders if (baseline := baseline_of(groups, encoder))]
@@ -66,17 +67,17 @@ def mean_text(cells: Sequence[Cell], n_own: int, metric: str) -> str:
     return f"{footnoted_text(cells, metric)} {mean_scope(len(cells), n_own)}".strip()
 
 
-def _summary_table(among: ComparisonSet, i: int) -> TableView:
-    compared = any(baseline_of(among.groups, group.encoder) for group in among.groups)
+def _summary_table(comparison: ComparisonSet, i: int) -> TableView:
+    compared = any(baseline_of(comparison.groups, group.encoder) for group in comparison.groups)
     columns = [f"{metric.title}, {where}" for where in ("within", "unseen") for metric in METRICS.values()]
     return TableView(
         "Mean scores in percent, ± standard deviation over seeds"
         + ("; against baseline on unseen ones, in points" if compared else "")
         + (f". Set {i + 1}: no pair of train and unseen test dataset in common with the methods above" if i else ""),
         ("Method", "Encoder", *columns, *(_AGAINST if compared else ()), "Trained on", "Seeds", "Unseen pairs"),
-        tuple(_summary_row(group, among, compared=compared) for group in among.groups),
+        tuple(_summary_row(group, comparison, compared=compared) for group in comparison.groups),
         n_headers=2,
-        warned=frozenset(i for i, group in enumerate(among.groups) if group.note),
+        warned=frozenset(i for i, group in enumerate(comparison.groups) if group.note),
     )
 
 
@@ -86,8 +87,8 @@ def _headline(groups: Sequence[Group], encoder: str, baseline: Group) -> str:
     heads = [group for group in users if group.unseen() and ComparisonSet((baseline, group)).unseen_pairs == pairs]
     if not heads or not pairs:
         return ""
-    among = ComparisonSet((baseline, *heads))
-    means_of = {"within its train dataset": among.within(baseline), "on unseen ones": among.unseen(baseline)}
+    comparison = ComparisonSet((baseline, *heads))
+    means_of = {"within its train dataset": comparison.within(baseline), "on unseen ones": comparison.unseen(baseline)}
     main, *others = METRICS
     means = [
         f"{with_footnotes(f'{spread_text(cells, main)} %', cells)} {where}"
@@ -97,41 +98,44 @@ def _headline(groups: Sequence[Group], encoder: str, baseline: Group) -> str:
     name = f"{encoder} (stand-in)" if heads[0].note else encoder
     user = footnoted(name, any(head.encoder_saw for head in heads))
     n = f"{len(pairs)} pair{'s' if len(pairs) > 1 else ''}"
-    spans = "".join(f", and by {METRICS[name].label} {_span(heads, baseline, name, among)}" for name in others)
+    spans = "".join(f", and by {METRICS[name].label} {_span(heads, baseline, name, comparison)}" for name in others)
     return (
         f"Mean {METRICS[main].label} of {BASELINE}, an image network on pixels alone: {', '.join(means)} ({n}). On the "
-        f"same unseen ones, what uses {user} differs by {_span(heads, baseline, main, among)} points{spans}."
+        f"same unseen ones, what uses {user} differs by {_span(heads, baseline, main, comparison)} points{spans}."
     )
 
 
-def _span(heads: Sequence[Group], baseline: Group, metric: str, among: ComparisonSet) -> str:
-    """The smallest and the largest gain, with their methods: what is good by one metric may be poor by the other."""
-    values = [(gain(head, baseline, metric, among), head.method) for head in heads]
+def _span(heads: Sequence[Group], baseline: Group, metric: str, comparison: ComparisonSet) -> str:
+    """The smallest and the largest gain, with their methods: the order of methods depends on the metric."""
+    values = [(gain(head, baseline, metric, comparison), head.method) for head in heads]
     gains = sorted((value, method) for value, method in values if value is not None)
     extremes = dict.fromkeys((gains[0], gains[-1]))
     return " to ".join(f"{points_text(value)} ({method})" for value, method in extremes)
 
 
-def _summary_row(group: Group, among: ComparisonSet, *, compared: bool) -> tuple[str, ...]:
+def _summary_row(group: Group, comparison: ComparisonSet, *, compared: bool) -> tuple[str, ...]:
     source = f"{group.source} (stand-in)" if group.note else group.source
-    chosen = ((among.within(group), among.n_within(group)), (among.unseen(group), among.n_unseen(group)))
+    chosen = (
+        (comparison.within(group), comparison.n_within(group)),
+        (comparison.unseen(group), comparison.n_unseen(group)),
+    )
     scores = [mean_text(cells, n, metric) for cells, n in chosen for metric in METRICS]
-    gains = [_gain_text(group, among, metric) for metric in _AGAINST.values()] if compared else []
-    pairs = str(len(among.unseen(group)))
-    return (group.method, source, *scores, *gains, _datasets(group.trains), _seeds_text(group, among), pairs)
+    gains = [_gain_text(group, comparison, metric) for metric in _AGAINST.values()] if compared else []
+    pairs = str(len(comparison.unseen(group)))
+    return (group.method, source, *scores, *gains, _datasets(group.trains), _seeds_text(group, comparison), pairs)
 
 
-def _seeds_text(group: Group, among: ComparisonSet) -> str:
-    """How many seeds the means are over, of how many: `1 of 3` where seeds 1 and 2 miss a pair."""
+def _seeds_text(group: Group, comparison: ComparisonSet) -> str:
+    """How many seeds the means are over, of how many: `1 of 3` where seeds 1 and 2 lack a pair."""
     n = len(group.seeds)
-    counts = sorted(set(among.n_seeds(group)) - {n})
+    counts = sorted(set(comparison.n_seeds(group)) - {n})
     return f"{' or '.join(map(str, counts))} of {n}" if counts else str(n)
 
 
-def _gain_text(group: Group, among: ComparisonSet, metric: str) -> str:
-    baseline = baseline_of(among.groups, group.encoder)
+def _gain_text(group: Group, comparison: ComparisonSet, metric: str) -> str:
+    baseline = baseline_of(comparison.groups, group.encoder)
     is_other = baseline is not None and baseline is not group
-    return points_text(gain(group, baseline, metric, among) if baseline and is_other else None)
+    return points_text(gain(group, baseline, metric, comparison) if baseline and is_other else None)
 
 
 def _datasets(names: Sequence[str]) -> str:
@@ -168,7 +172,7 @@ def confusion_tables(group: Group) -> list[TableView]:
 
 
 def training_table(group: Group) -> TableView:
-    """What training ended with, one row per run."""
+    """Results of training, one row per run."""
     scores = [f"Validation {METRICS[name].label}" for name in group.runs[0].record.val.by_metric()]
     columns = ("Epochs", "Selected", *scores, "Train n", "Validation n", "Seconds")
     return TableView(

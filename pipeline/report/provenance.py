@@ -1,4 +1,4 @@
-"""What was run: the tables that make the numbers above them checkable and repeatable."""
+"""What was run: tables that allow others to check and repeat the results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
     "version_table",
 ]
 
-# Enough of a digest to find a store by; `fer-stage store ls` lists the rest.
+# Enough of a digest to identify a store; `fer-stage store ls` lists the rest.
 KEY_LENGTH = 12
 
 
@@ -99,7 +99,7 @@ def label_rule_table(groups: Sequence[Group]) -> TableView:
 
 
 def config_table(group: Group) -> TableView:
-    """The recipe asked for, if any, and all settings; those that differ between runs name train dataset and seed."""
+    """The recipe, if any, and all settings; those that differ between runs name train dataset and seed."""
     settings = {
         _run_name(run): {
             "recipe": run.record.recipe or MISSING,
@@ -121,14 +121,14 @@ def version_table(groups: Sequence[Group]) -> TableView:
 
 
 def _encoder_table(name: str, runs: Sequence[ReportRun]) -> TableView:
-    """Runs of image networks have no note of the encoder beside whose features they took their pixels."""
+    """Runs of image networks have no note about the encoder whose store has their pixels."""
     note = next((run.record.encoder_note for run in runs if run.record.encoder_note), "")
     layouts = sorted({layout for run in runs for layout in run.record.encoder_saw})
-    seen = {f"{SEEN_DOMAIN} saw the train split of": ", ".join(layouts)} if layouts else {}
+    trained_on = {f"{SEEN_DOMAIN} trained on the train split of": ", ".join(layouts)} if layouts else {}
     return TableView(
         f"Encoder {name}" + (f" (stand-in: {note})" if note else ""),
         ("Property", "Value"),
-        tuple({**flat(runs[0].record.encoder_identity.as_json()), **seen}.items()),
+        tuple({**flat(runs[0].record.encoder_identity.as_json()), **trained_on}.items()),
         prose=True,
     )
 
@@ -141,7 +141,7 @@ def _by_encoder(stores: Iterable[StoreSummary]) -> dict[str, list[StoreSummary]]
 
 
 def _names(order: Sequence[str], counts: Iterable[Mapping[str, int]]) -> list[str]:
-    """The names that are counted, the known ones first and in their order."""
+    """The names with a count, those of `order` first."""
     counted = {name for each in counts for name in each}
     return [*(name for name in order if name in counted), *sorted(counted - set(order))]
 
@@ -163,16 +163,16 @@ def _run_name(run: ReportRun) -> str:
 
 
 def _settings(owners: Mapping[str, Mapping[str, object]]) -> tuple[tuple[str, str], ...]:
-    """One line per setting; a setting that is not the same for all owners lists who has which value."""
+    """One line per setting; a setting that differs lists its values with their owners."""
     flats = {owner: flat(mapping) for owner, mapping in owners.items()}
     names = dict.fromkeys(name for lines in flats.values() for name in lines)
     return tuple((name, _shared({owner: lines.get(name, MISSING) for owner, lines in flats.items()})) for name in names)
 
 
 def _shared(values: Mapping[str, str]) -> str:
-    who: dict[str, list[str]] = {}
+    owners_of: dict[str, list[str]] = {}
     for owner, value in values.items():
-        who.setdefault(value, []).append(owner)
-    if len(who) == 1:
-        return next(iter(who))
-    return "; ".join(f"{value} ({', '.join(owners)})" for value, owners in who.items())
+        owners_of.setdefault(value, []).append(owner)
+    if len(owners_of) == 1:
+        return next(iter(owners_of))
+    return "; ".join(f"{value} ({', '.join(owners)})" for value, owners in owners_of.items())

@@ -20,24 +20,24 @@ __all__ = [
     "ReportScore",
     "Selection",
     "base_method",
-    "first_names",
     "kind_of",
     "order_of",
     "select_scores",
     "settings_order",
+    "shortened_list",
 ]
 
 NO_TRAINING = "no training"
-"""In the place of a train dataset: no dataset can be called so, as names of datasets have no space."""
+"""Instead of the name of a train dataset: no dataset has this name, since it contains a space."""
 SPLIT_NAMES = {"test": "test", "val": "validation"}
 
 
 class Kind(IntEnum):
-    """What has a part in a method's numbers, in the order in which a page shows them."""
+    """What the scores of a method depend on, in the order of the page."""
 
-    IMAGE = 0  # an image network on pixels alone: no encoder has a part in its numbers
-    HEAD = 1  # anything trained on what an encoder gives
-    UNTRAINED = 2  # an encoder's images against its sentences: every dataset is unseen
+    IMAGE = 0  # an image network on pixels alone: its scores depend on no encoder
+    HEAD = 1  # anything trained on an encoder's outputs
+    UNTRAINED = 2  # zero-shot, image features against text features: every dataset is unseen
 
 
 class ReportScore(Score):
@@ -53,12 +53,12 @@ class ReportScore(Score):
 
 @dataclass(frozen=True)
 class ReportRun:
-    """One trained head: how it was made, how training went, and what it scored.
+    """One trained head: its record, its training history and its scores.
 
     Parameters
     ----------
     record : run.json
-    history : one row per epoch, or per value of what was searched; None where nothing was measured
+    history : one row per epoch, or per value of a search; None where nothing was measured
     scores : of the run's head
     stale : scores in the same file of another head, or by another version of `evaluate`
     label, scores_label : folder of the run and file of its scores, for messages
@@ -132,7 +132,7 @@ class ReportRun:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The expressions that the head knows."""
+        """The expressions that the head predicts."""
         return self.record.classes
 
     @property
@@ -147,7 +147,7 @@ class ReportRun:
 
 @dataclass(frozen=True)
 class Selection:
-    """The runs with the scores to show, all of one `split` (empty without any), and in words what was left out."""
+    """The runs with their scores of one `split` (empty without any), and notes on what was left out."""
 
     runs: list[ReportRun]
     split: str
@@ -159,11 +159,11 @@ def select_scores(runs: Iterable[ReportRun], evaluate_command: str = "") -> Sele
 
     Parameters
     ----------
-    evaluate_command : that scores all runs again, for the words about scores of other heads
+    evaluate_command : that scores all runs again, for the note on scores of other heads
 
     Notes
     -----
-    Validation images selected the epoch: scores on them are too high, and beside test scores would be taken for those.
+    Validation images selected the epoch: scores on them are too high, and must not be mixed with test scores.
     """
     runs = list(runs)
     splits = {score.split for run in runs for score in run.scores}
@@ -175,7 +175,7 @@ def select_scores(runs: Iterable[ReportRun], evaluate_command: str = "") -> Sele
     return Selection(chosen, split, tuple(left_out))
 
 
-def first_names(names: Iterable[str]) -> str:
+def shortened_list(names: Iterable[str]) -> str:
     """The first three names in sorted order, and how many more there are."""
     ordered = sorted(names)
     return ", ".join(ordered[:3]) + (f" and {len(ordered) - 3} more" if len(ordered) > 3 else "")
@@ -187,7 +187,7 @@ def base_method(method: str) -> str:
 
 
 def kind_of(method: str) -> Kind:
-    """The kind of a method, with or without a variant; one that is not ours counts as a head."""
+    """The kind of a method, with or without a variant; one from outside the package counts as a head."""
     name = base_method(method)
     if name not in METHODS:
         return Kind.HEAD
@@ -237,8 +237,8 @@ def _other_split(runs: Sequence[ReportRun], other: str, split: str) -> str:
 def _stale(runs: Sequence[ReportRun], evaluate_command: str) -> str:
     return (
         f"Left out: {_count(sum(len(run.stale) for run in runs), 'score')} of other heads than those of the runs, or "
-        f"by another version of evaluate, in {first_names({run.scores_label for run in runs})}. Score the heads again"
-        f"{evaluate_command and f': {evaluate_command}'}"
+        f"by another version of evaluate, in {shortened_list({run.scores_label for run in runs})}. Score the heads "
+        f"again{evaluate_command and f': {evaluate_command}'}"
     )
 
 

@@ -17,7 +17,7 @@ from pipeline.report.runs import NO_TRAINING, ReportScore
 
 __all__ = ["long_tables", "metrics"]
 
-# One image of a million: nothing that a person compares is lost, and files stay free of noise in the last bits.
+# One image of a million: enough for every comparison, and without rounding noise in the last bits.
 DIGITS = 6
 
 
@@ -26,13 +26,13 @@ def metrics(groups: Iterable[Group]) -> dict[str, Any]:
 
     Every leaf has each score of `METRICS`, with its deviation, such as `uar_sd`, over two or more seeds, and the
     number of `datasets` for unseen. `within` and `unseen` are left out where nothing was scored. A stand-in encoder
-    carries its `note` beside its methods, and one that was trained on datasets itself their layouts as `saw`. Single
-    cells are in the table `cells`.
+    has its `note` next to its methods; an encoder that was trained on datasets has their layouts as `saw`. Single cells
+    are in the table `cells`.
 
     Notes
     -----
     They compare one method between two commits: each mean is over all pairs of its own method, whatever others were
-    scored on, and `datasets` tells whether those are the same. To compare methods, take the table `summary`.
+    scored on, and `datasets` is their number. To compare methods, use the table `summary`.
     """
     tree: dict[str, Any] = {}
     for group in groups:
@@ -44,7 +44,7 @@ def metrics(groups: Iterable[Group]) -> dict[str, Any]:
 
 
 def long_tables(groups: Sequence[Group]) -> dict[str, pd.DataFrame]:
-    """Long tables by name, one row per measured thing, sorted.
+    """Long tables by name, one row per score or count, sorted.
 
     Returns
     -------
@@ -54,8 +54,8 @@ def long_tables(groups: Sequence[Group]) -> dict[str, pd.DataFrame]:
         method has; empty where there is no common pair. `mean_seeds` of the `seeds` are in every mean of the row
     `cells` : one row per encoder, method, train, test: means over seeds, and what guessing and the most frequent
         expression score: the matrices of the page
-    `matrix` : one row per encoder, method, train, test, seed: n, scores with their 95 % intervals, ece (beside it, as
-        `ece_expected`, that of a perfectly calibrated head), rejected
+    `matrix` : one row per encoder, method, train, test, seed: n, scores with their 95 % intervals, ece (and as
+        `ece_expected` that of a perfectly calibrated head), rejected
     `per_class` : one row per expression of each of those: recall (empty where it does not occur), support
     `confusion` : one row per pair of expressions of each of those: actual, predicted, count
 
@@ -68,10 +68,10 @@ def long_tables(groups: Sequence[Group]) -> dict[str, pd.DataFrame]:
     """
     scored, sets = list(_scored(groups)), comparison_sets(groups)
     summary = [
-        _summary_row(group, number, among)
+        _summary_row(group, number, comparison)
         for group in groups
-        for number, among in enumerate(sets, start=1)
-        if group in among.groups
+        for number, comparison in enumerate(sets, start=1)
+        if group in comparison.groups
     ]
     return {
         "summary": pd.DataFrame(summary, columns=_SUMMARY),
@@ -143,24 +143,24 @@ def _means(cells: Sequence[Cell]) -> dict[str, float]:
     return leaf
 
 
-def _summary_row(group: Group, number: int, among: ComparisonSet) -> _Row:
-    within, unseen = among.within(group), among.unseen(group)
+def _summary_row(group: Group, number: int, comparison: ComparisonSet) -> _Row:
+    within, unseen = comparison.within(group), comparison.unseen(group)
     means = {
         f"{where}_{name}": value
         for where, cells in zip(_WHERE, (within, unseen), strict=True)
         if cells
         for name, value in _means(cells).items()
     }
-    baseline = baseline_of(among.groups, group.encoder)
+    baseline = baseline_of(comparison.groups, group.encoder)
     if baseline and baseline is not group:
-        gains = {name: gain(group, baseline, metric, among) for name, metric in zip(_GAINS, METRICS, strict=True)}
+        gains = {name: gain(group, baseline, metric, comparison) for name, metric in zip(_GAINS, METRICS, strict=True)}
         means |= {name: round(value, DIGITS) for name, value in gains.items() if value is not None}
-    pairs = (number, len(within), among.n_within(group), len(unseen), among.n_unseen(group))
+    pairs = (number, len(within), comparison.n_within(group), len(unseen), comparison.n_unseen(group))
     return {
         **dict(zip(_KEY[:3], (group.encoder, group.note, group.method), strict=True)),
         "trains": sum(train != NO_TRAINING for train in group.trains),
         "seeds": len(group.seeds),
-        "mean_seeds": min(among.n_seeds(group), default=0),
+        "mean_seeds": min(comparison.n_seeds(group), default=0),
         **dict(zip(_PAIRS, pairs, strict=True)),
         "encoder_saw": group.encoder_saw,
         **means,

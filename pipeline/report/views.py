@@ -1,4 +1,4 @@
-"""What the template draws: tables, figures and the colours of cells, all of it plain data."""
+"""The data of the template: tables, figures and the colours of cells."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class MatrixView:
     """Train x test scores of one method by one metric, as a table of coloured cells.
 
     `metric` is what the page's switch chooses by. `means` is one line under the caption. The last column of `rows` and
-    `references` is the mean over unseen datasets. `references` are what guessing scores.
+    `references` is the mean over unseen datasets. `references` are the scores of guessing.
     """
 
     caption: str
@@ -72,10 +72,10 @@ class Variant:
 
 @dataclass(frozen=True)
 class Figure:
-    """A plotly figure with interchangeable contents.
+    """A plotly figure with variants to select from.
 
-    `id` names it in the page's data; several places may show one figure with other contents chosen. `choice` says what
-    the selector chooses, `title` what a person who cannot see the figure should know.
+    `id` names it in the page's data; one figure can occur several times, with different variants selected. `choice` is
+    the label of the selector, `title` the text for screen readers.
     """
 
     id: str

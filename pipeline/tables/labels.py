@@ -5,11 +5,11 @@ Names travel through the whole project, never codes: a code means something else
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 
 from pipeline.errors import ConfigError, LabelError
+from pipeline.suggestions import closest, did_you_mean
 
 __all__ = ["CODE_MAPS", "CONTEMPT", "EXPRESSIONS", "canonical", "decode", "expressions", "label_codes"]
 
@@ -55,9 +55,7 @@ def _advice(word: str) -> str:
     if word.isdigit():
         maps = ", ".join(CODE_MAPS)
         return f"A number means something else in every dataset: name a code map by the option codes=NAME ({maps})"
-    near = difflib.get_close_matches(word, _ALIASES, n=1)
-    known = ", ".join(EXPRESSIONS)
-    return f"Did you mean {_ALIASES[near[0]]!r}?" if near else f"Known expressions: {known}"
+    return did_you_mean(_ALIASES[similar[0]] if (similar := closest(word, _ALIASES)) else word, EXPRESSIONS)
 
 
 def decode(code: int, codes: Mapping[int, str], dataset: str) -> str:

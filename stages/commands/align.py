@@ -41,8 +41,9 @@ __all__ = ["command"]
 def command(output_format: str, **options: Any) -> None:
     """Find the face of every image of a dataset, and write its box and five landmarks to a face table.
 
-    That is the expensive part. `extract --faces aligned` crops the faces as it reads the images, in any size and with
-    any margin. Images that an earlier run searched are not searched again, also if that run was interrupted.
+    Detection is the expensive part: `extract --faces aligned` then crops the faces while it reads the images, in any
+    size and with any margin. Images that an earlier run has searched are not searched again, also if it was
+    interrupted.
     """
     from stages.requests import AlignRequest
     from stages.running import run

@@ -20,7 +20,7 @@ __all__ = ["command"]
 def command(output_format: str, **options: Any) -> None:
     """Every configured dataset and every layout: its root, whether that exists, rows of its table if it is indexed.
 
-    `outdated` says how the table differs from what params.yaml states now; `extract` then indexes the dataset again.
+    `outdated` names the differences between the table and params.yaml; `extract` then indexes the dataset again.
     """
     from stages.requests import DatasetsRequest
     from stages.running import run

@@ -14,8 +14,8 @@ __all__ = ["command"]
 
 
 @click.command("draw")
-@click.option("--style", help="sample-a to sample-e: five looks, like five datasets.  [default of --group: sample-d]")
-@click.option("--group", type=click.IntRange(1), help="One picture of so many people instead.")
+@click.option("--style", help="sample-a to sample-e, as different as five datasets.  [default of --group: sample-d]")
+@click.option("--group", type=click.IntRange(1), help="One picture of this number of people instead.")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder; file of --group.  [default: data/STYLE; group.png]"
 )
@@ -29,7 +29,7 @@ __all__ = ["command"]
 def command(**options: Any) -> None:
     """Draw faces with seven expressions in one of five styles. Nothing is downloaded; a seed gives the same files.
 
-    With --group one picture of several people is drawn, to try `fer-stage predict` on.
+    With --group one picture of several people is drawn, as an input for `fer-stage predict`.
     """
     from stages.requests import DrawRequest
     from stages.running import run

@@ -34,7 +34,7 @@ __all__ = ["command"]
 def command(output_format: str, **options: Any) -> None:
     """Encode every prompt template with every class name (all eight) through the frozen text tower.
 
-    Every template's vector is kept; a head chooses one or averages them.
+    The vectors of all templates are stored; a head selects one or averages them.
     """
     from stages.requests import EncodeTextRequest
     from stages.running import run

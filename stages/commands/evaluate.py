@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_FOR_MACHINES = ("excluded_overlap", "encoder_saw", "note")  # people get marks, legends, and notes below the table
+_MACHINE_COLUMNS = ("excluded_overlap", "encoder_saw", "note")  # a table has symbols, legends and notes instead
 
 
 @click.command("evaluate")
@@ -55,12 +55,12 @@ _FOR_MACHINES = ("excluded_overlap", "encoder_saw", "note")  # people get marks,
 @follow_links_option
 @format_option
 def command(output_format: str, **options: Any) -> None:
-    """Score trained heads on the test split of datasets, and keep the scores below runs/scores.
+    """Score trained heads on the test split of datasets, and write the scores below runs/scores.
 
-    Scores of datasets that are not named stay as they are; those of a head that was trained again since are dropped.
-    Rows are compared by their bytes with those that the head was trained and selected on: overlap is counted.
-    Of an exported head, or one outside its runs folder, scores are printed only.
-    Accuracy, UAR, recall per class, N, 95 % intervals, calibration error, confusion; rejected rows are counted.
+    Computes accuracy, UAR, recall per class, N, 95 % intervals, calibration error and confusion counts; rejected rows
+    are counted, and so are rows whose bytes the head was trained or selected on. Scores of other datasets stay as
+    they are; those of a head that was trained again since are removed. Scores of an exported head, or of one outside
+    its runs folder, are printed only.
     """
     from stages.requests import EvaluateRequest
     from stages.running import run
@@ -78,7 +78,7 @@ def _echo(scores: Sequence[dict[str, Any]], output_format: str) -> None:
     if output_format == "json":
         echo_rows(scores, output_format)
     elif output_format == "csv":
-        echo_rows([_flat(score) for score in scores], output_format, (*_columns(), *_FOR_MACHINES))
+        echo_rows([_flat(score) for score in scores], output_format, (*_columns(), *_MACHINE_COLUMNS))
     else:
         rows = [_flat(score) | {"dataset": footnoted(score["dataset"], score["encoder_saw"])} for score in scores]
         echo_rows(rows, output_format, _columns())
@@ -96,12 +96,12 @@ def _columns() -> tuple[str, ...]:
 
 def _flat(score: dict[str, Any]) -> dict[str, Any]:
     low, high = score["ci95"]["accuracy"]
-    flat = {name: score[name] for name in (*_columns(), *_FOR_MACHINES)}
+    flat = {name: score[name] for name in (*_columns(), *_MACHINE_COLUMNS)}
     return flat | {"ci95": f"{low:.4f}-{high:.4f}", "overlap": _overlap_text(score)}
 
 
 def _overlap_text(score: Mapping[str, Any]) -> str:
-    """How many scored rows the head knows, `31 train ≡ 12 %`, `0` or `not checked`, and how many were left out."""
+    """Scored rows that the head was trained or selected on: `31 train ≡ 12 %`, `0` or `not checked`."""
     left_out = f", {score['excluded_overlap']} left out" if score["excluded_overlap"] else ""
     if score["overlap"] is None:
         return f"not checked{left_out}"
@@ -111,7 +111,7 @@ def _overlap_text(score: Mapping[str, Any]) -> str:
 
 
 def _say_spread(runs: Sequence[RunScores]) -> None:
-    """Mean and deviation over runs that differ in their seed only, on stderr; what else differs is named."""
+    """Mean and deviation over runs that differ in the seed only, on stderr, with the settings that differ otherwise."""
     from stages.workflows.sweep import differing_settings, spread_text
 
     groups: dict[tuple[str, str, str], list[tuple[dict[str, float], Run | Export]]] = {}

@@ -32,18 +32,24 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @click.command("extract")
 @click.option("--dataset", required=True, help="Name from params.yaml, or a layout's name.")
 @click.option("--encoder", help="Name from params.yaml, or FAMILY:ARCH...  [default: the first of params.yaml]")
-@click.option("--layout", help="How the dataset lies on disk, if params.yaml does not say; indexes it again.")
+@click.option("--layout", help="Layout of the dataset on disk, if params.yaml does not name it; indexes it again.")
 @click.option("--root", help="Folder, .tar, .tar.gz or .zip; indexes it again.")
-@click.option("--backend", type=click.Choice(["zarr", "hdf5"]), help="Format of the store.  [default: params.yaml]")
+@click.option(
+    "--backend",
+    type=click.Choice(["zarr", "hdf5"]),
+    help="Backend that writes the store, as .zarr or .h5.  [default: by extract.format of params.yaml]",
+)
 @click.option(
     "--outputs", callback=_names, help="pooled, tokens, block-K, pixels, joined by commas.  [default: params.yaml]"
 )
 @click.option("--views", type=click.IntRange(1, 64), help="Views of a train image, the plain one included.")
 @click.option("--dtype", type=click.Choice(["float16", "float32"]), help="Of features on disk.")
-@click.option("--faces", type=click.Choice(["given", "aligned"]), help="As they are, or as `align` found them.")
+@click.option(
+    "--faces", type=click.Choice(["given", "aligned"]), help="Images as they are, or faces as `align` detected them."
+)
 @click.option("--margin", type=FiniteRange(-0.25, 2), help="Around an aligned face, share of its crop's side.")
 @click.option("--missed", type=click.Choice(["reject", "centre"]), help="What an image without a face becomes.")
-@click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True, help="Images a step.")
+@click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True, help="Images per step.")
 @click.option(
     "--decoders", type=click.IntRange(1), help="Threads that decode ahead of an encoder.  [default: its cores]"
 )
@@ -63,7 +69,9 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option("--drop-outputs", is_flag=True, help="Drop outputs that the store has and that are not requested.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first N rows, into a store of its own.")
-@max_rejected_option(0.01, "rejected images above which the command ends with code 3; the store is kept")
+@max_rejected_option(
+    0.01, "rejected images above which the command ends with code 3; the store is complete nevertheless"
+)
 @click.option("--dry-run", is_flag=True, help="Print what would be done; encode and write nothing.")
 @folder_option("tables", "Folder of sample tables.")
 @face_tables_option
@@ -76,7 +84,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 def command(output_format: str, **options: Any) -> None:
     """Encode every image of a dataset once, with a frozen encoder, into a feature store.
 
-    A finished store is left alone; a stopped extract resumes after its last finished shard; rows that another store
+    A finished store does not change; a stopped extract resumes after its last finished shard; rows that another store
     under --features holds are copied. An image that cannot be used keeps its row, with the reason.
     """
     from stages.requests import ExtractRequest

@@ -24,7 +24,7 @@ __all__ = ["command"]
 @click.option("--dataset", required=True, help="Name from params.yaml, or a layout's name.")
 @click.option(
     "--layout",
-    help="How it is laid out on disk; FILE.py:NAME: your own.  [default: params.yaml, else the dataset's name]",
+    help="Layout of the dataset on disk; FILE.py:NAME for your own.  [default: params.yaml, else the dataset's name]",
 )
 @click.option("--root", help="Folder, .tar, .tar.gz or .zip.  [default: params.yaml, else data/DATASET]")
 @options_option("NAME=VALUE of the layout's own options; may be repeated.")
@@ -37,8 +37,8 @@ __all__ = ["command"]
 def command(output_format: str, **options: Any) -> None:
     """Scan a dataset into its sample table: one row per image, labels by name, splits, digests.
 
-    Prints usable samples per split and label, rejected ones per reason, what the label rule leaves out, rows that are
-    in two splits by their bytes, subject or clip, and columns and images that were not read.
+    Prints usable samples per split and label, rejected ones per reason, rows that the label rule excludes, rows that
+    are in two splits by their bytes, subject or clip, and columns and images that were not read.
     """
     from stages.requests import IndexRequest
     from stages.running import run

@@ -42,12 +42,12 @@ format_option = click.option(
     type=click.Choice(FORMATS),
     default="table",
     show_default=True,
-    help="What stdout gets.",
+    help="Format of stdout.",
 )
 
 
 def _named_file_exists(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
-    """The default may be missing; a file that was named must be there. Messages about errors need its path, too."""
+    """A file that was named must exist, the default need not. Error messages need the path, too."""
     is_named = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
     if is_named and not value.is_file():
         raise click.BadParameter(f"no file at {value}")
@@ -61,7 +61,7 @@ params_option = click.option(
     callback=_named_file_exists,
     default=Path("params.yaml"),
     show_default=True,
-    help="What to run; the defaults hold if the file is not there.",
+    help="Parameters; the defaults are used if the file does not exist.",
 )
 quiet_option = click.option("--quiet", is_flag=True, help="No progress on stderr.")
 method_code_option = click.option(
@@ -73,7 +73,7 @@ device_option = click.option(
 
 
 class FiniteRange(click.FloatRange):
-    """A range of numbers, which takes no `nan` and no `inf`: no comparison excludes the first one."""
+    """A range of numbers without `nan`, which no comparison excludes, and `inf`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = super().convert(value, param, ctx)
@@ -88,21 +88,21 @@ class _PlaceType(click.ParamType):  # type: ignore[type-arg]  # not generic befo
     name = "place"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from cache.places import place  # late: it brings a library that `--help` does not need
+        from cache.places import place  # late: it imports a library that `--help` does not need
 
         return place(value)
 
 
 class StoreType(_PlaceType):
-    """The place of a store, or of several: a slash at its end is no part of a name, ~ is the home folder."""
+    """The location of a store, or of several: a slash at the end is ignored, ~ is the home folder."""
 
     name = "store"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not value:
             self.fail("expected the path of a store, found an empty text", param, ctx)
-        found = super().convert(value.rstrip("/") or value if isinstance(value, str) else value, param, ctx)
-        return found.expanduser() if isinstance(found, Path) else found
+        location = super().convert(value.rstrip("/") or value if isinstance(value, str) else value, param, ctx)
+        return location.expanduser() if isinstance(location, Path) else location
 
 
 class NamesType(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
@@ -128,13 +128,13 @@ face_tables_option = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("faces"),
     show_default=True,
-    help="Folder of face tables, which `align` makes.",
+    help="Folder of face tables, which `align` writes.",
 )
 
 
 def _follow_links(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
-        from cache.places.links import links_followed  # late: it brings a library that `--help` does not need
+        from cache.places.links import links_followed  # late: it imports a library that `--help` does not need
 
         context.with_resource(links_followed())
 
@@ -145,7 +145,7 @@ follow_links_option = click.option(
     envvar="FER_STAGE_FOLLOW_LINKS",
     expose_value=False,
     callback=_follow_links,
-    help="Write also where a link leads out of an output's folder.",
+    help="Also write through links that lead out of the folder of an output.",
 )
 
 
@@ -155,7 +155,7 @@ def max_rejected_option(default: float, share: str) -> Decorator:
     Parameters
     ----------
     default : in [0, 1]
-    share : of what, and what becomes of the result: "rejected images above which ..."
+    share : what the share is of, and its effect: "rejected images above which ..."
     """
     return click.option(
         "--max-rejected",
@@ -194,7 +194,7 @@ def export_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def _parsed_options(context: click.Context, parameter: click.Parameter, pairs: tuple[str, ...]) -> Mapping[str, Any]:
     if not pairs:
         return {}
-    from stages.yaml_files import parse_options  # late: it brings libraries that `--help` does not need
+    from stages.yaml_files import parse_options  # late: it imports libraries that `--help` does not need
 
     return parse_options(pairs)
 
@@ -217,7 +217,7 @@ def request_of(kind: type[Request], options: Mapping[str, Any]) -> Request:
     Raises
     ------
     click.UsageError
-        If a value is wrong, or options do not go together; they are named as they are written.
+        If a value is wrong, or options exclude each other; the message names them as options.
     """
     from pydantic import ValidationError  # late: `--help` does not need it
 
@@ -229,7 +229,7 @@ def request_of(kind: type[Request], options: Mapping[str, Any]) -> Request:
 
 
 def _problem(item: Mapping[str, Any], names: Mapping[str | None, str]) -> str:
-    """What pydantic found wrong: a parameter in backquotes becomes its option, `contact_sheet` --contact-sheet."""
+    """A problem that pydantic reports, with options for parameters: --contact-sheet for `contact_sheet`."""
     message = item["msg"].removeprefix("Value error, ")
     if not item["loc"]:
         return re.sub(r"`(\w+)`", lambda match: names.get(match[1], match[0]), message)

@@ -37,10 +37,14 @@ _DIGITS = {"seconds": 3, "score": 4, **dict.fromkeys(("box", "x", "y", "width", 
 @click.option(
     "--run",
     type=click.Path(path_type=Path),
-    help="Folder of a trained run, or of an exported head.  [default: the head that fer-stage carries]",
+    help="Folder of a trained run, or of an exported head.  [default: the head in the package]",
 )
 @click.option("--encoder", help="The head's encoder, if it has another name here.  [default: the one in the head]")
-@click.option("--annotate", type=click.Path(path_type=Path, file_okay=False), help="Write pictures with labels there.")
+@click.option(
+    "--annotate",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for copies of the pictures with boxes and labels.",
+)
 @click.option(
     "--every", type=FiniteRange(0), default=1.0, show_default=True, help="Seconds of a video a frame; 0 is all."
 )
@@ -48,7 +52,7 @@ _DIGITS = {"seconds": 3, "score": 4, **dict.fromkeys(("box", "x", "y", "width", 
     "--rotate/--no-rotate",
     default=True,
     show_default=True,
-    help="Look for faces in sideways pictures, too: in the three other rotations of one without a sure face.",
+    help="Also search pictures that are rotated: by 90, 180 and 270 degrees where no face has a high score.",
 )
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Faces a step.")
 @max_rejected_option(0.99, "unreadable images above which the command ends with code 3")
@@ -62,9 +66,9 @@ def command(output_format: str, **options: Any) -> None:
     """Name the expressions of the faces in pictures, folders of pictures, patterns of paths, and videos.
 
     One row is one face, the largest of a picture first. A picture without a face is one row, as is one that cannot
-    be read; if none at all can be read the command ends with code 3, or stops early (`--max-rejected`).
+    be read; if none can be read the command ends with code 3, or stops early (`--max-rejected`).
     """
-    # OpenCV would tell on stderr of every damaged block of a video; it reads these when it is imported.
+    # OpenCV would log every damaged block of a video on stderr; it reads these variables at its import.
     for name, level in (("OPENCV_FFMPEG_LOGLEVEL", "-8"), ("OPENCV_LOG_LEVEL", "ERROR")):
         os.environ.setdefault(name, level)
     from stages.requests import PredictRequest
@@ -77,19 +81,19 @@ def command(output_format: str, **options: Any) -> None:
     session = run(open_session, request)
     for line in session.notes:
         say(f"note: {line}")
-    _show(session, output_format)
+    _print_rows(session, output_format)
     say(_summary_line(session.summary()))
     session.check()
 
 
-def _show(session: PredictSession, output_format: str) -> None:
-    """A table when all is known; JSON and CSV row by row, so that their number needs no memory."""
-    from stages.progress import shown_progress
+def _print_rows(session: PredictSession, output_format: str) -> None:
+    """A table at the end; JSON and CSV row by row, so that memory does not grow with their number."""
+    from stages.progress import progress_display
 
-    out = sys.stdout  # a progress bar takes its place
+    out = sys.stdout  # a progress bar replaces sys.stdout
     streamed = output_format != "table"
-    quiet = session.request.quiet or (streamed and out.isatty())  # rows that appear are progress
-    with shown_progress(quiet=quiet) as on_progress:
+    quiet = session.request.quiet or (streamed and out.isatty())  # the rows themselves show the progress
+    with progress_display(quiet=quiet) as on_progress:
         rows = (_record(row, session, output_format) for row in session.rows(on_progress))
         if streamed:
             echo_rows(rows, output_format, file=out)
@@ -107,7 +111,7 @@ def _summary_line(counts: Mapping[str, Any]) -> str:
 
 
 def _record(row: PredictedRow, session: PredictSession, output_format: str) -> dict[str, Any]:
-    """A row as plain data: nested for JSON, a column each for CSV, what fits a screen for tables."""
+    """A row as plain data: nested for JSON, flat for CSV, a few columns for a table."""
     annotated = str(row.annotated) if row.annotated else None
     if output_format == "table":
         return _short(row.prediction) | ({"annotated": annotated} if session.request.annotate else {})
@@ -127,7 +131,7 @@ def _short(one: Prediction) -> dict[str, Any]:
 
 
 def _rounded(name: str, value: Any, digits: int | None = None) -> Any:
-    """Without digits that mean nothing: by default `_DIGITS`, of probabilities 6."""
+    """Rounded to `digits`; by default `_DIGITS`, and 6 for probabilities."""
     if isinstance(value, float):
         return round(value, _DIGITS.get(name, 6) if digits is None else digits)
     if isinstance(value, list):

@@ -53,8 +53,8 @@ _COLUMNS = ("id", "label", "split", "status", "reason")
 def command(output_format: str, **options: Any) -> None:
     """Rows of a feature store that meet a condition: `==`, `!=`, `<`, `<=`, `>`, `>=`, `in`, `and`, `or`, `not`.
 
-    A row without a frame or a fold meets no comparison of it: `frame is null` and `frame is not null` ask for that.
-    With --near the nearest of them, found exactly, with their `score`.
+    A missing frame or fold matches no comparison; test for it with `frame is null` and `frame is not null`. With
+    --near, the nearest of the matching rows with their `score`, by exact search.
     """
     from stages.requests import QueryRequest
     from stages.running import run
@@ -66,13 +66,13 @@ def command(output_format: str, **options: Any) -> None:
         if result.exported.note:
             say(f"note: {result.exported.note}")
     else:
-        _show(result, output_format)
+        _print_rows(result, output_format)
     say(f"{len(result):,} rows, {result.n_matching:,} of {result.selection.store.manifest.schema.n_rows:,} match")
     for note in result.notes:
         say(f"note: {note}")
 
 
-def _show(result: QueryResult, output_format: str) -> None:
+def _print_rows(result: QueryResult, output_format: str) -> None:
     import pandas as pd
 
     frame = result.frame

@@ -11,7 +11,7 @@ __all__ = ["command"]
 
 
 @click.command("recipes")
-@click.option("--recipe", help="Show this one's values with their sources, instead of the list.")
+@click.option("--recipe", help="Print the values of this recipe with their sources, instead of the list.")
 @format_option
 def command(recipe: str | None, output_format: str) -> None:
     """The papers' settings per method and dataset, for `fer-stage train --recipe`."""

@@ -20,12 +20,12 @@ __all__ = ["command"]
 @follow_links_option
 @format_option
 def command(output_format: str, **options: Any) -> None:
-    """Gather all runs: cross-dataset matrices, confusion, curves, and what was run, in REPORTS/index.html.
+    """Write REPORTS/index.html: cross-dataset matrices, confusions, curves and settings of all runs.
 
-    Means are over seeds alone and over the pairs of datasets that all methods have; what differs otherwise is a row or
-    a column of its own. What was left out or separated is listed on stderr and on the page.
+    Means are over seeds, and over the pairs of datasets that all methods have; runs that differ otherwise have a row or
+    a column of their own. Notes on stderr and on the page list what was left out or separated.
 
-    The page needs no network. Beside it are metrics.json (`dvc metrics diff`) and tables/*.csv.
+    The page needs no network. The same folder has metrics.json (`dvc metrics diff`) and tables/*.csv.
     """
     from stages.requests import ReportRequest
     from stages.running import run

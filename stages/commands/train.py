@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_SHOWN = ("method", "encoder", "dataset", "variant", "seed", "epochs", "seconds", "selected_epoch", "val", "dropped")
-_SHOWN_OF_ROWS = ("n_train", "n_val", "views", "dtype")
+_COLUMNS = ("method", "encoder", "dataset", "variant", "seed", "epochs", "seconds", "selected_epoch", "val", "dropped")
+_DATA_COLUMNS = ("n_train", "n_val", "views", "dtype")
 
-# Equal in all runs of a command; people read them elsewhere.
-_ALIKE = ("method", "encoder", "dataset", *_SHOWN_OF_ROWS, "encoder_saw", "note")
+# Equal in all runs of a command: left out of the table of several.
+_CONSTANT_COLUMNS = ("method", "encoder", "dataset", *_DATA_COLUMNS, "encoder_saw", "note")
 
 
 def _parsed_seeds(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...] | None:
@@ -43,7 +43,7 @@ def _parsed_seeds(context: click.Context, parameter: click.Parameter, text: str 
 def _parsed_grid(context: click.Context, parameter: click.Parameter, axes: tuple[str, ...]) -> Grid:
     if not axes:
         return {}
-    from stages.workflows.sweep import parse_grid  # late: it brings libraries that `--help` does not need
+    from stages.workflows.sweep import parse_grid  # late: it imports libraries that `--help` does not need
 
     return parse_grid(axes)
 
@@ -86,9 +86,9 @@ def _parsed_grid(context: click.Context, parameter: click.Parameter, axes: tuple
 def command(output_format: str, **options: Any) -> None:
     """Train heads on a dataset's cached features: runs/ENCODER/METHOD/DATASET/[VARIANT/]seed-N/.
 
-    VARIANT is the point of a grid, and a text or a prompt set that params.yaml does not name. Reads the train and
-    validation splits of that dataset and nothing else. Many seeds and the points of a grid share one load of the
-    features; small heads are trained as one batch of networks. A run that is there already is replaced.
+    VARIANT is the point of a grid, and a text or a prompt set that params.yaml does not name. Only the train and
+    validation splits of that dataset are read. Many seeds and the points of a grid share one load of the
+    features; small heads are trained as one batch of networks. An existing run at the same path is replaced.
     """
     from stages.requests import TrainRequest
     from stages.results import PartialTrainingError
@@ -108,13 +108,13 @@ def command(output_format: str, **options: Any) -> None:
 
 
 def _print_trained(result: TrainResult, output_format: str) -> None:
-    """The runs on stdout; on stderr their spread, and what must be known of single heads."""
-    alike = {"encoder_saw": result.encoder_saw, "note": result.note}
-    names = (*_SHOWN, *_SHOWN_OF_ROWS)
+    """The runs on stdout; on stderr mean and deviation over seeds, and notes on single heads."""
+    shared = {"encoder_saw": result.encoder_saw, "note": result.note}
+    names = (*_COLUMNS, *_DATA_COLUMNS)
     records = [run.record.as_json() for run in result.runs]
     _echo(
         [
-            {name: record[name] for name in names} | {"path": str(run.folder), **alike}
+            {name: record[name] for name in names} | {"path": str(run.folder), **shared}
             for run, record in zip(result.runs, records, strict=True)
         ],
         output_format,
@@ -127,11 +127,11 @@ def _print_trained(result: TrainResult, output_format: str) -> None:
 
 
 def _echo(records: Sequence[Mapping[str, Any]], output_format: str) -> None:
-    """One run with all its fields; of several, people get a table of what tells them apart."""
+    """One run with all its fields; the table of several has only the fields that differ."""
     if len(records) == 1:
         echo_record(records[0], output_format)
     elif output_format == "table":
-        echo_rows(records, output_format, [name for name in records[0] if name not in _ALIKE])
+        echo_rows(records, output_format, [name for name in records[0] if name not in _CONSTANT_COLUMNS])
     else:
         echo_rows(records, output_format)
 
@@ -146,13 +146,13 @@ def _say_spread(records: Sequence[Mapping[str, Any]]) -> None:
             say(f"{variant or chosen[0]['method']}: {spread_text([record['val'] for record in chosen], 'val ')}")
 
 
-def _say_pretrained(findings: Mapping[str, Any]) -> None:
-    """How much of an image network came from a file: a file that hardly fits trains from scratch without a sign."""
-    if loaded := findings.get("pretrained"):
+def _say_pretrained(diagnostics: Mapping[str, Any]) -> None:
+    """Print the share of an image network that was loaded from a file: it is small if the file does not fit."""
+    if loaded := diagnostics.get("pretrained"):
         say(f"{loaded['file']}: {loaded['share']:.0%} of the network's weights came from it")
 
 
-def _untrained(findings: Mapping[str, Any]) -> list[str]:
-    """The classes that a head cannot know: the train split has no row of them."""
-    names = findings.get("no_train_rows", ())
+def _untrained(diagnostics: Mapping[str, Any]) -> list[str]:
+    """A note on the classes that the train split has no row of."""
+    names = diagnostics.get("no_train_rows", ())
     return [f"note: no train rows: {', '.join(names)}"] if names else []

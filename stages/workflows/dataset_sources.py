@@ -16,7 +16,7 @@ from pipeline.errors import ConfigError
 from pipeline.tables.samples import SampleTable, TableInfo
 from pipeline.versions import stage_version
 from stages.errors import ParamsError
-from stages.names import first_rows
+from stages.names import parse_limited_name
 from stages.params import DatasetParams, Params
 from stages.workspace import Workspace
 
@@ -110,7 +110,7 @@ def store_changes(described: Mapping[str, Any], dataset: str, params: Params) ->
     described : the `dataset` of a store's manifest
     dataset : its name; `my.first-12` is read as `my`
     """
-    name, _ = first_rows(dataset) or (dataset, 0)
+    name, _ = parse_limited_name(dataset) or (dataset, 0)
     layout, options = str(described.get("layout", "")), described.get("options")
     if name not in params.datasets or not layout or not options:
         return ""
@@ -125,7 +125,7 @@ def root_change(dataset: str, params: Params) -> str:
 
     Empty if it has the same one, there is no table, or that root is not on this machine.
     """
-    name, _ = first_rows(dataset) or (dataset, 0)
+    name, _ = parse_limited_name(dataset) or (dataset, 0)
     path = Workspace().table(name)
     if name not in params.datasets or not path.exists():
         return ""

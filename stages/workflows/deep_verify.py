@@ -19,7 +19,7 @@ from pipeline.images.prepare import Job, Preparer
 from pipeline.images.views import ViewRecipe
 from pipeline.tables.samples import OK, SampleTable
 from stages.errors import StageError
-from stages.names import first_rows
+from stages.names import parse_limited_name
 from stages.output import say
 from stages.params import load_params
 from stages.workflows.parity import Tolerance, encode_alone, tolerance_of
@@ -165,7 +165,7 @@ def _sample(store: Store, n_rows: int, seed: int) -> list[Job]:
 def _root(store: Store, options: DeepOptions) -> Path:
     if options.root:
         return options.root
-    limited = first_rows(store.dataset)  # the store of the first rows has no table of its own
+    limited = parse_limited_name(store.dataset)  # the store of the first rows has no table of its own
     names = (store.dataset, *((limited[0],) if limited else ()))
     tables = [Workspace(tables=options.tables).table(name) for name in names]
     table = next((path for path in tables if path.is_file()), None)

@@ -63,7 +63,7 @@ def plan_extract(request: ExtractRequest, on_progress: OnProgress) -> ExtractPla
     if params.faces == "aligned":
         path = face_table_path(request.face_tables, request.dataset, stem)
         table, faces = with_faces(table, path, Alignment(params.margin), params.missed)
-    backend = backend_name(Path(f"{stem}.{params.ending}"))
+    backend = backend_name(Path(f"{stem}.{params.format}"))
     target = store_path(request.features, encoder_name, stem, backend)
     return ExtractPlan(request, params, table, root, encoder_name, spec, encoder, faces, target)
 
@@ -75,7 +75,7 @@ def _extract_params(request: ExtractRequest, params: ExtractParams) -> ExtractPa
     if request.outputs:
         changes["outputs"] = list(request.outputs)
     if request.backend:
-        changes["ending"] = BACKENDS[request.backend].suffix.removeprefix(".")
+        changes["format"] = BACKENDS[request.backend].suffix.removeprefix(".")
     params = params.model_copy(update=changes)
     if params.faces == "given" and (unused := [name for name in ("margin", "missed") if name in changes]):
         raise ParamsError(f"--{unused[0]} is of aligned faces, and images are taken as given. Add --faces aligned")

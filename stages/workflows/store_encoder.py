@@ -211,7 +211,7 @@ def _options(store: Store, extract: ExtractParams) -> Iterator[tuple[str, Any]]:
     """Options with which a store was made, where params.yaml has other values."""
     fields, backend = store.manifest.key_fields, backend_name(store.path)
     outputs = [str(name).partition(":")[0] for name in fields["outputs"]]
-    if BACKENDS[backend].suffix != f".{extract.ending}":
+    if BACKENDS[backend].suffix != f".{extract.format}":
         yield "backend", backend
     if set(outputs) != set(extract.outputs):
         yield "outputs", tuple(outputs)

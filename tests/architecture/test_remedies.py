@@ -15,12 +15,12 @@ import click
 import pytest
 
 from stages.command_group import COMMANDS, cli
-from stages.commands.head import VERBS as HEAD_VERBS
-from stages.commands.store import VERBS as STORE_VERBS
+from stages.commands.head import SUBCOMMANDS as HEAD_COMMANDS
+from stages.commands.store import SUBCOMMANDS as STORE_COMMANDS
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path for room in ("cache", "pipeline", "stages") for path in (ROOT / room).rglob("*.py"))
-ACTIONS = [*COMMANDS, *(f"head {verb}" for verb in HEAD_VERBS), *(f"store {verb}" for verb in STORE_VERBS)]
+ACTIONS = [*COMMANDS, *(f"head {name}" for name in HEAD_COMMANDS), *(f"store {name}" for name in STORE_COMMANDS)]
 
 # Modules that may write a command, with the reason.
 ALLOWED = {

@@ -141,8 +141,8 @@ def test_a_condition_chooses_these_rows(where: str, rows: list[int]) -> None:
 @pytest.mark.parametrize(
     ("where", "answer"),
     [
-        ("labels == 'fear'", "no column 'labels'. Did you mean label"),
-        ("colour == 'red'", "There are: label, split, frame, quality. Text is written in quotes"),
+        ("labels == 'fear'", "no column 'labels'. Did you mean 'label'?"),
+        ("colour == 'red'", "Known: label, split, frame, quality. Text is written in quotes"),
         ("label == fear", "no column 'fear'"),
         ("label = 'fear'", "Equality is written =="),
         ("frame == '5'", "text is compared with a number; put text in quotes and leave numbers bare"),

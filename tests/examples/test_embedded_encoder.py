@@ -1,4 +1,4 @@
-"""The recipe of `mini`: what it is told, what it minimises, and that nothing of it is in the way of measuring it."""
+"""The training of `mini`: its captions, its loss, and that neither invalidates its measurement."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import open_clip
 import pytest
 import torch
 from captions import LOOKS, captions
-from settings import SAW, VERSION, model_config
+from settings import TRAINED_ON, VERSION, model_config
 from tune import contrast, evenly, unstandardise
 
 from pipeline.datasets.layouts import LAYOUTS
@@ -20,18 +20,18 @@ from pipeline.tables.labels import EXPRESSIONS
 
 
 class TestCaptions:
-    def test_none_is_a_sentence_that_zero_shot_is_asked_with(self) -> None:
+    def test_none_is_a_sentence_of_a_prompt_set(self) -> None:
         rng = np.random.default_rng(0)
         labels = [label for label in EXPRESSIONS for _ in range(2_000)]
-        said = {text.lower().rstrip(".") for text in captions(labels, [LOOKS["ferplus"]] * len(labels), rng)}
-        asked = [
+        written = {text.lower().rstrip(".") for text in captions(labels, [LOOKS["ferplus"]] * len(labels), rng)}
+        prompts = [
             text
             for name, some in PROMPT_SETS.items()
             if name != "names"
             for t in some
             for text in sentences(t, EXPRESSIONS)
         ]
-        assert said.isdisjoint(text.lower().rstrip(".") for text in asked)
+        assert written.isdisjoint(text.lower().rstrip(".") for text in prompts)
 
     @pytest.mark.parametrize("label", EXPRESSIONS)
     def test_of_two_expressions_are_never_the_same(self, label: str) -> None:
@@ -44,8 +44,8 @@ class TestCaptions:
 
     def test_name_the_look_of_a_picture_half_the_time(self) -> None:
         rng = np.random.default_rng(3)
-        found = captions(["fear"] * 500, [("a linocut",)] * 500, rng)
-        assert 50 < sum("a linocut" in text for text in found) < 300
+        texts = captions(["fear"] * 500, [("a linocut",)] * 500, rng)
+        assert 50 < sum("a linocut" in text for text in texts) < 300
 
     def test_fit_into_the_text_tower(self) -> None:
         rng = np.random.default_rng(4)
@@ -90,6 +90,6 @@ def test_every_expression_is_told_as_often() -> None:
 def test_the_package_carries_what_the_recipe_describes() -> None:
     about = json.loads((CARRIED / "about.json").read_text())
     config = json.loads((CARRIED / "open_clip_config.json").read_text())
-    assert (about["version"], about["saw"]) == (VERSION, SAW)
+    assert (about["version"], about["saw"]) == (VERSION, TRAINED_ON)
     assert config["model_cfg"] == model_config()
-    assert set(SAW) <= set(LAYOUTS)
+    assert set(TRAINED_ON) <= set(LAYOUTS)

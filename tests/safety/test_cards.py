@@ -1,4 +1,4 @@
-"""What the package carries and what it exports says under which terms it may be used, and what it learnt from."""
+"""Model cards of the package and of exports state licence and training data."""
 
 from __future__ import annotations
 

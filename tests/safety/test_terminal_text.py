@@ -20,7 +20,7 @@ from PIL import Image
 from pipeline.progress import Progress
 from stages.cli import run
 from stages.output import echo_record, echo_rows, printable, say
-from stages.progress import shown_progress
+from stages.progress import progress_display
 
 ROOMS = Path(__file__).parents[2]
 TITLE = "\x1b]0;renamed\x07"  # what sets the title of a terminal window
@@ -159,7 +159,7 @@ class TestMessages:
 
     def test_progress_in_a_log(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("stages.progress._LOG_EVERY_S", 0.0)
-        with shown_progress() as listen:
+        with progress_display() as listen:
             listen(Progress(EVIL, 0, 2, f"[bold]{EVIL}"))
             listen(Progress(EVIL, 1, 2, EVIL))
         assert printed(capsys).count(SAFE) == 3
@@ -168,7 +168,7 @@ class TestMessages:
         code = (
             "from pipeline.progress import Progress; from stages import progress; import time;"
             "start = time.monotonic; time.monotonic = lambda: start() + 9 * (hits.append(0) or len(hits)); hits = [];\n"
-            "with progress.shown_progress() as listen:\n"
+            "with progress.progress_display() as listen:\n"
             f"    listen(Progress('[link=x]' + {TITLE!r}, 0, 2, {TITLE!r}))\n"
             f"    listen(Progress({TITLE!r}, 1, 2, {TITLE!r}))\n"
         )

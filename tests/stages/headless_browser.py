@@ -56,7 +56,7 @@ def find_chromium() -> str | None:
 
 
 class Browser:
-    """One tab. `events` are what it told on its own since the page was opened: logs, errors, requests.
+    """One tab. `events` are those that it sent since the page was opened: logs, errors, requests.
 
     Parameters
     ----------
@@ -140,6 +140,6 @@ class Browser:
         """The page as Chromium prints it, on paper of its usual size."""
         return base64.b64decode(self.call("Page.printToPDF", printBackground=True)["data"])
 
-    def told(self, *methods: str) -> list[dict[str, Any]]:
+    def events_of(self, *methods: str) -> list[dict[str, Any]]:
         """What the events of these kinds hold, in order."""
         return [event["params"] for event in self.events if event["method"] in methods]

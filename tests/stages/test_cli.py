@@ -12,11 +12,11 @@ import pytest
 
 from stages.cli import run
 from stages.command_group import COMMANDS
-from stages.commands.head import VERBS as HEAD_VERBS
-from stages.commands.store import VERBS
+from stages.commands.head import SUBCOMMANDS as HEAD_COMMANDS
+from stages.commands.store import SUBCOMMANDS as STORE_COMMANDS
 
 README = Path(__file__).parents[2] / "README.md"
-NAMES = [*COMMANDS, *(f"store {verb}" for verb in VERBS), *(f"head {verb}" for verb in HEAD_VERBS)]
+NAMES = [*COMMANDS, *(f"store {name}" for name in STORE_COMMANDS), *(f"head {name}" for name in HEAD_COMMANDS)]
 HEAVY = ("torch", "zarr", "h5py", "open_clip", "pandas", "sklearn")
 
 
@@ -68,12 +68,12 @@ def test_readme_knows_every_command_and_option(name: str) -> None:
 
 def test_unknown_command_is_usage_and_suggests_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["extrat"]) == 2
-    assert "Did you mean extract?" in capsys.readouterr().err
+    assert "Did you mean 'extract'?" in capsys.readouterr().err
 
 
 def test_an_unknown_verb_is_usage_and_suggests_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["store", "verif"]) == 2
-    assert "Did you mean verify? See fer-stage store --help" in capsys.readouterr().err
+    assert "Did you mean 'verify'? See fer-stage store --help" in capsys.readouterr().err
 
 
 def test_unknown_option_is_usage(capsys: pytest.CaptureFixture[str]) -> None:

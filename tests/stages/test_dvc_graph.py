@@ -22,7 +22,7 @@ PARAMS: dict[str, Any] = {
     "datasets": {name: {"layout": "sample", "root": f"data/{name}"} for name in ("sample-a", "sample-e")},
     "encoders": {"untrained": "untrained"},
     "sample": {"version": 1, "images": 60, "seed": 0},
-    "extract": {"ending": "zarr"},
+    "extract": {"format": "zarr"},
     "prompts": "clip",
     "prompt_sets": {},
     "methods": {"linear-probe": {"refinements": 0}, "feature-mask": {"epochs": 2, "beta_div": 5.0}},

@@ -22,7 +22,7 @@ from pipeline.datasets.layouts import LAYOUTS
 from pipeline.methods import method_names
 from pipeline.prompts import PROMPT_SETS
 from stages.errors import ParamsError
-from stages.names import check_name, colliding_stages, first_rows, legal_name, name_problems
+from stages.names import check_name, colliding_stages, legal_name, name_problems, parse_limited_name
 from stages.params import Params, load_params
 
 ROOT = Path(__file__).parents[2]
@@ -106,8 +106,14 @@ def test_the_recommended_name_is_always_allowed_and_free(name: str, taken: list[
 
 
 def test_a_name_that_limit_made_is_explained_where_a_whole_dataset_is_asked_for() -> None:
-    assert first_rows("my.first-12") == ("my", 12)
-    assert first_rows("my") is first_rows("my.first-") is first_rows(".first-3") is first_rows("my.first-x") is None
+    assert parse_limited_name("my.first-12") == ("my", 12)
+    assert (
+        parse_limited_name("my")
+        is parse_limited_name("my.first-")
+        is parse_limited_name(".first-3")
+        is parse_limited_name("my.first-x")
+        is None
+    )
     with pytest.raises(ParamsError, match="--dataset my --limit 12"):
         Params().dataset("my.first-12")
 
@@ -150,11 +156,11 @@ def test_stages_that_dvc_would_give_one_name_are_refused_with_both(tmp_path: Pat
 
 def test_stages_that_collide_over_dataset_and_seed_are_found() -> None:
     run = {"encoders": ["a"], "datasets": ["d-", "d"], "methods": ["cafe"], "seeds": [1, -1]}
-    found = colliding_stages(run)
-    assert found is not None
-    assert "encoders x methods x datasets x seeds" in found
-    assert "`a-cafe-d--1` is (a, cafe, d-, 1) and (a, cafe, d, -1)" in found
-    assert "Rename one of them" in found
+    message = colliding_stages(run)
+    assert message is not None
+    assert "encoders x methods x datasets x seeds" in message
+    assert "`a-cafe-d--1` is (a, cafe, d-, 1) and (a, cafe, d, -1)" in message
+    assert "Rename one of them" in message
 
 
 def test_a_matrix_without_collisions_is_not_refused() -> None:

@@ -50,6 +50,8 @@ def test_shipped_params_are_the_defaults_but_for_datasets_methods_and_pixels() -
         ("clases: 7", ["clases: unknown key", "'classes'"]),
         ("extract: {view: 2}", ["extract.view: unknown key", "'views'"]),
         ("extract: {views: two}", ["extract.views", "'two'"]),
+        ("extract: {ending: h5}", ["extract.ending: unknown key", "Its name is 'format' now"]),
+        ("extract: {format: hdf5}", ["extract.format", "'zarr' or 'h5'"]),
         ("extract: {views: 2.0}", ["extract.views"]),
         ("classes: 6", ["classes", "7", "8"]),
         ("methods: {feature-mask: {lr: 1e-3}}", ["methods.feature-mask", "lr", "text", "0.001"]),
@@ -85,7 +87,7 @@ def test_shipped_params_are_the_defaults_but_for_datasets_methods_and_pixels() -
         ("methods: {feature-mask: {recipe: cafe/raf-db}}", ["cafe/raf-db is one of cafe, not of feature-mask"]),
         ("sample: {version: 99}", ["sample", "version"]),
         ("- a list", ["names with values"]),
-        ("classes: 7\nclasses: 8", ["'classes' stands twice", "line 2"]),
+        ("classes: 7\nclasses: 8", ["'classes' occurs twice", "line 2"]),
         ("a: [", ["is not YAML"]),
     ],
 )

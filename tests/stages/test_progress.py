@@ -16,7 +16,7 @@ def test_the_rate_of_one_kind_of_work_does_not_count_the_time_of_another(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(progress, "_LOG_EVERY_S", 0.0)
-    with progress.shown_progress() as listen:
+    with progress.progress_display() as listen:
         time.sleep(0.5)  # the download
         before = time.monotonic()
         listen(Progress("MB of weights", 300, 300))

@@ -1,4 +1,4 @@
-"""The report as a browser shows it: drawn, quiet, offline, and with the numbers of the tables beside it."""
+"""The report in a browser: rendered without errors, offline, and with the numbers of the tables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WIDTHS = (1280, 390)
 READABLE = 4.5  # WCAG 2, level AA
 METHODS = {"baseline": {"epochs": 1, "backbone": "small"}, "feature-mask": {"epochs": 2}, "linear-probe": {}}
 
-# A figure is drawn when it is about to be seen: so every one is looked at.
+# A figure is rendered when it becomes visible: so every one is scrolled to.
 LOOK_AT_EVERYTHING = """(async () => {
   document.querySelectorAll("details").forEach((one) => { one.open = true; });
   for (const plot of document.querySelectorAll(".plot")) {
@@ -34,7 +34,7 @@ LOOK_AT_EVERYTHING = """(async () => {
   }
 })()"""
 
-MATRICES = """Array.from(document.querySelectorAll(".heat"), (table) => ({
+MATRICES = """Array.from(document.querySelectorAll(".heatmap"), (table) => ({
   name: table.querySelector(".title").firstChild.textContent.trim(),
   rows: Array.from(table.tBodies[0].rows, (row) => Array.from(row.cells, (cell) => cell.innerText.trim())),
   columns: Array.from(table.tHead.rows[0].cells, (cell) => cell.innerText.trim()),
@@ -44,7 +44,7 @@ MATRICES = """Array.from(document.querySelectorAll(".heat"), (table) => ({
   })),
 })).filter((matrix) => matrix.smallest > 0)"""
 
-# Every text that stands directly in an element, on the nearest background that is not transparent.
+# Every text directly in an element, on the nearest background that is not transparent.
 UNREADABLE = """(() => {
   const channels = (text) => text.match(/[\\d.]+/g).map(Number);
   const linear = (v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
@@ -57,10 +57,10 @@ UNREADABLE = """(() => {
     return [255, 255, 255];
   };
   const isText = (node) => node.nodeType === Node.TEXT_NODE && node.textContent.trim();
-  const found = Array.from(document.querySelectorAll("body *")).filter((element) =>
+  const results = Array.from(document.querySelectorAll("body *")).filter((element) =>
     !element.closest("script, noscript, .modebar, .plot .hm") && Array.from(element.childNodes).some(isText)
     && element.getBoundingClientRect().width > 1);
-  return found.map((element) => {
+  return results.map((element) => {
     const style = getComputedStyle(element);
     const ink = luminance(channels(element.closest("svg") ? style.fill : style.color));
     const paper = luminance(behind(element));
@@ -76,13 +76,13 @@ ON_EACH_OTHER = """(() => {
     "h1, h2, h3, p, li, dt, dd, table, caption, th, td, figure, .canvas, figcaption, summary, label"));
   const boxes = blocks.map((one) => [one, one.getBoundingClientRect()]).filter(([, box]) => box.width && box.height);
   const name = (one) => `${one.tagName} ${one.textContent.trim().slice(0, 30)}`;
-  const found = [];
+  const results = [];
   boxes.forEach(([one, a], i) => boxes.slice(i + 1).forEach(([other, b]) => {
     const x = Math.min(a.right, b.right) - Math.max(a.left, b.left);
     const y = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-    if (x > 1 && y > 1 && !one.contains(other) && !other.contains(one)) found.push(`${name(one)} on ${name(other)}`);
+    if (x > 1 && y > 1 && !one.contains(other) && !other.contains(one)) results.push(`${name(one)} on ${name(other)}`);
   }));
-  return found.slice(0, 5);
+  return results.slice(0, 5);
 })()"""
 
 # Boxes and words beyond the right edge of the paper, and words of figures beyond their figure.
@@ -146,8 +146,8 @@ def page(browser: Browser, reports: Path) -> Callable[..., Browser]:
 
 
 def assert_quiet_and_offline(browser: Browser) -> None:
-    assert browser.told("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded") == []
-    urls = [asked["request"]["url"] for asked in browser.told("Network.requestWillBeSent")]
+    assert browser.events_of("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded") == []
+    urls = [event["request"]["url"] for event in browser.events_of("Network.requestWillBeSent")]
     assert urls
     assert {url.partition(":")[0] for url in urls} <= {"file", "data", "blob"}
     assert sum(url.startswith("file:") for url in urls) == 1
@@ -156,28 +156,30 @@ def assert_quiet_and_offline(browser: Browser) -> None:
 def expected_rows(cells: pd.DataFrame, method: str, metric: str) -> dict[str, list[str]]:
     """Train dataset -> its texts, from the table beside the page: each style, then the mean over unseen ones."""
     rows = {}
-    for train, found in cells.query("method == @method").groupby("train"):
-        spread = [(row[metric], row[f"{metric}_sd"]) for row in found.to_dict("records")]
+    for train, rows_of_train in cells.query("method == @method").groupby("train"):
+        spread = [(row[metric], row[f"{metric}_sd"]) for row in rows_of_train.to_dict("records")]
         texts = [f"{100 * mean:.1f}" + ("" if pd.isna(sd) else f" ± {100 * sd:.1f}") for mean, sd in spread]
-        rows[str(train)] = [*texts, f"{100 * found.query('not seen')[metric].mean():.1f}"]
+        rows[str(train)] = [*texts, f"{100 * rows_of_train.query('not seen')[metric].mean():.1f}"]
     return rows
 
 
 def assert_matrices_are_those_of_the_tables(browser: Browser, reports: Path, metric: str, name: str) -> None:
     cells = pd.read_csv(reports / "tables" / "cells.csv")
-    found = browser.run(MATRICES)
+    matrices = browser.run(MATRICES)
     methods = list(dict.fromkeys(cells["method"]))
     sources = ["pixels (untrained)", *["untrained"] * (len(methods) - 1)]
-    assert [matrix["name"] for matrix in found] == [
+    assert [matrix["name"] for matrix in matrices] == [
         f"{name} of {method} on {source}" for method, source in zip(methods, sources, strict=True)
     ]
-    for method, matrix in zip(methods, found, strict=True):
-        shown = {row[0]: [" ".join(text.removesuffix("(seen)").split()) for text in row[1:]] for row in matrix["rows"]}
+    for method, matrix in zip(methods, matrices, strict=True):
+        displayed = {
+            row[0]: [" ".join(text.removesuffix("(seen)").split()) for text in row[1:]] for row in matrix["rows"]
+        }
         expected = expected_rows(cells, method, metric)
-        assert shown.keys() == expected.keys()
+        assert displayed.keys() == expected.keys()
         for train, texts in expected.items():
-            assert shown[train][:-1] == texts[:-1]
-            assert shown[train][-1].split(" ")[0] == texts[-1]
+            assert displayed[train][:-1] == texts[:-1]
+            assert displayed[train][-1].split(" ")[0] == texts[-1]
 
 
 def test_the_page_opens_quietly_and_asks_no_network_for_anything(page: Callable[..., Browser]) -> None:
@@ -197,10 +199,15 @@ def test_every_matrix_is_seen_with_the_numbers_of_the_tables(page: Callable[...,
 
 def test_methods_stand_in_order_and_what_trains_nothing_is_one_row(page: Callable[..., Browser]) -> None:
     browser = page()
-    found = browser.run(MATRICES)
-    assert [matrix["name"].split()[2] for matrix in found] == ["baseline", "feature-mask", "linear-probe", "zero-shot"]
-    assert [row[0] for row in found[-1]["rows"]] == [NO_TRAINING]
-    marked = [any("†" in name for name in matrix["columns"]) for matrix in found]
+    matrices = browser.run(MATRICES)
+    assert [matrix["name"].split()[2] for matrix in matrices] == [
+        "baseline",
+        "feature-mask",
+        "linear-probe",
+        "zero-shot",
+    ]
+    assert [row[0] for row in matrices[-1]["rows"]] == [NO_TRAINING]
+    marked = [any("†" in name for name in matrix["columns"]) for matrix in matrices]
     assert marked == [False, True, False, False]
     assert browser.run(f"document.body.innerText.includes({json.dumps(LEGEND)})")
 
@@ -218,9 +225,9 @@ def test_every_figure_is_drawn_and_follows_its_selector(page: Callable[..., Brow
         select.value = select.options.length - 1;
         select.dispatchEvent(new Event("change", { bubbles: true }));
         const plot = select.closest(".plot");
-        const [wanted] = figures[plot.dataset.figure].variants.at(-1).data;
-        const [drawn] = plot.querySelector(".canvas").data;
-        return ["x", "y", "z"].every((axis) => JSON.stringify(wanted[axis]) === JSON.stringify(drawn[axis]));
+        const [expected] = figures[plot.dataset.figure].variants.at(-1).data;
+        const [rendered] = plot.querySelector(".canvas").data;
+        return ["x", "y", "z"].every((axis) => JSON.stringify(expected[axis]) === JSON.stringify(rendered[axis]));
       });
     })()""")
     assert len(followed) > len(METHODS)
@@ -244,13 +251,13 @@ def test_a_click_opens_what_is_folded(browser: Browser, reports: Path) -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_sticks_out_of_the_window(page: Callable[..., Browser], width: int) -> None:
     """Wide tables scroll in a frame of their own, which a keyboard can reach."""
-    found = page(width).run("""({
+    widths = page(width).run("""({
       page: document.documentElement.scrollWidth,
       out: Array.from(document.querySelectorAll("main > section > *, .plot, .scroll")).filter(
         (one) => one.getBoundingClientRect().right > document.documentElement.clientWidth + 1).length,
       unreachable: Array.from(document.querySelectorAll(".scroll")).filter((one) => one.tabIndex !== 0).length,
     })""")
-    assert found == {"page": width, "out": 0, "unreachable": 0}
+    assert widths == {"page": width, "out": 0, "unreachable": 0}
 
 
 def test_matrices_need_no_scrolling_on_a_wide_screen(page: Callable[..., Browser]) -> None:

@@ -153,7 +153,7 @@ def test_query_selects_rows_columns_and_formats(project: Path, fer_stage: FerSta
     limited = fer_stage("query", path, "--limit", "2", "--format", "csv").splitlines()
     assert limited[0] == "id,label,split,status,reason"
     assert len(limited) == 3
-    assert "Did you mean label?" in fer_stage("query", path, "--where", "lable == 'fear'", code=1)
+    assert "Did you mean 'label'?" in fer_stage("query", path, "--where", "lable == 'fear'", code=1)
 
 
 def test_datasets_lists_what_is_configured_and_what_is_there(project: Path, fer_stage: FerStage) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from pipeline.datasets.layouts.affectnet import AffectNet
@@ -15,6 +14,7 @@ from pipeline.datasets.layouts.own import is_own, own_layout, own_sha256
 from pipeline.datasets.layouts.raf_db import RafDb
 from pipeline.datasets.layouts.sample import SampleFaces
 from pipeline.errors import ConfigError
+from pipeline.suggestions import did_you_mean
 
 __all__ = ["LAYOUTS", "find_layout", "is_layout", "layout_sha256"]
 
@@ -39,9 +39,8 @@ def find_layout(name: str) -> Layout[Any]:
         return LAYOUTS[name]
     if is_own(name):
         return own_layout(name)
-    near = difflib.get_close_matches(name, LAYOUTS, n=1)
-    advice = f"Did you mean {near[0]!r}? " if near else ""
-    raise ConfigError(f"unknown layout {name!r}. {advice}Known: {', '.join(LAYOUTS)}")
+    hint = did_you_mean(name, LAYOUTS, otherwise="")
+    raise ConfigError(f"unknown layout {name!r}. {hint}{hint and ' '}Known: {', '.join(LAYOUTS)}")
 
 
 def layout_sha256(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, Self, TypeVar
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pipeline.datasets.roots.files import Root, some
 from pipeline.errors import ConfigError, DatasetError
+from pipeline.suggestions import did_you_mean
 from pipeline.tables.labels import expressions
 from pipeline.tables.samples import Sample
 
@@ -112,8 +112,7 @@ def parse_options(layout: Layout[Any], options: Mapping[str, Any]) -> LayoutOpti
 def _problem(entry: Mapping[str, Any], known: list[str]) -> str:
     name = ".".join(str(part) for part in entry["loc"])
     if entry["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, known, n=1)
-        return f"{name!r} is unknown. " + (f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}")
+        return f"{name!r} is unknown. {did_you_mean(name, known)}"
     found = f", found {entry['input']!r}" if name else ""
     return f"{name}: {entry['msg']}{found}".removeprefix(": ")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +29,7 @@ from pipeline.errors import EncoderError
 from pipeline.images.preprocess import Preprocess
 from pipeline.progress import OnProgress, silent
 from pipeline.regular_files import read_json
+from pipeline.suggestions import did_you_mean
 
 __all__ = ["assembled", "check_names", "load_open_clip", "parse_config"]
 
@@ -66,8 +66,7 @@ def load_open_clip(spec: EncoderSpec, device: torch.device, on_progress: OnProgr
 
 def _known_config(architecture: str) -> dict[str, Any]:
     if architecture not in open_clip.list_models():
-        near = difflib.get_close_matches(architecture, open_clip.list_models(), n=3)
-        hint = f"Did you mean {', '.join(near)}?" if near else "See open_clip.list_models()"
+        hint = did_you_mean(architecture, open_clip.list_models(), otherwise="See open_clip.list_models()", n=3)
         raise EncoderError(f"open_clip has no architecture {architecture!r}. {hint}")
     return dict(open_clip.get_model_config(architecture))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from pipeline.encoders.weights import plain_names, read_tensors, reading_weights
 from pipeline.errors import EncoderError
 from pipeline.images.preprocess import Preprocess
 from pipeline.progress import OnProgress, silent
+from pipeline.suggestions import did_you_mean
 
 __all__ = ["load_timm"]
 
@@ -72,8 +72,7 @@ def _known_tags(spec: EncoderSpec) -> Sequence[str]:
     """Tags of timm's published weights of an architecture; EncoderError if it, or the tag that is named, is unknown."""
     base, tag = spec.architecture, spec.tag
     if not timm.is_model(base):
-        near = difflib.get_close_matches(base, timm.list_models(), n=3)
-        hint = f"Did you mean {', '.join(near)}?" if near else "See timm.list_models()"
+        hint = did_you_mean(base, timm.list_models(), otherwise="See timm.list_models()", n=3)
         raise EncoderError(f"timm has no architecture {base!r}. {hint}")
     names = (name.partition(".") for name in timm.list_pretrained(f"{base}*"))
     tags = [known for name, _, known in names if name == base]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from pipeline.encoders.weights import read_tensors, reading_weights, require_fil
 from pipeline.errors import EncoderError
 from pipeline.progress import OnProgress, silent
 from pipeline.regular_files import read_json
+from pipeline.suggestions import did_you_mean
 
 __all__ = ["load_transformers"]
 
@@ -124,9 +124,10 @@ def load_transformers(spec: EncoderSpec, device: torch.device, on_progress: OnPr
 
 def _known(architecture: str) -> _Architecture:
     if architecture not in _ARCHITECTURES:
-        near = difflib.get_close_matches(architecture, _ARCHITECTURES, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(_ARCHITECTURES)}."
-        raise EncoderError(f"transformers:{architecture}: no such text tower here. {hint} CLIP's are of open_clip")
+        raise EncoderError(
+            f"transformers:{architecture}: no such text tower here; CLIP's are of open_clip. "
+            f"{did_you_mean(architecture, _ARCHITECTURES)}"
+        )
     return _ARCHITECTURES[architecture]
 
 

@@ -1,4 +1,4 @@
-"""A trained head for elsewhere: one folder that describes it, and ONNX for programs without PyTorch.
+"""Export of a trained head: its model card, and ONNX for programs without PyTorch.
 
 card    the model card, from the record of the exported head (`pipeline.records.Export`)
 graph   the head as ONNX, compared with PyTorch before it is written

@@ -19,7 +19,7 @@ __all__ = ["model_card"]
 
 
 def model_card(record: Export) -> str:
-    """README.md of an exported head: what it is, its scores, what it is not for."""
+    """README.md of an exported head: description, scores, calibration, intended use."""
     plain, features = record.as_json(), record.head.encoder
     values = {
         **plain,
@@ -43,7 +43,7 @@ def model_card(record: Export) -> str:
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.predict.export"),
-        autoescape=False,  # it is no HTML
+        autoescape=False,  # the output is Markdown
         finalize=_on_one_line,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -57,12 +57,12 @@ def _environment() -> jinja2.Environment:
 
 
 def _on_one_line(value: object) -> object:
-    """A text without line breaks and control characters: names and notes of a run may come from elsewhere."""
+    """Replace line breaks and control characters: names and notes of a run may come from elsewhere."""
     return "".join(sign if sign.isprintable() else " " for sign in value) if isinstance(value, str) else value
 
 
 def _cell(value: object) -> str:
-    """A value in a table, where a bar would end its cell."""
+    """A value in a cell of a Markdown table, where a bar would end the cell."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_cell(item)}" for name, item in value.items()) or "-"
     if isinstance(value, list | tuple):
@@ -71,7 +71,7 @@ def _cell(value: object) -> str:
 
 
 def _overlap(score: Mapping[str, Any]) -> str:
-    """How many of the scored images are train or val images by their bytes, and how many were left out; else empty."""
+    """The numbers of scored images that are train or val images by their bytes, and of excluded ones; empty if 0."""
     counts = {split: n for split, n in (score["overlap"] or {}).items() if n}
     parts = [f"{n:,} are {split} images" for split, n in counts.items()]
     if score["excluded_overlap"]:

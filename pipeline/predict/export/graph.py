@@ -1,4 +1,4 @@
-"""A head as ONNX: what a store keeps of images to logits and calibrated probabilities."""
+"""A head as ONNX: from the outputs in a store to logits and calibrated probabilities."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Graph:
     ----------
     data : the file
     opset : of ONNX's own operators
-    difference : largest distance of its probabilities from PyTorch's, measured on drawn inputs
+    difference : largest distance of its probabilities from PyTorch's, measured on random inputs
     """
 
     data: bytes
@@ -55,10 +55,10 @@ def require_packages() -> None:
 
 
 def export_graph(head: Head, temperature: float) -> Graph:
-    """The head as ONNX, run by onnxruntime and compared with PyTorch on drawn inputs.
+    """The head as ONNX, run by onnxruntime and compared with PyTorch on random inputs.
 
-    The inputs of the graph are named as the outputs of stores that the head reads, with any number of rows: `pooled`
-    float32 (N, D), `tokens` and `block-K` float32 (N, T, W), `pixels` uint8 (N, S, S, 3). It gives `logits` and
+    The inputs of the graph have the names of the outputs that the head reads, with any number of rows: `pooled`
+    float32 (N, D), `tokens` and `block-K` float32 (N, T, W), `pixels` uint8 (N, S, S, 3). Its outputs are `logits` and
     `probabilities` (at `temperature`), both float32 (N, C). Classes and temperature are in its metadata.
 
     Raises
@@ -66,7 +66,7 @@ def export_graph(head: Head, temperature: float) -> Graph:
     ConfigError
         If the packages for it are not installed.
     InputError
-        If the head cannot be written as ONNX, or what was written computes something else.
+        If the head cannot be written as ONNX, or the graph computes something else.
     """
     require_packages()
     if reason := head.not_in_onnx:
@@ -79,7 +79,7 @@ def export_graph(head: Head, temperature: float) -> Graph:
 
 
 class _Calibrated(nn.Module):
-    """The head with positional inputs, in the order of its spec, and its probabilities beside the logits."""
+    """The head with positional inputs, in the order of its spec, with probabilities as a second output."""
 
     def __init__(self, head: Head, temperature: float) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class _Calibrated(nn.Module):
 def _traced(module: _Calibrated, inputs: Arrays) -> Any:
     rows = torch.export.Dim("N")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's about its own versions; what it gives is compared
+        warnings.simplefilter("ignore")  # of the exporter, about its own versions; its output is compared
         try:
             return torch.onnx.export(
                 module,
@@ -132,7 +132,7 @@ def _difference(head: Head, temperature: float, data: bytes) -> float:
 
 
 def _random_inputs(head: Head, n: int) -> Arrays:
-    """`n` rows that the head could be given: around the mean of its features where it knows that."""
+    """`n` random rows, around the mean of the train features where the head has it."""
     rng = np.random.default_rng(n)
     rows: Arrays = {}
     for name, shape in head.spec.inputs.items():

@@ -1,4 +1,4 @@
-"""fer-stage head: trained heads for elsewhere. One module is one verb; nothing is imported to list them."""
+"""fer-stage head: export of trained heads. One module per subcommand; listing them imports nothing."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import click
 
 from stages.command_group import LazyGroup
 
-__all__ = ["VERBS", "command"]
+__all__ = ["SUBCOMMANDS", "command"]
 
-VERBS = {"export": "A trained head as one folder for other machines and programs."}
+SUBCOMMANDS = {"export": "Write a trained head into one folder, for other machines and programs."}
 
 
-@click.group("head", cls=LazyGroup, commands=VERBS, package="stages.commands.head")
+@click.group("head", cls=LazyGroup, commands=SUBCOMMANDS, package="stages.commands.head")
 def command() -> None:
-    """Hand trained heads to others."""
+    """Export trained heads."""

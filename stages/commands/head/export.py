@@ -19,10 +19,10 @@ __all__ = ["command"]
     "--out",
     type=click.Path(path_type=Path),
     required=True,
-    help="New folder; one that holds anything is never changed.",
+    help="New folder; a folder with other files is never changed.",
 )
 @click.option("--onnx", is_flag=True, help="Also head.onnx, for programs without PyTorch; needs the extra [onnx].")
-@click.option("--encoder", help="With --onnx, of heads that hold a part of their encoder.  [default: the run's]")
+@click.option("--encoder", help="With --onnx, for heads that contain a part of their encoder.  [default: the run's]")
 @click.option("--dry-run", is_flag=True, help="Check the run and the folder; write nothing.")
 @params_option
 @follow_links_option
@@ -30,9 +30,9 @@ __all__ = ["command"]
 def command(output_format: str, **options: Any) -> None:
     """Write head.safetensors, head.json and README.md (the model card) of a trained head into one folder.
 
-    It holds all that `predict --run` needs on another machine but the encoder, which it knows by its identity: another
-    one is refused. Scores are those that `evaluate` wrote of this very head: evaluate first. Exporting the same head
-    again changes nothing.
+    The folder has everything that `predict --run` needs on another machine, except for the encoder. head.json has the
+    encoder's identity, and any other encoder is refused. The scores in the card are those that `evaluate` wrote for
+    this head: evaluate first. Exporting the same head again changes nothing.
     """
     from stages.requests import ExportHeadRequest
     from stages.running import run

@@ -1,4 +1,4 @@
-"""fer-stage store: looking after stores. One module is one verb; nothing is imported to list them."""
+"""fer-stage store: maintenance of stores. One module per subcommand; listing them imports nothing."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import click
 
 from stages.command_group import LazyGroup
 
-__all__ = ["VERBS", "command"]
+__all__ = ["SUBCOMMANDS", "command"]
 
-VERBS = {
+SUBCOMMANDS = {
     "ls": "Every store below a features root.",
-    "info": "Everything about one store.",
+    "info": "The metadata of one store.",
     "verify": "Compare every byte of stores with what was written.",
     "why": "Why two stores differ, or why one is stale.",
     "convert": "The same store in another file format.",
     "export": "Rows and features for other programs.",
-    "gc": "Remove leftovers, and on demand stores that nothing refers to.",
-    "pin": "Have gc keep a store.",
+    "gc": "Remove temporary files, and on demand unreferenced stores.",
+    "pin": "Protect a store from gc.",
 }
 
 
-@click.group("store", cls=LazyGroup, commands=VERBS, package="stages.commands.store")
+@click.group("store", cls=LazyGroup, commands=SUBCOMMANDS, package="stages.commands.store")
 def command() -> None:
-    """Look after stores: list, check, compare, convert, export, clean up."""
+    """Maintain stores: list, check, compare, convert, export, clean up."""

@@ -24,12 +24,12 @@ __all__ = ["command"]
 def command(store: Place, target: Place, output_format: str, quiet: bool) -> None:
     """Copy STORE to TARGET, whose suffix (.zarr or .h5) chooses the format; the key, arrays and columns are equal.
 
-    A stopped conversion resumes where it was. A store of other features at TARGET is never replaced.
+    A stopped conversion resumes. A store of other features at TARGET is never replaced.
     """
-    from stages.progress import shown_progress
+    from stages.progress import progress_display
     from stages.workflows.stores import convert_store
 
-    with shown_progress(quiet=quiet) as on_progress:
+    with progress_display(quiet=quiet) as on_progress:
         conversion = convert_store(store, target, on_progress)
     if not conversion.n_copied:
         say(f"{target} is up to date")

@@ -1,4 +1,4 @@
-"""How the verbs of `store` show things to people; machines get them whole."""
+"""Values in the tables of `store`; JSON and CSV have them unchanged."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from stages.commands.options import StoreType
 __all__ = ["flattened", "human", "place_of", "shortened"]
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_SHOWN_DIGITS = 12
+_N_DIGITS = 12
 
 
 def shortened(value: Any) -> Any:
-    """A digest by its first digits, as they are enough to tell two apart; anything else as it is."""
-    return value[:_SHOWN_DIGITS] if isinstance(value, str) and _DIGEST.fullmatch(value) else value
+    """The first digits of a digest, enough to distinguish two; anything else unchanged."""
+    return value[:_N_DIGITS] if isinstance(value, str) and _DIGEST.fullmatch(value) else value
 
 
 def human(n_bytes: float) -> str:

@@ -1,4 +1,4 @@
-"""fer-stage store gc: remove leftovers, and on demand stores that nothing refers to."""
+"""fer-stage store gc: remove temporary files, and on demand unreferenced stores."""
 
 from __future__ import annotations
 
@@ -30,29 +30,30 @@ _TABLE_COLUMNS = ("path", "size", "action", "reason")
 @follow_links_option
 @format_option
 def command(root: Place, unfinished: bool, unreferenced: bool, dry_run: bool, params: Path, output_format: str) -> None:
-    """Remove what killed processes left below ROOT (features by default), and memory-mapped copies that fit no store.
+    """Remove files of killed processes below ROOT (features by default), and memory-mapped copies without their store.
 
-    A store is kept unless --unreferenced is given. Then it is kept if dvc.lock or a .dvc file names it or a folder
-    above it, if it is in the matrix of params.yaml, if a run was trained or scored on it, or if it is pinned. Searched
-    are the projects around the current folder and around ROOT; others that use the same ROOT pin what they need.
+    Stores are removed only with --unreferenced, and only those that are not referenced: neither dvc.lock nor a .dvc
+    file names the store or a folder above it, it is not in the matrix of params.yaml, no run was trained or scored on
+    it, and it is not pinned. References are searched in the projects of the current folder and of ROOT; if other
+    projects use the same ROOT, pin the stores that they need.
     """
     from stages.commands.store.formatting import human
     from stages.workflows.stores import collect_garbage
 
     done = collect_garbage(root, unfinished=unfinished, unreferenced=unreferenced, dry_run=dry_run, params=params)
     rows = [_row(decision, dry_run) for decision in done.decisions]
-    shown = [row | {"size": human(row["bytes"])} for row in rows] if output_format == "table" else rows
-    echo_rows(shown, output_format, _TABLE_COLUMNS if output_format == "table" else _COLUMNS)
+    table = [row | {"size": human(row["bytes"])} for row in rows] if output_format == "table" else rows
+    echo_rows(table, output_format, _TABLE_COLUMNS if output_format == "table" else _COLUMNS)
     _summarise(done, unfinished, unreferenced)
 
 
 def _row(decision: Decision, dry_run: bool) -> dict[str, Any]:
-    leftover = decision.candidate
+    candidate = decision.candidate
     action = ("remove" if dry_run else "removed") if decision.remove else "keep"
     return {
-        "path": str(leftover.path),
-        "kind": str(leftover.kind),
-        "bytes": leftover.n_bytes,
+        "path": str(candidate.path),
+        "kind": str(candidate.kind),
+        "bytes": candidate.n_bytes,
         "action": action,
         "reason": decision.reason,
     }

@@ -1,4 +1,4 @@
-"""fer-stage store info: everything about one store."""
+"""fer-stage store info: the metadata of one store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["command"]
 @click.argument("store", type=StoreType())
 @format_option
 def command(store: Place, output_format: str) -> None:
-    """What STORE holds, what it was made of, by what, and how it lies on disk."""
+    """The metadata of STORE: rows, outputs, key, dataset, encoder, software, and files on disk."""
     from cache import open_store
     from stages.commands.store.formatting import flattened, human
     from stages.workflows.stores import describe_store
@@ -28,6 +28,6 @@ def command(store: Place, output_format: str) -> None:
     if output_format == "json":
         echo_record(record, output_format)
     else:
-        shown = {name: value for name, value in record.items() if name not in ("reasons", "columns")}
-        shown |= {"bytes": human(record["bytes"]), "columns": list(record["columns"])}
-        echo_record(flattened(shown), output_format)
+        table = {name: value for name, value in record.items() if name not in ("reasons", "columns")}
+        table |= {"bytes": human(record["bytes"]), "columns": list(record["columns"])}
+        echo_record(flattened(table), output_format)

@@ -35,17 +35,17 @@ _TABLE_COLUMNS = (
 @click.argument("root", type=StoreType(), default="features")
 @format_option
 def command(root: Place, output_format: str) -> None:
-    """Every store below ROOT (features by default), finished or not, and what cannot be opened, with the reason.
+    """All stores below ROOT (features by default), finished or not, with the reason where one cannot be opened.
 
-    Features are not read: `complete` is a store that was finished; `verify` checks whether its bytes are right.
+    Features are not read: `complete` means that writing was finished; `verify` checks the bytes.
     """
     from stages.commands.store.formatting import human, shortened
     from stages.workflows.stores import list_stores
 
     rows = [_row(store) for store in list_stores(root)]
     if output_format == "table":
-        shown = [row | {"size": human(row["bytes"]), "key": shortened(row["key"])} for row in rows]
-        echo_rows(shown, output_format, _TABLE_COLUMNS)
+        table = [row | {"size": human(row["bytes"]), "key": shortened(row["key"])} for row in rows]
+        echo_rows(table, output_format, _TABLE_COLUMNS)
     else:
         echo_rows(rows, output_format)
     for row in rows:

@@ -1,4 +1,4 @@
-"""fer-stage store pin: have gc keep a store."""
+"""fer-stage store pin: protect a store from gc."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["command"]
 
 @click.command("pin")
 @click.argument("stores", type=StoreType(), metavar="STORE...", nargs=-1, required=True)
-@click.option("--remove", is_flag=True, help="Take the pin away instead.")
+@click.option("--remove", is_flag=True, help="Remove the pin instead.")
 @follow_links_option
 @format_option
 def command(stores: tuple[Place, ...], remove: bool, output_format: str) -> None:
-    """Have `gc --unreferenced` keep each STORE: a file `.NAME.pin` next to it, whether or not anything refers to it."""
+    """Protect each STORE from `gc --unreferenced`, by a file `.NAME.pin` next to it."""
     from stages.workflows.stores import pin_stores
 
     pin_stores(stores, pinned=not remove)

@@ -32,8 +32,8 @@ __all__ = ["command"]
 
 _TABLE_COLUMNS = ("store", "size", "seconds", "damage", "unread", "copies", "notes")
 _PROBLEM_COLUMNS = ("kind", "where", "rows", "what", "advice")
-_UNREAD_ADVICE = "The rows above have the reasons: verify again when they are gone"
-_COPIES_ADVICE = "Delete the files above: they are made again when they are needed"
+_UNREAD_ADVICE = "The reasons are above: remove them and verify again"
+_COPIES_ADVICE = "Delete the files above: they are created again when they are needed"
 _DEEP_COLUMNS = ("store", "output", "view", "rows", "cosine", "expected", "relative", "expected_relative", "difference")
 
 
@@ -53,9 +53,11 @@ _DEEP_COLUMNS = ("store", "output", "view", "rows", "cosine", "expected", "relat
 @click.option(
     "--root",
     type=click.Path(path_type=Path),
-    help="With --deep: where the images are.  [default: as the sample table says]",
+    help="With --deep: where the images are.  [default: as in the sample table]",
 )
-@click.option("--encoder", help="With --deep: the encoder, if its name means another one now.  [default: the store's]")
+@click.option(
+    "--encoder", help="With --deep: the encoder, if its name stands for another one now.  [default: the store's]"
+)
 @folder_option("tables", "With --deep: folder of sample tables.")
 @device_option
 @params_option
@@ -64,15 +66,15 @@ _DEEP_COLUMNS = ("store", "output", "view", "rows", "cosine", "expected", "relat
 def command(stores: tuple[str, ...], deep: bool, quiet: bool, output_format: str, **options: Any) -> None:
     """Read each STORE whole, or all stores below a folder, and compare arrays, columns and every row with the manifest.
 
-    This is the tool for bits: `extract` calls a store up to date by its manifest, without reading features. All
-    problems are listed, and the exit code is 3 if one of them is damage, if a memory-mapped copy differs from its
-    store, or if something could not be read, because of the system, another program or a newer format. Files that are
-    no part of a store are noted.
+    `extract` decides by the manifest alone that a store is up to date; this command reads the features. All problems
+    are listed. The exit code is 3 if one of them is damage, if a memory-mapped copy differs from its store, or if
+    something could not be read, because of the system, another program or a newer format. Files that are not part of
+    a store are noted.
     """
-    from stages.progress import shown_progress
+    from stages.progress import progress_display
 
     compare = partial(_compare_sample, **options) if deep else None
-    with shown_progress(quiet=quiet) as on_progress:
+    with progress_display(quiet=quiet) as on_progress:
         verified = [_verify(path, compare, on_progress) for path in _paths(stores)]
     _echo([one.as_record() for one in verified], output_format)
     _check(verified)
@@ -86,8 +88,8 @@ def _compare_sample(path: Place, **options: Any) -> list[SampleComparison]:
 
 
 @dataclass(frozen=True)
-class _Verified:
-    """What is wrong with one store, and how a sample of it compares."""
+class _VerifiedStore:
+    """Problems of one store, and the comparison of a sample of its rows."""
 
     path: Place
     n_bytes: int
@@ -134,7 +136,7 @@ class _Verified:
         }
 
 
-def _check(verified: Sequence[_Verified]) -> None:
+def _check(verified: Sequence[_VerifiedStore]) -> None:
     """Raise CheckFailedError where a store is damaged, or could not be read."""
     from cache.errors import RESTORE
 
@@ -150,7 +152,7 @@ def _check(verified: Sequence[_Verified]) -> None:
 
 
 def _paths(words: tuple[str, ...]) -> list[Place]:
-    """The stores at and below some paths; one without a finished store is an error before any is read for hours."""
+    """The stores at and below some paths; a path without a finished store is an error before any store is read."""
     from cache.errors import StoreMissingError
     from cache.store import open_store, store_exists
     from cache.upkeep.inventory import targets_below
@@ -170,17 +172,17 @@ def _paths(words: tuple[str, ...]) -> list[Place]:
 
 def _verify(
     path: Place, compare: Callable[[Place], list[SampleComparison]] | None, on_progress: OnProgress
-) -> _Verified:
+) -> _VerifiedStore:
     from cache.upkeep.integrity import verify
     from cache.upkeep.inventory import size_of
     from pipeline.progress import Progress
 
     start = time.perf_counter()
     problems = verify(path, lambda done, n: on_progress(Progress(f"verify {path.name}", done, n)))
-    # Damaged rows would be compared with what they should have been.
+    # Damaged rows differ in any case.
     is_sound = not any(problem.is_damage or problem.is_unread for problem in problems)
     comparisons = compare(path) if compare and is_sound else []
-    return _Verified(path, size_of(path), time.perf_counter() - start, problems, comparisons)
+    return _VerifiedStore(path, size_of(path), time.perf_counter() - start, problems, comparisons)
 
 
 def _echo(records: list[dict[str, Any]], output_format: str) -> None:
@@ -196,5 +198,5 @@ def _echo(records: list[dict[str, Any]], output_format: str) -> None:
 
 
 def _cosines_in_full(row: dict[str, Any]) -> dict[str, Any]:
-    """The difference to 1 is what matters, and a table rounds to four digits."""
+    """Cosines with seven digits: their difference to 1 matters, and a table rounds to four."""
     return row | {name: f"{row[name]:.7f}" for name in ("cosine", "expected") if name in row}

@@ -1,4 +1,4 @@
-"""fer-stage store why: why two stores differ, or why one is stale."""
+"""fer-stage store why: the differences between two stores, or between a store and its dataset."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _STORE_SUFFIXES = (".zarr", ".h5")
 def command(a: str, b: str | None, output_format: str, **options: Any) -> None:
     """Name the fields in which two stores differ, or in which the store of DATASET is out of date.
 
-    It is compared with what `extract` would make by params.yaml and the sample table. Fields of the key change
-    features; `columns` and `dataset` do not, and `extract` rewrites them without encoding.
+    The store of DATASET is compared with the one that `extract` would write now, by params.yaml and the sample table.
+    Fields of the key change features; `columns` and `dataset` do not: `extract` rewrites them without encoding.
     """
     from cache.upkeep.comparison import compare
     from stages.requests import ExtractRequest
@@ -59,7 +59,7 @@ def _two_stores(a: str, b: str | None) -> tuple[Side, Side]:
 
 
 def _store_and_plan(request: ExtractRequest) -> tuple[Side, Side]:
-    """The finished store of a dataset, and what an extract would make."""
+    """The finished store of a dataset, and the one that `extract` would write."""
     import pandas as pd
 
     from cache import open_store
@@ -72,7 +72,7 @@ def _store_and_plan(request: ExtractRequest) -> tuple[Side, Side]:
     store = open_store(plan.target)
     rejected = store.manifest.rejected if store.key == plan.key.digest else {}
     columns = pd.DataFrame(plan.columns(rejected))
-    say(f"a: {store.path}, b: what `fer-stage extract` would make now")
+    say(f"a: {store.path}, b: what `fer-stage extract` would write now")
     return Side.of(store), Side(plan.key.fields(), columns, dataset_info(plan.table))
 
 
@@ -80,8 +80,8 @@ def _row(difference: Difference, short: bool) -> dict[str, Any]:
     from stages.commands.store.formatting import shortened
 
     values = {"a": difference.a, "b": difference.b}
-    shown = {name: shortened(value) for name, value in values.items()} if short else values
-    return {"field": difference.name, **shown, "words": difference.words}
+    cells = {name: shortened(value) for name, value in values.items()} if short else values
+    return {"field": difference.name, **cells, "words": difference.words}
 
 
 def _conclusion(differences: list[Difference]) -> str:
@@ -91,5 +91,5 @@ def _conclusion(differences: list[Difference]) -> str:
     if blocks <= {"columns", "dataset"}:
         return "the same features with other columns: nothing has to be encoded"
     if blocks <= {"arrays", "columns", "dataset", "provenance"}:
-        return "the same key: the features are the same but for rounding"
+        return "the same key: the features are equal up to rounding"
     return "other features: the key differs"

@@ -156,7 +156,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("architecture", "message"),
         [
-            ("resnet81", r"timm has no architecture 'resnet81'\. Did you mean resnet18"),
+            ("resnet81", r"timm has no architecture 'resnet81'\. Did you mean 'resnet18' or"),
             ("%%%", r"See timm\.list_models\(\)"),
         ],
     )

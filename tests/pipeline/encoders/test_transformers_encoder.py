@@ -137,7 +137,7 @@ class TestIdentity:
 
 class TestRefusals:
     def test_of_an_unknown_architecture_suggest_the_nearest(self) -> None:
-        with pytest.raises(EncoderError, match=r"transformers:blipp: .*Did you mean blip\?"):
+        with pytest.raises(EncoderError, match=r"transformers:blipp: .*Did you mean 'blip'\?"):
             load("transformers:blipp@somewhere")
 
     def test_of_another_models_folder_say_what_it_is(self, models: dict[str, tuple[Path, Any]]) -> None:

@@ -155,8 +155,8 @@ class Page(HTMLParser):
 
     def matrix(self, name: str) -> list[list[str]]:
         """The rows of the matrix of this name; its caption ends with its means."""
-        (found,) = [rows for caption, rows in self.tables.items() if caption.startswith(name)]
-        return found
+        (table,) = [rows for caption, rows in self.tables.items() if caption.startswith(name)]
+        return table
 
     def figures(self) -> dict[str, Any]:
         """The data that the page's script draws from."""

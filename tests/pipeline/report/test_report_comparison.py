@@ -1,4 +1,4 @@
-"""Means beside each other are over the same pairs of train and test dataset, by hand."""
+"""Compared means are over the same pairs of train and test dataset, by hand."""
 
 from __future__ import annotations
 
@@ -60,24 +60,21 @@ def test_a_method_with_fewer_pairs_narrows_the_means_of_all_and_that_is_noted() 
         "coop": "55.0 (2 of 4 pairs)", "zero-shot": "45.0 (2 of 4 pairs)", "partial": "80.0"
     }  # fmt: skip
     notes = "\n".join(build_report(runs, [], "today").notes)
-    assert (
-        "Means on unseen datasets are over the 2 pairs that all methods beside each other were scored on, of up to 4"
-        in notes
-    )
-    assert "Fewest has partial on mini, with 2." in notes
+    assert "Means on unseen datasets are over the 2 pairs that all compared methods were scored on, of up to 4" in notes
+    assert "Fewest: partial on mini, with 2." in notes
 
 
 def test_the_means_of_the_matrices_are_over_the_same_pairs() -> None:
     partial = make_run([score_json("b", 0.8)], method="partial")
     groups = group_runs([*coop(), zero_shot(), partial])
-    found = [view for view in matrices(groups, dataset_columns(groups)) if view.metric == "accuracy"]
-    last = {view.caption.split()[2]: [cells[-1] for _, cells in view.rows] for view in found}
+    selected = [view for view in matrices(groups, dataset_columns(groups)) if view.metric == "accuracy"]
+    last = {view.caption.split()[2]: [cells[-1] for _, cells in view.rows] for view in selected}
     assert [(cell.text, cell.deviation) for cell in last["coop"]] == [
         ("40.0", "(1 of 2 pairs)"),
         ("—", "no common pair"),
     ]
     assert [(cell.text, cell.deviation) for cell in last["zero-shot"]] == [("60.0", "(1 of 4 pairs)")]
-    assert found[0].means == "within — · unseen 40.0 (1 of 4 pairs)"
+    assert selected[0].means == "within — · unseen 40.0 (1 of 4 pairs)"
 
 
 def test_without_a_common_pair_there_is_no_comparison() -> None:
@@ -118,8 +115,8 @@ def test_the_table_beside_the_page_says_over_how_many_pairs_of_how_many() -> Non
 def test_the_metrics_of_one_method_do_not_depend_on_other_methods() -> None:
     """They are compared between commits: a new run of another method is no change of this one."""
     partial = make_run([score_json("b", 0.8)], method="partial")
-    alone, beside = (metrics(group_runs(runs))["mini"]["coop"] for runs in (coop(), [*coop(), partial]))
-    assert alone == beside
+    alone, compared = (metrics(group_runs(runs))["mini"]["coop"] for runs in (coop(), [*coop(), partial]))
+    assert alone == compared
     assert alone["a"]["unseen"]["datasets"] == 2
 
 

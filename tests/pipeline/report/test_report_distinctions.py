@@ -82,12 +82,12 @@ def test_what_differs_between_methods_is_noted_beside_their_means(changes: dict[
     scores = [score_json("b", 0.5)]
     other = make_run([] if "classes" in changes else scores, method="other", **changes)
     assert expected in notes_of(make_run(scores), other)
-    assert "Heads beside each other" not in notes_of(make_run(scores), make_run(scores, method="other"))
+    assert "The compared heads" not in notes_of(make_run(scores), make_run(scores, method="other"))
 
 
 def test_the_expressions_that_only_some_heads_know_are_named() -> None:
-    found = notes_of(make_run([]), make_run([], method="other", classes=CLASSES[:2]))
-    assert "2: other on mini; 3 with disgust: probe on mini." in found
+    notes = notes_of(make_run([]), make_run([], method="other", classes=CLASSES[:2]))
+    assert "2: other on mini; 3 with disgust: probe on mini." in notes
 
 
 def test_equal_runs_are_separated_by_nothing() -> None:

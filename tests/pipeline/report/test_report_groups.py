@@ -18,11 +18,11 @@ EXACT = 1e-12
 OTHER = FEATURES | {"encoder": {"family": "open_clip", "architecture": "tiny", "weights": "ef" * 32}}
 
 
-def close(found: Spread, mean: float, sd: float | None, n_seeds: int) -> bool:
+def close(actual: Spread, mean: float, sd: float | None, n_seeds: int) -> bool:
     return (
-        found.mean == pytest.approx(mean, abs=EXACT)
-        and (found.sd is None if sd is None else found.sd == pytest.approx(sd, abs=EXACT))
-        and found.n_seeds == n_seeds
+        actual.mean == pytest.approx(mean, abs=EXACT)
+        and (actual.sd is None if sd is None else actual.sd == pytest.approx(sd, abs=EXACT))
+        and actual.n_seeds == n_seeds
     )
 
 

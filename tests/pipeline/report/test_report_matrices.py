@@ -16,21 +16,21 @@ def views(*runs: object) -> list[MatrixView]:
 
 def test_every_scored_method_has_one_matrix_per_metric_with_the_same_columns() -> None:
     zero_shot = make_run([score_json("c", 0.5)], method="zero-shot")
-    found = views(*crossed_runs(), zero_shot, make_run([], method="unscored"))
-    assert [(view.caption, view.metric) for view in found] == [
+    matrices = views(*crossed_runs(), zero_shot, make_run([], method="unscored"))
+    assert [(view.caption, view.metric) for view in matrices] == [
         ("Accuracy of probe on mini", "accuracy"),
         ("UAR of probe on mini", "uar"),
         ("Accuracy of zero-shot on mini", "accuracy"),
         ("UAR of zero-shot on mini", "uar"),
     ]
-    assert {view.columns for view in found} == {("a", "b", "c", "mean unseen")}
-    assert [name for name, _ in found[2].rows] == ["no training"]
-    assert found[2].means == "within — · unseen 50.0"
+    assert {view.columns for view in matrices} == {("a", "b", "c", "mean unseen")}
+    assert [name for name, _ in matrices[2].rows] == ["no training"]
+    assert matrices[2].means == "within — · unseen 50.0"
 
 
 def test_equal_scores_have_equal_colours_in_every_matrix() -> None:
-    found = views(*crossed_runs(), make_run([score_json("b", 0.62)], method="other"))
-    cells = {cell.background for view in found for _, row in view.rows for cell in row if cell.text == "62.0"}
+    matrices = views(*crossed_runs(), make_run([score_json("b", 0.62)], method="other"))
+    cells = {cell.background for view in matrices for _, row in view.rows for cell in row if cell.text == "62.0"}
     assert cells == {background(0.62)}
 
 

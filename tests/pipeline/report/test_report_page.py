@@ -69,7 +69,7 @@ def test_the_matrix_has_means_deviations_marks_and_what_guessing_scores(read: Pa
 
 def test_every_score_in_the_table_is_that_of_the_record(read: Page) -> None:
     _, *rows = read.tables["Every score, in percent"]
-    found = {(train, test, int(seed)): rest for train, test, _, seed, *rest in rows}
+    actual = {(train, test, int(seed)): rest for train, test, _, seed, *rest in rows}
     expected = {
         (run.dataset, score.dataset, run.seed): [
             "20",
@@ -85,7 +85,7 @@ def test_every_score_in_the_table_is_that_of_the_record(read: Page) -> None:
         for run in crossed_runs()
         for score in run.scores
     }
-    assert found == expected
+    assert actual == expected
 
 
 def test_recalls_and_confusion_counts_are_those_of_the_record() -> None:
@@ -141,7 +141,7 @@ def test_a_complete_page_has_no_cautions(read: Page) -> None:
 
 def test_runs_with_other_expressions_are_pointed_out() -> None:
     runs = [make_run([score_json("b", 0.5)]), make_run([], dataset="b", classes=[*CLASSES, "neutral"])]
-    assert "know different expressions, so that their scores do not measure" in build_report(runs, [], DATE).html
+    assert "predict different expressions, so that their scores do not measure" in build_report(runs, [], DATE).html
 
 
 def test_a_stand_in_encoder_is_named_wherever_its_numbers_are() -> None:
@@ -183,7 +183,7 @@ def test_a_seen_domain_is_marked_wherever_its_numbers_are_and_explained() -> Non
     assert read.tables["Recall of each expression in percent, mean over seeds"][2][1] == "b †"
     assert "Trained on a, tested on b †: images, rows true, columns predicted" in read.tables
     assert [row[0] for row in read.tables["Images in the stores of mini"]] == ["Dataset", "a", "b †"]
-    assert ["† saw the train split of", "folder"] in read.tables["Encoder mini"]
+    assert ["† trained on the train split of", "folder"] in read.tables["Encoder mini"]
     assert read.text.count(LEGEND) == 4  # at the top, below the summary, above the matrices, in the method's section
 
 
@@ -228,10 +228,10 @@ def test_the_browser_is_told_to_fetch_nothing(read: Page) -> None:
 
 def test_every_figure_of_the_page_has_data_words_and_a_label(read: Page) -> None:
     figures = read.figures()
-    shown = [attrs["data-figure"] for tag, attrs in read.tags if tag == "figure"]
-    assert set(shown) == set(figures)
+    displayed = [attrs["data-figure"] for tag, attrs in read.tags if tag == "figure"]
+    assert set(displayed) == set(figures)
     labels = [attrs.get("aria-label") for _, attrs in read.tags if attrs.get("role") == "img"]
-    assert len(labels) == len(shown)
+    assert len(labels) == len(displayed)
     assert all(labels)
 
 

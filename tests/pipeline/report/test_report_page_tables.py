@@ -51,9 +51,9 @@ def test_without_a_common_pair_there_is_no_gain() -> None:
 
 def test_a_baseline_counts_for_its_own_encoder_and_once_it_is_scored() -> None:
     groups = group_runs([*baseline_runs(), make_run([], method="baseline", encoder="other")])
-    found = baseline_of(groups, "mini")
-    assert found is not None
-    assert found.method == "baseline"
+    baseline = baseline_of(groups, "mini")
+    assert baseline is not None
+    assert baseline.method == "baseline"
     assert baseline_of(groups, "other") is None
 
 

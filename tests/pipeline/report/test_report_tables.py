@@ -1,4 +1,4 @@
-"""The data beside the page: DVC's metrics and the long tables."""
+"""The data of a report: DVC's metrics and the long tables."""
 
 from __future__ import annotations
 
