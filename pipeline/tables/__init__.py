@@ -1,6 +1,7 @@
 """The sample table: one row per image or frame.
 
-samples     rows and table, checked
+schema      columns, one row, where a table comes from, and the rules that it keeps
+samples     the table: made, read, written, summed up
 labels      the expressions, their order and synonyms
 splits      train, val and test where a dataset does not say, by group
 parquet     tables on disk

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from pipeline.errors import ConfigError
 from pipeline.tables.labels import EXPRESSIONS
-from pipeline.tables.samples import Sample, hash_draw, split_by_hash
+from pipeline.tables.schema import Sample
 
-__all__ = ["DIVISIBLE", "carve", "carving_notes", "groups_of"]
+__all__ = ["DIVISIBLE", "carve", "carving_notes", "groups_of", "split_by_hash"]
 
 DIVISIBLE = frozenset({"", "train"})  # samples of these splits may become val or test
 
@@ -41,7 +43,7 @@ def carve(samples: Sequence[Sample], shares: Mapping[str, float], seed: int) -> 
         placement.put(group, split_by_hash(_name(group), shares, seed))
         if len(group) > 1 and _labels(group):
             large.append(group)
-    large.sort(key=lambda group: (-len(group).bit_length(), hash_draw(_name(group), seed), min(s.id for s in group)))
+    large.sort(key=lambda group: (-len(group).bit_length(), _hash_draw(_name(group), seed), min(s.id for s in group)))
     placement.improve(large)
     return [
         sample
@@ -49,6 +51,30 @@ def carve(samples: Sequence[Sample], shares: Mapping[str, float], seed: int) -> 
         else replace(sample, split=split)
         for sample in samples
     ]
+
+
+def split_by_hash(group: str, fractions: Mapping[str, float], seed: int = 0) -> str:
+    """The split that `group` (a subject, else the sample's id) falls into, by a hash of its name alone.
+
+    Parameters
+    ----------
+    group : str
+    fractions : split -> share in (0, 1], summing to 1
+    seed : another seed gives another division
+    """
+    if abs(sum(fractions.values()) - 1) > 1e-9:
+        raise ConfigError(f"split fractions must sum to 1, found {dict(fractions)}")
+    draw, edge = _hash_draw(group, seed), 0.0
+    for split, fraction in fractions.items():
+        edge += fraction
+        if draw < edge:
+            return split
+    return list(fractions)[-1]
+
+
+def _hash_draw(name: str, seed: int = 0) -> float:
+    """A number in [0, 1] that depends on `name` and `seed` alone."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "big") / 2**64
 
 
 def groups_of(samples: Sequence[Sample]) -> list[list[Sample]]:
