@@ -35,7 +35,8 @@ from pipeline.records.run import (
     require_format,
     require_one_order,
 )
-from pipeline.records.scores import Score, require_rates
+from pipeline.records.score import Score
+from pipeline.records.scores import require_rates
 
 __all__ = ["EXPORT_FORMAT", "Export", "Graph", "export_of", "read_export"]
 
