@@ -29,7 +29,7 @@ class TextFeatures:
     templates : T prompt templates
     encoder : identity of the text encoder, plain JSON data
     key : digest of everything that changes a vector
-    note : what must be said wherever a number made with them appears; else empty
+    note : a caution for wherever a number made with them appears; else empty
     saw : dataset layouts whose train split the text encoder was trained on
 
     Raises
@@ -81,7 +81,7 @@ class TextFeatures:
     def shares_space_with(self, encoder: Mapping[str, Any]) -> bool:
         """Whether the features of an encoder, given by its identity, can be compared with these vectors as they are.
 
-        They can if one model made both. Equal widths mean nothing.
+        They can if one model made both. Equal widths do not suffice.
         """
         return dict(self.encoder) == dict(encoder)
 

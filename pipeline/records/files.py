@@ -1,4 +1,4 @@
-"""Reading files that somebody else could have written: regular ones alone, within a limit."""
+"""Reading files of unknown origin: only regular ones, within a limit."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Advice:
 
 
 def read_regular(path: Path, most_bytes: int, advice: Advice | str) -> bytes:
-    """As `pipeline.regular_files.read_regular`, with an error that says what to do.
+    """As `pipeline.regular_files.read_regular`, with an error that states the remedy.
 
     Parameters
     ----------
@@ -47,9 +47,9 @@ def read_regular(path: Path, most_bytes: int, advice: Advice | str) -> bytes:
     Raises
     ------
     InputError
-        If something else is there, or it is larger.
+        If it is no regular file, or is larger.
     OSError
-        If nothing is there, or it may not be read.
+        If there is no such file, or it may not be read.
     """
     advice = Advice(advice) if isinstance(advice, str) else advice
     try:

@@ -125,7 +125,7 @@ class Score(Record):
         return self.excluded_overlap > 0
 
     @property
-    def place(self) -> tuple[str, str, bool]:
+    def key(self) -> tuple[str, str, bool]:
         """What a file has one score of: dataset, split, whether overlapping rows were left out."""
         return self.dataset, self.split, self.without_overlap
 
@@ -158,12 +158,12 @@ class Score(Record):
         bounds: tuple[float, float] = getattr(self.ci95, metric)
         return bounds
 
-    def majority(self, metric: str) -> float:
+    def majority_baseline(self, metric: str) -> float:
         """What always answering the most frequent expression of these images scores."""
         support = np.array(list(self.support.values()))
         return METRICS[metric].score(support[:, None] * (np.arange(len(support)) == support.argmax()))
 
-    def guessing(self, metric: str) -> float:
+    def chance_level(self, metric: str) -> float:
         """What answering every expression of the head equally often scores, whatever the image."""
         return METRICS[metric].score(np.tile(np.array(list(self.support.values()))[:, None], len(self.support)))
 

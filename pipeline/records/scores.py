@@ -17,14 +17,14 @@ __all__ = ["Scores", "read_scores", "require_rates"]
 
 
 class Scores(RootModel[tuple[Score, ...]]):
-    """scores.json: scores of a run, also those of a head that was replaced since, as long as nothing is written."""
+    """scores.json: scores of a run, also those of a head that was replaced since, until the file is written again."""
 
     root: Annotated[tuple[Score, ...], Field(strict=False)] = ()
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        """One score of each place."""
-        for (dataset, split, _), n in Counter(score.place for score in self.root).items():
+        """One score per key."""
+        for (dataset, split, _), n in Counter(score.key for score in self.root).items():
             if n > 1:
                 raise ValueError(f"dataset: expected once per split, found {dataset}, split {split}, {n} times")
         return self
@@ -41,8 +41,8 @@ class Scores(RootModel[tuple[Score, ...]]):
 
     def updated(self, scores: Iterable[Score]) -> Scores:
         """With `scores` in the place of earlier ones, in the order of the file."""
-        by_place = {score.place: score for score in (*self.root, *scores)}
-        return Scores(tuple(by_place[place] for place in sorted(by_place)))
+        by_key = {score.key: score for score in (*self.root, *scores)}
+        return Scores(tuple(by_key[key] for key in sorted(by_key)))
 
     def as_json(self) -> list[dict[str, Any]]:
         """Plain data, in the order of the file."""

@@ -3,6 +3,6 @@
 schema      columns, one row, where a table comes from, and the rules that it keeps
 samples     the table: made, read, written, summed up
 labels      the expressions, their order and synonyms
-splits      train, val and test where a dataset does not say, by group
+splits      train, val and test where a dataset has no such split, by group
 parquet     tables on disk
 """

@@ -61,7 +61,7 @@ def _advice(word: str) -> str:
 
 
 def decode(code: int, codes: Mapping[int, str], dataset: str) -> str:
-    """The expression that `code` stands for in `dataset`.
+    """The expression that `code` means in `dataset`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Parquet files that say what they are: tables with a schema version and an `info` in their metadata.
+"""Parquet files that describe themselves: tables with a schema version and an `info` in their metadata.
 
 A table may come from elsewhere: file, metadata and columns are checked here, before anything else looks at them.
 """
@@ -67,7 +67,7 @@ class TableKind(Generic[InfoT]):
         Raises
         ------
         TableError
-            If the file is missing, is no table of this kind, has a newer schema than this program knows, states more
+            If the file is missing, is no table of this kind, has a newer schema than this program reads, states more
             than it can hold, or has a column or an entry of `info` that is missing or of another type; it is named.
         """
         with self._opened(path) as file:
@@ -131,9 +131,10 @@ class TableKind(Generic[InfoT]):
             raise self.error(path, f"its metadata is not JSON ({error})") from error
         schema = metadata.get("schema") if isinstance(metadata, dict) else None
         if schema != self.schema or isinstance(schema, bool):
-            found = "none" if schema is None else f"{schema!r:.80}"
+            version = "none" if schema is None else f"{schema!r:.80}"
             raise self.error(
-                path, f"expected a {self.name} of schema {self.schema}, found {found}. Update fer-stage if it is newer"
+                path,
+                f"expected a {self.name} of schema {self.schema}, found {version}. Update fer-stage if it is newer",
             )
         try:
             return self._reader.validate_json(json.dumps(metadata.get("info")), strict=True)

@@ -65,7 +65,7 @@ class SampleTable:
         Raises
         ------
         TableError
-            If the file is missing, is no sample table, has a newer schema than this program knows, or breaks a rule of
+            If the file is missing, is no sample table, has a newer schema than this program reads, or breaks a rule of
             sample tables: the column or the entry of its metadata is named.
         """
         arrow, info = _KIND.read(path)

@@ -1,4 +1,4 @@
-"""What a sample table holds: its columns, one row, where it comes from, and the rules that every table keeps.
+"""What a sample table holds: its columns, one row, where it comes from, and the rules for every table.
 
 Columns: `id` (stable, unique), `path` (relative to the root), `label` (canonical expression), `split`
 (train, val, test), `sha256` of the image's bytes, `status` (ok, rejected), `reason` (why rejected), and where
@@ -58,7 +58,7 @@ ARROW_TYPES: dict[str, pa.DataType] = {name: pa.string() for name in (*REQUIRED_
 
 @dataclass(frozen=True)
 class Sample:
-    """One image: what a layout knows of it.
+    """One image, as a layout describes it.
 
     `label` is a canonical expression. `box` is (x, y, width, height) in pixels of the upright picture. `reason` is
     empty unless the sample is rejected; `sha256` is empty where the bytes could not be read.
@@ -85,11 +85,11 @@ def _known_classes(classes: tuple[str, ...]) -> tuple[str, ...]:
     return classes
 
 
-def _options_of_command(given: Mapping[str, Any]) -> Mapping[str, Any]:
-    right = {"layout": str, "root": str, "options": dict}
-    if wrong := [name for name, value in given.items() if not isinstance(value, right.get(name, object))]:
+def _command_options(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    types = {"layout": str, "root": str, "options": dict}
+    if wrong := [name for name, value in options.items() if not isinstance(value, types.get(name, object))]:
         raise ValueError(f"expected texts as layout and root, and names with values as options; wrong: {wrong[0]}")
-    return given
+    return options
 
 
 _Text: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00]*$")]
@@ -106,10 +106,10 @@ class TableInfo:
     options : all of the layout's options, defaults included
     excluded : rows of the source that the label rule leaves out, per reason
     reader : version of the program's readers; 0 in tables of earlier versions, which do not state it
-    given : what the command line set beside params.yaml: `layout`, `root`, `options`
+    given : options of the command line, which params.yaml has not: `layout`, `root`, `options`
     layout_sha256 : of the file of a layout that is no part of the package; else empty, and not in the file
     unread_columns : headers of the source's table, with what each looks like (split, subject, clip, fold, box, or
-        nothing)
+        empty)
     unread_images : images of the root that no row of the source names, per folder
     unread_files : files in class folders that are no images, per suffix
     """
@@ -125,7 +125,7 @@ class TableInfo:
     unread_images: _Counts = field(default_factory=dict)
     unread_files: _Counts = field(default_factory=dict)
     reader: Annotated[int, Field(ge=0)] = 0
-    given: Annotated[Mapping[str, Any], AfterValidator(_options_of_command)] = field(default_factory=dict)
+    given: Annotated[Mapping[str, Any], AfterValidator(_command_options)] = field(default_factory=dict)
     layout_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
 
 

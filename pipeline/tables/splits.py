@@ -1,4 +1,4 @@
-"""Splits that a dataset does not have, carved out of its train split; what belongs together is never divided."""
+"""Splits that a dataset does not have, carved out of its train split; groups are never divided."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def carve(samples: Sequence[Sample], shares: Mapping[str, float], seed: int) -> 
     Parameters
     ----------
     samples : with their sha256; every id is unique. Their order plays no part
-    shares : split -> share in (0, 1], summing to 1; if empty, nothing changes
+    shares : split -> share in (0, 1], summing to 1; if empty, no sample changes
     seed : another seed gives another division
     """
     free = [sample for sample in samples if sample.split in DIVISIBLE] if shares else []
@@ -47,7 +47,7 @@ def carve(samples: Sequence[Sample], shares: Mapping[str, float], seed: int) -> 
     placement.improve(large)
     return [
         sample
-        if (split := placement.homes.get(sample.id, sample.split)) == sample.split
+        if (split := placement.splits.get(sample.id, sample.split)) == sample.split
         else replace(sample, split=split)
         for sample in samples
     ]
@@ -78,7 +78,7 @@ def _hash_draw(name: str, seed: int = 0) -> float:
 
 
 def groups_of(samples: Sequence[Sample]) -> list[list[Sample]]:
-    """Samples that must never be in two splits, together: linked by subject, clip, picture or equal bytes."""
+    """Samples that must never be in two splits, grouped: linked by subject, clip, picture or equal bytes."""
     parents = list(range(len(samples)))
 
     def root(i: int) -> int:
@@ -151,11 +151,11 @@ class _Placement:
 
     def __init__(self, shares: Mapping[str, float], totals: Counter[str]) -> None:
         self.shares, self.totals = shares, totals
-        self.homes: dict[str, str] = {}
+        self.splits: dict[str, str] = {}
         self._counts: dict[str, Counter[str]] = {split: Counter() for split in shares}
 
     def put(self, group: _Group, split: str) -> None:
-        self.homes.update((sample.id, split) for sample in group)
+        self.splits.update((sample.id, split) for sample in group)
         self._counts[split].update(_labels(group))
 
     def improve(self, groups: Sequence[_Group]) -> None:
@@ -183,7 +183,7 @@ class _Placement:
             self.put(group, min(costs, key=costs.__getitem__))
 
     def _take(self, group: _Group) -> None:
-        self._counts[self.homes[group[0].id]].subtract(_labels(group))
+        self._counts[self.splits[group[0].id]].subtract(_labels(group))
 
     def _cost(self, group: _Group, split: str) -> float:
         """By how much the sum over labels of (rows - target)^2 / target grows if `group` comes to `split`."""
@@ -200,13 +200,13 @@ class _Placement:
             labels = _labels(group)
             return len(labels) if label is None else labels.count(label)
 
-        def n_at_home(group: _Group) -> int:
-            counts = self._counts[self.homes[group[0].id]]
+        def n_in_its_split(group: _Group) -> int:
+            counts = self._counts[self.splits[group[0].id]]
             return counts.total() if label is None else counts[label]
 
-        donors = [group for group in groups if 0 < n_rows(group) < n_at_home(group)]
+        donors = [group for group in groups if 0 < n_rows(group) < n_in_its_split(group)]
         if donors:
-            group = max(reversed(donors), key=n_at_home)
+            group = max(reversed(donors), key=n_in_its_split)
             self._take(group)
             self.put(group, split)
 

@@ -1,4 +1,4 @@
-"""Drawn faces: five small datasets that the project carries as code, with no download and no licence to ask for."""
+"""Drawn faces: five small datasets that the project carries as code, which need no download and no licence."""
 
 from pipeline.datasets.drawn.anatomy import FaceSpec
 from pipeline.datasets.drawn.dataset import (

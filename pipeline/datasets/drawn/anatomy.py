@@ -1,4 +1,4 @@
-"""What faces do and how they differ: action units, the people who own the faces, the pose, and what hides a part.
+"""What faces do and how they differ: action units, people, pose and occlusion.
 
 Action units follow the Facial Action Coding System. An expression is one of a few prototypes (the same anger may
 clench or shout), scaled by an intensity and disturbed, so that no two faces show it in the same way.

@@ -83,7 +83,7 @@ def draw_dataset(
 
 
 def is_free(folder: Path) -> bool:
-    """Whether nothing is in the folder, or nothing but what a writer left that was killed at once."""
+    """Whether the folder is missing or empty, or has only temporary files of a writer that was killed."""
     return not folder.exists() or (
         folder.is_dir() and all(_TEMPORARY.fullmatch(path.name) for path in folder.iterdir())
     )
@@ -123,8 +123,8 @@ def require_drawable(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file: expected a folder, or a name that is free")
-    ours = (folder / "sample.json").exists() or (folder / _STARTED).exists()
-    if not ours and not is_free(folder):
+    is_drawing = (folder / "sample.json").exists() or (folder / _STARTED).exists()
+    if not is_drawing and not is_free(folder):
         raise ConfigError(f"{folder} holds files that are no drawn sample: choose an empty folder, or a new name")
 
 
@@ -136,7 +136,7 @@ def _read_receipt(path: Path) -> object:
 
 
 def _remove_leftovers(images: Path, expected: set[str]) -> None:
-    """Pictures of an earlier, longer or interrupted drawing; files that are not ours stay."""
+    """Pictures of an earlier, longer or interrupted drawing; other files stay."""
     for path in images.iterdir():
         if path.name not in expected and _IMAGE_NAME.fullmatch(path.name):
             path.unlink()

@@ -19,7 +19,7 @@ __all__ = ["Face", "Fold", "face_of", "head_outline", "jaw_drop"]
 
 @dataclass(frozen=True)
 class Fold:
-    """A line or a bulge of the skin; `strength` in [0, 1] says how deep."""
+    """A line or a bulge of the skin; `strength` in [0, 1] is its depth."""
 
     curve: Points
     strength: float

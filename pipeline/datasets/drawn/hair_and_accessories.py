@@ -71,7 +71,7 @@ _STRAND_POINTS = 9
 
 
 def hair(person: Person, project: Projection) -> Hair:
-    """The hair of a person; nothing for the bald."""
+    """The hair of a person; empty for the bald."""
     if person.haircut == "bald":
         return Hair()
     cut = _CUTS[person.haircut]

@@ -151,7 +151,7 @@ _WIDER_THAN_HIGH = 1.6
 
 
 def draw_group(style: str, n: int, seed: int = 0) -> npt.NDArray[np.uint8]:
-    """`n` people of a style in rows, the back row first, each with an expression and nothing before the face.
+    """`n` people of a style in rows, the back row first, each with an expression and no occlusion.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ LAYOUTS: dict[str, Layout[Any]] = {layout.name: layout for layout in _ALL}
 
 
 def is_layout(name: str) -> bool:
-    """Whether a layout has this name, or it may be one of one's own; nothing is run."""
+    """Whether a layout has this name, or it may be one of one's own; no code is run."""
     return name in LAYOUTS or is_own(name)
 
 

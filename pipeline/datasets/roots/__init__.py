@@ -17,7 +17,7 @@ _GZIP, _ZIP = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")
 
 
 def open_root(path: Path, expected: str = "a folder of images, or a .tar, .tar.gz, .tgz or .zip of one") -> Root:
-    """Open a dataset's root; what a file is says its content, not its suffix.
+    """Open a dataset's root; the kind of a file is known by its content, not by its suffix.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def open_root(path: Path, expected: str = "a folder of images, or a .tar, .tar.g
     Raises
     ------
     DatasetError
-        If nothing is there, or the archive is damaged, unsafe or of a kind that cannot be read in place.
+        If there is no such path, or the archive is damaged, unsafe or of a kind that cannot be read in place.
     """
     if path.is_dir():
         return FolderRoot(path)

@@ -98,7 +98,7 @@ class FileSlice(io.RawIOBase):
 
 
 class BoundedReads(io.BufferedReader):
-    """A file that gives no more than `limit` bytes at once, whatever size a reader has found in it.
+    """A file that gives no more than `limit` bytes at once, whatever size its content states.
 
     Raises
     ------

@@ -33,7 +33,7 @@ _BLOCK = 512
 
 
 class TarRoot(ArchiveRoot):
-    """A tar, plain or gzip'd. Members are found once; each read is then one `pread`, safe in threads.
+    """A tar, plain or gzip'd. Members are listed once; each read is then one `pread`, safe in threads.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def _tar_members(path: Path, data: Path) -> dict[str, tuple[int, int]]:
 
 
 def _each_member(path: Path, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The members, none of them kept in `archive`: a million would take gigabytes."""
+    """The members, none of them held in `archive`: a million would take gigabytes."""
     end = -1
     for n_members, member in enumerate(iter(archive.next, None), start=1):
         archive.members.clear()  # type: ignore[attr-defined]  # the stubs leave it out

@@ -32,7 +32,7 @@ __all__ = ["ZipRoot"]
 MAX_DIRECTORY_BYTES = 512 * 2**20  # of the list of members
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-_LZMA_PIECE = 4096  # bytes: zipfile unpacks at once what it reads at once
+_LZMA_CHUNK = 4096  # bytes: zipfile unpacks at once what it reads at once
 _LOCAL_HEADER = struct.Struct("<26xHH")  # of a member: lengths of its name and of what follows it
 _ENCRYPTED = 0x1
 
@@ -43,7 +43,7 @@ class ZipRoot(ArchiveRoot):
     Raises
     ------
     DatasetError
-        If it is no zip, is cut off, has too many members, asks for a password, or holds members that are not plain
+        If it is no zip, is cut off, has too many members, needs a password, or holds members that are not plain
         files inside the root.
     """
 
@@ -53,7 +53,7 @@ class ZipRoot(ArchiveRoot):
         refuse_outside(path, [_zip_name(i) for i in infos if escapes(_zip_name(i)) or not _is_plain(i)])
         check_names(path, len(infos), max(map(_zip_name, infos), key=len, default=""))
         if locked := [info.filename for info in infos if info.flag_bits & _ENCRYPTED]:
-            raise DatasetError(f"{path} asks for a password (first for {locked[0]!r}). Unpack it and give the folder")
+            raise DatasetError(f"{path} needs a password (first for {locked[0]!r}). Unpack it and give the folder")
         if odd := [info.filename for info in infos if info.compress_type not in _METHODS]:
             raise DatasetError(f"{path} is packed in a way that Python cannot read (first {odd[0]!r}). Unpack it")
         self._members = {_zip_name(info): info.filename for info in infos}
@@ -68,7 +68,7 @@ class ZipRoot(ArchiveRoot):
         try:
             with self._member(info) as file:
                 if is_lzma:
-                    data = read_within(file, limit, piece=_LZMA_PIECE)
+                    data = read_within(file, limit, chunk_size=_LZMA_CHUNK)
                 else:
                     data = read_within(file, limit, info.file_size)
         except RefusedFileError as error:
@@ -94,7 +94,7 @@ class ZipRoot(ArchiveRoot):
         return info
 
     def _member(self, info: zipfile.ZipInfo) -> Any:
-        """One member, to be read in pieces."""
+        """One member, to be read in chunks."""
         if info.compress_type != zipfile.ZIP_BZIP2:
             return self._opened().open(info)
         # zipfile would unpack all that it has read of it at once: a few kilobytes can become gigabytes.
@@ -128,5 +128,5 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
 
 
 def _is_plain(info: zipfile.ZipInfo) -> bool:
-    # Only Unix tools fill in a file type; 0 means that none was given.
+    # Only Unix tools fill in a file type; 0 means that there is none.
     return stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
