@@ -206,5 +206,6 @@ def _escapes(paths: pd.Series[Any]) -> pd.Series[Any]:
     return (paths == "") | paths.str.startswith("/") | ("/" + paths + "/").str.contains("/../", regex=False)
 
 
-def _some(values: Sequence[Any], n: int = 3) -> str:
-    return ", ".join(repr(value) for value in values[:n]) + (", ..." if len(values) > n else "")
+def _some(values: Sequence[Any]) -> str:
+    """The first few of `values`, for a message."""
+    return ", ".join(repr(value) for value in values[:3]) + (", ..." if len(values) > 3 else "")

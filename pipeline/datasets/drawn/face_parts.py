@@ -140,7 +140,7 @@ def mouth(left: ActionUnits, right: ActionUnits, person: Person, project: Projec
     """The mouth of a face whose halves may differ."""
     both = _mean(left, right)
     corners = _corner(left, person, -1), _corner(right, person, 1)
-    top, bottom = _inner_lips(both, person)
+    top, bottom = _inner_lips(both)
     thin = (1 + 0.45 * person.lip_fullness) * (1 - 0.65 * both.au24) * (1 - 0.3 * both.au12) * (1 - 0.2 * both.au20)
     boxy = 2.0 + 1.6 * both.au20 + 0.8 * both.au10 * (1 - both.au9)
     inner_top = bow(*corners, top, power=2.0 + 1.0 * both.au12 * both.au25 + both.au20)
@@ -172,7 +172,7 @@ def _corner(units: ActionUnits, person: Person, side: int) -> tuple[float, float
     return side * x, MOUTH_LEVEL - 0.19 * units.au12 + sink - 0.02 * person.mouth_curve
 
 
-def _inner_lips(units: ActionUnits, person: Person) -> tuple[float, float]:
+def _inner_lips(units: ActionUnits) -> tuple[float, float]:
     """Heights of the two inner lips at the middle."""
     rest = MOUTH_LEVEL + 0.008 - 0.05 * units.au17 - 0.02 * units.au15 + 0.045 * units.au12
     parted = units.au25 * (1 - 0.5 * units.au24)
