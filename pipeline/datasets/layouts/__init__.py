@@ -18,8 +18,16 @@ from pipeline.errors import ConfigError
 
 __all__ = ["LAYOUTS", "find_layout", "is_layout", "layout_sha256"]
 
-_ALL: tuple[Layout[Any], ...] = (SampleFaces(), Ferplus(), Muxspace(), RafDb(), AffectNet(), Folder(), CsvList())
-LAYOUTS: dict[str, Layout[Any]] = {layout.name: layout for layout in _ALL}
+_LAYOUTS: tuple[Layout[Any], ...] = (
+    SampleFaces(),
+    Ferplus(),
+    Muxspace(),
+    RafDb(),
+    AffectNet(),
+    Folder(),
+    CsvList(),
+)
+LAYOUTS: dict[str, Layout[Any]] = {layout.name: layout for layout in _LAYOUTS}
 
 
 def is_layout(name: str) -> bool:
