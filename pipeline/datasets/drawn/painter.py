@@ -9,7 +9,8 @@ import numpy as np
 
 from pipeline.datasets.drawn.anatomy import FaceSpec, Person
 from pipeline.datasets.drawn.canvas import Canvas, Colour, Points, closed, even_steps, mix, ribbon, shifted
-from pipeline.datasets.drawn.face import Brow, Eye, Face, face_of
+from pipeline.datasets.drawn.face import Face, face_of
+from pipeline.datasets.drawn.face_parts import Brow, Eye
 from pipeline.datasets.drawn.hair_and_accessories import beard, glasses, hair, hand, scarf
 from pipeline.datasets.drawn.palettes import Palette
 
