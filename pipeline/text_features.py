@@ -30,7 +30,7 @@ class TextFeatures:
     encoder : identity of the text encoder, plain JSON data
     key : digest of everything that changes a vector
     note : a caution for wherever a number made with them appears; else empty
-    saw : dataset layouts whose train split the text encoder was trained on
+    trained_on : dataset layouts whose train split the text encoder was trained on
 
     Raises
     ------
@@ -44,7 +44,7 @@ class TextFeatures:
     encoder: Mapping[str, Any]
     key: str
     note: str = ""
-    saw: tuple[str, ...] = ()
+    trained_on: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         expected = (len(self.templates), len(self.classes))
