@@ -106,7 +106,7 @@ class Export(Record, HeadFacts):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        """The fields among themselves."""
+        """Check fields against each other."""
         if self.selected_epoch > self.epochs:
             raise ValueError(f"selected_epoch: expected at most epochs {self.epochs}, found {self.selected_epoch}")
         if any(score.head_sha256 != self.head_sha256 for score in self.scores):

@@ -36,12 +36,12 @@ class Advice:
         return kind(text, remedy=self.remedy, purpose=self.purpose)
 
 
-def read_regular(path: Path, most_bytes: int, advice: Advice | str) -> bytes:
+def read_regular(path: Path, max_bytes: int, advice: Advice | str) -> bytes:
     """As `pipeline.regular_files.read_regular`, with an error that states the remedy.
 
     Parameters
     ----------
-    most_bytes : what such a file holds at most; a larger one is not read
+    max_bytes : a larger file is not read
     advice : what to do about a file that is refused
 
     Raises
@@ -53,11 +53,11 @@ def read_regular(path: Path, most_bytes: int, advice: Advice | str) -> bytes:
     """
     advice = Advice(advice) if isinstance(advice, str) else advice
     try:
-        return regular_files.read_regular(path, most_bytes)
+        return regular_files.read_regular(path, max_bytes)
     except RefusedFileError as error:
         status = path.stat()
         if stat.S_ISREG(status.st_mode):
-            problem = f"expected at most {most_bytes:,} bytes, found {status.st_size:,}"
+            problem = f"expected at most {max_bytes:,} bytes, found {status.st_size:,}"
         else:
             problem = f"expected a regular file, found {_kind(status.st_mode)}"
         raise advice.error(f"{path}: {problem}") from error

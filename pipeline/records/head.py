@@ -143,7 +143,7 @@ class _HeldBack(Record):
 
 
 class Calibration(Record):
-    """What a temperature did on a split: the fields of `pipeline.learning.calibration.Calibration`."""
+    """The effect of a temperature on a split: the fields of `pipeline.learning.calibration.Calibration`."""
 
     temperature: Temperature
     fitted_temperature: Temperature

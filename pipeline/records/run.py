@@ -154,7 +154,7 @@ class Run(Record, HeadFacts):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        """The fields among themselves."""
+        """Check fields against each other."""
         if self.selected_epoch > self.epochs:
             raise ValueError(f"selected_epoch: expected at most epochs {self.epochs}, found {self.selected_epoch}")
         pooled = self.head.inputs.get("pooled")

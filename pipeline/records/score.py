@@ -35,7 +35,7 @@ class Intervals(Record):
 
 
 class ScoreSource(NamedTuple):
-    """What a score was made by: the key of the run, the digest of its weights, the version of `evaluate`."""
+    """What produced a score: the key of the run, the digest of its weights, the version of `evaluate`."""
 
     run_key: str
     head_sha256: str
@@ -94,7 +94,7 @@ class Score(Record):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        """The counts among themselves."""
+        """Check counts against each other."""
         classes = self.classes
         if not classes or classes != tuple(name for name in EXPRESSIONS if name in classes):
             raise ValueError(f"per_class: expected expressions in canonical order, found {', '.join(classes)}")
@@ -116,7 +116,7 @@ class Score(Record):
 
     @property
     def source(self) -> ScoreSource:
-        """What made the score."""
+        """What produced the score."""
         return ScoreSource(self.run_key, self.head_sha256, self.evaluate_version)
 
     @property
@@ -126,7 +126,7 @@ class Score(Record):
 
     @property
     def key(self) -> tuple[str, str, bool]:
-        """What a file has one score of: dataset, split, whether overlapping rows were left out."""
+        """A file has one score for each: dataset, split, whether overlapping rows were left out."""
         return self.dataset, self.split, self.without_overlap
 
     @property
@@ -159,12 +159,12 @@ class Score(Record):
         return bounds
 
     def majority_baseline(self, metric: str) -> float:
-        """What always answering the most frequent expression of these images scores."""
+        """The score of always answering the most frequent expression of these images."""
         support = np.array(list(self.support.values()))
         return METRICS[metric].score(support[:, None] * (np.arange(len(support)) == support.argmax()))
 
     def chance_level(self, metric: str) -> float:
-        """What answering every expression of the head equally often scores, whatever the image."""
+        """The score of answering every expression of the head equally often, whatever the image."""
         return METRICS[metric].score(np.tile(np.array(list(self.support.values()))[:, None], len(self.support)))
 
 

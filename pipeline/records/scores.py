@@ -23,7 +23,7 @@ class Scores(RootModel[tuple[Score, ...]]):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        """One score per key."""
+        """Check that there is one score per key."""
         for (dataset, split, _), n in Counter(score.key for score in self.root).items():
             if n > 1:
                 raise ValueError(f"dataset: expected once per split, found {dataset}, split {split}, {n} times")
@@ -36,7 +36,7 @@ class Scores(RootModel[tuple[Score, ...]]):
         return iter(self.root)
 
     def of(self, source: ScoreSource) -> Scores:
-        """Those of one head."""
+        """The scores of one head."""
         return Scores(tuple(score for score in self.root if score.source == source))
 
     def updated(self, scores: Iterable[Score]) -> Scores:

@@ -83,7 +83,7 @@ class TableKind(Generic[InfoT]):
             return self._info(path, file.metadata.metadata), file.metadata.num_rows
 
     def described(self, table: pa.Table, info: Mapping[str, Any]) -> pa.Table:
-        """`table` with `info` in its metadata, as `read` takes it back."""
+        """`table` with `info` in its metadata, from which `read` restores it."""
         metadata = json.dumps({"schema": self.schema, "info": dict(info)}, sort_keys=True)
         return table.replace_schema_metadata({self.key: metadata})
 
@@ -108,13 +108,13 @@ class TableKind(Generic[InfoT]):
                 self._require_possible(path, file.metadata)
                 yield file
         except (pa.ArrowException, OSError) as error:
-            # Without a number it is of Arrow: a compression that cannot be undone.
+            # Without a number it comes from Arrow: data that cannot be decompressed.
             if isinstance(error, OSError) and error.errno is not None:
                 raise TableError(f"{path} cannot be read: {error.strerror}. Repair that, then try again") from error
             raise self.error(path, f"it is not a Parquet file that can be read ({error})") from error
 
     def _require_possible(self, path: Path, footer: pq.FileMetaData) -> None:
-        """Nothing is allocated for a file that states more than a file of its size can hold."""
+        """Refuse a file that states more than a file of its size can hold, before memory is allocated."""
         size = path.stat().st_size
         unpacked = sum(footer.row_group(group).total_byte_size for group in range(footer.num_row_groups))
         for stated, most, what in (

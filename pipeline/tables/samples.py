@@ -1,4 +1,4 @@
-"""The sample table: one row per image of a dataset, in an order that is fixed for ever after (columns: `schema`)."""
+"""The sample table: one row per image of a dataset, in an order that never changes (columns: `schema`)."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class SampleTable:
 
     def summary(self) -> dict[str, Any]:
         """Counts for people and machines: usable samples per split and label, rejected and excluded per reason, rows
-        that cross the splits, and what of the source was not read."""
+        that cross the splits, and content of the source that was not read."""
         usable, rejected = self.usable, self.frame[self.frame["status"] == REJECTED]
         return {
             "dataset": self.info.dataset,

@@ -141,7 +141,7 @@ def _name(group: _Group) -> str:
 
 
 class _Placement:
-    """Where groups were put: the split of every id, and usable rows per split and label.
+    """The split of every group: by id, and usable rows per split and label.
 
     Parameters
     ----------
@@ -167,33 +167,33 @@ class _Placement:
             target = self.shares[split] * self.totals[label]
             if target >= 2 and not self._counts[split][label]:
                 small = [g for g in groups if len(g) <= self._target(split) and _labels(g).count(label) <= 2 * target]
-                self._give(split, small, label)
+                self._move_smallest(split, small, label)
         for split, counts in self._counts.items():
             if not counts.total():
-                self._give(split, groups)
+                self._move_smallest(split, groups)
 
     def _target(self, split: str) -> float:
         return self.shares[split] * self.totals.total()
 
     def _put_evenly(self, groups: Sequence[_Group]) -> None:
         for group in groups:
-            self._take(group)
+            self._remove(group)
         for group in groups:
             costs = {split: self._cost(group, split) for split in self.shares}
             self.put(group, min(costs, key=costs.__getitem__))
 
-    def _take(self, group: _Group) -> None:
+    def _remove(self, group: _Group) -> None:
         self._counts[self.splits[group[0].id]].subtract(_labels(group))
 
     def _cost(self, group: _Group, split: str) -> float:
-        """By how much the sum over labels of (rows - target)^2 / target grows if `group` comes to `split`."""
+        """By how much the sum over labels of (rows - target)^2 / target grows if `group` is put into `split`."""
         costs = []
         for label, n in sorted(Counter(_labels(group)).items()):
             target = self.shares[split] * self.totals[label]
             costs.append(n * (2 * (self._counts[split][label] - target) + n) / target)
         return sum(costs)
 
-    def _give(self, split: str, groups: Sequence[_Group], label: str | None = None) -> None:
+    def _move_smallest(self, split: str, groups: Sequence[_Group], label: str | None = None) -> None:
         """Move the smallest group with rows (of `label`) to `split` from where most of them are; leave some there."""
 
         def n_rows(group: _Group) -> int:
@@ -207,7 +207,7 @@ class _Placement:
         donors = [group for group in groups if 0 < n_rows(group) < n_in_its_split(group)]
         if donors:
             group = max(reversed(donors), key=n_in_its_split)
-            self._take(group)
+            self._remove(group)
             self.put(group, split)
 
 

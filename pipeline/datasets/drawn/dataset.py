@@ -55,7 +55,7 @@ def draw_dataset(
 
     Parameters
     ----------
-    write : puts a file there; one that replaces files as a whole makes a killed drawing leave no half picture
+    write : puts a file there; one that replaces files as a whole makes a killed drawing leave no incomplete picture
 
     Raises
     ------
@@ -131,7 +131,7 @@ def require_drawable(folder: Path) -> None:
 def _read_receipt(path: Path) -> object:
     try:
         return read_json(path)
-    except (FileNotFoundError, RefusedFileError, ValueError):  # none yet, or not the JSON that we write
+    except (FileNotFoundError, RefusedFileError, ValueError):  # none yet, or not the JSON that this module writes
         return None
 
 

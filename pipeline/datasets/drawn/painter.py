@@ -206,8 +206,8 @@ def _hand(painter: _Painter, spec: FaceSpec, face: Face) -> None:
         painter.canvas.stroke(finger, 0.15 - edge, skin)
 
 
-def _nothing(painter: _Painter, spec: FaceSpec, face: Face) -> None:
+def _no_occluder(painter: _Painter, spec: FaceSpec, face: Face) -> None:
     """Nothing occludes the face."""
 
 
-_OCCLUDERS = {"none": _nothing, "sunglasses": _sunglasses, "scarf": _scarf, "hand": _hand}
+_OCCLUDERS = {"none": _no_occluder, "sunglasses": _sunglasses, "scarf": _scarf, "hand": _hand}

@@ -40,7 +40,7 @@ _opening = threading.Lock()
 
 
 class ArchiveRoot(Root):
-    """An archive file with a lazily opened handle that neither a pickle nor a forked child takes along."""
+    """An archive file with a lazily opened handle, which neither pickled copies nor forked children share."""
 
     _handle: Any = None
     _owner = 0

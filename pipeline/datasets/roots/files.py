@@ -1,4 +1,4 @@
-"""Root: the files of a dataset as every layout sees them, whatever holds them."""
+"""Root: the files of a dataset as every layout sees them, whatever contains them."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ class Root(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of handles and temporary files. Closing twice is fine."""
+        """Close handles and remove temporary files. Closing twice is allowed."""
 
     def __enter__(self) -> Self:
         return self

@@ -84,7 +84,7 @@ class FolderRoot(Root):
             raise refused_by_system(error, path) or ImageError(UNREADABLE) from error
 
     def close(self) -> None:
-        """Nothing stays open between two reads."""
+        """No handle is open between two reads."""
 
     def _check_root(self) -> None:
         # A lost mount must not turn every image into a rejected row.

@@ -58,7 +58,7 @@ class Tree:
     """A dataset, and the truth about it.
 
     `samples` is id -> (label, split), split empty where it is carved by hash. `rows` counts the rows of the source:
-    every one of them is a sample or excluded. `bad_label` is a file to put in whose labels nobody knows, with the
+    every one of them is a sample or excluded. `bad_label` is a file to put in with unknown labels, with the
     words that the error must hold. `by_names`: no list names the images, so that a missing one cannot be noticed.
     """
 
@@ -112,9 +112,9 @@ def ferplus() -> Tree:
     rows = [
         "Training,fer0000000.png,8,1,1,0,0,0,0,0,0,0",
         "Training,fer0000001.png,0,9,0,0,0,0,0,1,0,0",
-        "Training,fer0000001.png,0,9,0,0,0,0,0,1,0,0",  # stands twice, equal
+        "Training,fer0000001.png,0,9,0,0,0,0,0,1,0,0",  # occurs twice, equal
         "Training,,0,0,0,0,0,0,0,0,0,10",  # no picture
-        "Training,fer0000002.png,4,0,0,3,3,0,0,0,0,0",  # nobody has more than half
+        "Training,fer0000002.png,4,0,0,3,3,0,0,0,0,0",  # no label has more than half
         "Training,fer0000003.png,1,0,0,0,0,0,0,9,0,0",  # contempt
         "PublicTest,fer0000004.png,0,0,0,0,0,10,0,0,0,0",
         "PublicTest,fer0000005.png,0,0,0,0,0,0,0,0,9,1",  # unknown

@@ -33,7 +33,7 @@ def face(**units):
 
 
 def corner_rise(drawn):
-    """How far the mouth's corners stand above its middle, in face units."""
+    """How far the mouth's corners are above its middle, in face units."""
     line = drawn.mouth.line
     return line[len(line) // 2, 1] - (line[0, 1] + line[-1, 1]) / 2
 
