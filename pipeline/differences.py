@@ -9,15 +9,15 @@ from typing import Any
 __all__ = ["changes_text", "differences_text"]
 
 
-def differences_text(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+def differences_text(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> str:
     """`encoder.weights: expected 'a1', found 'b2'; precision: ...`; empty exactly if they are equal.
 
     Parameters
     ----------
-    expected, found : what JSON can hold; a tuple is a list there. A missing field is None, one in a field has a dotted
+    expected, actual : what JSON can hold; a tuple is a list there. A missing field is None, one in a field has a dotted
         name.
     """
-    first, second = (json.loads(json.dumps(_plain(record))) for record in (expected, found))
+    first, second = (json.loads(json.dumps(_plain(record))) for record in (expected, actual))
     return "; ".join(_differences(first, second, ""))
 
 
@@ -26,10 +26,10 @@ def changes_text(pairs: Mapping[str, tuple[Any, Any]]) -> str:
     return ", ".join(f"{name} was {old!r}, is {new!r}" for name, (old, new) in pairs.items() if old != new)
 
 
-def _differences(expected: dict[str, Any], found: dict[str, Any], prefix: str) -> list[str]:
+def _differences(expected: dict[str, Any], actual: dict[str, Any], prefix: str) -> list[str]:
     texts = []
-    for name in sorted({*expected, *found}):
-        a, b = expected.get(name), found.get(name)
+    for name in sorted({*expected, *actual}):
+        a, b = expected.get(name), actual.get(name)
         if isinstance(a, dict) and isinstance(b, dict):
             texts += _differences(a, b, f"{prefix}{name}.")
         elif a != b:

@@ -1,16 +1,16 @@
 """Errors of the pipeline, grouped by what a caller would do about them.
 
 PipelineError
-├── InputError          the user's data or options need mending
+├── InputError          the user's data or options must be corrected
 │   ├── DatasetError        a root, a list file, an archive is not what the layout expects
 │   │   └── ChangedImageError   an image is gone or another one since the dataset was indexed
-│   ├── LabelError          a label that no map knows
+│   ├── LabelError          a label that is in no map
 │   ├── TableError          a sample table breaks its own rules
 │   ├── ImageError          one picture cannot be decoded (becomes a rejected row, never a crash)
 │   └── ConfigError         an option has an impossible value
 ├── EncoderError        an encoder cannot be built: architecture, weights, activation, network
 ├── MismatchError       two things that do not belong together: head and store, width, classes, encoder
-└── TrainingError       training cannot go on: NaN, no rows, one class
+└── TrainingError       training cannot continue: NaN, no rows, one class
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class PipelineError(Exception):
     Parameters
     ----------
     message : for people: what was expected, what was found, and where
-    remedy : steps that end the error, in order: the name of a command, as `extract` or `store verify`, and its
-        arguments by name. Who shows the error words them: the command line as commands, Python as calls
-    purpose : what the steps do, as "to resume"; empty where that is plain
+    remedy : steps that resolve the error, in order: the name of a command, as `extract` or `store verify`, and its
+        arguments by name. The command line shows them as commands, Python as calls
+    purpose : what the steps do, as "to resume"; empty where that is obvious
     """
 
     kind = "pipeline"

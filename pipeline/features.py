@@ -20,7 +20,7 @@ __all__ = ["FeatureDataset", "FeatureSource"]
 class FeatureSource(Protocol):
     """The features of one dataset under one encoder. A store satisfies it without naming it.
 
-    Rejected rows are never handed out; `rejected` counts them. Every read names one split and touches no other.
+    Rejected rows are never returned; `rejected` counts them. Every read names one split and touches no other.
     """
 
     @property
@@ -39,7 +39,7 @@ class FeatureSource(Protocol):
         """The expressions that this dataset may hold, in canonical order."""
 
     def row_shape(self, output: str = "pooled") -> tuple[int, ...]:
-        """Shape of a row of `output`, e.g. (D,). An error that says which command makes it, if it is not kept."""
+        """Shape of a row of `output`, e.g. (D,). If it is not stored, an error names the command that makes it."""
 
     def labels(self, split: str) -> npt.NDArray[np.str_]:
         """Canonical expressions of the split's usable rows, shape (N,)."""
@@ -70,12 +70,12 @@ class FeatureDataset(Dataset[tuple[Tensor, Tensor]]):
     ----------
     source : where the features are
     split : train, val or test
-    output : what is kept of an image, e.g. `pooled`, `tokens`, `pixels` (0 to 255)
+    output : what is stored of an image, e.g. `pooled`, `tokens`, `pixels` (0 to 255)
     view : its number, or `all`: every view of a row of the train split is an item of its own, view after view
 
     Notes
     -----
-    Labels are positions in `source.classes`. Every item is read anew: nothing is kept as float32 but the batch.
+    Labels are positions in `source.classes`. Items are read again each time: only the batch is held as float32.
     """
 
     def __init__(

@@ -15,8 +15,8 @@ __all__ = [
 
 SEEN_DOMAIN = "†"
 LEGEND = (
-    f"{SEEN_DOMAIN} seen domain: the encoder itself saw the train split of this dataset "
-    "(of the sample: other drawn people in the same styles)"
+    f"{SEEN_DOMAIN} seen domain: the encoder itself was trained on the train split of this dataset "
+    "(of the sample: on other drawn people in the same styles)"
 )
 MOSTLY_SEEN = 0.5
 """Share of overlapping rows from which on a test set does not count as unseen."""

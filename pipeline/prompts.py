@@ -41,7 +41,7 @@ PROMPT_SETS: dict[str, tuple[str, ...]] = {
         "they look [ADJ].",
         "look at how [ADJ] they are.",
     ),
-    # CLIPER's fixed prefix, with the class where its learned tokens stand
+    # CLIPER's fixed prefix, with the class in the position of its learned tokens
     "cliper": ("an ID photo of [CLS].",),
     "names": ("[CLS]",),
 }
@@ -80,7 +80,7 @@ def templates(prompt_set: str, others: Mapping[str, Sequence[str]] = _NO_OTHERS)
 
 
 def check_template(template: str) -> None:
-    """ConfigError if there is no place for the class in `template`."""
+    """ConfigError if `template` has no placeholder for the class."""
     if _NOUN not in template and _ADJECTIVE not in template:
         raise ConfigError(
             f"prompt template {template!r} has no {_NOUN} for the class's noun (happiness), nor {_ADJECTIVE} for its "

@@ -1,7 +1,7 @@
 """Files that may come from elsewhere: only regular ones are opened, and no more is read than a limit.
 
 A FIFO, a socket or a device has no end, or waits for a writer that never comes; the size of a sparse file, or the one
-that an archive states, says nothing about the memory that its content would take.
+that an archive states, is no measure of the memory that its content needs.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _TOO_LARGE = "file is too large"
 
 MAX_JSON_BYTES = 16 * 2**20  # of a description, a record or a history; real ones have some kilobytes
 
-_PIECE = 1 << 20  # bytes
-_ONE_READ = 0x7FFFF000  # bytes: what Linux gives at most at once; pieces of a larger file would be held twice
+_CHUNK = 1 << 20  # bytes
+_ONE_READ = 0x7FFFF000  # bytes: what Linux gives at most at once; chunks of a larger file would be held twice
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a FIFO",
@@ -88,7 +88,7 @@ def read_regular(path: Path, limit: int) -> bytes:
     Raises
     ------
     RefusedFileError
-        If it is no regular file, or larger; of a sparse file nothing is read.
+        If it is no regular file, or larger; a sparse file is not read.
     OSError
         If the system cannot read it.
     """
@@ -99,14 +99,16 @@ def read_regular(path: Path, limit: int) -> bytes:
         return read_within(io.BufferedReader(file) if size >= _ONE_READ else file, limit, size, path)
 
 
-def read_within(file: _Readable, limit: int, size: int = 0, path: Path | None = None, piece: int = _PIECE) -> bytes:
-    """What a file holds from here on, read in pieces and counted.
+def read_within(
+    file: _Readable, limit: int, size: int = 0, path: Path | None = None, chunk_size: int = _CHUNK
+) -> bytes:
+    """What a file holds from here on, read in chunks and counted.
 
     Parameters
     ----------
     limit : bytes
     size : bytes that the file claims to hold; only a hint
-    piece : bytes of one read, after a first one of `size`
+    chunk_size : bytes of one read, after a first one of `size`
 
     Raises
     ------
@@ -119,13 +121,13 @@ def read_within(file: _Readable, limit: int, size: int = 0, path: Path | None = 
         if not more:
             return first
         first += more
-    pieces, n_bytes = [first], len(first)
-    while n_bytes <= limit and (more := file.read(min(piece, limit + 1 - n_bytes))):
-        pieces.append(more)
+    chunks, n_bytes = [first], len(first)
+    while n_bytes <= limit and (more := file.read(min(chunk_size, limit + 1 - n_bytes))):
+        chunks.append(more)
         n_bytes += len(more)
     if n_bytes > limit:
         raise _too_large(None, limit, path)
-    return b"".join(pieces)
+    return b"".join(chunks)
 
 
 def read_json(path: Path, limit: int = MAX_JSON_BYTES) -> Any:
@@ -151,8 +153,8 @@ def size_text(n_bytes: int) -> str:
 
 def too_large_text(size: int | None, limit: int) -> str:
     """The reason for a file of more than `limit` bytes; `size` is None where it is not known."""
-    found = "more than that" if size is None else size_text(size)
-    return f"{_TOO_LARGE}: at most {size_text(limit)}, found {found}"
+    actual = "more than that" if size is None else size_text(size)
+    return f"{_TOO_LARGE}: at most {size_text(limit)}, found {actual}"
 
 
 def _too_large(size: int | None, limit: int, path: Path | None) -> RefusedFileError:

@@ -17,8 +17,8 @@ from pipeline.errors import InputError
 __all__ = ["TensorInfo", "check_finite", "tensors_in"]
 
 _PREFIX = 8  # bytes: the length of the header, little endian
-_MOST_HEADER = 16 * 2**20
-_MOST_AXES = 8
+_MAX_HEADER = 16 * 2**20
+_MAX_AXES = 8
 _BYTES = {"BOOL": 1, "U8": 1, "I8": 1, "I16": 2, "I32": 4, "I64": 8, "F16": 2, "BF16": 2, "F32": 4, "F64": 8}
 _FLOATS: dict[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 
@@ -34,7 +34,7 @@ class TensorInfo:
 
 
 def tensors_in(state: bytes, where: str, advice: str) -> dict[str, TensorInfo]:
-    """Name -> tensor of safetensors bytes; shapes, places and the length of the bytes fit each other.
+    """Name -> tensor of safetensors bytes; shapes, offsets and the length of the bytes fit each other.
 
     Parameters
     ----------
@@ -54,8 +54,8 @@ def tensors_in(state: bytes, where: str, advice: str) -> dict[str, TensorInfo]:
         if info.start != end:
             raise _damaged(where, f"tensor {name!r} to begin at byte {end}, found {info.start}", advice)
         end = info.stop
-    if (found := len(state) - _PREFIX - n_header) != end:
-        raise _damaged(where, f"{end:,} bytes of values, found {found:,}", advice)
+    if (n_bytes := len(state) - _PREFIX - n_header) != end:
+        raise _damaged(where, f"{end:,} bytes of values, found {n_bytes:,}", advice)
     return tensors
 
 
@@ -90,7 +90,7 @@ def _n_not_finite(values: memoryview, dtype: str) -> int:
 
 def _header(state: bytes, where: str, advice: str) -> tuple[Mapping[str, Any], int]:
     n_header = struct.unpack_from("<Q", state)[0] if len(state) >= _PREFIX else -1
-    if not 2 <= n_header <= min(_MOST_HEADER, len(state) - _PREFIX):
+    if not 2 <= n_header <= min(_MAX_HEADER, len(state) - _PREFIX):
         raise _damaged(where, "safetensors, found other bytes", advice)
     try:
         header = json.loads(state[_PREFIX : _PREFIX + n_header])
@@ -107,7 +107,7 @@ def _info(name: str, item: Any, where: str, advice: str) -> TensorInfo:
     dtype, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
     if not (isinstance(dtype, str) and dtype in _BYTES):
         raise _damaged(where, f"tensor {name!r} of a dtype of {', '.join(_BYTES)}, found {dtype!r:.60}", advice)
-    if not (_is_counts(shape) and len(shape) <= _MOST_AXES):
+    if not (_is_counts(shape) and len(shape) <= _MAX_AXES):
         raise _damaged(where, f"a shape of tensor {name!r}, found {shape!r:.60}", advice)
     n_bytes = math.prod(shape) * _BYTES[dtype]
     if not (_is_counts(offsets) and len(offsets) == 2 and offsets[1] - offsets[0] == n_bytes):

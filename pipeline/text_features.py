@@ -29,8 +29,8 @@ class TextFeatures:
     templates : T prompt templates
     encoder : identity of the text encoder, plain JSON data
     key : digest of everything that changes a vector
-    note : what must be said wherever a number made with them appears; else empty
-    saw : dataset layouts whose train split the text encoder was trained on
+    note : a caution for wherever a number made with them appears; else empty
+    trained_on : dataset layouts whose train split the text encoder was trained on
 
     Raises
     ------
@@ -44,7 +44,7 @@ class TextFeatures:
     encoder: Mapping[str, Any]
     key: str
     note: str = ""
-    saw: tuple[str, ...] = ()
+    trained_on: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         expected = (len(self.templates), len(self.classes))
@@ -81,7 +81,7 @@ class TextFeatures:
     def shares_space_with(self, encoder: Mapping[str, Any]) -> bool:
         """Whether the features of an encoder, given by its identity, can be compared with these vectors as they are.
 
-        They can if one model made both. Equal widths mean nothing.
+        They can if one model made both. Equal widths do not suffice.
         """
         return dict(self.encoder) == dict(encoder)
 
@@ -97,28 +97,21 @@ class TextFeatures:
                 "kefer with projection: linear"
             )
 
-    def template(self, index: int) -> Vectors:
-        """Unit vectors of one template: float32, shape (C, D)."""
-        return _unit(self._raw_template(index))
-
     def chosen(self, prompt: int | Literal["last", "ensemble"]) -> Vectors:
-        """One unit vector per class, float32 (C, D): of one template, of the last one, or of their `ensemble`."""
-        if prompt == "ensemble":
-            return self.ensemble()
-        return _unit(self.chosen_raw(prompt))
+        """One unit vector per class, float32 (C, D): of one template, by its index, or of the last one.
+
+        `ensemble` is the mean of the templates' unit vectors, scaled to unit length.
+        """
+        return _unit(_unit(self.vectors).mean(axis=0) if prompt == "ensemble" else self.chosen_raw(prompt))
 
     def chosen_raw(self, prompt: int | Literal["last", "ensemble"]) -> Vectors:
         """As `chosen`, with vectors as the text encoder gave them, of any length; `ensemble`: their plain mean."""
         if prompt == "ensemble":
             mean: Vectors = self.vectors.mean(axis=0)
             return mean
-        return self._raw_template(len(self.templates) - 1 if prompt == "last" else prompt)
+        return self._template(len(self.templates) - 1 if prompt == "last" else prompt)
 
-    def ensemble(self) -> Vectors:
-        """The mean of the templates' unit vectors, made unit again: float32, shape (C, D)."""
-        return _unit(_unit(self.vectors).mean(axis=0))
-
-    def _raw_template(self, index: int) -> Vectors:
+    def _template(self, index: int) -> Vectors:
         if not 0 <= index < len(self.templates):
             raise ConfigError(
                 f"text features {self.key}: expected a template below {len(self.templates)}, found {index}. "

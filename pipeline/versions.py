@@ -1,4 +1,4 @@
-"""Versions of what computes numbers: raised by hand, in versions.json, when a change of the code changes a result.
+"""Versions of the code that computes numbers: raised by hand, in versions.json, when a change of it changes a result.
 
 They enter the keys of runs, and dvc.yaml depends on them, so that results of other code are made again.
 """
@@ -38,9 +38,9 @@ def stage_version(stage: str) -> int:
 
 
 def _entry(versions: dict[str, Any], name: str) -> int:
-    if not isinstance(found := versions.get(name), int):
-        raise ConfigError(f"pipeline/versions.json: expected a whole number for {name!r}, found {found!r}. Add it")
-    return found
+    if not isinstance(version := versions.get(name), int):
+        raise ConfigError(f"pipeline/versions.json: expected a whole number for {name!r}, found {version!r}. Add it")
+    return version
 
 
 @cache

@@ -52,7 +52,7 @@ def index_dataset(
     -------
     SampleTable
         Ordered by path. Missing, empty and unreadable files, those of a format that no installed decoder reads, and
-        those that the layout rejects, are rejected rows. Splits that the dataset has not are carved by group.
+        those that the layout rejects, are rejected rows. Splits that the dataset lacks are carved by group.
 
     Raises
     ------
@@ -144,14 +144,14 @@ def _check(scan: Scan, files: Root, layout: Layout[Any]) -> None:
         by_id.setdefault(sample.id, []).append(sample.path)
     if repeated := [_repeated(name, paths) for name, paths in by_id.items() if len(paths) > 1]:
         raise DatasetError(
-            f"{files.path}: {len(repeated)} ids stand on several rows: {some(repeated)}. Every row needs its own: give "
+            f"{files.path}: {len(repeated)} ids are on several rows: {some(repeated)}. Every row needs its own: give "
             "it one in the column `id`"
         )
 
 
 def _repeated(name: str, paths: Sequence[str]) -> str:
-    shown = ", ".join(path[:80] for path in paths[:3])
-    return f"{name[:80]} ({shown}{f' and {len(paths) - 3:,} more' if len(paths) > 3 else ''})"
+    first = ", ".join(path[:80] for path in paths[:3])
+    return f"{name[:80]} ({first}{f' and {len(paths) - 3:,} more' if len(paths) > 3 else ''})"
 
 
 def _with_digests(files: Root, samples: Sequence[Sample], on_progress: OnProgress) -> Iterator[Sample]:
@@ -183,7 +183,7 @@ def _check_usable(samples: Sequence[Sample], root: Path) -> None:
 
 def _advice(reasons: Collection[str]) -> str:
     if MISSING in reasons:
-        return "Are the images unpacked beside their list?"
+        return "Are the images unpacked next to their list?"
     if any(reason.startswith("box ") for reason in reasons):
         return "Check what the columns of the boxes hold: expected x, y, width, height in pixels"
     return "Install what the reasons name" if any("install" in r for r in reasons) else "Copy the dataset again"

@@ -23,7 +23,7 @@ from pipeline.progress import OnProgress, silent
 from pipeline.records.export import COPY_AGAIN, Export, export_of, read_export
 from pipeline.records.files import Advice, read_regular
 from pipeline.records.run import OwnRun, Run, read_run, train_again
-from pipeline.records.scores import Score
+from pipeline.records.score import Score
 from pipeline.tensors import check_finite
 
 if TYPE_CHECKING:

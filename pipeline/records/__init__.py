@@ -2,14 +2,16 @@
 
 fields         types of fields, and how a wrong field is reported
 files          reading within limits
-head           what rebuilds a head but its weights
-run            run.json of a trained head             history   history.csv beside it
+head           how to rebuild a head, without its weights
+run            run.json of a trained head
+history        history.csv in the same folder
+score          how a head does on one split
 scores         scores.json of a run
 export         head.json of an exported head
-store_summary  what a report states of a store
+store_summary  of a store, for a report
 
-Whoever passes a run on could have written its files. What a reader relies on is checked here: a field is what it should
-be, or an error names the file and the field.
+The files of a run may come from elsewhere, so every field that a reader relies on is checked here; an error names the
+file and the field.
 """
 
 from pipeline.records.export import Export, Graph, export_of, read_export
@@ -17,7 +19,8 @@ from pipeline.records.files import read_regular
 from pipeline.records.head import FeatureIdentity, HeadDescription
 from pipeline.records.history import History, read_history
 from pipeline.records.run import MethodCode, OwnRun, Run, joined_notes, read_run
-from pipeline.records.scores import Score, Scores, ScoreSource, read_scores
+from pipeline.records.score import Score, ScoreSource
+from pipeline.records.scores import Scores, read_scores
 from pipeline.records.store_summary import StoreSummary
 
 __all__ = [

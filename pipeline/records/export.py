@@ -1,4 +1,4 @@
-"""head.json of an exported head: all that a run has on its head, and nothing of the machine that trained it."""
+"""head.json of an exported head: what run.json has of the head, without what belongs to the machine that trained it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ from pipeline.records.run import (
     require_format,
     require_one_order,
 )
-from pipeline.records.scores import Score, require_rates
+from pipeline.records.score import Score
+from pipeline.records.scores import require_rates
 
 __all__ = ["EXPORT_FORMAT", "Export", "Graph", "export_of", "read_export"]
 
@@ -44,7 +45,7 @@ COPY_AGAIN = Advice("Copy the whole folder again, or export the head again")
 
 
 class Graph(Record):
-    """head.onnx beside head.json: `difference` is the largest of its probabilities from PyTorch's, measured."""
+    """head.onnx in the same folder: `difference` is the largest of its probabilities from PyTorch's, measured."""
 
     sha256: Sha256
     opset: Positive
@@ -105,11 +106,11 @@ class Export(Record, HeadFacts):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        """The fields among themselves."""
+        """Check fields against each other."""
         if self.selected_epoch > self.epochs:
             raise ValueError(f"selected_epoch: expected at most epochs {self.epochs}, found {self.selected_epoch}")
         if any(score.head_sha256 != self.head_sha256 for score in self.scores):
-            raise ValueError("scores: expected those of the head beside them, found another's")
+            raise ValueError("scores: expected those of the head of this folder, found another's")
         return self
 
     @property

@@ -82,7 +82,7 @@ Versions = Annotated[dict[Text, Text], AfterValidator(_names_ours)]
 
 
 class Record(BaseModel):
-    """Base: frozen, of exact types. Fields stand in the order of the file; a field that is not ours is ignored."""
+    """Base: frozen, of exact types. Fields are in the order of the file; unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
@@ -126,7 +126,7 @@ def checked(model: type[Model], data: Any, where: str, what: str, advice: Advice
     Parameters
     ----------
     data : parsed JSON
-    where : the file, and the place in it, for messages
+    where : the file, and the position in it, for messages
     what : what should be there, in words
     advice : what to do about a wrong field
 

@@ -1,4 +1,4 @@
-"""Reading files that somebody else could have written: regular ones alone, within a limit."""
+"""Reading files of unknown origin: only regular ones, within a limit."""
 
 from __future__ import annotations
 
@@ -36,28 +36,28 @@ class Advice:
         return kind(text, remedy=self.remedy, purpose=self.purpose)
 
 
-def read_regular(path: Path, most_bytes: int, advice: Advice | str) -> bytes:
-    """As `pipeline.regular_files.read_regular`, with an error that says what to do.
+def read_regular(path: Path, max_bytes: int, advice: Advice | str) -> bytes:
+    """As `pipeline.regular_files.read_regular`, with an error that states the remedy.
 
     Parameters
     ----------
-    most_bytes : what such a file holds at most; a larger one is not read
+    max_bytes : a larger file is not read
     advice : what to do about a file that is refused
 
     Raises
     ------
     InputError
-        If something else is there, or it is larger.
+        If it is no regular file, or is larger.
     OSError
-        If nothing is there, or it may not be read.
+        If there is no such file, or it may not be read.
     """
     advice = Advice(advice) if isinstance(advice, str) else advice
     try:
-        return regular_files.read_regular(path, most_bytes)
+        return regular_files.read_regular(path, max_bytes)
     except RefusedFileError as error:
         status = path.stat()
         if stat.S_ISREG(status.st_mode):
-            problem = f"expected at most {most_bytes:,} bytes, found {status.st_size:,}"
+            problem = f"expected at most {max_bytes:,} bytes, found {status.st_size:,}"
         else:
             problem = f"expected a regular file, found {_kind(status.st_mode)}"
         raise advice.error(f"{path}: {problem}") from error

@@ -1,4 +1,4 @@
-"""What run.json and head.json hold of a head: what rebuilds it but its weights, and how training went."""
+"""What run.json and head.json hold of a head: how to rebuild it, without its weights, and results of training."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class _Alignment(Record):
 
 
 class _Preparation(Record):
-    """What is beside the fields of `Preprocess`, which checks its own."""
+    """The fields that `Preprocess` does not have; it checks its own."""
 
     alignment: _Alignment | None = None
 
@@ -107,7 +107,7 @@ class _Options(Record):
 
 
 class HeadDescription(Record):
-    """What rebuilds a head but its weights, as `pipeline.methods.packing.pack` describes it."""
+    """How to rebuild a head, without its weights, as `pipeline.methods.packing.pack` describes it."""
 
     format: int
     kind: Text
@@ -129,7 +129,7 @@ class HeadDescription(Record):
 
 
 class OwnHeadDescription(HeadDescription):
-    """Of a head whose class is no part of the package: which options it has, that class knows."""
+    """Of a head whose class is no part of the package: its options are known by that class."""
 
     options: dict[Text, Any]
 
@@ -143,7 +143,7 @@ class _HeldBack(Record):
 
 
 class Calibration(Record):
-    """What a temperature did on a split: the fields of `pipeline.learning.calibration.Calibration`."""
+    """The effect of a temperature on a split: the fields of `pipeline.learning.calibration.Calibration`."""
 
     temperature: Temperature
     fitted_temperature: Temperature
@@ -188,5 +188,5 @@ class _Diagnostics(Record):
     no_train_rows: Texts = ()
 
 
-Config = Annotated[dict[str, Any], conforms_to(_Config)]  # the options of a method: which there are, it knows
-Diagnostics = Annotated[dict[str, Any], conforms_to(_Diagnostics)]  # what a method found out beside the head
+Config = Annotated[dict[str, Any], conforms_to(_Config)]  # the options of a method, which knows their names
+Diagnostics = Annotated[dict[str, Any], conforms_to(_Diagnostics)]  # what a method reports apart from the head

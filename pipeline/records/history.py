@@ -18,7 +18,7 @@ History = tuple[Mapping[str, float | None], ...]
 
 
 def read_history(path: Path, sha256: str, advice: Advice) -> History:
-    """The rows of a history; None where nothing was measured.
+    """The rows of a history; a value is None where none was measured.
 
     Parameters
     ----------
@@ -30,19 +30,19 @@ def read_history(path: Path, sha256: str, advice: Advice) -> History:
     InputError
         If there is no such file, it holds something else, or it is the history of another run.
     """
-    expected = f"{path}: expected the table of epochs that train writes, found"
+    problem = f"{path}: expected the table of epochs that train writes, found"
     try:
         data = read_regular(path, MAX_JSON_BYTES, advice)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise advice.error(f"{expected} no such file") from error
+        raise advice.error(f"{problem} no such file") from error
     try:
         table = csv.DictReader(io.StringIO(data.decode()), strict=True)
         rows = tuple({name: _measured(value) for name, value in row.items()} for row in table)
     except (TypeError, ValueError, csv.Error) as error:  # TypeError: a row longer than the header
-        raise advice.error(f"{expected} something else ({error})") from error
+        raise advice.error(f"{problem} something else ({error})") from error
     if sha256 != hashlib.sha256(data).hexdigest():
         raise advice.error(
-            f"{expected} another than the one that run.json beside it describes, by its sha256. If it is being trained "
+            f"{problem} another than the one that run.json next to it describes, by its sha256. If it is being trained "
             "at this moment, wait until it is finished"
         )
     return rows

@@ -1,4 +1,4 @@
-"""run.json: what was trained, from what, and what came of it."""
+"""run.json: what was trained, from what, and the results."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class _Trained(Record):
 
 
 class HeadFacts:
-    """What runs and exported heads have in common, beside their fields."""
+    """What runs and exported heads have in common, apart from their fields."""
 
     if TYPE_CHECKING:  # pydantic would put them before the fields of a record
         encoder_note: str
@@ -100,8 +100,8 @@ class Run(Record, HeadFacts):
     Parameters
     ----------
     encoder : folder of the features' encoder below features/
-    encoder_named, encoder_spec : as `--encoder` takes it beside the params.yaml of training, and anywhere
-    encoder_note : what must be known of a stand-in encoder before a number is believed; else empty
+    encoder_named, encoder_spec : as `--encoder` takes it with the params.yaml of training, and anywhere
+    encoder_note : a caution about a stand-in encoder, for wherever a number appears; else empty
     encoder_saw : layouts whose train split the encoder itself was trained on
     text_note : as `encoder_note`, of another encoder whose text was used
     key : of the store trained on; `rows` of its train and validation rows with their labels
@@ -154,7 +154,7 @@ class Run(Record, HeadFacts):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        """The fields among themselves."""
+        """Check fields against each other."""
         if self.selected_epoch > self.epochs:
             raise ValueError(f"selected_epoch: expected at most epochs {self.epochs}, found {self.selected_epoch}")
         pooled = self.head.inputs.get("pooled")

@@ -5,181 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Self
 
-import numpy as np
-from pydantic import AfterValidator, Field, RootModel, model_validator
+from pydantic import Field, RootModel, model_validator
 
-from pipeline.learning.metrics import METRICS
-from pipeline.records.fields import Count, Digest, Fraction, Name, Positive, Record, Text, checked, json_bytes
+from pipeline.records.fields import checked, json_bytes
 from pipeline.records.files import Advice, read_json
-from pipeline.tables.labels import EXPRESSIONS
+from pipeline.records.score import Score, ScoreSource, wrong_rates
 
-__all__ = ["Score", "ScoreSource", "Scores", "read_scores", "require_rates"]
-
-_ROUNDING = 1e-6
-
-
-def _in_order(bounds: tuple[float, float]) -> tuple[float, float]:
-    if bounds[0] > bounds[1]:
-        raise ValueError("expected the lower bound first")
-    return bounds
-
-
-Interval = Annotated[tuple[Fraction, Fraction], Field(strict=False), AfterValidator(_in_order)]
-Counts = Annotated[tuple[Count, ...], Field(strict=False)]
-
-
-class Intervals(Record):
-    """95 % intervals by metric: the lower bound first."""
-
-    accuracy: Interval
-    uar: Interval
-
-
-class ScoreSource(NamedTuple):
-    """What a score was made by: the key of the run, the digest of its weights, the version of `evaluate`."""
-
-    run_key: str
-    head_sha256: str
-    evaluate_version: int
-
-
-class Score(Record):
-    """How one head does on one split of one dataset. Scores are fractions in [0, 1].
-
-    Of `METRICS` the file has accuracy and UAR; every other one follows from the confusion counts that it has, too.
-
-    Parameters
-    ----------
-    n : scored units
-    per_class : recall of every class of the head, in canonical order; None where the expression does not occur
-    support : scored units of every class
-    ece : of the probabilities at the head's temperature; `ece_uncalibrated` at 1; `ece_expected` that of a perfectly
-        calibrated head of the same confidences, None where it was not computed
-    ci95 : bounds per metric
-    confusion : (C, C) counts, rows true
-    rejected : images that could not be used; `dropped` those whose label is none of the classes. Neither is in `n`
-    seen : the head was trained on this dataset
-    encoder_saw : the encoder itself was trained on the train split of a dataset of this layout
-    run_key, head_sha256, evaluate_version : of the head, and of the program that scored
-    store_key, dtype : of the features
-    rows : digest of the scored rows, images and labels, whatever the encoder; `options` are those of the layout
-    overlap : scored rows whose bytes the head was trained ("train") or selected ("val") on; None if not checked
-    excluded_overlap : such rows that were left out of the score
-    """
-
-    dataset: Name
-    split: Name
-    n: Positive
-    accuracy: Fraction
-    uar: Fraction
-    per_class: dict[str, Fraction | None]
-    support: dict[str, Count]
-    ece: Fraction
-    ece_expected: Fraction | None
-    ece_uncalibrated: Fraction
-    ci95: Intervals
-    confusion: Annotated[tuple[Counts, ...], Field(strict=False)]
-    rejected: Count
-    dropped: dict[Text, Count]
-    seen: bool
-    encoder_saw: bool
-    run_key: Digest
-    head_sha256: Digest
-    evaluate_version: Count
-    store_key: Digest
-    rows: Digest
-    options: dict[str, Any]
-    dtype: Literal["", "float16", "float32"]
-    overlap: dict[Literal["train", "val"], Count] | None
-    excluded_overlap: Count
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        """The counts among themselves."""
-        classes = self.classes
-        if not classes or classes != tuple(name for name in EXPRESSIONS if name in classes):
-            raise ValueError(f"per_class: expected expressions in canonical order, found {', '.join(classes)}")
-        if tuple(self.support) != classes:
-            raise ValueError(f"support: expected counts of {', '.join(classes)}, found {', '.join(self.support)}")
-        if [len(row) for row in self.confusion] != [len(classes)] * len(classes):
-            raise ValueError(f"confusion: expected {len(classes)} lists of {len(classes)} counts, found others")
-        rows = {name: sum(row) for name, row in zip(classes, self.confusion, strict=True)}
-        if rows != self.support:
-            raise ValueError(f"confusion: expected rows that add up to support {self.support}, found {rows}")
-        if sum(rows.values()) != self.n:
-            raise ValueError(f"n: expected {sum(rows.values())}, the sum of the confusion counts, found {self.n}")
-        return self
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The classes of the head."""
-        return tuple(self.per_class)
-
-    @property
-    def source(self) -> ScoreSource:
-        """What made the score."""
-        return ScoreSource(self.run_key, self.head_sha256, self.evaluate_version)
-
-    @property
-    def without_overlap(self) -> bool:
-        """Whether overlapping rows were left out."""
-        return self.excluded_overlap > 0
-
-    @property
-    def place(self) -> tuple[str, str, bool]:
-        """What a file has one score of: dataset, split, whether overlapping rows were left out."""
-        return self.dataset, self.split, self.without_overlap
-
-    @property
-    def rows_key(self) -> tuple[str, str, str, bool]:
-        """What scores of one column share: dataset, split, rows, whether overlapping rows are left out."""
-        return self.dataset, self.split, self.rows, self.without_overlap
-
-    @property
-    def overlap_share(self) -> float | None:
-        """Share of the scored rows whose bytes the head was trained or selected on; None where it was not checked."""
-        return None if self.overlap is None else min(1.0, sum(self.overlap.values()) / self.n)
-
-    def value(self, metric: str) -> float:
-        """The score by `metric`, one of `METRICS`: that of the file, else of the confusion counts."""
-        if metric not in Score.model_fields:
-            return METRICS[metric].score(np.array(self.confusion))
-        value: float = getattr(self, metric)
-        return value
-
-    def by_metric(self) -> dict[str, float]:
-        """The score by every metric."""
-        return {metric: self.value(metric) for metric in METRICS}
-
-    def bounds(self, metric: str) -> tuple[float, float] | None:
-        """Its 95 % interval by `metric`; None for a metric without."""
-        if metric not in Intervals.model_fields:
-            interval = METRICS[metric].interval
-            return interval(np.array(self.confusion)) if interval else None
-        bounds: tuple[float, float] = getattr(self.ci95, metric)
-        return bounds
-
-    def majority(self, metric: str) -> float:
-        """What always answering the most frequent expression of these images scores."""
-        support = np.array(list(self.support.values()))
-        return METRICS[metric].score(support[:, None] * (np.arange(len(support)) == support.argmax()))
-
-    def guessing(self, metric: str) -> float:
-        """What answering every expression of the head equally often scores, whatever the image."""
-        return METRICS[metric].score(np.tile(np.array(list(self.support.values()))[:, None], len(self.support)))
+__all__ = ["Scores", "read_scores", "require_rates"]
 
 
 class Scores(RootModel[tuple[Score, ...]]):
-    """scores.json: scores of a run, also those of a head that was replaced since, as long as nothing is written."""
+    """scores.json: scores of a run, also those of a head that was replaced since, until the file is written again."""
 
     root: Annotated[tuple[Score, ...], Field(strict=False)] = ()
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        """One score of each place."""
-        for (dataset, split, _), n in Counter(score.place for score in self.root).items():
+        """Check that there is one score per key."""
+        for (dataset, split, _), n in Counter(score.key for score in self.root).items():
             if n > 1:
                 raise ValueError(f"dataset: expected once per split, found {dataset}, split {split}, {n} times")
         return self
@@ -191,13 +36,13 @@ class Scores(RootModel[tuple[Score, ...]]):
         return iter(self.root)
 
     def of(self, source: ScoreSource) -> Scores:
-        """Those of one head."""
+        """The scores of one head."""
         return Scores(tuple(score for score in self.root if score.source == source))
 
     def updated(self, scores: Iterable[Score]) -> Scores:
         """With `scores` in the place of earlier ones, in the order of the file."""
-        by_place = {score.place: score for score in (*self.root, *scores)}
-        return Scores(tuple(by_place[place] for place in sorted(by_place)))
+        by_key = {score.key: score for score in (*self.root, *scores)}
+        return Scores(tuple(by_key[key] for key in sorted(by_key)))
 
     def as_json(self) -> list[dict[str, Any]]:
         """Plain data, in the order of the file."""
@@ -239,24 +84,5 @@ def require_rates(scores: Iterable[Score], where: str, advice: Advice) -> None:
         If accuracy, UAR or a recall is another, or more rows overlap than were scored.
     """
     for i, score in enumerate(scores):
-        if problem := next(_wrong_rates(score), ""):
+        if problem := next(wrong_rates(score), ""):
             raise advice.error(f"{where}: {i}.{problem}")
-
-
-def _wrong_rates(score: Score) -> Iterator[str]:
-    recalls = {
-        name: row[i] / sum(row) if sum(row) else None
-        for i, (name, row) in enumerate(zip(score.classes, score.confusion, strict=True))
-    }
-    counts = np.array(score.confusion)
-    for name in (name for name in METRICS if name in Score.model_fields):
-        rate = METRICS[name].score(counts)
-        if abs(score.value(name) - rate) > _ROUNDING:
-            yield f"{name}: expected {rate:.6f}, by the confusion counts, found {score.value(name)}"
-    for name, recall in recalls.items():
-        stated = score.per_class[name]
-        if (stated is None) != (recall is None) or abs((stated or 0) - (recall or 0)) > _ROUNDING:
-            yield f"per_class: expected {recall} for {name}, by the confusion counts, found {stated}"
-    overlap: Mapping[Any, int] = score.overlap or {}
-    if overlap and (most := max(overlap.values())) > score.n:
-        yield f"overlap: expected at most n, {score.n}, found {most}"

@@ -54,8 +54,8 @@ def _matrix(group: Group, comparison: ComparisonSet, tests: Sequence[str], metri
         (*columns, footnoted(UNSEEN, any(cell.encoder_saw for cell in unseen))),
         tuple((train, _row(group, comparison, train, tests, metric)) for train in group.trains),
         (
-            ("most frequent", _reference(group, unseen, tests, lambda score: score.majority(metric))),
-            ("guessing", _reference(group, unseen, tests, lambda score: score.guessing(metric))),
+            ("most frequent", _reference(group, unseen, tests, lambda score: score.majority_baseline(metric))),
+            ("guessing", _reference(group, unseen, tests, lambda score: score.chance_level(metric))),
         ),
         bool(group.note),
     )

@@ -170,7 +170,7 @@ def _summary_row(group: Group, number: int, comparison: ComparisonSet) -> _Row:
 def _cell_row(group: Group, cell: Cell) -> _Row:
     score = cell.first
     key = (group.encoder, group.note, group.method, cell.train, cell.test)
-    guesses = (*(score.majority(metric) for metric in METRICS), score.guessing(next(iter(METRICS))))
+    guesses = (*(score.majority_baseline(metric) for metric in METRICS), score.chance_level(next(iter(METRICS))))
     return {
         **dict(zip(_KEY[:-1], key, strict=True)),
         "seeds": len(cell.by_seed),

@@ -1,7 +1,8 @@
 """The sample table: one row per image or frame.
 
-samples     rows and table, checked
+schema      columns, one row, where a table comes from, and the rules for it
+samples     the table: build, read, write, summarise
 labels      the expressions, their order and synonyms
-splits      train, val and test where a dataset does not say, by group
+splits      train, val and test where a dataset has no such split, by group
 parquet     tables on disk
 """

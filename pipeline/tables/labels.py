@@ -1,6 +1,6 @@
 """The canonical expressions, and how every dataset spells or numbers them.
 
-Names travel through the whole project, never codes: a code means something else in every dataset.
+The project stores names, never codes: a code means something else in every dataset.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _advice(word: str) -> str:
 
 
 def decode(code: int, codes: Mapping[int, str], dataset: str) -> str:
-    """The expression that `code` stands for in `dataset`.
+    """The expression that `code` means in `dataset`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Parquet files that say what they are: tables with a schema version and an `info` in their metadata.
+"""Parquet files that describe themselves: tables with a schema version and an `info` in their metadata.
 
 A table may come from elsewhere: file, metadata and columns are checked here, before anything else looks at them.
 """
@@ -67,7 +67,7 @@ class TableKind(Generic[InfoT]):
         Raises
         ------
         TableError
-            If the file is missing, is no table of this kind, has a newer schema than this program knows, states more
+            If the file is missing, is no table of this kind, has a newer schema than this program reads, states more
             than it can hold, or has a column or an entry of `info` that is missing or of another type; it is named.
         """
         with self._opened(path) as file:
@@ -83,7 +83,7 @@ class TableKind(Generic[InfoT]):
             return self._info(path, file.metadata.metadata), file.metadata.num_rows
 
     def described(self, table: pa.Table, info: Mapping[str, Any]) -> pa.Table:
-        """`table` with `info` in its metadata, as `read` takes it back."""
+        """`table` with `info` in its metadata, from which `read` restores it."""
         metadata = json.dumps({"schema": self.schema, "info": dict(info)}, sort_keys=True)
         return table.replace_schema_metadata({self.key: metadata})
 
@@ -108,13 +108,13 @@ class TableKind(Generic[InfoT]):
                 self._require_possible(path, file.metadata)
                 yield file
         except (pa.ArrowException, OSError) as error:
-            # Without a number it is of Arrow: a compression that cannot be undone.
+            # Without a number it comes from Arrow: data that cannot be decompressed.
             if isinstance(error, OSError) and error.errno is not None:
                 raise TableError(f"{path} cannot be read: {error.strerror}. Repair that, then try again") from error
             raise self.error(path, f"it is not a Parquet file that can be read ({error})") from error
 
     def _require_possible(self, path: Path, footer: pq.FileMetaData) -> None:
-        """Nothing is allocated for a file that states more than a file of its size can hold."""
+        """Refuse a file that states more than a file of its size can hold, before memory is allocated."""
         size = path.stat().st_size
         unpacked = sum(footer.row_group(group).total_byte_size for group in range(footer.num_row_groups))
         for stated, most, what in (
@@ -131,9 +131,10 @@ class TableKind(Generic[InfoT]):
             raise self.error(path, f"its metadata is not JSON ({error})") from error
         schema = metadata.get("schema") if isinstance(metadata, dict) else None
         if schema != self.schema or isinstance(schema, bool):
-            found = "none" if schema is None else f"{schema!r:.80}"
+            version = "none" if schema is None else f"{schema!r:.80}"
             raise self.error(
-                path, f"expected a {self.name} of schema {self.schema}, found {found}. Update fer-stage if it is newer"
+                path,
+                f"expected a {self.name} of schema {self.schema}, found {version}. Update fer-stage if it is newer",
             )
         try:
             return self._reader.validate_json(json.dumps(metadata.get("info")), strict=True)

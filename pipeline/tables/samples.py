@@ -1,122 +1,33 @@
-"""The sample table: one row per image of a dataset, in an order that is fixed for ever after.
-
-Columns: `id` (stable, unique), `path` (relative to the root), `label` (canonical expression), `split`
-(train, val, test), `sha256` of the image's bytes, `status` (ok, rejected), `reason` (why rejected), and where
-known `subject`, `clip`, `frame`, `fold`, `box` (x, y, width, height in pixels), `votes`, `face` (x, y of five landmarks
-in pixels, which `extract` takes from a face table).
-A rejected row keeps its place, so that row i is sample i in every store made from the table.
-"""
+"""The sample table: one row per image of a dataset, in an order that never changes (columns: `schema`)."""
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pydantic import AfterValidator, Field
 
-from pipeline.errors import ConfigError, TableError
-from pipeline.tables.labels import EXPRESSIONS
+from pipeline.errors import TableError
 from pipeline.tables.parquet import TableKind
+from pipeline.tables.schema import (
+    ARROW_TYPES,
+    DTYPES,
+    OK,
+    OPTIONAL_COLUMNS,
+    REJECTED,
+    REQUIRED_COLUMNS,
+    SPLITS,
+    Sample,
+    TableInfo,
+    check_table,
+)
 
-__all__ = [
-    "OK",
-    "OPTIONAL_COLUMNS",
-    "REJECTED",
-    "SPLITS",
-    "Sample",
-    "SampleTable",
-    "TableInfo",
-    "hash_draw",
-    "split_by_hash",
-]
-
-SPLITS = ("train", "val", "test")
-OK, REJECTED = "ok", "rejected"
-REQUIRED_COLUMNS = ("id", "path", "label", "split", "sha256", "status", "reason")
-OPTIONAL_COLUMNS = ("subject", "clip", "frame", "fold", "box", "votes", "face")
-_SHA256 = r"[0-9a-f]{64}"
-_LONGEST_TEXT = 4096  # characters of a path on Linux; no id or name of a person is longer
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One image: what a layout knows of it.
-
-    `label` is a canonical expression. `box` is (x, y, width, height) in pixels of the upright picture. `reason` is
-    empty unless the sample is rejected; `sha256` is empty where the bytes could not be read.
-    """
-
-    id: str
-    path: str
-    label: str
-    split: str
-    sha256: str = ""
-    reason: str = ""
-    subject: str | None = None
-    clip: str | None = None
-    frame: int | None = None
-    fold: int | None = None
-    box: tuple[int, int, int, int] | None = None
-    votes: tuple[int, ...] | None = None
-    face: tuple[float, ...] | None = None
-
-
-def _known_classes(classes: tuple[str, ...]) -> tuple[str, ...]:
-    if not classes or not set(classes) <= set(EXPRESSIONS):
-        raise ValueError(f"expected names among {', '.join(EXPRESSIONS)}")
-    return classes
-
-
-def _options_of_command(given: Mapping[str, Any]) -> Mapping[str, Any]:
-    right = {"layout": str, "root": str, "options": dict}
-    if wrong := [name for name, value in given.items() if not isinstance(value, right.get(name, object))]:
-        raise ValueError(f"expected texts as layout and root, and names with values as options; wrong: {wrong[0]}")
-    return given
-
-
-_Text: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00]*$")]
-_Counts: TypeAlias = Mapping[_Text, Annotated[int, Field(ge=0)]]
-
-
-@dataclass(frozen=True)
-class TableInfo:
-    """Where a table comes from, and how it was made.
-
-    Parameters
-    ----------
-    dataset, layout, root, classes, release : what was read
-    options : all of the layout's options, defaults included
-    excluded : rows of the source that the label rule leaves out, per reason
-    reader : version of the program's readers; 0 in tables of earlier versions, which do not state it
-    given : what the command line set beside params.yaml: `layout`, `root`, `options`
-    layout_sha256 : of the file of a layout that is no part of the package; else empty, and not in the file
-    unread_columns : headers of the source's table, with what each looks like (split, subject, clip, fold, box, or
-        nothing)
-    unread_images : images of the root that no row of the source names, per folder
-    unread_files : files in class folders that are no images, per suffix
-    """
-
-    dataset: _Text
-    layout: _Text
-    root: _Text
-    classes: Annotated[tuple[str, ...], AfterValidator(_known_classes)]
-    release: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    excluded: _Counts = field(default_factory=dict)
-    unread_columns: Mapping[str, str] = field(default_factory=dict)
-    unread_images: _Counts = field(default_factory=dict)
-    unread_files: _Counts = field(default_factory=dict)
-    reader: Annotated[int, Field(ge=0)] = 0
-    given: Annotated[Mapping[str, Any], AfterValidator(_options_of_command)] = field(default_factory=dict)
-    layout_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+__all__ = ["OK", "OPTIONAL_COLUMNS", "REJECTED", "SPLITS", "Sample", "SampleTable", "TableInfo"]
 
 
 @dataclass(frozen=True)
@@ -127,7 +38,7 @@ class SampleTable:
     info: TableInfo
 
     def __post_init__(self) -> None:
-        _check(self.frame, self.info)
+        check_table(self.frame, self.info)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -145,7 +56,7 @@ class SampleTable:
         columns["status"] = [REJECTED if s.reason else OK for s in samples]
         unused = [name for name in OPTIONAL_COLUMNS if all(value is None for value in columns[name])]
         names = [*REQUIRED_COLUMNS, *(name for name in OPTIONAL_COLUMNS if name not in unused)]
-        return cls(pd.DataFrame({name: pd.Series(columns[name], dtype=_DTYPES[name]) for name in names}), info)
+        return cls(pd.DataFrame({name: pd.Series(columns[name], dtype=DTYPES[name]) for name in names}), info)
 
     @classmethod
     def read(cls, path: Path) -> SampleTable:
@@ -154,11 +65,11 @@ class SampleTable:
         Raises
         ------
         TableError
-            If the file is missing, is no sample table, has a newer schema than this program knows, or breaks a rule of
+            If the file is missing, is no sample table, has a newer schema than this program reads, or breaks a rule of
             sample tables: the column or the entry of its metadata is named.
         """
         arrow, info = _KIND.read(path)
-        frame = pd.DataFrame({name: _series(arrow[name], _DTYPES[name]) for name in arrow.column_names})
+        frame = pd.DataFrame({name: _series(arrow[name], DTYPES[name]) for name in arrow.column_names})
         try:
             return cls(frame, info)
         except TableError as error:
@@ -181,7 +92,7 @@ class SampleTable:
 
     def to_arrow(self) -> pa.Table:
         """The same rows for Parquet, with `info` in the schema's metadata."""
-        columns = {name: pa.array(_plain(self.frame[name]), type=_ARROW_TYPES[name]) for name in self.frame.columns}
+        columns = {name: pa.array(_plain(self.frame[name]), type=ARROW_TYPES[name]) for name in self.frame.columns}
         described = vars(self.info) | {"classes": list(self.info.classes)}
         if not self.info.layout_sha256:
             del described["layout_sha256"]
@@ -194,7 +105,7 @@ class SampleTable:
 
     def summary(self) -> dict[str, Any]:
         """Counts for people and machines: usable samples per split and label, rejected and excluded per reason, rows
-        that cross the splits, and what of the source was not read."""
+        that cross the splits, and content of the source that was not read."""
         usable, rejected = self.usable, self.frame[self.frame["status"] == REJECTED]
         return {
             "dataset": self.info.dataset,
@@ -226,26 +137,12 @@ class SampleTable:
 
 
 _FIELDS = ("id", "path", "label", "split", "sha256", "reason", *OPTIONAL_COLUMNS)
-_DTYPES: dict[str, Any] = dict.fromkeys((*REQUIRED_COLUMNS, "subject", "clip"), "str") | {
-    "frame": "Int64",
-    "fold": "Int64",
-    "box": object,
-    "votes": object,
-    "face": object,
-}
-_ARROW_TYPES: dict[str, pa.DataType] = {name: pa.string() for name in (*REQUIRED_COLUMNS, "subject", "clip")} | {
-    "frame": pa.int64(),
-    "fold": pa.int64(),
-    "box": pa.list_(pa.int32()),
-    "votes": pa.list_(pa.int32()),
-    "face": pa.list_(pa.float64()),
-}
 _KIND = TableKind(
     "sample table",
     b"fer-stage",
     schema=1,
     info=TableInfo,
-    columns=_ARROW_TYPES,
+    columns=ARROW_TYPES,
     optional=frozenset(OPTIONAL_COLUMNS),
     command="index",
     folder="tables",
@@ -276,101 +173,3 @@ def _crossing(usable: pd.DataFrame, column: str) -> dict[str, int]:
         folds = known["fold"].groupby(codes).transform("nunique")
         counts["across folds"] = int((known["fold"].notna() & (folds > 1)).sum())
     return {name: n for name, n in counts.items() if n}
-
-
-def _check(frame: pd.DataFrame, info: TableInfo) -> None:
-    where = f"sample table of {info.dataset}"
-    if not len(frame):
-        raise TableError(
-            f"{where}: no images. Expected at least one under {info.root}; is this the {info.layout} layout?"
-        )
-    if missing := [name for name in REQUIRED_COLUMNS if name not in frame.columns]:
-        raise TableError(f"{where}: columns missing: {', '.join(missing)}")
-    repeated = frame["id"][frame["id"].duplicated()].unique().tolist()
-    if repeated:
-        raise TableError(
-            f"{where}: {len(repeated)} ids repeat, first {_some(repeated)}. Every row needs an id of its own"
-        )
-    _check_values(frame, "label", set(info.classes), where)
-    _check_values(frame, "split", set(SPLITS), where)
-    _check_values(frame, "status", {OK, REJECTED}, where)
-    usable = frame["status"] == OK
-    digests = frame["sha256"].str.fullmatch(_SHA256)
-    if bad := frame["id"][usable & ~digests].tolist():
-        raise TableError(f"{where}: {len(bad)} usable rows without a sha256, first {_some(bad)}")
-    if bad := frame["id"][~digests & (frame["sha256"] != "")].tolist():
-        raise TableError(f"{where}: sha256 of {len(bad)} rejected rows is none, first {_some(bad)}")
-    if (frame["reason"][~usable] == "").any() or (frame["reason"][usable] != "").any():
-        raise TableError(f"{where}: every rejected row needs a reason, and no other row may have one")
-    if bad := frame["path"][_escapes(frame["path"])].tolist():
-        raise TableError(f"{where}: {len(bad)} paths leave the root, first {_some(bad)}")
-    for name in ("id", "path", "subject", "clip"):
-        if name in frame.columns:
-            _check_text(frame[name], where)
-    _check_numbers(frame, where)
-
-
-def _check_values(frame: pd.DataFrame, column: str, allowed: set[str], where: str) -> None:
-    strange = sorted(set(frame[column].unique()) - allowed)
-    if strange:
-        known = ", ".join(name for name in (*EXPRESSIONS, *SPLITS, OK, REJECTED) if name in allowed)
-        raise TableError(f"{where}: {column} is {_some(strange)}; expected one of {known}")
-
-
-def _check_text(column: pd.Series[Any], where: str) -> None:
-    """Arrays of text take the longest one's room in every row, and end at the first zero byte."""
-    known = column.dropna()
-    bad = known[(known.str.len() > _LONGEST_TEXT) | known.str.contains("\x00", regex=False)]
-    if len(bad):
-        raise TableError(
-            f"{where}: {column.name}: expected at most {_LONGEST_TEXT} characters and no zero byte, found "
-            f"{bad.iloc[0]!r:.80} in row {bad.index[0]}"
-        )
-
-
-def _check_numbers(frame: pd.DataFrame, where: str) -> None:
-    for name in ("frame", "fold"):
-        if name in frame.columns and (negative := frame[name].dropna() < 0).any():
-            raise TableError(f"{where}: {name}: expected 0 or more, found less in row {negative.idxmax()}")
-    for box in frame.get("box", ()):
-        if box is not None and (len(box) != 4 or None in box or box[2] <= 0 or box[3] <= 0):
-            raise TableError(f"{where}: a box is (x, y, width, height) with positive sizes, found {box!r:.80}")
-    for votes in frame.get("votes", ()):
-        if votes is not None and (None in votes or min(votes, default=0) < 0):
-            raise TableError(f"{where}: votes are counts of 0 or more, found {votes!r:.80}")
-    for face in frame.get("face", ()):
-        if face is not None and (len(face) != 10 or None in face or not all(map(math.isfinite, face))):
-            raise TableError(f"{where}: a face is the x and y of five landmarks, found {face!r:.80}")
-
-
-def _escapes(paths: pd.Series[Any]) -> pd.Series[Any]:
-    """For each path whether it is empty, absolute or goes up; all at once, as there may be a million."""
-    return (paths == "") | paths.str.startswith("/") | ("/" + paths + "/").str.contains("/../", regex=False)
-
-
-def _some(values: Sequence[Any], n: int = 3) -> str:
-    return ", ".join(repr(value) for value in values[:n]) + (", ..." if len(values) > n else "")
-
-
-def split_by_hash(group: str, fractions: Mapping[str, float], seed: int = 0) -> str:
-    """The split that `group` (a subject, else the sample's id) falls into, by a hash of its name alone.
-
-    Parameters
-    ----------
-    group : str
-    fractions : split -> share in (0, 1], summing to 1
-    seed : another seed gives another division
-    """
-    if abs(sum(fractions.values()) - 1) > 1e-9:
-        raise ConfigError(f"split fractions must sum to 1, found {dict(fractions)}")
-    draw, edge = hash_draw(group, seed), 0.0
-    for split, fraction in fractions.items():
-        edge += fraction
-        if draw < edge:
-            return split
-    return list(fractions)[-1]
-
-
-def hash_draw(name: str, seed: int = 0) -> float:
-    """A number in [0, 1] that depends on `name` and `seed` alone."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "big") / 2**64

@@ -1,15 +1,17 @@
-"""Splits that a dataset does not have, carved out of its train split; what belongs together is never divided."""
+"""Splits that a dataset does not have, carved out of its train split; groups are never divided."""
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from pipeline.errors import ConfigError
 from pipeline.tables.labels import EXPRESSIONS
-from pipeline.tables.samples import Sample, hash_draw, split_by_hash
+from pipeline.tables.schema import Sample
 
-__all__ = ["DIVISIBLE", "carve", "carving_notes", "groups_of"]
+__all__ = ["DIVISIBLE", "carve", "carving_notes", "groups_of", "split_by_hash"]
 
 DIVISIBLE = frozenset({"", "train"})  # samples of these splits may become val or test
 
@@ -31,7 +33,7 @@ def carve(samples: Sequence[Sample], shares: Mapping[str, float], seed: int) -> 
     Parameters
     ----------
     samples : with their sha256; every id is unique. Their order plays no part
-    shares : split -> share in (0, 1], summing to 1; if empty, nothing changes
+    shares : split -> share in (0, 1], summing to 1; if empty, no sample changes
     seed : another seed gives another division
     """
     free = [sample for sample in samples if sample.split in DIVISIBLE] if shares else []
@@ -41,18 +43,42 @@ def carve(samples: Sequence[Sample], shares: Mapping[str, float], seed: int) -> 
         placement.put(group, split_by_hash(_name(group), shares, seed))
         if len(group) > 1 and _labels(group):
             large.append(group)
-    large.sort(key=lambda group: (-len(group).bit_length(), hash_draw(_name(group), seed), min(s.id for s in group)))
+    large.sort(key=lambda group: (-len(group).bit_length(), _hash_draw(_name(group), seed), min(s.id for s in group)))
     placement.improve(large)
     return [
         sample
-        if (split := placement.homes.get(sample.id, sample.split)) == sample.split
+        if (split := placement.splits.get(sample.id, sample.split)) == sample.split
         else replace(sample, split=split)
         for sample in samples
     ]
 
 
+def split_by_hash(group: str, fractions: Mapping[str, float], seed: int = 0) -> str:
+    """The split that `group` (a subject, else the sample's id) falls into, by a hash of its name alone.
+
+    Parameters
+    ----------
+    group : str
+    fractions : split -> share in (0, 1], summing to 1
+    seed : another seed gives another division
+    """
+    if abs(sum(fractions.values()) - 1) > 1e-9:
+        raise ConfigError(f"split fractions must sum to 1, found {dict(fractions)}")
+    draw, edge = _hash_draw(group, seed), 0.0
+    for split, fraction in fractions.items():
+        edge += fraction
+        if draw < edge:
+            return split
+    return list(fractions)[-1]
+
+
+def _hash_draw(name: str, seed: int = 0) -> float:
+    """A number in [0, 1] that depends on `name` and `seed` alone."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "big") / 2**64
+
+
 def groups_of(samples: Sequence[Sample]) -> list[list[Sample]]:
-    """Samples that must never be in two splits, together: linked by subject, clip, picture or equal bytes."""
+    """Samples that must never be in two splits, grouped: linked by subject, clip, picture or equal bytes."""
     parents = list(range(len(samples)))
 
     def root(i: int) -> int:
@@ -115,7 +141,7 @@ def _name(group: _Group) -> str:
 
 
 class _Placement:
-    """Where groups were put: the split of every id, and usable rows per split and label.
+    """The split of every group: by id, and usable rows per split and label.
 
     Parameters
     ----------
@@ -125,11 +151,11 @@ class _Placement:
 
     def __init__(self, shares: Mapping[str, float], totals: Counter[str]) -> None:
         self.shares, self.totals = shares, totals
-        self.homes: dict[str, str] = {}
+        self.splits: dict[str, str] = {}
         self._counts: dict[str, Counter[str]] = {split: Counter() for split in shares}
 
     def put(self, group: _Group, split: str) -> None:
-        self.homes.update((sample.id, split) for sample in group)
+        self.splits.update((sample.id, split) for sample in group)
         self._counts[split].update(_labels(group))
 
     def improve(self, groups: Sequence[_Group]) -> None:
@@ -141,47 +167,47 @@ class _Placement:
             target = self.shares[split] * self.totals[label]
             if target >= 2 and not self._counts[split][label]:
                 small = [g for g in groups if len(g) <= self._target(split) and _labels(g).count(label) <= 2 * target]
-                self._give(split, small, label)
+                self._move_smallest(split, small, label)
         for split, counts in self._counts.items():
             if not counts.total():
-                self._give(split, groups)
+                self._move_smallest(split, groups)
 
     def _target(self, split: str) -> float:
         return self.shares[split] * self.totals.total()
 
     def _put_evenly(self, groups: Sequence[_Group]) -> None:
         for group in groups:
-            self._take(group)
+            self._remove(group)
         for group in groups:
             costs = {split: self._cost(group, split) for split in self.shares}
             self.put(group, min(costs, key=costs.__getitem__))
 
-    def _take(self, group: _Group) -> None:
-        self._counts[self.homes[group[0].id]].subtract(_labels(group))
+    def _remove(self, group: _Group) -> None:
+        self._counts[self.splits[group[0].id]].subtract(_labels(group))
 
     def _cost(self, group: _Group, split: str) -> float:
-        """By how much the sum over labels of (rows - target)^2 / target grows if `group` comes to `split`."""
+        """By how much the sum over labels of (rows - target)^2 / target grows if `group` is put into `split`."""
         costs = []
         for label, n in sorted(Counter(_labels(group)).items()):
             target = self.shares[split] * self.totals[label]
             costs.append(n * (2 * (self._counts[split][label] - target) + n) / target)
         return sum(costs)
 
-    def _give(self, split: str, groups: Sequence[_Group], label: str | None = None) -> None:
+    def _move_smallest(self, split: str, groups: Sequence[_Group], label: str | None = None) -> None:
         """Move the smallest group with rows (of `label`) to `split` from where most of them are; leave some there."""
 
         def n_rows(group: _Group) -> int:
             labels = _labels(group)
             return len(labels) if label is None else labels.count(label)
 
-        def n_at_home(group: _Group) -> int:
-            counts = self._counts[self.homes[group[0].id]]
+        def n_in_its_split(group: _Group) -> int:
+            counts = self._counts[self.splits[group[0].id]]
             return counts.total() if label is None else counts[label]
 
-        donors = [group for group in groups if 0 < n_rows(group) < n_at_home(group)]
+        donors = [group for group in groups if 0 < n_rows(group) < n_in_its_split(group)]
         if donors:
-            group = max(reversed(donors), key=n_at_home)
-            self._take(group)
+            group = max(reversed(donors), key=n_in_its_split)
+            self._remove(group)
             self.put(group, split)
 
 

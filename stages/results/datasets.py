@@ -78,8 +78,7 @@ class DrawResult(Result):
         """One row per face: `id`, `label`, `split`, `subject`, `intensity` in [0, 1]; of a group the hindmost first."""
         import pandas as pd  # late: `import stages` needs no pandas
 
-        from pipeline.datasets.drawn import sample_specs
-        from pipeline.datasets.drawn.generate import group_specs
+        from pipeline.datasets.drawn import group_specs, sample_specs
 
         specs = (group_specs if self.is_group else sample_specs)(self.style, self.n, self.seed)
         columns = ["id", "label", "split", "subject", "intensity"]

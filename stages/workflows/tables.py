@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from cache.atomic import write_bytes
-from pipeline.datasets.drawn import STYLES, begun_drawing, drawing_changes, is_free
+from pipeline.datasets.drawn import STYLES, drawing_changes, is_free, unfinished_drawing
 from pipeline.datasets.index import index_dataset
 from pipeline.errors import ChangedImageError
 from pipeline.faces.table import FaceTable
@@ -42,7 +42,7 @@ def make_table(
     root = Path(source.root)
     if _is_drawn(dataset, source) and is_free(root):
         draw_style(dataset, root, sample.images, sample.seed, on_progress)
-    elif source.layout == "sample" and (begun := begun_drawing(root)):
+    elif source.layout == "sample" and (begun := unfinished_drawing(root)):
         style, n, seed = begun
         draw_style(style, root, n, seed, on_progress)  # or waits for the process that draws it
     return index_dataset(dataset, source.layout, root, source.options, on_progress, stated.as_json())

@@ -155,7 +155,7 @@ def text_for(
         texts.encoder,
         texts.key,
         note=str(provenance.get("encoder_note", "")),
-        saw=tuple(provenance.get("encoder_saw", ())),  # texts of earlier versions have none
+        trained_on=tuple(provenance.get("encoder_saw", ())),  # texts of earlier versions have none
     )
 
 

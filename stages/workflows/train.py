@@ -158,7 +158,7 @@ class Training:
         if not self.runs[0].config.uses_encoder:
             return []
         layouts = self.store.manifest.provenance.get("encoder_saw", ())  # stores of earlier versions have none
-        return sorted({*layouts, *(self.text.saw if self.text else ())})
+        return sorted({*layouts, *(self.text.trained_on if self.text else ())})
 
     @property
     def dataset_in_encoder_training(self) -> bool:

@@ -29,8 +29,8 @@ def test_items_are_features_and_label_positions() -> None:
 
 def test_many_items_are_the_same_as_one_by_one() -> None:
     dataset = FeatureDataset(separable_source(n_views=3), "train", view="all")
-    wanted = [40, 3, 3, 17, 0]
-    for (feature, label), index in zip(dataset.__getitems__(wanted), wanted, strict=True):
+    indices = [40, 3, 3, 17, 0]
+    for (feature, label), index in zip(dataset.__getitems__(indices), indices, strict=True):
         assert torch.equal(feature, dataset[index][0])
         assert torch.equal(label, dataset[index][1])
 
@@ -79,9 +79,9 @@ def test_a_label_beyond_the_classes_is_named() -> None:
 @pytest.mark.parametrize("start", ["spawn", "fork"])
 def test_workers_give_what_this_process_gives(start: str) -> None:
     dataset = FeatureDataset(separable_source(n_views=2), "train", view="all")
-    wanted = list(DataLoader(dataset, batch_size=5))  # the parent has read already when it forks
+    expected = list(DataLoader(dataset, batch_size=5))  # the parent has read already when it forks
     found = list(DataLoader(dataset, batch_size=5, num_workers=2, multiprocessing_context=start))
     assert [len(labels) for _, labels in found] == [5] * 6 + [2]
-    for (features, labels), (wanted_features, wanted_labels) in zip(found, wanted, strict=True):
-        assert torch.equal(features, wanted_features)
-        assert torch.equal(labels, wanted_labels)
+    for (features, labels), (expected_features, expected_labels) in zip(found, expected, strict=True):
+        assert torch.equal(features, expected_features)
+        assert torch.equal(labels, expected_labels)

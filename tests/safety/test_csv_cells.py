@@ -174,4 +174,4 @@ def test_every_csv_is_written_in_one_way() -> None:
         calls = {node.func.attr for node in tree if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)}
         if calls & {"to_csv", "DictWriter", "writer"}:
             writers.add(str(file.relative_to(ROOMS)))
-    assert writers == {"cache/csv_cells.py", "pipeline/datasets/drawn/generate.py"}
+    assert writers == {"cache/csv_cells.py", "pipeline/datasets/drawn/dataset.py"}

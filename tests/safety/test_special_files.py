@@ -72,11 +72,11 @@ class TestOneFile:
             read_regular(Path("/proc/self/status"), 10)
 
     @pytest.mark.parametrize("size", [0, 5, 9, 10, 11, 100])
-    @pytest.mark.parametrize("piece", [1, 4, 100])
-    def test_whatever_a_size_claims_the_bytes_are_the_same(self, size: int, piece: int) -> None:
-        assert read_within(io.BytesIO(b"0123456789"), 10, size, piece=piece) == b"0123456789"
+    @pytest.mark.parametrize("chunk_size", [1, 4, 100])
+    def test_whatever_a_size_claims_the_bytes_are_the_same(self, size: int, chunk_size: int) -> None:
+        assert read_within(io.BytesIO(b"0123456789"), 10, size, chunk_size=chunk_size) == b"0123456789"
         with pytest.raises(RefusedFileError, match="at most 9 bytes"):
-            read_within(io.BytesIO(b"0123456789"), 9, size, piece=piece)
+            read_within(io.BytesIO(b"0123456789"), 9, size, chunk_size=chunk_size)
 
     def test_no_handle_stays_open(self, fifo: Path) -> None:
         n_open = len(os.listdir("/proc/self/fd"))

@@ -87,7 +87,7 @@ def test_the_card_has_what_must_be_known(project: Path, fer_stage: FerStage) -> 
         saved.record.head_sha256,
         f"| sample-a (trained on) | test | {scores[0]['n']} | {100 * scores[0]['accuracy']:.1f} |",
         f"| sample-e † | test | {scores[1]['n']} | {100 * scores[1]['accuracy']:.1f} |",
-        "† seen domain: the encoder itself saw the train split",
+        "† seen domain: the encoder itself was trained on the train split",
         f"softmax(logits / {saved.temperature:.4f})",
         "| `lambda_sep` | 1.5 |",
     ):

@@ -104,7 +104,7 @@ def test_texts_and_stores_of_before_saw_nothing(project: Path) -> None:
     own = TextStore.read(path)
     replace(own, provenance={}).write(path)
     text = text_for(FEATURES, "untrained", "kefer", find_store(FEATURES, "untrained", "sample-a"))
-    assert (text.note, text.saw) == ("", ())
+    assert (text.note, text.trained_on) == ("", ())
 
 
 def test_an_image_network_owes_nothing_to_the_encoder_beside_it(project: Path, fer_stage: FerStage) -> None:

@@ -1,7 +1,7 @@
-"""What faces do and how they differ: action units, the people who own the faces, the pose, and what hides a part.
+"""What faces do and how they differ: action units, people, pose and occlusion.
 
 Action units follow the Facial Action Coding System. An expression is one of a few prototypes (the same anger may
-clench or shout), scaled by an intensity and disturbed, so that no two faces show it alike.
+clench or shout), scaled by an intensity and disturbed, so that no two faces show it in the same way.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ __all__ = [
     "PROTOTYPES",
     "ActionUnits",
     "FaceSpec",
-    "Identity",
+    "Person",
     "Pose",
-    "draw_identity",
     "draw_intensity",
+    "draw_person",
     "draw_pose",
     "draw_units",
 ]
@@ -50,7 +50,7 @@ class ActionUnits:
     au43: float = 0.0  # eyes closed
 
     def scaled(self, factor: float) -> ActionUnits:
-        """Every unit times `factor`, kept in [0, 1]."""
+        """Every unit times `factor`, clipped to [0, 1]."""
         return ActionUnits(**{name: min(1.0, max(0.0, value * factor)) for name, value in vars(self).items()})
 
 
@@ -109,8 +109,8 @@ def draw_units(label: str, intensity: float, rng: np.random.Generator) -> Action
     names = [unit.name for unit in fields(ActionUnits)]
     base = np.array([getattr(prototype, name) for name in names])
     stray = rng.uniform(0.0, _STRAY_AT_MOST, len(names)) * (rng.random(len(names)) < _STRAY_CHANCE)
-    shown = np.clip(base * intensity * rng.uniform(0.75, 1.2, len(names)) + stray, 0.0, 1.0)
-    return ActionUnits(**dict(zip(names, shown.tolist(), strict=True)))
+    activations = np.clip(base * intensity * rng.uniform(0.75, 1.2, len(names)) + stray, 0.0, 1.0)
+    return ActionUnits(**dict(zip(names, activations.tolist(), strict=True)))
 
 
 HAIRCUTS = ("bald", "cropped", "parted", "fringe", "bob", "long", "curly", "bun")
@@ -119,7 +119,7 @@ OCCLUSIONS = ("none", "sunglasses", "scarf", "hand")
 
 
 @dataclass(frozen=True)
-class Identity:
+class Person:
     """One person. Shape traits lie in [-1, 1], 0 is the average face; they are confounders of the expression."""
 
     face_width: float = 0.0
@@ -145,16 +145,16 @@ class Identity:
     seed: int = 0  # of what is too small to name: strands, iris, clothes
 
 
-_TRAITS = [trait.name for trait in fields(Identity)]
+_TRAITS = [trait.name for trait in fields(Person)]
 _SHAPE_TRAITS = _TRAITS[: _TRAITS.index("skin")]
 _BEARDED, _WITH_GLASSES = 0.35, 0.18
 
 
-def draw_identity(rng: np.random.Generator) -> Identity:
+def draw_person(rng: np.random.Generator) -> Person:
     """A person at random."""
     shape = dict(zip(_SHAPE_TRAITS, np.clip(rng.normal(0.0, 0.5, len(_SHAPE_TRAITS)), -1, 1).tolist(), strict=True))
     bearded = rng.random() < _BEARDED
-    return Identity(
+    return Person(
         **shape,
         skin=float(rng.random()),
         age=float(rng.beta(1.5, 2.5)),
@@ -200,7 +200,7 @@ class FaceSpec:
     subject: str
     intensity: float
     units: ActionUnits
-    identity: Identity
+    person: Person
     pose: Pose
     asymmetry: float
     occlusion: str

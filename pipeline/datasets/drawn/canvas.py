@@ -45,14 +45,14 @@ def smooth(points: Sequence[tuple[float, float]] | Points, loop: bool = False) -
     before, start, end, after = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]
     t = _STEPS
     cubic = 3 * start - before - 3 * end + after
-    pieces = start + 0.5 * t * (end - before + t * (2 * before - 5 * start + 4 * end - after + t * cubic))
-    curve: Points = pieces.transpose(1, 0, 2).reshape(-1, 2)
+    segments = start + 0.5 * t * (end - before + t * (2 * before - 5 * start + 4 * end - after + t * cubic))
+    curve: Points = segments.transpose(1, 0, 2).reshape(-1, 2)
     return curve if loop else np.vstack([curve, knots[-1]])
 
 
 @lru_cache(maxsize=64)
 def even_steps(n: int) -> Points:
-    """n numbers from -1 to 1, read-only: drawing asks for the same ones thousands of times."""
+    """n numbers from -1 to 1, read-only: drawing needs the same ones thousands of times."""
     steps = np.linspace(-1.0, 1.0, n)
     steps.flags.writeable = False
     return steps
@@ -121,7 +121,7 @@ class Projection:
         return self.at_depth(points, depth)
 
     def at_depth(self, points: Points, depth: Points | float) -> Points:
-        """Points (K, 2) that stand at a given depth, like the outline, the ears or the hair -> (K, 2)."""
+        """Points (K, 2) at a given depth, like the outline, the ears or the hair -> (K, 2)."""
         turned = points @ self._rotation[:, :2].T + np.reshape(depth, (-1, 1)) * self._rotation[:, 2]
         flat: Points = turned[:, :2] * (_EYE_DISTANCE / (_EYE_DISTANCE - turned[:, 2:]))
         return flat
@@ -169,7 +169,7 @@ class Canvas:
         """Tint what is drawn so far inside polygons with a share in [0, 1] each, blurred by `blur` face units."""
         polygons = [(points * self.unit + self.centre, share) for points, share in shapes]
         corners = np.vstack([points for points, _ in polygons])
-        margin = 3 * blur * self.unit + 1  # nothing of the blur is cut off
+        margin = 3 * blur * self.unit + 1  # so that the whole blur fits
         low = np.maximum(0, np.floor(corners.min(axis=0) - margin)).astype(int)
         high = np.minimum(self.size, np.ceil(corners.max(axis=0) + margin)).astype(int)
         if (high <= low).any():

@@ -1,4 +1,4 @@
-"""A face onto a canvas, from back to front, as a look asks for it."""
+"""A face onto a canvas, from back to front, in the look of a style."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.datasets.drawn.anatomy import FaceSpec, Identity
+from pipeline.datasets.drawn.anatomy import FaceSpec, Person
 from pipeline.datasets.drawn.canvas import Canvas, Colour, Points, closed, even_steps, mix, ribbon, shifted
-from pipeline.datasets.drawn.colours_and_light import Palette
-from pipeline.datasets.drawn.face import Brow, Eye, Face, face_of
+from pipeline.datasets.drawn.face import Face, face_of
+from pipeline.datasets.drawn.face_parts import Brow, Eye
 from pipeline.datasets.drawn.hair_and_accessories import beard, glasses, hair, hand, scarf
+from pipeline.datasets.drawn.palettes import Palette
 
 __all__ = ["Look", "paint"]
 
@@ -26,7 +27,7 @@ class Look:
     shade instead of lines; `relief` in [0, 1] says how strongly. `strands` of the hair are drawn as lines.
     """
 
-    palette: Callable[[Identity], Palette]
+    palette: Callable[[Person], Palette]
     outline: float = 0.0
     soft: bool = False
     relief: float = 0.5
@@ -55,14 +56,14 @@ class _Painter:
 
 def paint(spec: FaceSpec, canvas: Canvas, look: Look, rng: np.random.Generator) -> None:
     """Draw the person of `spec`, without background."""
-    face, who = face_of(spec), spec.identity
-    painter = _Painter(canvas, look, look.palette(who), rng)
-    locks = hair(who, face.place)
+    face, person = face_of(spec), spec.person
+    painter = _Painter(canvas, look, look.palette(person), rng)
+    locks = hair(person, face.project)
     for shape in locks.back:
         painter.shape(shape, mix(painter.colours.hair, (0, 0, 0), 0.25))
     _body(painter, face)
     _skin(painter, face)
-    whiskers = beard(face, spec.units, who)
+    whiskers = beard(face, spec.units, person)
     if whiskers.jaw is not None:
         _whiskers(painter, whiskers.jaw, whiskers.dense)
     _nose(painter, face)
@@ -77,7 +78,7 @@ def paint(spec: FaceSpec, canvas: Canvas, look: Look, rng: np.random.Generator) 
     if look.strands:
         for strand in locks.strands:
             painter.line(strand, 0.018, painter.colours.strand)
-    if who.glasses and spec.occlusion != "sunglasses":
+    if person.glasses and spec.occlusion != "sunglasses":
         _glasses(painter, spec, face)
     _OCCLUDERS[spec.occlusion](painter, spec, face)
 
@@ -173,7 +174,7 @@ def _brow(painter: _Painter, brow: Brow) -> None:
 
 
 def _glasses(painter: _Painter, spec: FaceSpec, face: Face) -> None:
-    worn, colour = glasses(spec.identity, face.place), painter.colours.frame
+    worn, colour = glasses(spec.person, face.project), painter.colours.frame
     for lens in worn.lenses:
         painter.canvas.stroke(np.vstack([lens, lens[:1]]), 0.03, colour)
     for bar in (worn.bridge, *worn.temples):
@@ -181,7 +182,7 @@ def _glasses(painter: _Painter, spec: FaceSpec, face: Face) -> None:
 
 
 def _sunglasses(painter: _Painter, spec: FaceSpec, face: Face) -> None:
-    worn, colour = glasses(spec.identity, face.place, large=True), painter.colours.frame
+    worn, colour = glasses(spec.person, face.project, large=True), painter.colours.frame
     for lens in worn.lenses:
         painter.canvas.polygon(lens, mix(painter.colours.pupil, colour, 0.4))
     for bar in (worn.bridge, *worn.temples):
@@ -189,14 +190,14 @@ def _sunglasses(painter: _Painter, spec: FaceSpec, face: Face) -> None:
 
 
 def _scarf(painter: _Painter, spec: FaceSpec, face: Face) -> None:
-    cloth, folds = scarf(face.place, painter.rng)
+    cloth, folds = scarf(face.project, painter.rng)
     painter.shape(cloth, painter.colours.cloth)
     for fold in folds:
         painter.line(fold, 0.05, mix(painter.colours.cloth, painter.colours.fold, 0.5))
 
 
 def _hand(painter: _Painter, spec: FaceSpec, face: Face) -> None:
-    palm, fingers = hand(face.place, painter.rng)
+    palm, fingers = hand(face.project, painter.rng)
     edge = painter.look.outline or 0.02
     skin = mix(painter.colours.skin, painter.colours.fold, 0.06)
     painter.shape(palm, skin, edge)
@@ -205,8 +206,8 @@ def _hand(painter: _Painter, spec: FaceSpec, face: Face) -> None:
         painter.canvas.stroke(finger, 0.15 - edge, skin)
 
 
-def _nothing(painter: _Painter, spec: FaceSpec, face: Face) -> None:
-    """Nothing stands before the face."""
+def _no_occluder(painter: _Painter, spec: FaceSpec, face: Face) -> None:
+    """Nothing occludes the face."""
 
 
-_OCCLUDERS = {"none": _nothing, "sunglasses": _sunglasses, "scarf": _scarf, "hand": _hand}
+_OCCLUDERS = {"none": _no_occluder, "sunglasses": _sunglasses, "scarf": _scarf, "hand": _hand}

@@ -18,12 +18,20 @@ from pipeline.suggestions import did_you_mean
 
 __all__ = ["LAYOUTS", "find_layout", "is_layout", "layout_sha256"]
 
-_ALL: tuple[Layout[Any], ...] = (SampleFaces(), Ferplus(), Muxspace(), RafDb(), AffectNet(), Folder(), CsvList())
-LAYOUTS: dict[str, Layout[Any]] = {layout.name: layout for layout in _ALL}
+_LAYOUTS: tuple[Layout[Any], ...] = (
+    SampleFaces(),
+    Ferplus(),
+    Muxspace(),
+    RafDb(),
+    AffectNet(),
+    Folder(),
+    CsvList(),
+)
+LAYOUTS: dict[str, Layout[Any]] = {layout.name: layout for layout in _LAYOUTS}
 
 
 def is_layout(name: str) -> bool:
-    """Whether a layout has this name, or it may be one of one's own; nothing is run."""
+    """Whether a layout has this name, or it may be one of one's own; no code is run."""
     return name in LAYOUTS or is_own(name)
 
 

@@ -1,4 +1,4 @@
-"""`affectnet`: three releases that share a name and nothing else on disk."""
+"""`affectnet`: three releases whose files have nothing in common."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class AffectNetOptions(LayoutOptions):
 
 
 class AffectNet:
-    """The csv lists of 2017, the npy files of 2021, or class folders made of either; found out by their files.
+    """The csv lists of 2017, the npy files of 2021, or class folders made of either; distinguished by their files.
 
     Of the lists the path, the face box in pixels and the expression are read; other columns that look like a split, a
     subject or a box are listed as unread. Class folders may lie below split folders in any of their spellings.
 
-    The public validation set is everybody's test set, so it is the test split here; val is carved out of train.
+    The public validation set is the test set of the field, so it is the test split here; val is carved out of train.
     Landmarks, valence and arousal are not read, nor are the automatically annotated images.
     """
 
@@ -77,18 +77,18 @@ def _tables(root: Root, filtered: bool) -> dict[str, str]:
 
 def _table_rows(root: Root, table: Table, name: str, split: str) -> list[Row]:
     lines = table.lines
-    reasons = [_excluded(line) for line in lines]
-    kept = [line["expression"] for line, reason in zip(lines, reasons, strict=True) if not reason]
-    labels = iter(translate(kept, _CODES, f"{root.path}: {name}"))
+    reasons = [_reason_to_exclude(line) for line in lines]
+    raw = [line["expression"] for line, reason in zip(lines, reasons, strict=True) if not reason]
+    labels = iter(translate(raw, _CODES, f"{root.path}: {name}"))
     images = [name for name in root.names() if not name.casefold().count("automatically_annotated")]
     lookup = Lookup(images, parts=2)
     return [
-        Row(_sample(line, lookup, next(labels), split)) if not reason else Row(_nothing(line, split), reason)
+        Row(_sample(line, lookup, next(labels), split)) if not reason else Row(_excluded_sample(line, split), reason)
         for line, reason in zip(lines, reasons, strict=True)
     ]
 
 
-def _excluded(line: Line) -> str:
+def _reason_to_exclude(line: Line) -> str:
     if reason := _NO_EXPRESSION.get(line["expression"].partition(".")[0]):
         return reason
     return _NO_BOX if line.whole("face_width") <= 0 or line.whole("face_height") <= 0 else ""
@@ -99,5 +99,5 @@ def _sample(line: Line, lookup: Lookup, label: str, split: str) -> Sample:
     return Sample(line[_PATH], lookup(line[_PATH]), label, split, reason=reason, box=box)
 
 
-def _nothing(line: Line, split: str) -> Sample:
+def _excluded_sample(line: Line, split: str) -> Sample:
     return Sample(line[_PATH], line[_PATH], "", split)

@@ -1,4 +1,4 @@
-"""AffectNet as given out since 2021: cropped faces, and one small npy file per label."""
+"""AffectNet as distributed since 2021: cropped faces, and one small npy file per label."""
 
 from __future__ import annotations
 

@@ -45,9 +45,9 @@ class LayoutOptions(BaseModel):
 
 @dataclass(frozen=True)
 class Scan:
-    """What a layout found: nothing is decoded, no image is read.
+    """The result of a scan: no image is read or decoded.
 
-    `samples` may come in any order; one that the layout itself must reject carries its `reason`. `excluded` counts
+    `samples` may come in any order; one that the layout rejects carries its `reason`. `excluded` counts
     rows of the source that are no samples, per reason, and `excluded_paths` are their files. `release` names which form
     of the dataset this is. `shares` is how train and samples without a split are divided; empty if they are not.
     `unread_columns` are headers of a table that may hold something that was not read, `unread_files` counts files in
@@ -113,15 +113,15 @@ def _problem(entry: Mapping[str, Any], known: list[str]) -> str:
     name = ".".join(str(part) for part in entry["loc"])
     if entry["type"] == "extra_forbidden":
         return f"{name!r} is unknown. {did_you_mean(name, known)}"
-    found = f", found {entry['input']!r}" if name else ""
-    return f"{name}: {entry['msg']}{found}".removeprefix(": ")
+    value = f", found {entry['input']!r}" if name else ""
+    return f"{name}: {entry['msg']}{value}".removeprefix(": ")
 
 
 def not_this_layout(root: Root, layout: Layout[Any]) -> DatasetError:
     """The error for a root that holds something else."""
     names = root.names()
-    found = f"{len(names)} other files, first {some(names)}" if names else "no files at all"
+    content = f"{len(names)} other files, first {some(names)}" if names else "no files at all"
     return DatasetError(
-        f"{root.path}: expected the {layout.name} layout ({layout.summary}), found {found}. "
+        f"{root.path}: expected the {layout.name} layout ({layout.summary}), found {content}. "
         "Check the root, or name another layout"
     )

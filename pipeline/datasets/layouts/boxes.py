@@ -56,8 +56,8 @@ def box_columns(columns: Mapping[str, str], where: str) -> BoxColumns | None:
     """
     complete = [form for form in _FORMS if set(form.names) <= columns.keys()]
     if len(complete) > 1:
-        found = " and ".join(",".join(columns[name] for name in form.names) for form in complete)
-        raise DatasetError(f"{where}: expected one form of face box, found {found}. Remove or rename one of them")
+        forms = " and ".join(",".join(columns[name] for name in form.names) for form in complete)
+        raise DatasetError(f"{where}: expected one form of face box, found {forms}. Remove or rename one of them")
     return complete[0] if complete else None
 
 

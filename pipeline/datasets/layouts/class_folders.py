@@ -41,7 +41,7 @@ def _known_codes(codes: str | dict[int, str] | None) -> dict[int, str] | None:
 
 
 class CodedOptions(LayoutOptions):
-    """Options of layouts whose labels may be numbers that nobody but the user can explain."""
+    """Options of layouts whose labels may be numbers, whose meaning only the user knows."""
 
     codes: Annotated[dict[int, str] | str | None, AfterValidator(_known_codes)] = Field(
         None, description=f"what numeric labels mean: {', '.join(CODE_MAPS)}, or a map such as {{0: anger, 1: disgust}}"
@@ -64,20 +64,20 @@ def class_rows(root: Root, codes: Mapping[int, str] | None) -> list[Row]:
     Raises
     ------
     LabelError
-        For all folders in the place of a class folder that are no known label.
+        For all folders in the position of a class folder whose names are no known label.
     DatasetError
-        If a folder of class folders belongs to no split although others do, a split is in two places, an image is in
+        If a folder of class folders belongs to no split although others do, a split is in two folders, an image is in
         two splits, or a split folder holds images and no class folder.
     """
     paths = [tuple(name.split("/")) for name in root.names() if is_image(name)]
     is_label = _label_test(codes)
-    example = {path[:-1]: path for path in reversed(paths)}  # one image per folder: a folder is judged once
-    by_folders = {folders: _place(path, is_label, root) for folders, path in example.items()}
-    places = [(path, by_folders[path[:-1]]) for path in paths]
-    tree = _Tree(root, [place for _, place in places if place.label])
-    without = [path for path, place in places if not place.label]
-    unknown, outside = tree.classify(without) if tree.places else _by_position(paths, is_label)
-    folders = [(path, place.label, place.split) for path, place in places if place.label]
+    example = {path[:-1]: path for path in reversed(paths)}  # one image per folder: each folder is classified once
+    by_folders = {folders: _locate(path, is_label, root) for folders, path in example.items()}
+    locations = [(path, by_folders[path[:-1]]) for path in paths]
+    tree = _Tree(root, [location for _, location in locations if location.label])
+    without = [path for path, location in locations if not location.label]
+    unknown, outside = tree.classify(without) if tree.locations else _by_position(paths, is_label)
+    folders = [(path, location.label, location.split) for path, location in locations if location.label]
     folders += [(path, folder, "") for path, folder in unknown.items()]
     labels = translate([folder for _, folder, _ in folders], codes, str(root.path))
     tree.check()
@@ -90,15 +90,15 @@ def class_rows(root: Root, codes: Mapping[int, str] | None) -> list[Row]:
 
 
 def other_files(root: Root) -> Mapping[str, int]:
-    """Files that are no images by their names, per suffix: nothing is left out in silence."""
+    """Files that are no images by their names, per suffix, so that none is left out silently."""
     suffixes = Counter(PurePosixPath(name).suffix or "no suffix" for name in root.names() if not is_image(name))
     rest = suffixes.most_common()[_SHOWN:]
     return dict(sorted(suffixes.most_common(_SHOWN))) | ({"other suffixes": sum(n for _, n in rest)} if rest else {})
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where an image lies: the folders above its class folder (`above`), the class folder, and the split they name."""
+class _Location:
+    """Where an image is: the folders above its class folder (`above`), the class folder, and the split they name."""
 
     above: _Parts
     label: str
@@ -111,23 +111,23 @@ class _Tree:
     """Images in class folders, and what their folders must agree on."""
 
     root: Root
-    places: Sequence[_Place]
+    locations: Sequence[_Location]
 
     def classify(self, paths: Iterable[_Parts]) -> tuple[dict[_Parts, str], list[_Parts]]:
-        """Images in no class folder: those in a folder beside class folders, with its name, and all others."""
-        holders = {place.above for place in self.places}
-        above_holders = {holder[:n] for holder in holders for n in range(len(holder) + 1)}
+        """Images in no class folder: those in a sibling of class folders, with its name, and all others."""
+        parents = {location.above for location in self.locations}
+        ancestors = {parent[:n] for parent in parents for n in range(len(parent) + 1)}
         unknown: dict[_Parts, str] = {}
         outside: list[_Parts] = []
         for path in paths:
             folders = path[:-1]
-            n = max((n for n in range(len(folders)) if folders[:n] in holders), default=None)
-            if (split := _first_split(folders)) and folders[:split] not in above_holders:
+            n = max((n for n in range(len(folders)) if folders[:n] in parents), default=None)
+            if (split := _first_split(folders)) and folders[:split] not in ancestors:
                 raise DatasetError(
                     f"{self.root.path}: expected class folders below {'/'.join(folders[:split])}/, found "
                     f"{'/'.join(path)} in none. Sort its images into class folders, or move the folder out of the root"
                 )
-            if n is not None and not (n == 0 and folders[0] in {h[0] for h in holders if h}):
+            if n is not None and not (n == 0 and folders[0] in {parent[0] for parent in parents if parent}):
                 unknown[path] = folders[n]
             else:
                 outside.append(path)
@@ -135,35 +135,37 @@ class _Tree:
 
     def check(self) -> None:
         """Refuse trees in which the split of an image would be a guess."""
-        homes: dict[str, dict[tuple[_Parts, str], _Place]] = {}
-        for place in self.places:
-            homes.setdefault(place.split, {}).setdefault((place.above, place.split_folder.casefold()), place)
-        for split, found in homes.items():
-            if split and len(found) > 1:
+        by_split: dict[str, dict[tuple[_Parts, str], _Location]] = {}
+        for location in self.locations:
+            by_split.setdefault(location.split, {}).setdefault(
+                (location.above, location.split_folder.casefold()), location
+            )
+        for split, folders in by_split.items():
+            if split and len(folders) > 1:
                 raise DatasetError(
-                    f"{self.root.path}: expected one folder of {split} images, found {_shown(found.values())}. Point "
-                    "the root below one of them, or merge them into one"
+                    f"{self.root.path}: expected one folder of {split} images, found "
+                    f"{_folders_text(folders.values())}. Point the root below one of them, or merge them into one"
                 )
-        if "" in homes and len(homes) > 1:
-            n = sum(not place.split for place in self.places)
+        if "" in by_split and len(by_split) > 1:
+            n = sum(not location.split for location in self.locations)
             raise DatasetError(
                 f"{self.root.path}: expected every class folder in a split folder (train, val, test, PublicTest, ...), "
-                f"found {n} images elsewhere, in {_shown(homes[''].values())}. Rename the folder after its split, or "
-                "move it out of the root"
+                f"found {n} images elsewhere, in {_folders_text(by_split[''].values())}. Rename the folder after its "
+                "split, or move it out of the root"
             )
-        if len(homes.get("", ())) > 1:
+        if len(by_split.get("", ())) > 1:
             raise DatasetError(
                 f"{self.root.path}: expected all class folders in one folder, or in split folders (train, val, test, "
-                f"PublicTest, ...), found {_shown(homes[''].values())}. Rename them if they are splits; if they are "
-                "people or sessions, list the images in a csv with a column `subject` (layout csv)"
+                f"PublicTest, ...), found {_folders_text(by_split[''].values())}. Rename them if they are splits; if "
+                "they are people or sessions, list the images in a csv with a column `subject` (layout csv)"
             )
 
 
-def _place(path: _Parts, is_label: _IsLabel, root: Root) -> _Place:
+def _locate(path: _Parts, is_label: _IsLabel, root: Root) -> _Location:
     folders = path[:-1]
     at = next((i for i, folder in enumerate(folders) if is_label(folder)), None)
     if at is None:
-        return _Place(folders, "", "", "")
+        return _Location(folders, "", "", "")
     named = [(i, split_word(folder)) for i, folder in enumerate(folders) if split_word(folder)]
     splits = {split for _, split in named}
     if len(splits) > 1:
@@ -177,7 +179,7 @@ def _place(path: _Parts, is_label: _IsLabel, root: Root) -> _Place:
             f"{'/'.join(path)}. Point the root below {'/'.join(folders[: at + 1])}/, or rename it"
         )
     below = next((folders[i] for i, _ in named if i > at), "")
-    return _Place(folders[:at], folders[at], next(iter(splits), ""), below)
+    return _Location(folders[:at], folders[at], next(iter(splits), ""), below)
 
 
 def _first_split(folders: _Parts) -> int:
@@ -186,7 +188,7 @@ def _first_split(folders: _Parts) -> int:
 
 
 def _by_position(paths: Sequence[_Parts], is_label: _IsLabel) -> tuple[dict[_Parts, str], list[_Parts]]:
-    """The same as `_Tree.classify` where no folder is a known label: the class folder is known by its place alone."""
+    """As `_Tree.classify`, where no folder is a known label: the class folder is known by its position alone."""
     unwrapped = _unwrapped(paths, is_label)
     groups: dict[str, list[_Parts]] = {}
     for path in paths:
@@ -203,19 +205,21 @@ def _by_position(paths: Sequence[_Parts], is_label: _IsLabel) -> tuple[dict[_Par
 
 def _outside(paths: Sequence[_Parts], read: Sequence[_Parts]) -> list[Row]:
     folders = by_folder(["/".join(path) for path in paths], ["/".join(path) for path in read])
-    shown = {folder for folder, _ in Counter(folders.values()).most_common(_SHOWN)}
-    reasons = {folder: f"{OUTSIDE} ({folder if folder in shown else 'other folders'})" for folder in folders.values()}
+    most_common = {folder for folder, _ in Counter(folders.values()).most_common(_SHOWN)}
+    reasons = {
+        folder: f"{OUTSIDE} ({folder if folder in most_common else 'other folders'})" for folder in folders.values()
+    }
     return [Row(Sample("", name, "", ""), excluded=reasons[folder]) for name, folder in folders.items()]
 
 
-def _shown(places: Iterable[_Place]) -> str:
-    folders = [
-        "/".join((*place.above, place.label, place.split_folder) if place.split_folder else place.above) + "/"
-        if place.above or place.split_folder
-        else f"{place.label}/"
-        for place in places
-    ]
-    return some(folders, 4)
+def _folders_text(locations: Iterable[_Location]) -> str:
+    return some([_folder_text(location) for location in locations], 4)
+
+
+def _folder_text(location: _Location) -> str:
+    if location.split_folder:
+        return "/".join((*location.above, location.label, location.split_folder)) + "/"
+    return "/".join(location.above or (location.label,)) + "/"
 
 
 def _unwrapped(paths: Iterable[_Parts], is_label: _IsLabel) -> dict[_Parts, _Parts]:

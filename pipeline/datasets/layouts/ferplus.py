@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from pipeline.datasets.layouts.base import LayoutOptions, Scan, not_this_layout
-from pipeline.datasets.layouts.ferplus_rules import COLUMNS, RuleName, TieName, judge
+from pipeline.datasets.layouts.ferplus_rules import COLUMNS, RuleName, TieName, label_of_votes
 from pipeline.datasets.layouts.listfile import Line, read_table
 from pipeline.datasets.layouts.rows import Row, assemble, merge_repeats
 from pipeline.datasets.roots.files import Lookup, Root, some
@@ -40,7 +40,7 @@ class FerplusOptions(LayoutOptions):
 class Ferplus:
     """`FER2013Train|Valid|Test/fer0000000.png` and `fer2013new.csv`, joined by image name.
 
-    Of the table `Usage` (the split), `Image name` and the ten votes are read. The `label.csv` beside the pictures is
+    Of the table `Usage` (the split), `Image name` and the ten votes are read. The `label.csv` next to the pictures is
     not read: a few of its rows name a wrong picture.
     """
 
@@ -67,7 +67,7 @@ def _check_usages(lines: Sequence[Line], where: str) -> None:
 
 def _row(line: Line, lookup: Lookup, options: FerplusOptions) -> Row:
     image, votes = line["image name"], tuple(line.whole(column) for column in COLUMNS)
-    label, reason = judge(votes, options.rule, options.ties) if image else ("", _NO_NAME)
+    label, reason = label_of_votes(votes, options.rule, options.ties) if image else ("", _NO_NAME)
     split, folder = _USAGES[line["usage"]]
     sample = Sample(image.rpartition(".")[0], lookup(f"{folder}/{image}"), label, split, votes=votes)
     return Row(sample, excluded=reason)

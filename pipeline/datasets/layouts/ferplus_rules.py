@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-__all__ = ["COLUMNS", "RuleName", "TieName", "judge"]
+__all__ = ["COLUMNS", "RuleName", "TieName", "label_of_votes"]
 
 COLUMNS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "nf")
 _NO_MAJORITY = "no majority"
@@ -17,11 +17,9 @@ _N_EMOTIONS = 8
 _Votes = tuple[int, ...]
 RuleName = Literal["majority", "probability", "argmax"]
 TieName = Literal["first", "exclude"]
-# A label and no reason, or no label and the reason why the row is left out.
-_Verdict = tuple[str, str]
 
 
-def judge(votes: _Votes, rule: RuleName, ties: TieName) -> _Verdict:
+def label_of_votes(votes: _Votes, rule: RuleName, ties: TieName) -> tuple[str, str]:
     """What `rule` makes of one row.
 
     Parameters
@@ -33,7 +31,7 @@ def judge(votes: _Votes, rule: RuleName, ties: TieName) -> _Verdict:
 
     Returns
     -------
-    (label, "") or ("", reason)
+    (label, ""), or ("", the reason why the row is left out)
     """
     weights, reason = _RULES[rule](votes)
     if reason:
@@ -46,30 +44,30 @@ def judge(votes: _Votes, rule: RuleName, ties: TieName) -> _Verdict:
 
 def _majority(votes: _Votes) -> tuple[_Votes, str]:
     """More than half of the votes that are left after single votes are dropped."""
-    kept = _without_single_votes(votes)
-    return kept, "" if 2 * max(kept) > sum(kept) else _NO_MAJORITY
+    counted = _without_single_votes(votes)
+    return counted, "" if 2 * max(counted) > sum(counted) else _NO_MAJORITY
 
 
 def _probability(votes: _Votes) -> tuple[_Votes, str]:
     """Up to three emotions that together hold most of the votes, after single votes are dropped.
 
-    Columns are taken from the highest count down, equal ones together, until they hold three quarters of the votes or
+    Columns are chosen from the highest count down, equal ones together, until they hold three quarters of the votes or
     are three; unknown and not-a-face end the search, and count themselves only if they come first. The row is left
-    out if the columns taken hold no more than half of the votes, or are more than three.
+    out if the columns chosen hold no more than half of the votes, or are more than three.
     """
-    kept = _without_single_votes(votes)
-    taken: dict[int, int] = {}
-    for count in sorted(set(kept) - {0}, reverse=True):
-        if 4 * sum(taken.values()) >= 3 * sum(kept) or len(taken) >= 3:
+    counted = _without_single_votes(votes)
+    chosen: dict[int, int] = {}
+    for count in sorted(set(counted) - {0}, reverse=True):
+        if 4 * sum(chosen.values()) >= 3 * sum(counted) or len(chosen) >= 3:
             break
-        group = [column for column, votes_here in enumerate(kept) if votes_here == count]
+        group = [column for column, votes_here in enumerate(counted) if votes_here == count]
         emotions = [column for column in group if column < _N_EMOTIONS]
         if len(emotions) < len(group):
-            taken |= dict.fromkeys(emotions or (() if taken else group[:1]), count)
+            chosen |= dict.fromkeys(emotions or (() if chosen else group[:1]), count)
             break
-        taken |= dict.fromkeys(group, count)
-    clear = 2 * sum(taken.values()) > sum(kept) and len(taken) <= 3
-    return tuple(taken.get(column, 0) for column in range(len(kept))), "" if clear else _NO_DISTRIBUTION
+        chosen |= dict.fromkeys(group, count)
+    clear = 2 * sum(chosen.values()) > sum(counted) and len(chosen) <= 3
+    return tuple(chosen.get(column, 0) for column in range(len(counted))), "" if clear else _NO_DISTRIBUTION
 
 
 def _argmax(votes: _Votes) -> tuple[_Votes, str]:

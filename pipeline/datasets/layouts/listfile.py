@@ -1,4 +1,4 @@
-"""Tables in text files as people really write them: comma, semicolon or tab, CRLF, odd spaces and case in headers."""
+"""Tables in text files as they occur in practice: comma, semicolon or tab, CRLF, odd spaces and case in headers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LOOKALIKES = {
 
 @dataclass(frozen=True)
 class Line:
-    """One row of a table, and where it stands."""
+    """One row of a table, and its file and line."""
 
     fields: Mapping[str, str]
     where: str
@@ -79,7 +79,7 @@ class Table:
     ----------
     lines : rows, with the requested columns only
     columns : requested column -> its header as the file has it, for those that the file has
-    unread : headers of all other columns, less those that the reader names as no concern of its own
+    unread : headers of all other columns, except those that the reader leaves out on purpose
     """
 
     lines: Sequence[Line]
@@ -120,17 +120,17 @@ def read_table(
     rows = csv.reader(chain(first, lines), delimiter=_delimiter("".join(first)), skipinitialspace=True)
     try:
         header = [column.strip() for column in next(rows, [])]
-        found = _columns(header, {plain_header(c): c for c in (*required, *optional)}, aliases, where)
-        _check_header(header, found, required, where)
-        table = [_line(row, len(header), found, f"{where}, line {n}") for n, row in _numbered(rows, where)]
+        positions = _columns(header, {plain_header(c): c for c in (*required, *optional)}, aliases, where)
+        _check_header(header, positions, required, where)
+        table = [_line(row, len(header), positions, f"{where}, line {n}") for n, row in _numbered(rows, where)]
     except csv.Error as error:
         raise DatasetError(f"{where}, line {rows.line_num}: not a table: {error}. Is a quote left open?") from error
     if not table:
         raise DatasetError(f"{where}: expected rows below the header, found none")
     known = {plain_header(column) for column in ignored}
-    read = set(found.values())
+    read = set(positions.values())
     unread = [c for i, c in enumerate(header) if i not in read and c and plain_header(c) not in known]
-    return Table(table, {column: header[i] for column, i in found.items()}, tuple(unread))
+    return Table(table, {column: header[i] for column, i in positions.items()}, tuple(unread))
 
 
 def plain_header(header: str) -> str:
@@ -139,7 +139,7 @@ def plain_header(header: str) -> str:
 
 
 def lookalike(header: str) -> str:
-    """What a column of this name may hold (split, subject, clip, fold, box); empty if nothing of these."""
+    """What a column of this name may hold (split, subject, clip, fold, box); empty if none of these."""
     words = [word.casefold() for word in _WORD.findall(header)]
     return next((_LOOKALIKES[word] for word in words if word in _LOOKALIKES), "")
 
@@ -164,22 +164,22 @@ def _columns(
 ) -> dict[str, int]:
     """Requested column -> its position."""
     names = {**{plain_header(alias): column for alias, column in aliases.items()}, **requested}
-    found: dict[str, int] = {}
+    positions: dict[str, int] = {}
     for i, title in enumerate(header):
         column = names.get(plain_header(title))
         if column is None:
             continue
-        if column in found:
+        if column in positions:
             raise DatasetError(
-                f"{where}: expected one column for {column!r}, found two: {header[found[column]]!r} and {title!r}. "
+                f"{where}: expected one column for {column!r}, found two: {header[positions[column]]!r} and {title!r}. "
                 "Remove one of them, or give it a name of its own"
             )
-        found[column] = i
-    return found
+        positions[column] = i
+    return positions
 
 
-def _check_header(header: Sequence[str], found: Mapping[str, int], required: Sequence[str], where: str) -> None:
-    if missing := [column for column in required if column not in found]:
+def _check_header(header: Sequence[str], positions: Mapping[str, int], required: Sequence[str], where: str) -> None:
+    if missing := [column for column in required if column not in positions]:
         raise DatasetError(
             f"{where}: expected columns {', '.join(required)}; missing {', '.join(missing)}, "
             f"found {', '.join(title[:40] for title in header[:_SHOWN])}{', ...' if len(header) > _SHOWN else ''}. "

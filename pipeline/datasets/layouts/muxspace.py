@@ -44,6 +44,6 @@ class Muxspace:
 
 
 def _person(image: str) -> str | None:
-    # Four pictures are named after the newspaper's file and show nobody known.
+    # Four pictures are named after the newspaper's file and show no known person.
     match = _PERSON.fullmatch(image)
     return match["person"] if match else None

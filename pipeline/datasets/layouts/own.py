@@ -14,7 +14,7 @@ GROUP = "fer_stage.layouts"
 
 
 def is_own(name: str) -> bool:
-    """Whether `name` is FILE.py:NAME, or the name of an entry point; nothing is run."""
+    """Whether `name` is FILE.py:NAME, or the name of an entry point; no code is run."""
     return is_reference(name) or name in entry_point_names(GROUP)
 
 
@@ -38,8 +38,8 @@ def own_layout(name: str) -> Layout[Any]:
         )
     if not all(isinstance(getattr(layout, text, None), str) for text in ("name", "summary")):
         raise ConfigError(f"{name}: expected texts as `name` and `summary`, of what the layout reads")
-    own: Layout[Any] = layout
-    return own
+    checked: Layout[Any] = layout
+    return checked
 
 
 def own_sha256(name: str) -> str:

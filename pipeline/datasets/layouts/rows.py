@@ -43,7 +43,7 @@ _NUMBER = re.compile(r"[+-]?\d+(\.0*)?(e\+?0+)?", re.IGNORECASE)
 class Row:
     """One row of the source. With `excluded`, a reason, it is counted and becomes no sample.
 
-    `sample.split` is empty where the dataset does not say it.
+    `sample.split` is empty where the dataset has none for the row.
     """
 
     sample: Sample
@@ -92,19 +92,19 @@ def assemble(
 ) -> Scan:
     """The scan that `rows` make: classes outside the requested ones are left out.
 
-    Splits that the dataset has not, and that `options` ask for, become `shares`: they are carved out of train once the
+    Splits that the dataset lacks and `options` request become `shares`: they are carved out of train once the
     bytes of the images are known.
     """
-    marked = [_without_class(row, options.names) for row in rows]
+    filtered = [_without_class(row, options.names) for row in rows]
     present = {row.sample.split for row in rows}
     return Scan(
-        samples=tuple(row.sample for row in marked if not row.excluded),
+        samples=tuple(row.sample for row in filtered if not row.excluded),
         release=release,
-        excluded=dict(sorted(Counter(row.excluded for row in marked if row.excluded).items())),
+        excluded=dict(sorted(Counter(row.excluded for row in filtered if row.excluded).items())),
         shares=_shares(options, present) if present & DIVISIBLE else {},
         unread_columns=unread_columns,
         unread_files=dict(unread_files),
-        excluded_paths=frozenset(row.sample.path for row in marked if row.excluded),
+        excluded_paths=frozenset(row.sample.path for row in filtered if row.excluded),
     )
 
 
@@ -139,17 +139,17 @@ def merge_repeats(rows: Iterable[Row], classes: tuple[str, ...]) -> list[Row]:
 
 
 def _merged(group: list[Row]) -> list[Row]:
-    kept = [row for row in group if not row.excluded]
-    if not kept or len(group) == 1:
+    included = [row for row in group if not row.excluded]
+    if not included or len(group) == 1:
         return group
-    first = kept[0].sample
-    if any(_claim(row) != _claim(kept[0]) for row in group):
+    first = included[0].sample
+    if any(_content(row) != _content(included[0]) for row in group):
         first = replace(first, reason=CONFLICT)
-    repeats = [replace(row, excluded=REPEATED) for row in kept[1:]]
+    repeats = [replace(row, excluded=REPEATED) for row in included[1:]]
     return [Row(first), *repeats, *(row for row in group if row.excluded)]
 
 
-def _claim(row: Row) -> tuple[object, ...]:
+def _content(row: Row) -> tuple[object, ...]:
     sample = row.sample
     return row.excluded, sample.label, sample.split, sample.subject, sample.clip, sample.frame, sample.fold, sample.box
 
@@ -170,11 +170,11 @@ def splits_of(words: Sequence[str], where: str) -> list[str]:
     counts = Counter(word.strip() for word in words)
     known = {word: split_word(word) for word in counts}
     if strange := sorted(word for word, split in known.items() if word and not split):
-        found = ", ".join(f"{counts[word]} x {word!r}" for word in strange[:10]) + (
+        unknown = ", ".join(f"{counts[word]} x {word!r}" for word in strange[:10]) + (
             ", ..." if len(strange) > 10 else ""
         )
         raise DatasetError(
-            f"{where}: expected splits named {_SPLIT_EXAMPLES}, found {found}. "
+            f"{where}: expected splits named {_SPLIT_EXAMPLES}, found {unknown}. "
             "Rename the values, or the column if it holds something else"
         )
     if counts[""] and len(counts) > 1:

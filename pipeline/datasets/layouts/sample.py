@@ -1,4 +1,4 @@
-"""`sample`: the drawn faces that come with the program, once `pipeline.datasets.drawn` has drawn them."""
+"""`sample`: the drawn faces of the package, once `pipeline.datasets.drawn` has written them."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class SampleFaces:
     Options = LayoutOptions
 
     def scan(self, root: Root, options: LayoutOptions) -> Scan:
-        mark = root.find("sample.json")
-        if mark is None:
+        receipt = root.find("sample.json")
+        if receipt is None:
             raise DatasetError(
                 f"{root.path}: expected a finished sample ({self.summary}), found {len(root.names())} files and no "
                 "sample.json. Draw it again"
             )
-        base = mark.removesuffix("sample.json")
+        base = receipt.removesuffix("sample.json")
         table = f"{base}labels.csv"
         lines, lookup = read_table(root, table, _COLUMNS).lines, Lookup(root.names())
         labels = translate([line["label"] for line in lines], None, f"{root.path}: {table}")
@@ -39,12 +39,12 @@ class SampleFaces:
             Row(Sample(line["id"], lookup(base + line["path"]), label, split, subject=line["subject"] or None))
             for line, label, split in zip(lines, labels, splits, strict=True)
         ]
-        return assemble(rows, options, release=_release(root, mark))
+        return assemble(rows, options, release=_release(root, receipt))
 
 
-def _release(root: Root, mark: str) -> str:
+def _release(root: Root, receipt: str) -> str:
     try:
-        drawn = json.loads(root.text(mark))
+        drawn = json.loads(root.text(receipt))
         return f"{drawn['style']}, generator {drawn['generator']}, seed {drawn['seed']}"
     except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{root.path}: {mark} is damaged ({error!r}). Draw the sample again") from error
+        raise DatasetError(f"{root.path}: {receipt} is damaged ({error!r}). Draw the sample again") from error

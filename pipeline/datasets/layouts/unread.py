@@ -1,4 +1,4 @@
-"""Images that lie in a root and that nothing reads, counted by folder so that a glance shows what they are."""
+"""Images of a root that no layout reads, counted by folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHOWN = 12
 
 
 def by_folder(unread: Iterable[str], read: Iterable[str]) -> dict[str, str]:
-    """Unread file -> the highest folder above it in which nothing is read, or else its own folder, with a slash.
+    """Unread file -> the highest folder above it in which no file is read, or else its own folder, with a slash.
 
     The root itself is `./`.
     """
@@ -22,9 +22,9 @@ def by_folder(unread: Iterable[str], read: Iterable[str]) -> dict[str, str]:
 def folder_counts(unread: Iterable[str], read: Iterable[str]) -> Mapping[str, int]:
     """Images per folder of `by_folder`, the largest first; from the twelfth on they are one entry."""
     counts = Counter(by_folder(unread, read).values()).most_common()
-    shown = dict(counts[:_SHOWN])
+    largest = dict(counts[:_SHOWN])
     rest = sum(n for _, n in counts[_SHOWN:])
-    return shown | ({f"{len(counts) - _SHOWN} other folders": rest} if rest else {})
+    return largest | ({f"{len(counts) - _SHOWN} other folders": rest} if rest else {})
 
 
 def _folders(name: str) -> list[str]:

@@ -1,18 +1,15 @@
-"""open_root: a dataset's files from a folder, or from an archive that nobody had to unpack."""
+"""open_root: a dataset's files from a folder, or from an archive that is read in place."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
-from pipeline.datasets.roots.archives import TarRoot, ZipRoot
-from pipeline.datasets.roots.files import LINK, MAX_IMAGE_BYTES, MISSING, UNREADABLE, Root, escapes, is_junk
-from pipeline.datasets.roots.refusals import refused_by_system
-from pipeline.errors import DatasetError, ImageError
-from pipeline.regular_files import RefusedFileError, open_regular, read_regular
+from pipeline.datasets.roots.files import Root
+from pipeline.datasets.roots.folder_root import FolderRoot
+from pipeline.datasets.roots.tar_root import TarRoot
+from pipeline.datasets.roots.zip_root import ZipRoot
+from pipeline.errors import DatasetError
+from pipeline.regular_files import open_regular
 
 __all__ = ["FolderRoot", "Root", "open_root"]
 
@@ -20,7 +17,7 @@ _GZIP, _ZIP = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")
 
 
 def open_root(path: Path, expected: str = "a folder of images, or a .tar, .tar.gz, .tgz or .zip of one") -> Root:
-    """Open a dataset's root; what a file is says its content, not its suffix.
+    """Open a dataset's root; the kind of a file is known by its content, not by its suffix.
 
     Parameters
     ----------
@@ -30,7 +27,7 @@ def open_root(path: Path, expected: str = "a folder of images, or a .tar, .tar.g
     Raises
     ------
     DatasetError
-        If nothing is there, or the archive is damaged, unsafe or of a kind that cannot be read in place.
+        If there is no such path, or the archive is damaged, unsafe or of a kind that cannot be read in place.
     """
     if path.is_dir():
         return FolderRoot(path)
@@ -44,79 +41,3 @@ def open_root(path: Path, expected: str = "a folder of images, or a .tar, .tar.g
     if magic[:2] == _GZIP:
         return TarRoot(path, compressed=True)
     return ZipRoot(path) if magic in _ZIP else TarRoot(path)
-
-
-class FolderRoot(Root):
-    """A folder. Links are followed while they stay inside it; a link that leaves it is a rejected row or an error.
-
-    Raises (when listed)
-    --------------------
-    DatasetError
-        If a folder below it cannot be listed, or is a link to somewhere else.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._real = os.path.realpath(path)
-
-    def _list(self) -> Iterator[str]:
-        yield from self._walk("", (self._real,))
-
-    def _walk(self, prefix: str, above: tuple[str, ...]) -> Iterator[str]:
-        try:
-            entries = list(os.scandir(self.path / prefix))
-        except OSError as error:
-            raise DatasetError(f"cannot list {self.path / prefix}: {error.strerror}. Check its permissions") from error
-        for entry in entries:
-            name = prefix + entry.name
-            if is_junk(entry.name):
-                continue
-            if entry.is_dir():
-                yield from self._walk_folder(entry, name, above)
-            else:  # broken links and FIFOs too: they become rejected rows, where skipping them would be silent
-                yield name
-
-    def _walk_folder(self, entry: os.DirEntry[str], name: str, above: tuple[str, ...]) -> Iterator[str]:
-        real = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(above[-1], entry.name)
-        if not self._holds(real):
-            raise DatasetError(
-                f"{entry.path} is a link to {real}, outside the root {self.path}. Point the root at a folder that "
-                "holds both, or copy the files"
-            )
-        if real not in above:  # a link to a folder above would never end
-            yield from self._walk(f"{name}/", (*above, real))
-
-    def _holds(self, real: str) -> bool:
-        return real == self._real or real.startswith(self._real.rstrip(os.sep) + os.sep)
-
-    def read(self, name: str, limit: int = MAX_IMAGE_BYTES) -> bytes:
-        with self._reading(name) as path:
-            return read_regular(path, limit)
-
-    def open(self, name: str) -> BinaryIO:
-        with self._reading(name) as path:
-            return open_regular(path)
-
-    @contextmanager
-    def _reading(self, name: str) -> Iterator[Path]:
-        path = self.path / name
-        if escapes(name) or not os.path.lexists(path):
-            self._check_root()
-            raise ImageError(MISSING)
-        if not self._holds(os.path.realpath(path)):
-            raise ImageError(LINK)
-        try:
-            yield path
-        except RefusedFileError as error:
-            raise ImageError(str(error.strerror)) from error
-        except OSError as error:
-            self._check_root()
-            raise refused_by_system(error, path) or ImageError(UNREADABLE) from error
-
-    def close(self) -> None:
-        """Nothing stays open between two reads."""
-
-    def _check_root(self) -> None:
-        # A lost mount must not turn every image into a rejected row.
-        if not self.path.is_dir():
-            raise DatasetError(f"{self.path} was a folder and is gone. Mount it again and repeat the command")

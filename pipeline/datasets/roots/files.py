@@ -1,4 +1,4 @@
-"""Root: the files of a dataset as every layout sees them, whatever holds them."""
+"""Root: the files of a dataset as every layout sees them, whatever contains them."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ class Root(ABC):
                 f"expected file names in UTF-8, found {len(strange)} others in {self.path}, first {some(strange)}. "
                 "Rename them"
             )
-        self._refuse_twins(names)
+        self._refuse_ambiguous_names(names)
         return tuple(names)
 
-    def _refuse_twins(self, names: Sequence[str]) -> None:
+    def _refuse_ambiguous_names(self, names: Sequence[str]) -> None:
         """Names that differ only by Unicode composition look the same, and a list cannot tell them apart."""
         first: dict[str, str] = {}
         for name in names:
@@ -95,7 +95,7 @@ class Root(ABC):
 
     @abstractmethod
     def open(self, name: str) -> BinaryIO:
-        """One file, to be read in pieces; raises as `read` does."""
+        """One file, to be read in chunks; raises as `read` does."""
 
     def names(self) -> Sequence[str]:
         """All files, sorted, as posix paths relative to the root; junk of file managers and hidden files left out."""
@@ -173,15 +173,15 @@ class Root(ABC):
             If two lie equally deep: which one is meant would be a guess.
         """
         end = f"/{composed(tail).casefold()}"
-        found = [name for name in self._names if f"/{composed(name).casefold()}".endswith(end)]
-        found.sort(key=lambda name: (name.count("/"), name))
-        if len(found) > 1 and found[0].count("/") == found[1].count("/"):
-            raise DatasetError(f"expected one {tail} in {self.path}, found {some(found)}. Point the root below one")
-        return found[0] if found else None
+        matches = [name for name in self._names if f"/{composed(name).casefold()}".endswith(end)]
+        matches.sort(key=lambda name: (name.count("/"), name))
+        if len(matches) > 1 and matches[0].count("/") == matches[1].count("/"):
+            raise DatasetError(f"expected one {tail} in {self.path}, found {some(matches)}. Point the root below one")
+        return matches[0] if matches else None
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of handles and temporary files. Closing twice is fine."""
+        """Close handles and remove temporary files. Closing twice is allowed."""
 
     def __enter__(self) -> Self:
         return self
@@ -197,9 +197,9 @@ class Root(ABC):
 
 
 class Lookup:
-    """Finds files by the last `parts` pieces of their path (0: all of it), however their names are composed (NFC, NFD).
+    """Finds files by the last `parts` parts of their path (0: all of it), however their names are composed (NFC, NFD).
 
-    Case is forgiven where nothing fits. What is found is the real name of the file.
+    Case is ignored where no name matches exactly. The result is the real name of the file.
     """
 
     def __init__(self, names: Iterable[str], parts: int = 0) -> None:
@@ -227,7 +227,7 @@ def composed(text: str) -> str:
 
 def is_junk(name: str) -> bool:
     """Files that systems and tools leave behind: hidden ones, `__MACOSX`, `Thumbs.db`, ..."""
-    parts = [part for part in name.split("/") if part not in (".", "..")]  # those are for `escapes` to judge
+    parts = [part for part in name.split("/") if part not in (".", "..")]  # `escapes` checks those
     return any(part.startswith(".") or part.casefold() in _JUNK for part in parts)
 
 

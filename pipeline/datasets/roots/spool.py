@@ -1,4 +1,4 @@
-"""A compressed archive, decompressed once into a temporary file that processes share and that nobody forgets."""
+"""A compressed archive, decompressed once into a temporary file that processes share, and that is always removed."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ FREE_BYTES = 256 * 2**20  # left on the disk for others
 
 _PREFIX = "fer-stage-spool-"
 _FILE = "archive.tar"
-_PIECE = 1 << 20
+_CHUNK = 1 << 20
 _UNPACK = "unpack the archive by hand and point the root at the folder"
 
 
 class Spool:
     """The bytes of a gzip file, as a plain file at `path`, in a folder of its own that no other user can enter.
 
-    The folder goes when its owner is closed, collected or exits. One whose owner was killed is swept by the next spool
-    of the same user: a living owner holds a lock on it, and the system drops that lock with the process.
+    The folder is removed when its owner is closed, collected or exits. One whose owner was killed is removed by the
+    next spool of the same user: a living owner holds a lock on it, and the system drops that lock with the process.
 
     Raises
     ------
@@ -43,7 +43,7 @@ class Spool:
     """
 
     def __init__(self, source: Path) -> None:
-        sweep()
+        remove_abandoned()
         folder, handle = _locked_folder()
         self.path = folder / _FILE
         self._remove = weakref.finalize(self, _remove, folder, handle, os.getpid())
@@ -72,12 +72,12 @@ class Spool:
         self._remove()
 
 
-def sweep() -> None:
+def remove_abandoned() -> None:
     """Remove what other processes of this user, which were killed, left behind. Links are not followed."""
     for entry in os.scandir(tempfile.gettempdir()):
         if not entry.name.startswith(_PREFIX):
             continue
-        # A folder that another sweep got first, or that a living process holds, is not ours to remove.
+        # Another process may be removing the folder, or still use it.
         with contextlib.suppress(OSError):
             handle = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
@@ -102,7 +102,7 @@ def _locked_folder() -> tuple[Path, int]:
     """A new folder, mode 0700, and a handle of it that holds a lock."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        with contextlib.suppress(FileNotFoundError):  # a sweep between two lines would have removed it
+        with contextlib.suppress(FileNotFoundError):  # another process can have removed it between two lines
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             fcntl.flock(handle, fcntl.LOCK_SH)
             if folder.exists():
@@ -111,25 +111,25 @@ def _locked_folder() -> tuple[Path, int]:
 
 
 def _decompress(source: Path, packed: BinaryIO, plain: BinaryIO) -> None:
-    """Copy the content in pieces; all that limits it is checked before the next piece is written."""
+    """Copy the content in chunks; all limits are checked before the next chunk is written."""
     limit = max(ALWAYS_ALLOWED, MAX_RATIO * os.fstat(packed.fileno()).st_size)
     n_bytes = 0
     with gzip.open(packed) as content:
-        while piece := content.read(_PIECE):
-            n_bytes += len(piece)
+        while chunk := content.read(_CHUNK):
+            n_bytes += len(chunk)
             if n_bytes > limit:
                 raise DatasetError(
                     f"{source}: expected an archive of at most {size_text(limit)} unpacked, {MAX_RATIO} times its "
                     f"size, found more. If it really holds a dataset, {_UNPACK}"
                 )
-            # Not on the first pieces: small archives are read on a full disk too, as long as they fit.
+            # Not on the first chunks: small archives are read on a full disk too, as long as they fit.
             if n_bytes > ALWAYS_ALLOWED and shutil.disk_usage(os.path.dirname(plain.name)).free < FREE_BYTES:
                 raise DatasetError(
                     f"cannot decompress {source}: expected room for it in {tempfile.gettempdir()}, found less than "
                     f"{size_text(FREE_BYTES)} free after {size_text(n_bytes)}. Set TMPDIR to a larger folder, or "
                     f"{_UNPACK}"
                 )
-            plain.write(piece)
+            plain.write(chunk)
 
 
 def _remove(folder: Path, handle: int, owner: int) -> None:

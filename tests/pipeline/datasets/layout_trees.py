@@ -58,8 +58,8 @@ class Tree:
     """A dataset, and the truth about it.
 
     `samples` is id -> (label, split), split empty where it is carved by hash. `rows` counts the rows of the source:
-    every one of them is a sample or excluded. `bad_label` is a file to put in whose labels nobody knows, with the
-    words that the error must hold.
+    every one of them is a sample or excluded. `bad_label` is a file to put in with unknown labels, with the
+    words that the error must hold. `by_names`: no list names the images, so that a missing one cannot be noticed.
     """
 
     layout: str
@@ -72,6 +72,7 @@ class Tree:
     options: Mapping[str, Any] = field(default_factory=dict)
     with_contempt: str = ""
     bad_label: tuple[str, bytes, tuple[str, ...]] | None = None
+    by_names: bool = False
 
 
 def _images(names: str, first: int = 0) -> dict[str, bytes]:
@@ -111,9 +112,9 @@ def ferplus() -> Tree:
     rows = [
         "Training,fer0000000.png,8,1,1,0,0,0,0,0,0,0",
         "Training,fer0000001.png,0,9,0,0,0,0,0,1,0,0",
-        "Training,fer0000001.png,0,9,0,0,0,0,0,1,0,0",  # stands twice, equal
+        "Training,fer0000001.png,0,9,0,0,0,0,0,1,0,0",  # occurs twice, equal
         "Training,,0,0,0,0,0,0,0,0,0,10",  # no picture
-        "Training,fer0000002.png,4,0,0,3,3,0,0,0,0,0",  # nobody has more than half
+        "Training,fer0000002.png,4,0,0,3,3,0,0,0,0,0",  # no label has more than half
         "Training,fer0000003.png,1,0,0,0,0,0,0,9,0,0",  # contempt
         "PublicTest,fer0000004.png,0,0,0,0,0,10,0,0,0,0",
         "PublicTest,fer0000005.png,0,0,0,0,0,0,0,0,9,1",  # unknown
@@ -241,6 +242,7 @@ def raf_folders() -> Tree:
         release="class folders",
         excluded={"outside the class folders (DATASET/)": 1},
         bad_label=("DATASET/train/8/a.jpg", picture(9), ("code 8",)),
+        by_names=True,
     )
 
 
@@ -338,6 +340,7 @@ def affectnet_folders() -> Tree:
         excluded={"contempt": 1},
         with_contempt="train/7/c.jpg",
         bad_label=("train/8/e.jpg", picture(8), ("code 8",)),
+        by_names=True,
     )
 
 
@@ -353,6 +356,7 @@ def affectnet_alphabetical() -> Tree:
         rows=3,
         release="class folders",
         options={"codes": "alphabetical-8"},
+        by_names=True,
     )
 
 
@@ -371,6 +375,7 @@ def folder_with_splits() -> Tree:
         excluded={"contempt": 1, "outside the class folders (./)": 1},
         with_contempt="test/contempt/e.webp",
         bad_label=("train/hapy/x.jpg", picture(9), ("1 x", "'hapy'", "'happiness'")),
+        by_names=True,
     )
 
 
@@ -389,6 +394,7 @@ def folder_flat() -> Tree:
         rows=5,
         rejected={"disgusted/empty.png": "file is empty"},
         bad_label=("3/x.jpg", picture(9), ("1 x", "'3'", "code map")),
+        by_names=True,
     )
 
 
@@ -404,6 +410,7 @@ def folder_with_wrappers() -> Tree:
             "Val/Val_Aligned_Faces_new/Fear/a.png": ("fear", "val"),
         },
         rows=3,
+        by_names=True,
     )
 
 
@@ -415,6 +422,7 @@ def folder_with_numbers() -> Tree:
         rows=3,
         options={"codes": "fer2013"},
         bad_label=("07/a.jpg", picture(9), ("code 7",)),
+        by_names=True,
     )
 
 

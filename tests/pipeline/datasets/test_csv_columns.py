@@ -203,7 +203,7 @@ class TestRepeats:
 
     def test_ids_that_repeat_are_shown_on_one_screen(self, tmp_path: Path) -> None:
         rows = [f"{i % 40},{'abc'[i % 3]}.png,fear" for i in range(6000)]
-        with pytest.raises(DatasetError, match=r"40 ids stand on several rows: .*147 more.*column `id`") as caught:
+        with pytest.raises(DatasetError, match=r"40 ids are on several rows: .*147 more.*column `id`") as caught:
             index(tmp_path, "id,path,label", *rows)
         assert len(str(caught.value)) < 1000
 

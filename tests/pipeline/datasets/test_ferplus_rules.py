@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.datasets.layouts.ferplus_rules import COLUMNS, RuleName, judge
+from pipeline.datasets.layouts.ferplus_rules import COLUMNS, RuleName, label_of_votes
 
 VOTES = st.lists(st.integers(0, 10), min_size=10, max_size=10).map(tuple)
 RULES = st.sampled_from(["majority", "probability", "argmax"])
@@ -50,23 +50,23 @@ def votes(**counts: int) -> tuple[int, ...]:
     ],
 )
 def test_worked_cases(rule: RuleName, counts: dict[str, int], expected: tuple[str, str]) -> None:
-    assert judge(votes(**counts), rule, "first") == expected
+    assert label_of_votes(votes(**counts), rule, "first") == expected
 
 
 def test_a_tie_goes_to_the_first_column() -> None:
-    assert judge(votes(neutral=4, sadness=4, fear=2), "argmax", "first") == ("neutral", "")
-    assert judge(votes(fear=4, unknown=4), "argmax", "first") == ("fear", "")
+    assert label_of_votes(votes(neutral=4, sadness=4, fear=2), "argmax", "first") == ("neutral", "")
+    assert label_of_votes(votes(fear=4, unknown=4), "argmax", "first") == ("fear", "")
 
 
 def test_a_tie_can_leave_the_row_out() -> None:
-    assert judge(votes(neutral=4, sadness=4, fear=2), "argmax", "exclude") == ("", "tie")
-    assert judge(votes(neutral=4, sadness=4), "probability", "exclude") == ("", "tie")
+    assert label_of_votes(votes(neutral=4, sadness=4, fear=2), "argmax", "exclude") == ("", "tie")
+    assert label_of_votes(votes(neutral=4, sadness=4), "probability", "exclude") == ("", "tie")
 
 
 @settings(deadline=None)
 @given(VOTES, RULES)
 def test_a_row_has_a_label_or_a_reason(counts: tuple[int, ...], rule: RuleName) -> None:
-    label, reason = judge(counts, rule, "first")
+    label, reason = label_of_votes(counts, rule, "first")
     assert bool(label) != bool(reason)
     assert label in ("", *COLUMNS[:8])
 
@@ -74,7 +74,7 @@ def test_a_row_has_a_label_or_a_reason(counts: tuple[int, ...], rule: RuleName) 
 @settings(deadline=None)
 @given(VOTES, RULES)
 def test_the_label_has_as_many_votes_as_any_other_emotion(counts: tuple[int, ...], rule: RuleName) -> None:
-    label, _ = judge(counts, rule, "first")
+    label, _ = label_of_votes(counts, rule, "first")
     if label:
         assert counts[COLUMNS.index(label)] == max(counts[:8])
 
@@ -82,15 +82,15 @@ def test_the_label_has_as_many_votes_as_any_other_emotion(counts: tuple[int, ...
 @settings(deadline=None)
 @given(VOTES)
 def test_majority_never_meets_a_tie(counts: tuple[int, ...]) -> None:
-    assert judge(counts, "majority", "first") == judge(counts, "majority", "exclude")
+    assert label_of_votes(counts, "majority", "first") == label_of_votes(counts, "majority", "exclude")
 
 
 @settings(deadline=None)
 @given(VOTES)
 def test_a_majority_label_is_a_probability_label(counts: tuple[int, ...]) -> None:
-    label, _ = judge(counts, "majority", "first")
+    label, _ = label_of_votes(counts, "majority", "first")
     if label:
-        assert judge(counts, "probability", "first")[0] in (label, "")
+        assert label_of_votes(counts, "probability", "first")[0] in (label, "")
 
 
 @settings(deadline=None)
@@ -98,7 +98,7 @@ def test_a_majority_label_is_a_probability_label(counts: tuple[int, ...]) -> Non
 def test_without_a_tie_the_order_of_columns_does_not_matter(
     counts: tuple[int, ...], rule: RuleName, order: list[int]
 ) -> None:
-    label, reason = judge(counts, rule, "exclude")
+    label, reason = label_of_votes(counts, rule, "exclude")
     shuffled = (*(counts[i] for i in order), *counts[8:])
     expected = COLUMNS[order.index(COLUMNS.index(label))] if label else ""
-    assert judge(shuffled, rule, "exclude") == (expected, reason)
+    assert label_of_votes(shuffled, rule, "exclude") == (expected, reason)

@@ -160,7 +160,7 @@ class TestEveryTree:
 
     @pytest.mark.parametrize(
         "tree",
-        [tree for tree in TREES.values() if tree.layout != "folder" and tree.release != "class folders"],
+        [tree for tree in TREES.values() if not tree.by_names],
         ids=lambda tree: tree.layout,
     )
     def test_images_that_are_all_missing_are_an_error(self, tree: Tree, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class TestIndex:
 
     def test_repeated_ids_are_named_with_their_files(self, tmp_path: Path) -> None:
         lines = ("path,label,id", "a.png,sad,x", "b.png,sad,x")
-        with pytest.raises(DatasetError, match=r"1 ids stand on several rows: 'x \(a\.png, b\.png\)'"):
+        with pytest.raises(DatasetError, match=r"1 ids are on several rows: 'x \(a\.png, b\.png\)'"):
             index("csv", csv(*lines), tmp_path)
 
     def test_a_dataset_of_excluded_rows_only_says_why(self, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def scan_ferplus(root: Root, **options: object) -> Scan:
 )
 def test_ferplus_has_the_published_counts(ferplus: Root, rule: str, classes: int, published: dict[str, int]) -> None:
     scan = scan_ferplus(ferplus, rule=rule, classes=classes)
-    # Three names of Training stand on two equal rows; one of PrivateTest stands on a face and on no face.
+    # Three names of Training are on two equal rows; one of PrivateTest is on a face and on no face.
     usable = Counter(sample.split for sample in scan.samples if not sample.reason)
     assert usable == Counter(published) - Counter(train=3, test=1)
     assert scan.excluded["repeated row"] == 3

@@ -254,7 +254,7 @@ class TestUnsafeArchives:
         data = bytearray(path.read_bytes())
         data[data.index(b"PK\x01\x02") + 8] |= 1
         path.write_bytes(data)
-        with pytest.raises(DatasetError, match=r"asks for a password"):
+        with pytest.raises(DatasetError, match=r"needs a password"):
             open_root(path)
 
     def test_a_zip_from_windows_has_plain_names(self, tmp_path: Path) -> None:

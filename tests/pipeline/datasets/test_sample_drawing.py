@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.datasets.drawn import STYLES, draw_contact_sheet, draw_face, sample_specs
-from pipeline.datasets.drawn.anatomy import BEARDS, HAIRCUTS, OCCLUSIONS, ActionUnits, Identity, Pose
+from pipeline.datasets.drawn.anatomy import BEARDS, HAIRCUTS, OCCLUSIONS, ActionUnits, Person, Pose
 from pipeline.datasets.drawn.canvas import ellipse, ribbon, smooth
 from pipeline.datasets.drawn.face import face_of
 from pipeline.errors import ConfigError
@@ -21,7 +21,7 @@ SHAPES = {
 PLAIN = replace(
     sample_specs("sample-a", 1)[0],
     units=ActionUnits(),
-    identity=Identity(),
+    person=Person(),
     pose=Pose(),
     asymmetry=0.0,
     occlusion="none",
@@ -33,7 +33,7 @@ def face(**units):
 
 
 def corner_rise(drawn):
-    """How far the mouth's corners stand above its middle, in face units."""
+    """How far the mouth's corners are above its middle, in face units."""
     line = drawn.mouth.line
     return line[len(line) // 2, 1] - (line[0, 1] + line[-1, 1]) / 2
 
@@ -174,8 +174,8 @@ def test_a_spec_gives_the_same_pixels_twice(style):
 def test_every_style_can_draw_everything(style):
     pictures = set()
     for i, haircut in enumerate(HAIRCUTS):
-        who = replace(PLAIN.identity, haircut=haircut, beard=BEARDS[i % len(BEARDS)], glasses=bool(i % 2))
-        spec = replace(PLAIN, identity=who, occlusion=OCCLUSIONS[i % len(OCCLUSIONS)], pose=Pose(yaw=30, roll=-15))
+        person = replace(PLAIN.person, haircut=haircut, beard=BEARDS[i % len(BEARDS)], glasses=bool(i % 2))
+        spec = replace(PLAIN, person=person, occlusion=OCCLUSIONS[i % len(OCCLUSIONS)], pose=Pose(yaw=30, roll=-15))
         pictures.add(draw_face(spec, style).tobytes())
     assert len(pictures) == len(HAIRCUTS)
 

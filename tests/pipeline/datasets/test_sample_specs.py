@@ -30,8 +30,8 @@ def test_a_subject_keeps_its_face_and_changes_its_expression():
     people = defaultdict(list)
     for spec in sample_specs("sample-d"):
         people[spec.subject].append(spec)
-    assert all(len({spec.identity for spec in specs}) == 1 for specs in people.values())
-    assert len({specs[0].identity for specs in people.values()}) == len(people)
+    assert all(len({spec.person for spec in specs}) == 1 for specs in people.values())
+    assert len({specs[0].person for specs in people.values()}) == len(people)
     assert any(len({spec.label for spec in specs}) > 1 for specs in people.values())
 
 
@@ -49,7 +49,7 @@ def test_an_image_does_not_depend_on_how_many_are_asked_for():
 
 
 def test_styles_and_seeds_have_people_of_their_own():
-    first = [sample_specs(style, 1)[0].identity for style in STYLES] + [sample_specs("sample-a", 1, seed=1)[0].identity]
+    first = [sample_specs(style, 1)[0].person for style in STYLES] + [sample_specs("sample-a", 1, seed=1)[0].person]
     assert len(set(first)) == len(first)
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from encoder_models import BATCH_TOLERANCE, faces, load, pooled, run_python
 
-from pipeline.datasets.drawn.styles import draw_face, sample_specs
+from pipeline.datasets.drawn import draw_face, sample_specs
 from pipeline.encoders import Encoder, EncoderSpec
 from pipeline.encoders.families.embedded_encoder import load_mini
 from pipeline.encoders.families.embedded_family import CARRIED

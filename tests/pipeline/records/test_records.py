@@ -198,7 +198,7 @@ def test_a_dataset_scored_twice_is_refused(path: Path) -> None:
 
 def test_one_file_has_scores_of_several_splits_and_with_overlapping_rows_left_out(path: Path) -> None:
     scores = scores_of(path, score_record("b"), score_record("b", split="val"), score_record("b", excluded_overlap=3))
-    assert [score.place for score in scores] == [("b", "test", False), ("b", "val", False), ("b", "test", True)]
+    assert [score.key for score in scores] == [("b", "test", False), ("b", "val", False), ("b", "test", True)]
 
 
 def test_later_scores_replace_earlier_ones_of_their_place(path: Path) -> None:
@@ -261,7 +261,7 @@ def test_a_history_with_a_row_that_does_not_fit_is_refused(path: Path, row: str)
 
 def test_the_history_of_another_run_is_refused(path: Path) -> None:
     path.write_text("epoch,loss\n1,0.5\n")
-    with pytest.raises(InputError, match=r"found another than the one that run\.json beside it describes"):
+    with pytest.raises(InputError, match=r"found another than the one that run\.json next to it describes"):
         read_history(path, "0" * 64, Advice("Train the run again"))
 
 
@@ -271,8 +271,8 @@ def test_a_score_knows_what_no_look_at_the_images_scores(path: Path) -> None:
     counts = {"n": 16, "support": {"surprise": 10, "fear": 6, "disgust": 0}, "accuracy": 0.5625, "uar": 0.516667}
     confusion, recalls = [[7, 2, 1], [2, 2, 2], [0, 0, 0]], {"surprise": 0.7, "fear": 0.333333, "disgust": None}
     [score] = scores_of(path, score_record("b", **counts, confusion=confusion, per_class=recalls))
-    assert [score.majority(metric) for metric in ("accuracy", "uar")] == [0.625, 0.5]
-    assert [score.guessing(metric) for metric in ("accuracy", "uar")] == pytest.approx([1 / 3, 1 / 3])
+    assert [score.majority_baseline(metric) for metric in ("accuracy", "uar")] == [0.625, 0.5]
+    assert [score.chance_level(metric) for metric in ("accuracy", "uar")] == pytest.approx([1 / 3, 1 / 3])
 
 
 def test_a_metric_that_the_file_does_not_have_follows_from_its_counts(

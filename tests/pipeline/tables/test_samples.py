@@ -28,7 +28,7 @@ def check(sample: Sample) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "problem"),
     [
         ({"id": "first"}, "1 ids repeat, first 'first'"),
         ({"label": "joy"}, "label is 'joy'; expected one of fear, anger"),
@@ -43,9 +43,9 @@ def check(sample: Sample) -> None:
         ({"path": ""}, "1 paths leave the root"),
     ],
 )
-def test_a_malformed_row_is_refused(changes: dict[str, object], said: str) -> None:
+def test_a_malformed_row_is_refused(changes: dict[str, object], problem: str) -> None:
     check(SAMPLE)
-    with pytest.raises(TableError, match=f"^sample table of faces: .*{said}"):
+    with pytest.raises(TableError, match=f"^sample table of faces: .*{problem}"):
         check(replace(SAMPLE, **changes))  # type: ignore[arg-type]  # each is of its field's type
 
 

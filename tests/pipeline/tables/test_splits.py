@@ -14,8 +14,8 @@ from layout_trees import pack, picture
 from pipeline.datasets.index import index_dataset
 from pipeline.progress import Progress
 from pipeline.tables.labels import expressions
-from pipeline.tables.samples import Sample, split_by_hash
-from pipeline.tables.splits import carve, carving_notes, groups_of
+from pipeline.tables.samples import Sample
+from pipeline.tables.splits import carve, carving_notes, groups_of, split_by_hash
 
 SEVEN = expressions(7)
 SHARES = {"train": 0.7, "val": 0.1, "test": 0.2}

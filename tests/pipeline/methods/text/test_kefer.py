@@ -118,19 +118,18 @@ def test_loss_factors_and_temperature_follow_the_options():
     assert KeferConfig().temperature == 0.01
 
 
-@pytest.mark.parametrize(("prompt", "index"), [("ensemble", None), ("last", 1), (0, 0)])
+@pytest.mark.parametrize(("prompt", "index"), [("ensemble", "ensemble"), ("last", 1), (0, 0)])
 def test_the_head_carries_the_chosen_text(prompt, index):
     text = text_for(separable_source().classes)
     head = fit(KeferConfig(epochs=1, prompt=prompt)).head
-    expected = text.ensemble() if index is None else text.template(index)
-    np.testing.assert_allclose(head.text.numpy(), expected, rtol=1e-6)
+    np.testing.assert_allclose(head.text.numpy(), text.chosen(index), rtol=1e-6)
 
 
 def test_text_is_taken_by_name_not_by_place():
     source = separable_source()
     text = text_for(tuple(reversed(source.classes)))
     head = fit(KeferConfig(epochs=1, prompt="ensemble"), source, text).head
-    np.testing.assert_allclose(head.text.numpy(), text.ensemble()[::-1], rtol=1e-6)
+    np.testing.assert_allclose(head.text.numpy(), text.chosen("ensemble")[::-1], rtol=1e-6)
 
 
 def test_text_without_a_class_is_refused():
@@ -148,7 +147,7 @@ def test_without_projection_the_head_is_zero_shot():
     source = separable_source()
     fitted = fit(KeferConfig(epochs=2, projection="none"), source)
     rows = source.features("val")
-    cosines = rows @ text_for(source.classes).template(1).T / np.linalg.norm(rows, axis=1, keepdims=True)
+    cosines = rows @ text_for(source.classes).chosen(1).T / np.linalg.norm(rows, axis=1, keepdims=True)
     np.testing.assert_allclose(fitted.head.predict({"pooled": rows}), cosines * 100, rtol=1e-4, atol=1e-3)
     assert fitted.selected_epoch == 1
 
@@ -196,7 +195,7 @@ def stepped_by_hand(source, order):
         HeadSpec("text-similarity", source.classes, {"pooled": (32,)}, {}, "faces", "l2", options)
     )
     head.reset(rng)
-    head.set_text(text_for(source.classes).template(1))
+    head.set_text(text_for(source.classes).chosen(1))
     made = KeferLearner(head, config, rng)
     labels = [source.classes.index(label) for label in source.labels("train")]
     for names in order:
@@ -275,7 +274,7 @@ def test_the_encoder_starts_as_zero_shot_on_its_own_feature():
     head = fit(KeferConfig(backbone="encoder", augment=False, epochs=1, lr=1e-12), source, text).head
     pixels = source.features("val", "pixels")
     pooled = tiny_encoder().encode_images(pixels)["pooled"]
-    cosines = pooled @ text.template(1).T / np.linalg.norm(pooled, axis=1, keepdims=True)
+    cosines = pooled @ text.chosen(1).T / np.linalg.norm(pooled, axis=1, keepdims=True)
     np.testing.assert_allclose(head.predict({"pixels": pixels}), 100 * cosines, atol=1e-3)
 
 

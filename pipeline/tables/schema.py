@@ -1,0 +1,211 @@
+"""What a sample table holds: its columns, one row, where it comes from, and the rules for every table.
+
+Columns: `id` (stable, unique), `path` (relative to the root), `label` (canonical expression), `split`
+(train, val, test), `sha256` of the image's bytes, `status` (ok, rejected), `reason` (why rejected), and where
+known `subject`, `clip`, `frame`, `fold`, `box` (x, y, width, height in pixels), `votes`, `face` (x, y of five landmarks
+in pixels, which `extract` takes from a face table).
+A rejected row keeps its place, so that row i is sample i in every store made from the table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeAlias
+
+import pandas as pd
+import pyarrow as pa
+from pydantic import AfterValidator, Field
+
+from pipeline.errors import TableError
+from pipeline.tables.labels import EXPRESSIONS
+
+__all__ = [
+    "ARROW_TYPES",
+    "DTYPES",
+    "OK",
+    "OPTIONAL_COLUMNS",
+    "REJECTED",
+    "REQUIRED_COLUMNS",
+    "SPLITS",
+    "Sample",
+    "TableInfo",
+    "check_table",
+]
+
+SPLITS = ("train", "val", "test")
+OK, REJECTED = "ok", "rejected"
+REQUIRED_COLUMNS = ("id", "path", "label", "split", "sha256", "status", "reason")
+OPTIONAL_COLUMNS = ("subject", "clip", "frame", "fold", "box", "votes", "face")
+_SHA256 = r"[0-9a-f]{64}"
+_LONGEST_TEXT = 4096  # characters of a path on Linux; no id or name of a person is longer
+DTYPES: dict[str, Any] = dict.fromkeys((*REQUIRED_COLUMNS, "subject", "clip"), "str") | {
+    "frame": "Int64",
+    "fold": "Int64",
+    "box": object,
+    "votes": object,
+    "face": object,
+}
+ARROW_TYPES: dict[str, pa.DataType] = {name: pa.string() for name in (*REQUIRED_COLUMNS, "subject", "clip")} | {
+    "frame": pa.int64(),
+    "fold": pa.int64(),
+    "box": pa.list_(pa.int32()),
+    "votes": pa.list_(pa.int32()),
+    "face": pa.list_(pa.float64()),
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image, as a layout describes it.
+
+    `label` is a canonical expression. `box` is (x, y, width, height) in pixels of the upright picture. `reason` is
+    empty unless the sample is rejected; `sha256` is empty where the bytes could not be read.
+    """
+
+    id: str
+    path: str
+    label: str
+    split: str
+    sha256: str = ""
+    reason: str = ""
+    subject: str | None = None
+    clip: str | None = None
+    frame: int | None = None
+    fold: int | None = None
+    box: tuple[int, int, int, int] | None = None
+    votes: tuple[int, ...] | None = None
+    face: tuple[float, ...] | None = None
+
+
+def _known_classes(classes: tuple[str, ...]) -> tuple[str, ...]:
+    if not classes or not set(classes) <= set(EXPRESSIONS):
+        raise ValueError(f"expected names among {', '.join(EXPRESSIONS)}")
+    return classes
+
+
+def _command_options(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    types = {"layout": str, "root": str, "options": dict}
+    if wrong := [name for name, value in options.items() if not isinstance(value, types.get(name, object))]:
+        raise ValueError(f"expected texts as layout and root, and names with values as options; wrong: {wrong[0]}")
+    return options
+
+
+_Text: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+_Counts: TypeAlias = Mapping[_Text, Annotated[int, Field(ge=0)]]
+
+
+@dataclass(frozen=True)
+class TableInfo:
+    """Where a table comes from, and how it was made.
+
+    Parameters
+    ----------
+    dataset, layout, root, classes, release : what was read
+    options : all of the layout's options, defaults included
+    excluded : rows of the source that the label rule leaves out, per reason
+    reader : version of the program's readers; 0 in tables of earlier versions, which do not state it
+    given : options of the command line, which params.yaml has not: `layout`, `root`, `options`
+    layout_sha256 : of the file of a layout that is no part of the package; else empty, and not in the file
+    unread_columns : headers of the source's table, with what each looks like (split, subject, clip, fold, box, or
+        empty)
+    unread_images : images of the root that no row of the source names, per folder
+    unread_files : files in class folders that are no images, per suffix
+    """
+
+    dataset: _Text
+    layout: _Text
+    root: _Text
+    classes: Annotated[tuple[str, ...], AfterValidator(_known_classes)]
+    release: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    excluded: _Counts = field(default_factory=dict)
+    unread_columns: Mapping[str, str] = field(default_factory=dict)
+    unread_images: _Counts = field(default_factory=dict)
+    unread_files: _Counts = field(default_factory=dict)
+    reader: Annotated[int, Field(ge=0)] = 0
+    given: Annotated[Mapping[str, Any], AfterValidator(_command_options)] = field(default_factory=dict)
+    layout_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+
+
+def check_table(frame: pd.DataFrame, info: TableInfo) -> None:
+    """Refuse a table that breaks a rule.
+
+    Raises
+    ------
+    TableError
+        If it is empty, a column is missing, an id repeats, or a label, split, path, digest, box or number is malformed.
+    """
+    where = f"sample table of {info.dataset}"
+    if not len(frame):
+        raise TableError(
+            f"{where}: no images. Expected at least one under {info.root}; is this the {info.layout} layout?"
+        )
+    if missing := [name for name in REQUIRED_COLUMNS if name not in frame.columns]:
+        raise TableError(f"{where}: columns missing: {', '.join(missing)}")
+    repeated = frame["id"][frame["id"].duplicated()].unique().tolist()
+    if repeated:
+        raise TableError(
+            f"{where}: {len(repeated)} ids repeat, first {_some(repeated)}. Every row needs an id of its own"
+        )
+    _check_values(frame, "label", set(info.classes), where)
+    _check_values(frame, "split", set(SPLITS), where)
+    _check_values(frame, "status", {OK, REJECTED}, where)
+    usable = frame["status"] == OK
+    digests = frame["sha256"].str.fullmatch(_SHA256)
+    if bad := frame["id"][usable & ~digests].tolist():
+        raise TableError(f"{where}: {len(bad)} usable rows without a sha256, first {_some(bad)}")
+    if bad := frame["id"][~digests & (frame["sha256"] != "")].tolist():
+        raise TableError(f"{where}: sha256 of {len(bad)} rejected rows is none, first {_some(bad)}")
+    if (frame["reason"][~usable] == "").any() or (frame["reason"][usable] != "").any():
+        raise TableError(f"{where}: every rejected row needs a reason, and no other row may have one")
+    if bad := frame["path"][_escapes(frame["path"])].tolist():
+        raise TableError(f"{where}: {len(bad)} paths leave the root, first {_some(bad)}")
+    for name in ("id", "path", "subject", "clip"):
+        if name in frame.columns:
+            _check_text(frame[name], where)
+    _check_numbers(frame, where)
+
+
+def _check_values(frame: pd.DataFrame, column: str, allowed: set[str], where: str) -> None:
+    strange = sorted(set(frame[column].unique()) - allowed)
+    if strange:
+        known = ", ".join(name for name in (*EXPRESSIONS, *SPLITS, OK, REJECTED) if name in allowed)
+        raise TableError(f"{where}: {column} is {_some(strange)}; expected one of {known}")
+
+
+def _check_text(column: pd.Series[Any], where: str) -> None:
+    """Arrays of text take the longest one's room in every row, and end at the first zero byte."""
+    known = column.dropna()
+    bad = known[(known.str.len() > _LONGEST_TEXT) | known.str.contains("\x00", regex=False)]
+    if len(bad):
+        raise TableError(
+            f"{where}: {column.name}: expected at most {_LONGEST_TEXT} characters and no zero byte, found "
+            f"{bad.iloc[0]!r:.80} in row {bad.index[0]}"
+        )
+
+
+def _check_numbers(frame: pd.DataFrame, where: str) -> None:
+    for name in ("frame", "fold"):
+        if name in frame.columns and (negative := frame[name].dropna() < 0).any():
+            raise TableError(f"{where}: {name}: expected 0 or more, found less in row {negative.idxmax()}")
+    for box in frame.get("box", ()):
+        if box is not None and (len(box) != 4 or None in box or box[2] <= 0 or box[3] <= 0):
+            raise TableError(f"{where}: a box is (x, y, width, height) with positive sizes, found {box!r:.80}")
+    for votes in frame.get("votes", ()):
+        if votes is not None and (None in votes or min(votes, default=0) < 0):
+            raise TableError(f"{where}: votes are counts of 0 or more, found {votes!r:.80}")
+    for face in frame.get("face", ()):
+        if face is not None and (len(face) != 10 or None in face or not all(map(math.isfinite, face))):
+            raise TableError(f"{where}: a face is the x and y of five landmarks, found {face!r:.80}")
+
+
+def _escapes(paths: pd.Series[Any]) -> pd.Series[Any]:
+    """For each path whether it is empty, absolute or goes up; all at once, as there may be a million."""
+    return (paths == "") | paths.str.startswith("/") | ("/" + paths + "/").str.contains("/../", regex=False)
+
+
+def _some(values: Sequence[Any]) -> str:
+    """The first few of `values`, for a message."""
+    return ", ".join(repr(value) for value in values[:3]) + (", ..." if len(values) > 3 else "")
