@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from stages.requests import (
     AlignRequest,
     DatasetsRequest,
+    DescribeStoreRequest,
     DrawRequest,
     EncodeTextRequest,
     EvaluateRequest,
@@ -40,12 +41,14 @@ from stages.results import (
     PredictResult,
     QueryResult,
     ReportResult,
+    StoreDescription,
     TrainResult,
 )
 
 __all__ = [
     "align",
     "datasets",
+    "describe_store",
     "draw",
     "encode_text",
     "evaluate",
@@ -163,6 +166,15 @@ def query(request: QueryRequest) -> QueryResult:
     from stages.workflows.query import query
 
     return run(query, request)
+
+
+@_called_as(DescribeStoreRequest)
+def describe_store(request: DescribeStoreRequest) -> StoreDescription:
+    """Returns the description: `.frame` counts rows by split and label, `.arrays` has an entry per output."""
+    from stages.running import run
+    from stages.workflows.stores import describe_store
+
+    return run(describe_store, request)
 
 
 @_called_as(EvaluateRequest)

@@ -7,32 +7,24 @@ from dataclasses import KW_ONLY, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from stages.requests.fields import CONFIG, NotNegative, Positive, Request, Share
+from stages.requests.fields import (
+    CONFIG,
+    PICTURE_SUFFIXES,
+    AnyPath,
+    NotNegative,
+    OptionalPath,
+    OptionalPicture,
+    OptionalPng,
+    Positive,
+    Request,
+    Share,
+    default,
+)
 
-__all__ = ["PICTURE_SUFFIXES", "AlignRequest", "DatasetsRequest", "DrawRequest", "IndexRequest", "Picture", "Png"]
-
-
-PICTURE_SUFFIXES = (".png", ".jpg")
-
-
-def _with_suffix(*suffixes: str) -> AfterValidator:
-    """Of a picture to write: its name says in which format."""
-
-    def check(path: Path) -> Path:
-        if path.suffix.lower() not in suffixes:
-            raise ValueError(f"expected a name that ends with {' or '.join(suffixes)}")
-        return path
-
-    return AfterValidator(check)
-
-
-Png = Annotated[Path, _with_suffix(".png")]
-
-
-Picture = Annotated[Path, _with_suffix(*PICTURE_SUFFIXES)]
+__all__ = ["AlignRequest", "DatasetsRequest", "DrawRequest", "IndexRequest"]
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -44,8 +36,8 @@ class DatasetsRequest:
     tables : folder of sample tables
     """
 
-    tables: Path = Path("tables")
-    params: Path = Path("params.yaml")
+    tables: AnyPath = default(Path("tables"))
+    params: AnyPath = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -65,12 +57,13 @@ class DrawRequest(Request):
     style: str | None = None
     _: KW_ONLY
     group: Positive | None = None
-    out: Path | None = None
+    out: OptionalPath = default(None)
     images: Annotated[int, Field(ge=60)] | None = None
     seed: NotNegative | None = None
-    contact_sheet: Picture | None = None
+    contact_sheet: OptionalPicture = default(None)
     dry_run: bool = False
     quiet: bool = False
+    params: AnyPath = default(Path("params.yaml"))
 
     def __post_init__(self) -> None:
         if self.group is None and self.style is None:
@@ -100,11 +93,12 @@ class IndexRequest(Request):
     dataset: str
     _: KW_ONLY
     layout: str | None = None
-    root: Path | None = None
+    root: OptionalPath = default(None)
     options: Mapping[str, Any] = field(default_factory=dict)
     dry_run: bool = False
-    tables: Path = Path("tables")
+    tables: AnyPath = default(Path("tables"))
     quiet: bool = False
+    params: AnyPath = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -126,10 +120,11 @@ class AlignRequest(Request):
     _: KW_ONLY
     threads: Positive | None = None
     limit: Positive | None = None
-    contact_sheet: Png | None = None
+    contact_sheet: OptionalPng = default(None)
     if_any: bool = False
     max_rejected: Share = 0.99
     dry_run: bool = False
-    tables: Path = Path("tables")
-    face_tables: Path = Path("faces")
+    tables: AnyPath = default(Path("tables"))
+    face_tables: AnyPath = default(Path("faces"))
     quiet: bool = False
+    params: AnyPath = default(Path("params.yaml"))

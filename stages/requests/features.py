@@ -1,27 +1,30 @@
-"""Requests of extract, encode-text and query."""
+"""Requests of extract, encode-text, query and store info."""
 
 from __future__ import annotations
 
 from dataclasses import KW_ONLY
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from stages.requests.fields import CONFIG, FolderOrBucket, NotNegative, Positive, Request, Share, Texts
+from stages.requests.fields import (
+    CONFIG,
+    AnyPath,
+    FolderOrBucket,
+    NotNegative,
+    OptionalPath,
+    OptionalTexts,
+    Positive,
+    Request,
+    Share,
+    StorePlace,
+    Texts,
+    default,
+)
 
-__all__ = ["EncodeTextRequest", "ExtractRequest", "QueryRequest", "StorePlace"]
-
-
-def _place_of_store(value: Any) -> Any:
-    """A path, an open store, or what `extract` returned."""
-    from cache.places import Place, place
-
-    return place(value if isinstance(value, str | Place) else getattr(value, "path", value))
-
-
-StorePlace = Annotated[Any, BeforeValidator(_place_of_store)]  # a `cache.places.Place`
+__all__ = ["DescribeStoreRequest", "EncodeTextRequest", "ExtractRequest", "QueryRequest"]
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -50,9 +53,9 @@ class ExtractRequest(Request):
     _: KW_ONLY
     encoder: str | None = None
     layout: str | None = None
-    root: Path | None = None
+    root: OptionalPath = default(None)
     backend: Literal["zarr", "hdf5"] | None = None
-    outputs: Texts | None = None
+    outputs: OptionalTexts = default(None)
     views: Annotated[int, Field(ge=1, le=64)] | None = None
     dtype: Literal["float16", "float32"] | None = None
     faces: Literal["given", "aligned"] | None = None
@@ -68,11 +71,12 @@ class ExtractRequest(Request):
     limit: Positive | None = None
     max_rejected: Share = 0.01
     dry_run: bool = False
-    tables: Path = Path("tables")
-    face_tables: Path = Path("faces")
-    features: FolderOrBucket = Path("features")
+    tables: AnyPath = default(Path("tables"))
+    face_tables: AnyPath = default(Path("faces"))
+    features: FolderOrBucket = default(Path("features"))
     device: str = "auto"
     quiet: bool = False
+    params: AnyPath = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -91,9 +95,10 @@ class EncodeTextRequest(Request):
     prompts: str | None = None
     if_any: bool = False
     dry_run: bool = False
-    features: FolderOrBucket = Path("features")
+    features: FolderOrBucket = default(Path("features"))
     device: str = "auto"
     quiet: bool = False
+    params: AnyPath = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -118,22 +123,35 @@ class QueryRequest(Request):
     store: StorePlace
     _: KW_ONLY
     where: str | None = None
-    columns: Texts = ("id", "label", "split", "status", "reason")
+    columns: Texts = default(("id", "label", "split", "status", "reason"))
     near: str | None = None
     k: Positive | None = None
     metric: Literal["cosine", "dot"] | None = None
     feature: str = "pooled"
     view: NotNegative = 0
     limit: NotNegative | None = None
-    output: Path | None = None
+    output: OptionalPath = default(None)
     rejected: Literal["keep", "drop"] = "keep"
     dtype: Literal["stored", "float32"] = "stored"
     plain_list: bool = False
     encoder: str | None = None
     device: str = "auto"
+    params: AnyPath = default(Path("params.yaml"))
 
     def __post_init__(self) -> None:
         if self.near is None and (self.k or self.metric):
             raise ValueError("`k` and `metric` state how to search: name what to search for with `near`")
         if self.output is None and (self.rejected, self.dtype, self.plain_list) != ("keep", "stored", False):
             raise ValueError("`rejected`, `dtype` and `plain_list` state how to export: name a file with `output`")
+
+
+@dataclass(frozen=True, config=CONFIG)
+class DescribeStoreRequest:
+    """What a store holds, what it was made of, by what, and how it is on disk.
+
+    Parameters
+    ----------
+    store : its path; in Python also an open store, or what `extract` returned
+    """
+
+    store: StorePlace

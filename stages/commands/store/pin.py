@@ -22,7 +22,7 @@ __all__ = ["command"]
 @format_option
 def command(stores: tuple[Place, ...], remove: bool, output_format: str) -> None:
     """Have `gc --unreferenced` keep each STORE: a file `.NAME.pin` next to it, whether or not anything refers to it."""
-    from stages.workflows.stores import pin_stores
+    from stages.workflows.store_upkeep import pin_stores
 
     pin_stores(stores, pinned=not remove)
     echo_rows([{"path": str(path), "pinned": not remove} for path in stores], output_format)
