@@ -140,7 +140,7 @@ def require_drawable(folder: Path) -> None:
 def _read_receipt(path: Path) -> object:
     try:
         return read_json(path)
-    except (FileNotFoundError, RefusedFileError, ValueError):  # none yet, or not the JSON that we write
+    except (FileNotFoundError, NotADirectoryError, RefusedFileError, ValueError):  # none yet, or not ours
         return None
 
 
