@@ -13,11 +13,11 @@ from pydantic.dataclasses import dataclass
 from stages.requests.fields import (
     CONFIG,
     PICTURE_SUFFIXES,
-    AnyPath,
     NotNegative,
-    OptionalPath,
-    OptionalPicture,
-    OptionalPng,
+    OptionalPathField,
+    OptionalPictureField,
+    OptionalPngField,
+    PathField,
     Positive,
     Request,
     Share,
@@ -36,8 +36,8 @@ class DatasetsRequest:
     tables : folder of sample tables
     """
 
-    tables: AnyPath = default(Path("tables"))
-    params: AnyPath = default(Path("params.yaml"))
+    tables: PathField = default(Path("tables"))
+    params: PathField = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -57,13 +57,13 @@ class DrawRequest(Request):
     style: str | None = None
     _: KW_ONLY
     group: Positive | None = None
-    out: OptionalPath = default(None)
+    out: OptionalPathField = default(None)
     images: Annotated[int, Field(ge=60)] | None = None
     seed: NotNegative | None = None
-    contact_sheet: OptionalPicture = default(None)
+    contact_sheet: OptionalPictureField = default(None)
     dry_run: bool = False
     quiet: bool = False
-    params: AnyPath = default(Path("params.yaml"))
+    params: PathField = default(Path("params.yaml"))
 
     def __post_init__(self) -> None:
         if self.group is None and self.style is None:
@@ -93,12 +93,12 @@ class IndexRequest(Request):
     dataset: str
     _: KW_ONLY
     layout: str | None = None
-    root: OptionalPath = default(None)
+    root: OptionalPathField = default(None)
     options: Mapping[str, Any] = field(default_factory=dict)
     dry_run: bool = False
-    tables: AnyPath = default(Path("tables"))
+    tables: PathField = default(Path("tables"))
     quiet: bool = False
-    params: AnyPath = default(Path("params.yaml"))
+    params: PathField = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -120,11 +120,11 @@ class AlignRequest(Request):
     _: KW_ONLY
     threads: Positive | None = None
     limit: Positive | None = None
-    contact_sheet: OptionalPng = default(None)
+    contact_sheet: OptionalPngField = default(None)
     if_any: bool = False
     max_rejected: Share = 0.99
     dry_run: bool = False
-    tables: AnyPath = default(Path("tables"))
-    face_tables: AnyPath = default(Path("faces"))
+    tables: PathField = default(Path("tables"))
+    face_tables: PathField = default(Path("faces"))
     quiet: bool = False
-    params: AnyPath = default(Path("params.yaml"))
+    params: PathField = default(Path("params.yaml"))

@@ -11,11 +11,11 @@ from pydantic.dataclasses import dataclass
 
 from stages.requests.fields import (
     CONFIG,
-    AnyPath,
     FolderOrBucket,
     NotNegative,
-    OptionalPath,
+    OptionalPathField,
     OptionalTexts,
+    PathField,
     Positive,
     Request,
     Share,
@@ -53,7 +53,7 @@ class ExtractRequest(Request):
     _: KW_ONLY
     encoder: str | None = None
     layout: str | None = None
-    root: OptionalPath = default(None)
+    root: OptionalPathField = default(None)
     backend: Literal["zarr", "hdf5"] | None = None
     outputs: OptionalTexts = default(None)
     views: Annotated[int, Field(ge=1, le=64)] | None = None
@@ -71,12 +71,12 @@ class ExtractRequest(Request):
     limit: Positive | None = None
     max_rejected: Share = 0.01
     dry_run: bool = False
-    tables: AnyPath = default(Path("tables"))
-    face_tables: AnyPath = default(Path("faces"))
+    tables: PathField = default(Path("tables"))
+    face_tables: PathField = default(Path("faces"))
     features: FolderOrBucket = default(Path("features"))
     device: str = "auto"
     quiet: bool = False
-    params: AnyPath = default(Path("params.yaml"))
+    params: PathField = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -98,7 +98,7 @@ class EncodeTextRequest(Request):
     features: FolderOrBucket = default(Path("features"))
     device: str = "auto"
     quiet: bool = False
-    params: AnyPath = default(Path("params.yaml"))
+    params: PathField = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -130,13 +130,13 @@ class QueryRequest(Request):
     feature: str = "pooled"
     view: NotNegative = 0
     limit: NotNegative | None = None
-    output: OptionalPath = default(None)
+    output: OptionalPathField = default(None)
     rejected: Literal["keep", "drop"] = "keep"
     dtype: Literal["stored", "float32"] = "stored"
     plain_list: bool = False
     encoder: str | None = None
     device: str = "auto"
-    params: AnyPath = default(Path("params.yaml"))
+    params: PathField = default(Path("params.yaml"))
 
     def __post_init__(self) -> None:
         if self.near is None and (self.k or self.metric):

@@ -11,11 +11,11 @@ from pydantic.dataclasses import dataclass
 
 from stages.requests.fields import (
     CONFIG,
-    AnyPath,
     FolderOrBucket,
     Grid,
-    OptionalPath,
+    OptionalPathField,
     OptionalSeeds,
+    PathField,
     Request,
     RunFolders,
     Texts,
@@ -55,13 +55,13 @@ class TrainRequest(Request):
     prompts: str | None = None
     text: str | None = None
     prune: bool = False
-    curves: OptionalPath = default(None)
+    curves: OptionalPathField = default(None)
     dry_run: bool = False
     features: FolderOrBucket = default(Path("features"))
-    runs: AnyPath = default(Path("runs"))
+    runs: PathField = default(Path("runs"))
     device: str = "auto"
     quiet: bool = False
-    params: AnyPath = default(Path("params.yaml"))
+    params: PathField = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -86,7 +86,7 @@ class EvaluateRequest(Request):
     dry_run: bool = False
     features: FolderOrBucket = default(Path("features"))
     device: str = "auto"
-    params: AnyPath = default(Path("params.yaml"))
+    params: PathField = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -101,13 +101,13 @@ class ExportHeadRequest(Request):
     encoder : with `onnx`, of heads that hold a part of their encoder, if it has another name here than in the run
     """
 
-    run: AnyPath
-    out: AnyPath
+    run: PathField
+    out: PathField
     _: KW_ONLY
     onnx: bool = False
     encoder: str | None = None
     dry_run: bool = False
-    params: AnyPath = default(Path("params.yaml"))
+    params: PathField = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -120,7 +120,7 @@ class ReportRequest(Request):
     reports : folder of the page and its tables
     """
 
-    runs: AnyPath = default(Path("runs"))
+    runs: PathField = default(Path("runs"))
     features: FolderOrBucket = default(Path("features"))
-    reports: AnyPath = default(Path("reports"))
+    reports: PathField = default(Path("reports"))
     dry_run: bool = False

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from stages.requests.fields import CONFIG, AnyPath, Inputs, OptionalPath, Positive, Request, Share, default
+from stages.requests.fields import CONFIG, Inputs, OptionalPathField, PathField, Positive, Request, Share, default
 
 __all__ = ["PredictRequest"]
 
@@ -33,14 +33,14 @@ class PredictRequest(Request):
 
     inputs: Inputs
     _: KW_ONLY
-    run: OptionalPath = default(None)
+    run: OptionalPathField = default(None)
     encoder: str | None = None
     method: str | None = None
-    annotate: OptionalPath = default(None)
+    annotate: OptionalPathField = default(None)
     every: Annotated[float, Field(ge=0)] = 1.0
     rotate: bool = True
     batch_size: Positive = 32
     max_rejected: Share = 0.99
     device: str = "auto"
     quiet: bool = False
-    params: AnyPath = default(Path("params.yaml"))
+    params: PathField = default(Path("params.yaml"))

@@ -19,7 +19,6 @@ from cache.places import Place
 from cache.reuse import Reuse, find_rows, image_keys
 from cache.schema import Schema
 from cache.store import store_exists, store_path
-from cache.upkeep.inventory import statuses_below
 from cache.writing.writer import ShardSink, column_digests, finished_shards
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.extraction import Output, outputs_of
@@ -34,6 +33,7 @@ from stages.params import ExtractParams, load_params
 from stages.requests import ExtractRequest
 from stages.results import ExtractResult
 from stages.workflows.faces import AlignedFaces, face_table_path, with_faces
+from stages.workflows.reused_rows import reusable_stores
 from stages.workflows.row_sources import RowSources
 from stages.workflows.shards import EncodingSpec, count_images
 from stages.workflows.store_identity import (
@@ -186,14 +186,7 @@ class ExtractPlan:
 
     @cached_property
     def _reusable_stores(self) -> list[Store]:
-        """Every finished store below the features root, the one at the target first."""
-        if not self.request.reuse:
-            return []
-        standing = statuses_below(self.request.features.absolute())
-        for broken in (found for found in standing if found.why):
-            say(f"note: rows of {broken.path} are not reused: {broken.why}")
-        stores = [found.store for found in standing if found.store]
-        return sorted(stores, key=lambda store: store.path != self.target.absolute())
+        return reusable_stores(self.request.features, self.target) if self.request.reuse else []
 
     @cached_property
     def _images(self) -> npt.NDArray[np.object_]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from shlex import quote
 from typing import Any
 
 from cache import Store
-from cache.backends import BACKENDS, backend_name
 from pipeline.differences import differences_text
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.encoders.families import current_identity
@@ -20,13 +19,13 @@ from stages.output import say, say_notes
 from stages.params import ExtractParams, Params
 from stages.remedies import command_line
 from stages.workflows.dataset_sources import root_change, store_changes
+from stages.workflows.extract_arguments import differing_options, extract_arguments
 from stages.workflows.store_identity import changed_by_params
 
 __all__ = [
     "alignment_of",
     "encoder_changes",
     "encoder_of",
-    "extract_arguments",
     "require_dataset",
     "require_encoder",
     "require_encoder_named",
@@ -154,7 +153,7 @@ def _note_other_settings(store: Store, dataset: str, params: Params, named: str)
     """Features may have been made with options of the command: they are used, but params.yaml is not silently wrong."""
     if "extract" not in params.model_fields_set:
         return
-    options = dict(_options(store, params.extract))
+    options = differing_options(store, params.extract)
     if made_with := " ".join(f"--{name} {options[name]}" for name in options if name not in ("backend", "outputs")):
         extract = command_line("extract", {"dataset": dataset, "encoder": named})
         _note_once(
@@ -194,42 +193,6 @@ def _outdated(message: str, store: Store, extract: ExtractParams, named: str) ->
         message += f". {store.path.name} is an older copy of {made}: rename it, or use --dataset {quote(store.dataset)}"
         purpose = f"to make {made}"
     return StageError(message, remedy=[("extract", extract_arguments(store, extract, named))], purpose=purpose)
-
-
-def extract_arguments(store: Store, extract: ExtractParams, named: str) -> dict[str, Any]:
-    """The arguments of the `extract` that makes a store again: what params.yaml does not have is as the store has it.
-
-    Parameters
-    ----------
-    extract : block of params.yaml
-    named : the store's encoder, as `--encoder` takes it
-    """
-    return {"dataset": store.dataset, "encoder": named, **dict(_options(store, extract))}
-
-
-def _options(store: Store, extract: ExtractParams) -> Iterator[tuple[str, Any]]:
-    """Options with which a store was made, where params.yaml has other values."""
-    fields, backend = store.manifest.key_fields, backend_name(store.path)
-    outputs = [str(name).partition(":")[0] for name in fields["outputs"]]
-    if BACKENDS[backend].suffix != f".{extract.ending}":
-        yield "backend", backend
-    if set(outputs) != set(extract.outputs):
-        yield "outputs", tuple(outputs)
-    if store.n_views() != extract.views:
-        yield "views", store.n_views()
-    if fields["dtype"] != extract.dtype:
-        yield "dtype", str(fields["dtype"])
-    alignment = fields["preprocess"].get("alignment")
-    yield from _faces_options(alignment if isinstance(alignment, Mapping) else None, extract)
-
-
-def _faces_options(alignment: Mapping[str, Any] | None, extract: ExtractParams) -> Iterator[tuple[str, Any]]:
-    faces = "given" if alignment is None else "aligned"
-    if extract.faces != faces:
-        yield "faces", faces
-    for name in ("margin", "missed"):
-        if alignment and name in alignment and alignment[name] != getattr(extract, name):
-            yield name, alignment[name]
 
 
 def _spec_difference(store: Store, spec: EncoderSpec) -> str:

@@ -19,9 +19,10 @@ from pipeline.errors import PipelineError
 from stages.errors import StageError
 from stages.params import ExtractParams
 from stages.remedies import command_line
+from stages.workflows.extract_arguments import extract_arguments
 from stages.workflows.parity import tolerance_of
 from stages.workflows.report import store_summary
-from stages.workflows.store_encoder import _preprocess_of, alignment_of, extract_arguments
+from stages.workflows.store_encoder import _preprocess_of, alignment_of
 from stages.workflows.store_identity import box_of, face_of
 from stages.workflows.stores import description_of
 

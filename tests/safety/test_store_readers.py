@@ -34,8 +34,9 @@ from cache.writing.writer import StoreWriter, building_folder, column_digests
 from pipeline.faces import Alignment
 from stages.params import ExtractParams
 from stages.remedies import command_line
+from stages.workflows.extract_arguments import extract_arguments
 from stages.workflows.report import store_summary
-from stages.workflows.store_encoder import alignment_of, extract_arguments
+from stages.workflows.store_encoder import alignment_of
 from stages.workflows.stores import description_of
 
 EXAMPLE = Example(n_rows=5, shard_rows=3, arrays=Example().arrays[:2])
