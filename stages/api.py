@@ -1,4 +1,4 @@
-"""The functions of the Python API: each makes a request of its arguments and has its workflow do it.
+"""The functions of the Python API: each makes a request of its arguments and runs its workflow.
 
 A function has the signature and the documentation of its request (`stages.requests`). Errors are those of cache,
 pipeline and stages; what to do about one is in its `remedy`, and in the notes that a traceback shows.

@@ -66,9 +66,9 @@ class ExtractParams(Block):
     normalise: Literal["encoder", "imagenet"] = Field(
         "encoder", description="imagenet: CAFE's public code feeds CLIP images normalised so"
     )
-    faces: Literal["given", "aligned"] = Field("given", description="aligned: as `align` found them")
+    faces: Literal["given", "aligned"] = Field("given", description="aligned: as detected by `align`")
     margin: float = Field(0.0, ge=-0.25, le=2, description="around an aligned face, share of the template's side")
-    missed: Literal["reject", "centre"] = Field("reject", description="what an image is in which no face was found")
+    missed: Literal["reject", "centre"] = Field("reject", description="what becomes of an image without a face")
     ending: Literal["zarr", "h5"] = Field("zarr", description="of the store's name; chooses the backend")
 
 

@@ -1,4 +1,4 @@
-"""The whole of params.yaml, and what it says of a dataset, an encoder, a method and a prompt set."""
+"""The whole of params.yaml: how it describes a dataset, an encoder, a method and a prompt set."""
 
 from __future__ import annotations
 
@@ -77,9 +77,11 @@ class Params(Block):
 
     def _check_plain(self) -> None:
         """All names that are wrong, before anything else: other errors about them would repeat this one."""
-        alone = set(self.datasets) - set(self.run.datasets)  # known to commands, but no stage of DVC
+        not_in_graph = set(self.datasets) - set(self.run.datasets)  # known to commands, but no stage of DVC
         problems = [
-            *name_problems("dataset", list(dict.fromkeys([*self.datasets, *self.run.datasets])), "datasets", alone),
+            *name_problems(
+                "dataset", list(dict.fromkeys([*self.datasets, *self.run.datasets])), "datasets", not_in_graph
+            ),
             *name_problems("encoder", list(self.encoders), "encoders"),
             *name_problems("prompt set", [*PROMPT_SETS, *self.prompt_sets], "prompt_sets"),
         ]
@@ -125,7 +127,7 @@ class Params(Block):
         Raises
         ------
         ParamsError
-            If nothing says how.
+            If neither params.yaml nor a layout of that name describes it.
         """
         if first := first_rows(name):
             raise ParamsError(
@@ -166,7 +168,7 @@ class Params(Block):
         return parse_method(name, self.options(name)[1])
 
     def options(self, name: str, recipe: str = "") -> tuple[str, dict[str, Any]]:
-        """What params.yaml says of a method: the name of its recipe, or "", and all options that are not defaults.
+        """A method's block of params.yaml: the name of its recipe, or "", and all options that are not defaults.
 
         Parameters
         ----------
@@ -198,5 +200,5 @@ def parse_method(name: str, options: Mapping[str, Any]) -> MethodConfig:
 
 
 def _default_root(name: str) -> str:
-    candidates = [f"data/{name}{ending}" for ending in _ARCHIVES]
+    candidates = [f"data/{name}{suffix}" for suffix in _ARCHIVES]
     return next((root for root in candidates if Path(root).exists()), candidates[0])

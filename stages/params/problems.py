@@ -36,7 +36,7 @@ def _problem(item: Mapping[str, Any], model: Any) -> str:
         return f"{key}: unknown key.{nearest(str(location[-1]), _keys_at(model, location[:-1]))}"
     hint = _hint(item)
     message = item["msg"].removeprefix("Value error, ")
-    if not location or isinstance(item["input"], dict):  # our own check of a whole block, which names what it found
+    if not location or isinstance(item["input"], dict):  # our own check of a whole block, whose message has the value
         return message if key == "file" else f"{key}: {message}"
     return f"{key}: {message}, found {shortened(item['input'])}.{hint}"
 
@@ -68,7 +68,7 @@ def _hint(item: Mapping[str, Any]) -> str:
 
 
 def _as_expected(text: str, kind: str, context: Mapping[str, Any]) -> str:
-    """The text as the number or truth value that pydantic's error of this kind asks for; empty if it is none."""
+    """The text as the number or truth value that pydantic expected in an error of this kind; empty if it is none."""
     if kind == "bool_type" and text.casefold() in _TRUTHS:
         return _TRUTHS[text.casefold()]
     if not _is_number(text):
@@ -106,5 +106,5 @@ def _is_number(text: str) -> bool:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A sentence that names the known word which is most like `name`, else all known ones; empty if there are none."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(known)}." if known else ""
+    matches = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {matches[0]!r}?" if matches else f" Known: {', '.join(known)}." if known else ""

@@ -103,7 +103,7 @@ class IndexRequest(Request):
 
 @dataclass(frozen=True, config=CONFIG)
 class AlignRequest(Request):
-    """Find the face of every image of a dataset, and keep its box and five landmarks.
+    """Find the face of every image of a dataset, and write its box and five landmarks.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class AlignRequest(Request):
     limit : only the first `limit` rows, into a face table of their own
     contact_sheet : a .png to write, too, with some images and their faces
     if_any : an empty face table, unless params.yaml has `extract.faces: aligned`
-    max_rejected : share of rejected images above which the call fails, the faces kept, in [0, 1]
+    max_rejected : share of rejected images above which the call fails (the face table stays), in [0, 1]
     tables, face_tables : folders of sample tables and of face tables
     """
 

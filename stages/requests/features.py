@@ -43,9 +43,9 @@ class ExtractRequest(Request):
     workers : processes that encode; more than one start a dask cluster on this machine
     scheduler : tcp://HOST:PORT of a dask cluster that is running
     reuse : copy rows that another store under `features` holds
-    drop_outputs : drop outputs that the store has and that are not asked for
+    drop_outputs : drop outputs of the store that are not requested
     limit : only the first `limit` rows, into a store of their own
-    max_rejected : share of rejected images above which the call fails, the store kept, in [0, 1]
+    max_rejected : share of rejected images above which the call fails (the store stays), in [0, 1]
     tables, face_tables : folders of sample tables and of face tables
     """
 
@@ -115,7 +115,7 @@ class QueryRequest(Request):
     feature, view : output and view of the store to search or to export
     limit : at most so many rows
     output : file that gets the rows with their features: .parquet, .npy or .safetensors
-    rejected, dtype, plain_list : of `output`: rows without a feature are kept (null, NaN) or dropped; features as they
+    rejected, dtype, plain_list : of `output`: rows without a feature stay (null, NaN) or are dropped; features as they
         are `stored` or as `float32`; Parquet lists of any length instead of a fixed one
     encoder : the store's, for an image or a text; by default the one that the store names
     """

@@ -1,8 +1,8 @@
 """Types of fields: what a caller may pass, and what a request holds.
 
 `dataset="x", root="data/x"` and `root=Path("data/x")` make the same request, which holds a `Path`. Pydantic converts
-when the request is made; `Converted` tells type checkers both types, in the way of descriptors, which they all know.
-A type checker wants the default of such a field as a descriptor, too: `default` hides it.
+when the request is made; `Converted` gives type checkers both types, as the `__get__` and `__set__` of a descriptor.
+They would require a descriptor as the default of such a field, too: `default` hides its type.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ NotNegative = Annotated[int, Field(ge=0)]
 
 
 def default(value: Any) -> Any:
-    """The default of a field whose type is a `Converted`: the value itself, of no type that is checked."""
+    """The default of a field whose type is a `Converted`: the value itself, without a type that is checked."""
     return value
 
 
@@ -109,7 +109,7 @@ def _axis(name: str, values: Any) -> Any:
 
 
 def _with_suffix(*suffixes: str) -> AfterValidator:
-    """Of a picture to write: its name says in which format."""
+    """Of a picture to write: its suffix chooses the format."""
 
     def check(path: Path) -> Path:
         if path.suffix.lower() not in suffixes:

@@ -66,13 +66,13 @@ class TrainRequest(Request):
 
 @dataclass(frozen=True, config=CONFIG)
 class EvaluateRequest(Request):
-    """Score trained heads on the test split of datasets, and keep the scores below runs/scores.
+    """Score trained heads on the test split of datasets, and write the scores below runs/scores.
 
     Parameters
     ----------
     runs : folders of trained runs, or folders of such folders; in Python also what `train` returned
     datasets : by default `run.datasets` of params.yaml
-    split : another one than the protocol's is scored and not kept; by default `protocol.test_split` of params.yaml
+    split : scores of another one than the protocol's are not written; by default `protocol.test_split` of params.yaml
     exclude_overlap : leave rows out whose bytes the head was trained or selected on; they are counted
     method : FILE.py:NAME, the code of heads of a method of one's own that params.yaml does not name
     """

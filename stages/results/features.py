@@ -30,7 +30,7 @@ class ExtractResult(Result):
     table : its rows
     path, key : of the store
     complete : whether the store is finished; False in a dry run, unless there is nothing to do
-    encoder, device, note : the encoder's name, where it ran, and what one must know about it
+    encoder, device, note : the encoder's name, where it ran, and what must be stated of it
     n_encoded, n_reused, n_rejected : rows; reused ones are of finished shards, of other stores, or of equal images
     n_missed : images without a face; None where images are taken as they are
     seconds : that it took

@@ -113,7 +113,7 @@ def _check_source(reuse: Reuse, number: int, checker: RowChecker) -> CheckResult
 
 
 def check_finished_shards(writer: StoreWriter, checker: RowChecker) -> CheckResult:
-    """Compare rows of the finished shards of a stopped writer; what wrote them is known by their key alone."""
+    """Compare rows of the finished shards of a stopped writer; their key is all that identifies their writer."""
     schema = writer.schema
     finished = [row for shard in sorted(writer.done) for row in schema.rows(shard)]
     usable = {job.row for job in checker.jobs}

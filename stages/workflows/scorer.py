@@ -1,4 +1,4 @@
-"""Scores heads on datasets: which rows, by which store and encoder, and what must be stated beside the scores."""
+"""Scores heads on datasets: which rows, by which store and encoder, and what must be stated with the scores."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Scorer:
 
     Attributes
     ----------
-    notes : what has to be stated beside the scores, each once
+    notes : what has to be stated with the scores, each once
     """
 
     def __init__(self, features: Place, params: Params, device: str, *, exclude_overlap: bool = False) -> None:
@@ -61,7 +61,7 @@ class Scorer:
 
         `seen` is true if the dataset has the name of the train dataset, or if at least half of the scored rows have the
         bytes of rows of the train dataset (of any split of it: the same pictures under another name, with splits
-        exchanged or not, are no unseen dataset). Without the train dataset's store the name decides alone.
+        exchanged or not, are no unseen dataset). Without the train dataset's store only the name decides.
 
         Raises
         ------

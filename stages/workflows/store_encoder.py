@@ -84,7 +84,7 @@ def require_encoder(store: Store, spec: EncoderSpec, params: Params, named: str)
 
     All of the encoder's identity that files give is compared, and their preprocessing; no model is built. Where
     the weights are not on this machine, the encoder's spec is compared with the one that the store was made with, and a
-    note says that the weights were not.
+    note states that the weights were not.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def require_encoder(store: Store, spec: EncoderSpec, params: Params, named: str)
 def require_dataset(store: Store, dataset: str, params: Params, named: str) -> None:
     """Refuse a store whose dataset params.yaml describes otherwise now: other labels, splits or rows.
 
-    A store does not record its root: where the sample table beside it has another one than params.yaml, a note says so.
+    A store does not record its root: where the sample table beside it has another one than params.yaml, that is noted.
 
     Parameters
     ----------
@@ -154,11 +154,11 @@ def _note_other_settings(store: Store, dataset: str, params: Params, named: str)
     if "extract" not in params.model_fields_set:
         return
     options = differing_options(store, params.extract)
-    if made_with := " ".join(f"--{name} {options[name]}" for name in options if name not in ("backend", "outputs")):
+    if other_options := " ".join(f"--{name} {options[name]}" for name in options if name not in ("backend", "outputs")):
         extract = command_line("extract", {"dataset": dataset, "encoder": named})
         _note_once(
-            f"note: {store.path} was made with {made_with}, which is not what `extract` in params.yaml says; it is "
-            f"used as it is. To make it as params.yaml says: `{extract}`"
+            f"note: {store.path} was made with {other_options}, which `extract` in params.yaml does not have; it is "
+            f"used as it is. To make it by params.yaml: `{extract}`"
         )
 
 
@@ -178,7 +178,7 @@ def require_encoder_named(store: Store, params: Params, named: str) -> None:
 
 
 def encoder_changes(spec: str, recorded: Mapping[str, Any]) -> str:
-    """How the encoder that `spec` means now differs from an identity, as far as files say it; empty if it does not."""
+    """How the encoder that `spec` means now differs from an identity, as far as files show it; empty if it does not."""
     if not spec:  # older records have none
         return ""
     now = current_identity(EncoderSpec.parse(spec)).fields

@@ -58,12 +58,12 @@ class ListedStore:
 
 def list_stores(root: Place) -> list[ListedStore]:
     """Every store below `root`; features are not read."""
-    return [_listed(standing) for standing in statuses_below(root)]
+    return [_listed(status) for status in statuses_below(root)]
 
 
-def _listed(standing: StoreStatus) -> ListedStore:
-    path, store = standing.path, standing.store
-    growing = building_folder(path) if standing.progress else None
+def _listed(status: StoreStatus) -> ListedStore:
+    path, store = status.path, status.store
+    unfinished_folder = building_folder(path) if status.progress else None
     schema = store.manifest.schema if store else None
     return ListedStore(
         path=path,
@@ -73,12 +73,12 @@ def _listed(standing: StoreStatus) -> ListedStore:
         n_views=schema.n_views if schema else None,
         outputs=tuple(array.name for array in schema.arrays) if schema else (),
         dtype=store.manifest.key_fields["dtype"] if store else None,
-        n_bytes=size_of(path) + (size_of(growing) if growing else 0),
+        n_bytes=size_of(path) + (size_of(unfinished_folder) if unfinished_folder else 0),
         n_rejected=_n_rejected(store) if store else None,
         is_pinned=is_pinned(path),
-        state=f"{standing.state}, {standing.progress}" if standing.progress else standing.state,
+        state=f"{status.state}, {status.progress}" if status.progress else status.state,
         key=store.key if store else None,
-        why=standing.why,
+        why=status.why,
     )
 
 

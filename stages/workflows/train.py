@@ -92,8 +92,8 @@ def _write(plan: TrainPlan, run: Run, fitted: FitResult) -> records.Run:
     state, description = pack(fitted.head)
     history = _csv(fitted.history)
     record = _record(plan, run, fitted, description, _sha256(state), _sha256(history))
-    # run.json is last, and names the others by their digests: a reader in between, and whoever finds what a killed
-    # process left, sees that they are not of one run.
+    # run.json is last, and names the others by their digests: a reader in between, or after a
+    # process was killed, sees that they are not of one run.
     with exclusive(lock_path(run.folder), SHORT_WAIT_S):
         write_bytes(run.folder / WEIGHTS, state)
         write_bytes(run.folder / HISTORY, history)

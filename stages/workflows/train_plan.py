@@ -41,9 +41,9 @@ __all__ = ["TrainPlan", "method_code"]
 class TrainPlan:
     """Some heads of one method on one dataset: everything is read and checked before anything is trained.
 
-    `dataset` is the name of the store that was asked for, whatever the store calls itself. `encoder` is the name of the
-    encoder's folder, `encoder_named` what `--encoder` takes for it beside this params.yaml, `encoder_spec` what it
-    takes anywhere.
+    `dataset` is the requested name of the store, whose manifest may have another one. `encoder` is the name of the
+    encoder's folder, `encoder_named` what `--encoder` takes for it with this params.yaml, `encoder_spec` what it takes
+    with any.
     """
 
     store: Store

@@ -349,7 +349,7 @@ def test_gc_of_stores_keeps_what_the_project_needs(fer_stage: FerStage, project:
 
 
 def test_gc_of_stores_where_nothing_says_what_is_needed_is_refused(fer_stage: FerStage, stores: Path) -> None:
-    assert "nothing says which stores are needed" in fer_stage("store", "gc", "--unreferenced", code=1)
+    assert "nothing names the stores that are needed" in fer_stage("store", "gc", "--unreferenced", code=1)
     assert len(fer_stage("store", "ls", "--format", "json")) == 3
 
 
