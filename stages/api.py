@@ -80,7 +80,8 @@ def _called_as(request: Callable[P, Request]) -> Callable[[Callable[[Request], R
                 raise
 
         call.__doc__ = f"{inspect.getdoc(request)}\n\n{inspect.getdoc(function) or ''}".rstrip()
-        call.__signature__ = inspect.signature(request)  # type: ignore[attr-defined]  # what `help` shows
+        signature = inspect.signature(request).replace(return_annotation=function.__annotations__["return"])
+        call.__signature__ = signature  # type: ignore[attr-defined]  # what `help` shows
         return call
 
     return decorate

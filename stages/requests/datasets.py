@@ -14,10 +14,10 @@ from stages.requests.fields import (
     CONFIG,
     PICTURE_SUFFIXES,
     NotNegative,
-    OptionalPathField,
-    OptionalPictureField,
-    OptionalPngField,
-    PathField,
+    OptionalPathLike,
+    OptionalPicture,
+    OptionalPng,
+    PathLike,
     Positive,
     Request,
     Share,
@@ -36,8 +36,8 @@ class DatasetsRequest:
     tables : folder of sample tables
     """
 
-    tables: PathField = default(Path("tables"))
-    params: PathField = default(Path("params.yaml"))
+    tables: PathLike = default(Path("tables"))
+    params: PathLike = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -57,13 +57,13 @@ class DrawRequest(Request):
     style: str | None = None
     _: KW_ONLY
     group: Positive | None = None
-    out: OptionalPathField = default(None)
+    out: OptionalPathLike = default(None)
     images: Annotated[int, Field(ge=60)] | None = None
     seed: NotNegative | None = None
-    contact_sheet: OptionalPictureField = default(None)
+    contact_sheet: OptionalPicture = default(None)
     dry_run: bool = False
     quiet: bool = False
-    params: PathField = default(Path("params.yaml"))
+    params: PathLike = default(Path("params.yaml"))
 
     def __post_init__(self) -> None:
         if self.group is None and self.style is None:
@@ -93,12 +93,12 @@ class IndexRequest(Request):
     dataset: str
     _: KW_ONLY
     layout: str | None = None
-    root: OptionalPathField = default(None)
+    root: OptionalPathLike = default(None)
     options: Mapping[str, Any] = field(default_factory=dict)
     dry_run: bool = False
-    tables: PathField = default(Path("tables"))
+    tables: PathLike = default(Path("tables"))
     quiet: bool = False
-    params: PathField = default(Path("params.yaml"))
+    params: PathLike = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -120,11 +120,11 @@ class AlignRequest(Request):
     _: KW_ONLY
     threads: Positive | None = None
     limit: Positive | None = None
-    contact_sheet: OptionalPngField = default(None)
+    contact_sheet: OptionalPng = default(None)
     if_any: bool = False
     max_rejected: Share = 0.99
     dry_run: bool = False
-    tables: PathField = default(Path("tables"))
-    face_tables: PathField = default(Path("faces"))
+    tables: PathLike = default(Path("tables"))
+    face_tables: PathLike = default(Path("faces"))
     quiet: bool = False
-    params: PathField = default(Path("params.yaml"))
+    params: PathLike = default(Path("params.yaml"))

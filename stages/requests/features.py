@@ -13,9 +13,9 @@ from stages.requests.fields import (
     CONFIG,
     FolderOrBucket,
     NotNegative,
-    OptionalPathField,
+    OptionalPathLike,
     OptionalTexts,
-    PathField,
+    PathLike,
     Positive,
     Request,
     Share,
@@ -53,7 +53,7 @@ class ExtractRequest(Request):
     _: KW_ONLY
     encoder: str | None = None
     layout: str | None = None
-    root: OptionalPathField = default(None)
+    root: OptionalPathLike = default(None)
     backend: Literal["zarr", "hdf5"] | None = None
     outputs: OptionalTexts = default(None)
     views: Annotated[int, Field(ge=1, le=64)] | None = None
@@ -71,12 +71,12 @@ class ExtractRequest(Request):
     limit: Positive | None = None
     max_rejected: Share = 0.01
     dry_run: bool = False
-    tables: PathField = default(Path("tables"))
-    face_tables: PathField = default(Path("faces"))
+    tables: PathLike = default(Path("tables"))
+    face_tables: PathLike = default(Path("faces"))
     features: FolderOrBucket = default(Path("features"))
     device: str = "auto"
     quiet: bool = False
-    params: PathField = default(Path("params.yaml"))
+    params: PathLike = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -98,7 +98,7 @@ class EncodeTextRequest(Request):
     features: FolderOrBucket = default(Path("features"))
     device: str = "auto"
     quiet: bool = False
-    params: PathField = default(Path("params.yaml"))
+    params: PathLike = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -130,13 +130,13 @@ class QueryRequest(Request):
     feature: str = "pooled"
     view: NotNegative = 0
     limit: NotNegative | None = None
-    output: OptionalPathField = default(None)
+    output: OptionalPathLike = default(None)
     rejected: Literal["keep", "drop"] = "keep"
     dtype: Literal["stored", "float32"] = "stored"
     plain_list: bool = False
     encoder: str | None = None
     device: str = "auto"
-    params: PathField = default(Path("params.yaml"))
+    params: PathLike = default(Path("params.yaml"))
 
     def __post_init__(self) -> None:
         if self.near is None and (self.k or self.metric):

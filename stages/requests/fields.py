@@ -24,12 +24,12 @@ __all__ = [
     "Grid",
     "Inputs",
     "NotNegative",
-    "OptionalPathField",
-    "OptionalPictureField",
-    "OptionalPngField",
+    "OptionalPathLike",
+    "OptionalPicture",
+    "OptionalPng",
     "OptionalSeeds",
     "OptionalTexts",
-    "PathField",
+    "PathLike",
     "Positive",
     "Request",
     "RunFolders",
@@ -145,10 +145,10 @@ if TYPE_CHECKING:
         @property
         def path(self) -> Place: ...
 
-    PathField = Converted[str | Path, Path]
-    OptionalPathField = Converted[str | Path | None, Path | None]
-    OptionalPngField = Converted[str | Path | None, Path | None]
-    OptionalPictureField = Converted[str | Path | None, Path | None]
+    PathLike = Converted[str | Path, Path]
+    OptionalPathLike = Converted[str | Path | None, Path | None]
+    OptionalPng = Converted[str | Path | None, Path | None]
+    OptionalPicture = Converted[str | Path | None, Path | None]
     FolderOrBucket = Converted[str | Place, Place]
     StorePlace = Converted[str | Place | WithPath, Place]
     Texts = Converted[str | Iterable[str], tuple[str, ...]]
@@ -157,10 +157,10 @@ if TYPE_CHECKING:
     RunFolders = Converted[str | Path | WithFolders | Iterable[str | Path | WithFolders], tuple[Path, ...]]
     Inputs = Converted[str | Path | Iterable[str | Path], tuple[str | Path, ...]]
 else:
-    PathField = Path
-    OptionalPathField = Path | None
-    OptionalPngField = Annotated[Path, _with_suffix(".png")] | None
-    OptionalPictureField = Annotated[Path, _with_suffix(*PICTURE_SUFFIXES)] | None
+    PathLike = Path
+    OptionalPathLike = Path | None
+    OptionalPng = Annotated[Path, _with_suffix(".png")] | None
+    OptionalPicture = Annotated[Path, _with_suffix(*PICTURE_SUFFIXES)] | None
     FolderOrBucket = Annotated[Any, BeforeValidator(_place)]
     StorePlace = Annotated[Any, BeforeValidator(_place_of_store)]
     Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]

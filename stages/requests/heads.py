@@ -13,9 +13,9 @@ from stages.requests.fields import (
     CONFIG,
     FolderOrBucket,
     Grid,
-    OptionalPathField,
+    OptionalPathLike,
     OptionalSeeds,
-    PathField,
+    PathLike,
     Request,
     RunFolders,
     Texts,
@@ -55,13 +55,13 @@ class TrainRequest(Request):
     prompts: str | None = None
     text: str | None = None
     prune: bool = False
-    curves: OptionalPathField = default(None)
+    curves: OptionalPathLike = default(None)
     dry_run: bool = False
     features: FolderOrBucket = default(Path("features"))
-    runs: PathField = default(Path("runs"))
+    runs: PathLike = default(Path("runs"))
     device: str = "auto"
     quiet: bool = False
-    params: PathField = default(Path("params.yaml"))
+    params: PathLike = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -86,7 +86,7 @@ class EvaluateRequest(Request):
     dry_run: bool = False
     features: FolderOrBucket = default(Path("features"))
     device: str = "auto"
-    params: PathField = default(Path("params.yaml"))
+    params: PathLike = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -101,13 +101,13 @@ class ExportHeadRequest(Request):
     encoder : with `onnx`, of heads that hold a part of their encoder, if it has another name here than in the run
     """
 
-    run: PathField
-    out: PathField
+    run: PathLike
+    out: PathLike
     _: KW_ONLY
     onnx: bool = False
     encoder: str | None = None
     dry_run: bool = False
-    params: PathField = default(Path("params.yaml"))
+    params: PathLike = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -120,7 +120,7 @@ class ReportRequest(Request):
     reports : folder of the page and its tables
     """
 
-    runs: PathField = default(Path("runs"))
+    runs: PathLike = default(Path("runs"))
     features: FolderOrBucket = default(Path("features"))
-    reports: PathField = default(Path("reports"))
+    reports: PathLike = default(Path("reports"))
     dry_run: bool = False

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from stages.requests.fields import CONFIG, Inputs, OptionalPathField, PathField, Positive, Request, Share, default
+from stages.requests.fields import CONFIG, Inputs, OptionalPathLike, PathLike, Positive, Request, Share, default
 
 __all__ = ["PredictRequest"]
 
@@ -33,14 +33,14 @@ class PredictRequest(Request):
 
     inputs: Inputs
     _: KW_ONLY
-    run: OptionalPathField = default(None)
+    run: OptionalPathLike = default(None)
     encoder: str | None = None
     method: str | None = None
-    annotate: OptionalPathField = default(None)
+    annotate: OptionalPathLike = default(None)
     every: Annotated[float, Field(ge=0)] = 1.0
     rotate: bool = True
     batch_size: Positive = 32
     max_rejected: Share = 0.99
     device: str = "auto"
     quiet: bool = False
-    params: PathField = default(Path("params.yaml"))
+    params: PathLike = default(Path("params.yaml"))
