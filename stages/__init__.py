@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from stages.api import (
         align,
         datasets,
+        describe_store,
         draw,
         encode_text,
         evaluate,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "align",
     "datasets",
+    "describe_store",
     "draw",
     "encode_text",
     "evaluate",

@@ -1,4 +1,4 @@
-"""The functions of the Python API: each makes a request of its arguments and has its workflow do it.
+"""The functions of the Python API: each makes a request of its arguments and runs its workflow.
 
 A function has the signature and the documentation of its request (`stages.requests`). Errors are those of cache,
 pipeline and stages; what to do about one is in its `remedy`, and in the notes that a traceback shows.
@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from stages.requests import (
     AlignRequest,
     DatasetsRequest,
+    DescribeStoreRequest,
     DrawRequest,
     EncodeTextRequest,
     EvaluateRequest,
@@ -40,12 +41,14 @@ from stages.results import (
     PredictResult,
     QueryResult,
     ReportResult,
+    StoreDescription,
     TrainResult,
 )
 
 __all__ = [
     "align",
     "datasets",
+    "describe_store",
     "draw",
     "encode_text",
     "evaluate",
@@ -77,7 +80,8 @@ def _called_as(request: Callable[P, Request]) -> Callable[[Callable[[Request], R
                 raise
 
         call.__doc__ = f"{inspect.getdoc(request)}\n\n{inspect.getdoc(function) or ''}".rstrip()
-        call.__signature__ = inspect.signature(request)  # type: ignore[attr-defined]  # what `help` shows
+        signature = inspect.signature(request).replace(return_annotation=function.__annotations__["return"])
+        call.__signature__ = signature  # type: ignore[attr-defined]  # what `help` shows
         return call
 
     return decorate
@@ -163,6 +167,15 @@ def query(request: QueryRequest) -> QueryResult:
     from stages.workflows.query import query
 
     return run(query, request)
+
+
+@_called_as(DescribeStoreRequest)
+def describe_store(request: DescribeStoreRequest) -> StoreDescription:
+    """Returns the description: `.frame` counts rows by split and label, `.arrays` has an entry per output."""
+    from stages.running import run
+    from stages.workflows.stores import describe_store
+
+    return run(describe_store, request)
 
 
 @_called_as(EvaluateRequest)

@@ -21,6 +21,7 @@ __all__ = ["as_calls", "as_commands", "command_line", "encoder_note", "encoder_w
 Step = tuple[str, Mapping[str, Any]]
 
 _EMPTY: tuple[Any, ...] = ((), [], {})  # of options that are repeated: as if they were not named
+_OTHER_NAMES = {"store info": "describe_store"}  # of functions that are not named after their command
 _OF_FIRST_ROWS = ("align", "extract")  # commands with a --limit
 
 
@@ -48,7 +49,7 @@ def function_name(action: str) -> str | None:
     """
     from stages import requests
 
-    name = "_".join(reversed(action.replace("-", "_").split()))
+    name = _OTHER_NAMES.get(action) or "_".join(reversed(action.replace("-", "_").split()))
     request = f"{name.replace('_', ' ').title().replace(' ', '')}Request"
     return name if request in requests.__all__ else None
 

@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 def run(workflow: Callable[[Request, OnProgress], Result], request: Request) -> Result:
-    """Do what a request asks for, with progress on stderr after two seconds unless it is quiet."""
+    """Run a workflow on a request, with progress on stderr after two seconds unless it is quiet."""
     with ExitStack() as stack:
         if getattr(request, "follow_links", False):
             stack.enter_context(links_followed())
@@ -26,10 +26,10 @@ def run(workflow: Callable[[Request, OnProgress], Result], request: Request) -> 
         return workflow(request, stack.enter_context(progress_display(quiet=getattr(request, "quiet", False))))
 
 
-def _allow_encoder(named: str | None) -> None:
+def _allow_encoder(name: str | None) -> None:
     """A request may name a Python file as its encoder: then, and only then, it is run."""
-    if named and is_reference(named.partition("@")[0]):
+    if name and is_reference(name.partition("@")[0]):
         from pipeline.encoders.families.file_family import allow  # late: few name one
         from pipeline.encoders.spec import EncoderSpec
 
-        allow(EncoderSpec.parse(named))
+        allow(EncoderSpec.parse(name))

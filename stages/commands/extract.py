@@ -9,6 +9,7 @@ import click
 from pipeline.encoders import RUNTIMES
 from stages.commands.options import (
     FiniteRange,
+    NamesType,
     device_option,
     face_tables_option,
     features_option,
@@ -25,10 +26,6 @@ from stages.output import echo_record
 __all__ = ["command"]
 
 
-def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    return tuple(value.split(",")) if value else None
-
-
 @click.command("extract")
 @click.option("--dataset", required=True, help="Name from params.yaml, or a layout's name.")
 @click.option("--encoder", help="Name from params.yaml, or FAMILY:ARCH...  [default: the first of params.yaml]")
@@ -40,7 +37,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     help="Backend that writes the store, as .zarr or .h5.  [default: by extract.format of params.yaml]",
 )
 @click.option(
-    "--outputs", callback=_names, help="pooled, tokens, block-K, pixels, joined by commas.  [default: params.yaml]"
+    "--outputs", type=NamesType(), help="pooled, tokens, block-K, pixels, joined by commas.  [default: params.yaml]"
 )
 @click.option("--views", type=click.IntRange(1, 64), help="Views of a train image, the plain one included.")
 @click.option("--dtype", type=click.Choice(["float16", "float32"]), help="Of features on disk.")

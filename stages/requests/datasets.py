@@ -7,32 +7,24 @@ from dataclasses import KW_ONLY, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from stages.requests.fields import CONFIG, NotNegative, Positive, Request, Share
+from stages.requests.fields import (
+    CONFIG,
+    PICTURE_SUFFIXES,
+    NotNegative,
+    OptionalPathLike,
+    OptionalPicture,
+    OptionalPng,
+    PathLike,
+    Positive,
+    Request,
+    Share,
+    default,
+)
 
-__all__ = ["PICTURE_SUFFIXES", "AlignRequest", "DatasetsRequest", "DrawRequest", "IndexRequest", "Picture", "Png"]
-
-
-PICTURE_SUFFIXES = (".png", ".jpg")
-
-
-def _with_suffix(*suffixes: str) -> AfterValidator:
-    """Of a picture to write: its name says in which format."""
-
-    def check(path: Path) -> Path:
-        if path.suffix.lower() not in suffixes:
-            raise ValueError(f"expected a name that ends with {' or '.join(suffixes)}")
-        return path
-
-    return AfterValidator(check)
-
-
-Png = Annotated[Path, _with_suffix(".png")]
-
-
-Picture = Annotated[Path, _with_suffix(*PICTURE_SUFFIXES)]
+__all__ = ["AlignRequest", "DatasetsRequest", "DrawRequest", "IndexRequest"]
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -44,8 +36,8 @@ class DatasetsRequest:
     tables : folder of sample tables
     """
 
-    tables: Path = Path("tables")
-    params: Path = Path("params.yaml")
+    tables: PathLike = default(Path("tables"))
+    params: PathLike = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -65,12 +57,13 @@ class DrawRequest(Request):
     style: str | None = None
     _: KW_ONLY
     group: Positive | None = None
-    out: Path | None = None
+    out: OptionalPathLike = default(None)
     images: Annotated[int, Field(ge=60)] | None = None
     seed: NotNegative | None = None
-    contact_sheet: Picture | None = None
+    contact_sheet: OptionalPicture = default(None)
     dry_run: bool = False
     quiet: bool = False
+    params: PathLike = default(Path("params.yaml"))
 
     def __post_init__(self) -> None:
         if self.group is None and self.style is None:
@@ -100,16 +93,17 @@ class IndexRequest(Request):
     dataset: str
     _: KW_ONLY
     layout: str | None = None
-    root: Path | None = None
+    root: OptionalPathLike = default(None)
     options: Mapping[str, Any] = field(default_factory=dict)
     dry_run: bool = False
-    tables: Path = Path("tables")
+    tables: PathLike = default(Path("tables"))
     quiet: bool = False
+    params: PathLike = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, config=CONFIG)
 class AlignRequest(Request):
-    """Find the face of every image of a dataset, and keep its box and five landmarks.
+    """Find the face of every image of a dataset, and write its box and five landmarks.
 
     Parameters
     ----------
@@ -118,7 +112,7 @@ class AlignRequest(Request):
     limit : only the first `limit` rows, into a face table of their own
     contact_sheet : a .png to write, too, with some images and their faces
     if_any : an empty face table, unless params.yaml has `extract.faces: aligned`
-    max_rejected : share of rejected images above which the call fails, the faces kept, in [0, 1]
+    max_rejected : share of rejected images above which the call fails (the face table stays), in [0, 1]
     tables, face_tables : folders of sample tables and of face tables
     """
 
@@ -126,10 +120,11 @@ class AlignRequest(Request):
     _: KW_ONLY
     threads: Positive | None = None
     limit: Positive | None = None
-    contact_sheet: Png | None = None
+    contact_sheet: OptionalPng = default(None)
     if_any: bool = False
     max_rejected: Share = 0.99
     dry_run: bool = False
-    tables: Path = Path("tables")
-    face_tables: Path = Path("faces")
+    tables: PathLike = default(Path("tables"))
+    face_tables: PathLike = default(Path("faces"))
     quiet: bool = False
+    params: PathLike = default(Path("params.yaml"))

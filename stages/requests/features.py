@@ -1,27 +1,30 @@
-"""Requests of extract, encode-text and query."""
+"""Requests of extract, encode-text, query and store info."""
 
 from __future__ import annotations
 
 from dataclasses import KW_ONLY
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from stages.requests.fields import CONFIG, FolderOrBucket, NotNegative, Positive, Request, Share, Texts
+from stages.requests.fields import (
+    CONFIG,
+    FolderOrBucket,
+    NotNegative,
+    OptionalPathLike,
+    OptionalTexts,
+    PathLike,
+    Positive,
+    Request,
+    Share,
+    StorePlace,
+    Texts,
+    default,
+)
 
-__all__ = ["EncodeTextRequest", "ExtractRequest", "QueryRequest", "StorePlace"]
-
-
-def _place_of_store(value: Any) -> Any:
-    """A path, an open store, or what `extract` returned."""
-    from cache.places import Place, place
-
-    return place(value if isinstance(value, str | Place) else getattr(value, "path", value))
-
-
-StorePlace = Annotated[Any, BeforeValidator(_place_of_store)]  # a `cache.places.Place`
+__all__ = ["DescribeStoreRequest", "EncodeTextRequest", "ExtractRequest", "QueryRequest"]
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -40,9 +43,9 @@ class ExtractRequest(Request):
     workers : processes that encode; more than one start a dask cluster on this machine
     scheduler : tcp://HOST:PORT of a dask cluster that is running
     reuse : copy rows that another store under `features` holds
-    drop_outputs : drop outputs that the store has and that are not asked for
+    drop_outputs : drop outputs of the store that are not requested
     limit : only the first `limit` rows, into a store of their own
-    max_rejected : share of rejected images above which the call fails, the store kept, in [0, 1]
+    max_rejected : share of rejected images above which the call fails (the store stays), in [0, 1]
     tables, face_tables : folders of sample tables and of face tables
     """
 
@@ -50,9 +53,9 @@ class ExtractRequest(Request):
     _: KW_ONLY
     encoder: str | None = None
     layout: str | None = None
-    root: Path | None = None
+    root: OptionalPathLike = default(None)
     backend: Literal["zarr", "hdf5"] | None = None
-    outputs: Texts | None = None
+    outputs: OptionalTexts = default(None)
     views: Annotated[int, Field(ge=1, le=64)] | None = None
     dtype: Literal["float16", "float32"] | None = None
     faces: Literal["given", "aligned"] | None = None
@@ -68,11 +71,12 @@ class ExtractRequest(Request):
     limit: Positive | None = None
     max_rejected: Share = 0.01
     dry_run: bool = False
-    tables: Path = Path("tables")
-    face_tables: Path = Path("faces")
-    features: FolderOrBucket = Path("features")
+    tables: PathLike = default(Path("tables"))
+    face_tables: PathLike = default(Path("faces"))
+    features: FolderOrBucket = default(Path("features"))
     device: str = "auto"
     quiet: bool = False
+    params: PathLike = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -91,9 +95,10 @@ class EncodeTextRequest(Request):
     prompts: str | None = None
     if_any: bool = False
     dry_run: bool = False
-    features: FolderOrBucket = Path("features")
+    features: FolderOrBucket = default(Path("features"))
     device: str = "auto"
     quiet: bool = False
+    params: PathLike = default(Path("params.yaml"))
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -110,7 +115,7 @@ class QueryRequest(Request):
     feature, view : output and view of the store to search or to export
     limit : at most so many rows
     output : file that gets the rows with their features: .parquet, .npy or .safetensors
-    rejected, dtype, plain_list : of `output`: rows without a feature are kept (null, NaN) or dropped; features as they
+    rejected, dtype, plain_list : of `output`: rows without a feature stay (null, NaN) or are dropped; features as they
         are `stored` or as `float32`; Parquet lists of any length instead of a fixed one
     encoder : the store's, for an image or a text; by default the one that the store names
     """
@@ -118,22 +123,35 @@ class QueryRequest(Request):
     store: StorePlace
     _: KW_ONLY
     where: str | None = None
-    columns: Texts = ("id", "label", "split", "status", "reason")
+    columns: Texts = default(("id", "label", "split", "status", "reason"))
     near: str | None = None
     k: Positive | None = None
     metric: Literal["cosine", "dot"] | None = None
     feature: str = "pooled"
     view: NotNegative = 0
     limit: NotNegative | None = None
-    output: Path | None = None
+    output: OptionalPathLike = default(None)
     rejected: Literal["keep", "drop"] = "keep"
     dtype: Literal["stored", "float32"] = "stored"
     plain_list: bool = False
     encoder: str | None = None
     device: str = "auto"
+    params: PathLike = default(Path("params.yaml"))
 
     def __post_init__(self) -> None:
         if self.near is None and (self.k or self.metric):
             raise ValueError("`k` and `metric` state how to search: name what to search for with `near`")
         if self.output is None and (self.rejected, self.dtype, self.plain_list) != ("keep", "stored", False):
             raise ValueError("`rejected`, `dtype` and `plain_list` state how to export: name a file with `output`")
+
+
+@dataclass(frozen=True, config=CONFIG)
+class DescribeStoreRequest:
+    """What a store holds, what it was made of, by what, and how it is on disk.
+
+    Parameters
+    ----------
+    store : its path; in Python also an open store, or what `extract` returned
+    """
+
+    store: StorePlace

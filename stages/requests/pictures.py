@@ -6,15 +6,12 @@ from dataclasses import KW_ONLY
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from stages.requests.fields import CONFIG, Positive, Request, Share, _several
+from stages.requests.fields import CONFIG, Inputs, OptionalPathLike, PathLike, Positive, Request, Share, default
 
-__all__ = ["PathsOrPatterns", "PredictRequest"]
-
-
-PathsOrPatterns = Annotated[tuple[str | Path, ...], Field(min_length=1), BeforeValidator(_several)]
+__all__ = ["PredictRequest"]
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -34,15 +31,16 @@ class PredictRequest(Request):
     max_rejected : share of unreadable images above which the call fails, in [0, 1]
     """
 
-    inputs: PathsOrPatterns
+    inputs: Inputs
     _: KW_ONLY
-    run: Path | None = None
+    run: OptionalPathLike = default(None)
     encoder: str | None = None
     method: str | None = None
-    annotate: Path | None = None
+    annotate: OptionalPathLike = default(None)
     every: Annotated[float, Field(ge=0)] = 1.0
     rotate: bool = True
     batch_size: Positive = 32
     max_rejected: Share = 0.99
     device: str = "auto"
     quiet: bool = False
+    params: PathLike = default(Path("params.yaml"))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from stages.results.base import Result
 from stages.results.datasets import AlignResult, DatasetRow, DatasetsResult, DrawResult, IndexResult
-from stages.results.features import EncodeTextResult, ExportResult, ExtractResult, QueryResult
+from stages.results.features import EncodeTextResult, ExtractResult
 from stages.results.heads import ExportHeadResult, PartialTrainingError, PlannedRun, TrainedRun, TrainResult
 from stages.results.pictures import PredictResult
 from stages.results.scores import EvaluateResult, ReportResult, RunScores
+from stages.results.stores import ExportResult, QueryResult, StoredArray, StoreDescription
 
 __all__ = [
     "AlignResult",
@@ -27,6 +28,8 @@ __all__ = [
     "ReportResult",
     "Result",
     "RunScores",
+    "StoreDescription",
+    "StoredArray",
     "TrainResult",
     "TrainedRun",
 ]

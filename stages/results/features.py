@@ -1,10 +1,9 @@
-"""Results of extract, encode-text, query and store export."""
+"""Results of extract and encode-text."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.errors import check_rejected
@@ -15,13 +14,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cache import Store
-    from cache.exports import ExportForm
     from cache.places import Place
-    from cache.selection import Selection
     from pipeline.tables.samples import SampleTable
 from stages.results.base import Result
 
-__all__ = ["EncodeTextResult", "ExportResult", "ExtractResult", "QueryResult"]
+__all__ = ["EncodeTextResult", "ExtractResult"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +30,7 @@ class ExtractResult(Result):
     table : its rows
     path, key : of the store
     complete : whether the store is finished; False in a dry run, unless there is nothing to do
-    encoder, device, note : the encoder's name, where it ran, and what one must know about it
+    encoder, device, note : the encoder's name, where it ran, and what must be stated of it
     n_encoded, n_reused, n_rejected : rows; reused ones are of finished shards, of other stores, or of equal images
     n_missed : images without a face; None where images are taken as they are
     seconds : that it took
@@ -108,120 +105,6 @@ class ExtractResult(Result):
             remedy=see_them if self.complete else (),
             purpose="to see them",
         )
-
-
-@dataclass(frozen=True)
-class ExportResult:
-    """Rows of a store that were written for other programs.
-
-    Parameters
-    ----------
-    files : that of the features first
-    n_rows, n_without_feature : rows that were written; rows that have no feature, written or not
-    feature, view, key : whose features they are
-    note : what became of rows without a feature; empty if there are none
-    """
-
-    files: tuple[Path, ...]
-    n_rows: int
-    n_without_feature: int
-    feature: str
-    view: int
-    key: str
-    note: str = ""
-
-    @classmethod
-    def of(cls, files: tuple[Path, ...], selection: Selection, form: ExportForm) -> ExportResult:
-        """What `selection.export(..., form=form)` has written."""
-        n_empty = int(selection.without_feature.sum())
-        note = (
-            f"{n_empty:,} of {len(selection):,} rows have no feature: {_treatment(files[0], form)}" if n_empty else ""
-        )
-        n_rows = len(selection) - (n_empty if form.rejected == "drop" else 0)
-        return cls(files, n_rows, n_empty, selection.output, selection.view, selection.store.key, note)
-
-    def summary(self) -> Mapping[str, Any]:
-        """The files and counts as plain data."""
-        return {
-            "path": str(self.files[0]),
-            "rows": self.n_rows,
-            "rows_without_feature": self.n_without_feature,
-            "files": [str(path) for path in self.files],
-            "feature": self.feature,
-            "view": self.view,
-            "key": self.key,
-        }
-
-
-def _treatment(path: Path, form: ExportForm) -> str:
-    """How the rows without a feature are written in the export at `path`."""
-    if form.rejected == "drop":
-        return "they are left out"
-    value = "null" if path.suffix == ".parquet" else "NaN (0 in pixels) in their places"
-    return f"they are kept, as {value}; --rejected drop leaves them out"
-
-
-@dataclass(frozen=True)
-class QueryResult(Result):
-    """Rows of a store: all that match, or the N nearest of them, the nearest first.
-
-    Parameters
-    ----------
-    selection : the N rows
-    scores : float32, shape (N,): similarity of each row; None without `near`
-    n_matching : rows that meet the condition, before `k` and `limit`
-    notes : how `near` was understood, values that no row has, what to know about the encoder
-    exported : the files that were written, if `output` asked for them
-    """
-
-    selection: Selection
-    scores: npt.NDArray[np.float32] | None
-    n_matching: int
-    notes: tuple[str, ...] = ()
-    exported: ExportResult | None = None
-
-    def __len__(self) -> int:
-        return len(self.selection)
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """The chosen columns, and `score` of the nearest rows; <NA> where a row has no frame or no fold.
-
-        The index is the row number in the store.
-        """
-        from cache.exports import without_placeholders
-
-        frame = without_placeholders(self.selection.frame)
-        return frame if self.scores is None else frame.assign(score=self.scores)
-
-    def numpy(self) -> npt.NDArray[Any]:
-        """The features of the rows in RAM, shape (N, *row_shape), as stored. Rejected rows are NaN (0 in pixels)."""
-        return self.selection.numpy()
-
-    def export(self, path: str | Path, form: ExportForm | None = None) -> ExportResult:
-        """Write the rows with their features, and their scores, in the order of the store.
-
-        Parameters
-        ----------
-        path : .parquet, .npy or .safetensors
-        form : what becomes of rows without a feature, the dtype, the kind of list; by default as stored
-
-        Raises
-        ------
-        QueryError
-            If the name ends otherwise, or the form does not suit it.
-        StorageError
-            If the disk refuses.
-        """
-        from dataclasses import replace
-
-        from cache.exports import AS_STORED
-
-        form = form or AS_STORED
-        order = self.selection.rows.argsort()  # features are read shard by shard
-        added = {} if self.scores is None else {"score": self.scores[order]}
-        selection = replace(self.selection, rows=self.selection.rows[order])
-        return ExportResult.of(selection.export(path, added=added, form=form), selection, form)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class PredictResult(Result):
     predictions : one per face, and one per image without a face or that cannot be read
     annotated : for each prediction the picture with labels that shows it, or None
     classes : C expressions, in the order of the probabilities
-    notes : what whoever reads the predictions must know, such as that the head knows no aligned faces
+    notes : what a reader of the predictions must know, such as that the head was not trained on aligned faces
     counts : of `summary`
     """
 

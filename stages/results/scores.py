@@ -22,7 +22,7 @@ class ReportResult(Result):
 
     Parameters
     ----------
-    path : of the page; metrics.json and tables/*.csv are beside it
+    path : of the page; metrics.json and tables/*.csv are in its folder
     scores : one row per encoder, method, train dataset, test dataset and seed: the table `matrix`
     notes : what was left out or separated, one or two sentences each
     n_runs : how many runs it is of
@@ -52,7 +52,7 @@ class RunScores:
     folder : of the run, or of the exported head
     record : its run.json or head.json
     entries : one per dataset, as scores.json has them
-    note : what must be stated beside every number of the head
+    note : what must be stated with every number of the head
     path : the scores.json that has them; None where nothing was written
     """
 
@@ -70,7 +70,7 @@ class EvaluateResult(Result):
     Parameters
     ----------
     runs : in the order of the request; each with an entry per dataset
-    notes : what must be stated beside the scores, each once: of the heads, and what could not be checked
+    notes : what must be stated with the scores, each once: of the heads, and what could not be checked
     """
 
     runs: tuple[RunScores, ...]

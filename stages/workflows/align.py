@@ -29,7 +29,7 @@ from stages.results import AlignResult
 from stages.workflows.contact_sheets import write_contact_sheet
 from stages.workflows.faces import NOT_SEARCHED, images_of_table
 from stages.workflows.store_identity import jobs_of
-from stages.workflows.tables import index_named, wanted_rows, write_table
+from stages.workflows.tables import index_named, requested_rows, write_table
 from stages.workspace import Workspace
 
 __all__ = ["FaceTableBuilder", "align"]
@@ -43,7 +43,7 @@ def align(request: AlignRequest, on_progress: OnProgress) -> AlignResult:
     if request.if_any and params.extract.faces == "given":
         return _without_faces(request, workspace.face_table(request.dataset))
     with index_named(request):
-        table, root, name = wanted_rows(request, params, on_progress)
+        table, root, name = requested_rows(request, params, on_progress)
         path = workspace.face_table(name)
         require_inside(path, request.face_tables)
         threads = request.threads or os.cpu_count() or 1

@@ -42,7 +42,7 @@ class StatedSource:
 
     @classmethod
     def of_table(cls, info: TableInfo) -> StatedSource:
-        """What the request stated that made a table."""
+        """What was stated in the request that made a table."""
         stated = info.given
         root = stated.get("root")
         return cls(stated.get("layout"), Path(root) if root else None, stated.get("options", {}))
@@ -54,15 +54,15 @@ class StatedSource:
         return {name: value for name, value in stated.items() if value}
 
     def source(self, dataset: str, params: Params) -> DatasetParams:
-        """How the dataset is read: as stated, else as params.yaml has it; ParamsError if neither says how."""
+        """How the dataset is read: as stated, else by params.yaml; ParamsError if neither has it."""
         source = params.dataset(dataset, self.layout, None if self.root is None else str(self.root))
         return source.model_copy(update={"options": {**source.options, **self.options}})
 
 
 def current_source(dataset: str, info: TableInfo, params: Params) -> DatasetParams | None:
-    """How a sample table would be made now; None if neither params.yaml nor the table says how.
+    """How a sample table would be made now; None if neither params.yaml nor the table has it.
 
-    A dataset that params.yaml names is read as it says there. For any other, what the table records is used again.
+    A dataset that params.yaml names is read by its block. For any other, what the table records is used again.
     """
     if dataset in params.datasets:
         return params.dataset(dataset)

@@ -22,7 +22,7 @@ from stages.errors import StageError
 from stages.names import parse_limited_name
 from stages.output import say
 from stages.params import load_params
-from stages.workflows.parity import Tolerance, encode_alone, tolerance_of
+from stages.workflows.parity import Tolerance, encode_one_by_one, tolerance_of
 from stages.workflows.store_encoder import alignment_of, encoder_of
 from stages.workflows.store_identity import box_of, face_of
 from stages.workspace import Workspace
@@ -41,7 +41,7 @@ class DeepOptions:
     ----------
     params : path of params.yaml
     encoder : its name, if that of the store means another one now
-    root : where the images are; by default as the sample table says
+    root : where the images are; by default as in the sample table
     tables : folder of sample tables
     rows : images of each store, >= 1
     seed : chooses the images
@@ -111,7 +111,7 @@ def compare_sample(path: Place, options: DeepOptions) -> list[SampleComparison]:
             alignment_of(store) or Alignment(),
         )
         references = {
-            view: encode_alone(jobs, preparer, encoder, outputs)
+            view: encode_one_by_one(jobs, preparer, encoder, outputs)
             for view, jobs in samples.items()
             if jobs or view == "plain"
         }

@@ -30,7 +30,7 @@ from stages.workspace import scores_path
 __all__ = ["Export", "export_head"]
 
 _CARD, _ONNX = "README.md", "head.onnx"
-# What reading an export raises where none is; a file that may not be read says nothing of what it is.
+# What reading an export raises where none is; a file that may not be read may be anything.
 _NOT_OURS = (FileNotFoundError, NotADirectoryError, InputError)
 _BESIDE = 16 * 2**20  # bytes: at most of a card, or of what a graph has beside its weights
 
@@ -57,7 +57,7 @@ class Export:
     ----------
     saved : the head
     out : where it goes: nothing, an empty folder, or this very export
-    record : what head.json says, but for `onnx`
+    record : the fields of head.json but `onnx`
     onnx : whether head.onnx is written too
     encoder : as `SavedHead.load_encoder` takes it, for heads that are built with theirs
     """
@@ -179,9 +179,9 @@ class Export:
     def _require_place(self) -> None:
         if not self.out.exists() or (self.out.is_dir() and not any(self.out.iterdir())) or self.up_to_date:
             return
-        found = "another export" if (self.out / EXPORTED).is_file() else "something else"
+        content = "another export" if (self.out / EXPORTED).is_file() else "something else"
         raise StageError(
-            f"{self.out}: expected no folder, an empty one or this export, found {found}. "
+            f"{self.out}: expected no folder, an empty one or this export, found {content}. "
             "Nothing is overwritten: remove it, or name another --out"
         )
 

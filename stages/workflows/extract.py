@@ -137,7 +137,7 @@ def _say_why_replaced(plan: ExtractPlan) -> None:
 
 
 def _check_rows(plan: ExtractPlan, writer: StoreWriter, images: LazyRoot) -> CheckedReuse:
-    """What other stores hold, and what a stopped writer left, as far as a sample that is encoded again is right."""
+    """What other stores hold, and what a stopped writer finished, as far as a sample that is encoded again agrees."""
     encoding = plan.encoding("eager")  # rows are encoded again by the encoder's reference, whatever the runtime
     checker = RowChecker(
         plan.jobs,
@@ -183,7 +183,7 @@ def _verify_command(plan: ExtractPlan, store: Place) -> str:
 
 
 def _runtime(plan: ExtractPlan, sources: RowSources) -> str:
-    """`auto` depends on all that has to be encoded, not on what is left: a resumed store is the same bytes."""
+    """`auto` depends on all that has to be encoded, not on what remains: a resumed store is the same bytes."""
     few = plan.request.runtime == "auto" and len(sources.jobs) < _WORTH_BUILDING
     return "eager" if few else plan.request.runtime
 
@@ -206,7 +206,7 @@ def _encoded_shards(
 
 
 def _add_to(alike: AlikeRejects, shard: EncodedShard, plan: ExtractPlan) -> None:
-    """A worker of a cluster knows only its own shard, not those of the others."""
+    """A worker of a cluster has only its own shard, not those of the others."""
     if shard.n_encoded:
         alike.add("", "")
     for row, reason in shard.record.rejected.items():

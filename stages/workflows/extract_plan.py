@@ -19,7 +19,6 @@ from cache.places import Place
 from cache.reuse import Reuse, find_rows, image_keys
 from cache.schema import Schema
 from cache.store import store_exists, store_path
-from cache.upkeep.inventory import statuses_below
 from cache.writing.writer import ShardSink, column_digests, finished_shards
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.extraction import Output, outputs_of
@@ -34,6 +33,7 @@ from stages.params import ExtractParams, load_params
 from stages.requests import ExtractRequest
 from stages.results import ExtractResult
 from stages.workflows.faces import AlignedFaces, face_table_path, with_faces
+from stages.workflows.reused_rows import reusable_stores
 from stages.workflows.row_sources import RowSources
 from stages.workflows.shards import EncodingSpec, count_images
 from stages.workflows.store_identity import (
@@ -47,7 +47,7 @@ from stages.workflows.store_identity import (
     schema_of,
     store_key,
 )
-from stages.workflows.tables import wanted_rows
+from stages.workflows.tables import requested_rows
 
 __all__ = ["ExtractPlan", "plan_extract"]
 
@@ -58,7 +58,7 @@ def plan_extract(request: ExtractRequest, on_progress: OnProgress) -> ExtractPla
     params = _extract_params(request, file.extract)
     encoder_name, spec = file.encoder(request.encoder or file.run.encoders[0])
     encoder = prepared_as(load_encoder(spec, request.device, request.runtime, on_progress), params)
-    table, root, stem = wanted_rows(request, file, on_progress)
+    table, root, stem = requested_rows(request, file, on_progress)
     faces = None
     if params.faces == "aligned":
         path = face_table_path(request.face_tables, request.dataset, stem)
@@ -69,7 +69,7 @@ def plan_extract(request: ExtractRequest, on_progress: OnProgress) -> ExtractPla
 
 
 def _extract_params(request: ExtractRequest, params: ExtractParams) -> ExtractParams:
-    """Block `extract` of params.yaml with what the request says instead."""
+    """Block `extract` of params.yaml with what the request has instead."""
     names = ("views", "dtype", "faces", "margin", "missed")
     changes = {name: value for name in names if (value := getattr(request, name)) is not None}
     if request.outputs:
@@ -88,7 +88,7 @@ class ExtractPlan:
 
     Parameters
     ----------
-    params : block `extract` with what the request says instead
+    params : block `extract` with what the request has instead
     table, root : the images
     encoder_name, spec, encoder : its folder below the features root, how it is written, and the loaded model
     faces : how the table's faces were found and are cut out; None if images are taken as they are
@@ -151,7 +151,7 @@ class ExtractPlan:
 
     @cached_property
     def dataset_info(self) -> dict[str, Any]:
-        """What the columns describe, under the store's own name: its first rows alone are not the dataset."""
+        """What the columns describe, under the store's own name: its first rows are not the whole dataset."""
         return dataset_info(self.table) | {"name": self.target.stem}
 
     def columns(self, rejected: Mapping[int, str]) -> dict[str, npt.NDArray[Any]]:
@@ -186,14 +186,7 @@ class ExtractPlan:
 
     @cached_property
     def _reusable_stores(self) -> list[Store]:
-        """Every finished store below the features root, the one at the target first."""
-        if not self.request.reuse:
-            return []
-        standing = statuses_below(self.request.features.absolute())
-        for broken in (found for found in standing if found.why):
-            say(f"note: rows of {broken.path} are not reused: {broken.why}")
-        stores = [found.store for found in standing if found.store]
-        return sorted(stores, key=lambda store: store.path != self.target.absolute())
+        return reusable_stores(self.request.features, self.target) if self.request.reuse else []
 
     @cached_property
     def _images(self) -> npt.NDArray[np.object_]:

@@ -19,7 +19,7 @@ from pipeline.images.prepare import Job, Preparer
 from stages.output import say
 from stages.workflows.shard_encoder import ShardEncoder
 
-__all__ = ["LOOSEST", "N_ROWS", "Tolerance", "encode_alone", "measure_parity", "sample_jobs", "tolerance_of"]
+__all__ = ["LOOSEST", "N_ROWS", "Tolerance", "encode_one_by_one", "measure_parity", "sample_jobs", "tolerance_of"]
 
 N_ROWS = 8
 _EXPECTED_COSINE = 0.999
@@ -96,7 +96,7 @@ def sample_jobs(jobs: Sequence[Job], seed: str, n_rows: int = N_ROWS) -> list[Jo
     return [jobs[i] for i in sorted(chosen)]
 
 
-def encode_alone(
+def encode_one_by_one(
     jobs: Sequence[Job], preparer: Preparer, encoder: Encoder, outputs: Sequence[str]
 ) -> dict[str, npt.NDArray[Any]]:
     """The first view of each job, encoded alone in float32 by the encoder's reference.
@@ -141,7 +141,7 @@ def measure_parity(
         return {}
     if encoded:
         _select_runtime(jobs[0], shard_encoder)
-    references = encode_alone(jobs, shard_encoder.preparer, shard_encoder.encoder, outputs)
+    references = encode_one_by_one(jobs, shard_encoder.preparer, shard_encoder.encoder, outputs)
     by_output = {name: parity(_stored(jobs, writer, name), references[name]) for name in outputs}
     _warn(by_output)
     return {name: vars(measured) for name, measured in by_output.items()}

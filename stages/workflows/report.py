@@ -55,7 +55,7 @@ def report(request: ReportRequest, on_progress: OnProgress) -> ReportResult:
 
 @dataclass(frozen=True)
 class Records:
-    """Everything that a report is made of. `left_out` says in words which files of scores belong to no run, and which
+    """Everything that a report is made of. `left_out` names the files of scores belong to no run, and which
     stores are not here."""
 
     runs: list[ReportRun]
@@ -143,9 +143,9 @@ def _without_head(folders: Sequence[Path]) -> Iterator[str]:
         )
 
 
-def _without_run(runs: Path, known: Set[Path]) -> Iterator[str]:
+def _without_run(runs: Path, with_run: Set[Path]) -> Iterator[str]:
     """Files of scores that no run reads: the run is gone or was moved."""
-    orphans = sorted(str(path) for path in (runs / SCORES).rglob("scores.json") if path not in known)
+    orphans = sorted(str(path) for path in (runs / SCORES).rglob("scores.json") if path not in with_run)
     if orphans:
         yield (
             f"Left out: {_listed(orphans)} of scores without the run that they are of. Bring the runs back, or delete "

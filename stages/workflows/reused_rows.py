@@ -1,4 +1,4 @@
-"""Rows that this run did not encode: of each source a sample is encoded again before any row is taken."""
+"""Rows that an extract copies instead of encoding: of each source a sample is encoded again before any is taken."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy.typing as npt
 
+from cache import Store
 from cache.places import Place
 from cache.reuse import Reuse
+from cache.upkeep.inventory import statuses_below
 from cache.writing.writer import StoreWriter
+from stages.output import say
 from stages.workflows.parity import LOOSEST, Tolerance, tolerance_of
 from stages.workflows.row_checks import CheckResult, RowChecker
 
-__all__ = ["CheckedReuse", "check_finished_shards", "check_reuse"]
+__all__ = ["CheckedReuse", "check_finished_shards", "check_reuse", "reusable_stores"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,16 @@ class CheckedReuse:
         return reused | ({"reused_not_checked": dict(n_not_checked)} if n_not_checked else {})
 
 
+def reusable_stores(features: Place, target: Place) -> list[Store]:
+    """Every finished store below a features root, the one at `target` first; one that cannot be opened is noted."""
+    statuses = statuses_below(features.absolute())
+    for status in statuses:
+        if status.why:
+            say(f"note: rows of {status.path} are not reused: {status.why}")
+    stores = [status.store for status in statuses if status.store]
+    return sorted(stores, key=lambda store: store.path != target.absolute())
+
+
 def check_reuse(find: Callable[[Collection[Place]], Reuse], checker: RowChecker) -> CheckedReuse:
     """Find rows in other stores, except those whose sample differs.
 
@@ -100,7 +113,7 @@ def _check_source(reuse: Reuse, number: int, checker: RowChecker) -> CheckResult
 
 
 def check_finished_shards(writer: StoreWriter, checker: RowChecker) -> CheckResult:
-    """Compare rows of the finished shards of a stopped writer; what wrote them is known by their key alone."""
+    """Compare rows of the finished shards of a stopped writer; their key is all that identifies their writer."""
     schema = writer.schema
     finished = [row for shard in sorted(writer.done) for row in schema.rows(shard)]
     usable = {job.row for job in checker.jobs}

@@ -20,7 +20,7 @@ from pipeline.encoders import Encoder
 from pipeline.encoders.parity import Parity, parity
 from pipeline.errors import DatasetError, ImageError
 from pipeline.images.prepare import Job, Preparer
-from stages.workflows.parity import N_ROWS, Tolerance, encode_alone
+from stages.workflows.parity import N_ROWS, Tolerance, encode_one_by_one
 
 __all__ = ["CheckResult", "ReadStored", "RowChecker", "ToleranceOf", "usable_jobs"]
 
@@ -132,7 +132,7 @@ class RowChecker:
         references, stored = [], []
         for job in self._readable(jobs):
             try:
-                references.append(encode_alone([job], self._preparer, self.encoder, self.outputs))
+                references.append(encode_one_by_one([job], self._preparer, self.encoder, self.outputs))
                 stored.append(read_stored(job.row, job.views[0]))
             except ImageError as error:  # decoders differ between machines: nothing to compare with
                 self._unreadable.append(str(error))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from shlex import quote
 from typing import Any
 
 from cache import Store
-from cache.backends import BACKENDS, backend_name
 from pipeline.differences import differences_text
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.encoders.families import current_identity
@@ -20,13 +19,13 @@ from stages.output import say, say_notes
 from stages.params import ExtractParams, Params
 from stages.remedies import command_line
 from stages.workflows.dataset_sources import root_change, store_changes
+from stages.workflows.extract_arguments import differing_options, extract_arguments
 from stages.workflows.store_identity import changed_by_params
 
 __all__ = [
     "alignment_of",
     "encoder_changes",
     "encoder_of",
-    "extract_arguments",
     "require_dataset",
     "require_encoder",
     "require_encoder_named",
@@ -85,7 +84,7 @@ def require_encoder(store: Store, spec: EncoderSpec, params: Params, named: str)
 
     All of the encoder's identity that files give is compared, and their preprocessing; no model is built. Where
     the weights are not on this machine, the encoder's spec is compared with the one that the store was made with, and a
-    note says that the weights were not.
+    note states that the weights were not.
 
     Parameters
     ----------
@@ -122,7 +121,7 @@ def require_encoder(store: Store, spec: EncoderSpec, params: Params, named: str)
 def require_dataset(store: Store, dataset: str, params: Params, named: str) -> None:
     """Refuse a store whose dataset params.yaml describes otherwise now: other labels, splits or rows.
 
-    A store does not record its root: where the sample table beside it has another one than params.yaml, a note says so.
+    A store does not record its root: where the sample table beside it has another one than params.yaml, that is noted.
 
     Parameters
     ----------
@@ -154,12 +153,12 @@ def _note_other_settings(store: Store, dataset: str, params: Params, named: str)
     """Features may have been made with options of the command: they are used, but params.yaml is not silently wrong."""
     if "extract" not in params.model_fields_set:
         return
-    options = dict(_options(store, params.extract))
-    if made_with := " ".join(f"--{name} {options[name]}" for name in options if name not in ("backend", "outputs")):
+    options = differing_options(store, params.extract)
+    if other_options := " ".join(f"--{name} {options[name]}" for name in options if name not in ("backend", "outputs")):
         extract = command_line("extract", {"dataset": dataset, "encoder": named})
         _note_once(
-            f"note: {store.path} was made with {made_with}, which is not what `extract` in params.yaml says; it is "
-            f"used as it is. To make it as params.yaml says: `{extract}`"
+            f"note: {store.path} was made with {other_options}, which `extract` in params.yaml does not have; it is "
+            f"used as it is. To make it by params.yaml: `{extract}`"
         )
 
 
@@ -179,7 +178,7 @@ def require_encoder_named(store: Store, params: Params, named: str) -> None:
 
 
 def encoder_changes(spec: str, recorded: Mapping[str, Any]) -> str:
-    """How the encoder that `spec` means now differs from an identity, as far as files say it; empty if it does not."""
+    """How the encoder that `spec` means now differs from an identity, as far as files show it; empty if it does not."""
     if not spec:  # older records have none
         return ""
     now = current_identity(EncoderSpec.parse(spec)).fields
@@ -194,42 +193,6 @@ def _outdated(message: str, store: Store, extract: ExtractParams, named: str) ->
         message += f". {store.path.name} is an older copy of {made}: rename it, or use --dataset {quote(store.dataset)}"
         purpose = f"to make {made}"
     return StageError(message, remedy=[("extract", extract_arguments(store, extract, named))], purpose=purpose)
-
-
-def extract_arguments(store: Store, extract: ExtractParams, named: str) -> dict[str, Any]:
-    """The arguments of the `extract` that makes a store again: what params.yaml does not have is as the store has it.
-
-    Parameters
-    ----------
-    extract : block of params.yaml
-    named : the store's encoder, as `--encoder` takes it
-    """
-    return {"dataset": store.dataset, "encoder": named, **dict(_options(store, extract))}
-
-
-def _options(store: Store, extract: ExtractParams) -> Iterator[tuple[str, Any]]:
-    """Options with which a store was made, where params.yaml has other values."""
-    fields, backend = store.manifest.key_fields, backend_name(store.path)
-    outputs = [str(name).partition(":")[0] for name in fields["outputs"]]
-    if BACKENDS[backend].suffix != f".{extract.format}":
-        yield "backend", backend
-    if set(outputs) != set(extract.outputs):
-        yield "outputs", tuple(outputs)
-    if store.n_views() != extract.views:
-        yield "views", store.n_views()
-    if fields["dtype"] != extract.dtype:
-        yield "dtype", str(fields["dtype"])
-    alignment = fields["preprocess"].get("alignment")
-    yield from _faces_options(alignment if isinstance(alignment, Mapping) else None, extract)
-
-
-def _faces_options(alignment: Mapping[str, Any] | None, extract: ExtractParams) -> Iterator[tuple[str, Any]]:
-    faces = "given" if alignment is None else "aligned"
-    if extract.faces != faces:
-        yield "faces", faces
-    for name in ("margin", "missed"):
-        if alignment and name in alignment and alignment[name] != getattr(extract, name):
-            yield name, alignment[name]
 
 
 def _spec_difference(store: Store, spec: EncoderSpec) -> str:

@@ -108,7 +108,7 @@ def store_key(
 
 
 def row_fields(encoder: Encoder, params: ExtractParams, alignment: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The fields of a key that say how one image becomes a feature; where they are equal, rows can be copied."""
+    """The fields of a key that determine how an image becomes a feature; where they are equal, rows can be copied."""
     preprocess = {"decoder": DECODER, **encoder.preprocess.as_json()}
     return {
         "encoder": dict(encoder.identity),

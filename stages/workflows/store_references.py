@@ -47,7 +47,7 @@ def find_references(root: Place, params: Path) -> References:
     together = References(*(_joined(maps) for maps in zip(*((p.paths, p.keys, p.names) for p in parts), strict=True)))
     if not (together.paths or together.keys or together.names):
         raise StageError(
-            f"nothing says which stores are needed: expected {params}, dvc.lock, .dvc files or run.json around "
+            f"nothing names the stores that are needed: expected {params}, dvc.lock, .dvc files or run.json around "
             f"{' or '.join(map(str, around))}, found none. Run it in the project that the stores belong to"
         )
     return together
@@ -63,7 +63,7 @@ def _nearest(folder: Path, params: Path) -> Path | None:
 
 
 def _projects(around: Sequence[Path]) -> set[Path]:
-    """For each folder the nearest one above it that DVC or Git calls a project, else the folder itself."""
+    """For each folder the nearest one above it that is a project of DVC or Git, else the folder itself."""
     return {next((up for up in (folder, *folder.parents) if _is_project(up)), folder).resolve() for folder in around}
 
 

@@ -1,38 +1,29 @@
-"""What the verbs of `store` do: list, describe, convert and pin stores, and remove what is not needed."""
+"""What `store ls` and `store info` do: list and describe stores."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cache import open_store
 from cache.backends import backend_name
 from cache.backends.layouts import LAYOUTS
 from cache.errors import CacheError
 from cache.places import Place
-from cache.upkeep.candidates import Kind, candidates_below
-from cache.upkeep.cleanup import Decision, Policy, References, clean_up, decide
-from cache.upkeep.conversion import convert
-from cache.upkeep.inventory import is_pinned, set_pin, size_of, statuses_below
+from cache.schema import OK
+from cache.upkeep.inventory import is_pinned, size_of, statuses_below
 from cache.writing.writer import building_folder, unfinished
-from pipeline.progress import OnProgress, Progress
+from pipeline.progress import OnProgress
+from stages.requests import DescribeStoreRequest
+from stages.results import StoredArray, StoreDescription
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cache.store import Store
     from cache.upkeep.inventory import StoreStatus
 
-__all__ = [
-    "Conversion",
-    "GarbageCollection",
-    "ListedStore",
-    "collect_garbage",
-    "convert_store",
-    "describe_store",
-    "list_stores",
-    "pin_stores",
-]
+__all__ = ["ListedStore", "describe_store", "description_of", "list_stores"]
 
 
 @dataclass(frozen=True)
@@ -67,12 +58,12 @@ class ListedStore:
 
 def list_stores(root: Place) -> list[ListedStore]:
     """Every store below `root`; features are not read."""
-    return [_listed(standing) for standing in statuses_below(root)]
+    return [_listed(status) for status in statuses_below(root)]
 
 
-def _listed(standing: StoreStatus) -> ListedStore:
-    path, store = standing.path, standing.store
-    growing = building_folder(path) if standing.progress else None
+def _listed(status: StoreStatus) -> ListedStore:
+    path, store = status.path, status.store
+    unfinished_folder = building_folder(path) if status.progress else None
     schema = store.manifest.schema if store else None
     return ListedStore(
         path=path,
@@ -82,173 +73,74 @@ def _listed(standing: StoreStatus) -> ListedStore:
         n_views=schema.n_views if schema else None,
         outputs=tuple(array.name for array in schema.arrays) if schema else (),
         dtype=store.manifest.key_fields["dtype"] if store else None,
-        n_bytes=size_of(path) + (size_of(growing) if growing else 0),
+        n_bytes=size_of(path) + (size_of(unfinished_folder) if unfinished_folder else 0),
         n_rejected=_n_rejected(store) if store else None,
         is_pinned=is_pinned(path),
-        state=f"{standing.state}, {standing.progress}" if standing.progress else standing.state,
+        state=f"{status.state}, {status.progress}" if status.progress else status.state,
         key=store.key if store else None,
-        why=standing.why,
+        why=status.why,
     )
 
 
 def _n_rejected(store: Store) -> int | None:
     try:
-        return int((store.columns(["status"])["status"] != "ok").sum())
+        return int((store.columns(["status"])["status"] != OK).sum())
     except CacheError:  # damage: `verify` reports it
         return None
 
 
-def describe_store(store: Store) -> Mapping[str, Any]:
-    """What a store holds, what it was made of, by what, and how it lies on disk: plain data.
+def describe_store(request: DescribeStoreRequest, _on_progress: OnProgress) -> StoreDescription:
+    """Describe a finished store; features are not read.
 
     Raises
     ------
     CacheError
-        If its columns are damaged.
+        If there is no finished store, or its columns are damaged.
     """
-    manifest, frame, left = store.manifest, store.frame, unfinished(store.path)
+    return description_of(open_store(request.store))
+
+
+def description_of(store: Store) -> StoreDescription:
+    """The description of an open store; CacheError if its columns are damaged."""
+    manifest, frame, unfinished_writer = store.manifest, store.frame, unfinished(store.path)
     counts = frame.groupby(["split", "label"]).size().unstack(fill_value=0)
-    return {
-        "path": str(store.path),
-        "dataset": dict(manifest.dataset),
-        "rows": len(store),
-        "views": store.n_views(),
-        "bytes": size_of(store.path),
-        "status": frame["status"].value_counts().to_dict(),
-        "reasons": frame.loc[frame["status"] != "ok", "reason"].value_counts().to_dict() if "reason" in frame else {},
-        "counts": {split: labels[labels > 0].to_dict() for split, labels in counts.iterrows()},
-        "arrays": {array.name: _described_array(store, array.name) for array in manifest.schema.arrays},
-        "shards": {"count": manifest.schema.n_shards, "rows": manifest.schema.shard_rows},
-        "columns": dict(manifest.columns),
-        "key": store.key,
-        "key_fields": dict(manifest.key_fields),
-        "provenance": dict(manifest.provenance),
-        "pinned": is_pinned(store.path),
-        "being_replaced": left.progress if left else "",
-    }
+    rejected = frame[frame["status"] != OK]
+    return StoreDescription(
+        path=store.path,
+        dataset=manifest.dataset,
+        n_rows=len(store),
+        n_views=store.n_views(),
+        n_bytes=size_of(store.path),
+        status=_counts(frame["status"]),
+        reasons=_counts(rejected["reason"]) if "reason" in rejected else {},
+        counts={
+            str(split): {str(label): int(n) for label, n in labels.items() if n} for split, labels in counts.iterrows()
+        },
+        arrays=tuple(_stored_array(store, array.name) for array in manifest.schema.arrays),
+        n_shards=manifest.schema.n_shards,
+        shard_rows=manifest.schema.shard_rows,
+        columns=manifest.columns,
+        key=store.key,
+        key_fields=manifest.key_fields,
+        provenance=manifest.provenance,
+        is_pinned=is_pinned(store.path),
+        being_replaced=unfinished_writer.progress if unfinished_writer else "",
+    )
 
 
-def _described_array(store: Store, name: str) -> dict[str, Any]:
+def _counts(values: pd.Series[str]) -> dict[str, int]:
+    """How often each value occurs, the most frequent first."""
+    return {str(value): int(n) for value, n in values.value_counts().items()}
+
+
+def _stored_array(store: Store, name: str) -> StoredArray:
     array = store.array(name)
     layout = LAYOUTS[backend_name(store.path)].layout(store.path, name)
-    return {
-        "shape": [store.n_views(), len(store), *array.row_shape],
-        "dtype": array.dtype,
-        "bytes": store.n_views() * len(store) * array.row_bytes,
-        "chunks": list(layout.chunks) if layout and layout.chunks else "in one piece",
-        "sha256": store.manifest.arrays[name],
-    }
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """A store in another file format.
-
-    Parameters
-    ----------
-    source, path : from where to where
-    n_rows, n_shards, key : of the store
-    n_copied : shards that were copied; 0 if the target was up to date
-    """
-
-    source: Place
-    path: Place
-    n_rows: int
-    n_shards: int
-    n_copied: int
-    key: str
-
-    def summary(self) -> Mapping[str, Any]:
-        """Plain data."""
-        return {
-            "source": str(self.source),
-            "path": str(self.path),
-            "rows": self.n_rows,
-            "shards": self.n_shards,
-            "copied": self.n_copied,
-            "key": self.key,
-        }
-
-
-def convert_store(source: Place, target: Place, on_progress: OnProgress) -> Conversion:
-    """Copy a store to `target`, whose suffix chooses the format: see `cache.upkeep.conversion.convert`."""
-    store = open_store(source)
-    n_copied = convert(store, target, lambda done, n: on_progress(Progress("convert shards", done, n)))
-    return Conversion(store.path, target, len(store), store.manifest.schema.n_shards, n_copied, store.key)
-
-
-def pin_stores(paths: Sequence[Place], *, pinned: bool = True) -> None:
-    """Have `gc` keep stores, or take their pins away.
-
-    Raises
-    ------
-    CacheError
-        If there is no store at one of the paths; then none is pinned. A pin of a mistyped name would keep nothing.
-    """
-    if pinned:
-        for path in paths:
-            open_store(path)
-    for path in paths:
-        set_pin(path, pinned=pinned)
-
-
-@dataclass(frozen=True)
-class GarbageCollection:
-    """What was removed below a features root, or would be in a dry run.
-
-    Parameters
-    ----------
-    decisions : of each candidate, and of each store that may be removed; `remove` is True where it was, or would be
-    dry_run : whether nothing was removed
-    """
-
-    decisions: tuple[Decision, ...]
-    dry_run: bool
-
-    @property
-    def n_removed(self) -> int:
-        return sum(decision.remove for decision in self.decisions)
-
-    @property
-    def freed_bytes(self) -> int:
-        return sum(decision.candidate.n_bytes for decision in self.decisions if decision.remove)
-
-    @property
-    def unfinished_bytes(self) -> int:
-        """Of shards of stopped writers that are kept: a writer resumes from them."""
-        candidates = [decision.candidate for decision in self.decisions if not decision.remove]
-        return sum(one.n_bytes for one in candidates if one.kind == Kind.BUILDING and not one.locked)
-
-
-def collect_garbage(
-    root: Place,
-    *,
-    unfinished: bool = False,
-    unreferenced: bool = False,
-    dry_run: bool = False,
-    params: Path = Path("params.yaml"),
-) -> GarbageCollection:
-    """Remove what killed processes left below `root`.
-
-    Parameters
-    ----------
-    unfinished : also the finished shards of stopped writers
-    unreferenced : also stores to which nothing refers (see `store_references`) and that have no pin
-    params : a matrix that refers to stores
-
-    Raises
-    ------
-    StageError, InputError
-        With `unreferenced`, if a file that may refer to stores cannot be read, or there is none.
-    StorageError
-        If the disk refuses.
-    """
-    policy = Policy(unfinished, _references(root, params) if unreferenced else None)
-    decisions = [decision for candidate in candidates_below(root) if (decision := decide(candidate, policy))]
-    return GarbageCollection(tuple(decisions if dry_run else clean_up(decisions, policy)), dry_run)
-
-
-def _references(root: Place, params: Path) -> References:
-    from stages.workflows.store_references import find_references  # late: it reads runs, which other verbs do not need
-
-    return find_references(root, params)
+    return StoredArray(
+        name=name,
+        shape=(store.n_views(), len(store), *array.row_shape),
+        dtype=array.dtype,
+        n_bytes=store.n_views() * len(store) * array.row_bytes,
+        chunks=tuple(layout.chunks) if layout and layout.chunks else None,
+        sha256=store.manifest.arrays[name],
+    )

@@ -36,7 +36,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Variant:
-    """One point of a grid: its options, and what tells it apart, `beta_div=5`; empty without a grid."""
+    """One point of a grid: its options, and what distinguishes it, `beta_div=5`; empty without a grid."""
 
     name: str
     options: Mapping[str, Any]

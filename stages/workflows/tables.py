@@ -26,18 +26,18 @@ from stages.workflows.dataset_sources import StatedSource, current_source, table
 from stages.workflows.draw import draw_style
 from stages.workspace import Workspace
 
-__all__ = ["index_named", "make_table", "wanted_rows", "write_table"]
+__all__ = ["index_named", "make_table", "requested_rows", "write_table"]
 
 
 def make_table(
     dataset: str, source: DatasetParams, sample: SampleParams, on_progress: OnProgress, stated: StatedSource
 ) -> SampleTable:
-    """Index a dataset; one of the sample's styles is drawn first if it is not there, one that was begun is finished.
+    """Index a dataset; one of the sample's styles is drawn first if it is missing, and an interrupted drawing finished.
 
     Parameters
     ----------
     source : how the dataset is read, with what is stated
-    stated : of it, beside params.yaml; recorded in the table
+    stated : of it in the request; recorded in the table
     """
     root = Path(source.root)
     if _is_drawn(dataset, source) and is_free(root):
@@ -52,7 +52,7 @@ def _is_drawn(dataset: str, source: DatasetParams) -> bool:
     return dataset in STYLES and source.layout == "sample"
 
 
-def wanted_rows(
+def requested_rows(
     request: AlignRequest | ExtractRequest, params: Params, on_progress: OnProgress
 ) -> tuple[SampleTable, Path, str]:
     """The rows that a request is about, the dataset's root, and the name of what is made of the rows.
@@ -98,7 +98,7 @@ def _indexed(
 
 
 def _reasons_to_index(table: SampleTable, dataset: str, params: Params) -> str:
-    """What changed since the table was made, in words; empty if nothing did."""
+    """What changed since the table was made; empty if nothing did."""
     reasons = [table_changes(dataset, table.info, params)]
     if formats := decodable_since(table.frame["reason"].unique()):
         reasons.append(f"{' and '.join(formats.values())} images can be read now")
@@ -128,7 +128,7 @@ def _note_other_drawing(info: TableInfo, params: Params) -> None:
         draw = command_line("draw", {"style": info.dataset, "out": root})
         index = command_line("index", {"dataset": info.dataset})
         say(
-            f"note: {root} is not what `sample` in params.yaml says ({changes}); it is used as it is. To draw it "
+            f"note: {root} is not as `sample` in params.yaml describes it ({changes}); it is used as it is. To draw it "
             f"again: `{draw}`, then `{index}`"
         )
 

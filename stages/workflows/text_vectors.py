@@ -160,12 +160,12 @@ def text_for(
 
 
 def _encoder_changes(texts: TextStore, spec: EncoderSpec | None) -> str:
-    """What differs between the encoder of the vectors and what its name means now, as far as files say it."""
+    """What differs between the encoder of the vectors and what its name means now, as far as files show it."""
     if spec is None:
         return ""
     now = current_identity(spec)
     changes = [differences_text(now.fields, {name: texts.encoder.get(name) for name in now.fields})]
-    if now.tokenizer and texts.text:  # files of earlier versions do not say which tokenizer
+    if now.tokenizer and texts.text:  # files of earlier versions do not name the tokenizer
         actual = {"tokenizer_files": texts.text.get("tokenizer_files", "")}
         changes.append(differences_text({"tokenizer_files": now.tokenizer}, actual))
     return "; ".join(filter(None, changes))

@@ -20,8 +20,9 @@ from pipeline.images.preprocess import Preprocess
 from stages.errors import StageError
 from stages.params import ExtractParams, Params
 from stages.remedies import command_line
+from stages.workflows.extract_arguments import extract_arguments
 from stages.workflows.report import store_summary
-from stages.workflows.store_encoder import alignment_of, encoder_of, extract_arguments
+from stages.workflows.store_encoder import alignment_of, encoder_of
 from stages.workflows.store_identity import box_of, face_of
 
 FerStage = Callable[..., Any]

@@ -19,11 +19,12 @@ from pipeline.errors import PipelineError
 from stages.errors import StageError
 from stages.params import ExtractParams
 from stages.remedies import command_line
+from stages.workflows.extract_arguments import extract_arguments
 from stages.workflows.parity import tolerance_of
 from stages.workflows.report import store_summary
-from stages.workflows.store_encoder import _preprocess_of, alignment_of, extract_arguments
+from stages.workflows.store_encoder import _preprocess_of, alignment_of
 from stages.workflows.store_identity import box_of, face_of
-from stages.workflows.stores import describe_store
+from stages.workflows.stores import description_of
 
 OURS = (CacheError, PipelineError, StageError)  # all of them have a `kind`
 PREPROCESS = {
@@ -46,7 +47,7 @@ PROVENANCE = {
 READERS: tuple[Callable[[Store], Any], ...] = (
     alignment_of,
     _preprocess_of,
-    describe_store,
+    description_of,
     store_summary,
     lambda store: command_line("extract", extract_arguments(store, ExtractParams(), "mini")),
     lambda store: tolerance_of(store.manifest, "pooled"),

@@ -34,9 +34,10 @@ from cache.writing.writer import StoreWriter, building_folder, column_digests
 from pipeline.faces import Alignment
 from stages.params import ExtractParams
 from stages.remedies import command_line
+from stages.workflows.extract_arguments import extract_arguments
 from stages.workflows.report import store_summary
-from stages.workflows.store_encoder import alignment_of, extract_arguments
-from stages.workflows.stores import describe_store
+from stages.workflows.store_encoder import alignment_of
+from stages.workflows.stores import description_of
 
 EXAMPLE = Example(n_rows=5, shard_rows=3, arrays=Example().arrays[:2])
 DATASET = {
@@ -91,7 +92,7 @@ def described(store: Store) -> None:
     """Everything that a command shows of a store or takes from its manifest."""
     assert not compare(Side.of(store), Side.of(store))
     store.select("status == 'ok'")
-    describe_store(store)
+    description_of(store)
     store_summary(store)
     alignment_of(store)
     command_line("extract", extract_arguments(store, ExtractParams(), "mini"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,26 @@ def test_extract_indexes_a_dataset_that_never_was(empty: Path, fer_stage: FerSta
     result = fer_stage("extract", "--dataset", "raf-db", *args, "--format", "json")
     assert result["complete"]
     assert Path("tables/raf-db.parquet").exists()
+
+
+def test_an_archive_that_is_no_sample_is_refused_with_what_to_do(empty: Path, fer_stage: FerStage) -> None:
+    root = layout_trees.pack(layout_trees.muxspace().files, empty, "tar.gz")
+    message = fer_stage("index", "--dataset", "mine", "--layout", "sample", "--root", str(root), code=1)
+    assert f"{root}: expected a finished sample" in message
+    assert "no sample.json. Draw it again" in message
+
+
+def test_a_sample_in_an_archive_is_indexed_and_extracted(empty: Path, fer_stage: FerStage) -> None:
+    fer_stage("draw", "--style", "sample-b", "--images", "60")
+    with tarfile.open("b.tar.gz", "w:gz") as archive:
+        archive.add("data/sample-b", "b")
+    shutil.rmtree("data")
+    Path("params.yaml").write_text("sample: {images: 60}\n")
+    stated = ("--root", "b.tar.gz", "--layout", "sample", "--format", "json")
+    for dataset in ("sample-b", "mine"):
+        assert fer_stage("index", "--dataset", dataset, *stated)["rows"] == 60
+    extract = ("extract", "--dataset", "sample-b", "--outputs", "pooled, pixels", "--decoders", "1", "--format", "json")
+    assert fer_stage(*extract)["encoded"] == 60
 
 
 def test_dry_run_writes_nothing(empty: Path, fer_stage: FerStage) -> None:

@@ -197,10 +197,10 @@ def test_a_sample_that_params_would_draw_otherwise_is_named(
     extract = ["extract", "--dataset", "sample-e", "--encoder", "untrained", "--dry-run"]
     capsys.readouterr()
     assert run(extract) == 0
-    assert "sample-e is not what" not in capsys.readouterr().err
+    assert "sample-e is not as" not in capsys.readouterr().err
     Path("params.yaml").write_text("sample: {images: 60, seed: 3}\n")
     assert run(extract) == 0
-    assert "sample-e is not what `sample` in params.yaml says (seed was 0, is 3)" in capsys.readouterr().err
+    assert "sample-e is not as `sample` in params.yaml describes it (seed was 0, is 3)" in capsys.readouterr().err
 
 
 def test_images_whose_decoder_was_installed_since_are_encoded(
@@ -241,7 +241,10 @@ def test_train_says_that_params_would_extract_otherwise(
     train = ["train", "--method", "linear-probe", "--dataset", "my", "--encoder", "untrained"]
     capsys.readouterr()
     assert run(train) == 0
-    assert "my.zarr was made with --views 1 --dtype float16, which is not what `extract`" in capsys.readouterr().err
+    assert (
+        "my.zarr was made with --views 1 --dtype float16, which `extract` in params.yaml does not have"
+        in capsys.readouterr().err
+    )
     fer_stage("extract", "--dataset", "my", "--encoder", "untrained")
     capsys.readouterr()
     assert run(train) == 0

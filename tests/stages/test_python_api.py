@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 import pytest
+from pydantic import ValidationError
 
 import stages
 from cache.errors import StoreMissingError
-from stages import requests
+from stages import requests, results
 from stages.command_group import COMMANDS, cli
 from stages.errors import ParamsError
 from stages.remedies import as_calls, as_commands, command_line
@@ -65,6 +66,12 @@ def test_help_of_a_function_explains_every_parameter(name: str) -> None:
         assert parameter in text or f"`{parameter}`" in shared
 
 
+@pytest.mark.parametrize("name", stages.__all__)
+def test_help_of_a_function_names_its_result(name: str) -> None:
+    annotation = inspect.signature(getattr(stages, name)).return_annotation
+    assert issubclass(getattr(results, annotation), results.Result)
+
+
 def test_importing_the_api_imports_nothing_heavy() -> None:
     code = "import stages, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
@@ -90,6 +97,17 @@ def test_wrong_arguments_are_named_all_at_once() -> None:
         stages.index("sample-a", tables=3, layuot="sample")  # type: ignore[arg-type,call-arg]
     assert "tables: " in str(error.value)
     assert "layuot: unknown key. Did you mean 'layout'?" in str(error.value)
+
+
+def test_a_request_holds_paths_and_tuples_of_whatever_was_passed() -> None:
+    passed = ["pooled", "tokens"]
+    for outputs in (passed, tuple(passed), dict.fromkeys(passed).keys(), iter(passed)):
+        request = requests.ExtractRequest("x", outputs=outputs, root="data", tables="t")
+        assert request.outputs == ("pooled", "tokens")
+        assert (request.root, request.tables) == (Path("data"), Path("t"))
+    assert requests.ExtractRequest("x", outputs="pooled").outputs == ("pooled",)
+    with pytest.raises(ValidationError, match="outputs"):
+        requests.ExtractRequest("x", outputs={"pooled": 1, "tokens": 2})
 
 
 def test_a_remedy_is_worded_as_a_command_and_as_a_call() -> None:

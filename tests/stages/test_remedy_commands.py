@@ -93,6 +93,7 @@ def test_a_traceback_of_the_api_names_the_folder_of_an_encoder_too(tmp_path: Pat
 
 def test_a_function_is_named_for_a_command_of_two_words() -> None:
     assert function_name("head export") == "export_head"
+    assert function_name("store info") == "describe_store"
     assert function_name("evaluate") == "evaluate"
     assert function_name("recipes") is None  # `stages.recipes` is a package
 

@@ -353,13 +353,13 @@ def test_the_content_of_first_weights_enters_a_run_key_and_their_place_does_not(
 ) -> None:
     from stages.requests import TrainRequest
     from stages.workflows.sweep import Run
-    from stages.workflows.train import Training
+    from stages.workflows.train_plan import TrainPlan
 
     keys = []
     for name, content in (("a.pth", b"one"), ("b.pth", b"one"), ("b.pth", b"two")):
         Path(name).write_bytes(content)
-        training = Training.of(TrainRequest("kefer", "sample-a", seeds=[0], device="cpu"))
-        [run] = training.runs
+        plan = TrainPlan.of(TrainRequest("kefer", "sample-a", seeds=[0], device="cpu"))
+        [run] = plan.runs
         config = run.config.model_copy(update={"pretrained": name})
-        keys.append(training.run_key(Run(config, run.seed, run.variant, run.folder)))
+        keys.append(plan.run_key(Run(config, run.seed, run.variant, run.folder)))
     assert keys[0] == keys[1] != keys[2]

@@ -25,7 +25,7 @@ from stages.params import ExtractParams
 from stages.requests import TrainRequest
 from stages.workflows.store_identity import provenance_of, store_key
 from stages.workflows.text_vectors import text_for
-from stages.workflows.train import Training
+from stages.workflows.train_plan import TrainPlan
 
 FerStage = Callable[..., Any]
 RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")
@@ -41,11 +41,11 @@ def encoder() -> TorchEncoder:
     return loaded
 
 
-def training(method: str, saw: Sequence[str]) -> Training:
+def training(method: str, saw: Sequence[str]) -> TrainPlan:
     """The training of a method on features whose encoder saw `saw`."""
-    made = Training.of(TrainRequest(method, "sample-a"))
-    provenance = {**made.store.manifest.provenance, "encoder_saw": list(saw)}
-    return replace(made, store=replace(made.store, manifest=replace(made.store.manifest, provenance=provenance)))
+    plan = TrainPlan.of(TrainRequest(method, "sample-a"))
+    provenance = {**plan.store.manifest.provenance, "encoder_saw": list(saw)}
+    return replace(plan, store=replace(plan.store, manifest=replace(plan.store.manifest, provenance=provenance)))
 
 
 def evaluated_as_seen(fer_stage: FerStage, output_format: str) -> Any:

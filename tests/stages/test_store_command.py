@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+import stages
 from cache.keys import StoreKey
 from cache.places.lock import exclusive, lock_path
 from cache.store import open_store
@@ -105,6 +107,19 @@ def test_info_says_everything(fer_stage: FerStage, stores: Path) -> None:
     assert fer_stage("store", "info", "features/clip/b.h5", "--format", "json")["arrays"]["pooled"]["chunks"] == (
         "in one piece"
     )
+
+
+def test_a_description_in_python_is_what_info_prints(fer_stage: FerStage, stores: Path) -> None:
+    described = stages.describe_store("features/clip/a.zarr")
+    assert described.summary() == fer_stage("store", "info", "features/clip/a.zarr", "--format", "json")
+    assert stages.describe_store(described) == described  # whatever has a path: a store, what `extract` returned
+    assert described.frame.columns.tolist() == ["split", "label", "n"]
+    by_split = described.frame.groupby("split")["n"].sum().to_dict()
+    assert by_split == open_store("features/clip/a.zarr").frame["split"].value_counts().to_dict()
+    assert {array.name: array.shape for array in described.arrays}["tokens"] == (2, 10, 3, 5)
+    with pytest.raises(FrozenInstanceError):
+        described.key = ""  # type: ignore[misc]  # it is what this test is about
+    assert "<table" in described._repr_html_()
 
 
 def test_info_for_people_has_one_line_per_fact(fer_stage: FerStage, stores: Path) -> None:
@@ -334,7 +349,7 @@ def test_gc_of_stores_keeps_what_the_project_needs(fer_stage: FerStage, project:
 
 
 def test_gc_of_stores_where_nothing_says_what_is_needed_is_refused(fer_stage: FerStage, stores: Path) -> None:
-    assert "nothing says which stores are needed" in fer_stage("store", "gc", "--unreferenced", code=1)
+    assert "nothing names the stores that are needed" in fer_stage("store", "gc", "--unreferenced", code=1)
     assert len(fer_stage("store", "ls", "--format", "json")) == 3
 
 

@@ -161,9 +161,9 @@ def test_damaged_scores_and_wrong_parameters_are_errors(folder: Path) -> None:
 
 
 def test_without_any_of_them_nothing_may_be_removed(folder: Path) -> None:
-    with pytest.raises(StageError, match="nothing says which stores are needed"):
+    with pytest.raises(StageError, match="nothing names the stores that are needed"):
         references(folder)
     (folder / ".venv").mkdir()
     (folder / ".venv" / "dvc.lock").write_text(LOCK)  # hidden folders are not a project's
-    with pytest.raises(StageError, match="nothing says which stores are needed"):
+    with pytest.raises(StageError, match="nothing names the stores that are needed"):
         references(folder)

@@ -15,7 +15,8 @@ from stages.names import variant_name
 from stages.requests import TrainRequest
 from stages.seeds import parse_seeds
 from stages.workflows.sweep import grid_variants, parse_grid, spread_text
-from stages.workflows.train import Training
+from stages.workflows.train import train_runs
+from stages.workflows.train_plan import TrainPlan
 
 FerStage = Callable[..., Any]
 TRAIN = ("train", "--method", "feature-mask", "--dataset", "sample-a")
@@ -264,7 +265,7 @@ def test_progress_of_runs_one_after_the_other_has_one_end(project: Path, fer_sta
         "baseline", "sample-a", seeds=[0, 1], options={"epochs": 3, "backbone": "small"}, device="cpu"
     )
     steps: list[tuple[int, int]] = []
-    for _ in Training.of(request).train(lambda step: steps.append((step.done, step.total))):
+    for _ in train_runs(TrainPlan.of(request), lambda step: steps.append((step.done, step.total))):
         pass
     assert steps == [(done, 6) for done in range(1, 7)]
 

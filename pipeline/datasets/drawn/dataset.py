@@ -131,7 +131,12 @@ def require_drawable(folder: Path) -> None:
 def _read_receipt(path: Path) -> object:
     try:
         return read_json(path)
-    except (FileNotFoundError, RefusedFileError, ValueError):  # none yet, or not the JSON that this module writes
+    except (
+        FileNotFoundError,
+        NotADirectoryError,
+        RefusedFileError,
+        ValueError,
+    ):  # none yet, or not the JSON that this module writes
         return None
 
 

@@ -27,7 +27,7 @@ def command(store: Place, target: Place, output_format: str, quiet: bool) -> Non
     A stopped conversion resumes. A store of other features at TARGET is never replaced.
     """
     from stages.progress import progress_display
-    from stages.workflows.stores import convert_store
+    from stages.workflows.store_upkeep import convert_store
 
     with progress_display(quiet=quiet) as on_progress:
         conversion = convert_store(store, target, on_progress)

@@ -6,10 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from cache.places import Place
-from stages.commands.options import StoreType
-
-__all__ = ["flattened", "human", "place_of", "shortened"]
+__all__ = ["flattened", "human", "shortened"]
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _N_DIGITS = 12
@@ -38,9 +35,3 @@ def flattened(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + name] = shortened(value)
     return flat
-
-
-def place_of(word: str) -> Place:
-    """A store or a features root, as `StoreType` reads it."""
-    found: Place = StoreType()(word)
-    return found

@@ -13,7 +13,7 @@ from stages.output import echo_rows, say
 if TYPE_CHECKING:
     from cache.places import Place
     from cache.upkeep.cleanup import Decision
-    from stages.workflows.stores import GarbageCollection
+    from stages.workflows.store_upkeep import GarbageCollection
 
 __all__ = ["command"]
 
@@ -38,7 +38,7 @@ def command(root: Place, unfinished: bool, unreferenced: bool, dry_run: bool, pa
     projects use the same ROOT, pin the stores that they need.
     """
     from stages.commands.store.formatting import human
-    from stages.workflows.stores import collect_garbage
+    from stages.workflows.store_upkeep import collect_garbage
 
     done = collect_garbage(root, unfinished=unfinished, unreferenced=unreferenced, dry_run=dry_run, params=params)
     rows = [_row(decision, dry_run) for decision in done.decisions]

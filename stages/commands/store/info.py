@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from stages.commands.options import StoreType, format_option
+from stages.commands.options import StoreType, format_option, request_of
 from stages.output import echo_record
-
-if TYPE_CHECKING:
-    from cache.places import Place
 
 __all__ = ["command"]
 
@@ -18,13 +15,14 @@ __all__ = ["command"]
 @click.command("info")
 @click.argument("store", type=StoreType())
 @format_option
-def command(store: Place, output_format: str) -> None:
-    """The metadata of STORE: rows, outputs, key, dataset, encoder, software, and files on disk."""
-    from cache import open_store
+def command(output_format: str, **options: Any) -> None:
+    """What STORE holds, what it was made of, by what, and how it is on disk."""
     from stages.commands.store.formatting import flattened, human
+    from stages.requests import DescribeStoreRequest
+    from stages.running import run
     from stages.workflows.stores import describe_store
 
-    record = describe_store(open_store(store))
+    record = run(describe_store, request_of(DescribeStoreRequest, options)).summary()
     if output_format == "json":
         echo_record(record, output_format)
     else:

@@ -21,8 +21,8 @@ __all__ = ["command"]
 @follow_links_option
 @format_option
 def command(stores: tuple[Place, ...], remove: bool, output_format: str) -> None:
-    """Protect each STORE from `gc --unreferenced`, by a file `.NAME.pin` next to it."""
-    from stages.workflows.stores import pin_stores
+    """Have `gc --unreferenced` keep each STORE: a file `.NAME.pin` next to it, whether or not anything refers to it."""
+    from stages.workflows.store_upkeep import pin_stores
 
     pin_stores(stores, pinned=not remove)
     echo_rows([{"path": str(path), "pinned": not remove} for path in stores], output_format)

@@ -13,6 +13,7 @@ import click
 
 from stages.commands.options import (
     FiniteRange,
+    StoreType,
     device_option,
     folder_option,
     format_option,
@@ -38,7 +39,7 @@ _DEEP_COLUMNS = ("store", "output", "view", "rows", "cosine", "expected", "relat
 
 
 @click.command("verify")
-@click.argument("stores", metavar="STORE...", nargs=-1, required=True)
+@click.argument("stores", metavar="STORE...", type=StoreType(), nargs=-1, required=True)
 @click.option("--deep", is_flag=True, help="Also encode some images again, alone and in float32, and compare.")
 @click.option(
     "--rows", type=click.IntRange(1), default=16, show_default=True, help="With --deep: images of each store."
@@ -63,7 +64,7 @@ _DEEP_COLUMNS = ("store", "output", "view", "rows", "cosine", "expected", "relat
 @params_option
 @format_option
 @quiet_option
-def command(stores: tuple[str, ...], deep: bool, quiet: bool, output_format: str, **options: Any) -> None:
+def command(stores: tuple[Place, ...], deep: bool, quiet: bool, output_format: str, **options: Any) -> None:
     """Read each STORE whole, or all stores below a folder, and compare arrays, columns and every row with the manifest.
 
     `extract` decides by the manifest alone that a store is up to date; this command reads the features. All problems
@@ -151,16 +152,14 @@ def _check(verified: Sequence[_VerifiedStore]) -> None:
         raise CheckFailedError(". ".join(failures))
 
 
-def _paths(words: tuple[str, ...]) -> list[Place]:
-    """The stores at and below some paths; a path without a finished store is an error before any store is read."""
+def _paths(named: tuple[Place, ...]) -> list[Place]:
+    """The stores at and below some paths; one without a finished store is an error before any is read for hours."""
     from cache.errors import StoreMissingError
     from cache.store import open_store, store_exists
     from cache.upkeep.inventory import targets_below
-    from stages.commands.store.formatting import place_of
 
     paths: list[Place] = []
-    for word in words:
-        path = place_of(word)
+    for path in named:
         targets = targets_below(path)
         finished = [target for target in targets if store_exists(target)]
         if not finished:

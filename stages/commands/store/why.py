@@ -6,10 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stages.commands.options import device_option, features_option, folder_option, format_option, params_option
+from stages.commands.options import (
+    StoreType,
+    device_option,
+    features_option,
+    folder_option,
+    format_option,
+    params_option,
+)
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
+    from cache.places import Place
     from cache.upkeep.comparison import Difference, Side
     from stages.requests import ExtractRequest
 
@@ -20,14 +28,14 @@ _STORE_SUFFIXES = (".zarr", ".h5")
 
 @click.command("why")
 @click.argument("a", metavar="STORE|DATASET")
-@click.argument("b", metavar="[STORE]", required=False)
+@click.argument("b", metavar="[STORE]", type=StoreType(), required=False)
 @click.option("--encoder", help="With DATASET: as of `extract`.  [default: the first of params.yaml]")
 @folder_option("tables", "With DATASET: folder of sample tables.")
 @features_option
 @device_option
 @params_option
 @format_option
-def command(a: str, b: str | None, output_format: str, **options: Any) -> None:
+def command(a: str, b: Place | None, output_format: str, **options: Any) -> None:
     """Name the fields in which two stores differ, or in which the store of DATASET is out of date.
 
     The store of DATASET is compared with the one that `extract` would write now, by params.yaml and the sample table.
@@ -46,14 +54,13 @@ def command(a: str, b: str | None, output_format: str, **options: Any) -> None:
     say(_conclusion(differences))
 
 
-def _two_stores(a: str, b: str | None) -> tuple[Side, Side]:
+def _two_stores(a: str, b: Place | None) -> tuple[Side, Side]:
     from cache import open_store
     from cache.upkeep.comparison import Side
-    from stages.commands.store.formatting import place_of
 
     if b is None:
         raise click.UsageError("expected two stores, or the name of a dataset")
-    first, second = open_store(place_of(a)), open_store(place_of(b))
+    first, second = open_store(StoreType()(a)), open_store(b)
     say(f"a: {first.path}, b: {second.path}")
     return Side.of(first), Side.of(second)
 

@@ -1,0 +1,118 @@
+"""Which scored rows a head knows from its training, by the bytes of their images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from cache import Store
+from cache.errors import CacheError
+from cache.places import Place
+from pipeline.predict.saved import SavedHead
+from stages.errors import StageError
+from stages.remedies import as_commands, command_line, encoder_written
+from stages.workflows.row_identity import HeadRowsFinder, SplitRows
+
+__all__ = ["Overlap", "OverlapFinder", "rows_without_overlap"]
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Which usable rows of a scored split a head knows, by the bytes of the image: masks of shape (N,).
+
+    Parameters
+    ----------
+    train, val : rows that the head was trained on and selected on
+    dataset : rows of the dataset that it was trained on, whichever split they are in there
+    """
+
+    train: npt.NDArray[np.bool_]
+    val: npt.NDArray[np.bool_]
+    dataset: npt.NDArray[np.bool_]
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Rows that the head was trained or selected on."""
+        return self.train | self.val
+
+    def counts(self, scored: npt.NDArray[np.bool_]) -> dict[Literal["train", "val"], int]:
+        """How many of the scored rows, a mask of shape (N,), are among those of each split."""
+        return {"train": int((self.train & scored).sum()), "val": int((self.val & scored).sum())}
+
+
+class OverlapFinder:
+    """Compares scored rows with the rows of heads. Equal comparisons, of many seeds, are made once.
+
+    Parameters
+    ----------
+    features : root of the stores
+    store_of : opens the store of an encoder's folder and a dataset
+    """
+
+    def __init__(self, features: Place, store_of: Callable[[str, str], Store]) -> None:
+        self.features, self._store_of = features, store_of
+        self._overlaps: dict[tuple[int, int], Overlap] = {}
+        self._head_rows = HeadRowsFinder(features)
+
+    def find(self, run: SavedHead, dataset: str, rows: SplitRows) -> Overlap | str:
+        """Which of the rows of `dataset` the head knows; a text says why that could not be checked."""
+        if not run.is_trained:
+            return Overlap(*(np.zeros(len(rows), bool) for _ in range(3)))
+        of_head = self._head_rows.find(run.record)
+        if of_head is None:
+            return self._without_head_rows(run)
+        if rows.sha256 is None:
+            return f"{dataset}: overlap with the rows of heads was not checked: its store has no sha256 of its images"
+        if (pair := (id(of_head), id(rows))) not in self._overlaps:  # both stay in memory, so their ids are unique
+            masks = (np.isin(rows.sha256, part) for part in (of_head.train, of_head.val, of_head.dataset))
+            self._overlaps[pair] = Overlap(*masks)
+        return self._overlaps[pair]
+
+    def _without_head_rows(self, run: SavedHead) -> str:
+        why = self._other_rows(run) if run.record.rows else "their records do not name them. Train them again"
+        return (
+            f"heads of {run.record.encoder}/{run.record.dataset}: overlap with the rows that they were trained on was "
+            f"not checked: {why}"
+        )
+
+    def _other_rows(self, run: SavedHead) -> str:
+        """Why no store has the rows that a run was trained on, and what to do."""
+        encoder, dataset = run.record.encoder, run.record.dataset
+        try:
+            with encoder_written(encoder, run.record.encoder_named):
+                store = self._store_of(encoder, dataset)
+        except CacheError as error:
+            return as_commands(error)
+        changed = "train and validation rows or labels" if store.key == run.record.key else "images or features"
+        named = {"method": run.record.method, "dataset": dataset, "encoder": run.record.encoder_named}
+        train = command_line("train", {**named, "features": self.features})
+        return f"{store.path} has other {changed} now than they were trained on. Train them again: `{train}`"
+
+
+def rows_without_overlap(
+    run: SavedHead, dataset: str, overlap: Overlap | str, known: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """The rows of a split that the head was not trained or selected on: a mask of shape (N,).
+
+    Parameters
+    ----------
+    overlap : as `OverlapFinder.find` gives it
+    known : bool, shape (N,): rows of a class that the head knows
+
+    Raises
+    ------
+    StageError
+        If it is not known which rows to leave out, or none are left.
+    """
+    if isinstance(overlap, str):
+        raise StageError(f"--exclude-overlap on {dataset}: {overlap}. Or score without --exclude-overlap")
+    if known.any() and not (known & ~overlap.known).any():
+        raise StageError(
+            f"--exclude-overlap: all {int(known.sum()):,} rows of {dataset} are among those that {run.folder} was "
+            "trained or selected on: nothing is left to score. Name another --dataset"
+        )
+    return ~overlap.known

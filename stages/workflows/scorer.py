@@ -1,0 +1,177 @@
+"""Scores heads on datasets: which rows, by which store and encoder, and what must be stated with the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from cache import Store
+from cache.places import Place
+from cache.store import find_store
+from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
+from pipeline.errors import PipelineError
+from pipeline.footnotes import MOSTLY_SEEN
+from pipeline.learning.evaluation import Evaluation
+from pipeline.learning.evaluation import evaluate as evaluate_head
+from pipeline.learning.head import Head
+from pipeline.predict.saved import SavedHead
+from pipeline.records import Score
+from stages.errors import StageError
+from stages.params import Params
+from stages.remedies import encoder_written
+from stages.workflows.overlap import Overlap, OverlapFinder, rows_without_overlap
+from stages.workflows.row_identity import SplitRows, rows_digest, split_rows
+from stages.workflows.scores_file import score_source
+from stages.workflows.store_encoder import encoder_of, require_dataset, require_encoder_named
+
+__all__ = ["Scorer"]
+
+
+class Scorer:
+    """Scores runs on datasets. Stores and encoders that several runs need are opened once.
+
+    Parameters
+    ----------
+    features : root of the stores
+    params : params.yaml
+    device : where heads compute, as `--device` has it
+    exclude_overlap : leave rows out whose bytes the head was trained or selected on
+
+    Attributes
+    ----------
+    notes : what has to be stated with the scores, each once
+    """
+
+    def __init__(self, features: Place, params: Params, device: str, *, exclude_overlap: bool = False) -> None:
+        self.features, self.params, self.device = features, params, device
+        self.exclude_overlap = exclude_overlap
+        self.notes: dict[str, None] = {}
+        self._stores: dict[tuple[str, str], Store] = {}
+        self._current: set[tuple[str, str]] = set()
+        self._rows: dict[tuple[str, str], SplitRows] = {}
+        self._encoders: dict[str, TorchEncoder] = {}
+        self._digests: dict[tuple[int, bytes], str] = {}
+        self._overlaps = OverlapFinder(features, self._store)
+
+    def score(self, run: SavedHead, datasets: Sequence[str], split: str) -> list[Score]:
+        """Scores of a run on every dataset: the entries of scores.json.
+
+        `seen` is true if the dataset has the name of the train dataset, or if at least half of the scored rows have the
+        bytes of rows of the train dataset (of any split of it: the same pictures under another name, with splits
+        exchanged or not, are no unseen dataset). Without the train dataset's store only the name decides.
+
+        Raises
+        ------
+        StageError, PipelineError
+            If the head cannot be built, a store is not one that it can score, or nothing is left to score.
+        """
+        with encoder_written(run.record.encoder, run.record.encoder_named):
+            stores = {dataset: self._store(run.record.encoder, dataset) for dataset in datasets}
+            for dataset, store in stores.items():
+                self._require_current(store, dataset, run.record.encoder_named)
+        head = self._head(run, next(iter(stores.values())))
+        return [self._entry(run, head, dataset, store, split) for dataset, store in stores.items()]
+
+    def _require_current(self, store: Store, dataset: str, named: str) -> None:
+        """Refuse a store that is not of what its names mean now; once for all runs that read it."""
+        if (name := (str(store.path), named)) not in self._current:
+            require_encoder_named(store, self.params, named)
+            require_dataset(store, dataset, self.params, named)
+            self._current.add(name)
+
+    def _store(self, encoder: str, dataset: str) -> Store:
+        if (encoder, dataset) not in self._stores:
+            self._stores[encoder, dataset] = find_store(self.features, encoder, dataset)
+        return self._stores[encoder, dataset]
+
+    def _split(self, store: Store, split: str) -> SplitRows:
+        if (name := (str(store.path), split)) not in self._rows:
+            self._rows[name] = split_rows(store, split)
+        return self._rows[name]
+
+    def _digest(self, rows: SplitRows, scored: npt.NDArray[np.bool_]) -> str:
+        name = id(rows), scored.tobytes()  # rows stay in memory: no other object gets their id
+        if name not in self._digests:
+            self._digests[name] = rows_digest(rows.take(scored))
+        return self._digests[name]
+
+    def _entry(self, run: SavedHead, head: Head, dataset: str, store: Store, split: str) -> Score:
+        rows = self._split(store, split)
+        known = np.isin(rows.labels, run.classes)
+        overlap = self._overlap(run, dataset, rows)
+        keep = np.ones(len(rows), bool)
+        if self.exclude_overlap:
+            keep = rows_without_overlap(run, dataset, overlap, known)
+        scored = known & keep
+        evaluation = self._evaluation(run, head, store, split, keep)
+        self._note_dtype(run, dataset, store)
+        checked = overlap if isinstance(overlap, Overlap) else None
+        in_dataset = checked is not None and checked.dataset[scored].mean() >= MOSTLY_SEEN
+        measured = evaluation.as_json() | {
+            "dataset": dataset,
+            "seen": dataset == run.record.dataset or bool(in_dataset),
+        }
+        return Score(
+            **measured,
+            encoder_saw=store.manifest.dataset.get("layout") in run.record.encoder_saw,
+            **score_source(run.record)._asdict(),
+            store_key=store.key,
+            rows=self._digest(rows, scored),
+            options=dict(store.manifest.dataset.get("options", {})),
+            dtype=store.manifest.key_fields["dtype"],
+            overlap=checked.counts(scored) if checked else None,
+            excluded_overlap=int((known & ~keep).sum()),
+        )
+
+    def _overlap(self, run: SavedHead, dataset: str, rows: SplitRows) -> Overlap | str:
+        """Which rows the head knows; that it could not be checked is noted."""
+        overlap = self._overlaps.find(run, dataset, rows)
+        if isinstance(overlap, str):
+            self.notes[overlap] = None
+        return overlap
+
+    def _evaluation(
+        self, run: SavedHead, head: Head, store: Store, split: str, keep: npt.NDArray[np.bool_]
+    ) -> Evaluation:
+        try:
+            return evaluate_head(
+                head,
+                store,
+                split,
+                drop_other_labels=self.params.protocol.drop_other_labels,
+                temperature=run.temperature,
+                keep=keep,
+            )
+        except PipelineError as error:
+            remedy = self._aligned_features(run, store.dataset) if error.kind == "mismatch" else ()
+            if remedy:
+                raise StageError(f"{run.folder}: {error}. It reads aligned faces", remedy=remedy) from error
+            raise StageError(f"{run.folder}: {error}", remedy=error.remedy, purpose=error.purpose) from error
+
+    def _aligned_features(self, run: SavedHead, dataset: str) -> Sequence[tuple[str, Mapping[str, Any]]]:
+        """The steps that make the features of aligned faces that a head reads; none for a head of other images."""
+        if not (alignment := run.alignment):
+            return ()
+        faces = {"faces": "aligned", "margin": alignment["margin"], "missed": alignment["missed"]}
+        extract = {"dataset": dataset, "encoder": run.record.encoder_named, **faces, "features": self.features}
+        return [("align", {"dataset": dataset}), ("extract", extract)]
+
+    def _note_dtype(self, run: SavedHead, dataset: str, store: Store) -> None:
+        trained, scored = run.record.dtype, store.manifest.key_fields["dtype"]
+        if trained and trained != scored:  # an export may not name it
+            of = run.record.dataset
+            self.notes[f"trained on {trained} features of {of}, scored on {scored} features of {dataset}"] = None
+
+    def _head(self, run: SavedHead, store: Store) -> Head:
+        """The run's head on the device; one that is a part of its encoder is built with the encoder of `store`."""
+        encoder = self._encoder(store, run.record.encoder_named) if run.needs_encoder else None
+        return run.build(encoder).to(resolve_device(self.device))
+
+    def _encoder(self, store: Store, named: str) -> TorchEncoder:
+        if (path := str(store.path)) not in self._encoders:
+            self._encoders.clear()  # one encoder in memory at a time
+            self._encoders[path] = cast("TorchEncoder", encoder_of(store, self.params, named, self.device))
+        return self._encoders[path]
