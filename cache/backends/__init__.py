@@ -1,4 +1,4 @@
-"""How arrays lie on disk. `BACKENDS` is the registry; a backend is found by the ending of a store's name."""
+"""How arrays are laid out on disk. `BACKENDS` is the one registry; the suffix of a store's name chooses the backend."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from cache.places import Place
 
 __all__ = ["BACKENDS", "Backend", "Columns", "backend_name", "backend_of"]
 
-BACKENDS: dict[str, Backend] = {"zarr": ZarrBackend(), "hdf5": Hdf5Backend()}
+BACKENDS: dict[str, Backend] = {
+    "zarr": ZarrBackend(),
+    "hdf5": Hdf5Backend(),
+}
 
 
 def backend_name(path: Place) -> str:

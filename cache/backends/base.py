@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
+from cache.backends.expected import Layout
 from cache.errors import RESTORE, StoreDamagedError
 from cache.places import Place
 from cache.places.refusals import refusal
@@ -79,6 +80,7 @@ class Backend(Protocol):
 
     Building happens in a private folder; `assemble` makes there the finished store, which the writer then renames
     into place. Reading opens the store again for every call, so that readers may be forked, pickled and threaded.
+    The last four methods report what the files themselves say; `cache.upkeep.integrity` compares it with the manifest.
     """
 
     @property
@@ -117,3 +119,18 @@ class Backend(Protocol):
         That the array lies on disk as `schema` says is checked, its values are not. All are read at once and the store
         is opened once for them: ask for as many as may be in memory together.
         """
+
+    def layout(self, path: Place, name: str) -> Layout | None:
+        """How one array, `pooled` or `columns/id`, lies on disk by its own description; None if there is none.
+
+        StoreDamagedError if the description cannot be read.
+        """
+
+    def members(self, path: Place) -> set[str]:
+        """The names of everything in the store: files of a folder, arrays and groups of a file."""
+
+    def required_members(self, outputs: Mapping[str, Layout]) -> dict[str, range | None]:
+        """Members that a store with these outputs has -> the rows of features in each, None where it has none."""
+
+    def allowed_members(self, columns: Mapping[str, Layout]) -> set[str]:
+        """Members that may be there besides: those of the columns, whose values have digests of their own."""

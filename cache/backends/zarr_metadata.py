@@ -5,6 +5,8 @@ Whatever else Zarr can do (other codecs, shards, links to other arrays) is refus
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +19,7 @@ from cache.places import Place, is_file, reachable, read_limited
 from cache.places.objects import METADATA_FILE
 from cache.schema import MAX_AXES, MAX_AXIS, MAX_ROWS
 
-__all__ = ["array_metadata", "layout_of", "manifest_text"]
+__all__ = ["array_metadata", "chunk_files", "layout_of", "manifest_text"]
 
 _FORMAT = 3
 _MAX_GROUP_BYTES = 3 * MAX_MANIFEST_BYTES  # the manifest as a text in JSON: its quotes and letters are escaped
@@ -73,6 +75,16 @@ def layout_of(metadata: Mapping[str, Any]) -> Layout:
     """Shape, dtype and chunks of checked metadata."""
     chunks = metadata["chunk_grid"]["configuration"]["chunk_shape"]
     return Layout(tuple(metadata["shape"]), str(metadata["data_type"]), tuple(chunks))
+
+
+def chunk_files(name: str, layout: Layout) -> dict[str, range]:
+    """Every chunk's file -> its rows. Outputs are (V, N, ...): rows are the second axis, of columns the first."""
+    chunks = layout.chunks or layout.shape
+    counts = [math.ceil(size / chunk) for size, chunk in zip(layout.shape, chunks, strict=True)]
+    axis = min(1, len(counts) - 1)
+    rows = [range(i * chunks[axis], min((i + 1) * chunks[axis], layout.shape[axis])) for i in range(counts[axis])]
+    indices = itertools.product(*(range(count) for count in counts))
+    return {"/".join([name, "c", *map(str, index)]): rows[index[axis]] for index in indices}
 
 
 def _no_store(path: Place) -> SchemaError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -21,10 +21,10 @@ from zarr.storage import FsspecStore, LocalStore, StorePath
 
 from cache.atomic import flush_file, flush_folder
 from cache.backends.base import COLUMNS, MANIFEST, Columns, damage_reported, read_joined
-from cache.backends.expected import TEXT, column_problem, output_problem, require, text_limit
+from cache.backends.expected import TEXT, Layout, column_problem, output_problem, require, text_limit
 from cache.backends.zarr_chunks import ChunkLimit, LimitedStore
-from cache.backends.zarr_metadata import array_metadata, layout_of, manifest_text
-from cache.places import Place, is_file, reachable, remove_tree
+from cache.backends.zarr_metadata import array_metadata, chunk_files, layout_of, manifest_text
+from cache.places import Place, files_below, is_file, reachable, remove_tree
 from cache.places.objects import METADATA_FILE
 from cache.places.refusals import storage_errors
 from cache.schema import ArraySpec, Schema
@@ -110,6 +110,28 @@ class ZarrBackend:
                 return np.asarray(array[view, rows.start : rows.stop])
 
         return read_joined(read, ranges, path, what)
+
+    def layout(self, path: Place, name: str) -> Layout | None:
+        metadata = array_metadata(path, name)
+        return layout_of(metadata) if metadata else None
+
+    def members(self, path: Place) -> set[str]:
+        top = f"{path.as_posix()}/"
+        with reachable(path):
+            return {file.as_posix().removeprefix(top) for file in files_below(path)}
+
+    def required_members(self, outputs: Mapping[str, Layout]) -> dict[str, range | None]:
+        members: dict[str, range | None] = {METADATA_FILE: None}
+        for name, layout in outputs.items():
+            members[f"{name}/{METADATA_FILE}"] = None
+            members |= chunk_files(name, layout)
+        return members
+
+    def allowed_members(self, columns: Mapping[str, Layout]) -> set[str]:
+        names = {f"{COLUMNS}/{METADATA_FILE}"}
+        for name, layout in columns.items():
+            names |= {f"{name}/{METADATA_FILE}", *chunk_files(name, layout)}
+        return names
 
 
 def _dimensions(array: ArraySpec) -> tuple[str, ...]:

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cache.backends import backend_name, backend_of
+from cache.backends import backend_of
 from cache.backends.base import COLUMNS
 from cache.backends.expected import Layout, column_problem, output_problem
-from cache.backends.layouts import LAYOUTS
 from cache.errors import (
     RESTORE,
     NewerSchemaError,
@@ -165,7 +164,7 @@ class _Inspection:
 
     def _layout(self, array: ArraySpec) -> Layout | str:
         try:
-            found = LAYOUTS[backend_name(self.store.path)].layout(self.store.path, array.name)
+            found = self.store.backend.layout(self.store.path, array.name)
         except StoreDamagedError as error:
             return _words(error, self.store.path)
         if found is None:
@@ -183,17 +182,17 @@ class _Inspection:
 
     def _member_problems(self) -> Iterator[Problem]:
         """What is missing, and what is too many; the parts of an array that is reported already do not count."""
-        path, layouts = self.store.path, LAYOUTS[backend_name(self.store.path)]
+        path, backend = self.store.path, self.store.backend
         try:
-            members = layouts.members(path)
+            members = backend.members(path)
         except StoreDamagedError as error:
             yield Problem("array", str(path), _words(error, self.store.path))
             return
-        required = layouts.required(self._sound)
+        required = backend.required_members(self._sound)
         for member in sorted(set(required) - members):
             yield Problem("missing", f"{path}: {member}", "it is not there", required[member])
         unsound = tuple(name for name in self._outputs if name not in self._sound)
-        for member in sorted(members - set(required) - layouts.allowed(self._columns())):
+        for member in sorted(members - set(required) - backend.allowed_members(self._columns())):
             if member.partition("/")[0] not in unsound:
                 yield Problem(_FOREIGN, f"{path}: {member}", "it is not part of the store")
 
@@ -201,7 +200,7 @@ class _Inspection:
         found = {}
         for name in self.store.manifest.columns:
             try:
-                layout = LAYOUTS[backend_name(self.store.path)].layout(self.store.path, f"{COLUMNS}/{name}")
+                layout = self.store.backend.layout(self.store.path, f"{COLUMNS}/{name}")
             except StoreDamagedError:
                 continue  # reading the column reports it
             if layout and not column_problem(layout, self.store.manifest.schema, name):

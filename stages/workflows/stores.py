@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache import open_store
-from cache.backends import backend_name
-from cache.backends.layouts import LAYOUTS
 from cache.errors import CacheError
 from cache.places import Place
 from cache.upkeep.candidates import Kind, candidates_below
@@ -130,7 +128,7 @@ def describe_store(store: Store) -> Mapping[str, Any]:
 
 def _described_array(store: Store, name: str) -> dict[str, Any]:
     array = store.array(name)
-    layout = LAYOUTS[backend_name(store.path)].layout(store.path, name)
+    layout = store.backend.layout(store.path, name)
     return {
         "shape": [store.n_views(), len(store), *array.row_shape],
         "dtype": array.dtype,

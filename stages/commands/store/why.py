@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_STORE_SUFFIXES = (".zarr", ".h5")
-
 
 @click.command("why")
 @click.argument("a", metavar="STORE|DATASET")
@@ -33,10 +31,11 @@ def command(a: str, b: str | None, output_format: str, **options: Any) -> None:
     It is compared with what `extract` would make by params.yaml and the sample table. Fields of the key change
     features; `columns` and `dataset` do not, and `extract` rewrites them without encoding.
     """
+    from cache.backends import BACKENDS
     from cache.upkeep.comparison import compare
     from stages.requests import ExtractRequest
 
-    if b or a.rstrip("/").endswith(_STORE_SUFFIXES):
+    if b or a.rstrip("/").endswith(tuple(backend.suffix for backend in BACKENDS.values())):
         sides = _two_stores(a, b)
     else:
         sides = _store_and_plan(ExtractRequest(a, dry_run=True, **options))
