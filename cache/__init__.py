@@ -7,6 +7,7 @@ neighbors       exact nearest rows
 rows            some rows of a store, block by block; what they need of it
 exports         rows for other programs, in an `ExportForm`
 csv_cells       text that a spreadsheet would run as a formula
+memory          how much RAM is free
 mmap_copies     memory-mapped copies, for training on more than fits into RAM
 texts           vectors of prompts
 remedies        errors about a missing or unfinished store, with what makes it

@@ -32,6 +32,7 @@ from cache.errors import StorageError
 from cache.exports import npy_header, write_npy
 from cache.keys import canonical_json, sha256_of
 from cache.manifest import checksum
+from cache.memory import free_memory
 from cache.places import Place
 from cache.places.refusals import read_errors
 from cache.rows import Rows
@@ -40,7 +41,6 @@ __all__ = [
     "MMAP_FOLDER",
     "described",
     "difference",
-    "free_memory",
     "in_ram_or_mapped",
     "mmap_copy",
     "mmap_files",
@@ -257,27 +257,3 @@ def _require_room(folder: Path, n_bytes: int) -> None:
 
 def _gigabytes(n_bytes: int) -> str:
     return f"{n_bytes / 1e9:.3g} GB"
-
-
-def free_memory() -> int:
-    """Bytes of RAM that this process may still take: of the machine, and of its container if that has a limit."""
-    return min(_machine_memory(), _container_memory())
-
-
-def _machine_memory() -> int:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):  # no Linux
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-
-
-def _container_memory() -> int:
-    """The limit of a container (cgroup v2) less what cannot be dropped; its page cache can."""
-    group = Path("/sys/fs/cgroup")
-    try:
-        limit = int((group / "memory.max").read_text())
-        used = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())["anon"]
-    except (OSError, ValueError, KeyError):  # no such container, or `max`: no limit
-        return int(np.iinfo(np.int64).max)
-    return max(0, limit - int(used))
