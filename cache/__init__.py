@@ -23,7 +23,7 @@ backends        Zarr, HDF5
 testing         the contract every backend passes
 """
 
-from cache.exports import ExportForm
+from cache.export_formats import ExportForm
 from cache.store import Store, open_store
 from cache.store import open_store as open  # `cache.open(path)`, as gzip.open and h5py.File are called
 

@@ -10,7 +10,7 @@ from cache.backends import backend_name
 from cache.errors import QueryError, StoreIncompleteError, StoreMissingError
 from cache.places import Place
 from cache.schema import Schema
-from cache.writing.writer import Unfinished
+from cache.writing.unfinished import Unfinished
 
 __all__ = ["output_missing", "store_incomplete", "store_missing"]
 

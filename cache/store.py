@@ -13,9 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from cache.backends import BACKENDS, Backend, backend_of
+from cache.columns import column_digests
 from cache.errors import RESTORE, QueryError, StoreDamagedError, StoreMissingError
 from cache.keys import differences
-from cache.manifest import Manifest, checksum
+from cache.manifest import Manifest
 from cache.mmap_copies import in_ram_or_mapped
 from cache.neighbors import Metric, Neighbors, nearest
 from cache.places import Place, exists, is_file, place, reachable
@@ -26,7 +27,8 @@ from cache.query import names_in, row_mask
 from cache.remedies import output_missing, store_incomplete, store_missing
 from cache.schema import OK, ArraySpec, read_together
 from cache.selection import Selection
-from cache.writing.writer import column_digests, unfinished
+from cache.shard_records import checksum
+from cache.writing.unfinished import unfinished
 
 __all__ = ["Store", "find_store", "open_store", "store_exists", "store_path"]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from cache.backends.base import Backend, Columns
+from cache.backends.base import Backend
 from cache.backends.hdf5_store import Hdf5Backend
 from cache.backends.zarr_store import ZarrBackend
 from cache.errors import SchemaError
 from cache.places import Place
 
-__all__ = ["BACKENDS", "Backend", "Columns", "backend_name", "backend_of"]
+__all__ = ["BACKENDS", "Backend", "backend_name", "backend_of"]
 
 BACKENDS: dict[str, Backend] = {
     "zarr": ZarrBackend(),

@@ -9,16 +9,15 @@ from typing import Any, Protocol
 import numpy.typing as npt
 
 from cache.backends.expected import Layout
+from cache.columns import Columns
 from cache.errors import RESTORE, StoreDamagedError
 from cache.places import Place
 from cache.places.refusals import refusal
 from cache.schema import Schema
 
-__all__ = ["COLUMNS", "MANIFEST", "Backend", "Columns", "damage_reported", "read_joined"]
+__all__ = ["COLUMNS", "MANIFEST", "Backend", "damage_reported", "read_joined"]
 
 MANIFEST, COLUMNS = "fer_stage", "columns"  # names inside a store, the same in every format
-
-Columns = Mapping[str, npt.NDArray[Any]]
 
 # What zarr and h5py were seen to raise over spoiled bytes: each spoils another of their assumptions.
 _LIBRARY_ERRORS = (

@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.atomic import flush_file, write_bytes
-from cache.backends.base import COLUMNS, MANIFEST, Columns, damage_reported, read_joined
+from cache.backends.base import COLUMNS, MANIFEST, damage_reported, read_joined
 from cache.backends.expected import Layout, column_problem, output_problem, require, text_limit
 from cache.backends.hdf5_reading import array_in, layout_of, opened, require_hdf5, require_texts
+from cache.columns import Columns
 from cache.errors import SchemaError, StorageError
 from cache.manifest import MAX_MANIFEST_BYTES
 from cache.places import Place, require_plain_file

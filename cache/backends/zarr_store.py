@@ -20,10 +20,11 @@ from zarr.codecs import Crc32cCodec
 from zarr.storage import FsspecStore, LocalStore, StorePath
 
 from cache.atomic import flush_file, flush_folder
-from cache.backends.base import COLUMNS, MANIFEST, Columns, damage_reported, read_joined
+from cache.backends.base import COLUMNS, MANIFEST, damage_reported, read_joined
 from cache.backends.expected import TEXT, Layout, column_problem, output_problem, require, text_limit
 from cache.backends.zarr_chunks import ChunkLimit, LimitedStore
 from cache.backends.zarr_metadata import array_metadata, chunk_files, layout_of, manifest_text
+from cache.columns import Columns
 from cache.places import Place, files_below, is_file, reachable, remove_tree
 from cache.places.objects import METADATA_FILE
 from cache.places.refusals import storage_errors

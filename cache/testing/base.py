@@ -14,7 +14,7 @@ from cache.places import Place
 from cache.store import Store
 from cache.testing.example import Example
 from cache.testing.raw import Blobs, DiskBlobs, Extent
-from cache.writing.writer import building_folder
+from cache.writing.unfinished import building_folder
 
 __all__ = ["BackendUnderTest", "store_target"]
 

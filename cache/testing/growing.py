@@ -13,7 +13,7 @@ from cache.places import Place
 from cache.store import open_store, store_exists
 from cache.testing.base import BackendUnderTest
 from cache.testing.example import Example
-from cache.writing.writer import building_folder
+from cache.writing.unfinished import building_folder
 
 __all__ = ["GrowingContract"]
 

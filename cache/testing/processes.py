@@ -20,7 +20,7 @@ from cache.store import Store, open_store
 from cache.testing.base import BackendUnderTest
 from cache.testing.example import Example
 from cache.testing.reading import content
-from cache.writing.writer import building_folder
+from cache.writing.unfinished import building_folder
 
 __all__ = ["ProcessContract", "ReadElsewhereContract", "slow_writer", "wait_for_records"]
 

@@ -27,7 +27,8 @@ from cache.testing.strategies import examples
 from cache.upkeep.candidates import candidates_below
 from cache.upkeep.cleanup import Policy, clean_up, decide
 from cache.upkeep.integrity import verify
-from cache.writing.writer import StoreWriter, building_folder
+from cache.writing.unfinished import building_folder
+from cache.writing.writer import StoreWriter
 
 __all__ = ["DiskMachine", "MemoryMachine", "StoreMachine"]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cache.atomic import PARTIAL
 from cache.backends import BACKENDS
-from cache.mmap_copies import MMAP_FOLDER, mmap_files
+from cache.mmap_format import MMAP_FOLDER, mmap_files
 from cache.places import Place, reachable
 from cache.places.links import leading_out
 from cache.places.lock import is_held, lock_path
@@ -32,7 +32,7 @@ from cache.upkeep.inventory import (
     unfinished_key,
 )
 from cache.writing.plan import Records
-from cache.writing.writer import building_folder
+from cache.writing.unfinished import building_folder
 
 __all__ = ["CleanupCandidate", "Kind", "candidate_at", "candidates_below"]
 

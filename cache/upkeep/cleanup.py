@@ -18,7 +18,7 @@ from cache.places.refusals import storage_errors
 from cache.store import store_exists
 from cache.upkeep.candidates import CleanupCandidate, Kind, candidate_at
 from cache.upkeep.inventory import COMPLETE
-from cache.writing.writer import building_folder
+from cache.writing.unfinished import building_folder
 
 __all__ = ["Decision", "Policy", "References", "canonical_path", "clean_up", "decide"]
 

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cache.backends import Columns, backend_of
+from cache.backends import backend_of
+from cache.columns import Columns
 from cache.errors import StorageError, StoreIncompleteError
 from cache.keys import StoreKey
 from cache.places import Place
 from cache.places.lock import exclusive, lock_path
 from cache.store import Store, open_store, store_exists
 from cache.upkeep.inventory import unfinished_key
-from cache.writing.writer import StoreWriter, unfinished
+from cache.writing.unfinished import unfinished
+from cache.writing.writer import StoreWriter
 
 __all__ = ["convert"]
 

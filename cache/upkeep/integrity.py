@@ -17,6 +17,7 @@ import numpy.typing as npt
 from cache.backends import backend_of
 from cache.backends.base import COLUMNS
 from cache.backends.expected import Layout, column_problem, output_problem
+from cache.columns import column_digests
 from cache.errors import (
     RESTORE,
     NewerSchemaError,
@@ -25,12 +26,11 @@ from cache.errors import (
     StoreDamagedError,
     StoreLockedError,
 )
-from cache.manifest import checksum
 from cache.places import Place, place
 from cache.schema import OK, ArraySpec, read_together
+from cache.shard_records import checksum
 from cache.store import Store, open_store
 from cache.upkeep.mmap_check import wrong_copies
-from cache.writing.writer import column_digests
 
 __all__ = ["Problem", "verify"]
 

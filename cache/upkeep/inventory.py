@@ -13,7 +13,7 @@ from cache.errors import SchemaError, StorageError, StoreDamagedError, StoreLock
 from cache.places import Place, is_file, reachable
 from cache.store import Store, open_store, store_exists
 from cache.writing.plan import read_plan
-from cache.writing.writer import building_folder, unfinished
+from cache.writing.unfinished import building_folder, unfinished
 
 __all__ = [
     "COMPLETE",

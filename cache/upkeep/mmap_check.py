@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from cache.mmap_copies import described, difference, mmap_folder, mmap_name, open_copy
+from cache.mmap_format import described, difference, mmap_folder, mmap_name, open_copy
 from cache.places.refusals import read_errors
 from cache.rows import Rows
 from cache.store import Store

@@ -9,9 +9,9 @@ from cache.atomic import write_bytes
 from cache.errors import SchemaError, StoreDamagedError
 from cache.fields import Fields, parsed_json
 from cache.keys import StoreKey, canonical_json, sha256_of
-from cache.manifest import ShardRecord
 from cache.places import Place, files_below, is_file, reachable, read_all, read_limited
 from cache.schema import Schema
+from cache.shard_records import ShardRecord
 
 __all__ = ["MadeBy", "Plan", "Records", "plan_path", "read_plan"]
 

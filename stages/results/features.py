@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cache import Store
-    from cache.exports import ExportForm
+    from cache.export_formats import ExportForm
     from cache.places import Place
     from cache.selection import Selection
     from pipeline.tables.samples import SampleTable
@@ -215,7 +215,7 @@ class QueryResult(Result):
         """
         from dataclasses import replace
 
-        from cache.exports import AS_STORED
+        from cache.export_formats import AS_STORED
 
         form = form or AS_STORED
         order = self.selection.rows.argsort()  # features are read shard by shard

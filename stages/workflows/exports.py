@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from cache import open_store
-from cache.exports import AS_STORED, ExportForm
+from cache.export_formats import AS_STORED, ExportForm
 from cache.places import Place
 from stages.results import ExportResult
 

@@ -17,7 +17,8 @@ from cache.places import Place
 from cache.places.links import require_inside
 from cache.places.lock import exclusive, is_held, lock_path
 from cache.upkeep.inventory import targets_below
-from cache.writing.writer import StoreWriter, building_folder
+from cache.writing.unfinished import building_folder
+from cache.writing.writer import StoreWriter
 from pipeline.extraction import Timings
 from pipeline.images.rejects import AlikeRejects
 from pipeline.progress import OnProgress

@@ -18,7 +18,7 @@ from cache.csv_cells import write_csv
 from cache.places import Place
 from cache.places.links import require_inside
 from cache.store import find_store, store_exists, store_path
-from cache.writing.writer import unfinished
+from cache.writing.unfinished import unfinished
 from pipeline.predict.saved import HISTORY, RUN, WEIGHTS, read_saved
 from pipeline.progress import OnProgress
 from pipeline.records import Scores, StoreSummary, read_history, read_run

@@ -14,7 +14,7 @@ from cache.upkeep.candidates import Kind, candidates_below
 from cache.upkeep.cleanup import Decision, Policy, References, clean_up, decide
 from cache.upkeep.conversion import convert
 from cache.upkeep.inventory import is_pinned, set_pin, size_of, statuses_below
-from cache.writing.writer import building_folder, unfinished
+from cache.writing.unfinished import building_folder, unfinished
 from pipeline.progress import OnProgress, Progress
 
 if TYPE_CHECKING:

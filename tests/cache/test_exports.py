@@ -18,7 +18,7 @@ import xarray
 from safetensors import safe_open
 
 from cache.errors import QueryError, StorageError, StoreDamagedError
-from cache.exports import ExportForm
+from cache.export_formats import ExportForm
 from cache.schema import ArraySpec
 from cache.store import Store
 from cache.testing.example import ARRAYS, Example

@@ -16,7 +16,7 @@ import pytest
 import cache.mmap_copies
 from cache.atomic import atomic_write
 from cache.errors import StorageError, StoreDamagedError
-from cache.mmap_copies import mmap_files, mmap_folder
+from cache.mmap_format import mmap_files, mmap_folder
 from cache.selection import Selection
 from cache.store import Store, open_store
 from cache.testing.example import Example

@@ -15,7 +15,7 @@ import pytest
 from mutations import mutations
 
 from cache.errors import StorageError
-from cache.mmap_copies import mmap_files
+from cache.mmap_format import mmap_files
 from cache.store import Store, open_store
 from cache.testing.example import Example
 from cache.upkeep.integrity import verify

@@ -24,7 +24,7 @@ from cache.store import Store, open_store
 from cache.testing.example import Example
 from cache.upkeep.inventory import statuses_below, unfinished_key
 from cache.writing.plan import Records, read_plan
-from cache.writing.writer import building_folder, unfinished
+from cache.writing.unfinished import building_folder, unfinished
 from stages.remedies import as_commands
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from cache.keys import sha256_of
-from cache.writing.writer import ShardSink, StoreWriter
+from cache.writing.sink import ShardSink
+from cache.writing.writer import StoreWriter
 from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.errors import MismatchError
 from pipeline.extraction import outputs_of

@@ -21,7 +21,7 @@ from cache.testing.interruptions import InterruptedInMemory
 from cache.testing.processes import ReadElsewhereContract
 from cache.testing.raw import Extent, MemoryBlobs, tree_bytes
 from cache.testing.s3_server import S3Blobs, S3Server
-from cache.writing.writer import building_folder
+from cache.writing.unfinished import building_folder
 
 
 class ZarrBytes(BackendUnderTest):

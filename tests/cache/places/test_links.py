@@ -14,7 +14,7 @@ from cache.places.links import links_followed, require_inside, require_no_links
 from cache.places.lock import exclusive, lock_path
 from cache.testing.example import Example
 from cache.upkeep.candidates import candidates_below
-from cache.writing.writer import building_folder
+from cache.writing.unfinished import building_folder
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ import h5py
 import pytest
 
 from cache.errors import CacheError, NewerSchemaError, SchemaError, StorageError, StoreLockedError
-from cache.mmap_copies import mmap_copy, mmap_files
+from cache.mmap_copies import mmap_copy
+from cache.mmap_format import mmap_files
 from cache.places.lock import is_held
 from cache.places.refusals import refusal
 from cache.store import Store, find_store, open_store, store_exists

@@ -26,7 +26,7 @@ from cache.testing.example import ARRAYS, Example
 from cache.testing.leases import DEAD_PID
 from cache.testing.processes import slow_writer, wait_for_records
 from cache.testing.s3_server import S3Blobs, S3Server
-from cache.writing.writer import unfinished
+from cache.writing.unfinished import unfinished
 
 EXAMPLE = Example(n_rows=5, shard_rows=2, n_views=1, arrays=ARRAYS[:2], plain=True)
 BLOBS = S3Blobs()

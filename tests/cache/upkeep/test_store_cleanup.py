@@ -23,7 +23,7 @@ from cache.testing.example import Example
 from cache.upkeep.candidates import CleanupCandidate, Kind, candidates_below
 from cache.upkeep.cleanup import Decision, Policy, References, canonical_path, clean_up, decide
 from cache.upkeep.inventory import COMPLETE, set_pin
-from cache.writing.writer import building_folder
+from cache.writing.unfinished import building_folder
 
 ALL = Policy(unfinished=True, references=References())  # everything that may be allowed
 HOUR_S = 3600.0

@@ -15,7 +15,8 @@ from cache.store import Store, open_store
 from cache.testing.example import Example
 from cache.upkeep.conversion import convert
 from cache.upkeep.integrity import verify
-from cache.writing.writer import StoreWriter, building_folder
+from cache.writing.unfinished import building_folder
+from cache.writing.writer import StoreWriter
 
 ENDINGS = [".zarr", ".h5"]
 

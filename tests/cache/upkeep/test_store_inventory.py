@@ -11,7 +11,7 @@ import zarr
 from cache.places import Place, place
 from cache.testing.example import Example
 from cache.upkeep.inventory import is_pinned, set_pin, size_of, statuses_below, targets_below, unfinished_key
-from cache.writing.writer import building_folder
+from cache.writing.unfinished import building_folder
 
 
 @pytest.fixture(params=["disk", "memory"])
