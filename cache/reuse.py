@@ -6,9 +6,8 @@ the label, the split or the place in the table. So whatever another store has of
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -16,15 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cache.errors import StorageError
-from cache.keys import StoreKey, sha256_of
-from cache.places import Place
+from cache.keys import StoreKey
+from cache.row_copies import CopiedRows, features_identity
 from cache.schema import OK, Schema
-from cache.store import Store, open_store
+from cache.store import Store
 
-__all__ = ["CopiedRows", "Reuse", "ReuseReader", "comparable", "find_rows", "image_keys", "image_keys_of"]
+__all__ = ["Reuse", "comparable", "find_rows", "image_keys", "image_keys_of"]
 
-_READER_BYTES = 2**30
 _NOWHERE = -1
 _PLACES = ("box", "face")
 _ROW_COLUMNS = ("sha256", *_PLACES, "split", "status")
@@ -40,26 +37,6 @@ def image_keys(sha256: Iterable[str], *places: Iterable[str]) -> npt.NDArray[np.
 def image_keys_of(frame: pd.DataFrame) -> npt.NDArray[np.object_]:
     """`image_keys` of a store's columns `sha256` and, where they are, `box` and `face`."""
     return image_keys(frame["sha256"], *(frame[name] for name in _PLACES if name in frame))
-
-
-@dataclass(frozen=True)
-class CopiedRows:
-    """Rows of a finished store that belong into one shard of a new one.
-
-    Parameters
-    ----------
-    source : where the finished store is
-    identity : of its features, as they were when the rows were found; see `_identity`
-    rows : its rows, intp, shape (M,)
-    at : their places in the shard, intp, shape (M,)
-    views : which views are taken
-    """
-
-    source: Place
-    identity: str
-    rows: Rows
-    at: Rows
-    views: range
 
 
 @dataclass(frozen=True)
@@ -132,7 +109,7 @@ class Reuse:
 
     @cached_property
     def _identities(self) -> list[str]:
-        return [_identity(store) for store in self.sources]
+        return [features_identity(store) for store in self.sources]
 
     def used(self) -> dict[str, int]:
         """Key of a source -> rows whose plain view is taken from it."""
@@ -142,11 +119,6 @@ class Reuse:
             if count:
                 used[store.key] = used.get(store.key, 0) + count
         return used
-
-
-def _identity(store: Store) -> str:
-    """The same for stores whose rows are the same features in the same order."""
-    return sha256_of([store.key, store.manifest.arrays])
 
 
 def comparable(store: Store, key: StoreKey, schema: Schema) -> bool:
@@ -204,51 +176,3 @@ def _same_views(store: Store, key: StoreKey) -> bool:
     theirs, ours = store.manifest.key_fields["views"], key.views
     drawn_alike = all(theirs.get(name) == ours.get(name) for name in ("seed", "recipe"))
     return drawn_alike and store.n_views() >= ours["count"] > 1
-
-
-@dataclass
-class ReuseReader:
-    """Copies rows of other stores into blocks. Keeps the shards read last, up to 1 GB: rows may come in any order."""
-
-    _stores: dict[Place, Store] = field(default_factory=dict)
-    _shards: OrderedDict[tuple[Place, int, str, int], npt.NDArray[Any]] = field(default_factory=OrderedDict)
-
-    def fill(self, blocks: Mapping[str, npt.NDArray[Any]], copies: Iterable[CopiedRows]) -> None:
-        """Copy the rows of `copies` into `blocks` (output -> (V, rows, *row_shape)), checked as they are read.
-
-        Raises
-        ------
-        StoreDamagedError
-            If a source is not what was written. Nothing of it is used then.
-        StorageError
-            If another store is in its place by now: the rows would be those of other images.
-        """
-        for copied in copies:
-            store = self._store(copied)
-            shards = copied.rows // store.manifest.schema.shard_rows
-            for shard in np.unique(shards):
-                taken = shards == shard
-                inside = copied.rows[taken] - shard * store.manifest.schema.shard_rows
-                for output, block in blocks.items():
-                    for view in copied.views:
-                        block[view, copied.at[taken]] = self._shard(store, int(shard), output, view)[inside]
-
-    def _store(self, copied: CopiedRows) -> Store:
-        if copied.source not in self._stores:
-            store = open_store(copied.source)
-            if _identity(store) != copied.identity:
-                raise StorageError(
-                    f"{copied.source} was replaced while rows of it were to be copied: expected the features that were "
-                    "there when the rows were looked up. Run the same command again: finished shards are kept"
-                )
-            self._stores[copied.source] = store
-        return self._stores[copied.source]
-
-    def _shard(self, store: Store, shard: int, output: str, view: int) -> npt.NDArray[Any]:
-        name = (store.path, shard, output, view)
-        if name not in self._shards:
-            self._shards[name] = store.read_shard(shard, output, view)
-            while len(self._shards) > 1 and sum(kept.nbytes for kept in self._shards.values()) > _READER_BYTES:
-                self._shards.popitem(last=False)
-        self._shards.move_to_end(name)
-        return self._shards[name]

@@ -12,15 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cache.backends import BACKENDS, Backend, backend_of
+from cache.backends import Backend, backend_of
 from cache.columns import column_digests
-from cache.errors import RESTORE, QueryError, StoreDamagedError, StoreMissingError
-from cache.keys import differences
+from cache.errors import RESTORE, QueryError, StoreDamagedError
 from cache.manifest import Manifest
 from cache.mmap_copies import in_ram_or_mapped
 from cache.neighbors import Metric, Neighbors, nearest
 from cache.places import Place, exists, is_file, place, reachable
-from cache.places.names import path_part
 from cache.places.objects import METADATA_FILE
 from cache.places.refusals import read_errors
 from cache.query import names_in, row_mask
@@ -30,51 +28,7 @@ from cache.selection import Selection
 from cache.shard_records import checksum
 from cache.writing.unfinished import unfinished
 
-__all__ = ["Store", "find_store", "open_store", "store_exists", "store_path"]
-
-
-def store_path(root: Place, encoder: str, dataset: str, backend: str) -> Place:
-    """Where the features of one dataset under one encoder are: `root/<encoder>/<dataset>.zarr`.
-
-    Raises
-    ------
-    QueryError
-        If a name is a path: nothing outside of `root` is read or written.
-    """
-    return root / path_part("encoder", encoder) / f"{path_part('dataset', dataset)}{BACKENDS[backend].suffix}"
-
-
-def find_store(root: Place, encoder: str, dataset: str) -> Store:
-    """The finished store of a dataset, whichever backend holds it.
-
-    Raises
-    ------
-    StoreMissingError
-        If there is none, or if two backends differ in their key, in a column or in what the columns describe.
-    """
-    if "/" in dataset or "\\" in dataset:
-        raise QueryError(
-            f"expected the name of a dataset, found {dataset!r}: a path. Its store is named <dataset>.zarr"
-        )
-    if "," in dataset:
-        raise QueryError(f"expected the name of one dataset, found {dataset!r}: a list. Name each one by itself")
-    paths = [store_path(root, encoder, dataset, backend) for backend in BACKENDS]
-    found = [open_store(path) for path in paths if store_exists(path)]
-    if not found:
-        return open_store(next(filter(unfinished, paths), paths[0]))  # says what is unfinished or missing
-    if len(found) > 1 and (differing := sorted(differences(_described(found[0]), _described(found[1])))):
-        both = " and ".join(str(store.path) for store in found)
-        raise StoreMissingError(
-            f"{both} are two stores of {dataset} that differ in {', '.join(differing)}: remove the one you do not "
-            "want, or extract it again"
-        )
-    return found[0]
-
-
-def _described(store: Store) -> dict[str, Any]:
-    """What a reader of the store may see: all that its key is made of, columns by digest, and what they describe."""
-    manifest = store.manifest
-    return {"key": dict(manifest.key_fields), "columns": dict(manifest.columns), "dataset": dict(manifest.dataset)}
+__all__ = ["Store", "open_store", "store_exists"]
 
 
 def store_exists(path: Place) -> bool:

@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from cache import Store
 from cache.errors import CacheError
+from cache.features_root import find_store
 from cache.places import Place
 from cache.places.links import require_inside
-from cache.store import find_store
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import PipelineError
 from pipeline.footnotes import MOSTLY_SEEN

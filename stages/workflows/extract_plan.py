@@ -15,11 +15,12 @@ import numpy.typing as npt
 from cache import Store, open_store
 from cache.backends import BACKENDS, backend_name
 from cache.columns import column_digests
+from cache.features_root import store_path
 from cache.keys import StoreKey, differences, sha256_of
 from cache.places import Place
 from cache.reuse import Reuse, find_rows, image_keys
 from cache.schema import Schema
-from cache.store import store_exists, store_path
+from cache.store import store_exists
 from cache.upkeep.inventory import statuses_below
 from cache.writing.sink import ShardSink
 from cache.writing.unfinished import finished_shards

@@ -15,9 +15,10 @@ from cache import Store
 from cache.atomic import write_bytes
 from cache.backends import BACKENDS
 from cache.csv_cells import write_csv
+from cache.features_root import find_store, store_path
 from cache.places import Place
 from cache.places.links import require_inside
-from cache.store import find_store, store_exists, store_path
+from cache.store import store_exists
 from cache.writing.unfinished import unfinished
 from pipeline.predict.saved import HISTORY, RUN, WEIGHTS, read_saved
 from pipeline.progress import OnProgress

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from cache import Store
 from cache.errors import CacheError
+from cache.features_root import find_store
 from cache.keys import sha256_of
 from cache.places import Place
 from cache.reuse import image_keys_of
 from cache.schema import OK
-from cache.store import find_store
 from cache.upkeep.inventory import statuses_below
 from pipeline.records import Export, Run
 

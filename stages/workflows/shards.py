@@ -12,7 +12,7 @@ from typing import Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from cache.reuse import CopiedRows
+from cache.row_copies import CopiedRows
 from cache.shard_records import ShardRecord
 from cache.writing.sink import ShardSink
 from pipeline.datasets.roots import Root, open_root

@@ -15,11 +15,11 @@ import numpy as np
 from cache import Store
 from cache.atomic import write_bytes
 from cache.csv_cells import row_writer
+from cache.features_root import find_store
 from cache.keys import sha256_of
 from cache.places import remove_tree
 from cache.places.links import require_inside
 from cache.places.lock import SHORT_WAIT_S, exclusive, lock_path
-from cache.store import find_store
 from pipeline import records
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device

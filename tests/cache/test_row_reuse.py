@@ -11,7 +11,8 @@ import pytest
 
 from cache.errors import StorageError, StoreDamagedError
 from cache.keys import StoreKey
-from cache.reuse import Reuse, ReuseReader, find_rows, image_keys
+from cache.reuse import Reuse, find_rows, image_keys
+from cache.row_copies import ReuseReader
 from cache.schema import ArraySpec, Schema
 from cache.store import Store, open_store
 from cache.testing.raw import files

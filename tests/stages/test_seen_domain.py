@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from cache.features_root import find_store
 from cache.places import place
-from cache.store import find_store
 from cache.texts import TextStore, text_path
 from pipeline.datasets.layouts import LAYOUTS
 from pipeline.encoders import EncoderSpec, load_encoder

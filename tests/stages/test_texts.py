@@ -17,8 +17,8 @@ from transformers_models import write_model
 
 from cache import Store
 from cache.errors import StoreMissingError
+from cache.features_root import find_store
 from cache.places import place
-from cache.store import find_store
 from cache.texts import TextStore, text_path
 from pipeline.encoders import EncoderSpec
 from pipeline.tables.labels import EXPRESSIONS

@@ -24,7 +24,7 @@ from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
     from cache.places import Place
-    from cache.upkeep.integrity import Problem
+    from cache.upkeep.problems import Problem
     from pipeline.progress import OnProgress
     from stages.workflows.deep_verify import SampleComparison
 

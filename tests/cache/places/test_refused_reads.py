@@ -16,11 +16,12 @@ import h5py
 import pytest
 
 from cache.errors import CacheError, NewerSchemaError, SchemaError, StorageError, StoreLockedError
+from cache.features_root import find_store
 from cache.mmap_copies import mmap_copy
 from cache.mmap_format import mmap_files
 from cache.places.lock import is_held
 from cache.places.refusals import refusal
-from cache.store import Store, find_store, open_store, store_exists
+from cache.store import Store, open_store, store_exists
 from cache.testing.example import Example
 from cache.texts import TextStore
 from cache.upkeep.candidates import candidates_below

@@ -21,7 +21,8 @@ from cache.places import place
 from cache.schema import ArraySpec
 from cache.store import Store, open_store
 from cache.testing.example import Example
-from cache.upkeep.integrity import Problem, verify
+from cache.upkeep.integrity import verify
+from cache.upkeep.problems import Problem
 from cache.writing.writer import StoreWriter
 
 ENDINGS = [".zarr", ".h5"]
