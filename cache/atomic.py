@@ -32,7 +32,6 @@ __all__ = [
     "atomic_write",
     "flush_file",
     "flush_folder",
-    "private_name",
     "replace",
     "write_bytes",
     "write_new",
@@ -61,12 +60,8 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_bytes(path: Place, data: bytes, *, durable: bool = True) -> None:
-    """Write a file so that a reader sees all of it or none, even after a kill; see `atomic_write`.
-
-    Parameters
-    ----------
-    durable : whether it must also outlast a power cut
+def write_bytes(path: Place, data: bytes) -> None:
+    """Write a file so that a reader sees all of it or none, even after a kill or a power cut; see `atomic_write`.
 
     Raises
     ------
@@ -77,7 +72,7 @@ def write_bytes(path: Place, data: bytes, *, durable: bool = True) -> None:
         with storage_errors(path):
             path.write_bytes(data)
         return
-    with atomic_write(path, durable=durable) as partial:
+    with atomic_write(path) as partial:
         partial.write_bytes(data)
 
 
@@ -119,7 +114,7 @@ def _partial_file(path: Path, put: Callable[[Path, Path], None], *, durable: boo
         _require_replaceable(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_orphans(path)
-        partial = private_name(path)
+        partial = _private_name(path)
         descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             _hold(descriptor)
@@ -153,7 +148,7 @@ def _put_new(partial: Path, path: Path) -> None:
         partial.replace(path)
 
 
-def private_name(path: Path) -> Path:
+def _private_name(path: Path) -> Path:
     """A name beside `path` that nothing has: hidden, random, and known to `PARTIAL`."""
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
 
@@ -213,16 +208,16 @@ def replace(source: Place, target: Place) -> None:
             return
         assert isinstance(source, Path)
         assert isinstance(target, Path)  # a store grows beside its place
-        aside = target.with_name(f".{target.name}.replaced")
+        old = target.with_name(f".{target.name}.replaced")
         if not target.is_dir():
             source.replace(target)
         else:
-            remove_tree(aside)
-            target.rename(aside)
+            remove_tree(old)
+            target.rename(old)
             try:
                 source.rename(target)
             except OSError:
-                aside.rename(target)
+                old.rename(target)
                 raise
         flush_folder(target.parent)
-        remove_tree(aside)  # also what a process left that was killed between the two steps
+        remove_tree(old)  # also what a process left that was killed between the two steps

@@ -38,8 +38,8 @@ def check_columns(columns: Columns, n_rows: int) -> None:
             raise ValueError(f"column {name}: expected numbers, or strings only in an object array")
         unwritable = [row for row, value in enumerate(values) if not _can_be_written(value)] if is_text else []
         if unwritable:
-            found = f"row {unwritable[0]}: {values[unwritable[0]]!r}"
-            raise ValueError(f"column {name}: expected text that UTF-8 can write, without NUL, got {found}")
+            where = f"row {unwritable[0]}: {values[unwritable[0]]!r}"
+            raise ValueError(f"column {name}: expected text that UTF-8 can write, without NUL, got {where}")
 
 
 def _can_be_written(text: str) -> bool:

@@ -200,9 +200,9 @@ def _to_csv(path: Path, frame: pd.DataFrame) -> Path:
     return target
 
 
-def _next_to(path: Path, ending: str) -> Path:
+def _next_to(path: Path, suffix: str) -> Path:
     """`faces.npy` -> `faces.npy.csv`: a name that differs from the user's own `faces.csv`."""
-    return path.with_name(path.name + ending)
+    return path.with_name(path.name + suffix)
 
 
 EXPORT_FORMATS: dict[str, Callable[[Export, Path], tuple[Path, ...]]] = {

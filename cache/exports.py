@@ -95,12 +95,12 @@ def _columns(selection: Rows) -> pd.DataFrame:
 
 def without_placeholders(frame: pd.DataFrame) -> pd.DataFrame:
     """The columns with NA where a row has no frame or no fold: the -1 that is stored there is a number to others."""
-    found = {
+    columns = {
         name: frame[name].astype("Int64").mask(frame[name] == missing)
         for name, missing in MISSING_INTEGERS.items()
         if name in frame and pd.api.types.is_integer_dtype(frame[name])
     }
-    return frame.assign(**found)
+    return frame.assign(**columns)
 
 
 def _target(path: str | Path) -> Path:

@@ -41,16 +41,16 @@ def find_store(root: Place, encoder: str, dataset: str) -> Store:
     if "," in dataset:
         raise QueryError(f"expected the name of one dataset, found {dataset!r}: a list. Name each one by itself")
     paths = [store_path(root, encoder, dataset, backend) for backend in BACKENDS]
-    found = [open_store(path) for path in paths if store_exists(path)]
-    if not found:
+    stores = [open_store(path) for path in paths if store_exists(path)]
+    if not stores:
         return open_store(next(filter(unfinished, paths), paths[0]))  # says what is unfinished or missing
-    if len(found) > 1 and (differing := sorted(differences(_described(found[0]), _described(found[1])))):
-        both = " and ".join(str(store.path) for store in found)
+    if len(stores) > 1 and (differing := sorted(differences(_described(stores[0]), _described(stores[1])))):
+        places = " and ".join(str(store.path) for store in stores)
         raise StoreMissingError(
-            f"{both} are two stores of {dataset} that differ in {', '.join(differing)}: remove the one you do not "
+            f"{places} are two stores of {dataset} that differ in {', '.join(differing)}: remove the one you do not "
             "want, or extract it again"
         )
-    return found[0]
+    return stores[0]
 
 
 def _described(store: Store) -> dict[str, Any]:

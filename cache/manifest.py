@@ -106,13 +106,13 @@ def _checked_document(text: str, where: str) -> Fields:
             f"{where} has schema {version}, this program reads up to {SCHEMA_VERSION}: update fer-stage"
         )
     try:
-        whole = values.pop("digest", None) == sha256_of(values)
+        is_unchanged = values.pop("digest", None) == sha256_of(values)
     except (
         ValueError,
         RecursionError,
     ):  # a text that UTF-8 cannot write, or a number that is too large: we write neither
-        whole = False
-    if not whole:
+        is_unchanged = False
+    if not is_unchanged:
         raise StoreDamagedError(f"{where}: its manifest is not what was written. {RESTORE}")
     fields = Fields.of(f"{where}: its manifest", values)
     fields.require_shallow()
@@ -138,16 +138,16 @@ def _key_fields(fields: Fields, schema: Schema) -> Mapping[str, Any]:
 
 
 def _shards(fields: Fields, schema: Schema) -> tuple[ShardRecord, ...]:
-    given = fields.mappings("shards")
-    if len(given) != schema.n_shards:
+    documents = fields.mappings("shards")
+    if len(documents) != schema.n_shards:
         raise SchemaError(
             f"{fields.document}: expected {schema.n_shards} records in shards ({schema.n_rows} rows in shards of "
-            f"{schema.shard_rows}), found {len(given)}. {RESTORE}"
+            f"{schema.shard_rows}), found {len(documents)}. {RESTORE}"
         )
-    records = tuple(ShardRecord.from_json(record, schema) for record in given)
+    records = tuple(ShardRecord.from_json(record, schema) for record in documents)
     for number, record in enumerate(records):
         if record.shard != number:
-            raise given[number].wrong("shard", f"{number}: every shard once and in order")
+            raise documents[number].wrong("shard", f"{number}: every shard once and in order")
     return records
 
 

@@ -81,8 +81,8 @@ _compared: dict[Path, tuple[int, ...]] = {}
 
 
 def _identity(file: BinaryIO) -> tuple[int, ...]:
-    found = os.fstat(file.fileno())
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    status = os.fstat(file.fileno())
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _existing(selection: Rows, path: Path) -> npt.NDArray[Any] | None:

@@ -25,13 +25,13 @@ from cache.shard_records import checksum
 
 __all__ = [
     "MMAP_FOLDER",
-    "described",
     "difference",
     "mmap_files",
     "mmap_folder",
     "mmap_name",
     "mmap_tail",
     "open_copy",
+    "rows_of_copy",
 ]
 
 MMAP_FOLDER = ".hot"
@@ -76,7 +76,7 @@ def mmap_tail(selection: Rows) -> bytes:
     return selection.rows.astype("<i8").tobytes() + text + len(text).to_bytes(8, "little") + _MAGIC
 
 
-def described(file: BinaryIO, most_rows: int) -> tuple[str, int, npt.NDArray[np.intp]] | None:
+def rows_of_copy(file: BinaryIO, most_rows: int) -> tuple[str, int, npt.NDArray[np.intp]] | None:
     """Output, view and rows of a memory-mapped copy, from its end; None if it has none, or more than `most_rows`.
 
     Whether they are those of a store is not checked.
@@ -141,11 +141,11 @@ def _different_rows(selection: Rows, file: BinaryIO) -> str:
     spec = store.array(output)
     for part in parts:
         data = file.read((part.at.stop - part.at.start) * spec.row_bytes)
-        found = np.frombuffer(data, np.uint8)
+        values = np.frombuffer(data, np.uint8)
         if part.shard in whole:
-            same = checksum(found) == store.manifest.shards[part.shard].checksums[output][view]
+            same = checksum(values) == store.manifest.shards[part.shard].checksums[output][view]
         else:
-            same = np.array_equal(found, np.ascontiguousarray(next(read)[part.inside]).reshape(-1).view(np.uint8))
+            same = np.array_equal(values, np.ascontiguousarray(next(read)[part.inside]).reshape(-1).view(np.uint8))
         if not same:
             first, last = selection.rows[part.at.start], selection.rows[part.at.stop - 1]
             return f"rows {first}-{last} of {output}, view {view}, are not those of the store"

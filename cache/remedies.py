@@ -24,19 +24,19 @@ def store_missing(path: Place) -> StoreMissingError:
     )
 
 
-def store_incomplete(path: Place, left: Unfinished) -> StoreIncompleteError:
+def store_incomplete(path: Place, stopped: Unfinished) -> StoreIncompleteError:
     """How to finish a store, from checked fields of its plan: a command in a folder from elsewhere could be any.
 
     With other arguments the finished shards would be of another store, and removed.
     """
-    if left.plan.made_by == "convert":
+    if stopped.plan.made_by == "convert":
         return StoreIncompleteError(
-            f"{path} is incomplete: a conversion stopped after {left.progress}. "
+            f"{path} is incomplete: a conversion stopped after {stopped.progress}. "
             "Convert the same store again: it resumes"
         )
     return StoreIncompleteError(
-        f"{path} is incomplete: {left.progress}",
-        remedy=[("extract", _extract_arguments(path) | _schema_arguments(left.plan.schema))],
+        f"{path} is incomplete: {stopped.progress}",
+        remedy=[("extract", _extract_arguments(path) | _schema_arguments(stopped.plan.schema))],
         purpose="to resume, with what else the first call had",
     )
 

@@ -50,8 +50,8 @@ class _Origins:
     def nothing(cls, n_rows: int) -> _Origins:
         return cls(np.full(n_rows, _NOWHERE, np.int32), np.full(n_rows, _NOWHERE, np.intp))
 
-    def add(self, source: int, rows: Rows, wanted: npt.NDArray[np.bool_]) -> None:
-        new = wanted & (self.source == _NOWHERE) & (rows != _NOWHERE)
+    def add(self, source: int, rows: Rows, needed: npt.NDArray[np.bool_]) -> None:
+        new = needed & (self.source == _NOWHERE) & (rows != _NOWHERE)
         self.source[new], self.row[new] = source, rows[new]
 
 
@@ -84,7 +84,7 @@ class Reuse:
 
     def rows_from(self, number: int) -> tuple[Rows, Rows]:
         """Rows of the new store whose plain view, and whose augmented views, source `number` gives; shape (M,) each."""
-        plain, augmented = (np.flatnonzero(found.source == number) for found in (self.plain, self.augmented))
+        plain, augmented = (np.flatnonzero(origins.source == number) for origins in (self.plain, self.augmented))
         return plain, augmented
 
     def read(self, row: int, view: int, outputs: Iterable[str]) -> dict[str, npt.NDArray[Any]]:

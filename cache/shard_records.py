@@ -61,8 +61,8 @@ class ShardRecord:
         shard = fields.integer("shard", 0, schema.n_shards - 1)
         checksums, digests = fields.mapping("crc32c"), fields.mapping("sha256")
         names = [array.name for array in schema.arrays]
-        for given, what in ((checksums, "crc32c"), (digests, "sha256")):
-            if set(given.values) != set(names):
+        for values, what in ((checksums, "crc32c"), (digests, "sha256")):
+            if set(values.values) != set(names):
                 raise fields.wrong(what, f"checksums of {', '.join(names)} and of no other output")
         return cls(
             shard,

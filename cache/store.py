@@ -57,8 +57,8 @@ def open_store(path: str | Place) -> Store:
     path = place(path)
     backend = backend_of(path)
     if not store_exists(path):
-        if left := unfinished(path):
-            raise store_incomplete(path, left)
+        if stopped := unfinished(path):
+            raise store_incomplete(path, stopped)
         raise store_missing(path)
     return Store(path, backend, Manifest.from_text(backend.read_manifest(path), str(path)))
 
@@ -123,8 +123,8 @@ class Store:
         schema = self.manifest.schema
         missing = [name for name in dict.fromkeys(names) if name not in self._columns]
         new = {name: self.backend.read_column(self.path, schema, name) for name in missing}
-        found = column_digests(new)
-        if damaged := [name for name in new if found[name] != self.manifest.columns[name]]:
+        digests = column_digests(new)
+        if damaged := [name for name in new if digests[name] != self.manifest.columns[name]]:
             raise StoreDamagedError(f"{self.path}: column {', '.join(damaged)} is not what was written. {RESTORE}")
         self._columns.update({name: pd.Series(values) for name, values in new.items()})
         return pd.DataFrame({name: self._columns[name] for name in names}, index=pd.RangeIndex(len(self)))
@@ -163,10 +163,10 @@ class Store:
     def read_shards(self, shards: Sequence[int], output: str = "pooled", view: int = 0) -> Iterator[npt.NDArray[Any]]:
         """The same for some shards, in turn; a few MB are in memory at a time, and no file stays open in between."""
         schema = self.manifest.schema
-        for together in read_together(shards, schema.shard_rows * self.array(output).row_bytes):
-            ranges = [schema.rows(shard) for shard in together]
+        for group in read_together(shards, schema.shard_rows * self.array(output).row_bytes):
+            ranges = [schema.rows(shard) for shard in group]
             read = self.backend.read_ranges(self.path, schema, output, view, ranges)
-            for shard, values in zip(together, read, strict=True):
+            for shard, values in zip(group, read, strict=True):
                 self._check(shard, output, view, values)
                 yield values
 

@@ -107,12 +107,12 @@ class TextStore:
                 purpose="to make them again",
             )
         try:
-            found = content_digest(vectors, about)
+            digest = content_digest(vectors, about)
         except ValueError as error:  # NaN, infinite, or half a character: what we write has none
             raise damaged(path, f"about: {error}") from error
-        if found != about["content"]:
+        if digest != about["content"]:
             raise damaged(
-                path, f"about.content: expected {found} by vectors and fields, found {about['content']!r:.80}"
+                path, f"about.content: expected {digest} by vectors and fields, found {about['content']!r:.80}"
             )
         return _checked(vectors, about, path)
 

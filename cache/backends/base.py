@@ -53,14 +53,14 @@ def read_joined(
 
     If that call fails they are read one by one, so that the error names the rows of `what` that cannot be read.
     """
-    found: list[npt.NDArray[Any]] = []
+    parts: list[npt.NDArray[Any]] = []
     for run in _runs(ranges):
         try:
             values = read(range(run[0].start, run[-1].stop))
-            found += [values[rows.start - run[0].start : rows.stop - run[0].start] for rows in run]
+            parts += [values[rows.start - run[0].start : rows.stop - run[0].start] for rows in run]
         except _LIBRARY_ERRORS:
-            found += [_read_alone(read, rows, path, what) for rows in run]
-    return found
+            parts += [_read_alone(read, rows, path, what) for rows in run]
+    return parts
 
 
 def _runs(ranges: Sequence[range]) -> list[Sequence[range]]:

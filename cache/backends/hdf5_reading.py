@@ -61,16 +61,16 @@ def array_in(file: h5py.File, name: str) -> h5py.Dataset:
         link = file.get("/".join(parts[:depth]), getlink=True)
         if type(link) is not h5py.HardLink:
             raise ValueError(f"expected {name} in the file itself, found a link")
-    found = file[name]
-    if not isinstance(found, h5py.Dataset):
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset):
         raise TypeError(f"expected {name} to be an array, found a group")
-    if found.is_virtual or found.external or found.chunks is not None:
+    if dataset.is_virtual or dataset.external or dataset.chunks is not None:
         raise ValueError(f"expected {name} to lie in one piece, found it in chunks or in other files")
-    is_text = h5py.check_string_dtype(found.dtype)
-    n_bytes = found.size * (_REFERENCE if is_text else found.dtype).itemsize
-    if found.id.get_storage_size() != n_bytes:
-        raise ValueError(f"expected {n_bytes} bytes of {name}, found {found.id.get_storage_size()}")
-    return found
+    is_text = h5py.check_string_dtype(dataset.dtype)
+    n_bytes = dataset.size * (_REFERENCE if is_text else dataset.dtype).itemsize
+    if dataset.id.get_storage_size() != n_bytes:
+        raise ValueError(f"expected {n_bytes} bytes of {name}, found {dataset.id.get_storage_size()}")
+    return dataset
 
 
 def layout_of(dataset: h5py.Dataset) -> Layout:

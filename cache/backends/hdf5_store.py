@@ -197,7 +197,7 @@ def _loaded(folder: Path, schema: Schema, name: str, shard: int) -> npt.NDArray[
     expected = (schema.n_views, len(schema.rows(shard)), *array.row_shape)
     with damage_reported(f"{folder}: shard {shard} of {name}"):
         require_plain_file(path, math.prod(expected) * np.dtype(array.dtype).itemsize + _HEADERS)
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-        if (found.shape, found.dtype) != (expected, np.dtype(array.dtype)):
-            raise ValueError(f"expected {array.dtype}{expected}, found {found.dtype}{found.shape}")
-    return np.asanyarray(found)
+        block = np.load(path, mmap_mode="r", allow_pickle=False)
+        if (block.shape, block.dtype) != (expected, np.dtype(array.dtype)):
+            raise ValueError(f"expected {array.dtype}{expected}, found {block.dtype}{block.shape}")
+    return np.asanyarray(block)

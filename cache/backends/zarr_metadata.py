@@ -91,13 +91,13 @@ def _no_store(path: Place) -> SchemaError:
     return SchemaError(f"{path} is not a fer-stage store: it is no Zarr group with a manifest")
 
 
-def _require_format(path: Place, found: Any) -> None:
-    if isinstance(found, int) and not isinstance(found, bool) and found > _FORMAT:
+def _require_format(path: Place, version: Any) -> None:
+    if isinstance(version, int) and not isinstance(version, bool) and version > _FORMAT:
         raise NewerSchemaError(
-            f"{path} is of Zarr format {found}, this program reads {_FORMAT}: update fer-stage and zarr"
+            f"{path} is of Zarr format {version}, this program reads {_FORMAT}: update fer-stage and zarr"
         )
-    if found != _FORMAT:
-        raise StoreDamagedError(f"{path}: expected Zarr format {_FORMAT}, found {found!a:.60}. {RESTORE}")
+    if version != _FORMAT:
+        raise StoreDamagedError(f"{path}: expected Zarr format {_FORMAT}, found {version!a:.60}. {RESTORE}")
 
 
 def _check(fields: Fields) -> None:

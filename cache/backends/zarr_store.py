@@ -82,10 +82,10 @@ class ZarrBackend:
                     torn.unlink()
             remove_tree(growing / COLUMNS)
             group = zarr.open_group(_storage(growing), mode="r+", zarr_format=_FORMAT)
-            kept = group.create_group(COLUMNS)
+            column_group = group.create_group(COLUMNS)
             for name, values in columns.items():
                 data = _as_strings(values) if values.dtype == object else values
-                kept.create_array(name, data=data, dimension_names=("row",))
+                column_group.create_array(name, data=data, dimension_names=("row",))
             group.attrs[MANIFEST] = manifest
             if isinstance(growing, Path):
                 _flush_tree(growing)
@@ -176,10 +176,10 @@ def _column(path: Place, schema: Schema, name: str) -> zarr.Array[Any]:
 
 
 def _metadata(path: Place, name: str) -> dict[str, Any]:
-    found = array_metadata(path, name)
-    if found is None:
+    metadata = array_metadata(path, name)
+    if metadata is None:
         raise ValueError("the array is not there")
-    return found
+    return metadata
 
 
 def _array(path: Place, name: str, metadata: dict[str, Any], limit: ChunkLimit) -> zarr.Array[Any]:

@@ -83,8 +83,8 @@ def require_no_links(folder: Place) -> None:
     if not isinstance(folder, Path):
         return
     inside = (os.path.join(top, name) for top, folders, files in os.walk(folder) for name in (*folders, *files))
-    if found := next((path for path in (str(folder), *inside) if os.path.islink(path)), None):
+    if link := next((path for path in (str(folder), *inside) if os.path.islink(path)), None):
         raise StorageError(
-            f"cannot write {folder}: {found} is a link, which no unfinished work of ours holds. Remove "
+            f"cannot write {folder}: {link} is a link, which no unfinished work of ours holds. Remove "
             f"{folder} and run the same command again"
         )

@@ -115,8 +115,8 @@ def _open_locked(path: Path, wait_s: float) -> int:
 
 def _require_lock_file(path: Path, descriptor: int) -> None:
     """What was planted at the lock's name, such as another name of a file outside, is never written to."""
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         raise StorageError(
             f"cannot write {path}: expected a lock, which is a file with one name, found something else. Remove it"
         )

@@ -75,11 +75,11 @@ def lease(
         held.release()
 
 
-def lease_is_held(path: UPath, dead_after_s: float = _DEAD_AFTER_S) -> bool:
+def lease_is_held(path: UPath) -> bool:
     """Whether a living process holds the lease."""
     with reachable(path):
         try:
-            return not _is_dead(path.fs.cat_file(path.path), path.fs.info(path.path), dead_after_s)
+            return not _is_dead(path.fs.cat_file(path.path), path.fs.info(path.path), _DEAD_AFTER_S)
         except FileNotFoundError:
             return False
 
@@ -101,13 +101,13 @@ class _Lease:
 
     def _take_over(self) -> None:
         try:
-            info, found = self.path.fs.info(self.path.path), self._found()
+            info, content = self.path.fs.info(self.path.path), self._current()
         except FileNotFoundError:
-            found = None
-        if found is None:
+            content = None
+        if content is None:
             raise StoreLockedError(in_use(self.path.name, "another process, which just ended"))
-        if not _is_dead(found, info, self.dead_after_s):
-            raise StoreLockedError(in_use(self.path.name, found.decode(errors="replace")))
+        if not _is_dead(content, info, self.dead_after_s):
+            raise StoreLockedError(in_use(self.path.name, content.decode(errors="replace")))
         try:
             self.path.fs.pipe_file(self.path.path, self.content, IfMatch=info.get("ETag"))
         except OSError as error:  # another contender was faster
@@ -130,9 +130,9 @@ class _Lease:
                 self.path.unlink()
 
     def _is_mine(self) -> bool:
-        return self._found() == self.content
+        return self._current() == self.content
 
-    def _found(self) -> bytes | None:
+    def _current(self) -> bytes | None:
         """Whatever is there now. UPath would refuse to read what another contender has just replaced."""
         try:
             return bytes(self.path.fs.cat_file(self.path.path))
@@ -152,12 +152,12 @@ def in_use(name: str, holder: str) -> str:
     return f"{output}: another process writes it: {holder}. Wait for it, then run this again"
 
 
-def _is_dead(found: bytes, info: Mapping[str, Any], dead_after_s: float) -> bool:
-    seen = info.get("LastModified")
-    if seen is not None and datetime.now(UTC) - seen > timedelta(seconds=dead_after_s):
+def _is_dead(content: bytes, info: Mapping[str, Any], dead_after_s: float) -> bool:
+    renewed = info.get("LastModified")
+    if renewed is not None and datetime.now(UTC) - renewed > timedelta(seconds=dead_after_s):
         return True
     try:
-        holder = json.loads(found)
+        holder = json.loads(content)
         return bool(holder["host"] == socket.gethostname() and not _runs(holder["pid"]))
     except (ValueError, KeyError, TypeError):
         return False  # who wrote that is not known: it is waited for until it is old

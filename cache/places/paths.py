@@ -126,11 +126,11 @@ def require_plain_file(where: Path, max_bytes: int) -> None:
 
     A folder, or no file at all, is for the caller to report.
     """
-    found = where.stat()
-    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+    status = where.stat()
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         raise OSError(errno.EINVAL, "expected a file, found a pipe, a device or a socket", str(where))
-    if stat.S_ISREG(found.st_mode) and found.st_size > max_bytes:
-        raise OSError(errno.EFBIG, f"expected at most {max_bytes} bytes, found {found.st_size}", str(where))
+    if stat.S_ISREG(status.st_mode) and status.st_size > max_bytes:
+        raise OSError(errno.EFBIG, f"expected at most {max_bytes} bytes, found {status.st_size}", str(where))
 
 
 def read_limited(where: Place, max_bytes: int) -> bytes:
@@ -157,8 +157,8 @@ def read_all(files: Sequence[Place], max_bytes: int) -> list[bytes | None]:
     remote = [file for file in files if not isinstance(file, Path)]
     if len(remote) < 2:
         return [_read_or_none(file, max_bytes) for file in files]
-    found = remote[0].fs.cat([file.path for file in remote])
-    return [found[file.path] for file in remote]
+    contents = remote[0].fs.cat([file.path for file in remote])
+    return [contents[file.path] for file in remote]
 
 
 def _read_or_none(file: Place, max_bytes: int) -> bytes | None:

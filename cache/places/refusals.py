@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from cache.errors import CacheError, StorageError, StoreLockedError
 from cache.places.paths import Place, reachable
 
-__all__ = ["CAUSES", "read_errors", "refusal", "storage_errors"]
+__all__ = ["read_errors", "refusal", "storage_errors"]
 
-CAUSES = {
+_CAUSES = {
     errno.EMFILE: "this process has too many files open: raise `ulimit -n`, then run the same command again",
     errno.ENFILE: "the machine has too many files open: close programs, then run the same command again",
     errno.EDQUOT: "the disk quota is used up: free some space, then run the same command again",
@@ -30,9 +30,9 @@ CAUSES = {
     errno.ENETDOWN: "the network drive does not answer: check the network, then run the same command again",
     errno.ENETUNREACH: "the network drive does not answer: check the network, then run the same command again",
 }
-"""Refusals that mean the same for readers and writers, with what to do; those of writers alone are in `atomic`."""
+"""Refusals that mean the same for readers and writers, with what to do."""
 
-_ADVICE = CAUSES | {
+_ADVICE = _CAUSES | {
     errno.EACCES: "no permission to read it: ask its owner for the right, or run as a user who has it",
     errno.EPERM: "no permission to read it: ask its owner for the right, or run as a user who has it",
     errno.ENOMEM: "the machine has no memory left: free some, then run the same command again",
@@ -40,7 +40,7 @@ _ADVICE = CAUSES | {
     errno.ELOOP: "its links lead round in a circle: repair the links",
     errno.ENAMETOOLONG: "the name is too long for this file system: move the store to a shorter path",
 }
-_ADVICE_TO_WRITERS = CAUSES | {
+_ADVICE_TO_WRITERS = _CAUSES | {
     errno.ENOSPC: "no space left: free some and run the same command again, finished shards are kept",
     errno.EFBIG: "a file may not grow that large here: raise `ulimit -f` and run the same command again",
     errno.EROFS: "the file system is read-only: choose another folder",
@@ -71,11 +71,11 @@ def refusal(error: BaseException, what: str) -> CacheError | None:
     """
     if isinstance(error, AttributeError) and _HALF_IMPORTED in str(error):
         return StorageError(f"{what} cannot be read now: a library was not imported whole ({error}). Run it again")
-    found: BaseException | None = error
-    while found is not None:
-        if isinstance(found, OSError) and (refused := _of_system(found, what)):
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and (refused := _of_system(cause, what)):
             return refused
-        found = found.__cause__
+        cause = cause.__cause__
     return None
 
 

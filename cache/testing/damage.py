@@ -94,13 +94,13 @@ class DamageContract(BackendUnderTest):
     def test_a_flipped_bit_anywhere_is_reported_or_changes_nothing(self, store: Store) -> None:
         """Also in metadata, columns and manifest: no reader sees another value, and none sees a library's error."""
         rng = np.random.default_rng(1)
-        wanted, n_reported = content(store), 0
-        pieces = [self.blobs.extent(name) for name in self.blobs.names(store.path)]
+        expected, n_reported = content(store), 0
+        extents = [self.blobs.extent(name) for name in self.blobs.names(store.path)]
         for i in range(self.n_flips):
-            piece = pieces[i % len(pieces)]
-            with piece.flipped(int(rng.integers(piece.stop)), 1 << int(rng.integers(8))):
+            extent = extents[i % len(extents)]
+            with extent.flipped(int(rng.integers(extent.stop)), 1 << int(rng.integers(8))):
                 try:
-                    assert content(open_store(store.path)) == wanted
+                    assert content(open_store(store.path)) == expected
                 except CacheError:
                     n_reported += 1
         assert n_reported > self.n_flips / 10

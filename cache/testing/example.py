@@ -67,12 +67,12 @@ class Example:
         """Output name -> shape (V, rows, *row_shape); rejected rows hold the value for missing."""
         rng = np.random.default_rng([self.seed, shard])
         missing = [self.is_rejected(row) for row in self.schema.rows(shard)]
-        found = {}
+        blocks = {}
         for array in self.arrays:
             block = rng.uniform(0, 255, (self.n_views, len(missing), *array.row_shape)).astype(array.dtype)
             block[:, missing] = array.missing
-            found[array.name] = block
-        return found
+            blocks[array.name] = block
+        return blocks
 
     def values(self, output: str) -> npt.NDArray[Any]:
         """The whole output, shape (V, N, *row_shape)."""
@@ -132,7 +132,7 @@ class Example:
             return False
         features = ((store.read(np.arange(self.n_rows), a.name, v), self.values(a.name)[v]) for a, v in self._stacks())
         columns = ((store.frame[name].to_numpy(), values) for name, values in self.columns.items())
-        return all(_equal(found, wanted) for found, wanted in [*features, *columns])
+        return all(_equal(actual, expected) for actual, expected in [*features, *columns])
 
     def _stacks(self) -> list[tuple[ArraySpec, int]]:
         return [(array, view) for array in self.arrays for view in range(self.n_views)]

@@ -46,11 +46,11 @@ class GrowingContract(BackendUnderTest):
         example.begin(target, range(n_done))
         with pytest.raises(
             StoreIncompleteError, match=rf"{target.name} is incomplete: {n_done} of 3 shards\Z"
-        ) as found:
+        ) as incomplete:
             open_store(target)
         of_schema = {"outputs": [array.name for array in example.arrays], "views": 2, "dtype": "float16"}
-        assert found.value.remedy == [("extract", extract_arguments(target) | of_schema)]
-        assert found.value.purpose == "to resume, with what else the first call had"
+        assert incomplete.value.remedy == [("extract", extract_arguments(target) | of_schema)]
+        assert incomplete.value.purpose == "to resume, with what else the first call had"
 
     def test_finish_refuses_while_shards_are_pending(self, target: Place, example: Example) -> None:
         writer = example.begin(target, [0, 2])
@@ -69,12 +69,12 @@ class GrowingContract(BackendUnderTest):
         example.finish(writer)
         assert self.blobs.tree(target) == whole
 
-    @pytest.mark.parametrize("left", [0, 1, 40, -1])
-    def test_a_cut_record_is_no_record(self, target: Place, example: Example, left: int) -> None:
+    @pytest.mark.parametrize("length", [0, 1, 40, -1])
+    def test_a_cut_record_is_no_record(self, target: Place, example: Example, length: int) -> None:
         """Our own writing leaves none; a disk that lost power may."""
         example.begin(target, [0, 1])
         record = self.record(target, 1)
-        self.blobs.write(record, self.blobs.read(record)[:left])
+        self.blobs.write(record, self.blobs.read(record)[:length])
         assert example.begin(target).pending == [1, 2]
 
     @pytest.mark.parametrize(
@@ -169,18 +169,18 @@ class GrowingContract(BackendUnderTest):
     def test_nothing_is_left_beside_a_finished_store(self, target: Place, example: Example) -> None:
         example.write(target)
         example.other(seed=1).write(target)
-        assert [found.name for found in target.parent.iterdir()] == [target.name]
+        assert [path.name for path in target.parent.iterdir()] == [target.name]
 
     def test_a_writer_killed_after_the_move_leaves_no_trap(self, target: Place, example: Example) -> None:
         """The store is in place, its building folder not yet removed: the next writer must not trust that folder."""
         writer = example.begin(target, [0, 1, 2])
-        left = self.blobs.tree(building_folder(target))
+        building = self.blobs.tree(building_folder(target))
         example.finish(writer)
-        moved = {name for name in left if name.split("/")[0] == self.growing_name}
-        self.blobs.plant(building_folder(target), {name: data for name, data in left.items() if name not in moved})
+        moved = {name for name in building if name.split("/")[0] == self.growing_name}
+        self.blobs.plant(building_folder(target), {name: data for name, data in building.items() if name not in moved})
         other = example.other(generation=1)
         assert other.is_content_of(other.write(target))
-        assert [found.name for found in target.parent.iterdir()] == [target.name]
+        assert [path.name for path in target.parent.iterdir()] == [target.name]
 
     def test_a_block_of_another_shape_or_type_is_refused(self, target: Place, example: Example) -> None:
         writer = example.begin(target)

@@ -53,36 +53,36 @@ class InterruptionContract(BackendUnderTest):
         n_changes = self.write(store_target(root / "count", f"example{self.suffix}"), Fault(way)).n_changes
         assert n_changes, "the writer did not end by itself"
         step = step or max(1, n_changes // N_MOMENTS)
-        for at, found in zip(range(1, n_changes + 1, step), cycle(before), strict=False):
+        for at, tree in zip(range(1, n_changes + 1, step), cycle(before), strict=False):
             target = store_target(root / str(at), f"example{self.suffix}")
-            self.blobs.plant(target, found)
+            self.blobs.plant(target, tree)
             outcome = self.write(target, Fault(way, at))
-            self._check_reader(target, outcome, has_old=bool(found))
+            self._check_reader(target, outcome, has_old=bool(tree))
             self._check_resume(target, outcome, wanted)
 
     def _check_reader(self, target: Place, outcome: Outcome, *, has_old: bool) -> None:
         """There is the old store, the new one, or an error that says how to go on."""
         if outcome.error:
             assert outcome.error.startswith("StorageError: "), outcome
-        found = _opened(target)
-        if isinstance(found, Store):
-            assert NEW.is_content_of(found) or (has_old and OLD.is_content_of(found))
+        opened = _opened(target)
+        if isinstance(opened, Store):
+            assert NEW.is_content_of(opened) or (has_old and OLD.is_content_of(opened))
         elif has_old:  # it may be gone only while the new one comes into its place, all of it made
             assert outcome.is_dead or not self.can_rename
-            assert isinstance(found, StoreIncompleteError)
-            assert "3 of 3 shards" in str(found), outcome
+            assert isinstance(opened, StoreIncompleteError)
+            assert "3 of 3 shards" in str(opened), outcome
         else:
-            assert isinstance(found, StoreIncompleteError | StoreMissingError)
+            assert isinstance(opened, StoreIncompleteError | StoreMissingError)
 
     def _check_resume(self, target: Place, outcome: Outcome, wanted: dict[str, bytes]) -> None:
-        is_done = (found := _opened(target)) and isinstance(found, Store) and NEW.is_content_of(found)
+        is_done = (opened := _opened(target)) and isinstance(opened, Store) and NEW.is_content_of(opened)
         writer = NEW.begin(target)
         if not is_done:
             assert len(outcome.begun & set(writer.pending)) <= 1, "more than the shard in flight was lost"
         NEW.finish(writer)
         assert self.blobs.tree(target) == wanted
-        left = {found.name for found in target.parent.iterdir()}
-        assert left - {f".{target.name}.lock"} == {target.name}
+        names = {path.name for path in target.parent.iterdir()}
+        assert names - {f".{target.name}.lock"} == {target.name}
 
 
 def _opened(target: Place) -> Store | CacheError:

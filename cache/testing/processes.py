@@ -33,9 +33,9 @@ class ReadElsewhereContract(BackendUnderTest):
     @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
     @pytest.mark.parametrize("start", ["spawn", "fork"])
     def test_another_process_reads_the_same(self, store: Store, start: str) -> None:
-        wanted = content(store)  # the parent has read already when it forks
+        expected = content(store)  # the parent has read already when it forks
         with multiprocessing.get_context(start).Pool(1) as pool:
-            assert pool.apply_async(content, (store,)).get(timeout=60) == wanted
+            assert pool.apply_async(content, (store,)).get(timeout=60) == expected
 
 
 class ProcessContract(ReadElsewhereContract):

@@ -31,11 +31,11 @@ class ReadingContract(BackendUnderTest):
     @pytest.mark.parametrize("array", ARRAYS, ids=lambda array: array.name)
     def test_features_come_back_bit_by_bit(self, store: Store, array: ArraySpec) -> None:
         example = Example()
-        wanted = example.values(array.name)
+        expected = example.values(array.name)
         for view in range(example.n_views):
-            found = store.read(np.arange(example.n_rows), array.name, view)
-            assert found.dtype == wanted.dtype
-            assert found.tobytes() == wanted[view].tobytes()  # bytes: NaN equals NaN
+            actual = store.read(np.arange(example.n_rows), array.name, view)
+            assert actual.dtype == expected.dtype
+            assert actual.tobytes() == expected[view].tobytes()  # bytes: NaN equals NaN
 
     @pytest.mark.parametrize("n_rows", [1, 3, 4, 5, 8])
     def test_any_number_of_rows_fits(self, target: Place, example: Example, n_rows: int) -> None:
@@ -121,6 +121,6 @@ class ReadingContract(BackendUnderTest):
         assert content(pickle.loads(pickle.dumps(store))) == content(store)
 
     def test_threads_read_the_same(self, store: Store) -> None:
-        wanted = content(store)
+        expected = content(store)
         with ThreadPoolExecutor(4) as pool:
-            assert list(pool.map(content, [open_store(store.path) for _ in range(4)])) == [wanted] * 4
+            assert list(pool.map(content, [open_store(store.path) for _ in range(4)])) == [expected] * 4

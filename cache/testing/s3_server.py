@@ -81,8 +81,8 @@ class S3Server:
 
     def _set_free_requests(self, count: str) -> None:
         url = f"{self.past_the_gate}/moto-api/reset-auth"
-        asked = urllib.request.Request(url, count.encode(), {"Content-Type": "text/plain"}, method="POST")
-        urllib.request.urlopen(asked, timeout=30).close()
+        request = urllib.request.Request(url, count.encode(), {"Content-Type": "text/plain"}, method="POST")
+        urllib.request.urlopen(request, timeout=30).close()
 
     def make_bucket(self) -> None:
         with self.environment():
@@ -141,8 +141,8 @@ class S3Blobs(Blobs):
     def names(self, top: Place) -> list[str]:
         bucket, key = _bucket_and_key(str(top))
         pages = _s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
-        found = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-        return sorted(f"s3://{bucket}/{name}" for name in found if f"{name}/".startswith(f"{key}/"))
+        keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+        return sorted(f"s3://{bucket}/{name}" for name in keys if f"{name}/".startswith(f"{key}/"))
 
     def read(self, name: str) -> bytes:
         bucket, key = _bucket_and_key(name)

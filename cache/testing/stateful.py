@@ -65,10 +65,10 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(number=st.integers(0, 3))
     def begin(self, number: int) -> None:
         """The finished shards of the same features stay, whatever their columns; those of others are removed."""
-        wanted = self.variants[number]
-        if not (self.begun and _same_features(self.begun, wanted)):
+        example = self.variants[number]
+        if not (self.begun and _same_features(self.begun, example)):
             self.done = set()
-        self.begun, self.writer = wanted, wanted.begin(self.target)
+        self.begun, self.writer = example, example.begin(self.target)
         assert set(self.writer.done) == self.done
 
     @precondition(lambda self: self.writer is not None and self.writer.pending)
@@ -109,11 +109,11 @@ class StoreMachine(RuleBasedStateMachine):
         self.writer = None
 
     @precondition(lambda self: self.writer is None and self.done)
-    @rule(data=st.data(), left=st.integers(0, 60))
-    def tear_a_record(self, data: st.DataObject, left: int) -> None:
+    @rule(data=st.data(), length=st.integers(0, 60))
+    def tear_a_record(self, data: st.DataObject, length: int) -> None:
         shard = data.draw(st.sampled_from(sorted(self.done)), "shard")
         record = f"{building_folder(self.target)}/records/{shard:06d}.json"
-        self.blobs.write(record, self.blobs.read(record)[:left])
+        self.blobs.write(record, self.blobs.read(record)[:length])
         self.done.remove(shard)
 
     @precondition(lambda self: self.writer is not None)
@@ -143,8 +143,8 @@ class StoreMachine(RuleBasedStateMachine):
     def collect_garbage(self) -> None:
         """Finished shards are work: they go only where the store that they are of is finished already."""
         policy = Policy()
-        found = [decision for left in candidates_below(self.root) if (decision := decide(left, policy))]
-        clean_up(found, policy)
+        decisions = [decision for candidate in candidates_below(self.root) if (decision := decide(candidate, policy))]
+        clean_up(decisions, policy)
         if not self.done or (self.begun and self.finished and self.begun.key == self.finished.key):
             self.begun, self.done = None, set()
 

@@ -65,20 +65,20 @@ def _is_copy(source: Store, target: Place) -> bool:
     """Whether the target is this store already; refused if it is one with other features."""
     if not store_exists(target):
         return False
-    found = open_store(target).manifest
-    if (found.key, found.arrays) != (source.key, source.manifest.arrays):
+    manifest = open_store(target).manifest
+    if (manifest.key, manifest.arrays) != (source.key, source.manifest.arrays):
         raise StorageError(
             f"{target}: expected nothing or an earlier copy of {source.path}, found other features "
-            f"(key {found.key[:12]}, not {source.key[:12]}). Remove that store first, or choose another name"
+            f"(key {manifest.key[:12]}, not {source.key[:12]}). Remove that store first, or choose another name"
         )
-    return found == source.manifest
+    return manifest == source.manifest
 
 
 def _require_no_other_work(source: Store, target: Place) -> None:
     if unfinished_key(target) in (None, source.key):
         return
-    left = unfinished(target)
-    progress, made_by = (left.progress, left.plan.made_by) if left else ("", "extract")
+    stopped = unfinished(target)
+    progress, made_by = (stopped.progress, stopped.plan.made_by) if stopped else ("", "extract")
     work = "extraction" if made_by == "extract" else "conversion"
     raise StoreIncompleteError(
         f"{target}: another store was begun there ({progress}). Finish it by the same {work}, or remove it",

@@ -47,15 +47,15 @@ class Inspection:
 
     def _layout(self, array: ArraySpec) -> Layout | str:
         try:
-            found = self.store.backend.layout(self.store.path, array.name)
+            layout = self.store.backend.layout(self.store.path, array.name)
         except StoreDamagedError as error:
             return problem_text(error, self.store.path)
-        if found is None:
+        if layout is None:
             return "the array is not there"
-        return output_problem(found, self.store.manifest.schema, array.name) or found
+        return output_problem(layout, self.store.manifest.schema, array.name) or layout
 
     @property
-    def _sound(self) -> dict[str, Layout]:
+    def _valid_outputs(self) -> dict[str, Layout]:
         return {name: layout for name, layout in self._outputs.items() if isinstance(layout, Layout)}
 
     def _array_problems(self) -> Iterator[Problem]:
@@ -71,24 +71,24 @@ class Inspection:
         except StoreDamagedError as error:
             yield Problem("array", str(path), problem_text(error, self.store.path))
             return
-        required = backend.required_members(self._sound)
+        required = backend.required_members(self._valid_outputs)
         for member in sorted(set(required) - members):
             yield Problem("missing", f"{path}: {member}", "it is not there", required[member])
-        unsound = tuple(name for name in self._outputs if name not in self._sound)
+        unsound = tuple(name for name in self._outputs if name not in self._valid_outputs)
         for member in sorted(members - set(required) - backend.allowed_members(self._columns())):
             if member.partition("/")[0] not in unsound:
                 yield Problem(FOREIGN, f"{path}: {member}", "it is not part of the store")
 
     def _columns(self) -> dict[str, Layout]:
-        found = {}
+        layouts = {}
         for name in self.store.manifest.columns:
             try:
                 layout = self.store.backend.layout(self.store.path, f"{COLUMNS}/{name}")
             except StoreDamagedError:
                 continue  # reading the column reports it
             if layout and not column_problem(layout, self.store.manifest.schema, name):
-                found[f"{COLUMNS}/{name}"] = layout
-        return found
+                layouts[f"{COLUMNS}/{name}"] = layout
+        return layouts
 
     def _column_problems(self) -> Iterator[Problem]:
         for name in self.store.manifest.columns:
@@ -122,10 +122,10 @@ class Inspection:
     def _shard_problems(self) -> Iterator[Problem]:
         schema = self.store.manifest.schema
         shard_bytes = schema.shard_rows * schema.n_views * sum(array.row_bytes for array in schema.arrays)
-        for together in read_together(range(schema.n_shards), shard_bytes):
-            read = {name: list(zip(*self._read_blocks(name, together), strict=True)) for name in self._sound}
-            for i, shard in enumerate(together):
-                for name in self._sound:
+        for shards in read_together(range(schema.n_shards), shard_bytes):
+            read = {name: list(zip(*self._read_blocks(name, shards), strict=True)) for name in self._valid_outputs}
+            for i, shard in enumerate(shards):
+                for name in self._valid_outputs:
                     yield from self._block_problems(shard, name, read[name][i])
                 self.on_shard(shard + 1, schema.n_shards)
 
@@ -145,20 +145,20 @@ class Inspection:
 
     def _block_problems(self, shard: int, name: str, block: Sequence[npt.NDArray[Any] | str]) -> Iterator[Problem]:
         record, rows = self.store.manifest.shards[shard], self.store.manifest.schema.rows(shard)
-        digest, whole = hashlib.sha256(), True
+        digest, is_complete = hashlib.sha256(), True
         for view, values in enumerate(block):
             where = f"{self.store.path}: {name}, view {view}"
             if isinstance(values, str):
                 yield Problem("features", where, values, rows)
-                whole = False
+                is_complete = False
                 continue
             digest.update(np.ascontiguousarray(values).tobytes())
             if checksum(values) != record.checksums[name][view]:
                 yield Problem("features", where, "the rows are not what was written (CRC32C)", rows)
-                whole = False
+                is_complete = False
             else:
                 yield from self._value_problems(where, view, rows, values, self.store.array(name))
-        if whole and digest.hexdigest() != record.sha256[name]:
+        if is_complete and digest.hexdigest() != record.sha256[name]:
             where = f"{self.store.path}: {name}"
             yield Problem("features", where, "the rows are not what was written (SHA-256)", rows)
 

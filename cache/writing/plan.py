@@ -122,7 +122,7 @@ class Records:
             return None
         try:
             values = parsed_json(text)
-            whole = values.pop("digest") == sha256_of(values)
-            return ShardRecord.from_json(Fields.of(str(self._folder), values), self._schema) if whole else None
+            is_unchanged = values.pop("digest") == sha256_of(values)
+            return ShardRecord.from_json(Fields.of(str(self._folder), values), self._schema) if is_unchanged else None
         except (ValueError, KeyError, TypeError, AttributeError, SchemaError):
             return None

@@ -30,10 +30,10 @@ class ShardSink:
     def put(self, shard: int, blocks: Mapping[str, npt.NDArray[Any]], rejected: Mapping[int, str]) -> ShardRecord:
         """Keep one whole shard; it is finished when the call returns. See `StoreWriter.put`."""
         folder, backend = building_folder(self.target), backend_of(self.target)
-        kept = {array.name: self._checked(shard, array.name, blocks[array.name]) for array in self.schema.arrays}
-        for name, block in kept.items():
+        checked = {array.name: self._checked(shard, array.name, blocks[array.name]) for array in self.schema.arrays}
+        for name, block in checked.items():
             backend.write_block(folder, self.schema, name, shard, block)
-        record = ShardRecord.of(shard, kept, rejected)
+        record = ShardRecord.of(shard, checked, rejected)
         Records(folder, self.schema).add(record)
         return record
 
@@ -64,9 +64,9 @@ class ShardSink:
 
 def require_recorded(blocks: Mapping[str, npt.NDArray[Any]], record: ShardRecord, folder: Place) -> None:
     """StoreDamagedError if blocks, output -> (V, rows, *row_shape), are not those that the record was made of."""
-    found = ShardRecord.of(record.shard, blocks, {}).sha256
+    digests = ShardRecord.of(record.shard, blocks, {}).sha256
     for output in blocks:
-        if found[output] != record.sha256[output]:
+        if digests[output] != record.sha256[output]:
             raise StoreDamagedError(
                 f"{folder}: shard {record.shard} of {output} is not what was written. Delete the folder, extract again"
             )

@@ -148,8 +148,8 @@ class StoreWriter:
         by_name = dict(sorted(columns.items()))  # as a reader of the manifest sees them: a copy is the same bytes
         text = manifest.to_text()
         _require_readable(text, columns, self.target)
-        whole = self._backend.assemble(self._folder, self.schema, by_name, text)
-        replace(whole, self.target)
+        store = self._backend.assemble(self._folder, self.schema, by_name, text)
+        replace(store, self.target)
         remove_unfinished(self._folder)
 
 
