@@ -24,7 +24,7 @@ from pathlib import Path
 from cache.errors import StorageError
 from cache.places.links import require_inside
 from cache.places.objects import copy_into_place
-from cache.places.paths import Place, remove_tree
+from cache.places.paths import AnyPath, remove_tree
 from cache.places.refusals import storage_errors
 
 __all__ = [
@@ -60,7 +60,7 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_bytes(path: Place, data: bytes) -> None:
+def write_bytes(path: AnyPath, data: bytes) -> None:
     """Write a file so that a reader sees all of it or none, even after a kill or a power cut; see `atomic_write`.
 
     Raises
@@ -196,7 +196,7 @@ def _remove_unlocked(orphan: str) -> None:
         os.close(descriptor)
 
 
-def replace(source: Place, target: Place) -> None:
+def replace(source: AnyPath, target: AnyPath) -> None:
     """Put the finished file or folder `source` in the place of `target`, which may exist.
 
     A folder cannot replace a folder in one step: the old one is moved aside first and restored if the second step

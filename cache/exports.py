@@ -19,7 +19,7 @@ import pandas as pd
 from cache.backends import BACKENDS
 from cache.errors import QueryError
 from cache.export_formats import AS_STORED, EXPORT_FORMATS, Export, ExportForm
-from cache.places import place
+from cache.places import as_path
 from cache.rows import Rows
 from cache.schema import MISSING_INTEGERS
 
@@ -104,7 +104,7 @@ def without_placeholders(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _target(path: str | Path) -> Path:
-    target = place(path)
+    target = as_path(path)
     if not isinstance(target, Path):
         raise QueryError(f"export to {path}: expected a file of this machine. Export to one, then copy it there")
     if inside := [parent for parent in target.absolute().parents if parent.suffix in _STORE_SUFFIXES]:

@@ -7,7 +7,7 @@ from typing import Any
 from cache.backends import BACKENDS
 from cache.errors import QueryError, StoreMissingError
 from cache.keys import differences
-from cache.places import Place
+from cache.places import AnyPath
 from cache.places.names import path_part
 from cache.store import Store, open_store, store_exists
 from cache.writing.unfinished import unfinished
@@ -15,7 +15,7 @@ from cache.writing.unfinished import unfinished
 __all__ = ["find_store", "store_path"]
 
 
-def store_path(root: Place, encoder: str, dataset: str, backend: str) -> Place:
+def store_path(root: AnyPath, encoder: str, dataset: str, backend: str) -> AnyPath:
     """Where the features of one dataset under one encoder are: `root/<encoder>/<dataset>.zarr`.
 
     Raises
@@ -26,7 +26,7 @@ def store_path(root: Place, encoder: str, dataset: str, backend: str) -> Place:
     return root / path_part("encoder", encoder) / f"{path_part('dataset', dataset)}{BACKENDS[backend].suffix}"
 
 
-def find_store(root: Place, encoder: str, dataset: str) -> Store:
+def find_store(root: AnyPath, encoder: str, dataset: str) -> Store:
     """The finished store of a dataset, whichever backend holds it.
 
     Raises

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from cache.export_formats import npy_header
 from cache.keys import canonical_json, sha256_of
-from cache.places import Place
+from cache.places import AnyPath
 from cache.rows import Rows
 from cache.shard_records import checksum
 
@@ -40,7 +40,7 @@ _FIXED_BYTES = 16  # of the length and the magic
 _ABOUT_BYTES = 4096  # of the JSON
 
 
-def mmap_folder(store: Place) -> Path:
+def mmap_folder(store: AnyPath) -> Path:
     """Where the copies of the store at `store` are kept: `.hot` in its features root, `root/<encoder>/<dataset>.zarr`.
 
     Those of a store on another machine are in this user's cache folder.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from cache.errors import StorageError
 from cache.keys import sha256_of
-from cache.places import Place
+from cache.places import AnyPath
 from cache.store import Store, open_store
 
 __all__ = ["CopiedRows", "ReuseReader", "features_identity"]
@@ -35,7 +35,7 @@ class CopiedRows:
     views : which views are taken
     """
 
-    source: Place
+    source: AnyPath
     identity: str
     rows: Rows
     at: Rows
@@ -51,8 +51,8 @@ def features_identity(store: Store) -> str:
 class ReuseReader:
     """Copies rows of other stores into blocks. Keeps the shards read last, up to 1 GB: rows may come in any order."""
 
-    _stores: dict[Place, Store] = field(default_factory=dict)
-    _shards: OrderedDict[tuple[Place, int, str, int], npt.NDArray[Any]] = field(default_factory=OrderedDict)
+    _stores: dict[AnyPath, Store] = field(default_factory=dict)
+    _shards: OrderedDict[tuple[AnyPath, int, str, int], npt.NDArray[Any]] = field(default_factory=OrderedDict)
 
     def fill(self, blocks: Mapping[str, npt.NDArray[Any]], copies: Iterable[CopiedRows]) -> None:
         """Copy the rows of `copies` into `blocks` (output -> (V, rows, *row_shape)), checked as they are read.

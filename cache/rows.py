@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cache.manifest import Manifest
-from cache.places import Place
+from cache.places import AnyPath
 from cache.schema import OK, ArraySpec
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class RowSource(Protocol):
     """What rows need of a store; see `cache.store.Store`."""
 
     @property
-    def path(self) -> Place: ...
+    def path(self) -> AnyPath: ...
 
     @property
     def manifest(self) -> Manifest: ...

@@ -18,7 +18,7 @@ from cache.errors import RESTORE, QueryError, StoreDamagedError
 from cache.manifest import Manifest
 from cache.mmap_copies import in_ram_or_mapped
 from cache.neighbors import Metric, Neighbors, nearest
-from cache.places import Place, exists, is_file, place, reachable
+from cache.places import AnyPath, as_path, exists, is_file, network_errors
 from cache.places.objects import METADATA_FILE
 from cache.places.refusals import read_errors
 from cache.query import names_in, row_mask
@@ -31,16 +31,16 @@ from cache.writing.unfinished import unfinished
 __all__ = ["Store", "open_store", "store_exists"]
 
 
-def store_exists(path: Place) -> bool:
+def store_exists(path: AnyPath) -> bool:
     """Whether something is at `path`. On an object store that is an entry: without it files are still arriving."""
-    with reachable(path):
+    with network_errors(path):
         if isinstance(path, Path):
             with read_errors(str(path)):
                 return exists(path)
         return is_file(path / METADATA_FILE)
 
 
-def open_store(path: str | Place) -> Store:
+def open_store(path: str | AnyPath) -> Store:
     """Open a finished store.
 
     Raises
@@ -54,7 +54,7 @@ def open_store(path: str | Place) -> Store:
     StoreLockedError, StorageError
         If another program has it open for writing, or the system does not let it be read: its bytes may be right.
     """
-    path = place(path)
+    path = as_path(path)
     backend = backend_of(path)
     if not store_exists(path):
         if stopped := unfinished(path):
@@ -70,7 +70,7 @@ class Store:
     It is a `pipeline.features.FeatureSource`: training and evaluation read it split by split.
     """
 
-    path: Place
+    path: AnyPath
     backend: Backend
     manifest: Manifest
 

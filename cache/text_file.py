@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from cache.errors import SchemaError
 from cache.keys import canonical_json
-from cache.places import Place, exists, is_file
+from cache.places import AnyPath, exists, is_file
 from cache.places.refusals import read_errors
 
 __all__ = ["bytes_of", "content_digest", "damaged", "encode_text_step", "parts_of"]
@@ -42,13 +42,13 @@ _DAMAGE = (
 )
 
 
-def damaged(path: Place, problem: str) -> SchemaError:
+def damaged(path: AnyPath, problem: str) -> SchemaError:
     return SchemaError(
         f"{path} is damaged ({problem}): delete it", remedy=encode_text_step(path), purpose="to make it again"
     )
 
 
-def encode_text_step(path: Place) -> list[tuple[str, dict[str, str]]]:
+def encode_text_step(path: AnyPath) -> list[tuple[str, dict[str, str]]]:
     """What makes the vectors at `path`; a file that is not below `text/` does not say of which encoder it is."""
     if path.parent.name != "text":
         return [("encode-text", {})]
@@ -56,7 +56,7 @@ def encode_text_step(path: Place) -> list[tuple[str, dict[str, str]]]:
     return [("encode-text", {"encoder": encoder.name, "prompts": path.stem, "features": str(encoder.parent)})]
 
 
-def bytes_of(path: Place) -> bytes | None:
+def bytes_of(path: AnyPath) -> bytes | None:
     """The bytes of the file; None if nothing is there."""
     with read_errors(str(path)):
         if not is_file(path):
@@ -73,7 +73,7 @@ def bytes_of(path: Place) -> bytes | None:
         return path.read_bytes()
 
 
-def parts_of(data: bytes, path: Place) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
+def parts_of(data: bytes, path: AnyPath) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
     """Vectors and description, of types that can be compared; no more memory is taken than the file has bytes."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:

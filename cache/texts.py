@@ -14,7 +14,7 @@ import numpy.typing as npt
 from cache.atomic import write_bytes
 from cache.errors import NewerSchemaError, OutdatedTextsError, StoreMissingError
 from cache.keys import canonical_json, sha256_of
-from cache.places import Place, reachable
+from cache.places import AnyPath, network_errors
 from cache.places.names import path_part
 from cache.text_file import bytes_of, content_digest, damaged, encode_text_step, parts_of
 
@@ -24,7 +24,7 @@ _VERSION = 1
 _LONGEST = 1e15  # of a vector: squares of longer ones are infinite in float32
 
 
-def text_path(root: Place, encoder: str, prompts: str) -> Place:
+def text_path(root: AnyPath, encoder: str, prompts: str) -> AnyPath:
     """Where the vectors of a prompt set are: `root/<encoder>/text/<prompts>.npz`.
 
     Raises
@@ -59,7 +59,7 @@ class TextStore:
     def key(self) -> str:
         return text_key(self.templates, self.classes, self.encoder, self.text)
 
-    def write(self, path: Place) -> None:
+    def write(self, path: AnyPath) -> None:
         """Replace the file at `path` as a whole."""
         about = {
             "fer_stage_texts": _VERSION,
@@ -76,7 +76,7 @@ class TextStore:
         write_bytes(path, buffer.getvalue())
 
     @classmethod
-    def read(cls, path: Place) -> TextStore:
+    def read(cls, path: AnyPath) -> TextStore:
         """The vectors at `path`.
 
         Parameters
@@ -92,7 +92,7 @@ class TextStore:
         SchemaError
             If the file is damaged, was changed, or is of a newer version.
         """
-        with reachable(path):
+        with network_errors(path):
             data = bytes_of(path)
         if data is None:
             raise StoreMissingError(f"no text vectors at {path}", remedy=encode_text_step(path), purpose="to make them")
@@ -117,7 +117,7 @@ class TextStore:
         return _checked(vectors, about, path)
 
 
-def _checked(vectors: npt.NDArray[np.float32], about: Mapping[str, Any], path: Place) -> TextStore:
+def _checked(vectors: npt.NDArray[np.float32], about: Mapping[str, Any], path: AnyPath) -> TextStore:
     """What is in a file whose digest is right: whoever wrote it could have written anything."""
     problems = [name for name in ("templates", "classes") if not _is_names(about.get(name))]
     problems += [name for name in ("encoder", "provenance") if not isinstance(about.get(name), dict)]

@@ -6,7 +6,7 @@ from cache.backends.base import Backend
 from cache.backends.hdf5_store import Hdf5Backend
 from cache.backends.zarr_store import ZarrBackend
 from cache.errors import SchemaError
-from cache.places import Place
+from cache.places import AnyPath
 
 __all__ = ["BACKENDS", "Backend", "backend_name", "backend_of"]
 
@@ -16,7 +16,7 @@ BACKENDS: dict[str, Backend] = {
 }
 
 
-def backend_name(path: Place) -> str:
+def backend_name(path: AnyPath) -> str:
     """The name of the backend whose stores end like `path`."""
     for name, backend in BACKENDS.items():
         if path.suffix == backend.suffix:
@@ -25,6 +25,6 @@ def backend_name(path: Place) -> str:
     raise SchemaError(f"{path}: the name of a store ends with one of {endings}")
 
 
-def backend_of(path: Place) -> Backend:
+def backend_of(path: AnyPath) -> Backend:
     """The backend whose stores end like `path`."""
     return BACKENDS[backend_name(path)]

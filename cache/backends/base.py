@@ -11,7 +11,7 @@ import numpy.typing as npt
 from cache.backends.expected import Layout
 from cache.columns import Columns
 from cache.errors import RESTORE, StoreDamagedError
-from cache.places import Place
+from cache.places import AnyPath
 from cache.places.refusals import refusal
 from cache.schema import Schema
 
@@ -47,7 +47,7 @@ def damage_reported(what: str) -> Iterator[None]:
 
 
 def read_joined(
-    read: Callable[[range], npt.NDArray[Any]], ranges: Sequence[range], path: Place, what: str
+    read: Callable[[range], npt.NDArray[Any]], ranges: Sequence[range], path: AnyPath, what: str
 ) -> list[npt.NDArray[Any]]:
     """Rows of every range, by one call of `read` where ranges follow each other.
 
@@ -69,7 +69,7 @@ def _runs(ranges: Sequence[range]) -> list[Sequence[range]]:
     return [ranges[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(ranges)], strict=True) if start < stop]
 
 
-def _read_alone(read: Callable[[range], npt.NDArray[Any]], rows: range, path: Place, what: str) -> npt.NDArray[Any]:
+def _read_alone(read: Callable[[range], npt.NDArray[Any]], rows: range, path: AnyPath, what: str) -> npt.NDArray[Any]:
     with damage_reported(f"{path}: rows {rows.start}-{rows.stop - 1} of {what}"):
         return read(rows)
 
@@ -86,32 +86,32 @@ class Backend(Protocol):
     def suffix(self) -> str:
         """Ending of a store's name, with the dot."""
 
-    def create(self, folder: Place, schema: Schema) -> None:
+    def create(self, folder: AnyPath, schema: Schema) -> None:
         """Prepare the empty folder for blocks."""
 
-    def holds_blocks(self, folder: Place) -> bool:
+    def holds_blocks(self, folder: AnyPath) -> bool:
         """Whether the blocks of a stopped writer are in the folder: not any more once its store was moved away."""
 
-    def write_block(self, folder: Place, schema: Schema, name: str, shard: int, block: npt.NDArray[Any]) -> None:
+    def write_block(self, folder: AnyPath, schema: Schema, name: str, shard: int, block: npt.NDArray[Any]) -> None:
         """Keep one block, shape (V, rows, *row_shape). It is durable when the call returns."""
 
-    def read_block(self, folder: Place, schema: Schema, name: str, shard: int) -> npt.NDArray[Any]:
+    def read_block(self, folder: AnyPath, schema: Schema, name: str, shard: int) -> npt.NDArray[Any]:
         """What `write_block` kept; only its shape and dtype are checked."""
 
-    def assemble(self, folder: Place, schema: Schema, columns: Columns, manifest: str) -> Place:
+    def assemble(self, folder: AnyPath, schema: Schema, columns: Columns, manifest: str) -> AnyPath:
         """Join blocks, columns and manifest to a whole store inside `folder`; durable when the call returns."""
 
-    def read_manifest(self, path: Place) -> str:
+    def read_manifest(self, path: AnyPath) -> str:
         """The manifest's text; SchemaError if there is none."""
 
-    def read_column(self, path: Place, schema: Schema, name: str) -> npt.NDArray[Any]:
+    def read_column(self, path: AnyPath, schema: Schema, name: str) -> npt.NDArray[Any]:
         """One value per row: strings (object dtype) or numbers.
 
         StoreDamagedError if it does not lie on disk as `schema` says.
         """
 
     def read_ranges(
-        self, path: Place, schema: Schema, name: str, view: int, ranges: Sequence[range]
+        self, path: AnyPath, schema: Schema, name: str, view: int, ranges: Sequence[range]
     ) -> list[npt.NDArray[Any]]:
         """Rows of one view for each of `ranges`, shape (len(rows), *row_shape); see `read_joined`.
 
@@ -119,13 +119,13 @@ class Backend(Protocol):
         is opened once for them: ask for as many as may be in memory together.
         """
 
-    def layout(self, path: Place, name: str) -> Layout | None:
+    def layout(self, path: AnyPath, name: str) -> Layout | None:
         """How one array, `pooled` or `columns/id`, lies on disk by its own description; None if there is none.
 
         StoreDamagedError if the description cannot be read.
         """
 
-    def members(self, path: Place) -> set[str]:
+    def members(self, path: AnyPath) -> set[str]:
         """The names of everything in the store: files of a folder, arrays and groups of a file."""
 
     def required_members(self, outputs: Mapping[str, Layout]) -> dict[str, range | None]:

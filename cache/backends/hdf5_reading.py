@@ -13,7 +13,7 @@ import numpy as np
 
 from cache.backends.expected import TEXT, Layout
 from cache.errors import SchemaError
-from cache.places import Place, is_file
+from cache.places import AnyPath, is_file
 from cache.places.refusals import read_errors
 
 __all__ = ["array_in", "layout_of", "opened", "require_hdf5", "require_texts"]
@@ -23,7 +23,7 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}  # of a file system with
 _REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("index", "<u4")])  # to a text, as it lies in the file
 
 
-def opened(path: Place) -> h5py.File:
+def opened(path: AnyPath) -> h5py.File:
     """The file, for reading.
 
     HDF5 locks it meanwhile, so that no program changes it: a reader beside a writer could meet half of a change, and

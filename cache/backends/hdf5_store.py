@@ -24,7 +24,7 @@ from cache.backends.hdf5_reading import array_in, layout_of, opened, require_hdf
 from cache.columns import Columns
 from cache.errors import SchemaError, StorageError
 from cache.manifest import MAX_MANIFEST_BYTES
-from cache.places import Place, require_plain_file
+from cache.places import AnyPath, require_plain_file
 from cache.places.refusals import storage_errors
 from cache.schema import Schema
 
@@ -39,22 +39,22 @@ class Hdf5Backend:
 
     suffix = ".h5"
 
-    def create(self, folder: Place, schema: Schema) -> None:
+    def create(self, folder: AnyPath, schema: Schema) -> None:
         with storage_errors(folder):
             _on_disk(folder).mkdir(parents=True, exist_ok=True)
 
-    def holds_blocks(self, folder: Place) -> bool:
+    def holds_blocks(self, folder: AnyPath) -> bool:
         return folder.is_dir()
 
-    def write_block(self, folder: Place, schema: Schema, name: str, shard: int, block: npt.NDArray[Any]) -> None:
+    def write_block(self, folder: AnyPath, schema: Schema, name: str, shard: int, block: npt.NDArray[Any]) -> None:
         buffer = io.BytesIO()
         np.save(buffer, block, allow_pickle=False)
         write_bytes(_block(_on_disk(folder), name, shard), buffer.getvalue())
 
-    def read_block(self, folder: Place, schema: Schema, name: str, shard: int) -> npt.NDArray[Any]:
+    def read_block(self, folder: AnyPath, schema: Schema, name: str, shard: int) -> npt.NDArray[Any]:
         return np.array(_loaded(_on_disk(folder), schema, name, shard))
 
-    def assemble(self, folder: Place, schema: Schema, columns: Columns, manifest: str) -> Path:
+    def assemble(self, folder: AnyPath, schema: Schema, columns: Columns, manifest: str) -> Path:
         blocks = _on_disk(folder)
         target = blocks / "store.h5"
         with storage_errors(target):
@@ -68,7 +68,7 @@ class Hdf5Backend:
             flush_file(target)
         return target
 
-    def read_manifest(self, path: Place) -> str:
+    def read_manifest(self, path: AnyPath) -> str:
         if not isinstance(path, Path):
             raise StorageError(
                 f"{path}: expected an HDF5 store on a disk of this machine, found one in an object store, which HDF5 "
@@ -84,7 +84,7 @@ class Hdf5Backend:
             require_texts(path, dataset, MAX_MANIFEST_BYTES)
             return str(dataset.asstr()[()])
 
-    def read_column(self, path: Place, schema: Schema, name: str) -> npt.NDArray[Any]:
+    def read_column(self, path: AnyPath, schema: Schema, name: str) -> npt.NDArray[Any]:
         with damage_reported(f"{path}: column {name}"), opened(path) as file:
             dataset = array_in(file, f"{COLUMNS}/{name}")
             require(column_problem(layout_of(dataset), schema, name))
@@ -94,7 +94,7 @@ class Hdf5Backend:
             return np.asarray(dataset.asstr()[:])
 
     def read_ranges(
-        self, path: Place, schema: Schema, name: str, view: int, ranges: Sequence[range]
+        self, path: AnyPath, schema: Schema, name: str, view: int, ranges: Sequence[range]
     ) -> list[npt.NDArray[Any]]:
         what = f"{name}, view {view}"
         with damage_reported(f"{path}: {what}"), opened(path) as file:
@@ -102,11 +102,11 @@ class Hdf5Backend:
             require(output_problem(layout_of(array), schema, name))
             return read_joined(lambda rows: np.asarray(array[view, rows.start : rows.stop]), ranges, path, what)
 
-    def layout(self, path: Place, name: str) -> Layout | None:
+    def layout(self, path: AnyPath, name: str) -> Layout | None:
         with damage_reported(f"{path}: the description of {name}"), opened(path) as file:
             return layout_of(array_in(file, name)) if name in file else None
 
-    def members(self, path: Place) -> set[str]:
+    def members(self, path: AnyPath) -> set[str]:
         names: list[str] = []
         with damage_reported(f"{path}: the list of arrays"), opened(path) as file:
             file.visit(names.append)
@@ -119,7 +119,7 @@ class Hdf5Backend:
         return {COLUMNS, *columns}
 
 
-def _on_disk(where: Place) -> Path:
+def _on_disk(where: AnyPath) -> Path:
     """HDF5 is one file of this machine's disks: an object store cannot be written or read in the middle."""
     if not isinstance(where, Path):
         raise StorageError(f"{where}: expected a folder of this machine for HDF5. Use --backend zarr there")

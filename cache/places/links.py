@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from cache.errors import StorageError
-from cache.places.paths import Place
+from cache.places.paths import AnyPath
 
 __all__ = ["leading_out", "links_followed", "require_inside", "require_no_links"]
 
@@ -29,7 +29,7 @@ def links_followed() -> Iterator[None]:
         _FOLLOWED.reset(token)
 
 
-def require_inside(path: Place, root: Place | None = None) -> None:
+def require_inside(path: AnyPath, root: AnyPath | None = None) -> None:
     """Refuse an output that a link takes out of the folder that was named.
 
     The last name of `path` may be a link: it is replaced by a file of its own, and never written through.
@@ -53,7 +53,7 @@ def require_inside(path: Place, root: Place | None = None) -> None:
         )
 
 
-def leading_out(path: Path, root: Place | None = None) -> Path | None:
+def leading_out(path: Path, root: AnyPath | None = None) -> Path | None:
     """The first link among the folders of `path` that leads out of `root`; None without one, or if links are followed.
 
     Parameters
@@ -72,7 +72,7 @@ def _is_inside(link: Path, folder: Path) -> bool:
     return Path(os.path.realpath(link)).is_relative_to(os.path.realpath(folder))
 
 
-def require_no_links(folder: Place) -> None:
+def require_no_links(folder: AnyPath) -> None:
     """Refuse a folder of unfinished work that is a link or holds one, which work on it would be written through.
 
     Raises

@@ -19,7 +19,7 @@ from pathlib import Path
 from cache.errors import StorageError, StoreLockedError
 from cache.places.links import require_inside
 from cache.places.objects import in_use, lease, lease_is_held
-from cache.places.paths import Place
+from cache.places.paths import AnyPath
 from cache.places.refusals import storage_errors
 
 __all__ = ["SHORT_WAIT_S", "exclusive", "is_held", "lock_path"]
@@ -30,13 +30,13 @@ _PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # no link, and no waiting
 _ASKED_S, _PAUSE_S = 0.5, 0.02
 
 
-def lock_path(target: Place) -> Place:
+def lock_path(target: AnyPath) -> AnyPath:
     """The lock of the store, or of another output, at `target`."""
     return target.with_name(f".{target.name}.lock")
 
 
 @contextmanager
-def exclusive(path: Place, wait_s: float = 0.0) -> Iterator[None]:
+def exclusive(path: AnyPath, wait_s: float = 0.0) -> Iterator[None]:
     """Hold the lock file `path` while the block runs.
 
     Parameters
@@ -56,7 +56,7 @@ def exclusive(path: Place, wait_s: float = 0.0) -> Iterator[None]:
             yield
 
 
-def is_held(path: Place) -> bool:
+def is_held(path: AnyPath) -> bool:
     """Whether a living process holds the lock; asking takes it from nobody."""
     if not isinstance(path, Path):
         return lease_is_held(path)

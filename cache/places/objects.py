@@ -16,7 +16,7 @@ from typing import Any
 from upath import UPath
 
 from cache.errors import StorageError, StoreLockedError
-from cache.places.paths import files_below, reachable
+from cache.places.paths import files_below, network_errors
 
 __all__ = ["METADATA_FILE", "copy_into_place", "in_use", "lease", "lease_is_held"]
 
@@ -61,7 +61,7 @@ def lease(
         If a living process holds it, or if somebody took it over while the block ran.
     """
     held = _Lease(path, json.dumps({**holder, "lease": uuid.uuid4().hex}).encode(), renew_s, dead_after_s)
-    with reachable(path):
+    with network_errors(path):
         held.acquire()
     renewal = threading.Thread(target=held.keep, daemon=True)
     renewal.start()
@@ -77,7 +77,7 @@ def lease(
 
 def lease_is_held(path: UPath) -> bool:
     """Whether a living process holds the lease."""
-    with reachable(path):
+    with network_errors(path):
         try:
             return not _is_dead(path.fs.cat_file(path.path), path.fs.info(path.path), _DEAD_AFTER_S)
         except FileNotFoundError:
@@ -116,7 +116,7 @@ class _Lease:
     def keep(self) -> None:
         """Renew until the end. A server that does not answer is asked again: the lease outlasts some failures."""
         while not self.ended.wait(self.renew_s):
-            with suppress(StorageError), reachable(self.path):
+            with suppress(StorageError), network_errors(self.path):
                 if self._is_mine():
                     self.path.write_bytes(self.content)
                 else:
@@ -125,7 +125,7 @@ class _Lease:
 
     def release(self) -> None:
         """Free it. Where the server is gone the lease ends by itself, and the error of the block is the one to see."""
-        with suppress(StorageError), reachable(self.path):
+        with suppress(StorageError), network_errors(self.path):
             if self._is_mine():
                 self.path.unlink()
 

@@ -18,26 +18,26 @@ from upath import UPath
 from cache.errors import RESTORE, StorageError, StoreDamagedError
 
 __all__ = [
-    "Place",
+    "AnyPath",
+    "as_path",
     "exists",
     "files_below",
     "is_file",
     "is_remote",
-    "place",
-    "reachable",
+    "network_errors",
     "read_all",
     "read_limited",
     "remove_tree",
     "require_plain_file",
 ]
 
-Place: TypeAlias = Path | UPath
+AnyPath: TypeAlias = Path | UPath
 
 _PROTOCOLS = ("s3", "memory")
 _ABSENT = (FileNotFoundError, NotADirectoryError)  # any other refusal is no answer
 
 
-def place(where: str | Place) -> Place:
+def as_path(where: str | AnyPath) -> AnyPath:
     """The place that a user names.
 
     Parameters
@@ -64,13 +64,13 @@ def place(where: str | Place) -> Place:
         raise StorageError(f"{where}: expected {protocol}://NAME/PREFIX, found what is no address ({error})") from error
 
 
-def is_remote(where: Place) -> bool:
+def is_remote(where: AnyPath) -> bool:
     """Whether `where` is no folder or file of this machine's disks."""
     return not isinstance(where, Path)
 
 
 @contextmanager
-def reachable(where: Place) -> Iterator[None]:
+def network_errors(where: AnyPath) -> Iterator[None]:
     """Turn what the client of an object store says of its network into a StorageError that names the place."""
     if isinstance(where, Path) or where.protocol != "s3":
         yield
@@ -99,7 +99,7 @@ def exists(where: Path) -> bool:
     return True
 
 
-def is_file(where: Place) -> bool:
+def is_file(where: AnyPath) -> bool:
     """Whether a file is there. The libraries' own methods also return False without permission or connection."""
     if isinstance(where, Path):
         try:
@@ -112,7 +112,7 @@ def is_file(where: Place) -> bool:
         return False
 
 
-def files_below(where: Place) -> list[Place]:
+def files_below(where: AnyPath) -> list[AnyPath]:
     """Every file of the tree, sorted; the file itself if it is one; empty if nothing is there."""
     if not isinstance(where, Path):
         return [where.with_segments(f"{where.protocol}://{name.lstrip('/')}") for name in where.fs.find(where.path)]
@@ -133,7 +133,7 @@ def require_plain_file(where: Path, max_bytes: int) -> None:
         raise OSError(errno.EFBIG, f"expected at most {max_bytes} bytes, found {status.st_size}", str(where))
 
 
-def read_limited(where: Place, max_bytes: int) -> bytes:
+def read_limited(where: AnyPath, max_bytes: int) -> bytes:
     """The bytes of a file of at most `max_bytes`; an object of an object store is read whole, whatever its size.
 
     Raises
@@ -152,7 +152,7 @@ def read_limited(where: Place, max_bytes: int) -> bytes:
         raise
 
 
-def read_all(files: Sequence[Place], max_bytes: int) -> list[bytes | None]:
+def read_all(files: Sequence[AnyPath], max_bytes: int) -> list[bytes | None]:
     """The bytes of many small files, in order; None for one that is too large. Objects are read several at a time."""
     remote = [file for file in files if not isinstance(file, Path)]
     if len(remote) < 2:
@@ -161,14 +161,14 @@ def read_all(files: Sequence[Place], max_bytes: int) -> list[bytes | None]:
     return [contents[file.path] for file in remote]
 
 
-def _read_or_none(file: Place, max_bytes: int) -> bytes | None:
+def _read_or_none(file: AnyPath, max_bytes: int) -> bytes | None:
     try:
         return read_limited(file, max_bytes)
     except StoreDamagedError:
         return None
 
 
-def remove_tree(where: Place) -> None:
+def remove_tree(where: AnyPath) -> None:
     """Remove a file or folder with all below it, if it is there; of a link the link alone."""
     if not isinstance(where, Path):
         if where.fs.exists(where.path):

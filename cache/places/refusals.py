@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cache.errors import CacheError, StorageError, StoreLockedError
-from cache.places.paths import Place, reachable
+from cache.places.paths import AnyPath, network_errors
 
 __all__ = ["read_errors", "refusal", "storage_errors"]
 
@@ -117,10 +117,10 @@ def read_errors(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def storage_errors(path: Place) -> Iterator[None]:
+def storage_errors(path: AnyPath) -> Iterator[None]:
     """Turn what the system or the object store refuses into a StorageError that names the place and the way out."""
     try:
-        with reachable(path):
+        with network_errors(path):
             yield
     except OSError as error:
         advice = _ADVICE_TO_WRITERS.get(error.errno or 0)

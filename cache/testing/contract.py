@@ -14,7 +14,7 @@ class TestZarrInMemory(ZarrBytes, ObjectStoreContract):
     blobs = MemoryBlobs()
     @pytest.fixture(scope="class")
     @classmethod
-    def shelf(cls): return place("memory://shelf")
+    def shelf(cls): return as_path("memory://shelf")
 """
 
 from __future__ import annotations

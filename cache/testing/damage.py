@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cache.errors import CacheError, SchemaError, StoreDamagedError, StoreMissingError
-from cache.places import Place
+from cache.places import AnyPath
 from cache.store import Store, open_store, store_exists
 from cache.testing.base import BackendUnderTest
 from cache.testing.example import Example
@@ -84,7 +84,7 @@ class DamageContract(BackendUnderTest):
             with pytest.raises(StoreDamagedError, match="rows 8-9 of tokens, view 1"):
                 store.select(output="tokens", view=1).dask().compute(scheduler="synchronous")
 
-    def _find(self, path: Place, raw: bytes) -> tuple[Extent, int]:
+    def _find(self, path: AnyPath, raw: bytes) -> tuple[Extent, int]:
         for extent in self.extents(path):
             at = extent.data.find(raw)
             if at >= 0:
@@ -132,7 +132,7 @@ class DamageContract(BackendUnderTest):
             with pytest.raises(SchemaError, match="is not a fer-stage store"):
                 open_store(spoilt.path)
 
-    def test_what_is_no_store_is_refused(self, target: Place) -> None:
+    def test_what_is_no_store_is_refused(self, target: AnyPath) -> None:
         self.make_foreign(target)
         with pytest.raises(SchemaError, match=f"{target} is not a fer-stage store"):
             open_store(target)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.keys import StoreKey
-from cache.places import Place
+from cache.places import AnyPath
 from cache.schema import ArraySpec, Schema
 from cache.store import Store, open_store
 from cache.writing.writer import StoreWriter
@@ -110,7 +110,7 @@ class Example:
         for shard in shards:
             writer.put(shard, self.blocks(shard), self.rejected(shard))
 
-    def begin(self, target: Place, shards: Iterable[int] = ()) -> StoreWriter:
+    def begin(self, target: AnyPath, shards: Iterable[int] = ()) -> StoreWriter:
         """A writer that has put some shards and goes no further: what a stopped process leaves."""
         writer = StoreWriter(target, self.key, self.schema)
         self.put(writer, shards)
@@ -123,7 +123,7 @@ class Example:
         writer.finish(self.columns, {"name": "example", "classes": classes}, {"made_by": "cache.testing"})
         return open_store(writer.target)
 
-    def write(self, target: Place) -> Store:
+    def write(self, target: AnyPath) -> Store:
         return self.finish(self.begin(target))
 
     def is_content_of(self, store: Store) -> bool:

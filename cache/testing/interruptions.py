@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cache.errors import CacheError, StoreIncompleteError, StoreMissingError
-from cache.places import Place, place
+from cache.places import AnyPath, as_path
 from cache.store import Store, open_store
 from cache.testing.base import BackendUnderTest, store_target
 from cache.testing.example import ARRAYS, Example
@@ -32,22 +32,22 @@ class InterruptionContract(BackendUnderTest):
     can_rename: bool  # so that an old store is there until the new one is: a writer that reports an error left it
 
     @abstractmethod
-    def write(self, target: Place, fault: Fault) -> Outcome: ...
+    def write(self, target: AnyPath, fault: Fault) -> Outcome: ...
 
     @pytest.fixture(scope="class")
     @classmethod
-    def wanted(cls, shelf: Place) -> dict[str, bytes]:
+    def wanted(cls, shelf: AnyPath) -> dict[str, bytes]:
         """What an uninterrupted run leaves."""
         return cls.blobs.tree(NEW.write(store_target(shelf / "wanted", f"example{cls.suffix}")).path)
 
     @pytest.fixture(scope="class")
     @classmethod
-    def old(cls, shelf: Place) -> dict[str, bytes]:
+    def old(cls, shelf: AnyPath) -> dict[str, bytes]:
         """A finished store of other features, where the new one will be."""
         return cls.blobs.tree(OLD.write(store_target(shelf / "old", f"example{cls.suffix}")).path)
 
     def survives(
-        self, way: Way, root: Place, wanted: dict[str, bytes], before: Sequence[dict[str, bytes]], step: int = 0
+        self, way: Way, root: AnyPath, wanted: dict[str, bytes], before: Sequence[dict[str, bytes]], step: int = 0
     ) -> None:
         """Let it happen at every `step`-th change, by default at about ten, with each of `before` there in turn."""
         n_changes = self.write(store_target(root / "count", f"example{self.suffix}"), Fault(way)).n_changes
@@ -60,7 +60,7 @@ class InterruptionContract(BackendUnderTest):
             self._check_reader(target, outcome, has_old=bool(tree))
             self._check_resume(target, outcome, wanted)
 
-    def _check_reader(self, target: Place, outcome: Outcome, *, has_old: bool) -> None:
+    def _check_reader(self, target: AnyPath, outcome: Outcome, *, has_old: bool) -> None:
         """There is the old store, the new one, or an error that says how to go on."""
         if outcome.error:
             assert outcome.error.startswith("StorageError: "), outcome
@@ -74,7 +74,7 @@ class InterruptionContract(BackendUnderTest):
         else:
             assert isinstance(opened, StoreIncompleteError | StoreMissingError)
 
-    def _check_resume(self, target: Place, outcome: Outcome, wanted: dict[str, bytes]) -> None:
+    def _check_resume(self, target: AnyPath, outcome: Outcome, wanted: dict[str, bytes]) -> None:
         is_done = (opened := _opened(target)) and isinstance(opened, Store) and NEW.is_content_of(opened)
         writer = NEW.begin(target)
         if not is_done:
@@ -85,7 +85,7 @@ class InterruptionContract(BackendUnderTest):
         assert names - {f".{target.name}.lock"} == {target.name}
 
 
-def _opened(target: Place) -> Store | CacheError:
+def _opened(target: AnyPath) -> Store | CacheError:
     try:
         return open_store(target)
     except CacheError as error:
@@ -97,19 +97,19 @@ class InterruptedOnDisk(InterruptionContract):
 
     can_rename = True
 
-    def write(self, target: Place, fault: Fault) -> Outcome:
+    def write(self, target: AnyPath, fault: Fault) -> Outcome:
         return write_on_disk(Path(str(target)), NEW, fault)
 
     @pytest.mark.parametrize("way", ["kill", "tear", "full", "broken"])
     def test_any_moment_is_survived(
-        self, root: Place, wanted: dict[str, bytes], old: dict[str, bytes], way: Way
+        self, root: AnyPath, wanted: dict[str, bytes], old: dict[str, bytes], way: Way
     ) -> None:
         self.survives(way, root, wanted, [old, {}])
 
     @pytest.mark.slow
     @pytest.mark.parametrize("way", ["kill", "tear", "full", "broken"])
     def test_every_moment_is_survived(
-        self, root: Place, wanted: dict[str, bytes], old: dict[str, bytes], way: Way
+        self, root: AnyPath, wanted: dict[str, bytes], old: dict[str, bytes], way: Way
     ) -> None:
         self.survives(way, root / "over nothing", wanted, [{}], step=1)
         self.survives(way, root / "over a store", wanted, [old], step=1)
@@ -120,11 +120,11 @@ class InterruptedInMemory(InterruptionContract):
 
     can_rename = False
 
-    def write(self, target: Place, fault: Fault) -> Outcome:
+    def write(self, target: AnyPath, fault: Fault) -> Outcome:
         begun: set[int] = set()
         with faulty_memory(fault.at, Killed if fault.way == "kill" else no_space) as count:
             try:
-                writer = NEW.begin(place(str(target)))
+                writer = NEW.begin(as_path(str(target)))
                 for shard in writer.pending:
                     begun.add(shard)
                     NEW.put(writer, [shard])
@@ -137,14 +137,14 @@ class InterruptedInMemory(InterruptionContract):
 
     @pytest.mark.parametrize("way", ["kill", "full"])
     def test_any_moment_is_survived(
-        self, root: Place, wanted: dict[str, bytes], old: dict[str, bytes], way: Way
+        self, root: AnyPath, wanted: dict[str, bytes], old: dict[str, bytes], way: Way
     ) -> None:
         self.survives(way, root, wanted, [old, {}])
 
     @pytest.mark.slow
     @pytest.mark.parametrize("way", ["kill", "full"])
     def test_every_moment_is_survived(
-        self, root: Place, wanted: dict[str, bytes], old: dict[str, bytes], way: Way
+        self, root: AnyPath, wanted: dict[str, bytes], old: dict[str, bytes], way: Way
     ) -> None:
         self.survives(way, root / "over nothing", wanted, [{}], step=1)
         self.survives(way, root / "over a store", wanted, [old], step=1)

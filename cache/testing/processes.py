@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from cache.errors import StoreIncompleteError, StoreLockedError
-from cache.places import Place
+from cache.places import AnyPath
 from cache.places.lock import exclusive, lock_path
 from cache.store import Store, open_store
 from cache.testing.base import BackendUnderTest
@@ -39,7 +39,7 @@ class ReadElsewhereContract(BackendUnderTest):
 
 
 class ProcessContract(ReadElsewhereContract):
-    def test_a_killed_writer_goes_on_where_it_was(self, target: Place, root: Place) -> None:
+    def test_a_killed_writer_goes_on_where_it_was(self, target: AnyPath, root: AnyPath) -> None:
         """Killed three times at moments drawn from a seed, between and within shards; refused to a second writer."""
         example, rng, done = Example(N_ROWS), np.random.default_rng(0), 0
         for _ in range(3):
@@ -62,13 +62,13 @@ class ProcessContract(ReadElsewhereContract):
 
 
 @contextmanager
-def held(target: Place) -> Iterator[None]:
+def held(target: AnyPath) -> Iterator[None]:
     with exclusive(lock_path(target)):
         yield
 
 
 @contextmanager
-def slow_writer(target: Place, n_rows: int, pause_s: float) -> Iterator[subprocess.Popen[bytes]]:
+def slow_writer(target: AnyPath, n_rows: int, pause_s: float) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "cache.testing.slow_writer", str(target), str(n_rows), str(pause_s)]
     with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as process:
         try:
@@ -77,7 +77,7 @@ def slow_writer(target: Place, n_rows: int, pause_s: float) -> Iterator[subproce
             process.kill()
 
 
-def wait_for_records(target: Place, n_records: int, process: subprocess.Popen[bytes]) -> None:
+def wait_for_records(target: AnyPath, n_records: int, process: subprocess.Popen[bytes]) -> None:
     """Until the writer has noted that many shards as finished."""
     folder, deadline = building_folder(target) / "records", time.monotonic() + 60
     while len(list(folder.glob("*.json"))) < n_records:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]  # it has no stubs
 
-from cache.places import Place
+from cache.places import AnyPath
 
 __all__ = ["Blobs", "DiskBlobs", "Extent", "MemoryBlobs", "files", "tree_bytes"]
 
@@ -24,7 +24,7 @@ class Blobs(ABC):
     """Named bytes of one kind of place. A name is what `str` says of the place."""
 
     @abstractmethod
-    def names(self, top: Place) -> list[str]:
+    def names(self, top: AnyPath) -> list[str]:
         """Every blob at `top` or below, sorted."""
 
     @abstractmethod
@@ -37,22 +37,22 @@ class Blobs(ABC):
     @abstractmethod
     def delete(self, name: str) -> None: ...
 
-    def tree(self, top: Place) -> dict[str, bytes]:
+    def tree(self, top: AnyPath) -> dict[str, bytes]:
         """Name below `top` -> bytes, of every blob of a store; "" is `top` itself."""
         return {name[len(str(top)) + 1 :]: self.read(name) for name in self.names(top)}
 
-    def plant(self, top: Place, tree: dict[str, bytes]) -> None:
+    def plant(self, top: AnyPath, tree: dict[str, bytes]) -> None:
         """Write what `tree` returned."""
         for name, data in tree.items():
             self.write(f"{top}/{name}" if name else str(top), data)
 
-    def remove(self, top: Place) -> None:
+    def remove(self, top: AnyPath) -> None:
         """Delete every blob at `top` or below."""
         for name in self.names(top):
             self.delete(name)
 
     @contextmanager
-    def kept(self, top: Place) -> Iterator[None]:
+    def kept(self, top: AnyPath) -> Iterator[None]:
         """Whatever the block does to the tree at `top`, it is as before afterwards."""
         before = self.tree(top)
         try:
@@ -71,7 +71,7 @@ class Blobs(ABC):
 class DiskBlobs(Blobs):
     """Files of this machine."""
 
-    def names(self, top: Place) -> list[str]:
+    def names(self, top: AnyPath) -> list[str]:
         return [str(file) for file in files(Path(str(top)))]
 
     def read(self, name: str) -> bytes:
@@ -89,7 +89,7 @@ class DiskBlobs(Blobs):
 class MemoryBlobs(Blobs):
     """What fsspec keeps of `memory://` in this process."""
 
-    def names(self, top: Place) -> list[str]:
+    def names(self, top: AnyPath) -> list[str]:
         inside = f"{_memory_path(str(top))}/"
         return sorted(f"memory:/{name}" for name in MemoryFileSystem.store if f"{name}/".startswith(inside))
 

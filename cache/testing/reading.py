@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from cache.errors import QueryError
-from cache.places import Place
+from cache.places import AnyPath
 from cache.schema import ArraySpec
 from cache.store import Store, open_store
 from cache.testing.base import BackendUnderTest
@@ -38,13 +38,13 @@ class ReadingContract(BackendUnderTest):
             assert actual.tobytes() == expected[view].tobytes()  # bytes: NaN equals NaN
 
     @pytest.mark.parametrize("n_rows", [1, 3, 4, 5, 8])
-    def test_any_number_of_rows_fits(self, target: Place, example: Example, n_rows: int) -> None:
+    def test_any_number_of_rows_fits(self, target: AnyPath, example: Example, n_rows: int) -> None:
         example = example.other(n_rows=n_rows)
         store = example.write(target)
         assert len(store) == len(store.frame) == n_rows
         assert store.read(np.arange(n_rows)).tobytes() == example.values("pooled")[0].tobytes()
 
-    def test_a_shard_of_rejected_rows_only_is_kept(self, target: Place) -> None:
+    def test_a_shard_of_rejected_rows_only_is_kept(self, target: AnyPath) -> None:
         example = Example(n_rows=3, shard_rows=1)  # row 2 is rejected: its shard equals the fill value
         store = example.write(target)
         assert np.isnan(store.read(np.array([2]))).all()

@@ -23,7 +23,7 @@ import pytest
 from s3fs import S3FileSystem
 from zarr.core.sync import _get_loop
 
-from cache.places import Place
+from cache.places import AnyPath
 from cache.testing.gate import Gate
 from cache.testing.raw import Blobs
 
@@ -138,7 +138,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 class S3Blobs(Blobs):
     """Objects of a bucket, through botocore's plain client: no fsspec, nothing remembered."""
 
-    def names(self, top: Place) -> list[str]:
+    def names(self, top: AnyPath) -> list[str]:
         bucket, key = _bucket_and_key(str(top))
         pages = _s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
         keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]

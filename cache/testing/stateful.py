@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from cache.backends import backend_of
 from cache.errors import CacheError, StoreIncompleteError, StoreMissingError
-from cache.places import Place, place
+from cache.places import AnyPath, as_path
 from cache.store import open_store
 from cache.testing.base import store_target
 from cache.testing.example import Example
@@ -53,7 +53,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.done: set[int] = set()
         self.writer: StoreWriter | None = None
 
-    def make_root(self) -> Place:
+    def make_root(self) -> AnyPath:
         raise NotImplementedError
 
     @initialize(base=examples())
@@ -193,5 +193,5 @@ class MemoryMachine(StoreMachine):
     suffix = ".zarr"
     blobs = MemoryBlobs()
 
-    def make_root(self) -> Place:
-        return place(f"memory://{uuid.uuid4().hex}")
+    def make_root(self) -> AnyPath:
+        return as_path(f"memory://{uuid.uuid4().hex}")

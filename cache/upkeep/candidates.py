@@ -16,7 +16,7 @@ from pathlib import Path
 from cache.atomic import PARTIAL
 from cache.backends import BACKENDS
 from cache.mmap_format import MMAP_FOLDER, mmap_files
-from cache.places import Place, reachable
+from cache.places import AnyPath, network_errors
 from cache.places.links import leading_out
 from cache.places.lock import is_held, lock_path
 from cache.store import store_exists
@@ -71,10 +71,10 @@ class CleanupCandidate:
     key, pinned, state : of a store; `state` is that of `cache.upkeep.inventory.StoreStatus`
     """
 
-    path: Place
+    path: AnyPath
     kind: Kind
     n_bytes: int
-    target: Place
+    target: AnyPath
     locked: bool = False
     exists: bool = False
     shards: int = 0
@@ -86,9 +86,9 @@ class CleanupCandidate:
     state: str = COMPLETE
 
 
-def candidates_below(root: Place) -> list[CleanupCandidate]:
+def candidates_below(root: AnyPath) -> list[CleanupCandidate]:
     """Everything below `root` that gc could have an opinion about, stores included; sorted by path."""
-    with reachable(root):
+    with network_errors(root):
         status = statuses_below(root)
         keys = {found.store.key for found in status if found.store}
         unread = any(found.state == UNREADABLE for found in status)  # a copy may be of that store
@@ -103,11 +103,11 @@ def candidates_below(root: Place) -> list[CleanupCandidate]:
     return sorted(everything, key=lambda one: str(one.path))
 
 
-def _link(path: Place, root: Place) -> Path | None:
+def _link(path: AnyPath, root: AnyPath) -> Path | None:
     return leading_out(path, root) if isinstance(path, Path) else None
 
 
-def candidate_at(path: Place) -> CleanupCandidate | None:
+def candidate_at(path: AnyPath) -> CleanupCandidate | None:
     """The facts of a store or of what lies beside one, as they are now; None if it is gone."""
     if found := _by_name(path):
         return found if path.exists() else None
@@ -115,14 +115,14 @@ def candidate_at(path: Place) -> CleanupCandidate | None:
     return _store(status) if status and store_exists(path) else None
 
 
-def _names_below(root: Place) -> Iterator[Place]:
+def _names_below(root: AnyPath) -> Iterator[AnyPath]:
     """Names in the folders where stores are, and among the memory-mapped copies."""
     copies = root / MMAP_FOLDER
     for folder in (*folders_below(root), *([copies] if copies.is_dir() else [])):
         yield from folder.iterdir()
 
 
-def _by_name(path: Place) -> CleanupCandidate | None:
+def _by_name(path: AnyPath) -> CleanupCandidate | None:
     if found := _OF_STORE.fullmatch(path.name):
         return _of_store(path, Kind(found["kind"]), path.with_name(found["name"]))
     if _PARTIAL.fullmatch(path.name):
@@ -130,7 +130,7 @@ def _by_name(path: Place) -> CleanupCandidate | None:
     return None
 
 
-def _of_store(path: Place, kind: Kind, target: Place) -> CleanupCandidate:
+def _of_store(path: AnyPath, kind: Kind, target: AnyPath) -> CleanupCandidate:
     present, building = store_exists(target), building_folder(target)
     found = CleanupCandidate(path, kind, size_of(path), target, is_held(lock_path(target)), present)
     if kind == Kind.LOCK:
@@ -142,7 +142,7 @@ def _of_store(path: Place, kind: Kind, target: Place) -> CleanupCandidate:
     return found
 
 
-def _key_at(target: Place) -> str:
+def _key_at(target: AnyPath) -> str:
     status = status_at(target)
     return status.store.key if status and status.store else ""
 
@@ -165,7 +165,7 @@ def _store(found: StoreStatus) -> CleanupCandidate:
     )
 
 
-def _age_s(path: Place) -> float:
+def _age_s(path: AnyPath) -> float:
     """Seconds since the last write; 0 where that is not known, which keeps it."""
     if isinstance(path, Path):
         return time.time() - path.lstat().st_mtime

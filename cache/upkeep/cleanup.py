@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cache.errors import StoreLockedError
-from cache.places import Place, is_remote, remove_tree
+from cache.places import AnyPath, is_remote, remove_tree
 from cache.places.lock import exclusive, lock_path
 from cache.places.objects import METADATA_FILE
 from cache.places.refusals import storage_errors
@@ -40,7 +40,7 @@ class References:
     keys: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
 
-    def why(self, target: Place, key: str) -> str | None:
+    def why(self, target: AnyPath, key: str) -> str | None:
         """Who needs this store; None if nobody does."""
         for path in (target, *target.parents):
             if reason := self.paths.get(canonical_path(path)):
@@ -48,7 +48,7 @@ class References:
         return self.keys.get(key) or self.names.get(f"{target.parent.name}/{target.stem}")
 
 
-def canonical_path(path: Place) -> str:
+def canonical_path(path: AnyPath) -> str:
     """The same text for the same place, however it is written."""
     return str(path) if is_remote(path) else str(path.resolve())
 
@@ -179,7 +179,7 @@ def _removed(candidate: CleanupCandidate) -> bool:
     return not path.exists()
 
 
-def _out_of_sight(path: Place) -> Place:
+def _out_of_sight(path: AnyPath) -> AnyPath:
     """Take a store away from its readers in one step."""
     if not isinstance(path, Path):
         remove_tree(path / METADATA_FILE)  # without it nobody takes the rest for a store

@@ -12,7 +12,7 @@ from cache.backends import backend_of
 from cache.columns import Columns
 from cache.errors import StorageError, StoreIncompleteError
 from cache.keys import StoreKey
-from cache.places import Place
+from cache.places import AnyPath
 from cache.places.lock import exclusive, lock_path
 from cache.store import Store, open_store, store_exists
 from cache.upkeep.inventory import unfinished_key
@@ -24,7 +24,7 @@ __all__ = ["convert"]
 OnShard = Callable[[int, int], None]
 
 
-def convert(source: Store, target: Place, on_shard: OnShard | None = None) -> int:
+def convert(source: Store, target: AnyPath, on_shard: OnShard | None = None) -> int:
     """Copy a store to `target`, whose ending chooses the format; a stopped conversion resumes.
 
     Parameters
@@ -61,7 +61,7 @@ def convert(source: Store, target: Place, on_shard: OnShard | None = None) -> in
         return copied
 
 
-def _is_copy(source: Store, target: Place) -> bool:
+def _is_copy(source: Store, target: AnyPath) -> bool:
     """Whether the target is this store already; refused if it is one with other features."""
     if not store_exists(target):
         return False
@@ -74,7 +74,7 @@ def _is_copy(source: Store, target: Place) -> bool:
     return manifest == source.manifest
 
 
-def _require_no_other_work(source: Store, target: Place) -> None:
+def _require_no_other_work(source: Store, target: AnyPath) -> None:
     if unfinished_key(target) in (None, source.key):
         return
     stopped = unfinished(target)

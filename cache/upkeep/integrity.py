@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from cache.backends import backend_of
 from cache.errors import NewerSchemaError, SchemaError, StorageError, StoreDamagedError, StoreLockedError
-from cache.places import Place, place
+from cache.places import AnyPath, as_path
 from cache.store import Store, open_store
 from cache.upkeep.inspection import Inspection, OnShard
 from cache.upkeep.mmap_check import wrong_copies
@@ -20,7 +20,7 @@ __all__ = ["verify"]
 _REFUSED = (NewerSchemaError, StorageError, StoreLockedError)  # the bytes may be right
 
 
-def verify(where: str | Place | Store, on_shard: OnShard | None = None) -> list[Problem]:
+def verify(where: str | AnyPath | Store, on_shard: OnShard | None = None) -> list[Problem]:
     """Compare everything in a store with its manifest; a few MB, or one shard, are in memory at a time.
 
     Structure first (arrays, chunks, columns), then every row of every output and view: CRC32C, SHA-256, and that
@@ -41,7 +41,7 @@ def verify(where: str | Place | Store, on_shard: OnShard | None = None) -> list[
     StoreMissingError, StoreIncompleteError
         If no finished store is there.
     """
-    path = where.path if isinstance(where, Store) else place(where)
+    path = where.path if isinstance(where, Store) else as_path(where)
     backend_of(path)  # a wrong name is a mistake of the caller, not damage
     problems: list[Problem] = []
     try:
@@ -52,7 +52,7 @@ def verify(where: str | Place | Store, on_shard: OnShard | None = None) -> list[
     return problems
 
 
-def _problems(path: Place, on_shard: OnShard) -> Iterator[Problem]:
+def _problems(path: AnyPath, on_shard: OnShard) -> Iterator[Problem]:
     try:
         store = open_store(path)
     except NewerSchemaError:

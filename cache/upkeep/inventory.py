@@ -10,7 +10,7 @@ from pathlib import Path
 from cache.atomic import write_bytes
 from cache.backends import BACKENDS
 from cache.errors import SchemaError, StorageError, StoreDamagedError, StoreLockedError
-from cache.places import Place, is_file, reachable
+from cache.places import AnyPath, is_file, network_errors
 from cache.store import Store, open_store, store_exists
 from cache.writing.plan import read_plan
 from cache.writing.unfinished import building_folder, unfinished
@@ -53,19 +53,19 @@ class StoreStatus:
     store : the opened store, if it is complete
     """
 
-    path: Place
+    path: AnyPath
     state: str
     progress: str = ""
     why: str = ""
     store: Store | None = None
 
 
-def folders_below(root: Place) -> Iterator[Place]:
+def folders_below(root: AnyPath) -> Iterator[AnyPath]:
     """`root` and the folders below it that are no stores and not hidden. Each once, also where links lead to it."""
     yield from _folders(root, set())
 
 
-def _folders(folder: Place, seen: set[str]) -> Iterator[Place]:
+def _folders(folder: AnyPath, seen: set[str]) -> Iterator[AnyPath]:
     real = str(folder.resolve())
     if folder.name.endswith(_ENDINGS) or real in seen or not folder.is_dir():
         return
@@ -76,7 +76,7 @@ def _folders(folder: Place, seen: set[str]) -> Iterator[Place]:
             yield from _folders(inside, seen)
 
 
-def targets_below(root: Place) -> list[Place]:
+def targets_below(root: AnyPath) -> list[AnyPath]:
     """Where stores are or grow under `root`, sorted; `root` itself if it is a store."""
     if root.name.endswith(_ENDINGS):
         return [root]
@@ -84,21 +84,21 @@ def targets_below(root: Place) -> list[Place]:
     return sorted(found, key=str)
 
 
-def _target(inside: Place) -> Place | None:
+def _target(inside: AnyPath) -> AnyPath | None:
     """The store that is finished or grows at this name, if one does."""
     name = inside.name.removeprefix(".").removesuffix(".building")
     target = inside.with_name(name)
     return target if name.endswith(_ENDINGS) and inside in (target, building_folder(target)) else None
 
 
-def statuses_below(root: Place) -> list[StoreStatus]:
+def statuses_below(root: AnyPath) -> list[StoreStatus]:
     """Every place of a store under `root`, and what is there. Manifests are read, features are not."""
-    with reachable(root):
+    with network_errors(root):
         found = [status_at(target) for target in targets_below(root)]
     return [status for status in found if status is not None]
 
 
-def status_at(target: Place) -> StoreStatus | None:
+def status_at(target: AnyPath) -> StoreStatus | None:
     """What is at the place of a store; None if nothing is."""
     left = unfinished(target)
     progress = left.progress if left else ""
@@ -113,16 +113,16 @@ def status_at(target: Place) -> StoreStatus | None:
         return StoreStatus(target, UNREADABLE, progress, why=str(error))
 
 
-def unfinished_key(target: Place) -> str | None:
+def unfinished_key(target: AnyPath) -> str | None:
     """The key of the store that a writer began to make at `target`, finished or not; None if there is none."""
     plan = read_plan(building_folder(target))
     return plan.key if plan else None
 
 
-def size_of(where: Place) -> int:
+def size_of(where: AnyPath) -> int:
     """Bytes of a file, or of all files of a tree; a link counts as what it is, not as what it points to."""
     if not isinstance(where, Path):
-        with reachable(where):
+        with network_errors(where):
             return int(where.fs.du(where.path)) if where.fs.exists(where.path) else 0
     if where.is_symlink() or not where.is_dir():
         return os.lstat(where).st_size if os.path.lexists(where) else 0
@@ -130,19 +130,19 @@ def size_of(where: Place) -> int:
     return sum(os.lstat(os.path.join(folder, name)).st_size for folder, _folders, names in walk for name in names)
 
 
-def pin_path(target: Place) -> Place:
+def pin_path(target: AnyPath) -> AnyPath:
     """The file that says that gc keeps the store at `target`."""
     return target.with_name(f".{target.name}{_PIN}")
 
 
-def is_pinned(target: Place) -> bool:
-    with reachable(target):
+def is_pinned(target: AnyPath) -> bool:
+    with network_errors(target):
         return is_file(pin_path(target))
 
 
-def set_pin(target: Place, *, pinned: bool) -> None:
+def set_pin(target: AnyPath, *, pinned: bool) -> None:
     """Pin the store at `target`, or take its pin away."""
-    with reachable(target):
+    with network_errors(target):
         if pinned:
             write_bytes(pin_path(target), _PIN_TEXT)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cache.errors import RESTORE
-from cache.places import Place
+from cache.places import AnyPath
 
 __all__ = ["COPY", "FOREIGN", "UNREAD", "Problem", "problem_text"]
 
@@ -54,6 +54,6 @@ class Problem:
         return RESTORE if self.is_damage else "Delete it, unless you know what it is"
 
 
-def problem_text(error: Exception, path: Place) -> str:
+def problem_text(error: Exception, path: AnyPath) -> str:
     """The message without what is in a problem's other fields."""
     return str(error).removeprefix(f"{path}: ").removesuffix(f". {RESTORE}")

@@ -9,7 +9,7 @@ from cache.atomic import write_bytes
 from cache.errors import SchemaError, StoreDamagedError
 from cache.fields import Fields, parsed_json
 from cache.keys import StoreKey, canonical_json, sha256_of
-from cache.places import Place, files_below, is_file, reachable, read_all, read_limited
+from cache.places import AnyPath, files_below, is_file, network_errors, read_all, read_limited
 from cache.schema import Schema
 from cache.shard_records import ShardRecord
 
@@ -60,18 +60,18 @@ class Plan:
         return cls(fields.digest("key"), Schema.from_json(fields.mapping("schema")), made_by)
 
 
-def plan_path(folder: Place) -> Place:
+def plan_path(folder: AnyPath) -> AnyPath:
     """Where the plan of a building folder is."""
     return folder / "plan.json"
 
 
-def read_plan(folder: Place) -> Plan | None:
+def read_plan(folder: AnyPath) -> Plan | None:
     """The plan of a store that was begun; None if there is none, or one that cannot be resumed: spoiled or of no store.
 
     A writer begins such a store again from its first shard.
     """
     path = plan_path(folder)
-    with reachable(path):
+    with network_errors(path):
         if not is_file(path):
             return None
         try:
@@ -86,7 +86,7 @@ class Records:
     Each worker of a cluster writes its own; nobody appends to a file of somebody else.
     """
 
-    def __init__(self, folder: Place, schema: Schema | None = None) -> None:
+    def __init__(self, folder: AnyPath, schema: Schema | None = None) -> None:
         """`schema` is that of the plan in `folder` by default; without one no record means anything."""
         self._folder = folder / "records"
         plan = None if schema else read_plan(folder)
@@ -94,7 +94,7 @@ class Records:
 
     def read(self) -> dict[int, ShardRecord]:
         """The finished shards. A record that a disk spoiled is left out: its shard is made again."""
-        with reachable(self._folder):
+        with network_errors(self._folder):
             texts = read_all([file for file in files_below(self._folder) if file.suffix == ".json"], _MAX_RECORD_BYTES)
         records = [record for text in texts if (record := self._parsed(text))]
         return {record.shard: record for record in records}
@@ -102,7 +102,7 @@ class Records:
     def get(self, shard: int) -> ShardRecord | None:
         """The record of one shard; None if it is not finished, or a disk spoiled its record."""
         path = self._path(shard)
-        with reachable(path):
+        with network_errors(path):
             if not is_file(path):
                 return None
             [text] = read_all([path], _MAX_RECORD_BYTES)
@@ -114,7 +114,7 @@ class Records:
         text = canonical_json({**record.as_json(), "digest": sha256_of(record.as_json())})
         write_bytes(self._path(record.shard), text.encode())
 
-    def _path(self, shard: int) -> Place:
+    def _path(self, shard: int) -> AnyPath:
         return self._folder / f"{shard:06d}.json"
 
     def _parsed(self, text: bytes | None) -> ShardRecord | None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cache.backends import backend_of
 from cache.errors import StoreDamagedError
-from cache.places import Place
+from cache.places import AnyPath
 from cache.schema import Schema
 from cache.shard_records import ShardRecord
 from cache.writing.plan import Records
@@ -24,7 +24,7 @@ __all__ = ["ShardSink", "require_recorded"]
 class ShardSink:
     """Where the shards of one growing store go. May be pickled: every worker of a cluster has its own."""
 
-    target: Place
+    target: AnyPath
     schema: Schema
 
     def put(self, shard: int, blocks: Mapping[str, npt.NDArray[Any]], rejected: Mapping[int, str]) -> ShardRecord:
@@ -62,7 +62,7 @@ class ShardSink:
         return block
 
 
-def require_recorded(blocks: Mapping[str, npt.NDArray[Any]], record: ShardRecord, folder: Place) -> None:
+def require_recorded(blocks: Mapping[str, npt.NDArray[Any]], record: ShardRecord, folder: AnyPath) -> None:
     """StoreDamagedError if blocks, output -> (V, rows, *row_shape), are not those that the record was made of."""
     digests = ShardRecord.of(record.shard, blocks, {}).sha256
     for output in blocks:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cache.backends import backend_of
 from cache.keys import StoreKey
-from cache.places import Place, remove_tree
+from cache.places import AnyPath, remove_tree
 from cache.places.refusals import storage_errors
 from cache.schema import Schema
 from cache.shard_records import ShardRecord
@@ -17,7 +17,7 @@ from cache.writing.plan import Plan, Records, plan_path, read_plan
 __all__ = ["Unfinished", "building_folder", "finished_shards", "is_resumable", "remove_unfinished", "unfinished"]
 
 
-def building_folder(target: Place) -> Place:
+def building_folder(target: AnyPath) -> AnyPath:
     """Where the store that will be at `target` grows."""
     return target.with_name(f".{target.name}.building")
 
@@ -35,26 +35,26 @@ class Unfinished:
         return f"{self.n_done} of {self.plan.schema.n_shards} shards"
 
 
-def unfinished(target: Place) -> Unfinished | None:
+def unfinished(target: AnyPath) -> Unfinished | None:
     """What a stopped writer of `target` left, or None."""
     folder = building_folder(target)
     plan = read_plan(folder)
     return Unfinished(plan, len(Records(folder, plan.schema).read())) if plan else None
 
 
-def finished_shards(target: Place, key: StoreKey, schema: Schema) -> dict[int, ShardRecord]:
+def finished_shards(target: AnyPath, key: StoreKey, schema: Schema) -> dict[int, ShardRecord]:
     """The shards of this very store that a stopped writer has finished."""
     return Records(building_folder(target), schema).read() if is_resumable(target, key, schema) else {}
 
 
-def is_resumable(target: Place, key: StoreKey, schema: Schema) -> bool:
+def is_resumable(target: AnyPath, key: StoreKey, schema: Schema) -> bool:
     """Whether a stopped writer left shards of this very store, with the blocks that they need."""
     folder = building_folder(target)
     plan = read_plan(folder)
     return plan is not None and plan.is_of(key, schema) and backend_of(target).holds_blocks(folder)
 
 
-def remove_unfinished(folder: Place) -> None:
+def remove_unfinished(folder: AnyPath) -> None:
     """Remove a building folder so that a kill leaves all of it or nothing that looks like one."""
     with storage_errors(folder):
         if not isinstance(folder, Path):

@@ -20,7 +20,7 @@ from cache.columns import Columns, check_columns, column_digests
 from cache.errors import StorageError, StoreIncompleteError
 from cache.keys import StoreKey
 from cache.manifest import MAX_MANIFEST_BYTES, Manifest
-from cache.places import Place
+from cache.places import AnyPath
 from cache.places.links import require_no_links
 from cache.places.refusals import storage_errors
 from cache.schema import Schema, plan_shards
@@ -43,7 +43,7 @@ class StoreWriter:
     made_by : the command that writes it, for the advice of how to resume
     """
 
-    def __init__(self, target: Place, key: StoreKey, schema: Schema, made_by: MadeBy = "extract") -> None:
+    def __init__(self, target: AnyPath, key: StoreKey, schema: Schema, made_by: MadeBy = "extract") -> None:
         self.target, self.key = target, key
         self._backend = backend_of(target)
         self._folder = building_folder(target)
@@ -153,7 +153,7 @@ class StoreWriter:
         remove_unfinished(self._folder)
 
 
-def _require_readable(manifest: str, columns: Columns, target: Place) -> None:
+def _require_readable(manifest: str, columns: Columns, target: AnyPath) -> None:
     """Refuse to put into place what readers refuse, and keep the shards and the old store."""
     if (n_bytes := len(manifest.encode())) > MAX_MANIFEST_BYTES:
         raise StorageError(

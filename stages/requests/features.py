@@ -16,12 +16,12 @@ __all__ = ["EncodeTextRequest", "ExtractRequest", "QueryRequest", "StorePlace"]
 
 def _place_of_store(value: Any) -> Any:
     """A path, an open store, or what `extract` returned."""
-    from cache.places import Place, place
+    from cache.places import AnyPath, as_path
 
-    return place(value if isinstance(value, str | Place) else getattr(value, "path", value))
+    return as_path(value if isinstance(value, str | AnyPath) else getattr(value, "path", value))
 
 
-StorePlace = Annotated[Any, BeforeValidator(_place_of_store)]  # a `cache.places.Place`
+StorePlace = Annotated[Any, BeforeValidator(_place_of_store)]  # a `cache.places.AnyPath`
 
 
 @dataclass(frozen=True, config=CONFIG)

@@ -12,9 +12,9 @@ __all__ = ["CONFIG", "FolderOrBucket", "NotNegative", "Positive", "Request", "Sh
 
 
 def _place(value: Any) -> Any:
-    from cache.places import place  # late: it brings a library that `--help` does not need
+    from cache.places import as_path  # late: it brings a library that `--help` does not need
 
-    return place(value)
+    return as_path(value)
 
 
 def _several(value: Any) -> Any:
@@ -22,7 +22,7 @@ def _several(value: Any) -> Any:
     return (value,) if isinstance(value, str | Path) else value
 
 
-FolderOrBucket = Annotated[Any, BeforeValidator(_place)]  # a `cache.places.Place`
+FolderOrBucket = Annotated[Any, BeforeValidator(_place)]  # a `cache.places.AnyPath`
 
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cache import Store
     from cache.export_formats import ExportForm
-    from cache.places import Place
+    from cache.places import AnyPath
     from cache.selection import Selection
     from pipeline.tables.samples import SampleTable
 from stages.results.base import Result
@@ -41,7 +41,7 @@ class ExtractResult(Result):
     """
 
     table: SampleTable = field(repr=False)
-    path: Place
+    path: AnyPath
     key: str
     complete: bool
     encoder: str
@@ -246,7 +246,7 @@ class EncodeTextResult(Result):
     sentences: tuple[tuple[str, ...], ...] = field(repr=False)
     vectors: npt.NDArray[np.float32] | None = field(repr=False)
     key: str
-    path: Place
+    path: AnyPath
     note: str = ""
 
     @property

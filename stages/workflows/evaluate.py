@@ -13,7 +13,7 @@ import numpy.typing as npt
 from cache import Store
 from cache.errors import CacheError
 from cache.features_root import find_store
-from cache.places import Place
+from cache.places import AnyPath
 from cache.places.links import require_inside
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import PipelineError
@@ -133,7 +133,7 @@ class Scorer:
     notes : what has to be stated beside the scores, each once
     """
 
-    def __init__(self, features: Place, params: Params, device: str, *, exclude_overlap: bool = False) -> None:
+    def __init__(self, features: AnyPath, params: Params, device: str, *, exclude_overlap: bool = False) -> None:
         self.features, self.params, self.device = features, params, device
         self.exclude_overlap = exclude_overlap
         self.notes: dict[str, None] = {}

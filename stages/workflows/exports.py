@@ -8,7 +8,7 @@ from typing import Literal
 
 from cache import open_store
 from cache.export_formats import AS_STORED, ExportForm
-from cache.places import Place
+from cache.places import AnyPath
 from stages.results import ExportResult
 
 __all__ = ["export_form", "export_store"]
@@ -20,7 +20,7 @@ def export_form(rejected: Literal["keep", "drop"], dtype: Literal["stored", "flo
 
 
 def export_store(
-    store: Place,
+    store: AnyPath,
     output: Path,
     *,
     where: str | None = None,

@@ -13,7 +13,7 @@ import numpy as np
 
 from cache.errors import StoreLockedError
 from cache.keys import differences
-from cache.places import Place
+from cache.places import AnyPath
 from cache.places.links import require_inside
 from cache.places.lock import exclusive, is_held, lock_path
 from cache.upkeep.inventory import targets_below
@@ -179,7 +179,7 @@ def _check_finished(plan: ExtractPlan, writer: StoreWriter, result: CheckResult)
         )
 
 
-def _verify_command(plan: ExtractPlan, store: Place) -> str:
+def _verify_command(plan: ExtractPlan, store: AnyPath) -> str:
     return command_line("store verify", {"stores": (str(store),), "deep": True, "root": plan.root})
 
 

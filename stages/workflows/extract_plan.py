@@ -17,7 +17,7 @@ from cache.backends import BACKENDS, backend_name
 from cache.columns import column_digests
 from cache.features_root import store_path
 from cache.keys import StoreKey, differences, sha256_of
-from cache.places import Place
+from cache.places import AnyPath
 from cache.reuse import Reuse, find_rows, image_keys
 from cache.schema import Schema
 from cache.store import store_exists
@@ -106,7 +106,7 @@ class ExtractPlan:
     spec: EncoderSpec
     encoder: Encoder
     faces: AlignedFaces | None
-    target: Place
+    target: AnyPath
 
     @cached_property
     def outputs(self) -> tuple[Output, ...]:
@@ -179,7 +179,7 @@ class ExtractPlan:
             return None
         return store if store.manifest.columns == column_digests(self.columns(store.manifest.rejected)) else None
 
-    def find_reusable(self, without: Collection[Place] = ()) -> Reuse:
+    def find_reusable(self, without: Collection[AnyPath] = ()) -> Reuse:
         """Which rows other stores hold, the one that is about to be replaced first."""
         n_views = np.zeros(len(self.table), np.intp)
         for job in self.jobs:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cache import open_store
 from cache.errors import CacheError
-from cache.places import Place
+from cache.places import AnyPath
 from cache.upkeep.candidates import Kind, candidates_below
 from cache.upkeep.cleanup import Decision, Policy, References, clean_up, decide
 from cache.upkeep.conversion import convert
@@ -48,7 +48,7 @@ class ListedStore:
     why : why it cannot be opened, else empty
     """
 
-    path: Place
+    path: AnyPath
     dataset: str
     encoder: str
     n_rows: int | None
@@ -63,7 +63,7 @@ class ListedStore:
     why: str
 
 
-def list_stores(root: Place) -> list[ListedStore]:
+def list_stores(root: AnyPath) -> list[ListedStore]:
     """Every store below `root`; features are not read."""
     return [_listed(standing) for standing in statuses_below(root)]
 
@@ -149,8 +149,8 @@ class Conversion:
     n_copied : shards that were copied; 0 if the target was up to date
     """
 
-    source: Place
-    path: Place
+    source: AnyPath
+    path: AnyPath
     n_rows: int
     n_shards: int
     n_copied: int
@@ -168,14 +168,14 @@ class Conversion:
         }
 
 
-def convert_store(source: Place, target: Place, on_progress: OnProgress) -> Conversion:
+def convert_store(source: AnyPath, target: AnyPath, on_progress: OnProgress) -> Conversion:
     """Copy a store to `target`, whose suffix chooses the format: see `cache.upkeep.conversion.convert`."""
     store = open_store(source)
     n_copied = convert(store, target, lambda done, n: on_progress(Progress("convert shards", done, n)))
     return Conversion(store.path, target, len(store), store.manifest.schema.n_shards, n_copied, store.key)
 
 
-def pin_stores(paths: Sequence[Place], *, pinned: bool = True) -> None:
+def pin_stores(paths: Sequence[AnyPath], *, pinned: bool = True) -> None:
     """Have `gc` keep stores, or take their pins away.
 
     Raises
@@ -219,7 +219,7 @@ class GarbageCollection:
 
 
 def collect_garbage(
-    root: Place,
+    root: AnyPath,
     *,
     unfinished: bool = False,
     unreferenced: bool = False,
@@ -246,7 +246,7 @@ def collect_garbage(
     return GarbageCollection(tuple(decisions if dry_run else clean_up(decisions, policy)), dry_run)
 
 
-def _references(root: Place, params: Path) -> References:
+def _references(root: AnyPath, params: Path) -> References:
     from stages.workflows.store_references import find_references  # late: it reads runs, which other verbs do not need
 
     return find_references(root, params)

@@ -121,12 +121,12 @@ def test_a_folder_can_be_named(store: Store, tmp_path: Path) -> None:
 
 
 def test_where_copies_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from cache.places import place
+    from cache.places import as_path
 
     monkeypatch.chdir(tmp_path)
     assert mmap_folder(Path("features/encoder/faces.zarr")) == tmp_path / "features" / ".hot"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
-    assert mmap_folder(place("memory://features/encoder/faces.zarr")) == tmp_path / "caches" / "fer-stage" / ".hot"
+    assert mmap_folder(as_path("memory://features/encoder/faces.zarr")) == tmp_path / "caches" / "fer-stage" / ".hot"
 
 
 def _copy(store: Store) -> bytes:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from cache.places import Place
+from cache.places import AnyPath
 from stages.commands.options import StoreType
 
 __all__ = ["flattened", "human", "place_of", "shortened"]
@@ -40,7 +40,7 @@ def flattened(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def place_of(word: str) -> Place:
+def place_of(word: str) -> AnyPath:
     """A store or a features root, as `StoreType` reads it."""
-    found: Place = StoreType()(word)
+    found: AnyPath = StoreType()(word)
     return found

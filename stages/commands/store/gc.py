@@ -11,7 +11,7 @@ from stages.commands.options import StoreType, follow_links_option, format_optio
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
-    from cache.places import Place
+    from cache.places import AnyPath
     from cache.upkeep.cleanup import Decision
     from stages.workflows.stores import GarbageCollection
 
@@ -29,7 +29,9 @@ _TABLE_COLUMNS = ("path", "size", "action", "reason")
 @params_option
 @follow_links_option
 @format_option
-def command(root: Place, unfinished: bool, unreferenced: bool, dry_run: bool, params: Path, output_format: str) -> None:
+def command(
+    root: AnyPath, unfinished: bool, unreferenced: bool, dry_run: bool, params: Path, output_format: str
+) -> None:
     """Remove what killed processes left below ROOT (features by default), and memory-mapped copies that fit no store.
 
     A store is kept unless --unreferenced is given. Then it is kept if dvc.lock or a .dvc file names it or a folder

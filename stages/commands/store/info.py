@@ -10,7 +10,7 @@ from stages.commands.options import StoreType, format_option
 from stages.output import echo_record
 
 if TYPE_CHECKING:
-    from cache.places import Place
+    from cache.places import AnyPath
 
 __all__ = ["command"]
 
@@ -18,7 +18,7 @@ __all__ = ["command"]
 @click.command("info")
 @click.argument("store", type=StoreType())
 @format_option
-def command(store: Place, output_format: str) -> None:
+def command(store: AnyPath, output_format: str) -> None:
     """What STORE holds, what it was made of, by what, and how it lies on disk."""
     from cache import open_store
     from stages.commands.store.formatting import flattened, human

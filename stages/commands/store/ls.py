@@ -10,7 +10,7 @@ from stages.commands.options import StoreType, format_option
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
-    from cache.places import Place
+    from cache.places import AnyPath
     from stages.workflows.stores import ListedStore
 
 __all__ = ["command"]
@@ -34,7 +34,7 @@ _TABLE_COLUMNS = (
 @click.command("ls")
 @click.argument("root", type=StoreType(), default="features")
 @format_option
-def command(root: Place, output_format: str) -> None:
+def command(root: AnyPath, output_format: str) -> None:
     """Every store below ROOT (features by default), finished or not, and what cannot be opened, with the reason.
 
     Features are not read: `complete` is a store that was finished; `verify` checks whether its bytes are right.

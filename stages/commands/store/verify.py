@@ -23,7 +23,7 @@ from stages.errors import CheckFailedError
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
-    from cache.places import Place
+    from cache.places import AnyPath
     from cache.upkeep.problems import Problem
     from pipeline.progress import OnProgress
     from stages.workflows.deep_verify import SampleComparison
@@ -79,7 +79,7 @@ def command(stores: tuple[str, ...], deep: bool, quiet: bool, output_format: str
     say("all stores hold what was written")
 
 
-def _compare_sample(path: Place, **options: Any) -> list[SampleComparison]:
+def _compare_sample(path: AnyPath, **options: Any) -> list[SampleComparison]:
     from stages.workflows.deep_verify import DeepOptions, compare_sample  # late: they load an encoder's libraries
 
     return compare_sample(path, DeepOptions(**options))
@@ -89,7 +89,7 @@ def _compare_sample(path: Place, **options: Any) -> list[SampleComparison]:
 class _Verified:
     """What is wrong with one store, and how a sample of it compares."""
 
-    path: Place
+    path: AnyPath
     n_bytes: int
     seconds: float
     problems: Sequence[Problem]
@@ -149,14 +149,14 @@ def _check(verified: Sequence[_Verified]) -> None:
         raise CheckFailedError(". ".join(failures))
 
 
-def _paths(words: tuple[str, ...]) -> list[Place]:
+def _paths(words: tuple[str, ...]) -> list[AnyPath]:
     """The stores at and below some paths; one without a finished store is an error before any is read for hours."""
     from cache.errors import StoreMissingError
     from cache.store import open_store, store_exists
     from cache.upkeep.inventory import targets_below
     from stages.commands.store.formatting import place_of
 
-    paths: list[Place] = []
+    paths: list[AnyPath] = []
     for word in words:
         path = place_of(word)
         targets = targets_below(path)
@@ -169,7 +169,7 @@ def _paths(words: tuple[str, ...]) -> list[Place]:
 
 
 def _verify(
-    path: Place, compare: Callable[[Place], list[SampleComparison]] | None, on_progress: OnProgress
+    path: AnyPath, compare: Callable[[AnyPath], list[SampleComparison]] | None, on_progress: OnProgress
 ) -> _Verified:
     from cache.upkeep.integrity import verify
     from cache.upkeep.inventory import size_of

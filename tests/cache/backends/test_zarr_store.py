@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 import zarr
 
-from cache.places import Place, place
+from cache.places import AnyPath, as_path
 from cache.testing.base import BackendUnderTest
 from cache.testing.contract import FolderStoreContract, ObjectStoreContract
 from cache.testing.example import Example
@@ -28,20 +28,20 @@ class ZarrBytes(BackendUnderTest):
     suffix = ".zarr"
     growing_name = "store.zarr"
 
-    def extents(self, path: Place) -> list[Extent]:
+    def extents(self, path: AnyPath) -> list[Extent]:
         outputs = ("pooled", "tokens", "pixels")
         return [self.blobs.extent(chunk) for output in outputs for chunk in self.blobs.names(path / output / "c")]
 
-    def overwrite_column(self, path: Place, name: str, values: npt.NDArray[Any]) -> None:
+    def overwrite_column(self, path: AnyPath, name: str, values: npt.NDArray[Any]) -> None:
         array = zarr.open_array(str(path / "columns" / name), mode="r+")
         array[:] = values.astype(np.dtypes.StringDType()) if values.dtype == object else values
 
-    def overwrite_manifest(self, path: Place, text: str) -> None:
+    def overwrite_manifest(self, path: AnyPath, text: str) -> None:
         entry = json.loads(self.blobs.read(f"{path}/zarr.json"))
         entry["attributes"]["fer_stage"] = text
         self.blobs.write(f"{path}/zarr.json", json.dumps(entry).encode())
 
-    def make_foreign(self, path: Place) -> None:
+    def make_foreign(self, path: AnyPath) -> None:
         zarr.create_group(str(path)).create_array("pooled", data=np.zeros((1, 2, 3)))
 
 
@@ -71,8 +71,8 @@ class TestZarrInMemory(ZarrBytes, ObjectStoreContract, InterruptedInMemory):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def shelf(cls) -> Iterator[Place]:
-        shelf = place(f"memory://{uuid.uuid4().hex[:8]}")
+    def shelf(cls) -> Iterator[AnyPath]:
+        shelf = as_path(f"memory://{uuid.uuid4().hex[:8]}")
         yield shelf
         cls.blobs.remove(shelf)
 
@@ -83,9 +83,9 @@ class TestZarrOnS3(ZarrBytes, ObjectStoreContract, ReadElsewhereContract):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def shelf(cls, s3: S3Server) -> Iterator[Place]:
+    def shelf(cls, s3: S3Server) -> Iterator[AnyPath]:
         with s3.environment(AWS_ENDPOINT_URL=s3.past_the_gate):
-            yield place(f"s3://{s3.bucket}/{uuid.uuid4().hex[:8]}")
+            yield as_path(f"s3://{s3.bucket}/{uuid.uuid4().hex[:8]}")
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cache.mmap_copies import mmap_copy
-from cache.places import Place, place
+from cache.places import AnyPath, as_path
 from cache.places.lock import exclusive, lock_path
 from cache.store import open_store
 from cache.testing.example import Example
@@ -134,12 +134,12 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "features"
 
 
-def gc(root: Place, policy: Policy | None = None) -> list[Decision]:
+def gc(root: AnyPath, policy: Policy | None = None) -> list[Decision]:
     policy = policy or Policy()
     return clean_up([decision for found in candidates_below(root) if (decision := decide(found, policy))], policy)
 
 
-def removed(root: Place, policy: Policy | None = None) -> set[str]:
+def removed(root: AnyPath, policy: Policy | None = None) -> set[str]:
     return {decision.candidate.path.name for decision in gc(root, policy) if decision.remove}
 
 
@@ -345,7 +345,7 @@ def test_what_cannot_be_removed_is_not_called_removed(root: Path, monkeypatch: p
 
 
 def test_a_features_root_in_memory_is_cleaned_too(tmp_path: Path) -> None:
-    root = place(f"memory://{tmp_path.name}/features")
+    root = as_path(f"memory://{tmp_path.name}/features")
     Example().write(root / "clip" / "a.zarr")
     Example(seed=1).write(root / "clip" / "b.zarr")
     Example().begin(root / "clip" / "c.zarr")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cache.errors import SchemaError, StorageError, StoreDamagedError, StoreIncompleteError, StoreLockedError
-from cache.places import place
+from cache.places import as_path
 from cache.places.lock import exclusive, lock_path
 from cache.store import Store, open_store
 from cache.testing.example import Example
@@ -47,7 +47,7 @@ def test_there_and_back_every_byte_is_equal(tmp_path: Path, first: str, second: 
 
 
 def test_a_store_can_be_carried_to_an_object_store_and_back(source: Store, tmp_path: Path) -> None:
-    away = place("memory://test_store_conversion/some-encoder/example.zarr")
+    away = as_path("memory://test_store_conversion/some-encoder/example.zarr")
     convert(source, away)
     convert(open_store(away), tmp_path / "back.zarr")
     assert isinstance(source.path, Path)

@@ -17,7 +17,7 @@ import zarr
 
 from cache.errors import SchemaError, StoreIncompleteError, StoreMissingError
 from cache.manifest import Manifest
-from cache.places import place
+from cache.places import as_path
 from cache.schema import ArraySpec
 from cache.store import Store, open_store
 from cache.testing.example import Example
@@ -81,7 +81,7 @@ def test_any_number_of_rows_is_whole(tmp_path: Path, ending: str, n_rows: int) -
 
 
 def test_a_store_in_memory_is_verified_too() -> None:
-    path = place("memory://test_store_integrity/some-encoder/example.zarr")
+    path = as_path("memory://test_store_integrity/some-encoder/example.zarr")
     assert verify(Example().write(path)) == []
     (path / "pooled" / "c" / "1" / "2" / "0").unlink()
     assert facts(verify(path)) == [
