@@ -29,7 +29,7 @@ def store_incomplete(path: AnyPath, stopped: Unfinished) -> StoreIncompleteError
 
     With other arguments the finished shards would be of another store, and removed.
     """
-    if stopped.plan.made_by == "convert":
+    if stopped.plan.command == "convert":
         return StoreIncompleteError(
             f"{path} is incomplete: a conversion stopped after {stopped.progress}. "
             "Convert the same store again: it resumes"

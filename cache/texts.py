@@ -124,10 +124,10 @@ def _checked(vectors: npt.NDArray[np.float32], about: Mapping[str, Any], path: A
     if not isinstance(text := about.get("text", {}), dict):
         problems.append("text")
     if not problems:
-        made_by = about["provenance"]
-        if not isinstance(made_by.get("encoder_note", ""), str):
+        provenance = about["provenance"]
+        if not isinstance(provenance.get("encoder_note", ""), str):
             problems.append("provenance.encoder_note")
-        if not _is_names(made_by.get("encoder_saw", [])):
+        if not _is_names(provenance.get("encoder_saw", [])):
             problems.append("provenance.encoder_saw")
     if problems:
         names = ", ".join(f"about.{name}" for name in problems)

@@ -49,14 +49,14 @@ class BackendUnderTest(ABC):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def shelf(cls, tmp_path_factory: pytest.TempPathFactory) -> AnyPath:
-        """The place below which all tests of the class write: a folder, unless the subclass has another one."""
-        return tmp_path_factory.mktemp("shelf")
+    def class_root(cls, tmp_path_factory: pytest.TempPathFactory) -> AnyPath:
+        """The folder below which all tests of the class write, on a disk unless the subclass has another one."""
+        return tmp_path_factory.mktemp("class_root")
 
     @pytest.fixture
-    def root(self, shelf: AnyPath) -> AnyPath:
-        """A part of the shelf for one test alone."""
-        return shelf / uuid.uuid4().hex[:8]
+    def root(self, class_root: AnyPath) -> AnyPath:
+        """A folder for one test alone."""
+        return class_root / uuid.uuid4().hex[:8]
 
     @pytest.fixture
     def target(self, root: AnyPath) -> AnyPath:
@@ -70,14 +70,14 @@ class BackendUnderTest(ABC):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def store(cls, shelf: AnyPath) -> Store:
+    def store(cls, class_root: AnyPath) -> Store:
         """`Example()`, written once: for tests that only read."""
-        return Example().write(store_target(shelf / "kept", f"example{cls.suffix}"))
+        return Example().write(store_target(class_root / "read-only", f"example{cls.suffix}"))
 
     @pytest.fixture
-    def spoilt(self, store: Store) -> Iterator[Store]:
+    def damaged(self, store: Store) -> Iterator[Store]:
         """The same, for tests that damage it: it is restored afterwards."""
-        with self.blobs.kept(store.path):
+        with self.blobs.restored(store.path):
             yield store
 
     def record(self, target: AnyPath, shard: int) -> str:

@@ -106,31 +106,33 @@ class DamageContract(BackendUnderTest):
         assert n_reported > self.n_flips / 10
 
     @pytest.mark.parametrize("name", ["label", "reason", "frame", "quality"])
-    def test_a_changed_column_is_reported(self, spoilt: Store, name: str) -> None:
+    def test_a_changed_column_is_reported(self, damaged: Store, name: str) -> None:
         values = Example().columns[name].copy()
         values[3] = "happiness" if values.dtype == object else 7
-        self.overwrite_column(spoilt.path, name, values)
-        with pytest.raises(StoreDamagedError, match=f"{spoilt.path}: column {name} is not what was written. {RESTORE}"):
-            _ = open_store(spoilt.path).frame
-        assert len(open_store(spoilt.path).read(np.arange(10))) == 10  # the features are whole
+        self.overwrite_column(damaged.path, name, values)
+        with pytest.raises(
+            StoreDamagedError, match=f"{damaged.path}: column {name} is not what was written. {RESTORE}"
+        ):
+            _ = open_store(damaged.path).frame
+        assert len(open_store(damaged.path).read(np.arange(10))) == 10  # the features are whole
 
-    def test_a_changed_manifest_is_reported(self, spoilt: Store) -> None:
-        text = spoilt.manifest.to_text().replace('"n_rows":10', '"n_rows":9')
-        self.overwrite_manifest(spoilt.path, text)
-        with pytest.raises(StoreDamagedError, match=f"{spoilt.path}: its manifest is not what was written. {RESTORE}"):
-            open_store(spoilt.path)
+    def test_a_changed_manifest_is_reported(self, damaged: Store) -> None:
+        text = damaged.manifest.to_text().replace('"n_rows":10', '"n_rows":9')
+        self.overwrite_manifest(damaged.path, text)
+        with pytest.raises(StoreDamagedError, match=f"{damaged.path}: its manifest is not what was written. {RESTORE}"):
+            open_store(damaged.path)
 
-    def test_a_newer_schema_is_refused(self, spoilt: Store) -> None:
-        values = {**json.loads(spoilt.manifest.to_text()), "fer_stage_store": 2}
-        self.overwrite_manifest(spoilt.path, json.dumps(values))
+    def test_a_newer_schema_is_refused(self, damaged: Store) -> None:
+        values = {**json.loads(damaged.manifest.to_text()), "fer_stage_store": 2}
+        self.overwrite_manifest(damaged.path, json.dumps(values))
         with pytest.raises(SchemaError, match="has schema 2, this program reads up to 1: update fer-stage"):
-            open_store(spoilt.path)
+            open_store(damaged.path)
 
-    def test_a_manifest_of_something_else_is_refused(self, spoilt: Store) -> None:
+    def test_a_manifest_of_something_else_is_refused(self, damaged: Store) -> None:
         for text in ("", "{", "[]", "null", '{"fer_stage_store": "1"}', '{"other": 1}'):
-            self.overwrite_manifest(spoilt.path, text)
+            self.overwrite_manifest(damaged.path, text)
             with pytest.raises(SchemaError, match="is not a fer-stage store"):
-                open_store(spoilt.path)
+                open_store(damaged.path)
 
     def test_what_is_no_store_is_refused(self, target: AnyPath) -> None:
         self.make_foreign(target)

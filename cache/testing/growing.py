@@ -31,9 +31,9 @@ def extract_arguments(target: AnyPath) -> dict[str, str]:
 class GrowingContract(BackendUnderTest):
     @pytest.fixture(scope="class")
     @classmethod
-    def whole(cls, shelf: AnyPath, example: Example) -> dict[str, bytes]:
+    def expected(cls, class_root: AnyPath, example: Example) -> dict[str, bytes]:
         """The bytes of the example's store, written without any interruption."""
-        return cls.blobs.tree(example.write(shelf / "uninterrupted" / f"whole{cls.suffix}").path)
+        return cls.blobs.tree(example.write(class_root / "uninterrupted" / f"whole{cls.suffix}").path)
 
     def test_a_missing_store_names_the_command_that_makes_it(self, target: AnyPath) -> None:
         with pytest.raises(StoreMissingError, match=rf"no store at .*{target.name}\Z") as missing:
@@ -60,14 +60,14 @@ class GrowingContract(BackendUnderTest):
 
     @pytest.mark.parametrize("done", [(), (0,), (2, 0), (0, 1, 2)], ids=str)
     def test_resume_makes_only_what_is_pending(
-        self, target: AnyPath, example: Example, whole: dict[str, bytes], done: tuple[int, ...]
+        self, target: AnyPath, example: Example, expected: dict[str, bytes], done: tuple[int, ...]
     ) -> None:
         example.begin(target, done)
         writer = example.begin(target)
         assert writer.pending == [shard for shard in range(3) if shard not in done]
         assert writer.rejected == {row: reason for shard in done for row, reason in example.rejected(shard).items()}
         example.finish(writer)
-        assert self.blobs.tree(target) == whole
+        assert self.blobs.tree(target) == expected
 
     @pytest.mark.parametrize("length", [0, 1, 40, -1])
     def test_a_cut_record_is_no_record(self, target: AnyPath, example: Example, length: int) -> None:
@@ -78,7 +78,7 @@ class GrowingContract(BackendUnderTest):
         assert example.begin(target).pending == [1, 2]
 
     @pytest.mark.parametrize(
-        ("found", "spoilt"),
+        ("old", "new"),
         [
             (b'"shard":0', b'"shard":2'),
             (b'"rejected":{"2"', b'"rejected":{"3"'),
@@ -86,38 +86,38 @@ class GrowingContract(BackendUnderTest):
             (b'"digest"', b'"digset"'),
         ],
     )
-    def test_a_spoilt_record_is_no_record(self, target: AnyPath, example: Example, found: bytes, spoilt: bytes) -> None:
+    def test_a_corrupted_record_is_no_record(self, target: AnyPath, example: Example, old: bytes, new: bytes) -> None:
         example.begin(target, [0, 1])
         record = self.record(target, 0)
         data = self.blobs.read(record)
-        assert found in data
-        self.blobs.write(record, data.replace(found, spoilt))
+        assert old in data
+        self.blobs.write(record, data.replace(old, new))
         assert example.begin(target).pending == [0, 2]
 
     def test_a_shard_without_a_record_is_made_again(
-        self, target: AnyPath, example: Example, whole: dict[str, bytes]
+        self, target: AnyPath, example: Example, expected: dict[str, bytes]
     ) -> None:
         example.begin(target, [0, 1])
         self.blobs.delete(self.record(target, 0))
         writer = example.begin(target)
         assert writer.pending == [0, 2]
         example.finish(writer)
-        assert self.blobs.tree(target) == whole
+        assert self.blobs.tree(target) == expected
 
-    def test_a_torn_block_is_written_over(self, target: AnyPath, example: Example, whole: dict[str, bytes]) -> None:
+    def test_a_torn_block_is_written_over(self, target: AnyPath, example: Example, expected: dict[str, bytes]) -> None:
         """A kill between two blocks leaves a block that no record names; its content cannot be trusted."""
         example.begin(target)
         backend_of(target).write_block(
             building_folder(target), example.schema, "pooled", 0, example.other(seed=9).blocks(0)["pooled"]
         )
         example.finish(example.begin(target))
-        assert self.blobs.tree(target) == whole
+        assert self.blobs.tree(target) == expected
 
     def test_a_finished_shard_can_be_read_back(self, target: AnyPath, example: Example) -> None:
         writer = example.begin(target, [2])
         assert writer.read_shard(2, "pooled").tobytes() == example.blocks(2)["pooled"].tobytes()
 
-    def test_a_finished_shard_that_the_disk_spoilt_is_not_read_back(self, target: AnyPath, example: Example) -> None:
+    def test_a_finished_shard_that_the_disk_corrupted_is_not_read_back(self, target: AnyPath, example: Example) -> None:
         writer = example.begin(target, [0])
         backend_of(target).write_block(
             building_folder(target), example.schema, "pooled", 0, example.other(seed=9).blocks(0)["pooled"]
@@ -125,18 +125,20 @@ class GrowingContract(BackendUnderTest):
         with pytest.raises(StoreDamagedError, match=r"shard 0 of pooled is not what was written\. Delete the folder"):
             writer.read_shard(0)
 
-    def test_a_sink_elsewhere_puts_the_same(self, target: AnyPath, example: Example, whole: dict[str, bytes]) -> None:
-        """What a worker of a cluster does: it has a pickled sink, and the writer notes what it finished."""
+    def test_a_pickled_sink_puts_the_same(self, target: AnyPath, example: Example, expected: dict[str, bytes]) -> None:
+        """What a worker of a cluster does: it has a pickled sink; the writer adds the records of its shards."""
         writer = example.begin(target)
         sink = pickle.loads(pickle.dumps(writer.sink))
         for shard in writer.pending:
-            writer.note(sink.put(shard, example.blocks(shard), example.rejected(shard)))
+            writer.add_record(sink.put(shard, example.blocks(shard), example.rejected(shard)))
         assert writer.pending == example.begin(target).pending == []
         example.finish(writer)
-        assert self.blobs.tree(target) == whole
+        assert self.blobs.tree(target) == expected
 
     @pytest.mark.parametrize("change", [{"seed": 1}, {"n_rows": 11}], ids=["key", "schema"])
-    def test_other_work_sweeps_what_was_begun(self, target: AnyPath, example: Example, change: dict[str, int]) -> None:
+    def test_other_work_removes_finished_shards(
+        self, target: AnyPath, example: Example, change: dict[str, int]
+    ) -> None:
         example.begin(target, [0, 1])
         other = example.other(**change)
         writer = other.begin(target)
@@ -177,7 +179,9 @@ class GrowingContract(BackendUnderTest):
         building = self.blobs.tree(building_folder(target))
         example.finish(writer)
         moved = {name for name in building if name.split("/")[0] == self.growing_name}
-        self.blobs.plant(building_folder(target), {name: data for name, data in building.items() if name not in moved})
+        self.blobs.write_tree(
+            building_folder(target), {name: data for name, data in building.items() if name not in moved}
+        )
         other = example.other(generation=1)
         assert other.is_content_of(other.write(target))
         assert [path.name for path in target.parent.iterdir()] == [target.name]

@@ -24,7 +24,7 @@ DEAD_PID = 2**22 + 1  # beyond the largest that Linux gives
 
 
 class LeaseContract(BackendUnderTest):
-    def plant(self, target: AnyPath, **holder: str | int) -> None:
+    def write_lease(self, target: AnyPath, **holder: str | int) -> None:
         """The lease of somebody else."""
         self.blobs.write(str(lock_path(target)), json.dumps(holder).encode())
 
@@ -43,7 +43,7 @@ class LeaseContract(BackendUnderTest):
         assert self.blobs.names(lock_path(target)) == []
 
     def test_a_dead_holder_of_this_host_holds_nothing(self, target: AnyPath) -> None:
-        self.plant(target, host=socket.gethostname(), pid=DEAD_PID)
+        self.write_lease(target, host=socket.gethostname(), pid=DEAD_PID)
         with exclusive(lock_path(target)):
             assert json.loads(self.blobs.read(str(lock_path(target))))["pid"] == os.getpid()
 
@@ -58,7 +58,7 @@ class LeaseContract(BackendUnderTest):
     def test_a_lost_lease_is_an_error_and_is_left_to_its_new_holder(self, target: AnyPath) -> None:
         def work() -> None:
             with renewed_often(target):
-                self.plant(target, host="elsewhere", pid=1)
+                self.write_lease(target, host="elsewhere", pid=1)
                 time.sleep(0.5)
 
         with pytest.raises(StoreLockedError, match="the lock was taken over while this process did not answer"):

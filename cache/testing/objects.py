@@ -27,8 +27,8 @@ class ObjectContract(BackendUnderTest):
         example.write(target)
         smaller = example.other(n_rows=3)
         smaller.write(target)
-        whole = smaller.write(target.with_name(f"whole{self.suffix}"))
-        assert self.blobs.tree(target) == self.blobs.tree(whole.path)
+        expected = smaller.write(target.with_name(f"whole{self.suffix}"))
+        assert self.blobs.tree(target) == self.blobs.tree(expected.path)
 
     def test_a_copy_that_stopped_is_begun_again(self, target: AnyPath, example: Example) -> None:
         """The old entry is gone, half of the new files are there: readers get an error, the writer resumes."""

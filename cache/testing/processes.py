@@ -39,7 +39,7 @@ class ReadElsewhereContract(BackendUnderTest):
 
 
 class ProcessContract(ReadElsewhereContract):
-    def test_a_killed_writer_goes_on_where_it_was(self, target: AnyPath, root: AnyPath) -> None:
+    def test_a_killed_writer_resumes(self, target: AnyPath, root: AnyPath) -> None:
         """Killed three times at moments drawn from a seed, between and within shards; refused to a second writer."""
         example, rng, done = Example(N_ROWS), np.random.default_rng(0), 0
         for _ in range(3):
@@ -57,8 +57,8 @@ class ProcessContract(ReadElsewhereContract):
             with pytest.raises(StoreIncompleteError, match=f"{done} of 30 shards"):
                 open_store(target)
         example.write(target)
-        whole = example.write(root / f"whole{self.suffix}")
-        assert self.blobs.tree(target) == self.blobs.tree(whole.path)
+        expected = example.write(root / f"whole{self.suffix}")
+        assert self.blobs.tree(target) == self.blobs.tree(expected.path)
 
 
 @contextmanager

@@ -41,7 +41,7 @@ class Blobs(ABC):
         """Name below `top` -> bytes, of every blob of a store; "" is `top` itself."""
         return {name[len(str(top)) + 1 :]: self.read(name) for name in self.names(top)}
 
-    def plant(self, top: AnyPath, tree: dict[str, bytes]) -> None:
+    def write_tree(self, top: AnyPath, tree: dict[str, bytes]) -> None:
         """Write what `tree` returned."""
         for name, data in tree.items():
             self.write(f"{top}/{name}" if name else str(top), data)
@@ -52,7 +52,7 @@ class Blobs(ABC):
             self.delete(name)
 
     @contextmanager
-    def kept(self, top: AnyPath) -> Iterator[None]:
+    def restored(self, top: AnyPath) -> Iterator[None]:
         """Whatever the block does to the tree at `top`, it is as before afterwards."""
         before = self.tree(top)
         try:
@@ -61,7 +61,7 @@ class Blobs(ABC):
             after = self.tree(top)
             for name in after.keys() - before.keys():
                 self.delete(f"{top}/{name}")
-            self.plant(top, {name: data for name, data in before.items() if after.get(name) != data})
+            self.write_tree(top, {name: data for name, data in before.items() if after.get(name) != data})
 
     def extent(self, name: str) -> Extent:
         """A whole blob."""

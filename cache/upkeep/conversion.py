@@ -78,8 +78,8 @@ def _require_no_other_work(source: Store, target: AnyPath) -> None:
     if unfinished_key(target) in (None, source.key):
         return
     stopped = unfinished(target)
-    progress, made_by = (stopped.progress, stopped.plan.made_by) if stopped else ("", "extract")
-    work = "extraction" if made_by == "extract" else "conversion"
+    progress, command = (stopped.progress, stopped.plan.command) if stopped else ("", "extract")
+    work = "extraction" if command == "extract" else "conversion"
     raise StoreIncompleteError(
         f"{target}: another store was begun there ({progress}). Finish it by the same {work}, or remove it",
         remedy=[("store gc", {"root": str(target.parent), "unfinished": True})],

@@ -13,13 +13,13 @@ from cache.places import AnyPath, files_below, is_file, network_errors, read_all
 from cache.schema import Schema
 from cache.shard_records import ShardRecord
 
-__all__ = ["MadeBy", "Plan", "Records", "plan_path", "read_plan"]
+__all__ = ["Plan", "Records", "WriterCommand", "plan_path", "read_plan"]
 
 _VERSION = 1
 _MAX_BYTES = 2**20
 _MAX_RECORD_BYTES = 2**20  # of one shard
 
-MadeBy = Literal["extract", "convert"]
+WriterCommand = Literal["extract", "convert"]
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Plan:
 
     key: str
     schema: Schema
-    made_by: MadeBy = "extract"
+    command: WriterCommand = "extract"
 
     @classmethod
-    def of(cls, key: StoreKey, schema: Schema, made_by: MadeBy = "extract") -> Plan:
-        return cls(key.digest, schema, made_by)
+    def of(cls, key: StoreKey, schema: Schema, command: WriterCommand = "extract") -> Plan:
+        return cls(key.digest, schema, command)
 
     def is_of(self, key: StoreKey, schema: Schema) -> bool:
         """Whether the shards of this plan are shards of a store with this key and schema."""
@@ -46,7 +46,7 @@ class Plan:
         Schema.from_json(Fields.of("the store to be written", {"schema": self.schema.as_json()}).mapping("schema"))
 
     def to_bytes(self) -> bytes:
-        fields = {"version": _VERSION, "key": self.key, "schema": self.schema.as_json(), "made_by": self.made_by}
+        fields = {"version": _VERSION, "key": self.key, "schema": self.schema.as_json(), "made_by": self.command}
         return canonical_json(fields).encode()
 
     @classmethod
@@ -54,10 +54,10 @@ class Plan:
         """What `to_bytes` wrote; SchemaError names the field that is missing or impossible."""
         fields = Fields.of(document, values)
         fields.integer("version", _VERSION, _VERSION)
-        made_by = values.get("made_by", "extract")
-        if made_by not in get_args(MadeBy):
-            raise fields.wrong("made_by", f"one of {', '.join(get_args(MadeBy))}")
-        return cls(fields.digest("key"), Schema.from_json(fields.mapping("schema")), made_by)
+        command = values.get("made_by", "extract")
+        if command not in get_args(WriterCommand):
+            raise fields.wrong("made_by", f"one of {', '.join(get_args(WriterCommand))}")
+        return cls(fields.digest("key"), Schema.from_json(fields.mapping("schema")), command)
 
 
 def plan_path(folder: AnyPath) -> AnyPath:

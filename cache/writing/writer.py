@@ -25,7 +25,7 @@ from cache.places.links import require_no_links
 from cache.places.refusals import storage_errors
 from cache.schema import Schema, plan_shards
 from cache.shard_records import ShardRecord, rejected_rows
-from cache.writing.plan import MadeBy, Plan, plan_path
+from cache.writing.plan import Plan, WriterCommand, plan_path
 from cache.writing.sink import ShardSink, require_recorded
 from cache.writing.unfinished import building_folder, finished_shards, is_resumable, remove_unfinished
 
@@ -40,15 +40,15 @@ class StoreWriter:
     target : where the finished store will be; its ending chooses the backend
     key : what the features are; shards of a stopped writer with the same key and schema are kept, others are removed
     schema : arrays and shards
-    made_by : the command that writes it, for the advice of how to resume
+    command : the command that writes it, for the advice of how to resume
     """
 
-    def __init__(self, target: AnyPath, key: StoreKey, schema: Schema, made_by: MadeBy = "extract") -> None:
+    def __init__(self, target: AnyPath, key: StoreKey, schema: Schema, command: WriterCommand = "extract") -> None:
         self.target, self.key = target, key
         self._backend = backend_of(target)
         self._folder = building_folder(target)
         require_no_links(self._folder)
-        self._plan = Plan.of(key, schema, made_by)
+        self._plan = Plan.of(key, schema, command)
         if not is_resumable(target, key, schema):
             self._start(self._plan)
         self.schema, self.sink = schema, ShardSink(target, schema)
@@ -91,13 +91,13 @@ class StoreWriter:
         StorageError
             If the disk refuses; all shards put before stay.
         """
-        self.note(self.sink.put(shard, blocks, rejected))
+        self.add_record(self.sink.put(shard, blocks, rejected))
 
-    def note(self, record: ShardRecord) -> None:
+    def add_record(self, record: ShardRecord) -> None:
         """A shard was finished: by `put`, or by a worker with a copy of `sink`."""
         self._done[record.shard] = record
 
-    def make_again(self) -> None:
+    def restart(self) -> None:
         """Remove the finished shards of an earlier, stopped writer: a kill leaves none that the next one would keep."""
         self._start(self._plan)
         self._done.clear()

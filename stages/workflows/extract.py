@@ -114,7 +114,7 @@ def _write(plan: ExtractPlan, start: float, on_progress: OnProgress) -> ExtractR
         with ShardEncoder(plan.encoding(runtime), encoder, alike, images) as shard_encoder:
             tasks = sources.shard_tasks(writer.pending, plan.schema)
             for shard in _encoded_shards(plan, shard_encoder, tasks, on_progress):
-                writer.note(shard.record)
+                writer.add_record(shard.record)
                 n_encoded += shard.n_encoded
                 if alike and _is_distributed(plan.request):
                     _add_to(alike, shard, plan)
@@ -171,7 +171,7 @@ def _check_finished(plan: ExtractPlan, writer: StoreWriter, result: CheckResult)
         say(
             f"note: the finished shards of {plan.target} are encoded again: rows encoded again differ. {result.problem}"
         )
-        writer.make_again()
+        writer.restart()
     elif result.unreadable and not result.n_rows:
         say(
             f"note: the finished shards of {plan.target} are used, not checked: no image of a sample can be read "

@@ -71,10 +71,10 @@ class TestZarrInMemory(ZarrBytes, ObjectStoreContract, InterruptedInMemory):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def shelf(cls) -> Iterator[AnyPath]:
-        shelf = as_path(f"memory://{uuid.uuid4().hex[:8]}")
-        yield shelf
-        cls.blobs.remove(shelf)
+    def class_root(cls) -> Iterator[AnyPath]:
+        class_root = as_path(f"memory://{uuid.uuid4().hex[:8]}")
+        yield class_root
+        cls.blobs.remove(class_root)
 
 
 class TestZarrOnS3(ZarrBytes, ObjectStoreContract, ReadElsewhereContract):
@@ -83,7 +83,7 @@ class TestZarrOnS3(ZarrBytes, ObjectStoreContract, ReadElsewhereContract):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def shelf(cls, s3: S3Server) -> Iterator[AnyPath]:
+    def class_root(cls, s3: S3Server) -> Iterator[AnyPath]:
         with s3.environment(AWS_ENDPOINT_URL=s3.past_the_gate):
             yield as_path(f"s3://{s3.bucket}/{uuid.uuid4().hex[:8]}")
 
