@@ -1,4 +1,4 @@
-"""Where features live: stores that are whole or say that they are not. numpy only: no torch, no command line.
+"""The feature store: a store is complete, or reports that it is not. numpy only: no torch, no command line.
 
 store           `cache.open(path)`: a finished store, for reading: `.frame`, `.select(...)`, `.features(split)`
 features_root   where the stores of a features root are

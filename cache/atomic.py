@@ -1,6 +1,6 @@
 """The one way in which files are written: whole or absent, by any number of processes at once.
 
-A file is written under a private name beside its place, flushed, and renamed. The name is random and created by its
+A file is written under a private name next to its target, flushed, and renamed. The name is random and created by its
 writer alone: no link of that name is followed, and two writers of one path write different files. Readers see the old
 file or the new one, and the last writer wins.
 
@@ -94,9 +94,9 @@ def write_new(path: Path, data: bytes) -> bool:
 
 @contextmanager
 def atomic_write(path: Path, *, durable: bool = True) -> Iterator[Path]:
-    """A private name beside `path`, for the block to write; it takes the place of `path` if the block ends well.
+    """A private name next to `path`, for the block to write; it replaces `path` if the block raises nothing.
 
-    What writers of the same path left that were killed is removed.
+    Partial files of killed writers of the same path are removed.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def _put_new(partial: Path, path: Path) -> None:
 
 
 def _private_name(path: Path) -> Path:
-    """A name beside `path` that nothing has: hidden, random, and known to `PARTIAL`."""
+    """An unused name next to `path`: hidden, random, and matched by `PARTIAL`."""
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
 
 
@@ -171,7 +171,7 @@ def _hold(descriptor: int) -> None:
 
 
 def _remove_orphans(path: Path) -> None:
-    """Remove what writers of `path` left that were killed before this process wrote to its folder."""
+    """Remove partial files of writers of `path` that were killed before this process wrote to its folder."""
     for orphan in _partials(os.path.abspath(path.parent)):
         if not re.fullmatch(re.escape(f".{path.name}") + PARTIAL, os.path.basename(orphan)):
             continue
@@ -197,7 +197,7 @@ def _remove_unlocked(orphan: str) -> None:
 
 
 def replace(source: AnyPath, target: AnyPath) -> None:
-    """Put the finished file or folder `source` in the place of `target`, which may exist.
+    """Move the finished file or folder `source` to `target`, which may exist.
 
     A folder cannot replace a folder in one step: the old one is moved aside first and restored if the second step
     fails, so that at no time both are gone. Hold a lock on `target` meanwhile: two processes would move it twice.
@@ -207,7 +207,7 @@ def replace(source: AnyPath, target: AnyPath) -> None:
             copy_into_place(source, target)
             return
         assert isinstance(source, Path)
-        assert isinstance(target, Path)  # a store grows beside its place
+        assert isinstance(target, Path)  # a store grows next to its target
         old = target.with_name(f".{target.name}.replaced")
         if not target.is_dir():
             source.replace(target)
@@ -220,4 +220,4 @@ def replace(source: AnyPath, target: AnyPath) -> None:
                 old.rename(target)
                 raise
         flush_folder(target.parent)
-        remove_tree(old)  # also what a process left that was killed between the two steps
+        remove_tree(old)  # also that of a process that was killed between the two steps

@@ -43,7 +43,7 @@ def check_columns(columns: Columns, n_rows: int) -> None:
 
 
 def _can_be_written(text: str) -> bool:
-    """A file name that is no UTF-8 becomes a text that is none either; HDF5 keeps no NUL."""
+    """A file name that is no UTF-8 becomes a text that is none either; HDF5 stores no NUL."""
     try:
         return b"\0" not in text.encode()
     except UnicodeEncodeError:

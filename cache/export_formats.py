@@ -44,7 +44,7 @@ class ExportForm:
 
     Parameters
     ----------
-    rejected : rows without a feature are kept (null in Parquet, NaN in arrays), or dropped with their columns
+    rejected : rows without a feature are written (null in Parquet, NaN in arrays), or dropped with their columns
     dtype : `float32` where a program reads no half floats; None is as stored
     plain_list : a list of any length in Parquet, where a program reads none of a fixed size
     """

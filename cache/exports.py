@@ -35,15 +35,15 @@ def export_rows(
     added: Mapping[str, npt.NDArray[Any]] | None = None,
     form: ExportForm = AS_STORED,
 ) -> tuple[Path, ...]:
-    """Write the chosen columns and features of a selection; what an earlier export left there is replaced.
+    """Write the chosen columns and features of a selection; files of an earlier export are replaced.
 
     Parameters
     ----------
     selection : its columns, its output and its view
-    path : where to; the ending names the format: `.parquet`, `.npy` or `.safetensors`
-    format : `parquet`, `npy` or `safetensors`, if the ending does not say
-    added : columns beside the store's own, one value per row of the selection, such as a score
-    form : what becomes of rows without a feature, the dtype, the kind of list
+    path : of the file; the suffix names the format: `.parquet`, `.npy` or `.safetensors`
+    format : `parquet`, `npy` or `safetensors`, if the suffix does not say
+    added : columns besides the store's own, one value per row of the selection, such as a score
+    form : how rows without a feature are written, the dtype, the kind of list
 
     Returns
     -------
@@ -53,7 +53,7 @@ def export_rows(
     Raises
     ------
     QueryError
-        If the format is none of these, the form does not suit it or the output, or the path lies inside a store or on
+        If the format is none of these, the form does not suit it or the output, or the path is inside a store or on
         no disk of this machine.
     StorageError
         If the disk refuses; no file is left half written.
@@ -73,7 +73,7 @@ def export_rows(
 def _unknown_format(name: str, target: Path, selection: Rows) -> QueryError:
     suffixes, to_store = ", .".join(EXPORT_FORMATS), target.suffix in _STORE_SUFFIXES
     return QueryError(
-        f"export to {target}: expected a name that ends with .{suffixes}, found {name or 'no ending'!r}",
+        f"export to {target}: expected a name that ends with .{suffixes}, found {name or 'no suffix'!r}",
         remedy=[("store convert", {"store": str(selection.store.path), "target": str(target)})] if to_store else (),
         purpose="to make a store in that format" if to_store else "",
     )
@@ -108,7 +108,7 @@ def _target(path: str | Path) -> Path:
     if not isinstance(target, Path):
         raise QueryError(f"export to {path}: expected a file of this machine. Export to one, then copy it there")
     if inside := [parent for parent in target.absolute().parents if parent.suffix in _STORE_SUFFIXES]:
-        raise QueryError(f"export to {path}: {inside[0]} is a store; write beside it, not into it")
+        raise QueryError(f"export to {path}: {inside[0]} is a store; write next to it, not into it")
     if target.is_dir():
         raise QueryError(f"export to {path}: it is a folder. Choose another name")
     return target

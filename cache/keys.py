@@ -33,7 +33,7 @@ class StoreKey:
     samples : digest of the ordered image digests and boxes
     encoder : the encoder's identity: family, resolved architecture, activation, weights' sha256
     preprocess : decoder, resize, crop, interpolation, mean, std
-    outputs : what is kept, e.g. `["pooled"]`
+    outputs : what is stored, e.g. `["pooled"]`
     views : count, recipe, seed, and which rows have them
     precision : of the computation, e.g. `float32`
     dtype : on disk

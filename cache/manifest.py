@@ -18,7 +18,7 @@ __all__ = ["MAX_MANIFEST_BYTES", "SCHEMA_VERSION", "Manifest"]
 SCHEMA_VERSION = 1
 REQUIRED_COLUMNS = ("id", "label", "split", "status")
 MAX_MANIFEST_BYTES = 16 * 2**20  # 80 million rows without a rejected one, or 200,000 rejected rows with their reasons
-# A plain name of a file, in any script: tables are found and advice is made by it. No control characters.
+# A plain name of a file, in any script: tables are looked up, and remedies built, by it. No control characters.
 _DATASET_NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]{1,200}")
 
 
@@ -41,7 +41,7 @@ class Manifest:
 
     @property
     def rejected(self) -> dict[int, str]:
-        """Row -> why its image could not be used, as found while encoding."""
+        """Row -> why its image could not be used, as seen while encoding."""
         return rejected_rows(self.shards)
 
     @property

@@ -54,7 +54,7 @@ def mmap_copy(selection: Rows, folder: Path | None = None) -> npt.NDArray[Any]:
     Parameters
     ----------
     selection : what is copied; checked against the manifest while it is
-    folder : where memory-mapped copies are kept; by default see `mmap_folder`
+    folder : of memory-mapped copies; by default see `mmap_folder`
 
     Raises
     ------
@@ -98,7 +98,7 @@ def _existing(selection: Rows, path: Path) -> npt.NDArray[Any] | None:
                 return _mapped(selection, file)
         if file is None and not path.is_dir():
             path.unlink()  # a pipe, which `atomic_write` would not replace
-    logger.warning("%s is made again: %s", path, problem)
+    logger.warning("%s is created again: %s", path, problem)
     return None
 
 

@@ -41,7 +41,7 @@ _ABOUT_BYTES = 4096  # of the JSON
 
 
 def mmap_folder(store: AnyPath) -> Path:
-    """Where the copies of the store at `store` are kept: `.hot` in its features root, `root/<encoder>/<dataset>.zarr`.
+    """Where the copies of the store at `store` are: `.hot` in its features root, `root/<encoder>/<dataset>.zarr`.
 
     Those of a store on another machine are in this user's cache folder.
     """

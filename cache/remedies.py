@@ -46,7 +46,7 @@ def output_missing(path: AnyPath, dataset: str, schema: Schema, output: str) -> 
     names = [array.name for array in schema.arrays]
     arguments = _schema_arguments(schema) | {"outputs": [*names, output]}
     return QueryError(
-        f"{path} keeps {', '.join(names)}, not {output!r}",
+        f"{path} has the outputs {', '.join(names)}, not {output!r}",
         remedy=[("extract", _extract_arguments(path, dataset) | arguments)],
         purpose="to add it",
     )

@@ -1,7 +1,7 @@
-"""Rows that earlier stores hold already: no image is encoded twice.
+"""Rows of other stores that a new store can copy: no image is encoded twice.
 
 A row's feature depends on the image's bytes, its box, the encoder, the preparation and the view: not on the dataset,
-the label, the split or the place in the table. So whatever another store has of it is copied.
+the label, the split or the row number. So it is copied from any store that has it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Reuse:
     ----------
     sources : finished stores whose features are comparable
     plain, augmented : of view 0, and of views 1..V-1, which a store has together
-    rejected : row of the new store -> why its image cannot be used, as a store with the same key found out
+    rejected : row of the new store -> why its image cannot be used, as recorded in a store with the same key
     n_views : V of the new store
     """
 
@@ -146,7 +146,7 @@ def find_rows(
     stores : finished stores; those that are not `comparable` are passed over
     key, schema : of the new store
     images : `image_keys` of its rows, shape (N,)
-    n_views : how many views of each row are wanted: 0 for a row without a usable image, else 1 or V; shape (N,)
+    n_views : how many views each row needs: 0 for a row without a usable image, else 1 or V; shape (N,)
     """
     sources = [store for store in stores if comparable(store, key, schema)]
     plain, augmented = _Origins.nothing(len(images)), _Origins.nothing(len(images))

@@ -29,7 +29,7 @@ class CopiedRows:
     Parameters
     ----------
     source : where the finished store is
-    identity : of its features, as they were when the rows were found; see `features_identity`
+    identity : of its features, when the rows were looked up; see `features_identity`
     rows : its rows, intp, shape (M,)
     at : their places in the shard, intp, shape (M,)
     views : which views are taken
@@ -49,7 +49,7 @@ def features_identity(store: Store) -> str:
 
 @dataclass
 class ReuseReader:
-    """Copies rows of other stores into blocks. Keeps the shards read last, up to 1 GB: rows may come in any order."""
+    """Copies rows of other stores into blocks. Caches the last shards, up to 1 GB: rows may come in any order."""
 
     _stores: dict[AnyPath, Store] = field(default_factory=dict)
     _shards: OrderedDict[tuple[AnyPath, int, str, int], npt.NDArray[Any]] = field(default_factory=OrderedDict)

@@ -32,7 +32,7 @@ __all__ = ["Store", "open_store", "store_exists"]
 
 
 def store_exists(path: AnyPath) -> bool:
-    """Whether something is at `path`. On an object store that is an entry: without it files are still arriving."""
+    """Whether something is at `path`. On an object store that is its metadata file, which is written last."""
     with network_errors(path):
         if isinstance(path, Path):
             with read_errors(str(path)):
@@ -110,7 +110,7 @@ class Store:
         return self.columns(list(self.manifest.columns))
 
     def columns(self, names: Sequence[str]) -> pd.DataFrame:
-        """Some columns of `frame`. What was read once, and checked, is kept.
+        """Some columns of `frame`. Each is read and checked once, then cached.
 
         Raises
         ------

@@ -24,7 +24,7 @@ __all__ = ["bytes_of", "content_digest", "damaged", "encode_text_step", "parts_o
 
 _MEMBERS = ("vectors.npy", "about.npy")
 _MOST_BYTES = 192 * 2**20  # of a file: 1,000 templates of 8 classes in vectors of 4,096 values have 125
-# What numpy, json and zipfile were seen to raise over spoiled bytes, which are in memory by then. SyntaxError and
+# What numpy, json and zipfile were seen to raise for corrupted bytes, which are in memory by then. SyntaxError and
 # RecursionError: of the header of an array and of JSON.
 _DAMAGE = (
     ValueError,

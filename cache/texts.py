@@ -1,4 +1,4 @@
-"""Vectors of prompts under one frozen text tower: every template's vector is kept, nothing is averaged away."""
+"""Vectors of prompts under one frozen text tower: every template's vector is stored, none is averaged."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TextStore:
 
     Parameters
     ----------
-    vectors : float32, shape (T, C, D_t); raw, as the tower gave them
+    vectors : float32, shape (T, C, D_t); raw, as the tower returns them
     templates, classes : what the axes mean
     encoder : identity of the text tower
     provenance : versions and what else made it
@@ -118,7 +118,7 @@ class TextStore:
 
 
 def _checked(vectors: npt.NDArray[np.float32], about: Mapping[str, Any], path: AnyPath) -> TextStore:
-    """What is in a file whose digest is right: whoever wrote it could have written anything."""
+    """The store of a file whose digest is right. Its fields are checked too: anybody can write a right digest."""
     problems = [name for name in ("templates", "classes") if not _is_names(about.get(name))]
     problems += [name for name in ("encoder", "provenance") if not isinstance(about.get(name), dict)]
     if not isinstance(text := about.get("text", {}), dict):

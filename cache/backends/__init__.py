@@ -17,14 +17,14 @@ BACKENDS: dict[str, Backend] = {
 
 
 def backend_name(path: AnyPath) -> str:
-    """The name of the backend whose stores end like `path`."""
+    """The name of the backend of the store at `path`, by its suffix."""
     for name, backend in BACKENDS.items():
         if path.suffix == backend.suffix:
             return name
-    endings = ", ".join(backend.suffix for backend in BACKENDS.values())
-    raise SchemaError(f"{path}: the name of a store ends with one of {endings}")
+    suffixes = ", ".join(backend.suffix for backend in BACKENDS.values())
+    raise SchemaError(f"{path}: the name of a store ends with one of {suffixes}")
 
 
 def backend_of(path: AnyPath) -> Backend:
-    """The backend whose stores end like `path`."""
+    """The backend of the store at `path`, by its suffix."""
     return BACKENDS[backend_name(path)]

@@ -1,4 +1,4 @@
-"""What the writer and the reader ask of a backend."""
+"""What the writer and the reader need of a backend."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["COLUMNS", "MANIFEST", "Backend", "damage_reported", "read_joined"]
 
 MANIFEST, COLUMNS = "fer_stage", "columns"  # names inside a store, the same in every format
 
-# What zarr and h5py were seen to raise over spoiled bytes: each spoils another of their assumptions.
+# What zarr and h5py were seen to raise for corrupted bytes: each breaks another of their assumptions.
 _LIBRARY_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -75,31 +75,31 @@ def _read_alone(read: Callable[[range], npt.NDArray[Any]], rows: range, path: An
 
 
 class Backend(Protocol):
-    """A way to keep arrays. It decides nothing: when to write, what is done and what is whole are the writer's.
+    """A file format of stores. It decides nothing: when to write, and what is finished, is up to the writer.
 
-    Building happens in a private folder; `assemble` makes there the finished store, which the writer then renames
-    into place. Reading opens the store again for every call, so that readers may be forked, pickled and threaded.
+    A store is built in a private folder, where `assemble` makes the finished store; the writer then moves it to its
+    target. Reading opens the store again for every call, so that readers may be forked, pickled and threaded.
     The last four methods report what the files themselves say; `cache.upkeep.integrity` compares it with the manifest.
     """
 
     @property
     def suffix(self) -> str:
-        """Ending of a store's name, with the dot."""
+        """Suffix of a store's name, with the dot."""
 
     def create(self, folder: AnyPath, schema: Schema) -> None:
         """Prepare the empty folder for blocks."""
 
     def holds_blocks(self, folder: AnyPath) -> bool:
-        """Whether the blocks of a stopped writer are in the folder: not any more once its store was moved away."""
+        """Whether the blocks of a stopped writer are in the folder: no longer once its store was moved away."""
 
     def write_block(self, folder: AnyPath, schema: Schema, name: str, shard: int, block: npt.NDArray[Any]) -> None:
-        """Keep one block, shape (V, rows, *row_shape). It is durable when the call returns."""
+        """Store one block, shape (V, rows, *row_shape). It is durable when the call returns."""
 
     def read_block(self, folder: AnyPath, schema: Schema, name: str, shard: int) -> npt.NDArray[Any]:
-        """What `write_block` kept; only its shape and dtype are checked."""
+        """What `write_block` stored; only its shape and dtype are checked."""
 
     def assemble(self, folder: AnyPath, schema: Schema, columns: Columns, manifest: str) -> AnyPath:
-        """Join blocks, columns and manifest to a whole store inside `folder`; durable when the call returns."""
+        """Join blocks, columns and manifest to a complete store inside `folder`; durable when the call returns."""
 
     def read_manifest(self, path: AnyPath) -> str:
         """The manifest's text; SchemaError if there is none."""
@@ -107,7 +107,7 @@ class Backend(Protocol):
     def read_column(self, path: AnyPath, schema: Schema, name: str) -> npt.NDArray[Any]:
         """One value per row: strings (object dtype) or numbers.
 
-        StoreDamagedError if it does not lie on disk as `schema` says.
+        StoreDamagedError if it is not laid out as `schema` says.
         """
 
     def read_ranges(
@@ -115,12 +115,12 @@ class Backend(Protocol):
     ) -> list[npt.NDArray[Any]]:
         """Rows of one view for each of `ranges`, shape (len(rows), *row_shape); see `read_joined`.
 
-        That the array lies on disk as `schema` says is checked, its values are not. All are read at once and the store
+        The layout of the array is checked against `schema`, its values are not. All are read at once and the store
         is opened once for them: ask for as many as may be in memory together.
         """
 
     def layout(self, path: AnyPath, name: str) -> Layout | None:
-        """How one array, `pooled` or `columns/id`, lies on disk by its own description; None if there is none.
+        """How one array, `pooled` or `columns/id`, is laid out by its own description; None if there is none.
 
         StoreDamagedError if the description cannot be read.
         """

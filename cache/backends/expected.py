@@ -1,4 +1,4 @@
-"""How a store's arrays have to lie on disk by its manifest, whatever its files say.
+"""How a store's arrays must be laid out by its manifest, whatever its files say.
 
 A file format describes its arrays itself. One altered number there would have a reader allocate or list for ever, so it
 is compared with the schema before anything is read.
@@ -22,13 +22,13 @@ _SMALLEST_CHUNK = 1024  # rows of a column: Zarr takes many more, and each chunk
 
 @dataclass(frozen=True)
 class Layout:
-    """How one array lies on disk.
+    """How one array is laid out on disk.
 
     Parameters
     ----------
     shape : of the whole array
     dtype : numpy's name, or `string`
-    chunks : shape of a chunk; None if the array lies in one piece
+    chunks : shape of a chunk; None if the array is stored in one piece
     """
 
     shape: tuple[int, ...]
@@ -37,7 +37,7 @@ class Layout:
 
 
 def output_problem(layout: Layout, schema: Schema, name: str) -> str:
-    """What is wrong with how an output lies on disk; empty if nothing is."""
+    """What is wrong with the layout of an output; empty if nothing is."""
     array = schema.array(name)
     shape = (schema.n_views, schema.n_rows, *array.row_shape)
     if (layout.shape, layout.dtype) != (shape, array.dtype):
@@ -68,7 +68,7 @@ def column_problem(layout: Layout, schema: Schema, name: str) -> str:
 
 
 def require(problem: str) -> None:
-    """ValueError if there is a problem: for use where errors of libraries become a StoreDamagedError."""
+    """ValueError if there is a problem: for code where errors of libraries become a StoreDamagedError."""
     if problem:
         raise ValueError(problem)
 

@@ -20,14 +20,14 @@ __all__ = ["array_in", "layout_of", "opened", "require_hdf5", "require_texts"]
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}  # of a file system without locks, as some network drives
-_REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("index", "<u4")])  # to a text, as it lies in the file
+_REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("index", "<u4")])  # to a text, as stored in the file
 
 
 def opened(path: AnyPath) -> h5py.File:
     """The file, for reading.
 
-    HDF5 locks it meanwhile, so that no program changes it: a reader beside a writer could meet half of a change, and
-    would call that damage. Only where the file system has no locks it is read without.
+    HDF5 locks it meanwhile, so that no program changes it: a reader at the same time as a writer could see half of a
+    change, and would report damage. Only where the file system has no locks it is read without.
     """
     if not path.is_file():
         raise FileNotFoundError(errno.ENOENT, "expected a file", str(path))
@@ -52,7 +52,7 @@ def require_hdf5(path: Path) -> None:
 
 
 def array_in(file: h5py.File, name: str) -> h5py.Dataset:
-    """An array that lies in this file in one piece, as our writer makes them.
+    """An array that is stored in this file in one piece, as our writer makes them.
 
     HDF5 can also point to other files, compress, and map parts of other arrays: ValueError for all of that.
     """
@@ -65,7 +65,7 @@ def array_in(file: h5py.File, name: str) -> h5py.Dataset:
     if not isinstance(dataset, h5py.Dataset):
         raise TypeError(f"expected {name} to be an array, found a group")
     if dataset.is_virtual or dataset.external or dataset.chunks is not None:
-        raise ValueError(f"expected {name} to lie in one piece, found it in chunks or in other files")
+        raise ValueError(f"expected {name} in one piece, found it in chunks or in other files")
     is_text = h5py.check_string_dtype(dataset.dtype)
     n_bytes = dataset.size * (_REFERENCE if is_text else dataset.dtype).itemsize
     if dataset.id.get_storage_size() != n_bytes:
@@ -74,7 +74,7 @@ def array_in(file: h5py.File, name: str) -> h5py.Dataset:
 
 
 def layout_of(dataset: h5py.Dataset) -> Layout:
-    """Shape and dtype of an array; it lies in one piece."""
+    """Shape and dtype of an array; it is stored in one piece."""
     is_text = h5py.check_string_dtype(dataset.dtype)
     return Layout(dataset.shape, TEXT if is_text else dataset.dtype.name, None)
 

@@ -31,7 +31,7 @@ from cache.schema import Schema
 __all__ = ["Hdf5Backend"]
 
 _TEXT_ENTRY, _HEADERS = 64, 2**16  # bytes: a text's reference and its place in the heap; what describes the arrays
-_FORMAT = ("v110", "v110")  # its metadata have checksums; over older ones that are spoiled HDF5 may loop for ever
+_FORMAT = ("v110", "v110")  # its metadata have checksums; HDF5 may loop for ever over older ones that are corrupted
 
 
 class Hdf5Backend:
@@ -127,7 +127,7 @@ def _on_disk(where: AnyPath) -> Path:
 
 
 class _DeferredErrors(io.FileIO):
-    """A file that keeps the system's refusal for itself until HDF5 has closed: HDF5 crashes if a write fails."""
+    """A file that raises a failed write only after HDF5 has closed it: HDF5 crashes if a write fails."""
 
     _refusal: OSError | None = None
 

@@ -78,7 +78,7 @@ class ZarrBackend:
         growing = _growing(folder)
         with storage_errors(folder):
             if isinstance(growing, Path):
-                for torn in growing.rglob("*.partial"):  # of a killed writer: zarr writes beside and renames
+                for torn in growing.rglob("*.partial"):  # of a killed writer: zarr writes to it, then renames
                     torn.unlink()
             remove_tree(growing / COLUMNS)
             group = zarr.open_group(_storage(growing), mode="r+", zarr_format=_FORMAT)
@@ -157,7 +157,7 @@ def _writable(path: AnyPath, name: str) -> zarr.Array[Any]:
 
 
 def _output(path: AnyPath, schema: Schema, name: str) -> zarr.Array[Any]:
-    """An output for reading; ValueError if it does not lie as the schema says."""
+    """An output for reading; ValueError if it is not stored as the schema says."""
     metadata = _metadata(path, name)
     layout = layout_of(metadata)
     require(output_problem(layout, schema, name))

@@ -78,13 +78,13 @@ def require_no_links(folder: AnyPath) -> None:
     Raises
     ------
     StorageError
-        With the first link that was found. `--follow-links` does not matter: no writer of ours makes links.
+        With the first link that was found. `--follow-links` does not matter: our writers create no links.
     """
     if not isinstance(folder, Path):
         return
     inside = (os.path.join(top, name) for top, folders, files in os.walk(folder) for name in (*folders, *files))
     if link := next((path for path in (str(folder), *inside) if os.path.islink(path)), None):
         raise StorageError(
-            f"cannot write {folder}: {link} is a link, which no unfinished work of ours holds. Remove "
+            f"cannot write {folder}: {link} is a link, which unfinished work never contains. Remove "
             f"{folder} and run the same command again"
         )

@@ -28,8 +28,8 @@ _RENEW_S, _DEAD_AFTER_S = 20.0, 120.0
 def copy_into_place(source: UPath, target: UPath) -> None:
     """Make the tree at `target` that of `source`; the store copies on its own side, nothing is transferred.
 
-    There is no rename: the old entry goes first and the new one comes last, so that in between nobody sees a store.
-    `source` stays whole until the end; a writer that dies in between begins the copy again.
+    There is no rename: the old entry goes first and the new one comes last, so that in between no reader finds a store.
+    `source` stays complete until the end; a writer that dies in between starts the copy again.
     """
     names, old = _names_below(source), _names_below(target)
     files, fs = [name for name in names if name != METADATA_FILE], source.fs
@@ -58,7 +58,7 @@ def lease(
     Raises
     ------
     StoreLockedError
-        If a living process holds it, or if somebody took it over while the block ran.
+        If a living process holds it, or if another process took it over while the block ran.
     """
     held = _Lease(path, json.dumps({**holder, "lease": uuid.uuid4().hex}).encode(), renew_s, dead_after_s)
     with network_errors(path):
@@ -114,7 +114,7 @@ class _Lease:
             raise StoreLockedError(in_use(self.path.name, "another process, which just took it over")) from error
 
     def keep(self) -> None:
-        """Renew until the end. A server that does not answer is asked again: the lease outlasts some failures."""
+        """Renew until the end. A server that does not answer is tried again: the lease outlasts some failures."""
         while not self.ended.wait(self.renew_s):
             with suppress(StorageError), network_errors(self.path):
                 if self._is_mine():
@@ -160,7 +160,7 @@ def _is_dead(content: bytes, info: Mapping[str, Any], dead_after_s: float) -> bo
         holder = json.loads(content)
         return bool(holder["host"] == socket.gethostname() and not _runs(holder["pid"]))
     except (ValueError, KeyError, TypeError):
-        return False  # who wrote that is not known: it is waited for until it is old
+        return False  # its writer is unknown: it counts as alive until it is old
 
 
 def _runs(pid: int) -> bool:

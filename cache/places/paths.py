@@ -1,6 +1,6 @@
-"""Where stores are: a folder of this machine, `s3://bucket/prefix`, or `memory://name` for as long as the process.
+"""Paths of stores: a folder of this machine, `s3://bucket/prefix`, or `memory://name`, which ends with the process.
 
-All of them have pathlib's methods. What only a folder can do (rename, lock, fsync) is asked of `is_remote` first.
+All of them have pathlib's methods. What only a folder can do (rename, lock, fsync) needs `not is_remote(path)`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ABSENT = (FileNotFoundError, NotADirectoryError)  # any other refusal is no ans
 
 
 def as_path(where: str | AnyPath) -> AnyPath:
-    """The place that a user names.
+    """The path that a user names.
 
     Parameters
     ----------
@@ -71,11 +71,11 @@ def is_remote(where: AnyPath) -> bool:
 
 @contextmanager
 def network_errors(where: AnyPath) -> Iterator[None]:
-    """Turn what the client of an object store says of its network into a StorageError that names the place."""
+    """Turn network errors of an object store's client into a StorageError that names the path."""
     if isinstance(where, Path) or where.protocol != "s3":
         yield
         return
-    from botocore.exceptions import BotoCoreError, ClientError  # the client is an extra: asked for where it is used
+    from botocore.exceptions import BotoCoreError, ClientError  # an extra: imported where it is used
 
     try:
         yield

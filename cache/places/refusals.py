@@ -37,7 +37,7 @@ _ADVICE = _CAUSES | {
     errno.EPERM: "no permission to read it: ask its owner for the right, or run as a user who has it",
     errno.ENOMEM: "the machine has no memory left: free some, then run the same command again",
     errno.ENOSPC: "no space left on the disk: free some, then run the same command again",
-    errno.ELOOP: "its links lead round in a circle: repair the links",
+    errno.ELOOP: "its links form a circle: repair the links",
     errno.ENAMETOOLONG: "the name is too long for this file system: move the store to a shorter path",
 }
 _ADVICE_TO_WRITERS = _CAUSES | {
@@ -55,7 +55,7 @@ _ADVICE_TO_WRITERS = _CAUSES | {
     errno.ELOOP: "it is a link, and nothing is written through links: remove the link",
 }
 _LOCKED = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EBUSY, errno.ETXTBSY, errno.EDEADLK}
-# What a library raises where a file is missing inside a store, or something else lies in its place: that is damage.
+# What a library raises where a file is missing inside a store, or something else is in its place: that is damage.
 _ABOUT_CONTENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EFBIG, errno.EOVERFLOW}
 _HALF_IMPORTED = "partially initialized module"  # of Python, where an import was interrupted
 _MARKED_OPEN = "file is already open for"  # HDF5, of a file whose writer has not closed it; it has no errno
@@ -70,7 +70,7 @@ def refusal(error: BaseException, what: str) -> CacheError | None:
     what : a path, and what in it
     """
     if isinstance(error, AttributeError) and _HALF_IMPORTED in str(error):
-        return StorageError(f"{what} cannot be read now: a library was not imported whole ({error}). Run it again")
+        return StorageError(f"{what} cannot be read now: a library was imported only in part ({error}). Run it again")
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and (refused := _of_system(cause, what)):
@@ -118,7 +118,7 @@ def read_errors(what: str) -> Iterator[None]:
 
 @contextmanager
 def storage_errors(path: AnyPath) -> Iterator[None]:
-    """Turn what the system or the object store refuses into a StorageError that names the place and the way out."""
+    """Turn what the system or the object store refuses into a StorageError that names the path and what to do."""
     try:
         with network_errors(path):
             yield

@@ -33,7 +33,7 @@ class BackendUnderTest(ABC):
 
     @abstractmethod
     def extents(self, path: AnyPath) -> list[Extent]:
-        """Where the features lie: all bytes of all outputs of the finished store at `path`."""
+        """Where the features are: all bytes of all outputs of the finished store at `path`."""
 
     @abstractmethod
     def overwrite_column(self, path: AnyPath, name: str, values: npt.NDArray[Any]) -> None:
@@ -45,7 +45,7 @@ class BackendUnderTest(ABC):
 
     @abstractmethod
     def make_foreign(self, path: AnyPath) -> None:
-        """Something whole in the same file format that is no fer-stage store."""
+        """A sound file of the same format that is no fer-stage store."""
 
     @pytest.fixture(scope="class")
     @classmethod

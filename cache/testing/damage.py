@@ -1,4 +1,4 @@
-"""Damage: what is not what was written is reported by the read that touches it, never handed out."""
+"""Damage: what is not what was written is reported by the read that touches it, never returned."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class DamageContract(BackendUnderTest):
             StoreDamagedError, match=f"{damaged.path}: column {name} is not what was written. {RESTORE}"
         ):
             _ = open_store(damaged.path).frame
-        assert len(open_store(damaged.path).read(np.arange(10))) == 10  # the features are whole
+        assert len(open_store(damaged.path).read(np.arange(10))) == 10  # the features are intact
 
     def test_a_changed_manifest_is_reported(self, damaged: Store) -> None:
         text = damaged.manifest.to_text().replace('"n_rows":10', '"n_rows":9')

@@ -111,13 +111,13 @@ class Example:
             writer.put(shard, self.blocks(shard), self.rejected(shard))
 
     def begin(self, target: AnyPath, shards: Iterable[int] = ()) -> StoreWriter:
-        """A writer that has put some shards and goes no further: what a stopped process leaves."""
+        """A writer that has put some shards and then stops, as a killed process does."""
         writer = StoreWriter(target, self.key, self.schema)
         self.put(writer, shards)
         return writer
 
     def finish(self, writer: StoreWriter) -> Store:
-        """Put what is pending and make the store whole."""
+        """Put what is pending and complete the store."""
         self.put(writer, writer.pending)
         classes = list(_LABELS)
         writer.finish(self.columns, {"name": "example", "classes": classes}, {"made_by": "cache.testing"})

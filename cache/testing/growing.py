@@ -1,4 +1,4 @@
-"""Growing: a store is whole or says that it is not; a stopped writer resumes."""
+"""Growing: a store is complete or reports that it is not; a stopped writer resumes."""
 
 from __future__ import annotations
 

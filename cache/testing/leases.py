@@ -25,7 +25,7 @@ DEAD_PID = 2**22 + 1  # beyond the largest that Linux gives
 
 class LeaseContract(BackendUnderTest):
     def write_lease(self, target: AnyPath, **holder: str | int) -> None:
-        """The lease of somebody else."""
+        """The lease of another process."""
         self.blobs.write(str(lock_path(target)), json.dumps(holder).encode())
 
     def test_the_second_is_told_who_holds_it(self, target: AnyPath) -> None:

@@ -29,7 +29,7 @@ PAUSE_S = 0.005
 
 
 class ReadElsewhereContract(BackendUnderTest):
-    # Python 3.12 warns of every fork beside a thread; that it works is what the test is about.
+    # Python 3.12 warns of every fork while a thread runs; that it works is what the test is about.
     @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
     @pytest.mark.parametrize("start", ["spawn", "fork"])
     def test_another_process_reads_the_same(self, store: Store, start: str) -> None:

@@ -64,7 +64,7 @@ class Blobs(ABC):
             self.write_tree(top, {name: data for name, data in before.items() if after.get(name) != data})
 
     def extent(self, name: str) -> Extent:
-        """A whole blob."""
+        """All bytes of a blob."""
         return Extent(self, name, 0, len(self.read(name)))
 
 
@@ -87,7 +87,7 @@ class DiskBlobs(Blobs):
 
 
 class MemoryBlobs(Blobs):
-    """What fsspec keeps of `memory://` in this process."""
+    """The files of `memory://` in this process."""
 
     def names(self, top: AnyPath) -> list[str]:
         inside = f"{_memory_path(str(top))}/"
@@ -114,7 +114,7 @@ def tree_bytes(top: Path) -> dict[str, bytes]:
 
 @dataclass(frozen=True)
 class Extent:
-    """Bytes `start` to `stop` of a blob. Each way to spoil it lasts as long as the block runs."""
+    """Bytes `start` to `stop` of a blob. Each kind of damage lasts as long as the block runs."""
 
     blobs: Blobs
     name: str
@@ -141,7 +141,7 @@ class Extent:
 
     @contextmanager
     def deleted(self) -> Iterator[None]:
-        """The whole blob is gone."""
+        """The blob is deleted."""
         before = self.blobs.read(self.name)
         self.blobs.delete(self.name)
         try:

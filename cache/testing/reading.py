@@ -103,7 +103,7 @@ class ReadingContract(BackendUnderTest):
         assert "«défaut»" in selection.frame["reason"][9]
 
     def test_wrong_names_are_answered_with_the_right_ones(self, store: Store) -> None:
-        with pytest.raises(QueryError, match=r"keeps pooled, tokens, pixels, not 'patches'\Z") as unknown:
+        with pytest.raises(QueryError, match=r"has the outputs pooled, tokens, pixels, not 'patches'\Z") as unknown:
             store.features("train", "patches")
         [(command, arguments)] = unknown.value.remedy
         assert (command, arguments["dataset"]) == ("extract", "example")

@@ -47,7 +47,7 @@ class S3Server:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What a client finds in its environment; it asks once, as waiting for a stopped server takes long."""
+        """What a client finds in its environment; it tries once, as waiting for a stopped server takes long."""
         return {
             "AWS_ENDPOINT_URL": f"http://{_HOST}:{self.gate.port}",
             "AWS_ACCESS_KEY_ID": "testing",

@@ -119,7 +119,7 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.writer is not None)
     @rule()
     def finish(self) -> None:
-        """Put what is pending, and make the store whole."""
+        """Put what is pending, and complete the store."""
         assert self.writer is not None
         assert self.started is not None
         self.started.finish(self.writer)

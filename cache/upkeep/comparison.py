@@ -21,11 +21,11 @@ _N_IDS = 5
 # The longest beginning of a field's name wins.
 _WORDS = {
     "dataset": "the same features described otherwise",
-    "dtype": "kept in another dtype",
+    "dtype": "stored in another dtype",
     "encoder": "another encoder",
     "encoder.activation": "another activation: the same weights would give other features",
     "encoder.weights": "other weights",
-    "outputs": "other outputs are kept",
+    "outputs": "other outputs are stored",
     "precision": "computed in another precision",
     "preprocess": "images are prepared otherwise before they are encoded",
     "preprocess.alignment": "faces are aligned otherwise",

@@ -25,7 +25,7 @@ OnShard = Callable[[int, int], None]
 
 
 def convert(source: Store, target: AnyPath, on_shard: OnShard | None = None) -> int:
-    """Copy a store to `target`, whose ending chooses the format; a stopped conversion resumes.
+    """Copy a store to `target`, whose suffix chooses the format; a stopped conversion resumes.
 
     Parameters
     ----------
@@ -42,13 +42,13 @@ def convert(source: Store, target: AnyPath, on_shard: OnShard | None = None) -> 
     StorageError
         If other features are at the target: they are never replaced.
     StoreIncompleteError
-        If somebody began to make another store there.
+        If another store is unfinished there.
     StoreDamagedError
         If the source is not what was written; the target is as it was.
     """
     backend_of(target)
     if source.path == target:
-        raise StorageError(f"{target}: expected another place than the store's own")
+        raise StorageError(f"{target}: expected another path than the store's own")
     with exclusive(lock_path(target)):
         if _is_copy(source, target):
             return 0
@@ -81,7 +81,7 @@ def _require_no_other_work(source: Store, target: AnyPath) -> None:
     progress, command = (stopped.progress, stopped.plan.command) if stopped else ("", "extract")
     work = "extraction" if command == "extract" else "conversion"
     raise StoreIncompleteError(
-        f"{target}: another store was begun there ({progress}). Finish it by the same {work}, or remove it",
+        f"{target}: another store is unfinished there ({progress}). Finish it by the same {work}, or remove it",
         remedy=[("store gc", {"root": str(target.parent), "unfinished": True})],
         purpose="to remove it",
     )

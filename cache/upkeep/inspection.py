@@ -42,7 +42,7 @@ class Inspection:
 
     @cached_property
     def _outputs(self) -> dict[str, Layout | str]:
-        """Output -> how it lies on disk, or what is wrong with that."""
+        """Output -> its layout on disk, or what is wrong with it."""
         return {array.name: self._layout(array) for array in self.store.manifest.schema.arrays}
 
     def _layout(self, array: ArraySpec) -> Layout | str:
@@ -107,7 +107,7 @@ class Inspection:
 
     @cached_property
     def _rejected(self) -> npt.NDArray[np.bool_] | None:
-        """For each row whether it has no feature; None if the store does not say so any more."""
+        """For each row whether it has no feature; None if the column cannot be read."""
         status = self._read_column("status") if "status" in self.store.manifest.columns else "no such column"
         return None if isinstance(status, str) else np.asarray(status != OK, bool)
 

@@ -34,7 +34,7 @@ def verify(where: str | AnyPath | Store, on_shard: OnShard | None = None) -> lis
     Returns
     -------
     All problems, not only the first; empty if the store is what was written. Where something is in the way of reading,
-    the last one is of kind `unread`, and what would follow was not looked at.
+    the last one is of kind `unread`, and what would follow was not checked.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def verify(where: str | AnyPath | Store, on_shard: OnShard | None = None) -> lis
     problems: list[Problem] = []
     try:
         for problem in _problems(path, on_shard or (lambda _done, _all: None)):
-            problems.append(problem)  # noqa: PERF402  # what was met before a refusal is kept
+            problems.append(problem)  # noqa: PERF402  # those before a refusal are returned, too
     except _REFUSED as error:
         problems.append(Problem(UNREAD, str(path), problem_text(error, path)))
     return problems

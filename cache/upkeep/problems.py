@@ -50,7 +50,7 @@ class Problem:
         if self.is_unread:
             return "Remove the cause that is named, then verify again: the bytes may be right"
         if self.is_copy:
-            return "Delete it: it is made again when it is needed"
+            return "Delete it: it is created again when it is needed"
         return RESTORE if self.is_damage else "Delete it, unless you know what it is"
 
 

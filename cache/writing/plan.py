@@ -1,4 +1,4 @@
-"""What a writer notes in its building folder: the plan before its first shard, and a record of each finished shard."""
+"""What a writer stores in its building folder: the plan before its first shard, and a record of each finished shard."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def plan_path(folder: AnyPath) -> AnyPath:
 
 
 def read_plan(folder: AnyPath) -> Plan | None:
-    """The plan of a store that was begun; None if there is none, or one that cannot be resumed: spoiled or of no store.
+    """The plan of an unfinished store; None if there is none, or one that cannot be resumed: corrupted, or of no store.
 
-    A writer begins such a store again from its first shard.
+    A writer starts such a store again from its first shard.
     """
     path = plan_path(folder)
     with network_errors(path):
@@ -81,9 +81,9 @@ def read_plan(folder: AnyPath) -> Plan | None:
 
 
 class Records:
-    """What a writer notes while its store grows: one file for each finished shard, whole or absent.
+    """The records of an unfinished store: one file for each finished shard, complete or absent.
 
-    Each worker of a cluster writes its own; nobody appends to a file of somebody else.
+    Each worker of a cluster writes its own files; none appends to another's.
     """
 
     def __init__(self, folder: AnyPath, schema: Schema | None = None) -> None:
@@ -93,14 +93,14 @@ class Records:
         self._schema = plan.schema if plan else schema
 
     def read(self) -> dict[int, ShardRecord]:
-        """The finished shards. A record that a disk spoiled is left out: its shard is made again."""
+        """The finished shards. A corrupted record is left out: its shard is encoded again."""
         with network_errors(self._folder):
             texts = read_all([file for file in files_below(self._folder) if file.suffix == ".json"], _MAX_RECORD_BYTES)
         records = [record for text in texts if (record := self._parsed(text))]
         return {record.shard: record for record in records}
 
     def get(self, shard: int) -> ShardRecord | None:
-        """The record of one shard; None if it is not finished, or a disk spoiled its record."""
+        """The record of one shard; None if it is not finished, or its record is corrupted."""
         path = self._path(shard)
         with network_errors(path):
             if not is_file(path):

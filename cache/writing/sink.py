@@ -28,7 +28,7 @@ class ShardSink:
     schema: Schema
 
     def put(self, shard: int, blocks: Mapping[str, npt.NDArray[Any]], rejected: Mapping[int, str]) -> ShardRecord:
-        """Keep one whole shard; it is finished when the call returns. See `StoreWriter.put`."""
+        """Store one complete shard; it is finished when the call returns. See `StoreWriter.put`."""
         folder, backend = building_folder(self.target), backend_of(self.target)
         checked = {array.name: self._checked(shard, array.name, blocks[array.name]) for array in self.schema.arrays}
         for name, block in checked.items():

@@ -36,7 +36,7 @@ class Unfinished:
 
 
 def unfinished(target: AnyPath) -> Unfinished | None:
-    """What a stopped writer of `target` left, or None."""
+    """The unfinished store of a stopped writer of `target`, or None."""
     folder = building_folder(target)
     plan = read_plan(folder)
     return Unfinished(plan, len(Records(folder, plan.schema).read())) if plan else None
@@ -55,7 +55,7 @@ def is_resumable(target: AnyPath, key: StoreKey, schema: Schema) -> bool:
 
 
 def remove_unfinished(folder: AnyPath) -> None:
-    """Remove a building folder so that a kill leaves all of it or nothing that looks like one."""
+    """Remove a building folder in one step, so that a kill leaves all of it or none that could be resumed."""
     with storage_errors(folder):
         if not isinstance(folder, Path):
             remove_tree(plan_path(folder))  # without its plan it cannot be resumed

@@ -1,8 +1,8 @@
 """The one write path of a store.
 
-A store grows in a hidden folder beside its final place: a plan (key and schema), a record of every finished shard,
-and the blocks. A shard counts when its blocks are durable and its record says so. The finished store is put into
-place as a whole, so readers see the old store, none, or the new one.
+A store grows in a hidden folder next to its target: a plan (key and schema), a record of every finished shard,
+and the blocks. A shard counts when its blocks are durable and its record says so. The finished store is moved
+to its target as a whole, so readers see the old store, none, or the new one.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class StoreWriter:
 
     Parameters
     ----------
-    target : where the finished store will be; its ending chooses the backend
-    key : what the features are; shards of a stopped writer with the same key and schema are kept, others are removed
+    target : where the finished store will be; its suffix chooses the backend
+    key : what the features are; shards of a stopped writer with the same key and schema are used, others are removed
     schema : arrays and shards
     command : the command that writes it, for the advice of how to resume
     """
@@ -78,7 +78,7 @@ class StoreWriter:
         return rejected_rows(self._done.values())
 
     def put(self, shard: int, blocks: Mapping[str, npt.NDArray[Any]], rejected: Mapping[int, str]) -> None:
-        """Keep one whole shard.
+        """Store one complete shard.
 
         Parameters
         ----------
@@ -98,7 +98,7 @@ class StoreWriter:
         self._done[record.shard] = record
 
     def restart(self) -> None:
-        """Remove the finished shards of an earlier, stopped writer: a kill leaves none that the next one would keep."""
+        """Remove the finished shards of an earlier, stopped writer: a kill leaves none that the next one would use."""
         self._start(self._plan)
         self._done.clear()
 
@@ -115,7 +115,7 @@ class StoreWriter:
         return block
 
     def finish(self, columns: Columns, dataset: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
-        """Make the store whole and put it in its place.
+        """Complete the store and move it to its target.
 
         Parameters
         ----------
@@ -154,7 +154,7 @@ class StoreWriter:
 
 
 def _require_readable(manifest: str, columns: Columns, target: AnyPath) -> None:
-    """Refuse to put into place what readers refuse, and keep the shards and the old store."""
+    """Refuse to finish what readers refuse; the shards and the old store stay."""
     if (n_bytes := len(manifest.encode())) > MAX_MANIFEST_BYTES:
         raise StorageError(
             f"{target}: expected a manifest of at most {MAX_MANIFEST_BYTES} bytes, found {n_bytes}: too many rows are "

@@ -120,11 +120,11 @@ def test_a_format_can_be_named(store: Store, tmp_path: Path) -> None:
     ("name", "answer"),
     [
         ("out.csv", "expected a name that ends with .parquet, .npy, .safetensors, found 'csv'"),
-        ("out", "'no ending'"),
+        ("out", "'no suffix'"),
         ("out.zarr", "found 'zarr'"),
         ("there.npy", "it is a folder"),
-        ("other.zarr/out.npy", "is a store; write beside it"),
-        ("other.h5/x/out.npy", "is a store; write beside it"),
+        ("other.zarr/out.npy", "is a store; write next to it"),
+        ("other.h5/x/out.npy", "is a store; write next to it"),
     ],
 )
 def test_what_is_no_export_is_refused(store: Store, tmp_path: Path, name: str, answer: str) -> None:

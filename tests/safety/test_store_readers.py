@@ -400,7 +400,7 @@ def test_a_plan_or_record_that_is_a_link_to_a_device_is_an_error_at_once(tmp_pat
         open_store(path)
     with within_time():
         status_at(path)
-    with within_time(), pytest.raises(StorageError, match="is a link, which no unfinished work of ours holds"):
+    with within_time(), pytest.raises(StorageError, match="is a link, which unfinished work never contains"):
         StoreWriter(path, key, EXAMPLE.schema)
 
 

@@ -33,7 +33,7 @@ __all__ = ["command"]
 _TABLE_COLUMNS = ("store", "size", "seconds", "damage", "unread", "copies", "notes")
 _PROBLEM_COLUMNS = ("kind", "where", "rows", "what", "advice")
 _UNREAD_ADVICE = "The rows above have the reasons: verify again when they are gone"
-_COPIES_ADVICE = "Delete the files above: they are made again when they are needed"
+_COPIES_ADVICE = "Delete the files above: they are created again when they are needed"
 _DEEP_COLUMNS = ("store", "output", "view", "rows", "cosine", "expected", "relative", "expected_relative", "difference")
 
 

@@ -53,7 +53,7 @@ def test_equal_sides_have_no_difference() -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"dtype": "float32"}, {"dtype": "kept in another dtype"}),
+        ({"dtype": "float32"}, {"dtype": "stored in another dtype"}),
         ({"encoder": {**KEY.encoder, "weights": "w2"}}, {"encoder.weights": "other weights"}),
         ({"encoder": {**KEY.encoder, "architecture": "ViT-L-14"}}, {"encoder.architecture": "another encoder"}),
         (
@@ -64,7 +64,7 @@ def test_equal_sides_have_no_difference() -> None:
             },
         ),
         ({"views": {"count": 2, "rows": "r"}}, {"views.count": "other augmented views"}),
-        ({"outputs": ("pooled", "tokens")}, {"outputs": "other outputs are kept"}),
+        ({"outputs": ("pooled", "tokens")}, {"outputs": "other outputs are stored"}),
         ({"precision": "amp-float16"}, {"precision": "computed in another precision"}),
     ],
     ids=str,
@@ -77,7 +77,7 @@ def test_fields_of_the_key_are_named_in_words(change: dict[str, Any], expected: 
 
 def test_both_values_are_given() -> None:
     assert compare(side(), side(replace(KEY, dtype="float32"))) == [
-        Difference("dtype", "float16", "float32", "kept in another dtype")
+        Difference("dtype", "float16", "float32", "stored in another dtype")
     ]
 
 

@@ -151,5 +151,5 @@ def test_a_place_that_somebody_writes_is_refused(source: Store, tmp_path: Path) 
 def test_a_target_that_cannot_be_is_refused(source: Store, tmp_path: Path) -> None:
     with pytest.raises(SchemaError, match="ends with one of"):
         convert(source, tmp_path / "target")
-    with pytest.raises(StorageError, match="another place than the store's own"):
+    with pytest.raises(StorageError, match="another path than the store's own"):
         convert(source, source.path)
