@@ -31,7 +31,7 @@ def extract_arguments(target: AnyPath) -> dict[str, str]:
 class GrowingContract(BackendUnderTest):
     @pytest.fixture(scope="class")
     @classmethod
-    def expected(cls, class_root: AnyPath, example: Example) -> dict[str, bytes]:
+    def uninterrupted(cls, class_root: AnyPath, example: Example) -> dict[str, bytes]:
         """The bytes of the example's store, written without any interruption."""
         return cls.blobs.tree(example.write(class_root / "uninterrupted" / f"whole{cls.suffix}").path)
 
@@ -60,14 +60,14 @@ class GrowingContract(BackendUnderTest):
 
     @pytest.mark.parametrize("done", [(), (0,), (2, 0), (0, 1, 2)], ids=str)
     def test_resume_makes_only_what_is_pending(
-        self, target: AnyPath, example: Example, expected: dict[str, bytes], done: tuple[int, ...]
+        self, target: AnyPath, example: Example, uninterrupted: dict[str, bytes], done: tuple[int, ...]
     ) -> None:
         example.begin(target, done)
         writer = example.begin(target)
         assert writer.pending == [shard for shard in range(3) if shard not in done]
         assert writer.rejected == {row: reason for shard in done for row, reason in example.rejected(shard).items()}
         example.finish(writer)
-        assert self.blobs.tree(target) == expected
+        assert self.blobs.tree(target) == uninterrupted
 
     @pytest.mark.parametrize("length", [0, 1, 40, -1])
     def test_a_cut_record_is_no_record(self, target: AnyPath, example: Example, length: int) -> None:
@@ -95,23 +95,25 @@ class GrowingContract(BackendUnderTest):
         assert example.begin(target).pending == [0, 2]
 
     def test_a_shard_without_a_record_is_made_again(
-        self, target: AnyPath, example: Example, expected: dict[str, bytes]
+        self, target: AnyPath, example: Example, uninterrupted: dict[str, bytes]
     ) -> None:
         example.begin(target, [0, 1])
         self.blobs.delete(self.record(target, 0))
         writer = example.begin(target)
         assert writer.pending == [0, 2]
         example.finish(writer)
-        assert self.blobs.tree(target) == expected
+        assert self.blobs.tree(target) == uninterrupted
 
-    def test_a_torn_block_is_written_over(self, target: AnyPath, example: Example, expected: dict[str, bytes]) -> None:
+    def test_a_torn_block_is_written_over(
+        self, target: AnyPath, example: Example, uninterrupted: dict[str, bytes]
+    ) -> None:
         """A kill between two blocks leaves a block that no record names; its content cannot be trusted."""
         example.begin(target)
         backend_of(target).write_block(
             building_folder(target), example.schema, "pooled", 0, example.other(seed=9).blocks(0)["pooled"]
         )
         example.finish(example.begin(target))
-        assert self.blobs.tree(target) == expected
+        assert self.blobs.tree(target) == uninterrupted
 
     def test_a_finished_shard_can_be_read_back(self, target: AnyPath, example: Example) -> None:
         writer = example.begin(target, [2])
@@ -125,7 +127,9 @@ class GrowingContract(BackendUnderTest):
         with pytest.raises(StoreDamagedError, match=r"shard 0 of pooled is not what was written\. Delete the folder"):
             writer.read_shard(0)
 
-    def test_a_pickled_sink_puts_the_same(self, target: AnyPath, example: Example, expected: dict[str, bytes]) -> None:
+    def test_a_pickled_sink_puts_the_same(
+        self, target: AnyPath, example: Example, uninterrupted: dict[str, bytes]
+    ) -> None:
         """What a worker of a cluster does: it has a pickled sink; the writer adds the records of its shards."""
         writer = example.begin(target)
         sink = pickle.loads(pickle.dumps(writer.sink))
@@ -133,7 +137,7 @@ class GrowingContract(BackendUnderTest):
             writer.add_record(sink.put(shard, example.blocks(shard), example.rejected(shard)))
         assert writer.pending == example.begin(target).pending == []
         example.finish(writer)
-        assert self.blobs.tree(target) == expected
+        assert self.blobs.tree(target) == uninterrupted
 
     @pytest.mark.parametrize("change", [{"seed": 1}, {"n_rows": 11}], ids=["key", "schema"])
     def test_other_work_removes_finished_shards(

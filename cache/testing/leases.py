@@ -28,7 +28,7 @@ class LeaseContract(BackendUnderTest):
         """The lease of another process."""
         self.blobs.write(str(lock_path(target)), json.dumps(holder).encode())
 
-    def test_the_second_is_told_who_holds_it(self, target: AnyPath) -> None:
+    def test_the_error_of_the_second_names_the_holder(self, target: AnyPath) -> None:
         with (
             exclusive(lock_path(target)),
             pytest.raises(StoreLockedError, match=f'another process writes it.*"pid": {os.getpid()}.*Wait for it'),

@@ -216,10 +216,10 @@ def test_gc_keeps_what_it_cannot_judge_while_a_store_is_in_use(one_file: Path) -
     with open_elsewhere(one_file):
         decisions = {found.path: decide(found, policy) for found in candidates_below(root)}
     assert decisions[mmap_files(root)[0][0]] is None
-    kept = decisions[one_file]
-    assert kept is not None
-    assert not kept.remove
-    assert "unreadable" in kept.reason
+    decision = decisions[one_file]
+    assert decision is not None
+    assert not decision.remove
+    assert "unreadable" in decision.reason
 
 
 @pytest.mark.parametrize(

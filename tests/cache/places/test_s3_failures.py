@@ -51,7 +51,7 @@ def target(server: S3Server) -> Iterator[AnyPath]:
 
 
 @pytest.fixture(scope="module")
-def whole(server: S3Server) -> dict[str, bytes]:
+def expected(server: S3Server) -> dict[str, bytes]:
     return BLOBS.tree(EXAMPLE.write(as_path(f"s3://{server.bucket}/whole/example.zarr")).path)
 
 
@@ -65,21 +65,21 @@ def n_requests(server: S3Server) -> int:
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.4, 0.6, 0.8, 0.97])
 def test_a_server_that_stops_costs_no_finished_shard(
-    server: S3Server, target: AnyPath, whole: dict[str, bytes], n_requests: int, share: float
+    server: S3Server, target: AnyPath, expected: dict[str, bytes], n_requests: int, share: float
 ) -> None:
-    begun = set()
+    started = set()
     server.gate.shut_after(int(share * n_requests))
     with pytest.raises(StorageError, match=UNREACHABLE):  # noqa: PT012  # which shards it began is the question
         writer = EXAMPLE.begin(target)
         for shard in writer.pending:
-            begun.add(shard)
+            started.add(shard)
             EXAMPLE.put(writer, [shard])
         EXAMPLE.finish(writer)
     server.gate.open()
     if not store_exists(target):
-        assert len(begun & set(EXAMPLE.begin(target).pending)) <= 1
+        assert len(started & set(EXAMPLE.begin(target).pending)) <= 1
     EXAMPLE.write(target)
-    assert BLOBS.tree(target) == whole
+    assert BLOBS.tree(target) == expected
 
 
 @pytest.mark.parametrize("n_answered", [0, 1, 2, 4, 6])
@@ -129,7 +129,7 @@ def test_what_cannot_be_read_now_is_not_called_damaged(server: S3Server, target:
     assert EXAMPLE.is_content_of(open_store(target))
 
 
-def test_a_store_that_goes_while_it_is_open_is_not_called_damaged(server: S3Server, target: AnyPath) -> None:
+def test_a_store_that_is_removed_while_it_is_open_is_not_called_damaged(server: S3Server, target: AnyPath) -> None:
     store = EXAMPLE.write(target)
     server.gate.shut_after(1)
     with pytest.raises(StorageError, match=UNREACHABLE):
@@ -193,7 +193,7 @@ def test_of_many_that_would_take_over_one_does(server: S3Server, target: AnyPath
     assert (len(won), len(refused)) == (1, 3)
 
 
-def test_a_killed_writer_goes_on_where_it_was(target: AnyPath) -> None:
+def test_a_killed_writer_resumes(target: AnyPath) -> None:
     example = Example(24)  # 6 shards
     with slow_writer(target, 24, 0.1) as process:
         wait_for_records(target, 2, process)
