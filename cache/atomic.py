@@ -60,8 +60,12 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_bytes(path: AnyPath, data: bytes) -> None:
-    """Write a file so that a reader sees all of it or none, even after a kill or a power cut; see `atomic_write`.
+def write_bytes(path: AnyPath, data: bytes, *, durable: bool = True) -> None:
+    """Write a file so that a reader sees all of it or none, even after a kill; see `atomic_write`.
+
+    Parameters
+    ----------
+    durable : whether it must also outlast a power cut
 
     Raises
     ------
@@ -72,7 +76,7 @@ def write_bytes(path: AnyPath, data: bytes) -> None:
         with storage_errors(path):
             path.write_bytes(data)
         return
-    with atomic_write(path) as partial:
+    with atomic_write(path, durable=durable) as partial:
         partial.write_bytes(data)
 
 
