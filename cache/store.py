@@ -60,7 +60,13 @@ def open_store(path: str | AnyPath) -> Store:
         if stopped := unfinished(path):
             raise store_incomplete(path, stopped)
         raise store_missing(path)
-    return Store(path, backend, Manifest.from_text(backend.read_manifest(path), str(path)))
+    try:
+        manifest = backend.read_manifest(path)
+    except (FileNotFoundError, StoreDamagedError):
+        if not store_exists(path):  # another process has removed it since
+            raise store_missing(path) from None
+        raise
+    return Store(path, backend, Manifest.from_text(manifest, str(path)))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ All of them have pathlib's methods. What only a folder can do (rename, lock, fsy
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
@@ -113,12 +114,23 @@ def is_file(where: AnyPath) -> bool:
 
 
 def files_below(where: AnyPath) -> list[AnyPath]:
-    """Every file of the tree, sorted; the file itself if it is one; empty if nothing is there."""
+    """Every file of the tree, sorted; the file itself if it is one; empty if nothing is there.
+
+    What another process removes meanwhile may be among them or not.
+    """
     if not isinstance(where, Path):
         return [where.with_segments(f"{where.protocol}://{name.lstrip('/')}") for name in where.fs.find(where.path)]
     if where.is_file():
         return [where]
-    return sorted(file for file in where.rglob("*") if file.is_file())
+    files = (
+        Path(folder, name) for folder, _folders, names in os.walk(where, onerror=_raise_unless_gone) for name in names
+    )
+    return sorted(file for file in files if file.is_file())
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def require_plain_file(where: Path, max_bytes: int) -> None:
@@ -153,7 +165,7 @@ def read_limited(where: AnyPath, max_bytes: int) -> bytes:
 
 
 def read_all(files: Sequence[AnyPath], max_bytes: int) -> list[bytes | None]:
-    """The bytes of many small files, in order; None for one that is too large. Objects are read several at a time."""
+    """The bytes of small files, in order; None for one too large or gone. Objects are read several at a time."""
     remote = [file for file in files if not isinstance(file, Path)]
     if len(remote) < 2:
         return [_read_or_none(file, max_bytes) for file in files]
@@ -164,7 +176,7 @@ def read_all(files: Sequence[AnyPath], max_bytes: int) -> list[bytes | None]:
 def _read_or_none(file: AnyPath, max_bytes: int) -> bytes | None:
     try:
         return read_limited(file, max_bytes)
-    except StoreDamagedError:
+    except (FileNotFoundError, StoreDamagedError):
         return None
 
 

@@ -168,6 +168,9 @@ def _store(found: StoreStatus) -> CleanupCandidate:
 def _age_s(path: AnyPath) -> float:
     """Seconds since the last write; 0 where that is not known, which keeps it."""
     if isinstance(path, Path):
-        return time.time() - path.lstat().st_mtime
+        try:
+            return time.time() - path.lstat().st_mtime
+        except FileNotFoundError:  # its writer has finished
+            return 0.0
     written = path.fs.info(path.path).get("LastModified")
     return (datetime.now(UTC) - written).total_seconds() if written else 0.0

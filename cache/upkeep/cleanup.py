@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -186,5 +186,6 @@ def _out_of_sight(path: AnyPath) -> AnyPath:
         return path
     hidden = path.with_name(f".{path.name}.swept")
     remove_tree(hidden)
-    path.rename(hidden)
+    with suppress(FileNotFoundError):  # what is not there any more needs no hiding
+        path.rename(hidden)
     return hidden

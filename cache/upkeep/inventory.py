@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cache.atomic import write_bytes
 from cache.backends import BACKENDS
-from cache.errors import SchemaError, StorageError, StoreDamagedError, StoreLockedError
+from cache.errors import CacheError, SchemaError, StoreDamagedError
 from cache.places import AnyPath, is_file, network_errors
 from cache.store import Store, open_store, store_exists
 from cache.writing.plan import read_plan
@@ -102,15 +102,20 @@ def status_at(target: AnyPath) -> StoreStatus | None:
     """What is at the place of a store; None if nothing is."""
     left = unfinished(target)
     progress = left.progress if left else ""
-    if not store_exists(target):
-        return StoreStatus(target, INCOMPLETE, progress) if left else None
-    try:
-        return StoreStatus(target, COMPLETE, progress, store=open_store(target))
-    except (StoreDamagedError, SchemaError) as error:
-        state = DAMAGED if isinstance(error, StoreDamagedError) else FOREIGN
-        return StoreStatus(target, state, progress, why=str(error))
-    except (StoreLockedError, StorageError) as error:
-        return StoreStatus(target, UNREADABLE, progress, why=str(error))
+    if store_exists(target):
+        try:
+            return StoreStatus(target, COMPLETE, progress, store=open_store(target))
+        except CacheError as error:
+            if store_exists(target):  # otherwise another process has removed it since
+                return StoreStatus(target, _state(error), progress, why=str(error))
+    return StoreStatus(target, INCOMPLETE, progress) if left else None
+
+
+def _state(error: CacheError) -> str:
+    """What the error of `open_store` means."""
+    if isinstance(error, StoreDamagedError):
+        return DAMAGED
+    return FOREIGN if isinstance(error, SchemaError) else UNREADABLE
 
 
 def unfinished_key(target: AnyPath) -> str | None:
@@ -125,9 +130,17 @@ def size_of(where: AnyPath) -> int:
         with network_errors(where):
             return int(where.fs.du(where.path)) if where.fs.exists(where.path) else 0
     if where.is_symlink() or not where.is_dir():
-        return os.lstat(where).st_size if os.path.lexists(where) else 0
-    walk = os.walk(where)
-    return sum(os.lstat(os.path.join(folder, name)).st_size for folder, _folders, names in walk for name in names)
+        return _file_size(where)
+    files = (os.path.join(folder, name) for folder, _folders, names in os.walk(where) for name in names)
+    return sum(_file_size(file) for file in files)
+
+
+def _file_size(path: str | Path) -> int:
+    """Bytes of one file; 0 if another process has removed it by now."""
+    try:
+        return os.lstat(path).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def pin_path(target: AnyPath) -> AnyPath:

@@ -76,7 +76,7 @@ def read_plan(folder: AnyPath) -> Plan | None:
             return None
         try:
             return Plan.from_json(str(path), parsed_json(read_limited(path, _MAX_BYTES)))
-        except (ValueError, SchemaError, StoreDamagedError):
+        except (FileNotFoundError, ValueError, SchemaError, StoreDamagedError):  # not found: removed since
             return None
 
 
