@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cache import open_store
 from cache.errors import CacheError
 from cache.places import AnyPath
-from cache.upkeep.candidates import Kind, candidates_below
+from cache.upkeep.candidates import CandidateKind, candidates_below
 from cache.upkeep.cleanup import Decision, Policy, References, clean_up, decide
 from cache.upkeep.conversion import convert
 from cache.upkeep.inventory import is_pinned, set_pin, size_of, statuses_below
@@ -215,7 +215,7 @@ class GarbageCollection:
     def unfinished_bytes(self) -> int:
         """Of shards of stopped writers that are kept: a writer resumes from them."""
         candidates = [decision.candidate for decision in self.decisions if not decision.remove]
-        return sum(one.n_bytes for one in candidates if one.kind == Kind.BUILDING and not one.locked)
+        return sum(one.n_bytes for one in candidates if one.kind == CandidateKind.BUILDING and not one.locked)
 
 
 def collect_garbage(
