@@ -167,7 +167,7 @@ def _decided_again(candidate: CleanupCandidate, policy: Policy) -> Decision | No
 
 
 def _removed(candidate: CleanupCandidate) -> bool:
-    """Remove it so that a kill leaves it whole, or as a leftover that the next gc knows. Returns whether nothing is left."""
+    """Remove it so that a kill leaves all of it, or a leftover for the next gc; returns whether nothing is left."""
     path, target = candidate.path, candidate.target
     if candidate.kind == CandidateKind.STORE:
         path = _out_of_sight(path)
