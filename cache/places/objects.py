@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import threading
 import uuid
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psutil
 from upath import UPath
 
 from cache.errors import StorageError, StoreLockedError
@@ -158,16 +158,6 @@ def _is_dead(content: bytes, info: Mapping[str, Any], dead_after_s: float) -> bo
         return True
     try:
         holder = json.loads(content)
-        return bool(holder["host"] == socket.gethostname() and not _runs(holder["pid"]))
-    except (ValueError, KeyError, TypeError):
+        return bool(holder["host"] == socket.gethostname() and not psutil.pid_exists(holder["pid"]))
+    except (ValueError, KeyError, TypeError, OverflowError):
         return False  # its writer is unknown: it counts as alive until it is old
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

@@ -21,6 +21,7 @@ from cache.testing.base import BackendUnderTest
 __all__ = ["DEAD_PID", "LeaseContract"]
 
 DEAD_PID = 2**22 + 1  # beyond the largest that Linux gives
+HUGE_PID = json.dumps({"host": socket.gethostname(), "pid": 10**30}).encode()  # no number of a process
 
 
 class LeaseContract(BackendUnderTest):
@@ -47,7 +48,7 @@ class LeaseContract(BackendUnderTest):
         with exclusive(lock_path(target)):
             assert json.loads(self.blobs.read(str(lock_path(target))))["pid"] == os.getpid()
 
-    @pytest.mark.parametrize("content", [b"", b"{", b'{"host": "elsewhere", "pid": 1}', b'"a text"'])
+    @pytest.mark.parametrize("content", [b"", b"{", b'{"host": "elsewhere", "pid": 1}', b'"a text"', HUGE_PID])
     def test_whoever_may_live_is_waited_for(self, target: AnyPath, content: bytes) -> None:
         """A holder on another host, or one that cannot be read."""
         self.blobs.write(str(lock_path(target)), content)
