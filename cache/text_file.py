@@ -23,7 +23,7 @@ from cache.places.refusals import read_errors
 __all__ = ["bytes_of", "content_digest", "damaged", "encode_text_step", "parts_of"]
 
 _MEMBERS = ("vectors.npy", "about.npy")
-_MOST_BYTES = 192 * 2**20  # of a file: 1,000 templates of 8 classes in vectors of 4,096 values have 125
+_MAX_BYTES = 192 * 2**20  # of a file: 1,000 templates of 8 classes in vectors of 4,096 values have 125
 # What numpy, json and zipfile were seen to raise for corrupted bytes, which are in memory by then. SyntaxError and
 # RecursionError: of the header of an array and of JSON.
 _DAMAGE = (
@@ -68,8 +68,8 @@ def bytes_of(path: AnyPath) -> bytes | None:
                 remedy=encode_text_step(path),
                 purpose="to make it again",
             )
-        if (n_bytes := path.stat().st_size) > _MOST_BYTES:
-            raise damaged(path, f"expected at most {_MOST_BYTES:,} bytes, found {n_bytes:,}")
+        if (n_bytes := path.stat().st_size) > _MAX_BYTES:
+            raise damaged(path, f"expected at most {_MAX_BYTES:,} bytes, found {n_bytes:,}")
         return path.read_bytes()
 
 

@@ -157,7 +157,7 @@ def test_a_header_that_claims_more_values_than_there_are_is_refused_before_memor
 
 
 def test_a_file_larger_than_any_real_one_is_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache.text_file, "_MOST_BYTES", 100)
+    monkeypatch.setattr(cache.text_file, "_MAX_BYTES", 100)
     assert "expected at most 100 bytes" in outcome(path)
 
 
