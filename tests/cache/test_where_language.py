@@ -149,7 +149,7 @@ def test_a_condition_chooses_these_rows(where: str, rows: list[int]) -> None:
         ("label == 5", "text is compared with a number"),
         ("label in ('fear', 5)", "text is compared with a number"),
         ("5 < label", "text is compared with a number"),
-        ("label in 'fear'", "asks for a column and a list: label in ('fear', 'anger')"),
+        ("label in 'fear'", "needs a column and a list: label in ('fear', 'anger')"),
         ("label in ('fear')", "a list: label in ('fear', 'anger'), or ('fear',) of one"),
         ("'fear' in label", "asks for a column and a list"),
         ("frame in (frame, 5)", "a list holds values"),
