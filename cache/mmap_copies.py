@@ -72,15 +72,15 @@ def mmap_copy(selection: Rows, folder: Path | None = None) -> npt.NDArray[Any]:
         with partial.open("ab") as file:
             file.write(mmap_tail(selection))
     with path.open("rb") as file:
-        _compared[path] = _identity(file)
+        _compared[path] = _file_state(file)
         return _mapped(selection, file)
 
 
-# Copies that this process made or compared already. A file that was written to since has another identity.
+# Copies that this process made or compared already. A file that was written to since has another state.
 _compared: dict[Path, tuple[int, ...]] = {}
 
 
-def _identity(file: BinaryIO) -> tuple[int, ...]:
+def _file_state(file: BinaryIO) -> tuple[int, ...]:
     status = os.fstat(file.fileno())
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
@@ -91,10 +91,10 @@ def _existing(selection: Rows, path: Path) -> npt.NDArray[Any] | None:
         if not path.exists():
             return None
         with open_copy(path) as file:
-            known = file is not None and _compared.get(path) == _identity(file)
-            problem = "" if known else difference(selection, file)
+            is_compared = file is not None and _compared.get(path) == _file_state(file)
+            problem = "" if is_compared else difference(selection, file)
             if not problem and file is not None:
-                _compared[path] = _identity(file)
+                _compared[path] = _file_state(file)
                 return _mapped(selection, file)
         if file is None and not path.is_dir():
             path.unlink()  # a pipe, which `atomic_write` would not replace

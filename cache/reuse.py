@@ -16,27 +16,27 @@ import numpy.typing as npt
 import pandas as pd
 
 from cache.keys import StoreKey
-from cache.row_copies import CopiedRows, features_identity
+from cache.row_copies import CopiedRows, features_digest
 from cache.schema import OK, Schema
 from cache.store import Store
 
 __all__ = ["Reuse", "comparable", "find_rows", "image_keys", "image_keys_of"]
 
-_NOWHERE = -1
-_PLACES = ("box", "face")
-_ROW_COLUMNS = ("sha256", *_PLACES, "split", "status")
+_NO_SOURCE = -1
+_REGIONS = ("box", "face")
+_ROW_COLUMNS = ("sha256", *_REGIONS, "split", "status")
 
 Rows = npt.NDArray[np.intp]
 
 
-def image_keys(sha256: Iterable[str], *places: Iterable[str]) -> npt.NDArray[np.object_]:
-    """What an image is to an encoder: its bytes and the places of its face in it (box, landmarks), as one text."""
-    return np.array([" ".join(filter(None, parts)) for parts in zip(sha256, *places, strict=True)], dtype=object)
+def image_keys(sha256: Iterable[str], *regions: Iterable[str]) -> npt.NDArray[np.object_]:
+    """What an image is to an encoder: its bytes and where its face is (box, landmarks), as one text."""
+    return np.array([" ".join(filter(None, parts)) for parts in zip(sha256, *regions, strict=True)], dtype=object)
 
 
 def image_keys_of(frame: pd.DataFrame) -> npt.NDArray[np.object_]:
     """`image_keys` of a store's columns `sha256` and, where they are, `box` and `face`."""
-    return image_keys(frame["sha256"], *(frame[name] for name in _PLACES if name in frame))
+    return image_keys(frame["sha256"], *(frame[name] for name in _REGIONS if name in frame))
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class _Origins:
     row: Rows
 
     @classmethod
-    def nothing(cls, n_rows: int) -> _Origins:
-        return cls(np.full(n_rows, _NOWHERE, np.int32), np.full(n_rows, _NOWHERE, np.intp))
+    def empty(cls, n_rows: int) -> _Origins:
+        return cls(np.full(n_rows, _NO_SOURCE, np.int32), np.full(n_rows, _NO_SOURCE, np.intp))
 
     def add(self, source: int, rows: Rows, needed: npt.NDArray[np.bool_]) -> None:
-        new = needed & (self.source == _NOWHERE) & (rows != _NOWHERE)
+        new = needed & (self.source == _NO_SOURCE) & (rows != _NO_SOURCE)
         self.source[new], self.row[new] = source, rows[new]
 
 
@@ -75,7 +75,7 @@ class Reuse:
 
     def has(self, row: int, view: int) -> bool:
         """Whether this view of this row need not be encoded."""
-        return bool((self.plain if view == 0 else self.augmented).source[row] != _NOWHERE)
+        return bool((self.plain if view == 0 else self.augmented).source[row] != _NO_SOURCE)
 
     def copied_rows(self, rows: range) -> list[CopiedRows]:
         """What can be copied into the shard that holds `rows`."""
@@ -102,18 +102,18 @@ class Reuse:
     def _copied_rows(self, origins: _Origins, views: range, rows: range) -> list[CopiedRows]:
         sources, inside = origins.source[rows.start : rows.stop], origins.row[rows.start : rows.stop]
         copies = []
-        for number in np.unique(sources[sources != _NOWHERE]):
+        for number in np.unique(sources[sources != _NO_SOURCE]):
             at = np.flatnonzero(sources == number)
-            copies.append(CopiedRows(self.sources[number].path, self._identities[number], inside[at], at, views))
+            copies.append(CopiedRows(self.sources[number].path, self._digests[number], inside[at], at, views))
         return copies
 
     @cached_property
-    def _identities(self) -> list[str]:
-        return [features_identity(store) for store in self.sources]
+    def _digests(self) -> list[str]:
+        return [features_digest(store) for store in self.sources]
 
     def used(self) -> dict[str, int]:
         """Key of a source -> rows whose plain view is taken from it."""
-        counts = np.bincount(self.plain.source[self.plain.source != _NOWHERE], minlength=len(self.sources))
+        counts = np.bincount(self.plain.source[self.plain.source != _NO_SOURCE], minlength=len(self.sources))
         used: dict[str, int] = {}
         for store, count in zip(self.sources, counts.tolist(), strict=True):
             if count:
@@ -149,7 +149,7 @@ def find_rows(
     n_views : how many views each row needs: 0 for a row without a usable image, else 1 or V; shape (N,)
     """
     sources = [store for store in stores if comparable(store, key, schema)]
-    plain, augmented = _Origins.nothing(len(images)), _Origins.nothing(len(images))
+    plain, augmented = _Origins.empty(len(images)), _Origins.empty(len(images))
     rejected: dict[int, str] = {}
     for number, store in enumerate(sources):
         frame = store.columns([name for name in _ROW_COLUMNS if name in store.manifest.columns])
@@ -168,7 +168,7 @@ def _rows_of(images: npt.NDArray[np.object_], keys: npt.NDArray[np.object_], usa
     """For each of `images` a usable row with that key, or -1."""
     rows = pd.Series(np.flatnonzero(usable), index=keys[usable])
     rows = rows[~rows.index.duplicated()]
-    return rows.reindex(pd.Index(images), fill_value=_NOWHERE).to_numpy(dtype=np.intp)
+    return rows.reindex(pd.Index(images), fill_value=_NO_SOURCE).to_numpy(dtype=np.intp)
 
 
 def _same_views(store: Store, key: StoreKey) -> bool:

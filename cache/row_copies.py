@@ -15,7 +15,7 @@ from cache.keys import sha256_of
 from cache.places import AnyPath
 from cache.store import Store, open_store
 
-__all__ = ["CopiedRows", "ReuseReader", "features_identity"]
+__all__ = ["CopiedRows", "ReuseReader", "features_digest"]
 
 _READER_BYTES = 2**30
 
@@ -29,20 +29,20 @@ class CopiedRows:
     Parameters
     ----------
     source : where the finished store is
-    identity : of its features, when the rows were looked up; see `features_identity`
+    digest : of its features, when the rows were looked up; see `features_digest`
     rows : its rows, intp, shape (M,)
-    at : their places in the shard, intp, shape (M,)
+    at : their positions in the shard, intp, shape (M,)
     views : which views are taken
     """
 
     source: AnyPath
-    identity: str
+    digest: str
     rows: Rows
     at: Rows
     views: range
 
 
-def features_identity(store: Store) -> str:
+def features_digest(store: Store) -> str:
     """The same for stores whose rows are the same features in the same order."""
     return sha256_of([store.key, store.manifest.arrays])
 
@@ -77,7 +77,7 @@ class ReuseReader:
     def _store(self, copied: CopiedRows) -> Store:
         if copied.source not in self._stores:
             store = open_store(copied.source)
-            if features_identity(store) != copied.identity:
+            if features_digest(store) != copied.digest:
                 raise StorageError(
                     f"{copied.source} was replaced while rows of it were to be copied: expected the features that were "
                     "there when the rows were looked up. Run the same command again: finished shards are kept"

@@ -59,7 +59,7 @@ def read_joined(
             values = read(range(run[0].start, run[-1].stop))
             parts += [values[rows.start - run[0].start : rows.stop - run[0].start] for rows in run]
         except _LIBRARY_ERRORS:
-            parts += [_read_alone(read, rows, path, what) for rows in run]
+            parts += [_read_one(read, rows, path, what) for rows in run]
     return parts
 
 
@@ -69,7 +69,7 @@ def _runs(ranges: Sequence[range]) -> list[Sequence[range]]:
     return [ranges[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(ranges)], strict=True) if start < stop]
 
 
-def _read_alone(read: Callable[[range], npt.NDArray[Any]], rows: range, path: AnyPath, what: str) -> npt.NDArray[Any]:
+def _read_one(read: Callable[[range], npt.NDArray[Any]], rows: range, path: AnyPath, what: str) -> npt.NDArray[Any]:
     with damage_reported(f"{path}: rows {rows.start}-{rows.stop - 1} of {what}"):
         return read(rows)
 
