@@ -10,7 +10,7 @@ from cache.backends import backend_name
 from cache.errors import QueryError, StoreIncompleteError, StoreMissingError
 from cache.places import AnyPath
 from cache.schema import Schema
-from cache.writing.unfinished import Unfinished
+from cache.writing.unfinished import UnfinishedStore
 
 __all__ = ["output_missing", "store_incomplete", "store_missing"]
 
@@ -24,7 +24,7 @@ def store_missing(path: AnyPath) -> StoreMissingError:
     )
 
 
-def store_incomplete(path: AnyPath, stopped: Unfinished) -> StoreIncompleteError:
+def store_incomplete(path: AnyPath, stopped: UnfinishedStore) -> StoreIncompleteError:
     """How to finish a store, from checked fields of its plan: a command in a folder from elsewhere could be any.
 
     With other arguments the finished shards would be of another store, and removed.

@@ -43,6 +43,7 @@ _DAMAGE = (
 
 
 def damaged(path: AnyPath, problem: str) -> SchemaError:
+    """The error about a file that is not what our writer writes, with the step that makes it again."""
     return SchemaError(
         f"{path} is damaged ({problem}): delete it", remedy=encode_text_step(path), purpose="to make it again"
     )

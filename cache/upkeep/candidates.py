@@ -31,7 +31,7 @@ from cache.upkeep.inventory import (
     statuses_below,
     unfinished_key,
 )
-from cache.writing.plan import Records
+from cache.writing.plan import RecordFiles
 from cache.writing.unfinished import building_folder
 
 __all__ = ["CandidateKind", "CleanupCandidate", "candidate_at", "candidates_below"]
@@ -140,7 +140,7 @@ def _of_store(path: AnyPath, kind: CandidateKind, target: AnyPath) -> CleanupCan
         return replace(candidate, needed=is_needed)
     if kind == CandidateKind.BUILDING:
         key = unfinished_key(target)
-        return replace(candidate, shards=len(Records(path).read()) if key else 0, needed=key != _key_at(target))
+        return replace(candidate, shards=len(RecordFiles(path).read()) if key else 0, needed=key != _key_at(target))
     return candidate
 
 

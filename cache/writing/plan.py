@@ -13,7 +13,7 @@ from cache.places import AnyPath, files_below, is_file, network_errors, read_all
 from cache.schema import Schema
 from cache.shard_records import ShardRecord
 
-__all__ = ["Plan", "Records", "WriterCommand", "plan_path", "read_plan"]
+__all__ = ["Plan", "RecordFiles", "WriterCommand", "plan_path", "read_plan"]
 
 _VERSION = 1
 _MAX_BYTES = 2**20
@@ -80,7 +80,7 @@ def read_plan(folder: AnyPath) -> Plan | None:
             return None
 
 
-class Records:
+class RecordFiles:
     """The records of an unfinished store: one file for each finished shard, complete or absent.
 
     Each worker of a cluster writes its own files; none appends to another's.

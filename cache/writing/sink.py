@@ -14,7 +14,7 @@ from cache.errors import StoreDamagedError
 from cache.places import AnyPath
 from cache.schema import Schema
 from cache.shard_records import ShardRecord
-from cache.writing.plan import Records
+from cache.writing.plan import RecordFiles
 from cache.writing.unfinished import building_folder
 
 __all__ = ["ShardSink", "require_recorded"]
@@ -34,7 +34,7 @@ class ShardSink:
         for name, block in checked.items():
             backend.write_block(folder, self.schema, name, shard, block)
         record = ShardRecord.of(shard, checked, rejected)
-        Records(folder, self.schema).add(record)
+        RecordFiles(folder, self.schema).add(record)
         return record
 
     def get(self, shard: int) -> tuple[dict[str, npt.NDArray[Any]], Mapping[int, str]]:
@@ -46,7 +46,7 @@ class ShardSink:
             If the shard is not finished, or the disk does not hold what was put.
         """
         folder, backend = building_folder(self.target), backend_of(self.target)
-        record = Records(folder, self.schema).get(shard)
+        record = RecordFiles(folder, self.schema).get(shard)
         if record is None:
             raise StoreDamagedError(f"{folder}: shard {shard} has no record. Extract again: it resumes")
         names = [array.name for array in self.schema.arrays]

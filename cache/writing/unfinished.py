@@ -1,4 +1,4 @@
-"""What a writer leaves while its store grows: a hidden folder beside the store, which the next writer resumes."""
+"""What a writer leaves while its store grows: a hidden folder next to the store, which the next writer resumes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from cache.places import AnyPath, remove_tree
 from cache.places.refusals import storage_errors
 from cache.schema import Schema
 from cache.shard_records import ShardRecord
-from cache.writing.plan import Plan, Records, plan_path, read_plan
+from cache.writing.plan import Plan, RecordFiles, plan_path, read_plan
 
-__all__ = ["Unfinished", "building_folder", "finished_shards", "is_resumable", "remove_unfinished", "unfinished"]
+__all__ = ["UnfinishedStore", "building_folder", "finished_shards", "is_resumable", "remove_unfinished", "unfinished"]
 
 
 def building_folder(target: AnyPath) -> AnyPath:
@@ -23,7 +23,7 @@ def building_folder(target: AnyPath) -> AnyPath:
 
 
 @dataclass(frozen=True)
-class Unfinished:
+class UnfinishedStore:
     """A store whose writer was stopped: its plan, and how many of its shards are finished."""
 
     plan: Plan
@@ -35,16 +35,16 @@ class Unfinished:
         return f"{self.n_done} of {self.plan.schema.n_shards} shards"
 
 
-def unfinished(target: AnyPath) -> Unfinished | None:
+def unfinished(target: AnyPath) -> UnfinishedStore | None:
     """The unfinished store of a stopped writer of `target`, or None."""
     folder = building_folder(target)
     plan = read_plan(folder)
-    return Unfinished(plan, len(Records(folder, plan.schema).read())) if plan else None
+    return UnfinishedStore(plan, len(RecordFiles(folder, plan.schema).read())) if plan else None
 
 
 def finished_shards(target: AnyPath, key: StoreKey, schema: Schema) -> dict[int, ShardRecord]:
     """The shards of this very store that a stopped writer has finished."""
-    return Records(building_folder(target), schema).read() if is_resumable(target, key, schema) else {}
+    return RecordFiles(building_folder(target), schema).read() if is_resumable(target, key, schema) else {}
 
 
 def is_resumable(target: AnyPath, key: StoreKey, schema: Schema) -> bool:
