@@ -11,7 +11,7 @@ from machine import show
 from random_store import random_columns
 from timing import FER_STAGE, commands_in_turns
 
-from cache.store import store_path
+from cache.features_root import store_path
 from cache.writing.writer import StoreWriter
 from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.extraction import outputs_of

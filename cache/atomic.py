@@ -1,6 +1,6 @@
 """The one way in which files are written: whole or absent, by any number of processes at once.
 
-A file is written under a private name beside its place, flushed, and renamed. The name is random and created by its
+A file is written under a private name next to its target, flushed, and renamed. The name is random and created by its
 writer alone: no link of that name is followed, and two writers of one path write different files. Readers see the old
 file or the new one, and the last writer wins.
 
@@ -24,7 +24,7 @@ from pathlib import Path
 from cache.errors import StorageError
 from cache.places.links import require_inside
 from cache.places.objects import copy_into_place
-from cache.places.paths import Place, remove_tree
+from cache.places.paths import AnyPath, remove_tree
 from cache.places.refusals import storage_errors
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "atomic_write",
     "flush_file",
     "flush_folder",
-    "private_name",
     "replace",
     "write_bytes",
     "write_new",
@@ -61,7 +60,7 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_bytes(path: Place, data: bytes, *, durable: bool = True) -> None:
+def write_bytes(path: AnyPath, data: bytes, *, durable: bool = True) -> None:
     """Write a file so that a reader sees all of it or none, even after a kill; see `atomic_write`.
 
     Parameters
@@ -99,9 +98,9 @@ def write_new(path: Path, data: bytes) -> bool:
 
 @contextmanager
 def atomic_write(path: Path, *, durable: bool = True) -> Iterator[Path]:
-    """A private name beside `path`, for the block to write; it takes the place of `path` if the block ends well.
+    """A private name next to `path`, for the block to write; it replaces `path` if the block raises nothing.
 
-    What writers of the same path left that were killed is removed.
+    Partial files of killed writers of the same path are removed.
 
     Raises
     ------
@@ -119,7 +118,7 @@ def _partial_file(path: Path, put: Callable[[Path, Path], None], *, durable: boo
         _require_replaceable(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_orphans(path)
-        partial = private_name(path)
+        partial = _private_name(path)
         descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             _hold(descriptor)
@@ -153,8 +152,8 @@ def _put_new(partial: Path, path: Path) -> None:
         partial.replace(path)
 
 
-def private_name(path: Path) -> Path:
-    """A name beside `path` that nothing has: hidden, random, and known to `PARTIAL`."""
+def _private_name(path: Path) -> Path:
+    """An unused name next to `path`: hidden, random, and matched by `PARTIAL`."""
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
 
 
@@ -176,7 +175,7 @@ def _hold(descriptor: int) -> None:
 
 
 def _remove_orphans(path: Path) -> None:
-    """Remove what writers of `path` left that were killed before this process wrote to its folder."""
+    """Remove partial files of writers of `path` that were killed before this process wrote to its folder."""
     for orphan in _partials(os.path.abspath(path.parent)):
         if not re.fullmatch(re.escape(f".{path.name}") + PARTIAL, os.path.basename(orphan)):
             continue
@@ -201,8 +200,8 @@ def _remove_unlocked(orphan: str) -> None:
         os.close(descriptor)
 
 
-def replace(source: Place, target: Place) -> None:
-    """Put the finished file or folder `source` in the place of `target`, which may exist.
+def replace(source: AnyPath, target: AnyPath) -> None:
+    """Move the finished file or folder `source` to `target`, which may exist.
 
     A folder cannot replace a folder in one step: the old one is moved aside first and restored if the second step
     fails, so that at no time both are gone. Hold a lock on `target` meanwhile: two processes would move it twice.
@@ -212,17 +211,17 @@ def replace(source: Place, target: Place) -> None:
             copy_into_place(source, target)
             return
         assert isinstance(source, Path)
-        assert isinstance(target, Path)  # a store grows beside its place
-        aside = target.with_name(f".{target.name}.replaced")
+        assert isinstance(target, Path)  # a store grows next to its target
+        old = target.with_name(f".{target.name}.replaced")
         if not target.is_dir():
             source.replace(target)
         else:
-            remove_tree(aside)
-            target.rename(aside)
+            remove_tree(old)
+            target.rename(old)
             try:
                 source.rename(target)
             except OSError:
-                aside.rename(target)
+                old.rename(target)
                 raise
         flush_folder(target.parent)
-        remove_tree(aside)  # also what a process left that was killed between the two steps
+        remove_tree(old)  # also that of a process that was killed between the two steps

@@ -48,12 +48,12 @@ class Fields:
     def of(cls, document: str, values: Any) -> Fields:
         """The whole document, which has to be an object."""
         if not isinstance(values, dict):
-            raise SchemaError(f"{document}: expected an object, found {_shown(values)}. {RESTORE}")
+            raise SchemaError(f"{document}: expected an object, found {_formatted(values)}. {RESTORE}")
         return cls(document, values)
 
     def wrong(self, name: str, expected: str) -> SchemaError:
         """The error about a field; also for what a caller compares itself."""
-        found = _shown(self.values[name]) if name in self.values else "no such field"
+        found = _formatted(self.values[name]) if name in self.values else "no such field"
         return SchemaError(f"{self.document}: expected {expected} in {self._named(name)}, found {found}. {RESTORE}")
 
     def require_shallow(self) -> None:
@@ -126,20 +126,22 @@ class Fields:
         for i, item in enumerate(items):
             where = f"{self._named(name)}.{i}"
             if not isinstance(item, dict):
-                raise SchemaError(f"{self.document}: expected an object in {where}, found {_shown(item)}. {RESTORE}")
+                raise SchemaError(
+                    f"{self.document}: expected an object in {where}, found {_formatted(item)}. {RESTORE}"
+                )
             yield Fields(self.document, item, where)
 
     def _named(self, name: str) -> str:
         """Dotted; a name from a file may be anything."""
-        shown = name if name.isidentifier() else _shown(name)
-        return f"{self.path}.{shown}" if self.path else shown
+        text = name if name.isidentifier() else _formatted(name)
+        return f"{self.path}.{text}" if self.path else text
 
 
 def _is_integer(value: Any, least: int, most: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
-def _shown(value: Any) -> str:
+def _formatted(value: Any) -> str:
     """A value in a message: control characters escaped, and cut."""
     try:
         text = ascii(value)

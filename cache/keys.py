@@ -33,7 +33,7 @@ class StoreKey:
     samples : digest of the ordered image digests and boxes
     encoder : the encoder's identity: family, resolved architecture, activation, weights' sha256
     preprocess : decoder, resize, crop, interpolation, mean, std
-    outputs : what is kept, e.g. `["pooled"]`
+    outputs : what is stored, e.g. `["pooled"]`
     views : count, recipe, seed, and which rows have them
     precision : of the computation, e.g. `float32`
     dtype : on disk
@@ -65,11 +65,11 @@ def differences(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") ->
 
     Empty exactly if both have the same canonical JSON. A field that one key lacks shows as None on its side.
     """
-    found: dict[str, tuple[Any, Any]] = {}
+    result: dict[str, tuple[Any, Any]] = {}
     for name in sorted(set(a) | set(b)):
         left, right = a.get(name), b.get(name)
         if isinstance(left, Mapping) and isinstance(right, Mapping):
-            found |= differences(left, right, f"{prefix}{name}.")
+            result |= differences(left, right, f"{prefix}{name}.")
         elif name not in a or name not in b or canonical_json(left) != canonical_json(right):
-            found[prefix + name] = (left, right)
-    return found
+            result[prefix + name] = (left, right)
+    return result

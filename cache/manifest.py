@@ -2,96 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
-
-import google_crc32c
-import numpy as np
-import numpy.typing as npt
 
 from cache.errors import RESTORE, NewerSchemaError, SchemaError, StoreDamagedError
 from cache.fields import Fields, parsed_json
 from cache.keys import canonical_json, sha256_of
 from cache.schema import NAME, Schema
+from cache.shard_records import ShardRecord, rejected_rows
 
-__all__ = ["MAX_MANIFEST_BYTES", "SCHEMA_VERSION", "Manifest", "ShardRecord", "checksum", "rejected_rows"]
+__all__ = ["MAX_MANIFEST_BYTES", "SCHEMA_VERSION", "Manifest"]
 
 SCHEMA_VERSION = 1
 REQUIRED_COLUMNS = ("id", "label", "split", "status")
 MAX_MANIFEST_BYTES = 16 * 2**20  # 80 million rows without a rejected one, or 200,000 rejected rows with their reasons
-# A plain name of a file, in any script: tables are found and advice is made by it. No control characters.
+# A plain name of a file, in any script: tables are looked up, and remedies built, by it. No control characters.
 _DATASET_NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]{1,200}")
-
-
-def checksum(values: npt.NDArray[Any]) -> int:
-    """CRC32C of the bytes in C order: what every read of a block is checked against."""
-    return int(google_crc32c.value(_bytes(values)))
-
-
-def _bytes(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    return np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-
-
-@dataclass(frozen=True)
-class ShardRecord:
-    """One finished shard.
-
-    Parameters
-    ----------
-    shard : its number
-    checksums : output -> CRC32C of each view's rows
-    sha256 : output -> hex digest of the whole block, (V, rows, *row_shape) in C order
-    rejected : row of the store -> why its image could not be used
-    """
-
-    shard: int
-    checksums: Mapping[str, tuple[int, ...]]
-    sha256: Mapping[str, str]
-    rejected: Mapping[int, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, shard: int, blocks: Mapping[str, npt.NDArray[Any]], rejected: Mapping[int, str]) -> ShardRecord:
-        """The record of these blocks."""
-        checksums = {name: tuple(checksum(view) for view in block) for name, block in blocks.items()}
-        digests = {name: hashlib.sha256(_bytes(block).data).hexdigest() for name, block in blocks.items()}
-        return cls(shard, checksums, digests, dict(rejected))
-
-    def as_json(self) -> dict[str, Any]:
-        rejected = {str(row): reason for row, reason in sorted(self.rejected.items())}
-        checksums = {name: list(values) for name, values in self.checksums.items()}
-        return {"shard": self.shard, "crc32c": checksums, "sha256": dict(self.sha256), "rejected": rejected}
-
-    @classmethod
-    def from_json(cls, fields: Fields, schema: Schema) -> ShardRecord:
-        """What `as_json` wrote of a shard of a store with this schema; SchemaError names the field that is wrong."""
-        shard = fields.integer("shard", 0, schema.n_shards - 1)
-        checksums, digests = fields.mapping("crc32c"), fields.mapping("sha256")
-        names = [array.name for array in schema.arrays]
-        for given, what in ((checksums, "crc32c"), (digests, "sha256")):
-            if set(given.values) != set(names):
-                raise fields.wrong(what, f"checksums of {', '.join(names)} and of no other output")
-        return cls(
-            shard,
-            {name: checksums.integers(name, 0, 2**32 - 1, schema.n_views) for name in checksums.values},
-            {name: digests.digest(name) for name in digests.values},
-            _rejected(fields.mapping("rejected"), schema.rows(shard)),
-        )
-
-
-def _rejected(fields: Fields, rows: range) -> dict[int, str]:
-    """Row -> reason."""
-    for name in fields.values:
-        if not (name.isascii() and name.isdigit() and len(name) < 12 and int(name) in rows and name == str(int(name))):
-            raise fields.wrong(name, f"reasons of rows {rows.start} to {rows.stop - 1} only")
-    return {int(name): fields.text(name) for name in fields.values}
-
-
-def rejected_rows(shards: Iterable[ShardRecord]) -> dict[int, str]:
-    """Row -> reason, over some shards."""
-    return {row: reason for record in shards for row, reason in record.rejected.items()}
 
 
 @dataclass(frozen=True)
@@ -113,7 +41,7 @@ class Manifest:
 
     @property
     def rejected(self) -> dict[int, str]:
-        """Row -> why its image could not be used, as found while encoding."""
+        """Row -> why its image could not be used, as seen while encoding."""
         return rejected_rows(self.shards)
 
     @property
@@ -178,13 +106,13 @@ def _checked_document(text: str, where: str) -> Fields:
             f"{where} has schema {version}, this program reads up to {SCHEMA_VERSION}: update fer-stage"
         )
     try:
-        whole = values.pop("digest", None) == sha256_of(values)
+        is_unchanged = values.pop("digest", None) == sha256_of(values)
     except (
         ValueError,
         RecursionError,
     ):  # a text that UTF-8 cannot write, or a number that is too large: we write neither
-        whole = False
-    if not whole:
+        is_unchanged = False
+    if not is_unchanged:
         raise StoreDamagedError(f"{where}: its manifest is not what was written. {RESTORE}")
     fields = Fields.of(f"{where}: its manifest", values)
     fields.require_shallow()
@@ -210,16 +138,16 @@ def _key_fields(fields: Fields, schema: Schema) -> Mapping[str, Any]:
 
 
 def _shards(fields: Fields, schema: Schema) -> tuple[ShardRecord, ...]:
-    given = fields.mappings("shards")
-    if len(given) != schema.n_shards:
+    documents = fields.mappings("shards")
+    if len(documents) != schema.n_shards:
         raise SchemaError(
             f"{fields.document}: expected {schema.n_shards} records in shards ({schema.n_rows} rows in shards of "
-            f"{schema.shard_rows}), found {len(given)}. {RESTORE}"
+            f"{schema.shard_rows}), found {len(documents)}. {RESTORE}"
         )
-    records = tuple(ShardRecord.from_json(record, schema) for record in given)
+    records = tuple(ShardRecord.from_json(record, schema) for record in documents)
     for number, record in enumerate(records):
         if record.shard != number:
-            raise given[number].wrong("shard", f"{number}: every shard once and in order")
+            raise documents[number].wrong("shard", f"{number}: every shard once and in order")
     return records
 
 

@@ -24,7 +24,7 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.intp]
 
-_BLOCK_VALUES = 2**18  # float32 values that are looked at together: 1 MB stays in the core's own cache
+_BLOCK_VALUES = 2**18  # float32 values of one step: 1 MB stays in the core's own cache
 _EXACT = 2**22  # float64 values of rows that are scored again together
 _SAFE = (1e-25, 1e35)  # squared lengths between which float32 neither under- nor overflows
 _NO_ROW = np.iinfo(np.intp).max
@@ -172,7 +172,7 @@ class _Search:
         self._floor = np.maximum(self._floor, reached)
 
     def _exact(self, queries: Numbers, values: Float64) -> Float32:
-        """Scores of pairs. The sum over a row is the same wherever the row lies, so equal rows have equal scores."""
+        """Scores of pairs. The sum over a row is the same wherever the row is, so equal rows have equal scores."""
         scores = (values * self._queries[queries]).sum(axis=1)
         if self._cosine:
             lengths = _lengths(values) * self._lengths[queries]

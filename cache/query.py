@@ -26,9 +26,9 @@ from cache.schema import MISSING_INTEGERS
 __all__ = ["UnknownValue", "names_in", "row_mask", "unknown_values"]
 
 EXAMPLE = "split == 'test' and label == 'fear'"
-_MOST_COMPARISONS = 1000  # of a condition; each looks at every row, and a list of ids is one
+_MAX_COMPARISONS = 1000  # of a condition; each looks at every row, and a list of ids is one
 
-_MANY = 1000  # different values of a column; among more, such as ids, the nearest one is no hint but takes seconds
+_MANY = 1000  # different values of a column; among more, such as ids, the nearest text takes seconds and is no hint
 
 Mask = npt.NDArray[np.bool_]
 
@@ -75,7 +75,7 @@ def names_in(where: str) -> set[str]:
 
 
 class UnknownValue(NamedTuple):
-    """A text that `column` was compared with and that no row has, and the nearest one that some row has."""
+    """A text that `column` was compared with and that no row has, and the nearest text that a row has."""
 
     column: str
     value: str
@@ -83,16 +83,16 @@ class UnknownValue(NamedTuple):
 
 
 def unknown_values(where: str, frame: pd.DataFrame) -> list[UnknownValue]:
-    """Which texts after `==` or `in` never occur in their column: why a condition that `row_mask` took chose no row."""
-    asked = dict.fromkeys(pair for node in ast.walk(_parsed(where)) for pair in _asked_for(node))
+    """Texts after `==` or `in` that never occur in their column: why a valid condition selects no row."""
+    pairs = dict.fromkeys(pair for node in ast.walk(_parsed(where)) for pair in _equalities_in(node))
     return [
         UnknownValue(name, value, _nearest_text(value, frame[name]))
-        for name, value in asked
+        for name, value in pairs
         if not (frame[name] == value).any()
     ]
 
 
-def _asked_for(node: ast.AST) -> Iterator[tuple[str, str]]:
+def _equalities_in(node: ast.AST) -> Iterator[tuple[str, str]]:
     """(column, text) of every equality in one comparison, whichever side each is on."""
     if not isinstance(node, ast.Compare):
         return
@@ -132,8 +132,8 @@ def _parsed(where: str) -> ast.expr:
         hint = " Equality is written ==." if "=" in where and "==" not in where else ""
         raise QueryError(f"where cannot be read: {where!r}.{hint} Example: {EXAMPLE}") from error
     n = sum(isinstance(node, ast.Compare) for node in ast.walk(parsed))
-    if n > _MOST_COMPARISONS:
-        raise QueryError(f"where: expected at most {_MOST_COMPARISONS:,} comparisons, found {n:,}. Write: id in (...)")
+    if n > _MAX_COMPARISONS:
+        raise QueryError(f"where: expected at most {_MAX_COMPARISONS:,} comparisons, found {n:,}. Write: id in (...)")
     return parsed
 
 
@@ -147,7 +147,7 @@ def _truth(node: ast.expr, frame: pd.DataFrame, where: str) -> _Truth:
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return _Truth(*reversed(_truth(operand, frame, where)))
         case ast.Compare(ops=[ast.Is() | ast.IsNot() as op], left=left, comparators=[right]):
-            missing = _asked_missing(left, right, frame, where)
+            missing = _is_null(left, right, frame, where)
             return _Truth(missing, ~missing) if isinstance(op, ast.Is) else _Truth(~missing, missing)
         case ast.Compare(left=left, ops=ops, comparators=rights):
             operands = [_operand(side, frame, where) for side in (left, *rights)]
@@ -169,11 +169,11 @@ def _nulls_in(node: ast.AST) -> list[ast.expr]:
     return []
 
 
-def _asked_missing(left: ast.expr, right: ast.expr, frame: pd.DataFrame, where: str) -> Mask:
+def _is_null(left: ast.expr, right: ast.expr, frame: pd.DataFrame, where: str) -> Mask:
     """For each row whether `left is null` holds."""
     if ast.unparse(right) not in _NULLS or not isinstance(left, ast.Name):
         raise QueryError(
-            f"where {where!r}: `is` asks whether a column's value is missing (frame is null, frame is not null); "
+            f"where {where!r}: `is` compares with null only (frame is null, frame is not null); "
             "between values expected ==, !=, <, <=, >, >=, in or not in"
         )
     column = _column(left.id, frame)
@@ -200,7 +200,7 @@ def _operand(node: ast.expr, frame: pd.DataFrame, where: str) -> Any:
         case ast.Tuple(elts=elements) | ast.List(elts=elements) | ast.Set(elts=elements):
             return [_operand(element, frame, where) for element in elements]
         case _:
-            hint = ". What is missing is asked for so: frame is null" if ast.unparse(node) in _NULLS else ""
+            hint = ". A missing value is written: frame is null" if ast.unparse(node) in _NULLS else ""
             raise QueryError(f"where {where!r}: {ast.unparse(node)!r} is neither a column nor a value{hint}")
 
 
@@ -221,15 +221,15 @@ def _compare(op: ast.cmpop, left: Any, right: Any, n: int, where: str) -> _Truth
     if isinstance(op, ast.Eq | ast.NotEq):
         for column, value in ((left, right), (right, left)):
             _refuse_missing(column, value, where)
-    found = np.broadcast_to(np.asarray(_COMPARE[type(op)](left, right), dtype=bool), (n,))
+    holds = np.broadcast_to(np.asarray(_COMPARE[type(op)](left, right), dtype=bool), (n,))
     known = _known(left, n) & _known(right, n)
-    return _Truth(found & known, ~found & known)
+    return _Truth(holds & known, ~holds & known)
 
 
 def _member(op: ast.cmpop, left: Any, right: Any, where: str) -> _Truth:
     if not isinstance(left, pd.Series) or not isinstance(right, list):
         raise QueryError(
-            f"where {where!r}: `in` asks for a column and a list: label in ('fear', 'anger'), or ('fear',) of one"
+            f"where {where!r}: `in` needs a column and a list: label in ('fear', 'anger'), or ('fear',) of one"
         )
     if any(isinstance(value, pd.Series) for value in right):
         raise QueryError(f"where {where!r}: a list holds values, not columns")
@@ -242,12 +242,12 @@ def _member(op: ast.cmpop, left: Any, right: Any, where: str) -> _Truth:
 
 
 def _refuse_missing(column: Any, value: Any, where: str) -> None:
-    """What is stored where a number is missing is no value to look for: no row would be found, without a word."""
+    """Refuse the value that is stored where a number is missing: no row would match it, without any error."""
     if isinstance(column, pd.Series) and not isinstance(value, pd.Series):
         missing = MISSING_INTEGERS.get(str(column.name))
         if missing is not None and value == missing:
             raise QueryError(
-                f"where {where!r}: no row has the {column.name} {missing}: rows without one are asked for by "
+                f"where {where!r}: no row has the {column.name} {missing}: rows without one are those with "
                 f"`{column.name} is null`"
             )
 

@@ -1,14 +1,13 @@
-"""Rows that earlier stores hold already: no image is encoded twice.
+"""Rows of other stores that a new store can copy: no image is encoded twice.
 
 A row's feature depends on the image's bytes, its box, the encoder, the preparation and the view: not on the dataset,
-the label, the split or the place in the table. So whatever another store has of it is copied.
+the label, the split or the row number. So it is copied from any store that has it.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -16,50 +15,28 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cache.errors import StorageError
-from cache.keys import StoreKey, sha256_of
-from cache.places import Place
+from cache.keys import StoreKey
+from cache.row_copies import CopiedRows, features_digest
 from cache.schema import OK, Schema
-from cache.store import Store, open_store
+from cache.store import Store
 
-__all__ = ["CopiedRows", "Reuse", "ReuseReader", "comparable", "find_rows", "image_keys", "image_keys_of"]
+__all__ = ["Reuse", "comparable", "find_rows", "image_keys", "image_keys_of"]
 
-_READER_BYTES = 2**30
-_NOWHERE = -1
-_PLACES = ("box", "face")
-_ROW_COLUMNS = ("sha256", *_PLACES, "split", "status")
+_NO_SOURCE = -1
+_REGIONS = ("box", "face")
+_ROW_COLUMNS = ("sha256", *_REGIONS, "split", "status")
 
 Rows = npt.NDArray[np.intp]
 
 
-def image_keys(sha256: Iterable[str], *places: Iterable[str]) -> npt.NDArray[np.object_]:
-    """What an image is to an encoder: its bytes and the places of its face in it (box, landmarks), as one text."""
-    return np.array([" ".join(filter(None, parts)) for parts in zip(sha256, *places, strict=True)], dtype=object)
+def image_keys(sha256: Iterable[str], *regions: Iterable[str]) -> npt.NDArray[np.object_]:
+    """What an image is to an encoder: its bytes and where its face is (box, landmarks), as one text."""
+    return np.array([" ".join(filter(None, parts)) for parts in zip(sha256, *regions, strict=True)], dtype=object)
 
 
 def image_keys_of(frame: pd.DataFrame) -> npt.NDArray[np.object_]:
     """`image_keys` of a store's columns `sha256` and, where they are, `box` and `face`."""
-    return image_keys(frame["sha256"], *(frame[name] for name in _PLACES if name in frame))
-
-
-@dataclass(frozen=True)
-class CopiedRows:
-    """Rows of a finished store that belong into one shard of a new one.
-
-    Parameters
-    ----------
-    source : where the finished store is
-    identity : of its features, as they were when the rows were found; see `_identity`
-    rows : its rows, intp, shape (M,)
-    at : their places in the shard, intp, shape (M,)
-    views : which views are taken
-    """
-
-    source: Place
-    identity: str
-    rows: Rows
-    at: Rows
-    views: range
+    return image_keys(frame["sha256"], *(frame[name] for name in _REGIONS if name in frame))
 
 
 @dataclass(frozen=True)
@@ -70,11 +47,11 @@ class _Origins:
     row: Rows
 
     @classmethod
-    def nothing(cls, n_rows: int) -> _Origins:
-        return cls(np.full(n_rows, _NOWHERE, np.int32), np.full(n_rows, _NOWHERE, np.intp))
+    def empty(cls, n_rows: int) -> _Origins:
+        return cls(np.full(n_rows, _NO_SOURCE, np.int32), np.full(n_rows, _NO_SOURCE, np.intp))
 
-    def add(self, source: int, rows: Rows, wanted: npt.NDArray[np.bool_]) -> None:
-        new = wanted & (self.source == _NOWHERE) & (rows != _NOWHERE)
+    def add(self, source: int, rows: Rows, needed: npt.NDArray[np.bool_]) -> None:
+        new = needed & (self.source == _NO_SOURCE) & (rows != _NO_SOURCE)
         self.source[new], self.row[new] = source, rows[new]
 
 
@@ -86,7 +63,7 @@ class Reuse:
     ----------
     sources : finished stores whose features are comparable
     plain, augmented : of view 0, and of views 1..V-1, which a store has together
-    rejected : row of the new store -> why its image cannot be used, as a store with the same key found out
+    rejected : row of the new store -> why its image cannot be used, as recorded in a store with the same key
     n_views : V of the new store
     """
 
@@ -98,7 +75,7 @@ class Reuse:
 
     def has(self, row: int, view: int) -> bool:
         """Whether this view of this row need not be encoded."""
-        return bool((self.plain if view == 0 else self.augmented).source[row] != _NOWHERE)
+        return bool((self.plain if view == 0 else self.augmented).source[row] != _NO_SOURCE)
 
     def copied_rows(self, rows: range) -> list[CopiedRows]:
         """What can be copied into the shard that holds `rows`."""
@@ -107,7 +84,7 @@ class Reuse:
 
     def rows_from(self, number: int) -> tuple[Rows, Rows]:
         """Rows of the new store whose plain view, and whose augmented views, source `number` gives; shape (M,) each."""
-        plain, augmented = (np.flatnonzero(found.source == number) for found in (self.plain, self.augmented))
+        plain, augmented = (np.flatnonzero(origins.source == number) for origins in (self.plain, self.augmented))
         return plain, augmented
 
     def read(self, row: int, view: int, outputs: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
@@ -125,28 +102,23 @@ class Reuse:
     def _copied_rows(self, origins: _Origins, views: range, rows: range) -> list[CopiedRows]:
         sources, inside = origins.source[rows.start : rows.stop], origins.row[rows.start : rows.stop]
         copies = []
-        for number in np.unique(sources[sources != _NOWHERE]):
+        for number in np.unique(sources[sources != _NO_SOURCE]):
             at = np.flatnonzero(sources == number)
-            copies.append(CopiedRows(self.sources[number].path, self._identities[number], inside[at], at, views))
+            copies.append(CopiedRows(self.sources[number].path, self._digests[number], inside[at], at, views))
         return copies
 
     @cached_property
-    def _identities(self) -> list[str]:
-        return [_identity(store) for store in self.sources]
+    def _digests(self) -> list[str]:
+        return [features_digest(store) for store in self.sources]
 
     def used(self) -> dict[str, int]:
         """Key of a source -> rows whose plain view is taken from it."""
-        counts = np.bincount(self.plain.source[self.plain.source != _NOWHERE], minlength=len(self.sources))
+        counts = np.bincount(self.plain.source[self.plain.source != _NO_SOURCE], minlength=len(self.sources))
         used: dict[str, int] = {}
         for store, count in zip(self.sources, counts.tolist(), strict=True):
             if count:
                 used[store.key] = used.get(store.key, 0) + count
         return used
-
-
-def _identity(store: Store) -> str:
-    """The same for stores whose rows are the same features in the same order."""
-    return sha256_of([store.key, store.manifest.arrays])
 
 
 def comparable(store: Store, key: StoreKey, schema: Schema) -> bool:
@@ -174,10 +146,10 @@ def find_rows(
     stores : finished stores; those that are not `comparable` are passed over
     key, schema : of the new store
     images : `image_keys` of its rows, shape (N,)
-    n_views : how many views of each row are wanted: 0 for a row without a usable image, else 1 or V; shape (N,)
+    n_views : how many views each row needs: 0 for a row without a usable image, else 1 or V; shape (N,)
     """
     sources = [store for store in stores if comparable(store, key, schema)]
-    plain, augmented = _Origins.nothing(len(images)), _Origins.nothing(len(images))
+    plain, augmented = _Origins.empty(len(images)), _Origins.empty(len(images))
     rejected: dict[int, str] = {}
     for number, store in enumerate(sources):
         frame = store.columns([name for name in _ROW_COLUMNS if name in store.manifest.columns])
@@ -196,7 +168,7 @@ def _rows_of(images: npt.NDArray[np.object_], keys: npt.NDArray[np.object_], usa
     """For each of `images` a usable row with that key, or -1."""
     rows = pd.Series(np.flatnonzero(usable), index=keys[usable])
     rows = rows[~rows.index.duplicated()]
-    return rows.reindex(pd.Index(images), fill_value=_NOWHERE).to_numpy(dtype=np.intp)
+    return rows.reindex(pd.Index(images), fill_value=_NO_SOURCE).to_numpy(dtype=np.intp)
 
 
 def _same_views(store: Store, key: StoreKey) -> bool:
@@ -204,51 +176,3 @@ def _same_views(store: Store, key: StoreKey) -> bool:
     theirs, ours = store.manifest.key_fields["views"], key.views
     drawn_alike = all(theirs.get(name) == ours.get(name) for name in ("seed", "recipe"))
     return drawn_alike and store.n_views() >= ours["count"] > 1
-
-
-@dataclass
-class ReuseReader:
-    """Copies rows of other stores into blocks. Keeps the shards read last, up to 1 GB: rows may come in any order."""
-
-    _stores: dict[Place, Store] = field(default_factory=dict)
-    _shards: OrderedDict[tuple[Place, int, str, int], npt.NDArray[Any]] = field(default_factory=OrderedDict)
-
-    def fill(self, blocks: Mapping[str, npt.NDArray[Any]], copies: Iterable[CopiedRows]) -> None:
-        """Copy the rows of `copies` into `blocks` (output -> (V, rows, *row_shape)), checked as they are read.
-
-        Raises
-        ------
-        StoreDamagedError
-            If a source is not what was written. Nothing of it is used then.
-        StorageError
-            If another store is in its place by now: the rows would be those of other images.
-        """
-        for copied in copies:
-            store = self._store(copied)
-            shards = copied.rows // store.manifest.schema.shard_rows
-            for shard in np.unique(shards):
-                taken = shards == shard
-                inside = copied.rows[taken] - shard * store.manifest.schema.shard_rows
-                for output, block in blocks.items():
-                    for view in copied.views:
-                        block[view, copied.at[taken]] = self._shard(store, int(shard), output, view)[inside]
-
-    def _store(self, copied: CopiedRows) -> Store:
-        if copied.source not in self._stores:
-            store = open_store(copied.source)
-            if _identity(store) != copied.identity:
-                raise StorageError(
-                    f"{copied.source} was replaced while rows of it were to be copied: expected the features that were "
-                    "there when the rows were looked up. Run the same command again: finished shards are kept"
-                )
-            self._stores[copied.source] = store
-        return self._stores[copied.source]
-
-    def _shard(self, store: Store, shard: int, output: str, view: int) -> npt.NDArray[Any]:
-        name = (store.path, shard, output, view)
-        if name not in self._shards:
-            self._shards[name] = store.read_shard(shard, output, view)
-            while len(self._shards) > 1 and sum(kept.nbytes for kept in self._shards.values()) > _READER_BYTES:
-                self._shards.popitem(last=False)
-        self._shards.move_to_end(name)
-        return self._shards[name]

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cache.manifest import Manifest
-from cache.places import Place
+from cache.places import AnyPath
 from cache.schema import OK, ArraySpec
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class RowSource(Protocol):
     """What rows need of a store; see `cache.store.Store`."""
 
     @property
-    def path(self) -> Place: ...
+    def path(self) -> AnyPath: ...
 
     @property
     def manifest(self) -> Manifest: ...
@@ -127,7 +127,7 @@ class Rows:
         return da.concatenate(parts) if parts else da.empty((0, *spec.row_shape), dtype=spec.dtype)
 
     def parts(self) -> list[Part]:
-        """What of the rows lies in which shard, in the order of the rows."""
+        """Which rows are in which shard, in the order of the rows."""
         shard_rows = self.store.manifest.schema.shard_rows
         shards = self.rows // shard_rows
         cuts = [0, *(np.flatnonzero(np.diff(shards)) + 1).tolist(), len(shards)] if len(shards) else []
@@ -138,7 +138,7 @@ class Rows:
 
 
 class Part(NamedTuple):
-    """Rows that lie in one shard: their places in the selection, and in the shard."""
+    """Rows of one shard: their positions in the selection, and in the shard."""
 
     shard: int
     at: slice

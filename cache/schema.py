@@ -120,18 +120,18 @@ class Schema:
         names = {array.name.casefold() for array in arrays}
         if not 0 < len(names) == len(arrays) <= MAX_ARRAYS:
             raise fields.wrong("arrays", f"1 to {MAX_ARRAYS} arrays of different names")
-        found = cls(
+        schema = cls(
             fields.integer("n_rows", 1, MAX_ROWS),
             fields.integer("n_views", 1, MAX_VIEWS),
             arrays,
             fields.integer("shard_rows", 1, MAX_ROWS),
         )
-        row_bytes = found.n_views * sum(array.row_bytes for array in arrays)
+        row_bytes = schema.n_views * sum(array.row_bytes for array in arrays)
         if row_bytes > MAX_ROW_BYTES:
             raise fields.wrong("arrays", f"rows of at most {MAX_ROW_BYTES} bytes in all views")
-        if found.shard_rows > max(1, SHARD_BYTES // row_bytes):
+        if schema.shard_rows > max(1, SHARD_BYTES // row_bytes):
             raise fields.wrong("shard_rows", f"at most {SHARD_BYTES} bytes in a shard of several rows")
-        return found
+        return schema
 
 
 def _array_spec(fields: Fields) -> ArraySpec:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from cache.exports import AS_STORED, ExportForm, export_rows
+from cache.export_formats import AS_STORED, ExportForm
+from cache.exports import export_rows
 from cache.mmap_copies import mmap_copy
 from cache.rows import Rows
 

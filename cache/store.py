@@ -12,79 +12,35 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cache.backends import BACKENDS, Backend, backend_of
-from cache.errors import RESTORE, QueryError, StoreDamagedError, StoreMissingError
-from cache.keys import differences
-from cache.manifest import Manifest, checksum
+from cache.backends import Backend, backend_of
+from cache.columns import column_digests
+from cache.errors import RESTORE, QueryError, StoreDamagedError
+from cache.manifest import Manifest
 from cache.mmap_copies import in_ram_or_mapped
 from cache.neighbors import Metric, Neighbors, nearest
-from cache.places import Place, exists, is_file, place, reachable
-from cache.places.names import path_part
+from cache.places import AnyPath, as_path, exists, is_file, network_errors
 from cache.places.objects import METADATA_FILE
 from cache.places.refusals import read_errors
 from cache.query import names_in, row_mask
 from cache.remedies import output_missing, store_incomplete, store_missing
 from cache.schema import OK, ArraySpec, read_together
 from cache.selection import Selection
-from cache.writing.writer import column_digests, unfinished
+from cache.shard_records import checksum
+from cache.writing.unfinished import unfinished
 
-__all__ = ["Store", "find_store", "open_store", "store_exists", "store_path"]
-
-
-def store_path(root: Place, encoder: str, dataset: str, backend: str) -> Place:
-    """Where the features of one dataset under one encoder are: `root/<encoder>/<dataset>.zarr`.
-
-    Raises
-    ------
-    QueryError
-        If a name is a path: nothing outside of `root` is read or written.
-    """
-    return root / path_part("encoder", encoder) / f"{path_part('dataset', dataset)}{BACKENDS[backend].suffix}"
+__all__ = ["Store", "open_store", "store_exists"]
 
 
-def find_store(root: Place, encoder: str, dataset: str) -> Store:
-    """The finished store of a dataset, whichever backend holds it.
-
-    Raises
-    ------
-    StoreMissingError
-        If there is none, or if two backends differ in their key, in a column or in what the columns describe.
-    """
-    if "/" in dataset or "\\" in dataset:
-        raise QueryError(
-            f"expected the name of a dataset, found {dataset!r}: a path. Its store is named <dataset>.zarr"
-        )
-    if "," in dataset:
-        raise QueryError(f"expected the name of one dataset, found {dataset!r}: a list. Name each one by itself")
-    paths = [store_path(root, encoder, dataset, backend) for backend in BACKENDS]
-    found = [open_store(path) for path in paths if store_exists(path)]
-    if not found:
-        return open_store(next(filter(unfinished, paths), paths[0]))  # says what is unfinished or missing
-    if len(found) > 1 and (differing := sorted(differences(_described(found[0]), _described(found[1])))):
-        both = " and ".join(str(store.path) for store in found)
-        raise StoreMissingError(
-            f"{both} are two stores of {dataset} that differ in {', '.join(differing)}: remove the one you do not "
-            "want, or extract it again"
-        )
-    return found[0]
-
-
-def _described(store: Store) -> dict[str, Any]:
-    """What a reader of the store may see: all that its key is made of, columns by digest, and what they describe."""
-    manifest = store.manifest
-    return {"key": dict(manifest.key_fields), "columns": dict(manifest.columns), "dataset": dict(manifest.dataset)}
-
-
-def store_exists(path: Place) -> bool:
-    """Whether something is at `path`. On an object store that is an entry: without it files are still arriving."""
-    with reachable(path):
+def store_exists(path: AnyPath) -> bool:
+    """Whether something is at `path`. On an object store that is its metadata file, which is written last."""
+    with network_errors(path):
         if isinstance(path, Path):
             with read_errors(str(path)):
                 return exists(path)
         return is_file(path / METADATA_FILE)
 
 
-def open_store(path: str | Place) -> Store:
+def open_store(path: str | AnyPath) -> Store:
     """Open a finished store.
 
     Raises
@@ -98,11 +54,11 @@ def open_store(path: str | Place) -> Store:
     StoreLockedError, StorageError
         If another program has it open for writing, or the system does not let it be read: its bytes may be right.
     """
-    path = place(path)
+    path = as_path(path)
     backend = backend_of(path)
     if not store_exists(path):
-        if left := unfinished(path):
-            raise store_incomplete(path, left)
+        if stopped := unfinished(path):
+            raise store_incomplete(path, stopped)
         raise store_missing(path)
     try:
         manifest = backend.read_manifest(path)
@@ -120,7 +76,7 @@ class Store:
     It is a `pipeline.features.FeatureSource`: training and evaluation read it split by split.
     """
 
-    path: Place
+    path: AnyPath
     backend: Backend
     manifest: Manifest
 
@@ -160,7 +116,7 @@ class Store:
         return self.columns(list(self.manifest.columns))
 
     def columns(self, names: Sequence[str]) -> pd.DataFrame:
-        """Some columns of `frame`. What was read once, and checked, is kept.
+        """Some columns of `frame`. Each is read and checked once, then cached.
 
         Raises
         ------
@@ -173,8 +129,8 @@ class Store:
         schema = self.manifest.schema
         missing = [name for name in dict.fromkeys(names) if name not in self._columns]
         new = {name: self.backend.read_column(self.path, schema, name) for name in missing}
-        found = column_digests(new)
-        if damaged := [name for name in new if found[name] != self.manifest.columns[name]]:
+        digests = column_digests(new)
+        if damaged := [name for name in new if digests[name] != self.manifest.columns[name]]:
             raise StoreDamagedError(f"{self.path}: column {', '.join(damaged)} is not what was written. {RESTORE}")
         self._columns.update({name: pd.Series(values) for name, values in new.items()})
         return pd.DataFrame({name: self._columns[name] for name in names}, index=pd.RangeIndex(len(self)))
@@ -213,10 +169,10 @@ class Store:
     def read_shards(self, shards: Sequence[int], output: str = "pooled", view: int = 0) -> Iterator[npt.NDArray[Any]]:
         """The same for some shards, in turn; a few MB are in memory at a time, and no file stays open in between."""
         schema = self.manifest.schema
-        for together in read_together(shards, schema.shard_rows * self.array(output).row_bytes):
-            ranges = [schema.rows(shard) for shard in together]
+        for group in read_together(shards, schema.shard_rows * self.array(output).row_bytes):
+            ranges = [schema.rows(shard) for shard in group]
             read = self.backend.read_ranges(self.path, schema, output, view, ranges)
-            for shard, values in zip(together, read, strict=True):
+            for shard, values in zip(group, read, strict=True):
                 self._check(shard, output, view, values)
                 yield values
 

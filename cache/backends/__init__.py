@@ -1,27 +1,30 @@
-"""How arrays lie on disk. `BACKENDS` is the registry; a backend is found by the ending of a store's name."""
+"""How arrays are laid out on disk. `BACKENDS` is the one registry; the suffix of a store's name chooses the backend."""
 
 from __future__ import annotations
 
-from cache.backends.base import Backend, Columns
+from cache.backends.base import Backend
 from cache.backends.hdf5_store import Hdf5Backend
 from cache.backends.zarr_store import ZarrBackend
 from cache.errors import SchemaError
-from cache.places import Place
+from cache.places import AnyPath
 
-__all__ = ["BACKENDS", "Backend", "Columns", "backend_name", "backend_of"]
+__all__ = ["BACKENDS", "Backend", "backend_name", "backend_of"]
 
-BACKENDS: dict[str, Backend] = {"zarr": ZarrBackend(), "hdf5": Hdf5Backend()}
+BACKENDS: dict[str, Backend] = {
+    "zarr": ZarrBackend(),
+    "hdf5": Hdf5Backend(),
+}
 
 
-def backend_name(path: Place) -> str:
-    """The name of the backend whose stores end like `path`."""
+def backend_name(path: AnyPath) -> str:
+    """The name of the backend of the store at `path`, by its suffix."""
     for name, backend in BACKENDS.items():
         if path.suffix == backend.suffix:
             return name
-    endings = ", ".join(backend.suffix for backend in BACKENDS.values())
-    raise SchemaError(f"{path}: the name of a store ends with one of {endings}")
+    suffixes = ", ".join(backend.suffix for backend in BACKENDS.values())
+    raise SchemaError(f"{path}: the name of a store ends with one of {suffixes}")
 
 
-def backend_of(path: Place) -> Backend:
-    """The backend whose stores end like `path`."""
+def backend_of(path: AnyPath) -> Backend:
+    """The backend of the store at `path`, by its suffix."""
     return BACKENDS[backend_name(path)]

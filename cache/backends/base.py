@@ -1,4 +1,4 @@
-"""What the writer and the reader ask of a backend."""
+"""What the writer and the reader need of a backend."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
+from cache.backends.expected import Layout
+from cache.columns import Columns
 from cache.errors import RESTORE, StoreDamagedError
-from cache.places import Place
+from cache.places import AnyPath
 from cache.places.refusals import refusal
 from cache.schema import Schema
 
-__all__ = ["COLUMNS", "MANIFEST", "Backend", "Columns", "damage_reported", "read_joined"]
+__all__ = ["COLUMNS", "MANIFEST", "Backend", "damage_reported", "read_joined"]
 
 MANIFEST, COLUMNS = "fer_stage", "columns"  # names inside a store, the same in every format
 
-Columns = Mapping[str, npt.NDArray[Any]]
-
-# What zarr and h5py were seen to raise over spoiled bytes: each spoils another of their assumptions.
+# What zarr and h5py were seen to raise for corrupted bytes: each breaks another of their assumptions.
 _LIBRARY_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -47,20 +47,20 @@ def damage_reported(what: str) -> Iterator[None]:
 
 
 def read_joined(
-    read: Callable[[range], npt.NDArray[Any]], ranges: Sequence[range], path: Place, what: str
+    read: Callable[[range], npt.NDArray[Any]], ranges: Sequence[range], path: AnyPath, what: str
 ) -> list[npt.NDArray[Any]]:
     """Rows of every range, by one call of `read` where ranges follow each other.
 
     If that call fails they are read one by one, so that the error names the rows of `what` that cannot be read.
     """
-    found: list[npt.NDArray[Any]] = []
+    parts: list[npt.NDArray[Any]] = []
     for run in _runs(ranges):
         try:
             values = read(range(run[0].start, run[-1].stop))
-            found += [values[rows.start - run[0].start : rows.stop - run[0].start] for rows in run]
+            parts += [values[rows.start - run[0].start : rows.stop - run[0].start] for rows in run]
         except _LIBRARY_ERRORS:
-            found += [_read_alone(read, rows, path, what) for rows in run]
-    return found
+            parts += [_read_one(read, rows, path, what) for rows in run]
+    return parts
 
 
 def _runs(ranges: Sequence[range]) -> list[Sequence[range]]:
@@ -69,51 +69,67 @@ def _runs(ranges: Sequence[range]) -> list[Sequence[range]]:
     return [ranges[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(ranges)], strict=True) if start < stop]
 
 
-def _read_alone(read: Callable[[range], npt.NDArray[Any]], rows: range, path: Place, what: str) -> npt.NDArray[Any]:
+def _read_one(read: Callable[[range], npt.NDArray[Any]], rows: range, path: AnyPath, what: str) -> npt.NDArray[Any]:
     with damage_reported(f"{path}: rows {rows.start}-{rows.stop - 1} of {what}"):
         return read(rows)
 
 
 class Backend(Protocol):
-    """A way to keep arrays. It decides nothing: when to write, what is done and what is whole are the writer's.
+    """A file format of stores. It decides nothing: when to write, and what is finished, is up to the writer.
 
-    Building happens in a private folder; `assemble` makes there the finished store, which the writer then renames
-    into place. Reading opens the store again for every call, so that readers may be forked, pickled and threaded.
+    A store is built in a private folder, where `assemble` makes the finished store; the writer then moves it to its
+    target. Reading opens the store again for every call, so that readers may be forked, pickled and threaded.
+    The last four methods report what the files themselves say; `cache.upkeep.integrity` compares it with the manifest.
     """
 
     @property
     def suffix(self) -> str:
-        """Ending of a store's name, with the dot."""
+        """Suffix of a store's name, with the dot."""
 
-    def create(self, folder: Place, schema: Schema) -> None:
+    def create(self, folder: AnyPath, schema: Schema) -> None:
         """Prepare the empty folder for blocks."""
 
-    def holds_blocks(self, folder: Place) -> bool:
-        """Whether the blocks of a stopped writer are in the folder: not any more once its store was moved away."""
+    def holds_blocks(self, folder: AnyPath) -> bool:
+        """Whether the blocks of a stopped writer are in the folder: no longer once its store was moved away."""
 
-    def write_block(self, folder: Place, schema: Schema, name: str, shard: int, block: npt.NDArray[Any]) -> None:
-        """Keep one block, shape (V, rows, *row_shape). It is durable when the call returns."""
+    def write_block(self, folder: AnyPath, schema: Schema, name: str, shard: int, block: npt.NDArray[Any]) -> None:
+        """Store one block, shape (V, rows, *row_shape). It is durable when the call returns."""
 
-    def read_block(self, folder: Place, schema: Schema, name: str, shard: int) -> npt.NDArray[Any]:
-        """What `write_block` kept; only its shape and dtype are checked."""
+    def read_block(self, folder: AnyPath, schema: Schema, name: str, shard: int) -> npt.NDArray[Any]:
+        """What `write_block` stored; only its shape and dtype are checked."""
 
-    def assemble(self, folder: Place, schema: Schema, columns: Columns, manifest: str) -> Place:
-        """Join blocks, columns and manifest to a whole store inside `folder`; durable when the call returns."""
+    def assemble(self, folder: AnyPath, schema: Schema, columns: Columns, manifest: str) -> AnyPath:
+        """Join blocks, columns and manifest to a complete store inside `folder`; durable when the call returns."""
 
-    def read_manifest(self, path: Place) -> str:
+    def read_manifest(self, path: AnyPath) -> str:
         """The manifest's text; SchemaError if there is none."""
 
-    def read_column(self, path: Place, schema: Schema, name: str) -> npt.NDArray[Any]:
+    def read_column(self, path: AnyPath, schema: Schema, name: str) -> npt.NDArray[Any]:
         """One value per row: strings (object dtype) or numbers.
 
-        StoreDamagedError if it does not lie on disk as `schema` says.
+        StoreDamagedError if it is not laid out as `schema` says.
         """
 
     def read_ranges(
-        self, path: Place, schema: Schema, name: str, view: int, ranges: Sequence[range]
+        self, path: AnyPath, schema: Schema, name: str, view: int, ranges: Sequence[range]
     ) -> list[npt.NDArray[Any]]:
         """Rows of one view for each of `ranges`, shape (len(rows), *row_shape); see `read_joined`.
 
-        That the array lies on disk as `schema` says is checked, its values are not. All are read at once and the store
+        The layout of the array is checked against `schema`, its values are not. All are read at once and the store
         is opened once for them: ask for as many as may be in memory together.
         """
+
+    def layout(self, path: AnyPath, name: str) -> Layout | None:
+        """How one array, `pooled` or `columns/id`, is laid out by its own description; None if there is none.
+
+        StoreDamagedError if the description cannot be read.
+        """
+
+    def members(self, path: AnyPath) -> set[str]:
+        """The names of everything in the store: files of a folder, arrays and groups of a file."""
+
+    def required_members(self, outputs: Mapping[str, Layout]) -> dict[str, range | None]:
+        """Members that a store with these outputs has -> the rows of features in each, None where it has none."""
+
+    def allowed_members(self, columns: Mapping[str, Layout]) -> set[str]:
+        """Members that may be there besides: those of the columns, whose values have digests of their own."""

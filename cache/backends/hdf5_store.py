@@ -6,11 +6,10 @@ assembly, which starts again after a kill.
 
 from __future__ import annotations
 
-import errno
 import io
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +18,20 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.atomic import flush_file, write_bytes
-from cache.backends.base import COLUMNS, MANIFEST, Columns, damage_reported, read_joined
-from cache.backends.expected import TEXT, Layout, column_problem, output_problem, require, text_limit
+from cache.backends.base import COLUMNS, MANIFEST, damage_reported, read_joined
+from cache.backends.expected import Layout, column_problem, output_problem, require, text_limit
+from cache.backends.hdf5_reading import array_in, layout_of, opened, require_hdf5, require_texts
+from cache.columns import Columns
 from cache.errors import SchemaError, StorageError
 from cache.manifest import MAX_MANIFEST_BYTES
-from cache.places import Place, is_file, require_plain_file
-from cache.places.refusals import read_errors, storage_errors
+from cache.places import AnyPath, require_plain_file
+from cache.places.refusals import storage_errors
 from cache.schema import Schema
 
-__all__ = ["Hdf5Backend", "dataset_layout", "opened"]
+__all__ = ["Hdf5Backend"]
 
 _TEXT_ENTRY, _HEADERS = 64, 2**16  # bytes: a text's reference and its place in the heap; what describes the arrays
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}  # of a file system without locks, as some network drives
-_REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("index", "<u4")])  # to a text, as it lies in the file
-_FORMAT = ("v110", "v110")  # its metadata have checksums; over older ones that are spoiled HDF5 may loop for ever
+_FORMAT = ("v110", "v110")  # its metadata have checksums; HDF5 may loop for ever over older ones that are corrupted
 
 
 class Hdf5Backend:
@@ -41,27 +39,27 @@ class Hdf5Backend:
 
     suffix = ".h5"
 
-    def create(self, folder: Place, schema: Schema) -> None:
+    def create(self, folder: AnyPath, schema: Schema) -> None:
         with storage_errors(folder):
             _on_disk(folder).mkdir(parents=True, exist_ok=True)
 
-    def holds_blocks(self, folder: Place) -> bool:
+    def holds_blocks(self, folder: AnyPath) -> bool:
         return folder.is_dir()
 
-    def write_block(self, folder: Place, schema: Schema, name: str, shard: int, block: npt.NDArray[Any]) -> None:
+    def write_block(self, folder: AnyPath, schema: Schema, name: str, shard: int, block: npt.NDArray[Any]) -> None:
         buffer = io.BytesIO()
         np.save(buffer, block, allow_pickle=False)
         write_bytes(_block(_on_disk(folder), name, shard), buffer.getvalue())
 
-    def read_block(self, folder: Place, schema: Schema, name: str, shard: int) -> npt.NDArray[Any]:
+    def read_block(self, folder: AnyPath, schema: Schema, name: str, shard: int) -> npt.NDArray[Any]:
         return np.array(_loaded(_on_disk(folder), schema, name, shard))
 
-    def assemble(self, folder: Place, schema: Schema, columns: Columns, manifest: str) -> Path:
+    def assemble(self, folder: AnyPath, schema: Schema, columns: Columns, manifest: str) -> Path:
         blocks = _on_disk(folder)
         target = blocks / "store.h5"
         with storage_errors(target):
             _require_space(blocks / "space", _size_at_most(blocks, columns, manifest))
-            with _Sink(target, "w+") as sink:
+            with _DeferredErrors(target, "w+") as sink:
                 try:
                     with h5py.File(sink, "w", libver=_FORMAT) as file:
                         _fill(file, blocks, schema, columns, manifest)
@@ -70,123 +68,66 @@ class Hdf5Backend:
             flush_file(target)
         return target
 
-    def read_manifest(self, path: Place) -> str:
+    def read_manifest(self, path: AnyPath) -> str:
         if not isinstance(path, Path):
             raise StorageError(
                 f"{path}: expected an HDF5 store on a disk of this machine, found one in an object store, which HDF5 "
                 "cannot read. Copy the file to a disk first, or keep Zarr there"
             )
-        _require_hdf5(path)
+        require_hdf5(path)
         with damage_reported(f"{path}: the manifest"), opened(path) as file:
             if MANIFEST not in file:
                 raise SchemaError(f"{path} is not a fer-stage store: it has no manifest")
-            dataset = _dataset(file, MANIFEST)
+            dataset = array_in(file, MANIFEST)
             if dataset.shape != () or not h5py.check_string_dtype(dataset.dtype):
                 raise SchemaError(f"{path} is not a fer-stage store: its manifest is no text")
-            _require_texts(path, dataset, MAX_MANIFEST_BYTES)
+            require_texts(path, dataset, MAX_MANIFEST_BYTES)
             return str(dataset.asstr()[()])
 
-    def read_column(self, path: Place, schema: Schema, name: str) -> npt.NDArray[Any]:
+    def read_column(self, path: AnyPath, schema: Schema, name: str) -> npt.NDArray[Any]:
         with damage_reported(f"{path}: column {name}"), opened(path) as file:
-            dataset = _dataset(file, f"{COLUMNS}/{name}")
-            require(column_problem(_layout(dataset), schema, name))
+            dataset = array_in(file, f"{COLUMNS}/{name}")
+            require(column_problem(layout_of(dataset), schema, name))
             if not h5py.check_string_dtype(dataset.dtype):
                 return np.asarray(dataset[:])
-            _require_texts(_on_disk(path), dataset, text_limit(schema.n_rows))
+            require_texts(_on_disk(path), dataset, text_limit(schema.n_rows))
             return np.asarray(dataset.asstr()[:])
 
     def read_ranges(
-        self, path: Place, schema: Schema, name: str, view: int, ranges: Sequence[range]
+        self, path: AnyPath, schema: Schema, name: str, view: int, ranges: Sequence[range]
     ) -> list[npt.NDArray[Any]]:
         what = f"{name}, view {view}"
         with damage_reported(f"{path}: {what}"), opened(path) as file:
-            array = _dataset(file, name)
-            require(output_problem(_layout(array), schema, name))
+            array = array_in(file, name)
+            require(output_problem(layout_of(array), schema, name))
             return read_joined(lambda rows: np.asarray(array[view, rows.start : rows.stop]), ranges, path, what)
 
+    def layout(self, path: AnyPath, name: str) -> Layout | None:
+        with damage_reported(f"{path}: the description of {name}"), opened(path) as file:
+            return layout_of(array_in(file, name)) if name in file else None
 
-def dataset_layout(file: h5py.File, name: str) -> Layout | None:
-    """How an array lies in the file; None if there is none. ValueError if it is more than HDF5's plain kind."""
-    return _layout(_dataset(file, name)) if name in file else None
+    def members(self, path: AnyPath) -> set[str]:
+        names: list[str] = []
+        with damage_reported(f"{path}: the list of arrays"), opened(path) as file:
+            file.visit(names.append)
+        return set(names)
 
+    def required_members(self, outputs: Mapping[str, Layout]) -> dict[str, range | None]:
+        return {MANIFEST: None, **{name: range(layout.shape[1]) for name, layout in outputs.items()}}
 
-def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
-    """An array that lies in this file in one piece, as our writer makes them.
-
-    HDF5 can also point to other files, compress, and map parts of other arrays: ValueError for all of that.
-    """
-    parts = name.split("/")
-    for depth in range(1, len(parts) + 1):
-        link = file.get("/".join(parts[:depth]), getlink=True)
-        if type(link) is not h5py.HardLink:
-            raise ValueError(f"expected {name} in the file itself, found a link")
-    found = file[name]
-    if not isinstance(found, h5py.Dataset):
-        raise TypeError(f"expected {name} to be an array, found a group")
-    if found.is_virtual or found.external or found.chunks is not None:
-        raise ValueError(f"expected {name} to lie in one piece, found it in chunks or in other files")
-    is_text = h5py.check_string_dtype(found.dtype)
-    n_bytes = found.size * (_REFERENCE if is_text else found.dtype).itemsize
-    if found.id.get_storage_size() != n_bytes:
-        raise ValueError(f"expected {n_bytes} bytes of {name}, found {found.id.get_storage_size()}")
-    return found
+    def allowed_members(self, columns: Mapping[str, Layout]) -> set[str]:
+        return {COLUMNS, *columns}
 
 
-def _layout(dataset: h5py.Dataset) -> Layout:
-    is_text = h5py.check_string_dtype(dataset.dtype)
-    return Layout(dataset.shape, TEXT if is_text else dataset.dtype.name, None)
-
-
-def _require_texts(path: Path, dataset: h5py.Dataset, limit: int) -> None:
-    """ValueError if the texts of an array are more than `limit` bytes: HDF5 allocates what their references say."""
-    offset, n_texts = dataset.id.get_offset(), dataset.size
-    if h5py.check_string_dtype(dataset.dtype).length is not None or offset is None:
-        raise ValueError("expected texts of any length, found texts of a fixed length")
-    with path.open("rb") as file:
-        file.seek(offset)
-        references = np.fromfile(file, _REFERENCE, n_texts)
-    n_bytes = int(references["length"].sum(dtype=np.uint64))
-    if len(references) != n_texts or n_bytes > limit:
-        raise ValueError(f"expected texts of at most {limit} bytes together, found {n_bytes}")
-
-
-def _on_disk(where: Place) -> Path:
+def _on_disk(where: AnyPath) -> Path:
     """HDF5 is one file of this machine's disks: an object store cannot be written or read in the middle."""
     if not isinstance(where, Path):
         raise StorageError(f"{where}: expected a folder of this machine for HDF5. Use --backend zarr there")
     return where
 
 
-def opened(path: Place) -> h5py.File:
-    """The file, for reading.
-
-    HDF5 locks it meanwhile, so that no program changes it: a reader beside a writer could meet half of a change, and
-    would call that damage. Only where the file system has no locks it is read without.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(errno.ENOENT, "expected a file", str(path))
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
-        return h5py.File(path, "r", locking=False)
-
-
-def _require_hdf5(path: Path) -> None:
-    """SchemaError if the file does not begin as HDF5 does. h5py.is_hdf5 is also False without permission."""
-    with read_errors(str(path)):
-        if not is_file(path):
-            what = "a folder" if path.is_dir() else "a pipe, a device or a socket"
-            raise SchemaError(f"{path} is not a fer-stage store: expected an HDF5 file, found {what}")
-        with path.open("rb") as file:
-            beginning = file.read(len(_SIGNATURE))
-    if beginning != _SIGNATURE:
-        raise SchemaError(f"{path} is not a fer-stage store: it is no HDF5 file")
-
-
-class _Sink(io.FileIO):
-    """A file that keeps the system's refusal for itself until HDF5 has closed: HDF5 crashes if a write fails."""
+class _DeferredErrors(io.FileIO):
+    """A file that raises a failed write only after HDF5 has closed it: HDF5 crashes if a write fails."""
 
     _refusal: OSError | None = None
 
@@ -256,7 +197,7 @@ def _loaded(folder: Path, schema: Schema, name: str, shard: int) -> npt.NDArray[
     expected = (schema.n_views, len(schema.rows(shard)), *array.row_shape)
     with damage_reported(f"{folder}: shard {shard} of {name}"):
         require_plain_file(path, math.prod(expected) * np.dtype(array.dtype).itemsize + _HEADERS)
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-        if (found.shape, found.dtype) != (expected, np.dtype(array.dtype)):
-            raise ValueError(f"expected {array.dtype}{expected}, found {found.dtype}{found.shape}")
-    return np.asanyarray(found)
+        block = np.load(path, mmap_mode="r", allow_pickle=False)
+        if (block.shape, block.dtype) != (expected, np.dtype(array.dtype)):
+            raise ValueError(f"expected {array.dtype}{expected}, found {block.dtype}{block.shape}")
+    return np.asanyarray(block)

@@ -97,10 +97,10 @@ class LimitedStore(WrapperStore[Store]):
         if isinstance(self._store, LocalStore):
             with suppress(FileNotFoundError, NotADirectoryError):
                 require_plain_file(self._store.root / key, self._limit.file_bytes)
-        found = await super().get(key, prototype, byte_range)
-        if found is not None:
-            size = self._limit.require(found.as_numpy_array().data)
+        chunk = await super().get(key, prototype, byte_range)
+        if chunk is not None:
+            size = self._limit.require(chunk.as_numpy_array().data)
             self._text_bytes += size if self._limit.n_texts is not None else 0
             if self._text_bytes > self._limit.n_bytes:  # texts are bounded together, not chunk by chunk
                 raise ValueError(f"expected texts of at most {self._limit.n_bytes} bytes together, found more")
-        return found
+        return chunk

@@ -5,6 +5,8 @@ Whatever else Zarr can do (other codecs, shards, links to other arrays) is refus
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,18 +15,18 @@ from cache.backends.expected import TEXT, Layout
 from cache.errors import RESTORE, NewerSchemaError, SchemaError, StoreDamagedError
 from cache.fields import Fields, parsed_json
 from cache.manifest import MAX_MANIFEST_BYTES
-from cache.places import Place, is_file, reachable, read_limited
+from cache.places import AnyPath, is_file, network_errors, read_limited
 from cache.places.objects import METADATA_FILE
 from cache.schema import MAX_AXES, MAX_AXIS, MAX_ROWS
 
-__all__ = ["array_metadata", "layout_of", "manifest_text"]
+__all__ = ["array_metadata", "chunk_files", "layout_of", "manifest_text"]
 
 _FORMAT = 3
 _MAX_GROUP_BYTES = 3 * MAX_MANIFEST_BYTES  # the manifest as a text in JSON: its quotes and letters are escaped
 _MAX_ARRAY_BYTES = 2**20
 
 
-def manifest_text(path: Place) -> str:
+def manifest_text(path: AnyPath) -> str:
     """The manifest of the store at `path`, as a text.
 
     Raises
@@ -35,7 +37,7 @@ def manifest_text(path: Place) -> str:
         If the group's metadata cannot be read.
     """
     entry = path / METADATA_FILE
-    with damage_reported(f"{path}: the manifest"), reachable(path):
+    with damage_reported(f"{path}: the manifest"), network_errors(path):
         if not is_file(entry):
             raise _no_store(path)
         values = parsed_json(read_limited(entry, _MAX_GROUP_BYTES))
@@ -49,7 +51,7 @@ def manifest_text(path: Place) -> str:
     return text
 
 
-def array_metadata(path: Place, name: str) -> dict[str, Any] | None:
+def array_metadata(path: AnyPath, name: str) -> dict[str, Any] | None:
     """The metadata of one array below `path`, all of its fields checked; None if there is no such array.
 
     Raises
@@ -58,7 +60,7 @@ def array_metadata(path: Place, name: str) -> dict[str, Any] | None:
         If they cannot be read, or are none that our writer writes.
     """
     entry = path / name / METADATA_FILE
-    with damage_reported(f"{path}: the description of {name}"), reachable(path):
+    with damage_reported(f"{path}: the description of {name}"), network_errors(path):
         if not is_file(entry):
             return None
         values = parsed_json(read_limited(entry, _MAX_ARRAY_BYTES))
@@ -75,17 +77,27 @@ def layout_of(metadata: Mapping[str, Any]) -> Layout:
     return Layout(tuple(metadata["shape"]), str(metadata["data_type"]), tuple(chunks))
 
 
-def _no_store(path: Place) -> SchemaError:
+def chunk_files(name: str, layout: Layout) -> dict[str, range]:
+    """Every chunk's file -> its rows. Outputs are (V, N, ...): rows are the second axis, of columns the first."""
+    chunks = layout.chunks or layout.shape
+    counts = [math.ceil(size / chunk) for size, chunk in zip(layout.shape, chunks, strict=True)]
+    axis = min(1, len(counts) - 1)
+    rows = [range(i * chunks[axis], min((i + 1) * chunks[axis], layout.shape[axis])) for i in range(counts[axis])]
+    indices = itertools.product(*(range(count) for count in counts))
+    return {"/".join([name, "c", *map(str, index)]): rows[index[axis]] for index in indices}
+
+
+def _no_store(path: AnyPath) -> SchemaError:
     return SchemaError(f"{path} is not a fer-stage store: it is no Zarr group with a manifest")
 
 
-def _require_format(path: Place, found: Any) -> None:
-    if isinstance(found, int) and not isinstance(found, bool) and found > _FORMAT:
+def _require_format(path: AnyPath, version: Any) -> None:
+    if isinstance(version, int) and not isinstance(version, bool) and version > _FORMAT:
         raise NewerSchemaError(
-            f"{path} is of Zarr format {found}, this program reads {_FORMAT}: update fer-stage and zarr"
+            f"{path} is of Zarr format {version}, this program reads {_FORMAT}: update fer-stage and zarr"
         )
-    if found != _FORMAT:
-        raise StoreDamagedError(f"{path}: expected Zarr format {_FORMAT}, found {found!a:.60}. {RESTORE}")
+    if version != _FORMAT:
+        raise StoreDamagedError(f"{path}: expected Zarr format {_FORMAT}, found {version!a:.60}. {RESTORE}")
 
 
 def _check(fields: Fields) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,11 +20,12 @@ from zarr.codecs import Crc32cCodec
 from zarr.storage import FsspecStore, LocalStore, StorePath
 
 from cache.atomic import flush_file, flush_folder
-from cache.backends.base import COLUMNS, MANIFEST, Columns, damage_reported, read_joined
-from cache.backends.expected import TEXT, column_problem, output_problem, require, text_limit
+from cache.backends.base import COLUMNS, MANIFEST, damage_reported, read_joined
+from cache.backends.expected import TEXT, Layout, column_problem, output_problem, require, text_limit
 from cache.backends.zarr_chunks import ChunkLimit, LimitedStore
-from cache.backends.zarr_metadata import array_metadata, layout_of, manifest_text
-from cache.places import Place, is_file, reachable, remove_tree
+from cache.backends.zarr_metadata import array_metadata, chunk_files, layout_of, manifest_text
+from cache.columns import Columns
+from cache.places import AnyPath, files_below, is_file, network_errors, remove_tree
 from cache.places.objects import METADATA_FILE
 from cache.places.refusals import storage_errors
 from cache.schema import ArraySpec, Schema
@@ -40,7 +41,7 @@ class ZarrBackend:
 
     suffix = ".zarr"
 
-    def create(self, folder: Place, schema: Schema) -> None:
+    def create(self, folder: AnyPath, schema: Schema) -> None:
         with storage_errors(folder):
             group = zarr.create_group(_storage(_growing(folder)), zarr_format=_FORMAT, overwrite=True)
             for array in schema.arrays:
@@ -55,11 +56,11 @@ class ZarrBackend:
                     dimension_names=_dimensions(array),
                 )
 
-    def holds_blocks(self, folder: Place) -> bool:
-        with reachable(folder):
+    def holds_blocks(self, folder: AnyPath) -> bool:
+        with network_errors(folder):
             return is_file(_growing(folder) / METADATA_FILE)
 
-    def write_block(self, folder: Place, schema: Schema, name: str, shard: int, block: npt.NDArray[Any]) -> None:
+    def write_block(self, folder: AnyPath, schema: Schema, name: str, shard: int, block: npt.NDArray[Any]) -> None:
         rows, growing = schema.rows(shard), _growing(folder)
         with storage_errors(folder):
             # A block that happens to equal the fill value must be on disk all the same.
@@ -68,48 +69,70 @@ class ZarrBackend:
             if isinstance(growing, Path):
                 _flush_chunks(growing / name / "c", rows, schema.n_views, schema.chunk_rows(schema.array(name)))
 
-    def read_block(self, folder: Place, schema: Schema, name: str, shard: int) -> npt.NDArray[Any]:
+    def read_block(self, folder: AnyPath, schema: Schema, name: str, shard: int) -> npt.NDArray[Any]:
         rows = schema.rows(shard)
-        with damage_reported(f"{folder}: shard {shard} of {name}"), reachable(folder):
+        with damage_reported(f"{folder}: shard {shard} of {name}"), network_errors(folder):
             return np.asarray(_output(_growing(folder), schema, name)[:, rows.start : rows.stop])
 
-    def assemble(self, folder: Place, schema: Schema, columns: Columns, manifest: str) -> Place:
+    def assemble(self, folder: AnyPath, schema: Schema, columns: Columns, manifest: str) -> AnyPath:
         growing = _growing(folder)
         with storage_errors(folder):
             if isinstance(growing, Path):
-                for torn in growing.rglob("*.partial"):  # of a killed writer: zarr writes beside and renames
+                for torn in growing.rglob("*.partial"):  # of a killed writer: zarr writes to it, then renames
                     torn.unlink()
             remove_tree(growing / COLUMNS)
             group = zarr.open_group(_storage(growing), mode="r+", zarr_format=_FORMAT)
-            kept = group.create_group(COLUMNS)
+            column_group = group.create_group(COLUMNS)
             for name, values in columns.items():
                 data = _as_strings(values) if values.dtype == object else values
-                kept.create_array(name, data=data, dimension_names=("row",))
+                column_group.create_array(name, data=data, dimension_names=("row",))
             group.attrs[MANIFEST] = manifest
             if isinstance(growing, Path):
                 _flush_tree(growing)
         return growing
 
-    def read_manifest(self, path: Place) -> str:
+    def read_manifest(self, path: AnyPath) -> str:
         return manifest_text(path)
 
-    def read_column(self, path: Place, schema: Schema, name: str) -> npt.NDArray[Any]:
-        with damage_reported(f"{path}: column {name}"), reachable(path):
+    def read_column(self, path: AnyPath, schema: Schema, name: str) -> npt.NDArray[Any]:
+        with damage_reported(f"{path}: column {name}"), network_errors(path):
             values = np.asarray(_column(path, schema, name)[:])
             return values.astype(object) if values.dtype.kind in "TU" else values
 
     def read_ranges(
-        self, path: Place, schema: Schema, name: str, view: int, ranges: Sequence[range]
+        self, path: AnyPath, schema: Schema, name: str, view: int, ranges: Sequence[range]
     ) -> list[npt.NDArray[Any]]:
         what = f"{name}, view {view}"
-        with damage_reported(f"{path}: {what}"), reachable(path):
+        with damage_reported(f"{path}: {what}"), network_errors(path):
             array = _output(path, schema, name)
 
         def read(rows: range) -> npt.NDArray[Any]:
-            with reachable(path):  # inside: a lost network is no damage
+            with network_errors(path):  # inside: a lost network is no damage
                 return np.asarray(array[view, rows.start : rows.stop])
 
         return read_joined(read, ranges, path, what)
+
+    def layout(self, path: AnyPath, name: str) -> Layout | None:
+        metadata = array_metadata(path, name)
+        return layout_of(metadata) if metadata else None
+
+    def members(self, path: AnyPath) -> set[str]:
+        top = f"{path.as_posix()}/"
+        with network_errors(path):
+            return {file.as_posix().removeprefix(top) for file in files_below(path)}
+
+    def required_members(self, outputs: Mapping[str, Layout]) -> dict[str, range | None]:
+        members: dict[str, range | None] = {METADATA_FILE: None}
+        for name, layout in outputs.items():
+            members[f"{name}/{METADATA_FILE}"] = None
+            members |= chunk_files(name, layout)
+        return members
+
+    def allowed_members(self, columns: Mapping[str, Layout]) -> set[str]:
+        names = {f"{COLUMNS}/{METADATA_FILE}"}
+        for name, layout in columns.items():
+            names |= {f"{name}/{METADATA_FILE}", *chunk_files(name, layout)}
+        return names
 
 
 def _dimensions(array: ArraySpec) -> tuple[str, ...]:
@@ -120,21 +143,21 @@ def _dimensions(array: ArraySpec) -> tuple[str, ...]:
     return ("view", "row", *axes)
 
 
-def _growing(folder: Place) -> Place:
+def _growing(folder: AnyPath) -> AnyPath:
     return folder / "store.zarr"
 
 
-def _storage(path: Place) -> Path | FsspecStore:
+def _storage(path: AnyPath) -> Path | FsspecStore:
     """What zarr opens: it has a client of its own for an object store, with our options."""
     return path if isinstance(path, Path) else FsspecStore.from_url(str(path), dict(path.storage_options))
 
 
-def _writable(path: Place, name: str) -> zarr.Array[Any]:
+def _writable(path: AnyPath, name: str) -> zarr.Array[Any]:
     return zarr.open_array(_storage(path), path=name, mode="r+", zarr_format=_FORMAT)
 
 
-def _output(path: Place, schema: Schema, name: str) -> zarr.Array[Any]:
-    """An output for reading; ValueError if it does not lie as the schema says."""
+def _output(path: AnyPath, schema: Schema, name: str) -> zarr.Array[Any]:
+    """An output for reading; ValueError if it is not stored as the schema says."""
     metadata = _metadata(path, name)
     layout = layout_of(metadata)
     require(output_problem(layout, schema, name))
@@ -142,7 +165,7 @@ def _output(path: Place, schema: Schema, name: str) -> zarr.Array[Any]:
     return _array(path, name, metadata, ChunkLimit(n_bytes))
 
 
-def _column(path: Place, schema: Schema, name: str) -> zarr.Array[Any]:
+def _column(path: AnyPath, schema: Schema, name: str) -> zarr.Array[Any]:
     metadata = _metadata(path, f"{COLUMNS}/{name}")
     layout = layout_of(metadata)
     require(column_problem(layout, schema, name))
@@ -152,14 +175,14 @@ def _column(path: Place, schema: Schema, name: str) -> zarr.Array[Any]:
     return _array(path, f"{COLUMNS}/{name}", metadata, ChunkLimit(n_bytes, n_values if is_text else None))
 
 
-def _metadata(path: Place, name: str) -> dict[str, Any]:
-    found = array_metadata(path, name)
-    if found is None:
+def _metadata(path: AnyPath, name: str) -> dict[str, Any]:
+    metadata = array_metadata(path, name)
+    if metadata is None:
         raise ValueError("the array is not there")
-    return found
+    return metadata
 
 
-def _array(path: Place, name: str, metadata: dict[str, Any], limit: ChunkLimit) -> zarr.Array[Any]:
+def _array(path: AnyPath, name: str, metadata: dict[str, Any], limit: ChunkLimit) -> zarr.Array[Any]:
     storage = _storage(path)
     store = LocalStore(storage, read_only=True) if isinstance(storage, Path) else storage.with_read_only(read_only=True)
     limit = replace(limit, compressed=metadata["codecs"][-1]["name"] == "zstd")

@@ -1,6 +1,6 @@
 """Where stores are: folders and object stores, links, locks.
 
-paths      a place: a folder of this machine, or one in an object store
+paths      a path: of this machine, or in an object store
 names      names that become parts of paths
 objects    what an object store lacks: putting a finished tree into its place, and a lease
 links      nothing is written through a link that leads out of its folder
@@ -9,13 +9,13 @@ refusals   why the system did not let a file be read
 """
 
 from cache.places.paths import (
-    Place,
+    AnyPath,
+    as_path,
     exists,
     files_below,
     is_file,
     is_remote,
-    place,
-    reachable,
+    network_errors,
     read_all,
     read_limited,
     remove_tree,
@@ -23,13 +23,13 @@ from cache.places.paths import (
 )
 
 __all__ = [
-    "Place",
+    "AnyPath",
+    "as_path",
     "exists",
     "files_below",
     "is_file",
     "is_remote",
-    "place",
-    "reachable",
+    "network_errors",
     "read_all",
     "read_limited",
     "remove_tree",

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from cache.errors import StorageError
-from cache.places.paths import Place
+from cache.places.paths import AnyPath
 
 __all__ = ["leading_out", "links_followed", "require_inside", "require_no_links"]
 
@@ -29,7 +29,7 @@ def links_followed() -> Iterator[None]:
         _FOLLOWED.reset(token)
 
 
-def require_inside(path: Place, root: Place | None = None) -> None:
+def require_inside(path: AnyPath, root: AnyPath | None = None) -> None:
     """Refuse an output that a link takes out of the folder that was named.
 
     The last name of `path` may be a link: it is replaced by a file of its own, and never written through.
@@ -53,7 +53,7 @@ def require_inside(path: Place, root: Place | None = None) -> None:
         )
 
 
-def leading_out(path: Path, root: Place | None = None) -> Path | None:
+def leading_out(path: Path, root: AnyPath | None = None) -> Path | None:
     """The first link among the folders of `path` that leads out of `root`; None without one, or if links are followed.
 
     Parameters
@@ -72,19 +72,19 @@ def _is_inside(link: Path, folder: Path) -> bool:
     return Path(os.path.realpath(link)).is_relative_to(os.path.realpath(folder))
 
 
-def require_no_links(folder: Place) -> None:
+def require_no_links(folder: AnyPath) -> None:
     """Refuse a folder of unfinished work that is a link or holds one, which work on it would be written through.
 
     Raises
     ------
     StorageError
-        With the first link that was found. `--follow-links` does not matter: no writer of ours makes links.
+        With the first link that was found. `--follow-links` does not matter: our writers create no links.
     """
     if not isinstance(folder, Path):
         return
     inside = (os.path.join(top, name) for top, folders, files in os.walk(folder) for name in (*folders, *files))
-    if found := next((path for path in (str(folder), *inside) if os.path.islink(path)), None):
+    if link := next((path for path in (str(folder), *inside) if os.path.islink(path)), None):
         raise StorageError(
-            f"cannot write {folder}: {found} is a link, which no unfinished work of ours holds. Remove "
+            f"cannot write {folder}: {link} is a link, which unfinished work never contains. Remove "
             f"{folder} and run the same command again"
         )

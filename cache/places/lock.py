@@ -1,4 +1,4 @@
-"""One writer per output. The lock dies with its holder: the kernel frees it, so nothing is ever left locked.
+"""One writer per output. The lock dies with its holder: the kernel frees it, so nothing stays locked.
 
 On an object store it is a lease, see `cache.places.objects`.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 from cache.errors import StorageError, StoreLockedError
 from cache.places.links import require_inside
 from cache.places.objects import in_use, lease, lease_is_held
-from cache.places.paths import Place
+from cache.places.paths import AnyPath
 from cache.places.refusals import storage_errors
 
 __all__ = ["SHORT_WAIT_S", "exclusive", "is_held", "lock_path"]
@@ -27,16 +27,16 @@ __all__ = ["SHORT_WAIT_S", "exclusive", "is_held", "lock_path"]
 SHORT_WAIT_S = 60.0  # for writers of small files, which hold a lock for milliseconds
 
 _PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # no link, and no waiting for the other end of a pipe
-_ASKED_S, _PAUSE_S = 0.5, 0.02
+_CHECK_S, _PAUSE_S = 0.5, 0.02
 
 
-def lock_path(target: Place) -> Place:
+def lock_path(target: AnyPath) -> AnyPath:
     """The lock of the store, or of another output, at `target`."""
     return target.with_name(f".{target.name}.lock")
 
 
 @contextmanager
-def exclusive(path: Place, wait_s: float = 0.0) -> Iterator[None]:
+def exclusive(path: AnyPath, wait_s: float = 0.0) -> Iterator[None]:
     """Hold the lock file `path` while the block runs.
 
     Parameters
@@ -56,8 +56,8 @@ def exclusive(path: Place, wait_s: float = 0.0) -> Iterator[None]:
             yield
 
 
-def is_held(path: Place) -> bool:
-    """Whether a living process holds the lock; asking takes it from nobody."""
+def is_held(path: AnyPath) -> bool:
+    """Whether a living process holds the lock; the check itself does not take it."""
     if not isinstance(path, Path):
         return lease_is_held(path)
     try:
@@ -92,7 +92,7 @@ def _flock(path: Path, wait_s: float) -> Iterator[None]:
 
 
 def _open_locked(path: Path, wait_s: float) -> int:
-    """The lock's descriptor, locked. Its last holder may remove the file between the two steps: it is made again."""
+    """The lock's descriptor, locked. If its last holder removes the file between the two steps, it is created again."""
     start = time.monotonic()
     while True:
         with ExitStack() as opened:
@@ -102,9 +102,9 @@ def _open_locked(path: Path, wait_s: float) -> int:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                # Empty: another process only asks whether it is held, or holds it since a moment ago.
+                # Empty: another process only checks whether it is held, or has held it for a moment.
                 holder = os.pread(descriptor, 1000, 0).decode(errors="replace")
-                if time.monotonic() - start > (wait_s if holder else max(wait_s, _ASKED_S)):
+                if time.monotonic() - start > (wait_s if holder else max(wait_s, _CHECK_S)):
                     raise StoreLockedError(in_use(path.name, holder or "an unknown process")) from error
                 time.sleep(_PAUSE_S)
                 continue
@@ -115,8 +115,8 @@ def _open_locked(path: Path, wait_s: float) -> int:
 
 def _require_lock_file(path: Path, descriptor: int) -> None:
     """What was planted at the lock's name, such as another name of a file outside, is never written to."""
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         raise StorageError(
             f"cannot write {path}: expected a lock, which is a file with one name, found something else. Remove it"
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import threading
 import uuid
@@ -13,10 +12,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psutil
 from upath import UPath
 
 from cache.errors import StorageError, StoreLockedError
-from cache.places.paths import files_below, reachable
+from cache.places.paths import files_below, network_errors
 
 __all__ = ["METADATA_FILE", "copy_into_place", "in_use", "lease", "lease_is_held"]
 
@@ -28,8 +28,8 @@ _RENEW_S, _DEAD_AFTER_S = 20.0, 120.0
 def copy_into_place(source: UPath, target: UPath) -> None:
     """Make the tree at `target` that of `source`; the store copies on its own side, nothing is transferred.
 
-    There is no rename: the old entry goes first and the new one comes last, so that in between nobody sees a store.
-    `source` stays whole until the end; a writer that dies in between begins the copy again.
+    There is no rename: the old entry goes first and the new one comes last, so that in between no reader finds a store.
+    `source` stays complete until the end; a writer that dies in between starts the copy again.
     """
     names, old = _names_below(source), _names_below(target)
     files, fs = [name for name in names if name != METADATA_FILE], source.fs
@@ -58,10 +58,10 @@ def lease(
     Raises
     ------
     StoreLockedError
-        If a living process holds it, or if somebody took it over while the block ran.
+        If a living process holds it, or if another process took it over while the block ran.
     """
     held = _Lease(path, json.dumps({**holder, "lease": uuid.uuid4().hex}).encode(), renew_s, dead_after_s)
-    with reachable(path):
+    with network_errors(path):
         held.acquire()
     renewal = threading.Thread(target=held.keep, daemon=True)
     renewal.start()
@@ -75,11 +75,11 @@ def lease(
         held.release()
 
 
-def lease_is_held(path: UPath, dead_after_s: float = _DEAD_AFTER_S) -> bool:
+def lease_is_held(path: UPath) -> bool:
     """Whether a living process holds the lease."""
-    with reachable(path):
+    with network_errors(path):
         try:
-            return not _is_dead(path.fs.cat_file(path.path), path.fs.info(path.path), dead_after_s)
+            return not _is_dead(path.fs.cat_file(path.path), path.fs.info(path.path), _DEAD_AFTER_S)
         except FileNotFoundError:
             return False
 
@@ -101,22 +101,22 @@ class _Lease:
 
     def _take_over(self) -> None:
         try:
-            info, found = self.path.fs.info(self.path.path), self._found()
+            info, content = self.path.fs.info(self.path.path), self._current()
         except FileNotFoundError:
-            found = None
-        if found is None:
+            content = None
+        if content is None:
             raise StoreLockedError(in_use(self.path.name, "another process, which just ended"))
-        if not _is_dead(found, info, self.dead_after_s):
-            raise StoreLockedError(in_use(self.path.name, found.decode(errors="replace")))
+        if not _is_dead(content, info, self.dead_after_s):
+            raise StoreLockedError(in_use(self.path.name, content.decode(errors="replace")))
         try:
             self.path.fs.pipe_file(self.path.path, self.content, IfMatch=info.get("ETag"))
         except OSError as error:  # another contender was faster
             raise StoreLockedError(in_use(self.path.name, "another process, which just took it over")) from error
 
     def keep(self) -> None:
-        """Renew until the end. A server that does not answer is asked again: the lease outlasts some failures."""
+        """Renew until the end. A server that does not answer is tried again: the lease outlasts some failures."""
         while not self.ended.wait(self.renew_s):
-            with suppress(StorageError), reachable(self.path):
+            with suppress(StorageError), network_errors(self.path):
                 if self._is_mine():
                     self.path.write_bytes(self.content)
                 else:
@@ -125,14 +125,14 @@ class _Lease:
 
     def release(self) -> None:
         """Free it. Where the server is gone the lease ends by itself, and the error of the block is the one to see."""
-        with suppress(StorageError), reachable(self.path):
+        with suppress(StorageError), network_errors(self.path):
             if self._is_mine():
                 self.path.unlink()
 
     def _is_mine(self) -> bool:
-        return self._found() == self.content
+        return self._current() == self.content
 
-    def _found(self) -> bytes | None:
+    def _current(self) -> bytes | None:
         """Whatever is there now. UPath would refuse to read what another contender has just replaced."""
         try:
             return bytes(self.path.fs.cat_file(self.path.path))
@@ -152,22 +152,12 @@ def in_use(name: str, holder: str) -> str:
     return f"{output}: another process writes it: {holder}. Wait for it, then run this again"
 
 
-def _is_dead(found: bytes, info: Mapping[str, Any], dead_after_s: float) -> bool:
-    seen = info.get("LastModified")
-    if seen is not None and datetime.now(UTC) - seen > timedelta(seconds=dead_after_s):
+def _is_dead(content: bytes, info: Mapping[str, Any], dead_after_s: float) -> bool:
+    renewed = info.get("LastModified")
+    if renewed is not None and datetime.now(UTC) - renewed > timedelta(seconds=dead_after_s):
         return True
     try:
-        holder = json.loads(found)
-        return bool(holder["host"] == socket.gethostname() and not _runs(holder["pid"]))
-    except (ValueError, KeyError, TypeError):
-        return False  # who wrote that is not known: it is waited for until it is old
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+        holder = json.loads(content)
+        return bool(holder["host"] == socket.gethostname() and not psutil.pid_exists(holder["pid"]))
+    except (ValueError, KeyError, TypeError, OverflowError):
+        return False  # its writer is unknown: it counts as alive until it is old

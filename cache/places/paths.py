@@ -1,6 +1,6 @@
-"""Where stores are: a folder of this machine, `s3://bucket/prefix`, or `memory://name` for as long as the process.
+"""Paths of stores: a folder of this machine, `s3://bucket/prefix`, or `memory://name`, which ends with the process.
 
-All of them have pathlib's methods. What only a folder can do (rename, lock, fsync) is asked of `is_remote` first.
+All of them have pathlib's methods. What only a folder can do (rename, lock, fsync) needs `not is_remote(path)`.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from upath import UPath
 from cache.errors import RESTORE, StorageError, StoreDamagedError
 
 __all__ = [
-    "Place",
+    "AnyPath",
+    "as_path",
     "exists",
     "files_below",
     "is_file",
     "is_remote",
-    "place",
-    "reachable",
+    "network_errors",
     "read_all",
     "read_limited",
     "remove_tree",
     "require_plain_file",
 ]
 
-Place: TypeAlias = Path | UPath
+AnyPath: TypeAlias = Path | UPath
 
 _PROTOCOLS = ("s3", "memory")
 _ABSENT = (FileNotFoundError, NotADirectoryError)  # any other refusal is no answer
 
 
-def place(where: str | Place) -> Place:
-    """The place that a user names.
+def as_path(where: str | AnyPath) -> AnyPath:
+    """The path that a user names.
 
     Parameters
     ----------
@@ -65,18 +65,18 @@ def place(where: str | Place) -> Place:
         raise StorageError(f"{where}: expected {protocol}://NAME/PREFIX, found what is no address ({error})") from error
 
 
-def is_remote(where: Place) -> bool:
+def is_remote(where: AnyPath) -> bool:
     """Whether `where` is no folder or file of this machine's disks."""
     return not isinstance(where, Path)
 
 
 @contextmanager
-def reachable(where: Place) -> Iterator[None]:
-    """Turn what the client of an object store says of its network into a StorageError that names the place."""
+def network_errors(where: AnyPath) -> Iterator[None]:
+    """Turn network errors of an object store's client into a StorageError that names the path."""
     if isinstance(where, Path) or where.protocol != "s3":
         yield
         return
-    from botocore.exceptions import BotoCoreError, ClientError  # the client is an extra: asked for where it is used
+    from botocore.exceptions import BotoCoreError, ClientError  # an extra: imported where it is used
 
     try:
         yield
@@ -100,7 +100,7 @@ def exists(where: Path) -> bool:
     return True
 
 
-def is_file(where: Place) -> bool:
+def is_file(where: AnyPath) -> bool:
     """Whether a file is there. The libraries' own methods also return False without permission or connection."""
     if isinstance(where, Path):
         try:
@@ -113,7 +113,7 @@ def is_file(where: Place) -> bool:
         return False
 
 
-def files_below(where: Place) -> list[Place]:
+def files_below(where: AnyPath) -> list[AnyPath]:
     """Every file of the tree, sorted; the file itself if it is one; empty if nothing is there.
 
     What another process removes meanwhile may be among them or not.
@@ -138,14 +138,14 @@ def require_plain_file(where: Path, max_bytes: int) -> None:
 
     A folder, or no file at all, is for the caller to report.
     """
-    found = where.stat()
-    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+    status = where.stat()
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         raise OSError(errno.EINVAL, "expected a file, found a pipe, a device or a socket", str(where))
-    if stat.S_ISREG(found.st_mode) and found.st_size > max_bytes:
-        raise OSError(errno.EFBIG, f"expected at most {max_bytes} bytes, found {found.st_size}", str(where))
+    if stat.S_ISREG(status.st_mode) and status.st_size > max_bytes:
+        raise OSError(errno.EFBIG, f"expected at most {max_bytes} bytes, found {status.st_size}", str(where))
 
 
-def read_limited(where: Place, max_bytes: int) -> bytes:
+def read_limited(where: AnyPath, max_bytes: int) -> bytes:
     """The bytes of a file of at most `max_bytes`; an object of an object store is read whole, whatever its size.
 
     Raises
@@ -164,23 +164,23 @@ def read_limited(where: Place, max_bytes: int) -> bytes:
         raise
 
 
-def read_all(files: Sequence[Place], max_bytes: int) -> list[bytes | None]:
+def read_all(files: Sequence[AnyPath], max_bytes: int) -> list[bytes | None]:
     """The bytes of small files, in order; None for one too large or gone. Objects are read several at a time."""
     remote = [file for file in files if not isinstance(file, Path)]
     if len(remote) < 2:
         return [_read_or_none(file, max_bytes) for file in files]
-    found = remote[0].fs.cat([file.path for file in remote])
-    return [found[file.path] for file in remote]
+    contents = remote[0].fs.cat([file.path for file in remote])
+    return [contents[file.path] for file in remote]
 
 
-def _read_or_none(file: Place, max_bytes: int) -> bytes | None:
+def _read_or_none(file: AnyPath, max_bytes: int) -> bytes | None:
     try:
         return read_limited(file, max_bytes)
     except (FileNotFoundError, StoreDamagedError):
         return None
 
 
-def remove_tree(where: Place) -> None:
+def remove_tree(where: AnyPath) -> None:
     """Remove a file or folder with all below it, if it is there; of a link the link alone."""
     if not isinstance(where, Path):
         if where.fs.exists(where.path):

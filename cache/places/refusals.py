@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cache.errors import CacheError, StorageError, StoreLockedError
-from cache.places.paths import Place, reachable
+from cache.places.paths import AnyPath, network_errors
 
-__all__ = ["CAUSES", "read_errors", "refusal", "storage_errors"]
+__all__ = ["read_errors", "refusal", "storage_errors"]
 
-CAUSES = {
+_CAUSES = {
     errno.EMFILE: "this process has too many files open: raise `ulimit -n`, then run the same command again",
     errno.ENFILE: "the machine has too many files open: close programs, then run the same command again",
     errno.EDQUOT: "the disk quota is used up: free some space, then run the same command again",
@@ -30,17 +30,17 @@ CAUSES = {
     errno.ENETDOWN: "the network drive does not answer: check the network, then run the same command again",
     errno.ENETUNREACH: "the network drive does not answer: check the network, then run the same command again",
 }
-"""Refusals that mean the same for readers and writers, with what to do; those of writers alone are in `atomic`."""
+"""Refusals that mean the same for readers and writers, with what to do."""
 
-_ADVICE = CAUSES | {
+_ADVICE = _CAUSES | {
     errno.EACCES: "no permission to read it: ask its owner for the right, or run as a user who has it",
     errno.EPERM: "no permission to read it: ask its owner for the right, or run as a user who has it",
     errno.ENOMEM: "the machine has no memory left: free some, then run the same command again",
     errno.ENOSPC: "no space left on the disk: free some, then run the same command again",
-    errno.ELOOP: "its links lead round in a circle: repair the links",
+    errno.ELOOP: "its links form a circle: repair the links",
     errno.ENAMETOOLONG: "the name is too long for this file system: move the store to a shorter path",
 }
-_ADVICE_TO_WRITERS = CAUSES | {
+_ADVICE_TO_WRITERS = _CAUSES | {
     errno.ENOSPC: "no space left: free some and run the same command again, finished shards are kept",
     errno.EFBIG: "a file may not grow that large here: raise `ulimit -f` and run the same command again",
     errno.EROFS: "the file system is read-only: choose another folder",
@@ -55,7 +55,7 @@ _ADVICE_TO_WRITERS = CAUSES | {
     errno.ELOOP: "it is a link, and nothing is written through links: remove the link",
 }
 _LOCKED = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EBUSY, errno.ETXTBSY, errno.EDEADLK}
-# What a library raises where a file is missing inside a store, or something else lies in its place: that is damage.
+# What a library raises where a file is missing inside a store, or something else is in its place: that is damage.
 _ABOUT_CONTENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EFBIG, errno.EOVERFLOW}
 _HALF_IMPORTED = "partially initialized module"  # of Python, where an import was interrupted
 _MARKED_OPEN = "file is already open for"  # HDF5, of a file whose writer has not closed it; it has no errno
@@ -70,12 +70,12 @@ def refusal(error: BaseException, what: str) -> CacheError | None:
     what : a path, and what in it
     """
     if isinstance(error, AttributeError) and _HALF_IMPORTED in str(error):
-        return StorageError(f"{what} cannot be read now: a library was not imported whole ({error}). Run it again")
-    found: BaseException | None = error
-    while found is not None:
-        if isinstance(found, OSError) and (refused := _of_system(found, what)):
+        return StorageError(f"{what} cannot be read now: a library was imported only in part ({error}). Run it again")
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and (refused := _of_system(cause, what)):
             return refused
-        found = found.__cause__
+        cause = cause.__cause__
     return None
 
 
@@ -117,10 +117,10 @@ def read_errors(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def storage_errors(path: Place) -> Iterator[None]:
-    """Turn what the system or the object store refuses into a StorageError that names the place and the way out."""
+def storage_errors(path: AnyPath) -> Iterator[None]:
+    """Turn what the system or the object store refuses into a StorageError that names the path and what to do."""
     try:
-        with reachable(path):
+        with network_errors(path):
             yield
     except OSError as error:
         advice = _ADVICE_TO_WRITERS.get(error.errno or 0)

@@ -16,6 +16,7 @@ stateful, strategies
                any store, and anything that happens to it in any order, against a model (hypothesis)
 example        a small store whose content is known
 raw            bytes on a disk or in memory, read without our own reader
-s3_server      a real S3 server behind a gate that can be shut, and its objects
+gate           a port before a server, which a test shuts
+s3_server      a real S3 server behind such a gate, and its objects
 slow_writer    a program that writes a store and can be killed
 """

@@ -10,16 +10,16 @@ from typing import Any
 import numpy.typing as npt
 import pytest
 
-from cache.places import Place
+from cache.places import AnyPath
 from cache.store import Store
 from cache.testing.example import Example
 from cache.testing.raw import Blobs, DiskBlobs, Extent
-from cache.writing.writer import building_folder
+from cache.writing.unfinished import building_folder
 
 __all__ = ["BackendUnderTest", "store_target"]
 
 
-def store_target(root: Place, name: str) -> Place:
+def store_target(root: AnyPath, name: str) -> AnyPath:
     """Where users have a store: `features/<encoder>/<dataset>`."""
     return root / "features" / "some-encoder" / name
 
@@ -32,34 +32,34 @@ class BackendUnderTest(ABC):
     blobs: Blobs = DiskBlobs()
 
     @abstractmethod
-    def extents(self, path: Place) -> list[Extent]:
-        """Where the features lie: all bytes of all outputs of the finished store at `path`."""
+    def extents(self, path: AnyPath) -> list[Extent]:
+        """Where the features are: all bytes of all outputs of the finished store at `path`."""
 
     @abstractmethod
-    def overwrite_column(self, path: Place, name: str, values: npt.NDArray[Any]) -> None:
+    def overwrite_column(self, path: AnyPath, name: str, values: npt.NDArray[Any]) -> None:
         """Change a column's values, and nothing else."""
 
     @abstractmethod
-    def overwrite_manifest(self, path: Place, text: str) -> None:
+    def overwrite_manifest(self, path: AnyPath, text: str) -> None:
         """Change the manifest's text, and nothing else."""
 
     @abstractmethod
-    def make_foreign(self, path: Place) -> None:
-        """Something whole in the same file format that is no fer-stage store."""
+    def make_foreign(self, path: AnyPath) -> None:
+        """A sound file of the same format that is no fer-stage store."""
 
     @pytest.fixture(scope="class")
     @classmethod
-    def shelf(cls, tmp_path_factory: pytest.TempPathFactory) -> Place:
-        """The place below which all tests of the class write: a folder, unless the subclass has another one."""
-        return tmp_path_factory.mktemp("shelf")
+    def class_root(cls, tmp_path_factory: pytest.TempPathFactory) -> AnyPath:
+        """The folder below which all tests of the class write, on a disk unless the subclass has another one."""
+        return tmp_path_factory.mktemp("class_root")
 
     @pytest.fixture
-    def root(self, shelf: Place) -> Place:
-        """A part of the shelf for one test alone."""
-        return shelf / uuid.uuid4().hex[:8]
+    def root(self, class_root: AnyPath) -> AnyPath:
+        """A folder for one test alone."""
+        return class_root / uuid.uuid4().hex[:8]
 
     @pytest.fixture
-    def target(self, root: Place) -> Place:
+    def target(self, root: AnyPath) -> AnyPath:
         """Where a store will be."""
         return store_target(root, f"example{self.suffix}")
 
@@ -70,16 +70,16 @@ class BackendUnderTest(ABC):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def store(cls, shelf: Place) -> Store:
+    def store(cls, class_root: AnyPath) -> Store:
         """`Example()`, written once: for tests that only read."""
-        return Example().write(store_target(shelf / "kept", f"example{cls.suffix}"))
+        return Example().write(store_target(class_root / "read-only", f"example{cls.suffix}"))
 
     @pytest.fixture
-    def spoilt(self, store: Store) -> Iterator[Store]:
+    def damaged(self, store: Store) -> Iterator[Store]:
         """The same, for tests that damage it: it is restored afterwards."""
-        with self.blobs.kept(store.path):
+        with self.blobs.restored(store.path):
             yield store
 
-    def record(self, target: Place, shard: int) -> str:
+    def record(self, target: AnyPath, shard: int) -> str:
         """The blob in which the writer of `target` noted that a shard is finished."""
         return f"{building_folder(target)}/records/{shard:06d}.json"

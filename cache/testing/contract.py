@@ -14,7 +14,7 @@ class TestZarrInMemory(ZarrBytes, ObjectStoreContract):
     blobs = MemoryBlobs()
     @pytest.fixture(scope="class")
     @classmethod
-    def shelf(cls): return place("memory://shelf")
+    def class_root(cls): return as_path("memory://class_root")
 """
 
 from __future__ import annotations

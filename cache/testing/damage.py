@@ -1,4 +1,4 @@
-"""Damage: what is not what was written is reported by the read that touches it, never handed out."""
+"""Damage: what is not what was written is reported by the read that touches it, never returned."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cache.errors import CacheError, SchemaError, StoreDamagedError, StoreMissingError
-from cache.places import Place
+from cache.places import AnyPath
 from cache.store import Store, open_store, store_exists
 from cache.testing.base import BackendUnderTest
 from cache.testing.example import Example
@@ -84,7 +84,7 @@ class DamageContract(BackendUnderTest):
             with pytest.raises(StoreDamagedError, match="rows 8-9 of tokens, view 1"):
                 store.select(output="tokens", view=1).dask().compute(scheduler="synchronous")
 
-    def _find(self, path: Place, raw: bytes) -> tuple[Extent, int]:
+    def _find(self, path: AnyPath, raw: bytes) -> tuple[Extent, int]:
         for extent in self.extents(path):
             at = extent.data.find(raw)
             if at >= 0:
@@ -94,45 +94,47 @@ class DamageContract(BackendUnderTest):
     def test_a_flipped_bit_anywhere_is_reported_or_changes_nothing(self, store: Store) -> None:
         """Also in metadata, columns and manifest: no reader sees another value, and none sees a library's error."""
         rng = np.random.default_rng(1)
-        wanted, n_reported = content(store), 0
-        pieces = [self.blobs.extent(name) for name in self.blobs.names(store.path)]
+        expected, n_reported = content(store), 0
+        extents = [self.blobs.extent(name) for name in self.blobs.names(store.path)]
         for i in range(self.n_flips):
-            piece = pieces[i % len(pieces)]
-            with piece.flipped(int(rng.integers(piece.stop)), 1 << int(rng.integers(8))):
+            extent = extents[i % len(extents)]
+            with extent.flipped(int(rng.integers(extent.stop)), 1 << int(rng.integers(8))):
                 try:
-                    assert content(open_store(store.path)) == wanted
+                    assert content(open_store(store.path)) == expected
                 except CacheError:
                     n_reported += 1
         assert n_reported > self.n_flips / 10
 
     @pytest.mark.parametrize("name", ["label", "reason", "frame", "quality"])
-    def test_a_changed_column_is_reported(self, spoilt: Store, name: str) -> None:
+    def test_a_changed_column_is_reported(self, damaged: Store, name: str) -> None:
         values = Example().columns[name].copy()
         values[3] = "happiness" if values.dtype == object else 7
-        self.overwrite_column(spoilt.path, name, values)
-        with pytest.raises(StoreDamagedError, match=f"{spoilt.path}: column {name} is not what was written. {RESTORE}"):
-            _ = open_store(spoilt.path).frame
-        assert len(open_store(spoilt.path).read(np.arange(10))) == 10  # the features are whole
+        self.overwrite_column(damaged.path, name, values)
+        with pytest.raises(
+            StoreDamagedError, match=f"{damaged.path}: column {name} is not what was written. {RESTORE}"
+        ):
+            _ = open_store(damaged.path).frame
+        assert len(open_store(damaged.path).read(np.arange(10))) == 10  # the features are intact
 
-    def test_a_changed_manifest_is_reported(self, spoilt: Store) -> None:
-        text = spoilt.manifest.to_text().replace('"n_rows":10', '"n_rows":9')
-        self.overwrite_manifest(spoilt.path, text)
-        with pytest.raises(StoreDamagedError, match=f"{spoilt.path}: its manifest is not what was written. {RESTORE}"):
-            open_store(spoilt.path)
+    def test_a_changed_manifest_is_reported(self, damaged: Store) -> None:
+        text = damaged.manifest.to_text().replace('"n_rows":10', '"n_rows":9')
+        self.overwrite_manifest(damaged.path, text)
+        with pytest.raises(StoreDamagedError, match=f"{damaged.path}: its manifest is not what was written. {RESTORE}"):
+            open_store(damaged.path)
 
-    def test_a_newer_schema_is_refused(self, spoilt: Store) -> None:
-        values = {**json.loads(spoilt.manifest.to_text()), "fer_stage_store": 2}
-        self.overwrite_manifest(spoilt.path, json.dumps(values))
+    def test_a_newer_schema_is_refused(self, damaged: Store) -> None:
+        values = {**json.loads(damaged.manifest.to_text()), "fer_stage_store": 2}
+        self.overwrite_manifest(damaged.path, json.dumps(values))
         with pytest.raises(SchemaError, match="has schema 2, this program reads up to 1: update fer-stage"):
-            open_store(spoilt.path)
+            open_store(damaged.path)
 
-    def test_a_manifest_of_something_else_is_refused(self, spoilt: Store) -> None:
+    def test_a_manifest_of_something_else_is_refused(self, damaged: Store) -> None:
         for text in ("", "{", "[]", "null", '{"fer_stage_store": "1"}', '{"other": 1}'):
-            self.overwrite_manifest(spoilt.path, text)
+            self.overwrite_manifest(damaged.path, text)
             with pytest.raises(SchemaError, match="is not a fer-stage store"):
-                open_store(spoilt.path)
+                open_store(damaged.path)
 
-    def test_what_is_no_store_is_refused(self, target: Place) -> None:
+    def test_what_is_no_store_is_refused(self, target: AnyPath) -> None:
         self.make_foreign(target)
         with pytest.raises(SchemaError, match=f"{target} is not a fer-stage store"):
             open_store(target)

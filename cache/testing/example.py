@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.keys import StoreKey
-from cache.places import Place
+from cache.places import AnyPath
 from cache.schema import ArraySpec, Schema
 from cache.store import Store, open_store
 from cache.writing.writer import StoreWriter
@@ -67,12 +67,12 @@ class Example:
         """Output name -> shape (V, rows, *row_shape); rejected rows hold the value for missing."""
         rng = np.random.default_rng([self.seed, shard])
         missing = [self.is_rejected(row) for row in self.schema.rows(shard)]
-        found = {}
+        blocks = {}
         for array in self.arrays:
             block = rng.uniform(0, 255, (self.n_views, len(missing), *array.row_shape)).astype(array.dtype)
             block[:, missing] = array.missing
-            found[array.name] = block
-        return found
+            blocks[array.name] = block
+        return blocks
 
     def values(self, output: str) -> npt.NDArray[Any]:
         """The whole output, shape (V, N, *row_shape)."""
@@ -110,20 +110,20 @@ class Example:
         for shard in shards:
             writer.put(shard, self.blocks(shard), self.rejected(shard))
 
-    def begin(self, target: Place, shards: Iterable[int] = ()) -> StoreWriter:
-        """A writer that has put some shards and goes no further: what a stopped process leaves."""
+    def begin(self, target: AnyPath, shards: Iterable[int] = ()) -> StoreWriter:
+        """A writer that has put some shards and then stops, as a killed process does."""
         writer = StoreWriter(target, self.key, self.schema)
         self.put(writer, shards)
         return writer
 
     def finish(self, writer: StoreWriter) -> Store:
-        """Put what is pending and make the store whole."""
+        """Put what is pending and complete the store."""
         self.put(writer, writer.pending)
         classes = list(_LABELS)
         writer.finish(self.columns, {"name": "example", "classes": classes}, {"made_by": "cache.testing"})
         return open_store(writer.target)
 
-    def write(self, target: Place) -> Store:
+    def write(self, target: AnyPath) -> Store:
         return self.finish(self.begin(target))
 
     def is_content_of(self, store: Store) -> bool:
@@ -132,7 +132,7 @@ class Example:
             return False
         features = ((store.read(np.arange(self.n_rows), a.name, v), self.values(a.name)[v]) for a, v in self._stacks())
         columns = ((store.frame[name].to_numpy(), values) for name, values in self.columns.items())
-        return all(_equal(found, wanted) for found, wanted in [*features, *columns])
+        return all(_equal(actual, expected) for actual, expected in [*features, *columns])
 
     def _stacks(self) -> list[tuple[ArraySpec, int]]:
         return [(array, view) for array in self.arrays for view in range(self.n_views)]

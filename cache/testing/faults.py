@@ -27,9 +27,9 @@ from cache.errors import CacheError
 from cache.places.lock import exclusive, lock_path
 from cache.testing.example import Example
 
-__all__ = ["Fault", "Killed", "Outcome", "Way", "faulty_memory", "no_space", "write_on_disk"]
+__all__ = ["Fault", "FaultKind", "Killed", "Outcome", "faulty_memory", "no_space", "write_on_disk"]
 
-Way: TypeAlias = Literal["kill", "tear", "full", "broken"]
+FaultKind: TypeAlias = Literal["kill", "tear", "full", "broken"]
 
 _MAKING = {"os.mkdir", "os.rename", "os.link", "os.symlink"}
 _REMOVING = {"os.remove", "os.rmdir", "os.truncate"}
@@ -46,7 +46,7 @@ class Fault:
     broken  the disk reports an error, once
     """
 
-    way: Way
+    kind: FaultKind
     at: int = 0
 
 
@@ -54,7 +54,7 @@ class Fault:
 class Outcome:
     """What came of a writer: the shards that it began, how many changes it made, and how it ended."""
 
-    begun: frozenset[int]
+    started: frozenset[int]
     n_changes: int | None = None
     error: str | None = None
 
@@ -71,23 +71,23 @@ def write_on_disk(target: Path, example: Example, fault: Fault) -> Outcome:
     process = context.Process(target=_write, args=(target, example, fault, sender))
     process.start()
     sender.close()
-    begun, end = set(), Outcome(frozenset())
+    started, end = set(), Outcome(frozenset())
     try:
         while True:
             message = receiver.recv()
             if isinstance(message, Outcome):
                 end = message
             else:
-                begun.add(message)
+                started.add(message)
     except EOFError:
         process.join()
-    return Outcome(frozenset(begun), end.n_changes, end.error)
+    return Outcome(frozenset(started), end.n_changes, end.error)
 
 
 def _write(target: Path, example: Example, fault: Fault, sender: Connection) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it; here a file that may not grow is the end
-    trap = _Trap(fault, str(target.parent.parent))
-    sys.addaudithook(trap)
+    hook = _AuditHook(fault, str(target.parent.parent))
+    sys.addaudithook(hook)
     error = None
     try:
         with exclusive(lock_path(target)):
@@ -98,10 +98,10 @@ def _write(target: Path, example: Example, fault: Fault, sender: Connection) -> 
             example.finish(writer)
     except (CacheError, OSError) as refused:
         error = f"{type(refused).__name__}: {refused}"
-    sender.send(Outcome(frozenset(), trap.n_changes, error))
+    sender.send(Outcome(frozenset(), hook.n_changes, error))
 
 
-class _Trap:
+class _AuditHook:
     """An audit hook: counts what changes the tree at `top`, and strikes when its time has come."""
 
     def __init__(self, fault: Fault, top: str) -> None:
@@ -118,15 +118,15 @@ class _Trap:
             self.n_changes += 1
             now = self.n_changes
         if self._fault.at and now >= self._fault.at:
-            self._strike(event, args[0], is_first=now == self._fault.at)
+            self._cause(event, args[0], is_first=now == self._fault.at)
 
     def _is_below_top(self, path: object) -> bool:
         """Names that are relative to an open folder are ours: only `rmtree` uses them."""
         name = os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else ""
         return name.startswith(self._top) or (name != "" and not os.path.isabs(name))
 
-    def _strike(self, event: str, path: object, *, is_first: bool) -> None:
-        match self._fault.way:
+    def _cause(self, event: str, path: object, *, is_first: bool) -> None:
+        match self._fault.kind:
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             case "tear" if event == "open":

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from cache.errors import CacheError, StoreIncompleteError, StoreMissingError
-from cache.places import Place, place
+from cache.places import AnyPath, as_path
 from cache.store import Store, open_store
 from cache.testing.base import BackendUnderTest, store_target
 from cache.testing.example import ARRAYS, Example
-from cache.testing.faults import Fault, Killed, Outcome, Way, faulty_memory, no_space, write_on_disk
+from cache.testing.faults import Fault, FaultKind, Killed, Outcome, faulty_memory, no_space, write_on_disk
 
 __all__ = ["InterruptedInMemory", "InterruptedOnDisk", "InterruptionContract"]
 
@@ -32,60 +32,65 @@ class InterruptionContract(BackendUnderTest):
     can_rename: bool  # so that an old store is there until the new one is: a writer that reports an error left it
 
     @abstractmethod
-    def write(self, target: Place, fault: Fault) -> Outcome: ...
+    def write(self, target: AnyPath, fault: Fault) -> Outcome: ...
 
     @pytest.fixture(scope="class")
     @classmethod
-    def wanted(cls, shelf: Place) -> dict[str, bytes]:
+    def expected(cls, class_root: AnyPath) -> dict[str, bytes]:
         """What an uninterrupted run leaves."""
-        return cls.blobs.tree(NEW.write(store_target(shelf / "wanted", f"example{cls.suffix}")).path)
+        return cls.blobs.tree(NEW.write(store_target(class_root / "wanted", f"example{cls.suffix}")).path)
 
     @pytest.fixture(scope="class")
     @classmethod
-    def old(cls, shelf: Place) -> dict[str, bytes]:
+    def old(cls, class_root: AnyPath) -> dict[str, bytes]:
         """A finished store of other features, where the new one will be."""
-        return cls.blobs.tree(OLD.write(store_target(shelf / "old", f"example{cls.suffix}")).path)
+        return cls.blobs.tree(OLD.write(store_target(class_root / "old", f"example{cls.suffix}")).path)
 
-    def survives(
-        self, way: Way, root: Place, wanted: dict[str, bytes], before: Sequence[dict[str, bytes]], step: int = 0
+    def check_faults(
+        self,
+        kind: FaultKind,
+        root: AnyPath,
+        expected: dict[str, bytes],
+        before: Sequence[dict[str, bytes]],
+        step: int = 0,
     ) -> None:
         """Let it happen at every `step`-th change, by default at about ten, with each of `before` there in turn."""
-        n_changes = self.write(store_target(root / "count", f"example{self.suffix}"), Fault(way)).n_changes
+        n_changes = self.write(store_target(root / "count", f"example{self.suffix}"), Fault(kind)).n_changes
         assert n_changes, "the writer did not end by itself"
         step = step or max(1, n_changes // N_MOMENTS)
-        for at, found in zip(range(1, n_changes + 1, step), cycle(before), strict=False):
+        for at, tree in zip(range(1, n_changes + 1, step), cycle(before), strict=False):
             target = store_target(root / str(at), f"example{self.suffix}")
-            self.blobs.plant(target, found)
-            outcome = self.write(target, Fault(way, at))
-            self._check_reader(target, outcome, has_old=bool(found))
-            self._check_resume(target, outcome, wanted)
+            self.blobs.write_tree(target, tree)
+            outcome = self.write(target, Fault(kind, at))
+            self._check_reader(target, outcome, has_old=bool(tree))
+            self._check_resume(target, outcome, expected)
 
-    def _check_reader(self, target: Place, outcome: Outcome, *, has_old: bool) -> None:
+    def _check_reader(self, target: AnyPath, outcome: Outcome, *, has_old: bool) -> None:
         """There is the old store, the new one, or an error that says how to go on."""
         if outcome.error:
             assert outcome.error.startswith("StorageError: "), outcome
-        found = _opened(target)
-        if isinstance(found, Store):
-            assert NEW.is_content_of(found) or (has_old and OLD.is_content_of(found))
+        opened = _opened(target)
+        if isinstance(opened, Store):
+            assert NEW.is_content_of(opened) or (has_old and OLD.is_content_of(opened))
         elif has_old:  # it may be gone only while the new one comes into its place, all of it made
             assert outcome.is_dead or not self.can_rename
-            assert isinstance(found, StoreIncompleteError)
-            assert "3 of 3 shards" in str(found), outcome
+            assert isinstance(opened, StoreIncompleteError)
+            assert "3 of 3 shards" in str(opened), outcome
         else:
-            assert isinstance(found, StoreIncompleteError | StoreMissingError)
+            assert isinstance(opened, StoreIncompleteError | StoreMissingError)
 
-    def _check_resume(self, target: Place, outcome: Outcome, wanted: dict[str, bytes]) -> None:
-        is_done = (found := _opened(target)) and isinstance(found, Store) and NEW.is_content_of(found)
+    def _check_resume(self, target: AnyPath, outcome: Outcome, expected: dict[str, bytes]) -> None:
+        is_done = (opened := _opened(target)) and isinstance(opened, Store) and NEW.is_content_of(opened)
         writer = NEW.begin(target)
         if not is_done:
-            assert len(outcome.begun & set(writer.pending)) <= 1, "more than the shard in flight was lost"
+            assert len(outcome.started & set(writer.pending)) <= 1, "more than the shard in flight was lost"
         NEW.finish(writer)
-        assert self.blobs.tree(target) == wanted
-        left = {found.name for found in target.parent.iterdir()}
-        assert left - {f".{target.name}.lock"} == {target.name}
+        assert self.blobs.tree(target) == expected
+        names = {path.name for path in target.parent.iterdir()}
+        assert names - {f".{target.name}.lock"} == {target.name}
 
 
-def _opened(target: Place) -> Store | CacheError:
+def _opened(target: AnyPath) -> Store | CacheError:
     try:
         return open_store(target)
     except CacheError as error:
@@ -97,22 +102,22 @@ class InterruptedOnDisk(InterruptionContract):
 
     can_rename = True
 
-    def write(self, target: Place, fault: Fault) -> Outcome:
+    def write(self, target: AnyPath, fault: Fault) -> Outcome:
         return write_on_disk(Path(str(target)), NEW, fault)
 
-    @pytest.mark.parametrize("way", ["kill", "tear", "full", "broken"])
+    @pytest.mark.parametrize("kind", ["kill", "tear", "full", "broken"])
     def test_any_moment_is_survived(
-        self, root: Place, wanted: dict[str, bytes], old: dict[str, bytes], way: Way
+        self, root: AnyPath, expected: dict[str, bytes], old: dict[str, bytes], kind: FaultKind
     ) -> None:
-        self.survives(way, root, wanted, [old, {}])
+        self.check_faults(kind, root, expected, [old, {}])
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("way", ["kill", "tear", "full", "broken"])
+    @pytest.mark.parametrize("kind", ["kill", "tear", "full", "broken"])
     def test_every_moment_is_survived(
-        self, root: Place, wanted: dict[str, bytes], old: dict[str, bytes], way: Way
+        self, root: AnyPath, expected: dict[str, bytes], old: dict[str, bytes], kind: FaultKind
     ) -> None:
-        self.survives(way, root / "over nothing", wanted, [{}], step=1)
-        self.survives(way, root / "over a store", wanted, [old], step=1)
+        self.check_faults(kind, root / "over nothing", expected, [{}], step=1)
+        self.check_faults(kind, root / "over a store", expected, [old], step=1)
 
 
 class InterruptedInMemory(InterruptionContract):
@@ -120,31 +125,31 @@ class InterruptedInMemory(InterruptionContract):
 
     can_rename = False
 
-    def write(self, target: Place, fault: Fault) -> Outcome:
-        begun: set[int] = set()
-        with faulty_memory(fault.at, Killed if fault.way == "kill" else no_space) as count:
+    def write(self, target: AnyPath, fault: Fault) -> Outcome:
+        started: set[int] = set()
+        with faulty_memory(fault.at, Killed if fault.kind == "kill" else no_space) as count:
             try:
-                writer = NEW.begin(place(str(target)))
+                writer = NEW.begin(as_path(str(target)))
                 for shard in writer.pending:
-                    begun.add(shard)
+                    started.add(shard)
                     NEW.put(writer, [shard])
                 NEW.finish(writer)
             except Killed:
-                return Outcome(frozenset(begun))
+                return Outcome(frozenset(started))
             except CacheError as error:
-                return Outcome(frozenset(begun), count[0], f"{type(error).__name__}: {error}")
-        return Outcome(frozenset(begun), count[0])
+                return Outcome(frozenset(started), count[0], f"{type(error).__name__}: {error}")
+        return Outcome(frozenset(started), count[0])
 
-    @pytest.mark.parametrize("way", ["kill", "full"])
+    @pytest.mark.parametrize("kind", ["kill", "full"])
     def test_any_moment_is_survived(
-        self, root: Place, wanted: dict[str, bytes], old: dict[str, bytes], way: Way
+        self, root: AnyPath, expected: dict[str, bytes], old: dict[str, bytes], kind: FaultKind
     ) -> None:
-        self.survives(way, root, wanted, [old, {}])
+        self.check_faults(kind, root, expected, [old, {}])
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("way", ["kill", "full"])
+    @pytest.mark.parametrize("kind", ["kill", "full"])
     def test_every_moment_is_survived(
-        self, root: Place, wanted: dict[str, bytes], old: dict[str, bytes], way: Way
+        self, root: AnyPath, expected: dict[str, bytes], old: dict[str, bytes], kind: FaultKind
     ) -> None:
-        self.survives(way, root / "over nothing", wanted, [{}], step=1)
-        self.survives(way, root / "over a store", wanted, [old], step=1)
+        self.check_faults(kind, root / "over nothing", expected, [{}], step=1)
+        self.check_faults(kind, root / "over a store", expected, [old], step=1)

@@ -13,7 +13,7 @@ import pytest
 from upath import UPath
 
 from cache.errors import StoreLockedError
-from cache.places import Place
+from cache.places import AnyPath
 from cache.places.lock import exclusive, lock_path
 from cache.places.objects import lease
 from cache.testing.base import BackendUnderTest
@@ -21,14 +21,15 @@ from cache.testing.base import BackendUnderTest
 __all__ = ["DEAD_PID", "LeaseContract"]
 
 DEAD_PID = 2**22 + 1  # beyond the largest that Linux gives
+HUGE_PID = json.dumps({"host": socket.gethostname(), "pid": 10**30}).encode()  # no number of a process
 
 
 class LeaseContract(BackendUnderTest):
-    def plant(self, target: Place, **holder: str | int) -> None:
-        """The lease of somebody else."""
+    def write_lease(self, target: AnyPath, **holder: str | int) -> None:
+        """The lease of another process."""
         self.blobs.write(str(lock_path(target)), json.dumps(holder).encode())
 
-    def test_the_second_is_told_who_holds_it(self, target: Place) -> None:
+    def test_the_error_of_the_second_names_the_holder(self, target: AnyPath) -> None:
         with (
             exclusive(lock_path(target)),
             pytest.raises(StoreLockedError, match=f'another process writes it.*"pid": {os.getpid()}.*Wait for it'),
@@ -36,29 +37,29 @@ class LeaseContract(BackendUnderTest):
         ):
             pass
 
-    def test_nothing_is_left_after_a_block_even_after_an_error(self, target: Place) -> None:
+    def test_nothing_is_left_after_a_block_even_after_an_error(self, target: AnyPath) -> None:
         for _ in range(2):
             with pytest.raises(KeyError), exclusive(lock_path(target)):
                 raise KeyError
         assert self.blobs.names(lock_path(target)) == []
 
-    def test_a_dead_holder_of_this_host_holds_nothing(self, target: Place) -> None:
-        self.plant(target, host=socket.gethostname(), pid=DEAD_PID)
+    def test_a_dead_holder_of_this_host_holds_nothing(self, target: AnyPath) -> None:
+        self.write_lease(target, host=socket.gethostname(), pid=DEAD_PID)
         with exclusive(lock_path(target)):
             assert json.loads(self.blobs.read(str(lock_path(target))))["pid"] == os.getpid()
 
-    @pytest.mark.parametrize("content", [b"", b"{", b'{"host": "elsewhere", "pid": 1}', b'"a text"'])
-    def test_whoever_may_live_is_waited_for(self, target: Place, content: bytes) -> None:
+    @pytest.mark.parametrize("content", [b"", b"{", b'{"host": "elsewhere", "pid": 1}', b'"a text"', HUGE_PID])
+    def test_whoever_may_live_is_waited_for(self, target: AnyPath, content: bytes) -> None:
         """A holder on another host, or one that cannot be read."""
         self.blobs.write(str(lock_path(target)), content)
         with pytest.raises(StoreLockedError, match="Wait for it"), exclusive(lock_path(target)):
             pass
         assert self.blobs.read(str(lock_path(target))) == content
 
-    def test_a_lost_lease_is_an_error_and_is_left_to_its_new_holder(self, target: Place) -> None:
+    def test_a_lost_lease_is_an_error_and_is_left_to_its_new_holder(self, target: AnyPath) -> None:
         def work() -> None:
             with renewed_often(target):
-                self.plant(target, host="elsewhere", pid=1)
+                self.write_lease(target, host="elsewhere", pid=1)
                 time.sleep(0.5)
 
         with pytest.raises(StoreLockedError, match="the lock was taken over while this process did not answer"):
@@ -67,7 +68,7 @@ class LeaseContract(BackendUnderTest):
 
 
 @contextmanager
-def renewed_often(target: Place) -> Iterator[None]:
+def renewed_often(target: AnyPath) -> Iterator[None]:
     holder: dict[str, str | int] = {"host": socket.gethostname(), "pid": os.getpid()}
     with lease(UPath(lock_path(target)), holder, renew_s=0.02):
         yield

@@ -5,32 +5,32 @@ from __future__ import annotations
 import pytest
 
 from cache.errors import StoreIncompleteError, StoreMissingError
-from cache.places import Place
+from cache.places import AnyPath
 from cache.places.objects import METADATA_FILE
 from cache.store import open_store, store_exists
 from cache.testing.base import BackendUnderTest
 from cache.testing.example import Example
-from cache.writing.writer import building_folder
+from cache.writing.unfinished import building_folder
 
 __all__ = ["ObjectContract"]
 
 
 class ObjectContract(BackendUnderTest):
-    def test_files_without_an_entry_are_no_store(self, target: Place, example: Example) -> None:
+    def test_files_without_an_entry_are_no_store(self, target: AnyPath, example: Example) -> None:
         example.write(target)
         self.blobs.delete(f"{target}/{METADATA_FILE}")
         assert not store_exists(target)
         with pytest.raises(StoreMissingError, match="no store at"):
             open_store(target)
 
-    def test_a_smaller_store_leaves_no_file_of_the_larger_one(self, target: Place, example: Example) -> None:
+    def test_a_smaller_store_leaves_no_file_of_the_larger_one(self, target: AnyPath, example: Example) -> None:
         example.write(target)
         smaller = example.other(n_rows=3)
         smaller.write(target)
-        whole = smaller.write(target.with_name(f"whole{self.suffix}"))
-        assert self.blobs.tree(target) == self.blobs.tree(whole.path)
+        expected = smaller.write(target.with_name(f"whole{self.suffix}"))
+        assert self.blobs.tree(target) == self.blobs.tree(expected.path)
 
-    def test_a_copy_that_stopped_is_begun_again(self, target: Place, example: Example) -> None:
+    def test_a_copy_that_stopped_is_begun_again(self, target: AnyPath, example: Example) -> None:
         """The old entry is gone, half of the new files are there: readers get an error, the writer resumes."""
         example.write(target)
         other = example.other(seed=1)

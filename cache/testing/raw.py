@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]  # it has no stubs
 
-from cache.places import Place
+from cache.places import AnyPath
 
 __all__ = ["Blobs", "DiskBlobs", "Extent", "MemoryBlobs", "files", "tree_bytes"]
 
@@ -24,7 +24,7 @@ class Blobs(ABC):
     """Named bytes of one kind of place. A name is what `str` says of the place."""
 
     @abstractmethod
-    def names(self, top: Place) -> list[str]:
+    def names(self, top: AnyPath) -> list[str]:
         """Every blob at `top` or below, sorted."""
 
     @abstractmethod
@@ -37,22 +37,22 @@ class Blobs(ABC):
     @abstractmethod
     def delete(self, name: str) -> None: ...
 
-    def tree(self, top: Place) -> dict[str, bytes]:
+    def tree(self, top: AnyPath) -> dict[str, bytes]:
         """Name below `top` -> bytes, of every blob of a store; "" is `top` itself."""
         return {name[len(str(top)) + 1 :]: self.read(name) for name in self.names(top)}
 
-    def plant(self, top: Place, tree: dict[str, bytes]) -> None:
+    def write_tree(self, top: AnyPath, tree: dict[str, bytes]) -> None:
         """Write what `tree` returned."""
         for name, data in tree.items():
             self.write(f"{top}/{name}" if name else str(top), data)
 
-    def remove(self, top: Place) -> None:
+    def remove(self, top: AnyPath) -> None:
         """Delete every blob at `top` or below."""
         for name in self.names(top):
             self.delete(name)
 
     @contextmanager
-    def kept(self, top: Place) -> Iterator[None]:
+    def restored(self, top: AnyPath) -> Iterator[None]:
         """Whatever the block does to the tree at `top`, it is as before afterwards."""
         before = self.tree(top)
         try:
@@ -61,17 +61,17 @@ class Blobs(ABC):
             after = self.tree(top)
             for name in after.keys() - before.keys():
                 self.delete(f"{top}/{name}")
-            self.plant(top, {name: data for name, data in before.items() if after.get(name) != data})
+            self.write_tree(top, {name: data for name, data in before.items() if after.get(name) != data})
 
     def extent(self, name: str) -> Extent:
-        """A whole blob."""
+        """All bytes of a blob."""
         return Extent(self, name, 0, len(self.read(name)))
 
 
 class DiskBlobs(Blobs):
     """Files of this machine."""
 
-    def names(self, top: Place) -> list[str]:
+    def names(self, top: AnyPath) -> list[str]:
         return [str(file) for file in files(Path(str(top)))]
 
     def read(self, name: str) -> bytes:
@@ -87,9 +87,9 @@ class DiskBlobs(Blobs):
 
 
 class MemoryBlobs(Blobs):
-    """What fsspec keeps of `memory://` in this process."""
+    """The files of `memory://` in this process."""
 
-    def names(self, top: Place) -> list[str]:
+    def names(self, top: AnyPath) -> list[str]:
         inside = f"{_memory_path(str(top))}/"
         return sorted(f"memory:/{name}" for name in MemoryFileSystem.store if f"{name}/".startswith(inside))
 
@@ -114,7 +114,7 @@ def tree_bytes(top: Path) -> dict[str, bytes]:
 
 @dataclass(frozen=True)
 class Extent:
-    """Bytes `start` to `stop` of a blob. Each way to spoil it lasts as long as the block runs."""
+    """Bytes `start` to `stop` of a blob. Each kind of damage lasts as long as the block runs."""
 
     blobs: Blobs
     name: str
@@ -141,7 +141,7 @@ class Extent:
 
     @contextmanager
     def deleted(self) -> Iterator[None]:
-        """The whole blob is gone."""
+        """The blob is deleted."""
         before = self.blobs.read(self.name)
         self.blobs.delete(self.name)
         try:

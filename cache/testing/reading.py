@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from cache.errors import QueryError
-from cache.places import Place
+from cache.places import AnyPath
 from cache.schema import ArraySpec
 from cache.store import Store, open_store
 from cache.testing.base import BackendUnderTest
@@ -31,20 +31,20 @@ class ReadingContract(BackendUnderTest):
     @pytest.mark.parametrize("array", ARRAYS, ids=lambda array: array.name)
     def test_features_come_back_bit_by_bit(self, store: Store, array: ArraySpec) -> None:
         example = Example()
-        wanted = example.values(array.name)
+        expected = example.values(array.name)
         for view in range(example.n_views):
-            found = store.read(np.arange(example.n_rows), array.name, view)
-            assert found.dtype == wanted.dtype
-            assert found.tobytes() == wanted[view].tobytes()  # bytes: NaN equals NaN
+            actual = store.read(np.arange(example.n_rows), array.name, view)
+            assert actual.dtype == expected.dtype
+            assert actual.tobytes() == expected[view].tobytes()  # bytes: NaN equals NaN
 
     @pytest.mark.parametrize("n_rows", [1, 3, 4, 5, 8])
-    def test_any_number_of_rows_fits(self, target: Place, example: Example, n_rows: int) -> None:
+    def test_any_number_of_rows_fits(self, target: AnyPath, example: Example, n_rows: int) -> None:
         example = example.other(n_rows=n_rows)
         store = example.write(target)
         assert len(store) == len(store.frame) == n_rows
         assert store.read(np.arange(n_rows)).tobytes() == example.values("pooled")[0].tobytes()
 
-    def test_a_shard_of_rejected_rows_only_is_kept(self, target: Place) -> None:
+    def test_a_shard_of_rejected_rows_only_is_kept(self, target: AnyPath) -> None:
         example = Example(n_rows=3, shard_rows=1)  # row 2 is rejected: its shard equals the fill value
         store = example.write(target)
         assert np.isnan(store.read(np.array([2]))).all()
@@ -103,7 +103,7 @@ class ReadingContract(BackendUnderTest):
         assert "«défaut»" in selection.frame["reason"][9]
 
     def test_wrong_names_are_answered_with_the_right_ones(self, store: Store) -> None:
-        with pytest.raises(QueryError, match=r"keeps pooled, tokens, pixels, not 'patches'\Z") as unknown:
+        with pytest.raises(QueryError, match=r"has the outputs pooled, tokens, pixels, not 'patches'\Z") as unknown:
             store.features("train", "patches")
         [(command, arguments)] = unknown.value.remedy
         assert (command, arguments["dataset"]) == ("extract", "example")
@@ -121,6 +121,6 @@ class ReadingContract(BackendUnderTest):
         assert content(pickle.loads(pickle.dumps(store))) == content(store)
 
     def test_threads_read_the_same(self, store: Store) -> None:
-        wanted = content(store)
+        expected = content(store)
         with ThreadPoolExecutor(4) as pool:
-            assert list(pool.map(content, [open_store(store.path) for _ in range(4)])) == [wanted] * 4
+            assert list(pool.map(content, [open_store(store.path) for _ in range(4)])) == [expected] * 4

@@ -7,111 +7,29 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 import botocore.session
 import pytest
 from s3fs import S3FileSystem
 from zarr.core.sync import _get_loop
 
-from cache.places import Place
+from cache.places import AnyPath
+from cache.testing.gate import Gate
 from cache.testing.raw import Blobs
 
-__all__ = ["Gate", "S3Blobs", "S3Server"]
-
-T = TypeVar("T")
+__all__ = ["S3Blobs", "S3Server"]
 
 _HOST = "127.0.0.1"
-_REQUEST = re.compile(rb"(GET|PUT|POST|HEAD|DELETE) \S+ HTTP/1\.1\r\n")
-
-
-class Gate:
-    """A TCP port in front of another one. While it is shut every connection is cut at once.
-
-    `n_requests` counts what came through since it was opened or set to shut.
-    """
-
-    def __init__(self, behind: int) -> None:
-        self._behind = behind
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._clients: set[asyncio.StreamWriter] = set()
-        self._is_shut, self._last, self.n_requests = False, -1, 0
-        self._server = self._do(asyncio.start_server(self._serve, _HOST, 0))
-        self.port = int(self._server.sockets[0].getsockname()[1])
-
-    def open(self) -> None:
-        """Let everything through."""
-        self._is_shut, self._last, self.n_requests = False, -1, 0
-
-    def shut(self) -> None:
-        """Cut the connections that are open, and each that comes."""
-        self._is_shut = True
-        self._do(self._cut())
-
-    def shut_after(self, n_requests: int) -> None:
-        """Let so many requests through and be shut at the next one, which the server never sees."""
-        self.n_requests, self._last = 0, n_requests
-
-    def end(self) -> None:
-        self.shut()
-        self._loop.call_soon_threadsafe(self._server.close)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def _do(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=30)
-
-    async def _cut(self) -> None:
-        for client in self._clients:
-            client.transport.abort()
-
-    async def _serve(self, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
-        if self._is_shut:
-            answer.transport.abort()
-            return
-        self._clients.add(answer)
-        reply, server = await asyncio.open_connection(_HOST, self._behind)
-        try:
-            await asyncio.gather(self._forward(client, server), _pass_on(reply, answer))
-        except ConnectionError:
-            pass  # cut by `shut`, or by a client that went away
-        finally:
-            self._clients.discard(answer)
-            for end in (server, answer):
-                end.close()
-
-    async def _forward(self, client: asyncio.StreamReader, server: asyncio.StreamWriter) -> None:
-        while data := await client.read(2**16):
-            if _REQUEST.match(data):
-                if self.n_requests == self._last:
-                    self._is_shut = True
-                    await self._cut()
-                    raise ConnectionAbortedError
-                self.n_requests += 1
-            server.write(data)
-            await server.drain()
-        server.close()
-
-
-async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    while data := await source.read(2**16):
-        target.write(data)
-        await target.drain()
-    target.close()
 
 
 @dataclass(frozen=True)
@@ -129,7 +47,7 @@ class S3Server:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What a client finds in its environment; it asks once, as waiting for a stopped server takes long."""
+        """What a client finds in its environment; it tries once, as waiting for a stopped server takes long."""
         return {
             "AWS_ENDPOINT_URL": f"http://{_HOST}:{self.gate.port}",
             "AWS_ACCESS_KEY_ID": "testing",
@@ -163,8 +81,8 @@ class S3Server:
 
     def _set_free_requests(self, count: str) -> None:
         url = f"{self.past_the_gate}/moto-api/reset-auth"
-        asked = urllib.request.Request(url, count.encode(), {"Content-Type": "text/plain"}, method="POST")
-        urllib.request.urlopen(asked, timeout=30).close()
+        request = urllib.request.Request(url, count.encode(), {"Content-Type": "text/plain"}, method="POST")
+        urllib.request.urlopen(request, timeout=30).close()
 
     def make_bucket(self) -> None:
         with self.environment():
@@ -220,11 +138,11 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 class S3Blobs(Blobs):
     """Objects of a bucket, through botocore's plain client: no fsspec, nothing remembered."""
 
-    def names(self, top: Place) -> list[str]:
+    def names(self, top: AnyPath) -> list[str]:
         bucket, key = _bucket_and_key(str(top))
         pages = _s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
-        found = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-        return sorted(f"s3://{bucket}/{name}" for name in found if f"{name}/".startswith(f"{key}/"))
+        keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+        return sorted(f"s3://{bucket}/{name}" for name in keys if f"{name}/".startswith(f"{key}/"))
 
     def read(self, name: str) -> bytes:
         bucket, key = _bucket_and_key(name)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 import time
 
-from cache.places import Place, place
+from cache.places import AnyPath, as_path
 from cache.places.lock import exclusive, lock_path
 from cache.testing.example import Example
 
 __all__ = ["main"]
 
 
-def main(target: Place, n_rows: int, pause_s: float) -> None:
+def main(target: AnyPath, n_rows: int, pause_s: float) -> None:
     example = Example(n_rows)
     with exclusive(lock_path(target)):
         writer = example.begin(target)
@@ -23,4 +23,4 @@ def main(target: Place, n_rows: int, pause_s: float) -> None:
 
 
 if __name__ == "__main__":
-    main(place(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
+    main(as_path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from cache.backends import backend_of
 from cache.errors import CacheError, StoreIncompleteError, StoreMissingError
-from cache.places import Place, place
+from cache.places import AnyPath, as_path
 from cache.store import open_store
 from cache.testing.base import store_target
 from cache.testing.example import Example
@@ -27,7 +27,8 @@ from cache.testing.strategies import examples
 from cache.upkeep.candidates import candidates_below
 from cache.upkeep.cleanup import Policy, clean_up, decide
 from cache.upkeep.integrity import verify
-from cache.writing.writer import StoreWriter, building_folder
+from cache.writing.unfinished import building_folder
+from cache.writing.writer import StoreWriter
 
 __all__ = ["DiskMachine", "MemoryMachine", "StoreMachine"]
 
@@ -48,11 +49,11 @@ class StoreMachine(RuleBasedStateMachine):
         self.target = store_target(self.root, f"example{self.suffix}")
         self.variants: list[Example] = []
         self.finished: Example | None = None
-        self.begun: Example | None = None
+        self.started: Example | None = None
         self.done: set[int] = set()
         self.writer: StoreWriter | None = None
 
-    def make_root(self) -> Place:
+    def make_root(self) -> AnyPath:
         raise NotImplementedError
 
     @initialize(base=examples())
@@ -64,10 +65,10 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(number=st.integers(0, 3))
     def begin(self, number: int) -> None:
         """The finished shards of the same features stay, whatever their columns; those of others are removed."""
-        wanted = self.variants[number]
-        if not (self.begun and _same_features(self.begun, wanted)):
+        example = self.variants[number]
+        if not (self.started and _same_features(self.started, example)):
             self.done = set()
-        self.begun, self.writer = wanted, wanted.begin(self.target)
+        self.started, self.writer = example, example.begin(self.target)
         assert set(self.writer.done) == self.done
 
     @precondition(lambda self: self.writer is not None and self.writer.pending)
@@ -83,12 +84,12 @@ class StoreMachine(RuleBasedStateMachine):
 
     def _put(self, writer: StoreWriter, shard: int) -> None:
         """Copied where it is already, as `extract` does when only columns changed."""
-        assert self.begun is not None
-        if self.finished and _same_features(self.finished, self.begun):
+        assert self.started is not None
+        if self.finished and _same_features(self.finished, self.started):
             old = open_store(self.target)
             writer.put(shard, old.shard(shard), old.manifest.shards[shard].rejected)
         else:
-            self.begun.put(writer, [shard])
+            self.started.put(writer, [shard])
 
     @precondition(lambda self: self.writer is not None)
     @rule()
@@ -100,33 +101,33 @@ class StoreMachine(RuleBasedStateMachine):
     def kill_between_two_blocks(self, data: st.DataObject) -> None:
         """What is there of a shard that has no record is never used: here it is of other features."""
         assert self.writer is not None
-        assert self.begun is not None
+        assert self.started is not None
         shard = data.draw(st.sampled_from(self.writer.pending), "shard")
-        name = self.begun.arrays[0].name
-        torn = self.begun.other(seed=99).blocks(shard)[name]
-        backend_of(self.target).write_block(building_folder(self.target), self.begun.schema, name, shard, torn)
+        name = self.started.arrays[0].name
+        torn = self.started.other(seed=99).blocks(shard)[name]
+        backend_of(self.target).write_block(building_folder(self.target), self.started.schema, name, shard, torn)
         self.writer = None
 
     @precondition(lambda self: self.writer is None and self.done)
-    @rule(data=st.data(), left=st.integers(0, 60))
-    def tear_a_record(self, data: st.DataObject, left: int) -> None:
+    @rule(data=st.data(), length=st.integers(0, 60))
+    def tear_a_record(self, data: st.DataObject, length: int) -> None:
         shard = data.draw(st.sampled_from(sorted(self.done)), "shard")
         record = f"{building_folder(self.target)}/records/{shard:06d}.json"
-        self.blobs.write(record, self.blobs.read(record)[:left])
+        self.blobs.write(record, self.blobs.read(record)[:length])
         self.done.remove(shard)
 
     @precondition(lambda self: self.writer is not None)
     @rule()
     def finish(self) -> None:
-        """Put what is pending, and make the store whole."""
+        """Put what is pending, and complete the store."""
         assert self.writer is not None
-        assert self.begun is not None
-        self.begun.finish(self.writer)
-        self.finished, self.begun, self.writer, self.done = self.begun, None, None, set()
+        assert self.started is not None
+        self.started.finish(self.writer)
+        self.finished, self.started, self.writer, self.done = self.started, None, None, set()
 
     @precondition(lambda self: self.finished)
     @rule(data=st.data(), mask=st.integers(1, 255))
-    def spoil_and_mend(self, data: st.DataObject, mask: int) -> None:
+    def flip_a_byte(self, data: st.DataObject, mask: int) -> None:
         """No byte can change unseen: a reader gets an error, and the right values where it gets any."""
         assert self.finished is not None
         extent = self.blobs.extent(data.draw(st.sampled_from(self.blobs.names(self.target)), "file"))
@@ -137,18 +138,18 @@ class StoreMachine(RuleBasedStateMachine):
                 assert [problem for problem in verify(self.target) if problem.is_damage]
         assert verify(self.target) == []
 
-    @precondition(lambda self: self.writer is None and self.begun)
+    @precondition(lambda self: self.writer is None and self.started)
     @rule()
     def collect_garbage(self) -> None:
         """Finished shards are work: they go only where the store that they are of is finished already."""
         policy = Policy()
-        found = [decision for left in candidates_below(self.root) if (decision := decide(left, policy))]
-        clean_up(found, policy)
-        if not self.done or (self.begun and self.finished and self.begun.key == self.finished.key):
-            self.begun, self.done = None, set()
+        decisions = [decision for candidate in candidates_below(self.root) if (decision := decide(candidate, policy))]
+        clean_up(decisions, policy)
+        if not self.done or (self.started and self.finished and self.started.key == self.finished.key):
+            self.started, self.done = None, set()
 
     @invariant()
-    def readers_see_what_stands(self) -> None:
+    def readers_see_the_model(self) -> None:
         if self.finished:
             store = open_store(self.target)
             assert self.finished.is_content_of(store)
@@ -157,8 +158,8 @@ class StoreMachine(RuleBasedStateMachine):
                 for n in range(self.finished.schema.n_shards)
                 for row, reason in self.finished.rejected(n).items()
             }
-        elif self.begun:
-            progress = f"{len(self.done)} of {self.begun.schema.n_shards} shards"
+        elif self.started:
+            progress = f"{len(self.done)} of {self.started.schema.n_shards} shards"
             with pytest.raises(StoreIncompleteError, match=progress):
                 open_store(self.target)
         else:
@@ -192,5 +193,5 @@ class MemoryMachine(StoreMachine):
     suffix = ".zarr"
     blobs = MemoryBlobs()
 
-    def make_root(self) -> Place:
-        return place(f"memory://{uuid.uuid4().hex}")
+    def make_root(self) -> AnyPath:
+        return as_path(f"memory://{uuid.uuid4().hex}")

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cache.errors import StoreLockedError
-from cache.places import Place, is_remote, remove_tree
+from cache.places import AnyPath, is_remote, remove_tree
 from cache.places.lock import exclusive, lock_path
 from cache.places.objects import METADATA_FILE
 from cache.places.refusals import storage_errors
 from cache.store import store_exists
-from cache.upkeep.candidates import CleanupCandidate, Kind, candidate_at
+from cache.upkeep.candidates import CandidateKind, CleanupCandidate, candidate_at
 from cache.upkeep.inventory import COMPLETE
-from cache.writing.writer import building_folder
+from cache.writing.unfinished import building_folder
 
 __all__ = ["Decision", "Policy", "References", "canonical_path", "clean_up", "decide"]
 
@@ -27,7 +27,7 @@ _YOUNG_S = 3600.0  # a partial file of a living writer was written to seconds ag
 
 @dataclass(frozen=True)
 class References:
-    """Who needs which store. The values say why, for people.
+    """Which stores are needed. The values are the reasons, for messages.
 
     Parameters
     ----------
@@ -40,27 +40,27 @@ class References:
     keys: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
 
-    def why(self, target: Place, key: str) -> str | None:
-        """Who needs this store; None if nobody does."""
+    def why(self, target: AnyPath, key: str) -> str | None:
+        """Why this store is needed; None if it is not."""
         for path in (target, *target.parents):
             if reason := self.paths.get(canonical_path(path)):
                 return reason
         return self.keys.get(key) or self.names.get(f"{target.parent.name}/{target.stem}")
 
 
-def canonical_path(path: Place) -> str:
-    """The same text for the same place, however it is written."""
+def canonical_path(path: AnyPath) -> str:
+    """The same text for the same path, however it is written."""
     return str(path) if is_remote(path) else str(path.resolve())
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What may be removed besides what is of no use to anybody.
+    """What may be removed besides leftovers without any use.
 
     Parameters
     ----------
     unfinished : also the finished shards of stopped writers
-    references : also stores that nobody needs; None leaves all stores alone
+    references : also stores that are not needed; None removes no store
     """
 
     unfinished: bool = False
@@ -69,7 +69,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether a candidate is to go, and why."""
+    """Whether a candidate is to be removed, and why."""
 
     candidate: CleanupCandidate
     remove: bool
@@ -77,7 +77,7 @@ class Decision:
 
 
 def decide(candidate: CleanupCandidate, policy: Policy) -> Decision | None:
-    """Remove it or keep it; None if there is nothing to say about it. Facts in, decision out."""
+    """Whether to remove a candidate, by its facts alone; None if it is not worth a line."""
     decision = _decide(candidate, policy)
     if decision and decision.remove and candidate.link:
         reason = f"{candidate.link} is a link that leads out of the folder: --follow-links removes it"
@@ -85,57 +85,57 @@ def decide(candidate: CleanupCandidate, policy: Policy) -> Decision | None:
     return decision
 
 
-def _decide(found: CleanupCandidate, policy: Policy) -> Decision | None:
-    match found.kind:
-        case Kind.STORE:
-            return _decide_store(found, policy)
-        case Kind.MMAP_COPY:
-            return None if found.needed else Decision(found, remove=True, reason="no store here has its key")
-        case Kind.LOCK:
-            gone = not (found.needed or found.locked)
-            return Decision(found, remove=True, reason="nothing of its store is there") if gone else None
-        case _ if found.locked:
-            return Decision(found, remove=False, reason="a living process works on it")
-        case Kind.BUILDING:
-            return _decide_building(found, policy)
-        case Kind.REPLACED:
-            reason = "an old store; the new one is in place" if found.exists else "the only copy of its store"
-            return Decision(found, found.exists, reason)
-        case Kind.PARTIAL:
-            old = found.age_s > _YOUNG_S
-            return Decision(found, remove=True, reason="a process was killed while it wrote this") if old else None
-        case Kind.SWEPT:
-            return Decision(found, remove=True, reason="a process was killed while it removed this")
+def _decide(candidate: CleanupCandidate, policy: Policy) -> Decision | None:
+    match candidate.kind:
+        case CandidateKind.STORE:
+            return _decide_store(candidate, policy)
+        case CandidateKind.MMAP_COPY:
+            return None if candidate.needed else Decision(candidate, remove=True, reason="no store here has its key")
+        case CandidateKind.LOCK:
+            is_useless = not (candidate.needed or candidate.locked)
+            return Decision(candidate, remove=True, reason="nothing of its store is there") if is_useless else None
+        case _ if candidate.locked:
+            return Decision(candidate, remove=False, reason="a living process works on it")
+        case CandidateKind.BUILDING:
+            return _decide_building(candidate, policy)
+        case CandidateKind.REPLACED:
+            reason = "an old store; the new one is in place" if candidate.exists else "the only copy of its store"
+            return Decision(candidate, candidate.exists, reason)
+        case CandidateKind.PARTIAL:
+            old = candidate.age_s > _YOUNG_S
+            return Decision(candidate, remove=True, reason="a process was killed while it wrote this") if old else None
+        case CandidateKind.REMOVING:
+            return Decision(candidate, remove=True, reason="a process was killed while it removed this")
 
 
-def _decide_building(found: CleanupCandidate, policy: Policy) -> Decision:
-    if not found.needed:
-        return Decision(found, remove=True, reason="its store is finished already")
-    if not found.shards:
-        return Decision(found, remove=True, reason="no shard of it is finished")
-    work = f"{found.shards} finished shards of a stopped writer"
-    return Decision(found, policy.unfinished, work if policy.unfinished else f"{work}: --unfinished removes them")
+def _decide_building(candidate: CleanupCandidate, policy: Policy) -> Decision:
+    if not candidate.needed:
+        return Decision(candidate, remove=True, reason="its store is finished already")
+    if not candidate.shards:
+        return Decision(candidate, remove=True, reason="no shard of it is finished")
+    work = f"{candidate.shards} finished shards of a stopped writer"
+    return Decision(candidate, policy.unfinished, work if policy.unfinished else f"{work}: --unfinished removes them")
 
 
-def _decide_store(found: CleanupCandidate, policy: Policy) -> Decision | None:
+def _decide_store(candidate: CleanupCandidate, policy: Policy) -> Decision | None:
     if policy.references is None:
         return None
-    if found.pinned:
-        return Decision(found, remove=False, reason="pinned")
-    if found.locked:
-        return Decision(found, remove=False, reason="a living process works on it")
-    if found.state != COMPLETE:
-        return Decision(found, remove=False, reason=f"{found.state}: who needs it is not known")
-    reason = policy.references.why(found.target, found.key)
-    return Decision(found, reason is None, reason or "nothing refers to it")
+    if candidate.pinned:
+        return Decision(candidate, remove=False, reason="pinned")
+    if candidate.locked:
+        return Decision(candidate, remove=False, reason="a living process works on it")
+    if candidate.state != COMPLETE:
+        return Decision(candidate, remove=False, reason=f"{candidate.state}: who needs it is not known")
+    reason = policy.references.why(candidate.target, candidate.key)
+    return Decision(candidate, reason is None, reason or "nothing refers to it")
 
 
 def clean_up(decisions: Sequence[Decision], policy: Policy) -> list[Decision]:
-    """Remove what is to go. What has changed since the decision is decided again, and may be kept.
+    """Remove what was decided. A candidate that has changed since is decided again, and may stay.
 
     Returns
     -------
-    What became of each: `remove` is True where it was removed.
+    The outcome of each: `remove` is True where it was removed.
 
     Raises
     ------
@@ -147,29 +147,29 @@ def clean_up(decisions: Sequence[Decision], policy: Policy) -> list[Decision]:
 
 def _carried_out(decision: Decision, policy: Policy) -> Decision:
     candidate = decision.candidate
-    of_store = candidate.kind not in (Kind.PARTIAL, Kind.MMAP_COPY)
+    of_store = candidate.kind not in (CandidateKind.PARTIAL, CandidateKind.MMAP_COPY)
     try:
         with exclusive(lock_path(candidate.target)) if of_store else nullcontext(), storage_errors(candidate.path):
-            now = _decided_again(candidate, policy) if of_store else decision
-            if now is None:
+            current = _decided_again(candidate, policy) if of_store else decision
+            if current is None:
                 return replace(decision, remove=False, reason="it is gone already, or needed by now")
-            if now.remove and not _removed(candidate):
-                return replace(now, remove=False, reason="the system refuses to remove all of it")
-            return now
+            if current.remove and not _removed(candidate):
+                return replace(current, remove=False, reason="the system refuses to remove all of it")
+            return current
     except StoreLockedError:
         return replace(decision, remove=False, reason="a living process works on it")
 
 
 def _decided_again(candidate: CleanupCandidate, policy: Policy) -> Decision | None:
-    """The decision on what is there now, by us who hold the lock."""
-    fresh = candidate_at(candidate.path)
-    return decide(replace(fresh, locked=False), policy) if fresh else None
+    """The decision by the current facts; this process holds the lock."""
+    current = candidate_at(candidate.path)
+    return decide(replace(current, locked=False), policy) if current else None
 
 
 def _removed(candidate: CleanupCandidate) -> bool:
-    """Remove it so that a kill leaves it whole, or as a leftover that the next gc knows. Whether nothing is left."""
+    """Remove it so that a kill leaves all of it, or a leftover for the next gc; returns whether nothing is left."""
     path, target = candidate.path, candidate.target
-    if candidate.kind == Kind.STORE:
+    if candidate.kind == CandidateKind.STORE:
         path = _out_of_sight(path)
     if isinstance(path, Path) and path.is_symlink():
         path.unlink()
@@ -179,10 +179,10 @@ def _removed(candidate: CleanupCandidate) -> bool:
     return not path.exists()
 
 
-def _out_of_sight(path: Place) -> Place:
+def _out_of_sight(path: AnyPath) -> AnyPath:
     """Take a store away from its readers in one step."""
     if not isinstance(path, Path):
-        remove_tree(path / METADATA_FILE)  # without it nobody takes the rest for a store
+        remove_tree(path / METADATA_FILE)  # without it no reader takes the rest for a store
         return path
     hidden = path.with_name(f".{path.name}.swept")
     remove_tree(hidden)

@@ -21,11 +21,11 @@ _N_IDS = 5
 # The longest beginning of a field's name wins.
 _WORDS = {
     "dataset": "the same features described otherwise",
-    "dtype": "kept in another dtype",
+    "dtype": "stored in another dtype",
     "encoder": "another encoder",
     "encoder.activation": "another activation: the same weights would give other features",
     "encoder.weights": "other weights",
-    "outputs": "other outputs are kept",
+    "outputs": "other outputs are stored",
     "precision": "computed in another precision",
     "preprocess": "images are prepared otherwise before they are encoded",
     "preprocess.alignment": "faces are aligned otherwise",
@@ -78,14 +78,14 @@ def compare(a: Side, b: Side) -> list[Difference]:
     Fields of the key come first: they change features. Then columns and what they describe; and where the keys are
     equal but the features are not, what made them.
     """
-    found = [_of_key(name, left, right, a, b) for name, (left, right) in _differing(a.key_fields, b.key_fields)]
+    result = [_of_key(name, left, right, a, b) for name, (left, right) in _differing(a.key_fields, b.key_fields)]
     same_rows = a.key_fields.get("samples") == b.key_fields.get("samples")
     if same_rows:
-        found += _column_differences(a.frame, b.frame)
-    found += [_difference(name, *values) for name, values in _differing(a.dataset, b.dataset, "dataset.")]
+        result += _column_differences(a.frame, b.frame)
+    result += [_difference(name, *values) for name, values in _differing(a.dataset, b.dataset, "dataset.")]
     if a.key_fields == b.key_fields and a.arrays and b.arrays:
-        found += _array_differences(a, b)
-    return found
+        result += _array_differences(a, b)
+    return result
 
 
 def _differing(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> list[tuple[str, tuple[Any, Any]]]:
@@ -124,8 +124,8 @@ def _images(frame: pd.DataFrame) -> pd.Series[Any]:
 
 
 def _few(ids: Any) -> str:
-    shown = ", ".join(map(str, ids[:_N_IDS]))
-    return f"{shown}, ..." if len(ids) > _N_IDS else shown
+    text = ", ".join(map(str, ids[:_N_IDS]))
+    return f"{text}, ..." if len(ids) > _N_IDS else text
 
 
 def _column_differences(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[Difference]:

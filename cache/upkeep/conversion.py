@@ -8,22 +8,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cache.backends import Columns, backend_of
+from cache.backends import backend_of
+from cache.columns import Columns
 from cache.errors import StorageError, StoreIncompleteError
 from cache.keys import StoreKey
-from cache.places import Place
+from cache.places import AnyPath
 from cache.places.lock import exclusive, lock_path
 from cache.store import Store, open_store, store_exists
 from cache.upkeep.inventory import unfinished_key
-from cache.writing.writer import StoreWriter, unfinished
+from cache.writing.unfinished import unfinished
+from cache.writing.writer import StoreWriter
 
 __all__ = ["convert"]
 
 OnShard = Callable[[int, int], None]
 
 
-def convert(source: Store, target: Place, on_shard: OnShard | None = None) -> int:
-    """Copy a store to `target`, whose ending chooses the format; a stopped conversion resumes.
+def convert(source: Store, target: AnyPath, on_shard: OnShard | None = None) -> int:
+    """Copy a store to `target`, whose suffix chooses the format; a stopped conversion resumes.
 
     Parameters
     ----------
@@ -40,13 +42,13 @@ def convert(source: Store, target: Place, on_shard: OnShard | None = None) -> in
     StorageError
         If other features are at the target: they are never replaced.
     StoreIncompleteError
-        If somebody began to make another store there.
+        If another store is unfinished there.
     StoreDamagedError
         If the source is not what was written; the target is as it was.
     """
     backend_of(target)
     if source.path == target:
-        raise StorageError(f"{target}: expected another place than the store's own")
+        raise StorageError(f"{target}: expected another path than the store's own")
     with exclusive(lock_path(target)):
         if _is_copy(source, target):
             return 0
@@ -59,27 +61,27 @@ def convert(source: Store, target: Place, on_shard: OnShard | None = None) -> in
         return copied
 
 
-def _is_copy(source: Store, target: Place) -> bool:
+def _is_copy(source: Store, target: AnyPath) -> bool:
     """Whether the target is this store already; refused if it is one with other features."""
     if not store_exists(target):
         return False
-    found = open_store(target).manifest
-    if (found.key, found.arrays) != (source.key, source.manifest.arrays):
+    manifest = open_store(target).manifest
+    if (manifest.key, manifest.arrays) != (source.key, source.manifest.arrays):
         raise StorageError(
             f"{target}: expected nothing or an earlier copy of {source.path}, found other features "
-            f"(key {found.key[:12]}, not {source.key[:12]}). Remove that store first, or choose another name"
+            f"(key {manifest.key[:12]}, not {source.key[:12]}). Remove that store first, or choose another name"
         )
-    return found == source.manifest
+    return manifest == source.manifest
 
 
-def _require_no_other_work(source: Store, target: Place) -> None:
+def _require_no_other_work(source: Store, target: AnyPath) -> None:
     if unfinished_key(target) in (None, source.key):
         return
-    left = unfinished(target)
-    progress, made_by = (left.progress, left.plan.made_by) if left else ("", "extract")
-    work = "extraction" if made_by == "extract" else "conversion"
+    stopped = unfinished(target)
+    progress, command = (stopped.progress, stopped.plan.command) if stopped else ("", "extract")
+    work = "extraction" if command == "extract" else "conversion"
     raise StoreIncompleteError(
-        f"{target}: another store was begun there ({progress}). Finish it by the same {work}, or remove it",
+        f"{target}: another store is unfinished there ({progress}). Finish it by the same {work}, or remove it",
         remedy=[("store gc", {"root": str(target.parent), "unfinished": True})],
         purpose="to remove it",
     )

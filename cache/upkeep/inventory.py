@@ -1,4 +1,4 @@
-"""What is below a features root: finished stores, unfinished ones, and what only looks like a store."""
+"""What is below a features root: finished stores, unfinished ones, and what only has the name of a store."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 from cache.atomic import write_bytes
 from cache.backends import BACKENDS
 from cache.errors import CacheError, SchemaError, StoreDamagedError
-from cache.places import Place, is_file, reachable
+from cache.places import AnyPath, is_file, network_errors
 from cache.store import Store, open_store, store_exists
 from cache.writing.plan import read_plan
-from cache.writing.writer import building_folder, unfinished
+from cache.writing.unfinished import building_folder, unfinished
 
 __all__ = [
     "COMPLETE",
@@ -21,7 +21,6 @@ __all__ = [
     "StoreStatus",
     "folders_below",
     "is_pinned",
-    "pin_path",
     "set_pin",
     "size_of",
     "status_at",
@@ -33,14 +32,14 @@ __all__ = [
 COMPLETE, INCOMPLETE, DAMAGED, FOREIGN = "complete", "incomplete", "damaged", "foreign"
 UNREADABLE = "unreadable"
 
-_ENDINGS = tuple(backend.suffix for backend in BACKENDS.values())
+_SUFFIXES = tuple(backend.suffix for backend in BACKENDS.values())
 _PIN = ".pin"
 _PIN_TEXT = b"fer-stage store gc keeps this store\n"
 
 
 @dataclass(frozen=True)
 class StoreStatus:
-    """A place of a store.
+    """What is at the path of a store.
 
     Parameters
     ----------
@@ -53,62 +52,62 @@ class StoreStatus:
     store : the opened store, if it is complete
     """
 
-    path: Place
+    path: AnyPath
     state: str
     progress: str = ""
     why: str = ""
     store: Store | None = None
 
 
-def folders_below(root: Place) -> Iterator[Place]:
+def folders_below(root: AnyPath) -> Iterator[AnyPath]:
     """`root` and the folders below it that are no stores and not hidden. Each once, also where links lead to it."""
     yield from _folders(root, set())
 
 
-def _folders(folder: Place, seen: set[str]) -> Iterator[Place]:
+def _folders(folder: AnyPath, visited: set[str]) -> Iterator[AnyPath]:
     real = str(folder.resolve())
-    if folder.name.endswith(_ENDINGS) or real in seen or not folder.is_dir():
+    if folder.name.endswith(_SUFFIXES) or real in visited or not folder.is_dir():
         return
-    seen.add(real)
+    visited.add(real)
     yield folder
     for inside in folder.iterdir():
         if not inside.name.startswith("."):
-            yield from _folders(inside, seen)
+            yield from _folders(inside, visited)
 
 
-def targets_below(root: Place) -> list[Place]:
+def targets_below(root: AnyPath) -> list[AnyPath]:
     """Where stores are or grow under `root`, sorted; `root` itself if it is a store."""
-    if root.name.endswith(_ENDINGS):
+    if root.name.endswith(_SUFFIXES):
         return [root]
-    found = {target for folder in folders_below(root) for inside in folder.iterdir() if (target := _target(inside))}
-    return sorted(found, key=str)
+    targets = {target for folder in folders_below(root) for inside in folder.iterdir() if (target := _target(inside))}
+    return sorted(targets, key=str)
 
 
-def _target(inside: Place) -> Place | None:
+def _target(inside: AnyPath) -> AnyPath | None:
     """The store that is finished or grows at this name, if one does."""
     name = inside.name.removeprefix(".").removesuffix(".building")
     target = inside.with_name(name)
-    return target if name.endswith(_ENDINGS) and inside in (target, building_folder(target)) else None
+    return target if name.endswith(_SUFFIXES) and inside in (target, building_folder(target)) else None
 
 
-def statuses_below(root: Place) -> list[StoreStatus]:
-    """Every place of a store under `root`, and what is there. Manifests are read, features are not."""
-    with reachable(root):
-        found = [status_at(target) for target in targets_below(root)]
-    return [status for status in found if status is not None]
+def statuses_below(root: AnyPath) -> list[StoreStatus]:
+    """The status of every store under `root`, finished or not. Manifests are read, features are not."""
+    with network_errors(root):
+        statuses = [status_at(target) for target in targets_below(root)]
+    return [status for status in statuses if status is not None]
 
 
-def status_at(target: Place) -> StoreStatus | None:
-    """What is at the place of a store; None if nothing is."""
-    left = unfinished(target)
-    progress = left.progress if left else ""
+def status_at(target: AnyPath) -> StoreStatus | None:
+    """The status of the store at `target`; None if nothing is there."""
+    stopped = unfinished(target)
+    progress = stopped.progress if stopped else ""
     if store_exists(target):
         try:
             return StoreStatus(target, COMPLETE, progress, store=open_store(target))
         except CacheError as error:
             if store_exists(target):  # otherwise another process has removed it since
                 return StoreStatus(target, _state(error), progress, why=str(error))
-    return StoreStatus(target, INCOMPLETE, progress) if left else None
+    return StoreStatus(target, INCOMPLETE, progress) if stopped else None
 
 
 def _state(error: CacheError) -> str:
@@ -118,16 +117,16 @@ def _state(error: CacheError) -> str:
     return FOREIGN if isinstance(error, SchemaError) else UNREADABLE
 
 
-def unfinished_key(target: Place) -> str | None:
-    """The key of the store that a writer began to make at `target`, finished or not; None if there is none."""
+def unfinished_key(target: AnyPath) -> str | None:
+    """The key of the unfinished store at `target`, also next to a finished one; None if there is none."""
     plan = read_plan(building_folder(target))
     return plan.key if plan else None
 
 
-def size_of(where: Place) -> int:
-    """Bytes of a file, or of all files of a tree; a link counts as what it is, not as what it points to."""
+def size_of(where: AnyPath) -> int:
+    """Bytes of a file, or of all files of a tree; a link counts by its own size, not its target's."""
     if not isinstance(where, Path):
-        with reachable(where):
+        with network_errors(where):
             return int(where.fs.du(where.path)) if where.fs.exists(where.path) else 0
     if where.is_symlink() or not where.is_dir():
         return _file_size(where)
@@ -143,20 +142,20 @@ def _file_size(path: str | Path) -> int:
         return 0
 
 
-def pin_path(target: Place) -> Place:
-    """The file that says that gc keeps the store at `target`."""
+def _pin_path(target: AnyPath) -> AnyPath:
+    """The file that stops gc from removing the store at `target`."""
     return target.with_name(f".{target.name}{_PIN}")
 
 
-def is_pinned(target: Place) -> bool:
-    with reachable(target):
-        return is_file(pin_path(target))
+def is_pinned(target: AnyPath) -> bool:
+    with network_errors(target):
+        return is_file(_pin_path(target))
 
 
-def set_pin(target: Place, *, pinned: bool) -> None:
-    """Pin the store at `target`, or take its pin away."""
-    with reachable(target):
+def set_pin(target: AnyPath, *, pinned: bool) -> None:
+    """Pin or unpin the store at `target`."""
+    with network_errors(target):
         if pinned:
-            write_bytes(pin_path(target), _PIN_TEXT)
+            write_bytes(_pin_path(target), _PIN_TEXT)
         else:
-            pin_path(target).unlink(missing_ok=True)
+            _pin_path(target).unlink(missing_ok=True)

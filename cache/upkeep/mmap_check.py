@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from cache.mmap_copies import described, difference, mmap_folder, mmap_name, open_copy
+from cache.mmap_format import difference, mmap_folder, mmap_name, open_copy, rows_of_copy
 from cache.places.refusals import read_errors
 from cache.rows import Rows
 from cache.store import Store
@@ -42,13 +42,13 @@ def wrong_copies(store: Store) -> Iterator[tuple[Path, str | None]]:
 def _copies(store: Store) -> list[Path]:
     folder = mmap_folder(store.path)
     with read_errors(str(folder)):
-        found = folder.iterdir() if folder.is_dir() else ()
-        return sorted(path for path in found if path.name.startswith(f"{store.key}.") and path.suffix == ".npy")
+        files = folder.iterdir() if folder.is_dir() else ()
+        return sorted(path for path in files if path.name.startswith(f"{store.key}.") and path.suffix == ".npy")
 
 
 def _selection(store: Store, path: Path, file: BinaryIO | None) -> Rows | None:
     """The rows of which this is a copy, by its own end; None if its name is not that of a copy of these rows."""
-    about = described(file, len(store)) if file else None
+    about = rows_of_copy(file, len(store)) if file else None
     if about is None:
         return None
     output, view, rows = about

@@ -1,4 +1,4 @@
-"""What a writer notes in its building folder: the plan before its first shard, and a record of each finished shard."""
+"""What a writer stores in its building folder: the plan before its first shard, and a record of each finished shard."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from cache.atomic import write_bytes
 from cache.errors import SchemaError, StoreDamagedError
 from cache.fields import Fields, parsed_json
 from cache.keys import StoreKey, canonical_json, sha256_of
-from cache.manifest import ShardRecord
-from cache.places import Place, files_below, is_file, reachable, read_all, read_limited
+from cache.places import AnyPath, files_below, is_file, network_errors, read_all, read_limited
 from cache.schema import Schema
+from cache.shard_records import ShardRecord
 
-__all__ = ["MadeBy", "Plan", "Records", "plan_path", "read_plan"]
+__all__ = ["Plan", "RecordFiles", "WriterCommand", "plan_path", "read_plan"]
 
 _VERSION = 1
 _MAX_BYTES = 2**20
 _MAX_RECORD_BYTES = 2**20  # of one shard
 
-MadeBy = Literal["extract", "convert"]
+WriterCommand = Literal["extract", "convert"]
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Plan:
 
     key: str
     schema: Schema
-    made_by: MadeBy = "extract"
+    command: WriterCommand = "extract"
 
     @classmethod
-    def of(cls, key: StoreKey, schema: Schema, made_by: MadeBy = "extract") -> Plan:
-        return cls(key.digest, schema, made_by)
+    def of(cls, key: StoreKey, schema: Schema, command: WriterCommand = "extract") -> Plan:
+        return cls(key.digest, schema, command)
 
     def is_of(self, key: StoreKey, schema: Schema) -> bool:
         """Whether the shards of this plan are shards of a store with this key and schema."""
@@ -46,7 +46,7 @@ class Plan:
         Schema.from_json(Fields.of("the store to be written", {"schema": self.schema.as_json()}).mapping("schema"))
 
     def to_bytes(self) -> bytes:
-        fields = {"version": _VERSION, "key": self.key, "schema": self.schema.as_json(), "made_by": self.made_by}
+        fields = {"version": _VERSION, "key": self.key, "schema": self.schema.as_json(), "made_by": self.command}
         return canonical_json(fields).encode()
 
     @classmethod
@@ -54,24 +54,24 @@ class Plan:
         """What `to_bytes` wrote; SchemaError names the field that is missing or impossible."""
         fields = Fields.of(document, values)
         fields.integer("version", _VERSION, _VERSION)
-        made_by = values.get("made_by", "extract")
-        if made_by not in get_args(MadeBy):
-            raise fields.wrong("made_by", f"one of {', '.join(get_args(MadeBy))}")
-        return cls(fields.digest("key"), Schema.from_json(fields.mapping("schema")), made_by)
+        command = values.get("made_by", "extract")
+        if command not in get_args(WriterCommand):
+            raise fields.wrong("made_by", f"one of {', '.join(get_args(WriterCommand))}")
+        return cls(fields.digest("key"), Schema.from_json(fields.mapping("schema")), command)
 
 
-def plan_path(folder: Place) -> Place:
+def plan_path(folder: AnyPath) -> AnyPath:
     """Where the plan of a building folder is."""
     return folder / "plan.json"
 
 
-def read_plan(folder: Place) -> Plan | None:
-    """The plan of a store that was begun; None if there is none, or one that cannot be resumed: spoiled or of no store.
+def read_plan(folder: AnyPath) -> Plan | None:
+    """The plan of an unfinished store; None if there is none, or one that cannot be resumed: corrupted, or of no store.
 
-    A writer begins such a store again from its first shard.
+    A writer starts such a store again from its first shard.
     """
     path = plan_path(folder)
-    with reachable(path):
+    with network_errors(path):
         if not is_file(path):
             return None
         try:
@@ -80,29 +80,29 @@ def read_plan(folder: Place) -> Plan | None:
             return None
 
 
-class Records:
-    """What a writer notes while its store grows: one file for each finished shard, whole or absent.
+class RecordFiles:
+    """The records of an unfinished store: one file for each finished shard, complete or absent.
 
-    Each worker of a cluster writes its own; nobody appends to a file of somebody else.
+    Each worker of a cluster writes its own files; none appends to another's.
     """
 
-    def __init__(self, folder: Place, schema: Schema | None = None) -> None:
+    def __init__(self, folder: AnyPath, schema: Schema | None = None) -> None:
         """`schema` is that of the plan in `folder` by default; without one no record means anything."""
         self._folder = folder / "records"
         plan = None if schema else read_plan(folder)
         self._schema = plan.schema if plan else schema
 
     def read(self) -> dict[int, ShardRecord]:
-        """The finished shards. A record that a disk spoiled is left out: its shard is made again."""
-        with reachable(self._folder):
+        """The finished shards. A corrupted record is left out: its shard is encoded again."""
+        with network_errors(self._folder):
             texts = read_all([file for file in files_below(self._folder) if file.suffix == ".json"], _MAX_RECORD_BYTES)
         records = [record for text in texts if (record := self._parsed(text))]
         return {record.shard: record for record in records}
 
     def get(self, shard: int) -> ShardRecord | None:
-        """The record of one shard; None if it is not finished, or a disk spoiled its record."""
+        """The record of one shard; None if it is not finished, or its record is corrupted."""
         path = self._path(shard)
-        with reachable(path):
+        with network_errors(path):
             if not is_file(path):
                 return None
             [text] = read_all([path], _MAX_RECORD_BYTES)
@@ -114,7 +114,7 @@ class Records:
         text = canonical_json({**record.as_json(), "digest": sha256_of(record.as_json())})
         write_bytes(self._path(record.shard), text.encode())
 
-    def _path(self, shard: int) -> Place:
+    def _path(self, shard: int) -> AnyPath:
         return self._folder / f"{shard:06d}.json"
 
     def _parsed(self, text: bytes | None) -> ShardRecord | None:
@@ -122,7 +122,7 @@ class Records:
             return None
         try:
             values = parsed_json(text)
-            whole = values.pop("digest") == sha256_of(values)
-            return ShardRecord.from_json(Fields.of(str(self._folder), values), self._schema) if whole else None
+            is_unchanged = values.pop("digest") == sha256_of(values)
+            return ShardRecord.from_json(Fields.of(str(self._folder), values), self._schema) if is_unchanged else None
         except (ValueError, KeyError, TypeError, AttributeError, SchemaError):
             return None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.learning.metrics import METRICS
+from pipeline.learning.spec import MAX_DIMENSION
 
 __all__ = ["SCALE", "AdamConfig", "Count", "LoopConfig", "MethodConfig", "NonNegative", "Positive", "SelectBy", "Width"]
 
@@ -19,7 +20,7 @@ else:
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]  # of epochs, rows or steps
-Width = Annotated[int, Field(ge=1, le=65_536)]  # of a layer, and what else decides how large a head is
+Width = Annotated[int, Field(ge=1, le=MAX_DIMENSION)]  # of a layer, and what else decides how large a head is
 
 SCALE = (
     "raw: the feature as encoded; l2: unit norm times sqrt(D); "

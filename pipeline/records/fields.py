@@ -10,11 +10,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import ConfigError
+from pipeline.learning.spec import MAX_DIMENSION
 from pipeline.records.files import Advice
 from pipeline.tables.labels import EXPRESSIONS
 
 __all__ = [
-    "MAX_SIZE",
     "Classes",
     "Count",
     "Digest",
@@ -36,13 +36,12 @@ __all__ = [
     "json_bytes",
 ]
 
-MAX_SIZE = 2**16  # a side of a shape, and every whole number among the options of a head
 _MAX_COUNT = 2**53  # what JSON carries exactly
 _MAX_PROBLEMS = 5  # of one record that a message names
 
 Count = Annotated[int, Field(ge=0, le=_MAX_COUNT)]
 Positive = Annotated[int, Field(ge=1, le=_MAX_COUNT)]
-Size = Annotated[int, Field(ge=1, le=MAX_SIZE)]
+Size = Annotated[int, Field(ge=1, le=MAX_DIMENSION)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=10_000)]

@@ -11,9 +11,8 @@ from pipeline.errors import ConfigError
 from pipeline.images.preprocess import Preprocess
 from pipeline.learning.calibration import TEMPERATURES
 from pipeline.learning.metrics import METRICS
-from pipeline.learning.spec import ScaleKind
+from pipeline.learning.spec import MAX_DIMENSION, ScaleKind
 from pipeline.records.fields import (
-    MAX_SIZE,
     Classes,
     Count,
     Fraction,
@@ -102,7 +101,7 @@ class _Options(Record):
     suffix: Text = ""
     temperature: Annotated[float, Field(ge=1e-6, le=1e6)] = 1.0
     text_width: Size = 1
-    tokens: Annotated[int, Field(ge=0, le=MAX_SIZE)] = 0
+    tokens: Annotated[int, Field(ge=0, le=MAX_DIMENSION)] = 0
     words: Text = ""
 
 

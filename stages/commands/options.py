@@ -88,9 +88,9 @@ class _PlaceType(click.ParamType):  # type: ignore[type-arg]  # not generic befo
     name = "place"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from cache.places import place  # late: it imports a library that `--help` does not need
+        from cache.places import as_path  # late: it imports a library that `--help` does not need
 
-        return place(value)
+        return as_path(value)
 
 
 class StoreType(_PlaceType):

@@ -53,16 +53,16 @@ def default(value: Any) -> Any:
 
 
 def _place(value: Any) -> Any:
-    from cache.places import place  # late: it brings a library that `--help` does not need
+    from cache.places import as_path  # late: it brings a library that `--help` does not need
 
-    return place(value)
+    return as_path(value)
 
 
 def _place_of_store(value: Any) -> Any:
     """A path, an open store, or what `extract` returned."""
-    from cache.places import Place, place
+    from cache.places import AnyPath, as_path
 
-    return place(value if isinstance(value, str | Place) else getattr(value, "path", value))
+    return as_path(value if isinstance(value, str | AnyPath) else getattr(value, "path", value))
 
 
 def _several(value: Any) -> Any:
@@ -122,7 +122,7 @@ def _with_suffix(*suffixes: str) -> AfterValidator:
 Grid = Annotated[Mapping[str, Sequence[Any] | Mapping[str, Any]], BeforeValidator(_grid)]
 
 if TYPE_CHECKING:
-    from cache.places import Place
+    from cache.places import AnyPath
 
     Accepted = TypeVar("Accepted")
     Held = TypeVar("Held")
@@ -143,14 +143,14 @@ if TYPE_CHECKING:
         """An open store, or what `extract` returns."""
 
         @property
-        def path(self) -> Place: ...
+        def path(self) -> AnyPath: ...
 
     PathLike = Converted[str | Path, Path]
     OptionalPathLike = Converted[str | Path | None, Path | None]
     OptionalPng = Converted[str | Path | None, Path | None]
     OptionalPicture = Converted[str | Path | None, Path | None]
-    FolderOrBucket = Converted[str | Place, Place]
-    StorePlace = Converted[str | Place | WithPath, Place]
+    FolderOrBucket = Converted[str | AnyPath, AnyPath]
+    StorePlace = Converted[str | AnyPath | WithPath, AnyPath]
     Texts = Converted[str | Iterable[str], tuple[str, ...]]
     OptionalTexts = Converted[str | Iterable[str] | None, tuple[str, ...] | None]
     OptionalSeeds = Converted[int | Iterable[int] | None, tuple[int, ...] | None]

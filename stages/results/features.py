@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cache import Store
-    from cache.places import Place
+    from cache.places import AnyPath
     from pipeline.tables.samples import SampleTable
 from stages.results.base import Result
 
@@ -38,7 +38,7 @@ class ExtractResult(Result):
     """
 
     table: SampleTable = field(repr=False)
-    path: Place
+    path: AnyPath
     key: str
     complete: bool
     encoder: str
@@ -129,7 +129,7 @@ class EncodeTextResult(Result):
     sentences: tuple[tuple[str, ...], ...] = field(repr=False)
     vectors: npt.NDArray[np.float32] | None = field(repr=False)
     key: str
-    path: Place
+    path: AnyPath
     note: str = ""
 
     @property

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-    from cache.exports import ExportForm
-    from cache.places import Place
+    from cache.export_formats import ExportForm
+    from cache.places import AnyPath
     from cache.selection import Selection
 from stages.results.base import Result
 
@@ -125,7 +125,7 @@ class QueryResult(Result):
         """
         from dataclasses import replace
 
-        from cache.exports import AS_STORED
+        from cache.export_formats import AS_STORED
 
         form = form or AS_STORED
         order = self.selection.rows.argsort()  # features are read shard by shard
@@ -185,7 +185,7 @@ class StoreDescription(Result):
     being_replaced : how far an unfinished writer of the same path came; empty if there is none
     """
 
-    path: Place
+    path: AnyPath
     dataset: Mapping[str, Any]
     n_rows: int
     n_views: int

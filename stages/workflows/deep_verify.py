@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cache.places import Place
+from cache.places import AnyPath
 from cache.store import Store, open_store
 from pipeline.datasets.roots import open_root
 from pipeline.encoders.parity import parity
@@ -85,7 +85,7 @@ class SampleComparison:
         return self.cosine >= self.expected and is_near
 
 
-def compare_sample(path: Place, options: DeepOptions) -> list[SampleComparison]:
+def compare_sample(path: AnyPath, options: DeepOptions) -> list[SampleComparison]:
     """Compare a sample of a finished store, for every output that the encoder gives.
 
     Raises

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cache.errors import OutdatedTextsError, StoreMissingError
-from cache.places import Place
+from cache.places import AnyPath
 from cache.places.links import require_inside
 from cache.texts import TextStore, text_key, text_path
 from pipeline.encoders import load_encoder
@@ -61,7 +61,7 @@ def encode_text(request: EncodeTextRequest, on_progress: OnProgress) -> EncodeTe
     )
 
 
-def _existing(path: Place) -> TextStore | None:
+def _existing(path: AnyPath) -> TextStore | None:
     """The vectors at `path`; None if there are none, or an earlier fer-stage wrote them."""
     try:
         return TextStore.read(path)

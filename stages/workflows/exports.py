@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from cache import open_store
-from cache.exports import AS_STORED, ExportForm
-from cache.places import Place
+from cache.export_formats import AS_STORED, ExportForm
+from cache.places import AnyPath
 from stages.results import ExportResult
 
 __all__ = ["export_form", "export_store"]
@@ -20,7 +20,7 @@ def export_form(rejected: Literal["keep", "drop"], dtype: Literal["stored", "flo
 
 
 def export_store(
-    store: Place,
+    store: AnyPath,
     output: Path,
     *,
     where: str | None = None,

@@ -13,11 +13,12 @@ import numpy as np
 
 from cache.errors import StoreLockedError
 from cache.keys import differences
-from cache.places import Place
+from cache.places import AnyPath
 from cache.places.links import require_inside
 from cache.places.lock import exclusive, is_held, lock_path
 from cache.upkeep.inventory import targets_below
-from cache.writing.writer import StoreWriter, building_folder
+from cache.writing.unfinished import building_folder
+from cache.writing.writer import StoreWriter
 from pipeline.extraction import Timings
 from pipeline.images.rejects import AlikeRejects
 from pipeline.progress import OnProgress
@@ -113,7 +114,7 @@ def _write(plan: ExtractPlan, start: float, on_progress: OnProgress) -> ExtractR
         with ShardEncoder(plan.encoding(runtime), encoder, alike, images) as shard_encoder:
             tasks = sources.shard_tasks(writer.pending, plan.schema)
             for shard in _encoded_shards(plan, shard_encoder, tasks, on_progress):
-                writer.note(shard.record)
+                writer.add_record(shard.record)
                 n_encoded += shard.n_encoded
                 if alike and _is_distributed(plan.request):
                     _add_to(alike, shard, plan)
@@ -170,7 +171,7 @@ def _check_finished(plan: ExtractPlan, writer: StoreWriter, result: CheckResult)
         say(
             f"note: the finished shards of {plan.target} are encoded again: rows encoded again differ. {result.problem}"
         )
-        writer.make_again()
+        writer.restart()
     elif result.unreadable and not result.n_rows:
         say(
             f"note: the finished shards of {plan.target} are used, not checked: no image of a sample can be read "
@@ -178,7 +179,7 @@ def _check_finished(plan: ExtractPlan, writer: StoreWriter, result: CheckResult)
         )
 
 
-def _verify_command(plan: ExtractPlan, store: Place) -> str:
+def _verify_command(plan: ExtractPlan, store: AnyPath) -> str:
     return command_line("store verify", {"stores": (str(store),), "deep": True, "root": plan.root})
 
 

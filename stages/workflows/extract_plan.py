@@ -14,12 +14,15 @@ import numpy.typing as npt
 
 from cache import Store, open_store
 from cache.backends import BACKENDS, backend_name
+from cache.columns import column_digests
+from cache.features_root import store_path
 from cache.keys import StoreKey, differences, sha256_of
-from cache.places import Place
+from cache.places import AnyPath
 from cache.reuse import Reuse, find_rows, image_keys
 from cache.schema import Schema
-from cache.store import store_exists, store_path
-from cache.writing.writer import ShardSink, column_digests, finished_shards
+from cache.store import store_exists
+from cache.writing.sink import ShardSink
+from cache.writing.unfinished import finished_shards
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.extraction import Output, outputs_of
 from pipeline.extraction.outputs import PIXELS, POOLED
@@ -103,7 +106,7 @@ class ExtractPlan:
     spec: EncoderSpec
     encoder: Encoder
     faces: AlignedFaces | None
-    target: Place
+    target: AnyPath
 
     @cached_property
     def outputs(self) -> tuple[Output, ...]:
@@ -176,7 +179,7 @@ class ExtractPlan:
             return None
         return store if store.manifest.columns == column_digests(self.columns(store.manifest.rejected)) else None
 
-    def find_reusable(self, without: Collection[Place] = ()) -> Reuse:
+    def find_reusable(self, without: Collection[AnyPath] = ()) -> Reuse:
         """Which rows other stores hold, the one that is about to be replaced first."""
         n_views = np.zeros(len(self.table), np.intp)
         for job in self.jobs:

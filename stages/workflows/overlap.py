@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cache import Store
 from cache.errors import CacheError
-from cache.places import Place
+from cache.places import AnyPath
 from pipeline.predict.saved import SavedHead
 from stages.errors import StageError
 from stages.remedies import as_commands, command_line, encoder_written
@@ -53,7 +53,7 @@ class OverlapFinder:
     store_of : opens the store of an encoder's folder and a dataset
     """
 
-    def __init__(self, features: Place, store_of: Callable[[str, str], Store]) -> None:
+    def __init__(self, features: AnyPath, store_of: Callable[[str, str], Store]) -> None:
         self.features, self._store_of = features, store_of
         self._overlaps: dict[tuple[int, int], Overlap] = {}
         self._head_rows = HeadRowsFinder(features)

@@ -15,10 +15,11 @@ from cache import Store
 from cache.atomic import write_bytes
 from cache.backends import BACKENDS
 from cache.csv_cells import write_csv
-from cache.places import Place
+from cache.features_root import find_store, store_path
+from cache.places import AnyPath
 from cache.places.links import require_inside
-from cache.store import find_store, store_exists, store_path
-from cache.writing.writer import unfinished
+from cache.store import store_exists
+from cache.writing.unfinished import unfinished
 from pipeline.predict.saved import HISTORY, RUN, WEIGHTS, read_saved
 from pipeline.progress import OnProgress
 from pipeline.records import Scores, StoreSummary, read_history, read_run
@@ -63,7 +64,7 @@ class Records:
     left_out: tuple[str, ...] = ()
 
 
-def gather(runs: Path, features: Place) -> Records:
+def gather(runs: Path, features: AnyPath) -> Records:
     """All runs below a folder with their scores, and the stores that they were trained and tested on.
 
     Raises
@@ -111,13 +112,13 @@ def _write(report: Report, reports: Path) -> None:
     write_bytes(reports / "index.html", report.html.encode())
 
 
-def _is_here(features: Place, encoder: str, dataset: str) -> bool:
+def _is_here(features: AnyPath, encoder: str, dataset: str) -> bool:
     """Whether anything of a store is here; runs and their scores are often taken elsewhere without the features."""
     paths = [store_path(features, encoder, dataset, backend) for backend in BACKENDS]
     return any(store_exists(path) or unfinished(path) for path in paths)
 
 
-def _without_store(features: Place, absent: Sequence[tuple[str, str]]) -> Iterator[str]:
+def _without_store(features: AnyPath, absent: Sequence[tuple[str, str]]) -> Iterator[str]:
     if absent:
         names = _listed([f"{encoder}/{dataset}" for encoder, dataset in absent], "store")
         yield (

@@ -10,7 +10,7 @@ from typing import Any
 import numpy.typing as npt
 
 from cache import Store
-from cache.places import Place
+from cache.places import AnyPath
 from cache.reuse import Reuse
 from cache.upkeep.inventory import statuses_below
 from cache.writing.writer import StoreWriter
@@ -33,16 +33,16 @@ class CheckedReuse:
     """
 
     reuse: Reuse
-    results: Mapping[Place, CheckResult] = field(default_factory=dict)
+    results: Mapping[AnyPath, CheckResult] = field(default_factory=dict)
     false_rejects: str = ""
 
     @property
-    def refused(self) -> dict[Place, str]:
+    def refused(self) -> dict[AnyPath, str]:
         """Store whose rows are not taken -> how they differ."""
         return {path: result.problem for path, result in self.results.items() if result.problem}
 
     @property
-    def not_checked(self) -> dict[Place, tuple[int, str]]:
+    def not_checked(self) -> dict[AnyPath, tuple[int, str]]:
         """Store of which no image could be read -> how many rows are taken from it, and why none could."""
         not_checked = {}
         for number, store in enumerate(self.reuse.sources):
@@ -67,7 +67,7 @@ class CheckedReuse:
         return reused | ({"reused_not_checked": dict(n_not_checked)} if n_not_checked else {})
 
 
-def reusable_stores(features: Place, target: Place) -> list[Store]:
+def reusable_stores(features: AnyPath, target: AnyPath) -> list[Store]:
     """Every finished store below a features root, the one at `target` first; one that cannot be opened is noted."""
     statuses = statuses_below(features.absolute())
     for status in statuses:
@@ -77,14 +77,14 @@ def reusable_stores(features: Place, target: Place) -> list[Store]:
     return sorted(stores, key=lambda store: store.path != target.absolute())
 
 
-def check_reuse(find: Callable[[Collection[Place]], Reuse], checker: RowChecker) -> CheckedReuse:
+def check_reuse(find: Callable[[Collection[AnyPath]], Reuse], checker: RowChecker) -> CheckedReuse:
     """Find rows in other stores, except those whose sample differs.
 
     Parameters
     ----------
     find : finds rows in all stores but those at the given places
     """
-    results: dict[Place, CheckResult] = {}
+    results: dict[AnyPath, CheckResult] = {}
     while True:
         reuse = find([path for path, result in results.items() if result.problem])
         new = [

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from cache import Store
 from cache.errors import CacheError
+from cache.features_root import find_store
 from cache.keys import sha256_of
-from cache.places import Place
+from cache.places import AnyPath
 from cache.reuse import image_keys_of
 from cache.schema import OK
-from cache.store import find_store
 from cache.upkeep.inventory import statuses_below
 from pipeline.records import Export, Run
 
@@ -89,7 +89,7 @@ class HeadRows:
 class HeadRowsFinder:
     """Finds the rows that heads were trained on, in the stores below a features root. Equal requests are read once."""
 
-    def __init__(self, features: Place) -> None:
+    def __init__(self, features: AnyPath) -> None:
         self.features = features
         self._known: dict[tuple[str, str, tuple[str, ...]], HeadRows | None] = {}
 

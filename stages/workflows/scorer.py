@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cache import Store
-from cache.places import Place
-from cache.store import find_store
+from cache.features_root import find_store
+from cache.places import AnyPath
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import PipelineError
 from pipeline.footnotes import MOSTLY_SEEN
@@ -45,7 +45,7 @@ class Scorer:
     notes : what has to be stated with the scores, each once
     """
 
-    def __init__(self, features: Place, params: Params, device: str, *, exclude_overlap: bool = False) -> None:
+    def __init__(self, features: AnyPath, params: Params, device: str, *, exclude_overlap: bool = False) -> None:
         self.features, self.params, self.device = features, params, device
         self.exclude_overlap = exclude_overlap
         self.notes: dict[str, None] = {}

@@ -13,8 +13,8 @@ from typing import Any, Self, TypeAlias
 import numpy.typing as npt
 
 from cache.keys import sha256_of
-from cache.manifest import ShardRecord
-from cache.reuse import ReuseReader
+from cache.row_copies import ReuseReader
+from cache.shard_records import ShardRecord
 from pipeline.encoders import Encoder, load_encoder
 from pipeline.encoders.families.file_family import allow
 from pipeline.errors import MismatchError

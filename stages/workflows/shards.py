@@ -12,9 +12,9 @@ from typing import Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from cache.manifest import ShardRecord
-from cache.reuse import CopiedRows
-from cache.writing.writer import ShardSink
+from cache.row_copies import CopiedRows
+from cache.shard_records import ShardRecord
+from cache.writing.sink import ShardSink
 from pipeline.datasets.roots import Root, open_root
 from pipeline.encoders import EncoderSpec
 from pipeline.extraction import Output

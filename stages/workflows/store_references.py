@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cache.backends import BACKENDS
-from cache.places import Place, place
+from cache.places import AnyPath, as_path
 from cache.upkeep.cleanup import References, canonical_path
 from pipeline.records import read_run
 from stages.errors import StageError
@@ -26,7 +26,7 @@ _SKIPPED = {"node_modules", "__pycache__"}
 _STORES = tuple(backend.suffix for backend in BACKENDS.values())
 
 
-def find_references(root: Place, params: Path) -> References:
+def find_references(root: AnyPath, params: Path) -> References:
     """Everything in the projects around the current folder and around `root` that needs a store.
 
     Parameters
@@ -87,7 +87,7 @@ def _of_file(file: Path) -> References:
     return References(paths={canonical_path(path): f"{file} tracks it" for path in _tracked(file)})
 
 
-def _tracked(file: Path) -> Iterator[Place]:
+def _tracked(file: Path) -> Iterator[AnyPath]:
     """What a dvc.lock or a .dvc file names as output or dependency. Names are relative to a stage's working folder."""
     try:
         stages = _dvc_stages(file)
@@ -96,7 +96,7 @@ def _tracked(file: Path) -> Iterator[Place]:
         raise StageError(
             f"{file} cannot be read ({error}): repair it first, it names stores that are needed"
         ) from error
-    return (place(path) if "://" in path else file.parent / wdir / path for wdir, path in names if _is_known(path))
+    return (as_path(path) if "://" in path else file.parent / wdir / path for wdir, path in names if _is_known(path))
 
 
 def _dvc_stages(file: Path) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cache import open_store
-from cache.places import Place
-from cache.upkeep.candidates import Kind, candidates_below
+from cache.places import AnyPath
+from cache.upkeep.candidates import CandidateKind, candidates_below
 from cache.upkeep.cleanup import Decision, Policy, References, clean_up, decide
 from cache.upkeep.conversion import convert
 from cache.upkeep.inventory import set_pin
@@ -29,8 +29,8 @@ class Conversion:
     n_copied : shards that were copied; 0 if the target was up to date
     """
 
-    source: Place
-    path: Place
+    source: AnyPath
+    path: AnyPath
     n_rows: int
     n_shards: int
     n_copied: int
@@ -48,14 +48,14 @@ class Conversion:
         }
 
 
-def convert_store(source: Place, target: Place, on_progress: OnProgress) -> Conversion:
+def convert_store(source: AnyPath, target: AnyPath, on_progress: OnProgress) -> Conversion:
     """Copy a store to `target`, whose suffix chooses the format: see `cache.upkeep.conversion.convert`."""
     store = open_store(source)
     n_copied = convert(store, target, lambda done, n: on_progress(Progress("convert shards", done, n)))
     return Conversion(store.path, target, len(store), store.manifest.schema.n_shards, n_copied, store.key)
 
 
-def pin_stores(paths: Sequence[Place], *, pinned: bool = True) -> None:
+def pin_stores(paths: Sequence[AnyPath], *, pinned: bool = True) -> None:
     """Have `gc` keep stores, or take their pins away.
 
     Raises
@@ -95,11 +95,11 @@ class GarbageCollection:
     def unfinished_bytes(self) -> int:
         """Of shards of stopped writers that are kept: a writer resumes from them."""
         candidates = [decision.candidate for decision in self.decisions if not decision.remove]
-        return sum(one.n_bytes for one in candidates if one.kind == Kind.BUILDING and not one.locked)
+        return sum(one.n_bytes for one in candidates if one.kind == CandidateKind.BUILDING and not one.locked)
 
 
 def collect_garbage(
-    root: Place,
+    root: AnyPath,
     *,
     unfinished: bool = False,
     unreferenced: bool = False,
@@ -126,7 +126,7 @@ def collect_garbage(
     return GarbageCollection(tuple(decisions if dry_run else clean_up(decisions, policy)), dry_run)
 
 
-def _references(root: Place, params: Path) -> References:
+def _references(root: AnyPath, params: Path) -> References:
     from stages.workflows.store_references import find_references  # late: it reads runs, which other verbs do not need
 
     return find_references(root, params)

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cache import open_store
-from cache.backends import backend_name
-from cache.backends.layouts import LAYOUTS
 from cache.errors import CacheError
-from cache.places import Place
+from cache.places import AnyPath
 from cache.schema import OK
 from cache.upkeep.inventory import is_pinned, size_of, statuses_below
-from cache.writing.writer import building_folder, unfinished
+from cache.writing.unfinished import building_folder, unfinished
 from pipeline.progress import OnProgress
 from stages.requests import DescribeStoreRequest
 from stages.results import StoredArray, StoreDescription
@@ -41,7 +39,7 @@ class ListedStore:
     why : why it cannot be opened, else empty
     """
 
-    path: Place
+    path: AnyPath
     dataset: str
     encoder: str
     n_rows: int | None
@@ -56,7 +54,7 @@ class ListedStore:
     why: str
 
 
-def list_stores(root: Place) -> list[ListedStore]:
+def list_stores(root: AnyPath) -> list[ListedStore]:
     """Every store below `root`; features are not read."""
     return [_listed(status) for status in statuses_below(root)]
 
@@ -135,7 +133,7 @@ def _counts(values: pd.Series[str]) -> dict[str, int]:
 
 def _stored_array(store: Store, name: str) -> StoredArray:
     array = store.array(name)
-    layout = LAYOUTS[backend_name(store.path)].layout(store.path, name)
+    layout = store.backend.layout(store.path, name)
     return StoredArray(
         name=name,
         shape=(store.n_views(), len(store), *array.row_shape),

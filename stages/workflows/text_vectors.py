@@ -8,7 +8,7 @@ from typing import Any
 
 from cache import Store
 from cache.keys import sha256_of
-from cache.places import Place
+from cache.places import AnyPath
 from cache.texts import TextStore, text_path
 from pipeline.differences import differences_text
 from pipeline.encoders import Encoder, EncoderSpec
@@ -30,7 +30,7 @@ def text_identity(encoder: Encoder, templates: Sequence[str]) -> dict[str, Any]:
     return {**encoder.text_identity, "sentences": _sentences_sha256(templates)}
 
 
-def encode_text_step(encoder: str, prompts: str, features: Place) -> tuple[str, Mapping[str, Any]]:
+def encode_text_step(encoder: str, prompts: str, features: AnyPath) -> tuple[str, Mapping[str, Any]]:
     """What makes text vectors, as a step of a remedy; the encoder as `--encoder` takes it."""
     return "encode-text", {"encoder": encoder, "prompts": prompts, "features": features}
 
@@ -78,7 +78,7 @@ def _require_text_tower(
 
 
 def _no_text_tower(
-    written: str, other: str, prompts: str, features: Place, dataset: str, config: MethodConfig | None = None
+    written: str, other: str, prompts: str, features: AnyPath, dataset: str, config: MethodConfig | None = None
 ) -> StageError:
     """The error for an encoder without a text tower, with the steps that make text of another one.
 
@@ -104,7 +104,7 @@ def _no_text_tower(
 
 
 def text_for(
-    features: Place,
+    features: AnyPath,
     encoder: str,
     prompts: str,
     store: Store,

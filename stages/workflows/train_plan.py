@@ -11,9 +11,9 @@ from typing import Any, Self, cast
 import numpy as np
 
 from cache import Store
+from cache.features_root import find_store
 from cache.keys import sha256_of
 from cache.places.links import require_inside
-from cache.store import find_store
 from pipeline import records
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device

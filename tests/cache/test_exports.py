@@ -18,14 +18,14 @@ import xarray
 from safetensors import safe_open
 
 from cache.errors import QueryError, StorageError, StoreDamagedError
-from cache.exports import ExportForm
+from cache.export_formats import ExportForm
 from cache.schema import ArraySpec
 from cache.store import Store
 from cache.testing.example import ARRAYS, Example
 
 EXAMPLE = Example(n_rows=20)
 OUTPUTS = [array.name for array in ARRAYS]
-ENDINGS = ["parquet", "npy", "safetensors"]
+SUFFIXES = ["parquet", "npy", "safetensors"]
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +33,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return EXAMPLE.write(tmp_path_factory.mktemp("features") / "encoder" / "example.zarr")
 
 
-def _said(about: str, store: Store, output: str, rows: int) -> None:
-    found = json.loads(about)
-    assert found["key"] == store.key
-    assert found["encoder"] == dict(store.encoder)
-    assert found["provenance"] == dict(store.manifest.provenance)
-    assert (found["output"], found["view"], found["rows"]) == (output, 1, rows)
-    assert tuple(found["row_shape"]) == store.array(output).row_shape
+def _check_description(about: str, store: Store, output: str, rows: int) -> None:
+    description = json.loads(about)
+    assert description["key"] == store.key
+    assert description["encoder"] == dict(store.encoder)
+    assert description["provenance"] == dict(store.manifest.provenance)
+    assert (description["output"], description["view"], description["rows"]) == (output, 1, rows)
+    assert tuple(description["row_shape"]) == store.array(output).row_shape
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
@@ -52,7 +52,7 @@ def test_parquet_round_trip(store: Store, tmp_path: Path, output: str) -> None:
     assert feature.flatten().to_numpy().tobytes() == chosen.numpy().tobytes()
     found = table.drop_columns([output]).to_pandas()
     pd.testing.assert_frame_equal(found, chosen.frame.reset_index(drop=True), check_dtype=False)
-    _said(table.schema.metadata[b"fer_stage"].decode(), store, output, len(chosen))
+    _check_description(table.schema.metadata[b"fer_stage"].decode(), store, output, len(chosen))
 
 
 def test_parquet_keeps_half_floats(store: Store, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_npy_round_trip(store: Store, tmp_path: Path, output: str) -> None:
     assert list(columns) == ["id", "label", "quality"]  # the id is always there
     assert columns["id"].tolist() == store.frame["id"][chosen.rows].tolist()
     np.testing.assert_array_equal(columns["quality"].to_numpy(np.float32), chosen.frame["quality"])
-    _said(json.dumps(json.loads(written[2].read_text())["fer_stage"]), store, output, len(chosen))
+    _check_description(json.dumps(json.loads(written[2].read_text())["fer_stage"]), store, output, len(chosen))
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
@@ -94,19 +94,19 @@ def test_safetensors_round_trip(store: Store, tmp_path: Path, output: str) -> No
         assert list(file.keys()) == [output]
         assert file.get_tensor(output).tobytes() == chosen.numpy().tobytes()
         assert file.get_tensor(output).shape == chosen.numpy().shape
-        _said(file.metadata()["fer_stage"], store, output, len(chosen))
+        _check_description(file.metadata()["fer_stage"], store, output, len(chosen))
     assert pd.read_csv(written[1])["id"].tolist() == chosen.frame["id"].tolist()
     assert int.from_bytes(written[0].read_bytes()[:8], "little") % 8 == 0  # the features after it are aligned
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_no_rows_and_a_column_of_scores_are_fine(store: Store, tmp_path: Path, ending: str) -> None:
-    written = store.select("label == 'none'").export(tmp_path / f"out.{ending}")
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_no_rows_and_a_column_of_scores_are_fine(store: Store, tmp_path: Path, suffix: str) -> None:
+    written = store.select("label == 'none'").export(tmp_path / f"out.{suffix}")
     assert all(path.stat().st_size for path in written)
     chosen = store.select("frame < 3")
-    again = chosen.export(tmp_path / f"out.{ending}", added={"score": np.arange(len(chosen), dtype=np.float32)})
+    again = chosen.export(tmp_path / f"out.{suffix}", added={"score": np.arange(len(chosen), dtype=np.float32)})
     assert again == written  # replaced, as of an export is expected
-    read = pd.read_parquet if ending == "parquet" else pd.read_csv
+    read = pd.read_parquet if suffix == "parquet" else pd.read_csv
     assert read(again[min(1, len(again) - 1)])["score"].tolist() == [0, 1, 2]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in again)
 
@@ -120,11 +120,11 @@ def test_a_format_can_be_named(store: Store, tmp_path: Path) -> None:
     ("name", "answer"),
     [
         ("out.csv", "expected a name that ends with .parquet, .npy, .safetensors, found 'csv'"),
-        ("out", "'no ending'"),
+        ("out", "'no suffix'"),
         ("out.zarr", "found 'zarr'"),
         ("there.npy", "it is a folder"),
-        ("other.zarr/out.npy", "is a store; write beside it"),
-        ("other.h5/x/out.npy", "is a store; write beside it"),
+        ("other.zarr/out.npy", "is a store; write next to it"),
+        ("other.h5/x/out.npy", "is a store; write next to it"),
     ],
 )
 def test_what_is_no_export_is_refused(store: Store, tmp_path: Path, name: str, answer: str) -> None:
@@ -149,10 +149,10 @@ def test_a_place_elsewhere_is_refused(store: Store) -> None:
         store.select().export("memory://somewhere/out.npy")
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_damage_leaves_the_earlier_export_and_nothing_half_written(tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_damage_leaves_the_earlier_export_and_nothing_half_written(tmp_path: Path, suffix: str) -> None:
     store = Example().write(tmp_path / "features" / "example.h5")
-    target = tmp_path / f"out.{ending}"
+    target = tmp_path / f"out.{suffix}"
     target.write_text("earlier")
     data = bytearray(store.path.read_bytes())
     at = data.find(store.read(np.array([8])).tobytes())
@@ -216,25 +216,25 @@ def test_the_nearest_rows_in_duckdb_are_rows_with_a_feature(store: Store, tmp_pa
     assert [name for (name,) in found] == wanted
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_dropped_rows_are_in_no_file_and_ids_stay_aligned(store: Store, tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_dropped_rows_are_in_no_file_and_ids_stay_aligned(store: Store, tmp_path: Path, suffix: str) -> None:
     chosen = store.select(columns=["label"])
     scores = np.arange(len(chosen), dtype=np.float32)
-    written = chosen.export(tmp_path / f"out.{ending}", added={"score": scores}, form=ExportForm("drop"))
-    features, columns = _read_back(written, ending)
+    written = chosen.export(tmp_path / f"out.{suffix}", added={"score": scores}, form=ExportForm("drop"))
+    features, columns = _read_back(written, suffix)
     usable = np.flatnonzero((store.frame["status"] == "ok").to_numpy())
     assert features.tobytes() == store.read(usable).tobytes()
     assert columns["id"].tolist() == store.frame["id"].iloc[usable].tolist()
     assert columns["score"].tolist() == usable.tolist()
 
 
-@pytest.mark.parametrize("ending", ["npy", "safetensors"])
-def test_kept_rows_without_a_feature_are_nan_in_arrays_and_counted(store: Store, tmp_path: Path, ending: str) -> None:
-    written = store.select().export(tmp_path / f"out.{ending}")
-    features, columns = _read_back(written, ending)
+@pytest.mark.parametrize("suffix", ["npy", "safetensors"])
+def test_kept_rows_without_a_feature_are_nan_in_arrays_and_counted(store: Store, tmp_path: Path, suffix: str) -> None:
+    written = store.select().export(tmp_path / f"out.{suffix}")
+    features, columns = _read_back(written, suffix)
     assert np.flatnonzero(np.isnan(features).all(axis=1)).tolist() == REJECTED
     assert columns["id"].tolist() == store.frame["id"].tolist()
-    if ending == "npy":
+    if suffix == "npy":
         assert json.loads(written[2].read_text())["fer_stage"]["rows_without_feature"] == len(REJECTED)
 
 
@@ -250,11 +250,11 @@ def test_rows_without_the_view_are_rows_without_a_feature(with_views: Store, tmp
     assert np.load(written[0]).tobytes() == with_views.read(usable.to_numpy(), output, 1).tobytes()
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_float32_is_the_stored_number_in_every_reader(store: Store, tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_float32_is_the_stored_number_in_every_reader(store: Store, tmp_path: Path, suffix: str) -> None:
     chosen = store.select("status == 'ok'")
-    written = chosen.export(tmp_path / f"out.{ending}", form=ExportForm(dtype="float32"))
-    features, _columns = _read_back(written, ending)
+    written = chosen.export(tmp_path / f"out.{suffix}", form=ExportForm(dtype="float32"))
+    features, _columns = _read_back(written, suffix)
     assert features.dtype == np.float32
     assert features.tobytes() == chosen.numpy().astype(np.float32).tobytes()
 
@@ -287,14 +287,14 @@ def test_a_form_that_does_not_suit_is_refused(store: Store, tmp_path: Path) -> N
         store.select().export(tmp_path / "out.npy", form=ExportForm(plain_list=True))
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_a_row_without_a_frame_has_none_in_any_export(store: Store, tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_row_without_a_frame_has_none_in_any_export(store: Store, tmp_path: Path, suffix: str) -> None:
     """-1 is ours: `where frame < 16` in another program would choose such rows."""
-    written = store.select(columns=["frame"]).export(tmp_path / f"out.{ending}")
-    columns = _read_back(written, ending)[1] if ending != "parquet" else pd.read_parquet(written[0])
+    written = store.select(columns=["frame"]).export(tmp_path / f"out.{suffix}")
+    columns = _read_back(written, suffix)[1] if suffix != "parquet" else pd.read_parquet(written[0])
     assert np.flatnonzero(columns["frame"].isna()).tolist() == [0]
     assert columns["frame"].dropna().tolist() == list(range(19))
-    if ending == "parquet":
+    if suffix == "parquet":
         assert pq.read_schema(written[0]).field("frame").type == pa.int64()
 
 
@@ -311,13 +311,13 @@ def test_xarray_opens_a_store(store: Store) -> None:
     assert columns["id"].to_numpy().tolist() == store.frame["id"].tolist()
 
 
-def _read_back(written: tuple[Path, ...], ending: str) -> tuple[npt.NDArray[Any], pd.DataFrame]:
+def _read_back(written: tuple[Path, ...], suffix: str) -> tuple[npt.NDArray[Any], pd.DataFrame]:
     """Features of shape (N, D), and columns."""
-    if ending == "parquet":
+    if suffix == "parquet":
         table = pq.read_table(written[0])
         flat = table.column("pooled").combine_chunks().flatten().to_numpy()
         return flat.reshape(len(table), -1), table.drop_columns(["pooled"]).to_pandas()
-    if ending == "npy":
+    if suffix == "npy":
         return np.load(written[0]), pd.read_csv(written[1])
     with safe_open(written[0], "numpy") as file:
         return file.get_tensor("pooled"), pd.read_csv(written[1])

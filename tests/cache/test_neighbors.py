@@ -24,8 +24,8 @@ def brute(features: npt.NDArray[Any], queries: npt.NDArray[Any], k: int, metric:
     usable = np.flatnonzero(np.isfinite(features).all(axis=1))
     rows, scores = [], []
     for query in queries.astype(np.float64):
-        found = [_score(features[row].astype(np.float64), query, metric) for row in usable]
-        best = sorted(zip(usable.tolist(), found, strict=True), key=lambda pair: (-pair[1], pair[0]))[:k]
+        result = [_score(features[row].astype(np.float64), query, metric) for row in usable]
+        best = sorted(zip(usable.tolist(), result, strict=True), key=lambda pair: (-pair[1], pair[0]))[:k]
         rows.append([row for row, _ in best])
         scores.append([score for _, score in best])
     return rows, scores
@@ -58,10 +58,10 @@ def test_the_answer_is_that_of_a_plain_search(search: Any, k: int, metric: Metri
     features, queries = search
     with np.errstate(over="ignore"):
         rows, scores = brute(features, queries, k, metric)
-    found = nearest(features, queries, k, metric)
-    assert found.rows.tolist() == rows
-    assert found.scores.tolist() == scores
-    assert (found.rows.dtype, found.scores.dtype) == (np.intp, np.float32)
+    result = nearest(features, queries, k, metric)
+    assert result.rows.tolist() == rows
+    assert result.scores.tolist() == scores
+    assert (result.rows.dtype, result.scores.dtype) == (np.intp, np.float32)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "dot"])
@@ -72,9 +72,9 @@ def test_many_pieces_give_the_answer_of_one(metric: Metric, dtype: Any, spread: 
     features[1500:2500] = features[:1000]
     queries = features[[3, 1600]].astype(np.float32)
     rows, scores = brute(features, queries, 20, metric)
-    found = nearest(features, queries, 20, metric)
-    assert found.rows.tolist() == rows
-    assert found.scores.tolist() == scores
+    result = nearest(features, queries, 20, metric)
+    assert result.rows.tolist() == rows
+    assert result.scores.tolist() == scores
 
 
 def test_equal_rows_come_in_the_order_of_the_store() -> None:
@@ -89,9 +89,9 @@ def test_a_store_is_searched_among_the_rows_of_a_condition(tmp_path: Path, suffi
     store = example.write(tmp_path / f"example{suffix}")
     features = example.values("pooled")[1]
     rows, scores = brute(features, features[[5]], 30, "cosine")
-    found = store.neighbors(features[5], 30, view=1)
-    assert (found.rows.tolist(), found.scores.tolist()) == (rows, scores)
-    assert not {row for row in range(30) if example.is_rejected(row)} & set(found.rows[0].tolist())
+    result = store.neighbors(features[5], 30, view=1)
+    assert (result.rows.tolist(), result.scores.tolist()) == (rows, scores)
+    assert not {row for row in range(30) if example.is_rejected(row)} & set(result.rows[0].tolist())
     test = [row for row in rows[0] if store.frame["split"][row] == "test"]
     assert store.neighbors(features[5], 4, "split == 'test'", view=1).rows.tolist() == [test[:4]]
     assert nearest(store.select(view=1).numpy(), features[5], 30).rows.tolist() == rows
@@ -101,8 +101,8 @@ def test_rows_of_several_axes_are_one_vector(tmp_path: Path) -> None:
     example = Example()
     store = example.write(tmp_path / "example.zarr")
     tokens = example.values("tokens")[0]
-    found = store.neighbors(tokens[4].reshape(1, -1), 3, output="tokens", metric="dot")
-    assert found.rows.tolist() == brute(tokens.reshape(10, -1), tokens[[4]].reshape(1, -1), 3, "dot")[0]
+    result = store.neighbors(tokens[4].reshape(1, -1), 3, output="tokens", metric="dot")
+    assert result.rows.tolist() == brute(tokens.reshape(10, -1), tokens[[4]].reshape(1, -1), 3, "dot")[0]
 
 
 def test_nothing_to_search_gives_nothing(tmp_path: Path) -> None:

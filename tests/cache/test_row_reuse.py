@@ -11,7 +11,8 @@ import pytest
 
 from cache.errors import StorageError, StoreDamagedError
 from cache.keys import StoreKey
-from cache.reuse import Reuse, ReuseReader, find_rows, image_keys
+from cache.reuse import Reuse, find_rows, image_keys
+from cache.row_copies import ReuseReader
 from cache.schema import ArraySpec, Schema
 from cache.store import Store, open_store
 from cache.testing.raw import files
@@ -77,13 +78,13 @@ def store(
     return open_store(path)
 
 
-def found(
+def look_up(
     stores: list[Store], images: str, of: StoreKey | None = None, n_views: list[int] | None = None, box: str = ""
 ) -> tuple[Reuse, Schema]:
     of = of or key()
     schema = Schema(len(images), of.views["count"], (POOLED,), 2)
-    wanted = np.array(n_views or [of.views["count"]] * len(images), np.intp)
-    return find_rows(stores, of, schema, image_keys(images, [box] * len(images)), wanted), schema
+    needed = np.array(n_views or [of.views["count"]] * len(images), np.intp)
+    return find_rows(stores, of, schema, image_keys(images, [box] * len(images)), needed), schema
 
 
 def has(reuse: Reuse, n_rows: int) -> list[str]:
@@ -102,10 +103,10 @@ def filled(reuse: Reuse, schema: Schema) -> np.ndarray[tuple[int, ...], np.dtype
     return np.concatenate(blocks, axis=1)
 
 
-@pytest.mark.parametrize("ending", ["zarr", "h5"])
-def test_a_grown_and_reordered_dataset_needs_only_what_is_new(tmp_path: Path, ending: str) -> None:
-    old = store(tmp_path / f"old.{ending}", "abcde")
-    reuse, schema = found([old], "exdcnba")
+@pytest.mark.parametrize("suffix", ["zarr", "h5"])
+def test_a_grown_and_reordered_dataset_needs_only_what_is_new(tmp_path: Path, suffix: str) -> None:
+    old = store(tmp_path / f"old.{suffix}", "abcde")
+    reuse, schema = look_up([old], "exdcnba")
     assert has(reuse, 7) == ["012", "", "012", "012", "", "012", "012"]
     copied = filled(reuse, schema)
     for row, image in enumerate("exdcnba"):
@@ -117,41 +118,41 @@ def test_a_grown_and_reordered_dataset_needs_only_what_is_new(tmp_path: Path, en
 
 def test_rows_come_from_several_stores_and_the_first_wins(tmp_path: Path) -> None:
     first, second = store(tmp_path / "a.zarr", "ab"), store(tmp_path / "b.zarr", "bc", of=key(samples="those"))
-    reuse, schema = found([first, second], "abc")
+    reuse, schema = look_up([first, second], "abc")
     assert has(reuse, 3) == ["012"] * 3
     assert reuse.used() == {first.key: 2, second.key: 1}
     assert filled(reuse, schema)[0, :, 0].tolist() == [ord("a"), ord("b"), ord("c")]
 
 
 def test_an_image_that_occurs_twice_is_found_twice(tmp_path: Path) -> None:
-    reuse, schema = found([store(tmp_path / "a.zarr", "aab")], "baa")
+    reuse, schema = look_up([store(tmp_path / "a.zarr", "aab")], "baa")
     assert filled(reuse, schema)[0, :, 0].tolist() == [ord("b"), ord("a"), ord("a")]
 
 
 def test_a_row_that_moved_to_train_needs_its_other_views_only(tmp_path: Path) -> None:
     """b was in test, where only the plain view is kept."""
-    reuse, schema = found([store(tmp_path / "a.zarr", "ab", {"b": TEST})], "ab")
+    reuse, schema = look_up([store(tmp_path / "a.zarr", "ab", {"b": TEST})], "ab")
     assert has(reuse, 2) == ["012", "0"]
     assert np.isnan(filled(reuse, schema)[1:, 1]).all()
 
 
 def test_a_row_that_moved_to_test_takes_the_plain_view_only(tmp_path: Path) -> None:
-    reuse, schema = found([store(tmp_path / "a.zarr", "ab")], "ab", n_views=[1, 3])
+    reuse, schema = look_up([store(tmp_path / "a.zarr", "ab")], "ab", n_views=[1, 3])
     assert np.isnan(filled(reuse, schema)[1:, 0]).all()
     assert filled(reuse, schema)[0, 0].tolist() == value("a", 0)
 
 
 def test_more_views_than_there_are_leave_the_plain_one(tmp_path: Path) -> None:
     old = store(tmp_path / "a.zarr", "ab", of=key(2))
-    assert has(found([old], "ab", key(3))[0], 2) == ["0", "0"]
-    assert has(found([old], "ab", key(2))[0], 2) == ["01", "01"]
-    assert has(found([old], "ab", key(1))[0], 2) == ["0", "0"]
+    assert has(look_up([old], "ab", key(3))[0], 2) == ["0", "0"]
+    assert has(look_up([old], "ab", key(2))[0], 2) == ["01", "01"]
+    assert has(look_up([old], "ab", key(1))[0], 2) == ["0", "0"]
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"recipe": {"version": 2}}])
 def test_views_drawn_otherwise_are_not_taken(tmp_path: Path, change: dict[str, Any]) -> None:
     views = {**key().views, **change}
-    assert has(found([store(tmp_path / "a.zarr", "ab")], "ab", key(views=views))[0], 2) == ["0", "0"]
+    assert has(look_up([store(tmp_path / "a.zarr", "ab")], "ab", key(views=views))[0], 2) == ["0", "0"]
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_views_drawn_otherwise_are_not_taken(tmp_path: Path, change: dict[str, A
     ids=lambda change: next(iter(change)),
 )
 def test_rows_made_otherwise_are_not_taken(tmp_path: Path, change: dict[str, Any]) -> None:
-    assert has(found([store(tmp_path / "a.zarr", "ab")], "ab", key(**change))[0], 2) == ["", ""]
+    assert has(look_up([store(tmp_path / "a.zarr", "ab")], "ab", key(**change))[0], 2) == ["", ""]
 
 
 def test_a_store_that_lacks_an_output_gives_nothing(tmp_path: Path) -> None:
@@ -172,13 +173,13 @@ def test_a_store_that_lacks_an_output_gives_nothing(tmp_path: Path) -> None:
 
 def test_another_box_is_another_image(tmp_path: Path) -> None:
     old = store(tmp_path / "a.zarr", "ab", boxes={"a": "0,0,5,5"})
-    assert has(found([old], "ab", box="0,0,5,5")[0], 2) == ["012", ""]
-    assert has(found([old], "ab")[0], 2) == ["", "012"]
+    assert has(look_up([old], "ab", box="0,0,5,5")[0], 2) == ["012", ""]
+    assert has(look_up([old], "ab")[0], 2) == ["", "012"]
 
 
 def test_a_rejected_row_is_tried_again_unless_the_key_is_the_same(tmp_path: Path) -> None:
     old = store(tmp_path / "a.zarr", "abc", rejected="b")
-    same, grown = found([old], "abc")[0], found([old], "abcd", key(samples="grown"))[0]
+    same, grown = look_up([old], "abc")[0], look_up([old], "abcd", key(samples="grown"))[0]
     assert has(same, 3) == ["012", "", "012"]
     assert same.rejected == {1: "broken"}
     assert (has(grown, 4), grown.rejected) == (["012", "", "012", ""], {})
@@ -186,7 +187,7 @@ def test_a_rejected_row_is_tried_again_unless_the_key_is_the_same(tmp_path: Path
 
 def test_a_damaged_source_is_reported_and_not_copied(tmp_path: Path) -> None:
     old = store(tmp_path / "a.zarr", "ab")
-    reuse, schema = found([old], "ab")
+    reuse, schema = look_up([old], "ab")
     chunk = next(file for file in files(old.path / "pooled") if file.name != "zarr.json")
     spoiled = bytearray(chunk.read_bytes())
     spoiled[3] ^= 1
@@ -197,7 +198,7 @@ def test_a_damaged_source_is_reported_and_not_copied(tmp_path: Path) -> None:
 
 def test_a_source_that_is_replaced_before_it_is_copied_is_an_error(tmp_path: Path) -> None:
     """Its rows are those of other images then, and each of them has a right checksum."""
-    reuse, schema = found([store(tmp_path / "a.zarr", "ab")], "ab")
+    reuse, schema = look_up([store(tmp_path / "a.zarr", "ab")], "ab")
     shutil.rmtree(tmp_path / "a.zarr")
     store(tmp_path / "a.zarr", "ba", of=key(samples="reordered"))
     with pytest.raises(StorageError, match=r"a\.zarr was replaced while rows of it were to be copied"):

@@ -74,7 +74,7 @@ def test_the_plan_for_known_cases(
     assert (schema.shard_rows, schema.chunk_rows(array)) == (shard_rows, chunk_rows)
 
 
-def test_what_stands_for_missing_can_never_be_trained_on() -> None:
+def test_the_value_for_missing_can_never_be_trained_on() -> None:
     assert ArraySpec("pooled", (4,), "float16").missing != ArraySpec("pooled", (4,), "float16").missing  # NaN
     assert ArraySpec("pixels", (4,), "uint8").missing == 0
 

@@ -72,9 +72,9 @@ def test_missing_texts_name_the_command_that_makes_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_a_flipped_bit_is_reported_or_changes_nothing(path: Path, seed: int) -> None:
     rng, n_reported = np.random.default_rng(seed), 0
-    whole = DiskBlobs().extent(str(path))
+    extent = DiskBlobs().extent(str(path))
     for _ in range(100):
-        with whole.flipped(int(rng.integers(whole.stop)), 1 << int(rng.integers(8))):
+        with extent.flipped(int(rng.integers(extent.stop)), 1 << int(rng.integers(8))):
             try:
                 assert same(TextStore.read(path), TEXTS)
             except SchemaError as error:
@@ -87,9 +87,9 @@ def test_a_flipped_bit_is_reported_or_changes_nothing(path: Path, seed: int) -> 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
 def test_a_cut_file_is_reported(path: Path, share: float) -> None:
-    whole = DiskBlobs().extent(str(path))
+    extent = DiskBlobs().extent(str(path))
     with (
-        whole.truncated(int(share * whole.stop)),
+        extent.truncated(int(share * extent.stop)),
         pytest.raises(SchemaError, match=r"is damaged .*: delete it\Z") as damaged,
     ):
         TextStore.read(path)

@@ -15,7 +15,7 @@ import pytest
 from mutations import mutations
 
 from cache.errors import StorageError
-from cache.mmap_copies import mmap_files
+from cache.mmap_format import mmap_files
 from cache.store import Store, open_store
 from cache.testing.example import Example
 from cache.upkeep.integrity import verify
@@ -59,7 +59,7 @@ def test_a_flipped_bit_anywhere_in_a_copy_is_seen_and_the_copy_made_again(
         path.write_bytes(wrong)
         caplog.clear()
         used(store, where, output, view)
-        assert f"{path} is made again" in caplog.text
+        assert f"{path} is created again" in caplog.text
         assert path.read_bytes() == right
 
 
@@ -139,7 +139,7 @@ def test_verify_looks_at_hot_copies(store: Store, capsys: pytest.CaptureFixture[
     assert (problem.kind, problem.where, problem.is_damage) == ("copy", str(path), False)
     assert "of pooled, view 0, are not those of the store" in problem.what
     assert run(["store", "verify", str(store.path)]) == 3
-    assert "Delete the files above: they are made again when they are needed" in capsys.readouterr().err
+    assert "Delete the files above: they are created again when they are needed" in capsys.readouterr().err
     path.unlink()
     assert run(["store", "verify", str(store.path)]) == 0
 

@@ -23,8 +23,8 @@ from cache.places import read_limited
 from cache.store import Store, open_store
 from cache.testing.example import Example
 from cache.upkeep.inventory import statuses_below, unfinished_key
-from cache.writing.plan import Records, read_plan
-from cache.writing.writer import building_folder, unfinished
+from cache.writing.plan import RecordFiles, read_plan
+from cache.writing.unfinished import building_folder, unfinished
 from stages.remedies import as_commands
 
 
@@ -122,10 +122,10 @@ def test_every_field_of_a_plan_is_checked_or_changes_nothing(growing: Path) -> N
 def test_every_field_of_a_record_is_checked_or_its_shard_is_made_again(growing: Path) -> None:
     folder = building_folder(growing)
     record = folder / "records" / "000000.json"
-    whole = Records(folder).read()
+    whole = RecordFiles(folder).read()
     for change, values in mutations(json.loads(record.read_text())):
         with replaced(record, with_digest(values).encode()), within_time():
-            found = Records(folder).read()
+            found = RecordFiles(folder).read()
             assert set(found) <= {0, 1, 2}, change
             assert all(len(r.checksums) == len(whole[0].checksums) for r in found.values()), change
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pytest
 from mutations import mutations
 
+import cache.text_file
 import cache.texts
 from cache.errors import CacheError, OutdatedTextsError, SchemaError
 from cache.texts import TextStore
@@ -48,7 +49,7 @@ def forge(path: Path, vectors: Vectors, about: dict[str, Any], *, digests: bool 
     if digests:
         names = tuple(about[name] for name in ("templates", "classes", "encoder", "text"))
         about = about | {"key": cache.texts.text_key(*names)}
-        about["content"] = cache.texts._content_digest(vectors, about)
+        about["content"] = cache.text_file.content_digest(vectors, about)
     np.savez(path, vectors=vectors, about=np.array(json.dumps(about)))
 
 
@@ -156,7 +157,7 @@ def test_a_header_that_claims_more_values_than_there_are_is_refused_before_memor
 
 
 def test_a_file_larger_than_any_real_one_is_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache.texts, "_MOST_BYTES", 100)
+    monkeypatch.setattr(cache.text_file, "_MAX_BYTES", 100)
     assert "expected at most 100 bytes" in outcome(path)
 
 

@@ -23,6 +23,7 @@ import zarr
 from mutations import SECONDS, mutations, within_time
 
 from cache.backends.base import MANIFEST
+from cache.columns import column_digests
 from cache.errors import CacheError, StorageError
 from cache.keys import StoreKey, canonical_json, sha256_of
 from cache.store import Store, open_store
@@ -30,7 +31,8 @@ from cache.testing.example import Example
 from cache.upkeep.comparison import Side, compare
 from cache.upkeep.integrity import verify
 from cache.upkeep.inventory import status_at
-from cache.writing.writer import StoreWriter, building_folder, column_digests
+from cache.writing.unfinished import building_folder
+from cache.writing.writer import StoreWriter
 from pipeline.faces import Alignment
 from stages.params import ExtractParams
 from stages.remedies import command_line
@@ -399,7 +401,7 @@ def test_a_plan_or_record_that_is_a_link_to_a_device_is_an_error_at_once(tmp_pat
         open_store(path)
     with within_time():
         status_at(path)
-    with within_time(), pytest.raises(StorageError, match="is a link, which no unfinished work of ours holds"):
+    with within_time(), pytest.raises(StorageError, match="is a link, which unfinished work never contains"):
         StoreWriter(path, key, EXAMPLE.schema)
 
 

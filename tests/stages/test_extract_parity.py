@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from cache.keys import sha256_of
-from cache.writing.writer import ShardSink, StoreWriter
+from cache.writing.sink import ShardSink
+from cache.writing.writer import StoreWriter
 from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.errors import MismatchError
 from pipeline.extraction import outputs_of
@@ -60,7 +61,7 @@ def test_parity_tells_right_features_from_wrong_ones(
     jobs = jobs_of(table, 1)
     with shard_encoder:
         task = ShardTask(0, range(N), tuple(jobs), (), {})
-        writer.note(next(shard_encoder.encode([task], N, silent)).record)
+        writer.add_record(next(shard_encoder.encode([task], N, silent)).record)
         if spoiled:
             block = writer.read_shard(0)
             writer.put(0, {"pooled": block[:, ::-1].copy()}, {})  # every row is another image's

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cache.writing.writer import column_digests
+from cache.columns import column_digests
 from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.extraction import outputs_of
 from pipeline.tables.samples import Sample, SampleTable, TableInfo

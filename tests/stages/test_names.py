@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cache.errors import QueryError
-from cache.store import find_store
+from cache.features_root import find_store
 from pipeline.datasets.drawn import STYLES
 from pipeline.datasets.layouts import LAYOUTS
 from pipeline.methods import method_names

@@ -14,7 +14,7 @@ from PIL import Image
 from run_records import run_record
 
 from cache.errors import QueryError
-from cache.store import store_path
+from cache.features_root import store_path
 from cache.texts import text_path
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import ConfigError, InputError

@@ -152,7 +152,7 @@ def test_what_cannot_be_near_is_answered(asked: Store, fer_stage: FerStage, tmp_
     message = fer_stage("query", STORE, "--near", f"images/{REJECTED}.png", code=1)
     assert "row 4 of features/untrained/faces.zarr has no feature (not an image)" in message
     assert "name what to search for with --near" in fer_stage("query", STORE, "--k", "3", code=2)
-    assert "keeps pooled, not 'tokens'" in fer_stage("query", STORE, "--feature", "tokens", code=1)
+    assert "has the outputs pooled, not 'tokens'" in fer_stage("query", STORE, "--feature", "tokens", code=1)
 
 
 def test_a_file_name_that_does_not_exist_is_no_text(asked: Store, fer_stage: FerStage) -> None:

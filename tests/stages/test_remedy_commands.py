@@ -15,8 +15,9 @@ import pytest
 import yaml
 
 from cache.errors import CacheError, StorageError, StoreMissingError
+from cache.features_root import find_store
 from cache.mmap_copies import _require_room
-from cache.store import find_store, open_store
+from cache.store import open_store
 from pipeline.predict.export.card import _environment
 from pipeline.tables.samples import _KIND as SAMPLES
 from pipeline.tables.samples import SampleTable

@@ -15,9 +15,9 @@ import zarr
 
 import cache
 from cache.keys import canonical_json, sha256_of
-from cache.manifest import ShardRecord
+from cache.shard_records import ShardRecord
 from cache.writing.plan import read_plan
-from cache.writing.writer import ShardSink
+from cache.writing.sink import ShardSink
 from pipeline.tables.samples import SampleTable
 from stages.cli import run
 from stages.workflows.tables import write_table
@@ -208,7 +208,7 @@ def test_finished_shards_that_are_wrong_are_gone_before_others_are_made(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("cache.writing.writer.ShardSink.put", interrupt)
+        patched.setattr("cache.writing.sink.ShardSink.put", interrupt)
         assert run([*EXTRACT]) == 130
     assert not list(BUILDING.rglob("records/*.json"))
     assert extracted(fer_stage, capsys)[0]["encoded"] == 60

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from cache.places import place
-from cache.store import find_store
+from cache.features_root import find_store
+from cache.places import as_path
 from cache.texts import TextStore, text_path
 from pipeline.datasets.layouts import LAYOUTS
 from pipeline.encoders import EncoderSpec, load_encoder
@@ -30,7 +30,7 @@ from stages.workflows.train_plan import TrainPlan
 FerStage = Callable[..., Any]
 RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")
 SCORES = Path("runs/scores/untrained/feature-mask/sample-a/seed-0/scores.json")
-FEATURES = place("features")
+FEATURES = as_path("features")
 UNTRAINED = EncoderSpec.parse("untrained")
 
 

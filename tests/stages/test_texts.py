@@ -17,8 +17,8 @@ from transformers_models import write_model
 
 from cache import Store
 from cache.errors import StoreMissingError
-from cache.places import place
-from cache.store import find_store
+from cache.features_root import find_store
+from cache.places import as_path
 from cache.texts import TextStore, text_path
 from pipeline.encoders import EncoderSpec
 from pipeline.tables.labels import EXPRESSIONS
@@ -28,7 +28,7 @@ from stages.remedies import as_commands
 from stages.workflows.text_vectors import text_for
 
 FerStage = Callable[..., Any]
-FEATURES = place("features")
+FEATURES = as_path("features")
 
 
 @pytest.fixture

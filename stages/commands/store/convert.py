@@ -10,7 +10,7 @@ from stages.commands.options import StoreType, follow_links_option, format_optio
 from stages.output import echo_record, say
 
 if TYPE_CHECKING:
-    from cache.places import Place
+    from cache.places import AnyPath
 
 __all__ = ["command"]
 
@@ -21,7 +21,7 @@ __all__ = ["command"]
 @follow_links_option
 @format_option
 @quiet_option
-def command(store: Place, target: Place, output_format: str, quiet: bool) -> None:
+def command(store: AnyPath, target: AnyPath, output_format: str, quiet: bool) -> None:
     """Copy STORE to TARGET, whose suffix (.zarr or .h5) chooses the format; the key, arrays and columns are equal.
 
     A stopped conversion resumes. A store of other features at TARGET is never replaced.

@@ -11,7 +11,7 @@ from stages.commands.options import NamesType, StoreType, export_options, follow
 from stages.output import echo_record, say
 
 if TYPE_CHECKING:
-    from cache.places import Place
+    from cache.places import AnyPath
 
 __all__ = ["command"]
 
@@ -32,7 +32,7 @@ __all__ = ["command"]
 @follow_links_option
 @format_option
 def command(
-    store: Place,
+    store: AnyPath,
     output: Path,
     where: str | None,
     columns: tuple[str, ...] | None,

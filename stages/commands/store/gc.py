@@ -11,7 +11,7 @@ from stages.commands.options import StoreType, follow_links_option, format_optio
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
-    from cache.places import Place
+    from cache.places import AnyPath
     from cache.upkeep.cleanup import Decision
     from stages.workflows.store_upkeep import GarbageCollection
 
@@ -29,7 +29,9 @@ _TABLE_COLUMNS = ("path", "size", "action", "reason")
 @params_option
 @follow_links_option
 @format_option
-def command(root: Place, unfinished: bool, unreferenced: bool, dry_run: bool, params: Path, output_format: str) -> None:
+def command(
+    root: AnyPath, unfinished: bool, unreferenced: bool, dry_run: bool, params: Path, output_format: str
+) -> None:
     """Remove files of killed processes below ROOT (features by default), and memory-mapped copies without their store.
 
     Stores are removed only with --unreferenced, and only those that are not referenced: neither dvc.lock nor a .dvc

@@ -10,7 +10,7 @@ from stages.commands.options import StoreType, format_option
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
-    from cache.places import Place
+    from cache.places import AnyPath
     from stages.workflows.stores import ListedStore
 
 __all__ = ["command"]
@@ -34,7 +34,7 @@ _TABLE_COLUMNS = (
 @click.command("ls")
 @click.argument("root", type=StoreType(), default="features")
 @format_option
-def command(root: Place, output_format: str) -> None:
+def command(root: AnyPath, output_format: str) -> None:
     """All stores below ROOT (features by default), finished or not, with the reason where one cannot be opened.
 
     Features are not read: `complete` means that writing was finished; `verify` checks the bytes.

@@ -10,7 +10,7 @@ from stages.commands.options import StoreType, follow_links_option, format_optio
 from stages.output import echo_rows
 
 if TYPE_CHECKING:
-    from cache.places import Place
+    from cache.places import AnyPath
 
 __all__ = ["command"]
 
@@ -20,7 +20,7 @@ __all__ = ["command"]
 @click.option("--remove", is_flag=True, help="Remove the pin instead.")
 @follow_links_option
 @format_option
-def command(stores: tuple[Place, ...], remove: bool, output_format: str) -> None:
+def command(stores: tuple[AnyPath, ...], remove: bool, output_format: str) -> None:
     """Have `gc --unreferenced` keep each STORE: a file `.NAME.pin` next to it, whether or not anything refers to it."""
     from stages.workflows.store_upkeep import pin_stores
 

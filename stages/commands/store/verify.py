@@ -24,8 +24,8 @@ from stages.errors import CheckFailedError
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
-    from cache.places import Place
-    from cache.upkeep.integrity import Problem
+    from cache.places import AnyPath
+    from cache.upkeep.problems import Problem
     from pipeline.progress import OnProgress
     from stages.workflows.deep_verify import SampleComparison
 
@@ -64,7 +64,7 @@ _DEEP_COLUMNS = ("store", "output", "view", "rows", "cosine", "expected", "relat
 @params_option
 @format_option
 @quiet_option
-def command(stores: tuple[Place, ...], deep: bool, quiet: bool, output_format: str, **options: Any) -> None:
+def command(stores: tuple[AnyPath, ...], deep: bool, quiet: bool, output_format: str, **options: Any) -> None:
     """Read each STORE whole, or all stores below a folder, and compare arrays, columns and every row with the manifest.
 
     `extract` decides by the manifest alone that a store is up to date; this command reads the features. All problems
@@ -82,7 +82,7 @@ def command(stores: tuple[Place, ...], deep: bool, quiet: bool, output_format: s
     say("all stores hold what was written")
 
 
-def _compare_sample(path: Place, **options: Any) -> list[SampleComparison]:
+def _compare_sample(path: AnyPath, **options: Any) -> list[SampleComparison]:
     from stages.workflows.deep_verify import DeepOptions, compare_sample  # late: they load an encoder's libraries
 
     return compare_sample(path, DeepOptions(**options))
@@ -92,7 +92,7 @@ def _compare_sample(path: Place, **options: Any) -> list[SampleComparison]:
 class _VerifiedStore:
     """Problems of one store, and the comparison of a sample of its rows."""
 
-    path: Place
+    path: AnyPath
     n_bytes: int
     seconds: float
     problems: Sequence[Problem]
@@ -152,13 +152,13 @@ def _check(verified: Sequence[_VerifiedStore]) -> None:
         raise CheckFailedError(". ".join(failures))
 
 
-def _paths(named: tuple[Place, ...]) -> list[Place]:
+def _paths(named: tuple[AnyPath, ...]) -> list[AnyPath]:
     """The stores at and below some paths; one without a finished store is an error before any is read for hours."""
     from cache.errors import StoreMissingError
     from cache.store import open_store, store_exists
     from cache.upkeep.inventory import targets_below
 
-    paths: list[Place] = []
+    paths: list[AnyPath] = []
     for path in named:
         targets = targets_below(path)
         finished = [target for target in targets if store_exists(target)]
@@ -170,7 +170,7 @@ def _paths(named: tuple[Place, ...]) -> list[Place]:
 
 
 def _verify(
-    path: Place, compare: Callable[[Place], list[SampleComparison]] | None, on_progress: OnProgress
+    path: AnyPath, compare: Callable[[AnyPath], list[SampleComparison]] | None, on_progress: OnProgress
 ) -> _VerifiedStore:
     from cache.upkeep.integrity import verify
     from cache.upkeep.inventory import size_of

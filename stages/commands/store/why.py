@@ -17,13 +17,11 @@ from stages.commands.options import (
 from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
-    from cache.places import Place
+    from cache.places import AnyPath
     from cache.upkeep.comparison import Difference, Side
     from stages.requests import ExtractRequest
 
 __all__ = ["command"]
-
-_STORE_SUFFIXES = (".zarr", ".h5")
 
 
 @click.command("why")
@@ -35,16 +33,17 @@ _STORE_SUFFIXES = (".zarr", ".h5")
 @device_option
 @params_option
 @format_option
-def command(a: str, b: Place | None, output_format: str, **options: Any) -> None:
+def command(a: str, b: AnyPath | None, output_format: str, **options: Any) -> None:
     """Name the fields in which two stores differ, or in which the store of DATASET is out of date.
 
     The store of DATASET is compared with the one that `extract` would write now, by params.yaml and the sample table.
     Fields of the key change features; `columns` and `dataset` do not: `extract` rewrites them without encoding.
     """
+    from cache.backends import BACKENDS
     from cache.upkeep.comparison import compare
     from stages.requests import ExtractRequest
 
-    if b or a.rstrip("/").endswith(_STORE_SUFFIXES):
+    if b or a.rstrip("/").endswith(tuple(backend.suffix for backend in BACKENDS.values())):
         sides = _two_stores(a, b)
     else:
         sides = _store_and_plan(ExtractRequest(a, dry_run=True, **options))
@@ -54,7 +53,7 @@ def command(a: str, b: Place | None, output_format: str, **options: Any) -> None
     say(_conclusion(differences))
 
 
-def _two_stores(a: str, b: Place | None) -> tuple[Side, Side]:
+def _two_stores(a: str, b: AnyPath | None) -> tuple[Side, Side]:
     from cache import open_store
     from cache.upkeep.comparison import Side
 

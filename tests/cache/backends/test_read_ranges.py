@@ -27,8 +27,8 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @given(ranges=st.lists(st.sampled_from([FIRST, SECOND, THIRD, range(1), range(3, 6)]), max_size=5))
 def test_every_range_comes_back_in_the_asked_order(store: Store, ranges: list[range]) -> None:
     values = Example().values("tokens")[1]
-    found = store.backend.read_ranges(store.path, store.manifest.schema, "tokens", 1, ranges)
-    assert [part.tobytes() for part in found] == [values[rows.start : rows.stop].tobytes() for rows in ranges]
+    parts = store.backend.read_ranges(store.path, store.manifest.schema, "tokens", 1, ranges)
+    assert [part.tobytes() for part in parts] == [values[rows.start : rows.stop].tobytes() for rows in ranges]
 
 
 def test_a_full_read_opens_the_store_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 import zarr
 
-from cache.places import Place, place
+from cache.places import AnyPath, as_path
 from cache.testing.base import BackendUnderTest
 from cache.testing.contract import FolderStoreContract, ObjectStoreContract
 from cache.testing.example import Example
@@ -21,27 +21,27 @@ from cache.testing.interruptions import InterruptedInMemory
 from cache.testing.processes import ReadElsewhereContract
 from cache.testing.raw import Extent, MemoryBlobs, tree_bytes
 from cache.testing.s3_server import S3Blobs, S3Server
-from cache.writing.writer import building_folder
+from cache.writing.unfinished import building_folder
 
 
 class ZarrBytes(BackendUnderTest):
     suffix = ".zarr"
     growing_name = "store.zarr"
 
-    def extents(self, path: Place) -> list[Extent]:
+    def extents(self, path: AnyPath) -> list[Extent]:
         outputs = ("pooled", "tokens", "pixels")
         return [self.blobs.extent(chunk) for output in outputs for chunk in self.blobs.names(path / output / "c")]
 
-    def overwrite_column(self, path: Place, name: str, values: npt.NDArray[Any]) -> None:
+    def overwrite_column(self, path: AnyPath, name: str, values: npt.NDArray[Any]) -> None:
         array = zarr.open_array(str(path / "columns" / name), mode="r+")
         array[:] = values.astype(np.dtypes.StringDType()) if values.dtype == object else values
 
-    def overwrite_manifest(self, path: Place, text: str) -> None:
+    def overwrite_manifest(self, path: AnyPath, text: str) -> None:
         entry = json.loads(self.blobs.read(f"{path}/zarr.json"))
         entry["attributes"]["fer_stage"] = text
         self.blobs.write(f"{path}/zarr.json", json.dumps(entry).encode())
 
-    def make_foreign(self, path: Place) -> None:
+    def make_foreign(self, path: AnyPath) -> None:
         zarr.create_group(str(path)).create_array("pooled", data=np.zeros((1, 2, 3)))
 
 
@@ -57,8 +57,8 @@ class TestZarrStore(ZarrBytes, FolderStoreContract):
         torn.parent.mkdir()
         torn.write_bytes(b"half a chunk")
         example.write(target)
-        example.write(whole := target.with_name("whole.zarr"))
-        assert tree_bytes(target) == tree_bytes(whole)
+        example.write(other := target.with_name("whole.zarr"))
+        assert tree_bytes(target) == tree_bytes(other)
 
     def test_a_chunk_never_crosses_a_shard(self, target: Path, example: Example) -> None:
         store = example.write(target)
@@ -71,10 +71,10 @@ class TestZarrInMemory(ZarrBytes, ObjectStoreContract, InterruptedInMemory):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def shelf(cls) -> Iterator[Place]:
-        shelf = place(f"memory://{uuid.uuid4().hex[:8]}")
-        yield shelf
-        cls.blobs.remove(shelf)
+    def class_root(cls) -> Iterator[AnyPath]:
+        class_root = as_path(f"memory://{uuid.uuid4().hex[:8]}")
+        yield class_root
+        cls.blobs.remove(class_root)
 
 
 class TestZarrOnS3(ZarrBytes, ObjectStoreContract, ReadElsewhereContract):
@@ -83,9 +83,9 @@ class TestZarrOnS3(ZarrBytes, ObjectStoreContract, ReadElsewhereContract):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def shelf(cls, s3: S3Server) -> Iterator[Place]:
+    def class_root(cls, s3: S3Server) -> Iterator[AnyPath]:
         with s3.environment(AWS_ENDPOINT_URL=s3.past_the_gate):
-            yield place(f"s3://{s3.bucket}/{uuid.uuid4().hex[:8]}")
+            yield as_path(f"s3://{s3.bucket}/{uuid.uuid4().hex[:8]}")
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -14,7 +14,7 @@ from cache.places.links import links_followed, require_inside, require_no_links
 from cache.places.lock import exclusive, lock_path
 from cache.testing.example import Example
 from cache.upkeep.candidates import candidates_below
-from cache.writing.writer import building_folder
+from cache.writing.unfinished import building_folder
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_unfinished_work_that_holds_a_link_is_not_gone_on_with(here: Path, tmp_p
     planted.rename(tmp_path / "elsewhere")
     planted.symlink_to(tmp_path / "elsewhere")
     before = sorted(path.stat().st_mtime_ns for path in (tmp_path / "elsewhere").rglob("*"))
-    with pytest.raises(StorageError, match=r"is a link, which no unfinished work of ours holds. Remove .*building"):
+    with pytest.raises(StorageError, match=r"is a link, which unfinished work never contains. Remove .*building"):
         Example().begin(target)
     with pytest.raises(StorageError), links_followed():
         Example().begin(target)

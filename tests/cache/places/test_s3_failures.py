@@ -18,7 +18,7 @@ import pytest
 from upath import UPath
 
 from cache.errors import StorageError, StoreIncompleteError, StoreLockedError, StoreMissingError
-from cache.places import Place, place
+from cache.places import AnyPath, as_path
 from cache.places.lock import exclusive, lock_path
 from cache.places.objects import lease
 from cache.store import open_store, store_exists
@@ -26,7 +26,7 @@ from cache.testing.example import ARRAYS, Example
 from cache.testing.leases import DEAD_PID
 from cache.testing.processes import slow_writer, wait_for_records
 from cache.testing.s3_server import S3Blobs, S3Server
-from cache.writing.writer import unfinished
+from cache.writing.unfinished import unfinished
 
 EXAMPLE = Example(n_rows=5, shard_rows=2, n_views=1, arrays=ARRAYS[:2], plain=True)
 BLOBS = S3Blobs()
@@ -44,47 +44,47 @@ def server(s3: S3Server) -> Iterator[S3Server]:
 
 
 @pytest.fixture
-def target(server: S3Server) -> Iterator[Place]:
+def target(server: S3Server) -> Iterator[AnyPath]:
     server.gate.open()
-    yield place(f"s3://{server.bucket}/{uuid.uuid4().hex[:8]}/example.zarr")
+    yield as_path(f"s3://{server.bucket}/{uuid.uuid4().hex[:8]}/example.zarr")
     gc.collect()  # what a failure left says so here, not in the next test
 
 
 @pytest.fixture(scope="module")
-def whole(server: S3Server) -> dict[str, bytes]:
-    return BLOBS.tree(EXAMPLE.write(place(f"s3://{server.bucket}/whole/example.zarr")).path)
+def expected(server: S3Server) -> dict[str, bytes]:
+    return BLOBS.tree(EXAMPLE.write(as_path(f"s3://{server.bucket}/whole/example.zarr")).path)
 
 
 @pytest.fixture(scope="module")
 def n_requests(server: S3Server) -> int:
     """How many a whole write takes, roughly: zarr does some of them at once."""
     before = server.gate.n_requests
-    EXAMPLE.write(place(f"s3://{server.bucket}/count/example.zarr"))
+    EXAMPLE.write(as_path(f"s3://{server.bucket}/count/example.zarr"))
     return server.gate.n_requests - before
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.4, 0.6, 0.8, 0.97])
 def test_a_server_that_stops_costs_no_finished_shard(
-    server: S3Server, target: Place, whole: dict[str, bytes], n_requests: int, share: float
+    server: S3Server, target: AnyPath, expected: dict[str, bytes], n_requests: int, share: float
 ) -> None:
-    begun = set()
+    started = set()
     server.gate.shut_after(int(share * n_requests))
     with pytest.raises(StorageError, match=UNREACHABLE):  # noqa: PT012  # which shards it began is the question
         writer = EXAMPLE.begin(target)
         for shard in writer.pending:
-            begun.add(shard)
+            started.add(shard)
             EXAMPLE.put(writer, [shard])
         EXAMPLE.finish(writer)
     server.gate.open()
     if not store_exists(target):
-        assert len(begun & set(EXAMPLE.begin(target).pending)) <= 1
+        assert len(started & set(EXAMPLE.begin(target).pending)) <= 1
     EXAMPLE.write(target)
-    assert BLOBS.tree(target) == whole
+    assert BLOBS.tree(target) == expected
 
 
 @pytest.mark.parametrize("n_answered", [0, 1, 2, 4, 6])
 def test_a_server_that_does_not_answer_is_not_taken_for_an_empty_place(
-    server: S3Server, target: Place, n_answered: int
+    server: S3Server, target: AnyPath, n_answered: int
 ) -> None:
     """A writer that finds no plan starts again: it must not do so because nobody answered."""
     EXAMPLE.begin(target, [0, 1])
@@ -97,7 +97,7 @@ def test_a_server_that_does_not_answer_is_not_taken_for_an_empty_place(
 
 @pytest.mark.parametrize("share", [0.75, 0.85, 0.95])
 def test_a_server_that_stops_while_a_store_is_replaced_shows_no_mixture(
-    server: S3Server, target: Place, n_requests: int, share: float
+    server: S3Server, target: AnyPath, n_requests: int, share: float
 ) -> None:
     old = EXAMPLE.other(seed=1)
     old.write(target)
@@ -113,7 +113,7 @@ def test_a_server_that_stops_while_a_store_is_replaced_shows_no_mixture(
             open_store(target)
 
 
-def test_what_cannot_be_read_now_is_not_called_damaged(server: S3Server, target: Place) -> None:
+def test_what_cannot_be_read_now_is_not_called_damaged(server: S3Server, target: AnyPath) -> None:
     store = EXAMPLE.write(target)
     server.gate.shut()
     for ask in (
@@ -129,14 +129,14 @@ def test_what_cannot_be_read_now_is_not_called_damaged(server: S3Server, target:
     assert EXAMPLE.is_content_of(open_store(target))
 
 
-def test_a_store_that_goes_while_it_is_open_is_not_called_damaged(server: S3Server, target: Place) -> None:
+def test_a_store_that_is_removed_while_it_is_open_is_not_called_damaged(server: S3Server, target: AnyPath) -> None:
     store = EXAMPLE.write(target)
     server.gate.shut_after(1)
     with pytest.raises(StorageError, match=UNREACHABLE):
         store.read(np.arange(5))
 
 
-def test_a_lease_outlasts_a_server_that_is_away_for_a_while(server: S3Server, target: Place) -> None:
+def test_a_lease_outlasts_a_server_that_is_away_for_a_while(server: S3Server, target: AnyPath) -> None:
     with lease(UPath(lock_path(target)), {"host": "here", "pid": 1}, renew_s=0.02):
         server.gate.shut()
         time.sleep(0.3)
@@ -148,13 +148,13 @@ def test_a_lease_outlasts_a_server_that_is_away_for_a_while(server: S3Server, ta
     assert BLOBS.names(lock_path(target)) == []
 
 
-def test_a_lock_that_cannot_be_asked_for_is_not_held(server: S3Server, target: Place) -> None:
+def test_a_lock_that_cannot_be_asked_for_is_not_held(server: S3Server, target: AnyPath) -> None:
     server.gate.shut()
     with pytest.raises(StorageError, match=UNREACHABLE), exclusive(lock_path(target)):
         pytest.fail("nobody may work here")
 
 
-def test_a_holder_elsewhere_is_dead_when_it_did_not_renew_for_long(target: Place) -> None:
+def test_a_holder_elsewhere_is_dead_when_it_did_not_renew_for_long(target: AnyPath) -> None:
     BLOBS.write(str(lock_path(target)), b'{"host": "elsewhere", "pid": 1}')
     path, me = UPath(lock_path(target)), {"host": socket.gethostname(), "pid": os.getpid()}
     with pytest.raises(StoreLockedError, match="elsewhere"), lease(path, me, dead_after_s=60):
@@ -164,7 +164,7 @@ def test_a_holder_elsewhere_is_dead_when_it_did_not_renew_for_long(target: Place
         assert json.loads(BLOBS.read(str(path)))["host"] == socket.gethostname()
 
 
-def test_of_many_that_would_take_over_one_does(server: S3Server, target: Place) -> None:
+def test_of_many_that_would_take_over_one_does(server: S3Server, target: AnyPath) -> None:
     me = {"host": socket.gethostname(), "pid": os.getpid()}
     BLOBS.write(str(lock_path(target)), json.dumps({**me, "pid": DEAD_PID}).encode())
     start, end = threading.Barrier(4), threading.Event()
@@ -193,7 +193,7 @@ def test_of_many_that_would_take_over_one_does(server: S3Server, target: Place) 
     assert (len(won), len(refused)) == (1, 3)
 
 
-def test_a_killed_writer_goes_on_where_it_was(target: Place) -> None:
+def test_a_killed_writer_resumes(target: AnyPath) -> None:
     example = Example(24)  # 6 shards
     with slow_writer(target, 24, 0.1) as process:
         wait_for_records(target, 2, process)
@@ -211,7 +211,7 @@ def test_a_killed_writer_goes_on_where_it_was(target: Place) -> None:
 
 
 def test_a_bucket_that_is_not_there_is_named(server: S3Server) -> None:
-    target = place("s3://no-such-bucket/features/example.zarr")
+    target = as_path("s3://no-such-bucket/features/example.zarr")
     with pytest.raises(StoreMissingError, match="no store at s3://no-such-bucket"):
         open_store(target)
     with pytest.raises(StorageError, match=NO_BUCKET):
@@ -223,7 +223,7 @@ def test_a_bucket_that_is_not_there_is_named(server: S3Server) -> None:
         pytest.fail("nobody may work here")
 
 
-def test_wrong_credentials_are_not_called_damage_or_absence(server: S3Server, target: Place) -> None:
+def test_wrong_credentials_are_not_called_damage_or_absence(server: S3Server, target: AnyPath) -> None:
     store = EXAMPLE.write(target)
     with server.asking_for_rights():
         for ask in (lambda: open_store(target), lambda: store.read(np.arange(5)), lambda: EXAMPLE.begin(target)):
@@ -231,10 +231,10 @@ def test_wrong_credentials_are_not_called_damage_or_absence(server: S3Server, ta
                 ask()
 
 
-def test_no_credentials_are_named(server: S3Server, target: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_credentials_are_named(server: S3Server, target: AnyPath, monkeypatch: pytest.MonkeyPatch) -> None:
     with server.environment(AWS_SHARED_CREDENTIALS_FILE="/nowhere", AWS_CONFIG_FILE="/nowhere"):
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
         with pytest.raises(StorageError, match=r"Check .*the credentials"):
-            EXAMPLE.begin(place(str(target)))
+            EXAMPLE.begin(as_path(str(target)))
         monkeypatch.undo()

@@ -25,7 +25,7 @@ with exclusive(Path(sys.argv[1])):
 """
 
 
-def test_the_second_is_told_who_holds_it(tmp_path: Path) -> None:
+def test_the_error_of_the_second_names_the_holder(tmp_path: Path) -> None:
     lock = tmp_path / "features" / ".sample.zarr.lock"
     with (
         exclusive(lock),

@@ -45,7 +45,7 @@ def test_a_folder_replaces_a_folder(folders: tuple[Path, Path]) -> None:
     assert list(old.parent.iterdir()) == [old]
 
 
-def test_a_folder_takes_an_empty_place_and_sweeps_what_a_kill_left_aside(folders: tuple[Path, Path]) -> None:
+def test_a_folder_is_moved_to_a_free_name_and_what_a_kill_left_is_removed(folders: tuple[Path, Path]) -> None:
     new, old = folders
     old.rename(old.with_name(".old.replaced"))
     replace(new, old)
@@ -78,7 +78,7 @@ def test_the_old_folder_is_put_back_if_the_new_one_cannot_come(folders: tuple[Pa
         (errno.ENOLCK, "the file system has no locks"),
     ],
 )
-def test_what_the_system_refuses_is_said_with_a_way_out(number: int, advice: str) -> None:
+def test_a_refusal_of_the_system_is_reported_with_what_to_do(number: int, advice: str) -> None:
     with (
         pytest.raises(StorageError, match=f"cannot write /some/where: .*{advice}"),
         storage_errors(Path("/some/where")),

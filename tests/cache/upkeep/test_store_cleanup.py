@@ -16,14 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cache.mmap_copies import mmap_copy
-from cache.places import Place, place
+from cache.places import AnyPath, as_path
 from cache.places.lock import exclusive, lock_path
 from cache.store import open_store
 from cache.testing.example import Example
-from cache.upkeep.candidates import CleanupCandidate, Kind, candidates_below
+from cache.upkeep.candidates import CandidateKind, CleanupCandidate, candidates_below
 from cache.upkeep.cleanup import Decision, Policy, References, canonical_path, clean_up, decide
 from cache.upkeep.inventory import COMPLETE, set_pin
-from cache.writing.writer import building_folder
+from cache.writing.unfinished import building_folder
 
 ALL = Policy(unfinished=True, references=References())  # everything that may be allowed
 HOUR_S = 3600.0
@@ -31,7 +31,7 @@ HOUR_S = 3600.0
 leftovers = st.builds(
     CleanupCandidate,
     path=st.just(Path("features/clip/a.zarr")),
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from(CandidateKind),
     n_bytes=st.integers(0, 10**12),
     target=st.just(Path("features/clip/a.zarr")),
     locked=st.booleans(),
@@ -62,8 +62,8 @@ def is_removed(candidate: CleanupCandidate, policy: Policy) -> bool:
 
 
 @given(leftovers, policies)
-def test_a_store_goes_only_if_nobody_could_need_it(candidate: CleanupCandidate, policy: Policy) -> None:
-    store = replace(candidate, kind=Kind.STORE)
+def test_a_store_is_removed_only_if_nothing_could_need_it(candidate: CleanupCandidate, policy: Policy) -> None:
+    store = replace(candidate, kind=CandidateKind.STORE)
     if is_removed(store, policy):
         assert policy.references is not None
         assert not store.pinned
@@ -77,13 +77,15 @@ def test_a_store_goes_only_if_nobody_could_need_it(candidate: CleanupCandidate, 
 
 @given(leftovers, policies)
 def test_what_a_living_process_works_on_stays(candidate: CleanupCandidate, policy: Policy) -> None:
-    if candidate.locked and candidate.kind != Kind.MMAP_COPY:
+    if candidate.locked and candidate.kind != CandidateKind.MMAP_COPY:
         assert not is_removed(candidate, policy)
 
 
 @given(leftovers, policies)
-def test_finished_shards_go_only_if_asked_or_if_their_store_stands(candidate: CleanupCandidate, policy: Policy) -> None:
-    building = replace(candidate, kind=Kind.BUILDING)
+def test_finished_shards_are_removed_only_on_request_or_if_their_store_exists(
+    candidate: CleanupCandidate, policy: Policy
+) -> None:
+    building = replace(candidate, kind=CandidateKind.BUILDING)
     if is_removed(building, policy) and building.shards and building.needed:
         assert policy.unfinished
 
@@ -97,25 +99,25 @@ def test_more_permission_never_keeps_more(candidate: CleanupCandidate, policy: P
 @pytest.mark.parametrize(
     ("facts", "removed"),
     [
-        ({"kind": Kind.BUILDING, "shards": 0}, True),
-        ({"kind": Kind.BUILDING, "shards": 2}, False),
-        ({"kind": Kind.BUILDING, "shards": 2, "needed": False}, True),
-        ({"kind": Kind.SWEPT}, True),
-        ({"kind": Kind.REPLACED, "exists": True}, True),
-        ({"kind": Kind.REPLACED, "exists": False}, False),  # killed between two moves: the only copy
-        ({"kind": Kind.PARTIAL, "age_s": 2 * HOUR_S}, True),
-        ({"kind": Kind.PARTIAL, "age_s": 5.0}, False),  # a living writer's
-        ({"kind": Kind.LOCK, "needed": False}, True),
-        ({"kind": Kind.LOCK, "needed": True}, False),
-        ({"kind": Kind.MMAP_COPY, "needed": False}, True),
-        ({"kind": Kind.MMAP_COPY, "needed": True}, False),
-        ({"kind": Kind.STORE}, False),
+        ({"kind": CandidateKind.BUILDING, "shards": 0}, True),
+        ({"kind": CandidateKind.BUILDING, "shards": 2}, False),
+        ({"kind": CandidateKind.BUILDING, "shards": 2, "needed": False}, True),
+        ({"kind": CandidateKind.REMOVING}, True),
+        ({"kind": CandidateKind.REPLACED, "exists": True}, True),
+        ({"kind": CandidateKind.REPLACED, "exists": False}, False),  # killed between two moves: the only copy
+        ({"kind": CandidateKind.PARTIAL, "age_s": 2 * HOUR_S}, True),
+        ({"kind": CandidateKind.PARTIAL, "age_s": 5.0}, False),  # a living writer's
+        ({"kind": CandidateKind.LOCK, "needed": False}, True),
+        ({"kind": CandidateKind.LOCK, "needed": True}, False),
+        ({"kind": CandidateKind.MMAP_COPY, "needed": False}, True),
+        ({"kind": CandidateKind.MMAP_COPY, "needed": True}, False),
+        ({"kind": CandidateKind.STORE}, False),
     ],
     ids=str,
 )
-def test_without_options_only_what_is_of_no_use_goes(facts: dict[str, object], removed: bool) -> None:
+def test_without_options_only_what_is_of_no_use_is_removed(facts: dict[str, object], removed: bool) -> None:
     path = Path("features/clip/a.zarr")
-    candidate = replace(CleanupCandidate(path, Kind.STORE, 1, path), **facts)
+    candidate = replace(CleanupCandidate(path, CandidateKind.STORE, 1, path), **facts)
     assert is_removed(candidate, Policy()) == removed
 
 
@@ -134,12 +136,12 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "features"
 
 
-def gc(root: Place, policy: Policy | None = None) -> list[Decision]:
+def gc(root: AnyPath, policy: Policy | None = None) -> list[Decision]:
     policy = policy or Policy()
     return clean_up([decision for found in candidates_below(root) if (decision := decide(found, policy))], policy)
 
 
-def removed(root: Place, policy: Policy | None = None) -> set[str]:
+def removed(root: AnyPath, policy: Policy | None = None) -> set[str]:
     return {decision.candidate.path.name for decision in gc(root, policy) if decision.remove}
 
 
@@ -202,7 +204,7 @@ def test_finished_shards_are_work_until_the_user_says_otherwise(root: Path) -> N
     assert names(root) == set()
 
 
-def test_shards_of_a_store_that_stands_are_of_no_use(root: Path) -> None:
+def test_shards_of_a_finished_store_are_of_no_use(root: Path) -> None:
     """Killed after the store was put into place, or while only its columns were rewritten."""
     target = root / "clip" / "a.h5"
     Example().begin(target, [0, 1, 2])
@@ -239,7 +241,7 @@ def test_a_store_that_is_being_extracted_again_stays(root: Path) -> None:
     target = root / "clip" / "a.zarr"
     Example().write(target)
     with exclusive(lock_path(target)):
-        [decision] = [v for v in gc(root, ALL) if v.candidate.kind == Kind.STORE]
+        [decision] = [v for v in gc(root, ALL) if v.candidate.kind == CandidateKind.STORE]
         assert (decision.remove, decision.reason) == (False, "a living process works on it")
 
 
@@ -316,7 +318,7 @@ def test_a_removed_store_is_out_of_sight_before_its_files_go(root: Path, monkeyp
     assert names(root) == set()
 
 
-def test_a_link_goes_and_what_it_points_to_stays(root: Path, tmp_path: Path) -> None:
+def test_a_link_is_removed_and_its_target_stays(root: Path, tmp_path: Path) -> None:
     """DVC may link outputs to its cache."""
     Example().write(tmp_path / "cache" / "a.h5")
     (root / "clip").mkdir(parents=True)
@@ -325,7 +327,7 @@ def test_a_link_goes_and_what_it_points_to_stays(root: Path, tmp_path: Path) -> 
     assert open_store(tmp_path / "cache" / "a.h5")
 
 
-def test_hot_copies_go_when_no_store_has_their_key(root: Path) -> None:
+def test_memory_mapped_copies_are_removed_when_no_store_has_their_key(root: Path) -> None:
     one, two = (Example(seed=seed).write(root / "clip" / f"{seed}.zarr") for seed in (1, 2))
     for store in (one, two):
         mmap_copy(store.select(split="train"))
@@ -345,7 +347,7 @@ def test_what_cannot_be_removed_is_not_called_removed(root: Path, monkeypatch: p
 
 
 def test_a_features_root_in_memory_is_cleaned_too(tmp_path: Path) -> None:
-    root = place(f"memory://{tmp_path.name}/features")
+    root = as_path(f"memory://{tmp_path.name}/features")
     Example().write(root / "clip" / "a.zarr")
     Example(seed=1).write(root / "clip" / "b.zarr")
     Example().begin(root / "clip" / "c.zarr")

@@ -53,7 +53,7 @@ def test_equal_sides_have_no_difference() -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"dtype": "float32"}, {"dtype": "kept in another dtype"}),
+        ({"dtype": "float32"}, {"dtype": "stored in another dtype"}),
         ({"encoder": {**KEY.encoder, "weights": "w2"}}, {"encoder.weights": "other weights"}),
         ({"encoder": {**KEY.encoder, "architecture": "ViT-L-14"}}, {"encoder.architecture": "another encoder"}),
         (
@@ -64,20 +64,20 @@ def test_equal_sides_have_no_difference() -> None:
             },
         ),
         ({"views": {"count": 2, "rows": "r"}}, {"views.count": "other augmented views"}),
-        ({"outputs": ("pooled", "tokens")}, {"outputs": "other outputs are kept"}),
+        ({"outputs": ("pooled", "tokens")}, {"outputs": "other outputs are stored"}),
         ({"precision": "amp-float16"}, {"precision": "computed in another precision"}),
     ],
     ids=str,
 )
 def test_fields_of_the_key_are_named_in_words(change: dict[str, Any], expected: dict[str, str]) -> None:
-    found = words(side(), side(replace(KEY, **change)))
-    assert found.items() >= expected.items()
-    assert set(found) - set(expected) <= {"views.rows"}
+    result = words(side(), side(replace(KEY, **change)))
+    assert result.items() >= expected.items()
+    assert set(result) - set(expected) <= {"views.rows"}
 
 
 def test_both_values_are_given() -> None:
     assert compare(side(), side(replace(KEY, dtype="float32"))) == [
-        Difference("dtype", "float16", "float32", "kept in another dtype")
+        Difference("dtype", "float16", "float32", "stored in another dtype")
     ]
 
 
@@ -94,21 +94,21 @@ def test_both_values_are_given() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_other_samples_are_told_by_their_ids(new: pd.DataFrame, expected: str) -> None:
+def test_other_samples_are_named_by_their_ids(new: pd.DataFrame, expected: str) -> None:
     other = side(replace(KEY, samples="t"), new)
     assert words(side(), other) == {"samples": expected}  # columns of other rows are not compared
 
 
 def test_other_columns_of_the_same_rows_are_counted() -> None:
     new = frame("abc", split=["train", "val", "test"], label=["fear"] * 3, fold=[0, 1, 2])
-    found = compare(side(), side(table=new))
-    assert found == [
+    result = compare(side(), side(table=new))
+    assert result == [
         Difference("columns.split", "train", "val", "the same features; 2 rows have another split (b, c)"),
         Difference("columns.fold", "missing", "there", "the same features, another column"),
     ]
 
 
-def test_another_description_is_told() -> None:
+def test_another_description_is_a_difference() -> None:
     other = replace(side(), dataset={"name": "faces", "classes": ["fear", "anger"]})
     assert words(side(), other) == {"dataset.classes": "the same features described otherwise"}
 

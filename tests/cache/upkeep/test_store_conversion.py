@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 from cache.errors import SchemaError, StorageError, StoreDamagedError, StoreIncompleteError, StoreLockedError
-from cache.places import place
+from cache.places import as_path
 from cache.places.lock import exclusive, lock_path
 from cache.store import Store, open_store
 from cache.testing.example import Example
 from cache.upkeep.conversion import convert
 from cache.upkeep.integrity import verify
-from cache.writing.writer import StoreWriter, building_folder
+from cache.writing.unfinished import building_folder
+from cache.writing.writer import StoreWriter
 
-ENDINGS = [".zarr", ".h5"]
+SUFFIXES = [".zarr", ".h5"]
 
 
 def tree(path: Path) -> dict[str, bytes]:
@@ -31,7 +32,9 @@ def source(tmp_path: Path) -> Store:
     return Example().write(tmp_path / "source.zarr")
 
 
-@pytest.mark.parametrize(("first", "second"), [*itertools.permutations(ENDINGS, 2), (".zarr", ".zarr"), (".h5", ".h5")])
+@pytest.mark.parametrize(
+    ("first", "second"), [*itertools.permutations(SUFFIXES, 2), (".zarr", ".zarr"), (".h5", ".h5")]
+)
 def test_there_and_back_every_byte_is_equal(tmp_path: Path, first: str, second: str) -> None:
     source = Example().write(tmp_path / f"source{first}")
     assert convert(source, tmp_path / f"there{second}") == 3
@@ -46,7 +49,7 @@ def test_there_and_back_every_byte_is_equal(tmp_path: Path, first: str, second: 
 
 
 def test_a_store_can_be_carried_to_an_object_store_and_back(source: Store, tmp_path: Path) -> None:
-    away = place("memory://test_store_conversion/some-encoder/example.zarr")
+    away = as_path("memory://test_store_conversion/some-encoder/example.zarr")
     convert(source, away)
     convert(open_store(away), tmp_path / "back.zarr")
     assert isinstance(source.path, Path)
@@ -71,22 +74,22 @@ class StoppedError(Exception):
     pass
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_a_stopped_conversion_goes_on_where_it_was(source: Store, tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_stopped_conversion_resumes(source: Store, tmp_path: Path, suffix: str) -> None:
     def stop(done: int, _n: int) -> None:
         if done == 2:
             raise StoppedError
 
-    target, whole = tmp_path / f"target{ending}", tmp_path / f"whole{ending}"
+    target, expected = tmp_path / f"target{suffix}", tmp_path / f"whole{suffix}"
     with pytest.raises(StoppedError):
         convert(source, target, stop)
     with pytest.raises(StoreIncompleteError, match=r"conversion stopped after 2 of 3 shards\. Convert the same"):
         open_store(target)
-    seen: list[tuple[int, int]] = []
-    assert convert(source, target, on_shard=lambda done, n: seen.append((done, n))) == 1
-    assert seen == [(1, 1)]
-    convert(source, whole)
-    assert tree(target) == tree(whole)
+    calls: list[tuple[int, int]] = []
+    assert convert(source, target, on_shard=lambda done, n: calls.append((done, n))) == 1
+    assert calls == [(1, 1)]
+    convert(source, expected)
+    assert tree(target) == tree(expected)
 
 
 def test_shards_that_an_encoder_made_with_other_bits_are_not_taken(source: Store, tmp_path: Path) -> None:
@@ -110,7 +113,7 @@ def test_other_features_are_never_replaced(source: Store, tmp_path: Path) -> Non
     assert target.read_bytes() == before
 
 
-def test_another_store_that_grows_there_is_not_swept(source: Store, tmp_path: Path) -> None:
+def test_another_unfinished_store_there_is_not_removed(source: Store, tmp_path: Path) -> None:
     target, other = tmp_path / "target.h5", Example(seed=1)
     writer = StoreWriter(target, other.key, other.schema)
     other.put(writer, [0])
@@ -140,7 +143,7 @@ def test_a_damaged_source_leaves_the_target_as_it_was(source: Store, tmp_path: P
     assert target.read_bytes() == before
 
 
-def test_a_place_that_somebody_writes_is_refused(source: Store, tmp_path: Path) -> None:
+def test_a_path_that_another_process_writes_is_refused(source: Store, tmp_path: Path) -> None:
     target = tmp_path / "target.h5"
     with exclusive(lock_path(target)), pytest.raises(StoreLockedError):
         convert(source, target)
@@ -150,5 +153,5 @@ def test_a_place_that_somebody_writes_is_refused(source: Store, tmp_path: Path) 
 def test_a_target_that_cannot_be_is_refused(source: Store, tmp_path: Path) -> None:
     with pytest.raises(SchemaError, match="ends with one of"):
         convert(source, tmp_path / "target")
-    with pytest.raises(StorageError, match="another place than the store's own"):
+    with pytest.raises(StorageError, match="another path than the store's own"):
         convert(source, source.path)

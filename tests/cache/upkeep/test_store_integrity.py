@@ -17,14 +17,15 @@ import zarr
 
 from cache.errors import SchemaError, StoreIncompleteError, StoreMissingError
 from cache.manifest import Manifest
-from cache.places import place
+from cache.places import as_path
 from cache.schema import ArraySpec
 from cache.store import Store, open_store
 from cache.testing.example import Example
-from cache.upkeep.integrity import Problem, verify
+from cache.upkeep.integrity import verify
+from cache.upkeep.problems import Problem
 from cache.writing.writer import StoreWriter
 
-ENDINGS = [".zarr", ".h5"]
+SUFFIXES = [".zarr", ".h5"]
 
 
 @pytest.fixture
@@ -68,19 +69,19 @@ def facts(problems: list[Problem]) -> list[tuple[str, str, range | None]]:
 
 
 def test_a_whole_store_has_no_problem(store: Store) -> None:
-    seen: list[tuple[int, int]] = []
-    assert verify(store, lambda done, n: seen.append((done, n))) == verify(store.path) == verify(str(store.path)) == []
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    calls: list[tuple[int, int]] = []
+    assert verify(store, lambda done, n: calls.append((done, n))) == verify(store.path) == verify(str(store.path)) == []
+    assert calls == [(1, 3), (2, 3), (3, 3)]
 
 
 @pytest.mark.parametrize("n_rows", [1, 3, 4, 5, 8])
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_any_number_of_rows_is_whole(tmp_path: Path, ending: str, n_rows: int) -> None:
-    assert verify(Example(n_rows=n_rows).write(tmp_path / f"example{ending}")) == []
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_any_number_of_rows_is_whole(tmp_path: Path, suffix: str, n_rows: int) -> None:
+    assert verify(Example(n_rows=n_rows).write(tmp_path / f"example{suffix}")) == []
 
 
 def test_a_store_in_memory_is_verified_too() -> None:
-    path = place("memory://test_store_integrity/some-encoder/example.zarr")
+    path = as_path("memory://test_store_integrity/some-encoder/example.zarr")
     assert verify(Example().write(path)) == []
     (path / "pooled" / "c" / "1" / "2" / "0").unlink()
     assert facts(verify(path)) == [
@@ -155,11 +156,11 @@ def test_an_array_of_another_shape_or_type_is_named(tree: Path) -> None:
         values = json.loads((tree / name / "zarr.json").read_text())
         (tree / name / "zarr.json").write_text(json.dumps(values | change))
     (tree / "tokens" / "zarr.json").write_text("{")
-    found = {problem.where.partition(": ")[2]: problem.what for problem in verify(tree)}
-    assert found["pooled"] == "expected float16(2, 10, 6), found float16(2, 9, 6)"
-    assert found["pixels"] == "expected uint8(2, 10, 4, 4, 3), found int8(2, 10, 4, 4, 3)"
-    assert "cannot be read" in found["tokens"]
-    assert len(found) == 3
+    problems = {problem.where.partition(": ")[2]: problem.what for problem in verify(tree)}
+    assert problems["pooled"] == "expected float16(2, 10, 6), found float16(2, 9, 6)"
+    assert problems["pixels"] == "expected uint8(2, 10, 4, 4, 3), found int8(2, 10, 4, 4, 3)"
+    assert "cannot be read" in problems["tokens"]
+    assert len(problems) == 3
 
 
 def test_a_foreign_array_in_hdf5_is_noted(tmp_path: Path) -> None:
@@ -222,10 +223,10 @@ def test_sha256_is_compared_too(store: Store) -> None:
     assert "SHA-256" in problem.what
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_values_that_no_row_may_hold_are_found(tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_values_that_no_row_may_hold_are_found(tmp_path: Path, suffix: str) -> None:
     """They were written so: checksums are right, and the features cannot be trusted all the same."""
-    example, target = Example(), tmp_path / f"example{ending}"
+    example, target = Example(), tmp_path / f"example{suffix}"
     writer = StoreWriter(target, example.key, example.schema)
     for shard in writer.pending:
         blocks = example.blocks(shard)
@@ -254,9 +255,9 @@ def test_a_rejected_row_that_its_column_calls_usable_is_found(tmp_path: Path) ->
     columns = example.columns
     columns["status"][9] = "ok"
     writer.finish(columns, {"name": "example", "classes": []}, {})
-    found = facts(verify(tmp_path / "example.zarr"))
-    assert ("column", "column status", range(9, 10)) in found
-    assert ("values", "pooled, view 0", range(9, 10)) in found
+    problems = facts(verify(tmp_path / "example.zarr"))
+    assert ("column", "column status", range(9, 10)) in problems
+    assert ("values", "pooled, view 0", range(9, 10)) in problems
 
 
 def test_a_flipped_bit_anywhere_is_a_problem_or_changes_nothing(store: Store) -> None:

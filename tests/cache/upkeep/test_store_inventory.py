@@ -8,38 +8,38 @@ from pathlib import Path
 import pytest
 import zarr
 
-from cache.places import Place, place
+from cache.places import AnyPath, as_path
 from cache.testing.example import Example
 from cache.upkeep.inventory import is_pinned, set_pin, size_of, statuses_below, targets_below, unfinished_key
-from cache.writing.writer import building_folder
+from cache.writing.unfinished import building_folder
 
 
 @pytest.fixture(params=["disk", "memory"])
-def root(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> AnyPath:
     if request.param == "disk":
         return tmp_path / "features"
-    return place(f"memory://{tmp_path.name}/features")
+    return as_path(f"memory://{tmp_path.name}/features")
 
 
-def states(root: Place) -> dict[str, tuple[str, str]]:
+def states(root: AnyPath) -> dict[str, tuple[str, str]]:
     return {found.path.name: (found.state, found.progress) for found in statuses_below(root)}
 
 
-def test_stores_are_found_at_any_depth_finished_or_not(root: Place) -> None:
+def test_stores_are_found_at_any_depth_finished_or_not(root: AnyPath) -> None:
     Example().write(root / "clip" / "a.zarr")
     Example().begin(root / "deep" / "er" / "b.zarr", [0, 2])
     assert states(root) == {"a.zarr": ("complete", ""), "b.zarr": ("incomplete", "2 of 3 shards")}
     assert statuses_below(root)[0].store is not None
 
 
-def test_a_store_that_is_being_replaced_is_both(root: Place) -> None:
+def test_a_store_that_is_being_replaced_is_both(root: AnyPath) -> None:
     Example().write(root / "clip" / "a.zarr")
     Example(seed=1).begin(root / "clip" / "a.zarr", [0])
     assert states(root) == {"a.zarr": ("complete", "1 of 3 shards")}
     assert unfinished_key(root / "clip" / "a.zarr") == Example(seed=1).key.digest
 
 
-def test_nothing_is_no_store(root: Place) -> None:
+def test_nothing_is_no_store(root: AnyPath) -> None:
     assert statuses_below(root) == []
     assert unfinished_key(root / "clip" / "a.zarr") is None
 
@@ -91,7 +91,7 @@ def test_a_begun_store_without_a_readable_plan_is_no_work(tmp_path: Path) -> Non
     assert unfinished_key(target) is None
 
 
-def test_sizes_are_those_of_the_files(root: Place) -> None:
+def test_sizes_are_those_of_the_files(root: AnyPath) -> None:
     path = root / "clip" / "a.zarr"
     Example().write(path)
     files = [file for file in path.rglob("*") if file.is_file()]
@@ -106,7 +106,7 @@ def test_a_link_is_not_counted_as_what_it_points_to(tmp_path: Path) -> None:
     assert size_of(tmp_path / "link") < 1000
 
 
-def test_a_pin_stays_until_it_is_removed(root: Place) -> None:
+def test_a_pin_stays_until_it_is_removed(root: AnyPath) -> None:
     path = root / "clip" / "a.zarr"
     Example().write(path)
     assert not is_pinned(path)

@@ -17,7 +17,7 @@ from cache.testing.example import Example
 from cache.upkeep.candidates import candidates_below
 from cache.upkeep.cleanup import Policy, References, clean_up, decide
 from cache.upkeep.inventory import COMPLETE, INCOMPLETE, statuses_below
-from cache.writing.writer import building_folder
+from cache.writing.unfinished import building_folder
 
 EVERYTHING = Policy(unfinished=True, references=References(names={"root/stays": "a test"}))
 EXAMPLE = Example()

@@ -8,8 +8,9 @@ import pytest
 
 from cache.backends import BACKENDS, backend_of
 from cache.errors import QueryError, SchemaError, StoreIncompleteError, StoreMissingError
+from cache.features_root import find_store, store_path
 from cache.keys import StoreKey
-from cache.store import find_store, open_store, store_path
+from cache.store import open_store
 from cache.testing.example import Example
 from cache.writing.writer import StoreWriter
 
