@@ -60,7 +60,8 @@ def test_a_trial_store_calls_itself_by_its_own_name_and_its_score_overwrites_no_
     after = _written()
     assert after["sample-a"] == before
     assert (after[name]["n"], before["n"]) == (3, 10)
-    assert fer_stage("store", "verify", str(path), "--deep", "--rows", "2") is not None
+    [verified] = fer_stage("store", "verify", str(path), "--deep", "--rows", "2", "--format", "json")
+    assert (verified["store"], verified["damage"], [part["rows"] for part in verified["deep"]]) == (str(path), 0, [2])
 
 
 def test_a_copied_store_has_a_score_of_its_own_name(project: Path, fer_stage: FerStage) -> None:
