@@ -56,13 +56,16 @@ def test_an_error_is_raised_and_ends_the_others_at_their_next_progress():
 
 
 def test_whoever_stops_listening_stops_the_tasks():
-    begun, ended, patience = [], [], time.monotonic() + 10
+    """By an error in the first call: the task that made no such call ends, too."""
+    both, ended, heard, patience = threading.Barrier(2), [], [], time.monotonic() + 10
 
     def stops(progress):
-        raise KeyboardInterrupt
+        heard.append(progress)
+        if len(heard) == 1:
+            raise KeyboardInterrupt
 
     def goes_on(on_progress):
-        begun.append(1)
+        both.wait(timeout=10)
         try:
             while time.monotonic() < patience:
                 on_progress(Progress("train", 1, 0))
@@ -71,4 +74,4 @@ def test_whoever_stops_listening_stops_the_tasks():
 
     with pytest.raises(KeyboardInterrupt):
         list(concurrently([goes_on, goes_on], stops, 2))
-    assert ended == [True] * len(begun) != []
+    assert ended == [True, True]
