@@ -35,6 +35,13 @@ FEATURES = place("features")
 UNTRAINED = EncoderSpec.parse("untrained")
 
 
+@pytest.fixture(scope="module")
+def encoder() -> TorchEncoder:
+    loaded = load_encoder(EncoderSpec.parse("untrained"), "cpu", "eager")
+    assert isinstance(loaded, TorchEncoder)
+    return loaded
+
+
 def training(method: str, saw: Sequence[str]) -> Training:
     """The training of a method on features whose encoder saw `saw`."""
     made = Training.of(TrainRequest(method, "sample-a"))
