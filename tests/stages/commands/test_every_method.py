@@ -14,7 +14,7 @@ from pipeline.methods import method_names
 from stages.cli import run
 
 FerStage = Callable[..., Any]
-EXAMPLE = Path(__file__).parents[2] / "examples" / "methods"
+EXAMPLE = Path(__file__).parents[3] / "examples" / "methods"
 
 
 @pytest.fixture(scope="module")
