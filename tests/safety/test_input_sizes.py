@@ -187,7 +187,9 @@ class TestPixels:
         Image.fromarray(np.full((2000, 2000), 0.5, np.float32)).save(out, "TIFF", compression="tiff_lzw")
         monkeypatch.setattr(pipeline.images.decode, "_BAND_PIXELS", 100_000)
         with little_memory(30_000_000):
-            decode(out.getvalue())
+            pixels = decode(out.getvalue())
+        assert pixels.shape == (2000, 2000, 3)
+        assert set(np.unique(pixels)) <= {127, 128}  # half of white
 
     def test_formats_with_hungry_decoders_have_a_limit_of_their_own(self) -> None:
         out = io.BytesIO()

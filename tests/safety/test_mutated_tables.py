@@ -65,6 +65,7 @@ KINDS = [
     pytest.param(sample_table, b"fer-stage", SampleTable.read, id="samples"),
     pytest.param(face_table, b"fer-stage-faces", FaceTable.read, id="faces"),
 ]
+of_each_kind = pytest.mark.parametrize(("make", "key", "read"), KINDS)
 
 
 def outcome(read: Read, path: Path) -> str:
@@ -88,7 +89,7 @@ def advised(message: str) -> list[str]:
     return shlex.split(message.rpartition("`fer-stage ")[2].partition("`")[0])
 
 
-@pytest.mark.parametrize(("make", "key", "read"), KINDS)
+@of_each_kind
 def test_a_changed_entry_of_the_metadata_is_named_or_changes_no_row(
     tmp_path: Path, make: Callable[[], pa.Table], key: bytes, read: Read
 ) -> None:
@@ -104,7 +105,7 @@ def test_a_changed_entry_of_the_metadata_is_named_or_changes_no_row(
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"1", b"\xff", b"[" * 100_000])
-@pytest.mark.parametrize(("make", "key", "read"), KINDS)
+@of_each_kind
 def test_metadata_that_is_no_json_object_is_refused(
     tmp_path: Path, make: Callable[[], pa.Table], key: bytes, read: Read, text: bytes
 ) -> None:
@@ -132,7 +133,7 @@ OTHERS: tuple[Callable[[int], pa.Array], ...] = (
 )
 
 
-@pytest.mark.parametrize(("make", "key", "read"), KINDS)
+@of_each_kind
 def test_a_column_that_is_missing_or_holds_something_else_is_named(
     tmp_path: Path, make: Callable[[], pa.Table], key: bytes, read: Read
 ) -> None:
@@ -204,7 +205,7 @@ def test_a_value_that_no_detector_finds_is_named(
     assert message in refused(FaceTable.read, path)
 
 
-@pytest.mark.parametrize(("make", "key", "read"), KINDS)
+@of_each_kind
 def test_a_file_that_states_more_than_it_can_hold_is_refused_before_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[], pa.Table], key: bytes, read: Read
 ) -> None:
@@ -217,7 +218,7 @@ def test_a_file_that_states_more_than_it_can_hold_is_refused_before_it_is_read(
     assert "cannot hold 3 rows, as it states" in refused(read, path)
 
 
-@pytest.mark.parametrize(("make", "key", "read"), KINDS)
+@of_each_kind
 def test_what_is_no_file_of_rows_is_refused(
     tmp_path: Path, make: Callable[[], pa.Table], key: bytes, read: Read
 ) -> None:
@@ -233,7 +234,7 @@ def test_what_is_no_file_of_rows_is_refused(
     assert "not a Parquet file" in refused(read, cut)
 
 
-@pytest.mark.parametrize(("make", "key", "read"), KINDS)
+@of_each_kind
 def test_single_bytes_that_are_changed_give_an_error_of_ours_or_a_table(
     tmp_path: Path, make: Callable[[], pa.Table], key: bytes, read: Read
 ) -> None:

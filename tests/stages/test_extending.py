@@ -87,8 +87,8 @@ def test_a_method_of_a_file_is_trained_evaluated_and_reported(project: Path, fer
     fer_stage("report")
     assert "my-head" in Path("reports/tables/matrix.csv").read_text()
     picture = str(next(Path("data/sample-a/images").iterdir()))
-    rows = fer_stage("predict", picture, "--run", str(RUN), "--method", HEAD, "--format", "json", "--quiet")
-    assert rows
+    [row] = fer_stage("predict", picture, "--run", str(RUN), "--method", HEAD, "--format", "json", "--quiet")
+    assert list(row["probabilities"]) == record["classes"]
 
 
 def test_a_method_of_params_yaml_is_known_by_its_name(project: Path, fer_stage: FerStage) -> None:
@@ -208,7 +208,8 @@ def test_an_installed_package_offers_a_method(project: Path, site: Path) -> None
     _install(site, "fer_stage.methods", "packaged = my_package.code:MyHead", source)
     _without_methods()
     trained = stages.train("packaged", "sample-a", options={"epochs": 1}, quiet=True)
-    stages.evaluate(trained)
+    assert [one.record.head.kind for one in trained.runs] == ["packaged"]
+    assert list(stages.evaluate(trained).frame["dataset"]) == ["sample-a"]
 
 
 def test_an_installed_package_offers_a_layout(project: Path, site: Path) -> None:

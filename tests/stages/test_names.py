@@ -126,7 +126,8 @@ def test_a_store_that_limit_made_is_scored_and_queried_by_its_name(
     path = "features/untrained/sample-e.first-50.zarr"
     assert len(fer_stage("query", path, "--format", "json")) == 50
     run = "runs/untrained/feature-mask/sample-a/seed-0"
-    assert fer_stage("evaluate", "--run", run, "--dataset", "sample-e.first-50", "--dry-run", "--format", "json")
+    [score] = fer_stage("evaluate", "--run", run, "--dataset", "sample-e.first-50", "--dry-run", "--format", "json")
+    assert score["dataset"] == "sample-e.first-50"
     shutil.rmtree(path)
     error = fer_stage("query", path, code=1)
     command = error.partition("`fer-stage ")[2].partition("`")[0]

@@ -60,8 +60,9 @@ def test_the_lock_of_a_killed_holder_is_free_at_once(tmp_path: Path) -> None:
 
 
 def test_two_stores_are_locked_apart(tmp_path: Path) -> None:
-    with exclusive(tmp_path / "a.lock"), exclusive(tmp_path / "b.lock"):
-        pass
+    locks = [tmp_path / "a.lock", tmp_path / "b.lock"]
+    with exclusive(locks[0]), exclusive(locks[1]):
+        assert [json.loads(lock.read_text())["pid"] for lock in locks] == [os.getpid()] * 2
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -75,7 +76,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_a_lock_file_removed_by_its_holder_never_lets_two_in(tmp_path: Path) -> None:
     """gc removes locks that it holds: who had opened the old file must not take it for the lock."""
-    path, inside, entered = tmp_path / ".x.zarr.lock", threading.Lock(), []
+    path, inside, entered, refused = tmp_path / ".x.zarr.lock", threading.Lock(), [], []
 
     def enter_often() -> None:
         for _ in range(1500):
@@ -86,9 +87,11 @@ def test_a_lock_file_removed_by_its_holder_never_lets_two_in(tmp_path: Path) -> 
                     inside.release()
                     path.unlink()
             except StoreLockedError:
-                continue
+                refused.append(1)
 
     with ThreadPoolExecutor(4) as pool:
         for done in [pool.submit(enter_often) for _ in range(4)]:
             done.result()
+    assert len(entered) + len(refused) == 4 * 1500
     assert len(entered) > 100
+    assert len(refused) > 100, "the threads never met"

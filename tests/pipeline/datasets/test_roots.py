@@ -88,8 +88,10 @@ class TestEveryRoot:
 
     def test_threads_read_at_once(self, root: Root) -> None:
         wrong: list[str] = []
+        all_began = threading.Barrier(4)
 
         def work() -> None:
+            all_began.wait(timeout=10)
             wrong.extend(name for _ in range(20) for name in FILES if root.read(name) != FILES[name])
 
         threads = [threading.Thread(target=work) for _ in range(4)]

@@ -97,7 +97,9 @@ def test_an_interrupted_redrawing_loses_the_old_receipt_first(tmp_path):
 
 def test_a_second_call_draws_nothing(tmp_path):
     draw_dataset("sample-e", tmp_path, 4)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     draw_dataset("sample-e", tmp_path, 4, on_progress=kill_after(1))
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
 @pytest.mark.parametrize("receipt", ['{"generator": 0, "style": "sample-e", "seed": 0, "n": 4}', '{"gener', "[]"])

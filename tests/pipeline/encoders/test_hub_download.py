@@ -227,8 +227,17 @@ def test_a_disk_that_becomes_full_on_the_way_is_an_error_and_leaves_nothing(
     refused(r"File too large in .*Free space, or name a folder on another disk by HF_HUB_CACHE")
 
 
+def wait_until_both_ask(hub: HubServer) -> None:
+    """While the line is slow, so that one downloads when the other asks; then it is fast."""
+    end = time.monotonic() + 60
+    while sum(request.method == "HEAD" for request in hub.requests) < 4:  # two for each
+        assert time.monotonic() < end, hub.requests
+        time.sleep(0.01)
+    hub.bytes_per_s = 0
+
+
 def test_two_processes_get_the_whole_file_and_download_it_once(hub: HubServer, tmp_path: Path) -> None:
-    hub.bytes_per_s = 10 * MB  # one is still at it when the other begins
+    hub.bytes_per_s = MB // 2
     program = (
         "from pipeline.encoders import EncoderSpec; from pipeline.encoders.hub import fetch; "
         f"print(fetch(EncoderSpec.parse({str(SPEC)!r}), {PRETRAINED!r}))"
@@ -238,6 +247,7 @@ def test_two_processes_get_the_whole_file_and_download_it_once(hub: HubServer, t
         subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
+    wait_until_both_ask(hub)
     paths = {Path(process.communicate(timeout=120)[0].strip()) for process in started}
     assert [process.returncode for process in started] == [0, 0]
     assert [path.read_bytes() == hub.files[WHOLE].read_bytes() for path in paths] == [True]
@@ -245,11 +255,12 @@ def test_two_processes_get_the_whole_file_and_download_it_once(hub: HubServer, t
 
 
 def test_two_threads_get_the_whole_file_and_download_it_once(hub: HubServer) -> None:
-    hub.bytes_per_s = 100 * MB
+    hub.bytes_per_s = MB // 2
     paths: list[Path] = []
     threads = [Thread(target=lambda: paths.append(fetch(SPEC, PRETRAINED))) for _ in range(2)]
     for thread in threads:
         thread.start()
+    wait_until_both_ask(hub)
     for thread in threads:
         thread.join()
     assert [path.read_bytes() == hub.files[WHOLE].read_bytes() for path in paths] == [True, True]

@@ -42,7 +42,9 @@ def test_with_a_box_it_is_the_one_that_overlaps_it_best() -> None:
 
 def test_a_box_in_a_group_names_a_person_and_coordinates_are_of_the_whole_picture() -> None:
     detector, picture = load_detector(), group(6)
-    for expected in detector.detect(picture):
+    people = detector.detect(picture)
+    assert len(people) == 6
+    for expected in people:
         x, y, width, height = (round(value) for value in expected.box)
         finding = find_face(picture, (x, y, width, height), detector)
         assert finding.face is not None

@@ -206,7 +206,9 @@ class TestOddPictures:
         np.testing.assert_array_equal(decode(data), COLOUR)
 
     def test_the_array_may_be_changed(self) -> None:
-        decode(encoded(Image.fromarray(COLOUR), "PNG"))[0, 0] = 1
+        pixels = decode(encoded(Image.fromarray(COLOUR), "PNG"))
+        pixels[0, 0] = (1, 2, 3)
+        assert pixels[0, 0].tolist() == [1, 2, 3]
 
 
 class TestBadFiles:

@@ -1,4 +1,5 @@
 import threading
+import time
 
 import pytest
 
@@ -55,17 +56,22 @@ def test_an_error_is_raised_and_ends_the_others_at_their_next_progress():
 
 
 def test_whoever_stops_listening_stops_the_tasks():
-    ended = threading.Event()
+    """By an error in the first call: the task that made no such call ends, too."""
+    both, ended, heard, patience = threading.Barrier(2), [], [], time.monotonic() + 10
 
     def stops(progress):
-        raise KeyboardInterrupt
+        heard.append(progress)
+        if len(heard) == 1:
+            raise KeyboardInterrupt
 
-    def waits(on_progress):
+    def goes_on(on_progress):
+        both.wait(timeout=10)
         try:
-            on_progress(Progress("train", 1, 0))
+            while time.monotonic() < patience:
+                on_progress(Progress("train", 1, 0))
         finally:
-            ended.set()
+            ended.append(time.monotonic() < patience)
 
     with pytest.raises(KeyboardInterrupt):
-        list(concurrently([waits, waits], stops, 2))
-    assert ended.wait(timeout=10)
+        list(concurrently([goes_on, goes_on], stops, 2))
+    assert ended == [True, True]

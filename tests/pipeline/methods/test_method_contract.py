@@ -201,8 +201,11 @@ def test_every_feature_scale_is_learnt_with(name, scale):
         separable_source(), lambda split, output, array: array * 0.02 + 1 if output == "pooled" else array
     )
     fitted = fit(name, shifted, config=options(name, feature_scale=scale))
-    assert np.isfinite(fitted.history[-1]["loss"])
+    losses = [epoch["loss"] for epoch in fitted.history]
+    assert min(losses) < losses[0]
     assert fitted.head.spec.scale == scale
+    if scale == "standard":  # the others learn slowly where features differ little
+        assert fitted.val.accuracy == 1.0
 
 
 @having("feature_scale")

@@ -1,13 +1,15 @@
 """No option is dead: each one, changed alone, gives another head or another history. So none gets lost on its way."""
 
+import typing
 from functools import cache
 
 import pytest
 from memory_source import separable_source, text_for
+from overfit import OVERFIT
 from tiny_encoder import tiny_encoder
 
 from pipeline.learning.method import TrainingInputs
-from pipeline.methods import config_class, load_method
+from pipeline.methods import METHODS, config_class, load_method
 from pipeline.methods.packing import pack
 
 QUICK = {"epochs": 2, "batch_size": 4, "select_by": "last"}
@@ -45,14 +47,47 @@ CHANGED = {
 # rows of a class that are closest to different descriptors.
 ELSEWHERE = {"select_by", "context", "pretrained", "feature_scale", "modulating_factor"}
 
+# Of the other methods any other value will do; what some are run with, so that all of it is at work within two epochs.
+OTHERS = [method for method in METHODS if method not in CHANGED]
+AT_WORK = {
+    "linear-probe": {"select_by": "accuracy", "max_log10_c": 1},  # it tries every second power of ten
+    "scn": {"relabel": "all", "relabel_from": 1, "margin_relabel": 0.0},
+    "zero-shot": {"prompt": 0},
+}
+# Tested by test_linear_probe: how long it looks for a C, and for the optimum of each.
+LIMITS = {"patience", "max_iterations"}
+
+
+def options_of(method):
+    return set(config_class(method).model_fields)
+
+
+def start(method):
+    """The options that a method is run with."""
+    if method in CHANGED:
+        return QUICK | CHANGED[method][0]
+    options = OVERFIT[method] | QUICK | AT_WORK.get(method, {})
+    return {name: value for name, value in options.items() if name in options_of(method)}
+
 
 @cache
-def outcome(method, option=None, value=None):
-    options = QUICK | CHANGED[method][0] | ({option: value} if option else {})
+def fitted(method, option=None, value=None):
     source = separable_source(n=7)
     given = TrainingInputs(source, source.classes, text_for(source.classes), tiny_encoder())
-    fitted = load_method(method).fit(given, config_class(method)(**options), 0)
-    return pack(fitted.head)[0], fitted.history
+    config = config_class(method)(**start(method) | ({option: value} if option else {}))
+    return config, load_method(method).fit(given, config, 0)
+
+
+def outcome(method, option=None, value=None):
+    fit = fitted(method, option, value)[1]
+    return pack(fit.head)[0] if method in CHANGED else pack(fit.head), fit.history
+
+
+def another(value, annotation):
+    """Another value of an option of this type."""
+    if typing.get_origin(annotation) is typing.Literal:
+        return next(other for other in typing.get_args(annotation) if other != value)
+    return not value if isinstance(value, bool) else value + 1 if isinstance(value, int) else value / 2 + 0.03
 
 
 @pytest.mark.parametrize(("method", "option"), [(method, name) for method, (_, new) in CHANGED.items() for name in new])
@@ -60,6 +95,16 @@ def test_every_option_does_something(method, option):
     assert outcome(method, option, CHANGED[method][1][option]) != outcome(method)
 
 
+@pytest.mark.parametrize(
+    ("method", "option"),
+    [(method, name) for method in OTHERS for name in sorted(options_of(method) - ELSEWHERE - LIMITS)],
+)
+def test_every_option_of_a_plain_method_does_something(method, option):
+    value = getattr(fitted(method)[0], option)
+    other = another(value, config_class(method).model_fields[option].annotation)
+    assert outcome(method, option, other) != outcome(method)
+
+
 @pytest.mark.parametrize("method", CHANGED)
 def test_no_option_is_left_out_here(method):
-    assert config_class(method).model_fields.keys() - ELSEWHERE == CHANGED[method][1].keys()
+    assert options_of(method) - ELSEWHERE == CHANGED[method][1].keys()

@@ -125,11 +125,7 @@ class TestBaseline:
         assert torch.equal(learner.loss_terms(batch)["cls"], learner.loss_terms(batch)["cls"])
 
 
-def slow(name):
-    return pytest.param(name, marks=pytest.mark.slow)
-
-
-@pytest.mark.parametrize("backbone", ["resnet18", "mobilenet_v2", slow("resnet50"), slow("swin_tiny")])
+@pytest.mark.parametrize("backbone", ["resnet18", "mobilenet_v2", "resnet50", "swin_tiny"])
 def test_published_networks_learn_and_keep_their_logits_when_packed(backbone):
     """Three rows in batches of two, so that the last batch is one row; every tensor has moved from its first values."""
     source = separable_source(n=3)

@@ -113,7 +113,7 @@ class TestRelabelling:
         before = source.labels("train").copy()
         config = ScnConfig(backbone="small", epochs=1, lr=1e-12, relabel="all", relabel_from=1, margin_relabel=0.0)
         fitted = load_method("scn").fit(TrainingInputs(source, source.classes), config, 0)
-        assert fitted.diagnostics["relabelled"]["rows"] > 0
+        assert fitted.diagnostics["relabelled"]["rows"] > len(before) / 2
         assert (source.labels("train") == before).all()
         assert (source.splits["train"][1] == before).all()
 

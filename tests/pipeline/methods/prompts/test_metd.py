@@ -138,9 +138,11 @@ def test_the_nearest_words_of_every_token_are_found():
     assert tuple(found) == EXPRESSIONS[:7]
     for descriptors in found.values():
         assert [[len(words) for words in tokens] for tokens in descriptors] == [[5] * 3] * 2
-    word, distance = found["fear"][0][0][0]
-    assert isinstance(word, str)
-    assert distance > 0
+    for words in (words for descriptors in found.values() for tokens in descriptors for words in tokens):
+        assert all(isinstance(word, str) and word for word, _ in words)
+        distances = [distance for _, distance in words]
+        assert 0 < distances[0] <= distances[-1]
+        assert distances == sorted(distances)
 
 
 def test_images_are_shown_by_the_descriptor_of_their_class_that_they_are_closest_to():

@@ -106,10 +106,11 @@ def test_a_batch_of_neutral_faces_trains_similarity_alone():
     features = torch.tensor(ROWS, requires_grad=True)
     found = terms(made, features, [2, 2])
     assert (found["t"].item(), found["c"].item()) == (0.0, 0.0)
+    (of_similarity,) = torch.autograd.grad(found["s"], features, retain_graph=True)
+    assert of_similarity.any(dim=1).all()
     (found["t"] + found["c"]).backward()
     assert not features.grad.any()
     assert all(value.grad is not None and not value.grad.any() for value in made.to_neutral.parameters())
-    assert found["s"].isfinite()
 
 
 def test_loss_factors_and_temperature_follow_the_options():
@@ -180,8 +181,9 @@ def test_a_projection_starts_as_the_identity_only_for_text_of_the_same_model():
 def test_a_network_that_is_trained_may_learn_any_text_without_a_projection(backbone):
     width = {"encoder": 32, "small": Backbone("small").width}[backbone]
     text = of_another_model(text_for(separable_source().classes, width))
-    config = KeferConfig(backbone=backbone, projection="none", augment=False, epochs=1, lr=0.001)
-    assert np.isfinite(fit(config, text=text).history[-1]["loss"])
+    config = KeferConfig(backbone=backbone, projection="none", augment=False, epochs=4, lr=0.003)
+    losses = [epoch["loss"] for epoch in fit(config, text=text).history]
+    assert losses[-1] < losses[0]
 
 
 ONE_PLAIN_STEP = {"epochs": 1, "warmup_epochs": 0, "momentum": 0.0, "weight_decay": 0.0, "lr": 0.1, "temperature": 0.5}
@@ -245,8 +247,9 @@ class TestBackbones:
 
     def test_learn_from_drawn_augmentations_or_from_cached_views(self, name):
         source = separable_source(n_views=3)
-        _, config = with_backbone(name, augment=True, epochs=1)
-        assert np.isfinite(fit(config, source).history[-1]["loss"])
+        _, config = with_backbone(name, augment=True, epochs=4)
+        losses = [epoch["loss"] for epoch in fit(config, source).history]
+        assert losses[-1] < losses[0]
         drawn = config.reads == ("pixels",)
         assert {view for split, _, view in source.reads if split == "train"} == ({0} if drawn else {0, 1, 2})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,13 @@ def _rewrite(dataset: str, **columns: Any) -> None:
 
 def test_summary_tells_rows_key_path_and_speed(project: Path, fer_stage: FerStage) -> None:
     shutil.rmtree("features")
+    start = time.perf_counter()
     summary = fer_stage(*EXTRACT)
+    assert 0 < summary["seconds"] <= time.perf_counter() - start
     assert summary["rows"] == summary["encoded"] == 60
     assert summary["rejected"] == summary["reused"] == 0
-    assert summary["complete"]
-    assert summary["rows_per_s"] > 0
+    assert summary["complete"] is True
+    assert summary["rows_per_s"] == pytest.approx(60 / summary["seconds"], rel=0.02)  # seconds are rounded
     assert "knows nothing" in summary["note"]
     assert cache.open(summary["path"]).key == summary["key"]
 

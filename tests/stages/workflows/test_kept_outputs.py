@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -49,27 +50,22 @@ def test_outputs_of_another_preparation_go_with_it(project: Path, fer_stage: Fer
 def test_an_extract_waits_for_another_of_the_same_images_and_copies_its_rows(
     project: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table = Path("tables/sample-e.parquet")
+    """It ends only after the other one, which holds its lock until this one says that it waits."""
     fer_stage("index", "--dataset", "other", "--layout", "sample", "--root", "data/sample-e")
-    assert table.exists()
-    key = cache.open(STORE).key
-    working = threading.Event()
-
-    def other_extract() -> None:
-        with exclusive(lock_path(Path(STORE).with_name(f"{key[:16]}.zarr"))):
-            working.set()
-            time.sleep(1)
-
-    thread = threading.Thread(target=other_extract)
-    thread.start()
-    working.wait()
-    start = time.monotonic()
-    assert run(["extract", "--dataset", "other", "--format", "json"]) == 0
-    assert time.monotonic() - start > 0.9
+    key, codes, err = cache.open(STORE).key, list[int](), ""
+    thread = threading.Thread(target=lambda: codes.append(run(["extract", "--dataset", "other", "--format", "json"])))
+    with exclusive(lock_path(Path(STORE).with_name(f"{key[:16]}.zarr"))):
+        thread.start()
+        while "waiting for another extract of the same images" not in err:
+            assert thread.is_alive(), err
+            time.sleep(0.01)
+            err += capsys.readouterr().err
+        time.sleep(0.2)
+        assert thread.is_alive()
     thread.join()
-    out, err = capsys.readouterr()
-    assert "waiting for another extract of the same images" in err
-    assert '"encoded": 0' in out
+    assert codes == [0]
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["encoded"], summary["reused"]) == (0, 60)
 
 
 def test_an_extract_names_another_one_that_runs_beside_it(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

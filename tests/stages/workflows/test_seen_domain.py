@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -123,10 +124,11 @@ def test_scores_on_a_seen_domain_are_marked_for_machines(project: Path, fer_stag
         ("sample-e", False, True),
     ]
     assert {score["note"] for score in scores} == {json.loads((RUN / "run.json").read_text())["encoder_note"]}
-    assert all(score["encoder_saw"] for score in json.loads(SCORES.read_text()))
-    header, *rows = fer_stage("evaluate", "--run", str(RUN), "--format", "csv").splitlines()
-    assert header.split(",")[-2:] == ["encoder_saw", "note"]
-    assert all(",True," in row and "untrained" in row for row in rows)
+    assert [score["encoder_saw"] for score in json.loads(SCORES.read_text())] == [True, True]
+    rows = list(csv.DictReader(fer_stage("evaluate", "--run", str(RUN), "--format", "csv").splitlines()))
+    assert list(rows[0])[-2:] == ["encoder_saw", "note"]
+    assert [(row["dataset"], row["encoder_saw"]) for row in rows] == [("sample-a", "True"), ("sample-e", "True")]
+    assert all(row["note"].startswith("untrained: ") for row in rows)
 
 
 def test_people_get_a_mark_with_its_legend(

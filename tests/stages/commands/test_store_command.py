@@ -63,7 +63,10 @@ def test_ls_lists_what_stands_and_what_does_not(fer_stage: FerStage, stores: Pat
         "rejected": 2,
         "key": Example().key.digest,
     }
-    assert all(row["bytes"] > 0 for row in rows.values())
+    assert {name: row["bytes"] for name, row in rows.items() if name.endswith(".h5")} == {
+        name: (stores / "clip" / name).stat().st_size for name in ("b.h5", "d.h5")
+    }
+    assert rows["c.zarr"]["bytes"] < rows["a.zarr"]["bytes"]
     assert "it is no HDF5 file" in rows["d.h5"]["why"]
 
 

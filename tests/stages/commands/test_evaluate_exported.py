@@ -44,7 +44,8 @@ def test_the_carried_head_is_scored(project: Path, fer_stage: FerStage) -> None:
     commands = message.rpartition("It reads aligned faces. Run `fer-stage ")[2].rstrip().removesuffix("`")
     for command in commands.split("`, then `fer-stage "):
         fer_stage(*command.split(), "--quiet")  # the remedy works
-    assert fer_stage("evaluate", "--run", "default", "--dataset", "sample-a", "--format", "json")[0]["n"] > 0
+    [score] = fer_stage("evaluate", "--run", "default", "--dataset", "sample-a", "--format", "json")
+    assert (score["dataset"], score["split"], score["n"]) == ("sample-a", "test", 10)
     assert {path.name for path in DEFAULT_HEAD.iterdir()} == content
 
 

@@ -25,7 +25,6 @@ from cache.schema import ArraySpec, Schema
 from cache.store import Store, open_store
 from cache.testing.example import Example
 from cache.writing.writer import StoreWriter
-from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.features import FeatureDataset
 from stages.cli import run
@@ -36,13 +35,6 @@ FerStage = Callable[..., Any]
 N, REJECTED = 13, 4
 LABELS = ("fear", "anger")
 STORE = "features/untrained/faces.zarr"
-
-
-@pytest.fixture(scope="module")
-def encoder() -> TorchEncoder:
-    loaded = load_encoder(EncoderSpec.parse("untrained"), "cpu", "eager")
-    assert isinstance(loaded, TorchEncoder)
-    return loaded
 
 
 @pytest.fixture(scope="module")

@@ -96,7 +96,7 @@ def test_incomplete_records_are_refused_with_the_command_that_writes_them_again(
     assert f"{RUN / 'run.json'}: expected the record of a trained head, found 1 problem: run_key: Field req" in message
     assert message.rstrip().endswith(f"Run `{TRAIN}` with the options of the run")
     assert run(shlex.split(TRAIN)[1:]) == 0
-    assert fer_stage("report")
+    assert fer_stage("report", "--format", "json")["runs"] == 1
 
 
 def test_incomplete_scores_are_refused_with_the_command_that_writes_them_again(
@@ -109,7 +109,7 @@ def test_incomplete_scores_are_refused_with_the_command_that_writes_them_again(
     assert message.rstrip().endswith(f"Delete the file, or move it away, and evaluate again. Run `{command}`")
     SCORES.unlink()
     assert run(shlex.split(command)[1:]) == 0
-    assert fer_stage("report")
+    assert fer_stage("report", "--format", "json")["runs"] == 1
 
 
 def test_a_report_in_python_has_one_row_per_run_and_test_dataset(project: Path) -> None:

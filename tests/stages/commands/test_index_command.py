@@ -12,10 +12,13 @@ from typing import Any
 import layout_trees
 import pytest
 
+import cache
+from pipeline.images.decode import OUTSIDE_IMAGE
 from pipeline.tables.samples import SampleTable
 from stages.cli import run
 
 FerStage = Callable[..., Any]
+ONE_PIXEL = "less than 2 x 2 pixels of the box lie inside the image"
 
 
 def test_json_counts_usable_rejected_and_excluded(empty: Path, fer_stage: FerStage) -> None:
@@ -30,11 +33,17 @@ def test_json_counts_usable_rejected_and_excluded(empty: Path, fer_stage: FerSta
 
 
 @pytest.mark.parametrize(
-    "tree",
-    [layout_trees.affectnet_lists(), layout_trees.affectnet_npy(), layout_trees.affectnet_folders()],
+    ("tree", "outside"),
+    [
+        (layout_trees.affectnet_lists(), {"1/aa.jpg": OUTSIDE_IMAGE, "1001/gg.tif": ONE_PIXEL}),  # pictures of 6 x 6
+        (layout_trees.affectnet_npy(), {}),
+        (layout_trees.affectnet_folders(), {}),
+    ],
     ids=["lists", "npy", "folders"],
 )
-def test_index_and_extract_know_every_release_of_affectnet(tree: Any, empty: Path, fer_stage: FerStage) -> None:
+def test_index_and_extract_know_every_release_of_affectnet(
+    tree: Any, outside: dict[str, str], empty: Path, fer_stage: FerStage
+) -> None:
     """The user's own example, `fer-stage extract --dataset affectnet`, with the root in its default place."""
     layout_trees.pack(tree.files, empty, "folder").rename(empty / "affectnet-root")
     (empty / "data").mkdir()
@@ -44,9 +53,11 @@ def test_index_and_extract_know_every_release_of_affectnet(tree: Any, empty: Pat
     args = ("--decoders", "1", "--batch-size", "4", "--max-rejected", "1")
     extracted = fer_stage("extract", "--dataset", "affectnet", *args, "--format", "json")
     assert extracted["complete"]
-    assert extracted["rows"] == indexed["rows"]
-    assert extracted["encoded"] > 0
-    assert extracted["encoded"] + extracted["rejected"] == indexed["rows"]
+    assert extracted["rows"] == indexed["rows"] == len(tree.samples)
+    frame = cache.open(extracted["path"]).frame.set_index("id")
+    reasons = outside | dict(tree.rejected)
+    assert frame["reason"][frame["status"] == "rejected"].to_dict() == reasons
+    assert (extracted["encoded"], extracted["rejected"]) == (len(tree.samples) - len(reasons), len(reasons))
 
 
 def test_extract_indexes_a_dataset_that_never_was(empty: Path, fer_stage: FerStage) -> None:
