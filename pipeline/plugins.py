@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,6 +30,8 @@ __all__ = [
     "load_entry_point",
     "load_file",
     "plugin_line",
+    "source_file",
+    "source_sha256",
 ]
 
 _REFERENCE = re.compile(r"(?P<path>.+\.py):(?P<name>[A-Za-z_]\w*)", re.DOTALL)
@@ -89,16 +92,42 @@ def load_file(reference: str, before_run: Callable[[], None] = lambda: None) -> 
     if match is None:
         raise ConfigError(f"{reference!r:.200}: expected FILE.py:NAME, such as my_code.py:MyClass")
     path = Path(match["path"]).expanduser()
-    try:
-        data = read_regular(path, _MAX_BYTES)
-    except OSError as error:
-        raise ConfigError(f"{reference}: {path} cannot be read: {error.strerror}. Name a Python file") from error
+    data = _source(path, reference)
     sha256 = hashlib.sha256(data).hexdigest()
     module = _module(path, data, sha256, before_run)
     if match["name"] not in vars(module):
         names = ", ".join(name for name in vars(module) if not name.startswith("_")) or "none"
         raise ConfigError(f"{reference}: expected {match['name']} at the top level of {path}, found {names}")
     return Plugin(vars(module)[match["name"]], module, Origin(reference, sha256))
+
+
+def source_file(group: str, name: str) -> Path | None:
+    """The file that holds FILE.py:NAME, or an entry point of a group; None if `name` is neither. It is not run."""
+    if match := _REFERENCE.fullmatch(name):
+        return Path(match["path"]).expanduser()
+    for entry in entry_points(group=group, name=name):
+        spec = find_spec(entry.module)
+        return Path(spec.origin) if spec and spec.origin else None
+    return None
+
+
+def source_sha256(group: str, name: str) -> str | None:
+    """The sha256 of that file, which is not run; None if `name` is neither.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read.
+    """
+    path = source_file(group, name)
+    return hashlib.sha256(_source(path, name)).hexdigest() if path else None
+
+
+def _source(path: Path, name: str) -> bytes:
+    try:
+        return read_regular(path, _MAX_BYTES)
+    except OSError as error:
+        raise ConfigError(f"{name}: {path} cannot be read: {error.strerror}. Name a Python file") from error
 
 
 def _module(path: Path, data: bytes, sha256: str, before_run: Callable[[], None]) -> ModuleType:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from stages.requests import (
     AlignRequest,
+    CodeRequest,
     DatasetsRequest,
     DrawRequest,
     EncodeTextRequest,
@@ -30,6 +31,7 @@ from stages.requests import (
 )
 from stages.results import (
     AlignResult,
+    CodeResult,
     DatasetsResult,
     DrawResult,
     EncodeTextResult,
@@ -45,6 +47,7 @@ from stages.results import (
 
 __all__ = [
     "align",
+    "code",
     "datasets",
     "draw",
     "encode_text",
@@ -107,6 +110,15 @@ def datasets(request: DatasetsRequest) -> DatasetsResult:
     from stages.workflows.datasets import datasets
 
     return run(datasets, request)
+
+
+@_called_as(CodeRequest)
+def code(request: CodeRequest) -> CodeResult:
+    """Returns a row per name; they are written to TABLES/code.json."""
+    from stages.running import run
+    from stages.workflows.code import code
+
+    return run(code, request)
 
 
 @_called_as(DrawRequest)

@@ -8,13 +8,14 @@ where a link leads out of an output's folder. `features` may be a place in an ob
 
 from __future__ import annotations
 
-from stages.requests.datasets import AlignRequest, DatasetsRequest, DrawRequest, IndexRequest
+from stages.requests.datasets import AlignRequest, CodeRequest, DatasetsRequest, DrawRequest, IndexRequest
 from stages.requests.features import EncodeTextRequest, ExtractRequest, QueryRequest
 from stages.requests.heads import EvaluateRequest, ExportHeadRequest, Grid, ReportRequest, TrainRequest
 from stages.requests.pictures import PredictRequest
 
 __all__ = [
     "AlignRequest",
+    "CodeRequest",
     "DatasetsRequest",
     "DrawRequest",
     "EncodeTextRequest",

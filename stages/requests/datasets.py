@@ -1,4 +1,4 @@
-"""Requests of draw, datasets, index and align."""
+"""Requests of draw, datasets, code, index and align."""
 
 from __future__ import annotations
 
@@ -12,7 +12,16 @@ from pydantic.dataclasses import dataclass
 
 from stages.requests.fields import CONFIG, NotNegative, Positive, Request, Share
 
-__all__ = ["PICTURE_SUFFIXES", "AlignRequest", "DatasetsRequest", "DrawRequest", "IndexRequest", "Picture", "Png"]
+__all__ = [
+    "PICTURE_SUFFIXES",
+    "AlignRequest",
+    "CodeRequest",
+    "DatasetsRequest",
+    "DrawRequest",
+    "IndexRequest",
+    "Picture",
+    "Png",
+]
 
 
 PICTURE_SUFFIXES = (".png", ".jpg")
@@ -46,6 +55,18 @@ class DatasetsRequest:
 
     tables: Path = Path("tables")
     params: Path = Path("params.yaml")
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class CodeRequest(Request):
+    """Write down what DVC compares of each method, encoder and layout that params.yaml names: version, or sha256.
+
+    Parameters
+    ----------
+    tables : folder of code.json, the file that is written
+    """
+
+    tables: Path = Path("tables")
 
 
 @dataclass(frozen=True, config=CONFIG)

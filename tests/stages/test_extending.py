@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pipeline.encoders.families import file_family
 from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError
 from pipeline.methods.own import declare_methods
 from pipeline.plugins import load_file
+from pipeline.versions import method_version
 from stages.cli import run
 from stages.errors import ParamsError, StageError
 
@@ -27,7 +29,6 @@ FerStage = Callable[..., Any]
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 FILES = dict(re.findall(r"^`(\w+\.py)`[^\n]*\n\n```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
-STAGES = "\n".join(re.findall(r"^```yaml\n(  \w.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
 HEAD = "my_head.py:MyHead"
 RUN = Path("runs/mini/my-head/sample-a/seed-0")
 PARAMS: dict[str, Any] = {
@@ -233,17 +234,126 @@ def _dvc(*words: str) -> str:
     return done.stdout
 
 
+GRAPH_PARAMS: dict[str, Any] = {
+    "classes": 7,
+    "datasets": {"my-faces": {"layout": "my_layout.py:MyLayout", "root": "data/sample-a", "options": {"skip": "fear"}}},
+    "encoders": {"my-encoder": "my_encoder.py:MyEncoder"},
+    "sample": {"version": 1, "images": 60, "seed": 0},
+    "extract": yaml.safe_load((ROOT / "params.yaml").read_text())["extract"],
+    "prompts": "clip",
+    "prompt_sets": {},
+    "methods": {"linear-probe": {"refinements": 0}, "my-head": {"code": HEAD, "epochs": 2}},
+    "protocol": {"test_split": "test", "drop_other_labels": False},
+    "run": {
+        "samples": ["sample-a"],
+        "datasets": ["my-faces"],
+        "train": ["my-faces"],
+        "encoders": ["my-encoder"],
+        "methods": ["linear-probe", "my-head"],
+        "seeds": [0],
+    },
+}
+
+
+def _start_graph(folder: Path) -> None:
+    """The three files of the page with the repository's own dvc.yaml, in the current folder."""
+    for name in ("dvc.yaml", ".dvcignore", "pipeline/versions.json"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    for name, source in FILES.items():
+        (folder / name).write_text(source)
+    Path("params.yaml").write_text(yaml.safe_dump(GRAPH_PARAMS))
+
+
+def _depend_on(files: Iterable[str]) -> None:
+    """Name files where the page says: `deps` of the stage `code`."""
+    text = (ROOT / "dvc.yaml").read_text()
+    assert text.count("deps: []") == 1
+    Path("dvc.yaml").write_text(text.replace("deps: []", f"deps: [{', '.join(files)}]"))
+
+
+def _changed(name: str) -> set[str]:
+    """The stages that DVC would run, after those that run first, when a file has one line more."""
+    with Path(name).open("a") as file:
+        file.write("# changed\n")
+    assert _stages(_dvc("repro", "code")) == {"code"}
+    return set(json.loads(_dvc("status", "--json")))
+
+
+def _stages(output: str) -> set[str]:
+    return set(re.findall(r"Running stage '([^']+)'", output))
+
+
 @pytest.mark.slow
 @pytest.mark.dvc
-def test_dvc_repro_trains_a_method_of_a_file_and_again_when_the_file_changes(project: Path) -> None:
-    Path("dvc.yaml").write_text(f"stages:\n{STAGES}")
+def test_a_head_an_encoder_and_a_layout_of_files_go_through_dvc_repro(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A changed head file runs its own heads again and nothing else; the two other files run what reads them."""
+    monkeypatch.chdir(tmp_path)
+    _start_graph(tmp_path)
+    _depend_on(FILES)
     _dvc("init", "--no-scm", "--quiet")
-    assert set(re.findall(r"Running stage '([^']+)'", _dvc("repro"))) == {"train-my-head", "evaluate-my-head"}
-    assert json.loads(Path("runs/scores", *RUN.parts[1:], "scores.json").read_text())
-    assert "Running" not in _dvc("repro")
+    trained = {f"train@my-encoder-{method}-my-faces" for method in ("linear-probe", "my-head")}
+    encoded = {"extract@my-encoder-my-faces", "encode-text@my-encoder"}
+    scored = {f"evaluate@my-encoder-{method}" for method in ("linear-probe", "my-head")}
+    made = {"draw@sample-a", "code", "index@my-faces", "align@my-faces", *encoded, *trained, *scored, "report"}
+    assert _stages(_dvc("repro")) == made
+    run_json = Path("runs/my-encoder/my-head/my-faces/seed-0/run.json")
+    first = json.loads(run_json.read_text())
+    assert first["encoder_identity"]["encoder"]["code"] == hashlib.sha256(FILES["my_encoder.py"].encode()).hexdigest()
+    assert "my-head" in Path("reports/tables/matrix.csv").read_text()
+    assert _stages(_dvc("repro")) == set()
     with Path("my_head.py").open("a") as file:
         file.write("# changed\n")
-    assert set(re.findall(r"Running stage '([^']+)'", _dvc("repro"))) == {"train-my-head", "evaluate-my-head"}
+    again = {"code", "train@my-encoder-my-head-my-faces", "evaluate@my-encoder-my-head", "report"}
+    assert _stages(_dvc("repro")) == again
+    assert json.loads(run_json.read_text())["run_key"] != first["run_key"]
+    assert _changed("my_layout.py") == {"index@my-faces"}
+    assert _changed("my_encoder.py") == {"index@my-faces", *encoded}
+
+
+@pytest.mark.parametrize(
+    ("missing", "field"),
+    [
+        ("my_layout.py", "datasets.my-faces"),
+        ("my_encoder.py", "encoders.my-encoder"),
+        ("my_head.py", "methods.my-head"),
+    ],
+)
+def test_a_file_that_dvc_does_not_watch_is_named(project: Path, missing: str, field: str) -> None:
+    _start_graph(project)
+    _depend_on([name for name in FILES if name != missing])
+    with pytest.raises(ParamsError, match=rf"{field}: expected {missing} among the `deps` of the stage `code`"):
+        stages.code()
+    _depend_on(["."])
+    stages.code()
+
+
+def test_code_states_the_file_of_each_name_and_runs_none(project: Path) -> None:
+    sources = {name: f"raise SystemExit({name!r})\n" for name in FILES}
+    for name, source in sources.items():
+        Path(name).write_text(source)
+    Path("params.yaml").write_text(yaml.safe_dump(GRAPH_PARAMS))
+    result = stages.code()
+    digests = {name: hashlib.sha256(source.encode()).hexdigest() for name, source in sources.items()}
+    versions = {
+        "datasets": {"my-faces": digests["my_layout.py"]},
+        "encoders": {"my-encoder": digests["my_encoder.py"]},
+        "methods": {"linear-probe": method_version("linear-probe"), "my-head": digests["my_head.py"]},
+    }
+    assert json.loads(result.path.read_text()) == versions
+    assert dict(zip(result.frame["name"], result.frame["code"], strict=True)) == {
+        "my-faces": "my_layout.py:MyLayout", "my-encoder": ENCODER, "linear-probe": "", "my-head": HEAD
+    }  # fmt: skip
+
+
+def test_code_states_the_file_of_an_installed_package_and_runs_it_not(project: Path, site: Path) -> None:
+    source = "raise SystemExit('it was run')\n"
+    _install(site, "fer_stage.methods", "packaged = my_package.code:MyHead", source)
+    Path("params.yaml").write_text(yaml.safe_dump(PARAMS | {"methods": {"packaged": {}}}))
+    row = stages.code().frame.set_index("name").loc["packaged"]
+    assert dict(row) == {"block": "methods", "code": "packaged", "version": hashlib.sha256(source.encode()).hexdigest()}
 
 
 MINE = {"layout": "my_layout.py:MyLayout", "root": "data/sample-a", "options": {"skip": "fear"}}
