@@ -12,7 +12,7 @@ Whoever passes a run on could have written its files. What a reader relies on is
 be, or an error names the file and the field.
 """
 
-from pipeline.records.export import Export, Graph, export_of, read_export
+from pipeline.records.export import Export, Graph, OwnExport, export_of, read_export
 from pipeline.records.files import read_regular
 from pipeline.records.head import FeatureIdentity, HeadDescription
 from pipeline.records.history import History, read_history
@@ -27,6 +27,7 @@ __all__ = [
     "HeadDescription",
     "History",
     "MethodCode",
+    "OwnExport",
     "OwnRun",
     "Run",
     "Score",

@@ -122,12 +122,92 @@ def test_a_changed_file_makes_another_head_and_the_earlier_one_is_refused(projec
     fer_stage("evaluate", "--run", str(RUN))
 
 
-def test_its_head_is_not_exported(project: Path, fer_stage: FerStage) -> None:
-    fer_stage("train", "--method", "my-head", "--dataset", "sample-a")
-    assert "whoever reads an export has not this code" in fer_stage(
-        "head", "export", "--run", str(RUN), "--out", "exported", code=1
+def _export(fer_stage: FerStage) -> Path:
+    """A head of the page's file, exported by a project that is no longer there."""
+    fer_stage("train", "--method", HEAD, "--dataset", "sample-a", "--option", "epochs=2")
+    fer_stage("head", "export", "--run", str(RUN), "--out", "exported", "--method", HEAD)
+    shutil.rmtree("runs")
+    return Path("exported")
+
+
+def _picture() -> Path:
+    return next(Path("data/sample-a/images").iterdir())
+
+
+def test_its_head_is_exported_without_code_and_predicts_with_the_file(project: Path, fer_stage: FerStage) -> None:
+    _without_methods()
+    fer_stage("train", "--method", HEAD, "--dataset", "sample-a", "--option", "epochs=2")
+    expected = stages.predict(_picture(), run=RUN, method=HEAD).predictions
+    result = stages.export_head(RUN, "exported", method=str(project / HEAD))
+    digest = hashlib.sha256(FILES["my_head.py"].encode()).hexdigest()
+    assert result.notes[0] == (
+        "the folder holds no code. Whoever uses the head needs my_head.py too, "
+        f"with sha256 {digest[:12]}, and names it with --method"
     )
-    assert not Path("exported").exists()
+    assert sorted(path.name for path in Path("exported").iterdir()) == ["README.md", "head.json", "head.safetensors"]
+    assert json.loads(Path("exported/head.json").read_text())["method_code"] == {"code": HEAD, "sha256": digest}
+    card = Path("exported/README.md").read_text()
+    assert f"| code of the method | `{HEAD}`, sha256 `{digest}` |" in card
+    assert f"fer-stage predict PICTURE... --run THIS_FOLDER --method {HEAD}" in card
+    shutil.rmtree("runs")
+    declare_methods({})
+    shutil.move("my_head.py", "elsewhere.py")  # the name of the file is not compared, its content is
+    found = stages.predict(_picture(), run="exported", method="elsewhere.py:MyHead").predictions
+    assert [one.probabilities for one in found] == [one.probabilities for one in expected]
+
+
+def test_an_export_names_no_path_of_the_machine_and_is_up_to_date(project: Path, fer_stage: FerStage) -> None:
+    _without_methods()
+    code = str(project / HEAD)
+    fer_stage("train", "--method", code, "--dataset", "sample-a", "--option", "epochs=2")
+    exports = [stages.export_head(RUN, "exported", method=code).status for _ in range(2)]
+    exports.append(stages.export_head("exported", "again", method=code).status)
+    assert exports == ["written", "up to date", "written"]
+    for path in (*Path("exported").iterdir(), *Path("again").iterdir()):
+        assert str(project).encode() not in path.read_bytes()
+    assert Path("again/head.json").read_bytes() == Path("exported/head.json").read_bytes()
+
+
+def test_an_export_chooses_no_code_that_is_run(project: Path, fer_stage: FerStage) -> None:
+    """Not even a file of its name, in the current folder or in its own."""
+    _without_methods()
+    folder = _export(fer_stage)
+    declare_methods({})
+    for path in (Path("my_head.py"), folder / "my_head.py"):
+        path.write_text("raise SystemExit('it was run')")
+    with pytest.raises(InputError, match=rf"expected its code, {HEAD} with sha256 \w+, found none. Name it with"):
+        stages.predict(_picture(), run=folder)
+
+
+def test_an_export_takes_the_file_that_trained_it_and_no_other(project: Path, fer_stage: FerStage) -> None:
+    _without_methods()
+    folder = _export(fer_stage)
+    with Path("my_head.py").open("a") as file:
+        file.write("# changed\n")
+    with pytest.raises(
+        MismatchError, match=r"trained by my_head\.py:MyHead with sha256 \w+, found .* Get that file from"
+    ):
+        stages.predict(_picture(), run=folder, method=HEAD)
+
+
+@pytest.mark.parametrize("name", ["exported/head.json", str(RUN / "run.json")])
+def test_a_record_without_a_digest_gets_no_code(project: Path, fer_stage: FerStage, name: str) -> None:
+    fer_stage("train", "--method", "my-head", "--dataset", "sample-a")
+    stages.export_head(RUN, "exported")
+    record = json.loads(Path(name).read_text())
+    del record["method_code"]
+    record["head"]["options"] = {}  # as those of fer-stage have them
+    Path(name).write_text(json.dumps(record))
+    with pytest.raises(InputError, match="method_code: expected the sha256 of the code of my-head, found none"):
+        stages.predict(_picture(), run=Path(name).parent)
+
+
+def test_an_exported_head_is_evaluated(project: Path, fer_stage: FerStage) -> None:
+    fer_stage("train", "--method", "my-head", "--dataset", "sample-a")
+    stages.export_head(RUN, "exported")
+    columns = ["dataset", "n", "accuracy"]
+    frames = [stages.evaluate(run, datasets=["sample-a"]).frame[columns] for run in ("exported", RUN)]
+    assert frames[0].equals(frames[1])
 
 
 @pytest.mark.parametrize(
