@@ -149,12 +149,12 @@ def _module(path: Path, data: bytes, sha256: str, before_run: Callable[[], None]
     return module
 
 
-def _line(error: BaseException, file: str, shown: Path) -> str:
+def _line(error: BaseException, file: str, named: Path) -> str:
     """`my_head.py:12`: the last line of the file that the error passed."""
     if isinstance(error, SyntaxError) and error.filename == file:
-        return f"{shown}:{error.lineno}"
+        return f"{named}:{error.lineno}"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    return f"{shown}:{lines[-1]}" if lines else str(shown)
+    return f"{named}:{lines[-1]}" if lines else str(named)
 
 
 def plugin_line(error: BaseException) -> str:
@@ -179,16 +179,16 @@ def load_entry_point(group: str, name: str) -> Plugin | None:
     ConfigError
         If several packages have it, or it cannot be imported.
     """
-    found: list[EntryPoint] = list(entry_points(group=group, name=name))
-    if not found:
+    entries: list[EntryPoint] = list(entry_points(group=group, name=name))
+    if not entries:
         return None
-    if len({entry.value for entry in found}) > 1:
-        packages = ", ".join(sorted(entry.dist.name if entry.dist else "?" for entry in found))
+    if len({entry.value for entry in entries}) > 1:
+        packages = ", ".join(sorted(entry.dist.name if entry.dist else "?" for entry in entries))
         raise ConfigError(f"{name}: expected one entry point of the group {group}, found several, of {packages}")
     try:
-        value = found[0].load()
-        module = importlib.import_module(found[0].module)
+        value = entries[0].load()
+        module = importlib.import_module(entries[0].module)
         sha256 = hashlib.sha256(Path(module.__file__ or "").read_bytes()).hexdigest()
     except Exception as error:
-        raise ConfigError(f"{name}: {found[0].value} cannot be imported: {type(error).__name__}: {error}") from error
-    return Plugin(value, module, Origin(found[0].value, sha256))
+        raise ConfigError(f"{name}: {entries[0].value} cannot be imported: {type(error).__name__}: {error}") from error
+    return Plugin(value, module, Origin(entries[0].value, sha256))

@@ -29,7 +29,7 @@ __all__ = ["GROUP", "OwnMethod", "declare_methods", "is_own", "load_own_heads", 
 
 GROUP = "fer_stage.methods"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-_FILES: dict[str, str] = {}  # name of a method -> FILE.py:NAME, as params.yaml or a command says
+_FILES: dict[str, str] = {}  # name of a method -> FILE.py:NAME, as params.yaml or a command names it
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,12 @@ def own_method(name: str) -> OwnMethod:
     plugin = _loaded(_FILES[name]) if name in _FILES else load_entry_point(GROUP, name)
     if plugin is None:
         raise ConfigError(f"unknown method {name!r}")
-    own = _checked(plugin)
-    if own.method.name != name:
+    checked = _checked(plugin)
+    if checked.method.name != name:
         raise ConfigError(
-            f"{own.origin.code}: expected a method named {name!r}, found {own.method.name!r}. Use one name"
+            f"{checked.origin.code}: expected a method named {name!r}, found {checked.method.name!r}. Use one name"
         )
-    return own
+    return checked
 
 
 def load_own_heads() -> None:
