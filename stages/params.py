@@ -172,6 +172,7 @@ class Params(_Block):
         problems = [
             *name_problems("dataset", list(dict.fromkeys([*self.datasets, *self.run.datasets])), "datasets", alone),
             *name_problems("encoder", list(self.encoders), "encoders"),
+            *name_problems("method", [name for name in self.own_methods if not is_reference(name)], "methods"),
             *name_problems("prompt set", [*PROMPT_SETS, *self.prompt_sets], "prompt_sets"),
         ]
         if problems:

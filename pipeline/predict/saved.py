@@ -18,7 +18,8 @@ from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError
 from pipeline.images.preprocess import Preprocess
 from pipeline.learning.spec import MOST_OWN_BYTES, most_weight_bytes
 from pipeline.methods import config_class
-from pipeline.methods.own import is_own, own_method
+from pipeline.methods.own import is_own, own_method, use_named_code
+from pipeline.plugins import Origin
 from pipeline.progress import OnProgress, silent
 from pipeline.records.export import COPY_AGAIN, Export, OwnExport, export_of, read_export
 from pipeline.records.files import Advice, read_regular
@@ -139,6 +140,7 @@ class SavedHead:
                 )
             return
         code = self.record.method_code
+        use_named_code(name, Origin(code.code, code.sha256))
         if not is_own(name):
             raise InputError(
                 f"{self.record_path}: the method {name} is no part of fer-stage: expected its code, {code.code} with "

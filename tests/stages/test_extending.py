@@ -246,6 +246,7 @@ def test_an_error_while_it_trains_names_its_line_and_is_no_bug_of_ours(project: 
 @pytest.mark.parametrize(
     ("methods", "message"),
     [
+        ({"my.head": {"code": HEAD}}, r"methods: expected a plain name of the method .*, found 'my\.head'"),
         ({"cafe": {"code": HEAD}}, r"methods\.cafe\.code: cafe is a method of fer-stage"),
         ({"mine": {"code": "my_head"}}, r"methods\.mine\.code: expected FILE\.py:NAME, found 'my_head'"),
         ({HEAD: {}}, r"expected a plain name, found 'my_head\.py:MyHead'"),
@@ -257,10 +258,36 @@ def test_params_yaml_with_wrong_code(project: Path, methods: Any, message: str) 
         stages.train("linear-probe", "sample-a", dry_run=True)
 
 
-def test_the_name_in_params_yaml_is_that_of_the_class(project: Path) -> None:
-    Path("params.yaml").write_text(yaml.safe_dump(PARAMS | {"methods": {"mine": {"code": HEAD}}}))
-    with pytest.raises(ConfigError, match="expected a method named 'mine', found 'my-head'"):
-        stages.train("mine", "sample-a", dry_run=True)
+def test_the_name_in_params_yaml_is_that_of_the_method(project: Path) -> None:
+    """One class under two names, with the options of each; elsewhere its file is named without them."""
+    methods = {"mine": {"code": HEAD, "epochs": 1}, "other": {"code": HEAD, "epochs": 2}}
+    Path("params.yaml").write_text(yaml.safe_dump(PARAMS | {"methods": methods}))
+    folders = [stages.train(name, "sample-a").folders[0] for name in methods]
+    assert folders == [Path(f"runs/mini/{name}/sample-a/seed-0") for name in methods]
+    records = [json.loads((folder / "run.json").read_text()) for folder in folders]
+    assert [(one["method"], one["config"]["epochs"], one["head"]["kind"]) for one in records] == [
+        ("mine", 1, "my-head"),
+        ("other", 2, "my-head"),
+    ]
+    expected = stages.evaluate(folders, datasets=["sample-a"]).frame["accuracy"]
+    stages.report()
+    assert {"mine", "other"} <= set(Path("reports/tables/matrix.csv").read_text().replace("\n", ",").split(","))
+    _without_methods()
+    declare_methods({})
+    frame = stages.evaluate(folders, datasets=["sample-a"], method=HEAD).frame
+    assert list(frame["accuracy"]) == list(expected)
+
+
+def test_another_class_of_the_same_file_is_not_that_of_a_head(project: Path) -> None:
+    source = FILES["my_head.py"]
+    classes = source + source[source.index("class MyHead") :].replace("MyHead", "Other").replace("my-head", "other")
+    Path("my_head.py").write_text(classes)
+    Path("params.yaml").write_text(yaml.safe_dump(PARAMS | {"methods": {"mine": {"code": HEAD, "epochs": 1}}}))
+    stages.train("mine", "sample-a")
+    _without_methods()
+    declare_methods({})
+    with pytest.raises(InputError, match="the method mine is no part of fer-stage: expected its code"):
+        stages.evaluate("runs/mini/mine", datasets=["sample-a"], method="my_head.py:Other")
 
 
 def _install(site: Path, group: str, entry: str, source: str) -> None:
