@@ -82,7 +82,9 @@ def use_named_code(name: str, code: Origin) -> None:
     ----------
     code : of the method, as the record of a head has it
     """
-    if is_own(name):
+    from pipeline.methods import METHODS  # late: it imports this module
+
+    if name in METHODS or is_own(name):
         return
     end = f":{code.code.rpartition(':')[2]}"
     for reference in [reference for reference in _FILES.values() if reference.endswith(end)]:
