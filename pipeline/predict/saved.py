@@ -17,7 +17,7 @@ from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError, PipelineError
 from pipeline.images.preprocess import Preprocess
 from pipeline.learning.spec import MOST_OWN_BYTES, most_weight_bytes
-from pipeline.methods import config_class
+from pipeline.methods import METHODS, config_class
 from pipeline.methods.own import is_own, own_method, use_named_code
 from pipeline.plugins import Origin
 from pipeline.progress import OnProgress, silent
@@ -140,6 +140,10 @@ class SavedHead:
                 )
             return
         code = self.record.method_code
+        if name in METHODS:
+            raise self.advice.error(
+                f"{self.record_path}: method_code: expected none of {name}, a method of fer-stage, found {code.code}"
+            )
         use_named_code(name, Origin(code.code, code.sha256))
         if not is_own(name):
             raise InputError(

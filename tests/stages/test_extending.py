@@ -202,6 +202,14 @@ def test_a_record_without_a_digest_gets_no_code(project: Path, fer_stage: FerSta
         stages.predict(_picture(), run=Path(name).parent)
 
 
+def test_a_record_gives_a_method_of_fer_stage_no_other_code(project: Path) -> None:
+    stages.train("my-head", "sample-a")
+    record = json.loads((RUN / "run.json").read_text())
+    (RUN / "run.json").write_text(json.dumps(record | {"method": "linear-probe"}))
+    with pytest.raises(InputError, match=rf"method_code: expected none of linear-probe, .* found {HEAD}"):
+        stages.predict(_picture(), run=RUN, method=HEAD)
+
+
 def test_an_exported_head_is_evaluated(project: Path, fer_stage: FerStage) -> None:
     fer_stage("train", "--method", "my-head", "--dataset", "sample-a")
     stages.export_head(RUN, "exported")
