@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,6 +30,8 @@ __all__ = [
     "load_entry_point",
     "load_file",
     "plugin_line",
+    "source_file",
+    "source_sha256",
 ]
 
 _REFERENCE = re.compile(r"(?P<path>.+\.py):(?P<name>[A-Za-z_]\w*)", re.DOTALL)
@@ -89,16 +92,42 @@ def load_file(reference: str, before_run: Callable[[], None] = lambda: None) -> 
     if match is None:
         raise ConfigError(f"{reference!r:.200}: expected FILE.py:NAME, such as my_code.py:MyClass")
     path = Path(match["path"]).expanduser()
-    try:
-        data = read_regular(path, _MAX_BYTES)
-    except OSError as error:
-        raise ConfigError(f"{reference}: {path} cannot be read: {error.strerror}. Name a Python file") from error
+    data = _source(path, reference)
     sha256 = hashlib.sha256(data).hexdigest()
     module = _module(path, data, sha256, before_run)
     if match["name"] not in vars(module):
         names = ", ".join(name for name in vars(module) if not name.startswith("_")) or "none"
         raise ConfigError(f"{reference}: expected {match['name']} at the top level of {path}, found {names}")
     return Plugin(vars(module)[match["name"]], module, Origin(reference, sha256))
+
+
+def source_file(group: str, name: str) -> Path | None:
+    """The file that holds FILE.py:NAME, or an entry point of a group; None if `name` is neither. It is not run."""
+    if match := _REFERENCE.fullmatch(name):
+        return Path(match["path"]).expanduser()
+    for entry in entry_points(group=group, name=name):
+        spec = find_spec(entry.module)
+        return Path(spec.origin) if spec and spec.origin else None
+    return None
+
+
+def source_sha256(group: str, name: str) -> str | None:
+    """The sha256 of that file, which is not run; None if `name` is neither.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read.
+    """
+    path = source_file(group, name)
+    return hashlib.sha256(_source(path, name)).hexdigest() if path else None
+
+
+def _source(path: Path, name: str) -> bytes:
+    try:
+        return read_regular(path, _MAX_BYTES)
+    except OSError as error:
+        raise ConfigError(f"{name}: {path} cannot be read: {error.strerror}. Name a Python file") from error
 
 
 def _module(path: Path, data: bytes, sha256: str, before_run: Callable[[], None]) -> ModuleType:
@@ -120,12 +149,12 @@ def _module(path: Path, data: bytes, sha256: str, before_run: Callable[[], None]
     return module
 
 
-def _line(error: BaseException, file: str, shown: Path) -> str:
+def _line(error: BaseException, file: str, named: Path) -> str:
     """`my_head.py:12`: the last line of the file that the error passed."""
     if isinstance(error, SyntaxError) and error.filename == file:
-        return f"{shown}:{error.lineno}"
+        return f"{named}:{error.lineno}"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    return f"{shown}:{lines[-1]}" if lines else str(shown)
+    return f"{named}:{lines[-1]}" if lines else str(named)
 
 
 def plugin_line(error: BaseException) -> str:
@@ -150,16 +179,16 @@ def load_entry_point(group: str, name: str) -> Plugin | None:
     ConfigError
         If several packages have it, or it cannot be imported.
     """
-    found: list[EntryPoint] = list(entry_points(group=group, name=name))
-    if not found:
+    entries: list[EntryPoint] = list(entry_points(group=group, name=name))
+    if not entries:
         return None
-    if len({entry.value for entry in found}) > 1:
-        packages = ", ".join(sorted(entry.dist.name if entry.dist else "?" for entry in found))
+    if len({entry.value for entry in entries}) > 1:
+        packages = ", ".join(sorted(entry.dist.name if entry.dist else "?" for entry in entries))
         raise ConfigError(f"{name}: expected one entry point of the group {group}, found several, of {packages}")
     try:
-        value = found[0].load()
-        module = importlib.import_module(found[0].module)
+        value = entries[0].load()
+        module = importlib.import_module(entries[0].module)
         sha256 = hashlib.sha256(Path(module.__file__ or "").read_bytes()).hexdigest()
     except Exception as error:
-        raise ConfigError(f"{name}: {found[0].value} cannot be imported: {type(error).__name__}: {error}") from error
-    return Plugin(value, module, Origin(found[0].value, sha256))
+        raise ConfigError(f"{name}: {entries[0].value} cannot be imported: {type(error).__name__}: {error}") from error
+    return Plugin(value, module, Origin(entries[0].value, sha256))

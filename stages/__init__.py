@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stages.api import (
         align,
+        code,
         datasets,
         describe_store,
         draw,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "align",
+    "code",
     "datasets",
     "describe_store",
     "draw",

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from stages.requests import (
     AlignRequest,
+    CodeRequest,
     DatasetsRequest,
     DescribeStoreRequest,
     DrawRequest,
@@ -31,6 +32,7 @@ from stages.requests import (
 )
 from stages.results import (
     AlignResult,
+    CodeResult,
     DatasetsResult,
     DrawResult,
     EncodeTextResult,
@@ -47,6 +49,7 @@ from stages.results import (
 
 __all__ = [
     "align",
+    "code",
     "datasets",
     "describe_store",
     "draw",
@@ -111,6 +114,15 @@ def datasets(request: DatasetsRequest) -> DatasetsResult:
     from stages.workflows.datasets import datasets
 
     return run(datasets, request)
+
+
+@_called_as(CodeRequest)
+def code(request: CodeRequest) -> CodeResult:
+    """Returns a row per name; they are written to TABLES/code.json."""
+    from stages.running import run
+    from stages.workflows.code import code
+
+    return run(code, request)
 
 
 @_called_as(DrawRequest)

@@ -18,6 +18,7 @@ __all__ = ["COMMANDS", "LazyGroup", "cli"]
 # Name -> one line of help. A command is `command` in stages/commands/NAME.py; listing them imports nothing.
 COMMANDS = {
     "datasets": "List layouts and configured datasets, and what is on disk.",
+    "code": "Versions and digests of methods, encoders and layouts, for DVC.",
     "draw": "Draw the embedded sample: faces of five styles.",
     "index": "Scan a dataset into its sample table.",
     "align": "Find the face in every image of a dataset.",

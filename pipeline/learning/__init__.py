@@ -2,8 +2,8 @@
 
 options         the base of every method's options (no torch)
 spec, head      what describes a head, and what every head is; layers are parts of several heads
-method          what a method is given and what it returns; split_loader reads the splits, concurrency is threads
+method          what a method takes and what it returns; split_loader reads the splits, concurrency is threads
 learner, loop   what is trained, and the one training loop; engines take its steps, optimizers are shared by methods
-calibration     the temperature at which a head's probabilities can be trusted
+probabilities   softmax, and how far it can be trusted; calibration fits the temperature that improves it
 metrics, statistics, evaluation     scores, their uncertainty, a head on a test split
 """

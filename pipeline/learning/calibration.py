@@ -1,4 +1,4 @@
-"""How far probabilities can be trusted: softmax, calibration error, and the one temperature that reduces most of it.
+"""The temperature of a head: the one number that reduces most of its calibration error.
 
 Source: Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks", ICML 2017.
 """
@@ -13,22 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import InputError
+from pipeline.learning.probabilities import N_BINS, Codes, Floats, expected_calibration_error, expected_ece, softmax
 
-__all__ = [
-    "N_BINS",
-    "TEMPERATURES",
-    "Calibration",
-    "HeldBack",
-    "expected_calibration_error",
-    "expected_ece",
-    "fit_temperature",
-    "softmax",
-]
+__all__ = ["TEMPERATURES", "Calibration", "HeldBack", "fit_temperature"]
 
-Floats = npt.NDArray[np.floating[Any]]
-Codes = npt.NDArray[np.int64]
-
-N_BINS = 15  # as in Guo et al.
 TEMPERATURES = (0.01, 100.0)  # the lowest and the highest that is ever fitted
 _PRECISION = 1e-12  # of the temperature, relative
 _FOLDS = 5  # of the rows, for the decision whether the temperature is used
@@ -148,61 +136,6 @@ class Calibration:
         return asdict(self)
 
 
-def softmax(logits: Floats, temperature: float = 1.0) -> npt.NDArray[np.float64]:
-    """Probabilities of each row: float64, shape (N, C), rows sum to 1.
-
-    Equation: p[n, c] = exp(z[n, c] / T) / sum_k exp(z[n, k] / T)   [Guo et al., Eq. 9]
-
-    The order of the classes in a row is that of the logits at every temperature > 0.
-    """
-    scaled = (logits.astype(np.float64) - logits.max(axis=1, keepdims=True)) / temperature
-    powers: npt.NDArray[np.float64] = np.exp(scaled)
-    powers /= powers.sum(axis=1, keepdims=True)
-    return powers
-
-
-def expected_calibration_error(probabilities: Floats, labels: Codes, bins: int = N_BINS) -> float:
-    """Mean distance of confidence and accuracy over equal-width bins (low, high] of the confidence, in [0, 1].
-
-    Equation: ECE = sum_b (n_b / N) * |accuracy_b - confidence_b|   [Guo et al., Eqs. 3 and 5]
-
-    Parameters
-    ----------
-    probabilities : float in [0, 1], shape (N, C), N > 0
-    labels : int64 in [0, C), shape (N,)
-    bins : > 0
-    """
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    gaps = np.bincount(_bins_of(confidence, bins), weights=right - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels))
-
-
-def expected_ece(confidences: Floats, bins: int = N_BINS) -> float:
-    """The calibration error that a perfectly calibrated head would have on as many rows, by chance alone.
-
-    With few rows a bin's accuracy is far from its confidence even if every probability is true: a calibration error
-    near this one says nothing against the head.
-
-    Equation: E[ECE] = (1 / N) * sum_b E|S_b - sum_{n in b} p_n|,  S_b = sum_{n in b} Bernoulli(p_n)
-    with p_n the confidence of row n. The distribution of S_b is computed, not approximated: its generating function is
-    the product of (1 - p_n + p_n x).
-
-    Parameters
-    ----------
-    confidences : float in [0, 1], shape (N,), N > 0
-        The greatest probability of each row.
-    bins : > 0, as in `expected_calibration_error`
-
-    Returns
-    -------
-    float in [0, 1/2], the same to rounding whatever the order of the rows
-    """
-    chances = np.clip(confidences.astype(np.float64), 0, 1)
-    bin_of = _bins_of(chances, bins)
-    return float(sum(_mean_deviation(chances[bin_of == one]) for one in np.unique(bin_of)) / len(chances))
-
-
 def fit_temperature(logits: Floats, labels: Codes) -> float:
     """The temperature at which the labels are most likely.
 
@@ -219,7 +152,7 @@ def fit_temperature(logits: Floats, labels: Codes) -> float:
     -------
     float in `TEMPERATURES`, whose ends include everything beyond them. The upper one, where probabilities are nearly
     uniform, is for logits that are no better than none. Where no class is above the true one in any row, the
-    likelihood grows as T falls, to the last: the rows do not say how sure to be, and T is 1.
+    likelihood grows as T falls, to the last: the rows do not determine it, and T is 1.
 
     Raises
     ------
@@ -236,37 +169,12 @@ def fit_temperature(logits: Floats, labels: Codes) -> float:
     low, high = TEMPERATURES
     while high > low * (1 + _PRECISION):
         middle = math.sqrt(low * high)
-        # The slope in 1 / T is the mean of what the probabilities expect a row's logit to be above the true class's.
+        # The slope in 1 / T: the expected logit under the probabilities, above that of the true class, on average.
         if (softmax(above, middle) * above).sum() > 0:
             low = middle
         else:
             high = middle
     return middle
-
-
-def _bins_of(confidence: Floats, bins: int) -> Codes:
-    """Which of the bins (low, high] each confidence is in: int64 (N,) in [0, bins)."""
-    return np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-
-
-def _mean_deviation(chances: npt.NDArray[np.float64]) -> float:
-    """Mean distance of the number of successes from its mean, for independent trials of these chances, float (M,)."""
-    mass = _success_counts(chances)
-    return float(mass @ np.abs(np.arange(len(mass)) - chances.sum()))
-
-
-def _success_counts(chances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Probability of each number of successes: polynomials are multiplied in pairs, all of one degree at once."""
-    n_factors = 1 << (len(chances) - 1).bit_length()
-    padded = np.concatenate([chances, np.zeros(n_factors - len(chances))])  # chance 0 changes nothing
-    factors = np.stack([1 - padded, padded], axis=1)  # (n_factors, degree + 1)
-    while len(factors) > 1:
-        n_coefficients = 2 * factors.shape[1] - 1
-        length = 1 << (n_coefficients - 1).bit_length()
-        spectra = np.fft.rfft(factors, length, axis=1)
-        factors = np.fft.irfft(spectra[::2] * spectra[1::2], length, axis=1)[:, :n_coefficients]
-    mass: npt.NDArray[np.float64] = factors[0]
-    return mass
 
 
 def _negative_log_likelihood(logits: Floats, labels: Codes) -> float:

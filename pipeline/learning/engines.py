@@ -118,7 +118,7 @@ class EnsembleEngine:
         columns = {"loss": loss.tolist()} | {f"loss_{name}": values.tolist() for name, values in terms.items()}
         return [{name: values[i] for name, values in columns.items()} for i in range(len(self.learners))]
 
-    def _terms_of(self, epoch: int):  # type: ignore[no-untyped-def]  # vmap's own types say nothing either
+    def _terms_of(self, epoch: int):  # type: ignore[no-untyped-def]  # vmap has no types either
         template = self.learners[0]
 
         def terms(parameters, buffers, inputs, labels, rows, noise):  # type: ignore[no-untyped-def]

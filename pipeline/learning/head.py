@@ -1,4 +1,4 @@
-"""What every head is: logits from what a store keeps of an image, whole arrays at a time or a batch with gradients."""
+"""What every head is: logits from what a store holds of an image, whole arrays at a time or a batch with gradients."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def reset(self, rng: torch.Generator) -> None:
-        """Draw the first weights."""
+        """Draw the initial weights."""
 
     @abstractmethod
     def logits(self, inputs: Inputs) -> Tensor:
@@ -69,7 +69,7 @@ class Head(nn.Module, ABC):
         Parameters
         ----------
         inputs : output -> (B, *row_shape): features float32, pixels uint8
-            As the store keeps them; the head scales them itself.
+            As the store holds them; the head scales them itself.
 
         Returns
         -------
@@ -80,7 +80,7 @@ class Head(nn.Module, ABC):
         MismatchError
             If an output is missing or its rows have another shape.
         """
-        self._require_shapes({name: tuple(values.shape[1:]) for name, values in inputs.items()}, "the given features")
+        self._require_shapes({name: tuple(values.shape[1:]) for name, values in inputs.items()}, "the features")
         return self.logits(inputs)
 
     @torch.no_grad()
@@ -121,6 +121,6 @@ class Head(nn.Module, ABC):
 
 
 def as_input(values: npt.NDArray[Any]) -> Tensor:
-    """What a store keeps, as a head reads it: features as float32, pixels as they are."""
+    """What a store holds, as a head reads it: features as float32, pixels as they are."""
     tensor = torch.from_numpy(values if values.flags.writeable else np.array(values))
     return tensor if tensor.dtype == torch.uint8 else tensor.float()

@@ -1,4 +1,4 @@
-"""Parts that several heads share: the feature scale and linear layers whose first weights come from a generator."""
+"""Parts that several heads share: the feature scale and linear layers whose initial weights come from a generator."""
 
 from __future__ import annotations
 

@@ -101,22 +101,22 @@ class Method(Generic[C]):
         return next(self.fit_many(inputs, [(config, seed)], on_progress))[1]
 
     def fit_many(
-        self, inputs: TrainingInputs, jobs: Sequence[tuple[C, int]], on_progress: OnProgress = silent
+        self, inputs: TrainingInputs, runs: Sequence[tuple[C, int]], on_progress: OnProgress = silent
     ) -> Iterator[tuple[int, FitResult]]:
         """Train heads on the train split, select each on the val split, and read no other split.
 
-        The features are read once. Where the method `can_ensemble`, jobs that differ in the seed and in weights of loss
+        The features are read once. Where the method `can_ensemble`, runs that differ in the seed and in weights of loss
         terms only are trained as one ensemble, with the results of each alone within rounding.
 
         Parameters
         ----------
         inputs : TrainingInputs
-        jobs : options and seed (int >= 0) of each head; one seed gives one head on one machine
+        runs : options and seed (int >= 0) of each head; one seed gives one head on one machine
         on_progress : called after every epoch
 
         Returns
         -------
-        position in `jobs` and FitResult, as heads are finished
+        position in `runs` and FitResult, as heads are finished
 
         Raises
         ------
@@ -129,14 +129,14 @@ class Method(Generic[C]):
             are yielded, if numbers of some heads stopped being finite: the message has for each of these its seed, the
             options that set it apart, the epoch, and what was not finite.
         """
-        for config, _ in jobs:
+        for config, _ in runs:
             self._check(inputs, config)
         loader = SplitLoader(inputs.source, inputs.classes, drop=inputs.drop_other_labels)
-        light = inputs.device == "cpu" and all(config.can_ensemble for config, _ in jobs)
+        light = inputs.device == "cpu" and all(config.can_ensemble for config, _ in runs)
         n_threads = (os.cpu_count() or 1) if light else 1
-        ensembles = self._ensembles(jobs, n_threads)
+        ensembles = self._ensembles(runs, n_threads)
         tasks = [
-            partial(self._fit_ensemble, inputs, loader, [(i, *jobs[i]) for i in positions]) for positions in ensembles
+            partial(self._fit_ensemble, inputs, loader, [(i, *runs[i]) for i in positions]) for positions in ensembles
         ]
         failures: dict[int, TrainingError] = {}
         for outcomes in concurrently(tasks, on_progress, min(n_threads, len(tasks))):
@@ -146,40 +146,40 @@ class Method(Generic[C]):
                 else:
                     yield i, outcome
         if failures:
-            raise TrainingError(self._failed(jobs, failures))
+            raise TrainingError(self._failed(runs, failures))
 
-    def _failed(self, jobs: Sequence[tuple[C, int]], failures: Mapping[int, TrainingError]) -> str:
+    def _failed(self, runs: Sequence[tuple[C, int]], failures: Mapping[int, TrainingError]) -> str:
         """Which heads could not be trained, and why: `feature-mask, lr=1e+30, seed 0: epoch 1, ...`."""
-        options = [config.model_dump() for config, _ in jobs]
+        options = [config.model_dump() for config, _ in runs]
         varied = [name for name in options[0] if any(other[name] != options[0][name] for other in options)]
         lines = [
-            ", ".join([self.name, *(f"{name}={options[i][name]}" for name in varied), f"seed {jobs[i][1]}"])
+            ", ".join([self.name, *(f"{name}={options[i][name]}" for name in varied), f"seed {runs[i][1]}"])
             + f": {failures[i]}"
             for i in sorted(failures)
         ]
         return lines[0] if len(lines) == 1 else "\n".join([f"{len(lines)} heads could not be trained", *lines])
 
     def _fit_ensemble(
-        self, inputs: TrainingInputs, loader: SplitLoader, jobs: Sequence[tuple[int, C, int]], on_progress: OnProgress
+        self, inputs: TrainingInputs, loader: SplitLoader, runs: Sequence[tuple[int, C, int]], on_progress: OnProgress
     ) -> list[tuple[int, FitResult | TrainingError]]:
-        data, dropped = loader.load(jobs[0][1])
-        tasks = [(self._task(inputs, data, config, seed, on_progress), config) for _, config, seed in jobs]
+        data, dropped = loader.load(runs[0][1])
+        tasks = [(self._task(inputs, data, config, seed, on_progress), config) for _, config, seed in runs]
         started = time.perf_counter()
         try:
             trained = self.train(tasks)
         except TrainingError as error:  # of what comes before the common loop, such as a first stage
-            trained = [error] * len(jobs)
-        seconds = (time.perf_counter() - started) / len(jobs)
+            trained = [error] * len(runs)
+        seconds = (time.perf_counter() - started) / len(runs)
         results = [
             one if isinstance(one, TrainingError) else _fit_result(one, data, inputs.classes, seconds, dropped)
             for one in trained
         ]
-        return [(i, result) for (i, _, _), result in zip(jobs, results, strict=True)]
+        return [(i, result) for (i, _, _), result in zip(runs, results, strict=True)]
 
-    def _ensembles(self, jobs: Sequence[tuple[C, int]], n_threads: int) -> list[list[int]]:
-        """Positions of jobs that are trained as one ensemble, in the order of the first of each."""
+    def _ensembles(self, runs: Sequence[tuple[C, int]], n_threads: int) -> list[list[int]]:
+        """Positions of runs that are trained as one ensemble, in the order of the first of each."""
         alike: dict[str | int, list[int]] = {}
-        for i, (config, _) in enumerate(jobs):
+        for i, (config, _) in enumerate(runs):
             key = config.model_dump_json(exclude=set(config.loss_weight_options)) if config.can_ensemble else i
             alike.setdefault(key, []).append(i)
         return [part for positions in alike.values() for part in _parts(positions, n_threads)]

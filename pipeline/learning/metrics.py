@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import InputError, MismatchError
-from pipeline.learning.calibration import expected_calibration_error, expected_ece, softmax
+from pipeline.learning.probabilities import expected_calibration_error, expected_ece, softmax
 from pipeline.learning.statistics import Interval, mean_of_proportions_interval, wilson_interval
 from pipeline.tables.labels import label_codes
 
@@ -187,7 +187,7 @@ def accuracy_score(confusion: Counts) -> float:
 
 
 def per_class_recall(confusion: Counts) -> npt.NDArray[np.float64]:
-    """Share of each class's rows that were found: float64, shape (C,), NaN where a class has no row."""
+    """Share of each class's rows that were predicted so: float64, shape (C,), NaN where a class has no row."""
     support = confusion.sum(axis=1)
     recall = np.full(len(support), np.nan)
     np.divide(confusion.diagonal(), support, out=recall, where=support > 0)

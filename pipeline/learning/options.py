@@ -31,7 +31,7 @@ SCALE = (
 class MethodConfig(BaseModel):
     """What changes a head, and nothing else. Frozen, strict, unknown keys refused.
 
-    `needs_text` and `needs_encoder` say what `Method.fit` must be given beside the features. `is_trained` is False
+    `needs_text` and `needs_encoder` state what `Method.fit` needs beside the features. `is_trained` is False
     where nothing is learned from the train split, so that every dataset is an unseen one.
     `loss_weight_options` names options that are only weights of loss terms. Where a method `can_ensemble`, heads that
     differ in these alone, or in the seed, are trained as one ensemble: one batch of networks.
@@ -60,7 +60,7 @@ class MethodConfig(BaseModel):
 
     @property
     def uses_encoder(self) -> bool:
-        """Whether the frozen encoder has a part in the result: an image network on pixels alone knows nothing of it."""
+        """Whether the result depends on the frozen encoder: that of an image network on pixels alone does not."""
         return self.needs_text or self.needs_encoder or self.reads != ("pixels",)
 
     @property

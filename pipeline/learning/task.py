@@ -42,7 +42,7 @@ class TrainingTask:
     dataset : what the head is trained on
     text : of the classes, where the method needs it
     encoder : the frozen encoder itself, where the method needs it
-    rng : draws first weights, order, views and augmentations
+    rng : draws initial weights, order, views and augmentations
     device : where the head is trained
     on_progress : called after every epoch
     """
@@ -70,7 +70,7 @@ class TrainingTask:
         return HeadSpec(kind, self.classes, inputs, encoder, self.dataset, scale, options or {})
 
     def initialize(self, head: Head) -> None:
-        """Draw the head's first weights, fit its feature scale to all of the train split, move it to the device."""
+        """Draw the head's initial weights, fit its feature scale to all of the train split, move it to the device."""
         head.reset(self.rng)
         if head.spec.scale == "standard":
             head.scale.fit(self.data.train.features())

@@ -28,7 +28,7 @@ class HeadOptions(AdamConfig):
 
 
 class TrainableHead(Head):
-    """A head that says how it is trained. The word after `kind=` is the name of the method.
+    """A head that defines how it is trained. The word after `kind=` is the name of the method.
 
     `Options` are its options: those that it adds are in `self.spec.options`, when it is trained and when it is loaded.
     `loss_weights` names every term of its loss, and its weight in the sum that is minimised.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -20,16 +20,27 @@ from pipeline.plugins import (
     is_reference,
     load_entry_point,
     load_file,
+    source_sha256,
 )
 
 if TYPE_CHECKING:
     from pipeline.learning.method import Method
 
-__all__ = ["GROUP", "OwnMethod", "declare_methods", "is_own", "load_own_heads", "own_method", "own_names", "plain_name"]
+__all__ = [
+    "GROUP",
+    "OwnMethod",
+    "declare_methods",
+    "is_own",
+    "load_own_heads",
+    "own_method",
+    "own_names",
+    "plain_name",
+    "use_named_code",
+]
 
 GROUP = "fer_stage.methods"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-_FILES: dict[str, str] = {}  # name of a method -> FILE.py:NAME, as params.yaml or a command says
+_FILES: dict[str, str] = {}  # name of a method -> FILE.py:NAME, as params.yaml or a command names it
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,27 @@ def plain_name(text: str) -> str:
     return name
 
 
+def use_named_code(name: str, code: Origin) -> None:
+    """Let a method that is not known have its code from a file that was named for another name, if it is the same code.
+
+    A head of `{mine: {code: my_head.py:MyHead}}` is used where that file is named without `mine`. Only files that were
+    named are looked at; the same code is the same NAME in a file of the same sha256.
+
+    Parameters
+    ----------
+    code : of the method, as the record of a head has it
+    """
+    from pipeline.methods import METHODS  # late: it imports this module
+
+    if name in METHODS or is_own(name):
+        return
+    end = f":{code.code.rpartition(':')[2]}"
+    for reference in [reference for reference in _FILES.values() if reference.endswith(end)]:
+        if source_sha256(GROUP, reference) == code.sha256:
+            _FILES[name] = reference
+            return
+
+
 def own_names() -> tuple[str, ...]:
     """The methods of one's own that are known by name."""
     return (*_FILES, *entry_point_names(GROUP))
@@ -77,17 +109,12 @@ def own_method(name: str) -> OwnMethod:
     Raises
     ------
     ConfigError
-        If its code cannot be run, or is no method of that name.
+        If its code cannot be run, or is no method.
     """
     plugin = _loaded(_FILES[name]) if name in _FILES else load_entry_point(GROUP, name)
     if plugin is None:
         raise ConfigError(f"unknown method {name!r}")
-    own = _checked(plugin)
-    if own.method.name != name:
-        raise ConfigError(
-            f"{own.origin.code}: expected a method named {name!r}, found {own.method.name!r}. Use one name"
-        )
-    return own
+    return _renamed(_checked(plugin), name)
 
 
 def load_own_heads() -> None:
@@ -116,7 +143,7 @@ def _forget_heads() -> None:
         del HEADS[kind]
 
 
-_METHODS: dict[tuple[str, str], OwnMethod] = {}  # by code and sha256: one class of options for one file
+_METHODS: dict[tuple[str, str, str], OwnMethod] = {}  # by code, sha256 and name: one class of options for each
 
 
 def _checked(plugin: Plugin) -> OwnMethod:
@@ -124,7 +151,7 @@ def _checked(plugin: Plugin) -> OwnMethod:
     from pipeline.learning.trainable_head import TrainableHead, method_of
     from pipeline.methods import METHODS
 
-    key = (plugin.origin.code, plugin.origin.sha256)
+    key = (plugin.origin.code, plugin.origin.sha256, "")
     if key in _METHODS:
         return _METHODS[key]
     value, code = plugin.value, plugin.origin.code
@@ -138,3 +165,17 @@ def _checked(plugin: Plugin) -> OwnMethod:
             f"found {value.name!r}"
         )
     return _METHODS.setdefault(key, OwnMethod(value, plugin.origin))
+
+
+def _renamed(own: OwnMethod, name: str) -> OwnMethod:
+    """The method under the name that params.yaml, or an entry point, has for it."""
+    if own.method.name == name:
+        return own
+    key = (own.origin.code, own.origin.sha256, name)
+    if key not in _METHODS:
+        options = own.method.config_class
+        metaclass: Any = type(options)
+        members = {"method": name, "__module__": options.__module__}
+        config_class = metaclass(options.__name__, (options,), members)
+        _METHODS[key] = OwnMethod(replace(own.method, config_class=config_class), own.origin)
+    return _METHODS[key]

@@ -50,7 +50,7 @@ def head_class(kind: str) -> type[Head]:
 
 
 def _modules_with_heads() -> list[str]:
-    """Heads alone come first, the lightest families before the others: what trains them takes longer to import."""
+    """Modules of heads first, the lightest families before the others: those that train take longer to import."""
     heads = [f"{family}.heads" for family in family_names()]
     return [f"pipeline.methods.{module}" for module in (*heads, *dict.fromkeys(METHODS.values()))]
 
@@ -143,8 +143,8 @@ def _load(head: Head, tensors: Mapping[str, torch.Tensor]) -> None:
     MismatchError
         If names or shapes are others, or floats are where the head has whole numbers, or the other way round.
     """
-    own, spec = head.state_dict(), head.spec
-    kinds = [name for name in own.keys() & tensors.keys() if _is_float(own[name]) != _is_float(tensors[name])]
+    current, spec = head.state_dict(), head.spec
+    kinds = [name for name in current.keys() & tensors.keys() if _is_float(current[name]) != _is_float(tensors[name])]
     try:
         head.load_state_dict(tensors)
     except RuntimeError as error:

@@ -15,8 +15,8 @@ from pipeline.encoders.torch_encoder import resolve_device
 from pipeline.errors import ConfigError, ImageError, InputError
 from pipeline.extraction.outputs import PIXELS
 from pipeline.faces import Alignment, Face, FaceDetector
-from pipeline.learning.calibration import softmax
 from pipeline.learning.head import Head
+from pipeline.learning.probabilities import softmax
 from pipeline.predict.lazy_images import LazyImage
 from pipeline.predict.saved import SavedHead
 from pipeline.progress import OnProgress, silent

@@ -17,10 +17,11 @@ from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError, PipelineError
 from pipeline.images.preprocess import Preprocess
 from pipeline.learning.spec import MOST_OWN_BYTES, most_weight_bytes
-from pipeline.methods import config_class
-from pipeline.methods.own import is_own, own_method
+from pipeline.methods import METHODS, config_class
+from pipeline.methods.own import is_own, own_method, use_named_code
+from pipeline.plugins import Origin
 from pipeline.progress import OnProgress, silent
-from pipeline.records.export import COPY_AGAIN, Export, export_of, read_export
+from pipeline.records.export import COPY_AGAIN, Export, OwnExport, export_of, read_export
 from pipeline.records.files import Advice, read_regular
 from pipeline.records.run import OwnRun, Run, read_run, train_again
 from pipeline.records.score import Score
@@ -127,25 +128,37 @@ class SavedHead:
         Raises
         ------
         InputError
-            If nobody named the code of its method: a run from elsewhere chooses no code that is run here.
+            If the code of its method was not named: a head from elsewhere chooses no code that is run here.
         MismatchError
-            If that code is another one now.
+            If that code is another one than that which trained it.
         """
-        if not isinstance(self.record, OwnRun):
+        name = self.record.method
+        if not isinstance(self.record, OwnRun | OwnExport):
+            if is_own(name):
+                raise self.advice.error(
+                    f"{self.record_path}: method_code: expected the sha256 of the code of {name}, found none"
+                )
             return
-        name, code = self.record.method, self.record.method_code
+        code = self.record.method_code
+        if name in METHODS:
+            raise self.advice.error(
+                f"{self.record_path}: method_code: expected none of {name}, a method of fer-stage, found {code.code}"
+            )
+        use_named_code(name, Origin(code.code, code.sha256))
         if not is_own(name):
             raise InputError(
                 f"{self.record_path}: the method {name} is no part of fer-stage: expected its code, {code.code} with "
                 f"sha256 {code.sha256[:12]}, found none. Name it with --method FILE.py:NAME, or in params.yaml as "
                 f"`methods: {{{name}: {{code: FILE.py:NAME}}}}`"
             )
-        if (found := own_method(name).origin).sha256 != code.sha256:
-            raise self.advice.error(
+        if (named := own_method(name).origin).sha256 != code.sha256:
+            message = (
                 f"{self.record_path}: the head was trained by {code.code} with sha256 {code.sha256[:12]}, found "
-                f"{found.code} with {found.sha256[:12]}",
-                MismatchError,
+                f"{named.code} with {named.sha256[:12]}"
             )
+            if isinstance(self.record, OwnExport):
+                raise MismatchError(f"{message}. Get that file from whoever exported the head, and name it")
+            raise self.advice.error(message, MismatchError)
 
     @property
     def is_trained(self) -> bool:
@@ -200,14 +213,8 @@ class SavedHead:
         Raises
         ------
         InputError
-            If no method has its name, the kind of the head is not known, or its method is no part of the package.
+            If no method has its name, its code was not named, or the kind of the head is not known.
         """
-        if isinstance(self.record, OwnRun):
-            raise InputError(
-                f"{self.record_path}: expected the head of a method of fer-stage, found one of "
-                f"{self.record.method_code.code}: whoever reads an export has not this code. Pass on the run folder "
-                "and the file"
-            )
         _ = self.is_trained  # the model card states it
         return export_of(self.record, scores, uses_encoder=self.uses_encoder)
 
@@ -320,7 +327,7 @@ def _advice_on(record: Run | Export) -> Advice:
 
 def _read_weights(folder: Path, record: Run | Export) -> bytes:
     try:
-        limit = MOST_OWN_BYTES if isinstance(record, OwnRun) else most_weight_bytes(record.head.as_json())
+        limit = MOST_OWN_BYTES if isinstance(record, OwnRun | OwnExport) else most_weight_bytes(record.head.as_json())
         return read_regular(folder / WEIGHTS, limit, _advice_on(record))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise _advice_on(record).error(f"{folder}: {WEIGHTS} is missing") from error

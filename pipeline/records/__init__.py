@@ -14,7 +14,7 @@ The files of a run may come from elsewhere, so every field that a reader relies 
 file and the field.
 """
 
-from pipeline.records.export import Export, Graph, export_of, read_export
+from pipeline.records.export import Export, Graph, OwnExport, export_of, read_export
 from pipeline.records.files import read_regular
 from pipeline.records.head import FeatureIdentity, HeadDescription
 from pipeline.records.history import History, read_history
@@ -30,6 +30,7 @@ __all__ = [
     "HeadDescription",
     "History",
     "MethodCode",
+    "OwnExport",
     "OwnRun",
     "Run",
     "Score",

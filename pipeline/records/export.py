@@ -27,9 +27,18 @@ from pipeline.records.fields import (
     checked,
 )
 from pipeline.records.files import Advice
-from pipeline.records.head import Calibration, Config, Diagnostics, HeadDescription, Validation
+from pipeline.records.head import (
+    Calibration,
+    Config,
+    Diagnostics,
+    HeadDescription,
+    OwnHeadDescription,
+    Validation,
+)
 from pipeline.records.run import (
     HeadFacts,
+    MethodCode,
+    OwnRun,
     Run,
     read_object,
     require_format,
@@ -38,7 +47,7 @@ from pipeline.records.run import (
 from pipeline.records.score import Score
 from pipeline.records.scores import require_rates
 
-__all__ = ["EXPORT_FORMAT", "Export", "Graph", "export_of", "read_export"]
+__all__ = ["EXPORT_FORMAT", "Export", "Graph", "OwnExport", "export_of", "read_export"]
 
 EXPORT_FORMAT = 1
 COPY_AGAIN = Advice("Copy the whole folder again, or export the head again")
@@ -122,6 +131,17 @@ class Export(Record, HeadFacts):
         return self.model_dump(exclude={"onnx"} if self.onnx is None else None)
 
 
+class OwnExport(Export):
+    """head.json of a head whose method is no part of the package.
+
+    Its code is not in the folder, and the record runs none: `method_code` is the name and the sha256 of the file, or of
+    the module of an entry point, that whoever uses the head has to name.
+    """
+
+    head: OwnHeadDescription
+    method_code: MethodCode
+
+
 def export_of(record: Run | Export, scores: Iterable[Score], *, uses_encoder: bool) -> Export:
     """The record of an exported head.
 
@@ -131,7 +151,8 @@ def export_of(record: Run | Export, scores: Iterable[Score], *, uses_encoder: bo
     scores : what is known of it on test splits
     uses_encoder : whether prediction needs the encoder
     """
-    same = {name: getattr(record, name) for name in Export.model_fields if name in type(record).model_fields}
+    kind = OwnExport if isinstance(record, OwnRun | OwnExport) else Export
+    same = {name: getattr(record, name) for name in kind.model_fields if name in type(record).model_fields}
     changed = {
         "format": EXPORT_FORMAT,
         "config": _without_folder(record.config, "pretrained"),
@@ -140,7 +161,9 @@ def export_of(record: Run | Export, scores: Iterable[Score], *, uses_encoder: bo
         "scores": tuple(scores),
         "onnx": None,
     }
-    return Export(**{**same, **changed})
+    if isinstance(record, OwnRun | OwnExport):
+        changed["method_code"] = _without_folder_of(record.method_code)
+    return kind(**{**same, **changed})
 
 
 def read_export(path: Path) -> Export:
@@ -160,7 +183,9 @@ def read_export(path: Path) -> Export:
         message = f"{path}: expected format {EXPORT_FORMAT}, found {data.get('format')!r:.60}"
         raise COPY_AGAIN.error(f"{message}; update fer-stage if it is newer")
     require_format(data, path, COPY_AGAIN)
-    export = checked(Export, data, str(path), "the record of a trained head", COPY_AGAIN)
+    export = checked(
+        OwnExport if "method_code" in data else Export, data, str(path), "the record of a trained head", COPY_AGAIN
+    )
     require_one_order(export.classes, export.head, path, COPY_AGAIN)
     require_rates(export.scores, f"{path}: scores", COPY_AGAIN)
     return export
@@ -170,6 +195,12 @@ def _without_path(spec_text: str) -> str:
     """`timm:resnet18@/home/me/weights.pth` -> `timm:resnet18@weights.pth`."""
     spec = EncoderSpec.parse(spec_text)
     return str(replace(spec, path=Path(spec.path.name)) if spec.path else spec)
+
+
+def _without_folder_of(code: MethodCode) -> MethodCode:
+    """`/home/me/my_head.py:MyHead` -> `my_head.py:MyHead`."""
+    file, colon, name = code.code.rpartition(":")
+    return MethodCode(code=f"{Path(file).name}{colon}{name}", sha256=code.sha256)
 
 
 def _without_folder(options: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -84,6 +84,7 @@ class Params(Block):
                 "dataset", list(dict.fromkeys([*self.datasets, *self.run.datasets])), "datasets", not_in_graph
             ),
             *name_problems("encoder", list(self.encoders), "encoders"),
+            *name_problems("method", [name for name in self.own_methods if not is_reference(name)], "methods"),
             *name_problems("prompt set", [*PROMPT_SETS, *self.prompt_sets], "prompt_sets"),
         ]
         if problems:

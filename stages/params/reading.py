@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from pipeline.encoders.families.file_family import allow
 from pipeline.encoders.spec import EncoderSpec
+from pipeline.methods import METHODS
 from pipeline.methods.own import declare_methods
 from stages.errors import ParamsError
 from stages.params.models import Params
@@ -81,7 +82,7 @@ def parse_params(data: Any, where: str) -> Params:
         params = Params.model_validate(data)
     except ValidationError as error:
         raise ParamsError(explain(error, Params, where)) from error
-    for name in params.methods.keys() - params.own_methods.keys():  # those are checked when their code is run
+    for name in params.methods.keys() & METHODS.keys():  # those of one's own are checked when their code is run
         try:
             params.method(name)
         except ParamsError as error:

@@ -8,7 +8,7 @@ writes where a link leads out of an output's folder. `features` may be in an obj
 
 from __future__ import annotations
 
-from stages.requests.datasets import AlignRequest, DatasetsRequest, DrawRequest, IndexRequest
+from stages.requests.datasets import AlignRequest, CodeRequest, DatasetsRequest, DrawRequest, IndexRequest
 from stages.requests.features import DescribeStoreRequest, EncodeTextRequest, ExtractRequest, QueryRequest
 from stages.requests.fields import Grid
 from stages.requests.heads import EvaluateRequest, ExportHeadRequest, ReportRequest, TrainRequest
@@ -16,6 +16,7 @@ from stages.requests.pictures import PredictRequest
 
 __all__ = [
     "AlignRequest",
+    "CodeRequest",
     "DatasetsRequest",
     "DescribeStoreRequest",
     "DrawRequest",

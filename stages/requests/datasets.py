@@ -1,4 +1,4 @@
-"""Requests of draw, datasets, index and align."""
+"""Requests of draw, datasets, code, index and align."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from stages.requests.fields import (
     default,
 )
 
-__all__ = ["AlignRequest", "DatasetsRequest", "DrawRequest", "IndexRequest"]
+__all__ = ["AlignRequest", "CodeRequest", "DatasetsRequest", "DrawRequest", "IndexRequest"]
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -34,6 +34,19 @@ class DatasetsRequest:
     Parameters
     ----------
     tables : folder of sample tables
+    """
+
+    tables: PathLike = default(Path("tables"))
+    params: PathLike = default(Path("params.yaml"))
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class CodeRequest(Request):
+    """Write down what DVC compares of each method, encoder and layout that params.yaml names: version, or sha256.
+
+    Parameters
+    ----------
+    tables : folder of code.json, the file that is written
     """
 
     tables: PathLike = default(Path("tables"))

@@ -99,6 +99,7 @@ class ExportHeadRequest(Request):
     out : new folder; one that holds anything but this very export is refused
     onnx : also head.onnx, for programs without PyTorch; needs the extra [onnx]
     encoder : with `onnx`, of heads that hold a part of their encoder, if it has another name here than in the run
+    method : FILE.py:NAME of a method of your own, if params.yaml does not name it
     """
 
     run: PathLike
@@ -106,6 +107,7 @@ class ExportHeadRequest(Request):
     _: KW_ONLY
     onnx: bool = False
     encoder: str | None = None
+    method: str | None = None
     dry_run: bool = False
     params: PathLike = default(Path("params.yaml"))
 

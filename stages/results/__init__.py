@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from stages.results.base import Result
-from stages.results.datasets import AlignResult, DatasetRow, DatasetsResult, DrawResult, IndexResult
+from stages.results.datasets import (
+    AlignResult,
+    CodeResult,
+    DatasetRow,
+    DatasetsResult,
+    DrawResult,
+    IndexResult,
+    NamedCode,
+)
 from stages.results.features import EncodeTextResult, ExtractResult
 from stages.results.heads import ExportHeadResult, PartialTrainingError, PlannedRun, TrainedRun, TrainResult
 from stages.results.pictures import PredictResult
@@ -12,6 +20,7 @@ from stages.results.stores import ExportResult, QueryResult, StoredArray, StoreD
 
 __all__ = [
     "AlignResult",
+    "CodeResult",
     "DatasetRow",
     "DatasetsResult",
     "DrawResult",
@@ -21,6 +30,7 @@ __all__ = [
     "ExportResult",
     "ExtractResult",
     "IndexResult",
+    "NamedCode",
     "PartialTrainingError",
     "PlannedRun",
     "PredictResult",

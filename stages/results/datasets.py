@@ -1,4 +1,4 @@
-"""Results of draw, datasets, index and align."""
+"""Results of draw, datasets, code, index and align."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.tables.samples import SampleTable
 from stages.results.base import Result
 
-__all__ = ["AlignResult", "DatasetRow", "DatasetsResult", "DrawResult", "IndexResult"]
+__all__ = ["AlignResult", "CodeResult", "DatasetRow", "DatasetsResult", "DrawResult", "IndexResult", "NamedCode"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,39 @@ class DatasetsResult(Result):
         import pandas as pd  # late: `import stages` needs no pandas
 
         return pd.DataFrame(self.datasets).astype({"rows": "Int64"})
+
+
+@dataclass(frozen=True)
+class NamedCode:
+    """The code of one name of params.yaml.
+
+    Parameters
+    ----------
+    block : `datasets`, `encoders` or `methods` of params.yaml
+    name : in that block, or in `run.methods`
+    code : FILE.py:NAME, or the name of an entry point; empty for what is part of fer-stage
+    version : sha256 of the file; of a method of fer-stage its version; "built in" for other parts of fer-stage
+    """
+
+    block: str
+    name: str
+    code: str
+    version: int | str
+
+
+@dataclass(frozen=True)
+class CodeResult(Result):
+    """The code of every method, encoder and layout that params.yaml names, and where it was written."""
+
+    code: tuple[NamedCode, ...]
+    path: Path
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per name, with the columns of `NamedCode`."""
+        import pandas as pd  # late: `import stages` needs no pandas
+
+        return pd.DataFrame(self.code)
 
 
 @dataclass(frozen=True)

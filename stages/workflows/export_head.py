@@ -14,6 +14,8 @@ from cache.places.links import require_inside
 from cache.places.lock import SHORT_WAIT_S, exclusive, lock_path
 from pipeline import records
 from pipeline.errors import InputError
+from pipeline.methods.own import plain_name
+from pipeline.plugins import is_reference
 from pipeline.predict.export.card import model_card
 from pipeline.predict.saved import EXPORTED, WEIGHTS, SavedHead, read_saved
 from pipeline.progress import OnProgress
@@ -37,7 +39,9 @@ _BESIDE = 16 * 2**20  # bytes: at most of a card, or of what a graph has beside 
 
 def export_head(request: ExportHeadRequest, _on_progress: OnProgress) -> ExportHeadResult:
     """Check the run and the folder, and write the folder unless it is a dry run or holds this very export."""
-    encoder = str(load_params(request.params).encoder(request.encoder)[1]) if request.encoder else ""
+    params = load_params(request.params)
+    plain_name(request.method or "")
+    encoder = str(params.encoder(request.encoder)[1]) if request.encoder else ""
     export = Export.of(request.run, request.out, onnx=request.onnx, encoder=encoder)
     if export.up_to_date:
         return export.result("up to date")
@@ -114,7 +118,7 @@ class Export:
             temperature=self.saved.temperature,
             n_scores=len(self.record.scores),
             files=self._names,
-            notes=tuple(filter(None, (self._encoder_note, self.saved.note))),
+            notes=tuple(filter(None, (self._code_note, self._encoder_note, self.saved.note))),
         )
 
     def write(self) -> None:
@@ -133,6 +137,19 @@ class Export:
             for name, data in files.items():
                 write_bytes(partial / name, data)
             replace(partial, out)
+
+    @property
+    def _code_note(self) -> str:
+        """What has to be passed on beside the folder; empty for a method of fer-stage."""
+        if not isinstance(self.record, records.OwnExport):
+            return ""
+        code, sha256 = self.record.method_code.code, self.record.method_code.sha256
+        if not is_reference(code):
+            return f"the head needs the package that has {code}, in the version of sha256 {sha256[:12]}"
+        return (
+            f"the folder holds no code. Whoever uses the head needs {code.rpartition(':')[0]} too, "
+            f"with sha256 {sha256[:12]}, and names it with --method"
+        )
 
     @property
     def _encoder_note(self) -> str:

@@ -23,7 +23,7 @@ from mutations import mutations
 
 from cache.errors import CacheError
 from pipeline.errors import MismatchError, PipelineError
-from pipeline.learning.calibration import softmax
+from pipeline.learning.probabilities import softmax
 from pipeline.predict.export.card import model_card
 from pipeline.predict.saved import DEFAULT_HEAD, SavedHead, read_record, read_saved
 from pipeline.records import read_regular

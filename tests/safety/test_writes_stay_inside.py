@@ -24,6 +24,7 @@ RUN = "runs/untrained/linear-probe/faces/seed-0"
 STORE = "features/untrained/faces.zarr"
 COMMANDS = (
     "datasets",
+    "code",
     "draw --style sample-d --images 60 --out data",
     "draw --group 3 --out data/group.png",
     "index --dataset faces",

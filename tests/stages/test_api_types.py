@@ -24,6 +24,7 @@ names = ["sample-a", "sample-b"]
 folder = Path("data")
 
 stages.datasets(tables="tables", params=Path("params.yaml"))
+stages.code(tables=folder)
 stages.draw("sample-a", out="data/sample-a", contact_sheet=folder / "sheet.png")
 table = stages.index("sample-a", root="data/sample-a", options={"seed": 1})
 stages.index("sample-a", root=folder / "sample-a", tables=folder)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pipeline.encoders.families import file_family
 from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError
 from pipeline.methods.own import declare_methods
 from pipeline.plugins import load_file
+from pipeline.versions import method_version
 from stages.cli import run
 from stages.errors import ParamsError, StageError
 
@@ -27,7 +29,6 @@ FerStage = Callable[..., Any]
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 FILES = dict(re.findall(r"^`(\w+\.py)`[^\n]*\n\n```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
-STAGES = "\n".join(re.findall(r"^```yaml\n(  \w.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
 HEAD = "my_head.py:MyHead"
 RUN = Path("runs/mini/my-head/sample-a/seed-0")
 PARAMS: dict[str, Any] = {
@@ -121,12 +122,100 @@ def test_a_changed_file_makes_another_head_and_the_earlier_one_is_refused(projec
     fer_stage("evaluate", "--run", str(RUN))
 
 
-def test_its_head_is_not_exported(project: Path, fer_stage: FerStage) -> None:
-    fer_stage("train", "--method", "my-head", "--dataset", "sample-a")
-    assert "whoever reads an export has not this code" in fer_stage(
-        "head", "export", "--run", str(RUN), "--out", "exported", code=1
+def _export(fer_stage: FerStage) -> Path:
+    """A head of the page's file, exported by a project that is no longer there."""
+    fer_stage("train", "--method", HEAD, "--dataset", "sample-a", "--option", "epochs=2")
+    fer_stage("head", "export", "--run", str(RUN), "--out", "exported", "--method", HEAD)
+    shutil.rmtree("runs")
+    return Path("exported")
+
+
+def _picture() -> Path:
+    return next(Path("data/sample-a/images").iterdir())
+
+
+def test_its_head_is_exported_without_code_and_predicts_with_the_file(project: Path, fer_stage: FerStage) -> None:
+    _without_methods()
+    fer_stage("train", "--method", HEAD, "--dataset", "sample-a", "--option", "epochs=2")
+    expected = stages.predict(_picture(), run=RUN, method=HEAD).predictions
+    result = stages.export_head(RUN, "exported", method=str(project / HEAD))
+    digest = hashlib.sha256(FILES["my_head.py"].encode()).hexdigest()
+    assert result.notes[0] == (
+        "the folder holds no code. Whoever uses the head needs my_head.py too, "
+        f"with sha256 {digest[:12]}, and names it with --method"
     )
-    assert not Path("exported").exists()
+    assert sorted(path.name for path in Path("exported").iterdir()) == ["README.md", "head.json", "head.safetensors"]
+    assert json.loads(Path("exported/head.json").read_text())["method_code"] == {"code": HEAD, "sha256": digest}
+    card = Path("exported/README.md").read_text()
+    assert f"| code of the method | `{HEAD}`, sha256 `{digest}` |" in card
+    assert f"fer-stage predict PICTURE... --run THIS_FOLDER --method {HEAD}" in card
+    shutil.rmtree("runs")
+    declare_methods({})
+    shutil.move("my_head.py", "elsewhere.py")  # the name of the file is not compared, its content is
+    found = stages.predict(_picture(), run="exported", method="elsewhere.py:MyHead").predictions
+    assert [one.probabilities for one in found] == [one.probabilities for one in expected]
+
+
+def test_an_export_names_no_path_of_the_machine_and_is_up_to_date(project: Path, fer_stage: FerStage) -> None:
+    _without_methods()
+    code = str(project / HEAD)
+    fer_stage("train", "--method", code, "--dataset", "sample-a", "--option", "epochs=2")
+    exports = [stages.export_head(RUN, "exported", method=code).status for _ in range(2)]
+    exports.append(stages.export_head("exported", "again", method=code).status)
+    assert exports == ["written", "up to date", "written"]
+    for path in (*Path("exported").iterdir(), *Path("again").iterdir()):
+        assert str(project).encode() not in path.read_bytes()
+    assert Path("again/head.json").read_bytes() == Path("exported/head.json").read_bytes()
+
+
+def test_an_export_chooses_no_code_that_is_run(project: Path, fer_stage: FerStage) -> None:
+    """Not even a file of its name, in the current folder or in its own."""
+    _without_methods()
+    folder = _export(fer_stage)
+    declare_methods({})
+    for path in (Path("my_head.py"), folder / "my_head.py"):
+        path.write_text("raise SystemExit('it was run')")
+    with pytest.raises(InputError, match=rf"expected its code, {HEAD} with sha256 \w+, found none. Name it with"):
+        stages.predict(_picture(), run=folder)
+
+
+def test_an_export_takes_the_file_that_trained_it_and_no_other(project: Path, fer_stage: FerStage) -> None:
+    _without_methods()
+    folder = _export(fer_stage)
+    with Path("my_head.py").open("a") as file:
+        file.write("# changed\n")
+    with pytest.raises(
+        MismatchError, match=r"trained by my_head\.py:MyHead with sha256 \w+, found .* Get that file from"
+    ):
+        stages.predict(_picture(), run=folder, method=HEAD)
+
+
+@pytest.mark.parametrize("name", ["exported/head.json", str(RUN / "run.json")])
+def test_a_record_without_a_digest_gets_no_code(project: Path, fer_stage: FerStage, name: str) -> None:
+    fer_stage("train", "--method", "my-head", "--dataset", "sample-a")
+    stages.export_head(RUN, "exported")
+    record = json.loads(Path(name).read_text())
+    del record["method_code"]
+    record["head"]["options"] = {}  # as those of fer-stage have them
+    Path(name).write_text(json.dumps(record))
+    with pytest.raises(InputError, match="method_code: expected the sha256 of the code of my-head, found none"):
+        stages.predict(_picture(), run=Path(name).parent)
+
+
+def test_a_record_gives_a_method_of_fer_stage_no_other_code(project: Path) -> None:
+    stages.train("my-head", "sample-a")
+    record = json.loads((RUN / "run.json").read_text())
+    (RUN / "run.json").write_text(json.dumps(record | {"method": "linear-probe"}))
+    with pytest.raises(InputError, match=rf"method_code: expected none of linear-probe, .* found {HEAD}"):
+        stages.predict(_picture(), run=RUN, method=HEAD)
+
+
+def test_an_exported_head_is_evaluated(project: Path, fer_stage: FerStage) -> None:
+    fer_stage("train", "--method", "my-head", "--dataset", "sample-a")
+    stages.export_head(RUN, "exported")
+    columns = ["dataset", "n", "accuracy"]
+    frames = [stages.evaluate(run, datasets=["sample-a"]).frame[columns] for run in ("exported", RUN)]
+    assert frames[0].equals(frames[1])
 
 
 @pytest.mark.parametrize(
@@ -165,6 +254,7 @@ def test_an_error_while_it_trains_names_its_line_and_is_no_bug_of_ours(project: 
 @pytest.mark.parametrize(
     ("methods", "message"),
     [
+        ({"my.head": {"code": HEAD}}, r"methods: expected a plain name of the method .*, found 'my\.head'"),
         ({"cafe": {"code": HEAD}}, r"methods\.cafe\.code: cafe is a method of fer-stage"),
         ({"mine": {"code": "my_head"}}, r"methods\.mine\.code: expected FILE\.py:NAME, found 'my_head'"),
         ({HEAD: {}}, r"expected a plain name, found 'my_head\.py:MyHead'"),
@@ -176,10 +266,36 @@ def test_params_yaml_with_wrong_code(project: Path, methods: Any, message: str) 
         stages.train("linear-probe", "sample-a", dry_run=True)
 
 
-def test_the_name_in_params_yaml_is_that_of_the_class(project: Path) -> None:
-    Path("params.yaml").write_text(yaml.safe_dump(PARAMS | {"methods": {"mine": {"code": HEAD}}}))
-    with pytest.raises(ConfigError, match="expected a method named 'mine', found 'my-head'"):
-        stages.train("mine", "sample-a", dry_run=True)
+def test_the_name_in_params_yaml_is_that_of_the_method(project: Path) -> None:
+    """One class under two names, with the options of each; elsewhere its file is named without them."""
+    methods = {"mine": {"code": HEAD, "epochs": 1}, "other": {"code": HEAD, "epochs": 2}}
+    Path("params.yaml").write_text(yaml.safe_dump(PARAMS | {"methods": methods}))
+    folders = [stages.train(name, "sample-a").folders[0] for name in methods]
+    assert folders == [Path(f"runs/mini/{name}/sample-a/seed-0") for name in methods]
+    records = [json.loads((folder / "run.json").read_text()) for folder in folders]
+    assert [(one["method"], one["config"]["epochs"], one["head"]["kind"]) for one in records] == [
+        ("mine", 1, "my-head"),
+        ("other", 2, "my-head"),
+    ]
+    expected = stages.evaluate(folders, datasets=["sample-a"]).frame["accuracy"]
+    stages.report()
+    assert {"mine", "other"} <= set(Path("reports/tables/matrix.csv").read_text().replace("\n", ",").split(","))
+    _without_methods()
+    declare_methods({})
+    frame = stages.evaluate(folders, datasets=["sample-a"], method=HEAD).frame
+    assert list(frame["accuracy"]) == list(expected)
+
+
+def test_another_class_of_the_same_file_is_not_that_of_a_head(project: Path) -> None:
+    source = FILES["my_head.py"]
+    classes = source + source[source.index("class MyHead") :].replace("MyHead", "Other").replace("my-head", "other")
+    Path("my_head.py").write_text(classes)
+    Path("params.yaml").write_text(yaml.safe_dump(PARAMS | {"methods": {"mine": {"code": HEAD, "epochs": 1}}}))
+    stages.train("mine", "sample-a")
+    _without_methods()
+    declare_methods({})
+    with pytest.raises(InputError, match="the method mine is no part of fer-stage: expected its code"):
+        stages.evaluate("runs/mini/mine", datasets=["sample-a"], method="my_head.py:Other")
 
 
 def _install(site: Path, group: str, entry: str, source: str) -> None:
@@ -234,17 +350,126 @@ def _dvc(*words: str) -> str:
     return done.stdout
 
 
+GRAPH_PARAMS: dict[str, Any] = {
+    "classes": 7,
+    "datasets": {"my-faces": {"layout": "my_layout.py:MyLayout", "root": "data/sample-a", "options": {"skip": "fear"}}},
+    "encoders": {"my-encoder": "my_encoder.py:MyEncoder"},
+    "sample": {"version": 1, "images": 60, "seed": 0},
+    "extract": yaml.safe_load((ROOT / "params.yaml").read_text())["extract"],
+    "prompts": "clip",
+    "prompt_sets": {},
+    "methods": {"linear-probe": {"refinements": 0}, "my-head": {"code": HEAD, "epochs": 2}},
+    "protocol": {"test_split": "test", "drop_other_labels": False},
+    "run": {
+        "samples": ["sample-a"],
+        "datasets": ["my-faces"],
+        "train": ["my-faces"],
+        "encoders": ["my-encoder"],
+        "methods": ["linear-probe", "my-head"],
+        "seeds": [0],
+    },
+}
+
+
+def _start_graph(folder: Path) -> None:
+    """The three files of the page with the repository's own dvc.yaml, in the current folder."""
+    for name in ("dvc.yaml", ".dvcignore", "pipeline/versions.json"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    for name, source in FILES.items():
+        (folder / name).write_text(source)
+    Path("params.yaml").write_text(yaml.safe_dump(GRAPH_PARAMS))
+
+
+def _depend_on(files: Iterable[str]) -> None:
+    """Name files where the page says: `deps` of the stage `code`."""
+    text = (ROOT / "dvc.yaml").read_text()
+    assert text.count("deps: []") == 1
+    Path("dvc.yaml").write_text(text.replace("deps: []", f"deps: [{', '.join(files)}]"))
+
+
+def _changed(name: str) -> set[str]:
+    """The stages that DVC would run, after those that run first, when a file has one line more."""
+    with Path(name).open("a") as file:
+        file.write("# changed\n")
+    assert _stages(_dvc("repro", "code")) == {"code"}
+    return set(json.loads(_dvc("status", "--json")))
+
+
+def _stages(output: str) -> set[str]:
+    return set(re.findall(r"Running stage '([^']+)'", output))
+
+
 @pytest.mark.slow
 @pytest.mark.dvc
-def test_dvc_repro_trains_a_method_of_a_file_and_again_when_the_file_changes(project: Path) -> None:
-    Path("dvc.yaml").write_text(f"stages:\n{STAGES}")
+def test_a_head_an_encoder_and_a_layout_of_files_go_through_dvc_repro(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A changed head file runs its own heads again and nothing else; the two other files run what reads them."""
+    monkeypatch.chdir(tmp_path)
+    _start_graph(tmp_path)
+    _depend_on(FILES)
     _dvc("init", "--no-scm", "--quiet")
-    assert set(re.findall(r"Running stage '([^']+)'", _dvc("repro"))) == {"train-my-head", "evaluate-my-head"}
-    assert json.loads(Path("runs/scores", *RUN.parts[1:], "scores.json").read_text())
-    assert "Running" not in _dvc("repro")
+    trained = {f"train@my-encoder-{method}-my-faces" for method in ("linear-probe", "my-head")}
+    encoded = {"extract@my-encoder-my-faces", "encode-text@my-encoder"}
+    scored = {f"evaluate@my-encoder-{method}" for method in ("linear-probe", "my-head")}
+    made = {"draw@sample-a", "code", "index@my-faces", "align@my-faces", *encoded, *trained, *scored, "report"}
+    assert _stages(_dvc("repro")) == made
+    run_json = Path("runs/my-encoder/my-head/my-faces/seed-0/run.json")
+    first = json.loads(run_json.read_text())
+    assert first["encoder_identity"]["encoder"]["code"] == hashlib.sha256(FILES["my_encoder.py"].encode()).hexdigest()
+    assert "my-head" in Path("reports/tables/matrix.csv").read_text()
+    assert _stages(_dvc("repro")) == set()
     with Path("my_head.py").open("a") as file:
         file.write("# changed\n")
-    assert set(re.findall(r"Running stage '([^']+)'", _dvc("repro"))) == {"train-my-head", "evaluate-my-head"}
+    again = {"code", "train@my-encoder-my-head-my-faces", "evaluate@my-encoder-my-head", "report"}
+    assert _stages(_dvc("repro")) == again
+    assert json.loads(run_json.read_text())["run_key"] != first["run_key"]
+    assert _changed("my_layout.py") == {"index@my-faces"}
+    assert _changed("my_encoder.py") == {"index@my-faces", *encoded}
+
+
+@pytest.mark.parametrize(
+    ("missing", "field"),
+    [
+        ("my_layout.py", "datasets.my-faces"),
+        ("my_encoder.py", "encoders.my-encoder"),
+        ("my_head.py", "methods.my-head"),
+    ],
+)
+def test_a_file_that_dvc_does_not_watch_is_named(project: Path, missing: str, field: str) -> None:
+    _start_graph(project)
+    _depend_on([name for name in FILES if name != missing])
+    with pytest.raises(ParamsError, match=rf"{field}: expected {missing} among the `deps` of the stage `code`"):
+        stages.code()
+    _depend_on(["."])
+    stages.code()
+
+
+def test_code_states_the_file_of_each_name_and_runs_none(project: Path) -> None:
+    sources = {name: f"raise SystemExit({name!r})\n" for name in FILES}
+    for name, source in sources.items():
+        Path(name).write_text(source)
+    Path("params.yaml").write_text(yaml.safe_dump(GRAPH_PARAMS))
+    result = stages.code()
+    digests = {name: hashlib.sha256(source.encode()).hexdigest() for name, source in sources.items()}
+    versions = {
+        "datasets": {"my-faces": digests["my_layout.py"]},
+        "encoders": {"my-encoder": digests["my_encoder.py"]},
+        "methods": {"linear-probe": method_version("linear-probe"), "my-head": digests["my_head.py"]},
+    }
+    assert json.loads(result.path.read_text()) == versions
+    assert dict(zip(result.frame["name"], result.frame["code"], strict=True)) == {
+        "my-faces": "my_layout.py:MyLayout", "my-encoder": ENCODER, "linear-probe": "", "my-head": HEAD
+    }  # fmt: skip
+
+
+def test_code_states_the_file_of_an_installed_package_and_runs_it_not(project: Path, site: Path) -> None:
+    source = "raise SystemExit('it was run')\n"
+    _install(site, "fer_stage.methods", "packaged = my_package.code:MyHead", source)
+    Path("params.yaml").write_text(yaml.safe_dump(PARAMS | {"methods": {"packaged": {}}}))
+    row = stages.code().frame.set_index("name").loc["packaged"]
+    assert dict(row) == {"block": "methods", "code": "packaged", "version": hashlib.sha256(source.encode()).hexdigest()}
 
 
 MINE = {"layout": "my_layout.py:MyLayout", "root": "data/sample-a", "options": {"skip": "fear"}}

@@ -134,7 +134,7 @@ def test_a_dataset_is_found_by_the_name_of_its_layout(tmp_path: Path, monkeypatc
     assert Params().dataset("affectnet").root == "data/affectnet.zip"
 
 
-VERSIONS = "pipeline/versions.json"
+VERSIONS, CODE = "pipeline/versions.json", "tables/code.json"
 
 
 def _params(stage: str) -> list[str | dict[str, list[str]]]:
@@ -148,14 +148,15 @@ def _tracked(stage: str) -> set[str]:
     return {name for name in _params(stage) if isinstance(name, str)}
 
 
-def _tracked_versions(stage: str) -> set[str]:
-    """Parts of versions.json that a stage depends on."""
-    return {name for part in _params(stage) if isinstance(part, dict) for name in part[VERSIONS]}
+def _tracked_in(file: str, stage: str) -> set[str]:
+    """Parts of a JSON file that a stage depends on."""
+    return {name for part in _params(stage) if isinstance(part, dict) for name in part.get(file, ())}
 
 
 def test_dvc_tracks_every_parameter_that_changes_a_result() -> None:
     """Every block of params.yaml that changes a stage's result stands in `params:` of that stage, and no other does."""
     assert _tracked("draw") == {"sample"}
+    assert _tracked("code") == {"datasets", "encoders", "methods", "run.methods"}
     assert _tracked("index") == {"classes", "datasets.${key}"}
     assert _tracked("align") == {"extract"}
     assert _tracked("extract") == {"extract", "encoders.${item.encoder}"}
@@ -175,7 +176,7 @@ def test_every_parameter_that_dvc_tracks_is_in_the_shipped_files(path: str) -> N
     """DVC refuses to run a stage whose parameters are missing, whatever their defaults are."""
     data = yaml.safe_load((ROOT / path).read_text())
     items = {"encoder": data["run"]["encoders"], "method": data["run"]["methods"], "dataset": data["run"]["datasets"]}
-    for stage in ("draw", "index", "align", "extract", "encode-text", "train", "evaluate", "report"):
+    for stage in ("draw", "code", "index", "align", "extract", "encode-text", "train", "evaluate", "report"):
         for name in _tracked(stage):
             matrix = re.search(r"\$\{item\.(\w+)\}", name)
             for value in items[matrix[1]] if matrix else data["datasets"]:
@@ -186,12 +187,22 @@ def test_every_parameter_that_dvc_tracks_is_in_the_shipped_files(path: str) -> N
 
 
 def test_dvc_tracks_the_version_of_every_stage_and_method() -> None:
-    assert _tracked_versions("draw") == {"sample"}
+    assert _tracked_in(VERSIONS, "draw") == {"sample"}
     for stage in ("index", "align", "extract", "evaluate"):
-        assert _tracked_versions(stage) == {"fer-stage", stage}
-    assert _tracked_versions("encode-text") == {"fer-stage", "text"}
-    assert _tracked_versions("train") == {"fer-stage", "methods.${item.method}"}
-    assert _tracked_versions("report") == {"fer-stage"}
+        assert _tracked_in(VERSIONS, stage) == {"fer-stage", stage}
+    assert _tracked_in(VERSIONS, "encode-text") == {"fer-stage", "text"}
+    assert _tracked_in(VERSIONS, "code") == {"methods"}
+    for stage in ("train", "report"):
+        assert _tracked_in(VERSIONS, stage) == {"fer-stage"}
+
+
+def test_dvc_tracks_the_code_of_every_name_that_a_stage_uses() -> None:
+    assert _tracked_in(CODE, "index") == {"datasets.${key}"}
+    for stage in ("extract", "encode-text"):
+        assert _tracked_in(CODE, stage) == {"encoders.${item.encoder}"}
+    assert _tracked_in(CODE, "train") == {"methods.${item.method}"}
+    for stage in ("draw", "code", "align", "evaluate", "report"):
+        assert _tracked_in(CODE, stage) == set()
 
 
 def test_a_dataset_that_heads_are_trained_on_is_a_dataset_of_the_matrix(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Image networks without their classifiers, as published, with first weights from a generator.
+"""Image networks without their classifiers, as published, with initial weights from a generator.
 
 They are trained on pixels, unlike encoders, which are frozen. All are fully convolutional or pad by themselves: they
 take squares of any side from 8 pixels on, unchanged. On small ones only the last maps shrink (64 pixels: 2 x 2 in place
@@ -23,7 +23,7 @@ __all__ = ["BACKBONES", "SMALL", "Architecture", "Backbone", "reset_convolutiona
 
 @dataclass(frozen=True)
 class Architecture:
-    """How a network is built, how wide its feature is, and how its first weights are drawn."""
+    """How a network is built, how wide its feature is, and how its initial weights are drawn."""
 
     build: Callable[[], nn.Module]
     width: int
@@ -92,8 +92,8 @@ class Backbone(nn.Module):
         self.name, self._architecture = name, _architecture(name)
         with torch.random.fork_rng(devices=[]):  # torchvision draws weights as it builds; `reset` draws ours
             network = self._architecture.build()
-        kept = [(part, module) for part, module in network.named_children() if part not in _POOL_AND_CLASSIFIER]
-        self.net = nn.Sequential(OrderedDict(kept))
+        parts = [(part, module) for part, module in network.named_children() if part not in _POOL_AND_CLASSIFIER]
+        self.net = nn.Sequential(OrderedDict(parts))
 
     @property
     def width(self) -> int:
@@ -101,7 +101,7 @@ class Backbone(nn.Module):
         return self._architecture.width
 
     def reset(self, rng: torch.Generator) -> None:
-        """Draw first weights, as the architecture's authors do; batch norms reset their statistics."""
+        """Draw initial weights, as the architecture's authors do; batch norms reset their statistics."""
         self._architecture.reset(self.net, rng)
 
     def maps(self, images: Tensor) -> Tensor:
@@ -151,5 +151,5 @@ def sliding_mean(features: Tensor, width: int) -> Tensor:
 
 def _architecture(name: str) -> Architecture:
     module, constant = BACKBONES[name]
-    found: Architecture = getattr(import_module(f"pipeline.methods.image.{module}"), constant)
-    return found
+    architecture: Architecture = getattr(import_module(f"pipeline.methods.image.{module}"), constant)
+    return architecture

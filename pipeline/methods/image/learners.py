@@ -1,4 +1,4 @@
-"""What methods share that train an image network: first weights, augmentations, the encoder's own network."""
+"""What methods share that train an image network: initial weights, augmentations, the encoder's own network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ H = TypeVar("H", bound=ImageHead)
 def initialized_image_head(
     head_class: type[H], task: TrainingTask, config: ImageConfig, options: Mapping[str, Any] | None = None
 ) -> tuple[H, dict[str, Any]]:
-    """A head with its first weights: drawn, then those of the file of `config.pretrained`, and what that file gave."""
+    """A head with its initial weights: drawn, or those of the file `config.pretrained`; and the report on that file."""
     options = {"backbone": config.backbone} | dict(options or {})
     head = head_class(task.spec(head_class, options=options, reads=config.reads))
     task.initialize(head)

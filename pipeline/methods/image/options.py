@@ -31,7 +31,7 @@ class ImageConfig(AdamConfig):
         "resnet18", description="the image network; small: four convolutions, no paper's, for a first look on a CPU"
     )
     pretrained: str = Field(
-        "", description="file of the backbone's first weights, .safetensors or a checkpoint of tensors; empty: random"
+        "", description="file of the backbone's initial weights, .safetensors or a checkpoint of tensors; empty: random"
     )
     erase: Chance = Field(0.5, description="chance of an erased rectangle of 2 to 25 % of the image")
 

@@ -68,14 +68,14 @@ def load_pretrained(backbone: Backbone, path: Path) -> PretrainedWeights:
     """
     if not path.is_file():
         raise ConfigError(f"pretrained: no file at {path}. Give the path of a file of weights, or leave it empty")
-    found, own = _weights(_read(path)), _weights(backbone.net.state_dict())
-    prefix = _prefix(found, own)
-    shared = {name for name in own if prefix + name in found}
-    fitting = {name: found[prefix + name] for name in shared if found[prefix + name].shape == own[name].shape}
-    if len(fitting) < _LEAST_SHARE * len(own):
+    loaded, needed = _weights(_read(path)), _weights(backbone.net.state_dict())
+    prefix = _prefix(loaded, needed)
+    shared = {name for name in needed if prefix + name in loaded}
+    fitting = {name: loaded[prefix + name] for name in shared if loaded[prefix + name].shape == needed[name].shape}
+    if len(fitting) < _LEAST_SHARE * len(needed):
         raise MismatchError(
-            f"pretrained {path}: expected weights of {backbone.name} ({_examples(own)}), found {len(fitting)} of "
-            f"{len(own)} that fit ({_examples(found)}). Choose the backbone that they belong to"
+            f"pretrained {path}: expected weights of {backbone.name} ({_examples(needed)}), found {len(fitting)} of "
+            f"{len(needed)} that fit ({_examples(loaded)}). Choose the backbone that they belong to"
         )
     for name, value in fitting.items():
         if not value.isfinite().all():
@@ -83,15 +83,15 @@ def load_pretrained(backbone: Backbone, path: Path) -> PretrainedWeights:
                 f"pretrained {path}: expected finite weights, found NaN or infinity in {name}. Get another copy"
             )
     backbone.net.load_state_dict(fitting, strict=False)
-    expected = {prefix + name for name in own}
+    expected = {prefix + name for name in needed}
     return PretrainedWeights(
         file=path.name,
         sha256=file_sha256(path),
         prefix=prefix,
-        share=len(fitting) / len(own),
-        missing=tuple(sorted(own.keys() - shared)),
+        share=len(fitting) / len(needed),
+        missing=tuple(sorted(needed.keys() - shared)),
         other_shapes=tuple(sorted(shared - fitting.keys())),
-        unexpected=tuple(sorted(name for name in found if name not in expected)),
+        unexpected=tuple(sorted(name for name in loaded if name not in expected)),
     )
 
 
@@ -109,12 +109,12 @@ def _weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value for name, value in tensors.items() if not name.endswith(_COUNTERS)}
 
 
-def _prefix(found: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
-    """The prefix under which most of our names are found; the shortest of equals, and none if there is none."""
-    prefixes = Counter(name.removesuffix(ours) for name in found for ours in own if f".{name}".endswith(f".{ours}"))
+def _prefix(loaded: Mapping[str, Tensor], needed: Mapping[str, Tensor]) -> str:
+    """What precedes most of the backbone's names in the file; the shortest of equals, and none if there is none."""
+    prefixes = Counter(name.removesuffix(end) for name in loaded for end in needed if f".{name}".endswith(f".{end}"))
     return min(prefixes, key=lambda prefix: (-prefixes[prefix], len(prefix)), default="")
 
 
 def _examples(tensors: Mapping[str, Tensor]) -> str:
-    shown = [f"{name} {tuple(value.shape)}" for name, value in list(tensors.items())[:2]]
-    return ", ".join([*shown, f"{len(tensors)} tensors"])
+    examples = [f"{name} {tuple(value.shape)}" for name, value in list(tensors.items())[:2]]
+    return ", ".join([*examples, f"{len(tensors)} tensors"])

@@ -96,5 +96,5 @@ class OnTower:
     tower: TunedTower
 
     def features(self, inputs: Inputs) -> Tensor:
-        """Faces, as the store keeps them or augmented (`images`), to the network's features, float32 (B, D)."""
+        """Faces, as the store holds them or augmented (`images`), to the network's features, float32 (B, D)."""
         return self.tower.features(inputs)

@@ -91,13 +91,13 @@ class TokenMaskHead(MaskHead, kind="token-mask"):
         nn.init.uniform_(self.queries, -bound, bound, generator=rng)
 
     def attention(self, tokens: Tensor) -> Tensor:
-        """How much each query looks at each token: normed tokens (B, T, W) to shares, float32 (B, T, Q)."""
+        """The attention weights of each query: normed tokens (B, T, W) to weights, float32 (B, T, Q)."""
         return (tokens @ self.queries.T).softmax(dim=1)
 
     def mask(self, inputs: Inputs, scaled: Tensor) -> Tensor:
         tokens = functional.layer_norm(inputs["tokens"], inputs["tokens"].shape[-1:])
-        found = self.attention(tokens).transpose(1, 2) @ tokens  # (B, T, Q), (B, T, W) -> (B, Q, W)
-        output: Tensor = self.network(found.flatten(1))
+        attended = self.attention(tokens).transpose(1, 2) @ tokens  # (B, T, Q), (B, T, W) -> (B, Q, W)
+        output: Tensor = self.network(attended.flatten(1))
         return output
 
 

@@ -70,7 +70,7 @@ class CafeConfig(MaskConfig):
 
     backbone: BackboneName = Field("resnet18", description="the mask network; swin_tiny and small are not the paper's")
     pretrained: str = Field(
-        "", description="file of the backbone's first weights, .safetensors or a checkpoint of tensors; empty: random"
+        "", description="file of the backbone's initial weights, .safetensors or a checkpoint of tensors; empty: random"
     )
 
     @property

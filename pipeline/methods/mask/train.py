@@ -29,7 +29,7 @@ class MaskLearner(Learner):
 
     Parameters
     ----------
-    head : with its first weights
+    head : with its initial weights
     config : which losses, and how
     diagnostics : what is known before training, plain JSON data
     """

@@ -84,7 +84,7 @@ class MapEmbedding(nn.Module):
         self.norm = nn.BatchNorm1d(dimensions, eps=2e-5)
 
     def reset(self, rng: torch.Generator) -> None:
-        """Draw the first weights."""
+        """Draw the initial weights."""
         reset_linear(self.linear, rng)
         self.norm_maps.reset_parameters()
         self.norm.reset_parameters()

@@ -61,7 +61,7 @@ def rank_regularization_loss(importance: Tensor, high: Tensor, margin: float) ->
 
 
 def relabel(logits: Tensor, labels: Tensor, margin: float, among: Tensor) -> Tensor:
-    """The labels that the network is surer of than of the given ones.
+    """The labels, with those replaced that the network holds for much less probable than another class.
 
     Equation: y' = argmax P  if  max P - P[y] > margin  else  y,  P = softmax(logits)   [SCN, relabeling]
 
@@ -81,8 +81,8 @@ def relabel(logits: Tensor, labels: Tensor, margin: float, among: Tensor) -> Ten
     """
     probabilities = logits.softmax(dim=1)
     best, predicted = probabilities.max(dim=1)
-    given = probabilities.gather(1, labels[:, None])[:, 0]
-    return torch.where((best - given > margin) & among, predicted, labels)
+    current = probabilities.gather(1, labels[:, None])[:, 0]
+    return torch.where((best - current > margin) & among, predicted, labels)
 
 
 def uncertainty(log_variance: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ class ScnConfig(ImageConfig):
     )
     relabel_from: Count = Field(10, description="first epoch that relabels, counted from 1")
     margin_relabel: NonNegative = Field(
-        0.2, description="by which the predicted class's probability must exceed the given one's (delta 2)"
+        0.2, description="by which the predicted class's probability must exceed the label's (delta 2)"
     )
 
 

@@ -103,7 +103,7 @@ class RulLearner(ImageLearner):
     """One term, add_up: both labels of a mixture   [RUL]
 
     The branch that learns uncertainty shapes the embedding and is discarded: at test the embedding itself is read.
-    Its first weights are drawn from `rng`.
+    Its initial weights are drawn from `rng`.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ _MIRRORED = "mirrored_"  # before the names of what is drawn for the second imag
 class EacLearner(ImageLearner):
     """Terms cls and consistency: loss = cls + lambda_consistency * consistency   [EAC]
 
-    Labels are learnt from the first image alone; the second is only there to be agreed with.
+    Labels are learnt from the first image alone; the second is for the consistency loss only.
     """
 
     def __init__(self, head: ImageHead, config: EacConfig, diagnostics: Mapping[str, Any] | None = None) -> None:

@@ -100,14 +100,14 @@ def images_by_subclass(head: DescriptorHead, rows: Rows) -> dict[str, list[dict[
     features = as_input(rows.plain["pooled"])
     cosines = descriptor_cosines(features, head.descriptors.cpu())
     closest = closest_descriptors(cosines, rows.labels)
-    found: dict[str, list[dict[str, Any]]] = {}
+    images: dict[str, list[dict[str, Any]]] = {}
     for label, name in enumerate(head.spec.classes):
         of_class = [torch.nonzero((rows.labels == label) & (closest == j)).flatten() for j in range(cosines.shape[2])]
-        found[name] = [
-            {"n": len(own), "ids": rows.ids[own[_nearest(cosines[own, label, j])].numpy()].tolist()}
-            for j, own in enumerate(of_class)
+        images[name] = [
+            {"n": len(chosen), "ids": rows.ids[chosen[_nearest(cosines[chosen, label, j])].numpy()].tolist()}
+            for j, chosen in enumerate(of_class)
         ]
-    return found
+    return images
 
 
 def _nearest(cosines: Tensor) -> Tensor:
@@ -116,11 +116,11 @@ def _nearest(cosines: Tensor) -> Tensor:
 
 def _metd_nearest_words(head: PromptHead) -> dict[str, Any]:
     n_descriptors, n_tokens = head.spec.options["n_descriptors"], head.tokens.shape[1]
-    found = {}
+    nearest = {}
     for name, tokens in zip(head.spec.classes, torch.split(head.tokens, n_descriptors), strict=True):  # (K, M, W)
         words = head.prompts.tower.nearest_words(tokens.flatten(0, 1))
-        found[name] = [words[start : start + n_tokens] for start in range(0, len(words), n_tokens)]
-    return found
+        nearest[name] = [words[start : start + n_tokens] for start in range(0, len(words), n_tokens)]
+    return nearest
 
 
 def _metd_settings(learner: Learner, config: MetdConfig) -> TrainingSettings:

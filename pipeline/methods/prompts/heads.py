@@ -49,7 +49,7 @@ class DescriptorHead(Head, kind="descriptors"):
         self.descriptors.copy_(vectors.detach())
 
     def features(self, inputs: Inputs) -> Tensor:
-        """Faces, as the store keeps them, to the features that are compared, float32 (B, D)."""
+        """Faces, as the store holds them, to the features that are compared, float32 (B, D)."""
         scaled: Tensor = self.scale(inputs["pooled"])
         return scaled
 
@@ -65,7 +65,7 @@ _POSITIONS_AT_ONCE = 2048  # of prompts, through the text tower: 0.75 GB with gr
 
 
 class PromptHead(Head):
-    """K prompts per class, equal for all images. It is only trained: `as_descriptors` is what is kept.
+    """K prompts per class, equal for all images. It is only trained: `as_descriptors` is what is saved.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ class TextHead(Head):
 
     @abstractmethod
     def features(self, inputs: Inputs) -> Tensor:
-        """Faces, as the store keeps them or augmented (`images`), to their features, float32 (B, width)."""
+        """Faces, as the store holds them or augmented (`images`), to their features, float32 (B, width)."""
 
     def reset(self, rng: torch.Generator) -> None:
         """Start as the identity (zero-shot) where features and text are of one model, else at random."""
@@ -103,7 +103,7 @@ class TextSimilarityHead(TextHead, kind="text-similarity"):
 
 
 class ImageTextHead(TextHead, kind="image-text"):
-    """The feature of an image network on the pixels, trained from its first weights, against the text: see `TextHead`.
+    """The feature of an image network, trained from its initial weights on pixels, against the text: see `TextHead`.
 
     Options: also `backbone`, a name of `pipeline.methods.image.backbones`.
     """

@@ -49,7 +49,7 @@ class KeferConfig(AugmentationConfig):
         "pixels", description="of backbone encoder: pixels, or block-K to train only what comes from block K on"
     )
     pretrained: str = Field(
-        "", description="file of an image network's first weights, .safetensors or a checkpoint of tensors"
+        "", description="file of an image network's initial weights, .safetensors or a checkpoint of tensors"
     )
     feature_scale: ScaleKind = Field("l2", description=f"of backbone feature. {SCALE}")
     projection: Literal["linear", "none"] = Field(

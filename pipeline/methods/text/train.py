@@ -55,7 +55,7 @@ class KeferLearner(AugmentedLearner):
     head : TextHead
         With its text.
     config : KeferConfig
-    rng : draws the neutral network's first weights
+    rng : draws the neutral network's initial weights
     diagnostics : what is known before training, plain JSON data
     raw_text : text vectors as their encoder gave them, float32 (C, text_width); for `text_difference: raw`
 

@@ -13,7 +13,8 @@ from pipeline.encoders import EncoderSpec
 from pipeline.footnotes import LEGEND, footnoted
 from pipeline.learning.metrics import METRICS
 from pipeline.methods import config_class
-from pipeline.records import Export
+from pipeline.plugins import is_reference
+from pipeline.records import Export, OwnExport
 
 __all__ = ["model_card"]
 
@@ -21,9 +22,12 @@ __all__ = ["model_card"]
 def model_card(record: Export) -> str:
     """README.md of an exported head: description, scores, calibration, intended use."""
     plain, features = record.as_json(), record.head.encoder
+    code = record.method_code if isinstance(record, OwnExport) else None
     values = {
         **plain,
         "onnx": plain.get("onnx"),
+        "method_code": code,
+        "method_file": code.code if code and is_reference(code.code) else "",
         "no_train_rows": record.classes_without_train_rows,
         "note": record.note,
         "is_trained": config_class(record.method).is_trained,

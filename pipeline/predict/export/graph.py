@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from pipeline.encoders.runtimes.imports import import_onnxruntime
 from pipeline.errors import ConfigError, InputError
-from pipeline.learning.calibration import softmax
 from pipeline.learning.head import Head, as_input
+from pipeline.learning.probabilities import softmax
 
 __all__ = ["OUTPUTS", "Graph", "export_graph", "require_packages"]
 

@@ -7,7 +7,13 @@ from typing import Any
 
 import click
 
-from stages.commands.options import follow_links_option, format_option, params_option, request_of
+from stages.commands.options import (
+    follow_links_option,
+    format_option,
+    method_code_option,
+    params_option,
+    request_of,
+)
 from stages.output import echo_record, say
 
 __all__ = ["command"]
@@ -23,6 +29,7 @@ __all__ = ["command"]
 )
 @click.option("--onnx", is_flag=True, help="Also head.onnx, for programs without PyTorch; needs the extra [onnx].")
 @click.option("--encoder", help="With --onnx, for heads that contain a part of their encoder.  [default: the run's]")
+@method_code_option
 @click.option("--dry-run", is_flag=True, help="Check the run and the folder; write nothing.")
 @params_option
 @follow_links_option

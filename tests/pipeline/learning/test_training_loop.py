@@ -199,7 +199,7 @@ class TwoFactors(LinearLearner):
 
 @pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adam])
 def test_learners_trained_together_are_each_what_it_is_alone(optimizer):
-    """Other factors, first weights, order and noise for each; five rows in batches of two leave a last batch of one."""
+    """Other factors, initial weights, order and noise each; five rows in batches of two leave a last batch of one."""
     options = {"lr_factor": exponential_decay(0.9), "epochs": 4, "batch_size": 2, "select_by": "accuracy"}
     made = [(0.0, 1), (0.5, 2), (3.0, 3)]
 

@@ -9,7 +9,7 @@ SIZE = 16
 
 
 def image_head(head_class, n_classes=3, seed=0, **options):
-    """A head on the small backbone with first weights of its own."""
+    """A head on the small backbone with initial weights of its own."""
     classes = ("surprise", "fear", "disgust", "happiness")[:n_classes]
     spec = HeadSpec("any", classes, {"pixels": (SIZE, SIZE, 3)}, {}, "faces", options={"backbone": "small"} | options)
     head = head_class(spec)

@@ -10,8 +10,8 @@ from overfit import OVERFIT
 from tiny_encoder import tiny_encoder
 
 from pipeline.errors import InputError
-from pipeline.learning.calibration import softmax
 from pipeline.learning.method import TrainingInputs
+from pipeline.learning.probabilities import softmax
 from pipeline.learning.spec import HeadSpec
 from pipeline.methods import config_class, load_method, method_names
 from pipeline.methods.probe.heads import LinearHead

@@ -248,7 +248,7 @@ class TestRul:
         assert len(rest["params"]) + 2 == len(list(learner.parameters()))
 
     def test_options_reach_the_head_and_the_optimiser(self):
-        """Rates near zero leave first weights as they are; that of the classifier alone is raised."""
+        """Rates near zero leave initial weights as they are; that of the classifier alone is raised."""
         still, moved = (fitted("rul", lr=1e-20, dimensions=7, lr_classifier=lr) for lr in (1e-20, 0.1))
         assert moved.head.embedding.dimensions == 7
         assert torch.equal(still.head.embedding.linear.weight, moved.head.embedding.linear.weight)

@@ -68,7 +68,7 @@ def test_each_ablation_minimises_its_own_terms(options, terms):
 
 
 def test_the_codes_divisor_makes_diversity_seven_times_weaker():
-    """One epoch of one step, so that both losses are those of the first weights."""
+    """One epoch of one step, so that both losses are those of the initial weights."""
     paper, code = (fit(epochs=1, batch_size=16, div_norm=name).history[0]["loss_div"] for name in ("paper", "code"))
     assert (1 - paper) / (1 - code) == pytest.approx(7, rel=1e-4)
 
@@ -92,7 +92,7 @@ def test_first_weights_from_a_file_are_taken_and_their_share_is_told(tmp_path):
 
 
 def test_first_weights_from_a_file_are_where_learning_begins(tmp_path):
-    """A rate near zero leaves the first weights as they are."""
+    """A rate near zero leaves the initial weights as they are."""
     path = weights_file(tmp_path)
     trained = fit(pretrained=str(path), lr=1e-20).head.backbone.net.state_dict()
     for name, value in safetensors.torch.load_file(path).items():
