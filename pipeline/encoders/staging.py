@@ -24,9 +24,9 @@ def staging(device: str) -> Stage:
     Returns
     -------
     Stage
-        uint8 (B, S, S, 3) -> a call that gives what `Encoder.encode_images` takes: on the CPU the array itself; on CUDA
-        a tensor there, whose copy runs on a stream of its own from pinned memory. The copy begins at once; the call
-        belongs into the thread that encodes.
+        uint8 (B, S, S, 3) -> a call that gives what `ImageEncoder.encode_images` takes: on the CPU the array itself; on
+        CUDA a tensor there, whose copy runs on a stream of its own from pinned memory. The copy begins at once; the
+        call belongs into the thread that encodes.
     """
     if not device.startswith("cuda"):
         return lambda pixels: lambda: pixels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, cast
 
@@ -25,7 +25,7 @@ class ImageTower(nn.Module):
     model : float32 (B, 3, S, S), normalised -> (B, D)
     """
 
-    def __init__(self, model: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from cache.errors import CacheError
 from cache.places import Place
 from cache.places.links import require_inside
 from cache.store import find_store
-from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
+from pipeline.encoders.torch_encoder import TorchEncoder, require_torch_encoder, resolve_device
 from pipeline.errors import PipelineError
 from pipeline.footnotes import MOSTLY_SEEN
 from pipeline.learning.evaluation import evaluate as evaluate_head
@@ -304,7 +304,7 @@ class Scorer:
     def _encoder(self, store: Store, named: str) -> TorchEncoder:
         if (path := str(store.path)) not in self._encoders:
             self._encoders.clear()  # one encoder in memory at a time
-            self._encoders[path] = cast("TorchEncoder", encoder_of(store, self.params, named, self.device))
+            self._encoders[path] = require_torch_encoder(encoder_of(store, self.params, named, self.device))
         return self._encoders[path]
 
 

@@ -21,7 +21,7 @@ from cache.schema import Schema
 from cache.store import store_exists, store_path
 from cache.upkeep.inventory import statuses_below
 from cache.writing.writer import ShardSink, column_digests, finished_shards
-from pipeline.encoders import Encoder, EncoderSpec, load_encoder
+from pipeline.encoders import EncoderSpec, ImageEncoder, load_image_encoder
 from pipeline.extraction import Output, outputs_of
 from pipeline.extraction.outputs import PIXELS, POOLED
 from pipeline.faces import Alignment
@@ -57,7 +57,7 @@ def plan_extract(request: ExtractRequest, on_progress: OnProgress) -> ExtractPla
     file = load_params(request.params)
     params = _extract_params(request, file.extract)
     encoder_name, spec = file.encoder(request.encoder or file.run.encoders[0])
-    encoder = prepared_as(load_encoder(spec, request.device, request.runtime, on_progress), params)
+    encoder = prepared_as(load_image_encoder(spec, request.device, request.runtime, on_progress), params)
     table, root, stem = wanted_rows(request, file, on_progress)
     faces = None
     if params.faces == "aligned":
@@ -101,7 +101,7 @@ class ExtractPlan:
     root: Path
     encoder_name: str
     spec: EncoderSpec
-    encoder: Encoder
+    encoder: ImageEncoder
     faces: AlignedFaces | None
     target: Place
 

@@ -11,7 +11,7 @@ from cache.keys import sha256_of
 from cache.places import Place
 from cache.texts import TextStore, text_path
 from pipeline.differences import differences_text
-from pipeline.encoders import Encoder, EncoderSpec
+from pipeline.encoders import EncoderSpec, TextEncoder
 from pipeline.encoders.families import current_identity
 from pipeline.learning.options import MethodConfig
 from pipeline.prompts import sentences
@@ -25,7 +25,7 @@ from stages.requests import TrainRequest
 __all__ = ["encode_text_step", "requested_text", "text_for", "text_identity"]
 
 
-def text_identity(encoder: Encoder, templates: Sequence[str]) -> dict[str, Any]:
+def text_identity(encoder: TextEncoder, templates: Sequence[str]) -> dict[str, Any]:
     """What changes text vectors beside the encoder: its tokenizer, and the sentences that templates become."""
     return {**encoder.text_identity, "sentences": _sentences_sha256(templates)}
 

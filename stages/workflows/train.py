@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from cache.places.lock import SHORT_WAIT_S, exclusive, lock_path
 from cache.store import find_store
 from pipeline import records
 from pipeline.encoders.file_digest import file_sha256
-from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
+from pipeline.encoders.torch_encoder import TorchEncoder, require_torch_encoder, resolve_device
 from pipeline.errors import TrainingError
 from pipeline.footnotes import LEGEND
 from pipeline.learning.method import FitResult, TrainingInputs
@@ -128,7 +128,7 @@ class Training:
             runs=runs,
             classes=expressions(params.classes),
             text=requested_text(request, params, store, named, runs[0].config),
-            tower=cast("TorchEncoder", encoder_of(store, params, named, device)) if needs_encoder else None,
+            tower=require_torch_encoder(encoder_of(store, params, named, device)) if needs_encoder else None,
             device=device,
             recipe=recipe,
             warnings=tuple(dict.fromkeys(training_warnings(request, params, recipe, store, runs))),

@@ -16,7 +16,7 @@ from pipeline.encoders.families.embedded_family import CARRIED, UNTRAINED_CONFIG
 from pipeline.encoders.families.open_clip_encoder import assembled, load_open_clip, parse_config
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.spec import EncoderSpec
-from pipeline.encoders.torch_encoder import TorchEncoder
+from pipeline.encoders.text_encoder import TwoTowerEncoder
 from pipeline.encoders.weights import state_sha256
 from pipeline.errors import EncoderError
 from pipeline.progress import OnProgress, silent
@@ -30,7 +30,7 @@ _UNTRAINED_SEED = 0
 
 def load_mini(
     spec: EncoderSpec, device: torch.device, on_progress: OnProgress = silent, folder: Path = CARRIED
-) -> TorchEncoder:
+) -> TwoTowerEncoder:
     """EfficientNet-Lite0 and a small text tower tuned on faces: the weights that the folder's about.json names.
 
     examples/embedded-encoder makes them again; a model card lies beside them. Nothing is downloaded.
@@ -44,7 +44,7 @@ def load_mini(
     _check_weights(folder / "open_clip_model.safetensors", about)
     with torch.random.fork_rng(devices=[]):  # open_clip draws weights before it reads them
         encoder = load_open_clip(EncoderSpec("open_clip", spec.architecture, path=folder), device, on_progress)
-    return replace(encoder, note=_MINI_NOTE, saw=tuple(about["saw"]))
+    return replace(encoder, note=_MINI_NOTE, trained_on=tuple(about["saw"]))
 
 
 def _check_weights(weights: Path, about: Mapping[str, Any]) -> None:
@@ -58,7 +58,7 @@ def _check_weights(weights: Path, about: Mapping[str, Any]) -> None:
         )
 
 
-def load_untrained(spec: EncoderSpec, device: torch.device, on_progress: OnProgress = silent) -> TorchEncoder:
+def load_untrained(spec: EncoderSpec, device: torch.device, on_progress: OnProgress = silent) -> TwoTowerEncoder:
     """A small open_clip model with seeded random weights: knows nothing."""
     config, preprocess = parse_config(json.loads(UNTRAINED_CONFIG.read_text()), str(UNTRAINED_CONFIG))
     with torch.random.fork_rng(devices=[]):

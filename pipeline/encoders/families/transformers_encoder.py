@@ -17,7 +17,7 @@ from transformers import AlignConfig, AlignTextModel, AutoTokenizer, BlipConfig,
 from pipeline.encoders.file_digest import file_sha256, files_sha256
 from pipeline.encoders.hub import fetch_repository
 from pipeline.encoders.spec import EncoderSpec
-from pipeline.encoders.text_only import TextOnlyEncoder
+from pipeline.encoders.text_encoder import TorchTextEncoder
 from pipeline.encoders.weight_names import TRANSFORMERS_WEIGHTS, first_file
 from pipeline.encoders.weights import read_tensors, reading_weights, require_file
 from pipeline.errors import EncoderError
@@ -82,7 +82,7 @@ class _TextTower(nn.Module):
         return projected
 
 
-def load_transformers(spec: EncoderSpec, device: torch.device, on_progress: OnProgress = silent) -> TextOnlyEncoder:
+def load_transformers(spec: EncoderSpec, device: torch.device, on_progress: OnProgress = silent) -> TorchTextEncoder:
     """The frozen text tower of a BLIP model for image-text retrieval, or of an ALIGN model.
 
     Sentences are tokenised as they are; BLIP's own code would first remove punctuation.
@@ -108,7 +108,7 @@ def load_transformers(spec: EncoderSpec, device: torch.device, on_progress: OnPr
         vectors: Tensor = tower(ids.to(device), tokens["attention_mask"].to(device))
         return vectors
 
-    return TextOnlyEncoder(
+    return TorchTextEncoder(
         identity={
             "family": spec.family,
             "architecture": spec.architecture,

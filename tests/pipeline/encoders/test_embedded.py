@@ -110,8 +110,8 @@ def test_text_gives_a_row_a_sentence(encoder: Encoder) -> None:
 
 class TestMini:
     def test_says_which_datasets_it_was_tuned_on(self) -> None:
-        assert load("mini").saw == ("ferplus", "muxspace", "sample")
-        assert load("untrained").saw == ()
+        assert load("mini").trained_on == ("ferplus", "muxspace", "sample")
+        assert load("untrained").trained_on == ()
 
     @pytest.mark.parametrize("style", STYLES)
     def test_names_the_expressions_of_drawn_people_it_never_saw(self, style: str) -> None:
