@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os.path
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.errors import ConfigError
-from pipeline.plugins import entry_point_names
+from pipeline.plugins import entry_point_names, is_reference
 
 __all__ = ["FILE", "GROUP", "EncoderSpec", "Syntax", "has_text", "register"]
 
@@ -29,7 +29,7 @@ class Syntax:
     forms : for messages, as `timm:ARCH@FILE`; a family of one encoder has its name alone
     pattern : of what follows the colon, with the groups `architecture`, `tag` and `path`, the last two optional; None
         for a family of one encoder
-    has_text : whether its encoders have a text tower
+    has_text : whether all of its encoders have a text tower
     needs_file : whether the weights have to be a file
     """
 
@@ -106,8 +106,16 @@ class EncoderSpec:
 
     @property
     def has_text(self) -> bool:
-        """Whether an encoder of this family has a text tower."""
+        """Whether all encoders of this family have a text tower; see `families.has_text`."""
         return has_text(self.family)
+
+    def absolute(self) -> EncoderSpec:
+        """The same encoder for another process, which may work in another folder: with absolute paths of its files."""
+        architecture = self.architecture
+        if self.family == FILE and is_reference(architecture):
+            code, _, name = architecture.rpartition(":")
+            architecture = f"{Path(code).expanduser().absolute()}:{name}"
+        return replace(self, architecture=architecture, path=self.path.absolute() if self.path else None)
 
     def __str__(self) -> str:
         if self.family == FILE:
@@ -136,7 +144,7 @@ def _of_package(text: str) -> EncoderSpec:
 
 
 def has_text(family: str) -> bool:
-    """Whether encoders of a family have a text tower; True of a family that is not known."""
+    """Whether all encoders of a family have a text tower; True of a family that is not known."""
     return family not in _FAMILIES or _FAMILIES[family].has_text
 
 

@@ -17,7 +17,7 @@ from pipeline.encoders.protocols import TextEncoder
 from pipeline.encoders.runtimes.eager import inference, precision_of, to_numpy
 from pipeline.encoders.torch_encoder import TorchEncoder
 
-__all__ = ["TextTower", "TorchTextEncoder", "TwoTowerEncoder"]
+__all__ = ["PromptableEncoder", "TextTower", "TorchTextEncoder", "TwoTowerEncoder"]
 
 TextTower = Callable[[Sequence[str]], Tensor]  # P sentences -> float32 (P, D_t), raw
 
@@ -62,34 +62,37 @@ class TwoTowerEncoder(TorchEncoder):
     Parameters
     ----------
     new_text_identity : makes `text_identity`, for which a tokenizer is loaded
-    new_prompts : makes `prompts`, which few need
     """
 
     text_tower: TextTower
-    new_text_identity: Callable[[], Mapping[str, Any]]
-    new_prompts: Callable[[], PromptTower]
+    new_text_identity: Callable[[], Mapping[str, Any]] = dict
 
     @cached_property
     def text_identity(self) -> Mapping[str, Any]:
         return self.new_text_identity()
 
-    @cached_property
-    def prompts(self) -> PromptTower:
-        """The text tower, fed embedded tokens: for learned prompts. Its weights are those of this encoder, frozen.
-
-        Raises
-        ------
-        EncoderError
-            If prompts cannot be learned in a text tower of this kind.
-        """
-        return self.new_prompts()
-
     def encode_text(self, prompts: Sequence[str]) -> npt.NDArray[np.float32]:
         return _encode(self.text_tower, prompts, self.torch_device, self.half)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PromptableEncoder(TwoTowerEncoder):
+    """A `PromptEncoder`, too.
+
+    Parameters
+    ----------
+    new_prompts : makes `prompts`, which few need
+    """
+
+    new_prompts: Callable[[], PromptTower]
+
+    @cached_property
+    def prompts(self) -> PromptTower:
+        return self.new_prompts()
+
+
 if TYPE_CHECKING:
-    _offers_text: tuple[type[TextEncoder], type[PromptEncoder]] = (TorchTextEncoder, TwoTowerEncoder)
+    _offers_text: tuple[type[TextEncoder], type[PromptEncoder]] = (TorchTextEncoder, PromptableEncoder)
 
 
 def _encode(tower: TextTower, prompts: Sequence[str], device: torch.device, half: bool) -> npt.NDArray[np.float32]:

@@ -207,7 +207,7 @@ class ExtractPlan:
         """What a process needs to encode shards of the store."""
         request, n_cores = self.request, os.cpu_count() or 1
         return EncodingSpec(
-            spec=self.spec,
+            spec=self.spec.absolute(),
             encoder_sha256=sha256_of(dict(self.encoder.identity)),
             device=request.device,
             runtime=runtime,

@@ -64,7 +64,7 @@ class ShardEncoder:
         if (sha256 := sha256_of(dict(encoder.identity))) != encoding.encoder_sha256:
             raise MismatchError(
                 f"{encoding.spec} is another encoder on {socket.gethostname()}: expected an identity with sha256 "
-                f"{encoding.encoder_sha256[:12]}, found {sha256[:12]}. Give all workers the same weights"
+                f"{encoding.encoder_sha256[:12]}, found {sha256[:12]}. Give all workers the same weights and code"
             )
         return cls(encoding, encoder.with_preprocess(encoding.preprocess))
 

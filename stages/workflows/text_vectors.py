@@ -12,7 +12,7 @@ from cache.places import Place
 from cache.texts import TextStore, text_path
 from pipeline.differences import differences_text
 from pipeline.encoders import EncoderSpec, TextEncoder
-from pipeline.encoders.families import current_identity
+from pipeline.encoders.families import current_identity, has_text
 from pipeline.learning.options import MethodConfig
 from pipeline.prompts import sentences
 from pipeline.tables.labels import EXPRESSIONS
@@ -70,7 +70,7 @@ def _require_text_tower(
     request: TrainRequest, params: Params, store: Store, written: str, config: MethodConfig
 ) -> None:
     """StageError if an encoder, named as `--encoder` takes it, has no text tower; it names one that has."""
-    if params.encoder(written)[1].has_text:
+    if has_text(params.encoder(written)[1]):
         return
     specs = {name: EncoderSpec.parse(text) for name, text in params.encoders.items()}
     other = next((name for name, spec in specs.items() if spec.has_text), "mini")

@@ -15,7 +15,7 @@ from pipeline.encoders.families.timm_family import TIMM
 from pipeline.encoders.families.transformers_family import TRANSFORMERS
 from pipeline.encoders.spec import EncoderSpec, register
 
-__all__ = ["FAMILIES", "CurrentIdentity", "Family", "current_identity"]
+__all__ = ["FAMILIES", "CurrentIdentity", "Family", "current_identity", "has_text"]
 
 FAMILIES = {family.name: family for family in (OPEN_CLIP, TIMM, TRANSFORMERS, FILES, MINI, UNTRAINED)}
 for _family in FAMILIES.values():
@@ -31,3 +31,14 @@ def current_identity(spec: EncoderSpec) -> CurrentIdentity:
         If a file is there and cannot be read.
     """
     return FAMILIES[spec.family].current(spec)
+
+
+def has_text(spec: EncoderSpec) -> bool:
+    """Whether an encoder has a text tower; the code of one of one's own is run for it.
+
+    Raises
+    ------
+    ConfigError
+        If that code cannot be run.
+    """
+    return FAMILIES[spec.family].has_text(spec)

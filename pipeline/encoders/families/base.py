@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 
 from pipeline.encoders.families.files import CurrentIdentity
 from pipeline.encoders.spec import EncoderSpec, Syntax
@@ -19,9 +20,11 @@ class Family:
     ----------
     name : the part of an encoder's name before the colon
     syntax : how its encoders are written
-    loader : `module:function` of (spec, device, on_progress) -> Encoder; imported to load, as it brings torch
+    loader : `module:function` of (spec, device, on_progress) -> Encoder, an `ImageEncoder`, a `TextEncoder` or both;
+        imported to load, as it brings torch
     current : what files say of an encoder; nothing is downloaded and no model is built
     package, extra : a library that is not always installed, and the extra that brings it; else empty
+    has_text : whether an encoder has a text tower; by default what the syntax says of all
     """
 
     name: str
@@ -30,3 +33,4 @@ class Family:
     current: Callable[[EncoderSpec], CurrentIdentity]
     package: str = ""
     extra: str = ""
+    has_text: Callable[[EncoderSpec], bool] = attrgetter("has_text")

@@ -16,7 +16,7 @@ from pipeline.encoders.families.embedded_family import CARRIED, UNTRAINED_CONFIG
 from pipeline.encoders.families.open_clip_encoder import assembled, load_open_clip, parse_config
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.spec import EncoderSpec
-from pipeline.encoders.text_encoder import TwoTowerEncoder
+from pipeline.encoders.text_encoder import PromptableEncoder
 from pipeline.encoders.weights import state_sha256
 from pipeline.errors import EncoderError
 from pipeline.progress import OnProgress, silent
@@ -30,7 +30,7 @@ _UNTRAINED_SEED = 0
 
 def load_mini(
     spec: EncoderSpec, device: torch.device, on_progress: OnProgress = silent, folder: Path = CARRIED
-) -> TwoTowerEncoder:
+) -> PromptableEncoder:
     """EfficientNet-Lite0 and a small text tower tuned on faces: the weights that the folder's about.json names.
 
     examples/embedded-encoder makes them again; a model card lies beside them. Nothing is downloaded.
@@ -58,7 +58,7 @@ def _check_weights(weights: Path, about: Mapping[str, Any]) -> None:
         )
 
 
-def load_untrained(spec: EncoderSpec, device: torch.device, on_progress: OnProgress = silent) -> TwoTowerEncoder:
+def load_untrained(spec: EncoderSpec, device: torch.device, on_progress: OnProgress = silent) -> PromptableEncoder:
     """A small open_clip model with seeded random weights: knows nothing."""
     config, preprocess = parse_config(json.loads(UNTRAINED_CONFIG.read_text()), str(UNTRAINED_CONFIG))
     with torch.random.fork_rng(devices=[]):

@@ -22,7 +22,7 @@ from pipeline.encoders.families.open_clip_tower import open_clip_tower
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.hub import fetch, require_config
 from pipeline.encoders.spec import EncoderSpec
-from pipeline.encoders.text_encoder import TwoTowerEncoder
+from pipeline.encoders.text_encoder import PromptableEncoder
 from pipeline.encoders.tokenizer_identity import tokenizer_content, tokenizer_files
 from pipeline.encoders.weight_names import OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS, first_file
 from pipeline.encoders.weights import plain_checkpoint, reading_weights, require_file, tensor_shapes
@@ -36,7 +36,7 @@ __all__ = ["assembled", "check_names", "load_open_clip", "parse_config"]
 _OPENAI_SHA256 = re.compile(r"/([0-9a-f]{64})/")
 
 
-def load_open_clip(spec: EncoderSpec, device: torch.device, on_progress: OnProgress = silent) -> TwoTowerEncoder:
+def load_open_clip(spec: EncoderSpec, device: torch.device, on_progress: OnProgress = silent) -> PromptableEncoder:
     """Both towers of an open_clip model, frozen; `on_progress` is called during a download.
 
     Raises
@@ -206,7 +206,7 @@ def assembled(
     device: torch.device,
     note: str = "",
     folder: Path | None = None,
-) -> TwoTowerEncoder:
+) -> PromptableEncoder:
     """An open_clip model as an encoder: frozen, on the device; its tokenizer is made when it is needed.
 
     `folder` is that of a local model, whose tokenizer may lie beside the weights.
@@ -233,7 +233,7 @@ def assembled(
         files = tokenizer_files(folder, config) if folder else ""
         return {"tokenizer_files": files} if files else {"tokenizer": tokenizer_content(tokenizer())}
 
-    return TwoTowerEncoder(
+    return PromptableEncoder(
         identity={
             "family": "open_clip",
             "architecture": architecture,
