@@ -11,8 +11,16 @@ untrained                     a small open_clip model with seeded random weights
 """
 
 from pipeline.encoders.families import FAMILIES, CurrentIdentity, current_identity
-from pipeline.encoders.load import load_encoder, load_image_encoder, load_text_encoder
-from pipeline.encoders.protocols import Encoder, ImageEncoder, TextEncoder, encodes_images, encodes_text
+from pipeline.encoders.load import load_encoder, load_image_encoder
+from pipeline.encoders.protocols import (
+    Encoder,
+    ImageEncoder,
+    TextEncoder,
+    encodes_images,
+    encodes_text,
+    require_image_encoder,
+    require_text_encoder,
+)
 from pipeline.encoders.runtimes import RUNTIMES
 from pipeline.encoders.spec import EncoderSpec
 
@@ -29,5 +37,6 @@ __all__ = [
     "encodes_text",
     "load_encoder",
     "load_image_encoder",
-    "load_text_encoder",
+    "require_image_encoder",
+    "require_text_encoder",
 ]

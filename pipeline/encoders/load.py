@@ -1,4 +1,4 @@
-"""From a name to a loaded encoder; the only door to torch for those who just parse names."""
+"""From a name to a loaded encoder; modules that only parse names import no torch."""
 
 from __future__ import annotations
 
@@ -7,20 +7,13 @@ from importlib.util import find_spec
 
 from pipeline.encoders.arithmetic import float32_arithmetic, require_exact_environment, require_float32
 from pipeline.encoders.families import FAMILIES
-from pipeline.encoders.protocols import (
-    Encoder,
-    ImageEncoder,
-    TextEncoder,
-    encodes_images,
-    require_image_encoder,
-    require_text_encoder,
-)
+from pipeline.encoders.protocols import Encoder, ImageEncoder, encodes_images, require_image_encoder
 from pipeline.encoders.runtimes import resolve_runtime
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import EncoderError
 from pipeline.progress import OnProgress, silent
 
-__all__ = ["load_encoder", "load_image_encoder", "load_text_encoder"]
+__all__ = ["load_encoder", "load_image_encoder"]
 
 
 @float32_arithmetic()  # models take torch's default dtype when they are built
@@ -51,7 +44,7 @@ def load_encoder(
     require_exact_environment()
     target = resolve_device(device)
     require_float32(target)
-    resolve_runtime(runtime, target.type)  # a wrong name is said before weights are read
+    resolve_runtime(runtime, target.type)  # a wrong name is reported before weights are read
     if target.type == "cpu":
         keep_freed_memory()
     family = FAMILIES[spec.family]
@@ -67,8 +60,3 @@ def load_image_encoder(
 ) -> ImageEncoder:
     """As `load_encoder`, for a caller that has images; EncoderError if the model reads sentences only."""
     return require_image_encoder(load_encoder(spec, device, runtime, on_progress))
-
-
-def load_text_encoder(spec: EncoderSpec, device: str = "auto", on_progress: OnProgress = silent) -> TextEncoder:
-    """As `load_encoder`, for a caller that has sentences; EncoderError if the model reads images only."""
-    return require_text_encoder(load_encoder(spec, device, on_progress=on_progress))

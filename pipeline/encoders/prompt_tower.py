@@ -26,7 +26,7 @@ class Prefix:
     layers: tuple[tuple[Tensor, Tensor], ...]
 
     def __len__(self) -> int:
-        """T, the positions it stands for."""
+        """T, the positions that it replaces."""
         return self.layers[0][0].shape[2]
 
     def each(self, n: int) -> Prefix:
@@ -75,7 +75,7 @@ class PromptTower:
     ----------
     text : the frozen tower
     tokenizer : sentences -> int64 (P, context), padded
-    decode : ids -> the text they stand for
+    decode : ids -> their text
     logit_scale : the factor on cosines that the model was trained with
     """
 

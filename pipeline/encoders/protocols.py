@@ -1,4 +1,4 @@
-"""What encoders offer: of images, of texts, or of both. Who needs one of them asks for it here."""
+"""What encoders offer: of images, of texts, or of both. Code that needs one of them requires it here."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Encoder(Protocol):
 
     @property
     def note(self) -> str:
-        """What must be said wherever a number of this encoder appears (a stand-in says so); else empty."""
+        """What must be stated wherever a number of this encoder appears, as of a stand-in; else empty."""
 
     @property
     def trained_on(self) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ class ImageEncoder(Encoder, Protocol):
         """What runs the image tower: `eager`, `compile` or `openvino <version>`.
 
         A fast runtime is tried on the first batch only, and may be given up there: read this after the last batch.
-        Before the first one it says what will be tried.
+        Before the first one it is what will be tried.
         """
 
     def with_preprocess(self, preprocess: Preprocess) -> ImageEncoder:

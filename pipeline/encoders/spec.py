@@ -88,7 +88,7 @@ class EncoderSpec:
         if syntax.needs_file and not parts["path"]:
             advice = f"{family}:{rest.partition('/')[0]}@FILE"
             raise ConfigError(f"encoder {text!r}: {family} weights are named by file, {advice}")
-        path = Path(os.path.expanduser(parts["path"])) if parts["path"] else None  # `~nobody` stays as it is
+        path = Path(os.path.expanduser(parts["path"])) if parts["path"] else None  # an unknown `~user` stays as it is
         return cls(family, parts["architecture"], parts["tag"], path)
 
     @property

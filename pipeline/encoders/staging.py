@@ -12,10 +12,10 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Arriving", "Stage", "staging"]
+__all__ = ["BatchTransfer", "Stage", "staging"]
 
-Arriving: TypeAlias = Callable[[], Any]
-Stage: TypeAlias = Callable[[npt.NDArray[np.uint8]], Arriving]
+BatchTransfer: TypeAlias = Callable[[], Any]
+Stage: TypeAlias = Callable[[npt.NDArray[np.uint8]], BatchTransfer]
 
 
 def staging(device: str) -> Stage:
@@ -35,17 +35,17 @@ def staging(device: str) -> Stage:
     return partial(_to_cuda, torch.cuda.Stream(device))  # type: ignore[no-untyped-call]  # torch has no type for it
 
 
-def _to_cuda(copying: torch.cuda.Stream, pixels: npt.NDArray[np.uint8]) -> Arriving:
+def _to_cuda(copying: torch.cuda.Stream, pixels: npt.NDArray[np.uint8]) -> BatchTransfer:
     import torch
 
     with torch.cuda.stream(copying):
         copy = torch.from_numpy(pixels).pin_memory().to(copying.device, non_blocking=True)
-        arrived = copying.record_event()
+        copied = copying.record_event()
 
-    def arrive() -> torch.Tensor:
+    def wait_for_copy() -> torch.Tensor:
         encoding = torch.cuda.current_stream(copying.device)
-        encoding.wait_event(arrived)
-        copy.record_stream(encoding)  # else its memory could be given to the next copy while it is being read
+        encoding.wait_event(copied)
+        copy.record_stream(encoding)  # else its memory could be reused by the next copy while it is being read
         return copy
 
-    return arrive
+    return wait_for_copy

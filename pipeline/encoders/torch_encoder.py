@@ -34,8 +34,8 @@ def resolve_device(name: str) -> torch.device:
     Raises
     ------
     EncoderError
-        If the name is none of `auto`, `cpu`, `cuda`, `cuda:N`, or CUDA is asked for and absent: nobody should find
-        out after a day that it ran on the CPU.
+        If the name is none of `auto`, `cpu`, `cuda`, `cuda:N`, or CUDA is requested and absent: a run of a
+        day on the CPU would be noticed too late.
     """
     if name == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
@@ -51,7 +51,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep freed memory for the next batch, instead of giving it back to the system.
+    """Let the C library keep freed memory for the next batch, instead of returning it to the system.
 
     Every batch allocates the same large activations; on the CPU their page faults took a third of the time
     (EfficientNet-Lite0, 64 x 224 px: 2.7 million faults in 256 images, 75 thousand with this). The encoder runs in a

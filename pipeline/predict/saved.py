@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.differences import differences_text
-from pipeline.encoders import Encoder, EncoderSpec, ImageEncoder, load_encoder
-from pipeline.encoders.protocols import require_image_encoder
+from pipeline.encoders import Encoder, EncoderSpec, ImageEncoder, load_encoder, require_image_encoder
 from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError, PipelineError
 from pipeline.images.preprocess import Preprocess
 from pipeline.learning.spec import MOST_OWN_BYTES, most_weight_bytes

@@ -6,8 +6,7 @@ from cache.errors import OutdatedTextsError, StoreMissingError
 from cache.places import Place
 from cache.places.links import require_inside
 from cache.texts import TextStore, text_key, text_path
-from pipeline.encoders import encodes_text, load_encoder
-from pipeline.encoders.protocols import require_text_encoder
+from pipeline.encoders import encodes_text, load_encoder, require_text_encoder
 from pipeline.progress import OnProgress
 from pipeline.prompts import encode_prompts, sentences
 from pipeline.tables.labels import EXPRESSIONS

@@ -10,9 +10,8 @@ from typing import Any
 from cache import Store
 from cache.backends import BACKENDS, backend_name
 from pipeline.differences import differences_text
-from pipeline.encoders import EncoderSpec, ImageEncoder, load_encoder
+from pipeline.encoders import EncoderSpec, ImageEncoder, load_encoder, require_image_encoder
 from pipeline.encoders.families import current_identity
-from pipeline.encoders.protocols import require_image_encoder
 from pipeline.errors import ConfigError, MismatchError
 from pipeline.faces import Alignment
 from pipeline.images.preprocess import Preprocess
