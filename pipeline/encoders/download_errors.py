@@ -81,6 +81,6 @@ def explanation(error: Exception, attempts: int) -> tuple[str, str]:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of its message, with its kind where that says more."""
+    """The first line of its message, with its kind where the line alone would not do."""
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0]}"[:300] if not isinstance(error, OSError) else lines[0][:300]

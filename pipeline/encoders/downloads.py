@@ -104,7 +104,7 @@ def download(file: HubFile, on_progress: OnProgress) -> Path | None:
 
 
 def require_reachable(file: HubFile) -> None:
-    """Check that the hub has the file and would give it; EncoderError that says why not."""
+    """Check that the hub has the file and would send it; EncoderError with the reason if not."""
     try:
         _metadata(file)
     except Exception as error:  # a dozen kinds, as in `download`

@@ -107,7 +107,7 @@ class TextEncoder(Encoder, Protocol):
 
     @property
     def text_identity(self) -> Mapping[str, Any]:
-        """Plain JSON: of what turns sentences into tokens, where `identity` does not say it; a digest.
+        """Plain JSON: of what turns sentences into tokens, where `identity` does not include it; a digest.
 
         No part of `identity`: it changes text vectors and no image feature.
         """

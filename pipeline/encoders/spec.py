@@ -1,4 +1,4 @@
-"""How an encoder is written, and what that says before any weight is read."""
+"""How an encoder is written, and what follows from that before any weight is read."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def register(family: str, syntax: Syntax) -> None:
 class EncoderSpec:
     """A parsed encoder name. Exactly one of `tag` and `path` is set, none for embedded encoders; timm's may have both.
 
-    The tag of a transformers model is its repository on the hub, `OWNER/NAME`. That of a timm model says which of
+    The tag of a transformers model is its repository on the hub, `OWNER/NAME`. That of a timm model is which of
     timm's published weights the file is, or is prepared like. The architecture of an encoder of one's own is the code
     that makes it, FILE.py:NAME, or the name of an entry point.
     """

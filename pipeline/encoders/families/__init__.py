@@ -1,6 +1,6 @@
 """Families of encoders: `FAMILIES` is the registry. One is a `Family`, in a module without torch, and its loader.
 
-NAME_family     how its encoders are written, and what files say of one
+NAME_family     how its encoders are written, and what is known of one from files
 NAME_encoder    loads one: brings torch and the family's library
 """
 
@@ -23,7 +23,7 @@ for _family in FAMILIES.values():
 
 
 def current_identity(spec: EncoderSpec) -> CurrentIdentity:
-    """What an encoder's name means on this machine now, as far as files say it; nothing is downloaded.
+    """What an encoder's name means on this machine now, as far as it is known from files; nothing is downloaded.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a family of encoders says of itself before a model is built."""
+"""What is known of a family of encoders before a model is built."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Family"]
 
 @dataclass(frozen=True)
 class Family:
-    """One family: how its encoders are written, what loads one, and what files say of one.
+    """One family: how its encoders are written, what loads one, and what is known of one from files.
 
     Parameters
     ----------
@@ -22,9 +22,9 @@ class Family:
     syntax : how its encoders are written
     loader : `module:function` of (spec, device, on_progress) -> Encoder, an `ImageEncoder`, a `TextEncoder` or both;
         imported to load, as it brings torch
-    current : what files say of an encoder; nothing is downloaded and no model is built
+    current : what is known of an encoder from files; nothing is downloaded and no model is built
     package, extra : a library that is not always installed, and the extra that brings it; else empty
-    has_text : whether an encoder has a text tower; by default what the syntax says of all
+    has_text : whether an encoder has a text tower; by default that of all, from the syntax
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The encoders that need neither a network nor a file of the user's: stand-ins for CLIP, and they say so."""
+"""The encoders that need neither a network nor a file of the user's: stand-ins for CLIP, marked as such."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Encoders of one's own: FILE.py:NAME, a class in a Python file, with weights of its own or from a file.
 
-A file is run only if `allow` was called with the encoder: what a store, a run or a head says of its own runs nothing.
+A file is run only if `allow` was called with the encoder: a name in a store, a run or a head runs nothing.
 """
 
 from __future__ import annotations

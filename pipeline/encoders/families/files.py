@@ -1,4 +1,4 @@
-"""What files say of an encoder, for every family: its config, the digest of its weights, its preparation."""
+"""What is known of an encoder from files, for every family: its config, the digest of its weights, its preparation."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def config_fields(config: Any) -> dict[str, Any]:
 
 
 def _preprocess(data: Mapping[str, Any]) -> Preprocess | None:
-    """What an open_clip config says of images; None if the encoder would be refused for it."""
+    """How images are prepared, from an open_clip config; None if the encoder would be refused for it."""
     try:
         return config_preprocess(data["model_cfg"], data.get("preprocess_cfg", {}))
     except (ConfigError, EncoderError, LookupError, TypeError, AttributeError):

@@ -95,7 +95,7 @@ def check_names(spec: EncoderSpec) -> tuple[dict[str, Any], Preprocess, dict[str
 
 
 def _from_file(spec: EncoderSpec, config: dict[str, Any]) -> tuple[Path, Preprocess]:
-    """A bare file says nothing of its preparation and activation: take what all known weights of it agree on."""
+    """A bare file records neither its preparation nor its activation: take what all known weights of it agree on."""
     assert spec.path is not None
     path = require_file(spec.path, f"weights of {spec}")
     tags = list_pretrained_tags_by_model(spec.architecture)

@@ -131,7 +131,7 @@ def _known(architecture: str) -> _Architecture:
 
 
 def _read_config(folder: Path, architecture: str, kind: _Architecture) -> tuple[Any, dict[str, Any]]:
-    """The model's config; and what of it says which function the text tower is, as plain JSON."""
+    """The model's config; and those of its fields that define the text tower's function, as plain JSON."""
     path = require_file(folder / _CONFIG, f"a local folder of transformers:{architecture}")
     try:
         data = read_json(path)
