@@ -26,7 +26,7 @@ from machine import show
 from PIL import Image
 
 from pipeline.datasets.roots import open_root
-from pipeline.encoders import Encoder, EncoderSpec, load_encoder
+from pipeline.encoders import EncoderSpec, ImageEncoder, load_image_encoder
 from pipeline.images.decode import decode_picture
 from pipeline.images.prepare import Job, Prepared, Preparer
 from pipeline.images.preprocess import Preprocess
@@ -84,7 +84,7 @@ def cpu_ms(call: Callable[[], Any]) -> float:
 
 def decoders(sides: Sequence[int], encoder_name: str) -> dict[str, Any]:
     """For each side of a JPEG and each decoder: its time, and how far its square and its feature are from Pillow's."""
-    encoder, square = load_encoder(EncoderSpec.parse(encoder_name), "cpu", "eager"), Preprocess(SIZE).square
+    encoder, square = load_image_encoder(EncoderSpec.parse(encoder_name), "cpu", "eager"), Preprocess(SIZE).square
     table: dict[str, Any] = {}
     for side in sides:
         data = face(side)
@@ -104,7 +104,7 @@ def decoders(sides: Sequence[int], encoder_name: str) -> dict[str, Any]:
     return table
 
 
-def feature_of(encoder: Encoder, picture: Image.Image) -> npt.NDArray[np.float64]:
+def feature_of(encoder: ImageEncoder, picture: Image.Image) -> npt.NDArray[np.float64]:
     """(D,)"""
     pixels = encoder.preprocess.square(picture)[None].copy()
     return encoder.encode_images(pixels)["pooled"][0].astype(np.float64)

@@ -27,7 +27,7 @@ from faces import write_faces
 from machine import show
 
 from pipeline.datasets.roots import open_root
-from pipeline.encoders import RUNTIMES, Encoder, EncoderSpec, load_encoder
+from pipeline.encoders import RUNTIMES, EncoderSpec, ImageEncoder, load_image_encoder
 from pipeline.extraction import Extraction, Shard, empty_blocks, outputs_of
 from pipeline.images.prepare import Job, Preparer
 from pipeline.images.views import ViewRecipe
@@ -52,7 +52,7 @@ def cost(work: Callable[[], int]) -> Cost:
     return Cost(1e3 * (time.perf_counter() - wall) / n, 1e3 * (time.process_time() - cpu) / n)
 
 
-def bare(encoder: Encoder, seconds: float) -> int:
+def bare(encoder: ImageEncoder, seconds: float) -> int:
     """The encoder alone, for at least `seconds`."""
     size = encoder.preprocess.size
     pixels = np.random.default_rng(0).integers(0, 256, (BATCH, size, size, 3), np.uint8)
@@ -83,7 +83,7 @@ def prepared(preparer: Preparer, jobs: Sequence[Job]) -> int:
     return len(jobs)
 
 
-def compared(encoder: Encoder, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+def compared(encoder: ImageEncoder, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Both in turns, and where the time of the extraction went."""
     bare(encoder, 1)  # warm up: compile, choose kernels
     turn_s = options.seconds / TURNS
@@ -156,7 +156,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         spec = write_random_vit(Path(name, "vit")) if options.encoder == "random" else options.encoder
-        encoder = load_encoder(EncoderSpec.parse(spec), "auto", options.runtime)
+        encoder = load_image_encoder(EncoderSpec.parse(spec), "auto", options.runtime)
         result = compared(encoder, Path(name, "faces"), options)
         if options.command:
             result["command"] = command(Path(name), spec, options)

@@ -15,25 +15,25 @@ from extract import RANDOM_VIT, write_random_vit
 from faces import face
 from machine import show
 
-from pipeline.encoders import RUNTIMES, Encoder, EncoderSpec, load_encoder
+from pipeline.encoders import RUNTIMES, EncoderSpec, ImageEncoder, load_image_encoder
 from pipeline.encoders.parity import parity
 from pipeline.images.decode import decode
 
 Pixels = npt.NDArray[np.uint8]
 
 
-def batch(encoder: Encoder, n: int) -> Pixels:
+def batch(encoder: ImageEncoder, n: int) -> Pixels:
     """`n` faces, prepared for `encoder`."""
     return np.stack([encoder.preprocess(decode(face(100, seed=seed))) for seed in range(n)])
 
 
-def seconds(encoder: Encoder, pixels: Pixels) -> float:
+def seconds(encoder: ImageEncoder, pixels: Pixels) -> float:
     start = time.perf_counter()
     encoder.encode_images(pixels)
     return time.perf_counter() - start
 
 
-def compared(encoders: dict[str, Encoder], n: int, turns: int) -> dict[str, Any]:
+def compared(encoders: dict[str, ImageEncoder], n: int, turns: int) -> dict[str, Any]:
     """Runtime -> its figures. `ratio` is the median over the turns of eager's seconds to its own in the same turn."""
     eager = encoders["eager"]
     pixels = batch(eager, n)
@@ -64,7 +64,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         spec = write_random_vit(Path(name, "vit")) if options.encoder == "random" else options.encoder
         names = dict.fromkeys(["eager", *options.runtimes])
-        encoders = {runtime: load_encoder(EncoderSpec.parse(spec), "cpu", runtime) for runtime in names}
+        encoders = {runtime: load_image_encoder(EncoderSpec.parse(spec), "cpu", runtime) for runtime in names}
     figures = compared(encoders, options.batch_size, options.turns)
     show({"encoder": options.encoder, "batch_size": options.batch_size} | figures)
 

@@ -13,7 +13,7 @@ from timing import FER_STAGE, commands_in_turns
 
 from cache.features_root import store_path
 from cache.writing.writer import StoreWriter
-from pipeline.encoders import EncoderSpec, load_encoder
+from pipeline.encoders import EncoderSpec, load_image_encoder
 from pipeline.extraction import outputs_of
 from pipeline.tables.labels import EXPRESSIONS
 from pipeline.tables.samples import Sample, SampleTable, TableInfo
@@ -38,7 +38,7 @@ def random_table(n: int) -> SampleTable:
 def write_store(folder: Path, table: SampleTable) -> None:
     """The store that `extract` would make of the table, but for its features: they are random."""
     params = ExtractParams()
-    encoder = prepared_as(load_encoder(EncoderSpec.parse(ENCODER), "cpu", "eager"), params)
+    encoder = prepared_as(load_image_encoder(EncoderSpec.parse(ENCODER), "cpu", "eager"), params)
     outputs = outputs_of(encoder, params.outputs, params.dtype, params.pixel_size)
     schema = schema_of(table, params.views, outputs)
     key = store_key(table, encoder, outputs, params)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.encoders.base import Encoder
+from pipeline.encoders.protocols import TextEncoder
 from pipeline.errors import ConfigError
 from pipeline.suggestions import did_you_mean
 
@@ -108,14 +108,13 @@ def _filled(template: str, name: str) -> str:
     return template.replace(_NOUN, name)
 
 
-def encode_prompts(encoder: Encoder, templates: Sequence[str], classes: Sequence[str]) -> npt.NDArray[np.float32]:
-    """The vector of every template with every class: float32, shape (T, C, D_t), raw; (0, C, 0) for no template.
+def encode_prompts(
+    encoder: TextEncoder | None, templates: Sequence[str], classes: Sequence[str]
+) -> npt.NDArray[np.float32]:
+    """The vector of every template with every class: float32, shape (T, C, D_t), raw.
 
-    Raises
-    ------
-    EncoderError
-        If the encoder has no text tower.
+    Without an encoder, or without a template, it is of shape (0, C, 0).
     """
-    if not templates:
+    if encoder is None or not templates:
         return np.empty((0, len(classes), 0), np.float32)
     return np.stack([encoder.encode_text(sentences(template, classes)) for template in templates])

@@ -22,7 +22,8 @@ def run(workflow: Callable[[Request, OnProgress], Result], request: Request) -> 
     with ExitStack() as stack:
         if getattr(request, "follow_links", False):
             stack.enter_context(links_followed())
-        _allow_encoder(getattr(request, "encoder", None))
+        for named in (getattr(request, "encoder", None), getattr(request, "text", None)):
+            _allow_encoder(named)
         return workflow(request, stack.enter_context(progress_display(quiet=getattr(request, "quiet", False))))
 
 

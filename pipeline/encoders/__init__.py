@@ -1,4 +1,4 @@
-"""Frozen encoders behind one protocol. Names are read without torch; `load_encoder` brings the model.
+"""Frozen encoders behind two protocols, of images and of texts. Names are read without torch; `load_encoder` loads one.
 
 open_clip:ARCH/TAG            weights by tag, from the hub's cache on this machine, else from the hub
 open_clip:ARCH@FILE_OR_DIR    weights from a file, or a folder with open_clip_config.json
@@ -10,9 +10,17 @@ mini                          the embedded encoder: a small open_clip model that
 untrained                     a small open_clip model with seeded random weights: knows nothing
 """
 
-from pipeline.encoders.base import Encoder
 from pipeline.encoders.families import FAMILIES, CurrentIdentity, current_identity
-from pipeline.encoders.load import load_encoder
+from pipeline.encoders.load import load_encoder, load_image_encoder
+from pipeline.encoders.protocols import (
+    Encoder,
+    ImageEncoder,
+    TextEncoder,
+    encodes_images,
+    encodes_text,
+    require_image_encoder,
+    require_text_encoder,
+)
 from pipeline.encoders.runtimes import RUNTIMES
 from pipeline.encoders.spec import EncoderSpec
 
@@ -22,6 +30,13 @@ __all__ = [
     "CurrentIdentity",
     "Encoder",
     "EncoderSpec",
+    "ImageEncoder",
+    "TextEncoder",
     "current_identity",
+    "encodes_images",
+    "encodes_text",
     "load_encoder",
+    "load_image_encoder",
+    "require_image_encoder",
+    "require_text_encoder",
 ]

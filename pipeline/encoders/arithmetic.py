@@ -107,7 +107,7 @@ def float32_error(device: torch.device) -> float:
             torch.nn.functional.conv2d(pictures.double(), kernels.double()),
         ),
     )
-    return max(float((found.cpu().double() - exact).abs().max() / exact.abs().max()) for found, exact in pairs)
+    return max(float((computed.cpu().double() - exact).abs().max() / exact.abs().max()) for computed, exact in pairs)
 
 
 @cache

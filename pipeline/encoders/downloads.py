@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import time
@@ -17,18 +16,11 @@ from huggingface_hub import (
     hf_hub_url,
     try_to_load_from_cache,
 )
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    FileMetadataError,
-    GatedRepoError,
-    HfHubHTTPError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+from huggingface_hub.errors import FileMetadataError
 from huggingface_hub.file_download import HfFileMetadata
 from huggingface_hub.utils.tqdm import tqdm as hub_tqdm
 
+from pipeline.encoders.download_errors import OTHER_CACHE, explanation, first_line, is_missing, is_timeout, is_transient
 from pipeline.encoders.file_digest import file_sha256, is_sha256, sha256_in_cache
 from pipeline.errors import EncoderError
 from pipeline.progress import OnProgress, Progress
@@ -37,11 +29,7 @@ __all__ = ["HubFile", "SilentBar", "cached", "download", "require_reachable"]
 
 _ATTEMPTS = 3
 _PAUSE_S = 0.5  # after the first, twice as long after the second
-_TRANSIENT = (408, 429, 500, 502, 503, 504)
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MB = 1_000_000
-_LOGIN = "log in (hf auth login) or set HF_TOKEN"
-_OTHER_CACHE = "Free space, or name a folder on another disk by HF_HUB_CACHE"
 
 
 @dataclass(frozen=True)
@@ -77,10 +65,10 @@ def cached(file: HubFile) -> Path | None:
     EncoderError
         If its bytes are not those that the cache names it by.
     """
-    found = try_to_load_from_cache(file.repository, file.name)
-    if not isinstance(found, str):
+    name = try_to_load_from_cache(file.repository, file.name)
+    if not isinstance(name, str):
         return None
-    path = Path(found)
+    path = Path(name)
     _require_intact(path, sha256_in_cache(path))
     return path
 
@@ -93,7 +81,8 @@ def download(file: HubFile, on_progress: OnProgress) -> Path | None:
     Raises
     ------
     EncoderError
-        If it cannot be had, or what came is not what the hub names. Nothing incomplete or damaged stays in the cache.
+        If it is not available, or its bytes are not those that the hub names. Nothing incomplete or damaged stays in
+        the cache.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         waiting = False  # the hub's client tries again for a minute before it reports a timeout of a download
@@ -105,21 +94,21 @@ def download(file: HubFile, on_progress: OnProgress) -> Path | None:
         except EncoderError:
             raise
         except Exception as error:  # the hub's client and its HTTP library raise a dozen kinds
-            if _is_missing(error):
+            if is_missing(error):
                 return None
-            if attempt == _ATTEMPTS or not _is_transient(error) or (waiting and _is_timeout(error)):
-                raise file.error(*_explained(file, error, attempt)) from error
-            on_progress(Progress(file.name, 0, 0, f"{file.name}: {_first_line(error)}: trying again"))
+            if attempt == _ATTEMPTS or not is_transient(error) or (waiting and is_timeout(error)):
+                raise file.error(*explanation(error, attempt)) from error
+            on_progress(Progress(file.name, 0, 0, f"{file.name}: {first_line(error)}: trying again"))
             time.sleep(_PAUSE_S * attempt)
     raise AssertionError("the last attempt returns or raises")
 
 
 def require_reachable(file: HubFile) -> None:
-    """Check that the hub has the file and would give it; EncoderError that says why not."""
+    """Check that the hub has the file and would send it; EncoderError with the reason if not."""
     try:
         _metadata(file)
     except Exception as error:  # a dozen kinds, as in `download`
-        raise file.error(*_explained(file, error, 1)) from error
+        raise file.error(*explanation(error, 1)) from error
 
 
 class SilentBar(hub_tqdm):
@@ -131,10 +120,10 @@ class SilentBar(hub_tqdm):
 
 def _metadata(file: HubFile) -> HfFileMetadata:
     """Digest and size of the file, requested once: the client itself would repeat its request for minutes."""
-    found = get_hf_file_metadata(hf_hub_url(file.repository, file.name), timeout=constants.HF_HUB_ETAG_TIMEOUT)
-    if not (found.etag and found.commit_hash):
+    metadata = get_hf_file_metadata(hf_hub_url(file.repository, file.name), timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    if not (metadata.etag and metadata.commit_hash):
         raise FileMetadataError("no ETag or no commit")
-    return found
+    return metadata
 
 
 def _downloaded(file: HubFile, metadata: HfFileMetadata, on_progress: OnProgress) -> Path:
@@ -160,7 +149,7 @@ def _reporting_bar(what: str, size: int, on_progress: OnProgress) -> type[hub_tq
             on_progress(Progress(what, self.received // _MB, max(1, round(size / _MB)) if size else 0))
 
         def update_transfer(self, n: float | None = 1) -> None:
-            """Bytes on the wire: the client asks for no second bar where this exists."""
+            """Bytes on the wire: the client makes no second bar where this exists."""
 
     return Bar
 
@@ -170,19 +159,19 @@ def _require_space(file: HubFile, size: int | None) -> None:
     cache = Path(constants.HF_HUB_CACHE)
     folder = next(parent for parent in (cache, *cache.absolute().parents) if parent.exists())
     blobs = cache / f"models--{file.repository.replace('/', '--')}" / "blobs"
-    arriving = sum(path.stat().st_size for path in blobs.glob("*.incomplete") if path.exists())
-    if size and (free := shutil.disk_usage(folder).free) + arriving < size:
-        raise file.error(f"{size / _MB:,.0f} MB needed in {cache}, {free / _MB:,.0f} MB free", _OTHER_CACHE)
+    in_progress = sum(path.stat().st_size for path in blobs.glob("*.incomplete") if path.exists())
+    if size and (free := shutil.disk_usage(folder).free) + in_progress < size:
+        raise file.error(f"{size / _MB:,.0f} MB needed in {cache}, {free / _MB:,.0f} MB free", OTHER_CACHE)
 
 
 def _require_intact(path: Path, expected: str) -> None:
     """Check a file against its sha256, if that is what the hub names it by; the client itself compares sizes only."""
-    if not is_sha256(expected) or (found := file_sha256(path)) == expected:
+    if not is_sha256(expected) or (actual := file_sha256(path)) == expected:
         return
     size = path.stat().st_size
     raise EncoderError(
         f"{path}: expected the file with sha256 {expected[:12]}, as the hub names it, found {size:,} bytes with "
-        f"sha256 {found[:12]}: damaged or altered on its way or on this disk. {_removed(path)}"
+        f"sha256 {actual[:12]}: damaged or altered on its way or on this disk. {_removed(path)}"
     )
 
 
@@ -197,62 +186,3 @@ def _removed(path: Path) -> str:
     except OSError as error:
         return f"Remove it ({error.strerror}) and run the command again to download it"
     return "It has been removed: run the command again to download it"
-
-
-def _is_missing(error: Exception) -> bool:
-    """Whether the repository is there and the file is not; a mirror may answer 404 without the hub's headers."""
-    if isinstance(error, RepositoryNotFoundError | RevisionNotFoundError):
-        return False
-    return isinstance(error, EntryNotFoundError | HfHubHTTPError) and _status(error) == 404
-
-
-def _is_transient(error: Exception) -> bool:
-    if (status := _status(error)) is not None:
-        return status in _TRANSIENT
-    if isinstance(error, OfflineModeIsEnabled | ValueError):
-        return False
-    return not isinstance(error, OSError) or isinstance(error, ConnectionError)
-
-
-def _is_timeout(error: Exception) -> bool:
-    return "Timeout" in type(error).__name__
-
-
-def _status(error: Exception) -> int | None:
-    return getattr(getattr(error, "response", None), "status_code", None)
-
-
-def _explained(file: HubFile, error: Exception, attempts: int) -> tuple[str, str]:
-    """The cause and the advice, each without a full stop."""
-    status = _status(error)
-    tried = f" ({attempts} attempts)" if attempts > 1 else ""
-    if isinstance(error, GatedRepoError) or status == 403:
-        return f"access is restricted (HTTP {status})", f"Ask for access on the repository's page, then {_LOGIN}"
-    if isinstance(error, RepositoryNotFoundError) or status == 401:
-        cause = f"no such repository, or none that this login may see (HTTP {status})"
-        return cause, f"If it is private or gated, {_LOGIN}; an old token is refused in the same way"
-    if status == 404:
-        return "no such file (HTTP 404)", "Check the name; a mirror may lack it"
-    if status is not None:
-        return f"the server answers HTTP {status}{tried}", "Try again later"
-    if isinstance(error, OfflineModeIsEnabled):
-        return "HF_HUB_OFFLINE is set", "Unset it to download"
-    if isinstance(error, FileMetadataError):
-        return "what answers there is not a hub", "Check HF_ENDPOINT and the proxy settings"
-    if isinstance(error, OSError) and error.errno in _DISK_FULL:
-        return f"{os.strerror(error.errno)} in {constants.HF_HUB_CACHE}", _OTHER_CACHE
-    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
-        return (
-            f"{error.filename or constants.HF_HUB_CACHE}: {error.strerror}",
-            "Make the folder of HF_HUB_CACHE writable",
-        )
-    if isinstance(error, OSError) and "Consistency check failed" in str(error):
-        return _first_line(error).removeprefix("Consistency check failed: "), "Try again; a proxy may cut large files"
-    if _is_timeout(error):
-        return f"no answer in time{tried}", "Try again; HF_HUB_ETAG_TIMEOUT and HF_HUB_DOWNLOAD_TIMEOUT are in seconds"
-    return f"{_first_line(error)}{tried}", "Check the connection and the proxy settings (HTTPS_PROXY)"
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}"[:300] if not isinstance(error, OSError) else lines[0][:300]

@@ -30,8 +30,8 @@ def fetch(spec: EncoderSpec, pretrained: Mapping[str, Any], on_progress: OnProgr
     Raises
     ------
     EncoderError
-        If it is neither on this machine nor to be had; without a network at once, where the hub's client would try
-        again for the better part of a minute.
+        If it is neither on this machine nor on the hub; without a network at once, where the hub's client would try
+        again for most of a minute.
     """
     if not (hub := pretrained.get("hf_hub", "")):
         return _from_url(spec, pretrained)
@@ -56,7 +56,7 @@ def fetch_repository(
     Raises
     ------
     EncoderError
-        If they are neither on this machine nor to be had; without a network at once.
+        If they are neither on this machine nor on the hub; without a network at once.
     """
     repository = spec.tag
     advice = f"Without a network, name a local copy: {spec.family}:{spec.architecture}@DIR"

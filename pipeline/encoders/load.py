@@ -1,4 +1,4 @@
-"""From a name to a loaded encoder; the only door to torch for those who just parse names."""
+"""From a name to a loaded encoder; modules that only parse names import no torch."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import importlib
 from importlib.util import find_spec
 
 from pipeline.encoders.arithmetic import float32_arithmetic, require_exact_environment, require_float32
-from pipeline.encoders.base import Encoder
 from pipeline.encoders.families import FAMILIES
+from pipeline.encoders.protocols import Encoder, ImageEncoder, encodes_images, require_image_encoder
 from pipeline.encoders.runtimes import resolve_runtime
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import EncoderError
 from pipeline.progress import OnProgress, silent
 
-__all__ = ["load_encoder"]
+__all__ = ["load_encoder", "load_image_encoder"]
 
 
 @float32_arithmetic()  # models take torch's default dtype when they are built
@@ -28,7 +28,7 @@ def load_encoder(
     device : `auto` (CUDA when there is one), `cpu`, `cuda`, `cuda:1`
     runtime : of the image tower, of `RUNTIMES`: `eager`; `compile` (torch.compile); `openvino` (CPU); `auto`, which is
         OpenVINO on the CPU if it is installed, else eager. A fast one is used while its features are those of eager
-        PyTorch: read `Encoder.runtime` after the last batch to know what ran.
+        PyTorch: read `ImageEncoder.runtime` after the last batch to know what ran.
     on_progress : called with the megabytes of weights that are downloaded
 
     Raises
@@ -44,7 +44,7 @@ def load_encoder(
     require_exact_environment()
     target = resolve_device(device)
     require_float32(target)
-    resolve_runtime(runtime, target.type)  # a wrong name is said before weights are read
+    resolve_runtime(runtime, target.type)  # a wrong name is reported before weights are read
     if target.type == "cpu":
         keep_freed_memory()
     family = FAMILIES[spec.family]
@@ -52,4 +52,11 @@ def load_encoder(
         raise EncoderError(f"{spec}: {family.package} is not installed: pip install 'fer-stage[{family.extra}]'")
     module, _, function = family.loader.partition(":")
     encoder: Encoder = getattr(importlib.import_module(module), function)(spec, target, on_progress)
-    return encoder.with_runtime(runtime)
+    return encoder.with_runtime(runtime) if encodes_images(encoder) else encoder
+
+
+def load_image_encoder(
+    spec: EncoderSpec, device: str = "auto", runtime: str = "auto", on_progress: OnProgress = silent
+) -> ImageEncoder:
+    """As `load_encoder`, for a caller that has images; EncoderError if the model reads sentences only."""
+    return require_image_encoder(load_encoder(spec, device, runtime, on_progress))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeGuard
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline.encoders.protocols import Encoder, TextEncoder, require_text_encoder
 from pipeline.errors import ConfigError, EncoderError
 
-__all__ = ["Prefix", "PromptTower", "TextParts"]
+__all__ = ["Prefix", "PromptEncoder", "PromptTower", "TextParts", "require_prompts"]
 
 _POOLED_AT_END = ("argmax", "eos")
 
@@ -25,7 +26,7 @@ class Prefix:
     layers: tuple[tuple[Tensor, Tensor], ...]
 
     def __len__(self) -> int:
-        """T, the positions it stands for."""
+        """T, the positions that it replaces."""
         return self.layers[0][0].shape[2]
 
     def each(self, n: int) -> Prefix:
@@ -74,7 +75,7 @@ class PromptTower:
     ----------
     text : the frozen tower
     tokenizer : sentences -> int64 (P, context), padded
-    decode : ids -> the text they stand for
+    decode : ids -> their text
     logit_scale : the factor on cosines that the model was trained with
     """
 
@@ -202,6 +203,42 @@ class PromptTower:
             hidden, layer = _through(block, hidden, None if after is None else after.layers[i], mask)
             layers.append(layer)
         return hidden, Prefix(tuple(layers))
+
+
+class PromptEncoder(TextEncoder, Protocol):
+    """A text encoder in whose text tower prompts can be learned."""
+
+    @property
+    def prompts(self) -> PromptTower:
+        """The text tower, fed embedded tokens. Its weights are those of the encoder, frozen.
+
+        Raises
+        ------
+        EncoderError
+            If prompts cannot be learned in a text tower of this kind.
+        """
+
+
+def require_prompts(encoder: Encoder) -> PromptTower:
+    """The text tower of an encoder, for learned prompts.
+
+    Raises
+    ------
+    EncoderError
+        If there is no text tower, or one of a kind that prompts cannot be learned in.
+    """
+    require_text_encoder(encoder)
+    if not _has_prompts(encoder):
+        raise EncoderError(
+            f"{encoder.identity['family']}:{encoder.identity['architecture']}: prompts are learned in open_clip's own "
+            f"text transformers, found {type(encoder).__name__}. Use an encoder such as "
+            "open_clip:ViT-B-32-quickgelu/openai"
+        )
+    return encoder.prompts
+
+
+def _has_prompts(encoder: Encoder) -> TypeGuard[PromptEncoder]:
+    return hasattr(type(encoder), "prompts")  # not of the encoder itself: that would build the tower
 
 
 def _through(

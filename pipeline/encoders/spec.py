@@ -1,15 +1,15 @@
-"""How an encoder is written, and what that says before any weight is read."""
+"""How an encoder is written, and what follows from that before any weight is read."""
 
 from __future__ import annotations
 
 import hashlib
 import os.path
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.errors import ConfigError
-from pipeline.plugins import entry_point_names
+from pipeline.plugins import entry_point_names, is_reference
 
 __all__ = ["FILE", "GROUP", "EncoderSpec", "Syntax", "has_text", "register"]
 
@@ -29,7 +29,7 @@ class Syntax:
     forms : for messages, as `timm:ARCH@FILE`; a family of one encoder has its name alone
     pattern : of what follows the colon, with the groups `architecture`, `tag` and `path`, the last two optional; None
         for a family of one encoder
-    has_text : whether its encoders have a text tower
+    has_text : whether all of its encoders have a text tower
     needs_file : whether the weights have to be a file
     """
 
@@ -51,7 +51,7 @@ def register(family: str, syntax: Syntax) -> None:
 class EncoderSpec:
     """A parsed encoder name. Exactly one of `tag` and `path` is set, none for embedded encoders; timm's may have both.
 
-    The tag of a transformers model is its repository on the hub, `OWNER/NAME`. That of a timm model says which of
+    The tag of a transformers model is its repository on the hub, `OWNER/NAME`. That of a timm model is which of
     timm's published weights the file is, or is prepared like. The architecture of an encoder of one's own is the code
     that makes it, FILE.py:NAME, or the name of an entry point.
     """
@@ -88,7 +88,7 @@ class EncoderSpec:
         if syntax.needs_file and not parts["path"]:
             advice = f"{family}:{rest.partition('/')[0]}@FILE"
             raise ConfigError(f"encoder {text!r}: {family} weights are named by file, {advice}")
-        path = Path(os.path.expanduser(parts["path"])) if parts["path"] else None  # `~nobody` stays as it is
+        path = Path(os.path.expanduser(parts["path"])) if parts["path"] else None  # an unknown `~user` stays as it is
         return cls(family, parts["architecture"], parts["tag"], path)
 
     @property
@@ -106,8 +106,16 @@ class EncoderSpec:
 
     @property
     def has_text(self) -> bool:
-        """Whether an encoder of this family has a text tower."""
+        """Whether all encoders of this family have a text tower; see `families.has_text`."""
         return has_text(self.family)
+
+    def absolute(self) -> EncoderSpec:
+        """The same encoder for another process, which may work in another folder: with absolute paths of its files."""
+        architecture = self.architecture
+        if self.family == FILE and is_reference(architecture):
+            code, _, name = architecture.rpartition(":")
+            architecture = f"{Path(code).expanduser().absolute()}:{name}"
+        return replace(self, architecture=architecture, path=self.path.absolute() if self.path else None)
 
     def __str__(self) -> str:
         if self.family == FILE:
@@ -136,7 +144,7 @@ def _of_package(text: str) -> EncoderSpec:
 
 
 def has_text(family: str) -> bool:
-    """Whether encoders of a family have a text tower; True of a family that is not known."""
+    """Whether all encoders of a family have a text tower; True of a family that is not known."""
     return family not in _FAMILIES or _FAMILIES[family].has_text
 
 

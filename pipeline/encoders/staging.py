@@ -12,10 +12,10 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Arriving", "Stage", "staging"]
+__all__ = ["BatchTransfer", "Stage", "staging"]
 
-Arriving: TypeAlias = Callable[[], Any]
-Stage: TypeAlias = Callable[[npt.NDArray[np.uint8]], Arriving]
+BatchTransfer: TypeAlias = Callable[[], Any]
+Stage: TypeAlias = Callable[[npt.NDArray[np.uint8]], BatchTransfer]
 
 
 def staging(device: str) -> Stage:
@@ -24,9 +24,9 @@ def staging(device: str) -> Stage:
     Returns
     -------
     Stage
-        uint8 (B, S, S, 3) -> a call that gives what `Encoder.encode_images` takes: on the CPU the array itself; on CUDA
-        a tensor there, whose copy runs on a stream of its own from pinned memory. The copy begins at once; the call
-        belongs into the thread that encodes.
+        uint8 (B, S, S, 3) -> a call that gives what `ImageEncoder.encode_images` takes: on the CPU the array itself; on
+        CUDA a tensor there, whose copy runs on a stream of its own from pinned memory. The copy begins at once; the
+        call belongs into the thread that encodes.
     """
     if not device.startswith("cuda"):
         return lambda pixels: lambda: pixels
@@ -35,17 +35,17 @@ def staging(device: str) -> Stage:
     return partial(_to_cuda, torch.cuda.Stream(device))  # type: ignore[no-untyped-call]  # torch has no type for it
 
 
-def _to_cuda(copying: torch.cuda.Stream, pixels: npt.NDArray[np.uint8]) -> Arriving:
+def _to_cuda(copying: torch.cuda.Stream, pixels: npt.NDArray[np.uint8]) -> BatchTransfer:
     import torch
 
     with torch.cuda.stream(copying):
         copy = torch.from_numpy(pixels).pin_memory().to(copying.device, non_blocking=True)
-        arrived = copying.record_event()
+        copied = copying.record_event()
 
-    def arrive() -> torch.Tensor:
+    def wait_for_copy() -> torch.Tensor:
         encoding = torch.cuda.current_stream(copying.device)
-        encoding.wait_event(arrived)
-        copy.record_stream(encoding)  # else its memory could be given to the next copy while it is being read
+        encoding.wait_event(copied)
+        copy.record_stream(encoding)  # else its memory could be reused by the next copy while it is being read
         return copy
 
-    return arrive
+    return wait_for_copy

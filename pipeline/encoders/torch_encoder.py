@@ -1,57 +1,57 @@
-"""The one implementation: a torch image tower, perhaps a text tower, on a device."""
+"""Encoders with a torch image tower, on a device."""
 
 from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from pipeline.encoders.prompt_tower import PromptTower
+from pipeline.encoders.protocols import Encoder, ImageEncoder
 from pipeline.encoders.runtimes import resolve_runtime
 from pipeline.encoders.runtimes.choose import Runtime, runtime_of
-from pipeline.encoders.runtimes.eager import inference, precision_of, to_numpy
+from pipeline.encoders.runtimes.eager import precision_of
 from pipeline.encoders.towers import ImageTower, PixelTower
 from pipeline.errors import EncoderError
 from pipeline.images.preprocess import Preprocess
 
-__all__ = ["TorchEncoder", "keep_freed_memory", "resolve_device"]
+__all__ = ["TorchEncoder", "keep_freed_memory", "require_torch_encoder", "resolve_device"]
 
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
 
 
-def resolve_device(wanted: str) -> torch.device:
+def resolve_device(name: str) -> torch.device:
     """`auto` is CUDA when there is one, else the CPU.
 
     Raises
     ------
     EncoderError
-        If the name is none of `auto`, `cpu`, `cuda`, `cuda:N`, or CUDA is asked for and absent: nobody should find
-        out after a day that it ran on the CPU.
+        If the name is none of `auto`, `cpu`, `cuda`, `cuda:N`, or CUDA is requested and absent: a run of a
+        day on the CPU would be noticed too late.
     """
-    if wanted == "auto":
+    if name == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
-    if not _DEVICE.fullmatch(wanted):
-        raise EncoderError(f"--device {wanted}: expected auto, cpu, cuda or cuda:N")
-    device = torch.device(wanted)
+    if not _DEVICE.fullmatch(name):
+        raise EncoderError(f"--device {name}: expected auto, cpu, cuda or cuda:N")
+    device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise EncoderError(
-            f"--device {wanted}: torch can use {torch.cuda.device_count()} CUDA devices of this machine, counted from "
+            f"--device {name}: torch can use {torch.cuda.device_count()} CUDA devices of this machine, counted from "
             "cuda:0. Use one of them, or --device cpu"
         )
     return device
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep freed memory for the next batch, instead of giving it back to the system.
+    """Let the C library keep freed memory for the next batch, instead of returning it to the system.
 
     Every batch allocates the same large activations; on the CPU their page faults took a third of the time
     (EfficientNet-Lite0, 64 x 224 px: 2.7 million faults in 256 images, 75 thousand with this). The encoder runs in a
@@ -68,15 +68,12 @@ def keep_freed_memory() -> None:
 
 @dataclass(frozen=True)
 class TorchEncoder:
-    """See `pipeline.encoders.base.Encoder`.
+    """An `ImageEncoder` whose image network is a torch module.
 
     Parameters
     ----------
     tower : the image tower, frozen, on the device
-    text_tower : sentences -> (P, D_t), or None
-    new_prompts : makes `prompts`, which few need; None without a text tower
-    new_text_identity : makes `text_identity`, for which a tokenizer is loaded; None without a text tower
-    wanted : the runtime of the image tower: eager, compile or openvino
+    requested_runtime : of the image tower: eager, compile or openvino
     half : whether CUDA may compute in float16 where autocast holds that to be safe
     """
 
@@ -84,13 +81,10 @@ class TorchEncoder:
     preprocess: Preprocess
     tower: ImageTower
     torch_device: torch.device
-    text_tower: Callable[[Sequence[str]], Tensor] | None = None
     note: str = ""
-    saw: tuple[str, ...] = ()
-    wanted: str = "eager"
+    trained_on: tuple[str, ...] = ()
+    requested_runtime: str = "eager"
     half: bool = True
-    new_prompts: Callable[[], PromptTower] | None = None
-    new_text_identity: Callable[[], Mapping[str, Any]] | None = None
 
     @property
     def device(self) -> str:
@@ -104,14 +98,6 @@ class TorchEncoder:
     def runtime(self) -> str:
         return self._runtime.name
 
-    @property
-    def has_text(self) -> bool:
-        return self.text_tower is not None
-
-    @cached_property
-    def text_identity(self) -> Mapping[str, Any]:
-        return self.new_text_identity() if self.new_text_identity else {}
-
     @cached_property
     def row_shapes(self) -> Mapping[str, tuple[int, ...]]:
         size = self.preprocess.size
@@ -121,14 +107,14 @@ class TorchEncoder:
     def width(self) -> int:
         return self.row_shapes["pooled"][0]
 
-    def with_preprocess(self, preprocess: Preprocess) -> TorchEncoder:
+    def with_preprocess(self, preprocess: Preprocess) -> Self:
         return replace(self, preprocess=preprocess)
 
-    def with_runtime(self, wanted: str) -> TorchEncoder:
-        return replace(self, wanted=resolve_runtime(wanted, self.torch_device.type))
+    def with_runtime(self, runtime: str) -> Self:
+        return replace(self, requested_runtime=resolve_runtime(runtime, self.torch_device.type))
 
-    def reference(self) -> TorchEncoder:
-        return replace(self, wanted="eager", half=False)
+    def reference(self) -> Self:
+        return replace(self, requested_runtime="eager", half=False)
 
     def tail(self, block: int) -> nn.Module:
         """What comes from block `block` on: (B, T, W), the output `block-<block>`, -> (B, D), `pooled`.
@@ -143,34 +129,12 @@ class TorchEncoder:
         self._require([f"block-{block}"])
         return self.tower.tail(block)
 
-    @cached_property
-    def prompts(self) -> PromptTower:
-        """The text tower, fed embedded tokens: for learned prompts. Its weights are those of this encoder, frozen.
-
-        Raises
-        ------
-        EncoderError
-            If there is no text tower, or one of a kind that prompts cannot be learned in.
-        """
-        if self.new_prompts is None:
-            raise self._without_text()
-        return self.new_prompts()
-
     def encode_images(
         self, pixels: npt.NDArray[np.uint8], outputs: Sequence[str] = ("pooled",)
     ) -> dict[str, npt.NDArray[np.float32]]:
         if tuple(outputs) != ("pooled",):
             self._require(outputs)
         return self._runtime(pixels, outputs)
-
-    def encode_text(self, prompts: Sequence[str]) -> npt.NDArray[np.float32]:
-        if self.text_tower is None:
-            raise self._without_text()
-        with inference(self.torch_device, self.half):
-            return to_numpy(self.text_tower(prompts))
-
-    def _without_text(self) -> EncoderError:
-        return EncoderError(f"{self._name} has no text tower. Heads that need text work with an open_clip encoder")
 
     @property
     def _name(self) -> str:
@@ -179,7 +143,7 @@ class TorchEncoder:
     @cached_property
     def _runtime(self) -> Runtime:
         tower = PixelTower(self.tower, self.preprocess, self.torch_device)
-        return runtime_of(self.wanted, tower, self.torch_device, self.half)
+        return runtime_of(self.requested_runtime, tower, self.torch_device, self.half)
 
     def _require(self, outputs: Sequence[str]) -> None:
         if unknown := [name for name in outputs if name not in self.row_shapes]:
@@ -187,3 +151,23 @@ class TorchEncoder:
             known = [name for name in self.row_shapes if not name.startswith("block-")]
             known += [f"block-K with K from 0 to {n_blocks - 1}"] if n_blocks else []
             raise EncoderError(f"{self._name} gives no {', '.join(unknown)}. It gives {', '.join(known)}")
+
+
+if TYPE_CHECKING:
+    _offers_images: type[ImageEncoder] = TorchEncoder
+
+
+def require_torch_encoder(encoder: Encoder) -> TorchEncoder:
+    """The encoder, for a caller that trains its image network or a part of it.
+
+    Raises
+    ------
+    EncoderError
+        If its image network is no torch module, or it has none.
+    """
+    if not isinstance(encoder, TorchEncoder):
+        raise EncoderError(
+            f"{encoder.identity['family']}:{encoder.identity['architecture']}: expected an encoder whose image network "
+            f"is a torch module, found {type(encoder).__name__}. Use an open_clip or timm encoder"
+        )
+    return encoder

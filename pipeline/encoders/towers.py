@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pipeline.images.preprocess import Preprocess
 
-__all__ = ["ImageTower", "PixelTower", "as_sequence", "seen_entering", "seen_leaving", "shallow_copy"]
+__all__ = ["ImageTower", "PixelTower", "as_sequence", "captured_inputs", "captured_outputs", "shallow_copy"]
 
 _BLOCK = "block-"
 
@@ -25,7 +25,7 @@ class ImageTower(nn.Module):
     model : float32 (B, 3, S, S), normalised -> (B, D)
     """
 
-    def __init__(self, model: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
@@ -41,25 +41,25 @@ class ImageTower(nn.Module):
     def forward(self, images: Tensor, outputs: Sequence[str]) -> dict[str, Tensor]:
         """(B, 3, S, S), normalised -> output: (B, *row_shape), all of them in one pass through the whole model.
 
-        The model runs as it is; activations are seen by hooks on the way, so that `pooled` is the same value whatever
-        else is asked for.
+        The model runs as it is; activations are captured by hooks on the way, so that `pooled` is the same value
+        whatever else is requested.
         """
         numbers = {name: int(name.removeprefix(_BLOCK)) for name in outputs if name.startswith(_BLOCK)}
         with ExitStack() as stack:
-            seen = {name: stack.enter_context(seen_entering(self.blocks[k])) for name, k in numbers.items()}
+            captured = {name: stack.enter_context(captured_inputs(self.blocks[k])) for name, k in numbers.items()}
             pooled, tokens = self._run(images, "tokens" in outputs)
-        found = {"pooled": pooled} | {name: self._batch_first(values[0]) for name, values in seen.items()}
-        return found if tokens is None else found | {"tokens": tokens}
+        features = {"pooled": pooled} | {name: self._batch_first(values[0]) for name, values in captured.items()}
+        return features if tokens is None else features | {"tokens": tokens}
 
     def row_shapes(self, image: Tensor) -> dict[str, tuple[int, ...]]:
         """What one image (1, 3, S, S) gives, in canonical order."""
         names = ("pooled", "tokens", *(f"{_BLOCK}{k}" for k in range(len(self.blocks))))
         with torch.inference_mode():
-            found = self(image, names)
-        return {name: tuple(found[name].shape[1:]) for name in names if name in found}
+            features = self(image, names)
+        return {name: tuple(features[name].shape[1:]) for name in names if name in features}
 
     def _run(self, images: Tensor, with_tokens: bool) -> tuple[Tensor, Tensor | None]:
-        """Pooled (B, D); and the tokens (B, T, W), if they are wanted and there are any."""
+        """Pooled (B, D); and the tokens (B, T, W), if they are requested and there are any."""
         return self.model(images), None
 
     def _batch_first(self, activations: Tensor) -> Tensor:
@@ -101,33 +101,33 @@ def as_sequence(features: Tensor, channels_last: bool = False) -> Tensor:
 
 
 @contextmanager
-def seen_entering(module: nn.Module) -> Iterator[list[Tensor]]:
+def captured_inputs(module: nn.Module) -> Iterator[list[Tensor]]:
     """Collects the first argument of every call of `module`."""
-    seen: list[Tensor] = []
-    handle = module.register_forward_pre_hook(lambda _module, args: seen.append(args[0]))
+    captured: list[Tensor] = []
+    handle = module.register_forward_pre_hook(lambda _module, args: captured.append(args[0]))
     try:
-        yield seen
+        yield captured
     finally:
         handle.remove()
 
 
 @contextmanager
-def seen_leaving(module: nn.Module) -> Iterator[list[Tensor]]:
+def captured_outputs(module: nn.Module) -> Iterator[list[Tensor]]:
     """Collects what every call of `module` returns."""
-    seen: list[Tensor] = []
-    handle = module.register_forward_hook(lambda _module, _args, result: seen.append(result))
+    captured: list[Tensor] = []
+    handle = module.register_forward_hook(lambda _module, _args, result: captured.append(result))
     try:
-        yield seen
+        yield captured
     finally:
         handle.remove()
 
 
 def shallow_copy(module: nn.Module, without: Sequence[str] = (), **replaced: Any) -> Any:
     """A module of the same class with the same parameters and children, but for those left out or replaced."""
-    made = copy.copy(module)
+    duplicate = copy.copy(module)
     for kind in ("_parameters", "_buffers", "_modules"):
         held: Mapping[str, Any] = getattr(module, kind)
-        setattr(made, kind, {name: value for name, value in held.items() if name not in without})
+        setattr(duplicate, kind, {name: value for name, value in held.items() if name not in without})
     for name, value in replaced.items():
-        setattr(made, name, value)
-    return made
+        setattr(duplicate, name, value)
+    return duplicate

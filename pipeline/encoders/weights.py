@@ -51,7 +51,7 @@ _UNREADABLE = (
 
 
 def require_file(path: Path, what: str) -> Path:
-    """`path` if it is there; EncoderError that says what it should be, if not."""
+    """`path` if it is there; EncoderError with what it should be, if not."""
     if not path.is_file():
         raise EncoderError(f"{what}: no file at {path} (looked in {path.resolve().parent}). Check the path after @")
     return path
@@ -149,7 +149,7 @@ def _unwrapped(content: Any) -> tuple[tuple[str, ...], dict[str, Tensor]]:
 
 @contextmanager
 def reading_weights(path: Path) -> Iterator[None]:
-    """Every way in which a library fails to read a file of weights means one thing to a user: say it.
+    """Report every way in which a library fails to read a file of weights as one error.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def reading_weights(path: Path) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """What a library says, shortened; of a pickle what it would run, and not torch's advice on how to run it."""
+    """The message of a library, shortened; of a pickle what it would run, and not torch's advice on how to run it."""
     if isinstance(error, PickleError):
         program = re.search(r"GLOBAL (\S+)", str(error))
         return f"it would run {program[1]}" if program else "it is no pickle of tensors alone"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 
-from pipeline.encoders.staging import Arriving, Stage
+from pipeline.encoders.staging import BatchTransfer, Stage
 from pipeline.extraction.ahead import finished
 from pipeline.extraction.batches import Batch, full_batches
 from pipeline.extraction.shards import Shard, ShardFeatures
@@ -30,7 +30,7 @@ class Ready:
 
     shard: Shard
     batch: Batch
-    pixels: Arriving
+    pixels: BatchTransfer
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.encoders.base import Encoder
+from pipeline.encoders.protocols import ImageEncoder
 from pipeline.errors import ConfigError, EncoderError
 
 __all__ = ["PIXELS", "POOLED", "Output", "empty_blocks", "kept", "outputs_of"]
@@ -26,7 +26,7 @@ class Output:
     dtype: str
 
 
-def outputs_of(encoder: Encoder, names: Sequence[str], dtype: str, pixel_size: int) -> tuple[Output, ...]:
+def outputs_of(encoder: ImageEncoder, names: Sequence[str], dtype: str, pixel_size: int) -> tuple[Output, ...]:
     """The outputs in canonical order: pooled, tokens, block-0 .. block-<L-1>, pixels.
 
     Parameters

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.encoders.base import Encoder
+from pipeline.encoders.protocols import ImageEncoder
 from pipeline.encoders.staging import staging
 from pipeline.extraction.ahead import one_ahead
 from pipeline.extraction.feeding import Feeder, Ready
@@ -46,7 +46,7 @@ class Extraction:
     costs this one more time than that (benchmarks/decoders.py).
     """
 
-    encoder: Encoder
+    encoder: ImageEncoder
     preparer: Preparer
     outputs: tuple[Output, ...]
     n_views: int

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.encoders import Encoder
+from pipeline.encoders import ImageEncoder
 from pipeline.encoders.torch_encoder import resolve_device
 from pipeline.errors import ConfigError, ImageError, InputError
 from pipeline.extraction.outputs import PIXELS
@@ -102,7 +102,7 @@ class ExpressionClassifier:
 
     head: Head
     temperature: float
-    encoder: Encoder | None
+    encoder: ImageEncoder | None
     folder: str
 
     @classmethod

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.differences import differences_text
-from pipeline.encoders import Encoder, EncoderSpec, load_encoder
+from pipeline.encoders import Encoder, EncoderSpec, ImageEncoder, load_encoder, require_image_encoder
 from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError, PipelineError
 from pipeline.images.preprocess import Preprocess
 from pipeline.learning.spec import MOST_OWN_BYTES, most_weight_bytes
@@ -199,11 +199,13 @@ class SavedHead:
         MismatchError
             If description, weights and encoder do not belong together.
         """
-        from pipeline.methods.packing import unpack  # late: it brings torch
+        from pipeline.encoders.torch_encoder import require_torch_encoder  # late: they bring torch
+        from pipeline.methods.packing import unpack
 
         self.require_method()
         try:
-            return unpack(self.state, self.description, encoder)  # type: ignore[arg-type]  # all that load are its kind
+            network = require_torch_encoder(encoder) if encoder and self.needs_encoder else None
+            return unpack(self.state, self.description, network)
         except PipelineError as error:
             raise type(error)(f"{self.folder}: {error}", remedy=error.remedy, purpose=error.purpose) from error
 
@@ -218,7 +220,7 @@ class SavedHead:
         _ = self.is_trained  # the model card states it
         return export_of(self.record, scores, uses_encoder=self.uses_encoder)
 
-    def require_encoder(self, encoder: Encoder, advice: str = "") -> Encoder:
+    def require_encoder(self, encoder: Encoder, advice: str = "") -> ImageEncoder:
         """`encoder`, prepared as when the head's features were made.
 
         Precision and device are no part of the comparison: a head that was trained on a GPU predicts on a CPU.
@@ -240,11 +242,11 @@ class SavedHead:
                 f"{advice or f'Name its own encoder with --encoder, {self.encoder_spec}'}, "
                 "or train a head on features of this one"
             )
-        return encoder.with_preprocess(self.preprocess)
+        return require_image_encoder(encoder).with_preprocess(self.preprocess)
 
     def load_encoder(
         self, named: str = "", device: str = "auto", runtime: str = "auto", on_progress: OnProgress = silent
-    ) -> Encoder:
+    ) -> ImageEncoder:
         """The head's encoder, prepared as when its features were made: see `require_encoder`.
 
         Parameters

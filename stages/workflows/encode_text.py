@@ -6,7 +6,7 @@ from cache.errors import OutdatedTextsError, StoreMissingError
 from cache.places import AnyPath
 from cache.places.links import require_inside
 from cache.texts import TextStore, text_key, text_path
-from pipeline.encoders import load_encoder
+from pipeline.encoders import encodes_text, load_encoder, require_text_encoder
 from pipeline.progress import OnProgress
 from pipeline.prompts import encode_prompts, sentences
 from pipeline.tables.labels import EXPRESSIONS
@@ -33,9 +33,11 @@ def encode_text(request: EncodeTextRequest, on_progress: OnProgress) -> EncodeTe
     encoder = load_encoder(spec, request.device, on_progress=on_progress)
     if encoder.note:
         say(f"note: {encoder.note}")
-    if request.if_any and not encoder.has_text:  # dvc.yaml is one graph for all encoders; `train` names what is missing
-        templates = ()
-    text = text_identity(encoder, templates) if templates else {}
+    if request.if_any and not encodes_text(encoder):
+        text_encoder, templates = None, ()  # dvc.yaml is one graph for all encoders; `train` names what is missing
+    else:
+        text_encoder = require_text_encoder(encoder)
+    text = text_identity(text_encoder, templates) if text_encoder else {}
     key = text_key(templates, EXPRESSIONS, encoder.identity, text)
     with encoder_written(name, named):
         texts = _existing(path)
@@ -44,7 +46,7 @@ def encode_text(request: EncodeTextRequest, on_progress: OnProgress) -> EncodeTe
     elif request.dry_run:
         texts = None
     else:
-        vectors = encode_prompts(encoder, templates, EXPRESSIONS)
+        vectors = encode_prompts(text_encoder, templates, EXPRESSIONS)
         provenance = provenance_of(encoder, name, spec)
         texts = TextStore(vectors, templates, EXPRESSIONS, dict(encoder.identity), provenance, text)
         texts.write(path)

@@ -23,7 +23,7 @@ from cache.schema import Schema
 from cache.store import store_exists
 from cache.writing.sink import ShardSink
 from cache.writing.unfinished import finished_shards
-from pipeline.encoders import Encoder, EncoderSpec, load_encoder
+from pipeline.encoders import EncoderSpec, ImageEncoder, load_image_encoder
 from pipeline.extraction import Output, outputs_of
 from pipeline.extraction.outputs import PIXELS, POOLED
 from pipeline.faces import Alignment
@@ -60,7 +60,7 @@ def plan_extract(request: ExtractRequest, on_progress: OnProgress) -> ExtractPla
     file = load_params(request.params)
     params = _extract_params(request, file.extract)
     encoder_name, spec = file.encoder(request.encoder or file.run.encoders[0])
-    encoder = prepared_as(load_encoder(spec, request.device, request.runtime, on_progress), params)
+    encoder = prepared_as(load_image_encoder(spec, request.device, request.runtime, on_progress), params)
     table, root, stem = requested_rows(request, file, on_progress)
     faces = None
     if params.faces == "aligned":
@@ -104,7 +104,7 @@ class ExtractPlan:
     root: Path
     encoder_name: str
     spec: EncoderSpec
-    encoder: Encoder
+    encoder: ImageEncoder
     faces: AlignedFaces | None
     target: AnyPath
 
@@ -203,7 +203,7 @@ class ExtractPlan:
         """What a process needs to encode shards of the store."""
         request, n_cores = self.request, os.cpu_count() or 1
         return EncodingSpec(
-            spec=self.spec,
+            spec=self.spec.absolute(),
             encoder_sha256=sha256_of(dict(self.encoder.identity)),
             device=request.device,
             runtime=runtime,

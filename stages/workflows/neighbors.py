@@ -13,7 +13,7 @@ from PIL import Image
 
 from cache import Store
 from pipeline.datasets.roots.files import MAX_IMAGE_BYTES
-from pipeline.encoders import Encoder
+from pipeline.encoders import Encoder, ImageEncoder, encodes_text
 from pipeline.errors import ImageError
 from pipeline.faces import load_detector
 from pipeline.faces.search import NO_FACE, find_face
@@ -42,7 +42,9 @@ class SearchVector:
     interpretation: str
 
 
-def search_vector(near: str, store: Store, output: str, view: int, load_encoder: Callable[[], Encoder]) -> SearchVector:
+def search_vector(
+    near: str, store: Store, output: str, view: int, load_encoder: Callable[[], ImageEncoder]
+) -> SearchVector:
     """`near` as an id of the store, else as an image file, else as a text.
 
     Parameters
@@ -84,7 +86,7 @@ def _of_row(row: int, store: Store, output: str, view: int) -> SearchVector:
     return SearchVector(vector, row, f"row {row} is left out: it is what is searched for")
 
 
-def _of_image(path: Path, store: Store, encoder: Encoder, output: str) -> npt.NDArray[np.floating]:
+def _of_image(path: Path, store: Store, encoder: ImageEncoder, output: str) -> npt.NDArray[np.floating]:
     try:
         picture = decode_picture(read_regular(path, MAX_IMAGE_BYTES))
         square = encoder.preprocess.square(_as_encoded(picture, store, encoder))
@@ -95,7 +97,7 @@ def _of_image(path: Path, store: Store, encoder: Encoder, output: str) -> npt.ND
     return vector
 
 
-def _as_encoded(picture: Image.Image, store: Store, encoder: Encoder) -> Image.Image:
+def _as_encoded(picture: Image.Image, store: Store, encoder: ImageEncoder) -> Image.Image:
     """What of a picture the store's encoder encodes: all of it, or its aligned face."""
     if (alignment := alignment_of(store)) is None:
         return picture
@@ -110,7 +112,7 @@ def _list_ids(store: Store) -> list[tuple[str, dict[str, object]]]:
 
 
 def _of_text(near: str, neither: str, store: Store, output: str, encoder: Encoder) -> npt.NDArray[np.floating]:
-    if not encoder.has_text:
+    if not encodes_text(encoder):
         identity = store.encoder["encoder"]
         raise StageError(
             f"--near: {neither}, and {identity['family']}:{identity['architecture']} has no text tower. Expected an id "

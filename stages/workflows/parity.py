@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from cache.manifest import Manifest
 from cache.writing.writer import StoreWriter
-from pipeline.encoders import Encoder
+from pipeline.encoders import ImageEncoder
 from pipeline.encoders.parity import Parity, parity
 from pipeline.errors import ImageError
 from pipeline.images.prepare import Job, Preparer
@@ -97,7 +97,7 @@ def sample_jobs(jobs: Sequence[Job], seed: str, n_rows: int = N_ROWS) -> list[Jo
 
 
 def encode_one_by_one(
-    jobs: Sequence[Job], preparer: Preparer, encoder: Encoder, outputs: Sequence[str]
+    jobs: Sequence[Job], preparer: Preparer, encoder: ImageEncoder, outputs: Sequence[str]
 ) -> dict[str, npt.NDArray[Any]]:
     """The first view of each job, encoded alone in float32 by the encoder's reference.
 

@@ -15,7 +15,7 @@ from stages.workflows.exports import export_form
 if TYPE_CHECKING:
     from cache.selection import Selection
     from cache.store import Store
-    from pipeline.encoders import Encoder
+    from pipeline.encoders import ImageEncoder
 
 __all__ = ["query"]
 
@@ -45,7 +45,7 @@ def _nearest(store: Store, matching: Selection, near: str, request: QueryRequest
     from stages.workflows.neighbors import search_vector
     from stages.workflows.store_encoder import encoder_of
 
-    def load() -> Encoder:
+    def load() -> ImageEncoder:
         return encoder_of(store, load_params(request.params), request.encoder, request.device)
 
     searched = search_vector(near, store, request.feature, request.view, load)

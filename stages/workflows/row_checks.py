@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.encoders import Encoder
+from pipeline.encoders import ImageEncoder
 from pipeline.encoders.parity import Parity, parity
 from pipeline.errors import DatasetError, ImageError
 from pipeline.images.prepare import Job, Preparer
@@ -66,7 +66,7 @@ class RowChecker:
 
     jobs: Sequence[Job]
     new_preparer: Callable[[], Preparer]
-    encoder: Encoder
+    encoder: ImageEncoder
     outputs: Sequence[str]
     rng: np.random.Generator
     _unreadable: list[str] = field(default_factory=list)

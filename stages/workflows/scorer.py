@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from cache import Store
 from cache.features_root import find_store
 from cache.places import AnyPath
-from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
+from pipeline.encoders.torch_encoder import TorchEncoder, require_torch_encoder, resolve_device
 from pipeline.errors import PipelineError
 from pipeline.footnotes import MOSTLY_SEEN
 from pipeline.learning.evaluation import Evaluation
@@ -173,5 +173,5 @@ class Scorer:
     def _encoder(self, store: Store, named: str) -> TorchEncoder:
         if (path := str(store.path)) not in self._encoders:
             self._encoders.clear()  # one encoder in memory at a time
-            self._encoders[path] = cast("TorchEncoder", encoder_of(store, self.params, named, self.device))
+            self._encoders[path] = require_torch_encoder(encoder_of(store, self.params, named, self.device))
         return self._encoders[path]

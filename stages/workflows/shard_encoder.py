@@ -15,7 +15,7 @@ import numpy.typing as npt
 from cache.keys import sha256_of
 from cache.row_copies import ReuseReader
 from cache.shard_records import ShardRecord
-from pipeline.encoders import Encoder, load_encoder
+from pipeline.encoders import ImageEncoder, load_image_encoder
 from pipeline.encoders.families.file_family import allow
 from pipeline.errors import MismatchError
 from pipeline.extraction import Extraction, Shard, Timings, empty_blocks
@@ -43,7 +43,7 @@ class ShardEncoder:
     """
 
     encoding: EncodingSpec
-    encoder: Encoder
+    encoder: ImageEncoder
     alike: AlikeRejects | None = None
     images: LazyRoot | None = None
     _reader: ReuseReader = field(default_factory=ReuseReader)
@@ -60,11 +60,11 @@ class ShardEncoder:
             If the encoder's name means another one here: a worker may be another machine with other files.
         """
         allow(encoding.spec)  # it comes from the process that the user started
-        encoder = load_encoder(encoding.spec, encoding.device, encoding.runtime)
+        encoder = load_image_encoder(encoding.spec, encoding.device, encoding.runtime)
         if (sha256 := sha256_of(dict(encoder.identity))) != encoding.encoder_sha256:
             raise MismatchError(
                 f"{encoding.spec} is another encoder on {socket.gethostname()}: expected an identity with sha256 "
-                f"{encoding.encoder_sha256[:12]}, found {sha256[:12]}. Give all workers the same weights"
+                f"{encoding.encoder_sha256[:12]}, found {sha256[:12]}. Give all workers the same weights and code"
             )
         return cls(encoding, encoder.with_preprocess(encoding.preprocess))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from cache import Store
 from pipeline.differences import differences_text
-from pipeline.encoders import Encoder, EncoderSpec, load_encoder
+from pipeline.encoders import EncoderSpec, ImageEncoder, load_encoder, require_image_encoder
 from pipeline.encoders.families import current_identity
 from pipeline.errors import ConfigError, MismatchError
 from pipeline.faces import Alignment
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 
-def encoder_of(store: Store, params: Params, name: str | None, device: str) -> Encoder:
+def encoder_of(store: Store, params: Params, name: str | None, device: str) -> ImageEncoder:
     """The encoder that made a store, with the preprocessing of then.
 
     Parameters
@@ -61,7 +61,7 @@ def encoder_of(store: Store, params: Params, name: str | None, device: str) -> E
             remedy=[("extract", extract_arguments(store, params.extract, name))],
             purpose="for that",
         )
-    return encoder.with_preprocess(_preprocess_of(store))
+    return require_image_encoder(encoder).with_preprocess(_preprocess_of(store))
 
 
 def _preprocess_of(store: Store) -> Preprocess:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from cache.keys import StoreKey, sha256_of
 from cache.schema import MISSING_INTEGERS, ArraySpec, Schema
-from pipeline.encoders import Encoder, EncoderSpec
+from pipeline.encoders import Encoder, EncoderSpec, ImageEncoder
 from pipeline.extraction import Output
 from pipeline.images.decode import DECODER, decoder_version
 from pipeline.images.prepare import Job
@@ -45,7 +45,7 @@ _LIBRARIES = ("fer-stage", "torch", "torchvision", "open_clip_torch", "timm", "n
 _TEXT_COLUMNS = ("id", "path", "label", "split", "status", "reason", "sha256", "subject", "clip")
 
 
-def prepared_as(encoder: Encoder, params: ExtractParams) -> Encoder:
+def prepared_as(encoder: ImageEncoder, params: ExtractParams) -> ImageEncoder:
     """The encoder with its own preprocessing, except for what params.yaml changes."""
     return encoder.with_preprocess(changed_by_params(encoder.preprocess, params))
 
@@ -80,7 +80,7 @@ def schema_of(table: SampleTable, n_views: int, outputs: tuple[Output, ...]) -> 
 
 def store_key(
     table: SampleTable,
-    encoder: Encoder,
+    encoder: ImageEncoder,
     outputs: tuple[Output, ...],
     params: ExtractParams,
     alignment: Mapping[str, Any] | None = None,
@@ -107,7 +107,9 @@ def store_key(
     )
 
 
-def row_fields(encoder: Encoder, params: ExtractParams, alignment: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def row_fields(
+    encoder: ImageEncoder, params: ExtractParams, alignment: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The fields of a key that determine how an image becomes a feature; where they are equal, rows can be copied."""
     preprocess = {"decoder": DECODER, **encoder.preprocess.as_json()}
     return {
@@ -195,7 +197,7 @@ def provenance_of(encoder: Encoder, encoder_name: str, spec: EncoderSpec) -> dic
         "encoder": encoder_name,
         "encoder_spec": str(spec),
         "encoder_note": encoder.note,
-        "encoder_saw": list(encoder.saw),
+        "encoder_saw": list(encoder.trained_on),
         "device": encoder.device.partition(":")[0],
         "decoder": decoder_version(),
         "python": platform.python_version(),

@@ -11,8 +11,8 @@ from cache.keys import sha256_of
 from cache.places import AnyPath
 from cache.texts import TextStore, text_path
 from pipeline.differences import differences_text
-from pipeline.encoders import Encoder, EncoderSpec
-from pipeline.encoders.families import current_identity
+from pipeline.encoders import EncoderSpec, TextEncoder
+from pipeline.encoders.families import current_identity, has_text
 from pipeline.learning.options import MethodConfig
 from pipeline.prompts import sentences
 from pipeline.tables.labels import EXPRESSIONS
@@ -25,7 +25,7 @@ from stages.requests import TrainRequest
 __all__ = ["encode_text_step", "requested_text", "text_for", "text_identity"]
 
 
-def text_identity(encoder: Encoder, templates: Sequence[str]) -> dict[str, Any]:
+def text_identity(encoder: TextEncoder, templates: Sequence[str]) -> dict[str, Any]:
     """What changes text vectors beside the encoder: its tokenizer, and the sentences that templates become."""
     return {**encoder.text_identity, "sentences": _sentences_sha256(templates)}
 
@@ -70,7 +70,7 @@ def _require_text_tower(
     request: TrainRequest, params: Params, store: Store, written: str, config: MethodConfig
 ) -> None:
     """StageError if an encoder, named as `--encoder` takes it, has no text tower; it names one that has."""
-    if params.encoder(written)[1].has_text:
+    if has_text(params.encoder(written)[1]):
         return
     specs = {name: EncoderSpec.parse(text) for name, text in params.encoders.items()}
     other = next((name for name, spec in specs.items() if spec.has_text), "mini")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from cache.keys import sha256_of
 from cache.places.links import require_inside
 from pipeline import records
 from pipeline.encoders.file_digest import file_sha256
-from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
+from pipeline.encoders.torch_encoder import TorchEncoder, require_torch_encoder, resolve_device
 from pipeline.footnotes import LEGEND
 from pipeline.methods import METHODS
 from pipeline.methods.own import own_method, plain_name
@@ -90,7 +90,7 @@ class TrainPlan:
             runs=runs,
             classes=expressions(params.classes),
             text=requested_text(request, params, store, named, runs[0].config),
-            tower=cast("TorchEncoder", encoder_of(store, params, named, device)) if needs_encoder else None,
+            tower=require_torch_encoder(encoder_of(store, params, named, device)) if needs_encoder else None,
             device=device,
             recipe=recipe,
             warnings=tuple(dict.fromkeys(training_warnings(request, params, recipe, store, runs))),

@@ -22,7 +22,7 @@ _SHAPES = MappingProxyType({"pooled": (WIDTH,), "tokens": (4, 3), "block-0": (4,
 
 @dataclass
 class FakeEncoder:
-    """An `Encoder`; `batches` remembers the size of every batch it was given, `gain` scales its features.
+    """An encoder of images and texts; `batches` holds the size of every batch it was given, `gain` scales its features.
 
     Its tokens are the channel means of the four quarters of a picture; block-K has them K+2 times as large.
     """
@@ -32,22 +32,25 @@ class FakeEncoder:
     width: int = WIDTH
     row_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: _SHAPES)
     note: str = "fake"
-    saw: tuple[str, ...] = ()
+    trained_on: tuple[str, ...] = ()
     precision: str = "float32"
     device: str = "cpu"
     runtime: str = "eager"
-    has_text: bool = True
     batches: list[int] = field(default_factory=list)
 
     @property
     def identity(self) -> dict[str, Any]:
         return {"family": "fake", "architecture": "projection", "weights": "none", "gain": self.gain}
 
+    @property
+    def text_identity(self) -> dict[str, Any]:
+        return {}
+
     def with_preprocess(self, preprocess: Preprocess) -> FakeEncoder:
         return replace(self, preprocess=preprocess)
 
-    def with_runtime(self, wanted: str) -> FakeEncoder:
-        return replace(self, runtime=wanted)
+    def with_runtime(self, runtime: str) -> FakeEncoder:
+        return replace(self, runtime=runtime)
 
     def reference(self) -> FakeEncoder:
         return replace(self, batches=[])

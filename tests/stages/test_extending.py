@@ -562,6 +562,61 @@ def test_a_run_and_a_store_choose_no_encoder_that_is_run(project: Path, monkeypa
         stages.predict("data/sample-a/images", run=trained.folders[0])
 
 
+TEXT = "my_text_encoder.py:MyTextEncoder"
+KEFER = ("train", "--method", "kefer", "--option", "projection=linear", "--option", "epochs=1", "--dataset", "sample-a")
+
+
+def test_an_encoder_of_texts_alone_gives_text_to_heads_and_no_features(project: Path, fer_stage: FerStage) -> None:
+    _without_methods()
+    assert stages.encode_text(TEXT).vectors.shape[1:] == (8, 64)
+    fer_stage(*KEFER, "--encoder", "mini", "--text", TEXT)
+    with pytest.raises(EncoderError, match="file:MyTextEncoder reads sentences only, no images"):
+        stages.extract("sample-a", encoder=TEXT)
+    Path("my_text_encoder.py").write_text(FILES["my_text_encoder.py"] + "# changed\n")
+    assert "is older than what it is made of: code" in fer_stage(*KEFER, "--encoder", "mini", "--text", TEXT, code=1)
+
+
+def test_an_encoder_of_images_alone_gives_no_text(project: Path, fer_stage: FerStage) -> None:
+    _without_methods()
+    with pytest.raises(EncoderError, match="file:MyEncoder has no text tower"):
+        stages.encode_text(ENCODER)
+    assert stages.encode_text(ENCODER, if_any=True).templates == ()
+    stages.extract("sample-a", encoder=ENCODER)
+    message = fer_stage(*KEFER, "--encoder", ENCODER, code=1)
+    assert "the encoder `my_encoder.py:MyEncoder` has no text tower, and kefer needs text" in message
+
+
+def test_an_encoder_of_both_compares_images_with_its_own_text(project: Path, fer_stage: FerStage) -> None:
+    _without_methods()
+    text = FILES["my_text_encoder.py"].replace("import torch\nfrom torch import nn\n", "")
+    text = text.replace("256, 64", "256, 512").replace("MyTextEncoder(nn.Module)", "Both(MyEncoder)")
+    text = text.replace("super().__init__()", "super().__init__(weights)")
+    Path("both.py").write_text(FILES["my_encoder.py"] + text)
+    both = "both.py:Both"
+    store = stages.extract("sample-a", encoder=both).store
+    fer_stage("train", "--method", "zero-shot", "--dataset", "sample-a", "--encoder", both, code=1)  # no text yet
+    assert stages.encode_text(both).vectors.shape[2] == store.width() == 512
+    fer_stage("train", "--method", "zero-shot", "--dataset", "sample-a", "--encoder", both)
+    nearest = fer_stage("query", str(store.path), "--near", "a happy face", "--encoder", both, "--format", "json")
+    assert len(nearest) == 10
+    with pytest.raises(EncoderError, match=r"file:Both: prompts are learned in open_clip's own text transformers"):
+        stages.train("coop", "sample-a", encoder=both, options={"epochs": 1})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("return torch.stack(vectors)", "return vectors", r"expected a tensor \(P, D_t\) of P sentences .*found list"),
+        ("return torch.stack(vectors)", "return vectors[0]", r"expected a tensor \(P, D_t\) of P .*found \(64,\)"),
+        ("def encode_text", "def encode", r"expected `preprocess = .*of texts alone has `encode_text` instead"),
+    ],
+)
+def test_what_is_no_encoder_of_texts_is_refused(project: Path, old: str, new: str, message: str) -> None:
+    Path("my_text_encoder.py").write_text(FILES["my_text_encoder.py"].replace(old, new))
+    with pytest.raises(ConfigError, match=message):
+        stages.encode_text(TEXT)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

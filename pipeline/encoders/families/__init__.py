@@ -1,6 +1,6 @@
 """Families of encoders: `FAMILIES` is the registry. One is a `Family`, in a module without torch, and its loader.
 
-NAME_family     how its encoders are written, and what files say of one
+NAME_family     how its encoders are written, and what is known of one from files
 NAME_encoder    loads one: brings torch and the family's library
 """
 
@@ -15,7 +15,7 @@ from pipeline.encoders.families.timm_family import TIMM
 from pipeline.encoders.families.transformers_family import TRANSFORMERS
 from pipeline.encoders.spec import EncoderSpec, register
 
-__all__ = ["FAMILIES", "CurrentIdentity", "Family", "current_identity"]
+__all__ = ["FAMILIES", "CurrentIdentity", "Family", "current_identity", "has_text"]
 
 FAMILIES = {family.name: family for family in (OPEN_CLIP, TIMM, TRANSFORMERS, FILES, MINI, UNTRAINED)}
 for _family in FAMILIES.values():
@@ -23,7 +23,7 @@ for _family in FAMILIES.values():
 
 
 def current_identity(spec: EncoderSpec) -> CurrentIdentity:
-    """What an encoder's name means on this machine now, as far as files say it; nothing is downloaded.
+    """What an encoder's name means on this machine now, as far as it is known from files; nothing is downloaded.
 
     Raises
     ------
@@ -31,3 +31,14 @@ def current_identity(spec: EncoderSpec) -> CurrentIdentity:
         If a file is there and cannot be read.
     """
     return FAMILIES[spec.family].current(spec)
+
+
+def has_text(spec: EncoderSpec) -> bool:
+    """Whether an encoder has a text tower; the code of one of one's own is run for it.
+
+    Raises
+    ------
+    ConfigError
+        If that code cannot be run.
+    """
+    return FAMILIES[spec.family].has_text(spec)

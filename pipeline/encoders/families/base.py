@@ -1,9 +1,10 @@
-"""What a family of encoders says of itself before a model is built."""
+"""What is known of a family of encoders before a model is built."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 
 from pipeline.encoders.families.files import CurrentIdentity
 from pipeline.encoders.spec import EncoderSpec, Syntax
@@ -13,15 +14,17 @@ __all__ = ["Family"]
 
 @dataclass(frozen=True)
 class Family:
-    """One family: how its encoders are written, what loads one, and what files say of one.
+    """One family: how its encoders are written, what loads one, and what is known of one from files.
 
     Parameters
     ----------
     name : the part of an encoder's name before the colon
     syntax : how its encoders are written
-    loader : `module:function` of (spec, device, on_progress) -> Encoder; imported to load, as it brings torch
-    current : what files say of an encoder; nothing is downloaded and no model is built
+    loader : `module:function` of (spec, device, on_progress) -> Encoder, an `ImageEncoder`, a `TextEncoder` or both;
+        imported to load, as it brings torch
+    current : what is known of an encoder from files; nothing is downloaded and no model is built
     package, extra : a library that is not always installed, and the extra that brings it; else empty
+    has_text : whether an encoder has a text tower; by default that of all, from the syntax
     """
 
     name: str
@@ -30,3 +33,4 @@ class Family:
     current: Callable[[EncoderSpec], CurrentIdentity]
     package: str = ""
     extra: str = ""
+    has_text: Callable[[EncoderSpec], bool] = attrgetter("has_text")

@@ -1,6 +1,6 @@
 """Encoders of one's own: FILE.py:NAME, a class in a Python file, with weights of its own or from a file.
 
-A file is run only if `allow` was called with the encoder: what a store, a run or a head says of its own runs nothing.
+A file is run only if `allow` was called with the encoder: a name in a store, a run or a head runs nothing.
 """
 
 from __future__ import annotations
@@ -35,11 +35,12 @@ def is_allowed(spec: EncoderSpec) -> bool:
 def _current(spec: EncoderSpec) -> CurrentIdentity:
     code, _, name = spec.architecture.rpartition(":")
     named = {"family": FILE, "architecture": name}
-    for path in filter(None, (Path(code) if code else None, spec.path)):
+    file = Path(code).expanduser() if code else None
+    for path in filter(None, (file, spec.path)):
         if not path.is_file():
             return CurrentIdentity(named, f"{path} is not on this machine")
     weights = {"weights": file_sha256(spec.path)} if spec.path else {}
-    sha256 = hashlib.sha256(Path(code).read_bytes()).hexdigest() if code else load_encoder_code(spec).origin.sha256
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest() if file else load_encoder_code(spec).origin.sha256
     return CurrentIdentity({**named, "code": sha256, **weights})
 
 
@@ -58,9 +59,14 @@ def load_encoder_code(spec: EncoderSpec) -> Plugin:
     return plugin
 
 
+def _has_text(spec: EncoderSpec) -> bool:
+    return is_allowed(spec) and hasattr(load_encoder_code(spec).value, "encode_text")
+
+
 _SYNTAX = Syntax(
     forms=("FILE.py:NAME", "FILE.py:NAME@WEIGHTS"),
     pattern=re.compile(r"(?!)"),  # the part before the colon is a file: `EncoderSpec.parse` reads it by itself
     has_text=False,
 )
-FILES = Family(FILE, _SYNTAX, "pipeline.encoders.families.file_encoder:load_file_encoder", _current)
+_LOADER = "pipeline.encoders.families.file_encoder:load_file_encoder"
+FILES = Family(FILE, _SYNTAX, _LOADER, _current, has_text=_has_text)

@@ -1,4 +1,4 @@
-"""What files say of an encoder, for every family: its config, the digest of its weights, its preparation."""
+"""What is known of an encoder from files, for every family: its config, the digest of its weights, its preparation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ from pipeline.errors import ConfigError, EncoderError
 from pipeline.images.preprocess import Preprocess
 from pipeline.regular_files import read_json
 
-__all__ = ["CurrentIdentity", "described", "known_config", "of_config", "of_hub", "of_open_clip_folder", "weights_in"]
+__all__ = [
+    "CurrentIdentity",
+    "config_fields",
+    "config_only_identity",
+    "hub_identity",
+    "known_config",
+    "open_clip_folder_identity",
+    "weights_digest",
+]
 
 
 @dataclass(frozen=True)
@@ -38,30 +46,30 @@ class CurrentIdentity:
     tokenizer: str = ""
 
 
-def of_open_clip_folder(folder: Path, named: Mapping[str, str]) -> CurrentIdentity:
-    """Of a folder with open_clip_config.json.
+def open_clip_folder_identity(folder: Path, named: Mapping[str, str]) -> CurrentIdentity:
+    """The identity of a folder with open_clip_config.json.
 
     Parameters
     ----------
     named : `family` and `architecture` of the identity
     """
-    weights, unknown = weights_in(folder, OPEN_CLIP_WEIGHTS)
+    weights, unknown = weights_digest(folder, OPEN_CLIP_WEIGHTS)
     if not (folder / OPEN_CLIP_CONFIG).is_file():
         return CurrentIdentity({**named, **weights}, unknown or f"{folder / OPEN_CLIP_CONFIG} is not on this machine")
     data = _read_json(folder / OPEN_CLIP_CONFIG)
-    fields = described(data.get("model_cfg"))
+    fields = config_fields(data.get("model_cfg"))
     tokenizer = tokenizer_files(folder, fields.get("config"))
     return CurrentIdentity({**named, **fields, **weights}, unknown, _preprocess(data), tokenizer)
 
 
-def of_config(path: Path, named: Mapping[str, str]) -> CurrentIdentity:
-    """Of a config alone, in open_clip's form: an encoder whose weights no file has."""
+def config_only_identity(path: Path, named: Mapping[str, str]) -> CurrentIdentity:
+    """The identity of a config alone, in open_clip's form: an encoder whose weights no file has."""
     data = _read_json(path)
-    return CurrentIdentity({**named, **described(data["model_cfg"])}, preprocess=_preprocess(data))
+    return CurrentIdentity({**named, **config_fields(data["model_cfg"])}, preprocess=_preprocess(data))
 
 
-def of_hub(spec: object, files: Iterable[tuple[str, str]], fields: Mapping[str, Any]) -> CurrentIdentity:
-    """Of published weights, as far as the hub's cache has them; its files are named by their digests.
+def hub_identity(spec: object, files: Iterable[tuple[str, str]], fields: Mapping[str, Any]) -> CurrentIdentity:
+    """The identity of published weights, as far as the hub's cache has them; its files are named by their digests.
 
     Parameters
     ----------
@@ -78,7 +86,7 @@ def of_hub(spec: object, files: Iterable[tuple[str, str]], fields: Mapping[str, 
     return CurrentIdentity(fields, f"its weights are not in the hub's cache of this machine ({spec})")
 
 
-def weights_in(folder: Path, names: tuple[str, ...]) -> tuple[dict[str, str], str]:
+def weights_digest(folder: Path, names: tuple[str, ...]) -> tuple[dict[str, str], str]:
     """The digest of the first of these files that a folder has, or why there is none."""
     if path := first_file(folder, names):
         return {"weights": file_sha256(path)}, ""
@@ -95,13 +103,13 @@ def known_config(architecture: str) -> Any:
     return None
 
 
-def described(config: Any) -> dict[str, Any]:
+def config_fields(config: Any) -> dict[str, Any]:
     """The fields of an identity that a config of open_clip gives; none if it is no config."""
     return config_identity(config) if isinstance(config, dict) else {}
 
 
 def _preprocess(data: Mapping[str, Any]) -> Preprocess | None:
-    """What an open_clip config says of images; None if the encoder would be refused for it."""
+    """How images are prepared, from an open_clip config; None if the encoder would be refused for it."""
     try:
         return config_preprocess(data["model_cfg"], data.get("preprocess_cfg", {}))
     except (ConfigError, EncoderError, LookupError, TypeError, AttributeError):

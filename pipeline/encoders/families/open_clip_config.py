@@ -1,4 +1,4 @@
-"""What an open_clip config says of a model: read without open_clip, whose import takes seconds."""
+"""What an open_clip config describes of a model: read without open_clip, whose import takes seconds."""
 
 from __future__ import annotations
 

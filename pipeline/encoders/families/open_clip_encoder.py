@@ -1,4 +1,4 @@
-"""CLIP and its kin through open_clip: image and text towers."""
+"""CLIP and similar models through open_clip: image and text towers."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from pipeline.encoders.families.open_clip_tower import open_clip_tower
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.hub import fetch, require_config
 from pipeline.encoders.spec import EncoderSpec
+from pipeline.encoders.text_encoder import PromptableEncoder
 from pipeline.encoders.tokenizer_identity import tokenizer_content, tokenizer_files
-from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.encoders.weight_names import OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS, first_file
 from pipeline.encoders.weights import plain_checkpoint, reading_weights, require_file, tensor_shapes
 from pipeline.errors import EncoderError
@@ -31,12 +31,12 @@ from pipeline.progress import OnProgress, silent
 from pipeline.regular_files import read_json
 from pipeline.suggestions import did_you_mean
 
-__all__ = ["assembled", "check_names", "load_open_clip", "parse_config"]
+__all__ = ["build_encoder", "check_names", "load_open_clip", "parse_config"]
 
 _OPENAI_SHA256 = re.compile(r"/([0-9a-f]{64})/")
 
 
-def load_open_clip(spec: EncoderSpec, device: torch.device, on_progress: OnProgress = silent) -> TorchEncoder:
+def load_open_clip(spec: EncoderSpec, device: torch.device, on_progress: OnProgress = silent) -> PromptableEncoder:
     """Both towers of an open_clip model, frozen; `on_progress` is called during a download.
 
     Raises
@@ -61,7 +61,7 @@ def load_open_clip(spec: EncoderSpec, device: torch.device, on_progress: OnProgr
         require_config(spec, described_by)
     model, tokenizer = _load(name, weights), partial(open_clip.get_tokenizer, name)
     folder = spec.path if spec.path is not None and spec.path.is_dir() else None
-    return assembled(model, tokenizer, config, spec.architecture, digest, preprocess, device, folder=folder)
+    return build_encoder(model, tokenizer, config, spec.architecture, digest, preprocess, device, folder=folder)
 
 
 def _known_config(architecture: str) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def check_names(spec: EncoderSpec) -> tuple[dict[str, Any], Preprocess, dict[str
 
 
 def _from_file(spec: EncoderSpec, config: dict[str, Any]) -> tuple[Path, Preprocess]:
-    """A bare file says nothing of its preparation and activation: take what all known weights of it agree on."""
+    """A bare file records neither its preparation nor its activation: take what all known weights of it agree on."""
     assert spec.path is not None
     path = require_file(spec.path, f"weights of {spec}")
     tags = list_pretrained_tags_by_model(spec.architecture)
@@ -121,7 +121,7 @@ def _check_activation(spec: EncoderSpec, config: dict[str, Any], weights_quick_g
     base = spec.architecture.removesuffix("-quickgelu")
     right = f"{base}-quickgelu" if weights_quick_gelu else base
     if right == spec.architecture and not weights_quick_gelu:
-        return  # the registry leaves its mark out where the only architecture of a tag says QuickGELU by itself
+        return  # the registry leaves its flag out where the only architecture of a tag says QuickGELU by itself
     weights = f"/{spec.tag}" if spec.tag else f"@{spec.path}"
     known = right != spec.architecture and right in open_clip.list_models()
     advice = f"Use open_clip:{right}{weights}" if known else "open_clip has no architecture for them: use other weights"
@@ -136,7 +136,7 @@ def _check_known_weights(spec: EncoderSpec, config: dict[str, Any], digest: str)
     base = spec.architecture.removesuffix("-quickgelu")
     for tag in list_pretrained_tags_by_model(f"{base}-quickgelu"):
         pretrained = get_pretrained_cfg(f"{base}-quickgelu", tag)
-        if (found := _OPENAI_SHA256.search(pretrained.get("url", ""))) and found[1] == digest:
+        if (match := _OPENAI_SHA256.search(pretrained.get("url", ""))) and match[1] == digest:
             _check_activation(spec, config, weights_quick_gelu=True)
 
 
@@ -147,7 +147,7 @@ def _read_config(folder: Path) -> tuple[dict[str, Any], Preprocess]:
     except (ValueError, TypeError, LookupError, AttributeError, OSError) as error:
         raise EncoderError(
             f"{path}: expected JSON with a `model_cfg` and a `preprocess_cfg`, as open_clip writes it for the hub, "
-            f"found another thing ({type(error).__name__}: {error})"
+            f"found something else ({type(error).__name__}: {error})"
         ) from error
 
 
@@ -175,7 +175,7 @@ def _load(name: str, weights: Path) -> nn.Module:
 
 
 def _check_positions(model: nn.Module, weights: Path, shapes: dict[str, tuple[int, ...]]) -> None:
-    """open_clip stretches the positions of another input size until they fit, and says nothing."""
+    """open_clip resizes the positions of another input size without a warning."""
     for name, values in model.state_dict().items():
         if name.endswith("positional_embedding") and shapes.get(name, values.shape) != values.shape:
             raise EncoderError(
@@ -195,7 +195,7 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def assembled(
+def build_encoder(
     model: nn.Module,
     new_tokenizer: Callable[[], Callable[[list[str]], Tensor]],
     config: dict[str, Any],
@@ -205,15 +205,15 @@ def assembled(
     device: torch.device,
     note: str = "",
     folder: Path | None = None,
-) -> TorchEncoder:
-    """An open_clip model as an encoder: frozen, on the device; its tokenizer is made when it is needed.
+) -> PromptableEncoder:
+    """An open_clip model as an encoder: frozen, on the device; its tokenizer is loaded when it is needed.
 
-    `folder` is that of a local model, whose tokenizer may lie beside the weights.
+    `folder` is that of a local model, whose tokenizer may be in it, too.
     """
     towers = cast("Any", model.eval().requires_grad_(False).to(device))  # open_clip's methods are not typed
 
     @cache
-    def tokenizer() -> Callable[[list[str]], Tensor]:  # made when needed: some come from the hub
+    def tokenizer() -> Callable[[list[str]], Tensor]:  # when needed: some come from the hub
         try:
             return new_tokenizer()
         except Exception as error:  # transformers and the hub client raise a dozen kinds
@@ -232,7 +232,7 @@ def assembled(
         files = tokenizer_files(folder, config) if folder else ""
         return {"tokenizer_files": files} if files else {"tokenizer": tokenizer_content(tokenizer())}
 
-    return TorchEncoder(
+    return PromptableEncoder(
         identity={
             "family": "open_clip",
             "architecture": architecture,

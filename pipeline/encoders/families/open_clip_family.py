@@ -1,11 +1,17 @@
-"""CLIP and its like: image and text towers of open_clip."""
+"""CLIP and similar models: image and text towers of open_clip."""
 
 from __future__ import annotations
 
 import re
 
 from pipeline.encoders.families.base import Family
-from pipeline.encoders.families.files import CurrentIdentity, described, known_config, of_hub, of_open_clip_folder
+from pipeline.encoders.families.files import (
+    CurrentIdentity,
+    config_fields,
+    hub_identity,
+    known_config,
+    open_clip_folder_identity,
+)
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.spec import EncoderSpec, Syntax
 from pipeline.encoders.weight_names import published_files
@@ -21,12 +27,12 @@ _SYNTAX = Syntax(
 def _current(spec: EncoderSpec) -> CurrentIdentity:
     named = {"family": spec.family, "architecture": spec.architecture}
     if spec.path is None:
-        return of_hub(spec, _hub_files(spec), {**named, **described(known_config(spec.architecture))})
+        return hub_identity(spec, _hub_files(spec), {**named, **config_fields(known_config(spec.architecture))})
     if not spec.path.exists():
         return CurrentIdentity(named, f"{spec.path} is not on this machine")
     if spec.path.is_dir():
-        return of_open_clip_folder(spec.path, named)
-    config = described(known_config(spec.architecture))
+        return open_clip_folder_identity(spec.path, named)
+    config = config_fields(known_config(spec.architecture))
     return CurrentIdentity({**named, **config, "weights": file_sha256(spec.path)})
 
 

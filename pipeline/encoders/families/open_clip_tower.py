@@ -1,4 +1,4 @@
-"""What can be had of open_clip's image towers."""
+"""The outputs of open_clip's image towers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
 from pipeline.encoders.families.timm_tower import TimmTower
-from pipeline.encoders.towers import ImageTower, as_sequence, seen_entering, seen_leaving, shallow_copy
+from pipeline.encoders.towers import ImageTower, as_sequence, captured_inputs, captured_outputs, shallow_copy
 
 __all__ = ["open_clip_tower"]
 
@@ -41,15 +41,15 @@ class _TransformerTower(ImageTower):
     def _run(self, images: Tensor, with_tokens: bool) -> tuple[Tensor, Tensor | None]:
         if not with_tokens:
             return _first(self.model(images)), None
-        with self._tokens() as seen:
+        with self._tokens() as captured:
             pooled = _first(self.model(images))
-        return pooled, seen[0]
+        return pooled, captured[0]
 
     def _tokens(self) -> AbstractContextManager[list[Tensor]]:
-        """Where the sequence is that the pooling sees."""
+        """Captures the sequence that is pooled."""
         if self.model.attn_pool is not None:
-            return seen_entering(self.model.attn_pool)
-        return seen_leaving(self.model.transformer if self.model.final_ln_after_pool else self.model.ln_post)
+            return captured_inputs(self.model.attn_pool)
+        return captured_outputs(self.model.transformer if self.model.final_ln_after_pool else self.model.ln_post)
 
     def _batch_first(self, activations: Tensor) -> Tensor:
         return activations if self.model.transformer.batch_first else activations.transpose(0, 1)
@@ -74,9 +74,9 @@ class _ResNetTower(ImageTower):
     model: Any
 
     def _run(self, images: Tensor, with_tokens: bool) -> tuple[Tensor, Tensor | None]:
-        with seen_entering(self.model.attnpool) as seen:
+        with captured_inputs(self.model.attnpool) as captured:
             pooled = self.model(images)
-        return pooled, as_sequence(seen[0]) if with_tokens else None
+        return pooled, as_sequence(captured[0]) if with_tokens else None
 
 
 def _first(result: Any) -> Any:

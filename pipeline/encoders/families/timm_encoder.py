@@ -30,7 +30,7 @@ def load_timm(spec: EncoderSpec, device: torch.device, on_progress: OnProgress =
     """A timm model without its classifier: the pooled feature before the last layer.
 
     The architecture may have a tag, `resnet50.a1_in1k`: which of timm's published weights the file is, or is prepared
-    like. It is required where they differ in how images are prepared or in their activation, which no file says.
+    like. It is required where they differ in how images are prepared or in their activation, which no file records.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What can be had of timm's models, alone or inside an open_clip model."""
+"""The outputs of timm's models, alone or inside an open_clip model."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from transformers import AlignConfig, AlignTextModel, AutoTokenizer, BlipConfig,
 from pipeline.encoders.file_digest import file_sha256, files_sha256
 from pipeline.encoders.hub import fetch_repository
 from pipeline.encoders.spec import EncoderSpec
-from pipeline.encoders.text_only import TextOnlyEncoder
+from pipeline.encoders.text_encoder import TorchTextEncoder
 from pipeline.encoders.weight_names import TRANSFORMERS_WEIGHTS, first_file
 from pipeline.encoders.weights import read_tensors, reading_weights, require_file
 from pipeline.errors import EncoderError
@@ -82,7 +82,7 @@ class _TextTower(nn.Module):
         return projected
 
 
-def load_transformers(spec: EncoderSpec, device: torch.device, on_progress: OnProgress = silent) -> TextOnlyEncoder:
+def load_transformers(spec: EncoderSpec, device: torch.device, on_progress: OnProgress = silent) -> TorchTextEncoder:
     """The frozen text tower of a BLIP model for image-text retrieval, or of an ALIGN model.
 
     Sentences are tokenised as they are; BLIP's own code would first remove punctuation.
@@ -108,7 +108,7 @@ def load_transformers(spec: EncoderSpec, device: torch.device, on_progress: OnPr
         vectors: Tensor = tower(ids.to(device), tokens["attention_mask"].to(device))
         return vectors
 
-    return TextOnlyEncoder(
+    return TorchTextEncoder(
         identity={
             "family": spec.family,
             "architecture": spec.architecture,
@@ -132,17 +132,17 @@ def _known(architecture: str) -> _Architecture:
 
 
 def _read_config(folder: Path, architecture: str, kind: _Architecture) -> tuple[Any, dict[str, Any]]:
-    """The model's config; and what of it says which function the text tower is, as plain JSON."""
+    """The model's config; and those of its fields that define the text tower's function, as plain JSON."""
     path = require_file(folder / _CONFIG, f"a local folder of transformers:{architecture}")
     try:
         data = read_json(path)
-        found = data.get("model_type")
-        config = kind.config.from_dict(data) if found == architecture else None
+        model_type = data.get("model_type")
+        config = kind.config.from_dict(data) if model_type == architecture else None
     except (ValueError, TypeError, LookupError, AttributeError, OSError, StrictDataclassError) as error:
         first = " ".join(str(error).split())[:300]
         raise EncoderError(f"{path}: expected the config of a {architecture} model ({first})") from error
     if config is None:
-        raise EncoderError(f"{path}: expected the config of a {architecture} model, found one of {found}")
+        raise EncoderError(f"{path}: expected the config of a {architecture} model, found one of {model_type}")
     width = getattr(config, kind.width_name)
     return config, {"text_config": data.get("text_config", {}), "width": width}
 
@@ -156,11 +156,11 @@ def _weights_in(folder: Path) -> Path:
 def _read_tower(kind: _Architecture, config: Any, weights: Path) -> _TextTower:
     with reading_weights(weights):
         tower = _TextTower(kind, config)
-        wanted = tower.state_dict().keys()
-        state = _read_tensors(weights, wanted)
-    if missing := sorted(wanted - state.keys()):
+        names = tower.state_dict().keys()
+        state = _read_tensors(weights, names)
+    if missing := sorted(names - state.keys()):
         raise EncoderError(
-            f"{weights}: expected {len(wanted)} tensors of the text tower, lacks {len(missing)}, first {missing[0]}. "
+            f"{weights}: expected {len(names)} tensors of the text tower, lacks {len(missing)}, first {missing[0]}. "
             f"Name a model that compares images with texts, such as {kind.published}"
         )
     with reading_weights(weights):
@@ -168,13 +168,13 @@ def _read_tower(kind: _Architecture, config: Any, weights: Path) -> _TextTower:
     return tower
 
 
-def _read_tensors(weights: Path, wanted: Any) -> dict[str, Tensor]:
-    """Those of the wanted tensors that the file has; of safetensors no other is read."""
+def _read_tensors(weights: Path, names: Any) -> dict[str, Tensor]:
+    """Those of the named tensors that the file has; of safetensors no other is read."""
     if weights.suffix == ".safetensors":
         with safe_open(weights, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in wanted & set(file.keys())}
+            return {name: file.get_tensor(name) for name in names & set(file.keys())}
     content = read_tensors(weights)
-    return {name: content[name] for name in wanted & content.keys()}
+    return {name: content[name] for name in names & content.keys()}
 
 
 def _read_tokenizer(folder: Path, spec: EncoderSpec, n_words: int) -> Any:
@@ -184,7 +184,7 @@ def _read_tokenizer(folder: Path, spec: EncoderSpec, n_words: int) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     except Exception as error:  # transformers raises a dozen kinds
-        raise EncoderError(f"{expected}, found what is none ({type(error).__name__}: {error})") from error
+        raise EncoderError(f"{expected}, found a file that is none ({type(error).__name__}: {error})") from error
     if len(tokenizer) > n_words:
         raise EncoderError(f"{expected} with at most {n_words} words, found {len(tokenizer)}: another model's")
     return tokenizer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pipeline.encoders.families.base import Family
-from pipeline.encoders.families.files import CurrentIdentity, of_hub, weights_in
+from pipeline.encoders.families.files import CurrentIdentity, hub_identity, weights_digest
 from pipeline.encoders.spec import EncoderSpec, Syntax
 from pipeline.encoders.weight_names import TRANSFORMERS_WEIGHTS
 
@@ -20,10 +20,10 @@ _SYNTAX = Syntax(
 def _current(spec: EncoderSpec) -> CurrentIdentity:
     named = {"family": spec.family, "architecture": spec.architecture}
     if spec.path is None:
-        return of_hub(spec, [(spec.tag, name) for name in TRANSFORMERS_WEIGHTS], named)
+        return hub_identity(spec, [(spec.tag, name) for name in TRANSFORMERS_WEIGHTS], named)
     if not spec.path.exists():
         return CurrentIdentity(named, f"{spec.path} is not on this machine")
-    weights, unknown = weights_in(spec.path, TRANSFORMERS_WEIGHTS)
+    weights, unknown = weights_digest(spec.path, TRANSFORMERS_WEIGHTS)
     return CurrentIdentity({**named, **weights}, unknown)
 
 

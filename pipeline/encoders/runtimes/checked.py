@@ -30,7 +30,7 @@ class Checked:
     ----------
     name : of the fast runtime
     build : outputs, rows of the first batch -> the graph; may raise anything
-    eager : what it is measured against, and what goes on if it fails
+    eager : what it is measured against, and what is used instead if it fails
     """
 
     def __init__(self, name: str, build: Build, eager: Eager) -> None:
@@ -48,8 +48,8 @@ class Checked:
         if not self._given_up:
             if names in self._graphs:
                 return dict(zip(names, self._graphs[names](pixels), strict=True))
-            if found := self._first_batch(pixels, names):
-                return found
+            if features := self._first_batch(pixels, names):
+                return features
         return self._eager(pixels, names)
 
     def _first_batch(self, pixels: Pixels, names: tuple[str, ...]) -> dict[str, Features]:
@@ -60,26 +60,26 @@ class Checked:
         try:
             with warnings.catch_warnings(action="ignore"):
                 graph = self._build(names, len(pixels))
-                found = dict(zip(names, graph(pixels), strict=True))
-        except Exception as error:  # exporters and compilers raise whatever they like at what they do not know
+                features = dict(zip(names, graph(pixels), strict=True))
+        except Exception as error:  # exporters and compilers raise errors of any kind at what they do not know
             self._give_up(f"it cannot run this model ({type(error).__name__}: {' '.join(str(error).split())[:300]})")
             return {}
-        if reason := _deviation(found, self._eager(pixels[:_CHECKED_ROWS], names)):
+        if reason := _deviation(features, self._eager(pixels[:_CHECKED_ROWS], names)):
             self._give_up(reason)
             return {}
         self._graphs[names] = graph
-        return found
+        return features
 
     def _give_up(self, reason: str) -> None:
         self._given_up = True
         self._graphs.clear()
-        logger.warning("runtime %s: %s. Eager PyTorch goes on instead", self._name, reason)
+        logger.warning("runtime %s: %s. Eager PyTorch is used instead", self._name, reason)
 
 
-def _deviation(found: Mapping[str, Features], expected: Mapping[str, Features]) -> str:
-    """In what the first rows differ from what was expected; empty if they do not."""
+def _deviation(actual: Mapping[str, Features], expected: Mapping[str, Features]) -> str:
+    """How the first rows differ from what was expected; empty if they do not."""
     for name, reference in expected.items():
-        measured = parity(found[name][: len(reference)], reference)
+        measured = parity(actual[name][: len(reference)], reference)
         largest = float(abs(reference).max())
         # not `<`: a NaN is no agreement
         if not (measured.cosine >= SMALLEST_COSINE and measured.difference <= LARGEST_DIFFERENCE * largest):

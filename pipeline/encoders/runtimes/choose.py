@@ -23,7 +23,7 @@ class Runtime(Protocol):
 
     @property
     def name(self) -> str:
-        """See `Encoder.runtime`."""
+        """See `ImageEncoder.runtime`."""
 
     def __call__(self, pixels: Pixels, outputs: Sequence[str]) -> dict[str, Features]:
         """uint8 (B, S, S, 3) -> output: float32 (B, *row_shape)."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.encoders.runtimes.eager import inference, to_numpy
-from pipeline.encoders.runtimes.graphs import Features, Pixels, pieces, traced
+from pipeline.encoders.runtimes.graphs import Features, Pixels, chunks, traced
 from pipeline.encoders.towers import PixelTower
 
 __all__ = ["CompiledGraph"]
@@ -45,9 +45,9 @@ class CompiledGraph:
 
     def __call__(self, pixels: Pixels) -> list[Features]:
         batch = torch.as_tensor(pixels).to(self._device, non_blocking=True)
-        encoded = [self._encode(piece) for piece in pieces(batch, self._n_rows)]
+        encoded = [self._encode(chunk) for chunk in chunks(batch, self._n_rows)]
         return [np.concatenate(rows)[: len(pixels)] for rows in zip(*encoded, strict=True)]
 
-    def _encode(self, piece: Tensor) -> list[Features]:
+    def _encode(self, chunk: Tensor) -> list[Features]:
         with inference(self._device, self._half):
-            return [to_numpy(values) for values in self._run(piece)]
+            return [to_numpy(values) for values in self._run(chunk)]

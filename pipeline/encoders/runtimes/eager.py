@@ -35,8 +35,8 @@ class Eager:
     def __call__(self, pixels: Pixels, outputs: Sequence[str]) -> dict[str, Features]:
         """uint8 (B, S, S, 3) -> output: float32 (B, *row_shape)."""
         with inference(self._device, self._half):
-            found = self._tower(torch.as_tensor(pixels).to(self._device, non_blocking=True), outputs)
-            return {name: to_numpy(found[name]) for name in outputs}
+            features = self._tower(torch.as_tensor(pixels).to(self._device, non_blocking=True), outputs)
+            return {name: to_numpy(features[name]) for name in outputs}
 
 
 def precision_of(device: torch.device, half: bool) -> str:
@@ -46,12 +46,12 @@ def precision_of(device: torch.device, half: bool) -> str:
 
 @contextmanager
 def inference(device: torch.device, half: bool) -> Iterator[None]:
-    """No gradients; float16 autocast on CUDA if it is wanted, else float32 without shortcuts.
+    """No gradients; float16 autocast on CUDA if `half`, else float32 without shortcuts.
 
     Whatever torch was set to outside does not matter: see `pipeline.encoders.arithmetic`.
     """
     on_cuda = device.type == "cuda"
-    # cuDNN's convolutions round to TensorFloat-32 unasked; without cuDNN they stay in float32.
+    # cuDNN's convolutions round to TensorFloat-32 by default; without cuDNN they stay in float32.
     exact = torch.backends.cudnn.flags(enabled=False) if on_cuda and not half else nullcontext()
     half_precision = torch.autocast(device.type, torch.float16, enabled=on_cuda and half)
     with torch.inference_mode(), float32_arithmetic(), half_precision, exact:

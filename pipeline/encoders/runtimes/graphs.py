@@ -13,29 +13,29 @@ from torch.export import ExportedProgram
 
 from pipeline.encoders.towers import PixelTower
 
-__all__ = ["Graph", "pieces", "traced"]
+__all__ = ["Graph", "chunks", "traced"]
 
 Pixels = npt.NDArray[np.uint8]
 Features = npt.NDArray[np.float32]
 
 
 class Graph(Protocol):
-    """A tower made ready for certain outputs."""
+    """A tower prepared for certain outputs."""
 
     def __call__(self, pixels: Pixels) -> list[Features]:
         """uint8 (B, S, S, 3), any B > 0 -> float32 (B, *row_shape) for each output, in the order of the outputs."""
 
 
-class _Chosen(nn.Module):
-    """A tower with its outputs chosen: tensors in, tensors out, as exporters want it."""
+class _SelectedOutputs(nn.Module):
+    """A tower with selected outputs: tensors in, tensors out, as exporters require."""
 
     def __init__(self, tower: PixelTower, outputs: tuple[str, ...]) -> None:
         super().__init__()
         self.tower, self.outputs = tower, outputs
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        found = self.tower(pixels, self.outputs)
-        return tuple(found[name] for name in self.outputs)
+        features = self.tower(pixels, self.outputs)
+        return tuple(features[name] for name in self.outputs)
 
 
 def traced(tower: PixelTower, outputs: tuple[str, ...], n_rows: int) -> ExportedProgram:
@@ -48,13 +48,13 @@ def traced(tower: PixelTower, outputs: tuple[str, ...], n_rows: int) -> Exported
     """
     pixels = torch.zeros(n_rows, tower.size, tower.size, 3, dtype=torch.uint8, device=tower.mean.device)
     with torch.no_grad():
-        # strict would trace bytecode, which cannot follow the hooks that see the activations
-        return torch.export.export(_Chosen(tower, outputs), (pixels,), strict=False)
+        # strict would trace bytecode, which cannot follow the hooks that capture the activations
+        return torch.export.export(_SelectedOutputs(tower, outputs), (pixels,), strict=False)
 
 
-def pieces(pixels: Tensor, n_rows: int) -> Iterator[Tensor]:
-    """The batch in pieces of exactly `n_rows`; the last one is filled up with its last row."""
+def chunks(pixels: Tensor, n_rows: int) -> Iterator[Tensor]:
+    """The batch in chunks of exactly `n_rows`; the last one is padded with its last row."""
     for start in range(0, len(pixels), n_rows):
-        piece = pixels[start : start + n_rows]
-        missing = n_rows - len(piece)
-        yield torch.cat([piece, piece[-1:].expand(missing, -1, -1, -1)]) if missing else piece
+        chunk = pixels[start : start + n_rows]
+        missing = n_rows - len(chunk)
+        yield torch.cat([chunk, chunk[-1:].expand(missing, -1, -1, -1)]) if missing else chunk

@@ -28,5 +28,5 @@ def import_openvino() -> Any:
     It does without the package that sends if that cannot be imported.
     """
     if "openvino" not in sys.modules:
-        sys.modules[_OPENVINO_TELEMETRY] = None  # type: ignore[assignment]  # Python's own way to say: not to be imported
+        sys.modules[_OPENVINO_TELEMETRY] = None  # type: ignore[assignment]  # so that Python refuses to import it
     return import_module("openvino")

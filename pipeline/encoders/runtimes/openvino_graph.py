@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipeline.encoders.runtimes.graphs import Features, Pixels, pieces, traced
+from pipeline.encoders.runtimes.graphs import Features, Pixels, chunks, traced
 from pipeline.encoders.runtimes.imports import import_openvino
 from pipeline.encoders.towers import PixelTower
 
@@ -26,9 +26,9 @@ def openvino_name() -> str:
 
 
 class OpenVINOGraph:
-    """A compiled model that encodes a batch in pieces of `_ROWS` rows, each piece on one thread.
+    """A compiled model that encodes a batch in chunks of `_ROWS` rows, each chunk on one thread.
 
-    So a row depends neither on the size of its batch nor on how many threads there are: the pieces are spread over as
+    So a row depends neither on the size of its batch nor on how many threads there are: the chunks are spread over as
     many threads as torch uses.
     """
 
@@ -42,32 +42,32 @@ class OpenVINOGraph:
             "ENABLE_CPU_PINNING": False,  # other processes may be at work on the same cores
         }
         program = traced(tower, outputs, _ROWS)
-        with _root_logger_kept():
+        with _root_logger_preserved():
             model = ov.convert_model(program)
         self._compiled = ov.Core().compile_model(model, "CPU", options)
         self._queue = ov.AsyncInferQueue(self._compiled, n_threads)
         self._queue.set_callback(_keep)
 
     def __call__(self, pixels: Pixels) -> list[Features]:
-        n_pieces = -(-len(pixels) // _ROWS)
+        n_chunks = -(-len(pixels) // _ROWS)
         shapes = [tuple(output.shape)[1:] for output in self._compiled.outputs]
-        found = [np.empty((n_pieces * _ROWS, *shape), np.float32) for shape in shapes]
-        for i, piece in enumerate(pieces(torch.as_tensor(pixels), _ROWS)):
+        features = [np.empty((n_chunks * _ROWS, *shape), np.float32) for shape in shapes]
+        for i, chunk in enumerate(chunks(torch.as_tensor(pixels), _ROWS)):
             rows = slice(i * _ROWS, (i + 1) * _ROWS)
-            self._queue.start_async([piece.numpy()], [values[rows] for values in found])
+            self._queue.start_async([chunk.numpy()], [values[rows] for values in features])
         self._queue.wait_all()
-        return [values[: len(pixels)] for values in found]
+        return [values[: len(pixels)] for values in features]
 
 
 def _keep(request: Any, into: list[Features]) -> None:
-    """Copy the results of a piece before the request that holds them takes the next one."""
+    """Copy the results of a chunk before the request that holds them takes the next one."""
     for i, rows in enumerate(into):
         rows[...] = request.get_output_tensor(i).data
 
 
 @contextmanager
-def _root_logger_kept() -> Iterator[None]:
-    """A conversion that fails leaves the root logger deaf to warnings."""
+def _root_logger_preserved() -> Iterator[None]:
+    """A conversion that fails leaves the root logger with its warnings turned off."""
     root = logging.getLogger()
     level, filters, handlers = root.level, root.filters[:], root.handlers[:]
     try:

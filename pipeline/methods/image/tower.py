@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +41,7 @@ class TunedTower(nn.Module):
         super().__init__()
         self.output = output
         tail = output.startswith(_BLOCK)
-        network = encoder.tail(int(output.removeprefix(_BLOCK))) if tail else cast("nn.Module", encoder.tower.model)
+        network = encoder.tail(int(output.removeprefix(_BLOCK))) if tail else encoder.tower.model
         self.model = copy.deepcopy(network).requires_grad_(True).eval()
         preprocess = encoder.preprocess
         self.size = preprocess.size

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.encoders.prompt_tower import PromptTower
+from pipeline.encoders.prompt_tower import PromptTower, require_prompts
 from pipeline.learning.head import Head
 from pipeline.learning.learner import Batch, Learner, TrainingSettings, TrainResult
 from pipeline.learning.loop import train
@@ -50,7 +50,7 @@ def coop_rows(tower: PromptTower, classes: tuple[str, ...], n_tokens: int, confi
 
 def _train_coop(task: TrainingTask, config: CoopConfig) -> TrainResult:
     assert task.encoder is not None  # Method.fit has checked it: needs_encoder
-    tower = task.encoder.prompts
+    tower = require_prompts(task.encoder)
     words = tower.words(config.words)
     n_tokens = len(words) or config.tokens
     rows = coop_rows(tower, task.classes, n_tokens, config)

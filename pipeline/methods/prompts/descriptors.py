@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pipeline.encoders.prompt_tower import require_prompts
 from pipeline.errors import TrainingError
 from pipeline.learning.head import as_input
 from pipeline.learning.learner import Batch, Learner, TrainingSettings, TrainResult
@@ -74,7 +75,7 @@ def train_descriptors(task: TrainingTask, config: MetdConfig) -> TrainResult:
     distances; `images_by_subclass`, see there.
     """
     assert task.encoder is not None  # Method.fit has checked it: needs_encoder
-    tower = task.encoder.prompts
+    tower = require_prompts(task.encoder)
     row = prompt_row(tower, config.prefix, learned_positions(0, config.tokens), config.suffix)
     prompts = Prompts(tower, [row] * (len(task.classes) * config.descriptors), context=config.context)
     options = {"n_descriptors": config.descriptors, "temperature": config.temperature}

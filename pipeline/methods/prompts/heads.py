@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from pipeline.encoders.prompt_tower import require_prompts
 from pipeline.learning.head import Head, Inputs
 from pipeline.learning.spec import HeadSpec
 from pipeline.methods.image.tower import OnTower, TunedTower
@@ -123,7 +124,7 @@ class CocoopHead(Head, kind="cocoop"):
 
     def __init__(self, spec: HeadSpec, encoder: TorchEncoder) -> None:
         super().__init__(spec)
-        tower, options = encoder.prompts, spec.options
+        tower, options = require_prompts(encoder), spec.options
         words = tower.words(options["words"])
         n_tokens = len(words) or options["tokens"]
         self.start: Tensor | float = tower.embed(words) if words else options["init_std"]

@@ -32,7 +32,7 @@ __all__ = [
     "write_clip_folder",
 ]
 
-from pipeline.encoders import Encoder, EncoderSpec, load_encoder
+from pipeline.encoders import EncoderSpec, ImageEncoder, load_encoder
 
 # A matrix product of another batch size may round differently; features are of order 1.
 BATCH_TOLERANCE = 1e-5
@@ -51,11 +51,11 @@ PREPROCESS: dict[str, Any] = {
 }
 
 
-def load(name: str, device: str = "cpu", runtime: str = "eager") -> Encoder:
+def load(name: str, device: str = "cpu", runtime: str = "eager") -> Any:
     return load_encoder(EncoderSpec.parse(name), device, runtime)
 
 
-def pooled(encoder: Encoder, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def pooled(encoder: ImageEncoder, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return encoder.encode_images(pixels)["pooled"]
 
 

@@ -14,7 +14,7 @@ from encoder_models import BATCH_TOLERANCE, faces, load, pooled, run_python
 from pipeline.datasets.drawn import draw_face, sample_specs
 from pipeline.encoders import Encoder, EncoderSpec
 from pipeline.encoders.families.embedded_encoder import load_mini
-from pipeline.encoders.families.embedded_family import CARRIED
+from pipeline.encoders.families.embedded_family import MINI_FOLDER
 from pipeline.errors import EncoderError
 from pipeline.prompts import PROMPT_SETS, encode_prompts
 from pipeline.tables.labels import expressions
@@ -43,7 +43,7 @@ def encoder(name: str) -> Encoder:
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Path:
     """A copy of the folder that the package carries."""
-    return Path(shutil.copytree(CARRIED, tmp_path / "mini"))
+    return Path(shutil.copytree(MINI_FOLDER, tmp_path / "mini"))
 
 
 def test_is_the_same_in_every_process(name: str, encoder: Encoder) -> None:
@@ -110,8 +110,8 @@ def test_text_gives_a_row_a_sentence(encoder: Encoder) -> None:
 
 class TestMini:
     def test_says_which_datasets_it_was_tuned_on(self) -> None:
-        assert load("mini").saw == ("ferplus", "muxspace", "sample")
-        assert load("untrained").saw == ()
+        assert load("mini").trained_on == ("ferplus", "muxspace", "sample")
+        assert load("untrained").trained_on == ()
 
     @pytest.mark.parametrize("style", STYLES)
     def test_names_the_expressions_of_drawn_people_it_never_saw(self, style: str) -> None:
@@ -124,17 +124,17 @@ class TestMini:
         assert np.mean([classes[i] == spec.label for i, spec in zip(found, specs, strict=True)]) > 0.6
 
     def test_its_weights_are_small_and_in_half_precision(self) -> None:
-        weights = CARRIED / "open_clip_model.safetensors"
+        weights = MINI_FOLDER / "open_clip_model.safetensors"
         header = weights.read_bytes()[8:200_000].decode("latin-1")
         assert weights.stat().st_size <= MOST_BYTES
         assert '"F32"' not in header
         assert '"F16"' in header
 
     def test_its_card_says_what_people_must_know(self) -> None:
-        card = " ".join((CARRIED / "README.md").read_text("utf-8").split())
+        card = " ".join((MINI_FOLDER / "README.md").read_text("utf-8").split())
         for said in ("not CLIP", "Apache-2.0", "seen domains", "not for decisions about people", "majority"):
             assert said in card
-        assert json.loads((CARRIED / "about.json").read_text())["sha256"][:12] in card
+        assert json.loads((MINI_FOLDER / "about.json").read_text())["sha256"][:12] in card
 
     def test_one_flipped_bit_is_told(self, elsewhere: Path) -> None:
         weights = elsewhere / "open_clip_model.safetensors"

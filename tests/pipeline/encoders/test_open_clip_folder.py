@@ -14,6 +14,7 @@ import pytest
 import torch
 from encoder_models import BATCH_TOLERANCE, MODEL, faces, load, pooled, same_pictures, write_clip_folder
 
+from pipeline.encoders import encodes_images, encodes_text
 from pipeline.errors import EncoderError
 
 SENTENCES = ["a sad face", "a face", "somebody who is very angry indeed"]
@@ -40,7 +41,8 @@ def test_features_are_open_clips_own(tmp_path: Path) -> None:
 def test_text_is_open_clips_own(tmp_path: Path) -> None:
     folder, own = write_clip_folder(tmp_path / "clip")
     encoder = load(f"open_clip:small@{folder}")
-    assert encoder.has_text
+    assert encodes_images(encoder)
+    assert encodes_text(encoder)
     with torch.inference_mode():
         expected = own.encode_text(open_clip.get_tokenizer(f"local-dir:{folder}")(SENTENCES)).numpy()
     np.testing.assert_allclose(encoder.encode_text(SENTENCES), expected, atol=SAME_MODEL_TOLERANCE)

@@ -4,6 +4,7 @@ import torch
 from encoder_models import load, write_clip_folder
 
 from pipeline.encoders.families.open_clip_prompts import open_clip_prompts
+from pipeline.encoders.prompt_tower import require_prompts
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.encoders.towers import ImageTower
 from pipeline.errors import ConfigError, EncoderError
@@ -207,7 +208,7 @@ def test_other_blocks_are_refused():
 def test_an_encoder_offers_the_prompts_of_its_text_tower(tmp_path):
     folder, _ = write_clip_folder(tmp_path / "clip")
     encoder = load(f"open_clip:small@{folder}")
-    tower = encoder.prompts
+    tower = require_prompts(encoder)
     assert tower is encoder.prompts
     row = [*tower.start, *tower.words("a face"), tower.end]
     found = tower.encode(tower.embed(row)[None], torch.tensor([len(row) - 1]))
@@ -219,7 +220,7 @@ def test_an_encoder_without_text_offers_no_prompts():
         {"family": "f", "architecture": "a"}, Preprocess(8), ImageTower(torch.nn.Flatten()), resolve_device("cpu")
     )
     with pytest.raises(EncoderError, match=r"f:a has no text tower\. Heads that need text work with an open_clip"):
-        _ = encoder.prompts
+        require_prompts(encoder)
 
 
 def test_the_untrained_encoders_prompts_have_its_short_context():

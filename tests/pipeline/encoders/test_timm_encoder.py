@@ -13,6 +13,7 @@ import torch
 from encoder_models import BATCH_TOLERANCE, faces, load, own_transform, pooled, same_pictures
 from safetensors.torch import save_file
 
+from pipeline.encoders import encodes_text, require_text_encoder
 from pipeline.errors import EncoderError
 from pipeline.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 
@@ -61,9 +62,9 @@ def test_a_batch_changes_no_row(tmp_path: Path) -> None:
 def test_there_is_no_text(tmp_path: Path) -> None:
     write_timm("test_resnet", tmp_path / "w.pth")
     encoder = load(f"timm:test_resnet@{tmp_path / 'w.pth'}")
-    assert not encoder.has_text
+    assert not encodes_text(encoder)
     with pytest.raises(EncoderError, match="timm:test_resnet has no text tower"):
-        encoder.encode_text(["a face"])
+        require_text_encoder(encoder)
 
 
 def test_identity_is_of_the_weights_and_not_of_their_path(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from encoder_models import faces, load, own_transform, pooled, same_pictures
 
+from pipeline.encoders.protocols import require_text_encoder
 from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.encoders.towers import ImageTower
 from pipeline.errors import EncoderError
@@ -56,9 +57,8 @@ def test_features_are_plain_float32_without_gradients() -> None:
 
 def test_text_without_a_text_tower_names_the_encoder() -> None:
     encoder = seeing(Preprocess(8))
-    assert not encoder.has_text
     with pytest.raises(EncoderError, match=r"f:a has no text tower\. Heads that need text work with an open_clip"):
-        encoder.encode_text(["a face"])
+        require_text_encoder(encoder)
 
 
 class TestDevice:

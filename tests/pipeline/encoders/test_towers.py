@@ -1,4 +1,4 @@
-"""What can be had of an image tower besides its pooled feature, and that a tail goes on from it to the same end."""
+"""The outputs of an image tower besides its pooled feature, and that a tail computes the same feature from them."""
 
 from __future__ import annotations
 

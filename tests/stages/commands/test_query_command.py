@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +153,7 @@ def test_a_file_name_that_does_not_exist_is_no_text(asked: Store, fer_stage: Fer
 
 
 def test_without_a_text_tower_all_three_are_named(asked: Store, encoder: TorchEncoder) -> None:
-    blind = replace(encoder, text_tower=None)
+    blind = TorchEncoder(encoder.identity, encoder.preprocess, encoder.tower, encoder.torch_device)
     with pytest.raises(StageError, match=r"is no id of .* and no file, and open_clip:untrained has no text tower"):
         search_vector("images/77", asked, "pooled", 0, lambda: blind)
 

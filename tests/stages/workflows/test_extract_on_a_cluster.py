@@ -84,6 +84,35 @@ def test_images_that_all_fail_for_one_reason_end_the_work_of_all_workers(tmp_pat
     assert "the first 64 are all rejected for one reason (anger/000.png: not an image)" in message
 
 
+OWN_ENCODER = """
+import torch
+from pipeline.images.preprocess import Preprocess
+
+class Means(torch.nn.Module):
+    preprocess = Preprocess(size=8)
+
+    def __init__(self, weights):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.rand(3))
+
+    def forward(self, images):
+        return images.mean((2, 3)) * self.scale
+"""
+
+
+@pytest.mark.slow
+def test_an_encoder_of_a_file_is_loaded_by_workers_in_another_folder(empty: Path, scheduler: str) -> None:
+    """Five shards, by one process, by two, and by a worker that was started elsewhere: the paths are relative here."""
+    (empty / "means.py").write_text(OWN_ENCODER)
+    own = [word if word != "untrained" else "means.py:Means" for word in EXTRACT]
+    stores = []
+    for options in ([], ["--workers", "2", "--decoders", "2"], ["--scheduler", scheduler]):
+        run(empty, *own, *options)
+        stores.append(tree_bytes(empty / "features" / "means-Means" / "faces.zarr"))
+        shutil.rmtree(empty / "features")
+    assert stores[0] == stores[1] == stores[2]
+
+
 @pytest.mark.slow
 def test_a_running_cluster_can_be_joined(faces: Path, empty: Path, scheduler: str) -> None:
     run(empty, *EXTRACT, "--scheduler", scheduler)

@@ -57,7 +57,7 @@ def evaluated_as_seen(fer_stage: FerStage, output_format: str) -> Any:
 
 def test_what_an_encoder_saw_is_told_of_its_features_and_changes_no_key(encoder: TorchEncoder, project: Path) -> None:
     """Features are the same, whatever is known of their encoder's past: nothing is encoded again."""
-    knowing, params = replace(encoder, saw=("ferplus", "sample")), ExtractParams()
+    knowing, params = replace(encoder, trained_on=("ferplus", "sample")), ExtractParams()
     assert provenance_of(encoder, "untrained", UNTRAINED)["encoder_saw"] == []
     assert provenance_of(knowing, "untrained", UNTRAINED)["encoder_saw"] == ["ferplus", "sample"]
     table = SampleTable.read(Path("tables/sample-a.parquet"))
@@ -67,7 +67,7 @@ def test_what_an_encoder_saw_is_told_of_its_features_and_changes_no_key(encoder:
 
 def test_the_embedded_encoder_names_layouts_that_there_are() -> None:
     """A name that no layout has would never mark a score."""
-    saw = load_encoder(EncoderSpec.parse("mini"), "cpu", "eager").saw
+    saw = load_encoder(EncoderSpec.parse("mini"), "cpu", "eager").trained_on
     assert saw
     assert set(saw) <= set(LAYOUTS)
 
@@ -85,7 +85,9 @@ def test_validation_scores_are_of_a_seen_domain_by_the_layout_not_the_name(proje
 def test_text_of_another_encoder_adds_what_that_one_saw_and_its_note(encoder: TorchEncoder, project: Path) -> None:
     own = TextStore.read(text_path(FEATURES, "untrained", "kefer"))
     other = replace(
-        own, encoder={"family": "other"}, provenance=provenance_of(replace(encoder, saw=("muxspace",)), "o", UNTRAINED)
+        own,
+        encoder={"family": "other"},
+        provenance=provenance_of(replace(encoder, trained_on=("muxspace",)), "o", UNTRAINED),
     )
     path = text_path(FEATURES, "other", "kefer")
     path.parent.mkdir(parents=True)
