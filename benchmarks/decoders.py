@@ -28,9 +28,10 @@ from PIL import Image
 from pipeline.datasets.roots import open_root
 from pipeline.encoders import Encoder, EncoderSpec, load_encoder
 from pipeline.images.decode import decode_picture
-from pipeline.images.prepare import Job, Prepared, Preparer
+from pipeline.images.prepare import ImageBatch, Preparer
 from pipeline.images.preprocess import Preprocess
-from pipeline.images.views import ViewRecipe
+from pipeline.images.reading import ImageRow
+from pipeline.images.transform import ImageTransform
 
 Decode = Callable[[bytes], Image.Image]
 SIZE, REPEATS, JOBS_PER_TASK = 224, 7, 32
@@ -118,7 +119,7 @@ def _start(preparer: Preparer) -> None:
     _preparer = preparer
 
 
-def _prepare(jobs: Sequence[Job]) -> Prepared:
+def _prepare(jobs: Sequence[ImageRow]) -> ImageBatch:
     assert _preparer is not None
     return _preparer(jobs)
 
@@ -128,7 +129,7 @@ def cpu_seconds(who: int) -> float:
     return used.ru_utime + used.ru_stime
 
 
-def executor(make: Callable[[], Executor], jobs: Sequence[Job]) -> dict[str, float]:
+def executor(make: Callable[[], Executor], jobs: Sequence[ImageRow]) -> dict[str, float]:
     """CPU-seconds of this process and of its children, and the seconds to the first picture."""
     tasks = [jobs[i : i + JOBS_PER_TASK] for i in range(0, len(jobs), JOBS_PER_TASK)]
     before = [cpu_seconds(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -151,7 +152,7 @@ def threads_and_processes(workers: int, n_rows: int) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as name:
             jobs = write_faces(Path(name), 256, n_rows, side, kind)
             with open_root(Path(name)) as root:
-                preparer = Preparer(root, Preprocess(SIZE), (SIZE,), ViewRecipe(), 0)
+                preparer = Preparer(root, ImageTransform(Preprocess(SIZE), (SIZE,)))
                 _start(preparer)
                 makers: dict[str, Callable[[], Executor]] = {
                     "threads": lambda: ThreadPoolExecutor(workers),

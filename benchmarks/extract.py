@@ -29,8 +29,9 @@ from machine import show
 from pipeline.datasets.roots import open_root
 from pipeline.encoders import RUNTIMES, Encoder, EncoderSpec, load_encoder
 from pipeline.extraction import Extraction, Shard, empty_blocks, outputs_of
-from pipeline.images.prepare import Job, Preparer
-from pipeline.images.views import ViewRecipe
+from pipeline.images.prepare import Preparer
+from pipeline.images.reading import ImageRow
+from pipeline.images.transform import ImageTransform
 from pipeline.progress import silent
 
 BATCH, SHARD, TURNS, N_FILES = 64, 256, 8, 1024
@@ -63,21 +64,21 @@ def bare(encoder: Encoder, seconds: float) -> int:
     return n
 
 
-def shards(jobs: Sequence[Job], extraction: Extraction) -> Iterator[Shard]:
+def shards(jobs: Sequence[ImageRow], extraction: Extraction) -> Iterator[Shard]:
     for number, start in enumerate(range(0, len(jobs), SHARD)):
         rows = range(start, min(start + SHARD, len(jobs)))
         blocks = empty_blocks(extraction.outputs, extraction.n_views, len(rows))
         yield Shard(number, rows, tuple(jobs[start : rows.stop]), blocks)
 
 
-def extracted(extraction: Extraction, jobs: Sequence[Job]) -> int:
+def extracted(extraction: Extraction, jobs: Sequence[ImageRow]) -> int:
     """From the start to the last shard."""
     for _ in extraction.run(shards(jobs, extraction), len(jobs), silent):
         pass
     return len(jobs)
 
 
-def prepared(preparer: Preparer, jobs: Sequence[Job]) -> int:
+def prepared(preparer: Preparer, jobs: Sequence[ImageRow]) -> int:
     """Made ready for the encoder, in this thread."""
     preparer(jobs)
     return len(jobs)
@@ -92,7 +93,7 @@ def compared(encoder: Encoder, folder: Path, options: argparse.Namespace) -> dic
     outputs = outputs_of(encoder, ["pooled"], "float16", 0)
     alone, whole, ready = list[Cost](), list[Cost](), list[Cost]()
     with open_root(folder) as root, ThreadPoolExecutor(1) as thread:
-        preparer = Preparer(root, encoder.preprocess, (encoder.preprocess.size,), ViewRecipe(), 0)
+        preparer = Preparer(root, ImageTransform(encoder.preprocess, (encoder.preprocess.size,)))
         with Extraction(encoder, preparer, outputs, 1, BATCH, options.decoders) as extraction:
             for _ in range(TURNS):
                 alone.append(cost(lambda: thread.submit(bare, encoder, turn_s).result()))

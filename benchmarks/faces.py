@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.images.prepare import Job
+from pipeline.images.reading import ImageRow
 
 __all__ = ["face", "write_faces"]
 
@@ -29,7 +29,7 @@ def face(side: int, kind: str = "JPEG", seed: int = 0) -> bytes:
     return out.getvalue()
 
 
-def write_faces(folder: Path, n_files: int, n_rows: int, side: int, kind: str = "JPEG") -> Sequence[Job]:
+def write_faces(folder: Path, n_files: int, n_rows: int, side: int, kind: str = "JPEG") -> Sequence[ImageRow]:
     """`n_files` pictures, in two folders named like expressions, and a job for each of `n_rows` rows."""
     jobs = []
     for i in range(n_files):
@@ -38,4 +38,4 @@ def write_faces(folder: Path, n_files: int, n_rows: int, side: int, kind: str = 
         data = face(side, kind, seed=i)
         (folder / path).write_bytes(data)
         jobs.append((str(path), hashlib.sha256(data).hexdigest()))
-    return [Job(row, *jobs[row % n_files]) for row in range(n_rows)]
+    return [ImageRow(row, *jobs[row % n_files]) for row in range(n_rows)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.images.prepare import Prepared
+from pipeline.images.prepare import ImageBatch
 
 __all__ = ["Batch", "full_batches"]
 
@@ -28,7 +28,7 @@ class Batch:
     squares: dict[int, npt.NDArray[np.uint8]]
 
 
-def full_batches(prepared: Iterable[Prepared], batch_size: int) -> Iterator[Batch]:
+def full_batches(prepared: Iterable[ImageBatch], batch_size: int) -> Iterator[Batch]:
     """Batches of `batch_size` views, in order; only the last one is padded."""
     parts: list[Batch] = []
     room = batch_size
@@ -45,7 +45,7 @@ def full_batches(prepared: Iterable[Prepared], batch_size: int) -> Iterator[Batc
         yield _joined(parts, room)
 
 
-def _part(some: Prepared, at: slice) -> Batch:
+def _part(some: ImageBatch, at: slice) -> Batch:
     return Batch(some.rows[at], some.views[at], {size: made[at] for size, made in some.squares.items()})
 
 

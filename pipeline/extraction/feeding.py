@@ -15,7 +15,8 @@ from pipeline.encoders.staging import Arriving, Stage
 from pipeline.extraction.ahead import finished
 from pipeline.extraction.batches import Batch, full_batches
 from pipeline.extraction.shards import Shard, ShardFeatures
-from pipeline.images.prepare import Job, Prepared, Preparer
+from pipeline.images.prepare import ImageBatch, Preparer
+from pipeline.images.reading import ImageRow
 from pipeline.images.rejects import AlikeRejects
 from pipeline.timings import Timings
 
@@ -39,8 +40,8 @@ class _Task:
 
     turn: int
     shard: Shard
-    jobs: Sequence[Job]
-    prepared: Future[Prepared]
+    jobs: Sequence[ImageRow]
+    prepared: Future[ImageBatch]
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Feeder:
             for shard, of_shard in groupby(tasks, attrgetter("shard")):
                 rejected: dict[int, str] = {}
                 for batch in full_batches(self._prepared(of_shard, rejected), self.batch_size):
-                    yield Ready(shard, batch, self.stage(batch.squares[self.preparer.preprocess.size]))
+                    yield Ready(shard, batch, self.stage(batch.squares[self.preparer.transform.preprocess.size]))
                 yield ShardFeatures(shard.number, shard.blocks, rejected)
 
     def _tasks(self, shards: Iterable[Shard]) -> Generator[_Task, None, None]:
@@ -89,7 +90,7 @@ class Feeder:
             for task in waiting:
                 task.prepared.cancel()
 
-    def _prepared(self, tasks: Iterable[_Task], rejected: dict[int, str]) -> Iterator[Prepared]:
+    def _prepared(self, tasks: Iterable[_Task], rejected: dict[int, str]) -> Iterator[ImageBatch]:
         for task in tasks:
             prepared = finished(task.prepared)
             rejected |= prepared.rejected
@@ -99,6 +100,6 @@ class Feeder:
             yield prepared
 
 
-def _cut(jobs: tuple[Job, ...]) -> list[tuple[Job, ...]]:
+def _cut(jobs: tuple[ImageRow, ...]) -> list[tuple[ImageRow, ...]]:
     """Jobs for one task each. No jobs make one task too, so that their shard comes out in its turn."""
     return [jobs[i : i + _JOBS_PER_TASK] for i in range(0, len(jobs), _JOBS_PER_TASK)] or [()]

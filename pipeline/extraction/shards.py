@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pipeline.errors import MismatchError
 from pipeline.extraction.outputs import Output
-from pipeline.images.prepare import Job
+from pipeline.images.reading import ImageRow
 
 __all__ = ["Shard", "ShardFeatures"]
 
@@ -29,7 +29,7 @@ class Shard:
 
     number: int
     rows: range
-    jobs: tuple[Job, ...]
+    jobs: tuple[ImageRow, ...]
     blocks: Mapping[str, npt.NDArray[Any]]
 
     def check(self, outputs: Sequence[Output], n_views: int) -> None:

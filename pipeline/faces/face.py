@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+
+from pipeline.images.alignment import LANDMARK_DECIMALS
 
 __all__ = ["Box", "Face", "FaceDetector", "Landmarks", "area", "common_area"]
 
@@ -32,6 +34,10 @@ class Face:
     box: Box
     landmarks: Landmarks
     score: float
+
+    def rounded(self) -> Self:
+        """With landmarks in hundredths of a pixel, as face tables and stores hold them."""
+        return replace(self, landmarks=self.landmarks.round(LANDMARK_DECIMALS))
 
 
 class FaceDetector(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -13,14 +13,13 @@ from pipeline.errors import ImageError
 from pipeline.extraction.ahead import each_ahead
 from pipeline.faces.face import Face, FaceDetector
 from pipeline.faces.selection import around, face_of_box, main_face
-from pipeline.images.decode import OUTSIDE_IMAGE, decode_picture
-from pipeline.images.prepare import ImageSource, Job, read_image
+from pipeline.images.reading import ImageRow, ImageSource, row_picture
+from pipeline.images.transform import OUTSIDE_IMAGE
 
 __all__ = ["NO_FACE", "Finding", "find_face", "search"]
 
 NO_FACE = "no face found"
 _JOBS_PER_TASK = 16
-_DECIMALS = 2  # of landmarks, pixels: what two machines compute of one picture should be one number
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +39,8 @@ class Finding:
 
 
 def search(
-    jobs: Iterable[Job], root: ImageSource, detector: FaceDetector, threads: int
-) -> Iterator[list[tuple[Job, Finding]]]:
+    jobs: Iterable[ImageRow], root: ImageSource, detector: FaceDetector, threads: int
+) -> Iterator[list[tuple[ImageRow, Finding]]]:
     """Look for the face of every job, in order, some at a time.
 
     Threads, not processes: Pillow and OpenCV let go of the interpreter while they work.
@@ -77,19 +76,19 @@ def find_face(picture: Image.Image, box: tuple[int, int, int, int] | None, detec
     return _finding(face_of_box(faces, box), len(faces))
 
 
-def _tasks(jobs: Iterable[Job]) -> Iterator[Sequence[Job]]:
+def _tasks(jobs: Iterable[ImageRow]) -> Iterator[Sequence[ImageRow]]:
     rest = iter(jobs)
     while task := list(islice(rest, _JOBS_PER_TASK)):
         yield task
 
 
-def _searched(jobs: Sequence[Job], root: ImageSource, detector: FaceDetector) -> list[tuple[Job, Finding]]:
+def _searched(jobs: Sequence[ImageRow], root: ImageSource, detector: FaceDetector) -> list[tuple[ImageRow, Finding]]:
     return [(job, _find(job, root, detector)) for job in jobs]
 
 
-def _find(job: Job, root: ImageSource, detector: FaceDetector) -> Finding:
+def _find(job: ImageRow, root: ImageSource, detector: FaceDetector) -> Finding:
     try:
-        picture = decode_picture(read_image(root, job))
+        picture = row_picture(root, job)
     except ImageError as error:
         return Finding(None, 0, str(error))
     return find_face(picture, job.box, detector)
@@ -98,7 +97,7 @@ def _find(job: Job, root: ImageSource, detector: FaceDetector) -> Finding:
 def _finding(face: Face | None, n_faces: int) -> Finding:
     if face is None:
         return Finding(None, n_faces, NO_FACE)
-    return Finding(replace(face, landmarks=face.landmarks.round(_DECIMALS)), n_faces)
+    return Finding(face.rounded(), n_faces)
 
 
 def _moved(face: Face, x: float, y: float) -> Face:

@@ -19,10 +19,12 @@ from PIL import Image
 
 from pipeline.errors import ConfigError, ImageError, MismatchError
 
-__all__ = ["Alignment", "similarity", "through"]
+__all__ = ["LANDMARK_DECIMALS", "Alignment", "similarity", "through"]
 
 Points = npt.NDArray[np.floating[Any]]
 Matrix = npt.NDArray[np.float64]
+
+LANDMARK_DECIMALS = 2  # pixels: what two machines compute of one picture should be one number
 
 _RECIPE, _VERSION = "similarity-arcface", 1
 _TEMPLATE_SIZE = 112

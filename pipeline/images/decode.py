@@ -33,9 +33,7 @@ from pipeline.images.ranges import (
 __all__ = [
     "DECODER",
     "MAX_PIXELS",
-    "OUTSIDE_IMAGE",
     "as_picture",
-    "crop",
     "decode",
     "decode_picture",
     "decoder_version",
@@ -46,7 +44,6 @@ MAX_PIXELS = 80_000_000  # below Pillow's own limit, so that ours is the one tha
 # Of formats whose decoders take 15 to 25 bytes a pixel, where others take 5 to 10: a picture stays below 1 GB.
 _MAX_PIXELS_OF = {"WEBP": 40_000_000, "JPEG2000": 40_000_000, "AVIF": 50_000_000, "HEIF": 50_000_000}
 _BAND_PIXELS = 4_000_000  # what needs many bytes a pixel is done some rows at a time
-OUTSIDE_IMAGE = "box lies outside the image"  # reason of a rejected row
 
 _ORIENTATION = 0x0112
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # of TIFF
@@ -126,24 +123,6 @@ def as_picture(image: Image.Image) -> Image.Image:
     """An image that the caller opened, as `decode_picture` gives it; ImageError if its file turns out damaged."""
     with _quiet():
         return _upright(image)
-
-
-def crop(picture: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
-    """The part of `picture` inside `box` (x, y, width, height); what sticks out of the picture is left off.
-
-    Raises
-    ------
-    ImageError
-        If nothing of the box lies inside, or less than 2 x 2 pixels.
-    """
-    x, y, width, height = box
-    left, top = max(x, 0), max(y, 0)
-    right, bottom = min(x + width, picture.width), min(y + height, picture.height)
-    if left >= right or top >= bottom:
-        raise ImageError(OUTSIDE_IMAGE)
-    if right - left < 2 or bottom - top < 2:
-        raise ImageError("less than 2 x 2 pixels of the box lie inside the image")
-    return picture.crop((left, top, right, bottom))
 
 
 def decoder_version() -> str:

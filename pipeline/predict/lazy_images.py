@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.datasets.roots.files import MAX_IMAGE_BYTES
 from pipeline.errors import ImageError, InputError
-from pipeline.images.decode import MAX_PIXELS, as_picture, decode_picture
+from pipeline.images.decode import MAX_PIXELS, as_picture
 from pipeline.images.ranges import SHARES, eight_bits
-from pipeline.regular_files import RefusedFileError, open_regular, read_regular
+from pipeline.images.reading import file_picture, unreadable_reason
+from pipeline.regular_files import open_regular
 
 __all__ = ["VIDEO_SUFFIXES", "LazyImage", "is_video", "lazy_array", "lazy_file", "lazy_picture", "video_frames"]
 
@@ -54,7 +54,7 @@ class LazyImage:
 
 def lazy_file(path: Path) -> LazyImage:
     """The picture in a file; of an animation the first frame."""
-    return LazyImage(str(path), partial(_read, path))
+    return LazyImage(str(path), partial(file_picture, path))
 
 
 def lazy_picture(picture: Image.Image, name: str) -> LazyImage:
@@ -93,19 +93,6 @@ def _eight_bits(pixels: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
             f"picture {name}: expected floats from 0 to 1, found {pixels.dtype} from {pixels.min():g} to "
             f"{pixels.max():g}. Scale them to that range, or convert them to uint8"
         ) from error
-
-
-def _read(path: Path) -> Image.Image:
-    try:
-        data = read_regular(path, MAX_IMAGE_BYTES)
-    except OSError as error:
-        raise ImageError(_unreadable_reason(error)) from error
-    return decode_picture(data)
-
-
-def _unreadable_reason(error: OSError) -> str:
-    """Why a file is not read, as a reason of `Prediction`."""
-    return str(error.strerror) if isinstance(error, RefusedFileError) else f"file cannot be read: {error.strerror}"
 
 
 def is_video(path: Path) -> bool:
@@ -206,7 +193,7 @@ def _refusal(path: Path) -> str:
         with open_regular(path) as file:
             begin = file.read(_HEADER_BYTES)
     except OSError as error:
-        return _unreadable_reason(error)
+        return unreadable_reason(error)
     # Every container of pictures has bytes of 0 in its header; a play list is text, and names other files to open.
     if begin.startswith(_PLAY_LISTS) or b"\0" not in begin:
         return "not a video: a play list or another text"

@@ -19,6 +19,7 @@ from pipeline.differences import differences_text
 from pipeline.errors import ConfigError, InputError, MismatchError
 from pipeline.extraction.ahead import each_ahead, one_ahead
 from pipeline.faces import Alignment, load_detector
+from pipeline.images.transform import ImageTransform
 from pipeline.predict.inputs import EVERY_S, check_interval, find_inputs, input_images
 from pipeline.predict.lazy_images import LazyImage, lazy_array, lazy_picture
 from pipeline.predict.prediction import FACE, NO_FACE, UNREADABLE, Prediction
@@ -84,7 +85,7 @@ class Predictor:
     ) -> None:
         saved = read_saved(DEFAULT_HEAD if run is None else Path(run))
         self._classifier = ExpressionClassifier.load(saved, encoder or "", device, on_progress)
-        self._alignment = _alignment(saved)
+        self._transform = ImageTransform(saved.preprocess, self._classifier.sizes, _alignment(saved))
         self._detector = load_detector(rotate=rotate)
         self._batch_size = batch_size
         self.note = _note(saved)
@@ -145,7 +146,7 @@ class Predictor:
         images : taken one by one, in another thread
         keep_pictures : whether results hold the pictures themselves
         """
-        cropper = FaceCropper(self._detector, self._alignment, self._classifier.sizes, keep_pictures)
+        cropper = FaceCropper(self._detector, self._transform, keep_pictures)
         stop = Event()
         with (
             closing(_detected(images, cropper, stop)) as detected,

@@ -18,7 +18,7 @@ from pipeline.faces import Alignment, FaceDetector, load_detector
 from pipeline.faces.search import NO_FACE, Finding, search
 from pipeline.faces.table import FacesInfo, FaceTable
 from pipeline.images.formats import decodable_since
-from pipeline.images.prepare import Job
+from pipeline.images.reading import ImageRow
 from pipeline.images.rejects import AlikeRejects
 from pipeline.progress import OnProgress, Progress
 from pipeline.tables.samples import OK, SampleTable
@@ -28,7 +28,7 @@ from stages.requests import AlignRequest
 from stages.results import AlignResult
 from stages.workflows.contact_sheets import write_contact_sheet
 from stages.workflows.faces import NOT_SEARCHED, images_of_table
-from stages.workflows.store_identity import jobs_of
+from stages.workflows.store_identity import image_rows_of
 from stages.workflows.tables import index_named, wanted_rows, write_table
 from stages.workspace import Workspace
 
@@ -148,15 +148,15 @@ class FaceTableBuilder:
                 if faces.info.detector == self._info.detector:
                     self._known |= faces.findings()
 
-    def _jobs(self) -> list[Job]:
+    def _jobs(self) -> list[ImageRow]:
         """One for every image that has to be searched; an image of two rows is searched once."""
-        new: dict[str, Job] = {}
-        for job in jobs_of(self.table, 1):
+        new: dict[str, ImageRow] = {}
+        for job in image_rows_of(self.table, 1):
             if (image := self._images[job.row]) not in self._known:
                 new.setdefault(image, job)
         return list(new.values())
 
-    def _search(self, jobs: Sequence[Job], on_progress: OnProgress) -> None:
+    def _search(self, jobs: Sequence[ImageRow], on_progress: OnProgress) -> None:
         if not jobs:
             return
         last_save, done = time.monotonic(), 0

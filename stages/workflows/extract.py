@@ -26,9 +26,9 @@ from stages.remedies import command_line
 from stages.requests import ExtractRequest
 from stages.results import ExtractResult
 from stages.workflows.extract_plan import ExtractPlan, plan_extract
-from stages.workflows.parity import measure_parity, sample_jobs
+from stages.workflows.parity import measure_parity, sample_images
 from stages.workflows.reused_rows import CheckedReuse, check_finished_shards, check_reuse
-from stages.workflows.row_checks import CheckResult, RowChecker, usable_jobs
+from stages.workflows.row_checks import CheckResult, RowChecker, usable_images
 from stages.workflows.row_sources import RowSources
 from stages.workflows.shard_encoder import ShardEncoder
 from stages.workflows.shards import EncodedShard, LazyRoot, ShardTask, count_images
@@ -231,9 +231,9 @@ def _parity(
     """Of rows that were encoded now; of copied ones where all are. Their images may be gone by then."""
     plain = [job for job in sources.jobs if job.row not in writer.rejected and 0 in job.views]
     if plain or not checked.reuse.used() or checked.not_checked:
-        return measure_parity(sample_jobs(plain, plan.key.digest), writer, shard_encoder)
+        return measure_parity(sample_images(plain, plan.key.digest), writer, shard_encoder)
     copied = [job for job in plan.jobs if checked.reuse.has(job.row, 0) and job.row not in writer.rejected]
-    jobs = usable_jobs(sample_jobs(copied, plan.key.digest), shard_encoder.preparer)
+    jobs = usable_images(sample_images(copied, plan.key.digest), shard_encoder.preparer)
     return measure_parity(jobs, writer, shard_encoder, encoded=False)
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cache.reuse import Reuse
 from cache.schema import Schema
-from pipeline.images.prepare import Job
+from pipeline.images.reading import ImageRow
 from stages.workflows.shards import RowCopies, ShardTask
 
 __all__ = ["DuplicateRows", "RowSources"]
@@ -31,7 +31,7 @@ class DuplicateRows:
     augmented: Rows
 
     @classmethod
-    def find(cls, jobs: Iterable[Job], images: npt.NDArray[np.object_]) -> tuple[list[Job], Self]:
+    def find(cls, jobs: Iterable[ImageRow], images: npt.NDArray[np.object_]) -> tuple[list[ImageRow], Self]:
         """The jobs without views that an earlier job has of the same image, and where those are.
 
         Parameters
@@ -82,32 +82,32 @@ class RowSources:
     reuse : rows of other stores
     """
 
-    jobs: list[Job]
+    jobs: list[ImageRow]
     duplicates: DuplicateRows
     reuse: Reuse
 
     @classmethod
-    def of(cls, jobs: Iterable[Job], reuse: Reuse, images: npt.NDArray[np.object_]) -> Self:
+    def of(cls, jobs: Iterable[ImageRow], reuse: Reuse, images: npt.NDArray[np.object_]) -> Self:
         """The sources of all jobs' rows; `images` are `cache.reuse.image_keys` of the table's rows, shape (N,)."""
         unique, duplicates = DuplicateRows.find((left for job in jobs if (left := _not_reused(job, reuse))), images)
         return cls(unique, duplicates, reuse)
 
     def shard_tasks(self, pending: Sequence[int], schema: Schema) -> list[ShardTask]:
         """One task for each shard that is not finished."""
-        by_shard: dict[int, list[Job]] = {shard: [] for shard in pending}
+        by_shard: dict[int, list[ImageRow]] = {shard: [] for shard in pending}
         for job in self.jobs:
             if (shard := job.row // schema.shard_rows) in by_shard:
                 by_shard[shard].append(job)
         return [self._task(shard, jobs, schema) for shard, jobs in by_shard.items()]
 
-    def _task(self, shard: int, jobs: list[Job], schema: Schema) -> ShardTask:
+    def _task(self, shard: int, jobs: list[ImageRow], schema: Schema) -> ShardTask:
         rows = schema.rows(shard)
         rejected = {row: self.reuse.rejected[row] for row in rows if row in self.reuse.rejected}
         copies = self.duplicates.copies_into(rows, schema.shard_rows, schema.n_views)
         return ShardTask(shard, rows, tuple(jobs), tuple(self.reuse.copied_rows(rows)), rejected, tuple(copies))
 
 
-def _not_reused(job: Job, reuse: Reuse) -> Job | None:
+def _not_reused(job: ImageRow, reuse: Reuse) -> ImageRow | None:
     """The job with the views that no store has yet; None if there are none, or if the image is known to be unusable."""
     if job.row in reuse.rejected:
         return None

@@ -19,9 +19,10 @@ from pipeline.datasets.roots import Root, open_root
 from pipeline.encoders import EncoderSpec
 from pipeline.extraction import Output
 from pipeline.faces import Alignment
-from pipeline.images.prepare import Job, Preparer
+from pipeline.images.prepare import Preparer
 from pipeline.images.preprocess import Preprocess
-from pipeline.images.views import ViewRecipe
+from pipeline.images.reading import ImageRow
+from pipeline.images.transform import ImageTransform
 
 __all__ = ["EncodedShard", "EncodingSpec", "LazyRoot", "RowCopies", "ShardTask", "count_images"]
 
@@ -65,7 +66,7 @@ class EncodingSpec:
 
     def preparer(self, root: Root) -> Preparer:
         """What is done to the images of an open root."""
-        return Preparer(root, self.preprocess, self.sizes, ViewRecipe(), self.view_seed, self.alignment)
+        return Preparer(root, ImageTransform(self.preprocess, self.sizes, self.alignment, seed=self.view_seed))
 
 
 @dataclass
@@ -119,7 +120,7 @@ class ShardTask:
 
     number: int
     rows: range
-    jobs: tuple[Job, ...]
+    jobs: tuple[ImageRow, ...]
     pieces: tuple[CopiedRows, ...]
     rejected: Mapping[int, str]
     copies: tuple[RowCopies, ...] = ()

@@ -16,9 +16,20 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.images.prepare import Job
+from pipeline.images.reading import ImageRow
 
-__all__ = ["BAD", "ODD", "PLAIN", "encoded", "job", "jobs_of", "noise", "write_folder", "write_tar_gz", "write_zip"]
+__all__ = [
+    "BAD",
+    "ODD",
+    "PLAIN",
+    "encoded",
+    "image_rows_of",
+    "job",
+    "noise",
+    "write_folder",
+    "write_tar_gz",
+    "write_zip",
+]
 
 EXIF_ORIENTATION, UPSIDE_DOWN = 0x0112, 3
 
@@ -75,12 +86,12 @@ BAD = {
 }
 
 
-def job(row: int, path: str, data: bytes, **given: Any) -> Job:
+def job(row: int, path: str, data: bytes, **given: Any) -> ImageRow:
     """The job for a file that holds `data`."""
-    return Job(row, path, hashlib.sha256(data).hexdigest(), **given)
+    return ImageRow(row, path, hashlib.sha256(data).hexdigest(), **given)
 
 
-def jobs_of(files: Mapping[str, bytes], views: Sequence[int] = (0,)) -> list[Job]:
+def image_rows_of(files: Mapping[str, bytes], views: Sequence[int] = (0,)) -> list[ImageRow]:
     """A job per file, rows in the order of `files`."""
     return [job(row, name, data, views=tuple(views)) for row, (name, data) in enumerate(files.items())]
 

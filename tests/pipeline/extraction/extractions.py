@@ -17,8 +17,9 @@ from image_files import write_folder
 
 from pipeline.datasets.roots import Root, open_root
 from pipeline.extraction import Extraction, Shard, ShardFeatures, empty_blocks, outputs_of
-from pipeline.images.prepare import Job, Preparer
-from pipeline.images.views import ViewRecipe
+from pipeline.images.prepare import Preparer
+from pipeline.images.reading import ImageRow
+from pipeline.images.transform import ImageTransform
 
 __all__ = ["PIXELS", "WatchedEncoder", "cut", "extraction", "extraction_of", "helpers", "wait_until", "whole"]
 
@@ -40,7 +41,7 @@ class WatchedEncoder(FakeEncoder):
 def extraction_of(
     root: Root, encoder: FakeEncoder, names: Sequence[str] = ("pooled", "pixels"), dtype: str = "float32", **given: Any
 ) -> Extraction:
-    preparer = Preparer(root, encoder.preprocess, (encoder.preprocess.size, PIXELS), ViewRecipe(), seed=0)
+    preparer = Preparer(root, ImageTransform(encoder.preprocess, (encoder.preprocess.size, PIXELS)))
     given = {"n_views": 1, "batch_size": 8, "decoders": 1} | given
     return Extraction(encoder, preparer, outputs_of(encoder, names, dtype, PIXELS), **given)
 
@@ -58,7 +59,7 @@ def extraction(
         yield run
 
 
-def cut(run: Extraction, jobs: Sequence[Job], n_rows: int, size: int) -> Iterator[Shard]:
+def cut(run: Extraction, jobs: Sequence[ImageRow], n_rows: int, size: int) -> Iterator[Shard]:
     """Shards of `size` rows, made when they are asked for; a row without a job was rejected when it was indexed."""
     for number, start in enumerate(range(0, n_rows, size)):
         rows = range(start, min(start + size, n_rows))

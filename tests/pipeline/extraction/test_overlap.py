@@ -20,7 +20,7 @@ from image_files import encoded, job, noise, write_folder
 from pipeline.datasets.roots import FolderRoot
 from pipeline.errors import DatasetError, EncoderError
 from pipeline.extraction import Extraction, Shard, ShardFeatures
-from pipeline.images.prepare import Job
+from pipeline.images.reading import ImageRow
 from pipeline.progress import silent
 
 DATA = encoded(noise(20, 14))
@@ -63,7 +63,7 @@ class WatchedRoot(FolderRoot):
         return super().read(name)
 
 
-def jobs(n_rows: int) -> list[Job]:
+def jobs(n_rows: int) -> list[ImageRow]:
     return [job(row, "face.png", DATA) for row in range(n_rows)]
 
 

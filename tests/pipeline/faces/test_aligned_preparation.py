@@ -12,24 +12,26 @@ from image_files import encoded, job, write_folder
 
 from pipeline.datasets.roots import open_root
 from pipeline.faces import Alignment, load_detector
-from pipeline.images.prepare import Job, Prepared, Preparer
+from pipeline.images.prepare import ImageBatch, Preparer
 from pipeline.images.preprocess import Preprocess
+from pipeline.images.reading import ImageRow
+from pipeline.images.transform import ImageTransform
 from pipeline.images.views import ViewRecipe
 
 DATA = encoded(np.asarray(person()))
-FACE = load_detector().detect(person())[0].landmarks.round(2)
+FACE = load_detector().detect(person())[0].landmarks.astype(np.float64).round(2)
 POINTS = tuple(FACE.ravel().tolist())
 PLAIN = ViewRecipe(flip=0, noise=0, erase=0, colour=0)
 
 
-def prepared(jobs: Sequence[Job], folder: Path, sizes: tuple[int, ...] = (32,), **given: object) -> Prepared:
+def prepared(jobs: Sequence[ImageRow], folder: Path, sizes: tuple[int, ...] = (32,), **given: object) -> ImageBatch:
     views = given.get("views", ViewRecipe())
     assert isinstance(views, ViewRecipe)
     files = folder / "pictures"
     if not files.exists():
         write_folder({"one.png": DATA}, files)
     with open_root(files) as root:
-        preparer = Preparer(root, Preprocess(32), sizes, views, 0, Alignment(0.1))
+        preparer = Preparer(root, ImageTransform(Preprocess(32), sizes, Alignment(0.1), views))
         return preparer(pickle.loads(pickle.dumps(jobs)))
 
 

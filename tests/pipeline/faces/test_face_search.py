@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from drawn_people import BLANK, person
-from image_files import BAD, encoded, jobs_of, write_folder
+from image_files import BAD, encoded, image_rows_of, write_folder
 from PIL import Image
 
 from pipeline.datasets.roots import open_root
@@ -27,7 +27,7 @@ FINDINGS = [Finding(FACE, 2), Finding(None, 0, NO_FACE), Finding(None, 0, "file 
 
 def found(files: Mapping[str, bytes], folder: Path, threads: int = 2) -> list[tuple[int, Finding]]:
     with open_root(write_folder(files, folder / "pictures")) as root:
-        batches = list(search(jobs_of(files), root, load_detector(), threads))
+        batches = list(search(image_rows_of(files), root, load_detector(), threads))
     return [(job.row, finding) for batch in batches for job, finding in batch]
 
 
@@ -47,7 +47,7 @@ def test_every_image_has_its_finding_in_order_and_a_bad_one_its_reason(tmp_path:
 
 
 def test_a_file_that_changed_since_it_was_indexed_is_no_missed_face(tmp_path: Path) -> None:
-    jobs = jobs_of({"one.png": encoded(np.asarray(BLANK))})
+    jobs = image_rows_of({"one.png": encoded(np.asarray(BLANK))})
     folder = write_folder({"one.png": encoded(np.asarray(person()))}, tmp_path / "pictures")
     with open_root(folder) as root, pytest.raises(DatasetError, match="not the file that was indexed"):
         list(search(jobs, root, load_detector(), 1))

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.errors import ImageError
-from pipeline.images.decode import DECODER, MAX_PIXELS, crop, decode, decoder_version
+from pipeline.images.decode import DECODER, MAX_PIXELS, decode, decoder_version
+from pipeline.images.transform import crop
 
 # Left half dark, right half bright, a light top row: every turn or flip of it looks different.
 GREY = np.zeros((8, 12), np.uint8)
