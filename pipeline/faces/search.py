@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.errors import ImageError
-from pipeline.extraction.ahead import each_ahead
+from pipeline.extraction.prefetch import parallel_map
 from pipeline.faces.face import Face, FaceDetector
 from pipeline.faces.selection import around, face_of_box, main_face
 from pipeline.images.reading import ImageRow, ImageSource, row_picture
@@ -50,7 +50,7 @@ def search(
     DatasetError
         If a file is gone or changed since it was indexed.
     """
-    yield from each_ahead(lambda task: _searched(task, root, detector), _tasks(jobs), threads, 2 * threads)
+    yield from parallel_map(lambda task: _searched(task, root, detector), _tasks(jobs), threads, 2 * threads)
 
 
 def find_face(picture: Image.Image, box: tuple[int, int, int, int] | None, detector: FaceDetector) -> Finding:

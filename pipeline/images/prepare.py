@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -25,13 +25,13 @@ class ImageBatch:
     ----------
     rows, views : intp, shape (M,)
     squares : size of square -> uint8, shape (B, size, size, 3)
-    rejected : row -> why its image cannot be used
+    rejected : row -> why its image cannot be used; empty in the batches that an encoder takes
     """
 
     rows: npt.NDArray[np.intp]
     views: npt.NDArray[np.intp]
     squares: dict[int, npt.NDArray[np.uint8]]
-    rejected: dict[int, str]
+    rejected: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from pipeline.differences import differences_text
 from pipeline.errors import ConfigError, InputError, MismatchError
-from pipeline.extraction.ahead import each_ahead, one_ahead
+from pipeline.extraction.prefetch import parallel_map, prefetch
 from pipeline.faces import Alignment, load_detector
 from pipeline.images.transform import ImageTransform
 from pipeline.predict.inputs import EVERY_S, check_interval, find_inputs, input_images
@@ -151,7 +151,7 @@ class Predictor:
         with (
             closing(_detected(images, cropper, stop)) as detected,
             closing(_batches(detected, self._batch_size)) as batches,
-            closing(one_ahead(batches, stop.set)) as ready,
+            closing(prefetch(batches, stop.set)) as ready,
         ):
             for batch in ready:
                 yield from self._classified(batch)
@@ -228,7 +228,7 @@ def _detected(images: Iterable[LazyImage], cropper: FaceCropper, stop: Event) ->
     """The faces of each image, in order, until `stop` is set; some images are processed in advance."""
     n_threads = min(os.cpu_count() or 1, _MAX_THREADS)
     until_stop = takewhile(lambda _: not stop.is_set(), images)
-    return each_ahead(cropper, until_stop, n_threads, n_threads)
+    return parallel_map(cropper, until_stop, n_threads, n_threads)
 
 
 def _batches(detected: Iterable[DetectedFaces], batch_size: int) -> Generator[list[DetectedFaces], None, None]:

@@ -16,7 +16,7 @@ from fake_encoder import FakeEncoder
 from image_files import write_folder
 
 from pipeline.datasets.roots import Root, open_root
-from pipeline.extraction import Extraction, Shard, ShardFeatures, empty_blocks, outputs_of
+from pipeline.extraction import Extraction, Shard, empty_blocks, outputs_of
 from pipeline.images.prepare import Preparer
 from pipeline.images.reading import ImageRow
 from pipeline.images.transform import ImageTransform
@@ -67,13 +67,13 @@ def cut(run: Extraction, jobs: Sequence[ImageRow], n_rows: int, size: int) -> It
         yield Shard(number, rows, mine, empty_blocks(run.outputs, run.n_views, len(rows)))
 
 
-def whole(shards: Sequence[ShardFeatures], output: str = "pooled") -> npt.NDArray[Any]:
+def whole(shards: Sequence[Shard], output: str = "pooled") -> npt.NDArray[Any]:
     return np.concatenate([shard.blocks[output] for shard in shards], axis=1)
 
 
 def helpers() -> list[str]:
     """Threads of extractions that are alive."""
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith(("ahead", "decode"))]
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(("prefetch", "decode"))]
 
 
 def wait_until(met: Callable[[], bool]) -> None:

@@ -15,7 +15,7 @@ from image_files import BAD, ODD, encoded, image_rows_of, noise, write_folder, w
 
 from pipeline.datasets.roots import open_root
 from pipeline.errors import DatasetError, EncoderError, MismatchError
-from pipeline.extraction import Shard, ShardFeatures, empty_blocks
+from pipeline.extraction import Shard, empty_blocks
 from pipeline.images.decode import decode
 from pipeline.progress import Progress, silent
 
@@ -25,7 +25,7 @@ FILES = {"cut-off.jpg": BAD["cut-off.jpg"][0]} | _GOOD | ODD | {name: data for n
 DARK_DARK_BRIGHT = {f"{i}.png": encoded(np.full((9, 9, 3), value, np.uint8)) for i, value in enumerate((10, 10, 255))}
 
 
-def encode_all(files: Mapping[str, bytes], folder: Path, shard_size: int = 20, **given: Any) -> list[ShardFeatures]:
+def encode_all(files: Mapping[str, bytes], folder: Path, shard_size: int = 20, **given: Any) -> list[Shard]:
     jobs = image_rows_of(files, range(given.get("n_views", 1)))
     with extraction(files, folder, **given) as run:
         return list(run.run(cut(run, jobs, len(files), shard_size), len(jobs), silent))

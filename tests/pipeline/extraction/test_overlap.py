@@ -19,7 +19,7 @@ from image_files import encoded, job, noise, write_folder
 
 from pipeline.datasets.roots import FolderRoot
 from pipeline.errors import DatasetError, EncoderError
-from pipeline.extraction import Extraction, Shard, ShardFeatures
+from pipeline.extraction import Extraction, Shard
 from pipeline.images.reading import ImageRow
 from pipeline.progress import silent
 
@@ -152,7 +152,7 @@ class TestNobodyIsLeft:
         assert caught.tb
 
     def test_when_a_picture_is_gone(self, tmp_path: Path) -> None:
-        gone, done = [*jobs(45), job(45, "gone.png", b"x")], list[ShardFeatures]()
+        gone, done = [*jobs(45), job(45, "gone.png", b"x")], list[Shard]()
         with (
             pytest.raises(DatasetError, match=r"gone\.png was there when it was indexed") as caught,
             extraction(FILES, tmp_path) as run,
@@ -173,7 +173,7 @@ class TestNobodyIsLeft:
         assert caught.tb
 
     def test_when_the_caller_fails(self, tmp_path: Path) -> None:
-        def write(shards: Iterator[ShardFeatures]) -> None:
+        def write(shards: Iterator[Shard]) -> None:
             for _ in shards:
                 raise OSError("disk full")
 
@@ -186,7 +186,7 @@ class TestNobodyIsLeft:
         encoder = WatchedEncoder(on_batch=lambda n: time.sleep(0.01))
         with extraction(FILES, tmp_path, encoder=encoder, batch_size=5) as run:
             shards = list(cut(run, jobs(10_005), 10_005, 10_000))
-            first = Shard(0, range(5), shards[0].jobs[:5], {n: b[:, :5] for n, b in shards[0].blocks.items()})
+            first = Shard(0, range(5), shards[0].images[:5], {n: b[:, :5] for n, b in shards[0].blocks.items()})
             running = run.run([first, *shards[:1]], 0, silent)
             next(running)
             wait_until(lambda: len(encoder.batches) > 3)

@@ -1,4 +1,4 @@
-"""Work that goes on while the caller is busy."""
+"""Work in other threads, in advance of who takes its results."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-__all__ = ["each_ahead", "finished", "one_ahead"]
+__all__ = ["parallel_map", "prefetch", "wait_for"]
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -15,7 +15,7 @@ T = TypeVar("T")
 _STEP_S = 0.2
 
 
-def finished(future: Future[T]) -> T:
+def wait_for(future: Future[T]) -> T:
     """The result of `future`, once it has one; Ctrl-C is answered within 0.2 s.
 
     Some libraries (polars 2.1) have the system restart a wait that a signal interrupted: a wait without a limit would
@@ -26,7 +26,9 @@ def finished(future: Future[T]) -> T:
     return future.result()
 
 
-def each_ahead(work: Callable[[S], T], items: Iterable[S], threads: int, most: int) -> Generator[T, None, None]:
+def parallel_map(
+    work: Callable[[S], T], items: Iterable[S], threads: int, max_pending: int
+) -> Generator[T, None, None]:
     """`work` of each item, in their order, done by some threads in advance.
 
     Errors are raised here, in their turn. When the generator ends, what was not begun is left undone.
@@ -34,23 +36,23 @@ def each_ahead(work: Callable[[S], T], items: Iterable[S], threads: int, most: i
     Parameters
     ----------
     items : taken one by one, where the generator runs
-    most : items that are taken and not yet given, at most
+    max_pending : items that are taken and whose results are not, at most
     """
-    waiting: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="each-ahead") as pool:
+    pending: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="parallel-map") as pool:
         try:
             for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > most:
-                    yield finished(waiting.popleft())
-            while waiting:
-                yield finished(waiting.popleft())
+                pending.append(pool.submit(work, item))
+                if len(pending) > max_pending:
+                    yield wait_for(pending.popleft())
+            while pending:
+                yield wait_for(pending.popleft())
         finally:
-            for future in waiting:
+            for future in pending:
                 future.cancel()
 
 
-def one_ahead(items: Iterable[T], stop: Callable[[], object] = lambda: None) -> Generator[T, None, None]:
+def prefetch(items: Iterable[T], stop: Callable[[], object] = lambda: None) -> Generator[T, None, None]:
     """The same items, none of them None: the next one is made in a thread while the caller uses the last.
 
     Never more than one is made in advance. Errors of `items` are raised here, in their turn. All items are made in one
@@ -62,11 +64,11 @@ def one_ahead(items: Iterable[T], stop: Callable[[], object] = lambda: None) -> 
         should come to an end soon
     """
     iterator = iter(items)
-    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
+    with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as thread:
         try:
-            coming = thread.submit(next, iterator, None)
-            while (item := finished(coming)) is not None:
-                coming = thread.submit(next, iterator, None)
+            pending = thread.submit(next, iterator, None)
+            while (item := wait_for(pending)) is not None:
+                pending = thread.submit(next, iterator, None)
                 yield item
         finally:
             stop()

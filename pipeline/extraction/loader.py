@@ -1,4 +1,4 @@
-"""From shards to batches of prepared pictures, some of them in advance."""
+"""From shards to batches of prepared images, some of them in advance."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ from itertools import groupby
 from operator import attrgetter
 
 from pipeline.encoders.staging import Arriving, Stage
-from pipeline.extraction.ahead import finished
-from pipeline.extraction.batches import Batch, full_batches
-from pipeline.extraction.shards import Shard, ShardFeatures
+from pipeline.extraction.batches import full_batches
+from pipeline.extraction.prefetch import wait_for
+from pipeline.extraction.shards import Shard
 from pipeline.images.prepare import ImageBatch, Preparer
 from pipeline.images.reading import ImageRow
 from pipeline.images.rejects import AlikeRejects
 from pipeline.timings import Timings
 
-__all__ = ["Feeder", "Ready"]
+__all__ = ["BatchLoader", "StagedBatch"]
 
-_JOBS_PER_TASK = 32
+_IMAGES_PER_TASK = 32
 
 
 @dataclass(frozen=True)
-class Ready:
+class StagedBatch:
     """A batch of a shard, and its squares on their way to the encoder's device."""
 
     shard: Shard
-    batch: Batch
+    batch: ImageBatch
     pixels: Arriving
 
 
 @dataclass(frozen=True)
 class _Task:
-    """Some jobs of the `turn`-th shard, in the hands of the decode threads."""
+    """Some images of the `turn`-th shard, in the hands of the decode threads."""
 
     turn: int
     shard: Shard
-    jobs: Sequence[ImageRow]
+    images: Sequence[ImageRow]
     prepared: Future[ImageBatch]
 
 
 @dataclass(frozen=True)
-class Feeder:
-    """Brings prepared pictures to an encoder.
+class BatchLoader:
+    """Prepares the images of shards in threads.
 
     Parameters
     ----------
-    preparer, timings : what is done to a picture, and who hears how long it took
+    preparer, timings : what is done to an image, and where the seconds are recorded
     pool, decoders : the decode threads and their number
     batch_size : B of every batch
     stage : how a batch gets to the encoder's device
@@ -65,23 +65,23 @@ class Feeder:
     stage: Stage
     alike: AlikeRejects | None = None
 
-    def batches(self, shards: Iterable[Shard]) -> Generator[Ready | ShardFeatures, None, None]:
+    def batches(self, shards: Iterable[Shard]) -> Generator[StagedBatch | Shard, None, None]:
         """The batches of each shard, and after them the shard itself, which is whole once they are encoded."""
+        size = self.preparer.transform.preprocess.size
         with closing(self._tasks(shards)) as tasks:
             for shard, of_shard in groupby(tasks, attrgetter("shard")):
-                rejected: dict[int, str] = {}
-                for batch in full_batches(self._prepared(of_shard, rejected), self.batch_size):
-                    yield Ready(shard, batch, self.stage(batch.squares[self.preparer.transform.preprocess.size]))
-                yield ShardFeatures(shard.number, shard.blocks, rejected)
+                for batch in full_batches(self._prepared(of_shard), self.batch_size):
+                    yield StagedBatch(shard, batch, self.stage(batch.squares[size]))
+                yield shard
 
     def _tasks(self, shards: Iterable[Shard]) -> Generator[_Task, None, None]:
-        """Hand jobs to the decode threads: enough for two batches in advance, and none of the shard after the next."""
-        most = self.decoders + 2 * math.ceil(self.batch_size / _JOBS_PER_TASK)
+        """Tasks for the decode threads: enough for two batches in advance, and none of the shard after the next."""
+        most = self.decoders + 2 * math.ceil(self.batch_size / _IMAGES_PER_TASK)
         waiting: deque[_Task] = deque()
         try:
             for turn, shard in enumerate(shards):
-                for jobs in _cut(shard.jobs):
-                    waiting.append(_Task(turn, shard, jobs, self.pool.submit(self.preparer, jobs, self.timings)))
+                for images in _tasks_of(shard.images):
+                    waiting.append(_Task(turn, shard, images, self.pool.submit(self.preparer, images, self.timings)))
                     while len(waiting) > most or waiting[0].turn < turn - 1:
                         yield waiting.popleft()
             while waiting:
@@ -90,16 +90,16 @@ class Feeder:
             for task in waiting:
                 task.prepared.cancel()
 
-    def _prepared(self, tasks: Iterable[_Task], rejected: dict[int, str]) -> Iterator[ImageBatch]:
+    def _prepared(self, tasks: Iterable[_Task]) -> Iterator[ImageBatch]:
         for task in tasks:
-            prepared = finished(task.prepared)
-            rejected |= prepared.rejected
+            batch = wait_for(task.prepared)
+            task.shard.rejected.update(batch.rejected)
             if self.alike:
-                for job in task.jobs:
-                    self.alike.add(job.path, prepared.rejected.get(job.row, ""))
-            yield prepared
+                for image in task.images:
+                    self.alike.add(image.path, batch.rejected.get(image.row, ""))
+            yield batch
 
 
-def _cut(jobs: tuple[ImageRow, ...]) -> list[tuple[ImageRow, ...]]:
-    """Jobs for one task each. No jobs make one task too, so that their shard comes out in its turn."""
-    return [jobs[i : i + _JOBS_PER_TASK] for i in range(0, len(jobs), _JOBS_PER_TASK)] or [()]
+def _tasks_of(images: tuple[ImageRow, ...]) -> list[tuple[ImageRow, ...]]:
+    """Images for one task each. No images make one task too, so that their shard comes out in its turn."""
+    return [images[i : i + _IMAGES_PER_TASK] for i in range(0, len(images), _IMAGES_PER_TASK)] or [()]
