@@ -60,7 +60,7 @@ def test_parity_tells_right_features_from_wrong_ones(
     jobs = image_rows_of(table, 1)
     with shard_encoder:
         task = ShardTask(0, range(N), tuple(jobs), (), {})
-        writer.note(next(shard_encoder.encode([task], N, silent)).record)
+        writer.note(next(shard_encoder.encode([task], N, silent)))
         if spoiled:
             block = writer.read_shard(0)
             writer.put(0, {"pooled": block[:, ::-1].copy()}, {})  # every row is another image's
