@@ -36,9 +36,9 @@ class StagedBatch:
 
 @dataclass(frozen=True)
 class _Task:
-    """Some images of the `turn`-th shard, in the hands of the decode threads."""
+    """Some images of the shard at `position` of the run, prepared by a decode thread."""
 
-    turn: int
+    position: int
     shard: Shard
     images: Sequence[ImageRow]
     prepared: Future[ImageBatch]
@@ -79,10 +79,12 @@ class BatchLoader:
         most = self.decoders + 2 * math.ceil(self.batch_size / _IMAGES_PER_TASK)
         waiting: deque[_Task] = deque()
         try:
-            for turn, shard in enumerate(shards):
+            for position, shard in enumerate(shards):
                 for images in _tasks_of(shard.images):
-                    waiting.append(_Task(turn, shard, images, self.pool.submit(self.preparer, images, self.timings)))
-                    while len(waiting) > most or waiting[0].turn < turn - 1:
+                    waiting.append(
+                        _Task(position, shard, images, self.pool.submit(self.preparer, images, self.timings))
+                    )
+                    while len(waiting) > most or waiting[0].position < position - 1:
                         yield waiting.popleft()
             while waiting:
                 yield waiting.popleft()
@@ -101,5 +103,5 @@ class BatchLoader:
 
 
 def _tasks_of(images: tuple[ImageRow, ...]) -> list[tuple[ImageRow, ...]]:
-    """Images for one task each. No images make one task too, so that their shard comes out in its turn."""
+    """Images for one task each. No images make one task too, so that their shard comes out in order."""
     return [images[i : i + _IMAGES_PER_TASK] for i in range(0, len(images), _IMAGES_PER_TASK)] or [()]

@@ -31,7 +31,7 @@ def parallel_map(
 ) -> Generator[T, None, None]:
     """`work` of each item, in their order, done by some threads in advance.
 
-    Errors are raised here, in their turn. When the generator ends, what was not begun is left undone.
+    Errors are raised here, in the order of the items. When the generator ends, items that were not begun are not done.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def parallel_map(
 def prefetch(items: Iterable[T], stop: Callable[[], object] = lambda: None) -> Generator[T, None, None]:
     """The same items, none of them None: the next one is made in a thread while the caller uses the last.
 
-    Never more than one is made in advance. Errors of `items` are raised here, in their turn. All items are made in one
+    Never more than one is made in advance. Errors of `items` are raised here, in order. All items are made in one
     thread, which is gone when the generator ends.
 
     Parameters

@@ -27,7 +27,7 @@ class Face:
     box : x, y, width, height, pixels of the upright picture; may stick out of it
     landmarks : float32, shape (5, 2)
         x, y in pixels: the eye on the left of an upright face's image, the one on its right, the tip of the nose, the
-        left and the right corner of the mouth. In a face that stands on its head, the first eye is on the right.
+        left and the right corner of the mouth. In an upside-down face the first eye is on the right.
     score : in [0, 1], of the detector
     """
 
@@ -45,7 +45,7 @@ class FaceDetector(Protocol):
 
     Attributes
     ----------
-    identity : plain JSON: whatever may change what is found
+    identity : plain JSON: whatever may change what is detected
     """
 
     @property

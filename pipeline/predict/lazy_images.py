@@ -1,6 +1,6 @@
-"""One image to look at, loaded when its turn comes: from a file, a frame of a video, or the caller's memory.
+"""One image, loaded when it is needed: from a file, a frame of a video, or the caller's memory.
 
-Of a video frames some seconds apart are taken. A damaged one is read as far as possible, and then has the reason.
+Of a video, frames some seconds apart are taken. A damaged video is read as far as possible, then has the reason.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ VIDEO_SUFFIXES = frozenset(
 _TOLERANCE_S, _TOLERANCE = 1.0, 0.02
 _DEFAULT_RATE = 25.0  # frames per second, where a file has no rate
 _HEADER_BYTES = 4096  # bytes of a file that are checked before FFmpeg opens it
-_PLAY_LISTS = (b"#EXTM3U", b"ffconcat")
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat")
 _ROUNDING_S = 1e-6  # 3 x 0.1 s is a little more than 0.3 s to a computer
 
 
@@ -194,9 +194,9 @@ def _refusal(path: Path) -> str:
             begin = file.read(_HEADER_BYTES)
     except OSError as error:
         return unreadable_reason(error)
-    # Every container of pictures has bytes of 0 in its header; a play list is text, and names other files to open.
-    if begin.startswith(_PLAY_LISTS) or b"\0" not in begin:
-        return "not a video: a play list or another text"
+    # Every container of pictures has bytes of 0 in its header; a playlist is text, and names other files to open.
+    if begin.startswith(_PLAYLISTS) or b"\0" not in begin:
+        return "not a video: a playlist or another text"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Images in, expressions out: threads detect faces while the classifier is at work on those of the batch before."""
+"""Images in, expressions out: threads detect faces while those of the batch before are classified."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ImagePredictions:
 
     Parameters
     ----------
-    picture : only where it is asked for
+    picture : None unless `keep_pictures`
     """
 
     predictions: tuple[Prediction, ...]
@@ -62,7 +62,7 @@ class Predictor:
     encoder : the head's encoder as it is written on this machine; by default as it was where the head was trained
     device : auto (CUDA when there is one, else cpu), cpu, cuda or cuda:N
     batch_size : faces per call of the encoder
-    rotate : whether to look for faces in the three other rotations by 90 degrees of an image that has none upright
+    rotate : whether to detect faces in the three other rotations by 90 degrees of an image that has none upright
     on_progress : called while weights of an encoder are downloaded
 
     Raises
@@ -192,7 +192,7 @@ class Predictor:
 
 
 def _alignment(saved: SavedHead) -> Alignment:
-    """How faces are aligned for a head; without a record of it, as the recipe does by default."""
+    """How faces are aligned for a head; without a record, as by default."""
     try:
         return Alignment() if saved.alignment is None else Alignment.from_json(saved.alignment)
     except MismatchError as error:

@@ -37,7 +37,7 @@ class DetectedFaces:
     reason : why it cannot be read, else empty
     faces : where they are in it
     crops : side -> uint8, shape (N, side, side, 3), upright
-    picture : only where it is asked for
+    picture : None unless results hold their pictures
     """
 
     image: str

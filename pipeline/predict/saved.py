@@ -168,7 +168,7 @@ class SavedHead:
 
     @property
     def uses_encoder(self) -> bool:
-        """Whether prediction needs the encoder: an image network on the pixels knows nothing of it."""
+        """Whether prediction needs the encoder: an image network on the pixels needs none."""
         return self.needs_encoder or set(self.record.head.inputs) != {"pixels"}
 
     def build(self, encoder: Encoder | None = None) -> Head:
@@ -176,7 +176,7 @@ class SavedHead:
 
         Parameters
         ----------
-        encoder : needed by heads that are a part of one; others do not look at it
+        encoder : needed by heads that are a part of one; ignored by others
 
         Raises
         ------

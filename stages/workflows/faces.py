@@ -1,4 +1,4 @@
-"""Joins the faces that `align` found to the rows of a sample table."""
+"""Joins the faces that `align` detected to the rows of a sample table."""
 
 from __future__ import annotations
 

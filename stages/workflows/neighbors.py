@@ -66,7 +66,7 @@ def search_vector(near: str, store: Store, output: str, view: int, load_encoder:
     if is_image(near):
         raise StageError(
             f"--near: {neither}, but ends as an image does: it is not taken as a text. Expected an id, the path of an "
-            f"image as seen from {Path.cwd()}, or a text",
+            f"image relative to {Path.cwd()}, or a text",
             remedy=_list_ids(store),
             purpose="to see the ids",
         )

@@ -178,7 +178,7 @@ class TestPredict:
         os.mkfifo(tmp_path / "pipe.ts")
         (tmp_path / "a.mp4").write_text(text)
         [image] = video_frames(tmp_path / "a.mp4", 1.0)
-        with pytest.raises(ImageError, match=r"^not a video: a play list or another text$"):
+        with pytest.raises(ImageError, match=r"^not a video: a playlist or another text$"):
             image.load()
 
     @pytest.mark.parametrize("every_s", [float("nan"), float("inf"), -1.0])

@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline.errors import ConfigError, ImageError, MismatchError
 from pipeline.faces import Alignment
-from pipeline.images.alignment import inverted, similarity, through
+from pipeline.images.alignment import inverted, similarity, transform_points
 
 # ArcFace's published numbers: eyes, nose and mouth corners in a square of 112 pixels.
 TEMPLATE = np.array(
@@ -64,7 +64,9 @@ def test_a_mirror_image_is_turned_and_never_mirrored() -> None:
 
 def test_the_way_back_leads_back() -> None:
     matrix = similarity(moved(TEMPLATE, 33, 2.5, 70), TEMPLATE)
-    np.testing.assert_allclose(through(inverted(matrix), through(matrix, TEMPLATE)), TEMPLATE, atol=1e-9)
+    np.testing.assert_allclose(
+        transform_points(inverted(matrix), transform_points(matrix, TEMPLATE)), TEMPLATE, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("points", [np.zeros((5, 2)), np.full((5, 2), np.nan)], ids=["one place", "nowhere"])
