@@ -34,7 +34,7 @@ from pipeline.images.reading import ImageRow
 from pipeline.images.transform import ImageTransform
 
 Decode = Callable[[bytes], Image.Image]
-SIZE, REPEATS, JOBS_PER_TASK = 224, 7, 32
+SIZE, REPEATS, IMAGES_PER_TASK = 224, 7, 32
 
 
 def scaled(data: bytes) -> Image.Image:
@@ -119,9 +119,9 @@ def _start(preparer: Preparer) -> None:
     _preparer = preparer
 
 
-def _prepare(jobs: Sequence[ImageRow]) -> ImageBatch:
+def _prepare(images: Sequence[ImageRow]) -> ImageBatch:
     assert _preparer is not None
-    return _preparer(jobs)
+    return _preparer(images)
 
 
 def cpu_seconds(who: int) -> float:
@@ -129,9 +129,9 @@ def cpu_seconds(who: int) -> float:
     return used.ru_utime + used.ru_stime
 
 
-def executor(make: Callable[[], Executor], jobs: Sequence[ImageRow]) -> dict[str, float]:
+def executor(make: Callable[[], Executor], images: Sequence[ImageRow]) -> dict[str, float]:
     """CPU-seconds of this process and of its children, and the seconds to the first picture."""
-    tasks = [jobs[i : i + JOBS_PER_TASK] for i in range(0, len(jobs), JOBS_PER_TASK)]
+    tasks = [images[i : i + IMAGES_PER_TASK] for i in range(0, len(images), IMAGES_PER_TASK)]
     before = [cpu_seconds(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     start = time.perf_counter()
     with make() as pool:
@@ -141,7 +141,7 @@ def executor(make: Callable[[], Executor], jobs: Sequence[ImageRow]) -> dict[str
         for future in coming:
             future.result()
     after = [cpu_seconds(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    here, there = (1e3 * (end - begin) / len(jobs) for begin, end in zip(before, after, strict=True))
+    here, there = (1e3 * (end - begin) / len(images) for begin, end in zip(before, after, strict=True))
     return {"this_process_cpu_ms": round(here, 3), "workers_cpu_ms": round(there, 3), "first_s": round(first, 2)}
 
 
@@ -150,7 +150,7 @@ def threads_and_processes(workers: int, n_rows: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for side, kind in ((48, "PNG"), (100, "JPEG"), (350, "JPEG")):
         with tempfile.TemporaryDirectory() as name:
-            jobs = write_faces(Path(name), 256, n_rows, side, kind)
+            images = write_faces(Path(name), 256, n_rows, side, kind)
             with open_root(Path(name)) as root:
                 preparer = Preparer(root, ImageTransform(Preprocess(SIZE), (SIZE,)))
                 _start(preparer)
@@ -159,7 +159,7 @@ def threads_and_processes(workers: int, n_rows: int) -> dict[str, Any]:
                     "processes": lambda: ProcessPoolExecutor(workers, get_context("spawn"), _start, (preparer,)),  # noqa: B023  called at once
                 }
                 found[f"{kind} {side} px"] = {
-                    name: _median([executor(make, jobs) for _ in range(3)]) for name, make in makers.items()
+                    name: _median([executor(make, images) for _ in range(3)]) for name, make in makers.items()
                 }
     return found
 

@@ -23,8 +23,8 @@ __all__ = [
     "ODD",
     "PLAIN",
     "encoded",
+    "image_row",
     "image_rows_of",
-    "job",
     "noise",
     "write_folder",
     "write_tar_gz",
@@ -86,14 +86,14 @@ BAD = {
 }
 
 
-def job(row: int, path: str, data: bytes, **given: Any) -> ImageRow:
-    """The job for a file that holds `data`."""
+def image_row(row: int, path: str, data: bytes, **given: Any) -> ImageRow:
+    """The row of an image file that holds `data`."""
     return ImageRow(row, path, hashlib.sha256(data).hexdigest(), **given)
 
 
 def image_rows_of(files: Mapping[str, bytes], views: Sequence[int] = (0,)) -> list[ImageRow]:
-    """A job per file, rows in the order of `files`."""
-    return [job(row, name, data, views=tuple(views)) for row, (name, data) in enumerate(files.items())]
+    """A row per file, in the order of `files`."""
+    return [image_row(row, name, data, views=tuple(views)) for row, (name, data) in enumerate(files.items())]
 
 
 def write_folder(files: Mapping[str, bytes], path: Path) -> Path:

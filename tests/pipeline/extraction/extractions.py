@@ -59,11 +59,11 @@ def extraction(
         yield run
 
 
-def cut(run: Extraction, jobs: Sequence[ImageRow], n_rows: int, size: int) -> Iterator[Shard]:
-    """Shards of `size` rows, made when they are asked for; a row without a job was rejected when it was indexed."""
+def cut(run: Extraction, images: Sequence[ImageRow], n_rows: int, size: int) -> Iterator[Shard]:
+    """Shards of `size` rows, made when they are asked for; a row without an image was rejected when it was indexed."""
     for number, start in enumerate(range(0, n_rows, size)):
         rows = range(start, min(start + size, n_rows))
-        mine = tuple(job for job in jobs if job.row in rows)
+        mine = tuple(image for image in images if image.row in rows)
         yield Shard(number, rows, mine, empty_blocks(run.outputs, run.n_views, len(rows)))
 
 

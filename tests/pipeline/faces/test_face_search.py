@@ -28,7 +28,7 @@ DETECTIONS = [Detection(FACE, 2), Detection(None, 0, NO_FACE), Detection(None, 0
 def found(files: Mapping[str, bytes], folder: Path, threads: int = 2) -> list[tuple[int, Detection]]:
     with open_root(write_folder(files, folder / "pictures")) as root:
         batches = list(search(image_rows_of(files), root, load_detector(), threads))
-    return [(job.row, detection) for batch in batches for job, detection in batch]
+    return [(image.row, detection) for batch in batches for image, detection in batch]
 
 
 def table() -> FaceTable:
@@ -47,10 +47,10 @@ def test_every_image_has_its_finding_in_order_and_a_bad_one_its_reason(tmp_path:
 
 
 def test_a_file_that_changed_since_it_was_indexed_is_no_missed_face(tmp_path: Path) -> None:
-    jobs = image_rows_of({"one.png": encoded(np.asarray(BLANK))})
+    images = image_rows_of({"one.png": encoded(np.asarray(BLANK))})
     folder = write_folder({"one.png": encoded(np.asarray(person()))}, tmp_path / "pictures")
     with open_root(folder) as root, pytest.raises(DatasetError, match="not the file that was indexed"):
-        list(search(jobs, root, load_detector(), 1))
+        list(search(images, root, load_detector(), 1))
 
 
 def test_a_table_comes_back_as_it_was_written(tmp_path: Path) -> None:

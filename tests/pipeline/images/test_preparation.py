@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_files import BAD, ODD, PLAIN, encoded, image_rows_of, job, noise, write_folder
+from image_files import BAD, ODD, PLAIN, encoded, image_row, image_rows_of, noise, write_folder
 
 from pipeline.datasets.roots import Root, open_root
 from pipeline.errors import DatasetError
@@ -27,9 +27,9 @@ def preparer(root: Root, sizes: tuple[int, ...] = (SIZE,), views: ViewRecipe | N
     return Preparer(root, ImageTransform(PREPROCESS, sizes, views=views or ViewRecipe(), seed=seed))
 
 
-def prepare(files: Mapping[str, bytes], jobs: list[ImageRow], folder: Path, **options: object) -> ImageBatch:
+def prepare(files: Mapping[str, bytes], images: list[ImageRow], folder: Path, **options: object) -> ImageBatch:
     with open_root(write_folder(files, folder / "images")) as root:
-        return preparer(root, **options)(jobs)  # type: ignore[arg-type]  # options of preparer
+        return preparer(root, **options)(images)  # type: ignore[arg-type]  # options of preparer
 
 
 def erased_box(square: np.ndarray, fill: int) -> list[float]:
@@ -73,13 +73,13 @@ class TestPictures:
 class TestBoxes:
     def test_a_box_is_cut_out_before_anything_else(self, tmp_path: Path) -> None:
         data = ODD["plain.png"]
-        prepared = prepare(ODD, [job(5, "plain.png", data, box=(4, 2, 10, 12))], tmp_path)
+        prepared = prepare(ODD, [image_row(5, "plain.png", data, box=(4, 2, 10, 12))], tmp_path)
         np.testing.assert_array_equal(prepared.squares[SIZE][0], PREPROCESS(PLAIN[2:14, 4:14]))
 
     def test_a_box_outside_rejects_its_row_only(self, tmp_path: Path) -> None:
         data = ODD["plain.png"]
-        jobs = [job(0, "plain.png", data, box=(99, 99, 5, 5)), job(1, "plain.png", data)]
-        prepared = prepare(ODD, jobs, tmp_path)
+        images = [image_row(0, "plain.png", data, box=(99, 99, 5, 5)), image_row(1, "plain.png", data)]
+        prepared = prepare(ODD, images, tmp_path)
         assert prepared.rejected == {0: "box lies outside the image"}
         assert prepared.rows.tolist() == [1]
 
@@ -94,14 +94,14 @@ class TestViews:
         data = ODD["plain.png"]
         files = {"plain.png": data, "copy.png": data}
         box = (1, 1, 20, 15)
-        jobs = [
-            job(0, "plain.png", data, views=(0, 1, 2)),
-            job(9, "copy.png", data, views=(1,)),
-            job(2, "copy.png", data, box=box, views=(1,)),
+        images = [
+            image_row(0, "plain.png", data, views=(0, 1, 2)),
+            image_row(9, "copy.png", data, views=(1,)),
+            image_row(2, "copy.png", data, box=box, views=(1,)),
         ]
         with open_root(write_folder(files, tmp_path / "images")) as root:
-            plain, first, second, elsewhere, boxed = preparer(root)(jobs).squares[SIZE]
-            reseeded = preparer(root, seed=1)(jobs).squares[SIZE][1]
+            plain, first, second, elsewhere, boxed = preparer(root)(images).squares[SIZE]
+            reseeded = preparer(root, seed=1)(images).squares[SIZE][1]
         np.testing.assert_array_equal(first, elsewhere)
         np.testing.assert_array_equal(plain, PREPROCESS(PLAIN))
         different = {made.tobytes() for made in (plain, first, second, boxed, reseeded)}
@@ -109,8 +109,8 @@ class TestViews:
 
     def test_every_square_of_a_view_is_flipped_alike(self, tmp_path: Path) -> None:
         recipe = ViewRecipe(flip=0.5, noise=0, erase=0, colour=0)
-        jobs = [job(0, "plain.png", ODD["plain.png"], views=tuple(range(1, 17)))]
-        prepared = prepare(ODD, jobs, tmp_path, sizes=(SIZE, PIXELS), views=recipe)
+        images = [image_row(0, "plain.png", ODD["plain.png"], views=tuple(range(1, 17)))]
+        prepared = prepare(ODD, images, tmp_path, sizes=(SIZE, PIXELS), views=recipe)
         mirrored = {
             size: [np.array_equal(made, PREPROCESS.with_size(size)(PLAIN)[:, ::-1]) for made in prepared.squares[size]]
             for size in (SIZE, PIXELS)
@@ -120,8 +120,8 @@ class TestViews:
 
     def test_every_square_of_a_view_loses_the_same_part_to_the_mean_colour(self, tmp_path: Path) -> None:
         flat = {"flat.png": encoded(np.full((90, 90, 3), 250, np.uint8))}
-        jobs = image_rows_of(flat, views=range(1, 9))
-        prepared = prepare(flat, jobs, tmp_path, sizes=(64, 96), views=ONLY_ERASE)
+        images = image_rows_of(flat, views=range(1, 9))
+        prepared = prepare(flat, images, tmp_path, sizes=(64, 96), views=ONLY_ERASE)
         mean_colour = 128  # 255 * 0.5, rounded to even
         for small, large in zip(prepared.squares[64], prepared.squares[96], strict=True):
             assert set(np.unique(small)) == {mean_colour, 250}
@@ -136,9 +136,9 @@ class TestAnotherDataset:
 
     def test_a_vanished_file_stops_everything(self, tmp_path: Path) -> None:
         with pytest.raises(DatasetError, match=r"gone\.png was there when it was indexed, now: file is missing"):
-            prepare(ODD, [*image_rows_of(ODD), job(77, "gone.png", b"x")], tmp_path)
+            prepare(ODD, [*image_rows_of(ODD), image_row(77, "gone.png", b"x")], tmp_path)
 
     def test_a_changed_file_stops_everything(self, tmp_path: Path) -> None:
-        jobs = image_rows_of({"plain.png": encoded(noise(24, 18, seed=1))})
+        images = image_rows_of({"plain.png": encoded(noise(24, 18, seed=1))})
         with pytest.raises(DatasetError, match=r"plain\.png is not the file that was indexed \(row 0\)\. Index"):
-            prepare(ODD, jobs, tmp_path)
+            prepare(ODD, images, tmp_path)
