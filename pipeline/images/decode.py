@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 DECODER = "pillow"
-MAX_PIXELS = 80_000_000  # below Pillow's own limit, so that our message is the one that is seen
+MAX_PIXELS = 80_000_000  # below Pillow's own limit, so that the message is ours
 # Of formats whose decoders take 15 to 25 bytes a pixel, where others take 5 to 10: a picture stays below 1 GB.
 _MAX_PIXELS_OF = {"WEBP": 40_000_000, "JPEG2000": 40_000_000, "AVIF": 50_000_000, "HEIF": 50_000_000}
 

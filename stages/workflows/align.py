@@ -1,4 +1,4 @@
-"""What `align` does: search for the faces that no earlier face table knows, and write them all."""
+"""What `align` does: detect the faces that no earlier face table has, and write them all."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class FaceTableBuilder:
         return AlignResult(self._known_faces(), self.path, len(self.table), n_to_detect=len(self._unknown_images()))
 
     def run(self, on_progress: OnProgress) -> AlignResult:
-        """Complete the face table, searching only images that no earlier one knows."""
+        """Complete the face table, searching only images that no earlier one has."""
         with storage_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         with exclusive(lock_path(self.path)):

@@ -54,7 +54,7 @@ def search_vector(near: str, store: Store, output: str, view: int, load_encoder:
     ------
     StageError
         If the row is rejected, the file is no image, there is no file of an image's name, or it is none of the three
-        and the encoder knows no text.
+        and the encoder has no text tower.
     """
     rows = np.flatnonzero((store.columns(["id"])["id"] == near).to_numpy())
     if len(rows):

@@ -1,4 +1,4 @@
-"""Every feature stands in its own row, whatever the batches, the shards, the workers and the bad pictures between."""
+"""Every feature is in its own row, whatever the batches, the shards, the workers and the bad pictures between."""
 
 from __future__ import annotations
 
@@ -197,13 +197,13 @@ class TestFeaturesThatAreNotFinite:
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
 def test_progress_counts_every_image_once_rejected_ones_too(batch_size: int, tmp_path: Path) -> None:
-    heard: list[Progress] = []
+    progresses: list[Progress] = []
     with extraction(FILES, tmp_path, n_views=2, batch_size=batch_size) as run:
-        list(run.run(cut(run, image_rows_of(FILES, views=(0, 1)), len(FILES), 20), 99, heard.append))
-    done = [progress.done for progress in heard]
+        list(run.run(cut(run, image_rows_of(FILES, views=(0, 1)), len(FILES), 20), 99, progresses.append))
+    done = [progress.done for progress in progresses]
     assert done == sorted(set(done))
     assert done[-1] == len(FILES)
-    assert {(progress.what, progress.total) for progress in heard} == {("images", 99)}
+    assert {(progress.what, progress.total) for progress in progresses} == {("images", 99)}
 
 
 def test_timings_say_where_the_time_went_in_all_runs(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Everybody works at the same time, nobody runs away from the others, and nobody is left when it ends."""
+"""All threads work at the same time, none more than a little ahead of the others, and none is left at the end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pipeline.progress import silent
 DATA = encoded(noise(20, 14))
 FILES = {"face.png": DATA}
 SETTLED_S = 0.3
-# A run that nobody closes: the generator is still held when the interpreter ends.
+# A run that is not closed: the generator is still held when the interpreter ends.
 ABANDONED = """
 import sys
 from pathlib import Path
@@ -59,7 +59,7 @@ class WatchedRoot(FolderRoot):
             self.reads += 1
             blocked = self.reads > self.blocked_from
         time.sleep(self.seconds)
-        assert not blocked or self.gate.wait(PATIENCE_S), "nobody opened the gate"
+        assert not blocked or self.gate.wait(PATIENCE_S), "the gate was not opened"
         return super().read(name)
 
 
@@ -68,7 +68,7 @@ def images(n_rows: int) -> list[ImageRow]:
 
 
 def endless(run: Extraction, pulled: list[int], with_images: bool) -> Iterator[Shard]:
-    """Shards of 50 rows without end; `pulled` hears the number of each."""
+    """Shards of 50 rows without end; the number of each is added to `pulled`."""
     for shard in cut(run, [], 10**9, 50):
         pulled.append(shard.number)
         mine = tuple(image_row(row, "face.png", DATA) for row in shard.rows) if with_images else ()
@@ -108,13 +108,13 @@ class TestAtTheSameTime:
         root = WatchedRoot(write_folder(FILES, tmp_path / "images"))
         reads: list[int] = []
 
-        def look(n: int) -> None:
+        def count_reads(n: int) -> None:
             if n == 0:
                 wait_until(lambda: root.reads >= expected)
                 time.sleep(SETTLED_S)
                 reads.append(root.reads)
 
-        with extraction_of(root, WatchedEncoder(on_batch=look), batch_size=64, decoders=2) as run:
+        with extraction_of(root, WatchedEncoder(on_batch=count_reads), batch_size=64, decoders=2) as run:
             list(run.run(cut(run, images(2000), 2000, shard_size), 2000, silent))
         assert reads == [expected]
 
@@ -132,8 +132,8 @@ class TestTakenInAdvance:
             running.close()
 
 
-class TestNobodyIsLeft:
-    """Each error is held while it is looked at: that nobody is left is no accident of its deletion."""
+class TestNoThreadIsLeft:
+    """Each error is still referenced at the check, so its deletion is not what ended the threads."""
 
     def test_when_it_is_finished(self, tmp_path: Path) -> None:
         with extraction(FILES, tmp_path, decoders=3) as run:
@@ -243,9 +243,9 @@ class TestNobodyIsLeft:
 def test_one_extraction_runs_many_times_with_the_same_decode_threads(tmp_path: Path) -> None:
     encoder = FakeEncoder()
     with extraction(FILES, tmp_path, encoder=encoder, decoders=2) as run:
-        seen = set()
+        threads = set()
         for shard in cut(run, images(200), 200, 100):
             (done,) = run.run([shard], 100, silent)
             assert np.isfinite(done.blocks["pooled"]).all()
-            seen |= {thread.ident for thread in threading.enumerate() if thread.name.startswith("decode")}
-    assert len(seen) == 2
+            threads |= {thread.ident for thread in threading.enumerate() if thread.name.startswith("decode")}
+    assert len(threads) == 2

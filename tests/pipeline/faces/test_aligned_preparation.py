@@ -39,7 +39,7 @@ def aligned(size: int) -> np.ndarray:
     return np.asarray(Alignment(0.1).crop(person(), FACE, size))
 
 
-def test_a_known_face_is_cut_out_anew_for_every_size(tmp_path: Path) -> None:
+def test_a_known_face_is_cropped_for_every_size(tmp_path: Path) -> None:
     made = prepared([image_row(0, "one.png", DATA, face=POINTS)], tmp_path, sizes=(32, 80))
     for size in (32, 80):
         np.testing.assert_array_equal(made.squares[size][0], aligned(size))
@@ -50,7 +50,7 @@ def test_a_known_face_makes_the_box_unimportant(tmp_path: Path) -> None:
     np.testing.assert_array_equal(prepared([boxed], tmp_path).squares[32], prepared([plain], tmp_path).squares[32])
 
 
-def test_an_image_without_a_known_face_is_prepared_as_ever(tmp_path: Path) -> None:
+def test_an_image_without_a_known_face_is_taken_whole(tmp_path: Path) -> None:
     made = prepared([image_row(0, "one.png", DATA)], tmp_path)
     np.testing.assert_array_equal(made.squares[32][0], Preprocess(32).square(person()))
 
@@ -63,10 +63,10 @@ def test_augmentations_are_of_the_face(tmp_path: Path) -> None:
     np.testing.assert_array_equal(flipped.squares[32][0], aligned(32)[:, ::-1])
 
 
-def test_a_view_does_not_depend_on_what_else_is_kept(tmp_path: Path) -> None:
+def test_a_view_does_not_depend_on_other_outputs(tmp_path: Path) -> None:
     images = [image_row(0, "one.png", DATA, face=POINTS, views=(1, 2, 3))]
-    alone, beside = prepared(images, tmp_path), prepared(images, tmp_path, sizes=(32, 80))
-    np.testing.assert_array_equal(alone.squares[32], beside.squares[32])
+    alone, with_others = prepared(images, tmp_path), prepared(images, tmp_path, sizes=(32, 80))
+    np.testing.assert_array_equal(alone.squares[32], with_others.squares[32])
 
 
 def test_landmarks_that_are_no_face_reject_the_row(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_a_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert read.frame["reason"].tolist() == ["", NO_FACE, "file is empty"]
     assert [read.count(status) for status in (FOUND, MISSED, UNUSABLE)] == [1, 1, 1]
     known = read.detections()
-    assert set(known) == {"1", "2"}  # an image that could not be read may be mended by tomorrow
+    assert set(known) == {"1", "2"}  # an image that could not be read may be repaired by tomorrow
     face = known["1"].face
     assert face is not None
     assert (face.box, face.score, known["1"].n_faces) == (FACE.box, FACE.score, 2)
