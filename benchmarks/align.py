@@ -23,9 +23,9 @@ from PIL import Image
 
 from pipeline.datasets.roots import open_root
 from pipeline.faces import Alignment, FaceDetector, load_detector
-from pipeline.faces.search import Finding, find_face
+from pipeline.faces.search import Detection, find_face
 from pipeline.faces.sheet import draw_contact_sheet
-from pipeline.images.alignment import through
+from pipeline.images.alignment import transform_points
 from pipeline.images.decode import decode_picture
 from pipeline.tables.samples import SampleTable
 
@@ -49,28 +49,30 @@ def back(picture: Image.Image, turned: Image.Image, degrees: float) -> npt.NDArr
     return np.hstack([turn, (middle - turn @ there)[:, None]])
 
 
-def searched(pictures: Sequence[Image.Image], detector: FaceDetector) -> tuple[list[Finding], dict[str, Any]]:
+def searched(pictures: Sequence[Image.Image], detector: FaceDetector) -> tuple[list[Detection], dict[str, Any]]:
     """What was found, and how fast."""
     start = time.perf_counter()
     cpu = time.process_time()
-    findings = [find_face(picture, None, detector) for picture in pictures]
+    detections = [find_face(picture, None, detector) for picture in pictures]
     seconds, busy = time.perf_counter() - start, time.process_time() - cpu
-    n_found = sum(finding.face is not None for finding in findings)
-    return findings, {
+    n_found = sum(detection.face is not None for detection in detections)
+    return detections, {
         "found": round(n_found / len(pictures), 4),
-        "several": sum(finding.n_faces > 1 for finding in findings),
+        "several": sum(detection.n_faces > 1 for detection in detections),
         "faces_per_s": round(len(pictures) / seconds, 1),
         "faces_per_cpu_s": round(len(pictures) / busy, 1),
     }
 
 
-def apart(one: Finding, other: Finding, matrix: npt.NDArray[np.float64]) -> float | None:
-    """Mean distance of the landmarks of two findings, in distances between the eyes of the first."""
+def apart(one: Detection, other: Detection, matrix: npt.NDArray[np.float64]) -> float | None:
+    """Mean distance of the landmarks of two detections, in distances between the eyes of the first."""
     if one.face is None or other.face is None:
         return None
     points = one.face.landmarks
     eyes = float(np.linalg.norm(points[0] - points[1]))
-    return float(np.linalg.norm(points - through(matrix, other.face.landmarks), axis=1).mean()) / max(eyes, 1.0)
+    return float(np.linalg.norm(points - transform_points(matrix, other.face.landmarks), axis=1).mean()) / max(
+        eyes, 1.0
+    )
 
 
 def main() -> None:
@@ -88,16 +90,16 @@ def main() -> None:
         for picture, angle in zip(pictures, angles, strict=True)
     ]
     detector.detect(pictures[0])  # the network is built by the first look
-    findings, upright = searched(pictures, detector)
+    detections, upright = searched(pictures, detector)
     again, tilted = searched(turned, detector)
     distances = [
         apart(one, other, back(picture, picture_turned, angle))
-        for one, other, picture, picture_turned, angle in zip(findings, again, pictures, turned, angles, strict=True)
+        for one, other, picture, picture_turned, angle in zip(detections, again, pictures, turned, angles, strict=True)
     ]
     known = [distance for distance in distances if distance is not None]
     if options.sheets:
         options.sheets.mkdir(parents=True, exist_ok=True)
-        for name, shown, found in (("upright", pictures, findings), ("turned", turned, again)):
+        for name, shown, found in (("upright", pictures, detections), ("turned", turned, again)):
             draw_contact_sheet(shown[:ON_SHEET], found[:ON_SHEET], Alignment()).save(options.sheets / f"{name}.png")
     show(
         {

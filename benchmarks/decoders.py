@@ -28,12 +28,13 @@ from PIL import Image
 from pipeline.datasets.roots import open_root
 from pipeline.encoders import EncoderSpec, ImageEncoder, load_image_encoder
 from pipeline.images.decode import decode_picture
-from pipeline.images.prepare import Job, Prepared, Preparer
+from pipeline.images.prepare import ImageBatch, Preparer
 from pipeline.images.preprocess import Preprocess
-from pipeline.images.views import ViewRecipe
+from pipeline.images.reading import ImageRow
+from pipeline.images.transform import ImageTransform
 
 Decode = Callable[[bytes], Image.Image]
-SIZE, REPEATS, JOBS_PER_TASK = 224, 7, 32
+SIZE, REPEATS, IMAGES_PER_TASK = 224, 7, 32
 
 
 def scaled(data: bytes) -> Image.Image:
@@ -118,9 +119,9 @@ def _start(preparer: Preparer) -> None:
     _preparer = preparer
 
 
-def _prepare(jobs: Sequence[Job]) -> Prepared:
+def _prepare(images: Sequence[ImageRow]) -> ImageBatch:
     assert _preparer is not None
-    return _preparer(jobs)
+    return _preparer(images)
 
 
 def cpu_seconds(who: int) -> float:
@@ -128,9 +129,9 @@ def cpu_seconds(who: int) -> float:
     return used.ru_utime + used.ru_stime
 
 
-def executor(make: Callable[[], Executor], jobs: Sequence[Job]) -> dict[str, float]:
+def executor(make: Callable[[], Executor], images: Sequence[ImageRow]) -> dict[str, float]:
     """CPU-seconds of this process and of its children, and the seconds to the first picture."""
-    tasks = [jobs[i : i + JOBS_PER_TASK] for i in range(0, len(jobs), JOBS_PER_TASK)]
+    tasks = [images[i : i + IMAGES_PER_TASK] for i in range(0, len(images), IMAGES_PER_TASK)]
     before = [cpu_seconds(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     start = time.perf_counter()
     with make() as pool:
@@ -140,7 +141,7 @@ def executor(make: Callable[[], Executor], jobs: Sequence[Job]) -> dict[str, flo
         for future in coming:
             future.result()
     after = [cpu_seconds(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    here, there = (1e3 * (end - begin) / len(jobs) for begin, end in zip(before, after, strict=True))
+    here, there = (1e3 * (end - begin) / len(images) for begin, end in zip(before, after, strict=True))
     return {"this_process_cpu_ms": round(here, 3), "workers_cpu_ms": round(there, 3), "first_s": round(first, 2)}
 
 
@@ -149,16 +150,16 @@ def threads_and_processes(workers: int, n_rows: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for side, kind in ((48, "PNG"), (100, "JPEG"), (350, "JPEG")):
         with tempfile.TemporaryDirectory() as name:
-            jobs = write_faces(Path(name), 256, n_rows, side, kind)
+            images = write_faces(Path(name), 256, n_rows, side, kind)
             with open_root(Path(name)) as root:
-                preparer = Preparer(root, Preprocess(SIZE), (SIZE,), ViewRecipe(), 0)
+                preparer = Preparer(root, ImageTransform(Preprocess(SIZE), (SIZE,)))
                 _start(preparer)
                 makers: dict[str, Callable[[], Executor]] = {
                     "threads": lambda: ThreadPoolExecutor(workers),
                     "processes": lambda: ProcessPoolExecutor(workers, get_context("spawn"), _start, (preparer,)),  # noqa: B023  called at once
                 }
                 found[f"{kind} {side} px"] = {
-                    name: _median([executor(make, jobs) for _ in range(3)]) for name, make in makers.items()
+                    name: _median([executor(make, images) for _ in range(3)]) for name, make in makers.items()
                 }
     return found
 

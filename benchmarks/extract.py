@@ -29,8 +29,9 @@ from machine import show
 from pipeline.datasets.roots import open_root
 from pipeline.encoders import RUNTIMES, EncoderSpec, ImageEncoder, load_image_encoder
 from pipeline.extraction import Extraction, Shard, empty_blocks, outputs_of
-from pipeline.images.prepare import Job, Preparer
-from pipeline.images.views import ViewRecipe
+from pipeline.images.prepare import Preparer
+from pipeline.images.reading import ImageRow
+from pipeline.images.transform import ImageTransform
 from pipeline.progress import silent
 
 BATCH, SHARD, TURNS, N_FILES = 64, 256, 8, 1024
@@ -63,24 +64,24 @@ def bare(encoder: ImageEncoder, seconds: float) -> int:
     return n
 
 
-def shards(jobs: Sequence[Job], extraction: Extraction) -> Iterator[Shard]:
-    for number, start in enumerate(range(0, len(jobs), SHARD)):
-        rows = range(start, min(start + SHARD, len(jobs)))
+def shards(images: Sequence[ImageRow], extraction: Extraction) -> Iterator[Shard]:
+    for number, start in enumerate(range(0, len(images), SHARD)):
+        rows = range(start, min(start + SHARD, len(images)))
         blocks = empty_blocks(extraction.outputs, extraction.n_views, len(rows))
-        yield Shard(number, rows, tuple(jobs[start : rows.stop]), blocks)
+        yield Shard(number, rows, tuple(images[start : rows.stop]), blocks)
 
 
-def extracted(extraction: Extraction, jobs: Sequence[Job]) -> int:
+def extracted(extraction: Extraction, images: Sequence[ImageRow]) -> int:
     """From the start to the last shard."""
-    for _ in extraction.run(shards(jobs, extraction), len(jobs), silent):
+    for _ in extraction.run(shards(images, extraction), len(images), silent):
         pass
-    return len(jobs)
+    return len(images)
 
 
-def prepared(preparer: Preparer, jobs: Sequence[Job]) -> int:
+def prepared(preparer: Preparer, images: Sequence[ImageRow]) -> int:
     """Made ready for the encoder, in this thread."""
-    preparer(jobs)
-    return len(jobs)
+    preparer(images)
+    return len(images)
 
 
 def compared(encoder: ImageEncoder, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -88,16 +89,16 @@ def compared(encoder: ImageEncoder, folder: Path, options: argparse.Namespace) -
     bare(encoder, 1)  # warm up: compile, choose kernels
     turn_s = options.seconds / TURNS
     per_turn = max(SHARD, round(1e3 * turn_s / cost(partial(bare, encoder, 3)).wall_ms))
-    jobs = write_faces(folder, min(per_turn, N_FILES), per_turn, options.side, options.kind)
+    images = write_faces(folder, min(per_turn, N_FILES), per_turn, options.side, options.kind)
     outputs = outputs_of(encoder, ["pooled"], "float16", 0)
     alone, whole, ready = list[Cost](), list[Cost](), list[Cost]()
     with open_root(folder) as root, ThreadPoolExecutor(1) as thread:
-        preparer = Preparer(root, encoder.preprocess, (encoder.preprocess.size,), ViewRecipe(), 0)
+        preparer = Preparer(root, ImageTransform(encoder.preprocess, (encoder.preprocess.size,)))
         with Extraction(encoder, preparer, outputs, 1, BATCH, options.decoders) as extraction:
             for _ in range(TURNS):
                 alone.append(cost(lambda: thread.submit(bare, encoder, turn_s).result()))
-                whole.append(cost(lambda: extracted(extraction, jobs)))
-                ready.append(cost(lambda: prepared(preparer, jobs[:SHARD])))
+                whole.append(cost(lambda: extracted(extraction, images)))
+                ready.append(cost(lambda: prepared(preparer, images[:SHARD])))
     cpu_alone, cpu_ready = (median(cost.cpu_ms for cost in costs) for costs in (alone, ready))
     return {
         "bare_per_s": round(1e3 / median(cost.wall_ms for cost in alone), 1),

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.images.prepare import Job
+from pipeline.images.reading import ImageRow
 
 __all__ = ["face", "write_faces"]
 
@@ -29,13 +29,13 @@ def face(side: int, kind: str = "JPEG", seed: int = 0) -> bytes:
     return out.getvalue()
 
 
-def write_faces(folder: Path, n_files: int, n_rows: int, side: int, kind: str = "JPEG") -> Sequence[Job]:
-    """`n_files` pictures, in two folders named like expressions, and a job for each of `n_rows` rows."""
-    jobs = []
+def write_faces(folder: Path, n_files: int, n_rows: int, side: int, kind: str = "JPEG") -> Sequence[ImageRow]:
+    """`n_files` pictures, in two folders named like expressions, and an `ImageRow` for each of `n_rows` rows."""
+    files = []
     for i in range(n_files):
         path = Path(("fear", "anger")[i % 2], f"{i:05d}.{'png' if kind == 'PNG' else 'jpg'}")
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         data = face(side, kind, seed=i)
         (folder / path).write_bytes(data)
-        jobs.append((str(path), hashlib.sha256(data).hexdigest()))
-    return [Job(row, *jobs[row % n_files]) for row in range(n_rows)]
+        files.append((str(path), hashlib.sha256(data).hexdigest()))
+    return [ImageRow(row, *files[row % n_files]) for row in range(n_rows)]

@@ -1,11 +1,11 @@
 """Images -> features, shard by shard: reading, decoding, encoding and the caller's writing go on at the same time.
 
-caller <- one shard ahead <- encoder thread <- one batch ahead <- feeder thread <- some pictures ahead <- decode threads
+caller <- one shard ahead <- encoder thread <- one batch ahead <- loader thread <- some images ahead <- decode threads
 """
 
 from pipeline.extraction.outputs import Output, empty_blocks, outputs_of
 from pipeline.extraction.run import Extraction
-from pipeline.extraction.shards import Shard, ShardFeatures
+from pipeline.extraction.shards import Shard
 from pipeline.timings import Timings
 
-__all__ = ["Extraction", "Output", "Shard", "ShardFeatures", "Timings", "empty_blocks", "outputs_of"]
+__all__ = ["Extraction", "Output", "Shard", "Timings", "empty_blocks", "outputs_of"]

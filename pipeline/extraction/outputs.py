@@ -1,4 +1,4 @@
-"""What is kept of every image, and the arrays that hold it."""
+"""What is stored of every image, and the arrays that hold it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy.typing as npt
 from pipeline.encoders.protocols import ImageEncoder
 from pipeline.errors import ConfigError, EncoderError
 
-__all__ = ["PIXELS", "POOLED", "Output", "empty_blocks", "kept", "outputs_of"]
+__all__ = ["PIXELS", "POOLED", "Output", "empty_blocks", "outputs_of", "to_stored"]
 
 POOLED, PIXELS = "pooled", "pixels"
 
 
 @dataclass(frozen=True)
 class Output:
-    """What is kept of an image: its name, the shape of a row and the dtype."""
+    """What is stored of an image: its name, the shape of a row and the dtype."""
 
     name: str
     row_shape: tuple[int, ...]
@@ -31,7 +31,7 @@ def outputs_of(encoder: ImageEncoder, names: Sequence[str], dtype: str, pixel_si
 
     Parameters
     ----------
-    names : `pixels`, or what the encoder offers in `row_shapes`; `pooled` is always kept
+    names : `pixels`, or what the encoder offers in `row_shapes`; `pooled` is always stored
     dtype : of features, `float16` or `float32`
     pixel_size : side of the `pixels` squares
 
@@ -64,8 +64,8 @@ def empty_blocks(outputs: Sequence[Output], n_views: int, n_rows: int) -> dict[s
     }
 
 
-def kept(features: npt.NDArray[np.float32], output: Output, rows: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
-    """Features in the dtype that is kept.
+def to_stored(features: npt.NDArray[np.float32], output: Output, rows: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+    """Features in the dtype that is stored.
 
     Parameters
     ----------

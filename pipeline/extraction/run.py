@@ -1,4 +1,4 @@
-"""The extraction itself: who works beside whom, and how it ends."""
+"""The extraction itself: which threads work at the same time, and how a run ends."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from pipeline.encoders.protocols import ImageEncoder
 from pipeline.encoders.staging import staging
-from pipeline.extraction.ahead import one_ahead
-from pipeline.extraction.feeding import Feeder, Ready
-from pipeline.extraction.outputs import PIXELS, Output, kept
-from pipeline.extraction.shards import Shard, ShardFeatures
+from pipeline.extraction.loader import BatchLoader, StagedBatch
+from pipeline.extraction.outputs import PIXELS, Output, to_stored
+from pipeline.extraction.prefetch import prefetch
+from pipeline.extraction.shards import Shard
 from pipeline.images.prepare import Preparer
 from pipeline.images.rejects import AlikeRejects
 from pipeline.progress import OnProgress, Progress
@@ -34,7 +34,7 @@ class Extraction:
     Parameters
     ----------
     encoder, preparer : what is done
-    outputs, n_views : what is kept
+    outputs, n_views : what is stored
     batch_size : views of images that the encoder gets at once
     decoders : threads that read, decode and resize; at least 1
     timings : of all runs
@@ -42,8 +42,8 @@ class Extraction:
 
     Notes
     -----
-    Threads, not processes: Pillow and hashlib let go of the interpreter while they work, and what a process sends back
-    costs this one more time than that (benchmarks/decoders.py).
+    Threads, not processes: Pillow and hashlib release the interpreter's lock while they work, and what a process sends
+    back costs this one more time than that (benchmarks/decoders.py).
     """
 
     encoder: ImageEncoder
@@ -55,7 +55,7 @@ class Extraction:
     timings: Timings = field(default_factory=Timings)
     alike: AlikeRejects | None = None
     _pool: ThreadPoolExecutor = field(init=False, repr=False)
-    _running: Callable[[], Generator[ShardFeatures, None, None] | None] = field(init=False, repr=False)
+    _running: Callable[[], Generator[Shard, None, None] | None] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(self.decoders, thread_name_prefix="decode")
@@ -68,24 +68,24 @@ class Extraction:
         self._end_run()
         self._pool.shutdown(cancel_futures=True)
 
-    def run(self, shards: Iterable[Shard], total: int, on_progress: OnProgress) -> Generator[ShardFeatures, None, None]:
-        """The shards in order, with what their jobs ask for filled in. A new run ends the one before.
+    def run(self, shards: Iterable[Shard], total: int, on_progress: OnProgress) -> Generator[Shard, None, None]:
+        """The shards in order, once their images are encoded. A new run ends the one before.
 
         A batch never crosses shards and short batches are padded, so that a shard's bytes do not depend on what was
         encoded before it: resumed and uninterrupted runs are equal. While the caller writes a shard, the next one is
-        encoded and pictures of the one after it are decoded; beyond that nothing is taken from `shards`. A run
+        encoded and images of the one after it are decoded; beyond that nothing is taken from `shards`. A run
         left early, by an error, Ctrl-C or `close`, ends after the batch in work.
 
         Parameters
         ----------
         shards : taken one by one, in another thread
-        total : images that the jobs of all shards ask for; 0 if not known
-        on_progress : told of every image that is encoded or rejected, in another thread
+        total : images of all shards; 0 if not known
+        on_progress : called for every image that is encoded or rejected, in another thread
 
         Raises
         ------
         EncoderError
-            If a feature is not finite in the dtype that is kept.
+            If a feature is not finite in the dtype that is stored.
         DatasetError
             If a file is gone or changed since it was indexed, or the first images are all rejected for one reason.
         MismatchError
@@ -97,36 +97,34 @@ class Extraction:
         return running
 
     def _end_run(self) -> None:
-        if (running := self._running()) is not None:  # somebody holds it still, perhaps a traceback
+        if (running := self._running()) is not None:  # it may still be referenced, perhaps by a traceback
             running.close()
 
-    def _run(
-        self, shards: Iterable[Shard], total: int, on_progress: OnProgress
-    ) -> Generator[ShardFeatures, None, None]:
+    def _run(self, shards: Iterable[Shard], total: int, on_progress: OnProgress) -> Generator[Shard, None, None]:
         stop = Event()
         with (
-            closing(self._feeder().batches(self._checked(shards))) as batches,
-            closing(one_ahead(batches)) as ready,
-            closing(self._encoded(ready, stop, _Counter(total, on_progress))) as encoded,
+            closing(self._loader().batches(self._checked(shards))) as batches,
+            closing(prefetch(batches)) as staged,
+            closing(self._encoded(staged, stop, _Counter(total, on_progress))) as encoded,
         ):
-            yield from one_ahead(encoded, stop.set)
+            yield from prefetch(encoded, stop.set)
 
     def _checked(self, shards: Iterable[Shard]) -> Iterator[Shard]:
         for shard in shards:
             shard.check(self.outputs, self.n_views)
             yield shard
 
-    def _feeder(self) -> Feeder:
+    def _loader(self) -> BatchLoader:
         stage = staging(self.encoder.device)
-        return Feeder(self.preparer, self.timings, self._pool, self.decoders, self.batch_size, stage, self.alike)
+        return BatchLoader(self.preparer, self.timings, self._pool, self.decoders, self.batch_size, stage, self.alike)
 
     def _encoded(
-        self, batches: Iterator[Ready | ShardFeatures], stop: Event, counter: _Counter
-    ) -> Generator[ShardFeatures, None, None]:
+        self, batches: Iterator[StagedBatch | Shard], stop: Event, counter: _Counter
+    ) -> Generator[Shard, None, None]:
         while (step := self._next(batches)) is not None:
             if stop.is_set():
                 raise CancelledError
-            if isinstance(step, ShardFeatures):
+            if isinstance(step, Shard):
                 counter.rejected(len(step.rejected))
                 yield step
             else:
@@ -134,25 +132,25 @@ class Extraction:
                     self._encode(step)
                 counter.encoded(step.batch.rows)
 
-    def _next(self, batches: Iterator[Ready | ShardFeatures]) -> Ready | ShardFeatures | None:
+    def _next(self, batches: Iterator[StagedBatch | Shard]) -> StagedBatch | Shard | None:
         with self.timings.measure("wait"):
             return next(batches, None)
 
-    def _encode(self, ready: Ready) -> None:
-        batch, n = ready.batch, len(ready.batch.rows)
-        at = batch.views, batch.rows - ready.shard.rows.start
+    def _encode(self, staged: StagedBatch) -> None:
+        batch, n = staged.batch, len(staged.batch.rows)
+        at = batch.views, batch.rows - staged.shard.rows.start
         names = [output.name for output in self.outputs if output.name != PIXELS]
-        features = self.encoder.encode_images(ready.pixels(), names)
+        features = self.encoder.encode_images(staged.pixels(), names)
         for output in self.outputs:
-            block = ready.shard.blocks[output.name]
+            block = staged.shard.blocks[output.name]
             if output.name == PIXELS:
                 block[at] = batch.squares[output.row_shape[0]][:n]
             else:
-                block[at] = kept(features[output.name][:n], output, batch.rows)
+                block[at] = to_stored(features[output.name][:n], output, batch.rows)
 
 
 class _Counter:
-    """Tells how many images are done. Views of an image follow each other."""
+    """Counts the images that are done. Views of an image follow each other."""
 
     def __init__(self, total: int, on_progress: OnProgress) -> None:
         self._total, self._on_progress = total, on_progress

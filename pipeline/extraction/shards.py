@@ -1,9 +1,9 @@
-"""What an extraction takes and what it gives: some rows of a table, stored together."""
+"""What an extraction takes and fills in: some rows of a table, stored together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from pipeline.errors import MismatchError
 from pipeline.extraction.outputs import Output
-from pipeline.images.prepare import Job
+from pipeline.images.reading import ImageRow
 
-__all__ = ["Shard", "ShardFeatures"]
+__all__ = ["Shard"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,14 +23,16 @@ class Shard:
     Parameters
     ----------
     number, rows : which rows
-    jobs : what of them is to be encoded; may be nothing
-    blocks : output name -> (V, rows, *row_shape); what the jobs ask for is filled in, everything else stays
+    images : those to encode; may be none
+    blocks : output name -> (V, rows, *row_shape); the extraction fills in the views of the images, and nothing else
+    rejected : row of the table -> why its image cannot be used; filled in by the extraction
     """
 
     number: int
     rows: range
-    jobs: tuple[Job, ...]
+    images: tuple[ImageRow, ...]
     blocks: Mapping[str, npt.NDArray[Any]]
+    rejected: dict[int, str] = field(default_factory=dict)
 
     def check(self, outputs: Sequence[Output], n_views: int) -> None:
         """MismatchError if the blocks are not made for the outputs: a wrong dtype would be cast without a word."""
@@ -42,12 +44,3 @@ class Shard:
                     f"block {output.name} of shard {self.number}: expected {expected[1]} {expected[0]}, found "
                     f"{block.dtype} {block.shape}. Make it with empty_blocks"
                 )
-
-
-@dataclass(frozen=True)
-class ShardFeatures:
-    """A shard whose jobs are done: its blocks, and row of the table -> why it was rejected."""
-
-    number: int
-    blocks: Mapping[str, npt.NDArray[Any]]
-    rejected: Mapping[int, str]

@@ -1,8 +1,8 @@
-"""How a picture is searched for faces: first for where they are, then each from near, upright and at one size.
+"""How faces are detected: first where they are, then the landmarks of each, upright and at one size.
 
-The network finds faces of some 20 to 300 pixels, and places landmarks best on large upright ones. So a picture is first
-looked at small (and, if it is large, once more in detail, for the small faces in it); then every face is cut out,
-turned upright, brought to one size and looked at again, which gives the landmarks.
+The network detects faces of some 20 to 300 pixels, and places landmarks best on large upright ones. So it is run on the
+picture reduced (and, if that is large, once more at a higher resolution, for small faces); then every face is cropped,
+rotated upright, resized to one size and detected again, which gives the landmarks.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from pipeline.errors import ImageError
 from pipeline.faces.face import Box, Face, FaceDetector, area, common_area
 from pipeline.faces.rotation import RotatingDetector
 from pipeline.faces.yunet import YuNet
-from pipeline.images.alignment import Alignment, inverted, through
+from pipeline.images.alignment import Alignment, inverted, transform_points
 
 __all__ = ["load_detector"]
 
-_VERSION = 1  # of the recipe below: another one finds other landmarks
+_VERSION = 1  # of the recipe below: another one gives other landmarks
 _THRESHOLD, _OVERLAP = 0.6, 0.3
-_LEAST = 10  # pixels: no network finds a smaller face, and of strips this one makes faces
-_SMALL, _LARGE = 256, 1600  # long side of the first and the second look, pixels
-_NEAR, _NEAR_SIZE = Alignment(margin=0.0), 256  # the look from near: a face is then about 180 pixels wide
-_SAME = 0.5  # share of the smaller box that two sightings of one face have in common
+_LEAST = 10  # pixels: no network detects a smaller face, and in strips this one detects faces that are none
+_SMALL, _LARGE = 256, 1600  # long side of the picture in the first and the second pass, pixels
+_CROP, _CROP_SIZE = Alignment(margin=0.0), 256  # of the pass over one face, which is then about 180 pixels wide
+_SAME = 0.5  # share of the smaller box that two detections of one face have in common
 
 
 def load_detector(*, rotate: bool = True) -> FaceDetector:
@@ -42,13 +42,13 @@ def load_detector(*, rotate: bool = True) -> FaceDetector:
     EncoderError
         If its weights are missing or damaged.
     """
-    upright = _Searching(YuNet.load(_THRESHOLD, _OVERLAP))
+    upright = _MultiScaleDetector(YuNet.load(_THRESHOLD, _OVERLAP))
     return RotatingDetector(upright) if rotate else upright
 
 
 @dataclass(frozen=True)
-class _Searching:
-    """Our recipe around the network."""
+class _MultiScaleDetector:
+    """The network run at several scales, then on each face."""
 
     network: YuNet
 
@@ -57,32 +57,34 @@ class _Searching:
         return {"recipe": "twice", "version": _VERSION, **self.network.identity}
 
     def detect(self, picture: Image.Image) -> list[Face]:
-        seen = [face for side in _sides(max(picture.size)) for face in self._look(picture, side)]
-        near = [self._near(picture, face) for face in _distinct(seen)]
-        return sorted(_distinct(near), key=lambda face: area(face.box), reverse=True)
+        coarse = [face for side in _sides(max(picture.size)) for face in self._detect_at(picture, side)]
+        refined = [self._refined(picture, face) for face in _distinct(coarse)]
+        return sorted(_distinct(refined), key=lambda face: area(face.box), reverse=True)
 
-    def _look(self, picture: Image.Image, side: int) -> list[Face]:
-        """The faces in the picture brought to this long side."""
+    def _detect_at(self, picture: Image.Image, side: int) -> list[Face]:
+        """The faces in the picture resized to this long side."""
         scale = side / max(picture.size)
         width, height = (max(1, round(length * scale)) for length in picture.size)
         if min(width, height) < _LEAST:
             return []
         scaled = picture.resize((width, height), Image.Resampling.BICUBIC)
-        return [_stretched(face, picture.width / width, picture.height / height) for face in self.network.look(scaled)]
+        return [
+            _stretched(face, picture.width / width, picture.height / height) for face in self.network.detect(scaled)
+        ]
 
-    def _near(self, picture: Image.Image, face: Face) -> Face:
-        """The same face with landmarks from a look at it alone; as it was if that shows nothing."""
+    def _refined(self, picture: Image.Image, face: Face) -> Face:
+        """The same face with landmarks from a pass over it alone; unchanged if that detects nothing."""
         try:
-            matrix = _NEAR.matrix(face.landmarks, _NEAR_SIZE)
-            found = self.network.look(_NEAR.crop(picture, face.landmarks, _NEAR_SIZE))
+            matrix = _CROP.matrix(face.landmarks, _CROP_SIZE)
+            faces = self.network.detect(_CROP.crop(picture, face.landmarks, _CROP_SIZE))
         except ImageError:
             return face
-        centre = np.full(2, _NEAR_SIZE / 2)
-        found = [one for one in found if np.abs(one.landmarks.mean(0) - centre).max() < _NEAR_SIZE / 4]
-        if not found:
+        centre = np.full(2, _CROP_SIZE / 2)
+        faces = [one for one in faces if np.abs(one.landmarks.mean(0) - centre).max() < _CROP_SIZE / 4]
+        if not faces:
             return face
-        best = max(found, key=lambda one: one.score)
-        landmarks = through(inverted(matrix), best.landmarks).astype(np.float32)
+        best = max(faces, key=lambda one: one.score)
+        landmarks = transform_points(inverted(matrix), best.landmarks).astype(np.float32)
         return replace(face, landmarks=landmarks, score=max(face.score, best.score))
 
 
@@ -97,12 +99,12 @@ def _stretched(face: Face, by_x: float, by_y: float) -> Face:
 
 
 def _distinct(faces: Sequence[Face]) -> list[Face]:
-    """Of several sightings of one face the one with the highest score."""
-    kept: list[Face] = []
+    """Of several detections of one face the one with the highest score."""
+    distinct: list[Face] = []
     for face in sorted(faces, key=lambda face: face.score, reverse=True):
-        if all(_common(face.box, other.box) < _SAME for other in kept):
-            kept.append(face)
-    return kept
+        if all(_common(face.box, other.box) < _SAME for other in distinct):
+            distinct.append(face)
+    return distinct
 
 
 def _common(a: Box, b: Box) -> float:

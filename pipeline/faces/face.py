@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+
+from pipeline.images.alignment import LANDMARK_DECIMALS
 
 __all__ = ["Box", "Face", "FaceDetector", "Landmarks", "area", "common_area"]
 
@@ -25,7 +27,7 @@ class Face:
     box : x, y, width, height, pixels of the upright picture; may stick out of it
     landmarks : float32, shape (5, 2)
         x, y in pixels: the eye on the left of an upright face's image, the one on its right, the tip of the nose, the
-        left and the right corner of the mouth. In a face that stands on its head, the first eye is on the right.
+        left and the right corner of the mouth. In an upside-down face the first eye is on the right.
     score : in [0, 1], of the detector
     """
 
@@ -33,13 +35,17 @@ class Face:
     landmarks: Landmarks
     score: float
 
+    def rounded(self) -> Self:
+        """With landmarks in hundredths of a pixel, as face tables and stores hold them."""
+        return replace(self, landmarks=self.landmarks.round(LANDMARK_DECIMALS))
+
 
 class FaceDetector(Protocol):
     """Finds faces. Safe in threads.
 
     Attributes
     ----------
-    identity : plain JSON: whatever may change what is found
+    identity : plain JSON: whatever may change what is detected
     """
 
     @property

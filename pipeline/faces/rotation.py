@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.faces.face import Face, FaceDetector
-from pipeline.images.alignment import Matrix, through
+from pipeline.images.alignment import Matrix, transform_points
 
 __all__ = ["RotatingDetector"]
 
@@ -62,8 +62,10 @@ def _inverse(rotation: Image.Transpose, width: int, height: int) -> Matrix:
 
 def _mapped(face: Face, inverse: Matrix) -> Face:
     x, y, width, height = face.box
-    corners = through(inverse, np.array([[x, y], [x + width, y + height]]))
+    corners = transform_points(inverse, np.array([[x, y], [x + width, y + height]]))
     (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
     return Face(
-        (left, top, right - left, bottom - top), through(inverse, face.landmarks).astype(np.float32), face.score
+        (left, top, right - left, bottom - top),
+        transform_points(inverse, face.landmarks).astype(np.float32),
+        face.score,
     )

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 from PIL import Image
 
 from pipeline.errors import ImageError
-from pipeline.extraction.ahead import each_ahead
+from pipeline.extraction.prefetch import parallel_map
 from pipeline.faces.face import Face, FaceDetector
 from pipeline.faces.selection import around, face_of_box, main_face
-from pipeline.images.decode import OUTSIDE_IMAGE, decode_picture
-from pipeline.images.prepare import ImageSource, Job, read_image
+from pipeline.images.reading import ImageRow, ImageSource, row_picture
+from pipeline.images.transform import OUTSIDE_IMAGE
 
-__all__ = ["NO_FACE", "Finding", "find_face", "search"]
+__all__ = ["NO_FACE", "Detection", "find_face", "search"]
 
 NO_FACE = "no face found"
-_JOBS_PER_TASK = 16
-_DECIMALS = 2  # of landmarks, pixels: what two machines compute of one picture should be one number
+_IMAGES_PER_TASK = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Finding:
-    """What was found in one image.
+class Detection:
+    """What a detector finds in one image.
 
     Parameters
     ----------
-    face : the one that the dataset means; None if there is none
-    n_faces : all that were seen; with a box of the dataset, all that were seen around it
+    face : the labelled one; None if there is none
+    n_faces : how many were detected; with a box of the dataset, how many in and around it
     reason : why there is none; `NO_FACE`, or why the image cannot be used
     """
 
@@ -40,65 +39,67 @@ class Finding:
 
 
 def search(
-    jobs: Iterable[Job], root: ImageSource, detector: FaceDetector, threads: int
-) -> Iterator[list[tuple[Job, Finding]]]:
-    """Look for the face of every job, in order, some at a time.
+    images: Iterable[ImageRow], root: ImageSource, detector: FaceDetector, threads: int
+) -> Iterator[list[tuple[ImageRow, Detection]]]:
+    """Detect the face of every image, in order, some at a time.
 
-    Threads, not processes: Pillow and OpenCV let go of the interpreter while they work.
+    Threads, not processes: Pillow and OpenCV release the interpreter's lock while they work.
 
     Raises
     ------
     DatasetError
         If a file is gone or changed since it was indexed.
     """
-    yield from each_ahead(lambda task: _searched(task, root, detector), _tasks(jobs), threads, 2 * threads)
+    yield from parallel_map(lambda task: _searched(task, root, detector), _tasks(images), threads, 2 * threads)
 
 
-def find_face(picture: Image.Image, box: tuple[int, int, int, int] | None, detector: FaceDetector) -> Finding:
-    """The face that a dataset means with this picture: that of its box, else the large one near the centre.
+def find_face(picture: Image.Image, box: tuple[int, int, int, int] | None, detector: FaceDetector) -> Detection:
+    """The labelled face of a picture of a dataset: that of its box, else the large one near the centre.
 
     Parameters
     ----------
     picture : mode RGB
-    box : of the dataset, x, y, width, height in pixels; the face is looked for in and around it
+    box : of the dataset, x, y, width, height in pixels; the face is searched for in and around it
 
     Returns
     -------
-    Finding
+    Detection
         With coordinates of the whole picture; landmarks rounded to hundredths of a pixel.
     """
     if box is None:
         faces = detector.detect(picture)
-        return _finding(main_face(faces, picture.size), len(faces))
+        return _detection(main_face(faces, picture.size), len(faces))
     left, top, right, bottom = around(picture, box)
     if left >= right or top >= bottom:
-        return Finding(None, 0, OUTSIDE_IMAGE)
+        return Detection(None, 0, OUTSIDE_IMAGE)
     faces = [_moved(face, left, top) for face in detector.detect(picture.crop((left, top, right, bottom)))]
-    return _finding(face_of_box(faces, box), len(faces))
+    return _detection(face_of_box(faces, box), len(faces))
 
 
-def _tasks(jobs: Iterable[Job]) -> Iterator[Sequence[Job]]:
-    rest = iter(jobs)
-    while task := list(islice(rest, _JOBS_PER_TASK)):
+def _tasks(images: Iterable[ImageRow]) -> Iterator[Sequence[ImageRow]]:
+    rest = iter(images)
+    while task := list(islice(rest, _IMAGES_PER_TASK)):
         yield task
 
 
-def _searched(jobs: Sequence[Job], root: ImageSource, detector: FaceDetector) -> list[tuple[Job, Finding]]:
-    return [(job, _find(job, root, detector)) for job in jobs]
+def _searched(
+    images: Sequence[ImageRow], root: ImageSource, detector: FaceDetector
+) -> list[tuple[ImageRow, Detection]]:
+    return [(image, _find(image, root, detector)) for image in images]
 
 
-def _find(job: Job, root: ImageSource, detector: FaceDetector) -> Finding:
+def _find(image: ImageRow, root: ImageSource, detector: FaceDetector) -> Detection:
     try:
-        picture = decode_picture(read_image(root, job))
+        picture = row_picture(root, image)
     except ImageError as error:
-        return Finding(None, 0, str(error))
-    return find_face(picture, job.box, detector)
+        return Detection(None, 0, str(error))
+    return find_face(picture, image.box, detector)
 
 
-def _finding(face: Face | None, n_faces: int) -> Finding:
+def _detection(face: Face | None, n_faces: int) -> Detection:
     if face is None:
-        return Finding(None, n_faces, NO_FACE)
-    return Finding(replace(face, landmarks=face.landmarks.round(_DECIMALS)), n_faces)
+        return Detection(None, n_faces, NO_FACE)
+    return Detection(face.rounded(), n_faces)
 
 
 def _moved(face: Face, x: float, y: float) -> Face:

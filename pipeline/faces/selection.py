@@ -1,4 +1,4 @@
-"""Which of several faces in a picture is the one that the dataset means."""
+"""Which of several faces in a picture is the labelled one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.faces.face import Box, Face, area, common_area
 
 __all__ = ["around", "face_of_box", "main_face"]
 
-_AROUND = 0.5  # share of a box's side that is looked at beside it: boxes of datasets are tight
+_AROUND = 0.5  # share of a box's side by which each side of the search region exceeds it: boxes of datasets are tight
 
 
 def main_face(faces: Sequence[Face], size: tuple[int, int]) -> Face | None:
@@ -34,14 +34,14 @@ def main_face(faces: Sequence[Face], size: tuple[int, int]) -> Face | None:
 def face_of_box(faces: Sequence[Face], box: Box) -> Face | None:
     """The face that overlaps a dataset's own box best (intersection over union), with its middle in the box; or None.
 
-    Where the person of the box was not found, a neighbour's face may still reach into it.
+    Where the person of the box is not detected, a neighbour's face may still reach into it.
     """
     inside = [face for face in faces if _middle_is_in(box, face.box)]
     return max(inside, key=lambda face: _overlap(face.box, box), default=None)
 
 
 def around(picture: Image.Image, box: Box) -> tuple[int, int, int, int]:
-    """Where to look for the face of a box: left, top, right, bottom of the box with its surroundings, in the picture.
+    """Where to search for the face of a box: left, top, right, bottom of the box with its surroundings, in the picture.
 
     Returns
     -------

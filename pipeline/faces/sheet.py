@@ -1,4 +1,4 @@
-"""A picture for people: originals with what was found in them, beside the aligned faces."""
+"""A picture for people: originals with the faces detected in them, next to the aligned faces."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from pipeline.faces.face import Face
-from pipeline.faces.search import Finding
+from pipeline.faces.search import Detection
 from pipeline.images.alignment import Alignment
 
 __all__ = ["draw_contact_sheet"]
@@ -18,7 +18,7 @@ _BOX, _POINT = (80, 220, 80), (255, 200, 0)
 
 
 def draw_contact_sheet(
-    pictures: Sequence[Image.Image], findings: Sequence[Finding], alignment: Alignment
+    pictures: Sequence[Image.Image], detections: Sequence[Detection], alignment: Alignment
 ) -> Image.Image:
     """Pairs of cells, row by row: the whole picture with its face's box and landmarks, and the face as it is cut out.
 
@@ -27,9 +27,9 @@ def draw_contact_sheet(
     Parameters
     ----------
     pictures : mode RGB, at least one
-    findings : of the same pictures
+    detections : of the same pictures
     """
-    pairs = [_pair(*item, alignment) for item in zip(pictures, findings, strict=True)]
+    pairs = [_pair(*item, alignment) for item in zip(pictures, detections, strict=True)]
     width, height = 2 * _CELL + _GAP, _CELL + _GAP
     rows = -(-len(pairs) // _COLUMNS)
     sheet = Image.new("RGB", (_COLUMNS * width, rows * height), (32, 32, 32))
@@ -38,14 +38,14 @@ def draw_contact_sheet(
     return sheet
 
 
-def _pair(picture: Image.Image, finding: Finding, alignment: Alignment) -> Image.Image:
+def _pair(picture: Image.Image, detection: Detection, alignment: Alignment) -> Image.Image:
     pair = Image.new("RGB", (2 * _CELL, _CELL), (32, 32, 32))
     scale = _CELL / max(picture.size)
     size = tuple(max(1, round(side * scale)) for side in picture.size)
     original = picture.resize((size[0], size[1]), Image.Resampling.BICUBIC)
-    if finding.face:
-        _mark(original, finding.face, scale)
-        pair.paste(alignment.crop(picture, finding.face.landmarks, _CELL), (_CELL, 0))
+    if detection.face:
+        _mark(original, detection.face, scale)
+        pair.paste(alignment.crop(picture, detection.face.landmarks, _CELL), (_CELL, 0))
     pair.paste(original, ((_CELL - size[0]) // 2, (_CELL - size[1]) // 2))
     return pair
 

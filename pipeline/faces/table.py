@@ -1,7 +1,7 @@
-"""The face table of a dataset: for every row of its sample table the face that `align` found.
+"""The face table of a dataset: for every row of its sample table the face that `align` detected.
 
 Columns: `id`, `image` (what the row is to a detector: the digest of its bytes and its box, as one text), `status`
-(found, missed, rejected), `reason` (why not found), `faces` (how many were seen), and of the one that the dataset means
+(found, missed, rejected), `reason` (why there is no face), `faces` (how many were detected), and of the labelled one
 `score`, `box` (x, y, width, height) and `landmarks` (x, y of five points), pixels of the upright picture.
 """
 
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.faces.face import Face
-from pipeline.faces.search import NO_FACE, Finding
+from pipeline.faces.search import NO_FACE, Detection
 from pipeline.tables.parquet import TableKind
 
 __all__ = ["FOUND", "MISSED", "UNUSABLE", "FaceTable", "FacesInfo"]
@@ -47,7 +47,7 @@ class FacesInfo:
     ----------
     dataset : its name
     samples : digest of the images and boxes of the sample table, in order; "" for an unfinished one
-    detector : what found the faces
+    detector : identity of the detector
     """
 
     dataset: str
@@ -80,11 +80,13 @@ class FaceTable:
         return len(self.frame)
 
     @classmethod
-    def of(cls, ids: Sequence[str], images: Sequence[str], findings: Sequence[Finding], info: FacesInfo) -> FaceTable:
-        """A table of what was found in each image."""
+    def of(
+        cls, ids: Sequence[str], images: Sequence[str], detections: Sequence[Detection], info: FacesInfo
+    ) -> FaceTable:
+        """The table of the detections of each image."""
         rows = [
-            {"id": name, "image": image, **_row(finding)}
-            for name, image, finding in zip(ids, images, findings, strict=True)
+            {"id": name, "image": image, **_row(detection)}
+            for name, image, detection in zip(ids, images, detections, strict=True)
         ]
         frame = pd.DataFrame(rows, columns=_SCHEMA.names)
         return cls(pa.Table.from_pandas(frame, _SCHEMA, preserve_index=False).to_pandas(), info)  # as `read` has it
@@ -108,11 +110,11 @@ class FaceTable:
         """The same rows for Parquet, with `info` in the schema's metadata."""
         return _KIND.described(pa.Table.from_pandas(self.frame, _SCHEMA, preserve_index=False), asdict(self.info))
 
-    def findings(self) -> dict[str, Finding]:
-        """Image -> what was found in it; of images that could be read."""
+    def detections(self) -> dict[str, Detection]:
+        """Image -> its detection; of images that could be read."""
         frame = self.frame[self.frame["status"] != UNUSABLE]
         columns = (frame[name].tolist() for name in ("image", "reason", "faces", "score", "box", "landmarks"))
-        return {image: _finding(*values) for image, *values in zip(*columns, strict=True)}
+        return {image: _detection(*values) for image, *values in zip(*columns, strict=True)}
 
     def count(self, status: str) -> int:
         """Rows of a status."""
@@ -120,7 +122,7 @@ class FaceTable:
 
 
 def _problem(table: pa.Table) -> str:
-    """What a table that was read says that no detector found; empty if nothing."""
+    """Why a table that was read is not the result of a detector; empty if it may be."""
     if missing := [name for name in _SCHEMA.names if name not in table.column_names]:
         return f"column {missing[0]} is missing"
     status = table["status"].to_numpy()
@@ -145,21 +147,23 @@ def _first_other(column: pa.ListArray, is_found: npt.NDArray[np.bool_], size: in
     return int(wrong.argmax()) if wrong.any() else None
 
 
-def _row(finding: Finding) -> dict[str, Any]:
-    face = finding.face
-    missed = MISSED if finding.reason == NO_FACE else UNUSABLE
+def _row(detection: Detection) -> dict[str, Any]:
+    face = detection.face
+    missed = MISSED if detection.reason == NO_FACE else UNUSABLE
     return {
         "status": FOUND if face else missed,
-        "reason": finding.reason,
-        "faces": finding.n_faces,
+        "reason": detection.reason,
+        "faces": detection.n_faces,
         "score": face.score if face else float("nan"),
         "box": list(face.box) if face else None,
         "landmarks": face.landmarks.ravel().tolist() if face else None,
     }
 
 
-def _finding(reason: str, n_faces: int, score: float, box: Any, landmarks: Any) -> Finding:
+def _detection(reason: str, n_faces: int, score: float, box: Any, landmarks: Any) -> Detection:
     if box is None:
-        return Finding(None, n_faces, reason)
+        return Detection(None, n_faces, reason)
     x, y, width, height = (float(value) for value in box)
-    return Finding(Face((x, y, width, height), np.asarray(landmarks, np.float32).reshape(5, 2), float(score)), n_faces)
+    return Detection(
+        Face((x, y, width, height), np.asarray(landmarks, np.float32).reshape(5, 2), float(score)), n_faces
+    )

@@ -1,4 +1,4 @@
-"""YuNet [Wu et al. 2023, "YuNet: A Tiny Millisecond-level Face Detector"]: one look of the network at one picture.
+"""YuNet [Wu et al. 2023, "YuNet: A Tiny Millisecond-level Face Detector"]: one pass of the network over one picture.
 
 OpenCV runs it. The weights are those of OpenCV Zoo, in `weights/` with their licence (MIT).
 """
@@ -56,15 +56,15 @@ class YuNet:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """What may change what is found; OpenCV is not among it, which rounds differently between versions at most."""
+        """What may change the detections; without the version of OpenCV, which changes their rounding at most."""
         return {"network": "yunet-2023mar", "weights": _SHA256, "threshold": self.threshold, "overlap": self.overlap}
 
-    def look(self, picture: Image.Image) -> list[Face]:
+    def detect(self, picture: Image.Image) -> list[Face]:
         """The faces of some 20 to 300 pixels in a picture of mode RGB."""
         network = self._network()
         network.setInputSize(picture.size)
-        _, found = network.detect(np.ascontiguousarray(np.asarray(picture)[:, :, ::-1]))
-        rows = [] if found is None else found[np.isfinite(found).all(axis=1)]
+        _, faces = network.detect(np.ascontiguousarray(np.asarray(picture)[:, :, ::-1]))
+        rows = [] if faces is None else faces[np.isfinite(faces).all(axis=1)]
         return [_face(row) for row in rows]
 
     def _network(self) -> cv2.FaceDetectorYN:

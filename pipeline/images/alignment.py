@@ -1,6 +1,6 @@
 """From five landmarks to an upright square: one recipe for every face, cached or new.
 
-A similarity (turn, scale, shift; no shear, no mirror) is fitted by least squares [Umeyama 1991, "Least-squares
+A similarity (rotation, scale, shift; no shear, no mirror) is fitted by least squares [Umeyama 1991, "Least-squares
 estimation of transformation parameters between two point patterns", IEEE TPAMI 13(4), Eq. 40-42] to the five points of
 the ArcFace template [Deng et al. 2019, "ArcFace", CVPR; the numbers are those of its public code, InsightFace's
 `face_align.py`], which most aligned face sets of the field are made with, or nearly so.
@@ -19,17 +19,19 @@ from PIL import Image
 
 from pipeline.errors import ConfigError, ImageError, MismatchError
 
-__all__ = ["Alignment", "similarity", "through"]
+__all__ = ["LANDMARK_DECIMALS", "Alignment", "similarity", "transform_points"]
 
 Points = npt.NDArray[np.floating[Any]]
 Matrix = npt.NDArray[np.float64]
+
+LANDMARK_DECIMALS = 2  # pixels: what two machines compute of one picture should be one number
 
 _RECIPE, _VERSION = "similarity-arcface", 1
 _TEMPLATE_SIZE = 112
 _TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
-_REACH = 3  # pixels around what is seen, for the filters that look at neighbours
+_REACH = 3  # pixels around the visible part, for the filters that read neighbours
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Alignment:
     ----------
     margin : in [-0.25, 2], dimensionless
         Share of the template's side that is added on each side. 0 is ArcFace's own crop, from the forehead to the chin;
-        with 0.25 the whole head is seen.
+        with 0.25 the whole head is inside.
     """
 
     margin: float = 0.0
@@ -54,8 +56,8 @@ class Alignment:
         return {"recipe": _RECIPE, "version": _VERSION, "margin": self.margin}
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> Alignment:
-        """The alignment that a store or a head was made with; more entries than `as_json` writes are passed over.
+    def from_json(cls, record: Mapping[str, Any]) -> Alignment:
+        """The alignment that a store or a head was made with; entries that `as_json` does not write are ignored.
 
         Raises
         ------
@@ -64,15 +66,15 @@ class Alignment:
         ConfigError
             If it is none that `as_json` writes.
         """
-        if not isinstance(found, Mapping):
-            raise ConfigError(f"alignment: expected an object with recipe, version and margin, found {found!a:.60}")
-        made_with = (found.get("recipe"), found.get("version"))
+        if not isinstance(record, Mapping):
+            raise ConfigError(f"alignment: expected an object with recipe, version and margin, found {record!a:.60}")
+        made_with = (record.get("recipe"), record.get("version"))
         if made_with != (_RECIPE, _VERSION):
             raise MismatchError(
                 f"faces were aligned by {made_with[0]!s:.60} version {made_with[1]!s:.60}, this program aligns by "
                 f"{_RECIPE} version {_VERSION}. Use the fer-stage they were made with, or align and extract again"
             )
-        margin = found.get("margin")
+        margin = record.get("margin")
         if isinstance(margin, bool) or not isinstance(margin, int | float) or not abs(margin) < 100:  # a float holds it
             raise ConfigError(f"margin: expected a number from -0.25 to 2, found {margin!a:.60}")
         return cls(float(margin))
@@ -88,7 +90,7 @@ class Alignment:
         Raises
         ------
         ImageError
-            If the landmarks are no five different points.
+            If the landmarks are not five different points.
         """
         scale = size / (_TEMPLATE_SIZE * (1 + 2 * self.margin))
         return similarity(landmarks, (_TEMPLATE + self.margin * _TEMPLATE_SIZE) * scale)
@@ -110,10 +112,10 @@ class Alignment:
         Raises
         ------
         ImageError
-            If the landmarks are no five different points, or so far from each other that nothing is left of the face.
+            If the landmarks are not five different points, or so far from each other that nothing is left of the face.
         """
         matrix = self.matrix(landmarks, size)
-        part, matrix = _shrunk(picture, matrix, size)
+        part, matrix = _reduced(picture, matrix, size)
         inverse = inverted(matrix)
         return part.transform(
             (size, size), Image.Transform.AFFINE, inverse.ravel().tolist(), Image.Resampling.BICUBIC, fillcolor=0
@@ -121,7 +123,7 @@ class Alignment:
 
 
 def similarity(source: Points, target: Points) -> Matrix:
-    """The turn, scale and shift that bring `source` nearest to `target`, in the sense of least squares.
+    """The rotation, scale and shift that bring `source` nearest to `target`, in the sense of least squares.
 
     Parameters
     ----------
@@ -143,32 +145,32 @@ def similarity(source: Points, target: Points) -> Matrix:
     spread = float((a**2).sum())
     if not np.isfinite(a).all() or spread < 1e-6:
         raise ImageError("face landmarks are not five points")
-    # In two dimensions Umeyama's singular values are two sums: the turn that maximises <b, R a>, and its value.
+    # In two dimensions Umeyama's singular values are two sums: the rotation that maximises <b, R a>, and its value.
     along, across = float((a * b).sum()), float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum())
     cos, sin = along / spread, across / spread
-    turn = np.array([[cos, -sin], [sin, cos]])
-    return np.hstack([turn, (mean_b - turn @ mean_a)[:, None]])
+    rotation = np.array([[cos, -sin], [sin, cos]])
+    return np.hstack([rotation, (mean_b - rotation @ mean_a)[:, None]])
 
 
 def inverted(matrix: Matrix) -> Matrix:
-    """The way back through an affine map. shape (2, 3) -> (2, 3)"""
+    """The inverse of an affine map. shape (2, 3) -> (2, 3)"""
     linear = np.linalg.inv(matrix[:, :2])
     return np.hstack([linear, -(linear @ matrix[:, 2])[:, None]])
 
 
-def through(matrix: Matrix, points: Points) -> npt.NDArray[np.float64]:
+def transform_points(matrix: Matrix, points: Points) -> npt.NDArray[np.float64]:
     """Points (K, 2) after an affine map (2, 3): shape (K, 2)."""
     moved: npt.NDArray[np.float64] = np.asarray(points, np.float64) @ matrix[:, :2].T + matrix[:, 2]
     return moved
 
 
-def _shrunk(picture: Image.Image, matrix: Matrix, size: int) -> tuple[Image.Image, Matrix]:
-    """The part of the picture that the square shows, no larger than it will be seen, and the matrix from there.
+def _reduced(picture: Image.Image, matrix: Matrix, size: int) -> tuple[Image.Image, Matrix]:
+    """The part of the picture that the square shows, at the scale of the square or below, and the matrix from there.
 
-    A warp looks at a few neighbours of a point only: of a face that shrinks to a tenth it would show every tenth pixel.
+    A warp reads a few neighbours of a point only: of a face reduced to a tenth it would show every tenth pixel.
     """
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    left, top, right, bottom = _seen(picture, matrix, size)
+    left, top, right, bottom = _visible(picture, matrix, size)
     if left >= right or top >= bottom:
         raise ImageError("face lies outside the image")
     if scale >= 1:
@@ -183,9 +185,9 @@ def _shift(x: float, y: float) -> Matrix:
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
 
 
-def _seen(picture: Image.Image, matrix: Matrix, size: int) -> tuple[int, int, int, int]:
+def _visible(picture: Image.Image, matrix: Matrix, size: int) -> tuple[int, int, int, int]:
     """The part of the picture that the square and the filters' reach show: left, top, right, bottom."""
-    corners = through(inverted(matrix), np.array([[0, 0], [size, 0], [size, size], [0, size]]))
+    corners = transform_points(inverted(matrix), np.array([[0, 0], [size, 0], [size, size], [0, size]]))
     reach = _REACH * max(1.0, 1 / float(np.hypot(matrix[0, 0], matrix[1, 0])))
     (left, top), (right, bottom) = corners.min(0) - reach, corners.max(0) + reach
     return max(0, floor(left)), max(0, floor(top)), min(picture.width, ceil(right)), min(picture.height, ceil(bottom))

@@ -1,6 +1,6 @@
-"""Augmentations for networks that are trained on cached pixels: drawn anew for every batch, then applied as drawn.
+"""Augmentations for networks that are trained on cached pixels: drawn for every batch, then applied.
 
-`pipeline.images.views` has the same ones, drawn once and cached. What is drawn is data, so that a step repeats exactly.
+`pipeline.images.views` has the same ones, drawn once and cached. Random parameters are data: a step repeats exactly.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def to_images(pixels: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Augment:
-    """Chances and strengths of the augmentations; with the words and defaults of `images.views.ViewRecipe`.
+    """Chances and strengths of the augmentations; with the names and defaults of `images.views.ViewRecipe`.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Augment:
     together: bool = True
 
     def draw(self, n: int, size: int, rng: torch.Generator) -> dict[str, Tensor]:
-        """What happens to each of `n` images with `size` pixels a side.
+        """Random parameters for each of `n` images with `size` pixels a side.
 
         Returns
         -------
@@ -75,21 +75,21 @@ class Augment:
         top, left = (top * (size - height + 1)).floor(), (left * (size - width + 1)).floor()
         return torch.stack([top, left, height, width], dim=1).long()
 
-    def __call__(self, pixels: Tensor, drawn: Mapping[str, Tensor]) -> Tensor:
-        """Apply what was drawn: noise, flip, normalisation, erasing.
+    def __call__(self, pixels: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+        """Apply the parameters: noise, flip, normalisation, erasing.
 
         Parameters
         ----------
         pixels : uint8, or float32 in [0, 255], shape (B, S, S, 3)
-        drawn : what `draw(B, S, rng)` gave
+        parameters : of `draw(B, S, rng)`
 
         Returns
         -------
         float32, shape (B, 3, S, S)
         """
-        noisy = pixels.float().index_add(0, drawn["noisy"], drawn["noise"]).round().clamp(0, 255)
-        images = to_images(torch.where(drawn["flipped"][:, None, None, None], noisy.flip(2), noisy))
-        return images.masked_fill(_inside(drawn["erased"], images.shape[-1])[:, None], 0.0)
+        noisy = pixels.float().index_add(0, parameters["noisy"], parameters["noise"]).round().clamp(0, 255)
+        images = to_images(torch.where(parameters["flipped"][:, None, None, None], noisy.flip(2), noisy))
+        return images.masked_fill(_inside(parameters["erased"], images.shape[-1])[:, None], 0.0)
 
 
 def _inside(rectangles: Tensor, size: int) -> Tensor:

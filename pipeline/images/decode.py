@@ -7,10 +7,8 @@ import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,37 +17,23 @@ from PIL import Image, UnidentifiedImageError, features
 
 from pipeline.errors import ImageError
 from pipeline.images.formats import open_formats, undecodable
-from pipeline.images.ranges import (
-    COLOURS_16,
-    FLOATS,
-    INTEGERS,
-    SIXTEEN_BITS,
-    TWELVE_BITS,
-    ValueRange,
-    range_of,
-    unknown_range,
-)
+from pipeline.images.rgb import check_16_bit_colours, has_16_bit_colours, to_rgb
 
 __all__ = [
     "DECODER",
     "MAX_PIXELS",
-    "OUTSIDE_IMAGE",
     "as_picture",
-    "crop",
     "decode",
     "decode_picture",
     "decoder_version",
 ]
 
 DECODER = "pillow"
-MAX_PIXELS = 80_000_000  # below Pillow's own limit, so that ours is the one that speaks
+MAX_PIXELS = 80_000_000  # below Pillow's own limit, so that the message is ours
 # Of formats whose decoders take 15 to 25 bytes a pixel, where others take 5 to 10: a picture stays below 1 GB.
 _MAX_PIXELS_OF = {"WEBP": 40_000_000, "JPEG2000": 40_000_000, "AVIF": 50_000_000, "HEIF": 50_000_000}
-_BAND_PIXELS = 4_000_000  # what needs many bytes a pixel is done some rows at a time
-OUTSIDE_IMAGE = "box lies outside the image"  # reason of a rejected row
 
 _ORIENTATION = 0x0112
-_BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # of TIFF
 _TIFF = (b"II*\0", b"MM\0*")
 _UNKNOWN_TIFF = "TIFF of a kind that is not read: colours of floats or of 32 bits, or an unknown compression"
 _TOO_LARGE = "image is too large"
@@ -89,7 +73,7 @@ def decode_picture(data: bytes) -> Image.Image:
 
     Parameters
     ----------
-    data : the whole file; what it is says its content, not its name
+    data : the whole file; its format is that of its content, whatever its name
 
     Returns
     -------
@@ -128,24 +112,6 @@ def as_picture(image: Image.Image) -> Image.Image:
         return _upright(image)
 
 
-def crop(picture: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
-    """The part of `picture` inside `box` (x, y, width, height); what sticks out of the picture is left off.
-
-    Raises
-    ------
-    ImageError
-        If nothing of the box lies inside, or less than 2 x 2 pixels.
-    """
-    x, y, width, height = box
-    left, top = max(x, 0), max(y, 0)
-    right, bottom = min(x + width, picture.width), min(y + height, picture.height)
-    if left >= right or top >= bottom:
-        raise ImageError(OUTSIDE_IMAGE)
-    if right - left < 2 or bottom - top < 2:
-        raise ImageError("less than 2 x 2 pixels of the box lie inside the image")
-    return picture.crop((left, top, right, bottom))
-
-
 def decoder_version() -> str:
     """What decoded the pixels, for provenance: another JPEG library may round differently."""
     jpeg = features.version_feature("libjpeg_turbo") or features.version_codec("jpg") or "unknown"
@@ -174,94 +140,24 @@ def _check_pixels(image: Image.Image) -> None:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         _check_pixels(image)
-        deep = _has_deep_colours(image)
+        is_16_bit = has_16_bit_colours(image)
         image.load()
     except Image.DecompressionBombError as error:
         raise ImageError(f"{_TOO_LARGE}: at most {MAX_PIXELS:,} pixels, found more") from error
     except _DAMAGED as error:
         raise ImageError(_CUT_OFF) from error
-    if deep:
-        _check_deep_colours(image)
-    turn = _UPRIGHT.get(_orientation(image))
-    rgb = _to_rgb(image)
-    return rgb if turn is None else rgb.transpose(turn)
-
-
-def _has_deep_colours(image: Image.Image) -> bool:
-    """Whether an image that is not loaded yet has 16 bits in each of several channels: Pillow keeps the upper 8."""
-    args = [part.args for part in getattr(image, "tile", [])]
-    modes = [some if isinstance(some, str) else some[0] for some in args if some]
-    return not image.mode.startswith("I") and any(isinstance(mode, str) and ";16" in mode for mode in modes)
+    if is_16_bit:
+        check_16_bit_colours(image)
+    transpose = _UPRIGHT.get(_orientation(image))
+    rgb = to_rgb(image)
+    return rgb if transpose is None else rgb.transpose(transpose)
 
 
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except _DAMAGED:
-        return 1  # a broken note beside the picture does not make the picture bad
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        return _to_eight_bits(image).convert("RGB")
-    if image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
-        # Pillow takes every CMYK JPEG for an inverted one of Adobe's; without that mark it is not.
-        return image.point(lambda value: 255 - value).convert("RGB")
-    if image.has_transparency_data:
-        return _over_black(image)
-    return image if image.mode == "RGB" else image.convert("RGB")  # converting RGB to RGB would copy it
-
-
-def _over_black(image: Image.Image) -> Image.Image:
-    rgb = Image.new("RGB", image.size)
-    for top, band in _bands(image):
-        black = Image.new("RGBA", band.size, (0, 0, 0, 255))
-        rgb.paste(Image.alpha_composite(black, band.convert("RGBA")).convert("RGB"), (0, top))
-    return rgb
-
-
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    value_range = range_of((np.asarray(band) for _, band in _bands(image)), _ranges_of(image))
-    # Pillow inverts such pictures of 8 bits, and leaves those of more as they are.
-    inverted = _tiff_tag(image, _PHOTOMETRIC) == _WHITE_IS_ZERO
-    grey = Image.new("L", image.size)
-    for top, band in _bands(image):
-        pixels = value_range.scaled(np.asarray(band))
-        grey.paste(Image.fromarray(255 - pixels if inverted else pixels), (0, top))
-    return grey
-
-
-def _bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """All rows of an image, some at a time, and the first of them."""
-    rows = max(1, _BAND_PIXELS // image.width)
-    if rows >= image.height:
-        yield 0, image
-        return
-    for top in range(0, image.height, rows):
-        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
-
-
-def _ranges_of(image: Image.Image) -> Sequence[ValueRange]:
-    """The ranges that the values of a grey image of more than 8 bits may have."""
-    if image.mode == "F":
-        return FLOATS
-    if image.format in ("PPM", "JPEG2000"):  # Pillow has scaled them by the range that the file states
-        return (replace(SIXTEEN_BITS, least_max=0),)
-    if _tiff_tag(image, _BITS_PER_SAMPLE) == (12,):
-        return (TWELVE_BITS,)
-    return INTEGERS if image.mode == "I" else (SIXTEEN_BITS,)
-
-
-def _tiff_tag(image: Image.Image, tag: int) -> Any:
-    return getattr(image, "tag_v2", {}).get(tag)
-
-
-def _check_deep_colours(image: Image.Image) -> None:
-    """ImageError if a picture of 16-bit colours is so dark that it may be one of fewer bits."""
-    extrema: list[Any] = [image.getchannel(band).getextrema() for band in image.getbands() if band not in "AaX"]
-    smallest, largest = min(low for low, _ in extrema), max(high for _, high in extrema)
-    if not COLOURS_16.explains(smallest, largest):
-        raise unknown_range(np.dtype(np.uint16), smallest * 256, largest * 256 + 255)
+        return 1  # damaged metadata does not make the picture unusable
 
 
 _quiet_lock = threading.Lock()

@@ -48,9 +48,9 @@ def undecodable(data: bytes) -> str:
 
 
 def decodable_since(reasons: Iterable[str]) -> dict[str, str]:
-    """Of the reasons of `undecodable` those that hold no longer, with their formats: a decoder was installed since."""
-    found = set(reasons)
-    return {reason: kind for kind, reason in _NEEDS.items() if reason in found and _can_decode(kind)}
+    """The reasons of `undecodable` that no longer apply, with their formats: a decoder was installed since."""
+    recorded = set(reasons)
+    return {reason: kind for kind, reason in _NEEDS.items() if reason in recorded and _can_decode(kind)}
 
 
 def _special_kind(data: bytes) -> str | None:

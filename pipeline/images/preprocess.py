@@ -1,4 +1,4 @@
-"""From a decoded picture to the square of pixels that an encoder sees. Runs in decode workers: no torch here."""
+"""From a decoded picture to the square of pixels that an encoder sees. Runs in decode threads: no torch here."""
 
 from __future__ import annotations
 
@@ -70,16 +70,16 @@ class Preprocess:
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> Self:
-        """What a store or a head says of the preparation of its images: decoder and alignment are not ours.
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """The preprocessing that a store or a head records; its entries of decoder and alignment are ignored.
 
         Raises
         ------
         ConfigError
             If a field is missing, or is none that `as_json` writes.
         """
-        ours = {name: value for name, value in said.items() if name in cls.__dataclass_fields__}
-        fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in ours.items()}
+        fields_of_class = {name: value for name, value in record.items() if name in cls.__dataclass_fields__}
+        fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in fields_of_class.items()}
         _require_types(fields)
         return cls(**fields)
 

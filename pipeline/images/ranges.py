@@ -93,7 +93,7 @@ def eight_bits(values: npt.NDArray[Any], ranges: Sequence[ValueRange]) -> npt.ND
 
 
 def range_of(parts: Iterable[npt.NDArray[Any]], ranges: Sequence[ValueRange]) -> ValueRange:
-    """The one range that explains all values of a picture, which is given in parts; raises as `eight_bits` does."""
+    """The one range that explains all values of a picture that comes in parts; raises as `eight_bits` does."""
     smallest, largest, dtype = inf, -inf, np.dtype(np.uint8)
     for part in parts:
         if not np.isfinite(part).all():

@@ -8,19 +8,19 @@ from pipeline.errors import DatasetError
 
 __all__ = ["N_ALIKE", "AlikeRejects"]
 
-N_ALIKE = 64  # images: some damaged ones may be neighbours, so many of one kind and no good one mean a common cause
+N_ALIKE = 64  # images: a few neighbours may be damaged; so many of one kind, and no good one, have a common cause
 
 
 @dataclass
 class AlikeRejects:
-    """Watches the first images of a piece of work. One thread at a time.
+    """Counts the first images of a piece of work. One thread at a time.
 
     Parameters
     ----------
     limit : images
     example, kind : of the first rejected one, and its reason up to the first colon: numbers may follow it
     n : images so far, all of them rejected for that reason
-    is_over : whether an image was fine, or rejected for another reason; from then on nothing is watched
+    is_over : whether an image was fine, or rejected for another reason; from then on nothing is counted
 
     Notes
     -----
@@ -34,7 +34,7 @@ class AlikeRejects:
     is_over: bool = False
 
     def add(self, name: str, reason: str) -> None:
-        """Take note of an image, in the order of the work.
+        """Count an image, in the order of the work.
 
         Parameters
         ----------

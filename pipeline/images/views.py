@@ -1,7 +1,7 @@
 """Views: deterministic variants of an image, so that augmented features can be cached.
 
 View 0 is the plain image. Views 1..V-1 are drawn once from (seed, image digest, box, view) and are then the same in
-every epoch, which is the price of a cache; the papers draw anew each time.
+every epoch, which is the cost of a cache; the papers draw them again in each epoch.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _shift_colour(image: Pixels, brightness: float, hue: float) -> Pixels:
 def view_rng(seed: int, digest: str, box: tuple[int, ...] | None, view: int) -> np.random.Generator:
     """The randomness of one view of one image: independent of its id, its row and its dataset.
 
-    Digest and box stand for the sample, so that a row's features can be reused wherever the image occurs.
+    Digest and box identify the sample, so that a row's features can be reused wherever the image occurs.
     """
     name = f"{seed}/{digest}/{box}/{view}"
     return np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "big"))

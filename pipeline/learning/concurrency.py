@@ -47,7 +47,7 @@ def concurrently(tasks: Sequence[Callable[[OnProgress], T]], on_progress: OnProg
     with ThreadPoolExecutor(n_threads) as pool:
         try:
             pending = {pool.submit(task, partial(report, i)) for i, task in enumerate(tasks)}
-            while pending:  # in steps, as in `extraction.ahead.finished`: a wait without a limit may ignore Ctrl-C
+            while pending:  # in steps, as in `extraction.prefetch.wait_for`: a wait without a limit may ignore Ctrl-C
                 done, pending = wait(pending, timeout=_STEP_S, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)
         finally:

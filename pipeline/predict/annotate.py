@@ -62,14 +62,14 @@ def annotated(picture: Image.Image, predictions: Sequence[Prediction]) -> Image.
     Returns
     -------
     Image of mode RGB
-        A copy, enlarged where faces or the picture are too small for labels. Labels lie inside the picture, beside
+        A copy, enlarged where faces or the picture are too small for labels. Labels lie inside the picture, next to
         faces and other labels where there is room.
     """
     faces = [one for one in predictions if one.box is not None]
-    shown = [one.box for one in faces if one.box is not None]
-    scale = _scale(picture.size, [min(width, height) for _, _, width, height in shown])
+    face_boxes = [one.box for one in faces if one.box is not None]
+    scale = _scale(picture.size, [min(width, height) for _, _, width, height in face_boxes])
     canvas = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC)
-    boxes = [(x * scale, y * scale, (x + width) * scale, (y + height) * scale) for x, y, width, height in shown]
+    boxes = [(x * scale, y * scale, (x + width) * scale, (y + height) * scale) for x, y, width, height in face_boxes]
     draw = ImageDraw.Draw(canvas)
     for one, box in zip(faces, boxes, strict=True):
         _draw_box(draw, box, _colour(one))
@@ -125,7 +125,7 @@ def _text(draw: ImageDraw.ImageDraw, one: Prediction, font: Font, max_width: flo
 
 
 def _candidates(box: Box, width: float, height: float) -> Iterable[tuple[float, float]]:
-    """Where the corner of a label may be, the best first: above, below, beside, then inside the box at its edges."""
+    """Where the corner of a label may be, the best first: above, below, at its sides, then inside the box."""
     left, top, right, bottom = box
     middle = (left + right - width) / 2
     return (

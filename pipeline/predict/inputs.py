@@ -22,7 +22,7 @@ EVERY_S = 1.0  # between frames of a video
 
 @dataclass(frozen=True)
 class InputFiles:
-    """Pictures and videos that names stand for.
+    """The files of some names.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class InputFiles:
 
 
 def find_inputs(names: Iterable[str | Path]) -> InputFiles:
-    """The pictures and videos that names stand for.
+    """The pictures and videos at some names.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def find_inputs(names: Iterable[str | Path]) -> InputFiles:
 
 
 def input_images(paths: Sequence[Path], every_s: float = EVERY_S) -> Iterator[LazyImage]:
-    """The images in files, one by one, none of them loaded before its turn.
+    """The images in files, one by one, none of them loaded yet.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""One image to look at, loaded when its turn comes: from a file, a frame of a video, or the caller's memory.
+"""One image, loaded when it is needed: from a file, a frame of a video, or the caller's memory.
 
-Of a video frames some seconds apart are taken. A damaged one is read as far as possible, and then has the reason.
+Of a video, frames some seconds apart are taken. A damaged video is read as far as possible, then has the reason.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.datasets.roots.files import MAX_IMAGE_BYTES
 from pipeline.errors import ImageError, InputError
-from pipeline.images.decode import MAX_PIXELS, as_picture, decode_picture
+from pipeline.images.decode import MAX_PIXELS, as_picture
 from pipeline.images.ranges import SHARES, eight_bits
-from pipeline.regular_files import RefusedFileError, open_regular, read_regular
+from pipeline.images.reading import file_picture, unreadable_reason
+from pipeline.regular_files import open_regular
 
 __all__ = ["VIDEO_SUFFIXES", "LazyImage", "is_video", "lazy_array", "lazy_file", "lazy_picture", "video_frames"]
 
@@ -32,7 +32,7 @@ VIDEO_SUFFIXES = frozenset(
 _TOLERANCE_S, _TOLERANCE = 1.0, 0.02
 _DEFAULT_RATE = 25.0  # frames per second, where a file has no rate
 _HEADER_BYTES = 4096  # bytes of a file that are checked before FFmpeg opens it
-_PLAY_LISTS = (b"#EXTM3U", b"ffconcat")
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat")
 _ROUNDING_S = 1e-6  # 3 x 0.1 s is a little more than 0.3 s to a computer
 
 
@@ -54,7 +54,7 @@ class LazyImage:
 
 def lazy_file(path: Path) -> LazyImage:
     """The picture in a file; of an animation the first frame."""
-    return LazyImage(str(path), partial(_read, path))
+    return LazyImage(str(path), partial(file_picture, path))
 
 
 def lazy_picture(picture: Image.Image, name: str) -> LazyImage:
@@ -93,19 +93,6 @@ def _eight_bits(pixels: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
             f"picture {name}: expected floats from 0 to 1, found {pixels.dtype} from {pixels.min():g} to "
             f"{pixels.max():g}. Scale them to that range, or convert them to uint8"
         ) from error
-
-
-def _read(path: Path) -> Image.Image:
-    try:
-        data = read_regular(path, MAX_IMAGE_BYTES)
-    except OSError as error:
-        raise ImageError(_unreadable_reason(error)) from error
-    return decode_picture(data)
-
-
-def _unreadable_reason(error: OSError) -> str:
-    """Why a file is not read, as a reason of `Prediction`."""
-    return str(error.strerror) if isinstance(error, RefusedFileError) else f"file cannot be read: {error.strerror}"
 
 
 def is_video(path: Path) -> bool:
@@ -206,10 +193,10 @@ def _refusal(path: Path) -> str:
         with open_regular(path) as file:
             begin = file.read(_HEADER_BYTES)
     except OSError as error:
-        return _unreadable_reason(error)
-    # Every container of pictures has bytes of 0 in its header; a play list is text, and names other files to open.
-    if begin.startswith(_PLAY_LISTS) or b"\0" not in begin:
-        return "not a video: a play list or another text"
+        return unreadable_reason(error)
+    # Every container of pictures has bytes of 0 in its header; a playlist is text, and names other files to open.
+    if begin.startswith(_PLAYLISTS) or b"\0" not in begin:
+        return "not a video: a playlist or another text"
     return ""
 
 

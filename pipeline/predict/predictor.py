@@ -1,4 +1,4 @@
-"""Images in, expressions out: threads detect faces while the classifier is at work on those of the batch before."""
+"""Images in, expressions out: threads detect faces while those of the batch before are classified."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from PIL import Image
 
 from pipeline.differences import differences_text
 from pipeline.errors import ConfigError, InputError, MismatchError
-from pipeline.extraction.ahead import each_ahead, one_ahead
+from pipeline.extraction.prefetch import parallel_map, prefetch
 from pipeline.faces import Alignment, load_detector
+from pipeline.images.transform import ImageTransform
 from pipeline.predict.inputs import EVERY_S, check_interval, find_inputs, input_images
 from pipeline.predict.lazy_images import LazyImage, lazy_array, lazy_picture
 from pipeline.predict.prediction import FACE, NO_FACE, UNREADABLE, Prediction
@@ -43,7 +44,7 @@ class ImagePredictions:
 
     Parameters
     ----------
-    picture : only where it is asked for
+    picture : None unless `keep_pictures`
     """
 
     predictions: tuple[Prediction, ...]
@@ -61,7 +62,7 @@ class Predictor:
     encoder : the head's encoder as it is written on this machine; by default as it was where the head was trained
     device : auto (CUDA when there is one, else cpu), cpu, cuda or cuda:N
     batch_size : faces per call of the encoder
-    rotate : whether to look for faces in the three other rotations by 90 degrees of an image that has none upright
+    rotate : whether to detect faces in the three other rotations by 90 degrees of an image that has none upright
     on_progress : called while weights of an encoder are downloaded
 
     Raises
@@ -84,7 +85,7 @@ class Predictor:
     ) -> None:
         saved = read_saved(DEFAULT_HEAD if run is None else Path(run))
         self._classifier = ExpressionClassifier.load(saved, encoder or "", device, on_progress)
-        self._alignment = _alignment(saved)
+        self._transform = ImageTransform(saved.preprocess, self._classifier.sizes, _alignment(saved))
         self._detector = load_detector(rotate=rotate)
         self._batch_size = batch_size
         self.note = _note(saved)
@@ -145,12 +146,12 @@ class Predictor:
         images : taken one by one, in another thread
         keep_pictures : whether results hold the pictures themselves
         """
-        cropper = FaceCropper(self._detector, self._alignment, self._classifier.sizes, keep_pictures)
+        cropper = FaceCropper(self._detector, self._transform, keep_pictures)
         stop = Event()
         with (
             closing(_detected(images, cropper, stop)) as detected,
             closing(_batches(detected, self._batch_size)) as batches,
-            closing(one_ahead(batches, stop.set)) as ready,
+            closing(prefetch(batches, stop.set)) as ready,
         ):
             for batch in ready:
                 yield from self._classified(batch)
@@ -191,7 +192,7 @@ class Predictor:
 
 
 def _alignment(saved: SavedHead) -> Alignment:
-    """How faces are aligned for a head; without a record of it, as the recipe does by default."""
+    """How faces are aligned for a head; without a record, as by default."""
     try:
         return Alignment() if saved.alignment is None else Alignment.from_json(saved.alignment)
     except MismatchError as error:
@@ -227,7 +228,7 @@ def _detected(images: Iterable[LazyImage], cropper: FaceCropper, stop: Event) ->
     """The faces of each image, in order, until `stop` is set; some images are processed in advance."""
     n_threads = min(os.cpu_count() or 1, _MAX_THREADS)
     until_stop = takewhile(lambda _: not stop.is_set(), images)
-    return each_ahead(cropper, until_stop, n_threads, n_threads)
+    return parallel_map(cropper, until_stop, n_threads, n_threads)
 
 
 def _batches(detected: Iterable[DetectedFaces], batch_size: int) -> Generator[list[DetectedFaces], None, None]:

@@ -14,7 +14,8 @@ from pipeline.encoders import ImageEncoder
 from pipeline.encoders.torch_encoder import resolve_device
 from pipeline.errors import ConfigError, ImageError, InputError
 from pipeline.extraction.outputs import PIXELS
-from pipeline.faces import Alignment, Face, FaceDetector
+from pipeline.faces import Face, FaceDetector
+from pipeline.images.transform import ImageTransform
 from pipeline.learning.head import Head
 from pipeline.learning.probabilities import softmax
 from pipeline.predict.lazy_images import LazyImage
@@ -36,7 +37,7 @@ class DetectedFaces:
     reason : why it cannot be read, else empty
     faces : where they are in it
     crops : side -> uint8, shape (N, side, side, 3), upright
-    picture : only where it is asked for
+    picture : None unless results hold their pictures
     """
 
     image: str
@@ -60,14 +61,12 @@ class FaceCropper:
 
     Parameters
     ----------
-    detector, alignment : how
-    sizes : sides of the crops, pixels
+    detector, transform : how
     keep_pictures : whether results hold their pictures
     """
 
     detector: FaceDetector
-    alignment: Alignment
-    sizes: Sequence[int]
+    transform: ImageTransform
     keep_pictures: bool = False
 
     def __call__(self, image: LazyImage) -> DetectedFaces:
@@ -75,16 +74,17 @@ class FaceCropper:
         where = image.image, image.frame, image.seconds
         try:
             picture = image.load()
-            faces = tuple(self.detector.detect(picture))
-            crops = {size: self._crops(picture, faces, size) for size in self.sizes}
+            faces = tuple(face.rounded() for face in self.detector.detect(picture))
+            crops = self._crops(picture, faces)
         except ImageError as error:
             return DetectedFaces(*where, str(error))
         return DetectedFaces(*where, "", faces, crops, picture if self.keep_pictures else None)
 
-    def _crops(self, picture: Image.Image, faces: Sequence[Face], size: int) -> Pixels:
-        crops = np.empty((len(faces), size, size, 3), np.uint8)
-        for crop, face in zip(crops, faces, strict=True):
-            crop[:] = np.asarray(self.alignment.crop(picture, face.landmarks, size))
+    def _crops(self, picture: Image.Image, faces: Sequence[Face]) -> dict[int, Pixels]:
+        crops = {size: np.empty((len(faces), size, size, 3), np.uint8) for size in self.transform.sizes}
+        for i, face in enumerate(faces):
+            for size, square in self.transform(picture, face=face.landmarks).items():
+                crops[size][i] = square
         return crops
 
 

@@ -16,14 +16,14 @@ from pipeline.differences import differences_text
 from pipeline.encoders import Encoder, EncoderSpec, ImageEncoder, load_encoder, require_image_encoder
 from pipeline.errors import ConfigError, EncoderError, InputError, MismatchError, PipelineError
 from pipeline.images.preprocess import Preprocess
-from pipeline.learning.spec import MOST_OWN_BYTES, most_weight_bytes
 from pipeline.methods import METHODS, config_class
 from pipeline.methods.own import is_own, own_method, use_named_code
 from pipeline.plugins import Origin
+from pipeline.predict.head_folder import EXPORTED, HISTORY, RUN, WEIGHTS, advice_on, read_record, read_weights
 from pipeline.progress import OnProgress, silent
-from pipeline.records.export import COPY_AGAIN, Export, OwnExport, export_of, read_export
-from pipeline.records.files import Advice, read_regular
-from pipeline.records.run import OwnRun, Run, read_run, train_again
+from pipeline.records.export import Export, OwnExport, export_of
+from pipeline.records.files import Advice
+from pipeline.records.run import OwnRun, Run
 from pipeline.records.score import Score
 from pipeline.tensors import check_finite
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_HEAD", "EXPORTED", "HISTORY", "RUN", "WEIGHTS", "SavedHead", "read_record", "read_saved"]
 
-RUN, EXPORTED, WEIGHTS, HISTORY = "run.json", "head.json", "head.safetensors", "history.csv"
 DEFAULT_HEAD = Path(__file__).parent / "default_head"  # the exported head that the package carries
 
 
@@ -84,7 +83,7 @@ class SavedHead:
     @property
     def advice(self) -> Advice:
         """What to do about a record or weights that are damaged."""
-        return _advice_on(self.record)
+        return advice_on(self.record)
 
     @cached_property
     def sha256(self) -> str:
@@ -182,7 +181,7 @@ class SavedHead:
 
     @property
     def uses_encoder(self) -> bool:
-        """Whether prediction needs the encoder: an image network on the pixels knows nothing of it."""
+        """Whether prediction needs the encoder: an image network on the pixels needs none."""
         return self.needs_encoder or set(self.record.head.inputs) != {"pixels"}
 
     def build(self, encoder: Encoder | None = None) -> Head:
@@ -190,7 +189,7 @@ class SavedHead:
 
         Parameters
         ----------
-        encoder : needed by heads that are a part of one; others do not look at it
+        encoder : needed by heads that are a part of one; ignored by others
 
         Raises
         ------
@@ -290,7 +289,7 @@ def read_saved(folder: Path) -> SavedHead:
         If the weights are not those that the record describes.
     """
     record = read_record(folder)
-    saved = SavedHead(folder, record, _read_weights(folder, record))
+    saved = SavedHead(folder, record, read_weights(folder, record))
     if record.head_sha256 != saved.sha256:
         raise saved.advice.error(
             f"{folder}: {WEIGHTS} is not the head that {saved.record_path.name} describes, by its sha256. If it is "
@@ -299,40 +298,6 @@ def read_saved(folder: Path) -> SavedHead:
         )
     _require_finite(saved)
     return saved
-
-
-def read_record(folder: Path) -> Run | Export:
-    """run.json, or head.json of an exported head.
-
-    Raises
-    ------
-    InputError
-        If there is neither, it is no JSON object, or a field is missing or impossible.
-    MismatchError
-        If two fields that are of one thing differ.
-    """
-    if (folder / RUN).exists():
-        return read_run(folder / RUN)
-    if (folder / EXPORTED).exists():
-        return read_export(folder / EXPORTED)
-    raise InputError(
-        f"no trained run at {folder}: expected {folder / RUN}, or {EXPORTED} of an exported head. Name another folder, "
-        "or train a head",
-        remedy=[("train", {})],
-        purpose="first",
-    )
-
-
-def _advice_on(record: Run | Export) -> Advice:
-    return train_again(record) if isinstance(record, Run) else COPY_AGAIN
-
-
-def _read_weights(folder: Path, record: Run | Export) -> bytes:
-    try:
-        limit = MOST_OWN_BYTES if isinstance(record, OwnRun | OwnExport) else most_weight_bytes(record.head.as_json())
-        return read_regular(folder / WEIGHTS, limit, _advice_on(record))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise _advice_on(record).error(f"{folder}: {WEIGHTS} is missing") from error
 
 
 def _require_finite(saved: SavedHead) -> None:

@@ -1,4 +1,4 @@
-"""What `align` does: search for the faces that no earlier face table knows, and write them all."""
+"""What `align` does: detect the faces that no earlier face table has, and write them all."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from cache.places.lock import exclusive, lock_path
 from cache.places.refusals import storage_errors
 from pipeline.datasets.roots import open_root
 from pipeline.faces import Alignment, FaceDetector, load_detector
-from pipeline.faces.search import NO_FACE, Finding, search
+from pipeline.faces.search import NO_FACE, Detection, search
 from pipeline.faces.table import FacesInfo, FaceTable
 from pipeline.images.formats import decodable_since
-from pipeline.images.prepare import Job
+from pipeline.images.reading import ImageRow
 from pipeline.images.rejects import AlikeRejects
 from pipeline.progress import OnProgress, Progress
 from pipeline.tables.samples import OK, SampleTable
@@ -28,7 +28,7 @@ from stages.requests import AlignRequest
 from stages.results import AlignResult
 from stages.workflows.contact_sheets import write_contact_sheet
 from stages.workflows.faces import NOT_SEARCHED, images_of_table
-from stages.workflows.store_identity import jobs_of
+from stages.workflows.store_identity import image_rows_of
 from stages.workflows.tables import index_named, requested_rows, write_table
 from stages.workspace import Workspace
 
@@ -87,16 +87,16 @@ class FaceTableBuilder:
     path: Path
     threads: int
     max_rejected: float = 0.99
-    _known: dict[str, Finding] = field(default_factory=dict)
+    _known: dict[str, Detection] = field(default_factory=dict)
 
     @cached_property
-    def _images(self) -> list[str]:
+    def _keys(self) -> list[str]:
         return [str(image) for image in images_of_table(self.table)]
 
     @cached_property
     def _info(self) -> FacesInfo:
         frame = self.table.frame
-        rows = [frame["id"].tolist(), self._images, frame["status"].tolist()]
+        rows = [frame["id"].tolist(), self._keys, frame["status"].tolist()]
         return FacesInfo(self.table.info.dataset, sha256_of(rows), dict(self.detector.identity))
 
     def plan(self) -> AlignResult:
@@ -104,10 +104,10 @@ class FaceTableBuilder:
         if (finished := self._finished()) is not None:
             return self._result(finished)
         self._load_known()
-        return AlignResult(self._known_faces(), self.path, len(self.table), n_to_detect=len(self._jobs()))
+        return AlignResult(self._known_faces(), self.path, len(self.table), n_to_detect=len(self._unknown_images()))
 
     def run(self, on_progress: OnProgress) -> AlignResult:
-        """Complete the face table, searching only images that no earlier one knows."""
+        """Complete the face table, searching only images that no earlier one has."""
         with storage_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         with exclusive(lock_path(self.path)):
@@ -115,12 +115,12 @@ class FaceTableBuilder:
                 say(f"{self.path} is up to date")
                 return self._result(finished)
             self._load_known()
-            start, jobs = time.perf_counter(), self._jobs()
-            self._search(jobs, on_progress)
+            start, images = time.perf_counter(), self._unknown_images()
+            self._search(images, on_progress)
             faces = self._known_faces()
             write_table(faces, self.path)
             self._unfinished.unlink(missing_ok=True)
-        return self._result(faces, len(jobs), time.perf_counter() - start)
+        return self._result(faces, len(images), time.perf_counter() - start)
 
     def _result(self, faces: FaceTable, n_detected: int = 0, seconds: float = 0.0) -> AlignResult:
         return AlignResult(
@@ -129,47 +129,47 @@ class FaceTableBuilder:
 
     @property
     def _unfinished(self) -> Path:
-        """What a stopped run has found."""
+        """The detections of a stopped run."""
         return self.path.with_name(f".{self.path.name}.building")
 
     def _finished(self) -> FaceTable | None:
         if not self.path.exists():
             return None
         faces = FaceTable.read(self.path)
-        if faces.info != self._info or faces.frame["image"].tolist() != self._images:
+        if faces.info != self._info or faces.frame["image"].tolist() != self._keys:
             return None
         return None if decodable_since(faces.frame["reason"].unique()) else faces
 
     def _load_known(self) -> None:
-        """What this detector found in earlier runs, of whatever sample table."""
+        """The detections of this detector in earlier runs, of whatever sample table."""
         for path in (self.path, self._unfinished):
             if path.exists():
                 faces = FaceTable.read(path)
                 if faces.info.detector == self._info.detector:
-                    self._known |= faces.findings()
+                    self._known |= faces.detections()
 
-    def _jobs(self) -> list[Job]:
+    def _unknown_images(self) -> list[ImageRow]:
         """One for every image that has to be searched; an image of two rows is searched once."""
-        new: dict[str, Job] = {}
-        for job in jobs_of(self.table, 1):
-            if (image := self._images[job.row]) not in self._known:
-                new.setdefault(image, job)
+        new: dict[str, ImageRow] = {}
+        for image in image_rows_of(self.table, 1):
+            if (key := self._keys[image.row]) not in self._known:
+                new.setdefault(key, image)
         return list(new.values())
 
-    def _search(self, jobs: Sequence[Job], on_progress: OnProgress) -> None:
-        if not jobs:
+    def _search(self, images: Sequence[ImageRow], on_progress: OnProgress) -> None:
+        if not images:
             return
         last_save, done = time.monotonic(), 0
         alike = AlikeRejects() if self.max_rejected < 1 and not self._known else None
         try:
             with open_root(self.root.absolute()) as root:
-                for batch in search(jobs, root, self.detector, self.threads):
-                    self._known |= {self._images[job.row]: finding for job, finding in batch}
+                for batch in search(images, root, self.detector, self.threads):
+                    self._known |= {self._keys[image.row]: detection for image, detection in batch}
                     if alike:
-                        for job, finding in batch:
-                            alike.add(job.path, "" if finding.face or finding.reason == NO_FACE else finding.reason)
+                        for image, detection in batch:
+                            alike.add(image.path, "" if detection.reason == NO_FACE else detection.reason)
                     done += len(batch)
-                    on_progress(Progress("faces", done, len(jobs)))
+                    on_progress(Progress("faces", done, len(images)))
                     if time.monotonic() - last_save > _SAVE_EVERY_S:
                         self._save()
                         last_save = time.monotonic()
@@ -184,8 +184,8 @@ class FaceTableBuilder:
 
     def _known_faces(self) -> FaceTable:
         """The rows whose image was searched, or was rejected when it was indexed: after `_search`, all rows."""
-        ids, images = self.table.frame["id"].tolist(), self._images
-        usable, rejected = (self.table.frame["status"] == OK).tolist(), Finding(None, 0, NOT_SEARCHED)
+        ids, images = self.table.frame["id"].tolist(), self._keys
+        usable, rejected = (self.table.frame["status"] == OK).tolist(), Detection(None, 0, NOT_SEARCHED)
         rows = [row for row, image in enumerate(images) if not usable[row] or image in self._known]
-        findings = [self._known[images[row]] if usable[row] else rejected for row in rows]
-        return FaceTable.of([ids[row] for row in rows], [images[row] for row in rows], findings, self._info)
+        detections = [self._known[images[row]] if usable[row] else rejected for row in rows]
+        return FaceTable.of([ids[row] for row in rows], [images[row] for row in rows], detections, self._info)

@@ -16,11 +16,12 @@ from functools import lru_cache
 import dask
 from distributed import Client, KilledWorker, LocalCluster, as_completed
 
+from cache.shard_records import ShardRecord
 from pipeline.errors import PipelineError
 from pipeline.progress import OnProgress, Progress, silent
 from stages.output import say
 from stages.workflows.shard_encoder import ShardEncoder
-from stages.workflows.shards import EncodedShard, EncodingSpec, ShardTask
+from stages.workflows.shards import EncodingSpec, ShardTask
 
 __all__ = ["Cluster", "open_cluster"]
 
@@ -35,7 +36,7 @@ class Cluster:
 
     def encode(
         self, encoding: EncodingSpec, tasks: Sequence[ShardTask], total: int, on_progress: OnProgress
-    ) -> Iterator[EncodedShard]:
+    ) -> Iterator[ShardRecord]:
         """Have every shard encoded; they come in the order in which they are finished.
 
         Parameters
@@ -49,6 +50,7 @@ class Cluster:
         """
         n_workers = max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
         waiting, done = {task.number: task for task in tasks}, 0
+        n_images = {task.number: len(task.images) for task in tasks}
         unfinished = set(waiting)
         finished, n_submitted = as_completed(), 0
 
@@ -63,18 +65,18 @@ class Cluster:
         submit()
         for future in finished:
             try:
-                shard: EncodedShard = future.result()
+                record: ShardRecord = future.result()
             except KilledWorker as error:
                 raise PipelineError(
                     f"workers died over the same shard several times ({error}): perhaps of too little memory. Try a "
                     "smaller --batch-size or fewer --workers; finished shards are kept"
                 ) from error
-            unfinished.discard(shard.record.shard)
+            unfinished.discard(record.shard)
             n_submitted -= 1
             submit()
-            done += shard.n_encoded + len(shard.record.rejected)
-            on_progress(Progress("images", min(done, total), total))
-            yield shard
+            done += n_images[record.shard]
+            on_progress(Progress("images", done, total))
+            yield record
 
     def _submit(self, encoding: EncodingSpec, task: ShardTask) -> object:
         return self._client.submit(_encode_shard, encoding, task, pure=False, key=f"shard-{task.number}-{id(self)}")
@@ -156,5 +158,5 @@ def _shard_encoder(encoding: EncodingSpec) -> ShardEncoder:
     return ShardEncoder.load(encoding)
 
 
-def _encode_shard(encoding: EncodingSpec, task: ShardTask) -> EncodedShard:
-    return next(_shard_encoder(encoding).encode([task], len(task.jobs), silent))
+def _encode_shard(encoding: EncodingSpec, task: ShardTask) -> ShardRecord:
+    return next(_shard_encoder(encoding).encode([task], len(task.images), silent))

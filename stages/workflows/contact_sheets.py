@@ -1,4 +1,4 @@
-"""A picture of the faces that `align` found, to check before anything is trained on them."""
+"""A picture of the faces that `align` detected, to check before anything is trained on them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from pipeline.datasets.roots import open_root
 from pipeline.faces import Alignment
 from pipeline.faces.sheet import draw_contact_sheet
 from pipeline.faces.table import UNUSABLE, FaceTable
-from pipeline.images.decode import decode_picture
-from pipeline.images.prepare import read_image
+from pipeline.images.reading import row_picture
 from pipeline.tables.samples import SampleTable
 from stages.errors import StageError
-from stages.workflows.store_identity import jobs_of
+from stages.workflows.store_identity import image_rows_of
 
 __all__ = ["write_contact_sheet"]
 
@@ -24,7 +23,7 @@ _N_IMAGES = 60
 
 
 def write_contact_sheet(path: Path, table: SampleTable, root: Path, faces: FaceTable, alignment: Alignment) -> None:
-    """Write one PNG with some images of a dataset, evenly spread over it, and the faces that were found in them.
+    """Write one PNG with some images of a dataset, evenly spread over it, and the faces that were detected in them.
 
     Parameters
     ----------
@@ -35,14 +34,14 @@ def write_contact_sheet(path: Path, table: SampleTable, root: Path, faces: FaceT
     StageError
         If there is no usable image.
     """
-    jobs = [job for job in jobs_of(table, 1) if faces.frame["status"][job.row] != UNUSABLE]
-    if not jobs:
+    images = [image for image in image_rows_of(table, 1) if faces.frame["status"][image.row] != UNUSABLE]
+    if not images:
         raise StageError(f"contact sheet {path}: expected a usable image, found none in {table.info.dataset}")
-    chosen = [jobs[i] for i in np.linspace(0, len(jobs) - 1, min(_N_IMAGES, len(jobs))).round().astype(int)]
-    images, findings = faces.frame["image"], faces.findings()
+    chosen = [images[i] for i in np.linspace(0, len(images) - 1, min(_N_IMAGES, len(images))).round().astype(int)]
+    keys, detections = faces.frame["image"], faces.detections()
     with open_root(root.absolute()) as opened:
-        pictures = [decode_picture(read_image(opened, job)) for job in chosen]
-    sheet = draw_contact_sheet(pictures, [findings[images[job.row]] for job in chosen], alignment)
+        pictures = [row_picture(opened, image) for image in chosen]
+    sheet = draw_contact_sheet(pictures, [detections[keys[image.row]] for image in chosen], alignment)
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
     write_bytes(path, buffer.getvalue())

@@ -15,7 +15,9 @@ from cache.store import Store, open_store
 from pipeline.datasets.roots import open_root
 from pipeline.encoders.parity import parity
 from pipeline.faces import Alignment
-from pipeline.images.prepare import Job, Preparer
+from pipeline.images.prepare import Preparer
+from pipeline.images.reading import ImageRow
+from pipeline.images.transform import ImageTransform
 from pipeline.images.views import ViewRecipe
 from pipeline.tables.samples import OK, SampleTable
 from stages.errors import StageError
@@ -102,16 +104,14 @@ def compare_sample(path: AnyPath, options: DeepOptions) -> list[SampleComparison
     outputs = [array.name for array in store.manifest.schema.arrays]
     samples = {"plain": jobs, "augmented": _augmented(store, jobs, options.seed)}
     with open_root(_root(store, options)) as root:
-        preparer = Preparer(
-            root,
+        transform = ImageTransform(
             encoder.preprocess,
             (encoder.preprocess.size, *(store.row_shape(name)[0] for name in outputs if name == "pixels")),
-            ViewRecipe(),
-            store.manifest.key_fields["views"].get("seed", 0),
             alignment_of(store) or Alignment(),
+            seed=store.manifest.key_fields["views"].get("seed", 0),
         )
         references = {
-            view: encode_one_by_one(jobs, preparer, encoder, outputs)
+            view: encode_one_by_one(jobs, Preparer(root, transform), encoder, outputs)
             for view, jobs in samples.items()
             if jobs or view == "plain"
         }
@@ -123,7 +123,12 @@ def compare_sample(path: AnyPath, options: DeepOptions) -> list[SampleComparison
 
 
 def _compare(
-    store: Store, output: str, view: str, jobs: Sequence[Job], reference: npt.NDArray[Any], min_cosine: float | None
+    store: Store,
+    output: str,
+    view: str,
+    jobs: Sequence[ImageRow],
+    reference: npt.NDArray[Any],
+    min_cosine: float | None,
 ) -> SampleComparison:
     rows = np.array([job.row for job in jobs], np.intp)
     views = np.array([job.views[0] for job in jobs], np.intp)
@@ -137,7 +142,7 @@ def _compare(
     )
 
 
-def _augmented(store: Store, jobs: Sequence[Job], seed: int) -> list[Job]:
+def _augmented(store: Store, jobs: Sequence[ImageRow], seed: int) -> list[ImageRow]:
     """One augmented view, chosen by the seed, of each job that has any."""
     if store.n_views() == 1:
         return []
@@ -150,14 +155,14 @@ def _augmented(store: Store, jobs: Sequence[Job], seed: int) -> list[Job]:
     return [replace(job, views=(int(rng.integers(1, store.n_views())),)) for job in jobs if train[job.row]]
 
 
-def _sample(store: Store, n_rows: int, seed: int) -> list[Job]:
+def _sample(store: Store, n_rows: int, seed: int) -> list[ImageRow]:
     """Usable rows, chosen by the seed, in the order of the store."""
     frame = store.columns([name for name in _JOB_COLUMNS if name in store.manifest.columns or name in _NEEDED])
     usable = np.flatnonzero((frame["status"] == OK).to_numpy())
     chosen = np.random.default_rng(seed).choice(usable, min(n_rows, len(usable)), replace=False)
     boxes, faces = (frame[name] if name in frame else [""] * len(frame) for name in ("box", "face"))
     return [
-        Job(int(row), frame["path"][row], frame["sha256"][row], box_of(boxes[row]), face=face_of(faces[row]))
+        ImageRow(int(row), frame["path"][row], frame["sha256"][row], box_of(boxes[row]), face=face_of(faces[row]))
         for row in np.sort(chosen)
     ]
 

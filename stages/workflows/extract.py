@@ -16,6 +16,7 @@ from cache.keys import differences
 from cache.places import AnyPath
 from cache.places.links import require_inside
 from cache.places.lock import exclusive, is_held, lock_path
+from cache.shard_records import ShardRecord
 from cache.upkeep.inventory import targets_below
 from cache.writing.unfinished import building_folder
 from cache.writing.writer import StoreWriter
@@ -27,12 +28,12 @@ from stages.remedies import command_line
 from stages.requests import ExtractRequest
 from stages.results import ExtractResult
 from stages.workflows.extract_plan import ExtractPlan, plan_extract
-from stages.workflows.parity import measure_parity, sample_jobs
+from stages.workflows.parity import measure_parity, sample_images
 from stages.workflows.reused_rows import CheckedReuse, check_finished_shards, check_reuse
-from stages.workflows.row_checks import CheckResult, RowChecker, usable_jobs
+from stages.workflows.row_checks import CheckResult, RowChecker, usable_images
 from stages.workflows.row_sources import RowSources
 from stages.workflows.shard_encoder import ShardEncoder
-from stages.workflows.shards import EncodedShard, LazyRoot, ShardTask, count_images
+from stages.workflows.shards import LazyRoot, ShardTask, count_images
 from stages.workflows.store_identity import provenance_of
 from stages.workflows.tables import index_named
 
@@ -107,17 +108,19 @@ def _write(plan: ExtractPlan, start: float, on_progress: OnProgress) -> ExtractR
         checked = _check_rows(plan, writer, images)
         sources = plan.row_sources(checked.reuse)
         # What is finished, or was copied, shows that images of this dataset can be used.
-        is_new = bool(sources.jobs) and not (writer.done or checked.reuse.used())
+        is_new = bool(sources.images) and not (writer.done or checked.reuse.used())
         alike = AlikeRejects() if is_new and plan.request.max_rejected < 1 else None
         runtime, n_encoded = _runtime(plan, sources), 0
         encoder = plan.encoder.with_runtime(runtime)
         with ShardEncoder(plan.encoding(runtime), encoder, alike, images) as shard_encoder:
             tasks = sources.shard_tasks(writer.pending, plan.schema)
-            for shard in _encoded_shards(plan, shard_encoder, tasks, on_progress):
-                writer.add_record(shard.record)
-                n_encoded += shard.n_encoded
+            by_number = {task.number: task for task in tasks}
+            for record in _encoded_shards(plan, shard_encoder, tasks, on_progress):
+                writer.add_record(record)
+                n_shard = by_number[record.shard].n_encoded(record.rejected)
+                n_encoded += n_shard
                 if alike and _is_distributed(plan.request):
-                    _add_to(alike, shard, plan)
+                    _add_to(alike, record, n_shard, plan)
             provenance = _provenance(plan, writer, shard_encoder, checked, sources)
     writer.finish(plan.columns(writer.rejected), plan.dataset_info, provenance)
     seconds = time.perf_counter() - start
@@ -185,7 +188,7 @@ def _verify_command(plan: ExtractPlan, store: AnyPath) -> str:
 
 def _runtime(plan: ExtractPlan, sources: RowSources) -> str:
     """`auto` depends on all that has to be encoded, not on what remains: a resumed store is the same bytes."""
-    few = plan.request.runtime == "auto" and len(sources.jobs) < _WORTH_BUILDING
+    few = plan.request.runtime == "auto" and len(sources.images) < _WORTH_BUILDING
     return "eager" if few else plan.request.runtime
 
 
@@ -195,7 +198,7 @@ def _is_distributed(request: ExtractRequest) -> bool:
 
 def _encoded_shards(
     plan: ExtractPlan, shard_encoder: ShardEncoder, tasks: list[ShardTask], on_progress: OnProgress
-) -> Iterator[EncodedShard]:
+) -> Iterator[ShardRecord]:
     request, n_images = plan.request, count_images(tasks)
     if not n_images or not _is_distributed(request):
         yield from shard_encoder.encode(tasks, n_images, on_progress)
@@ -206,11 +209,11 @@ def _encoded_shards(
         yield from cluster.encode(shard_encoder.encoding, tasks, n_images, on_progress)
 
 
-def _add_to(alike: AlikeRejects, shard: EncodedShard, plan: ExtractPlan) -> None:
+def _add_to(alike: AlikeRejects, record: ShardRecord, n_encoded: int, plan: ExtractPlan) -> None:
     """A worker of a cluster has only its own shard, not those of the others."""
-    if shard.n_encoded:
+    if n_encoded:
         alike.add("", "")
-    for row, reason in shard.record.rejected.items():
+    for row, reason in record.rejected.items():
         alike.add(str(plan.table.frame["path"][row]), reason)
 
 
@@ -219,7 +222,7 @@ def _provenance(
 ) -> Mapping[str, Any]:
     """What made the features. Where all of them are those of the store before, its provenance."""
     before = plan.store_with_key()
-    if before and not sources.jobs and before.path not in checked.refused:
+    if before and not sources.images and before.path not in checked.refused:
         return dict(before.manifest.provenance)
     parity = _parity(plan, writer, shard_encoder, checked, sources)
     provenance = provenance_of(plan.encoder, plan.encoder_name, plan.spec)
@@ -230,11 +233,11 @@ def _parity(
     plan: ExtractPlan, writer: StoreWriter, shard_encoder: ShardEncoder, checked: CheckedReuse, sources: RowSources
 ) -> dict[str, Any]:
     """Of rows that were encoded now; of copied ones where all are. Their images may be gone by then."""
-    plain = [job for job in sources.jobs if job.row not in writer.rejected and 0 in job.views]
+    plain = [job for job in sources.images if job.row not in writer.rejected and 0 in job.views]
     if plain or not checked.reuse.used() or checked.not_checked:
-        return measure_parity(sample_jobs(plain, plan.key.digest), writer, shard_encoder)
+        return measure_parity(sample_images(plain, plan.key.digest), writer, shard_encoder)
     copied = [job for job in plan.jobs if checked.reuse.has(job.row, 0) and job.row not in writer.rejected]
-    jobs = usable_jobs(sample_jobs(copied, plan.key.digest), shard_encoder.preparer)
+    jobs = usable_images(sample_images(copied, plan.key.digest), shard_encoder.preparer)
     return measure_parity(jobs, writer, shard_encoder, encoded=False)
 
 

@@ -27,7 +27,7 @@ from pipeline.encoders import EncoderSpec, ImageEncoder, load_image_encoder
 from pipeline.extraction import Output, outputs_of
 from pipeline.extraction.outputs import PIXELS, POOLED
 from pipeline.faces import Alignment
-from pipeline.images.prepare import Job
+from pipeline.images.reading import ImageRow
 from pipeline.progress import OnProgress
 from pipeline.tables.samples import SampleTable
 from stages.errors import ParamsError
@@ -44,7 +44,7 @@ from stages.workflows.store_identity import (
     columns_of,
     dataset_info,
     face_texts,
-    jobs_of,
+    image_rows_of,
     prepared_as,
     row_fields,
     schema_of,
@@ -140,9 +140,9 @@ class ExtractPlan:
         return self.faces.as_json() if self.faces else None
 
     @cached_property
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> list[ImageRow]:
         """Every usable image, in the order of their rows."""
-        return jobs_of(self.table, self.params.views)
+        return image_rows_of(self.table, self.params.views)
 
     @cached_property
     def key(self) -> StoreKey:

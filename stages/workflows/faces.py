@@ -1,4 +1,4 @@
-"""Joins the faces that `align` found to the rows of a sample table."""
+"""Joins the faces that `align` detected to the rows of a sample table."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pandas as pd
 from cache.reuse import image_keys
 from pipeline.faces import Alignment
 from pipeline.faces.table import MISSED, FaceTable
+from pipeline.images.alignment import LANDMARK_DECIMALS
 from pipeline.images.formats import decodable_since
 from pipeline.tables.samples import OK, REJECTED, SampleTable
 from stages.errors import StageError
@@ -100,7 +101,9 @@ def with_faces(
 def _landmarks(rows: pd.DataFrame, usable: npt.NDArray[np.bool_]) -> pd.Series[Any]:
     """Ten numbers a face as they were rounded, None where there is none."""
     points = [
-        tuple(round(float(value), 2) for value in values) if known and isinstance(values, np.ndarray) else None
+        tuple(round(float(value), LANDMARK_DECIMALS) for value in values)
+        if known and isinstance(values, np.ndarray)
+        else None
         for values, known in zip(rows["landmarks"], usable, strict=True)
     ]
     return pd.Series(points, dtype=object)

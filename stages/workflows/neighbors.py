@@ -9,17 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from cache import Store
-from pipeline.datasets.roots.files import MAX_IMAGE_BYTES
 from pipeline.encoders import Encoder, ImageEncoder, encodes_text
 from pipeline.errors import ImageError
 from pipeline.faces import load_detector
 from pipeline.faces.search import NO_FACE, find_face
-from pipeline.images.decode import decode_picture
 from pipeline.images.formats import is_image
-from pipeline.regular_files import RefusedFileError, read_regular
+from pipeline.images.preprocess import Preprocess
+from pipeline.images.reading import file_picture
+from pipeline.images.transform import ImageTransform
 from stages.errors import StageError
 from stages.workflows.store_encoder import alignment_of
 
@@ -57,7 +56,7 @@ def search_vector(
     ------
     StageError
         If the row is rejected, the file is no image, there is no file of an image's name, or it is none of the three
-        and the encoder knows no text.
+        and the encoder has no text tower.
     """
     rows = np.flatnonzero((store.columns(["id"])["id"] == near).to_numpy())
     if len(rows):
@@ -69,7 +68,7 @@ def search_vector(
     if is_image(near):
         raise StageError(
             f"--near: {neither}, but ends as an image does: it is not taken as a text. Expected an id, the path of an "
-            f"image as seen from {Path.cwd()}, or a text",
+            f"image relative to {Path.cwd()}, or a text",
             remedy=_list_ids(store),
             purpose="to see the ids",
         )
@@ -88,23 +87,22 @@ def _of_row(row: int, store: Store, output: str, view: int) -> SearchVector:
 
 def _of_image(path: Path, store: Store, encoder: ImageEncoder, output: str) -> npt.NDArray[np.floating]:
     try:
-        picture = decode_picture(read_regular(path, MAX_IMAGE_BYTES))
-        square = encoder.preprocess.square(_as_encoded(picture, store, encoder))
-    except (ImageError, RefusedFileError) as error:
-        reason = error.strerror if isinstance(error, RefusedFileError) else error
-        raise StageError(f"--near {path}: {reason}. Expected an id, an image file or a text") from error
+        square = _as_encoded(path, store, encoder.preprocess)
+    except ImageError as error:
+        raise StageError(f"--near {path}: {error}. Expected an id, an image file or a text") from error
     vector: npt.NDArray[np.floating] = encoder.encode_images(np.stack([square]), (output,))[output][0]
     return vector
 
 
-def _as_encoded(picture: Image.Image, store: Store, encoder: ImageEncoder) -> Image.Image:
-    """What of a picture the store's encoder encodes: all of it, or its aligned face."""
+def _as_encoded(path: Path, store: Store, preprocess: Preprocess) -> npt.NDArray[np.uint8]:
+    """What the store's encoder encodes of a picture: all of it, or its aligned face."""
+    picture, size = file_picture(path), preprocess.size
     if (alignment := alignment_of(store)) is None:
-        return picture
+        return ImageTransform(preprocess, (size,))(picture)[size]
     face = find_face(picture, None, load_detector()).face
     if face is None:
         raise ImageError(f"{NO_FACE}, and {store.path} holds aligned faces")
-    return alignment.crop(picture, face.landmarks, encoder.preprocess.size)
+    return ImageTransform(preprocess, (size,), alignment)(picture, face=face.landmarks)[size]
 
 
 def _list_ids(store: Store) -> list[tuple[str, dict[str, object]]]:

@@ -15,11 +15,12 @@ from cache.writing.writer import StoreWriter
 from pipeline.encoders import ImageEncoder
 from pipeline.encoders.parity import Parity, parity
 from pipeline.errors import ImageError
-from pipeline.images.prepare import Job, Preparer
+from pipeline.images.prepare import Preparer
+from pipeline.images.reading import ImageRow
 from stages.output import say
 from stages.workflows.shard_encoder import ShardEncoder
 
-__all__ = ["LOOSEST", "N_ROWS", "Tolerance", "encode_one_by_one", "measure_parity", "sample_jobs", "tolerance_of"]
+__all__ = ["LOOSEST", "N_ROWS", "Tolerance", "encode_one_by_one", "measure_parity", "sample_images", "tolerance_of"]
 
 N_ROWS = 8
 _EXPECTED_COSINE = 0.999
@@ -89,7 +90,7 @@ def _measured(manifest: Manifest, output: str) -> tuple[float | None, float | No
     return cosine, relative
 
 
-def sample_jobs(jobs: Sequence[Job], seed: str, n_rows: int = N_ROWS) -> list[Job]:
+def sample_images(jobs: Sequence[ImageRow], seed: str, n_rows: int = N_ROWS) -> list[ImageRow]:
     """A random sample that follows from `seed`: the same for the same work, whenever it was interrupted."""
     rng = np.random.default_rng(list(seed.encode()))
     chosen = rng.permutation(len(jobs))[:n_rows]
@@ -97,7 +98,7 @@ def sample_jobs(jobs: Sequence[Job], seed: str, n_rows: int = N_ROWS) -> list[Jo
 
 
 def encode_one_by_one(
-    jobs: Sequence[Job], preparer: Preparer, encoder: ImageEncoder, outputs: Sequence[str]
+    jobs: Sequence[ImageRow], preparer: Preparer, encoder: ImageEncoder, outputs: Sequence[str]
 ) -> dict[str, npt.NDArray[Any]]:
     """The first view of each job, encoded alone in float32 by the encoder's reference.
 
@@ -114,7 +115,7 @@ def encode_one_by_one(
     ImageError
         If an image cannot be used.
     """
-    reference, size, rows = encoder.reference(), preparer.preprocess.size, []
+    reference, size, rows = encoder.reference(), preparer.transform.preprocess.size, []
     of_encoder = [name for name in outputs if name != "pixels"]
     for job in jobs:
         prepared = preparer([job])
@@ -123,12 +124,12 @@ def encode_one_by_one(
         features: dict[str, npt.NDArray[Any]] = dict(
             reference.encode_images(prepared.squares[size][:1], of_encoder) if of_encoder else {}
         )
-        rows.append(features | {"pixels": prepared.squares[preparer.sizes[-1]][:1]})
+        rows.append(features | {"pixels": prepared.squares[preparer.transform.sizes[-1]][:1]})
     return {name: np.concatenate([row[name] for row in rows]) for name in outputs}
 
 
 def measure_parity(
-    jobs: Sequence[Job], writer: StoreWriter, shard_encoder: ShardEncoder, *, encoded: bool = True
+    jobs: Sequence[ImageRow], writer: StoreWriter, shard_encoder: ShardEncoder, *, encoded: bool = True
 ) -> dict[str, Any]:
     """Output -> how far the stored rows of `jobs` are from the same rows encoded alone in float32; for provenance.
 
@@ -147,7 +148,7 @@ def measure_parity(
     return {name: vars(measured) for name, measured in by_output.items()}
 
 
-def _select_runtime(job: Job, shard_encoder: ShardEncoder) -> None:
+def _select_runtime(job: ImageRow, shard_encoder: ShardEncoder) -> None:
     """A runtime is selected with the first batch: workers, or a stopped extract, may have encoded all of them."""
     if not shard_encoder.timings.encode:
         encoding = shard_encoder.encoding
@@ -155,7 +156,7 @@ def _select_runtime(job: Job, shard_encoder: ShardEncoder) -> None:
         shard_encoder.encoder.encode_images(np.repeat(square, encoding.batch_size, axis=0))
 
 
-def _stored(jobs: Sequence[Job], writer: StoreWriter, output: str) -> npt.NDArray[Any]:
+def _stored(jobs: Sequence[ImageRow], writer: StoreWriter, output: str) -> npt.NDArray[Any]:
     shard_rows = writer.schema.shard_rows
     return np.stack([writer.read_shard(job.row // shard_rows, output)[0, job.row % shard_rows] for job in jobs])
 

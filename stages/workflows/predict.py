@@ -160,7 +160,7 @@ class PredictSession:
             self._count(result.predictions, time.perf_counter() - start)
             on_progress(Progress("pictures", self.n_images, total))
             yield from (PredictedRow(prediction, path) for prediction in result.predictions)
-            if alike and self._is_hopeless(alike, result.predictions[0]):
+            if alike and self._should_stop(alike, result.predictions[0]):
                 return
 
     def check(self) -> None:
@@ -187,7 +187,7 @@ class PredictSession:
         self.counts.update(prediction.status for prediction in predictions)
         self.seconds = seconds
 
-    def _is_hopeless(self, alike: AlikeRejects, first: Prediction) -> bool:
+    def _should_stop(self, alike: AlikeRejects, first: Prediction) -> bool:
         """Whether the rows end here; an error would leave JSON on stdout without its end."""
         try:
             alike.add(first.image, first.reason if first.status == UNREADABLE else "")

@@ -19,10 +19,11 @@ import numpy.typing as npt
 from pipeline.encoders import ImageEncoder
 from pipeline.encoders.parity import Parity, parity
 from pipeline.errors import DatasetError, ImageError
-from pipeline.images.prepare import Job, Preparer
+from pipeline.images.prepare import Preparer
+from pipeline.images.reading import ImageRow
 from stages.workflows.parity import N_ROWS, Tolerance, encode_one_by_one
 
-__all__ = ["CheckResult", "ReadStored", "RowChecker", "ToleranceOf", "usable_jobs"]
+__all__ = ["CheckResult", "ReadStored", "RowChecker", "ToleranceOf", "usable_images"]
 
 ReadStored: TypeAlias = Callable[[int, int], Mapping[str, npt.NDArray[Any]]]
 """(row, view) -> output -> what is stored, shape (1, *row_shape)"""
@@ -64,7 +65,7 @@ class RowChecker:
     rng : chooses the rows
     """
 
-    jobs: Sequence[Job]
+    jobs: Sequence[ImageRow]
     new_preparer: Callable[[], Preparer]
     encoder: ImageEncoder
     outputs: Sequence[str]
@@ -108,13 +109,13 @@ class RowChecker:
             return str(error)
         return ""
 
-    def _sample(self, rows: Rows) -> list[Job]:
+    def _sample(self, rows: Rows) -> list[ImageRow]:
         chosen = self.rng.choice(np.asarray(rows, np.intp), min(N_ROWS, len(rows)), replace=False)
         places = [(row, bisect_left(self.jobs, row, key=lambda job: job.row)) for row in np.sort(chosen)]
         # Whoever wrote that a row is rejected may have named one that the table does not have.
         return [self.jobs[at] for row, at in places if at < len(self.jobs) and self.jobs[at].row == row]
 
-    def _readable(self, jobs: Sequence[Job]) -> list[Job]:
+    def _readable(self, jobs: Sequence[ImageRow]) -> list[ImageRow]:
         """The jobs whose images exist, and are those of the table; notes why others are not."""
         if self._why_not_open:
             self._unreadable.append(self._why_not_open)
@@ -128,7 +129,7 @@ class RowChecker:
         self._unreadable.clear()
         return reason
 
-    def _compare(self, jobs: Sequence[Job], read_stored: ReadStored, tolerance: ToleranceOf) -> CheckResult:
+    def _compare(self, jobs: Sequence[ImageRow], read_stored: ReadStored, tolerance: ToleranceOf) -> CheckResult:
         references, stored = [], []
         for job in self._readable(jobs):
             try:
@@ -144,13 +145,13 @@ class RowChecker:
         return CheckResult(len(stored), "; ".join(problems), self._pop_unreadable())
 
 
-def usable_jobs(jobs: Iterable[Job], preparer: Preparer) -> list[Job]:
+def usable_images(jobs: Iterable[ImageRow], preparer: Preparer) -> list[ImageRow]:
     """The plain view of each job whose image exists, is that of the table, and can be decoded on this machine."""
     plain = [replace(job, views=(0,)) for job in jobs]
     return [job for job in plain if not (_why_unreadable(job, preparer) or preparer([job]).rejected)]
 
 
-def _why_unreadable(job: Job, preparer: Preparer) -> str:
+def _why_unreadable(job: ImageRow, preparer: Preparer) -> str:
     """Why the image of a job cannot be read; empty if it can, and is that of the table."""
     try:
         data = preparer.root.read(job.path)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cache.reuse import Reuse
 from cache.schema import Schema
-from pipeline.images.prepare import Job
+from pipeline.images.reading import ImageRow
 from stages.workflows.shards import RowCopies, ShardTask
 
 __all__ = ["DuplicateRows", "RowSources"]
@@ -31,27 +31,28 @@ class DuplicateRows:
     augmented: Rows
 
     @classmethod
-    def find(cls, jobs: Iterable[Job], images: npt.NDArray[np.object_]) -> tuple[list[Job], Self]:
-        """The jobs without views that an earlier job has of the same image, and where those are.
+    def find(cls, images: Iterable[ImageRow], keys: npt.NDArray[np.object_]) -> tuple[list[ImageRow], Self]:
+        """The images without the views that an earlier row has of the same image, and where those are.
 
         Parameters
         ----------
-        jobs : in the order of their rows
-        images : of all rows of the table: what each is to an encoder, shape (N,); see `cache.reuse.image_keys`
+        images : in the order of their rows
+        keys : of the images of all rows of the table: what each is to an encoder, shape (N,); see
+            `cache.reuse.image_keys`
         """
-        duplicates = cls(*(np.full(len(images), _NONE, np.intp) for _ in range(2)))
+        duplicates = cls(*(np.full(len(keys), _NONE, np.intp) for _ in range(2)))
         first_plain: dict[str, int] = {}
         first_augmented: dict[str, int] = {}
         unique = []
-        for job in jobs:
-            image, plain = images[job.row], job.views[:1] == (0,)
-            views = job.views
-            if plain and (first := first_plain.setdefault(image, job.row)) != job.row:
-                duplicates.plain[job.row], views = first, views[1:]
-            if len(job.views) > plain and (first := first_augmented.setdefault(image, job.row)) != job.row:
-                duplicates.augmented[job.row], views = first, tuple(view for view in views if view == 0)
+        for image in images:
+            key, plain = keys[image.row], image.views[:1] == (0,)
+            views = image.views
+            if plain and (first := first_plain.setdefault(key, image.row)) != image.row:
+                duplicates.plain[image.row], views = first, views[1:]
+            if len(image.views) > plain and (first := first_augmented.setdefault(key, image.row)) != image.row:
+                duplicates.augmented[image.row], views = first, tuple(view for view in views if view == 0)
             if views:
-                unique.append(job if views == job.views else replace(job, views=views))
+                unique.append(image if views == image.views else replace(image, views=views))
         return unique, duplicates
 
     def copies_into(self, rows: range, shard_rows: int, n_views: int) -> Iterator[RowCopies]:
@@ -77,41 +78,41 @@ class RowSources:
 
     Parameters
     ----------
-    jobs : what no other store holds, each image once, including what a stopped extract has finished of it
-    duplicates : rows that are the same image as a row of `jobs`
+    images : what no other store holds, each image once, including what a stopped extract has finished of it
+    duplicates : rows that are the same image as a row of `images`
     reuse : rows of other stores
     """
 
-    jobs: list[Job]
+    images: list[ImageRow]
     duplicates: DuplicateRows
     reuse: Reuse
 
     @classmethod
-    def of(cls, jobs: Iterable[Job], reuse: Reuse, images: npt.NDArray[np.object_]) -> Self:
-        """The sources of all jobs' rows; `images` are `cache.reuse.image_keys` of the table's rows, shape (N,)."""
-        unique, duplicates = DuplicateRows.find((left for job in jobs if (left := _not_reused(job, reuse))), images)
+    def of(cls, images: Iterable[ImageRow], reuse: Reuse, keys: npt.NDArray[np.object_]) -> Self:
+        """The sources of all images' rows; `keys` are `cache.reuse.image_keys` of the table's rows, shape (N,)."""
+        unique, duplicates = DuplicateRows.find((left for image in images if (left := _not_reused(image, reuse))), keys)
         return cls(unique, duplicates, reuse)
 
     def shard_tasks(self, pending: Sequence[int], schema: Schema) -> list[ShardTask]:
         """One task for each shard that is not finished."""
-        by_shard: dict[int, list[Job]] = {shard: [] for shard in pending}
-        for job in self.jobs:
-            if (shard := job.row // schema.shard_rows) in by_shard:
-                by_shard[shard].append(job)
-        return [self._task(shard, jobs, schema) for shard, jobs in by_shard.items()]
+        by_shard: dict[int, list[ImageRow]] = {shard: [] for shard in pending}
+        for image in self.images:
+            if (shard := image.row // schema.shard_rows) in by_shard:
+                by_shard[shard].append(image)
+        return [self._task(shard, images, schema) for shard, images in by_shard.items()]
 
-    def _task(self, shard: int, jobs: list[Job], schema: Schema) -> ShardTask:
+    def _task(self, shard: int, images: list[ImageRow], schema: Schema) -> ShardTask:
         rows = schema.rows(shard)
         rejected = {row: self.reuse.rejected[row] for row in rows if row in self.reuse.rejected}
         copies = self.duplicates.copies_into(rows, schema.shard_rows, schema.n_views)
-        return ShardTask(shard, rows, tuple(jobs), tuple(self.reuse.copied_rows(rows)), rejected, tuple(copies))
+        return ShardTask(shard, rows, tuple(images), tuple(self.reuse.copied_rows(rows)), rejected, tuple(copies))
 
 
-def _not_reused(job: Job, reuse: Reuse) -> Job | None:
-    """The job with the views that no store has yet; None if there are none, or if the image is known to be unusable."""
-    if job.row in reuse.rejected:
+def _not_reused(image: ImageRow, reuse: Reuse) -> ImageRow | None:
+    """The image with the views that no store has yet; None if there are none, or if it is known to be unusable."""
+    if image.row in reuse.rejected:
         return None
-    views = tuple(view for view in job.views if not reuse.has(job.row, view))
-    if views == job.views:
-        return job  # no copy: a million of them are memory
-    return replace(job, views=views) if views else None
+    views = tuple(view for view in image.views if not reuse.has(image.row, view))
+    if views == image.views:
+        return image  # no copy: a million of them are memory
+    return replace(image, views=views) if views else None

@@ -22,7 +22,7 @@ from pipeline.extraction import Extraction, Shard, Timings, empty_blocks
 from pipeline.images.prepare import Preparer
 from pipeline.images.rejects import AlikeRejects
 from pipeline.progress import OnProgress
-from stages.workflows.shards import EncodedShard, EncodingSpec, LazyRoot, RowCopies, ShardTask
+from stages.workflows.shards import EncodingSpec, LazyRoot, RowCopies, ShardTask
 
 __all__ = ["ShardEncoder"]
 
@@ -101,7 +101,7 @@ class ShardEncoder:
     def timings(self) -> Timings:
         return self._extraction.timings if "_extraction" in vars(self) else Timings()
 
-    def encode(self, tasks: Iterable[ShardTask], total: int, on_progress: OnProgress) -> Iterator[EncodedShard]:
+    def encode(self, tasks: Iterable[ShardTask], total: int, on_progress: OnProgress) -> Iterator[ShardRecord]:
         """Make every shard durable, in order, while the next ones are prepared and encoded.
 
         Parameters
@@ -112,16 +112,14 @@ class ShardEncoder:
         shards = self._shards(tasks, started)
         if total:
             for done in self._extraction.run(shards, total, on_progress):
-                task = started.pop(done.number)
-                record = self._write(task, done.blocks, done.rejected)
-                yield EncodedShard(record, len(task.jobs) - len(done.rejected))
+                yield self._write(started.pop(done.number), done)
         else:
             for shard in shards:
-                yield EncodedShard(self._write(started.pop(shard.number), shard.blocks, {}), 0)
+                yield self._write(started.pop(shard.number), shard)
 
-    def _write(self, task: ShardTask, blocks: Mapping[str, Block], rejected: Mapping[int, str]) -> ShardRecord:
+    def _write(self, task: ShardTask, shard: Shard) -> ShardRecord:
         """Write a shard whose images are encoded, with the rows that repeat them."""
-        reasons = {**task.rejected, **rejected}
+        blocks, reasons = shard.blocks, {**task.rejected, **shard.rejected}
         for copy in task.copies:
             source, of_source = (blocks, reasons) if copy.shard == task.number else self._finished_shard(copy.shard)
             _copy_rows(copy, source, self.encoding.sink.schema.rows(copy.shard).start, blocks, task.rows.start)
@@ -143,7 +141,7 @@ class ShardEncoder:
             started[task.number] = task
             blocks = empty_blocks(self.encoding.outputs, self.encoding.n_views, len(task.rows))
             self._reader.fill(blocks, task.pieces)
-            yield Shard(task.number, task.rows, task.jobs, blocks)
+            yield Shard(task.number, task.rows, task.images, blocks)
 
 
 def _copy_rows(

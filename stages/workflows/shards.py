@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,17 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.row_copies import CopiedRows
-from cache.shard_records import ShardRecord
 from cache.writing.sink import ShardSink
 from pipeline.datasets.roots import Root, open_root
 from pipeline.encoders import EncoderSpec
 from pipeline.extraction import Output
 from pipeline.faces import Alignment
-from pipeline.images.prepare import Job, Preparer
+from pipeline.images.prepare import Preparer
 from pipeline.images.preprocess import Preprocess
-from pipeline.images.views import ViewRecipe
+from pipeline.images.reading import ImageRow
+from pipeline.images.transform import ImageTransform
 
-__all__ = ["EncodedShard", "EncodingSpec", "LazyRoot", "RowCopies", "ShardTask", "count_images"]
+__all__ = ["EncodingSpec", "LazyRoot", "RowCopies", "ShardTask", "count_images"]
 
 Rows: TypeAlias = npt.NDArray[np.intp]
 
@@ -65,7 +65,7 @@ class EncodingSpec:
 
     def preparer(self, root: Root) -> Preparer:
         """What is done to the images of an open root."""
-        return Preparer(root, self.preprocess, self.sizes, ViewRecipe(), self.view_seed, self.alignment)
+        return Preparer(root, ImageTransform(self.preprocess, self.sizes, self.alignment, seed=self.view_seed))
 
 
 @dataclass
@@ -111,7 +111,7 @@ class ShardTask:
     Parameters
     ----------
     number, rows : which rows
-    jobs : images to encode
+    images : those to encode
     pieces : rows to copy from other stores
     rejected : rows known to be unusable, and why
     copies : rows that repeat rows of this store, of this shard or of earlier ones, which must be finished before
@@ -119,7 +119,7 @@ class ShardTask:
 
     number: int
     rows: range
-    jobs: tuple[Job, ...]
+    images: tuple[ImageRow, ...]
     pieces: tuple[CopiedRows, ...]
     rejected: Mapping[int, str]
     copies: tuple[RowCopies, ...] = ()
@@ -129,15 +129,11 @@ class ShardTask:
         """The earlier shards that must be finished before this one is."""
         return {copy.shard for copy in self.copies} - {self.number}
 
+    def n_encoded(self, rejected: Collection[int]) -> int:
+        """How many of its images could be encoded; `rejected` are the rows of the finished shard that could not."""
+        return sum(image.row not in rejected for image in self.images)
+
 
 def count_images(tasks: Iterable[ShardTask]) -> int:
     """How many images are encoded for the tasks."""
-    return sum(len(task.jobs) for task in tasks)
-
-
-@dataclass(frozen=True)
-class EncodedShard:
-    """A shard that is durable, and how many of its images were encoded for it."""
-
-    record: ShardRecord
-    n_encoded: int
+    return sum(len(task.images) for task in tasks)

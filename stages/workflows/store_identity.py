@@ -17,8 +17,8 @@ from cache.schema import MISSING_INTEGERS, ArraySpec, Schema
 from pipeline.encoders import Encoder, EncoderSpec, ImageEncoder
 from pipeline.extraction import Output
 from pipeline.images.decode import DECODER, decoder_version
-from pipeline.images.prepare import Job
 from pipeline.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
+from pipeline.images.reading import ImageRow
 from pipeline.images.views import ViewRecipe
 from pipeline.tables.samples import REJECTED, SampleTable
 from stages.errors import StageError
@@ -32,7 +32,7 @@ __all__ = [
     "dataset_info",
     "face_of",
     "face_texts",
-    "jobs_of",
+    "image_rows_of",
     "prepared_as",
     "provenance_of",
     "row_fields",
@@ -59,13 +59,13 @@ def changed_by_params(preprocess: Preprocess, params: ExtractParams) -> Preproce
     return preprocess
 
 
-def jobs_of(table: SampleTable, n_views: int) -> list[Job]:
+def image_rows_of(table: SampleTable, n_views: int) -> list[ImageRow]:
     """One job per usable row; rows of the train split get all views, the others the plain one."""
     usable = table.usable
     all_views, plain = tuple(range(n_views)), (0,)
     columns = (usable[name].tolist() for name in ("path", "sha256", "split"))
     return [
-        Job(row, path, digest, box, all_views if split == "train" else plain, face)
+        ImageRow(row, path, digest, box, all_views if split == "train" else plain, face)
         for row, path, digest, split, box, face in zip(
             usable.index.tolist(), *columns, _column(usable, "box"), _column(usable, "face"), strict=True
         )

@@ -46,8 +46,8 @@ def test_pipeline_opens_no_file_and_prints_nothing(path: Path) -> None:
 
 
 def _allowed(path: Path) -> set[str]:
-    """`seed` as a field of a record is no random state: report and preparation carry seeds around as data."""
-    return {"seed"} if "report" in path.parts or path.name in ("prepare.py", "groups.py") else set()
+    """`seed` as a field of a record is no random state: report and transform carry seeds around as data."""
+    return {"seed"} if "report" in path.parts or path.name in ("transform.py", "groups.py") else set()
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,20 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.images.prepare import Job
+from pipeline.images.reading import ImageRow
 
-__all__ = ["BAD", "ODD", "PLAIN", "encoded", "job", "jobs_of", "noise", "write_folder", "write_tar_gz", "write_zip"]
+__all__ = [
+    "BAD",
+    "ODD",
+    "PLAIN",
+    "encoded",
+    "image_row",
+    "image_rows_of",
+    "noise",
+    "write_folder",
+    "write_tar_gz",
+    "write_zip",
+]
 
 EXIF_ORIENTATION, UPSIDE_DOWN = 0x0112, 3
 
@@ -75,14 +86,14 @@ BAD = {
 }
 
 
-def job(row: int, path: str, data: bytes, **given: Any) -> Job:
-    """The job for a file that holds `data`."""
-    return Job(row, path, hashlib.sha256(data).hexdigest(), **given)
+def image_row(row: int, path: str, data: bytes, **given: Any) -> ImageRow:
+    """The row of an image file that holds `data`."""
+    return ImageRow(row, path, hashlib.sha256(data).hexdigest(), **given)
 
 
-def jobs_of(files: Mapping[str, bytes], views: Sequence[int] = (0,)) -> list[Job]:
-    """A job per file, rows in the order of `files`."""
-    return [job(row, name, data, views=tuple(views)) for row, (name, data) in enumerate(files.items())]
+def image_rows_of(files: Mapping[str, bytes], views: Sequence[int] = (0,)) -> list[ImageRow]:
+    """A row per file, in the order of `files`."""
+    return [image_row(row, name, data, views=tuple(views)) for row, (name, data) in enumerate(files.items())]
 
 
 def write_folder(files: Mapping[str, bytes], path: Path) -> Path:

@@ -22,7 +22,7 @@ import pipeline.datasets.layouts.listfile
 import pipeline.datasets.roots.archives
 import pipeline.datasets.roots.files
 import pipeline.datasets.roots.spool
-import pipeline.images.decode
+import pipeline.images.rgb
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.layouts.listfile import read_table
 from pipeline.datasets.roots import open_root
@@ -178,14 +178,14 @@ class TestPixels:
         out = io.BytesIO()
         image.save(out, kind, **({"transparency": 3} if mode == "P" else {}))
         whole = decode(out.getvalue())
-        monkeypatch.setattr(pipeline.images.decode, "_BAND_PIXELS", 500)
+        monkeypatch.setattr(pipeline.images.rgb, "_BAND_PIXELS", 500)
         assert len({row.tobytes() for row in whole}) > 32
         np.testing.assert_array_equal(decode(out.getvalue()), whole)
 
     def test_floats_take_little_more_memory_than_the_picture_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
         out = io.BytesIO()
         Image.fromarray(np.full((2000, 2000), 0.5, np.float32)).save(out, "TIFF", compression="tiff_lzw")
-        monkeypatch.setattr(pipeline.images.decode, "_BAND_PIXELS", 100_000)
+        monkeypatch.setattr(pipeline.images.rgb, "_BAND_PIXELS", 100_000)
         with little_memory(30_000_000):
             pixels = decode(out.getvalue())
         assert pixels.shape == (2000, 2000, 3)

@@ -18,7 +18,7 @@ from mutations import mutations
 import pipeline.tables.parquet
 from pipeline.errors import TableError
 from pipeline.faces.face import Face
-from pipeline.faces.search import NO_FACE, Finding
+from pipeline.faces.search import NO_FACE, Detection
 from pipeline.faces.table import FacesInfo, FaceTable
 from pipeline.tables.samples import Sample, SampleTable, TableInfo
 from stages.cli import run
@@ -44,10 +44,10 @@ SAMPLES = (
     Sample("b", "b.png", "anger", "val", "f" * 64, votes=(0, 7)),
     Sample("broken", "broken.png", "anger", "test", reason="cut short"),
 )
-FINDINGS = (
-    Finding(Face((1.0, 2.0, 30.0, 40.0), np.arange(10, dtype=np.float32).reshape(5, 2), 0.9), 1),
-    Finding(None, 0, NO_FACE),
-    Finding(None, 0, "cut short"),
+DETECTIONS = (
+    Detection(Face((1.0, 2.0, 30.0, 40.0), np.arange(10, dtype=np.float32).reshape(5, 2), 0.9), 1),
+    Detection(None, 0, NO_FACE),
+    Detection(None, 0, "cut short"),
 )
 Read = Callable[[Path], Any]
 
@@ -58,7 +58,7 @@ def sample_table() -> pa.Table:
 
 def face_table() -> pa.Table:
     info = FacesInfo("faces", "ab" * 32, {"name": "yunet", "sha256": "cd" * 32})
-    return FaceTable.of(["a", "b", "broken"], ["0 1", "1 2", "2 3"], FINDINGS, info).to_arrow()
+    return FaceTable.of(["a", "b", "broken"], ["0 1", "1 2", "2 3"], DETECTIONS, info).to_arrow()
 
 
 KINDS = [

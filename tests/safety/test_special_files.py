@@ -20,7 +20,7 @@ from pipeline.datasets.roots.spool import Spool
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.weights import require_file
 from pipeline.errors import ChangedImageError, ConfigError, DatasetError, EncoderError, ImageError
-from pipeline.images.prepare import Job, read_image
+from pipeline.images.reading import ImageRow, read_image
 from pipeline.predict.inputs import find_inputs, input_images
 from pipeline.predict.lazy_images import video_frames
 from pipeline.regular_files import RefusedFileError, open_regular, read_regular, read_within
@@ -127,7 +127,7 @@ class TestDatasets:
             open_root(folder) as root,
             pytest.raises(ChangedImageError, match=r"now: not a regular file: found a FIFO"),
         ):
-            read_image(root, Job(0, "pipe.png", "0" * 64))
+            read_image(root, ImageRow(0, "pipe.png", "0" * 64))
 
     def test_a_list_that_is_a_link_to_a_fifo_is_an_error(self, folder: Path) -> None:
         (folder / "labels.csv").unlink()
@@ -178,7 +178,7 @@ class TestPredict:
         os.mkfifo(tmp_path / "pipe.ts")
         (tmp_path / "a.mp4").write_text(text)
         [image] = video_frames(tmp_path / "a.mp4", 1.0)
-        with pytest.raises(ImageError, match=r"^not a video: a play list or another text$"):
+        with pytest.raises(ImageError, match=r"^not a video: a playlist or another text$"):
             image.load()
 
     @pytest.mark.parametrize("every_s", [float("nan"), float("inf"), -1.0])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.datasets.layouts.listfile import Line
 from pipeline.errors import DatasetError
-from pipeline.images.decode import OUTSIDE_IMAGE
+from pipeline.images.transform import OUTSIDE_IMAGE
 
 __all__ = ["BOX_COLUMNS", "BoxColumns", "box_columns", "pixel_box", "read_boxes"]
 

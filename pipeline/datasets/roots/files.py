@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Self
 
 from pipeline.datasets.roots.refusals import DAMAGED, refused_by_system
 from pipeline.errors import DatasetError, ImageError
+from pipeline.images.reading import MAX_IMAGE_BYTES
 from pipeline.regular_files import size_text
 
 __all__ = [
@@ -33,7 +34,6 @@ MISSING = "file is missing"
 UNREADABLE = "file cannot be read"
 LINK = "link leaves the root"
 
-MAX_IMAGE_BYTES = 256 * 2**20  # of one file, as it is encoded; the largest of real datasets have some 50 MB
 MAX_TEXT_BYTES = 64 * 2**20  # of a list that is read as a whole
 MAX_LIST_BYTES = 2**31  # of a list that is read line by line; AffectNet's with landmarks have some 500 MB
 MAX_LINE = 2**20  # characters

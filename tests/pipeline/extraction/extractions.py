@@ -16,9 +16,10 @@ from fake_encoder import FakeEncoder
 from image_files import write_folder
 
 from pipeline.datasets.roots import Root, open_root
-from pipeline.extraction import Extraction, Shard, ShardFeatures, empty_blocks, outputs_of
-from pipeline.images.prepare import Job, Preparer
-from pipeline.images.views import ViewRecipe
+from pipeline.extraction import Extraction, Shard, empty_blocks, outputs_of
+from pipeline.images.prepare import Preparer
+from pipeline.images.reading import ImageRow
+from pipeline.images.transform import ImageTransform
 
 __all__ = ["PIXELS", "WatchedEncoder", "cut", "extraction", "extraction_of", "helpers", "wait_until", "whole"]
 
@@ -40,7 +41,7 @@ class WatchedEncoder(FakeEncoder):
 def extraction_of(
     root: Root, encoder: FakeEncoder, names: Sequence[str] = ("pooled", "pixels"), dtype: str = "float32", **given: Any
 ) -> Extraction:
-    preparer = Preparer(root, encoder.preprocess, (encoder.preprocess.size, PIXELS), ViewRecipe(), seed=0)
+    preparer = Preparer(root, ImageTransform(encoder.preprocess, (encoder.preprocess.size, PIXELS)))
     given = {"n_views": 1, "batch_size": 8, "decoders": 1} | given
     return Extraction(encoder, preparer, outputs_of(encoder, names, dtype, PIXELS), **given)
 
@@ -58,21 +59,21 @@ def extraction(
         yield run
 
 
-def cut(run: Extraction, jobs: Sequence[Job], n_rows: int, size: int) -> Iterator[Shard]:
-    """Shards of `size` rows, made when they are asked for; a row without a job was rejected when it was indexed."""
+def cut(run: Extraction, images: Sequence[ImageRow], n_rows: int, size: int) -> Iterator[Shard]:
+    """Shards of `size` rows, made when they are asked for; a row without an image was rejected when it was indexed."""
     for number, start in enumerate(range(0, n_rows, size)):
         rows = range(start, min(start + size, n_rows))
-        mine = tuple(job for job in jobs if job.row in rows)
+        mine = tuple(image for image in images if image.row in rows)
         yield Shard(number, rows, mine, empty_blocks(run.outputs, run.n_views, len(rows)))
 
 
-def whole(shards: Sequence[ShardFeatures], output: str = "pooled") -> npt.NDArray[Any]:
+def whole(shards: Sequence[Shard], output: str = "pooled") -> npt.NDArray[Any]:
     return np.concatenate([shard.blocks[output] for shard in shards], axis=1)
 
 
 def helpers() -> list[str]:
     """Threads of extractions that are alive."""
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith(("ahead", "decode"))]
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(("prefetch", "decode"))]
 
 
 def wait_until(met: Callable[[], bool]) -> None:

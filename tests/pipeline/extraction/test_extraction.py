@@ -1,4 +1,4 @@
-"""Every feature stands in its own row, whatever the batches, the shards, the workers and the bad pictures between."""
+"""Every feature is in its own row, whatever the batches, the shards, the workers and the bad pictures between."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from extractions import PIXELS, cut, extraction, extraction_of, whole
 from fake_encoder import WIDTH, FakeEncoder
-from image_files import BAD, ODD, encoded, jobs_of, noise, write_folder, write_tar_gz, write_zip
+from image_files import BAD, ODD, encoded, image_rows_of, noise, write_folder, write_tar_gz, write_zip
 
 from pipeline.datasets.roots import open_root
 from pipeline.errors import DatasetError, EncoderError, MismatchError
-from pipeline.extraction import Shard, ShardFeatures, empty_blocks
+from pipeline.extraction import Shard, empty_blocks
 from pipeline.images.decode import decode
 from pipeline.progress import Progress, silent
 
@@ -25,10 +25,10 @@ FILES = {"cut-off.jpg": BAD["cut-off.jpg"][0]} | _GOOD | ODD | {name: data for n
 DARK_DARK_BRIGHT = {f"{i}.png": encoded(np.full((9, 9, 3), value, np.uint8)) for i, value in enumerate((10, 10, 255))}
 
 
-def encode_all(files: Mapping[str, bytes], folder: Path, shard_size: int = 20, **given: Any) -> list[ShardFeatures]:
-    jobs = jobs_of(files, range(given.get("n_views", 1)))
+def encode_all(files: Mapping[str, bytes], folder: Path, shard_size: int = 20, **given: Any) -> list[Shard]:
+    images = image_rows_of(files, range(given.get("n_views", 1)))
     with extraction(files, folder, **given) as run:
-        return list(run.run(cut(run, jobs, len(files), shard_size), len(jobs), silent))
+        return list(run.run(cut(run, images, len(files), shard_size), len(images), silent))
 
 
 class TestRows:
@@ -55,15 +55,15 @@ class TestRows:
             assert shard.rejected == expected
 
     def test_rows_without_a_job_hold_nan(self, tmp_path: Path) -> None:
-        jobs = [job for job in jobs_of(FILES) if 10 <= job.row < 12]
+        images = [image for image in image_rows_of(FILES) if 10 <= image.row < 12]
         with extraction(FILES, tmp_path) as run:
-            features = whole(list(run.run(cut(run, jobs, 30, 10), 2, silent)))[0]
+            features = whole(list(run.run(cut(run, images, 30, 10), 2, silent)))[0]
         assert np.flatnonzero(np.isfinite(features).all(axis=1)).tolist() == [10, 11]
         assert np.isnan(features[[*range(10), *range(12, 30)]]).all()
 
     def test_views_that_were_not_asked_for_hold_nan(self, tmp_path: Path) -> None:
         files = dict(list(_GOOD.items())[:4])
-        train, test = jobs_of(files, views=(0, 1, 2))[:2], jobs_of(files)[2:]
+        train, test = image_rows_of(files, views=(0, 1, 2))[:2], image_rows_of(files)[2:]
         with extraction(files, tmp_path, n_views=3) as run:
             features = whole(list(run.run(cut(run, [*train, *test], 4, 4), 4, silent)))
             prepared = run.preparer(train[:1])
@@ -100,10 +100,10 @@ class TestBatchesAndShards:
         assert encoder.batches == [batch_size] * sum(math.ceil(rows / batch_size) for rows in shards)
 
     def test_a_shard_encoded_alone_has_the_bytes_it_has_among_all(self, tmp_path: Path) -> None:
-        jobs = jobs_of(FILES, views=(0, 1))
+        images = image_rows_of(FILES, views=(0, 1))
         with extraction(FILES, tmp_path, n_views=2) as run:
-            among_all = list(run.run(cut(run, jobs, len(FILES), 20), len(jobs), silent))[1]
-            (alone,) = run.run(list(cut(run, jobs, len(FILES), 20))[1:2], 0, silent)
+            among_all = list(run.run(cut(run, images, len(FILES), 20), len(images), silent))[1]
+            (alone,) = run.run(list(cut(run, images, len(FILES), 20))[1:2], 0, silent)
         assert alone.number == among_all.number == 1
         for name, block in alone.blocks.items():
             assert block.tobytes() == among_all.blocks[name].tobytes()
@@ -112,11 +112,11 @@ class TestBatchesAndShards:
         with extraction(ODD, tmp_path) as run:
             assert list(run.run([], 0, silent)) == []
 
-    def test_without_jobs_come_out_in_their_turn_as_they_are(self, tmp_path: Path) -> None:
+    def test_without_images_come_out_in_order_unchanged(self, tmp_path: Path) -> None:
         files = dict(list(_GOOD.items())[:6])
         encoder = FakeEncoder()
         with extraction(files, tmp_path, encoder=encoder) as run:
-            shards = list(cut(run, jobs_of(files)[2:3], 6, 1))
+            shards = list(cut(run, image_rows_of(files)[2:3], 6, 1))
             shards[4].blocks["pooled"][...] = 7
             done = list(run.run(shards, 1, silent))
         assert [shard.number for shard in done] == list(range(6))
@@ -124,14 +124,14 @@ class TestBatchesAndShards:
         assert whole(done)[0, :, 0].tolist()[3:] == pytest.approx([math.nan, 7, math.nan], nan_ok=True)
         assert len(encoder.batches) == 1
 
-    def test_keep_what_no_job_asks_for(self, tmp_path: Path) -> None:
+    def test_keep_what_is_not_encoded(self, tmp_path: Path) -> None:
         files = dict(list(_GOOD.items())[:3])
-        job = jobs_of(files, views=(1,))[1]
+        image = image_rows_of(files, views=(1,))[1]
         with extraction(files, tmp_path, n_views=2) as run:
-            (shard,) = cut(run, [job], 3, 3)
+            (shard,) = cut(run, [image], 3, 3)
             shard.blocks["pooled"][...], shard.blocks["pixels"][...] = 7, 9
             (done,) = run.run([shard], 1, silent)
-            prepared = run.preparer([job])
+            prepared = run.preparer([image])
         expected = np.full((2, 3, WIDTH), 7, np.float32)
         expected[1, 1] = FakeEncoder().encode_images(prepared.squares[16])["pooled"][0]
         np.testing.assert_array_equal(done.blocks["pooled"], expected)
@@ -143,12 +143,12 @@ class TestBatchesAndShards:
         self, write: Callable[[Mapping[str, bytes], Path], Path], tmp_path: Path
     ) -> None:
         files = {name: data for name, data in FILES.items() if name != "hair.png"}
-        jobs = jobs_of(files, views=(0, 1)) * 3  # the same rows three times: a few tasks for each thread
+        images = image_rows_of(files, views=(0, 1)) * 3  # the same rows three times: a few tasks for each thread
         found = []
         with open_root(write(files, tmp_path / "images")) as root:
             for decoders in (1, 4):
                 with extraction_of(root, FakeEncoder(), n_views=2, decoders=decoders) as run:
-                    found.append(list(run.run(cut(run, jobs, len(files), 40), 0, silent)))
+                    found.append(list(run.run(cut(run, images, len(files), 40), 0, silent)))
         np.testing.assert_array_equal(whole(found[0]), whole(found[1]))
         np.testing.assert_array_equal(whole(found[0], "pixels"), whole(found[1], "pixels"))
         assert [shard.rejected for shard in found[0]] == [shard.rejected for shard in found[1]]
@@ -178,7 +178,7 @@ def test_a_file_that_is_not_the_indexed_one_stops_everything(tmp_path: Path) -> 
     with extraction(ODD, tmp_path) as run:
         (tmp_path / "images" / "grey.png").write_bytes(ODD["plain.png"])
         with pytest.raises(DatasetError, match=r"grey\.png is not the file that was indexed"):
-            list(run.run(cut(run, jobs_of(ODD), len(ODD), 3), len(ODD), silent))
+            list(run.run(cut(run, image_rows_of(ODD), len(ODD), 3), len(ODD), silent))
 
 
 class TestFeaturesThatAreNotFinite:
@@ -197,20 +197,20 @@ class TestFeaturesThatAreNotFinite:
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
 def test_progress_counts_every_image_once_rejected_ones_too(batch_size: int, tmp_path: Path) -> None:
-    heard: list[Progress] = []
+    progresses: list[Progress] = []
     with extraction(FILES, tmp_path, n_views=2, batch_size=batch_size) as run:
-        list(run.run(cut(run, jobs_of(FILES, views=(0, 1)), len(FILES), 20), 99, heard.append))
-    done = [progress.done for progress in heard]
+        list(run.run(cut(run, image_rows_of(FILES, views=(0, 1)), len(FILES), 20), 99, progresses.append))
+    done = [progress.done for progress in progresses]
     assert done == sorted(set(done))
     assert done[-1] == len(FILES)
-    assert {(progress.what, progress.total) for progress in heard} == {("images", 99)}
+    assert {(progress.what, progress.total) for progress in progresses} == {("images", 99)}
 
 
 def test_timings_say_where_the_time_went_in_all_runs(tmp_path: Path) -> None:
     with extraction(_GOOD, tmp_path) as run:
-        list(run.run(cut(run, jobs_of(_GOOD), 35, 35), 35, silent))
+        list(run.run(cut(run, image_rows_of(_GOOD), 35, 35), 35, silent))
         first = vars(run.timings).copy()
-        list(run.run(cut(run, jobs_of(_GOOD), 35, 35), 35, silent))
+        list(run.run(cut(run, image_rows_of(_GOOD), 35, 35), 35, silent))
     assert set(first) == {"encode", "wait", "read", "decode", "resize"}
     assert all(seconds > 0 for seconds in first.values())
     assert all(getattr(run.timings, phase) > seconds for phase, seconds in first.items())

@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.extraction.batches import full_batches
-from pipeline.images.prepare import Prepared
+from pipeline.images.prepare import ImageBatch
 
 
-def prepared(start: int, n: int) -> Prepared:
+def prepared(start: int, n: int) -> ImageBatch:
     """Rows from `start` on; each square shows its row."""
     rows = np.arange(start, start + n)
     squares = {size: np.broadcast_to(rows.astype(np.uint8)[:, None, None, None], (n, size, size, 3)) for size in (2, 3)}
-    return Prepared(rows, rows % 3, squares, {})
+    return ImageBatch(rows, rows % 3, squares, {})
 
 
-def all_prepared(sizes: Sequence[int]) -> list[Prepared]:
+def all_prepared(sizes: Sequence[int]) -> list[ImageBatch]:
     return [prepared(sum(sizes[:i]), n) for i, n in enumerate(sizes)]
 
 

@@ -1,4 +1,4 @@
-"""What may be kept is what the encoder gives, in one order."""
+"""What may be stored is what the encoder gives, in one order."""
 
 from __future__ import annotations
 

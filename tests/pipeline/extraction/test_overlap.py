@@ -1,4 +1,4 @@
-"""Everybody works at the same time, nobody runs away from the others, and nobody is left when it ends."""
+"""All threads work at the same time, none more than a little ahead of the others, and none is left at the end."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ import polars  # noqa: F401  # from here on, waits without a limit do not end wi
 import pytest
 from extractions import PATIENCE_S, WatchedEncoder, cut, extraction, extraction_of, helpers, wait_until
 from fake_encoder import FakeEncoder
-from image_files import encoded, job, noise, write_folder
+from image_files import encoded, image_row, noise, write_folder
 
 from pipeline.datasets.roots import FolderRoot
 from pipeline.errors import DatasetError, EncoderError
-from pipeline.extraction import Extraction, Shard, ShardFeatures
-from pipeline.images.prepare import Job
+from pipeline.extraction import Extraction, Shard
+from pipeline.images.reading import ImageRow
 from pipeline.progress import silent
 
 DATA = encoded(noise(20, 14))
 FILES = {"face.png": DATA}
 SETTLED_S = 0.3
-# A run that nobody closes: the generator is still held when the interpreter ends.
+# A run that is not closed: the generator is still held when the interpreter ends.
 ABANDONED = """
 import sys
 from pathlib import Path
 sys.path[:0] = sys.argv[2:]
 from extractions import cut, extraction_of
 from fake_encoder import FakeEncoder
-from image_files import job
+from image_files import image_row
 from pipeline.datasets.roots import open_root
 from pipeline.progress import silent
 
 root = open_root(Path(sys.argv[1]))
 run = extraction_of(root, FakeEncoder())
 data = Path(sys.argv[1], "face.png").read_bytes()
-held = run.run(cut(run, [job(row, "face.png", data) for row in range(500)], 500, 50), 500, silent)
+held = run.run(cut(run, [image_row(row, "face.png", data) for row in range(500)], 500, 50), 500, silent)
 next(held)
 raise SystemExit(7)
 """
@@ -59,19 +59,19 @@ class WatchedRoot(FolderRoot):
             self.reads += 1
             blocked = self.reads > self.blocked_from
         time.sleep(self.seconds)
-        assert not blocked or self.gate.wait(PATIENCE_S), "nobody opened the gate"
+        assert not blocked or self.gate.wait(PATIENCE_S), "the gate was not opened"
         return super().read(name)
 
 
-def jobs(n_rows: int) -> list[Job]:
-    return [job(row, "face.png", DATA) for row in range(n_rows)]
+def images(n_rows: int) -> list[ImageRow]:
+    return [image_row(row, "face.png", DATA) for row in range(n_rows)]
 
 
-def endless(run: Extraction, pulled: list[int], with_jobs: bool) -> Iterator[Shard]:
-    """Shards of 50 rows without end; `pulled` hears the number of each."""
+def endless(run: Extraction, pulled: list[int], with_images: bool) -> Iterator[Shard]:
+    """Shards of 50 rows without end; the number of each is added to `pulled`."""
     for shard in cut(run, [], 10**9, 50):
         pulled.append(shard.number)
-        mine = tuple(job(row, "face.png", DATA) for row in shard.rows) if with_jobs else ()
+        mine = tuple(image_row(row, "face.png", DATA) for row in shard.rows) if with_images else ()
         yield Shard(shard.number, shard.rows, mine, shard.blocks)
 
 
@@ -79,7 +79,7 @@ class TestAtTheSameTime:
     def test_the_next_shard_is_encoded_while_this_one_is_written_but_not_the_one_after(self, tmp_path: Path) -> None:
         encoder = FakeEncoder()
         with extraction(FILES, tmp_path, encoder=encoder, batch_size=10) as run:
-            running = run.run(cut(run, jobs(40), 40, 10), 40, silent)
+            running = run.run(cut(run, images(40), 40, 10), 40, silent)
             next(running)
             wait_until(lambda: len(encoder.batches) == 2)
             time.sleep(SETTLED_S)
@@ -90,7 +90,7 @@ class TestAtTheSameTime:
         root = WatchedRoot(write_folder(FILES, tmp_path / "images"), blocked_from=150)
         encoder = WatchedEncoder(on_batch=lambda n: root.gate.set())
         with extraction_of(root, encoder) as run:
-            list(run.run(cut(run, jobs(200), 200, 200), 200, silent))
+            list(run.run(cut(run, images(200), 200, 200), 200, silent))
         assert root.reads == 200
 
     @pytest.mark.parametrize(
@@ -108,23 +108,23 @@ class TestAtTheSameTime:
         root = WatchedRoot(write_folder(FILES, tmp_path / "images"))
         reads: list[int] = []
 
-        def look(n: int) -> None:
+        def count_reads(n: int) -> None:
             if n == 0:
                 wait_until(lambda: root.reads >= expected)
                 time.sleep(SETTLED_S)
                 reads.append(root.reads)
 
-        with extraction_of(root, WatchedEncoder(on_batch=look), batch_size=64, decoders=2) as run:
-            list(run.run(cut(run, jobs(2000), 2000, shard_size), 2000, silent))
+        with extraction_of(root, WatchedEncoder(on_batch=count_reads), batch_size=64, decoders=2) as run:
+            list(run.run(cut(run, images(2000), 2000, shard_size), 2000, silent))
         assert reads == [expected]
 
 
 class TestTakenInAdvance:
-    @pytest.mark.parametrize(("with_jobs", "most"), [(True, 4), (False, 5)])
-    def test_are_a_few_shards_at_most(self, with_jobs: bool, most: int, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(("with_images", "most"), [(True, 4), (False, 5)])
+    def test_are_a_few_shards_at_most(self, with_images: bool, most: int, tmp_path: Path) -> None:
         pulled: list[int] = []
         with extraction(FILES, tmp_path) as run:
-            running = run.run(endless(run, pulled, with_jobs), 0, silent)
+            running = run.run(endless(run, pulled, with_images), 0, silent)
             for number, done in zip(range(20), running, strict=False):
                 assert done.number == number
                 time.sleep(0.02)
@@ -132,12 +132,12 @@ class TestTakenInAdvance:
             running.close()
 
 
-class TestNobodyIsLeft:
-    """Each error is held while it is looked at: that nobody is left is no accident of its deletion."""
+class TestNoThreadIsLeft:
+    """Each error is still referenced at the check, so its deletion is not what ended the threads."""
 
     def test_when_it_is_finished(self, tmp_path: Path) -> None:
         with extraction(FILES, tmp_path, decoders=3) as run:
-            assert len(list(run.run(cut(run, jobs(100), 100, 30), 100, silent))) == 4
+            assert len(list(run.run(cut(run, images(100), 100, 30), 100, silent))) == 4
             assert all(name.startswith("decode") for name in helpers())
         assert helpers() == []
 
@@ -147,12 +147,12 @@ class TestNobodyIsLeft:
             pytest.raises(EncoderError, match="pooled of row 0 is not finite") as caught,
             extraction(FILES, tmp_path, encoder=encoder) as run,
         ):
-            list(run.run(endless(run, [], with_jobs=True), 0, silent))
+            list(run.run(endless(run, [], with_images=True), 0, silent))
         assert helpers() == []
         assert caught.tb
 
     def test_when_a_picture_is_gone(self, tmp_path: Path) -> None:
-        gone, done = [*jobs(45), job(45, "gone.png", b"x")], list[ShardFeatures]()
+        gone, done = [*images(45), image_row(45, "gone.png", b"x")], list[Shard]()
         with (
             pytest.raises(DatasetError, match=r"gone\.png was there when it was indexed") as caught,
             extraction(FILES, tmp_path) as run,
@@ -164,7 +164,7 @@ class TestNobodyIsLeft:
 
     def test_when_the_shards_fail(self, tmp_path: Path) -> None:
         def failing(run: Extraction) -> Iterator[Shard]:
-            yield from cut(run, jobs(20), 20, 20)
+            yield from cut(run, images(20), 20, 20)
             raise DatasetError("no more rows")
 
         with pytest.raises(DatasetError, match="no more rows") as caught, extraction(FILES, tmp_path) as run:
@@ -173,20 +173,20 @@ class TestNobodyIsLeft:
         assert caught.tb
 
     def test_when_the_caller_fails(self, tmp_path: Path) -> None:
-        def write(shards: Iterator[ShardFeatures]) -> None:
+        def write(shards: Iterator[Shard]) -> None:
             for _ in shards:
                 raise OSError("disk full")
 
         with pytest.raises(OSError, match="disk full") as caught, extraction(FILES, tmp_path) as run:
-            write(run.run(endless(run, [], with_jobs=True), 0, silent))
+            write(run.run(endless(run, [], with_images=True), 0, silent))
         assert helpers() == []
         assert caught.tb
 
     def test_when_the_caller_leaves_and_it_ends_after_the_batch_in_work(self, tmp_path: Path) -> None:
         encoder = WatchedEncoder(on_batch=lambda n: time.sleep(0.01))
         with extraction(FILES, tmp_path, encoder=encoder, batch_size=5) as run:
-            shards = list(cut(run, jobs(10_005), 10_005, 10_000))
-            first = Shard(0, range(5), shards[0].jobs[:5], {n: b[:, :5] for n, b in shards[0].blocks.items()})
+            shards = list(cut(run, images(10_005), 10_005, 10_000))
+            first = Shard(0, range(5), shards[0].images[:5], {n: b[:, :5] for n, b in shards[0].blocks.items()})
             running = run.run([first, *shards[:1]], 0, silent)
             next(running)
             wait_until(lambda: len(encoder.batches) > 3)
@@ -198,7 +198,7 @@ class TestNobodyIsLeft:
     def test_and_no_more_pictures_are_read(self, tmp_path: Path) -> None:
         root = WatchedRoot(write_folder(FILES, tmp_path / "images"), seconds=0.001)
         with extraction_of(root, FakeEncoder(), batch_size=320) as run:
-            running = run.run(cut(run, jobs(2000), 2000, 50), 0, silent)
+            running = run.run(cut(run, images(2000), 2000, 50), 0, silent)
             next(running)
             running.close()
             reads = root.reads
@@ -208,16 +208,16 @@ class TestNobodyIsLeft:
     @pytest.mark.parametrize("after", [0, 3])
     def test_when_the_caller_has_seen_enough(self, after: int, tmp_path: Path) -> None:
         with extraction(FILES, tmp_path) as run:
-            for done in run.run(endless(run, [], with_jobs=True), 0, silent):
+            for done in run.run(endless(run, [], with_images=True), 0, silent):
                 if done.number == after:
                     break
             wait_until(lambda: all(name.startswith("decode") for name in helpers()))
 
     def test_when_a_new_run_begins(self, tmp_path: Path) -> None:
         with extraction(FILES, tmp_path) as run:
-            held = run.run(endless(run, [], with_jobs=True), 0, silent)
+            held = run.run(endless(run, [], with_images=True), 0, silent)
             next(held)
-            assert len(list(run.run(cut(run, jobs(20), 20, 10), 20, silent))) == 2
+            assert len(list(run.run(cut(run, images(20), 20, 10), 20, silent))) == 2
             assert all(name.startswith("decode") for name in helpers())
             assert list(held) == []
 
@@ -229,7 +229,7 @@ class TestNobodyIsLeft:
 
         encoder = WatchedEncoder(on_batch=interrupt)
         with pytest.raises(KeyboardInterrupt), extraction(FILES, tmp_path, encoder=encoder, batch_size=5) as run:
-            list(run.run(cut(run, jobs(10_000), 10_000, 10_000), 0, silent))
+            list(run.run(cut(run, images(10_000), 10_000, 10_000), 0, silent))
         assert helpers() == []
         assert len(encoder.batches) < 50
 
@@ -243,9 +243,9 @@ class TestNobodyIsLeft:
 def test_one_extraction_runs_many_times_with_the_same_decode_threads(tmp_path: Path) -> None:
     encoder = FakeEncoder()
     with extraction(FILES, tmp_path, encoder=encoder, decoders=2) as run:
-        seen = set()
-        for shard in cut(run, jobs(200), 200, 100):
+        threads = set()
+        for shard in cut(run, images(200), 200, 100):
             (done,) = run.run([shard], 100, silent)
             assert np.isfinite(done.blocks["pooled"]).all()
-            seen |= {thread.ident for thread in threading.enumerate() if thread.name.startswith("decode")}
-    assert len(seen) == 2
+            threads |= {thread.ident for thread in threading.enumerate() if thread.name.startswith("decode")}
+    assert len(threads) == 2

@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline.errors import ConfigError, ImageError, MismatchError
 from pipeline.faces import Alignment
-from pipeline.images.alignment import inverted, similarity, through
+from pipeline.images.alignment import inverted, similarity, transform_points
 
 # ArcFace's published numbers: eyes, nose and mouth corners in a square of 112 pixels.
 TEMPLATE = np.array(
@@ -33,7 +33,7 @@ def noise(width: int, height: int) -> Image.Image:
 
 
 def disc(x: float, y: float, radius: float, side: int) -> Image.Image:
-    """White on black, with a soft edge, so that its middle is exactly where it is said to be."""
+    """White on black, with a soft edge, so that its middle is exactly at the given point."""
     ys, xs = np.mgrid[:side, :side] + 0.5
     white = (radius + 0.5 - np.hypot(xs - x, ys - y)).clip(0, 1) * 255
     return Image.fromarray(white.round().astype(np.uint8)).convert("RGB")
@@ -64,7 +64,9 @@ def test_a_mirror_image_is_turned_and_never_mirrored() -> None:
 
 def test_the_way_back_leads_back() -> None:
     matrix = similarity(moved(TEMPLATE, 33, 2.5, 70), TEMPLATE)
-    np.testing.assert_allclose(through(inverted(matrix), through(matrix, TEMPLATE)), TEMPLATE, atol=1e-9)
+    np.testing.assert_allclose(
+        transform_points(inverted(matrix), transform_points(matrix, TEMPLATE)), TEMPLATE, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("points", [np.zeros((5, 2)), np.full((5, 2), np.nan)], ids=["one place", "nowhere"])
@@ -85,9 +87,9 @@ def test_every_landmark_comes_to_its_place_to_a_pixel(degrees: float, scale: flo
     side = round(250 * scale)
     points = moved(TEMPLATE, degrees, scale, side / 2)
     for i, (x, y) in enumerate(points):
-        seen = np.asarray(Alignment().crop(disc(x, y, 5 * scale, side), points, size).convert("L"), np.float64)
+        pixels = np.asarray(Alignment().crop(disc(x, y, 5 * scale, side), points, size).convert("L"), np.float64)
         ys, xs = np.mgrid[:size, :size] + 0.5
-        centre = (xs * seen).sum() / seen.sum(), (ys * seen).sum() / seen.sum()
+        centre = (xs * pixels).sum() / pixels.sum(), (ys * pixels).sum() / pixels.sum()
         np.testing.assert_allclose(centre, TEMPLATE[i] * size / 112, atol=0.5)
 
 
@@ -120,10 +122,10 @@ def test_a_face_outside_the_picture_is_an_image_error() -> None:
 
 
 def test_the_recipe_comes_back_from_a_key_and_another_one_is_refused() -> None:
-    said = {**Alignment(0.2).as_json(), "missed": "reject", "detector": {"network": "x"}}
-    assert Alignment.from_json(said) == Alignment(0.2)
+    record = {**Alignment(0.2).as_json(), "missed": "reject", "detector": {"network": "x"}}
+    assert Alignment.from_json(record) == Alignment(0.2)
     with pytest.raises(MismatchError, match=r"version 99.*version 1"):
-        Alignment.from_json(said | {"version": 99})
+        Alignment.from_json(record | {"version": 99})
 
 
 @pytest.mark.parametrize("margin", [-0.3, 2.1])

@@ -46,18 +46,18 @@ def test_a_box_in_a_group_names_a_person_and_coordinates_are_of_the_whole_pictur
     assert len(people) == 6
     for expected in people:
         x, y, width, height = (round(value) for value in expected.box)
-        finding = find_face(picture, (x, y, width, height), detector)
-        assert finding.face is not None
-        apart = np.linalg.norm(finding.face.landmarks - expected.landmarks, axis=1).mean()
+        detection = find_face(picture, (x, y, width, height), detector)
+        assert detection.face is not None
+        apart = np.linalg.norm(detection.face.landmarks - expected.landmarks, axis=1).mean()
         assert apart < 0.1 * width
-        np.testing.assert_allclose(finding.face.box, expected.box, atol=0.2 * width)
+        np.testing.assert_allclose(detection.face.box, expected.box, atol=0.2 * width)
 
 
 def test_landmarks_are_rounded_so_that_two_machines_agree() -> None:
-    finding = find_face(group(6), None, load_detector())
-    assert finding.face is not None
-    assert finding.n_faces == 6
-    np.testing.assert_array_equal(finding.face.landmarks, finding.face.landmarks.round(2))
+    detection = find_face(group(6), None, load_detector())
+    assert detection.face is not None
+    assert detection.n_faces == 6
+    np.testing.assert_array_equal(detection.face.landmarks, detection.face.landmarks.round(2))
 
 
 def test_where_no_face_is_there_is_a_reason() -> None:

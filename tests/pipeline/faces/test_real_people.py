@@ -1,4 +1,4 @@
-"""The detector on real photographs, upright and turned; figures of more of them stand in docs/faces.md."""
+"""The detector on real photographs, upright and rotated; figures of more of them are in docs/faces.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Distortions are drawn once and applied as drawn; each does just what its strength says."""
+"""Distortions are drawn once, then applied; each changes what its strength allows."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_every_image_gets_its_own():
 
 
 def test_a_crop_of_a_quarter_is_stretched_over_the_square():
-    """The kept quarter is a square of half the side. Its centre (cx, cy) is at most half a side off: columns that
+    """The cropped quarter is a square of half the side. Its centre (cx, cy) is at most half a side off: columns that
     rise by 16 per pixel then rise by 8, and the middle of the result is the image's value at cx:
     4 pixels per unit, so 16 * (3.5 + 4 * cx)."""
     columns = (16 * torch.arange(8, dtype=torch.uint8)).expand(5, 8, 8)[..., None].repeat(1, 1, 1, 3)

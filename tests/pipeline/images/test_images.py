@@ -1,4 +1,4 @@
-"""Decoding: odd pictures become upright RGB, bad ones a short reason, and nobody hears Pillow complain."""
+"""Decoding: odd pictures become upright RGB, bad ones a short reason, and no warning of Pillow is shown."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.errors import ImageError
-from pipeline.images.decode import DECODER, MAX_PIXELS, crop, decode, decoder_version
+from pipeline.images.decode import DECODER, MAX_PIXELS, decode, decoder_version
+from pipeline.images.transform import crop
 
-# Left half dark, right half bright, a light top row: every turn or flip of it looks different.
+# Left half dark, right half bright, a light top row: every rotation or flip of it is different.
 GREY = np.zeros((8, 12), np.uint8)
 GREY[:, 6:], GREY[0] = 160, 240
 COLOUR = np.stack([GREY, GREY // 2, 255 - GREY], axis=-1)
@@ -275,17 +276,17 @@ class TestWarnings:
 
     def test_none_reaches_the_caller(self) -> None:
         data = self.complaining()
-        with warnings.catch_warnings(record=True) as heard:
+        with warnings.catch_warnings(record=True) as shown:
             warnings.simplefilter("always")
             Image.open(io.BytesIO(data)).load()
-            assert heard, "the file must make Pillow warn, or this test proves nothing"
-            heard.clear()
+            assert shown, "the file must make Pillow warn, or this test proves nothing"
+            shown.clear()
             np.testing.assert_array_equal(decode(data), COLOUR)
-            assert heard == []
+            assert shown == []
 
     def test_many_threads_neither_warn_nor_leave_filters_changed(self) -> None:
         data = self.complaining()
-        with warnings.catch_warnings(record=True) as heard:
+        with warnings.catch_warnings(record=True) as shown:
             warnings.simplefilter("always")
             before = list(warnings.filters)
             threads = [threading.Thread(target=lambda: [decode(data) for _ in range(150)]) for _ in range(8)]
@@ -294,7 +295,7 @@ class TestWarnings:
             for thread in threads:
                 thread.join()
             assert list(warnings.filters) == before
-            assert heard == []
+            assert shown == []
 
     def test_filters_are_as_before_after_a_bad_file(self) -> None:
         before = list(warnings.filters)

@@ -1,4 +1,4 @@
-"""Views are drawn once, from nothing but seed, image, box and view; and each does just what its recipe says."""
+"""Views are drawn once, from nothing but seed, image, box and view; and each changes only what its recipe allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The head that the package carries: it works without any training, and on real people whom it never saw."""
+"""The head that the package carries: it works without any training, and on real people that it was not trained on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user may name, and what is said when there is nothing there."""
+"""What a user may name, and the error when there is nothing there."""
 
 from __future__ import annotations
 

@@ -81,7 +81,8 @@ def test_a_head_gets_what_it_reads_from_the_aligned_crop(name: str, tmp_path: Pa
     run = write_head(tmp_path / "run", name, alignment=MARGIN.as_json())
     picture, encoder = people(1), untrained()
     face = load_detector().detect(picture)[0]
-    crop = {size: np.array(MARGIN.crop(picture, face.landmarks, size))[None] for size in (SIDE, 64)}
+    landmarks = face.landmarks.round(2).astype(np.float64).round(2)  # in hundredths, as face tables hold them
+    crop = {size: np.array(MARGIN.crop(picture, landmarks, size))[None] for size in (SIDE, 64)}
     reads = HEADS[name][1]
     inputs = {
         "pixels": crop[SIDE],

@@ -30,7 +30,7 @@ FEATURES = {
 
 
 def parts(features=FEATURES):
-    """A linear head without training: its weights, and what run.json says of it."""
+    """A linear head without training: its weights, and its run.json."""
     head = build_head(HeadSpec("linear", CLASSES, {"pooled": (5,)}, features, "faces"))
     for values in head.parameters():
         values.data.fill_(0.5)

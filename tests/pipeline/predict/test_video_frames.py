@@ -1,4 +1,4 @@
-"""Frames of videos: which are taken, when they were, and what is said of a video that is not whole."""
+"""Frames of videos: which are taken, when they were, and the reason of a video that is not whole."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def cut(path: Path, share: float) -> Path:
 
 
 def turned_on_showing(path: Path) -> None:
-    """Have an mp4 say that its pictures are shown after a quarter turn clockwise, as telephones do."""
+    """Write into an mp4 that its pictures are shown rotated by 90 degrees clockwise, as telephones do."""
     data = bytearray(path.read_bytes())
     at = data.index(b"tkhd") + _TKHD_MATRIX
     one, minus_one = (1 << 16).to_bytes(4, "big"), (2**32 - (1 << 16)).to_bytes(4, "big")

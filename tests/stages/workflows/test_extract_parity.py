@@ -18,10 +18,10 @@ from pipeline.faces import Alignment
 from pipeline.progress import silent
 from pipeline.tables.samples import SampleTable
 from stages.params import ExtractParams
-from stages.workflows.parity import measure_parity, sample_jobs
+from stages.workflows.parity import measure_parity, sample_images
 from stages.workflows.shard_encoder import ShardEncoder
 from stages.workflows.shards import EncodingSpec, ShardTask
-from stages.workflows.store_identity import jobs_of, schema_of, store_key
+from stages.workflows.store_identity import image_rows_of, schema_of, store_key
 
 N = 12
 
@@ -58,10 +58,10 @@ def test_parity_tells_right_features_from_wrong_ones(
     work: tuple[ShardEncoder, StoreWriter, SampleTable], capsys: pytest.CaptureFixture[str], spoiled: bool
 ) -> None:
     shard_encoder, writer, table = work
-    jobs = jobs_of(table, 1)
+    jobs = image_rows_of(table, 1)
     with shard_encoder:
         task = ShardTask(0, range(N), tuple(jobs), (), {})
-        writer.add_record(next(shard_encoder.encode([task], N, silent)).record)
+        writer.add_record(next(shard_encoder.encode([task], N, silent)))
         if spoiled:
             block = writer.read_shard(0)
             writer.put(0, {"pooled": block[:, ::-1].copy()}, {})  # every row is another image's
@@ -78,10 +78,10 @@ def test_nothing_to_compare_is_no_parity(work: tuple[ShardEncoder, StoreWriter, 
 
 
 def test_a_sample_follows_from_its_seed(project: Path) -> None:
-    jobs = jobs_of(SampleTable.read(Path("tables/sample-e.parquet")), 1)
-    one, again, other = sample_jobs(jobs, "a"), sample_jobs(jobs, "a"), sample_jobs(jobs, "b")
+    jobs = image_rows_of(SampleTable.read(Path("tables/sample-e.parquet")), 1)
+    one, again, other = sample_images(jobs, "a"), sample_images(jobs, "a"), sample_images(jobs, "b")
     assert [job.row for job in one] == [job.row for job in again] == sorted({job.row for job in one})
     assert len(one) == 8
     assert one != other
-    assert len(sample_jobs(jobs[:3], "a")) == 3
+    assert len(sample_images(jobs[:3], "a")) == 3
     assert np.all([job in jobs for job in one])

@@ -12,7 +12,7 @@ from PIL import Image
 
 import cache
 from cache.testing.raw import tree_bytes
-from pipeline.images.prepare import Job
+from pipeline.images.reading import ImageRow
 from pipeline.progress import Progress
 from pipeline.tables.samples import SampleTable
 from stages.requests import ExtractRequest
@@ -101,7 +101,7 @@ def test_every_view_is_drawn_once(faces: Path, fer_stage: FerStage) -> None:
 
 def test_the_first_row_of_each_view_keeps_its_job() -> None:
     views = [(0,), (0, 1, 2), (0, 1, 2), (1, 2), (0,)]
-    jobs = [Job(row, "p", "s", None, of_row) for row, of_row in enumerate(views)]
+    jobs = [ImageRow(row, "p", "s", None, of_row) for row, of_row in enumerate(views)]
     unique, duplicates = DuplicateRows.find(jobs, np.array(["a", "a", "a", "a", "b"], dtype=object))
     assert [(job.row, job.views) for job in unique] == [(0, (0,)), (1, (1, 2)), (4, (0,))]
     assert duplicates.plain.tolist() == [-1, 0, 0, -1, -1]

@@ -9,7 +9,7 @@ from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.extraction import outputs_of
 from pipeline.tables.samples import Sample, SampleTable, TableInfo
 from stages.params import ExtractParams
-from stages.workflows.store_identity import columns_of, jobs_of, store_key
+from stages.workflows.store_identity import columns_of, image_rows_of, store_key
 
 INFO = TableInfo("faces", "folder", "gone", ("fear", "anger"))
 
@@ -69,7 +69,7 @@ def test_the_columns_digests_stay_what_they_were() -> None:
 
 
 def test_a_job_for_every_usable_row_and_views_for_train_only() -> None:
-    jobs = jobs_of(BOXED, 3)
+    jobs = image_rows_of(BOXED, 3)
     assert [job.row for job in jobs] == [0, 1, 2, 4, 5, 6, 7, 8]
     assert [job.row for job in jobs if job.views == (0, 1, 2)] == [0, 6]
     assert [job.box for job in jobs][3:5] == [(4, 4, 10, 12), None]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from extractions import helpers, wait_until
 
-from pipeline.extraction.ahead import one_ahead
+from pipeline.extraction.prefetch import prefetch
 
 
 def counted(made: list[int], n: int) -> Iterator[int]:
@@ -20,7 +20,7 @@ def counted(made: list[int], n: int) -> Iterator[int]:
 
 def test_items_come_in_order_from_one_other_thread() -> None:
     made: list[int] = []
-    assert list(one_ahead(counted(made, 50))) == list(range(50))
+    assert list(prefetch(counted(made, 50))) == list(range(50))
     assert len(set(made)) == 1
     assert made[0] != threading.get_ident()
     assert helpers() == []
@@ -28,7 +28,7 @@ def test_items_come_in_order_from_one_other_thread() -> None:
 
 def test_one_is_made_in_advance_and_no_more() -> None:
     made: list[int] = []
-    items = one_ahead(counted(made, 9))
+    items = prefetch(counted(made, 9))
     for i, item in enumerate(items):
         assert item == i
         wait_until(lambda taken=i: len(made) >= min(taken + 2, 9))  # type: ignore[misc]  # a default binds the number
@@ -41,7 +41,7 @@ def test_an_error_comes_in_its_turn() -> None:
         yield 1
         raise OSError("broken")
 
-    items = one_ahead(failing())
+    items = prefetch(failing())
     assert next(items) == 1
     with pytest.raises(OSError, match="broken"):
         next(items)
@@ -55,7 +55,7 @@ def test_stop_is_called_before_the_thread_is_waited_for() -> None:
         yield 1
         assert stopped.wait(10)
 
-    items = one_ahead(until_stopped(), stopped.set)
+    items = prefetch(until_stopped(), stopped.set)
     next(items)
     items.close()
     assert helpers() == []
@@ -63,5 +63,5 @@ def test_stop_is_called_before_the_thread_is_waited_for() -> None:
 
 def test_nothing_is_made_before_it_is_asked_for() -> None:
     made: list[int] = []
-    one_ahead(counted(made, 9)).close()
+    prefetch(counted(made, 9)).close()
     assert made == []
