@@ -99,10 +99,10 @@ def compare_sample(path: AnyPath, options: DeepOptions) -> list[SampleComparison
     """
     store = open_store(path)
     encoder = encoder_of(store, load_params(options.params), options.encoder, options.device)
-    jobs = _sample(store, options.rows, options.seed)
-    say(f"{path}: {len(jobs)} images are encoded again, chosen by --seed {options.seed}")
+    images = _sample(store, options.rows, options.seed)
+    say(f"{path}: {len(images)} images are encoded again, chosen by --seed {options.seed}")
     outputs = [array.name for array in store.manifest.schema.arrays]
-    samples = {"plain": jobs, "augmented": _augmented(store, jobs, options.seed)}
+    samples = {"plain": images, "augmented": _augmented(store, images, options.seed)}
     with open_root(_root(store, options)) as root:
         transform = ImageTransform(
             encoder.preprocess,
@@ -111,9 +111,9 @@ def compare_sample(path: AnyPath, options: DeepOptions) -> list[SampleComparison
             seed=store.manifest.key_fields["views"].get("seed", 0),
         )
         references = {
-            view: encode_one_by_one(jobs, Preparer(root, transform), encoder, outputs)
-            for view, jobs in samples.items()
-            if jobs or view == "plain"
+            view: encode_one_by_one(images, Preparer(root, transform), encoder, outputs)
+            for view, images in samples.items()
+            if images or view == "plain"
         }
     return [
         _compare(store, output, view, samples[view], by_output[output], options.min_cosine)
@@ -126,13 +126,13 @@ def _compare(
     store: Store,
     output: str,
     view: str,
-    jobs: Sequence[ImageRow],
+    images: Sequence[ImageRow],
     reference: npt.NDArray[Any],
     min_cosine: float | None,
 ) -> SampleComparison:
-    rows = np.array([job.row for job in jobs], np.intp)
-    views = np.array([job.views[0] for job in jobs], np.intp)
-    stored = np.empty((len(jobs), *store.row_shape(output)), reference.dtype)
+    rows = np.array([image.row for image in images], np.intp)
+    views = np.array([image.views[0] for image in images], np.intp)
+    stored = np.empty((len(images), *store.row_shape(output)), reference.dtype)
     for number in np.unique(views):  # not row by row: a shard is read once for all of its rows
         stored[views == number] = store.read(rows[views == number], output, int(number))
     expected = tolerance_of(store.manifest, output) if min_cosine is None else Tolerance(min_cosine, None)
@@ -142,8 +142,8 @@ def _compare(
     )
 
 
-def _augmented(store: Store, jobs: Sequence[ImageRow], seed: int) -> list[ImageRow]:
-    """One augmented view, chosen by the seed, of each job that has any."""
+def _augmented(store: Store, images: Sequence[ImageRow], seed: int) -> list[ImageRow]:
+    """One augmented view, chosen by the seed, of each image that has any."""
     if store.n_views() == 1:
         return []
     if store.manifest.key_fields["views"].get("recipe") != ViewRecipe().as_json():
@@ -152,7 +152,7 @@ def _augmented(store: Store, jobs: Sequence[ImageRow], seed: int) -> list[ImageR
         )
         return []
     rng, train = np.random.default_rng(seed), store.columns(["split"])["split"] == "train"
-    return [replace(job, views=(int(rng.integers(1, store.n_views())),)) for job in jobs if train[job.row]]
+    return [replace(image, views=(int(rng.integers(1, store.n_views())),)) for image in images if train[image.row]]
 
 
 def _sample(store: Store, n_rows: int, seed: int) -> list[ImageRow]:

@@ -144,7 +144,7 @@ def _check_rows(plan: ExtractPlan, writer: StoreWriter, images: LazyRoot) -> Che
     """What other stores hold, and what a stopped writer finished, as far as a sample that is encoded again agrees."""
     encoding = plan.encoding("eager")  # rows are encoded again by the encoder's reference, whatever the runtime
     checker = RowChecker(
-        plan.jobs,
+        plan.images,
         lambda: encoding.preparer(images.root),
         plan.encoder,
         [output.name for output in plan.outputs],
@@ -233,12 +233,12 @@ def _parity(
     plan: ExtractPlan, writer: StoreWriter, shard_encoder: ShardEncoder, checked: CheckedReuse, sources: RowSources
 ) -> dict[str, Any]:
     """Of rows that were encoded now; of copied ones where all are. Their images may be gone by then."""
-    plain = [job for job in sources.images if job.row not in writer.rejected and 0 in job.views]
+    plain = [image for image in sources.images if image.row not in writer.rejected and 0 in image.views]
     if plain or not checked.reuse.used() or checked.not_checked:
         return measure_parity(sample_images(plain, plan.key.digest), writer, shard_encoder)
-    copied = [job for job in plan.jobs if checked.reuse.has(job.row, 0) and job.row not in writer.rejected]
-    jobs = usable_images(sample_images(copied, plan.key.digest), shard_encoder.preparer)
-    return measure_parity(jobs, writer, shard_encoder, encoded=False)
+    copied = [image for image in plan.images if checked.reuse.has(image.row, 0) and image.row not in writer.rejected]
+    images = usable_images(sample_images(copied, plan.key.digest), shard_encoder.preparer)
+    return measure_parity(images, writer, shard_encoder, encoded=False)
 
 
 def _time_shares(timings: Timings, seconds: float) -> str:

@@ -140,7 +140,7 @@ class ExtractPlan:
         return self.faces.as_json() if self.faces else None
 
     @cached_property
-    def jobs(self) -> list[ImageRow]:
+    def images(self) -> list[ImageRow]:
         """Every usable image, in the order of their rows."""
         return image_rows_of(self.table, self.params.views)
 
@@ -182,8 +182,8 @@ class ExtractPlan:
     def find_reusable(self, without: Collection[AnyPath] = ()) -> Reuse:
         """Which rows other stores hold, the one that is about to be replaced first."""
         n_views = np.zeros(len(self.table), np.intp)
-        for job in self.jobs:
-            n_views[job.row] = len(job.views)
+        for image in self.images:
+            n_views[image.row] = len(image.views)
         stores = [store for store in self._reusable_stores if store.path not in without]
         return find_rows(stores, self.key, self.schema, self._images, n_views)
 
@@ -197,7 +197,7 @@ class ExtractPlan:
 
     def row_sources(self, reuse: Reuse) -> RowSources:
         """What has to be encoded, where other stores give the rows of `reuse`."""
-        return RowSources.of(self.jobs, reuse, self._images)
+        return RowSources.of(self.images, reuse, self._images)
 
     def encoding(self, runtime: str) -> EncodingSpec:
         """What a process needs to encode shards of the store."""

@@ -90,17 +90,17 @@ def _measured(manifest: Manifest, output: str) -> tuple[float | None, float | No
     return cosine, relative
 
 
-def sample_images(jobs: Sequence[ImageRow], seed: str, n_rows: int = N_ROWS) -> list[ImageRow]:
+def sample_images(images: Sequence[ImageRow], seed: str, n_rows: int = N_ROWS) -> list[ImageRow]:
     """A random sample that follows from `seed`: the same for the same work, whenever it was interrupted."""
     rng = np.random.default_rng(list(seed.encode()))
-    chosen = rng.permutation(len(jobs))[:n_rows]
-    return [jobs[i] for i in sorted(chosen)]
+    chosen = rng.permutation(len(images))[:n_rows]
+    return [images[i] for i in sorted(chosen)]
 
 
 def encode_one_by_one(
-    jobs: Sequence[ImageRow], preparer: Preparer, encoder: ImageEncoder, outputs: Sequence[str]
+    images: Sequence[ImageRow], preparer: Preparer, encoder: ImageEncoder, outputs: Sequence[str]
 ) -> dict[str, npt.NDArray[Any]]:
-    """The first view of each job, encoded alone in float32 by the encoder's reference.
+    """The first view of each image, encoded alone in float32 by the encoder's reference.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def encode_one_by_one(
 
     Returns
     -------
-    output -> float32, or uint8 of `pixels`, shape (len(jobs), *row_shape)
+    output -> float32, or uint8 of `pixels`, shape (len(images), *row_shape)
 
     Raises
     ------
@@ -117,10 +117,10 @@ def encode_one_by_one(
     """
     reference, size, rows = encoder.reference(), preparer.transform.preprocess.size, []
     of_encoder = [name for name in outputs if name != "pixels"]
-    for job in jobs:
-        prepared = preparer([job])
+    for image in images:
+        prepared = preparer([image])
         if prepared.rejected:
-            raise ImageError(f"{job.path}: {prepared.rejected[job.row]}")
+            raise ImageError(f"{image.path}: {prepared.rejected[image.row]}")
         features: dict[str, npt.NDArray[Any]] = dict(
             reference.encode_images(prepared.squares[size][:1], of_encoder) if of_encoder else {}
         )
@@ -129,36 +129,36 @@ def encode_one_by_one(
 
 
 def measure_parity(
-    jobs: Sequence[ImageRow], writer: StoreWriter, shard_encoder: ShardEncoder, *, encoded: bool = True
+    images: Sequence[ImageRow], writer: StoreWriter, shard_encoder: ShardEncoder, *, encoded: bool = True
 ) -> dict[str, Any]:
-    """Output -> how far the stored rows of `jobs` are from the same rows encoded alone in float32; for provenance.
+    """Output -> how far the stored rows of `images` are from the same rows encoded alone in float32; for provenance.
 
     Parameters
     ----------
     encoded : whether the rows are of this encoder's runtime, which is then selected before it is recorded
     """
     outputs = [array.name for array in writer.schema.arrays if array.name != "pixels"]
-    if not jobs:
+    if not images:
         return {}
     if encoded:
-        _select_runtime(jobs[0], shard_encoder)
-    references = encode_one_by_one(jobs, shard_encoder.preparer, shard_encoder.encoder, outputs)
-    by_output = {name: parity(_stored(jobs, writer, name), references[name]) for name in outputs}
+        _select_runtime(images[0], shard_encoder)
+    references = encode_one_by_one(images, shard_encoder.preparer, shard_encoder.encoder, outputs)
+    by_output = {name: parity(_stored(images, writer, name), references[name]) for name in outputs}
     _warn(by_output)
     return {name: vars(measured) for name, measured in by_output.items()}
 
 
-def _select_runtime(job: ImageRow, shard_encoder: ShardEncoder) -> None:
+def _select_runtime(image: ImageRow, shard_encoder: ShardEncoder) -> None:
     """A runtime is selected with the first batch: workers, or a stopped extract, may have encoded all of them."""
     if not shard_encoder.timings.encode:
         encoding = shard_encoder.encoding
-        square = shard_encoder.preparer([job]).squares[encoding.preprocess.size][:1]
+        square = shard_encoder.preparer([image]).squares[encoding.preprocess.size][:1]
         shard_encoder.encoder.encode_images(np.repeat(square, encoding.batch_size, axis=0))
 
 
-def _stored(jobs: Sequence[ImageRow], writer: StoreWriter, output: str) -> npt.NDArray[Any]:
+def _stored(images: Sequence[ImageRow], writer: StoreWriter, output: str) -> npt.NDArray[Any]:
     shard_rows = writer.schema.shard_rows
-    return np.stack([writer.read_shard(job.row // shard_rows, output)[0, job.row % shard_rows] for job in jobs])
+    return np.stack([writer.read_shard(image.row // shard_rows, output)[0, image.row % shard_rows] for image in images])
 
 
 def _warn(by_output: Mapping[str, Parity]) -> None:

@@ -116,7 +116,7 @@ def check_finished_shards(writer: StoreWriter, checker: RowChecker) -> CheckResu
     """Compare rows of the finished shards of a stopped writer; their key is all that identifies their writer."""
     schema = writer.schema
     finished = [row for shard in sorted(writer.done) for row in schema.rows(shard)]
-    usable = {job.row for job in checker.jobs}
+    usable = {image.row for image in checker.images}
     rows = [row for row in finished if row in usable and row not in writer.rejected]
 
     def stored(row: int, view: int) -> Mapping[str, npt.NDArray[Any]]:

@@ -59,13 +59,13 @@ class RowChecker:
 
     Parameters
     ----------
-    jobs : every usable image of the table, in the order of their rows
+    images : every usable image of the table, in the order of their rows
     new_preparer : opens the images; called once, when the first one is read
     outputs : which are compared
     rng : chooses the rows
     """
 
-    jobs: Sequence[ImageRow]
+    images: Sequence[ImageRow]
     new_preparer: Callable[[], Preparer]
     encoder: ImageEncoder
     outputs: Sequence[str]
@@ -74,13 +74,13 @@ class RowChecker:
 
     def check_plain(self, rows: Rows, stored: ReadStored, tolerance: ToleranceOf) -> CheckResult:
         """Compare view 0 of some of the rows."""
-        return self._compare([replace(job, views=(0,)) for job in self._sample(rows)], stored, tolerance)
+        return self._compare([replace(image, views=(0,)) for image in self._sample(rows)], stored, tolerance)
 
     def check_augmented(self, rows: Rows, stored: ReadStored, tolerance: ToleranceOf) -> CheckResult:
         """Compare one augmented view, random as well, of some of the rows."""
-        with_views = [(job, [view for view in job.views if view]) for job in self._sample(rows)]
-        jobs = [replace(job, views=(int(self.rng.choice(views)),)) for job, views in with_views if views]
-        return self._compare(jobs, stored, tolerance)
+        with_views = [(image, [view for view in image.views if view]) for image in self._sample(rows)]
+        images = [replace(image, views=(int(self.rng.choice(views)),)) for image, views in with_views if views]
+        return self._compare(images, stored, tolerance)
 
     def check_rejected(self, reasons: Mapping[int, str]) -> CheckResult:
         """Whether the images of some rows that have no feature really cannot be used.
@@ -90,11 +90,12 @@ class RowChecker:
         reasons : row -> why it has no feature
         """
         problem = ""
-        jobs = self._readable([replace(job, views=(0,)) for job in self._sample(list(reasons))])
-        for job in jobs:
-            if not self._preparer([job]).rejected:
-                problem = f"row {job.row} has no feature ({reasons[job.row]}), and its image {job.path} can be used"
-        return CheckResult(len(jobs), problem, self._pop_unreadable())
+        images = self._readable([replace(image, views=(0,)) for image in self._sample(list(reasons))])
+        for image in images:
+            if not self._preparer([image]).rejected:
+                why = reasons[image.row]
+                problem = f"row {image.row} has no feature ({why}), and its image {image.path} can be used"
+        return CheckResult(len(images), problem, self._pop_unreadable())
 
     @cached_property
     def _preparer(self) -> Preparer:
@@ -111,30 +112,30 @@ class RowChecker:
 
     def _sample(self, rows: Rows) -> list[ImageRow]:
         chosen = self.rng.choice(np.asarray(rows, np.intp), min(N_ROWS, len(rows)), replace=False)
-        places = [(row, bisect_left(self.jobs, row, key=lambda job: job.row)) for row in np.sort(chosen)]
+        places = [(row, bisect_left(self.images, row, key=lambda image: image.row)) for row in np.sort(chosen)]
         # Whoever wrote that a row is rejected may have named one that the table does not have.
-        return [self.jobs[at] for row, at in places if at < len(self.jobs) and self.jobs[at].row == row]
+        return [self.images[at] for row, at in places if at < len(self.images) and self.images[at].row == row]
 
-    def _readable(self, jobs: Sequence[ImageRow]) -> list[ImageRow]:
-        """The jobs whose images exist, and are those of the table; notes why others are not."""
+    def _readable(self, images: Sequence[ImageRow]) -> list[ImageRow]:
+        """The images whose files exist, and are those of the table; notes why others are not."""
         if self._why_not_open:
             self._unreadable.append(self._why_not_open)
             return []
-        reasons = {job.row: _why_unreadable(job, self._preparer) for job in jobs}
+        reasons = {image.row: _why_unreadable(image, self._preparer) for image in images}
         self._unreadable += [reason for reason in reasons.values() if reason]
-        return [job for job in jobs if not reasons[job.row]]
+        return [image for image in images if not reasons[image.row]]
 
     def _pop_unreadable(self) -> str:
         reason = self._unreadable[0] if self._unreadable else ""
         self._unreadable.clear()
         return reason
 
-    def _compare(self, jobs: Sequence[ImageRow], read_stored: ReadStored, tolerance: ToleranceOf) -> CheckResult:
+    def _compare(self, images: Sequence[ImageRow], read_stored: ReadStored, tolerance: ToleranceOf) -> CheckResult:
         references, stored = [], []
-        for job in self._readable(jobs):
+        for image in self._readable(images):
             try:
-                references.append(encode_one_by_one([job], self._preparer, self.encoder, self.outputs))
-                stored.append(read_stored(job.row, job.views[0]))
+                references.append(encode_one_by_one([image], self._preparer, self.encoder, self.outputs))
+                stored.append(read_stored(image.row, image.views[0]))
             except ImageError as error:  # decoders differ between machines: nothing to compare with
                 self._unreadable.append(str(error))
         problems = [
@@ -145,20 +146,20 @@ class RowChecker:
         return CheckResult(len(stored), "; ".join(problems), self._pop_unreadable())
 
 
-def usable_images(jobs: Iterable[ImageRow], preparer: Preparer) -> list[ImageRow]:
-    """The plain view of each job whose image exists, is that of the table, and can be decoded on this machine."""
-    plain = [replace(job, views=(0,)) for job in jobs]
-    return [job for job in plain if not (_why_unreadable(job, preparer) or preparer([job]).rejected)]
+def usable_images(images: Iterable[ImageRow], preparer: Preparer) -> list[ImageRow]:
+    """The plain view of each image whose file exists, is that of the table, and can be decoded on this machine."""
+    plain = [replace(image, views=(0,)) for image in images]
+    return [image for image in plain if not (_why_unreadable(image, preparer) or preparer([image]).rejected)]
 
 
-def _why_unreadable(job: ImageRow, preparer: Preparer) -> str:
-    """Why the image of a job cannot be read; empty if it can, and is that of the table."""
+def _why_unreadable(image: ImageRow, preparer: Preparer) -> str:
+    """Why an image cannot be read; empty if it can, and is that of the table."""
     try:
-        data = preparer.root.read(job.path)
+        data = preparer.root.read(image.path)
     except (DatasetError, ImageError) as error:
-        return f"{job.path}: {error}"
-    same = hashlib.sha256(data).hexdigest() == job.sha256
-    return "" if same else f"{job.path} is not the file that was indexed"
+        return f"{image.path}: {error}"
+    same = hashlib.sha256(data).hexdigest() == image.sha256
+    return "" if same else f"{image.path} is not the file that was indexed"
 
 
 def _parity(

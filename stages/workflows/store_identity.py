@@ -60,7 +60,7 @@ def changed_by_params(preprocess: Preprocess, params: ExtractParams) -> Preproce
 
 
 def image_rows_of(table: SampleTable, n_views: int) -> list[ImageRow]:
-    """One job per usable row; rows of the train split get all views, the others the plain one."""
+    """One image per usable row; rows of the train split get all views, the others the plain one."""
     usable = table.usable
     all_views, plain = tuple(range(n_views)), (0,)
     columns = (usable[name].tolist() for name in ("path", "sha256", "split"))

@@ -65,16 +65,16 @@ def train_runs(plan: TrainPlan, on_progress: OnProgress) -> Iterator[tuple[Run, 
         If numbers of some runs stop being finite, after all others are written: the message names each.
     """
     inputs = TrainingInputs(plan.store, plan.classes, plan.text, plan.tower, plan.device, plan.drop_other_labels)
-    jobs = [(run.config, run.seed) for run in plan.runs]
+    pairs = [(run.config, run.seed) for run in plan.runs]
     n_finished = 0
     try:
-        for i, fitted in load_method(plan.runs[0].config.method).fit_many(inputs, jobs, on_progress):
+        for i, fitted in load_method(plan.runs[0].config.method).fit_many(inputs, pairs, on_progress):
             n_finished += 1
             yield plan.runs[i], _write(plan, plan.runs[i], fitted)
     except TrainingError as error:
-        if len(jobs) == 1:
+        if len(pairs) == 1:
             raise
-        message = f"{error}\n{n_finished} of {len(jobs)} runs are finished and are kept"
+        message = f"{error}\n{n_finished} of {len(pairs)} runs are finished and are kept"
         raise TrainingError(message, remedy=error.remedy, purpose=error.purpose) from error
 
 

@@ -58,14 +58,14 @@ def test_parity_tells_right_features_from_wrong_ones(
     work: tuple[ShardEncoder, StoreWriter, SampleTable], capsys: pytest.CaptureFixture[str], spoiled: bool
 ) -> None:
     shard_encoder, writer, table = work
-    jobs = image_rows_of(table, 1)
+    images = image_rows_of(table, 1)
     with shard_encoder:
-        task = ShardTask(0, range(N), tuple(jobs), (), {})
+        task = ShardTask(0, range(N), tuple(images), (), {})
         writer.add_record(next(shard_encoder.encode([task], N, silent)))
         if spoiled:
             block = writer.read_shard(0)
             writer.put(0, {"pooled": block[:, ::-1].copy()}, {})  # every row is another image's
-        parity = measure_parity(jobs[:4], writer, shard_encoder)["pooled"]
+        parity = measure_parity(images[:4], writer, shard_encoder)["pooled"]
     assert parity["rows"] == 4
     assert (parity["cosine"] < 0.999) == spoiled
     assert (parity["difference"] > 1e-3) == spoiled
@@ -78,10 +78,10 @@ def test_nothing_to_compare_is_no_parity(work: tuple[ShardEncoder, StoreWriter, 
 
 
 def test_a_sample_follows_from_its_seed(project: Path) -> None:
-    jobs = image_rows_of(SampleTable.read(Path("tables/sample-e.parquet")), 1)
-    one, again, other = sample_images(jobs, "a"), sample_images(jobs, "a"), sample_images(jobs, "b")
-    assert [job.row for job in one] == [job.row for job in again] == sorted({job.row for job in one})
+    images = image_rows_of(SampleTable.read(Path("tables/sample-e.parquet")), 1)
+    one, again, other = sample_images(images, "a"), sample_images(images, "a"), sample_images(images, "b")
+    assert [image.row for image in one] == [image.row for image in again] == sorted({image.row for image in one})
     assert len(one) == 8
     assert one != other
-    assert len(sample_images(jobs[:3], "a")) == 3
-    assert np.all([job in jobs for job in one])
+    assert len(sample_images(images[:3], "a")) == 3
+    assert np.all([image in images for image in one])

@@ -101,9 +101,9 @@ def test_every_view_is_drawn_once(faces: Path, fer_stage: FerStage) -> None:
 
 def test_the_first_row_of_each_view_keeps_its_job() -> None:
     views = [(0,), (0, 1, 2), (0, 1, 2), (1, 2), (0,)]
-    jobs = [ImageRow(row, "p", "s", None, of_row) for row, of_row in enumerate(views)]
-    unique, duplicates = DuplicateRows.find(jobs, np.array(["a", "a", "a", "a", "b"], dtype=object))
-    assert [(job.row, job.views) for job in unique] == [(0, (0,)), (1, (1, 2)), (4, (0,))]
+    images = [ImageRow(row, "p", "s", None, of_row) for row, of_row in enumerate(views)]
+    unique, duplicates = DuplicateRows.find(images, np.array(["a", "a", "a", "a", "b"], dtype=object))
+    assert [(image.row, image.views) for image in unique] == [(0, (0,)), (1, (1, 2)), (4, (0,))]
     assert duplicates.plain.tolist() == [-1, 0, 0, -1, -1]
     assert duplicates.augmented.tolist() == [-1, -1, 1, 1, -1]
     copies = list(duplicates.copies_into(range(2, 4), 2, 3))

@@ -69,8 +69,8 @@ def test_the_columns_digests_stay_what_they_were() -> None:
 
 
 def test_a_job_for_every_usable_row_and_views_for_train_only() -> None:
-    jobs = image_rows_of(BOXED, 3)
-    assert [job.row for job in jobs] == [0, 1, 2, 4, 5, 6, 7, 8]
-    assert [job.row for job in jobs if job.views == (0, 1, 2)] == [0, 6]
-    assert [job.box for job in jobs][3:5] == [(4, 4, 10, 12), None]
-    assert {job.views for job in jobs if job.row not in (0, 6)} == {(0,)}
+    images = image_rows_of(BOXED, 3)
+    assert [image.row for image in images] == [0, 1, 2, 4, 5, 6, 7, 8]
+    assert [image.row for image in images if image.views == (0, 1, 2)] == [0, 6]
+    assert [image.box for image in images][3:5] == [(4, 4, 10, 12), None]
+    assert {image.views for image in images if image.row not in (0, 6)} == {(0,)}
