@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from pipeline.methods.own import declare_methods
 from stages.cli import run
 
 # With pytest-xdist every core has a worker of its own: more threads of torch would wait for each other, and busily.
@@ -47,6 +48,13 @@ run:
   encoders: [untrained]
   methods: [linear-probe, feature-mask]
 """
+
+
+@pytest.fixture(autouse=True)
+def _no_methods_of_other_tests() -> Iterator[None]:
+    """A command that runs in this process declares the methods of its params.yaml for the rest of the process."""
+    yield
+    declare_methods({})
 
 
 @pytest.fixture(scope="session")

@@ -63,7 +63,6 @@ def project(extracted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     for name, source in FILES.items():
         (folder / name).write_text(source)
     monkeypatch.chdir(folder)
-    declare_methods({})
     return folder
 
 
