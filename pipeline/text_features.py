@@ -89,7 +89,8 @@ class TextFeatures:
         """MismatchError if features of an encoder cannot be compared with these vectors as they are."""
         if not self.shares_space_with(encoder):
             reads_text = has_text(str(encoder.get("family")))
-            own = "the text of the features' own encoder" if reads_text else "features of an encoder with text"
+            of_own = "the text of the features' own encoder"
+            own = of_own if reads_text else "features of an encoder with text"
             raise MismatchError(
                 f"text features {self.key}: expected vectors of the model that made the features, {_name(encoder)}, to "
                 f"compare both as they are, found vectors of {_name(self.encoder)}. Take {own}, or learn a projection: "
