@@ -63,8 +63,8 @@ class FeatureSource(Protocol):
 class FeatureDataset(Dataset[tuple[Tensor, Tensor]]):
     """One split of a source for torch's DataLoader: items are (feature float32 (*row_shape), label int64 ()).
 
-    It holds no features until the first item is asked for, and pickles none, so workers may be forked or spawned; every
-    spawned worker reads its own. Features in RAM are served fastest by `num_workers=0`.
+    Features are read with the first item and are not pickled, so workers may be forked or spawned; every spawned worker
+    reads its own. Features in RAM are served fastest by `num_workers=0`.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class FeatureDataset(Dataset[tuple[Tensor, Tensor]]):
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
-        """Many items at once: what a DataLoader asks for."""
+        """Many items at once: what a DataLoader calls."""
         views, rows = np.divmod(np.asarray(indices, np.intp), len(self.labels))
         features = np.empty((len(rows), *self._arrays[0].shape[1:]), np.float32)
         for view in np.unique(views):

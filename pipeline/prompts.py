@@ -32,7 +32,7 @@ PROMPT_SETS: dict[str, tuple[str, ...]] = {
     ),
     # CLIP's standard template, as CLIPER compares with it
     "clip": ("a photo of [CLS].",),
-    # CLIP's ensemble for FER2013, with the adjectives it was made for
+    # CLIP's ensemble for FER2013, which has adjectives in place of nouns
     "clip-faces": (
         "a photo of a [ADJ] looking face.",
         "a photo of a face showing the emotion: [ADJ].",
@@ -45,7 +45,7 @@ PROMPT_SETS: dict[str, tuple[str, ...]] = {
     "cliper": ("an ID photo of [CLS].",),
     "names": ("[CLS]",),
 }
-# CLIP's first word for each class of FER2013; contempt, which it has not, follows them.
+# CLIP's first word for each class of FER2013, and for contempt, which FER2013 lacks, a word of the same form.
 _ADJECTIVES = {
     "surprise": "surprised",
     "fear": "fearful",
@@ -94,7 +94,7 @@ def sentences(template: str, classes: Sequence[str]) -> list[str]:
     Raises
     ------
     ConfigError
-        If the template has neither, or asks for the adjective of what is no expression.
+        If the template has neither, or has `[ADJ]` and a class is no expression.
     """
     check_template(template)
     return [_filled(template, name) for name in classes]

@@ -1,6 +1,6 @@
 """Versions of the code that computes numbers: raised by hand, in versions.json, when a change of it changes a result.
 
-They enter the keys of runs, and dvc.yaml depends on them, so that results of other code are made again.
+They enter the keys of runs, and dvc.yaml depends on them, so that results of other code are created again.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ VERSION = 1  # raise it whenever another mini is shipped: its features differ
 TRAINED_ON = ["ferplus", "muxspace", "sample"]  # layouts whose domain it was tuned on
 
 TOWER, TOWER_WIDTH = "tf_efficientnet_lite0", 1280
-IMAGE_SIZE = 160  # README.md has what 112 to 224 px give
+IMAGE_SIZE = 160  # README.md compares 112 to 224 px
 # of the tower's own training
 PREPROCESS = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic", "resize_mode": "shortest"}
 # CLIP's vocabulary is most of the file: 49,408 words of this width. With 80 the whole stays below 20 MB in float16.

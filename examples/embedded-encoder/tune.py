@@ -185,7 +185,7 @@ def _tokens(model: open_clip.CLIP, texts: list[str]) -> Tensor:
 
 
 def write(model: open_clip.CLIP, folder: Path, dtype: torch.dtype) -> None:
-    """A folder as the package carries it: weights, open_clip's config, and what fer-stage must know of them."""
+    """A folder as it is in the package: weights, open_clip's config, and facts about them."""
     folder.mkdir(parents=True, exist_ok=True)
     state = model.state_dict().items()
     weights = save({name: values.to(dtype) if values.is_floating_point() else values for name, values in state})

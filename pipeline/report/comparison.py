@@ -53,17 +53,17 @@ class ComparisonSet:
         """Whether there is any pair that a mean can be over."""
         return bool(self.within_pairs or self.unseen_pairs)
 
-    def within(self, group: Group, train: str | None = None) -> list[Cell]:
-        """The cells that a mean of `group` within datasets is over, of one train dataset or of all."""
-        return _cells(group, self.within_pairs, train) if group.within() else []
+    def within(self, group: Group) -> list[Cell]:
+        """The cells that a mean of `group` within datasets is over."""
+        return _cells(group, self.within_pairs) if group.within() else []
 
     def unseen(self, group: Group, train: str | None = None) -> list[Cell]:
-        """The cells that a mean of `group` on unseen datasets is over, one for each pair."""
+        """The cells that a mean of `group` on unseen datasets is over, of one train dataset or of all."""
         return _cells(group, self.unseen_pairs, train) if group.unseen() else []
 
-    def n_within(self, group: Group, train: str | None = None) -> int:
+    def n_within(self, group: Group) -> int:
         """How many pairs within one dataset the group was scored on, common or not."""
-        return len(one_per_dataset(group.within(train)))
+        return len(one_per_dataset(group.within()))
 
     def n_unseen(self, group: Group, train: str | None = None) -> int:
         """How many pairs with an unseen test dataset the group has a score for, common or not."""
@@ -105,7 +105,7 @@ def one_per_dataset(cells: Iterable[Cell]) -> list[Cell]:
 
     Scores without overlapping rows come first, then those that more seeds have.
     """
-    ranked = sorted(cells, key=lambda cell: (not cell.first.excluded_overlap, -len(cell.by_seed), cell.test))
+    ranked = sorted(cells, key=lambda cell: (not cell.first.without_overlap, -len(cell.by_seed), cell.test))
     chosen: dict[Pair, Cell] = {}
     for cell in ranked:
         chosen.setdefault((cell.train, cell.first.dataset), cell)
@@ -161,7 +161,7 @@ def _once_per_dataset(groups: Sequence[Group], pairs: Iterable[Pair]) -> tuple[P
     return tuple(sorted(chosen.values()))
 
 
-def _cells(group: Group, pairs: Sequence[Pair], train: str | None) -> list[Cell]:
+def _cells(group: Group, pairs: Sequence[Pair], train: str | None = None) -> list[Cell]:
     chosen = [(pair, cell) for pair in pairs if (cell := _cell(group, pair))]
     return [cell for pair, cell in chosen if train in (None, pair[0], cell.train)]
 

@@ -174,7 +174,7 @@ def _columns(scores: Sequence[ReportScore]) -> dict[Hashable, str]:
     names: dict[Hashable, str] = {}
     for dataset, same in _by(scores, lambda score: score.dataset).items():
         splits = _distinct(score.split for score in same)
-        for (split, excluded), alike in _by(same, lambda score: (score.split, score.excluded_overlap > 0)).items():
+        for (split, excluded), alike in _by(same, lambda score: (score.split, score.without_overlap)).items():
             forms = {score.rows: score for score in alike}
             suffixes = _distinguishing_texts(
                 {rows: _differing_options(form.options, [s.options for s in alike]) for rows, form in forms.items()},

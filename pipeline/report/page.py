@@ -58,9 +58,9 @@ def render_page(
     groups: Sequence[Group],
     stores: Sequence[StoreSummary],
     created: str,
-    split: str = "test",
-    notes: Sequence[str] = (),
-    evaluate_command: str = "",
+    split: str,
+    notes: Sequence[str],
+    evaluate_command: str,
 ) -> str:
     """The page as HTML. Equal input gives equal bytes.
 
@@ -71,7 +71,7 @@ def render_page(
     created : when the report was made, as text for people
     split : of all scores of the groups; empty without any
     notes : what was left out or separated, one paragraph each
-    evaluate_command : that scores all runs, for the note on those that were not evaluated
+    evaluate_command : that scores all runs, for the note on those that were not evaluated; may be empty
     """
     tests = dataset_columns(groups)
     cards = [_card(group, f"result-{i}") for i, group in enumerate(groups, start=1)]

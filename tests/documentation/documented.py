@@ -59,8 +59,8 @@ NOT_RUN = {
     "make test": "is this suite",
     "cp mini/* ../../pipeline/encoders/mini": "ships another encoder",
     "cp default_head/* ../../pipeline/predict/default_head": "ships another head",
-    "fer-stage align --dataset ferplus": "the recipe of the carried head, on its real packs",
-    "fer-stage extract --dataset ferplus --encoder mini --faces aligned": "the recipe of the carried head",
+    "fer-stage align --dataset ferplus": "the recipe of the default head, on its real packs",
+    "fer-stage extract --dataset ferplus --encoder mini --faces aligned": "the recipe of the default head",
 }
 # The same, of one page only: `dvc repro` of the examples.
 NOT_RUN_ON_PAGE = {

@@ -14,7 +14,7 @@ from settings import TRAINED_ON, VERSION, model_config
 from tune import contrast, evenly, unstandardise
 
 from pipeline.datasets.layouts import LAYOUTS
-from pipeline.encoders.families.embedded_encoder import CARRIED
+from pipeline.encoders.families.embedded_family import MINI_FOLDER
 from pipeline.prompts import PROMPT_SETS, sentences
 from pipeline.tables.labels import EXPRESSIONS
 
@@ -88,8 +88,8 @@ def test_every_expression_is_told_as_often() -> None:
 
 
 def test_the_package_carries_what_the_recipe_describes() -> None:
-    about = json.loads((CARRIED / "about.json").read_text())
-    config = json.loads((CARRIED / "open_clip_config.json").read_text())
+    about = json.loads((MINI_FOLDER / "about.json").read_text())
+    config = json.loads((MINI_FOLDER / "open_clip_config.json").read_text())
     assert (about["version"], about["saw"]) == (VERSION, TRAINED_ON)
     assert config["model_cfg"] == model_config()
     assert set(TRAINED_ON) <= set(LAYOUTS)

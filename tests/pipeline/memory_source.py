@@ -22,7 +22,7 @@ TOKENS = (5, 32)  # tokens and block-1 of tiny_encoder
 class MemorySource:
     """`splits`: split -> pooled features, shape (V, N, D), and labels, shape (N,). Other splits raise KeyError.
 
-    `others` holds what else is kept, output -> split -> (V, N, *row_shape); `reads` every (split, output, view) read.
+    `others` holds the other outputs, output -> split -> (V, N, *row_shape); `reads` every (split, output, view) read.
     """
 
     splits: Mapping[str, tuple[npt.NDArray[Any], npt.NDArray[np.str_]]]
@@ -38,7 +38,7 @@ class MemorySource:
 
     def row_shape(self, output: str = "pooled") -> tuple[int, ...]:
         if output != "pooled" and output not in self.others:
-            raise LookupError(f"keeps no {output}. Run: fer-stage extract --outputs {output}")
+            raise LookupError(f"has no {output}. Run: fer-stage extract --outputs {output}")
         return tuple(self._array("train", output).shape[2:])
 
     def labels(self, split: str) -> npt.NDArray[np.str_]:
@@ -71,7 +71,8 @@ def separable_source(
 ) -> MemorySource:
     """Each split holds the same `n` rows: noise around one far-apart centre per class, different in every view.
 
-    So do `tokens` and `block-1`, and `pixels`, whose centres are blocky pictures. It says that tiny_encoder made them.
+    So do `tokens` and `block-1`, and `pixels`, whose centres are blocky pictures. The encoder's identity is that of
+    tiny_encoder.
     """
     from tiny_encoder import tiny_encoder
 
@@ -81,7 +82,7 @@ def separable_source(
     pooled = _around(_centres(classes, width), labels, n_views, rng)
     patterns = np.random.default_rng(13).integers(40, 216, (len(classes), 4, 4, 3))
     pictures = dict(zip(classes, patterns.repeat(SIDE // 4, axis=1).repeat(SIDE // 4, axis=2) / 10, strict=True))
-    kept = {
+    others = {
         "tokens": _around(_centres(classes, TOKENS, 17), labels, n_views, rng),
         "block-1": _around(_centres(classes, TOKENS, 19), labels, n_views, rng),
         "pixels": (10 * _around(pictures, labels, n_views, rng)).clip(0, 255).astype(np.uint8),
@@ -98,7 +99,7 @@ def separable_source(
             "precision": "float32",
         },
         classes=classes,
-        others={output: {split: of(split, values) for split in splits} for output, values in kept.items()},
+        others={output: {split: of(split, values) for split in splits} for output, values in others.items()},
     )
 
 
@@ -115,9 +116,9 @@ def _around(
 
 
 def text_for(classes: tuple[str, ...], width: int = 32) -> TextFeatures:
-    """Two templates, whose vectors lie around the centres of `separable_source`: text that knows the features.
+    """Two templates, whose vectors lie around the centres of `separable_source`: text in the space of the features.
 
-    It says that tiny_encoder made them too.
+    The encoder's identity is that of tiny_encoder.
     """
     from tiny_encoder import tiny_encoder
 

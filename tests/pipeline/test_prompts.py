@@ -62,7 +62,7 @@ def test_a_set_of_ones_own_is_found_by_its_name() -> None:
     assert templates("mine", {"mine": ["a [CLS]", "[ADJ]"]}) == ("a [CLS]", "[ADJ]")
 
 
-def test_a_template_without_a_blank_is_refused() -> None:
+def test_a_template_without_a_placeholder_is_refused() -> None:
     message = r"'a face' has no \[CLS\] for the class's noun \(happiness\), nor \[ADJ\]"
     with pytest.raises(ConfigError, match=message):
         sentences("a face", ["fear"])
@@ -70,16 +70,16 @@ def test_a_template_without_a_blank_is_refused() -> None:
         check_template("a face")
 
 
-def test_vectors_stand_by_template_and_class() -> None:
+def test_vectors_are_ordered_by_template_and_class() -> None:
     """FakeEncoder gives (length, number of a): `sad a` is (5, 2), `an anger` (8, 2)."""
     vectors = encode_prompts(FakeEncoder(), ["[CLS] a", "an [CLS]"], ["sad", "anger"])
     assert (vectors.shape, vectors.dtype) == ((2, 2, 2), np.float32)
     np.testing.assert_array_equal(vectors, [[[5, 2], [7, 2]], [[6, 2], [8, 2]]])
 
 
-def test_no_template_gives_no_vector_and_asks_no_encoder() -> None:
+def test_no_template_gives_no_vector_and_calls_no_encoder() -> None:
     class Mute(FakeEncoder):
         def encode_text(self, prompts: object) -> np.ndarray:
-            raise AssertionError("not to be asked")
+            raise AssertionError("must not be called")
 
     assert encode_prompts(Mute(), [], EXPRESSIONS).shape == (0, len(EXPRESSIONS), 0)

@@ -32,6 +32,8 @@ __all__ = [
 ]
 
 Points = npt.NDArray[np.float64]
+Pixels = npt.NDArray[np.float32]
+Colour = tuple[int, int, int]
 
 _STEPS = np.linspace(0.0, 1.0, 6, endpoint=False)[:, None, None]
 _HEAD_RADII = (0.95, 1.35, 0.65)  # x, y, z of the ellipsoid that features lie on
@@ -125,10 +127,6 @@ class Projection:
         turned = points @ self._rotation[:, :2].T + np.reshape(depth, (-1, 1)) * self._rotation[:, 2]
         flat: Points = turned[:, :2] * (_EYE_DISTANCE / (_EYE_DISTANCE - turned[:, 2:]))
         return flat
-
-
-Colour = tuple[int, int, int]
-Pixels = npt.NDArray[np.float32]
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:

@@ -131,13 +131,8 @@ def require_drawable(folder: Path) -> None:
 def _read_receipt(path: Path) -> object:
     try:
         return read_json(path)
-    except (
-        FileNotFoundError,
-        NotADirectoryError,
-        RefusedFileError,
-        ValueError,
-    ):  # none yet, or not the JSON that this module writes
-        return None
+    except (FileNotFoundError, NotADirectoryError, RefusedFileError, ValueError):
+        return None  # there is none yet, or it is not the JSON that this module writes
 
 
 def _remove_leftovers(images: Path, expected: set[str]) -> None:

@@ -16,6 +16,11 @@ from pipeline.datasets.drawn.face_parts import Brow, Eye, Mouth, Nose, brow, eye
 
 __all__ = ["Face", "Fold", "face_of", "head_outline", "jaw_drop"]
 
+_FAINT = 0.06  # weaker folds are not drawn
+_TORSO = np.array(
+    [[-0.44, 1.3], [-1.35, 1.62], [-1.7, 2.1], [-1.8, 4.0], [1.8, 4.0], [1.7, 2.1], [1.35, 1.62], [0.44, 1.3]]
+)
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -63,12 +68,6 @@ def face_of(spec: FaceSpec) -> Face:
         bulges=(*_half_bulges(left, -1, project), *_half_bulges(right, 1, project)),
         project=project,
     )
-
-
-_FAINT = 0.06  # weaker folds are not drawn
-_TORSO = np.array(
-    [[-0.44, 1.3], [-1.35, 1.62], [-1.7, 2.1], [-1.8, 4.0], [1.8, 4.0], [1.7, 2.1], [1.35, 1.62], [0.44, 1.3]]
-)
 
 
 def jaw_drop(units: ActionUnits) -> float:

@@ -68,6 +68,7 @@ _CUTS: Mapping[str, _Cut] = MappingProxyType(
 _BUN = ellipse((0.0, -1.3), (0.32, 0.27))
 _CURL_SIZE = 0.035
 _STRAND_POINTS = 9
+_FINGERS = ((-0.23, -0.02), (-0.08, 0.07), (0.08, 0.06), (0.22, -0.05))  # of a hand: x, and additional length
 
 
 def hair(person: Person, project: Projection) -> Hair:
@@ -183,6 +184,3 @@ def hand(project: Projection, rng: np.random.Generator) -> tuple[Points, tuple[P
     return project.at_depth(palm @ turn.T + wrist, 0.8), tuple(
         project.at_depth(f @ turn.T + wrist, 0.82) for f in fingers
     )
-
-
-_FINGERS = ((-0.23, -0.02), (-0.08, 0.07), (0.08, 0.06), (0.22, -0.05))

@@ -35,6 +35,14 @@ __all__ = ["MOST_PEOPLE", "draw_contact_sheet", "draw_face", "draw_group", "grou
 _IMAGES_PER_SUBJECT = 5
 _SPLIT_CYCLE = ("train", "val", "test", "train", "train", "train", "test", "train", "train", "train")
 _DECK = {"happiness": 12, "neutral": 10, "sadness": 6, "surprise": 5, "anger": 3, "disgust": 2, "fear": 2}
+_RAREST_OF_400 = 20  # images of the rarest expression among 400
+
+MOST_PEOPLE = 100
+
+# In face units: a head is about 1.6 wide and 2.3 high. Rows are so far apart that no face covers another's mouth.
+_SPACING, _ROW_SPACING, _ABOVE, _BELOW, _MARGIN = 2.5, 2.6, 1.75, 2.0, 0.6
+_JITTER = 0.12  # of positions, face units
+_WIDER_THAN_HIGH = 1.6
 
 
 def sample_specs(style: str, n: int = 400, seed: int = 0) -> list[FaceSpec]:
@@ -124,9 +132,6 @@ def _frame(scene: Style, rng: np.random.Generator) -> Canvas:
     return Canvas(scene.size, zoom * height, (x * width, y * height), scene.supersample)
 
 
-_RAREST_OF_400 = 20  # images of the rarest expression
-
-
 def draw_contact_sheet(style: str, columns: int = 10, seed: int = 0) -> npt.NDArray[np.uint8]:
     """One row for each of the seven expressions, in canonical order: uint8, shape (7 * H, columns * W, 3).
 
@@ -140,14 +145,6 @@ def draw_contact_sheet(style: str, columns: int = 10, seed: int = 0) -> npt.NDAr
     specs = sample_specs(style, 400 * math.ceil(columns / _RAREST_OF_400), seed)
     rows = [[spec for spec in specs if spec.label == label][:columns] for label in expressions(7)]
     return np.concatenate([np.concatenate([draw_face(spec, style) for spec in row], axis=1) for row in rows])
-
-
-MOST_PEOPLE = 100
-
-# In face units: a head is about 1.6 wide and 2.3 high. Rows are so far apart that no face covers another's mouth.
-_SPACING, _ROW_SPACING, _ABOVE, _BELOW, _MARGIN = 2.5, 2.6, 1.75, 2.0, 0.6
-_JITTER = 0.12  # of positions, face units
-_WIDER_THAN_HIGH = 1.6
 
 
 def draw_group(style: str, n: int, seed: int = 0) -> npt.NDArray[np.uint8]:

@@ -80,7 +80,7 @@ def _table_rows(root: Root, table: Table, name: str, split: str) -> list[Row]:
     reasons = [_reason_to_exclude(line) for line in lines]
     raw = [line["expression"] for line, reason in zip(lines, reasons, strict=True) if not reason]
     labels = iter(translate(raw, _CODES, f"{root.path}: {name}"))
-    images = [name for name in root.names() if not name.casefold().count("automatically_annotated")]
+    images = [name for name in root.names() if "automatically_annotated" not in name.casefold()]
     lookup = Lookup(images, parts=2)
     return [
         Row(_sample(line, lookup, next(labels), split)) if not reason else Row(_excluded_sample(line, split), reason)

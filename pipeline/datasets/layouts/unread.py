@@ -20,7 +20,7 @@ def by_folder(unread: Iterable[str], read: Iterable[str]) -> dict[str, str]:
 
 
 def folder_counts(unread: Iterable[str], read: Iterable[str]) -> Mapping[str, int]:
-    """Images per folder of `by_folder`, the largest first; from the twelfth on they are one entry."""
+    """Images per folder of `by_folder`, the largest first; those after the twelfth are one entry."""
     counts = Counter(by_folder(unread, read).values()).most_common()
     largest = dict(counts[:_SHOWN])
     rest = sum(n for _, n in counts[_SHOWN:])

@@ -1,4 +1,4 @@
-"""Votes to labels: worked cases by hand, and properties that every rule keeps."""
+"""Votes to labels: worked cases by hand, and properties of every rule."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class TestIndex:
         with pytest.raises(DatasetError, match=r"1 ids are on several rows: 'x \(a\.png, b\.png\)'"):
             index("csv", csv(*lines), tmp_path)
 
-    def test_a_dataset_of_excluded_rows_only_says_why(self, tmp_path: Path) -> None:
+    def test_a_dataset_of_excluded_rows_only_is_an_error_with_the_reasons(self, tmp_path: Path) -> None:
         with pytest.raises(DatasetError, match=r"no sample is left, all rows are excluded: 2 x contempt"):
             index("csv", csv("path,label", "a.png,contempt", "b.png,contempt"), tmp_path)
 
@@ -52,14 +52,14 @@ class TestIndex:
         table = index("csv", {**csv("path,label", "a.png,sad"), "a.png": b"no picture at all"}, tmp_path)
         assert len(table.usable) == 1
 
-    def test_what_was_carved_is_told(self, tmp_path: Path) -> None:
-        heard: list[Progress] = []
+    def test_what_was_carved_is_noted(self, tmp_path: Path) -> None:
+        steps: list[Progress] = []
         tree = TREES["muxspace"]
-        index_dataset("d", "muxspace", pack(tree.files, tmp_path, "folder"), {}, heard.append)
-        notes = [p.note for p in heard if "the dataset has none" in p.note]
+        index_dataset("d", "muxspace", pack(tree.files, tmp_path, "folder"), {}, steps.append)
+        notes = [p.note for p in steps if "the dataset has none" in p.note]
         assert [note.split(":")[0] for note in notes] == ["val", "test"]
 
-    def test_the_table_remembers_where_it_comes_from(self, tmp_path: Path) -> None:
+    def test_the_table_states_its_source(self, tmp_path: Path) -> None:
         info = index("csv", csv("path,label", "a.png,3"), tmp_path, codes={3: "Joy"}, split_seed=4).info
         assert (info.dataset, info.layout, info.root) == ("d", "csv", str(tmp_path / "root.folder"))
         assert info.options["split_seed"] == 4
@@ -95,7 +95,7 @@ class TestOptions:
 
 
 class TestFolder:
-    def test_images_without_class_folders_are_told(self, tmp_path: Path) -> None:
+    def test_images_without_class_folders_are_counted(self, tmp_path: Path) -> None:
         words = r"1 x outside the class folders \(train/\), 1 x outside the class folders \(valid/\)"
         with pytest.raises(DatasetError, match=words):
             index("folder", {"train/a.jpg": b"x", "valid/b.jpg": b"x"}, tmp_path)
@@ -135,7 +135,7 @@ class TestCsv:
         assert words in str(caught.value)
 
     @pytest.mark.parametrize("box", ['"1,2,3,4"', "1 2 3 4", '"(1, 2, 3, 4)"', "[1;2;3;4]"])
-    def test_a_box_may_stand_in_one_column(self, tmp_path: Path, box: str) -> None:
+    def test_a_box_may_be_in_one_column(self, tmp_path: Path, box: str) -> None:
         frame = index("csv", csv("path,label,box", f"a.png,sad,{box}"), tmp_path).frame
         assert frame["box"].tolist() == [(1, 2, 3, 4)]
 

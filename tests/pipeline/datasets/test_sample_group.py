@@ -12,7 +12,7 @@ from pipeline.faces import load_detector
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_the_detector_finds_everybody_in_every_style(style: str) -> None:
+def test_the_detector_finds_all_people_in_every_style(style: str) -> None:
     picture = Image.fromarray(draw_group(style, 6, seed=4))
     assert len(load_detector().detect(picture)) == 6
 
@@ -31,7 +31,7 @@ def test_more_people_need_more_room() -> None:
 
 
 @pytest.mark.parametrize("n", [0, 101])
-def test_nobody_and_too_many_are_refused(n: int) -> None:
+def test_no_people_and_too_many_are_refused(n: int) -> None:
     with pytest.raises(ConfigError, match=f"group: expected 1 to 100 people, found {n}"):
         draw_group("sample-a", n)
 

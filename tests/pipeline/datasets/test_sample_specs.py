@@ -78,7 +78,7 @@ def test_scaling_units_stays_in_range():
     assert ActionUnits(au1=0.9, au4=0.2).scaled(1.25) == ActionUnits(au1=1.0, au4=0.25)
 
 
-def test_an_unknown_style_is_told_the_known_ones():
+def test_an_unknown_style_is_an_error_with_the_known_ones():
     with pytest.raises(ConfigError, match=r"expected one of sample-a, .*found 'sample-z'"):
         sample_specs("sample-z")
 

@@ -19,7 +19,7 @@ FEATURES = {
 
 
 def calibration(temperature: float = 1.0) -> dict[str, Any]:
-    """What a temperature did on four rows, none of which says how well."""
+    """The effect of a temperature on four rows."""
     kept = temperature != 1
     fitted = Calibration(temperature, temperature, kept, None, 0.1, 0.1, 0.1, 4, 0)
     return fitted.as_json() | {"split": "val"}

@@ -214,7 +214,7 @@ def test_overlap_that_was_not_checked_is_null_and_nothing_else(path: Path) -> No
         scores_of(path, score_record("b", overlap=3))
 
 
-def test_scores_that_nobody_wrote_are_none(path: Path) -> None:
+def test_without_a_file_there_are_no_scores(path: Path) -> None:
     assert len(read_scores(path)) == 0
 
 
@@ -265,7 +265,7 @@ def test_the_history_of_another_run_is_refused(path: Path) -> None:
         read_history(path, "0" * 64, Advice("Train the run again"))
 
 
-def test_a_score_knows_what_no_look_at_the_images_scores(path: Path) -> None:
+def test_a_score_has_the_scores_of_answers_that_ignore_the_image(path: Path) -> None:
     """Ten of surprise, six of fear, no disgust: always surprise is right in 10 of 16 rows, in 1 of 2 classes with rows.
     Every expression equally often is right in one of three."""
     counts = {"n": 16, "support": {"surprise": 10, "fear": 6, "disgust": 0}, "accuracy": 0.5625, "uar": 0.516667}

@@ -27,7 +27,7 @@ def digest(text: str) -> str:
 
 
 def _with_digests(changes: dict[str, Any]) -> dict[str, Any]:
-    """A short text in the place of a digest stands for its own."""
+    """A short text in the place of a digest is replaced by its digest."""
     names = {"rows", "key", "run_key", "head_sha256", "store_key"}
     return {name: digest(v) if name in names and len(v) != 64 else v for name, v in changes.items()}
 

@@ -108,7 +108,7 @@ def test_heads_of_other_train_rows_are_separate_train_datasets() -> None:
     assert "Heads were trained on several sets of rows, labels or features of a" in notes_of(*runs)
 
 
-def test_equally_many_train_rows_with_other_labels_are_told_apart_by_their_digest() -> None:
+def test_equally_many_train_rows_with_other_labels_are_distinguished_by_their_digest() -> None:
     runs = [make_run([], rows="1" * 64), make_run([], seed=1, rows="2" * 64)]
     assert group_runs(runs)[0].trains == ("a (rows 11111111)", "a (rows 22222222)")
 
@@ -136,7 +136,7 @@ def test_scores_under_two_label_rules_never_share_a_column() -> None:
     assert "fer (rule=argmax), n 20; fer (rule=majority), n 20" in notes_of(*runs)
 
 
-def test_columns_with_equal_options_are_told_apart_by_their_number_of_rows_then_by_digest() -> None:
+def test_columns_with_equal_options_are_distinguished_by_their_number_of_rows_then_by_digest() -> None:
     few = {"n": 10, "support": {"surprise": 10}, "confusion": [[10, 0, 0], [0, 0, 0], [0, 0, 0]]}
     runs = [make_run([score_json("b", 0.5)]), make_run([score_json("b", 0.5, rows="other", **few)], seed=1)]
     assert dataset_columns(group_runs(runs)) == ("b (10 rows)", "b (20 rows)")

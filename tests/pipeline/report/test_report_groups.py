@@ -103,7 +103,7 @@ def test_confusion_counts_are_summed_over_seeds() -> None:
     assert group.cells["a", "b"].confusion() == [[11, 5, 4], [6, 11, 3], [0, 0, 0]]
 
 
-def test_recall_is_the_mean_over_seeds_and_missing_where_nobody_is() -> None:
+def test_recall_is_the_mean_over_seeds_and_missing_without_rows() -> None:
     per_class = {"surprise": 0.3, "fear": 0.2, "disgust": None}
     runs = [make_run([score_json("b", 0.5)]), make_run([score_json("b", 0.5, per_class=per_class)], seed=1)]
     cell = group_runs(runs)[0].cells["a", "b"]

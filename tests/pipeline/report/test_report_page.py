@@ -128,7 +128,7 @@ def test_runs_that_were_never_evaluated_still_make_a_page() -> None:
     assert "What each training run selected; scores in percent" in read.tables
 
 
-def test_all_that_was_never_evaluated_is_told_at_once() -> None:
+def test_all_that_was_never_evaluated_is_in_one_note() -> None:
     runs = [make_run([]), make_run([], method="other"), *crossed_runs(method="third")]
     html = build_report(runs, [], DATE, evaluate_command="fer-stage evaluate --run runs").html
     assert html.count("Not evaluated yet") == 1
@@ -248,7 +248,7 @@ def test_tables_have_captions_and_headed_rows(read: Page) -> None:
     assert scopes == {"col", "row"}
 
 
-def test_what_was_run_is_told(read: Page) -> None:
+def test_what_was_run_is_listed(read: Page) -> None:
     header, row = read.tables["Images in the stores of mini"]
     assert dict(zip(header, row, strict=True)) == {
         "Dataset": "a",

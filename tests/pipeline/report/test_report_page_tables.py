@@ -90,7 +90,7 @@ def test_the_headline_marks_an_encoder_that_saw_the_domain() -> None:
     assert "what uses mini † differs by" in text
 
 
-def test_the_headline_leaves_out_who_was_scored_on_easier_pairs_only() -> None:
+def test_the_headline_leaves_out_methods_that_were_scored_on_easier_pairs_only() -> None:
     """Partial has a on b alone, 0.9 - 0.2: in the table, beside its number of pairs, but not in the sentence."""
     groups = group_runs([*baseline_runs(), *crossed_runs(), make_run([score_json("b", 0.9)], method="partial")])
     (text,) = headlines(groups)

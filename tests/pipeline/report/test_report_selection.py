@@ -27,7 +27,7 @@ def test_a_page_of_validation_scores_says_so_and_nothing_of_test_images() -> Non
     assert "scored on the validation images of every dataset" in text
     assert "These are no test scores." in text
     assert "scored on the test" not in text
-    assert "Test images played no part" not in text
+    assert "No test image was used" not in text
 
 
 def test_scores_of_another_head_are_named_and_never_shown() -> None:

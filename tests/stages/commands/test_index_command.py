@@ -13,7 +13,7 @@ import layout_trees
 import pytest
 
 import cache
-from pipeline.images.decode import OUTSIDE_IMAGE
+from pipeline.images.transform import OUTSIDE_IMAGE
 from pipeline.tables.samples import SampleTable
 from stages.cli import run
 
