@@ -36,11 +36,11 @@ def manifest_text(path: AnyPath) -> str:
     StoreDamagedError
         If the group's metadata cannot be read.
     """
-    entry = path / METADATA_FILE
+    file = path / METADATA_FILE
     with damage_reported(f"{path}: the manifest"), network_errors(path):
-        if not is_file(entry):
+        if not is_file(file):
             raise _no_store(path)
-        values = parsed_json(read_limited(entry, _MAX_GROUP_BYTES))
+        values = parsed_json(read_limited(file, _MAX_GROUP_BYTES))
     if not isinstance(values, dict) or "zarr_format" not in values:
         raise _no_store(path)
     _require_format(path, values["zarr_format"])
@@ -59,11 +59,11 @@ def array_metadata(path: AnyPath, name: str) -> dict[str, Any] | None:
     StoreDamagedError
         If they cannot be read, or are none that our writer writes.
     """
-    entry = path / name / METADATA_FILE
+    file = path / name / METADATA_FILE
     with damage_reported(f"{path}: the description of {name}"), network_errors(path):
-        if not is_file(entry):
+        if not is_file(file):
             return None
-        values = parsed_json(read_limited(entry, _MAX_ARRAY_BYTES))
+        values = parsed_json(read_limited(file, _MAX_ARRAY_BYTES))
     try:
         _check(Fields.of(f"{path}: the description of {name}", values))
     except SchemaError as error:

@@ -1,7 +1,7 @@
 """Zarr v3: a tree with one file per chunk, each closed by a CRC32C; on a disk, on an object store or in memory.
 
 Chunks are cut so that each belongs to one shard; every write covers whole chunks, so nothing is ever read back and
-merged. While it grows the group has no manifest, hence no reader takes it for a store.
+merged. While it grows the group has no manifest, so no reader takes it for a store.
 """
 
 from __future__ import annotations

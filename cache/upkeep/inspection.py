@@ -1,4 +1,4 @@
-"""One walk through a store whose manifest is sound: its arrays, members, columns, and every row of every shard."""
+"""One walk through a store whose manifest is valid: its arrays, members, columns, and every row of every shard."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OnShard = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Inspection:
-    """One walk through a store whose manifest is sound."""
+    """One walk through a store whose manifest is valid."""
 
     store: Store
     on_shard: OnShard
