@@ -25,7 +25,7 @@ from cache.errors import StorageError
 from cache.places.links import require_inside
 from cache.places.objects import copy_into_place
 from cache.places.paths import AnyPath, remove_tree
-from cache.places.refusals import storage_errors
+from cache.places.refusals import NO_LOCKS, storage_errors
 
 __all__ = [
     "PARTIAL",
@@ -42,7 +42,6 @@ PARTIAL = r"\.[0-9a-f]{8}\.partial"
 
 _YOUNG_S = 60.0  # between its creation and its lock a file of a living writer looks like one of a dead writer
 _NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.ENOTSUP}  # of a file system where a file has one name
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}  # of a file system without locks, as some network drives
 
 
 def flush_file(path: Path) -> None:
@@ -170,7 +169,7 @@ def _hold(descriptor: int) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     except OSError as error:
-        if error.errno not in _NO_LOCKS:
+        if error.errno not in NO_LOCKS:
             raise
 
 

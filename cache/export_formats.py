@@ -180,7 +180,7 @@ def _to_safetensors(export: Export, path: Path) -> tuple[Path, ...]:
         "data_offsets": [0, n_values * np.dtype(export.dtype).itemsize],
     }
     header = canonical_json({"__metadata__": {"fer_stage": export.about()}, selection.output: tensor}).encode()
-    header += b" " * (-len(header) % 8)  # the format wants the data aligned
+    header += b" " * (-len(header) % 8)  # the format requires aligned data
     with atomic_write(path) as partial, partial.open("wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)
         _write_features(selection, file, export.dtype)

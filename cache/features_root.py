@@ -43,7 +43,7 @@ def find_store(root: AnyPath, encoder: str, dataset: str) -> Store:
     paths = [store_path(root, encoder, dataset, backend) for backend in BACKENDS]
     stores = [open_store(path) for path in paths if store_exists(path)]
     if not stores:
-        return open_store(next(filter(unfinished, paths), paths[0]))  # says what is unfinished or missing
+        return open_store(next(filter(unfinished, paths), paths[0]))  # raises: unfinished or missing
     if len(stores) > 1 and (differing := sorted(differences(_described(stores[0]), _described(stores[1])))):
         places = " and ".join(str(store.path) for store in stores)
         raise StoreMissingError(

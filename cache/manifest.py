@@ -107,11 +107,8 @@ def _checked_document(text: str, where: str) -> Fields:
         )
     try:
         is_unchanged = values.pop("digest", None) == sha256_of(values)
-    except (
-        ValueError,
-        RecursionError,
-    ):  # a text that UTF-8 cannot write, or a number that is too large: we write neither
-        is_unchanged = False
+    except (ValueError, RecursionError):
+        is_unchanged = False  # a text that UTF-8 cannot write, or a number that is too large: we write neither
     if not is_unchanged:
         raise StoreDamagedError(f"{where}: its manifest is not what was written. {RESTORE}")
     fields = Fields.of(f"{where}: its manifest", values)

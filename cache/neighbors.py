@@ -1,7 +1,7 @@
 """Exact nearest rows of a store: a fast float32 pass over blocks, and float64 for the few rows that may be among the k.
 
 The pass over-estimates every score by a bound on its rounding error, so no row that belongs to the answer is passed
-over; what is left is scored again in float64. The answer hence does not depend on how the rows were cut into blocks.
+over; what is left is scored again in float64. So the answer does not depend on how the rows were cut into blocks.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cache.keys import StoreKey
-from cache.row_copies import CopiedRows, features_digest
+from cache.row_copies import CopiedRows, RowNumbers, features_digest
 from cache.schema import OK, Schema
 from cache.store import Store
 
@@ -25,8 +25,6 @@ __all__ = ["Reuse", "comparable", "find_rows", "image_keys", "image_keys_of"]
 _NO_SOURCE = -1
 _REGIONS = ("box", "face")
 _ROW_COLUMNS = ("sha256", *_REGIONS, "split", "status")
-
-Rows = npt.NDArray[np.intp]
 
 
 def image_keys(sha256: Iterable[str], *regions: Iterable[str]) -> npt.NDArray[np.object_]:
@@ -44,13 +42,13 @@ class _Origins:
     """Where each row of the new store is copied from: number of the source (-1: none), and row there; shape (N,)."""
 
     source: npt.NDArray[np.int32]
-    row: Rows
+    row: RowNumbers
 
     @classmethod
     def empty(cls, n_rows: int) -> _Origins:
         return cls(np.full(n_rows, _NO_SOURCE, np.int32), np.full(n_rows, _NO_SOURCE, np.intp))
 
-    def add(self, source: int, rows: Rows, needed: npt.NDArray[np.bool_]) -> None:
+    def add(self, source: int, rows: RowNumbers, needed: npt.NDArray[np.bool_]) -> None:
         new = needed & (self.source == _NO_SOURCE) & (rows != _NO_SOURCE)
         self.source[new], self.row[new] = source, rows[new]
 
@@ -82,7 +80,7 @@ class Reuse:
         origins = [(self.plain, range(1)), (self.augmented, range(1, self.n_views))]
         return [copied for origin, views in origins if views for copied in self._copied_rows(origin, views, rows)]
 
-    def rows_from(self, number: int) -> tuple[Rows, Rows]:
+    def rows_from(self, number: int) -> tuple[RowNumbers, RowNumbers]:
         """Rows of the new store whose plain view, and whose augmented views, source `number` gives; shape (M,) each."""
         plain, augmented = (np.flatnonzero(origins.source == number) for origins in (self.plain, self.augmented))
         return plain, augmented
@@ -164,7 +162,9 @@ def find_rows(
     return Reuse(tuple(sources), plain, augmented, rejected, schema.n_views)
 
 
-def _rows_of(images: npt.NDArray[np.object_], keys: npt.NDArray[np.object_], usable: npt.NDArray[np.bool_]) -> Rows:
+def _rows_of(
+    images: npt.NDArray[np.object_], keys: npt.NDArray[np.object_], usable: npt.NDArray[np.bool_]
+) -> RowNumbers:
     """For each of `images` a usable row with that key, or -1."""
     rows = pd.Series(np.flatnonzero(usable), index=keys[usable])
     rows = rows[~rows.index.duplicated()]

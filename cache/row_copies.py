@@ -15,11 +15,11 @@ from cache.keys import sha256_of
 from cache.places import AnyPath
 from cache.store import Store, open_store
 
-__all__ = ["CopiedRows", "ReuseReader", "features_digest"]
+__all__ = ["CopiedRows", "ReuseReader", "RowNumbers", "features_digest"]
 
 _READER_BYTES = 2**30
 
-Rows = npt.NDArray[np.intp]
+RowNumbers = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class CopiedRows:
 
     source: AnyPath
     digest: str
-    rows: Rows
-    at: Rows
+    rows: RowNumbers
+    at: RowNumbers
     views: range
 
 

@@ -79,9 +79,13 @@ class Schema:
     @classmethod
     def plan(cls, n_rows: int, n_views: int, arrays: tuple[ArraySpec, ...]) -> Schema:
         """Shards of at most 512 rows and about 256 MB, a power of two: minutes of work on a laptop, bounded memory."""
-        row_bytes = n_views * sum(array.row_bytes for array in arrays)
-        fitting = max(1, SHARD_BYTES // max(1, row_bytes))
+        fitting = max(1, SHARD_BYTES // max(1, cls(n_rows, n_views, arrays, 1).row_bytes))
         return cls(n_rows, n_views, arrays, min(MAX_SHARD_ROWS, 2 ** int(math.log2(fitting))))
+
+    @property
+    def row_bytes(self) -> int:
+        """Of one row with all its views and outputs."""
+        return self.n_views * sum(array.row_bytes for array in self.arrays)
 
     @property
     def n_shards(self) -> int:
@@ -126,10 +130,9 @@ class Schema:
             arrays,
             fields.integer("shard_rows", 1, MAX_ROWS),
         )
-        row_bytes = schema.n_views * sum(array.row_bytes for array in arrays)
-        if row_bytes > MAX_ROW_BYTES:
+        if schema.row_bytes > MAX_ROW_BYTES:
             raise fields.wrong("arrays", f"rows of at most {MAX_ROW_BYTES} bytes in all views")
-        if schema.shard_rows > max(1, SHARD_BYTES // row_bytes):
+        if schema.shard_rows > max(1, SHARD_BYTES // schema.row_bytes):
             raise fields.wrong("shard_rows", f"at most {SHARD_BYTES} bytes in a shard of several rows")
         return schema
 

@@ -118,7 +118,7 @@ class TextStore:
 
 
 def _checked(vectors: npt.NDArray[np.float32], about: Mapping[str, Any], path: AnyPath) -> TextStore:
-    """The store of a file whose digest is right. Its fields are checked too: anybody can write a right digest."""
+    """The store of a file whose digest is right. Its fields are checked too: any program can write a right digest."""
     problems = [name for name in ("templates", "classes") if not _is_names(about.get(name))]
     problems += [name for name in ("encoder", "provenance") if not isinstance(about.get(name), dict)]
     if not isinstance(text := about.get("text", {}), dict):

@@ -1,7 +1,4 @@
-"""HDF5 files, read only where they are as our writer makes them.
-
-HDF5 locks a file that it reads, so that no program changes it meanwhile.
-"""
+"""HDF5 files, read only where they are as our writer makes them."""
 
 from __future__ import annotations
 
@@ -14,12 +11,11 @@ import numpy as np
 from cache.backends.expected import TEXT, Layout
 from cache.errors import SchemaError
 from cache.places import AnyPath, is_file
-from cache.places.refusals import read_errors
+from cache.places.refusals import NO_LOCKS, read_errors
 
 __all__ = ["array_in", "layout_of", "opened", "require_hdf5", "require_texts"]
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}  # of a file system without locks, as some network drives
 _REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("index", "<u4")])  # to a text, as stored in the file
 
 
@@ -34,7 +30,7 @@ def opened(path: AnyPath) -> h5py.File:
     try:
         return h5py.File(path, "r")
     except OSError as error:
-        if error.errno not in _NO_LOCKS:
+        if error.errno not in NO_LOCKS:
             raise
         return h5py.File(path, "r", locking=False)
 

@@ -1,6 +1,6 @@
 """HDF5: blocks are separate files while the store grows; the end is one file with contiguous arrays.
 
-A killed HDF5 writer leaves a file that nobody can open, so no HDF5 file is ever open for longer than the final
+A killed HDF5 writer leaves a file that cannot be opened, so no HDF5 file is ever open for longer than the final
 assembly, which starts again after a kill.
 """
 
@@ -63,7 +63,7 @@ class Hdf5Backend:
                 try:
                     with h5py.File(sink, "w", libver=_FORMAT) as file:
                         _fill(file, blocks, schema, columns, manifest)
-                finally:  # also when HDF5 stumbled over what it could not write
+                finally:  # also where HDF5 failed because of the write
                     sink.settle()
             flush_file(target)
         return target

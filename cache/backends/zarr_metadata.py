@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from cache.backends.base import MANIFEST, damage_reported
 from cache.backends.expected import TEXT, Layout
@@ -19,9 +19,9 @@ from cache.places import AnyPath, is_file, network_errors, read_limited
 from cache.places.objects import METADATA_FILE
 from cache.schema import MAX_AXES, MAX_AXIS, MAX_ROWS
 
-__all__ = ["array_metadata", "chunk_files", "layout_of", "manifest_text"]
+__all__ = ["FORMAT", "array_metadata", "chunk_files", "layout_of", "manifest_text"]
 
-_FORMAT = 3
+FORMAT: Literal[3] = 3  # of Zarr
 _MAX_GROUP_BYTES = 3 * MAX_MANIFEST_BYTES  # the manifest as a text in JSON: its quotes and letters are escaped
 _MAX_ARRAY_BYTES = 2**20
 
@@ -36,11 +36,11 @@ def manifest_text(path: AnyPath) -> str:
     StoreDamagedError
         If the group's metadata cannot be read.
     """
-    entry = path / METADATA_FILE
+    file = path / METADATA_FILE
     with damage_reported(f"{path}: the manifest"), network_errors(path):
-        if not is_file(entry):
+        if not is_file(file):
             raise _no_store(path)
-        values = parsed_json(read_limited(entry, _MAX_GROUP_BYTES))
+        values = parsed_json(read_limited(file, _MAX_GROUP_BYTES))
     if not isinstance(values, dict) or "zarr_format" not in values:
         raise _no_store(path)
     _require_format(path, values["zarr_format"])
@@ -59,11 +59,11 @@ def array_metadata(path: AnyPath, name: str) -> dict[str, Any] | None:
     StoreDamagedError
         If they cannot be read, or are none that our writer writes.
     """
-    entry = path / name / METADATA_FILE
+    file = path / name / METADATA_FILE
     with damage_reported(f"{path}: the description of {name}"), network_errors(path):
-        if not is_file(entry):
+        if not is_file(file):
             return None
-        values = parsed_json(read_limited(entry, _MAX_ARRAY_BYTES))
+        values = parsed_json(read_limited(file, _MAX_ARRAY_BYTES))
     try:
         _check(Fields.of(f"{path}: the description of {name}", values))
     except SchemaError as error:
@@ -92,16 +92,16 @@ def _no_store(path: AnyPath) -> SchemaError:
 
 
 def _require_format(path: AnyPath, version: Any) -> None:
-    if isinstance(version, int) and not isinstance(version, bool) and version > _FORMAT:
+    if isinstance(version, int) and not isinstance(version, bool) and version > FORMAT:
         raise NewerSchemaError(
-            f"{path} is of Zarr format {version}, this program reads {_FORMAT}: update fer-stage and zarr"
+            f"{path} is of Zarr format {version}, this program reads {FORMAT}: update fer-stage and zarr"
         )
-    if version != _FORMAT:
-        raise StoreDamagedError(f"{path}: expected Zarr format {_FORMAT}, found {version!a:.60}. {RESTORE}")
+    if version != FORMAT:
+        raise StoreDamagedError(f"{path}: expected Zarr format {FORMAT}, found {version!a:.60}. {RESTORE}")
 
 
 def _check(fields: Fields) -> None:
-    fields.integer("zarr_format", _FORMAT, _FORMAT)
+    fields.integer("zarr_format", FORMAT, FORMAT)
     if fields.text("node_type") != "array":
         raise fields.wrong("node_type", "`array`")
     shape = fields.integers("shape", 1, MAX_ROWS)

@@ -1,7 +1,7 @@
 """Zarr v3: a tree with one file per chunk, each closed by a CRC32C; on a disk, on an object store or in memory.
 
 Chunks are cut so that each belongs to one shard; every write covers whole chunks, so nothing is ever read back and
-merged. While it grows the group has no manifest, hence no reader takes it for a store.
+merged. While it grows the group has no manifest, so no reader takes it for a store.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from cache.atomic import flush_file, flush_folder
 from cache.backends.base import COLUMNS, MANIFEST, damage_reported, read_joined
 from cache.backends.expected import TEXT, Layout, column_problem, output_problem, require, text_limit
 from cache.backends.zarr_chunks import ChunkLimit, LimitedStore
-from cache.backends.zarr_metadata import array_metadata, chunk_files, layout_of, manifest_text
+from cache.backends.zarr_metadata import FORMAT, array_metadata, chunk_files, layout_of, manifest_text
 from cache.columns import Columns
 from cache.places import AnyPath, files_below, is_file, network_errors, remove_tree
 from cache.places.objects import METADATA_FILE
@@ -32,7 +32,6 @@ from cache.schema import ArraySpec, Schema
 
 __all__ = ["ZarrBackend"]
 
-_FORMAT: Literal[3] = 3
 _AXES: dict[str, tuple[str, ...]] = {"pooled": ("feature",), "pixels": ("y", "x", "channel")}  # of one row
 
 
@@ -43,7 +42,7 @@ class ZarrBackend:
 
     def create(self, folder: AnyPath, schema: Schema) -> None:
         with storage_errors(folder):
-            group = zarr.create_group(_storage(_growing(folder)), zarr_format=_FORMAT, overwrite=True)
+            group = zarr.create_group(_storage(_growing(folder)), zarr_format=FORMAT, overwrite=True)
             for array in schema.arrays:
                 group.create_array(
                     array.name,
@@ -81,7 +80,7 @@ class ZarrBackend:
                 for torn in growing.rglob("*.partial"):  # of a killed writer: zarr writes to it, then renames
                     torn.unlink()
             remove_tree(growing / COLUMNS)
-            group = zarr.open_group(_storage(growing), mode="r+", zarr_format=_FORMAT)
+            group = zarr.open_group(_storage(growing), mode="r+", zarr_format=FORMAT)
             column_group = group.create_group(COLUMNS)
             for name, values in columns.items():
                 data = _as_strings(values) if values.dtype == object else values
@@ -153,7 +152,7 @@ def _storage(path: AnyPath) -> Path | FsspecStore:
 
 
 def _writable(path: AnyPath, name: str) -> zarr.Array[Any]:
-    return zarr.open_array(_storage(path), path=name, mode="r+", zarr_format=_FORMAT)
+    return zarr.open_array(_storage(path), path=name, mode="r+", zarr_format=FORMAT)
 
 
 def _output(path: AnyPath, schema: Schema, name: str) -> zarr.Array[Any]:

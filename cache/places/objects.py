@@ -28,7 +28,8 @@ _RENEW_S, _DEAD_AFTER_S = 20.0, 120.0
 def copy_into_place(source: UPath, target: UPath) -> None:
     """Make the tree at `target` that of `source`; the store copies on its own side, nothing is transferred.
 
-    There is no rename: the old entry goes first and the new one comes last, so that in between no reader finds a store.
+    There is no rename: the old metadata file is deleted first and the new one copied last: in between no reader finds a
+    store.
     `source` stays complete until the end; a writer that dies in between starts the copy again.
     """
     names, old = _names_below(source), _names_below(target)

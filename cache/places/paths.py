@@ -1,6 +1,6 @@
 """Paths of stores: a folder of this machine, `s3://bucket/prefix`, or `memory://name`, which ends with the process.
 
-All of them have pathlib's methods. What only a folder can do (rename, lock, fsync) needs `not is_remote(path)`.
+All of them have pathlib's methods. What only a folder can do (rename, lock, fsync) needs `isinstance(path, Path)`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ __all__ = [
     "exists",
     "files_below",
     "is_file",
-    "is_remote",
     "network_errors",
     "read_all",
     "read_limited",
@@ -63,11 +62,6 @@ def as_path(where: str | AnyPath) -> AnyPath:
         raise StorageError(f"{where}: S3 needs a library: pip install 'fer-stage[s3]'") from error
     except ValueError as error:
         raise StorageError(f"{where}: expected {protocol}://NAME/PREFIX, found what is no address ({error})") from error
-
-
-def is_remote(where: AnyPath) -> bool:
-    """Whether `where` is no folder or file of this machine's disks."""
-    return not isinstance(where, Path)
 
 
 @contextmanager

@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from cache.errors import CacheError, StorageError, StoreLockedError
 from cache.places.paths import AnyPath, network_errors
 
-__all__ = ["read_errors", "refusal", "storage_errors"]
+__all__ = ["NO_LOCKS", "read_errors", "refusal", "storage_errors"]
+
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}  # of a file system without locks, as some network drives
 
 _CAUSES = {
     errno.EMFILE: "this process has too many files open: raise `ulimit -n`, then run the same command again",

@@ -16,12 +16,17 @@ from cache.testing.example import Example
 from cache.testing.raw import Blobs, DiskBlobs, Extent
 from cache.writing.unfinished import building_folder
 
-__all__ = ["BackendUnderTest", "store_target"]
+__all__ = ["BackendUnderTest", "record_blob", "store_target"]
 
 
 def store_target(root: AnyPath, name: str) -> AnyPath:
     """Where users have a store: `features/<encoder>/<dataset>`."""
     return root / "features" / "some-encoder" / name
+
+
+def record_blob(target: AnyPath, shard: int) -> str:
+    """The blob in which the writer of `target` noted that a shard is finished."""
+    return f"{building_folder(target)}/records/{shard:06d}.json"
 
 
 class BackendUnderTest(ABC):
@@ -45,7 +50,7 @@ class BackendUnderTest(ABC):
 
     @abstractmethod
     def make_foreign(self, path: AnyPath) -> None:
-        """A sound file of the same format that is no fer-stage store."""
+        """A valid file of the same format that is no fer-stage store."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -79,7 +84,3 @@ class BackendUnderTest(ABC):
         """The same, for tests that damage it: it is restored afterwards."""
         with self.blobs.restored(store.path):
             yield store
-
-    def record(self, target: AnyPath, shard: int) -> str:
-        """The blob in which the writer of `target` noted that a shard is finished."""
-        return f"{building_folder(target)}/records/{shard:06d}.json"

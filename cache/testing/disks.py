@@ -110,7 +110,7 @@ class DiskContract(BackendUnderTest):
 
     def test_a_limit_on_the_size_of_the_whole_costs_no_shard(self, target: Path, big: Example) -> None:
         writer = big.begin(target, range(12))
-        # More than a shard, less than all: a backend of many files does not mind.
+        # More than a shard, less than all: a backend of many files is not affected.
         with largest_file(200 * KB), contextlib.suppress(StorageError):
             big.finish(writer)
         assert target.exists() or big.begin(target).pending == []

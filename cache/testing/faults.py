@@ -102,7 +102,7 @@ def _write(target: Path, example: Example, fault: Fault, sender: Connection) -> 
 
 
 class _AuditHook:
-    """An audit hook: counts what changes the tree at `top`, and strikes when its time has come."""
+    """An audit hook: counts what changes the tree at `top`, and causes the fault when that number is reached."""
 
     def __init__(self, fault: Fault, top: str) -> None:
         self._fault, self._top = fault, top
@@ -173,7 +173,7 @@ def no_space() -> OSError:
 
 def _faulty_class(change: Callable[[], None]) -> type[MemoryFileSystem]:
     class FaultyMemory(MemoryFileSystem):  # type: ignore[misc]  # fsspec is not typed
-        """Shares its files with the sound one; only changes ask first."""
+        """Shares its files with the real one; `change` is called before each change."""
 
         def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
             if mode != "rb":

@@ -11,7 +11,7 @@ from cache.backends import backend_name, backend_of
 from cache.errors import StoreDamagedError, StoreIncompleteError, StoreMissingError
 from cache.places import AnyPath
 from cache.store import open_store, store_exists
-from cache.testing.base import BackendUnderTest
+from cache.testing.base import BackendUnderTest, record_blob
 from cache.testing.example import Example
 from cache.writing.unfinished import building_folder
 
@@ -73,7 +73,7 @@ class GrowingContract(BackendUnderTest):
     def test_a_cut_record_is_no_record(self, target: AnyPath, example: Example, length: int) -> None:
         """Our own writing leaves none; a disk that lost power may."""
         example.begin(target, [0, 1])
-        record = self.record(target, 1)
+        record = record_blob(target, 1)
         self.blobs.write(record, self.blobs.read(record)[:length])
         assert example.begin(target).pending == [1, 2]
 
@@ -88,7 +88,7 @@ class GrowingContract(BackendUnderTest):
     )
     def test_a_corrupted_record_is_no_record(self, target: AnyPath, example: Example, old: bytes, new: bytes) -> None:
         example.begin(target, [0, 1])
-        record = self.record(target, 0)
+        record = record_blob(target, 0)
         data = self.blobs.read(record)
         assert old in data
         self.blobs.write(record, data.replace(old, new))
@@ -98,7 +98,7 @@ class GrowingContract(BackendUnderTest):
         self, target: AnyPath, example: Example, uninterrupted: dict[str, bytes]
     ) -> None:
         example.begin(target, [0, 1])
-        self.blobs.delete(self.record(target, 0))
+        self.blobs.delete(record_blob(target, 0))
         writer = example.begin(target)
         assert writer.pending == [0, 2]
         example.finish(writer)
@@ -177,8 +177,8 @@ class GrowingContract(BackendUnderTest):
         example.other(seed=1).write(target)
         assert [path.name for path in target.parent.iterdir()] == [target.name]
 
-    def test_a_writer_killed_after_the_move_leaves_no_trap(self, target: AnyPath, example: Example) -> None:
-        """The store is in place, its building folder not yet removed: the next writer must not trust that folder."""
+    def test_what_a_writer_killed_after_the_move_leaves_is_not_resumed(self, target: AnyPath, example: Example) -> None:
+        """The store is in place, its building folder not yet removed: the next writer must not use that folder."""
         writer = example.begin(target, [0, 1, 2])
         building = self.blobs.tree(building_folder(target))
         example.finish(writer)

@@ -38,7 +38,7 @@ class InterruptionContract(BackendUnderTest):
     @classmethod
     def expected(cls, class_root: AnyPath) -> dict[str, bytes]:
         """What an uninterrupted run leaves."""
-        return cls.blobs.tree(NEW.write(store_target(class_root / "wanted", f"example{cls.suffix}")).path)
+        return cls.blobs.tree(NEW.write(store_target(class_root / "uninterrupted", f"example{cls.suffix}")).path)
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -66,7 +66,7 @@ class InterruptionContract(BackendUnderTest):
             self._check_resume(target, outcome, expected)
 
     def _check_reader(self, target: AnyPath, outcome: Outcome, *, has_old: bool) -> None:
-        """There is the old store, the new one, or an error that says how to go on."""
+        """There is the old store, the new one, or an error that says how to resume."""
         if outcome.error:
             assert outcome.error.startswith("StorageError: "), outcome
         opened = _opened(target)

@@ -1,4 +1,4 @@
-"""Objects: where nothing can be renamed a store is put into place file by file, and its entry is what counts."""
+"""Objects: where nothing can be renamed a store is copied file by file, and exists once its metadata file does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ObjectContract"]
 
 
 class ObjectContract(BackendUnderTest):
-    def test_files_without_an_entry_are_no_store(self, target: AnyPath, example: Example) -> None:
+    def test_files_without_a_metadata_file_are_no_store(self, target: AnyPath, example: Example) -> None:
         example.write(target)
         self.blobs.delete(f"{target}/{METADATA_FILE}")
         assert not store_exists(target)
@@ -31,7 +31,7 @@ class ObjectContract(BackendUnderTest):
         assert self.blobs.tree(target) == self.blobs.tree(expected.path)
 
     def test_a_copy_that_stopped_is_begun_again(self, target: AnyPath, example: Example) -> None:
-        """The old entry is gone, half of the new files are there: readers get an error, the writer resumes."""
+        """The old metadata file is gone, half of the new files are there: readers get an error, the writer resumes."""
         example.write(target)
         other = example.other(seed=1)
         other.begin(target, [0, 1, 2])

@@ -45,12 +45,13 @@ class ProcessContract(ReadElsewhereContract):
         for _ in range(3):
             with slow_writer(target, N_ROWS, PAUSE_S) as process:
                 wait_for_records(target, done + 3, process)
-                with pytest.raises(StoreLockedError, match=rf'"pid": {process.pid}\b.*Wait for it'), held(target):
+                refused = pytest.raises(StoreLockedError, match=rf'"pid": {process.pid}\b.*Wait for it')
+                with refused, exclusive(lock_path(target)):
                     pass
                 time.sleep(rng.uniform(0, 4 * PAUSE_S))
                 process.kill()
                 process.wait()
-            with held(target):  # a dead holder holds nothing
+            with exclusive(lock_path(target)):  # a dead holder holds nothing
                 survived = len(example.begin(target).done)
             assert done + 3 <= survived < example.schema.n_shards
             done = survived
@@ -59,12 +60,6 @@ class ProcessContract(ReadElsewhereContract):
         example.write(target)
         expected = example.write(root / f"whole{self.suffix}")
         assert self.blobs.tree(target) == self.blobs.tree(expected.path)
-
-
-@contextmanager
-def held(target: AnyPath) -> Iterator[None]:
-    with exclusive(lock_path(target)):
-        yield
 
 
 @contextmanager

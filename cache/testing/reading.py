@@ -87,7 +87,7 @@ class ReadingContract(BackendUnderTest):
         expected = pd.DataFrame({"label": ["neutral"], "id": ["Müller/表情-0008.png"]}, index=[8])
         pd.testing.assert_frame_equal(frame, expected, check_dtype=False)
 
-    def test_rejected_rows_are_counted_and_never_handed_out(self, store: Store) -> None:
+    def test_rejected_rows_are_counted_and_never_returned(self, store: Store) -> None:
         # Rows 2 and 9 are rejected; 2 is in test, 9 in train.
         assert {split: store.rejected(split) for split in ("train", "val", "test")} == {"train": 1, "val": 0, "test": 1}
         assert store.ids("test").tolist() == ["Müller/表情-0005.png", "Müller/表情-0008.png"]

@@ -20,7 +20,7 @@ from cache.backends import backend_of
 from cache.errors import CacheError, StoreIncompleteError, StoreMissingError
 from cache.places import AnyPath, as_path
 from cache.store import open_store
-from cache.testing.base import store_target
+from cache.testing.base import record_blob, store_target
 from cache.testing.example import Example
 from cache.testing.raw import Blobs, DiskBlobs, MemoryBlobs
 from cache.testing.strategies import examples
@@ -112,7 +112,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(data=st.data(), length=st.integers(0, 60))
     def tear_a_record(self, data: st.DataObject, length: int) -> None:
         shard = data.draw(st.sampled_from(sorted(self.done)), "shard")
-        record = f"{building_folder(self.target)}/records/{shard:06d}.json"
+        record = record_blob(self.target, shard)
         self.blobs.write(record, self.blobs.read(record)[:length])
         self.done.remove(shard)
 

@@ -29,10 +29,8 @@ from cache.upkeep.inventory import (
     size_of,
     status_at,
     statuses_below,
-    unfinished_key,
 )
-from cache.writing.plan import RecordFiles
-from cache.writing.unfinished import building_folder
+from cache.writing.unfinished import building_folder, unfinished
 
 __all__ = ["CandidateKind", "CleanupCandidate", "candidate_at", "candidates_below"]
 
@@ -138,9 +136,8 @@ def _of_store(path: AnyPath, kind: CandidateKind, target: AnyPath) -> CleanupCan
     if kind == CandidateKind.LOCK:
         is_needed = exists or building.exists() or path.with_name(f".{target.name}.replaced").exists()
         return replace(candidate, needed=is_needed)
-    if kind == CandidateKind.BUILDING:
-        key = unfinished_key(target)
-        return replace(candidate, shards=len(RecordFiles(path).read()) if key else 0, needed=key != _key_at(target))
+    if kind == CandidateKind.BUILDING and (stopped := unfinished(target)):
+        return replace(candidate, shards=stopped.n_done, needed=stopped.plan.key != _key_at(target))
     return candidate
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cache.errors import StoreLockedError
-from cache.places import AnyPath, is_remote, remove_tree
+from cache.places import AnyPath, remove_tree
 from cache.places.lock import exclusive, lock_path
 from cache.places.objects import METADATA_FILE
 from cache.places.refusals import storage_errors
@@ -50,7 +50,7 @@ class References:
 
 def canonical_path(path: AnyPath) -> str:
     """The same text for the same path, however it is written."""
-    return str(path) if is_remote(path) else str(path.resolve())
+    return str(path.resolve()) if isinstance(path, Path) else str(path)
 
 
 @dataclass(frozen=True)
@@ -171,8 +171,6 @@ def _removed(candidate: CleanupCandidate) -> bool:
     path, target = candidate.path, candidate.target
     if candidate.kind == CandidateKind.STORE:
         path = _out_of_sight(path)
-    if isinstance(path, Path) and path.is_symlink():
-        path.unlink()
     remove_tree(path)
     if target != path and not (store_exists(target) or building_folder(target).exists()):
         remove_tree(lock_path(target))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,11 @@ from cache.keys import StoreKey
 from cache.places import AnyPath
 from cache.places.lock import exclusive, lock_path
 from cache.store import Store, open_store, store_exists
-from cache.upkeep.inventory import unfinished_key
+from cache.upkeep.inspection import OnShard
 from cache.writing.unfinished import unfinished
 from cache.writing.writer import StoreWriter
 
 __all__ = ["convert"]
-
-OnShard = Callable[[int, int], None]
 
 
 def convert(source: Store, target: AnyPath, on_shard: OnShard | None = None) -> int:
@@ -75,13 +72,12 @@ def _is_copy(source: Store, target: AnyPath) -> bool:
 
 
 def _require_no_other_work(source: Store, target: AnyPath) -> None:
-    if unfinished_key(target) in (None, source.key):
-        return
     stopped = unfinished(target)
-    progress, command = (stopped.progress, stopped.plan.command) if stopped else ("", "extract")
-    work = "extraction" if command == "extract" else "conversion"
+    if stopped is None or stopped.plan.key == source.key:
+        return
+    work = "extraction" if stopped.plan.command == "extract" else "conversion"
     raise StoreIncompleteError(
-        f"{target}: another store is unfinished there ({progress}). Finish it by the same {work}, or remove it",
+        f"{target}: another store is unfinished there ({stopped.progress}). Finish it by the same {work}, or remove it",
         remedy=[("store gc", {"root": str(target.parent), "unfinished": True})],
         purpose="to remove it",
     )

@@ -1,4 +1,4 @@
-"""One walk through a store whose manifest is sound: its arrays, members, columns, and every row of every shard."""
+"""One walk through a store whose manifest is valid: its arrays, members, columns, and every row of every shard."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OnShard = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Inspection:
-    """One walk through a store whose manifest is sound."""
+    """One walk through a store whose manifest is valid."""
 
     store: Store
     on_shard: OnShard
@@ -74,9 +74,9 @@ class Inspection:
         required = backend.required_members(self._valid_outputs)
         for member in sorted(set(required) - members):
             yield Problem("missing", f"{path}: {member}", "it is not there", required[member])
-        unsound = tuple(name for name in self._outputs if name not in self._valid_outputs)
+        reported = self._outputs.keys() - self._valid_outputs.keys()
         for member in sorted(members - set(required) - backend.allowed_members(self._columns())):
-            if member.partition("/")[0] not in unsound:
+            if member.partition("/")[0] not in reported:
                 yield Problem(FOREIGN, f"{path}: {member}", "it is not part of the store")
 
     def _columns(self) -> dict[str, Layout]:
@@ -121,8 +121,7 @@ class Inspection:
 
     def _shard_problems(self) -> Iterator[Problem]:
         schema = self.store.manifest.schema
-        shard_bytes = schema.shard_rows * schema.n_views * sum(array.row_bytes for array in schema.arrays)
-        for shards in read_together(range(schema.n_shards), shard_bytes):
+        for shards in read_together(range(schema.n_shards), schema.shard_rows * schema.row_bytes):
             read = {name: list(zip(*self._read_blocks(name, shards), strict=True)) for name in self._valid_outputs}
             for i, shard in enumerate(shards):
                 for name in self._valid_outputs:

@@ -12,7 +12,6 @@ from cache.backends import BACKENDS
 from cache.errors import CacheError, SchemaError, StoreDamagedError
 from cache.places import AnyPath, is_file, network_errors
 from cache.store import Store, open_store, store_exists
-from cache.writing.plan import read_plan
 from cache.writing.unfinished import building_folder, unfinished
 
 __all__ = [
@@ -26,7 +25,6 @@ __all__ = [
     "status_at",
     "statuses_below",
     "targets_below",
-    "unfinished_key",
 ]
 
 COMPLETE, INCOMPLETE, DAMAGED, FOREIGN = "complete", "incomplete", "damaged", "foreign"
@@ -115,12 +113,6 @@ def _state(error: CacheError) -> str:
     if isinstance(error, StoreDamagedError):
         return DAMAGED
     return FOREIGN if isinstance(error, SchemaError) else UNREADABLE
-
-
-def unfinished_key(target: AnyPath) -> str | None:
-    """The key of the unfinished store at `target`, also next to a finished one; None if there is none."""
-    plan = read_plan(building_folder(target))
-    return plan.key if plan else None
 
 
 def size_of(where: AnyPath) -> int:

@@ -86,11 +86,8 @@ class RecordFiles:
     Each worker of a cluster writes its own files; none appends to another's.
     """
 
-    def __init__(self, folder: AnyPath, schema: Schema | None = None) -> None:
-        """`schema` is that of the plan in `folder` by default; without one no record means anything."""
-        self._folder = folder / "records"
-        plan = None if schema else read_plan(folder)
-        self._schema = plan.schema if plan else schema
+    def __init__(self, folder: AnyPath, schema: Schema) -> None:
+        self._folder, self._schema = folder / "records", schema
 
     def read(self) -> dict[int, ShardRecord]:
         """The finished shards. A corrupted record is left out: its shard is encoded again."""
@@ -118,7 +115,7 @@ class RecordFiles:
         return self._folder / f"{shard:06d}.json"
 
     def _parsed(self, text: bytes | None) -> ShardRecord | None:
-        if text is None or self._schema is None:
+        if text is None:
             return None
         try:
             values = parsed_json(text)

@@ -25,9 +25,9 @@ from cache.places.links import require_no_links
 from cache.places.refusals import storage_errors
 from cache.schema import Schema, plan_shards
 from cache.shard_records import ShardRecord, rejected_rows
-from cache.writing.plan import Plan, WriterCommand, plan_path
+from cache.writing.plan import Plan, RecordFiles, WriterCommand, plan_path
 from cache.writing.sink import ShardSink, require_recorded
-from cache.writing.unfinished import building_folder, finished_shards, is_resumable, remove_unfinished
+from cache.writing.unfinished import building_folder, is_resumable, remove_unfinished
 
 __all__ = ["StoreWriter"]
 
@@ -49,19 +49,21 @@ class StoreWriter:
         self._folder = building_folder(target)
         require_no_links(self._folder)
         self._plan = Plan.of(key, schema, command)
-        if not is_resumable(target, key, schema):
-            self._start(self._plan)
         self.schema, self.sink = schema, ShardSink(target, schema)
-        self._done = finished_shards(target, key, schema)
+        self._done: dict[int, ShardRecord] = {}
+        if is_resumable(target, key, schema):
+            self._done = RecordFiles(self._folder, schema).read()
+        else:
+            self._start()
 
-    def _start(self, plan: Plan) -> None:
-        plan.require_readable()
+    def _start(self) -> None:
+        self._plan.require_readable()
         remove_unfinished(self._folder)
         with storage_errors(self._folder):
             if isinstance(self._folder, Path):  # an object store has no folders
                 self._folder.mkdir(parents=True)
-        self._backend.create(self._folder, plan.schema)
-        write_bytes(plan_path(self._folder), plan.to_bytes())
+        self._backend.create(self._folder, self.schema)
+        write_bytes(plan_path(self._folder), self._plan.to_bytes())
 
     @property
     def done(self) -> Mapping[int, ShardRecord]:
@@ -99,7 +101,7 @@ class StoreWriter:
 
     def restart(self) -> None:
         """Remove the finished shards of an earlier, stopped writer: a kill leaves none that the next one would use."""
-        self._start(self._plan)
+        self._start()
         self._done.clear()
 
     def read_shard(self, shard: int, output: str = "pooled") -> npt.NDArray[Any]:
@@ -162,9 +164,13 @@ def _require_readable(manifest: str, columns: Columns, target: AnyPath) -> None:
         )
     Manifest.from_text(manifest, str(target))
     for name, values in columns.items():
-        if values.dtype == object and (n_bytes := sum(len(text.encode()) + 4 for text in values)) > (
-            limit := text_limit(len(values))
-        ):
+        n_bytes, limit = _text_bytes(values), text_limit(len(values))
+        if n_bytes > limit:
             raise StorageError(
                 f"{target}: expected at most {limit} bytes of text in column {name}, found {n_bytes}. Shorten its texts"
             )
+
+
+def _text_bytes(values: npt.NDArray[Any]) -> int:
+    """Bytes of a column's texts, each with its length (4 bytes); 0 of numbers."""
+    return sum(len(text.encode()) + 4 for text in values) if values.dtype == object else 0

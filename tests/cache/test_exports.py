@@ -22,6 +22,7 @@ from cache.export_formats import ExportForm
 from cache.schema import ArraySpec
 from cache.store import Store
 from cache.testing.example import ARRAYS, Example
+from cache.testing.raw import DiskBlobs
 
 EXAMPLE = Example(n_rows=20)
 OUTPUTS = [array.name for array in ARRAYS]
@@ -77,8 +78,8 @@ def test_npy_round_trip(store: Store, tmp_path: Path, output: str) -> None:
     chosen = store.select("split == 'test'", output=output, view=1, columns=["label", "quality"])
     written = chosen.export(tmp_path / "out.npy")
     assert [path.name for path in written] == ["out.npy", "out.npy.csv", "out.npy.json"]
-    found, wanted = np.load(written[0]), chosen.numpy()
-    assert (found.dtype, found.shape, found.tobytes()) == (wanted.dtype, wanted.shape, wanted.tobytes())
+    found, expected = np.load(written[0]), chosen.numpy()
+    assert (found.dtype, found.shape, found.tobytes()) == (expected.dtype, expected.shape, expected.tobytes())
     columns = pd.read_csv(written[1])
     assert list(columns) == ["id", "label", "quality"]  # the id is always there
     assert columns["id"].tolist() == store.frame["id"][chosen.rows].tolist()
@@ -154,11 +155,8 @@ def test_damage_leaves_the_earlier_export_and_nothing_half_written(tmp_path: Pat
     store = Example().write(tmp_path / "features" / "example.h5")
     target = tmp_path / f"out.{suffix}"
     target.write_text("earlier")
-    data = bytearray(store.path.read_bytes())
-    at = data.find(store.read(np.array([8])).tobytes())
-    data[at] ^= 1
-    store.path.write_bytes(data)
-    with pytest.raises(StoreDamagedError):
+    extent = DiskBlobs().extent(str(store.path))
+    with extent.flipped(extent.data.find(store.read(np.array([8])).tobytes())), pytest.raises(StoreDamagedError):
         store.select().export(target)
     assert target.read_text() == "earlier"
     assert not [path for path in tmp_path.iterdir() if "partial" in path.name]
@@ -205,15 +203,15 @@ def test_rejected_rows_are_null_in_parquet_for_every_reader(store: Store, tmp_pa
 def test_the_nearest_rows_in_duckdb_are_rows_with_a_feature(store: Store, tmp_path: Path) -> None:
     """It ranks NaN before all numbers when it sorts downwards: three rejected rows were the nearest."""
     query = store.read(np.array([4]))[0].astype(np.float32)
-    wanted = store.frame["id"].iloc[store.neighbors(query, 3).rows[0]].tolist()
-    kept = store.select().export(tmp_path / "kept.parquet")[0]
+    expected = store.frame["id"].iloc[store.neighbors(query, 3).rows[0]].tolist()
+    path = store.select().export(tmp_path / "all.parquet")[0]
     similarity = f"array_cosine_similarity(pooled::float[6], {query.tolist()}::float[6])"
-    found = duckdb.sql(f"select id from '{kept}' order by {similarity} desc limit 3").fetchall()
-    assert [name for (name,) in found] == wanted
+    found = duckdb.sql(f"select id from '{path}' order by {similarity} desc limit 3").fetchall()
+    assert [name for (name,) in found] == expected
     dropped = store.select().export(tmp_path / "dropped.parquet", form=ExportForm("drop"))[0]
     similarity = f"list_cosine_similarity(pooled, {query.tolist()}::float[])"
     found = duckdb.sql(f"select id from '{dropped}' order by {similarity} desc limit 3").fetchall()
-    assert [name for (name,) in found] == wanted
+    assert [name for (name,) in found] == expected
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -271,13 +269,13 @@ def test_lists_are_read_by_every_program(store: Store, tmp_path: Path, dtype: An
     assert pq.read_schema(path).field("pooled").type == (pa.list_(element, 6) if fixed else pa.list_(element))
     chosen = store.select(where)
     values = zip(chosen.rows, chosen.numpy().tolist(), strict=True)
-    wanted = [None if row in REJECTED else value for row, value in values]
-    assert pq.read_table(path)["pooled"].to_pylist() == wanted
+    expected = [None if row in REJECTED else value for row, value in values]
+    assert pq.read_table(path)["pooled"].to_pylist() == expected
     as_pandas = [None if value is None else value.tolist() for value in pd.read_parquet(path)["pooled"]]
     as_duckdb = [
         None if value is None else list(value) for (value,) in duckdb.sql(f"select pooled from '{path}'").fetchall()
     ]
-    assert as_pandas == as_duckdb == polars.read_parquet(path)["pooled"].to_list() == wanted
+    assert as_pandas == as_duckdb == polars.read_parquet(path)["pooled"].to_list() == expected
 
 
 def test_a_form_that_does_not_suit_is_refused(store: Store, tmp_path: Path) -> None:

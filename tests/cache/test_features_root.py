@@ -80,7 +80,7 @@ def test_an_unfinished_store_names_the_command_that_resumes_it(tmp_path: Path, b
     }
 
 
-def test_an_unknown_ending_is_answered_with_the_known_ones() -> None:
+def test_an_unknown_suffix_is_answered_with_the_known_ones() -> None:
     with pytest.raises(SchemaError, match=r"the name of a store ends with one of \.zarr, \.h5"):
         backend_of(Path("features/faces.npz"))
 

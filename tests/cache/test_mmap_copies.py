@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import multiprocessing
-import os
 import pickle
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,12 +11,13 @@ import numpy as np
 import pytest
 
 import cache.mmap_copies
-from cache.atomic import atomic_write
 from cache.errors import StorageError, StoreDamagedError
 from cache.mmap_format import mmap_files, mmap_folder
+from cache.places import as_path
 from cache.selection import Selection
 from cache.store import Store, open_store
 from cache.testing.example import Example
+from cache.testing.raw import DiskBlobs
 from cache.writing.writer import StoreWriter
 
 EXAMPLE = Example()
@@ -100,10 +98,7 @@ def test_a_copy_that_was_cut_short_is_built_again(store: Store) -> None:
 def test_a_damaged_store_gives_no_copy(store: Store) -> None:
     chunk = sorted((store.path / "pooled" / "c" / "0").rglob("*"))[-1]
     chunk = chunk if chunk.is_file() else next(path for path in chunk.rglob("*") if path.is_file())
-    data = bytearray(chunk.read_bytes())
-    data[0] ^= 1
-    chunk.write_bytes(data)
-    with pytest.raises(StoreDamagedError):
+    with DiskBlobs().extent(str(chunk)).flipped(0), pytest.raises(StoreDamagedError):
         store.select().memmap()
     assert _copies(store) == []
 
@@ -121,8 +116,6 @@ def test_a_folder_can_be_named(store: Store, tmp_path: Path) -> None:
 
 
 def test_where_copies_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from cache.places import as_path
-
     monkeypatch.chdir(tmp_path)
     assert mmap_folder(Path("features/encoder/faces.zarr")) == tmp_path / "features" / ".hot"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
@@ -153,31 +146,3 @@ def test_features_are_in_ram_up_to_a_budget_and_mapped_beyond(store: Store) -> N
 def test_selections_are_pickled_without_features(store: Store) -> None:
     chosen: Selection = pickle.loads(pickle.dumps(store.select("split == 'test'")))
     assert chosen.memmap().tobytes() == chosen.numpy().tobytes()
-
-
-def test_orphans_are_removed_and_files_of_living_writers_stay(tmp_path: Path) -> None:
-    dead, young, alive = (tmp_path / f".out.npy.{name * 8}.partial" for name in "abc")
-    for path in (dead, young, alive):
-        path.write_text("half")
-    for path in (dead, alive):
-        os.utime(path, (time.time() - 1000,) * 2)
-    with alive.open("rb") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with atomic_write(tmp_path / "out.npy") as partial:
-            partial.write_text("whole")
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([alive.name, young.name, "out.npy"])
-    assert (tmp_path / "out.npy").read_text() == "whole"
-
-
-def _stop_half_way(path: Path) -> None:
-    with atomic_write(path) as partial:
-        partial.write_text("half")
-        raise KeyboardInterrupt
-
-
-def test_a_file_is_whole_or_what_stood_there_before(tmp_path: Path) -> None:
-    path = tmp_path / "out.npy"
-    path.write_text("before")
-    with pytest.raises(KeyboardInterrupt):
-        _stop_half_way(path)
-    assert [found.read_text() for found in tmp_path.iterdir()] == ["before"]

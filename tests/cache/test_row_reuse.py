@@ -15,7 +15,7 @@ from cache.reuse import Reuse, find_rows, image_keys
 from cache.row_copies import ReuseReader
 from cache.schema import ArraySpec, Schema
 from cache.store import Store, open_store
-from cache.testing.raw import files
+from cache.testing.raw import DiskBlobs, files
 from cache.writing.writer import StoreWriter
 
 N_VIEWS = 3
@@ -24,7 +24,7 @@ TRAIN, TEST = "train", "test"
 
 
 def value(image: str, view: int) -> list[float]:
-    """The feature of a view of an image: told from every other."""
+    """The feature of a view of an image: different from every other."""
     return [float(ord(image[0])), float(len(image)), float(view), 1.0]
 
 
@@ -189,10 +189,8 @@ def test_a_damaged_source_is_reported_and_not_copied(tmp_path: Path) -> None:
     old = store(tmp_path / "a.zarr", "ab")
     reuse, schema = look_up([old], "ab")
     chunk = next(file for file in files(old.path / "pooled") if file.name != "zarr.json")
-    spoiled = bytearray(chunk.read_bytes())
-    spoiled[3] ^= 1
-    chunk.write_bytes(spoiled)
-    with pytest.raises(StoreDamagedError, match=r"a\.zarr: rows 0-1 of pooled"):
+    flipped = DiskBlobs().extent(str(chunk)).flipped(3)
+    with flipped, pytest.raises(StoreDamagedError, match=r"a\.zarr: rows 0-1 of pooled"):
         filled(reuse, schema)
 
 

@@ -115,7 +115,7 @@ def test_a_folder_above_that_is_named_with_dots_is_no_link(here: Path, tmp_path:
 
 
 @pytest.mark.parametrize("inside", ["records", "store.zarr/pooled/c", "plan.json", "."])
-def test_unfinished_work_that_holds_a_link_is_not_gone_on_with(here: Path, tmp_path: Path, inside: str) -> None:
+def test_unfinished_work_that_holds_a_link_is_not_resumed(here: Path, tmp_path: Path, inside: str) -> None:
     """A planted folder of unfinished work: its chunks and records would be written through the link."""
     target = Path("features/mini/a.zarr")
     Example().begin(target, [0])

@@ -210,7 +210,7 @@ def test_a_lock_that_cannot_be_looked_at_is_not_taken_for_free(tmp_path: Path) -
     assert not is_held(tmp_path / "nothing")
 
 
-def test_gc_keeps_what_it_cannot_judge_while_a_store_is_in_use(one_file: Path) -> None:
+def test_gc_keeps_what_cannot_be_read_while_a_store_is_in_use(one_file: Path) -> None:
     mmap_copy(open_store(one_file).select(output="pooled"))
     root, policy = one_file.parent.parent, Policy(references=References())
     with open_elsewhere(one_file):

@@ -47,7 +47,7 @@ def server(s3: S3Server) -> Iterator[S3Server]:
 def target(server: S3Server) -> Iterator[AnyPath]:
     server.gate.open()
     yield as_path(f"s3://{server.bucket}/{uuid.uuid4().hex[:8]}/example.zarr")
-    gc.collect()  # what a failure left says so here, not in the next test
+    gc.collect()  # what a failure left warns here, not in the next test
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_a_server_that_stops_costs_no_finished_shard(
 def test_a_server_that_does_not_answer_is_not_taken_for_an_empty_place(
     server: S3Server, target: AnyPath, n_answered: int
 ) -> None:
-    """A writer that finds no plan starts again: it must not do so because nobody answered."""
+    """A writer that finds no plan starts again: it must not do so because the server did not answer."""
     EXAMPLE.begin(target, [0, 1])
     server.gate.shut_after(n_answered)
     with contextlib.suppress(StorageError):
@@ -151,7 +151,7 @@ def test_a_lease_outlasts_a_server_that_is_away_for_a_while(server: S3Server, ta
 def test_a_lock_that_cannot_be_asked_for_is_not_held(server: S3Server, target: AnyPath) -> None:
     server.gate.shut()
     with pytest.raises(StorageError, match=UNREACHABLE), exclusive(lock_path(target)):
-        pytest.fail("nobody may work here")
+        pytest.fail("the lock was taken")
 
 
 def test_a_holder_elsewhere_is_dead_when_it_did_not_renew_for_long(target: AnyPath) -> None:
@@ -201,7 +201,7 @@ def test_a_killed_writer_resumes(target: AnyPath) -> None:
             pytest.raises(StoreLockedError, match=rf'"pid": {process.pid}\b.*Wait for it'),
             exclusive(lock_path(target)),
         ):
-            pytest.fail("nobody else may work here")
+            pytest.fail("the lock was taken twice")
         process.kill()
         process.wait()
     with exclusive(lock_path(target)):  # a dead holder holds nothing
@@ -220,7 +220,7 @@ def test_a_bucket_that_is_not_there_is_named(server: S3Server) -> None:
         pytest.raises(StorageError, match=NO_BUCKET),
         exclusive(lock_path(target)),
     ):
-        pytest.fail("nobody may work here")
+        pytest.fail("the lock was taken")
 
 
 def test_wrong_credentials_are_not_called_damage_or_absence(server: S3Server, target: AnyPath) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
+import time
 from pathlib import Path
 
 import pytest
 
-from cache.atomic import replace, write_bytes
+from cache.atomic import atomic_write, replace, write_bytes
 from cache.errors import StorageError
 from cache.places.refusals import storage_errors
 
@@ -36,6 +39,34 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
         write_bytes(path, b"data")
     assert [entry.name for entry in tmp_path.iterdir()] == ["taken"]
     assert (path / "inside").is_dir()
+
+
+def test_orphans_are_removed_and_files_of_living_writers_stay(tmp_path: Path) -> None:
+    dead, young, alive = (tmp_path / f".out.npy.{name * 8}.partial" for name in "abc")
+    for path in (dead, young, alive):
+        path.write_text("half")
+    for path in (dead, alive):
+        os.utime(path, (time.time() - 1000,) * 2)
+    with alive.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with atomic_write(tmp_path / "out.npy") as partial:
+            partial.write_text("whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([alive.name, young.name, "out.npy"])
+    assert (tmp_path / "out.npy").read_text() == "whole"
+
+
+def _stop_half_way(path: Path) -> None:
+    with atomic_write(path) as partial:
+        partial.write_text("half")
+        raise KeyboardInterrupt
+
+
+def test_a_file_is_whole_or_what_was_there_before(tmp_path: Path) -> None:
+    path = tmp_path / "out.npy"
+    path.write_text("before")
+    with pytest.raises(KeyboardInterrupt):
+        _stop_half_way(path)
+    assert [found.read_text() for found in tmp_path.iterdir()] == ["before"]
 
 
 def test_a_folder_replaces_a_folder(folders: tuple[Path, Path]) -> None:

@@ -259,7 +259,7 @@ def test_a_held_lock_of_nothing_stays(root: Path) -> None:
         assert names(root) == {"clip/.soon.zarr.lock"}
 
 
-def test_work_that_was_finished_since_it_was_judged_stays(root: Path) -> None:
+def test_work_that_was_finished_since_the_decision_stays(root: Path) -> None:
     target = root / "clip" / "a.zarr"
     Example().begin(target)
     found = [decide(candidate, Policy()) for candidate in candidates_below(root)]
@@ -268,7 +268,7 @@ def test_work_that_was_finished_since_it_was_judged_stays(root: Path) -> None:
     assert (decision.remove, Example().begin(target).pending) == (False, [1, 2])
 
 
-def test_a_store_that_was_pinned_since_it_was_judged_stays(root: Path) -> None:
+def test_a_store_that_was_pinned_since_the_decision_stays(root: Path) -> None:
     target = root / "clip" / "a.zarr"
     Example().write(target)
     found = [decide(candidate, ALL) for candidate in candidates_below(root)]
@@ -341,7 +341,7 @@ def test_memory_mapped_copies_are_removed_when_no_store_has_their_key(root: Path
 
 def test_what_cannot_be_removed_is_not_called_removed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Example().begin(root / "clip" / "a.zarr")
-    monkeypatch.setattr(shutil, "rmtree", lambda _path, **_options: None)  # it is told to pass over what is refused
+    monkeypatch.setattr(shutil, "rmtree", lambda _path, **_options: None)  # it ignores errors
     [decision] = gc(root)
     assert (decision.remove, decision.reason) == (False, "the system refuses to remove all of it")
 

@@ -13,18 +13,13 @@ from cache.places import as_path
 from cache.places.lock import exclusive, lock_path
 from cache.store import Store, open_store
 from cache.testing.example import Example
+from cache.testing.raw import tree_bytes
 from cache.upkeep.conversion import convert
 from cache.upkeep.integrity import verify
 from cache.writing.unfinished import building_folder
 from cache.writing.writer import StoreWriter
 
 SUFFIXES = [".zarr", ".h5"]
-
-
-def tree(path: Path) -> dict[str, bytes]:
-    if path.is_file():
-        return {"": path.read_bytes()}
-    return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
 
 @pytest.fixture
@@ -43,9 +38,9 @@ def test_there_and_back_every_byte_is_equal(tmp_path: Path, first: str, second: 
     assert verify(there) == []
     convert(there, tmp_path / f"back{first}")
     convert(open_store(tmp_path / f"back{first}"), tmp_path / f"again{second}")
-    assert tree(tmp_path / f"again{second}") == tree(tmp_path / f"there{second}")
+    assert tree_bytes(tmp_path / f"again{second}") == tree_bytes(tmp_path / f"there{second}")
     if first == ".zarr":
-        assert tree(tmp_path / f"back{first}") == tree(tmp_path / f"source{first}")
+        assert tree_bytes(tmp_path / f"back{first}") == tree_bytes(tmp_path / f"source{first}")
 
 
 def test_a_store_can_be_carried_to_an_object_store_and_back(source: Store, tmp_path: Path) -> None:
@@ -53,7 +48,7 @@ def test_a_store_can_be_carried_to_an_object_store_and_back(source: Store, tmp_p
     convert(source, away)
     convert(open_store(away), tmp_path / "back.zarr")
     assert isinstance(source.path, Path)
-    assert tree(tmp_path / "back.zarr") == tree(source.path)
+    assert tree_bytes(tmp_path / "back.zarr") == tree_bytes(source.path)
 
 
 def test_a_second_conversion_writes_nothing(source: Store, tmp_path: Path) -> None:
@@ -89,7 +84,7 @@ def test_a_stopped_conversion_resumes(source: Store, tmp_path: Path, suffix: str
     assert convert(source, target, on_shard=lambda done, n: calls.append((done, n))) == 1
     assert calls == [(1, 1)]
     convert(source, expected)
-    assert tree(target) == tree(expected)
+    assert tree_bytes(target) == tree_bytes(expected)
 
 
 def test_shards_that_an_encoder_made_with_other_bits_are_not_taken(source: Store, tmp_path: Path) -> None:
@@ -137,7 +132,7 @@ def test_a_damaged_source_leaves_the_target_as_it_was(source: Store, tmp_path: P
     convert(source, target)
     before = target.read_bytes()
     newer = Example(generation=1).write(tmp_path / "newer.zarr")
-    (tmp_path / "newer.zarr" / "tokens" / "c" / "1" / "2" / "0" / "0").write_bytes(b"spoiled")
+    (tmp_path / "newer.zarr" / "tokens" / "c" / "1" / "2" / "0" / "0").write_bytes(b"damaged")
     with pytest.raises(StoreDamagedError, match="rows 8-9 of tokens, view 1"):
         convert(newer, target)
     assert target.read_bytes() == before

@@ -30,7 +30,7 @@ SUFFIXES = [".zarr", ".h5"]
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A Zarr store: a folder of files that can be spoiled one by one."""
+    """A Zarr store: a folder of files that can be damaged one by one."""
     path = tmp_path / "features" / "some-encoder" / "example.zarr"
     Example().write(path)
     return path

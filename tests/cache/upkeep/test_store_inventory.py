@@ -10,8 +10,8 @@ import zarr
 
 from cache.places import AnyPath, as_path
 from cache.testing.example import Example
-from cache.upkeep.inventory import is_pinned, set_pin, size_of, statuses_below, targets_below, unfinished_key
-from cache.writing.unfinished import building_folder
+from cache.upkeep.inventory import is_pinned, set_pin, size_of, statuses_below, targets_below
+from cache.writing.unfinished import building_folder, unfinished
 
 
 @pytest.fixture(params=["disk", "memory"])
@@ -36,12 +36,14 @@ def test_a_store_that_is_being_replaced_is_both(root: AnyPath) -> None:
     Example().write(root / "clip" / "a.zarr")
     Example(seed=1).begin(root / "clip" / "a.zarr", [0])
     assert states(root) == {"a.zarr": ("complete", "1 of 3 shards")}
-    assert unfinished_key(root / "clip" / "a.zarr") == Example(seed=1).key.digest
+    stopped = unfinished(root / "clip" / "a.zarr")
+    assert stopped is not None
+    assert stopped.plan.key == Example(seed=1).key.digest
 
 
 def test_nothing_is_no_store(root: AnyPath) -> None:
     assert statuses_below(root) == []
-    assert unfinished_key(root / "clip" / "a.zarr") is None
+    assert unfinished(root / "clip" / "a.zarr") is None
 
 
 def test_both_formats_are_found(tmp_path: Path) -> None:
@@ -88,7 +90,7 @@ def test_a_begun_store_without_a_readable_plan_is_no_work(tmp_path: Path) -> Non
     target = tmp_path / "a.zarr"
     Example().begin(target, [0])
     (building_folder(target) / "plan.json").write_text("{")
-    assert unfinished_key(target) is None
+    assert unfinished(target) is None
 
 
 def test_sizes_are_those_of_the_files(root: AnyPath) -> None:
