@@ -43,7 +43,7 @@ def train(
     Returns
     -------
     TrainResult
-        History records hold epoch, lr, loss, one `loss_<term>` per term, val_accuracy and val_uar.
+        History records hold epoch, lr, loss, one `loss_<term>` per term and one `val_<metric>` per metric.
 
     Raises
     ------

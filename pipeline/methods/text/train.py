@@ -128,9 +128,8 @@ def _prepare_kefer(task: TrainingTask, config: KeferConfig) -> tuple[Learner, Tr
 def _make_head(task: TrainingTask, config: KeferConfig) -> TextHead:
     assert task.text is not None
     if config.backbone == "feature" and config.projection == "none":
-        task.text.require_space_of(
-            task.encoder_identity["encoder"]
-        )  # nothing is trained that could learn another space
+        # Nothing is trained that could learn another space.
+        task.text.require_space_of(task.encoder_identity["encoder"])
     of_encoder = config.backbone in ("feature", "encoder")
     options = {
         "text_width": task.text.width,
