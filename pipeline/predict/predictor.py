@@ -27,7 +27,7 @@ from pipeline.predict.recognition import DetectedFaces, ExpressionClassifier, Fa
 from pipeline.predict.saved import DEFAULT_HEAD, SavedHead, read_saved
 from pipeline.progress import OnProgress, silent
 
-__all__ = ["DEFAULT_HEAD", "ImagePredictions", "Predictor"]
+__all__ = ["ImagePredictions", "Predictor"]
 
 ImageLike: TypeAlias = str | Path | Image.Image | npt.NDArray[np.uint8] | npt.NDArray[np.floating[Any]]
 
