@@ -11,7 +11,7 @@ from torch.nn import functional
 from pipeline.errors import ConfigError
 from pipeline.learning.layers import empty_linear, reset_linear
 from pipeline.learning.learner import Batch, Learner, TrainingSettings, TrainResult
-from pipeline.learning.loop import shown_metric, validate
+from pipeline.learning.loop import progress_metric, validate
 from pipeline.learning.method import Method
 from pipeline.learning.optimizers import sgd_settings, warmup_cosine
 from pipeline.learning.task import TrainingTask, train_by_loop, train_separately
@@ -34,7 +34,7 @@ def _train_zero_shot(task: TrainingTask, config: ZeroShotConfig) -> TrainResult:
     task.initialize(head)
     head.set_text(task.text.vectors if config.prompt == "logit-ensemble" else task.text.chosen(config.prompt))
     record = {"epoch": 1.0} | validate(head, task.data.val, 1)
-    metric = shown_metric(config.select_by)
+    metric = progress_metric(config.select_by)
     task.on_progress(Progress("train", 1, 1, f"val {metric} {record[f'val_{metric}']:.4f}"))
     return TrainResult(head.eval(), [record], 1)
 
