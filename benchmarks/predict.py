@@ -24,11 +24,11 @@ from PIL import Image
 
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.roots import open_root
-from pipeline.faces import Alignment, load_detector
+from pipeline.faces import load_detector
+from pipeline.images.alignment import Alignment
 from pipeline.images.decode import decode_picture
-from pipeline.predict.predictor import DEFAULT_HEAD
 from pipeline.predict.recognition import ExpressionClassifier
-from pipeline.predict.saved import read_saved
+from pipeline.predict.saved import DEFAULT_HEAD, read_saved
 
 PACKS = Path(os.environ.get("FER_STAGE_PACKS") or Path(__file__).parents[2] / "shared" / "data")
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.encoders.spec import has_text
+from pipeline.encoders.spec import family_has_text
 from pipeline.errors import ConfigError, InputError, MismatchError
 
 __all__ = ["TextFeatures"]
@@ -88,7 +88,7 @@ class TextFeatures:
     def require_space_of(self, encoder: Mapping[str, Any]) -> None:
         """MismatchError if features of an encoder cannot be compared with these vectors as they are."""
         if not self.shares_space_with(encoder):
-            reads_text = has_text(str(encoder.get("family")))
+            reads_text = family_has_text(str(encoder.get("family")))
             of_own = "the text of the features' own encoder"
             own = of_own if reads_text else "features of an encoder with text"
             raise MismatchError(

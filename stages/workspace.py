@@ -95,7 +95,7 @@ def heads_below(folder: Path, record: str) -> list[Path]:
 
     Parameters
     ----------
-    record : `pipeline.predict.saved.RUN` of runs, or `EXPORTED` of exported heads
+    record : `pipeline.predict.head_folder.RUN` of runs, or `EXPORTED` of exported heads
     """
     heads = [path.parent for path in sorted(folder.rglob(record))]
     return [head for head in heads if SCORES not in head.relative_to(folder).parts[:-4]]

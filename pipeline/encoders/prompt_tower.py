@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.encoders.protocols import Encoder, TextEncoder, require_text_encoder
+from pipeline.encoders.protocols import Encoder, TextEncoder, encoder_name, require_text_encoder
 from pipeline.errors import ConfigError, EncoderError
 
 __all__ = ["Prefix", "PromptEncoder", "PromptTower", "TextParts", "require_prompts"]
@@ -230,9 +230,8 @@ def require_prompts(encoder: Encoder) -> PromptTower:
     require_text_encoder(encoder)
     if not _has_prompts(encoder):
         raise EncoderError(
-            f"{encoder.identity['family']}:{encoder.identity['architecture']}: prompts are learned in open_clip's own "
-            f"text transformers, found {type(encoder).__name__}. Use an encoder such as "
-            "open_clip:ViT-B-32-quickgelu/openai"
+            f"{encoder_name(encoder)}: prompts are learned in open_clip's own text transformers, found "
+            f"{type(encoder).__name__}. Use an encoder such as open_clip:ViT-B-32-quickgelu/openai"
         )
     return encoder.prompts
 

@@ -15,6 +15,7 @@ __all__ = [
     "Encoder",
     "ImageEncoder",
     "TextEncoder",
+    "encoder_name",
     "encodes_images",
     "encodes_text",
     "require_image_encoder",
@@ -130,8 +131,8 @@ def require_image_encoder(encoder: Encoder) -> ImageEncoder:
     """The encoder, for a caller that has images; EncoderError if it reads sentences only."""
     if not encodes_images(encoder):
         raise EncoderError(
-            f"{_name(encoder)} reads sentences only, no images. Extract features with an open_clip or timm encoder, "
-            "encode the prompts with this one, and train with it as `text`"
+            f"{encoder_name(encoder)} reads sentences only, no images. Extract features with an open_clip or timm "
+            "encoder, encode the prompts with this one, and train with it as `text`"
         )
     return encoder
 
@@ -139,9 +140,12 @@ def require_image_encoder(encoder: Encoder) -> ImageEncoder:
 def require_text_encoder(encoder: Encoder) -> TextEncoder:
     """The encoder, for a caller that has sentences; EncoderError if it reads images only."""
     if not encodes_text(encoder):
-        raise EncoderError(f"{_name(encoder)} has no text tower. Heads that need text work with an open_clip encoder")
+        raise EncoderError(
+            f"{encoder_name(encoder)} has no text tower. Heads that need text work with an open_clip encoder"
+        )
     return encoder
 
 
-def _name(encoder: Encoder) -> str:
+def encoder_name(encoder: Encoder) -> str:
+    """`family:architecture`, for messages."""
     return f"{encoder.identity['family']}:{encoder.identity['architecture']}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.errors import ConfigError
 from pipeline.plugins import entry_point_names, is_reference
 
-__all__ = ["FILE", "GROUP", "EncoderSpec", "Syntax", "has_text", "register"]
+__all__ = ["FILE", "GROUP", "EncoderSpec", "Syntax", "family_has_text", "register"]
 
 _LONGEST_SLUG = 150  # characters: a folder is named so
 GROUP = "fer_stage.encoders"  # of entry points
@@ -107,7 +107,7 @@ class EncoderSpec:
     @property
     def has_text(self) -> bool:
         """Whether all encoders of this family have a text tower; see `families.has_text`."""
-        return has_text(self.family)
+        return family_has_text(self.family)
 
     def absolute(self) -> EncoderSpec:
         """The same encoder for another process, which may work in another folder: with absolute paths of its files."""
@@ -143,7 +143,7 @@ def _of_package(text: str) -> EncoderSpec:
     return EncoderSpec(FILE, name, path=Path(os.path.expanduser(weights)) if weights else None)
 
 
-def has_text(family: str) -> bool:
+def family_has_text(family: str) -> bool:
     """Whether all encoders of a family have a text tower; True of a family that is not known."""
     return family not in _FAMILIES or _FAMILIES[family].has_text
 

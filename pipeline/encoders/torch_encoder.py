@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from pipeline.encoders.protocols import Encoder, ImageEncoder
+from pipeline.encoders.protocols import Encoder, ImageEncoder, encoder_name
 from pipeline.encoders.runtimes import resolve_runtime
 from pipeline.encoders.runtimes.choose import Runtime, runtime_of
 from pipeline.encoders.runtimes.eager import precision_of
@@ -136,10 +136,6 @@ class TorchEncoder:
             self._require(outputs)
         return self._runtime(pixels, outputs)
 
-    @property
-    def _name(self) -> str:
-        return f"{self.identity['family']}:{self.identity['architecture']}"
-
     @cached_property
     def _runtime(self) -> Runtime:
         tower = PixelTower(self.tower, self.preprocess, self.torch_device)
@@ -150,7 +146,7 @@ class TorchEncoder:
             n_blocks = sum(name.startswith("block-") for name in self.row_shapes)
             known = [name for name in self.row_shapes if not name.startswith("block-")]
             known += [f"block-K with K from 0 to {n_blocks - 1}"] if n_blocks else []
-            raise EncoderError(f"{self._name} gives no {', '.join(unknown)}. It gives {', '.join(known)}")
+            raise EncoderError(f"{encoder_name(self)} gives no {', '.join(unknown)}. It gives {', '.join(known)}")
 
 
 if TYPE_CHECKING:
@@ -167,7 +163,7 @@ def require_torch_encoder(encoder: Encoder) -> TorchEncoder:
     """
     if not isinstance(encoder, TorchEncoder):
         raise EncoderError(
-            f"{encoder.identity['family']}:{encoder.identity['architecture']}: expected an encoder whose image network "
-            f"is a torch module, found {type(encoder).__name__}. Use an open_clip or timm encoder"
+            f"{encoder_name(encoder)}: expected an encoder whose image network is a torch module, found "
+            f"{type(encoder).__name__}. Use an open_clip or timm encoder"
         )
     return encoder

@@ -6,6 +6,5 @@ caller <- one shard ahead <- encoder thread <- one batch ahead <- loader thread 
 from pipeline.extraction.outputs import Output, empty_blocks, outputs_of
 from pipeline.extraction.run import Extraction
 from pipeline.extraction.shards import Shard
-from pipeline.timings import Timings
 
-__all__ = ["Extraction", "Output", "Shard", "Timings", "empty_blocks", "outputs_of"]
+__all__ = ["Extraction", "Output", "Shard", "empty_blocks", "outputs_of"]

@@ -35,7 +35,7 @@ class Shard:
     rejected: dict[int, str] = field(default_factory=dict)
 
     def check(self, outputs: Sequence[Output], n_views: int) -> None:
-        """MismatchError if the blocks are not made for the outputs: a wrong dtype would be cast without a word."""
+        """MismatchError if the blocks are not made for the outputs: a wrong dtype would be cast silently."""
         for output in outputs:
             block = self.blocks[output.name]
             expected = (n_views, len(self.rows), *output.row_shape), np.dtype(output.dtype)

@@ -1,7 +1,6 @@
-"""Faces in pictures: where they are, and each as an upright square."""
+"""Faces in pictures: where they are, which one is the labelled one, and the table of them."""
 
 from pipeline.faces.detector import load_detector
 from pipeline.faces.face import Box, Face, FaceDetector, Landmarks
-from pipeline.images.alignment import Alignment
 
-__all__ = ["Alignment", "Box", "Face", "FaceDetector", "Landmarks", "load_detector"]
+__all__ = ["Box", "Face", "FaceDetector", "Landmarks", "load_detector"]

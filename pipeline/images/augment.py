@@ -37,7 +37,7 @@ class Augment:
     noise : chance of Gaussian noise of variance `noise_variance` on 0..255 values
     erase : chance of one rectangle that covers `erase_area` of the image, its height / width in `erase_aspect`, and is
         0 after normalisation, which is the mean colour (RandomErasing)
-    together : False: an image is flipped, or gets noise, or neither, never both (SCN, RUL)
+    exclusive : whether an image is flipped, or gets noise, or neither, and never both (SCN, RUL)
     """
 
     flip: float = 0.5
@@ -46,7 +46,7 @@ class Augment:
     erase: float = 0.5
     erase_area: tuple[float, float] = (0.02, 0.25)
     erase_aspect: tuple[float, float] = (0.3, 3.3)
-    together: bool = True
+    exclusive: bool = False
 
     def draw(self, n: int, size: int, rng: torch.Generator) -> dict[str, Tensor]:
         """Random parameters for each of `n` images with `size` pixels a side.
@@ -61,7 +61,7 @@ class Augment:
         chances = torch.rand(2, n, generator=rng)
         flipped = chances[0] < self.flip
         # One number decides on both where they exclude each other: [0, flip) flips, [1 - noise, 1) gets noise.
-        noisy = (chances[1] < self.noise if self.together else chances[0] >= 1 - self.noise).nonzero()[:, 0]
+        noisy = (chances[0] >= 1 - self.noise if self.exclusive else chances[1] < self.noise).nonzero()[:, 0]
         noise = torch.randn(len(noisy), size, size, 3, generator=rng) * math.sqrt(self.noise_variance)
         return {"flipped": flipped, "noisy": noisy, "noise": noise, "erased": self._draw_rectangles(n, size, rng)}
 

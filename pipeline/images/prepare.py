@@ -70,7 +70,7 @@ class Preparer:
             else:
                 done += [(image.row, view, squares) for view, squares in zip(image.views, views, strict=True)]
         squares = {
-            size: np.stack([made[size] for *_, made in done]) if done else np.empty((0, size, size, 3), np.uint8)
+            size: np.stack([squares[size] for *_, squares in done]) if done else np.empty((0, size, size, 3), np.uint8)
             for size in self.transform.sizes
         }
         rows, numbers = (np.array([item[i] for item in done], np.intp) for i in (0, 1))

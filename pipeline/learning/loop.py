@@ -19,7 +19,7 @@ from pipeline.learning.options import SelectBy
 from pipeline.learning.split_loader import Rows, TrainingData
 from pipeline.progress import OnProgress, Progress, silent
 
-__all__ = ["best_epoch", "shown_metric", "train", "train_ensemble", "validate"]
+__all__ = ["best_epoch", "progress_metric", "train", "train_ensemble", "validate"]
 
 
 def train(
@@ -43,7 +43,7 @@ def train(
     Returns
     -------
     TrainResult
-        History records hold epoch, lr, loss, one `loss_<term>` per term, val_accuracy and val_uar.
+        History records hold epoch, lr, loss, one `loss_<term>` per term and one `val_<metric>` per metric.
 
     Raises
     ------
@@ -134,7 +134,7 @@ class _Loop:
             self.best_states[i] = {name: value.clone() for name, value in state.items()}
 
     def _note(self) -> str:
-        metric = shown_metric(self.settings.select_by)
+        metric = progress_metric(self.settings.select_by)
         scores = [self.histories[i][-1][f"val_{metric}"] for i in self.active]
         if len(scores) == 1:
             return f"val {metric} {scores[0]:.4f}"
@@ -189,7 +189,7 @@ def best_epoch(history: History, select_by: SelectBy) -> int:
     return ranks.index(max(ranks)) + 1
 
 
-def shown_metric(select_by: SelectBy) -> str:
+def progress_metric(select_by: SelectBy) -> str:
     """The metric that progress shows: the one that selects the epoch, else the main one."""
     return select_by if select_by in METRICS else next(iter(METRICS))
 

@@ -1,8 +1,8 @@
 """Pictures, folders and videos -> the faces in them, with their expressions; and the trained heads that recognise them.
 
-saved, export            a trained head on disk, and as a folder for elsewhere
+head_folder, saved       the files of a trained head, and the head that they hold; export writes it for elsewhere
 inputs, lazy_images      which pictures and frames there are, read when they are needed
-recognition, predictor   faces -> probabilities; pictures and videos -> predictions
+recognition, predictor   faces -> probabilities; pictures and videos -> predictions, each a `Prediction`
 annotate                 predictions drawn into the pictures
 
 `Predictor` is imported when it is first used: reading a saved head needs no torch.

@@ -18,7 +18,8 @@ from PIL import Image
 from pipeline.differences import differences_text
 from pipeline.errors import ConfigError, InputError, MismatchError
 from pipeline.extraction.prefetch import parallel_map, prefetch
-from pipeline.faces import Alignment, load_detector
+from pipeline.faces import load_detector
+from pipeline.images.alignment import Alignment
 from pipeline.images.transform import ImageTransform
 from pipeline.predict.inputs import EVERY_S, check_interval, find_inputs, input_images
 from pipeline.predict.lazy_images import LazyImage, lazy_array, lazy_picture
@@ -27,7 +28,7 @@ from pipeline.predict.recognition import DetectedFaces, ExpressionClassifier, Fa
 from pipeline.predict.saved import DEFAULT_HEAD, SavedHead, read_saved
 from pipeline.progress import OnProgress, silent
 
-__all__ = ["DEFAULT_HEAD", "ImagePredictions", "Predictor"]
+__all__ = ["ImagePredictions", "Predictor"]
 
 ImageLike: TypeAlias = str | Path | Image.Image | npt.NDArray[np.uint8] | npt.NDArray[np.floating[Any]]
 

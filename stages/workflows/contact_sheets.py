@@ -9,9 +9,9 @@ import numpy as np
 
 from cache.atomic import write_bytes
 from pipeline.datasets.roots import open_root
-from pipeline.faces import Alignment
 from pipeline.faces.sheet import draw_contact_sheet
 from pipeline.faces.table import UNUSABLE, FaceTable
+from pipeline.images.alignment import Alignment
 from pipeline.images.reading import row_picture
 from pipeline.tables.samples import SampleTable
 from stages.errors import StageError

@@ -14,7 +14,7 @@ from cache.places import AnyPath
 from cache.store import Store, open_store
 from pipeline.datasets.roots import open_root
 from pipeline.encoders.parity import parity
-from pipeline.faces import Alignment
+from pipeline.images.alignment import Alignment
 from pipeline.images.prepare import Preparer
 from pipeline.images.reading import ImageRow
 from pipeline.images.transform import ImageTransform

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from cache.places.links import require_inside
 from pipeline.methods.own import plain_name
-from pipeline.predict.saved import DEFAULT_HEAD, EXPORTED, RUN, read_saved
+from pipeline.predict.head_folder import EXPORTED, RUN
+from pipeline.predict.saved import DEFAULT_HEAD, read_saved
 from pipeline.progress import OnProgress
 from stages.errors import StageError
 from stages.output import say

@@ -17,7 +17,8 @@ from pipeline.errors import InputError
 from pipeline.methods.own import plain_name
 from pipeline.plugins import is_reference
 from pipeline.predict.export.card import model_card
-from pipeline.predict.saved import EXPORTED, WEIGHTS, SavedHead, read_saved
+from pipeline.predict.head_folder import EXPORTED, WEIGHTS
+from pipeline.predict.saved import SavedHead, read_saved
 from pipeline.progress import OnProgress
 from pipeline.records import Score, read_export, read_regular
 from stages.errors import StageError

@@ -20,9 +20,9 @@ from cache.shard_records import ShardRecord
 from cache.upkeep.inventory import targets_below
 from cache.writing.unfinished import building_folder
 from cache.writing.writer import StoreWriter
-from pipeline.extraction import Timings
 from pipeline.images.rejects import AlikeRejects
 from pipeline.progress import OnProgress
+from pipeline.timings import Timings
 from stages.output import say
 from stages.remedies import command_line
 from stages.requests import ExtractRequest

@@ -26,7 +26,7 @@ from cache.writing.unfinished import finished_shards
 from pipeline.encoders import EncoderSpec, ImageEncoder, load_image_encoder
 from pipeline.extraction import Output, outputs_of
 from pipeline.extraction.outputs import PIXELS, POOLED
-from pipeline.faces import Alignment
+from pipeline.images.alignment import Alignment
 from pipeline.images.reading import ImageRow
 from pipeline.progress import OnProgress
 from pipeline.tables.samples import SampleTable

@@ -12,9 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from cache.reuse import image_keys
-from pipeline.faces import Alignment
 from pipeline.faces.table import MISSED, FaceTable
-from pipeline.images.alignment import LANDMARK_DECIMALS
+from pipeline.images.alignment import LANDMARK_DECIMALS, Alignment
 from pipeline.images.formats import decodable_since
 from pipeline.tables.samples import OK, REJECTED, SampleTable
 from stages.errors import StageError

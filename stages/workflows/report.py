@@ -20,7 +20,8 @@ from cache.places import AnyPath
 from cache.places.links import require_inside
 from cache.store import store_exists
 from cache.writing.unfinished import unfinished
-from pipeline.predict.saved import HISTORY, RUN, WEIGHTS, read_saved
+from pipeline.predict.head_folder import HISTORY, RUN, WEIGHTS
+from pipeline.predict.saved import read_saved
 from pipeline.progress import OnProgress
 from pipeline.records import Scores, StoreSummary, read_history, read_run
 from pipeline.records.run import train_again

@@ -18,10 +18,11 @@ from cache.shard_records import ShardRecord
 from pipeline.encoders import ImageEncoder, load_image_encoder
 from pipeline.encoders.families.file_family import allow
 from pipeline.errors import MismatchError
-from pipeline.extraction import Extraction, Shard, Timings, empty_blocks
+from pipeline.extraction import Extraction, Shard, empty_blocks
 from pipeline.images.prepare import Preparer
 from pipeline.images.rejects import AlikeRejects
 from pipeline.progress import OnProgress
+from pipeline.timings import Timings
 from stages.workflows.shards import EncodingSpec, LazyRoot, RowCopies, ShardTask
 
 __all__ = ["ShardEncoder"]

@@ -17,7 +17,7 @@ from cache.writing.sink import ShardSink
 from pipeline.datasets.roots import Root, open_root
 from pipeline.encoders import EncoderSpec
 from pipeline.extraction import Output
-from pipeline.faces import Alignment
+from pipeline.images.alignment import Alignment
 from pipeline.images.prepare import Preparer
 from pipeline.images.preprocess import Preprocess
 from pipeline.images.reading import ImageRow

@@ -12,7 +12,7 @@ from pipeline.differences import differences_text
 from pipeline.encoders import EncoderSpec, ImageEncoder, load_encoder, require_image_encoder
 from pipeline.encoders.families import current_identity
 from pipeline.errors import ConfigError, MismatchError
-from pipeline.faces import Alignment
+from pipeline.images.alignment import Alignment
 from pipeline.images.preprocess import Preprocess
 from stages.errors import ParamsError, StageError
 from stages.output import say, say_notes

@@ -17,7 +17,7 @@ from pipeline.errors import TrainingError
 from pipeline.learning.method import FitResult, TrainingInputs
 from pipeline.methods import load_method
 from pipeline.methods.packing import pack
-from pipeline.predict.saved import HISTORY, RUN, WEIGHTS
+from pipeline.predict.head_folder import HISTORY, RUN, WEIGHTS
 from pipeline.progress import OnProgress
 from pipeline.versions import method_version
 from stages.output import say

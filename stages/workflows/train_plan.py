@@ -20,7 +20,7 @@ from pipeline.encoders.torch_encoder import TorchEncoder, require_torch_encoder,
 from pipeline.footnotes import LEGEND
 from pipeline.methods import METHODS
 from pipeline.methods.own import own_method, plain_name
-from pipeline.predict.saved import WEIGHTS
+from pipeline.predict.head_folder import WEIGHTS
 from pipeline.tables.labels import expressions
 from pipeline.text_features import TextFeatures
 from pipeline.versions import method_version

@@ -25,7 +25,8 @@ from cache.errors import CacheError
 from pipeline.errors import MismatchError, PipelineError
 from pipeline.learning.probabilities import softmax
 from pipeline.predict.export.card import model_card
-from pipeline.predict.saved import DEFAULT_HEAD, SavedHead, read_record, read_saved
+from pipeline.predict.head_folder import read_record
+from pipeline.predict.saved import DEFAULT_HEAD, SavedHead, read_saved
 from pipeline.records import read_regular
 from stages.cli import run
 from stages.errors import StageError

@@ -33,7 +33,7 @@ from cache.upkeep.integrity import verify
 from cache.upkeep.inventory import status_at
 from cache.writing.unfinished import building_folder
 from cache.writing.writer import StoreWriter
-from pipeline.faces import Alignment
+from pipeline.images.alignment import Alignment
 from stages.params import ExtractParams
 from stages.remedies import command_line
 from stages.workflows.extract_arguments import extract_arguments

@@ -5,7 +5,6 @@ A file is run only if `allow` was called with the encoder: a name in a store, a 
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from pipeline.encoders.families.files import CurrentIdentity
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.spec import FILE, GROUP, EncoderSpec, Syntax
 from pipeline.errors import ConfigError
-from pipeline.plugins import Plugin, is_reference, load_entry_point, load_file
+from pipeline.plugins import Plugin, is_reference, load_entry_point, load_file, source_sha256
 
 __all__ = ["FILES", "allow", "is_allowed", "load_encoder_code"]
 
@@ -40,7 +39,7 @@ def _current(spec: EncoderSpec) -> CurrentIdentity:
         if not path.is_file():
             return CurrentIdentity(named, f"{path} is not on this machine")
     weights = {"weights": file_sha256(spec.path)} if spec.path else {}
-    sha256 = hashlib.sha256(file.read_bytes()).hexdigest() if file else load_encoder_code(spec).origin.sha256
+    sha256 = source_sha256(GROUP, spec.architecture) if file else load_encoder_code(spec).origin.sha256
     return CurrentIdentity({**named, "code": sha256, **weights})
 
 

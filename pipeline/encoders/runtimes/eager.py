@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from pipeline.encoders.arithmetic import float32_arithmetic
+from pipeline.encoders.runtimes.graphs import Features, Pixels
 from pipeline.encoders.towers import PixelTower
 
 __all__ = ["Eager", "inference", "precision_of", "to_numpy"]
-
-Pixels = npt.NDArray[np.uint8]
-Features = npt.NDArray[np.float32]
 
 
 class Eager:

@@ -13,7 +13,7 @@ from torch.export import ExportedProgram
 
 from pipeline.encoders.towers import PixelTower
 
-__all__ = ["Graph", "chunks", "traced"]
+__all__ = ["Features", "Graph", "Pixels", "chunks", "traced"]
 
 Pixels = npt.NDArray[np.uint8]
 Features = npt.NDArray[np.float32]

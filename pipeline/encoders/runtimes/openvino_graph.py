@@ -46,7 +46,7 @@ class OpenVINOGraph:
             model = ov.convert_model(program)
         self._compiled = ov.Core().compile_model(model, "CPU", options)
         self._queue = ov.AsyncInferQueue(self._compiled, n_threads)
-        self._queue.set_callback(_keep)
+        self._queue.set_callback(_copy_results)
 
     def __call__(self, pixels: Pixels) -> list[Features]:
         n_chunks = -(-len(pixels) // _ROWS)
@@ -59,7 +59,7 @@ class OpenVINOGraph:
         return [values[: len(pixels)] for values in features]
 
 
-def _keep(request: Any, into: list[Features]) -> None:
+def _copy_results(request: Any, into: list[Features]) -> None:
     """Copy the results of a chunk before the request that holds them takes the next one."""
     for i, rows in enumerate(into):
         rows[...] = request.get_output_tensor(i).data

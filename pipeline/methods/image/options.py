@@ -50,15 +50,17 @@ class AugmentationConfig(LoopConfig):
     augment: bool = Field(
         True,
         description="where pixels are read: draw the augmentations below from view 0 for every batch; false: "
-        "learn from all cached views as they are. Cached views can do all of them but crops and turns",
+        "learn from all cached views as they are. Cached views can do all of them but crops and rotations",
     )
     crop: float = Field(1.0, gt=0, le=1, description="least share of the image's area that a random crop keeps")
     crop_aspect: float = Field(1.0, ge=1, description="greatest ratio of a random crop's sides, either way")
-    rotate: float = Field(0.0, ge=0, le=180, description="greatest random turn to either side, degrees")
+    rotate: float = Field(0.0, ge=0, le=180, description="greatest random rotation to either side, degrees")
     flip: Chance = Field(0.5, description="chance of a mirror image")
     erase: Chance = Field(0.5, description="chance of an erased rectangle of 2 to 25 % of the image")
     brightness: float = Field(0.0, ge=0, le=1, description="greatest random change of brightness, as a share of it")
-    hue: float = Field(0.0, ge=0, le=0.5, description="greatest random turn of the hue, turns")
+    hue: float = Field(
+        0.0, ge=0, le=0.5, description="greatest random shift of the hue, as a share of the colour circle"
+    )
 
     @property
     def views(self) -> Literal["all", "plain"]:
@@ -92,7 +94,9 @@ class TunedConfig(AugmentationConfig):
     crop: float = Field(0.15, gt=0, le=1, description="least share of the image's area that a random crop keeps")
     crop_aspect: float = Field(3.3, ge=1, description="greatest ratio of a random crop's sides, either way")
     brightness: float = Field(0.4, ge=0, le=1, description="greatest random change of brightness, as a share of it")
-    hue: float = Field(0.3, ge=0, le=0.5, description="greatest random turn of the hue, turns")
+    hue: float = Field(
+        0.3, ge=0, le=0.5, description="greatest random shift of the hue, as a share of the colour circle"
+    )
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -56,9 +56,9 @@ class TunedTower(nn.Module):
     def features(self, inputs: Inputs) -> Tensor:
         """Pixels uint8 (B, S, S, 3), or activations float32 (B, T, W), or augmented images, to features float32 (B, D).
 
-        Augmented `images` are float32 (B, 3, S, S) as `pipeline.augmentation` gives them. Squares of another side than
-        the encoder's are resized: bilinear and antialiased, where extraction resizes the picture itself. Their features
-        are then near the cached ones, not equal.
+        Augmented `images` are float32 (B, 3, S, S) as `pipeline.images.augment` gives them. Squares of another side
+        than the encoder's are resized: bilinear and antialiased, where extraction resizes the picture itself. Their
+        features are then near the cached ones, not equal.
         """
         if "images" in inputs:
             features: Tensor = self(self._renormalised(inputs["images"]))

@@ -55,7 +55,7 @@ class ScnLearner(ImageLearner):
         self, head: ImportanceHead, labels: Tensor, config: ScnConfig, diagnostics: Mapping[str, Any] | None = None
     ) -> None:
         chance = config.flip_or_noise / 2
-        super().__init__(head, Augment(chance, chance, erase=config.erase, together=False), diagnostics)
+        super().__init__(head, Augment(chance, chance, erase=config.erase, exclusive=True), diagnostics)
         self.head: ImportanceHead = head
         self.loss_weights = {"wce": config.lambda_wce, "rr": config.lambda_rr}
         self.config = config
@@ -110,7 +110,7 @@ class RulLearner(ImageLearner):
         self, head: EmbeddingHead, config: RulConfig, rng: torch.Generator, diagnostics: Mapping[str, Any] | None = None
     ) -> None:
         chance = config.flip_or_noise / 2
-        super().__init__(head, Augment(chance, chance, erase=config.erase, together=False), diagnostics)
+        super().__init__(head, Augment(chance, chance, erase=config.erase, exclusive=True), diagnostics)
         self.head: EmbeddingHead = head
         self.loss_weights = {"add_up": 1.0}
         self.dropout = config.dropout

@@ -9,7 +9,7 @@ from pydantic import Field
 from pipeline.learning.options import SCALE, Count, MethodConfig
 from pipeline.learning.spec import ScaleKind
 
-__all__ = ["CONFIG", "LinearProbeConfig"]
+__all__ = ["LinearProbeConfig"]
 
 
 class LinearProbeConfig(MethodConfig):
@@ -26,6 +26,3 @@ class LinearProbeConfig(MethodConfig):
     )
     refinements: int = Field(3, ge=0, le=8, description="times that the step around the best C is halved")
     max_iterations: Count = Field(1000, description="L-BFGS iterations per C")
-
-
-CONFIG = LinearProbeConfig

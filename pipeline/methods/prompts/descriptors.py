@@ -71,7 +71,7 @@ class MetdLearner(Learner):
 def train_descriptors(task: TrainingTask, config: MetdConfig) -> TrainResult:
     """Train K descriptors per class on the cached feature; the head is a DescriptorHead.
 
-    Findings: `nearest_words`, class -> K lists of M lists of the five nearest words of the vocabulary with their
+    Diagnostics: `nearest_words`, class -> K lists of M lists of the five nearest words of the vocabulary with their
     distances; `images_by_subclass`, see there.
     """
     assert task.encoder is not None  # Method.fit has checked it: needs_encoder

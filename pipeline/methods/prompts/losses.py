@@ -5,14 +5,13 @@ C classes with K descriptors each; `cosines` are those of images to descriptors,
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pipeline.methods.prompts.options import EmptySubclass
+
 __all__ = [
-    "EmptySubclass",
     "closest_descriptors",
     "descriptor_cosines",
     "descriptor_logits",
@@ -21,7 +20,6 @@ __all__ = [
     "modulating_factor",
 ]
 
-EmptySubclass = Literal["skip", "code"]
 _CODE_EMPTY = -1 / 99  # the count that the authors' code gives to an empty subclass
 
 

@@ -9,8 +9,19 @@ from pydantic import Field
 from pipeline.learning.options import Count, LoopConfig, NonNegative, Positive, Width
 from pipeline.methods.image.options import TunedConfig
 
-__all__ = ["CONTEXT", "CliperConfig", "CocoopConfig", "ContextConfig", "CoopConfig", "MetdConfig"]
+__all__ = [
+    "CONTEXT",
+    "CliperConfig",
+    "CocoopConfig",
+    "ContextConfig",
+    "ContextUse",
+    "CoopConfig",
+    "EmptySubclass",
+    "MetdConfig",
+]
 
+ContextUse = Literal["truncated", "full"]
+EmptySubclass = Literal["skip", "code"]
 
 CONTEXT = (
     "truncated: the text tower computes only positions that a prompt uses, and shared ones once; "
@@ -27,7 +38,7 @@ class ContextConfig(LoopConfig):
     words: str = Field("", description="words that the tokens begin as; empty: normal numbers")
     init_std: Positive = Field(0.02, description="deviation of the numbers that tokens begin as, without `words`")
     suffix: str = Field(".", description="what ends every prompt (a full stop in the authors' code); may be empty")
-    context: Literal["truncated", "full"] = Field("truncated", description=CONTEXT)
+    context: ContextUse = Field("truncated", description=CONTEXT)
     epochs: Count = Field(50, description="passes over the train split")
     batch_size: Count = Field(32, description="rows per step")
     lr: Positive = Field(0.002, description="SGD's learning rate after the warm-up")
@@ -79,10 +90,10 @@ class MetdConfig(LoopConfig):
     modulating_factor: bool = Field(
         True, description="weigh images of rare subclasses up in the fine-grained loss; false: all alike (an ablation)"
     )
-    empty_subclass: Literal["skip", "code"] = Field(
+    empty_subclass: EmptySubclass = Field(
         "skip", description="a descriptor that is closest to no image of the batch: left out, or -1/99 images (code)"
     )
-    context: Literal["truncated", "full"] = Field("truncated", description=CONTEXT)
+    context: ContextUse = Field("truncated", description=CONTEXT)
     epochs: Count = Field(2, description="passes over the train split")
     batch_size: Count = Field(128, description="rows per step")
     lr: Positive = Field(0.01, description="AdamW's learning rate, constant (the code's)")
@@ -107,7 +118,7 @@ class CliperConfig(TunedConfig):
     modulating_factor: bool = Field(
         True, description="weigh images of rare subclasses up in the fine-grained loss; false: all alike (an ablation)"
     )
-    empty_subclass: Literal["skip", "code"] = Field(
+    empty_subclass: EmptySubclass = Field(
         "skip", description="a descriptor that is closest to no image of the batch: left out, or -1/99 images (code)"
     )
     first_epochs: Count = Field(2, description="of the first stage: passes over the train split")

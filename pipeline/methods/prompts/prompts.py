@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +10,9 @@ from torch.nn import functional
 
 from pipeline.encoders.prompt_tower import PromptTower
 from pipeline.learning.layers import empty_linear, reset_linear
+from pipeline.methods.prompts.options import ContextUse
 
-__all__ = ["ContextUse", "MetaNet", "Prompts", "learned_positions", "prompt_row"]
-
-ContextUse = Literal["truncated", "full"]
+__all__ = ["MetaNet", "Prompts", "learned_positions", "prompt_row"]
 
 
 def learned_positions(start: int, stop: int) -> list[int]:

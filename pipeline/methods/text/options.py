@@ -89,7 +89,7 @@ class KeferConfig(AugmentationConfig):
     momentum: float = Field(0.9, ge=0, lt=1, description="SGD's momentum")
     weight_decay: NonNegative = Field(0.0005, description="SGD's L2 penalty")
     crop: float = Field(0.8, gt=0, le=1, description="least share of the image's area that a random crop keeps")
-    rotate: float = Field(10.0, ge=0, le=180, description="greatest random turn to either side, degrees")
+    rotate: float = Field(10.0, ge=0, le=180, description="greatest random rotation to either side, degrees")
 
     @property
     def needs_encoder(self) -> bool:  # type: ignore[override]  # it depends on an option

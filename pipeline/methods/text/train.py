@@ -11,7 +11,7 @@ from torch.nn import functional
 from pipeline.errors import ConfigError
 from pipeline.learning.layers import empty_linear, reset_linear
 from pipeline.learning.learner import Batch, Learner, TrainingSettings, TrainResult
-from pipeline.learning.loop import shown_metric, validate
+from pipeline.learning.loop import progress_metric, validate
 from pipeline.learning.method import Method
 from pipeline.learning.optimizers import sgd_settings, warmup_cosine
 from pipeline.learning.task import TrainingTask, train_by_loop, train_separately
@@ -34,7 +34,7 @@ def _train_zero_shot(task: TrainingTask, config: ZeroShotConfig) -> TrainResult:
     task.initialize(head)
     head.set_text(task.text.vectors if config.prompt == "logit-ensemble" else task.text.chosen(config.prompt))
     record = {"epoch": 1.0} | validate(head, task.data.val, 1)
-    metric = shown_metric(config.select_by)
+    metric = progress_metric(config.select_by)
     task.on_progress(Progress("train", 1, 1, f"val {metric} {record[f'val_{metric}']:.4f}"))
     return TrainResult(head.eval(), [record], 1)
 
@@ -128,9 +128,8 @@ def _prepare_kefer(task: TrainingTask, config: KeferConfig) -> tuple[Learner, Tr
 def _make_head(task: TrainingTask, config: KeferConfig) -> TextHead:
     assert task.text is not None
     if config.backbone == "feature" and config.projection == "none":
-        task.text.require_space_of(
-            task.encoder_identity["encoder"]
-        )  # nothing is trained that could learn another space
+        # Nothing is trained that could learn another space.
+        task.text.require_space_of(task.encoder_identity["encoder"])
     of_encoder = config.backbone in ("feature", "encoder")
     options = {
         "text_width": task.text.width,

@@ -132,8 +132,8 @@ class TestMini:
 
     def test_its_card_says_what_people_must_know(self) -> None:
         card = " ".join((MINI_FOLDER / "README.md").read_text("utf-8").split())
-        for said in ("not CLIP", "Apache-2.0", "seen domains", "not for decisions about people", "majority"):
-            assert said in card
+        for phrase in ("not CLIP", "Apache-2.0", "seen domains", "not for decisions about people", "majority"):
+            assert phrase in card
         assert json.loads((MINI_FOLDER / "about.json").read_text())["sha256"][:12] in card
 
     def test_one_flipped_bit_is_told(self, elsewhere: Path) -> None:

@@ -165,7 +165,7 @@ class TestBrokenFolders:
     def test_with_the_weights_of_another_input_size(
         self, folder: Path, tower: str, change: dict[str, int], tmp_path: Path
     ) -> None:
-        """open_clip alone would stretch the positions until they fit: features of a model that nobody trained."""
+        """open_clip alone would stretch the positions until they fit: features of a model that was never trained."""
         larger, _ = write_clip_folder(tmp_path / "larger", **{tower: MODEL[tower] | change})
         shutil.copy(larger / WEIGHTS, folder / WEIGHTS)
         with pytest.raises(EncoderError, match=r"expected .*positional_embedding of shape .*another input size"):

@@ -1,4 +1,4 @@
-"""Architectures and tags: what cannot work is said before anything is downloaded, and with what would."""
+"""Architectures and tags: what cannot work is reported before anything is downloaded, and with what would."""
 
 from __future__ import annotations
 

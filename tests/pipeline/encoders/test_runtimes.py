@@ -88,10 +88,10 @@ class TestNames:
         with pytest.raises(EncoderError, match=r"runs on the CPU, the device is cuda\. Use --device cpu"):
             resolve_runtime("openvino", "cuda")
 
-    @pytest.mark.parametrize("wanted", ["", "onnx", "Eager"])
-    def test_others_are_refused(self, wanted: str) -> None:
-        with pytest.raises(EncoderError, match=f"--runtime {wanted}: expected auto, eager, compile, openvino"):
-            load("untrained", runtime=wanted)
+    @pytest.mark.parametrize("name", ["", "onnx", "Eager"])
+    def test_others_are_refused(self, name: str) -> None:
+        with pytest.raises(EncoderError, match=f"--runtime {name}: expected auto, eager, compile, openvino"):
+            load("untrained", runtime=name)
 
     @pytest.mark.parametrize(
         ("runtime", "name"), [("eager", "eager"), ("compile", "compile"), ("openvino", "openvino ")]

@@ -70,17 +70,17 @@ class TestDevice:
     def test_auto_is_the_cpu_where_there_is_nothing_else(self) -> None:
         assert resolve_device("auto") == torch.device("cpu")
 
-    @pytest.mark.parametrize("wanted", ["cuda", "cuda:0", "cuda:99"])
-    def test_cuda_by_name_is_never_replaced_by_the_cpu(self, wanted: str) -> None:
-        if torch.cuda.is_available() and wanted != "cuda:99":
+    @pytest.mark.parametrize("name", ["cuda", "cuda:0", "cuda:99"])
+    def test_cuda_by_name_is_never_replaced_by_the_cpu(self, name: str) -> None:
+        if torch.cuda.is_available() and name != "cuda:99":
             pytest.skip("here CUDA is present")
-        with pytest.raises(EncoderError, match=rf"--device {wanted}: torch can use \d+ CUDA devices .*--device cpu"):
-            load("untrained", wanted)
+        with pytest.raises(EncoderError, match=rf"--device {name}: torch can use \d+ CUDA devices .*--device cpu"):
+            load("untrained", name)
 
-    @pytest.mark.parametrize("wanted", ["", "gpu", "cpu:x", "cuda:", "cuda:-1", "mps", "CUDA"])
-    def test_other_names_are_refused(self, wanted: str) -> None:
-        with pytest.raises(EncoderError, match=f"--device {wanted}: expected auto, cpu, cuda or cuda:N"):
-            resolve_device(wanted)
+    @pytest.mark.parametrize("name", ["", "gpu", "cpu:x", "cuda:", "cuda:-1", "mps", "CUDA"])
+    def test_other_names_are_refused(self, name: str) -> None:
+        with pytest.raises(EncoderError, match=f"--device {name}: expected auto, cpu, cuda or cuda:N"):
+            resolve_device(name)
 
 
 @pytest.mark.gpu

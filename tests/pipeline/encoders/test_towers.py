@@ -72,7 +72,6 @@ def of_timm(name: str, **options: Any) -> ImageTower:
     return TimmTower(seeded(lambda: timm.create_model(name, num_classes=0, **options)))
 
 
-PROJECTED = {"timm_proj": "linear"}
 TRANSFORMERS: dict[str, tuple[Callable[[], ImageTower], int, tuple[int, int], int]] = {
     # tower, size of its images, (T, W) of its tokens, blocks
     "CLIP": (clip, 32, (17, 64), 3),

@@ -155,7 +155,7 @@ class TestBatchesAndShards:
 
     @pytest.mark.parametrize(("dtype", "n_views"), [("float16", 1), ("float32", 2)])
     def test_blocks_made_for_something_else_are_refused(self, dtype: str, n_views: int, tmp_path: Path) -> None:
-        """A store of float16 must not get blocks that were float32 before they were cast without a word."""
+        """A store of float16 must not get blocks that were float32 and were cast silently."""
         with extraction(ODD, tmp_path) as run, extraction(ODD, tmp_path, dtype=dtype, n_views=n_views) as other:
             blocks = empty_blocks(other.outputs, n_views, 3)
             message = rf"block pooled of shard 4: expected float32 \(1, 3, 5\), found {dtype} \({n_views}, 3, 5\)"

@@ -11,8 +11,7 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import ConfigError, ImageError, MismatchError
-from pipeline.faces import Alignment
-from pipeline.images.alignment import inverted, similarity, transform_points
+from pipeline.images.alignment import Alignment, inverted, similarity, transform_points
 
 # ArcFace's published numbers: eyes, nose and mouth corners in a square of 112 pixels.
 TEMPLATE = np.array(

@@ -16,9 +16,10 @@ from drawn_people import BLANK, group, person
 from PIL import Image
 
 from pipeline.errors import EncoderError
-from pipeline.faces import Alignment, Face, FaceDetector, load_detector
+from pipeline.faces import Face, FaceDetector, load_detector
 from pipeline.faces.rotation import RotatingDetector
 from pipeline.faces.yunet import YuNet
+from pipeline.images.alignment import Alignment
 
 TURNS = [Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270]
 

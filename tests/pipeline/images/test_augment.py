@@ -114,8 +114,8 @@ def test_chances_are_kept():
 
 def test_flip_and_noise_meet_unless_they_exclude_each_other():
     """Chances of a quarter each: both in 1 of 16 images, or in none."""
-    for together, expected in ((True, 1 / 16), (False, 0.0)):
-        drawn = Augment(flip=0.25, noise=0.25, together=together).draw(4000, 1, generator())
+    for exclusive, expected in ((False, 1 / 16), (True, 0.0)):
+        drawn = Augment(flip=0.25, noise=0.25, exclusive=exclusive).draw(4000, 1, generator())
         noisy = torch.zeros(4000, dtype=torch.bool)
         noisy[drawn["noisy"]] = True
         assert noisy.float().mean().item() == pytest.approx(0.25, abs=0.03)

@@ -24,7 +24,7 @@ def test_one_thread_works_in_order():
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_all_tasks_are_one_piece_of_work(n_threads):
-    """Three tasks of two steps: six steps, told one by one, whichever task takes them."""
+    """Three tasks of two steps: six steps, reported one by one, whichever task takes them."""
     heard = []
     list(concurrently(tasks(3), heard.append, n_threads))
     assert [(progress.done, progress.total) for progress in heard] == [(step, 6) for step in range(1, 7)]

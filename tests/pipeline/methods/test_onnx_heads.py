@@ -50,9 +50,9 @@ def test_onnx_gives_what_pytorch_gives(name):
 
 def test_a_graph_tells_its_classes_and_temperature():
     found = graph.export_graph(trained("linear-probe"), TEMPERATURE)
-    said = onnxruntime.InferenceSession(found.data).get_modelmeta().custom_metadata_map
-    assert json.loads(said["fer-stage.classes"]) == list(SOURCE.classes)
-    assert float(said["fer-stage.temperature"]) == TEMPERATURE
+    metadata = onnxruntime.InferenceSession(found.data).get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["fer-stage.classes"]) == list(SOURCE.classes)
+    assert float(metadata["fer-stage.temperature"]) == TEMPERATURE
     assert found.difference <= 1e-5
 
 

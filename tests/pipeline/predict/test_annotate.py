@@ -48,7 +48,7 @@ def test_a_large_picture_keeps_its_size_and_shows_box_and_label() -> None:
     assert abs(left - 300) < 8
     assert abs(right - 500) < 8
     assert abs(bottom - 400) < 8
-    assert top < 190  # the label stands above the box
+    assert top < 190  # the label is above the box
 
 
 def test_small_pictures_and_small_faces_are_enlarged_until_they_can_be_read() -> None:

@@ -19,7 +19,8 @@ from image_files import EXIF_ORIENTATION, encoded
 from PIL import Image
 
 from pipeline.errors import ConfigError, ImageError, InputError, MismatchError
-from pipeline.faces import Alignment, load_detector
+from pipeline.faces import load_detector
+from pipeline.images.alignment import Alignment
 from pipeline.predict import Prediction, Predictor
 from pipeline.predict.lazy_images import LazyImage
 from pipeline.predict.saved import read_saved
@@ -118,9 +119,9 @@ def test_a_head_of_faces_that_another_detector_found_says_so(run: Path, tmp_path
     assert "another detector" not in Predictor(run, device="cpu").note
 
 
-def test_notes_of_the_head_are_said(tmp_path: Path) -> None:
-    said = Predictor(write_head(tmp_path / "run", changed={"encoder_note": "knows nothing"}), device="cpu")
-    assert "knows nothing" in said.note
+def test_notes_of_the_head_are_in_the_note(tmp_path: Path) -> None:
+    predictor = Predictor(write_head(tmp_path / "run", changed={"encoder_note": "knows nothing"}), device="cpu")
+    assert "knows nothing" in predictor.note
 
 
 def test_a_head_without_calibration_is_refused(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from pipeline.learning.method import TrainingInputs
 from pipeline.learning.spec import HeadSpec
 from pipeline.methods import config_class, load_method
 from pipeline.methods.packing import build_head, pack
-from pipeline.predict.saved import read_record, read_saved
+from pipeline.predict.head_folder import read_record
+from pipeline.predict.saved import read_saved
 
 CLASSES = ("fear", "anger", "neutral")
 PREPARED = Preprocess(size=16, resize="squash", mean=(0.25, 0.5, 0.75))

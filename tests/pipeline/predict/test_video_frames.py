@@ -53,11 +53,11 @@ def test_a_frame_that_is_due_at_its_own_time_is_taken(video: Path, step: int) ->
     assert [image.frame for image in video_frames(video, step / RATE)] == list(range(0, N, step))
 
 
-def test_a_video_that_ends_early_keeps_what_was_read_and_says_so(tmp_path: Path) -> None:
+def test_a_video_that_ends_early_keeps_what_was_read_and_has_the_reason(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "whole.avi", [shade(i) for i in range(N)], "MJPG")
-    *kept, last = video_frames(cut(whole, 0.6), 1.0)
-    assert [image.frame for image in kept][:2] == [0, 10]
-    assert all(image.load().size == SIZE for image in kept)
+    *frames, last = video_frames(cut(whole, 0.6), 1.0)
+    assert [image.frame for image in frames][:2] == [0, 10]
+    assert all(image.load().size == SIZE for image in frames)
     assert (last.frame or 0) > 10
     with pytest.raises(ImageError, match=r"video ends early: 1\.\d of 3\.5 s could be read, \d\d frames"):
         last.load()

@@ -14,8 +14,8 @@ from drawn_dataset import BLANKS, N_IMAGES, add_pictures, index_faces
 from PIL import Image
 
 import cache
-from pipeline.faces import Alignment
 from pipeline.faces.table import FaceTable
+from pipeline.images.alignment import Alignment
 from pipeline.tables.samples import SampleTable
 from stages.cli import run
 from stages.workflows.tables import write_table

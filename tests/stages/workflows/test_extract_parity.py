@@ -14,7 +14,7 @@ from cache.writing.writer import StoreWriter
 from pipeline.encoders import EncoderSpec, load_encoder
 from pipeline.errors import MismatchError
 from pipeline.extraction import outputs_of
-from pipeline.faces import Alignment
+from pipeline.images.alignment import Alignment
 from pipeline.progress import silent
 from pipeline.tables.samples import SampleTable
 from stages.params import ExtractParams
