@@ -34,7 +34,7 @@ __all__ = ["Export", "export_head"]
 _CARD, _ONNX = "README.md", "head.onnx"
 # What reading an export raises where none is; a file that may not be read may be anything.
 _NOT_OURS = (FileNotFoundError, NotADirectoryError, InputError)
-_BESIDE = 16 * 2**20  # bytes: at most of a card, or of what a graph has beside its weights
+_MAX_OTHER_BYTES = 16 * 2**20  # of a card, or of a graph without its weights
 
 
 def export_head(request: ExportHeadRequest, _on_progress: OnProgress) -> ExportHeadResult:
@@ -169,7 +169,7 @@ class Export:
     @property
     def _most_bytes(self) -> int:
         """Of any file of this export: a graph holds the weights, and operators beside them."""
-        return 2 * len(self.saved.state) + _BESIDE
+        return 2 * len(self.saved.state) + _MAX_OTHER_BYTES
 
     def _files(self) -> dict[str, bytes]:
         record, files = self.record, {WEIGHTS: self.saved.state}

@@ -92,7 +92,7 @@ def test_text_of_another_encoder_adds_what_that_one_saw_and_its_note(encoder: To
     path = text_path(FEATURES, "other", "kefer")
     path.parent.mkdir(parents=True)
     other.write(path)
-    text = text_for(FEATURES, "untrained", "kefer", find_store(FEATURES, "untrained", "sample-a"), "other")
+    text = text_for(FEATURES, "other", "kefer", find_store(FEATURES, "untrained", "sample-a"))
     made = replace(training("kefer", ["sample"]), text=text)
     assert made.encoder_saw == ["muxspace", "sample"]
     assert made.combined_note == f"{encoder.note}; text: {encoder.note}"
