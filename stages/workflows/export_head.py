@@ -29,7 +29,7 @@ from stages.workflows.scores_file import read_scores, score_source
 from stages.workflows.store_encoder import encoder_changes
 from stages.workspace import scores_path
 
-__all__ = ["Export", "export_head"]
+__all__ = ["HeadExport", "export_head"]
 
 _CARD, _ONNX = "README.md", "head.onnx"
 # What reading an export raises where none is; a file that may not be read may be anything.
@@ -42,7 +42,7 @@ def export_head(request: ExportHeadRequest, _on_progress: OnProgress) -> ExportH
     params = load_params(request.params)
     plain_name(request.method or "")
     encoder = str(params.encoder(request.encoder)[1]) if request.encoder else ""
-    export = Export.of(request.run, request.out, onnx=request.onnx, encoder=encoder)
+    export = HeadExport.of(request.run, request.out, onnx=request.onnx, encoder=encoder)
     if export.up_to_date:
         return export.result("up to date")
     if request.dry_run:
@@ -54,7 +54,7 @@ def export_head(request: ExportHeadRequest, _on_progress: OnProgress) -> ExportH
 
 
 @dataclass(frozen=True)
-class Export:
+class HeadExport:
     """A head that is to be in a folder of its own.
 
     Parameters

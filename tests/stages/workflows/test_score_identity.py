@@ -353,7 +353,7 @@ def test_the_content_of_first_weights_enters_a_run_key_and_their_place_does_not(
     project: Path, fer_stage: FerStage
 ) -> None:
     from stages.requests import TrainRequest
-    from stages.workflows.sweep import Run
+    from stages.workflows.sweep import RunSpec
     from stages.workflows.train_plan import TrainPlan
 
     keys = []
@@ -362,5 +362,5 @@ def test_the_content_of_first_weights_enters_a_run_key_and_their_place_does_not(
         plan = TrainPlan.of(TrainRequest("kefer", "sample-a", seeds=[0], device="cpu"))
         [run] = plan.runs
         config = run.config.model_copy(update={"pretrained": name})
-        keys.append(plan.run_key(Run(config, run.seed, run.variant, run.folder)))
+        keys.append(plan.run_key(RunSpec(config, run.seed, run.variant, run.folder)))
     assert keys[0] == keys[1] != keys[2]
