@@ -8,16 +8,18 @@
 
 Importing it imports neither torch nor zarr.
 
-api         the functions
-requests    what each is asked to do          results    what each returns
-workflows   one module per stage: request -> result
-commands    one module per command: options -> request, result -> text
+api            the functions
+requests       what each is asked to do          results    what each returns
+workflows      one module per stage: request -> result          running    runs one, with progress
+commands       one module per command: options -> request, result -> text
 command_group  which commands there are, and one line about each
-cli         runs a command; errors become exit codes here
-params      params.yaml, read once, checked at once
-seeds       which there are
-workspace   where tables, features, runs and reports are
-remedies    what ends an error, worded as commands or as calls
+cli            runs a command; errors become exit codes here
+params         params.yaml, read once, checked at once          yaml_files    YAML with limits
+recipes        the settings of papers          names, seeds    those that are allowed
+workspace      paths of tables, face tables, features, runs and reports
+errors         of the stages          remedies    what ends an error, worded as commands or as calls
+error_messages, shadows    what went wrong, also where another package has the name of one of ours
+output, progress, streams    tables, JSON and CSV on stdout; messages and progress on stderr
 """
 
 from __future__ import annotations

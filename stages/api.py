@@ -143,71 +143,6 @@ def index(request: IndexRequest) -> IndexResult:
     return run(index, request)
 
 
-@_called_as(ExtractRequest)
-def extract(request: ExtractRequest) -> ExtractResult:
-    """Returns what was encoded, with the store, which is written to FEATURES/ENCODER/DATASET.zarr or .h5."""
-    from stages.running import run
-    from stages.workflows.extract import extract
-
-    result = run(extract, request)
-    result.check()
-    return result
-
-
-@_called_as(ReportRequest)
-def report(request: ReportRequest) -> ReportResult:
-    """Returns the scores of all runs, and where the page was written."""
-    from stages.running import run
-    from stages.workflows.report import report
-
-    return run(report, request)
-
-
-@_called_as(PredictRequest)
-def predict(request: PredictRequest) -> PredictResult:
-    """Returns a prediction for each face: `.frame` has a row for each. A `Predictor` takes PIL images and arrays."""
-    from stages.running import run
-    from stages.workflows.predict import predict
-
-    return run(predict, request)
-
-
-@_called_as(QueryRequest)
-def query(request: QueryRequest) -> QueryResult:
-    """Returns the rows: their columns and scores in `.frame`, features in `.numpy()`; `.export(path)` writes both."""
-    from stages.running import run
-    from stages.workflows.query import query
-
-    return run(query, request)
-
-
-@_called_as(DescribeStoreRequest)
-def describe_store(request: DescribeStoreRequest) -> StoreDescription:
-    """Returns the description: `.frame` counts rows by split and label, `.arrays` has an entry per output."""
-    from stages.running import run
-    from stages.workflows.stores import describe_store
-
-    return run(describe_store, request)
-
-
-@_called_as(EvaluateRequest)
-def evaluate(request: EvaluateRequest) -> EvaluateResult:
-    """Returns the scores, which are written to RUNS/scores/ENCODER/METHOD/DATASET/[VARIANT/]seed-N/scores.json."""
-    from stages.running import run
-    from stages.workflows.evaluate import evaluate
-
-    return run(evaluate, request)
-
-
-@_called_as(ExportHeadRequest)
-def export_head(request: ExportHeadRequest) -> ExportHeadResult:
-    """Returns what is in the folder: its files, of which head, and what must be stated of it."""
-    from stages.running import run
-    from stages.workflows.export_head import export_head
-
-    return run(export_head, request)
-
-
 @_called_as(AlignRequest)
 def align(request: AlignRequest) -> AlignResult:
     """Returns the face table, which is written to FACE_TABLES/DATASET.parquet.
@@ -218,6 +153,17 @@ def align(request: AlignRequest) -> AlignResult:
     from stages.workflows.align import align
 
     result = run(align, request)
+    result.check()
+    return result
+
+
+@_called_as(ExtractRequest)
+def extract(request: ExtractRequest) -> ExtractResult:
+    """Returns what was encoded, with the store, which is written to FEATURES/ENCODER/DATASET.zarr or .h5."""
+    from stages.running import run
+    from stages.workflows.extract import extract
+
+    result = run(extract, request)
     result.check()
     return result
 
@@ -242,3 +188,57 @@ def train(request: TrainRequest) -> TrainResult:
     from stages.workflows.train import train
 
     return run(train, request)
+
+
+@_called_as(EvaluateRequest)
+def evaluate(request: EvaluateRequest) -> EvaluateResult:
+    """Returns the scores, which are written to RUNS/scores/ENCODER/METHOD/DATASET/[VARIANT/]seed-N/scores.json."""
+    from stages.running import run
+    from stages.workflows.evaluate import evaluate
+
+    return run(evaluate, request)
+
+
+@_called_as(ExportHeadRequest)
+def export_head(request: ExportHeadRequest) -> ExportHeadResult:
+    """Returns what is in the folder: its files, of which head, and what must be stated of it."""
+    from stages.running import run
+    from stages.workflows.export_head import export_head
+
+    return run(export_head, request)
+
+
+@_called_as(PredictRequest)
+def predict(request: PredictRequest) -> PredictResult:
+    """Returns a prediction for each face: `.frame` has a row for each. A `Predictor` takes PIL images and arrays."""
+    from stages.running import run
+    from stages.workflows.predict import predict
+
+    return run(predict, request)
+
+
+@_called_as(ReportRequest)
+def report(request: ReportRequest) -> ReportResult:
+    """Returns the scores of all runs, and where the page was written."""
+    from stages.running import run
+    from stages.workflows.report import report
+
+    return run(report, request)
+
+
+@_called_as(QueryRequest)
+def query(request: QueryRequest) -> QueryResult:
+    """Returns the rows: their columns and scores in `.frame`, features in `.numpy()`; `.export(path)` writes both."""
+    from stages.running import run
+    from stages.workflows.query import query
+
+    return run(query, request)
+
+
+@_called_as(DescribeStoreRequest)
+def describe_store(request: DescribeStoreRequest) -> StoreDescription:
+    """Returns the description: `.frame` counts rows by split and label, `.arrays` has an entry per output."""
+    from stages.running import run
+    from stages.workflows.stores import describe_store
+
+    return run(describe_store, request)

@@ -29,8 +29,7 @@ class StageError(Exception):
     ----------
     message : for people: what was expected, what was found, and where
     remedy : steps that end the error, in order: the name of a command, as `extract` or `store verify`, and its
-        arguments by name. The command line
-        writes them as commands, Python as calls
+        arguments by name. The command line writes them as commands, Python as calls
     purpose : what the steps are for, as "to resume"; empty where that is clear
     """
 

@@ -25,9 +25,7 @@ FORMATS = ("table", "json", "csv")
 Record = Mapping[str, Any]
 
 _RICH_ROWS = 500  # rich measures every cell three times: a second for some thousand rows
-
 _ROWS_AT_ONCE = 64  # to JSON: one by one takes twice as long
-
 
 # Categories of characters that a terminal executes or hides: controls, formats (direction marks, invisible characters),
 # lone surrogates, separators of lines and paragraphs.

@@ -28,7 +28,8 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-pytest.register_assert_rewrite("cache.testing")  # the contract ships; pytest explains its asserts only if told so
+# The contract ships: outside of test files, pytest explains the asserts of registered modules only.
+pytest.register_assert_rewrite("cache.testing")
 
 from cache.testing.s3_server import S3Server  # noqa: E402  # after the line above, which must see it first
 

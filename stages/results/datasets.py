@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.errors import check_rejected
+from stages.results.base import Result
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline.faces.table import FaceTable
     from pipeline.tables.samples import SampleTable
-from stages.results.base import Result
 
 __all__ = ["AlignResult", "CodeResult", "DatasetRow", "DatasetsResult", "DrawResult", "IndexResult", "NamedCode"]
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from stages.errors import check_rejected
+from stages.errors import StageError, check_rejected
+from stages.results.base import Result
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from cache import Store
     from cache.places import AnyPath
     from pipeline.tables.samples import SampleTable
-from stages.results.base import Result
 
 __all__ = ["EncodeTextResult", "ExtractResult"]
 
@@ -61,8 +61,6 @@ class ExtractResult(Result):
             If there is none, as this was a dry run.
         """
         if not self.complete:
-            from stages.errors import StageError
-
             raise StageError(f"expected a finished store at {self.path}, found the plan of one: this was a dry run")
         from cache import open_store
 
@@ -95,7 +93,6 @@ class ExtractResult(Result):
 
     def check(self) -> None:
         """Raise CheckFailedError where more than `max_rejected` of the rows are rejected."""
-
         see_them = [("query", {"store": str(self.path), "where": "status == 'rejected'"})]
         check_rejected(
             self.n_rejected,

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.errors import TrainingError
+from stages.results.base import Result
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline.records import Run
-from stages.results.base import Result
 
 __all__ = ["ExportHeadResult", "PartialTrainingError", "PlannedRun", "TrainResult", "TrainedRun"]
 

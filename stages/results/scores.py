@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages.results.base import Result
+
 if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline.records import Export, Run, Score
-from stages.results.base import Result
 
 __all__ = ["EvaluateResult", "ReportResult", "RunScores"]
 

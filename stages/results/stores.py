@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages.results.base import Result
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from cache.export_formats import ExportForm
     from cache.places import AnyPath
     from cache.selection import Selection
-from stages.results.base import Result
 
 __all__ = ["ExportResult", "QueryResult", "StoreDescription", "StoredArray"]
 

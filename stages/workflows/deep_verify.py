@@ -32,7 +32,7 @@ from stages.workspace import Workspace
 __all__ = ["DeepOptions", "SampleComparison", "compare_sample"]
 
 _NEEDED = ("path", "sha256", "status")
-_JOB_COLUMNS = (*_NEEDED, "box", "face")
+_IMAGE_COLUMNS = (*_NEEDED, "box", "face")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +157,7 @@ def _augmented(store: Store, images: Sequence[ImageRow], seed: int) -> list[Imag
 
 def _sample(store: Store, n_rows: int, seed: int) -> list[ImageRow]:
     """Usable rows, chosen by the seed, in the order of the store."""
-    frame = store.columns([name for name in _JOB_COLUMNS if name in store.manifest.columns or name in _NEEDED])
+    frame = store.columns([name for name in _IMAGE_COLUMNS if name in store.manifest.columns or name in _NEEDED])
     usable = np.flatnonzero((frame["status"] == OK).to_numpy())
     chosen = np.random.default_rng(seed).choice(usable, min(n_rows, len(usable)), replace=False)
     boxes, faces = (frame[name] if name in frame else [""] * len(frame) for name in ("box", "face"))

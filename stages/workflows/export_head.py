@@ -30,12 +30,12 @@ from stages.workflows.scores_file import read_scores, score_source
 from stages.workflows.store_encoder import encoder_changes
 from stages.workspace import scores_path
 
-__all__ = ["Export", "export_head"]
+__all__ = ["HeadExport", "export_head"]
 
 _CARD, _ONNX = "README.md", "head.onnx"
 # What reading an export raises where none is; a file that may not be read may be anything.
 _NOT_OURS = (FileNotFoundError, NotADirectoryError, InputError)
-_BESIDE = 16 * 2**20  # bytes: at most of a card, or of what a graph has beside its weights
+_MAX_OTHER_BYTES = 16 * 2**20  # of a card, or of a graph without its weights
 
 
 def export_head(request: ExportHeadRequest, _on_progress: OnProgress) -> ExportHeadResult:
@@ -43,7 +43,7 @@ def export_head(request: ExportHeadRequest, _on_progress: OnProgress) -> ExportH
     params = load_params(request.params)
     plain_name(request.method or "")
     encoder = str(params.encoder(request.encoder)[1]) if request.encoder else ""
-    export = Export.of(request.run, request.out, onnx=request.onnx, encoder=encoder)
+    export = HeadExport.of(request.run, request.out, onnx=request.onnx, encoder=encoder)
     if export.up_to_date:
         return export.result("up to date")
     if request.dry_run:
@@ -55,7 +55,7 @@ def export_head(request: ExportHeadRequest, _on_progress: OnProgress) -> ExportH
 
 
 @dataclass(frozen=True)
-class Export:
+class HeadExport:
     """A head that is to be in a folder of its own.
 
     Parameters
@@ -170,7 +170,7 @@ class Export:
     @property
     def _most_bytes(self) -> int:
         """Of any file of this export: a graph holds the weights, and operators beside them."""
-        return 2 * len(self.saved.state) + _BESIDE
+        return 2 * len(self.saved.state) + _MAX_OTHER_BYTES
 
     def _files(self) -> dict[str, bytes]:
         record, files = self.record, {WEIGHTS: self.saved.state}

@@ -85,7 +85,7 @@ def _exclusive_images(plan: ExtractPlan) -> Iterator[None]:
                     say(f"waiting for another extract of the same images, whose rows are then copied: {error}")
                 is_waiting = True
                 time.sleep(_POLL_S)
-        if others := _running_beside(plan.target):
+        if others := _concurrent_extracts(plan.target):
             say(
                 f"note: another extract is running in {plan.target.parent}: {', '.join(others)}. Images that both "
                 "have are encoded by both; one after the other, they are copied"
@@ -93,8 +93,8 @@ def _exclusive_images(plan: ExtractPlan) -> Iterator[None]:
         yield
 
 
-def _running_beside(target: Path) -> list[str]:
-    """Names of the unfinished stores beside the target that a living process writes."""
+def _concurrent_extracts(target: Path) -> list[str]:
+    """Names of other unfinished stores in the folder of the target that a running process writes."""
     others = (other for other in targets_below(target.parent) if other != target and building_folder(other).exists())
     return [other.name for other in others if is_held(lock_path(other))]
 

@@ -57,8 +57,12 @@ def report(request: ReportRequest, on_progress: OnProgress) -> ReportResult:
 
 @dataclass(frozen=True)
 class Records:
-    """Everything that a report is made of. `left_out` names the files of scores belong to no run, and which
-    stores are not here."""
+    """Everything that a report is made of.
+
+    Parameters
+    ----------
+    left_out : sentences on weights and stores that are not here, and on files of scores that belong to no run
+    """
 
     runs: list[ReportRun]
     stores: list[StoreSummary]

@@ -29,12 +29,12 @@ class SplitRows:
 
     Parameters
     ----------
-    names : str, shape (N,): sha256 of the image's bytes and its box; the id where a store has no sha256
+    keys : str, shape (N,): sha256 of the image's bytes and its box; the id where a store has no sha256
     labels : str, shape (N,)
     sha256 : str, shape (N,); None where the store has none
     """
 
-    names: npt.NDArray[np.str_]
+    keys: npt.NDArray[np.str_]
     labels: npt.NDArray[np.str_]
     sha256: npt.NDArray[np.str_] | None
 
@@ -48,7 +48,7 @@ class SplitRows:
     def take(self, rows: npt.NDArray[Any]) -> SplitRows:
         """Some rows, by a mask or by ascending positions."""
         sha256 = None if self.sha256 is None else self.sha256[rows]
-        return SplitRows(self.names[rows], self.labels[rows], sha256)
+        return SplitRows(self.keys[rows], self.labels[rows], sha256)
 
 
 def split_rows(store: Store, split: str | None) -> SplitRows:
@@ -64,17 +64,17 @@ def split_rows(store: Store, split: str | None) -> SplitRows:
 
 
 def rows_digest(rows: SplitRows) -> str:
-    """sha256 over the ordered (image name, label) of some rows; it does not depend on the encoder."""
+    """sha256 over the ordered (key, label) of some rows; it does not depend on the encoder."""
     return sha256_of(_pairs(rows))
 
 
 def head_rows_digest(store: Store, classes: Sequence[str]) -> str:
-    """sha256 over the ordered (image name, label) of the train and val rows that a head of `classes` reads."""
+    """sha256 over the ordered (key, label) of the train and val rows that a head of `classes` reads."""
     return sha256_of({split: _pairs(split_rows(store, split).of_classes(classes)) for split in ("train", "val")})
 
 
 def _pairs(rows: SplitRows) -> list[list[str]]:
-    return [list(pair) for pair in zip(rows.names.tolist(), rows.labels.tolist(), strict=True)]
+    return [list(pair) for pair in zip(rows.keys.tolist(), rows.labels.tolist(), strict=True)]
 
 
 @dataclass(frozen=True)

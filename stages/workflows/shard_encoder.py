@@ -141,7 +141,7 @@ class ShardEncoder:
         for task in tasks:
             started[task.number] = task
             blocks = empty_blocks(self.encoding.outputs, self.encoding.n_views, len(task.rows))
-            self._reader.fill(blocks, task.pieces)
+            self._reader.fill(blocks, task.reused)
             yield Shard(task.number, task.rows, task.images, blocks)
 
 

@@ -112,7 +112,7 @@ class ShardTask:
     ----------
     number, rows : which rows
     images : those to encode
-    pieces : rows to copy from other stores
+    reused : rows to copy from other stores
     rejected : rows known to be unusable, and why
     copies : rows that repeat rows of this store, of this shard or of earlier ones, which must be finished before
     """
@@ -120,7 +120,7 @@ class ShardTask:
     number: int
     rows: range
     images: tuple[ImageRow, ...]
-    pieces: tuple[CopiedRows, ...]
+    reused: tuple[CopiedRows, ...]
     rejected: Mapping[int, str]
     copies: tuple[RowCopies, ...] = ()
 

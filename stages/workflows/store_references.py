@@ -1,6 +1,6 @@
-"""Who needs which store: DVC's files, the matrix of params.yaml, and the runs of a project.
+"""What refers to which store: DVC's files, the matrix of params.yaml, and the runs of a project.
 
-What cannot be read is an error: a store is removed only if it is known that nothing needs it.
+What cannot be read is an error: a store is removed only if it is known that nothing refers to it.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ def find_references(root: AnyPath, params: Path) -> References:
     projects = _projects([*around, *(path.parent for path in matrices)])
     parts = [_of_matrix(path) for path in sorted(matrices)]
     parts += [_of_file(file) for project in sorted(projects) for file in _files(project)]
-    together = References(*(_joined(maps) for maps in zip(*((p.paths, p.keys, p.names) for p in parts), strict=True)))
-    if not (together.paths or together.keys or together.names):
+    references = References(*(_joined(maps) for maps in zip(*((p.paths, p.keys, p.names) for p in parts), strict=True)))
+    if not (references.paths or references.keys or references.names):
         raise StageError(
             f"nothing names the stores that are needed: expected {params}, dvc.lock, .dvc files or run.json around "
             f"{' or '.join(map(str, around))}, found none. Run it in the project that the stores belong to"
         )
-    return together
+    return references
 
 
 def _joined(parts: Iterable[Mapping[str, str]]) -> dict[str, str]:

@@ -23,7 +23,7 @@ from stages.workspace import Workspace
 from stages.yaml_files import parse_options
 
 __all__ = [
-    "Run",
+    "RunSpec",
     "Variant",
     "differing_settings",
     "grid_variants",
@@ -43,7 +43,7 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunSpec:
     """One head to train: its options, its seed, what sets it apart from the method's other runs, and where it goes.
 
     `variant` is a plain name: one folder of the path.
@@ -55,7 +55,7 @@ class Run:
     folder: Path
 
 
-def plan_runs(request: TrainRequest, params: Params, encoder: str, options: Mapping[str, Any]) -> tuple[Run, ...]:
+def plan_runs(request: TrainRequest, params: Params, encoder: str, options: Mapping[str, Any]) -> tuple[RunSpec, ...]:
     """Every point of the grid with every seed; with the first seed only, where all seeds give the same head.
 
     Parameters
@@ -78,12 +78,12 @@ def plan_runs(request: TrainRequest, params: Params, encoder: str, options: Mapp
         variant = variant_name(",".join(filter(None, (point.name, *text_parts))))
         for seed in seeds if config.is_random else seeds[:1]:
             folder = workspace.run(encoder, config.method, request.dataset, seed, variant)
-            runs.append(Run(config, seed, variant, folder))
+            runs.append(RunSpec(config, seed, variant, folder))
     _require_own_folders(runs)
     return tuple(runs)
 
 
-def _require_own_folders(runs: Sequence[Run]) -> None:
+def _require_own_folders(runs: Sequence[RunSpec]) -> None:
     counts = Counter(run.folder for run in runs)
     if repeated := [str(folder) for folder, count in counts.items() if count > 1]:
         raise ParamsError(

@@ -22,7 +22,7 @@ from stages.params import Params
 from stages.remedies import encoder_written
 from stages.requests import TrainRequest
 
-__all__ = ["encode_text_step", "requested_text", "text_for", "text_identity"]
+__all__ = ["requested_text", "text_for", "text_identity"]
 
 
 def text_identity(encoder: TextEncoder, templates: Sequence[str]) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def text_identity(encoder: TextEncoder, templates: Sequence[str]) -> dict[str, A
     return {**encoder.text_identity, "sentences": _sentences_sha256(templates)}
 
 
-def encode_text_step(encoder: str, prompts: str, features: AnyPath) -> tuple[str, Mapping[str, Any]]:
+def _encode_text_step(encoder: str, prompts: str, features: AnyPath) -> tuple[str, Mapping[str, Any]]:
     """What makes text vectors, as a step of a remedy; the encoder as `--encoder` takes it."""
     return "encode-text", {"encoder": encoder, "prompts": prompts, "features": features}
 
@@ -56,10 +56,9 @@ def requested_text(
     encoder, spec = params.encoder(written)
     return text_for(
         request.features,
-        store.path.parent.name,
+        encoder,
         prompts,
         store,
-        encoder if request.text else None,
         written=written,
         templates=params.templates(prompts),
         spec=spec,
@@ -88,7 +87,7 @@ def _no_text_tower(
     config : of the method that needs text, if it is known
     """
     problem = f"the encoder `{written}` has no text tower, and {config.method if config else 'this method'} needs text"
-    encode = encode_text_step(other, prompts, features)
+    encode = _encode_text_step(other, prompts, features)
     if config and not config.is_trained:
         return StageError(
             f"{problem}. It compares features with the text of their own encoder: name one that has text, such as "
@@ -108,7 +107,6 @@ def text_for(
     encoder: str,
     prompts: str,
     store: Store,
-    text_encoder: str | None = None,
     *,
     written: str | None = None,
     templates: tuple[str, ...] | None = None,
@@ -119,10 +117,9 @@ def text_for(
     Parameters
     ----------
     features : the root of features and texts
-    encoder : folder name of the encoder that made `store`
+    encoder : folder name of the encoder of the text: the one that made `store`, whose space the features share, or
+        another one, into whose space a head then has to bring the features, as KE-FER does with BLIP and ALIGN
     prompts : name of the prompt set
-    text_encoder : folder name of another encoder, in whose space a head then has to bring the features, as KE-FER does
-        with BLIP and ALIGN; None (or the same name) is the features' own, whose space they share
     written : how `--encoder` names the encoder of the text, for messages: the name of a folder can be another
     templates : of the prompt set, as params.yaml has it now; None compares none
     spec : what the encoder of the text means now; None compares it with `store` alone
@@ -134,16 +131,16 @@ def text_for(
         other weights, another tokenizer, other prompts, or classes in another order. The features' own encoder's must
         also be of the encoder that made the features.
     """
-    name = text_encoder or encoder
-    path = text_path(features, name, prompts)
-    step = encode_text_step(written or name, prompts, features)
-    with encoder_written(name, written or name):
+    written = written or encoder
+    path = text_path(features, encoder, prompts)
+    step = _encode_text_step(written, prompts, features)
+    with encoder_written(encoder, written):
         texts = TextStore.read(path)
-    if name == encoder and (differences := differences_text(store.encoder["encoder"], texts.encoder)):
+    if encoder == store.path.parent.name and (differences := differences_text(store.encoder["encoder"], texts.encoder)):
         problem = f"{path} comes from another encoder than {store.path}: {differences}"
         raise StageError(problem, remedy=[step], purpose="to make it again")
     if not texts.templates:
-        raise _no_text_tower(written or name, "mini", prompts, features, store.dataset)
+        raise _no_text_tower(written, "mini", prompts, features, store.dataset)
     if changes := "; ".join(filter(None, [_encoder_changes(texts, spec), _prompt_changes(texts, templates)])):
         problem = f"{path} is older than what it is made of: {changes}"
         raise StageError(problem, remedy=[step], purpose="to make it again")

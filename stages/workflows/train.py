@@ -25,7 +25,7 @@ from stages.requests import TrainRequest
 from stages.results import PartialTrainingError, TrainResult
 from stages.workflows.scores_file import drop_stale_scores, score_source
 from stages.workflows.store_identity import versions
-from stages.workflows.sweep import Run
+from stages.workflows.sweep import RunSpec
 from stages.workflows.train_plan import TrainPlan, method_code
 
 __all__ = ["train", "train_runs"]
@@ -56,7 +56,7 @@ def train(request: TrainRequest, on_progress: OnProgress) -> TrainResult:
     return plan.result(trained)
 
 
-def train_runs(plan: TrainPlan, on_progress: OnProgress) -> Iterator[tuple[Run, records.Run]]:
+def train_runs(plan: TrainPlan, on_progress: OnProgress) -> Iterator[tuple[RunSpec, records.Run]]:
     """Train, write each run folder as its head is finished, and give its record.
 
     Raises
@@ -88,7 +88,7 @@ def _finish(plan: TrainPlan) -> None:
             write_bytes(plan.curves / run.variant / f"{run.folder.name}.csv", history)
 
 
-def _write(plan: TrainPlan, run: Run, fitted: FitResult) -> records.Run:
+def _write(plan: TrainPlan, run: RunSpec, fitted: FitResult) -> records.Run:
     state, description = pack(fitted.head)
     history = _csv(fitted.history)
     record = _record(plan, run, fitted, description, _sha256(state), _sha256(history))
@@ -103,7 +103,12 @@ def _write(plan: TrainPlan, run: Run, fitted: FitResult) -> records.Run:
 
 
 def _record(
-    plan: TrainPlan, run: Run, fitted: FitResult, description: Mapping[str, Any], head_sha256: str, history_sha256: str
+    plan: TrainPlan,
+    run: RunSpec,
+    fitted: FitResult,
+    description: Mapping[str, Any],
+    head_sha256: str,
+    history_sha256: str,
 ) -> records.Run:
     own = method_code(run.config.method)
     return (records.OwnRun if own else records.Run).model_validate(

@@ -11,12 +11,12 @@ from stages.errors import StageError
 from stages.params import Params
 from stages.recipes import departures
 from stages.requests import TrainRequest
-from stages.workflows.sweep import Run, seeds_of
+from stages.workflows.sweep import RunSpec, seeds_of
 
 __all__ = ["n_views", "require_train_rows", "require_writable", "training_warnings"]
 
 
-def require_train_rows(store: Store, runs: Sequence[Run]) -> None:
+def require_train_rows(store: Store, runs: Sequence[RunSpec]) -> None:
     """Refuse a store without a train split, or without an output that one of the runs reads.
 
     Raises
@@ -48,13 +48,13 @@ def require_writable(folder: Path) -> None:
         )
 
 
-def n_views(store: Store, run: Run) -> int:
+def n_views(store: Store, run: RunSpec) -> int:
     """How many views of a train image a run trains on: 1 is the plain image alone."""
     return store.n_views() if run.config.is_trained and run.config.views == "all" else 1
 
 
 def training_warnings(
-    request: TrainRequest, params: Params, recipe: str, store: Store, runs: Sequence[Run]
+    request: TrainRequest, params: Params, recipe: str, store: Store, runs: Sequence[RunSpec]
 ) -> Iterator[str]:
     """Lines for people: departures from a recipe, seeds that are not trained, views beside the plain image."""
     for run in runs if recipe else ():

@@ -30,7 +30,7 @@ from stages.requests import TrainRequest
 from stages.results import PlannedRun, TrainedRun, TrainResult
 from stages.workflows.row_identity import head_rows_digest
 from stages.workflows.store_encoder import encoder_of, require_dataset, require_encoder
-from stages.workflows.sweep import Run, plan_runs
+from stages.workflows.sweep import RunSpec, plan_runs
 from stages.workflows.text_vectors import requested_text
 from stages.workflows.train_checks import n_views, require_train_rows, require_writable, training_warnings
 
@@ -51,7 +51,7 @@ class TrainPlan:
     encoder: str
     encoder_named: str
     encoder_spec: str
-    runs: tuple[Run, ...]
+    runs: tuple[RunSpec, ...]
     classes: tuple[str, ...]
     text: TextFeatures | None
     tower: TorchEncoder | None
@@ -145,11 +145,11 @@ class TrainPlan:
         """Of the features on disk."""
         return str(self.store.manifest.key_fields["dtype"])
 
-    def views(self, run: Run) -> int:
+    def views(self, run: RunSpec) -> int:
         """How many views of a train image the method trains on: 1 is the plain image alone."""
         return n_views(self.store, run)
 
-    def run_key(self, run: Run) -> str:
+    def run_key(self, run: RunSpec) -> str:
         """sha256 over everything that makes a head: two runs of one key have the same head on one machine."""
         return sha256_of(
             {
@@ -199,7 +199,7 @@ class TrainPlan:
         )
 
 
-def _config_identity(run: Run) -> dict[str, Any]:
+def _config_identity(run: RunSpec) -> dict[str, Any]:
     """The options of a run, with the content of the file `pretrained` in the place of where it is on this machine."""
     config = run.config.model_dump(mode="json")
     path = Path(config.get("pretrained") or "")

@@ -1,4 +1,4 @@
-"""The house keeps its shape: rooms, imports, and what the pipeline must not do behind anybody's back."""
+"""The layout of the packages, their imports, and what `pipeline` must not do: open files, print, use no seed."""
 
 from __future__ import annotations
 

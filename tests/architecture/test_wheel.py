@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from setuptools import Distribution
 
-HOUSE = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 BUILT_FROM = ("pyproject.toml", "README.md", "LICENSE", "fer_stage.py", "pipeline", "cache", "stages")
 MOST_BYTES = 40_000_000
 CARRIED = (
@@ -34,8 +34,8 @@ CARRIED = (
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in BUILT_FROM:
-        copy = shutil.copytree if (HOUSE / name).is_dir() else shutil.copy
-        copy(HOUSE / name, source / name)
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, source / name)
     options = ["--no-deps", "--no-build-isolation", "--wheel-dir", str(target)]
     command = [sys.executable, "-m", "pip", "wheel", *options, str(source)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -45,7 +45,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_is_carried_is_among_the_files_to_be_built(monkeypatch: pytest.MonkeyPatch) -> None:
     """What setuptools would copy, asked without copying: the tests of the wheel itself take longer."""
-    monkeypatch.chdir(HOUSE)
+    monkeypatch.chdir(ROOT)
     distribution = Distribution({"script_name": "setup.py"})
     distribution.parse_config_files(["pyproject.toml"])
     build = distribution.get_command_obj("build_py")
@@ -53,7 +53,7 @@ def test_what_is_carried_is_among_the_files_to_be_built(monkeypatch: pytest.Monk
     folder = f"{build.build_lib}/"
     names = {name.removeprefix(folder) for name in build.get_outputs(include_bytecode=False)}
     assert [name for name in CARRIED if name not in names] == []
-    assert sum((HOUSE / name).stat().st_size for name in names) < MOST_BYTES
+    assert sum((ROOT / name).stat().st_size for name in names) < MOST_BYTES
 
 
 @pytest.mark.slow

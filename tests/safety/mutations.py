@@ -1,4 +1,4 @@
-"""Every single change of a JSON document, for tests of what reads files that somebody else could have written."""
+"""Every single change of a JSON document, for tests of what reads files from elsewhere."""
 
 from __future__ import annotations
 

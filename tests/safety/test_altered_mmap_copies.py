@@ -41,9 +41,9 @@ def made(store: Store, where: str | None = WHOLE, output: str = "pooled", view: 
 def used(store: Store, where: str | None = WHOLE, output: str = "pooled", view: int = 0) -> None:
     """A copy that is opened is what the store holds."""
     chosen = open_store(store.path).select(where, output=output, view=view)
-    hot = chosen.memmap()
-    assert isinstance(hot, np.memmap)
-    assert hot.tobytes() == chosen.numpy().tobytes()
+    copy = chosen.memmap()
+    assert isinstance(copy, np.memmap)
+    assert copy.tobytes() == chosen.numpy().tobytes()
 
 
 @pytest.mark.parametrize("where", [WHOLE, PARTS, "split == 'train'"])
@@ -129,7 +129,7 @@ def test_a_folder_in_the_place_of_a_copy_is_named(store: Store) -> None:
         store.select().memmap()
 
 
-def test_verify_looks_at_hot_copies(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_reads_memory_mapped_copies(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     path = made(store, PARTS)
     assert verify(store) == []
     data = bytearray(path.read_bytes())

@@ -18,7 +18,7 @@ from cache.csv_cells import write_csv
 from stages.cli import run
 from stages.output import echo_record, echo_rows
 
-ROOMS = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 FORMULA = "=1+1|x"
 WIDE = ("\uff1d", "\uff0b", "\uff0d", "\uff20")  # the full-width signs
 STARTS = ("=1+1", "+1", "-1+1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "  =1", '"=1', "'=1", *WIDE)
@@ -95,7 +95,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_names_of_stores_are_no_formulas(
     store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Somebody may have renamed a store, or have sent it: its name is a cell of `store ls`."""
+    """A store may be renamed, or come from elsewhere: its name is a cell of `store ls`."""
     monkeypatch.chdir(store.parent)
     capsys.readouterr()
     assert run(["store", "ls", ".", "--format", "csv"]) == 0
@@ -169,9 +169,9 @@ def test_a_text_stays_in_its_cell(text: str) -> None:
 def test_every_csv_is_written_in_one_way() -> None:
     """Only the labels of the drawn sample are not: names of ours, which are read again."""
     writers = set()
-    for file in [path for room in ("stages", "pipeline", "cache") for path in (ROOMS / room).rglob("*.py")]:
+    for file in [path for room in ("stages", "pipeline", "cache") for path in (ROOT / room).rglob("*.py")]:
         tree = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         calls = {node.func.attr for node in tree if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)}
         if calls & {"to_csv", "DictWriter", "writer"}:
-            writers.add(str(file.relative_to(ROOMS)))
+            writers.add(str(file.relative_to(ROOT)))
     assert writers == {"cache/csv_cells.py", "pipeline/datasets/drawn/dataset.py"}

@@ -30,7 +30,7 @@ from pipeline.predict.saved import DEFAULT_HEAD, SavedHead, read_saved
 from pipeline.records import read_regular
 from stages.cli import run
 from stages.errors import StageError
-from stages.workflows.export_head import Export
+from stages.workflows.export_head import HeadExport
 from stages.workflows.report import gather, make_report
 from stages.workflows.scores_file import read_scores, score_source, write_scores
 from stages.workspace import scores_path
@@ -137,7 +137,7 @@ def test_every_single_change_of_an_exported_record_is_refused_by_name_or_changes
         assert found is not None or "out" in message, f"{change}: {message}"
         if found is not None and not is_free(change):
             assert found == before, change
-        export, message = attempt(lambda: Export.of(out, Path("again"), onnx=False, encoder=""))
+        export, message = attempt(lambda: HeadExport.of(out, Path("again"), onnx=False, encoder=""))
         assert export is None or model_card(export.record), change
         assert export is not None or "out" in message, f"{change}: {message}"
 

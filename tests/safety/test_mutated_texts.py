@@ -1,4 +1,4 @@
-"""Text vectors that somebody else could have written: an error that names file and field, or the vectors unchanged."""
+"""Text vectors from elsewhere: an error that names file and field, or the vectors unchanged."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def content(path: Path) -> tuple[Vectors, dict[str, Any]]:
 
 
 def forge(path: Path, vectors: Vectors, about: dict[str, Any], *, digests: bool = False) -> None:
-    """Write a file of our form; with `digests` as somebody who computes them would."""
+    """Write a file of our form; with `digests`, its digests are right."""
     if digests:
         names = tuple(about[name] for name in ("templates", "classes", "encoder", "text"))
         about = about | {"key": cache.texts.text_key(*names)}

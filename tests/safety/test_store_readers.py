@@ -102,7 +102,7 @@ def described(store: Store) -> None:
 
 
 def assert_named_or_unchanged(
-    path: Path, change: str, wanted: tuple[bytes, ...], fields: Sequence[str] = ("",)
+    path: Path, change: str, expected: tuple[bytes, ...], fields: Sequence[str] = ("",)
 ) -> bool:
     """Read the store at `path` in every way: same values, or errors of ours that name the store and a field.
 
@@ -113,7 +113,7 @@ def assert_named_or_unchanged(
         assert status_at(path) is not None
         found, error = result_or_error(lambda: _all_of(path))
     if error is None:
-        assert found == wanted or _lacks_a_column(open_store(path)), change
+        assert found == expected or _lacks_a_column(open_store(path)), change
         assert not [problem for problem in problems if problem.is_damage], f"{change}: {problems}"
         return False
     assert hasattr(error, "kind"), f"{change}: {type(error).__name__}: {error}"
@@ -193,7 +193,7 @@ _FREE = ("key_fields.", "dataset.", "provenance", "arrays", "columns.")
 
 def test_every_change_of_a_manifest_is_named_or_changes_no_value(zarr_store: Store) -> None:
     """2,000 of them: most are refused when the store is opened, the others are texts that only people read."""
-    path, wanted = zarr_store.path, content(zarr_store)
+    path, expected = zarr_store.path, content(zarr_store)
     assert isinstance(path, Path)
     entry = (path / "zarr.json").read_bytes()
     refused = []
@@ -201,14 +201,14 @@ def test_every_change_of_a_manifest_is_named_or_changes_no_value(zarr_store: Sto
     def read_all() -> None:
         for change, text in changed_manifests(zarr_store):
             overwritten(path, text)
-            refused.append(assert_named_or_unchanged(path, change, wanted, _fields(change)))
+            refused.append(assert_named_or_unchanged(path, change, expected, _fields(change)))
             assert refused[-1] or change.startswith(_FREE) or ".rejected" in change, change
 
     try:
         measured(read_all, "all changes of a manifest")
     finally:
         (path / "zarr.json").write_bytes(entry)
-    assert content(open_store(path)) == wanted
+    assert content(open_store(path)) == expected
     assert sum(refused) > 500
 
 
@@ -221,7 +221,7 @@ def _fields(change: str) -> Sequence[str]:
 @pytest.mark.parametrize("name", ["", "columns", "pooled", "tokens", "columns/id", "columns/frame"])
 def test_every_change_of_zarr_metadata_is_named_or_changes_no_value(zarr_store: Store, name: str) -> None:
     """One altered number once had `store verify` list files without end."""
-    path, wanted = zarr_store.path, content(zarr_store)
+    path, expected = zarr_store.path, content(zarr_store)
     assert isinstance(path, Path)
     entry = path / name / "zarr.json"
     before = entry.read_bytes()
@@ -233,7 +233,7 @@ def test_every_change_of_zarr_metadata_is_named_or_changes_no_value(zarr_store: 
                 refused = _part_is_refused(path, name, change)
                 assert not refused or number % 10 or verify(path), change  # reading everything takes longer
             if change.endswith(f"= {HUGE}"):
-                assert_named_or_unchanged(path, change, wanted)
+                assert_named_or_unchanged(path, change, expected)
 
     try:
         measured(read_all, name)
@@ -288,18 +288,18 @@ def _part(store: Store, part: str) -> np.ndarray[Any, Any]:
 )
 def test_every_change_of_hdf5_arrays_is_named(tmp_path: Path, change: Callable[[h5py.File], None]) -> None:
     path = tmp_path / "features" / "some-encoder" / "example.h5"
-    wanted = content(written(path))
+    expected = content(written(path))
     (path.parent / "other.bin").write_bytes(bytes(10**4))
     shutil.copyfile(path, path.with_name("whole.h5"))
     with h5py.File(path, "r+") as file:
         change(file)
-    measured(lambda: _refused_and_damaged(path, "an array", wanted), "an array")
+    measured(lambda: _refused_and_damaged(path, "an array", expected), "an array")
     with pytest.raises(CacheError, match=r"example\.h5"):
         content(open_store(path))
 
 
-def _refused_and_damaged(path: Path, change: str, wanted: tuple[bytes, ...]) -> None:
-    assert assert_named_or_unchanged(path, change, wanted)
+def _refused_and_damaged(path: Path, change: str, expected: tuple[bytes, ...]) -> None:
+    assert assert_named_or_unchanged(path, change, expected)
     assert any(problem.is_damage for problem in verify(path)), change
 
 
@@ -359,9 +359,9 @@ def test_what_is_no_file_or_too_large_is_an_error_at_once(
     tmp_path: Path, name: str, put: Callable[[Path], None], words: str
 ) -> None:
     path = tmp_path / "features" / "some-encoder" / "example.zarr"
-    wanted = content(written(path))
+    expected = content(written(path))
     put(path / name)
-    measured(lambda: _refused_and_damaged(path, name, wanted), name)
+    measured(lambda: _refused_and_damaged(path, name, expected), name)
     with pytest.raises(CacheError, match=rf"example\.zarr{words}"):
         content(open_store(path))
 
@@ -369,14 +369,14 @@ def test_what_is_no_file_or_too_large_is_an_error_at_once(
 @pytest.mark.parametrize("put", [pipe, sparse, device, folder])
 def test_an_hdf5_store_that_is_no_file_is_an_error_at_once(tmp_path: Path, put: Callable[[Path], None]) -> None:
     path = tmp_path / "features" / "some-encoder" / "example.h5"
-    wanted = content(written(path))
+    expected = content(written(path))
     put(path)
-    measured(lambda: assert_named_or_unchanged(path, "the file", wanted), "the file")
+    measured(lambda: assert_named_or_unchanged(path, "the file", expected), "the file")
 
 
 @pytest.mark.parametrize("put", [pipe, sparse, folder])
 @pytest.mark.parametrize("name", ["plan.json", "records/000000.json"])
-def test_a_plan_or_record_that_is_no_file_stops_nobody(tmp_path: Path, name: str, put: Callable[[Path], None]) -> None:
+def test_a_plan_or_record_that_is_no_file_stops_nothing(tmp_path: Path, name: str, put: Callable[[Path], None]) -> None:
     path, key = begun(tmp_path, "example.zarr")
     inside = building_folder(path)
     assert isinstance(inside, Path)

@@ -18,7 +18,8 @@ import pytest
 from stages.cli import run
 
 FER_STAGE = [sys.executable, "-c", "from fer_stage import main; main()"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 STORE = "features/untrained/sample-a.zarr"
 PARAMS = """
 datasets: {sample-a: {layout: sample, root: data/sample-a}}
@@ -256,10 +257,6 @@ class TestHomes:
 class TestClock:
     def test_a_clock_that_goes_back_changes_no_rate(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Durations are of clocks that cannot be set; what compares times of files tolerates any."""
-        rooms = [
-            path
-            for room in ("stages", "pipeline", "cache")
-            for path in (Path(__file__).parents[2] / room).rglob("*.py")
-        ]
-        users = {str(path.relative_to(Path(__file__).parents[2])) for path in rooms if "time.time(" in path.read_text()}
+        files = [path for package in ("stages", "pipeline", "cache") for path in (ROOT / package).rglob("*.py")]
+        users = {str(path.relative_to(ROOT)) for path in files if "time.time(" in path.read_text()}
         assert users <= {"cache/upkeep/candidates.py", "cache/atomic.py", "cache/places/lock.py"}

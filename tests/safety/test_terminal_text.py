@@ -22,7 +22,7 @@ from stages.cli import run
 from stages.output import echo_record, echo_rows, printable, say
 from stages.progress import progress_display
 
-ROOMS = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 TITLE = "\x1b]0;renamed\x07"  # what sets the title of a terminal window
 EVIL = f"{TITLE}\x9b31m\u202egnp.\u2066\x7f\x08"
 SAFE = r"\x1b]0;renamed\x07\x9b31m\u202egnp.\u2066\x7f\x08"
@@ -205,7 +205,7 @@ def test_files_with_such_names_are_read_and_shown_as_text(
 def test_one_place_writes_for_people() -> None:
     """`stages.output` alone writes to a terminal; the entry does where nothing of ours can be imported."""
     writers = set()
-    for file in [*(path for room in ("stages", "pipeline", "cache") for path in (ROOMS / room).rglob("*.py"))]:
+    for file in [*(path for room in ("stages", "pipeline", "cache") for path in (ROOT / room).rglob("*.py"))]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and _called(node.func) in (
                 "print",
@@ -213,7 +213,7 @@ def test_one_place_writes_for_people() -> None:
                 "click.secho",
                 "error.show",
             ):
-                writers.add(str(file.relative_to(ROOMS)))
+                writers.add(str(file.relative_to(ROOT)))
     assert writers == {"stages/output.py", "stages/cli.py"}  # there click shows its errors into a buffer
 
 

@@ -12,7 +12,7 @@ from stages.cli import run
 __all__ = ["BLANKS", "N_IMAGES", "add_pictures", "index_faces"]
 
 N_IMAGES = 10
-BLANKS = (3, 8)  # these show nobody
+BLANKS = (3, 8)  # without a face
 _PEOPLE = sample_specs("sample-c", 60, 0)
 
 

@@ -90,7 +90,7 @@ class Browser:
         try:
             yield cls(to, of)
         finally:
-            os.close(to)  # it ends when nobody talks to it any more
+            os.close(to)  # it ends when its pipe is closed
             os.close(of)
             try:
                 process.wait(timeout=10)
@@ -114,7 +114,7 @@ class Browser:
         while b"\0" not in self._read:
             ready, _, _ = select.select([self._of], [], [], max(0.0, until - time.monotonic()))
             chunk = os.read(self._of, 1 << 20) if ready else b""
-            assert chunk, f"{method}: the browser ended, or said nothing for {_PATIENCE_S} s"
+            assert chunk, f"{method}: the browser ended, or sent nothing for {_PATIENCE_S} s"
             self._read += chunk
         text, _, self._read = self._read.partition(b"\0")
         return dict(json.loads(text))

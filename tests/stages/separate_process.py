@@ -26,7 +26,7 @@ def command(*args: str) -> list[str]:
 
 
 def run(folder: Path, *args: str, code: int = 0, env: Mapping[str, str] | None = None) -> Any:
-    """What it says: stderr if it has to fail, JSON if that was asked for, else stdout. Never a traceback."""
+    """What it prints: stderr if it has to fail, JSON if that was asked for, else stdout. Never a traceback."""
     done = subprocess.run(
         command(*args),
         cwd=folder,

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from documented import ROOT, environment
 
 pytestmark = pytest.mark.dvc
-ROOT = Path(__file__).parents[2]
 PARAMS: dict[str, Any] = {
     "classes": 7,
     "datasets": {name: {"layout": "sample", "root": f"data/{name}"} for name in ("sample-a", "sample-e")},
@@ -69,18 +67,8 @@ def graph(finished_graph: Path, tmp_path: Path) -> Path:
 
 def _call(folder: Path, *command: str) -> str:
     """What a command prints; it must succeed."""
-    beside = str(Path(sys.executable).parent)
-    path = shutil.which(command[0], path=f"{beside}:{os.environ['PATH']}")
-    environment = os.environ | {"PATH": f"{beside}:{os.environ['PATH']}"}
-    environment |= {f"GIT_{who}_{what}": "test" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     done = subprocess.run(
-        [path or command[0], *command[1:]],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
+        command, cwd=folder, env=environment(), capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

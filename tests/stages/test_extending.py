@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from documented import ROOT, environment, python_files
 
 import stages
 from pipeline.encoders.families import file_family
@@ -26,9 +28,7 @@ from stages.cli import run
 from stages.errors import ParamsError, StageError
 
 FerStage = Callable[..., Any]
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "extending.md").read_text()
-FILES = dict(re.findall(r"^`(\w+\.py)`[^\n]*\n\n```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
+FILES = python_files("docs/extending.md")
 HEAD = "my_head.py:MyHead"
 RUN = Path("runs/mini/my-head/sample-a/seed-0")
 PARAMS: dict[str, Any] = {
@@ -44,14 +44,10 @@ PARAMS: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def extracted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("extending")
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
+    with contextlib.chdir(folder):
         Path("params.yaml").write_text(yaml.safe_dump(PARAMS))
         for command in ("draw --style sample-a", "index --dataset sample-a", "extract --dataset sample-a"):
             assert run([*command.split(), "--quiet"]) == 0
-    finally:
-        os.chdir(before)
     return folder
 
 
@@ -340,11 +336,7 @@ def test_an_installed_package_offers_an_encoder(project: Path, site: Path) -> No
 
 
 def _dvc(*words: str) -> str:
-    beside = Path(sys.executable).parent
-    environment = os.environ | {"PATH": f"{beside}:{os.environ['PATH']}"}
-    done = subprocess.run(
-        [beside / "dvc", *words], env=environment, capture_output=True, text=True, check=False, timeout=600
-    )
+    done = subprocess.run(["dvc", *words], env=environment(), capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

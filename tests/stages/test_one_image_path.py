@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,9 +61,7 @@ run: {samples: [], datasets: [faces], encoders: [recorder]}
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of aligned faces and a head on it; every other picture is upright by its EXIF orientation only."""
     folder = tmp_path_factory.mktemp("one-path")
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
+    with contextlib.chdir(folder):
         Path("recorder.py").write_text(RECORDER)
         Path("params.yaml").write_text(PARAMS)
         add_pictures(0, N_IMAGES)
@@ -76,8 +74,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "train --method linear-probe --dataset faces",
         ):
             assert run([*command.split(), "--quiet"]) == 0, command
-    finally:
-        os.chdir(before)
     return folder
 
 

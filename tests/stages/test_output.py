@@ -34,7 +34,7 @@ def in_terminal(code: str, columns: int) -> list[str]:
     try:
         while part := os.read(ours, 65536):
             printed += part
-    except OSError:  # how Linux says that nobody writes any more
+    except OSError:  # on Linux: no process has the other end open
         pass
     os.close(ours)
     return [line.rstrip() for line in re.sub(r"\x1b\[\d*m", "", printed.decode()).splitlines()]

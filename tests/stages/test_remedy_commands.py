@@ -18,6 +18,7 @@ from cache.errors import CacheError, StorageError, StoreMissingError
 from cache.features_root import find_store
 from cache.mmap_copies import _require_room
 from cache.store import open_store
+from cache.testing.example import Example
 from pipeline.predict.export.card import _environment
 from pipeline.tables.samples import _KIND as SAMPLES
 from pipeline.tables.samples import SampleTable
@@ -54,6 +55,33 @@ def test_a_name_that_limit_made_becomes_the_options_that_made_it() -> None:
     assert shlex.split(command_line("evaluate", {"runs": ("a", "b"), "datasets": ("my.first-12",)}))[2:] == [
         *("--run", "a", "--run", "b", "--dataset", "my.first-12"),
     ]
+
+
+def test_a_remedy_is_worded_as_a_command_and_as_a_call() -> None:
+    steps = [("index", {"dataset": "it's"}), ("extract", {"dataset": "it's", "outputs": ("pooled", "tokens")})]
+    error = StoreMissingError("no store", remedy=steps, purpose="to make it")
+    assert as_commands(error) == (
+        "no store. Run `fer-stage index --dataset 'it'\"'\"'s'`, then "
+        "`fer-stage extract --dataset 'it'\"'\"'s' --outputs pooled,tokens` to make it"
+    )
+    assert as_calls(error).startswith('Run stages.index(dataset="it\'s"), then ')
+
+
+def test_a_remedy_leaves_defaults_out() -> None:
+    arguments = {"dataset": "my", "features": Path("features"), "batch_size": 64, "dry_run": False, "views": None}
+    assert command_line("extract", arguments) == "fer-stage extract --dataset my"
+
+
+def test_a_remedy_with_an_unknown_parameter_is_a_mistake_of_ours() -> None:
+    with pytest.raises(KeyError):
+        command_line("extract", {"data_set": "my"})
+
+
+def test_a_remedy_names_either_option_of_a_pair() -> None:
+    assert command_line("extract", {"dataset": "my", "reuse": False}) == "fer-stage extract --dataset my --no-reuse"
+    assert (
+        command_line("extract", {"dataset": "my", "reuse": True, "dry_run": False}) == "fer-stage extract --dataset my"
+    )
 
 
 def test_the_folder_of_an_encoder_is_not_passed_off_as_its_name(tmp_path: Path) -> None:
@@ -166,8 +194,6 @@ def test_an_unknown_dataset_is_made_known_by_the_command_in_the_message(
 def test_an_unfinished_store_below_another_root_is_removed_by_the_command_in_the_message(
     project: Path, fer_stage: FerStage
 ) -> None:
-    from cache.testing.example import Example
-
     Example().begin(Path("other/mini/x.h5"), [0])
     message = fer_stage("store", "convert", "features/untrained/sample-a.zarr", "other/mini/x.h5", code=1)
     words = message.rpartition("`fer-stage ")[2].partition("`")[0].split()

@@ -11,14 +11,14 @@ import pytest
 
 from stages.shadows import PACKAGES, shadowed, why_broken
 
-HOUSE = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 ENTRY = ["-c", "from fer_stage import main; main()"]  # what the installed program does
 _FROM_HERE = "import sys; sys.path.insert(0, ''); from fer_stage import main; main()"
 OLD_ENTRY = ["-c", "from stages.cli import main; main()"]
 
 
 def foreign(folder: Path, name: str) -> Path:
-    """A package of that name, of somebody else."""
+    """A package of that name from another project."""
     (folder / name).mkdir(parents=True)
     (folder / name / "__init__.py").write_text("def cached(function):\n    return function\n")
     return folder / name
@@ -42,7 +42,7 @@ def test_a_package_on_pythonpath_that_is_in_the_way_is_named(tmp_path: Path, nam
     path = foreign(tmp_path / "theirs", name)
     message = run(tmp_path, ENTRY, "datasets", PYTHONPATH=str(path.parent))
     assert f"another package named `{name}` is in the way" in message
-    assert f"expected {HOUSE / name}" in message
+    assert f"expected {ROOT / name}" in message
     assert f"found {path}" in message
     assert "env -u PYTHONPATH fer-stage" in message
     clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
@@ -82,7 +82,7 @@ def test_a_folder_without_python_in_it_is_not_in_the_way(tmp_path: Path) -> None
     site = tmp_path / "site"
     site.mkdir()
     for name in ("fer_stage.py", "cache", "pipeline", "stages"):
-        (site / name).symlink_to(HOUSE / name)
+        (site / name).symlink_to(ROOT / name)
     done = subprocess.run(
         [sys.executable, "-P", *ENTRY, "--version"],
         env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{site}"},
@@ -98,7 +98,7 @@ def test_a_package_that_was_installed_over_ours_is_named(tmp_path: Path) -> None
     site = tmp_path / "site"
     site.mkdir()
     for name in ("fer_stage.py", "stages", "pipeline"):
-        (site / name).symlink_to(HOUSE / name)
+        (site / name).symlink_to(ROOT / name)
     foreign(site, "cache")
     for name, files in (("fer_stage", ["cache", "stages", "pipeline"]), ("caching_tools", ["cache"])):
         info = site / f"{name}-1.0.dist-info"
@@ -116,4 +116,4 @@ def test_all_packages_are_ours_here() -> None:
 
 def test_an_error_of_something_else_is_none_of_a_package_in_the_way() -> None:
     assert why_broken(ImportError("No module named 'torchvision'", name="torchvision")) is None
-    assert why_broken(AttributeError("module 'cache' has no attribute 'x'")) is None  # nobody else has installed one
+    assert why_broken(AttributeError("module 'cache' has no attribute 'x'")) is None  # no other one is installed

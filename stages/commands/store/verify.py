@@ -56,9 +56,7 @@ _DEEP_COLUMNS = ("store", "output", "view", "rows", "cosine", "expected", "relat
     type=click.Path(path_type=Path),
     help="With --deep: where the images are.  [default: as in the sample table]",
 )
-@click.option(
-    "--encoder", help="With --deep: the encoder, if its name stands for another one now.  [default: the store's]"
-)
+@click.option("--encoder", help="With --deep: the encoder, if its name means another one now.  [default: the store's]")
 @folder_option("tables", "With --deep: folder of sample tables.")
 @device_option
 @params_option

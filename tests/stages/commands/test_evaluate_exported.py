@@ -20,10 +20,10 @@ RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")
 def test_an_exported_head_is_scored_as_its_run_and_nothing_is_written(project: Path, fer_stage: FerStage) -> None:
     fer_stage("head", "export", "--run", str(RUN), "--out", "heads/mine")
     before = {path: path.read_bytes() for path in sorted(Path("heads").rglob("*")) if path.is_file()}
-    wanted = fer_stage("evaluate", "--run", str(RUN), "--dry-run", "--format", "json")
+    expected = fer_stage("evaluate", "--run", str(RUN), "--dry-run", "--format", "json")
     for named in ("heads/mine", "heads"):
         scores = fer_stage("evaluate", "--run", named, "--format", "json")
-        assert [score | {"run": ""} for score in scores] == [score | {"run": ""} for score in wanted]
+        assert [score | {"run": ""} for score in scores] == [score | {"run": ""} for score in expected]
     assert {path: path.read_bytes() for path in sorted(Path("heads").rglob("*")) if path.is_file()} == before
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,14 +27,10 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for options in params["methods"].values():
         options.update({"epochs": 1} if "epochs" in options else {})
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
+    with contextlib.chdir(folder):
         for dataset in ("sample-a", "sample-b"):
             assert run(["extract", "--dataset", dataset, "--decoders", "1"]) == 0
         assert run(["encode-text"]) == 0
-    finally:
-        os.chdir(before)
     return folder
 
 

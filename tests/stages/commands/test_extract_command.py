@@ -27,7 +27,7 @@ def _rewrite(dataset: str, **columns: Any) -> None:
     write_table(SampleTable(table.frame.assign(**columns), table.info), path)
 
 
-def test_summary_tells_rows_key_path_and_speed(project: Path, fer_stage: FerStage) -> None:
+def test_the_summary_has_rows_key_path_and_speed(project: Path, fer_stage: FerStage) -> None:
     shutil.rmtree("features")
     start = time.perf_counter()
     summary = fer_stage(*EXTRACT)

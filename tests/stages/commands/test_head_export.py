@@ -53,7 +53,7 @@ def test_an_exported_head_gives_the_same_logits_elsewhere(
     assert saved.load_encoder(device="cpu", runtime="eager").width == 256
 
 
-def test_a_run_tells_how_it_was_calibrated_and_scores_use_it(project: Path, fer_stage: FerStage) -> None:
+def test_a_run_records_how_it_was_calibrated_and_scores_use_it(project: Path, fer_stage: FerStage) -> None:
     calibration = json.loads((RUN / "run.json").read_text())["calibration"]
     score = fer_stage("evaluate", "--run", str(RUN), "--dataset", "sample-a", "--split", "val", "--format", "json")[0]
     assert (calibration["n"], calibration["bins"], calibration["split"]) == (score["n"], 15, "val")
@@ -181,7 +181,7 @@ def test_a_dry_run_writes_nothing(project: Path, fer_stage: FerStage) -> None:
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "head.json"])
-def test_what_stands_there_is_never_written_over(project: Path, fer_stage: FerStage, name: str) -> None:
+def test_other_files_are_never_overwritten(project: Path, fer_stage: FerStage, name: str) -> None:
     Path("out/head").mkdir(parents=True)
     Path("out/head", name).write_text("{}")
     assert "Nothing is overwritten: remove it, or name another --out" in fer_stage(*EXPORT, code=1)

@@ -82,7 +82,7 @@ def test_csv_has_a_column_for_each_number(predict: FerStage) -> None:
 
 def test_a_table_has_a_reason_where_there_is_no_face(predict: FerStage) -> None:
     save(people(1), "one.png")
-    lines = predict("one.png", save(grey(), "nobody.png"), output_format="table").splitlines()
+    lines = predict("one.png", save(grey(), "empty.png"), output_format="table").splitlines()
     assert lines[0].split() == ["image", "seconds", "box", "expression", "probability", "reason"]
     assert any(name in lines[1] for name in CLASSES)
     assert lines[2].endswith("no face found")
@@ -101,7 +101,7 @@ def test_folders_and_patterns_are_expanded_and_ignored_files_are_counted(
 
 
 def test_pictures_without_faces_are_rows_and_no_failure(predict: FerStage) -> None:
-    rows = predict(save(grey(), "nobody.png"))
+    rows = predict(save(grey(), "empty.png"))
     assert [(row["status"], row["box"], row["probabilities"]) for row in rows] == [("no face", None, {})]
 
 
@@ -202,12 +202,12 @@ def test_a_folder_that_is_no_head_is_an_error(predict: FerStage) -> None:
 
 
 def test_annotated_pictures_are_in_the_folder_and_in_the_rows(predict: FerStage) -> None:
-    rows = predict(save(people(2), "two.png"), save(grey(), "nobody.png"), "--annotate", "shown")
+    rows = predict(save(people(2), "two.png"), save(grey(), "empty.png"), "--annotate", "shown")
     assert [row["annotated"] for row in rows] == ["shown/two.jpg"] * 2 + [None]
     assert os.listdir("shown") == ["two.jpg"]
     with Image.open("shown/two.jpg") as picture:
         assert min(picture.size) >= min(people(2).size)
-    assert not [name for name in os.listdir() if name not in ("shown", "two.png", "nobody.png")]
+    assert not [name for name in os.listdir() if name not in ("shown", "two.png", "empty.png")]
 
 
 def test_annotated_pictures_overwrite_nothing(predict: FerStage) -> None:
@@ -238,10 +238,10 @@ def test_a_progress_bar_on_the_terminal_leaves_the_data_on_stdout(head: str, emp
     """A terminal for stderr, a pipe for stdout; and not a word of the video's decoder on stderr."""
     whole = write_video(empty / "clip.avi", [people(1).resize((256, 256))] * 40, "MJPG")
     ours, theirs = os.openpty()
-    command = [sys.executable, "-m", "stages.cli", "predict", str(cut(whole, 0.5)), "--run", head, "--format", "json"]
+    command = ["predict", str(cut(whole, 0.5)), "--run", head, "--format", "json"]
     code = "from stages.cli import main; main()"
     done = subprocess.run(
-        [sys.executable, "-c", code, *command[3:]], stdout=subprocess.PIPE, stderr=theirs, check=True, timeout=120
+        [sys.executable, "-c", code, *command], stdout=subprocess.PIPE, stderr=theirs, check=True, timeout=120
     )
     os.close(theirs)
     messages = os.read(ours, 65536).decode()
@@ -272,7 +272,7 @@ class TestFromPython:
 
     def test_the_frame_has_the_rows_and_columns_of_csv(self, predict: FerStage, head: str) -> None:
         Path("letter.jpg").write_text("no picture")
-        names = [save(people(2), "two.png"), save(grey(), "nobody.png"), "letter.jpg"]
+        names = [save(people(2), "two.png"), save(grey(), "empty.png"), "letter.jpg"]
         printed = list(csv.DictReader(io.StringIO(predict(*names, output_format="csv"))))
         result = stages.predict(names, run=Path(head))
         frame = result.frame

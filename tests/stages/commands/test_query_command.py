@@ -128,8 +128,6 @@ def test_the_row_nearest_to_an_image_is_the_image(
 def test_a_text_is_compared_as_the_text_tower_sees_it(
     asked: Store, capsys: pytest.CaptureFixture[str], encoder: TorchEncoder
 ) -> None:
-    from stages.cli import run
-
     assert run(["query", STORE, "--near", "a photo of fear", "--format", "json"]) == 0
     out, err = capsys.readouterr()
     assert _answer(json.loads(out)) == _cosines(asked, encoder.encode_text(["a photo of fear"])[0], ())[:10]
@@ -192,7 +190,7 @@ def test_a_row_without_a_frame_shows_none_and_meets_no_comparison(tmp_path: Path
     assert [row["frame"] for row in fer_stage(*args)] == [None, *range(9)]
     assert [row["frame"] for row in fer_stage(*args, "--where", "frame < 3")] == [0, 1, 2]
     assert [row["frame"] for row in fer_stage(*args, "--where", "frame is null")] == [None]
-    assert "asked for by `frame is null`" in fer_stage(*args, "--where", "frame == -1", code=1)
+    assert "rows without one are those with `frame is null`" in fer_stage(*args, "--where", "frame == -1", code=1)
 
 
 def test_how_to_export_is_refused_without_a_file(asked: Store, fer_stage: FerStage) -> None:
@@ -217,8 +215,6 @@ def test_rows_and_scores_can_be_exported(asked: Store, fer_stage: FerStage, tmp_
 
 
 def test_no_match_names_the_value_that_no_row_has(asked: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    from stages.cli import run
-
     assert run(["query", STORE, "--where", "label == 'feer' and split == 'test'"]) == 0
     assert "no row has label == 'feer'; did you mean 'fear'?" in capsys.readouterr().err
     assert run(["query", STORE, "--where", "label == 'fear' and split == 'val'"]) == 0
@@ -241,10 +237,10 @@ def test_rows_are_found_without_torch(asked: Store) -> None:
 @pytest.mark.parametrize("start", ["spawn", "fork"])
 def test_a_store_feeds_workers(asked: Store, start: str) -> None:
     dataset = FeatureDataset(asked, "train")
-    wanted = asked.features("train").astype(np.float32)
-    assert dataset[0][0].numpy().tolist() == wanted[0].tolist()  # the parent has read already when it forks
+    expected = asked.features("train").astype(np.float32)
+    assert dataset[0][0].numpy().tolist() == expected[0].tolist()  # the parent has read already when it forks
     found = list(DataLoader(dataset, batch_size=3, num_workers=1, multiprocessing_context=start))
-    assert torch.cat([features for features, _ in found]).numpy().tolist() == wanted.tolist()
+    assert torch.cat([features for features, _ in found]).numpy().tolist() == expected.tolist()
     assert torch.cat([labels for _, labels in found]).tolist() == [row % 2 for row in range(9) if row != REJECTED]
 
 

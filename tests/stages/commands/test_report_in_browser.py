@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -99,18 +99,14 @@ CUT = """(() => {
 
 @pytest.fixture(scope="module")
 def reports(finished_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The reports of real runs: four methods on two styles; the encoder of feature-mask is said to have seen both."""
+    """The reports of real runs: four methods on two styles; feature-mask has an encoder that saw both."""
     folder = tmp_path_factory.mktemp("reported") / "project"
     shutil.copytree(finished_project, folder)
     params = yaml.safe_load((folder / "params.yaml").read_text())
     params["extract"] = {"outputs": ["pooled", "pixels"], "pixel_size": 32}
     (folder / "params.yaml").write_text(yaml.safe_dump(params | {"methods": METHODS}))
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
+    with contextlib.chdir(folder):
         _train_and_report()
-    finally:
-        os.chdir(before)
     return folder / "reports"
 
 
@@ -197,7 +193,7 @@ def test_every_matrix_is_seen_with_the_numbers_of_the_tables(page: Callable[...,
     assert_matrices_are_those_of_the_tables(browser, reports, "uar", "UAR")
 
 
-def test_methods_stand_in_order_and_what_trains_nothing_is_one_row(page: Callable[..., Browser]) -> None:
+def test_methods_are_in_order_and_what_trains_nothing_is_one_row(page: Callable[..., Browser]) -> None:
     browser = page()
     matrices = browser.run(MATRICES)
     assert [matrix["name"].split()[2] for matrix in matrices] == [
@@ -301,7 +297,7 @@ def test_the_page_is_as_before_when_it_was_printed(page: Callable[..., Browser])
     assert_quiet_and_offline(browser)
 
 
-def test_runs_that_nobody_evaluated_make_a_page_too(
+def test_runs_that_were_not_evaluated_make_a_page_too(
     browser: Browser, project: Path, fer_stage: Callable[..., Any]
 ) -> None:
     for path in Path("runs").rglob("scores.json"):

@@ -44,7 +44,7 @@ def spoil(path: Path) -> None:
 # ls
 
 
-def test_ls_lists_what_stands_and_what_does_not(fer_stage: FerStage, stores: Path) -> None:
+def test_ls_lists_finished_stores_and_all_others(fer_stage: FerStage, stores: Path) -> None:
     (stores / "clip" / "d.h5").write_bytes(b"anything")
     rows = {Path(row["path"]).name: row for row in fer_stage("store", "ls", "--format", "json")}
     assert {name: row["state"] for name, row in rows.items()} == {
@@ -93,20 +93,20 @@ def test_ls_with_a_damaged_column_still_lists(fer_stage: FerStage, stores: Path)
 
 
 def test_info_says_everything(fer_stage: FerStage, stores: Path) -> None:
-    said = fer_stage("store", "info", "features/clip/a.zarr", "--format", "json")
-    assert said["key"] == Example().key.digest
-    assert said["key_fields"] == Example().key.fields()
-    assert said["status"] == {"ok": 8, "rejected": 2}
-    assert sum(said["reasons"].values()) == 2
-    assert sum(sum(labels.values()) for labels in said["counts"].values()) == 10
-    assert said["arrays"]["tokens"] == {
+    result = fer_stage("store", "info", "features/clip/a.zarr", "--format", "json")
+    assert result["key"] == Example().key.digest
+    assert result["key_fields"] == Example().key.fields()
+    assert result["status"] == {"ok": 8, "rejected": 2}
+    assert sum(result["reasons"].values()) == 2
+    assert sum(sum(labels.values()) for labels in result["counts"].values()) == 10
+    assert result["arrays"]["tokens"] == {
         "shape": [2, 10, 3, 5],
         "dtype": "float32",
         "bytes": 2 * 10 * 15 * 4,
         "chunks": [1, 4, 3, 5],
         "sha256": open_store(stores / "clip" / "a.zarr").manifest.arrays["tokens"],
     }
-    assert said["shards"] == {"count": 3, "rows": 4}
+    assert result["shards"] == {"count": 3, "rows": 4}
     assert fer_stage("store", "info", "features/clip/b.h5", "--format", "json")["arrays"]["pooled"]["chunks"] == (
         "in one piece"
     )
@@ -298,12 +298,12 @@ def test_convert_refuses_what_it_would_destroy(fer_stage: FerStage, stores: Path
 
 
 def test_export_writes_the_chosen_rows(fer_stage: FerStage, stores: Path) -> None:
-    said = fer_stage(
+    result = fer_stage(
         "store", "export", "features/clip/a.zarr", "--output", "out.parquet", "--where", "label == 'fear'",
         "--columns", "id,label", "--feature", "tokens", "--view", "1", "--format", "json",
     )  # fmt: skip
     table = pq.read_table("out.parquet")
-    assert said["rows"] == len(table) == 3
+    assert result["rows"] == len(table) == 3
     assert set(table["label"].to_pylist()) == {"fear"}
 
 

@@ -14,6 +14,8 @@ import yaml
 
 from cache.texts import TextStore
 from pipeline.tables.labels import EXPRESSIONS
+from pipeline.tables.samples import SampleTable
+from stages.workflows.tables import write_table
 
 FerStage = Callable[..., Any]
 RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")
@@ -80,8 +82,6 @@ def test_scores_cover_every_dataset_and_mark_the_seen_one(project: Path, fer_sta
 
 
 def test_rejected_rows_are_counted_in_scores(project: Path, fer_stage: FerStage) -> None:
-    from pipeline.tables.samples import SampleTable
-
     frame = SampleTable.read(Path("tables/sample-e.parquet")).frame
     path = frame["path"][frame["split"] == "test"].iloc[0]
     Path("data/sample-e", path).write_bytes(b"")
@@ -109,9 +109,6 @@ def test_features_of_another_encoder_of_the_same_name_are_refused(project: Path,
 
 
 def test_labels_that_the_head_does_not_know_are_refused_or_counted(project: Path, fer_stage: FerStage) -> None:
-    from pipeline.tables.samples import SampleTable
-    from stages.workflows.tables import write_table
-
     table = SampleTable.read(Path("tables/sample-e.parquet"))
     info = type(table.info)(**(vars(table.info) | {"classes": EXPRESSIONS}))
     labels = table.frame["label"].where(table.frame["label"] != "fear", "contempt")
@@ -163,9 +160,6 @@ def test_datasets_lists_what_is_configured_and_what_is_there(project: Path, fer_
 def test_a_dataset_for_tests_only_is_not_trained_on_and_the_error_says_where_it_belongs(
     project: Path, fer_stage: FerStage
 ) -> None:
-    from pipeline.tables.samples import SampleTable
-    from stages.workflows.tables import write_table
-
     table = SampleTable.read(Path("tables/sample-e.parquet"))
     write_table(SampleTable(table.frame.assign(split="test"), table.info), Path("tables/sample-e.parquet"))
     fer_stage("extract", "--dataset", "sample-e", "--decoders", "1")

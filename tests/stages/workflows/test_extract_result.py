@@ -12,7 +12,7 @@ import cache
 import stages
 from pipeline.errors import EncoderError
 from stages.errors import CheckFailedError, ParamsError, StageError
-from stages.remedies import as_commands, command_line
+from stages.remedies import as_commands
 
 
 def test_extract_returns_the_store_that_it_wrote(project: Path) -> None:
@@ -91,10 +91,3 @@ def test_wrong_arguments_are_refused(project: Path) -> None:
         stages.extract("sample-e", views=0)
     with pytest.raises(EncoderError, match="nonsense: expected auto, eager"):
         stages.extract("sample-e", runtime="nonsense")
-
-
-def test_a_remedy_names_either_option_of_a_pair() -> None:
-    assert command_line("extract", {"dataset": "my", "reuse": False}) == "fer-stage extract --dataset my --no-reuse"
-    assert (
-        command_line("extract", {"dataset": "my", "reuse": True, "dry_run": False}) == "fer-stage extract --dataset my"
-    )

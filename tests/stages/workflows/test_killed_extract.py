@@ -16,6 +16,7 @@ import pytest
 from separate_process import N_IMAGES, command, make_faces, run
 
 import cache
+from cache.backends import BACKENDS
 from cache.errors import StoreIncompleteError
 from cache.testing.raw import tree_bytes
 from stages.remedies import as_commands
@@ -40,9 +41,8 @@ class _Work:
     """An extract that is killed again and again."""
 
     def __init__(self, folder: Path, backend: str) -> None:
-        ending = {"zarr": "zarr", "hdf5": "h5"}[backend]
         self.folder, self.command = folder, command(*_extract(backend))
-        self.store = folder / "features" / "untrained" / f"faces.{ending}"
+        self.store = folder / "features" / "untrained" / f"faces{BACKENDS[backend].suffix}"
         self.building = self.store.with_name(f".{self.store.name}.building")
 
     def n_finished(self) -> int:
@@ -131,7 +131,7 @@ def test_an_extract_killed_at_any_moment_resumes_to_the_same_bytes(faces: Path, 
 
 
 @pytest.mark.slow
-def test_two_extracts_at_once_one_works_and_the_other_is_told(project: Path, fer_stage: Callable[..., Any]) -> None:
+def test_of_two_extracts_at_once_one_works_and_one_is_refused(project: Path, fer_stage: Callable[..., Any]) -> None:
     """The first is held while it works: it cannot be ready before the second asks."""
     first = subprocess.Popen(command(*_extract("zarr")), stdout=subprocess.PIPE, text=True)
     plan = project / "features" / "untrained" / ".faces.zarr.building" / "plan.json"

@@ -99,7 +99,7 @@ def test_every_view_is_drawn_once(faces: Path, fer_stage: FerStage) -> None:
     assert np.isfinite(trained).all()
 
 
-def test_the_first_row_of_each_view_keeps_its_job() -> None:
+def test_the_first_row_of_each_view_is_encoded() -> None:
     views = [(0,), (0, 1, 2), (0, 1, 2), (1, 2), (0,)]
     images = [ImageRow(row, "p", "s", None, of_row) for row, of_row in enumerate(views)]
     unique, duplicates = DuplicateRows.find(images, np.array(["a", "a", "a", "a", "b"], dtype=object))

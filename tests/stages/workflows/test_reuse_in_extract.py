@@ -115,7 +115,7 @@ def test_no_reuse_encodes_every_row(project: Path, fer_stage: FerStage) -> None:
     assert counts(summary) == (60, 0, 0)
 
 
-def test_a_changed_image_is_encoded_anew(project: Path, fer_stage: FerStage) -> None:
+def test_an_image_that_became_another_one_of_the_store_is_copied(project: Path, fer_stage: FerStage) -> None:
     frame = table_of("sample-e").frame
     one, other = (Path("data/sample-e", path) for path in frame["path"][:2])
     shutil.copy(one, other)

@@ -15,7 +15,10 @@ import pytest
 from cache import open_store
 from pipeline.tables.samples import SampleTable
 from stages.cli import run
+from stages.requests import TrainRequest
+from stages.workflows.sweep import RunSpec
 from stages.workflows.tables import write_table
+from stages.workflows.train_plan import TrainPlan
 from stages.workspace import scores_path
 
 FerStage = Callable[..., Any]
@@ -266,8 +269,6 @@ def test_moved_and_exported_heads_are_scored_and_nothing_is_written(
 def test_evaluate_says_on_stderr_that_an_exported_head_keeps_no_scores(
     project: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from stages.cli import run
-
     fer_stage("head", "export", "--run", str(RUN), "--out", "out/head")
     assert run(["evaluate", "--run", "out/head", "--dataset", "sample-e"]) == 0
     assert "out/head: nothing is written" in capsys.readouterr().err
@@ -297,8 +298,6 @@ def test_scores_are_no_runs_and_no_encoder(project: Path, fer_stage: FerStage) -
 def test_a_mean_over_seeds_is_of_runs_that_differ_in_nothing_else(
     project: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from stages.cli import run
-
     fer_stage(*TRAIN, "--seeds", "1,2", "--option", "epochs=1")
     capsys.readouterr()
     assert run(["evaluate", "--run", "runs", "--dataset", "sample-e"]) == 0
@@ -311,8 +310,6 @@ def test_a_mean_over_seeds_is_of_runs_that_differ_in_nothing_else(
 def test_equal_heads_of_a_method_without_randomness_have_no_deviation(
     project: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from stages.cli import run
-
     for seed in ("0", "1"):
         fer_stage("train", "--method", "linear-probe", "--dataset", "sample-a", "--seed", seed)
     capsys.readouterr()
@@ -323,8 +320,6 @@ def test_equal_heads_of_a_method_without_randomness_have_no_deviation(
 def test_views_and_dtype_of_the_features_are_in_record_output_card_and_scores(
     project: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from stages.cli import run
-
     fer_stage("extract", "--dataset", "sample-a", "--views", "2", "--dtype", "float16", "--decoders", "1")
     capsys.readouterr()
     assert run([*TRAIN, "--format", "json"]) == 0
@@ -352,15 +347,11 @@ def test_two_backends_with_other_labels_are_refused_with_the_columns_named(proje
 def test_the_content_of_first_weights_enters_a_run_key_and_their_place_does_not(
     project: Path, fer_stage: FerStage
 ) -> None:
-    from stages.requests import TrainRequest
-    from stages.workflows.sweep import Run
-    from stages.workflows.train_plan import TrainPlan
-
     keys = []
     for name, content in (("a.pth", b"one"), ("b.pth", b"one"), ("b.pth", b"two")):
         Path(name).write_bytes(content)
         plan = TrainPlan.of(TrainRequest("kefer", "sample-a", seeds=[0], device="cpu"))
         [run] = plan.runs
         config = run.config.model_copy(update={"pretrained": name})
-        keys.append(plan.run_key(Run(config, run.seed, run.variant, run.folder)))
+        keys.append(plan.run_key(RunSpec(config, run.seed, run.variant, run.folder)))
     assert keys[0] == keys[1] != keys[2]

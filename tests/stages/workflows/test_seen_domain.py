@@ -35,13 +35,6 @@ FEATURES = as_path("features")
 UNTRAINED = EncoderSpec.parse("untrained")
 
 
-@pytest.fixture(scope="module")
-def encoder() -> TorchEncoder:
-    loaded = load_encoder(EncoderSpec.parse("untrained"), "cpu", "eager")
-    assert isinstance(loaded, TorchEncoder)
-    return loaded
-
-
 def training(method: str, saw: Sequence[str]) -> TrainPlan:
     """The training of a method on features whose encoder saw `saw`."""
     plan = TrainPlan.of(TrainRequest(method, "sample-a"))
@@ -55,7 +48,9 @@ def evaluated_as_seen(fer_stage: FerStage, output_format: str) -> Any:
     return fer_stage("evaluate", "--run", str(RUN), "--format", output_format)
 
 
-def test_what_an_encoder_saw_is_told_of_its_features_and_changes_no_key(encoder: TorchEncoder, project: Path) -> None:
+def test_what_an_encoder_saw_is_recorded_with_its_features_and_changes_no_key(
+    encoder: TorchEncoder, project: Path
+) -> None:
     """Features are the same, whatever is known of their encoder's past: nothing is encoded again."""
     knowing, params = replace(encoder, trained_on=("ferplus", "sample")), ExtractParams()
     assert provenance_of(encoder, "untrained", UNTRAINED)["encoder_saw"] == []
@@ -92,7 +87,7 @@ def test_text_of_another_encoder_adds_what_that_one_saw_and_its_note(encoder: To
     path = text_path(FEATURES, "other", "kefer")
     path.parent.mkdir(parents=True)
     other.write(path)
-    text = text_for(FEATURES, "untrained", "kefer", find_store(FEATURES, "untrained", "sample-a"), "other")
+    text = text_for(FEATURES, "other", "kefer", find_store(FEATURES, "untrained", "sample-a"))
     made = replace(training("kefer", ["sample"]), text=text)
     assert made.encoder_saw == ["muxspace", "sample"]
     assert made.combined_note == f"{encoder.note}; text: {encoder.note}"
@@ -149,7 +144,7 @@ def test_nothing_is_marked_where_the_encoder_saw_nothing(
     assert "†" not in printed.out + printed.err
 
 
-def test_a_run_that_does_not_tell_what_its_encoder_saw_is_not_scored(project: Path, fer_stage: FerStage) -> None:
+def test_a_run_that_does_not_record_what_its_encoder_saw_is_not_scored(project: Path, fer_stage: FerStage) -> None:
     record = json.loads((RUN / "run.json").read_text())
     del record["encoder_saw"]
     (RUN / "run.json").write_text(json.dumps(record))

@@ -1,4 +1,4 @@
-"""What makes a store the same one. The digests were typed in when schema 1 was young: they may never change."""
+"""What makes a store the same one. The digests are those of schema 1: they may never change."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_columns_digests_stay_what_they_were() -> None:
     }
 
 
-def test_a_job_for_every_usable_row_and_views_for_train_only() -> None:
+def test_every_usable_row_is_an_image_and_those_of_train_have_views() -> None:
     images = image_rows_of(BOXED, 3)
     assert [image.row for image in images] == [0, 1, 2, 4, 5, 6, 7, 8]
     assert [image.row for image in images if image.views == (0, 1, 2)] == [0, 6]

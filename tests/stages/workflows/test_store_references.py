@@ -1,4 +1,4 @@
-"""Who needs which store: what is tracked, in the matrix, trained on or scored on is found; doubt is an error."""
+"""What refers to which store: what is tracked, in the matrix, trained on or scored on is found; doubt is an error."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def test_an_unknown_option_in_a_grid_is_named_before_anything_is_trained(project
 def test_a_method_that_draws_nothing_is_trained_once(
     project: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every seed gives the same head: ten equal heads would show a deviation of 0 that nobody measured."""
+    """Every seed gives the same head: ten equal heads would show a deviation of 0 that was not measured."""
     args = ["train", "--method", "linear-probe", "--dataset", "sample-a", "--option", "max_log10_c=0"]
     assert run([*args, "--seeds", "3-5", "--grid", "max_log10_c=-5,0", "--format", "json"]) == 0
     printed = capsys.readouterr()

@@ -47,12 +47,11 @@ def test_the_features_own_encoder_is_the_default(store: Store) -> None:
     text = text_for(FEATURES, "untrained", "kefer", store)
     assert dict(text.encoder) == store.encoder["encoder"]
     assert (text.vectors.shape, text.classes) == ((9, 8, 256), EXPRESSIONS)
-    assert text_for(FEATURES, "untrained", "kefer", store, "untrained").key == text.key
 
 
 def test_text_of_another_encoder_is_read_by_its_name_whatever_its_width(store: Store) -> None:
     _write("blip", width=12)
-    text = text_for(FEATURES, "untrained", "kefer", store, "blip")
+    text = text_for(FEATURES, "blip", "kefer", store)
     assert (text.width, text.encoder["family"]) == (12, "transformers")
 
 
@@ -68,7 +67,7 @@ def test_text_of_another_encoder_under_the_name_of_the_features_encoder_is_refus
 def test_an_encoder_without_text_is_refused_with_what_to_name(store: Store) -> None:
     _write("lite0", width=0, templates=())
     with pytest.raises(StageError, match=r"`lite0` has no text tower.*--text mini$") as error:
-        text_for(FEATURES, "untrained", "kefer", store, "lite0")
+        text_for(FEATURES, "lite0", "kefer", store)
     assert as_commands(error.value).endswith("Run `fer-stage encode-text --encoder mini --prompts kefer` to make it")
 
 
@@ -96,12 +95,12 @@ def test_the_advice_for_an_encoder_without_text_works_when_it_is_followed(
 
 def test_text_that_was_never_encoded_names_the_command(store: Store) -> None:
     with pytest.raises(StoreMissingError, match="no text vectors") as missing:
-        text_for(FEATURES, "untrained", "kefer", store, "blip")
+        text_for(FEATURES, "blip", "kefer", store)
     assert "Run `fer-stage encode-text --encoder blip --prompts kefer` to make them" in as_commands(missing.value)
     written = "transformers:blip/Salesforce/blip-itm-base-coco"
     folder = EncoderSpec.parse(written).slug
     with pytest.raises(StoreMissingError, match="no text vectors") as missing:
-        text_for(FEATURES, "untrained", "kefer", store, folder, written=written)
+        text_for(FEATURES, folder, "kefer", store, written=written)
     assert f"Run `fer-stage encode-text --encoder {written} --prompts kefer` to make them" in as_commands(missing.value)
 
 
