@@ -223,7 +223,7 @@ class TestNoThreadIsLeft:
 
     def test_after_ctrl_c_in_the_middle_of_a_shard(self, tmp_path: Path) -> None:
         def interrupt(n: int) -> None:
-            if n == 3:
+            if n % 10 == 3:  # Python drops a KeyboardInterrupt that meets a callback of its garbage collector
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
             time.sleep(0.01)
 
