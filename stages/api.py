@@ -104,7 +104,7 @@ def _note_remedy(error: Exception, params: Path) -> None:
     if getattr(error, "remedy", ()):
         from stages.remedies import as_calls, encoder_note
 
-        error.add_note(as_calls(error) + encoder_note(error, params))
+        error.add_note(as_calls(error, params) + encoder_note(error, params))
 
 
 @_called_as(DatasetsRequest)

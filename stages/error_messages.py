@@ -29,7 +29,7 @@ def error_message(error: Exception, params: Path) -> str:
     if hasattr(error, "kind"):
         from stages.remedies import as_commands, encoder_note  # late: they are rarely needed
 
-        return as_commands(error) + encoder_note(error, params)
+        return as_commands(error, params) + encoder_note(error, params)
     from pipeline.plugins import plugin_line  # late, as above
 
     if line := plugin_line(error):

@@ -96,7 +96,8 @@ def _log_lines(console: Console) -> OnProgress:
         printed = now
         rate = step.done / (now - start)
         left = f", {(step.total - step.done) / rate:,.0f} s left" if step.total else ""
-        line = f"{step.what}: {step.done:,} of {step.total:,}, {rate:,.1f}/s{left} {step.note}".rstrip()
+        count = f"{step.done:,} of {step.total:,}" if step.total else f"{step.done:,}"
+        line = f"{step.what}: {count}, {rate:,.1f}/s{left} {step.note}".rstrip()
         console.print(printable(line), markup=False)
 
     return listen

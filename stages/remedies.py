@@ -25,19 +25,24 @@ _OTHER_NAMES = {"store info": "describe_store"}  # of functions that are not nam
 _OF_FIRST_ROWS = ("align", "extract")  # commands with a --limit
 
 
-def as_commands(error: Exception) -> str:
-    """The message of an error with its remedy as commands: "no store at x. Run `fer-stage extract --dataset my`"."""
-    steps = [f"`{command_line(action, arguments)}`" for action, arguments in _steps(error)]
+def as_commands(error: Exception, params: Path | None = None) -> str:
+    """The message of an error with its remedy as commands: "no store at x. Run `fer-stage extract --dataset my`".
+
+    Parameters
+    ----------
+    params : params.yaml of what failed, which the steps read too
+    """
+    steps = [f"`{command_line(action, arguments)}`" for action, arguments in _steps(error, params)]
     return _with_steps(error, steps, str(error))
 
 
-def as_calls(error: Exception) -> str:
+def as_calls(error: Exception, params: Path | None = None) -> str:
     """The remedy as calls: "Run stages.extract(dataset='my')"; a command that has no function is worded as one."""
     steps = [
         f"stages.{name}({_call_arguments(action, arguments)})"
         if (name := function_name(action))
         else f"`{command_line(action, arguments)}`"
-        for action, arguments in _steps(error)
+        for action, arguments in _steps(error, params)
     ]
     return _with_steps(error, steps, "")
 
@@ -54,9 +59,15 @@ def function_name(action: str) -> str | None:
     return name if request in requests.__all__ else None
 
 
-def _steps(error: Exception) -> Sequence[Step]:
+def _steps(error: Exception, params: Path | None = None) -> Sequence[Step]:
+    """The steps of a remedy; with `params`, those that read a params.yaml read that one."""
     remedy: Sequence[Step] = getattr(error, "remedy", ())
-    return remedy
+    if params is None:
+        return remedy
+    return [
+        (action, {**arguments, "params": params} if "params" in _parameters(action) else arguments)
+        for action, arguments in remedy
+    ]
 
 
 def _with_steps(error: Exception, steps: Sequence[str], message: str) -> str:
@@ -103,12 +114,16 @@ def command_line(action: str, arguments: Mapping[str, Any]) -> str:
 
 def _arguments(action: str, arguments: Mapping[str, Any]) -> Iterator[tuple[click.Parameter, Any]]:
     """The arguments that are no defaults, each with the parameter of its name."""
-    parameters = {parameter.name: parameter for parameter in _command(action.split()).params}
+    parameters = _parameters(action)
     for name, value in _of_dataset(arguments, limited=action in _OF_FIRST_ROWS).items():
         parameter = parameters[name]
         default = parameter.to_info_dict().get("default")  # `parameter.default` may be a sentinel of click
         if value is not None and value not in _EMPTY and str(value) != str(default):
             yield parameter, value
+
+
+def _parameters(action: str) -> dict[str | None, click.Parameter]:
+    return {parameter.name: parameter for parameter in _command(action.split()).params}
 
 
 def _command(path: Sequence[str]) -> click.Command:

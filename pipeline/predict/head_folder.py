@@ -32,7 +32,7 @@ def read_record(folder: Path) -> Run | Export:
     raise InputError(
         f"no trained run at {folder}: expected {folder / RUN}, or {EXPORTED} of an exported head. Name another folder, "
         "or train a head",
-        remedy=[("train", {})],
+        remedy=[("train", {"method": "METHOD", "dataset": "DATASET"})],
         purpose="first",
     )
 

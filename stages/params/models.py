@@ -121,7 +121,7 @@ class Params(Block):
                 raise ValueError(f"prompt_sets.{name}: expected at least one template, found none")
             for template in own:
                 as_value_error(f"prompt_sets.{name}", check_template, template)
-        as_value_error("params.yaml", partial(templates, others=self.prompt_sets), self.prompts)
+        as_value_error("prompts", partial(templates, others=self.prompt_sets), self.prompts)
 
     def dataset(self, name: str, layout: str | None = None, root: str | None = None) -> DatasetParams:
         """How dataset `name` is read: as configured, as a sample style, or as the layout of that name.
@@ -148,7 +148,7 @@ class Params(Block):
         if not is_layout(layout):
             raise ParamsError(
                 f"dataset {name!r} is not in params.yaml and is no layout. "
-                f"{did_you_mean(name, [*self.datasets, *LAYOUTS])}",
+                f"{did_you_mean(name, [*self.datasets, *STYLES, *LAYOUTS])}",
                 remedy=[("index", {"dataset": name, "layout": "LAYOUT", "root": "PATH"})],
                 purpose=f"with its layout, one of {', '.join(LAYOUTS)}",
             )
@@ -163,7 +163,10 @@ class Params(Block):
         try:
             spec = EncoderSpec.parse(name_or_spec)
         except ConfigError as error:
-            raise ParamsError(f"{error}, or a name from params.yaml: {', '.join(self.encoders)}") from error
+            meant = did_you_mean(name_or_spec, [*self.encoders, "mini", "untrained"], otherwise="")
+            raise ParamsError(
+                f"{error}, or a name from params.yaml: {', '.join(self.encoders)}. {meant}".rstrip(". ")
+            ) from error
         return spec.slug, spec
 
     def method(self, name: str) -> MethodConfig:

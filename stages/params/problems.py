@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping
 from typing import Any, get_args
@@ -33,7 +34,7 @@ def explain(error: ValidationError, model: Any, where: str) -> str:
 
 
 def _problem(item: Mapping[str, Any], model: Any) -> str:
-    location = item["loc"]
+    location = _by_name(item["loc"], model)
     key = ".".join(str(part) for part in location) or "file"
     if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         if key in _RENAMED:
@@ -44,6 +45,15 @@ def _problem(item: Mapping[str, Any], model: Any) -> str:
     if not location or isinstance(item["input"], dict):  # our own check of a whole block, whose message has the value
         return message if key == "file" else f"{key}: {message}"
     return f"{key}: {message}, found {shortened(item['input'])}.{hint}"
+
+
+def _by_name(location: tuple[Any, ...], model: Any) -> tuple[Any, ...]:
+    """The same place, where an argument without a name has the name of its parameter instead of its position."""
+    if not location or not isinstance(location[0], int):
+        return location
+    parameters = inspect.signature(model).parameters.values()
+    names = [parameter.name for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
+    return (names[location[0]], *location[1:]) if location[0] < len(names) else location
 
 
 def shortened(value: Any) -> str:

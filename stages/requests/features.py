@@ -14,6 +14,7 @@ from stages.requests.fields import (
     FolderOrBucket,
     NotNegative,
     OptionalPathLike,
+    OptionalTextOrPath,
     OptionalTexts,
     PathLike,
     Positive,
@@ -124,7 +125,7 @@ class QueryRequest(Request):
     _: KW_ONLY
     where: str | None = None
     columns: Texts = default(("id", "label", "split", "status", "reason"))
-    near: str | None = None
+    near: OptionalTextOrPath = default(None)
     k: Positive | None = None
     metric: Literal["cosine", "dot"] | None = None
     feature: str = "pooled"

@@ -28,6 +28,7 @@ __all__ = [
     "OptionalPicture",
     "OptionalPng",
     "OptionalSeeds",
+    "OptionalTextOrPath",
     "OptionalTexts",
     "PathLike",
     "Positive",
@@ -63,6 +64,10 @@ def _place_of_store(value: Any) -> Any:
     from cache.places import AnyPath, as_path
 
     return as_path(value if isinstance(value, str | AnyPath) else getattr(value, "path", value))
+
+
+def _text(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
 
 
 def _several(value: Any) -> Any:
@@ -153,6 +158,7 @@ if TYPE_CHECKING:
     StorePlace = Converted[str | AnyPath | WithPath, AnyPath]
     Texts = Converted[str | Iterable[str], tuple[str, ...]]
     OptionalTexts = Converted[str | Iterable[str] | None, tuple[str, ...] | None]
+    OptionalTextOrPath = Converted[str | Path | None, str | None]
     OptionalSeeds = Converted[int | Iterable[int] | None, tuple[int, ...] | None]
     RunFolders = Converted[str | Path | WithFolders | Iterable[str | Path | WithFolders], tuple[Path, ...]]
     Inputs = Converted[str | Path | Iterable[str | Path], tuple[str | Path, ...]]
@@ -165,6 +171,7 @@ else:
     StorePlace = Annotated[Any, BeforeValidator(_place_of_store)]
     Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
     OptionalTexts = Texts | None
+    OptionalTextOrPath = Annotated[str, BeforeValidator(_text)] | None
     OptionalSeeds = (
         Annotated[Sequence[Seed], Field(min_length=1, max_length=MOST_SEEDS), BeforeValidator(_seeds)] | None
     )

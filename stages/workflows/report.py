@@ -80,7 +80,9 @@ def gather(runs: Path, features: AnyPath) -> Records:
     folders = heads_below(runs, RUN)
     if not folders:
         raise StageError(
-            f"no trained runs below {runs}: expected run.json files", remedy=[("train", {})], purpose="first"
+            f"no trained runs below {runs}: expected run.json files",
+            remedy=[("train", {"method": "METHOD", "dataset": "DATASET"})],
+            purpose="first",
         )
     files = {folder: scores_path(folder) for folder in folders}
     records = [_read_run(folder, scores) for folder, scores in files.items()]

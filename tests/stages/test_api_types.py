@@ -34,6 +34,7 @@ stages.extract("sample-a", outputs=("pooled",), views=4, features=Path("features
 stages.extract("sample-a", outputs="pooled", tables="tables", follow_links=True)
 stages.encode_text("mini", features="features")
 stages.query(store, columns=["id"], near="id-1", k=3)
+stages.query(store, near=folder / "photo.jpg")
 stages.query("features/mini/sample-a.zarr", output="rows.parquet")
 stages.query(store.store, columns=("id", "label"), output=folder / "rows.npy")
 counts: pd.DataFrame = stages.describe_store(store).frame

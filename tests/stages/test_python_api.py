@@ -14,7 +14,9 @@ import pytest
 from pydantic import ValidationError
 
 import stages
+from cache.errors import CacheError
 from stages import requests, results
+from stages.cli import run
 from stages.command_group import COMMANDS, cli
 from stages.errors import ParamsError
 
@@ -97,6 +99,17 @@ def test_wrong_arguments_are_named_all_at_once() -> None:
     assert "layuot: unknown key. Did you mean 'layout'?" in str(error.value)
 
 
+def test_a_wrong_argument_without_a_name_is_named() -> None:
+    with pytest.raises(ParamsError, match=r"(?m)^  dataset: Input should be a valid string, found \['a', 'b'\]"):
+        stages.train("linear-probe", ["a", "b"])  # type: ignore[arg-type]
+    with pytest.raises(ParamsError, match=r"(?m)^  1: Unexpected positional argument, found 'data/a'"):
+        stages.index("a", "data/a")  # type: ignore[call-arg]
+
+
+def test_a_path_may_be_searched_for() -> None:
+    assert requests.QueryRequest("x.zarr", near=Path("photos") / "a.jpg").near == "photos/a.jpg"
+
+
 def test_a_request_holds_paths_and_tuples_of_whatever_was_passed() -> None:
     passed = ["pooled", "tokens"]
     for outputs in (passed, tuple(passed), dict.fromkeys(passed).keys(), iter(passed)):
@@ -113,3 +126,20 @@ def test_a_traceback_shows_the_remedy_as_a_call() -> None:
         stages.index("nowhere")
     text = "".join(traceback.format_exception(error.value))
     assert "\nRun stages.index(dataset='nowhere', layout='LAYOUT', root='PATH') with its layout, one of " in text
+
+
+def test_a_remedy_reads_the_params_file_of_what_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the command line and in Python."""
+    monkeypatch.chdir(tmp_path)
+    Path("other.yaml").write_text("encoders: {own: mini}\nrun: {encoders: [own]}")
+    assert run(["train", "--method", "linear-probe", "--dataset", "a", "--params", "other.yaml"]) == 1
+    assert (
+        capsys.readouterr()
+        .err.rstrip()
+        .endswith("Run `fer-stage extract --dataset a --encoder own --backend zarr --params other.yaml` to make it")
+    )
+    with pytest.raises(CacheError) as error:
+        stages.train("linear-probe", "a", params="other.yaml")
+    assert "params='other.yaml'" in "".join(error.value.__notes__)

@@ -198,7 +198,9 @@ def test_another_encoder_than_the_heads_is_refused_with_its_fields(predict: FerS
 
 
 def test_a_folder_that_is_no_head_is_an_error(predict: FerStage) -> None:
-    assert "no trained run at nowhere" in predict(save(people(1), "one.png"), "--run", "nowhere", code=1)
+    message = predict(save(people(1), "one.png"), "--run", "nowhere", code=1)
+    assert "no trained run at nowhere" in message
+    assert message.rstrip().endswith("Run `fer-stage train --method METHOD --dataset DATASET` first")
 
 
 def test_annotated_pictures_are_in_the_folder_and_in_the_rows(predict: FerStage) -> None:
