@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline.datasets.drawn import STYLES
 from pipeline.datasets.layouts import LAYOUTS, is_layout
+from pipeline.encoders.families import FAMILIES
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import ConfigError
 from pipeline.learning.options import MethodConfig
@@ -163,7 +164,8 @@ class Params(Block):
         try:
             spec = EncoderSpec.parse(name_or_spec)
         except ConfigError as error:
-            meant = did_you_mean(name_or_spec, [*self.encoders, "mini", "untrained"], otherwise="")
+            whole_names = [name for name, family in FAMILIES.items() if family.syntax.pattern is None]
+            meant = did_you_mean(name_or_spec, [*self.encoders, *whole_names], otherwise="")
             raise ParamsError(
                 f"{error}, or a name from params.yaml: {', '.join(self.encoders)}. {meant}".rstrip(". ")
             ) from error

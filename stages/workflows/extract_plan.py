@@ -185,19 +185,19 @@ class ExtractPlan:
         for image in self.images:
             n_views[image.row] = len(image.views)
         stores = [store for store in self._reusable_stores if store.path not in without]
-        return find_rows(stores, self.key, self.schema, self._images, n_views)
+        return find_rows(stores, self.key, self.schema, self._image_keys, n_views)
 
     @cached_property
     def _reusable_stores(self) -> list[Store]:
         return reusable_stores(self.request.features, self.target) if self.request.reuse else []
 
     @cached_property
-    def _images(self) -> npt.NDArray[np.object_]:
+    def _image_keys(self) -> npt.NDArray[np.object_]:
         return image_keys(self.table.frame["sha256"], box_texts(self.table), face_texts(self.table))
 
     def row_sources(self, reuse: Reuse) -> RowSources:
         """What has to be encoded, where other stores give the rows of `reuse`."""
-        return RowSources.of(self.images, reuse, self._images)
+        return RowSources.of(self.images, reuse, self._image_keys)
 
     def encoding(self, runtime: str) -> EncodingSpec:
         """What a process needs to encode shards of the store."""

@@ -214,3 +214,9 @@ def test_a_dataset_that_heads_are_trained_on_is_a_dataset_of_the_matrix(tmp_path
 def test_every_method_that_dvc_runs_has_a_block_that_dvc_can_track() -> None:
     data = yaml.safe_load((ROOT / "params.yaml").read_text())
     assert set(data["run"]["methods"]) <= set(data["methods"]) == set(method_names())
+
+
+@pytest.mark.parametrize(("written", "meant"), [("minni", "mini"), ("untraned", "untrained"), ("my-clp", "my-clip")])
+def test_a_misspelt_encoder_is_answered_with_the_nearest_name(written: str, meant: str) -> None:
+    with pytest.raises(ParamsError, match=rf"Did you mean '{meant}'\?$"):
+        Params(encoders={"my-clip": "untrained"}, run={"encoders": ["my-clip"]}).encoder(written)  # type: ignore[arg-type]
