@@ -30,8 +30,8 @@ __all__ = ["command"]
 _COLUMNS = ("method", "encoder", "dataset", "variant", "seed", "epochs", "seconds", "selected_epoch", "val", "dropped")
 _DATA_COLUMNS = ("n_train", "n_val", "views", "dtype")
 
-# Equal in all runs of a command: left out of the table of several.
-_CONSTANT_COLUMNS = ("method", "encoder", "dataset", *_DATA_COLUMNS, "encoder_saw", "note")
+# Left out of the table of several runs: equal in all of a command, or of a dataset.
+_CONSTANT_COLUMNS = ("method", "encoder", *_DATA_COLUMNS, "encoder_saw", "note")
 
 
 def _parsed_seeds(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...] | None:
@@ -50,7 +50,7 @@ def _parsed_grid(context: click.Context, parameter: click.Parameter, axes: tuple
 
 @click.command("train")
 @click.option("--method", required=True, help="linear-probe, cafe...: docs/methods lists them. FILE.py:NAME: your own.")
-@click.option("--dataset", required=True, help="What to train on; its validation split selects the epoch.")
+@click.option("--dataset", multiple=True, help="What to train on; may be repeated.  [default: run.train of params.yaml]")
 @click.option("--encoder", help="Whose features.  [default: the first of params.yaml]")
 @click.option(
     "--seed",
@@ -69,11 +69,13 @@ def _parsed_grid(context: click.Context, parameter: click.Parameter, axes: tuple
 @click.option("--recipe", default="", help="Settings of a paper, as cafe/raf-db: fer-stage recipes lists them.")
 @click.option("--prompts", help="Prompt set of text heads.  [default: params.yaml]")
 @click.option("--text", help="Encoder whose text vectors are used.  [default: the features' own]")
+@click.option("--force", is_flag=True, help="Train again what is up to date, too.")
 @click.option("--prune", is_flag=True, help="Remove the runs of seeds that are not named; those of variants stay.")
 @click.option(
     "--curves",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Also write each history as CURVES/[VARIANT/]seed-N.csv: `dvc plots` reads folders of nothing else.",
+    help="Also write each history as CURVES/[DATASET/][VARIANT/]seed-N.csv: `dvc plots` reads folders of nothing else. "
+    "DATASET unless one is named.",
 )
 @click.option("--dry-run", is_flag=True, help="Check store, options and text; train and write nothing.")
 @features_option
@@ -84,11 +86,12 @@ def _parsed_grid(context: click.Context, parameter: click.Parameter, axes: tuple
 @format_option
 @quiet_option
 def command(output_format: str, **options: Any) -> None:
-    """Train heads on a dataset's cached features: runs/ENCODER/METHOD/DATASET/[VARIANT/]seed-N/.
+    """Train heads on cached features: runs/ENCODER/METHOD/DATASET/[VARIANT/]seed-N/.
 
     VARIANT is the point of a grid, and a text or a prompt set that params.yaml does not name. Only the train and
-    validation splits of that dataset are read. Many seeds and the points of a grid share one load of the
-    features; small heads are trained as one batch of networks. An existing run at the same path is replaced.
+    validation splits of a head's own dataset are read; the latter selects the epoch. Many seeds and the points of a
+    grid share one load of the features; small heads are trained as one batch of networks. A run that is at its path
+    already is up to date if the same head would be trained now; else it is replaced.
     """
     from stages.requests import TrainRequest
     from stages.results import PartialTrainingError
@@ -108,13 +111,15 @@ def command(output_format: str, **options: Any) -> None:
 
 
 def _print_trained(result: TrainResult, output_format: str) -> None:
-    """The runs on stdout; on stderr mean and deviation over seeds, and notes on single heads."""
-    shared = {"encoder_saw": result.encoder_saw, "note": result.note}
+    """The runs on stdout; on stderr mean and deviation over seeds, notes on single heads, and a summary."""
+    planned = {run.folder: run for run in result.planned}
     names = (*_COLUMNS, *_DATA_COLUMNS)
     records = [run.record.as_json() for run in result.runs]
     _echo(
         [
-            {name: record[name] for name in names} | {"path": str(run.folder), **shared}
+            {name: record[name] for name in names}
+            | {"status": run.status, "path": str(run.folder)}
+            | {name: getattr(planned[run.folder], name) for name in ("encoder_saw", "note")}
             for run, record in zip(result.runs, records, strict=True)
         ],
         output_format,
@@ -122,8 +127,10 @@ def _print_trained(result: TrainResult, output_format: str) -> None:
     _say_spread(records)
     for line in dict.fromkeys(line for record in records for line in _untrained(record["findings"])):
         say(line)
-    for record in records:
-        _say_pretrained(record["findings"])
+    for run in result.trained:
+        _say_pretrained(run.record.findings)
+    if result.up_to_date or len(result.runs) > 1:
+        say(f"trained {len(result.trained)}, up to date {len(result.up_to_date)}")
 
 
 def _echo(records: Sequence[Mapping[str, Any]], output_format: str) -> None:
@@ -131,7 +138,8 @@ def _echo(records: Sequence[Mapping[str, Any]], output_format: str) -> None:
     if len(records) == 1:
         echo_record(records[0], output_format)
     elif output_format == "table":
-        echo_rows(records, output_format, [name for name in records[0] if name not in _CONSTANT_COLUMNS])
+        constant = {*_CONSTANT_COLUMNS, *(["dataset"] if len({record["dataset"] for record in records}) < 2 else [])}
+        echo_rows(records, output_format, [name for name in records[0] if name not in constant])
     else:
         echo_rows(records, output_format)
 
@@ -140,10 +148,13 @@ def _say_spread(records: Sequence[Mapping[str, Any]]) -> None:
     """Mean and deviation over the seeds of each variant, on stderr: scores of the validation split, not of a test."""
     from stages.workflows.sweep import spread_text
 
-    for variant in dict.fromkeys(record["variant"] for record in records):
-        chosen = [record for record in records if record["variant"] == variant]
+    several = len({record["dataset"] for record in records}) > 1
+    for dataset, variant in dict.fromkeys((record["dataset"], record["variant"]) for record in records):
+        chosen = [record for record in records if (record["dataset"], record["variant"]) == (dataset, variant)]
         if len(chosen) > 1:
-            say(f"{variant or chosen[0]['method']}: {spread_text([record['val'] for record in chosen], 'val ')}")
+            name = variant or chosen[0]["method"]
+            where = f"{name} on {dataset}" if several else name
+            say(f"{where}: {spread_text([record['val'] for record in chosen], 'val ')}")
 
 
 def _say_pretrained(diagnostics: Mapping[str, Any]) -> None:

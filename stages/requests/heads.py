@@ -27,25 +27,27 @@ __all__ = ["EvaluateRequest", "ExportHeadRequest", "ReportRequest", "TrainReques
 
 @dataclass(frozen=True, config=CONFIG)
 class TrainRequest(Request):
-    """Train heads on a dataset's cached features; reads its train and validation splits and nothing else.
+    """Train heads on cached features of datasets, on each alone; reads train and validation splits and nothing else.
 
     Parameters
     ----------
     method : linear-probe, feature-mask, cafe, kefer, ..., or FILE.py:NAME of one's own
-    dataset : what to train on; its validation split selects the epoch
+    dataset : what to train on, one name or several; by default `run.train` of params.yaml
     encoder : whose features; by default the first of params.yaml
     seeds : of weights, order and drops; by default `run.seeds` of params.yaml
     options : of the method
     grid : option -> values, or names of values -> values: a run for each combination
     recipe : settings of a paper, as cafe/raf-db
     prompts, text : prompt set of text heads, and the encoder of their text vectors; by default the features' own
+    force : train again what is up to date, too
     prune : remove the runs of seeds that are not named; those of variants stay
-    curves : folder that gets each history as CURVES/[VARIANT/]seed-N.csv, too
+    curves : folder that gets each history as CURVES/[VARIANT/]seed-N.csv, too; unless one dataset is named, as
+        CURVES/DATASET/[VARIANT/]seed-N.csv
     runs : folder of trained heads
     """
 
     method: str
-    dataset: str
+    dataset: Texts = default(())
     _: KW_ONLY
     encoder: str | None = None
     seeds: OptionalSeeds = default(None)
@@ -54,6 +56,7 @@ class TrainRequest(Request):
     recipe: str = ""
     prompts: str | None = None
     text: str | None = None
+    force: bool = False
     prune: bool = False
     curves: OptionalPathLike = default(None)
     dry_run: bool = False

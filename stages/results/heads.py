@@ -79,6 +79,9 @@ class PlannedRun:
     views : of a train image; 1 is the plain image alone
     dtype : of the features on disk
     note : what must be stated wherever a number of the head appears, else empty
+    encoder_saw : whether an encoder of the head was trained on this dataset's train split
+    is_up_to_date : whether the folder already has the head
+    reason : why a head that the folder has is trained again; empty where it has none, or it is up to date
     """
 
     folder: Path
@@ -92,10 +95,18 @@ class PlannedRun:
     views: int
     dtype: str
     note: str = field(repr=False)
+    encoder_saw: bool = False
+    is_up_to_date: bool = False
+    reason: str = ""
+
+    @property
+    def status(self) -> Literal["to train", "up to date"]:
+        """`up to date`, or `to train`."""
+        return "up to date" if self.is_up_to_date else "to train"
 
     def summary(self) -> Mapping[str, Any]:
-        """What the head would be made of, and its path."""
-        names = ("method", "dataset", "variant", "seed", "config", "run_key", "views", "dtype")
+        """What the head would be made of, whether it is up to date, and its path."""
+        names = ("method", "dataset", "variant", "seed", "config", "run_key", "views", "dtype", "status", "reason")
         return {**{name: getattr(self, name) for name in names}, "path": str(self.folder), "note": self.note}
 
 
@@ -107,10 +118,17 @@ class TrainedRun:
     ----------
     folder : with head.safetensors, run.json and history.csv
     record : its run.json
+    is_new : whether it was trained now; else it was up to date
     """
 
     folder: Path
     record: Run = field(repr=False)
+    is_new: bool = True
+
+    @property
+    def status(self) -> Literal["trained", "up to date"]:
+        """`trained` now, or `up to date` from before."""
+        return "trained" if self.is_new else "up to date"
 
 
 @dataclass(frozen=True)
@@ -119,16 +137,32 @@ class TrainResult(Result):
 
     Parameters
     ----------
-    planned : all runs of the request: each point of the grid with each seed
-    runs : those that are trained, in the same order; none in a dry run
-    encoder_saw : whether an encoder of the heads was trained on this dataset's train split
-    note : what must be stated wherever a number of these heads appears, else empty
+    planned : all runs of the request: of each dataset each point of the grid with each seed
+    runs : those that are trained, now or before, in the same order; none in a dry run
     """
 
     planned: tuple[PlannedRun, ...] = field(repr=False)
     runs: tuple[TrainedRun, ...]
-    encoder_saw: bool = False
-    note: str = ""
+
+    @property
+    def trained(self) -> tuple[TrainedRun, ...]:
+        """The runs that were trained now."""
+        return tuple(run for run in self.runs if run.is_new)
+
+    @property
+    def up_to_date(self) -> tuple[TrainedRun, ...]:
+        """The runs that were trained before, and that nothing changed since."""
+        return tuple(run for run in self.runs if not run.is_new)
+
+    @property
+    def encoder_saw(self) -> bool:
+        """Whether an encoder of the heads was trained on the train split of one of their datasets."""
+        return any(run.encoder_saw for run in self.planned)
+
+    @property
+    def note(self) -> str:
+        """What must be stated wherever a number of these heads appears, else empty."""
+        return "; ".join(dict.fromkeys(run.note for run in self.planned if run.note))
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -147,7 +181,8 @@ class TrainResult(Result):
         if not self.runs:
             rows = [{name: getattr(run, name) for name in _PLANNED} | {"path": str(run.folder)} for run in self.planned]
             return pd.DataFrame(rows, columns=[*_PLANNED, "path"])
-        return pd.DataFrame([{**_trained_row(run), "encoder_saw": self.encoder_saw} for run in self.runs])
+        saw = {run.folder: run.encoder_saw for run in self.planned}
+        return pd.DataFrame([{**_trained_row(run), "encoder_saw": saw[run.folder]} for run in self.runs])
 
 
 class PartialTrainingError(TrainingError):
@@ -164,7 +199,7 @@ class PartialTrainingError(TrainingError):
         self.result = result
 
 
-_PLANNED = ("method", "encoder", "dataset", "variant", "seed", "run_key", "views", "dtype")
+_PLANNED = ("method", "encoder", "dataset", "variant", "seed", "run_key", "views", "dtype", "status", "reason")
 
 
 def _trained_row(run: TrainedRun) -> dict[str, Any]:
@@ -178,5 +213,6 @@ def _trained_row(run: TrainedRun) -> dict[str, Any]:
         **{name: getattr(record, name) for name in ("n_train", "n_val")},
         "n_dropped": sum(record.dropped.values()),
         **{name: getattr(record, name) for name in ("views", "dtype")},
+        "status": run.status,
         "path": str(run.folder),
     }

@@ -55,12 +55,15 @@ class RunSpec:
     folder: Path
 
 
-def plan_runs(request: TrainRequest, params: Params, encoder: str, options: Mapping[str, Any]) -> tuple[RunSpec, ...]:
+def plan_runs(
+    request: TrainRequest, params: Params, encoder: str, dataset: str, options: Mapping[str, Any]
+) -> tuple[RunSpec, ...]:
     """Every point of the grid with every seed; with the first seed only, where all seeds give the same head.
 
     Parameters
     ----------
     encoder : folder name of the features' encoder
+    dataset : one of the request
     options : of the method, which the grid changes
 
     Raises
@@ -77,7 +80,7 @@ def plan_runs(request: TrainRequest, params: Params, encoder: str, options: Mapp
             raise ParamsError(f"{config.method} reads no text: expected no --text and no --prompts. Leave them out")
         variant = variant_name(",".join(filter(None, (point.name, *text_parts))))
         for seed in seeds if config.is_random else seeds[:1]:
-            folder = workspace.run(encoder, config.method, request.dataset, seed, variant)
+            folder = workspace.run(encoder, config.method, dataset, seed, variant)
             runs.append(RunSpec(config, seed, variant, folder))
     _require_own_folders(runs)
     return tuple(runs)

@@ -1,4 +1,4 @@
-"""What `train` does: a store and a method -> run folders."""
+"""What `train` does: stores and a method -> run folders."""
 
 from __future__ import annotations
 
@@ -6,89 +6,146 @@ import hashlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cache.atomic import write_bytes
-from cache.csv_cells import row_writer
 from cache.places import remove_tree
 from cache.places.lock import SHORT_WAIT_S, exclusive, lock_path
 from pipeline import records
 from pipeline.errors import TrainingError
-from pipeline.learning.method import FitResult, TrainingInputs
-from pipeline.methods import load_method
-from pipeline.methods.packing import pack
 from pipeline.predict.head_folder import HISTORY, RUN, WEIGHTS
 from pipeline.progress import OnProgress
-from pipeline.versions import method_version
 from stages.output import say
 from stages.requests import TrainRequest
-from stages.results import PartialTrainingError, TrainResult
+from stages.results import PartialTrainingError, TrainedRun, TrainResult
+from stages.workflows.run_record import folder_state, identity, statements
 from stages.workflows.scores_file import drop_stale_scores, score_source
-from stages.workflows.store_identity import versions
 from stages.workflows.sweep import RunSpec
-from stages.workflows.train_plan import TrainPlan, method_code
+from stages.workflows.train_plan import TrainPlan, plans_of
+
+if TYPE_CHECKING:
+    from pipeline.learning.method import FitResult
 
 __all__ = ["train", "train_runs"]
 
 
 def train(request: TrainRequest, on_progress: OnProgress) -> TrainResult:
-    """Check everything, then train; each run folder is written as soon as its head is finished.
+    """Check everything, then train what is not up to date; a run folder is written as soon as its head is finished.
 
     Raises
     ------
     PartialTrainingError
         If numbers of some runs stop being finite: it has the result of the others.
     """
-    plan = TrainPlan.of(request)
-    for line in plan.notes():
+    plans = plans_of(request)
+    for line in dict.fromkeys(line for plan in plans for line in plan.notes()):
         say(line)
-    trained: dict[Path, records.Run] = {}
+    for plan in plans:
+        _say_reasons(plan)
     if request.dry_run:
-        return plan.result(trained)
+        _load_what_is_needed(plans)
+        return _result(plans, {})
+    finished = {folder: record for plan in plans for folder, record in _restate(plan).items()}
+    trained: dict[Path, records.Run] = {}
     try:
-        for run, record in train_runs(plan, on_progress):
+        for run, record in train_runs(plans, on_progress):
             trained[run.folder] = record
     except TrainingError as error:
-        if not trained:
+        if not (trained or finished):
             raise
-        raise PartialTrainingError(error, plan.result(trained)) from error
-    _finish(plan)
-    return plan.result(trained)
+        raise PartialTrainingError(error, _result(plans, finished, trained)) from error
+    for plan in plans:
+        _finish(plan)
+    return _result(plans, finished, trained)
 
 
-def train_runs(plan: TrainPlan, on_progress: OnProgress) -> Iterator[tuple[RunSpec, records.Run]]:
-    """Train, write each run folder as its head is finished, and give its record.
+def train_runs(plans: Sequence[TrainPlan], on_progress: OnProgress) -> Iterator[tuple[RunSpec, records.Run]]:
+    """Train what is pending, write each run folder as its head is finished, and give its record.
 
     Raises
     ------
     TrainingError
         If numbers of some runs stop being finite, after all others are written: the message names each.
     """
-    inputs = TrainingInputs(plan.store, plan.classes, plan.text, plan.tower, plan.device, plan.drop_other_labels)
-    pairs = [(run.config, run.seed) for run in plan.runs]
-    n_finished = 0
+    plans = [plan for plan in plans if plan.pending]
+    if not plans:
+        return
+    from stages.workflows.fitting import fit_groups  # late: it brings torch
+
+    n_finished, n_pending = 0, sum(len(plan.pending) for plan in plans)
     try:
-        for i, fitted in load_method(plan.runs[0].config.method).fit_many(inputs, pairs, on_progress):
+        for group, i, fitted in fit_groups(plans, on_progress):
             n_finished += 1
-            yield plan.runs[i], _write(plan, plan.runs[i], fitted)
+            plan, run = plans[group], plans[group].pending[i]
+            yield run, _write(plan, run, fitted)
     except TrainingError as error:
-        if len(pairs) == 1:
+        if n_pending == 1:
             raise
-        message = f"{error}\n{n_finished} of {len(pairs)} runs are finished and are kept"
+        message = f"{error}\n{n_finished} of {n_pending} runs are finished and are kept"
         raise TrainingError(message, remedy=error.remedy, purpose=error.purpose) from error
+
+
+def _say_reasons(plan: TrainPlan) -> None:
+    for run in plan.pending:
+        if reason := plan.states[run.folder].reason:
+            say(f"{run.folder}: {'would be' if plan.request.dry_run else 'is'} trained again: {reason}")
+
+
+def _load_what_is_needed(plans: Sequence[TrainPlan]) -> None:
+    """A dry run also shows whether the device is there, and the encoder of heads that are a part of it."""
+    for plan in plans:
+        if plan.pending:
+            _ = plan.device, plan.tower
+
+
+def _result(
+    plans: Sequence[TrainPlan],
+    finished: Mapping[Path, records.Run],
+    trained: Mapping[Path, records.Run] | None = None,
+) -> TrainResult:
+    """The result with the records of runs that were up to date, and of those that were trained, by their folder."""
+    trained = trained or {}
+    runs = [
+        TrainedRun(folder, trained.get(folder) or finished[folder], is_new=folder in trained)
+        for plan in plans
+        for folder in (run.folder for run in plan.runs)
+        if folder in trained or folder in finished
+    ]
+    return TrainResult(tuple(run for plan in plans for run in plan.planned()), tuple(runs))
+
+
+def _restate(plan: TrainPlan) -> dict[Path, records.Run]:
+    """The records of the runs that are up to date, each rewritten where the request states something else now."""
+    finished = {}
+    for run in plan.runs:
+        state = plan.states[run.folder]
+        if state.record is not None:
+            if not state.is_current:
+                _rewrite(plan, run)
+            finished[run.folder] = state.record
+    return finished
+
+
+def _rewrite(plan: TrainPlan, run: RunSpec) -> None:
+    with exclusive(lock_path(run.folder), SHORT_WAIT_S):
+        state = folder_state(plan, run)  # another process may have trained it meanwhile
+        if state.record is not None:
+            write_bytes(run.folder / RUN, state.record.as_bytes())
 
 
 def _finish(plan: TrainPlan) -> None:
     """Once all heads are trained, remove the seeds that are not named, and copy the histories."""
-    if plan.prune:
+    if plan.request.prune:
         _prune([run.folder for run in plan.runs if not run.variant])
-    if plan.curves is not None:
+    if plan.request.curves is not None:
+        folder = plan.request.curves / ("" if len(plan.request.dataset) == 1 else plan.dataset)
         for run in plan.runs:
-            history = (run.folder / HISTORY).read_bytes()
-            write_bytes(plan.curves / run.variant / f"{run.folder.name}.csv", history)
+            write_bytes(folder / run.variant / f"{run.folder.name}.csv", (run.folder / HISTORY).read_bytes())
 
 
 def _write(plan: TrainPlan, run: RunSpec, fitted: FitResult) -> records.Run:
+    from pipeline.methods.packing import pack  # late: it brings torch
+
     state, description = pack(fitted.head)
     history = _csv(fitted.history)
     record = _record(plan, run, fitted, description, _sha256(state), _sha256(history))
@@ -110,39 +167,18 @@ def _record(
     head_sha256: str,
     history_sha256: str,
 ) -> records.Run:
-    own = method_code(run.config.method)
-    return (records.OwnRun if own else records.Run).model_validate(
+    from stages.workflows.store_identity import versions  # late: it brings pandas
+
+    fields = identity(plan, run)
+    return (records.OwnRun if "method_code" in fields else records.Run).model_validate(
         {
-            "method": run.config.method,
-            "variant": run.variant,
-            "recipe": plan.recipe,
-            "encoder": plan.encoder,
-            "encoder_named": plan.encoder_named,
-            "encoder_spec": plan.encoder_spec,
-            "encoder_note": plan.note,
-            "encoder_saw": plan.encoder_saw,
-            "text_note": plan.text_note,
-            "encoder_identity": dict(plan.store.encoder),
-            "dataset": plan.dataset,
-            "seed": run.seed,
-            "classes": plan.classes,
-            "config": run.config.model_dump(),
-            "key": plan.store.key,
-            "run_key": plan.run_key(run),
-            "rows": plan.rows,
-            "method_version": 1 if own else method_version(run.config.method),
-            "is_random": run.config.is_random,
-            "views": plan.views(run),
-            "dtype": plan.dtype,
-            "text_key": plan.text.key if plan.text else "",
-            "text_encoder": dict(plan.text.encoder) if plan.text else {},
-            "width": plan.store.width(),
+            **fields,
+            **statements(plan),
             "epochs": len(fitted.history),
             "selected_epoch": fitted.selected_epoch,
             "seconds": round(fitted.seconds, 3),
             "together": fitted.ensemble_size,
             "device": plan.device,
-            **plan.n_rows,
             "val": fitted.val.by_metric(),
             "calibration": fitted.calibration.as_json() | {"split": "val"},
             "dropped": dict(fitted.dropped),
@@ -151,7 +187,6 @@ def _record(
             "head": dict(description),
             "head_sha256": head_sha256,
             "history_sha256": history_sha256,
-            **({"method_code": own} if own else {}),
         }
     )
 
@@ -170,6 +205,8 @@ def _sha256(data: bytes) -> str:
 
 
 def _csv(history: list[dict[str, float]]) -> bytes:
+    from cache.csv_cells import row_writer  # late: it brings pandas
+
     names = list(dict.fromkeys(name for row in history for name in row))
     buffer = io.StringIO()
     write = row_writer(buffer)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -16,25 +17,46 @@ from cache.keys import sha256_of
 from cache.places.links import require_inside
 from pipeline import records
 from pipeline.encoders.file_digest import file_sha256
-from pipeline.encoders.torch_encoder import TorchEncoder, require_torch_encoder, resolve_device
 from pipeline.footnotes import LEGEND
-from pipeline.methods import METHODS
-from pipeline.methods.own import own_method, plain_name
+from pipeline.learning.evaluation import rows_of_classes
+from pipeline.methods.own import plain_name
 from pipeline.predict.head_folder import WEIGHTS
 from pipeline.tables.labels import expressions
 from pipeline.text_features import TextFeatures
 from pipeline.versions import method_version
-from stages.params import load_params
+from stages.errors import ParamsError
+from stages.params import Params, load_params
 from stages.remedies import encoder_written
 from stages.requests import TrainRequest
-from stages.results import PlannedRun, TrainedRun, TrainResult
+from stages.results import PlannedRun
+from stages.workflows.method_code import method_code
 from stages.workflows.row_identity import head_rows_digest
+from stages.workflows.run_record import FolderState, folder_state
 from stages.workflows.store_encoder import encoder_of, require_dataset, require_encoder
 from stages.workflows.sweep import RunSpec, plan_runs
 from stages.workflows.text_vectors import requested_text
 from stages.workflows.train_checks import n_views, require_train_rows, require_writable, training_warnings
 
-__all__ = ["TrainPlan", "method_code"]
+if TYPE_CHECKING:
+    from pipeline.encoders.torch_encoder import TorchEncoder
+
+__all__ = ["TrainPlan", "plans_of"]
+
+
+def plans_of(request: TrainRequest) -> tuple[TrainPlan, ...]:
+    """A plan for each dataset of a request, each once, or for those of params.yaml: all are checked.
+
+    Raises
+    ------
+    ParamsError
+        If there is no dataset to train on.
+    """
+    params = load_params(request.params)
+    request = replace(request, method=plain_name(request.method))
+    datasets = tuple(dict.fromkeys(request.dataset or params.run.train))
+    if not datasets:
+        raise ParamsError(f"no dataset to train on: expected --dataset, or names in run.train of {request.params}")
+    return tuple(TrainPlan.of(request, params, dataset) for dataset in datasets)
 
 
 @dataclass(frozen=True)
@@ -46,6 +68,8 @@ class TrainPlan:
     with any.
     """
 
+    request: TrainRequest
+    params: Params
     store: Store
     dataset: str
     encoder: str
@@ -54,50 +78,67 @@ class TrainPlan:
     runs: tuple[RunSpec, ...]
     classes: tuple[str, ...]
     text: TextFeatures | None
-    tower: TorchEncoder | None
-    device: str
     recipe: str
     warnings: tuple[str, ...]
-    drop_other_labels: bool
-    prune: bool = False
-    curves: Path | None = None
+    dropped: Mapping[str, int]
 
     @classmethod
-    def of(cls, request: TrainRequest) -> Self:
-        """From a request and its params.yaml."""
-        params = load_params(request.params)
-        request = replace(request, method=plain_name(request.method))
+    def of(cls, request: TrainRequest, params: Params, dataset: str) -> Self:
+        """For one dataset of a request."""
         named = request.encoder or params.run.encoders[0]
         name, spec = params.encoder(named)
         recipe, options = params.options(request.method, request.recipe)
-        runs = plan_runs(request, params, name, {**options, **request.options})
+        runs = plan_runs(request, params, name, dataset, {**options, **request.options})
+        classes = expressions(params.classes)
         with encoder_written(name, named):
-            store = find_store(request.features, name, request.dataset)
+            store = find_store(request.features, name, dataset)
             require_encoder(store, spec, params, named)
-            require_dataset(store, request.dataset, params, named)
+            require_dataset(store, dataset, params, named)
             require_train_rows(store, runs)
         for run in runs:
             require_inside(run.folder / WEIGHTS, request.runs)
         require_writable(runs[0].folder)
-        device = str(resolve_device(request.device))
-        needs_encoder = any(run.config.needs_encoder for run in runs)
         return cls(
+            request=request,
+            params=params,
             store=store,
-            dataset=request.dataset,
+            dataset=dataset,
             encoder=name,
             encoder_named=named,
             encoder_spec=str(spec),
             runs=runs,
-            classes=expressions(params.classes),
+            classes=classes,
             text=requested_text(request, params, store, named, runs[0].config),
-            tower=require_torch_encoder(encoder_of(store, params, named, device)) if needs_encoder else None,
-            device=device,
             recipe=recipe,
             warnings=tuple(dict.fromkeys(training_warnings(request, params, recipe, store, runs))),
-            drop_other_labels=params.protocol.drop_other_labels,
-            prune=request.prune,
-            curves=request.curves,
+            dropped=_dropped(store, classes, drop=params.protocol.drop_other_labels),
         )
+
+    @cached_property
+    def states(self) -> Mapping[Path, FolderState]:
+        """What is in the folder of each run; with `force` as if there were nothing."""
+        return {run.folder: FolderState() if self.request.force else folder_state(self, run) for run in self.runs}
+
+    @cached_property
+    def pending(self) -> tuple[RunSpec, ...]:
+        """The runs that have to be trained."""
+        return tuple(run for run in self.runs if self.states[run.folder].record is None)
+
+    @cached_property
+    def device(self) -> str:
+        """Where heads are trained."""
+        from pipeline.encoders.torch_encoder import resolve_device  # late: it brings torch
+
+        return str(resolve_device(self.request.device))
+
+    @cached_property
+    def tower(self) -> TorchEncoder | None:
+        """The encoder, for heads that are a part of it; loaded only if one of them has to be trained."""
+        if not any(run.config.needs_encoder for run in self.pending):
+            return None
+        from pipeline.encoders.torch_encoder import require_torch_encoder  # late: it brings torch
+
+        return require_torch_encoder(encoder_of(self.store, self.params, self.encoder_named, self.device))
 
     @property
     def note(self) -> str:
@@ -150,7 +191,10 @@ class TrainPlan:
         return n_views(self.store, run)
 
     def run_key(self, run: RunSpec) -> str:
-        """sha256 over everything that makes a head: two runs of one key have the same head on one machine."""
+        """sha256 over everything that makes a head: two runs of one key have the same head on one machine.
+
+        The device is no part of it, nor are library versions: a head of another device is up to date.
+        """
         return sha256_of(
             {
                 "key": self.store.key,
@@ -170,33 +214,36 @@ class TrainPlan:
         labels = {split: self.store.labels(split) for split in ("train", "val")}
         return {f"n_{split}": int(np.isin(of, list(self.classes)).sum()) for split, of in labels.items()}
 
-    def plan(self) -> tuple[PlannedRun, ...]:
-        """What `train` would train."""
-        return tuple(
-            PlannedRun(
-                folder=run.folder,
-                method=run.config.method,
-                encoder=self.encoder,
-                dataset=self.dataset,
-                variant=run.variant,
-                seed=run.seed,
-                config=run.config.model_dump(),
-                run_key=self.run_key(run),
-                views=self.views(run),
-                dtype=self.dtype,
-                note=self.combined_note,
-            )
-            for run in self.runs
+    def planned(self) -> tuple[PlannedRun, ...]:
+        """Every run of the plan, with what is in its folder."""
+        return tuple(self._planned(run, self.states[run.folder]) for run in self.runs)
+
+    def _planned(self, run: RunSpec, state: FolderState) -> PlannedRun:
+        return PlannedRun(
+            folder=run.folder,
+            method=run.config.method,
+            encoder=self.encoder,
+            dataset=self.dataset,
+            variant=run.variant,
+            seed=run.seed,
+            config=run.config.model_dump(),
+            run_key=self.run_key(run),
+            views=self.views(run),
+            dtype=self.dtype,
+            note=self.combined_note,
+            encoder_saw=self.dataset_in_encoder_training,
+            is_up_to_date=state.record is not None,
+            reason=state.reason,
         )
 
-    def result(self, trained: Mapping[Path, records.Run]) -> TrainResult:
-        """The result with the records of the runs that are trained, in any order, by their folder."""
-        return TrainResult(
-            self.plan(),
-            tuple(TrainedRun(run.folder, trained[run.folder]) for run in self.runs if run.folder in trained),
-            encoder_saw=self.dataset_in_encoder_training,
-            note=self.combined_note,
-        )
+
+def _dropped(store: Store, classes: tuple[str, ...], *, drop: bool) -> dict[str, int]:
+    """Label -> train and val rows that are left out for it; MismatchError if `drop` is False and there are any."""
+    counts: Counter[str] = Counter()
+    for split in ("train", "val"):
+        _, dropped = rows_of_classes(store.labels(split), classes, f"{store.dataset} {split}", drop=drop)
+        counts.update(dropped)
+    return dict(sorted(counts.items()))
 
 
 def _config_identity(run: RunSpec) -> dict[str, Any]:
@@ -204,11 +251,6 @@ def _config_identity(run: RunSpec) -> dict[str, Any]:
     config = run.config.model_dump(mode="json")
     path = Path(config.get("pretrained") or "")
     return config | ({"pretrained": f"sha256:{file_sha256(path)}"} if path.is_file() else {})
-
-
-def method_code(name: str) -> dict[str, str]:
-    """Where the code of a method is that is no part of the package, and its sha256; empty for all others."""
-    return {} if name in METHODS else asdict(own_method(name).origin)
 
 
 def _method_identity(name: str) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def test_wrong_arguments_are_named_all_at_once() -> None:
 
 def test_a_wrong_argument_without_a_name_is_named() -> None:
     with pytest.raises(ParamsError, match=r"(?m)^  dataset: Input should be a valid string, found \['a', 'b'\]"):
-        stages.train("linear-probe", ["a", "b"])  # type: ignore[arg-type]
+        stages.extract(["a", "b"])  # type: ignore[arg-type]
     with pytest.raises(ParamsError, match=r"(?m)^  1: Unexpected positional argument, found 'data/a'"):
         stages.index("a", "data/a")  # type: ignore[call-arg]
 

@@ -18,7 +18,7 @@ from stages.cli import run
 from stages.requests import TrainRequest
 from stages.workflows.sweep import RunSpec
 from stages.workflows.tables import write_table
-from stages.workflows.train_plan import TrainPlan
+from stages.workflows.train_plan import plans_of
 from stages.workspace import scores_path
 
 FerStage = Callable[..., Any]
@@ -350,7 +350,7 @@ def test_the_content_of_first_weights_enters_a_run_key_and_their_place_does_not(
     keys = []
     for name, content in (("a.pth", b"one"), ("b.pth", b"one"), ("b.pth", b"two")):
         Path(name).write_bytes(content)
-        plan = TrainPlan.of(TrainRequest("kefer", "sample-a", seeds=[0], device="cpu"))
+        [plan] = plans_of(TrainRequest("kefer", "sample-a", seeds=[0], device="cpu"))
         [run] = plan.runs
         config = run.config.model_copy(update={"pretrained": name})
         keys.append(plan.run_key(RunSpec(config, run.seed, run.variant, run.folder)))

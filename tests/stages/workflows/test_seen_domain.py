@@ -26,7 +26,7 @@ from stages.params import ExtractParams
 from stages.requests import TrainRequest
 from stages.workflows.store_identity import provenance_of, store_key
 from stages.workflows.text_vectors import text_for
-from stages.workflows.train_plan import TrainPlan
+from stages.workflows.train_plan import TrainPlan, plans_of
 
 FerStage = Callable[..., Any]
 RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")
@@ -37,7 +37,7 @@ UNTRAINED = EncoderSpec.parse("untrained")
 
 def training(method: str, saw: Sequence[str]) -> TrainPlan:
     """The training of a method on features whose encoder saw `saw`."""
-    plan = TrainPlan.of(TrainRequest(method, "sample-a"))
+    [plan] = plans_of(TrainRequest(method, "sample-a"))
     provenance = {**plan.store.manifest.provenance, "encoder_saw": list(saw)}
     return replace(plan, store=replace(plan.store, manifest=replace(plan.store.manifest, provenance=provenance)))
 

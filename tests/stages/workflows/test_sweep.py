@@ -17,7 +17,7 @@ from stages.requests import TrainRequest
 from stages.seeds import parse_seeds
 from stages.workflows.sweep import grid_variants, parse_grid, spread_text
 from stages.workflows.train import train_runs
-from stages.workflows.train_plan import TrainPlan
+from stages.workflows.train_plan import plans_of
 
 FerStage = Callable[..., Any]
 TRAIN = ("train", "--method", "feature-mask", "--dataset", "sample-a")
@@ -96,7 +96,7 @@ def test_many_seeds_are_many_runs_each_like_one_alone(project: Path, fer_stage: 
     """Every core trains two of them as one batch of networks."""
     n_seeds = 2 * (os.cpu_count() or 1)
     alone = json.loads((RUNS / "seed-0" / "run.json").read_text())
-    records = fer_stage(*TRAIN, "--seeds", f"0-{n_seeds - 1}", "--format", "json")
+    records = fer_stage(*TRAIN, "--seeds", f"0-{n_seeds - 1}", "--force", "--format", "json")
     folders = [RUNS / f"seed-{seed}" for seed in range(n_seeds)]
     assert [record["path"] for record in records] == [str(folder) for folder in folders]
     written = [json.loads((folder / "run.json").read_text()) for folder in folders]
@@ -269,7 +269,7 @@ def test_progress_of_runs_one_after_the_other_has_one_end(project: Path, fer_sta
         "baseline", "sample-a", seeds=[0, 1], options={"epochs": 3, "backbone": "small"}, device="cpu"
     )
     steps: list[tuple[int, int]] = []
-    for _ in train_runs(TrainPlan.of(request), lambda step: steps.append((step.done, step.total))):
+    for _ in train_runs(plans_of(request), lambda step: steps.append((step.done, step.total))):
         pass
     assert steps == [(done, 6) for done in range(1, 7)]
 
