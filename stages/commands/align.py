@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,15 @@ from stages.commands.options import (
     quiet_option,
     request_of,
 )
-from stages.output import echo_record
+from stages.output import echo_record, echo_rows
 
 __all__ = ["command"]
 
 
 @click.command("align")
-@click.option("--dataset", required=True, help="Name from params.yaml, or a layout's name.")
+@click.option(
+    "--dataset", multiple=True, required=True, help="Name from params.yaml, or a layout's name; may be repeated."
+)
 @click.option("--threads", type=click.IntRange(1), help="Threads that read, decode and detect.  [default: cores]")
 @click.option("--limit", type=click.IntRange(1), help="Only the first N rows, into a face table of its own.")
 @click.option(
@@ -38,8 +41,8 @@ __all__ = ["command"]
 @follow_links_option
 @format_option
 @quiet_option
-def command(output_format: str, **options: Any) -> None:
-    """Find the face of every image of a dataset, and write its box and five landmarks to a face table.
+def command(dataset: Sequence[str], output_format: str, **options: Any) -> None:
+    """Find the face of every image of a dataset or several, and write its box and five landmarks to a face table.
 
     Detection is the expensive part: `extract --faces aligned` then crops the faces while it reads the images, in any
     size and with any margin. Images that an earlier run has searched are not searched again, also if it was
@@ -49,6 +52,13 @@ def command(output_format: str, **options: Any) -> None:
     from stages.running import run
     from stages.workflows.align import align
 
-    result = run(align, request_of(AlignRequest, options))
-    echo_record(result.summary(), output_format)
-    result.check()
+    if len(set(dataset)) > 1 and options["contact_sheet"]:
+        raise click.UsageError("--contact-sheet: expected one --dataset")
+    requests = [request_of(AlignRequest, {**options, "dataset": name}) for name in dict.fromkeys(dataset)]
+    results = [run(align, request) for request in requests]
+    if len(results) == 1:
+        echo_record(results[0].summary(), output_format)
+    else:
+        echo_rows([result.summary() for result in results], output_format)
+    for result in results:
+        result.check()

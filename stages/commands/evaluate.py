@@ -47,6 +47,7 @@ _MACHINE_COLUMNS = ("excluded_overlap", "encoder_saw", "note")  # a table has sy
 @click.option(
     "--exclude-overlap", is_flag=True, help="Leave rows out whose bytes the head was trained or selected on; counted."
 )
+@click.option("--prune", is_flag=True, help="Remove scores on other datasets, and of runs that are not there any more.")
 @click.option("--dry-run", is_flag=True, help="Score and print; write nothing.")
 @features_option
 @method_code_option
@@ -58,9 +59,9 @@ def command(output_format: str, **options: Any) -> None:
     """Score trained heads on the test split of datasets, and write the scores below runs/scores.
 
     Computes accuracy, UAR, recall per class, N, 95 % intervals, calibration error and confusion counts; rejected rows
-    are counted, and so are rows whose bytes the head was trained or selected on. Scores of other datasets stay as
-    they are; those of a head that was trained again since are removed. Scores of an exported head, or of one outside
-    its runs folder, are printed only.
+    are counted, and so are rows whose bytes the head was trained or selected on. Scores of this head on these rows
+    that are there already are not made again. Scores of other datasets stay as they are; those of a head that was
+    trained again since are removed. Scores of an exported head, or of one outside its runs folder, are printed only.
     """
     from stages.requests import EvaluateRequest
     from stages.running import run
@@ -72,6 +73,9 @@ def command(output_format: str, **options: Any) -> None:
         _say_spread(result.runs)
     for note in result.notes:
         say(f"note: {note}")
+    n_new = sum(scored.n_new for scored in result.runs)
+    if n_new < len(result.scores):
+        say(f"scored {n_new}, up to date {len(result.scores) - n_new}")
 
 
 def _echo(scores: Sequence[dict[str, Any]], output_format: str) -> None:

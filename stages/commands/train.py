@@ -50,7 +50,9 @@ def _parsed_grid(context: click.Context, parameter: click.Parameter, axes: tuple
 
 @click.command("train")
 @click.option("--method", required=True, help="linear-probe, cafe...: docs/methods lists them. FILE.py:NAME: your own.")
-@click.option("--dataset", multiple=True, help="What to train on; may be repeated.  [default: run.train of params.yaml]")
+@click.option(
+    "--dataset", multiple=True, help="What to train on; may be repeated.  [default: run.train of params.yaml]"
+)
 @click.option("--encoder", help="Whose features.  [default: the first of params.yaml]")
 @click.option(
     "--seed",

@@ -77,6 +77,7 @@ class EvaluateRequest(Request):
     datasets : by default `run.datasets` of params.yaml
     split : scores of another one than the protocol's are not written; by default `protocol.test_split` of params.yaml
     exclude_overlap : leave rows out whose bytes the head was trained or selected on; they are counted
+    prune : remove scores on other datasets, and those of runs below `runs` that are not there any more
     method : FILE.py:NAME, the code of heads of a method of one's own that params.yaml does not name
     """
 
@@ -85,6 +86,7 @@ class EvaluateRequest(Request):
     datasets: Texts = default(())
     split: Literal["test", "val"] | None = None
     exclude_overlap: bool = False
+    prune: bool = False
     method: str | None = None
     dry_run: bool = False
     features: FolderOrBucket = default(Path("features"))

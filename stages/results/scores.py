@@ -54,7 +54,8 @@ class RunScores:
     record : its run.json or head.json
     entries : one per dataset, as scores.json has them
     note : what must be stated with every number of the head
-    path : the scores.json that has them; None where nothing was written
+    path : the scores.json that has them; None where nothing is written
+    n_new : how many entries were scored now; the others were up to date
     """
 
     folder: Path
@@ -62,6 +63,7 @@ class RunScores:
     entries: tuple[Score, ...] = field(repr=False)
     note: str
     path: Path | None
+    n_new: int = 0
 
 
 @dataclass(frozen=True)

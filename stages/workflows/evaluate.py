@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
+from cache.places import remove_tree
 from cache.places.links import require_inside
 from pipeline.methods.own import plain_name
 from pipeline.predict.head_folder import EXPORTED, RUN
-from pipeline.predict.saved import DEFAULT_HEAD, read_saved
+from pipeline.predict.saved import DEFAULT_HEAD, SavedHead, read_saved
 from pipeline.progress import OnProgress
+from pipeline.records import Score, Scores
 from stages.errors import StageError
+from stages.names import SCORES
 from stages.output import say
 from stages.params import load_params
 from stages.requests import EvaluateRequest
 from stages.results import EvaluateResult, RunScores
 from stages.workflows.scorer import Scorer
-from stages.workflows.scores_file import write_scores
+from stages.workflows.scores_file import kept_scores, read_scores, write_scores
 from stages.workspace import heads_below, runs_root, scores_path
 
 __all__ = ["DEFAULT", "evaluate", "runs_below"]
@@ -27,8 +30,8 @@ DEFAULT = "default"  # as `--run` names the head that is part of fer-stage
 def evaluate(request: EvaluateRequest, _on_progress: OnProgress) -> EvaluateResult:
     """Score every head on every dataset, and write the scores of a head before the next one is scored.
 
-    Scores of an exported head, of one outside its runs folder, and of another split than the protocol's are not
-    written.
+    A score that a file has, and that would be made of the same head and the same rows now, is not made again. Scores of
+    an exported head, of one outside its runs folder, and of another split than the protocol's are not written.
     """
     params = load_params(request.params)
     plain_name(request.method or "")
@@ -36,25 +39,53 @@ def evaluate(request: EvaluateRequest, _on_progress: OnProgress) -> EvaluateResu
     writes = not request.dry_run and split == params.protocol.test_split
     folders = runs_below(request.runs)
     scorer = Scorer(request.features, params, request.device, exclude_overlap=request.exclude_overlap)
-    scored = tuple(_score_run(folder, scorer, datasets, split, writes=writes) for folder in folders)
+    scored = tuple(
+        _score_run(folder, scorer, datasets, split, writes=writes, prune=request.prune) for folder in folders
+    )
+    if request.prune and writes:
+        _prune(request.runs, {run.path for run in scored if run.path})
     notes = dict.fromkeys([*(run.note for run in scored if run.note), *scorer.notes])
     return EvaluateResult(scored, tuple(notes))
 
 
-def _score_run(folder: Path, scorer: Scorer, datasets: Sequence[str], split: str, *, writes: bool) -> RunScores:
-    path = scores_path(folder) if writes else None
-    if path:
+def _score_run(
+    folder: Path, scorer: Scorer, datasets: Sequence[str], split: str, *, writes: bool, prune: bool
+) -> RunScores:
+    path = scores_path(folder)
+    if path and writes:
         require_inside(path, runs_root(path))
     run = read_saved(folder)
-    entries = scorer.score(run, datasets, split)
-    if path:
-        if n_dropped := write_scores(run, path, entries):
-            say(f"{path}: {n_dropped} scores of a head that was replaced since were dropped")
-    else:
+    earlier = read_scores(path) if path else Scores()
+    entries, n_new = scorer.score(run, datasets, split, earlier)
+    if path and writes:
+        _update(path, run, entries, earlier, only=datasets if prune else None, n_new=n_new)
+    elif n_new:
         run.require_current()
-        if writes:
-            say(f"{folder}: nothing is written: it is no run at RUNS/ENCODER/METHOD/DATASET/[VARIANT/]seed-N")
-    return RunScores(folder, run.record, tuple(entries), run.note, path)
+    if writes and not path:
+        say(f"{folder}: nothing is written: it is no run at RUNS/ENCODER/METHOD/DATASET/[VARIANT/]seed-N")
+    return RunScores(folder, run.record, tuple(entries), run.note, path if writes else None, n_new)
+
+
+def _update(
+    path: Path, run: SavedHead, entries: Sequence[Score], earlier: Scores, *, only: Sequence[str] | None, n_new: int
+) -> None:
+    """Write the scores of a head, unless its file has these and no others."""
+    if not n_new and earlier == kept_scores(earlier, run, only):
+        return
+    if n_dropped := write_scores(run, path, entries, only):
+        say(f"{path}: {n_dropped} scores of a head that was replaced since were dropped")
+
+
+def _prune(folders: Sequence[Path], current: Set[Path]) -> None:
+    """Remove the scores of runs at and below `folders` that are not there any more."""
+    for root in {runs_root(path) for path in current}:
+        for folder in folders:
+            if not folder.absolute().is_relative_to(root.absolute()):
+                continue
+            below = root / SCORES / folder.absolute().relative_to(root.absolute())
+            for path in sorted(set(below.rglob("scores.json")) - current):
+                remove_tree(path.parent)
+                say(f"{path}: removed, its run is not there any more")
 
 
 def runs_below(folders: Sequence[Path]) -> list[Path]:

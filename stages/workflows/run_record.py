@@ -108,7 +108,7 @@ def folder_state(plan: TrainPlan, run: RunSpec) -> FolderState:
         if reason := _changes(record, plan, run) or _damage(run.folder, record):
             return FolderState(reason=reason)
         current = _restated(record, plan, run)
-        return FolderState(current, is_current=current.as_bytes() == path.read_bytes())
+        return FolderState(current, is_current=current == record)
     except (PipelineError, OSError) as error:
         return FolderState(reason=str(error).rstrip("."))
 

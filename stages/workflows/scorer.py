@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +13,10 @@ import numpy.typing as npt
 from cache import Store
 from cache.features_root import find_store
 from cache.places import AnyPath
-from pipeline.encoders.torch_encoder import TorchEncoder, require_torch_encoder, resolve_device
 from pipeline.errors import PipelineError
 from pipeline.footnotes import MOSTLY_SEEN
 from pipeline.learning.evaluation import Evaluation
 from pipeline.learning.evaluation import evaluate as evaluate_head
-from pipeline.learning.head import Head
 from pipeline.predict.saved import SavedHead
 from pipeline.records import Score
 from stages.errors import StageError
@@ -27,7 +27,29 @@ from stages.workflows.row_identity import SplitRows, rows_digest, split_rows
 from stages.workflows.scores_file import score_source
 from stages.workflows.store_encoder import encoder_of, require_dataset, require_encoder_named
 
+if TYPE_CHECKING:
+    from pipeline.encoders.torch_encoder import TorchEncoder
+    from pipeline.learning.head import Head
+
 __all__ = ["Scorer"]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A head on a split of a dataset.
+
+    Parameters
+    ----------
+    identity : the fields of a `Score` that state what was scored, and how
+    keep : bool, shape (N,): the usable rows of the split that are not left out for their overlap
+    earlier : the score of this very identity that there is
+    """
+
+    dataset: str
+    store: Store
+    identity: Mapping[str, Any]
+    keep: npt.NDArray[np.bool_]
+    earlier: Score | None
 
 
 class Scorer:
@@ -56,8 +78,14 @@ class Scorer:
         self._digests: dict[tuple[int, bytes], str] = {}
         self._overlaps = OverlapFinder(features, self._store)
 
-    def score(self, run: SavedHead, datasets: Sequence[str], split: str) -> list[Score]:
-        """Scores of a run on every dataset: the entries of scores.json.
+    def score(
+        self, run: SavedHead, datasets: Sequence[str], split: str, earlier: Iterable[Score] = ()
+    ) -> tuple[list[Score], int]:
+        """Scores of a run on every dataset: the entries of scores.json, and how many of them are new.
+
+        One of `earlier` is taken as it is, where everything that determines a score is what it states: the head, the
+        version of `evaluate`, the store, the scored rows with their labels, and what is stated of them beside. Then
+        neither the head is built nor features are read.
 
         `seen` is true if the dataset has the name of the train dataset, or if at least half of the scored rows have the
         bytes of rows of the train dataset (of any split of it: the same pictures under another name, with splits
@@ -72,8 +100,11 @@ class Scorer:
             stores = {dataset: self._store(run.record.encoder, dataset) for dataset in datasets}
             for dataset, store in stores.items():
                 self._require_current(store, dataset, run.record.encoder_named)
+        tasks = [self._task(run, dataset, store, split, earlier) for dataset, store in stores.items()]
+        if not (n_new := sum(task.earlier is None for task in tasks)):
+            return [task.earlier for task in tasks if task.earlier], 0
         head = self._head(run, next(iter(stores.values())))
-        return [self._entry(run, head, dataset, store, split) for dataset, store in stores.items()]
+        return [task.earlier or self._scored(run, head, task, split) for task in tasks], n_new
 
     def _require_current(self, store: Store, dataset: str, named: str) -> None:
         """Refuse a store that is not of what its names mean now; once for all runs that read it."""
@@ -98,33 +129,41 @@ class Scorer:
             self._digests[name] = rows_digest(rows.take(scored))
         return self._digests[name]
 
-    def _entry(self, run: SavedHead, head: Head, dataset: str, store: Store, split: str) -> Score:
+    def _task(self, run: SavedHead, dataset: str, store: Store, split: str, earlier: Iterable[Score]) -> _Task:
         rows = self._split(store, split)
         known = np.isin(rows.labels, run.classes)
         overlap = self._overlap(run, dataset, rows)
         keep = np.ones(len(rows), bool)
         if self.exclude_overlap:
             keep = rows_without_overlap(run, dataset, overlap, known)
-        scored = known & keep
-        evaluation = self._evaluation(run, head, store, split, keep)
         self._note_dtype(run, dataset, store)
+        scored = known & keep
         checked = overlap if isinstance(overlap, Overlap) else None
-        in_dataset = checked is not None and checked.dataset[scored].mean() >= MOSTLY_SEEN
-        measured = evaluation.as_json() | {
+        in_dataset = checked is not None and scored.any() and checked.dataset[scored].mean() >= MOSTLY_SEEN
+        identity = {
             "dataset": dataset,
+            "split": split,
             "seen": dataset == run.record.dataset or bool(in_dataset),
-        }
-        return Score(
-            **measured,
-            encoder_saw=store.manifest.dataset.get("layout") in run.record.encoder_saw,
+            "encoder_saw": store.manifest.dataset.get("layout") in run.record.encoder_saw,
             **score_source(run.record)._asdict(),
-            store_key=store.key,
-            rows=self._digest(rows, scored),
-            options=dict(store.manifest.dataset.get("options", {})),
-            dtype=store.manifest.key_fields["dtype"],
-            overlap=checked.counts(scored) if checked else None,
-            excluded_overlap=int((known & ~keep).sum()),
-        )
+            "store_key": store.key,
+            "rows": self._digest(rows, scored),
+            "options": dict(store.manifest.dataset.get("options", {})),
+            "dtype": store.manifest.key_fields["dtype"],
+            "overlap": checked.counts(scored) if checked else None,
+            "excluded_overlap": int((known & ~keep).sum()),
+            "rejected": store.rejected(split),
+            "dropped": dict(sorted(Counter(rows.labels[~known].tolist()).items())),
+            "classes": tuple(run.classes),
+        }
+        refused = identity["dropped"] and not self.params.protocol.drop_other_labels
+        same = () if refused else (score for score in earlier if _has(score, identity))
+        return _Task(dataset, store, identity, keep, next(iter(same), None))
+
+    def _scored(self, run: SavedHead, head: Head, task: _Task, split: str) -> Score:
+        evaluation = self._evaluation(run, head, task.store, split, task.keep).as_json()
+        fields = {**evaluation, **task.identity}
+        return Score(**{name: value for name, value in fields.items() if name in Score.model_fields})
 
     def _overlap(self, run: SavedHead, dataset: str, rows: SplitRows) -> Overlap | str:
         """Which rows the head knows; that it could not be checked is noted."""
@@ -167,11 +206,19 @@ class Scorer:
 
     def _head(self, run: SavedHead, store: Store) -> Head:
         """The run's head on the device; one that is a part of its encoder is built with the encoder of `store`."""
+        from pipeline.encoders.torch_encoder import resolve_device  # late: it brings torch
+
         encoder = self._encoder(store, run.record.encoder_named) if run.needs_encoder else None
         return run.build(encoder).to(resolve_device(self.device))
 
     def _encoder(self, store: Store, named: str) -> TorchEncoder:
+        from pipeline.encoders.torch_encoder import require_torch_encoder  # late: it brings torch
+
         if (path := str(store.path)) not in self._encoders:
             self._encoders.clear()  # one encoder in memory at a time
             self._encoders[path] = require_torch_encoder(encoder_of(store, self.params, named, self.device))
         return self._encoders[path]
+
+
+def _has(score: Score, identity: Mapping[str, Any]) -> bool:
+    return all(getattr(score, name) == value for name, value in identity.items())

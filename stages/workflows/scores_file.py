@@ -13,7 +13,7 @@ from pipeline.records import Export, Run, Score, Scores, ScoreSource
 from pipeline.versions import stage_version
 from stages.workspace import run_of_scores, scores_path
 
-__all__ = ["drop_stale_scores", "read_scores", "score_source", "write_scores"]
+__all__ = ["drop_stale_scores", "kept_scores", "read_scores", "score_source", "write_scores"]
 
 
 def score_source(record: Run | Export) -> ScoreSource:
@@ -32,8 +32,18 @@ def read_scores(path: Path) -> Scores:
     return records.read_scores(path, [("evaluate", {"runs": (str(run_of_scores(path)),)})])
 
 
-def write_scores(run: SavedHead, path: Path, scores: Sequence[Score]) -> int:
+def kept_scores(scores: Scores, run: SavedHead, only: Sequence[str] | None = None) -> Scores:
+    """Those of the head as it is now, on datasets of `only`; on all datasets for None."""
+    current = scores.of(score_source(run.record))
+    return current if only is None else Scores(tuple(score for score in current if score.dataset in only))
+
+
+def write_scores(run: SavedHead, path: Path, scores: Sequence[Score], only: Sequence[str] | None = None) -> int:
     """Put `scores` into a run's scores.json; entries of other datasets and splits stay, those of other heads go.
+
+    Parameters
+    ----------
+    only : entries of other datasets go, too; None keeps them
 
     Returns
     -------
@@ -48,10 +58,9 @@ def write_scores(run: SavedHead, path: Path, scores: Sequence[Score]) -> int:
     """
     with exclusive(lock_path(path), SHORT_WAIT_S):  # another process may put scores of other datasets into it
         entries = read_scores(path)
-        current = entries.of(score_source(run.record))
         run.require_current()
-        write_bytes(path, current.updated(scores).as_bytes())
-    return len(entries) - len(current)
+        write_bytes(path, kept_scores(entries, run, only).updated(scores).as_bytes())
+    return len(entries) - len(kept_scores(entries, run))
 
 
 def drop_stale_scores(folder: Path, source: ScoreSource) -> None:

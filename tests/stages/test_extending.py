@@ -401,9 +401,9 @@ def test_a_head_an_encoder_and_a_layout_of_files_go_through_dvc_repro(
     _start_graph(tmp_path)
     _depend_on(FILES)
     _dvc("init", "--no-scm", "--quiet")
-    trained = {f"train@my-encoder-{method}-my-faces" for method in ("linear-probe", "my-head")}
+    trained = {f"train@my-encoder-{method}" for method in ("linear-probe", "my-head")}
     encoded = {"extract@my-encoder-my-faces", "encode-text@my-encoder"}
-    scored = {f"evaluate@my-encoder-{method}" for method in ("linear-probe", "my-head")}
+    scored = {"evaluate@my-encoder"}
     made = {"draw@sample-a", "code", "index@my-faces", "align@my-faces", *encoded, *trained, *scored, "report"}
     assert _stages(_dvc("repro")) == made
     run_json = Path("runs/my-encoder/my-head/my-faces/seed-0/run.json")
@@ -413,7 +413,7 @@ def test_a_head_an_encoder_and_a_layout_of_files_go_through_dvc_repro(
     assert _stages(_dvc("repro")) == set()
     with Path("my_head.py").open("a") as file:
         file.write("# changed\n")
-    again = {"code", "train@my-encoder-my-head-my-faces", "evaluate@my-encoder-my-head", "report"}
+    again = {"code", "train@my-encoder-my-head", "evaluate@my-encoder", "report"}
     assert _stages(_dvc("repro")) == again
     assert json.loads(run_json.read_text())["run_key"] != first["run_key"]
     assert _changed("my_layout.py") == {"index@my-faces"}

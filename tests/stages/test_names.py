@@ -183,7 +183,7 @@ def test_dvc_names_stages_as_we_think_it_does(tmp_path: Path) -> None:
         [*dvc, "stage", "list", "--name-only"], cwd=tmp_path, check=True, capture_output=True, text=True
     ).stdout.split()
     run = params["run"]
-    for stage, axes in (("extract", ("encoders", "datasets")), ("evaluate", ("encoders", "methods"))):
+    for stage, axes in (("extract", ("encoders", "datasets")), ("train", ("encoders", "methods"))):
         joined = {f"{stage}@" + "-".join(map(str, v)) for v in itertools.product(*(run[axis] for axis in axes))}
         assert {name for name in listed if name.startswith(f"{stage}@")} == joined
 
