@@ -34,7 +34,7 @@ def image_keys(sha256: Iterable[str], *regions: Iterable[str]) -> npt.NDArray[np
 
 def image_keys_of(frame: pd.DataFrame) -> npt.NDArray[np.object_]:
     """`image_keys` of a store's columns `sha256` and, where they are, `box` and `face`."""
-    return image_keys(frame["sha256"], *(frame[name] for name in _REGIONS if name in frame))
+    return image_keys(*(frame[name].tolist() for name in ("sha256", *_REGIONS) if name in frame))
 
 
 @dataclass(frozen=True)

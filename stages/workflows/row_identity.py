@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,20 @@ from cache.schema import OK
 from cache.upkeep.inventory import statuses_below
 from pipeline.records import Export, Run
 
-__all__ = ["HeadRows", "HeadRowsFinder", "SplitRows", "head_rows_digest", "rows_digest", "split_rows"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "HeadRows",
+    "HeadRowsFinder",
+    "SplitRows",
+    "head_rows_digest",
+    "label_counts",
+    "rows_digest",
+    "split_rows",
+]
+
+_HEAD_SPLITS = ("train", "val")  # that training reads
 
 
 @dataclass(frozen=True)
@@ -53,14 +66,11 @@ class SplitRows:
 
 def split_rows(store: Store, split: str | None) -> SplitRows:
     """The usable rows of a split, or of the whole store for None: the rows that `Store.labels` gives, in its order."""
-    names = ("id", "label", "split", "status", "sha256", "box")
-    frame = store.columns([name for name in names if name in store.manifest.columns])
-    usable = (frame["status"] == OK).to_numpy()
-    frame = frame[usable if split is None else usable & (frame["split"] == split).to_numpy()]
-    labels = frame["label"].to_numpy(dtype=str)
-    if "sha256" not in frame:
-        return SplitRows(frame["id"].to_numpy(dtype=str), labels, None)
-    return SplitRows(image_keys_of(frame).astype(str), labels, frame["sha256"].to_numpy(dtype=str))
+    frame = _usable(store)
+    if split is not None:
+        frame = frame[frame["split"] == split]
+    sha256 = frame["sha256"].to_numpy(dtype=str) if "sha256" in frame else None
+    return SplitRows(_keys(frame).astype(str), frame["label"].to_numpy(dtype=str), sha256)
 
 
 def rows_digest(rows: SplitRows) -> str:
@@ -70,7 +80,29 @@ def rows_digest(rows: SplitRows) -> str:
 
 def head_rows_digest(store: Store, classes: Sequence[str]) -> str:
     """sha256 over the ordered (key, label) of the train and val rows that a head of `classes` reads."""
-    return sha256_of({split: _pairs(split_rows(store, split).of_classes(classes)) for split in ("train", "val")})
+    frame = _usable(store)
+    of_splits = {split: frame[(frame["split"] == split) & frame["label"].isin(list(classes))] for split in _HEAD_SPLITS}
+    keys = {split: _keys(rows).tolist() for split, rows in of_splits.items()}  # texts as they are: no array of them
+    return sha256_of(
+        {split: list(zip(keys[split], rows["label"].tolist(), strict=True)) for split, rows in of_splits.items()}
+    )
+
+
+def label_counts(store: Store) -> Mapping[str, Mapping[str, int]]:
+    """Usable rows of the train and val splits: split -> label -> n, of labels that occur."""
+    frame = _usable(store)
+    counts = {split: frame["label"][frame["split"] == split].value_counts() for split in _HEAD_SPLITS}
+    return {split: {str(label): int(n) for label, n in of_split.items()} for split, of_split in counts.items()}
+
+
+def _usable(store: Store) -> pd.DataFrame:
+    names = ("id", "label", "split", "status", "sha256", "box")
+    frame = store.columns([name for name in names if name in store.manifest.columns])
+    return frame[frame["status"] == OK]
+
+
+def _keys(frame: pd.DataFrame) -> npt.NDArray[np.object_]:
+    return image_keys_of(frame) if "sha256" in frame else frame["id"].to_numpy(dtype=object)
 
 
 def _pairs(rows: SplitRows) -> list[list[str]]:

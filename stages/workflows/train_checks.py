@@ -11,6 +11,7 @@ from stages.errors import StageError
 from stages.params import Params
 from stages.recipes import departures
 from stages.requests import TrainRequest
+from stages.workflows.row_identity import label_counts
 from stages.workflows.sweep import RunSpec, seeds_of
 
 __all__ = ["n_views", "require_train_rows", "require_writable", "training_warnings"]
@@ -24,7 +25,7 @@ def require_train_rows(store: Store, runs: Sequence[RunSpec]) -> None:
     StageError, QueryError
         Naming the split, or the output and the command that adds it.
     """
-    if not len(store.labels("train")):
+    if not label_counts(store)["train"]:
         raise StageError(
             f"{store.path}: expected rows of a train split, found none. Leave {store.path.stem} out of run.train in "
             "params.yaml if it is for tests only, or have its layout set a train split apart and index it again"

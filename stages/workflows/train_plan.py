@@ -9,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 from cache import Store
 from cache.features_root import find_store
 from cache.keys import sha256_of
@@ -30,7 +28,7 @@ from stages.remedies import encoder_written
 from stages.requests import TrainRequest
 from stages.results import PlannedRun
 from stages.workflows.method_code import method_code
-from stages.workflows.row_identity import head_rows_digest
+from stages.workflows.row_identity import head_rows_digest, label_counts
 from stages.workflows.run_record import FolderState, folder_state
 from stages.workflows.store_encoder import encoder_of, require_dataset, require_encoder
 from stages.workflows.sweep import RunSpec, plan_runs
@@ -211,8 +209,8 @@ class TrainPlan:
     @cached_property
     def n_rows(self) -> dict[str, int]:
         """How many rows of each split the heads read: usable, with a label among the classes."""
-        labels = {split: self.store.labels(split) for split in ("train", "val")}
-        return {f"n_{split}": int(np.isin(of, list(self.classes)).sum()) for split, of in labels.items()}
+        counts = label_counts(self.store)
+        return {f"n_{split}": sum(of.get(name, 0) for name in self.classes) for split, of in counts.items()}
 
     def planned(self) -> tuple[PlannedRun, ...]:
         """Every run of the plan, with what is in its folder."""
@@ -239,11 +237,13 @@ class TrainPlan:
 
 def _dropped(store: Store, classes: tuple[str, ...], *, drop: bool) -> dict[str, int]:
     """Label -> train and val rows that are left out for it; MismatchError if `drop` is False and there are any."""
-    counts: Counter[str] = Counter()
-    for split in ("train", "val"):
-        _, dropped = rows_of_classes(store.labels(split), classes, f"{store.dataset} {split}", drop=drop)
-        counts.update(dropped)
-    return dict(sorted(counts.items()))
+    dropped: Counter[str] = Counter()
+    for split, counts in label_counts(store).items():
+        others = {label: n for label, n in counts.items() if label not in classes}
+        if others and not drop:
+            rows_of_classes(store.labels(split), classes, f"{store.dataset} {split}", drop=False)  # raises
+        dropped.update(others)
+    return dict(sorted(dropped.items()))
 
 
 def _config_identity(run: RunSpec) -> dict[str, Any]:
