@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from stages.commands.options import follow_links_option, params_option, quiet_option, request_of
 from stages.output import say
 
+if TYPE_CHECKING:
+    from stages.requests import DrawRequest
+    from stages.results import DrawResult
+
 __all__ = ["command"]
 
 
 @click.command("draw")
-@click.option("--style", help="sample-a to sample-e, as different as five datasets.  [default of --group: sample-d]")
+@click.option(
+    "--style",
+    multiple=True,
+    help="sample-a to sample-e, as different as five datasets; may be repeated.  [default: run.samples of params.yaml; "
+    "of --group: sample-d]",
+)
 @click.option("--group", type=click.IntRange(1), help="One picture of this number of people instead.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder; file of --group.  [default: data/STYLE; group.png]"
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder; of several styles, that of their folders; file of --group.  [default: data/STYLE; group.png]",
 )
 @click.option("--images", type=click.IntRange(60), help="How many faces.  [default: params.yaml, else 1200]")
 @click.option("--seed", type=click.IntRange(0), help="Another seed draws other people.  [default: params.yaml, else 0]")
@@ -26,16 +38,57 @@ __all__ = ["command"]
 @follow_links_option
 @params_option
 @quiet_option
-def command(**options: Any) -> None:
-    """Draw faces with seven expressions in one of five styles. Nothing is downloaded; a seed gives the same files.
+def command(style: Sequence[str], **options: Any) -> None:
+    """Draw faces with seven expressions in five styles. Nothing is downloaded; a seed gives the same files.
 
-    With --group one picture of several people is drawn, as an input for `fer-stage predict`.
+    Several styles are drawn at once, one per core. With --group one picture of several people is drawn, as an input for
+    `fer-stage predict`.
     """
     from stages.requests import DrawRequest
     from stages.running import run
     from stages.workflows.draw import draw
 
-    request = request_of(DrawRequest, options)
-    result = run(draw, request)
-    what = f"{result.n} {'people' if result.is_group else 'faces'} of {result.style} in {result.path}"
-    say(f"would draw {what}" if request.dry_run else what)
+    if options["group"] is not None or len(style) == 1:
+        if len(style) > 1:
+            raise click.UsageError("--group: expected one --style")
+        requests = [request_of(DrawRequest, {**options, "style": style[0] if style else None})]
+    else:
+        requests = _requests_of_styles(style, options)
+    results = [run(draw, request) for request in requests] if len(requests) < 2 else _drawn_at_once(requests)
+    for result in results:
+        what = f"{result.n} {'people' if result.is_group else 'faces'} of {result.style} in {result.path}"
+        say(f"would draw {what}" if options["dry_run"] else what)
+    if not (requests or options["dry_run"]):
+        (options["out"] or Path("data")).mkdir(parents=True, exist_ok=True)  # an output of dvc.yaml has to be there
+
+
+def _requests_of_styles(style: Sequence[str], options: Mapping[str, Any]) -> list[DrawRequest]:
+    """A request for each style, each once; by default those of params.yaml."""
+    from stages.params import load_params
+    from stages.requests import DrawRequest
+
+    if options["contact_sheet"]:
+        raise click.UsageError("--contact-sheet: expected one --style")
+    out = options["out"] or Path("data")
+    styles = dict.fromkeys(style or load_params(options["params"]).run.samples)
+    return [request_of(DrawRequest, {**options, "style": name, "out": out / name}) for name in styles]
+
+
+def _drawn_at_once(requests: Sequence[DrawRequest]) -> list[DrawResult]:
+    """One process per core: drawing is bound by Python."""
+    import os
+    import signal
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    ended_by_ctrl_c = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_DFL)}
+    n = min(len(requests), os.cpu_count() or 1)
+    with ProcessPoolExecutor(n, get_context("spawn"), **ended_by_ctrl_c) as pool:
+        return list(pool.map(_drawn, requests))
+
+
+def _drawn(request: DrawRequest) -> DrawResult:
+    from stages.running import run
+    from stages.workflows.draw import draw
+
+    return run(draw, request)

@@ -17,7 +17,7 @@ from documented import ROOT, environment
 pytestmark = pytest.mark.dvc
 PARAMS: dict[str, Any] = {
     "classes": 7,
-    "datasets": {name: {"layout": "sample", "root": f"data/{name}"} for name in ("sample-a", "sample-e")},
+    "datasets": {name: {"layout": "sample", "root": f"data/drawn/{name}"} for name in ("sample-a", "sample-e")},
     "encoders": {"untrained": "untrained"},
     "sample": {"version": 1, "images": 60, "seed": 0},
     "extract": {"format": "zarr"},
@@ -52,7 +52,7 @@ def finished_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The graph after `dvc repro`."""
     folder = tmp_path_factory.mktemp("graph")
     _start(folder, PARAMS)
-    assert len(_repro(folder)) == 2 + 1 + 2 + 2 + 2 + 1 + 2 + 1 + 1
+    assert len(_repro(folder)) == 1 + 1 + 2 + 2 + 2 + 1 + 2 + 1 + 1
     _commit(folder)
     return folder
 

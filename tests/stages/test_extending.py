@@ -343,7 +343,9 @@ def _dvc(*words: str) -> str:
 
 GRAPH_PARAMS: dict[str, Any] = {
     "classes": 7,
-    "datasets": {"my-faces": {"layout": "my_layout.py:MyLayout", "root": "data/sample-a", "options": {"skip": "fear"}}},
+    "datasets": {
+        "my-faces": {"layout": "my_layout.py:MyLayout", "root": "data/drawn/sample-a", "options": {"skip": "fear"}}
+    },
     "encoders": {"my-encoder": "my_encoder.py:MyEncoder"},
     "sample": {"version": 1, "images": 60, "seed": 0},
     "extract": yaml.safe_load((ROOT / "params.yaml").read_text())["extract"],
@@ -404,7 +406,7 @@ def test_a_head_an_encoder_and_a_layout_of_files_go_through_dvc_repro(
     trained = {f"train@my-encoder-{method}" for method in ("linear-probe", "my-head")}
     encoded = {"extract@my-encoder-my-faces", "encode-text@my-encoder"}
     scored = {"evaluate@my-encoder"}
-    made = {"draw@sample-a", "code", "index@my-faces", "align@my-faces", *encoded, *trained, *scored, "report"}
+    made = {"draw", "code", "index@my-faces", "align@my-faces", *encoded, *trained, *scored, "report"}
     assert _stages(_dvc("repro")) == made
     run_json = Path("runs/my-encoder/my-head/my-faces/seed-0/run.json")
     first = json.loads(run_json.read_text())
@@ -463,7 +465,7 @@ def test_code_states_the_file_of_an_installed_package_and_runs_it_not(project: P
     assert dict(row) == {"block": "methods", "code": "packaged", "version": hashlib.sha256(source.encode()).hexdigest()}
 
 
-MINE = {"layout": "my_layout.py:MyLayout", "root": "data/sample-a", "options": {"skip": "fear"}}
+MINE = {"layout": "my_layout.py:MyLayout", "root": "data/drawn/sample-a", "options": {"skip": "fear"}}
 
 
 def test_a_layout_of_a_file_is_indexed(project: Path, fer_stage: FerStage) -> None:

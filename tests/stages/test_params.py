@@ -155,7 +155,7 @@ def _tracked_in(file: str, stage: str) -> set[str]:
 
 def test_dvc_tracks_every_parameter_that_changes_a_result() -> None:
     """Every block of params.yaml that changes a stage's result is in `params:` of that stage, and no other is."""
-    assert _tracked("draw") == {"sample"}
+    assert _tracked("draw") == {"run.samples", "sample"}
     assert _tracked("code") == {"datasets", "encoders", "methods", "run.methods"}
     assert _tracked("index") == {"classes", "datasets.${key}"}
     assert _tracked("align") == {"extract"}

@@ -44,7 +44,8 @@ def test_a_dry_run_writes_nothing(empty: Path, capsys: pytest.CaptureFixture[str
     [
         (("--group", "2", "--out", "two.txt"), "--out: expected a name that ends with .png or .jpg"),
         (("--group", "2", "--images", "60"), "--images and --contact-sheet belong to a whole style"),
-        ((), "--style: expected sample-a to sample-e, found none"),
+        (("--group", "2", "--style", "sample-a", "--style", "sample-b"), "--group: expected one --style"),
+        (("--contact-sheet", "a.png"), "--contact-sheet: expected one --style"),
         (
             ("--style", "sample-a", "--contact-sheet", "a.gif"),
             "--contact-sheet: expected a name that ends with .png or .jpg, found a.gif",
@@ -88,3 +89,20 @@ def test_python_names_parameters_where_the_command_names_options(empty: Path) ->
     with pytest.raises(ConfigError, match="sample-z"):
         stages.draw("sample-z")
     assert not list(empty.iterdir())
+
+
+def test_several_styles_are_drawn_at_once_as_each_alone(empty: Path, fer_stage: FerStage) -> None:
+    Path("params.yaml").write_text("sample: {images: 60}\nrun: {samples: [sample-e, sample-b], datasets: []}\n")
+    fer_stage("draw", "--out", "drawn")
+    assert sorted(path.name for path in Path("drawn").iterdir()) == ["sample-b", "sample-e"]
+    fer_stage("draw", "--style", "sample-e", "--out", "alone")
+    files = {path.relative_to("alone"): path.read_bytes() for path in Path("alone").rglob("*") if path.is_file()}
+    assert len(files) > 60
+    assert all((Path("drawn/sample-e") / name).read_bytes() == data for name, data in files.items())
+
+
+def test_no_styles_are_an_empty_folder(empty: Path, fer_stage: FerStage) -> None:
+    """DVC expects the output of a stage, whatever `run.samples` has."""
+    Path("params.yaml").write_text("run: {samples: [], datasets: []}\n")
+    fer_stage("draw", "--out", "drawn")
+    assert list(Path("drawn").iterdir()) == []
