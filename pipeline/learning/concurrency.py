@@ -1,16 +1,19 @@
-"""Tasks in threads: torch works outside Python's lock, so light heads are trained side by side, each on one core."""
+"""Tasks in threads: torch works outside Python's lock, so heads are trained side by side, each on one core."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
+import torch
+
 from pipeline.progress import CombinedProgress, OnProgress, Progress
 
-__all__ = ["concurrently"]
+__all__ = ["concurrently", "torch_threads"]
 
 _STEP_S = 0.2
 
@@ -19,6 +22,22 @@ T = TypeVar("T")
 
 class _Stopped(Exception):
     """Another task failed, or the caller stopped waiting for results."""
+
+
+@contextmanager
+def torch_threads(n: int | None) -> Iterator[int]:
+    """Give this thread, and those that `concurrently` starts in the block, `n` threads of torch; None: as many as now.
+
+    Yields how many torch had. torch keeps the number twice: `set_num_threads` changes it for the thread that calls it
+    (in OpenMP and in MKL), and for the process, where a new thread takes it from at its first parallel operation. So it
+    is set here, once: threads at work that set it would change it for each other's successors.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(n or before)
+    try:
+        yield before
+    finally:
+        torch.set_num_threads(before)
 
 
 def concurrently(tasks: Sequence[Callable[[OnProgress], T]], on_progress: OnProgress, n_threads: int) -> Iterator[T]:
@@ -44,7 +63,8 @@ def concurrently(tasks: Sequence[Callable[[OnProgress], T]], on_progress: OnProg
         with lock:
             combined.of(i)(progress)
 
-    with ThreadPoolExecutor(n_threads) as pool:
+    # A matrix product alone does not take over the number of threads of the process: asking for it does.
+    with ThreadPoolExecutor(n_threads, "train", initializer=torch.get_num_threads) as pool:
         try:
             pending = {pool.submit(task, partial(report, i)) for i, task in enumerate(tasks)}
             while pending:  # in steps, as in `extraction.prefetch.wait_for`: a wait without a limit may ignore Ctrl-C

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -73,18 +72,7 @@ def train_ensemble(
     settings : the first one's; the optimizer of the others is not used
     rngs : S, one for each learner
     """
-    with _threads(settings.threads):
-        return _Loop(engine_for(learners, settings), data, settings, rngs).run(on_progress)
-
-
-@contextmanager
-def _threads(n: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(n or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    return _Loop(engine_for(learners, settings), data, settings, rngs).run(on_progress)
 
 
 class _Loop:
