@@ -13,11 +13,13 @@ import torch
 
 from pipeline.progress import CombinedProgress, OnProgress, Progress
 
-__all__ = ["concurrently", "torch_threads"]
+__all__ = ["concurrently", "raise_if_stopped", "torch_threads"]
 
 _STEP_S = 0.2
 
 T = TypeVar("T")
+
+_worker = threading.local()  # .stop: the event that ends the tasks of this thread
 
 
 class _Stopped(Exception):
@@ -43,7 +45,8 @@ def torch_threads(n: int | None) -> Iterator[int]:
 def concurrently(tasks: Sequence[Callable[[OnProgress], T]], on_progress: OnProgress, n_threads: int) -> Iterator[T]:
     """The results of `tasks` as they finish; in this thread, one after the other, for one thread.
 
-    The first error is raised, and so is Ctrl-C: tasks that run end at their next progress, others never begin.
+    The first error is raised, and so is Ctrl-C: tasks that run end at their next progress or `raise_if_stopped`, others
+    never begin.
 
     Parameters
     ----------
@@ -58,13 +61,11 @@ def concurrently(tasks: Sequence[Callable[[OnProgress], T]], on_progress: OnProg
     stop, lock = threading.Event(), threading.Lock()
 
     def report(i: int, progress: Progress) -> None:
-        if stop.is_set():
-            raise _Stopped
+        raise_if_stopped()
         with lock:
             combined.of(i)(progress)
 
-    # A matrix product alone does not take over the number of threads of the process: asking for it does.
-    with ThreadPoolExecutor(n_threads, "train", initializer=torch.get_num_threads) as pool:
+    with ThreadPoolExecutor(n_threads, "train", initializer=_begin_worker, initargs=(stop,)) as pool:
         try:
             pending = {pool.submit(task, partial(report, i)) for i, task in enumerate(tasks)}
             while pending:  # in steps, as in `extraction.prefetch.wait_for`: a wait without a limit may ignore Ctrl-C
@@ -73,3 +74,15 @@ def concurrently(tasks: Sequence[Callable[[OnProgress], T]], on_progress: OnProg
         finally:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def raise_if_stopped() -> None:
+    """End the task of `concurrently` that calls this, if its result is not waited for any more; else do nothing."""
+    stop: threading.Event | None = getattr(_worker, "stop", None)
+    if stop is not None and stop.is_set():
+        raise _Stopped
+
+
+def _begin_worker(stop: threading.Event) -> None:
+    _worker.stop = stop
+    torch.get_num_threads()  # takes over the process's number, which a matrix product alone would not

@@ -110,16 +110,17 @@ class Group(Generic[C]):
     runs: Sequence[tuple[C, int]]
     train: Train[C]
     loader: SplitLoader = field(init=False)
+    ensembles: list[list[int]] = field(init=False)
     _n_unfinished: int = field(init=False)
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         inputs = self.inputs
         self.loader = SplitLoader(inputs.source, inputs.classes, drop=inputs.drop_other_labels)
+        self.ensembles = self._ensembles()
         self._n_unfinished = len(self.ensembles)
 
-    @property
-    def ensembles(self) -> list[list[int]]:
+    def _ensembles(self) -> list[list[int]]:
         """Positions of runs that are trained as one ensemble, in the order of the first of each.
 
         They depend on the runs and the machine alone, as rounding does on them.

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import TrainingError
+from pipeline.learning.concurrency import raise_if_stopped
 from pipeline.learning.engines import Engine, Losses, engine_for
 from pipeline.learning.head import Head
 from pipeline.learning.learner import Batch, History, Learner, TrainingSettings, TrainResult
@@ -143,6 +144,7 @@ class _Loop:
         views = torch.stack([_draw_views(rows, rng) for rng in self.rngs])
         sums: list[Losses] = [{} for _ in learners]
         for step, start in enumerate(range(0, len(rows), self.settings.batch_size), start=1):
+            raise_if_stopped()  # an epoch of an image network may take minutes
             chosen = orders[:, start : start + self.settings.batch_size]
             losses = self.engine.step(self._batch(chosen, views.gather(1, chosen), epoch))
             for i in self.active:

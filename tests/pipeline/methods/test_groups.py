@@ -3,9 +3,11 @@
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pytest
 import torch
 from memory_source import MemorySource, separable_source, text_for
@@ -154,6 +156,20 @@ def test_threads_are_restored_after_an_error_and_when_nobody_listens():
     assert torch.get_num_threads() == 2
     with pytest.raises(TrainingError):
         list(method.fit_groups([(inputs_of(separable_source()), [(options("feature-mask", lr=1e38), 0)])]))
+
+
+def test_a_head_in_the_midst_of_an_epoch_is_ended_with_the_call():
+    """The second group's first epoch has a step for each of 200,000 rows: minutes."""
+    short = separable_source()
+    (pooled, labels), val = short.splits["train"], short.splits["val"]
+    train = np.tile(pooled, (1, 12_500, 1)), np.tile(labels, 12_500)
+    long = replace(short, splits={"train": train, "val": val}, others={})
+    runs = [(options("feature-mask", batch_size=1), 0)]
+    results = load_method("feature-mask").fit_groups([(inputs_of(short), runs), (inputs_of(long), runs)], n_threads=2)
+    assert next(results)[0] == 0
+    started = time.monotonic()
+    results.close()
+    assert time.monotonic() - started < 30
 
 
 def finished_and_error(method, groups):
