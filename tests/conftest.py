@@ -20,6 +20,7 @@ from stages.cli import run
 # Before anything imports torch; commands that run as processes of their own inherit it.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program does
 
 # Tests import onnxruntime themselves: it would leave an id of the machine in the home of whoever runs them.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"

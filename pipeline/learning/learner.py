@@ -78,8 +78,6 @@ class TrainingSettings:
     epochs, batch_size : > 0; the last batch of an epoch may be smaller
     select_by : which validation score chooses the epoch; `last` takes the last one
     balanced : draw each epoch's rows with replacement, every class equally often, instead of every row once
-    threads : of torch, None for all; a light head's steps are so small that a second thread waits more than it works,
-        and one thread gives the same head on machines with any number of cores
     updates : groups of term names, stepped one after the other on the same batch; () is one step on the weighted sum
     """
 
@@ -89,7 +87,6 @@ class TrainingSettings:
     batch_size: int
     select_by: SelectBy
     balanced: bool = False
-    threads: int | None = 1
     updates: tuple[tuple[str, ...], ...] = ()
 
 

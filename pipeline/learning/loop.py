@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pipeline.errors import TrainingError
+from pipeline.learning.concurrency import raise_if_stopped
 from pipeline.learning.engines import Engine, Losses, engine_for
 from pipeline.learning.head import Head
 from pipeline.learning.learner import Batch, History, Learner, TrainingSettings, TrainResult
@@ -73,18 +73,7 @@ def train_ensemble(
     settings : the first one's; the optimizer of the others is not used
     rngs : S, one for each learner
     """
-    with _threads(settings.threads):
-        return _Loop(engine_for(learners, settings), data, settings, rngs).run(on_progress)
-
-
-@contextmanager
-def _threads(n: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(n or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    return _Loop(engine_for(learners, settings), data, settings, rngs).run(on_progress)
 
 
 class _Loop:
@@ -155,6 +144,7 @@ class _Loop:
         views = torch.stack([_draw_views(rows, rng) for rng in self.rngs])
         sums: list[Losses] = [{} for _ in learners]
         for step, start in enumerate(range(0, len(rows), self.settings.batch_size), start=1):
+            raise_if_stopped()  # an epoch of an image network may take minutes
             chosen = orders[:, start : start + self.settings.batch_size]
             losses = self.engine.step(self._batch(chosen, views.gather(1, chosen), epoch))
             for i in self.active:

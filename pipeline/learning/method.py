@@ -2,86 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-import numpy as np
-import torch
-
-from pipeline.errors import ConfigError, MismatchError, TrainingError
-from pipeline.learning.calibration import Calibration
-from pipeline.learning.concurrency import concurrently
-from pipeline.learning.head import Head
-from pipeline.learning.learner import History, TrainResult
-from pipeline.learning.metrics import Scores, score
+from pipeline.errors import ConfigError, MismatchError, PipelineError, TrainingError
+from pipeline.learning.concurrency import concurrently, torch_threads
+from pipeline.learning.group import FitResult, Group, Outcome, TrainingInputs, UnreadableSplit
 from pipeline.learning.options import MethodConfig
-from pipeline.learning.split_loader import SplitLoader, TrainingData
-from pipeline.learning.task import Train, TrainingTask
+from pipeline.learning.task import Train
 from pipeline.progress import OnProgress, silent
-
-if TYPE_CHECKING:
-    from pipeline.encoders.torch_encoder import TorchEncoder
-    from pipeline.features import FeatureSource
-    from pipeline.text_features import TextFeatures
 
 __all__ = ["FitResult", "Method", "TrainingInputs"]
 
 C = TypeVar("C", bound=MethodConfig)
-
-
-@dataclass(frozen=True)
-class FitResult:
-    """One trained head, and how it came about.
-
-    Parameters
-    ----------
-    head : with the weights of `selected_epoch`, on the CPU
-    history : one record per epoch (or step of a search), every value a float
-    selected_epoch : counted from 1
-    seconds : of training, without reading the features; an equal share of those of an ensemble
-    ensemble_size : how many heads were trained as one batch of networks, this one included
-    val : scores on the validation split, whose best epoch this is: optimistic by construction
-    calibration : temperature of the head, fitted on validation rows of the classes that the train split has
-    dropped : label -> train and val rows left out because it is not among the classes
-    diagnostics : what else is to be known of the training, plain JSON data; `no_train_rows` names classes without a
-        row in the train split
-    """
-
-    head: Head
-    history: History
-    selected_epoch: int
-    seconds: float
-    ensemble_size: int
-    val: Scores
-    calibration: Calibration
-    dropped: Mapping[str, int]
-    diagnostics: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class TrainingInputs:
-    """What heads are trained from.
-
-    Parameters
-    ----------
-    source : of which the train and val splits are read, and no other
-    classes : C canonical expressions; the train split may lack some
-    text : for methods that need it
-    encoder : the frozen encoder of the source, for methods that need it
-    device : where heads are trained
-    drop_other_labels : leave rows out whose label is not among `classes`, and count them
-    """
-
-    source: FeatureSource
-    classes: tuple[str, ...]
-    text: TextFeatures | None = None
-    encoder: TorchEncoder | None = None
-    device: str = "cpu"
-    drop_other_labels: bool = False
+Groups = Sequence[tuple[TrainingInputs, Sequence[tuple[C, int]]]]
 
 
 @dataclass(frozen=True)
@@ -97,107 +33,104 @@ class Method(Generic[C]):
         return self.config_class.method
 
     def fit(self, inputs: TrainingInputs, config: C, seed: int, on_progress: OnProgress = silent) -> FitResult:
-        """Train one head: see `fit_many`."""
+        """Train one head: see `fit_groups`."""
         return next(self.fit_many(inputs, [(config, seed)], on_progress))[1]
 
     def fit_many(
         self, inputs: TrainingInputs, runs: Sequence[tuple[C, int]], on_progress: OnProgress = silent
     ) -> Iterator[tuple[int, FitResult]]:
+        """Train heads from one source: position in `runs` and FitResult, as heads are finished. See `fit_groups`."""
+        for _, i, result in self.fit_groups([(inputs, runs)], on_progress):
+            yield i, result
+
+    def fit_groups(
+        self,
+        groups: Groups[C],
+        on_progress: OnProgress = silent,
+        n_threads: int | None = None,
+    ) -> Iterator[tuple[int, int, FitResult]]:
         """Train heads on the train split, select each on the val split, and read no other split.
 
-        The features are read once. Where the method `can_ensemble`, runs that differ in the seed and in weights of loss
-        terms only are trained as one ensemble, with the results of each alone within rounding.
+        On the CPU heads are trained side by side, with one thread of torch each; large ones (`MethodConfig.is_large`)
+        after them, one at a time with all threads. On other devices one head at a time is trained.
+        The features of a group are read once, and released with its last head. Where the method `can_ensemble`, runs
+        of a group that differ in the seed and in weights of loss terms only are trained as one ensemble, with the
+        results of each alone within rounding.
 
         Parameters
         ----------
-        inputs : TrainingInputs
-        runs : options and seed (int >= 0) of each head; one seed gives one head on one machine
+        groups : what heads are trained from, and the options and seed (int >= 0) of each head. One seed gives one head
+            on one machine, whatever other groups are beside it, and whatever `n_threads` is
         on_progress : called after every epoch
+        n_threads : heads (or ensembles) side by side; by default as many as torch has threads: one for each core, or
+            what OMP_NUM_THREADS states. The caller's thread has one torch thread, too, until all are trained
 
         Returns
         -------
-        position in `runs` and FitResult, as heads are finished
+        position in `groups`, position in its runs, and FitResult, as heads are finished
 
         Raises
         ------
         ConfigError
-            If options, classes, text or encoder do not suit the method.
+            At once, if options, classes, text or encoder do not suit the method.
         MismatchError
-            If a split holds other labels, the text lacks a class, or the encoder is not the source's.
+            If a split holds other labels, the text lacks a class, or the encoder is not the source's: of the encoder
+            at once, else after all other heads are yielded.
         TrainingError
-            At once, if a split has no rows, train has one class only, or a feature cannot be used. After all others
-            are yielded, if numbers of some heads stopped being finite: the message has for each of these its seed, the
-            options that set it apart, the epoch, and what was not finite.
+            After all others are yielded, if a split has no rows, train has one class only, a feature cannot be used, or
+            numbers of some heads stopped being finite: the message has for each of these its seed, the options that set
+            it apart, the epoch, and what was not finite.
         """
-        for config, _ in runs:
-            self._check(inputs, config)
-        loader = SplitLoader(inputs.source, inputs.classes, drop=inputs.drop_other_labels)
-        light = inputs.device == "cpu" and all(config.can_ensemble for config, _ in runs)
-        n_threads = (os.cpu_count() or 1) if light else 1
-        ensembles = self._ensembles(runs, n_threads)
-        tasks = [
-            partial(self._fit_ensemble, inputs, loader, [(i, *runs[i]) for i in positions]) for positions in ensembles
-        ]
-        failures: dict[int, TrainingError] = {}
-        for outcomes in concurrently(tasks, on_progress, min(n_threads, len(tasks))):
-            for i, outcome in outcomes:
-                if isinstance(outcome, TrainingError):
-                    failures[i] = outcome
-                else:
-                    yield i, outcome
-        if failures:
-            raise TrainingError(self._failed(runs, failures))
+        for inputs, runs in groups:
+            for config, _ in runs:
+                self._check(inputs, config)
+        unreadable: dict[int, PipelineError] = {}
+        failures: dict[tuple[int, int], TrainingError] = {}
+        for g, i, outcome in self._outcomes(groups, on_progress, n_threads):
+            if isinstance(outcome, FitResult):
+                yield g, i, outcome
+            elif isinstance(outcome, UnreadableSplit):
+                unreadable[g] = outcome.error
+            else:
+                failures[g, i] = outcome
+        if len(unreadable) == 1 and not failures:
+            raise next(iter(unreadable.values()))
+        if unreadable or failures:
+            raise TrainingError(self._failed(groups, unreadable, failures))
 
-    def _failed(self, runs: Sequence[tuple[C, int]], failures: Mapping[int, TrainingError]) -> str:
+    def _outcomes(
+        self, groups: Groups[C], on_progress: OnProgress, n_threads: int | None
+    ) -> Iterator[tuple[int, int, Outcome]]:
+        """What came of every run, light heads first."""
+        prepared = [Group(inputs, runs, self.train) for inputs, runs in groups]
+        on_cpu = all(inputs.device == "cpu" for inputs, _ in groups)
+        for large in (False, True):
+            tasks = [
+                partial(_numbered, g, task) for g, group in enumerate(prepared) for task in group.tasks(large=large)
+            ]
+            with torch_threads(None if large else 1) as n_available:
+                side_by_side = 1 if large or not on_cpu else n_threads or n_available
+                for g, outcomes in concurrently(tasks, on_progress, min(side_by_side, max(1, len(tasks)))):
+                    yield from ((g, i, outcome) for i, outcome in outcomes)
+
+    def _failed(
+        self,
+        groups: Groups[C],
+        unreadable: Mapping[int, PipelineError],
+        failures: Mapping[tuple[int, int], TrainingError],
+    ) -> str:
         """Which heads could not be trained, and why: `feature-mask, lr=1e+30, seed 0: epoch 1, ...`."""
-        options = [config.model_dump() for config, _ in runs]
-        varied = [name for name in options[0] if any(other[name] != options[0][name] for other in options)]
-        lines = [
-            ", ".join([self.name, *(f"{name}={options[i][name]}" for name in varied), f"seed {runs[i][1]}"])
-            + f": {failures[i]}"
-            for i in sorted(failures)
-        ]
-        return lines[0] if len(lines) == 1 else "\n".join([f"{len(lines)} heads could not be trained", *lines])
-
-    def _fit_ensemble(
-        self, inputs: TrainingInputs, loader: SplitLoader, runs: Sequence[tuple[int, C, int]], on_progress: OnProgress
-    ) -> list[tuple[int, FitResult | TrainingError]]:
-        data, dropped = loader.load(runs[0][1])
-        tasks = [(self._task(inputs, data, config, seed, on_progress), config) for _, config, seed in runs]
-        started = time.perf_counter()
-        try:
-            trained = self.train(tasks)
-        except TrainingError as error:  # of what comes before the common loop, such as a first stage
-            trained = [error] * len(runs)
-        seconds = (time.perf_counter() - started) / len(runs)
-        results = [
-            one if isinstance(one, TrainingError) else _fit_result(one, data, inputs.classes, seconds, dropped)
-            for one in trained
-        ]
-        return [(i, result) for (i, _, _), result in zip(runs, results, strict=True)]
-
-    def _ensembles(self, runs: Sequence[tuple[C, int]], n_threads: int) -> list[list[int]]:
-        """Positions of runs that are trained as one ensemble, in the order of the first of each."""
-        alike: dict[str | int, list[int]] = {}
-        for i, (config, _) in enumerate(runs):
-            key = config.model_dump_json(exclude=set(config.loss_weight_options)) if config.can_ensemble else i
-            alike.setdefault(key, []).append(i)
-        return [part for positions in alike.values() for part in _parts(positions, n_threads)]
-
-    def _task(
-        self, inputs: TrainingInputs, data: TrainingData, config: C, seed: int, on_progress: OnProgress
-    ) -> TrainingTask:
-        return TrainingTask(
-            data=data,
-            classes=inputs.classes,
-            encoder_identity=inputs.source.encoder,
-            dataset=inputs.source.dataset,
-            text=inputs.text.for_classes(inputs.classes) if inputs.text and config.needs_text else None,
-            encoder=inputs.encoder if config.needs_encoder else None,
-            rng=torch.Generator().manual_seed(seed),
-            device=torch.device(inputs.device),
-            on_progress=on_progress,
-        )
+        configs = [config for _, runs in groups for config, _ in runs]
+        varied = _varied([config.model_dump() for config in configs])
+        lines = [f"{self.name}, {error}" for _, error in sorted(unreadable.items())]
+        for (g, i), error in sorted(failures.items()):
+            inputs, runs = groups[g]
+            config, seed = runs[i]
+            names = [self.name, *([inputs.source.dataset] if len(groups) > 1 else [])]
+            options = [f"{name}={getattr(config, name)}" for name in varied]
+            lines.append(f"{', '.join([*names, *options, f'seed {seed}'])}: {error}")
+        n_heads = len(failures) + sum(len(groups[g][1]) for g in unreadable)
+        return lines[0] if n_heads == 1 else "\n".join([f"{n_heads} heads could not be trained", *lines])
 
     def _check(self, inputs: TrainingInputs, config: C) -> None:
         classes = inputs.classes
@@ -223,32 +156,12 @@ class Method(Generic[C]):
             )
 
 
-def _parts(positions: list[int], n_threads: int) -> list[list[int]]:
-    """An ensemble cut so that every thread gets a part."""
-    size = -(-len(positions) // n_threads)
-    return [positions[start : start + size] for start in range(0, len(positions), size)]
+def _numbered(
+    g: int, task: Callable[[OnProgress], Sequence[tuple[int, Outcome]]], on_progress: OnProgress
+) -> tuple[int, Sequence[tuple[int, Outcome]]]:
+    return g, task(on_progress)
 
 
-def _fit_result(
-    trained: TrainResult,
-    data: TrainingData,
-    classes: tuple[str, ...],
-    seconds: float,
-    dropped: Mapping[str, int],
-) -> FitResult:
-    head = trained.head.to("cpu")
-    logits, labels = head.predict(data.val.plain), data.val.labels.numpy()
-    has_rows = np.bincount(data.train.labels.numpy(), minlength=len(classes)) > 0
-    calibration = Calibration.fit(logits, labels, has_rows)
-    untrained = [name for name, has in zip(classes, has_rows, strict=True) if not has]
-    return FitResult(
-        head=head,
-        history=trained.history,
-        selected_epoch=trained.selected_epoch,
-        seconds=seconds,
-        ensemble_size=trained.ensemble_size,
-        val=score(logits, np.array(classes)[labels], classes, calibration.temperature),
-        calibration=calibration,
-        dropped=dropped,
-        diagnostics={**trained.diagnostics, **({"no_train_rows": untrained} if untrained else {})},
-    )
+def _varied(options: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of options that differ between runs."""
+    return [name for name in options[0] if any(other[name] != options[0][name] for other in options)]

@@ -27,7 +27,6 @@ def adam_settings(
     config: AdamConfig,
     *,
     groups: Iterable[Mapping[str, Any]] | None = None,
-    threads: int | None = None,
 ) -> TrainingSettings:
     """Adam with an L2 penalty, and a learning rate that falls by a constant factor after every epoch.
 
@@ -36,7 +35,6 @@ def adam_settings(
     learner : on the device where it is trained
     config : AdamConfig
     groups : Adam's parameter groups, where parts of the learner have learning rates of their own
-    threads : of torch, None for all: image networks; 1 for light heads
     """
     parameters: Any = learner.parameters() if groups is None else groups
     return TrainingSettings(
@@ -46,7 +44,6 @@ def adam_settings(
         config.batch_size,
         config.select_by,
         config.balanced,
-        threads,
     )
 
 
@@ -74,7 +71,6 @@ def sgd_settings(
     config: SgdConfig,
     lr_factor: Callable[[int], float],
     *,
-    threads: int | None = None,
     updates: tuple[tuple[str, ...], ...] = (),
 ) -> TrainingSettings:
     """SGD with momentum and an L2 penalty.
@@ -83,7 +79,7 @@ def sgd_settings(
     ----------
     learner : on the device where it is trained
     config : with `lr`, `momentum` and `weight_decay`
-    lr_factor, threads, updates : see `TrainingSettings`
+    lr_factor, updates : see `TrainingSettings`
     """
     return TrainingSettings(
         torch.optim.SGD(
@@ -98,7 +94,6 @@ def sgd_settings(
         config.batch_size,
         config.select_by,
         config.balanced,
-        threads,
         updates,
     )
 

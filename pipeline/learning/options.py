@@ -26,6 +26,7 @@ SCALE = (
     "raw: the feature as encoded; l2: unit norm times sqrt(D); "
     "standard: per-channel mean 0 and deviation 1 of the train split"
 )
+_LARGE_ENCODER = 20_000_000  # parameters of an image network: mini has 3 million, ViT-B-32 88
 
 
 class MethodConfig(BaseModel):
@@ -62,6 +63,15 @@ class MethodConfig(BaseModel):
     def uses_encoder(self) -> bool:
         """Whether the result depends on the frozen encoder: that of an image network on pixels alone does not."""
         return self.needs_text or self.needs_encoder or self.reads != ("pixels",)
+
+    def is_large(self, encoder_parameters: int) -> bool:
+        """Whether a step is long enough to be shared by all cores; other heads have a core each, side by side.
+
+        Parameters
+        ----------
+        encoder_parameters : of the encoder's image network, where the method needs the encoder
+        """
+        return self.needs_encoder and encoder_parameters >= _LARGE_ENCODER
 
     @property
     def views(self) -> Literal["all", "plain"]:

@@ -123,6 +123,11 @@ class SplitLoader:
                 self.loaded[request] = self._load(*request)
             return self.loaded[request]
 
+    def release(self) -> None:
+        """Keep nothing in memory: what is loaded next is read again."""
+        with self.lock:
+            self.loaded.clear()
+
     def _load(self, outputs: tuple[str, ...], n_views: int) -> tuple[TrainingData, dict[str, int]]:
         source, classes = self.source, self.classes
         train, dropped = read_split(source, "train", outputs, classes, drop=self.drop, n_views=n_views)

@@ -80,6 +80,6 @@ def method_of(head_class: type[TrainableHead]) -> Method[Any]:
         head = head_class(task.spec(head_class, config.feature_scale, options))
         task.initialize(head)
         learner = _HeadLearner(head).to(task.device)
-        return learner, adam_settings(learner, config, threads=1)
+        return learner, adam_settings(learner, config)
 
     return Method(config_class, train_by_loop(prepare))

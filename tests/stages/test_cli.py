@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,27 @@ def test_help_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Usage: fer-stage") == len(calls)
+
+
+WAIT_POLICY = "import contextlib, stages.cli\nwith contextlib.suppress(SystemExit): stages.cli.main([])\nimport torch"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what GNU's OpenMP prints")
+@pytest.mark.parametrize(
+    ("chosen", "policy", "spins"),
+    [({}, "PASSIVE", "0"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE", None), ({"GOMP_SPINCOUNT": "7"}, None, "7")],
+)
+def test_threads_of_torch_sleep_at_a_barrier_unless_the_user_says_how_they_wait(
+    chosen: dict[str, str], policy: str | None, spins: str | None
+) -> None:
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    environment |= {"OMP_DISPLAY_ENV": "verbose", **chosen}
+    done = subprocess.run(
+        [sys.executable, "-c", WAIT_POLICY], env=environment, capture_output=True, text=True, check=True
+    )
+    assert policy is None or f"OMP_WAIT_POLICY = '{policy}'" in done.stderr
+    assert spins is None or f"GOMP_SPINCOUNT = '{spins}'" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["report", "predict", "train"])

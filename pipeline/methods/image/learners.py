@@ -106,5 +106,4 @@ def tuned_settings(parts: Sequence[tuple[nn.Module, float]], config: TunedConfig
         config.batch_size,
         config.select_by,
         config.balanced,
-        threads=None,
     )

@@ -43,6 +43,9 @@ class ImageConfig(AdamConfig):
     def views(self) -> Literal["all", "plain"]:
         return "plain"
 
+    def is_large(self, encoder_parameters: int) -> bool:
+        return self.backbone != "small"
+
 
 class AugmentationConfig(LoopConfig):
     """A network that may learn from pixels: from augmentations drawn for every batch, or from the cached views."""

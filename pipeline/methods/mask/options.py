@@ -77,6 +77,9 @@ class CafeConfig(MaskConfig):
     def reads(self) -> tuple[str, ...]:
         return ("pooled", "pixels")
 
+    def is_large(self, encoder_parameters: int) -> bool:
+        return self.backbone != "small"
+
     @property
     def head_options(self) -> dict[str, Any]:
         return super().head_options | {"backbone": self.backbone}

@@ -72,7 +72,7 @@ def _prepare_feature_mask(task: TrainingTask, config: FeatureMaskConfig) -> tupl
     head = FeatureMaskHead(task.spec(FeatureMaskHead, config.feature_scale, config.head_options))
     task.initialize(head)
     learner = MaskLearner(head, config).to(task.device)
-    return learner, adam_settings(learner, config, threads=1)
+    return learner, adam_settings(learner, config)
 
 
 FEATURE_MASK = Method(FeatureMaskConfig, train_by_loop(_prepare_feature_mask))
@@ -82,7 +82,7 @@ def _prepare_token_mask(task: TrainingTask, config: TokenMaskConfig) -> tuple[Le
     head = TokenMaskHead(task.spec(TokenMaskHead, config.feature_scale, config.head_options, config.reads))
     task.initialize(head)
     learner = MaskLearner(head, config).to(task.device)
-    return learner, adam_settings(learner, config, threads=1)
+    return learner, adam_settings(learner, config)
 
 
 TOKEN_MASK = Method(TokenMaskConfig, train_by_loop(_prepare_token_mask))

@@ -35,7 +35,7 @@ class ContextLearner(Learner):
 
 
 def context_settings(learner: Learner, config: ContextConfig) -> TrainingSettings:
-    """SGD: a constant small rate, then a cosine. A text tower is large enough for all threads."""
+    """SGD: a constant small rate, then a cosine."""
     return sgd_settings(
         learner, config, constant_then_cosine(config.epochs, config.warmup_epochs, config.warmup_lr / config.lr)
     )

@@ -134,7 +134,6 @@ def _metd_settings(learner: Learner, config: MetdConfig) -> TrainingSettings:
         config.batch_size,
         config.select_by,
         config.balanced,
-        threads=None,  # a text tower is large enough for all of them
     )
 
 

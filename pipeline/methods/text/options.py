@@ -99,6 +99,11 @@ class KeferConfig(AugmentationConfig):
     def can_ensemble(self) -> bool:  # type: ignore[override]  # it depends on options
         return self.backbone == "feature" and self.updates == "summed"
 
+    def is_large(self, encoder_parameters: int) -> bool:
+        if self.backbone == "encoder":
+            return super().is_large(encoder_parameters)
+        return self.backbone not in ("feature", "small")
+
     @property
     def reads(self) -> tuple[str, ...]:
         if self.backbone == "feature":

@@ -162,7 +162,6 @@ def _kefer_settings(learner: KeferLearner, config: KeferConfig) -> TrainingSetti
         learner,
         config,
         warmup_cosine(config.epochs, config.warmup_epochs),
-        threads=1 if config.backbone == "feature" else None,
         updates=_updates(learner) if config.updates == "sequential" else (),
     )
 

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from pipeline.learning.concurrency import concurrently
+from pipeline.learning.concurrency import concurrently, raise_if_stopped
 from pipeline.progress import Progress
 
 
@@ -75,3 +75,25 @@ def test_whoever_stops_listening_stops_the_tasks():
     with pytest.raises(KeyboardInterrupt):
         list(concurrently([goes_on, goes_on], stops, 2))
     assert ended == [True, True]
+
+
+def test_a_long_step_of_the_work_is_ended_without_progress():
+    """Between two reports of progress an image network trains for minutes."""
+    begun, ended, patience = threading.Event(), [], time.monotonic() + 10
+
+    def trains(on_progress):
+        begun.set()
+        try:
+            while time.monotonic() < patience:
+                raise_if_stopped()
+        finally:
+            ended.append(time.monotonic() < patience)
+
+    def finishes(on_progress):
+        begun.wait(timeout=10)
+
+    results = concurrently([trains, finishes], lambda progress: None, 2)
+    next(results)
+    results.close()
+    assert ended == [True]
+    raise_if_stopped()  # of no task: nothing happens

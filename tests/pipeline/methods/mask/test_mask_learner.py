@@ -133,7 +133,7 @@ def test_the_recipe_is_adam_with_a_penalty_and_a_decaying_rate():
     made = learner(class_weights="learnt")
     options = {"epochs": 20, "batch_size": 31, "select_by": "uar", "balanced": True}
     config = FeatureMaskConfig(lr=0.0001, lr_decay=0.8, weight_decay=0.25, **options)
-    settings = adam_settings(made, config, threads=1)
+    settings = adam_settings(made, config)
     (group,) = settings.optimizer.param_groups
     assert type(settings.optimizer) is torch.optim.Adam, "AdamW would decay weights apart from the gradient"
     assert (group["lr"], group["weight_decay"], len(group["params"])) == (0.0001, 0.25, len(list(made.parameters())))
