@@ -1,6 +1,6 @@
 """Logistic regression for 13 values of C: the linear probe's against scikit-learn's, one thread each.
 
-Features are drawn: classes that overlap, and channels whose variances fall as those of frozen encoders do. Seconds are
+Features are drawn: classes overlap, and the deviations along the eigenvectors fall as those of a frozen encoder do. Seconds are
 of CPU. Where scikit-learn takes longer than `--limit-s`, it solves no further C; the ratio is over those that it did.
 """
 
@@ -33,8 +33,9 @@ Solution = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 def draw(n: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """Features float32, shape (n, WIDTH), and labels, of which one in eight is random."""
     rng = np.random.default_rng(0)
-    rotation = np.linalg.qr(rng.standard_normal((WIDTH, WIDTH)))[0] * np.geomspace(5, 0.05, WIDTH)[:, None]
-    means = 0.7 * rng.standard_normal((N_CLASSES, WIDTH))
+    deviations = 10 / np.arange(1, WIDTH + 1) ** 0.9
+    rotation = np.linalg.qr(rng.standard_normal((WIDTH, WIDTH)))[0] * deviations[:, None]
+    means = rng.standard_normal((N_CLASSES, WIDTH)) * np.where(np.arange(WIDTH) < N_CLASSES, 0.8, 0.1)
     labels = rng.integers(0, N_CLASSES, n)
     features = np.empty((n, WIDTH), np.float32)
     for start in range(0, n, BLOCK):
