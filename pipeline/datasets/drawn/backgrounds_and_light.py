@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from pipeline.datasets.drawn.canvas import Pixels, channels
+from pipeline.datasets.drawn.canvas import Pixels, channels, to_bytes
 
 __all__ = ["clutter", "flat_print", "grain", "lens_blur", "modelling_light", "paper", "side_light", "studio"]
 
@@ -76,7 +76,8 @@ def modelling_light(picture: Pixels, centre: tuple[float, float], unit: float, r
     right, down, near = (light / np.linalg.norm(light)).tolist()
     facing = np.clip(nx * right + ny * down + nz * near, 0.0, 1.0)
     shine = 0.28 * np.clip((facing - 0.9) / 0.1, 0.0, 1.0) ** 2
-    lit: Pixels = picture * (0.42 + 0.78 * facing)[..., None] + shine[..., None]
+    lit: Pixels = picture * (0.42 + 0.78 * facing)[..., None]
+    lit += shine[..., None]
     return lit
 
 
@@ -88,13 +89,14 @@ def side_light(picture: Pixels, rng: np.random.Generator, strength: float) -> Pi
     slope = strength * rng.uniform(0.2, 1.0)
     across = (2 * x / width - 1) * float(np.cos(angle)) + (2 * y / height - 1) * float(np.sin(angle))
     cast = (rng.uniform(0.7, 1.12) * (1 + rng.normal(0.0, 0.05, 3))).astype(np.float32)
-    lit: Pixels = picture * (1 + slope * across)[..., None] * cast
+    lit: Pixels = picture * (1 + slope * across)[..., None]
+    lit *= cast
     return lit
 
 
 def lens_blur(picture: Pixels, radius: float) -> Pixels:
     """Defocus by `radius` pixels."""
-    return channels(Image.fromarray(_bytes(picture)).filter(ImageFilter.GaussianBlur(radius)))
+    return channels(Image.fromarray(to_bytes(picture)).filter(ImageFilter.GaussianBlur(radius)))
 
 
 def grain(picture: Pixels, rng: np.random.Generator, sigma: float, coarse: float) -> Pixels:
@@ -126,7 +128,3 @@ def _saturated(rng: np.random.Generator) -> tuple[int, int, int]:
 def _muted(rng: np.random.Generator) -> tuple[int, int, int]:
     red, green, blue = np.clip(rng.uniform(20, 215) + rng.normal(0, 14, 3), 0, 255).astype(int).tolist()
     return red, green, blue
-
-
-def _bytes(picture: Pixels) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    return np.ascontiguousarray((np.clip(picture, 0.0, 1.0) * 255 + 0.5).astype(np.uint8))

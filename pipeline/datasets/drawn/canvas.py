@@ -30,6 +30,7 @@ __all__ = [
     "ribbon",
     "shifted",
     "smooth",
+    "to_bytes",
 ]
 
 Points = npt.NDArray[np.float64]
@@ -104,19 +105,23 @@ def ellipse(centre: tuple[float, float], radii: tuple[float, float], n: int = 24
 
 
 def ribbon(curve: Points, widths: Points | float) -> Points:
-    """The outline of a stroke along `curve` (K, 2); `widths` (K,) or one number, edge to edge."""
-    n, along = len(curve), np.empty_like(curve)
-    np.subtract(curve[2:], curve[:-2], out=along[1:-1])
-    along[0], along[-1] = curve[1] - curve[0], curve[-1] - curve[-2]
-    length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)
-    half = np.empty((n, 2))
-    np.divide(-along[:, 1], length, out=half[:, 0])
-    np.divide(along[:, 0], length, out=half[:, 1])
+    """The outline of a stroke along `curve` (K, 2); `widths` (K,) or one number, edge to edge.
+
+    Several curves (S, K, 2) of the same widths give as many outlines (S, 2 * K, 2).
+    """
+    n, along = curve.shape[-2], np.empty_like(curve)
+    np.subtract(curve[..., 2:, :], curve[..., :-2, :], out=along[..., 1:-1, :])
+    np.subtract(curve[..., 1, :], curve[..., 0, :], out=along[..., 0, :])
+    np.subtract(curve[..., -1, :], curve[..., -2, :], out=along[..., -1, :])
+    length = np.maximum(np.hypot(along[..., 0], along[..., 1]), 1e-9)
+    half = np.empty_like(curve)
+    np.divide(-along[..., 1], length, out=half[..., 0])
+    np.divide(along[..., 0], length, out=half[..., 1])
     half *= widths if isinstance(widths, float) else np.reshape(widths, (-1, 1))
     half /= 2
-    outline = np.empty((2 * n, 2))
-    np.add(curve, half, out=outline[:n])
-    np.subtract(curve[::-1], half[::-1], out=outline[n:])
+    outline = np.empty((*curve.shape[:-2], 2 * n, 2))
+    np.add(curve, half, out=outline[..., :n, :])
+    np.subtract(curve[..., ::-1, :], half[..., ::-1, :], out=outline[..., n:, :])
     return outline
 
 
@@ -168,6 +173,14 @@ def channels(image: Image.Image) -> Pixels:
     return planes.transpose(1, 2, 0)
 
 
+def to_bytes(picture: Pixels) -> npt.NDArray[np.uint8]:
+    """Pixels in [0, 1], clipped to it, as bytes: shape (H, W, 3), in the order of an image file."""
+    levels = np.clip(picture, 0.0, 1.0)
+    levels *= 255
+    levels += 0.5
+    return np.ascontiguousarray(levels.astype(np.uint8))
+
+
 class Canvas:
     """Opaque shapes cover what lies below; soft ones tint it.
 
@@ -185,19 +198,21 @@ class Canvas:
         self._pen = ImageDraw.Draw(self._image)
 
     def polygon(self, points: Points, colour: Colour) -> None:
-        self._pen.polygon(self._pixels(points), fill=(*colour, 255))
+        self._pen.polygon(self._pixels(points).ravel().tolist(), fill=(*colour, 255))
 
     def stroke(self, curve: Points, width: Points | float, colour: Colour) -> None:
         """A line with round ends; `width` in face units, one number or one for each point."""
-        self.polygon(ribbon(curve, width), colour)
-        first, last = (width, width) if isinstance(width, float) else (float(width[0]), float(width[-1]))
-        for tip, thickness in ((curve[0], first), (curve[-1], last)):
-            x, y = (
-                (position * self.unit + middle) * self._supersample
-                for position, middle in zip(tip.tolist(), self.centre, strict=True)
-            )
-            radius = thickness * self.unit * self._supersample / 2
-            self._pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(*colour, 255))
+        self.strokes(curve[None], width, colour)
+
+    def strokes(self, curves: Points, width: Points | float, colour: Colour) -> None:
+        """Lines (S, K, 2) with round ends, one after the other, each of the same widths."""
+        ends = (width, width) if isinstance(width, float) else (float(width[0]), float(width[-1]))
+        radii = [thickness * self.unit * self._supersample / 2 for thickness in ends]
+        outlines, tips = self._pixels(ribbon(curves, width)), self._pixels(curves[:, [0, -1]])
+        for outline, both in zip(outlines.reshape(len(curves), -1).tolist(), tips.tolist(), strict=True):
+            self._pen.polygon(outline, fill=(*colour, 255))
+            for (x, y), radius in zip(both, radii, strict=True):
+                self._pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(*colour, 255))
 
     def soft(self, shapes: Iterable[tuple[Points, float]], colour: Colour, blur: float) -> None:
         """Tint what is drawn so far inside polygons with a share in [0, 1] each, blurred by `blur` face units."""
@@ -230,6 +245,8 @@ class Canvas:
         values = channels(self._image.convert("RGBa").reduce(self._supersample))
         return values[..., :3], values[..., 3:]
 
-    def _pixels(self, points: Points) -> list[float]:
-        flat: list[float] = ((points * self.unit + self.centre) * self._supersample).ravel().tolist()
-        return flat
+    def _pixels(self, points: Points) -> Points:
+        pixels = points * self.unit
+        pixels += self.centre
+        pixels *= self._supersample
+        return pixels

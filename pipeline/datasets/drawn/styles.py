@@ -23,7 +23,7 @@ from pipeline.datasets.drawn.backgrounds_and_light import (
     side_light,
     studio,
 )
-from pipeline.datasets.drawn.canvas import Canvas, Pixels
+from pipeline.datasets.drawn.canvas import Canvas, Pixels, to_bytes
 from pipeline.datasets.drawn.painter import Look
 from pipeline.datasets.drawn.palettes import clay_colours, ink_colours, natural_colours, poster_colours
 from pipeline.errors import ConfigError
@@ -61,7 +61,7 @@ def to_pixels(canvas: Canvas, scene: Style, rng: Rng) -> npt.NDArray[np.uint8]:
     if scene.grey:
         grey = np.ascontiguousarray(picture) @ np.array([[0.299], [0.587], [0.114]], dtype=np.float32)
         picture = np.repeat(grey, 3, axis=2)
-    return np.ascontiguousarray((np.clip(picture, 0.0, 1.0) * 255 + 0.5).astype(np.uint8))
+    return to_bytes(picture)
 
 
 def style_named(name: str) -> Style:
