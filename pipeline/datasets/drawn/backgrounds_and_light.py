@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from pipeline.datasets.drawn.canvas import Pixels
+from pipeline.datasets.drawn.canvas import Pixels, channels, to_bytes
 
 __all__ = ["clutter", "flat_print", "grain", "lens_blur", "modelling_light", "paper", "side_light", "studio"]
 
@@ -40,17 +40,18 @@ def flat_print(size: Size, rng: np.random.Generator) -> Pixels:
             pen.polygon(
                 [left, 0, left + 20, 0, left + 20 + size[1], 2 * size[1], left + size[1], 2 * size[1]], fill=figure
             )
-    return _floats(image.reduce(2))
+    return channels(image.reduce(2))
 
 
 def studio(size: Size, rng: np.random.Generator) -> Pixels:
     """A cool wall with a soft spot of light behind the head."""
     y, x = _grid(size)
-    away = np.hypot(x / size[0] - rng.uniform(0.3, 0.7), y / size[1] - rng.uniform(0.2, 0.5))[..., None]
+    away = np.hypot(x / size[0] - rng.uniform(0.3, 0.7), y / size[1] - rng.uniform(0.2, 0.5))
     near = rng.uniform(0.55, 0.9, 3).astype(np.float32)
     far = (rng.uniform(0.08, 0.35, 3) + np.array([0.0, 0.02, 0.1])).astype(np.float32)
-    wall: Pixels = far + (near - far) * np.exp(-((away / 0.45) ** 2))
-    return wall
+    spot = np.exp(-((away / 0.45) ** 2))
+    planes: Pixels = far[:, None, None] + (near - far)[:, None, None] * spot
+    return planes.transpose(1, 2, 0)
 
 
 def clutter(size: Size, rng: np.random.Generator) -> Pixels:
@@ -63,7 +64,7 @@ def clutter(size: Size, rng: np.random.Generator) -> Pixels:
         shape = pen.rectangle if rng.random() < 0.6 else pen.ellipse
         shape((x, y, x + width, y + height), fill=_muted(rng))
     blurred = small.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.6, 2.5))))
-    return _floats(blurred.resize(size, Image.Resampling.BICUBIC))
+    return channels(blurred.resize(size, Image.Resampling.BICUBIC))
 
 
 def modelling_light(picture: Pixels, centre: tuple[float, float], unit: float, rng: np.random.Generator) -> Pixels:
@@ -75,7 +76,8 @@ def modelling_light(picture: Pixels, centre: tuple[float, float], unit: float, r
     right, down, near = (light / np.linalg.norm(light)).tolist()
     facing = np.clip(nx * right + ny * down + nz * near, 0.0, 1.0)
     shine = 0.28 * np.clip((facing - 0.9) / 0.1, 0.0, 1.0) ** 2
-    lit: Pixels = picture * (0.42 + 0.78 * facing)[..., None] + shine[..., None]
+    lit: Pixels = picture * (0.42 + 0.78 * facing)[..., None]
+    lit += shine[..., None]
     return lit
 
 
@@ -87,13 +89,14 @@ def side_light(picture: Pixels, rng: np.random.Generator, strength: float) -> Pi
     slope = strength * rng.uniform(0.2, 1.0)
     across = (2 * x / width - 1) * float(np.cos(angle)) + (2 * y / height - 1) * float(np.sin(angle))
     cast = (rng.uniform(0.7, 1.12) * (1 + rng.normal(0.0, 0.05, 3))).astype(np.float32)
-    lit: Pixels = picture * (1 + slope * across)[..., None] * cast
+    lit: Pixels = picture * (1 + slope * across)[..., None]
+    lit *= cast
     return lit
 
 
 def lens_blur(picture: Pixels, radius: float) -> Pixels:
     """Defocus by `radius` pixels."""
-    return _floats(Image.fromarray(_bytes(picture)).filter(ImageFilter.GaussianBlur(radius)))
+    return channels(Image.fromarray(to_bytes(picture)).filter(ImageFilter.GaussianBlur(radius)))
 
 
 def grain(picture: Pixels, rng: np.random.Generator, sigma: float, coarse: float) -> Pixels:
@@ -112,7 +115,9 @@ def _grid(size: Size) -> tuple[Pixels, Pixels]:
 
 
 def _plain(size: Size, colour: object) -> Pixels:
-    return np.full((size[1], size[0], 3), colour, dtype=np.float32)
+    planes = np.empty((3, size[1], size[0]), dtype=np.float32)
+    planes[:] = np.reshape(colour, (3, 1, 1))
+    return planes.transpose(1, 2, 0)
 
 
 def _saturated(rng: np.random.Generator) -> tuple[int, int, int]:
@@ -123,12 +128,3 @@ def _saturated(rng: np.random.Generator) -> tuple[int, int, int]:
 def _muted(rng: np.random.Generator) -> tuple[int, int, int]:
     red, green, blue = np.clip(rng.uniform(20, 215) + rng.normal(0, 14, 3), 0, 255).astype(int).tolist()
     return red, green, blue
-
-
-def _floats(image: Image.Image) -> Pixels:
-    pixels: Pixels = np.asarray(image, dtype=np.float32) / np.float32(255)
-    return pixels
-
-
-def _bytes(picture: Pixels) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    return (np.clip(picture, 0.0, 1.0) * 255 + 0.5).astype(np.uint8)

@@ -22,6 +22,7 @@ __all__ = [
     "Points",
     "Projection",
     "bow",
+    "channels",
     "closed",
     "ellipse",
     "even_steps",
@@ -29,6 +30,7 @@ __all__ = [
     "ribbon",
     "shifted",
     "smooth",
+    "to_bytes",
 ]
 
 Points = npt.NDArray[np.float64]
@@ -43,13 +45,19 @@ _EYE_DISTANCE = 7.0  # viewer to head, in face units: a mild perspective
 def smooth(points: Sequence[tuple[float, float]] | Points, loop: bool = False) -> Points:
     """A curve through all `points` (K, 2): a Catmull-Rom spline with 6 steps between neighbours."""
     knots = np.asarray(points, dtype=np.float64)
-    padded = np.vstack([knots[-1], knots, knots[:2]]) if loop else np.vstack([knots[0], knots, knots[-1]])
+    n = len(knots)
+    padded = np.empty((n + 3 if loop else n + 2, 2))
+    padded[0], padded[1 : n + 1] = knots[-1 if loop else 0], knots
+    padded[n + 1 :] = knots[:2] if loop else knots[-1]
     before, start, end, after = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]
     t = _STEPS
     cubic = 3 * start - before - 3 * end + after
     segments = start + 0.5 * t * (end - before + t * (2 * before - 5 * start + 4 * end - after + t * cubic))
-    curve: Points = segments.transpose(1, 0, 2).reshape(-1, 2)
-    return curve if loop else np.vstack([curve, knots[-1]])
+    n_steps = segments.shape[0] * segments.shape[1]
+    curve: Points = np.empty((n_steps if loop else n_steps + 1, 2))
+    curve[:n_steps].reshape(segments.shape[1], -1, 2)[:] = segments.transpose(1, 0, 2)
+    curve[n_steps:] = knots[-1]
+    return curve
 
 
 @lru_cache(maxsize=64)
@@ -76,12 +84,12 @@ def bow(
     chord = left[1] + (right[1] - left[1]) * (t + 1) / 2
     x = left[0] + (right[0] - left[0]) * (t + 1) / 2
     y = chord + (middle - (left[1] + right[1]) / 2) * (1 - np.abs(t) ** power)
-    return np.column_stack([x, y])
+    return _columns(x, y)
 
 
 def closed(first: Points, second: Points) -> Points:
     """The polygon between two curves that run the same way."""
-    return np.vstack([first, second[::-1]])
+    return np.concatenate([first, second[::-1]])
 
 
 def shifted(points: Points, right: float, down: float) -> Points:
@@ -97,13 +105,31 @@ def ellipse(centre: tuple[float, float], radii: tuple[float, float], n: int = 24
 
 
 def ribbon(curve: Points, widths: Points | float) -> Points:
-    """The outline of a stroke along `curve` (K, 2); `widths` (K,) or one number, edge to edge."""
-    along = np.empty_like(curve)
-    along[1:-1], along[0], along[-1] = curve[2:] - curve[:-2], curve[1] - curve[0], curve[-1] - curve[-2]
-    length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)
-    normal = np.column_stack([-along[:, 1], along[:, 0]]) / length[:, None]
-    half = normal * np.reshape(widths, (-1, 1)) / 2
-    return closed(curve + half, curve - half)
+    """The outline of a stroke along `curve` (K, 2); `widths` (K,) or one number, edge to edge.
+
+    Several curves (S, K, 2) of the same widths give as many outlines (S, 2 * K, 2).
+    """
+    n, along = curve.shape[-2], np.empty_like(curve)
+    np.subtract(curve[..., 2:, :], curve[..., :-2, :], out=along[..., 1:-1, :])
+    np.subtract(curve[..., 1, :], curve[..., 0, :], out=along[..., 0, :])
+    np.subtract(curve[..., -1, :], curve[..., -2, :], out=along[..., -1, :])
+    length = np.maximum(np.hypot(along[..., 0], along[..., 1]), 1e-9)
+    half = np.empty_like(curve)
+    np.divide(-along[..., 1], length, out=half[..., 0])
+    np.divide(along[..., 0], length, out=half[..., 1])
+    half *= widths if isinstance(widths, float) else np.reshape(widths, (-1, 1))
+    half /= 2
+    outline = np.empty((*curve.shape[:-2], 2 * n, 2))
+    np.add(curve, half, out=outline[..., :n, :])
+    np.subtract(curve[..., ::-1, :], half[..., ::-1, :], out=outline[..., n:, :])
+    return outline
+
+
+def _columns(x: Points, y: Points) -> Points:
+    """As `np.column_stack`, in a quarter of its time."""
+    columns = np.empty((len(x), 2))
+    columns[:, 0], columns[:, 1] = x, y
+    return columns
 
 
 class Projection:
@@ -114,7 +140,8 @@ class Projection:
         turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
         nod = np.array([[1, 0, 0], [0, np.cos(pitch), np.sin(pitch)], [0, -np.sin(pitch), np.cos(pitch)]])
         tilt = np.array([[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
-        self._rotation = tilt @ nod @ turn
+        rotation = tilt @ nod @ turn
+        self._in_plane, self._forward = rotation[:, :2].T, rotation[:, 2]
 
     def __call__(self, points: Points, lift: float = 0.0) -> Points:
         """Points (K, 2) on the surface of the face, raised by `lift` face units -> (K, 2) on the picture plane."""
@@ -124,7 +151,8 @@ class Projection:
 
     def at_depth(self, points: Points, depth: Points | float) -> Points:
         """Points (K, 2) at a given depth, like the outline, the ears or the hair -> (K, 2)."""
-        turned = points @ self._rotation[:, :2].T + np.reshape(depth, (-1, 1)) * self._rotation[:, 2]
+        forward = (depth if isinstance(depth, float) else depth[:, None]) * self._forward
+        turned = points @ self._in_plane + forward
         flat: Points = turned[:, :2] * (_EYE_DISTANCE / (_EYE_DISTANCE - turned[:, 2:]))
         return flat
 
@@ -133,6 +161,24 @@ def mix(first: Colour, second: Colour, share: float) -> Colour:
     """`share` of `second` in `first`, share in [0, 1]."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return red, green, blue
+
+
+def channels(image: Image.Image) -> Pixels:
+    """The pixels as float32 in [0, 1], shape (H, W, channels), each channel in one piece in memory.
+
+    Products with one number a pixel then take a third of the time: loops are as long as a row, not as three channels.
+    """
+    planes = np.asarray(image).transpose(2, 0, 1).astype(np.float32, order="C")
+    planes /= np.float32(255)
+    return planes.transpose(1, 2, 0)
+
+
+def to_bytes(picture: Pixels) -> npt.NDArray[np.uint8]:
+    """Pixels in [0, 1], clipped to it, as bytes: shape (H, W, 3), in the order of an image file."""
+    levels = np.clip(picture, 0.0, 1.0)
+    levels *= 255
+    levels += 0.5
+    return np.ascontiguousarray(levels.astype(np.uint8))
 
 
 class Canvas:
@@ -152,16 +198,21 @@ class Canvas:
         self._pen = ImageDraw.Draw(self._image)
 
     def polygon(self, points: Points, colour: Colour) -> None:
-        self._pen.polygon(self._pixels(points), fill=(*colour, 255))
+        self._pen.polygon(self._pixels(points).ravel().tolist(), fill=(*colour, 255))
 
     def stroke(self, curve: Points, width: Points | float, colour: Colour) -> None:
         """A line with round ends; `width` in face units, one number or one for each point."""
-        self.polygon(ribbon(curve, width), colour)
-        widths = np.ravel(width)
-        for tip, thickness in ((curve[0], widths[0]), (curve[-1], widths[-1])):
-            x, y = (tip * self.unit + self.centre) * self._supersample
-            radius = thickness * self.unit * self._supersample / 2
-            self._pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(*colour, 255))
+        self.strokes(curve[None], width, colour)
+
+    def strokes(self, curves: Points, width: Points | float, colour: Colour) -> None:
+        """Lines (S, K, 2) with round ends, one after the other, each of the same widths."""
+        ends = (width, width) if isinstance(width, float) else (float(width[0]), float(width[-1]))
+        radii = [thickness * self.unit * self._supersample / 2 for thickness in ends]
+        outlines, tips = self._pixels(ribbon(curves, width)), self._pixels(curves[:, [0, -1]])
+        for outline, both in zip(outlines.reshape(len(curves), -1).tolist(), tips.tolist(), strict=True):
+            self._pen.polygon(outline, fill=(*colour, 255))
+            for (x, y), radius in zip(both, radii, strict=True):
+                self._pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(*colour, 255))
 
     def soft(self, shapes: Iterable[tuple[Points, float]], colour: Colour, blur: float) -> None:
         """Tint what is drawn so far inside polygons with a share in [0, 1] each, blurred by `blur` face units."""
@@ -187,12 +238,15 @@ class Canvas:
         self._image.paste((*colour, 255), box, ImageChops.multiply(large, self._image.crop(box).getchannel("A")))
 
     def picture(self) -> tuple[Pixels, Pixels]:
-        """Colour (H, W, 3) and coverage (H, W, 1), float32 in [0, 1]; colour is already multiplied by coverage."""
-        small = self._image.convert("RGBa").reduce(self._supersample)
-        pixels = np.frombuffer(small.tobytes(), dtype=np.uint8).reshape(self.size[1], self.size[0], 4)
-        values = pixels.astype(np.float32) / np.float32(255)
+        """Colour (H, W, 3) and coverage (H, W, 1), float32 in [0, 1]; colour is already multiplied by coverage.
+
+        Each channel lies in one piece in memory, as do those of what is computed from them.
+        """
+        values = channels(self._image.convert("RGBa").reduce(self._supersample))
         return values[..., :3], values[..., 3:]
 
-    def _pixels(self, points: Points) -> list[float]:
-        flat: list[float] = ((points * self.unit + self.centre) * self._supersample).ravel().tolist()
-        return flat
+    def _pixels(self, points: Points) -> Points:
+        pixels = points * self.unit
+        pixels += self.centre
+        pixels *= self._supersample
+        return pixels

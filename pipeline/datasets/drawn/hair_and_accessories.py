@@ -19,11 +19,11 @@ _Polyline = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Hair:
-    """Polygons behind the face and on the skull, and the course of some strands; each may be empty."""
+    """Polygons behind the face and on the skull, and the courses of some strands, shape (S, K, 2); each may be empty."""
 
     back: tuple[Points, ...] = ()
     front: tuple[Points, ...] = ()
-    strands: tuple[Points, ...] = ()
+    strands: Points | tuple[()] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def hair(person: Person, project: Projection) -> Hair:
     outer, inner = project.at_depth(edge, 0.0), project.at_depth(line, depth)
     share = np.linspace(0, 1, _STRAND_POINTS)[:, None, None]
     runs = outer * (1 - share) + inner * share  # (points, strands, 2): from the edge down to the hairline
-    strands = tuple(runs[:, k] for k in range(1, len(line) - 1))
+    strands = np.ascontiguousarray(runs[:, 1:-1].transpose(1, 0, 2))
     back = tuple(project.at_depth(shape, -0.3) for shape in _behind(person.haircut, cut))
     return Hair(back, (closed(outer, inner),), strands)
 

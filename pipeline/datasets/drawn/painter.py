@@ -51,7 +51,11 @@ class _Painter:
 
     def line(self, curve: Points, width: float, colour: Colour) -> None:
         """A stroke of the pen: thickest in its middle."""
-        self.canvas.stroke(curve, width * (0.3 + 0.7 * (1 - even_steps(len(curve)) ** 2)), colour)
+        self.lines(curve[None], width, colour)
+
+    def lines(self, curves: Points, width: float, colour: Colour) -> None:
+        """Strokes (S, K, 2) of the same pen."""
+        self.canvas.strokes(curves, width * (0.3 + 0.7 * (1 - even_steps(curves.shape[1]) ** 2)), colour)
 
 
 def paint(spec: FaceSpec, canvas: Canvas, look: Look, rng: np.random.Generator) -> None:
@@ -75,9 +79,8 @@ def paint(spec: FaceSpec, canvas: Canvas, look: Look, rng: np.random.Generator) 
         _brow(painter, brow)
     for shape in locks.front:
         painter.shape(shape, painter.colours.hair)
-    if look.strands:
-        for strand in locks.strands:
-            painter.line(strand, 0.018, painter.colours.strand)
+    if look.strands and len(locks.strands):
+        painter.lines(locks.strands, 0.018, painter.colours.strand)
     if person.glasses and spec.occlusion != "sunglasses":
         _glasses(painter, spec, face)
     _OCCLUDERS[spec.occlusion](painter, spec, face)

@@ -23,7 +23,7 @@ from pipeline.datasets.drawn.backgrounds_and_light import (
     side_light,
     studio,
 )
-from pipeline.datasets.drawn.canvas import Canvas, Pixels
+from pipeline.datasets.drawn.canvas import Canvas, Pixels, to_bytes
 from pipeline.datasets.drawn.painter import Look
 from pipeline.datasets.drawn.palettes import clay_colours, ink_colours, natural_colours, poster_colours
 from pipeline.errors import ConfigError
@@ -59,8 +59,9 @@ def to_pixels(canvas: Canvas, scene: Style, rng: Rng) -> npt.NDArray[np.uint8]:
     """What is painted, as a picture of the style: uint8, shape (H, W, 3)."""
     picture = scene.develop(canvas, rng)
     if scene.grey:
-        picture = np.repeat(picture @ np.array([[0.299], [0.587], [0.114]], dtype=np.float32), 3, axis=2)
-    return (np.clip(picture, 0.0, 1.0) * 255 + 0.5).astype(np.uint8)
+        grey = np.ascontiguousarray(picture) @ np.array([[0.299], [0.587], [0.114]], dtype=np.float32)
+        picture = np.repeat(grey, 3, axis=2)
+    return to_bytes(picture)
 
 
 def style_named(name: str) -> Style:
@@ -99,7 +100,7 @@ def _photo(canvas: Canvas, rng: Rng) -> Pixels:
 def _surveillance(canvas: Canvas, rng: Rng) -> Pixels:
     person, cover = canvas.picture()
     scene = side_light(person + clutter(canvas.size, rng) * (1 - cover), rng, 0.35)
-    middle = scene.mean(dtype=np.float64)
+    middle = np.ascontiguousarray(scene).mean(dtype=np.float64)  # sums depend on the order in memory
     toned = (scene - middle) * rng.uniform(0.9, 1.5) + rng.uniform(0.38, 0.6)
     return grain(toned.astype(np.float32), rng, 0.025, 0.0)
 

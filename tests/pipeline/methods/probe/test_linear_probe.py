@@ -41,7 +41,8 @@ def test_the_optimum_does_not_depend_on_where_the_search_began():
     path = LogisticRegression(torch.tensor(features), torch.tensor(labels), 4)
     for c in (1e-4, 1e4):
         path.solve(c, 1000)
-    warm, cold = path.solve(1.0, 1000), LogisticRegression(path.features, torch.tensor(labels), 4).solve(1.0, 1000)
+    warm = path.solve(1.0, 1000)
+    cold = LogisticRegression(torch.tensor(features), torch.tensor(labels), 4).solve(1.0, 1000)
     torch.testing.assert_close(warm[0], cold[0], atol=5e-3, rtol=5e-3)
     assert warm[2] == pytest.approx(cold[2], abs=1e-6)
 
