@@ -31,6 +31,7 @@ from cache.schema import Schema
 __all__ = ["Hdf5Backend"]
 
 _TEXT_ENTRY, _HEADERS = 64, 2**16  # bytes: a text's reference and its place in the heap; what describes the arrays
+_TEXTS_TOGETHER = 2**16  # as HDF5 converts them: other blocks would give another order of the bytes in the file
 _FORMAT = ("v110", "v110")  # its metadata have checksums; HDF5 may loop for ever over older ones that are corrupted
 
 
@@ -184,7 +185,7 @@ def _fill(file: h5py.File, folder: Path, schema: Schema, columns: Columns, manif
     for name, column in columns.items():
         dtype = h5py.string_dtype() if is_text(column) else column.dtype
         dataset, start = group.create_dataset(name, shape=column.shape, dtype=dtype), 0
-        for block in row_blocks(column):
+        for block in row_blocks(column, _TEXTS_TOGETHER):
             dataset[start : start + len(block)] = block
             start += len(block)
     # A dataset, since an attribute may hold 64 kB only.
