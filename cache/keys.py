@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["StoreKey", "canonical_json", "differences", "sha256_of"]
+__all__ = ["StoreKey", "canonical_json", "differences", "sha256_of", "sha256_of_items"]
 
 
 def canonical_json(value: Any) -> str:
@@ -22,6 +22,17 @@ def canonical_json(value: Any) -> str:
 def sha256_of(value: Any) -> str:
     """Hex digest of the canonical JSON of `value`."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def sha256_of_items(blocks: Iterable[Sequence[Any]]) -> str:
+    """`sha256_of` the list of the items of all blocks: a million of them are never in memory at once."""
+    digest, separator = hashlib.sha256(b"["), b""
+    for block in blocks:
+        if block:
+            digest.update(separator + canonical_json(list(block))[1:-1].encode())
+            separator = b","
+    digest.update(b"]")
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ the label, the split or the row number. So it is copied from any store that has 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,11 +21,23 @@ from cache.row_copies import CopiedRows, RowNumbers, features_digest
 from cache.schema import OK, Schema
 from cache.store import Store
 
-__all__ = ["Reuse", "comparable", "find_rows", "image_keys", "image_keys_of"]
+__all__ = [
+    "Digests",
+    "Reuse",
+    "comparable",
+    "equal_digests",
+    "find_rows",
+    "image_digests",
+    "image_keys",
+    "image_keys_of",
+]
 
 _NO_SOURCE = -1
 _REGIONS = ("box", "face")
 _ROW_COLUMNS = ("sha256", *_REGIONS, "split", "status")
+_BLOCK_ROWS = 2**14
+
+Digests = npt.NDArray[np.uint64]  # (N, 4)
 
 
 def image_keys(sha256: Iterable[str], *regions: Iterable[str]) -> npt.NDArray[np.object_]:
@@ -37,20 +50,45 @@ def image_keys_of(frame: pd.DataFrame) -> npt.NDArray[np.object_]:
     return image_keys(*(frame[name].tolist() for name in ("sha256", *_REGIONS) if name in frame))
 
 
+def image_digests(n_rows: int, columns: Sequence[Any]) -> Digests:
+    """The sha256 of every row's `image_keys`, as four numbers, shape (N, 4): the keys as texts take 0.1 GB a million.
+
+    Parameters
+    ----------
+    columns : `sha256` and regions, each of `n_rows` texts; slices of them are read one after the other
+    """
+    digests = np.empty((n_rows, 4), np.uint64)
+    for start in range(0, n_rows, _BLOCK_ROWS):
+        keys = image_keys(*(column[start : start + _BLOCK_ROWS].tolist() for column in columns))
+        block = b"".join(hashlib.sha256(key.encode()).digest() for key in keys)
+        digests[start : start + len(keys)] = np.frombuffer(block, np.uint64).reshape(-1, 4)
+    return digests
+
+
+def equal_digests(a: Digests, b: Digests) -> npt.NDArray[np.bool_]:
+    """Which rows are equal, shape (M,)."""
+    return np.asarray((a == b).all(axis=1))
+
+
 @dataclass(frozen=True)
 class _Origins:
     """Where each row of the new store is copied from: number of the source (-1: none), and row there; shape (N,)."""
 
     source: npt.NDArray[np.int32]
-    row: RowNumbers
+    row: npt.NDArray[np.int32]
 
     @classmethod
     def empty(cls, n_rows: int) -> _Origins:
-        return cls(np.full(n_rows, _NO_SOURCE, np.int32), np.full(n_rows, _NO_SOURCE, np.intp))
+        """No row is copied. Takes no memory."""
+        nothing = np.broadcast_to(np.int32(_NO_SOURCE), (n_rows,))
+        return cls(nothing, nothing)
 
-    def add(self, source: int, rows: RowNumbers, needed: npt.NDArray[np.bool_]) -> None:
+    def with_source(self, source: int, rows: npt.NDArray[np.int32], needed: npt.NDArray[np.bool_]) -> _Origins:
+        """With the needed rows that have no source yet and are in this one."""
         new = needed & (self.source == _NO_SOURCE) & (rows != _NO_SOURCE)
-        self.source[new], self.row[new] = source, rows[new]
+        if not new.any():
+            return self
+        return _Origins(np.where(new, np.int32(source), self.source), np.where(new, rows, self.row))
 
 
 @dataclass(frozen=True)
@@ -75,6 +113,16 @@ class Reuse:
         """Whether this view of this row need not be encoded."""
         return bool((self.plain if view == 0 else self.augmented).source[row] != _NO_SOURCE)
 
+    @property
+    def has_plain(self) -> npt.NDArray[np.bool_]:
+        """The rows whose plain view need not be encoded, shape (N,)."""
+        return np.asarray(self.plain.source != _NO_SOURCE)
+
+    @property
+    def has_augmented(self) -> npt.NDArray[np.bool_]:
+        """The rows whose augmented views need not be encoded, shape (N,)."""
+        return np.asarray(self.augmented.source != _NO_SOURCE)
+
     def copied_rows(self, rows: range) -> list[CopiedRows]:
         """What can be copied into the shard that holds `rows`."""
         origins = [(self.plain, range(1)), (self.augmented, range(1, self.n_views))]
@@ -94,7 +142,7 @@ class Reuse:
             If the source is not what was written.
         """
         origins = self.plain if view == 0 else self.augmented
-        store, inside = self.sources[origins.source[row]], origins.row[[row]]
+        store, inside = self.sources[origins.source[row]], origins.row[[row]].astype(np.intp)
         return {output: store.read(inside, output, view) for output in outputs}
 
     def _copied_rows(self, origins: _Origins, views: range, rows: range) -> list[CopiedRows]:
@@ -102,7 +150,8 @@ class Reuse:
         copies = []
         for number in np.unique(sources[sources != _NO_SOURCE]):
             at = np.flatnonzero(sources == number)
-            copies.append(CopiedRows(self.sources[number].path, self._digests[number], inside[at], at, views))
+            store_rows = inside[at].astype(np.intp)
+            copies.append(CopiedRows(self.sources[number].path, self._digests[number], store_rows, at, views))
         return copies
 
     @cached_property
@@ -134,8 +183,8 @@ def find_rows(
     stores: Sequence[Store],
     key: StoreKey,
     schema: Schema,
-    images: npt.NDArray[np.object_],
-    n_views: npt.NDArray[np.intp],
+    images: Digests,
+    n_views: npt.NDArray[np.integer],
 ) -> Reuse:
     """Look every row up in every comparable store; an earlier one in `stores` wins.
 
@@ -143,7 +192,7 @@ def find_rows(
     ----------
     stores : finished stores; those that are not `comparable` are passed over
     key, schema : of the new store
-    images : `image_keys` of its rows, shape (N,)
+    images : `image_digests` of its rows, shape (N, 4)
     n_views : how many views each row needs: 0 for a row without a usable image, else 1 or V; shape (N,)
     """
     sources = [store for store in stores if comparable(store, key, schema)]
@@ -151,24 +200,38 @@ def find_rows(
     rejected: dict[int, str] = {}
     for number, store in enumerate(sources):
         frame = store.columns([name for name in _ROW_COLUMNS if name in store.manifest.columns])
-        keys, usable = image_keys_of(frame), (frame["status"] == OK).to_numpy()
-        plain.add(number, _rows_of(images, keys, usable), n_views > 0)
+        theirs, usable = _digests_of(frame), (frame["status"] == OK).to_numpy()
+        plain = plain.with_source(number, _rows_of(images, theirs, usable), n_views > 0)
         if _same_views(store, key):
             with_views = usable & (frame["split"] == "train").to_numpy()
-            augmented.add(number, _rows_of(images, keys, with_views), n_views > 1)
+            augmented = augmented.with_source(number, _rows_of(images, theirs, with_views), n_views > 1)
         if store.key == key.digest:
             # Equal keys: the same images in the same order.
             rejected |= {row: why for row, why in store.manifest.rejected.items() if 0 <= row < len(images)}
     return Reuse(tuple(sources), plain, augmented, rejected, schema.n_views)
 
 
-def _rows_of(
-    images: npt.NDArray[np.object_], keys: npt.NDArray[np.object_], usable: npt.NDArray[np.bool_]
-) -> RowNumbers:
-    """For each of `images` a usable row with that key, or -1."""
-    rows = pd.Series(np.flatnonzero(usable), index=keys[usable])
-    rows = rows[~rows.index.duplicated()]
-    return rows.reindex(pd.Index(images), fill_value=_NO_SOURCE).to_numpy(dtype=np.intp)
+def _digests_of(frame: pd.DataFrame) -> Digests:
+    """`image_digests` of a store's columns."""
+    return image_digests(len(frame), [frame[name].array for name in ("sha256", *_REGIONS) if name in frame])
+
+
+def _rows_of(images: Digests, theirs: Digests, usable: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
+    """For each of `images` the first usable row with that digest, or -1; shape (N,).
+
+    Rows are looked up by the first number of their digest. Where two different digests share it, one may not be
+    found, which costs an encoding.
+    """
+    rows = np.flatnonzero(usable).astype(np.int32)
+    if not len(rows):
+        return np.full(len(images), _NO_SOURCE, np.int32)
+    rows = rows[np.argsort(theirs[rows, 0], kind="stable")]
+    at = np.searchsorted(theirs[rows, 0], images[:, 0])
+    candidates = rows[np.minimum(at, len(rows) - 1)]
+    for start in range(0, len(images), _BLOCK_ROWS):  # in blocks, as a digest has 32 bytes
+        block = slice(start, start + _BLOCK_ROWS)
+        candidates[block][~equal_digests(theirs[candidates[block]], images[block])] = _NO_SOURCE
+    return candidates
 
 
 def _same_views(store: Store, key: StoreKey) -> bool:

@@ -21,7 +21,7 @@ from cache.atomic import flush_file, write_bytes
 from cache.backends.base import COLUMNS, MANIFEST, damage_reported, read_joined
 from cache.backends.expected import Layout, column_problem, output_problem, require, text_limit
 from cache.backends.hdf5_reading import array_in, layout_of, opened, require_hdf5, require_texts
-from cache.columns import Columns
+from cache.columns import Columns, is_text, row_blocks
 from cache.errors import SchemaError, StorageError
 from cache.manifest import MAX_MANIFEST_BYTES
 from cache.places import AnyPath, require_plain_file
@@ -31,6 +31,7 @@ from cache.schema import Schema
 __all__ = ["Hdf5Backend"]
 
 _TEXT_ENTRY, _HEADERS = 64, 2**16  # bytes: a text's reference and its place in the heap; what describes the arrays
+_TEXTS_TOGETHER = 2**16  # as HDF5 converts them: other blocks would give another order of the bytes in the file
 _FORMAT = ("v110", "v110")  # its metadata have checksums; HDF5 may loop for ever over older ones that are corrupted
 
 
@@ -168,7 +169,8 @@ def _require_space(path: Path, n_bytes: int) -> None:
 def _size_at_most(folder: Path, columns: Columns, manifest: str) -> int:
     """Bytes that the joined file cannot exceed: its blocks, its texts with HDF5's own entry for each, and headers."""
     blocks = sum(path.stat().st_size for path in folder.glob("*.npy"))
-    texts = sum(len(str(value).encode()) + _TEXT_ENTRY for values in columns.values() for value in values.tolist())
+    all_values = (value for column in columns.values() for block in row_blocks(column) for value in block.tolist())
+    texts = sum(len(str(value).encode()) + _TEXT_ENTRY for value in all_values)
     return blocks + texts + len(manifest.encode()) + _HEADERS
 
 
@@ -180,9 +182,12 @@ def _fill(file: h5py.File, folder: Path, schema: Schema, columns: Columns, manif
             rows = schema.rows(shard)
             dataset[:, rows.start : rows.stop] = _loaded(folder, schema, array.name, shard)
     group = file.create_group(COLUMNS)
-    for name, values in columns.items():
-        dtype = h5py.string_dtype() if values.dtype == object else values.dtype
-        group.create_dataset(name, data=values, dtype=dtype)
+    for name, column in columns.items():
+        dtype = h5py.string_dtype() if is_text(column) else column.dtype
+        dataset, start = group.create_dataset(name, shape=column.shape, dtype=dtype), 0
+        for block in row_blocks(column, _TEXTS_TOGETHER):
+            dataset[start : start + len(block)] = block
+            start += len(block)
     # A dataset, since an attribute may hold 64 kB only.
     file.create_dataset(MANIFEST, data=manifest, dtype=h5py.string_dtype())
 

@@ -24,7 +24,7 @@ from cache.backends.base import COLUMNS, MANIFEST, damage_reported, read_joined
 from cache.backends.expected import TEXT, Layout, column_problem, output_problem, require, text_limit
 from cache.backends.zarr_chunks import ChunkLimit, LimitedStore
 from cache.backends.zarr_metadata import FORMAT, array_metadata, chunk_files, layout_of, manifest_text
-from cache.columns import Columns
+from cache.columns import Column, Columns, is_text
 from cache.places import AnyPath, files_below, is_file, network_errors, remove_tree
 from cache.places.objects import METADATA_FILE
 from cache.places.refusals import storage_errors
@@ -82,9 +82,8 @@ class ZarrBackend:
             remove_tree(growing / COLUMNS)
             group = zarr.open_group(_storage(growing), mode="r+", zarr_format=FORMAT)
             column_group = group.create_group(COLUMNS)
-            for name, values in columns.items():
-                data = _as_strings(values) if values.dtype == object else values
-                column_group.create_array(name, data=data, dimension_names=("row",))
+            for name, column in columns.items():
+                _write_column(column_group, name, column)
             group.attrs[MANIFEST] = manifest
             if isinstance(growing, Path):
                 _flush_tree(growing)
@@ -188,8 +187,13 @@ def _array(path: AnyPath, name: str, metadata: dict[str, Any], limit: ChunkLimit
     return zarr.Array.from_dict(StorePath(LimitedStore(store, limit), name), metadata)
 
 
-def _as_strings(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return values.astype(np.dtypes.StringDType())
+def _write_column(group: zarr.Group, name: str, column: Column) -> None:
+    """Write a column chunk by chunk: not all of its texts are in memory at once."""
+    dtype = np.dtypes.StringDType() if is_text(column) else column.dtype
+    array = group.create_array(name, shape=column.shape, dtype=dtype, dimension_names=("row",))
+    for start in range(0, len(column), array.chunks[0]):
+        rows = slice(start, start + array.chunks[0])
+        array[rows] = column[rows].astype(dtype)
 
 
 def _flush_chunks(chunks: Path, rows: range, n_views: int, chunk_rows: int) -> None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from cache.atomic import replace, write_bytes
 from cache.backends import backend_of
 from cache.backends.expected import text_limit
-from cache.columns import Columns, check_columns, column_digests
+from cache.columns import Column, Columns, check_columns, column_digests, is_text, row_blocks
 from cache.errors import StorageError, StoreIncompleteError
 from cache.keys import StoreKey
 from cache.manifest import MAX_MANIFEST_BYTES, Manifest
@@ -121,7 +121,7 @@ class StoreWriter:
 
         Parameters
         ----------
-        columns : name -> one value per row (object dtype for strings)
+        columns : name -> one value per row (object dtype for strings); they are read several times, block by block
         dataset : what the columns describe: `name`, `classes`, ...
         provenance : what made the features; nothing that differs between equal runs
 
@@ -171,6 +171,8 @@ def _require_readable(manifest: str, columns: Columns, target: AnyPath) -> None:
             )
 
 
-def _text_bytes(values: npt.NDArray[Any]) -> int:
+def _text_bytes(column: Column) -> int:
     """Bytes of a column's texts, each with its length (4 bytes); 0 of numbers."""
-    return sum(len(text.encode()) + 4 for text in values) if values.dtype == object else 0
+    if not is_text(column):
+        return 0
+    return sum(len(text.encode()) + 4 for block in row_blocks(column) for text in block.tolist())

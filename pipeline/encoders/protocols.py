@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeGuard
 
 import numpy as np
@@ -12,6 +12,7 @@ from pipeline.errors import EncoderError
 from pipeline.images.preprocess import Preprocess
 
 __all__ = [
+    "AsyncImageEncoder",
     "Encoder",
     "ImageEncoder",
     "TextEncoder",
@@ -20,6 +21,7 @@ __all__ = [
     "encodes_text",
     "require_image_encoder",
     "require_text_encoder",
+    "starts_images",
 ]
 
 
@@ -103,6 +105,20 @@ class ImageEncoder(Encoder, Protocol):
         """
 
 
+class AsyncImageEncoder(ImageEncoder, Protocol):
+    """One that can take a batch while it computes the last one, which an extraction makes use of."""
+
+    def start_images(
+        self, pixels: npt.NDArray[np.uint8], outputs: Sequence[str] = ("pooled",)
+    ) -> Callable[[], dict[str, npt.NDArray[np.float32]]] | None:
+        """Begin `encode_images`.
+
+        Returns
+        -------
+        A call that waits for the features; None if it cannot now, and `encode_images` has to be called.
+        """
+
+
 class TextEncoder(Encoder, Protocol):
     """Turns sentences into vectors."""
 
@@ -120,6 +136,11 @@ class TextEncoder(Encoder, Protocol):
 def encodes_images(encoder: Encoder) -> TypeGuard[ImageEncoder]:
     """Whether it is an `ImageEncoder`. Only the method is looked at: properties may compute."""
     return hasattr(encoder, "encode_images")
+
+
+def starts_images(encoder: ImageEncoder) -> TypeGuard[AsyncImageEncoder]:
+    """Whether it is an `AsyncImageEncoder`. Only the method is looked at."""
+    return hasattr(encoder, "start_images")
 
 
 def encodes_text(encoder: Encoder) -> TypeGuard[TextEncoder]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -16,6 +16,7 @@ from torch import nn
 
 from pipeline.encoders.protocols import Encoder, ImageEncoder, encoder_name
 from pipeline.encoders.runtimes import resolve_runtime
+from pipeline.encoders.runtimes.checked import Checked
 from pipeline.encoders.runtimes.choose import Runtime, runtime_of
 from pipeline.encoders.runtimes.eager import precision_of
 from pipeline.encoders.towers import ImageTower, PixelTower
@@ -135,6 +136,12 @@ class TorchEncoder:
         if tuple(outputs) != ("pooled",):
             self._require(outputs)
         return self._runtime(pixels, outputs)
+
+    def start_images(
+        self, pixels: npt.NDArray[np.uint8], outputs: Sequence[str] = ("pooled",)
+    ) -> Callable[[], dict[str, npt.NDArray[np.float32]]] | None:
+        """See `AsyncImageEncoder`."""
+        return self._runtime.start(pixels, outputs) if isinstance(self._runtime, Checked) else None
 
     @cached_property
     def _runtime(self) -> Runtime:

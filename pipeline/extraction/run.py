@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 from threading import Event
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.encoders.protocols import ImageEncoder
+from pipeline.encoders.protocols import ImageEncoder, starts_images
 from pipeline.encoders.staging import staging
 from pipeline.extraction.loader import BatchLoader, StagedBatch
 from pipeline.extraction.outputs import PIXELS, Output, to_stored
@@ -73,8 +75,9 @@ class Extraction:
 
         A batch never crosses shards and short batches are padded, so that a shard's bytes do not depend on what was
         encoded before it: resumed and uninterrupted runs are equal. While the caller writes a shard, the next one is
-        encoded and images of the one after it are decoded; beyond that nothing is taken from `shards`. A run
-        left early, by an error, Ctrl-C or `close`, ends after the batch in work.
+        encoded and images of the one after it are decoded; beyond that nothing is taken from `shards`, but for a batch
+        that an asynchronous encoder gets before it is done with the last one. A run left early, by an error, Ctrl-C or
+        `close`, ends after the batch in work.
 
         Parameters
         ----------
@@ -121,32 +124,74 @@ class Extraction:
     def _encoded(
         self, batches: Iterator[StagedBatch | Shard], stop: Event, counter: _Counter
     ) -> Generator[Shard, None, None]:
+        started: deque[_Started | Shard] = deque()
         while (step := self._next(batches)) is not None:
             if stop.is_set():
                 raise CancelledError
             if isinstance(step, Shard):
-                counter.rejected(len(step.rejected))
-                yield step
+                started.append(step)
             else:
                 with self.timings.measure("encode"):
-                    self._encode(step)
-                counter.encoded(step.batch.rows)
+                    started.append(self._start(step))
+            yield from self._finished(started, counter)
+        yield from self._finished(started, counter, wait=True)
+
+    def _finished(
+        self, started: deque[_Started | Shard], counter: _Counter, wait: bool = False
+    ) -> Generator[Shard, None, None]:
+        """Finish what was started, in order, and give the shards that are whole.
+
+        A batch that is being computed is left there, until another one is: then no core waits for the last of its rows.
+        """
+        while started:
+            step = started[0]
+            if isinstance(step, Shard):
+                counter.rejected(len(step.rejected))
+                yield step
+            elif wait or not step.is_async or any(isinstance(later, _Started) for later in islice(started, 1, None)):
+                with self.timings.measure("encode"):
+                    self._fill(step.staged, step.features())
+                counter.encoded(step.staged.batch.rows)
+            else:
+                return
+            started.popleft()
 
     def _next(self, batches: Iterator[StagedBatch | Shard]) -> StagedBatch | Shard | None:
         with self.timings.measure("wait"):
             return next(batches, None)
 
-    def _encode(self, staged: StagedBatch) -> None:
+    def _start(self, staged: StagedBatch) -> _Started:
+        names = [output.name for output in self.outputs if output.name != PIXELS]
+        pixels = staged.pixels()
+        if starts_images(self.encoder) and (result := self.encoder.start_images(pixels, names)):
+            return _Started(staged, result, is_async=True)
+        features = self.encoder.encode_images(pixels, names)
+        return _Started(staged, lambda: features, is_async=False)
+
+    def _fill(self, staged: StagedBatch, features: Mapping[str, npt.NDArray[np.float32]]) -> None:
         batch, n = staged.batch, len(staged.batch.rows)
         at = batch.views, batch.rows - staged.shard.rows.start
-        names = [output.name for output in self.outputs if output.name != PIXELS]
-        features = self.encoder.encode_images(staged.pixels(), names)
         for output in self.outputs:
             block = staged.shard.blocks[output.name]
             if output.name == PIXELS:
                 block[at] = batch.squares[output.row_shape[0]][:n]
             else:
                 block[at] = to_stored(features[output.name][:n], output, batch.rows)
+
+
+@dataclass(frozen=True)
+class _Started:
+    """A batch that the encoder has.
+
+    Parameters
+    ----------
+    features : waits for them
+    is_async : whether they are computed in other threads meanwhile
+    """
+
+    staged: StagedBatch
+    features: Callable[[], Mapping[str, npt.NDArray[np.float32]]]
+    is_async: bool
 
 
 class _Counter:

@@ -69,7 +69,14 @@ class SampleTable:
             sample tables: the column or the entry of its metadata is named.
         """
         arrow, info = _KIND.read(path)
-        frame = pd.DataFrame({name: _series(arrow[name], DTYPES[name]) for name in arrow.column_names})
+        columns, ids = {}, arrow["id"]
+        for name in arrow.column_names:
+            is_id = name == "path" and arrow[name].equals(ids)  # so it is in many layouts: one copy is enough
+            columns[name] = columns["id"] if is_id else _series(arrow[name], DTYPES[name])
+            arrow = arrow.drop_columns(name)  # pandas has its own copy, and a table may have a million rows
+        del ids
+        frame = pd.DataFrame(columns)
+        pa.default_memory_pool().release_unused()
         try:
             return cls(frame, info)
         except TableError as error:
@@ -158,7 +165,7 @@ def _plain(column: pd.Series[Any]) -> list[Any]:
 
 def _series(column: pa.ChunkedArray, dtype: Any) -> pd.Series[Any]:
     if pa.types.is_string(column.type):
-        return cast("pd.Series[Any]", column.to_pandas())  # the bytes stay where they are
+        return cast("pd.Series[Any]", column.to_pandas())
     values = [tuple(value) if isinstance(value, list) else value for value in column.to_pylist()]
     return pd.Series(values, dtype=dtype)
 

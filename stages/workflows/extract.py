@@ -31,9 +31,9 @@ from stages.workflows.extract_plan import ExtractPlan, plan_extract
 from stages.workflows.parity import measure_parity, sample_images
 from stages.workflows.reused_rows import CheckedReuse, check_finished_shards, check_reuse
 from stages.workflows.row_checks import CheckResult, RowChecker, usable_images
-from stages.workflows.row_sources import RowSources
+from stages.workflows.row_sources import RowSources, ShardTasks
 from stages.workflows.shard_encoder import ShardEncoder
-from stages.workflows.shards import LazyRoot, ShardTask, count_images
+from stages.workflows.shards import LazyRoot
 from stages.workflows.store_identity import provenance_of
 from stages.workflows.tables import index_named
 
@@ -114,10 +114,9 @@ def _write(plan: ExtractPlan, start: float, on_progress: OnProgress) -> ExtractR
         encoder = plan.encoder.with_runtime(runtime)
         with ShardEncoder(plan.encoding(runtime), encoder, alike, images) as shard_encoder:
             tasks = sources.shard_tasks(writer.pending, plan.schema)
-            by_number = {task.number: task for task in tasks}
             for record in _encoded_shards(plan, shard_encoder, tasks, on_progress):
                 writer.add_record(record)
-                n_shard = by_number[record.shard].n_encoded(record.rejected)
+                n_shard = sources.n_encoded(plan.schema.rows(record.shard), record.rejected)
                 n_encoded += n_shard
                 if alike and _is_distributed(plan.request):
                     _add_to(alike, record, n_shard, plan)
@@ -197,9 +196,9 @@ def _is_distributed(request: ExtractRequest) -> bool:
 
 
 def _encoded_shards(
-    plan: ExtractPlan, shard_encoder: ShardEncoder, tasks: list[ShardTask], on_progress: OnProgress
+    plan: ExtractPlan, shard_encoder: ShardEncoder, tasks: ShardTasks, on_progress: OnProgress
 ) -> Iterator[ShardRecord]:
-    request, n_images = plan.request, count_images(tasks)
+    request, n_images = plan.request, tasks.n_images
     if not n_images or not _is_distributed(request):
         yield from shard_encoder.encode(tasks, n_images, on_progress)
         return
@@ -233,12 +232,13 @@ def _parity(
     plan: ExtractPlan, writer: StoreWriter, shard_encoder: ShardEncoder, checked: CheckedReuse, sources: RowSources
 ) -> dict[str, Any]:
     """Of rows that were encoded now; of copied ones where all are. Their images may be gone by then."""
-    plain = [image for image in sources.images if image.row not in writer.rejected and 0 in image.views]
+    plain = sources.images.plain_views(without=writer.rejected)
     if plain or not checked.reuse.used() or checked.not_checked:
         return measure_parity(sample_images(plain, plan.key.digest), writer, shard_encoder)
-    copied = [image for image in plan.images if checked.reuse.has(image.row, 0) and image.row not in writer.rejected]
-    images = usable_images(sample_images(copied, plan.key.digest), shard_encoder.preparer)
-    return measure_parity(images, writer, shard_encoder, encoded=False)
+    images = plan.images
+    copied = images.with_views(images.plain & checked.reuse.has_plain, images.augmented).plain_views(writer.rejected)
+    usable = usable_images(sample_images(copied, plan.key.digest), shard_encoder.preparer)
+    return measure_parity(usable, writer, shard_encoder, encoded=False)
 
 
 def _time_shares(timings: Timings, seconds: float) -> str:

@@ -9,16 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from cache import Store, open_store
 from cache.backends import BACKENDS, backend_name
-from cache.columns import column_digests
+from cache.columns import Columns, column_digests
 from cache.features_root import store_path
 from cache.keys import StoreKey, differences, sha256_of
 from cache.places import AnyPath
-from cache.reuse import Reuse, find_rows, image_keys
+from cache.reuse import Digests, Reuse, find_rows, image_digests
 from cache.schema import Schema
 from cache.store import store_exists
 from cache.writing.sink import ShardSink
@@ -27,18 +24,18 @@ from pipeline.encoders import EncoderSpec, ImageEncoder, load_image_encoder
 from pipeline.extraction import Output, outputs_of
 from pipeline.extraction.outputs import PIXELS, POOLED
 from pipeline.images.alignment import Alignment
-from pipeline.images.reading import ImageRow
 from pipeline.progress import OnProgress
-from pipeline.tables.samples import SampleTable
+from pipeline.tables.samples import OK, SampleTable
 from stages.errors import ParamsError
 from stages.output import say
 from stages.params import ExtractParams, load_params
 from stages.requests import ExtractRequest
 from stages.results import ExtractResult
 from stages.workflows.faces import AlignedFaces, face_table_path, with_faces
+from stages.workflows.image_rows import ImageRows
 from stages.workflows.reused_rows import reusable_stores
 from stages.workflows.row_sources import RowSources
-from stages.workflows.shards import EncodingSpec, count_images
+from stages.workflows.shards import EncodingSpec
 from stages.workflows.store_identity import (
     box_texts,
     columns_of,
@@ -140,7 +137,7 @@ class ExtractPlan:
         return self.faces.as_json() if self.faces else None
 
     @cached_property
-    def images(self) -> list[ImageRow]:
+    def images(self) -> ImageRows:
         """Every usable image, in the order of their rows."""
         return image_rows_of(self.table, self.params.views)
 
@@ -157,7 +154,7 @@ class ExtractPlan:
         """What the columns describe, under the store's own name: its first rows are not the whole dataset."""
         return dataset_info(self.table) | {"name": self.target.stem}
 
-    def columns(self, rejected: Mapping[int, str]) -> dict[str, npt.NDArray[Any]]:
+    def columns(self, rejected: Mapping[int, str]) -> Columns:
         """The store's columns, with the images that could not be used, row -> reason."""
         return columns_of(self.table, rejected)
 
@@ -181,23 +178,23 @@ class ExtractPlan:
 
     def find_reusable(self, without: Collection[AnyPath] = ()) -> Reuse:
         """Which rows other stores hold, the one that is about to be replaced first."""
-        n_views = np.zeros(len(self.table), np.intp)
-        for image in self.images:
-            n_views[image.row] = len(image.views)
         stores = [store for store in self._reusable_stores if store.path not in without]
-        return find_rows(stores, self.key, self.schema, self._image_keys, n_views)
+        return find_rows(stores, self.key, self.schema, self._image_digests, self.images.n_views_of_rows())
 
     @cached_property
     def _reusable_stores(self) -> list[Store]:
         return reusable_stores(self.request.features, self.target) if self.request.reuse else []
 
     @cached_property
-    def _image_keys(self) -> npt.NDArray[np.object_]:
-        return image_keys(self.table.frame["sha256"], box_texts(self.table), face_texts(self.table))
+    def _image_digests(self) -> Digests:
+        columns = [self.table.frame["sha256"].array, box_texts(self.table), face_texts(self.table)]
+        return image_digests(len(self.table), columns)
 
     def row_sources(self, reuse: Reuse) -> RowSources:
         """What has to be encoded, where other stores give the rows of `reuse`."""
-        return RowSources.of(self.images, reuse, self._image_keys)
+        sources = RowSources.of(self.images, reuse, self._image_digests)
+        vars(self).pop("_image_digests", None)  # 32 bytes a row that nothing needs from here on
+        return sources
 
     def encoding(self, runtime: str) -> EncodingSpec:
         """What a process needs to encode shards of the store."""
@@ -225,7 +222,7 @@ class ExtractPlan:
         done = finished_shards(self.target, self.key, self.schema)
         pending = [shard for shard in range(self.schema.n_shards) if shard not in done]
         tasks = self.row_sources(self.find_reusable()).shard_tasks(pending, self.schema)
-        return self.result(count_images(tasks), {}, complete=False)
+        return self.result(tasks.n_images, {}, complete=False)
 
     def result(
         self, n_encoded: int, rejected: Mapping[int, str], seconds: float = 0.0, *, complete: bool = True
@@ -236,7 +233,7 @@ class ExtractPlan:
         ----------
         rejected : row -> reason, of images that could not be used; the table has rejected rows of its own
         """
-        n_usable = len(self.table.usable) - len(rejected)
+        n_usable = int((self.table.frame["status"] == OK).sum()) - len(rejected)
         return ExtractResult(
             table=self.table,
             path=self.target,

@@ -55,7 +55,7 @@ def face_table_path(folder: Path, dataset: str, stem: str) -> Path:
 
 def images_of_table(table: SampleTable) -> npt.NDArray[np.object_]:
     """What identifies the image of every row: the digest of its bytes and its box, as one text. shape (N,)"""
-    return image_keys(table.frame["sha256"], box_texts(table))
+    return image_keys(table.frame["sha256"], box_texts(table)[:])
 
 
 def with_faces(

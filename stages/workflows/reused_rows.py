@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from cache import Store
@@ -115,9 +116,11 @@ def _check_source(reuse: Reuse, number: int, checker: RowChecker) -> CheckResult
 def check_finished_shards(writer: StoreWriter, checker: RowChecker) -> CheckResult:
     """Compare rows of the finished shards of a stopped writer; their key is all that identifies their writer."""
     schema = writer.schema
-    finished = [row for shard in sorted(writer.done) for row in schema.rows(shard)]
-    usable = {image.row for image in checker.images}
-    rows = [row for row in finished if row in usable and row not in writer.rejected]
+    usable = checker.images.needed.copy()
+    rejected = {row: reason for row, reason in writer.rejected.items() if 0 <= row < len(usable) and usable[row]}
+    usable[list(rejected)] = False
+    finished = [np.flatnonzero(usable[_slice(schema.rows(shard))]) + schema.rows(shard).start for shard in writer.done]
+    rows = np.sort(np.concatenate(finished))
 
     def stored(row: int, view: int) -> Mapping[str, npt.NDArray[Any]]:
         shard, inside = divmod(row, schema.shard_rows)
@@ -126,5 +129,8 @@ def check_finished_shards(writer: StoreWriter, checker: RowChecker) -> CheckResu
     result = checker.check_plain(rows, stored, lambda _output: LOOSEST)
     if not result.problem and schema.n_views > 1:
         result += checker.check_augmented(rows, stored, lambda _output: LOOSEST)
-    rejected = {row: reason for row, reason in writer.rejected.items() if row in usable}
     return result if result.problem else result + checker.check_rejected(rejected)
+
+
+def _slice(rows: range) -> slice:
+    return slice(rows.start, rows.stop)

@@ -7,7 +7,6 @@ its checksums again. The rows of a sample are random: which ones have to be righ
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,6 +20,7 @@ from pipeline.encoders.parity import Parity, parity
 from pipeline.errors import DatasetError, ImageError
 from pipeline.images.prepare import Preparer
 from pipeline.images.reading import ImageRow
+from stages.workflows.image_rows import ImageRows
 from stages.workflows.parity import N_ROWS, Tolerance, encode_one_by_one
 
 __all__ = ["CheckResult", "ReadStored", "RowChecker", "ToleranceOf", "usable_images"]
@@ -65,7 +65,7 @@ class RowChecker:
     rng : chooses the rows
     """
 
-    images: Sequence[ImageRow]
+    images: ImageRows
     new_preparer: Callable[[], Preparer]
     encoder: ImageEncoder
     outputs: Sequence[str]
@@ -112,9 +112,10 @@ class RowChecker:
 
     def _sample(self, rows: Rows) -> list[ImageRow]:
         chosen = self.rng.choice(np.asarray(rows, np.intp), min(N_ROWS, len(rows)), replace=False)
-        places = [(row, bisect_left(self.images, row, key=lambda image: image.row)) for row in np.sort(chosen)]
+        needed = self.images.needed
         # Whoever wrote that a row is rejected may have named one that the table does not have.
-        return [self.images[at] for row, at in places if at < len(self.images) and self.images[at].row == row]
+        present = [row for row in np.sort(chosen).tolist() if 0 <= row < len(needed) and needed[row]]
+        return list(self.images.at_rows(np.array(present, np.intp)))
 
     def _readable(self, images: Sequence[ImageRow]) -> list[ImageRow]:
         """The images whose files exist, and are those of the table; notes why others are not."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,7 +23,7 @@ from pipeline.images.preprocess import Preprocess
 from pipeline.images.reading import ImageRow
 from pipeline.images.transform import ImageTransform
 
-__all__ = ["EncodingSpec", "LazyRoot", "RowCopies", "ShardTask", "count_images"]
+__all__ = ["EncodingSpec", "LazyRoot", "RowCopies", "ShardTask"]
 
 Rows: TypeAlias = npt.NDArray[np.intp]
 
@@ -128,12 +128,3 @@ class ShardTask:
     def sources(self) -> set[int]:
         """The earlier shards that must be finished before this one is."""
         return {copy.shard for copy in self.copies} - {self.number}
-
-    def n_encoded(self, rejected: Collection[int]) -> int:
-        """How many of its images could be encoded; `rejected` are the rows of the finished shard that could not."""
-        return sum(image.row not in rejected for image in self.images)
-
-
-def count_images(tasks: Iterable[ShardTask]) -> int:
-    """How many images are encoded for the tasks."""
-    return sum(len(task.images) for task in tasks)

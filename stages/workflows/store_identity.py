@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from cache.keys import StoreKey, sha256_of
+from cache.columns import Column, TextColumn
+from cache.keys import StoreKey, sha256_of_items
 from cache.schema import MISSING_INTEGERS, ArraySpec, Schema
 from pipeline.encoders import Encoder, EncoderSpec, ImageEncoder
 from pipeline.extraction import Output
 from pipeline.images.decode import DECODER, decoder_version
 from pipeline.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
-from pipeline.images.reading import ImageRow
 from pipeline.images.views import ViewRecipe
 from pipeline.tables.samples import REJECTED, SampleTable
 from stages.errors import StageError
 from stages.params import ExtractParams
+from stages.workflows.image_rows import BLOCK_ROWS, ImageRows
 
 __all__ = [
     "box_of",
@@ -59,17 +59,9 @@ def changed_by_params(preprocess: Preprocess, params: ExtractParams) -> Preproce
     return preprocess
 
 
-def image_rows_of(table: SampleTable, n_views: int) -> list[ImageRow]:
+def image_rows_of(table: SampleTable, n_views: int) -> ImageRows:
     """One image per usable row; rows of the train split get all views, the others the plain one."""
-    usable = table.usable
-    all_views, plain = tuple(range(n_views)), (0,)
-    columns = (usable[name].tolist() for name in ("path", "sha256", "split"))
-    return [
-        ImageRow(row, path, digest, box, all_views if split == "train" else plain, face)
-        for row, path, digest, split, box, face in zip(
-            usable.index.tolist(), *columns, _column(usable, "box"), _column(usable, "face"), strict=True
-        )
-    ]
+    return ImageRows.of_table(table, n_views)
 
 
 def schema_of(table: SampleTable, n_views: int, outputs: tuple[Output, ...]) -> Schema:
@@ -91,20 +83,31 @@ def store_key(
     ----------
     alignment : how faces were detected and cropped; None where images are taken as they are
     """
-    columns = [_column(table.frame, name) for name in ("sha256", "box", *(("face",) if alignment else ()))]
-    samples = list(zip(*columns, strict=True))
+    names = ("sha256", "box", *(("face",) if alignment else ()))
     views: dict[str, Any] = {"count": params.views}
     if params.views > 1:
-        usable = table.usable
-        augmented = usable.index[usable["split"] == "train"].tolist()
-        views |= {"seed": params.view_seed, "recipe": ViewRecipe().as_json(), "rows": sha256_of(augmented)}
-    names = [f"{output.name}:{output.row_shape[0]}" if output.name == "pixels" else output.name for output in outputs]
+        augmented = np.flatnonzero(image_rows_of(table, params.views).augmented)
+        rows = sha256_of_items(augmented[block].tolist() for block in _blocks(len(augmented)))
+        views |= {"seed": params.view_seed, "recipe": ViewRecipe().as_json(), "rows": rows}
+    output_names = [
+        f"{output.name}:{output.row_shape[0]}" if output.name == "pixels" else output.name for output in outputs
+    ]
     return StoreKey(
-        samples=sha256_of(samples),
-        outputs=tuple(names),
+        samples=sha256_of_items(_samples(table.frame, names)),
+        outputs=tuple(output_names),
         views=views,
         **row_fields(encoder, params, alignment),
     )
+
+
+def _samples(frame: pd.DataFrame, names: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
+    """The values of some columns, row by row; None of a column that the table does not have."""
+    for rows in _blocks(len(frame)):
+        yield list(zip(*(_column(frame, name, rows) for name in names), strict=True))
+
+
+def _blocks(n_rows: int) -> Iterator[slice]:
+    return (slice(start, start + BLOCK_ROWS) for start in range(0, n_rows, BLOCK_ROWS))
 
 
 def row_fields(
@@ -120,9 +123,9 @@ def row_fields(
     }
 
 
-def box_texts(table: SampleTable) -> list[str]:
+def box_texts(table: SampleTable) -> TextColumn:
     """The box of every row as `x,y,width,height`, empty where there is none."""
-    return _texts(table, "box")
+    return _region_texts(table.frame, "box")
 
 
 def box_of(text: str) -> tuple[int, int, int, int] | None:
@@ -136,9 +139,9 @@ def box_of(text: str) -> tuple[int, int, int, int] | None:
     return x, y, width, height
 
 
-def face_texts(table: SampleTable) -> list[str]:
+def face_texts(table: SampleTable) -> TextColumn:
     """The landmarks of every row as `x,y,x,y,...`, empty where there are none."""
-    return _texts(table, "face")
+    return _region_texts(table.frame, "face")
 
 
 def face_of(text: str) -> tuple[float, ...] | None:
@@ -149,31 +152,48 @@ def face_of(text: str) -> tuple[float, ...] | None:
         raise StageError(f"landmarks: expected x,y,x,y,..., found {text!a:.60}") from error
 
 
-def _column(frame: pd.DataFrame, name: str) -> list[Any]:
-    """The values of a column, such as `box` or `face`; None for every row of a table without it."""
-    return frame[name].tolist() if name in frame else [None] * len(frame)
+def _column(frame: pd.DataFrame, name: str, rows: slice) -> list[Any]:
+    """Some values of a column, such as `box` or `face`; None for every row of a table without it."""
+    if name in frame:
+        return frame[name].array[rows].tolist()
+    return [None] * len(range(*rows.indices(len(frame))))
 
 
-def _texts(table: SampleTable, name: str) -> list[str]:
-    return [",".join(map(str, values)) if values else "" for values in _column(table.frame, name)]
+def _region_texts(frame: pd.DataFrame, name: str) -> TextColumn:
+    def read(start: int, stop: int) -> list[str]:
+        return [",".join(map(str, values)) if values else "" for values in _column(frame, name, slice(start, stop))]
+
+    return TextColumn(len(frame), read)
 
 
-def columns_of(table: SampleTable, rejected: Mapping[int, str]) -> dict[str, npt.NDArray[Any]]:
+def columns_of(table: SampleTable, rejected: Mapping[int, str]) -> dict[str, Column]:
     """The table's columns for a store, with the images that could not be used marked as rejected."""
-    frame = table.frame.copy()
-    if rejected:
-        rows = list(rejected)
-        frame.loc[rows, "status"] = REJECTED
-        frame.loc[rows, "reason"] = list(rejected.values())
-    columns = {name: frame[name].fillna("").to_numpy(dtype=object) for name in _TEXT_COLUMNS if name in frame}
+    frame, rejections = table.frame, dict(rejected)
+    replaced = {"status": dict.fromkeys(rejections, REJECTED), "reason": rejections}
+    columns: dict[str, Column] = {
+        name: _table_texts(frame[name], replaced.get(name, {})) for name in _TEXT_COLUMNS if name in frame
+    }
     for name, missing in MISSING_INTEGERS.items():
         if name in frame:
             columns[name] = frame[name].fillna(missing).to_numpy(dtype=np.int64)
     if "box" in frame:
-        columns["box"] = np.array(box_texts(table), dtype=object)
+        columns["box"] = box_texts(table)
     if "face" in frame:
-        columns["face"] = np.array(face_texts(table), dtype=object)
+        columns["face"] = face_texts(table)
     return columns
+
+
+def _table_texts(values: pd.Series[Any], replaced: Mapping[int, str]) -> TextColumn:
+    """A column of the table, empty where it has no text; `replaced` are row -> text in its place."""
+
+    def read(start: int, stop: int) -> list[str]:
+        texts: list[str] = values.iloc[start:stop].fillna("").tolist()
+        for row in rows[np.searchsorted(rows, start) : np.searchsorted(rows, stop)].tolist():
+            texts[row - start] = replaced[row]
+        return texts
+
+    rows = np.array(sorted(replaced), np.intp)
+    return TextColumn(len(values), read)
 
 
 def dataset_info(table: SampleTable) -> dict[str, Any]:

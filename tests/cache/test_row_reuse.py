@@ -11,7 +11,7 @@ import pytest
 
 from cache.errors import StorageError, StoreDamagedError
 from cache.keys import StoreKey
-from cache.reuse import Reuse, find_rows, image_keys
+from cache.reuse import Digests, Reuse, find_rows, image_digests
 from cache.row_copies import ReuseReader
 from cache.schema import ArraySpec, Schema
 from cache.store import Store, open_store
@@ -84,7 +84,11 @@ def look_up(
     of = of or key()
     schema = Schema(len(images), of.views["count"], (POOLED,), 2)
     needed = np.array(n_views or [of.views["count"]] * len(images), np.intp)
-    return find_rows(stores, of, schema, image_keys(images, [box] * len(images)), needed), schema
+    return find_rows(stores, of, schema, digests(images, box), needed), schema
+
+
+def digests(images: str, box: str = "") -> Digests:
+    return image_digests(len(images), [np.array(texts, object) for texts in (list(images), [box] * len(images))])
 
 
 def has(reuse: Reuse, n_rows: int) -> list[str]:
@@ -167,7 +171,7 @@ def test_rows_made_otherwise_are_not_taken(tmp_path: Path, change: dict[str, Any
 def test_a_store_that_lacks_an_output_gives_nothing(tmp_path: Path) -> None:
     old = store(tmp_path / "a.zarr", "ab")
     both = Schema(2, N_VIEWS, (POOLED, ArraySpec("tokens", (2, 4), "float32")), 2)
-    reuse = find_rows([old], key(outputs=("pooled", "tokens")), both, image_keys("ab", ["", ""]), np.array([3, 3]))
+    reuse = find_rows([old], key(outputs=("pooled", "tokens")), both, digests("ab"), np.array([3, 3]))
     assert has(reuse, 2) == ["", ""]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pipeline.encoders.parity import parity
 from pipeline.encoders.runtimes.eager import Eager
-from pipeline.encoders.runtimes.graphs import Features, Graph, Pixels
+from pipeline.encoders.runtimes.graphs import AsyncGraph, Features, Graph, Pixels
 
 __all__ = ["LARGEST_DIFFERENCE", "SMALLEST_COSINE", "Build", "Checked"]
 
@@ -51,6 +51,15 @@ class Checked:
             if features := self._first_batch(pixels, names):
                 return features
         return self._eager(pixels, names)
+
+    def start(self, pixels: Pixels, outputs: Sequence[str]) -> Callable[[], dict[str, Features]] | None:
+        """Begin `__call__`, whose result the returned call waits for; None if there is no graph yet that can do so."""
+        names = tuple(outputs)
+        graph = self._graphs.get(names)
+        if not isinstance(graph, AsyncGraph):
+            return None
+        result = graph.start(pixels)
+        return lambda: dict(zip(names, result(), strict=True))
 
     def _first_batch(self, pixels: Pixels, names: tuple[str, ...]) -> dict[str, Features]:
         """What the new graph gives, or nothing if it is given up.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from torch.export import ExportedProgram
 
 from pipeline.encoders.towers import PixelTower
 
-__all__ = ["Features", "Graph", "Pixels", "chunks", "traced"]
+__all__ = ["AsyncGraph", "Features", "Graph", "Pixels", "chunks", "traced"]
 
 Pixels = npt.NDArray[np.uint8]
 Features = npt.NDArray[np.float32]
@@ -24,6 +24,19 @@ class Graph(Protocol):
 
     def __call__(self, pixels: Pixels) -> list[Features]:
         """uint8 (B, S, S, 3), any B > 0 -> float32 (B, *row_shape) for each output, in the order of the outputs."""
+
+
+@runtime_checkable
+class AsyncGraph(Graph, Protocol):
+    """A graph that can take a batch while it computes the last one."""
+
+    def start(self, pixels: Pixels) -> Callable[[], list[Features]]:
+        """Begin to encode a batch.
+
+        Returns
+        -------
+        A call that waits for the features, which are those of `__call__`.
+        """
 
 
 class _SelectedOutputs(nn.Module):

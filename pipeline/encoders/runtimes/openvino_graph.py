@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -14,10 +16,12 @@ import torch
 from pipeline.encoders.runtimes.graphs import Features, Pixels, chunks, traced
 from pipeline.encoders.runtimes.imports import import_openvino
 from pipeline.encoders.towers import PixelTower
+from pipeline.errors import EncoderError
 
 __all__ = ["OpenVINOGraph", "openvino_name"]
 
 _ROWS = 8  # enough for the matrix products of a ViT; with more, the activations of a CNN leave the processor's cache
+_REQUESTS_PER_THREAD = 4  # one computes, the others wait with their pixels
 
 
 def openvino_name() -> str:
@@ -29,7 +33,8 @@ class OpenVINOGraph:
     """A compiled model that encodes a batch in chunks of `_ROWS` rows, each chunk on one thread.
 
     So a row depends neither on the size of its batch nor on how many threads there are: the chunks are spread over as
-    many threads as torch uses.
+    many threads as torch uses. A batch may be started while the chunks of the last one are computed: no thread is idle
+    until the slowest chunk of a batch is done.
     """
 
     def __init__(self, tower: PixelTower, outputs: tuple[str, ...]) -> None:
@@ -44,25 +49,62 @@ class OpenVINOGraph:
         program = traced(tower, outputs, _ROWS)
         with _root_logger_preserved():
             model = ov.convert_model(program)
-        self._compiled = ov.Core().compile_model(model, "CPU", options)
-        self._queue = ov.AsyncInferQueue(self._compiled, n_threads)
-        self._queue.set_callback(_copy_results)
+        compiled = ov.Core().compile_model(model, "CPU", options)
+        self._shapes = [tuple(output.shape)[1:] for output in compiled.outputs]
+        self._idle = [compiled.create_infer_request() for _ in range(_REQUESTS_PER_THREAD * n_threads)]
+        self._running: deque[_Chunk] = deque()
 
     def __call__(self, pixels: Pixels) -> list[Features]:
+        return self.start(pixels)()
+
+    def start(self, pixels: Pixels) -> Callable[[], list[Features]]:
+        """Begin to encode a batch; see `Graph.start`. Waits for earlier chunks where all requests are in use."""
         n_chunks = -(-len(pixels) // _ROWS)
-        shapes = [tuple(output.shape)[1:] for output in self._compiled.outputs]
-        features = [np.empty((n_chunks * _ROWS, *shape), np.float32) for shape in shapes]
+        features = [np.empty((n_chunks * _ROWS, *shape), np.float32) for shape in self._shapes]
+        batch = []
         for i, chunk in enumerate(chunks(torch.as_tensor(pixels), _ROWS)):
-            rows = slice(i * _ROWS, (i + 1) * _ROWS)
-            self._queue.start_async([chunk.numpy()], [values[rows] for values in features])
-        self._queue.wait_all()
-        return [values[: len(pixels)] for values in features]
+            if not self._idle:
+                self._finish_oldest()
+            into = [values[i * _ROWS : (i + 1) * _ROWS] for values in features]
+            batch.append(_Chunk(self._idle.pop(), into))
+            self._running.append(batch[-1])
+            batch[-1].request.start_async([chunk.numpy()])
+
+        def result() -> list[Features]:
+            while self._running and not batch[-1].is_done:
+                self._finish_oldest()
+            if not all(chunk.is_done for chunk in batch):
+                raise EncoderError("OpenVINO could not compute a batch; its error was raised before. Extract again")
+            return [values[: len(pixels)] for values in features]
+
+        return result
+
+    def _finish_oldest(self) -> None:
+        """Wait for the chunk that was started first, whose request is then free for another one."""
+        chunk = self._running.popleft()
+        self._idle.append(chunk.request)
+        chunk.finish()
 
 
-def _copy_results(request: Any, into: list[Features]) -> None:
-    """Copy the results of a chunk before the request that holds them takes the next one."""
-    for i, rows in enumerate(into):
-        rows[...] = request.get_output_tensor(i).data
+@dataclass(eq=False)
+class _Chunk:
+    """Rows that a request computes.
+
+    Parameters
+    ----------
+    into : for each output where its rows belong
+    """
+
+    request: Any
+    into: list[Features]
+    is_done: bool = False
+
+    def finish(self) -> None:
+        """Copy the results before the request takes other rows; raises what the computation raised."""
+        self.request.wait()
+        for i, rows in enumerate(self.into):
+            rows[...] = self.request.get_output_tensor(i).data
+        self.is_done = True
 
 
 @contextmanager

@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 import cache
+from cache.reuse import image_digests
 from cache.testing.raw import tree_bytes
-from pipeline.images.reading import ImageRow
 from pipeline.progress import Progress
 from pipeline.tables.samples import SampleTable
 from stages.requests import ExtractRequest
 from stages.workflows.extract import extract
+from stages.workflows.image_rows import ImageRows
 from stages.workflows.row_sources import DuplicateRows
 from stages.workflows.tables import write_table
 
@@ -100,9 +102,10 @@ def test_every_view_is_drawn_once(faces: Path, fer_stage: FerStage) -> None:
 
 
 def test_the_first_row_of_each_view_is_encoded() -> None:
-    views = [(0,), (0, 1, 2), (0, 1, 2), (1, 2), (0,)]
-    images = [ImageRow(row, "p", "s", None, of_row) for row, of_row in enumerate(views)]
-    unique, duplicates = DuplicateRows.find(images, np.array(["a", "a", "a", "a", "b"], dtype=object))
+    plain, augmented = np.array([1, 1, 1, 0, 1], bool), np.array([0, 1, 1, 1, 0], bool)
+    frame = pd.DataFrame({"path": list("ppppp"), "sha256": list("aaaab")})
+    digests = image_digests(5, [frame["sha256"].array])
+    unique, duplicates = DuplicateRows.find(ImageRows(frame, 3, plain, augmented), digests)
     assert [(image.row, image.views) for image in unique] == [(0, (0,)), (1, (1, 2)), (4, (0,))]
     assert duplicates.plain.tolist() == [-1, 0, 0, -1, -1]
     assert duplicates.augmented.tolist() == [-1, -1, 1, 1, -1]
