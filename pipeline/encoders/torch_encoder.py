@@ -13,11 +13,11 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from pipeline.encoders.arithmetic import precision_of
 from pipeline.encoders.devices import device_name
 from pipeline.encoders.protocols import Encoder, ImageEncoder, encoder_name
 from pipeline.encoders.runtimes import resolve_runtime
 from pipeline.encoders.runtimes.choose import Runtime, runtime_of
-from pipeline.encoders.runtimes.eager import precision_of
 from pipeline.encoders.towers import ImageTower, PixelTower
 from pipeline.errors import EncoderError
 from pipeline.images.preprocess import Preprocess
@@ -80,7 +80,7 @@ class TorchEncoder:
 
     @property
     def precision(self) -> str:
-        return precision_of(self.torch_device, self.half)
+        return precision_of(self.device, self.half)
 
     @property
     def runtime(self) -> str:
