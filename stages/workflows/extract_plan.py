@@ -94,7 +94,7 @@ class ExtractPlan:
     ----------
     params : block `extract` with what the request has instead
     table, root : the images
-    encoder_name, spec, encoder : its folder below the features root, how it is written, and the model, which may not be loaded yet
+    encoder_name, spec, encoder : its folder below the features root, how it is written, and the model, loaded or known
     faces : how the table's faces were found and are cut out; None if images are taken as they are
     target : path of the store; its ending chooses the backend
     """
