@@ -36,8 +36,9 @@ def known_image_encoder(spec: EncoderSpec, device: str, runtime: str, on_progres
     def describe(encoder: Encoder) -> EncoderDescription:
         return EncoderDescription.of_images(require_image_encoder(encoder))
 
-    load = cache(lambda: load_encoder(spec, device, runtime, on_progress))
-    known, load = _known(EncoderRecord("images", spec), load, describe)
+    known, load = _known(
+        EncoderRecord("images", spec), cache(lambda: load_encoder(spec, device, runtime, on_progress)), describe
+    )
     if known is None or known.preprocess is None:
         return require_image_encoder(load())
     require_exact_environment()
@@ -56,8 +57,11 @@ def known_text_encoder(spec: EncoderSpec, device: str, on_progress: OnProgress) 
     StageError
         From the first sentence on: if the loaded model is not what it was known as.
     """
-    load = cache(lambda: load_encoder(spec, device, on_progress=on_progress))
-    known, load = _known(EncoderRecord("text", spec), load, EncoderDescription.of_text)
+    known, load = _known(
+        EncoderRecord("text", spec),
+        cache(lambda: load_encoder(spec, device, on_progress=on_progress)),
+        EncoderDescription.of_text,
+    )
     if known is None:
         return load()
     require_exact_environment()

@@ -29,6 +29,8 @@ def _untrained(spec: EncoderSpec) -> CurrentIdentity:
     return config_only_identity(UNTRAINED_CONFIG, {"family": "open_clip", "architecture": spec.architecture})
 
 
-_LOADERS = "pipeline.encoders.families.embedded_encoder"
-MINI = Family("mini", Syntax(("mini",), None), f"{_LOADERS}:load_mini", _mini, sources=_mini_sources)
-UNTRAINED = Family("untrained", Syntax(("untrained",), None), f"{_LOADERS}:load_untrained", _untrained)
+_FAMILIES = "pipeline.encoders.families"
+MINI = Family("mini", Syntax(("mini",), None), f"{_FAMILIES}.mini_encoder:load_mini", _mini, sources=_mini_sources)
+UNTRAINED = Family(
+    "untrained", Syntax(("untrained",), None), f"{_FAMILIES}.embedded_encoder:load_untrained", _untrained
+)
