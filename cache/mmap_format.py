@@ -20,6 +20,7 @@ import numpy.typing as npt
 from cache.export_formats import npy_header
 from cache.keys import canonical_json, sha256_of
 from cache.places import AnyPath
+from cache.places.user_folder import user_folder
 from cache.rows import Rows
 from cache.shard_records import checksum
 
@@ -47,8 +48,7 @@ def mmap_folder(store: AnyPath) -> Path:
     """
     if isinstance(store, Path):
         return store.absolute().parent.parent / MMAP_FOLDER
-    caches = os.environ.get("XDG_CACHE_HOME")
-    return (Path(caches) if caches else Path.home() / ".cache") / "fer-stage" / MMAP_FOLDER
+    return user_folder() / MMAP_FOLDER
 
 
 def mmap_files(root: Path) -> list[tuple[Path, str]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program does
 
 # Tests import onnxruntime themselves: it would leave an id of the machine in the home of whoever runs them.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+# What encoders were is recorded in the user's cache folder: tests have one of their own, commands that they start too.
+# The hub's cache stays where it is.
+_CACHES = tempfile.TemporaryDirectory(prefix="fer-stage-tests-")
+atexit.register(_CACHES.cleanup)
+os.environ.setdefault("HF_HOME", str(Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "huggingface")))
+os.environ["XDG_CACHE_HOME"] = _CACHES.name
 
 # Time is no promise of a test: a busy machine is not a failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -17,7 +17,7 @@ from pipeline.errors import EncoderError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["float32_arithmetic", "float32_error", "require_exact_environment", "require_float32"]
+__all__ = ["float32_arithmetic", "float32_error", "precision_of", "require_exact_environment", "require_float32"]
 
 # Variable -> values that leave float32 as it is. They are read below torch, whose own settings do not override them.
 _ENVIRONMENT = {
@@ -26,6 +26,11 @@ _ENVIRONMENT = {
     "NVIDIA_TF32_OVERRIDE": ("", "0"),
 }
 _LARGEST_ERROR = 3e-5  # of the largest value: float32 stays below 5e-6, TensorFloat-32 is at 1e-4, bfloat16 at 1e-3
+
+
+def precision_of(device: str, half: bool) -> str:
+    """What an encoder computes in: `amp-float16` on CUDA if `half`, else `float32`."""
+    return "amp-float16" if device.startswith("cuda") and half else "float32"
 
 
 def require_exact_environment() -> None:

@@ -12,9 +12,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from pipeline.encoders.arithmetic import precision_of
 from pipeline.encoders.prompt_tower import PromptEncoder, PromptTower
 from pipeline.encoders.protocols import TextEncoder
-from pipeline.encoders.runtimes.eager import inference, precision_of, to_numpy
+from pipeline.encoders.runtimes.eager import inference, to_numpy
 from pipeline.encoders.torch_encoder import TorchEncoder
 
 __all__ = ["PromptableEncoder", "TextTower", "TorchTextEncoder", "TwoTowerEncoder"]
@@ -44,7 +45,7 @@ class TorchTextEncoder:
 
     @property
     def precision(self) -> str:
-        return precision_of(self.torch_device, self.half)
+        return precision_of(self.device, self.half)
 
     @property
     def text_identity(self) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.encoders.file_digest import files_sha256
 
-__all__ = ["tokenizer_content", "tokenizer_files"]
+__all__ = ["own_tokenizer", "tokenizer_content", "tokenizer_files", "vocabulary_files"]
 
 _SUFFIXES = (".json", ".txt", ".model", ".vocab", ".bpe")  # tokenizer.json, vocab.txt, merges.txt, spiece.model ...
 _MAX_BYTES = 64 * 2**20  # the largest published vocabularies are a third of it
@@ -30,11 +30,19 @@ def tokenizer_files(folder: Path, config: Any) -> str:
     EncoderError
         If a file cannot be read.
     """
+    return files_sha256(vocabulary_files(folder)) if own_tokenizer(config) else ""
+
+
+def own_tokenizer(config: Any) -> str:
+    """The name of the tokenizer that a `model_cfg` has instead of open_clip's own; empty if it has none."""
     text = config.get("text_cfg") if isinstance(config, Mapping) else None
-    if not isinstance(text, Mapping) or not text.get("hf_tokenizer_name"):
-        return ""
+    return str(text.get("hf_tokenizer_name") or "") if isinstance(text, Mapping) else ""
+
+
+def vocabulary_files(folder: Path) -> list[Path]:
+    """The files in an encoder's folder that may be a config or a part of a tokenizer, by name."""
     paths = sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES and path.is_file())
-    return files_sha256(path for path in paths if path.stat().st_size <= _MAX_BYTES)
+    return [path for path in paths if path.stat().st_size <= _MAX_BYTES]
 
 
 def tokenizer_content(tokenizer: Any) -> str:

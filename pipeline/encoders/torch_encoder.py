@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,41 +13,30 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from pipeline.encoders.arithmetic import precision_of
+from pipeline.encoders.devices import device_name
 from pipeline.encoders.protocols import Encoder, ImageEncoder, encoder_name
 from pipeline.encoders.runtimes import resolve_runtime
 from pipeline.encoders.runtimes.checked import Checked
 from pipeline.encoders.runtimes.choose import Runtime, runtime_of
-from pipeline.encoders.runtimes.eager import precision_of
 from pipeline.encoders.towers import ImageTower, PixelTower
 from pipeline.errors import EncoderError
 from pipeline.images.preprocess import Preprocess
 
 __all__ = ["TorchEncoder", "keep_freed_memory", "require_torch_encoder", "resolve_device"]
 
-_DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
 
 
 def resolve_device(name: str) -> torch.device:
-    """`auto` is CUDA when there is one, else the CPU.
+    """The device of a name; see `device_name`, which needs no torch.
 
     Raises
     ------
     EncoderError
-        If the name is none of `auto`, `cpu`, `cuda`, `cuda:N`, or CUDA is requested and absent: a run of a
-        day on the CPU would be noticed too late.
+        If there is no such device.
     """
-    if name == "auto":
-        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
-    if not _DEVICE.fullmatch(name):
-        raise EncoderError(f"--device {name}: expected auto, cpu, cuda or cuda:N")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise EncoderError(
-            f"--device {name}: torch can use {torch.cuda.device_count()} CUDA devices of this machine, counted from "
-            "cuda:0. Use one of them, or --device cpu"
-        )
-    return device
+    return torch.device(device_name(name))
 
 
 def keep_freed_memory() -> None:
@@ -93,7 +81,7 @@ class TorchEncoder:
 
     @property
     def precision(self) -> str:
-        return precision_of(self.torch_device, self.half)
+        return precision_of(self.device, self.half)
 
     @property
     def runtime(self) -> str:

@@ -6,7 +6,7 @@ from cache.errors import OutdatedTextsError, StoreMissingError
 from cache.places import AnyPath
 from cache.places.links import require_inside
 from cache.texts import TextStore, text_key, text_path
-from pipeline.encoders import encodes_text, load_encoder, require_text_encoder
+from pipeline.encoders import encodes_text, require_text_encoder
 from pipeline.progress import OnProgress
 from pipeline.prompts import encode_prompts, sentences
 from pipeline.tables.labels import EXPRESSIONS
@@ -15,6 +15,7 @@ from stages.params import load_params
 from stages.remedies import encoder_written
 from stages.requests import EncodeTextRequest
 from stages.results import EncodeTextResult
+from stages.workflows.known_encoders import known_text_encoder
 from stages.workflows.store_identity import provenance_of
 from stages.workflows.text_vectors import text_identity
 
@@ -30,7 +31,7 @@ def encode_text(request: EncodeTextRequest, on_progress: OnProgress) -> EncodeTe
     templates = params.templates(prompts)  # a name without templates is no prompt set, and becomes no file
     path = text_path(request.features, name, prompts)
     require_inside(path, request.features)
-    encoder = load_encoder(spec, request.device, on_progress=on_progress)
+    encoder = known_text_encoder(spec, request.device, on_progress)
     if encoder.note:
         say(f"note: {encoder.note}")
     if request.if_any and not encodes_text(encoder):

@@ -20,7 +20,7 @@ from cache.schema import Schema
 from cache.store import store_exists
 from cache.writing.sink import ShardSink
 from cache.writing.unfinished import finished_shards
-from pipeline.encoders import EncoderSpec, ImageEncoder, load_image_encoder
+from pipeline.encoders import EncoderSpec, ImageEncoder
 from pipeline.extraction import Output, outputs_of
 from pipeline.extraction.outputs import PIXELS, POOLED
 from pipeline.images.alignment import Alignment
@@ -33,6 +33,7 @@ from stages.requests import ExtractRequest
 from stages.results import ExtractResult
 from stages.workflows.faces import AlignedFaces, face_table_path, with_faces
 from stages.workflows.image_rows import ImageRows
+from stages.workflows.known_encoders import known_image_encoder
 from stages.workflows.reused_rows import reusable_stores
 from stages.workflows.row_sources import RowSources
 from stages.workflows.shards import EncodingSpec
@@ -53,11 +54,11 @@ __all__ = ["ExtractPlan", "plan_extract"]
 
 
 def plan_extract(request: ExtractRequest, on_progress: OnProgress) -> ExtractPlan:
-    """What a request has encoded, and into which store; the encoder is loaded before any image is read."""
+    """What a request has encoded, and into which store; an encoder that is not known is loaded before any image."""
     file = load_params(request.params)
     params = _extract_params(request, file.extract)
     encoder_name, spec = file.encoder(request.encoder or file.run.encoders[0])
-    encoder = prepared_as(load_image_encoder(spec, request.device, request.runtime, on_progress), params)
+    encoder = prepared_as(known_image_encoder(spec, request.device, request.runtime, on_progress), params)
     table, root, stem = requested_rows(request, file, on_progress)
     faces = None
     if params.faces == "aligned":
@@ -90,7 +91,7 @@ class ExtractPlan:
     ----------
     params : block `extract` with what the request has instead
     table, root : the images
-    encoder_name, spec, encoder : its folder below the features root, how it is written, and the loaded model
+    encoder_name, spec, encoder : its folder below the features root, how it is written, and the model, loaded or known
     faces : how the table's faces were found and are cut out; None if images are taken as they are
     target : path of the store; its ending chooses the backend
     """

@@ -11,11 +11,12 @@ from pipeline.encoders.families.embedded_family import MINI, UNTRAINED
 from pipeline.encoders.families.file_family import FILES
 from pipeline.encoders.families.files import CurrentIdentity
 from pipeline.encoders.families.open_clip_family import OPEN_CLIP
+from pipeline.encoders.families.sources import Published, Sources
 from pipeline.encoders.families.timm_family import TIMM
 from pipeline.encoders.families.transformers_family import TRANSFORMERS
 from pipeline.encoders.spec import EncoderSpec, register
 
-__all__ = ["FAMILIES", "CurrentIdentity", "Family", "current_identity", "has_text"]
+__all__ = ["FAMILIES", "CurrentIdentity", "Family", "Published", "Sources", "current_identity", "has_text", "sources"]
 
 FAMILIES = {family.name: family for family in (OPEN_CLIP, TIMM, TRANSFORMERS, FILES, MINI, UNTRAINED)}
 for _family in FAMILIES.values():
@@ -42,3 +43,21 @@ def has_text(spec: EncoderSpec) -> bool:
         If that code cannot be run.
     """
     return FAMILIES[spec.family].has_text(spec)
+
+
+def sources(spec: EncoderSpec, published: Published = ()) -> Sources | None:
+    """The files on this machine that an encoder is made of.
+
+    None where they are not here, or where files and libraries alone do not define it: weights that no file has, code
+    of the user's own, files that the hub may replace.
+
+    Parameters
+    ----------
+    published : where its weights are on the hub, as `Sources` had it before; else a library may be imported to know
+
+    Raises
+    ------
+    EncoderError
+        If a file is there and cannot be read.
+    """
+    return FAMILIES[spec.family].sources(spec, published)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from pipeline.encoders.families.base import Family
 from pipeline.encoders.families.files import CurrentIdentity, config_only_identity, open_clip_folder_identity
+from pipeline.encoders.families.sources import Published, Sources, folder_sources
 from pipeline.encoders.spec import EncoderSpec, Syntax
+from pipeline.encoders.weight_names import OPEN_CLIP_WEIGHTS
 
 __all__ = ["MINI", "MINI_FOLDER", "UNTRAINED", "UNTRAINED_CONFIG"]
 
@@ -19,10 +21,16 @@ def _mini(spec: EncoderSpec) -> CurrentIdentity:
     return open_clip_folder_identity(MINI_FOLDER, {"family": "open_clip", "architecture": spec.architecture})
 
 
+def _mini_sources(_spec: EncoderSpec, _published: Published) -> Sources | None:
+    return folder_sources(MINI_FOLDER, OPEN_CLIP_WEIGHTS)
+
+
 def _untrained(spec: EncoderSpec) -> CurrentIdentity:
     return config_only_identity(UNTRAINED_CONFIG, {"family": "open_clip", "architecture": spec.architecture})
 
 
-_LOADERS = "pipeline.encoders.families.embedded_encoder"
-MINI = Family("mini", Syntax(("mini",), None), f"{_LOADERS}:load_mini", _mini)
-UNTRAINED = Family("untrained", Syntax(("untrained",), None), f"{_LOADERS}:load_untrained", _untrained)
+_FAMILIES = "pipeline.encoders.families"
+MINI = Family("mini", Syntax(("mini",), None), f"{_FAMILIES}.mini_encoder:load_mini", _mini, sources=_mini_sources)
+UNTRAINED = Family(
+    "untrained", Syntax(("untrained",), None), f"{_FAMILIES}.embedded_encoder:load_untrained", _untrained
+)

@@ -22,6 +22,7 @@ __all__ = [
     "config_only_identity",
     "hub_identity",
     "known_config",
+    "known_config_file",
     "open_clip_folder_identity",
     "weights_digest",
 ]
@@ -94,13 +95,17 @@ def weights_digest(folder: Path, names: tuple[str, ...]) -> tuple[dict[str, str]
 
 
 def known_config(architecture: str) -> Any:
-    """The config of an architecture as open_clip carries it: importing open_clip takes seconds, reading a file none."""
+    """The config of an architecture as open_clip carries it; None for one that it does not know."""
+    path = known_config_file(architecture)
+    return _read_json(path) if path else None
+
+
+def known_config_file(architecture: str) -> Path | None:
+    """Where open_clip carries the config of an architecture: importing open_clip takes seconds, reading a file none."""
     package = find_spec("open_clip")
     folders = list(package.submodule_search_locations or ()) if package else []
-    for folder in folders:
-        if (path := Path(folder) / "model_configs" / f"{architecture}.json").is_file():
-            return _read_json(path)
-    return None
+    paths = (Path(folder) / "model_configs" / f"{architecture}.json" for folder in folders)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def config_fields(config: Any) -> dict[str, Any]:

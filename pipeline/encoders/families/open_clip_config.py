@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.errors import EncoderError
 from pipeline.images.preprocess import Preprocess
 
-__all__ = ["CLIP_MEAN", "CLIP_STD", "config_identity", "config_preprocess"]
+__all__ = ["CLIP_MEAN", "CLIP_STD", "config_identity", "config_preprocess", "parse_config"]
 
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
@@ -52,3 +52,10 @@ def config_preprocess(config: Mapping[str, Any], options: Mapping[str, Any]) -> 
         mean=tuple(options.get("mean", CLIP_MEAN)),
         std=tuple(options.get("std", CLIP_STD)),
     )
+
+
+def parse_config(data: dict[str, Any], where: str) -> tuple[dict[str, Any], Preprocess]:
+    """Model config and preprocessing of an `open_clip_config.json`; EncoderError if it has no `model_cfg`."""
+    if "model_cfg" not in data:
+        raise EncoderError(f"{where}: expected a `model_cfg`, found {', '.join(data) or 'nothing'}")
+    return data["model_cfg"], config_preprocess(data["model_cfg"], data.get("preprocess_cfg", {}))

@@ -15,7 +15,7 @@ import torch
 from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
 from torch import Tensor, nn
 
-from pipeline.encoders.families.open_clip_config import config_identity, config_preprocess
+from pipeline.encoders.families.open_clip_config import config_identity, config_preprocess, parse_config
 from pipeline.encoders.families.open_clip_prompts import open_clip_prompts
 from pipeline.encoders.families.open_clip_tower import open_clip_tower
 from pipeline.encoders.file_digest import file_sha256
@@ -31,7 +31,7 @@ from pipeline.progress import OnProgress, silent
 from pipeline.regular_files import read_json
 from pipeline.suggestions import did_you_mean
 
-__all__ = ["build_encoder", "check_names", "load_open_clip", "parse_config"]
+__all__ = ["build_encoder", "check_names", "load_open_clip"]
 
 _OPENAI_SHA256 = re.compile(r"/([0-9a-f]{64})/")
 
@@ -149,13 +149,6 @@ def _read_config(folder: Path) -> tuple[dict[str, Any], Preprocess]:
             f"{path}: expected JSON with a `model_cfg` and a `preprocess_cfg`, as open_clip writes it for the hub, "
             f"found something else ({type(error).__name__}: {error})"
         ) from error
-
-
-def parse_config(data: dict[str, Any], where: str) -> tuple[dict[str, Any], Preprocess]:
-    """Model config and preprocessing of an `open_clip_config.json`; EncoderError if it has no `model_cfg`."""
-    if "model_cfg" not in data:
-        raise EncoderError(f"{where}: expected a `model_cfg`, found {', '.join(data) or 'nothing'}")
-    return data["model_cfg"], config_preprocess(data["model_cfg"], data.get("preprocess_cfg", {}))
 
 
 def _weights_in(folder: Path) -> Path:

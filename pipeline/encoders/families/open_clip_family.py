@@ -10,11 +10,14 @@ from pipeline.encoders.families.files import (
     config_fields,
     hub_identity,
     known_config,
+    known_config_file,
     open_clip_folder_identity,
 )
+from pipeline.encoders.families.sources import Published, Sources, cached_on_hub, folder_sources
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.spec import EncoderSpec, Syntax
-from pipeline.encoders.weight_names import published_files
+from pipeline.encoders.tokenizer_identity import own_tokenizer
+from pipeline.encoders.weight_names import OPEN_CLIP_WEIGHTS, published_files
 
 __all__ = ["OPEN_CLIP"]
 
@@ -43,4 +46,23 @@ def _hub_files(spec: EncoderSpec) -> list[tuple[str, str]]:
     return [(repository, name) for name in names] if repository else []
 
 
-OPEN_CLIP = Family("open_clip", _SYNTAX, "pipeline.encoders.families.open_clip_encoder:load_open_clip", _current)
+def _sources(spec: EncoderSpec, published: Published) -> Sources | None:
+    if spec.path is not None and spec.path.is_dir():
+        return folder_sources(spec.path, OPEN_CLIP_WEIGHTS)
+    if (config := known_config_file(spec.architecture)) is None:
+        return None
+    published = () if spec.path else published or _hub_files(spec)
+    weights = spec.path or cached_on_hub(published)
+    if weights is None or not weights.is_file():
+        return None
+    # A tokenizer of the hub is none of these files.
+    return Sources(weights, (config,), published, not own_tokenizer(known_config(spec.architecture)))
+
+
+OPEN_CLIP = Family(
+    "open_clip",
+    _SYNTAX,
+    "pipeline.encoders.families.open_clip_encoder:load_open_clip",
+    _current,
+    sources=_sources,
+)

@@ -6,6 +6,7 @@ import re
 
 from pipeline.encoders.families.base import Family
 from pipeline.encoders.families.files import CurrentIdentity
+from pipeline.encoders.families.sources import Published, Sources
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.encoders.spec import EncoderSpec, Syntax
 
@@ -27,4 +28,8 @@ def _current(spec: EncoderSpec) -> CurrentIdentity:
     return CurrentIdentity({**named, "weights": file_sha256(spec.path)})
 
 
-TIMM = Family("timm", _SYNTAX, "pipeline.encoders.families.timm_encoder:load_timm", _current)
+def _sources(spec: EncoderSpec, _published: Published) -> Sources | None:
+    return Sources(spec.path) if spec.path is not None and spec.path.is_file() else None
+
+
+TIMM = Family("timm", _SYNTAX, "pipeline.encoders.families.timm_encoder:load_timm", _current, sources=_sources)

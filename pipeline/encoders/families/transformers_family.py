@@ -6,6 +6,7 @@ import re
 
 from pipeline.encoders.families.base import Family
 from pipeline.encoders.families.files import CurrentIdentity, hub_identity, weights_digest
+from pipeline.encoders.families.sources import Published, Sources, folder_sources
 from pipeline.encoders.spec import EncoderSpec, Syntax
 from pipeline.encoders.weight_names import TRANSFORMERS_WEIGHTS
 
@@ -27,6 +28,11 @@ def _current(spec: EncoderSpec) -> CurrentIdentity:
     return CurrentIdentity({**named, **weights}, unknown)
 
 
+def _sources(spec: EncoderSpec, _published: Published) -> Sources | None:
+    """None for a model of the hub, which is asked for a newer revision whenever the model is loaded."""
+    return folder_sources(spec.path, TRANSFORMERS_WEIGHTS) if spec.path is not None else None
+
+
 TRANSFORMERS = Family(
     "transformers",
     _SYNTAX,
@@ -34,4 +40,5 @@ TRANSFORMERS = Family(
     _current,
     package="transformers",
     extra="vlm",
+    sources=_sources,
 )

@@ -12,7 +12,7 @@ from pipeline.encoders.arithmetic import float32_arithmetic
 from pipeline.encoders.runtimes.graphs import Features, Pixels
 from pipeline.encoders.towers import PixelTower
 
-__all__ = ["Eager", "inference", "precision_of", "to_numpy"]
+__all__ = ["Eager", "inference", "to_numpy"]
 
 
 class Eager:
@@ -33,11 +33,6 @@ class Eager:
         with inference(self._device, self._half):
             features = self._tower(torch.as_tensor(pixels).to(self._device, non_blocking=True), outputs)
             return {name: to_numpy(features[name]) for name in outputs}
-
-
-def precision_of(device: torch.device, half: bool) -> str:
-    """What `inference` computes in: `amp-float16` or `float32`."""
-    return "amp-float16" if device.type == "cuda" and half else "float32"
 
 
 @contextmanager

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +15,9 @@ from encoder_models import BATCH_TOLERANCE, faces, load, pooled, run_python
 
 from pipeline.datasets.drawn import draw_face, sample_specs
 from pipeline.encoders import Encoder, EncoderSpec
-from pipeline.encoders.families.embedded_encoder import load_mini
 from pipeline.encoders.families.embedded_family import MINI_FOLDER
+from pipeline.encoders.families.mini_encoder import load_mini
+from pipeline.encoders.families.open_clip_encoder import load_open_clip
 from pipeline.errors import EncoderError
 from pipeline.prompts import PROMPT_SETS, encode_prompts
 from pipeline.tables.labels import expressions
@@ -154,3 +157,66 @@ class TestMini:
         (elsewhere / "open_clip_model.safetensors").unlink()
         with pytest.raises(EncoderError, match=r"the embedded encoder mini: no file at .*Install fer-stage again"):
             load_mini(EncoderSpec.parse("mini"), torch.device("cpu"), folder=elsewhere)
+
+    def test_weights_of_another_architecture_are_refused(self, elsewhere: Path) -> None:
+        config = elsewhere / "open_clip_config.json"
+        config.write_text(config.read_text().replace("tf_efficientnet_lite0", "resnet18"))
+        with pytest.raises(EncoderError, match=r"expected vision_cfg .*found .*resnet18"):
+            load_mini(EncoderSpec.parse("mini"), torch.device("cpu"), folder=elsewhere)
+
+
+@pytest.fixture(scope="module")
+def built() -> Any:
+    """The folder of mini as open_clip and timm build it."""
+    return load_open_clip(EncoderSpec("open_clip", "mini", path=MINI_FOLDER), torch.device("cpu"))
+
+
+class TestMiniIsWhatOpenClipBuilds:
+    @pytest.mark.parametrize("runtime", ["eager", "openvino"])
+    def test_features_are_the_same_bytes(self, built: Any, runtime: str) -> None:
+        if runtime == "openvino" and not find_spec("openvino"):
+            pytest.skip("OpenVINO is not installed")
+        mini, expected = load("mini").with_runtime(runtime), built.with_runtime(runtime)
+        for n in (1, 9):
+            features, outputs = faces(n, 160, seed=n), ("pooled", "tokens")
+            ours, theirs = mini.encode_images(features, outputs), expected.encode_images(features, outputs)
+            assert {name: ours[name].tobytes() for name in outputs} == {
+                name: theirs[name].tobytes() for name in outputs
+            }
+        assert mini.runtime == expected.runtime
+
+    def test_text_and_learned_prompts_are_the_same_bytes(self, built: Any) -> None:
+        mini, sentences = load("mini"), ["a happy face", "an angry, angry person", "", "x" * 200]
+        assert mini.encode_text(sentences).tobytes() == built.encode_text(sentences).tobytes()
+        ours, theirs = mini.prompts, built.prompts
+        assert (ours.context, ours.width, ours.truncates, ours.logit_scale) == (
+            theirs.context,
+            theirs.width,
+            theirs.truncates,
+            theirs.logit_scale,
+        )
+        ids = [*ours.start, *ours.words("a sad face"), ours.end]
+        ends = torch.tensor([len(ids) - 1])
+        vectors = [tower.encode(tower.embed(ids)[None], ends) for tower in (ours, theirs)]
+        assert torch.equal(*vectors)
+        assert ours.nearest_words(ours.embed(ids[1:2])) == theirs.nearest_words(theirs.embed(ids[1:2]))
+
+    def test_identity_and_names_of_weights_are_the_same(self, built: Any) -> None:
+        mini = load("mini")
+        assert (mini.identity, mini.text_identity, mini.preprocess) == (
+            built.identity,
+            built.text_identity,
+            built.preprocess,
+        )
+        assert list(mini.row_shapes.items()) == list(built.row_shapes.items())
+        assert list(mini.tower.state_dict()) == list(built.tower.state_dict())
+
+    def test_images_are_encoded_without_the_libraries_that_it_was_made_with(self) -> None:
+        program = """
+import sys
+import numpy as np
+from pipeline.encoders import EncoderSpec, load_encoder
+load_encoder(EncoderSpec.parse("mini"), "cpu", "eager").encode_images(np.zeros((1, 160, 160, 3), np.uint8))
+print([name for name in ("open_clip", "timm", "torchvision", "transformers", "torch._dynamo") if name in sys.modules])
+"""
+        assert run_python(program) == "[]\n"
