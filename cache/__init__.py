@@ -25,8 +25,30 @@ backends        Zarr, HDF5
 testing         the contract every backend passes
 """
 
-from cache.export_formats import ExportForm
-from cache.store import Store, open_store
-from cache.store import open_store as open  # `cache.open(path)`, as gzip.open and h5py.File are called
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cache.export_formats import ExportForm
+    from cache.store import Store, open_store
+    from cache.store import open_store as open  # `cache.open(path)`, as gzip.open and h5py.File are called
 
 __all__ = ["ExportForm", "Store", "open", "open_store"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imported when first used: whoever only writes a file needs neither pandas nor zarr."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "ExportForm":
+        from cache.export_formats import ExportForm
+
+        return ExportForm
+    from cache import store
+
+    return store.Store if name == "Store" else store.open_store
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

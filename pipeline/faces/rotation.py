@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,12 @@ from PIL import Image
 from pipeline.faces.face import Face, FaceDetector
 from pipeline.images.alignment import Matrix, transform_points
 
-__all__ = ["RotatingDetector"]
+__all__ = ["ROTATIONS", "RotatingDetector"]
 
 # Of 100 muxspace faces: upright all score more; by 90 and 270 degrees all score less; by 180 degrees 72 score less, and
 # the others stay upside down. Of 100 FERPlus faces, upright, 94 score more.
 _SURE_SCORE = 0.88
-_ROTATIONS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270, Image.Transpose.ROTATE_180)
+ROTATIONS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270, Image.Transpose.ROTATE_180)
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,26 @@ class RotatingDetector:
 
     Faces of a rotated picture count only if one of them has a sure score, so that an upright picture with a poor face,
     or with none, is not read upside down.
+
+    Parameters
+    ----------
+    screen : picture -> those of `ROTATIONS` in which a face is searched for; by default all
     """
 
     detector: FaceDetector
+    screen: Callable[[Image.Image], Sequence[Image.Transpose]] | None = None
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        return {**self.detector.identity, "turns_below": _SURE_SCORE}
+        screened = {"turns": "screened"} if self.screen else {}
+        return {**self.detector.identity, "turns_below": _SURE_SCORE, **screened}
 
     def detect(self, picture: Image.Image) -> list[Face]:
         upright = self.detector.detect(picture)
         if _best(upright) >= _SURE_SCORE:
             return upright
-        rotated = max((self._detect_rotated(picture, rotation) for rotation in _ROTATIONS), key=_best)
+        rotations = self.screen(picture) if self.screen else ROTATIONS
+        rotated = max((self._detect_rotated(picture, rotation) for rotation in rotations), key=_best, default=upright)
         return rotated if _best(rotated) >= _SURE_SCORE else upright
 
     def _detect_rotated(self, picture: Image.Image, rotation: Image.Transpose) -> list[Face]:

@@ -87,7 +87,7 @@ class Predictor:
         saved = read_saved(DEFAULT_HEAD if run is None else Path(run))
         self._classifier = ExpressionClassifier.load(saved, encoder or "", device, on_progress)
         self._transform = ImageTransform(saved.preprocess, self._classifier.sizes, _alignment(saved))
-        self._detector = load_detector(rotate=rotate)
+        self._detector = load_detector(rotate=rotate, screen=True)
         self._batch_size = batch_size
         self.note = _note(saved)
 

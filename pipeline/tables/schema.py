@@ -21,6 +21,7 @@ from pydantic import AfterValidator, Field
 
 from pipeline.errors import TableError
 from pipeline.tables.labels import EXPRESSIONS
+from pipeline.tables.sample import SPLITS, Sample
 
 __all__ = [
     "ARROW_TYPES",
@@ -35,7 +36,6 @@ __all__ = [
     "check_table",
 ]
 
-SPLITS = ("train", "val", "test")
 OK, REJECTED = "ok", "rejected"
 REQUIRED_COLUMNS = ("id", "path", "label", "split", "sha256", "status", "reason")
 OPTIONAL_COLUMNS = ("subject", "clip", "frame", "fold", "box", "votes", "face")
@@ -56,29 +56,6 @@ ARROW_TYPES: dict[str, pa.DataType] = {name: pa.string() for name in (*REQUIRED_
     "votes": pa.list_(pa.int32()),
     "face": pa.list_(pa.float64()),
 }
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One image, as a layout describes it.
-
-    `label` is a canonical expression. `box` is (x, y, width, height) in pixels of the upright picture. `reason` is
-    empty unless the sample is rejected; `sha256` is empty where the bytes could not be read.
-    """
-
-    id: str
-    path: str
-    label: str
-    split: str
-    sha256: str = ""
-    reason: str = ""
-    subject: str | None = None
-    clip: str | None = None
-    frame: int | None = None
-    fold: int | None = None
-    box: tuple[int, int, int, int] | None = None
-    votes: tuple[int, ...] | None = None
-    face: tuple[float, ...] | None = None
 
 
 def _known_classes(classes: tuple[str, ...]) -> tuple[str, ...]:

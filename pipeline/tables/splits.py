@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from pipeline.errors import ConfigError
 from pipeline.tables.labels import EXPRESSIONS
-from pipeline.tables.schema import Sample
+from pipeline.tables.sample import Sample
 
 __all__ = ["DIVISIBLE", "carve", "carving_notes", "groups_of", "split_by_hash"]
 

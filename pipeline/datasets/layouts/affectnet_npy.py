@@ -13,7 +13,7 @@ from pipeline.datasets.layouts.rows import Row, translate
 from pipeline.datasets.roots.files import Root, some
 from pipeline.errors import DatasetError, ImageError
 from pipeline.images.formats import is_image
-from pipeline.tables.samples import Sample
+from pipeline.tables.sample import Sample
 
 __all__ = ["NO_ANNOTATION", "npy_rows"]
 

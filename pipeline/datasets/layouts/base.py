@@ -12,7 +12,7 @@ from pipeline.datasets.roots.files import Root, some
 from pipeline.errors import ConfigError, DatasetError
 from pipeline.suggestions import did_you_mean
 from pipeline.tables.labels import expressions
-from pipeline.tables.samples import Sample
+from pipeline.tables.sample import Sample
 
 __all__ = ["Layout", "LayoutOptions", "Scan", "not_this_layout", "parse_options"]
 

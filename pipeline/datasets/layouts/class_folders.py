@@ -18,7 +18,7 @@ from pipeline.datasets.roots.files import Root, composed, some
 from pipeline.errors import DatasetError, LabelError
 from pipeline.images.formats import is_image
 from pipeline.tables.labels import CODE_MAPS, canonical
-from pipeline.tables.samples import Sample
+from pipeline.tables.sample import Sample
 
 __all__ = ["OUTSIDE", "CodedOptions", "class_rows", "other_files"]
 

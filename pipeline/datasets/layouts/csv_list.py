@@ -14,7 +14,7 @@ from pipeline.datasets.layouts.listfile import Line, Table, read_table
 from pipeline.datasets.layouts.rows import Row, assemble, merge_repeats, splits_of, translate
 from pipeline.datasets.roots.files import Lookup, Root, composed, escapes, some
 from pipeline.errors import DatasetError
-from pipeline.tables.samples import Sample
+from pipeline.tables.sample import Sample
 
 __all__ = ["ALIASES", "CsvList", "CsvOptions"]
 

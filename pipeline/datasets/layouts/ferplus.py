@@ -12,7 +12,7 @@ from pipeline.datasets.layouts.listfile import Line, read_table
 from pipeline.datasets.layouts.rows import Row, assemble, merge_repeats
 from pipeline.datasets.roots.files import Lookup, Root, some
 from pipeline.errors import DatasetError
-from pipeline.tables.samples import Sample
+from pipeline.tables.sample import Sample
 
 __all__ = ["Ferplus", "FerplusOptions"]
 

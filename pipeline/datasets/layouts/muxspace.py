@@ -8,7 +8,7 @@ from pipeline.datasets.layouts.base import LayoutOptions, Scan, not_this_layout
 from pipeline.datasets.layouts.listfile import read_table
 from pipeline.datasets.layouts.rows import Row, assemble, merge_repeats, translate
 from pipeline.datasets.roots.files import Lookup, Root
-from pipeline.tables.samples import Sample
+from pipeline.tables.sample import Sample
 
 __all__ = ["Muxspace"]
 

@@ -10,7 +10,7 @@ from pipeline.datasets.layouts.rows import Row, assemble, merge_repeats, transla
 from pipeline.datasets.roots.files import Lookup, Root, some
 from pipeline.errors import DatasetError
 from pipeline.tables.labels import CODE_MAPS
-from pipeline.tables.samples import Sample
+from pipeline.tables.sample import Sample
 
 __all__ = ["RafDb"]
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from pipeline.datasets.layouts.base import LayoutOptions, Scan
 from pipeline.errors import DatasetError, LabelError
 from pipeline.tables.labels import canonical, decode
-from pipeline.tables.samples import Sample
+from pipeline.tables.sample import Sample
 from pipeline.tables.splits import DIVISIBLE
 
 __all__ = [

@@ -9,7 +9,7 @@ from pipeline.datasets.layouts.listfile import read_table
 from pipeline.datasets.layouts.rows import Row, assemble, splits_of, translate
 from pipeline.datasets.roots.files import Lookup, Root
 from pipeline.errors import DatasetError
-from pipeline.tables.samples import Sample
+from pipeline.tables.sample import Sample
 
 __all__ = ["SampleFaces"]
 

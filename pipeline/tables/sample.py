@@ -1,0 +1,32 @@
+"""One row of a sample table, as a layout describes it. No pandas, which takes half a second to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["SPLITS", "Sample"]
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image, as a layout describes it.
+
+    `label` is a canonical expression. `box` is (x, y, width, height) in pixels of the upright picture. `reason` is
+    empty unless the sample is rejected; `sha256` is empty where the bytes could not be read.
+    """
+
+    id: str
+    path: str
+    label: str
+    split: str
+    sha256: str = ""
+    reason: str = ""
+    subject: str | None = None
+    clip: str | None = None
+    frame: int | None = None
+    fold: int | None = None
+    box: tuple[int, int, int, int] | None = None
+    votes: tuple[int, ...] | None = None
+    face: tuple[float, ...] | None = None
