@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Part", "RowSource", "Rows"]
 
+_EXTRA_BYTES = 2**26
+
 
 class RowSource(Protocol):
     """What rows need of a store; see `cache.store.Store`."""
@@ -54,6 +56,9 @@ class RowSource(Protocol):
 
     def read_shards(self, shards: Sequence[int], output: str, view: int) -> Iterator[npt.NDArray[Any]]:
         """The same for some shards, in turn."""
+
+    def read_into(self, shards: Sequence[int], blocks: Sequence[npt.NDArray[Any]], output: str, view: int) -> None:
+        """The same, into arrays of the shards' shapes."""
 
 
 @dataclass(frozen=True)
@@ -100,14 +105,47 @@ class Rows:
         for part, values in zip(parts, read, strict=True):
             yield self.rows[part.at], values[part.inside]
 
+    def chunks(self, n_bytes: int) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[Any]]]:
+        """The same in larger pieces: whole shards, about `n_bytes` at a time, read side by side."""
+        n_rows = max(1, n_bytes // self.store.array(self.output).row_bytes)
+        start = 0
+        for part in self.parts():
+            if part.at.stop - start >= n_rows or part.at.stop == len(self):
+                rows = self.rows[start : part.at.stop]
+                yield rows, replace(self, rows=rows).numpy()
+                start = part.at.stop
+
     def numpy(self) -> npt.NDArray[Any]:
         """Features in RAM, shape (len(self), *row_shape), as stored. Rejected rows are NaN (0 in pixels)."""
-        spec = self.store.array(self.output)
-        values, start = np.empty((len(self), *spec.row_shape), spec.dtype), 0
-        for rows, block in self.blocks():
-            values[start : start + len(rows)] = block
-            start += len(rows)
+        spec, schema = self.store.array(self.output), self.store.manifest.schema
+        values = np.empty((len(self), *spec.row_shape), spec.dtype)
+        for parts in self._read_together():
+            rows = [schema.rows(part.shard) for part in parts]
+            blocks = [
+                values[part.at] if part.is_whole(len(inside)) else np.empty((len(inside), *spec.row_shape), spec.dtype)
+                for part, inside in zip(parts, rows, strict=True)
+            ]
+            self.store.read_into([part.shard for part in parts], blocks, self.output, self.view)
+            for part, inside, block in zip(parts, rows, blocks, strict=True):
+                if not part.is_whole(len(inside)):
+                    values[part.at] = block[part.inside]
         return values
+
+    def _read_together(self) -> Iterator[list[Part]]:
+        """Parts in groups: shards of which only some rows are taken need memory besides the result, 64 MB at most."""
+        schema, row_bytes = self.store.manifest.schema, self.store.array(self.output).row_bytes
+        group: list[Part] = []
+        extra = 0
+        for part in self.parts():
+            n_rows = len(schema.rows(part.shard))
+            n_bytes = 0 if part.is_whole(n_rows) else n_rows * row_bytes
+            if group and extra + n_bytes > _EXTRA_BYTES:
+                yield group
+                group, extra = [], 0
+            group.append(part)
+            extra += n_bytes
+        if group:
+            yield group
 
     def dask(self) -> dask.array.Array:
         """The same, read shard by shard when computed: for features larger than RAM."""
@@ -128,13 +166,25 @@ class Rows:
 
     def parts(self) -> list[Part]:
         """Which rows are in which shard, in the order of the rows."""
+        if not len(self):
+            return []
         shard_rows = self.store.manifest.schema.shard_rows
         shards = self.rows // shard_rows
-        cuts = [0, *(np.flatnonzero(np.diff(shards)) + 1).tolist(), len(shards)] if len(shards) else []
-        return [
-            Part(int(shards[start]), slice(start, stop), _inside(self.rows[start:stop] - shards[start] * shard_rows))
-            for start, stop in itertools.pairwise(cuts)
-        ]
+        cuts = [0, *(np.flatnonzero(np.diff(shards)) + 1).tolist(), len(shards)]
+        n_gaps = np.concatenate([[0], np.cumsum(np.diff(self.rows) != 1)])  # before each row
+        parts = []
+        for start, stop in itertools.pairwise(cuts):
+            shard = int(shards[start])
+            first = shard * shard_rows
+            # A slice where rows follow each other: it copies nothing.
+            in_one_piece = n_gaps[start] == n_gaps[stop - 1]
+            inside = (
+                slice(int(self.rows[start]) - first, int(self.rows[stop - 1]) + 1 - first)
+                if in_one_piece
+                else self.rows[start:stop] - first
+            )
+            parts.append(Part(shard, slice(start, stop), inside))
+        return parts
 
 
 class Part(NamedTuple):
@@ -147,11 +197,6 @@ class Part(NamedTuple):
     def is_whole(self, n_rows: int) -> bool:
         """Whether it is all rows of a shard of `n_rows`, in order."""
         return isinstance(self.inside, slice) and self.inside.stop - self.inside.start == n_rows
-
-
-def _inside(rows: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:
-    """A slice where rows follow each other: it copies nothing."""
-    return slice(int(rows[0]), int(rows[-1]) + 1) if (np.diff(rows) == 1).all() else rows
 
 
 def _read_inside(

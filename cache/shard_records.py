@@ -14,12 +14,17 @@ import numpy.typing as npt
 from cache.fields import Fields
 from cache.schema import Schema
 
-__all__ = ["ShardRecord", "checksum", "rejected_rows"]
+__all__ = ["ShardRecord", "checksum", "extended_checksum", "rejected_rows"]
 
 
 def checksum(values: npt.NDArray[Any]) -> int:
     """CRC32C of the bytes in C order: what every read of a block is checked against."""
     return int(google_crc32c.value(_bytes(values)))
+
+
+def extended_checksum(crc: int, values: npt.NDArray[Any]) -> int:
+    """CRC32C of bytes whose own is `crc` (of none: 0) followed by those of `values`."""
+    return int(google_crc32c.extend(crc, _bytes(values)))
 
 
 def _bytes(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cache.backends import Backend, backend_of
+from cache.backends import Backend, Target, backend_of
 from cache.columns import column_digests
 from cache.errors import RESTORE, QueryError, StoreDamagedError
 from cache.manifest import Manifest
@@ -25,7 +25,6 @@ from cache.query import names_in, row_mask
 from cache.remedies import output_missing, store_incomplete, store_missing
 from cache.schema import OK, ArraySpec, read_together
 from cache.selection import Selection
-from cache.shard_records import checksum
 from cache.writing.unfinished import unfinished
 
 __all__ = ["Store", "open_store", "store_exists"]
@@ -168,19 +167,34 @@ class Store:
 
     def read_shards(self, shards: Sequence[int], output: str = "pooled", view: int = 0) -> Iterator[npt.NDArray[Any]]:
         """The same for some shards, in turn; a few MB are in memory at a time, and no file stays open in between."""
-        schema = self.manifest.schema
-        for group in read_together(shards, schema.shard_rows * self.array(output).row_bytes):
-            ranges = [schema.rows(shard) for shard in group]
-            read = self.backend.read_ranges(self.path, schema, output, view, ranges)
-            for shard, values in zip(group, read, strict=True):
-                self._check(shard, output, view, values)
-                yield values
+        schema, spec = self.manifest.schema, self.array(output)
+        for group in read_together(shards, schema.shard_rows * spec.row_bytes):
+            blocks = [np.empty((len(schema.rows(shard)), *spec.row_shape), spec.dtype) for shard in group]
+            self.read_into(group, blocks, output, view)
+            yield from blocks
 
-    def _check(self, shard: int, output: str, view: int, values: npt.NDArray[Any]) -> None:
-        if checksum(values) != self.manifest.shards[shard].checksums[output][view]:
-            rows = self.manifest.schema.rows(shard)
-            where = f"{self.path}: rows {rows.start}-{rows.stop - 1} of {output}, view {view}"
-            raise StoreDamagedError(f"{where} are not what was written. {RESTORE}")
+    def read_into(
+        self, shards: Sequence[int], blocks: Sequence[npt.NDArray[Any]], output: str = "pooled", view: int = 0
+    ) -> None:
+        """Fill arrays with shards: the store is opened once, and several are read and checked at the same time.
+
+        Parameters
+        ----------
+        blocks : for each shard a C-contiguous array of shape (rows, *row_shape) and the output's dtype
+
+        Raises
+        ------
+        StoreDamagedError
+            See `read_shard`. What is in the blocks is of no use then.
+        """
+        schema = self.manifest.schema
+        targets = [Target(schema.rows(shard), block) for shard, block in zip(shards, blocks, strict=True)]
+        checksums = self.backend.read_into(self.path, schema, output, view, targets)
+        for shard, crc in zip(shards, checksums, strict=True):
+            if crc != self.manifest.shards[shard].checksums[output][view]:
+                rows = schema.rows(shard)
+                where = f"{self.path}: rows {rows.start}-{rows.stop - 1} of {output}, view {view}"
+                raise StoreDamagedError(f"{where} are not what was written. {RESTORE}")
 
     def shard(self, shard: int) -> dict[str, npt.NDArray[Any]]:
         """Output -> the block of one shard, shape (V, rows, *row_shape), checked: what a writer puts."""

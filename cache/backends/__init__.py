@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from cache.backends.base import Backend
+from cache.backends.base import Backend, Target, read_ranges
 from cache.backends.hdf5_store import Hdf5Backend
 from cache.backends.zarr_store import ZarrBackend
 from cache.errors import SchemaError
 from cache.places import AnyPath
 
-__all__ = ["BACKENDS", "Backend", "backend_name", "backend_of"]
+__all__ = ["BACKENDS", "Backend", "Target", "backend_name", "backend_of", "read_ranges"]
 
 BACKENDS: dict[str, Backend] = {
     "zarr": ZarrBackend(),

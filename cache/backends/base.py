@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import numpy.typing as npt
 
 from cache.backends.expected import Layout
@@ -15,9 +16,17 @@ from cache.places import AnyPath
 from cache.places.refusals import refusal
 from cache.schema import Schema
 
-__all__ = ["COLUMNS", "MANIFEST", "Backend", "damage_reported", "read_joined"]
+__all__ = ["COLUMNS", "MANIFEST", "Backend", "Target", "damage_reported", "read_ranges", "rows_reported"]
 
 MANIFEST, COLUMNS = "fer_stage", "columns"  # names inside a store, the same in every format
+
+
+class Target(NamedTuple):
+    """Rows of one view, and where they go: a C-contiguous array of shape (len(rows), *row_shape)."""
+
+    rows: range
+    into: npt.NDArray[Any]
+
 
 # What zarr and h5py were seen to raise for corrupted bytes: each breaks another of their assumptions.
 _LIBRARY_ERRORS = (
@@ -46,32 +55,9 @@ def damage_reported(what: str) -> Iterator[None]:
         raise StoreDamagedError(f"{what} cannot be read ({error}). {RESTORE}") from error
 
 
-def read_joined(
-    read: Callable[[range], npt.NDArray[Any]], ranges: Sequence[range], path: AnyPath, what: str
-) -> list[npt.NDArray[Any]]:
-    """Rows of every range, by one call of `read` where ranges follow each other.
-
-    If that call fails they are read one by one, so that the error names the rows of `what` that cannot be read.
-    """
-    parts: list[npt.NDArray[Any]] = []
-    for run in _runs(ranges):
-        try:
-            values = read(range(run[0].start, run[-1].stop))
-            parts += [values[rows.start - run[0].start : rows.stop - run[0].start] for rows in run]
-        except _LIBRARY_ERRORS:
-            parts += [_read_one(read, rows, path, what) for rows in run]
-    return parts
-
-
-def _runs(ranges: Sequence[range]) -> list[Sequence[range]]:
-    """The ranges cut where one does not begin at the end of the one before."""
-    cuts = [i for i in range(1, len(ranges)) if ranges[i].start != ranges[i - 1].stop]
-    return [ranges[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(ranges)], strict=True) if start < stop]
-
-
-def _read_one(read: Callable[[range], npt.NDArray[Any]], rows: range, path: AnyPath, what: str) -> npt.NDArray[Any]:
-    with damage_reported(f"{path}: rows {rows.start}-{rows.stop - 1} of {what}"):
-        return read(rows)
+def rows_reported(path: AnyPath, name: str, view: int, rows: range) -> AbstractContextManager[None]:
+    """`damage_reported` about some rows of one view of an output."""
+    return damage_reported(f"{path}: rows {rows.start}-{rows.stop - 1} of {name}, view {view}")
 
 
 class Backend(Protocol):
@@ -110,13 +96,12 @@ class Backend(Protocol):
         StoreDamagedError if it is not laid out as `schema` says.
         """
 
-    def read_ranges(
-        self, path: AnyPath, schema: Schema, name: str, view: int, ranges: Sequence[range]
-    ) -> list[npt.NDArray[Any]]:
-        """Rows of one view for each of `ranges`, shape (len(rows), *row_shape); see `read_joined`.
+    def read_into(self, path: AnyPath, schema: Schema, name: str, view: int, targets: Sequence[Target]) -> list[int]:
+        """Fill every target with its rows of one view; the CRC32C of each target's bytes, computed as they are read.
 
-        The layout of the array is checked against `schema`, its values are not. All are read at once and the store
-        is opened once for them: ask for as many as may be in memory together.
+        The layout of the array is checked against `schema`, its values are not: compare the checksums. The store is
+        opened once, and several targets are filled at the same time. StoreDamagedError names the rows of the first
+        target that cannot be read.
         """
 
     def layout(self, path: AnyPath, name: str) -> Layout | None:
@@ -133,3 +118,15 @@ class Backend(Protocol):
 
     def allowed_members(self, columns: Mapping[str, Layout]) -> set[str]:
         """Members that may be there besides: those of the columns, whose values have digests of their own."""
+
+
+def read_ranges(
+    backend: Backend, path: AnyPath, schema: Schema, name: str, view: int, ranges: Sequence[range]
+) -> list[tuple[npt.NDArray[Any], int]]:
+    """Rows of one view for each of `ranges`, shape (len(rows), *row_shape), with their CRC32C; see `read_into`."""
+    array = schema.array(name)
+    values = np.empty((sum(map(len, ranges)), *array.row_shape), array.dtype)
+    stops = np.cumsum([len(rows) for rows in ranges]).tolist()
+    parts = [values[stop - len(rows) : stop] for rows, stop in zip(ranges, stops, strict=True)]
+    checksums = backend.read_into(path, schema, name, view, list(map(Target, ranges, parts)))
+    return list(zip(parts, checksums, strict=True))

@@ -13,7 +13,7 @@ from cache.errors import SchemaError
 from cache.places import AnyPath, is_file
 from cache.places.refusals import NO_LOCKS, read_errors
 
-__all__ = ["array_in", "layout_of", "opened", "require_hdf5", "require_texts"]
+__all__ = ["array_in", "layout_of", "opened", "raw_rows_of", "require_hdf5", "require_texts"]
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("index", "<u4")])  # to a text, as stored in the file
@@ -67,6 +67,18 @@ def array_in(file: h5py.File, name: str) -> h5py.Dataset:
     if dataset.id.get_storage_size() != n_bytes:
         raise ValueError(f"expected {n_bytes} bytes of {name}, found {dataset.id.get_storage_size()}")
     return dataset
+
+
+def raw_rows_of(file: h5py.File, dataset: h5py.Dataset, dtype: str) -> tuple[int, int]:
+    """Where the numbers of an array are: the file descriptor of the open file, and the array's first byte in it.
+
+    The array is in one piece, so its rows can be read past HDF5, by several threads at once. ValueError if its numbers
+    are not of `dtype` in this machine's order of bytes, or nothing is stored of it.
+    """
+    offset = dataset.id.get_offset()
+    if dataset.dtype != np.dtype(dtype) or offset is None:
+        raise ValueError(f"expected stored numbers of {dtype}, found {dataset.dtype.str!a} at {offset}")
+    return int(file.id.get_vfd_handle()), int(offset)
 
 
 def layout_of(dataset: h5py.Dataset) -> Layout:

@@ -18,15 +18,17 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.atomic import flush_file, write_bytes
-from cache.backends.base import COLUMNS, MANIFEST, damage_reported, read_joined
+from cache.backends.base import COLUMNS, MANIFEST, Target, damage_reported, rows_reported
 from cache.backends.expected import Layout, column_problem, output_problem, require, text_limit
-from cache.backends.hdf5_reading import array_in, layout_of, opened, require_hdf5, require_texts
+from cache.backends.hdf5_reading import array_in, layout_of, opened, raw_rows_of, require_hdf5, require_texts
+from cache.backends.raw_rows import read_rows
 from cache.columns import Columns, is_text, row_blocks
 from cache.errors import SchemaError, StorageError
 from cache.manifest import MAX_MANIFEST_BYTES
 from cache.places import AnyPath, require_plain_file
 from cache.places.refusals import storage_errors
 from cache.schema import Schema
+from cache.threads import side_by_side
 
 __all__ = ["Hdf5Backend"]
 
@@ -94,14 +96,19 @@ class Hdf5Backend:
             require_texts(_on_disk(path), dataset, text_limit(schema.n_rows))
             return np.asarray(dataset.asstr()[:])
 
-    def read_ranges(
-        self, path: AnyPath, schema: Schema, name: str, view: int, ranges: Sequence[range]
-    ) -> list[npt.NDArray[Any]]:
-        what = f"{name}, view {view}"
-        with damage_reported(f"{path}: {what}"), opened(path) as file:
+    def read_into(self, path: AnyPath, schema: Schema, name: str, view: int, targets: Sequence[Target]) -> list[int]:
+        with damage_reported(f"{path}: {name}, view {view}"), opened(path) as file:
             array = array_in(file, name)
             require(output_problem(layout_of(array), schema, name))
-            return read_joined(lambda rows: np.asarray(array[view, rows.start : rows.stop]), ranges, path, what)
+            descriptor, start = raw_rows_of(file, array, schema.array(name).dtype)
+            row_bytes = schema.array(name).row_bytes
+
+            def read(target: Target) -> int:
+                with rows_reported(path, name, view, target.rows):
+                    first = view * schema.n_rows + target.rows.start
+                    return read_rows(descriptor, start + first * row_bytes, target.into)
+
+            return side_by_side(read, targets)
 
     def layout(self, path: AnyPath, name: str) -> Layout | None:
         with damage_reported(f"{path}: the description of {name}"), opened(path) as file:

@@ -11,17 +11,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cache.backends import read_ranges
 from cache.backends.base import COLUMNS
 from cache.backends.expected import Layout, column_problem, output_problem
 from cache.columns import column_digests
 from cache.errors import StoreDamagedError
 from cache.schema import OK, ArraySpec, read_together
-from cache.shard_records import checksum
 from cache.store import Store
 from cache.upkeep.problems import FOREIGN, Problem, problem_text
 
 __all__ = ["Inspection", "OnShard"]
 
+_Rows = tuple[npt.NDArray[Any], int]  # of a shard, and the CRC32C of what was read
 OnShard = Callable[[int, int], None]
 """Called with (done, all) after each shard."""
 
@@ -128,31 +129,32 @@ class Inspection:
                     yield from self._block_problems(shard, name, read[name][i])
                 self.on_shard(shard + 1, schema.n_shards)
 
-    def _read_blocks(self, name: str, shards: Sequence[int]) -> list[list[npt.NDArray[Any] | str]]:
+    def _read_blocks(self, name: str, shards: Sequence[int]) -> list[list[_Rows | str]]:
         """For each view the rows of each shard, or what is wrong with them."""
         return [self._read_rows(name, view, shards) for view in range(self.store.n_views())]
 
-    def _read_rows(self, name: str, view: int, shards: Sequence[int]) -> list[npt.NDArray[Any] | str]:
+    def _read_rows(self, name: str, view: int, shards: Sequence[int]) -> list[_Rows | str]:
         schema = self.store.manifest.schema
         ranges = [schema.rows(shard) for shard in shards]
         try:
-            return list(self.store.backend.read_ranges(self.store.path, schema, name, view, ranges))
+            return list(read_ranges(self.store.backend, self.store.path, schema, name, view, ranges))
         except StoreDamagedError as error:
             if len(shards) == 1:
                 return [problem_text(error, self.store.path)]
         return [self._read_rows(name, view, [shard])[0] for shard in shards]
 
-    def _block_problems(self, shard: int, name: str, block: Sequence[npt.NDArray[Any] | str]) -> Iterator[Problem]:
+    def _block_problems(self, shard: int, name: str, block: Sequence[_Rows | str]) -> Iterator[Problem]:
         record, rows = self.store.manifest.shards[shard], self.store.manifest.schema.rows(shard)
         digest, is_complete = hashlib.sha256(), True
-        for view, values in enumerate(block):
+        for view, read in enumerate(block):
             where = f"{self.store.path}: {name}, view {view}"
-            if isinstance(values, str):
-                yield Problem("features", where, values, rows)
+            if isinstance(read, str):
+                yield Problem("features", where, read, rows)
                 is_complete = False
                 continue
-            digest.update(np.ascontiguousarray(values).tobytes())
-            if checksum(values) != record.checksums[name][view]:
+            values, crc = read
+            digest.update(values.reshape(-1).view(np.uint8).data)
+            if crc != record.checksums[name][view]:
                 yield Problem("features", where, "the rows are not what was written (CRC32C)", rows)
                 is_complete = False
             else:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cache.errors import QueryError, StoreDamagedError
-from cache.neighbors import Metric, nearest
+from cache.half_floats import NOT_FINITE, Widening
+from cache.neighbors import FlatIndex, Metric, nearest
 from cache.testing.example import Example
 from cache.testing.raw import DiskBlobs
 
@@ -59,10 +60,10 @@ def test_the_answer_is_that_of_a_plain_search(search: Any, k: int, metric: Metri
     features, queries = search
     with np.errstate(over="ignore"):
         rows, scores = brute(features, queries, k, metric)
-    result = nearest(features, queries, k, metric)
-    assert result.rows.tolist() == rows
-    assert result.scores.tolist() == scores
-    assert (result.rows.dtype, result.scores.dtype) == (np.intp, np.float32)
+    for result in (nearest(features, queries, k, metric), FlatIndex(features).nearest(queries, k, metric)):
+        assert result.rows.tolist() == rows
+        assert result.scores.tolist() == scores
+        assert (result.rows.dtype, result.scores.dtype) == (np.intp, np.float32)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "dot"])
@@ -76,6 +77,60 @@ def test_many_blocks_give_the_answer_of_one(metric: Metric, dtype: Any, spread: 
     result = nearest(features, queries, 20, metric)
     assert result.rows.tolist() == rows
     assert result.scores.tolist() == scores
+
+
+@pytest.mark.parametrize("metric", ["cosine", "dot"])
+@pytest.mark.parametrize("width", [64, 63])
+def test_many_queries_give_the_answers_of_one(metric: Metric, width: int) -> None:
+    """5,000 queries are two groups, whose scores are compared some hundred rows at a time; rows repeat each other."""
+    rng = np.random.default_rng(2)
+    features = rng.standard_normal((9000, width)).astype(np.float16) * np.float16(1 + 40 * (metric == "dot"))
+    features[5000:6000], features[7::50], features[8::600] = features[:1000], np.nan, 0
+    queries = rng.standard_normal((5000, width)).astype(np.float32)
+    queries[:100] = np.nan_to_num(features[4950:5050]).astype(np.float32)
+    index = FlatIndex(features)
+    many = index.nearest(queries, 7, metric)
+    for i in (0, 7, 49, 57, 99, 4095, 4096, 4999):
+        rows, scores = brute(features, queries[[i]], 7, metric)
+        assert (many.rows[[i]].tolist(), many.scores[[i]].tolist()) == (rows, scores)
+        assert index.nearest(queries[i], 7, metric).rows.tolist() == rows
+
+
+def test_rows_that_are_nearer_and_nearer_are_all_looked_at() -> None:
+    """The worst order: every block has rows that are nearer than all before."""
+    features = np.linspace(-1, 1, 40_000)[:, None] * np.ones(32) + np.arange(32) / 100
+    rows, scores = brute(features.astype(np.float16), np.ones((1, 32)), 5, "cosine")
+    result = nearest(features.astype(np.float16), np.ones((9, 32)), 5)
+    assert (result.rows.tolist(), result.scores.tolist()) == (9 * rows, 9 * scores)
+
+
+def test_every_float16_is_widened_to_the_same_number() -> None:
+    """All bit patterns: subnormal ones and both zeros too; those that are not finite become recognisably large."""
+    values = np.arange(2**16, dtype=np.uint16).view(np.float16).reshape(-1, 8)
+    widening = Widening(values.dtype, 8, len(values))
+    even, odd = widening.true(values)
+    widened = np.stack([even, odd], axis=2).reshape(values.shape)
+    finite = np.isfinite(values)
+    assert widened[finite].tobytes() == values[finite].astype(np.float32).tobytes()
+    assert (np.abs(widened[~finite]) >= NOT_FINITE).all()
+    assert (np.abs(widened[finite]) < NOT_FINITE).all()
+    assert [part.tolist() for part in widening.split(values[:1].astype(np.float32))] == [
+        even[:1].tolist(),
+        odd[:1].tolist(),
+    ]
+
+
+def test_a_store_is_searched_in_pieces_of_whole_shards(tmp_path: Path) -> None:
+    store = Example(n_rows=30).write(tmp_path / "example.zarr")  # shards of four rows
+    selection = store.select("label != 'fear'")
+    row_bytes = store.array().row_bytes
+    for n_bytes in (1, 5 * row_bytes, 10**6):
+        pieces = list(selection.chunks(n_bytes))
+        assert np.concatenate([rows for rows, _ in pieces]).tolist() == selection.rows.tolist()
+        assert np.concatenate([values for _, values in pieces]).tobytes() == selection.numpy().tobytes()
+        shards = [set((rows // 4).tolist()) for rows, _ in pieces]
+        assert sum(map(len, shards)) == len(set.union(*shards))  # no shard is read twice
+    assert list(store.select("label == 'none'").chunks(1)) == []
 
 
 def test_equal_rows_come_in_the_order_of_the_store() -> None:

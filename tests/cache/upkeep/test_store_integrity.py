@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import zarr
 
-from cache.errors import SchemaError, StoreIncompleteError, StoreMissingError
+from cache.errors import SchemaError, StoreDamagedError, StoreIncompleteError, StoreMissingError
 from cache.manifest import Manifest
 from cache.places import as_path
 from cache.schema import ArraySpec
@@ -130,11 +130,12 @@ def test_a_foreign_file_is_no_damage(tree: Path) -> None:
     assert problem.advice == "Delete it, unless you know what it is"
 
 
-def test_a_missing_chunk_is_found_even_where_reading_gives_the_right_values(tmp_path: Path) -> None:
+def test_a_missing_chunk_is_reported_even_where_zarr_would_give_the_right_values(tmp_path: Path) -> None:
     """Row 2 is rejected, its shard is all NaN, and NaN is what zarr reads where no chunk is."""
     store = Example(n_rows=3, shard_rows=1).write(tmp_path / "example.zarr")
     (tmp_path / "example.zarr" / "pooled" / "c" / "0" / "2" / "0").unlink()
-    assert store.read_shard(2).size
+    with pytest.raises(StoreDamagedError, match="rows 2-2 of pooled, view 0 cannot be read"):
+        store.read_shard(2)
     assert facts(verify(store)) == [("missing", "pooled/c/0/2/0", range(2, 3))]
 
 
