@@ -277,7 +277,7 @@ def test_a_dataset_whose_heads_cannot_be_trained_does_not_lose_the_others(projec
     labels = table.frame["label"].where(table.frame["split"] != "train", "fear")
     write_table(SampleTable(table.frame.assign(label=labels), table.info), path)
     fer_stage("extract", "--dataset", "sample-e", "--decoders", "1")
-    with pytest.raises(PartialTrainingError, match=r"^sample-e: sample-e train: expected rows") as error:
+    with pytest.raises(PartialTrainingError, match=r"^sample-e train: expected rows") as error:
         stages.train("feature-mask", ["sample-e", "sample-a"], options={"epochs": 2})
     assert [(run.record.dataset, run.is_new) for run in error.value.result.runs] == [("sample-a", True)]
 
