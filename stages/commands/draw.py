@@ -81,9 +81,9 @@ def _drawn_at_once(requests: Sequence[DrawRequest]) -> list[DrawResult]:
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    ended_by_ctrl_c = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_DFL)}
     n = min(len(requests), os.cpu_count() or 1)
-    with ProcessPoolExecutor(n, get_context("spawn"), **ended_by_ctrl_c) as pool:
+    on_ctrl_c = (signal.SIGINT, signal.SIG_DFL)  # end at once, without a traceback of each
+    with ProcessPoolExecutor(n, get_context("spawn"), signal.signal, on_ctrl_c) as pool:
         return list(pool.map(_drawn, requests))
 
 

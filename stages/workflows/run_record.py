@@ -1,9 +1,9 @@
-"""What run.json states of a run beside the outcome of its training, and whether a folder holds that run.
+"""Whether the folder of a run holds the head that would be trained now.
 
 Each field of run.json is one of three kinds:
 
 identity   what makes the head, and what follows from it: where one differs, the head is trained again
-statement  what is noted of the request and its inputs (`statements`): rewritten without training where it differs
+statement  what is noted of the request and its inputs: rewritten without training where it differs
 outcome    what training gave, the device, the seconds and the library versions: kept as recorded
 
 The device and the library versions are no part of the identity, as they are none of a run key: a head that was trained
@@ -17,7 +17,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cache.keys import differences
 from pipeline import records
@@ -25,14 +25,8 @@ from pipeline.errors import PipelineError
 from pipeline.predict.head_folder import HISTORY, RUN, WEIGHTS, read_weights
 from pipeline.records.run import train_again
 from pipeline.regular_files import MAX_JSON_BYTES
-from pipeline.versions import method_version
-from stages.workflows.method_code import method_code
-from stages.workflows.sweep import RunSpec
 
-if TYPE_CHECKING:
-    from stages.workflows.train_plan import TrainPlan
-
-__all__ = ["FolderState", "folder_state", "identity", "statements"]
+__all__ = ["FolderState", "folder_state"]
 
 _PATHS_IN_CONFIG = ("pretrained",)  # the run key has the content of the file in the place of its path
 _LONGEST_VALUE = 60  # of a field that a reason quotes
@@ -54,69 +48,38 @@ class FolderState:
     reason: str = ""
 
 
-def identity(plan: TrainPlan, run: RunSpec) -> dict[str, Any]:
-    """The fields of run.json that are in the run key, that follow from it, or that name the folder."""
-    own = method_code(run.config.method)
-    return {
-        "method": run.config.method,
-        "variant": run.variant,
-        "encoder": plan.encoder,
-        "encoder_identity": dict(plan.store.encoder),
-        "dataset": plan.dataset,
-        "seed": run.seed,
-        "classes": plan.classes,
-        "config": run.config.model_dump(),
-        "key": plan.store.key,
-        "run_key": plan.run_key(run),
-        "rows": plan.rows,
-        "method_version": 1 if own else method_version(run.config.method),
-        "is_random": run.config.is_random,
-        "views": plan.views(run),
-        "dtype": plan.dtype,
-        "text_key": plan.text.key if plan.text else "",
-        "text_encoder": dict(plan.text.encoder) if plan.text else {},
-        "width": plan.store.width(),
-        **({"method_code": own} if own else {}),
-    }
-
-
-def statements(plan: TrainPlan) -> dict[str, Any]:
-    """The fields of run.json that are noted of the request and its inputs, and that change no head."""
-    return {
-        "recipe": plan.recipe,
-        "encoder_named": plan.encoder_named,
-        "encoder_spec": plan.encoder_spec,
-        "encoder_note": plan.note,
-        "encoder_saw": plan.encoder_saw,
-        "text_note": plan.text_note,
-        **plan.n_rows,
-        "dropped": dict(plan.dropped),
-    }
-
-
-def folder_state(plan: TrainPlan, run: RunSpec) -> FolderState:
+def folder_state(
+    folder: Path, identity: Mapping[str, Any], statements: Mapping[str, Any], trained_on: str
+) -> FolderState:
     """Whether the folder of a run holds the head that would be trained now, whole.
 
     The record must have every field of the identity, and weights and history must be those that it names: a folder that
     is being written, or whose writing was interrupted, holds none.
+
+    Parameters
+    ----------
+    identity, statements : fields of run.json as they would be written now
+    trained_on : the dataset that the head itself would name
     """
-    path = run.folder / RUN
+    path = folder / RUN
     if not path.exists():
         return FolderState()
     try:
         record = records.read_run(path)
-        if reason := _changes(record, plan, run) or _damage(run.folder, record):
+        if reason := _changes(record, identity, trained_on) or _damage(folder, record):
             return FolderState(reason=reason)
-        current = _restated(record, plan, run)
+        # Of the identity, paths of this machine may differ.
+        now = {name: identity[name] for name in ("config", "method_code") if name in identity}
+        current = type(record).model_validate({**record.as_json(), **now, **statements})
         return FolderState(current, is_current=current == record)
     except (PipelineError, OSError) as error:
         return FolderState(reason=str(error).rstrip("."))
 
 
-def _changes(record: records.Run, plan: TrainPlan, run: RunSpec) -> str:
+def _changes(record: records.Run, identity: Mapping[str, Any], trained_on: str) -> str:
     """`config.lr was 0.1, is 0.2`: the fields of the identity that differ; empty if none does."""
-    now = _comparable({**identity(plan, run), "head": {"dataset": plan.store.dataset}})
     stated = record.as_json()
+    now = _comparable({**identity, "head": {"dataset": trained_on}})
     before = _comparable({**{name: stated.get(name) for name in now}, "head": {"dataset": record.head.dataset}})
     changes = differences(before, now)
     named = {name: pair for name, pair in changes.items() if name != "run_key"} or changes
@@ -138,13 +101,6 @@ def _damage(folder: Path, record: records.Run) -> str:
     contents[HISTORY] = (records.read_regular(folder / HISTORY, MAX_JSON_BYTES, advice), record.history_sha256)
     wrong = [name for name, (data, sha256) in contents.items() if hashlib.sha256(data).hexdigest() != sha256]
     return f"{' and '.join(wrong)} changed since the run was written" if wrong else ""
-
-
-def _restated(record: records.Run, plan: TrainPlan, run: RunSpec) -> records.Run:
-    """The record with what a request of now states; its outcome stays."""
-    own = method_code(run.config.method)
-    now = {"config": run.config.model_dump(), **statements(plan), **({"method_code": own} if own else {})}
-    return type(record).model_validate({**record.as_json(), **now})
 
 
 def _quoted(value: Any) -> str:

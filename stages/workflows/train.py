@@ -18,7 +18,6 @@ from pipeline.progress import OnProgress
 from stages.output import say
 from stages.requests import TrainRequest
 from stages.results import PartialTrainingError, TrainedRun, TrainResult
-from stages.workflows.run_record import folder_state, identity, statements
 from stages.workflows.scores_file import drop_stale_scores, score_source
 from stages.workflows.sweep import RunSpec
 from stages.workflows.train_plan import TrainPlan, plans_of
@@ -127,7 +126,7 @@ def _restate(plan: TrainPlan) -> dict[Path, records.Run]:
 
 def _rewrite(plan: TrainPlan, run: RunSpec) -> None:
     with exclusive(lock_path(run.folder), SHORT_WAIT_S):
-        state = folder_state(plan, run)  # another process may have trained it meanwhile
+        state = plan.state_of(run)  # another process may have trained it meanwhile
         if state.record is not None:
             write_bytes(run.folder / RUN, state.record.as_bytes())
 
@@ -168,11 +167,11 @@ def _record(
 ) -> records.Run:
     from stages.workflows.store_identity import versions  # late: it brings pandas
 
-    fields = identity(plan, run)
+    fields = plan.identity(run)
     return (records.OwnRun if "method_code" in fields else records.Run).model_validate(
         {
             **fields,
-            **statements(plan),
+            **plan.statements(),
             "epochs": len(fitted.history),
             "selected_epoch": fitted.selected_epoch,
             "seconds": round(fitted.seconds, 3),

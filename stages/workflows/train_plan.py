@@ -115,7 +115,11 @@ class TrainPlan:
     @cached_property
     def states(self) -> Mapping[Path, FolderState]:
         """What is in the folder of each run; with `force` as if there were nothing."""
-        return {run.folder: FolderState() if self.request.force else folder_state(self, run) for run in self.runs}
+        return {run.folder: FolderState() if self.request.force else self.state_of(run) for run in self.runs}
+
+    def state_of(self, run: RunSpec) -> FolderState:
+        """What is in the folder of a run at this moment."""
+        return folder_state(run.folder, self.identity(run), self.statements(), self.store.dataset)
 
     @cached_property
     def pending(self) -> tuple[RunSpec, ...]:
@@ -211,6 +215,44 @@ class TrainPlan:
         """How many rows of each split the heads read: usable, with a label among the classes."""
         counts = label_counts(self.store)
         return {f"n_{split}": sum(of.get(name, 0) for name in self.classes) for split, of in counts.items()}
+
+    def identity(self, run: RunSpec) -> dict[str, Any]:
+        """The fields of run.json that are in the run key, that follow from it, or that name the folder."""
+        own = method_code(run.config.method)
+        return {
+            "method": run.config.method,
+            "variant": run.variant,
+            "encoder": self.encoder,
+            "encoder_identity": dict(self.store.encoder),
+            "dataset": self.dataset,
+            "seed": run.seed,
+            "classes": self.classes,
+            "config": run.config.model_dump(),
+            "key": self.store.key,
+            "run_key": self.run_key(run),
+            "rows": self.rows,
+            "method_version": 1 if own else method_version(run.config.method),
+            "is_random": run.config.is_random,
+            "views": self.views(run),
+            "dtype": self.dtype,
+            "text_key": self.text.key if self.text else "",
+            "text_encoder": dict(self.text.encoder) if self.text else {},
+            "width": self.store.width(),
+            **({"method_code": own} if own else {}),
+        }
+
+    def statements(self) -> dict[str, Any]:
+        """The fields of run.json that are noted of the request and its inputs, and that change no head."""
+        return {
+            "recipe": self.recipe,
+            "encoder_named": self.encoder_named,
+            "encoder_spec": self.encoder_spec,
+            "encoder_note": self.note,
+            "encoder_saw": self.encoder_saw,
+            "text_note": self.text_note,
+            **self.n_rows,
+            "dropped": dict(self.dropped),
+        }
 
     def planned(self) -> tuple[PlannedRun, ...]:
         """Every run of the plan, with what is in its folder."""

@@ -23,7 +23,6 @@ from pipeline.tables.samples import SampleTable
 from stages.errors import ParamsError
 from stages.requests import TrainRequest
 from stages.results import PartialTrainingError, TrainResult
-from stages.workflows.run_record import folder_state, identity, statements
 from stages.workflows.tables import write_table
 from stages.workflows.train_plan import plans_of
 
@@ -45,7 +44,7 @@ def state_of(record: dict[str, Any]) -> Any:
     """What `train` finds once run.json holds `record`."""
     (RUN / "run.json").write_text(json.dumps(record))
     [plan] = plans_of(TrainRequest("feature-mask", "sample-a"))
-    return folder_state(plan, plan.runs[0])
+    return plan.state_of(plan.runs[0])
 
 
 def modified() -> dict[str, int]:
@@ -64,7 +63,7 @@ def other(value: Any) -> Any:
         return "0" * 64 if re.fullmatch(r"[0-9a-f]{64}", value) else f"{value}x"
     if isinstance(value, dict):
         return {**value, "precision": "bfloat16"} if "precision" in value else {**value, "more": 1}
-    return value[:-1] if value else ["more"]
+    return value[:-1] or ["more"]
 
 
 def test_a_run_that_is_whole_and_unchanged_is_not_trained_again(project: Path) -> None:
@@ -90,7 +89,7 @@ def test_every_changed_field_of_the_identity_is_named_and_no_other_field_is_of_i
     """One field at a time: those of `identity` train again, those of `statements` are rewritten, outcomes are kept."""
     [plan] = plans_of(TrainRequest("feature-mask", "sample-a"))
     record, run = stated(), plan.runs[0]
-    makes, states = identity(plan, run), statements(plan)
+    makes, states = plan.identity(run), plan.statements()
     assert not set(makes) & set(states)
     checked = 0
     for name in makes:
