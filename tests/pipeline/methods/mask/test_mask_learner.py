@@ -139,7 +139,6 @@ def test_the_recipe_is_adam_with_a_penalty_and_a_decaying_rate():
     assert (group["lr"], group["weight_decay"], len(group["params"])) == (0.0001, 0.25, len(list(made.parameters())))
     assert [settings.lr_factor(epoch) for epoch in (0, 1, 2)] == pytest.approx([1.0, 0.8, 0.64])
     assert {name: getattr(settings, name) for name in options} == options
-    assert (settings.threads, adam_settings(made, config).threads) == (1, None)
 
 
 @pytest.mark.parametrize(
