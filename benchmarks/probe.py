@@ -1,7 +1,8 @@
 """Logistic regression for 13 values of C: the linear probe's against scikit-learn's, one thread each.
 
-Features are drawn: classes overlap, and the deviations along the eigenvectors fall as those of a frozen encoder do. Seconds are
-of CPU. Where scikit-learn takes longer than `--limit-s`, it solves no further C; the ratio is over those that it did.
+Features are drawn: classes overlap, and the deviations along the eigenvectors fall as those of a frozen encoder do.
+Seconds are of CPU. Where scikit-learn takes longer than `--limit-s`, it solves no further C; the ratio is over those
+that it did.
 """
 
 from __future__ import annotations
