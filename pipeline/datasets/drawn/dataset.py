@@ -7,14 +7,12 @@ import io
 import json
 import re
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-from PIL import Image
-
 from pipeline.datasets.drawn.anatomy import FaceSpec
-from pipeline.datasets.drawn.pictures import draw_face, sample_specs
+from pipeline.datasets.drawn.pictures import sample_specs
+from pipeline.datasets.drawn.side_by_side import image_files
 from pipeline.datasets.drawn.styles import STYLES, style_named
 from pipeline.differences import changes_text
 from pipeline.errors import ConfigError
@@ -36,7 +34,6 @@ GENERATOR_VERSION = 1
 _COLUMNS = ("id", "path", "label", "split", "subject", "intensity")
 _IMAGE_NAME = re.compile(r"\.?[a-e]\d{5}\.(png|jpg)(\.[0-9a-f]{8}\.partial)?")
 _TEMPORARY = re.compile(r"\..+\.(?:partial|lock)")  # of a writer that was killed, or has just begun
-_JPEG_QUALITY = 88
 _STARTED = ".drawing"  # a file that exists in the folder while it is drawn
 
 
@@ -47,6 +44,7 @@ def draw_dataset(
     seed: int = 0,
     on_progress: OnProgress = silent,
     write: Callable[[Path, bytes], object] = Path.write_bytes,
+    n_processes: int | None = None,
 ) -> None:
     """Draw `n` images of a style into `folder`: `images/`, `labels.csv` and, last of all, `sample.json`.
 
@@ -56,6 +54,7 @@ def draw_dataset(
     Parameters
     ----------
     write : puts a file there; one that replaces files as a whole makes a killed drawing leave no incomplete picture
+    n_processes : that draw side by side; None: one for each core that this process may use
 
     Raises
     ------
@@ -74,9 +73,10 @@ def draw_dataset(
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(images, {_file_name(spec, style) for spec in specs})
-    for drawn, spec in enumerate(specs, start=1):
-        write(images / _file_name(spec, style), _encoded(draw_face(spec, style), style))
-        on_progress(Progress("images drawn", drawn, n, style))
+    with closing(image_files(style, n, seed, n_processes)) as files:
+        for drawn, (spec, data) in enumerate(zip(specs, files, strict=True), start=1):
+            write(images / _file_name(spec, style), data)
+            on_progress(Progress("images drawn", drawn, n, style))
     write(folder / "labels.csv", _labels(specs, style))
     write(done, (json.dumps(receipt) + "\n").encode())
     (folder / _STARTED).unlink()
@@ -144,16 +144,6 @@ def _remove_leftovers(images: Path, expected: set[str]) -> None:
 
 def _file_name(spec: FaceSpec, style: str) -> str:
     return spec.id + style_named(style).suffix
-
-
-def _encoded(picture: npt.NDArray[np.uint8], style: str) -> bytes:
-    scene, buffer = style_named(style), io.BytesIO()
-    image = Image.fromarray(picture[..., 0] if scene.grey else picture)
-    if scene.suffix == ".jpg":
-        image.save(buffer, format="JPEG", quality=_JPEG_QUALITY)
-    else:
-        image.save(buffer, format="PNG", compress_level=4)
-    return buffer.getvalue()
 
 
 def _labels(specs: list[FaceSpec], style: str) -> bytes:

@@ -19,7 +19,7 @@ _Polyline = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Hair:
-    """Polygons behind the face and on the skull, and courses of strands, shape (S, K, 2); each may be empty."""
+    """Polygons behind the face and on the skull, and strands, shape (S, K, 2); each may be empty."""
 
     back: tuple[Points, ...] = ()
     front: tuple[Points, ...] = ()

@@ -1,0 +1,123 @@
+"""Many pictures at once: each core draws its share in a process of its own.
+
+Drawing is thousands of small steps of Python, which threads would take in turns. A process starts in a sixth of a
+second, by the command line of `_start`: it never runs the caller's program, as `multiprocessing` does.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pipeline.datasets.drawn.pictures import draw_face, sample_specs
+from pipeline.datasets.drawn.styles import style_named
+
+__all__ = ["image_files", "serve"]
+
+_JPEG_QUALITY = 88
+_LEAST_SHARE = 50  # images of a process: fewer take no longer than its start
+_LENGTH = struct.Struct(">I")
+_PROGRAM = "from pipeline.datasets.drawn.side_by_side import serve; serve()"
+_ROOT = Path(__file__).parents[3]  # where `pipeline` is imported from
+
+
+def image_files(style: str, n: int, seed: int, n_processes: int | None = None) -> Generator[bytes, None, None]:
+    """The encoded images of `sample_specs(style, n, seed)`, in their order.
+
+    Parameters
+    ----------
+    n_processes : as many as cores that this process may use if None; the bytes do not depend on it
+
+    Raises
+    ------
+    ConfigError
+        As of `sample_specs`.
+    """
+    specs = sample_specs(style, n, seed)
+    n_processes = min(_n_cores(), n // _LEAST_SHARE) if n_processes is None else n_processes
+    if n_processes < 2:
+        yield from (_encoded(draw_face(spec, style), style) for spec in specs)
+        return
+    with ExitStack() as stack:
+        pipes = []
+        for first in range(n_processes):
+            process = _start({"style": style, "n": n, "seed": seed, "first": first, "step": n_processes})
+            if process is not None:
+                stack.callback(_end, process)
+            pipes.append(None if process is None else process.stdout)
+        for index, spec in enumerate(specs):
+            pipe = pipes[index % n_processes]
+            data = None if pipe is None else _read(pipe)
+            if data is None:  # the process could not start, or was killed: the caller draws its share
+                pipes[index % n_processes] = None
+                data = _encoded(draw_face(spec, style), style)
+            yield data
+
+
+def serve() -> None:
+    """Draw the share that the first argument asks for, to standard output; ends when its reader does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller receives Ctrl-C too, and ends this process
+    share = json.loads(sys.argv[1])
+    specs = sample_specs(share["style"], share["n"], share["seed"])
+    try:
+        for spec in specs[share["first"] :: share["step"]]:
+            data = _encoded(draw_face(spec, share["style"]), share["style"])
+            sys.stdout.buffer.write(_LENGTH.pack(len(data)) + data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os._exit(0)  # without the second error, of the interpreter's own flush
+
+
+def _n_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _start(share: dict[str, object]) -> subprocess.Popen[bytes] | None:
+    """A process that draws a share of the images; None where none can be started."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path) or str(_ROOT)
+    program = [sys.executable, "-c", _PROGRAM, json.dumps(share)]
+    devnull, pipe = subprocess.DEVNULL, subprocess.PIPE
+    try:
+        return subprocess.Popen(program, env=environment, stdin=devnull, stdout=pipe, stderr=devnull)
+    except OSError:
+        return None
+
+
+def _read(pipe: BinaryIO) -> bytes | None:
+    """The next image, or None at the end of the process's output."""
+    header = pipe.read(_LENGTH.size)
+    if len(header) < _LENGTH.size:
+        return None
+    (length,) = _LENGTH.unpack(header)
+    data = pipe.read(length)
+    return data if len(data) == length else None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    with process:
+        pass
+
+
+def _encoded(picture: npt.NDArray[np.uint8], style: str) -> bytes:
+    scene, buffer = style_named(style), io.BytesIO()
+    image = Image.fromarray(picture[..., 0] if scene.grey else picture)
+    if scene.suffix == ".jpg":
+        image.save(buffer, format="JPEG", quality=_JPEG_QUALITY)
+    else:
+        image.save(buffer, format="PNG", compress_level=4)
+    return buffer.getvalue()

@@ -1,0 +1,68 @@
+import os
+import subprocess
+import sys
+from contextlib import closing
+
+import psutil
+import pytest
+
+from pipeline.datasets.drawn import draw_dataset
+from pipeline.datasets.drawn.side_by_side import image_files
+
+N = 24
+
+
+def children():
+    return [process for process in psutil.Process().children() if "side_by_side" in " ".join(process.cmdline())]
+
+
+@pytest.mark.parametrize("style", ["sample-a", "sample-d", "sample-e"])
+def test_bytes_do_not_depend_on_the_number_of_processes(style):
+    alone = list(image_files(style, N, seed=3, n_processes=1))
+    assert list(image_files(style, N, seed=3, n_processes=3)) == alone
+
+
+def test_a_whole_folder_is_the_same(tmp_path):
+    for name, n_processes in (("alone", 1), ("two", 2)):
+        draw_dataset("sample-b", tmp_path / name, N, n_processes=n_processes)
+    first, second = (
+        {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+        for folder in (tmp_path / "alone", tmp_path / "two")
+    )
+    assert first == second
+    assert len(first) == N + 2  # and labels.csv and sample.json
+
+
+def test_images_of_a_killed_process_are_drawn_all_the_same():
+    alone = list(image_files("sample-c", N, seed=0, n_processes=1))
+    files = image_files("sample-c", N, seed=0, n_processes=2)
+    first = next(files)
+    children()[0].kill()
+    assert [first, *files] == alone
+
+
+def test_processes_end_with_their_reader():
+    with closing(image_files("sample-d", 2_000, seed=0, n_processes=2)) as files:
+        next(files)
+        assert len(children()) == 2
+    assert children() == []
+
+
+def test_where_no_process_can_start_the_caller_draws(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert len(list(image_files("sample-e", 4, seed=0, n_processes=2))) == 4
+
+
+def test_a_program_without_a_guard_may_draw(tmp_path):
+    """Processes of `multiprocessing` would run this program again."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "from pathlib import Path\n"
+        "from pipeline.datasets.drawn import draw_dataset\n"
+        f"draw_dataset('sample-e', Path({str(tmp_path / 'drawn')!r}), {N}, n_processes=2)\n"
+        "print('once')\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    result = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout == "once\n"
+    assert len(list((tmp_path / "drawn" / "images").iterdir())) == N
