@@ -133,6 +133,16 @@ class TestOpenVINO:
         pooled(encoder, faces(2, 64, seed=1))
         np.testing.assert_array_equal(first, kept)
 
+    def test_batches_that_are_started_before_the_last_one_is_done_are_the_same_to_the_last_bit(self) -> None:
+        encoder = load("untrained", runtime="openvino")
+        assert encoder.start_images(faces(2, 64)) is None  # the first batch is compared with eager PyTorch
+        batches = [faces(n, 64, seed=n) for n in (70, 3, 19, 150)]
+        expected = [pooled(encoder, batch) for batch in batches]
+        results = [encoder.start_images(batch) for batch in batches]
+        for result, features in zip(results, expected, strict=True):
+            assert result is not None
+            np.testing.assert_array_equal(result()["pooled"], features)
+
     def test_another_preparation_is_seen_by_it(self, clip_folder: Path) -> None:
         encoder = load(f"open_clip:small@{clip_folder}", runtime="openvino")
         pixels = faces(2, SIZE)
