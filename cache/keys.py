@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+from cache.column_json import column_json
 
 __all__ = ["StoreKey", "canonical_json", "differences", "sha256_of"]
 
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces; equal values give equal text. NaN and non-JSON values are refused."""
-    if isinstance(value, list | tuple) and (text := _column_json(value)):
+    if isinstance(value, list | tuple) and (text := column_json(value)):
         return text
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
@@ -26,30 +26,6 @@ def canonical_json(value: Any) -> str:
 def sha256_of(value: Any) -> str:
     """Hex digest of the canonical JSON of `value`."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
-
-
-def _column_json(rows: Sequence[Any]) -> str:
-    """The JSON of many texts, or of many pairs of a text and None, in a fraction of json's time; else empty."""
-    kinds = set(map(type, rows))
-    if kinds == {str}:
-        return _joined(rows, '["', '","', '"]')
-    if rows and kinds <= {list, tuple} and set(map(len, rows)) == {2}:
-        texts, others = zip(*rows, strict=True)
-        if set(map(type, others)) == {type(None)} and set(map(type, texts)) == {str}:
-            return _joined(texts, '[["', '",null],["', '",null]]')
-    return ""
-
-
-def _joined(texts: Sequence[str], start: str, between: str, end: str) -> str:
-    """The texts as JSON; empty if one of them has a character that JSON escapes."""
-    joined = between.join(texts)
-    characters = np.frombuffer(joined.encode("utf-8", "surrogatepass"), np.uint8)
-    is_plain = (
-        joined.count('"') == between.count('"') * (len(texts) - 1)
-        and "\\" not in joined
-        and characters.min(initial=0x20) >= 0x20
-    )
-    return f"{start}{joined}{end}" if is_plain else ""
 
 
 @dataclass(frozen=True)
