@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,8 @@ def column_json(rows: Sequence[Any]) -> str:
     if kinds == {str}:
         return _joined(rows, '["', '","', '"]')
     if rows and kinds <= {list, tuple} and set(map(len, rows)) == {2}:
-        texts, others = zip(*rows, strict=True)
-        if set(map(type, others)) == {type(None)} and set(map(type, texts)) == {str}:
+        texts = list(map(itemgetter(0), rows))
+        if set(map(type, texts)) == {str} and set(map(type, map(itemgetter(1), rows))) == {type(None)}:
             return _joined(texts, '[["', '",null],["', '",null]]')
     return ""
 
