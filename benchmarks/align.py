@@ -22,7 +22,8 @@ from machine import show
 from PIL import Image
 
 from pipeline.datasets.roots import open_root
-from pipeline.faces import FaceDetector, load_detector
+from pipeline.faces import FaceDetector
+from pipeline.faces.detector import load_detector
 from pipeline.faces.search import Detection, find_face
 from pipeline.faces.sheet import draw_contact_sheet
 from pipeline.images.alignment import Alignment, transform_points

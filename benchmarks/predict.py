@@ -24,7 +24,7 @@ from PIL import Image
 
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.roots import open_root
-from pipeline.faces import load_detector
+from pipeline.faces.detector import load_detector
 from pipeline.images.alignment import Alignment
 from pipeline.images.decode import decode_picture
 from pipeline.predict.recognition import ExpressionClassifier

@@ -21,7 +21,7 @@ from stages.params import ExtractParams
 from stages.workflows.store_identity import columns_of, dataset_info, prepared_as, schema_of, store_key
 from stages.workflows.tables import write_table
 
-DATASET, ENCODER = "faces", "untrained"
+DATASET, ENCODER = "faces", "mini"
 # The named peer: the key holds the encoder's identity, so whatever asks whether a store is up to date loads it first.
 LOAD = f"from pipeline.encoders import EncoderSpec, load_encoder; load_encoder(EncoderSpec.parse({ENCODER!r}))"
 

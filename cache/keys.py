@@ -11,11 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cache.column_json import column_json
+
 __all__ = ["StoreKey", "canonical_json", "differences", "sha256_of", "sha256_of_items"]
 
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces; equal values give equal text. NaN and non-JSON values are refused."""
+    if isinstance(value, list | tuple) and (text := column_json(value)):
+        return text
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 

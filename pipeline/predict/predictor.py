@@ -18,7 +18,7 @@ from PIL import Image
 from pipeline.differences import differences_text
 from pipeline.errors import ConfigError, InputError, MismatchError
 from pipeline.extraction.prefetch import parallel_map, prefetch
-from pipeline.faces import load_detector
+from pipeline.faces.detector import load_detector
 from pipeline.images.alignment import Alignment
 from pipeline.images.transform import ImageTransform
 from pipeline.predict.inputs import EVERY_S, check_interval, find_inputs, input_images

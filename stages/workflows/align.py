@@ -14,7 +14,8 @@ from cache.places.links import require_inside
 from cache.places.lock import exclusive, lock_path
 from cache.places.refusals import storage_errors
 from pipeline.datasets.roots import open_root
-from pipeline.faces import FaceDetector, load_detector
+from pipeline.faces import FaceDetector
+from pipeline.faces.detector import load_detector
 from pipeline.faces.search import NO_FACE, Detection, search
 from pipeline.faces.table import FacesInfo, FaceTable
 from pipeline.images.alignment import Alignment

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from cache import Store
 from pipeline.encoders import Encoder, ImageEncoder, encodes_text
 from pipeline.errors import ImageError
-from pipeline.faces import load_detector
 from pipeline.faces.search import NO_FACE, find_face
 from pipeline.images.formats import is_image
 from pipeline.images.preprocess import Preprocess
@@ -99,6 +98,8 @@ def _as_encoded(path: Path, store: Store, preprocess: Preprocess) -> npt.NDArray
     picture, size = file_picture(path), preprocess.size
     if (alignment := alignment_of(store)) is None:
         return ImageTransform(preprocess, (size,))(picture)[size]
+    from pipeline.faces.detector import load_detector  # late: it brings OpenCV
+
     face = find_face(picture, None, load_detector()).face
     if face is None:
         raise ImageError(f"{NO_FACE}, and {store.path} holds aligned faces")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields, replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -105,3 +107,21 @@ def test_the_digest_is_the_same_for_ever() -> None:
 def test_what_json_cannot_say_is_refused(value: object) -> None:
     with pytest.raises((ValueError, TypeError)):
         sha256_of({"field": value})
+
+
+_TEXTS = st.text(st.characters(exclude_categories=[])) | st.sampled_from(
+    ['"', "\\", "\x00", "\x1f", '","', "\ud800", ""]
+)
+_ROWS = st.lists(_TEXTS) | st.lists(st.tuples(_TEXTS, st.none() | _TEXTS)) | st.lists(_TEXTS | st.tuples(_TEXTS))
+
+
+@given(_ROWS | st.lists(st.tuples(_TEXTS, st.none())) | st.lists(st.lists(_TEXTS | st.none() | st.floats(0, 1))))
+def test_long_columns_have_the_json_of_the_standard_library(rows: list[Any]) -> None:
+    expected = json.dumps(rows, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    assert canonical_json(rows) == canonical_json(tuple(rows)) == expected
+
+
+@pytest.mark.parametrize("value", [[float("nan")], [object()], [("a", object())], [np.zeros(2)], [("a", np.zeros(2))]])
+def test_what_is_no_json_is_refused(value: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        canonical_json(value)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pipeline.datasets.drawn import STYLES, draw_group
 from pipeline.errors import ConfigError
-from pipeline.faces import load_detector
+from pipeline.faces.detector import load_detector
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -11,7 +11,7 @@ from drawn_people import person
 from image_files import encoded, image_row, write_folder
 
 from pipeline.datasets.roots import open_root
-from pipeline.faces import load_detector
+from pipeline.faces.detector import load_detector
 from pipeline.images.alignment import Alignment
 from pipeline.images.prepare import ImageBatch, Preparer
 from pipeline.images.preprocess import Preprocess

@@ -16,7 +16,8 @@ from drawn_people import BLANK, group, person
 from PIL import Image
 
 from pipeline.errors import EncoderError
-from pipeline.faces import Face, FaceDetector, load_detector
+from pipeline.faces import Face, FaceDetector
+from pipeline.faces.detector import load_detector
 from pipeline.faces.rotation import RotatingDetector
 from pipeline.faces.yunet import YuNet
 from pipeline.images.alignment import Alignment

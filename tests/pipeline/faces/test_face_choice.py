@@ -7,7 +7,8 @@ import pytest
 from drawn_people import BLANK, group
 from PIL import Image
 
-from pipeline.faces import Box, Face, load_detector
+from pipeline.faces import Box, Face
+from pipeline.faces.detector import load_detector
 from pipeline.faces.search import NO_FACE, find_face
 from pipeline.faces.selection import face_of_box, main_face
 

@@ -16,7 +16,8 @@ from PIL import Image
 
 from pipeline.datasets.roots import open_root
 from pipeline.errors import DatasetError, TableError
-from pipeline.faces import Face, load_detector
+from pipeline.faces import Face
+from pipeline.faces.detector import load_detector
 from pipeline.faces.search import NO_FACE, Detection, search
 from pipeline.faces.table import FOUND, MISSED, UNUSABLE, FacesInfo, FaceTable
 

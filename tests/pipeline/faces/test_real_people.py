@@ -8,7 +8,7 @@ from PIL import Image
 from real_files import pack_path
 
 from pipeline.datasets.roots import open_root
-from pipeline.faces import load_detector
+from pipeline.faces.detector import load_detector
 from pipeline.images.decode import decode_picture
 
 pytestmark = pytest.mark.real_data

@@ -19,7 +19,7 @@ from image_files import EXIF_ORIENTATION, encoded
 from PIL import Image
 
 from pipeline.errors import ConfigError, ImageError, InputError, MismatchError
-from pipeline.faces import load_detector
+from pipeline.faces.detector import load_detector
 from pipeline.images.alignment import Alignment
 from pipeline.predict import Prediction, Predictor
 from pipeline.predict.lazy_images import LazyImage

@@ -19,7 +19,8 @@ import stages
 from cache.errors import StoreLockedError
 from cache.places.lock import exclusive, lock_path
 from pipeline.errors import ChangedImageError, TableError
-from pipeline.faces import Face, load_detector
+from pipeline.faces import Face
+from pipeline.faces.detector import load_detector
 from pipeline.faces.table import FaceTable
 from pipeline.progress import silent
 from pipeline.tables.samples import SampleTable
