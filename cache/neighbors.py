@@ -200,7 +200,7 @@ def _squares(columns: Columns32) -> Float32:
 
 
 def _block_rows(flat: npt.NDArray[Any]) -> int:
-    return max(1, _BLOCK_VALUES // flat.shape[1])
+    return max(1, _BLOCK_VALUES // int(flat.shape[1]))
 
 
 class _Search:
@@ -277,7 +277,8 @@ class _Search:
             reached = np.partition(scores, at, axis=0)[at].astype(np.float64) - slack
             self.best.floor = np.maximum(self.best.floor, reached)
             possible = scores >= (self.best.floor - slack).astype(np.float32)
-        return np.nonzero(possible)
+        positions, queries = np.nonzero(possible)
+        return positions, queries
 
 
 def _add_products(columns: Columns32, queries: Columns32, out: Float32) -> None:

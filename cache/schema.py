@@ -38,7 +38,8 @@ MISSING_INTEGERS = {"frame": -1, "fold": -1}  # column -> what is stored where a
 TEXT_COLUMNS = ("id", "path", "label", "split", "status", "reason", "sha256", "subject", "clip", "box", "face")
 
 SHARD_BYTES = 256 * 2**20
-MAX_SHARD_ROWS = 512
+MAX_SHARD_ROWS = 512  # of stores up to MAX_SHARD_ROWS * MAX_SHARDS rows
+MAX_SHARDS = 2**15
 CHUNK_BYTES = 8 * 2**20
 
 # What a store may be, for readers of one from elsewhere: nothing is allocated for a number beyond these.
@@ -78,9 +79,16 @@ class Schema:
 
     @classmethod
     def plan(cls, n_rows: int, n_views: int, arrays: tuple[ArraySpec, ...]) -> Schema:
-        """Shards of at most 512 rows and about 256 MB, a power of two: minutes of work on a laptop, bounded memory."""
+        """Shards of a power of two rows, of at most about 256 MB: minutes of work on a laptop, bounded memory.
+
+        They have at most 512 rows, and from 16.8 million rows on so many that there are at most 32,768 shards if they
+        fit: the manifest has a record of each, and the folder a file.
+        """
         fitting = max(1, SHARD_BYTES // max(1, cls(n_rows, n_views, arrays, 1).row_bytes))
-        return cls(n_rows, n_views, arrays, min(MAX_SHARD_ROWS, 2 ** int(math.log2(fitting))))
+        shard_rows = MAX_SHARD_ROWS
+        while n_rows > shard_rows * MAX_SHARDS:
+            shard_rows *= 2
+        return cls(n_rows, n_views, arrays, min(shard_rows, 2 ** int(math.log2(fitting))))
 
     @property
     def row_bytes(self) -> int:

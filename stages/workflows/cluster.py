@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -23,24 +24,35 @@ from stages.output import say
 from stages.workflows.shard_encoder import ShardEncoder
 from stages.workflows.shards import EncodingSpec, ShardTask
 
-__all__ = ["Cluster", "open_cluster"]
+__all__ = ["Cluster", "EncodeShard", "TaskQueue", "open_cluster"]
 
 _QUEUED_PER_WORKER = 2  # shards: a worker never waits for the next one
+_WAITING = 1000  # tasks that wait for others, in memory
+
+EncodeShard = Callable[[EncodingSpec, ShardTask], ShardRecord]
 
 
 class Cluster:
-    """Workers that encode shards."""
+    """Workers that encode shards.
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    Parameters
+    ----------
+    encode_shard : what a worker does for one task, if not `_encode_shard`
+    """
+
+    def __init__(self, client: Client, encode_shard: EncodeShard | None = None) -> None:
+        self._client, self._encode_shard = client, encode_shard or _encode_shard
 
     def encode(
-        self, encoding: EncodingSpec, tasks: Sequence[ShardTask], total: int, on_progress: OnProgress
+        self, encoding: EncodingSpec, tasks: Iterable[ShardTask], total: int, on_progress: OnProgress
     ) -> Iterator[ShardRecord]:
         """Have every shard encoded; they come in the order in which they are finished.
 
+        Only some tasks for each worker are with the scheduler at a time, so its memory does not grow with their number.
+
         Parameters
         ----------
+        tasks : in the order of their shards
         total : images to encode over all tasks
 
         Raises
@@ -49,18 +61,13 @@ class Cluster:
             If workers die over one shard again and again.
         """
         n_workers = max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
-        waiting, done = {task.number: task for task in tasks}, 0
-        n_images = {task.number: len(task.images) for task in tasks}
-        unfinished = set(waiting)
-        finished, n_submitted = as_completed(), 0
+        queue, n_images, done = TaskQueue(tasks), dict[int, int](), 0
+        finished = as_completed()
 
         def submit() -> None:
-            """Shards that repeat rows of others wait until those are finished; the first one never waits."""
-            nonlocal n_submitted
-            while n_submitted < _QUEUED_PER_WORKER * n_workers and (task := _first_ready(waiting, unfinished)):
-                del waiting[task.number]
+            while len(n_images) < _QUEUED_PER_WORKER * n_workers and (task := queue.next_ready()):
+                n_images[task.number] = len(task.images)
                 finished.add(self._submit(encoding, task))
-                n_submitted += 1
 
         submit()
         for future in finished:
@@ -71,19 +78,55 @@ class Cluster:
                     f"workers died over the same shard several times ({error}): perhaps of too little memory. Try a "
                     "smaller --batch-size or fewer --workers; finished shards are kept"
                 ) from error
-            unfinished.discard(record.shard)
-            n_submitted -= 1
+            queue.finish(record.shard)
+            done += n_images.pop(record.shard)
             submit()
-            done += n_images[record.shard]
             on_progress(Progress("images", done, total))
             yield record
 
     def _submit(self, encoding: EncodingSpec, task: ShardTask) -> object:
-        return self._client.submit(_encode_shard, encoding, task, pure=False, key=f"shard-{task.number}-{id(self)}")
+        return self._client.submit(
+            self._encode_shard, encoding, task, pure=False, key=f"shard-{task.number}-{id(self)}"
+        )
 
 
-def _first_ready(waiting: Mapping[int, ShardTask], unfinished: set[int]) -> ShardTask | None:
-    return next((task for task in waiting.values() if not task.sources & unfinished), None)
+class TaskQueue:
+    """Tasks in their order; one that repeats rows of other shards waits until those are finished.
+
+    Each task is looked at a fixed number of times, however many there are.
+
+    Parameters
+    ----------
+    tasks : in the order of their shards, read as they are needed; a task repeats rows of earlier shards only
+    """
+
+    def __init__(self, tasks: Iterable[ShardTask]) -> None:
+        self._tasks = iter(tasks)
+        self._unfinished: set[int] = set()  # shards of tasks that were read
+        self._ready: deque[ShardTask] = deque()
+        self._waiting: dict[int, list[ShardTask]] = {}  # shard -> tasks that wait for it
+        self._n_sources: dict[int, int] = {}  # shard of a waiting task -> shards that it still waits for
+
+    def next_ready(self) -> ShardTask | None:
+        """The next task that can be encoded now; None if there is none, or all others wait for shards in work."""
+        while not self._ready and len(self._n_sources) < _WAITING and (task := next(self._tasks, None)):
+            sources = task.sources & self._unfinished
+            self._unfinished.add(task.number)
+            if not sources:
+                return task
+            self._n_sources[task.number] = len(sources)
+            for source in sources:
+                self._waiting.setdefault(source, []).append(task)
+        return self._ready.popleft() if self._ready else None
+
+    def finish(self, shard: int) -> None:
+        """Tasks that waited for this shard, and for no other one, are ready."""
+        self._unfinished.discard(shard)
+        for task in self._waiting.pop(shard, []):
+            self._n_sources[task.number] -= 1
+            if not self._n_sources[task.number]:
+                del self._n_sources[task.number]
+                self._ready.append(task)
 
 
 @contextmanager

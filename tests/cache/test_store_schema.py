@@ -63,6 +63,11 @@ def test_what_is_done_is_not_planned_again(n_rows: int, done: set[int]) -> None:
     [
         (12271, 1, (512,), "float16", 512, 512),  # 1 kB a row: 512 rows are the limit
         (12271, 4, (224, 224, 3), "uint8", 256, 32),  # 147 kB x 4: 445 rows fit in 256 MB; 55 rows in 8 MB
+        (2**24, 1, (512,), "float16", 512, 512),  # 16.8 million rows: 32,768 shards
+        (2**24 + 1, 1, (512,), "float16", 1024, 1024),
+        (10**8, 1, (512,), "float16", 4096, 4096),  # 24,415 shards of 4 MB
+        (10**9, 1, (512,), "float16", 32_768, 8192),  # 30,518 shards of 32 MB, in four chunks each
+        (10**9, 1, (50, 768), "float16", 2048, 64),  # 77 kB a row: 256 MB are the limit
         (7, 1, (20_000, 20_000), "uint8", 1, 1),  # 400 MB a row: still one row each
     ],
 )

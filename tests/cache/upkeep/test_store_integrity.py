@@ -136,7 +136,10 @@ def test_a_missing_chunk_is_reported_even_where_zarr_would_give_the_right_values
     (tmp_path / "example.zarr" / "pooled" / "c" / "0" / "2" / "0").unlink()
     with pytest.raises(StoreDamagedError, match="rows 2-2 of pooled, view 0 cannot be read"):
         store.read_shard(2)
-    assert facts(verify(store)) == [("missing", "pooled/c/0/2/0", range(2, 3))]
+    assert facts(verify(store)) == [
+        ("missing", "pooled/c/0/2/0", range(2, 3)),
+        ("features", "pooled, view 0", range(2, 3)),
+    ]
 
 
 def test_truncated_chunks_are_found_in_every_view(tree: Path) -> None:
