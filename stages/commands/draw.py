@@ -13,7 +13,6 @@ from stages.output import say
 
 if TYPE_CHECKING:
     from stages.requests import DrawRequest
-    from stages.results import DrawResult
 
 __all__ = ["command"]
 
@@ -41,7 +40,7 @@ __all__ = ["command"]
 def command(style: Sequence[str], **options: Any) -> None:
     """Draw faces with seven expressions in five styles. Nothing is downloaded; a seed gives the same files.
 
-    Several styles are drawn at once, one per core. With --group one picture of several people is drawn, as an input for
+    Every core draws a share of the faces. With --group one picture of several people is drawn, as an input for
     `fer-stage predict`.
     """
     from stages.requests import DrawRequest
@@ -54,8 +53,7 @@ def command(style: Sequence[str], **options: Any) -> None:
         requests = [request_of(DrawRequest, {**options, "style": style[0] if style else None})]
     else:
         requests = _requests_of_styles(style, options)
-    results = [run(draw, request) for request in requests] if len(requests) < 2 else _drawn_at_once(requests)
-    for result in results:
+    for result in (run(draw, request) for request in requests):
         what = f"{result.n} {'people' if result.is_group else 'faces'} of {result.style} in {result.path}"
         say(f"would draw {what}" if options["dry_run"] else what)
     if not (requests or options["dry_run"]):
@@ -72,23 +70,3 @@ def _requests_of_styles(style: Sequence[str], options: Mapping[str, Any]) -> lis
     out = options["out"] or Path("data")
     styles = dict.fromkeys(style or load_params(options["params"]).run.samples)
     return [request_of(DrawRequest, {**options, "style": name, "out": out / name}) for name in styles]
-
-
-def _drawn_at_once(requests: Sequence[DrawRequest]) -> list[DrawResult]:
-    """One process per core: drawing is bound by Python."""
-    import os
-    import signal
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    n = min(len(requests), os.cpu_count() or 1)
-    on_ctrl_c = (signal.SIGINT, signal.SIG_DFL)  # end at once, without a traceback of each
-    with ProcessPoolExecutor(n, get_context("spawn"), signal.signal, on_ctrl_c) as pool:
-        return list(pool.map(_drawn, requests))
-
-
-def _drawn(request: DrawRequest) -> DrawResult:
-    from stages.running import run
-    from stages.workflows.draw import draw
-
-    return run(draw, request)
