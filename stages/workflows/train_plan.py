@@ -54,7 +54,8 @@ def plans_of(request: TrainRequest) -> tuple[TrainPlan, ...]:
     datasets = tuple(dict.fromkeys(request.dataset or params.run.train))
     if not datasets:
         raise ParamsError(f"no dataset to train on: expected --dataset, or names in run.train of {request.params}")
-    return tuple(TrainPlan.of(request, params, dataset) for dataset in datasets)
+    towers: dict[str, TorchEncoder] = {}
+    return tuple(TrainPlan.of(request, params, dataset, towers) for dataset in datasets)
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class TrainPlan:
 
     `dataset` is the requested name of the store, whose manifest may have another one. `encoder` is the name of the
     encoder's folder, `encoder_named` what `--encoder` takes for it with this params.yaml, `encoder_spec` what it takes
-    with any.
+    with any. `towers` are the encoders that are loaded, by their identity: those of several plans are one.
     """
 
     request: TrainRequest
@@ -79,9 +80,10 @@ class TrainPlan:
     recipe: str
     warnings: tuple[str, ...]
     dropped: Mapping[str, int]
+    towers: dict[str, TorchEncoder]
 
     @classmethod
-    def of(cls, request: TrainRequest, params: Params, dataset: str) -> Self:
+    def of(cls, request: TrainRequest, params: Params, dataset: str, towers: dict[str, TorchEncoder]) -> Self:
         """For one dataset of a request."""
         named = request.encoder or params.run.encoders[0]
         name, spec = params.encoder(named)
@@ -110,6 +112,7 @@ class TrainPlan:
             recipe=recipe,
             warnings=tuple(dict.fromkeys(training_warnings(request, params, recipe, store, runs))),
             dropped=_dropped(store, classes, drop=params.protocol.drop_other_labels),
+            towers=towers,
         )
 
     @cached_property
@@ -140,7 +143,10 @@ class TrainPlan:
             return None
         from pipeline.encoders.torch_encoder import require_torch_encoder  # late: it brings torch
 
-        return require_torch_encoder(encoder_of(self.store, self.params, self.encoder_named, self.device))
+        if (identity := sha256_of(dict(self.store.encoder))) not in self.towers:
+            encoder = encoder_of(self.store, self.params, self.encoder_named, self.device)
+            self.towers[identity] = require_torch_encoder(encoder)
+        return self.towers[identity]
 
     @property
     def note(self) -> str:

@@ -251,3 +251,11 @@ def test_an_image_that_changed_since_it_was_indexed_names_the_call_of_index(face
     assert error.value.__notes__ == [
         "Run stages.index(dataset='faces', layout='folder', root='faces-here') and then try again"
     ]
+
+
+def test_several_datasets_are_aligned_by_one_command(project: Path, fer_stage: FerStage) -> None:
+    named = ("--dataset", "sample-a", "--dataset", "sample-e", "--dataset", "sample-a")
+    rows = fer_stage("align", *named, "--if-any", "--format", "json")
+    assert [row["path"] for row in rows] == ["faces/sample-a.parquet", "faces/sample-e.parquet"]
+    message = fer_stage("align", *named, "--contact-sheet", "sheet.png", code=2)
+    assert "--contact-sheet: expected one --dataset" in message
