@@ -27,6 +27,7 @@ bench: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/sweep.py --epochs 2 --seeds 4
 	$(BIN)/python benchmarks/busy.py --images 200 --turns 1 --command baseline
 	$(BIN)/python benchmarks/prompts.py --turns 1
+	$(BIN)/python benchmarks/probe.py
 	$(BIN)/python benchmarks/extract.py --seconds 8
 	$(BIN)/python benchmarks/runtimes.py --turns 2
 	$(BIN)/python benchmarks/decoders.py --sides 48 100 --rows 500
