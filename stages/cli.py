@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from pipeline.heap import share_one_heap
 from stages.command_group import cli
 from stages.output import say
 from stages.shadows import shadowed
@@ -35,6 +36,7 @@ def main(args: list[str] | None = None) -> None:
     """Entry point of the `fer-stage` program."""
     from stages.streams import open_streams
 
+    share_one_heap()
     open_streams()
     _stop_on_signals()
     sys.exit(run(sys.argv[1:] if args is None else args))
