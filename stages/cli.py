@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from pipeline.heap import share_one_heap
 from stages.command_group import cli
 from stages.output import say
 from stages.shadows import shadowed
@@ -36,6 +37,7 @@ def main(args: list[str] | None = None) -> None:
     from stages.streams import open_streams
 
     _let_idle_threads_sleep()
+    share_one_heap()
     open_streams()
     _stop_on_signals()
     sys.exit(run(sys.argv[1:] if args is None else args))

@@ -11,6 +11,7 @@ from pipeline.encoders.protocols import Encoder, ImageEncoder, encodes_images, r
 from pipeline.encoders.runtimes import resolve_runtime
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import EncoderError
+from pipeline.heap import keep_freed_memory
 from pipeline.progress import OnProgress, silent
 
 __all__ = ["load_encoder", "load_image_encoder"]
@@ -39,7 +40,7 @@ def load_encoder(
         makes coarser than float32: always before any image is read.
     """
     # Late imports: torch and open_clip take seconds, and names are parsed by commands that need neither.
-    from pipeline.encoders.torch_encoder import keep_freed_memory, resolve_device
+    from pipeline.encoders.torch_encoder import resolve_device
 
     require_exact_environment()
     target = resolve_device(device)
