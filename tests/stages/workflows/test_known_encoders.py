@@ -317,7 +317,7 @@ NOTHING_TO_DO = """
 import sys
 from stages.cli import run
 assert run(sys.argv[1:]) == 0
-print([name for name in ("torch", "open_clip", "timm", "transformers", "torchvision") if name in sys.modules])
+print([name for name in ("torch", "open_clip", "timm", "transformers", "torchvision", "cv2") if name in sys.modules])
 """
 
 
