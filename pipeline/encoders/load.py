@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from importlib.util import find_spec
 
+from pipeline.allocator import keep_freed_memory
 from pipeline.encoders.arithmetic import float32_arithmetic, require_exact_environment, require_float32
 from pipeline.encoders.families import FAMILIES
 from pipeline.encoders.protocols import Encoder, ImageEncoder, encodes_images, require_image_encoder
@@ -39,7 +40,7 @@ def load_encoder(
         makes coarser than float32: always before any image is read.
     """
     # Late imports: torch and open_clip take seconds, and names are parsed by commands that need neither.
-    from pipeline.encoders.torch_encoder import keep_freed_memory, resolve_device
+    from pipeline.encoders.torch_encoder import resolve_device
 
     require_exact_environment()
     target = resolve_device(device)

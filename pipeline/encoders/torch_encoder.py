@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,10 +21,9 @@ from pipeline.encoders.towers import ImageTower, PixelTower
 from pipeline.errors import EncoderError
 from pipeline.images.preprocess import Preprocess
 
-__all__ = ["TorchEncoder", "keep_freed_memory", "require_torch_encoder", "resolve_device"]
+__all__ = ["TorchEncoder", "require_torch_encoder", "resolve_device"]
 
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
 
 
 def resolve_device(name: str) -> torch.device:
@@ -48,22 +46,6 @@ def resolve_device(name: str) -> torch.device:
             "cuda:0. Use one of them, or --device cpu"
         )
     return device
-
-
-def keep_freed_memory() -> None:
-    """Let the C library keep freed memory for the next batch, instead of returning it to the system.
-
-    Every batch allocates the same large activations; on the CPU their page faults took a third of the time
-    (EfficientNet-Lite0, 64 x 224 px: 2.7 million faults in 256 images, 75 thousand with this). The encoder runs in a
-    thread, whose own arena would give memory back all the same: all threads share one.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError):  # not glibc
-        return
-    mallopt(_M_MMAP_THRESHOLD, 2**30)
-    mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-    mallopt(_M_ARENA_MAX, 1)
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,8 @@ def test_logits_are_the_same_however_rows_are_chunked(kind, monkeypatch):
         np.testing.assert_allclose(head.predict(pixels), together, rtol=1e-4, atol=1e-5)
 
 
-def test_256_images_go_through_at_once(kind):
-    assert KINDS[kind].predict_rows == 256
+def test_64_images_go_through_at_once(kind):
+    assert KINDS[kind].predict_rows == 64
 
 
 def test_prediction_leaves_the_statistics_alone(kind):
