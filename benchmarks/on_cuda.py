@@ -35,9 +35,10 @@ from pipeline.datasets.roots import open_root
 from pipeline.encoders.families.open_clip_tower import open_clip_tower
 from pipeline.encoders.parity import parity
 from pipeline.encoders.runtimes.graphs import traced
-from pipeline.encoders.torch_encoder import TorchEncoder, keep_freed_memory, resolve_device
+from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.encoders.towers import PixelTower
 from pipeline.extraction import Extraction, outputs_of
+from pipeline.heap import keep_freed_memory
 from pipeline.images.prepare import Preparer
 from pipeline.images.preprocess import Preprocess
 from pipeline.images.transform import ImageTransform

@@ -25,7 +25,6 @@ from pipeline.images.preprocess import Preprocess
 __all__ = ["TorchEncoder", "require_torch_encoder", "resolve_device"]
 
 
-
 def resolve_device(name: str) -> torch.device:
     """The device of a name; see `device_name`, which needs no torch.
 

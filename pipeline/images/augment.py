@@ -16,15 +16,28 @@ from pipeline.images.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
 __all__ = ["Augment", "to_images"]
 
+# Per channel: (v / 255 - mean) / deviation = factor * v + shift.
+_FACTOR = [1 / (255 * deviation) for deviation in IMAGENET_STD]
+_SHIFT = [-mean / deviation for mean, deviation in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)]
+
 
 def to_images(pixels: Tensor) -> Tensor:
     """Pixels as image networks take them: 0 to 1, minus ImageNet's mean, over its deviation.
 
-    uint8 or float32 in [0, 255] (B, S, S, 3) -> float32 (B, 3, S, S)
+    uint8 or float32 in [0, 255] (B, S, S, 3) -> float32 (B, 3, S, S), channels last in memory, as pixels are
     """
-    mean, std = (torch.tensor(values, device=pixels.device) for values in (IMAGENET_MEAN, IMAGENET_STD))
-    normalised = (pixels.float() / 255 - mean) / std
-    return normalised.permute(0, 3, 1, 2).contiguous()  # (B, S, S, 3) -> (B, 3, S, S)
+    return _normalised(pixels.float())
+
+
+def _normalised(values: Tensor) -> Tensor:
+    """float32 in [0, 255] (B, S, S, 3) -> float32 (B, 3, S, S): (v / 255 - mean) / deviation as one product and sum."""
+    size = values.shape[2]
+    factor, shift = (
+        torch.tensor([numbers * size], device=values.device)  # (1, S * 3): long rows, where 3 channels are slow
+        for numbers in (_FACTOR, _SHIFT)
+    )
+    normalised = torch.addcmul(shift, values.flatten(2), factor)
+    return normalised.unflatten(2, (size, 3)).permute(0, 3, 1, 2)  # (B, S, S * 3) -> (B, 3, S, S)
 
 
 @dataclass(frozen=True)
@@ -62,7 +75,7 @@ class Augment:
         flipped = chances[0] < self.flip
         # One number decides on both where they exclude each other: [0, flip) flips, [1 - noise, 1) gets noise.
         noisy = (chances[0] >= 1 - self.noise if self.exclusive else chances[1] < self.noise).nonzero()[:, 0]
-        noise = torch.randn(len(noisy), size, size, 3, generator=rng) * math.sqrt(self.noise_variance)
+        noise = torch.randn(len(noisy), size, size, 3, generator=rng).mul_(math.sqrt(self.noise_variance))
         return {"flipped": flipped, "noisy": noisy, "noise": noise, "erased": self._draw_rectangles(n, size, rng)}
 
     def _draw_rectangles(self, n: int, size: int, rng: torch.Generator) -> Tensor:
@@ -87,15 +100,20 @@ class Augment:
         -------
         float32, shape (B, 3, S, S)
         """
-        noisy = pixels.float().index_add(0, parameters["noisy"], parameters["noise"]).round().clamp(0, 255)
-        images = to_images(torch.where(parameters["flipped"][:, None, None, None], noisy.flip(2), noisy))
-        return images.masked_fill(_inside(parameters["erased"], images.shape[-1])[:, None], 0.0)
+        values = pixels.to(torch.float32, copy=True)  # what follows works in place: no other copies of the batch
+        values.index_add_(0, parameters["noisy"], parameters["noise"]).round_().clamp_(0, 255)
+        flipped = parameters["flipped"].nonzero()[:, 0]
+        values.index_copy_(0, flipped, values.index_select(0, flipped).flip(2))
+        images = _normalised(values)
+        _erase_(images.permute(0, 2, 3, 1), parameters["erased"])  # (B, 3, S, S) -> (B, S, S, 3), the same memory
+        return images
 
 
-def _inside(rectangles: Tensor, size: int) -> Tensor:
-    """Which pixels lie in each image's rectangle: int64 (B, 4) -> bool (B, S, S)."""
+def _erase_(images: Tensor, rectangles: Tensor) -> None:
+    """Set each image's rectangle to 0, in place: float32 (B, S, S, 3), contiguous; int64 (B, 4)."""
     top, left, height, width = rectangles[:, :, None].unbind(1)  # each (B, 1)
-    steps = torch.arange(size, device=rectangles.device)
-    rows, columns = (steps >= top) & (steps < top + height), (steps >= left) & (steps < left + width)
-    inside: Tensor = rows[:, :, None] & columns[:, None, :]
-    return inside
+    steps = torch.arange(images.shape[1], device=images.device)
+    rows = ((steps >= top) & (steps < top + height)).float()
+    columns = ((steps >= left) & (steps < left + width)).float().repeat_interleave(3, dim=1)  # (B, S * 3)
+    inside = rows[:, :, None] * columns[:, None]
+    images.flatten(2).addcmul_(images.flatten(2), inside, value=-1)  # v - v is 0, v - 0 is v: exact

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
 from pipeline.learning.learner import Batch, Learner, TrainingSettings
 
-__all__ = ["Engine", "EnsembleEngine", "SingleEngine", "engine_for"]
+__all__ = ["Engine", "EnsembleEngine", "SingleEngine", "convolutions_in", "engine_for"]
 
 Losses = dict[str, float]
 
@@ -48,6 +48,8 @@ class SingleEngine:
     def __init__(self, learner: Learner, settings: TrainingSettings) -> None:
         self.learners = (learner,)
         self.learner = learner
+        if next(learner.parameters()).device.type == "cpu":
+            convolutions_in(learner, torch.channels_last)
         self.optimizer = settings.optimizer
         self.updates = settings.updates or (tuple(learner.loss_weights),)
 
@@ -55,9 +57,9 @@ class SingleEngine:
         losses: Losses = {}
         for names in self.updates:
             terms = self.learner.loss_terms(_first(batch))
-            if not losses:  # what is reported is of the parameters that the step began with
-                losses = _losses(self._sum(terms, tuple(terms)), terms)
             loss = self._sum(terms, names)
+            if not losses:  # what is reported is of the parameters that the step began with
+                losses = _losses(loss if names == tuple(terms) else self._sum(terms, tuple(terms)), terms)
             if not math.isfinite(losses["loss"]):
                 break
             self.optimizer.zero_grad()
@@ -70,6 +72,17 @@ class SingleEngine:
 
     def sync_learners(self) -> None:
         """Nothing to do: the optimizer steps the learner's own parameters."""
+
+
+def convolutions_in(module: nn.Module, memory_format: torch.memory_format) -> None:
+    """Lay the weights of all convolutions out in this order; their values and shapes stay.
+
+    With weights in `channels_last` oneDNN reads and writes maps as they are, where it else copies each one into a
+    format of its own and back. Pixels lie channels last, too.
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            part.to(memory_format=memory_format)
 
 
 def _first(batch: Batch) -> Batch:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import TrainingError
+from pipeline.heap import keep_freed_memory
 from pipeline.learning.concurrency import raise_if_stopped
-from pipeline.learning.engines import Engine, Losses, engine_for
+from pipeline.learning.engines import Engine, Losses, convolutions_in, engine_for
 from pipeline.learning.head import Head
 from pipeline.learning.learner import Batch, History, Learner, TrainingSettings, TrainResult
 from pipeline.learning.metrics import METRICS, confusion_matrix
@@ -73,6 +74,7 @@ def train_ensemble(
     settings : the first one's; the optimizer of the others is not used
     rngs : S, one for each learner
     """
+    keep_freed_memory()
     return _Loop(engine_for(learners, settings), data, settings, rngs).run(on_progress)
 
 
@@ -130,6 +132,7 @@ class _Loop:
         return f"{len(scores)} heads, val {metric} {min(scores):.4f} to {max(scores):.4f}"
 
     def _result(self, i: int, learner: Learner) -> TrainResult:
+        convolutions_in(learner.head, torch.contiguous_format)  # as files have them
         learner.head.load_state_dict(self.best_states[i])
         history = self.histories[i]
         selected = best_epoch(history, self.settings.select_by)
@@ -167,8 +170,13 @@ class _Loop:
             rows.labels[chosen].to(device),
             chosen.to(device),
             epoch,
-            {name: torch.stack([noise[name] for noise in noises]).to(device) for name in noises[0]},
+            {name: _stacked([noise[name] for noise in noises]).to(device) for name in noises[0]},
         )
+
+
+def _stacked(tensors: Sequence[Tensor]) -> Tensor:
+    """`torch.stack`, which copies, without a copy of a single one."""
+    return tensors[0][None] if len(tensors) == 1 else torch.stack(list(tensors))
 
 
 def best_epoch(history: History, select_by: SelectBy) -> int:

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from pipeline.errors import ConfigError
 
-__all__ = ["BACKBONES", "SMALL", "Architecture", "Backbone", "reset_convolutional", "sliding_mean"]
+__all__ = ["BACKBONES", "PREDICT_ROWS", "SMALL", "Architecture", "Backbone", "reset_convolutional", "sliding_mean"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def _small() -> nn.Module:
 
 def _stage(n_in: int, n_out: int) -> nn.Module:
     convolution = nn.Conv2d(n_in, n_out, kernel_size=3, stride=2, padding=1, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(n_out), nn.ReLU())
+    return nn.Sequential(convolution, nn.BatchNorm2d(n_out), nn.ReLU(inplace=True))
 
 
 SMALL = Architecture(_small, 128, reset_convolutional)
@@ -62,6 +62,9 @@ BACKBONES: dict[str, tuple[str, str]] = {
     "swin_tiny": ("torchvision_networks", "SWIN_TINY"),
     "small": ("backbones", "SMALL"),
 }
+# Images that go through together at prediction: their activations then stay in a CPU's caches.
+PREDICT_ROWS = 64
+
 _POOL_AND_CLASSIFIER = ("avgpool", "flatten", "fc", "classifier", "head")
 
 
@@ -106,7 +109,9 @@ class Backbone(nn.Module):
 
     def maps(self, images: Tensor) -> Tensor:
         """The last maps: float32 (B, 3, S, S), normalised, -> float32 (B, D, h, w)."""
-        self.net.train(self.training and len(images) > 1)
+        training = self.training and len(images) > 1
+        if self.net.training != training:
+            self.net.train(training)
         maps: Tensor = self.net(images)
         return maps
 

@@ -11,7 +11,7 @@ from pipeline.images.augment import to_images
 from pipeline.learning.head import Head, Inputs
 from pipeline.learning.layers import empty_linear, reset_linear
 from pipeline.learning.spec import HeadSpec
-from pipeline.methods.image.backbones import Backbone
+from pipeline.methods.image.backbones import PREDICT_ROWS, Backbone
 from pipeline.methods.image.tower import OnTower, TunedTower
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class ImageHead(Head, kind="image"):
     Options: `backbone`, a name of `pipeline.methods.image.backbones`.
     """
 
-    predict_rows = 256
+    predict_rows = PREDICT_ROWS
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__(spec)

@@ -14,7 +14,7 @@ from pipeline.images.augment import to_images
 from pipeline.learning.head import Head, Inputs
 from pipeline.learning.layers import empty_linear, reset_linear
 from pipeline.learning.spec import HeadSpec
-from pipeline.methods.image.backbones import Backbone, sliding_mean
+from pipeline.methods.image.backbones import PREDICT_ROWS, Backbone, sliding_mean
 
 __all__ = ["FeatureMaskHead", "ImageMaskHead", "MaskHead", "TokenMaskHead", "resize_channels"]
 
@@ -120,7 +120,7 @@ class ImageMaskHead(MaskHead, kind="image-mask"):
     Option: `backbone`.
     """
 
-    predict_rows: ClassVar[int] = 256
+    predict_rows: ClassVar[int] = PREDICT_ROWS
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__(spec)

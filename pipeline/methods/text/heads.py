@@ -16,7 +16,7 @@ from pipeline.images.augment import to_images
 from pipeline.learning.head import Head, Inputs
 from pipeline.learning.layers import empty_linear, reset_linear
 from pipeline.learning.spec import HeadSpec
-from pipeline.methods.image.backbones import Backbone
+from pipeline.methods.image.backbones import PREDICT_ROWS, Backbone
 from pipeline.methods.image.tower import OnTower, TunedTower
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class ImageTextHead(TextHead, kind="image-text"):
     Options: also `backbone`, a name of `pipeline.methods.image.backbones`.
     """
 
-    predict_rows: ClassVar[int] = 256
+    predict_rows: ClassVar[int] = PREDICT_ROWS
 
     def __init__(self, spec: HeadSpec) -> None:
         backbone = Backbone(spec.options["backbone"])

@@ -136,3 +136,34 @@ def test_all_randomness_is_the_generators():
     assert all(torch.equal(draws[0][name], draws[1][name]) for name in draws[0])
     assert not torch.equal(draws[0]["erased"], draws[2]["erased"])
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def one_by_one(augment, pixels, drawn):
+    """The definition, image by image: noise, rounding, mirror, normalisation, a rectangle of zeros."""
+    mean, std = torch.tensor((0.485, 0.456, 0.406)), torch.tensor((0.229, 0.224, 0.225))
+    noise = dict(zip(drawn["noisy"].tolist(), drawn["noise"], strict=True))
+    images = []
+    for i, image in enumerate(pixels):
+        values = (image.float() + noise.get(i, 0.0)).round().clamp(0, 255)
+        values = values.flip(1) if drawn["flipped"][i] else values
+        normalised = (values / 255 - mean) / std
+        top, left, height, width = drawn["erased"][i].tolist()
+        normalised[top : top + height, left : left + width] = 0.0
+        images.append(normalised.permute(2, 0, 1))
+    return torch.stack(images)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("augment", [Augment(), Augment(exclusive=True), Augment(1.0, 0.0, erase=1.0)])
+def test_a_batch_is_augmented_as_its_images_one_by_one(augment, whole):
+    pixels = random_pixels(40, 16) if whole else random_pixels(40, 16) * 0.37 + 3.3
+    drawn = augment.draw(40, 16, generator())
+    batch, expected = augment(pixels, drawn), one_by_one(augment, pixels, drawn)
+    torch.testing.assert_close(batch, expected, rtol=0, atol=1e-6)
+    assert torch.equal(batch == 0, expected == 0)
+
+
+def test_images_lie_in_memory_as_pixels_do():
+    pixels = random_pixels()
+    for images in (to_images(pixels), augmented(Augment(), pixels)):
+        assert images.is_contiguous(memory_format=torch.channels_last)

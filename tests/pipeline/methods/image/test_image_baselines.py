@@ -322,3 +322,11 @@ class TestRul:
         one, same, other = (learner.log_variance.linear.weight for learner in drawn)
         assert torch.equal(one, same)
         assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("name", IMAGE_METHODS)
+def test_weights_of_a_trained_head_lie_in_memory_as_in_files(name):
+    source = separable_source()
+    config = config_class(name)(backbone="small", epochs=1)
+    head = load_method(name).fit(TrainingInputs(source, source.classes), config, seed=0).head
+    assert all(value.is_contiguous() for value in head.state_dict().values())

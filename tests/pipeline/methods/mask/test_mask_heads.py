@@ -112,7 +112,7 @@ def test_the_image_network_sees_normalised_pixels():
 
 
 def test_images_go_through_in_smaller_chunks_than_features():
-    assert (ImageMaskHead.predict_rows, FeatureMaskHead.predict_rows) == (256, 8192)
+    assert (ImageMaskHead.predict_rows, FeatureMaskHead.predict_rows) == (64, 8192)
 
 
 def test_a_query_looks_at_the_tokens_that_point_its_way():
