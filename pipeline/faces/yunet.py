@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,15 +24,11 @@ __all__ = ["YuNet"]
 _WEIGHTS = Path(__file__).parent / "weights" / "face_detection_yunet_2023mar.onnx"
 _SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 _TOP_K = 1000  # candidates before overlapping ones are dropped
-_STRIDE = 32  # pixels: OpenCV pads pictures to multiples of it
-# A network that gets another shape is prepared again, which takes as long as a small picture. So a thread has several.
-_LARGE = (0, 0)  # stands for every larger shape
-_SMALL_PIXELS, _SMALL_NETWORKS = 320 * 320, 6  # a network for so many pixels holds some 10 MB
 
 
 @dataclass(frozen=True)
 class YuNet:
-    """The network with its weights. Safe in threads: each has copies of its own, for the shapes it saw last.
+    """The network with its weights. Safe in threads: each has a copy of its own (0.2 MB).
 
     Parameters
     ----------
@@ -69,42 +64,22 @@ class YuNet:
 
         Parameters
         ----------
-        threshold : in [0, 1], instead of the network's own
+        threshold : in [0, 1], in place of the network's own
         """
-        network = self._network(picture.size)
+        network = self._network()
         network.setInputSize(picture.size)
         network.setScoreThreshold(self.threshold if threshold is None else threshold)
         _, faces = network.detect(cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2BGR))
         rows = [] if faces is None else faces[np.isfinite(faces).all(axis=1)]
         return [_face(row) for row in rows]
 
-    def _network(self, size: tuple[int, int]) -> cv2.FaceDetectorYN:
-        """That of this thread which had a picture of the same padded shape before; else another one.
-
-        One for large pictures, whose activations take some 100 MB; several for small ones.
-        """
-        networks = self._networks_of_thread()
-        width, height = (-(-side // _STRIDE) * _STRIDE for side in size)
-        shape = (width, height) if width * height <= _SMALL_PIXELS else _LARGE
-        if shape in networks:
-            networks.move_to_end(shape)
-        else:
-            networks[shape] = self._created()
-            if len(networks) > _SMALL_NETWORKS + (_LARGE in networks):
-                networks.pop(next(other for other in networks if other != _LARGE))
-        return networks[shape]
-
-    def _networks_of_thread(self) -> OrderedDict[tuple[int, int], cv2.FaceDetectorYN]:
-        if not hasattr(self._own, "networks"):
-            self._own.networks = OrderedDict()
-        networks: OrderedDict[tuple[int, int], cv2.FaceDetectorYN] = self._own.networks
-        return networks
-
-    def _created(self) -> cv2.FaceDetectorYN:
-        data, no_config = np.frombuffer(self.weights, np.uint8), np.empty(0, np.uint8)
-        network: cv2.FaceDetectorYN = cv2.FaceDetectorYN.create(
-            "onnx", data, no_config, (320, 320), self.threshold, self.overlap, _TOP_K
-        )
+    def _network(self) -> cv2.FaceDetectorYN:
+        if not hasattr(self._own, "network"):
+            data, no_config = np.frombuffer(self.weights, np.uint8), np.empty(0, np.uint8)
+            self._own.network = cv2.FaceDetectorYN.create(
+                "onnx", data, no_config, (320, 320), self.threshold, self.overlap, _TOP_K
+            )
+        network: cv2.FaceDetectorYN = self._own.network
         return network
 
 

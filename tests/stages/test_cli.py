@@ -70,6 +70,15 @@ def test_knowing_the_metrics_imports_neither_scipy_nor_sklearn(name: str) -> Non
     assert not {"scipy", "sklearn"} & set(done.stdout.split())
 
 
+def test_predict_imports_neither_pandas_nor_zarr() -> None:
+    code = (
+        "import sys, stages.commands.predict, stages.requests, stages.running, stages.workflows.predict; "
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert not {"pandas", "pyarrow", "zarr", "h5py", "dask", "matplotlib"} & set(done.stdout.split())
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_listed_command_exists_and_explains_each_option(name: str) -> None:
     command = _command(name)

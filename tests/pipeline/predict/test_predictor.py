@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from faces_to_find import N_PEOPLE, grey, people
 from heads_on_disk import CLASSES, HEADS, SIDE, untrained, write_head
 from image_files import EXIF_ORIENTATION, encoded
@@ -229,6 +230,33 @@ def test_a_picture_that_says_how_it_lies_is_turned_as_it_says(predictor: Predict
     found, upright = predictor.predict(tmp_path / "lying.png"), predictor.predict(people(2))
     np.testing.assert_allclose(table(found), table(upright), atol=CLOSE)
     np.testing.assert_allclose([one.box for one in found], [one.box for one in upright], atol=0.01)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4000), (5000, 2), (40, 30)])
+def test_pictures_in_which_no_face_fits_have_none(size: tuple[int, int], predictor: Predictor) -> None:
+    assert [one.status for one in predictor.predict(grey(size))] == ["no face"]
+
+
+def test_faces_of_a_huge_picture_are_those_of_the_detector_of_align(predictor: Predictor) -> None:
+    """24 million pixels; upright, the boxes and the crops are what `align` and `extract` have."""
+    picture = Image.new("RGB", (6000, 4000), (120, 120, 120))
+    picture.paste(people(3).resize((3000, 3000 * people(3).height // people(3).width)), (1500, 100))
+    found, faces = predictor.predict(picture), load_detector().detect(picture)
+    assert len(found) == 3
+    assert [one.box for one in found] == [face.box for face in faces]
+    assert [one.score for one in found] == [face.score for face in faces]
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_the_threads_of_torch_change_no_prediction_and_are_as_before(n_threads: int, run: Path) -> None:
+    expected, before = table(Predictor(run, device="cpu").predict(people())), torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        found = table(Predictor(run, device="cpu").predict(people()))
+        assert torch.get_num_threads() == n_threads
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_memory_does_not_grow_with_the_number_of_pictures(run: Path) -> None:
