@@ -35,7 +35,9 @@ bench: $(READY)
 	$(BIN)/python benchmarks/unchanged.py --rows 30000
 	$(BIN)/python benchmarks/backends.py --rows 30000
 	$(BIN)/python benchmarks/query.py --rows 30000
-	$(BIN)/python benchmarks/neighbors.py --rows 30000
+	$(BIN)/python benchmarks/neighbors.py --rows 30000 --queries 100
+	$(BIN)/python benchmarks/scale.py --rows 10000 30000 --epochs 1
+	$(BIN)/python benchmarks/cluster.py --shards 100 --workers 2 --lose-every 40 --requests 3 6
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

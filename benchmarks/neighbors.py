@@ -10,8 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from machine import show
 from random_store import make_store
+from timing import least_in_turns
 
 from cache import open_store
 from cache.neighbors import FlatIndex, nearest
@@ -44,18 +44,6 @@ def plain(unit: Float32, queries: Float32) -> npt.NDArray[np.intp]:
         order = np.argsort(-np.take_along_axis(scores, best, 1), axis=1)
         rows.append(np.take_along_axis(best, order, 1))
     return np.concatenate(rows)
-
-
-def cpu_seconds(calls: Mapping[str, Callable[[], Any]], turns: int) -> dict[str, dict[str, float]]:
-    """Least CPU and wall-clock seconds of each call, in turns."""
-    least: dict[str, tuple[float, float]] = {}
-    for _ in range(turns):
-        for name, call in calls.items():
-            cpu, wall = time.process_time(), time.perf_counter()
-            call()
-            took = (time.process_time() - cpu, time.perf_counter() - wall)
-            least[name] = min(took[0], least.get(name, took)[0]), min(took[1], least.get(name, took)[1])
-    return {name: {"cpu_s": round(cpu, 4), "wall_s": round(wall, 4)} for name, (cpu, wall) in least.items()}
 
 
 def faiss_calls(unit: Float32, one: Float32, many: Float32) -> dict[str, dict[str, Callable[[], Any]]]:
@@ -96,8 +84,8 @@ def main() -> None:
             "index": lambda: index.nearest(many, K),
         }
         same = float((index.nearest(many, K).rows == plain(unit, many)).mean())
-        first = cpu_seconds(calls | peers["1"], options.turns)
-        second = cpu_seconds(calls_many | peers["many"], 1)
+        first = least_in_turns(calls | peers["1"], options.turns)
+        second = least_in_turns(calls_many | peers["many"], 1)
     ratios = {"1": first["index"]["cpu_s"] / first["product"]["cpu_s"]}
     ratios[str(options.queries)] = second["index"]["cpu_s"] / second["product"]["cpu_s"]
     show(

@@ -4,7 +4,8 @@ store           `cache.open(path)`: a finished store, for reading: `.frame`, `.s
 features_root   where the stores of a features root are
 selection       what `.select(...)` returns: `.numpy()`, `.dask()`, `.export(path)`, ...
 query           the `where` language
-neighbors       exact nearest rows
+neighbors       exact nearest rows; best_rows: those of each query so far; half_floats: float16 as float32
+threads         several items at the same time
 rows            some rows of a store, block by block; what they need of it
 exports         rows for other programs; export_formats: the files
 mmap_copies     memory-mapped copies, for training on more than fits into RAM; mmap_format: their files

@@ -169,6 +169,8 @@ class Rows:
         if not len(self):
             return []
         shard_rows = self.store.manifest.schema.shard_rows
+        if (np.diff(self.rows) == 1).all():
+            return _consecutive(int(self.rows[0]), int(self.rows[-1]) + 1, shard_rows)
         shards = self.rows // shard_rows
         cuts = [0, *(np.flatnonzero(np.diff(shards)) + 1).tolist(), len(shards)]
         n_gaps = np.concatenate([[0], np.cumsum(np.diff(self.rows) != 1)])  # before each row
@@ -197,6 +199,16 @@ class Part(NamedTuple):
     def is_whole(self, n_rows: int) -> bool:
         """Whether it is all rows of a shard of `n_rows`, in order."""
         return isinstance(self.inside, slice) and self.inside.stop - self.inside.start == n_rows
+
+
+def _consecutive(start: int, stop: int, shard_rows: int) -> list[Part]:
+    """Parts of the rows from `start` to `stop`, each of which follows the one before."""
+    parts = []
+    for shard in range(start // shard_rows, -(-stop // shard_rows)):
+        first = shard * shard_rows
+        begin, end = max(first, start), min(first + shard_rows, stop)
+        parts.append(Part(shard, slice(begin - start, end - start), slice(begin - first, end - first)))
+    return parts
 
 
 def _read_inside(

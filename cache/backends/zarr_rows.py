@@ -67,8 +67,10 @@ class ChunkRows:
             return side_by_side(lambda target: self._fill(target, files), targets)
         checksums: list[int] = []
         for group in self._groups(targets):
+            row_bytes = group[0].into.nbytes // len(group[0].rows)
+            most = self.chunk_rows * row_bytes + _CRC_BYTES * self.with_crc
             with network_errors(path):
-                objects = _Objects.fetched(path, self._names(group), self.with_crc)
+                objects = _Objects.fetched(path, self._names(group), most, self.with_crc)
             checksums += [self._fill(target, objects) for target in group]
         return checksums
 
@@ -136,14 +138,20 @@ class _Objects:
     with_crc: bool
 
     @classmethod
-    def fetched(cls, store: UPath, names: Sequence[str], with_crc: bool) -> _Objects:
-        """Read objects, several at a time; what cannot be read is reported where it is used."""
-        paths = [(store / name).path for name in names]
-        contents = store.fs.cat_ranges(paths, None, None, on_error="return")  # `cat` asks first whether they are there
+    def fetched(cls, store: UPath, names: Sequence[str], most: int, with_crc: bool) -> _Objects:
+        """Read objects, several at a time and one byte beyond `most`; what cannot be read is reported where it is used.
+
+        One request each: without a range, s3fs asks for the size of an object first.
+        """
+        contents = store.fs.cat_ranges([(store / name).path for name in names], 0, most + 1, on_error="return")
         return cls(dict(zip(names, contents, strict=True)), with_crc)
 
     def read(self, name: str, into: npt.NDArray[Any]) -> int:
         data = self.contents[name]
+        if (
+            isinstance(data, OSError) and data.errno == errno.EINVAL
+        ):  # of S3, where an object without bytes has no range
+            raise ValueError(f"expected a chunk of {into.nbytes} bytes, found {data}") from data
         if isinstance(data, Exception):
             raise data
         _require_at_most(len(data), into, self.with_crc)

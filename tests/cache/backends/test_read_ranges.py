@@ -24,6 +24,10 @@ from cache.threads import side_by_side
 FIRST, SECOND, THIRD = range(4), range(4, 8), range(8, 10)  # the example's shards
 
 
+def range_of(ends: tuple[int, int]) -> list[int]:
+    return list(range(*ends))
+
+
 @pytest.fixture(scope="module", params=["zarr", "h5"])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Example().write(tmp_path_factory.mktemp("ranges") / f"example.{request.param}")
@@ -61,6 +65,14 @@ def test_what_cannot_be_read_is_named_though_its_neighbours_are_read_with_it(tmp
     assert len(read_ranges(store.backend, store.path, store.manifest.schema, "pooled", 0, [FIRST, THIRD])) == 2
     with pytest.raises(StoreDamagedError, match=f"{store.path}: rows 4-7 of pooled, view 0 cannot be read"):
         read_ranges(store.backend, store.path, store.manifest.schema, "pooled", 0, [FIRST, SECOND, THIRD])
+
+
+@given(rows=st.lists(st.integers(0, 9), max_size=12) | st.tuples(st.integers(0, 10), st.integers(0, 10)).map(range_of))
+def test_any_rows_are_read(store: Store, rows: list[int]) -> None:
+    """In any order, repeated, or one after the other: whole shards, and parts of shards."""
+    taken = np.array(rows, np.intp)
+    assert store.read(taken).tobytes() == Example().values("pooled")[0][taken].tobytes()
+    assert [part.at.stop - part.at.start for part in store.select().parts()] == [4, 4, 2]
 
 
 def test_rows_in_any_order_are_read(store: Store) -> None:
