@@ -465,7 +465,7 @@ def test_code_states_the_file_of_an_installed_package_and_runs_it_not(project: P
     assert dict(row) == {"block": "methods", "code": "packaged", "version": hashlib.sha256(source.encode()).hexdigest()}
 
 
-MINE = {"layout": "my_layout.py:MyLayout", "root": "data/drawn/sample-a", "options": {"skip": "fear"}}
+MINE = {"layout": "my_layout.py:MyLayout", "root": "data/sample-a", "options": {"skip": "fear"}}
 
 
 def test_a_layout_of_a_file_is_indexed(project: Path, fer_stage: FerStage) -> None:
