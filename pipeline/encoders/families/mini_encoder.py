@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,17 +53,17 @@ def load_mini(
     n_positions: int = config["text_cfg"]["context_length"]
 
     @cache
-    def tokenizer() -> Callable[[list[str]], Tensor]:
+    def tokenizer() -> Any:
         from open_clip import SimpleTokenizer  # late: it takes seconds, and few need it
 
         return SimpleTokenizer(context_length=n_positions)
 
     def text_tower(prompts: Sequence[str]) -> Tensor:
-        return model.encode_text(tokenizer()(list(prompts)).to(device))
+        tokens: Tensor = tokenizer()(list(prompts))
+        return model.encode_text(tokens.to(device))
 
     def prompts() -> PromptTower:
-        words: Any = tokenizer()
-        return PromptTower(model.text_parts, words, words.decode, model.logit_scale.exp().item())
+        return PromptTower(model.text_parts, tokenizer(), tokenizer().decode, model.logit_scale.exp().item())
 
     return PromptableEncoder(
         identity={

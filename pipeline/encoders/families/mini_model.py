@@ -47,7 +47,8 @@ class MiniModel(nn.Module):
             {"resblocks": nn.ModuleList(_Block(width, text["heads"]) for _ in range(text["layers"]))}
         )
         # Without a draw: on the meta device that would import torch's compiler, which takes a second.
-        self.token_embedding = nn.Embedding.from_pretrained(torch.empty(text["vocab_size"], width))
+        embedding: Any = nn.Embedding  # torch has no type for its `from_pretrained`
+        self.token_embedding: nn.Embedding = embedding.from_pretrained(torch.empty(text["vocab_size"], width))
         self.positional_embedding = nn.Parameter(torch.empty(text["context_length"], width))
         self.ln_final = nn.LayerNorm(width)
         self.text_projection = nn.Parameter(torch.empty(width, config["embed_dim"]))
