@@ -54,8 +54,15 @@ class FeatureScale(nn.Module):
 
 
 def empty_linear(n_in: int, n_out: int, bias: bool = True) -> nn.Linear:
-    """A linear layer without values yet: building a head draws no random number."""
-    return nn.Linear(n_in, n_out, bias=bias, device="meta").to_empty(device=torch.get_default_device())
+    """A linear layer without values yet: building a head draws no random number.
+
+    `to_empty` would do the same, but imports torch's symbolic shapes and sympy, which takes half a second.
+    """
+    layer = nn.Linear(n_in, n_out, bias=bias, device="meta")
+    for name, values in list(layer.named_parameters()):
+        empty = torch.empty(values.shape, dtype=values.dtype, device=torch.get_default_device())
+        setattr(layer, name, nn.Parameter(empty))
+    return layer
 
 
 def reset_linear(layer: nn.Linear, rng: torch.Generator) -> None:

@@ -132,8 +132,10 @@ class ExpressionClassifier:
         """
         if encoder and not saved.uses_encoder:
             raise ConfigError(f"{saved.folder}: the head reads pixels, not the features of an encoder: name none")
-        loaded = saved.load_encoder(encoder, device, "eager", on_progress) if saved.uses_encoder else None
-        return cls(saved.build(loaded).to(resolve_device(device)), saved.temperature, loaded, str(saved.folder))
+        with _torch_threads(1):  # weights are only copied: a second thread would wait more than it works
+            loaded = saved.load_encoder(encoder, device, "eager", on_progress) if saved.uses_encoder else None
+            head = saved.build(loaded).to(resolve_device(device))
+        return cls(head, saved.temperature, loaded, str(saved.folder))
 
     @property
     def classes(self) -> tuple[str, ...]:
