@@ -47,4 +47,4 @@ $(READY): pyproject.toml
 
 # What can be made again. data/ is where licensed datasets are put: of it only the drawn sample goes.
 clean:
-	rm -rf .venv tables faces features runs reports dvc_plots data/sample-[a-e]
+	rm -rf .venv tables faces features runs reports dvc_plots data/drawn
