@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.errors import EncoderError
 
-__all__ = ["device_name"]
+__all__ = ["device_name", "require_device"]
 
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 # Without one of them torch has no CUDA device: NVIDIA's driver, which torch opens by these names, and AMD's.
@@ -25,13 +25,18 @@ def device_name(name: str) -> str:
         If the name is none of `auto`, `cpu`, `cuda`, `cuda:N`, or CUDA is requested and absent: a run of a
         day on the CPU would be noticed too late.
     """
+    require_device(name)
     if name == "auto":
         return "cuda:0" if _may_have_cuda() and _has_cuda() else "cpu"
-    if not _DEVICE.fullmatch(name):
-        raise EncoderError(f"--device {name}: expected auto, cpu, cuda or cuda:N")
-    if name != "cpu":
-        _require_cuda(name)
     return name
+
+
+def require_device(name: str) -> None:
+    """EncoderError as of `device_name`: for a caller that may have nothing to compute, and need no torch for `auto`."""
+    if name not in ("auto", "cpu"):
+        if not _DEVICE.fullmatch(name):
+            raise EncoderError(f"--device {name}: expected auto, cpu, cuda or cuda:N")
+        _require_cuda(name)
 
 
 def _may_have_cuda() -> bool:

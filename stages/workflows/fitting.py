@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.encoders.torch_encoder import TorchEncoder
 from pipeline.learning.method import FitResult, TrainingInputs
 from pipeline.methods import load_method
 from pipeline.progress import OnProgress
@@ -21,11 +20,10 @@ def fit_groups(plans: Sequence[TrainPlan], on_progress: OnProgress) -> Iterator[
     position of the plan, position among its pending runs, and the head, as heads are finished
     """
     method = load_method(plans[0].runs[0].config.method)
-    encoder = next((plan.tower for plan in plans if plan.tower), None)  # of all: heads read its weights, none trains it
-    groups = [(_inputs(plan, encoder), [(run.config, run.seed) for run in plan.pending]) for plan in plans]
+    groups = [(_inputs(plan), [(run.config, run.seed) for run in plan.pending]) for plan in plans]
     return method.fit_groups(groups, on_progress)
 
 
-def _inputs(plan: TrainPlan, encoder: TorchEncoder | None) -> TrainingInputs:
+def _inputs(plan: TrainPlan) -> TrainingInputs:
     drop = plan.params.protocol.drop_other_labels
-    return TrainingInputs(plan.store, plan.classes, plan.text, encoder, plan.device, drop)
+    return TrainingInputs(plan.store, plan.classes, plan.text, plan.tower, plan.device, drop)

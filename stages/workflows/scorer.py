@@ -13,6 +13,7 @@ import numpy.typing as npt
 from cache import Store
 from cache.features_root import find_store
 from cache.places import AnyPath
+from pipeline.encoders.devices import device_name, require_device
 from pipeline.errors import PipelineError
 from pipeline.footnotes import MOSTLY_SEEN
 from pipeline.learning.evaluation import Evaluation
@@ -68,6 +69,7 @@ class Scorer:
     """
 
     def __init__(self, features: AnyPath, params: Params, device: str, *, exclude_overlap: bool = False) -> None:
+        require_device(device)
         self.features, self.params, self.device = features, params, device
         self.exclude_overlap = exclude_overlap
         self.notes: dict[str, None] = {}
@@ -206,10 +208,8 @@ class Scorer:
 
     def _head(self, run: SavedHead, store: Store) -> Head:
         """The run's head on the device; one that is a part of its encoder is built with the encoder of `store`."""
-        from pipeline.encoders.torch_encoder import resolve_device  # late: it brings torch
-
         encoder = self._encoder(store, run.record.encoder_named) if run.needs_encoder else None
-        return run.build(encoder).to(resolve_device(self.device))
+        return run.build(encoder).to(device_name(self.device))
 
     def _encoder(self, store: Store, named: str) -> TorchEncoder:
         from pipeline.encoders.torch_encoder import require_torch_encoder  # late: it brings torch

@@ -92,8 +92,9 @@ def _say_reasons(plan: TrainPlan) -> None:
 
 def _load_what_is_needed(plans: Sequence[TrainPlan]) -> None:
     """A dry run also shows whether the device is there, and the encoder of heads that are a part of it."""
-    pending = [plan for plan in plans if plan.pending]
-    _ = [plan.device for plan in pending], next((plan.tower for plan in pending if plan.tower), None)
+    for plan in plans:
+        if plan.pending:
+            _ = plan.device, plan.tower
 
 
 def _result(

@@ -14,6 +14,7 @@ from cache.features_root import find_store
 from cache.keys import sha256_of
 from cache.places.links import require_inside
 from pipeline import records
+from pipeline.encoders.devices import device_name, require_device
 from pipeline.encoders.file_digest import file_sha256
 from pipeline.footnotes import LEGEND
 from pipeline.learning.evaluation import rows_of_classes
@@ -49,6 +50,7 @@ def plans_of(request: TrainRequest) -> tuple[TrainPlan, ...]:
     ParamsError
         If there is no dataset to train on.
     """
+    require_device(request.device)
     params = load_params(request.params)
     request = replace(request, method=plain_name(request.method))
     datasets = tuple(dict.fromkeys(request.dataset or params.run.train))
@@ -132,9 +134,7 @@ class TrainPlan:
     @cached_property
     def device(self) -> str:
         """Where heads are trained."""
-        from pipeline.encoders.torch_encoder import resolve_device  # late: it brings torch
-
-        return str(resolve_device(self.request.device))
+        return device_name(self.request.device)
 
     @cached_property
     def tower(self) -> TorchEncoder | None:
