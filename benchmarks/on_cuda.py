@@ -51,7 +51,7 @@ RUNTIMES = ("eager", "compile")
 SMALLEST_COSINE = {"float32": 0.99999, "amp-float16": 0.9995, "amp-bfloat16": 0.99}  # to float32 on the CPU
 N_COMPARED = 8  # images
 N_EPOCHS = 3  # of each light method
-TEST_LIMIT_S = 120
+TEST_LIMIT_S = 180
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 Pixels = npt.NDArray[np.uint8]

@@ -1,12 +1,14 @@
 import os
+import signal
 import subprocess
 import sys
+import time
 from contextlib import closing
 
 import psutil
 import pytest
 
-from pipeline.datasets.drawn import draw_dataset
+from pipeline.datasets.drawn import draw_dataset, unfinished_drawing
 from pipeline.datasets.drawn.side_by_side import image_files
 
 N = 24
@@ -66,3 +68,29 @@ def test_a_program_without_a_guard_may_draw(tmp_path):
     result = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True, check=True)
     assert result.stdout == "once\n"
     assert len(list((tmp_path / "drawn" / "images").iterdir())) == N
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal to a process group")
+def test_ctrl_c_ends_all_processes_and_the_folder_is_unfinished(tmp_path):
+    """A terminal sends the signal to all processes at once."""
+    folder = tmp_path / "drawn"
+    program = (
+        "from pathlib import Path; from pipeline.datasets.drawn import draw_dataset; "
+        f"draw_dataset('sample-e', Path({str(folder)!r}), 5_000, n_processes=2)"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], env=environment, stderr=subprocess.PIPE, start_new_session=True
+    )
+    with process:
+        deadline = time.monotonic() + 60
+        while not list(folder.glob("images/*.png")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        workers = psutil.Process(process.pid).children()
+        os.killpg(process.pid, signal.SIGINT)
+        errors = process.communicate(timeout=60)[1].decode()
+    assert errors.count("KeyboardInterrupt") == 1
+    assert len(workers) == 2
+    assert not any(worker.is_running() for worker in workers)
+    assert unfinished_drawing(folder) == ("sample-e", 5_000, 0)
+    assert not (folder / "sample.json").exists()
