@@ -41,7 +41,7 @@ CASES: dict[str, list[str]] = {
 
 def project_of(build: Build) -> None:
     """A drawn dataset, its features and a head."""
-    shutil.copy(TREE / "params.yaml", build.project)
+    shutil.copy(build.tree / "params.yaml", build.project)  # an earlier commit may have other keys
     for command in SETUP:
         build.run(command)
 
@@ -113,8 +113,7 @@ def main() -> None:
             project_of(build)
         pictures = options.pictures or builds["now"].project / "data" / "sample-a"
         found = {
-            case: compared(in_turns(builds, case, options.turns, pictures.absolute()))
-            for case in options.case or CASES
+            case: compared(in_turns(builds, case, options.turns, pictures.absolute())) for case in options.case or CASES
         }
     show({"what": f"whole commands against {options.commit}", "turns": options.turns, **found})
 
