@@ -24,6 +24,7 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/heads.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/image_heads.py --backbone small --turns 1
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/sweep.py --epochs 2 --seeds 4
 	$(BIN)/python benchmarks/busy.py --images 200 --turns 1 --command baseline
 	$(BIN)/python benchmarks/prompts.py --turns 1

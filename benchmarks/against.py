@@ -41,7 +41,7 @@ CASES: dict[str, list[str]] = {
 
 def project_of(build: Build) -> None:
     """A drawn dataset, its features and a head."""
-    shutil.copy(TREE / "params.yaml", build.project)
+    shutil.copy(build.tree / "params.yaml", build.project)  # an earlier commit may have other keys
     for command in SETUP:
         build.run(command)
 

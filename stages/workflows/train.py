@@ -12,7 +12,7 @@ from cache.atomic import write_bytes
 from cache.places import remove_tree
 from cache.places.lock import SHORT_WAIT_S, exclusive, lock_path
 from pipeline import records
-from pipeline.errors import TrainingError
+from pipeline.errors import PipelineError, TrainingError
 from pipeline.predict.head_folder import HISTORY, RUN, WEIGHTS
 from pipeline.progress import OnProgress
 from stages.output import say
@@ -77,8 +77,8 @@ def train_runs(plans: Sequence[TrainPlan], on_progress: OnProgress) -> Iterator[
             n_finished += 1
             plan, run = plans[group], plans[group].pending[i]
             yield run, _write(plan, run, fitted)
-    except TrainingError as error:
-        if n_pending == 1:
+    except PipelineError as error:
+        if n_pending == 1 or not n_finished:
             raise
         message = f"{error}\n{n_finished} of {n_pending} runs are finished and are kept"
         raise TrainingError(message, remedy=error.remedy, purpose=error.purpose) from error
