@@ -78,7 +78,8 @@ class InverseHessian:
         a = torch.linalg.solve_triangular(upper, (steps @ vector).double()[:, None], upper=True)
         inner = upper.diagonal()[:, None] * a + scale * (norms @ a) - (changes @ scaled).double()[:, None]
         b = torch.linalg.solve_triangular(upper.T, inner, upper=False)
-        return scaled + b[:, 0].float() @ steps - metric * (a[:, 0].float() @ changes)
+        product: Tensor = scaled + b[:, 0].float() @ steps - metric * (a[:, 0].float() @ changes)
+        return product
 
     def _drop_oldest(self, n: int) -> None:
         for rows in (self._steps, self._changes):

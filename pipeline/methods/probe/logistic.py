@@ -73,7 +73,7 @@ class LogisticRegression:
         self._block_rows = _BLOCK_ROWS if features.device.type == "cpu" else len(features)
         self.mean = features.mean(dim=0)
         covariance = features.new_zeros(features.shape[1], features.shape[1])
-        for block in features.split(self._block_rows):
+        for block in torch.split(features, self._block_rows):
             centred = block - self.mean
             covariance.addmm_(centred.T, centred, alpha=1 / len(features))
         if not torch.isfinite(covariance).all():
@@ -83,7 +83,9 @@ class LogisticRegression:
             )
         self.basis = torch.linalg.eigh(covariance)[1]
         self._rotated = torch.empty_like(features, memory_format=torch.contiguous_format)
-        for block, rotated in zip(features.split(self._block_rows), self._rotated.split(self._block_rows), strict=True):
+        for block, rotated in zip(
+            torch.split(features, self._block_rows), torch.split(self._rotated, self._block_rows), strict=True
+        ):
             torch.mm(block - self.mean, self.basis, out=rotated)
         # Parameters: float64, shape (P,) = (classes present * (D + 1),). Of each class its weights in the rotated
         # coordinates, then the bias for centred features, which has no penalty.
@@ -173,7 +175,7 @@ class LogisticRegression:
         """
         weight, bias = by_class[:, :-1], by_class[:, -1:]
         for rotated, labels in zip(
-            self._rotated.split(self._block_rows), self._labels.split(self._block_rows), strict=True
+            torch.split(self._rotated, self._block_rows), torch.split(self._labels, self._block_rows), strict=True
         ):
             truth = labels[None]
             logits = torch.addmm(bias, weight, rotated.T)  # (C, B): softmax over the first axis is 6 times as fast
