@@ -6,6 +6,7 @@ Pictures here are float32, shape (H, W, 3), in [0, 1].
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
 from pipeline.datasets.drawn.canvas import Pixels, channels, to_bytes
@@ -114,7 +115,7 @@ def _grid(size: Size) -> tuple[Pixels, Pixels]:
     return np.arange(size[1], dtype=np.float32)[:, None], np.arange(size[0], dtype=np.float32)[None, :]
 
 
-def _plain(size: Size, colour: object) -> Pixels:
+def _plain(size: Size, colour: npt.ArrayLike) -> Pixels:
     planes = np.empty((3, size[1], size[0]), dtype=np.float32)
     planes[:] = np.reshape(colour, (3, 1, 1))
     return planes.transpose(1, 2, 0)

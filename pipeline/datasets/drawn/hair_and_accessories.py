@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
@@ -23,7 +23,7 @@ class Hair:
 
     back: tuple[Points, ...] = ()
     front: tuple[Points, ...] = ()
-    strands: Points | tuple[()] = ()
+    strands: Points = field(default_factory=lambda: np.empty((0, _STRAND_POINTS, 2)))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -97,7 +97,7 @@ def _start(share: dict[str, object]) -> subprocess.Popen[bytes] | None:
         return None
 
 
-def _read(pipe: BinaryIO) -> bytes | None:
+def _read(pipe: IO[bytes]) -> bytes | None:
     """The next image, or None at the end of the process's output."""
     header = pipe.read(_LENGTH.size)
     if len(header) < _LENGTH.size:

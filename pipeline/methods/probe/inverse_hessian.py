@@ -9,7 +9,7 @@ from torch import Tensor
 
 __all__ = ["InverseHessian", "StepPairs"]
 
-_MEMORY = 60  # steps
+_MEMORY = 60  # steps; never more than there are parameters
 _DROPPED = 8  # of them at once, the oldest, where the memory is full
 
 
@@ -44,10 +44,16 @@ class InverseHessian:
 
     def __init__(self, metric: Tensor, pairs: StepPairs | None = None) -> None:
         self._metric, self._n = metric, 0
-        self._steps, self._changes = (metric.new_empty(_MEMORY, len(metric)) for _ in range(2))
-        self._upper, self._norms = (metric.new_zeros(_MEMORY, _MEMORY, dtype=torch.float64) for _ in range(2))
+        self._memory = memory = min(_MEMORY, len(metric))
+        self._steps, self._changes = (metric.new_empty(memory, len(metric)) for _ in range(2))
+        self._upper, self._norms = (metric.new_zeros(memory, memory, dtype=torch.float64) for _ in range(2))
         if pairs is not None:
             self._replace(pairs.steps, pairs.changes)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the estimate is the metric alone."""
+        return self._n == 0
 
     @property
     def pairs(self) -> StepPairs:
@@ -58,8 +64,8 @@ class InverseHessian:
         """Take a step, and the change of the gradient along it; where the memory is full, the oldest go."""
         if torch.dot(step, change) <= 0:  # only by rounding: the objective is convex
             return
-        if self._n == _MEMORY:
-            self._drop_oldest(_DROPPED)
+        if self._n == self._memory:
+            self._drop_oldest(min(_DROPPED, self._memory))
         last = self._n
         self._n = n = last + 1
         self._steps[last], self._changes[last] = step, change
@@ -78,7 +84,12 @@ class InverseHessian:
         a = torch.linalg.solve_triangular(upper, (steps @ vector).double()[:, None], upper=True)
         inner = upper.diagonal()[:, None] * a + scale * (norms @ a) - (changes @ scaled).double()[:, None]
         b = torch.linalg.solve_triangular(upper.T, inner, upper=False)
-        return scaled + b[:, 0].float() @ steps - metric * (a[:, 0].float() @ changes)
+        product: Tensor = scaled + b[:, 0].float() @ steps - metric * (a[:, 0].float() @ changes)
+        return product
+
+    def decrease_by_metric(self, gradient: Tensor) -> float:
+        """How far a step would lower the objective if the metric were the inverse Hessian."""
+        return torch.dot(gradient, self._metric * gradient).item() / 2
 
     def _drop_oldest(self, n: int) -> None:
         for rows in (self._steps, self._changes):
@@ -90,7 +101,7 @@ class InverseHessian:
     def _replace(self, steps: Tensor, changes: Tensor) -> None:
         """Take these pairs in place of all others; those that rounding has left without curvature go."""
         has_curvature = (steps * changes).sum(dim=1) > 0
-        steps, changes = steps[has_curvature][-_MEMORY:], changes[has_curvature][-_MEMORY:]
+        steps, changes = steps[has_curvature][-self._memory :], changes[has_curvature][-self._memory :]
         self._n = n = len(steps)
         self._steps[:n], self._changes[:n] = steps, changes
         self._upper[:n, :n] = (steps @ changes.T).triu()

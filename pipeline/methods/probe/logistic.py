@@ -21,6 +21,10 @@ _ABSENT_BIAS = -10_000.0
 _TOLERANCE = 3e-7  # a search ends where the next step would lower the loss by less than this share of it
 _SUFFICIENT = 1e-4  # share of the predicted decrease that a step has to reach (Armijo)
 _ROUNDING = 1e-8  # share of the loss below which float32 does not show a decrease
+_LIMIT = 10.0  # predicted decrease, as a share of the loss: that of a step of a good estimate is at most about 1
+_DOUBT = 10.0  # times the tolerance that the diagonal alone may predict at the optimum
+_RESTARTS = 3  # of the estimate of the curvature, in one search
+_MOST_SCALED = 3.0  # times the curvature of the search before; more, and other rows carry it
 _NO_CURVATURE = 1e-30  # float32 holds its inverse
 _BLOCK_ROWS = 1024  # on the CPU: read once, used twice from its cache
 
@@ -73,7 +77,7 @@ class LogisticRegression:
         self._block_rows = _BLOCK_ROWS if features.device.type == "cpu" else len(features)
         self.mean = features.mean(dim=0)
         covariance = features.new_zeros(features.shape[1], features.shape[1])
-        for block in features.split(self._block_rows):
+        for block in torch.split(features, self._block_rows):
             centred = block - self.mean
             covariance.addmm_(centred.T, centred, alpha=1 / len(features))
         if not torch.isfinite(covariance).all():
@@ -83,13 +87,16 @@ class LogisticRegression:
             )
         self.basis = torch.linalg.eigh(covariance)[1]
         self._rotated = torch.empty_like(features, memory_format=torch.contiguous_format)
-        for block, rotated in zip(features.split(self._block_rows), self._rotated.split(self._block_rows), strict=True):
+        for block, rotated in zip(
+            torch.split(features, self._block_rows), torch.split(self._rotated, self._block_rows), strict=True
+        ):
             torch.mm(block - self.mean, self.basis, out=rotated)
         # Parameters: float64, shape (P,) = (classes present * (D + 1),). Of each class its weights in the rotated
         # coordinates, then the bias for centred features, which has no penalty.
         penalized = features.new_ones(features.shape[1] + 1, dtype=torch.float64)
         penalized[-1] = 0
         self._penalized = penalized.repeat(len(self.present))
+        self._no_weights: _Point | None = None
         self._optima: dict[float, _Point] = {}  # by log C
         self._pairs: StepPairs | None = None  # of the search before, without the penalty's part
         self._pairs_loss = 0.0  # data loss where these end
@@ -97,37 +104,50 @@ class LogisticRegression:
     def solve(self, c: float, max_iterations: int) -> tuple[Tensor, Tensor, float]:
         """Weight float32 (C, D), bias float32 (C,), and the loss at the optimum for the inverse penalty `c` > 0."""
         penalty = self._penalized / (c * len(self._rotated))
-        point = self._start(math.log(c), penalty)
-        inverse = self._inverse_hessian(point, penalty)
+        point = self._search(self._start(math.log(c), penalty), penalty, max_iterations)
+        self._optima[math.log(c)] = point
+        return *self._for_all_classes(point.parameters), point.loss
+
+    def _search(self, point: _Point, penalty: Tensor, max_iterations: int) -> _Point:
+        """From a point to the optimum.
+
+        An estimate of the curvature that leads nowhere, or whose small step the diagonal alone contradicts, is begun
+        again from the diagonal: its pairs may be of another region, or of nearly the same directions.
+        """
+        inverse, n_restarts = self._inverse_hessian(point, penalty), 0
         for _ in range(max_iterations):
-            step = -self._of_sum_zero(inverse.times(point.gradient.float()).double())
-            reached = self._line_search(point, step, penalty)
+            gradient = point.gradient.float()
+            step = -self._of_sum_zero(inverse.times(gradient).double())
+            decrease, enough = -torch.dot(point.gradient, step).item() / 2, _TOLERANCE * point.loss
+            reached = self._line_search(point, step, penalty) if enough < decrease < _LIMIT * point.loss else None
             if reached is None:
-                break
+                is_solved = 0 <= decrease <= enough and inverse.decrease_by_metric(gradient) <= _DOUBT * enough
+                if is_solved or inverse.is_empty or n_restarts == _RESTARTS:
+                    break
+                inverse, n_restarts = InverseHessian(self._metric(point, penalty)), n_restarts + 1
+                continue
             change = reached.gradient - point.gradient
             inverse.add((reached.parameters - point.parameters).float(), change.float())
             point = reached
-        self._optima[math.log(c)] = point
         self._pairs, self._pairs_loss = inverse.pairs.plus(-penalty.float()), point.data_loss
-        return *self._for_all_classes(point.parameters), point.loss
+        return point
 
     def _start(self, log_c: float, penalty: Tensor) -> _Point:
-        """The better of the nearest optimum and the point for this C on the line through the nearest two."""
+        """The best of no weights, the nearest optimum, and the point for this C on the line through the nearest two."""
+        if self._no_weights is None:
+            self._no_weights = self._point(torch.zeros_like(penalty), penalty)
         nearest = sorted(self._optima, key=lambda other: abs(other - log_c))[:2]
-        if not nearest:
-            return self._point(torch.zeros_like(penalty), penalty)
-        start = replace(self._optima[nearest[0]], penalty=penalty)
-        if len(nearest) == 1:
+        known = [self._no_weights, *(self._optima[other] for other in nearest[:1])]
+        start = min((replace(point, penalty=penalty) for point in known), key=lambda point: point.loss)
+        if len(nearest) < 2:
             return start
         share = (log_c - nearest[0]) / (nearest[1] - nearest[0])
-        on_line = torch.lerp(start.parameters, self._optima[nearest[1]].parameters, share)
+        on_line = torch.lerp(*(self._optima[other].parameters for other in nearest), share)
         return min(start, self._point(on_line, penalty), key=lambda point: point.loss)
 
     def _line_search(self, point: _Point, step: Tensor, penalty: Tensor) -> _Point | None:
-        """The point at the end of the step, or of the part of it that lowers the loss enough; None at the optimum."""
+        """The end of the step, or of a part that lowers the loss enough; None if rounding hides any decrease."""
         slope = torch.dot(point.gradient, step).item()
-        if not -slope / 2 > _TOLERANCE * point.loss:
-            return None
         reached = self._point(point.parameters + step, penalty)
         while not reached.loss <= point.loss + _SUFFICIENT * slope and slope < -_ROUNDING * point.loss:
             # Where the parabola through both losses and the slope is lowest.
@@ -138,11 +158,14 @@ class LogisticRegression:
         return reached if reached.loss < point.loss else None
 
     def _inverse_hessian(self, point: _Point, penalty: Tensor) -> InverseHessian:
-        metric = 1 / (self._data_curvature(point.parameters).clamp_(min=_NO_CURVATURE) + penalty)
-        if self._pairs is None:
-            return InverseHessian(metric.float())
-        share = min(1.0, point.data_loss / self._pairs_loss) if self._pairs_loss else 1.0
-        return InverseHessian(metric.float(), self._pairs.plus(penalty.float(), share))
+        metric = self._metric(point, penalty)
+        share = point.data_loss / self._pairs_loss if self._pairs_loss else math.inf
+        if self._pairs is None or share > _MOST_SCALED:
+            return InverseHessian(metric)
+        return InverseHessian(metric, self._pairs.plus(penalty.float(), share))
+
+    def _metric(self, point: _Point, penalty: Tensor) -> Tensor:
+        return (1 / (self._data_curvature(point.parameters).clamp_(min=_NO_CURVATURE) + penalty)).float()
 
     def _point(self, parameters: Tensor, penalty: Tensor) -> _Point:
         by_class = self._by_class(parameters)
@@ -173,7 +196,7 @@ class LogisticRegression:
         """
         weight, bias = by_class[:, :-1], by_class[:, -1:]
         for rotated, labels in zip(
-            self._rotated.split(self._block_rows), self._labels.split(self._block_rows), strict=True
+            torch.split(self._rotated, self._block_rows), torch.split(self._labels, self._block_rows), strict=True
         ):
             truth = labels[None]
             logits = torch.addmm(bias, weight, rotated.T)  # (C, B): softmax over the first axis is 6 times as fast

@@ -131,6 +131,17 @@ def test_any_problem_and_order_of_the_grid(problem):
         assert ours <= objective(*theirs, features, classes, c) + max(1e-5 * ours, 1e-6)
 
 
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("grid", [(1e4, 1e5, 1e-5), (1e6, 1e3, 1e-3), (1e-6, 1e6, 1.0)])
+def test_a_strong_penalty_after_a_weak_one_on_separable_rows(grid, seed):
+    """Weights and curvature of the weak one led such searches to up to twice the objective."""
+    features, labels = rows(12, 6, 3, distance=5.0, scale=10.0, seed=seed)
+    for c, (weight, bias, _) in zip(grid, solve_path(features, labels, 3, grid), strict=True):
+        theirs = reference(features.astype(np.float64), labels, c, max_iter=2000)
+        ours = objective(weight, bias, features, labels, c)
+        assert ours <= objective(*theirs, features, labels, c) + max(1e-5 * ours, 1e-6)
+
+
 def test_a_penalty_already_solved_costs_no_iteration():
     features, labels = rows(**PROBLEMS["overlapping"])
     first, _, again = solve_path(features, labels, 7, [1.0, 10.0, 1.0])
