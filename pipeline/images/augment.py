@@ -37,7 +37,7 @@ def _normalised(values: Tensor) -> Tensor:
         for numbers in (_FACTOR, _SHIFT)
     )
     normalised = torch.addcmul(shift, values.flatten(2), factor)
-    return normalised.unflatten(2, (size, 3)).permute(0, 3, 1, 2)  # (B, S, S * 3) -> (B, 3, S, S)
+    return normalised.view(values.shape).permute(0, 3, 1, 2)  # (B, S, S * 3) -> (B, 3, S, S)
 
 
 @dataclass(frozen=True)
