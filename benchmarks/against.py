@@ -113,8 +113,7 @@ def main() -> None:
             project_of(build)
         pictures = options.pictures or builds["now"].project / "data" / "sample-a"
         found = {
-            case: compared(in_turns(builds, case, options.turns, pictures.absolute()))
-            for case in options.case or CASES
+            case: compared(in_turns(builds, case, options.turns, pictures.absolute())) for case in options.case or CASES
         }
     show({"what": f"whole commands against {options.commit}", "turns": options.turns, **found})
 
