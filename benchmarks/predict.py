@@ -27,6 +27,7 @@ from pipeline.datasets.roots import open_root
 from pipeline.faces.detector import load_detector
 from pipeline.images.alignment import Alignment
 from pipeline.images.decode import decode_picture
+from pipeline.predict import Predictor
 from pipeline.predict.recognition import ExpressionClassifier
 from pipeline.predict.saved import DEFAULT_HEAD, read_saved
 
@@ -98,6 +99,19 @@ def alone(folder: Path, names: Sequence[str], run: Path) -> dict[str, float]:
     return {"detector": round(len(pictures) / detect_s, 1), "encoder_and_head": round(n / seconds(name_all), 1)}
 
 
+def warm(pictures: Sequence[Path], run: Path) -> dict[str, float]:
+    """Median milliseconds a picture, one after the other, of a `Predictor` that is loaded: CPU time and all."""
+    predictor = Predictor(run)
+    predictor.predict(pictures[0])
+    cpu, wall = [], []
+    for picture in pictures:
+        start, busy = time.perf_counter(), time.process_time()
+        predictor.predict(picture)
+        cpu.append(time.process_time() - busy)
+        wall.append(time.perf_counter() - start)
+    return {"cpu_ms": round(1000 * float(np.median(cpu)), 1), "ms": round(1000 * float(np.median(wall)), 1)}
+
+
 def seconds(call: Callable[[], None]) -> float:
     start = time.perf_counter()
     call()
@@ -120,6 +134,8 @@ def main() -> None:
         few = [f"pictures/{picture}" for picture in islice(labels, options.pictures // 5)]
         _, few_s, few_mb = predicted(work, head, *few)
         rows, all_s, all_mb = predicted(work, head, "pictures")
+        _, cold_s, _ = predicted(work, head, few[0])
+        one_by_one = warm([work / "pictures" / picture for picture in list(labels)[:50]], run)
         parts = alone(work / "pictures", list(labels)[:200], run)
     show(
         {
@@ -128,6 +144,7 @@ def main() -> None:
             **quality(rows, labels),
             "pictures_per_s": round((len(labels) - len(few)) / (all_s - few_s), 1),  # without the start
             "alone_per_s": parts,
+            "one_picture": {"cold_s": round(cold_s, 2), "warm": one_by_one},
             "seconds": {str(len(few)): round(few_s, 2), str(len(labels)): round(all_s, 2)},
             "peak_mb": {str(len(few)): round(few_mb), str(len(labels)): round(all_mb)},
         }
