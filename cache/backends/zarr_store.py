@@ -34,6 +34,7 @@ from cache.shard_records import checksum
 
 __all__ = ["ZarrBackend"]
 
+_TEXTS_TOGETHER = 2**14  # that are Python objects at once
 _AXES: dict[str, tuple[str, ...]] = {"pooled": ("feature",), "pixels": ("y", "x", "channel")}  # of one row
 
 
@@ -199,8 +200,10 @@ def _write_column(group: zarr.Group, name: str, column: Column) -> None:
     dtype = np.dtypes.StringDType() if is_text(column) else column.dtype
     array = group.create_array(name, shape=column.shape, dtype=dtype, dimension_names=("row",))
     for start in range(0, len(column), array.chunks[0]):
-        rows = slice(start, start + array.chunks[0])
-        array[rows] = column[rows].astype(dtype)
+        chunk = np.empty(min(array.chunks[0], len(column) - start), dtype)
+        for at in range(0, len(chunk), _TEXTS_TOGETHER):
+            chunk[at : at + _TEXTS_TOGETHER] = column[start + at : start + min(at + _TEXTS_TOGETHER, len(chunk))]
+        array[start : start + len(chunk)] = chunk
 
 
 def _flush_chunks(chunks: Path, rows: range, n_views: int, chunk_rows: int) -> None:

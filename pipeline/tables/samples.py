@@ -69,7 +69,8 @@ class SampleTable:
             sample tables: the column or the entry of its metadata is named.
         """
         arrow, info = _KIND.read(path)
-        columns, ids = {}, arrow["id"]
+        ids = arrow["id"]
+        columns: dict[str, pd.Series[Any]] = {}
         for name in arrow.column_names:
             is_id = name == "path" and arrow[name].equals(ids)  # so it is in many layouts: one copy is enough
             columns[name] = columns["id"] if is_id else _series(arrow[name], DTYPES[name])

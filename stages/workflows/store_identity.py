@@ -155,7 +155,8 @@ def face_of(text: str) -> tuple[float, ...] | None:
 def _column(frame: pd.DataFrame, name: str, rows: slice) -> list[Any]:
     """Some values of a column, such as `box` or `face`; None for every row of a table without it."""
     if name in frame:
-        return frame[name].array[rows].tolist()
+        values: list[Any] = frame[name].array[rows].tolist()
+        return values
     return [None] * len(range(*rows.indices(len(frame))))
 
 
