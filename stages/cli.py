@@ -13,7 +13,6 @@ from typing import Any
 
 import click
 
-from pipeline.heap import share_one_heap
 from stages.command_group import cli
 from stages.output import say
 from stages.shadows import shadowed
@@ -37,7 +36,6 @@ def main(args: list[str] | None = None) -> None:
     from stages.streams import open_streams
 
     _let_idle_threads_sleep()
-    share_one_heap()
     open_streams()
     _stop_on_signals()
     sys.exit(run(sys.argv[1:] if args is None else args))
@@ -72,6 +70,9 @@ def _run(args: list[str]) -> int:
     if problem := shadowed():
         say(f"error: {problem}")
         return KNOWN_ERROR
+    from pipeline.heap import share_one_heap  # late: `pipeline` may have been another package
+
+    share_one_heap()
     values: dict[str, Any] = {"params": Path("params.yaml")}  # --params sets it to the file that it names
     try:
         cli.main(args, prog_name="fer-stage", standalone_mode=False, obj=values)

@@ -78,7 +78,7 @@ def train_runs(plans: Sequence[TrainPlan], on_progress: OnProgress) -> Iterator[
             plan, run = plans[group], plans[group].pending[i]
             yield run, _write(plan, run, fitted)
     except PipelineError as error:
-        if n_pending == 1 or not n_finished:
+        if n_pending == 1 or not (n_finished or isinstance(error, TrainingError)):
             raise
         message = f"{error}\n{n_finished} of {n_pending} runs are finished and are kept"
         raise TrainingError(message, remedy=error.remedy, purpose=error.purpose) from error

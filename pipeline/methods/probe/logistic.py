@@ -142,7 +142,8 @@ class LogisticRegression:
         if len(nearest) < 2:
             return start
         share = (log_c - nearest[0]) / (nearest[1] - nearest[0])
-        on_line = torch.lerp(*(self._optima[other].parameters for other in nearest), share)
+        first, second = (self._optima[other].parameters for other in nearest)
+        on_line = torch.lerp(first, second, share)
         return min(start, self._point(on_line, penalty), key=lambda point: point.loss)
 
     def _line_search(self, point: _Point, step: Tensor, penalty: Tensor) -> _Point | None:

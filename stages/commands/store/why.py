@@ -77,7 +77,7 @@ def _store_and_plan(request: ExtractRequest) -> tuple[Side, Side]:
     plan = plan_extract(request, silent)
     store = open_store(plan.target)
     rejected = store.manifest.rejected if store.key == plan.key.digest else {}
-    columns = pd.DataFrame(plan.columns(rejected))
+    columns = pd.DataFrame({name: column[:] for name, column in plan.columns(rejected).items()})
     say(f"a: {store.path}, b: what `fer-stage extract` would write now")
     return Side.of(store), Side(plan.key.fields(), columns, dataset_info(plan.table))
 

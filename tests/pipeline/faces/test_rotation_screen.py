@@ -11,7 +11,8 @@ import pytest
 from drawn_people import BLANK, group, person
 from PIL import Image
 
-from pipeline.faces import Face, FaceDetector, load_detector
+from pipeline.faces import Face, FaceDetector
+from pipeline.faces.detector import load_detector
 from pipeline.faces.rotation import ROTATIONS, RotatingDetector
 from pipeline.faces.yunet import YuNet
 
