@@ -15,7 +15,7 @@ _DROPPED = 8  # of them at once, the oldest, where the memory is full
 
 @dataclass(frozen=True)
 class StepPairs:
-    """Steps of a search, and the change of the gradient along each: float32, shape (M, P) each, P parameters."""
+    """Steps of a search, and the change of the gradient along each: of one dtype, shape (M, P) each, P parameters."""
 
     steps: Tensor
     changes: Tensor
@@ -36,7 +36,7 @@ class InverseHessian:
 
     Parameters
     ----------
-    metric : float32, shape (P,)
+    metric : floating, shape (P,)
         The estimate without any step, a diagonal.
     pairs : StepPairs, optional
         Of searches before, for this Hessian.
@@ -73,18 +73,18 @@ class InverseHessian:
         self._norms[:n, last] = self._norms[last, :n] = self._changes[:n] @ (self._metric * change)
 
     def times(self, vector: Tensor) -> Tensor:
-        """The estimate times a vector: float32, shape (P,) -> (P,)."""
+        """The estimate times a vector: shape (P,) -> (P,), of the metric's dtype."""
         n = self._n
         if not n:
             return self._metric * vector
         steps, changes, upper, norms = self._steps[:n], self._changes[:n], self._upper[:n, :n], self._norms[:n, :n]
         scale = upper[-1, -1] / norms[-1, -1]
-        metric = self._metric * scale.float()
+        metric = self._metric * scale.to(vector.dtype)
         scaled = metric * vector
         a = torch.linalg.solve_triangular(upper, (steps @ vector).double()[:, None], upper=True)
         inner = upper.diagonal()[:, None] * a + scale * (norms @ a) - (changes @ scaled).double()[:, None]
         b = torch.linalg.solve_triangular(upper.T, inner, upper=False)
-        product: Tensor = scaled + b[:, 0].float() @ steps - metric * (a[:, 0].float() @ changes)
+        product: Tensor = scaled + b[:, 0].to(vector.dtype) @ steps - metric * (a[:, 0].to(vector.dtype) @ changes)
         return product
 
     def decrease_by_metric(self, gradient: Tensor) -> float:

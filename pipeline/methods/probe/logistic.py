@@ -18,11 +18,14 @@ __all__ = ["LogisticRegression"]
 # A class without a train row has no finite optimum. The logits of the present ones sum to 0, so that their greatest is
 # always above this; its probability is 0 at every temperature up to 100, and float16 can hold it.
 _ABSENT_BIAS = -10_000.0
-_TOLERANCE = 3e-7  # a search ends where the next step would lower the loss by less than this share of it
+# A search ends where the next step would lower the loss by less than this share of it.
+_TOLERANCE = {torch.float32: 3e-7, torch.float64: 1e-9}
+_SMALL = 100_000  # features, which float64 takes no longer: few rows are worst conditioned
 _SUFFICIENT = 1e-4  # share of the predicted decrease that a step has to reach (Armijo)
 _ROUNDING = 1e-8  # share of the loss below which float32 does not show a decrease
 _LIMIT = 10.0  # predicted decrease, as a share of the loss: that of a step of a good estimate is at most about 1
 _DOUBT = 10.0  # times the tolerance that the diagonal alone may predict at the optimum
+_SMALL_STEPS = 2  # one after the other: a single one may be an accident of the estimate
 _RESTARTS = 3  # of the estimate of the curvature, in one search
 _MOST_SCALED = 3.0  # times the curvature of the search before; more, and other rows carry it
 _NO_CURVATURE = 1e-30  # float32 holds its inverse
@@ -55,7 +58,8 @@ class LogisticRegression:
     every direction is scaled by its curvature at the start of a search: raw features of frozen encoders are badly
     conditioned. The search for one C starts on the line through the two nearest optima so far, as the path of optima
     is smooth in log C. Its estimate of the curvature is that of the searches before, times the share of their loss
-    that is left. Losses and gradients are computed in float32, their sums and the path in float64.
+    that is left. Losses and gradients are computed in float32 (of few features in float64), their sums and the path in
+    float64.
 
     Memory: a rotated copy of the features.
 
@@ -74,13 +78,15 @@ class LogisticRegression:
     def __init__(self, features: Tensor, labels: Tensor, n_classes: int) -> None:
         self.n_classes = n_classes
         self.present, self._labels = torch.unique(labels, return_inverse=True)
+        features = features.double() if features.numel() <= _SMALL else features
+        self._dtype = features.dtype
         self._block_rows = _BLOCK_ROWS if features.device.type == "cpu" else len(features)
         self.mean = features.mean(dim=0)
         covariance = features.new_zeros(features.shape[1], features.shape[1])
         for block in torch.split(features, self._block_rows):
             centred = block - self.mean
             covariance.addmm_(centred.T, centred, alpha=1 / len(features))
-        if not torch.isfinite(covariance).all():
+        if not torch.isfinite(covariance.float()).all():
             raise TrainingError(
                 f"logistic regression: expected finite squares, found features up to {features.abs().max():g}. "
                 "Use feature_scale: l2 or standard"
@@ -114,22 +120,25 @@ class LogisticRegression:
         An estimate of the curvature that leads nowhere, or whose small step the diagonal alone contradicts, is begun
         again from the diagonal: its pairs may be of another region, or of nearly the same directions.
         """
-        inverse, n_restarts = self._inverse_hessian(point, penalty), 0
+        inverse, n_restarts, n_small = self._inverse_hessian(point, penalty), 0, 0
         for _ in range(max_iterations):
-            gradient = point.gradient.float()
+            gradient = point.gradient.to(self._dtype)
             step = -self._of_sum_zero(inverse.times(gradient).double())
-            decrease, enough = -torch.dot(point.gradient, step).item() / 2, _TOLERANCE * point.loss
-            reached = self._line_search(point, step, penalty) if enough < decrease < _LIMIT * point.loss else None
-            if reached is None:
-                is_solved = 0 <= decrease <= enough and inverse.decrease_by_metric(gradient) <= _DOUBT * enough
-                if is_solved or inverse.is_empty or n_restarts == _RESTARTS:
-                    break
+            decrease, enough = -torch.dot(point.gradient, step).item() / 2, _TOLERANCE[self._dtype] * point.loss
+            is_small = decrease <= enough and inverse.decrease_by_metric(gradient) <= _DOUBT * enough
+            n_small = n_small + 1 if is_small else 0
+            if n_small == _SMALL_STEPS:
+                break
+            reached = self._line_search(point, step, penalty) if 0 < decrease < _LIMIT * point.loss else None
+            if reached is not None:
+                change = reached.gradient - point.gradient
+                inverse.add((reached.parameters - point.parameters).to(self._dtype), change.to(self._dtype))
+                point = reached
+            elif is_small or inverse.is_empty or n_restarts == _RESTARTS:
+                break
+            else:
                 inverse, n_restarts = InverseHessian(self._metric(point, penalty)), n_restarts + 1
-                continue
-            change = reached.gradient - point.gradient
-            inverse.add((reached.parameters - point.parameters).float(), change.float())
-            point = reached
-        self._pairs, self._pairs_loss = inverse.pairs.plus(-penalty.float()), point.data_loss
+        self._pairs, self._pairs_loss = inverse.pairs.plus(-penalty.to(self._dtype)), point.data_loss
         return point
 
     def _start(self, log_c: float, penalty: Tensor) -> _Point:
@@ -163,10 +172,10 @@ class LogisticRegression:
         share = point.data_loss / self._pairs_loss if self._pairs_loss else math.inf
         if self._pairs is None or share > _MOST_SCALED:
             return InverseHessian(metric)
-        return InverseHessian(metric, self._pairs.plus(penalty.float(), share))
+        return InverseHessian(metric, self._pairs.plus(penalty.to(self._dtype), share))
 
     def _metric(self, point: _Point, penalty: Tensor) -> Tensor:
-        return (1 / (self._data_curvature(point.parameters).clamp_(min=_NO_CURVATURE) + penalty)).float()
+        return (1 / (self._data_curvature(point.parameters).clamp_(min=_NO_CURVATURE) + penalty)).to(self._dtype)
 
     def _point(self, parameters: Tensor, penalty: Tensor) -> _Point:
         by_class = self._by_class(parameters)
@@ -210,7 +219,7 @@ class LogisticRegression:
             yield rotated, greatest + torch.log1p(excess), residuals
 
     def _by_class(self, parameters: Tensor) -> Tensor:
-        return parameters.view(len(self.present), -1).to(self._rotated.dtype)
+        return parameters.view(len(self.present), -1).to(self._dtype)
 
     def _of_sum_zero(self, step: Tensor) -> Tensor:
         """The step without its mean over the classes, which no probability depends on."""
@@ -220,8 +229,8 @@ class LogisticRegression:
     def _for_all_classes(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
         by_class = self._by_class(parameters)
         present = by_class[:, :-1] @ self.basis.T
-        weight = self.basis.new_zeros(self.n_classes, present.shape[1])
-        bias = self.basis.new_full((self.n_classes,), _ABSENT_BIAS)
-        weight[self.present] = present
-        bias[self.present] = by_class[:, -1] - (present.double() @ self.mean.double()).float()
+        weight = self.basis.new_zeros(self.n_classes, present.shape[1], dtype=torch.float32)
+        bias = self.basis.new_full((self.n_classes,), _ABSENT_BIAS, dtype=torch.float32)
+        weight[self.present] = present.float()
+        bias[self.present] = (by_class[:, -1].double() - present.double() @ self.mean.double()).float()
         return weight, bias
