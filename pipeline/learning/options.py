@@ -9,7 +9,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.learning.metrics import METRICS
 from pipeline.learning.spec import MAX_DIMENSION
 
-__all__ = ["SCALE", "AdamConfig", "Count", "LoopConfig", "MethodConfig", "NonNegative", "Positive", "SelectBy", "Width"]
+__all__ = [
+    "LARGE_NETWORK",
+    "SCALE",
+    "AdamConfig",
+    "Count",
+    "LoopConfig",
+    "MethodConfig",
+    "NonNegative",
+    "Positive",
+    "SelectBy",
+    "Width",
+]
 
 
 if TYPE_CHECKING:
@@ -26,7 +37,7 @@ SCALE = (
     "raw: the feature as encoded; l2: unit norm times sqrt(D); "
     "standard: per-channel mean 0 and deviation 1 of the train split"
 )
-_LARGE_ENCODER = 20_000_000  # parameters of an image network: mini has 3 million, ViT-B-32 88
+LARGE_NETWORK = 20_000_000  # parameters of an image network: mini has 3 million, ViT-B-32 88
 
 
 class MethodConfig(BaseModel):
@@ -71,7 +82,7 @@ class MethodConfig(BaseModel):
         ----------
         encoder_parameters : of the encoder's image network, where the method needs the encoder
         """
-        return self.needs_encoder and encoder_parameters >= _LARGE_ENCODER
+        return self.needs_encoder and encoder_parameters >= LARGE_NETWORK
 
     @property
     def views(self) -> Literal["all", "plain"]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
 from torch import nn
 
@@ -20,7 +18,9 @@ from pipeline.errors import ConfigError, ImageError, InputError
 from pipeline.extraction.outputs import PIXELS
 from pipeline.faces import Face, FaceDetector
 from pipeline.images.transform import ImageTransform
+from pipeline.learning.concurrency import torch_threads
 from pipeline.learning.head import Head
+from pipeline.learning.options import LARGE_NETWORK
 from pipeline.learning.probabilities import softmax
 from pipeline.predict.lazy_images import LazyImage
 from pipeline.predict.saved import SavedHead
@@ -29,10 +29,6 @@ from pipeline.progress import OnProgress, silent
 __all__ = ["DetectedFaces", "ExpressionClassifier", "FaceCropper"]
 
 Pixels = npt.NDArray[np.uint8]
-
-# Up to so many, a second thread costs more than it gains: it waits for the first, and the cores detect faces. `mini` (5
-# million) on a busy machine: 13 ms of CPU time for one face on one thread, 57 ms on two; 163 and 825 ms for 32 faces.
-_FEW_PARAMETERS = 30_000_000
 
 
 @dataclass(frozen=True)
@@ -132,7 +128,7 @@ class ExpressionClassifier:
         """
         if encoder and not saved.uses_encoder:
             raise ConfigError(f"{saved.folder}: the head reads pixels, not the features of an encoder: name none")
-        with _torch_threads(1):  # weights are only copied: a second thread would wait more than it works
+        with torch_threads(1):  # weights are only copied: a second thread would wait more than it works
             loaded = saved.load_encoder(encoder, device, "eager", on_progress) if saved.uses_encoder else None
             head = saved.build(loaded).to(resolve_device(device))
         return cls(head, saved.temperature, loaded, str(saved.folder))
@@ -164,7 +160,7 @@ class ExpressionClassifier:
         InputError
             If a logit is not finite: no expression is the most probable one then.
         """
-        with _torch_threads(self._n_threads):
+        with torch_threads(self._n_threads):
             logits = self._logits(crops)
         if not np.isfinite(logits).all():
             raise InputError(
@@ -183,14 +179,18 @@ class ExpressionClassifier:
 
     @cached_property
     def _n_threads(self) -> int | None:
-        """Threads of torch: one for small networks; None, as many as it has, for others."""
+        """Threads of torch: one for small networks; None, as many as it has, for others.
+
+        A second thread then costs more than it gains: it waits for the first, and the cores detect faces. `mini` on a
+        busy machine: 13 ms of CPU time for one face on one thread, 57 ms on two; 163 and 825 ms for 32 faces.
+        """
         modules: list[nn.Module] = [self.head]
         if isinstance(self.encoder, TorchEncoder):
             modules.append(self.encoder.tower)
         elif self.encoder:
             return None  # nothing is known of it
         n_parameters = sum(values.numel() for module in modules for values in module.parameters())
-        return 1 if n_parameters <= _FEW_PARAMETERS else None
+        return 1 if n_parameters < LARGE_NETWORK else None
 
     @property
     def _features(self) -> tuple[str, ...]:
@@ -199,14 +199,3 @@ class ExpressionClassifier:
     @property
     def _side(self) -> int:
         return self.head.spec.inputs[PIXELS][0]
-
-
-@contextmanager
-def _torch_threads(n: int | None) -> Iterator[None]:
-    """Let torch use `n` threads for what this thread computes; None: as many as before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

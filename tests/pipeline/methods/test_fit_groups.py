@@ -118,7 +118,7 @@ def test_light_heads_are_side_by_side_with_a_thread_each():
 
 @pytest.mark.usefixtures("two_threads")
 def test_a_large_head_has_all_threads_and_none_beside_it(monkeypatch):
-    monkeypatch.setattr("pipeline.learning.options._LARGE_ENCODER", 1)
+    monkeypatch.setattr("pipeline.learning.options.LARGE_NETWORK", 1)
     heard = Recorder()
     results = list(load_method("coop").fit_groups(groups_of("coop", seeds=(0,)), heard, n_threads=2))
     assert [g for g, _, _ in results] == [0, 1, 2]
