@@ -39,7 +39,10 @@ COMMANDS: dict[str, tuple[list[str], list[list[str]]]] = {
     "encode-text": (["encode-text", "--prompts", "clip"], []),
     "train": (TRAIN, []),
     "train again": (TRAIN, [[*TRAIN[:-1], "epochs=1"]]),
-    "evaluate": (["evaluate", "--run", RUN, "--dataset", "sample-e"], []),
+    "evaluate": (
+        ["evaluate", "--run", RUN, "--dataset", "sample-e"],
+        [["train", "--method", "feature-mask", "--dataset", "sample-a", "--option", "epochs=1"]],
+    ),
     "report": (["report"], [["report"]]),
     "head export": (["head", "export", "--run", RUN, "--out", "out/head"], []),
     "convert": (["store", "convert", STORE, "features/untrained/copy.h5"], []),
