@@ -29,7 +29,7 @@ TRAIN = ["train", "--dataset", "sample-a", "--method"]
 # What is trained is trained again by both: other runs than those of the turn before.
 CASES: dict[str, list[str]] = {
     "extract, nothing to do": ["extract", "--dataset", "sample-a"],
-    "evaluate": ["evaluate", "--run", "runs"],
+    "evaluate": ["evaluate", "--run", "runs", "--dataset", "sample-a"],
     "train zero-shot": [*TRAIN, "zero-shot"],
     "train linear-probe": [*TRAIN, "linear-probe", "--runs", "{new}"],
     "train feature-mask": [*TRAIN, "feature-mask", "--runs", "{new}"],
