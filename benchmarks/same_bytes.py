@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import io
 import json
 import os
 import subprocess
 import sys
-import tarfile
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from builds import TREE, unpack
 from machine import show
 from timing import FER_STAGE
 
-TREE = Path(__file__).parents[1]
 # Of images, since a method that reads none has nothing to train in them; small, so that all of it takes a few minutes.
 PARAMS = """
 sample: {version: 1, images: 120, seed: 0}
@@ -61,14 +59,6 @@ COMMANDS = [
     ["evaluate", "--run", "runs"],
 ]
 LEFT_OUT = {"seconds", "versions"}  # of JSON, at any depth
-
-
-def unpack(commit: str, folder: Path) -> Path:
-    """The files of a commit."""
-    archive = subprocess.run(["git", "-C", str(TREE), "archive", commit], capture_output=True, check=True).stdout
-    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        files.extractall(folder, filter="data")
-    return folder
 
 
 def run(tree: Path, project: Path, command: list[str]) -> None:
