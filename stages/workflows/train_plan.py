@@ -67,6 +67,7 @@ class TrainPlan:
     `dataset` is the requested name of the store, whose manifest may have another one. `encoder` is the name of the
     encoder's folder, `encoder_named` what `--encoder` takes for it with this params.yaml, `encoder_spec` what it takes
     with any. `towers` are the encoders that are loaded, by their identity: those of several plans are one.
+    `label_counts` has the usable rows of the train and val splits by label.
     """
 
     request: TrainRequest
@@ -81,7 +82,7 @@ class TrainPlan:
     text: TextFeatures | None
     recipe: str
     warnings: tuple[str, ...]
-    dropped: Mapping[str, int]
+    label_counts: Mapping[str, Mapping[str, int]]
     towers: dict[str, TorchEncoder]
 
     @classmethod
@@ -113,7 +114,7 @@ class TrainPlan:
             text=requested_text(request, params, store, named, runs[0].config),
             recipe=recipe,
             warnings=tuple(dict.fromkeys(training_warnings(request, params, recipe, store, runs))),
-            dropped=_dropped(store, classes, drop=params.protocol.drop_other_labels),
+            label_counts=_label_counts(store, classes, drop=params.protocol.drop_other_labels),
             towers=towers,
         )
 
@@ -219,8 +220,16 @@ class TrainPlan:
     @cached_property
     def n_rows(self) -> dict[str, int]:
         """How many rows of each split the heads read: usable, with a label among the classes."""
-        counts = label_counts(self.store)
-        return {f"n_{split}": sum(of.get(name, 0) for name in self.classes) for split, of in counts.items()}
+        counts = self.label_counts.items()
+        return {f"n_{split}": sum(of.get(name, 0) for name in self.classes) for split, of in counts}
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Label -> train and val rows that are left out because it is not among the classes."""
+        counts: Counter[str] = Counter()
+        for of_split in self.label_counts.values():
+            counts.update({label: n for label, n in of_split.items() if label not in self.classes})
+        return dict(sorted(counts.items()))
 
     def identity(self, run: RunSpec) -> dict[str, Any]:
         """The fields of run.json that are in the run key, that follow from it, or that name the folder."""
@@ -257,7 +266,7 @@ class TrainPlan:
             "encoder_saw": self.encoder_saw,
             "text_note": self.text_note,
             **self.n_rows,
-            "dropped": dict(self.dropped),
+            "dropped": self.dropped,
         }
 
     def planned(self) -> tuple[PlannedRun, ...]:
@@ -283,15 +292,13 @@ class TrainPlan:
         )
 
 
-def _dropped(store: Store, classes: tuple[str, ...], *, drop: bool) -> dict[str, int]:
-    """Label -> train and val rows that are left out for it; MismatchError if `drop` is False and there are any."""
-    dropped: Counter[str] = Counter()
-    for split, counts in label_counts(store).items():
-        others = {label: n for label, n in counts.items() if label not in classes}
-        if others and not drop:
+def _label_counts(store: Store, classes: tuple[str, ...], *, drop: bool) -> Mapping[str, Mapping[str, int]]:
+    """`label_counts`; MismatchError if `drop` is False and a label is not among the classes."""
+    counts = label_counts(store)
+    for split, of_split in counts.items():
+        if not drop and not of_split.keys() <= set(classes):
             rows_of_classes(store.labels(split), classes, f"{store.dataset} {split}", drop=False)  # raises
-        dropped.update(others)
-    return dict(sorted(dropped.items()))
+    return counts
 
 
 def _config_identity(run: RunSpec) -> dict[str, Any]:
