@@ -168,7 +168,7 @@ def _record(
 ) -> records.Run:
     from stages.workflows.store_identity import versions  # late: it brings pandas
 
-    fields = plan.identity(run)
+    fields = plan.identity.fields(run)
     return (records.OwnRun if "method_code" in fields else records.Run).model_validate(
         {
             **fields,

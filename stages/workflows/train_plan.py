@@ -15,26 +15,24 @@ from cache.keys import sha256_of
 from cache.places.links import require_inside
 from pipeline import records
 from pipeline.encoders.devices import device_name, require_device
-from pipeline.encoders.file_digest import file_sha256
 from pipeline.footnotes import LEGEND
 from pipeline.learning.evaluation import rows_of_classes
 from pipeline.methods.own import plain_name
 from pipeline.predict.head_folder import WEIGHTS
 from pipeline.tables.labels import expressions
 from pipeline.text_features import TextFeatures
-from pipeline.versions import method_version
 from stages.errors import ParamsError
 from stages.params import Params, load_params
 from stages.remedies import encoder_written
 from stages.requests import TrainRequest
 from stages.results import PlannedRun
-from stages.workflows.method_code import method_code
-from stages.workflows.row_identity import head_rows_digest, label_counts
+from stages.workflows.head_identity import HeadIdentity
+from stages.workflows.row_identity import label_counts
 from stages.workflows.run_record import FolderState, folder_state
 from stages.workflows.store_encoder import encoder_of, require_dataset, require_encoder
 from stages.workflows.sweep import RunSpec, plan_runs
 from stages.workflows.text_vectors import requested_text
-from stages.workflows.train_checks import n_views, require_train_rows, require_writable, training_warnings
+from stages.workflows.train_checks import require_train_rows, require_writable, training_warnings
 
 if TYPE_CHECKING:
     from pipeline.encoders.torch_encoder import TorchEncoder
@@ -119,13 +117,18 @@ class TrainPlan:
         )
 
     @cached_property
+    def identity(self) -> HeadIdentity:
+        """What decides which heads these are."""
+        return HeadIdentity(self.store, self.dataset, self.encoder, self.classes, self.text)
+
+    @cached_property
     def states(self) -> Mapping[Path, FolderState]:
         """What is in the folder of each run; with `force` as if there were nothing."""
         return {run.folder: FolderState() if self.request.force else self.state_of(run) for run in self.runs}
 
     def state_of(self, run: RunSpec) -> FolderState:
         """What is in the folder of a run at this moment."""
-        return folder_state(run.folder, self.identity(run), self.statements(), self.store.dataset)
+        return folder_state(run.folder, self.identity.fields(run), self.statements(), self.store.dataset)
 
     @cached_property
     def pending(self) -> tuple[RunSpec, ...]:
@@ -186,38 +189,6 @@ class TrainPlan:
             yield f"{self.dataset} {LEGEND}"
 
     @cached_property
-    def rows(self) -> str:
-        """Digest of the train and val rows that the heads read: image, box and label of each, in order."""
-        return head_rows_digest(self.store, self.classes)
-
-    @property
-    def dtype(self) -> str:
-        """Of the features on disk."""
-        return str(self.store.manifest.key_fields["dtype"])
-
-    def views(self, run: RunSpec) -> int:
-        """How many views of a train image the method trains on: 1 is the plain image alone."""
-        return n_views(self.store, run)
-
-    def run_key(self, run: RunSpec) -> str:
-        """sha256 over everything that makes a head: two runs of one key have the same head on one machine.
-
-        The device is no part of it, nor are library versions: a head of another device is up to date.
-        """
-        return sha256_of(
-            {
-                "key": self.store.key,
-                "rows": self.rows,
-                "classes": list(self.classes),
-                "config": _config_identity(run),
-                "seed": run.seed,
-                "text_key": self.text.key if self.text else "",
-                "method": run.config.method,
-                **_method_identity(run.config.method),
-            }
-        )
-
-    @cached_property
     def n_rows(self) -> dict[str, int]:
         """How many rows of each split the heads read: usable, with a label among the classes."""
         counts = self.label_counts.items()
@@ -230,31 +201,6 @@ class TrainPlan:
         for of_split in self.label_counts.values():
             counts.update({label: n for label, n in of_split.items() if label not in self.classes})
         return dict(sorted(counts.items()))
-
-    def identity(self, run: RunSpec) -> dict[str, Any]:
-        """The fields of run.json that are in the run key, that follow from it, or that name the folder."""
-        own = method_code(run.config.method)
-        return {
-            "method": run.config.method,
-            "variant": run.variant,
-            "encoder": self.encoder,
-            "encoder_identity": dict(self.store.encoder),
-            "dataset": self.dataset,
-            "seed": run.seed,
-            "classes": self.classes,
-            "config": run.config.model_dump(),
-            "key": self.store.key,
-            "run_key": self.run_key(run),
-            "rows": self.rows,
-            "method_version": 1 if own else method_version(run.config.method),
-            "is_random": run.config.is_random,
-            "views": self.views(run),
-            "dtype": self.dtype,
-            "text_key": self.text.key if self.text else "",
-            "text_encoder": dict(self.text.encoder) if self.text else {},
-            "width": self.store.width(),
-            **({"method_code": own} if own else {}),
-        }
 
     def statements(self) -> dict[str, Any]:
         """The fields of run.json that are noted of the request and its inputs, and that change no head."""
@@ -282,9 +228,9 @@ class TrainPlan:
             variant=run.variant,
             seed=run.seed,
             config=run.config.model_dump(),
-            run_key=self.run_key(run),
-            views=self.views(run),
-            dtype=self.dtype,
+            run_key=self.identity.run_key(run),
+            views=self.identity.views(run),
+            dtype=self.identity.dtype,
             note=self.combined_note,
             encoder_saw=self.dataset_in_encoder_training,
             is_up_to_date=state.record is not None,
@@ -299,16 +245,3 @@ def _label_counts(store: Store, classes: tuple[str, ...], *, drop: bool) -> Mapp
         if not drop and not of_split.keys() <= set(classes):
             rows_of_classes(store.labels(split), classes, f"{store.dataset} {split}", drop=False)  # raises
     return counts
-
-
-def _config_identity(run: RunSpec) -> dict[str, Any]:
-    """The options of a run, with the content of the file `pretrained` in the place of where it is on this machine."""
-    config = run.config.model_dump(mode="json")
-    path = Path(config.get("pretrained") or "")
-    return config | ({"pretrained": f"sha256:{file_sha256(path)}"} if path.is_file() else {})
-
-
-def _method_identity(name: str) -> dict[str, Any]:
-    """What makes the heads of a method others: its version, or the content of its file."""
-    own = method_code(name)
-    return {"method_sha256": own["sha256"]} if own else {"method_version": method_version(name)}

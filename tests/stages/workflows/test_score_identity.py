@@ -353,5 +353,5 @@ def test_the_content_of_first_weights_enters_a_run_key_and_their_place_does_not(
         [plan] = plans_of(TrainRequest("kefer", "sample-a", seeds=[0], device="cpu"))
         [run] = plan.runs
         config = run.config.model_copy(update={"pretrained": name})
-        keys.append(plan.run_key(RunSpec(config, run.seed, run.variant, run.folder)))
+        keys.append(plan.identity.run_key(RunSpec(config, run.seed, run.variant, run.folder)))
     assert keys[0] == keys[1] != keys[2]

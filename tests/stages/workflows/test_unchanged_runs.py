@@ -89,7 +89,7 @@ def test_every_changed_field_of_the_identity_is_named_and_no_other_field_is_of_i
     """One field at a time: those of `identity` train again, those of `statements` are rewritten, outcomes are kept."""
     [plan] = plans_of(TrainRequest("feature-mask", "sample-a"))
     record, run = stated(), plan.runs[0]
-    makes, states = plan.identity(run), plan.statements()
+    makes, states = plan.identity.fields(run), plan.statements()
     assert not set(makes) & set(states)
     checked = 0
     for name in makes:
