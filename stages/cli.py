@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import signal
@@ -21,6 +22,7 @@ __all__ = ["main"]
 
 KNOWN_ERROR, USAGE, CHECK_FAILED = 1, 2, 3
 SIGNALLED = 128  # and the number of the signal, as shells count
+_YOUNG_OBJECTS = 50_000  # more than a command's own work has at once, and half of those that torch's import leaves
 
 
 class _StoppedError(KeyboardInterrupt):
@@ -36,9 +38,12 @@ def main(args: list[str] | None = None) -> None:
     from stages.streams import open_streams
 
     _let_idle_threads_sleep()
+    _collect_garbage_less_often()
     open_streams()
     _stop_on_signals()
-    sys.exit(run(sys.argv[1:] if args is None else args))
+    code = run(sys.argv[1:] if args is None else args)
+    gc.freeze()  # the interpreter, as it ends, looks for cycles in what the system is about to take back: 0.2 s
+    sys.exit(code)
 
 
 def _let_idle_threads_sleep() -> None:
@@ -49,6 +54,15 @@ def _let_idle_threads_sleep() -> None:
     """
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"} & os.environ.keys():
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+
+
+def _collect_garbage_less_often() -> None:
+    """Look for cycles after each `_YOUNG_OBJECTS` new objects, instead of 700.
+
+    The imports of torch and pandas make 100,000 objects that live to the end, which were searched 300 times, older ones
+    again and again: a tenth of the CPU time of a light head (6.8 s, 6.1 s with this), and no cycle of ours is large.
+    """
+    gc.set_threshold(_YOUNG_OBJECTS)
 
 
 def run(args: list[str]) -> int:

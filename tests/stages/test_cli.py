@@ -62,6 +62,24 @@ def test_threads_of_torch_sleep_at_a_barrier_unless_the_user_says_how_they_wait(
     assert spins is None or f"GOMP_SPINCOUNT = '{spins}'" in done.stderr
 
 
+GARBAGE = "import atexit, gc; atexit.register(lambda: print(gc.get_threshold()[0], gc.get_freeze_count() > 0)); "
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("import stages.cli; stages.cli.main(['code', '--help'])", "50000 True"),
+        ("import stages; stages.datasets()", "700 False"),
+    ],
+)
+def test_the_program_collects_garbage_less_often_and_the_python_api_leaves_it_to_its_caller(
+    code: str, found: str, project: Path
+) -> None:
+    run = [sys.executable, "-c", f"import gc; gc.set_threshold(700); {GARBAGE}{code}"]
+    done = subprocess.run(run, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == found
+
+
 @pytest.mark.parametrize("name", ["report", "predict", "train"])
 def test_knowing_the_metrics_imports_neither_scipy_nor_sklearn(name: str) -> None:
     code = f"import sys, stages.workflows.{name}; print(*sys.modules)"
