@@ -18,6 +18,7 @@ from pipeline.encoders.protocols import (
     encodes_text,
     require_image_encoder,
     require_text_encoder,
+    starts_images,
 )
 from pipeline.encoders.runtimes import resolve_runtime
 from pipeline.images.preprocess import Preprocess
@@ -136,6 +137,13 @@ class DescribedImageEncoder(DescribedEncoder):
         self, pixels: npt.NDArray[np.uint8], outputs: Sequence[str] = ("pooled",)
     ) -> dict[str, npt.NDArray[np.float32]]:
         return self._loaded.encode_images(pixels, outputs)
+
+    def start_images(
+        self, pixels: npt.NDArray[np.uint8], outputs: Sequence[str] = ("pooled",)
+    ) -> Callable[[], dict[str, npt.NDArray[np.float32]]] | None:
+        """See `AsyncImageEncoder`; None if the encoder is none."""
+        encoder = self._loaded
+        return encoder.start_images(pixels, outputs) if starts_images(encoder) else None
 
     @cached_property
     def _loaded(self) -> ImageEncoder:

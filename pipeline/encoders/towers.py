@@ -34,6 +34,10 @@ class ImageTower(nn.Module):
         """The blocks at which a tail can begin."""
         return ()
 
+    def is_reentrant(self, outputs: Sequence[str]) -> bool:
+        """Whether several threads may run it at once: nothing is captured by hooks, and no code is a user's."""
+        return False
+
     def tail(self, block: int) -> nn.Module:
         """(B, T, W), what enters block `block` -> (B, D), pooled. Its weights are those of this model, not copies."""
         raise NotImplementedError

@@ -6,7 +6,7 @@ in the same order: features are those of open_clip's model, bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -87,6 +87,9 @@ class MiniTower(ImageTower):
         super().__init__(nn.Sequential(trunk, head))
         self.trunk: Any = trunk
         self.head = head
+
+    def is_reentrant(self, outputs: Sequence[str]) -> bool:
+        return True
 
     def _run(self, images: Tensor, with_tokens: bool) -> tuple[Tensor, Tensor | None]:
         features = self.trunk.forward_features(images)

@@ -35,6 +35,9 @@ class _TransformerTower(ImageTower):
     def blocks(self) -> Sequence[nn.Module]:
         return tuple(self.model.transformer.resblocks)
 
+    def is_reentrant(self, outputs: Sequence[str]) -> bool:
+        return tuple(outputs) == ("pooled",)
+
     def tail(self, block: int) -> nn.Module:
         return _TransformerTail(self.model, block)
 

@@ -35,6 +35,9 @@ class TimmTower(ImageTower):
         plain = getattr(type(self.trunk), "forward_features", None) is VisionTransformer.forward_features
         return tuple(self.trunk.blocks) if plain else ()
 
+    def is_reentrant(self, outputs: Sequence[str]) -> bool:
+        return not any(name.startswith("block-") for name in outputs)
+
     def tail(self, block: int) -> nn.Module:
         return _TransformerTail(self.trunk, self.head, block)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from pipeline.encoders.arithmetic import float32_arithmetic
 from pipeline.encoders.runtimes.graphs import Features, Pixels
+from pipeline.encoders.runtimes.pieces import PieceThreads, pieces_of
 from pipeline.encoders.towers import PixelTower
 
 __all__ = ["Eager", "inference", "to_numpy"]
@@ -27,12 +29,26 @@ class Eager:
 
     def __init__(self, tower: PixelTower, device: torch.device, half: bool) -> None:
         self._tower, self._device, self._half = tower, device, half
+        self._threads = PieceThreads()
 
     def __call__(self, pixels: Pixels, outputs: Sequence[str]) -> dict[str, Features]:
         """uint8 (B, S, S, 3) -> output: float32 (B, *row_shape)."""
         with inference(self._device, self._half):
-            features = self._tower(torch.as_tensor(pixels).to(self._device, non_blocking=True), outputs)
-            return {name: to_numpy(features[name]) for name in outputs}
+            if self._device.type == "cpu" and self._tower.tower.is_reentrant(outputs):
+                return self._in_pieces(pixels, outputs)
+            return self._whole(pixels, outputs)
+
+    def _in_pieces(self, pixels: Pixels, outputs: Sequence[str]) -> dict[str, Features]:
+        def encode(piece: Pixels) -> dict[str, Features]:
+            with torch.inference_mode():  # of this thread; all else that `inference` sets is the process's
+                return self._whole(piece, outputs)
+
+        parts = self._threads.map(encode, pieces_of(pixels))
+        return {name: np.concatenate([part[name] for part in parts]) for name in outputs}
+
+    def _whole(self, pixels: Pixels, outputs: Sequence[str]) -> dict[str, Features]:
+        features = self._tower(torch.as_tensor(pixels).to(self._device, non_blocking=True), outputs)
+        return {name: to_numpy(features[name]) for name in outputs}
 
 
 @contextmanager

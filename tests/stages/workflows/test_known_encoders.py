@@ -20,6 +20,7 @@ from cache.keys import sha256_of
 from pipeline.encoders import EncoderSpec, ImageEncoder, encodes_images, encodes_text, load_encoder
 from pipeline.encoders.description import DescribedEncoder, DescribedImageEncoder, DescribedTextEncoder
 from pipeline.encoders.families.file_family import allow
+from pipeline.encoders.protocols import starts_images
 from pipeline.errors import EncoderError, PipelineError
 from pipeline.progress import silent
 from stages.errors import StageError
@@ -97,6 +98,16 @@ class TestAKnownEncoder:
             loaded.with_preprocess(squashed).encode_images(pixels)["pooled"],
         )
         assert known.runtime == known.reference().runtime == "eager"
+
+    def test_takes_a_batch_while_it_computes_the_last_one_where_the_loaded_one_does(self) -> None:
+        images()
+        known = images().with_runtime("openvino")
+        assert starts_images(known)
+        assert known.start_images(faces(2, 32)) is None  # the first batch is checked
+        expected = known.encode_images(faces(2, 32))["pooled"]
+        result = known.start_images(faces(2, 32))
+        assert result is not None
+        assert np.array_equal(result()["pooled"], expected)
 
     def test_of_sentences_is_described_and_encodes_as_it_does_when_it_is_loaded(self) -> None:
         loaded, known = (known_text_encoder(SPEC, "cpu", silent) for _ in range(2))
