@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 import torch
 
+from pipeline.cores import n_cores
 from pipeline.errors import PipelineError, TrainingError
 from pipeline.learning.calibration import Calibration
 from pipeline.learning.head import Head
@@ -123,10 +123,10 @@ class Group(Generic[C]):
     def _ensembles(self) -> list[list[int]]:
         """Positions of runs that are trained as one ensemble, in the order of the first of each.
 
-        They depend on the runs and the machine alone, as rounding does on them.
+        They depend on the runs and the cores alone, as rounding does on them.
         """
         light = self.inputs.device == "cpu" and all(config.can_ensemble for config, _ in self.runs)
-        n_parts = (os.cpu_count() or 1) if light else 1
+        n_parts = n_cores() if light else 1
         alike: dict[str | int, list[int]] = {}
         for i, (config, _) in enumerate(self.runs):
             key = config.model_dump_json(exclude=set(config.loss_weight_options)) if config.can_ensemble else i

@@ -62,8 +62,9 @@ class Method(Generic[C]):
         groups : what heads are trained from, and the options and seed (int >= 0) of each head. One seed gives one head
             on one machine, whatever other groups are beside it, and whatever `n_threads` is
         on_progress : called after every epoch
-        n_threads : heads (or ensembles) side by side; by default as many as torch has threads: one for each core, or
-            what OMP_NUM_THREADS states. The caller's thread has one torch thread, too, until all are trained
+        n_threads : heads (or ensembles) side by side, and the last 2 * n_threads - 1 together, so that no core idles
+            before all are trained; by default as many as torch has threads: one for each core, or what
+            OMP_NUM_THREADS states. The caller's thread has one torch thread, too, until all are trained
 
         Returns
         -------
@@ -110,7 +111,7 @@ class Method(Generic[C]):
             ]
             with torch_threads(None if large else 1) as n_available:
                 side_by_side = 1 if large or not on_cpu else n_threads or n_available
-                for g, outcomes in concurrently(tasks, on_progress, min(side_by_side, max(1, len(tasks)))):
+                for g, outcomes in concurrently(tasks, on_progress, side_by_side if len(tasks) > 1 else 1):
                     yield from ((g, i, outcome) for i, outcome in outcomes)
 
     def _failed(

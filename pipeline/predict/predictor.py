@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pipeline.cores import n_cores
 from pipeline.differences import differences_text
 from pipeline.errors import ConfigError, InputError, MismatchError
 from pipeline.extraction.prefetch import parallel_map, prefetch
@@ -227,7 +227,7 @@ def _lazy(images: ImageLike | Iterable[ImageLike], every_s: float, colour: str) 
 
 def _detected(images: Iterable[LazyImage], cropper: FaceCropper, stop: Event) -> Generator[DetectedFaces, None, None]:
     """The faces of each image, in order, until `stop` is set; some images are processed in advance."""
-    n_threads = min(os.cpu_count() or 1, _MAX_THREADS)
+    n_threads = min(n_cores(), _MAX_THREADS)
     until_stop = takewhile(lambda _: not stop.is_set(), images)
     return parallel_map(cropper, until_stop, n_threads, n_threads)
 

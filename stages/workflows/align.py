@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from cache.keys import sha256_of
 from cache.places.links import require_inside
 from cache.places.lock import exclusive, lock_path
 from cache.places.refusals import storage_errors
+from pipeline.cores import n_cores
 from pipeline.datasets.roots import open_root
 from pipeline.faces import FaceDetector
 from pipeline.faces.detector import load_detector
@@ -48,7 +48,7 @@ def align(request: AlignRequest, on_progress: OnProgress) -> AlignResult:
         table, root, name = requested_rows(request, params, on_progress)
         path = workspace.face_table(name)
         require_inside(path, request.face_tables)
-        threads = request.threads or os.cpu_count() or 1
+        threads = request.threads or n_cores()
         builder = FaceTableBuilder(table, root, load_detector(), path, threads, request.max_rejected)
         if request.dry_run:
             return builder.plan()

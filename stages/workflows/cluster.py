@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import dask
 from distributed import Client, KilledWorker, LocalCluster, as_completed
 
 from cache.shard_records import ShardRecord
+from pipeline.cores import threads_each
 from pipeline.errors import PipelineError
 from pipeline.progress import OnProgress, Progress, silent
 from stages.output import say
@@ -155,7 +155,7 @@ def open_cluster(workers: int, scheduler: str | None) -> Iterator[Cluster]:
         LocalCluster(n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as local,
         Client(local) as client,
     ):
-        client.run(_share_cores, workers)
+        client.run(_set_torch_threads, threads_each(workers))
         yield Cluster(client)
 
 
@@ -190,10 +190,10 @@ def _joined(scheduler: str) -> Iterator[Client]:
         yield client
 
 
-def _share_cores(workers: int) -> None:
+def _set_torch_threads(n: int) -> None:
     import torch
 
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+    torch.set_num_threads(n)
 
 
 @lru_cache(maxsize=1)  # a worker encodes shards of one store at a time

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +19,7 @@ from cache.schema import Schema
 from cache.store import store_exists
 from cache.writing.sink import ShardSink
 from cache.writing.unfinished import finished_shards
+from pipeline.cores import n_cores
 from pipeline.encoders import EncoderSpec, ImageEncoder
 from pipeline.extraction import Output, outputs_of
 from pipeline.extraction.outputs import PIXELS, POOLED
@@ -199,7 +199,7 @@ class ExtractPlan:
 
     def encoding(self, runtime: str) -> EncodingSpec:
         """What a process needs to encode shards of the store."""
-        request, n_cores = self.request, os.cpu_count() or 1
+        request = self.request
         return EncodingSpec(
             spec=self.spec.absolute(),
             encoder_sha256=sha256_of(dict(self.encoder.identity)),
@@ -212,7 +212,7 @@ class ExtractPlan:
             view_seed=self.params.view_seed,
             alignment=Alignment(self.params.margin),
             batch_size=request.batch_size,
-            decoders=request.decoders or max(1, n_cores // request.workers),
+            decoders=request.decoders or max(1, n_cores() // request.workers),
             sink=ShardSink(self.target.absolute(), self.schema),
         )
 

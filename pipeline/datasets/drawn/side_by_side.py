@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pipeline.cores import n_cores
 from pipeline.datasets.drawn.pictures import draw_face, sample_specs
 from pipeline.datasets.drawn.styles import style_named
 
@@ -47,7 +48,7 @@ def image_files(style: str, n: int, seed: int, n_processes: int | None = None) -
         As of `sample_specs`.
     """
     specs = sample_specs(style, n, seed)
-    n_processes = min(_n_cores(), n // _LEAST_SHARE) if n_processes is None else n_processes
+    n_processes = min(n_cores(), n // _LEAST_SHARE) if n_processes is None else n_processes
     if n_processes < 2:
         yield from (_encoded(draw_face(spec, style), style) for spec in specs)
         return
@@ -79,10 +80,6 @@ def serve() -> None:
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         os._exit(0)  # without the second error, of the interpreter's own flush
-
-
-def _n_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _start(share: dict[str, object]) -> subprocess.Popen[bytes] | None:

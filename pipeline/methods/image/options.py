@@ -17,11 +17,17 @@ __all__ = [
     "ImageConfig",
     "Input",
     "TunedConfig",
+    "is_large_backbone",
 ]
 
 
 BackboneName = Literal["resnet18", "resnet50", "mobilenet_v2", "swin_tiny", "small"]
 Chance = Annotated[float, Field(ge=0, le=1)]
+
+
+def is_large_backbone(name: BackboneName) -> bool:
+    """Whether a step of this image network is long enough for all cores, see `MethodConfig.is_large`."""
+    return name != "small"
 
 
 class ImageConfig(AdamConfig):
@@ -44,7 +50,7 @@ class ImageConfig(AdamConfig):
         return "plain"
 
     def is_large(self, encoder_parameters: int) -> bool:
-        return self.backbone != "small"
+        return is_large_backbone(self.backbone)
 
 
 class AugmentationConfig(LoopConfig):

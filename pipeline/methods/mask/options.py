@@ -8,7 +8,7 @@ from pydantic import Field
 
 from pipeline.learning.options import SCALE, AdamConfig, Count, NonNegative, Positive, Width
 from pipeline.learning.spec import ScaleKind
-from pipeline.methods.image.options import BackboneName
+from pipeline.methods.image.options import BackboneName, is_large_backbone
 
 __all__ = ["CafeConfig", "FeatureMaskConfig", "LightMaskConfig", "MaskConfig", "TokenMaskConfig"]
 
@@ -78,7 +78,7 @@ class CafeConfig(MaskConfig):
         return ("pooled", "pixels")
 
     def is_large(self, encoder_parameters: int) -> bool:
-        return self.backbone != "small"
+        return is_large_backbone(self.backbone)
 
     @property
     def head_options(self) -> dict[str, Any]:

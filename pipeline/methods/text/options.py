@@ -8,7 +8,7 @@ from pydantic import Field
 
 from pipeline.learning.options import SCALE, Count, MethodConfig, NonNegative, Positive, Width
 from pipeline.learning.spec import ScaleKind
-from pipeline.methods.image.options import AugmentationConfig, BackboneName, Input
+from pipeline.methods.image.options import AugmentationConfig, BackboneName, Input, is_large_backbone
 
 __all__ = ["KeferConfig", "ZeroShotConfig"]
 
@@ -102,7 +102,7 @@ class KeferConfig(AugmentationConfig):
     def is_large(self, encoder_parameters: int) -> bool:
         if self.backbone == "encoder":
             return super().is_large(encoder_parameters)
-        return self.backbone not in ("feature", "small")
+        return self.backbone != "feature" and is_large_backbone(self.backbone)
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
 import threading
 import time
 
+import numpy as np
 import pytest
 
-from pipeline.learning.concurrency import concurrently, raise_if_stopped
+from pipeline.learning.concurrency import concurrently, n_side_by_side, raise_if_stopped
 from pipeline.progress import Progress
 
 
@@ -97,3 +98,62 @@ def test_a_long_step_of_the_work_is_ended_without_progress():
     results.close()
     assert ended == [True]
     raise_if_stopped()  # of no task: nothing happens
+
+
+def simulated(durations, n_cores, *, rule=n_side_by_side):
+    """When the last task ends, and how many run at once at most, where all that run share the cores evenly."""
+    waiting, running, time_s, most = list(durations), [], 0.0, 0
+    while waiting or running:
+        while waiting and len(running) < rule(len(waiting) + len(running), n_cores):
+            running.append(waiting.pop(0))
+        most = max(most, len(running))
+        speed, step = min(1.0, n_cores / len(running)), min(running)
+        time_s += step / speed
+        running = [left - step for left in running if left > step]
+    return time_s, most
+
+
+@pytest.mark.parametrize("n_cores", [2, 3, 8, 64])
+def test_equal_tasks_use_all_cores_until_the_last_one_ends(n_cores):
+    for n in range(n_cores, 5 * n_cores):
+        seconds, most = simulated([1.0] * n, n_cores)
+        assert seconds == pytest.approx(n / n_cores)
+        assert most < 2 * n_cores
+
+
+def test_five_heads_on_two_cores_take_five_sixths_of_two_by_two():
+    two_by_two = simulated([1.0] * 5, 2, rule=lambda n_unfinished, n_threads: n_threads)
+    assert (simulated([1.0] * 5, 2), two_by_two) == ((2.5, 3), (3.0, 2))
+
+
+def test_tasks_of_different_lengths_end_earlier_than_two_by_two():
+    """On average: no rule that does not know the lengths is never worse."""
+    rng, ratios = np.random.default_rng(0), []
+    for _ in range(200):
+        durations = rng.uniform(0.5, 1.5, size=rng.integers(2, 12)).tolist()
+        two_by_two = simulated(durations, 2, rule=lambda n_unfinished, n_threads: n_threads)
+        ratios.append(simulated(durations, 2)[0] / two_by_two[0])
+    assert np.mean(ratios) < 0.97, np.mean(ratios)
+    assert max(ratios) < 1.25
+
+
+@pytest.mark.parametrize(("n", "n_threads", "at_once"), [(5, 2, [2, 3]), (3, 2, [3]), (8, 3, [3, 5])])
+def test_the_last_tasks_begin_together(n, n_threads, at_once):
+
+    rounds = [threading.Barrier(size) for size in at_once]
+    barriers = [barrier for barrier, size in zip(rounds, at_once, strict=True) for _ in range(size)]
+    lock, running, most = threading.Lock(), 0, 0
+
+    def task(i, on_progress):
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        barriers[i].wait(timeout=10)
+        with lock:
+            running -= 1
+        return i
+
+    done = concurrently([lambda on_progress, i=i: task(i, on_progress) for i in range(n)], lambda p: None, n_threads)
+    assert sorted(done) == list(range(n))
+    assert most <= 2 * n_threads - 1

@@ -395,7 +395,7 @@ def test_several_seeds_are_each_the_head_of_its_seed(name, monkeypatch):
     """Trained together or one after the other: equal to each alone within rounding."""
     source, config = separable_source(n_views=2), options(name)
     seeds = (3, 5)
-    monkeypatch.setattr("os.cpu_count", lambda: 1)  # the two of a light head form one stack
+    monkeypatch.setattr("pipeline.learning.group.n_cores", lambda: 1)  # the two of a light head form one stack
     many = dict(load_method(name).fit_many(given(source), [(config, seed) for seed in seeds]))
     assert [many[i].ensemble_size for i in range(2)] == [2 if config.can_ensemble else 1] * 2
     for i, seed in enumerate(seeds):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.cores import n_cores
 from stages.cli import run
 from stages.errors import ParamsError
 from stages.names import variant_name
@@ -94,7 +94,7 @@ def test_the_spread_is_mean_and_sample_deviation() -> None:
 
 def test_many_seeds_are_many_runs_each_like_one_alone(project: Path, fer_stage: FerStage) -> None:
     """Every core trains two of them as one batch of networks."""
-    n_seeds = 2 * (os.cpu_count() or 1)
+    n_seeds = 2 * n_cores()
     alone = json.loads((RUNS / "seed-0" / "run.json").read_text())
     records = fer_stage(*TRAIN, "--seeds", f"0-{n_seeds - 1}", "--force", "--format", "json")
     folders = [RUNS / f"seed-{seed}" for seed in range(n_seeds)]
