@@ -186,7 +186,7 @@ class _Loop:
 def _gathered(
     rows: Rows, parts: Sequence[Tensor], views: Sequence[Tensor]
 ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-    """Rows of several batches, int64 (S, B) each, and what they hold: output -> (S, B, *row_shape), gathered at once."""
+    """Rows of several batches, int64 (S, B) each, and what they hold, output -> (S, B, *row_shape): taken at once."""
     taken = rows.take(torch.cat([part.flatten() for part in parts]), torch.cat([view.flatten() for view in views]))
     split = {name: values.split([part.numel() for part in parts]) for name, values in taken.items()}
     for i, part in enumerate(parts):
