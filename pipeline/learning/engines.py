@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import reduce
 from typing import Protocol
 
 import torch
@@ -62,13 +63,15 @@ class SingleEngine:
                 losses = _losses(loss if names == tuple(terms) else self._sum(terms, tuple(terms)), terms)
             if not math.isfinite(losses["loss"]):
                 break
-            self.optimizer.zero_grad()
+            _clear_gradients(self.optimizer)
             loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
             self.optimizer.step()
         return [losses]
 
     def _sum(self, terms: dict[str, Tensor], names: tuple[str, ...]) -> Tensor:
-        return torch.stack([self.learner.loss_weights[name] * terms[name] for name in names]).sum()
+        weights = self.learner.loss_weights
+        weighted = [terms[name] if weights[name] == 1 else weights[name] * terms[name] for name in names]
+        return reduce(torch.add, weighted)
 
     def sync_learners(self) -> None:
         """Nothing to do: the optimizer steps the learner's own parameters."""
@@ -88,6 +91,13 @@ def convolutions_in(module: nn.Module, memory_format: torch.memory_format) -> No
 def _first(batch: Batch) -> Batch:
     inputs, noise = ({name: values[0] for name, values in part.items()} for part in (batch.inputs, batch.noise))
     return Batch(inputs, batch.labels[0], batch.rows[0], batch.epoch, noise)
+
+
+def _clear_gradients(optimizer: torch.optim.Optimizer) -> None:
+    """`optimizer.zero_grad()` without its profiling, which takes a fiftieth of the step of a small head."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = None
 
 
 def _losses(loss: Tensor, terms: dict[str, Tensor]) -> Losses:
@@ -125,7 +135,7 @@ class EnsembleEngine:
         )
         loss = torch.stack([self.loss_weights[name] * values for name, values in terms.items()]).sum(dim=0)  # (S,)
         if loss.isfinite().any():
-            self.optimizer.zero_grad()  # no number of a learner enters another's gradient, NaN included
+            _clear_gradients(self.optimizer)  # no number of a learner enters another's gradient, NaN included
             loss.sum().backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
             self.optimizer.step()
         columns = {"loss": loss.tolist()} | {f"loss_{name}": values.tolist() for name, values in terms.items()}

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import InputError, MismatchError
+from pipeline.heap import keep_freed_memory
 from pipeline.learning.metrics import Scores, score
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def evaluate(
     MismatchError
         If the encoder or width differ, or the split holds labels that the head does not know.
     """
+    keep_freed_memory()
     head.require(source)
     where = f"{source.dataset} {split}"
     labels = source.labels(split)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from pipeline.learning.split_loader import Rows, TrainingData
 from pipeline.progress import OnProgress, Progress, silent
 
 __all__ = ["best_epoch", "progress_metric", "train", "train_ensemble", "validate"]
+
+_GATHERED_BYTES = 4_000_000  # of rows that are taken from a split together: several batches of features, one of pixels
 
 
 def train(
@@ -88,6 +90,7 @@ class _Loop:
         self.histories: list[History] = [[] for _ in engine.learners]
         self.best_states: list[dict[str, Tensor]] = [{} for _ in engine.learners]
         self.failures: dict[int, TrainingError] = {}
+        self.device = next(engine.learners[0].parameters()).device
 
     @property
     def active(self) -> list[int]:
@@ -140,38 +143,54 @@ class _Loop:
 
     def _epoch(self, epoch: int) -> list[Losses]:
         """The mean losses of an epoch, per learner; of one that fails, up to there."""
-        rows, learners = self.data.train, self.engine.learners
+        n_rows, learners = len(self.data.train), self.engine.learners
         for learner in learners:
             learner.train()
-        orders = torch.stack([_draw_order(rows.labels, self.settings.balanced, rng) for rng in self.rngs])  # (S, N)
-        views = torch.stack([_draw_views(rows, rng) for rng in self.rngs])
         sums: list[Losses] = [{} for _ in learners]
-        for step, start in enumerate(range(0, len(rows), self.settings.batch_size), start=1):
+        for step, batch in enumerate(self._batches(epoch), start=1):
             raise_if_stopped()  # an epoch of an image network may take minutes
-            chosen = orders[:, start : start + self.settings.batch_size]
-            losses = self.engine.step(self._batch(chosen, views.gather(1, chosen), epoch))
+            losses = self.engine.step(batch)
             for i in self.active:
                 if not math.isfinite(losses[i]["loss"]):
                     self.failures[i] = _not_finite(losses[i], epoch, step)
                 for name, value in losses[i].items():
-                    sums[i][name] = sums[i].get(name, 0.0) + value * chosen.shape[1]
+                    sums[i][name] = sums[i].get(name, 0.0) + value * batch.labels.shape[1]
             if not self.active:
                 break
-        return [{name: value / len(rows) for name, value in total.items()} for total in sums]
+        return [{name: value / n_rows for name, value in total.items()} for total in sums]
 
-    def _batch(self, chosen: Tensor, views: Tensor, epoch: int) -> Batch:
-        """The rows that each learner has drawn, int64 (S, B), as a batch whose tensors begin with S."""
-        rows, learners = self.data.train, self.engine.learners
-        device = next(learners[0].parameters()).device
-        taken = rows.take(chosen.flatten(), views.flatten())
+    def _batches(self, epoch: int) -> Iterator[Batch]:
+        """The batches of an epoch, in a random order of each learner's own; their tensors begin with S."""
+        rows, size = self.data.train, self.settings.batch_size
+        orders = torch.stack([_draw_order(rows.labels, self.settings.balanced, rng) for rng in self.rngs])  # (S, N)
+        views = torch.stack([_draw_views(rows, rng) for rng in self.rngs]).gather(1, orders)
+        stride = size * max(1, _GATHERED_BYTES // (len(self.rngs) * size * rows.row_bytes))
+        for start in range(0, len(rows), stride):
+            part = slice(start, start + stride)
+            for chosen, taken in _gathered(rows, orders[:, part].split(size, 1), views[:, part].split(size, 1)):
+                yield self._batch(chosen, taken, epoch)
+
+    def _batch(self, chosen: Tensor, inputs: Mapping[str, Tensor], epoch: int) -> Batch:
+        """The rows that each learner has drawn, int64 (S, B), as a batch."""
+        learners, device = self.engine.learners, self.device
         noises = [learner.draw(chosen.shape[1], rng) for learner, rng in zip(learners, self.rngs, strict=True)]
         return Batch(
-            {name: values.view(*chosen.shape, *values.shape[1:]).to(device) for name, values in taken.items()},
-            rows.labels[chosen].to(device),
+            {name: values.to(device) for name, values in inputs.items()},
+            self.data.train.labels[chosen].to(device),
             chosen.to(device),
             epoch,
             {name: _stacked([noise[name] for noise in noises]).to(device) for name in noises[0]},
         )
+
+
+def _gathered(
+    rows: Rows, parts: Sequence[Tensor], views: Sequence[Tensor]
+) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    """Rows of several batches, int64 (S, B) each, and what they hold, output -> (S, B, *row_shape): taken at once."""
+    taken = rows.take(torch.cat([part.flatten() for part in parts]), torch.cat([view.flatten() for view in views]))
+    split = {name: values.split([part.numel() for part in parts]) for name, values in taken.items()}
+    for i, part in enumerate(parts):
+        yield part, {name: values[i].view(*part.shape, *values[i].shape[1:]) for name, values in split.items()}
 
 
 def _stacked(tensors: Sequence[Tensor]) -> Tensor:

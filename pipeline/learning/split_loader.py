@@ -56,6 +56,12 @@ class Rows:
         """Shape of a row of `output`."""
         return tuple(self.arrays[output][0].shape[1:])
 
+    @property
+    def row_bytes(self) -> int:
+        """What a row of all outputs takes as a head reads it."""
+        first = [as_input(views[0][:1]) for views in self.arrays.values()]
+        return sum(values.element_size() * values.numel() for values in first)
+
     def features(self, output: str = "pooled") -> Tensor:
         """All rows of all views, one view after another: float32 (V * N, *row_shape)."""
         return torch.cat([as_input(array) for array in self.arrays[output]])

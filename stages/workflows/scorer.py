@@ -24,7 +24,8 @@ from stages.errors import StageError
 from stages.params import Params
 from stages.remedies import encoder_written
 from stages.workflows.overlap import Overlap, OverlapFinder, rows_without_overlap
-from stages.workflows.row_identity import SplitRows, rows_digest, split_rows
+from stages.workflows.row_identity import SplitRows, rows_digest
+from stages.workflows.scored_split import Budget, ScoredSplit
 from stages.workflows.scores_file import score_source
 from stages.workflows.store_encoder import encoder_of, require_dataset, require_encoder_named
 
@@ -47,14 +48,14 @@ class _Task:
     """
 
     dataset: str
-    store: Store
+    source: ScoredSplit
     identity: Mapping[str, Any]
     keep: npt.NDArray[np.bool_]
     earlier: Score | None
 
 
 class Scorer:
-    """Scores runs on datasets. Stores and encoders that several runs need are opened once.
+    """Scores runs on datasets. Stores and encoders that several runs need are opened once, rows are read once.
 
     Parameters
     ----------
@@ -75,7 +76,8 @@ class Scorer:
         self.notes: dict[str, None] = {}
         self._stores: dict[tuple[str, str], Store] = {}
         self._current: set[tuple[str, str]] = set()
-        self._rows: dict[tuple[str, str], SplitRows] = {}
+        self._splits: dict[tuple[str, str], ScoredSplit] = {}
+        self._budget = Budget()
         self._encoders: dict[str, TorchEncoder] = {}
         self._digests: dict[tuple[int, bytes], str] = {}
         self._overlaps = OverlapFinder(features, self._store)
@@ -106,7 +108,7 @@ class Scorer:
         if not (n_new := sum(task.earlier is None for task in tasks)):
             return [task.earlier for task in tasks if task.earlier], 0
         head = self._head(run, next(iter(stores.values())))
-        return [task.earlier or self._scored(run, head, task, split) for task in tasks], n_new
+        return [task.earlier or self._scored(run, head, task) for task in tasks], n_new
 
     def _require_current(self, store: Store, dataset: str, named: str) -> None:
         """Refuse a store that is not of what its names mean now; once for all runs that read it."""
@@ -120,10 +122,10 @@ class Scorer:
             self._stores[encoder, dataset] = find_store(self.features, encoder, dataset)
         return self._stores[encoder, dataset]
 
-    def _split(self, store: Store, split: str) -> SplitRows:
-        if (name := (str(store.path), split)) not in self._rows:
-            self._rows[name] = split_rows(store, split)
-        return self._rows[name]
+    def _split(self, store: Store, split: str) -> ScoredSplit:
+        if (name := (str(store.path), split)) not in self._splits:
+            self._splits[name] = ScoredSplit(store, split, self._budget)
+        return self._splits[name]
 
     def _digest(self, rows: SplitRows, scored: npt.NDArray[np.bool_]) -> str:
         name = id(rows), scored.tobytes()  # rows stay in memory: no other object gets their id
@@ -132,7 +134,8 @@ class Scorer:
         return self._digests[name]
 
     def _task(self, run: SavedHead, dataset: str, store: Store, split: str, earlier: Iterable[Score]) -> _Task:
-        rows = self._split(store, split)
+        source = self._split(store, split)
+        rows = source.rows
         known = np.isin(rows.labels, run.classes)
         overlap = self._overlap(run, dataset, rows)
         keep = np.ones(len(rows), bool)
@@ -154,16 +157,16 @@ class Scorer:
             "dtype": store.manifest.key_fields["dtype"],
             "overlap": checked.counts(scored) if checked else None,
             "excluded_overlap": int((known & ~keep).sum()),
-            "rejected": store.rejected(split),
+            "rejected": source.rejected(split),
             "dropped": dict(sorted(Counter(rows.labels[~known].tolist()).items())),
             "classes": tuple(run.classes),
         }
         refused = identity["dropped"] and not self.params.protocol.drop_other_labels
         same = () if refused else (score for score in earlier if _has(score, identity))
-        return _Task(dataset, store, identity, keep, next(iter(same), None))
+        return _Task(dataset, source, identity, keep, next(iter(same), None))
 
-    def _scored(self, run: SavedHead, head: Head, task: _Task, split: str) -> Score:
-        evaluation = self._evaluation(run, head, task.store, split, task.keep).as_json()
+    def _scored(self, run: SavedHead, head: Head, task: _Task) -> Score:
+        evaluation = self._evaluation(run, head, task.source, task.keep).as_json()
         fields = {**evaluation, **task.identity}
         return Score(**{name: value for name, value in fields.items() if name in Score.model_fields})
 
@@ -174,20 +177,18 @@ class Scorer:
             self.notes[overlap] = None
         return overlap
 
-    def _evaluation(
-        self, run: SavedHead, head: Head, store: Store, split: str, keep: npt.NDArray[np.bool_]
-    ) -> Evaluation:
+    def _evaluation(self, run: SavedHead, head: Head, source: ScoredSplit, keep: npt.NDArray[np.bool_]) -> Evaluation:
         try:
             return evaluate_head(
                 head,
-                store,
-                split,
+                source,
+                source.split,
                 drop_other_labels=self.params.protocol.drop_other_labels,
                 temperature=run.temperature,
                 keep=keep,
             )
         except PipelineError as error:
-            remedy = self._aligned_features(run, store.dataset) if error.kind == "mismatch" else ()
+            remedy = self._aligned_features(run, source.dataset) if error.kind == "mismatch" else ()
             if remedy:
                 raise StageError(f"{run.folder}: {error}. It reads aligned faces", remedy=remedy) from error
             raise StageError(f"{run.folder}: {error}", remedy=error.remedy, purpose=error.purpose) from error

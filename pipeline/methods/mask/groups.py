@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -46,8 +48,15 @@ class Groups:
             )
         return cls(n_channels, (size,) * (n_classes - 1) + (size + remainder * pool_remainder,))
 
-    def max_pool(self, gated: Tensor) -> Tensor:
+    def max_pool(self, gated: Tensor, keep: Tensor | None = None) -> Tensor:
         """The greatest channel of every group: (B, D) -> (B, C).
+
+        Among equals the first one takes the gradient, as in max pooling.
+
+        Parameters
+        ----------
+        gated : float32, shape (B, D)
+        keep : factors of the channels before they are compared, float32 (1, D) or (B, D); all 1 unless given
 
         Raises
         ------
@@ -59,9 +68,28 @@ class Groups:
                 f"channel groups: expected {self.n_channels} channels, found {gated.shape[1]}. "
                 "Build the groups for the width of the features"
             )
-        pieces = torch.split(gated[:, : sum(self.sizes)], list(self.sizes), dim=1)
-        # max, not amax: among equals one channel takes the gradient, as in max pooling, and in less time.
-        return torch.stack([piece.max(dim=1).values for piece in pieces], dim=1)
+        values = gated.detach()
+        if keep is None:
+            return gated.gather(1, self._greatest(values))
+        # Only what is pooled is multiplied again for the gradient: C of D channels.
+        best = self._greatest(values * keep)
+        return gated.gather(1, best) * keep.expand_as(gated).gather(1, best)
+
+    def _greatest(self, values: Tensor) -> Tensor:
+        """Which channel is the greatest of every group: (B, D) -> int64 (B, C), groups of one size together."""
+        best = []
+        for start, stop, size in self._runs():
+            pieces = values[:, start:stop].unflatten(1, (-1, size))
+            best.append(pieces.max(dim=2).indices + torch.arange(start, stop, size, device=values.device))
+        return best[0] if len(best) == 1 else torch.cat(best, dim=1)
+
+    def _runs(self) -> Iterator[tuple[int, int, int]]:
+        """Neighbouring groups of one size: first channel, the one after the last, and the size."""
+        start = 0
+        for size, alike in groupby(self.sizes):
+            stop = start + size * len(list(alike))
+            yield start, stop, size
+            start = stop
 
     def keep_mask(self, drop_rate: float, n_rows: int, rng: torch.Generator) -> Tensor:
         """A random mask that drops round(drop_rate * size) channels of every group, but keeps at least one of each.
@@ -84,17 +112,31 @@ class Groups:
         """
         keep = torch.ones(n_rows, self.n_channels)
         rest = self.n_channels - sum(self.sizes[:-1])
-        for size, group in zip(self.sizes, torch.split(keep, [*self.sizes[:-1], rest], dim=1), strict=True):
-            n_dropped = min(round(drop_rate * group.shape[1]), group.shape[1] - 1)
-            _drop(group, n_dropped, rng)  # a view of keep
-            # Only where not all of the last group is pooled can all that is pooled be dropped.
-            while n_dropped >= size and (empty := ~group[:, :size].any(dim=1)).any():
-                again = torch.ones(int(empty.sum()), group.shape[1])
-                _drop(again, n_dropped, rng)
-                group[empty] = again
+        drawn = torch.rand(n_rows * self.n_channels, generator=rng)  # group by group
+        start = 0
+        for size, alike in groupby([*self.sizes[:-1], rest]):
+            n_groups = len(list(alike))
+            stop = start + n_groups * size
+            numbers = drawn[n_rows * start : n_rows * stop].view(n_groups, n_rows, size)
+            groups = keep[:, start:stop].unflatten(1, (n_groups, size)).transpose(0, 1)  # a view of keep
+            _drop(groups, self._n_dropped(drop_rate, size), numbers)
+            start = stop
+        self._draw_again_where_nothing_is_pooled(keep[:, -rest:], self._n_dropped(drop_rate, rest), rng)
         return keep
 
+    @staticmethod
+    def _n_dropped(drop_rate: float, size: int) -> int:
+        return min(round(drop_rate * size), size - 1)
 
-def _drop(keep: Tensor, n: int, rng: torch.Generator) -> None:
-    """Set `n` channels of each row of (n_rows, size) to 0, every set of them with the same chance."""
-    keep.scatter_(1, torch.rand(keep.shape, generator=rng).argsort(dim=1)[:, :n], 0.0)
+    def _draw_again_where_nothing_is_pooled(self, group: Tensor, n_dropped: int, rng: torch.Generator) -> None:
+        """The last group's rows of a mask: only where not all of it is pooled can all that is pooled be dropped."""
+        size = self.sizes[-1]
+        while n_dropped >= size and (empty := ~group[:, :size].any(dim=1)).any():
+            again = torch.ones(int(empty.sum()), group.shape[1])
+            _drop(again, n_dropped, torch.rand(again.shape, generator=rng))
+            group[empty] = again
+
+
+def _drop(keep: Tensor, n: int, numbers: Tensor) -> None:
+    """Set `n` channels of each row of (..., size) to 0: those with the lowest of `numbers`, of the same shape."""
+    keep.scatter_(-1, numbers.argsort(dim=-1)[..., :n], 0.0)

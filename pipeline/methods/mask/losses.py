@@ -47,7 +47,7 @@ def channel_separation_loss(
     Eq. 6 shows class weights w that the text does not define: it calls the pooled channels themselves the logits, and
     so does the authors' code, which has no w.
     """
-    pooled = groups.max_pool(gated * keep)  # (B, D) -> (B, C)
+    pooled = groups.max_pool(gated, keep)  # (B, D) -> (B, C)
     return functional.cross_entropy(pooled if class_weights is None else class_weights * pooled, labels)
 
 

@@ -5,7 +5,7 @@ from torch import nn
 
 from pipeline.errors import TrainingError
 from pipeline.learning.learner import Learner, TrainingSettings
-from pipeline.learning.loop import best_epoch, train, train_ensemble
+from pipeline.learning.loop import _GATHERED_BYTES, best_epoch, train, train_ensemble
 from pipeline.learning.metrics import METRICS, Metric, accuracy_score
 from pipeline.learning.optimizers import exponential_decay, warmup_cosine
 from pipeline.learning.spec import HeadSpec
@@ -82,6 +82,33 @@ def test_views_are_drawn_anew_for_each_row_and_epoch():
     drawn = {(value % 100, value // 100) for epoch in epochs for value in epoch}
     assert len(drawn) == 24
     assert all(len({value // 100 for value in epoch}) > 1 for epoch in epochs)
+
+
+def test_a_batch_has_the_inputs_of_its_rows_where_an_epoch_is_taken_in_several_parts():
+    """600 rows of 16 KB as float32 are more than what is taken together."""
+    n_rows, width = 600, 4096
+    values = np.repeat(np.arange(n_rows, dtype=np.float16)[:, None], width, axis=1)
+    train_rows = Rows({"pooled": (values, values + 1000)}, torch.arange(n_rows) % 2, ids(n_rows))
+    assert train_rows.row_bytes * n_rows > 2 * _GATHERED_BYTES
+
+    class Wide(LinearLearner):
+        def __init__(self):
+            super().__init__()
+            self.head = LinearHead(HeadSpec("linear", ("fear", "anger"), {"pooled": (width,)}, {}, "faces"))
+            nn.init.zeros_(self.head.classifier.weight)
+            nn.init.zeros_(self.head.classifier.bias)
+
+        def loss_terms(self, batch):
+            assert torch.equal(batch.labels, batch.rows % 2)
+            assert (batch.inputs["pooled"] == batch.inputs["pooled"][:, :1]).all()
+            return super().loss_terms(batch)
+
+    data = TrainingData(train_rows, Rows({"pooled": (values[:2],)}, torch.tensor([0, 1]), ids(2)))
+    learner, _ = run(data, learner=Wide(), lr=0.0, epochs=1, batch_size=70)
+    assert [len(batch) for batch in learner.rows] == [70] * 8 + [40]
+    found = [value % 1000 for batch in learner.batches for value in batch]
+    assert found == [row for batch in learner.rows for row in batch]
+    assert sorted(found) == list(range(n_rows))
 
 
 def test_balanced_epochs_draw_rare_classes_as_often():

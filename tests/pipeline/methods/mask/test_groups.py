@@ -92,3 +92,29 @@ def test_even_groups_part_all_channels(n_classes, n_channels):
     assert sum(sizes) == n_channels
     assert len(set(sizes[:-1])) <= 1
     assert 0 <= sizes[-1] - sizes[0] < n_classes
+
+
+@pytest.mark.parametrize("groups", [Groups.even(23, 7), Groups.even(23, 7, pool_remainder=False), Groups(9, (2, 3, 4))])
+@pytest.mark.parametrize("n_masks", [0, 1, 6])
+def test_maxima_and_gradients_are_those_of_each_group_by_itself(groups, n_masks):
+    rng = torch.Generator().manual_seed(0)
+    gated = torch.randn(6, groups.n_channels, generator=rng, requires_grad=True)
+    keep = groups.keep_mask(0.3, n_masks, rng) if n_masks else None
+    weights = torch.randn(6, len(groups.sizes), generator=rng)
+    masked = gated if keep is None else gated * keep
+    pieces = torch.split(masked[:, : sum(groups.sizes)], list(groups.sizes), dim=1)
+    expected = torch.stack([piece.max(dim=1).values for piece in pieces], dim=1)
+    (gradient,) = torch.autograd.grad((expected * weights).sum(), gated)
+    pooled = groups.max_pool(gated, keep)
+    assert torch.equal(pooled, expected)
+    assert torch.equal(torch.autograd.grad((pooled * weights).sum(), gated)[0], gradient)
+
+
+def test_a_group_draws_after_those_before_it():
+    """What is dropped for a seed depends on the sizes alone: groups of one size are drawn as if one by one."""
+    rng = torch.Generator().manual_seed(3)
+    expected = torch.ones(4, 11)
+    for start, stop in ((0, 3), (3, 6), (6, 11)):
+        numbers = torch.rand(4, stop - start, generator=rng)
+        expected[:, start:stop].scatter_(1, numbers.argsort(dim=1)[:, : round(0.4 * (stop - start))], 0.0)
+    assert torch.equal(Groups.even(11, 3).keep_mask(0.4, 4, torch.Generator().manual_seed(3)), expected)
