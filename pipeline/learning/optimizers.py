@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import torch
 
+from pipeline.learning.eager import eager_optimizer
 from pipeline.learning.learner import Learner, TrainingSettings
 from pipeline.learning.options import AdamConfig, SelectBy
 
@@ -38,7 +39,7 @@ def adam_settings(
     """
     parameters: Any = learner.parameters() if groups is None else groups
     return TrainingSettings(
-        torch.optim.Adam(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True),
+        eager_optimizer(torch.optim.Adam)(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True),
         exponential_decay(config.lr_decay),
         config.epochs,
         config.batch_size,
@@ -82,7 +83,7 @@ def sgd_settings(
     lr_factor, updates : see `TrainingSettings`
     """
     return TrainingSettings(
-        torch.optim.SGD(
+        eager_optimizer(torch.optim.SGD)(
             learner.parameters(),
             lr=config.lr,
             momentum=config.momentum,

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pipeline.encoders.families.clip_tokenizer import clip_tokenizer
 from pipeline.encoders.families.embedded_family import MINI_FOLDER
 from pipeline.encoders.families.mini_model import MiniModel, MiniTower
 from pipeline.encoders.families.open_clip_config import config_identity, parse_config
@@ -54,9 +55,7 @@ def load_mini(
 
     @cache
     def tokenizer() -> Any:
-        from open_clip import SimpleTokenizer  # late: it takes seconds, and few need it
-
-        return SimpleTokenizer(context_length=n_positions)
+        return clip_tokenizer(n_positions)
 
     def text_tower(prompts: Sequence[str]) -> Tensor:
         tokens: Tensor = tokenizer()(list(prompts))

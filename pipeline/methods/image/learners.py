@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pipeline.images.augment import Augment
 from pipeline.images.distort import Distort, DistortAndAugment
+from pipeline.learning.eager import eager_optimizer
 from pipeline.learning.head import Inputs
 from pipeline.learning.learner import Batch, Learner, TrainingSettings
 from pipeline.learning.optimizers import cosine_restarts, warmup_cosine
@@ -100,7 +101,7 @@ def tuned_settings(parts: Sequence[tuple[nn.Module, float]], config: TunedConfig
     """AdamW over some modules, each with its learning rate of the first epoch."""
     groups = [{"params": list(part.parameters()), "lr": lr} for part, lr in parts]
     return TrainingSettings(
-        torch.optim.AdamW(groups, eps=config.eps, weight_decay=config.weight_decay, fused=True),
+        eager_optimizer(torch.optim.AdamW)(groups, eps=config.eps, weight_decay=config.weight_decay, fused=True),
         warmup_cosine(config.epochs, warmup=0) if config.schedule == "cosine" else cosine_restarts(_RESTART_EPOCHS),
         config.epochs,
         config.batch_size,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pipeline.encoders.prompt_tower import require_prompts
 from pipeline.errors import TrainingError
+from pipeline.learning.eager import eager_optimizer
 from pipeline.learning.head import as_input
 from pipeline.learning.learner import Batch, Learner, TrainingSettings, TrainResult
 from pipeline.learning.loop import train
@@ -126,7 +127,7 @@ def _metd_nearest_words(head: PromptHead) -> dict[str, Any]:
 
 def _metd_settings(learner: Learner, config: MetdConfig) -> TrainingSettings:
     return TrainingSettings(
-        torch.optim.AdamW(
+        eager_optimizer(torch.optim.AdamW)(
             learner.parameters(), lr=config.lr, eps=config.eps, weight_decay=config.weight_decay, fused=True
         ),
         lambda epoch: 1.0,

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from pipeline.encoders.prompt_tower import require_prompts
+from pipeline.learning.eager import eager_function
 from pipeline.learning.head import Head, Inputs
 from pipeline.learning.spec import HeadSpec
 from pipeline.methods.image.tower import OnTower, TunedTower
@@ -142,7 +143,7 @@ class CocoopHead(Head, kind="cocoop"):
         if len(chunks) == 1 or not torch.is_grad_enabled():
             return torch.cat([self._logits(chunk) for chunk in chunks])
         # Each chunk's activations are computed again when its gradient is: only one chunk's are held at a time.
-        recomputed = [checkpoint(self._logits, chunk, use_reentrant=False) for chunk in chunks]
+        recomputed = [eager_function(checkpoint)(self._logits, chunk, use_reentrant=False) for chunk in chunks]
         return torch.cat(recomputed)
 
     def _logits(self, images: Tensor) -> Tensor:

@@ -211,12 +211,14 @@ class TestMiniIsWhatOpenClipBuilds:
         assert list(mini.row_shapes.items()) == list(built.row_shapes.items())
         assert list(mini.tower.state_dict()) == list(built.tower.state_dict())
 
-    def test_images_are_encoded_without_the_libraries_that_it_was_made_with(self) -> None:
+    def test_images_and_texts_are_encoded_without_the_libraries_that_it_was_made_with(self) -> None:
         program = """
 import sys
 import numpy as np
 from pipeline.encoders import EncoderSpec, load_encoder
-load_encoder(EncoderSpec.parse("mini"), "cpu", "eager").encode_images(np.zeros((1, 160, 160, 3), np.uint8))
+mini = load_encoder(EncoderSpec.parse("mini"), "cpu", "eager")
+mini.encode_images(np.zeros((1, 160, 160, 3), np.uint8))
+mini.encode_text(["a face"])
 print([name for name in ("open_clip", "timm", "torchvision", "transformers", "torch._dynamo") if name in sys.modules])
 """
         assert run_python(program) == "[]\n"
