@@ -24,7 +24,7 @@ def keep_freed_memory() -> None:
 
     Every batch allocates the same large activations; on the CPU their page faults took a third of the time
     (EfficientNet-Lite0, 64 x 224 px: 2.7 million faults in 256 images, 75 thousand with this), and a tenth of a
-    training step of `small` (32 x 64 px: 1,000 faults, 15 with this).
+    training step of `small` (32 x 64 px: 1,000 faults, 15 with this), and an eighth of drawing a face (300 faults, 1).
     """
     _mallopt({_M_MMAP_THRESHOLD: 2**30, _M_TRIM_THRESHOLD: 2**31 - 1, _M_ARENA_MAX: 1})
 

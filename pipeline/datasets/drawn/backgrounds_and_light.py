@@ -20,9 +20,9 @@ def paper(size: Size, rng: np.random.Generator) -> Pixels:
     """White, cream or grey paper; some sheets are ruled or hatched."""
     sheet = _plain(size, rng.choice([[0.98, 0.97, 0.94], [0.96, 0.93, 0.84], [0.9, 0.92, 0.94]]))
     kind = rng.integers(3)
-    y, x = np.mgrid[: size[1], : size[0]]
+    y, x = np.ogrid[: size[1], : size[0]]
     if kind == 1:
-        sheet[(y + rng.integers(12)) % 12 == 0] *= np.float32(0.86)
+        sheet[(y[:, 0] + rng.integers(12)) % 12 == 0] *= np.float32(0.86)
     elif kind == 2:
         sheet[(x + y) % 7 == 0] *= np.float32(0.72)
     return sheet

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -148,6 +149,11 @@ class Projection:
         x, y = points[:, 0] / _HEAD_RADII[0], points[:, 1] / _HEAD_RADII[1]
         depth = _HEAD_RADII[2] * np.sqrt(np.maximum(0.0, 1 - x**2 - y**2)) + lift
         return self.at_depth(points, depth)
+
+    def each(self, curves: Sequence[Points], lift: float = 0.0) -> list[Points]:
+        """Every one of some curves (K, 2), placed as by a call: many short ones take little longer than one."""
+        placed, stops = self(np.concatenate(curves), lift), accumulate(map(len, curves))
+        return [placed[stop - len(curve) : stop] for curve, stop in zip(curves, stops, strict=True)]
 
     def at_depth(self, points: Points, depth: Points | float) -> Points:
         """Points (K, 2) at a given depth, like the outline, the ears or the hair -> (K, 2)."""

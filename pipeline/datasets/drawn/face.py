@@ -121,8 +121,11 @@ def _half_folds(units: ActionUnits, person: Person, side: int, project: Projecti
             max(0.95 * units.au4 * (1 - 0.4 * units.au1), 0.3 * units.au9),
         ),
     ]
-    visible = [(np.array(points) * (side, 1), strength) for points, strength in curves if strength > _FAINT]
-    return [Fold(project(smooth(points), 0.05), strength) for points, strength in visible]
+    visible = [(smooth(np.array(points) * (side, 1)), strength) for points, strength in curves if strength > _FAINT]
+    if not visible:
+        return []
+    placed = project.each([curve for curve, _ in visible], 0.05)
+    return [Fold(curve, strength) for curve, (_, strength) in zip(placed, visible, strict=True)]
 
 
 def _middle_folds(units: ActionUnits, project: Projection) -> list[Fold]:
@@ -134,7 +137,7 @@ def _middle_folds(units: ActionUnits, project: Projection) -> list[Fold]:
         for y, w in ((-0.64, 1.0), (-0.75, 0.9))
     ]
     chin = shifted(smooth([(-0.17, 0.84), (-0.09, 0.79), (0.09, 0.79), (0.17, 0.84)]), 0, 0.2 * units.au26)
-    return [*(Fold(project(line), strength) for line in lines), Fold(project(chin, 0.05), 0.8 * units.au17)]
+    return [*(Fold(line, strength) for line in project.each(lines)), Fold(project(chin, 0.05), 0.8 * units.au17)]
 
 
 def _half_bulges(units: ActionUnits, side: int, project: Projection) -> list[Fold]:

@@ -6,6 +6,7 @@ in face units (see `canvas`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,14 +71,9 @@ def eye(units: ActionUnits, person: Person, gaze: tuple[float, float], side: int
     top = np.column_stack([(x + half * t) * side, axis - upper * (1 - t**2) ** 0.65 * slant])
     bottom = np.column_stack([(x + half * t) * side, np.maximum(axis + lower * (1 - t**2) ** 0.8, top[:, 1])])
     centre = (side * x + 0.06 * gaze[0], EYE_LEVEL - 0.01 + 0.03 * gaze[1])
-    return Eye(
-        upper=project(top),
-        lower=project(bottom),
-        iris=project(_between_lids(ellipse(centre, (0.094, 0.094)), top, bottom)),
-        pupil=project(_between_lids(ellipse(centre, (0.046, 0.046)), top, bottom)),
-        glint=project(_between_lids(ellipse((centre[0] - 0.03, centre[1] - 0.035), (0.02, 0.02), 10), top, bottom)),
-        crease=project(shifted(top, 0, -0.045)),
-    )
+    glint = ellipse((centre[0] - 0.03, centre[1] - 0.035), (0.02, 0.02), 10)
+    discs = _between_lids([ellipse(centre, (0.094, 0.094)), ellipse(centre, (0.046, 0.046)), glint], top, bottom)
+    return Eye(*project.each([top, bottom, *discs, shifted(top, 0, -0.045)]))
 
 
 def _lid_heights(units: ActionUnits, person: Person) -> tuple[float, float]:
@@ -88,11 +84,14 @@ def _lid_heights(units: ActionUnits, person: Person) -> tuple[float, float]:
     return max((upper + lower) * (1 - units.au43), _SHUT) - lower, lower
 
 
-def _between_lids(shape: Points, upper: Points, lower: Points) -> Points:
+def _between_lids(shapes: Sequence[Points], upper: Points, lower: Points) -> list[Points]:
+    """What the lids leave of each shape."""
     order = np.argsort(upper[:, 0])
-    x = np.clip(shape[:, 0], upper[order[0], 0], upper[order[-1], 0])
+    points = np.concatenate(shapes)
+    x = np.clip(points[:, 0], upper[order[0], 0], upper[order[-1], 0])
     lowest, highest = np.interp(x, upper[order, 0], lower[order, 1]), np.interp(x, upper[order, 0], upper[order, 1])
-    return np.column_stack([x, np.clip(shape[:, 1], highest, lowest)])
+    visible = np.column_stack([x, np.clip(points[:, 1], highest, lowest)])
+    return np.split(visible, np.cumsum([len(shape) for shape in shapes])[:-1])
 
 
 @dataclass(frozen=True)
@@ -112,8 +111,8 @@ def nose(units: ActionUnits, person: Person, project: Projection) -> Nose:
     lifted = end - 0.075 * units.au9 - 0.03 * units.au10
     base = [(-wing, lifted - 0.08), (-wing, lifted), (-0.06, end + 0.015), (0, end + 0.04)]
     base += [(-x, y) for x, y in base[2::-1]]
-    nostrils = tuple(
-        project(ellipse((s * wing * 0.55, end - 0.02 * units.au9), (0.036, 0.02), 12), 0.1) for s in (-1, 1)
+    nostrils = project.each(
+        [ellipse((s * wing * 0.55, end - 0.02 * units.au9), (0.036, 0.02), 12) for s in (-1, 1)], 0.1
     )
     return Nose(
         bridge=project(smooth([(0.1, -0.2), (0.075, -0.02), (0.08, end - 0.14), (0.04, end - 0.04)]), 0.12),
@@ -151,17 +150,17 @@ def mouth(left: ActionUnits, right: ActionUnits, person: Person, project: Projec
     depth = inner_bottom[:, 1] - inner_top[:, 1]
     bared = 0.12 * (0.3 + 0.7 * max(both.au10, both.au12, both.au20))
     edge = inner_top[:, 1] + np.minimum(bared, 0.75 * depth)
-    tongue = inner_top[:, 1] + np.maximum(depth - 0.12, 0.7 * depth)
+    tongue_edge = inner_top[:, 1] + np.maximum(depth - 0.12, 0.7 * depth)
     x = inner_top[:, 0]
-    return Mouth(
-        upper_lip=project(closed(outer_top, inner_top), 0.08),
-        lower_lip=project(closed(inner_bottom, outer_bottom), 0.08),
-        opening=project(closed(inner_top, inner_bottom), 0.06),
-        teeth=project(closed(inner_top, np.column_stack([x, edge])), 0.06),
-        tongue=project(closed(np.column_stack([x, tongue]), inner_bottom)[4:-4], 0.06),
-        line=project((inner_top + inner_bottom) / 2, 0.08),
-        gap=bottom - top,
-    )
+    lips = [closed(outer_top, inner_top), closed(inner_bottom, outer_bottom), (inner_top + inner_bottom) / 2]
+    within = [
+        closed(inner_top, inner_bottom),
+        closed(inner_top, np.column_stack([x, edge])),
+        closed(np.column_stack([x, tongue_edge]), inner_bottom)[4:-4],
+    ]
+    upper_lip, lower_lip, line = project.each(lips, 0.08)
+    opening, teeth, tongue = project.each(within, 0.06)
+    return Mouth(upper_lip, lower_lip, opening, teeth, tongue, line, gap=bottom - top)
 
 
 def _corner(units: ActionUnits, person: Person, side: int) -> tuple[float, float]:

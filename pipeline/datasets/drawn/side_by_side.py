@@ -25,6 +25,7 @@ from PIL import Image
 from pipeline.cores import n_cores
 from pipeline.datasets.drawn.pictures import draw_face, sample_specs
 from pipeline.datasets.drawn.styles import style_named
+from pipeline.heap import keep_freed_memory
 
 __all__ = ["image_files", "serve"]
 
@@ -71,6 +72,7 @@ def image_files(style: str, n: int, seed: int, n_processes: int | None = None) -
 def serve() -> None:
     """Draw the share that the first argument asks for, to standard output; ends when its reader does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller receives Ctrl-C too, and ends this process
+    keep_freed_memory()
     share = json.loads(sys.argv[1])
     specs = sample_specs(share["style"], share["n"], share["seed"])
     try:
