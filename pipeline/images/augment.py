@@ -29,14 +29,18 @@ def to_images(pixels: Tensor) -> Tensor:
     return _normalised(pixels.float())
 
 
-def _normalised(values: Tensor) -> Tensor:
-    """float32 in [0, 255] (B, S, S, 3) -> float32 (B, 3, S, S): (v / 255 - mean) / deviation as one product and sum."""
+def _normalised(values: Tensor, *, in_place: bool = False) -> Tensor:
+    """float32 in [0, 255] (B, S, S, 3) -> float32 (B, 3, S, S): (v / 255 - mean) / deviation as one product and sum.
+
+    `in_place` overwrites `values`, which the result then is a view of.
+    """
     size = values.shape[2]
     factor, shift = (
         torch.tensor([numbers * size], device=values.device)  # (1, S * 3): long rows, where 3 channels are slow
         for numbers in (_FACTOR, _SHIFT)
     )
-    normalised = torch.addcmul(shift, values.flatten(2), factor)
+    flat = values.flatten(2)
+    normalised = torch.addcmul(shift, flat, factor, out=flat if in_place else None)
     return normalised.view(values.shape).permute(0, 3, 1, 2)  # (B, S, S * 3) -> (B, 3, S, S)
 
 
@@ -104,7 +108,7 @@ class Augment:
         values.index_add_(0, parameters["noisy"], parameters["noise"]).round_().clamp_(0, 255)
         flipped = parameters["flipped"].nonzero()[:, 0]
         values.index_copy_(0, flipped, values.index_select(0, flipped).flip(2))
-        images = _normalised(values)
+        images = _normalised(values, in_place=True)
         _erase_(images.permute(0, 2, 3, 1), parameters["erased"])  # (B, 3, S, S) -> (B, S, S, 3), the same memory
         return images
 
