@@ -167,7 +167,8 @@ class _Loop:
         stride = size * max(1, _GATHERED_BYTES // (len(self.rngs) * size * rows.row_bytes))
         for start in range(0, len(rows), stride):
             part = slice(start, start + stride)
-            for chosen, taken in _gathered(rows, orders[:, part].split(size, 1), views[:, part].split(size, 1)):
+            parts = (torch.split(drawn[:, part], size, dim=1) for drawn in (orders, views))
+            for chosen, taken in _gathered(rows, *parts):
                 yield self._batch(chosen, taken, epoch)
 
     def _batch(self, chosen: Tensor, inputs: Mapping[str, Tensor], epoch: int) -> Batch:
@@ -188,7 +189,7 @@ def _gathered(
 ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
     """Rows of several batches, int64 (S, B) each, and what they hold, output -> (S, B, *row_shape): taken at once."""
     taken = rows.take(torch.cat([part.flatten() for part in parts]), torch.cat([view.flatten() for view in views]))
-    split = {name: values.split([part.numel() for part in parts]) for name, values in taken.items()}
+    split = {name: torch.split(values, [part.numel() for part in parts]) for name, values in taken.items()}
     for i, part in enumerate(parts):
         yield part, {name: values[i].view(*part.shape, *values[i].shape[1:]) for name, values in split.items()}
 

@@ -79,7 +79,7 @@ class Groups:
         """Which channel is the greatest of every group: (B, D) -> int64 (B, C), groups of one size together."""
         best = []
         for start, stop, size in self._runs():
-            pieces = values[:, start:stop].unflatten(1, (-1, size))
+            pieces = values[:, start:stop].view(len(values), -1, size)
             best.append(pieces.max(dim=2).indices + torch.arange(start, stop, size, device=values.device))
         return best[0] if len(best) == 1 else torch.cat(best, dim=1)
 
@@ -118,7 +118,7 @@ class Groups:
             n_groups = len(list(alike))
             stop = start + n_groups * size
             numbers = drawn[n_rows * start : n_rows * stop].view(n_groups, n_rows, size)
-            groups = keep[:, start:stop].unflatten(1, (n_groups, size)).transpose(0, 1)  # a view of keep
+            groups = keep[:, start:stop].view(n_rows, n_groups, size).transpose(0, 1)  # a view of keep
             _drop(groups, self._n_dropped(drop_rate, size), numbers)
             start = stop
         self._draw_again_where_nothing_is_pooled(keep[:, -rest:], self._n_dropped(drop_rate, rest), rng)
