@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cache.column_json import column_json
 
-__all__ = ["StoreKey", "canonical_json", "differences", "sha256_of", "sha256_of_items"]
+__all__ = ["StoreKey", "canonical_json", "differences", "sha256_of", "sha256_of_columns", "sha256_of_items"]
 
 
 def canonical_json(value: Any) -> str:
@@ -30,13 +30,33 @@ def sha256_of(value: Any) -> str:
 
 def sha256_of_items(blocks: Iterable[Sequence[Any]]) -> str:
     """`sha256_of` the list of the items of all blocks: a million of them are never in memory at once."""
+    digest = hashlib.sha256()
+    for text in _list_json(blocks):
+        digest.update(text)
+    return digest.hexdigest()
+
+
+def sha256_of_columns(columns: Iterable[Iterable[Sequence[Any]]]) -> str:
+    """`sha256_of` a list of lists, each given in blocks."""
     digest, separator = hashlib.sha256(b"["), b""
-    for block in blocks:
-        if block:
-            digest.update(separator + canonical_json(list(block))[1:-1].encode())
-            separator = b","
+    for blocks in columns:
+        digest.update(separator)
+        for text in _list_json(blocks):
+            digest.update(text)
+        separator = b","
     digest.update(b"]")
     return digest.hexdigest()
+
+
+def _list_json(blocks: Iterable[Sequence[Any]]) -> Iterator[bytes]:
+    """The canonical JSON of the list of the items of all blocks, in pieces."""
+    yield b"["
+    separator = b""
+    for block in blocks:
+        if block:
+            yield separator + canonical_json(list(block))[1:-1].encode()
+            separator = b","
+    yield b"]"
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ __all__ = [
     "image_digests",
     "image_keys",
     "image_keys_of",
+    "rows_of_images",
 ]
 
 _NO_SOURCE = -1
@@ -201,10 +202,10 @@ def find_rows(
     for number, store in enumerate(sources):
         frame = store.columns([name for name in _ROW_COLUMNS if name in store.manifest.columns])
         theirs, usable = _digests_of(frame), (frame["status"] == OK).to_numpy()
-        plain = plain.with_source(number, _rows_of(images, theirs, usable), n_views > 0)
+        plain = plain.with_source(number, rows_of_images(images, theirs, usable), n_views > 0)
         if _same_views(store, key):
             with_views = usable & (frame["split"] == "train").to_numpy()
-            augmented = augmented.with_source(number, _rows_of(images, theirs, with_views), n_views > 1)
+            augmented = augmented.with_source(number, rows_of_images(images, theirs, with_views), n_views > 1)
         if store.key == key.digest:
             # Equal keys: the same images in the same order.
             rejected |= {row: why for row, why in store.manifest.rejected.items() if 0 <= row < len(images)}
@@ -216,7 +217,7 @@ def _digests_of(frame: pd.DataFrame) -> Digests:
     return image_digests(len(frame), [frame[name].array for name in ("sha256", *_REGIONS) if name in frame])
 
 
-def _rows_of(images: Digests, theirs: Digests, usable: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
+def rows_of_images(images: Digests, theirs: Digests, usable: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
     """For each of `images` the first usable row with that digest, or -1; shape (N,).
 
     Rows are looked up by the first number of their digest. Where two different digests share it, one may not be

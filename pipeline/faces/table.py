@@ -18,13 +18,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.faces.detections import FOUND, MISSED, UNUSABLE, DetectionColumns
 from pipeline.faces.face import Face
-from pipeline.faces.search import NO_FACE, Detection
+from pipeline.faces.search import Detection
+from pipeline.tables.number_rows import NumberRows
 from pipeline.tables.parquet import TableKind
 
 __all__ = ["FOUND", "MISSED", "UNUSABLE", "FaceTable", "FacesInfo"]
 
-FOUND, MISSED, UNUSABLE = "found", "missed", "rejected"
+_NUMBERS = {"box": 4, "landmarks": 10}
 _SCHEMA = pa.schema(
     {
         "id": pa.string(),
@@ -84,12 +86,23 @@ class FaceTable:
         cls, ids: Sequence[str], images: Sequence[str], detections: Sequence[Detection], info: FacesInfo
     ) -> FaceTable:
         """The table of the detections of each image."""
-        rows = [
-            {"id": name, "image": image, **_row(detection)}
-            for name, image, detection in zip(ids, images, detections, strict=True)
-        ]
-        frame = pd.DataFrame(rows, columns=_SCHEMA.names)
-        return cls(pa.Table.from_pandas(frame, _SCHEMA, preserve_index=False).to_pandas(), info)  # as `read` has it
+        columns = DetectionColumns()
+        for detection in detections:
+            columns.append(detection)
+        return cls.of_columns(pd.Series(ids, dtype="str"), pd.Series(images, dtype="str"), columns.frame(), info)
+
+    @classmethod
+    def of_columns(
+        cls, ids: pd.Series[str], images: pd.Series[str], detections: pd.DataFrame, info: FacesInfo
+    ) -> FaceTable:
+        """The same of columns.
+
+        Parameters
+        ----------
+        detections : as `DetectionColumns.frame` has them, in the order of the images
+        """
+        columns = {"id": ids, "image": images, **{name: detections[name] for name in _SCHEMA.names[2:]}}
+        return cls(pd.DataFrame({name: column.array for name, column in columns.items()}), info)
 
     @classmethod
     def read(cls, path: Path) -> FaceTable:
@@ -104,7 +117,11 @@ class FaceTable:
         arrow, info = _KIND.read(path)
         if problem := _problem(arrow):
             raise _KIND.error(path, problem)
-        return cls(arrow.to_pandas(), info)
+        numbers = {name: NumberRows.of_arrow(arrow[name], width) for name, width in _NUMBERS.items()}
+        frame = arrow.drop_columns(list(numbers)).to_pandas()
+        for name, rows in numbers.items():
+            frame[name] = rows if rows is not None else NumberRows.empty(len(frame), _NUMBERS[name], np.float32)
+        return cls(frame[_SCHEMA.names], info)
 
     def to_arrow(self) -> pa.Table:
         """The same rows for Parquet, with `info` in the schema's metadata."""
@@ -112,7 +129,11 @@ class FaceTable:
 
     def detections(self) -> dict[str, Detection]:
         """Image -> its detection; of images that could be read."""
-        frame = self.frame[self.frame["status"] != UNUSABLE]
+        return self.detections_of(np.flatnonzero(self.frame["status"] != UNUSABLE))
+
+    def detections_of(self, rows: npt.NDArray[np.intp]) -> dict[str, Detection]:
+        """Image -> its detection, of some rows."""
+        frame = self.frame.iloc[rows]
         columns = (frame[name].tolist() for name in ("image", "reason", "faces", "score", "box", "landmarks"))
         return {image: _detection(*values) for image, *values in zip(*columns, strict=True)}
 
@@ -130,7 +151,7 @@ def _problem(table: pa.Table) -> str:
         return f"column status: expected {FOUND}, {MISSED} or {UNUSABLE}, found {status[strange.argmax()]!r:.80}"
     if table["faces"].to_numpy().min(initial=0) < 0:
         return "column faces: expected counts of 0 or more"
-    for name, size in (("box", 4), ("landmarks", 10)):
+    for name, size in _NUMBERS.items():
         row = _first_other(table[name].combine_chunks(), status == FOUND, size)
         if row is not None:
             return f"column {name}: expected {size} numbers if a face is found, else none; wrong in row {row}"
@@ -145,19 +166,6 @@ def _first_other(column: pa.ListArray, is_found: npt.NDArray[np.bool_], size: in
         numbers = pc.fill_null(column.flatten(), float("nan")).to_numpy().reshape(-1, size)
         wrong[is_found] = ~np.isfinite(numbers).all(1)
     return int(wrong.argmax()) if wrong.any() else None
-
-
-def _row(detection: Detection) -> dict[str, Any]:
-    face = detection.face
-    missed = MISSED if detection.reason == NO_FACE else UNUSABLE
-    return {
-        "status": FOUND if face else missed,
-        "reason": detection.reason,
-        "faces": detection.n_faces,
-        "score": face.score if face else float("nan"),
-        "box": list(face.box) if face else None,
-        "landmarks": face.landmarks.ravel().tolist() if face else None,
-    }
 
 
 def _detection(reason: str, n_faces: int, score: float, box: Any, landmarks: Any) -> Detection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -13,10 +14,12 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline.errors import TableError
+from pipeline.tables.number_rows import NumberRows, TupleRows
 from pipeline.tables.parquet import TableKind
 from pipeline.tables.schema import (
     ARROW_TYPES,
     DTYPES,
+    NUMBERS_A_ROW,
     OK,
     OPTIONAL_COLUMNS,
     REJECTED,
@@ -56,7 +59,7 @@ class SampleTable:
         columns["status"] = [REJECTED if s.reason else OK for s in samples]
         unused = [name for name in OPTIONAL_COLUMNS if all(value is None for value in columns[name])]
         names = [*REQUIRED_COLUMNS, *(name for name in OPTIONAL_COLUMNS if name not in unused)]
-        return cls(pd.DataFrame({name: pd.Series(columns[name], dtype=DTYPES[name]) for name in names}), info)
+        return cls(pd.DataFrame({name: _series_of(columns[name], name) for name in names}), info)
 
     @classmethod
     def read(cls, path: Path) -> SampleTable:
@@ -73,7 +76,7 @@ class SampleTable:
         columns: dict[str, pd.Series[Any]] = {}
         for name in arrow.column_names:
             is_id = name == "path" and arrow[name].equals(ids)  # so it is in many layouts: one copy is enough
-            columns[name] = columns["id"] if is_id else _series(arrow[name], DTYPES[name])
+            columns[name] = columns["id"] if is_id else _series(arrow[name], name)
             arrow = arrow.drop_columns(name)  # pandas has its own copy, and a table may have a million rows
         del ids
         frame = pd.DataFrame(columns)
@@ -100,7 +103,7 @@ class SampleTable:
 
     def to_arrow(self) -> pa.Table:
         """The same rows for Parquet, with `info` in the schema's metadata."""
-        columns = {name: pa.array(_plain(self.frame[name]), type=ARROW_TYPES[name]) for name in self.frame.columns}
+        columns = {name: _arrow(self.frame[name], ARROW_TYPES[name]) for name in self.frame.columns}
         described = vars(self.info) | {"classes": list(self.info.classes)}
         if not self.info.layout_sha256:
             del described["layout_sha256"]
@@ -159,16 +162,28 @@ _KIND = TableKind(
 )
 
 
-def _plain(column: pd.Series[Any]) -> list[Any]:
+def _arrow(column: pd.Series[Any], arrow_type: pa.DataType) -> pa.Array:
+    if isinstance(column.array, NumberRows):
+        return pa.array(column.array, type=arrow_type)
     values = column.tolist()
-    return [None if value is pd.NA or (isinstance(value, float) and value != value) else value for value in values]
+    plain = [None if value is pd.NA or (isinstance(value, float) and value != value) else value for value in values]
+    return pa.array(plain, type=arrow_type)
 
 
-def _series(column: pa.ChunkedArray, dtype: Any) -> pd.Series[Any]:
+def _series_of(values: Sequence[Any], name: str) -> pd.Series[Any]:
+    if pa.types.is_list(ARROW_TYPES[name]):
+        with suppress(pa.ArrowException, OverflowError):  # no such numbers: the check of the table names the row
+            return _series(pa.chunked_array([pa.array(values, type=ARROW_TYPES[name])]), name)
+    return cast("pd.Series[Any]", pd.Series(values, dtype=DTYPES[name]))
+
+
+def _series(column: pa.ChunkedArray, name: str) -> pd.Series[Any]:
     if pa.types.is_string(column.type):
         return cast("pd.Series[Any]", column.to_pandas())
+    if pa.types.is_list(column.type) and (rows := TupleRows.of_arrow(column, NUMBERS_A_ROW.get(name))) is not None:
+        return pd.Series(rows)
     values = [tuple(value) if isinstance(value, list) else value for value in column.to_pylist()]
-    return pd.Series(values, dtype=dtype)
+    return pd.Series(values, dtype=DTYPES[name])
 
 
 def _crossing(usable: pd.DataFrame, column: str) -> dict[str, int]:

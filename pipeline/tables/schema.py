@@ -10,7 +10,7 @@ A rejected row keeps its place, so that row i is sample i in every store made fr
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeAlias
 
@@ -21,11 +21,13 @@ from pydantic import AfterValidator, Field
 
 from pipeline.errors import TableError
 from pipeline.tables.labels import EXPRESSIONS
+from pipeline.tables.number_rows import NumberRows
 from pipeline.tables.sample import SPLITS, Sample
 
 __all__ = [
     "ARROW_TYPES",
     "DTYPES",
+    "NUMBERS_A_ROW",
     "OK",
     "OPTIONAL_COLUMNS",
     "REJECTED",
@@ -56,6 +58,7 @@ ARROW_TYPES: dict[str, pa.DataType] = {name: pa.string() for name in (*REQUIRED_
     "votes": pa.list_(pa.int32()),
     "face": pa.list_(pa.float64()),
 }
+NUMBERS_A_ROW = {"box": 4, "face": 10}
 
 
 def _known_classes(classes: tuple[str, ...]) -> tuple[str, ...]:
@@ -176,15 +179,49 @@ def _check_numbers(frame: pd.DataFrame, where: str) -> None:
     for name in ("frame", "fold"):
         if name in frame.columns and (negative := frame[name].dropna() < 0).any():
             raise TableError(f"{where}: {name}: expected 0 or more, found less in row {negative.idxmax()}")
-    for box in frame.get("box", ()):
-        if box is not None and (len(box) != 4 or None in box or box[2] <= 0 or box[3] <= 0):
-            raise TableError(f"{where}: a box is (x, y, width, height) with positive sizes, found {box!r:.80}")
-    for votes in frame.get("votes", ()):
-        if votes is not None and (None in votes or min(votes, default=0) < 0):
-            raise TableError(f"{where}: votes are counts of 0 or more, found {votes!r:.80}")
-    for face in frame.get("face", ()):
-        if face is not None and (len(face) != 10 or None in face or not all(map(math.isfinite, face))):
-            raise TableError(f"{where}: a face is the x and y of five landmarks, found {face!r:.80}")
+    for name, (fault, message) in _FAULTS.items():
+        if name in frame.columns and (found := fault(frame[name].array)) is not None:
+            raise TableError(f"{where}: {message}, found {found!r:.80}")
+
+
+def _wrong_box(boxes: Any) -> Any:
+    """The first box that is none."""
+    if isinstance(boxes, NumberRows):
+        return _first(boxes, np.any(boxes.values[:, 2:] <= 0, axis=1))
+    wrong = (box for box in boxes if box is not None and (len(box) != 4 or None in box or box[2] <= 0 or box[3] <= 0))
+    return next(wrong, None)
+
+
+def _wrong_votes(votes: Any) -> Any:
+    """The first votes that are no counts."""
+    if isinstance(votes, NumberRows):
+        return _first(votes, np.any(votes.values < 0, axis=1))
+    return next((row for row in votes if row is not None and (None in row or min(row, default=0) < 0)), None)
+
+
+def _wrong_face(faces: Any) -> Any:
+    """The first landmarks that are none."""
+    if isinstance(faces, NumberRows):
+        return _first(faces, np.any(~np.isfinite(faces.values), axis=1))
+    wrong = (
+        face
+        for face in faces
+        if face is not None and (len(face) != 10 or None in face or not all(map(math.isfinite, face)))
+    )
+    return next(wrong, None)
+
+
+def _first(rows: NumberRows, wrong: Any) -> Any:
+    """The first row with numbers that is wrong; None if there is none."""
+    at = np.flatnonzero(wrong & rows.known)
+    return rows[at[0]] if len(at) else None
+
+
+_FAULTS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "box": (_wrong_box, "a box is (x, y, width, height) with positive sizes"),
+    "votes": (_wrong_votes, "votes are counts of 0 or more"),
+    "face": (_wrong_face, "a face is the x and y of five landmarks"),
+}
 
 
 def _escapes(paths: pd.Series[Any]) -> pd.Series[Any]:

@@ -34,14 +34,15 @@ def write_contact_sheet(path: Path, table: SampleTable, root: Path, faces: FaceT
     StageError
         If there is no usable image.
     """
-    images = [image for image in image_rows_of(table, 1) if faces.frame["status"][image.row] != UNUSABLE]
-    if not images:
+    rows = np.flatnonzero(faces.frame["status"] != UNUSABLE)
+    if not len(rows):
         raise StageError(f"contact sheet {path}: expected a usable image, found none in {table.info.dataset}")
-    chosen = [images[i] for i in np.linspace(0, len(images) - 1, min(_N_IMAGES, len(images))).round().astype(int)]
-    keys, detections = faces.frame["image"], faces.detections()
+    chosen = rows[np.linspace(0, len(rows) - 1, min(_N_IMAGES, len(rows))).round().astype(int)]
+    images = image_rows_of(table, 1).at_rows(chosen)
+    keys, detections = faces.frame["image"].iloc[chosen], faces.detections_of(chosen)
     with open_root(root.absolute()) as opened:
-        pictures = [row_picture(opened, image) for image in chosen]
-    sheet = draw_contact_sheet(pictures, [detections[keys[image.row]] for image in chosen], alignment)
+        pictures = [row_picture(opened, image) for image in images]
+    sheet = draw_contact_sheet(pictures, [detections[key] for key in keys], alignment)
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
     write_bytes(path, buffer.getvalue())
