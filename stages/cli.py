@@ -47,11 +47,14 @@ def main(args: list[str] | None = None) -> None:
 
 
 def _let_idle_threads_sleep() -> None:
-    """Threads of torch sleep at a barrier, unless the user has chosen how they wait.
+    """Threads of torch sleep at a barrier, and those of numpy between products, unless the user chose how they wait.
 
     By default they wait in a loop. Beside a busy process each barrier then lasts until the system takes the core from
     the loop: the small image network took 2.7 times the CPU time. OpenMP reads this once, when torch is imported.
+    numpy's OpenBLAS starts a thread for each further core when it is imported, which waits in a loop of 2 ** 26 cycles
+    first, then sleeps: 20 ms of CPU time. 2 ** 4 is the least that it takes; large products take no longer.
     """
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"} & os.environ.keys():
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 

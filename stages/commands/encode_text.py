@@ -16,6 +16,7 @@ from stages.commands.options import (
     request_of,
 )
 from stages.output import echo_record
+from stages.preloading import preload_torch_unless
 
 __all__ = ["command"]
 
@@ -36,6 +37,8 @@ def command(output_format: str, **options: Any) -> None:
 
     The vectors of all templates are stored; a head selects one or averages them.
     """
+    if options["encoder"] and not options["dry_run"]:
+        preload_torch_unless(options["features"] / options["encoder"] / "text")
     from stages.requests import EncodeTextRequest
     from stages.running import run
     from stages.workflows.encode_text import encode_text

@@ -22,6 +22,7 @@ from stages.commands.options import (
     request_of,
 )
 from stages.output import echo_record
+from stages.preloading import preload_torch_unless
 
 __all__ = ["command"]
 
@@ -84,6 +85,9 @@ def command(output_format: str, **options: Any) -> None:
     A finished store does not change; a stopped extract resumes after its last finished shard; rows that another store
     under --features holds are copied. An image that cannot be used keeps its row, with the reason.
     """
+    if options["encoder"] and options["dataset"] and options["workers"] == 1 and not options["dry_run"]:
+        folder = options["features"] / options["encoder"]
+        preload_torch_unless(*(folder / f"{options['dataset']}{suffix}" for suffix in (".zarr", ".h5")))
     from stages.requests import ExtractRequest
     from stages.running import run
     from stages.workflows.extract import extract

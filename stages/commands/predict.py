@@ -22,6 +22,7 @@ from stages.commands.options import (
     request_of,
 )
 from stages.output import echo_rows, say
+from stages.preloading import preload_torch
 
 if TYPE_CHECKING:
     from pipeline.predict import Prediction
@@ -71,6 +72,7 @@ def command(output_format: str, **options: Any) -> None:
     # OpenCV would log every damaged block of a video on stderr; it reads these variables at its import.
     for name, level in (("OPENCV_FFMPEG_LOGLEVEL", "-8"), ("OPENCV_LOG_LEVEL", "ERROR")):
         os.environ.setdefault(name, level)
+    preload_torch()
     from stages.requests import PredictRequest
     from stages.running import run
     from stages.workflows.predict import annotate_problem, open_session

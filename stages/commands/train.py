@@ -20,6 +20,7 @@ from stages.commands.options import (
     request_of,
 )
 from stages.output import echo_record, echo_rows, say
+from stages.preloading import preload_torch_unless
 
 if TYPE_CHECKING:
     from stages.requests import Grid
@@ -95,6 +96,8 @@ def command(output_format: str, **options: Any) -> None:
     grid share one load of the features; small heads are trained as one batch of networks. A run that is at its path
     already is up to date if the same head would be trained now; else it is replaced.
     """
+    if options["encoder"] and options["method"] and not options["dry_run"]:
+        preload_torch_unless(options["runs"] / options["encoder"] / options["method"])
     from stages.requests import TrainRequest
     from stages.results import PartialTrainingError
     from stages.running import run

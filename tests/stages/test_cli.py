@@ -62,6 +62,19 @@ def test_threads_of_torch_sleep_at_a_barrier_unless_the_user_says_how_they_wait(
     assert spins is None or f"GOMP_SPINCOUNT = '{spins}'" in done.stderr
 
 
+@pytest.mark.parametrize(("chosen", "timeout"), [({}, "4"), ({"OPENBLAS_THREAD_TIMEOUT": "20"}, "20")])
+def test_idle_threads_of_numpy_sleep_unless_the_user_says_how_long_they_wait(
+    chosen: dict[str, str], timeout: str
+) -> None:
+    code = (
+        "import atexit, os, sys; atexit.register(lambda: print(os.environ['OPENBLAS_THREAD_TIMEOUT'])); "
+        "import stages.cli; assert 'numpy' not in sys.modules; stages.cli.main(['--help'])"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_THREAD_TIMEOUT"} | chosen
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == timeout
+
+
 GARBAGE = "import atexit, gc; atexit.register(lambda: print(gc.get_threshold()[0], gc.get_freeze_count() > 0)); "
 
 
