@@ -25,6 +25,7 @@ from pipeline.faces.detections import DetectionColumns
 from pipeline.faces.detector import load_detector
 from pipeline.faces.search import NO_FACE, Detection, search
 from pipeline.faces.table import UNUSABLE, FacesInfo, FaceTable
+from pipeline.heap import keep_freed_memory
 from pipeline.images.alignment import Alignment
 from pipeline.images.formats import decodable_since
 from pipeline.images.rejects import AlikeRejects
@@ -59,6 +60,7 @@ def align(request: AlignRequest, on_progress: OnProgress) -> AlignResult:
         builder = FaceTableBuilder(table, root, load_detector(), path, threads, request.max_rejected)
         if request.dry_run:
             return builder.plan()
+        keep_freed_memory()
         result = builder.run(on_progress)
         if request.contact_sheet:
             write_contact_sheet(request.contact_sheet, table, root, result.faces, Alignment(params.extract.margin))
