@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -40,11 +41,17 @@ class FeatureScale(nn.Module):
 
     def fit(self, features: Tensor) -> None:
         """Take mean and deviation of `features`, shape (N, D); nothing to do unless `standard`."""
-        if self.kind == "standard":
+        self.fit_columns([(slice(None), features)])
+
+    def fit_columns(self, blocks: Iterable[tuple[slice, Tensor]]) -> None:
+        """The same from some columns at a time, each block (N, n_columns): no more is in memory as float32."""
+        if self.kind != "standard":
+            return
+        for columns, features in blocks:
             std, mean = torch.std_mean(features, dim=0, correction=0)
-            self.mean.copy_(mean)
+            self.mean[columns] = mean
             # A constant channel has no information; dividing by its 0, or by its rounding error, would blow it up.
-            self.std.copy_(torch.where(std > 1e-6 * mean.abs(), std, 1.0))
+            self.std[columns] = torch.where(std > 1e-6 * mean.abs(), std, 1.0)
 
     def forward(self, features: Tensor) -> Tensor:
         """float32 (B, D) -> float32 (B, D)."""

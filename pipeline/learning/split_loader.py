@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,6 @@ from pipeline.features import FeatureSource
 from pipeline.learning.evaluation import rows_of_classes
 from pipeline.learning.head import as_input
 from pipeline.learning.options import MethodConfig
-from pipeline.tables.labels import label_codes
 
 __all__ = ["Rows", "SplitLoader", "TrainingData", "read_split"]
 
@@ -63,8 +62,16 @@ class Rows:
         return sum(values.element_size() * values.numel() for values in first)
 
     def features(self, output: str = "pooled") -> Tensor:
-        """All rows of all views, one view after another: float32 (V * N, *row_shape)."""
-        return torch.cat([as_input(array) for array in self.arrays[output]])
+        """All rows of all views, one view after another: float32 (V * N, *row_shape). Not to be changed."""
+        views = self.arrays[output]
+        return as_input(views[0]) if len(views) == 1 else torch.cat([as_input(array) for array in views])
+
+    def column_blocks(self, output: str = "pooled", n_columns: int = 32) -> Iterator[tuple[slice, Tensor]]:
+        """The same of vectors, some columns at a time, and which: float32 (V * N, n_columns)."""
+        views = self.arrays[output]
+        for start in range(0, self.shape(output)[0], n_columns):
+            columns = slice(start, start + n_columns)
+            yield columns, torch.cat([as_input(np.ascontiguousarray(array[:, columns])) for array in views])
 
     def take(self, rows: Tensor, views: Tensor) -> dict[str, Tensor]:
         """Output -> the chosen rows, each in its chosen view: (B, *row_shape), features float32, pixels uint8.
@@ -191,7 +198,15 @@ def read_split(
         # A memory-mapped array stays one: taking all of its rows would read it whole.
         arrays[output] = tuple(view if len(rows) == len(labels) else view[rows] for view in views)
         _require_usable(arrays[output], ids, output, source.dataset, split)
-    return Rows(arrays, torch.tensor(label_codes(labels[rows].tolist(), classes)), ids), dropped
+    return Rows(arrays, torch.from_numpy(_codes(labels[rows], classes)), ids), dropped
+
+
+def _codes(labels: npt.NDArray[np.str_], classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """Positions in `classes` of labels that are all among them, without an object of each row."""
+    codes = np.zeros(len(labels), np.int64)
+    for code, name in enumerate(classes):
+        codes[labels == name] = code
+    return codes
 
 
 def _require_usable(

@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 import torch
 
 from pipeline.errors import ConfigError
 from pipeline.learning.layers import FeatureScale, empty_linear, reset_linear
+from pipeline.learning.split_loader import Rows
 
 ROWS = torch.tensor([[3.0, 4.0, 5.0], [5.0, -4.0, 5.0]])
 
@@ -47,3 +49,15 @@ def test_layers_draw_from_their_generator_only():
     assert torch.equal(layers[0].weight, layers[1].weight)
     assert layers[0].weight.abs().max() <= 0.5  # 1 / sqrt(4)
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(("n_rows", "width"), [(3, 5), (840, 64), (501, 129)])
+def test_a_scale_of_columns_at_a_time_is_that_of_all(n_rows, width):
+    """Bit for bit: a head does not depend on how its scale was read."""
+    views = tuple(np.random.default_rng(view).standard_normal((n_rows, width)).astype(np.float16) for view in range(2))
+    rows = Rows({"pooled": views}, torch.zeros(n_rows, dtype=torch.int64), np.array([""] * n_rows))
+    whole, blocks = FeatureScale("standard", width), FeatureScale("standard", width)
+    whole.fit(rows.features())
+    blocks.fit_columns(rows.column_blocks(n_columns=32))
+    assert torch.equal(whole.mean, blocks.mean)
+    assert torch.equal(whole.std, blocks.std)
