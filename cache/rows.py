@@ -77,7 +77,9 @@ class Rows:
     @property
     def frame(self) -> pd.DataFrame:
         """The chosen columns; the index is the row number in the store."""
-        return self.store.columns(self.columns).loc[self.rows]
+        frame = self.store.columns(self.columns)
+        is_all = len(self) == len(frame) and np.array_equal(self.rows, frame.index)
+        return frame if is_all else frame.loc[self.rows]
 
     @cached_property
     def without_feature(self) -> npt.NDArray[np.bool_]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cache.backends import Backend, Target, backend_of
-from cache.columns import column_digests
+from cache.columns import Column, column_digests, is_text, row_blocks
 from cache.errors import RESTORE, QueryError, StoreDamagedError
 from cache.manifest import Manifest
 from cache.mmap_copies import in_ram_or_mapped
@@ -28,6 +28,8 @@ from cache.selection import Selection
 from cache.writing.unfinished import unfinished
 
 __all__ = ["Store", "open_store", "store_exists"]
+
+_BLOCK_ROWS = 2**16
 
 
 def store_exists(path: AnyPath) -> bool:
@@ -125,14 +127,35 @@ class Store:
             If one is not what was written.
         """
         self._check_columns(names)
-        schema = self.manifest.schema
-        missing = [name for name in dict.fromkeys(names) if name not in self._columns]
-        new = {name: self.backend.read_column(self.path, schema, name) for name in missing}
-        digests = column_digests(new)
-        if damaged := [name for name in new if digests[name] != self.manifest.columns[name]]:
-            raise StoreDamagedError(f"{self.path}: column {', '.join(damaged)} is not what was written. {RESTORE}")
-        self._columns.update({name: pd.Series(values) for name, values in new.items()})
+        damaged = []
+        for name in dict.fromkeys(names):
+            if name in self._columns:
+                continue
+            if (values := self._read_column(name)) is None:
+                damaged.append(name)
+            else:
+                self._columns[name] = _series(values)
+        self._raise_if_damaged(damaged)
         return pd.DataFrame({name: self._columns[name] for name in names}, index=pd.RangeIndex(len(self)))
+
+    def check_columns(self) -> None:
+        """Read every column, one at a time, and keep none.
+
+        Raises
+        ------
+        StoreDamagedError
+            If one is not what was written.
+        """
+        self._raise_if_damaged([name for name in self.manifest.columns if self._read_column(name) is None])
+
+    def _read_column(self, name: str) -> Column | None:
+        """One column; None if it is damaged."""
+        values = self.backend.read_column(self.path, self.manifest.schema, name)
+        return values if column_digests({name: values})[name] == self.manifest.columns[name] else None
+
+    def _raise_if_damaged(self, names: Sequence[str]) -> None:
+        if names:
+            raise StoreDamagedError(f"{self.path}: column {', '.join(names)} is not what was written. {RESTORE}")
 
     def _check_columns(self, names: Sequence[str]) -> None:
         if unknown := [name for name in names if name not in self.manifest.columns]:
@@ -285,3 +308,10 @@ class Store:
     def rejected(self, split: str) -> int:
         frame = self.columns(["split", "status"])
         return int(((frame["split"] == split) & (frame["status"] != OK)).sum())
+
+
+def _series(values: Column) -> pd.Series[Any]:
+    """A column as pandas has it; of its texts only some are Python objects at a time."""
+    if not is_text(values) or len(values) <= _BLOCK_ROWS:
+        return pd.Series(values[:])
+    return pd.concat([pd.Series(block) for block in row_blocks(values, _BLOCK_ROWS)], ignore_index=True)

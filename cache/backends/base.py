@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.backends.expected import Layout
-from cache.columns import Columns
+from cache.columns import Column, Columns
 from cache.errors import RESTORE, StoreDamagedError
 from cache.places import AnyPath
 from cache.places.refusals import refusal
@@ -90,8 +90,8 @@ class Backend(Protocol):
     def read_manifest(self, path: AnyPath) -> str:
         """The manifest's text; SchemaError if there is none."""
 
-    def read_column(self, path: AnyPath, schema: Schema, name: str) -> npt.NDArray[Any]:
-        """One value per row: strings (object dtype) or numbers.
+    def read_column(self, path: AnyPath, schema: Schema, name: str) -> Column:
+        """One value per row: strings or numbers.
 
         StoreDamagedError if it is not laid out as `schema` says.
         """

@@ -22,7 +22,7 @@ from cache.backends.base import COLUMNS, MANIFEST, Target, damage_reported, rows
 from cache.backends.expected import Layout, column_problem, output_problem, require, text_limit
 from cache.backends.hdf5_reading import array_in, layout_of, opened, raw_rows_of, require_hdf5, require_texts
 from cache.backends.raw_rows import read_rows
-from cache.columns import Columns, is_text, row_blocks
+from cache.columns import Column, Columns, is_text, row_blocks
 from cache.errors import SchemaError, StorageError
 from cache.manifest import MAX_MANIFEST_BYTES
 from cache.places import AnyPath, require_plain_file
@@ -87,7 +87,7 @@ class Hdf5Backend:
             require_texts(path, dataset, MAX_MANIFEST_BYTES)
             return str(dataset.asstr()[()])
 
-    def read_column(self, path: AnyPath, schema: Schema, name: str) -> npt.NDArray[Any]:
+    def read_column(self, path: AnyPath, schema: Schema, name: str) -> Column:
         with damage_reported(f"{path}: column {name}"), opened(path) as file:
             dataset = array_in(file, f"{COLUMNS}/{name}")
             require(column_problem(layout_of(dataset), schema, name))

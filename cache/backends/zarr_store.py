@@ -25,7 +25,7 @@ from cache.backends.expected import TEXT, Layout, column_problem, output_problem
 from cache.backends.zarr_chunks import ChunkLimit, LimitedStore
 from cache.backends.zarr_metadata import FORMAT, array_metadata, chunk_files, layout_of, manifest_text
 from cache.backends.zarr_rows import ChunkRows, are_plain_numbers
-from cache.columns import Column, Columns, is_text
+from cache.columns import Column, Columns, TextColumn, is_text
 from cache.places import AnyPath, files_below, is_file, network_errors, remove_tree
 from cache.places.objects import METADATA_FILE
 from cache.places.refusals import storage_errors
@@ -96,10 +96,12 @@ class ZarrBackend:
     def read_manifest(self, path: AnyPath) -> str:
         return manifest_text(path)
 
-    def read_column(self, path: AnyPath, schema: Schema, name: str) -> npt.NDArray[Any]:
+    def read_column(self, path: AnyPath, schema: Schema, name: str) -> Column:
         with damage_reported(f"{path}: column {name}"), network_errors(path):
             values = np.asarray(_column(path, schema, name)[:])
-            return values.astype(object) if values.dtype.kind in "TU" else values
+        if values.dtype.kind not in "TU":
+            return values
+        return TextColumn(len(values), lambda start, stop: values[start:stop].tolist())
 
     def read_into(self, path: AnyPath, schema: Schema, name: str, view: int, targets: Sequence[Target]) -> list[int]:
         with damage_reported(f"{path}: {name}, view {view}"), network_errors(path):

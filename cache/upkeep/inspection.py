@@ -14,7 +14,7 @@ import numpy.typing as npt
 from cache.backends import read_ranges
 from cache.backends.base import COLUMNS
 from cache.backends.expected import Layout, column_problem, output_problem
-from cache.columns import column_digests
+from cache.columns import Column, column_digests
 from cache.errors import StoreDamagedError
 from cache.schema import OK, ArraySpec, read_together
 from cache.store import Store
@@ -97,7 +97,7 @@ class Inspection:
             if isinstance(wrong, str):
                 yield Problem("column", f"{self.store.path}: column {name}", wrong)
 
-    def _read_column(self, name: str) -> npt.NDArray[Any] | str:
+    def _read_column(self, name: str) -> Column | str:
         """The values, or what is wrong with them."""
         try:
             values = self.store.backend.read_column(self.store.path, self.store.manifest.schema, name)
@@ -110,7 +110,7 @@ class Inspection:
     def _rejected(self) -> npt.NDArray[np.bool_] | None:
         """For each row whether it has no feature; None if the column cannot be read."""
         status = self._read_column("status") if "status" in self.store.manifest.columns else "no such column"
-        return None if isinstance(status, str) else np.asarray(status != OK, bool)
+        return None if isinstance(status, str) else np.asarray(status[:] != OK, bool)
 
     def _status_problems(self) -> Iterator[Problem]:
         if self._rejected is None:

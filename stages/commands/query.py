@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _COLUMNS = ("id", "label", "split", "status", "reason")
+_BLOCK_ROWS = 2**14
 
 
 @click.command("query")
@@ -76,8 +77,9 @@ def _print_rows(result: QueryResult, output_format: str) -> None:
     import pandas as pd
 
     frame = result.frame
-    rows = [
+    rows = (
         {name: None if value is pd.NA else value for name, value in zip(frame.columns, values, strict=True)}
-        for values in frame.itertuples(index=False)
-    ]
+        for start in range(0, len(frame), _BLOCK_ROWS)  # `itertuples` makes lists of all columns first
+        for values in frame.iloc[start : start + _BLOCK_ROWS].itertuples(index=False)
+    )
     echo_rows(rows, output_format, list(frame.columns))

@@ -100,7 +100,9 @@ def describe_store(request: DescribeStoreRequest, _on_progress: OnProgress) -> S
 
 def description_of(store: Store) -> StoreDescription:
     """The description of an open store; CacheError if its columns are damaged."""
-    manifest, frame, unfinished_writer = store.manifest, store.frame, unfinished(store.path)
+    manifest, unfinished_writer = store.manifest, unfinished(store.path)
+    store.check_columns()
+    frame = store.columns([name for name in ("split", "label", "status", "reason") if name in manifest.columns])
     counts = frame.groupby(["split", "label"]).size().unstack(fill_value=0)
     rejected = frame[frame["status"] != OK]
     return StoreDescription(
