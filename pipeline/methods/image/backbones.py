@@ -115,7 +115,7 @@ class Backbone(nn.Module):
             self.net.train(training)
         maps: Tensor = self.net(images)
         if self._architecture is SMALL and maps.requires_grad and maps.is_contiguous(memory_format=_CHANNELS_LAST):
-            maps.register_hook(_channels_last)
+            maps.register_hook(_channels_last)  # type: ignore[no-untyped-call]
         return maps
 
     def map_side(self, size: int) -> int:
