@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -17,14 +18,14 @@ import dask
 from distributed import Client, KilledWorker, LocalCluster, as_completed
 
 from cache.shard_records import ShardRecord
-from pipeline.cores import threads_each
+from pipeline.cores import n_cores
 from pipeline.errors import PipelineError
 from pipeline.progress import OnProgress, Progress, silent
 from stages.output import say
 from stages.workflows.shard_encoder import ShardEncoder
 from stages.workflows.shards import EncodingSpec, ShardTask
 
-__all__ = ["Cluster", "EncodeShard", "TaskQueue", "open_cluster"]
+__all__ = ["Cluster", "EncodeShard", "TaskQueue", "open_cluster", "threads_each"]
 
 _QUEUED_PER_WORKER = 2  # shards: a worker never waits for the next one
 _WAITING = 1000  # tasks that wait for others, in memory
@@ -188,6 +189,16 @@ def _joined(scheduler: str) -> Iterator[Client]:
     with client:
         say(f"joined {scheduler}: {len(client.scheduler_info(n_workers=-1)['workers'])} workers")
         yield client
+
+
+def threads_each(workers: int) -> int:
+    """Threads of each of `workers` that share the cores: at least 1, no more than OMP_NUM_THREADS states.
+
+    dask sets that variable to 1 in its workers, so it is read here.
+    """
+    limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # of the outermost level, as OpenMP reads it
+    share = max(1, n_cores() // workers)
+    return min(share, int(limit)) if limit.isdecimal() and int(limit) else share
 
 
 def _set_torch_threads(n: int) -> None:
