@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cache.keys import StoreKey, canonical_json, differences, sha256_of
+from cache.keys import StoreKey, canonical_json, differences, sha256_of, sha256_of_columns
 
 NAMES = st.text("abcde_", min_size=1, max_size=3)
 SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False, allow_infinity=False)
@@ -125,3 +125,11 @@ def test_long_columns_have_the_json_of_the_standard_library(rows: list[Any]) -> 
 def test_what_is_no_json_is_refused(value: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         canonical_json(value)
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_columns_in_blocks_have_the_digest_of_their_lists(size: int) -> None:
+    columns: list[list[Any]] = [["a", "é", "b"], [], [1, 2, 3]]
+    blocks = [[column[i : i + size] for i in range(0, len(column), size)] for column in columns]
+    assert sha256_of_columns(blocks) == sha256_of(columns)
+    assert sha256_of_columns([]) == sha256_of([])
