@@ -32,6 +32,7 @@ __all__ = ["image_files", "serve"]
 _JPEG_QUALITY = 88
 _LEAST_SHARE = 50  # images of a process: fewer take no longer than its start
 _LENGTH = struct.Struct(">I")
+_AHEAD_BYTES = 2**18  # that a process may be ahead of the reader; the default is some two pictures: it would wait
 _PROGRAM = "from pipeline.datasets.drawn.side_by_side import serve; serve()"
 _ROOT = Path(__file__).parents[3]  # where `pipeline` is imported from
 
@@ -91,7 +92,9 @@ def _start(share: dict[str, object]) -> subprocess.Popen[bytes] | None:
     program = [sys.executable, "-c", _PROGRAM, json.dumps(share)]
     devnull, pipe = subprocess.DEVNULL, subprocess.PIPE
     try:
-        return subprocess.Popen(program, env=environment, stdin=devnull, stdout=pipe, stderr=devnull)
+        return subprocess.Popen(
+            program, env=environment, stdin=devnull, stdout=pipe, stderr=devnull, pipesize=_AHEAD_BYTES
+        )
     except OSError:
         return None
 
