@@ -7,6 +7,7 @@ process-wide settings. What can be set for a call is set; what cannot is refused
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
@@ -52,15 +53,41 @@ def require_exact_environment() -> None:
 
 @contextmanager
 def float32_arithmetic() -> Iterator[None]:
-    """Float32 as it is written while the block runs, whatever torch was set to; the settings come back afterwards."""
-    import torch  # late: this module is imported by commands that encode nothing
+    """Float32 as it is written while the block runs, whatever torch was set to; the settings come back afterwards.
 
-    restore = _exact(torch)
+    They are those of the process: where blocks of several threads overlap, they come back after the last of them.
+    """
+    _blocks.enter()
     try:
         yield
     finally:
-        for undo in restore:
-            undo()
+        _blocks.leave()
+
+
+class _Blocks:
+    """The blocks of `float32_arithmetic` that run, and what sets torch back after them."""
+
+    def __init__(self) -> None:
+        self._lock, self._n_running = threading.Lock(), 0
+        self._restore: list[Callable[[], object]] = []
+
+    def enter(self) -> None:
+        import torch  # late: this module is imported by commands that encode nothing
+
+        with self._lock:
+            if self._n_running == 0:
+                self._restore = _exact(torch)
+            self._n_running += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._n_running -= 1
+            if self._n_running == 0:
+                for undo in self._restore:
+                    undo()
+
+
+_blocks = _Blocks()
 
 
 def _exact(torch: Any) -> list[Callable[[], object]]:

@@ -16,7 +16,6 @@ from pipeline.encoders.arithmetic import precision_of
 from pipeline.encoders.devices import device_name
 from pipeline.encoders.protocols import Encoder, ImageEncoder, encoder_name
 from pipeline.encoders.runtimes import resolve_runtime
-from pipeline.encoders.runtimes.checked import Checked
 from pipeline.encoders.runtimes.choose import Runtime, runtime_of
 from pipeline.encoders.towers import ImageTower, PixelTower
 from pipeline.errors import EncoderError
@@ -110,7 +109,7 @@ class TorchEncoder:
         self, pixels: npt.NDArray[np.uint8], outputs: Sequence[str] = ("pooled",)
     ) -> Callable[[], dict[str, npt.NDArray[np.float32]]] | None:
         """See `AsyncImageEncoder`."""
-        return self._runtime.start(pixels, outputs) if isinstance(self._runtime, Checked) else None
+        return self._runtime.start(pixels, outputs)
 
     @cached_property
     def _runtime(self) -> Runtime:

@@ -55,6 +55,8 @@ class Checked:
     def start(self, pixels: Pixels, outputs: Sequence[str]) -> Callable[[], dict[str, Features]] | None:
         """Begin `__call__`, whose result the returned call waits for; None if there is no graph yet that can do so."""
         names = tuple(outputs)
+        if self._given_up:
+            return self._eager.start(pixels, names)
         graph = self._graphs.get(names)
         if not isinstance(graph, AsyncGraph):
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -27,6 +27,9 @@ class Runtime(Protocol):
 
     def __call__(self, pixels: Pixels, outputs: Sequence[str]) -> dict[str, Features]:
         """uint8 (B, S, S, 3) -> output: float32 (B, *row_shape)."""
+
+    def start(self, pixels: Pixels, outputs: Sequence[str]) -> Callable[[], dict[str, Features]] | None:
+        """Begin `__call__`, whose result the returned call waits for; None if it cannot now."""
 
 
 def runtime_of(name: str, tower: PixelTower, device: torch.device, half: bool) -> Runtime:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 
 import numpy as np
 import torch
@@ -33,22 +34,31 @@ class Eager:
 
     def __call__(self, pixels: Pixels, outputs: Sequence[str]) -> dict[str, Features]:
         """uint8 (B, S, S, 3) -> output: float32 (B, *row_shape)."""
+        if result := self.start(pixels, outputs):
+            return result()
+        pieces = pieces_of(pixels) if self._in_pieces(outputs) else [pixels]
+        return _joined([self._encode(piece, outputs) for piece in pieces], outputs)
+
+    def start(self, pixels: Pixels, outputs: Sequence[str]) -> Callable[[], dict[str, Features]] | None:
+        """Begin `__call__`, whose result the returned call waits for; None if it is not divided between threads."""
+        if not self._in_pieces(outputs):
+            return None
+        parts = self._threads.start(partial(self._encode, outputs=outputs), pieces_of(pixels))
+        return parts and (lambda: _joined(parts(), outputs))
+
+    def _in_pieces(self, outputs: Sequence[str]) -> bool:
+        return self._device.type == "cpu" and self._tower.tower.is_reentrant(outputs)
+
+    def _encode(self, pixels: Pixels, outputs: Sequence[str]) -> dict[str, Features]:
         with inference(self._device, self._half):
-            if self._device.type == "cpu" and self._tower.tower.is_reentrant(outputs):
-                return self._in_pieces(pixels, outputs)
-            return self._whole(pixels, outputs)
+            features = self._tower(torch.as_tensor(pixels).to(self._device, non_blocking=True), outputs)
+            return {name: to_numpy(features[name]) for name in outputs}
 
-    def _in_pieces(self, pixels: Pixels, outputs: Sequence[str]) -> dict[str, Features]:
-        def encode(piece: Pixels) -> dict[str, Features]:
-            with torch.inference_mode():  # of this thread; all else that `inference` sets is the process's
-                return self._whole(piece, outputs)
 
-        parts = self._threads.map(encode, pieces_of(pixels))
-        return {name: np.concatenate([part[name] for part in parts]) for name in outputs}
-
-    def _whole(self, pixels: Pixels, outputs: Sequence[str]) -> dict[str, Features]:
-        features = self._tower(torch.as_tensor(pixels).to(self._device, non_blocking=True), outputs)
-        return {name: to_numpy(features[name]) for name in outputs}
+def _joined(parts: Sequence[dict[str, Features]], outputs: Sequence[str]) -> dict[str, Features]:
+    if len(parts) == 1:
+        return parts[0]
+    return {name: np.concatenate([part[name] for part in parts]) for name in outputs}
 
 
 @contextmanager

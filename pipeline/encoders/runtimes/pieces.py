@@ -42,21 +42,30 @@ class PieceThreads:
         self._pool: ThreadPoolExecutor | None = None
         self._n_cores = 0
 
-    def map(self, work: Callable[[Pixels], T], pieces: list[Pixels]) -> list[T]:
-        """`work` of each piece, in their order; in this thread where torch has one thread, or there is one piece.
+    def start(self, work: Callable[[Pixels], T], pieces: list[Pixels]) -> Callable[[], list[T]] | None:
+        """Begin `work` of each piece; None where torch has one thread, or there is one piece: then nothing is gained.
 
-        The first error is raised, and pieces that were not begun are not done. Not for several callers at once.
+        Not for several callers at once.
+
+        Returns
+        -------
+        A call that waits for the results, in the order of the pieces. It raises the first error, after which pieces
+        that were not begun are not done.
         """
         n_cores = torch.get_num_threads()
         if n_cores == 1 or len(pieces) == 1:
-            return [work(piece) for piece in pieces]
+            return None
         pool = self._pool_for(n_cores)
         futures = [pool.submit(work, piece) for piece in pieces]
-        try:
-            return [future.result() for future in futures]
-        finally:
-            for future in futures:
-                future.cancel()
+
+        def results() -> list[T]:
+            try:
+                return [future.result() for future in futures]
+            finally:
+                for future in futures:
+                    future.cancel()
+
+        return results
 
     def _pool_for(self, n_cores: int) -> ThreadPoolExecutor:
         if self._pool is None or n_cores != self._n_cores:

@@ -66,6 +66,21 @@ def test_settings_are_exact_while_features_are_computed() -> None:
         torch.set_float32_matmul_precision(before)
 
 
+def test_settings_come_back_after_the_last_of_blocks_that_overlap() -> None:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    first, second = float32_arithmetic(), float32_arithmetic()
+    try:
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert torch.get_float32_matmul_precision() == "highest"
+        second.__exit__(None, None, None)
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 def test_coarser_arithmetic_is_measured_whatever_brings_it_about() -> None:
     require_float32.cache_clear()
     assert float32_error(CPU) < 5e-6

@@ -47,7 +47,10 @@ class TestPieces:
 class TestThreads:
     def results(self, n_threads: int, work: object = len, n: int = 96) -> list[object]:
         torch.set_num_threads(n_threads)
-        return PieceThreads().map(work, pieces_of(np.arange(3 * n, dtype=np.uint8).reshape(n, 1, 1, 3)))  # type: ignore[arg-type]
+        pieces = pieces_of(np.arange(3 * n, dtype=np.uint8).reshape(n, 1, 1, 3))
+        results = PieceThreads().start(work, pieces)  # type: ignore[arg-type]
+        assert results
+        return results()
 
     @pytest.mark.parametrize(("n_threads", "of_each"), [(2, 1), (3, 1), (4, 1), (5, 2), (8, 2), (9, 3)])
     def test_share_the_cores(self, n_threads: int, of_each: int) -> None:
@@ -58,14 +61,18 @@ class TestThreads:
         with ThreadPoolExecutor(1) as other:
             assert [torch.get_num_threads(), other.submit(torch.get_num_threads).result()] == [3, 3]
 
-    def test_are_none_where_torch_has_one(self) -> None:
-        assert set(self.results(1, lambda _piece: threading.get_ident())) == {threading.get_ident()}
+    @pytest.mark.parametrize(("n_threads", "n_rows"), [(1, 96), (2, 31)])
+    def test_are_none_where_torch_has_one_or_there_is_one_piece(self, n_threads: int, n_rows: int) -> None:
+        torch.set_num_threads(n_threads)
+        assert PieceThreads().start(len, pieces_of(faces(n_rows, 4))) is None
 
     def test_follow_a_change_of_the_number(self) -> None:
         threads, pieces = PieceThreads(), pieces_of(faces(32, 4))
-        for n_threads, of_each in ((2, 1), (8, 2), (1, 1), (2, 1)):
+        for n_threads, of_each in ((2, 1), (8, 2), (2, 1)):
             torch.set_num_threads(n_threads)
-            assert threads.map(lambda _piece: torch.get_num_threads(), pieces) == [of_each, of_each]
+            results = threads.start(lambda _piece: torch.get_num_threads(), pieces)
+            assert results
+            assert results() == [of_each, of_each]
 
     def test_an_error_is_raised_and_pieces_that_wait_are_not_begun(self) -> None:
         begun, error_raised = [], threading.Event()
@@ -92,6 +99,21 @@ class TestEncoders:
             features.append(encoder.encode_images(pixels)["pooled"])
         assert np.array_equal(features[0], features[1])
         assert np.array_equal(features[0], features[2])
+
+    def test_take_a_batch_while_they_compute_the_last_one(self) -> None:
+        encoder = load("mini")
+        batches = [faces(n, encoder.preprocess.size) for n in (40, 64, 33)]
+        torch.set_num_threads(1)
+        expected = [encoder.encode_images(pixels)["pooled"] for pixels in batches]
+        torch.set_num_threads(2)
+        settings = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("medium")  # of the caller, who finds it again
+        started = [encoder.start_images(pixels) for pixels in batches]
+        found = [result()["pooled"] for result in started if result]
+        assert torch.get_float32_matmul_precision() == "medium"
+        torch.set_float32_matmul_precision(settings)
+        assert [len(values) for values in found] == [40, 64, 33]
+        assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
 
     def test_whose_activations_are_captured_take_a_batch_at_once(self) -> None:
         tower = open_clip_tower(seeded_clip(MODEL).visual)
