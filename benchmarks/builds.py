@@ -84,6 +84,11 @@ class Build:
         kibibytes = used.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
         return Usage(wall, used.ru_utime + used.ru_stime, kibibytes / 1024)
 
+    def copy_params(self) -> None:
+        """The tree's params.yaml, with the sample where `draw --style` puts it: some commits have it elsewhere."""
+        text = (self.tree / "params.yaml").read_text().replace("data/drawn/", "data/")
+        (self.project / "params.yaml").write_text(text)
+
     def _bin(self) -> Path:
         folder = self.project / ".bin"
         folder.mkdir(exist_ok=True)

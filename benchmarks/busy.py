@@ -48,7 +48,7 @@ def busy(n: int) -> Iterator[None]:
 def project_of(build: Build, images: int) -> None:
     """A drawn dataset and its features."""
     build.project.mkdir()
-    shutil.copy(build.tree / "params.yaml", build.project)
+    build.copy_params()
     build.run(["draw", "--style", "sample-a", "--images", str(images)])
     build.run(["index", "--dataset", "sample-a"])
     build.run(["extract", "--dataset", "sample-a"])
