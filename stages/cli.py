@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -104,12 +105,30 @@ def _run(args: list[str]) -> int:
         number = _signal_of(stop)
         how = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
         say(f"{how}: what is finished is kept; align and extract resume there")
+        _release(stop)
         return SIGNALLED + number
     except Exception as error:
         if "--debug" in args:
             say(traceback.format_exc())
         return _report(error, values["params"])
     return 0
+
+
+def _release(stop: BaseException) -> None:
+    """Release what the stopped command was making, without Python's own messages about it.
+
+    An event loop that a signal ended while it was made, say, cannot be closed: Python would print a traceback.
+    """
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _unraisable: None
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            error: BaseException | None = stop
+            while error is not None:
+                traceback.clear_frames(error.__traceback__)
+                error = error.__context__
+            gc.collect()
+    finally:
+        sys.unraisablehook = hook
 
 
 def _stop_on_signals() -> None:

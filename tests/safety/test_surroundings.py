@@ -144,6 +144,27 @@ class TestSignals:
         assert last[0].startswith(f"{how}: what is finished is kept"), text
         assert run(["extract", "--dataset", "sample-a", "--encoder", "untrained", "--features", "new", "--quiet"]) == 0
 
+    def test_what_a_signal_left_half_made_is_no_message(self, project: Path) -> None:
+        """Here the event loop of zarr: a signal may come while it is made."""
+        code = (
+            "import socket\n"
+            "def stop(*_): raise KeyboardInterrupt\n"
+            "socket.socketpair = stop  # which asyncio calls in the middle\n"
+            "from stages.cli import main; main()"
+        )
+        args = ["extract", "--dataset", "sample-a", "--encoder", "untrained", "--features", "half", "--quiet"]
+        done = subprocess.run(
+            [sys.executable, "-c", code, *args],
+            cwd=project,
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 128 + signal.SIGINT
+        lines = [line for line in done.stderr.splitlines() if line and not line.startswith("note: ")]
+        assert lines == ["interrupted: what is finished is kept; align and extract resume there"]
+
     def test_under_nohup_a_lost_terminal_ends_nothing(self, project: Path) -> None:
         code = "from stages import cli; cli._stop_on_signals(); import os; os.kill(os.getpid(), 1); print('alive')"
         done = subprocess.run(
