@@ -29,6 +29,8 @@ from faces import write_faces
 from machine import show
 from timing import FER_STAGE
 
+from pipeline.cores import n_cores
+
 MODEL, BATCH, SIDE = "ViT-B-32-quickgelu", 64, 100
 WEIGHTS = (
     "import open_clip, torch; torch.manual_seed(0); "
@@ -42,7 +44,7 @@ PEERS = {
 
 def commands(python: str, turn: int) -> dict[str, list[str]]:
     """The program of each name, in a folder with `faces`, `shards` and `weights.pt`; `turn` names its output."""
-    cores = str(os.cpu_count())
+    cores = str(n_cores())
     ours = ["extract", "--dataset", "faces", "--layout", "folder", "--root", "faces", "--quiet"]
     ours += ["--encoder", f"open_clip:{MODEL}@weights.pt", "--outputs", "pooled", "--features", f"ours-{turn}"]
     retrieval = ["--input_dataset", "faces", "--output_folder", f"retrieval-{turn}", "--enable_text", "False"]
@@ -61,7 +63,7 @@ def commands(python: str, turn: int) -> dict[str, list[str]]:
 def write_shards(folder: Path, pictures: Sequence[Path]) -> None:
     """The pictures as CLIP_benchmark reads them: an archive for each reader, the names of the classes, and a prompt."""
     (folder / "test").mkdir(parents=True)
-    n_shards = os.cpu_count() or 1
+    n_shards = n_cores()
     for shard in range(n_shards):
         with tarfile.open(folder / "test" / f"{shard}.tar", "w") as archive:
             for number, path in enumerate(pictures[shard::n_shards]):

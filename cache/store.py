@@ -131,7 +131,7 @@ class Store:
         for name in dict.fromkeys(names):
             if name in self._columns:
                 continue
-            if (values := self._read_column(name)) is None:
+            if (values := self.intact_column(name)) is None:
                 damaged.append(name)
             else:
                 self._columns[name] = _series(values)
@@ -146,10 +146,16 @@ class Store:
         StoreDamagedError
             If one is not what was written.
         """
-        self._raise_if_damaged([name for name in self.manifest.columns if self._read_column(name) is None])
+        self._raise_if_damaged([name for name in self.manifest.columns if self.intact_column(name) is None])
 
-    def _read_column(self, name: str) -> Column | None:
-        """One column; None if it is damaged."""
+    def intact_column(self, name: str) -> Column | None:
+        """One column, read again and not kept; None if it is not what was written.
+
+        Raises
+        ------
+        StoreDamagedError
+            If it cannot be read.
+        """
         values = self.backend.read_column(self.path, self.manifest.schema, name)
         return values if column_digests({name: values})[name] == self.manifest.columns[name] else None
 
