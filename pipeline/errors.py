@@ -5,6 +5,7 @@ PipelineError
 │   ├── DatasetError        a root, a list file, an archive is not what the layout expects
 │   │   └── ChangedImageError   an image is gone or another one since the dataset was indexed
 │   ├── LabelError          a label that is in no map
+│   │   └── AmbiguousLabelsError    numbers whose meaning only the user knows
 │   ├── TableError          a sample table breaks its own rules
 │   ├── ImageError          one picture cannot be decoded (becomes a rejected row, never a crash)
 │   └── ConfigError         an option has an impossible value
@@ -53,6 +54,23 @@ class ChangedImageError(DatasetError):
 
 class LabelError(InputError):
     kind = "label"
+
+
+class AmbiguousLabelsError(LabelError):
+    """Labels are numbers, and several known orders of labels fit them.
+
+    Parameters
+    ----------
+    message : as of every error
+    presets : names of the code maps that have all of the numbers
+    examples : number, as it is written -> paths of some of its images below the root
+    """
+
+    kind = "ambiguous-labels"
+
+    def __init__(self, message: str, presets: Sequence[str], examples: Mapping[str, Sequence[str]]) -> None:
+        super().__init__(message)
+        self.presets, self.examples = tuple(presets), dict(examples)
 
 
 class TableError(InputError):

@@ -11,9 +11,9 @@ from types import MappingProxyType
 from typing import Any
 
 from pipeline.datasets.layouts import find_layout, layout_sha256
-from pipeline.datasets.layouts.base import Layout, Scan, not_this_layout, parse_options
-from pipeline.datasets.layouts.listfile import lookalike
-from pipeline.datasets.layouts.unread import folder_counts
+from pipeline.datasets.reading.base import Layout, Scan, not_this_layout, parse_options
+from pipeline.datasets.reading.listfile import lookalike
+from pipeline.datasets.reading.unread import folder_counts
 from pipeline.datasets.roots import open_root
 from pipeline.datasets.roots.files import MISSING, Root, some
 from pipeline.errors import DatasetError, ImageError

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.datasets.drawn import GENERATOR_VERSION, STYLES
 from pipeline.datasets.layouts import LAYOUTS, is_layout
-from pipeline.datasets.layouts.base import parse_options
+from pipeline.datasets.reading.base import parse_options
 from pipeline.errors import ConfigError
 from pipeline.suggestions import did_you_mean
 from stages.seeds import Seed

@@ -10,7 +10,7 @@ from typing import Any
 
 from cache.keys import differences
 from pipeline.datasets.layouts import LAYOUTS, find_layout, layout_sha256
-from pipeline.datasets.layouts.base import parse_options as layout_options
+from pipeline.datasets.reading.base import parse_options as layout_options
 from pipeline.differences import changes_text
 from pipeline.errors import ConfigError
 from pipeline.tables.samples import SampleTable, TableInfo

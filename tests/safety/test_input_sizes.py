@@ -18,13 +18,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import pipeline.datasets.layouts.listfile
+import pipeline.datasets.reading.listfile
 import pipeline.datasets.roots.archives
 import pipeline.datasets.roots.files
 import pipeline.datasets.roots.spool
 import pipeline.images.rgb
 from pipeline.datasets.index import index_dataset
-from pipeline.datasets.layouts.listfile import read_table
+from pipeline.datasets.reading.listfile import read_table
 from pipeline.datasets.roots import open_root
 from pipeline.datasets.roots.files import MAX_IMAGE_BYTES
 from pipeline.errors import DatasetError, ImageError

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.datasets.layouts.affectnet import AffectNet
-from pipeline.datasets.layouts.base import Layout
 from pipeline.datasets.layouts.csv_list import CsvList
 from pipeline.datasets.layouts.ferplus import Ferplus
 from pipeline.datasets.layouts.folder import Folder
@@ -13,6 +12,7 @@ from pipeline.datasets.layouts.muxspace import Muxspace
 from pipeline.datasets.layouts.own import is_own, own_layout, own_sha256
 from pipeline.datasets.layouts.raf_db import RafDb
 from pipeline.datasets.layouts.sample import SampleFaces
+from pipeline.datasets.reading.base import Layout
 from pipeline.errors import ConfigError
 from pipeline.suggestions import did_you_mean
 

@@ -7,11 +7,11 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.datasets.layouts.affectnet_npy import npy_rows
-from pipeline.datasets.layouts.base import LayoutOptions, Scan, not_this_layout
-from pipeline.datasets.layouts.boxes import pixel_box
-from pipeline.datasets.layouts.class_folders import class_rows, other_files
-from pipeline.datasets.layouts.listfile import Line, Table, read_table
-from pipeline.datasets.layouts.rows import Row, assemble, merge_repeats, translate, val_as_test
+from pipeline.datasets.reading.base import LayoutOptions, Scan, not_this_layout
+from pipeline.datasets.reading.boxes import pixel_box
+from pipeline.datasets.reading.class_folders import class_rows, other_files
+from pipeline.datasets.reading.listfile import Line, Table, read_table
+from pipeline.datasets.reading.rows import Row, assemble, merge_repeats, translate, val_as_test
 from pipeline.datasets.roots.files import Lookup, Root
 from pipeline.errors import DatasetError
 from pipeline.tables.labels import CODE_MAPS

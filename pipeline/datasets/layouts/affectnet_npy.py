@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from pipeline.datasets.layouts.rows import Row, translate
+from pipeline.datasets.reading.rows import Row, translate
 from pipeline.datasets.roots.files import Root, some
 from pipeline.errors import DatasetError, ImageError
 from pipeline.images.formats import is_image

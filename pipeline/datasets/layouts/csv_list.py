@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
-from pipeline.datasets.layouts.base import Scan, not_this_layout
-from pipeline.datasets.layouts.boxes import BOX_COLUMNS, BoxColumns, box_columns, pixel_box, read_boxes
-from pipeline.datasets.layouts.class_folders import CodedOptions
-from pipeline.datasets.layouts.listfile import Line, Table, read_table
-from pipeline.datasets.layouts.rows import Row, assemble, merge_repeats, splits_of, translate
+from pipeline.datasets.reading.base import Scan, not_this_layout
+from pipeline.datasets.reading.boxes import BOX_COLUMNS, BoxColumns, box_columns, pixel_box, read_boxes
+from pipeline.datasets.reading.class_folders import CodedOptions
+from pipeline.datasets.reading.listfile import Line, Table, read_table
+from pipeline.datasets.reading.rows import Row, assemble, merge_repeats, splits_of, translate
 from pipeline.datasets.roots.files import Lookup, Root, composed, escapes, some
 from pipeline.errors import DatasetError
 from pipeline.tables.sample import Sample

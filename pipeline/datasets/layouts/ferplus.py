@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from pipeline.datasets.layouts.base import LayoutOptions, Scan, not_this_layout
+from pipeline.datasets.facts import DatasetFacts, PublishedCounts
 from pipeline.datasets.layouts.ferplus_rules import COLUMNS, RuleName, TieName, label_of_votes
-from pipeline.datasets.layouts.listfile import Line, read_table
-from pipeline.datasets.layouts.rows import Row, assemble, merge_repeats
+from pipeline.datasets.reading.base import LayoutOptions, Scan, not_this_layout
+from pipeline.datasets.reading.listfile import Line, read_table
+from pipeline.datasets.reading.rows import Row, assemble, merge_repeats
 from pipeline.datasets.roots.files import Lookup, Root, some
 from pipeline.errors import DatasetError
 from pipeline.tables.sample import Sample
@@ -37,6 +38,26 @@ class FerplusOptions(LayoutOptions):
     )
 
 
+_FACTS = DatasetFacts(
+    title="FERPlus (FER+)",
+    content="the 48 x 48 grey faces of FER2013, each labelled again by ten annotators",
+    access="votes: the public repository of FER+; pictures: the FER2013 challenge on Kaggle",
+    licence="Votes and code are under the MIT licence; the pictures of FER2013 have no formal licence.",
+    reference="Barsoum et al., Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label "
+    "Distribution, ICMI 2016",
+    label_codes="ten columns of votes: " + ", ".join(COLUMNS),
+    counts=(
+        PublishedCounts(
+            "fer2013new.csv, rule majority",
+            totals={"train": 24_941, "val": 3_186, "test": 3_137},
+            options={"rule": "majority", "classes": 7},
+            source="counted in fer2013new.csv",
+        ),
+    ),
+    traps=("173 rows of fer2013new.csv have no image name: they are not faces.",),
+)
+
+
 class Ferplus:
     """`FER2013Train|Valid|Test/fer0000000.png` and `fer2013new.csv`, joined by image name.
 
@@ -47,6 +68,7 @@ class Ferplus:
     name = "ferplus"
     summary = f"{_TABLE} and FER2013Train/, FER2013Valid/, FER2013Test/ with fer0000000.png"
     Options = FerplusOptions
+    facts = _FACTS
 
     def scan(self, root: Root, options: FerplusOptions) -> Scan:
         table = root.find(_TABLE)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.datasets.layouts.base import Scan
-from pipeline.datasets.layouts.class_folders import CodedOptions, class_rows, other_files
-from pipeline.datasets.layouts.rows import assemble
+from pipeline.datasets.reading.base import Scan
+from pipeline.datasets.reading.class_folders import CodedOptions, class_rows, other_files
+from pipeline.datasets.reading.rows import assemble
 from pipeline.datasets.roots.files import Root
 
 __all__ = ["Folder"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from pipeline.datasets.layouts.base import LayoutOptions, Scan, not_this_layout
-from pipeline.datasets.layouts.listfile import read_table
-from pipeline.datasets.layouts.rows import Row, assemble, merge_repeats, translate
+from pipeline.datasets.reading.base import LayoutOptions, Scan, not_this_layout
+from pipeline.datasets.reading.listfile import read_table
+from pipeline.datasets.reading.rows import Row, assemble, merge_repeats, translate
 from pipeline.datasets.roots.files import Lookup, Root
 from pipeline.tables.sample import Sample
 

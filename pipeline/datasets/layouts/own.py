@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.datasets.layouts.base import Layout, LayoutOptions
+from pipeline.datasets.reading.base import Layout, LayoutOptions
 from pipeline.errors import ConfigError
 from pipeline.plugins import Plugin, entry_point_names, is_reference, load_entry_point, load_file
 

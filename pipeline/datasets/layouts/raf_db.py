@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.datasets.layouts.base import LayoutOptions, Scan, not_this_layout
-from pipeline.datasets.layouts.class_folders import class_rows, other_files
-from pipeline.datasets.layouts.rows import Row, assemble, merge_repeats, translate, val_as_test
+from pipeline.datasets.reading.base import LayoutOptions, Scan, not_this_layout
+from pipeline.datasets.reading.class_folders import class_rows, other_files
+from pipeline.datasets.reading.rows import Row, assemble, merge_repeats, translate, val_as_test
 from pipeline.datasets.roots.files import Lookup, Root, some
 from pipeline.errors import DatasetError
 from pipeline.tables.labels import CODE_MAPS

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from pipeline.datasets.layouts.base import LayoutOptions, Scan
-from pipeline.datasets.layouts.listfile import read_table
-from pipeline.datasets.layouts.rows import Row, assemble, splits_of, translate
+from pipeline.datasets.reading.base import LayoutOptions, Scan
+from pipeline.datasets.reading.listfile import read_table
+from pipeline.datasets.reading.rows import Row, assemble, splits_of, translate
 from pipeline.datasets.roots.files import Lookup, Root
 from pipeline.errors import DatasetError
 from pipeline.tables.sample import Sample

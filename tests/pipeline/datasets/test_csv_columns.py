@@ -9,7 +9,7 @@ import pytest
 from layout_trees import TREES, pack, picture
 
 from pipeline.datasets.index import index_dataset
-from pipeline.datasets.layouts.listfile import lookalike
+from pipeline.datasets.reading.listfile import lookalike
 from pipeline.errors import DatasetError
 from pipeline.progress import Progress
 from pipeline.tables.samples import SampleTable

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.datasets.layouts.base import LayoutOptions
-from pipeline.datasets.layouts.rows import Row, assemble, merge_repeats, splits_of, translate
+from pipeline.datasets.reading.base import LayoutOptions
+from pipeline.datasets.reading.rows import Row, assemble, merge_repeats, splits_of, translate
 from pipeline.errors import DatasetError, LabelError
 from pipeline.tables.labels import CODE_MAPS, expressions
 from pipeline.tables.samples import Sample

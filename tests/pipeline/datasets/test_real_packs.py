@@ -14,7 +14,7 @@ from real_files import pack_path
 
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.layouts import LAYOUTS
-from pipeline.datasets.layouts.base import Scan, parse_options
+from pipeline.datasets.reading.base import Scan, parse_options
 from pipeline.datasets.roots import Root, open_root
 from pipeline.images.decode import decode
 from pipeline.tables.samples import SampleTable

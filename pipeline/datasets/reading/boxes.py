@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.datasets.layouts.listfile import Line
+from pipeline.datasets.reading.listfile import Line
 from pipeline.errors import DatasetError
 from pipeline.images.transform import OUTSIDE_IMAGE
 

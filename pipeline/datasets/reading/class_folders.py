@@ -11,9 +11,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from pipeline.datasets.layouts.base import LayoutOptions
-from pipeline.datasets.layouts.rows import Row, split_word, translate
-from pipeline.datasets.layouts.unread import by_folder
+from pipeline.datasets.reading.base import LayoutOptions
+from pipeline.datasets.reading.rows import Row, split_word, translate
+from pipeline.datasets.reading.unread import by_folder
 from pipeline.datasets.roots.files import Root, composed, some
 from pipeline.errors import DatasetError, LabelError
 from pipeline.images.formats import is_image

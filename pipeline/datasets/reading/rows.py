@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from pipeline.datasets.layouts.base import LayoutOptions, Scan
+from pipeline.datasets.reading.base import LayoutOptions, Scan
 from pipeline.errors import DatasetError, LabelError
 from pipeline.tables.labels import canonical, decode
 from pipeline.tables.sample import Sample
