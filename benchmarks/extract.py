@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ import numpy as np
 from faces import write_faces
 from machine import show
 
+from pipeline.cores import n_cores
 from pipeline.datasets.roots import open_root
 from pipeline.encoders import RUNTIMES, EncoderSpec, ImageEncoder, load_image_encoder
 from pipeline.extraction import Extraction, Shard, empty_blocks, outputs_of
@@ -151,7 +151,7 @@ def main() -> None:
     parser.add_argument("--runtime", choices=RUNTIMES, default="auto")
     parser.add_argument("--side", type=int, default=100, help="of a face, pixels")
     parser.add_argument("--kind", choices=["JPEG", "PNG"], default="JPEG")
-    parser.add_argument("--decoders", type=int, default=os.cpu_count())
+    parser.add_argument("--decoders", type=int, default=n_cores())
     parser.add_argument("--seconds", type=float, default=24, help="of work for either side")
     parser.add_argument("--command", action="store_true", help="run the whole command over the faces, too")
     options = parser.parse_args()

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from extract import extracted
 from faces import write_faces
 from machine import show
 
+from pipeline.cores import n_cores
 from pipeline.datasets.roots import open_root
 from pipeline.encoders.families.open_clip_tower import open_clip_tower
 from pipeline.encoders.parity import parity
@@ -213,7 +213,7 @@ def parsed() -> argparse.Namespace:
     quick = options.quick
     options.towers, options.runtimes = (TOWERS[:1], RUNTIMES[:1]) if quick else (TOWERS, RUNTIMES)
     options.batch_size, options.seconds, options.rows = (8, 1.0, 64) if quick else (256, 4.0, 1024)
-    options.decoders = os.cpu_count() or 1
+    options.decoders = n_cores()
     return options
 
 
