@@ -30,7 +30,8 @@ _USAGES = {
 class FerplusOptions(LayoutOptions):
     rule: RuleName = Field(
         "majority",
-        description="votes to label: majority (official, published counts), probability (official), argmax of 10",
+        description="votes to label: majority (official, published counts), probability, multi_target (official); "
+        "argmax of all 10 columns, argmax-8 of the expressions alone, majority-10 of all votes",
     )
     ties: TieName = Field(
         "first",
