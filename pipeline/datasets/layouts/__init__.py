@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.datasets.layouts.affectnet import AffectNet
 from pipeline.datasets.layouts.csv_list import CsvList
+from pipeline.datasets.layouts.fer2013 import Fer2013
 from pipeline.datasets.layouts.ferplus import Ferplus
 from pipeline.datasets.layouts.folder import Folder
 from pipeline.datasets.layouts.muxspace import Muxspace
@@ -24,6 +25,7 @@ _LAYOUTS: tuple[Layout[Any], ...] = (
     Muxspace(),
     RafDb(),
     AffectNet(),
+    Fer2013(),
     Folder(),
     CsvList(),
 )

@@ -9,6 +9,7 @@ from pipeline.datasets.roots.containers import container_suffixes, is_container,
 from pipeline.datasets.roots.files import Root
 from pipeline.datasets.roots.folder_root import FileRoot, FolderRoot
 from pipeline.datasets.roots.parquet_shard import ParquetShard
+from pipeline.datasets.roots.pixel_csv import PixelCsv
 from pipeline.datasets.roots.tar_members import TarShard
 from pipeline.datasets.roots.tar_root import TarRoot
 from pipeline.datasets.roots.zip_root import ZipRoot
@@ -23,6 +24,7 @@ _PARQUET, _ARROW = b"PAR1", (b"ARRO", b"\xff\xff\xff\xff")
 register(".tar", TarShard)
 register(".parquet", ParquetShard)
 register(".arrow", ArrowShard)
+register(".csv", PixelCsv)
 
 
 def open_root(path: Path, expected: str = "a folder of images, or a .tar, .tar.gz, .tgz or .zip of one") -> Root:

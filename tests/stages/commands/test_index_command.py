@@ -35,8 +35,8 @@ def test_json_counts_usable_rejected_and_excluded(empty: Path, fer_stage: FerSta
 def test_counts_are_compared_with_those_published(
     empty: Path, capsys: pytest.CaptureFixture[str], fer_stage: FerStage
 ) -> None:
-    tree = layout_trees.ferplus()
-    root = layout_trees.pack(tree.files, empty, "tar.gz")
+    tree = fer2013.ferplus()
+    root = pack(tree.files, empty, "tar.gz")
     published = fer_stage("index", "--dataset", "ferplus", "--root", str(root), "--format", "json")["published"]
     assert (published["status"], published["release"]) == ("differs", "fer2013new.csv by rule majority")
     assert published["differences"]["test disgust"]["published"] == 18
@@ -44,6 +44,18 @@ def test_counts_are_compared_with_those_published(
     options = ("--option", "ties=exclude", "--option", "rule=argmax")
     assert run(["index", "--dataset", "ferplus", "--root", str(root), *options]) == 0
     assert "counts: none are published of FERPlus (FER+) with these options" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar.gz"])
+def test_pictures_in_a_csv_are_extracted_in_place(kind: str, empty: Path, fer_stage: FerStage) -> None:
+    tree = fer2013.fer2013_csv()
+    root = pack(tree.files, empty, kind)
+    args = ("--dataset", "fer2013", "--layout", "fer2013", "--root", str(root))
+    extracted = fer_stage("extract", *args, "--workers", "2", "--max-rejected", "1", "--format", "json")
+    assert extracted["complete"]
+    frame = cache.open(extracted["path"]).frame.set_index("id")
+    assert frame["reason"][frame["status"] == "rejected"].to_dict() == tree.rejected
+    assert frame["path"]["0000004"] == "fer2013/fer2013.csv::0000004"
 
 
 @pytest.mark.parametrize(
