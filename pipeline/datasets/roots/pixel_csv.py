@@ -29,7 +29,7 @@ TOO_BRIGHT = "a pixel is above 255"
 _HEADER = f"P5\n{SIDE} {SIDE}\n255\n".encode()
 _BOM = b"\xef\xbb\xbf"
 _BLANK = b' \t\r\n,;"'
-_DIGITS = frozenset("0123456789 ")
+_VALUES = {str(value): value for value in range(256)}
 
 
 class PixelCsv(Container):
@@ -118,9 +118,16 @@ def _grey_values(text: str) -> bytes:
     fields = text.split()
     if len(fields) != SIDE * SIDE:
         raise ImageError(WRONG_SIZE)
-    if not _DIGITS.issuperset(" ".join(fields)):
-        raise ImageError(NOT_NUMBERS)
     try:
-        return bytes(map(int, fields))
-    except ValueError as error:
-        raise ImageError(TOO_BRIGHT) from error
+        return bytes(map(_VALUES.__getitem__, fields))
+    except KeyError:
+        return bytes(map(_grey_value, fields))
+
+
+def _grey_value(field: str) -> int:
+    if not (field.isascii() and field.isdigit()):
+        raise ImageError(NOT_NUMBERS)
+    digits = field.lstrip("0") or "0"  # some programs pad them
+    if digits not in _VALUES:
+        raise ImageError(TOO_BRIGHT)
+    return _VALUES[digits]

@@ -59,6 +59,10 @@ class TestBytes:
         assert picture.shape == (48, 48, 3)
         assert np.array_equal(picture, np.repeat(np.frombuffer(grey, np.uint8).reshape(48, 48, 1), 3, axis=2))
 
+    def test_numbers_may_have_zeros_in_front(self, tmp_path: Path) -> None:
+        data = lines(HEADER, "0," + " ".join(["007", *["000"] * 2303]) + ",Training")
+        assert read(data, tmp_path)[-2304:] == bytes([7, *[0] * 2303])
+
     @pytest.mark.parametrize(
         ("field", "reason"),
         [

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from real_files import pack_path
@@ -80,6 +81,24 @@ def test_ferplus_test_split_has_the_published_classes(ferplus: Root) -> None:
     published = {"happiness": 893, "surprise": 396, "sadness": 384, "anger": 273, "disgust": 18, "fear": 83}
     usable = Counter(sample.label for sample in samples if sample.split == "test" and not sample.reason)
     assert usable == published | {"neutral": 1090 - 1}  # the row that contradicts another is a neutral one
+
+
+def test_votes_joined_to_the_csv_of_fer2013_have_the_published_test_split(ferplus: Root, tmp_path: Path) -> None:
+    """The test part of fer2013.csv, made of the pack: every row has its own picture there, so that none conflicts."""
+    header, *lines = ferplus.text("fer2013new.csv").splitlines()
+    lines = [line for line in lines if line.startswith("PrivateTest")]
+    with (tmp_path / "fer2013.csv").open("w") as file:
+        file.write("emotion,pixels,Usage\n")
+        for name in (line.split(",")[1] for line in lines):
+            grey = decode(ferplus.read(f"data/FER2013Test/{name}"))[..., 0] if name else np.zeros((48, 48), np.uint8)
+            file.write(f"0,{' '.join(map(str, grey.ravel().tolist()))},PrivateTest\n")
+    (tmp_path / "fer2013new.csv").write_text("\n".join([header, *lines]) + "\n")
+    table = index_dataset("ferplus", "ferplus", tmp_path, {})
+    published = {"happiness": 893, "surprise": 396, "sadness": 384, "anger": 273, "disgust": 18, "fear": 83}
+    assert Counter(table.usable["label"]) == published | {"neutral": 1090}
+    with open_root(tmp_path) as root:
+        row = table.usable.iloc[100]
+        assert np.array_equal(decode(root.read(row["path"])), decode(ferplus.read(f"data/FER2013Test/{row['id']}.png")))
 
 
 def test_ferplus_is_the_same_from_the_pack_and_from_its_folder(tmp_path: Path) -> None:
