@@ -46,21 +46,21 @@ _FACTS = DatasetFacts(
         PublishedCounts(
             "manual annotations, complete",
             labels={"train": _TRAIN, "test": dict.fromkeys(_TRAIN, 500)},
-            options={"filtered": False},
+            options={"annotations": "manual", "filtered": False},
             source="train as public readers count it; the validation set has 500 of each expression",
         ),
         PublishedCounts(
             "cropped faces of 2021, one validation image missing",
             labels={"train": _TRAIN},
             totals={"test": 3_999},
-            options={"classes": 8, "filtered": False},
+            options={"annotations": "manual", "classes": 8, "filtered": False},
             source="public readers: 287,651 train; one image of the validation set is missing",
         ),
         PublishedCounts(
             "cropped faces of 2021, one validation image missing, not one of contempt",
             labels={"train": _TRAIN},
             totals={"test": 3_499},
-            options={"classes": 7, "filtered": False},
+            options={"annotations": "manual", "classes": 7, "filtered": False},
             source="283,901 train; one image of the validation set is missing",
         ),
     ),
@@ -70,8 +70,13 @@ _FACTS = DatasetFacts(
         "Folders 0 to 7 are the official codes in some copies and alphabetical positions in others: option codes.",
         "CAFE states 286,564 train and 4,000 test images; its accuracies only fit 3,489 test images.",
         "The release of 2017 has whole pictures: without the boxes of its lists nothing is cropped.",
-        "The automatically annotated images are another set, and are not read.",
-        "The copies of 96 x 96 (29,042 images with a labels.csv) are a part, and not this layout: read them by csv.",
+        "The automatically annotated images are another set, with labels of a program: option annotations=automatic.",
+        "Two releases below one root are refused, as they share pictures.",
+        "Copies of 96 x 96 pixels (29,042 images with a labels.csv) are a part of it: read their class folders by the "
+        "layout folder, or the table by csv, with columns named path and label. Class folders of affectnet8-retinaface "
+        "are read by folder, too: with codes=affectnet or codes=alphabetical-8 if they are numbered; look which.",
+        "Of AffectNet+ the human label is read; its soft labels are not documented.",
+        "The test list of FERBench has 4,000 rows, the whole validation set of eight classes.",
     ),
     biases=(
         "Train is skewed and the validation set is balanced (500 of each): of train with eight classes, 46.7 % are "

@@ -1,8 +1,8 @@
-"""Pictures of the press."""
+"""Pictures of the press, and of the web."""
 
 from __future__ import annotations
 
-from trees.tree import Tree, images_of, lines, named
+from trees.tree import Tree, images_of, lines, named, picture
 
 
 def muxspace() -> Tree:
@@ -32,4 +32,25 @@ def muxspace() -> Tree:
     )
 
 
-TREES = named(muxspace)
+def mma() -> Tree:
+    images = "train/angry/1.jpg train/disgust/1.jpg valid/happy/1.jpg valid/neutral/1.jpg"
+    images += " test/sad/1.jpg test/fear/2.jpg"
+    return Tree(
+        "mma",
+        {f"MMAFEDB/{name}": data for name, data in images_of(images).items()},
+        {
+            "train/angry/1.jpg": ("anger", "train"),
+            "train/disgust/1.jpg": ("disgust", "train"),
+            "valid/happy/1.jpg": ("happiness", "val"),
+            "valid/neutral/1.jpg": ("neutral", "val"),
+            "test/sad/1.jpg": ("sadness", "test"),
+            "test/fear/2.jpg": ("fear", "test"),
+        },
+        rows=6,
+        release="MMAFEDB",
+        bad_label=("MMAFEDB/train/suprise/x.jpg", picture(9), ("1 x", "'suprise'", "'surprise'")),
+        by_names=True,
+    )
+
+
+TREES = named(muxspace, mma)
