@@ -305,7 +305,7 @@ class TestLists:
 
     @pytest.mark.parametrize(
         ("name", "limit", "text"),
-        [("roots.files.MAX_LIST_BYTES", 60, "60 bytes"), ("layouts.listfile.MAX_ROWS", 2, "2 rows")],
+        [("roots.files.MAX_LIST_BYTES", 60, "60 bytes"), ("reading.listfile.MAX_ROWS", 2, "2 rows")],
     )
     def test_a_long_list_is_an_error_that_states_the_limit(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, limit: int, text: str

@@ -6,12 +6,17 @@ from typing import Any
 
 from pipeline.datasets.layouts.affectnet import AffectNet
 from pipeline.datasets.layouts.csv_list import CsvList
+from pipeline.datasets.layouts.fer2013 import Fer2013
+from pipeline.datasets.layouts.ferbench import FerBench
 from pipeline.datasets.layouts.ferplus import Ferplus
 from pipeline.datasets.layouts.folder import Folder
+from pipeline.datasets.layouts.mma import Mma
 from pipeline.datasets.layouts.muxspace import Muxspace
 from pipeline.datasets.layouts.own import is_own, own_layout, own_sha256
+from pipeline.datasets.layouts.path_lists import PathLists
 from pipeline.datasets.layouts.raf_db import RafDb
 from pipeline.datasets.layouts.sample import SampleFaces
+from pipeline.datasets.layouts.sfew import Sfew
 from pipeline.datasets.reading.base import Layout
 from pipeline.errors import ConfigError
 from pipeline.suggestions import did_you_mean
@@ -24,8 +29,13 @@ _LAYOUTS: tuple[Layout[Any], ...] = (
     Muxspace(),
     RafDb(),
     AffectNet(),
+    Fer2013(),
+    Sfew(),
+    Mma(),
+    FerBench(),
     Folder(),
     CsvList(),
+    PathLists(),
 )
 LAYOUTS: dict[str, Layout[Any]] = {layout.name: layout for layout in _LAYOUTS}
 

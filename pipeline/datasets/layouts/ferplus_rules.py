@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-__all__ = ["COLUMNS", "RuleName", "TieName", "label_of_votes"]
+__all__ = ["COLUMNS", "SOFT_RULES", "RuleName", "TieName", "distribution_of", "label_of_votes"]
 
 COLUMNS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "nf")
 _NO_MAJORITY = "no majority"
@@ -15,7 +15,7 @@ _TIE = "tie"
 _N_EMOTIONS = 8
 
 _Votes = tuple[int, ...]
-RuleName = Literal["majority", "probability", "argmax"]
+RuleName = Literal["majority", "probability", "multi_target", "argmax", "argmax-8", "majority-10"]
 TieName = Literal["first", "exclude"]
 
 
@@ -25,7 +25,7 @@ def label_of_votes(votes: _Votes, rule: RuleName, ties: TieName) -> tuple[str, s
     Parameters
     ----------
     votes : non-negative counts in the order of `COLUMNS`
-    rule : majority, probability or argmax
+    rule : majority, probability and multi_target are the official ones
     ties : what happens where two columns share the highest weight, which `majority` cannot meet: the first one in
         column order wins (neutral before all others, an emotion before unknown), or the row is left out
 
@@ -40,6 +40,34 @@ def label_of_votes(votes: _Votes, rule: RuleName, ties: TieName) -> tuple[str, s
         return "", _TIE
     winner = weights.index(max(weights))
     return (COLUMNS[winner], "") if winner < _N_EMOTIONS else ("", _NO_FACE)
+
+
+def distribution_of(votes: _Votes, rule: RuleName, classes: Sequence[str]) -> tuple[float, ...] | None:
+    """The share that `rule` gives each class of a row that has a label among `classes`: a soft target.
+
+    The columns that the rule chooses count with their votes; unknown, not-a-face and what is not among `classes` are
+    left out, and the rest is divided by its sum.
+
+    Parameters
+    ----------
+    votes : non-negative counts in the order of `COLUMNS`
+    rule : one of `SOFT_RULES`; every other one chooses a single label
+    classes : expressions, in the order of the result
+
+    Returns
+    -------
+    float64, one share per class, summing to 1; None if the rule is no soft one, or leaves the row out
+
+    Notes
+    -----
+    The official training by `multi_target` treats the expressions chosen as equal; these are their shares of the votes,
+    as the official reader computes them before.
+    """
+    if rule not in SOFT_RULES or not label_of_votes(votes, rule, "first")[0]:
+        return None
+    weights, _ = _RULES[rule](votes)
+    chosen = [weights[COLUMNS.index(name)] for name in classes]
+    return tuple(weight / sum(chosen) for weight in chosen) if any(chosen) else None
 
 
 def _majority(votes: _Votes) -> tuple[_Votes, str]:
@@ -70,9 +98,32 @@ def _probability(votes: _Votes) -> tuple[_Votes, str]:
     return tuple(chosen.get(column, 0) for column in range(len(counted))), "" if clear else _NO_DISTRIBUTION
 
 
+def _multi_target(votes: _Votes) -> tuple[_Votes, str]:
+    """All columns with 30 % of the votes or more, after single votes are dropped.
+
+    The row is left out if they hold no more than half of the votes.
+    """
+    counted = _without_single_votes(votes)
+    chosen = tuple(count if count and 10 * count >= 3 * sum(counted) else 0 for count in counted)
+    return chosen, "" if 2 * sum(chosen) > sum(counted) else _NO_DISTRIBUTION
+
+
 def _argmax(votes: _Votes) -> tuple[_Votes, str]:
     """The column with most votes, all ten taking part."""
     return votes, ""
+
+
+def _argmax_of_emotions(votes: _Votes) -> tuple[_Votes, str]:
+    """The expression with most votes, however many are for unknown and not-a-face.
+
+    A row without a vote for any expression is a tie of all eight.
+    """
+    return votes[:_N_EMOTIONS], ""
+
+
+def _majority_of_ten(votes: _Votes) -> tuple[_Votes, str]:
+    """More than half of all votes, single ones included."""
+    return votes, "" if 2 * max(votes) > sum(votes) else _NO_MAJORITY
 
 
 def _without_single_votes(votes: _Votes) -> _Votes:
@@ -82,5 +133,9 @@ def _without_single_votes(votes: _Votes) -> _Votes:
 _RULES: Mapping[RuleName, Callable[[_Votes], tuple[_Votes, str]]] = {
     "majority": _majority,
     "probability": _probability,
+    "multi_target": _multi_target,
     "argmax": _argmax,
+    "argmax-8": _argmax_of_emotions,
+    "majority-10": _majority_of_ten,
 }
+SOFT_RULES = frozenset[RuleName]({"probability", "multi_target"})

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from layout_trees import TREES, pack, picture
+from trees import TREES, pack, picture
 
 from pipeline.datasets.drawn import draw_dataset
 from pipeline.datasets.index import index_dataset
@@ -186,36 +186,6 @@ class TestRafDb:
         files = {"EmoLabel/list_patition_label.txt": f"train_00002.jpg 1\n{line}\n".encode()}
         with pytest.raises(DatasetError, match=rf"such as 'train_00001\.jpg 5', found 1 others: '{line}'"):
             index("raf-db", files, tmp_path)
-
-
-class TestAffectNet:
-    HEADER = b"subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal\n"
-
-    def test_boxes_arrive(self, tmp_path: Path) -> None:
-        tree = TREES["affectnet_lists"]
-        frame = index("affectnet", dict(tree.files), tmp_path).frame.set_index("id")
-        assert frame.loc["1/aa.jpg", "box"] == (134, 134, 899, 899)
-        assert frame.loc["1/aa.jpg", "path"] == "Manually_Annotated_Images/1/aa.jpg"
-
-    def test_the_filtered_list_is_read_on_request(self, tmp_path: Path) -> None:
-        files = {
-            "training.csv": self.HEADER + b"1/a.jpg,0,0,9,9,0,1,0,0\n",
-            "training_filtered.csv": self.HEADER + b"1/b.jpg,0,0,9,9,0,1,0,0\n",
-            "1/a.jpg": picture(1),
-            "1/b.jpg": picture(2),
-        }
-        assert index("affectnet", files, tmp_path).frame["id"].tolist() == ["1/a.jpg"]
-        assert index("affectnet", files, tmp_path, filtered=True).frame["id"].tolist() == ["1/b.jpg"]
-
-    def test_a_missing_filtered_list_is_an_error(self, tmp_path: Path) -> None:
-        with pytest.raises(DatasetError, match=r"expected training_filtered\.csv, found none"):
-            index("affectnet", dict(TREES["affectnet_lists"].files), tmp_path, filtered=True)
-
-    @pytest.mark.parametrize("data", [b"", b"junk", b"\x93NUMPY\x01\x00", b"\x80\x04N."])
-    def test_a_damaged_annotation_is_named_and_no_pickle_is_run(self, tmp_path: Path, data: bytes) -> None:
-        files = {**TREES["affectnet_npy"].files, "val_set/annotations/10_exp.npy": data}
-        with pytest.raises(DatasetError, match=r"1 other or damaged files: 'val_set/annotations/10_exp\.npy'"):
-            index("affectnet", files, tmp_path)
 
 
 class TestSample:

@@ -1,0 +1,134 @@
+"""`list`: text files with a path and a label in each line, one file per split, as many projects write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from pipeline.datasets.reading.base import Scan, not_this_layout
+from pipeline.datasets.reading.class_folders import CodedOptions
+from pipeline.datasets.reading.rows import Row, assemble, merge_repeats, split_word, translate
+from pipeline.datasets.roots.files import Lookup, Root, composed, escapes, some
+from pipeline.errors import DatasetError
+from pipeline.tables.sample import SPLITS, Sample
+
+__all__ = ["PathLists", "PathListsOptions"]
+
+_ALL = "all"
+_LINE = re.compile(r"(?P<path>.*?)[\s,;]+(?P<label>[^\s,;]+)")
+_NAMES = {
+    "train": ("train.txt",),
+    "val": ("val.txt", "valid.txt", "validation.txt"),
+    "test": ("test.txt",),
+    _ALL: ("list.txt",),
+}
+
+
+def _split_names(lists: dict[str, str] | None) -> dict[str, str] | None:
+    names = {key: _ALL if key == _ALL else split_word(key) for key in lists or ()}
+    if strange := [key for key, split in names.items() if not split]:
+        raise ValueError(f"expected {', '.join((*SPLITS, _ALL))}, found {', '.join(map(repr, strange))}")
+    if len(set(names.values())) < len(names):
+        raise ValueError(f"expected one file for each split, found {', '.join(names)}")
+    return lists and {names[key]: file for key, file in lists.items()}
+
+
+class PathListsOptions(CodedOptions):
+    lists: Annotated[dict[str, str] | None, AfterValidator(_split_names)] = Field(
+        None,
+        description="split -> file, as {train: train.txt, test: test.txt}; `all` for a list without splits. Without it "
+        "train.txt, val.txt, test.txt and list.txt are searched",
+    )
+    images: str = Field("", description="folder that the paths are relative to, beside the list or above it")
+
+
+class PathLists:
+    """`train.txt`, `val.txt`, `test.txt` with lines `path label`: a space, tab or comma between, no header.
+
+    The label is what follows the last separator, so that paths may have spaces in them; it is a name, or a number with
+    the option `codes`. Paths are relative to the folder of the list, or to one above it: the nearest in which the file
+    is. A picture that is in two lists, or twice with two labels, is one rejected row.
+    """
+
+    name = "list"
+    summary = "train.txt, val.txt, test.txt or list.txt with lines `path label`"
+    Options = PathListsOptions
+
+    def scan(self, root: Root, options: PathListsOptions) -> Scan:
+        files = _files(root, options)
+        if not files:
+            raise not_this_layout(root, self)
+        lookup = Lookup(root.names())
+        rows = [row for split, name in files.items() for row in _rows(root, name, split, lookup, options)]
+        return assemble(merge_repeats(rows, options.names), options)
+
+
+def _files(root: Root, options: PathListsOptions) -> dict[str, str]:
+    """Split -> list, `all` as an empty split."""
+    if options.lists is None:
+        found = {split: name for split, files in _NAMES.items() if (name := _first(root, files))}
+        whole = found.pop(_ALL, None)
+        return found or ({"": whole} if whole else {})
+    if not root.names():
+        return {}
+    found = {split: name for split, file in options.lists.items() if (name := root.find(file))}
+    if missing := [file for split, file in options.lists.items() if split not in found]:
+        raise DatasetError(
+            f"{root.path}: expected the lists that the option lists names, found no {some(missing)}. Correct the "
+            "option, or put them below the root"
+        )
+    return {"" if split == _ALL else split: name for split, name in found.items()}
+
+
+def _first(root: Root, files: tuple[str, ...]) -> str | None:
+    return next((name for file in files if (name := root.find(file))), None)
+
+
+def _rows(root: Root, name: str, split: str, lookup: Lookup, options: PathListsOptions) -> list[Row]:
+    where = f"{root.path}: {name}"
+    pairs = list(_pairs(root, name))
+    if not pairs:
+        raise DatasetError(f"{where}: expected lines `path label`, found none. Is it the whole list?")
+    labels = translate([label for _, label in pairs], options.code_map, where)
+    above = [f"{folder}/" if folder.name else "" for folder in PurePosixPath(name).parents]
+    images = f"{options.images.strip('/')}/" if options.images else ""
+    folders = [folder + images for folder in above]
+    return [
+        Row(Sample(path, _find(root, folders, path, lookup), label, split))
+        for (path, _), label in zip(pairs, labels, strict=True)
+    ]
+
+
+def _pairs(root: Root, name: str) -> Iterator[tuple[str, str]]:
+    """(path, label) of every line that holds anything."""
+    for n, line in enumerate(root.lines(name), start=1):
+        if not line.strip():
+            continue
+        match = _LINE.fullmatch(line.strip())
+        path = _tidy(match["path"]) if match else ""
+        if match is None or not path:
+            raise DatasetError(
+                f"{root.path}: {name}, line {n}: expected `path label`, found {line.strip()[:60]!r}. A table with a "
+                "header is read by the layout csv"
+            )
+        if escapes(path):
+            raise DatasetError(
+                f"{root.path}: {name}, line {n}: expected a path inside the root, found {path[:80]!r}. Write the paths "
+                "relative to the root, or to the list"
+            )
+        yield path, match["label"]
+
+
+def _tidy(path: str) -> str:
+    parts = path.strip("\"'").replace("\\", "/").split("/")
+    absolute = "/" if len(parts) > 1 and not parts[0] else ""
+    return absolute + "/".join(part for part in parts if part not in ("", "."))
+
+
+def _find(root: Root, folders: list[str], path: str, lookup: Lookup) -> str:
+    names = [lookup(composed(folder + path)) for folder in folders]
+    return next((name for name in names if root.exists(name)), names[0])
