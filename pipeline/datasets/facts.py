@@ -9,7 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["DatasetFacts", "PublishedCounts"]
+__all__ = ["DatasetFacts", "PublishedCounts", "class_counts"]
+
+
+def class_counts(names: str, *numbers: int) -> dict[str, int]:
+    """Expression -> images, of names with spaces between them and one number each."""
+    return dict(zip(names.split(), numbers, strict=True))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pipeline.datasets.layouts import find_layout, layout_sha256
+from pipeline.datasets.published import compare_with_published
 from pipeline.datasets.reading.base import Layout, Scan, not_this_layout, parse_options
 from pipeline.datasets.reading.listfile import lookalike
 from pipeline.datasets.reading.unread import folder_counts
@@ -85,10 +86,20 @@ def index_dataset(
         reader=stage_version("index"),
         given=dict(given),
         layout_sha256=layout_sha256(layout),
+        carved=_carved(scan),
+        repeated=scan.repeated,
     )
     table = SampleTable.from_samples(samples, info)
-    _report([*carving_notes(samples, scan.shares), *_crossing_notes(table)], len(table), on_progress)
+    published = compare_with_published(table, getattr(reader, "facts", None)).note()
+    notes = [*carving_notes(samples, scan.shares), *_crossing_notes(table), *filter(None, [published])]
+    _report(notes, len(table), on_progress)
     return table
+
+
+def _carved(scan: Scan) -> dict[str, str]:
+    """Split -> the split of the source that is divided into it; empty if none is."""
+    source = "train" if all(sample.split for sample in scan.samples) else ""
+    return {split: source for split in scan.shares if split != source}
 
 
 def _report(notes: Iterable[str], total: int, on_progress: OnProgress) -> None:

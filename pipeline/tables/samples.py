@@ -105,8 +105,11 @@ class SampleTable:
         """The same rows for Parquet, with `info` in the schema's metadata."""
         columns = {name: _arrow(self.frame[name], ARROW_TYPES[name]) for name in self.frame.columns}
         described = vars(self.info) | {"classes": list(self.info.classes)}
-        if not self.info.layout_sha256:
-            del described["layout_sha256"]
+        for name in ("layout_sha256", "repeated"):
+            if not described[name]:
+                del described[name]
+        if self.info.carved is None:
+            del described["carved"]
         return _KIND.described(pa.table(columns), described)
 
     @property

@@ -76,6 +76,8 @@ def _command_options(options: Mapping[str, Any]) -> Mapping[str, Any]:
 
 _Text: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 _Counts: TypeAlias = Mapping[_Text, Annotated[int, Field(ge=0)]]
+_Split: TypeAlias = Annotated[str, Field(pattern="^(train|val|test)$")]
+_SourceSplit: TypeAlias = Annotated[str, Field(pattern="^(train|val|test)?$")]
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,9 @@ class TableInfo:
         empty)
     unread_images : images of the root that no row of the source names, per folder
     unread_files : files in class folders that are no images, per suffix
+    carved : split -> the split of the source that its rows were taken from, empty where the source has none; None in
+        tables of earlier versions, which do not state it
+    repeated : rows of the source that repeat one of the table, per split of the source and label; among `excluded`
     """
 
     dataset: _Text
@@ -109,6 +114,8 @@ class TableInfo:
     reader: Annotated[int, Field(ge=0)] = 0
     given: Annotated[Mapping[str, Any], AfterValidator(_command_options)] = field(default_factory=dict)
     layout_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    carved: Mapping[_Split, _SourceSplit] | None = None
+    repeated: Mapping[_SourceSplit, _Counts] = field(default_factory=dict)
 
 
 def check_table(frame: pd.DataFrame, info: TableInfo) -> None:

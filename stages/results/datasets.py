@@ -13,6 +13,7 @@ from stages.results.base import Result
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pipeline.datasets.published import PublishedComparison
     from pipeline.faces.table import FaceTable
     from pipeline.tables.samples import SampleTable
 
@@ -120,10 +121,16 @@ class DrawResult(Result):
 
 @dataclass(frozen=True)
 class IndexResult(Result):
-    """A sample table, and where it was written (not in a dry run)."""
+    """A sample table, and where it was written (not in a dry run).
+
+    Parameters
+    ----------
+    published : its counts against those that are published of the dataset
+    """
 
     table: SampleTable
     path: Path
+    published: PublishedComparison
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -131,8 +138,8 @@ class IndexResult(Result):
         return self.table.frame
 
     def summary(self) -> Mapping[str, Any]:
-        """Counts of rows by split and label, rejected ones by reason, and the path."""
-        return {**self.table.summary(), "path": str(self.path)}
+        """Counts of rows by split and label, rejected ones by reason, the counts that are published, and the path."""
+        return {**self.table.summary(), "published": self.published.as_json(), "path": str(self.path)}
 
 
 @dataclass(frozen=True)

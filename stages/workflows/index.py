@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from cache.places.links import require_inside
+from pipeline.datasets.facts import DatasetFacts
+from pipeline.datasets.layouts import find_layout
+from pipeline.datasets.published import compare_with_published
 from pipeline.progress import OnProgress
 from stages.params import load_params
 from stages.requests import IndexRequest
@@ -24,4 +27,8 @@ def index(request: IndexRequest, on_progress: OnProgress) -> IndexResult:
     table = make_table(request.dataset, source, params.sample, on_progress, stated)
     if not request.dry_run:
         write_table(table, path)
-    return IndexResult(table, path)
+    return IndexResult(table, path, compare_with_published(table, _facts(source.layout)))
+
+
+def _facts(layout: str) -> DatasetFacts | None:
+    return getattr(find_layout(layout), "facts", None)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from pipeline.datasets.facts import DatasetFacts, PublishedCounts, class_counts
 from pipeline.datasets.layouts.affectnet_npy import npy_rows
 from pipeline.datasets.reading.base import LayoutOptions, Scan, not_this_layout
 from pipeline.datasets.reading.boxes import pixel_box
@@ -24,6 +25,55 @@ _NO_EXPRESSION = {"8": "none", "9": "uncertain", "10": "no face"}
 _NO_BOX = "no face box"
 _BOX = ("face_x", "face_y", "face_width", "face_height")
 _PATH = "subdirectory_filepath"
+_CLASSES = "neutral happiness sadness surprise fear disgust anger contempt"
+_TRAIN = class_counts(_CLASSES, 74_874, 134_415, 25_459, 14_090, 6_378, 3_803, 24_882, 3_750)
+_FACTS = DatasetFacts(
+    title="AffectNet",
+    content="faces from the web, searched by words for emotions: boxes in whole pictures (2017), or faces cropped to "
+    "224 x 224 (2021)",
+    access="from its authors, who ask for a signed agreement",
+    licence="For research by agreement with its authors: see the agreement that comes with the dataset.",
+    reference="Mollahosseini, Hasani and Mahoor, AffectNet: A Database for Facial Expression, Valence, and Arousal "
+    "Computing in the Wild, IEEE Transactions on Affective Computing, 2019",
+    label_codes="0 neutral, 1 happiness, 2 sadness, 3 surprise, 4 fear, 5 disgust, 6 anger, 7 contempt; in the lists "
+    "of 2017 also 8 none, 9 uncertain, 10 no face, which are excluded. Folders of copies are numbered so, or in "
+    "alphabetical order",
+    counts=(
+        PublishedCounts(
+            "manual annotations, complete",
+            labels={"train": _TRAIN, "test": dict.fromkeys(_TRAIN, 500)},
+            options={"filtered": False},
+            source="train as public readers count it; the validation set has 500 of each expression",
+        ),
+        PublishedCounts(
+            "cropped faces of 2021, one validation image missing",
+            labels={"train": _TRAIN},
+            totals={"test": 3_999},
+            options={"classes": 8, "filtered": False},
+            source="public readers: 287,651 train; one image of the validation set is missing",
+        ),
+        PublishedCounts(
+            "cropped faces of 2021, one validation image missing, not one of contempt",
+            labels={"train": _TRAIN},
+            totals={"test": 3_499},
+            options={"classes": 7, "filtered": False},
+            source="283,901 train; one image of the validation set is missing",
+        ),
+    ),
+    traps=(
+        "The public validation set is the test set of the field: it is the test split here; val is carved from train.",
+        "A reader that passes face_y, face_x as a box crops the wrong place without an error.",
+        "Folders 0 to 7 are the official codes in some copies and alphabetical positions in others: option codes.",
+        "CAFE states 286,564 train and 4,000 test images; its accuracies only fit 3,489 test images.",
+        "The release of 2017 has whole pictures: without the boxes of its lists nothing is cropped.",
+        "The automatically annotated images are another set, and are not read.",
+        "The copies of 96 x 96 (29,042 images with a labels.csv) are a part, and not this layout: read them by csv.",
+    ),
+    biases=(
+        "Train is skewed and the validation set is balanced (500 of each): of train with eight classes, 46.7 % are "
+        "happiness and 1.3 % each disgust and contempt. Recipes draw every class equally often.",
+    ),
+)
 
 
 class AffectNetOptions(LayoutOptions):
@@ -51,6 +101,7 @@ class AffectNet:
         "training.csv and validation.csv, or train_set/ and val_set/ with *_exp.npy, or class folders train/, val/"
     )
     Options = AffectNetOptions
+    facts = _FACTS
 
     def scan(self, root: Root, options: AffectNetOptions) -> Scan:
         tables = _tables(root, options.filtered)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from pipeline.datasets.facts import DatasetFacts, PublishedCounts, class_counts
 from pipeline.datasets.reading.base import LayoutOptions, Scan, not_this_layout
 from pipeline.datasets.reading.listfile import read_table
 from pipeline.datasets.reading.rows import Row, assemble, merge_repeats, translate
@@ -14,6 +15,33 @@ __all__ = ["Muxspace"]
 
 _LEGEND = "data/legend.csv"
 _PERSON = re.compile(r"(?P<person>.+)_\d+\.\w+")
+_CLASSES = "neutral happiness anger disgust sadness surprise fear contempt"
+_FACTS = DatasetFacts(
+    title="muxspace facial_expressions",
+    content="faces of people in the news (the pictures of LFW), with one expression label each",
+    access="the public repository muxspace/facial_expressions",
+    licence="The repository is under the Apache-2.0 licence; the photos are news photos of LFW.",
+    reference="the repository muxspace/facial_expressions; there is no paper",
+    label_codes="names, in upper and lower case: " + ", ".join(_CLASSES.split()),
+    counts=(
+        PublishedCounts(
+            "whole repository",
+            labels={"": class_counts(_CLASSES, 6868, 5696, 252, 208, 268, 368, 21, 9)},
+            source="counted in its legend.csv",
+        ),
+        PublishedCounts(
+            "a part of 12,762 images, reduced to 160 pixels",
+            labels={"": class_counts(_CLASSES, 6717, 5309, 228, 13, 124, 356, 13, 9)},
+            source="counted in its legend.csv, which has 12,769 rows; 7 repeat another one",
+        ),
+    ),
+    traps=(
+        "People repeat: without a split by person, a model is tested on faces that it was trained on.",
+        "Upper and lower case vary in the labels, and a few rows repeat another one.",
+        "user.id is the annotator, not the person in the picture.",
+    ),
+    biases=("Classes are very skewed: of the whole, half are neutral and 41.6 % happiness; 21 images are fear.",),
+)
 
 
 class Muxspace:
@@ -27,6 +55,7 @@ class Muxspace:
     name = "muxspace"
     summary = f"images/<Person_Name>_<number>.jpg and {_LEGEND}"
     Options = LayoutOptions
+    facts = _FACTS
 
     def scan(self, root: Root, options: LayoutOptions) -> Scan:
         legend = root.find(_LEGEND)

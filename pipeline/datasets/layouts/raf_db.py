@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pipeline.datasets.facts import DatasetFacts, PublishedCounts, class_counts
 from pipeline.datasets.reading.base import LayoutOptions, Scan, not_this_layout
 from pipeline.datasets.reading.class_folders import class_rows, other_files
 from pipeline.datasets.reading.rows import Row, assemble, merge_repeats, translate, val_as_test
@@ -20,6 +21,36 @@ _LISTS: Mapping[str, tuple[str, str]] = {
     "EmoLabel/list_patition_label.txt": ("Image/aligned/", "official"),
     "annotation/list_patition_label.txt": ("aligned/", "aligned and annotation"),
 }
+_CLASSES = "surprise fear disgust happiness sadness anger neutral"
+_FACTS = DatasetFacts(
+    title="RAF-DB (basic)",
+    content="15,339 faces from the web, each labelled by about 40 people with one of seven basic expressions; aligned "
+    "to 100 x 100 pixels in colour",
+    access="from its authors, who ask for a signed agreement",
+    licence="For research by agreement with its authors: see the agreement that comes with the dataset.",
+    reference="Li, Deng and Du, Reliable Crowdsourcing and Deep Locality-Preserving Learning for Expression "
+    "Recognition in the Wild, CVPR 2017",
+    label_codes="in the list and in folders of numbers: 1 surprise, 2 fear, 3 disgust, 4 happiness, 5 sadness, "
+    "6 anger, 7 neutral",
+    counts=(
+        PublishedCounts(
+            "basic set",
+            labels={
+                "train": class_counts(_CLASSES, 1290, 281, 717, 4772, 1982, 705, 2524),
+                "test": class_counts(_CLASSES, 329, 74, 160, 1185, 478, 162, 680),
+            },
+            source="counted in a public copy of its list",
+        ),
+    ),
+    traps=(
+        "Codes count from 1; code written for lists that count from 0 shifts every label without an error.",
+        "The list names train_00001.jpg for the file train_00001_aligned.jpg, and its own name is list_patition_label.",
+        "There is no official validation set. What copies have as valid/ is the test set, or something of their own.",
+        "One copy has augmented test images among train and val: official names (test_*) outside of test/ are refused.",
+        "Numbers of papers that align the originals again are not on the official aligned pictures.",
+    ),
+    biases=("Classes are skewed: of train, 38.9 % are happiness and 2.3 % fear; test has 74 images of fear.",),
+)
 
 
 class RafDb:
@@ -33,6 +64,7 @@ class RafDb:
     name = "raf-db"
     summary = "EmoLabel/list_patition_label.txt and Image/aligned/*_aligned.jpg, or train/1..7 and test/1..7"
     Options = LayoutOptions
+    facts = _FACTS
 
     def scan(self, root: Root, options: LayoutOptions) -> Scan:
         for tail, (folder, release) in _LISTS.items():

@@ -105,7 +105,16 @@ def assemble(
         unread_columns=unread_columns,
         unread_files=dict(unread_files),
         excluded_paths=frozenset(row.sample.path for row in filtered if row.excluded),
+        repeated=_counts(row.sample for row in filtered if row.excluded == REPEATED),
     )
+
+
+def _counts(samples: Iterable[Sample]) -> dict[str, dict[str, int]]:
+    """Split -> label -> samples."""
+    counts: dict[str, Counter[str]] = {}
+    for sample in samples:
+        counts.setdefault(sample.split, Counter())[sample.label] += 1
+    return {split: dict(labels) for split, labels in counts.items()}
 
 
 def _without_class(row: Row, classes: tuple[str, ...]) -> Row:

@@ -25,11 +25,25 @@ def test_json_counts_usable_rejected_and_excluded(empty: Path, fer_stage: FerSta
     tree = layout_trees.ferplus()
     root = layout_trees.pack(tree.files, empty, "tar.gz")
     result = fer_stage("index", "--dataset", "ferplus", "--root", str(root), "--format", "json")
-    assert {"dataset", "rows", "splits", "labels", "rejected", "excluded", "path"} <= result.keys()
+    assert {"dataset", "rows", "splits", "labels", "rejected", "excluded", "published", "path"} <= result.keys()
     assert sum(result["splits"].values()) == len(tree.samples) - len(tree.rejected)
     assert sum(result["rejected"].values()) == len(tree.rejected)
     assert result["excluded"] == tree.excluded
     assert len(SampleTable.read(Path(result["path"]))) == result["rows"]
+
+
+def test_counts_are_compared_with_those_published(
+    empty: Path, capsys: pytest.CaptureFixture[str], fer_stage: FerStage
+) -> None:
+    tree = layout_trees.ferplus()
+    root = layout_trees.pack(tree.files, empty, "tar.gz")
+    published = fer_stage("index", "--dataset", "ferplus", "--root", str(root), "--format", "json")["published"]
+    assert (published["status"], published["release"]) == ("differs", "fer2013new.csv by rule majority")
+    assert published["differences"]["test disgust"]["published"] == 18
+    assert published["unusable"] == len(tree.rejected)
+    options = ("--option", "ties=exclude", "--option", "rule=argmax")
+    assert run(["index", "--dataset", "ferplus", "--root", str(root), *options]) == 0
+    assert "counts: none are published of FERPlus (FER+) with these options" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
