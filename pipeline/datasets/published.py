@@ -134,8 +134,8 @@ def listed_counts(table: SampleTable, release: PublishedCounts | None = None) ->
     if carved is None:
         carved = _carved_from(release) if release else {}
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for (split, label), n in table.frame.groupby(["split", "label"]).size().items():  # type: ignore[misc]
-        counts[carved.get(split, split)][label] += int(n)
+    for (split, label), n in Counter(zip(table.frame["split"], table.frame["label"], strict=True)).items():
+        counts[carved.get(split, split)][label] += n
     for split, labels in table.info.repeated.items():
         counts[split].update(labels)
     return counts

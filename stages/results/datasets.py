@@ -13,6 +13,7 @@ from stages.results.base import Result
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pipeline.datasets.description import LayoutDescription
     from pipeline.datasets.published import PublishedComparison
     from pipeline.faces.table import FaceTable
     from pipeline.tables.samples import SampleTable
@@ -43,9 +44,15 @@ class DatasetRow:
 
 @dataclass(frozen=True)
 class DatasetsResult(Result):
-    """Every dataset of params.yaml and every layout."""
+    """Every dataset of params.yaml and every layout; or one of them.
+
+    Parameters
+    ----------
+    about : what is known of the one that was requested; None if none was
+    """
 
     datasets: tuple[DatasetRow, ...]
+    about: LayoutDescription | None = None
 
     @property
     def frame(self) -> pd.DataFrame:
