@@ -90,7 +90,7 @@ class PublishedComparison:
 
     def _parts(self) -> Iterator[str]:
         if self.unusable:
-            yield f"unusable rows among them: {self.unusable:,} (see `rejected`)"
+            yield f"unusable rows among them: {self.unusable:,}"
         if self.repeated:
             yield f"rows among them that repeat another one: {self.repeated:,}"
 

@@ -133,11 +133,13 @@ class IndexResult(Result):
     Parameters
     ----------
     published : its counts against those that are published of the dataset
+    description : the file beside it that describes it in Croissant
     """
 
     table: SampleTable
     path: Path
     published: PublishedComparison
+    description: Path
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -146,7 +148,8 @@ class IndexResult(Result):
 
     def summary(self) -> Mapping[str, Any]:
         """Counts of rows by split and label, rejected ones by reason, the counts that are published, and the path."""
-        return {**self.table.summary(), "published": self.published.as_json(), "path": str(self.path)}
+        files = {"path": str(self.path), "description": str(self.description)}
+        return {**self.table.summary(), "published": self.published.as_json(), **files}
 
 
 @dataclass(frozen=True)
