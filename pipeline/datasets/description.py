@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic_core import PydanticUndefined
 
 from pipeline.datasets.facts import DatasetFacts, PublishedCounts
+from pipeline.datasets.published import facts_of
 from pipeline.datasets.reading.base import Layout, LayoutOptions
 
 __all__ = ["LayoutDescription", "OptionDescription", "describe_layout"]
@@ -69,13 +70,12 @@ class LayoutDescription:
 
 def describe_layout(layout: Layout[Any]) -> LayoutDescription:
     """What can be known of a layout without a dataset on disk."""
-    facts = getattr(layout, "facts", None)
     return LayoutDescription(
         layout.name,
         layout.summary,
         "\n\n".join(" ".join(text.split()) for text in (inspect.getdoc(type(layout)) or "").split("\n\n")),
         tuple(_described(name, info) for name, info in layout.Options.model_fields.items()),
-        facts if isinstance(facts, DatasetFacts) else None,
+        facts_of(layout),
     )
 
 

@@ -18,7 +18,7 @@ from pipeline.datasets.drawn import STYLES, drawing_changes, is_free, unfinished
 from pipeline.datasets.facts import DatasetFacts
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.layouts import find_layout
-from pipeline.datasets.published import PublishedComparison, compare_with_published
+from pipeline.datasets.published import PublishedComparison, compare_with_published, facts_of
 from pipeline.errors import ChangedImageError
 from pipeline.faces.table import FaceTable
 from pipeline.images.formats import decodable_since
@@ -196,4 +196,4 @@ def _as_parquet(table: SampleTable | FaceTable) -> tuple[pa.Table, bytes]:
 
 
 def _facts(table: SampleTable) -> DatasetFacts | None:
-    return getattr(find_layout(table.info.layout), "facts", None)
+    return facts_of(find_layout(table.info.layout))

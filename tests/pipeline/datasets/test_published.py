@@ -10,6 +10,7 @@ import layout_trees
 import pytest
 from real_files import pack_path
 
+from pipeline.datasets import published
 from pipeline.datasets.facts import DatasetFacts, PublishedCounts
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.layouts import LAYOUTS
@@ -116,6 +117,20 @@ def test_releases_for_other_options_are_not_compared() -> None:
     result = compare_with_published(table_of(BOTH, options={"rule": "argmax"}), facts)
     assert (result.status, result.release) == ("none", "")
     assert result.note() == "counts: none are published of Faces with these options"
+
+
+def test_options_are_compared_as_json_has_them() -> None:
+    facts = facts_of(replace(RELEASE, options={"angles": ("S", "HL")}))
+    assert compare_with_published(table_of(BOTH, options={"angles": ["S", "HL"]}), facts).status == "equal"
+
+
+def test_facts_of_a_layout_of_ones_own_are_used_and_nothing_else_of_that_name() -> None:
+    class Own(type(LAYOUTS["folder"])):  # type: ignore[misc]
+        facts: Any = facts_of(RELEASE)
+
+    assert published.facts_of(Own()) is Own.facts
+    Own.facts = "what I know"
+    assert published.facts_of(Own()) is None
 
 
 def test_nothing_known_is_no_note() -> None:
