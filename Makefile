@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 THREADS ?= 2
 
-.PHONY: repro test lint bench clean
+.PHONY: repro test lint bench pages clean
 
 repro: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
@@ -39,6 +39,10 @@ bench: $(READY)
 	$(BIN)/python benchmarks/neighbors.py --rows 30000 --queries 100
 	$(BIN)/python benchmarks/scale.py --rows 10000 30000 --epochs 1
 	$(BIN)/python benchmarks/cluster.py --shards 100 --workers 2 --lose-every 40 --requests 3 6
+
+# The generated parts of docs/datasets, from what the readers state.
+pages: $(READY)
+	$(BIN)/python tests/documentation/dataset_pages.py
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pipeline.datasets.layouts import find_layout, layout_sha256
-from pipeline.datasets.published import compare_with_published
+from pipeline.datasets.published import compare_with_published, facts_of
 from pipeline.datasets.reading.base import Layout, Scan, not_this_layout, parse_options
 from pipeline.datasets.reading.listfile import lookalike
 from pipeline.datasets.reading.unread import folder_counts
@@ -90,7 +90,7 @@ def index_dataset(
         repeated=scan.repeated,
     )
     table = SampleTable.from_samples(samples, info)
-    published = compare_with_published(table, getattr(reader, "facts", None)).note()
+    published = compare_with_published(table, facts_of(reader)).note()
     notes = [*carving_notes(samples, scan.shares), *_crossing_notes(table), *filter(None, [published])]
     _report(notes, len(table), on_progress)
     return table

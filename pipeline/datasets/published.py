@@ -9,9 +9,17 @@ from typing import Any, Literal
 
 from pipeline.datasets.facts import DatasetFacts, PublishedCounts
 from pipeline.datasets.layouts import LAYOUTS
+from pipeline.datasets.reading.base import Layout
 from pipeline.tables.samples import OK, SampleTable, TableInfo
 
-__all__ = ["CountDifference", "PublishedComparison", "compare_with_published", "known_facts", "listed_counts"]
+__all__ = [
+    "CountDifference",
+    "PublishedComparison",
+    "compare_with_published",
+    "facts_of",
+    "known_facts",
+    "listed_counts",
+]
 
 _Counts = Mapping[str, Mapping[str, int]]  # split of the source -> label -> rows
 _SHOWN = 8
@@ -90,14 +98,21 @@ class PublishedComparison:
 
     def _parts(self) -> Iterator[str]:
         if self.unusable:
-            yield f"unusable rows among them: {self.unusable:,} (see `rejected`)"
+            yield f"unusable rows among them: {self.unusable:,}"
         if self.repeated:
             yield f"rows among them that repeat another one: {self.repeated:,}"
 
 
 def known_facts(info: TableInfo) -> DatasetFacts | None:
     """What is known of the dataset of a table; None for layouts outside of this package, whose code is not run."""
-    return getattr(LAYOUTS.get(info.layout), "facts", None)
+    layout = LAYOUTS.get(info.layout)
+    return facts_of(layout) if layout else None
+
+
+def facts_of(layout: Layout[Any]) -> DatasetFacts | None:
+    """What a layout states of its dataset; None if it has no `facts`, as those of one's own need not."""
+    facts = getattr(layout, "facts", None)
+    return facts if isinstance(facts, DatasetFacts) else None
 
 
 def compare_with_published(table: SampleTable, facts: DatasetFacts | None) -> PublishedComparison:
@@ -110,8 +125,7 @@ def compare_with_published(table: SampleTable, facts: DatasetFacts | None) -> Pu
     repeated = sum(sum(labels.values()) for labels in table.info.repeated.values())
     if facts is None:
         return PublishedComparison("none", unusable=unusable, repeated=repeated)
-    options = table.info.options
-    releases = [r for r in facts.counts if all(options.get(name) == value for name, value in r.options.items())]
+    releases = [release for release in facts.counts if _allowed(release, table.info.options)]
     if not releases:
         return PublishedComparison("none", facts.title, unusable=unusable, repeated=repeated)
     compared = [(release, _differences(listed_counts(table, release), release, table.info)) for release in releases]
@@ -134,8 +148,8 @@ def listed_counts(table: SampleTable, release: PublishedCounts | None = None) ->
     if carved is None:
         carved = _carved_from(release) if release else {}
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for (split, label), n in table.frame.groupby(["split", "label"]).size().items():  # type: ignore[misc]
-        counts[carved.get(split, split)][label] += int(n)
+    for (split, label), n in Counter(zip(table.frame["split"], table.frame["label"], strict=True)).items():
+        counts[carved.get(split, split)][label] += n
     for split, labels in table.info.repeated.items():
         counts[split].update(labels)
     return counts
@@ -174,6 +188,15 @@ def _of_split(
 
 def _number(n: int) -> str:
     return f"{n:,}" if n else "none"
+
+
+def _allowed(release: PublishedCounts, options: Mapping[str, Any]) -> bool:
+    """Whether a release holds under the options of a table, which are those of JSON."""
+    return all(_as_json(options.get(name)) == _as_json(value) for name, value in release.options.items())
+
+
+def _as_json(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _distance(differences: Sequence[CountDifference]) -> int:

@@ -8,12 +8,17 @@ from typing import Any
 import click
 
 from stages.commands.options import folder_option, format_option, params_option, request_of
-from stages.output import echo_rows
+from stages.output import echo_record, echo_rows
 
 __all__ = ["command"]
 
 
 @click.command("datasets")
+@click.option(
+    "--about",
+    metavar="NAME",
+    help="Print what is known of this dataset or layout instead: licence, labels, published counts, traps, options.",
+)
 @folder_option("tables", "Folder of sample tables.")
 @params_option
 @format_option
@@ -26,4 +31,8 @@ def command(output_format: str, **options: Any) -> None:
     from stages.running import run
     from stages.workflows.datasets import datasets
 
-    echo_rows(map(asdict, run(datasets, request_of(DatasetsRequest, options)).datasets), output_format)
+    result = run(datasets, request_of(DatasetsRequest, options))
+    if result.about is None:
+        echo_rows(map(asdict, result.datasets), output_format)
+    else:
+        echo_record(result.about.as_json() if output_format == "json" else result.about.summary(), output_format)

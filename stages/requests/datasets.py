@@ -33,9 +33,11 @@ class DatasetsRequest:
 
     Parameters
     ----------
+    about : only this one, a name in params.yaml or of a layout, with all that is known of it
     tables : folder of sample tables
     """
 
+    about: str | None = None
     tables: PathLike = default(Path("tables"))
     params: PathLike = default(Path("params.yaml"))
 

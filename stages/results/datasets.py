@@ -13,6 +13,7 @@ from stages.results.base import Result
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pipeline.datasets.description import LayoutDescription
     from pipeline.datasets.published import PublishedComparison
     from pipeline.faces.table import FaceTable
     from pipeline.tables.samples import SampleTable
@@ -43,9 +44,15 @@ class DatasetRow:
 
 @dataclass(frozen=True)
 class DatasetsResult(Result):
-    """Every dataset of params.yaml and every layout."""
+    """Every dataset of params.yaml and every layout; or one of them.
+
+    Parameters
+    ----------
+    about : what is known of the one that was requested; None if none was
+    """
 
     datasets: tuple[DatasetRow, ...]
+    about: LayoutDescription | None = None
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -126,11 +133,13 @@ class IndexResult(Result):
     Parameters
     ----------
     published : its counts against those that are published of the dataset
+    description : the file beside it that describes it in Croissant
     """
 
     table: SampleTable
     path: Path
     published: PublishedComparison
+    description: Path
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -139,7 +148,8 @@ class IndexResult(Result):
 
     def summary(self) -> Mapping[str, Any]:
         """Counts of rows by split and label, rejected ones by reason, the counts that are published, and the path."""
-        return {**self.table.summary(), "published": self.published.as_json(), "path": str(self.path)}
+        files = {"path": str(self.path), "description": str(self.description)}
+        return {**self.table.summary(), "published": self.published.as_json(), **files}
 
 
 @dataclass(frozen=True)

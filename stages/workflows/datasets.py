@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.datasets.layouts import LAYOUTS
+from pipeline.datasets.description import describe_layout
+from pipeline.datasets.layouts import LAYOUTS, find_layout
 from pipeline.progress import OnProgress
 from pipeline.tables.samples import SampleTable
 from stages.params import Params, load_params
@@ -17,8 +18,11 @@ __all__ = ["datasets"]
 
 
 def datasets(request: DatasetsRequest, _on_progress: OnProgress) -> DatasetsResult:
-    """Every dataset of params.yaml and every layout."""
+    """Every dataset of params.yaml and every layout; of a single one, what is known of it."""
     params, workspace = load_params(request.params), Workspace(tables=request.tables)
+    if request.about is not None:
+        about = describe_layout(find_layout(params.dataset(request.about).layout))
+        return DatasetsResult((_row(request.about, params, workspace.table(request.about)),), about)
     names = dict.fromkeys([*params.datasets, *params.run.datasets, *LAYOUTS])
     return DatasetsResult(tuple(_row(name, params, workspace.table(name)) for name in names))
 

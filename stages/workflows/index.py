@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 from cache.places.links import require_inside
-from pipeline.datasets.facts import DatasetFacts
-from pipeline.datasets.layouts import find_layout
-from pipeline.datasets.published import compare_with_published
 from pipeline.progress import OnProgress
 from stages.params import load_params
 from stages.requests import IndexRequest
 from stages.results import IndexResult
 from stages.workflows.dataset_sources import StatedSource
-from stages.workflows.tables import make_table, write_table
+from stages.workflows.tables import description_path, make_table, published_counts, write_indexed
 from stages.workspace import Workspace
 
 __all__ = ["index"]
 
 
 def index(request: IndexRequest, on_progress: OnProgress) -> IndexResult:
-    """Scan, and write the table unless it is a dry run; one of the sample's styles is drawn first if need be."""
+    """Scan, and write the table and its description unless it is a dry run.
+
+    One of the sample's styles is drawn first if need be.
+    """
     params = load_params(request.params)
     stated = StatedSource(request.layout, request.root, request.options)
     source = stated.source(request.dataset, params)
     path = Workspace(tables=request.tables).table(request.dataset)
     require_inside(path, request.tables)
     table = make_table(request.dataset, source, params.sample, on_progress, stated)
+    published = published_counts(table)
     if not request.dry_run:
-        write_table(table, path)
-    return IndexResult(table, path, compare_with_published(table, _facts(source.layout)))
-
-
-def _facts(layout: str) -> DatasetFacts | None:
-    return getattr(find_layout(layout), "facts", None)
+        write_indexed(table, path, published)
+    return IndexResult(table, path, published, description_path(path))

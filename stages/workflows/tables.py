@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cache.atomic import write_bytes
+from pipeline.datasets.croissant import TableFile, croissant
 from pipeline.datasets.drawn import STYLES, drawing_changes, is_free, unfinished_drawing
+from pipeline.datasets.facts import DatasetFacts
 from pipeline.datasets.index import index_dataset
+from pipeline.datasets.layouts import find_layout
+from pipeline.datasets.published import PublishedComparison, compare_with_published, facts_of
 from pipeline.errors import ChangedImageError
 from pipeline.faces.table import FaceTable
 from pipeline.images.formats import decodable_since
@@ -26,7 +33,15 @@ from stages.workflows.dataset_sources import StatedSource, current_source, table
 from stages.workflows.draw import draw_style
 from stages.workspace import Workspace
 
-__all__ = ["index_named", "make_table", "requested_rows", "write_table"]
+__all__ = [
+    "description_path",
+    "index_named",
+    "make_table",
+    "published_counts",
+    "requested_rows",
+    "write_indexed",
+    "write_table",
+]
 
 
 def make_table(
@@ -93,7 +108,7 @@ def _indexed(
         say(f"indexing {dataset} ({source.layout} at {source.root})")
     table = make_table(dataset, source, params.sample, on_progress, stated)
     if not request.dry_run:
-        write_table(table, path)
+        write_indexed(table, path, published_counts(table))
     return table, Path(source.root)
 
 
@@ -145,8 +160,40 @@ def _of_its_dataset(table: SampleTable, dataset: str, path: Path) -> SampleTable
     return table
 
 
+def published_counts(table: SampleTable) -> PublishedComparison:
+    """The counts of a table that was made just now against those that its layout states; a layout's code is run."""
+    return compare_with_published(table, _facts(table))
+
+
+def write_indexed(table: SampleTable, path: Path, published: PublishedComparison) -> None:
+    """Write a sample table, and beside it its description in Croissant.
+
+    Parameters
+    ----------
+    published : as `published_counts` has it
+    """
+    arrow, data = _as_parquet(table)
+    write_bytes(path, data)
+    file = TableFile(path.name, hashlib.sha256(data).hexdigest(), len(data), arrow.schema)
+    described = json.dumps(croissant(table, file, _facts(table), published), indent=2, ensure_ascii=False)
+    write_bytes(description_path(path), f"{described}\n".encode())
+
+
+def description_path(table: Path) -> Path:
+    """Of the description beside a sample table."""
+    return table.with_suffix(".croissant.json")
+
+
 def write_table(table: SampleTable | FaceTable, path: Path) -> None:
     """Replace the Parquet file at `path` as a whole."""
-    buffer = io.BytesIO()
-    pq.write_table(table.to_arrow(), buffer)
-    write_bytes(path, buffer.getvalue())
+    write_bytes(path, _as_parquet(table)[1])
+
+
+def _as_parquet(table: SampleTable | FaceTable) -> tuple[pa.Table, bytes]:
+    buffer, arrow = io.BytesIO(), table.to_arrow()
+    pq.write_table(arrow, buffer)
+    return arrow, buffer.getvalue()
+
+
+def _facts(table: SampleTable) -> DatasetFacts | None:
+    return facts_of(find_layout(table.info.layout))

@@ -38,6 +38,8 @@ INFO = TableInfo(
     unread_files={".txt": 1},
     reader=1,
     given={"layout": "folder", "root": "data/faces", "options": {"classes": 7}},
+    carved={"val": "train"},
+    repeated={"train": {"fear": 1}},
 )
 SAMPLES = (
     Sample("a", "a.png", "fear", "train", "0" * 64, subject="p", clip="c", frame=3, fold=0, box=(1, 2, 3, 4)),

@@ -17,7 +17,7 @@ from pipeline.datasets.reading.listfile import Line, Table, read_table
 from pipeline.datasets.reading.rows import Row, assemble, merge_repeats, translate, val_as_test
 from pipeline.datasets.roots.files import Lookup, Root
 from pipeline.errors import DatasetError
-from pipeline.tables.labels import CODE_MAPS
+from pipeline.tables.labels import CODE_MAPS, CONTEMPT
 from pipeline.tables.sample import Sample
 
 __all__ = ["AffectNet", "AffectNetOptions"]
@@ -58,7 +58,7 @@ _FACTS = DatasetFacts(
         ),
         PublishedCounts(
             "cropped faces of 2021, one validation image missing, not one of contempt",
-            labels={"train": _TRAIN},
+            labels={"train": {name: n for name, n in _TRAIN.items() if name != CONTEMPT}},
             totals={"test": 3_499},
             options={"annotations": "manual", "classes": 7, "filtered": False},
             source="283,901 train; one image of the validation set is missing",

@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import layout_trees
 import pytest
 from real_files import pack_path
+from trees import TREES, fer2013, pack
 
+from pipeline.datasets import published
 from pipeline.datasets.facts import DatasetFacts, PublishedCounts
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.layouts import LAYOUTS
@@ -78,9 +79,7 @@ def test_rejected_and_repeated_rows_are_listed_and_counted_apart() -> None:
     table = table_of(listed, rejected=2, carved={}, repeated={"train": {"fear": 1}})
     result = compare_with_published(table, facts_of(RELEASE))
     assert (result.status, result.unusable, result.repeated) == ("equal", 2, 1)
-    assert result.note().endswith(
-        "unusable rows among them: 2 (see `rejected`); rows among them that repeat another one: 1"
-    )
+    assert result.note().endswith("unusable rows among them: 2; rows among them that repeat another one: 1")
 
 
 def test_differences_are_those_of_the_nearest_release() -> None:
@@ -120,6 +119,20 @@ def test_releases_for_other_options_are_not_compared() -> None:
     assert result.note() == "counts: none are published of Faces with these options"
 
 
+def test_options_are_compared_as_json_has_them() -> None:
+    facts = facts_of(replace(RELEASE, options={"angles": ("S", "HL")}))
+    assert compare_with_published(table_of(BOTH, options={"angles": ["S", "HL"]}), facts).status == "equal"
+
+
+def test_facts_of_a_layout_of_ones_own_are_used_and_nothing_else_of_that_name() -> None:
+    class Own(type(LAYOUTS["folder"])):  # type: ignore[misc]
+        facts: Any = facts_of(RELEASE)
+
+    assert published.facts_of(Own()) is Own.facts
+    Own.facts = "what I know"
+    assert published.facts_of(Own()) is None
+
+
 def test_nothing_known_is_no_note() -> None:
     result = compare_with_published(table_of(BOTH), None)
     assert (result.status, result.note()) == ("none", "")
@@ -129,7 +142,7 @@ def test_nothing_known_is_no_note() -> None:
 def test_the_table_keeps_what_was_carved_and_repeated(tmp_path: Path) -> None:
     from stages.workflows.tables import write_table
 
-    root = layout_trees.pack(layout_trees.ferplus().files, tmp_path, "folder")
+    root = pack(fer2013.ferplus().files, tmp_path, "folder")
     table = index_dataset("ferplus", "ferplus", root, {})
     assert table.info.carved == {}
     assert sum(sum(labels.values()) for labels in table.info.repeated.values()) == table.info.excluded["repeated row"]
@@ -147,9 +160,9 @@ def test_the_table_keeps_what_was_carved_and_repeated(tmp_path: Path) -> None:
     ],
 )
 def test_index_records_which_splits_were_carved(name: str, carved: dict[str, str], tmp_path: Path) -> None:
-    tree = next(tree for tree in layout_trees.TREES.values() if tree.layout == name)
+    tree = next(tree for tree in TREES.values() if tree.layout == name)
     notes = []
-    root = layout_trees.pack(tree.files, tmp_path, "folder")
+    root = pack(tree.files, tmp_path, "folder")
     table = index_dataset("d", name, root, tree.options, lambda progress: notes.append(progress.note))
     assert table.info.carved == carved
     listed = listed_counts(table)
