@@ -1,11 +1,15 @@
-"""open_root: a dataset's files from a folder, or from an archive that is read in place."""
+"""open_root: a dataset's files from a folder, or from an archive or shard that is read in place."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from pipeline.datasets.roots.arrow_shard import ArrowShard
+from pipeline.datasets.roots.containers import container_suffixes, is_container, register
 from pipeline.datasets.roots.files import Root
-from pipeline.datasets.roots.folder_root import FolderRoot
+from pipeline.datasets.roots.folder_root import FileRoot, FolderRoot
+from pipeline.datasets.roots.parquet_shard import ParquetShard
+from pipeline.datasets.roots.tar_members import TarShard
 from pipeline.datasets.roots.tar_root import TarRoot
 from pipeline.datasets.roots.zip_root import ZipRoot
 from pipeline.errors import DatasetError
@@ -14,6 +18,11 @@ from pipeline.regular_files import open_regular
 __all__ = ["FolderRoot", "Root", "open_root"]
 
 _GZIP, _ZIP = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")
+_PARQUET, _ARROW = b"PAR1", (b"ARRO", b"\xff\xff\xff\xff")
+
+register(".tar", TarShard)
+register(".parquet", ParquetShard)
+register(".arrow", ArrowShard)
 
 
 def open_root(path: Path, expected: str = "a folder of images, or a .tar, .tar.gz, .tgz or .zip of one") -> Root:
@@ -21,7 +30,7 @@ def open_root(path: Path, expected: str = "a folder of images, or a .tar, .tar.g
 
     Parameters
     ----------
-    path : folder or archive
+    path : folder, archive, or one shard of rows (parquet, Arrow)
     expected : what the layout reads, for the message
 
     Raises
@@ -40,4 +49,17 @@ def open_root(path: Path, expected: str = "a folder of images, or a .tar, .tar.g
         raise DatasetError(f"cannot read {path}: {error.strerror}. Check its permissions") from error
     if magic[:2] == _GZIP:
         return TarRoot(path, compressed=True)
-    return ZipRoot(path) if magic in _ZIP else TarRoot(path)
+    if magic in _ZIP:
+        return ZipRoot(path)
+    if magic == _PARQUET or magic in _ARROW:
+        return _shard_root(path, ".parquet" if magic == _PARQUET else ".arrow")
+    return FileRoot(path) if is_container(path.name) and path.suffix.casefold() != ".tar" else TarRoot(path)
+
+
+def _shard_root(path: Path, suffix: str) -> FileRoot:
+    if path.suffix.casefold() != suffix:
+        raise DatasetError(
+            f"{path}: its content is that of a {suffix} file, and its name has another suffix. Rename it to "
+            f"{path.stem}{suffix}; suffixes of shards are {', '.join(container_suffixes())}"
+        )
+    return FileRoot(path)

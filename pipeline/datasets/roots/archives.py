@@ -1,4 +1,4 @@
-"""What tar and zip roots share: a handle that is opened late, parts of a file as files, and limits.
+"""What tar and zip roots share: a handle that is opened late, and limits.
 
 What an archive states of its own sizes is only a claim.
 """
@@ -14,16 +14,16 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import Any
 
+from pipeline.datasets.roots.extents import Extent
 from pipeline.datasets.roots.files import Root, some
 from pipeline.datasets.roots.refusals import DAMAGED
 from pipeline.errors import DatasetError, ImageError
-from pipeline.regular_files import open_unbuffered, size_text, too_large_text
+from pipeline.regular_files import size_text, too_large_text
 
 __all__ = [
     "DAMAGED_LIST",
     "ArchiveRoot",
     "BoundedReads",
-    "FileSlice",
     "check_names",
     "check_size",
     "damaged",
@@ -62,6 +62,7 @@ class ArchiveRoot(Root):
         """A new handle of the archive."""
 
     def close(self) -> None:
+        super().close()
         self._release()
 
     def __del__(self) -> None:
@@ -76,27 +77,6 @@ class ArchiveRoot(Root):
         return super().__getstate__() | {"_handle": None}
 
 
-class FileSlice(io.RawIOBase):
-    """A part of a file as a file."""
-
-    def __init__(self, path: Path, offset: int, size: int) -> None:
-        self._file = open_unbuffered(path)
-        self._offset, self._end = offset, offset + size
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = os.pread(self._file.fileno(), min(len(buffer), self._end - self._offset), self._offset)
-        buffer[: len(data)] = data
-        self._offset += len(data)
-        return len(data)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
 class BoundedReads(io.BufferedReader):
     """A file that gives no more than `limit` bytes at once, whatever size its content states.
 
@@ -106,19 +86,19 @@ class BoundedReads(io.BufferedReader):
         When asked for more.
     """
 
-    def __init__(self, path: Path, limit: int) -> None:
-        super().__init__(open_unbuffered(path))
-        self._limit = limit
+    def __init__(self, extent: Extent, limit: int) -> None:
+        super().__init__(extent.open())
+        self._limit, self._size = limit, extent.size
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0:
-            size = os.fstat(self.fileno()).st_size - self.tell()
+            size = self._size - self.tell()
         if size > self._limit:
             raise ValueError(f"a part of {size_text(size)}, where at most {size_text(self._limit)} are read")
         return super().read(size)
 
 
-def check_names(path: Path, n_members: int, longest: str) -> None:
+def check_names(path: Path | str, n_members: int, longest: str) -> None:
     """DatasetError if there are too many members, or the longest name is too long."""
     if n_members > MAX_MEMBERS:
         raise DatasetError(f"{path}: expected at most {MAX_MEMBERS:,} members, found more. Divide the dataset")
@@ -135,7 +115,7 @@ def check_size(size: int, limit: int) -> None:
         raise ImageError(too_large_text(size, limit))
 
 
-def damaged(path: Path, kind: str, detail: str) -> DatasetError:
+def damaged(path: Path | str, kind: str, detail: str) -> DatasetError:
     """The error for an archive that cannot be listed."""
     return DatasetError(
         f"{path}: expected a whole {kind} archive, found a damaged or cut off one ({detail}). "
@@ -143,7 +123,7 @@ def damaged(path: Path, kind: str, detail: str) -> DatasetError:
     )
 
 
-def refuse_outside(path: Path, names: list[str]) -> None:
+def refuse_outside(path: Path | str, names: list[str]) -> None:
     """DatasetError if `names`, members that are no plain files inside the archive, are any."""
     if names:
         raise DatasetError(

@@ -11,6 +11,8 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from pipeline.datasets.roots.containers import Container, OpenContainers, split_member
+from pipeline.datasets.roots.extents import Extent
 from pipeline.datasets.roots.refusals import DAMAGED, refused_by_system
 from pipeline.errors import DatasetError, ImageError
 from pipeline.images.reading import MAX_IMAGE_BYTES
@@ -50,6 +52,7 @@ class Root(ABC):
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._containers = OpenContainers()
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
@@ -76,9 +79,8 @@ class Root(ABC):
     def _list(self) -> Iterable[str]:
         """Everything that is no folder and no junk, in any order."""
 
-    @abstractmethod
     def read(self, name: str, limit: int = MAX_IMAGE_BYTES) -> bytes:
-        """The bytes of one file.
+        """The bytes of one file, or of a member of a container (`shard.parquet::0000017`).
 
         Parameters
         ----------
@@ -90,8 +92,27 @@ class Root(ABC):
             If this one file is missing, damaged, too large or no regular file; the message is a short reason that can
             be counted up to its first colon.
         DatasetError
-            If the whole root is gone.
+            If the whole root is gone, or a container is damaged.
         """
+        member = split_member(name)
+        if member is None:
+            return self._read(name, limit)
+        return self.container(member[0]).read(member[1], limit)
+
+    def container(self, name: str) -> Container:
+        """One file of the root that holds many images; raises as `read` does."""
+        return self._containers.get(self, name)
+
+    @abstractmethod
+    def _read(self, name: str, limit: int) -> bytes:
+        """As `read`, of a plain file."""
+
+    @abstractmethod
+    def extent(self, name: str) -> Extent:
+        """Where the bytes of a plain file are on disk; raises as `read` does."""
+
+    def _where(self, name: str) -> str:
+        return str(self.path) if self.path.name == name else f"{self.path}: {name}"
 
     @abstractmethod
     def open(self, name: str) -> BinaryIO:
@@ -179,9 +200,9 @@ class Root(ABC):
             raise DatasetError(f"expected one {tail} in {self.path}, found {some(matches)}. Point the root below one")
         return matches[0] if matches else None
 
-    @abstractmethod
     def close(self) -> None:
         """Close handles and remove temporary files. Closing twice is allowed."""
+        self._containers.close()
 
     def __enter__(self) -> Self:
         return self

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.datasets.roots.files import LINK, MAX_IMAGE_BYTES, MISSING, UNREADABLE, Root, escapes, is_junk
+from pipeline.datasets.roots.extents import Extent
+from pipeline.datasets.roots.files import LINK, MISSING, UNREADABLE, Root, escapes, is_junk
 from pipeline.datasets.roots.refusals import refused_by_system
 from pipeline.errors import DatasetError, ImageError
 from pipeline.regular_files import RefusedFileError, open_regular, read_regular
 
-__all__ = ["FolderRoot"]
+__all__ = ["FileRoot", "FolderRoot"]
 
 
 class FolderRoot(Root):
@@ -27,7 +28,7 @@ class FolderRoot(Root):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._real = os.path.realpath(path)
+        self._folder, self._real = path, os.path.realpath(path)
 
     def _list(self) -> Iterator[str]:
         yield from self._walk("", (self._real,))
@@ -59,9 +60,13 @@ class FolderRoot(Root):
     def _holds(self, real: str) -> bool:
         return real == self._real or real.startswith(self._real.rstrip(os.sep) + os.sep)
 
-    def read(self, name: str, limit: int = MAX_IMAGE_BYTES) -> bytes:
+    def _read(self, name: str, limit: int) -> bytes:
         with self._reading(name) as path:
             return read_regular(path, limit)
+
+    def extent(self, name: str) -> Extent:
+        with self._reading(name) as path, open_regular(path) as file:
+            return Extent(self._where(name), path, 0, os.fstat(file.fileno()).st_size)
 
     def open(self, name: str) -> BinaryIO:
         with self._reading(name) as path:
@@ -69,7 +74,7 @@ class FolderRoot(Root):
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[Path]:
-        path = self.path / name
+        path = self._folder / name
         if escapes(name) or not os.path.lexists(path):
             self._check_root()
             raise ImageError(MISSING)
@@ -83,10 +88,25 @@ class FolderRoot(Root):
             self._check_root()
             raise refused_by_system(error, path) or ImageError(UNREADABLE) from error
 
-    def close(self) -> None:
-        """No handle is open between two reads."""
-
     def _check_root(self) -> None:
         # A lost mount must not turn every image into a rejected row.
-        if not self.path.is_dir():
-            raise DatasetError(f"{self.path} was a folder and is gone. Mount it again and repeat the command")
+        if not self._folder.is_dir():
+            raise DatasetError(f"{self._folder} was a folder and is gone. Mount it again and repeat the command")
+
+
+class FileRoot(FolderRoot):
+    """One file that holds many images, as a root of its own. The files beside it are not part of it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.absolute().parent)
+        self.path, self._file = path, path.name
+
+    def _list(self) -> Iterator[str]:
+        yield self._file
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[Path]:
+        if name != self._file:
+            raise ImageError(MISSING)
+        with super()._reading(name) as path:
+            yield path

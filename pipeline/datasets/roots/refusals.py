@@ -39,7 +39,7 @@ _OF_SYSTEM = frozenset(
 _OF_OWNER = frozenset({errno.EACCES, errno.EPERM})
 
 
-def refused_by_system(error: BaseException, path: Path) -> DatasetError | None:
+def refused_by_system(error: BaseException, path: Path | str) -> DatasetError | None:
     """The error to raise if the system could not read `path` now; None if the cause is the file itself.
 
     A lost network drive, or too many open files, would else make a rejected row of every image.
@@ -53,7 +53,7 @@ def refused_by_system(error: BaseException, path: Path) -> DatasetError | None:
 
 
 @contextmanager
-def whole_file_errors(path: Path) -> Iterator[None]:
+def whole_file_errors(path: Path | str) -> Iterator[None]:
     """Name why a file that holds many samples (an archive, a list) cannot be opened, where it is not its content.
 
     Raises

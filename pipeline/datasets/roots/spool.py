@@ -1,18 +1,21 @@
-"""A compressed archive, decompressed once into a temporary file that processes share, and that is always removed."""
+"""A compressed archive, or a compressed file in one, unpacked once into a temporary file that is always removed."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import gzip
+import lzma
 import os
 import shutil
 import stat
 import tempfile
 import weakref
+import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from pipeline.datasets.roots.refusals import whole_file_errors
 from pipeline.errors import DatasetError
@@ -31,10 +34,17 @@ _UNPACK = "unpack the archive by hand and point the root at the folder"
 
 
 class Spool:
-    """The bytes of a gzip file, as a plain file at `path`, in a folder of its own that no other user can enter.
+    """The content of a compressed file, as a plain file at `path`, in a folder of its own that no other user can enter.
 
     The folder is removed when its owner is closed, collected or exits. One whose owner was killed is removed by the
     next spool of the same user: a living owner holds a lock on it, and the system drops that lock with the process.
+
+    Parameters
+    ----------
+    source : a gzip file, or an archive that holds the compressed file
+    unpack : gives the content of the open `source`; None for gzip
+    packed_size : bytes of the compressed file; None for all of `source`
+    where : for messages, instead of `source`
 
     Raises
     ------
@@ -42,7 +52,14 @@ class Spool:
         If the file is damaged, there is no room for its content, or that has more than `MAX_RATIO` times its size.
     """
 
-    def __init__(self, source: Path) -> None:
+    def __init__(
+        self,
+        source: Path,
+        unpack: Callable[[BinaryIO], BinaryIO] | None = None,
+        packed_size: int | None = None,
+        where: str = "",
+    ) -> None:
+        where = where or str(source)
         remove_abandoned()
         folder, handle = _locked_folder()
         self.path = folder / _FILE
@@ -50,20 +67,20 @@ class Spool:
         try:
             with whole_file_errors(source):
                 packed = open_regular(source)
-            with packed, self.path.open("xb") as plain:
-                _decompress(source, packed, plain)
+            with packed, self.path.open("xb") as plain, (unpack or _gunzip)(packed) as content:
+                _decompress(where, packed_size or os.fstat(packed.fileno()).st_size, content, plain)
         except DatasetError:
             self.close()
             raise
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile) as error:
             self.close()
             raise DatasetError(
-                f"{source} is damaged or cut off: {error}. Expected a whole .tar.gz; copy or download it again"
+                f"{where} is damaged or cut off: {error}. Expected a whole archive; copy or download it again"
             ) from error
         except OSError as error:
             self.close()
             raise DatasetError(
-                f"cannot decompress {source} to {folder}: {error}. Make room, set TMPDIR to a larger folder, "
+                f"cannot decompress {where} to {folder}: {error}. Make room, set TMPDIR to a larger folder, "
                 f"or {_UNPACK}"
             ) from error
 
@@ -110,26 +127,29 @@ def _locked_folder() -> tuple[Path, int]:
             os.close(handle)
 
 
-def _decompress(source: Path, packed: BinaryIO, plain: BinaryIO) -> None:
+def _gunzip(packed: BinaryIO) -> BinaryIO:
+    return cast("BinaryIO", gzip.open(packed))
+
+
+def _decompress(where: str, packed_size: int, content: BinaryIO, plain: BinaryIO) -> None:
     """Copy the content in chunks; all limits are checked before the next chunk is written."""
-    limit = max(ALWAYS_ALLOWED, MAX_RATIO * os.fstat(packed.fileno()).st_size)
+    limit = max(ALWAYS_ALLOWED, MAX_RATIO * packed_size)
     n_bytes = 0
-    with gzip.open(packed) as content:
-        while chunk := content.read(_CHUNK):
-            n_bytes += len(chunk)
-            if n_bytes > limit:
-                raise DatasetError(
-                    f"{source}: expected an archive of at most {size_text(limit)} unpacked, {MAX_RATIO} times its "
-                    f"size, found more. If it really holds a dataset, {_UNPACK}"
-                )
-            # Not on the first chunks: small archives are read on a full disk too, as long as they fit.
-            if n_bytes > ALWAYS_ALLOWED and shutil.disk_usage(os.path.dirname(plain.name)).free < FREE_BYTES:
-                raise DatasetError(
-                    f"cannot decompress {source}: expected room for it in {tempfile.gettempdir()}, found less than "
-                    f"{size_text(FREE_BYTES)} free after {size_text(n_bytes)}. Set TMPDIR to a larger folder, or "
-                    f"{_UNPACK}"
-                )
-            plain.write(chunk)
+    while chunk := content.read(_CHUNK):
+        n_bytes += len(chunk)
+        if n_bytes > limit:
+            raise DatasetError(
+                f"{where}: expected an archive of at most {size_text(limit)} unpacked, {MAX_RATIO} times its "
+                f"size, found more. If it really holds a dataset, {_UNPACK}"
+            )
+        # Not on the first chunks: small archives are read on a full disk too, as long as they fit.
+        if n_bytes > ALWAYS_ALLOWED and shutil.disk_usage(os.path.dirname(plain.name)).free < FREE_BYTES:
+            raise DatasetError(
+                f"cannot decompress {where}: expected room for it in {tempfile.gettempdir()}, found less than "
+                f"{size_text(FREE_BYTES)} free after {size_text(n_bytes)}. Set TMPDIR to a larger folder, or "
+                f"{_UNPACK}"
+            )
+        plain.write(chunk)
 
 
 def _remove(folder: Path, handle: int, owner: int) -> None:

@@ -16,14 +16,15 @@ from pipeline.datasets.roots.archives import (
     DAMAGED_LIST,
     ArchiveRoot,
     BoundedReads,
-    FileSlice,
     check_names,
     check_size,
     damaged,
     refuse_outside,
 )
-from pipeline.datasets.roots.files import MAX_IMAGE_BYTES, MISSING, UNREADABLE, escapes, is_junk
+from pipeline.datasets.roots.extents import Extent, FileSlice
+from pipeline.datasets.roots.files import MISSING, UNREADABLE, escapes, is_junk
 from pipeline.datasets.roots.refusals import DAMAGED, refused_by_system, whole_file_errors
+from pipeline.datasets.roots.spool import Spool
 from pipeline.errors import DatasetError, ImageError
 from pipeline.regular_files import RefusedFileError, open_regular, read_within
 
@@ -61,7 +62,7 @@ class ZipRoot(ArchiveRoot):
     def _list(self) -> Iterable[str]:
         return self._members
 
-    def read(self, name: str, limit: int = MAX_IMAGE_BYTES) -> bytes:
+    def _read(self, name: str, limit: int) -> bytes:
         info = self._info(name)
         check_size(info.file_size, limit)
         is_lzma = info.compress_type == zipfile.ZIP_LZMA
@@ -87,6 +88,16 @@ class ZipRoot(ArchiveRoot):
             raise refused_by_system(error, self.path) or ImageError(UNREADABLE) from error
         return file
 
+    def extent(self, name: str) -> Extent:
+        info, where = self._info(name), self._where(name)
+        try:
+            if info.compress_type == zipfile.ZIP_STORED:
+                return Extent(where, self.path, self._start(info), info.file_size)
+            spool = Spool(self.path, lambda _: self._member(info), info.compress_size, where)
+        except DAMAGED as error:
+            raise refused_by_system(error, self.path) or ImageError(UNREADABLE) from error
+        return Extent(where, spool.path, 0, spool.path.stat().st_size, keep=spool)
+
     def _info(self, name: str) -> zipfile.ZipInfo:
         if name not in self._members:
             raise ImageError(MISSING)
@@ -98,10 +109,13 @@ class ZipRoot(ArchiveRoot):
         if info.compress_type != zipfile.ZIP_BZIP2:
             return self._opened().open(info)
         # zipfile would unpack all that it has read of it at once: a few kilobytes can become gigabytes.
+        return bz2.BZ2File(io.BufferedReader(FileSlice(self.path, self._start(info), info.compress_size)))
+
+    def _start(self, info: zipfile.ZipInfo) -> int:
+        """Where the data of a member begin, bytes."""
         with open_regular(self.path) as file:
             name, extra = _LOCAL_HEADER.unpack(os.pread(file.fileno(), _LOCAL_HEADER.size, info.header_offset))
-        start = info.header_offset + _LOCAL_HEADER.size + name + extra
-        return bz2.BZ2File(io.BufferedReader(FileSlice(self.path, start, info.compress_size)))
+        return info.header_offset + _LOCAL_HEADER.size + int(name) + int(extra)
 
     def _open(self) -> zipfile.ZipFile:
         return zipfile.ZipFile(self.path)
@@ -111,7 +125,7 @@ def _zip_infos(path: Path) -> list[zipfile.ZipInfo]:
     try:
         with (
             whole_file_errors(path),
-            BoundedReads(path, MAX_DIRECTORY_BYTES) as file,
+            BoundedReads(Extent(str(path), path, 0, path.stat().st_size), MAX_DIRECTORY_BYTES) as file,
             zipfile.ZipFile(file) as archive,
         ):
             n_bytes, infos = os.fstat(file.fileno()).st_size, archive.infolist()

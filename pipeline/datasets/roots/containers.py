@@ -1,0 +1,146 @@
+"""Files that hold many images: shards of rows, archives inside a root. Each image has a name, `FILE::MEMBER`.
+
+A kind of container is a class that reads one of them; `register` names it for a suffix, and every root then reads its
+members in place.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from pipeline.datasets.roots.extents import Extent
+
+__all__ = [
+    "SEPARATOR",
+    "Container",
+    "OpenContainers",
+    "container_suffixes",
+    "is_container",
+    "member_name",
+    "open_container",
+    "register",
+    "row_number",
+    "row_text",
+    "split_member",
+]
+
+SEPARATOR = "::"
+
+_ROW_DIGITS = 7
+_MAX_OPEN = 32  # containers with their lists of members and file handles
+_MAX_DECODED = 2  # of them that may hold decoded images
+
+
+class Container(ABC):
+    """One file with many images. Threads may read from it at once."""
+
+    @abstractmethod
+    def members(self) -> Sequence[str]:
+        """Names of all members, sorted."""
+
+    @abstractmethod
+    def read(self, member: str, limit: int) -> bytes:
+        """The bytes of one member.
+
+        Raises
+        ------
+        ImageError
+            If there is no such member, or it is empty, damaged or larger than `limit` bytes.
+        """
+
+    def trim(self) -> None:  # noqa: B027  # most hold nothing
+        """Release what is only held to be faster; other containers are in use."""
+
+
+class _HasExtents(Protocol):
+    def extent(self, name: str, /) -> Extent: ...
+
+
+_OPENERS: dict[str, Callable[[Extent], Container]] = {}
+
+
+def register(suffix: str, opener: Callable[[Extent], Container]) -> None:
+    """Have every root read the members of files whose names end with `suffix`, in any case, by `opener`."""
+    _OPENERS[suffix] = opener
+
+
+def container_suffixes() -> tuple[str, ...]:
+    """Suffixes of all kinds of containers."""
+    return tuple(_OPENERS)
+
+
+def is_container(name: str) -> bool:
+    """Whether the name has the suffix of a container."""
+    return PurePosixPath(name).suffix.casefold() in _OPENERS
+
+
+def open_container(root: _HasExtents, name: str) -> Container:
+    """Open a container of a root.
+
+    Raises
+    ------
+    ImageError
+        If the root has no such file, or it cannot be read.
+    DatasetError
+        If it is damaged, or not what its suffix says.
+    """
+    return _OPENERS[PurePosixPath(name).suffix.casefold()](root.extent(name))
+
+
+def member_name(container: str, member: str) -> str:
+    """The name that a root reads a member by."""
+    return f"{container}{SEPARATOR}{member}"
+
+
+def split_member(name: str) -> tuple[str, str] | None:
+    """(container, member) of the name of a member; None if it is a plain file."""
+    container, separator, member = name.partition(SEPARATOR)
+    return (container, member) if separator and is_container(container) else None
+
+
+def row_text(row: int) -> str:
+    """A row's number as a member: the order of the names is the order of the rows."""
+    return f"{row:0{_ROW_DIGITS}d}"
+
+
+def row_number(text: str) -> int | None:
+    """The row of `row_text`; None if it is none."""
+    return int(text) if len(text) == _ROW_DIGITS and text.isascii() and text.isdigit() else None
+
+
+class OpenContainers:
+    """The containers of a root that were read last. Copies that are pickled, and forked children, open their own."""
+
+    def __init__(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        self._owner, self._lock = os.getpid(), threading.Lock()
+        self._open: OrderedDict[str, Container] = OrderedDict()
+
+    def get(self, root: _HasExtents, name: str) -> Container:
+        """The container of this name; raises as `open_container`."""
+        if self._owner != os.getpid():
+            self._clear()
+        with self._lock:
+            if name not in self._open:
+                self._open[name] = open_container(root, name)
+            self._open.move_to_end(name)
+            while len(self._open) > _MAX_OPEN:
+                self._open.popitem(last=False)  # closed when the last thread is done with it
+            for other in list(self._open)[:-_MAX_DECODED]:
+                self._open[other].trim()
+            return self._open[name]
+
+    def close(self) -> None:
+        """Drop all of them."""
+        self._clear()
+
+    def __reduce__(self) -> tuple[type[OpenContainers], tuple[()]]:
+        return OpenContainers, ()
