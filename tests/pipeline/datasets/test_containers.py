@@ -169,7 +169,11 @@ class TestRows:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(parquet_shard, "ALWAYS_ALLOWED", 0)
-        files = {"a.parquet": parquet(rows_table({"image": image_column([bytes(10**7)])}), write_statistics=False)}
+        files = {
+            "a.parquet": parquet(
+                rows_table({"image": image_column([bytes(10**7)])}), write_statistics=False, compression="zstd"
+            )
+        }
         with open_root(pack(files, tmp_path, "folder")) as root, pytest.raises(DatasetError, match=r"it states 1 rows"):
             root.container("a.parquet")
 
