@@ -8,6 +8,7 @@ from pipeline.datasets.layouts.affectnet import AffectNet
 from pipeline.datasets.layouts.csv_list import CsvList
 from pipeline.datasets.layouts.ferplus import Ferplus
 from pipeline.datasets.layouts.folder import Folder
+from pipeline.datasets.layouts.hf import HfCopy
 from pipeline.datasets.layouts.muxspace import Muxspace
 from pipeline.datasets.layouts.own import is_own, own_layout, own_sha256
 from pipeline.datasets.layouts.raf_db import RafDb
@@ -26,6 +27,7 @@ _LAYOUTS: tuple[Layout[Any], ...] = (
     AffectNet(),
     Folder(),
     CsvList(),
+    HfCopy(),
 )
 LAYOUTS: dict[str, Layout[Any]] = {layout.name: layout for layout in _LAYOUTS}
 

@@ -51,7 +51,7 @@ class Scan:
     rows of the source that are no samples, per reason, and `excluded_paths` are their files. `release` names which form
     of the dataset this is. `shares` is how train and samples without a split are divided; empty if they are not.
     `unread_columns` are headers of a table that may hold something that was not read, `unread_files` counts files in
-    class folders that are no images, per suffix.
+    class folders that are no images, per suffix. `notes` are sentences for the user.
     """
 
     samples: tuple[Sample, ...]
@@ -61,6 +61,7 @@ class Scan:
     unread_columns: tuple[str, ...] = ()
     unread_files: Mapping[str, int] = field(default_factory=dict)
     excluded_paths: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
 
 
 O_contra = TypeVar("O_contra", bound=LayoutOptions, contravariant=True)

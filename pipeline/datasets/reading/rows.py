@@ -89,6 +89,7 @@ def assemble(
     release: str = "",
     unread_columns: tuple[str, ...] = (),
     unread_files: Mapping[str, int] = MappingProxyType({}),
+    notes: tuple[str, ...] = (),
 ) -> Scan:
     """The scan that `rows` make: classes outside the requested ones are left out.
 
@@ -105,6 +106,7 @@ def assemble(
         unread_columns=unread_columns,
         unread_files=dict(unread_files),
         excluded_paths=frozenset(row.sample.path for row in filtered if row.excluded),
+        notes=notes,
     )
 
 

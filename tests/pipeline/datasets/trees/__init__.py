@@ -5,7 +5,7 @@ One module per family of datasets, with its trees by name in `TREES`.
 
 from __future__ import annotations
 
-from trees import affectnet, csv_lists, drawn, fer2013, folders, raf, wild
+from trees import affectnet, csv_lists, drawn, fer2013, folders, hub, raf, wild
 from trees.tree import JUNK, KINDS, Tree, pack, picture
 
 __all__ = ["JUNK", "KINDS", "TREES", "Tree", "pack", "picture"]
@@ -18,4 +18,5 @@ TREES = {
     **affectnet.TREES,
     **folders.TREES,
     **csv_lists.TREES,
+    **hub.TREES,
 }
