@@ -13,6 +13,7 @@ from pipeline.datasets.layouts.muxspace import Muxspace
 from pipeline.datasets.layouts.own import is_own, own_layout, own_sha256
 from pipeline.datasets.layouts.raf_db import RafDb
 from pipeline.datasets.layouts.sample import SampleFaces
+from pipeline.datasets.layouts.webdataset import WebDataset
 from pipeline.datasets.reading.base import Layout
 from pipeline.errors import ConfigError
 from pipeline.suggestions import did_you_mean
@@ -28,6 +29,7 @@ _LAYOUTS: tuple[Layout[Any], ...] = (
     Folder(),
     CsvList(),
     HfCopy(),
+    WebDataset(),
 )
 LAYOUTS: dict[str, Layout[Any]] = {layout.name: layout for layout in _LAYOUTS}
 

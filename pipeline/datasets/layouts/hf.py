@@ -24,7 +24,7 @@ from pipeline.datasets.reading.base import Scan, not_this_layout
 from pipeline.datasets.reading.listfile import lookalike
 from pipeline.datasets.reading.numeric_labels import refuse_numbers
 from pipeline.datasets.reading.rows import Row, assemble, split_word, translate
-from pipeline.datasets.reading.shard_files import Shard, ShardOptions, in_splits
+from pipeline.datasets.reading.shard_files import Shard, ShardOptions, gap_notes, in_splits
 from pipeline.datasets.roots.containers import member_name, row_text
 from pipeline.datasets.roots.files import Lookup, Root, composed, escapes
 from pipeline.datasets.roots.image_columns import has_bytes
@@ -92,7 +92,13 @@ class HfCopy:
             options,
             unread_columns=tuple(sorted({header for shard in read for header in shard.unread})),
             unread_files=unread_files(root, shards),
-            notes=(*map(_copy_note, copies), *unread_notes(root), *_code_notes(read, options), *_path_notes(rows)),
+            notes=(
+                *map(_copy_note, copies),
+                *unread_notes(root),
+                *gap_notes(shard.file for shard in shards),
+                *_code_notes(read, options),
+                *_path_notes(rows),
+            ),
         )
 
 

@@ -8,10 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pipeline.errors import AmbiguousLabelsError
 from pipeline.tables.labels import CODE_MAPS
 
-__all__ = ["fitting_presets", "refuse_numbers"]
+__all__ = ["fitting_presets", "is_number", "refuse_numbers"]
 
 _NUMBER = re.compile(r"[+-]?\d+(\.0*)?(e\+?0+)?", re.IGNORECASE)
 _EXAMPLES = 8
+
+
+def is_number(label: str) -> bool:
+    """Whether a label is a whole number: `3`, `3.0`, ` 3.0000000e+00`."""
+    return _NUMBER.fullmatch(label.strip()) is not None
 
 
 def fitting_presets(numbers: Iterable[int]) -> tuple[str, ...]:
@@ -37,7 +42,7 @@ def refuse_numbers(labels: Sequence[str], paths: Sequence[str], where: str, hint
     for label, path in zip(labels, paths, strict=True):
         if label:
             examples.setdefault(label.strip(), []).append(path)
-    if not examples or not all(_NUMBER.fullmatch(label) for label in examples):
+    if not examples or not all(map(is_number, examples)):
         return
     ordered = dict(sorted(examples.items(), key=lambda item: float(item[0])))
     presets = fitting_presets(int(float(label)) for label in ordered)

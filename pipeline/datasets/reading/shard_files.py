@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,7 +15,7 @@ from pipeline.datasets.reading.rows import split_word
 from pipeline.datasets.roots.files import some
 from pipeline.errors import DatasetError
 
-__all__ = ["Shard", "ShardOptions", "check_complete", "in_splits", "shard_of"]
+__all__ = ["Shard", "ShardOptions", "check_complete", "gap_notes", "in_splits", "shard_of"]
 
 _NUMBERED = re.compile(r"(?P<name>.*?)-?(?P<number>\d{4,})-of-(?P<total>\d{4,})(-[0-9A-Za-z]+)?")
 _COUNTED = re.compile(r"(?P<name>.*?)[-_]?(?P<number>\d+)")
@@ -123,6 +123,23 @@ def check_complete(files: Iterable[str], where: str) -> None:
             raise DatasetError(
                 f"{where}: expected {total:,} shards such as {first}, found {len(found):,}: missing number {numbers}. "
                 f"Download the rest; to read only these, rename them without -of-{total:05d}"
+            )
+
+
+def gap_notes(files: Iterable[str]) -> Iterator[str]:
+    """Numbers that are missing in a sequence of shards whose names state no total."""
+    numbered: dict[str, list[int]] = defaultdict(list)
+    for file in files:
+        folder, _, base = file.rpartition("/")
+        stem = base.rpartition(".")[0]
+        if not _NUMBERED.fullmatch(stem) and (match := _COUNTED.fullmatch(stem)):
+            numbered[f"{folder}/{match['name']}".lstrip("/")].append(int(match["number"]))
+    for name, numbers in numbered.items():
+        missing = sorted(set(range(max(numbers))) - {*numbers, 0})
+        if missing and min(numbers) <= 1:  # else they are no shards: years, versions
+            yield (
+                f"shards {name}* are numbered to {max(numbers)}, and {len(missing)} numbers are missing, first "
+                f"{missing[0]}: their rows are not in the table"
             )
 
 

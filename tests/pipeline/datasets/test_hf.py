@@ -382,7 +382,8 @@ features = datasets.Features(image=datasets.Image(), label=datasets.ClassLabel(n
 
 def image(i):
     file = folder / f"{i}.png"
-    return str(file) if kind == "files" else {"bytes": file.read_bytes(), "path": file.name if kind == "bytes" else None}
+    path = file.name if kind == "bytes" else None
+    return str(file) if kind == "files" else {"bytes": file.read_bytes(), "path": path}
 
 def part(first, last):
     rows = {"image": [image(i) for i in range(first, last)], "label": [i % 7 for i in range(first, last)]}

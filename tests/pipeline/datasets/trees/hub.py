@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from shards import CSV_ORDER, IMAGE, arrow, class_label, image_column, parquet, rows_table
+from shards import CSV_ORDER, IMAGE, arrow, class_label, image_column, parquet, rows_table, tar
 
 from trees.tree import Tree, images_of, named, picture
 
@@ -128,4 +128,45 @@ def hf_paths() -> Tree:
     )
 
 
-TREES = named(hf_parquet, hf_saved, hf_codes, hf_paths)
+def webdataset_named() -> Tree:
+    train = {"0000.jpg": picture(1), "0000.cls": b"3\n", "0001.cls": b"0", "0001.jpg": picture(2)}
+    more = {"0000.png": picture(3), "0000.cls": b"6", "0001.cls": b"5", "0002.webp": picture(4), "0003.JPG": picture(5)}
+    more |= {"0003.cls": b"x\xff"}
+    test = {"0000.jpg": picture(6), "0000.cls": b"7", "0001.jpg": b"", "0001.cls": b" 2 ", "0001.npy": b"x"}
+    names = b"angry\r\ndisgusted\r\nfearful\r\nhappy\r\nneutral\r\nsad\r\nsurprised\r\ncontempt\r\n"
+    return Tree(
+        "webdataset",
+        {"train/0.tar": tar(train), "train/1.tar": tar(more), "test/0.tar": tar(test), "classnames.txt": names},
+        {
+            "train/0/0000": ("happiness", "train"),
+            "train/0/0001": ("anger", "train"),
+            "train/1/0000": ("surprise", "train"),
+            "test/0001": ("fear", "test"),
+        },
+        rows=8,
+        rejected={"test/0001": "file is empty"},
+        excluded={"no label": 1, "no image": 1, "label cannot be read": 1, "contempt": 1},
+        with_contempt="test/0000",
+        bad_label=(
+            "classnames.txt",
+            names.replace(b"angry", b"angri"),
+            ("1 x", "'angri'"),
+        ),
+        by_names=True,
+    )
+
+
+def webdataset_codes() -> Tree:
+    members = {"a/1.jpg": picture(1), "a/1.json": b'{"label": 1}', "a/2.jpg": picture(2), "a/2.json": b'{"label": 7}'}
+    return Tree(
+        "webdataset",
+        {"faces-train-000000.tar": tar(members), "faces-val-000000.tar": tar({"3.jpg": picture(3), "3.txt": b"4"})},
+        {"train/a/1": ("surprise", ""), "train/a/2": ("neutral", ""), "val/3": ("happiness", "val")},
+        rows=3,
+        options={"codes": "raf-db"},
+        bad_label=("faces-val-000000.tar", tar({"3.jpg": picture(3), "3.txt": b"9"}), ("1 x", "code 9")),
+        by_names=True,
+    )
+
+
+TREES = named(hf_parquet, hf_saved, hf_codes, hf_paths, webdataset_named, webdataset_codes)
