@@ -69,7 +69,7 @@ def index_dataset(
         _check(scan, files, reader)
         unread = _unread_images(scan, files)
         ordered = sorted(scan.samples, key=lambda sample: (sample.path, sample.id))
-        _report(_unread_notes(scan, unread), len(ordered), on_progress)
+        _report([*scan.notes, *_unread_notes(scan, unread)], len(ordered), on_progress)
         samples = carve(list(_with_digests(files, ordered, on_progress)), scan.shares, parsed.split_seed)
     _check_usable(samples, root)
     info = TableInfo(

@@ -10,6 +10,7 @@ from pipeline.datasets.layouts.fer2013 import Fer2013
 from pipeline.datasets.layouts.ferbench import FerBench
 from pipeline.datasets.layouts.ferplus import Ferplus
 from pipeline.datasets.layouts.folder import Folder
+from pipeline.datasets.layouts.hf import HfCopy
 from pipeline.datasets.layouts.mma import Mma
 from pipeline.datasets.layouts.muxspace import Muxspace
 from pipeline.datasets.layouts.own import is_own, own_layout, own_sha256
@@ -17,6 +18,7 @@ from pipeline.datasets.layouts.path_lists import PathLists
 from pipeline.datasets.layouts.raf_db import RafDb
 from pipeline.datasets.layouts.sample import SampleFaces
 from pipeline.datasets.layouts.sfew import Sfew
+from pipeline.datasets.layouts.webdataset import WebDataset
 from pipeline.datasets.reading.base import Layout
 from pipeline.errors import ConfigError
 from pipeline.suggestions import did_you_mean
@@ -36,6 +38,8 @@ _LAYOUTS: tuple[Layout[Any], ...] = (
     Folder(),
     CsvList(),
     PathLists(),
+    HfCopy(),
+    WebDataset(),
 )
 LAYOUTS: dict[str, Layout[Any]] = {layout.name: layout for layout in _LAYOUTS}
 

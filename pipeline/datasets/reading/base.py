@@ -52,7 +52,7 @@ class Scan:
     of the dataset this is. `shares` is how train and samples without a split are divided; empty if they are not.
     `unread_columns` are headers of a table that may hold something that was not read, `unread_files` counts files in
     class folders that are no images, per suffix. `repeated` counts rows that repeat a sample, per split and label; they
-    are among `excluded`, too.
+    are among `excluded`, too. `notes` are sentences for the user.
     """
 
     samples: tuple[Sample, ...]
@@ -63,6 +63,7 @@ class Scan:
     unread_files: Mapping[str, int] = field(default_factory=dict)
     excluded_paths: frozenset[str] = frozenset()
     repeated: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 O_contra = TypeVar("O_contra", bound=LayoutOptions, contravariant=True)

@@ -89,6 +89,7 @@ def assemble(
     release: str = "",
     unread_columns: tuple[str, ...] = (),
     unread_files: Mapping[str, int] = MappingProxyType({}),
+    notes: tuple[str, ...] = (),
 ) -> Scan:
     """The scan that `rows` make: classes outside the requested ones are left out.
 
@@ -106,6 +107,7 @@ def assemble(
         unread_files=dict(unread_files),
         excluded_paths=frozenset(row.sample.path for row in filtered if row.excluded),
         repeated=_counts(row.sample for row in filtered if row.excluded == REPEATED),
+        notes=notes,
     )
 
 

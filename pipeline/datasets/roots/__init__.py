@@ -16,7 +16,7 @@ from pipeline.datasets.roots.zip_root import ZipRoot
 from pipeline.errors import DatasetError
 from pipeline.regular_files import open_regular
 
-__all__ = ["FolderRoot", "Root", "open_root"]
+__all__ = ["FileRoot", "FolderRoot", "Root", "TarRoot", "open_root"]
 
 _GZIP, _ZIP = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")
 _PARQUET, _ARROW = b"PAR1", (b"ARRO", b"\xff\xff\xff\xff")

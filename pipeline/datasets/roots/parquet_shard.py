@@ -183,6 +183,11 @@ class ParquetShard(RowShard):
             chunk for i in range(row_group.num_columns) if (chunk := row_group.column(i)).path_in_schema == leaf
         )
 
+    @property
+    def decoded_bytes(self) -> int:
+        """Of the pictures that are held decoded."""
+        return self._decoded.n_bytes
+
     def trim(self) -> None:
         with self._lock:
             self._decoded = _Decoded()
