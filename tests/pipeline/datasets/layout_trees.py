@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from trees import lab, listed_faces
 
 KINDS = ("folder", "tar", "tar.gz", "zip")
 JUNK = {".DS_Store": b"x", "__MACOSX/._a.jpg": b"x", "Thumbs.db": b"x", ".ipynb_checkpoints/happy/a.jpg": b"x"}
@@ -469,24 +470,28 @@ def csv_codes() -> Tree:
     )
 
 
-TREES = {
-    tree.__name__: tree()
-    for tree in (
-        sample,
-        ferplus,
-        muxspace,
-        raf_official,
-        raf_flat,
-        raf_folders,
-        affectnet_lists,
-        affectnet_npy,
-        affectnet_folders,
-        affectnet_alphabetical,
-        folder_with_splits,
-        folder_flat,
-        folder_with_wrappers,
-        folder_with_numbers,
-        csv_full,
-        csv_codes,
-    )
-}
+TREES = (
+    {
+        tree.__name__: tree()
+        for tree in (
+            sample,
+            ferplus,
+            muxspace,
+            raf_official,
+            raf_flat,
+            raf_folders,
+            affectnet_lists,
+            affectnet_npy,
+            affectnet_folders,
+            affectnet_alphabetical,
+            folder_with_splits,
+            folder_flat,
+            folder_with_wrappers,
+            folder_with_numbers,
+            csv_full,
+            csv_codes,
+        )
+    }
+    | lab.TREES
+    | listed_faces.TREES
+)
