@@ -40,9 +40,10 @@ _Angle = Literal["S", "HL", "HR", "FL", "FR"]
 def _in_order(value: Any) -> Any:
     """Angles in the order of `_ANGLES`; `S HL` and `S,HL` are two of them."""
     names = value.replace(",", " ").split() if isinstance(value, str) else value
-    if not isinstance(names, Sequence) or not names:
-        raise ValueError(f"expected one or more of {', '.join(_ANGLES)}")
-    return tuple(sorted(dict.fromkeys(names), key=lambda name: list(_ANGLES).index(name) if name in _ANGLES else -1))
+    known = list(_ANGLES)
+    if not isinstance(names, Sequence) or not names or any(name not in known for name in names):
+        raise ValueError(f"expected one or more of {', '.join(known)}")
+    return tuple(sorted(set(names), key=known.index))
 
 
 class KdefOptions(LayoutOptions):
