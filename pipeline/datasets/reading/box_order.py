@@ -17,7 +17,6 @@ _ORDERS = (
     ("top", "left", "bottom", "right"),
     ("left", "right", "top", "bottom"),
     ("top", "bottom", "left", "right"),
-    ("right", "bottom", "left", "top"),
 )
 _MOSTLY = 0.5
 _FITS = 0.95
@@ -58,12 +57,9 @@ def _advice(lines: Sequence[Line], order: Sequence[str]) -> str:
     rows = [[float(line[name]) for name in order] for line in lines if all(line[name] for name in order)]
     fits = {other: sum(map(_is_box, (dict(zip(other, row, strict=True)) for row in rows))) for other in _ORDERS}
     best = max(fits, key=fits.__getitem__)
+    found = "No order of four edges fits: they may be left top width height"
     if rows and fits[best] >= _FITS * len(rows):
         found = f"The order {' '.join(best)} fits {fits[best]:,} of them"
-    elif rows and sum(row[2] > 0 and row[3] > 0 for row in rows) >= _FITS * len(rows):
-        found = "left top width height would fit"
-    else:
-        found = "No other order of the four fits either"
     return f"{found}. Write the fields of each line as {' '.join(order)}"
 
 
