@@ -86,7 +86,7 @@ def _with_faces(root: Root, rows: Sequence[Row]) -> list[Row]:
             f"{', '.join(missing)}. Add {' and '.join(f'{split}.txt' for split in missing)}, or set the option faces "
             "to scene"
         )
-    scenes = {(row.sample.split, _tail(row.sample.path)): row for row in rows if not row.excluded}
+    scenes = {(row.sample.split, _tail(row.sample.path).casefold()): row for row in rows if not row.excluded}
     listed: dict[tuple[str, str], Row] = {}
     for split, name in lists.items():
         listed |= _face_rows(root, name, split, scenes)
@@ -99,10 +99,10 @@ def _face_rows(root: Root, name: str, split: str, scenes: Mapping[tuple[str, str
     lines = read_fields(root, name, ("path", "label", *_EDGES), _EXAMPLE, ",")
     tails = [_tail(line["path"].replace("\\", "/")) for line in lines]
     _check_lines(lines, tails, where)
-    above = next((row.sample.path.removesuffix(tail) for (of, tail), row in scenes.items() if of == split), f"{split}/")
+    above = next((row.sample.path[: -len(tail)] for (of, tail), row in scenes.items() if of == split), f"{split}/")
     rows = {}
     for tail, numbers in zip(tails, edge_boxes(lines, _EDGES, where), strict=True):
-        key = (split, tail)
+        key = (split, tail.casefold())
         folder = tail.partition("/")[0]
         sample = scenes[key].sample if key in scenes else Sample(f"{split}/{tail}", f"{above}{tail}", "", split)
         box, reason = (None, "") if numbers is None else pixel_box(numbers)

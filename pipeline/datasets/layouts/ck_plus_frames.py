@@ -9,7 +9,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from pipeline.datasets.reading.rows import Row
-from pipeline.datasets.reading.subjects import FoldOptions
+from pipeline.datasets.reading.subjects import NEUTRAL_AND_APEX, FoldOptions
 from pipeline.tables.labels import CONTEMPT
 from pipeline.tables.sample import Sample
 
@@ -105,10 +105,12 @@ def sequence_rows(sequence: Sequence, options: CkPlusOptions, folder: str) -> It
     first = numbers[0] if sequence.apex is None else 1  # where the apex is numbered, the first frame is too
     apex = numbers[-n_apex(protocol) :]
     neutral = [first] if protocol in _WITH_NEUTRAL else []
-    for number, label in [*((n, "neutral") for n in neutral), *((n, sequence.label) for n in apex)]:
+    both = set(neutral) & set(apex)
+    for number, label in [*((n, sequence.label) for n in apex), *((n, "neutral") for n in neutral if n not in both)]:
         path = sequence.frames.get(number, _expected(sequence, number, folder))
-        left_out = label == "neutral" and protocol == 618 and sequence.label == CONTEMPT and options.classes == 7
-        yield Row(sequence.sample(number, path, label), _OF_CONTEMPT if left_out else "")
+        left_out = number in neutral and protocol == 618 and sequence.label == CONTEMPT and options.classes == 7
+        sample = sequence.sample(number, path, label)
+        yield Row(replace(sample, reason=NEUTRAL_AND_APEX if number in both else ""), _OF_CONTEMPT if left_out else "")
     yield from _excluded(sequence, [n for n in sequence.frames if n not in (*neutral, *apex)], _NOT_READ)
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from pipeline.datasets.facts import DatasetFacts, PublishedCounts
 from pipeline.datasets.reading.base import Scan, not_this_layout
 from pipeline.datasets.reading.rows import Row, assemble, translate
-from pipeline.datasets.reading.subjects import FoldOptions, folds_by_subject
+from pipeline.datasets.reading.subjects import NEUTRAL_AND_APEX, FoldOptions, folds_by_subject
 from pipeline.datasets.roots.files import Root, composed, some
 from pipeline.errors import DatasetError
 from pipeline.images.formats import is_image
@@ -182,7 +182,7 @@ def _clip_rows(clip: Sequence[tuple[_Frame, str]], folds: Mapping[str, int], opt
             frame.path,
             "neutral" if is_neutral else label,
             "",
-            reason="neutral and apex frame in one" if is_neutral and first_apex <= 0 else "",
+            reason=NEUTRAL_AND_APEX if is_neutral and first_apex <= 0 else "",
             subject=frame.subject,
             clip=frame.clip,
             frame=frame.number,

@@ -8,7 +8,10 @@ from pydantic import Field
 
 from pipeline.datasets.reading.base import LayoutOptions
 
-__all__ = ["FoldOptions", "folds_by_subject"]
+__all__ = ["NEUTRAL_AND_APEX", "FoldOptions", "folds_by_subject"]
+
+# Reason of a rejected row: a sequence has too few frames, so that its first one is at its apex too.
+NEUTRAL_AND_APEX = "neutral and apex frame in one"
 
 
 class FoldOptions(LayoutOptions):
