@@ -8,6 +8,7 @@ from stages.params import load_params
 from stages.requests import IndexRequest
 from stages.results import IndexResult
 from stages.workflows.dataset_sources import StatedSource
+from stages.workflows.rejected_rows import write_rejected_list
 from stages.workflows.tables import make_table, write_table
 from stages.workspace import Workspace
 
@@ -15,7 +16,10 @@ __all__ = ["index"]
 
 
 def index(request: IndexRequest, on_progress: OnProgress) -> IndexResult:
-    """Scan, and write the table unless it is a dry run; one of the sample's styles is drawn first if need be."""
+    """Scan, and write the table and the list of its rejected rows unless it is a dry run.
+
+    One of the sample's styles is drawn first if need be.
+    """
     params = load_params(request.params)
     stated = StatedSource(request.layout, request.root, request.options)
     source = stated.source(request.dataset, params)
@@ -23,5 +27,6 @@ def index(request: IndexRequest, on_progress: OnProgress) -> IndexResult:
     require_inside(path, request.tables)
     table = make_table(request.dataset, source, params.sample, on_progress, stated)
     if not request.dry_run:
+        write_rejected_list(table, path, on_progress)
         write_table(table, path)
     return IndexResult(table, path)

@@ -24,6 +24,7 @@ from stages.remedies import command_line
 from stages.requests import AlignRequest, ExtractRequest
 from stages.workflows.dataset_sources import StatedSource, current_source, table_changes
 from stages.workflows.draw import draw_style
+from stages.workflows.rejected_rows import write_rejected_list
 from stages.workspace import Workspace
 
 __all__ = ["index_named", "make_table", "requested_rows", "write_table"]
@@ -93,6 +94,7 @@ def _indexed(
         say(f"indexing {dataset} ({source.layout} at {source.root})")
     table = make_table(dataset, source, params.sample, on_progress, stated)
     if not request.dry_run:
+        write_rejected_list(table, path, on_progress)
         write_table(table, path)
     return table, Path(source.root)
 
