@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -116,11 +117,10 @@ def _check_lines(lines: Sequence[Line], tails: Sequence[str], where: str) -> Non
             f"{where}: expected paths with their class folder, such as {_EXAMPLE.partition(',')[0]}, found {len(bad)} "
             f"others: {some(bad)}. Correct the list"
         )
-    if len(set(tails)) < len(tails):
-        twice = sorted({tail for tail in tails if tails.count(tail) > 1}) if len(tails) < 10_000 else []
+    if twice := [tail for tail, n in Counter(tails).items() if n > 1]:
         raise DatasetError(
-            f"{where}: expected one face of every picture, found {len(tails) - len(set(tails)):,} pictures again "
-            f"({some(twice)}). Keep one line for each"
+            f"{where}: expected one face of every picture, found {len(twice):,} pictures with more: {some(twice)}. "
+            "Keep one line for each"
         )
     folders: dict[str, str] = {}
     for line, tail in zip(lines, tails, strict=True):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pipeline.datasets.reading.listfile import MAX_ROWS, Line
 from pipeline.datasets.roots.files import Root, some
 from pipeline.errors import DatasetError
+from pipeline.images.formats import is_image
 
 __all__ = ["number", "read_fields"]
 
@@ -18,14 +19,15 @@ def read_fields(
 
     Parameters
     ----------
-    columns : names of the fields in their order; the first is a path, which may hold spaces
+    columns : names of the fields in their order; the first is the path of an image, which may hold spaces
     example : a line as it should be, for the message
     separator : None for spaces and tabs
 
     Raises
     ------
     DatasetError
-        If a line has another number of fields, or there is none, or more than `MAX_ROWS`.
+        If a line has another number of fields or does not begin with the name of an image, or there is none, or more
+        than `MAX_ROWS`.
     """
     where = f"{root.path}: {name}"
     lines: list[Line] = []
@@ -34,9 +36,12 @@ def read_fields(
         if not text.strip():
             continue
         fields = [field.strip().strip("\"'") for field in text.strip().rsplit(separator, len(columns) - 1)]
-        if len(fields) != len(columns) or not fields[0]:
+        if not lines and [field.casefold() for field in fields] == list(columns):
+            continue
+        # The path takes what is left of a line with more fields, and no longer ends like the name of an image then.
+        if len(fields) != len(columns) or not is_image(fields[0]):
             bad.append(f"line {position}: {text.strip()[:60]}")
-        elif lines or [field.casefold() for field in fields] != list(columns):
+        else:
             lines.append(Line(dict(zip(columns, fields, strict=True)), f"{where}, line {position}"))
         if len(lines) > MAX_ROWS:
             raise DatasetError(f"{where}: expected at most {MAX_ROWS:,} lines, found more. Divide the dataset")

@@ -22,7 +22,7 @@ def named_images(
     Raises
     ------
     DatasetError
-        If two files have one name: which of them is meant would be a guess.
+        If two files have one name, whatever their suffixes: which of them is meant would be a guess.
     """
     names = [name for name in root.names() if is_image(name)]
     matches = [(name, pattern.fullmatch(composed(name).rpartition("/")[2])) for name in names]
@@ -39,7 +39,7 @@ def other_name(name: str, example: str) -> Row:
 def _refuse_twice(root: Root, names: Sequence[str]) -> None:
     first: dict[str, str] = {}
     for name in names:
-        base = name.rpartition("/")[2].casefold()
+        base = composed(name).rpartition("/")[2].rpartition(".")[0].casefold()
         if (other := first.setdefault(base, name)) != name:
             raise DatasetError(
                 f"{root.path}: expected every image once, found {some([other, name])}. Point the root at one of the "

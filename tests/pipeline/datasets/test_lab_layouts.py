@@ -271,8 +271,9 @@ class TestNamesThatHoldLabels:
         table = table_of("jaffe", {name: picture(1), "KA.AN1.39.tiff": picture(2)}, tmp_path)
         assert table.info.excluded == {"name is not like KA.AN1.39.tiff": 1}
 
-    def test_one_name_twice_is_refused(self, tmp_path: Path) -> None:
-        files = images_of("jaffe/KA.AN1.39.tiff jaffe/copy/KA.AN1.39.tiff")
+    @pytest.mark.parametrize("copy", ["copy/KA.AN1.39.tiff", "png/KA.AN1.39.png"])
+    def test_one_name_twice_is_refused(self, copy: str, tmp_path: Path) -> None:
+        files = images_of(f"jaffe/KA.AN1.39.tiff jaffe/{copy}")
         with pytest.raises(DatasetError, match=r"expected every image once, found 'jaffe/KA\.AN1\.39\.tiff'"):
             table_of("jaffe", files, tmp_path)
 

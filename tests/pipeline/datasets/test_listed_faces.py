@@ -87,6 +87,7 @@ class TestExpw:
         ("row", "words"),
         [
             ("a.jpg 0 0 0 5 5 3", r"expected lines of 8 fields such as .*found 1 others: 'line 2: a.jpg 0 0 0 5 5 3'"),
+            ("a.jpg 0 0 0 5 5 9 3 1", r"expected lines of 8 fields such as .*found 1 others"),
             ("a.jpg 0 0 0 5 x 9 3", r"label.lst, line 2: expected a box of four numbers"),
             ("a.jpg 0 0 0 5 5 high 3", r"label.lst, line 2: expected a number as confidence, found 'high'"),
             ("a.jpg 0 0 0 5 nan 9 3", r"line 2: expected a box of four numbers"),
@@ -176,7 +177,10 @@ class TestCaerS:
             (["Anger/0001.png 0 1 0 5 4"], r"expected lines of 6 fields such as .*found 1 others"),
             (["0001.png,0,1,0,5,4"], r"expected paths with their class folder, such as train/Anger/0001.png, found 1"),
             (["Anger/0001.png,0,1,0,5,4", "Happy/0001.png,0,1,0,5,4"], r"line 2: .*found 0 for Anger/ and Happy/"),
-            (["Anger/0001.png,0,1,0,5,4"] * 2, r"expected one face of every picture, found 1 pictures again"),
+            (
+                ["Anger/0001.png,0,1,0,5,4"] * 2,
+                r"expected one face of every picture, found 1 pictures with more: 'Anger/0001.png'",
+            ),
             (["Anger/0001.png,0,5,0,1,4"], r"expected boxes as left top right bottom"),
         ],
     )
