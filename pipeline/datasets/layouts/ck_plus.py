@@ -63,6 +63,10 @@ _FACTS = DatasetFacts(
             for protocol in (None, 636)
         ),
         _published(618, "618: last and first frame of the 309 without contempt", _WITHOUT | {"neutral": 309}, 7),
+        *(
+            _published(protocol, "636 with contempt: 654 images", _LABELLED | {"neutral": 327}, 8)
+            for protocol in (None, 636, 618)
+        ),
         _published(309, "309: last frame", _WITHOUT, 7),
         _published(327, "327: last frame, with contempt", _LABELLED, 8),
         *(
