@@ -15,7 +15,7 @@ __all__ = ["index"]
 
 
 def index(request: IndexRequest, on_progress: OnProgress) -> IndexResult:
-    """Scan, and write the table and its description unless it is a dry run.
+    """Scan, and write the table, its description and the list of its rejected rows unless it is a dry run.
 
     One of the sample's styles is drawn first if need be.
     """
@@ -27,5 +27,5 @@ def index(request: IndexRequest, on_progress: OnProgress) -> IndexResult:
     table = make_table(request.dataset, source, params.sample, on_progress, stated)
     published = published_counts(table)
     if not request.dry_run:
-        write_indexed(table, path, published)
+        write_indexed(table, path, published, on_progress)
     return IndexResult(table, path, published, description_path(path))

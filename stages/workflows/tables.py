@@ -31,6 +31,7 @@ from stages.remedies import command_line
 from stages.requests import AlignRequest, ExtractRequest
 from stages.workflows.dataset_sources import StatedSource, current_source, table_changes
 from stages.workflows.draw import draw_style
+from stages.workflows.rejected_rows import write_rejected_list
 from stages.workspace import Workspace
 
 __all__ = [
@@ -108,7 +109,7 @@ def _indexed(
         say(f"indexing {dataset} ({source.layout} at {source.root})")
     table = make_table(dataset, source, params.sample, on_progress, stated)
     if not request.dry_run:
-        write_indexed(table, path, published_counts(table))
+        write_indexed(table, path, published_counts(table), on_progress)
     return table, Path(source.root)
 
 
@@ -165,13 +166,14 @@ def published_counts(table: SampleTable) -> PublishedComparison:
     return compare_with_published(table, _facts(table))
 
 
-def write_indexed(table: SampleTable, path: Path, published: PublishedComparison) -> None:
-    """Write a sample table, and beside it its description in Croissant.
+def write_indexed(table: SampleTable, path: Path, published: PublishedComparison, on_progress: OnProgress) -> None:
+    """Write a sample table, and beside it its description in Croissant and the list of its rejected rows.
 
     Parameters
     ----------
     published : as `published_counts` has it
     """
+    write_rejected_list(table, path, on_progress)
     arrow, data = _as_parquet(table)
     write_bytes(path, data)
     file = TableFile(path.name, hashlib.sha256(data).hexdigest(), len(data), arrow.schema)

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.datasets.layouts.afe import Afe
 from pipeline.datasets.layouts.affectnet import AffectNet
+from pipeline.datasets.layouts.caer_s import CaerS
+from pipeline.datasets.layouts.ck_plus import CkPlus
 from pipeline.datasets.layouts.csv_list import CsvList
+from pipeline.datasets.layouts.expw import Expw
 from pipeline.datasets.layouts.fer2013 import Fer2013
 from pipeline.datasets.layouts.ferbench import FerBench
 from pipeline.datasets.layouts.ferplus import Ferplus
 from pipeline.datasets.layouts.folder import Folder
 from pipeline.datasets.layouts.hf import HfCopy
+from pipeline.datasets.layouts.jaffe import Jaffe
+from pipeline.datasets.layouts.kdef import Kdef
 from pipeline.datasets.layouts.mma import Mma
 from pipeline.datasets.layouts.muxspace import Muxspace
+from pipeline.datasets.layouts.oulu_casia import OuluCasia
 from pipeline.datasets.layouts.own import is_own, own_layout, own_sha256
 from pipeline.datasets.layouts.path_lists import PathLists
 from pipeline.datasets.layouts.raf_db import RafDb
@@ -35,6 +42,13 @@ _LAYOUTS: tuple[Layout[Any], ...] = (
     Sfew(),
     Mma(),
     FerBench(),
+    CkPlus(),
+    Jaffe(),
+    Kdef(),
+    OuluCasia(),
+    Expw(),
+    Afe(),
+    CaerS(),
     Folder(),
     CsvList(),
     PathLists(),

@@ -5,7 +5,7 @@ One module per family of datasets, with its trees by name in `TREES`.
 
 from __future__ import annotations
 
-from trees import affectnet, csv_lists, drawn, fer2013, folders, hub, path_lists, raf, sfew, wild
+from trees import affectnet, csv_lists, drawn, fer2013, folders, hub, lab, listed_faces, path_lists, raf, sfew, wild
 from trees.tree import JUNK, KINDS, Tree, pack, picture
 
 __all__ = ["JUNK", "KINDS", "TREES", "Tree", "pack", "picture"]
@@ -17,6 +17,8 @@ TREES = {
     **raf.TREES,
     **affectnet.TREES,
     **sfew.TREES,
+    **lab.TREES,
+    **listed_faces.TREES,
     **folders.TREES,
     **csv_lists.TREES,
     **path_lists.TREES,
