@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import layout_trees
 import pytest
 from real_files import pack_path
+from trees import TREES, fer2013, pack
 
 from pipeline.datasets.facts import DatasetFacts, PublishedCounts
 from pipeline.datasets.index import index_dataset
@@ -129,7 +129,7 @@ def test_nothing_known_is_no_note() -> None:
 def test_the_table_keeps_what_was_carved_and_repeated(tmp_path: Path) -> None:
     from stages.workflows.tables import write_table
 
-    root = layout_trees.pack(layout_trees.ferplus().files, tmp_path, "folder")
+    root = pack(fer2013.ferplus().files, tmp_path, "folder")
     table = index_dataset("ferplus", "ferplus", root, {})
     assert table.info.carved == {}
     assert sum(sum(labels.values()) for labels in table.info.repeated.values()) == table.info.excluded["repeated row"]
@@ -147,9 +147,9 @@ def test_the_table_keeps_what_was_carved_and_repeated(tmp_path: Path) -> None:
     ],
 )
 def test_index_records_which_splits_were_carved(name: str, carved: dict[str, str], tmp_path: Path) -> None:
-    tree = next(tree for tree in layout_trees.TREES.values() if tree.layout == name)
+    tree = next(tree for tree in TREES.values() if tree.layout == name)
     notes = []
-    root = layout_trees.pack(tree.files, tmp_path, "folder")
+    root = pack(tree.files, tmp_path, "folder")
     table = index_dataset("d", name, root, tree.options, lambda progress: notes.append(progress.note))
     assert table.info.carved == carved
     listed = listed_counts(table)
