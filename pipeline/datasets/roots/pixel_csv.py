@@ -7,6 +7,7 @@ import io
 import os
 from array import array
 from collections.abc import Sequence
+from typing import BinaryIO
 
 from pipeline.datasets.roots.archives import MAX_MEMBERS, check_size
 from pipeline.datasets.roots.containers import Container, row_number, row_text
@@ -78,7 +79,7 @@ class PixelCsv(Container):
             raise refused_by_system(error, self._extent.path) or ImageError(UNREADABLE) from error
         return data.decode("utf-8", "replace")
 
-    def _read_header(self, file: io.BufferedReader) -> tuple[str, int, int]:
+    def _read_header(self, file: BinaryIO) -> tuple[str, int, int]:
         """Delimiter, position of the pixels, number of columns."""
         text = self._next_line(file).removeprefix(_BOM).decode("utf-8", "replace")
         delimiter = max(",;\t", key=text.count)
@@ -90,7 +91,7 @@ class PixelCsv(Container):
             )
         return delimiter, header.index(PIXELS), len(header)
 
-    def _find_rows(self, file: io.BufferedReader) -> None:
+    def _find_rows(self, file: BinaryIO) -> None:
         start = file.tell()
         while line := self._next_line(file):
             if line.strip(_BLANK):
@@ -103,7 +104,7 @@ class PixelCsv(Container):
                 "Divide the dataset"
             )
 
-    def _next_line(self, file: io.BufferedReader) -> bytes:
+    def _next_line(self, file: BinaryIO) -> bytes:
         line = file.readline(MAX_LINE + 1)
         if len(line) > MAX_LINE:
             raise DatasetError(

@@ -51,7 +51,7 @@ def test_pictures_in_a_csv_are_extracted_in_place(kind: str, empty: Path, fer_st
     tree = fer2013.fer2013_csv()
     root = pack(tree.files, empty, kind)
     args = ("--dataset", "fer2013", "--layout", "fer2013", "--root", str(root))
-    extracted = fer_stage("extract", *args, "--workers", "2", "--max-rejected", "1", "--format", "json")
+    extracted = fer_stage("extract", *args, "--decoders", "2", "--max-rejected", "1", "--format", "json")
     assert extracted["complete"]
     frame = cache.open(extracted["path"]).frame.set_index("id")
     assert frame["reason"][frame["status"] == "rejected"].to_dict() == tree.rejected
