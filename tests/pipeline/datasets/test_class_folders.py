@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from layout_trees import pack, picture
+from trees import pack, picture
 
 from pipeline.datasets.index import index_dataset
 from pipeline.errors import DatasetError, LabelError

@@ -6,7 +6,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 import pytest
-from layout_trees import KINDS, pack, picture
+from trees import KINDS, pack, picture
 
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.roots import open_root

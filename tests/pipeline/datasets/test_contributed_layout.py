@@ -8,11 +8,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import layout_trees
 import pytest
 import test_layout_contract
-from layout_trees import TREES, Tree
+import trees.tree
 from test_layout_contract import cached  # noqa: F401  a fixture
+from trees import TREES, Tree
 
 from pipeline.datasets.layouts import LAYOUTS
 
@@ -25,7 +25,7 @@ MODULE, TREE = re.findall(r"^```python\n(.*?)^```", SECTION, re.DOTALL | re.MULT
 def added() -> Iterator[Tree]:
     module = ModuleType("pipeline.datasets.layouts.jaffe")
     exec(MODULE, vars(module))
-    names: dict[str, Any] = dict(vars(layout_trees))
+    names: dict[str, Any] = dict(vars(trees.tree))
     exec(TREE, names)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(LAYOUTS, module.Jaffe.name, module.Jaffe())

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from layout_trees import TREES, pack, picture
+from trees import TREES, pack, picture
 
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.reading.listfile import lookalike

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from layout_trees import JUNK, KINDS, TREES, Tree, pack
+from trees import JUNK, KINDS, TREES, Tree, pack
 
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.layouts import LAYOUTS

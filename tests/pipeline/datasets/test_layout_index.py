@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from layout_trees import TREES, pack, picture
+from trees import TREES, pack, picture
 
 from pipeline.datasets.drawn import draw_dataset
 from pipeline.datasets.index import index_dataset

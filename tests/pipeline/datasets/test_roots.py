@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from layout_trees import KINDS, pack
+from trees import KINDS, pack
 
 from pipeline.datasets.roots import open_root
 from pipeline.datasets.roots.files import Lookup, Root

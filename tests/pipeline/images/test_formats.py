@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from layout_trees import KINDS, pack, picture
 from PIL import Image
+from trees import KINDS, pack, picture
 
 from pipeline.datasets.index import index_dataset
 from pipeline.errors import ImageError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layout_trees import pack, picture
+from trees import pack, picture
 
 from pipeline.datasets.index import index_dataset
 from pipeline.progress import Progress

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import layout_trees
 import pytest
+from trees import affectnet, fer2013, pack, picture, raf, wild
 
 import cache
 from pipeline.images.transform import OUTSIDE_IMAGE
@@ -22,8 +22,8 @@ ONE_PIXEL = "less than 2 x 2 pixels of the box lie inside the image"
 
 
 def test_json_counts_usable_rejected_and_excluded(empty: Path, fer_stage: FerStage) -> None:
-    tree = layout_trees.ferplus()
-    root = layout_trees.pack(tree.files, empty, "tar.gz")
+    tree = fer2013.ferplus()
+    root = pack(tree.files, empty, "tar.gz")
     result = fer_stage("index", "--dataset", "ferplus", "--root", str(root), "--format", "json")
     assert {"dataset", "rows", "splits", "labels", "rejected", "excluded", "path"} <= result.keys()
     assert sum(result["splits"].values()) == len(tree.samples) - len(tree.rejected)
@@ -35,9 +35,9 @@ def test_json_counts_usable_rejected_and_excluded(empty: Path, fer_stage: FerSta
 @pytest.mark.parametrize(
     ("tree", "outside"),
     [
-        (layout_trees.affectnet_lists(), {"1/aa.jpg": OUTSIDE_IMAGE, "1001/gg.tif": ONE_PIXEL}),  # pictures of 6 x 6
-        (layout_trees.affectnet_npy(), {}),
-        (layout_trees.affectnet_folders(), {}),
+        (affectnet.affectnet_lists(), {"1/aa.jpg": OUTSIDE_IMAGE, "1001/gg.tif": ONE_PIXEL}),  # pictures of 6 x 6
+        (affectnet.affectnet_npy(), {}),
+        (affectnet.affectnet_folders(), {}),
     ],
     ids=["lists", "npy", "folders"],
 )
@@ -45,7 +45,7 @@ def test_index_and_extract_know_every_release_of_affectnet(
     tree: Any, outside: dict[str, str], empty: Path, fer_stage: FerStage
 ) -> None:
     """The user's own example, `fer-stage extract --dataset affectnet`, with the root in its default place."""
-    layout_trees.pack(tree.files, empty, "folder").rename(empty / "affectnet-root")
+    pack(tree.files, empty, "folder").rename(empty / "affectnet-root")
     (empty / "data").mkdir()
     (empty / "affectnet-root").rename(empty / "data" / "affectnet")
     indexed = fer_stage("index", "--dataset", "affectnet", "--format", "json")
@@ -61,7 +61,7 @@ def test_index_and_extract_know_every_release_of_affectnet(
 
 
 def test_extract_indexes_a_dataset_that_never_was(empty: Path, fer_stage: FerStage) -> None:
-    root = layout_trees.pack(layout_trees.raf_official().files, empty, "zip")
+    root = pack(raf.raf_official().files, empty, "zip")
     args = ("--root", str(root), "--decoders", "1", "--batch-size", "4", "--max-rejected", "1")
     result = fer_stage("extract", "--dataset", "raf-db", *args, "--format", "json")
     assert result["complete"]
@@ -69,7 +69,7 @@ def test_extract_indexes_a_dataset_that_never_was(empty: Path, fer_stage: FerSta
 
 
 def test_an_archive_that_is_no_sample_is_refused_with_what_to_do(empty: Path, fer_stage: FerStage) -> None:
-    root = layout_trees.pack(layout_trees.muxspace().files, empty, "tar.gz")
+    root = pack(wild.muxspace().files, empty, "tar.gz")
     message = fer_stage("index", "--dataset", "mine", "--layout", "sample", "--root", str(root), code=1)
     assert f"{root}: expected a finished sample" in message
     assert "no sample.json. Draw it again" in message
@@ -89,13 +89,13 @@ def test_a_sample_in_an_archive_is_indexed_and_extracted(empty: Path, fer_stage:
 
 
 def test_dry_run_writes_nothing(empty: Path, fer_stage: FerStage) -> None:
-    root = layout_trees.pack(layout_trees.muxspace().files, empty, "folder")
+    root = pack(wild.muxspace().files, empty, "folder")
     fer_stage("index", "--dataset", "muxspace", "--root", str(root), "--dry-run")
     assert not Path("tables").exists()
 
 
 def test_layout_options_are_given_by_name(empty: Path, fer_stage: FerStage) -> None:
-    root = layout_trees.pack(layout_trees.ferplus().files, empty, "folder")
+    root = pack(fer2013.ferplus().files, empty, "folder")
     args = ("index", "--dataset", "ferplus", "--root", str(root), "--format", "json")
     with_contempt = fer_stage(*args, "--option", "classes=8")
     assert "contempt" in with_contempt["labels"]
@@ -132,9 +132,9 @@ def test_what_crosses_or_is_not_read_is_in_the_json_and_on_stderr(
     empty: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = "path,label,usage,user.id\na.png,fear,train,7\nb.png,fear,test,8\nc.png,anger,test,9\n"
-    files = {"a.png": layout_trees.picture(1), "b.png": layout_trees.picture(1), "c.png": layout_trees.picture(2)}
-    files |= {"labels.csv": rows.encode(), "more/d.png": layout_trees.picture(3)}
-    root = layout_trees.pack(files, empty, "zip")
+    files = {"a.png": picture(1), "b.png": picture(1), "c.png": picture(2)}
+    files |= {"labels.csv": rows.encode(), "more/d.png": picture(3)}
+    root = pack(files, empty, "zip")
     assert run(["index", "--dataset", "my", "--layout", "csv", "--root", str(root), "--format", "json"]) == 0
     printed = capsys.readouterr()
     result = json.loads(printed.out)

@@ -1,0 +1,21 @@
+"""Small datasets written exactly as the public ones lie on disk, traps included, and what a reader must find there.
+
+One module per family of datasets, with its trees by name in `TREES`.
+"""
+
+from __future__ import annotations
+
+from trees import affectnet, csv_lists, drawn, fer2013, folders, raf, wild
+from trees.tree import JUNK, KINDS, Tree, pack, picture
+
+__all__ = ["JUNK", "KINDS", "TREES", "Tree", "pack", "picture"]
+
+TREES = {
+    **drawn.TREES,
+    **fer2013.TREES,
+    **wild.TREES,
+    **raf.TREES,
+    **affectnet.TREES,
+    **folders.TREES,
+    **csv_lists.TREES,
+}
