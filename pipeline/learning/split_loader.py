@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pipeline.errors import TrainingError
 from pipeline.features import FeatureSource
-from pipeline.learning.evaluation import rows_of_classes
+from pipeline.learning.evaluation import none_of_the_classes, rows_of_classes
 from pipeline.learning.head import as_input
 from pipeline.learning.options import MethodConfig
 
@@ -178,7 +178,7 @@ def read_split(
     Raises
     ------
     MismatchError
-        If there are other labels and `drop` is False.
+        If there are other labels and `drop` is False, or only others.
     TrainingError
         If there is no row, or a feature is not finite or zero; the message names the first row.
     """
@@ -187,6 +187,8 @@ def read_split(
         source.row_shape(output)  # its error names the command that makes the output, before anything is read
     labels = source.labels(split)
     rows, dropped = rows_of_classes(labels, classes, where, drop=drop)
+    if not len(rows) and dropped:
+        raise TrainingError(f"{where}: expected rows to learn from, {none_of_the_classes(classes, dropped)}")
     if not len(rows):
         raise TrainingError(
             f"{where}: expected rows to {'learn from' if split == 'train' else 'select the epoch on'}, found none. "

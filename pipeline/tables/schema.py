@@ -1,6 +1,6 @@
 """What a sample table holds: its columns, one row, where it comes from, and the rules for every table.
 
-Columns: `id` (stable, unique), `path` (relative to the root), `label` (canonical expression), `split`
+Columns: `id` (stable, unique), `path` (relative to the root), `label` (a canonical name), `split`
 (train, val, test), `sha256` of the image's bytes, `status` (ok, rejected), `reason` (why rejected), and where
 known `subject`, `clip`, `frame`, `fold`, `box` (x, y, width, height in pixels), `votes`, `face` (x, y of five landmarks
 in pixels, which `extract` takes from a face table).
@@ -20,7 +20,7 @@ import pyarrow as pa
 from pydantic import AfterValidator, Field
 
 from pipeline.errors import TableError
-from pipeline.tables.labels import EXPRESSIONS
+from pipeline.tables.labels import LABELS
 from pipeline.tables.number_rows import NumberRows
 from pipeline.tables.sample import SPLITS, Sample
 
@@ -62,8 +62,8 @@ NUMBERS_A_ROW = {"box": 4, "face": 10}
 
 
 def _known_classes(classes: tuple[str, ...]) -> tuple[str, ...]:
-    if not classes or not set(classes) <= set(EXPRESSIONS):
-        raise ValueError(f"expected names among {', '.join(EXPRESSIONS)}")
+    if not classes or not set(classes) <= set(LABELS):
+        raise ValueError(f"expected names among {', '.join(LABELS)}")
     return classes
 
 
@@ -160,7 +160,7 @@ def _may_repeat(column: pd.Series[Any]) -> bool:
 def _check_values(frame: pd.DataFrame, column: str, allowed: set[str], where: str) -> None:
     strange = sorted(set(frame[column].unique()) - allowed)
     if strange:
-        known = ", ".join(name for name in (*EXPRESSIONS, *SPLITS, OK, REJECTED) if name in allowed)
+        known = ", ".join(name for name in (*LABELS, *SPLITS, OK, REJECTED) if name in allowed)
         raise TableError(f"{where}: {column} is {_some(strange)}; expected one of {known}")
 
 
