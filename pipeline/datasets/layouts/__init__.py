@@ -10,7 +10,10 @@ from pipeline.datasets.layouts.ferplus import Ferplus
 from pipeline.datasets.layouts.folder import Folder
 from pipeline.datasets.layouts.muxspace import Muxspace
 from pipeline.datasets.layouts.own import is_own, own_layout, own_sha256
+from pipeline.datasets.layouts.raf_ce import RafCe
+from pipeline.datasets.layouts.raf_compound import RafCompound
 from pipeline.datasets.layouts.raf_db import RafDb
+from pipeline.datasets.layouts.raf_ml import RafMl
 from pipeline.datasets.layouts.sample import SampleFaces
 from pipeline.datasets.reading.base import Layout
 from pipeline.errors import ConfigError
@@ -23,6 +26,9 @@ _LAYOUTS: tuple[Layout[Any], ...] = (
     Ferplus(),
     Muxspace(),
     RafDb(),
+    RafCompound(),
+    RafMl(),
+    RafCe(),
     AffectNet(),
     Folder(),
     CsvList(),

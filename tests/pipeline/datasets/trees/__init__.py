@@ -5,7 +5,7 @@ One module per family of datasets, with its trees by name in `TREES`.
 
 from __future__ import annotations
 
-from trees import affectnet, csv_lists, drawn, fer2013, folders, raf, wild
+from trees import affectnet, csv_lists, drawn, fer2013, folders, raf, raf_copies, raf_sets, wild
 from trees.tree import JUNK, KINDS, Tree, pack, picture
 
 __all__ = ["JUNK", "KINDS", "TREES", "Tree", "pack", "picture"]
@@ -15,6 +15,8 @@ TREES = {
     **fer2013.TREES,
     **wild.TREES,
     **raf.TREES,
+    **raf_copies.TREES,
+    **raf_sets.TREES,
     **affectnet.TREES,
     **folders.TREES,
     **csv_lists.TREES,
