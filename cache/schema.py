@@ -35,7 +35,10 @@ OK = "ok"  # in the column `status`: the row has a feature
 MISSING_INTEGERS = {"frame": -1, "fold": -1}  # column -> what is stored where a row has none: integers have no NaN
 
 # What readers take for text, or for numbers as above; any other column may be either.
-TEXT_COLUMNS = ("id", "path", "label", "split", "status", "reason", "sha256", "subject", "clip", "box", "face")
+TEXT_COLUMNS = (
+    *("id", "path", "label", "split", "status", "reason", "sha256", "subject", "clip", "box", "face"),
+    "distribution",
+)
 
 SHARD_BYTES = 256 * 2**20
 MAX_SHARD_ROWS = 512  # of stores up to MAX_SHARD_ROWS * MAX_SHARDS rows

@@ -300,6 +300,21 @@ class Store:
     def ids(self, split: str) -> npt.NDArray[np.str_]:
         return self.columns(["id"])["id"].to_numpy(dtype=str)[self._usable(split)]
 
+    def distributions(self, split: str) -> npt.NDArray[np.float64]:
+        """Soft labels of the split's usable rows: the share of each class, shape (N, C); NaN in a row without any.
+
+        Raises
+        ------
+        QueryError
+            If the store has none, or a text of the column `distribution` is none.
+        """
+        texts = self.columns(["distribution"])["distribution"].to_numpy()[self._usable(split)]
+        shares = np.full((len(texts), len(self.classes)), np.nan)
+        for row, text in enumerate(texts):
+            if text:
+                shares[row] = _shares(text, len(self.classes))
+        return shares
+
     def features(
         self, split: str, output: str = "pooled", view: int = 0, *, budget_bytes: int | None = None
     ) -> npt.NDArray[Any]:
@@ -314,6 +329,18 @@ class Store:
     def rejected(self, split: str) -> int:
         frame = self.columns(["split", "status"])
         return int(((frame["split"] == split) & (frame["status"] != OK)).sum())
+
+
+def _shares(text: str, n_classes: int) -> list[float]:
+    try:
+        shares = [float(share) for share in text.split(",")]
+    except ValueError:
+        shares = []
+    if len(shares) != n_classes:
+        raise QueryError(
+            f"column distribution: expected {n_classes} numbers with commas between them, found {text!a:.60}"
+        )
+    return shares
 
 
 def _series(values: Column) -> pd.Series[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from pipeline.tables.labels import label_codes
 
-__all__ = ["FeatureDataset", "FeatureSource"]
+__all__ = ["FeatureDataset", "FeatureSource", "SoftLabelSource"]
 
 
 class FeatureSource(Protocol):
@@ -58,6 +58,19 @@ class FeatureSource(Protocol):
 
     def rejected(self, split: str) -> int:
         """How many rows of the split are masked because their image could not be used."""
+
+
+@runtime_checkable
+class SoftLabelSource(Protocol):
+    """A source whose rows may have a distribution over its classes."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    def ids(self, split: str) -> npt.NDArray[np.str_]: ...
+
+    def distributions(self, split: str) -> npt.NDArray[np.float64]:
+        """The share of each class in the split's usable rows, shape (N, C); NaN in a row that has none."""
 
 
 class FeatureDataset(Dataset[tuple[Tensor, Tensor]]):

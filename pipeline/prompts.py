@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pipeline.encoders.protocols import TextEncoder
 from pipeline.errors import ConfigError
 from pipeline.suggestions import did_you_mean
+from pipeline.tables.labels import ADJECTIVES
 
 __all__ = ["PROMPT_SETS", "check_template", "encode_prompts", "sentences", "templates"]
 
@@ -44,17 +45,6 @@ PROMPT_SETS: dict[str, tuple[str, ...]] = {
     # CLIPER's fixed prefix, with the class in the position of its learned tokens
     "cliper": ("an ID photo of [CLS].",),
     "names": ("[CLS]",),
-}
-# CLIP's first word for each class of FER2013, and for contempt, which FER2013 lacks, a word of the same form.
-_ADJECTIVES = {
-    "surprise": "surprised",
-    "fear": "fearful",
-    "disgust": "disgusted",
-    "happiness": "happy",
-    "sadness": "sad",
-    "anger": "angry",
-    "neutral": "neutral",
-    "contempt": "contemptuous",
 }
 _NO_OTHERS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
@@ -102,9 +92,9 @@ def sentences(template: str, classes: Sequence[str]) -> list[str]:
 
 def _filled(template: str, name: str) -> str:
     if _ADJECTIVE in template:
-        if name not in _ADJECTIVES:
+        if name not in ADJECTIVES:
             raise ConfigError(f"prompt template {template!r}: no adjective is known for {name!r}. Use {_NOUN}")
-        template = template.replace(_ADJECTIVE, _ADJECTIVES[name])
+        template = template.replace(_ADJECTIVE, ADJECTIVES[name])
     return template.replace(_NOUN, name)
 
 

@@ -90,7 +90,8 @@ def convolutions_in(module: nn.Module, memory_format: torch.memory_format) -> No
 
 def _first(batch: Batch) -> Batch:
     inputs, noise = ({name: values[0] for name, values in part.items()} for part in (batch.inputs, batch.noise))
-    return Batch(inputs, batch.labels[0], batch.rows[0], batch.epoch, noise)
+    soft = None if batch.soft_labels is None else batch.soft_labels[0]
+    return Batch(inputs, batch.labels[0], batch.rows[0], batch.epoch, noise, soft)
 
 
 def _clear_gradients(optimizer: torch.optim.Optimizer) -> None:
@@ -130,8 +131,9 @@ class EnsembleEngine:
         }
 
     def step(self, batch: Batch) -> list[Losses]:
+        soft = {} if batch.soft_labels is None else {"soft_labels": batch.soft_labels}
         terms = torch.vmap(self._terms_of(batch.epoch))(
-            self.parameters, self.buffers, batch.inputs, batch.labels, batch.rows, batch.noise
+            self.parameters, self.buffers, batch.inputs, batch.labels, batch.rows, batch.noise, soft
         )
         loss = torch.stack([self.loss_weights[name] * values for name, values in terms.items()]).sum(dim=0)  # (S,)
         if loss.isfinite().any():
@@ -144,8 +146,9 @@ class EnsembleEngine:
     def _terms_of(self, epoch: int):  # type: ignore[no-untyped-def]  # vmap has no types either
         template = self.learners[0]
 
-        def terms(parameters, buffers, inputs, labels, rows, noise):  # type: ignore[no-untyped-def]
-            return functional_call(template, (parameters, buffers), (Batch(inputs, labels, rows, epoch, noise),))
+        def terms(parameters, buffers, inputs, labels, rows, noise, soft):  # type: ignore[no-untyped-def]
+            batch = Batch(inputs, labels, rows, epoch, noise, **soft)
+            return functional_call(template, (parameters, buffers), (batch,))
 
         return terms
 

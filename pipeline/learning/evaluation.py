@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,13 @@ import numpy.typing as npt
 from pipeline.errors import InputError, MismatchError
 from pipeline.heap import keep_freed_memory
 from pipeline.learning.metrics import Scores, score
+from pipeline.tables.labels import CLASS_SETS, class_set_names
 
 if TYPE_CHECKING:
     from pipeline.features import FeatureSource
     from pipeline.learning.head import Head
 
-__all__ = ["Evaluation", "evaluate", "rows_of_classes"]
+__all__ = ["Evaluation", "evaluate", "none_of_the_classes", "rows_of_classes"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ def evaluate(
     where = f"{source.dataset} {split}"
     labels = source.labels(split)
     rows, dropped = rows_of_classes(labels, head.spec.classes, where, drop=drop_other_labels)
+    if not len(rows) and dropped:
+        raise InputError(f"{where}: expected rows to score, {none_of_the_classes(head.spec.classes, dropped)}")
     if keep is not None:
         rows = rows[keep[rows]]
     if not len(rows):
@@ -118,10 +121,31 @@ def rows_of_classes(
     known = np.isin(labels, list(classes))
     dropped = dict(sorted(Counter(labels[~known].tolist()).items()))
     if dropped and not drop:
-        counts = ", ".join(f"{label} {n}" for label, n in dropped.items())
+        if not known.any():
+            raise MismatchError(f"{where}: expected rows to read, {none_of_the_classes(classes, dropped)}")
         raise MismatchError(
-            f"{where}: expected only the classes {', '.join(classes)}, found also {counts} rows. "
+            f"{where}: expected only the classes {', '.join(classes)}, found also {_counts(dropped)} rows. "
             "Leave such rows out with `protocol: {drop_other_labels: true}` in params.yaml (they are counted), or use "
-            "a head of all these classes: `classes: 8` there, then train"
+            f"a head of {_class_set_advice(classes, dropped)}"
         )
     return np.flatnonzero(known), dropped
+
+
+def none_of_the_classes(classes: Sequence[str], labels: Mapping[str, int]) -> str:
+    """The end of an error about rows (`labels`: label -> rows) of which none has a label among `classes`."""
+    return (
+        f"found none of the classes {', '.join(classes)}, but {_counts(labels)} rows. They need a head of "
+        f"{_class_set_advice((), labels)}"
+    )
+
+
+def _counts(labels: Mapping[str, int]) -> str:
+    return ", ".join(f"{label} {n}" for label, n in labels.items())
+
+
+def _class_set_advice(classes: Sequence[str], labels: Mapping[str, int]) -> str:
+    """How to get a head that knows `labels`, and `classes` too where a set has both."""
+    for names, words in (({*classes, *labels}, "all these classes"), (set(labels), "the labels of these rows")):
+        if fitting := [name for name, of_set in CLASS_SETS.items() if names <= set(of_set)]:
+            return f"{words}: `classes: {fitting[0]}` in params.yaml, then train"
+    return f"such labels: no set has them all; index the dataset with one of `classes` {class_set_names(CLASS_SETS)}"

@@ -30,6 +30,7 @@ class Batch:
     rows : int64, shape (B,): positions in the train split
     epoch : counted from 1
     noise : what `Learner.draw` drew for this step
+    soft_labels : float32, shape (B, C): the share of each class, for methods that learn from it
     """
 
     inputs: Inputs
@@ -37,6 +38,12 @@ class Batch:
     rows: Tensor
     epoch: int = 1
     noise: Mapping[str, Tensor] = field(default_factory=dict)
+    soft_labels: Tensor | None = None
+
+    @property
+    def targets(self) -> Tensor:
+        """Of a cross-entropy: soft labels where there are any, else labels."""
+        return self.labels if self.soft_labels is None else self.soft_labels
 
 
 class Learner(nn.Module, ABC):

@@ -181,6 +181,7 @@ class _Loop:
             chosen.to(device),
             epoch,
             {name: _stacked([noise[name] for noise in noises]).to(device) for name in noises[0]},
+            None if (soft := self.data.train.soft_labels) is None else soft[chosen].to(device),
         )
 
 

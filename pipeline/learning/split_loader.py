@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,10 @@ from torch import Tensor
 
 from pipeline.errors import TrainingError
 from pipeline.features import FeatureSource
-from pipeline.learning.evaluation import rows_of_classes
+from pipeline.learning.evaluation import none_of_the_classes, rows_of_classes
 from pipeline.learning.head import as_input
 from pipeline.learning.options import MethodConfig
+from pipeline.learning.soft_labels import soft_labels
 
 __all__ = ["Rows", "SplitLoader", "TrainingData", "read_split"]
 
@@ -33,11 +34,13 @@ class Rows:
     arrays : output -> one array (N, *row_shape) per view, as stored: float16, float32 or uint8
     labels : int64 in [0, C), shape (N,)
     ids : str, shape (N,): what the dataset calls its images
+    soft_labels : float32, shape (N, C): the share of each class, where a method learns from it
     """
 
     arrays: Mapping[str, tuple[Array, ...]]
     labels: Tensor
     ids: npt.NDArray[np.str_]
+    soft_labels: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -119,7 +122,7 @@ class SplitLoader:
     def __init__(self, source: FeatureSource, classes: tuple[str, ...], *, drop: bool) -> None:
         self.source, self.classes, self.drop = source, classes, drop
         self.lock = threading.Lock()
-        self.loaded: dict[tuple[tuple[str, ...], int], tuple[TrainingData, dict[str, int]]] = {}
+        self.loaded: dict[tuple[tuple[str, ...], int, bool], tuple[TrainingData, dict[str, int]]] = {}
 
     def load(self, config: MethodConfig) -> tuple[TrainingData, dict[str, int]]:
         """What `config` reads of both splits, and label -> rows left out; see `read_split` for errors.
@@ -129,7 +132,8 @@ class SplitLoader:
         TrainingError
             If the train split has one class only.
         """
-        request = (config.reads, self.source.n_views() if config.views == "all" else 1)
+        n_views = self.source.n_views() if config.views == "all" else 1
+        request = (config.reads, n_views, config.learns_distributions)
         with self.lock:
             if request not in self.loaded:
                 self.loaded.clear()  # one set of arrays in memory at a time
@@ -141,9 +145,11 @@ class SplitLoader:
         with self.lock:
             self.loaded.clear()
 
-    def _load(self, outputs: tuple[str, ...], n_views: int) -> tuple[TrainingData, dict[str, int]]:
+    def _load(self, outputs: tuple[str, ...], n_views: int, soft: bool) -> tuple[TrainingData, dict[str, int]]:
         source, classes = self.source, self.classes
         train, dropped = read_split(source, "train", outputs, classes, drop=self.drop, n_views=n_views)
+        if soft:
+            train = replace(train, soft_labels=soft_labels(source, "train", train.ids, classes))
         val, dropped_val = read_split(source, "val", outputs, classes, drop=self.drop)
         if len(torch.unique(train.labels)) < 2:
             raise TrainingError(
@@ -178,7 +184,7 @@ def read_split(
     Raises
     ------
     MismatchError
-        If there are other labels and `drop` is False.
+        If there are other labels and `drop` is False, or only others.
     TrainingError
         If there is no row, or a feature is not finite or zero; the message names the first row.
     """
@@ -187,6 +193,8 @@ def read_split(
         source.row_shape(output)  # its error names the command that makes the output, before anything is read
     labels = source.labels(split)
     rows, dropped = rows_of_classes(labels, classes, where, drop=drop)
+    if not len(rows) and dropped:
+        raise TrainingError(f"{where}: expected rows to learn from, {none_of_the_classes(classes, dropped)}")
     if not len(rows):
         raise TrainingError(
             f"{where}: expected rows to {'learn from' if split == 'train' else 'select the epoch on'}, found none. "

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.predict.prediction import Prediction
-from pipeline.tables.labels import EXPRESSIONS
+from pipeline.tables.labels import COMPOUND, EXPRESSIONS
 
 __all__ = ["annotated"]
 
@@ -18,7 +18,7 @@ Colour: TypeAlias = tuple[int, int, int]
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 # Okabe and Ito's palette, which works with colour blindness, too; neutral is grey.
-_COLOURS: dict[str, Colour] = dict(
+_BASIC: dict[str, Colour] = dict(
     zip(
         EXPRESSIONS,
         [
@@ -34,6 +34,20 @@ _COLOURS: dict[str, Colour] = dict(
         strict=True,
     )
 )
+_OTHERS: dict[str, Colour] = {
+    "anxiety": (152, 78, 163),
+    "helplessness": (102, 87, 60),
+    "disappointment": (60, 79, 118),
+}
+
+
+def _mixed(name: str) -> Colour:
+    """Of a compound label: halfway between the colours of its two expressions."""
+    first, second = (_BASIC[part] for part in COMPOUND[name])
+    return (first[0] + second[0]) // 2, (first[1] + second[1]) // 2, (first[2] + second[2]) // 2
+
+
+_COLOURS = {**_BASIC, **_OTHERS, **{name: _mixed(name) for name in COMPOUND}}
 _FACE, _SHORT, _LONG = 96, 320, 4096  # pixels: faces and pictures smaller than these are enlarged, up to _LONG
 _FONT_PER_FACE, _FONT_PER_SIDE = 0.14, 0.06  # font size: at most these shares of the face's width and the short side
 _MIN_FONT, _MAX_FONT = 13, 48  # pixels

@@ -12,7 +12,7 @@ from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import ConfigError
 from pipeline.learning.spec import MAX_DIMENSION
 from pipeline.records.files import Advice
-from pipeline.tables.labels import EXPRESSIONS
+from pipeline.tables.labels import LABELS, in_canonical_order
 
 __all__ = [
     "Classes",
@@ -56,8 +56,8 @@ NameOrNone = Annotated[str, Field(pattern=rf"^({_NAME})?$")]
 
 
 def _in_canonical_order(classes: tuple[str, ...]) -> tuple[str, ...]:
-    if not classes or classes != tuple(name for name in EXPRESSIONS if name in classes):
-        raise ValueError(f"expected expressions in canonical order ({', '.join(EXPRESSIONS)})")
+    if not classes or classes != in_canonical_order(classes):
+        raise ValueError(f"expected expressions in canonical order ({', '.join(LABELS)})")
     return classes
 
 

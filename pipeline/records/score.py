@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.learning.metrics import METRICS
 from pipeline.records.fields import Count, Digest, Fraction, Name, Positive, Record, Text
-from pipeline.tables.labels import EXPRESSIONS
+from pipeline.tables.labels import in_canonical_order
 
 __all__ = ["Score", "ScoreSource", "wrong_rates"]
 
@@ -96,7 +96,7 @@ class Score(Record):
     def _fits(self) -> Self:
         """Check counts against each other."""
         classes = self.classes
-        if not classes or classes != tuple(name for name in EXPRESSIONS if name in classes):
+        if not classes or classes != in_canonical_order(classes):
             raise ValueError(f"per_class: expected expressions in canonical order, found {', '.join(classes)}")
         if tuple(self.support) != classes:
             raise ValueError(f"support: expected counts of {', '.join(classes)}, found {', '.join(self.support)}")

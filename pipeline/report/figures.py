@@ -15,6 +15,7 @@ from pipeline.report.comparison import ComparisonSet
 from pipeline.report.formatting import spread_text, with_footnotes
 from pipeline.report.groups import Group
 from pipeline.report.views import COLORSCALE, TEXT_COLOR, Figure, Variant
+from pipeline.tables.labels import EXPRESSIONS
 
 __all__ = ["axis_title", "confusion_figure", "overview_figure"]
 
@@ -39,7 +40,7 @@ def confusion_figure(group: Group, figure_id: str) -> Figure:
         **_HEATMAP,
     )
     layout = {
-        "height": 400,
+        "height": 400 + 40 * max(0, len(group.classes) - len(EXPRESSIONS)),  # pixels
         "margin": {"l": 10, "r": 10, "t": 60, "b": 10},
         "xaxis": _x_axis() | {"title": axis_title("predicted"), "tickangle": -45},
         "yaxis": _y_axis("true"),

@@ -11,7 +11,7 @@ from pipeline.records import FeatureIdentity, joined_notes
 from pipeline.report.cells import Cell, trained_cells, untrained_cells
 from pipeline.report.distinctions import with_distinct_names
 from pipeline.report.runs import NO_TRAINING, Kind, ReportRun, ReportScore, kind_of, order_of, settings_order
-from pipeline.tables.labels import EXPRESSIONS
+from pipeline.tables.labels import in_canonical_order
 
 __all__ = ["Group", "dataset_columns", "group_runs", "ordered_classes"]
 
@@ -123,8 +123,7 @@ def group_runs(runs: Iterable[ReportRun]) -> list[Group]:
 
 def ordered_classes(runs: Iterable[ReportRun]) -> tuple[str, ...]:
     """The union of the runs' classes in canonical order."""
-    known = {name for run in runs for name in run.classes}
-    return tuple(name for name in EXPRESSIONS if name in known)
+    return in_canonical_order(name for run in runs for name in run.classes)
 
 
 def dataset_columns(groups: Iterable[Group]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from pipeline.report.formatting import MISSING, counts_text, flat
 from pipeline.report.groups import Group, ordered_classes
 from pipeline.report.runs import ReportRun
 from pipeline.report.views import TableView
-from pipeline.tables.labels import EXPRESSIONS
+from pipeline.tables.labels import LABELS
 from pipeline.tables.samples import SPLITS
 
 __all__ = [
@@ -34,7 +34,7 @@ def store_tables(stores: Iterable[StoreSummary]) -> list[TableView]:
     tables = []
     for encoder, members in _by_encoder(stores).items():
         splits = _names(SPLITS, (store.splits for store in members))
-        labels = _names(EXPRESSIONS, (store.labels for store in members))
+        labels = _names(LABELS, (store.labels for store in members))
         tables.append(
             TableView(
                 f"Images in the stores of {encoder}",

@@ -1,21 +1,67 @@
-"""The canonical expressions, and how every dataset spells or numbers them.
+"""The canonical labels, the sets of classes that tables and heads have, and how every dataset spells or numbers them.
 
-The project stores names, never codes: a code means something else in every dataset.
+The project stores names, never codes: a code means something else in every dataset. `LABELS` is the one order of all
+names: the eight expressions, three more of MAFW, then compound ones, which are two expressions at once.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, TypeAlias
 
 from pipeline.errors import ConfigError, LabelError
 from pipeline.suggestions import closest, did_you_mean
 
-__all__ = ["CODE_MAPS", "CONTEMPT", "EXPRESSIONS", "canonical", "decode", "expressions", "label_codes"]
+__all__ = [
+    "ADJECTIVES",
+    "CLASS_SETS",
+    "CODE_MAPS",
+    "COMPOUND",
+    "CONTEMPT",
+    "EXPRESSIONS",
+    "LABELS",
+    "ClassSet",
+    "canonical",
+    "class_set_names",
+    "decode",
+    "expressions",
+    "fitting_class_set",
+    "in_canonical_order",
+    "label_codes",
+]
 
 CONTEMPT = "contempt"
 # Canonical order; contempt is the optional eighth, so codes 0..6 mean the same with 7 and with 8 classes.
 EXPRESSIONS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral", CONTEMPT)
+
+_MORE = ("anxiety", "helplessness", "disappointment")
+_RAF_COMPOUND = (
+    "happily surprised",
+    "happily disgusted",
+    "sadly fearful",
+    "sadly angry",
+    "sadly surprised",
+    "sadly disgusted",
+    "fearfully angry",
+    "fearfully surprised",
+    "angrily surprised",
+    "angrily disgusted",
+    "disgustedly surprised",
+)
+# A label name has at most one place: a new one goes to the end, so that the order of existing heads stays.
+_COMPOUND_NAMES = (*_RAF_COMPOUND, "fearfully disgusted", "happily fearful", "happily sad")
+LABELS = (*EXPRESSIONS, *_MORE, *_COMPOUND_NAMES)
+
+ClassSet: TypeAlias = Literal[7, 8, "mafw", "raf-compound", "raf-ce"]
+# Names of classes by the value of `classes`, in layouts and in params.yaml.
+CLASS_SETS: dict[ClassSet, tuple[str, ...]] = {
+    7: EXPRESSIONS[:7],
+    8: EXPRESSIONS,
+    "mafw": (*EXPRESSIONS, *_MORE),
+    "raf-compound": _RAF_COMPOUND,
+    "raf-ce": _COMPOUND_NAMES,
+}
 
 _SPELLINGS = {
     "surprise": ("surprised", "su"),
@@ -26,10 +72,47 @@ _SPELLINGS = {
     "anger": ("angry", "an"),
     "neutral": ("neutrality", "normal", "ne"),
     CONTEMPT: ("contemptuous", "co"),
+    "anxiety": ("anxious",),
+    "helplessness": ("helpless",),
+    "disappointment": ("disappointed",),
 }
-_ALIASES = {name: name for name in EXPRESSIONS} | {
+# CLIP's first word for each class of FER2013; for labels that FER2013 lacks, a word of the same form. A compound label
+# is such words already.
+ADJECTIVES = {
+    "surprise": "surprised",
+    "fear": "fearful",
+    "disgust": "disgusted",
+    "happiness": "happy",
+    "sadness": "sad",
+    "anger": "angry",
+    "neutral": "neutral",
+    CONTEMPT: "contemptuous",
+    "anxiety": "anxious",
+    "helplessness": "helpless",
+    "disappointment": "disappointed",
+    **{name: name for name in _COMPOUND_NAMES},
+}
+_ADVERBS = {
+    "happily": "happiness",
+    "sadly": "sadness",
+    "fearfully": "fear",
+    "angrily": "anger",
+    "disgustedly": "disgust",
+}
+
+
+def _parts(compound: str) -> tuple[str, str]:
+    first, second = compound.split()
+    return _ADVERBS[first], next(name for name in EXPRESSIONS if ADJECTIVES[name] == second)
+
+
+# Compound label -> the two expressions that it is made of, the stressed one last.
+COMPOUND = {name: _parts(name) for name in _COMPOUND_NAMES}
+_ALIASES = {name: name for name in LABELS} | {
     spelling: name for name, spellings in _SPELLINGS.items() for spelling in spellings
 }
+_COMPOUND_ALIASES = {name.replace(" ", ""): name for name in _COMPOUND_NAMES}
+_SEPARATORS = re.compile(r"[\s_\-]+")
 _NUMERIC_PREFIX = re.compile(r"^\d+[\s._-]+")
 
 
@@ -40,6 +123,8 @@ def _codes(names: str, first: int = 0) -> dict[int, str]:
 def canonical(label: str) -> str:
     """The canonical name of a spelled label: case, surrounding space and a numeric prefix (`0_anger`) do not matter.
 
+    Between the words of a compound label may be a space, `_`, `-` or nothing: `HappilySurprised`, `happily_surprised`.
+
     Raises
     ------
     LabelError
@@ -48,6 +133,8 @@ def canonical(label: str) -> str:
     word = _NUMERIC_PREFIX.sub("", label.strip().casefold())
     if word in _ALIASES:
         return _ALIASES[word]
+    if (compound := _SEPARATORS.sub("", word)) in _COMPOUND_ALIASES:
+        return _COMPOUND_ALIASES[compound]
     raise LabelError(f"unknown label {label!r}. {_advice(word)}")
 
 
@@ -55,7 +142,8 @@ def _advice(word: str) -> str:
     if word.isdigit():
         maps = ", ".join(CODE_MAPS)
         return f"A number means something else in every dataset: name a code map by the option codes=NAME ({maps})"
-    return did_you_mean(_ALIASES[similar[0]] if (similar := closest(word, _ALIASES)) else word, EXPRESSIONS)
+    similar = closest(word, _ALIASES)
+    return did_you_mean(_ALIASES[similar[0]], LABELS) if similar else did_you_mean(word, EXPRESSIONS)
 
 
 def decode(code: int, codes: Mapping[int, str], dataset: str) -> str:
@@ -72,11 +160,35 @@ def decode(code: int, codes: Mapping[int, str], dataset: str) -> str:
     raise LabelError(f"label code {code} is not in the map of {dataset}: {table}")
 
 
-def expressions(n_classes: int) -> tuple[str, ...]:
-    """The canonical classes: 7 (without contempt) or 8."""
-    if n_classes not in (7, 8):
-        raise ConfigError(f"classes: expected 7 or 8, found {n_classes}")
-    return EXPRESSIONS[:n_classes]
+def expressions(classes: ClassSet) -> tuple[str, ...]:
+    """The classes of a set, in canonical order: 7 (without contempt), 8, or a set by name.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such set.
+    """
+    if classes not in CLASS_SETS or isinstance(classes, bool):
+        raise ConfigError(f"classes: expected {class_set_names(CLASS_SETS)}, found {classes!r}")
+    return CLASS_SETS[classes]
+
+
+def fitting_class_set(classes: ClassSet, sets: Sequence[ClassSet]) -> ClassSet:
+    """Of the `sets` that a layout has: `classes`, else the largest one within it, else the first."""
+    within = [name for name in sets if set(CLASS_SETS[name]) <= set(expressions(classes))]
+    return max(within, key=lambda name: len(CLASS_SETS[name]), default=sets[0])
+
+
+def class_set_names(sets: Iterable[int | str]) -> str:
+    """Values of `classes`, for a message: `7, 8 or raf-compound`."""
+    *most, last = map(str, sets)
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def in_canonical_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of `names` that are labels, each once, in the order of `LABELS`."""
+    known = set(names)
+    return tuple(name for name in LABELS if name in known)
 
 
 def label_codes(labels: Iterable[str], classes: tuple[str, ...]) -> list[int]:
@@ -104,4 +216,5 @@ CODE_MAPS: dict[str, dict[int, str]] = {
     "fer2013": _codes("anger disgust fear happiness sadness surprise neutral"),
     "ck-plus": _codes("neutral anger contempt disgust fear happiness sadness surprise"),
     "dfew": _codes("happiness sadness neutral anger surprise disgust fear", first=1),
+    "raf-compound": dict(enumerate(_RAF_COMPOUND, start=1)),
 }

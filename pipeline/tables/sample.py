@@ -14,7 +14,8 @@ class Sample:
     """One image, as a layout describes it.
 
     `label` is a canonical expression. `box` is (x, y, width, height) in pixels of the upright picture. `reason` is
-    empty unless the sample is rejected; `sha256` is empty where the bytes could not be read.
+    empty unless the sample is rejected; `sha256` is empty where the bytes could not be read. `distribution` has the
+    share of each class of the table, in its order; they sum to 1.
     """
 
     id: str
@@ -30,3 +31,4 @@ class Sample:
     box: tuple[int, int, int, int] | None = None
     votes: tuple[int, ...] | None = None
     face: tuple[float, ...] | None = None
+    distribution: tuple[float, ...] | None = None

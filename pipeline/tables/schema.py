@@ -1,9 +1,10 @@
 """What a sample table holds: its columns, one row, where it comes from, and the rules for every table.
 
-Columns: `id` (stable, unique), `path` (relative to the root), `label` (canonical expression), `split`
+Columns: `id` (stable, unique), `path` (relative to the root), `label` (a canonical name), `split`
 (train, val, test), `sha256` of the image's bytes, `status` (ok, rejected), `reason` (why rejected), and where
 known `subject`, `clip`, `frame`, `fold`, `box` (x, y, width, height in pixels), `votes`, `face` (x, y of five landmarks
-in pixels, which `extract` takes from a face table).
+in pixels, which `extract` takes from a face table), `distribution` (soft label: the share of each class of the table,
+which sum to 1; `label` stays the one that heads are scored by).
 A rejected row keeps its place, so that row i is sample i in every store made from the table.
 """
 
@@ -20,7 +21,7 @@ import pyarrow as pa
 from pydantic import AfterValidator, Field
 
 from pipeline.errors import TableError
-from pipeline.tables.labels import EXPRESSIONS
+from pipeline.tables.labels import LABELS
 from pipeline.tables.number_rows import NumberRows
 from pipeline.tables.sample import SPLITS, Sample
 
@@ -33,6 +34,7 @@ __all__ = [
     "REJECTED",
     "REQUIRED_COLUMNS",
     "SPLITS",
+    "SUM_TOLERANCE",
     "Sample",
     "TableInfo",
     "check_table",
@@ -40,9 +42,10 @@ __all__ = [
 
 OK, REJECTED = "ok", "rejected"
 REQUIRED_COLUMNS = ("id", "path", "label", "split", "sha256", "status", "reason")
-OPTIONAL_COLUMNS = ("subject", "clip", "frame", "fold", "box", "votes", "face")
+OPTIONAL_COLUMNS = ("subject", "clip", "frame", "fold", "box", "votes", "face", "distribution")
 _SHA256 = r"[0-9a-f]{64}"
 _BLOCK_ROWS = 2**14
+SUM_TOLERANCE = 1e-6  # of the shares of a distribution
 _LONGEST_TEXT = 4096  # characters of a path on Linux; no id or name of a person is longer
 DTYPES: dict[str, Any] = dict.fromkeys((*REQUIRED_COLUMNS, "subject", "clip"), "str") | {
     "frame": "Int64",
@@ -50,6 +53,7 @@ DTYPES: dict[str, Any] = dict.fromkeys((*REQUIRED_COLUMNS, "subject", "clip"), "
     "box": object,
     "votes": object,
     "face": object,
+    "distribution": object,
 }
 ARROW_TYPES: dict[str, pa.DataType] = {name: pa.string() for name in (*REQUIRED_COLUMNS, "subject", "clip")} | {
     "frame": pa.int64(),
@@ -57,13 +61,14 @@ ARROW_TYPES: dict[str, pa.DataType] = {name: pa.string() for name in (*REQUIRED_
     "box": pa.list_(pa.int32()),
     "votes": pa.list_(pa.int32()),
     "face": pa.list_(pa.float64()),
+    "distribution": pa.list_(pa.float64()),
 }
 NUMBERS_A_ROW = {"box": 4, "face": 10}
 
 
 def _known_classes(classes: tuple[str, ...]) -> tuple[str, ...]:
-    if not classes or not set(classes) <= set(EXPRESSIONS):
-        raise ValueError(f"expected names among {', '.join(EXPRESSIONS)}")
+    if not classes or not set(classes) <= set(LABELS):
+        raise ValueError(f"expected names among {', '.join(LABELS)}")
     return classes
 
 
@@ -154,6 +159,8 @@ def check_table(frame: pd.DataFrame, info: TableInfo) -> None:
         if name in frame.columns:
             _check_text(frame[name], where)
     _check_numbers(frame, where)
+    if "distribution" in frame.columns:
+        _check_distributions(frame["distribution"].array, len(info.classes), where)
 
 
 def _may_repeat(column: pd.Series[Any]) -> bool:
@@ -167,7 +174,7 @@ def _may_repeat(column: pd.Series[Any]) -> bool:
 def _check_values(frame: pd.DataFrame, column: str, allowed: set[str], where: str) -> None:
     strange = sorted(set(frame[column].unique()) - allowed)
     if strange:
-        known = ", ".join(name for name in (*EXPRESSIONS, *SPLITS, OK, REJECTED) if name in allowed)
+        known = ", ".join(name for name in (*LABELS, *SPLITS, OK, REJECTED) if name in allowed)
         raise TableError(f"{where}: {column} is {_some(strange)}; expected one of {known}")
 
 
@@ -216,6 +223,27 @@ def _wrong_face(faces: Any) -> Any:
         if face is not None and (len(face) != 10 or None in face or not all(map(math.isfinite, face)))
     )
     return next(wrong, None)
+
+
+def _check_distributions(rows: Any, n_classes: int, where: str) -> None:
+    if isinstance(rows, NumberRows):
+        values = rows.values
+        far = np.abs(values.sum(axis=1) - 1) > SUM_TOLERANCE
+        negative_or_nan = ~(values >= 0).all(axis=1)
+        found = _first(rows, far | negative_or_nan | (values.shape[1] != n_classes))
+    else:  # of several lengths, or with gaps
+        found = next((row for row in rows if row is not None and not _is_distribution(row, n_classes)), None)
+    if found is not None:
+        raise TableError(
+            f"{where}: a distribution is the shares of {n_classes} classes, 0 or more, which sum to 1, "
+            f"found {found!r:.80}"
+        )
+
+
+def _is_distribution(row: Any, n_classes: int) -> bool:
+    if len(row) != n_classes or None in row:
+        return False
+    return all(share >= 0 for share in row) and abs(sum(row) - 1) <= SUM_TOLERANCE
 
 
 def _first(rows: NumberRows, wrong: Any) -> Any:

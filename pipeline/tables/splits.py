@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pipeline.errors import ConfigError
-from pipeline.tables.labels import EXPRESSIONS
+from pipeline.tables.labels import LABELS
 from pipeline.tables.sample import Sample
 
 __all__ = ["DIVISIBLE", "carve", "carving_notes", "groups_of", "split_by_hash"]
@@ -163,7 +163,7 @@ class _Placement:
         sizes = [(counts.total(), self._target(split)) for split, counts in self._counts.items()]
         if any(abs(n - target) > target / 2 for n, target in sizes):
             self._put_evenly(groups)
-        for split, label in [(split, label) for split in self.shares for label in EXPRESSIONS]:
+        for split, label in [(split, label) for split in self.shares for label in LABELS]:
             target = self.shares[split] * self.totals[label]
             if target >= 2 and not self._counts[split][label]:
                 small = [g for g in groups if len(g) <= self._target(split) and _labels(g).count(label) <= 2 * target]

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -20,6 +20,7 @@ from pipeline.methods import METHODS, config_class, is_method
 from pipeline.plugins import is_reference
 from pipeline.prompts import PROMPT_SETS, check_template, templates
 from pipeline.suggestions import did_you_mean
+from pipeline.tables.labels import ClassSet, fitting_class_set
 from stages.errors import ParamsError
 from stages.names import check_name, colliding_stages, name_problems, parse_limited_name
 from stages.params.blocks import (
@@ -42,7 +43,7 @@ _ARCHIVES = ("", ".tar", ".tar.gz", ".tgz", ".zip")
 class Params(Block):
     """The whole file; every block has defaults, so commands work without one."""
 
-    classes: Literal[7, 8] = 7
+    classes: ClassSet = 7
     datasets: dict[str, DatasetParams] = Field(default_factory=dict)
     encoders: dict[str, str] = Field(default_factory=lambda: {"mini": "mini"})
     sample: SampleParams = SampleParams()
@@ -155,7 +156,12 @@ class Params(Block):
             )
         options = dict(known.options) if known and known.layout == layout else {}
         root = root or (known.root if known else "") or _default_root(name)
-        return DatasetParams(layout=layout, root=root, options={"classes": self.classes} | options)
+        return DatasetParams(layout=layout, root=root, options={"classes": self._classes_of(layout)} | options)
+
+    def _classes_of(self, layout: str) -> ClassSet:
+        """Of a dataset that does not state them: a table has the classes that its layout knows, of those asked for."""
+        known = LAYOUTS.get(layout)  # the code of a layout of one's own is not run for this
+        return fitting_class_set(self.classes, known.Options.class_sets) if known else self.classes
 
     def encoder(self, name_or_spec: str) -> tuple[str, EncoderSpec]:
         """The folder name and the spec of an encoder, from its name in params.yaml or the spec itself."""

@@ -91,8 +91,13 @@ def _as_expected(text: str, kind: str, context: Mapping[str, Any]) -> str:
     number = float(text)
     if kind == "float_type":
         return _as_yaml(number)
-    is_whole = kind == "int_type" or (kind == "literal_error" and text in str(context.get("expected", "")).split())
+    is_whole = kind == "int_type" or (kind == "literal_error" and text in _choices(context))
     return str(int(number)) if is_whole and number.is_integer() else ""
+
+
+def _choices(context: Mapping[str, Any]) -> list[str]:
+    """The values of a literal error, which lists them as `7, 8 or 'mafw'`."""
+    return str(context.get("expected", "")).replace(",", " ").split()
 
 
 def _keys_at(model: Any, location: tuple[Any, ...]) -> list[str]:

@@ -9,7 +9,6 @@ from cache.texts import TextStore, text_key, text_path
 from pipeline.encoders import encodes_text, require_text_encoder
 from pipeline.progress import OnProgress
 from pipeline.prompts import encode_prompts, sentences
-from pipeline.tables.labels import EXPRESSIONS
 from stages.output import say
 from stages.params import load_params
 from stages.remedies import encoder_written
@@ -17,7 +16,7 @@ from stages.requests import EncodeTextRequest
 from stages.results import EncodeTextResult
 from stages.workflows.known_encoders import known_text_encoder
 from stages.workflows.store_identity import provenance_of
-from stages.workflows.text_vectors import text_identity
+from stages.workflows.text_vectors import prompt_classes, text_identity
 
 __all__ = ["encode_text"]
 
@@ -29,6 +28,7 @@ def encode_text(request: EncodeTextRequest, on_progress: OnProgress) -> EncodeTe
     name, spec = params.encoder(named)
     prompts = request.prompts or params.prompts
     templates = params.templates(prompts)  # a name without templates is no prompt set, and becomes no file
+    classes = prompt_classes(params)
     path = text_path(request.features, name, prompts)
     require_inside(path, request.features)
     encoder = known_text_encoder(spec, request.device, on_progress)
@@ -38,8 +38,8 @@ def encode_text(request: EncodeTextRequest, on_progress: OnProgress) -> EncodeTe
         text_encoder, templates = None, ()  # dvc.yaml is one graph for all encoders; `train` names what is missing
     else:
         text_encoder = require_text_encoder(encoder)
-    text = text_identity(text_encoder, templates) if text_encoder else {}
-    key = text_key(templates, EXPRESSIONS, encoder.identity, text)
+    text = text_identity(text_encoder, templates, classes) if text_encoder else {}
+    key = text_key(templates, classes, encoder.identity, text)
     with encoder_written(name, named):
         texts = _existing(path)
     if texts is not None and texts.key == key:
@@ -47,16 +47,16 @@ def encode_text(request: EncodeTextRequest, on_progress: OnProgress) -> EncodeTe
     elif request.dry_run:
         texts = None
     else:
-        vectors = encode_prompts(text_encoder, templates, EXPRESSIONS)
+        vectors = encode_prompts(text_encoder, templates, classes)
         provenance = provenance_of(encoder, name, spec)
-        texts = TextStore(vectors, templates, EXPRESSIONS, dict(encoder.identity), provenance, text)
+        texts = TextStore(vectors, templates, classes, dict(encoder.identity), provenance, text)
         texts.write(path)
     return EncodeTextResult(
         encoder=name,
         prompts=prompts,
         templates=templates,
-        classes=EXPRESSIONS,
-        sentences=tuple(tuple(sentences(template, EXPRESSIONS)) for template in templates),
+        classes=classes,
+        sentences=tuple(tuple(sentences(template, classes)) for template in templates),
         vectors=None if texts is None else texts.vectors,
         key=key,
         path=path,

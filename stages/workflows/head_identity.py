@@ -68,8 +68,13 @@ class HeadIdentity:
                 "text_key": self.text.key if self.text else "",
                 "method": run.config.method,
                 **_method_identity(run.config.method),
+                **self._soft_labels(run),
             }
         )
+
+    def _soft_labels(self, run: RunSpec) -> dict[str, str]:
+        """The digest of the distributions, for heads that learn from them; `rows` has labels alone."""
+        return {"distribution": self.store.manifest.columns["distribution"]} if run.config.learns_distributions else {}
 
     def fields(self, run: RunSpec) -> dict[str, Any]:
         """The fields of run.json that are in the run key, that follow from it, or that name the folder."""
@@ -82,7 +87,7 @@ class HeadIdentity:
             "dataset": self.dataset,
             "seed": run.seed,
             "classes": self.classes,
-            "config": run.config.model_dump(),
+            "config": run.config.recorded(),
             "key": self.store.key,
             "run_key": self.run_key(run),
             "rows": self.rows,
@@ -99,7 +104,7 @@ class HeadIdentity:
 
 def _config_identity(run: RunSpec) -> dict[str, Any]:
     """The options of a run, with the content of the file `pretrained` in the place of where it is on this machine."""
-    config = run.config.model_dump(mode="json")
+    config = run.config.recorded("json")
     path = Path(config.get("pretrained") or "")
     return config | ({"pretrained": f"sha256:{file_sha256(path)}"} if path.is_file() else {})
 

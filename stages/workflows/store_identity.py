@@ -125,7 +125,7 @@ def row_fields(
 
 def box_texts(table: SampleTable) -> TextColumn:
     """The box of every row as `x,y,width,height`, empty where there is none."""
-    return _region_texts(table.frame, "box")
+    return _number_texts(table.frame, "box")
 
 
 def box_of(text: str) -> tuple[int, int, int, int] | None:
@@ -141,7 +141,7 @@ def box_of(text: str) -> tuple[int, int, int, int] | None:
 
 def face_texts(table: SampleTable) -> TextColumn:
     """The landmarks of every row as `x,y,x,y,...`, empty where there are none."""
-    return _region_texts(table.frame, "face")
+    return _number_texts(table.frame, "face")
 
 
 def face_of(text: str) -> tuple[float, ...] | None:
@@ -160,7 +160,7 @@ def _column(frame: pd.DataFrame, name: str, rows: slice) -> list[Any]:
     return [None] * len(range(*rows.indices(len(frame))))
 
 
-def _region_texts(frame: pd.DataFrame, name: str) -> TextColumn:
+def _number_texts(frame: pd.DataFrame, name: str) -> TextColumn:
     def read(start: int, stop: int) -> list[str]:
         return [",".join(map(str, values)) if values else "" for values in _column(frame, name, slice(start, stop))]
 
@@ -181,6 +181,8 @@ def columns_of(table: SampleTable, rejected: Mapping[int, str]) -> dict[str, Col
         columns["box"] = box_texts(table)
     if "face" in frame:
         columns["face"] = face_texts(table)
+    if "distribution" in frame:
+        columns["distribution"] = _number_texts(frame, "distribution")
     return columns
 
 

@@ -15,19 +15,25 @@ from pipeline.encoders import EncoderSpec, TextEncoder
 from pipeline.encoders.families import current_identity, has_text
 from pipeline.learning.options import MethodConfig
 from pipeline.prompts import sentences
-from pipeline.tables.labels import EXPRESSIONS
+from pipeline.tables.labels import EXPRESSIONS, expressions
 from pipeline.text_features import TextFeatures
 from stages.errors import StageError
 from stages.params import Params
 from stages.remedies import encoder_written
 from stages.requests import TrainRequest
 
-__all__ = ["requested_text", "text_for", "text_identity"]
+__all__ = ["prompt_classes", "requested_text", "text_for", "text_identity"]
 
 
-def text_identity(encoder: TextEncoder, templates: Sequence[str]) -> dict[str, Any]:
+def prompt_classes(params: Params) -> tuple[str, ...]:
+    """The labels that prompts are encoded with: all eight expressions for 7 or 8 classes, so that both share a file."""
+    classes = expressions(params.classes)
+    return EXPRESSIONS if set(classes) <= set(EXPRESSIONS) else classes
+
+
+def text_identity(encoder: TextEncoder, templates: Sequence[str], classes: Sequence[str]) -> dict[str, Any]:
     """What changes text vectors beside the encoder: its tokenizer, and the sentences that templates become."""
-    return {**encoder.text_identity, "sentences": _sentences_sha256(templates)}
+    return {**encoder.text_identity, "sentences": _sentences_sha256(templates, classes)}
 
 
 def _encode_text_step(encoder: str, prompts: str, features: AnyPath) -> tuple[str, Mapping[str, Any]]:
@@ -61,6 +67,7 @@ def requested_text(
         store,
         written=written,
         templates=params.templates(prompts),
+        classes=prompt_classes(params),
         spec=spec,
     )
 
@@ -110,6 +117,7 @@ def text_for(
     *,
     written: str | None = None,
     templates: tuple[str, ...] | None = None,
+    classes: tuple[str, ...] = EXPRESSIONS,
     spec: EncoderSpec | None = None,
 ) -> TextFeatures:
     """The vectors of a prompt set for a head on the features of `store`.
@@ -122,6 +130,7 @@ def text_for(
     prompts : name of the prompt set
     written : how `--encoder` names the encoder of the text, for messages: the name of a folder can be another
     templates : of the prompt set, as params.yaml has it now; None compares none
+    classes : that prompts are encoded with, as params.yaml has them now
     spec : what the encoder of the text means now; None compares it with `store` alone
 
     Raises
@@ -141,7 +150,7 @@ def text_for(
         raise StageError(problem, remedy=[step], purpose="to make it again")
     if not texts.templates:
         raise _no_text_tower(written, "mini", prompts, features, store.dataset)
-    if changes := "; ".join(filter(None, [_encoder_changes(texts, spec), _prompt_changes(texts, templates)])):
+    if changes := "; ".join(filter(None, [_encoder_changes(texts, spec), _prompt_changes(texts, templates, classes)])):
         problem = f"{path} is older than what it is made of: {changes}"
         raise StageError(problem, remedy=[step], purpose="to make it again")
     provenance = texts.provenance
@@ -168,15 +177,16 @@ def _encoder_changes(texts: TextStore, spec: EncoderSpec | None) -> str:
     return "; ".join(filter(None, changes))
 
 
-def _prompt_changes(texts: TextStore, templates: tuple[str, ...] | None) -> str:
-    expected: dict[str, Any] = {"classes": list(EXPRESSIONS)}
+def _prompt_changes(texts: TextStore, templates: tuple[str, ...] | None, classes: tuple[str, ...]) -> str:
+    expected: dict[str, Any] = {"classes": list(classes)}
     actual: dict[str, Any] = {"classes": list(texts.classes)}
     if templates is not None:
         expected["templates"], actual["templates"] = list(templates), list(texts.templates)
-        if texts.text and templates == texts.templates:
-            expected["sentences"], actual["sentences"] = _sentences_sha256(templates), texts.text.get("sentences")
+        if texts.text and (templates, classes) == (texts.templates, texts.classes):
+            sentences_now = _sentences_sha256(templates, classes)
+            expected["sentences"], actual["sentences"] = sentences_now, texts.text.get("sentences")
     return differences_text(expected, actual)
 
 
-def _sentences_sha256(templates: Sequence[str]) -> str:
-    return sha256_of([sentences(template, EXPRESSIONS) for template in templates])
+def _sentences_sha256(templates: Sequence[str], classes: Sequence[str]) -> str:
+    return sha256_of([sentences(template, classes) for template in templates])

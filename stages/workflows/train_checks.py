@@ -18,7 +18,7 @@ __all__ = ["n_views", "require_train_rows", "require_writable", "training_warnin
 
 
 def require_train_rows(store: Store, runs: Sequence[RunSpec]) -> None:
-    """Refuse a store without a train split, or without an output that one of the runs reads.
+    """Refuse a store without a train split, or without an output or the soft labels that one of the runs reads.
 
     Raises
     ------
@@ -32,6 +32,12 @@ def require_train_rows(store: Store, runs: Sequence[RunSpec]) -> None:
         )
     for output in {output: None for run in runs for output in run.config.reads}:
         store.row_shape(output)  # raises before an encoder is loaded
+    if any(run.config.learns_distributions for run in runs) and "distribution" not in store.manifest.columns:
+        raise StageError(
+            f"{store.path}: expected a distribution of every row for targets=distribution, found a dataset of labels "
+            "alone. Index it by a layout and rule that give soft labels, such as rule=probability of ferplus, and "
+            "extract it again; or train with targets=labels"
+        )
 
 
 def require_writable(folder: Path) -> None:

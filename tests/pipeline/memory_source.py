@@ -22,7 +22,8 @@ TOKENS = (5, 32)  # tokens and block-1 of tiny_encoder
 class MemorySource:
     """`splits`: split -> pooled features, shape (V, N, D), and labels, shape (N,). Other splits raise KeyError.
 
-    `others` holds the other outputs, output -> split -> (V, N, *row_shape); `reads` every (split, output, view) read.
+    `others` holds the other outputs, output -> split -> (V, N, *row_shape); `soft` the soft labels, split -> (N, C);
+    `reads` every (split, output, view) read.
     """
 
     splits: Mapping[str, tuple[npt.NDArray[Any], npt.NDArray[np.str_]]]
@@ -34,6 +35,7 @@ class MemorySource:
     classes: tuple[str, ...] = EXPRESSIONS[:7]
     masked: Mapping[str, int] = field(default_factory=dict)
     others: Mapping[str, Mapping[str, npt.NDArray[Any]]] = field(default_factory=dict)
+    soft: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     reads: list[tuple[str, str, int]] = field(default_factory=list)
 
     def row_shape(self, output: str = "pooled") -> tuple[int, ...]:
@@ -50,6 +52,10 @@ class MemorySource:
     def features(self, split: str, output: str = "pooled", view: int = 0) -> npt.NDArray[Any]:
         self.reads.append((split, output, view))
         return self._array(split, output)[view]
+
+    def distributions(self, split: str) -> npt.NDArray[np.float64]:
+        without = np.full((len(self.labels(split)), len(self.classes)), np.nan)
+        return self.soft.get(split, without)
 
     def n_views(self) -> int:
         return len(self.splits["train"][0])
@@ -71,8 +77,8 @@ def separable_source(
 ) -> MemorySource:
     """Each split holds the same `n` rows: noise around one far-apart centre per class, different in every view.
 
-    So do `tokens` and `block-1`, and `pixels`, whose centres are blocky pictures. The encoder's identity is that of
-    tiny_encoder.
+    So do `tokens` and `block-1`, and `pixels`, whose centres are blocky pictures. Of a soft label the row's class has
+    0.7, the first class the rest. The encoder's identity is that of tiny_encoder.
     """
     from tiny_encoder import tiny_encoder
 
@@ -99,6 +105,7 @@ def separable_source(
             "precision": "float32",
         },
         classes=classes,
+        soft={split: _soft(labels, classes) for split in splits},
         others={output: {split: of(split, values) for split in splits} for output, values in others.items()},
     )
 
@@ -106,6 +113,12 @@ def separable_source(
 def _centres(classes: tuple[str, ...], shape: Any, seed: int = 5) -> dict[str, npt.NDArray[np.float64]]:
     shape = (shape,) if isinstance(shape, int) else shape
     return {name: 3 * np.random.default_rng([seed, EXPRESSIONS.index(name)]).standard_normal(shape) for name in classes}
+
+
+def _soft(labels: npt.NDArray[np.str_], classes: tuple[str, ...]) -> npt.NDArray[np.float64]:
+    shares = 0.7 * (labels[:, None] == np.array(classes))
+    shares[:, 0] += 0.3
+    return shares
 
 
 def _around(

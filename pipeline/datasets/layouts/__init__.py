@@ -22,7 +22,10 @@ from pipeline.datasets.layouts.muxspace import Muxspace
 from pipeline.datasets.layouts.oulu_casia import OuluCasia
 from pipeline.datasets.layouts.own import is_own, own_layout, own_sha256
 from pipeline.datasets.layouts.path_lists import PathLists
+from pipeline.datasets.layouts.raf_ce import RafCe
+from pipeline.datasets.layouts.raf_compound import RafCompound
 from pipeline.datasets.layouts.raf_db import RafDb
+from pipeline.datasets.layouts.raf_ml import RafMl
 from pipeline.datasets.layouts.sample import SampleFaces
 from pipeline.datasets.layouts.sfew import Sfew
 from pipeline.datasets.layouts.webdataset import WebDataset
@@ -37,6 +40,9 @@ _LAYOUTS: tuple[Layout[Any], ...] = (
     Ferplus(),
     Muxspace(),
     RafDb(),
+    RafCompound(),
+    RafMl(),
+    RafCe(),
     AffectNet(),
     Fer2013(),
     Sfew(),

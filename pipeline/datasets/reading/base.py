@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from pipeline.datasets.roots.files import Root, some
 from pipeline.errors import ConfigError, DatasetError
 from pipeline.suggestions import did_you_mean
-from pipeline.tables.labels import expressions
+from pipeline.tables.labels import ClassSet, class_set_names, expressions
 from pipeline.tables.sample import Sample
 
 __all__ = ["Layout", "LayoutOptions", "Scan", "not_this_layout", "parse_options"]
 
 
 class LayoutOptions(BaseModel):
-    """Options that every layout has. All of them change the table, so all of them are identity."""
+    """Options that every layout has. All of them change the table, so all of them are identity.
+
+    `class_sets` are the values of `classes` that a layout has, its own default first.
+    """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
-    classes: Literal[7, 8] = Field(7, description="7 expressions, or 8 with contempt; with 7 its rows are left out")
+    class_sets: ClassVar[tuple[ClassSet, ...]] = (7, 8)
+
+    classes: ClassSet = Field(7, description="7 expressions, or 8 with contempt; with 7 its rows are left out")
     val_fraction: float = Field(
         0.1, ge=0, lt=1, description="share of the train split that becomes val where the dataset has no val split"
     )
@@ -30,6 +36,13 @@ class LayoutOptions(BaseModel):
         0.2, ge=0, lt=1, description="share of the train split that becomes test where the dataset has no test split"
     )
     split_seed: int = Field(0, description="another seed carves another val and test split")
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _is_a_set_of_the_layout(cls, classes: Any) -> Any:
+        if classes not in cls.class_sets:
+            raise PydanticCustomError("class_set", f"Input should be {class_set_names(cls.class_sets)}")
+        return classes
 
     @model_validator(mode="after")
     def _leaves_a_train_split(self) -> Self:
@@ -39,7 +52,7 @@ class LayoutOptions(BaseModel):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The expressions that the table may hold."""
+        """The labels that the table may hold."""
         return expressions(self.classes)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
@@ -17,7 +17,7 @@ from pipeline.datasets.reading.unread import by_folder
 from pipeline.datasets.roots.files import Root, composed, some
 from pipeline.errors import DatasetError, LabelError
 from pipeline.images.formats import is_image
-from pipeline.tables.labels import CODE_MAPS, canonical
+from pipeline.tables.labels import CLASS_SETS, CODE_MAPS, ClassSet, canonical
 from pipeline.tables.sample import Sample
 
 __all__ = ["OUTSIDE", "CodedOptions", "class_rows", "other_files"]
@@ -41,7 +41,9 @@ def _known_codes(codes: str | dict[int, str] | None) -> dict[int, str] | None:
 
 
 class CodedOptions(LayoutOptions):
-    """Options of layouts whose labels may be numbers, whose meaning only the user knows."""
+    """Options of layouts whose labels may be any, and may be numbers, whose meaning only the user knows."""
+
+    class_sets: ClassVar[tuple[ClassSet, ...]] = tuple(CLASS_SETS)
 
     codes: Annotated[dict[int, str] | str | None, AfterValidator(_known_codes)] = Field(
         None, description=f"what numeric labels mean: {', '.join(CODE_MAPS)}, or a map such as {{0: anger, 1: disgust}}"

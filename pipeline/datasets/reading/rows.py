@@ -140,7 +140,7 @@ def merge_repeats(rows: Iterable[Row], classes: tuple[str, ...]) -> list[Row]:
     """Rows with one row per sample id: equal rows count as repeated, contradicting ones make a rejected sample.
 
     Rows contradict each other when label, split, subject, clip, frame, fold, box or the reason to leave one out differ:
-    a subject that is dropped would let its other images cross the splits. Votes may differ.
+    a subject that is dropped would let its other images cross the splits. Votes and distribution may differ.
     The sample of contradicting rows keeps the label of its first row that has one among `classes`.
     """
     groups: dict[str, list[Row]] = {}

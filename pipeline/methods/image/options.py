@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.learning.options import AdamConfig, Count, LoopConfig, NonNegative, Positive
+from pipeline.learning.options import TARGETS, AdamConfig, Count, LoopConfig, NonNegative, Positive, Targets
 
 __all__ = [
     "AugmentationConfig",
@@ -119,9 +119,11 @@ class BaselineConfig(ImageConfig):
     """
 
     method: ClassVar[str] = "baseline"
+    later_options: ClassVar[frozenset[str]] = frozenset({"targets"})
 
     flip: Chance = Field(0.5, description="chance of a mirror image")
     noise: Chance = Field(0.5, description="chance of Gaussian noise of variance 30 on 0..255 values")
+    targets: Targets = Field("labels", description=TARGETS)
 
 
 class FineTuneConfig(TunedConfig):
@@ -132,7 +134,9 @@ class FineTuneConfig(TunedConfig):
     """
 
     method: ClassVar[str] = "fine-tune"
+    later_options: ClassVar[frozenset[str]] = frozenset({"targets"})
 
     lr_classifier: Positive = Field(
         0.001, description="learning rate of the new linear layer, which starts at random, in the first epoch"
     )
+    targets: Targets = Field("labels", description=TARGETS)

@@ -32,7 +32,7 @@ CHANGED = {
         {"descriptors": 3, "tokens": 2, "first_epochs": 1, "lr": 0.001},
         STEPS | DRAWN | DESCRIPTORS | TUNED | {"tokens": 3, "first_epochs": 2, "first_lr": 0.1},
     ),
-    "fine-tune": ({"lr": 0.001}, STEPS | DRAWN | TUNED | {"lr_classifier": 0.01}),
+    "fine-tune": ({"lr": 0.001}, STEPS | DRAWN | TUNED | {"lr_classifier": 0.01, "targets": "distribution"}),
     "kefer": (
         {"backbone": "encoder"},
         STEPS

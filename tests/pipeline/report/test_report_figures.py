@@ -11,6 +11,7 @@ from pipeline.report.comparison import ComparisonSet
 from pipeline.report.curves import curves_figure, selected_value
 from pipeline.report.figures import confusion_figure, overview_figure
 from pipeline.report.groups import group_runs
+from pipeline.tables.labels import CLASS_SETS, ClassSet
 
 SEARCH = [{"C": c, "val_accuracy": a, "val_uar": u} for c, a, u in ((100, 0.5, 0.3), (0.01, 0.5, 0.4), (1e6, 0.1, 0.1))]
 
@@ -21,6 +22,22 @@ def test_confusion_rows_are_shares_of_the_true_expression() -> None:
     assert variant.name == "a → b"
     assert variant.data[0]["z"] == [[70.0, 20.0, 10.0], [50.0, 20.0, 30.0], [None, None, None]]
     assert variant.data[0]["customdata"][0][1] == "2 of 10"
+
+
+@pytest.mark.parametrize(("name", "height"), [(7, 400), (8, 400), ("raf-compound", 520), ("raf-ce", 640)])
+def test_a_confusion_matrix_of_more_than_eight_classes_is_higher(name: ClassSet, height: int) -> None:
+    classes = CLASS_SETS[name]
+    counts = [[0] * len(classes) for _ in classes]
+    counts[0][0] = 20
+    of_classes = {
+        "per_class": dict.fromkeys(classes) | {classes[0]: 1.0},
+        "support": dict.fromkeys(classes, 0) | {classes[0]: 20},
+        "confusion": counts,
+    }
+    group = group_runs([make_run([{**score_json("b", 1.0), **of_classes}], classes=list(classes))])[0]
+    figure = confusion_figure(group, "c")
+    assert figure.layout["height"] == height
+    assert figure.variants[0].data[0]["x"] == list(classes)
 
 
 def test_a_seen_domain_is_marked_in_the_figures() -> None:

@@ -19,7 +19,7 @@ SAMPLE = Sample("a.png", "a.png", "fear", "train", "0" * 64)
 SAMPLES = (
     SAMPLE,
     Sample("é b", "é b.tar::1.png", "anger", "val", "f" * 64, subject="p", clip="c", frame=3, fold=0, box=(1, 2, 3, 4)),
-    Sample("broken", "broken.png", "anger", "test", reason="cut short", votes=(0, 7)),
+    Sample("broken", "broken.png", "anger", "test", reason="cut short", votes=(0, 7), distribution=(0.25, 0.75)),
 )
 
 
@@ -39,6 +39,10 @@ def check(sample: Sample) -> None:
         ({"sha256": "0" * 64 + "\n"}, "1 usable rows without a sha256"),
         ({"sha256": "F" * 64}, "1 usable rows without a sha256"),
         ({"box": (0, 0, 0, 5)}, "a box is"),
+        ({"distribution": (0.5, 0.4)}, "a distribution is the shares of 2 classes, 0 or more, which sum to 1, found"),
+        ({"distribution": (1.5, -0.5)}, "a distribution is the shares of 2 classes"),
+        ({"distribution": (0.5, 0.25, 0.25)}, "a distribution is the shares of 2 classes"),
+        ({"distribution": (float("nan"), 1.0)}, "a distribution is the shares of 2 classes"),
         ({"path": "/etc/a.png"}, "1 paths leave the root, first '/etc/a.png'"),
         ({"path": ""}, "1 paths leave the root"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cache.columns import column_digests
@@ -74,3 +76,15 @@ def test_every_usable_row_is_an_image_and_those_of_train_have_views() -> None:
     assert [image.row for image in images if image.views == (0, 1, 2)] == [0, 6]
     assert [image.box for image in images][3:5] == [(4, 4, 10, 12), None]
     assert {image.views for image in images if image.row not in (0, 6)} == {(0,)}
+
+
+def test_soft_labels_are_a_column_of_text_that_reads_back_to_the_same_numbers() -> None:
+    shares = [(1 / 3, 2 / 3), None, (0.1, 0.9)]
+    samples = [replace(sample(i), distribution=shares[i % 3]) for i in range(9)]
+    columns = columns_of(SampleTable.from_samples(samples, INFO), {})
+    texts = columns["distribution"][:3].tolist()
+    assert texts == ["0.3333333333333333,0.6666666666666666", "", "0.1,0.9"]
+    assert tuple(map(float, texts[0].split(","))) == shares[0]
+    assert {name: digest for name, digest in column_digests(columns).items() if name != "distribution"} == (
+        column_digests(columns_of(PLAIN, {}))
+    )

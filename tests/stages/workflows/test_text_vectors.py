@@ -144,3 +144,9 @@ def test_text_of_an_earlier_version_is_refused_and_the_command_that_is_named_enc
     assert "without a digest of its vectors: it is encoded again" in capsys.readouterr().err
     assert TextStore.read(path).key == about["key"]
     fer_stage(*train)
+
+
+def test_the_sentences_of_the_eight_expressions_are_those_that_they_always_were(project: Path) -> None:
+    """Their digest is part of the key of text vectors: another one would make every text head again."""
+    text = TextStore.read(text_path(FEATURES, "untrained", "kefer")).text
+    assert text["sentences"] == "f7b22de6dac48d31f45f6b79e0d0886a0317242ac3fe8a5fdc3fbfc2b84f7ede"

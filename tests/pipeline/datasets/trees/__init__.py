@@ -5,7 +5,22 @@ One module per family of datasets, with its trees by name in `TREES`.
 
 from __future__ import annotations
 
-from trees import affectnet, csv_lists, drawn, fer2013, folders, hub, lab, listed_faces, path_lists, raf, sfew, wild
+from trees import (
+    affectnet,
+    csv_lists,
+    drawn,
+    fer2013,
+    folders,
+    hub,
+    lab,
+    listed_faces,
+    path_lists,
+    raf,
+    raf_copies,
+    raf_sets,
+    sfew,
+    wild,
+)
 from trees.tree import JUNK, KINDS, Tree, pack, picture
 
 __all__ = ["JUNK", "KINDS", "TREES", "Tree", "pack", "picture"]
@@ -16,6 +31,8 @@ TREES = {
     **wild.TREES,
     **raf.TREES,
     **affectnet.TREES,
+    **raf_copies.TREES,
+    **raf_sets.TREES,
     **sfew.TREES,
     **lab.TREES,
     **listed_faces.TREES,

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -174,3 +176,30 @@ def stacked(batches):
         together(lambda one: one.rows),
         noise={"keep": together(lambda one: one.noise["keep"])},
     )
+
+
+def test_soft_labels_are_the_targets_of_the_classifier_alone():
+    """Zero weights but the classifier's bias (ln 3, 0): probabilities 3/4 and 1/4. With shares 0.25 and 0.75
+    cls = -(0.25 ln 0.75 + 0.75 ln 0.25) = 0.071921 + 1.039721 = 1.111641; of the label 1 alone it is ln 4 = 1.386294.
+    Separation and diversity are those of the label."""
+    made = learner(drop_rate=0.0)
+    with torch.no_grad():
+        made.head.classifier.bias.copy_(torch.tensor([3.0, 1.0]).log())
+    hard = batch(made, [[2.0, 0.0, 6.0, 4.0]], [1])
+    soft = replace(hard, soft_labels=torch.tensor([[0.25, 0.75]]))
+    found = {name: term.item() for name, term in made.loss_terms(soft).items()}
+    assert found == pytest.approx({"cls": 1.111641, "sep": 0.126928, "div": -1.0}, abs=1e-5)
+    assert made.loss_terms(hard)["cls"].item() == pytest.approx(1.386294, abs=1e-5)
+
+
+def test_soft_labels_can_be_stacked():
+    learners, batches = [], []
+    for seed, shares in enumerate([[0.25, 0.75], [1.0, 0.0]]):
+        made = learner(2, 4, drop_rate=0.0)
+        made.head.reset(torch.Generator().manual_seed(seed))
+        learners.append(made)
+        batches.append(replace(batch(made, [[2.0, 0.0, 6.0, 4.0]], [1]), soft_labels=torch.tensor([shares])))
+    expected = [made.loss_terms(one)["cls"].item() for made, one in zip(learners, batches, strict=True)]
+    together = replace(stacked(batches), soft_labels=torch.stack([one.soft_labels for one in batches]))
+    found = engine_for(learners, adam_settings(learners[0], FeatureMaskConfig())).step(together)
+    assert [losses["loss_cls"] for losses in found] == pytest.approx(expected, abs=1e-6)
