@@ -10,7 +10,7 @@ from pydantic import Field
 
 from pipeline.datasets.facts import DatasetFacts, PublishedCounts, class_counts
 from pipeline.datasets.layouts.fer2013 import FER2013_CSV, pixel_lines
-from pipeline.datasets.layouts.ferplus_rules import COLUMNS, RuleName, TieName, label_of_votes
+from pipeline.datasets.layouts.ferplus_rules import COLUMNS, RuleName, TieName, distribution_of, label_of_votes
 from pipeline.datasets.reading.base import LayoutOptions, Scan, not_this_layout
 from pipeline.datasets.reading.listfile import Line, read_table
 from pipeline.datasets.reading.rows import Row, assemble, merge_repeats
@@ -129,7 +129,8 @@ class Ferplus:
     in the same order, which is checked by `Usage`. Then every row has a picture of its own, and a name that is on
     several rows has the row's number in its id.
 
-    Of the table `Usage` (the split), `Image name` and the ten votes are read. The `label.csv` next to the pictures is
+    Of the table `Usage` (the split), `Image name` and the ten votes are read. The rules `probability` and `multi_target`
+    also give the distribution over the table's classes (soft labels). The `label.csv` next to the pictures is
     not read: a few of its rows name a wrong picture.
     """
 
@@ -200,4 +201,6 @@ def _row(line: Line, path: str, options: FerplusOptions) -> Row:
     image, votes = line["image name"], tuple(line.whole(column) for column in COLUMNS)
     label, reason = label_of_votes(votes, options.rule, options.ties) if image else ("", _NO_NAME)
     split, _ = _USAGES[line["usage"]]
-    return Row(Sample(image.rpartition(".")[0], path, label, split, votes=votes), excluded=reason)
+    shares = distribution_of(votes, options.rule, options.names)
+    sample = Sample(image.rpartition(".")[0], path, label, split, votes=votes, distribution=shares)
+    return Row(sample, excluded=reason)

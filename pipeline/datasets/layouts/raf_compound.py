@@ -34,7 +34,7 @@ _FACTS = DatasetFacts(
     title="RAF-DB (compound)",
     content="3,954 faces from the web with one of eleven compound expressions",
     access="with RAF-DB, on request to the authors, by an agreement signed at a university or institute",
-    licence="For non-commercial research only; see the agreement that comes with the dataset.",
+    licence="See the agreement that comes with the dataset.",
     reference="Li et al., Reliable Crowdsourcing and Deep Locality-Preserving Learning for Expression Recognition in "
     "the Wild, CVPR 2017",
     label_codes=", ".join(f"{code} {label}" for code, label in _CODES.items()) + ": they count from 1",

@@ -15,7 +15,7 @@ RAF_DB = DatasetFacts(
     title="RAF-DB (basic)",
     content="15,339 faces from the web with one of seven basic expressions, each labelled by about forty annotators",
     access="on request to the authors, by an agreement signed at a university or institute",
-    licence="For non-commercial research only; see the agreement that comes with the dataset.",
+    licence="For research by agreement with its authors: see the agreement that comes with the dataset.",
     reference="Li et al., Reliable Crowdsourcing and Deep Locality-Preserving Learning for Expression Recognition in "
     "the Wild, CVPR 2017",
     label_codes="1 surprise, 2 fear, 3 disgust, 4 happiness, 5 sadness, 6 anger, 7 neutral: they count from 1",

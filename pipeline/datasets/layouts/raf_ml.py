@@ -55,7 +55,7 @@ _FACTS = DatasetFacts(
     title="RAF-ML",
     content="faces from the web with a distribution over expressions, from the votes of many annotators",
     access="on request to the authors, by an agreement signed at a university or institute",
-    licence="For non-commercial research only; see the agreement that comes with the dataset.",
+    licence="See the agreement that comes with the dataset.",
     reference="Li and Deng, Blended Emotion in-the-Wild: Multi-label Facial Expression Recognition Using Crowdsourced "
     "Annotations and Deep Locality Feature Learning, IJCV 2019",
     label_codes="shares of expressions in the columns of distribution.txt, whose order the option `columns` states",

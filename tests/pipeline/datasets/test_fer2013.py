@@ -94,3 +94,14 @@ class TestVotes:
         changed = lines(header, *change(rows))  # type: ignore[operator]
         with pytest.raises(DatasetError, match=f"joined by row.*({detail})"):
             index("ferplus", {**self.FILES, "fer2013/fer2013.csv": changed}, tmp_path)
+
+    @pytest.mark.parametrize("classes", [7, 8])
+    def test_a_soft_rule_gives_distributions_of_the_classes(self, classes: int, tmp_path: Path) -> None:
+        """8, 1, 1 of ten: neutral alone once single votes are dropped. 5 and 3 of ten: unknown takes no part."""
+        header, *rows = self.FILES["FERPlus/fer2013new.csv"].decode().splitlines()
+        rows[2] = "Training,fer0000001.png,5,0,0,3,0,0,0,0,2,0"
+        files = {**self.FILES, "FERPlus/fer2013new.csv": lines(header, *rows)}
+        frame = index("ferplus", files, tmp_path, rule="multi_target", classes=classes).frame.set_index("id")
+        assert list(frame["distribution"]["fer0000000"]) == [0, 0, 0, 0, 0, 0, 1, 0][:classes]
+        assert list(frame["distribution"]["fer0000001"]) == pytest.approx([0, 0, 0, 0, 3 / 8, 0, 5 / 8, 0][:classes])
+        assert "distribution" not in index("ferplus", files, tmp_path).frame
