@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import layout_trees
 import pytest
+from layout_trees import TREES, pack
 from real_files import pack_path
 
 from pipeline.datasets import published
@@ -143,7 +143,7 @@ def test_nothing_known_is_no_note() -> None:
 def test_the_table_keeps_what_was_carved_and_repeated(tmp_path: Path) -> None:
     from stages.workflows.tables import write_table
 
-    root = layout_trees.pack(layout_trees.ferplus().files, tmp_path, "folder")
+    root = pack(TREES["ferplus"].files, tmp_path, "folder")
     table = index_dataset("ferplus", "ferplus", root, {})
     assert table.info.carved == {}
     assert sum(sum(labels.values()) for labels in table.info.repeated.values()) == table.info.excluded["repeated row"]
@@ -151,6 +151,15 @@ def test_the_table_keeps_what_was_carved_and_repeated(tmp_path: Path) -> None:
     read = SampleTable.read(tmp_path / "t.parquet")
     facts = known_facts(table.info)
     assert compare_with_published(read, facts) == compare_with_published(table, facts)
+
+
+def test_a_file_of_an_earlier_version_does_not_state_what_was_carved(tmp_path: Path) -> None:
+    from stages.workflows.tables import write_table
+
+    write_table(table_of(BOTH), tmp_path / "t.parquet")
+    read = SampleTable.read(tmp_path / "t.parquet")
+    assert (read.info.carved, read.info.repeated) == (None, {})
+    assert b"carved" not in (tmp_path / "t.parquet").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -161,9 +170,9 @@ def test_the_table_keeps_what_was_carved_and_repeated(tmp_path: Path) -> None:
     ],
 )
 def test_index_records_which_splits_were_carved(name: str, carved: dict[str, str], tmp_path: Path) -> None:
-    tree = next(tree for tree in layout_trees.TREES.values() if tree.layout == name)
+    tree = next(tree for tree in TREES.values() if tree.layout == name)
     notes = []
-    root = layout_trees.pack(tree.files, tmp_path, "folder")
+    root = pack(tree.files, tmp_path, "folder")
     table = index_dataset("d", name, root, tree.options, lambda progress: notes.append(progress.note))
     assert table.info.carved == carved
     listed = listed_counts(table)
