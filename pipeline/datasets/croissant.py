@@ -17,13 +17,13 @@ import pyarrow as pa
 
 from pipeline.datasets.facts import DatasetFacts
 from pipeline.datasets.published import PublishedComparison
-from pipeline.tables.samples import OK, SPLITS, SampleTable, TableInfo
+from pipeline.tables.samples import OK, REJECTED, SPLITS, SampleTable, TableInfo
 
 __all__ = ["TableFile", "croissant"]
 
 CROISSANT, RESPONSIBLE_AI = "http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"
 _TABLE, _ROWS, _COUNTS = "table", "samples", "counts"
-_JSON = {"@type": "@json"}
+_SHOWN = 20
 # As Croissant 1.0 prescribes it, word for word.
 _CONTEXT: Mapping[str, Any] = {
     "@language": "en",
@@ -33,9 +33,9 @@ _CONTEXT: Mapping[str, Any] = {
     "rai": "http://mlcommons.org/croissant/RAI/",
     "dct": "http://purl.org/dc/terms/",
     "conformsTo": "dct:conformsTo",
-    "data": {"@id": "cr:data"} | _JSON,
+    "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "examples": {"@id": "cr:examples"} | _JSON,
+    "examples": {"@id": "cr:examples", "@type": "@json"},
     "citeAs": "cr:citeAs",
     "column": "cr:column",
     "equivalentProperty": "cr:equivalentProperty",
@@ -128,7 +128,8 @@ def _description(table: SampleTable, facts: DatasetFacts | None) -> str:
     info = table.info
     of = f"{facts.title}: {facts.content}. " if facts else ""
     release = f", release: {info.release}" if info.release else ""
-    splits = ", ".join(f"{split} {n:,}" for split, n in table.summary()["splits"].items() if n)
+    counts = table.usable["split"].value_counts()
+    splits = ", ".join(f"{split} {counts[split]:,}" for split in SPLITS if split in counts)
     return (
         f"{of}The sample table lists {len(table):,} images (layout {_without_folders(info.layout)}{release}), usable "
         f"ones: {splits or 'none'}. It has no images. Access: {facts.access if facts else 'unknown'}."
@@ -154,7 +155,7 @@ def _responsible_ai(table: SampleTable, facts: DatasetFacts | None, published: P
 def _label_rule(info: TableInfo, facts: DatasetFacts | None) -> str:
     codes = f"Labels in the source: {facts.label_codes}. " if facts else ""
     options = ", ".join(f"{name}={_without_folders(value)}" for name, value in info.options.items())
-    excluded = ", ".join(f"{reason} {n:,}" for reason, n in info.excluded.items())
+    excluded = _counted(Counter(info.excluded))
     return (
         f"{codes}Labels in the table are names, of the classes {', '.join(info.classes)}. Options: "
         f"{options or 'unknown'}. Rows that they exclude: {excluded or 'none'}."
@@ -167,9 +168,16 @@ def _carved(info: TableInfo) -> Iterator[str]:
 
 
 def _missing(table: SampleTable) -> str:
-    reasons = Counter(table.frame["reason"][table.frame["status"] != OK])
-    shown = ", ".join(f"{_without_root(reason, table.info)} {n:,}" for reason, n in reasons.most_common())
-    return f"Rejected images, and why: {shown or 'none'}."
+    reasons = Counter(
+        _without_root(reason, table.info) for reason in table.frame["reason"][table.frame["status"] != OK]
+    )
+    return f"Rejected images, and why: {_counted(reasons) or 'none'}."
+
+
+def _counted(reasons: Counter[str]) -> str:
+    """The most frequent reasons with their counts."""
+    shown = ", ".join(f"{reason} {n:,}" for reason, n in reasons.most_common(_SHOWN))
+    return f"{shown}, and {len(reasons) - _SHOWN:,} other reasons" if len(reasons) > _SHOWN else shown
 
 
 def _limitations(table: SampleTable, published: PublishedComparison) -> Iterator[str]:
@@ -226,10 +234,9 @@ def _data_type(arrow: pa.DataType) -> str:
 def _count_records(table: SampleTable) -> dict[str, Any]:
     """Rows per split and label, inside the document."""
     types = {"split": "sc:Text", "label": "sc:Text", "usable": "sc:Integer", "rejected": "sc:Integer"}
-    frame = table.frame
-    counts = Counter(zip(frame["split"], frame["label"], frame["status"] == OK, strict=True))
+    counts = table.frame.groupby(["split", "label", "status"]).size().to_dict()
     rows = [
-        (split, label, counts[split, label, True], counts[split, label, False])
+        (split, label, int(counts.get((split, label, OK), 0)), int(counts.get((split, label, REJECTED), 0)))
         for split in SPLITS
         for label in table.info.classes
     ]

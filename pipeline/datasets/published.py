@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pipeline.datasets.facts import DatasetFacts, PublishedCounts
 from pipeline.datasets.layouts import LAYOUTS
@@ -148,8 +148,9 @@ def listed_counts(table: SampleTable, release: PublishedCounts | None = None) ->
     if carved is None:
         carved = _carved_from(release) if release else {}
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for (split, label), n in Counter(zip(table.frame["split"], table.frame["label"], strict=True)).items():
-        counts[carved.get(split, split)][label] += n
+    rows = cast("dict[tuple[str, str], int]", table.frame.groupby(["split", "label"]).size().to_dict())
+    for (split, label), n in rows.items():
+        counts[carved.get(split, split)][label] += int(n)
     for split, labels in table.info.repeated.items():
         counts[split].update(labels)
     return counts

@@ -177,7 +177,7 @@ def write_indexed(table: SampleTable, path: Path, published: PublishedComparison
     arrow, data = _as_parquet(table)
     write_bytes(path, data)
     file = TableFile(path.name, hashlib.sha256(data).hexdigest(), len(data), arrow.schema)
-    described = json.dumps(croissant(table, file, _facts(table), published), indent=2, ensure_ascii=False)
+    described = json.dumps(croissant(table, file, _facts(table), published), indent=2)
     write_bytes(description_path(path), f"{described}\n".encode())
 
 

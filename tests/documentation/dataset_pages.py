@@ -73,7 +73,7 @@ def _dataset(name: str) -> Iterator[str]:
     yield from _options(described)
     yield f"## Labels\n\n{_wrapped(_sentence(facts.label_codes))}"
     yield "## Published counts\n\n"
-    yield from (text for counts in facts.counts for text in _counts(counts))
+    yield from (text for alike in _alike(facts.counts) for text in _counts(alike))
     yield from _list("Traps", facts.traps)
     yield from _list("Known biases", facts.biases)
 
@@ -93,10 +93,19 @@ def _option_table(options: Iterable[OptionDescription]) -> str:
     return _table(("option", "default", "meaning"), rows)
 
 
-def _counts(counts: PublishedCounts) -> Iterator[str]:
-    options = ", ".join(f"`{name}: {_written(value)}`" for name, value in counts.options.items())
+def _alike(published: Iterable[PublishedCounts]) -> list[list[PublishedCounts]]:
+    """Counts of one release that hold under several options, together."""
+    groups: dict[str, list[PublishedCounts]] = {}
+    for counts in published:
+        groups.setdefault(repr((counts.release, counts.labels, counts.totals, counts.source)), []).append(counts)
+    return list(groups.values())
+
+
+def _counts(alike: list[PublishedCounts]) -> Iterator[str]:
+    counts = alike[0]
+    options = ", or ".join(filter(None, map(_options_of, alike)))
     of_options = f", with {options}" if options else ""
-    yield _wrapped(f"**{counts.release[:1].upper()}{counts.release[1:]}**{of_options}. Source: {counts.source}.")
+    yield _wrapped(f"**{counts.release}**{of_options}. Source: {counts.source}.")
     splits = list(dict.fromkeys((*counts.labels, *counts.totals)))
     labels = dict.fromkeys(label for numbers in counts.labels.values() for label in numbers)
     known = [
@@ -107,6 +116,10 @@ def _counts(counts: PublishedCounts) -> Iterator[str]:
         ("", *(split or "images" for split in splits)),
         [*rows, ("all", *(_number(_total(counts, split)) for split in splits))],
     )
+
+
+def _options_of(counts: PublishedCounts) -> str:
+    return " and ".join(f"`{name}: {_written(value)}`" for name, value in counts.options.items())
 
 
 def _total(counts: PublishedCounts, split: str) -> int:
@@ -196,7 +209,7 @@ def _number(n: int | None) -> str:
 
 
 def _written(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 
 def main() -> None:

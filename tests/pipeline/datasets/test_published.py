@@ -16,6 +16,7 @@ from pipeline.datasets.index import index_dataset
 from pipeline.datasets.layouts import LAYOUTS
 from pipeline.datasets.published import CountDifference, compare_with_published, known_facts, listed_counts
 from pipeline.datasets.reading.base import parse_options
+from pipeline.tables.labels import EXPRESSIONS
 from pipeline.tables.samples import Sample, SampleTable, TableInfo
 
 CLASSES = ("fear", "anger")
@@ -154,6 +155,15 @@ def test_the_table_keeps_what_was_carved_and_repeated(tmp_path: Path) -> None:
     assert compare_with_published(read, facts) == compare_with_published(table, facts)
 
 
+def test_a_file_of_an_earlier_version_does_not_state_what_was_carved(tmp_path: Path) -> None:
+    from stages.workflows.tables import write_table
+
+    write_table(table_of(BOTH), tmp_path / "t.parquet")
+    read = SampleTable.read(tmp_path / "t.parquet")
+    assert (read.info.carved, read.info.repeated) == (None, {})
+    assert b"carved" not in (tmp_path / "t.parquet").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("name", "carved"),
     [
@@ -185,6 +195,7 @@ def test_published_counts_of_every_reader_can_be_compared(name: str) -> None:
             assert split not in counts.totals
             missing = [label for label in parsed.names if label not in labels]
             assert set(missing) <= {"contempt", *NOT_IN.get(name, ())}, (counts.release, split, missing)
+            assert set(labels) <= {*parsed.names, *EXPRESSIONS}, (counts.release, split)
 
 
 @pytest.mark.real_data
