@@ -14,11 +14,11 @@ from pipeline.tables.labels import CODE_MAPS
 
 __all__ = ["Frames", "Label", "find_frames", "fold_list", "frame_name", "read_fold_list", "read_labels"]
 
-_SEQUENCE = re.compile(r"(?P<subject>S\d+)/(?P<number>\d+)/[^/]*?(?P<frame>\d+)\.\w+", re.IGNORECASE)
-_FRAME = re.compile(r"(?P<subject>S\d+)_(?P<number>\d+)_(?P<frame>\d+)", re.IGNORECASE)
+_SEQUENCE = re.compile(r"(?P<subject>S\d+)/(?P<number>\d+)/(?:[^/]*\D)?(?P<frame>\d{1,9})\.\w+", re.IGNORECASE)
+_FRAME = re.compile(r"(?P<subject>S\d+)_(?P<number>\d+)_(?P<frame>\d{1,9})", re.IGNORECASE)
 _LABEL = re.compile(_FRAME.pattern + r"_emotion\.txt", re.IGNORECASE)
 _LABEL_END = "_emotion.txt"
-_FOLD = re.compile(r"(?P<fold>\d+)-fold\s+(?P<n>\d+)\b.*", re.IGNORECASE)
+_FOLD = re.compile(r"(?P<fold>\d{1,4})-fold\s+(?P<n>\d{1,6})\b.*", re.IGNORECASE)
 _ENTRY = re.compile(r"(?P<subject>S\d+)/(?P<number>\d+)\s+(?P<label>\S+)", re.IGNORECASE)
 
 _Key = tuple[str, str]  # subject, number of the sequence

@@ -79,19 +79,25 @@ class Expw:
     facts = _FACTS
 
     def scan(self, root: Root, options: ExpwOptions) -> Scan:
-        name = root.find(_LIST)
+        name = root.find(_LIST) or root.find("label.lst")
         if name is None:
             raise not_this_layout(root, self)
         where = f"{root.path}: {name}"
         lines = read_fields(root, name, _COLUMNS, _EXAMPLE)
         labels = translate([line["label"] for line in lines], CODE_MAPS["fer2013"], where)
         boxes = edge_boxes(lines, _EDGES, where)
-        lookup, folder = Lookup(root.names(), parts=2), f"{name[: -len(_LIST)]}image/origin/"
+        lookup, folder = Lookup(root.names(), parts=2), _images_folder(name)
         rows = [
             Row(_sample(line, lookup, folder, label, box), _excluded(line, options))
             for line, label, box in zip(lines, labels, boxes, strict=True)
         ]
         return assemble(merge_repeats(rows, options.names), options)
+
+
+def _images_folder(name: str) -> str:
+    if name.casefold().endswith(f"/{_LIST}") or name.casefold() == _LIST:
+        return f"{name[: -len(_LIST)]}image/origin/"
+    return f"{name[: -len('label.lst')]}origin/"
 
 
 def _sample(line: Line, lookup: Lookup, folder: str, label: str, numbers: tuple[float, ...] | None) -> Sample:

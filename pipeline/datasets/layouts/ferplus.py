@@ -129,9 +129,9 @@ class Ferplus:
     in the same order, which is checked by `Usage`. Then every row has a picture of its own, and a name that is on
     several rows has the row's number in its id.
 
-    Of the table `Usage` (the split), `Image name` and the ten votes are read. The rules `probability` and `multi_target`
-    also give the distribution over the table's classes (soft labels). The `label.csv` next to the pictures is
-    not read: a few of its rows name a wrong picture.
+    Of the table `Usage` (the split), `Image name` and the ten votes are read. The rules `probability` and
+    `multi_target` also give the distribution over the table's classes (soft labels). The `label.csv` next to the
+    pictures is not read: a few of its rows name a wrong picture.
     """
 
     name = "ferplus"

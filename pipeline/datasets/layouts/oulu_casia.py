@@ -22,6 +22,7 @@ from pipeline.tables.sample import Sample
 __all__ = ["OuluCasia", "OuluCasiaOptions"]
 
 _SPECTRA, _LIGHTS, _CROPPED = ("VL", "NI"), ("Strong", "Weak", "Dark"), "_Acropped"
+_MOST_DIGITS = 9  # of the number of a frame
 
 
 class OuluCasiaOptions(FoldOptions):
@@ -92,7 +93,9 @@ class OuluCasia:
         labels = translate([frame.expression for frame in chosen], None, str(root.path))
         rows = _rows(chosen, labels, options)
         read = {frame.path for frame in chosen}
-        others = [Row(Sample("", f.path, "", ""), "other spectrum or light") for f in frames if f.path not in read]
+        others = [
+            Row(Sample("", f.path, "", ""), "other spectrum, light or crop") for f in frames if f.path not in read
+        ]
         return assemble(rows + others, options, f"{folder}, {options.light}")
 
 
@@ -114,7 +117,7 @@ class _Frame:
 def _frame(name: str) -> _Frame | None:
     parts = composed(name).split("/")
     stem = parts[-1].partition(".")[0]
-    if len(parts) < 5 or not stem.isdecimal():
+    if len(parts) < 5 or not stem.isdecimal() or len(stem) > _MOST_DIGITS:
         return None
     folder, light, subject, expression = parts[-5:-1]
     spellings = {f"{spectrum}{end}".casefold(): f"{spectrum}{end}" for spectrum in _SPECTRA for end in ("", _CROPPED)}

@@ -223,6 +223,29 @@ class TestFilesOfCkPlus:
             table_of("ck-plus", {**ck_plus_folds().files, name: lines(*rows)}, tmp_path)
 
 
+class TestNumbersWithoutEnd:
+    """A name in an archive may have thousands of digits; no frame has."""
+
+    @pytest.mark.parametrize("digits", [20, 4_000])
+    def test_they_are_no_frames_of_ck_plus(self, digits: int, tmp_path: Path) -> None:
+        odd = {f"cohn-kanade-images/S005/001/S005_001_{'9' * digits}.png": picture(99)}
+        table = index_dataset("d", "ck-plus", pack(ck_plus_sequences().files | odd, tmp_path, "tar"), {})
+        assert set(table.frame["id"]) == set(ck_plus_sequences().samples)
+        assert sum(table.info.unread_images.values()) == 1
+
+    @pytest.mark.parametrize("digits", [20, 4_000])
+    def test_they_are_no_frames_of_oulu_casia(self, digits: int, tmp_path: Path) -> None:
+        odd = {f"Oulu_CASIA_NIR_VIS/VL/Strong/P001/Anger/{'9' * digits}.jpeg": picture(99)}
+        table = index_dataset("d", "oulu-casia", pack(oulu_casia().files | odd, tmp_path, "tar"), {})
+        assert set(table.frame["id"]) == set(oulu_casia().samples)
+        assert sum(table.info.unread_images.values()) == 1
+
+    def test_they_are_no_labels_of_ck_plus(self, tmp_path: Path) -> None:
+        odd = {f"Emotion/S005/001/S005_001_{'9' * 20}_emotion.txt": b"3.0"}
+        with pytest.raises(DatasetError, match=r"expected labels named S005_001_00000011_emotion\.txt, found 1 others"):
+            index_dataset("d", "ck-plus", pack(ck_plus_sequences().files | odd, tmp_path, "tar"), {})
+
+
 class TestNamesThatHoldLabels:
     def test_af_is_a_session_at_the_start_and_fear_after_the_number(self, tmp_path: Path) -> None:
         frame = table_of("kdef", kdef().files, tmp_path).frame.set_index("id")

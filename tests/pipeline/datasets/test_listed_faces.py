@@ -102,6 +102,14 @@ class TestExpw:
         frame = table_of("expw", files, tmp_path).frame
         assert frame[["id", "label", "reason"]].values.tolist() == [["a man, angry.jpg#0", "anger", ""]]
 
+    def test_the_list_may_be_beside_the_pictures(self, tmp_path: Path) -> None:
+        files = images_of("origin/a.jpg") | {"label.lst": lines("a.jpg 0 0 0 5 5 9 3", "b.jpg 0 0 0 5 5 9 3")}
+        frame = table_of("expw", files, tmp_path).frame
+        assert dict(zip(frame["path"], frame["reason"], strict=True)) == {
+            "origin/a.jpg": "",
+            "origin/b.jpg": "file is missing",
+        }
+
     def test_the_published_counts_add_up(self) -> None:
         assert sum(Expw.facts.counts[0].labels[""].values()) == 91_793
 

@@ -144,7 +144,7 @@ def oulu_casia() -> Tree:
         rows=9,
         release="VL, Strong",
         rejected={"VL/Strong/P002/Happiness/000": "neutral and apex frame in one"},
-        excluded={"frame between neutral and apex": 1, "other spectrum or light": 2},
+        excluded={"frame between neutral and apex": 1, "other spectrum, light or crop": 2},
         bad_label=("Oulu_CASIA_NIR_VIS/VL/Strong/P003/Hapiness/000.jpeg", picture(9), ("1 x", "'Hapiness'")),
         by_names=True,
     )
