@@ -31,7 +31,7 @@ __all__ = ["command"]
 @click.option("--dataset", required=True, help="Name from params.yaml, or a layout's name.")
 @click.option("--encoder", help="Name from params.yaml, or FAMILY:ARCH...  [default: the first of params.yaml]")
 @click.option("--layout", help="Layout of the dataset on disk, if params.yaml does not name it; indexes it again.")
-@click.option("--root", help="Folder, .tar, .tar.gz or .zip; indexes it again.")
+@click.option("--root", help="Folder, .tar, .tar.gz, .zip or one shard; indexes it again.")
 @click.option(
     "--backend",
     type=click.Choice(["zarr", "hdf5"]),

@@ -26,7 +26,7 @@ __all__ = ["command"]
     "--layout",
     help="Layout of the dataset on disk; FILE.py:NAME for your own.  [default: params.yaml, else the dataset's name]",
 )
-@click.option("--root", help="Folder, .tar, .tar.gz or .zip.  [default: params.yaml, else data/DATASET]")
+@click.option("--root", help="Folder, .tar, .tar.gz, .zip or one shard.  [default: params.yaml, else data/DATASET]")
 @options_option("NAME=VALUE of the layout's own options; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Scan and print, write nothing.")
 @folder_option("tables", "Folder of sample tables.")

@@ -100,7 +100,7 @@ class IndexRequest(Request):
     ----------
     dataset : name in params.yaml, or name of a layout
     layout : how the dataset is laid out on disk; by default as in params.yaml, else the layout of its name
-    root : folder, .tar, .tar.gz or .zip; by default as in params.yaml, else data/DATASET
+    root : folder, .tar, .tar.gz, .zip or one shard; by default as in params.yaml, else data/DATASET
     options : of the layout
     tables : folder of sample tables
     """

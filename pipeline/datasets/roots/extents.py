@@ -37,11 +37,15 @@ class FileSlice(io.RawIOBase):
         self._position = max(0, base + offset)
         return self._position
 
-    def readinto(self, buffer: Any) -> int:
-        n_bytes = max(0, min(len(buffer), self._size - self._position))
-        data = os.pread(self._file.fileno(), n_bytes, self._start + self._position)
-        buffer[: len(data)] = data
+    def read(self, size: int = -1, /) -> bytes:
+        left = max(0, self._size - self._position)
+        data = os.pread(self._file.fileno(), left if size < 0 else min(size, left), self._start + self._position)
         self._position += len(data)
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
         return len(data)
 
     def close(self) -> None:

@@ -166,7 +166,7 @@ class TestLabels:
 
     def test_bare_integers_are_refused_with_the_presets_that_fit_and_the_advice_works(self, tmp_path: Path) -> None:
         files = {"train.parquet": parquet(rows(0, 14, None))}
-        with pytest.raises(AmbiguousLabelsError, match=r"found bare numbers: 0 \(2 images\).*codes=NAME") as caught:
+        with pytest.raises(AmbiguousLabelsError, match=r" 0 \(2 images\)") as caught:
             index(tmp_path, files)
         assert caught.value.presets == (
             *("raf-0-based", "affectnet", "alphabetical-8", "alphabetical-7", "fer2013", "ck-plus"),
@@ -178,7 +178,7 @@ class TestLabels:
 
     def test_integers_that_no_preset_has_need_a_map(self, tmp_path: Path) -> None:
         table = rows_table({"image": image_column(PNGS[:2]), "label": [4, 40]})
-        with pytest.raises(AmbiguousLabelsError, match=r"No known order") as caught:
+        with pytest.raises(AmbiguousLabelsError, match=r"codes=\{0: anger") as caught:
             index(tmp_path, {"train.parquet": parquet(table)})
         assert caught.value.presets == ()
         found = index(tmp_path, {"train.parquet": parquet(table)}, codes={4: "happy", 40: "sad"})
@@ -363,7 +363,7 @@ class TestKnownCopies:
     def test_bare_numbers_of_a_known_copy_are_refused_with_what_is_known(self, tmp_path: Path) -> None:
         n = 15_339
         table = rows_table({"image": image_column([PNGS[0]] * n), "label": [1 + i % 7 for i in range(n)]})
-        with pytest.raises(AmbiguousLabelsError, match=r"looks like Mat303/raf-db-tcc: .*codes=raf-db"):
+        with pytest.raises(AmbiguousLabelsError, match=r"looks like Mat303/raf-db-tcc: "):
             index(tmp_path, {"train.parquet": parquet(table)})
 
     def test_each_has_counts_and_words(self) -> None:

@@ -62,7 +62,7 @@ class TestKeys:
 class TestLabels:
     def test_bare_numbers_are_refused_with_presets_and_the_advice_works(self, tmp_path: Path) -> None:
         shard = {"train-000000.tar": tar({"0.jpg": PNGS[0], "0.cls": b"0", "1.jpg": PNGS[1], "1.cls": b"7"})}
-        with pytest.raises(AmbiguousLabelsError, match=r"codes=NAME") as caught:
+        with pytest.raises(AmbiguousLabelsError, match=r"codes=") as caught:
             index(tmp_path, shard)
         assert caught.value.presets == ("affectnet", "alphabetical-8", "ck-plus")
         assert caught.value.examples == {"0": ["train-000000.tar::0.jpg"], "7": ["train-000000.tar::1.jpg"]}
