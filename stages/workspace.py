@@ -33,6 +33,9 @@ class Workspace:
     def table(self, dataset: str) -> Path:
         return self.tables / f"{path_part('dataset', dataset)}.parquet"
 
+    def scan_record(self, dataset: str) -> Path:
+        return self.tables / f"{path_part('dataset', dataset)}.scan"
+
     def face_table(self, dataset: str) -> Path:
         return self.faces / f"{path_part('dataset', dataset)}.parquet"
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from pipeline.datasets.digests import FileDigests
 from pipeline.datasets.layouts import find_layout, layout_sha256
 from pipeline.datasets.reading.base import Layout, Scan, not_this_layout, parse_options
 from pipeline.datasets.reading.listfile import lookalike
 from pipeline.datasets.reading.unread import folder_counts
 from pipeline.datasets.roots import open_root
 from pipeline.datasets.roots.files import MISSING, Root, some
-from pipeline.errors import DatasetError, ImageError
-from pipeline.images.formats import is_image, undecodable
+from pipeline.errors import DatasetError
+from pipeline.images.formats import is_image
 from pipeline.progress import OnProgress, Progress, silent
 from pipeline.tables.samples import Sample, SampleTable, TableInfo
 from pipeline.tables.splits import carve, carving_notes
@@ -36,8 +38,9 @@ def index_dataset(
     options: Mapping[str, Any],
     on_progress: OnProgress = silent,
     given: Mapping[str, Any] = _NOTHING,
+    digests: FileDigests | None = None,
 ) -> SampleTable:
-    """Scan a dataset. Every image's bytes are read once for their sha256; none is decoded.
+    """Scan a dataset. The bytes of every image that changed are read once for their sha256; none is decoded.
 
     Parameters
     ----------
@@ -45,8 +48,9 @@ def index_dataset(
     layout : a name in `LAYOUTS`, or of one's own, FILE.py:NAME
     root : folder or archive; both give the same table
     options : of that layout, as in params.yaml
-    on_progress : called for every image, and with notes on what was left out, carved, or crosses the splits
+    on_progress : called for every image that is read, and with notes on what was left out, carved, or crosses splits
     given : as `TableInfo` has it
+    digests : of unchanged files, from the record of an earlier scan, and those of this scan; by default all are read
 
     Returns
     -------
@@ -63,13 +67,15 @@ def index_dataset(
     """
     reader = find_layout(layout)
     parsed = parse_options(reader, options)
+    digests = FileDigests() if digests is None else digests
     with open_root(root, expected=f"{reader.summary} (layout {layout})") as files:
+        files.list_files(on_progress)
         scan = reader.scan(files, parsed)
         _check(scan, files, reader)
         unread = _unread_images(scan, files)
         ordered = sorted(scan.samples, key=lambda sample: (sample.path, sample.id))
         _report(_unread_notes(scan, unread), len(ordered), on_progress)
-        samples = carve(list(_with_digests(files, ordered, on_progress)), scan.shares, parsed.split_seed)
+        samples = carve(list(_with_digests(digests, files, ordered, on_progress)), scan.shares, parsed.split_seed)
     _check_usable(samples, root)
     info = TableInfo(
         dataset,
@@ -154,20 +160,19 @@ def _repeated(name: str, paths: Sequence[str]) -> str:
     return f"{name[:80]} ({first}{f' and {len(paths) - 3:,} more' if len(paths) > 3 else ''})"
 
 
-def _with_digests(files: Root, samples: Sequence[Sample], on_progress: OnProgress) -> Iterator[Sample]:
-    for done, sample in enumerate(samples, start=1):
-        yield _with_digest(files, sample)
-        on_progress(Progress("images", done, len(samples)))
-
-
-def _with_digest(files: Root, sample: Sample) -> Sample:
-    try:
-        data = files.read(sample.path)
-    except ImageError as error:
-        return replace(sample, reason=sample.reason or str(error))
-    if not data:
-        return replace(sample, reason=sample.reason or "file is empty")
-    return replace(sample, sha256=hashlib.sha256(data).hexdigest(), reason=sample.reason or undecodable(data))
+def _with_digests(
+    digests: FileDigests, files: Root, samples: Sequence[Sample], on_progress: OnProgress
+) -> Iterator[Sample]:
+    """The samples, which are sorted by path, with the digests of their files; several may be of one file."""
+    paths = [path for path, _ in groupby(sample.path for sample in samples)]
+    sha256, reasons = digests.of(files, paths, on_progress)
+    if digests.counts.unchanged:
+        _report([str(digests.counts)], len(paths), on_progress)
+    by_path = zip(paths, sha256, reasons, strict=True)
+    of_path = groupby(samples, key=attrgetter("path"))
+    for (_, digest, reason), (_, group) in zip(by_path, of_path, strict=True):
+        for sample in group:
+            yield replace(sample, sha256=digest, reason=sample.reason or reason)
 
 
 def _check_usable(samples: Sequence[Sample], root: Path) -> None:

@@ -13,6 +13,7 @@ from stages.results.base import Result
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pipeline.datasets.digests import ScanCounts
     from pipeline.faces.table import FaceTable
     from pipeline.tables.samples import SampleTable
 
@@ -120,10 +121,16 @@ class DrawResult(Result):
 
 @dataclass(frozen=True)
 class IndexResult(Result):
-    """A sample table, and where it was written (not in a dry run)."""
+    """A sample table, and where it was written (not in a dry run).
+
+    Parameters
+    ----------
+    scan : how many images there are, and how many of them were read, as they are new or changed since the last scan
+    """
 
     table: SampleTable
     path: Path
+    scan: ScanCounts
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -131,8 +138,9 @@ class IndexResult(Result):
         return self.table.frame
 
     def summary(self) -> Mapping[str, Any]:
-        """Counts of rows by split and label, rejected ones by reason, and the path."""
-        return {**self.table.summary(), "path": str(self.path)}
+        """Counts of rows by split and label, rejected ones by reason, of images that were read, and the path."""
+        scan = {"files": self.scan.files, "unchanged": self.scan.unchanged, "read": self.scan.read}
+        return {**self.table.summary(), "scan": scan, "path": str(self.path)}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from cache.atomic import write_bytes
+from pipeline.datasets.digests import FileDigests
 from pipeline.datasets.drawn import STYLES, drawing_changes, is_free, unfinished_drawing
 from pipeline.datasets.index import index_dataset
 from pipeline.errors import ChangedImageError
@@ -24,13 +25,19 @@ from stages.remedies import command_line
 from stages.requests import AlignRequest, ExtractRequest
 from stages.workflows.dataset_sources import StatedSource, current_source, table_changes
 from stages.workflows.draw import draw_style
+from stages.workflows.scans import recorded_digests
 from stages.workspace import Workspace
 
 __all__ = ["index_named", "make_table", "requested_rows", "write_table"]
 
 
 def make_table(
-    dataset: str, source: DatasetParams, sample: SampleParams, on_progress: OnProgress, stated: StatedSource
+    dataset: str,
+    source: DatasetParams,
+    sample: SampleParams,
+    on_progress: OnProgress,
+    stated: StatedSource,
+    digests: FileDigests,
 ) -> SampleTable:
     """Index a dataset; one of the sample's styles is drawn first if it is missing, and an interrupted drawing finished.
 
@@ -38,6 +45,7 @@ def make_table(
     ----------
     source : how the dataset is read, with what is stated
     stated : of it in the request; recorded in the table
+    digests : of files that did not change since the last scan
     """
     root = Path(source.root)
     if _is_drawn(dataset, source) and is_free(root):
@@ -45,7 +53,7 @@ def make_table(
     elif source.layout == "sample" and (begun := unfinished_drawing(root)):
         style, n, seed = begun
         draw_style(style, root, n, seed, on_progress)  # or waits for the process that draws it
-    return index_dataset(dataset, source.layout, root, source.options, on_progress, stated.as_json())
+    return index_dataset(dataset, source.layout, root, source.options, on_progress, stated.as_json(), digests)
 
 
 def _is_drawn(dataset: str, source: DatasetParams) -> bool:
@@ -76,7 +84,8 @@ def _stated(request: AlignRequest | ExtractRequest) -> StatedSource:
 def _indexed(
     request: AlignRequest | ExtractRequest, params: Params, on_progress: OnProgress
 ) -> tuple[SampleTable, Path]:
-    dataset, path, stated = request.dataset, Workspace(tables=request.tables).table(request.dataset), _stated(request)
+    workspace = Workspace(tables=request.tables)
+    dataset, path, stated = request.dataset, workspace.table(request.dataset), _stated(request)
     if path.exists() and not stated:
         table = SampleTable.read(path)
         changes = _reasons_to_index(table, dataset, params)
@@ -91,10 +100,12 @@ def _indexed(
     else:
         source = stated.source(dataset, params)
         say(f"indexing {dataset} ({source.layout} at {source.root})")
-    table = make_table(dataset, source, params.sample, on_progress, stated)
-    if not request.dry_run:
-        write_table(table, path)
-    return table, Path(source.root)
+    root = Path(source.root)
+    with recorded_digests(workspace.scan_record(dataset), root, dry_run=request.dry_run) as digests:
+        table = make_table(dataset, source, params.sample, on_progress, stated, digests)
+        if not request.dry_run:
+            write_table(table, path)
+    return table, root
 
 
 def _reasons_to_index(table: SampleTable, dataset: str, params: Params) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pipeline.datasets.roots.files import LINK, MAX_IMAGE_BYTES, MISSING, UNREADABLE, Root, escapes, is_junk
 from pipeline.datasets.roots.refusals import refused_by_system
+from pipeline.datasets.roots.stamps import Stamp
 from pipeline.errors import DatasetError, ImageError
 from pipeline.regular_files import RefusedFileError, open_regular, read_regular
 
@@ -28,6 +30,8 @@ class FolderRoot(Root):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._real = os.path.realpath(path)
+        self._prefix = os.path.join(path, "")
+        self._inside: dict[str, bool] = {}  # folder -> whether no link on the way to it leaves the root
 
     def _list(self) -> Iterator[str]:
         yield from self._walk("", (self._real,))
@@ -68,12 +72,12 @@ class FolderRoot(Root):
             return open_regular(path)
 
     @contextmanager
-    def _reading(self, name: str) -> Iterator[Path]:
-        path = self.path / name
-        if escapes(name) or not os.path.lexists(path):
+    def _reading(self, name: str) -> Iterator[str]:
+        path = self._prefix + name
+        if (status := self._status(name)) is None:
             self._check_root()
             raise ImageError(MISSING)
-        if not self._holds(os.path.realpath(path)):
+        if not self._is_inside(name, status):
             raise ImageError(LINK)
         try:
             yield path
@@ -82,6 +86,33 @@ class FolderRoot(Root):
         except OSError as error:
             self._check_root()
             raise refused_by_system(error, path) or ImageError(UNREADABLE) from error
+
+    def stamp(self, name: str) -> Stamp | None:
+        status = self._status(name)
+        if status is None and "::" in name:  # a row of a shard changes with its shard
+            name = name.partition("::")[0]
+            status = self._status(name)
+        if status is None or not stat.S_ISREG(status.st_mode) or not self._is_inside(name, status):
+            return None
+        return Stamp.of(status)
+
+    def _status(self, name: str) -> os.stat_result | None:
+        """Of the file itself, not of what a link points to; None if there is no such name inside the root."""
+        try:
+            return None if escapes(name) else os.lstat(self._prefix + name)
+        except (OSError, ValueError):
+            return None
+
+    def _is_inside(self, name: str, status: os.stat_result) -> bool:
+        if stat.S_ISLNK(status.st_mode):
+            return self._holds(os.path.realpath(self._prefix + name))
+        folder = name.rpartition("/")[0]
+        if folder not in self._inside:
+            self._inside[folder] = self._holds(os.path.realpath(self._prefix + folder))
+        return self._inside[folder]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"_inside": {}}
 
     def close(self) -> None:
         """No handle is open between two reads."""

@@ -39,7 +39,7 @@ _OF_SYSTEM = frozenset(
 _OF_OWNER = frozenset({errno.EACCES, errno.EPERM})
 
 
-def refused_by_system(error: BaseException, path: Path) -> DatasetError | None:
+def refused_by_system(error: BaseException, path: Path | str) -> DatasetError | None:
     """The error to raise if the system could not read `path` now; None if the cause is the file itself.
 
     A lost network drive, or too many open files, would else make a rejected row of every image.
