@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pipeline.errors import ConfigError, LabelError
 from pipeline.suggestions import closest, did_you_mean
 
-__all__ = ["CODE_MAPS", "CONTEMPT", "EXPRESSIONS", "canonical", "decode", "expressions", "label_codes"]
+__all__ = ["CODE_MAPS", "CONTEMPT", "EXPRESSIONS", "canonical", "decode", "expressions", "label_codes", "presets_of"]
 
 CONTEMPT = "contempt"
 # Canonical order; contempt is the optional eighth, so codes 0..6 mean the same with 7 and with 8 classes.
@@ -70,6 +70,12 @@ def decode(code: int, codes: Mapping[int, str], dataset: str) -> str:
         return codes[code]
     table = ", ".join(f"{c}={name}" for c, name in codes.items())
     raise LabelError(f"label code {code} is not in the map of {dataset}: {table}")
+
+
+def presets_of(numbers: Iterable[int]) -> tuple[str, ...]:
+    """The names of the code maps that have all of the numbers."""
+    numbers = set(numbers)
+    return tuple(name for name, codes in CODE_MAPS.items() if numbers <= codes.keys())
 
 
 def expressions(n_classes: int) -> tuple[str, ...]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from cache.places.links import require_inside
 from pipeline.progress import OnProgress
 from stages.params import load_params
 from stages.requests import IndexRequest
 from stages.results import IndexResult
 from stages.workflows.dataset_sources import StatedSource
-from stages.workflows.scans import recorded_digests
+from stages.workflows.scans import scanning
 from stages.workflows.tables import make_table, write_table
 from stages.workspace import Workspace
 
@@ -22,11 +20,9 @@ def index(request: IndexRequest, on_progress: OnProgress) -> IndexResult:
     params = load_params(request.params)
     stated = StatedSource(request.layout, request.root, request.options)
     source = stated.source(request.dataset, params)
-    workspace = Workspace(tables=request.tables)
-    path, record = workspace.table(request.dataset), workspace.scan_record(request.dataset)
+    path = Workspace(tables=request.tables).table(request.dataset)
     require_inside(path, request.tables)
-    require_inside(record, request.tables)
-    with recorded_digests(record, Path(source.root), read_all=request.read_all, dry_run=request.dry_run) as digests:
+    with scanning(request, source, params, stated) as digests:
         table = make_table(request.dataset, source, params.sample, on_progress, stated, digests)
         if not request.dry_run:
             write_table(table, path)

@@ -25,7 +25,7 @@ from stages.remedies import command_line
 from stages.requests import AlignRequest, ExtractRequest
 from stages.workflows.dataset_sources import StatedSource, current_source, table_changes
 from stages.workflows.draw import draw_style
-from stages.workflows.scans import recorded_digests
+from stages.workflows.scans import scanning
 from stages.workspace import Workspace
 
 __all__ = ["index_named", "make_table", "requested_rows", "write_table"]
@@ -84,8 +84,7 @@ def _stated(request: AlignRequest | ExtractRequest) -> StatedSource:
 def _indexed(
     request: AlignRequest | ExtractRequest, params: Params, on_progress: OnProgress
 ) -> tuple[SampleTable, Path]:
-    workspace = Workspace(tables=request.tables)
-    dataset, path, stated = request.dataset, workspace.table(request.dataset), _stated(request)
+    dataset, path, stated = request.dataset, Workspace(tables=request.tables).table(request.dataset), _stated(request)
     if path.exists() and not stated:
         table = SampleTable.read(path)
         changes = _reasons_to_index(table, dataset, params)
@@ -100,12 +99,11 @@ def _indexed(
     else:
         source = stated.source(dataset, params)
         say(f"indexing {dataset} ({source.layout} at {source.root})")
-    root = Path(source.root)
-    with recorded_digests(workspace.scan_record(dataset), root, dry_run=request.dry_run) as digests:
+    with scanning(request, source, params, stated) as digests:
         table = make_table(dataset, source, params.sample, on_progress, stated, digests)
         if not request.dry_run:
             write_table(table, path)
-    return table, root
+    return table, Path(source.root)
 
 
 def _reasons_to_index(table: SampleTable, dataset: str, params: Params) -> str:

@@ -45,9 +45,9 @@ class FolderRoot(Root):
             name = prefix + entry.name
             if is_junk(entry.name):
                 continue
-            if entry.is_dir():
+            if _is_folder(entry):
                 yield from self._walk_folder(entry, name, above)
-            else:  # broken links and FIFOs too: they become rejected rows, where skipping them would be silent
+            else:  # broken links, loops and FIFOs too: they become rejected rows, where skipping them would be silent
                 yield name
 
     def _walk_folder(self, entry: os.DirEntry[str], name: str, above: tuple[str, ...]) -> Iterator[str]:
@@ -121,3 +121,10 @@ class FolderRoot(Root):
         # A lost mount must not turn every image into a rejected row.
         if not self.path.is_dir():
             raise DatasetError(f"{self.path} was a folder and is gone. Mount it again and repeat the command")
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # links that lead to each other
+        return False
