@@ -96,8 +96,6 @@ class ScanRecord:
             raise TableError(f"{path}: it is of {' and '.join(differing)}")
         digests = table["sha256"].combine_chunks()
         paths, kinds = table["path"].combine_chunks(), table["kind"].combine_chunks()
-        if pc.count_distinct(paths).as_py() != len(paths):
-            raise TableError(f"{path}: a path is in it twice")
         columns = [table[name].to_numpy().view(np.int64) for name in _STAMP]
         stamps = np.stack(columns, axis=1) if len(table) else cls.empty().stamps
         buffer = np.frombuffer(digests.buffers()[1], np.uint8)[digests.offset * _DIGEST_BYTES :]

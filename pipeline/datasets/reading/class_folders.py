@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import Annotated
 
@@ -86,17 +87,17 @@ def class_rows(root: Root, codes: Mapping[int, str] | None, *, has_codes: bool =
     unknown, outside = tree.classify(without) if tree.locations else _by_position(paths, is_label)
     folders = [(path, location.label, location.split) for path, location in locations if location.label]
     folders += [(path, folder, "") for path, folder in unknown.items()]
-    names = [(name, i) for i, (path, *_) in enumerate(folders) for name in images["/".join(path[:-1])]]
-    labels = translate(
-        [folders[i][1] for _, i in names], codes, str(root.path), [name for name, _ in names] if has_codes else None
-    )
+    names = [images["/".join(path[:-1])] for path, *_ in folders]
+    raw = [folder for (_, folder, _), of_folder in zip(folders, names, strict=True) for _ in of_folder]
+    labels = iter(translate(raw, codes, str(root.path), list(chain(*names)) if has_codes else None))
     tree.check()
-    unwrapped = _unwrapped(paths, is_label)
-    n_above = [len(path) - len(unwrapped[path]) for path, *_ in folders]
-    rows = [
-        Row(Sample(composed(name.split("/", n_above[i])[-1]), name, label, folders[i][2]))
-        for (name, i), label in zip(names, labels, strict=True)
-    ]
+    unwrapped, rows = _unwrapped(paths, is_label), []
+    for (path, _, split), of_folder in zip(folders, names, strict=True):
+        n_above = len(path) - len(unwrapped[path])
+        rows += [
+            Row(Sample(composed(name.split("/", n_above)[-1]), name, label, split))
+            for name, label in zip(of_folder, labels, strict=False)
+        ]
     not_read = [name for path in outside for name in images["/".join(path[:-1])]]
     return rows + _outside(not_read, ["/".join(path) for path, *_ in folders])
 

@@ -39,7 +39,7 @@ _SEPARATORS = re.compile(r"[\s_\-]+")
 _SHOWN = 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row of the source. With `excluded`, a reason, it is counted and becomes no sample.
 

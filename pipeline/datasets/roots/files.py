@@ -29,6 +29,7 @@ __all__ = [
     "counted",
     "escapes",
     "is_junk",
+    "is_junk_part",
     "some",
 ]
 
@@ -256,7 +257,12 @@ def composed(text: str) -> str:
 def is_junk(name: str) -> bool:
     """Files that systems and tools leave behind: hidden ones, `__MACOSX`, `Thumbs.db`, ..."""
     parts = [part for part in name.split("/") if part not in (".", "..")]  # `escapes` checks those
-    return any(part.startswith(".") or part.casefold() in _JUNK for part in parts)
+    return any(map(is_junk_part, parts))
+
+
+def is_junk_part(part: str) -> bool:
+    """As `is_junk`, of the name of one file or folder."""
+    return part.startswith(".") or part.casefold() in _JUNK
 
 
 def escapes(name: str) -> bool:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pipeline.datasets.roots.files import LINK, MAX_IMAGE_BYTES, MISSING, UNREADABLE, Root, escapes, is_junk
+from pipeline.datasets.roots.files import LINK, MAX_IMAGE_BYTES, MISSING, UNREADABLE, Root, escapes, is_junk_part
 from pipeline.datasets.roots.refusals import refused_by_system
 from pipeline.datasets.roots.stamps import Stamp
 from pipeline.errors import DatasetError, ImageError
@@ -43,7 +43,7 @@ class FolderRoot(Root):
             raise DatasetError(f"cannot list {self.path / prefix}: {error.strerror}. Check its permissions") from error
         for entry in entries:
             name = prefix + entry.name
-            if is_junk(entry.name):
+            if is_junk_part(entry.name):
                 continue
             if _is_folder(entry):
                 yield from self._walk_folder(entry, name, above)

@@ -203,12 +203,6 @@ class TestRecord:
         with pytest.raises(TableError):
             ScanRecord.read(path, root)
 
-    def test_a_path_that_is_in_it_twice_is_refused(self, root: Path, tmp_path: Path) -> None:
-        record = first(root)
-        pq.write_table(ScanRecord.joined([record, record]).to_arrow(root), tmp_path / "d.scan")
-        with pytest.raises(TableError, match="a path is in it twice"):
-            ScanRecord.read(tmp_path / "d.scan", root)
-
     def test_nothing_new_is_no_new_record(self, root: Path) -> None:
         assert scan(root, first(root))[1].record() is None
 
