@@ -34,6 +34,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/decoders.py --sides 48 100 --rows 500
 	$(BIN)/python benchmarks/memory.py --rows 500 2000
 	$(BIN)/python benchmarks/unchanged.py --rows 30000
+	$(BIN)/python benchmarks/scan.py --files 20000
 	$(BIN)/python benchmarks/backends.py --rows 30000
 	$(BIN)/python benchmarks/query.py --rows 30000
 	$(BIN)/python benchmarks/neighbors.py --rows 30000 --queries 100

@@ -52,7 +52,7 @@ class _Readable(Protocol):
     def read(self, size: int, /) -> bytes | None: ...
 
 
-def open_regular(path: Path) -> io.BufferedReader:
+def open_regular(path: Path | str) -> io.BufferedReader:
     """Open a file to read its bytes. Never waits, and never opens a device. Links are followed.
 
     Raises
@@ -65,12 +65,12 @@ def open_regular(path: Path) -> io.BufferedReader:
     return os.fdopen(_opened(path), "rb")
 
 
-def open_unbuffered(path: Path) -> io.FileIO:
+def open_unbuffered(path: Path | str) -> io.FileIO:
     """As `open_regular`, without a buffer."""
     return os.fdopen(_opened(path), "rb", buffering=0)
 
 
-def _opened(path: Path) -> int:
+def _opened(path: Path | str) -> int:
     _require_regular(path, os.stat(path))
     # The file may be another one by now: without O_NONBLOCK a FIFO would wait for a writer.
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
@@ -82,7 +82,7 @@ def _opened(path: Path) -> int:
     return handle
 
 
-def read_regular(path: Path, limit: int) -> bytes:
+def read_regular(path: Path | str, limit: int) -> bytes:
     """All bytes of a regular file of at most `limit` bytes.
 
     Raises
@@ -100,7 +100,7 @@ def read_regular(path: Path, limit: int) -> bytes:
 
 
 def read_within(
-    file: _Readable, limit: int, size: int = 0, path: Path | None = None, chunk_size: int = _CHUNK
+    file: _Readable, limit: int, size: int = 0, path: Path | str | None = None, chunk_size: int = _CHUNK
 ) -> bytes:
     """What a file holds from here on, read in chunks and counted.
 
@@ -157,11 +157,11 @@ def too_large_text(size: int | None, limit: int) -> str:
     return f"{_TOO_LARGE}: at most {size_text(limit)}, found {actual}"
 
 
-def _too_large(size: int | None, limit: int, path: Path | None) -> RefusedFileError:
+def _too_large(size: int | None, limit: int, path: Path | str | None) -> RefusedFileError:
     return RefusedFileError(errno.EFBIG, too_large_text(size, limit), path and str(path))
 
 
-def _require_regular(path: Path, status: os.stat_result) -> None:
+def _require_regular(path: Path | str, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
         raise RefusedFileError(errno.EINVAL, f"{NOT_REGULAR}: found {kind}", str(path))

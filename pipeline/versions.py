@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.errors import ConfigError
 
-__all__ = ["method_version", "stage_version"]
+__all__ = ["method_version", "program_version", "stage_version"]
 
 
 def method_version(method: str) -> int:
@@ -35,6 +35,11 @@ def stage_version(stage: str) -> int:
         If versions.json has no entry of that name.
     """
     return _entry(_versions(), stage)
+
+
+def program_version() -> str:
+    """The version of fer-stage that versions.json states; a test compares it with that of the package."""
+    return str(_versions()["fer-stage"])
 
 
 def _entry(versions: dict[str, Any], name: str) -> int:

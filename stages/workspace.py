@@ -33,6 +33,12 @@ class Workspace:
     def table(self, dataset: str) -> Path:
         return self.tables / f"{path_part('dataset', dataset)}.parquet"
 
+    def scan_record(self, dataset: str) -> Path:
+        return self.tables / f"{path_part('dataset', dataset)}.scan"
+
+    def code_sheet(self, dataset: str) -> Path:
+        return self.tables / f"{path_part('dataset', dataset)}.codes.png"
+
     def face_table(self, dataset: str) -> Path:
         return self.faces / f"{path_part('dataset', dataset)}.parquet"
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from pipeline.datasets.digests import FileDigests
 from pipeline.datasets.layouts import find_layout, layout_sha256
 from pipeline.datasets.published import compare_with_published, facts_of
 from pipeline.datasets.reading.base import Layout, Scan, not_this_layout, parse_options
@@ -17,8 +19,8 @@ from pipeline.datasets.reading.listfile import lookalike
 from pipeline.datasets.reading.unread import folder_counts
 from pipeline.datasets.roots import open_root
 from pipeline.datasets.roots.files import MISSING, Root, some
-from pipeline.errors import DatasetError, ImageError
-from pipeline.images.formats import is_image, undecodable
+from pipeline.errors import DatasetError
+from pipeline.images.formats import is_image
 from pipeline.progress import OnProgress, Progress, silent
 from pipeline.tables.samples import Sample, SampleTable, TableInfo
 from pipeline.tables.splits import carve, carving_notes
@@ -37,8 +39,9 @@ def index_dataset(
     options: Mapping[str, Any],
     on_progress: OnProgress = silent,
     given: Mapping[str, Any] = _NOTHING,
+    digests: FileDigests | None = None,
 ) -> SampleTable:
-    """Scan a dataset. Every image's bytes are read once for their sha256; none is decoded.
+    """Scan a dataset. The bytes of every image that changed are read once for their sha256; none is decoded.
 
     Parameters
     ----------
@@ -46,8 +49,9 @@ def index_dataset(
     layout : a name in `LAYOUTS`, or of one's own, FILE.py:NAME
     root : folder or archive; both give the same table
     options : of that layout, as in params.yaml
-    on_progress : called for every image, and with notes on what was left out, carved, or crosses the splits
+    on_progress : called for every image that is read, and with notes on what was left out, carved, or crosses splits
     given : as `TableInfo` has it
+    digests : of unchanged files, from the record of an earlier scan, and those of this scan; by default all are read
 
     Returns
     -------
@@ -64,13 +68,17 @@ def index_dataset(
     """
     reader = find_layout(layout)
     parsed = parse_options(reader, options)
+    digests = FileDigests() if digests is None else digests
     with open_root(root, expected=f"{reader.summary} (layout {layout})") as files:
+        files.list_files(on_progress)
         scan = reader.scan(files, parsed)
         _check(scan, files, reader)
         unread = _unread_images(scan, files)
-        ordered = sorted(scan.samples, key=lambda sample: (sample.path, sample.id))
-        _report([*scan.notes, *_unread_notes(scan, unread)], len(ordered), on_progress)
-        samples = carve(list(_with_digests(files, ordered, on_progress)), scan.shares, parsed.split_seed)
+        samples, carved = sorted(scan.samples, key=attrgetter("path", "id")), _carved(scan)
+        scan = replace(scan, samples=())  # of a million, each copy takes 0.2 GB
+        _report([*scan.notes, *_unread_notes(scan, unread)], len(samples), on_progress)
+        _add_digests(digests, files, samples, on_progress)
+    samples = carve(samples, scan.shares, parsed.split_seed)
     _check_usable(samples, root)
     info = TableInfo(
         dataset,
@@ -86,7 +94,7 @@ def index_dataset(
         reader=stage_version("index"),
         given=dict(given),
         layout_sha256=layout_sha256(layout),
-        carved=_carved(scan),
+        carved=carved,
         repeated=scan.repeated,
     )
     table = SampleTable.from_samples(samples, info)
@@ -110,7 +118,7 @@ def _report(notes: Iterable[str], total: int, on_progress: OnProgress) -> None:
 def _unread_images(scan: Scan, files: Root) -> Mapping[str, int]:
     """Images that are neither samples nor excluded, per folder."""
     read = {sample.path for sample in scan.samples} | scan.excluded_paths
-    return folder_counts([name for name in files.names() if is_image(name) and name not in read], read)
+    return folder_counts([name for name in files.names() if name not in read and is_image(name)], read)
 
 
 def _unread_notes(scan: Scan, images: Mapping[str, int]) -> Iterator[str]:
@@ -150,6 +158,8 @@ def _check(scan: Scan, files: Root, layout: Layout[Any]) -> None:
         raise DatasetError(
             f"{files.path}: no sample is left, all rows are excluded: {counts}. Check the layout's options"
         )
+    if len({sample.id for sample in scan.samples}) == len(scan.samples):
+        return
     by_id: dict[str, list[str]] = {}
     for sample in scan.samples:
         by_id.setdefault(sample.id, []).append(sample.path)
@@ -165,20 +175,16 @@ def _repeated(name: str, paths: Sequence[str]) -> str:
     return f"{name[:80]} ({first}{f' and {len(paths) - 3:,} more' if len(paths) > 3 else ''})"
 
 
-def _with_digests(files: Root, samples: Sequence[Sample], on_progress: OnProgress) -> Iterator[Sample]:
-    for done, sample in enumerate(samples, start=1):
-        yield _with_digest(files, sample)
-        on_progress(Progress("images", done, len(samples)))
-
-
-def _with_digest(files: Root, sample: Sample) -> Sample:
-    try:
-        data = files.read(sample.path)
-    except ImageError as error:
-        return replace(sample, reason=sample.reason or str(error))
-    if not data:
-        return replace(sample, reason=sample.reason or "file is empty")
-    return replace(sample, sha256=hashlib.sha256(data).hexdigest(), reason=sample.reason or undecodable(data))
+def _add_digests(digests: FileDigests, files: Root, samples: list[Sample], on_progress: OnProgress) -> None:
+    """Replace the samples, which are sorted by path, by ones with the digests of their files; several may have one."""
+    paths = [path for path, _ in groupby(samples, key=attrgetter("path"))]
+    sha256, reasons = digests.of(files, paths, on_progress)
+    if digests.counts.unchanged:
+        _report([str(digests.counts)], len(paths), on_progress)
+    at = 0
+    for i, sample in enumerate(samples):
+        at += sample.path != paths[at]
+        samples[i] = replace(sample, sha256=sha256[at], reason=sample.reason or reasons[at])
 
 
 def _check_usable(samples: Sequence[Sample], root: Path) -> None:

@@ -8,7 +8,16 @@ from importlib.util import find_spec
 
 from PIL import Image, features
 
-__all__ = ["FORMATS", "IMAGE_SUFFIXES", "decodable_since", "is_image", "open_formats", "undecodable"]
+__all__ = [
+    "FORMATS",
+    "IMAGE_SUFFIXES",
+    "decodable_since",
+    "is_image",
+    "open_formats",
+    "special_kind",
+    "undecodable",
+    "undecodable_kind",
+]
 
 # Formats of real datasets. Others stay closed: Pillow would start a program to draw an EPS.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
@@ -35,7 +44,7 @@ def is_image(name: str) -> bool:
 
 def open_formats(data: bytes) -> tuple[str, ...]:
     """The formats to hand to `PIL.Image.open` for a file with these bytes; other packages' readers are registered."""
-    kind = _special_kind(data)
+    kind = special_kind(data)
     if kind not in ("HEIF", "AVIF") or not _can_decode(kind):
         return FORMATS
     return (*FORMATS, kind)
@@ -43,8 +52,12 @@ def open_formats(data: bytes) -> tuple[str, ...]:
 
 def undecodable(data: bytes) -> str:
     """Why no decoder that is installed reads a file with these bytes; empty for every other file, damaged ones too."""
-    kind = _special_kind(data)
-    return "" if kind is None or _can_decode(kind) else _NEEDS[kind]
+    return undecodable_kind(special_kind(data))
+
+
+def undecodable_kind(kind: str) -> str:
+    """As `undecodable`, of a file of the format that `special_kind` gave."""
+    return "" if not kind or _can_decode(kind) else _NEEDS[kind]
 
 
 def decodable_since(reasons: Iterable[str]) -> dict[str, str]:
@@ -53,17 +66,17 @@ def decodable_since(reasons: Iterable[str]) -> dict[str, str]:
     return {reason: kind for kind, reason in _NEEDS.items() if reason in recorded and _can_decode(kind)}
 
 
-def _special_kind(data: bytes) -> str | None:
-    """The format of `data` if it is one that not every installation can decode."""
+def special_kind(data: bytes) -> str:
+    """The format of a file with these bytes if it is one that not every installation can decode; else empty."""
     if data[4:8] == b"ftyp":
         size = int.from_bytes(data[:4], "big")
         # The major brand, then (after a version number) the compatible ones: iPhones write `mif1` first.
         brands = {data[8:12], *(data[i : i + 4] for i in range(16, min(size, 128), 4))}
         if brands & _HEIC_BRANDS:
             return "HEIF"
-        return "AVIF" if brands & _AVIF_BRANDS else None
+        return "AVIF" if brands & _AVIF_BRANDS else ""
     is_jpeg2000 = data[:4] == b"\xff\x4f\xff\x51" or data[4:12] == b"jP  \r\n\x87\n"
-    return "JPEG2000" if is_jpeg2000 else None
+    return "JPEG2000" if is_jpeg2000 else ""
 
 
 def _can_decode(kind: str) -> bool:

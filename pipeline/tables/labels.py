@@ -29,6 +29,7 @@ __all__ = [
     "fitting_class_set",
     "in_canonical_order",
     "label_codes",
+    "presets_of",
 ]
 
 CONTEMPT = "contempt"
@@ -158,6 +159,12 @@ def decode(code: int, codes: Mapping[int, str], dataset: str) -> str:
         return codes[code]
     table = ", ".join(f"{c}={name}" for c, name in codes.items())
     raise LabelError(f"label code {code} is not in the map of {dataset}: {table}")
+
+
+def presets_of(numbers: Iterable[int]) -> tuple[str, ...]:
+    """The names of the code maps that have all of the numbers."""
+    numbers = set(numbers)
+    return tuple(name for name, codes in CODE_MAPS.items() if numbers <= codes.keys())
 
 
 def expressions(classes: ClassSet) -> tuple[str, ...]:

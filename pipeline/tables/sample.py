@@ -9,7 +9,7 @@ __all__ = ["SPLITS", "Sample"]
 SPLITS = ("train", "val", "test")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One image, as a layout describes it.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 
 from pipeline.errors import ConfigError
 from pipeline.tables.labels import LABELS
@@ -77,8 +78,14 @@ def _hash_draw(name: str, seed: int = 0) -> float:
     return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "big") / 2**64
 
 
-def groups_of(samples: Sequence[Sample]) -> list[list[Sample]]:
+def groups_of(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
     """Samples that must never be in two splits, grouped: linked by subject, clip, picture or equal bytes."""
+    linked = _linked(samples)
+    yield from _connected([samples[i] for i in sorted(linked)])
+    yield from ((sample,) for i, sample in enumerate(samples) if i not in linked)
+
+
+def _connected(samples: Sequence[Sample]) -> Collection[Sequence[Sample]]:
     parents = list(range(len(samples)))
 
     def root(i: int) -> int:
@@ -94,7 +101,18 @@ def groups_of(samples: Sequence[Sample]) -> list[list[Sample]]:
     groups: dict[int, list[Sample]] = defaultdict(list)
     for i, sample in enumerate(samples):
         groups[root(i)].append(sample)
-    return list(groups.values())
+    return groups.values()
+
+
+def _linked(samples: Sequence[Sample]) -> set[int]:
+    """Positions of the samples that share a key with another: of a million, these are few in most datasets."""
+    linked: set[int] = set()
+    for kind in ("subject", "clip", "path", "sha256"):
+        first: dict[str, int] = {}
+        for i, value in enumerate(map(attrgetter(kind), samples)):
+            if value and (at := first.setdefault(value, i)) != i:
+                linked.update((at, i))
+    return linked
 
 
 def carving_notes(samples: Sequence[Sample], shares: Mapping[str, float]) -> Iterator[str]:
@@ -155,8 +173,11 @@ class _Placement:
         self._counts: dict[str, Counter[str]] = {split: Counter() for split in shares}
 
     def put(self, group: _Group, split: str) -> None:
-        self.splits.update((sample.id, split) for sample in group)
-        self._counts[split].update(_labels(group))
+        counts = self._counts[split]
+        for sample in group:
+            self.splits[sample.id] = split
+            if not sample.reason:
+                counts[sample.label] += 1
 
     def improve(self, groups: Sequence[_Group]) -> None:
         """Move some of `groups`, which are in order of size, the large ones first."""

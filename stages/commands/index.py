@@ -28,6 +28,12 @@ __all__ = ["command"]
 )
 @click.option("--root", help="Folder, .tar, .tar.gz, .zip or one shard.  [default: params.yaml, else data/DATASET]")
 @options_option("NAME=VALUE of the layout's own options; may be repeated.")
+@click.option(
+    "--read-all",
+    is_flag=True,
+    help="Read every image; else only new ones and those whose size, times (mtime, ctime) or inode changed since the "
+    "last scan.",
+)
 @click.option("--dry-run", is_flag=True, help="Scan and print, write nothing.")
 @folder_option("tables", "Folder of sample tables.")
 @params_option
@@ -38,7 +44,8 @@ def command(output_format: str, **options: Any) -> None:
     """Scan a dataset into its sample table: one row per image, labels by name, splits, digests.
 
     Prints usable samples per split and label, rejected ones per reason, rows that the label rule excludes, rows that
-    are in two splits by their bytes, subject or clip, and columns and images that were not read.
+    are in two splits by their bytes, subject or clip, and columns and images that were not read. A second scan reads
+    images that changed since the first.
     """
     from stages.requests import IndexRequest
     from stages.running import run

@@ -102,6 +102,7 @@ class IndexRequest(Request):
     layout : how the dataset is laid out on disk; by default as in params.yaml, else the layout of its name
     root : folder, .tar, .tar.gz, .zip or one shard; by default as in params.yaml, else data/DATASET
     options : of the layout
+    read_all : also files whose size, times and inode are those of the last scan
     tables : folder of sample tables
     """
 
@@ -110,6 +111,7 @@ class IndexRequest(Request):
     layout: str | None = None
     root: OptionalPathLike = default(None)
     options: Mapping[str, Any] = field(default_factory=dict)
+    read_all: bool = False
     dry_run: bool = False
     tables: PathLike = default(Path("tables"))
     quiet: bool = False

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline.datasets.description import LayoutDescription
+    from pipeline.datasets.digests import ScanCounts
     from pipeline.datasets.published import PublishedComparison
     from pipeline.faces.table import FaceTable
     from pipeline.tables.samples import SampleTable
@@ -134,12 +135,14 @@ class IndexResult(Result):
     ----------
     published : its counts against those that are published of the dataset
     description : the file beside it that describes it in Croissant
+    scan : how many images there are, and how many of them were read, as they are new or changed since the last scan
     """
 
     table: SampleTable
     path: Path
     published: PublishedComparison
     description: Path
+    scan: ScanCounts
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -147,9 +150,10 @@ class IndexResult(Result):
         return self.table.frame
 
     def summary(self) -> Mapping[str, Any]:
-        """Counts of rows by split and label, rejected ones by reason, the counts that are published, and the path."""
+        """Counts of rows, rejected ones and images that were read, those published, and the paths of files."""
+        scan = {"files": self.scan.files, "unchanged": self.scan.unchanged, "read": self.scan.read}
         files = {"path": str(self.path), "description": str(self.description)}
-        return {**self.table.summary(), "published": self.published.as_json(), **files}
+        return {**self.table.summary(), "scan": scan, "published": self.published.as_json(), **files}
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from stages.params import load_params
 from stages.requests import IndexRequest
 from stages.results import IndexResult
 from stages.workflows.dataset_sources import StatedSource
+from stages.workflows.scans import scanning
 from stages.workflows.tables import description_path, make_table, published_counts, write_indexed
 from stages.workspace import Workspace
 
@@ -24,8 +25,9 @@ def index(request: IndexRequest, on_progress: OnProgress) -> IndexResult:
     source = stated.source(request.dataset, params)
     path = Workspace(tables=request.tables).table(request.dataset)
     require_inside(path, request.tables)
-    table = make_table(request.dataset, source, params.sample, on_progress, stated)
-    published = published_counts(table)
-    if not request.dry_run:
-        write_indexed(table, path, published, on_progress)
-    return IndexResult(table, path, published, description_path(path))
+    with scanning(request, source, params, stated) as digests:
+        table = make_table(request.dataset, source, params.sample, on_progress, stated, digests)
+        published = published_counts(table)
+        if not request.dry_run:
+            write_indexed(table, path, published, on_progress)
+    return IndexResult(table, path, published, description_path(path), digests.counts)

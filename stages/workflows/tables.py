@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from cache.atomic import write_bytes
 from pipeline.datasets.croissant import TableFile, croissant
+from pipeline.datasets.digests import FileDigests
 from pipeline.datasets.drawn import STYLES, drawing_changes, is_free, unfinished_drawing
 from pipeline.datasets.facts import DatasetFacts
 from pipeline.datasets.index import index_dataset
@@ -32,6 +33,7 @@ from stages.requests import AlignRequest, ExtractRequest
 from stages.workflows.dataset_sources import StatedSource, current_source, table_changes
 from stages.workflows.draw import draw_style
 from stages.workflows.rejected_rows import write_rejected_list
+from stages.workflows.scans import scanning
 from stages.workspace import Workspace
 
 __all__ = [
@@ -46,7 +48,12 @@ __all__ = [
 
 
 def make_table(
-    dataset: str, source: DatasetParams, sample: SampleParams, on_progress: OnProgress, stated: StatedSource
+    dataset: str,
+    source: DatasetParams,
+    sample: SampleParams,
+    on_progress: OnProgress,
+    stated: StatedSource,
+    digests: FileDigests,
 ) -> SampleTable:
     """Index a dataset; one of the sample's styles is drawn first if it is missing, and an interrupted drawing finished.
 
@@ -54,6 +61,7 @@ def make_table(
     ----------
     source : how the dataset is read, with what is stated
     stated : of it in the request; recorded in the table
+    digests : of files that did not change since the last scan
     """
     root = Path(source.root)
     if _is_drawn(dataset, source) and is_free(root):
@@ -61,7 +69,7 @@ def make_table(
     elif source.layout == "sample" and (begun := unfinished_drawing(root)):
         style, n, seed = begun
         draw_style(style, root, n, seed, on_progress)  # or waits for the process that draws it
-    return index_dataset(dataset, source.layout, root, source.options, on_progress, stated.as_json())
+    return index_dataset(dataset, source.layout, root, source.options, on_progress, stated.as_json(), digests)
 
 
 def _is_drawn(dataset: str, source: DatasetParams) -> bool:
@@ -107,9 +115,10 @@ def _indexed(
     else:
         source = stated.source(dataset, params)
         say(f"indexing {dataset} ({source.layout} at {source.root})")
-    table = make_table(dataset, source, params.sample, on_progress, stated)
-    if not request.dry_run:
-        write_indexed(table, path, published_counts(table), on_progress)
+    with scanning(request, source, params, stated) as digests:
+        table = make_table(dataset, source, params.sample, on_progress, stated, digests)
+        if not request.dry_run:
+            write_indexed(table, path, published_counts(table), on_progress)
     return table, Path(source.root)
 
 

@@ -80,12 +80,13 @@ def _rows(
 ) -> list[Row]:
     lines = table.lines
     _check_paths([line["path"] for line in lines], where)
-    labels = translate([line["label"] for line in lines], options.code_map, where)
+    paths = [lookup(_join(base, line["path"])) for line in lines]
+    labels = translate([line["label"] for line in lines], options.code_map, where, paths)
     splits = splits_of([line.get("split") for line in lines], f"{where}: column {table.columns.get('split', 'split')}")
     boxes = read_boxes(lines, columns, where)
     return [
-        Row(_sample(line, lookup(_join(base, line["path"])), label, split, box))
-        for line, label, split, box in zip(lines, labels, splits, boxes, strict=True)
+        Row(_sample(line, path, label, split, box))
+        for line, path, label, split, box in zip(lines, paths, labels, splits, boxes, strict=True)
     ]
 
 

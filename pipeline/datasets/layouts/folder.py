@@ -24,4 +24,5 @@ class Folder:
     Options = CodedOptions
 
     def scan(self, root: Root, options: CodedOptions) -> Scan:
-        return assemble(class_rows(root, options.code_map), options, unread_files=other_files(root))
+        rows = class_rows(root, options.code_map, has_codes=True)
+        return assemble(rows, options, unread_files=other_files(root))

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import Annotated, ClassVar
 
@@ -55,7 +56,7 @@ class CodedOptions(LayoutOptions):
         return self.codes if isinstance(self.codes, dict) else None
 
 
-def class_rows(root: Root, codes: Mapping[int, str] | None) -> list[Row]:
+def class_rows(root: Root, codes: Mapping[int, str] | None, *, has_codes: bool = False) -> list[Row]:
     """One row per image: `[folders/][split/][folders/]class/any/depth/image.jpg`, or with the split below the class.
 
     The class folder is the first folder on the way to an image that is named like a label. A split folder has a name
@@ -63,32 +64,53 @@ def class_rows(root: Root, codes: Mapping[int, str] | None) -> list[Row]:
     same folder. Images in no class folder are excluded rows, counted by folder. Ids are paths, in composed Unicode,
     below the folders that hold everything, so packing a folder changes none.
 
+    Parameters
+    ----------
+    codes : what folders named by numbers mean; without it they are refused
+    has_codes : whether the layout has the option `codes`, which the refusal of numbers then names
+
     Raises
     ------
+    AmbiguousLabelsError
+        If all class folders are named by numbers, there are no `codes`, and `has_codes`.
     LabelError
         For all folders in the position of a class folder whose names are no known label.
     DatasetError
         If a folder of class folders belongs to no split although others do, a split is in two folders, an image is in
         two splits, or a split folder holds images and no class folder.
     """
-    paths = [tuple(name.split("/")) for name in root.names() if is_image(name)]
+    images = _by_folder(root.names())
     is_label = _label_test(codes)
-    example = {path[:-1]: path for path in reversed(paths)}  # one image per folder: each folder is classified once
-    by_folders = {folders: _locate(path, is_label, root) for folders, path in example.items()}
-    locations = [(path, by_folders[path[:-1]]) for path in paths]
+    # Everything depends on the folders alone, of which there are few: each is known by its first image.
+    paths = [tuple(names[0].split("/")) for names in images.values()]
+    locations = [(path, _locate(path, is_label, root, len(images["/".join(path[:-1])]))) for path in paths]
     tree = _Tree(root, [location for _, location in locations if location.label])
     without = [path for path, location in locations if not location.label]
     unknown, outside = tree.classify(without) if tree.locations else _by_position(paths, is_label)
     folders = [(path, location.label, location.split) for path, location in locations if location.label]
     folders += [(path, folder, "") for path, folder in unknown.items()]
-    labels = translate([folder for _, folder, _ in folders], codes, str(root.path))
+    names = [images["/".join(path[:-1])] for path, *_ in folders]
+    raw = [folder for (_, folder, _), of_folder in zip(folders, names, strict=True) for _ in of_folder]
+    labels = iter(translate(raw, codes, str(root.path), list(chain(*names)) if has_codes else None))
     tree.check()
-    ids = _unwrapped(paths, is_label)
-    rows = [
-        Row(Sample(composed("/".join(ids[path])), "/".join(path), label, split))
-        for (path, _, split), label in zip(folders, labels, strict=True)
-    ]
-    return rows + _outside(outside, [path for path, *_ in folders])
+    unwrapped, rows = _unwrapped(paths, is_label), []
+    for (path, _, split), of_folder in zip(folders, names, strict=True):
+        n_above = len(path) - len(unwrapped[path])
+        rows += [
+            Row(Sample(composed(name.split("/", n_above)[-1]), name, label, split))
+            for name, label in zip(of_folder, labels, strict=False)
+        ]
+    not_read = [name for path in outside for name in images["/".join(path[:-1])]]
+    return rows + _outside(not_read, ["/".join(path) for path, *_ in folders])
+
+
+def _by_folder(names: Iterable[str]) -> dict[str, list[str]]:
+    """Folder, empty for the root itself -> the images in it, as both come."""
+    images: dict[str, list[str]] = {}
+    for name in names:
+        if is_image(name):
+            images.setdefault(name.rpartition("/")[0], []).append(name)
+    return images
 
 
 def other_files(root: Root) -> Mapping[str, int]:
@@ -100,23 +122,27 @@ def other_files(root: Root) -> Mapping[str, int]:
 
 @dataclass(frozen=True)
 class _Location:
-    """Where an image is: the folders above its class folder (`above`), the class folder, and the split they name."""
+    """Where the images of a folder are: the folders above the class folder (`above`), that, and the split they name."""
 
     above: _Parts
     label: str
     split: str
     split_folder: str
+    n_images: int
 
 
 @dataclass(frozen=True)
 class _Tree:
-    """Images in class folders, and what their folders must agree on."""
+    """Folders with images in class folders, and what they must agree on."""
 
     root: Root
     locations: Sequence[_Location]
 
     def classify(self, paths: Iterable[_Parts]) -> tuple[dict[_Parts, str], list[_Parts]]:
-        """Images in no class folder: those in a sibling of class folders, with its name, and all others."""
+        """Folders in no class folder: those in a sibling of class folders, with its name, and all others.
+
+        Each is known by the path of one of its images.
+        """
         parents = {location.above for location in self.locations}
         ancestors = {parent[:n] for parent in parents for n in range(len(parent) + 1)}
         unknown: dict[_Parts, str] = {}
@@ -149,7 +175,7 @@ class _Tree:
                     f"{_folders_text(folders.values())}. Point the root below one of them, or merge them into one"
                 )
         if "" in by_split and len(by_split) > 1:
-            n = sum(not location.split for location in self.locations)
+            n = sum(location.n_images for location in self.locations if not location.split)
             raise DatasetError(
                 f"{self.root.path}: expected every class folder in a split folder (train, val, test, PublicTest, ...), "
                 f"found {n} images elsewhere, in {_folders_text(by_split[''].values())}. Rename the folder after its "
@@ -163,11 +189,11 @@ class _Tree:
             )
 
 
-def _locate(path: _Parts, is_label: _IsLabel, root: Root) -> _Location:
+def _locate(path: _Parts, is_label: _IsLabel, root: Root, n_images: int) -> _Location:
     folders = path[:-1]
     at = next((i for i, folder in enumerate(folders) if is_label(folder)), None)
     if at is None:
-        return _Location(folders, "", "", "")
+        return _Location(folders, "", "", "", n_images)
     named = [(i, split_word(folder)) for i, folder in enumerate(folders) if split_word(folder)]
     splits = {split for _, split in named}
     if len(splits) > 1:
@@ -181,7 +207,7 @@ def _locate(path: _Parts, is_label: _IsLabel, root: Root) -> _Location:
             f"{'/'.join(path)}. Point the root below {'/'.join(folders[: at + 1])}/, or rename it"
         )
     below = next((folders[i] for i, _ in named if i > at), "")
-    return _Location(folders[:at], folders[at], next(iter(splits), ""), below)
+    return _Location(folders[:at], folders[at], next(iter(splits), ""), below, n_images)
 
 
 def _first_split(folders: _Parts) -> int:
@@ -205,8 +231,8 @@ def _by_position(paths: Sequence[_Parts], is_label: _IsLabel) -> tuple[dict[_Par
     return unknown, [path for path in paths if path not in unknown]
 
 
-def _outside(paths: Sequence[_Parts], read: Sequence[_Parts]) -> list[Row]:
-    folders = by_folder(["/".join(path) for path in paths], ["/".join(path) for path in read])
+def _outside(names: Sequence[str], read: Sequence[str]) -> list[Row]:
+    folders = by_folder(names, read)
     most_common = {folder for folder, _ in Counter(folders.values()).most_common(_SHOWN)}
     reasons = {
         folder: f"{OUTSIDE} ({folder if folder in most_common else 'other folders'})" for folder in folders.values()

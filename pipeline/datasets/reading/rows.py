@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from pipeline.datasets.reading.ambiguous import NUMBER, ambiguous_labels, are_numbers
 from pipeline.datasets.reading.base import LayoutOptions, Scan
 from pipeline.errors import DatasetError, LabelError
 from pipeline.tables.labels import canonical, decode
@@ -36,10 +37,9 @@ _SPLIT_WORDS = {
 _SPLIT_EXAMPLES = "train, training, val, valid, validation, test, testing, PublicTest (val), PrivateTest (test)"
 _SEPARATORS = re.compile(r"[\s_\-]+")
 _SHOWN = 20
-_NUMBER = re.compile(r"[+-]?\d+(\.0*)?(e\+?0+)?", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row of the source. With `excluded`, a reason, it is counted and becomes no sample.
 
@@ -50,7 +50,9 @@ class Row:
     excluded: str = ""
 
 
-def translate(labels: Sequence[str], codes: Mapping[int, str] | None, where: str) -> list[str]:
+def translate(
+    labels: Sequence[str], codes: Mapping[int, str] | None, where: str, paths: Sequence[str] | None = None
+) -> list[str]:
     """Canonical expressions of raw labels.
 
     Parameters
@@ -58,12 +60,17 @@ def translate(labels: Sequence[str], codes: Mapping[int, str] | None, where: str
     labels : names or, with `codes`, numbers as text (`3`, `3.0`, ` 3.0000000e+00`)
     codes : the dataset's own map; without one a number is refused
     where : the label file or folder, for the message
+    paths : of the images with these labels, from layouts that have the option `codes`: it is what numbers need
 
     Raises
     ------
+    AmbiguousLabelsError
+        If all labels are numbers, there are `paths` and no `codes`.
     LabelError
         Once, for all unknown labels; the most frequent ones with their counts and a suggestion.
     """
+    if codes is None and paths is not None and are_numbers(labels):
+        raise ambiguous_labels(labels, paths, where)
     known: dict[str, str] = {}
     problems = []
     for label, count in sorted(Counter(labels).items(), key=lambda item: (-item[1], item[0])):
@@ -78,7 +85,7 @@ def translate(labels: Sequence[str], codes: Mapping[int, str] | None, where: str
 
 
 def _expression(label: str, codes: Mapping[int, str] | None, where: str) -> str:
-    if codes is not None and _NUMBER.fullmatch(label.strip()):
+    if codes is not None and NUMBER.fullmatch(label.strip()):
         return decode(int(float(label)), codes, where)
     return canonical(label)
 

@@ -21,7 +21,8 @@ def by_folder(unread: Iterable[str], read: Iterable[str]) -> dict[str, str]:
 
 def folder_counts(unread: Iterable[str], read: Iterable[str]) -> Mapping[str, int]:
     """Images per folder of `by_folder`, the largest first; those after the twelfth are one entry."""
-    counts = Counter(by_folder(unread, read).values()).most_common()
+    unread = list(unread)
+    counts = Counter(by_folder(unread, read).values()).most_common() if unread else []
     largest = dict(counts[:_SHOWN])
     rest = sum(n for _, n in counts[_SHOWN:])
     return largest | ({f"{len(counts) - _SHOWN} other folders": rest} if rest else {})

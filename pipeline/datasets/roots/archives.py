@@ -17,6 +17,7 @@ from typing import Any
 from pipeline.datasets.roots.extents import Extent
 from pipeline.datasets.roots.files import Root, some
 from pipeline.datasets.roots.refusals import DAMAGED
+from pipeline.datasets.roots.stamps import Stamp
 from pipeline.errors import DatasetError, ImageError
 from pipeline.regular_files import size_text, too_large_text
 
@@ -44,6 +45,13 @@ class ArchiveRoot(Root):
 
     _handle: Any = None
     _owner = 0
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._stamp = _stamp(path)
+
+    def stamp(self, name: str) -> Stamp | None:
+        return self._stamp if _stamp(self.path) == self._stamp else None  # else it was replaced while it is read
 
     def _opened(self) -> Any:
         with _opening:
@@ -75,6 +83,13 @@ class ArchiveRoot(Root):
 
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {"_handle": None}
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        return Stamp.of(os.stat(path))
+    except OSError:
+        return None
 
 
 class BoundedReads(io.BufferedReader):

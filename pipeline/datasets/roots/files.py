@@ -7,15 +7,17 @@ import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from pipeline.datasets.roots.containers import Container, OpenContainers, split_member
 from pipeline.datasets.roots.extents import Extent
 from pipeline.datasets.roots.refusals import DAMAGED, refused_by_system
+from pipeline.datasets.roots.stamps import Stamp
 from pipeline.errors import DatasetError, ImageError
 from pipeline.images.reading import MAX_IMAGE_BYTES
+from pipeline.progress import OnProgress, Progress
 from pipeline.regular_files import size_text
 
 __all__ = [
@@ -26,8 +28,10 @@ __all__ = [
     "Lookup",
     "Root",
     "composed",
+    "counted",
     "escapes",
     "is_junk",
+    "is_junk_part",
     "some",
 ]
 
@@ -40,6 +44,7 @@ MAX_TEXT_BYTES = 64 * 2**20  # of a list that is read as a whole
 MAX_LIST_BYTES = 2**31  # of a list that is read line by line; AffectNet's with landmarks have some 500 MB
 MAX_LINE = 2**20  # characters
 
+_LISTED_AT_ONCE = 1000
 _JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini", "@eadir"})
 
 
@@ -54,9 +59,16 @@ class Root(ABC):
         self.path = path
         self._containers = OpenContainers()
 
+    def list_files(self, on_progress: OnProgress) -> None:
+        """List the files now; `names` and all else that needs the list does so at its first call, without progress."""
+        self.__dict__.setdefault("_names", self._checked_names(counted(self._list(), on_progress)))
+
     @cached_property
     def _names(self) -> tuple[str, ...]:
-        names = sorted(self._list())
+        return self._checked_names(self._list())
+
+    def _checked_names(self, listed: Iterable[str]) -> tuple[str, ...]:
+        names = sorted(listed)
         if strange := [name for name in names if not _is_text(name)]:
             raise DatasetError(
                 f"expected file names in UTF-8, found {len(strange)} others in {self.path}, first {some(strange)}. "
@@ -117,6 +129,13 @@ class Root(ABC):
     @abstractmethod
     def open(self, name: str) -> BinaryIO:
         """One file, to be read in chunks; raises as `read` does."""
+
+    @abstractmethod
+    def stamp(self, name: str) -> Stamp | None:
+        """What the file system states of a file, or of the archive that holds it, now.
+
+        None if that is no proof that the same bytes would be read: of a link, of no regular file, of a missing one.
+        """
 
     def names(self) -> Sequence[str]:
         """All files, sorted, as posix paths relative to the root; junk of file managers and hidden files left out."""
@@ -241,6 +260,16 @@ class Lookup:
         return self._exact.get(tail) or self._folded.get(tail.casefold(), name)
 
 
+def counted(names: Iterable[str], on_progress: OnProgress) -> Iterator[str]:
+    """The names as they are, their number reported every `_LISTED_AT_ONCE`."""
+    n_names = 0
+    for n_names, name in enumerate(names, start=1):
+        yield name
+        if n_names % _LISTED_AT_ONCE == 0:
+            on_progress(Progress("files listed", n_names, 0))
+    on_progress(Progress("files listed", n_names, n_names))
+
+
 def composed(text: str) -> str:
     """`text` with every accented letter as one character (NFC), as Windows and Linux write it; macOS splits them."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
@@ -249,13 +278,17 @@ def composed(text: str) -> str:
 def is_junk(name: str) -> bool:
     """Files that systems and tools leave behind: hidden ones, `__MACOSX`, `Thumbs.db`, ..."""
     parts = [part for part in name.split("/") if part not in (".", "..")]  # `escapes` checks those
-    return any(part.startswith(".") or part.casefold() in _JUNK for part in parts)
+    return any(map(is_junk_part, parts))
+
+
+def is_junk_part(part: str) -> bool:
+    """As `is_junk`, of the name of one file or folder."""
+    return part.startswith(".") or part.casefold() in _JUNK
 
 
 def escapes(name: str) -> bool:
     """Whether a relative name would lead out of the root."""
-    pure = PurePosixPath(name)
-    return pure.is_absolute() or ".." in pure.parts or name[1:3] == ":/"
+    return name.startswith("/") or name[1:3] == ":/" or (".." in name and ".." in name.split("/"))
 
 
 def some(values: Sequence[str], n: int = 3) -> str:

@@ -18,6 +18,7 @@ from pipeline.datasets.index import index_dataset
 from pipeline.datasets.layouts import LAYOUTS
 from pipeline.datasets.roots import open_root
 from pipeline.errors import ConfigError, DatasetError, LabelError
+from pipeline.progress import Progress
 from pipeline.tables.samples import SampleTable
 
 Cached = Callable[[Tree, str], tuple[SampleTable, Path]]
@@ -173,13 +174,9 @@ class TestEveryTree:
             table_of(tree, pack(lists, tmp_path, "folder"))
 
     def test_progress_counts_every_image(self, tree: Tree, cached: Cached) -> None:
-        heard: list[tuple[int, int]] = []
-        index_dataset(
-            "d",
-            tree.layout,
-            cached(tree, "folder")[1],
-            tree.options,
-            on_progress=lambda p: heard.append((p.done, p.total)),
-        )
-        n = len(tree.samples)
-        assert [pair for pair in heard if pair[0]] == [(i, n) for i in range(1, n + 1)]
+        heard: list[Progress] = []
+        root = cached(tree, "folder")[1]
+        table = index_dataset("d", tree.layout, root, tree.options, on_progress=heard.append)
+        n = table.frame["path"].nunique()
+        assert [(p.done, p.total) for p in heard if p.done and p.what == "images"] == [(i, n) for i in range(1, n + 1)]
+        assert heard[0].what == "files listed"

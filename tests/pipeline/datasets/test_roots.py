@@ -346,6 +346,16 @@ class TestFolders:
         assert root.read("again/one.jpg") == b"one"
         assert len(root.names()) == len(FILES) + 2
 
+    def test_links_to_each_other_are_files_that_cannot_be_read(self, folder: Path) -> None:
+        (folder / "a/to_b.jpg").symlink_to("b/to_a.jpg")
+        (folder / "a/b/to_a.jpg").symlink_to("../to_b.jpg")
+        (folder / "self").symlink_to("self")
+        root = open_root(folder)
+        assert {"a/to_b.jpg", "a/b/to_a.jpg", "self"} < set(root.names())
+        for name in ("a/to_b.jpg", "a/b/to_a.jpg", "self"):
+            with pytest.raises(ImageError, match=r"^file cannot be read$"):
+                root.read(name)
+
     def test_a_broken_link_is_a_file_that_cannot_be_read(self, folder: Path) -> None:
         (folder / "broken.jpg").symlink_to("nothing.jpg")
         root = open_root(folder)

@@ -1,0 +1,127 @@
+"""Labels that are bare numbers are refused with the maps that fit, and with examples of each number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from layout_trees import pack, picture
+
+from pipeline.datasets.index import index_dataset
+from pipeline.datasets.reading.ambiguous import ambiguous_labels, are_numbers
+from pipeline.errors import AmbiguousLabelsError, LabelError
+from pipeline.tables.labels import CODE_MAPS
+
+
+def folders(counts: Mapping[str, int]) -> dict[str, bytes]:
+    return {f"train/{label}/{i}.png": picture(i) for label, n in counts.items() for i in range(n)}
+
+
+def table(*lines: str) -> dict[str, bytes]:
+    names = {line.split(",")[0] for line in lines}
+    return {"labels.csv": "\n".join(("path,label", *lines)).encode(), **{name: picture(1) for name in names}}
+
+
+def refused(layout: str, files: Mapping[str, bytes], folder: Path) -> AmbiguousLabelsError:
+    with pytest.raises(AmbiguousLabelsError) as caught:
+        index_dataset("d", layout, pack(files, folder, "folder"), {})
+    return caught.value
+
+
+class TestFolders:
+    @pytest.mark.parametrize(
+        ("numbers", "presets"),
+        [
+            (range(7), ("raf-0-based", "affectnet", "alphabetical-8", "alphabetical-7", "fer2013", "ck-plus")),
+            (range(8), ("affectnet", "alphabetical-8", "ck-plus")),
+            (range(1, 8), ("raf-db", "affectnet", "alphabetical-8", "ck-plus", "dfew")),
+            (range(9), ()),
+        ],
+    )
+    def test_the_maps_that_have_all_numbers_are_named(
+        self, numbers: range, presets: tuple[str, ...], tmp_path: Path
+    ) -> None:
+        error = refused("folder", folders({str(number): 2 for number in numbers}), tmp_path)
+        assert error.presets == presets
+        assert all(f"codes={name}: " in str(error) for name in presets)
+        assert f"{len(numbers)} unknown labels, all of them numbers" in str(error)
+        assert ("No code map has all of them" in str(error)) == (not presets)
+
+    def test_counts_and_examples_are_per_number(self, tmp_path: Path) -> None:
+        error = refused("folder", folders({"0": 1, "10": 3, "2": 2}), tmp_path)
+        assert "0 (1 images), 2 (2 images), 10 (3 images)" in str(error)
+        assert error.examples == {
+            "0": ["train/0/0.png"],
+            "2": ["train/2/0.png", "train/2/1.png"],
+            "10": ["train/10/0.png", "train/10/1.png", "train/10/2.png"],
+        }
+
+    @pytest.mark.parametrize("name", ["raf-0-based", "affectnet", "alphabetical-7", "{0: fear, 1: sad, 2: joy}"])
+    def test_the_advice_works(self, name: str, tmp_path: Path) -> None:
+        files = folders({"0": 1, "1": 2, "2": 3})
+        assert "by the option codes" in str(refused("folder", files, tmp_path))
+        codes = {0: "fear", 1: "sadness", 2: "happiness"} if name.startswith("{") else CODE_MAPS[name]
+        options = {"codes": codes if name.startswith("{") else name}
+        table = index_dataset("d", "folder", pack(files, tmp_path, "zip"), options)
+        assert table.frame["label"].tolist() == [codes[0], codes[1], codes[1], codes[2], codes[2], codes[2]]
+
+    def test_names_and_numbers_together_are_refused_as_unknown_labels(self, tmp_path: Path) -> None:
+        with pytest.raises(LabelError) as caught:
+            index_dataset("d", "folder", pack(folders({"fear": 1, "1": 1}), tmp_path, "folder"), {})
+        assert not isinstance(caught.value, AmbiguousLabelsError)
+
+    def test_names_need_no_map(self, tmp_path: Path) -> None:
+        files = folders({"anger": 1, "disgust": 1, "surprise": 1})
+        assert len(index_dataset("d", "folder", pack(files, tmp_path, "folder"), {})) == 3
+
+
+class TestTables:
+    @pytest.mark.parametrize("form", ["{}", "{}.0", "  {}.0000000e+00"])
+    def test_numbers_in_a_column_are_refused_however_they_are_written(self, form: str, tmp_path: Path) -> None:
+        lines = [f"{i}.png,{form.format(i % 3)}" for i in range(9)]
+        error = refused("csv", table(*lines), tmp_path)
+        assert [int(float(number)) for number in error.examples] == [0, 1, 2]
+        assert list(error.examples.values()) == [[f"{i + k}.png" for k in (0, 3, 6)] for i in range(3)]
+
+    def test_the_advice_works(self, tmp_path: Path) -> None:
+        lines = [f"{i}.png,{i}" for i in range(1, 8)]
+        assert refused("csv", table(*lines), tmp_path).presets[0] == "raf-db"
+        frame = index_dataset("d", "csv", pack(table(*lines), tmp_path, "zip"), {"codes": "raf-db"}).frame
+        assert frame["label"].tolist() == list(CODE_MAPS["raf-db"].values())
+
+
+class TestHint:
+    """RAF-DB train: 1290, 281, 717, 4772, 1982, 705, 2524 of codes 1 to 7; AffectNet: 74874, 134415, 25459, ..."""
+
+    @pytest.mark.parametrize(
+        ("counts", "words"),
+        [
+            ({1: 129, 2: 28, 3: 71, 4: 477, 5: 198, 6: 70, 7: 252}, "speaks for raf-db or alphabetical-8: a hint"),
+            ({0: 748, 1: 1344, 2: 254, 3: 140, 4: 63, 5: 38, 6: 248, 7: 37}, "speaks for affectnet: a hint"),
+        ],
+    )
+    def test_the_largest_number_speaks_for_the_maps_that_make_it_happiness(
+        self, counts: dict[int, int], words: str
+    ) -> None:
+        labels = [str(code) for code, n in counts.items() for _ in range(n)]
+        assert words in str(ambiguous_labels(labels, [""] * len(labels), "d"))
+
+    @pytest.mark.parametrize("counts", [dict.fromkeys(range(8), 50), {0: 50, 1: 10}, {3: 9}])
+    def test_equal_numbers_and_others_give_none(self, counts: dict[int, int]) -> None:
+        labels = [str(code) for code, n in counts.items() for _ in range(n)]
+        assert "hint" not in str(ambiguous_labels(labels, [""] * len(labels), "d"))
+
+
+def test_examples_are_spread_over_all_images() -> None:
+    paths = [f"{i:03d}.png" for i in range(240)]
+    assert ambiguous_labels(["1"] * 240, paths, "d").examples["1"] == paths[::10]
+
+
+def test_images_that_do_not_exist_are_no_examples() -> None:
+    assert ambiguous_labels(["1", "1"], ["", "b.png"], "d").examples == {"1": ["b.png"]}
+
+
+@pytest.mark.parametrize("labels", [[], ["fear"], ["1", "fear"], ["1.5"], ["1a"], [""]])
+def test_others_are_no_numbers(labels: list[str]) -> None:
+    assert not are_numbers(labels)
