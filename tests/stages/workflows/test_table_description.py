@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import layout_trees
 import pyarrow.parquet as pq
 import pytest
-from layout_trees import TREES, pack
+from layout_trees import TREES
 
 import stages
 from pipeline.tables.samples import SampleTable
@@ -26,7 +27,7 @@ FerStage = Callable[..., Any]
 def indexed(name: str, folder: Path, **options: Any) -> tuple[SampleTable, Path, dict[str, Any]]:
     """A tree's table, its file and the description."""
     tree = TREES[name]
-    root = pack(tree.files, folder, "folder")
+    root = layout_trees.pack(tree.files, folder, "folder")
     options, tables = {**tree.options, **options}, folder / "tables"
     result = stages.index("faces", layout=tree.layout, root=root, options=options, tables=tables, quiet=True)
     return result.table, result.path, json.loads(result.description.read_text("utf-8"))
@@ -128,7 +129,7 @@ def test_the_same_table_has_the_same_description(tmp_path: Path) -> None:
 
 
 def test_a_dry_run_writes_none_and_extract_writes_it(empty: Path) -> None:
-    root = pack(TREES["folder_flat"].files, empty, "folder")
+    root = layout_trees.pack(TREES["folder_flat"].files, empty, "folder")
     source = ["--dataset", "faces", "--layout", "folder", "--root", str(root)]
     assert run(["index", *source, "--dry-run"]) == 0
     assert not (empty / "tables").exists()
