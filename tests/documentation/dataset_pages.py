@@ -23,8 +23,8 @@ PAGES = ROOT / "docs" / "datasets"
 BEGIN = "<!-- Written by `make pages` from the facts of the reader: change them, not this part. -->"
 END = "<!-- End of what `make pages` writes. -->"
 _BELOW = (
-    "Counts are those of the first release of each page, which may have several. Small trees are folders and archives that "
-    "the tests write in the layouts of the dataset, traps included; the dataset itself was not at hand."
+    "Counts are those of the first release of each page, which may have several. Small trees are folders and archives "
+    "that the tests write in the layouts of the dataset, traps included; the dataset itself was not at hand."
 )
 # Layout -> the file of real pictures that tests marked real_data read.
 REAL_PACKS = {"ferplus": "fer2013.tar.gz", "muxspace": "muxspace.tar.gz"}
