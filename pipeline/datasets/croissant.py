@@ -77,6 +77,7 @@ _COLUMNS = {
     "fold": "Test fold of the dataset that the image belongs to",
     "box": "Face in the image: x, y, width, height in pixels",
     "votes": "Annotators' votes",
+    "distribution": "Share of each class of the table, summing to 1",
     "face": "Five landmarks of the face, x and y each, in pixels",
 }
 

@@ -22,11 +22,11 @@ ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "datasets"
 BEGIN = "<!-- Written by `make pages` from the facts of the reader: change them, not this part. -->"
 END = "<!-- End of what `make pages` writes. -->"
-# Layout -> the file of real pictures that tests marked real_data read.
 _BELOW = (
-    "Counts are those of the first release of each page. Small trees are folders and archives that the tests write in "
-    "the layouts of the dataset, traps included; the dataset itself was not at hand."
+    "Counts are those of the first release of each page, which may have several. Small trees are folders and archives "
+    "that the tests write in the layouts of the dataset, traps included; the dataset itself was not at hand."
 )
+# Layout -> the file of real pictures that tests marked real_data read.
 REAL_PACKS = {"ferplus": "fer2013.tar.gz", "muxspace": "muxspace.tar.gz"}
 
 
@@ -73,6 +73,8 @@ def _dataset(name: str) -> Iterator[str]:
     yield from _options(described)
     yield f"## Labels\n\n{_wrapped(_sentence(facts.label_codes))}"
     yield "## Published counts\n\n"
+    if not facts.counts:
+        yield "None are known.\n\n"
     yield from (text for alike in _alike(facts.counts) for text in _counts(alike))
     yield from _list("Traps", facts.traps)
     yield from _list("Known biases", facts.biases)
@@ -147,17 +149,15 @@ def _overview() -> Iterator[str]:
 
 
 def _overview_row(name: str, facts: DatasetFacts) -> tuple[str, ...]:
-    if not facts.counts:
-        return _linked(name, facts.title), f"`{name}`", "", "", "", facts.licence, _pictures(name)
-    first = facts.counts[0]
+    first = facts.counts[0] if facts.counts else PublishedCounts("unknown")
     splits = list(dict.fromkeys((*first.labels, *first.totals)))
     totals = {split: _total(first, split) for split in splits}
     return (
         _linked(name, facts.title),
         f"`{name}`",
-        str(len({label for labels in first.labels.values() for label in labels}) or ""),
-        f"{sum(totals.values()):,}",
-        ", ".join(f"{split} {n:,}" for split, n in totals.items() if split) or "none",
+        str(len({label for labels in first.labels.values() for label in labels}) or len(LAYOUTS[name].Options().names)),
+        f"{sum(totals.values()):,}" if totals else "unknown",
+        ", ".join(f"{split} {n:,}" for split, n in totals.items() if split) or ("none" if totals else "unknown"),
         facts.licence,
         _pictures(name),
     )
@@ -209,6 +209,8 @@ def _number(n: int | None) -> str:
 
 
 def _written(value: object) -> str:
+    if value == "":
+        return '""'
     return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 

@@ -16,7 +16,6 @@ from pipeline.datasets.index import index_dataset
 from pipeline.datasets.layouts import LAYOUTS
 from pipeline.datasets.published import CountDifference, compare_with_published, known_facts, listed_counts
 from pipeline.datasets.reading.base import parse_options
-from pipeline.tables.labels import EXPRESSIONS
 from pipeline.tables.samples import Sample, SampleTable, TableInfo
 
 CLASSES = ("fear", "anger")
@@ -155,15 +154,6 @@ def test_the_table_keeps_what_was_carved_and_repeated(tmp_path: Path) -> None:
     assert compare_with_published(read, facts) == compare_with_published(table, facts)
 
 
-def test_a_file_of_an_earlier_version_does_not_state_what_was_carved(tmp_path: Path) -> None:
-    from stages.workflows.tables import write_table
-
-    write_table(table_of(BOTH), tmp_path / "t.parquet")
-    read = SampleTable.read(tmp_path / "t.parquet")
-    assert (read.info.carved, read.info.repeated) == (None, {})
-    assert b"carved" not in (tmp_path / "t.parquet").read_bytes()
-
-
 @pytest.mark.parametrize(
     ("name", "carved"),
     [
@@ -230,3 +220,12 @@ def test_counts_of_ferplus_have_the_published_totals(rule: str, totals: tuple[tu
     (counts,) = (counts for counts in facts.counts if counts.options.get("rule") == rule)
     sums = [(sum(labels.values()), sum(labels.values()) - labels["contempt"]) for labels in counts.labels.values()]
     assert tuple(sums) == totals
+
+
+def test_a_file_of_an_earlier_version_does_not_state_what_was_carved(tmp_path: Path) -> None:
+    from stages.workflows.tables import write_table
+
+    write_table(table_of(BOTH), tmp_path / "t.parquet")
+    read = SampleTable.read(tmp_path / "t.parquet")
+    assert (read.info.carved, read.info.repeated) == (None, {})
+    assert b"carved" not in (tmp_path / "t.parquet").read_bytes()
