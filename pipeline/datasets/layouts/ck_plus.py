@@ -38,13 +38,15 @@ _LABELLED = {
 _WITHOUT = {name: n for name, n in _LABELLED.items() if name != "contempt"}
 
 
-def _published(protocol: int | None, release: str, labels: dict[str, int], classes: int) -> PublishedCounts:
-    return PublishedCounts(
-        release,
-        labels={"": labels},
-        options={"protocol": protocol, "classes": classes},
-        source="the published 327 labelled sequences by expression, and what the protocol takes of each",
-    )
+def _published(release: str, labels: dict[str, int], protocol: int | None = None) -> PublishedCounts:
+    """Counts of one protocol; those that a default may lead to too name none."""
+    options = {"classes": 8 if "contempt" in labels else 7} | ({"protocol": protocol} if protocol else {})
+    source = "the published 327 labelled sequences by expression, and what the protocol takes of each"
+    return PublishedCounts(release, labels={"": labels}, options=options, source=source)
+
+
+def _three_times(labels: dict[str, int]) -> dict[str, int]:
+    return {name: 3 * n for name, n in labels.items()}
 
 
 _FACTS = DatasetFacts(
@@ -58,31 +60,22 @@ _FACTS = DatasetFacts(
     "5 happiness, 6 sadness, 7 surprise; CK+48 and lists of folds: names; ckextended.csv: 0 anger, 1 disgust, 2 fear, "
     "3 happiness, 4 sadness, 5 surprise, 6 neutral, 7 contempt",
     counts=(
-        *(
-            _published(protocol, "636: last frame, and first of all 327 as neutral", _WITHOUT | {"neutral": 327}, 7)
-            for protocol in (None, 636)
-        ),
-        _published(618, "618: last and first frame of the 309 without contempt", _WITHOUT | {"neutral": 309}, 7),
-        *(
-            _published(protocol, "636 with contempt: 654 images", _LABELLED | {"neutral": 327}, 8)
-            for protocol in (None, 636, 618)
-        ),
-        _published(309, "309: last frame", _WITHOUT, 7),
-        _published(327, "327: last frame, with contempt", _LABELLED, 8),
-        *(
-            _published(protocol, "981: last three frames (CK+48)", {name: 3 * n for name, n in labels.items()}, classes)
-            for protocol in (981, None)
-            for labels, classes in ((_LABELLED, 8), (_WITHOUT, 7))
-        ),
+        _published("636: last frame, and first of all 327 as neutral", _WITHOUT | {"neutral": 327}),
+        _published("654: 636 with contempt", _LABELLED | {"neutral": 327}),
+        _published("618: last and first frame of the 309 without contempt", _WITHOUT | {"neutral": 309}, 618),
+        _published("309: last frame", _WITHOUT, 309),
+        _published("327: last frame, with contempt", _LABELLED, 327),
+        _published("981: last three frames (CK+48)", _three_times(_LABELLED)),
+        _published("927: last three frames without contempt (CK+48)", _three_times(_WITHOUT)),
     ),
     traps=(
         "266 of the 593 sequences have no label: their folder below Emotion is empty, or is not there.",
-        "Labels are numbers as text, such as '   3.0000000e+00', and 0 (neutral) does not occur.",
+        "Labels are numbers as text, such as 3.0000000e+00 after spaces, and 0 (neutral) does not occur.",
         "Papers name 593 sequences, but test 309, 327, 618, 636 or 981 images of the 327 labelled ones.",
         "The frames of one person look alike: folds by index or by frame have the same face in train and test.",
         "CK+48 and ckextended.csv have no neutral frames, or no people: read the original sequences where you can.",
     ),
-    biases=("Posed in a laboratory; the last frame is the strongest one, so that accuracies are near 100 %.",),
+    biases=("Posed in a laboratory; only the strongest frame of a sequence is labelled.",),
 )
 
 
