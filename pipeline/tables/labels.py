@@ -50,7 +50,7 @@ _RAF_COMPOUND = (
     "angrily disgusted",
     "disgustedly surprised",
 )
-# A label name has at most one place: a new one goes to the end, so that the order of existing heads stays.
+# The last three are those of RAF-CE that RAF-DB lacks. New names go to the end, so that the order of heads stays.
 _COMPOUND_NAMES = (*_RAF_COMPOUND, "fearfully disgusted", "happily fearful", "happily sad")
 LABELS = (*EXPRESSIONS, *_MORE, *_COMPOUND_NAMES)
 
