@@ -54,7 +54,7 @@ class MethodConfig(BaseModel):
     where nothing is learned from the train split, so that every dataset is an unseen one.
     `loss_weight_options` names options that are only weights of loss terms. Where a method `can_ensemble`, heads that
     differ in these alone, or in the seed, are trained as one ensemble: one batch of networks. `later_options` are those
-    that a method was given after heads of it existed: see `recorded`.
+    that a class and its subclasses were given after heads of it existed: see `recorded`.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -90,7 +90,8 @@ class MethodConfig(BaseModel):
         Heads of before it existed have the same options as heads that are trained with the default now.
         """
         fields = type(self).model_fields
-        unset = {name for name in self.later_options if getattr(self, name) == fields[name].default}
+        later = {name for base in type(self).__mro__ for name in vars(base).get("later_options", ())}
+        unset = {name for name in later if getattr(self, name) == fields[name].default}
         return self.model_dump(mode=mode, exclude=unset)
 
     @property

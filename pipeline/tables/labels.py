@@ -18,6 +18,7 @@ __all__ = [
     "CLASS_SETS",
     "CODE_MAPS",
     "COMPOUND",
+    "COMPOUND_CODE_MAPS",
     "CONTEMPT",
     "EXPRESSIONS",
     "LABELS",
@@ -50,7 +51,7 @@ _RAF_COMPOUND = (
     "angrily disgusted",
     "disgustedly surprised",
 )
-# A label name has at most one place: a new one goes to the end, so that the order of existing heads stays.
+# The last three are those of RAF-CE that RAF-DB lacks. New names go to the end, so that the order of heads stays.
 _COMPOUND_NAMES = (*_RAF_COMPOUND, "fearfully disgusted", "happily fearful", "happily sad")
 LABELS = (*EXPRESSIONS, *_MORE, *_COMPOUND_NAMES)
 
@@ -223,5 +224,6 @@ CODE_MAPS: dict[str, dict[int, str]] = {
     "fer2013": _codes("anger disgust fear happiness sadness surprise neutral"),
     "ck-plus": _codes("neutral anger contempt disgust fear happiness sadness surprise"),
     "dfew": _codes("happiness sadness neutral anger surprise disgust fear", first=1),
-    "raf-compound": dict(enumerate(_RAF_COMPOUND, start=1)),
 }
+# Apart from those of expressions: numbers from 1 to 7 would fit these, too.
+COMPOUND_CODE_MAPS: dict[str, dict[int, str]] = {"raf-compound": dict(enumerate(_RAF_COMPOUND, start=1))}

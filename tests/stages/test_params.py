@@ -221,3 +221,22 @@ def test_every_method_that_dvc_runs_has_a_block_that_dvc_can_track() -> None:
 def test_a_misspelt_encoder_is_answered_with_the_nearest_name(written: str, meant: str) -> None:
     with pytest.raises(ParamsError, match=rf"Did you mean '{meant}'\?$"):
         Params(encoders={"my-clip": "untrained"}, run={"encoders": ["my-clip"]}).encoder(written)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("classes", "layout", "taken"),
+    [
+        ("7", "ferplus", 7),
+        ("8", "ferplus", 8),
+        ("8", "raf-db-compound", "raf-compound"),
+        ("raf-compound", "folder", "raf-compound"),
+        ("raf-compound", "ferplus", 7),
+        ("mafw", "ferplus", 8),
+    ],
+)
+def test_a_dataset_has_the_classes_of_the_project_or_those_that_its_layout_knows(
+    tmp_path: Path, classes: str, layout: str, taken: int | str
+) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(f"classes: {classes}\ndatasets: {{mine: {{layout: {layout}, root: data}}}}\n")
+    assert load_params(path).dataset("mine").options == {"classes": taken}

@@ -12,12 +12,12 @@ from pipeline.datasets.reading.base import LayoutOptions, Scan, not_this_layout
 from pipeline.datasets.reading.rows import Row, assemble, merge_repeats, translate
 from pipeline.datasets.roots.files import Lookup, Root
 from pipeline.errors import DatasetError
-from pipeline.tables.labels import CODE_MAPS, ClassSet
+from pipeline.tables.labels import CODE_MAPS, COMPOUND_CODE_MAPS, ClassSet
 from pipeline.tables.sample import Sample
 
 __all__ = ["RafCompound", "RafCompoundOptions"]
 
-_CODES = CODE_MAPS["raf-compound"]
+_CODES = COMPOUND_CODE_MAPS["raf-compound"]
 _BASIC_CODES = CODE_MAPS["raf-db"].keys()
 _BASIC_DIGITS = 5  # of the numbers of the basic set's train images
 

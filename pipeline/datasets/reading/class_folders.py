@@ -18,13 +18,14 @@ from pipeline.datasets.reading.unread import by_folder
 from pipeline.datasets.roots.files import Root, composed, some
 from pipeline.errors import DatasetError, LabelError
 from pipeline.images.formats import is_image
-from pipeline.tables.labels import CLASS_SETS, CODE_MAPS, ClassSet, canonical
+from pipeline.tables.labels import CLASS_SETS, CODE_MAPS, COMPOUND_CODE_MAPS, ClassSet, canonical
 from pipeline.tables.sample import Sample
 
 __all__ = ["OUTSIDE", "CodedOptions", "class_rows", "other_files"]
 
 OUTSIDE = "outside the class folders"
 _SHOWN = 12
+_MAPS = CODE_MAPS | COMPOUND_CODE_MAPS
 
 _Parts = tuple[str, ...]
 _IsLabel = Callable[[str], bool]
@@ -32,9 +33,9 @@ _IsLabel = Callable[[str], bool]
 
 def _known_codes(codes: str | dict[int, str] | None) -> dict[int, str] | None:
     if isinstance(codes, str):
-        if codes not in CODE_MAPS:
-            raise ValueError(f"expected a code map named {', '.join(CODE_MAPS)}, or an inline map such as {{0: anger}}")
-        return CODE_MAPS[codes]
+        if codes not in _MAPS:
+            raise ValueError(f"expected a code map named {', '.join(_MAPS)}, or an inline map such as {{0: anger}}")
+        return _MAPS[codes]
     try:
         return codes and {code: canonical(label) for code, label in codes.items()}
     except LabelError as error:
@@ -47,7 +48,7 @@ class CodedOptions(LayoutOptions):
     class_sets: ClassVar[tuple[ClassSet, ...]] = tuple(CLASS_SETS)
 
     codes: Annotated[dict[int, str] | str | None, AfterValidator(_known_codes)] = Field(
-        None, description=f"what numeric labels mean: {', '.join(CODE_MAPS)}, or a map such as {{0: anger, 1: disgust}}"
+        None, description=f"what numeric labels mean: {', '.join(_MAPS)}, or a map such as {{0: anger, 1: disgust}}"
     )
 
     @property

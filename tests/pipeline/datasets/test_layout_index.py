@@ -74,7 +74,7 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("options", "words"),
         [
-            ({"classes": 9}, "classes: Input should be 7 or 8, found 9"),
+            ({"classes": 9}, "classes: Input should be 7, 8, mafw, raf-compound or raf-ce, found 9"),
             ({"classes": "7"}, "classes: "),
             ({"val_fraction": 1.0}, "val_fraction: "),
             ({"val_fraction": 0.5, "test_fraction": 0.5}, "must leave something to train on"),
@@ -87,6 +87,11 @@ class TestOptions:
         with pytest.raises(ConfigError) as caught:
             index_dataset("d", "folder", Path("unused"), options)
         assert words in str(caught.value)
+
+    @pytest.mark.parametrize("classes", [9, "raf-compound", "mafw"])
+    def test_a_layout_of_basic_expressions_has_no_other_classes(self, classes: object) -> None:
+        with pytest.raises(ConfigError, match=f"classes: Input should be 7 or 8, found {classes!r}"):
+            index_dataset("d", "ferplus", Path("unused"), {"classes": classes})
 
     @pytest.mark.parametrize("layout", LAYOUTS)
     def test_every_option_is_described(self, layout: str) -> None:

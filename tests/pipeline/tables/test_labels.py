@@ -12,6 +12,7 @@ from pipeline.tables.labels import (
     CLASS_SETS,
     CODE_MAPS,
     COMPOUND,
+    COMPOUND_CODE_MAPS,
     EXPRESSIONS,
     LABELS,
     ClassSet,
@@ -74,12 +75,12 @@ def test_a_compound_label_is_not_one_of_its_parts() -> None:
 
 
 def test_codes_of_raf_compound_count_from_one_in_the_order_of_its_set() -> None:
-    assert tuple(CODE_MAPS["raf-compound"].values()) == CLASS_SETS["raf-compound"]
-    assert (CODE_MAPS["raf-compound"][1], CODE_MAPS["raf-compound"][11]) == (
+    assert tuple(COMPOUND_CODE_MAPS["raf-compound"].values()) == CLASS_SETS["raf-compound"]
+    assert (COMPOUND_CODE_MAPS["raf-compound"][1], COMPOUND_CODE_MAPS["raf-compound"][11]) == (
         "happily surprised",
         "disgustedly surprised",
     )
-    assert 0 not in CODE_MAPS["raf-compound"]
+    assert 0 not in COMPOUND_CODE_MAPS["raf-compound"]
 
 
 def test_a_compound_label_is_made_of_two_expressions() -> None:
@@ -108,3 +109,8 @@ def test_a_layout_has_the_requested_classes_or_the_most_of_them_that_it_knows(
     asked: ClassSet, of_layout: tuple[ClassSet, ...], taken: ClassSet
 ) -> None:
     assert fitting_class_set(asked, of_layout) == taken
+
+
+def test_code_maps_of_compound_labels_are_apart_from_those_of_expressions() -> None:
+    """Presets that fit numbers from 1 to 7, and known orders of expressions, are looked for in `CODE_MAPS`."""
+    assert {label for codes in CODE_MAPS.values() for label in codes.values()} == set(EXPRESSIONS)
