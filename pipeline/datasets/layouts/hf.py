@@ -25,6 +25,7 @@ from pipeline.datasets.reading.listfile import lookalike
 from pipeline.datasets.reading.numeric_labels import refuse_numbers
 from pipeline.datasets.reading.rows import Row, assemble, split_word, translate
 from pipeline.datasets.reading.shard_files import Shard, ShardOptions, gap_notes, in_splits
+from pipeline.datasets.roots.archives import MAX_NAME
 from pipeline.datasets.roots.containers import member_name, row_text
 from pipeline.datasets.roots.files import Lookup, Root, composed, escapes
 from pipeline.datasets.roots.image_columns import has_bytes
@@ -160,7 +161,11 @@ def _picture(shard: _ShardRows, row: int, find_file: Callable[[str, str], str]) 
     if not path:
         return member, NO_IMAGE
     path = path.replace("\\", "/")
-    return (member, OUTSIDE) if escapes(path) else (find_file(shard.shard.folder, path), "")
+    return (find_file(shard.shard.folder, path), "") if _is_inside(path) else (member, OUTSIDE)
+
+
+def _is_inside(path: str) -> bool:
+    return not escapes(path) and len(path) < MAX_NAME and "\0" not in path
 
 
 def _file_finder(root: Root) -> Callable[[str, str], str]:
@@ -180,7 +185,7 @@ def _ids(split: str, paths: Sequence[str | None]) -> list[str]:
     """An id for every row of a split, as the layout's description says."""
     prefix = f"{split}/" if split else ""
     bases = [composed((path or "").replace("\\", "/").rpartition("/")[2]) for path in paths]
-    if all(bases) and len(set(bases)) == len(bases):
+    if len(set(bases)) == len(bases) and all(base and _is_inside(base) for base in bases):
         return [prefix + base for base in bases]
     return [prefix + row_text(row) for row in range(len(paths))]
 
