@@ -31,6 +31,7 @@ from pipeline.datasets.roots.files import Lookup, Root, composed, escapes
 from pipeline.datasets.roots.image_columns import has_bytes
 from pipeline.datasets.roots.row_shards import NO_IMAGE, RowShard
 from pipeline.errors import DatasetError, ImageError, LabelError
+from pipeline.images.formats import is_image
 from pipeline.tables.labels import canonical
 from pipeline.tables.sample import Sample
 
@@ -130,10 +131,16 @@ def _read(root: Root, shard: Shard, table: RowShard, options: HfOptions) -> _Sha
         label_texts(table, columns),
         [member_name(shard.file, table.member(row, columns.image)) for row in range(n_rows)],
         image_paths(table, columns.image),
-        table.without_bytes(columns.image) if has_bytes(kind) else set(range(n_rows)),
+        _without_bytes(root, table, columns.image) if has_bytes(kind) else set(range(n_rows)),
         subject_texts(table, options.subject),
         tuple(name for name in table.schema.names if name not in read and lookalike(name)),
     )
+
+
+def _without_bytes(root: Root, table: RowShard, column: str) -> set[int]:
+    """Rows that hold no bytes, if any of them may be a file: else each of them is rejected when it is read."""
+    may_be_files = table.is_quickly_searched or any(map(is_image, root.names()))
+    return table.without_bytes(column) if may_be_files else set()
 
 
 def _rows(root: Root, read: Sequence[_ShardRows], options: HfOptions, copies: Sequence[Copy]) -> Iterator[Row]:

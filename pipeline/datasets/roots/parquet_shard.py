@@ -23,6 +23,8 @@ __all__ = ["ParquetShard"]
 
 DECODED_BYTES = 64 * 2**20  # of pictures that are held decoded
 BATCH_BYTES = 4 * 2**20  # of pictures that are decoded at once; a page of the file is the least that can be
+SMALL_BYTES = 16 * 2**20  # of a file, which is decoded in a moment
+BYTES_PER_PATH = 500  # of a row: one with a picture has more
 MAX_RATIO, ALWAYS_ALLOWED = 200, 64 * 2**20  # of the unpacked to the packed size, and bytes whatever the ratio
 
 _READ_AHEAD = 2**20  # bytes
@@ -123,6 +125,10 @@ class ParquetShard(RowShard):
         for group, first in enumerate(self._starts[:-1].tolist()):
             rows |= self._null_rows(group, first, column)
         return rows
+
+    @property
+    def is_quickly_searched(self) -> bool:
+        return self.extent.size <= max(SMALL_BYTES, BYTES_PER_PATH * self.n_rows)
 
     def _null_rows(self, group: int, first: int, column: str) -> set[int]:
         rows: set[int] = set()

@@ -280,6 +280,16 @@ class TestPaths:
         frame = index(tmp_path, {"train.parquet": parquet(rows(0, 1)), "0.jpg": PNGS[9]}).frame
         assert frame["path"][0] == "train.parquet::0000000"
 
+    @pytest.mark.parametrize(("beside", "reason"), [({}, "row has no image"), ({"x.png": PNGS[5]}, "file is missing")])
+    def test_large_shards_are_searched_for_them_where_there_are_files(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: dict[str, bytes], reason: str
+    ) -> None:
+        monkeypatch.setattr("pipeline.datasets.roots.parquet_shard.SMALL_BYTES", 0)
+        monkeypatch.setattr("pipeline.datasets.roots.parquet_shard.BYTES_PER_PATH", 0)
+        table = rows_table({"image": image_column([PNGS[0], None], ["a.png", "b.png"]), "label": [0, 1]}, FEATURES)
+        frame = index(tmp_path, {"train.parquet": parquet(table), **beside}).frame.set_index("id")
+        assert frame["reason"].to_dict() == {"train/a.png": "", "train/b.png": reason}
+
 
 class TestDamage:
     def test_every_torn_shard_is_named(self, tmp_path: Path) -> None:
