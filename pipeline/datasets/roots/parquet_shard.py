@@ -187,8 +187,9 @@ class ParquetShard(RowShard):
         return self._decoded.n_bytes
 
     def trim(self) -> None:
-        with self._lock:
+        if self._lock.acquire(blocking=False):  # else it is in use
             self._decoded = _Decoded()
+            self._lock.release()
 
 
 def _check_columns(file: pq.ParquetFile) -> None:
