@@ -25,11 +25,13 @@ from pipeline.datasets.reading.listfile import lookalike
 from pipeline.datasets.reading.numeric_labels import refuse_numbers
 from pipeline.datasets.reading.rows import Row, assemble, split_word, translate
 from pipeline.datasets.reading.shard_files import Shard, ShardOptions, gap_notes, in_splits
+from pipeline.datasets.roots.archives import MAX_NAME
 from pipeline.datasets.roots.containers import member_name, row_text
 from pipeline.datasets.roots.files import Lookup, Root, composed, escapes
 from pipeline.datasets.roots.image_columns import has_bytes
 from pipeline.datasets.roots.row_shards import NO_IMAGE, RowShard
 from pipeline.errors import DatasetError, ImageError, LabelError
+from pipeline.images.formats import is_image
 from pipeline.tables.labels import canonical
 from pipeline.tables.sample import Sample
 
@@ -129,10 +131,16 @@ def _read(root: Root, shard: Shard, table: RowShard, options: HfOptions) -> _Sha
         label_texts(table, columns),
         [member_name(shard.file, table.member(row, columns.image)) for row in range(n_rows)],
         image_paths(table, columns.image),
-        table.without_bytes(columns.image) if has_bytes(kind) else set(range(n_rows)),
+        _without_bytes(root, table, columns.image) if has_bytes(kind) else set(range(n_rows)),
         subject_texts(table, options.subject),
         tuple(name for name in table.schema.names if name not in read and lookalike(name)),
     )
+
+
+def _without_bytes(root: Root, table: RowShard, column: str) -> set[int]:
+    """Rows that hold no bytes, if any of them may be a file: else each of them is rejected when it is read."""
+    may_be_files = table.is_quickly_searched or any(map(is_image, root.names()))
+    return table.without_bytes(column) if may_be_files else set()
 
 
 def _rows(root: Root, read: Sequence[_ShardRows], options: HfOptions, copies: Sequence[Copy]) -> Iterator[Row]:
@@ -160,7 +168,11 @@ def _picture(shard: _ShardRows, row: int, find_file: Callable[[str, str], str]) 
     if not path:
         return member, NO_IMAGE
     path = path.replace("\\", "/")
-    return (member, OUTSIDE) if escapes(path) else (find_file(shard.shard.folder, path), "")
+    return (find_file(shard.shard.folder, path), "") if _is_inside(path) else (member, OUTSIDE)
+
+
+def _is_inside(path: str) -> bool:
+    return not escapes(path) and len(path) < MAX_NAME and "\0" not in path
 
 
 def _file_finder(root: Root) -> Callable[[str, str], str]:
@@ -180,7 +192,7 @@ def _ids(split: str, paths: Sequence[str | None]) -> list[str]:
     """An id for every row of a split, as the layout's description says."""
     prefix = f"{split}/" if split else ""
     bases = [composed((path or "").replace("\\", "/").rpartition("/")[2]) for path in paths]
-    if all(bases) and len(set(bases)) == len(bases):
+    if len(set(bases)) == len(bases) and all(base and _is_inside(base) for base in bases):
         return [prefix + base for base in bases]
     return [prefix + row_text(row) for row in range(len(paths))]
 

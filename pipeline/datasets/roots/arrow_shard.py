@@ -84,6 +84,10 @@ class ArrowShard(RowShard):
         values = image_bytes(self.values(column))
         return set(np.flatnonzero(values.is_null().to_numpy()).tolist())
 
+    @property
+    def is_quickly_searched(self) -> bool:
+        return True  # a bit for each row says it
+
     def _cell(self, row: int, column: str) -> bytes | None:
         at = int(np.searchsorted(self._starts, row, side="right")) - 1
         cell = self._batches[at].column(column).slice(row - int(self._starts[at]), 1)

@@ -123,20 +123,26 @@ class OpenContainers:
     def _clear(self) -> None:
         self._owner, self._lock = os.getpid(), threading.Lock()
         self._open: OrderedDict[str, Container] = OrderedDict()
+        self._last = ""
 
     def get(self, root: _HasExtents, name: str) -> Container:
         """The container of this name; raises as `open_container`."""
         if self._owner != os.getpid():
             self._clear()
         with self._lock:
-            if name not in self._open:
-                self._open[name] = open_container(root, name)
-            self._open.move_to_end(name)
-            while len(self._open) > _MAX_OPEN:
-                self._open.popitem(last=False)  # closed when the last thread is done with it
-            for other in list(self._open)[:-_MAX_DECODED]:
-                self._open[other].trim()
+            if self._last != name:
+                self._make_last(root, name)
             return self._open[name]
+
+    def _make_last(self, root: _HasExtents, name: str) -> None:
+        if name not in self._open:
+            self._open[name] = open_container(root, name)
+        self._open.move_to_end(name)
+        self._last = name
+        if len(self._open) > _MAX_OPEN:
+            self._open.popitem(last=False)  # closed when the last thread is done with it
+        if len(self._open) > _MAX_DECODED:
+            self._open[list(self._open)[-_MAX_DECODED - 1]].trim()
 
     def close(self) -> None:
         """Drop all of them."""

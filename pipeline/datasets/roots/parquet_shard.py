@@ -23,6 +23,8 @@ __all__ = ["ParquetShard"]
 
 DECODED_BYTES = 64 * 2**20  # of pictures that are held decoded
 BATCH_BYTES = 4 * 2**20  # of pictures that are decoded at once; a page of the file is the least that can be
+SMALL_BYTES = 16 * 2**20  # of a file, which is decoded in a moment
+BYTES_PER_PATH = 500  # of a row: one with a picture has more
 MAX_RATIO, ALWAYS_ALLOWED = 200, 64 * 2**20  # of the unpacked to the packed size, and bytes whatever the ratio
 
 _READ_AHEAD = 2**20  # bytes
@@ -82,12 +84,13 @@ class ParquetShard(RowShard):
             self._file = pq.ParquetFile(
                 self._raw, pre_buffer=False, buffer_size=_READ_AHEAD, page_checksum_verification=True
             )
+            _check_columns(self._file)
         except _BROKEN as error:
             raise refused_by_system(error, extent.where) or damaged_shard(extent, "parquet", error) from error
         self._footer = self._file.metadata
-        sizes = [self._footer.row_group(group) for group in range(self._footer.num_row_groups)]
-        self._starts = np.cumsum([0, *(group.num_rows for group in sizes)])
-        self._check(sum(group.total_byte_size for group in sizes))
+        groups = [self._footer.row_group(group) for group in range(self._footer.num_row_groups)]
+        self._starts = np.cumsum([0, *(group.num_rows for group in groups)])
+        self._check(sum(group.total_byte_size for group in groups))
 
     def _check(self, unpacked: int) -> None:
         stated, most = self._footer.num_rows, ALWAYS_ALLOWED + MAX_RATIO * self.extent.size
@@ -107,7 +110,10 @@ class ParquetShard(RowShard):
         try:
             with self._lock:
                 table = self._file.read([f"{column}.{field}" if field else column], use_threads=False)
+            table.validate(full=True)
             values = table.column(column)
+            if len(values) != self.n_rows:
+                raise ValueError(f"it has {len(values):,} values, and the file states {self.n_rows:,} rows")
             return pc.struct_field(values, field) if field else values
         except _BROKEN as error:
             raise refused_by_system(error, self.extent.where) or damaged_shard(
@@ -117,14 +123,12 @@ class ParquetShard(RowShard):
     def without_bytes(self, column: str) -> set[int]:
         rows: set[int] = set()
         for group, first in enumerate(self._starts[:-1].tolist()):
-            if self._may_have_nulls(group, column):
-                rows |= self._null_rows(group, first, column)
+            rows |= self._null_rows(group, first, column)
         return rows
 
-    def _may_have_nulls(self, group: int, column: str) -> bool:
-        chunk = self._chunk(group, column)
-        statistics = chunk.statistics if chunk.is_stats_set else None
-        return statistics is None or not statistics.has_null_count or statistics.null_count > 0
+    @property
+    def is_quickly_searched(self) -> bool:
+        return self.extent.size <= max(SMALL_BYTES, BYTES_PER_PATH * self.n_rows)
 
     def _null_rows(self, group: int, first: int, column: str) -> set[int]:
         rows: set[int] = set()
@@ -167,8 +171,8 @@ class ParquetShard(RowShard):
         raise ImageError(DAMAGED_ROW)
 
     def _batches(self, group: int, column: str) -> Iterator[Any]:
-        chunk, n_rows = self._chunk(group, column), self._footer.row_group(group).num_rows
-        size = max(1, min(n_rows, BATCH_BYTES * n_rows // max(1, chunk.total_uncompressed_size)))
+        of_group = self._footer.row_group(group)
+        size = max(1, min(of_group.num_rows, BATCH_BYTES * of_group.num_rows // max(1, of_group.total_byte_size)))
         batches: Iterator[Any] = self._file.iter_batches(
             size, row_groups=[group], columns=[self._leaf(column)], use_threads=False
         )
@@ -177,17 +181,22 @@ class ParquetShard(RowShard):
     def _leaf(self, column: str) -> str:
         return column if is_binary(self.schema.field(column).type) else f"{column}.bytes"
 
-    def _chunk(self, group: int, column: str) -> Any:
-        leaf, row_group = self._leaf(column), self._footer.row_group(group)
-        return next(
-            chunk for i in range(row_group.num_columns) if (chunk := row_group.column(i)).path_in_schema == leaf
-        )
-
     @property
     def decoded_bytes(self) -> int:
         """Of the pictures that are held decoded."""
         return self._decoded.n_bytes
 
     def trim(self) -> None:
-        with self._lock:
+        if self._lock.acquire(blocking=False):  # else it is in use
             self._decoded = _Decoded()
+            self._lock.release()
+
+
+def _check_columns(file: pq.ParquetFile) -> None:
+    """ValueError if the columns of the schema have no names, or a row group has others."""
+    # Not of each column of a row group: PyArrow ends the process where the description of one is damaged.
+    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+    if any(group.num_columns != len(file.schema) for group in groups):
+        raise ValueError("a row group has more or fewer columns than the schema")
+    if not all(file.schema.column(i).path for i in range(len(file.schema))) or not all(file.schema_arrow.names):
+        raise ValueError("a column has no name")

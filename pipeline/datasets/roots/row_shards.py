@@ -61,6 +61,11 @@ class RowShard(Container):
     def without_bytes(self, column: str) -> set[int]:
         """Rows that hold no bytes in a column of pictures; a row that cannot be read is none of them."""
 
+    @property
+    @abstractmethod
+    def is_quickly_searched(self) -> bool:
+        """Whether `without_bytes` is quick; else it decodes all pictures of a large file."""
+
     @abstractmethod
     def _cell(self, row: int, column: str) -> bytes | None:
         """The bytes of one picture; ImageError if they cannot be read."""

@@ -280,6 +280,16 @@ class TestPaths:
         frame = index(tmp_path, {"train.parquet": parquet(rows(0, 1)), "0.jpg": PNGS[9]}).frame
         assert frame["path"][0] == "train.parquet::0000000"
 
+    @pytest.mark.parametrize(("beside", "reason"), [({}, "row has no image"), ({"x.png": PNGS[5]}, "file is missing")])
+    def test_large_shards_are_searched_for_them_where_there_are_files(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: dict[str, bytes], reason: str
+    ) -> None:
+        monkeypatch.setattr("pipeline.datasets.roots.parquet_shard.SMALL_BYTES", 0)
+        monkeypatch.setattr("pipeline.datasets.roots.parquet_shard.BYTES_PER_PATH", 0)
+        table = rows_table({"image": image_column([PNGS[0], None], ["a.png", "b.png"]), "label": [0, 1]}, FEATURES)
+        frame = index(tmp_path, {"train.parquet": parquet(table), **beside}).frame.set_index("id")
+        assert frame["reason"].to_dict() == {"train/a.png": "", "train/b.png": reason}
+
 
 class TestDamage:
     def test_every_torn_shard_is_named(self, tmp_path: Path) -> None:
@@ -290,6 +300,18 @@ class TestDamage:
         with pytest.raises(DatasetError, match=r"2 of 4 shards cannot be read") as caught:
             index(tmp_path, files)
         assert [i for i in range(4) if f"train-0000{i}-of" in str(caught.value)] == [1, 3]
+
+    def test_texts_that_are_not_utf8_name_the_shard(self, tmp_path: Path) -> None:
+        whole = parquet(rows(0, 2), compression="none", use_dictionary=False, write_statistics=False)
+        with pytest.raises(DatasetError, match=r"train\.parquet: .*damaged.*column image"):
+            index(tmp_path, {"train.parquet": whole.replace(b"0.jpg", b"\xff.jpg")})
+
+    @pytest.mark.parametrize("name", ["a\0.png", "x" * 5000])
+    def test_paths_that_no_file_can_have_are_no_ids(self, tmp_path: Path, name: str) -> None:
+        table = rows_table({"image": image_column([PNGS[0], None], ["a.png", name]), "label": [0, 1]}, FEATURES)
+        frame = index(tmp_path, {"train.parquet": parquet(table)}).frame
+        assert list(frame["id"]) == ["train/0000000", "train/0000001"]
+        assert list(frame["reason"]) == ["", "path leads outside the root"]
 
     def test_shards_that_are_not_there_are_numbered(self, tmp_path: Path) -> None:
         files = {f"data/train-0000{i}-of-00004.parquet": parquet(rows(i, i + 1)) for i in (0, 2)}
