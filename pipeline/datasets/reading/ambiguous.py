@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pipeline.errors import AmbiguousLabelsError
 from pipeline.tables.labels import CODE_MAPS, presets_of
 
-__all__ = ["NUMBER", "ambiguous_labels", "are_numbers"]
+__all__ = ["is_number", "refuse_numbers"]
 
-NUMBER = re.compile(r"[+-]?\d+(\.0*)?(e\+?0+)?", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?\d+(\.0*)?(e\+?0+)?", re.IGNORECASE)
 
 _EXAMPLES = 24  # of each number: some may be images that cannot be decoded
 _SHOWN = 20
@@ -18,33 +18,46 @@ _LARGEST, _IN = "happiness", "RAF-DB, AffectNet and FER2013"
 _CLEARLY = 1.1
 
 
-def are_numbers(labels: Sequence[str]) -> bool:
-    """Whether there are labels, and all of them are bare numbers (`3`, `3.0`, ` 3.0000000e+00`)."""
-    return bool(labels) and all(NUMBER.fullmatch(label.strip()) for label in set(labels))
+def is_number(label: str) -> bool:
+    """Whether a label is a whole number: `3`, `3.0`, ` 3.0000000e+00`."""
+    return _NUMBER.fullmatch(label.strip()) is not None
 
 
-def ambiguous_labels(labels: Sequence[str], paths: Sequence[str], where: str) -> AmbiguousLabelsError:
-    """The error for labels that are all numbers, in a dataset that does not state what they mean.
+def refuse_numbers(labels: Sequence[str], paths: Sequence[str], where: str, note: str = "") -> None:
+    """Refuse labels that are all numbers, in a dataset that does not state what they mean.
 
     Parameters
     ----------
-    labels : one per image, as they are written; `are_numbers`
+    labels : one per image, as they are written; an empty text where there is none
     paths : of the same images below the root, or empty where there is none
     where : the label file or folder, for the message
+    note : what else is known of the numbers, a sentence with its full stop
+
+    Raises
+    ------
+    AmbiguousLabelsError
+        With the code maps that have all of the numbers, and examples of each.
     """
     images: dict[str, list[str]] = {}
     for label, path in zip(labels, paths, strict=True):
-        images.setdefault(label, []).append(path)
+        if label:
+            images.setdefault(label, []).append(path)
+    if not images or not all(map(is_number, images)):
+        return
     codes = sorted(images, key=lambda label: (_code(label), label))
     presets = presets_of(_code(label) for label in codes)
     counts = {code: len(images[code]) for code in codes}
+    message = " ".join(filter(None, (_found(counts, where), note, _advice(presets) + _hint(counts, presets))))
+    raise AmbiguousLabelsError(message, presets, {code: _spread(images[code]) for code in codes})
+
+
+def _found(counts: Mapping[str, int], where: str) -> str:
     listed = ", ".join(f"{code} ({n:,} images)" for code, n in list(counts.items())[:_SHOWN])
-    more = f" and {len(codes) - _SHOWN:,} more" if len(codes) > _SHOWN else ""
-    message = (
-        f"{where}: {len(codes)} unknown labels, all of them numbers, which mean something else in every dataset: "
-        f"{listed}{more}. {_advice(presets)}{_hint(counts, presets)}"
+    more = f" and {len(counts) - _SHOWN:,} more" if len(counts) > _SHOWN else ""
+    return (
+        f"{where}: {len(counts)} unknown labels, all of them numbers, which mean something else in every dataset: "
+        f"{listed}{more}."
     )
-    return AmbiguousLabelsError(message, presets, {code: _spread(images[code]) for code in codes})
 
 
 def _advice(presets: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from types import MappingProxyType
@@ -18,6 +18,7 @@ __all__ = ["Line", "Table", "lookalike", "plain_header", "read_table"]
 MAX_ROWS = 5_000_000
 
 _SHOWN = 24
+_REPEATED = 1000
 _LARGEST = 2**53  # a float holds every whole number up to it
 _SEPARATORS = re.compile(r"[\s_.\-]+")
 _WORD = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*(?![a-z])|\d+")
@@ -37,12 +38,25 @@ _LOOKALIKES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
-    """One row of a table, and its file and line."""
+    """One row of a table.
+
+    Parameters
+    ----------
+    fields : column -> text
+    file : for messages
+    number : of its line in the file; 0 if that is not known
+    """
 
     fields: Mapping[str, str]
-    where: str
+    file: str
+    number: int = 0
+
+    @property
+    def where(self) -> str:
+        """File and line, for messages."""
+        return f"{self.file}, line {self.number}" if self.number else self.file
 
     def __getitem__(self, column: str) -> str:
         return self.fields[column]
@@ -122,7 +136,7 @@ def read_table(
         header = [column.strip() for column in next(rows, [])]
         positions = _columns(header, {plain_header(c): c for c in (*required, *optional)}, aliases, where)
         _check_header(header, positions, required, where)
-        table = [_line(row, len(header), positions, f"{where}, line {n}") for n, row in _numbered(rows, where)]
+        table = list(_lines(_numbered(rows, where), len(header), positions, where))
     except csv.Error as error:
         raise DatasetError(f"{where}, line {rows.line_num}: not a table: {error}. Is a quote left open?") from error
     if not table:
@@ -187,7 +201,15 @@ def _check_header(header: Sequence[str], positions: Mapping[str, int], required:
         )
 
 
-def _line(row: list[str], width: int, columns: Mapping[str, int], where: str) -> Line:
-    if len(row) != width:
-        raise DatasetError(f"{where}: expected {width} fields, found {len(row)} in {','.join(row)[:60]!r}")
-    return Line({column: row[i].strip() for column, i in columns.items()}, where)
+def _lines(rows: Iterable[tuple[int, list[str]]], width: int, columns: Mapping[str, int], where: str) -> Iterator[Line]:
+    repeated: dict[str, str] = {}  # one text for all rows that have it: labels and splits
+    for number, row in rows:
+        if len(row) != width:
+            raise DatasetError(
+                f"{where}, line {number}: expected {width} fields, found {len(row)} in {','.join(row)[:60]!r}"
+            )
+        fields = {column: row[i].strip() for column, i in columns.items()}
+        for column, text in fields.items():
+            if text in repeated or len(repeated) < _REPEATED:
+                fields[column] = repeated.setdefault(text, text)
+        yield Line(fields, where, number)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from pipeline.datasets.reading.ambiguous import NUMBER, ambiguous_labels, are_numbers
+from pipeline.datasets.reading.ambiguous import is_number, refuse_numbers
 from pipeline.datasets.reading.base import LayoutOptions, Scan
 from pipeline.errors import DatasetError, LabelError
 from pipeline.tables.labels import canonical, decode
@@ -69,8 +69,8 @@ def translate(
     LabelError
         Once, for all unknown labels; the most frequent ones with their counts and a suggestion.
     """
-    if codes is None and paths is not None and are_numbers(labels):
-        raise ambiguous_labels(labels, paths, where)
+    if codes is None and paths is not None:
+        refuse_numbers(labels, paths, where)
     known: dict[str, str] = {}
     problems = []
     for label, count in sorted(Counter(labels).items(), key=lambda item: (-item[1], item[0])):
@@ -85,7 +85,7 @@ def translate(
 
 
 def _expression(label: str, codes: Mapping[int, str] | None, where: str) -> str:
-    if codes is not None and NUMBER.fullmatch(label.strip()):
+    if codes is not None and is_number(label):
         return decode(int(float(label)), codes, where)
     return canonical(label)
 

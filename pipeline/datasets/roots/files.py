@@ -245,14 +245,19 @@ class Lookup:
     def __init__(self, names: Iterable[str], parts: int = 0) -> None:
         self._parts = parts
         self._exact: dict[str, str] = {}
-        self._folded: dict[str, str] = {}
         for name in sorted(names, key=lambda name: (name.count("/"), name)):
-            tail = self._tail(name)
-            self._exact.setdefault(tail, name)
-            self._folded.setdefault(tail.casefold(), name)
+            self._exact.setdefault(self._tail(name), name)
+
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        folded: dict[str, str] = {}
+        for tail, name in self._exact.items():
+            folded.setdefault(tail.casefold(), name)
+        return folded
 
     def _tail(self, name: str) -> str:
-        return "/".join(composed(name).split("/")[-self._parts :])
+        name = composed(name)
+        return "/".join(name.split("/")[-self._parts :]) if self._parts else name
 
     def __call__(self, name: str) -> str:
         """The file that `name` means, or `name` itself where there is none: it will be reported as missing."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from layout_trees import pack, picture
 
 from pipeline.datasets.index import index_dataset
-from pipeline.datasets.reading.ambiguous import ambiguous_labels, are_numbers
+from pipeline.datasets.reading.ambiguous import is_number, refuse_numbers
 from pipeline.errors import AmbiguousLabelsError, LabelError
 from pipeline.tables.labels import CODE_MAPS
 
@@ -26,6 +26,12 @@ def table(*lines: str) -> dict[str, bytes]:
 def refused(layout: str, files: Mapping[str, bytes], folder: Path) -> AmbiguousLabelsError:
     with pytest.raises(AmbiguousLabelsError) as caught:
         index_dataset("d", layout, pack(files, folder, "folder"), {})
+    return caught.value
+
+
+def of_labels(labels: Sequence[str], paths: Sequence[str] | None = None) -> AmbiguousLabelsError:
+    with pytest.raises(AmbiguousLabelsError) as caught:
+        refuse_numbers(labels, [""] * len(labels) if paths is None else paths, "d")
     return caught.value
 
 
@@ -105,23 +111,38 @@ class TestHint:
         self, counts: dict[int, int], words: str
     ) -> None:
         labels = [str(code) for code, n in counts.items() for _ in range(n)]
-        assert words in str(ambiguous_labels(labels, [""] * len(labels), "d"))
+        assert words in str(of_labels(labels))
 
     @pytest.mark.parametrize("counts", [dict.fromkeys(range(8), 50), {0: 50, 1: 10}, {3: 9}])
     def test_equal_numbers_and_others_give_none(self, counts: dict[int, int]) -> None:
         labels = [str(code) for code, n in counts.items() for _ in range(n)]
-        assert "hint" not in str(ambiguous_labels(labels, [""] * len(labels), "d"))
+        assert "hint" not in str(of_labels(labels))
 
 
 def test_examples_are_spread_over_all_images() -> None:
     paths = [f"{i:03d}.png" for i in range(240)]
-    assert ambiguous_labels(["1"] * 240, paths, "d").examples["1"] == paths[::10]
+    assert of_labels(["1"] * 240, paths).examples["1"] == paths[::10]
 
 
 def test_images_that_do_not_exist_are_no_examples() -> None:
-    assert ambiguous_labels(["1", "1"], ["", "b.png"], "d").examples == {"1": ["b.png"]}
+    assert of_labels(["1", "1"], ["", "b.png"]).examples == {"1": ["b.png"]}
 
 
-@pytest.mark.parametrize("labels", [[], ["fear"], ["1", "fear"], ["1.5"], ["1a"], [""]])
-def test_others_are_no_numbers(labels: list[str]) -> None:
-    assert not are_numbers(labels)
+def test_rows_without_a_label_are_not_looked_at() -> None:
+    error = of_labels(["1", "", "2"], ["a.png", "b.png", "c.png"])
+    assert error.examples == {"1": ["a.png"], "2": ["c.png"]}
+
+
+def test_what_else_is_known_is_in_the_message() -> None:
+    with pytest.raises(AmbiguousLabelsError, match=r"1 \(1 images\)\. The card names six\. Name the map"):
+        refuse_numbers(["1"], ["a.png"], "d", "The card names six.")
+
+
+@pytest.mark.parametrize("labels", [[], [""], ["fear"], ["1", "fear"], ["1.5"], ["1a"]])
+def test_others_are_not_refused(labels: list[str]) -> None:
+    refuse_numbers(labels, labels, "d")
+
+
+@pytest.mark.parametrize("label", ["", "1.5", "1e3", "a1", "nan"])
+def test_others_are_no_numbers(label: str) -> None:
+    assert not is_number(label)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
@@ -14,9 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 from trees import JUNK, KINDS, TREES, Tree, pack
 
+from pipeline.datasets.digests import FileDigests
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.layouts import LAYOUTS
 from pipeline.datasets.roots import open_root
+from pipeline.datasets.scan_record import ScanRecord
 from pipeline.errors import ConfigError, DatasetError, LabelError
 from pipeline.progress import Progress
 from pipeline.tables.samples import SampleTable
@@ -172,6 +175,15 @@ class TestEveryTree:
         lists = {name: data for name, data in tree.files.items() if data[1:4] != b"PNG" and data}
         with pytest.raises(DatasetError, match=r"none of . usable.*file is missing.*unpacked"):
             table_of(tree, pack(lists, tmp_path, "folder"))
+
+    def test_a_second_scan_reads_no_usable_image_and_gives_the_same_table(self, tree: Tree, cached: Cached) -> None:
+        root = cached(tree, "folder")[1]
+        first = FileDigests(clock=lambda: time.time_ns() + 10**11)  # for which all files are old
+        table = index_dataset("d", tree.layout, root, tree.options, digests=first)
+        second = FileDigests(first.record() or ScanRecord.empty())
+        again = index_dataset("d", tree.layout, root, tree.options, digests=second)
+        assert again.to_arrow().equals(table.to_arrow(), check_metadata=True)
+        assert second.counts.read <= table.frame["path"][table.frame["sha256"] == ""].nunique()
 
     def test_progress_counts_every_image(self, tree: Tree, cached: Cached) -> None:
         heard: list[Progress] = []
