@@ -91,17 +91,14 @@ class ExactGroups:
     def links(self, place: int, rows: npt.NDArray[np.bool_]) -> Links:
         """With the first row of its group there: a group of n rows has about n links, not n^2 / 2."""
         here = self.rows.place == place
-        parts = [
-            (np.flatnonzero(rows & ~here), self.across),
-            (np.flatnonzero(rows & here), self.within),
-        ]
-        first, second = [], []
-        for chosen, codes in parts:
-            firsts = _first_of_code(codes, np.flatnonzero(here & (codes >= 0)))
-            partner = firsts[codes[chosen]]
-            first.append(chosen[partner != chosen])
-            second.append(partner[partner != chosen])
-        return _links(np.concatenate(first), np.concatenate(second), np.zeros(sum(map(len, first))))
+        across, within = np.flatnonzero(rows & ~here), np.flatnonzero(rows & here)
+        partners = _first_rows(self.across, here)[self.across[across]]
+        mine = self.within[within]
+        firsts = _first_rows(self.within, here)
+        seconds = _first_rows(self.within, here, without=firsts)
+        siblings = np.where(firsts[mine] == within, seconds[mine], firsts[mine])
+        first, second = np.concatenate([across, within]), np.concatenate([partners, siblings])
+        return _links(first, second, np.zeros(len(first)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,10 +161,15 @@ def _labels_of(codes: Numbers, here: npt.NDArray[np.bool_], bits: Labels) -> Lab
     return masks[codes]
 
 
-def _first_of_code(codes: Numbers, rows: Numbers) -> Numbers:
-    """The first of some rows by code."""
+def _first_rows(codes: Numbers, here: npt.NDArray[np.bool_], without: Numbers | None = None) -> Numbers:
+    """Code -> the first row `here` that has it, those in `without` passed over; -1 if there is none."""
+    chosen = here & (codes >= 0)
+    if without is not None:
+        chosen = chosen.copy()
+        chosen[without[without >= 0]] = False
+    rows = np.flatnonzero(chosen)[::-1]
     firsts = np.full(codes.max(initial=-1) + 2, -1, np.intp)
-    firsts[codes[rows][::-1]] = rows[::-1]
+    firsts[codes[rows]] = rows
     return firsts
 
 

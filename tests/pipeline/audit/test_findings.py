@@ -140,12 +140,11 @@ def check_pairs(comparison: Comparison) -> None:
     listed = {(one.kind, one.id, one.other_dataset, one.other_split) for one in pairs.itertuples()} | {
         (one.kind, one.other_id, one.dataset, one.split) for one in pairs.itertuples()
     }
-    near = {(kind, *rest) for kind, *rest in listed}
     for number, kind in enumerate(comparison.kinds):
         for row, place in zip(*np.nonzero(comparison.strictest == number), strict=True):
             there = rows.places[place]
             if kind.kind != "phash":  # of near pictures the first row of each is listed
-                assert (kind.kind, rows.frame["id"][row], there.dataset, there.split) in near
+                assert (kind.kind, rows.frame["id"][row], there.dataset, there.split) in listed
     assert not pairs.duplicated(["kind", "id", "other_id"]).any()
     assert (pairs["id"] != pairs["other_id"]).all()
     for one in pairs.itertuples():
