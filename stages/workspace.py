@@ -33,6 +33,9 @@ class Workspace:
     def table(self, dataset: str) -> Path:
         return self.tables / f"{path_part('dataset', dataset)}.parquet"
 
+    def fingerprints(self, dataset: str) -> Path:
+        return self.tables / f"{path_part('dataset', dataset)}.pixels.parquet"
+
     def face_table(self, dataset: str) -> Path:
         return self.faces / f"{path_part('dataset', dataset)}.parquet"
 

@@ -78,7 +78,7 @@ def hamming_pairs(hashes: npt.NDArray[np.uint64], max_bits: int, on_progress: On
             if stop - start > 1:
                 for pairs in _within(hashes, order[start:stop], max_bits, bands[:number]):
                     found.append(pairs)
-                    n_pairs = _checked(n_pairs + len(pairs), f"at most {max_bits} bits apart", "bits")
+                    n_pairs = _checked(n_pairs + len(pairs), f"at most {max_bits} bits apart", "Lower max_bits")
             done += stop - start
             on_progress(Progress("compared hashes", number * len(hashes) + done, len(bands) * len(hashes)))
     return _sorted(found)
@@ -128,7 +128,7 @@ def cosine_pairs(features: npt.NDArray[np.float32], min_cosine: float, on_progre
         at, other = np.nonzero(products >= min_cosine - _ROUNDING)
         upper = other > at
         first, second = start + at[upper], start + other[upper]
-        _checked(n_pairs + len(first), f"of a cosine of {min_cosine} or more", "cosine")
+        _checked(n_pairs + len(first), f"of a cosine of {min_cosine} or more", "Raise min_cosine")
         cosines = _cosines(features, first, second)
         near = cosines >= min_cosine
         found.append(_pairs(first[near], second[near], 1 - cosines[near]))
@@ -150,11 +150,11 @@ def _cosines(features: npt.NDArray[np.float32], first: Numbers, second: Numbers)
     return np.concatenate([np.empty(0), *parts])
 
 
-def _checked(n_pairs: int, what: str, threshold: str) -> int:
+def _checked(n_pairs: int, what: str, advice: str) -> int:
     if n_pairs > MAX_PAIRS:
         raise ConfigError(
             f"expected at most {MAX_PAIRS:,} pairs of near-duplicates, found more {what}: that is no threshold for "
-            f"these pictures. Choose a stricter one ({threshold})"
+            f"these pictures. {advice}"
         )
     return n_pairs
 

@@ -126,9 +126,14 @@ class FingerprintTable:
         known: pd.DataFrame = items[["sha256", "box"]].merge(self.frame, "left", ["sha256", "box"])
         return known
 
-    def joined(self, other: FingerprintTable) -> FingerprintTable:
-        """The rows of both; each item is in one of them."""
-        return FingerprintTable(pd.concat([self.frame, other.frame], ignore_index=True))
+    def of_files(self, sha256: pd.Series[str]) -> FingerprintTable:
+        """Those of some files."""
+        return FingerprintTable(self.frame[self.frame["sha256"].isin(sha256)].reset_index(drop=True))
+
+    def joined(self, *others: FingerprintTable) -> FingerprintTable:
+        """The rows of all; of an item that is in several, the first one."""
+        frame = pd.concat([self.frame, *(other.frame for other in others)], ignore_index=True)
+        return FingerprintTable(frame.drop_duplicates(["sha256", "box"], ignore_index=True))
 
 
 def _typed(columns: dict[str, Any]) -> pd.DataFrame:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -88,6 +87,13 @@ class AuditedPictures:
         prints = self.fingerprints.iloc[self._representatives]
         return ((prints["reason"] == "") & (prints["contrast"] < MIN_CONTRAST)).to_numpy(dtype=bool)
 
+    @cached_property
+    def n_without_feature(self) -> int:
+        """Pictures that are compared by features and have none."""
+        if self.features is None:
+            return 0
+        return int((~np.isfinite(self.features[self._representatives]).all(axis=1)).sum())
+
     def search(self, on_progress: OnProgress = silent) -> list[Equality]:
         """Every kind of equality, the strictest first.
 
@@ -166,12 +172,3 @@ def _codes(frame: pd.DataFrame, column: str) -> Numbers:
     numbers = np.full(len(frame), -1, np.intp)
     numbers[known] = pd.factorize(codes[known])[0]
     return numbers
-
-
-def describe(kinds: Sequence[str], thresholds: Thresholds, **settings: Any) -> Mapping[str, Mapping[str, Any]]:
-    """Kind -> its settings, for `AuditInfo`."""
-    known: dict[str, dict[str, Any]] = {
-        PHASH: {"max_bits": thresholds.max_bits},
-        FEATURES: {"min_cosine": thresholds.min_cosine},
-    }
-    return {kind: {**known.get(kind, {}), **settings.get(kind, {})} for kind in kinds}

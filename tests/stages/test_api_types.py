@@ -29,6 +29,8 @@ stages.draw("sample-a", out="data/sample-a", contact_sheet=folder / "sheet.png")
 table = stages.index("sample-a", root="data/sample-a", options={"seed": 1})
 stages.index("sample-a", root=folder / "sample-a", tables=folder)
 stages.align("sample-a", contact_sheet="sheet.png", face_tables="faces")
+audited: pd.DataFrame = stages.audit(names, kinds=("bytes",), audits="audits", pairs=folder / "pairs.csv").pairs
+stages.audit("sample-a", encoder="mini", contact_sheet="sheet.png")
 store = stages.extract("sample-a", encoder="mini", outputs=["pooled", "tokens"], features="features")
 stages.extract("sample-a", outputs=("pooled",), views=4, features=Path("features"), root="data")
 stages.extract("sample-a", outputs="pooled", tables="tables", follow_links=True)
