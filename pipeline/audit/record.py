@@ -122,7 +122,8 @@ class AuditRecord:
         return masks
 
     def _pictures_of(self, files: pd.Series[str]) -> pd.Series[int]:
-        return self.pictures["picture"][self.pictures["sha256"].isin(files)]
+        pictures: pd.Series[int] = self.pictures["picture"][self.pictures["sha256"].isin(files)]
+        return pictures
 
     def _near(self, kind: str, pictures: pd.Series[int]) -> pd.Series[int]:
         """The pictures near some others by one kind."""

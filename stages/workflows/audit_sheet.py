@@ -58,7 +58,7 @@ def _pictures(comparison: Comparison, shown: pd.DataFrame, reader: PictureReader
     return pictures
 
 
-def _shown(pair: dict[str, Any], pictures: Mapping[tuple[str, str], Image.Image]) -> ShownPair:
+def _shown(pair: Mapping[Any, Any], pictures: Mapping[tuple[str, str], Image.Image]) -> ShownPair:
     sides = [(pair[f"{prefix}dataset"], pair[f"{prefix}id"]) for prefix in ("", "other_")]
     first, second = (
         " ".join(str(pair[f"{prefix}{name}"]) for name in ("label", "dataset", "split", "id"))
@@ -67,7 +67,7 @@ def _shown(pair: dict[str, Any], pictures: Mapping[tuple[str, str], Image.Image]
     return ShownPair((pictures[sides[0]], pictures[sides[1]]), (_distance(pair), first, second), pair["conflict"])
 
 
-def _distance(pair: Mapping[str, Any]) -> str:
+def _distance(pair: Mapping[Any, Any]) -> str:
     if pair["kind"] == PHASH:
         return f"phash, {pair['distance']:.0f} bits apart"
     return f"features, cosine {1 - pair['distance']:.4f}" if pair["kind"] == FEATURES else f"equal {pair['kind']}"
