@@ -10,6 +10,7 @@ import click
 from stages.commands.options import (
     FiniteRange,
     NamesType,
+    device_option,
     features_option,
     folder_option,
     follow_links_option,
@@ -45,17 +46,25 @@ _COLUMNS = ("kind", "rows in", "equal in", "groups", "pictures", "share", "other
     show_default=True,
     help="Of phash: bits of 64 that may differ.",
 )
-@click.option("--encoder", help="Also compare the features of this encoder's stores.  [default: params.yaml]")
+@click.option("--encoder", help="Whose features, of the stores below --features.  [default: params.yaml]")
 @click.option(
     "--min-cosine", type=FiniteRange(0, 1), default=0.98, show_default=True, help="Of features: cosine of two pictures."
 )
 @click.option("--pairs", type=click.Path(path_type=Path), help="Also write every pair: .csv or .parquet.")
 @click.option("--contact-sheet", type=click.Path(path_type=Path), help="Also write a PNG of up to 48 pairs.")
+@click.option(
+    "--run",
+    type=click.Path(path_type=Path),
+    help="Do the labels fit another order, by the predictions of this head? Its folder; `default` is the head of "
+    "fer-stage.",
+)
+@click.option("--zero-shot", is_flag=True, help="The same by zero-shot with --encoder.")
 @click.option("--threads", type=click.IntRange(1), help="Threads that read and decode.  [default: cores]")
 @click.option("--dry-run", is_flag=True, help="Compare and print; write nothing.")
 @folder_option("tables", "Folder of sample tables, and of what is known of their pictures.")
 @features_option
 @folder_option("audits", "Folder of the record that evaluate and report read.")
+@device_option
 @params_option
 @follow_links_option
 @format_option
@@ -75,6 +84,8 @@ def command(output_format: str, **options: Any) -> None:
 
     result = run(audit, request_of(AuditRequest, options))
     _echo(result, output_format)
+    for name, finding in result.label_order.items():
+        say(f"{name}: {finding.text()}")
     for note in result.notes:
         say(f"note: {note}")
     result.check()

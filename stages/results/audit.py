@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline.audit.findings import Finding
+    from pipeline.audit.label_order import LabelOrderFinding
     from pipeline.audit.record import AuditRecord
 
 __all__ = ["AuditResult"]
@@ -38,7 +39,7 @@ class AuditResult(Result):
         without a feature (`no_feature`), which are in no near pair
     record : what `evaluate` and `report` read
     path : of the record (not written in a dry run)
-    label_order : findings of labels that fit another order better; a sentence each
+    label_order : dataset -> whether its labels fit another order better; empty if that was not asked for
     notes : about tables that are outdated, and pictures that could not be compared
     """
 
@@ -50,8 +51,8 @@ class AuditResult(Result):
     counts: Mapping[str, int]
     record: AuditRecord
     path: Path
-    label_order: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    label_order: Mapping[str, LabelOrderFinding] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -74,14 +75,16 @@ class AuditResult(Result):
             "pairs": len(self.pairs),
             "conflicts": int(self.pairs["conflict"].sum()),
             **self.counts,
-            "label_order": list(self.label_order),
+            "label_order": {
+                name: {**asdict(finding), "text": finding.text()} for name, finding in self.label_order.items()
+            },
             "path": str(self.path),
         }
 
     def check(self) -> None:
         """Raise CheckFailedError if anything was found; the record is kept."""
-        if self.findings or self.label_order:
-            raise CheckFailedError(". ".join([*self._sentences(), *self.label_order]))
+        if sentences := list(self._sentences()):
+            raise CheckFailedError(". ".join(sentences))
 
     def _sentences(self) -> Iterator[str]:
         pictures = [finding for finding in self.findings if finding.kind in self.record.info.kinds]
@@ -94,6 +97,9 @@ class AuditResult(Result):
         for kind, what in (("subject", "people"), ("clip", "clips")):
             if n := sum(finding.groups for finding in self.findings if finding.kind == kind):
                 yield f"{n:,} {what} are in two splits"
+        for name, order in self.label_order.items():
+            if order.is_suspicious:
+                yield f"{name}: {order.text()}"
 
 
 def _as_row(finding: Finding) -> dict[str, Any]:

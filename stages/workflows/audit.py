@@ -14,6 +14,7 @@ from cache.csv_cells import write_csv
 from cache.places.links import require_inside
 from pipeline.audit.equality import Equality, NearPictures
 from pipeline.audit.findings import Comparison, Finding, compare
+from pipeline.audit.label_order import LabelOrderFinding
 from pipeline.audit.record import FEATURES, PHASH, PIXELS, AuditInfo, record_name, table_digest
 from pipeline.audit.rows import AuditedRows
 from pipeline.audit.search import AuditedPictures, Thresholds, column_equalities
@@ -24,6 +25,7 @@ from stages.params import Params, load_params
 from stages.requests import AuditRequest
 from stages.results import AuditResult
 from stages.workflows.audit_features import audited_features
+from stages.workflows.audit_label_order import label_orders
 from stages.workflows.audit_pictures import PictureReader
 from stages.workflows.audit_sheet import write_pairs_sheet
 from stages.workflows.dataset_sources import table_changes
@@ -56,10 +58,11 @@ def audit(request: AuditRequest, on_progress: OnProgress) -> AuditResult:
     equalities = pictures.search(on_progress)
     comparison = compare(rows, equalities)
     findings = (*comparison.findings, *_of_columns(rows))
+    orders = label_orders(request, params, tables)
     info = AuditInfo(
         {name: table_digest(table) for name, table in tables.items()},
         _kinds(request, settings),
-        {name: tuple(_notes_on(name, findings)) for name in tables},
+        {name: tuple(_notes_on(name, findings, orders.get(name))) for name in tables},
     )
     result = AuditResult(
         datasets=request.datasets,
@@ -75,6 +78,7 @@ def audit(request: AuditRequest, on_progress: OnProgress) -> AuditResult:
         },
         record=pictures.record(equalities, info),
         path=path,
+        label_order=orders,
         notes=tuple(_notes(params, tables, pictures)),
     )
     _write(result, comparison, request, reader)
@@ -109,7 +113,7 @@ def _group_sizes(kind: Equality) -> dict[str, int]:
     }
 
 
-def _notes_on(dataset: str, findings: Sequence[Finding]) -> Iterator[str]:
+def _notes_on(dataset: str, findings: Sequence[Finding], order: LabelOrderFinding | None) -> Iterator[str]:
     """What a report states of a dataset itself, whichever heads are scored on it."""
     own = [one for one in findings if one.dataset == one.other_dataset == dataset]
     if n := sum(one.conflicts for one in own):
@@ -118,6 +122,8 @@ def _notes_on(dataset: str, findings: Sequence[Finding]) -> Iterator[str]:
         for one in own:
             if one.kind == kind:
                 yield f"{one.groups:,} {what} of {one.split} are also in {one.other_split}: {one.pictures:,} rows"
+    if order and order.is_suspicious:
+        yield order.text()
 
 
 def _notes(params: Params, tables: Mapping[str, SampleTable], pictures: AuditedPictures) -> Iterator[str]:

@@ -18,7 +18,9 @@ from real_files import pack_path
 import stages
 from pipeline.audit.pictures import FingerprintTable
 from pipeline.audit.record import AuditRecord, table_digest
-from pipeline.errors import ChangedImageError, ConfigError
+from pipeline.datasets.drawn import draw_face, sample_specs
+from pipeline.errors import ChangedImageError, ConfigError, MismatchError
+from pipeline.tables.labels import CODE_MAPS
 from pipeline.tables.samples import SampleTable
 from stages.cli import run
 from stages.errors import CheckFailedError, ParamsError
@@ -277,6 +279,8 @@ def test_wrong_requests_say_what_to_do(two: Path, fer_stage: FerStage) -> None:
     )
     assert "each once" in fer_stage("audit", "one", "one", code=2)
     assert "Missing argument" in fer_stage("audit", code=2)
+    assert "add features to --kinds, or --zero-shot" in fer_stage("audit", "one", "--encoder", "mini", code=2)
+    assert "exclude each other" in fer_stage("audit", "one", "--zero-shot", "--run", "default", code=2)
     with pytest.raises(ParamsError, match="each once"):
         stages.audit([])
 
@@ -308,11 +312,12 @@ def test_features_find_what_hashes_do_not(two: Path, fer_stage: FerStage) -> Non
     for dataset in ("one", "two"):
         fer_stage("extract", "--dataset", dataset, "--encoder", "untrained", "--decoders", "1")
     assert not stages.audit(["one", "two"]).findings
-    result = stages.audit(["one", "two"], encoder="untrained", min_cosine=0.0)
+    kinds = ["features", "bytes", "pixels", "phash"]
+    result = stages.audit(["one", "two"], kinds=kinds, encoder="untrained", min_cosine=0.0)
     features = result.pairs[result.pairs["kind"] == "features"]
     assert len(features) == 13 * 12 / 2  # a threshold that is none
-    assert set(result.record.info.kinds) == {"bytes", "pixels", "phash", "features"}
-    error = fer_stage("audit", "one", "two", "--encoder", "mini", code=1)
+    assert list(result.record.info.kinds) == ["bytes", "pixels", "phash", "features"]
+    error = fer_stage("audit", "one", "two", "--kinds", "features", "--encoder", "mini", code=1)
     assert "Run `fer-stage extract --dataset one --encoder mini" in error
 
 
@@ -337,3 +342,38 @@ def test_python_raises_when_it_is_told_to_check(two: Path) -> None:
         result.check()
     assert "<table" in result._repr_html_()
     assert stages.audit("one").frame.columns.tolist() == result.frame.columns.tolist()
+
+
+def write_by_code(root: Path) -> None:
+    """Drawn faces in folders 0 to 6, named by AffectNet's codes."""
+    code_of = {label: code for code, label in CODE_MAPS["affectnet"].items()}
+    for number, face in enumerate(sample_specs("sample-b", 210, 5)):
+        path = root / "train" / str(code_of[face.label]) / f"{number:03d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw_face(face, "sample-b")).save(path)
+
+
+def test_labels_that_were_read_by_the_wrong_codes_are_a_finding(empty: Path, fer_stage: FerStage) -> None:
+    write_by_code(Path("faces-root"))
+    read = ("--layout", "folder", "--root", "faces-root", "--quiet", "--option")
+    fer_stage("index", "--dataset", "wrong", *read, "codes=alphabetical-8")
+    fer_stage("index", "--dataset", "right", *read, "codes=affectnet")
+    for dataset in ("wrong", "right"):
+        fer_stage("extract", "--dataset", dataset, "--encoder", "mini", "--decoders", "1")
+    assert "Run `fer-stage encode-text --encoder mini" in fer_stage(
+        "audit", "wrong", "--kinds", "bytes", "--zero-shot", "--encoder", "mini", code=1
+    )
+    fer_stage("encode-text", "--encoder", "mini")
+    error = fer_stage("audit", "wrong", "--kinds", "bytes", "--zero-shot", "--encoder", "mini", code=3)
+    assert "labels fit the order `affectnet` (they were read by `alphabetical-8`)" in error
+    (note,) = AuditRecord.read_info(Path("audits/wrong.parquet")).notes["wrong"]
+    assert note.startswith("labels fit the order `affectnet`")
+    result = stages.audit("right", kinds="bytes", zero_shot=True, encoder="mini")
+    assert not result.label_order["right"].is_suspicious
+    assert result.summary()["label_order"]["right"]["text"].startswith("labels fit their own order")
+    result.check()
+    fer_stage("train", "--method", "linear-probe", "--dataset", "right", "--encoder", "mini")
+    by_head = stages.audit("wrong", kinds="bytes", run="runs/mini/linear-probe/right/seed-0").label_order["wrong"]
+    assert "images of right, which the head was trained on" in by_head.not_judged
+    with pytest.raises(MismatchError, match="another encoder than the head's"):
+        stages.audit("wrong", kinds="bytes", run="default")  # which takes aligned faces
