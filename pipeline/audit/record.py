@@ -122,15 +122,14 @@ class AuditRecord:
         return masks
 
     def _pictures_of(self, files: pd.Series[str]) -> pd.Series[int]:
-        pictures: pd.Series[int] = self.pictures["picture"][self.pictures["sha256"].isin(files)]
-        return pictures
+        return self.pictures["picture"][self.pictures["sha256"].isin(files)]
 
     def _near(self, kind: str, pictures: pd.Series[int]) -> pd.Series[int]:
         """The pictures near some others by one kind."""
         pairs = self.pairs[self.pairs["kind"] == kind]
-        return pd.concat(
-            [pairs["other"][pairs["picture"].isin(pictures)], pairs["picture"][pairs["other"].isin(pictures)]]
-        )
+        others = [pairs["other"][pairs["picture"].isin(pictures)], pairs["picture"][pairs["other"].isin(pictures)]]
+        near: pd.Series[int] = pd.concat(others)
+        return near
 
     @classmethod
     def read(cls, path: Path) -> AuditRecord:
