@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stages.api import (
         align,
+        audit,
         code,
         datasets,
         describe_store,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "align",
+    "audit",
     "code",
     "datasets",
     "describe_store",

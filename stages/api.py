@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from stages.requests import (
     AlignRequest,
+    AuditRequest,
     CodeRequest,
     DatasetsRequest,
     DescribeStoreRequest,
@@ -32,6 +33,7 @@ from stages.requests import (
 )
 from stages.results import (
     AlignResult,
+    AuditResult,
     CodeResult,
     DatasetsResult,
     DrawResult,
@@ -49,6 +51,7 @@ from stages.results import (
 
 __all__ = [
     "align",
+    "audit",
     "code",
     "datasets",
     "describe_store",
@@ -141,6 +144,19 @@ def index(request: IndexRequest) -> IndexResult:
     from stages.workflows.index import index
 
     return run(index, request)
+
+
+@_called_as(AuditRequest)
+def audit(request: AuditRequest) -> AuditResult:
+    """Returns what was found: `.frame` has a row per kind, split and other split, `.pairs` one per pair of pictures.
+
+    The record for `evaluate` and `report` is written to AUDITS/DATASET[+DATASET...].parquet. `.check()` raises
+    CheckFailedError if anything was found.
+    """
+    from stages.running import run
+    from stages.workflows.audit import audit
+
+    return run(audit, request)
 
 
 @_called_as(AlignRequest)

@@ -21,6 +21,7 @@ COMMANDS = {
     "code": "Versions and digests of methods, encoders and layouts, for DVC.",
     "draw": "Draw the embedded sample: faces of five styles.",
     "index": "Scan a dataset into its sample table.",
+    "audit": "Find equal pictures within and across splits and datasets.",
     "align": "Find the face in every image of a dataset.",
     "extract": "Encode a dataset's images into a feature store.",
     "encode-text": "Encode prompts with a frozen text tower.",

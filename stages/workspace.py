@@ -39,6 +39,9 @@ class Workspace:
     def code_sheet(self, dataset: str) -> Path:
         return self.tables / f"{path_part('dataset', dataset)}.codes.png"
 
+    def fingerprints(self, dataset: str) -> Path:
+        return self.tables / f"{path_part('dataset', dataset)}.pixels.parquet"
+
     def face_table(self, dataset: str) -> Path:
         return self.faces / f"{path_part('dataset', dataset)}.parquet"
 

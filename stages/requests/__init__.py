@@ -8,6 +8,7 @@ writes where a link leads out of an output's folder. `features` may be in an obj
 
 from __future__ import annotations
 
+from stages.requests.audit import AuditRequest
 from stages.requests.datasets import AlignRequest, CodeRequest, DatasetsRequest, DrawRequest, IndexRequest
 from stages.requests.features import DescribeStoreRequest, EncodeTextRequest, ExtractRequest, QueryRequest
 from stages.requests.fields import Grid
@@ -16,6 +17,7 @@ from stages.requests.pictures import PredictRequest
 
 __all__ = [
     "AlignRequest",
+    "AuditRequest",
     "CodeRequest",
     "DatasetsRequest",
     "DescribeStoreRequest",

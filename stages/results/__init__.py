@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stages.results.audit import AuditResult
 from stages.results.base import Result
 from stages.results.datasets import (
     AlignResult,
@@ -20,6 +21,7 @@ from stages.results.stores import ExportResult, QueryResult, StoredArray, StoreD
 
 __all__ = [
     "AlignResult",
+    "AuditResult",
     "CodeResult",
     "DatasetRow",
     "DatasetsResult",

@@ -40,6 +40,7 @@ __all__ = [
     "description_path",
     "index_named",
     "make_table",
+    "of_its_dataset",
     "published_counts",
     "requested_rows",
     "write_indexed",
@@ -105,12 +106,12 @@ def _indexed(
         table = SampleTable.read(path)
         changes = _reasons_to_index(table, dataset, params)
         if not changes:
-            return _of_its_dataset(table, dataset, path), Path(table.info.root)
+            return of_its_dataset(table, dataset, path), Path(table.info.root)
         source = current_source(dataset, table.info, params) or params.dataset(dataset)
         stated = StatedSource() if dataset in params.datasets else StatedSource.of_table(table.info)
         if not (Path(source.root).exists() or _is_drawn(dataset, source)):
             say(f"note: {path} is used as it is, as {source.root} is not on this machine to index it again: {changes}")
-            return _of_its_dataset(table, dataset, path), Path(table.info.root)
+            return of_its_dataset(table, dataset, path), Path(table.info.root)
         say(f"indexing {dataset} again: {changes}")
     else:
         source = stated.source(dataset, params)
@@ -158,7 +159,8 @@ def _note_other_drawing(info: TableInfo, params: Params) -> None:
         )
 
 
-def _of_its_dataset(table: SampleTable, dataset: str, path: Path) -> SampleTable:
+def of_its_dataset(table: SampleTable, dataset: str, path: Path) -> SampleTable:
+    """The table that was read at `path`; StageError if it is that of another dataset."""
     info = table.info
     if info.dataset != dataset:
         arguments = {"dataset": dataset, "layout": info.layout, "root": info.root, "tables": path.parent}

@@ -87,6 +87,7 @@ _BEFORE = {
         "extract --dataset muxspace --encoder lite0 --outputs pooled,tokens,pixels",
     ],
 }
+_CODES = {"audit": (0, 3)}  # whether small datasets of drawn people have near-duplicates is no promise of a page
 _PROMPTED = ("cliper", "cocoop", "coop", "kefer", "metd")  # their pages presume the prompts of the default set
 
 
@@ -187,4 +188,4 @@ def test_every_documented_command_works(
             continue  # test_documented_graph runs those of DVC and git
         assert line.startswith("fer-stage "), line
         code = run(substituted(line)[1:])
-        assert code == 0, f"{page}: {line}\n{capsys.readouterr().err}"
+        assert code in _CODES.get(line.split()[1], (0,)), f"{page}: {line}\n{capsys.readouterr().err}"

@@ -16,6 +16,7 @@ from pipeline.datasets.index import index_dataset
 from pipeline.datasets.layouts import LAYOUTS
 from pipeline.datasets.published import CountDifference, compare_with_published, known_facts, listed_counts
 from pipeline.datasets.reading.base import parse_options
+from pipeline.tables.labels import EXPRESSIONS
 from pipeline.tables.samples import Sample, SampleTable, TableInfo
 
 CLASSES = ("fear", "anger")

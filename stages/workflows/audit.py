@@ -1,0 +1,161 @@
+"""What `audit` does: tables of several datasets -> what is in them more than once."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from cache.atomic import write_bytes
+from cache.csv_cells import write_csv
+from cache.places.links import require_inside
+from pipeline.audit.equality import Equality, NearPictures
+from pipeline.audit.findings import Comparison, Finding, compare
+from pipeline.audit.label_order import LabelOrderFinding
+from pipeline.audit.record import FEATURES, PHASH, PIXELS, AuditInfo, record_name, table_digest
+from pipeline.audit.rows import AuditedRows
+from pipeline.audit.search import AuditedPictures, Thresholds, column_equalities
+from pipeline.images.decode import decoder_version
+from pipeline.progress import OnProgress
+from pipeline.tables.samples import SampleTable
+from stages.params import Params, load_params
+from stages.requests import AuditRequest
+from stages.results import AuditResult
+from stages.workflows.audit_features import audited_features
+from stages.workflows.audit_label_order import label_orders
+from stages.workflows.audit_pictures import PictureReader
+from stages.workflows.audit_sheet import write_pairs_sheet
+from stages.workflows.dataset_sources import table_changes
+from stages.workflows.tables import of_its_dataset
+from stages.workspace import Workspace
+
+__all__ = ["audit"]
+
+
+def audit(request: AuditRequest, on_progress: OnProgress) -> AuditResult:
+    """Compare the datasets, and write the record unless it is a dry run.
+
+    Raises
+    ------
+    TableError
+        If a dataset is not indexed.
+    """
+    params, workspace = load_params(request.params), Workspace(tables=request.tables)
+    paths = {name: workspace.table(name) for name in request.datasets}
+    tables = {name: of_its_dataset(SampleTable.read(path), name, path) for name, path in paths.items()}
+    path = request.audits / f"{record_name(request.datasets)}.parquet"
+    require_inside(path, request.audits)
+    rows = AuditedRows.of(tables)
+    reader = PictureReader(request, tables, on_progress)
+    needs_pictures = {PIXELS, PHASH} & set(request.compared)
+    fingerprints = reader.fingerprints(rows) if needs_pictures else None
+    features, settings = audited_features(request, params, rows) if FEATURES in request.compared else (None, {})
+    thresholds = Thresholds(request.max_bits, request.min_cosine)
+    pictures = AuditedPictures(rows, request.compared, thresholds, fingerprints, features)
+    equalities = pictures.search(on_progress)
+    comparison = compare(rows, equalities)
+    findings = (*comparison.findings, *_of_columns(rows))
+    orders = label_orders(request, params, tables)
+    info = AuditInfo(
+        {name: table_digest(table) for name, table in tables.items()},
+        _kinds(request, settings),
+        {name: tuple(_notes_on(name, findings, orders.get(name))) for name in tables},
+    )
+    result = AuditResult(
+        datasets=request.datasets,
+        n_rows=len(rows),
+        findings=findings,
+        pairs=comparison.pairs,
+        groups={kind.kind: _group_sizes(kind) for kind in equalities},
+        counts={
+            "decoded": reader.n_decoded,
+            "undecodable": pictures.n_undecoded,
+            "flat": int(pictures.is_flat.sum()),
+            "no_feature": pictures.n_without_feature,
+        },
+        record=pictures.record(equalities, info),
+        path=path,
+        label_order=orders,
+        notes=tuple(_notes(params, tables, pictures)),
+    )
+    _write(result, comparison, request, reader)
+    return result
+
+
+def _of_columns(rows: AuditedRows) -> Iterator[Finding]:
+    """People and clips that are in two splits of a dataset."""
+    for column in column_equalities(rows):
+        yield from compare(rows, [column]).findings
+
+
+def _kinds(request: AuditRequest, features: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    settings: dict[str, dict[str, Any]] = {
+        PIXELS: {"decoder": decoder_version()},
+        PHASH: {"decoder": decoder_version(), "max_bits": request.max_bits},
+        FEATURES: {"min_cosine": request.min_cosine, **features},
+    }
+    return {kind: settings.get(kind, {}) for kind in request.compared}
+
+
+def _group_sizes(kind: Equality) -> dict[str, int]:
+    """Groups of several rows, of near kinds those of several pictures, and how large they are."""
+    sizes = np.bincount(kind.group)
+    several = sizes > 1
+    if isinstance(kind, NearPictures):
+        several = np.bincount(kind.pairs.components(kind.n_pictures), minlength=len(sizes)) > 1
+    return {
+        "groups": int(several.sum()),
+        "rows": int(sizes[several].sum()),
+        "largest": int(sizes[several].max(initial=0)),
+    }
+
+
+def _notes_on(dataset: str, findings: Sequence[Finding], order: LabelOrderFinding | None) -> Iterator[str]:
+    """What a report states of a dataset itself, whichever heads are scored on it."""
+    own = [one for one in findings if one.dataset == one.other_dataset == dataset]
+    if n := sum(one.conflicts for one in own):
+        yield f"{n:,} rows have an equal or nearly equal picture with another label"
+    for kind, what in (("subject", "people"), ("clip", "clips")):
+        for one in own:
+            if one.kind == kind:
+                yield f"{one.groups:,} {what} of {one.split} are also in {one.other_split}: {one.pictures:,} rows"
+    if order and order.is_suspicious:
+        yield order.text()
+
+
+def _notes(params: Params, tables: Mapping[str, SampleTable], pictures: AuditedPictures) -> Iterator[str]:
+    for name, table in tables.items():
+        if changes := table_changes(name, table.info, params):
+            yield f"the table of {name} is not as params.yaml describes it now: {changes}. It is audited as it is"
+    for n, what in (
+        (pictures.n_undecoded, "cannot be decoded; their bytes alone are compared"),
+        (int(pictures.is_flat.sum()), "have no contrast, and are compared by bytes and pixels only"),
+        (pictures.n_without_feature, "have no feature in the stores, and are not compared by features"),
+    ):
+        if n:
+            yield f"{n:,} pictures {what}"
+
+
+def _write(result: AuditResult, comparison: Comparison, request: AuditRequest, reader: PictureReader) -> None:
+    if request.dry_run:
+        return
+    buffer = io.BytesIO()
+    pq.write_table(result.record.to_arrow(), buffer)
+    write_bytes(result.path, buffer.getvalue())
+    if request.pairs is not None:
+        write_bytes(request.pairs, _pairs_file(result, request.pairs.suffix.lower()))
+    if request.contact_sheet is not None:
+        write_pairs_sheet(request.contact_sheet, comparison, reader)
+
+
+def _pairs_file(result: AuditResult, suffix: str) -> bytes:
+    if suffix == ".parquet":
+        buffer = io.BytesIO()
+        result.pairs.to_parquet(buffer, index=False)
+        return buffer.getvalue()
+    text = io.StringIO()
+    write_csv(result.pairs, text)
+    return text.getvalue().encode()
