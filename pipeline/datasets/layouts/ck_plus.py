@@ -6,6 +6,7 @@ from collections.abc import Sequence as SequenceOf
 from dataclasses import replace
 
 from pipeline.datasets.facts import DatasetFacts, PublishedCounts
+from pipeline.datasets.layouts.ck_plus_csv import CK_CSV, scan_pixel_csv
 from pipeline.datasets.layouts.ck_plus_files import (
     Label,
     find_frames,
@@ -81,7 +82,8 @@ _FACTS = DatasetFacts(
 
 class CkPlus:
     """Whole sequences with `Emotion/S005/001/S005_001_00000011_emotion.txt`, or with a list of folds (`1-fold 33 ...`,
-    `S130/007 Angry`; frames in `ck_face/`), or the class folders of CK+48.
+    `S130/007 Angry`; frames in `ck_face/`), or the class folders of CK+48, or the rows of `ckextended.csv`
+    (`emotion,pixels,Usage`).
 
     The option `protocol` is the number of images in the literature. By default whole sequences are read as 636: the
     last frame of each labelled sequence has its expression, the first one is neutral. It is the only protocol that has
@@ -93,13 +95,14 @@ class CkPlus:
 
     Subject `S005`, clip `S005/001`. `fold` is 1 to `folds`: the subjects of labelled sequences in ascending order are
     dealt out in turn, as in the public list, which sets the folds itself where it is read. There is no official split;
-    val and test are carved by person as elsewhere.
+    val and test are carved by person as elsewhere. Rows of ckextended.csv have no person, clip or fold, and its column
+    `Usage` is their split: nobody can tell who is in two of them.
     """
 
     name = "ck-plus"
     summary = (
         "cohn-kanade-images/S005/001/*.png and Emotion/S005/001/*_emotion.txt, or ck_face/ with a list of folds, or "
-        "CK+48/anger/S010_004_00000017.png"
+        "CK+48/anger/S010_004_00000017.png, or ckextended.csv"
     )
     Options = CkPlusOptions
     facts = _FACTS
@@ -115,6 +118,8 @@ class CkPlus:
             return _of_sequences(root, labels, options, "ck_face", "sequences and list of folds")
         if any(is_image(name) and frame_name(_stem(name)) for name in root.names()):
             return _of_class_folders(root, options)
+        if name := root.find(CK_CSV):
+            return scan_pixel_csv(root, name, options)
         raise not_this_layout(root, self)
 
 

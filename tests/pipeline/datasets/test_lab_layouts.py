@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trees.lab import ck_plus_48, ck_plus_folds, ck_plus_sequences, kdef, oulu_casia
+from trees.lab import ck_plus_48, ck_plus_csv, ck_plus_folds, ck_plus_sequences, kdef, oulu_casia
 from trees.tree import images_of, lines, pack, picture
 
 from pipeline.datasets.index import index_dataset
@@ -245,6 +245,22 @@ class TestNumbersWithoutEnd:
         odd = {f"Emotion/S005/001/S005_001_{'9' * 20}_emotion.txt": b"3.0"}
         with pytest.raises(DatasetError, match=r"expected labels named S005_001_00000011_emotion\.txt, found 1 others"):
             index_dataset("d", "ck-plus", pack(ck_plus_sequences().files | odd, tmp_path, "tar"), {})
+
+
+class TestCsvOfCkPlus:
+    def test_its_rows_have_no_person_and_no_fold(self, tmp_path: Path) -> None:
+        frame = table_of("ck-plus", ck_plus_csv().files, tmp_path).frame
+        assert not {"subject", "clip", "frame", "fold"} & set(frame.columns)
+        assert frame["path"].tolist() == [f"data/ckextended.csv::{row:07d}" for row in (0, 2, 3)]
+
+    @pytest.mark.parametrize("protocol", [636, 309, 981])
+    def test_a_protocol_needs_sequences(self, protocol: int, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError, match=r"rows without people and sequences\. Leave the option protocol out"):
+            table_of("ck-plus", ck_plus_csv().files, tmp_path, protocol=protocol)
+
+    def test_whole_sequences_come_before_it(self, tmp_path: Path) -> None:
+        table = table_of("ck-plus", {**ck_plus_csv().files, **ck_plus_sequences().files}, tmp_path)
+        assert table.info.release == "sequences and labels, protocol 636"
 
 
 class TestNamesThatHoldLabels:

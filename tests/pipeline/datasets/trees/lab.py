@@ -91,6 +91,23 @@ def ck_plus_48() -> Tree:
     )
 
 
+def ck_plus_csv() -> Tree:
+    grey = {shade: " ".join([str(shade)] * 48 * 48) for shade in range(1, 6)}
+    header = "emotion,pixels,Usage"
+    rows = [f"6,{grey[1]},Training", f"7,{grey[2]},Training", f"0,{grey[3]},PublicTest", f"5,{grey[4]},PrivateTest"]
+    return Tree(
+        "ck-plus",
+        {"data/ckextended.csv": lines(header, *rows)},
+        {"0000000": ("neutral", "train"), "0000002": ("anger", "val"), "0000003": ("surprise", "test")},
+        rows=4,
+        release="ckextended.csv",
+        excluded={"contempt": 1},
+        with_contempt="0000001",
+        bad_label=("data/ckextended.csv", lines(header, *rows, f"8,{grey[5]},Training"), ("1 x", "code 8")),
+        by_names=True,
+    )
+
+
 def jaffe() -> Tree:
     images = "KA.AN1.39.tiff KA.HA2.30.tiff KM.NE1.17.TIFF NM.SU158.tiff YM.FE4.70.tiff demo.tiff"
     return Tree(
@@ -150,4 +167,4 @@ def oulu_casia() -> Tree:
     )
 
 
-TREES = named(ck_plus_sequences, ck_plus_folds, ck_plus_48, jaffe, kdef, oulu_casia)
+TREES = named(ck_plus_sequences, ck_plus_folds, ck_plus_48, ck_plus_csv, jaffe, kdef, oulu_casia)
