@@ -23,14 +23,14 @@ MODULE, TREE = re.findall(r"^```python\n(.*?)^```", SECTION, re.DOTALL | re.MULT
 
 @pytest.fixture(scope="module", autouse=True)
 def added() -> Iterator[Tree]:
-    module = ModuleType("pipeline.datasets.layouts.jaffe")
+    module = ModuleType("pipeline.datasets.layouts.rafd")
     exec(MODULE, vars(module))
     names: dict[str, Any] = dict(vars(trees.tree))
     exec(TREE, names)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(LAYOUTS, module.Jaffe.name, module.Jaffe())
-        patch.setitem(TREES, "jaffe", names["jaffe"]())
-        yield TREES["jaffe"]
+        patch.setitem(LAYOUTS, module.Rafd.name, module.Rafd())
+        patch.setitem(TREES, "rafd", names["rafd"]())
+        yield TREES["rafd"]
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def tree(added: Tree) -> Tree:
 
 def test_the_example_is_short_and_its_entry_is_the_one_of_the_page() -> None:
     assert len(MODULE.splitlines()) < 40
-    assert "its entry in the registry is `Jaffe()`" in " ".join(SECTION.split())
+    assert "its entry in the registry is `Rafd()`" in " ".join(SECTION.split())
 
 
 class TestEveryForm(test_layout_contract.TestEveryForm):
