@@ -12,7 +12,7 @@ the rows of a label, averaged over the labels, is the gain of an order; its devi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import factorial
 
@@ -29,9 +29,10 @@ MIN_ROWS_OF_LABEL = 10
 """Rows below which a label is not judged."""
 MIN_ROWS = 60
 """Rows of judged labels below which no order is judged."""
-MIN_LABELS = 5
+MIN_LABELS = 6
 """Judged labels below which no order is judged: of a few labels, chance fits an order that is in use too often."""
 _MAX_P = 1e-4  # of one order, times the orders that are tried
+_MIN_LIFT = 0.1  # of the labels' own order over chance, to say that they fit it
 _MIN_RECALL = 0.5  # of every label that an order moves which is none of the known ones
 
 Counts = npt.NDArray[np.int64]
@@ -115,11 +116,13 @@ def find_label_order(
     Notes
     -----
     A known order is reported where its gain is at least 0.05 and significant (a one-sided test of paired rows,
-    p < 0.0001 after Bonferroni over the orders that were tried), its UAR is at least 0.1 above chance, and at least
-    0.85 times as far above it as that of the best of all orders: a head that sees nothing, or confuses expressions
-    systematically, fits some order by chance, but hardly ever one that is in use. Where it is not known how the labels
-    were read, many pairs of orders are tried, and more is needed (0.1, 0.2, 0.95). An order that is none of the known
-    ones needs at least half of the rows of every label that it moves.
+    p < 0.0001 after Bonferroni over the orders that were tried), its UAR is at least 0.1 above chance, and at least 0.9
+    times as far above it as that of the best order of the same expressions: a head that sees nothing, or confuses
+    expressions systematically, fits some order by chance, but hardly ever one that is in use. Where it is not known how
+    the labels were read, many pairs of orders are tried, and more is needed (0.1, 0.25, 1). An order that is none of
+    the known ones needs at least half of the rows of every label that it moves.
+
+    Nothing is judged where no order is reported and the labels' own is less than 0.1 above chance.
     """
     judged = np.flatnonzero(counts.sum(axis=1) >= MIN_ROWS_OF_LABEL)
     names = tuple(labels[i] for i in judged)
@@ -127,16 +130,15 @@ def find_label_order(
     if len(names) < MIN_LABELS or n < MIN_ROWS:
         return _too_few(counts, names, n)
     table = _Table(counts[judged], names, tuple(classes))
-    own = table.uar({name: name for name in names})
+    own = table.fit({name: name for name in names}, 1)
     present = [label for label, total in zip(labels, counts.sum(axis=1), strict=True) if total]
-    best = table.best()
-    fit = _known(table, present, read_by, best) or _unknown(table, best)
+    fit = _known(table, present, read_by) or _unknown(table)
     if fit is None:
-        return LabelOrderFinding(n, names, own)
+        return LabelOrderFinding(n, names, own.uar, not_judged=_fits_nothing(own))
     pair = fit.pair
     order, reader = (pair.written_in, pair.read_by) if pair else ("", read_by if isinstance(read_by, str) else "")
     return LabelOrderFinding(
-        n, names, own, fit.uar, order, reader, read_by is not None or not pair, dict(fit.meaning), fit.p_value
+        n, names, own.uar, fit.uar, order, reader, read_by is not None or not pair, dict(fit.meaning), fit.p_value
     )
 
 
@@ -150,6 +152,15 @@ def _too_few(counts: Counts, names: tuple[str, ...], n: int) -> LabelOrderFindin
     )
 
 
+def _fits_nothing(own: _Fit) -> str:
+    if own.lift >= _MIN_LIFT:
+        return ""
+    return (
+        f"the predictions fit no order that is in use: agreement with the labels as they are is {own.uar:.2f} (UAR), "
+        f"{own.lift:+.2f} above chance. Name a head that knows such images better"
+    )
+
+
 @dataclass(frozen=True)
 class _Limits:
     """What an order needs to be reported.
@@ -158,35 +169,37 @@ class _Limits:
     ----------
     gain : over the labels' own order: less is the head's own confusions, whatever the number of rows
     lift : over chance: a predictor that fits nothing says nothing
-    of_best : share of the lift of the best of all orders
+    of_best : share of the lift of the best of all orders of the same expressions
     """
 
     gain: float
     lift: float
     of_best: float
 
-    def allow(self, fit: _Fit, best: _Fit) -> bool:
-        enough = fit.gain >= self.gain and fit.lift >= max(self.lift, self.of_best * best.lift)
-        return enough and fit.p_value < _MAX_P
+    def allow(self, fit: _Fit, table: _Table) -> bool:
+        if fit.gain < self.gain or fit.lift < self.lift or fit.p_value >= _MAX_P:
+            return False
+        return fit.lift >= self.of_best * table.best(fit.meaning.values()).lift
 
 
-_KNOWN = _Limits(gain=0.05, lift=0.1, of_best=0.85)
-_KNOWN_OF_MANY = _Limits(gain=0.1, lift=0.2, of_best=0.95)  # how labels were read is not known: many pairs are tried
+_KNOWN = _Limits(gain=0.05, lift=0.1, of_best=0.9)
+_KNOWN_OF_MANY = _Limits(gain=0.1, lift=0.25, of_best=1.0)  # how labels were read is not known: many pairs are tried
 _UNKNOWN = _Limits(gain=0.1, lift=0.1, of_best=1.0)
 
 
-def _known(table: _Table, present: Sequence[str], read_by: str | Codes | None, best: _Fit) -> _Fit | None:
+def _known(table: _Table, present: Sequence[str], read_by: str | Codes | None) -> _Fit | None:
     pairs = list(order_pairs(present, read_by))
     fits = [table.fit(pair.meaning, len(pairs), pair) for pair in pairs]
     limits = _KNOWN_OF_MANY if read_by is None else _KNOWN
-    fitting = [fit for fit in fits if limits.allow(fit, best)]
+    fitting = [fit for fit in fits if limits.allow(fit, table)]
     return max(fitting, key=lambda fit: fit.lift, default=None)
 
 
-def _unknown(table: _Table, best: _Fit) -> _Fit | None:
+def _unknown(table: _Table) -> _Fit | None:
+    best = table.best((*table.classes, *table.labels))
     moved = [(label, meant) for label, meant in best.meaning.items() if label != meant]
     clear = moved and all(table.share(label, meant) >= _MIN_RECALL for label, meant in moved)
-    return best if clear and _UNKNOWN.allow(best, best) else None
+    return best if clear and _UNKNOWN.allow(best, table) else None
 
 
 class _Table:
@@ -223,11 +236,12 @@ class _Table:
         p_value = min(1.0, float(norm.sf(gain / deviation)) * n_tried) if deviation else 1.0
         return _Fit(pair, meant, self.uar(meant), lift, gain, p_value)
 
-    def best(self) -> _Fit:
-        """The best of all orders: every label becomes another one, labels that the head cannot predict included."""
-        absent = [label for label in self.labels if label not in self.classes]
-        names = (*self.classes, *absent)
-        lifts = np.hstack([self.lifts, np.zeros((len(self.labels), len(absent)))])
+    def best(self, names: Collection[str]) -> _Fit:
+        """The best of all orders of some names, as many as there are labels or more."""
+        names = list(dict.fromkeys(names))
+        known = {name: self.lifts[:, i] for i, name in enumerate(self.classes)}
+        nothing = np.zeros(len(self.labels))  # of names that the head cannot predict
+        lifts = np.stack([known.get(name, nothing) for name in names], axis=1)
         rows, columns = linear_sum_assignment(-lifts)
         meaning = {self.labels[i]: names[j] for i, j in zip(rows, columns, strict=True)}
         return self.fit(meaning, factorial(len(names)))

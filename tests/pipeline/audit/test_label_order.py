@@ -75,7 +75,9 @@ def test_counts_by_hand() -> None:
 def test_every_wrong_order_is_found_by_a_head_of_40_percent() -> None:
     """1,600 rows: of all pairs of orders that move two labels or more, at most 2 % are missed, and 2 % misnamed: the
     head itself may take most of one expression for another, and two orders may differ in that one alone."""
-    missed, misnamed, n = [], [], 0
+    missed: list[tuple[str, ...]] = []
+    misnamed: list[tuple[str, ...]] = []
+    n = 0
     for read_by, written_in, counts in wrong_readings(0.4, 1600):
         finding = find_label_order(counts, EXPRESSIONS, EXPRESSIONS, read_by)
         n += 1
