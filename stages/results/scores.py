@@ -83,10 +83,18 @@ class EvaluateResult(Result):
     def scores(self) -> tuple[dict[str, Any], ...]:
         """What `--format json` prints: every entry of scores.json, with the folder of its run and the run's note.
 
-        Scores that are not in the file but follow from its counts come after its fields.
+        Scores that are not in the file but follow from its counts come after its fields. `near_overlap` is None where
+        no audit was used.
         """
         return tuple(
-            {"run": str(run.folder), **entry.as_json(), **entry.by_metric(), "note": run.note}
+            {
+                "run": str(run.folder),
+                **entry.as_json(),
+                "near_overlap": entry.near_overlap,
+                "excluded_kinds": list(entry.excluded_kinds),
+                **entry.by_metric(),
+                "note": run.note,
+            }
             for run in self.runs
             for entry in run.entries
         )
@@ -97,12 +105,14 @@ class EvaluateResult(Result):
 
         `trained_on` is the dataset of the run, `dataset` the one that it was scored on. Scores (`accuracy`, `uar`) are
         in [0, 1], with the 95 % interval of each in `*_low` and `*_high`; `overlap_train` and `overlap_val` count the
-        scored rows whose bytes the head was trained or selected on, and are <NA> where that was not checked.
+        scored rows whose bytes the head was trained or selected on, and are <NA> where that was not checked;
+        `near_overlap` those whose picture an audit found there in other bytes, <NA> without an audit.
         """
         import pandas as pd  # late: `import stages` is light
 
         rows = [_score_row(run, entry) for run in self.runs for entry in run.entries]
-        counts = ("n", "seed", "overlap_train", "overlap_val", "excluded_overlap", "rejected", "dropped")
+        overlaps = ("overlap_train", "overlap_val", "near_overlap", "excluded_overlap")
+        counts = ("n", "seed", *overlaps, "rejected", "dropped")
         return pd.DataFrame(rows, columns=_score_columns()).astype(dict.fromkeys(counts, "Int64"))
 
 
@@ -118,7 +128,7 @@ def _score_columns() -> list[str]:
     return [
         *("run", "method", "encoder", "trained_on", "variant", "seed", "dataset", "split", "n", *measured),
         *("ece", "seen", "encoder_saw"),
-        *("overlap_train", "overlap_val", "excluded_overlap", "rejected", "dropped", "note"),
+        *("overlap_train", "overlap_val", "near_overlap", "excluded_overlap", "rejected", "dropped", "note"),
     ]
 
 
@@ -144,6 +154,7 @@ def _score_row(run: RunScores, score: Score) -> dict[str, Any]:
         **intervals,
         "overlap_train": overlap["train"],
         "overlap_val": overlap["val"],
+        "near_overlap": None if score.near_overlap is None else sum(score.near_overlap.values()),
         "dropped": sum(entry["dropped"].values()),
         "note": run.note,
     }
