@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,10 +10,12 @@ from pipeline.learning.metrics import METRICS
 from pipeline.learning.spec import MAX_DIMENSION
 
 __all__ = [
+    "CROSS_ENTROPY_WEIGHTS",
     "LARGE_NETWORK",
     "SCALE",
     "AdamConfig",
     "Count",
+    "CrossEntropyWeights",
     "LoopConfig",
     "MethodConfig",
     "NonNegative",
@@ -37,6 +39,11 @@ SCALE = (
     "raw: the feature as encoded; l2: unit norm times sqrt(D); "
     "standard: per-channel mean 0 and deviation 1 of the train split"
 )
+CrossEntropyWeights = Literal["none", "balanced"]
+CROSS_ENTROPY_WEIGHTS = (
+    "of the classes in the classifier's cross-entropy: none, all alike; balanced: N / (C * n) for a class of n of the "
+    "N train rows, as scikit-learn's class_weight. With balanced: true classes would be evened out twice"
+)
 LARGE_NETWORK = 20_000_000  # parameters of an image network: mini has 3 million, ViT-B-32 88
 
 
@@ -46,7 +53,8 @@ class MethodConfig(BaseModel):
     `needs_text` and `needs_encoder` state what `Method.fit` needs beside the features. `is_trained` is False
     where nothing is learned from the train split, so that every dataset is an unseen one.
     `loss_weight_options` names options that are only weights of loss terms. Where a method `can_ensemble`, heads that
-    differ in these alone, or in the seed, are trained as one ensemble: one batch of networks.
+    differ in these alone, or in the seed, are trained as one ensemble: one batch of networks. `later_options` are those
+    that a method was given after heads of it existed: see `recorded`.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -58,6 +66,7 @@ class MethodConfig(BaseModel):
     is_random: ClassVar[bool] = True  # False: every seed gives the same head, so one seed is enough
     can_ensemble: ClassVar[bool] = False
     loss_weight_options: ClassVar[tuple[str, ...]] = ()
+    later_options: ClassVar[frozenset[str]] = frozenset()
 
     select_by: SelectBy = Field(
         "accuracy",
@@ -69,6 +78,20 @@ class MethodConfig(BaseModel):
     def reads(self) -> tuple[str, ...]:
         """The outputs of a store that the method learns from."""
         return ("pooled",)
+
+    @property
+    def weighs_classes(self) -> bool:
+        """Whether rows of rare classes count more in the classifier's cross-entropy."""
+        return getattr(self, "cross_entropy_weights", "none") == "balanced"
+
+    def recorded(self, mode: Literal["python", "json"] = "python") -> dict[str, Any]:
+        """The options as records and run keys have them: a later option with its default is left out.
+
+        Heads of before it existed have the same options as heads that are trained with the default now.
+        """
+        fields = type(self).model_fields
+        unset = {name for name in self.later_options if getattr(self, name) == fields[name].default}
+        return self.model_dump(mode=mode, exclude=unset)
 
     @property
     def uses_encoder(self) -> bool:

@@ -118,9 +118,9 @@ def _columns() -> tuple[str, ...]:
 
 def _flat(score: dict[str, Any]) -> dict[str, Any]:
     low, high = score["ci95"]["accuracy"]
-    flat = {name: score[name] for name in (*_columns(), *_MACHINE_COLUMNS)}
-    near = None if score["near_overlap"] is None else sum(score["near_overlap"].values())
-    texts = {"overlap": _overlap_text(score), "excluded_kinds": " ".join(score["excluded_kinds"])}
+    flat = {name: score.get(name) for name in (*_columns(), *_MACHINE_COLUMNS)}
+    near = sum(score["near_overlap"].values()) if "near_overlap" in score else None
+    texts = {"overlap": _overlap_text(score), "excluded_kinds": " ".join(score.get("excluded_kinds", ()))}
     return flat | {"ci95": f"{low:.4f}-{high:.4f}", "near_overlap": near, **texts}
 
 
@@ -131,7 +131,7 @@ def _overlap_text(score: Mapping[str, Any]) -> str:
         return f"not checked{left_out}"
     counts = {split: n for split, n in score["overlap"].items() if n}
     parts = [f"{n} {split} {overlap_footnote(n / score['n'])}" for split, n in counts.items()]
-    near = {kind: n for kind, n in (score["near_overlap"] or {}).items() if n}
+    near = {kind: n for kind, n in score.get("near_overlap", {}).items() if n}
     parts += [f"{n} {kind} {near_footnote(n / score['n'])}" for kind, n in near.items()]
     return (", ".join(parts) or "0") + left_out
 

@@ -83,18 +83,10 @@ class EvaluateResult(Result):
     def scores(self) -> tuple[dict[str, Any], ...]:
         """What `--format json` prints: every entry of scores.json, with the folder of its run and the run's note.
 
-        Scores that are not in the file but follow from its counts come after its fields. `near_overlap` is None where
-        no audit was used.
+        Scores that are not in the file but follow from its counts come after its fields.
         """
         return tuple(
-            {
-                "run": str(run.folder),
-                **entry.as_json(),
-                "near_overlap": entry.near_overlap,
-                "excluded_kinds": list(entry.excluded_kinds),
-                **entry.by_metric(),
-                "note": run.note,
-            }
+            {"run": str(run.folder), **entry.as_json(), **entry.by_metric(), "note": run.note}
             for run in self.runs
             for entry in run.entries
         )

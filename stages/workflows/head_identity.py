@@ -82,7 +82,7 @@ class HeadIdentity:
             "dataset": self.dataset,
             "seed": run.seed,
             "classes": self.classes,
-            "config": run.config.model_dump(),
+            "config": run.config.recorded(),
             "key": self.store.key,
             "run_key": self.run_key(run),
             "rows": self.rows,
@@ -99,7 +99,7 @@ class HeadIdentity:
 
 def _config_identity(run: RunSpec) -> dict[str, Any]:
     """The options of a run, with the content of the file `pretrained` in the place of where it is on this machine."""
-    config = run.config.model_dump(mode="json")
+    config = run.config.recorded("json")
     path = Path(config.get("pretrained") or "")
     return config | ({"pretrained": f"sha256:{file_sha256(path)}"} if path.is_file() else {})
 

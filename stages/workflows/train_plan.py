@@ -227,7 +227,7 @@ class TrainPlan:
             dataset=self.dataset,
             variant=run.variant,
             seed=run.seed,
-            config=run.config.model_dump(),
+            config=run.config.recorded(),
             run_key=self.identity.run_key(run),
             views=self.identity.views(run),
             dtype=self.identity.dtype,

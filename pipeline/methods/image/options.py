@@ -6,7 +6,15 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.learning.options import AdamConfig, Count, LoopConfig, NonNegative, Positive
+from pipeline.learning.options import (
+    CROSS_ENTROPY_WEIGHTS,
+    AdamConfig,
+    Count,
+    CrossEntropyWeights,
+    LoopConfig,
+    NonNegative,
+    Positive,
+)
 
 __all__ = [
     "AugmentationConfig",
@@ -119,9 +127,11 @@ class BaselineConfig(ImageConfig):
     """
 
     method: ClassVar[str] = "baseline"
+    later_options: ClassVar[frozenset[str]] = frozenset({"cross_entropy_weights"})
 
     flip: Chance = Field(0.5, description="chance of a mirror image")
     noise: Chance = Field(0.5, description="chance of Gaussian noise of variance 30 on 0..255 values")
+    cross_entropy_weights: CrossEntropyWeights = Field("none", description=CROSS_ENTROPY_WEIGHTS)
 
 
 class FineTuneConfig(TunedConfig):
@@ -132,7 +142,9 @@ class FineTuneConfig(TunedConfig):
     """
 
     method: ClassVar[str] = "fine-tune"
+    later_options: ClassVar[frozenset[str]] = frozenset({"cross_entropy_weights"})
 
     lr_classifier: Positive = Field(
         0.001, description="learning rate of the new linear layer, which starts at random, in the first epoch"
     )
+    cross_entropy_weights: CrossEntropyWeights = Field("none", description=CROSS_ENTROPY_WEIGHTS)

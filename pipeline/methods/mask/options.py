@@ -6,7 +6,16 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.learning.options import SCALE, AdamConfig, Count, NonNegative, Positive, Width
+from pipeline.learning.options import (
+    CROSS_ENTROPY_WEIGHTS,
+    SCALE,
+    AdamConfig,
+    Count,
+    CrossEntropyWeights,
+    NonNegative,
+    Positive,
+    Width,
+)
 from pipeline.learning.spec import ScaleKind
 from pipeline.methods.image.options import BackboneName, is_large_backbone
 
@@ -15,6 +24,8 @@ __all__ = ["CafeConfig", "FeatureMaskConfig", "LightMaskConfig", "MaskConfig", "
 
 class MaskConfig(AdamConfig):
     """Defaults are the paper's; what the authors' code does otherwise is named `code`, or is in the description."""
+
+    later_options: ClassVar[frozenset[str]] = frozenset({"cross_entropy_weights"})
 
     feature_scale: ScaleKind = Field("raw", description=SCALE)
     sigmoid: bool = Field(True, description="false: the mask network's output itself is the mask (paper's ablation)")
@@ -37,6 +48,7 @@ class MaskConfig(AdamConfig):
         "none", description="w of the separation loss: all 1 (code), or one learnt factor per class that starts at 1"
     )
     bias: bool = Field(True, description="of the classifier (code); false: to the letter of the paper's Eq. 3")
+    cross_entropy_weights: CrossEntropyWeights = Field("none", description=CROSS_ENTROPY_WEIGHTS)
 
     @property
     def head_options(self) -> dict[str, Any]:
