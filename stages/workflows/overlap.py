@@ -44,7 +44,7 @@ class Overlap:
     @property
     def known(self) -> npt.NDArray[np.bool_]:
         """Rows that the head was trained or selected on."""
-        return np.logical_or.reduce([self.train, self.val, *(self.near or {}).values()])
+        return _any(self.train, self.val, *(self.near or {}).values())
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -80,7 +80,8 @@ class OverlapFinder:
     def find(self, run: SavedHead, dataset: str, rows: SplitRows) -> Overlap | str:
         """Which of the rows of `dataset` the head knows; a text says why that could not be checked."""
         if not run.is_trained:
-            return Overlap(*(np.zeros(len(rows), bool) for _ in range(3)))  # nothing to be equal to
+            nothing = np.zeros(len(rows), bool)
+            return Overlap(nothing, nothing, nothing)
         of_head = self._head_rows.find(run.record)
         if of_head is None:
             return self._without_head_rows(run)
@@ -114,13 +115,22 @@ class OverlapFinder:
 
 
 def _overlap(of_head: HeadRows, images: npt.NDArray[np.str_], audit: AuditRecord | None) -> Overlap:
-    train, val, dataset = (np.isin(images, part) for part in (of_head.train, of_head.val, of_head.dataset))
+    train, val = np.isin(images, of_head.train), np.isin(images, of_head.val)
+    dataset = np.isin(images, of_head.dataset)
     if audit is None:
         return Overlap(train, val, dataset)
     near = dict(audit.equal_rows(images.tolist(), np.concatenate([of_head.train, of_head.val]).tolist()))
     near.pop("bytes")
-    in_dataset = np.logical_or.reduce(list(audit.equal_rows(images.tolist(), of_head.dataset.tolist()).values()))
+    in_dataset = _any(dataset, *audit.equal_rows(images.tolist(), of_head.dataset.tolist()).values())
     return Overlap(train, val, in_dataset, near)
+
+
+def _any(first: npt.NDArray[np.bool_], *others: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Rows that are in any of some masks of one shape."""
+    combined = first.copy()
+    for mask in others:
+        combined |= mask
+    return combined
 
 
 def rows_without_overlap(
