@@ -127,9 +127,9 @@ class AuditRecord:
     def _near(self, kind: str, pictures: pd.Series[int]) -> pd.Series[int]:
         """The pictures near some others by one kind."""
         pairs = self.pairs[self.pairs["kind"] == kind]
-        return pd.concat(
-            [pairs["other"][pairs["picture"].isin(pictures)], pairs["picture"][pairs["other"].isin(pictures)]]
-        )
+        others = [pairs["other"][pairs["picture"].isin(pictures)], pairs["picture"][pairs["other"].isin(pictures)]]
+        near: pd.Series[int] = pd.concat(others)
+        return near
 
     @classmethod
     def read(cls, path: Path) -> AuditRecord:
