@@ -5,11 +5,14 @@ from __future__ import annotations
 __all__ = [
     "LEGEND",
     "MOSTLY_SEEN",
+    "NEAR",
+    "NEAR_LEGEND",
     "NOT_CHECKED",
     "OVERLAP",
     "OVERLAP_LEGEND",
     "SEEN_DOMAIN",
     "footnoted",
+    "near_footnote",
     "overlap_footnote",
 ]
 
@@ -26,6 +29,11 @@ OVERLAP_LEGEND = (
     f"{OVERLAP} 8 %: so many of the scored images are, byte by byte, images that the head was trained or selected on; "
     f"from half of them on, the dataset does not count as unseen. {NOT_CHECKED}: this was not checked"
 )
+NEAR = "≈"
+NEAR_LEGEND = (
+    f"{NEAR} 5 %: so many of the scored images show, by an audit of the datasets, the same or nearly the same picture "
+    "as an image that the head was trained or selected on, in a file of other bytes"
+)
 
 
 def footnoted(text: str, encoder_saw: bool) -> str:
@@ -40,9 +48,21 @@ def overlap_footnote(share: float | None) -> str:
     ----------
     share : fraction in [0, 1]; None if it was not checked
     """
-    if share is None:
-        return NOT_CHECKED
+    return NOT_CHECKED if share is None else _with_share(OVERLAP, share)
+
+
+def near_footnote(share: float) -> str:
+    """The symbol of a score with this share of rows that an audit found in the head's training; empty if there is none.
+
+    Parameters
+    ----------
+    share : fraction in [0, 1]
+    """
+    return _with_share(NEAR, share)
+
+
+def _with_share(symbol: str, share: float) -> str:
     if not share:
         return ""
     percent = 100 * share
-    return f"{OVERLAP} {'< 1' if percent < 1 else format(percent, '.0f')} %"
+    return f"{symbol} {'< 1' if percent < 1 else format(percent, '.0f')} %"

@@ -125,7 +125,7 @@ def find_label_order(
     Nothing is judged where no order is reported and the labels' own is less than 0.1 above chance.
     """
     judged = np.flatnonzero(counts.sum(axis=1) >= MIN_ROWS_OF_LABEL)
-    names = tuple(labels[i] for i in judged)
+    names = tuple(labels[i] for i in judged.tolist())
     n = int(counts[judged].sum())
     if len(names) < MIN_LABELS or n < MIN_ROWS:
         return _too_few(counts, names, n)

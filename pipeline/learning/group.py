@@ -15,6 +15,7 @@ import torch
 from pipeline.cores import n_cores
 from pipeline.errors import PipelineError, TrainingError
 from pipeline.learning.calibration import Calibration
+from pipeline.learning.class_balance import class_balance
 from pipeline.learning.head import Head
 from pipeline.learning.learner import History, TrainResult
 from pipeline.learning.metrics import Scores, score
@@ -170,8 +171,10 @@ class Group(Generic[C]):
             trained = [error] * len(runs)
         seconds = (time.perf_counter() - started) / len(runs)
         return [
-            one if isinstance(one, TrainingError) else _fit_result(one, data, self.inputs.classes, seconds, dropped)
-            for one in trained
+            one
+            if isinstance(one, TrainingError)
+            else _fit_result(one, data, self.inputs.classes, config, seconds, dropped)
+            for one, (config, _) in zip(trained, runs, strict=True)
         ]
 
     def _task(self, data: TrainingData, config: C, seed: int, on_progress: OnProgress) -> TrainingTask:
@@ -199,6 +202,7 @@ def _fit_result(
     trained: TrainResult,
     data: TrainingData,
     classes: tuple[str, ...],
+    config: MethodConfig,
     seconds: float,
     dropped: Mapping[str, int],
 ) -> FitResult:
@@ -207,6 +211,7 @@ def _fit_result(
     has_rows = np.bincount(data.train.labels.numpy(), minlength=len(classes)) > 0
     calibration = Calibration.fit(logits, labels, has_rows)
     untrained = [name for name, has in zip(classes, has_rows, strict=True) if not has]
+    balance = class_balance(data.train.labels, classes, config)
     return FitResult(
         head=head,
         history=trained.history,
@@ -216,5 +221,5 @@ def _fit_result(
         val=score(logits, np.array(classes)[labels], classes, calibration.temperature),
         calibration=calibration,
         dropped=dropped,
-        diagnostics={**trained.diagnostics, **({"no_train_rows": untrained} if untrained else {})},
+        diagnostics={**trained.diagnostics, **({"no_train_rows": untrained} if untrained else {}), **balance},
     )

@@ -50,12 +50,18 @@ class Learner(nn.Module, ABC):
     """A head, and whatever else is trained with it and discarded afterwards.
 
     `loss_weights` names every loss term and its weight in the sum that is minimised; `initial_diagnostics` is what is
-    known before training.
+    known before training. `class_weights_of_loss` are those of the classifier's cross-entropy, float32 (C,): None where
+    all classes count alike.
     """
 
     head: Head
     loss_weights: Mapping[str, float]
     initial_diagnostics: Mapping[str, Any] = MappingProxyType({})
+    class_weights_of_loss: Tensor | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("class_weights_of_loss", None)
 
     def draw(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
         """All randomness of one step over `n` rows, drawn on the CPU: `loss_terms` itself draws nothing."""

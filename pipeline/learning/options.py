@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.learning.metrics import METRICS
 from pipeline.learning.spec import MAX_DIMENSION
 
 __all__ = [
+    "CROSS_ENTROPY_WEIGHTS",
     "LARGE_NETWORK",
     "SCALE",
     "TARGETS",
     "AdamConfig",
     "Count",
+    "CrossEntropyWeights",
     "LoopConfig",
     "MethodConfig",
     "NonNegative",
@@ -43,6 +45,11 @@ Targets = Literal["labels", "distribution"]
 TARGETS = (
     "what the classifier's cross-entropy learns: the label of a row, or its distribution over the classes, which the "
     "dataset must have (soft labels); validation always scores labels"
+)
+CrossEntropyWeights = Literal["none", "balanced"]
+CROSS_ENTROPY_WEIGHTS = (
+    "of the classes in the classifier's cross-entropy: none, all alike; balanced: N / (C * n) for a class of n of the "
+    "N train rows, as scikit-learn's class_weight. With balanced: true classes would be evened out twice"
 )
 LARGE_NETWORK = 20_000_000  # parameters of an image network: mini has 3 million, ViT-B-32 88
 
@@ -74,6 +81,13 @@ class MethodConfig(BaseModel):
         "epoch, whatever it scores",
     )
 
+    @model_validator(mode="after")
+    def _weighs_labels_only(self) -> Self:
+        if self.learns_distributions and self.weighs_classes:
+            # Torch divides by the sum of the weights for labels, and by the number of rows for distributions.
+            raise ValueError("cross_entropy_weights: balanced weighs labels, not distributions: leave out one of both")
+        return self
+
     @property
     def reads(self) -> tuple[str, ...]:
         """The outputs of a store that the method learns from."""
@@ -83,6 +97,11 @@ class MethodConfig(BaseModel):
     def learns_distributions(self) -> bool:
         """Whether it learns from soft labels."""
         return getattr(self, "targets", "labels") == "distribution"
+
+    @property
+    def weighs_classes(self) -> bool:
+        """Whether rows of rare classes count more in the classifier's cross-entropy."""
+        return getattr(self, "cross_entropy_weights", "none") == "balanced"
 
     def recorded(self, mode: Literal["python", "json"] = "python") -> dict[str, Any]:
         """The options as records and run keys have them: a later option with its default is left out.

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
+from torch import Tensor
 
 from pipeline.errors import TrainingError
+from pipeline.learning.class_balance import balanced_weights
 from pipeline.learning.head import Head
 from pipeline.learning.learner import Learner, TrainingSettings, TrainResult
 from pipeline.learning.loop import train_ensemble
@@ -21,7 +23,7 @@ from pipeline.text_features import TextFeatures
 if TYPE_CHECKING:
     from pipeline.encoders.torch_encoder import TorchEncoder
 
-__all__ = ["Train", "TrainingTask", "train_by_loop", "train_separately"]
+__all__ = ["Train", "TrainingTask", "cross_entropy_weights", "train_by_loop", "train_separately"]
 
 C = TypeVar("C", bound=MethodConfig)
 
@@ -86,7 +88,7 @@ def train_by_loop(prepare: Callable[[TrainingTask, C], tuple[Learner, TrainingSe
 
     def train(tasks: Tasks[C]) -> list[TrainResult | TrainingError]:
         first = tasks[0][0]
-        prepared = [prepare(task, config) for task, config in tasks]
+        prepared = [_prepared(prepare, task, config) for task, config in tasks]
         rngs = [task.rng for task, _ in tasks]
         results: list[TrainResult | TrainingError] = []
         size = max(1, _MAX_ENSEMBLE_PARAMETERS // sum(value.numel() for value in prepared[0][0].parameters()))
@@ -99,6 +101,21 @@ def train_by_loop(prepare: Callable[[TrainingTask, C], tuple[Learner, TrainingSe
         return results
 
     return train
+
+
+def _prepared(
+    prepare: Callable[[TrainingTask, C], tuple[Learner, TrainingSettings]], task: TrainingTask, config: C
+) -> tuple[Learner, TrainingSettings]:
+    learner, settings = prepare(task, config)
+    learner.class_weights_of_loss = cross_entropy_weights(task, config)
+    return learner, settings
+
+
+def cross_entropy_weights(task: TrainingTask, config: MethodConfig) -> Tensor | None:
+    """The weights of the classes in a classifier's cross-entropy, float32 (C,); None where all count alike."""
+    if not config.weighs_classes:
+        return None
+    return balanced_weights(task.data.train.labels, len(task.classes)).to(task.device)
 
 
 def train_separately(train_one: Callable[[TrainingTask, C], TrainResult]) -> Train[C]:

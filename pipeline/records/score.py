@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from pipeline.learning.metrics import METRICS
-from pipeline.records.fields import Count, Digest, Fraction, Name, Positive, Record, Text
+from pipeline.records.fields import Count, Digest, Fraction, Name, Positive, Record, Text, Texts
 from pipeline.tables.labels import in_canonical_order
 
 __all__ = ["Score", "ScoreSource", "wrong_rates"]
@@ -63,7 +63,10 @@ class Score(Record):
     store_key, dtype : of the features
     rows : digest of the scored rows, images and labels, whatever the encoder; `options` are those of the layout
     overlap : scored rows whose bytes the head was trained ("train") or selected ("val") on; None if not checked
-    excluded_overlap : such rows that were left out of the score
+    excluded_overlap : such rows that were left out of the score, those that an audit found included
+    near_overlap : scored rows that have other bytes than any image that the head was trained or selected on, and by an
+        audit show the same or nearly the same picture as one: kind of equality -> rows; None without an audit
+    excluded_kinds : how rows were equal that were left out, where an audit was used; else by their bytes alone
     """
 
     dataset: Name
@@ -91,6 +94,8 @@ class Score(Record):
     dtype: Literal["", "float16", "float32"]
     overlap: dict[Literal["train", "val"], Count] | None
     excluded_overlap: Count
+    near_overlap: dict[Text, Count] | None = None
+    excluded_kinds: Texts = ()
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -108,6 +113,13 @@ class Score(Record):
         if sum(rows.values()) != self.n:
             raise ValueError(f"n: expected {sum(rows.values())}, the sum of the confusion counts, found {self.n}")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_audit(self, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What an audit adds is left out where there was none: such records are as they always were."""
+        data: dict[str, Any] = dumped(self)
+        absent = {"near_overlap": None, "excluded_kinds": ()}
+        return {name: value for name, value in data.items() if name not in absent or value != absent[name]}
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -138,6 +150,11 @@ class Score(Record):
     def overlap_share(self) -> float | None:
         """Share of the scored rows whose bytes the head was trained or selected on; None where it was not checked."""
         return None if self.overlap is None else min(1.0, sum(self.overlap.values()) / self.n)
+
+    @property
+    def near_share(self) -> float:
+        """Share of the scored rows that, by an audit, show the picture of a row that the head was trained on."""
+        return min(1.0, sum((self.near_overlap or {}).values()) / self.n)
 
     def value(self, metric: str) -> float:
         """The score by `metric`, one of `METRICS`: that of the file, else of the confusion counts."""
@@ -186,3 +203,5 @@ def wrong_rates(score: Score) -> Iterator[str]:
     overlap: Mapping[Any, int] = score.overlap or {}
     if overlap and (most := max(overlap.values())) > score.n:
         yield f"overlap: expected at most n, {score.n}, found {most}"
+    if score.near_overlap and (total := sum(score.near_overlap.values())) > score.n:
+        yield f"near_overlap: expected at most n, {score.n}, in all kinds together, found {total}"

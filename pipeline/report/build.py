@@ -41,6 +41,7 @@ def build_report(
     created: str,
     left_out: Sequence[str] = (),
     evaluate_command: str = "",
+    audits: Sequence[tuple[str, str]] = (),
 ) -> Report:
     """The report of all runs, whatever their order. Equal input gives equal bytes.
 
@@ -53,6 +54,7 @@ def build_report(
     created : date on the page, as text; an argument, so that equal input gives an equal page
     left_out : notes on what the caller could not use
     evaluate_command : that scores all runs again, for notes and page
+    audits : dataset, and what an audit found in it, a sentence each
 
     Raises
     ------
@@ -73,5 +75,5 @@ def build_report(
         *coverage_notes(groups),
         *feature_notes(groups, stores, evaluate_command),
     )
-    html = render_page(groups, stores, created, selection.split, notes, evaluate_command)
+    html = render_page(groups, stores, created, selection.split, notes, evaluate_command, audits)
     return Report(html, metrics(groups), long_tables(groups), notes)

@@ -13,6 +13,7 @@ from pipeline.report.runs import NO_TRAINING, ReportRun, ReportScore
 
 __all__ = ["Cell", "Spread", "spread", "trained_cells", "untrained_cells"]
 
+_NOTHING_LEARNED = {"seen": False, "overlap": {}, "near_overlap": None}
 # Accuracy: another machine rounds otherwise, which can change the prediction of an image or two.
 _SAME = 0.01
 
@@ -60,9 +61,14 @@ class Cell:
         return max((share for share in shares if share is not None), default=0.0) if None not in shares else None
 
     @cached_property
+    def near_overlap(self) -> float:
+        """Share of the test rows whose picture an audit found, in other bytes, in what the heads were trained on."""
+        return max(score.near_share for score in self.by_seed.values())
+
+    @cached_property
     def is_unseen(self) -> bool:
         """Whether the heads were not trained on this dataset, nor on half of its rows under another name."""
-        return not self.first.seen and (self.overlap or 0.0) < MOSTLY_SEEN
+        return not self.first.seen and (self.overlap or 0.0) + self.near_overlap < MOSTLY_SEEN
 
     def recall(self, name: str) -> float | None:
         """Mean recall of one expression over the seeds; None if it does not occur among the test images."""
@@ -87,7 +93,7 @@ def untrained_cells(runs: Sequence[ReportRun]) -> list[Cell]:
     for run in runs:
         for score in run.scores:
             # The head was trained on no row, so that no dataset is seen.
-            first = by_test.setdefault(score.test, score.model_copy(update={"seen": False, "overlap": {}}))
+            first = by_test.setdefault(score.test, score.model_copy(update=_NOTHING_LEARNED))
             _check_same(run, "where nothing is trained", first, score)
     seed = min(run.seed for run in runs)
     return [

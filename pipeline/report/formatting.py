@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.footnotes import NOT_CHECKED, OVERLAP, footnoted, overlap_footnote
+from pipeline.footnotes import NEAR, NOT_CHECKED, OVERLAP, footnoted, near_footnote, overlap_footnote
 from pipeline.report.cells import Cell, spread
 
 __all__ = [
@@ -59,13 +59,14 @@ def with_footnotes(text: str, cells: Sequence[Cell]) -> str:
 
 
 def overlap_text(cells: Sequence[Cell]) -> str:
-    """The symbol of test images that the heads were trained or selected on; with their share for one cell."""
+    """The symbols of test images that the heads were trained or selected on, by their bytes and by an audit; with
+    their share for one cell."""
     symbols = [overlap_footnote(cell.overlap) for cell in cells]
     if len(cells) == 1:
-        return symbols[0]
-    if any(cell.overlap for cell in cells):
-        return OVERLAP
-    return NOT_CHECKED if NOT_CHECKED in symbols else ""
+        return f"{symbols[0]} {near_footnote(cells[0].near_overlap)}".strip()
+    by_bytes = NOT_CHECKED if NOT_CHECKED in symbols else ""
+    near = NEAR if any(cell.near_overlap for cell in cells) else ""
+    return f"{OVERLAP if any(cell.overlap for cell in cells) else by_bytes} {near}".strip()
 
 
 def mean_scope(n: int, n_own: int) -> str:

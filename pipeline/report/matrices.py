@@ -108,6 +108,8 @@ def _overlap(score: ReportScore) -> list[str]:
     left_out = (
         [f"{score.excluded_overlap:,} more were left out: train or validation images"] if score.excluded_overlap else []
     )
+    if near := ", ".join(f"{n:,} by {kind}" for kind, n in (score.near_overlap or {}).items() if n):
+        left_out.append(f"of them, by an audit, pictures of the head's splits in other files: {near}")
     if score.overlap is None:
         return [*left_out, "not checked whether they are train or validation images, too"]
     counts = ", ".join(f"{n:,} {split}" for split, n in score.overlap.items() if n)

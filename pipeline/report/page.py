@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,10 +10,11 @@ import jinja2
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from pipeline.footnotes import LEGEND, OVERLAP_LEGEND
+from pipeline.footnotes import LEGEND, NEAR_LEGEND, OVERLAP_LEGEND
 from pipeline.learning.metrics import METRICS
 from pipeline.records import StoreSummary
 from pipeline.report import page_tables, provenance
+from pipeline.report.audits import audit_tables
 from pipeline.report.comparison import comparison_sets
 from pipeline.report.curves import curves_figure
 from pipeline.report.figures import confusion_figure, overview_figure
@@ -61,6 +62,7 @@ def render_page(
     split: str,
     notes: Sequence[str],
     evaluate_command: str,
+    audits: Sequence[tuple[str, str]] = (),
 ) -> str:
     """The page as HTML. Equal input gives equal bytes.
 
@@ -72,6 +74,7 @@ def render_page(
     split : of all scores of the groups; empty without any
     notes : what was left out or separated, one paragraph each
     evaluate_command : that scores all runs, for the note on those that were not evaluated; may be empty
+    audits : dataset, and what an audit found in it
     """
     tests = dataset_columns(groups)
     cards = [_card(group, f"result-{i}") for i, group in enumerate(groups, start=1)]
@@ -95,7 +98,8 @@ def render_page(
             text_color=TEXT_COLOR,
             metrics=METRICS,
             legend=LEGEND if any(group.encoder_saw for group in groups) else "",
-            overlap_legend=OVERLAP_LEGEND if any(_has_overlap(group) for group in groups) else "",
+            overlap_legend=". ".join(_overlap_legends(groups)),
+            audit=audit_tables(groups, audits),
             cards=cards,
             provenance=_provenance(groups, stores),
             figures={figure.id: figure.as_json() for figure in figures},
@@ -124,7 +128,7 @@ def _card(group: Group, anchor: str) -> Card:
         source=group.source,
         note=group.note,
         encoder_saw=group.encoder_saw,
-        has_overlap=_has_overlap(group),
+        has_overlap=_has_overlap(group) or _has_near(group),
         confusion=confusion_figure(group, f"{anchor}-confusion"),
         first_pairs=_first_pairs(group),
         curves=curves_figure(group, f"{anchor}-curves"),
@@ -154,6 +158,18 @@ def _stand_ins(groups: Iterable[Group], stores: Iterable[StoreSummary]) -> list[
 def _has_overlap(group: Group) -> bool:
     """Whether test images of the group overlap with train images, or this was not checked."""
     return any(cell.overlap != 0 for cell in group.cells.values())
+
+
+def _has_near(group: Group) -> bool:
+    """Whether an audit found test images of the group in what its heads were trained on."""
+    return any(cell.near_overlap for cell in group.cells.values())
+
+
+def _overlap_legends(groups: Sequence[Group]) -> Iterator[str]:
+    if any(map(_has_overlap, groups)):
+        yield OVERLAP_LEGEND
+    if any(map(_has_near, groups)):
+        yield NEAR_LEGEND
 
 
 def _cautions(groups: Sequence[Group], evaluate_command: str) -> list[str]:

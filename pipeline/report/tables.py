@@ -62,8 +62,9 @@ def long_tables(groups: Sequence[Group]) -> dict[str, pd.DataFrame]:
     Notes
     -----
     `cells` and `matrix` have the short digest of the scored `rows`, the layout's `options` for them, how many of them
-    are train and validation images of the head (`overlap_train`, `overlap_val`, empty where not checked), and how many
-    such images were left out (`excluded_overlap`). `train` and `test` have distinct names where a dataset has several
+    are train and validation images of the head (`overlap_train`, `overlap_val`, empty where not checked), how many show
+    the picture of one in other bytes (`near_overlap`, empty without an audit), and how many such images were left out
+    (`excluded_overlap`). `train` and `test` have distinct names where a dataset has several
     sets of rows.
     """
     scored, sets = list(_scored(groups)), comparison_sets(groups)
@@ -87,7 +88,7 @@ _Scored = tuple[_Row, Cell, int]
 _KEY = ["encoder", "encoder_note", "method", "train", "test", "seed"]
 _WITH_INTERVAL = [name for name, metric in METRICS.items() if metric.interval]
 _BOUNDS = [f"{metric}_{end}" for metric in _WITH_INTERVAL for end in ("low", "high")]
-_OVERLAPS = ["overlap_train", "overlap_val"]
+_OVERLAPS = ["overlap_train", "overlap_val", "near_overlap"]
 _ROWS = ["rows", "options", *_OVERLAPS, "excluded_overlap"]
 _MATRIX = [
     *_KEY,
@@ -223,8 +224,9 @@ def _frame(rows: Sequence[_Row], columns: Sequence[str]) -> pd.DataFrame:
 
 def _rows_of(score: ReportScore) -> _Row:
     overlap: Mapping[Any, int | None] = {"train": None, "val": None} if score.overlap is None else score.overlap
-    values = (score.rows[:KEY_LENGTH], options_text(score.options), overlap.get("train", 0), overlap.get("val", 0))
-    return dict(zip(_ROWS, (*values, score.excluded_overlap), strict=True))
+    near = None if score.near_overlap is None else sum(score.near_overlap.values())
+    counts = (overlap.get("train", 0), overlap.get("val", 0), near, score.excluded_overlap)
+    return dict(zip(_ROWS, (score.rows[:KEY_LENGTH], options_text(score.options), *counts), strict=True))
 
 
 def _rounded(fraction: float | None) -> float | None:

@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.footnotes import LEGEND, OVERLAP, OVERLAP_LEGEND, footnoted, overlap_footnote
+from pipeline.footnotes import (
+    LEGEND,
+    NEAR,
+    NEAR_LEGEND,
+    OVERLAP,
+    OVERLAP_LEGEND,
+    footnoted,
+    near_footnote,
+    overlap_footnote,
+)
 from stages.commands.options import (
     device_option,
     features_option,
+    folder_option,
     follow_links_option,
     format_option,
     method_code_option,
@@ -26,7 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_MACHINE_COLUMNS = ("excluded_overlap", "encoder_saw", "note")  # a table has symbols, legends and notes instead
+# A table has symbols, legends and notes instead.
+_MACHINE_COLUMNS = ("excluded_overlap", "near_overlap", "excluded_kinds", "encoder_saw", "note")
 
 
 @click.command("evaluate")
@@ -45,11 +56,15 @@ _MACHINE_COLUMNS = ("excluded_overlap", "encoder_saw", "note")  # a table has sy
     help="Another split than the protocol's is printed only.  [default: protocol.test_split of params.yaml]",
 )
 @click.option(
-    "--exclude-overlap", is_flag=True, help="Leave rows out whose bytes the head was trained or selected on; counted."
+    "--exclude-overlap",
+    is_flag=True,
+    help="Leave rows out that the head was trained or selected on, by their bytes and by audits; counted.",
 )
 @click.option("--prune", is_flag=True, help="Remove scores on other datasets, and of runs that are not there any more.")
 @click.option("--dry-run", is_flag=True, help="Score and print; write nothing.")
 @features_option
+@folder_option("audits", "Folder of what `fer-stage audit` found.")
+@folder_option("tables", "Folder of sample tables: an audit of other tables is not used.")
 @method_code_option
 @device_option
 @params_option
@@ -59,7 +74,8 @@ def command(output_format: str, **options: Any) -> None:
     """Score trained heads on the test split of datasets, and write the scores below runs/scores.
 
     Computes accuracy, UAR, recall per class, N, 95 % intervals, calibration error and confusion counts; rejected rows
-    are counted, and so are rows whose bytes the head was trained or selected on. Scores of this head on these rows
+    are counted, and so are rows whose bytes the head was trained or selected on, and rows whose picture an audit found
+    there in other bytes. Scores of this head on these rows
     that are there already are not made again. Scores of other datasets stay as they are; those of a head that was
     trained again since are removed. Scores of an exported head, or of one outside its runs folder, are printed only.
     """
@@ -90,6 +106,8 @@ def _echo(scores: Sequence[dict[str, Any]], output_format: str) -> None:
             say(LEGEND)
         if any(OVERLAP in _overlap_text(score) for score in scores):
             say(OVERLAP_LEGEND)
+        if any(NEAR in _overlap_text(score) for score in scores):
+            say(NEAR_LEGEND)
 
 
 def _columns() -> tuple[str, ...]:
@@ -100,17 +118,21 @@ def _columns() -> tuple[str, ...]:
 
 def _flat(score: dict[str, Any]) -> dict[str, Any]:
     low, high = score["ci95"]["accuracy"]
-    flat = {name: score[name] for name in (*_columns(), *_MACHINE_COLUMNS)}
-    return flat | {"ci95": f"{low:.4f}-{high:.4f}", "overlap": _overlap_text(score)}
+    flat = {name: score.get(name) for name in (*_columns(), *_MACHINE_COLUMNS)}
+    near = sum(score["near_overlap"].values()) if "near_overlap" in score else None
+    texts = {"overlap": _overlap_text(score), "excluded_kinds": " ".join(score.get("excluded_kinds", ()))}
+    return flat | {"ci95": f"{low:.4f}-{high:.4f}", "near_overlap": near, **texts}
 
 
 def _overlap_text(score: Mapping[str, Any]) -> str:
-    """Scored rows that the head was trained or selected on: `31 train ≡ 12 %`, `0` or `not checked`."""
+    """Scored rows that the head was trained or selected on: `31 train ≡ 12 %, 9 phash ≈ 3 %`, `0` or `not checked`."""
     left_out = f", {score['excluded_overlap']} left out" if score["excluded_overlap"] else ""
     if score["overlap"] is None:
         return f"not checked{left_out}"
     counts = {split: n for split, n in score["overlap"].items() if n}
     parts = [f"{n} {split} {overlap_footnote(n / score['n'])}" for split, n in counts.items()]
+    near = {kind: n for kind, n in score.get("near_overlap", {}).items() if n}
+    parts += [f"{n} {kind} {near_footnote(n / score['n'])}" for kind, n in near.items()]
     return (", ".join(parts) or "0") + left_out
 
 

@@ -16,6 +16,8 @@ __all__ = ["command"]
 @click.option("--dry-run", is_flag=True, help="Read and check all runs; write nothing.")
 @folder_option("runs", "Folder of trained heads.")
 @features_option
+@folder_option("audits", "Folder of what `fer-stage audit` found.")
+@folder_option("tables", "Folder of sample tables: an audit of other tables is named only.")
 @folder_option("reports", "Folder of the page and its tables.")
 @follow_links_option
 @format_option

@@ -23,6 +23,7 @@ from stages.output import echo_record, echo_rows, say
 from stages.preloading import preload_torch_unless
 
 if TYPE_CHECKING:
+    from pipeline.records import Run
     from stages.requests import Grid
     from stages.results import TrainResult
 
@@ -134,6 +135,8 @@ def _print_trained(result: TrainResult, output_format: str) -> None:
         say(line)
     for run in result.trained:
         _say_pretrained(run.record.findings)
+    for line in dict.fromkeys(line for run in result.trained for line in _class_balance(run.record)):
+        say(line)
     if result.up_to_date or len(result.runs) > 1:
         say(f"trained {len(result.trained)}, up to date {len(result.up_to_date)}")
 
@@ -166,6 +169,23 @@ def _say_pretrained(diagnostics: Mapping[str, Any]) -> None:
     """Print the share of an image network that was loaded from a file: it is small if the file does not fit."""
     if loaded := diagnostics.get("pretrained"):
         say(f"{loaded['file']}: {loaded['share']:.0%} of the network's weights came from it")
+
+
+def _class_balance(record: Run) -> list[str]:
+    """Rows of each class, before and after classes were evened out; nothing where they were not."""
+    balance = record.findings.get("class_balance")
+    if not balance:
+        return []
+    lines = [f"{record.dataset} train rows: {_listed(balance['rows'])}"]
+    if draws := balance.get("draws"):
+        lines.append(f"drawn in an epoch, on average: {_listed(draws)}")
+    if weights := balance.get("weights"):
+        lines.append(f"weight in the cross-entropy: {', '.join(f'{name} {w:.3f}' for name, w in weights.items())}")
+    return lines
+
+
+def _listed(counts: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in counts.items())
 
 
 def _untrained(diagnostics: Mapping[str, Any]) -> list[str]:

@@ -76,9 +76,11 @@ class EvaluateRequest(Request):
     runs : folders of trained runs, or folders of such folders; in Python also what `train` returned
     datasets : by default `run.datasets` of params.yaml
     split : scores of another one than the protocol's are not written; by default `protocol.test_split` of params.yaml
-    exclude_overlap : leave rows out whose bytes the head was trained or selected on; they are counted
+    exclude_overlap : leave rows out that the head was trained or selected on, by their bytes and by audits; they are
+        counted
     prune : remove scores on other datasets, and those of runs below `runs` that are not there any more
     method : FILE.py:NAME, the code of heads of a method of one's own that params.yaml does not name
+    audits : folder of what audits found; one of other tables than those of `tables` is not used
     """
 
     runs: RunFolders
@@ -90,6 +92,8 @@ class EvaluateRequest(Request):
     method: str | None = None
     dry_run: bool = False
     features: FolderOrBucket = default(Path("features"))
+    audits: PathLike = default(Path("audits"))
+    tables: PathLike = default(Path("tables"))
     device: str = "auto"
     params: PathLike = default(Path("params.yaml"))
 
@@ -125,9 +129,12 @@ class ReportRequest(Request):
     ----------
     runs : folder of trained heads
     reports : folder of the page and its tables
+    audits : folder of what audits found; one of other tables than those of `tables` is named only
     """
 
     runs: PathLike = default(Path("runs"))
     features: FolderOrBucket = default(Path("features"))
+    audits: PathLike = default(Path("audits"))
+    tables: PathLike = default(Path("tables"))
     reports: PathLike = default(Path("reports"))
     dry_run: bool = False

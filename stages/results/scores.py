@@ -97,12 +97,14 @@ class EvaluateResult(Result):
 
         `trained_on` is the dataset of the run, `dataset` the one that it was scored on. Scores (`accuracy`, `uar`) are
         in [0, 1], with the 95 % interval of each in `*_low` and `*_high`; `overlap_train` and `overlap_val` count the
-        scored rows whose bytes the head was trained or selected on, and are <NA> where that was not checked.
+        scored rows whose bytes the head was trained or selected on, and are <NA> where that was not checked;
+        `near_overlap` those whose picture an audit found there in other bytes, <NA> without an audit.
         """
         import pandas as pd  # late: `import stages` is light
 
         rows = [_score_row(run, entry) for run in self.runs for entry in run.entries]
-        counts = ("n", "seed", "overlap_train", "overlap_val", "excluded_overlap", "rejected", "dropped")
+        overlaps = ("overlap_train", "overlap_val", "near_overlap", "excluded_overlap")
+        counts = ("n", "seed", *overlaps, "rejected", "dropped")
         return pd.DataFrame(rows, columns=_score_columns()).astype(dict.fromkeys(counts, "Int64"))
 
 
@@ -118,7 +120,7 @@ def _score_columns() -> list[str]:
     return [
         *("run", "method", "encoder", "trained_on", "variant", "seed", "dataset", "split", "n", *measured),
         *("ece", "seen", "encoder_saw"),
-        *("overlap_train", "overlap_val", "excluded_overlap", "rejected", "dropped", "note"),
+        *("overlap_train", "overlap_val", "near_overlap", "excluded_overlap", "rejected", "dropped", "note"),
     ]
 
 
@@ -144,6 +146,7 @@ def _score_row(run: RunScores, score: Score) -> dict[str, Any]:
         **intervals,
         "overlap_train": overlap["train"],
         "overlap_val": overlap["val"],
+        "near_overlap": None if score.near_overlap is None else sum(score.near_overlap.values()),
         "dropped": sum(entry["dropped"].values()),
         "note": run.note,
     }

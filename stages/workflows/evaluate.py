@@ -18,6 +18,7 @@ from stages.output import say
 from stages.params import load_params
 from stages.requests import EvaluateRequest
 from stages.results import EvaluateResult, RunScores
+from stages.workflows.audit_records import AuditRecords
 from stages.workflows.scorer import Scorer
 from stages.workflows.scores_file import kept_scores, read_scores, write_scores
 from stages.workspace import heads_below, runs_root, scores_path
@@ -38,13 +39,14 @@ def evaluate(request: EvaluateRequest, _on_progress: OnProgress) -> EvaluateResu
     datasets, split = request.datasets or tuple(params.run.datasets), request.split or params.protocol.test_split
     writes = not request.dry_run and split == params.protocol.test_split
     folders = runs_below(request.runs)
-    scorer = Scorer(request.features, params, request.device, exclude_overlap=request.exclude_overlap)
+    audits = AuditRecords(request.audits, request.tables)
+    scorer = Scorer(request.features, params, request.device, exclude_overlap=request.exclude_overlap, audits=audits)
     scored = tuple(
         _score_run(folder, scorer, datasets, split, writes=writes, prune=request.prune) for folder in folders
     )
     if request.prune and writes:
         _prune(request.runs, {run.path for run in scored if run.path})
-    notes = dict.fromkeys([*(run.note for run in scored if run.note), *scorer.notes])
+    notes = dict.fromkeys([*(run.note for run in scored if run.note), *scorer.notes, *audits.notes])
     return EvaluateResult(scored, tuple(notes))
 
 

@@ -1,10 +1,10 @@
-"""Which scored rows a head knows from its training, by the bytes of their images."""
+"""Which scored rows a head knows from its training: by the bytes of their images, and by what an audit found."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,33 +15,49 @@ from cache.places import AnyPath
 from pipeline.predict.saved import SavedHead
 from stages.errors import StageError
 from stages.remedies import as_commands, command_line, encoder_written
-from stages.workflows.row_identity import HeadRowsFinder, SplitRows
+from stages.workflows.audit_records import AuditRecords
+from stages.workflows.row_identity import HeadRows, HeadRowsFinder, SplitRows
+
+if TYPE_CHECKING:
+    from pipeline.audit.record import AuditRecord
 
 __all__ = ["Overlap", "OverlapFinder", "rows_without_overlap"]
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """Which usable rows of a scored split a head knows, by the bytes of the image: masks of shape (N,).
+    """Which usable rows of a scored split a head knows: masks of shape (N,).
 
     Parameters
     ----------
-    train, val : rows that the head was trained on and selected on
+    train, val : rows that the head was trained on and selected on, by the bytes of the image
     dataset : rows of the dataset that it was trained on, whichever split they are in there
+    near : kind of equality -> rows of other bytes that are equal in this way to one that it was trained or selected on;
+        None where no audit covers both datasets
     """
 
     train: npt.NDArray[np.bool_]
     val: npt.NDArray[np.bool_]
     dataset: npt.NDArray[np.bool_]
+    near: Mapping[str, npt.NDArray[np.bool_]] | None = None
 
     @property
     def known(self) -> npt.NDArray[np.bool_]:
         """Rows that the head was trained or selected on."""
-        return self.train | self.val
+        return _any(self.train, self.val, *(self.near or {}).values())
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """How rows can be equal, where an audit was used; empty where bytes alone were compared."""
+        return ("bytes", *self.near) if self.near is not None else ()
 
     def counts(self, scored: npt.NDArray[np.bool_]) -> dict[Literal["train", "val"], int]:
         """How many of the scored rows, a mask of shape (N,), are among those of each split."""
         return {"train": int((self.train & scored).sum()), "val": int((self.val & scored).sum())}
+
+    def near_counts(self, scored: npt.NDArray[np.bool_]) -> dict[str, int] | None:
+        """How many of the scored rows are equal in each way that an audit searched for; None without an audit."""
+        return None if self.near is None else {kind: int((rows & scored).sum()) for kind, rows in self.near.items()}
 
 
 class OverlapFinder:
@@ -51,25 +67,30 @@ class OverlapFinder:
     ----------
     features : root of the stores
     store_of : opens the store of an encoder's folder and a dataset
+    audits : what audits found; by default bytes alone are compared
     """
 
-    def __init__(self, features: AnyPath, store_of: Callable[[str, str], Store]) -> None:
-        self.features, self._store_of = features, store_of
-        self._overlaps: dict[tuple[int, int], Overlap] = {}
+    def __init__(
+        self, features: AnyPath, store_of: Callable[[str, str], Store], audits: AuditRecords | None = None
+    ) -> None:
+        self.features, self._store_of, self._audits = features, store_of, audits or AuditRecords(None)
+        self._overlaps: dict[tuple[int, int, str, str], Overlap] = {}
         self._head_rows = HeadRowsFinder(features)
 
     def find(self, run: SavedHead, dataset: str, rows: SplitRows) -> Overlap | str:
         """Which of the rows of `dataset` the head knows; a text says why that could not be checked."""
         if not run.is_trained:
-            return Overlap(*(np.zeros(len(rows), bool) for _ in range(3)))
+            nothing = np.zeros(len(rows), bool)
+            return Overlap(nothing, nothing, nothing)
         of_head = self._head_rows.find(run.record)
         if of_head is None:
             return self._without_head_rows(run)
         if rows.sha256 is None:
             return f"{dataset}: overlap with the rows of heads was not checked: its store has no sha256 of its images"
-        if (pair := (id(of_head), id(rows))) not in self._overlaps:  # both stay in memory, so their ids are unique
-            masks = (np.isin(rows.sha256, part) for part in (of_head.train, of_head.val, of_head.dataset))
-            self._overlaps[pair] = Overlap(*masks)
+        # Rows stay in memory, so their ids are unique.
+        if (pair := (id(of_head), id(rows), run.record.dataset, dataset)) not in self._overlaps:
+            audit = self._audits.covering(run.record.dataset, dataset)
+            self._overlaps[pair] = _overlap(of_head, rows.sha256, audit)
         return self._overlaps[pair]
 
     def _without_head_rows(self, run: SavedHead) -> str:
@@ -91,6 +112,25 @@ class OverlapFinder:
         named = {"method": run.record.method, "dataset": dataset, "encoder": run.record.encoder_named}
         train = command_line("train", {**named, "features": self.features})
         return f"{store.path} has other {changed} now than they were trained on. Train them again: `{train}`"
+
+
+def _overlap(of_head: HeadRows, images: npt.NDArray[np.str_], audit: AuditRecord | None) -> Overlap:
+    train, val = np.isin(images, of_head.train), np.isin(images, of_head.val)
+    dataset = np.isin(images, of_head.dataset)
+    if audit is None:
+        return Overlap(train, val, dataset)
+    near = dict(audit.equal_rows(images.tolist(), np.concatenate([of_head.train, of_head.val]).tolist()))
+    near.pop("bytes")
+    in_dataset = _any(dataset, *audit.equal_rows(images.tolist(), of_head.dataset.tolist()).values())
+    return Overlap(train, val, in_dataset, near)
+
+
+def _any(first: npt.NDArray[np.bool_], *others: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Rows that are in any of some masks of one shape."""
+    combined = first.copy()
+    for mask in others:
+        combined |= mask
+    return combined
 
 
 def rows_without_overlap(

@@ -33,6 +33,7 @@ from stages.names import SCORES
 from stages.remedies import command_line
 from stages.requests import ReportRequest
 from stages.results import ReportResult
+from stages.workflows.audit_records import AuditRecords
 from stages.workflows.scores_file import read_scores
 from stages.workspace import heads_below, scores_path
 
@@ -48,7 +49,7 @@ def report(request: ReportRequest, on_progress: OnProgress) -> ReportResult:
     """Gather all runs, and write the page and its tables unless it is a dry run."""
     page = request.reports / "index.html"
     require_inside(page, request.reports)
-    records = gather(request.runs, request.features)
+    records = gather(request.runs, request.features, AuditRecords(request.audits, request.tables))
     content = make_report(records, request.runs)
     if not request.dry_run:
         _write(content, request.reports)
@@ -61,15 +62,18 @@ class Records:
 
     Parameters
     ----------
-    left_out : sentences on weights and stores that are not here, and on files of scores that belong to no run
+    left_out : sentences on weights and stores that are not here, on files of scores that belong to no run, and on
+        audits that were not used
+    audits : dataset, and what an audit found in it
     """
 
     runs: list[ReportRun]
     stores: list[StoreSummary]
     left_out: tuple[str, ...] = ()
+    audits: tuple[tuple[str, str], ...] = ()
 
 
-def gather(runs: Path, features: AnyPath) -> Records:
+def gather(runs: Path, features: AnyPath, audits: AuditRecords | None = None) -> Records:
     """All runs below a folder with their scores, and the stores that they were trained and tested on.
 
     Raises
@@ -94,7 +98,9 @@ def gather(runs: Path, features: AnyPath) -> Records:
         *_without_run(runs, {path for path in files.values() if path}),
         *_without_store(features, sorted(used - set(here))),
     )
-    return Records(records, stores, left_out)
+    audits = audits or AuditRecords(None)
+    findings = tuple(audits.findings({name for _, name in used}))
+    return Records(records, stores, (*left_out, *audits.notes), findings)
 
 
 def make_report(records: Records, runs: Path = Path("runs")) -> Report:
@@ -106,7 +112,7 @@ def make_report(records: Records, runs: Path = Path("runs")) -> Report:
     """
     created = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     evaluate = command_line("evaluate", {"runs": (str(runs),)})
-    return build_report(records.runs, records.stores, created, records.left_out, evaluate)
+    return build_report(records.runs, records.stores, created, records.left_out, evaluate, records.audits)
 
 
 def _write(report: Report, reports: Path) -> None:

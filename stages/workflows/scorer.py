@@ -23,6 +23,7 @@ from pipeline.records import Score
 from stages.errors import StageError
 from stages.params import Params
 from stages.remedies import encoder_written
+from stages.workflows.audit_records import AuditRecords
 from stages.workflows.overlap import Overlap, OverlapFinder, rows_without_overlap
 from stages.workflows.row_identity import SplitRows, rows_digest
 from stages.workflows.scored_split import Budget, ScoredSplit
@@ -62,14 +63,23 @@ class Scorer:
     features : root of the stores
     params : params.yaml
     device : where heads compute, as `--device` has it
-    exclude_overlap : leave rows out whose bytes the head was trained or selected on
+    exclude_overlap : leave rows out that the head was trained or selected on: by their bytes, and by audits
+    audits : what audits found; by default bytes alone are compared
 
     Attributes
     ----------
     notes : what has to be stated with the scores, each once
     """
 
-    def __init__(self, features: AnyPath, params: Params, device: str, *, exclude_overlap: bool = False) -> None:
+    def __init__(
+        self,
+        features: AnyPath,
+        params: Params,
+        device: str,
+        *,
+        exclude_overlap: bool = False,
+        audits: AuditRecords | None = None,
+    ) -> None:
         require_device(device)
         self.features, self.params, self.device = features, params, device
         self.exclude_overlap = exclude_overlap
@@ -80,7 +90,7 @@ class Scorer:
         self._budget = Budget()
         self._encoders: dict[str, TorchEncoder] = {}
         self._digests: dict[tuple[int, bytes], str] = {}
-        self._overlaps = OverlapFinder(features, self._store)
+        self._overlaps = OverlapFinder(features, self._store, audits)
 
     def score(
         self, run: SavedHead, datasets: Sequence[str], split: str, earlier: Iterable[Score] = ()
@@ -92,8 +102,9 @@ class Scorer:
         neither the head is built nor features are read.
 
         `seen` is true if the dataset has the name of the train dataset, or if at least half of the scored rows have the
-        bytes of rows of the train dataset (of any split of it: the same pictures under another name, with splits
-        exchanged or not, are no unseen dataset). Without the train dataset's store only the name decides.
+        bytes of rows of the train dataset, or their pictures by an audit (of any split of it: the same pictures under
+        another name, with splits exchanged or not, are no unseen dataset). Without the train dataset's store only the
+        name decides.
 
         Raises
         ------
@@ -157,6 +168,8 @@ class Scorer:
             "dtype": store.manifest.key_fields["dtype"],
             "overlap": checked.counts(scored) if checked else None,
             "excluded_overlap": int((known & ~keep).sum()),
+            "near_overlap": checked.near_counts(scored) if checked else None,
+            "excluded_kinds": checked.kinds if checked and self.exclude_overlap else (),
             "rejected": source.rejected(split),
             "dropped": dict(sorted(Counter(rows.labels[~known].tolist()).items())),
             "classes": tuple(run.classes),

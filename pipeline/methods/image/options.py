@@ -6,7 +6,17 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.learning.options import TARGETS, AdamConfig, Count, LoopConfig, NonNegative, Positive, Targets
+from pipeline.learning.options import (
+    CROSS_ENTROPY_WEIGHTS,
+    TARGETS,
+    AdamConfig,
+    Count,
+    CrossEntropyWeights,
+    LoopConfig,
+    NonNegative,
+    Positive,
+    Targets,
+)
 
 __all__ = [
     "AugmentationConfig",
@@ -119,10 +129,11 @@ class BaselineConfig(ImageConfig):
     """
 
     method: ClassVar[str] = "baseline"
-    later_options: ClassVar[frozenset[str]] = frozenset({"targets"})
+    later_options: ClassVar[frozenset[str]] = frozenset({"cross_entropy_weights", "targets"})
 
     flip: Chance = Field(0.5, description="chance of a mirror image")
     noise: Chance = Field(0.5, description="chance of Gaussian noise of variance 30 on 0..255 values")
+    cross_entropy_weights: CrossEntropyWeights = Field("none", description=CROSS_ENTROPY_WEIGHTS)
     targets: Targets = Field("labels", description=TARGETS)
 
 
@@ -134,9 +145,10 @@ class FineTuneConfig(TunedConfig):
     """
 
     method: ClassVar[str] = "fine-tune"
-    later_options: ClassVar[frozenset[str]] = frozenset({"targets"})
+    later_options: ClassVar[frozenset[str]] = frozenset({"cross_entropy_weights", "targets"})
 
     lr_classifier: Positive = Field(
         0.001, description="learning rate of the new linear layer, which starts at random, in the first epoch"
     )
     targets: Targets = Field("labels", description=TARGETS)
+    cross_entropy_weights: CrossEntropyWeights = Field("none", description=CROSS_ENTROPY_WEIGHTS)

@@ -28,7 +28,8 @@ class BaselineLearner(ImageLearner):
         self.loss_weights = {"cls": 1.0}
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
-        return {"cls": functional.cross_entropy(self.head.image_logits(self.images(batch)), batch.targets)}
+        logits = self.head.image_logits(self.images(batch))
+        return {"cls": functional.cross_entropy(logits, batch.targets, self.class_weights_of_loss)}
 
 
 def _prepare_baseline(task: TrainingTask, config: BaselineConfig) -> tuple[Learner, TrainingSettings]:
@@ -50,7 +51,7 @@ class FineTuneLearner(AugmentedLearner):
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
         logits = self.head.classify(self.head.features(self.augmented_inputs(batch)))
-        return {"ce": functional.cross_entropy(logits, batch.targets)}
+        return {"ce": functional.cross_entropy(logits, batch.targets, self.class_weights_of_loss)}
 
 
 def _prepare_fine_tune(task: TrainingTask, config: FineTuneConfig) -> tuple[Learner, TrainingSettings]:

@@ -6,7 +6,18 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.learning.options import SCALE, TARGETS, AdamConfig, Count, NonNegative, Positive, Targets, Width
+from pipeline.learning.options import (
+    CROSS_ENTROPY_WEIGHTS,
+    SCALE,
+    TARGETS,
+    AdamConfig,
+    Count,
+    CrossEntropyWeights,
+    NonNegative,
+    Positive,
+    Targets,
+    Width,
+)
 from pipeline.learning.spec import ScaleKind
 from pipeline.methods.image.options import BackboneName, is_large_backbone
 
@@ -16,7 +27,7 @@ __all__ = ["CafeConfig", "FeatureMaskConfig", "LightMaskConfig", "MaskConfig", "
 class MaskConfig(AdamConfig):
     """Defaults are the paper's; what the authors' code does otherwise is named `code`, or is in the description."""
 
-    later_options: ClassVar[frozenset[str]] = frozenset({"targets"})
+    later_options: ClassVar[frozenset[str]] = frozenset({"cross_entropy_weights", "targets"})
 
     feature_scale: ScaleKind = Field("raw", description=SCALE)
     sigmoid: bool = Field(True, description="false: the mask network's output itself is the mask (paper's ablation)")
@@ -40,6 +51,7 @@ class MaskConfig(AdamConfig):
     )
     bias: bool = Field(True, description="of the classifier (code); false: to the letter of the paper's Eq. 3")
     targets: Targets = Field("labels", description=TARGETS)
+    cross_entropy_weights: CrossEntropyWeights = Field("none", description=CROSS_ENTROPY_WEIGHTS)
 
     @property
     def head_options(self) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class MaskLearner(Learner):
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
         gated = self.head.gate(batch.inputs)
         return {
-            "cls": functional.cross_entropy(self.head.classifier(gated), batch.targets),
+            "cls": functional.cross_entropy(self.head.classifier(gated), batch.targets, self.class_weights_of_loss),
             "sep": channel_separation_loss(gated, batch.labels, self.groups, batch.noise["keep"], self.class_weights),
             "div": channel_diversity_loss(gated, self.groups, self.div_scale),
         }

@@ -6,7 +6,14 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.learning.options import Count, NonNegative, Positive, Width
+from pipeline.learning.options import (
+    CROSS_ENTROPY_WEIGHTS,
+    Count,
+    CrossEntropyWeights,
+    NonNegative,
+    Positive,
+    Width,
+)
 from pipeline.methods.image.options import Chance, ImageConfig
 
 __all__ = ["EacConfig", "RulConfig", "ScnConfig"]
@@ -20,6 +27,7 @@ class ScnConfig(ImageConfig):
     """
 
     method: ClassVar[str] = "scn"
+    later_options: ClassVar[frozenset[str]] = frozenset({"cross_entropy_weights"})
 
     batch_size: Count = Field(64, description="rows per step")
     epochs: Count = Field(70, description="passes over the train split")
@@ -36,6 +44,7 @@ class ScnConfig(ImageConfig):
     margin_relabel: NonNegative = Field(
         0.2, description="by which the predicted class's probability must exceed the label's (delta 2)"
     )
+    cross_entropy_weights: CrossEntropyWeights = Field("none", description=CROSS_ENTROPY_WEIGHTS)
 
 
 class RulConfig(ImageConfig):
@@ -57,6 +66,7 @@ class EacConfig(ImageConfig):
     """
 
     method: ClassVar[str] = "eac"
+    later_options: ClassVar[frozenset[str]] = frozenset({"cross_entropy_weights"})
 
     noise: Chance = Field(0.5, description="chance of Gaussian noise of variance 30 on 0..255 values")
     lambda_consistency: NonNegative = Field(5.0, description="factor of the flip consistency loss")
@@ -65,3 +75,4 @@ class EacConfig(ImageConfig):
         description="what the second image mirrors: the first one, noise and erasing and all, or the plain image, "
         "erased separately (authors' code for noisy labels)",
     )
+    cross_entropy_weights: CrossEntropyWeights = Field("none", description=CROSS_ENTROPY_WEIGHTS)

@@ -74,7 +74,7 @@ class ScnLearner(ImageLearner):
             new = relabelled != labels
             self.labels[batch.rows[new]] = relabelled[new]
         return {
-            "wce": functional.cross_entropy(logits, labels),
+            "wce": functional.cross_entropy(logits, labels, self.class_weights_of_loss),
             "rr": rank_regularization_loss(importance, high, self.config.margin_rank),
         }
 
@@ -176,7 +176,9 @@ class EacLearner(ImageLearner):
         maps, maps_of_mirrored = head.backbone.maps(images), head.backbone.maps(self._mirrored(images, batch))
         attention, of_mirrored = (attention_maps(m, head.classifier.weight) for m in (maps, maps_of_mirrored))
         return {
-            "cls": functional.cross_entropy(head.classifier(maps.mean(dim=(2, 3))), batch.labels),
+            "cls": functional.cross_entropy(
+                head.classifier(maps.mean(dim=(2, 3))), batch.labels, self.class_weights_of_loss
+            ),
             "consistency": flip_consistency_loss(attention, of_mirrored),
         }
 

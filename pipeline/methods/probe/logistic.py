@@ -51,9 +51,10 @@ class _Point:
 
 
 class LogisticRegression:
-    """min over W, b of  (1 / N) * sum_i CE(W x_i + b, y_i) + |W|^2 / (2 * C * N).
+    """min over W, b of  (1 / N) * sum_i w_i CE(W x_i + b, y_i) + |W|^2 / (2 * C * N).
 
-    The same optimum as scikit-learn's `LogisticRegression(C=C)`; the bias carries no penalty. Four things save
+    The same optimum as scikit-learn's `LogisticRegression(C=C)`; w_i is the weight of the row's class, 1 by default,
+    and the bias carries no penalty. Four things save
     iterations. The features are rotated into the eigenvectors of their covariance, which the penalty does not see, and
     every direction is scaled by its curvature at the start of a search: raw features of frozen encoders are badly
     conditioned. The search for one C starts on the line through the two nearest optima so far, as the path of optima
@@ -68,6 +69,7 @@ class LogisticRegression:
     features : float32, shape (N, D)
     labels : int64 in [0, n_classes), shape (N,); classes may be absent
     n_classes : C
+    class_weights : float32, shape (n_classes,): w of the rows of each class; None where all are 1
 
     Raises
     ------
@@ -75,11 +77,12 @@ class LogisticRegression:
         If the features are too large for their covariance in float32.
     """
 
-    def __init__(self, features: Tensor, labels: Tensor, n_classes: int) -> None:
+    def __init__(self, features: Tensor, labels: Tensor, n_classes: int, class_weights: Tensor | None = None) -> None:
         self.n_classes = n_classes
         self.present, self._labels = torch.unique(labels, return_inverse=True)
         features = features.double() if features.numel() <= _SMALL else features
         self._dtype = features.dtype
+        self._row_weights = None if class_weights is None else class_weights.to(self._dtype)[labels]
         self._block_rows = _BLOCK_ROWS if features.device.type == "cpu" else len(features)
         self.mean = features.mean(dim=0)
         covariance = features.new_zeros(features.shape[1], features.shape[1])
@@ -181,7 +184,9 @@ class LogisticRegression:
         by_class = self._by_class(parameters)
         gradient = torch.zeros_like(by_class)
         total = parameters.new_zeros(())
-        for rotated, losses, residuals in self._rows(by_class):
+        for rotated, losses, residuals, weights in self._rows(by_class):
+            if weights is not None:
+                losses, residuals = losses * weights, residuals.mul_(weights)
             total += losses.sum(dtype=torch.float64)
             gradient[:, :-1].addmm_(residuals, rotated)
             gradient[:, -1] += residuals.sum(dim=1)
@@ -189,25 +194,28 @@ class LogisticRegression:
         return _Point(parameters, penalty, total.item() / n, gradient.view(-1).double() / n)
 
     def _data_curvature(self, parameters: Tensor) -> Tensor:
-        """Diagonal of the Hessian of the data loss, mean of p (1 - p) z^2: float64, shape (P,)."""
+        """Diagonal of the Hessian of the data loss, mean of w p (1 - p) z^2: float64, shape (P,)."""
         by_class = self._by_class(parameters)
         curvature = torch.zeros_like(by_class)
-        for rotated, _, residuals in self._rows(by_class):
+        for rotated, _, residuals, weights in self._rows(by_class):
             uncertainty = residuals.abs() * (1 - residuals.abs()) / len(self._rotated)  # before the sum: no overflow
+            if weights is not None:
+                uncertainty *= weights
             curvature[:, :-1].addmm_(uncertainty, rotated.square())
             curvature[:, -1] += uncertainty.sum(dim=1)
         return curvature.view(-1).double()
 
-    def _rows(self, by_class: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Of each block of B rows: rotated features (B, D), losses (B,), and probability less truth (C, B).
+    def _rows(self, by_class: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor | None]]:
+        """Of each block of B rows: rotated features (B, D), losses (B,), probability less truth (C, B), weights (B,).
 
         All are relative to the logit of the row's class, which keeps their leading digits where nothing is left to
         learn: 1 - p of a probability near 1 has none in float32.
         """
         weight, bias = by_class[:, :-1], by_class[:, -1:]
-        for rotated, labels in zip(
-            torch.split(self._rotated, self._block_rows), torch.split(self._labels, self._block_rows), strict=True
-        ):
+        starts = range(0, len(self._rotated), self._block_rows)
+        for rows in (slice(start, start + self._block_rows) for start in starts):
+            rotated, labels = self._rotated[rows], self._labels[rows]
+            weights = None if self._row_weights is None else self._row_weights[rows]
             truth = labels[None]
             logits = torch.addmm(bias, weight, rotated.T)  # (C, B): softmax over the first axis is 6 times as fast
             logits -= logits.gather(0, truth)
@@ -216,7 +224,7 @@ class LogisticRegression:
             sum_of_others = others.sum(dim=0)
             excess = sum_of_others + torch.expm1(-greatest)
             residuals = others.div_(excess + 1).scatter_(0, truth, -(sum_of_others / (excess + 1))[None])
-            yield rotated, greatest + torch.log1p(excess), residuals
+            yield rotated, greatest + torch.log1p(excess), residuals, weights
 
     def _by_class(self, parameters: Tensor) -> Tensor:
         return parameters.view(len(self.present), -1).to(self._dtype)

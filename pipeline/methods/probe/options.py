@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pipeline.learning.options import SCALE, Count, MethodConfig
+from pipeline.learning.options import CROSS_ENTROPY_WEIGHTS, SCALE, Count, CrossEntropyWeights, MethodConfig
 from pipeline.learning.spec import ScaleKind
 
 __all__ = ["LinearProbeConfig"]
@@ -17,6 +17,7 @@ class LinearProbeConfig(MethodConfig):
 
     method: ClassVar[str] = "linear-probe"
     is_random: ClassVar[bool] = False
+    later_options: ClassVar[frozenset[str]] = frozenset({"cross_entropy_weights"})
 
     feature_scale: ScaleKind = Field("raw", description=SCALE)
     min_log10_c: int = Field(-6, ge=-12, le=12, description="the search begins at C = 10 ** this")
@@ -26,3 +27,4 @@ class LinearProbeConfig(MethodConfig):
     )
     refinements: int = Field(3, ge=0, le=8, description="times that the step around the best C is halved")
     max_iterations: Count = Field(1000, description="L-BFGS iterations per C")
+    cross_entropy_weights: CrossEntropyWeights = Field("none", description=CROSS_ENTROPY_WEIGHTS)

@@ -15,7 +15,7 @@ from pipeline.learning.learner import History, TrainResult
 from pipeline.learning.loop import best_epoch, validate
 from pipeline.learning.method import Method
 from pipeline.learning.metrics import METRICS
-from pipeline.learning.task import TrainingTask, train_separately
+from pipeline.learning.task import TrainingTask, cross_entropy_weights, train_separately
 from pipeline.methods.probe.heads import LinearHead
 from pipeline.methods.probe.logistic import LogisticRegression
 from pipeline.methods.probe.options import LinearProbeConfig
@@ -37,7 +37,8 @@ class _Search:
         train = task.data.train
         features = self.head.scale(train.features().to(task.device))
         labels = train.labels.repeat(train.n_views).to(task.device)
-        self.problem = LogisticRegression(features, labels, len(task.classes))
+        weights = cross_entropy_weights(task, config)
+        self.problem = LogisticRegression(features, labels, len(task.classes), weights)
         self.weights: dict[str, torch.Tensor] = {}
 
     @property

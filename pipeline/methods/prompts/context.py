@@ -14,7 +14,7 @@ from pipeline.learning.learner import Batch, Learner, TrainingSettings, TrainRes
 from pipeline.learning.loop import train
 from pipeline.learning.method import Method
 from pipeline.learning.optimizers import constant_then_cosine, sgd_settings
-from pipeline.learning.task import TrainingTask, train_by_loop, train_separately
+from pipeline.learning.task import TrainingTask, cross_entropy_weights, train_by_loop, train_separately
 from pipeline.methods.prompts.heads import CocoopHead, DescriptorHead, PromptHead
 from pipeline.methods.prompts.options import CocoopConfig, ContextConfig, CoopConfig
 from pipeline.methods.prompts.prompts import Prompts, learned_positions, prompt_row
@@ -31,7 +31,7 @@ class ContextLearner(Learner):
         self.loss_weights = {"cls": 1.0}
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
-        return {"cls": functional.cross_entropy(self.head(batch.inputs), batch.labels)}
+        return {"cls": functional.cross_entropy(self.head(batch.inputs), batch.labels, self.class_weights_of_loss)}
 
 
 def context_settings(learner: Learner, config: ContextConfig) -> TrainingSettings:
@@ -59,6 +59,7 @@ def _train_coop(task: TrainingTask, config: CoopConfig) -> TrainResult:
     head = PromptHead(spec, prompts, n_tokens, tower.embed(words) if words else config.init_std)
     task.initialize(head)
     learner = ContextLearner(head)
+    learner.class_weights_of_loss = cross_entropy_weights(task, config)
     trained = train(learner, task.data, context_settings(learner, config), task.rng, task.on_progress)
     return replace(trained, head=head.as_descriptors(), diagnostics={"nearest_words": _coop_nearest_words(head)})
 

@@ -6,7 +6,15 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.learning.options import Count, LoopConfig, NonNegative, Positive, Width
+from pipeline.learning.options import (
+    CROSS_ENTROPY_WEIGHTS,
+    Count,
+    CrossEntropyWeights,
+    LoopConfig,
+    NonNegative,
+    Positive,
+    Width,
+)
 from pipeline.methods.image.options import TunedConfig
 
 __all__ = [
@@ -33,6 +41,7 @@ class ContextConfig(LoopConfig):
     """Learned tokens beside the class names, by SGD with one slow epoch first."""
 
     needs_encoder: ClassVar[bool] = True
+    later_options: ClassVar[frozenset[str]] = frozenset({"cross_entropy_weights"})
 
     tokens: Width = Field(16, description="M, learned tokens; with `words`, their number counts instead")
     words: str = Field("", description="words that the tokens begin as; empty: normal numbers")
@@ -46,6 +55,7 @@ class ContextConfig(LoopConfig):
     warmup_lr: Positive = Field(0.00001, description="learning rate of the warm-up")
     momentum: float = Field(0.9, ge=0, lt=1, description="SGD's momentum")
     weight_decay: NonNegative = Field(0.0005, description="SGD's L2 penalty")
+    cross_entropy_weights: CrossEntropyWeights = Field("none", description=CROSS_ENTROPY_WEIGHTS)
 
 
 class CoopConfig(ContextConfig):

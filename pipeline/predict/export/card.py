@@ -78,6 +78,7 @@ def _overlap(score: Mapping[str, Any]) -> str:
     """The numbers of scored images that are train or val images by their bytes, and of excluded ones; empty if 0."""
     counts = {split: n for split, n in (score["overlap"] or {}).items() if n}
     parts = [f"{n:,} are {split} images" for split, n in counts.items()]
+    parts += [f"{n:,} show the picture of one ({kind})" for kind, n in (score.get("near_overlap") or {}).items() if n]
     if score["excluded_overlap"]:
         parts.append(f"{score['excluded_overlap']:,} train and val images left out")
     return f" ({', '.join(parts)})" if parts else ""

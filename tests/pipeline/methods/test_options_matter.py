@@ -44,8 +44,8 @@ CHANGED = {
     ),
 }  # fmt: skip
 # Tested elsewhere: what changes nothing but the cost, what needs a file, what only backbone feature has, what needs
-# rows of a class that are closest to different descriptors.
-ELSEWHERE = {"select_by", "context", "pretrained", "feature_scale", "modulating_factor"}
+# rows of a class that are closest to different descriptors, what needs classes of unequal numbers.
+ELSEWHERE = {"select_by", "context", "pretrained", "feature_scale", "modulating_factor", "cross_entropy_weights"}
 
 # Of the other methods any other value will do; what some are run with, so that all of it is at work within two epochs.
 OTHERS = [method for method in METHODS if method not in CHANGED]

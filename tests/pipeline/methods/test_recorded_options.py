@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import pytest
+from pydantic import ValidationError
 
 from pipeline.methods import METHODS, config_class
 from pipeline.methods.mask.options import FeatureMaskConfig
@@ -90,3 +91,9 @@ def test_later_options_of_a_class_and_of_its_base_are_left_out() -> None:
         "extra": 4,
         "targets": "distribution",
     }
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if "targets" in config_class(name).model_fields])
+def test_weights_of_classes_and_soft_labels_exclude_each_other(method: str) -> None:
+    with pytest.raises(ValidationError, match="cross_entropy_weights: balanced weighs labels, not distributions"):
+        config_class(method)(targets="distribution", cross_entropy_weights="balanced")

@@ -15,6 +15,7 @@ import yaml
 from cache.texts import TextStore
 from pipeline.tables.labels import EXPRESSIONS
 from pipeline.tables.samples import SampleTable
+from stages.cli import run
 from stages.workflows.tables import write_table
 
 FerStage = Callable[..., Any]
@@ -254,3 +255,32 @@ def test_a_dataset_name_cannot_leave_the_folders(empty: Path, fer_stage: FerStag
 
 def test_a_params_file_that_is_named_must_be_there(empty: Path, fer_stage: FerStage) -> None:
     assert "no file at nope.yaml" in fer_stage("datasets", "--params", "nope.yaml", code=2)
+
+
+def test_classes_that_are_evened_out_are_stated_with_the_counts_before_and_after(
+    project: Path, fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evened = ("--option", "balanced=true", "--option", "cross_entropy_weights=balanced")
+    assert run(["train", "--method", "feature-mask", "--dataset", "sample-a", *evened, "--option", "epochs=1"]) == 0
+    err = capsys.readouterr().err
+    record = json.loads(Path("runs/untrained/feature-mask/sample-a/seed-0/run.json").read_text())
+    balance = record["findings"]["class_balance"]
+    assert sum(balance["rows"].values()) == record["n_train"]
+    assert set(balance["draws"].values()) == {round(record["n_train"] / len(balance["rows"]), 1)}
+    for name, n in balance["rows"].items():
+        assert balance["weights"][name] == pytest.approx(record["n_train"] / len(balance["rows"]) / n, abs=1e-6)
+    assert f"sample-a train rows: surprise {balance['rows']['surprise']}, " in err
+    assert f"drawn in an epoch, on average: surprise {balance['draws']['surprise']}, " in err
+    assert f"weight in the cross-entropy: surprise {balance['weights']['surprise']:.3f}, " in err
+    assert record["config"]["cross_entropy_weights"] == "balanced"
+
+
+def test_an_option_that_is_new_changes_nothing_of_heads_that_do_not_use_it(project: Path, fer_stage: FerStage) -> None:
+    record = json.loads(Path("runs/untrained/feature-mask/sample-a/seed-0/run.json").read_text())
+    assert "cross_entropy_weights" not in record["config"]
+    assert "class_balance" not in record["findings"]
+    printed = fer_stage(
+        "train", "--method", "feature-mask", "--dataset", "sample-a",
+        "--option", "cross_entropy_weights=none", "--format", "json",
+    )  # fmt: skip
+    assert printed["status"] == "up to date"

@@ -1,0 +1,97 @@
+"""What audits of datasets found, for scores and reports: read from a folder, and used only while it is true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stages.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pipeline.audit.record import AuditInfo, AuditRecord
+
+__all__ = ["AuditRecords"]
+
+
+class AuditRecords:
+    """The records of audits in a folder. Each is read once, when it is needed; a folder without any costs nothing.
+
+    Parameters
+    ----------
+    folder : of the records; None for no audit
+    tables : folder of the sample tables, which tell whether an audit is of the images of now
+
+    Attributes
+    ----------
+    notes : audits that were not used, or not checked, and why, each once
+    """
+
+    def __init__(self, folder: Path | None, tables: Path = Path("tables")) -> None:
+        self.folder, self.notes = folder, dict[str, None]()
+        self._tables = Workspace(tables=tables)
+        self._digests: dict[str, str | None] = {}
+        self._records: dict[Path, AuditRecord] = {}
+
+    def covering(self, *datasets: str) -> AuditRecord | None:
+        """The audit of all of some datasets: of several, the one of most kinds of equality, then of most datasets.
+
+        Raises
+        ------
+        TableError
+            If a record is damaged.
+        """
+        from pipeline.audit.record import AuditRecord  # late: it brings pandas
+
+        names = set(datasets)
+        current = [(path, info) for path, info in self._infos.items() if names <= info.tables.keys()]
+        usable = [(path, info) for path, info in current if self._is_current(path, info)]
+        if not usable:
+            return None
+        path, _ = max(usable, key=lambda each: (len(each[1].kinds), len(each[1].tables), each[0].name))
+        if path not in self._records:
+            self._records[path] = AuditRecord.read(path)
+        return self._records[path]
+
+    def findings(self, datasets: Set[str]) -> Iterator[tuple[str, str]]:
+        """(dataset, what an audit found in it), a sentence each, of the datasets among some that were audited."""
+        known: dict[tuple[str, str], None] = {}
+        for path, info in self._infos.items():
+            audited = [name for name in info.tables if name in datasets]
+            if audited and self._is_current(path, info):
+                known |= {(name, text): None for name in audited for text in info.notes.get(name, ())}
+        yield from sorted(known)
+
+    @cached_property
+    def _infos(self) -> dict[Path, AuditInfo]:
+        if self.folder is None or not self.folder.is_dir():
+            return {}
+        from pipeline.audit.record import AuditRecord  # late: it brings pandas
+
+        return {path: AuditRecord.read_info(path) for path in sorted(self.folder.glob("*.parquet"))}
+
+    def _is_current(self, path: Path, info: AuditInfo) -> bool:
+        digests = {name: self._digest(name) for name in info.tables}
+        if changed := [name for name, digest in digests.items() if digest and digest != info.tables[name]]:
+            self.notes[
+                f"{path}: not used: {', '.join(changed)} changed since it was made, and its findings are of other "
+                "images. Audit these datasets again"
+            ] = None
+            return False
+        if unknown := [name for name, digest in digests.items() if digest is None]:
+            self.notes[
+                f"{path}: used without a check that it is of the images of now: there is no table of "
+                f"{', '.join(unknown)} in {self._tables.tables}"
+            ] = None
+        return True
+
+    def _digest(self, dataset: str) -> str | None:
+        """Of a dataset's table now; None if there is none."""
+        from pipeline.audit.record import table_digest  # late: they bring pandas
+        from pipeline.tables.samples import SampleTable
+
+        if dataset not in self._digests:
+            path = self._tables.table(dataset)
+            self._digests[dataset] = table_digest(SampleTable.read(path)) if path.exists() else None
+        return self._digests[dataset]
