@@ -70,18 +70,24 @@ def hamming_pairs(hashes: npt.NDArray[np.uint64], max_bits: int, on_progress: On
     """
     bands, found, n_pairs = _bands(max_bits), [], 0
     for number, mask in enumerate(bands):
-        keys = hashes & mask
-        order = np.argsort(keys, kind="stable")
-        starts = np.flatnonzero(np.r_[True, np.diff(keys[order]) != 0, True]) if len(keys) else np.zeros(1, np.intp)
-        done = 0
-        for start, stop in pairwise(starts.tolist()):
-            if stop - start > 1:
-                for pairs in _within(hashes, order[start:stop], max_bits, bands[:number]):
-                    found.append(pairs)
-                    n_pairs = _checked(n_pairs + len(pairs), f"at most {max_bits} bits apart", "Lower max_bits")
-            done += stop - start
-            on_progress(Progress("compared hashes", number * len(hashes) + done, len(bands) * len(hashes)))
+        done = number * len(hashes)
+        for items in _sharing(hashes & mask):
+            for pairs in _within(hashes, items, max_bits, bands[:number]):
+                found.append(pairs)
+                n_pairs = _checked(n_pairs + len(pairs), f"at most {max_bits} bits apart", "Lower max_bits")
+            done += len(items)
+            on_progress(Progress("compared hashes", done, len(bands) * len(hashes)))
+        on_progress(Progress("compared hashes", (number + 1) * len(hashes), len(bands) * len(hashes)))
     return _sorted(found)
+
+
+def _sharing(keys: npt.NDArray[np.uint64]) -> Iterator[Numbers]:
+    """The items of each key that several have."""
+    order = np.argsort(keys, kind="stable")
+    starts = np.flatnonzero(np.diff(keys[order], prepend=~keys[order[:1]])) if len(keys) else np.empty(0, np.intp)
+    for start, stop in pairwise([*starts.tolist(), len(keys)]):
+        if stop - start > 1:
+            yield order[start:stop]
 
 
 def _bands(max_bits: int) -> list[np.uint64]:

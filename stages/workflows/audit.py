@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,8 @@ def audit(request: AuditRequest, on_progress: OnProgress) -> AuditResult:
     paths = {name: workspace.table(name) for name in request.datasets}
     tables = {name: of_its_dataset(SampleTable.read(path), name, path) for name, path in paths.items()}
     path = request.audits / f"{record_name(request.datasets)}.parquet"
-    require_inside(path, request.audits)
+    for output, folder in _outputs(request, workspace, path):
+        require_inside(output, folder)
     rows = AuditedRows.of(tables)
     reader = PictureReader(request, tables, on_progress)
     needs_pictures = {PIXELS, PHASH} & set(request.compared)
@@ -83,6 +85,13 @@ def audit(request: AuditRequest, on_progress: OnProgress) -> AuditResult:
     )
     _write(result, comparison, request, reader)
     return result
+
+
+def _outputs(request: AuditRequest, workspace: Workspace, record: Path) -> Iterator[tuple[Path, Path | None]]:
+    """What may be written, each with the folder that was named for it."""
+    yield record, request.audits
+    yield from ((workspace.fingerprints(name), request.tables) for name in request.datasets)
+    yield from ((path, None) for path in (request.pairs, request.contact_sheet) if path is not None)
 
 
 def _of_columns(rows: AuditedRows) -> Iterator[Finding]:

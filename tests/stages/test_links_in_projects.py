@@ -19,6 +19,10 @@ STORE = "features/untrained/sample-a.zarr"
 LEADING_OUT = [
     ("data/sample-b", ("draw", "--style", "sample-b", "--images", "60")),
     ("tables", ("index", "--dataset", "sample-a")),
+    ("tables", ("audit", "sample-a")),
+    ("audits", ("audit", "sample-a", "--kinds", "bytes")),
+    ("shown", ("audit", "sample-a", "--contact-sheet", "shown/pairs.png")),
+    ("shown", ("audit", "sample-a", "--pairs", "shown/pairs.csv")),
     ("faces", ("align", "--dataset", "sample-a", "--limit", "2", "--max-rejected", "1")),
     ("features", ("extract", "--dataset", "sample-a", "--limit", "2")),
     ("features/untrained", ("extract", "--dataset", "sample-a", "--limit", "2")),
@@ -38,6 +42,8 @@ LEADING_OUT = [
 # Hidden names that no writer may open through a link: those of today and of earlier versions.
 PLANTED = [
     ("tables/.sample-a.parquet.partial", ("index", "--dataset", "sample-a")),
+    ("tables/sample-a.pixels.parquet", ("audit", "sample-a")),
+    ("audits/sample-a.parquet", ("audit", "sample-a", "--kinds", "bytes")),
     ("features/untrained/.sample-a.zarr.lock", ("extract", "--dataset", "sample-a", "--drop-outputs", "--views", "2")),
     ("features/untrained/.sample-a.zarr.building", ("extract", "--dataset", "sample-a", "--views", "2")),
     ("features/untrained/text/.clip.npz.partial", ("encode-text", "--prompts", "clip")),

@@ -307,6 +307,19 @@ def test_people_and_clips_in_two_splits_are_findings(empty: Path, fer_stage: Fer
     assert record.info.notes == {"people": ("1 people of test are also in train: 1 rows",)}
 
 
+def test_a_crop_equals_what_its_box_cuts_out_of_the_whole_picture(empty: Path) -> None:
+    scene = picture(0, 200)
+    write({"scene.png": encoded(scene)}, "scenes-root")
+    rows = ["scene.png,fear,train,10,20,96,96", "scene.png,anger,train,100,60,80,90"]
+    Path("scenes-root/labels.csv").write_text("\n".join(["path,label,split,x,y,w,h", *rows]))
+    assert run(["index", "--dataset", "scenes", "--layout", "csv", "--root", "scenes-root", "--quiet"]) == 0
+    index("two", distinct(100) | {"test/fear/crop.png": encoded(scene.crop((10, 20, 106, 116)))})
+    result = stages.audit(["scenes", "two"])
+    (pair,) = result.pairs.to_dict("records")
+    assert (pair["kind"], pair["path"], pair["other_path"]) == ("pixels", "test/fear/crop.png", "scene.png")
+    assert (pair["label"], pair["other_label"]) == ("fear", "fear")
+
+
 def test_features_find_what_hashes_do_not(two: Path, fer_stage: FerStage) -> None:
     index("two", {"test/fear/mirrored.png": encoded(picture(0).transpose(Image.Transpose.FLIP_LEFT_RIGHT))})
     for dataset in ("one", "two"):
