@@ -27,7 +27,7 @@ from pipeline.datasets.reading.rows import Row, assemble, split_word, translate
 from pipeline.datasets.reading.shard_files import Shard, ShardOptions, gap_notes, in_splits
 from pipeline.datasets.roots.archives import MAX_NAME
 from pipeline.datasets.roots.containers import member_name, row_text
-from pipeline.datasets.roots.files import Lookup, Root, composed, escapes
+from pipeline.datasets.roots.files import LINK, Lookup, Root, composed, escapes
 from pipeline.datasets.roots.image_columns import has_bytes
 from pipeline.datasets.roots.row_shards import NO_IMAGE, RowShard
 from pipeline.errors import DatasetError, ImageError, LabelError
@@ -113,12 +113,17 @@ def _read_all(root: Root, shards: Iterable[Shard], options: HfOptions) -> list[_
             table = cast("RowShard", root.container(shard.file))  # what parquet and Arrow files are
             read.append(_read(root, shard, table, options))
         except (DatasetError, ImageError) as error:
-            problems.append(str(error) if isinstance(error, DatasetError) else f"{root.path}: {shard.file}: {error}")
+            problems.append(str(error) if isinstance(error, DatasetError) else _unreadable(root, shard, error))
     if problems:
         n_shards = len(problems) + len(read)
         more = "" if len(problems) == 1 else f"{len(problems)} of {n_shards} shards cannot be read:\n  "
         raise DatasetError(more + "\n  ".join(problems[:10]))
     return read
+
+
+def _unreadable(root: Root, shard: Shard, error: ImageError) -> str:
+    advice = ". In the cache of the hub, the root is the folder datasets--OWNER--NAME" if str(error) == LINK else ""
+    return f"{root.path}: {shard.file}: {error}{advice}"
 
 
 def _read(root: Root, shard: Shard, table: RowShard, options: HfOptions) -> _ShardRows:

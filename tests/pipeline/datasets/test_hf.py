@@ -98,6 +98,19 @@ class TestOneUpload:
         table = index_dataset("d", "hf", tmp_path / "root.folder/test-00001-of-00003.parquet", WHOLE)
         assert list(table.frame["split"]) == ["test"] * 3
 
+    def test_the_cache_of_the_hub_is_read_from_the_folder_that_holds_its_files(self, tmp_path: Path) -> None:
+        cache = tmp_path / "datasets--owner--name"
+        snapshot = cache / "snapshots/0a1b"
+        (snapshot / "data").mkdir(parents=True)
+        (cache / "blobs").mkdir()
+        (cache / "blobs/2c3d").write_bytes(parquet(rows(0, 3)))
+        (snapshot / "data/train-00000-of-00001.parquet").symlink_to("../../../blobs/2c3d")
+        assert list(index_dataset("d", "hf", cache, WHOLE).frame["id"]) == [f"train/{i}.jpg" for i in range(3)]
+        with pytest.raises(
+            DatasetError, match=r"link leaves the root\. In the cache of the hub, the root is the folder"
+        ):
+            index_dataset("d", "hf", snapshot, WHOLE)
+
     def test_bytes_of_a_png_named_jpg_are_read(self, tmp_path: Path) -> None:
         table = index(tmp_path, {"train.parquet": parquet(rows(0, 2))})
         with open_root(tmp_path / "root.folder") as root:
