@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from pipeline.errors import AmbiguousLabelsError
-from pipeline.tables.labels import CODE_MAPS, presets_of
+from pipeline.tables.labels import CODE_MAPS, EXPRESSIONS, presets_of
 
 __all__ = ["is_number", "refuse_numbers"]
 
@@ -66,8 +66,16 @@ def _advice(presets: Sequence[str]) -> str:
             f"No code map has all of them ({', '.join(CODE_MAPS)}): write one by the option codes, such as "
             "codes={0: anger, 1: disgust}"
         )
-    maps = "".join(f"\n  codes={name}: {_text(CODE_MAPS[name])}" for name in presets)
-    return f"Name the map that fits, or write one such as codes={{0: anger, 1: disgust}}, by the option codes:{maps}\n"
+    maps = "".join(f"\n  {_option(name)}: {_text(CODE_MAPS[name])}" for name in presets)
+    return (
+        f"Name the map that fits by the option codes=NAME, or write one such as codes={{0: anger, 1: disgust}}:{maps}\n"
+    )
+
+
+def _option(name: str) -> str:
+    """How a map is named; labels beyond the expressions also need their set of classes, which has the same name."""
+    is_basic = set(CODE_MAPS[name].values()) <= set(EXPRESSIONS)
+    return f"codes={name}" if is_basic else f"codes={name} and classes={name}"
 
 
 def _text(codes: Mapping[int, str]) -> str:
