@@ -47,7 +47,14 @@ def current_info() -> FingerprintsInfo:
     return FingerprintsInfo(decoder_version(), FINGERPRINT_VERSION)
 
 
-_KIND = TableKind(
+class _FingerprintKind(TableKind[FingerprintsInfo]):
+    """The file of DATASET is DATASET.pixels.parquet; the command takes several datasets."""
+
+    def _remedy(self, path: Path) -> list[tuple[str, dict[str, Any]]]:
+        return [(self.command, {"datasets": (path.stem.removesuffix(".pixels"),), self.folder: str(path.parent)})]
+
+
+_KIND = _FingerprintKind(
     "table of fingerprints",
     b"fer-stage-fingerprints",
     schema=1,
@@ -57,7 +64,7 @@ _KIND = TableKind(
     command="audit",
     folder="tables",
     by_hand="",
-    purpose="",
+    purpose="to decode the pictures again",
 )
 
 

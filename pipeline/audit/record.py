@@ -141,7 +141,7 @@ class AuditRecord:
             If the file is missing, is no record of an audit, or is damaged.
         """
         table, info = _KIND.read(path)
-        frame = table.to_pandas()
+        frame = table.to_pandas().reindex(columns=list(_ARROW))
         is_picture = frame["sha256"].notna()
         pictures, pairs = frame[is_picture], frame[~is_picture]
         if pairs[["other", "distance"]].isna().any(axis=None):

@@ -132,10 +132,11 @@ def _usable_splits(store: Store) -> npt.NDArray[np.str_]:
 
 def _labels_now(table: SampleTable, store: Store) -> npt.NDArray[np.intp]:
     """What the table has as label of each usable row of the store, as position in its classes; -1 for other images."""
-    frame = store.columns(["id", "sha256", "status"])
-    images = frame[frame["status"] == OK].set_index("id")["sha256"]
-    usable = table.usable.set_index("id")
-    labels = usable["label"].reindex(images.index)
-    same = usable["sha256"].reindex(images.index).to_numpy() == images.to_numpy()
+    has_bytes = "sha256" in store.manifest.columns  # stores of the first version have ids alone
+    frame = store.columns(["id", "status", *(["sha256"] if has_bytes else [])])
+    images = frame[frame["status"] == OK].set_index("id")
+    usable = table.usable.set_index("id").reindex(images.index)
+    labels = usable["label"]
+    same = usable["sha256"].to_numpy() == images["sha256"].to_numpy() if has_bytes else labels.notna().to_numpy()
     codes = labels.map({label: i for i, label in enumerate(table.info.classes)}).fillna(-1).to_numpy(dtype=np.intp)
     return np.where(same, codes, -1)

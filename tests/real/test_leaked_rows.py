@@ -22,7 +22,7 @@ def test_ferplus_is_scored_with_and_without_leaked_rows(
     """257 test pictures are train pictures as the same file, 41 validation pictures; 97 more are near one of either.
 
     By the figures of docs/audit.md the linear probe is right on 90 % of the equal files and 87 % of the near ones, and
-    on 70 % of what is left. It takes two minutes: 31,260 pictures are encoded.
+    on 70 % of what is left. It takes minutes: 31,260 pictures are encoded.
     """
     monkeypatch.chdir(tmp_path)
     root = pack_path("fer2013.tar.gz")

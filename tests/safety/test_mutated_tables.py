@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from mutations import mutations
 
 import pipeline.tables.parquet
+from pipeline.audit.fingerprint import Fingerprint
+from pipeline.audit.pictures import FingerprintTable
+from pipeline.audit.record import AuditInfo, AuditRecord
 from pipeline.errors import TableError
 from pipeline.faces.face import Face
 from pipeline.faces.search import NO_FACE, Detection
@@ -61,6 +65,16 @@ def sample_table() -> pa.Table:
 def face_table() -> pa.Table:
     info = FacesInfo("faces", "ab" * 32, {"name": "yunet", "sha256": "cd" * 32})
     return FaceTable.of(["a", "b", "broken"], ["0 1", "1 2", "2 3"], DETECTIONS, info).to_arrow()
+
+
+def fingerprints() -> pa.Table:
+    prints = [Fingerprint("1" * 64, 2**63, 9.0), Fingerprint("2" * 64, 7, 8.5), "not an image"]
+    return FingerprintTable.of([("0" * 64, ""), ("f" * 64, "1,2,3,4"), ("e" * 64, "")], prints).to_arrow()
+
+
+def audit_record() -> pa.Table:
+    info = AuditInfo({"faces": "ab" * 32}, {"bytes": {}, "phash": {"max_bits": 4}}, {"faces": ("a note",)})
+    return AuditRecord.of([("0" * 64, 0), ("f" * 64, 1)], [(0, 1, "phash", 2.0)], info).to_arrow()
 
 
 KINDS = [
@@ -208,6 +222,48 @@ def test_a_value_that_no_detector_finds_is_named(
     table, path = face_table(), tmp_path / "faces.parquet"
     pq.write_table(table.set_column(table.column_names.index(column), column, pa.array(values)), path)
     assert message in refused(FaceTable.read, path)
+
+
+@pytest.mark.parametrize("make", [fingerprints, audit_record])
+def test_what_an_audit_wrote_is_refused_or_read_whatever_its_columns_and_metadata_hold(
+    tmp_path: Path, make: Callable[[], pa.Table]
+) -> None:
+    read, key = (
+        (_shown_by_record, b"fer-stage-audit")
+        if make is audit_record
+        else (_shown_by_prints, b"fer-stage-fingerprints")
+    )
+    table, path = make(), tmp_path / "faces.parquet"
+    pq.write_table(table, path)
+    assert "refused" not in _outcome_of(read, path)
+    for i, name in enumerate(table.column_names):
+        changes = [table.drop_columns([name]), table.append_column(name, table[name])]
+        changes += [table.set_column(i, name, other(len(table))) for other in OTHERS]
+        for changed in changes:
+            pq.write_table(changed, path)
+            result = _outcome_of(read, path)
+            assert not result.startswith("refused") or (str(path) in result and "`fer-stage audit" in result), result
+    for _, changed in mutations(json.loads(table.schema.metadata[key])):
+        pq.write_table(table.replace_schema_metadata({key: json.dumps(changed)}), path)
+        result = _outcome_of(read, path)
+        assert not result.startswith("refused") or (str(path) in result and "`fer-stage audit" in result), result
+
+
+def _shown_by_record(path: Path) -> str:
+    record = AuditRecord.read(path)
+    return str(record.equal_rows(["0" * 64], ["f" * 64])) + str(record.outdated({"faces": ""}))
+
+
+def _shown_by_prints(path: Path) -> str:
+    items = pd.DataFrame({"sha256": ["0" * 64], "box": [""]})
+    return str(FingerprintTable.read(path).of_items(items).to_json())
+
+
+def _outcome_of(read: Callable[[Path], str], path: Path) -> str:
+    try:
+        return read(path)
+    except TableError as error:
+        return f"refused: {as_commands(error)}"
 
 
 @of_each_kind

@@ -28,6 +28,8 @@ COMMANDS = (
     "draw --style sample-d --images 60 --out data",
     "draw --group 3 --out data/group.png",
     "index --dataset faces",
+    "audit faces --kinds bytes --contact-sheet out/pairs.png --pairs out/pairs.csv",
+    "audit faces --dry-run --max-bits 0",
     "align --dataset faces --contact-sheet out/sheet.png",
     "extract --dataset faces --encoder untrained --outputs pooled,pixels",
     "encode-text --encoder untrained",
@@ -47,7 +49,7 @@ COMMANDS = (
     f"store pin {STORE}",
     "store gc",
 )
-FOLDERS = ("data", "tables", "faces", "features", "runs", "reports", "out")
+FOLDERS = ("audits", "data", "tables", "faces", "features", "runs", "reports", "out")
 
 # Runs the commands in one process and writes down what they opened: [command, event, path, is it for writing].
 WATCHER = """
