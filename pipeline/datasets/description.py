@@ -74,13 +74,16 @@ def describe_layout(layout: Layout[Any]) -> LayoutDescription:
         layout.name,
         layout.summary,
         "\n\n".join(" ".join(text.split()) for text in (inspect.getdoc(type(layout)) or "").split("\n\n")),
-        tuple(_described(name, info) for name, info in layout.Options.model_fields.items()),
+        tuple(_described(name, layout.Options) for name in layout.Options.model_fields),
         facts_of(layout),
     )
 
 
-def _described(name: str, info: Any) -> OptionDescription:
+def _described(name: str, options: type[LayoutOptions]) -> OptionDescription:
+    info = options.model_fields[name]
     choices = get_args(info.annotation) if get_origin(info.annotation) is Literal else ()
+    if name == "classes":
+        choices = options.class_sets
     default = None if info.is_required() or info.default is PydanticUndefined else info.default
     shared = LayoutOptions.model_fields.get(name)
     is_shared = shared is not None and shared.description == info.description

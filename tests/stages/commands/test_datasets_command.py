@@ -23,7 +23,7 @@ def test_about_has_licence_codes_counts_and_options(empty: Path, fer_stage: FerS
     (counts,) = about["counts"]
     assert sum(counts["labels"]["train"].values()) == 12_271
     assert sum(counts["labels"]["test"].values()) == 3_068
-    assert about["options"]["classes"]["default"] == 7
+    assert (about["options"]["classes"]["default"], about["options"]["classes"]["choices"]) == (7, [7, 8])
     assert about["traps"]
 
 
@@ -47,6 +47,7 @@ def test_about_a_name_of_params_is_about_its_layout(empty: Path, fer_stage: FerS
 def test_a_layout_of_many_datasets_has_options_and_no_facts(empty: Path, fer_stage: FerStage) -> None:
     about = fer_stage("datasets", "--about", "folder", "--format", "json")
     assert "codes" in about["options"]
+    assert "raf-compound" in about["options"]["classes"]["choices"]
     assert "licence" not in about
     assert stages.datasets().about is None
 
