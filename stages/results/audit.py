@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.audit.findings import Finding
     from pipeline.audit.label_order import LabelOrderFinding
     from pipeline.audit.record import AuditRecord
+    from pipeline.datasets.published import PublishedComparison
 
 __all__ = ["AuditResult"]
 
@@ -40,6 +41,7 @@ class AuditResult(Result):
     record : what `evaluate` and `report` read
     path : of the record (not written in a dry run)
     label_order : dataset -> whether its labels fit another order better; empty if that was not asked for
+    published : dataset -> its counts against those that are published of it
     notes : about tables that are outdated, and pictures that could not be compared
     """
 
@@ -52,6 +54,7 @@ class AuditResult(Result):
     record: AuditRecord
     path: Path
     label_order: Mapping[str, LabelOrderFinding] = field(default_factory=dict)
+    published: Mapping[str, PublishedComparison] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
@@ -78,6 +81,7 @@ class AuditResult(Result):
             "label_order": {
                 name: {**asdict(finding), "text": finding.text()} for name, finding in self.label_order.items()
             },
+            "published": {name: comparison.as_json() for name, comparison in self.published.items()},
             "path": str(self.path),
         }
 

@@ -19,6 +19,7 @@ from pipeline.audit.label_order import LabelOrderFinding
 from pipeline.audit.record import FEATURES, PHASH, PIXELS, AuditInfo, record_name, table_digest
 from pipeline.audit.rows import AuditedRows
 from pipeline.audit.search import AuditedPictures, Thresholds, column_equalities
+from pipeline.datasets.published import PublishedComparison, compare_with_published, known_facts
 from pipeline.images.decode import decoder_version
 from pipeline.progress import OnProgress
 from pipeline.tables.samples import SampleTable
@@ -61,10 +62,11 @@ def audit(request: AuditRequest, on_progress: OnProgress) -> AuditResult:
     comparison = compare(rows, equalities)
     findings = (*comparison.findings, *_of_columns(rows))
     orders = label_orders(request, params, tables)
+    published = {name: compare_with_published(table, known_facts(table.info)) for name, table in tables.items()}
     info = AuditInfo(
         {name: table_digest(table) for name, table in tables.items()},
         _kinds(request, settings),
-        {name: tuple(_notes_on(name, findings, orders.get(name))) for name in tables},
+        {name: tuple(_notes_on(name, findings, orders.get(name), published[name])) for name in tables},
     )
     result = AuditResult(
         datasets=request.datasets,
@@ -81,7 +83,8 @@ def audit(request: AuditRequest, on_progress: OnProgress) -> AuditResult:
         record=pictures.record(equalities, info),
         path=path,
         label_order=orders,
-        notes=tuple(_notes(params, tables, pictures)),
+        published=published,
+        notes=(*_count_notes(published), *_notes(params, tables, pictures)),
     )
     _write(result, comparison, request, reader)
     return result
@@ -122,7 +125,9 @@ def _group_sizes(kind: Equality) -> dict[str, int]:
     }
 
 
-def _notes_on(dataset: str, findings: Sequence[Finding], order: LabelOrderFinding | None) -> Iterator[str]:
+def _notes_on(
+    dataset: str, findings: Sequence[Finding], order: LabelOrderFinding | None, published: PublishedComparison
+) -> Iterator[str]:
     """What a report states of a dataset itself, whichever heads are scored on it."""
     own = [one for one in findings if one.dataset == one.other_dataset == dataset]
     if n := sum(one.conflicts for one in own):
@@ -133,6 +138,15 @@ def _notes_on(dataset: str, findings: Sequence[Finding], order: LabelOrderFindin
                 yield f"{one.groups:,} {what} of {one.split} are also in {one.other_split}: {one.pictures:,} rows"
     if order and order.is_suspicious:
         yield order.text()
+    if published.status == "differs":
+        yield published.note()
+
+
+def _count_notes(published: Mapping[str, PublishedComparison]) -> Iterator[str]:
+    """Which release a dataset is, or what differs: people filter datasets, so it is no finding."""
+    for name, comparison in published.items():
+        if note := comparison.note():
+            yield f"{name}: {note}"
 
 
 def _notes(params: Params, tables: Mapping[str, SampleTable], pictures: AuditedPictures) -> Iterator[str]:

@@ -162,7 +162,8 @@ def test_ferplus_has_the_known_duplicates(empty: Path) -> None:
     """Figures of docs/audit.md, by bytes: 257 of 3,136 test pictures are train pictures, too."""
     root = pack_path("fer2013.tar.gz")
     assert run(["index", "--dataset", "ferplus", "--root", str(root), "--quiet"]) == 0
-    frame = stages.audit("ferplus", kinds=["bytes"]).frame.set_index(["split", "other_split"])
+    result = stages.audit("ferplus", kinds=["bytes"])
+    frame = result.frame.set_index(["split", "other_split"])
     assert frame["pictures"].to_dict() == {
         ("train", "train"): 1966,
         ("val", "train"): 248,
@@ -172,6 +173,8 @@ def test_ferplus_has_the_known_duplicates(empty: Path) -> None:
         ("test", "test"): 29,
     }
     assert frame["conflicts"].sum() == 0
+    assert result.published["ferplus"].status == "equal"
+    assert any(note.startswith("ferplus: counts equal those published of") for note in result.notes)
 
 
 def test_a_second_audit_reads_no_picture(two: Path, fer_stage: FerStage) -> None:
