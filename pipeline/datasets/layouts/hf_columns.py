@@ -134,7 +134,7 @@ def _column(shard: RowShard, option: str, name: str) -> Column:
 def _text(value: Any, names: Sequence[str] | None) -> str:
     if value is None or value == -1 or value != value:  # -1 is how `datasets` writes that there is no label
         return ""
-    if names is None or isinstance(value, str):
+    if names is None or isinstance(value, str) or not float(value).is_integer():
         return str(value).strip()
     number = int(value)
     return names[number] if 0 <= number < len(names) else f"number {number} of {len(names)} names"
