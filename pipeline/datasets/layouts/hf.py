@@ -28,7 +28,6 @@ from pipeline.datasets.reading.shard_files import Shard, ShardOptions, gap_notes
 from pipeline.datasets.roots.archives import MAX_NAME
 from pipeline.datasets.roots.containers import member_name, row_text
 from pipeline.datasets.roots.files import LINK, Lookup, Root, composed, escapes
-from pipeline.datasets.roots.image_columns import has_bytes
 from pipeline.datasets.roots.row_shards import NO_IMAGE, RowShard
 from pipeline.errors import DatasetError, ImageError, LabelError
 from pipeline.images.formats import is_image
@@ -128,17 +127,17 @@ def _unreadable(root: Root, shard: Shard, error: ImageError) -> str:
 
 def _read(root: Root, shard: Shard, table: RowShard, options: HfOptions) -> _ShardRows:
     columns = columns_of(table, recorded_features(root, shard.folder), options.image, options.label)
-    kind, n_rows = table.schema.field(columns.image).type, table.n_rows
-    read = {columns.image, columns.label, options.subject}
+    image, n_rows = columns.image, table.n_rows
+    read = {image.name, columns.label.name, options.subject}
     return _ShardRows(
         shard,
         columns,
         label_texts(table, columns),
-        [member_name(shard.file, table.member(row, columns.image)) for row in range(n_rows)],
-        image_paths(table, columns.image),
-        _without_bytes(root, table, columns.image) if has_bytes(kind) else set(range(n_rows)),
+        [member_name(shard.file, table.member(row, image.name)) for row in range(n_rows)],
+        image_paths(table, image),
+        _without_bytes(root, table, image.name) if image.holds_bytes else set(range(n_rows)),
         subject_texts(table, options.subject),
-        tuple(name for name in table.schema.names if name not in read and lookalike(name)),
+        tuple(column.name for column in table.columns if column.name not in read and lookalike(column.name)),
     )
 
 

@@ -7,10 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
+from pipeline.datasets.roots.columns import Column, Features, image_columns
 from pipeline.datasets.roots.files import Root, some
-from pipeline.datasets.roots.image_columns import features_in, has_bytes, image_columns, is_text, path_field
 from pipeline.datasets.roots.row_shards import RowShard
 from pipeline.errors import DatasetError
 
@@ -19,8 +17,6 @@ __all__ = ["Columns", "columns_of", "image_paths", "label_texts", "recorded_feat
 USUAL_LABELS = ("label", "labels", "emotion", "emotions", "expression", "expressions")
 INFO = "dataset_info.json"
 
-Features = Mapping[str, Mapping[str, Any]]
-
 
 @dataclass(frozen=True)
 class Columns:
@@ -28,12 +24,12 @@ class Columns:
 
     Parameters
     ----------
-    image, label : names
+    image, label : of pictures and of labels
     names : of the labels' integers, in their order; None if the file has none
     """
 
-    image: str
-    label: str
+    image: Column
+    label: Column
     names: tuple[str, ...] | None
 
 
@@ -69,22 +65,12 @@ def columns_of(shard: RowShard, recorded: Features, image: str, label: str) -> C
     DatasetError
         If there is none, or more than one that it may be; all are named.
     """
-    schema, where = shard.schema, shard.extent.where
-    features = {**recorded, **features_in(schema)}
-    image = image or _only(image_columns(schema), "image", schema, where)
-    label = label or _only(_label_columns(schema, features), "label", schema, where)
-    for option, name in (("image", image), ("label", label)):
-        if schema.names.count(name) != 1:
-            raise DatasetError(
-                f"{where}: expected one column {name!r} (option {option}), found columns {some(schema.names, 20)}"
-            )
-    kind = schema.field(image).type
-    if not has_bytes(kind) and not path_field(kind):
-        raise DatasetError(
-            f"{where}: column {image!r}: expected images as bytes, as paths, or as a struct of both, found {kind}. "
-            "Name the column of images by the option image=NAME"
-        )
-    return Columns(image, label, _names(shard, features_in(schema), recorded, label))
+    where, names = shard.extent.where, [column.name for column in shard.columns]
+    features = {**recorded, **shard.features}
+    images = image_columns(shard.columns, features)
+    of_images = _column(shard, "image", image or _only(images, "image", names, where))
+    of_labels = _column(shard, "label", label or _only(_label_columns(names, features), "label", names, where))
+    return Columns(of_images, of_labels, _names(shard, recorded, of_labels.name))
 
 
 def label_texts(shard: RowShard, columns: Columns) -> list[str]:
@@ -95,23 +81,20 @@ def label_texts(shard: RowShard, columns: Columns) -> list[str]:
     DatasetError
         If labels are neither texts nor numbers.
     """
-    kind = shard.schema.field(columns.label).type
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if not (is_text(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+    label = columns.label
+    if label.kind not in ("text", "integer", "number"):
         raise DatasetError(
-            f"{shard.extent.where}: column {columns.label!r}: expected one label in a row, a text or a number, found "
-            f"{kind}. Name the column of labels by the option label=NAME, or save the dataset again with one"
+            f"{shard.extent.where}: column {label.name!r}: expected one label in a row, a text or a number, found "
+            f"{label.type}. Name the column of labels by the option label=NAME, or save the dataset again with one"
         )
-    return [_text(value, columns.names) for value in shard.values(columns.label).to_pylist()]
+    return [_text(value, columns.names) for value in shard.values(label.name)]
 
 
-def image_paths(shard: RowShard, column: str) -> list[str | None]:
+def image_paths(shard: RowShard, column: Column) -> list[str | None]:
     """The path in each row of a column of images; None where there is none."""
-    kind = shard.schema.field(column).type
-    if not path_field(kind):
+    if not column.holds_paths:
         return [None] * shard.n_rows
-    paths: list[str | None] = shard.values(column, "path" if pa.types.is_struct(kind) else "").to_pylist()
-    return paths
+    return shard.values(column.name, "path" if column.has_path else "")
 
 
 def subject_texts(shard: RowShard, column: str) -> list[str | None]:
@@ -124,40 +107,54 @@ def subject_texts(shard: RowShard, column: str) -> list[str | None]:
     """
     if not column:
         return [None] * shard.n_rows
-    names = shard.schema.names
-    kind = shard.schema.field(column).type if names.count(column) == 1 else None
-    if kind is None or not (is_text(kind) or pa.types.is_integer(kind)):
+    found = _column(shard, "subject", column)
+    if found.kind not in ("text", "integer"):
         raise DatasetError(
-            f"{shard.extent.where}: expected a column {column!r} of texts or whole numbers (option subject), found "
-            f"{kind or some(names, 20)}"
+            f"{shard.extent.where}: column {column!r}: expected texts or whole numbers (option subject), found "
+            f"{found.type}"
         )
-    return [None if value is None else str(value) for value in shard.values(column).to_pylist()]
+    return [None if value is None else str(value) for value in shard.values(column)]
+
+
+def _column(shard: RowShard, option: str, name: str) -> Column:
+    column = shard.find(name)
+    names = [column.name for column in shard.columns]
+    if column is None:
+        raise DatasetError(
+            f"{shard.extent.where}: expected one column {name!r} (option {option}), found columns {some(names, 20)}"
+        )
+    if option == "image" and not (column.holds_bytes or column.holds_paths):
+        raise DatasetError(
+            f"{shard.extent.where}: column {name!r}: expected images as bytes, as paths, or as a struct of both, found "
+            f"{column.type}. Name the column of images by the option image=NAME"
+        )
+    return column
 
 
 def _text(value: Any, names: Sequence[str] | None) -> str:
     if value is None or value == -1 or value != value:  # -1 is how `datasets` writes that there is no label
         return ""
-    if names is None or isinstance(value, str):
+    if names is None or isinstance(value, str) or not float(value).is_integer():
         return str(value).strip()
     number = int(value)
     return names[number] if 0 <= number < len(names) else f"number {number} of {len(names)} names"
 
 
-def _label_columns(schema: pa.Schema, features: Features) -> list[str]:
-    declared = [name for name in schema.names if features.get(name, {}).get("_type") == "ClassLabel"]
-    usual = [name for name in schema.names if name.casefold() in USUAL_LABELS]
+def _label_columns(names: Sequence[str], features: Features) -> list[str]:
+    declared = [name for name in names if features.get(name, {}).get("_type") == "ClassLabel"]
+    usual = [name for name in names if name.casefold() in USUAL_LABELS]
     return [name for name in declared if name in usual] or declared or usual
 
 
-def _only(candidates: Sequence[str], what: str, schema: pa.Schema, where: str) -> str:
+def _only(candidates: Sequence[str], what: str, names: Sequence[str], where: str) -> str:
     if len(candidates) == 1:
         return candidates[0]
-    found = f"{len(candidates)}: {some(candidates, 9)}" if candidates else f"none among {some(schema.names, 20)}"
+    found = f"{len(candidates)}: {some(candidates, 9)}" if candidates else f"none among {some(names, 20)}"
     raise DatasetError(f"{where}: expected one column of {what}s, found {found}. Name it by the option {what}=NAME")
 
 
-def _names(shard: RowShard, own: Features, recorded: Features, label: str) -> tuple[str, ...] | None:
-    of_file, beside = (_class_names(features.get(label, {})) for features in (own, recorded))
+def _names(shard: RowShard, recorded: Features, label: str) -> tuple[str, ...] | None:
+    of_file, beside = (_class_names(features.get(label, {})) for features in (shard.features, recorded))
     if of_file and beside and of_file != beside:
         raise DatasetError(
             f"{shard.extent.where}: its own label names are {', '.join(of_file)}, those of {INFO} beside it "

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
-from pipeline.datasets.roots.arrow_shard import ArrowShard
-from pipeline.datasets.roots.containers import container_suffixes, is_container, register
+from pipeline.datasets.roots.containers import Container, container_suffixes, is_container, register
+from pipeline.datasets.roots.extents import Extent
 from pipeline.datasets.roots.files import Root
 from pipeline.datasets.roots.folder_root import FileRoot, FolderRoot
-from pipeline.datasets.roots.parquet_shard import ParquetShard
 from pipeline.datasets.roots.pixel_csv import PixelCsv
 from pipeline.datasets.roots.tar_members import TarShard
 from pipeline.datasets.roots.tar_root import TarRoot
@@ -21,9 +22,16 @@ __all__ = ["FileRoot", "FolderRoot", "Root", "TarRoot", "open_root"]
 _GZIP, _ZIP = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")
 _PARQUET, _ARROW = b"PAR1", (b"ARRO", b"\xff\xff\xff\xff")
 
+
+def _row_shard(module: str, name: str, extent: Extent) -> Container:
+    # By name, when the first one is opened: PyArrow takes half a second to import.
+    shard: Container = getattr(import_module(f"pipeline.datasets.roots.{module}"), name)(extent)
+    return shard
+
+
 register(".tar", TarShard)
-register(".parquet", ParquetShard)
-register(".arrow", ArrowShard)
+register(".parquet", partial(_row_shard, "parquet_shard", "ParquetShard"))
+register(".arrow", partial(_row_shard, "arrow_shard", "ArrowShard"))
 register(".csv", PixelCsv)
 
 

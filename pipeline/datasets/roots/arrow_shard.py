@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.datasets.roots.arrow_columns import columns_of, features_of, image_bytes
+from pipeline.datasets.roots.columns import Column, Features
 from pipeline.datasets.roots.extents import Extent
 from pipeline.datasets.roots.refusals import refused_by_system, whole_file_errors
-from pipeline.datasets.roots.row_shards import RowShard, damaged_shard, image_bytes
+from pipeline.datasets.roots.row_shards import RowShard, damaged_shard
 from pipeline.errors import DatasetError
 
 __all__ = ["ArrowShard"]
@@ -39,6 +42,7 @@ class ArrowShard(RowShard):
             self._schema, self._batches = self._open()
         except _BROKEN as error:
             raise refused_by_system(error, extent.where) or damaged_shard(extent, "Arrow", error) from error
+        self._columns, self._features = columns_of(self._schema), features_of(self._schema)
         self._starts = np.cumsum([0, *(len(batch) for batch in self._batches)])
         self._check_rows()
 
@@ -68,20 +72,28 @@ class ArrowShard(RowShard):
         return batch
 
     @property
-    def schema(self) -> pa.Schema:
-        return self._schema
+    def columns(self) -> Sequence[Column]:
+        return self._columns
+
+    @property
+    def features(self) -> Features:
+        return self._features
 
     @property
     def n_rows(self) -> int:
         return int(self._starts[-1])
 
-    def values(self, column: str, field: str = "") -> pa.ChunkedArray:
+    def values(self, column: str, field: str = "") -> list[Any]:
+        values = self._whole(column)
+        listed: list[Any] = (pc.struct_field(values, field) if field else values).to_pylist()
+        return listed
+
+    def _whole(self, column: str) -> pa.ChunkedArray:
         columns = [batch.column(column) for batch in self._batches]
-        values = pa.chunked_array(columns, self._schema.field(column).type)
-        return pc.struct_field(values, field) if field else values
+        return pa.chunked_array(columns, self._schema.field(column).type)
 
     def without_bytes(self, column: str) -> set[int]:
-        values = image_bytes(self.values(column))
+        values = image_bytes(self._whole(column))
         return set(np.flatnonzero(values.is_null().to_numpy()).tolist())
 
     @property

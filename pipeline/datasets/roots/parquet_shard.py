@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.datasets.roots.arrow_columns import columns_of, features_of, image_bytes
+from pipeline.datasets.roots.columns import Column, Features
 from pipeline.datasets.roots.extents import Extent
-from pipeline.datasets.roots.image_columns import is_binary
 from pipeline.datasets.roots.refusals import refused_by_system, whole_file_errors
-from pipeline.datasets.roots.row_shards import DAMAGED_ROW, RowShard, damaged_shard, image_bytes
+from pipeline.datasets.roots.row_shards import DAMAGED_ROW, RowShard, damaged_shard
 from pipeline.errors import ImageError
 
 __all__ = ["ParquetShard"]
@@ -85,6 +86,8 @@ class ParquetShard(RowShard):
                 self._raw, pre_buffer=False, buffer_size=_READ_AHEAD, page_checksum_verification=True
             )
             _check_columns(self._file)
+            schema = self._file.schema_arrow
+            self._columns, self._features = columns_of(schema), features_of(schema)
         except _BROKEN as error:
             raise refused_by_system(error, extent.where) or damaged_shard(extent, "parquet", error) from error
         self._footer = self._file.metadata
@@ -99,14 +102,18 @@ class ParquetShard(RowShard):
         self._check_rows()
 
     @property
-    def schema(self) -> pa.Schema:
-        return self._file.schema_arrow
+    def columns(self) -> Sequence[Column]:
+        return self._columns
+
+    @property
+    def features(self) -> Features:
+        return self._features
 
     @property
     def n_rows(self) -> int:
         return int(self._footer.num_rows)
 
-    def values(self, column: str, field: str = "") -> pa.ChunkedArray:
+    def values(self, column: str, field: str = "") -> list[Any]:
         try:
             with self._lock:
                 table = self._file.read([f"{column}.{field}" if field else column], use_threads=False)
@@ -114,11 +121,12 @@ class ParquetShard(RowShard):
             values = table.column(column)
             if len(values) != self.n_rows:
                 raise ValueError(f"it has {len(values):,} values, and the file states {self.n_rows:,} rows")
-            return pc.struct_field(values, field) if field else values
+            listed: list[Any] = (pc.struct_field(values, field) if field else values).to_pylist()
         except _BROKEN as error:
             raise refused_by_system(error, self.extent.where) or damaged_shard(
                 self.extent, "parquet", f"column {column}: {error}"
             ) from error
+        return listed
 
     def without_bytes(self, column: str) -> set[int]:
         rows: set[int] = set()
@@ -178,8 +186,9 @@ class ParquetShard(RowShard):
         )
         return batches
 
-    def _leaf(self, column: str) -> str:
-        return column if is_binary(self.schema.field(column).type) else f"{column}.bytes"
+    def _leaf(self, name: str) -> str:
+        column = self.find(name)
+        return f"{name}.bytes" if column and column.kind == "picture" else name
 
     @property
     def decoded_bytes(self) -> int:

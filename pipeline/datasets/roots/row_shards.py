@@ -5,18 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import Any
 
 from pipeline.datasets.roots.archives import MAX_MEMBERS, check_size
+from pipeline.datasets.roots.columns import Column, Features, image_columns
 from pipeline.datasets.roots.containers import Container, row_number, row_text
 from pipeline.datasets.roots.extents import Extent
 from pipeline.datasets.roots.files import MISSING
-from pipeline.datasets.roots.image_columns import has_bytes, image_columns, is_binary
 from pipeline.errors import DatasetError, ImageError
 
-__all__ = ["DAMAGED_ROW", "NO_IMAGE", "RowShard", "damaged_shard", "image_bytes"]
+__all__ = ["DAMAGED_ROW", "NO_IMAGE", "RowShard", "damaged_shard"]
 
 # Reasons of a rejected row: stable words, counted in summaries.
 NO_IMAGE = "row has no image"
@@ -39,8 +37,13 @@ class RowShard(Container):
 
     @property
     @abstractmethod
-    def schema(self) -> pa.Schema:
-        """Of the rows, with the file's metadata."""
+    def columns(self) -> Sequence[Column]:
+        """All columns, in the order of the file."""
+
+    @property
+    @abstractmethod
+    def features(self) -> Features:
+        """Column -> its feature, as the file itself describes it; empty if it does not."""
 
     @property
     @abstractmethod
@@ -48,7 +51,7 @@ class RowShard(Container):
         """Rows of the file."""
 
     @abstractmethod
-    def values(self, column: str, field: str = "") -> pa.ChunkedArray:
+    def values(self, column: str, field: str = "") -> list[Any]:
         """A whole column, or a field of a column of structs; not for the bytes of pictures.
 
         Raises
@@ -73,8 +76,13 @@ class RowShard(Container):
     @cached_property
     def default_column(self) -> str:
         """The column whose pictures a bare row number means; empty if there is none, or more than one."""
-        columns = image_columns(self.schema)
+        columns = image_columns(self.columns, self.features)
         return columns[0] if len(columns) == 1 else ""
+
+    def find(self, name: str) -> Column | None:
+        """The column of a name; None if there is none, or more than one."""
+        named = [column for column in self.columns if column.name == name]
+        return named[0] if len(named) == 1 else None
 
     def member(self, row: int, column: str) -> str:
         """The name of the picture of a row in a column."""
@@ -86,12 +94,12 @@ class RowShard(Container):
 
     def read(self, member: str, limit: int) -> bytes:
         prefix, _, number = member.rpartition("/")
-        row, column = row_number(number), prefix or self.default_column
-        if row is None or row >= self.n_rows or self.schema.get_field_index(column) < 0:
+        row, column = row_number(number), self.find(prefix or self.default_column)
+        if row is None or row >= self.n_rows or column is None:
             raise ImageError(MISSING)
-        if not has_bytes(self.schema.field(column).type):
+        if not column.holds_bytes:
             raise ImageError(NO_IMAGE)
-        data = self._cell(row, column)
+        data = self._cell(row, column.name)
         if data is None:
             raise ImageError(NO_IMAGE)
         check_size(len(data), limit)
@@ -103,11 +111,6 @@ class RowShard(Container):
                 f"{self.extent.where}: expected at most {MAX_MEMBERS:,} rows in a file, found {self.n_rows:,}. "
                 "Divide it into shards"
             )
-
-
-def image_bytes(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
-    """The bytes in a column of pictures; null where there are none."""
-    return column if is_binary(column.type) else pc.struct_field(column, "bytes")
 
 
 def damaged_shard(extent: Extent, kind: str, detail: object) -> DatasetError:

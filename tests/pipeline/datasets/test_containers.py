@@ -232,6 +232,16 @@ class TestLifetime:
             assert {root.read(member_name(name, row_text(0))) for name in files} == {b"x"}
             assert len(os.listdir("/dev/fd")) < before + 50
 
+    def test_only_the_last_shards_hold_decoded_pictures(self, tmp_path: Path) -> None:
+        files = {f"{i}.parquet": SHARDS["data/a.parquet"] for i in range(5)}
+        with open_root(pack(files, tmp_path, "folder")) as root:
+            shards = [root.container(name) for name in files]
+            for name in files:
+                root.read(member_name(name, ROWS[3]))
+            held = [shard.decoded_bytes > 0 for shard in shards if isinstance(shard, parquet_shard.ParquetShard)]
+            assert held == [False, False, False, True, True]
+            assert [root.read(member_name(name, ROWS[4])) for name in files] == [DATA[4]] * 5
+
     def test_a_forked_child_reads_on_its_own(self, shard: str, root_path: Path) -> None:
         with open_root(root_path) as root:
             root.read(member_name(shard, ROWS[0]))

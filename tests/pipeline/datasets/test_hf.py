@@ -217,6 +217,11 @@ class TestLabels:
         with pytest.raises(LabelError, match=r"1 x .*number 7 of 7 names"):
             index(tmp_path, {"train.parquet": parquet(table)})
 
+    def test_what_is_no_whole_number_has_no_name(self, tmp_path: Path) -> None:
+        table = rows_table({"image": image_column(PNGS[:3]), "label": [1.0, float("inf"), 2.5]}, FEATURES)
+        with pytest.raises(LabelError, match=r"2 unknown labels:\n  1 x .*'2\.5'.*\n  1 x .*'inf'"):
+            index(tmp_path, {"train.parquet": parquet(table)})
+
     def test_other_names_beside_the_file_are_refused(self, tmp_path: Path) -> None:
         other = {"image": IMAGE, "label": class_label([*reversed(CSV_ORDER)])}
         files = {"train.parquet": parquet(rows(0, 2)), "dataset_info.json": json.dumps({"features": other}).encode()}
