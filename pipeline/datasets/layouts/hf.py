@@ -20,9 +20,9 @@ from pipeline.datasets.layouts.hf_columns import (
 )
 from pipeline.datasets.layouts.hf_copies import Copy, copies_like
 from pipeline.datasets.layouts.hf_files import find_shards, unread_files, unread_notes
+from pipeline.datasets.reading.ambiguous import refuse_numbers
 from pipeline.datasets.reading.base import Scan, not_this_layout
 from pipeline.datasets.reading.listfile import lookalike
-from pipeline.datasets.reading.numeric_labels import refuse_numbers
 from pipeline.datasets.reading.rows import Row, assemble, split_word, translate
 from pipeline.datasets.reading.shard_files import Shard, ShardOptions, gap_notes, in_splits
 from pipeline.datasets.roots.archives import MAX_NAME
@@ -151,7 +151,8 @@ def _without_bytes(root: Root, table: RowShard, column: str) -> set[int]:
 def _rows(root: Root, read: Sequence[_ShardRows], options: HfOptions, copies: Sequence[Copy]) -> Iterator[Row]:
     labels, members = ([value for shard in read for value in getattr(shard, name)] for name in ("labels", "members"))
     if options.code_map is None:
-        refuse_numbers(labels, members, str(root.path), "; ".join(map(_copy_note, copies)))
+        note = f"Note that {'; '.join(map(_copy_note, copies))}." if copies else ""
+        refuse_numbers(labels, members, str(root.path), note)
     labelled = [label for label in labels if label]
     known = dict(zip(labelled, translate(labelled, options.code_map, str(root.path)), strict=True))
     find_file = _file_finder(root)

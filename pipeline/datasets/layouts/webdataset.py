@@ -12,8 +12,8 @@ from pydantic import Field
 
 from pipeline.datasets.layouts.hf_copies import copies_like
 from pipeline.datasets.layouts.webdataset_keys import KeyedMembers, by_key, label_of
+from pipeline.datasets.reading.ambiguous import is_number, refuse_numbers
 from pipeline.datasets.reading.base import Layout, Scan, not_this_layout
-from pipeline.datasets.reading.numeric_labels import is_number, refuse_numbers
 from pipeline.datasets.reading.rows import Row, assemble, split_word, translate
 from pipeline.datasets.reading.shard_files import (
     Shard,

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layout_trees import pack, picture
+from trees import pack, picture
 
 from pipeline.datasets.digests import FileDigests
 from pipeline.datasets.index import index_dataset

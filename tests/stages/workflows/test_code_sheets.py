@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from layout_trees import pack, picture
 from PIL import Image
+from trees import pack, picture
 
 import stages
 from pipeline.errors import AmbiguousLabelsError

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from layout_trees import pack, picture
+from trees import pack, picture
 
 import cache
 
