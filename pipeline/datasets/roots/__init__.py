@@ -15,6 +15,7 @@ from pipeline.datasets.roots.tar_members import TarShard
 from pipeline.datasets.roots.tar_root import TarRoot
 from pipeline.datasets.roots.zip_root import ZipRoot
 from pipeline.errors import DatasetError
+from pipeline.progress import OnProgress, silent
 from pipeline.regular_files import open_regular
 
 __all__ = ["FileRoot", "FolderRoot", "Root", "TarRoot", "open_root"]
@@ -35,13 +36,18 @@ register(".arrow", partial(_row_shard, "arrow_shard", "ArrowShard"))
 register(".csv", PixelCsv)
 
 
-def open_root(path: Path, expected: str = "a folder of images, or a .tar, .tar.gz, .tgz or .zip of one") -> Root:
+def open_root(
+    path: Path,
+    expected: str = "a folder of images, or a .tar, .tar.gz, .tgz or .zip of one",
+    on_progress: OnProgress = silent,
+) -> Root:
     """Open a dataset's root; the kind of a file is known by its content, not by its suffix.
 
     Parameters
     ----------
     path : folder, archive, or one shard of rows (parquet, Arrow)
     expected : what the layout reads, for the message
+    on_progress : called while a tar is unpacked and listed, which takes minutes for one of many gigabytes
 
     Raises
     ------
@@ -58,12 +64,14 @@ def open_root(path: Path, expected: str = "a folder of images, or a .tar, .tar.g
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror}. Check its permissions") from error
     if magic[:2] == _GZIP:
-        return TarRoot(path, compressed=True)
+        return TarRoot(path, compressed=True, on_progress=on_progress)
     if magic in _ZIP:
         return ZipRoot(path)
     if magic == _PARQUET or magic in _ARROW:
         return _shard_root(path, ".parquet" if magic == _PARQUET else ".arrow")
-    return FileRoot(path) if is_container(path.name) and path.suffix.casefold() != ".tar" else TarRoot(path)
+    if is_container(path.name) and path.suffix.casefold() != ".tar":
+        return FileRoot(path)
+    return TarRoot(path, on_progress=on_progress)
 
 
 def _shard_root(path: Path, suffix: str) -> FileRoot:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, TypeVar
 
 from pipeline.datasets.roots.containers import Container, OpenContainers, split_member
 from pipeline.datasets.roots.extents import Extent
@@ -46,6 +46,9 @@ MAX_LINE = 2**20  # characters
 
 _LISTED_AT_ONCE = 1000
 _JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini", "@eadir"})
+
+
+T = TypeVar("T")
 
 
 class Root(ABC):
@@ -265,14 +268,14 @@ class Lookup:
         return self._exact.get(tail) or self._folded.get(tail.casefold(), name)
 
 
-def counted(names: Iterable[str], on_progress: OnProgress) -> Iterator[str]:
-    """The names as they are, their number reported every `_LISTED_AT_ONCE`."""
-    n_names = 0
-    for n_names, name in enumerate(names, start=1):
-        yield name
-        if n_names % _LISTED_AT_ONCE == 0:
-            on_progress(Progress("files listed", n_names, 0))
-    on_progress(Progress("files listed", n_names, n_names))
+def counted(files: Iterable[T], on_progress: OnProgress) -> Iterator[T]:
+    """The files as they are, their number reported every `_LISTED_AT_ONCE`."""
+    n_files = 0
+    for n_files, file in enumerate(files, start=1):
+        yield file
+        if n_files % _LISTED_AT_ONCE == 0:
+            on_progress(Progress("files listed", n_files, 0))
+    on_progress(Progress("files listed", n_files, n_files))
 
 
 def composed(text: str) -> str:

@@ -19,6 +19,7 @@ from typing import BinaryIO, cast
 
 from pipeline.datasets.roots.refusals import whole_file_errors
 from pipeline.errors import DatasetError
+from pipeline.progress import OnProgress, Progress, silent
 from pipeline.regular_files import open_regular, size_text
 
 __all__ = ["Spool"]
@@ -58,6 +59,7 @@ class Spool:
         unpack: Callable[[BinaryIO], BinaryIO] | None = None,
         packed_size: int | None = None,
         where: str = "",
+        on_progress: OnProgress = silent,
     ) -> None:
         where = where or str(source)
         remove_abandoned()
@@ -68,7 +70,7 @@ class Spool:
             with whole_file_errors(source):
                 packed = open_regular(source)
             with packed, self.path.open("xb") as plain, (unpack or _gunzip)(packed) as content:
-                _decompress(where, packed_size or os.fstat(packed.fileno()).st_size, content, plain)
+                _decompress(where, packed_size or os.fstat(packed.fileno()).st_size, content, plain, on_progress)
         except DatasetError:
             self.close()
             raise
@@ -131,7 +133,7 @@ def _gunzip(packed: BinaryIO) -> BinaryIO:
     return cast("BinaryIO", gzip.open(packed))
 
 
-def _decompress(where: str, packed_size: int, content: BinaryIO, plain: BinaryIO) -> None:
+def _decompress(where: str, packed_size: int, content: BinaryIO, plain: BinaryIO, on_progress: OnProgress) -> None:
     """Copy the content in chunks; all limits are checked before the next chunk is written."""
     limit = max(ALWAYS_ALLOWED, MAX_RATIO * packed_size)
     n_bytes = 0
@@ -150,6 +152,7 @@ def _decompress(where: str, packed_size: int, content: BinaryIO, plain: BinaryIO
                 f"{_UNPACK}"
             )
         plain.write(chunk)
+        on_progress(Progress("MB unpacked", n_bytes // _CHUNK, 0))
 
 
 def _remove(folder: Path, handle: int, owner: int) -> None:

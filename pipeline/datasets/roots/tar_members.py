@@ -18,9 +18,10 @@ from pipeline.datasets.roots.archives import (
 )
 from pipeline.datasets.roots.containers import Container
 from pipeline.datasets.roots.extents import Extent
-from pipeline.datasets.roots.files import MISSING, UNREADABLE, escapes, is_junk, some
+from pipeline.datasets.roots.files import MISSING, UNREADABLE, counted, escapes, is_junk, some
 from pipeline.datasets.roots.refusals import refused_by_system, whole_file_errors
 from pipeline.errors import ImageError
+from pipeline.progress import OnProgress, silent
 
 __all__ = ["TarShard", "tar_members"]
 
@@ -53,7 +54,7 @@ class TarShard(Container):
         return data
 
 
-def tar_members(extent: Extent) -> dict[str, tuple[int, int]]:
+def tar_members(extent: Extent, on_progress: OnProgress = silent) -> dict[str, tuple[int, int]]:
     """Name -> (offset, size) of every file; a name that occurs twice means its last version, as in tar itself.
 
     Offsets count from the start of the file on disk.
@@ -71,7 +72,7 @@ def tar_members(extent: Extent) -> dict[str, tuple[int, int]]:
             BoundedReads(extent, MAX_HEADER_BYTES) as file,
             tarfile.open(fileobj=file, mode="r:") as archive,
         ):
-            for member in _each_member(extent.where, archive):
+            for member in counted(_each_member(extent.where, archive), on_progress):
                 name = _tar_name(member)
                 if member.isdir() or is_junk(name):
                     continue

@@ -15,6 +15,7 @@ from pipeline.datasets.roots.refusals import refused_by_system, whole_file_error
 from pipeline.datasets.roots.spool import Spool
 from pipeline.datasets.roots.tar_members import tar_members
 from pipeline.errors import DatasetError, ImageError
+from pipeline.progress import OnProgress, silent
 from pipeline.regular_files import open_unbuffered
 
 __all__ = ["TarRoot"]
@@ -30,12 +31,12 @@ class TarRoot(ArchiveRoot):
         root.
     """
 
-    def __init__(self, path: Path, *, compressed: bool = False) -> None:
+    def __init__(self, path: Path, *, compressed: bool = False, on_progress: OnProgress = silent) -> None:
         super().__init__(path)
-        self._spool: Spool | None = Spool(path) if compressed else None
+        self._spool: Spool | None = Spool(path, on_progress=on_progress) if compressed else None
         self._data = self._spool.path if self._spool else path
         try:
-            self._members = tar_members(self._whole(path))
+            self._members = tar_members(self._whole(path), on_progress)
         except DatasetError:
             self.close()
             raise

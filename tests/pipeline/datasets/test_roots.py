@@ -20,6 +20,7 @@ from trees import KINDS, pack
 from pipeline.datasets.roots import open_root
 from pipeline.datasets.roots.files import Lookup, Root
 from pipeline.errors import DatasetError, ImageError
+from pipeline.progress import Progress
 
 FILES = {"a/one.jpg": b"one", "a/b/two.png": b"two" * 400, "list.txt": b"\xef\xbb\xbfx\r\ny\rz\n", "empty.jpg": b""}
 OPEN = (
@@ -140,6 +141,14 @@ def test_two_equally_deep_matches_are_not_guessed(tmp_path: Path) -> None:
         pytest.raises(DatasetError, match=r"expected one l\.csv .*'x/l\.csv', 'y/l\.csv'"),
     ):
         root.find("l.csv")
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz"])
+def test_an_archive_is_listed_with_progress_while_it_is_opened(tmp_path: Path, kind: str) -> None:
+    heard: list[Progress] = []
+    open_root(pack(FILES, tmp_path, kind), on_progress=heard.append).close()
+    assert [step.what for step in heard] == ["MB unpacked"] * (kind == "tar.gz") + ["files listed"]
+    assert heard[-1].done >= len(FILES)
 
 
 class TestSpool:
