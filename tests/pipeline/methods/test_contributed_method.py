@@ -86,5 +86,5 @@ def test_the_page_names_files_that_exist() -> None:
     assert len(names) > 5
     for name in names:
         path = root / name.replace("FAMILY", "mask").replace("METHOD/DATASET", "cafe/raf-db")
-        examples = ("/sparse_mask.py", "/jaffe.py")
+        examples = ("/sparse_mask.py", "/rafd.py")
         assert path.exists() or "NAME" in name or name.endswith(examples), name
