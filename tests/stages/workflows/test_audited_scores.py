@@ -167,7 +167,7 @@ def test_the_report_flags_cells_and_lists_findings(copy: tuple[list[str], list[s
     write_audit(
         *copy, notes={"copy": ("3 pictures have other labels in sample-a",), "elsewhere": ("a finding of another",)}
     )
-    fer_stage(*EVALUATE)
+    assert stages.evaluate(RUN, datasets="copy").notes[-1] == "audit of copy: 3 pictures have other labels in sample-a"
     fer_stage("report")
     page = Path("reports/index.html").read_text()
     assert "≈ 50 %" in page
