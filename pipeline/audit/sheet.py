@@ -34,17 +34,20 @@ class ShownPair:
 def choose_pairs(pairs: pd.DataFrame) -> npt.NDArray[np.intp]:
     """Up to `MAX_PAIRS_SHOWN` rows of `Comparison.pairs`: as many of each kind, evenly spread over its distances.
 
-    Up to half of a kind are pairs across datasets or with labels that contradict each other, which are rare and have to
-    be looked at.
+    Up to a quarter of a kind are pairs across datasets, and up to half these or pairs with labels that contradict each
+    other: they are rare and have to be looked at.
     """
     positions = [np.flatnonzero((pairs["kind"] == kind).to_numpy(dtype=bool)) for kind in pairs["kind"].unique()]
-    rare = (pairs["conflict"] | (pairs["dataset"] != pairs["other_dataset"])).to_numpy(dtype=bool)
+    across = (pairs["dataset"] != pairs["other_dataset"]).to_numpy(dtype=bool)
+    conflict = pairs["conflict"].to_numpy(dtype=bool)
     chosen: list[npt.NDArray[np.intp]] = []
     n_left = MAX_PAIRS_SHOWN
     for number, rows in enumerate(sorted(positions, key=len)):
         share = min(len(rows), n_left // (len(positions) - number))
-        of_rare = _spread(rows[rare[rows]], (share + 1) // 2)
-        chosen += [of_rare, _spread(np.setdiff1d(rows, of_rare), share - len(of_rare))]
+        of_kind = _spread(rows[across[rows]], (share + 3) // 4)
+        for more, most in ((rows[conflict[rows]], (share + 1) // 2), (rows, share)):
+            of_kind = np.concatenate([of_kind, _spread(np.setdiff1d(more, of_kind), most - len(of_kind))])
+        chosen.append(of_kind)
         n_left -= share
     return np.sort(np.concatenate([np.empty(0, np.intp), *chosen]))
 

@@ -25,6 +25,10 @@ def test_rare_pairs_are_shown_among_many() -> None:
     assert {0, 3, 501, 777, 999} <= set(chosen.tolist())
 
 
+def test_a_pair_across_datasets_is_shown_among_many_that_contradict() -> None:
+    assert 777 in choose_pairs(pairs_of(1000, set(range(700)), {777}))
+
+
 def test_pairs_that_contradict_are_at_most_half_where_there_are_others() -> None:
     chosen = choose_pairs(pairs_of(1000, set(range(500)), set()))
     assert len(set(chosen)) == MAX_PAIRS_SHOWN
