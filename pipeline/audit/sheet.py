@@ -32,15 +32,29 @@ class ShownPair:
 
 
 def choose_pairs(pairs: pd.DataFrame) -> npt.NDArray[np.intp]:
-    """Up to `MAX_PAIRS_SHOWN` rows of `Comparison.pairs`: as many of each kind, evenly spread over its distances."""
+    """Up to `MAX_PAIRS_SHOWN` rows of `Comparison.pairs`: as many of each kind, evenly spread over its distances.
+
+    Up to a quarter of a kind are pairs across datasets, and up to half these or pairs with labels that contradict each
+    other: they are rare and have to be looked at.
+    """
     positions = [np.flatnonzero((pairs["kind"] == kind).to_numpy(dtype=bool)) for kind in pairs["kind"].unique()]
+    across = (pairs["dataset"] != pairs["other_dataset"]).to_numpy(dtype=bool)
+    conflict = pairs["conflict"].to_numpy(dtype=bool)
     chosen: list[npt.NDArray[np.intp]] = []
     n_left = MAX_PAIRS_SHOWN
     for number, rows in enumerate(sorted(positions, key=len)):
         share = min(len(rows), n_left // (len(positions) - number))
-        chosen.append(rows[np.linspace(0, len(rows) - 1, share).round().astype(np.intp)])
+        of_kind = _spread(rows[across[rows]], (share + 3) // 4)
+        for more, most in ((rows[conflict[rows]], (share + 1) // 2), (rows, share)):
+            of_kind = np.concatenate([of_kind, _spread(np.setdiff1d(more, of_kind), most - len(of_kind))])
+        chosen.append(of_kind)
         n_left -= share
     return np.sort(np.concatenate([np.empty(0, np.intp), *chosen]))
+
+
+def _spread(rows: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
+    """Up to `most` of the rows, evenly spread, the first and the last among them."""
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).round().astype(np.intp)]
 
 
 def draw_pairs(pairs: Sequence[ShownPair]) -> Image.Image:
@@ -69,9 +83,10 @@ def _fitted(picture: Image.Image) -> Image.Image:
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """The text, its beginning replaced by an ellipsis until it is no wider: names differ at their ends."""
-    shown = text = text[-200:]
-    while font.getlength(shown) > width and text:
-        text = text[1:]
-        shown = f"...{text}"
+    """The text, what follows its first word (the label) shortened from its front: names differ at their ends."""
+    first, space, rest = text[:200].partition(" ")
+    shown, rest = text, (space + rest if len(text) <= 200 else text[-200:])
+    while font.getlength(shown) > width and rest:
+        rest = rest[1:]
+        shown = f"{first} ...{rest}"
     return shown

@@ -141,7 +141,7 @@ def _crossing_notes(table: SampleTable) -> Iterator[str]:
     """Which rows of official splits are in another split too."""
     sizes = table.usable["split"].value_counts()
     for kind, counts in table.crossing().items():
-        what = "equal bytes (identical images)" if kind == "bytes" else f"the same {kind}"
+        what = "equal bytes (identical images)" if kind == "bytes" else f"rows of the same {kind}"
         parts = []
         for pair, n in counts.items():
             split, _, other = pair.partition(" in ")  # or `across folds`

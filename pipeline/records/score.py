@@ -62,7 +62,8 @@ class Score(Record):
     run_key, head_sha256, evaluate_version : of the head, and of the program that scored
     store_key, dtype : of the features
     rows : digest of the scored rows, images and labels, whatever the encoder; `options` are those of the layout
-    overlap : scored rows whose bytes the head was trained ("train") or selected ("val") on; None if not checked
+    overlap : scored rows whose bytes the head was trained on ("train"), or selected on only ("val"), so that no row
+        counts twice; None if not checked
     excluded_overlap : such rows that were left out of the score, those that an audit found included
     near_overlap : scored rows that have other bytes than any image that the head was trained or selected on, and by an
         audit show the same or nearly the same picture as one: kind of equality -> rows; None without an audit

@@ -62,10 +62,9 @@ def long_tables(groups: Sequence[Group]) -> dict[str, pd.DataFrame]:
     Notes
     -----
     `cells` and `matrix` have the short digest of the scored `rows`, the layout's `options` for them, how many of them
-    are train and validation images of the head (`overlap_train`, `overlap_val`, empty where not checked), how many show
-    the picture of one in other bytes (`near_overlap`, empty without an audit), and how many such images were left out
-    (`excluded_overlap`). `train` and `test` have distinct names where a dataset has several
-    sets of rows.
+    are train images of the head, or validation images only (`overlap_train`, `overlap_val`, empty where not checked),
+    how many show the picture of one in other bytes (`near_overlap`, empty without an audit), and how many such images
+    were left out (`excluded_overlap`). `train` and `test` have distinct names where a dataset has several sets of rows.
     """
     scored, sets = list(_scored(groups)), comparison_sets(groups)
     summary = [

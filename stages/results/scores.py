@@ -97,7 +97,7 @@ class EvaluateResult(Result):
 
         `trained_on` is the dataset of the run, `dataset` the one that it was scored on. Scores (`accuracy`, `uar`) are
         in [0, 1], with the 95 % interval of each in `*_low` and `*_high`; `overlap_train` and `overlap_val` count the
-        scored rows whose bytes the head was trained or selected on, and are <NA> where that was not checked;
+        scored rows whose bytes the head was trained on, or selected on alone, and are <NA> where that was not checked;
         `near_overlap` those whose picture an audit found there in other bytes, <NA> without an audit.
         """
         import pandas as pd  # late: `import stages` is light

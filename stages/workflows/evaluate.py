@@ -46,8 +46,15 @@ def evaluate(request: EvaluateRequest, _on_progress: OnProgress) -> EvaluateResu
     )
     if request.prune and writes:
         _prune(request.runs, {run.path for run in scored if run.path})
-    notes = dict.fromkeys([*(run.note for run in scored if run.note), *scorer.notes, *audits.notes])
+    found = _audited(scored, audits)
+    notes = dict.fromkeys([*(run.note for run in scored if run.note), *scorer.notes, *found, *audits.notes])
     return EvaluateResult(scored, tuple(notes))
+
+
+def _audited(scored: Sequence[RunScores], audits: AuditRecords) -> list[str]:
+    """What audits found in the datasets that the heads were trained and scored on: it makes their scores doubtful."""
+    datasets = {name for run in scored for name in (run.record.dataset, *(entry.dataset for entry in run.entries))}
+    return [f"audit of {dataset}: {text}" for dataset, text in audits.findings(datasets)]
 
 
 def _score_run(

@@ -52,8 +52,11 @@ class Overlap:
         return ("bytes", *self.near) if self.near is not None else ()
 
     def counts(self, scored: npt.NDArray[np.bool_]) -> dict[Literal["train", "val"], int]:
-        """How many of the scored rows, a mask of shape (N,), are among those of each split."""
-        return {"train": int((self.train & scored).sum()), "val": int((self.val & scored).sum())}
+        """How many of the scored rows, a mask of shape (N,), are among those of each split.
+
+        A row that is among both counts as one of train, so that the sum is the number of rows that the head knows.
+        """
+        return {"train": int((self.train & scored).sum()), "val": int((self.val & ~self.train & scored).sum())}
 
     def near_counts(self, scored: npt.NDArray[np.bool_]) -> dict[str, int] | None:
         """How many of the scored rows are equal in each way that an audit searched for; None without an audit."""

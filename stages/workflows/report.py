@@ -100,7 +100,13 @@ def gather(runs: Path, features: AnyPath, audits: AuditRecords | None = None) ->
     )
     audits = audits or AuditRecords(None)
     findings = tuple(audits.findings({name for _, name in used}))
-    return Records(records, stores, (*left_out, *audits.notes), findings)
+    return Records(records, stores, (*left_out, *_with_findings(findings), *audits.notes), findings)
+
+
+def _with_findings(findings: Sequence[tuple[str, str]]) -> list[str]:
+    """The datasets in which audits found something: a note at the top of the page, beside the scores."""
+    datasets = ", ".join(dict.fromkeys(dataset for dataset, _ in findings))
+    return [f"Audits have findings in {datasets}: see the section Audit."] if findings else []
 
 
 def make_report(records: Records, runs: Path = Path("runs")) -> Report:

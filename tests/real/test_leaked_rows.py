@@ -38,7 +38,7 @@ def test_ferplus_is_scored_with_and_without_leaked_rows(
     assert (by_bytes["n"], by_bytes["excluded_overlap"]) == (2854, 282)
     assert run(["audit", "ferplus"]) == 3
     [whole] = fer_stage(*evaluate)
-    assert (whole["n"], whole["overlap"]) == (3136, {"train": 257, "val": 41})
+    assert (whole["n"], whole["overlap"]) == (3136, {"train": 257, "val": 25})
     assert whole["near_overlap"] == {"pixels": 0, "phash": 97}
     [clean] = fer_stage(*evaluate, "--exclude-overlap")
     assert (clean["n"], clean["excluded_overlap"]) == (2757, 379)

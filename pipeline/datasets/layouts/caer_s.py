@@ -56,8 +56,8 @@ _FACTS = DatasetFacts(
 class CaerS:
     """`train|test/Anger/0001.png`: whole scenes; with `faces: list` also train.txt and test.txt with a face in each.
 
-    By default **the picture is the scene**: an encoder sees people and room. `extract --faces aligned` finds and crops
-    the largest face.
+    By default the picture is the whole scene: an encoder sees people and room. `extract --faces aligned` finds and
+    crops the largest face.
 
     With `faces: list` each line `path,label,x1,y1,x2,y2` gives the box of the face in a picture of that split. The
     label is the picture's folder; a code that is used for two folders is an error. Scenes that the list does not name

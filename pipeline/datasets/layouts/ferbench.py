@@ -49,8 +49,8 @@ _FACTS = DatasetFacts(
 class FerBench(PathLists):
     """Lists `path label` of test images, as layout `list` reads them; how FERBench writes its own is not documented.
 
-    Name one list by `lists`, as `{test: ferplus_test.txt}`, and the order of its numbers by `codes`; `index` then tells
-    whether the counts are those of FERBench.
+    Name one list by `lists`, as `{test: ferplus_test.txt}`, and the order of its numbers by `codes`; `index` states
+    then whether the counts are those of FERBench.
     """
 
     name = "ferbench"

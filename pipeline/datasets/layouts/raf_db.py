@@ -43,7 +43,9 @@ class RafDbOptions(LayoutOptions):
 
 
 class RafDb:
-    """Lists with folders of pictures (`find_list` has their forms), or folders `train/1..7` and `test/1..7`.
+    """Lists with folders of pictures, or folders `train/1..7` and `test/1..7`.
+
+    Lists are `list_patition_label.txt` (LF or CRLF), `train.txt` and `test.txt`, or numbered lists (`images.txt`).
 
     The official list writes `train_00001.jpg 5` for the file `train_00001_aligned.jpg`; codes count from 1. Split
     folders may have any of their usual names; `train_labels.csv` and `test_labels.csv` beside them are compared with

@@ -167,13 +167,14 @@ def test_the_report_flags_cells_and_lists_findings(copy: tuple[list[str], list[s
     write_audit(
         *copy, notes={"copy": ("3 pictures have other labels in sample-a",), "elsewhere": ("a finding of another",)}
     )
-    fer_stage(*EVALUATE)
+    assert stages.evaluate(RUN, datasets="copy").notes[-1] == "audit of copy: 3 pictures have other labels in sample-a"
     fer_stage("report")
     page = Path("reports/index.html").read_text()
     assert "≈ 50 %" in page
     assert NEAR_LEGEND in page
     assert '<section id="audit"' in page
     assert "3 pictures have other labels in sample-a" in page
+    assert "Audits have findings in copy: see the section Audit." in page
     assert "a finding of another" not in page
     table = stages.report(dry_run=True).frame
     assert table[table["test"] == "copy"]["near_overlap"].tolist() == [5]
