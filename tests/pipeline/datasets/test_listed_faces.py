@@ -196,6 +196,12 @@ class TestCaerS:
         with pytest.raises(DatasetError, match=words):
             table_of("caer-s", {**caer_s_faces().files, "CAER-S/train.txt": lines(*rows)}, tmp_path, faces="list")
 
+    def test_the_list_of_another_split_is_refused(self, tmp_path: Path) -> None:
+        """Both splits have a picture Anger/0001.png: its box would be that of the other one."""
+        files = {**caer_s_faces().files, "CAER-S/test.txt": lines("train/Anger/0001.png,0,1,0,5,4")}
+        with pytest.raises(DatasetError, match=r"test\.txt: expected pictures of test, found 1 of another split"):
+            table_of("caer-s", files, tmp_path, faces="list")
+
     def test_another_kind_of_face_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="faces: "):
             table_of("caer-s", caer_s().files, tmp_path, faces="box")
