@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from layout_trees import pack, picture
+from trees import pack, picture
 
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.reading.ambiguous import is_number, refuse_numbers
