@@ -49,7 +49,7 @@ class Fer2013:
         tables = [name for file in (*_WITH_USAGE, _TRAIN) if (name := root.find(file))]
         if tables:
             return _scan_table(root, tables, options)
-        rows = class_rows(root, options.code_map)
+        rows = class_rows(root, options.code_map, has_codes=True)
         if not rows:
             raise not_this_layout(root, self)
         return assemble(rows, options, _release(rows), unread_files=other_files(root))

@@ -50,7 +50,7 @@ class Mma:
     facts = _FACTS
 
     def scan(self, root: Root, options: CodedOptions) -> Scan:
-        rows = class_rows(root, options.code_map)
+        rows = class_rows(root, options.code_map, has_codes=True)
         if not rows:
             raise not_this_layout(root, self)
         present = {row.sample.split for row in rows if not row.excluded}
