@@ -391,5 +391,7 @@ def test_labels_that_were_read_by_the_wrong_codes_are_a_finding(empty: Path, fer
     fer_stage("train", "--method", "linear-probe", "--dataset", "right", "--encoder", "mini")
     by_head = stages.audit("wrong", kinds="bytes", run="runs/mini/linear-probe/right/seed-0").label_order["wrong"]
     assert "images of right, which the head was trained on" in by_head.not_judged
-    with pytest.raises(MismatchError, match="another encoder than the head's"):
+    with pytest.raises(MismatchError, match="another encoder than the head's") as caught:
         stages.audit("wrong", kinds="bytes", run="default")  # which takes aligned faces
+    assert [command for command, _ in caught.value.remedy] == ["align", "extract"]
+    assert caught.value.remedy[1][1]["faces"] == "aligned"
