@@ -74,12 +74,13 @@ class CaerS:
         if not any(row.sample.split for row in rows if not row.excluded):
             raise not_this_layout(root, self)
         if options.faces == "list":
-            return assemble(_with_faces(root, rows), options, "faces of a list", unread_files=other_files(root))
+            lists = {split: name for split, tail in _LISTS.items() if (name := root.find(tail))}
+            unread = other_files(root, lists.values())
+            return assemble(_with_faces(root, rows, lists), options, "faces of a list", unread_files=unread)
         return assemble(rows, options, "whole scenes", unread_files=other_files(root))
 
 
-def _with_faces(root: Root, rows: Sequence[Row]) -> list[Row]:
-    lists = {split: name for split, tail in _LISTS.items() if (name := root.find(tail))}
+def _with_faces(root: Root, rows: Sequence[Row], lists: Mapping[str, str]) -> list[Row]:
     splits = {row.sample.split for row in rows if not row.excluded}
     if missing := sorted(splits - lists.keys()):
         raise DatasetError(

@@ -140,6 +140,12 @@ class TestCopies:
             index(TREES["raf_folders_with_lists"], tmp_path, images="original")
 
 
+def test_lists_beside_class_folders_are_not_called_unread(tmp_path: Path) -> None:
+    tree = TREES["raf_folders_with_lists"]
+    n_others = sum(name.endswith(".csv") for name in tree.files) - 2
+    assert index(tree, tmp_path).info.unread_files.get(".csv", 0) == n_others
+
+
 class TestBesideEachOther:
     """A whole RAF-DB: basic/ and compound/ with files of the same names."""
 
