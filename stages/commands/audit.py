@@ -37,7 +37,7 @@ _COLUMNS = ("kind", "rows in", "equal in", "groups", "pictures", "share", "other
     type=NamesType(),
     default=_KINDS,
     show_default=",".join(_KINDS),
-    help="What is compared, joined by commas: bytes, pixels, phash, features.",
+    help="What is compared, joined by commas: bytes (in any case), pixels, phash, features.",
 )
 @click.option(
     "--max-bits",

@@ -35,7 +35,7 @@ class AuditRequest(Request):
     Parameters
     ----------
     datasets : names of indexed datasets, one or several
-    kinds : what is compared: `bytes` of files, decoded `pixels`, perceptual hashes (`phash`), `features`
+    kinds : what is compared: `bytes` of files, in any case, decoded `pixels`, perceptual hashes (`phash`), `features`
     max_bits : of 64 bits of two hashes that may differ, 0 to 16
     encoder : whose features are compared; by default the first of params.yaml
     min_cosine : of two features, in [0, 1]
@@ -85,5 +85,5 @@ class AuditRequest(Request):
 
     @property
     def compared(self) -> tuple[str, ...]:
-        """The kinds that are compared, the strictest first."""
-        return tuple(kind for kind in AUDIT_KINDS if kind in self.kinds)
+        """The kinds that are compared, the strictest first; bytes always: for others, equal files are one picture."""
+        return tuple(kind for kind in AUDIT_KINDS if kind in self.kinds or kind == "bytes")

@@ -8,10 +8,12 @@ from pathlib import Path
 from cache import Store
 from cache.features_root import find_store
 from pipeline.audit.label_order import LabelOrderFinding
+from pipeline.errors import MismatchError
 from pipeline.tables.samples import SampleTable
 from stages.params import Params
 from stages.remedies import encoder_written
 from stages.requests import AuditRequest
+from stages.workflows.aligned_features import aligned_features_steps
 
 __all__ = ["label_orders"]
 
@@ -40,7 +42,12 @@ def _by_head(
     head = read_saved(DEFAULT_HEAD if str(named) == "default" and not named.exists() else named)
     store_of = _stores(request, head.record.encoder, head.record.encoder_named)
     for name, table in tables.items():
-        yield name, label_order_of(table, store_of(name), head, request.features, request.device)
+        try:
+            yield name, label_order_of(table, store_of(name), head, request.features, request.device)
+        except MismatchError as error:
+            if not (steps := aligned_features_steps(head, name, request.features)):
+                raise
+            raise MismatchError(f"{error}. The head reads aligned faces", remedy=steps) from error
 
 
 def _by_zero_shot(

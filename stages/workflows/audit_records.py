@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +32,7 @@ class AuditRecords:
         self.folder, self.notes = folder, dict[str, None]()
         self._tables = Workspace(tables=tables)
         self._digests: dict[str, str | None] = {}
+        self._images: dict[str, frozenset[str]] = {}
         self._records: dict[Path, AuditRecord] = {}
 
     def covering(self, *datasets: str) -> AuditRecord | None:
@@ -86,6 +87,17 @@ class AuditRecords:
             ] = None
         return True
 
+    def note_unaudited(self, dataset: str, images: Sequence[str]) -> None:
+        """Note how many of some images, sha256, are in no row of the table of `dataset`, which is what was audited."""
+        if self._digest(dataset) is None:
+            return  # that nothing is known of the table is noted already
+        known = self._images[dataset]
+        if n := sum(image not in known for image in set(images)):
+            self.notes[
+                f"{dataset}: {n:,} images that heads were trained or scored on are not in its table, which was "
+                "audited: of these only equal bytes are known. Extract the dataset again"
+            ] = None
+
     def _digest(self, dataset: str) -> str | None:
         """Of a dataset's table now; None if there is none."""
         from pipeline.audit.record import table_digest  # late: they bring pandas
@@ -93,5 +105,7 @@ class AuditRecords:
 
         if dataset not in self._digests:
             path = self._tables.table(dataset)
-            self._digests[dataset] = table_digest(SampleTable.read(path)) if path.exists() else None
+            table = SampleTable.read(path) if path.exists() else None
+            self._digests[dataset] = table_digest(table) if table is not None else None
+            self._images[dataset] = frozenset(table.frame["sha256"]) if table is not None else frozenset()
         return self._digests[dataset]

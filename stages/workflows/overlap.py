@@ -93,6 +93,9 @@ class OverlapFinder:
         # Rows stay in memory, so their ids are unique.
         if (pair := (id(of_head), id(rows), run.record.dataset, dataset)) not in self._overlaps:
             audit = self._audits.covering(run.record.dataset, dataset)
+            if audit is not None:
+                self._audits.note_unaudited(dataset, rows.sha256.tolist())
+                self._audits.note_unaudited(run.record.dataset, [*of_head.train.tolist(), *of_head.val.tolist()])
             self._overlaps[pair] = _overlap(of_head, rows.sha256, audit)
         return self._overlaps[pair]
 

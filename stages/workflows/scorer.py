@@ -23,6 +23,7 @@ from pipeline.records import Score
 from stages.errors import StageError
 from stages.params import Params
 from stages.remedies import encoder_written
+from stages.workflows.aligned_features import aligned_features_steps
 from stages.workflows.audit_records import AuditRecords
 from stages.workflows.overlap import Overlap, OverlapFinder, rows_without_overlap
 from stages.workflows.row_identity import SplitRows, rows_digest
@@ -201,18 +202,11 @@ class Scorer:
                 keep=keep,
             )
         except PipelineError as error:
-            remedy = self._aligned_features(run, source.dataset) if error.kind == "mismatch" else ()
+            is_mismatch = error.kind == "mismatch"
+            remedy = aligned_features_steps(run, source.dataset, self.features) if is_mismatch else ()
             if remedy:
                 raise StageError(f"{run.folder}: {error}. It reads aligned faces", remedy=remedy) from error
             raise StageError(f"{run.folder}: {error}", remedy=error.remedy, purpose=error.purpose) from error
-
-    def _aligned_features(self, run: SavedHead, dataset: str) -> Sequence[tuple[str, Mapping[str, Any]]]:
-        """The steps that make the features of aligned faces that a head reads; none for a head of other images."""
-        if not (alignment := run.alignment):
-            return ()
-        faces = {"faces": "aligned", "margin": alignment["margin"], "missed": alignment["missed"]}
-        extract = {"dataset": dataset, "encoder": run.record.encoder_named, **faces, "features": self.features}
-        return [("align", {"dataset": dataset}), ("extract", extract)]
 
     def _note_dtype(self, run: SavedHead, dataset: str, store: Store) -> None:
         trained, scored = run.record.dtype, store.manifest.key_fields["dtype"]

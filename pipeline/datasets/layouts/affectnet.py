@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from pipeline.datasets.facts import DatasetFacts, PublishedCounts, class_counts
 from pipeline.datasets.layouts.affectnet_files import JSON, NPY
+from pipeline.datasets.layouts.affectnet_order import refuse_other_order
 from pipeline.datasets.reading.base import LayoutOptions, Scan, not_this_layout
 from pipeline.datasets.reading.boxes import pixel_box
 from pipeline.datasets.reading.class_folders import class_rows, other_files
@@ -85,6 +86,9 @@ _FACTS = DatasetFacts(
 )
 
 
+CodesName = Literal["affectnet", "alphabetical-8", "alphabetical-7"]
+
+
 class AffectNetOptions(LayoutOptions):
     annotations: Literal["manual", "automatic"] = Field(
         "manual",
@@ -94,7 +98,7 @@ class AffectNetOptions(LayoutOptions):
     filtered: bool = Field(
         False, description="lists of 2017: read training_filtered.csv, and validation_filtered.csv where it exists"
     )
-    codes: Literal["affectnet", "alphabetical-8", "alphabetical-7"] = Field(
+    codes: CodesName = Field(
         "affectnet",
         description="class folders named by numbers: the official codes, or positions in alphabetical order",
     )
@@ -131,9 +135,12 @@ class AffectNet:
         if options.annotations == "automatic":
             if not root.names():
                 raise not_this_layout(root, self)
+            _refuse_other_codes(root, options)
             return _scan_lists(root, {"": _automatic_list(root)}, options, "automatic list (2017)")
         tables = _tables(root, options.filtered)
         _refuse_mixed(root, tables.values())
+        if tables or NPY.folders(root) or JSON.folders(root):
+            _refuse_other_codes(root, options)
         if tables:
             return _scan_lists(root, tables, options, "manual lists (2017)")
         for files, release in ((NPY, "cropped, npy labels (2021)"), (JSON, "cropped, json labels (AffectNet+)")):
@@ -142,6 +149,7 @@ class AffectNet:
                 return assemble(rows, options, release)
         _refuse_without_lists(root)
         if rows := class_rows(root, CODE_MAPS[options.codes]):
+            refuse_other_order(rows, options.codes, get_args(CodesName), _TRAIN, str(root.path))
             return assemble(val_as_test(rows), options, "class folders", unread_files=other_files(root))
         raise not_this_layout(root, self)
 
@@ -166,6 +174,14 @@ def _refuse_without_lists(root: Root) -> None:
         raise DatasetError(
             f"{root.path}: expected training.csv and validation.csv, found pictures of the release of 2017 ({name}) "
             "without them. Put the lists below the root"
+        )
+
+
+def _refuse_other_codes(root: Root, options: AffectNetOptions) -> None:
+    if options.codes != "affectnet":
+        raise DatasetError(
+            f"{root.path}: expected codes=affectnet, as lists and label files of AffectNet have the official codes, "
+            f"found codes={options.codes}, which is for class folders. Leave the option codes out"
         )
 
 

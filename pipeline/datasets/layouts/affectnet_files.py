@@ -110,7 +110,10 @@ def _npy_label(data: bytes) -> str | None:
         value = np.load(io.BytesIO(data), allow_pickle=False)
     except (ValueError, OSError, EOFError, MemoryError, TokenError, BadZipFile):
         return None
-    return str(value) if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "USiuf" else None
+    if not isinstance(value, np.ndarray) or value.size != 1 or value.dtype.kind not in "USiuf":
+        return None
+    label = value.item()
+    return label.decode("ascii", "replace") if isinstance(label, bytes) else str(label)
 
 
 def _json_label(data: bytes) -> str | None:

@@ -16,7 +16,7 @@ from pipeline.datasets.reading.boxes import pixel_box
 from pipeline.datasets.reading.class_folders import class_rows, other_files
 from pipeline.datasets.reading.field_lists import read_fields
 from pipeline.datasets.reading.listfile import Line
-from pipeline.datasets.reading.rows import Row, assemble
+from pipeline.datasets.reading.rows import Row, assemble, split_word
 from pipeline.datasets.roots.files import Root, composed, some
 from pipeline.errors import DatasetError
 from pipeline.tables.labels import canonical
@@ -74,12 +74,13 @@ class CaerS:
         if not any(row.sample.split for row in rows if not row.excluded):
             raise not_this_layout(root, self)
         if options.faces == "list":
-            return assemble(_with_faces(root, rows), options, "faces of a list", unread_files=other_files(root))
+            lists = {split: name for split, tail in _LISTS.items() if (name := root.find(tail))}
+            unread = other_files(root, lists.values())
+            return assemble(_with_faces(root, rows, lists), options, "faces of a list", unread_files=unread)
         return assemble(rows, options, "whole scenes", unread_files=other_files(root))
 
 
-def _with_faces(root: Root, rows: Sequence[Row]) -> list[Row]:
-    lists = {split: name for split, tail in _LISTS.items() if (name := root.find(tail))}
+def _with_faces(root: Root, rows: Sequence[Row], lists: Mapping[str, str]) -> list[Row]:
     splits = {row.sample.split for row in rows if not row.excluded}
     if missing := sorted(splits - lists.keys()):
         raise DatasetError(
@@ -100,6 +101,7 @@ def _face_rows(root: Root, name: str, split: str, scenes: Mapping[tuple[str, str
     lines = read_fields(root, name, ("path", "label", *_EDGES), _EXAMPLE, ",")
     tails = [_tail(line["path"].replace("\\", "/")) for line in lines]
     _check_lines(lines, tails, where)
+    _check_split(lines, split, where)
     above = next((row.sample.path[: -len(tail)] for (of, tail), row in scenes.items() if of == split), f"{split}/")
     rows = {}
     for tail, numbers in zip(tails, edge_boxes(lines, _EDGES, where), strict=True):
@@ -130,6 +132,18 @@ def _check_lines(lines: Sequence[Line], tails: Sequence[str], where: str) -> Non
                 f"{line.where}: expected one class for each code, found {line['label']} for {other}/ and {folder}/. "
                 "Are list and pictures of one release?"
             )
+
+
+def _check_split(lines: Sequence[Line], split: str, where: str) -> None:
+    """Both splits have pictures of the same names: a box of one would be that of another picture in the other."""
+    folders = [line["path"].replace("\\", "/").split("/")[:-2] for line in lines]
+    if wrong := [
+        line["path"] for line, above in zip(lines, folders, strict=True) if {*map(split_word, above)} - {"", split}
+    ]:
+        raise DatasetError(
+            f"{where}: expected pictures of {split}, found {len(wrong):,} of another split: {some(wrong)}. Are the "
+            "lists named after their splits?"
+        )
 
 
 def _tail(path: str) -> str:

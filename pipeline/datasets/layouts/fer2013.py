@@ -34,9 +34,10 @@ class Fer2013:
     PrivateTest (test). `train.csv` has no official split; the pictures of `test.csv` beside it have no labels and are
     counted as excluded. Where several of these files are below the root, the first of them is read.
 
-    Codes of a csv are those of the challenge. Class folders are named by words (`train/angry/*.jpg`); numbers need the
-    option `codes`, as both the order of the csv and the alphabetical one occur. A copy with `train/` and `test/` alone
-    has both test sets of the challenge merged; one with `train/` and `validation/` alone has a split of its own.
+    Codes of a csv are those of the challenge, unless the option `codes` states others. Class folders are named by words
+    (`train/angry/*.jpg`); numbers need the option, as both the order of the csv and the alphabetical one occur. A copy
+    with `train/` and `test/` alone has both test sets of the challenge merged; one with `train/` and `validation/`
+    alone has a split of its own.
     """
 
     name = "fer2013"
@@ -59,10 +60,10 @@ def _scan_table(root: Root, tables: Sequence[str], options: CodedOptions) -> Sca
     name, *others = tables
     file = name.rpartition("/")[2].casefold()
     if file == _TRAIN:
-        return assemble([*_rows(root, name, ("emotion",)), *_unlabelled(root)], options, file)
+        return assemble([*_rows(root, name, ("emotion",), options), *_unlabelled(root)], options, file)
     others += filter(None, [root.find(_TEST)])
     unread = {".csv": len(others)} if others else {}
-    return assemble(_rows(root, name, ("emotion", "usage")), options, file, unread_files=unread)
+    return assemble(_rows(root, name, ("emotion", "usage"), options), options, file, unread_files=unread)
 
 
 def pixel_lines(root: Root, name: str, columns: Sequence[str]) -> Sequence[Line]:
@@ -82,10 +83,10 @@ def pixel_lines(root: Root, name: str, columns: Sequence[str]) -> Sequence[Line]
     return lines
 
 
-def _rows(root: Root, name: str, columns: Sequence[str]) -> list[Row]:
+def _rows(root: Root, name: str, columns: Sequence[str], options: CodedOptions) -> list[Row]:
     where = f"{root.path}: {name}"
     lines = pixel_lines(root, name, columns)
-    labels = translate([line["emotion"] for line in lines], _CODES, where)
+    labels = translate([line["emotion"] for line in lines], options.code_map or _CODES, where)
     usages = [line["usage"] if "usage" in columns else "train" for line in lines]
     splits = splits_of(usages, f"{where}: column Usage")
     return [

@@ -20,7 +20,7 @@ from pipeline.datasets.layouts.hf_columns import (
 )
 from pipeline.datasets.layouts.hf_copies import Copy, copies_like
 from pipeline.datasets.layouts.hf_files import find_shards, unread_files, unread_notes
-from pipeline.datasets.reading.ambiguous import refuse_numbers
+from pipeline.datasets.reading.ambiguous import is_number, refuse_numbers
 from pipeline.datasets.reading.base import Scan, not_this_layout
 from pipeline.datasets.reading.listfile import lookalike
 from pipeline.datasets.reading.rows import Row, assemble, split_word, translate
@@ -225,8 +225,11 @@ def _copy_note(copy: Copy) -> str:
 
 
 def _code_notes(read: Sequence[_ShardRows], options: HfOptions) -> Iterator[str]:
-    if options.code_map is not None and all(shard.columns.names for shard in read):
-        yield "the option codes is not used: the files name their labels themselves"
+    """Which files the option `codes` changes nothing in; names that are numbers name nothing."""
+    named = [shard for shard in read if not all(map(is_number, shard.columns.names or ()))]
+    if options.code_map is not None and named:
+        of = "" if len(named) == len(read) else f" for {len(named)} of {len(read)} files"
+        yield f"the option codes is not used{of}: {'the files' if not of else 'they'} name their labels themselves"
 
 
 def _path_notes(rows: Iterable[Row]) -> Iterator[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from pipeline.datasets.reading.ambiguous import refuse_numbers
 from pipeline.datasets.reading.base import Scan, not_this_layout
 from pipeline.datasets.reading.class_folders import CodedOptions
 from pipeline.datasets.reading.rows import Row, assemble, merge_repeats, split_word, translate
@@ -63,7 +65,10 @@ class PathLists:
         if not files:
             raise not_this_layout(root, self)
         lookup = Lookup(root.names())
-        rows = [row for split, name in files.items() for row in _rows(root, name, split, lookup, options)]
+        listed = [entry for split, name in files.items() for entry in _entries(root, name, split, lookup, options)]
+        if options.code_map is None:
+            refuse_numbers([label for _, label in listed], [sample.path for sample, _ in listed], str(root.path))
+        rows = _labelled(root, files, listed, options)
         return assemble(merge_repeats(rows, options.names), options)
 
 
@@ -88,19 +93,29 @@ def _first(root: Root, files: tuple[str, ...]) -> str | None:
     return next((name for file in files if (name := root.find(file))), None)
 
 
-def _rows(root: Root, name: str, split: str, lookup: Lookup, options: PathListsOptions) -> list[Row]:
-    where = f"{root.path}: {name}"
+def _entries(
+    root: Root, name: str, split: str, lookup: Lookup, options: PathListsOptions
+) -> Iterator[tuple[Sample, str]]:
+    """A sample without its label, and the label as it is written, of every line."""
     pairs = list(_pairs(root, name))
     if not pairs:
-        raise DatasetError(f"{where}: expected lines `path label`, found none. Is it the whole list?")
-    labels = translate([label for _, label in pairs], options.code_map, where)
+        raise DatasetError(f"{root.path}: {name}: expected lines `path label`, found none. Is it the whole list?")
     above = [f"{folder}/" if folder.name else "" for folder in PurePosixPath(name).parents]
     images = f"{options.images.strip('/')}/" if options.images else ""
     folders = [folder + images for folder in above]
-    return [
-        Row(Sample(path, _find(root, folders, path, lookup), label, split))
-        for (path, _), label in zip(pairs, labels, strict=True)
-    ]
+    for path, label in pairs:
+        yield Sample(path, _find(root, folders, path, lookup), "", split), label
+
+
+def _labelled(
+    root: Root, files: Mapping[str, str], listed: Sequence[tuple[Sample, str]], options: PathListsOptions
+) -> list[Row]:
+    rows = []
+    for split, name in files.items():
+        of_list = [(sample, label) for sample, label in listed if sample.split == split]
+        labels = translate([label for _, label in of_list], options.code_map, f"{root.path}: {name}")
+        rows += [Row(replace(sample, label=label)) for (sample, _), label in zip(of_list, labels, strict=True)]
+    return rows
 
 
 def _pairs(root: Root, name: str) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from pipeline.datasets.facts import DatasetFacts
-from pipeline.datasets.layouts.raf_lists import aligned_picture, read_pairs, stem_of
+from pipeline.datasets.layouts.raf_lists import aligned_picture, codes_by_stem, read_pairs, stem_of
 from pipeline.datasets.reading.base import Scan, not_this_layout
 from pipeline.datasets.reading.class_folders import CodedOptions
 from pipeline.datasets.reading.rows import Row, assemble, merge_repeats, translate
@@ -67,16 +67,17 @@ class RafCe:
         labels_name = _list(root, "labels", options.labels)
         pairs = read_pairs(root, labels_name, example="0001.jpg 5", splits=False)
         partition_name = _list(root, "partition", options.partition)
-        parts = dict(read_pairs(root, partition_name, example="0001.jpg 0", splits=False))
-        if bad := [f"{image} {code}" for image, code in parts.items() if code not in _SPLITS]:
+        of_images = read_pairs(root, partition_name, example="0001.jpg 0", splits=False)
+        if bad := [" ".join(pair) for pair in of_images if pair[1] not in _SPLITS]:
             raise DatasetError(
                 f"{root.path}: {partition_name}: expected 0 (train), 1 (test) or 2 (val), found {len(bad)} others: "
                 f"{some(bad)}"
             )
+        parts = codes_by_stem(of_images, f"{root.path}: {partition_name}")
         labels = translate([code for _, code in pairs], codes, f"{root.path}: {labels_name}")
         lookup = Lookup(root.names(), parts=1)
         rows = [
-            _row(root, lookup, image, label, parts.get(image, ""))
+            _row(root, lookup, stem_of(image), label, parts.get(stem_of(image), ""))
             for (image, _), label in zip(pairs, labels, strict=True)
         ]
         return assemble(merge_repeats(rows, options.names), options, "labels and partition")
@@ -107,7 +108,6 @@ def _lists(root: Root) -> list[str]:
     return [name for name in root.names() if name.endswith(".txt")]
 
 
-def _row(root: Root, lookup: Lookup, image: str, label: str, part: str) -> Row:
-    stem = stem_of(image)
+def _row(root: Root, lookup: Lookup, stem: str, label: str, part: str) -> Row:
     sample = Sample(stem, aligned_picture(root, lookup, "", stem), label, _SPLITS.get(part, ""))
     return Row(sample, "" if part else "no partition")

@@ -73,8 +73,11 @@ class RafDb:
                 f"{root.path}: expected a list such as EmoLabel/list_patition_label.txt for the options images and "
                 "labels, found class folders. Leave these options out"
             )
-        rows = _compared_with_lists(_official(rows, root), root)
-        return assemble(rows, options, "class folders", unread_files=other_files(root))
+        lists = {split: name for split in ("train", "test") if (name := root.find(f"{split}_labels.csv"))}
+        rows = _official(rows, root)
+        for split, name in lists.items():
+            rows = _compared(rows, root, name, split)
+        return assemble(rows, options, "class folders", unread_files=other_files(root, lists.values()))
 
 
 def _release(listed: RafList, options: RafDbOptions) -> str:
@@ -180,18 +183,11 @@ def _official_split(row: Row) -> str | None:
     return split_of(row.sample.path.rpartition("/")[2])
 
 
-def _compared_with_lists(rows: list[Row], root: Root) -> list[Row]:
-    """Class folders compared with `train_labels.csv` and `test_labels.csv`, where a copy has them.
+def _compared(rows: list[Row], root: Root, name: str, split: str) -> list[Row]:
+    """Class folders of a split compared with `train_labels.csv` or `test_labels.csv`.
 
     An image in the folder of another label is rejected, and one that is listed and in no folder is a row without file.
     """
-    for split in ("train", "test"):
-        if name := root.find(f"{split}_labels.csv"):
-            rows = _compared(rows, root, name, split)
-    return rows
-
-
-def _compared(rows: list[Row], root: Root, name: str, split: str) -> list[Row]:
     lines = read_table(root, name, ("image", "label")).lines
     labels = translate([line["label"] for line in lines], _CODES, f"{root.path}: {name}")
     listed = {line["image"].casefold(): label for line, label in zip(lines, labels, strict=True)}

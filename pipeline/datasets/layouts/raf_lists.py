@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.datasets.roots.files import Lookup, Root, some
 from pipeline.errors import DatasetError
 
-__all__ = ["LIST", "aligned_picture", "read_pairs", "require_order", "split_of", "stem_of"]
+__all__ = ["LIST", "aligned_picture", "codes_by_stem", "read_pairs", "require_order", "split_of", "stem_of"]
 
 LIST = "EmoLabel/list_patition_label.txt"  # the spelling is the authors' own
 _SUFFIX = "_aligned"
@@ -35,9 +35,27 @@ def read_pairs(root: Root, name: str, *, example: str = "train_00001.jpg 5", spl
     return pairs
 
 
+def codes_by_stem(pairs: Iterable[Sequence[str]], where: str) -> dict[str, str]:
+    """Stem of each image of a list of partitions -> its code.
+
+    Raises
+    ------
+    DatasetError
+        If an image has two codes.
+    """
+    named = [(stem_of(image), code) for image, code in pairs]
+    codes = dict(named)
+    if twice := [f"{stem} {code}" for stem, code in named if codes[stem] != code]:
+        raise DatasetError(
+            f"{where}: expected one partition per image, found another one in {len(twice)} lines: {some(twice)}. "
+            "Correct the list"
+        )
+    return codes
+
+
 def stem_of(image: str) -> str:
-    """`train_00001` of `train_00001.jpg` and of `train_00001_aligned.jpg`: what a sample is called."""
-    return image.rpartition(".")[0].removesuffix(_SUFFIX)
+    """`train_00001` of `train_00001.jpg`, `train_00001_aligned.jpg` and `train_00001`: what a sample is called."""
+    return (image.rpartition(".")[0] or image).removesuffix(_SUFFIX)
 
 
 def split_of(image: str) -> str | None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from pipeline.datasets.facts import DatasetFacts
-from pipeline.datasets.layouts.raf_lists import aligned_picture, read_pairs, split_of, stem_of
+from pipeline.datasets.layouts.raf_lists import aligned_picture, codes_by_stem, read_pairs, split_of, stem_of
 from pipeline.datasets.reading.base import LayoutOptions, Scan, not_this_layout
 from pipeline.datasets.reading.rows import Row, assemble, merge_repeats
 from pipeline.datasets.roots.files import Lookup, Root, some
@@ -88,7 +88,7 @@ class RafMl:
         if name is None or partition is None:
             raise not_this_layout(root, self)
         shares = _read_shares(root, name, options.columns)
-        codes = {stem_of(image): code for image, code in read_pairs(root, partition, splits=False)}
+        codes = codes_by_stem(read_pairs(root, partition, splits=False), f"{root.path}: {partition}")
         splits = _splits(codes, options.partition, f"{root.path}: {partition}")
         folder, lookup = f"{name[: -len(_SHARES)]}Image/aligned/", Lookup(root.names())
         rows = [
@@ -142,6 +142,7 @@ def _splits(codes: Mapping[str, str], meanings: Mapping[int, str] | None, where:
             raise DatasetError(
                 f"{where}: expected the codes of the option partition ({', '.join(known)}), found also {some(strange)}"
             )
+        _refuse_opposite({stem: known[code] for stem, code in codes.items()}, where)
         return {stem: known[code] for stem, code in codes.items()}
     named = {stem: split_of(f"{stem}.jpg") for stem in codes}
     pairs = {(codes[stem], split) for stem, split in named.items()}
@@ -151,6 +152,17 @@ def _splits(codes: Mapping[str, str], meanings: Mapping[int, str] | None, where:
             f"what the codes {', '.join(sorted(set(codes.values())))} mean, such as partition={{0: train, 1: test}}"
         )
     return {stem: split for stem, split in named.items() if split}
+
+
+def _refuse_opposite(splits: Mapping[str, str], where: str) -> None:
+    """Codes that mean the contrary of what the names of all images state: train and test would change places."""
+    named = {stem: split for stem in splits if (split := split_of(f"{stem}.jpg"))}
+    if named and all((split == "test") != (splits[stem] == "test") for stem, split in named.items()):
+        raise DatasetError(
+            f"{where}: expected the option partition to agree with the names of images (train_*, test_*), found all "
+            f"{len(named):,} of them in another split: {some(list(named))}. Exchange the meanings of the codes, or "
+            "leave the option out"
+        )
 
 
 def _row(stem: str, path: str, shares: Mapping[str, float], splits: Mapping[str, str], options: RafMlOptions) -> Row:

@@ -62,7 +62,7 @@ def _folder_rows(root: Root, options: CodedOptions) -> list[Row]:
     splits = {path: _split(root, path) for path in paths}
     in_class = [path for path in paths if splits[path] and not _word(_parent(path))]
     _refuse_two_folders(root, {path: splits[path] for path in in_class})
-    labels = translate([_parent(path) for path in in_class], options.code_map, str(root.path))
+    labels = translate([_parent(path) for path in in_class], options.code_map, str(root.path), in_class)
     by_path = dict(zip(in_class, labels, strict=True))
     return [_folder_row(path, by_path.get(path, ""), splits[path]) for path in paths]
 
@@ -115,19 +115,24 @@ def _release(root: Root) -> str:
 def _table_rows(root: Root, name: str, options: CodedOptions) -> list[Row]:
     where = f"{root.path}: {name}"
     lines = read_table(root, name, ("image_name", "emotion", "original_split"), ignored=("label",)).lines
-    texts = [line["emotion"] for line in lines]
-    labels = iter(translate([text for text in texts if text], options.code_map, where))
-    splits = splits_of([line["original_split"] for line in lines], f"{where}: column original_split")
+    texts, images = [line["emotion"] for line in lines], [_image(line) for line in lines]
     lookup = Lookup(root.names(), parts=2)
+    paths = [lookup(f"{_IMAGES}/{image}") for image in images]
+    labelled = [path for path, text in zip(paths, texts, strict=True) if text]
+    labels = iter(translate([text for text in texts if text], options.code_map, where, labelled))
+    splits = splits_of([line["original_split"] for line in lines], f"{where}: column original_split")
     return [
-        _table_row(line, next(labels) if text else "", split, lookup)
-        for line, text, split in zip(lines, texts, splits, strict=True)
+        _table_row(image, path, next(labels) if text else "", split)
+        for image, path, text, split in zip(images, paths, texts, splits, strict=True)
     ]
 
 
-def _table_row(line: Line, label: str, split: str, lookup: Lookup) -> Row:
-    image = PurePosixPath(line["image_name"].replace("\\", "/")).name
-    sample = Sample(image, lookup(f"{_IMAGES}/{image}"), label, split if label else "")
+def _image(line: Line) -> str:
+    return PurePosixPath(line["image_name"].replace("\\", "/")).name
+
+
+def _table_row(image: str, path: str, label: str, split: str) -> Row:
+    sample = Sample(image, path, label, split if label else "")
     return Row(sample, excluded="" if label else _NO_LABEL)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -114,9 +114,10 @@ def _by_folder(names: Iterable[str]) -> dict[str, list[str]]:
     return images
 
 
-def other_files(root: Root) -> Mapping[str, int]:
-    """Files that are no images by their names, per suffix, so that none is left out silently."""
-    suffixes = Counter(PurePosixPath(name).suffix or "no suffix" for name in root.names() if not is_image(name))
+def other_files(root: Root, read: Collection[str] = ()) -> Mapping[str, int]:
+    """Files that are no images by their names and not among those `read`, per suffix: none is left out silently."""
+    others = [name for name in root.names() if not is_image(name) and name not in read]
+    suffixes = Counter(PurePosixPath(name).suffix or "no suffix" for name in others)
     rest = suffixes.most_common()[_SHOWN:]
     return dict(sorted(suffixes.most_common(_SHOWN))) | ({"other suffixes": sum(n for _, n in rest)} if rest else {})
 

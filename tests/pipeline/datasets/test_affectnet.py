@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from trees import TREES, pack, picture
@@ -47,6 +49,48 @@ class TestAffectNet:
         files = {**TREES["affectnet_npy"].files, "val_set/annotations/10_exp.npy": data}
         with pytest.raises(DatasetError, match=r"1 other or damaged files: 'val_set/annotations/10_exp\.npy'"):
             index("affectnet", files, tmp_path)
+
+
+def numbered_folders(shares: list[int]) -> dict[str, bytes]:
+    """Empty images in `train/0`, `train/1`, ... with the numbers of images of `shares`, and one test image."""
+    files = {f"train/{code}/{i}.jpg": b"" for code, n in enumerate(shares) for i in range(n)}
+    return {**files, "val/0/a.jpg": picture(1)}
+
+
+class TestCodes:
+    OFFICIAL = (749, 1344, 255, 141, 64, 38, 249, 38)  # hundredths of the published counts
+    ALPHABETICAL = (249, 38, 38, 64, 1344, 749, 255, 141)
+
+    @pytest.mark.parametrize(
+        ("shares", "codes", "fitting"),
+        [(OFFICIAL, "alphabetical-8", "affectnet"), (ALPHABETICAL, "affectnet", "alphabetical-8")],
+    )
+    def test_folders_of_another_order_are_refused_and_the_advice_works(
+        self, shares: list[int], codes: str, fitting: str, tmp_path: Path
+    ) -> None:
+        files = numbered_folders(shares)
+        with pytest.raises(DatasetError, match=f"Set the option codes={fitting}"):
+            index("affectnet", files, tmp_path, codes=codes, classes=8)
+        frame = index("affectnet", files, tmp_path, codes=fitting, classes=8).frame
+        assert (frame["label"] == "happiness").sum() == 1344
+
+    def test_equally_large_folders_have_no_order(self, tmp_path: Path) -> None:
+        files = numbered_folders([150] * 8)
+        for codes in ("affectnet", "alphabetical-8"):
+            assert index("affectnet", files, tmp_path, codes=codes, classes=8).info.release == "class folders"
+
+    @pytest.mark.parametrize("name", ["affectnet_lists", "affectnet_npy", "affectnet_json"])
+    def test_lists_and_label_files_have_the_official_codes(self, name: str, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError, match="Leave the option codes out"):
+            index("affectnet", dict(TREES[name].files), tmp_path, codes="alphabetical-8")
+
+    @pytest.mark.parametrize("value", [np.array(3), np.array([3.0]), np.array("3"), np.array(b"3")])
+    def test_a_label_file_holds_a_number_or_text_in_any_form(self, value: object, tmp_path: Path) -> None:
+        data = io.BytesIO()
+        np.save(data, value)
+        files = {**TREES["affectnet_npy"].files, "val_set/annotations/10_exp.npy": data.getvalue()}
+        frame = index("affectnet", files, tmp_path).frame.set_index("id")
+        assert frame.loc["val_set/10", "label"] == "surprise"
 
 
 HEADER = TestAffectNet.HEADER

@@ -120,6 +120,34 @@ class TestHint:
         assert "hint" not in str(of_labels(labels))
 
 
+SPLITS = ("train", "valid", "test")
+NUMBERED = {f"{split}/{code}/{code}.png": picture(code) for split in SPLITS for code in range(7)}
+SFEW = {f"{split}/{code}/{code}.png": picture(code) for split in ("Train", "Val") for code in range(7)}
+SFEW_TABLE = {f"sfew2.0_images/{code}.png": picture(code) for code in range(7)} | {
+    "sfew_2.0_labels.csv": "\n".join(
+        ("image_name,label,emotion,original_split", *(f"{code}.png,{code},{code},Val" for code in range(7)))
+    ).encode()
+}
+LISTED = {name: data for name, data in NUMBERED.items() if name.startswith("test/")} | {
+    "test.txt": "\n".join(f"test/{code}/{code}.png {code}" for code in range(7)).encode()
+}
+
+
+@pytest.mark.parametrize(
+    ("layout", "files"),
+    [("fer2013", NUMBERED), ("mma", NUMBERED), ("sfew", SFEW), ("sfew", SFEW_TABLE), ("list", LISTED)],
+    ids=["fer2013", "mma", "sfew", "sfew table", "list"],
+)
+def test_every_layout_with_code_maps_names_those_that_fit_and_has_examples(
+    layout: str, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    error = refused(layout, files, tmp_path)
+    assert "fer2013" in error.presets
+    assert "raf-db" not in error.presets
+    assert sorted(error.examples) == [str(code) for code in range(7)]
+    assert all(names and set(names) <= files.keys() for names in error.examples.values())
+
+
 def test_examples_are_spread_over_all_images() -> None:
     paths = [f"{i:03d}.png" for i in range(240)]
     assert of_labels(["1"] * 240, paths).examples["1"] == paths[::10]

@@ -40,6 +40,12 @@ class TestCsv:
         with pytest.raises(DatasetError, match=r"fer2013\.csv, line 3: expected 3 fields, found 2"):
             index("fer2013", files, tmp_path)
 
+    def test_a_code_map_that_is_named_is_used(self, tmp_path: Path) -> None:
+        """A copy that a program wrote from class folders has their alphabetical order."""
+        files = {"fer2013.csv": lines("emotion,pixels,Usage", *(f"{i},{pixels(i)},PublicTest" for i in range(7)))}
+        labels = index("fer2013", files, tmp_path, codes="alphabetical-7").frame["label"]
+        assert labels.tolist() == list(CODE_MAPS["alphabetical-7"].values())
+
     def test_a_quote_left_open_is_refused(self, tmp_path: Path) -> None:
         rows = [f'0,"{pixels(1)},Training', f'0,{pixels(1)}",Training']
         with pytest.raises(DatasetError, match=r"expected one line for each row, found 2 lines and 1 rows"):

@@ -235,6 +235,13 @@ class TestLabels:
         )
         assert index(tmp_path, files, codes="affectnet").frame["label"][0] == "anger"
 
+    def test_codes_that_are_used_are_not_called_unused(self, tmp_path: Path) -> None:
+        numbers = {"image": IMAGE, "label": class_label([str(i) for i in range(7)])}
+        files = {"train.parquet": parquet(rows(0, 7, numbers))}
+        assert not any("not used" in note for note in notes_of(tmp_path / "a", files, codes="fer2013"))
+        files["test.parquet"] = parquet(rows(7, 14))
+        assert any("not used for 1 of 2 files" in note for note in notes_of(tmp_path / "b", files, codes="fer2013"))
+
     @pytest.mark.parametrize(
         "labels", [[[0, 1], [2, 3]], [{"a": 1}, {"a": 2}], [True, False]], ids=["sequence", "struct", "boolean"]
     )

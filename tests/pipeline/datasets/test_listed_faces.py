@@ -196,6 +196,19 @@ class TestCaerS:
         with pytest.raises(DatasetError, match=words):
             table_of("caer-s", {**caer_s_faces().files, "CAER-S/train.txt": lines(*rows)}, tmp_path, faces="list")
 
+    def test_lists_that_are_read_are_not_called_unread(self, tmp_path: Path) -> None:
+        files = {"train.txt": lines("Anger/1.png,0,1,0,5,4"), "test.txt": lines("Anger/1.png,0,1,0,5,4")}
+        pictures = {f"{split}/Anger/1.png": picture(shade) for shade, split in enumerate(("train", "test"))}
+        read = {**files, **pictures, "other.txt": b""}
+        assert table_of("caer-s", read, tmp_path, faces="list").info.unread_files == {".txt": 1}
+        assert table_of("caer-s", read, tmp_path).info.unread_files == {".txt": 3}
+
+    def test_the_list_of_another_split_is_refused(self, tmp_path: Path) -> None:
+        """Both splits have a picture Anger/0001.png: its box would be that of the other one."""
+        files = {**caer_s_faces().files, "CAER-S/test.txt": lines("train/Anger/0001.png,0,1,0,5,4")}
+        with pytest.raises(DatasetError, match=r"test\.txt: expected pictures of test, found 1 of another split"):
+            table_of("caer-s", files, tmp_path, faces="list")
+
     def test_another_kind_of_face_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="faces: "):
             table_of("caer-s", caer_s().files, tmp_path, faces="box")

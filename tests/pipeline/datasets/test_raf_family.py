@@ -140,6 +140,12 @@ class TestCopies:
             index(TREES["raf_folders_with_lists"], tmp_path, images="original")
 
 
+def test_lists_beside_class_folders_are_not_called_unread(tmp_path: Path) -> None:
+    tree = TREES["raf_folders_with_lists"]
+    n_others = sum(name.endswith(".csv") for name in tree.files) - 2
+    assert index(tree, tmp_path).info.unread_files.get(".csv", 0) == n_others
+
+
 class TestBesideEachOther:
     """A whole RAF-DB: basic/ and compound/ with files of the same names."""
 
@@ -225,6 +231,15 @@ class TestRafMl:
         with pytest.raises(DatasetError, match="found also '1'"):
             index(self.TREE, tmp_path / "c", {name: mixed}, partition={0: "train"})
 
+    def test_a_partition_that_exchanges_train_and_test_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError, match="Exchange the meanings of the codes"):
+            index(self.TREE, tmp_path, partition={0: "test", 1: "train"})
+
+    def test_an_image_in_two_partitions_is_refused(self, tmp_path: Path) -> None:
+        twice = lines("train_0001.jpg 1", "train_0001_aligned.jpg 0", "test_0001.jpg 1")
+        with pytest.raises(DatasetError, match="expected one partition per image, found another one in 1 lines"):
+            index(self.TREE, tmp_path, {"EmoLabel/partition_label.txt": twice}, partition={0: "train", 1: "test"})
+
 
 class TestRafCe:
     TREE = TREES["raf_fourteen"]
@@ -246,6 +261,15 @@ class TestRafCe:
     def test_an_unknown_partition_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(DatasetError, match=r"1 \(test\) or 2 \(val\), found 1 others: '0001.jpg 3'"):
             index(self.TREE, tmp_path, {"RAF_partition.txt": lines("0001.jpg 3")})
+
+    def test_an_image_in_two_partitions_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError, match="expected one partition per image"):
+            index(self.TREE, tmp_path, {"RAF_partition.txt": lines("0001.jpg 0", "0001.jpg 1")})
+
+    def test_names_without_a_suffix_are_the_same_images(self, tmp_path: Path) -> None:
+        plain = {name: self.TREE.files[name].replace(b".jpg", b"") for name in ("RAF_label.txt", "RAF_partition.txt")}
+        expected = index(self.TREE, tmp_path / "a").frame
+        assert index(self.TREE, tmp_path / "b", plain).frame.equals(expected)
 
     def test_the_eleven_of_raf_db_leave_three_labels_out(self, tmp_path: Path) -> None:
         table = index(self.TREE, tmp_path, classes="raf-compound")

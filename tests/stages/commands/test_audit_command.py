@@ -97,6 +97,14 @@ def test_a_copy_in_another_dataset_is_found_by_its_kind(two: Path, fer_stage: Fe
     assert pairs[columns].values.tolist() == [[kind, *copy, "one", "train", "train/fear/0.png", True]]
 
 
+@pytest.mark.parametrize("kind", ["pixels", "phash"])
+def test_equal_files_are_found_whatever_kinds_are_named(two: Path, fer_stage: FerStage, kind: str) -> None:
+    """They are one picture for all other kinds, which compare each picture with others."""
+    index("two", {"test/fear/copy.png": encoded(picture(0))})
+    assert "1 across datasets" in fer_stage("audit", "one", "two", "--kinds", kind, code=3)
+    assert list(AuditRecord.read(Path("audits/one+two.parquet")).info.kinds) == ["bytes", kind]
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_all_planted_copies_are_found_and_nothing_else(empty: Path, seed: int) -> None:
     """Copies of random kinds at random places, some of one original: every pair is of two of its copies."""
@@ -391,5 +399,7 @@ def test_labels_that_were_read_by_the_wrong_codes_are_a_finding(empty: Path, fer
     fer_stage("train", "--method", "linear-probe", "--dataset", "right", "--encoder", "mini")
     by_head = stages.audit("wrong", kinds="bytes", run="runs/mini/linear-probe/right/seed-0").label_order["wrong"]
     assert "images of right, which the head was trained on" in by_head.not_judged
-    with pytest.raises(MismatchError, match="another encoder than the head's"):
+    with pytest.raises(MismatchError, match="another encoder than the head's") as caught:
         stages.audit("wrong", kinds="bytes", run="default")  # which takes aligned faces
+    assert [command for command, _ in caught.value.remedy] == ["align", "extract"]
+    assert caught.value.remedy[1][1]["faces"] == "aligned"

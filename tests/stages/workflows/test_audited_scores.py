@@ -127,6 +127,22 @@ def test_a_score_is_up_to_date_only_with_the_audit_that_it_was_made_with(
     assert (n_new(), n_new()) == (1, 0)
 
 
+def test_scored_images_that_the_audited_table_lacks_are_named(
+    copy: tuple[list[str], list[str]], fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The store is of an earlier table than the audit: near-duplicates of its other images are not known."""
+    path = Path("tables/copy.parquet")
+    table = SampleTable.read(path)
+    first = table.frame.index[table.frame["split"] == "test"][0]
+    write_audit(*copy)
+    assert run(list(EVALUATE)) == 0
+    assert "not in its table" not in capsys.readouterr().err
+    write_table(SampleTable(table.frame.drop(index=first).reset_index(drop=True), table.info), path)
+    write_audit(*copy)
+    assert run(list(EVALUATE)) == 0
+    assert "copy: 1 images that heads were trained or scored on are not in its table" in capsys.readouterr().err
+
+
 def test_an_audit_of_other_tables_is_not_used_and_named(
     copy: tuple[list[str], list[str]], fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
 ) -> None:

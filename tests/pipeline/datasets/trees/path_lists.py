@@ -41,7 +41,7 @@ def list_of_names() -> Tree:
         rows=3,
         excluded={"contempt": 1},
         with_contempt="c_1.png",
-        bad_label=("faces/list.txt", lines("a_1.png 3"), ("1 x", "'3'", "codes=NAME")),
+        bad_label=("faces/list.txt", lines("a_1.png 3"), ("all of them numbers", "3 (1 images)", "codes=NAME")),
     )
 
 
