@@ -21,6 +21,7 @@ from pipeline.datasets.reading.shard_files import (
     check_complete,
     gap_notes,
     in_splits,
+    partial_notes,
     shard_of,
 )
 from pipeline.datasets.roots import TarRoot
@@ -98,7 +99,8 @@ class WebDataset:
             notes.append(f"the option codes is not used: {_CLASS_NAMES} names the labels")
         if conflicts:
             notes.append(_conflict_note([items[i].key for i in sorted(conflicts)]))
-        notes += gap_notes([shard.file for shard in shards])
+        for notes_on in (gap_notes, partial_notes):
+            notes += notes_on([shard.file for shard in shards])
         return assemble(rows, options, unread_files=dict(sorted(unread.items())), notes=tuple(notes))
 
 
