@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from pipeline.datasets.reading.ambiguous import is_number, refuse_numbers
+from pipeline.datasets.reading.ambiguous import incomplete_map, is_number, refuse_numbers
 from pipeline.datasets.reading.base import LayoutOptions, Scan
 from pipeline.errors import DatasetError, LabelError
 from pipeline.tables.labels import canonical, decode
@@ -81,6 +81,7 @@ def translate(
             problems.append(f"{count} x {error}")
     if problems:
         more = [f"and {len(problems) - _SHOWN:,} more"] if len(problems) > _SHOWN else []
+        more += filter(None, [incomplete_map(labels, codes)])
         raise LabelError(f"{where}: {len(problems)} unknown labels:\n  " + "\n  ".join(problems[:_SHOWN] + more))
     return [known[label] for label in labels]
 
