@@ -68,7 +68,8 @@ def shard_of(file: str, names: Iterable[str]) -> Shard:
 
     *folders, base = file.split("/")
     stem = _stem(base)
-    words = [stem, *reversed(_TOKENS.split(stem)), *reversed(list(map(_whole, folders)))]
+    of_folders = (word for folder in reversed(folders) for word in (folder, _whole(folder)))
+    words = [stem, *reversed(_TOKENS.split(stem)), *of_folders]
     return Shard(file, next((word.casefold() for word in words if known(word)), ""))
 
 

@@ -165,6 +165,8 @@ class TestSplits:
             "partial-test is a part of the split test",
             "partial-train is a part of the split train",
         ]
+        named = index(tmp_path / "3", files, splits={"partial-train": "val"}).frame
+        assert list(named["split"]) == ["test", "test", "val", "val"]
 
     def test_of_a_dataset_saved_alone_are_in_its_state(self, tmp_path: Path) -> None:
         state = {"_data_files": [{"filename": "data-00000-of-00001.arrow"}], "_split": "test"}
