@@ -15,7 +15,7 @@ def differences_text(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> 
     Parameters
     ----------
     expected, actual : what JSON can hold; a tuple is a list there. A missing field is None, one in a field has a dotted
-        name.
+        name. Where one of them lacks a whole record of fields, their names are listed.
     """
     first, second = (json.loads(json.dumps(_plain(record))) for record in (expected, actual))
     return "; ".join(_differences(first, second, ""))
@@ -33,8 +33,13 @@ def _differences(expected: dict[str, Any], actual: dict[str, Any], prefix: str) 
         if isinstance(a, dict) and isinstance(b, dict):
             texts += _differences(a, b, f"{prefix}{name}.")
         elif a != b:
-            texts.append(f"{prefix}{name}: expected {a!r}, found {b!r}")
+            texts.append(f"{prefix}{name}: expected {_short(a)}, found {_short(b)}")
     return texts
+
+
+def _short(value: Any) -> str:
+    """A value, or the names of the fields of a record, which the other side lacks as a whole."""
+    return f"a record of {', '.join(sorted(value))}" if isinstance(value, dict) and value else repr(value)
 
 
 def _plain(value: Any) -> Any:

@@ -16,6 +16,7 @@ from pipeline.datasets.layouts import find_layout, layout_sha256
 from pipeline.datasets.published import compare_with_published, facts_of
 from pipeline.datasets.reading.base import Layout, Scan, not_this_layout, parse_options
 from pipeline.datasets.reading.listfile import lookalike
+from pipeline.datasets.reading.rows import CONFLICT
 from pipeline.datasets.reading.unread import folder_counts
 from pipeline.datasets.roots import open_root
 from pipeline.datasets.roots.files import MISSING, Root, some
@@ -201,6 +202,8 @@ def _check_usable(samples: Sequence[Sample], root: Path) -> None:
 def _advice(reasons: Collection[str]) -> str:
     if MISSING in reasons:
         return "Are the images unpacked next to their list?"
+    if CONFLICT in reasons:
+        return "Correct the labels that contradict each other: every row is one of these or has another fault"
     if any(reason.startswith("box ") for reason in reasons):
         return "Check what the columns of the boxes hold: expected x, y, width, height in pixels"
     return "Install what the reasons name" if any("install" in r for r in reasons) else "Copy the dataset again"

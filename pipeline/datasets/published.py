@@ -192,8 +192,11 @@ def _number(n: int) -> str:
 
 
 def _allowed(release: PublishedCounts, options: Mapping[str, Any]) -> bool:
-    """Whether a release holds under the options of a table, which are those of JSON."""
-    return all(_as_json(options.get(name)) == _as_json(value) for name, value in release.options.items())
+    """Whether a release holds under the options of a table, which are those of JSON; one that it lacks is empty."""
+    return all(
+        _as_json(options[name]) == _as_json(value) if name in options else value in ("", None)
+        for name, value in release.options.items()
+    )
 
 
 def _as_json(value: Any) -> Any:

@@ -148,9 +148,11 @@ class Params(Block):
         if layout is None:
             layout = known.layout if known else "sample" if name in STYLES else name
         if not is_layout(layout):
+            named = list(dict.fromkeys([*self.datasets, *STYLES]))
+            listed = f"Known: {', '.join(named)}, and the layouts"  # which the remedy has
             raise ParamsError(
                 f"dataset {name!r} is not in params.yaml and is no layout. "
-                f"{did_you_mean(name, [*self.datasets, *STYLES, *LAYOUTS])}",
+                f"{did_you_mean(name, [*named, *LAYOUTS], otherwise=listed)}",
                 remedy=[("index", {"dataset": name, "layout": "LAYOUT", "root": "PATH"})],
                 purpose=f"with its layout, one of {', '.join(LAYOUTS)}",
             )

@@ -23,17 +23,24 @@ class AuditRecords:
     folder : of the records; None for no audit
     tables : folder of the sample tables, which tell whether an audit is of the images of now
 
-    Attributes
-    ----------
-    notes : audits that were not used, or not checked, and why, each once
     """
 
     def __init__(self, folder: Path | None, tables: Path = Path("tables")) -> None:
-        self.folder, self.notes = folder, dict[str, None]()
+        self.folder, self._notes = folder, dict[str, None]()
+        self._outdated = dict[Path, str]()
         self._tables = Workspace(tables=tables)
         self._digests: dict[str, str | None] = {}
         self._images: dict[str, frozenset[str]] = {}
         self._records: dict[Path, AuditRecord] = {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Audits that were not used, or not checked, and why, each once; none of those that a newer one replaces."""
+        outdated = [note for path, note in self._outdated.items() if not self._is_replaced(self._infos[path])]
+        return (*outdated, *self._notes)
+
+    def _is_replaced(self, old: AuditInfo) -> bool:
+        return any(_covers(info, old) and self._is_current(path, info) for path, info in self._infos.items())
 
     def covering(self, *datasets: str) -> AuditRecord | None:
         """The audit of all of some datasets: of several, the one of most kinds of equality, then of most datasets.
@@ -75,13 +82,13 @@ class AuditRecords:
     def _is_current(self, path: Path, info: AuditInfo) -> bool:
         digests = {name: self._digest(name) for name in info.tables}
         if changed := [name for name, digest in digests.items() if digest and digest != info.tables[name]]:
-            self.notes[
+            self._outdated[path] = (
                 f"{path}: not used: {', '.join(changed)} changed since it was made, and its findings are of other "
                 "images. Audit these datasets again"
-            ] = None
+            )
             return False
         if unknown := [name for name, digest in digests.items() if digest is None]:
-            self.notes[
+            self._notes[
                 f"{path}: used without a check that it is of the images of now: there is no table of "
                 f"{', '.join(unknown)} in {self._tables.tables}"
             ] = None
@@ -93,7 +100,7 @@ class AuditRecords:
             return  # that nothing is known of the table is noted already
         known = self._images[dataset]
         if n := sum(image not in known for image in set(images)):
-            self.notes[
+            self._notes[
                 f"{dataset}: {n:,} images that heads were trained or scored on are not in its table, which was "
                 "audited: of these only equal bytes are known. Extract the dataset again"
             ] = None
@@ -109,3 +116,8 @@ class AuditRecords:
             self._digests[dataset] = table_digest(table) if table is not None else None
             self._images[dataset] = frozenset(table.frame["sha256"]) if table is not None else frozenset()
         return self._digests[dataset]
+
+
+def _covers(info: AuditInfo, other: AuditInfo) -> bool:
+    """Whether an audit is of all datasets of another one, and of all its kinds."""
+    return info.tables.keys() >= other.tables.keys() and info.kinds.keys() >= other.kinds.keys()

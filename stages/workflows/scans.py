@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from cache.atomic import write_bytes
 from cache.errors import StorageError
 from cache.places.links import require_inside
+from cache.places.refusals import storage_errors
 from pipeline.datasets.digests import FileDigests
 from pipeline.datasets.scan_record import ScanRecord
 from pipeline.errors import AmbiguousLabelsError, TableError
@@ -31,7 +32,8 @@ _Request = IndexRequest | AlignRequest | ExtractRequest
 def scanning(request: _Request, source: DatasetParams, params: Params, stated: StatedSource) -> Iterator[FileDigests]:
     """Digests for a scan of a dataset; what the scan learns is recorded beside the table, unless it is a dry run.
 
-    A scan that was interrupted is recorded, too: the next one continues with the files that were not read yet.
+    A scan that was interrupted is recorded, too: the next one continues with the files that were not read yet. The
+    picture of an earlier scan that was refused is removed as soon as the dataset is read.
 
     Parameters
     ----------
@@ -52,6 +54,8 @@ def scanning(request: _Request, source: DatasetParams, params: Params, stated: S
     digests = FileDigests(_read_record(record, root), read_all)
     try:
         yield digests
+        if not request.dry_run:
+            _remove(sheet)
     except AmbiguousLabelsError as error:
         shown = "" if request.dry_run else _shown(sheet, root, error)
         raise _with_advice(error, shown, request, params, stated) from error
@@ -77,6 +81,13 @@ def _write_record(record: ScanRecord, path: Path, root: Path) -> None:
         write_bytes(path, buffer.getvalue())
     except StorageError as error:  # the table needs no record
         say(f"note: the next scan reads all files again: {error}")
+
+
+def _remove(sheet: Path) -> None:
+    """The labels have names now. Raises StorageError if the disk refuses."""
+    if sheet.is_file():
+        with storage_errors(sheet):
+            sheet.unlink(missing_ok=True)
 
 
 def _shown(path: Path, root: Path, error: AmbiguousLabelsError) -> str:

@@ -11,7 +11,7 @@ from pipeline.datasets.reading.base import Scan, not_this_layout
 from pipeline.datasets.reading.boxes import BOX_COLUMNS, BoxColumns, box_columns, pixel_box, read_boxes
 from pipeline.datasets.reading.class_folders import CodedOptions
 from pipeline.datasets.reading.listfile import Line, Table, read_table
-from pipeline.datasets.reading.rows import Row, assemble, merge_repeats, splits_of, translate
+from pipeline.datasets.reading.rows import Row, assemble, merge_repeats, spelled_once, splits_of, translate
 from pipeline.datasets.roots.files import Lookup, Root, composed, escapes, some
 from pipeline.errors import DatasetError
 from pipeline.tables.sample import Sample
@@ -52,9 +52,9 @@ class CsvList:
     x, y, w, h. A picture may have several rows with one box each. Relative boxes are refused; a row whose box has
     no area is rejected.
 
-    The id is the column `id`, else the path, followed by the box where there is one. Equal rows of one id count once,
-    and rows that contradict each other become one rejected row; an id on several pictures is refused. All other columns
-    are listed as unread.
+    The id is the column `id`, else the path in the first of its spellings, followed by the box where there is one.
+    Equal rows of one id count once, and rows that contradict each other become one rejected row; an id on several
+    pictures is refused. All other columns are listed as unread.
     """
 
     name = "csv"
@@ -84,10 +84,8 @@ def _rows(
     labels = translate([line["label"] for line in lines], options.code_map, where, paths)
     splits = splits_of([line.get("split") for line in lines], f"{where}: column {table.columns.get('split', 'split')}")
     boxes = read_boxes(lines, columns, where)
-    return [
-        Row(_sample(line, path, label, split, box))
-        for line, path, label, split, box in zip(lines, paths, labels, splits, boxes, strict=True)
-    ]
+    names = spelled_once([_slashes(line["path"]) for line in lines], paths)
+    return [Row(_sample(*of_row)) for of_row in zip(lines, names, paths, labels, splits, boxes, strict=True)]
 
 
 def _check_paths(paths: Sequence[str], where: str) -> None:
@@ -106,11 +104,11 @@ def _join(base: str, path: str) -> str:
     return "/".join(part for part in (*base.split("/"), *_slashes(path).split("/")) if part not in ("", "."))
 
 
-def _sample(line: Line, path: str, label: str, split: str, numbers: tuple[float, ...] | None) -> Sample:
+def _sample(line: Line, name: str, path: str, label: str, split: str, numbers: tuple[float, ...] | None) -> Sample:
     box, reason = (None, "") if numbers is None else pixel_box(numbers)
     at = "" if numbers is None else "@" + ",".join(map(str, box) if box else (f"{number:.9g}" for number in numbers))
     return Sample(
-        id=line.get("id") or _slashes(line["path"]) + at,
+        id=line.get("id") or name + at,
         path=path,
         label=label,
         split=split,

@@ -24,7 +24,7 @@ from pipeline.datasets.reading.ambiguous import is_number, refuse_numbers
 from pipeline.datasets.reading.base import Scan, not_this_layout
 from pipeline.datasets.reading.listfile import lookalike
 from pipeline.datasets.reading.rows import Row, assemble, split_word, translate
-from pipeline.datasets.reading.shard_files import Shard, ShardOptions, gap_notes, in_splits
+from pipeline.datasets.reading.shard_files import Shard, ShardOptions, gap_notes, in_splits, partial_notes
 from pipeline.datasets.roots.archives import MAX_NAME
 from pipeline.datasets.roots.containers import member_name, row_text
 from pipeline.datasets.roots.files import LINK, Lookup, Root, composed, escapes
@@ -97,6 +97,7 @@ class HfCopy:
                 *map(_copy_note, copies),
                 *unread_notes(root),
                 *gap_notes(shard.file for shard in shards),
+                *partial_notes(shard.file for shard in shards),
                 *_code_notes(read, options),
                 *_path_notes(rows),
             ),

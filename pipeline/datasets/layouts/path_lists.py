@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 from pipeline.datasets.reading.ambiguous import refuse_numbers
 from pipeline.datasets.reading.base import Scan, not_this_layout
 from pipeline.datasets.reading.class_folders import CodedOptions
-from pipeline.datasets.reading.rows import Row, assemble, merge_repeats, split_word, translate
+from pipeline.datasets.reading.rows import Row, assemble, merge_repeats, spelled_once, split_word, translate
 from pipeline.datasets.roots.files import Lookup, Root, composed, escapes, some
 from pipeline.errors import DatasetError
 from pipeline.tables.sample import SPLITS, Sample
@@ -53,7 +53,7 @@ class PathLists:
 
     The label is what follows the last separator, so that paths may have spaces in them; it is a name, or a number with
     the option `codes`. Paths are relative to the folder of the list, or to one above it: the nearest in which the file
-    is. A picture that is in two lists, or twice with two labels, is one rejected row.
+    is. A picture that is in two lists, or twice with two labels, is one rejected row, in whatever spelling of its path.
     """
 
     name = "list"
@@ -65,7 +65,9 @@ class PathLists:
         if not files:
             raise not_this_layout(root, self)
         lookup = Lookup(root.names())
-        listed = [entry for split, name in files.items() for entry in _entries(root, name, split, lookup, options)]
+        listed = _one_spelling(
+            [e for split, name in files.items() for e in _entries(root, name, split, lookup, options)]
+        )
         if options.code_map is None:
             refuse_numbers([label for _, label in listed], [sample.path for sample, _ in listed], str(root.path))
         rows = _labelled(root, files, listed, options)
@@ -105,6 +107,11 @@ def _entries(
     folders = [folder + images for folder in above]
     for path, label in pairs:
         yield Sample(path, _find(root, folders, path, lookup), "", split), label
+
+
+def _one_spelling(listed: Sequence[tuple[Sample, str]]) -> list[tuple[Sample, str]]:
+    ids = spelled_once([sample.id for sample, _ in listed], [sample.path for sample, _ in listed])
+    return [(replace(sample, id=name), label) for (sample, label), name in zip(listed, ids, strict=True)]
 
 
 def _labelled(

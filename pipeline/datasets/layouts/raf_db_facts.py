@@ -23,6 +23,7 @@ RAF_DB = DatasetFacts(
         PublishedCounts(
             "basic set",
             labels={"train": TRAIN_COUNTS, "test": _TEST_COUNTS},
+            options={"labels": ""},
             source="counted in list_patition_label.txt",
         ),
     ),

@@ -11,13 +11,15 @@ from pipeline.datasets.roots.files import some
 from pipeline.errors import DatasetError, ImageError
 from pipeline.images.formats import is_image
 
-__all__ = ["BAD_LABEL", "NO_LABEL", "KeyedMembers", "by_key", "label_of"]
+__all__ = ["BAD_LABEL", "NO_LABEL", "KeyedMembers", "by_key", "label_of", "other_labels"]
 
 # Reasons of a row that is left out: stable words, counted in summaries.
 NO_LABEL = "no label"
 BAD_LABEL = "label cannot be read"
 
 USUAL_KEYS = ("label", "labels", "emotion", "expression")
+_KINDS = ("cls", "txt", "json")
+_MEMBERS = (".cls", ".txt")
 
 ReadText = Callable[[str], bytes]
 
@@ -62,18 +64,35 @@ def by_key(members: Iterable[str], where: str) -> dict[str, KeyedMembers]:
 def label_of(group: KeyedMembers, read: ReadText, key: str) -> tuple[str, str]:
     """The label of a key as a text, and why it has none; one of the two is empty.
 
-    Of `.cls`, `.txt` and `.json` the first one that is there is read, and with `key` only that entry of the `.json`.
+    Of `.cls`, `.txt` and `.json` the first one that is there is read; with `key` only that entry of the `.json`, or the
+    `.cls` or `.txt` that it names.
 
     Raises
     ------
     DatasetError
         If the `.json` has several entries that may be the label, or it is neither a text nor a number.
     """
-    kinds = ("json",) if key else ("cls", "txt", "json")
+    kinds = (key[1:],) if key in _MEMBERS else ("json",) if key else _KINDS
     kind = next((kind for kind in kinds if kind in group.others), "")
-    if not kind:
-        return "", NO_LABEL
-    member = group.others[kind]
+    return _read(group.others[kind], kind, read, key) if kind else ("", NO_LABEL)
+
+
+def other_labels(group: KeyedMembers, read: ReadText, key: str) -> tuple[str, ...]:
+    """What the members of a key say that `label_of` does not read; none where `key` names what to read.
+
+    They may be captions and other data: a text is a label only if it means an expression.
+    """
+    kinds = [] if key else [kind for kind in _KINDS if kind in group.others][1:]
+    texts = []
+    for kind in kinds:
+        try:
+            texts.append(_read(group.others[kind], kind, read, "")[0])
+        except DatasetError:  # a .json without one entry that is the label
+            continue
+    return tuple(filter(None, texts))
+
+
+def _read(member: str, kind: str, read: ReadText, key: str) -> tuple[str, str]:
     try:
         text = read(member).decode("utf-8-sig").strip()
         content = json.loads(text) if kind == "json" else None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.errors import AmbiguousLabelsError
 from pipeline.tables.labels import CODE_MAPS, EXPRESSIONS, presets_of
 
-__all__ = ["is_number", "refuse_numbers"]
+__all__ = ["OptionCodes", "incomplete_map", "is_number", "refuse_numbers"]
 
 _NUMBER = re.compile(r"[+-]?\d+(\.0*)?(e\+?0+)?", re.IGNORECASE)
 
@@ -16,6 +16,27 @@ _EXAMPLES = 24  # of each number: some may be images that cannot be decoded
 _SHOWN = 20
 _LARGEST, _IN = "happiness", "RAF-DB, AffectNet and FER2013"
 _CLEARLY = 1.1
+
+
+class OptionCodes(dict[int, str]):
+    """Code -> expression as the option `codes` states it: the user can add what it lacks, unlike a map of a layout."""
+
+
+def incomplete_map(labels: Iterable[str], codes: Mapping[int, str] | None) -> str:
+    """What to add to an option `codes` that lacks numbers of the labels; empty if there is nothing to add."""
+    if not isinstance(codes, OptionCodes):
+        return ""
+    numbers = {_code(label) for label in labels if is_number(label)}
+    missing = sorted(numbers - codes.keys())
+    if not missing:
+        return ""
+    names = ", ".join(map(str, missing[:_SHOWN])) + (", ..." if len(missing) > _SHOWN else "")
+    added = {**codes, **dict.fromkeys(missing[:_SHOWN], "NAME")}
+    written = ", ".join(f"{code}: {added[code]}" for code in sorted(added))
+    fitting = " or ".join(_option(name) for name in presets_of(numbers))
+    return f"The option codes has no name for {names}. Add it: codes={{{written}}}" + (
+        f"; maps that have all of the numbers: {fitting}" if fitting else ""
+    )
 
 
 def is_number(label: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
+from pipeline.datasets.reading.ambiguous import OptionCodes
 from pipeline.datasets.reading.base import LayoutOptions
 from pipeline.datasets.reading.rows import Row, split_word, translate
 from pipeline.datasets.reading.unread import by_folder
@@ -54,7 +55,7 @@ class CodedOptions(LayoutOptions):
     @property
     def code_map(self) -> dict[int, str] | None:
         """Code -> expression; None if numbers are refused."""
-        return self.codes if isinstance(self.codes, dict) else None
+        return OptionCodes(self.codes) if isinstance(self.codes, dict) else None
 
 
 def class_rows(root: Root, codes: Mapping[int, str] | None, *, has_codes: bool = False) -> list[Row]:

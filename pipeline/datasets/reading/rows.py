@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from pipeline.datasets.reading.ambiguous import is_number, refuse_numbers
+from pipeline.datasets.reading.ambiguous import incomplete_map, is_number, refuse_numbers
 from pipeline.datasets.reading.base import LayoutOptions, Scan
 from pipeline.errors import DatasetError, LabelError
 from pipeline.tables.labels import canonical, decode
@@ -21,6 +21,7 @@ __all__ = [
     "Row",
     "assemble",
     "merge_repeats",
+    "spelled_once",
     "split_word",
     "splits_of",
     "translate",
@@ -80,6 +81,7 @@ def translate(
             problems.append(f"{count} x {error}")
     if problems:
         more = [f"and {len(problems) - _SHOWN:,} more"] if len(problems) > _SHOWN else []
+        more += filter(None, [incomplete_map(labels, codes)])
         raise LabelError(f"{where}: {len(problems)} unknown labels:\n  " + "\n  ".join(problems[:_SHOWN] + more))
     return [known[label] for label in labels]
 
@@ -141,6 +143,18 @@ def val_as_test(rows: list[Row]) -> list[Row]:
     if any(row.sample.split == "test" for row in rows):
         return rows
     return [replace(r, sample=replace(r.sample, split="test")) if r.sample.split == "val" else r for r in rows]
+
+
+def spelled_once(paths: Sequence[str], files: Sequence[str]) -> list[str]:
+    """The paths, each file under the first of its spellings: `A/X.JPG` and `a/x.jpg` are one where they mean one file.
+
+    Parameters
+    ----------
+    paths : as a list writes them
+    files : of the same rows, below the root; the path itself where there is none
+    """
+    first: dict[str, str] = {}
+    return [first.setdefault(file, path) for path, file in zip(paths, files, strict=True)]
 
 
 def merge_repeats(rows: Iterable[Row], classes: tuple[str, ...]) -> list[Row]:

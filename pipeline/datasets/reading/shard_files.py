@@ -15,11 +15,12 @@ from pipeline.datasets.reading.rows import split_word
 from pipeline.datasets.roots.files import some
 from pipeline.errors import DatasetError
 
-__all__ = ["Shard", "ShardOptions", "check_complete", "gap_notes", "in_splits", "shard_of"]
+__all__ = ["Shard", "ShardOptions", "check_complete", "gap_notes", "in_splits", "partial_notes", "shard_of"]
 
 _NUMBERED = re.compile(r"(?P<name>.*?)-?(?P<number>\d{4,})-of-(?P<total>\d{4,})(-[0-9A-Za-z]+)?")
 _COUNTED = re.compile(r"(?P<name>.*?)[-_]?(?P<number>\d+)")
 _TOKENS = re.compile(r"[^0-9A-Za-z]+")
+_PARTIAL = "partial-"  # in front of a split's name: a folder of its first rows, as the hub converts large sets
 
 
 class ShardOptions(CodedOptions):
@@ -67,8 +68,15 @@ def shard_of(file: str, names: Iterable[str]) -> Shard:
 
     *folders, base = file.split("/")
     stem = _stem(base)
-    words = [stem, *reversed(_TOKENS.split(stem)), *reversed(folders)]
+    of_folders = (word for folder in reversed(folders) for word in (folder, _whole(folder)))
+    words = [stem, *reversed(_TOKENS.split(stem)), *of_folders]
     return Shard(file, next((word.casefold() for word in words if known(word)), ""))
+
+
+def _whole(folder: str) -> str:
+    """The split of a folder `partial-train`, if it is one; any other folder as it is."""
+    rest = folder.casefold().removeprefix(_PARTIAL)
+    return rest if split_word(rest) else folder
 
 
 def in_splits(shards: Sequence[Shard], splits: Mapping[str, str], where: str) -> list[Shard]:
@@ -141,6 +149,13 @@ def gap_notes(files: Iterable[str]) -> Iterator[str]:
                 f"shards {name}* are numbered to {max(numbers)}, and {len(missing)} numbers are missing, first "
                 f"{missing[0]}: their rows are not in the table"
             )
+
+
+def partial_notes(files: Iterable[str]) -> Iterator[str]:
+    """Folders that hold only a part of their split, by their names."""
+    folders = {folder for file in files for folder in file.split("/")[:-1] if _whole(folder) != folder}
+    for folder in sorted(folders):
+        yield f"{folder} is a part of the split {_whole(folder)} by its name: this copy is not the whole dataset"
 
 
 def _stem(base: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from trees import pack, picture
 
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.reading.ambiguous import is_number, refuse_numbers
+from pipeline.datasets.reading.rows import translate
 from pipeline.errors import AmbiguousLabelsError, LabelError
 from pipeline.tables.labels import CODE_MAPS, EXPRESSIONS
 
@@ -178,3 +180,21 @@ def test_others_are_not_refused(labels: list[str]) -> None:
 @pytest.mark.parametrize("label", ["", "1.5", "1e3", "a1", "nan"])
 def test_others_are_no_numbers(label: str) -> None:
     assert not is_number(label)
+
+
+def test_a_map_that_lacks_numbers_is_refused_and_the_advice_works(tmp_path: Path) -> None:
+    root = pack({f"{code}/{j}.png": picture(10 * code + j) for code in range(4) for j in range(2)}, tmp_path, "folder")
+    with pytest.raises(LabelError, match=r"no name for 2, 3\. Add it: codes=") as caught:
+        index_dataset("d", "folder", root, {"codes": {0: "anger", 1: "disgust"}})
+    assert "maps that have all of the numbers: " in str(caught.value)
+    advised = re.search(r"codes=(\{[^}]*\})", str(caught.value))
+    assert advised
+    assert advised[1] == "{0: anger, 1: disgust, 2: NAME, 3: NAME}"
+    codes = {0: "anger", 1: "disgust", 2: "fear", 3: "sadness"}
+    assert index_dataset("d", "folder", root, {"codes": codes}).frame["label"].nunique() == 4
+
+
+def test_a_map_of_a_layout_is_not_called_an_option() -> None:
+    with pytest.raises(LabelError) as caught:
+        translate(["9"], {1: "fear"}, "list.txt")
+    assert "option codes" not in str(caught.value)

@@ -183,6 +183,13 @@ class TestRepeats:
         table = index(tmp_path, f"path,label,{column}", "a.png,fear,1", "b.png,anger,2", "a.png,fear,2", "c.png,fear,3")
         assert table.summary()["rejected"] == {"conflicting rows": 1}
 
+    def test_two_spellings_of_one_file_are_one_picture(self, tmp_path: Path) -> None:
+        lines = ("path,label", "a.png,fear", "A.PNG,anger", "b.png,fear", "./b.png,fear", "c.png,fear", "d.png,fear")
+        table = index(tmp_path, *lines)
+        assert table.frame["id"].tolist() == ["a.png", "b.png", "c.png", "d.png"]
+        assert table.frame["reason"].tolist() == ["conflicting rows", "", "", ""]
+        assert table.info.excluded == {"repeated row": 2}
+
     def test_a_column_id_tells_rows_of_one_picture_apart(self, tmp_path: Path) -> None:
         assert len(index(tmp_path, "id,path,label", "1,a.png,fear", "2,a.png,anger", "3,b.png,fear")) == 3
 

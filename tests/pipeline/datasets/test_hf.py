@@ -154,6 +154,20 @@ class TestSplits:
     def test_are_words_of_the_file_or_its_folders(self, tmp_path: Path, name: str, split: str) -> None:
         assert set(index(tmp_path, {name: parquet(rows(0, 2))}).frame["split"]) == {split}
 
+    def test_a_part_of_a_converted_copy_is_of_its_split_and_noted(self, tmp_path: Path) -> None:
+        files = {
+            "default/partial-train/0000.parquet": parquet(rows(0, 2)),
+            "default/partial-test/0000.parquet": parquet(rows(2, 4)),
+        }
+        assert list(index(tmp_path / "1", files).frame["split"]) == ["test", "test", "train", "train"]
+        notes = [note for note in notes_of(tmp_path / "2", files) if "not the whole dataset" in note]
+        assert [note.split(" by its name")[0] for note in notes] == [
+            "partial-test is a part of the split test",
+            "partial-train is a part of the split train",
+        ]
+        named = index(tmp_path / "3", files, splits={"partial-train": "val"}).frame
+        assert list(named["split"]) == ["test", "test", "val", "val"]
+
     def test_of_a_dataset_saved_alone_are_in_its_state(self, tmp_path: Path) -> None:
         state = {"_data_files": [{"filename": "data-00000-of-00001.arrow"}], "_split": "test"}
         files = {"state.json": json.dumps(state).encode(), "data-00000-of-00001.arrow": arrow(rows(0, 3))}

@@ -57,44 +57,50 @@ def test_every_layout_has_a_tree() -> None:
     assert {tree.layout for tree in TREES.values()} == set(LAYOUTS)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-class TestEveryForm:
-    def test_finds_every_sample_with_its_label(self, tree: Tree, kind: str, cached: Cached) -> None:
-        table, _ = cached(tree, kind)
+class TestEveryTable:
+    """Of the plain folder: `test_gives_the_table_of_the_plain_folder` shows that those of all other kinds are equal."""
+
+    def test_finds_every_sample_with_its_label(self, tree: Tree, cached: Cached) -> None:
+        table, _ = cached(tree, "folder")
         found = dict(zip(table.frame["id"], table.frame["label"], strict=True))
         assert found == {name: label for name, (label, _) in tree.samples.items()}
 
-    def test_keeps_official_splits_and_carves_the_others(self, tree: Tree, kind: str, cached: Cached) -> None:
-        frame = cached(tree, kind)[0].frame.set_index("id")
+    def test_keeps_official_splits_and_carves_the_others(self, tree: Tree, cached: Cached) -> None:
+        frame = cached(tree, "folder")[0].frame.set_index("id")
         official = {name: split for name, (_, split) in tree.samples.items() if split}
         assert {name: frame["split"][name] for name in official} == official
         has_test = "test" in official.values()
         carved = {frame["split"][name] for name in tree.samples if name not in official}
         assert carved <= ({"train", "val"} if has_test else {"train", "val", "test"})
 
-    def test_rejects_with_a_reason_and_keeps_the_row(self, tree: Tree, kind: str, cached: Cached) -> None:
-        frame = cached(tree, kind)[0].frame
+    def test_rejects_with_a_reason_and_keeps_the_row(self, tree: Tree, cached: Cached) -> None:
+        frame = cached(tree, "folder")[0].frame
         rejected = frame[frame["status"] == "rejected"]
         assert dict(zip(rejected["id"], rejected["reason"], strict=True)) == tree.rejected
 
-    def test_every_row_of_the_source_is_a_sample_or_excluded(self, tree: Tree, kind: str, cached: Cached) -> None:
-        table, _ = cached(tree, kind)
+    def test_every_row_of_the_source_is_a_sample_or_excluded(self, tree: Tree, cached: Cached) -> None:
+        table, _ = cached(tree, "folder")
         assert table.info.excluded == tree.excluded
         assert len(table) + sum(table.info.excluded.values()) == tree.rows
 
-    def test_names_the_release(self, tree: Tree, kind: str, cached: Cached) -> None:
-        assert cached(tree, kind)[0].info.release == tree.release
+    def test_names_the_release(self, tree: Tree, cached: Cached) -> None:
+        assert cached(tree, "folder")[0].info.release == tree.release
 
+
+class TestEveryForm:
+    @pytest.mark.parametrize("kind", KINDS[1:])
     def test_gives_the_table_of_the_plain_folder(self, tree: Tree, kind: str, cached: Cached) -> None:
         plain, other = cached(tree, "folder")[0], cached(tree, kind)[0]
         pd.testing.assert_frame_equal(plain.frame, other.frame)
         assert asdict(plain.info) | {"root": ""} == asdict(other.info) | {"root": ""}
 
+    @pytest.mark.parametrize("kind", KINDS)
     def test_junk_of_file_managers_changes_nothing(self, tree: Tree, kind: str, tmp_path: Path, cached: Cached) -> None:
         clean, _ = cached(tree, "folder")
         dirty = table_of(tree, pack({**tree.files, **JUNK}, tmp_path, kind))
         pd.testing.assert_frame_equal(clean.frame, dirty.frame)
 
+    @pytest.mark.parametrize("kind", KINDS)
     def test_wrapper_folders_change_nothing_but_paths(
         self, tree: Tree, kind: str, tmp_path: Path, cached: Cached
     ) -> None:
@@ -104,6 +110,7 @@ class TestEveryForm:
         usable = wrapped.usable["path"]
         assert usable.str.startswith("download (1)/Some Set/").all()
 
+    @pytest.mark.parametrize("kind", KINDS)
     def test_digests_are_of_the_bytes_that_a_root_reads(self, tree: Tree, kind: str, cached: Cached) -> None:
         table, path = cached(tree, kind)
         usable = table.usable
@@ -112,6 +119,7 @@ class TestEveryForm:
         assert read == usable["sha256"].tolist()
 
     @pytest.mark.parametrize("tree", [tree for tree in TREES.values() if tree.bad_label], ids=lambda t: t.layout)
+    @pytest.mark.parametrize("kind", KINDS)
     def test_every_unknown_label_is_named_with_its_count(self, tree: Tree, kind: str, tmp_path: Path) -> None:
         assert tree.bad_label is not None
         name, data, words = tree.bad_label

@@ -56,6 +56,13 @@ class TestLists:
 
 
 class TestPaths:
+    def test_two_spellings_of_one_file_are_one_picture(self, tmp_path: Path) -> None:
+        files = {"a/x.jpg": picture(1), "a/y.jpg": picture(2), "B/z.jpg": picture(3), "b/z.jpg": picture(4)}
+        train = b"a/x.jpg fear\nA/X.JPG anger\na/y.jpg fear\na/Y.jpg fear\nB/z.jpg fear\nb/z.jpg anger\n"
+        frame = index(files | {"train.txt": train}, tmp_path, val_fraction=0, test_fraction=0).frame
+        reasons = dict(zip(frame["id"], frame["reason"], strict=True))
+        assert reasons == {"a/x.jpg": "conflicting rows", "a/y.jpg": "", "B/z.jpg": "", "b/z.jpg": ""}
+
     def test_the_nearest_folder_that_has_the_file_is_meant(self, tmp_path: Path) -> None:
         files = {"set/a.png": picture(1), "set/lists/b.png": picture(2), "b.png": picture(3), "c/c.png": picture(4)}
         files |= {"set/lists/train.txt": b"a.png fear\nb.png fear\nc/c.png fear\nno.png fear\n"}

@@ -122,6 +122,12 @@ def test_releases_for_other_options_are_not_compared() -> None:
     assert result.note() == "counts: none are published of Faces with these options"
 
 
+def test_an_option_that_an_earlier_version_lacked_is_empty() -> None:
+    for value, status in (("", "equal"), (None, "equal"), (False, "none"), ("majority", "none")):
+        facts = facts_of(replace(RELEASE, options={"rule": value}))
+        assert compare_with_published(table_of(BOTH, carved={}), facts).status == status
+
+
 def test_options_are_compared_as_json_has_them() -> None:
     facts = facts_of(replace(RELEASE, options={"angles": ("S", "HL")}))
     assert compare_with_published(table_of(BOTH, options={"angles": ["S", "HL"]}), facts).status == "equal"

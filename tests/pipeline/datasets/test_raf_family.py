@@ -13,8 +13,9 @@ from trees.tree import lines
 
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.layouts import LAYOUTS
-from pipeline.datasets.layouts.raf_db_facts import TRAIN_COUNTS
+from pipeline.datasets.layouts.raf_db_facts import RAF_DB, TRAIN_COUNTS
 from pipeline.datasets.layouts.raf_lists import require_order
+from pipeline.datasets.published import compare_with_published
 from pipeline.errors import ConfigError, DatasetError
 from pipeline.tables.labels import CLASS_SETS, CODE_MAPS
 from pipeline.tables.samples import SampleTable
@@ -125,6 +126,11 @@ class TestCopies:
     def test_noisy_lists_do_not_change_test_labels(self, tmp_path: Path) -> None:
         with pytest.raises(DatasetError, match=r"as test labels stay clean, found 1 others: 'test_0001'"):
             index(TREES["raf_noisy_labels"], tmp_path, {"basic/EmoLabel/noise01.txt": lines("test_0001.jpg 1")})
+
+    def test_noisy_labels_are_not_compared_with_the_counts_of_the_clean_ones(self, tmp_path: Path) -> None:
+        table = index(TREES["raf_noisy_labels"], tmp_path, {})
+        assert compare_with_published(table, RAF_DB).status == "none"
+        assert compare_with_published(index(TREES["raf_official"], tmp_path / "clean", {}), RAF_DB).status == "differs"
 
     def test_an_image_with_two_noisy_labels_is_refused(self, tmp_path: Path) -> None:
         twice = lines("train_00001.jpg 1", "train_00001.jpg 2")

@@ -69,10 +69,44 @@ class TestLabels:
         assert list(index(tmp_path, shard, codes="affectnet", classes=8).frame["label"]) == ["neutral", "contempt"]
 
     def test_the_class_comes_before_the_text(self, tmp_path: Path) -> None:
-        members = {"0.jpg": PNGS[0], "0.cls": b"1", "0.txt": b"a photo of a face", "0.json": b'{"label": 2}'}
+        members = {"0.jpg": PNGS[0], "0.cls": b"1", "0.txt": b"a photo of a face", "0.json": b'{"second": 2}'}
         files = {"train.tar": tar(members), "classnames.txt": b"fear\nanger\nsad\n"}
         assert list(index(tmp_path, files).frame["label"]) == ["anger"]
-        assert list(index(tmp_path, files, label="label").frame["label"]) == ["sadness"]
+        assert list(index(tmp_path, files, label="second").frame["label"]) == ["sadness"]
+
+    @pytest.mark.parametrize(
+        ("other", "data"), [("txt", b"anger"), ("json", b'{"label": 0}'), ("json", b'{"emotion": "angry"}')]
+    )
+    def test_labels_of_one_key_that_contradict_each_other_are_rejected(
+        self, tmp_path: Path, other: str, data: bytes
+    ) -> None:
+        members = {"0.jpg": PNGS[0], "0.cls": b"1", f"0.{other}": data, "1.jpg": PNGS[1], "1.cls": b"2"}
+        members["1.txt"], members["1.json"] = b"Sad", b'{"label": 2, "text": "angry"}'
+        files = {"train.tar": tar(members), "classnames.txt": b"anger\nfear\nsad"}
+        frame = index(tmp_path / "1", files).frame
+        assert dict(zip(frame["id"], frame["reason"], strict=True)) == {"train/0": "conflicting rows", "train/1": ""}
+        assert "the labels of 1 keys contradict each other" in " ".join(notes_of(tmp_path / "2", files))
+        chosen = index(tmp_path / "3", files, label=".cls").frame
+        assert list(chosen["label"]) == ["fear", "sadness"]
+        assert set(chosen["reason"]) == {""}
+
+    def test_codes_name_the_numbers_that_contradict_a_text(self, tmp_path: Path) -> None:
+        members = {"0.jpg": PNGS[0], "0.cls": b"happy", "0.json": b'{"label": 3}', "1.jpg": PNGS[1], "1.cls": b"sad"}
+        frame = index(tmp_path, {"train.tar": tar(members)}, codes={3: "fear"}).frame
+        assert list(frame["reason"]) == ["conflicting rows", ""]
+
+    def test_labels_that_all_contradict_each_other_are_named(self, tmp_path: Path) -> None:
+        members = {"0.jpg": PNGS[0], "0.cls": b"happy", "0.txt": b"sad"}
+        with pytest.raises(DatasetError, match=r"1 x conflicting rows.*Correct the labels"):
+            index(tmp_path, {"train.tar": tar(members)})
+
+    def test_an_empty_line_among_the_names_is_refused(self, tmp_path: Path) -> None:
+        members = {"0.jpg": PNGS[0], "0.cls": b"1"}
+        for n, (names, line) in enumerate([(b"fear\n\nanger\n", 2), (b" \nfear\nanger\n", 1)]):
+            with pytest.raises(DatasetError, match=rf"classnames\.txt, line {line}: expected a name in every line"):
+                index(tmp_path / str(n), {"train.tar": tar(members), "classnames.txt": names})
+        trailing = {"train.tar": tar(members), "classnames.txt": b"fear\nanger\n\n \n"}
+        assert list(index(tmp_path, trailing).frame["label"]) == ["anger"]
 
     def test_a_number_beyond_the_names_is_named(self, tmp_path: Path) -> None:
         files = {"train.tar": tar({"0.jpg": PNGS[0], "0.cls": b"2"}), "classnames.txt": b"fear\nanger\n"}

@@ -401,5 +401,6 @@ def test_labels_that_were_read_by_the_wrong_codes_are_a_finding(empty: Path, fer
     assert "images of right, which the head was trained on" in by_head.not_judged
     with pytest.raises(MismatchError, match="another encoder than the head's") as caught:
         stages.audit("wrong", kinds="bytes", run="default")  # which takes aligned faces
+    assert "{" not in str(caught.value)
     assert [command for command, _ in caught.value.remedy] == ["align", "extract"]
     assert caught.value.remedy[1][1]["faces"] == "aligned"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 import stages
+from pipeline.datasets.drawn import STYLES
 from pipeline.datasets.layouts import LAYOUTS
 from stages.cli import run
 
@@ -55,3 +57,11 @@ def test_a_layout_of_many_datasets_has_options_and_no_facts(empty: Path, fer_sta
 def test_an_unknown_name_is_an_error_that_suggests_one(empty: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["datasets", "--about", "affectnt"]) == 1
     assert "Did you mean 'affectnet'?" in capsys.readouterr().err
+
+
+def test_an_error_about_an_unknown_name_has_every_known_one_once(
+    empty: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["datasets", "--about", "zzz"]) == 1
+    words = re.findall(r"[\w-]+", capsys.readouterr().err)
+    assert {name: words.count(name) for name in [*STYLES, *LAYOUTS]} == dict.fromkeys([*STYLES, *LAYOUTS], 1)

@@ -160,6 +160,11 @@ def test_an_audit_of_other_tables_is_not_used_and_named(
         note.startswith("audits/sample-a+copy.parquet: not used: copy changed since it was made")
         for note in result.notes
     )
+    Path("audits/sample-a+copy.parquet").rename("audits/copy+sample-a.parquet")  # an audit in the other order
+    write_audit(*copy)
+    result = stages.evaluate(RUN, datasets="copy")
+    assert result.runs[0].entries[0].near_overlap is not None
+    assert not any("not used" in note for note in result.notes)
 
 
 def test_an_audit_whose_tables_are_not_here_is_used_and_named(

@@ -37,8 +37,11 @@ def test_index_writes_the_sheet_and_its_advice_works(fer_stage: FerStage) -> Non
     message = fer_stage("index", *OF_FOLDER, code=1)
     assert f"{SHEET} shows 8 images of each number" in message
     assert sorted(path.name for path in Path("tables").iterdir()) == [SHEET.name]
+    fer_stage(*advised(message), "--dry-run")
+    assert SHEET.exists()
     fer_stage(*advised(message))
     assert Path("tables/mine.parquet").exists()
+    assert not SHEET.exists()
 
 
 def test_each_number_has_a_row_of_eight_pictures(fer_stage: FerStage) -> None:
