@@ -15,7 +15,6 @@ from cache.csv_cells import write_csv
 from cache.places.links import require_inside
 from pipeline.audit.equality import Equality, NearPictures
 from pipeline.audit.findings import Comparison, Finding, compare
-from pipeline.audit.label_order import LabelOrderFinding
 from pipeline.audit.record import FEATURES, PHASH, PIXELS, AuditInfo, record_name, table_digest
 from pipeline.audit.rows import AuditedRows
 from pipeline.audit.search import AuditedPictures, Thresholds, column_equalities
@@ -63,10 +62,14 @@ def audit(request: AuditRequest, on_progress: OnProgress) -> AuditResult:
     findings = (*comparison.findings, *_of_columns(rows))
     orders = label_orders(request, params, tables)
     published = {name: compare_with_published(table, known_facts(table.info)) for name, table in tables.items()}
+    flags = {name: tuple(_flags(name, findings)) for name in tables}
+    labels = {name: order.text() for name, order in orders.items() if order.is_suspicious}
     info = AuditInfo(
         {name: table_digest(table) for name, table in tables.items()},
         _kinds(request, settings),
-        {name: tuple(_notes_on(name, findings, orders.get(name), published[name])) for name in tables},
+        {name: (*flags[name], *_order_and_counts(labels.get(name), published[name])) for name in tables},
+        labels,
+        {name: texts for name, texts in flags.items() if texts},
     )
     result = AuditResult(
         datasets=request.datasets,
@@ -125,10 +128,8 @@ def _group_sizes(kind: Equality) -> dict[str, int]:
     }
 
 
-def _notes_on(
-    dataset: str, findings: Sequence[Finding], order: LabelOrderFinding | None, published: PublishedComparison
-) -> Iterator[str]:
-    """What a report states of a dataset itself, whichever heads are scored on it."""
+def _flags(dataset: str, findings: Sequence[Finding]) -> Iterator[str]:
+    """What makes the scores of a dataset doubtful, whichever heads are scored on it."""
     own = [one for one in findings if one.dataset == one.other_dataset == dataset]
     if n := sum(one.conflicts for one in own):
         yield f"{n:,} rows have an equal or nearly equal picture with another label"
@@ -136,8 +137,11 @@ def _notes_on(
         for one in own:
             if one.kind == kind:
                 yield f"{one.groups:,} {what} of {one.split} are also in {one.other_split}: {one.pictures:,} rows"
-    if order and order.is_suspicious:
-        yield order.text()
+
+
+def _order_and_counts(label_order: str | None, published: PublishedComparison) -> Iterator[str]:
+    if label_order:
+        yield label_order
     if published.status == "differs":
         yield published.note()
 
