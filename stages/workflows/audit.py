@@ -15,6 +15,7 @@ from cache.csv_cells import write_csv
 from cache.places.links import require_inside
 from pipeline.audit.equality import Equality, NearPictures
 from pipeline.audit.findings import Comparison, Finding, compare
+from pipeline.audit.label_order import LabelOrderFinding
 from pipeline.audit.record import FEATURES, PHASH, PIXELS, AuditInfo, record_name, table_digest
 from pipeline.audit.rows import AuditedRows
 from pipeline.audit.search import AuditedPictures, Thresholds, column_equalities
@@ -26,7 +27,7 @@ from stages.params import Params, load_params
 from stages.requests import AuditRequest
 from stages.results import AuditResult
 from stages.workflows.audit_features import audited_features
-from stages.workflows.audit_label_order import label_orders
+from stages.workflows.audit_label_order import earlier_label_orders, label_orders, right_reading
 from stages.workflows.audit_pictures import PictureReader
 from stages.workflows.audit_sheet import write_pairs_sheet
 from stages.workflows.dataset_sources import table_changes
@@ -62,10 +63,12 @@ def audit(request: AuditRequest, on_progress: OnProgress) -> AuditResult:
     findings = (*comparison.findings, *_of_columns(rows))
     orders = label_orders(request, params, tables)
     published = {name: compare_with_published(table, known_facts(table.info)) for name, table in tables.items()}
+    digests = {name: table_digest(table) for name, table in tables.items()}
+    kept = earlier_label_orders(path, digests, orders)
     flags = {name: tuple(_flags(name, findings)) for name in tables}
-    labels = {name: order.text() for name, order in orders.items() if order.is_suspicious}
+    labels = kept | {name: order.text() for name, order in orders.items() if order.is_suspicious}
     info = AuditInfo(
-        {name: table_digest(table) for name, table in tables.items()},
+        digests,
         _kinds(request, settings),
         {name: (*flags[name], *_order_and_counts(labels.get(name), published[name])) for name in tables},
         labels,
@@ -86,8 +89,13 @@ def audit(request: AuditRequest, on_progress: OnProgress) -> AuditResult:
         record=pictures.record(equalities, info),
         path=path,
         label_order=orders,
+        kept_label_order=kept,
         published=published,
-        notes=(*_count_notes(published), *_notes(params, tables, pictures)),
+        notes=(
+            *_label_order_notes(request, tables, orders, kept),
+            *_count_notes(published),
+            *_notes(params, tables, pictures),
+        ),
     )
     _write(result, comparison, request, reader)
     return result
@@ -144,6 +152,19 @@ def _order_and_counts(label_order: str | None, published: PublishedComparison) -
         yield label_order
     if published.status == "differs":
         yield published.note()
+
+
+def _label_order_notes(
+    request: AuditRequest,
+    tables: Mapping[str, SampleTable],
+    orders: Mapping[str, LabelOrderFinding],
+    kept: Mapping[str, str],
+) -> Iterator[str]:
+    for name, order in orders.items():
+        if command := right_reading(name, tables[name].info, order, request.tables):
+            yield f"{name}: `{command}` reads its labels by the order `{order.order}`"
+    for name, text in kept.items():
+        yield f"{name}: {text}: by an earlier audit of the same table; --zero-shot or --run judges it again"
 
 
 def _count_notes(published: Mapping[str, PublishedComparison]) -> Iterator[str]:
