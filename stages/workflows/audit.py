@@ -161,7 +161,7 @@ def _label_order_notes(
     kept: Mapping[str, str],
 ) -> Iterator[str]:
     for name, order in orders.items():
-        if command := right_reading(name, tables[name].info, order, request.tables):
+        if command := right_reading(name, tables[name].info, order, request):
             yield f"{name}: `{command}` reads its labels by the order `{order.order}`"
     for name, text in kept.items():
         yield f"{name}: {text}: by an earlier audit of the same table; --zero-shot or --run judges it again"

@@ -67,7 +67,7 @@ def earlier_label_orders(
     }
 
 
-def right_reading(dataset: str, info: TableInfo, finding: LabelOrderFinding, tables: Path) -> str:
+def right_reading(dataset: str, info: TableInfo, finding: LabelOrderFinding, request: AuditRequest) -> str:
     """The command that reads a dataset by the order that its labels fit; empty where its layout has no such preset."""
     layout = LAYOUTS.get(info.layout)
     if layout is None or not finding.is_suspicious or not finding.is_read_by_known or finding.order not in CODE_MAPS:
@@ -79,7 +79,8 @@ def right_reading(dataset: str, info: TableInfo, finding: LabelOrderFinding, tab
         return ""
     stated = StatedSource.of_table(info).as_json()
     options = {**stated.get("options", {}), **codes}
-    return command_line("index", {"dataset": dataset, **stated, "options": options, "tables": tables})
+    places = {"tables": request.tables, "params": request.params}
+    return command_line("index", {"dataset": dataset, **stated, "options": options, **places})
 
 
 def _by_head(

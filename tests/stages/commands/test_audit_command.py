@@ -23,10 +23,11 @@ from pipeline.audit.record import AuditInfo, AuditRecord, table_digest
 from pipeline.datasets.drawn import draw_face, sample_specs
 from pipeline.errors import ChangedImageError, ConfigError, MismatchError
 from pipeline.tables.labels import CODE_MAPS
-from pipeline.tables.samples import SampleTable
+from pipeline.tables.samples import SampleTable, TableInfo
 from stages.cli import run
 from stages.errors import CheckFailedError, ParamsError
-from stages.workflows.audit_label_order import earlier_label_orders
+from stages.requests import AuditRequest
+from stages.workflows.audit_label_order import earlier_label_orders, right_reading
 from stages.workflows.tables import write_table
 
 FerStage = Callable[..., Any]
@@ -398,6 +399,27 @@ def check_that_the_finding_is_kept_until_the_table_changes(
     result = stages.audit("wrong", kinds="bytes")
     result.check()
     assert (recorded(), result.kept_label_order, result.record.info.label_order) == ((), {}, {})
+
+
+@pytest.mark.parametrize(
+    ("layout", "order", "is_known", "has_command"),
+    [
+        ("folder", "affectnet", True, True),
+        ("folder", "mafw", True, False),  # an order in use, and no preset
+        ("folder", "affectnet", False, False),  # the labels were names
+        ("affectnet", "alphabetical-8", True, True),
+        ("affectnet", "raf-db", True, False),  # a preset of other layouts
+        ("raf-db", "affectnet", True, False),  # which has no option for it
+    ],
+)
+def test_the_command_that_reads_labels_rightly_is_named_where_the_layout_has_the_preset(
+    layout: str, order: str, is_known: bool, has_command: bool
+) -> None:
+    info = TableInfo("my", layout, "faces", ("anger", "fear"))
+    found = LabelOrderFinding(99, (), 0.1, 0.6, order, "x", is_known, {"anger": "fear", "fear": "anger"})
+    request = AuditRequest(("my",), tables=Path("there"), params=Path("other.yaml"))
+    command = f"fer-stage index --dataset my --option 'codes=\"{order}\"' --tables there --params other.yaml"
+    assert right_reading("my", info, found, request) == (command if has_command else "")
 
 
 def test_a_dataset_whose_labels_were_judged_again_keeps_no_earlier_order(
