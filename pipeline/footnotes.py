@@ -1,9 +1,15 @@
-"""Footnote symbols of scores whose test data the encoder or the head was trained on."""
+"""Footnote symbols of scores: of test data that was trained on, and of datasets in which an audit found something."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
 __all__ = [
+    "AUDIT_LEGENDS",
+    "FLAGGED",
     "LEGEND",
+    "MISREAD",
     "MOSTLY_SEEN",
     "NEAR",
     "NEAR_LEGEND",
@@ -11,6 +17,8 @@ __all__ = [
     "OVERLAP",
     "OVERLAP_LEGEND",
     "SEEN_DOMAIN",
+    "DatasetFinding",
+    "audit_footnotes",
     "footnoted",
     "near_footnote",
     "overlap_footnote",
@@ -34,6 +42,36 @@ NEAR_LEGEND = (
     f"{NEAR} 5 %: so many of the scored images show, by an audit of the datasets, the same or nearly the same picture "
     "as an image that the head was trained or selected on, in a file of other bytes"
 )
+
+MISREAD = "‡"
+FLAGGED = "§"
+AUDIT_LEGENDS = {
+    MISREAD: f"{MISREAD} by an audit, the labels of the dataset, or of the one that the head was trained on, fit "
+    "another order than the one that they were read by: the score says nothing until they are read again",
+    FLAGGED: f"{FLAGGED} by an audit, in the dataset, or in the one that the head was trained on, equal or nearly "
+    "equal pictures have different labels, or people or clips are in two splits",
+}
+"""Symbol -> its legend, the most serious first."""
+
+
+class DatasetFinding(NamedTuple):
+    """What an audit found in a dataset as a whole, in a sentence.
+
+    `symbol` marks the scores of the dataset and of heads that were trained on it: MISREAD or FLAGGED; empty for what
+    is listed alone.
+    """
+
+    dataset: str
+    text: str
+    symbol: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.dataset}: {self.text}"
+
+    @staticmethod
+    def of_score(findings: Iterable[DatasetFinding], test: str, train: str | None) -> tuple[DatasetFinding, ...]:
+        """Those that mark a score on `test` of a head that was trained on `train`; None if it was not trained."""
+        return tuple(finding for finding in findings if finding.symbol and finding.dataset in (test, train))
 
 
 def footnoted(text: str, encoder_saw: bool) -> str:
@@ -59,6 +97,11 @@ def near_footnote(share: float) -> str:
     share : fraction in [0, 1]
     """
     return _with_share(NEAR, share)
+
+
+def audit_footnotes(findings: Sequence[DatasetFinding]) -> str:
+    """The symbols of a score that these findings mark, each once; empty without any."""
+    return " ".join(symbol for symbol in AUDIT_LEGENDS if any(finding.symbol == symbol for finding in findings))
 
 
 def _with_share(symbol: str, share: float) -> str:

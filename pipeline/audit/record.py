@@ -8,7 +8,7 @@ pictures that are near each other.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from pipeline.footnotes import FLAGGED, MISREAD, DatasetFinding
 from pipeline.tables.parquet import TableKind
 from pipeline.tables.samples import SampleTable
 
@@ -51,11 +52,23 @@ class AuditInfo:
     tables : dataset -> `table_digest` of its table as it was
     kinds : kind that was searched for -> its settings: decoder, threshold, encoder
     notes : dataset -> what else an audit found in it, a sentence each
+    label_order : dataset -> the one of these sentences that names another order, which its labels fit
+    flags : dataset -> those on labels that contradict each other, and on people and clips in two splits
     """
 
     tables: Mapping[str, str]
     kinds: Mapping[str, Mapping[str, Any]]
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    label_order: Mapping[str, str] = field(default_factory=dict)
+    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def findings(self, dataset: str) -> Iterator[DatasetFinding]:
+        """What was found in a dataset, with the symbols of its scores."""
+        symbols = dict.fromkeys(self.flags.get(dataset, ()), FLAGGED)
+        if dataset in self.label_order:
+            symbols[self.label_order[dataset]] = MISREAD
+        for text in self.notes.get(dataset, ()):
+            yield DatasetFinding(dataset, text, symbols.get(text, ""))
 
 
 @dataclass(frozen=True)

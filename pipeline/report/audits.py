@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipeline.footnotes import DatasetFinding
 from pipeline.report.formatting import percent
 from pipeline.report.groups import Group
 from pipeline.report.runs import Kind, ReportScore
@@ -12,18 +13,13 @@ from pipeline.report.views import TableView
 __all__ = ["audit_tables"]
 
 
-def audit_tables(groups: Sequence[Group], findings: Sequence[tuple[str, str]]) -> list[TableView]:
-    """The tables of the section; none where nothing was audited.
-
-    Parameters
-    ----------
-    findings : dataset, and what an audit found in it, a sentence each
-    """
+def audit_tables(groups: Sequence[Group], findings: Sequence[DatasetFinding]) -> list[TableView]:
+    """The tables of the section; none where nothing was audited."""
     return [*_findings(findings), *_overlaps(groups)]
 
 
-def _findings(findings: Sequence[tuple[str, str]]) -> list[TableView]:
-    rows = tuple(dict.fromkeys(findings))
+def _findings(findings: Sequence[DatasetFinding]) -> list[TableView]:
+    rows = tuple((one.dataset, f"{one.text} {one.symbol}".strip()) for one in dict.fromkeys(findings))
     return [TableView("What was found in each dataset", ("Dataset", "Finding"), rows, prose=True)] if rows else []
 
 

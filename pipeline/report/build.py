@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.errors import InputError
+from pipeline.footnotes import DatasetFinding
 from pipeline.records import StoreSummary
 from pipeline.report.coverage import coverage_notes, feature_notes
 from pipeline.report.distinctions import distinction_notes
@@ -41,7 +42,7 @@ def build_report(
     created: str,
     left_out: Sequence[str] = (),
     evaluate_command: str = "",
-    audits: Sequence[tuple[str, str]] = (),
+    audits: Sequence[DatasetFinding] = (),
 ) -> Report:
     """The report of all runs, whatever their order. Equal input gives equal bytes.
 
@@ -54,7 +55,7 @@ def build_report(
     created : date on the page, as text; an argument, so that equal input gives an equal page
     left_out : notes on what the caller could not use
     evaluate_command : that scores all runs again, for notes and page
-    audits : dataset, and what an audit found in it, a sentence each
+    audits : what audits found in datasets
 
     Raises
     ------
@@ -64,7 +65,7 @@ def build_report(
         If runs that belong together disagree on their encoder or test images.
     """
     selection, stores = select_scores(runs, evaluate_command), list(stores)
-    groups = group_runs(selection.runs)
+    groups = group_runs([run.audited(audits) for run in selection.runs])
     if not groups:
         raise InputError("expected at least one run to report on, found none: train a head, and evaluate it")
     named = [run for group in groups for run in group.runs]

@@ -8,7 +8,7 @@ from functools import cached_property
 from statistics import fmean, stdev
 
 from pipeline.errors import MismatchError
-from pipeline.footnotes import MOSTLY_SEEN
+from pipeline.footnotes import MOSTLY_SEEN, DatasetFinding
 from pipeline.report.runs import NO_TRAINING, ReportRun, ReportScore
 
 __all__ = ["Cell", "Spread", "spread", "trained_cells", "untrained_cells"]
@@ -64,6 +64,11 @@ class Cell:
     def near_overlap(self) -> float:
         """Share of the test rows whose picture an audit found, in other bytes, in what the heads were trained on."""
         return max(score.near_share for score in self.by_seed.values())
+
+    @property
+    def audit(self) -> tuple[DatasetFinding, ...]:
+        """What audits found in the two datasets, of what marks scores."""
+        return tuple(dict.fromkeys(finding for score in self.by_seed.values() for finding in score.audit))
 
     @cached_property
     def is_unseen(self) -> bool:

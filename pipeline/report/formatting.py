@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.footnotes import NEAR, NOT_CHECKED, OVERLAP, footnoted, near_footnote, overlap_footnote
+from pipeline.footnotes import NEAR, NOT_CHECKED, OVERLAP, audit_footnotes, footnoted, near_footnote, overlap_footnote
 from pipeline.report.cells import Cell, spread
 
 __all__ = [
     "MISSING",
     "NO_COMMON_PAIR",
+    "audit_text",
     "counts_text",
     "ece_text",
     "flat",
@@ -55,7 +56,8 @@ def footnoted_text(cells: Sequence[Cell], metric: str) -> str:
 
 def with_footnotes(text: str, cells: Sequence[Cell]) -> str:
     """`text` with the symbols of its cells."""
-    return f"{footnoted(text, any(cell.encoder_saw for cell in cells))} {overlap_text(cells)}".strip()
+    symbols = (overlap_text(cells), audit_text(cells))
+    return " ".join(filter(None, (footnoted(text, any(cell.encoder_saw for cell in cells)), *symbols)))
 
 
 def overlap_text(cells: Sequence[Cell]) -> str:
@@ -67,6 +69,11 @@ def overlap_text(cells: Sequence[Cell]) -> str:
     by_bytes = NOT_CHECKED if NOT_CHECKED in symbols else ""
     near = NEAR if any(cell.near_overlap for cell in cells) else ""
     return f"{OVERLAP if any(cell.overlap for cell in cells) else by_bytes} {near}".strip()
+
+
+def audit_text(cells: Sequence[Cell]) -> str:
+    """The symbols of what audits found in the datasets of any of the cells."""
+    return audit_footnotes([finding for cell in cells for finding in cell.audit])
 
 
 def mean_scope(n: int, n_own: int) -> str:

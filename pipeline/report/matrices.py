@@ -12,6 +12,7 @@ from pipeline.report.comparison import ComparisonSet, comparison_sets
 from pipeline.report.formatting import (
     MISSING,
     NO_COMMON_PAIR,
+    audit_text,
     interval_text,
     mean_scope,
     overlap_text,
@@ -77,7 +78,7 @@ def _shaded(cells: Sequence[Cell], metric: str, about: str, difference: str = ""
     measured, text = spread(cells, metric), spread_text(cells, metric)
     mean, _, deviation = text.partition(" ")
     # The symbol of a seen domain is in the header of the column.
-    small = " ".join(filter(None, (deviation, overlap_text(cells), difference)))
+    small = " ".join(filter(None, (deviation, overlap_text(cells), audit_text(cells), difference)))
     is_seen = any(cell.first.seen for cell in cells)
     return MatrixCell(mean, small, background(measured.mean), is_seen=is_seen, about=about)
 
@@ -92,9 +93,9 @@ def _about(cell: Cell, metric: str) -> str:
     score = cell.first
     seeds = [_seed_text(seed, each, metric) for seed, each in sorted(cell.by_seed.items())]
     where = f"trained on {cell.train}, tested on {cell.test}{' (seen)' if score.seen else ''}"
-    return "\n".join(
-        [where, *seeds, f"split {score.split}, n {score.n:,}, rejected {score.rejected:,}", *_overlap(score)]
-    )
+    found = [f"audit of {finding}" for finding in cell.audit]
+    rows = f"split {score.split}, n {score.n:,}, rejected {score.rejected:,}"
+    return "\n".join([where, *seeds, rows, *_overlap(score), *found])
 
 
 def _seed_text(seed: int, score: ReportScore, metric: str) -> str:

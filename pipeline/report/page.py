@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from pipeline.footnotes import LEGEND, NEAR_LEGEND, OVERLAP_LEGEND
+from pipeline.footnotes import AUDIT_LEGENDS, LEGEND, NEAR_LEGEND, OVERLAP_LEGEND, DatasetFinding
 from pipeline.learning.metrics import METRICS
 from pipeline.records import StoreSummary
 from pipeline.report import page_tables, provenance
@@ -35,7 +35,7 @@ class Card:
     source: str
     note: str
     encoder_saw: bool
-    has_overlap: bool
+    data_legend: str
     confusion: Figure
     first_pairs: tuple[int, ...]
     curves: Figure | None
@@ -62,7 +62,7 @@ def render_page(
     split: str,
     notes: Sequence[str],
     evaluate_command: str,
-    audits: Sequence[tuple[str, str]] = (),
+    audits: Sequence[DatasetFinding] = (),
 ) -> str:
     """The page as HTML. Equal input gives equal bytes.
 
@@ -74,7 +74,7 @@ def render_page(
     split : of all scores of the groups; empty without any
     notes : what was left out or separated, one paragraph each
     evaluate_command : that scores all runs, for the note on those that were not evaluated; may be empty
-    audits : dataset, and what an audit found in it
+    audits : what audits found in datasets
     """
     tests = dataset_columns(groups)
     cards = [_card(group, f"result-{i}") for i, group in enumerate(groups, start=1)]
@@ -98,7 +98,7 @@ def render_page(
             text_color=TEXT_COLOR,
             metrics=METRICS,
             legend=LEGEND if any(group.encoder_saw for group in groups) else "",
-            overlap_legend=". ".join(_overlap_legends(groups)),
+            data_legend=". ".join(_data_legends(groups)),
             audit=audit_tables(groups, audits),
             cards=cards,
             provenance=_provenance(groups, stores),
@@ -128,7 +128,7 @@ def _card(group: Group, anchor: str) -> Card:
         source=group.source,
         note=group.note,
         encoder_saw=group.encoder_saw,
-        has_overlap=_has_overlap(group) or _has_near(group),
+        data_legend=". ".join(_data_legends([group])),
         confusion=confusion_figure(group, f"{anchor}-confusion"),
         first_pairs=_first_pairs(group),
         curves=curves_figure(group, f"{anchor}-curves"),
@@ -165,11 +165,14 @@ def _has_near(group: Group) -> bool:
     return any(cell.near_overlap for cell in group.cells.values())
 
 
-def _overlap_legends(groups: Sequence[Group]) -> Iterator[str]:
+def _data_legends(groups: Sequence[Group]) -> Iterator[str]:
+    """The legends of symbols that depend on the images and labels of the scores."""
     if any(map(_has_overlap, groups)):
         yield OVERLAP_LEGEND
     if any(map(_has_near, groups)):
         yield NEAR_LEGEND
+    found = {finding.symbol for group in groups for cell in group.cells.values() for finding in cell.audit}
+    yield from (legend for symbol, legend in AUDIT_LEGENDS.items() if symbol in found)
 
 
 def _cautions(groups: Sequence[Group], evaluate_command: str) -> list[str]:

@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import Any, Self
 
 from pipeline.errors import InputError
+from pipeline.footnotes import DatasetFinding
 from pipeline.methods import METHODS, config_class
 from pipeline.records import History, Run, Score, Scores, ScoreSource
 from pipeline.versions import stage_version
@@ -41,9 +42,16 @@ class Kind(IntEnum):
 
 
 class ReportScore(Score):
-    """A score, and the name of its set of test rows on the page: empty until the names of all are known."""
+    """A score, and what the page states beside it.
+
+    Parameters
+    ----------
+    column : the name of its set of test rows on the page: empty until the names of all are known
+    audit : what audits found in the datasets that its head was trained and scored on, of what marks scores
+    """
 
     column: str = ""
+    audit: tuple[DatasetFinding, ...] = ()
 
     @property
     def test(self) -> str:
@@ -139,6 +147,13 @@ class ReportRun:
     def is_trained(self) -> bool:
         """Whether the method trains anything."""
         return kind_of(self.method) is not Kind.UNTRAINED
+
+    def audited(self, findings: Sequence[DatasetFinding]) -> ReportRun:
+        """The run with what audits found in its datasets beside its scores."""
+        train = self.record.dataset if self.is_trained else None
+        marks = [DatasetFinding.of_score(findings, score.dataset, train) for score in self.scores]
+        scores = zip(self.scores, marks, strict=True)
+        return replace(self, scores=tuple(score.model_copy(update={"audit": audit}) for score, audit in scores))
 
     def scores_on(self, dataset: str) -> list[ReportScore]:
         """Its scores on a dataset, by the name of the store."""

@@ -64,7 +64,8 @@ def long_tables(groups: Sequence[Group]) -> dict[str, pd.DataFrame]:
     `cells` and `matrix` have the short digest of the scored `rows`, the layout's `options` for them, how many of them
     are train images of the head, or validation images only (`overlap_train`, `overlap_val`, empty where not checked),
     how many show the picture of one in other bytes (`near_overlap`, empty without an audit), and how many such images
-    were left out (`excluded_overlap`). `train` and `test` have distinct names where a dataset has several sets of rows.
+    were left out (`excluded_overlap`), and what audits found in the two datasets (`audit`, sentences).
+    `train` and `test` have distinct names where a dataset has several sets of rows.
     """
     scored, sets = list(_scored(groups)), comparison_sets(groups)
     summary = [
@@ -88,7 +89,7 @@ _KEY = ["encoder", "encoder_note", "method", "train", "test", "seed"]
 _WITH_INTERVAL = [name for name, metric in METRICS.items() if metric.interval]
 _BOUNDS = [f"{metric}_{end}" for metric in _WITH_INTERVAL for end in ("low", "high")]
 _OVERLAPS = ["overlap_train", "overlap_val", "near_overlap"]
-_ROWS = ["rows", "options", *_OVERLAPS, "excluded_overlap"]
+_ROWS = ["rows", "options", *_OVERLAPS, "excluded_overlap", "audit"]
 _MATRIX = [
     *_KEY,
     "split",
@@ -225,7 +226,8 @@ def _rows_of(score: ReportScore) -> _Row:
     overlap: Mapping[Any, int | None] = {"train": None, "val": None} if score.overlap is None else score.overlap
     near = None if score.near_overlap is None else sum(score.near_overlap.values())
     counts = (overlap.get("train", 0), overlap.get("val", 0), near, score.excluded_overlap)
-    return dict(zip(_ROWS, (score.rows[:KEY_LENGTH], options_text(score.options), *counts), strict=True))
+    audit = "; ".join(map(str, score.audit))
+    return dict(zip(_ROWS, (score.rows[:KEY_LENGTH], options_text(score.options), *counts, audit), strict=True))
 
 
 def _rounded(fraction: float | None) -> float | None:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.footnotes import (
+    AUDIT_LEGENDS,
     LEGEND,
     NEAR,
     NEAR_LEGEND,
     OVERLAP,
     OVERLAP_LEGEND,
+    audit_footnotes,
     footnoted,
     near_footnote,
     overlap_footnote,
@@ -32,12 +34,12 @@ from stages.output import echo_rows, say
 
 if TYPE_CHECKING:
     from pipeline.records import Export, Run
-    from stages.results import RunScores
+    from stages.results import EvaluateResult, RunScores
 
 __all__ = ["command"]
 
 # A table has symbols, legends and notes instead.
-_MACHINE_COLUMNS = ("excluded_overlap", "near_overlap", "excluded_kinds", "encoder_saw", "note")
+_MACHINE_COLUMNS = ("excluded_overlap", "near_overlap", "excluded_kinds", "encoder_saw", "note", "audit")
 
 
 @click.command("evaluate")
@@ -84,7 +86,7 @@ def command(output_format: str, **options: Any) -> None:
     from stages.workflows.evaluate import evaluate
 
     result = run(evaluate, request_of(EvaluateRequest, options))
-    _echo(result.scores, output_format)
+    _echo(result, output_format)
     if len(result.runs) > 1:
         _say_spread(result.runs)
     for note in result.notes:
@@ -94,13 +96,18 @@ def command(output_format: str, **options: Any) -> None:
         say(f"scored {n_new}, up to date {len(result.scores) - n_new}")
 
 
-def _echo(scores: Sequence[dict[str, Any]], output_format: str) -> None:
+def _echo(result: EvaluateResult, output_format: str) -> None:
+    scores = result.scores
     if output_format == "json":
         echo_rows(scores, output_format)
     elif output_format == "csv":
         echo_rows([_flat(score) for score in scores], output_format, (*_columns(), *_MACHINE_COLUMNS))
     else:
-        rows = [_flat(score) | {"dataset": footnoted(score["dataset"], score["encoder_saw"])} for score in scores]
+        symbols = [audit_footnotes(audit) for run in result.runs for audit in run.audit]
+        rows = [
+            _flat(score) | {"dataset": f"{footnoted(score['dataset'], score['encoder_saw'])} {audit}".strip()}
+            for score, audit in zip(scores, symbols, strict=True)
+        ]
         echo_rows(rows, output_format, _columns())
         if any(score["encoder_saw"] for score in scores):
             say(LEGEND)
@@ -108,6 +115,9 @@ def _echo(scores: Sequence[dict[str, Any]], output_format: str) -> None:
             say(OVERLAP_LEGEND)
         if any(NEAR in _overlap_text(score) for score in scores):
             say(NEAR_LEGEND)
+        for symbol, legend in AUDIT_LEGENDS.items():
+            if any(symbol in audit for audit in symbols):
+                say(legend)
 
 
 def _columns() -> tuple[str, ...]:
@@ -121,6 +131,7 @@ def _flat(score: dict[str, Any]) -> dict[str, Any]:
     flat = {name: score.get(name) for name in (*_columns(), *_MACHINE_COLUMNS)}
     near = sum(score["near_overlap"].values()) if "near_overlap" in score else None
     texts = {"overlap": _overlap_text(score), "excluded_kinds": " ".join(score.get("excluded_kinds", ()))}
+    texts["audit"] = "; ".join(score["audit"])
     return flat | {"ci95": f"{low:.4f}-{high:.4f}", "near_overlap": near, **texts}
 
 

@@ -41,6 +41,8 @@ class AuditResult(Result):
     record : what `evaluate` and `report` read
     path : of the record (not written in a dry run)
     label_order : dataset -> whether its labels fit another order better; empty if that was not asked for
+    kept_label_order : dataset -> the other order that its labels fit by an earlier audit of the same table, where this
+        one did not judge them
     published : dataset -> its counts against those that are published of it
     notes : about tables that are outdated, and pictures that could not be compared
     """
@@ -54,6 +56,7 @@ class AuditResult(Result):
     record: AuditRecord
     path: Path
     label_order: Mapping[str, LabelOrderFinding] = field(default_factory=dict)
+    kept_label_order: Mapping[str, str] = field(default_factory=dict)
     published: Mapping[str, PublishedComparison] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -81,6 +84,7 @@ class AuditResult(Result):
             "label_order": {
                 name: {**asdict(finding), "text": finding.text()} for name, finding in self.label_order.items()
             },
+            "kept_label_order": dict(self.kept_label_order),
             "published": {name: comparison.as_json() for name, comparison in self.published.items()},
             "path": str(self.path),
         }
@@ -104,6 +108,8 @@ class AuditResult(Result):
         for name, order in self.label_order.items():
             if order.is_suspicious:
                 yield f"{name}: {order.text()}"
+        for name, text in self.kept_label_order.items():
+            yield f"{name}: {text}, by an earlier audit"
 
 
 def _as_row(finding: Finding) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from stages.results.base import Result
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pipeline.footnotes import DatasetFinding
     from pipeline.records import Export, Run, Score
 
 __all__ = ["EvaluateResult", "ReportResult", "RunScores"]
@@ -56,6 +57,8 @@ class RunScores:
     note : what must be stated with every number of the head
     path : the scores.json that has them; None where nothing is written
     n_new : how many entries were scored now; the others were up to date
+    audit : of each entry, what audits found in the datasets that the head was trained and scored on, as far as it makes
+        the score doubtful
     """
 
     folder: Path
@@ -64,6 +67,7 @@ class RunScores:
     note: str
     path: Path | None
     n_new: int = 0
+    audit: tuple[tuple[DatasetFinding, ...], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -83,12 +87,19 @@ class EvaluateResult(Result):
     def scores(self) -> tuple[dict[str, Any], ...]:
         """What `--format json` prints: every entry of scores.json, with the folder of its run and the run's note.
 
-        Scores that are not in the file but follow from its counts come after its fields.
+        Scores that are not in the file but follow from its counts come after its fields; `audit` has what audits found
+        in the datasets that the head was trained and scored on, as far as it makes the score doubtful.
         """
         return tuple(
-            {"run": str(run.folder), **entry.as_json(), **entry.by_metric(), "note": run.note}
+            {
+                "run": str(run.folder),
+                **entry.as_json(),
+                **entry.by_metric(),
+                "note": run.note,
+                "audit": list(map(str, audit)),
+            }
             for run in self.runs
-            for entry in run.entries
+            for entry, audit in zip(run.entries, run.audit, strict=True)
         )
 
     @property
@@ -98,11 +109,16 @@ class EvaluateResult(Result):
         `trained_on` is the dataset of the run, `dataset` the one that it was scored on. Scores (`accuracy`, `uar`) are
         in [0, 1], with the 95 % interval of each in `*_low` and `*_high`; `overlap_train` and `overlap_val` count the
         scored rows whose bytes the head was trained on, or selected on alone, and are <NA> where that was not checked;
-        `near_overlap` those whose picture an audit found there in other bytes, <NA> without an audit.
+        `near_overlap` those whose picture an audit found there in other bytes, <NA> without an audit. `audit` is what
+        audits found in the two datasets, empty if nothing.
         """
         import pandas as pd  # late: `import stages` is light
 
-        rows = [_score_row(run, entry) for run in self.runs for entry in run.entries]
+        rows = [
+            _score_row(run, entry, audit)
+            for run in self.runs
+            for entry, audit in zip(run.entries, run.audit, strict=True)
+        ]
         overlaps = ("overlap_train", "overlap_val", "near_overlap", "excluded_overlap")
         counts = ("n", "seed", *overlaps, "rejected", "dropped")
         return pd.DataFrame(rows, columns=_score_columns()).astype(dict.fromkeys(counts, "Int64"))
@@ -120,11 +136,11 @@ def _score_columns() -> list[str]:
     return [
         *("run", "method", "encoder", "trained_on", "variant", "seed", "dataset", "split", "n", *measured),
         *("ece", "seen", "encoder_saw"),
-        *("overlap_train", "overlap_val", "near_overlap", "excluded_overlap", "rejected", "dropped", "note"),
+        *("overlap_train", "overlap_val", "near_overlap", "excluded_overlap", "rejected", "dropped", "note", "audit"),
     ]
 
 
-def _score_row(run: RunScores, score: Score) -> dict[str, Any]:
+def _score_row(run: RunScores, score: Score, audit: tuple[DatasetFinding, ...]) -> dict[str, Any]:
     """A row of `EvaluateResult.frame`."""
     record, entry, measured = run.record, score.as_json(), score.by_metric()
     intervals = {
@@ -149,4 +165,5 @@ def _score_row(run: RunScores, score: Score) -> dict[str, Any]:
         "near_overlap": None if score.near_overlap is None else sum(score.near_overlap.values()),
         "dropped": sum(entry["dropped"].values()),
         "note": run.note,
+        "audit": "; ".join(map(str, audit)),
     }

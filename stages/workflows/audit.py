@@ -27,7 +27,7 @@ from stages.params import Params, load_params
 from stages.requests import AuditRequest
 from stages.results import AuditResult
 from stages.workflows.audit_features import audited_features
-from stages.workflows.audit_label_order import label_orders
+from stages.workflows.audit_label_order import earlier_label_orders, label_orders, right_reading
 from stages.workflows.audit_pictures import PictureReader
 from stages.workflows.audit_sheet import write_pairs_sheet
 from stages.workflows.dataset_sources import table_changes
@@ -63,10 +63,16 @@ def audit(request: AuditRequest, on_progress: OnProgress) -> AuditResult:
     findings = (*comparison.findings, *_of_columns(rows))
     orders = label_orders(request, params, tables)
     published = {name: compare_with_published(table, known_facts(table.info)) for name, table in tables.items()}
+    digests = {name: table_digest(table) for name, table in tables.items()}
+    kept = earlier_label_orders(path, digests, orders)
+    flags = {name: tuple(_flags(name, findings)) for name in tables}
+    labels = kept | {name: order.text() for name, order in orders.items() if order.is_suspicious}
     info = AuditInfo(
-        {name: table_digest(table) for name, table in tables.items()},
+        digests,
         _kinds(request, settings),
-        {name: tuple(_notes_on(name, findings, orders.get(name), published[name])) for name in tables},
+        {name: (*flags[name], *_order_and_counts(labels.get(name), published[name])) for name in tables},
+        labels,
+        {name: texts for name, texts in flags.items() if texts},
     )
     result = AuditResult(
         datasets=request.datasets,
@@ -83,8 +89,13 @@ def audit(request: AuditRequest, on_progress: OnProgress) -> AuditResult:
         record=pictures.record(equalities, info),
         path=path,
         label_order=orders,
+        kept_label_order=kept,
         published=published,
-        notes=(*_count_notes(published), *_notes(params, tables, pictures)),
+        notes=(
+            *_label_order_notes(request, tables, orders, kept),
+            *_count_notes(published),
+            *_notes(params, tables, pictures),
+        ),
     )
     _write(result, comparison, request, reader)
     return result
@@ -125,10 +136,8 @@ def _group_sizes(kind: Equality) -> dict[str, int]:
     }
 
 
-def _notes_on(
-    dataset: str, findings: Sequence[Finding], order: LabelOrderFinding | None, published: PublishedComparison
-) -> Iterator[str]:
-    """What a report states of a dataset itself, whichever heads are scored on it."""
+def _flags(dataset: str, findings: Sequence[Finding]) -> Iterator[str]:
+    """What makes the scores of a dataset doubtful, whichever heads are scored on it."""
     own = [one for one in findings if one.dataset == one.other_dataset == dataset]
     if n := sum(one.conflicts for one in own):
         yield f"{n:,} rows have an equal or nearly equal picture with another label"
@@ -136,10 +145,26 @@ def _notes_on(
         for one in own:
             if one.kind == kind:
                 yield f"{one.groups:,} {what} of {one.split} are also in {one.other_split}: {one.pictures:,} rows"
-    if order and order.is_suspicious:
-        yield order.text()
+
+
+def _order_and_counts(label_order: str | None, published: PublishedComparison) -> Iterator[str]:
+    if label_order:
+        yield label_order
     if published.status == "differs":
         yield published.note()
+
+
+def _label_order_notes(
+    request: AuditRequest,
+    tables: Mapping[str, SampleTable],
+    orders: Mapping[str, LabelOrderFinding],
+    kept: Mapping[str, str],
+) -> Iterator[str]:
+    for name, order in orders.items():
+        if command := right_reading(name, tables[name].info, order, request):
+            yield f"{name}: `{command}` reads its labels by the order `{order.order}`"
+    for name, text in kept.items():
+        yield f"{name}: {text}: by an earlier audit of the same table; --zero-shot or --run judges it again"
 
 
 def _count_notes(published: Mapping[str, PublishedComparison]) -> Iterator[str]:

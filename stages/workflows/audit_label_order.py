@@ -8,14 +8,20 @@ from pathlib import Path
 from cache import Store
 from cache.features_root import find_store
 from pipeline.audit.label_order import LabelOrderFinding
-from pipeline.errors import MismatchError
-from pipeline.tables.samples import SampleTable
+from pipeline.audit.record import AuditRecord
+from pipeline.datasets.layouts import LAYOUTS
+from pipeline.datasets.reading.base import parse_options
+from pipeline.errors import ConfigError, MismatchError, TableError
+from pipeline.tables.labels import CODE_MAPS
+from pipeline.tables.samples import SampleTable, TableInfo
+from stages.output import say
 from stages.params import Params
-from stages.remedies import encoder_written
+from stages.remedies import command_line, encoder_written
 from stages.requests import AuditRequest
 from stages.workflows.aligned_features import aligned_features_steps
+from stages.workflows.dataset_sources import StatedSource
 
-__all__ = ["label_orders"]
+__all__ = ["earlier_label_orders", "label_orders", "right_reading"]
 
 
 def label_orders(
@@ -31,6 +37,50 @@ def label_orders(
     if request.run is not None:
         return dict(_by_head(request, request.run, tables))
     return dict(_by_zero_shot(request, params, tables)) if request.zero_shot else {}
+
+
+def earlier_label_orders(
+    path: Path, digests: Mapping[str, str], orders: Mapping[str, LabelOrderFinding]
+) -> dict[str, str]:
+    """Dataset -> the other order that its labels fit, by the record that is replaced, where nothing newer is known.
+
+    A dataset whose table has changed since is left out, and so is one whose labels were judged now.
+
+    Parameters
+    ----------
+    path : of the record; there may be none
+    digests : dataset -> `table_digest` of its table now
+    orders : those that were judged now, or could not be judged
+    """
+    if not path.exists():
+        return {}
+    try:
+        earlier = AuditRecord.read_info(path)
+    except TableError:
+        say(f"note: {path}: the earlier record cannot be read, and what it states of label order is lost")
+        return {}
+    open_ = {name for name in digests if name not in orders or orders[name].not_judged}
+    return {
+        name: text
+        for name, text in earlier.label_order.items()
+        if name in open_ and earlier.tables.get(name) == digests[name]
+    }
+
+
+def right_reading(dataset: str, info: TableInfo, finding: LabelOrderFinding, request: AuditRequest) -> str:
+    """The command that reads a dataset by the order that its labels fit; empty where its layout has no such preset."""
+    layout = LAYOUTS.get(info.layout)
+    if layout is None or not finding.is_suspicious or not finding.is_read_by_known or finding.order not in CODE_MAPS:
+        return ""
+    codes = {"codes": finding.order}
+    try:
+        parse_options(layout, {**info.options, **codes})
+    except ConfigError:
+        return ""
+    stated = StatedSource.of_table(info).as_json()
+    options = {**stated.get("options", {}), **codes}
+    places = {"tables": request.tables, "params": request.params}
+    return command_line("index", {"dataset": dataset, **stated, "options": options, **places})
 
 
 def _by_head(

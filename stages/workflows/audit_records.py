@@ -11,6 +11,7 @@ from stages.workspace import Workspace
 
 if TYPE_CHECKING:
     from pipeline.audit.record import AuditInfo, AuditRecord
+    from pipeline.footnotes import DatasetFinding
 
 __all__ = ["AuditRecords"]
 
@@ -62,13 +63,13 @@ class AuditRecords:
             self._records[path] = AuditRecord.read(path)
         return self._records[path]
 
-    def findings(self, datasets: Set[str]) -> Iterator[tuple[str, str]]:
-        """(dataset, what an audit found in it), a sentence each, of the datasets among some that were audited."""
-        known: dict[tuple[str, str], None] = {}
+    def findings(self, datasets: Set[str]) -> Iterator[DatasetFinding]:
+        """What audits found in the datasets among some that were audited, a sentence each."""
+        known: dict[DatasetFinding, None] = {}
         for path, info in self._infos.items():
             audited = [name for name in info.tables if name in datasets]
             if audited and self._is_current(path, info):
-                known |= {(name, text): None for name in audited for text in info.notes.get(name, ())}
+                known |= {finding: None for name in audited for finding in info.findings(name)}
         yield from sorted(known)
 
     @cached_property

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cache.places import remove_tree
 from cache.places.links import require_inside
+from pipeline.footnotes import DatasetFinding
 from pipeline.methods.own import plain_name
 from pipeline.predict.head_folder import EXPORTED, RUN
 from pipeline.predict.saved import DEFAULT_HEAD, SavedHead, read_saved
@@ -42,7 +43,7 @@ def evaluate(request: EvaluateRequest, _on_progress: OnProgress) -> EvaluateResu
     audits = AuditRecords(request.audits, request.tables)
     scorer = Scorer(request.features, params, request.device, exclude_overlap=request.exclude_overlap, audits=audits)
     scored = tuple(
-        _score_run(folder, scorer, datasets, split, writes=writes, prune=request.prune) for folder in folders
+        _score_run(folder, scorer, audits, datasets, split, writes=writes, prune=request.prune) for folder in folders
     )
     if request.prune and writes:
         _prune(request.runs, {run.path for run in scored if run.path})
@@ -54,11 +55,25 @@ def evaluate(request: EvaluateRequest, _on_progress: OnProgress) -> EvaluateResu
 def _audited(scored: Sequence[RunScores], audits: AuditRecords) -> list[str]:
     """What audits found in the datasets that the heads were trained and scored on: it makes their scores doubtful."""
     datasets = {name for run in scored for name in (run.record.dataset, *(entry.dataset for entry in run.entries))}
-    return [f"audit of {dataset}: {text}" for dataset, text in audits.findings(datasets)]
+    return [f"audit of {finding}" for finding in audits.findings(datasets)]
+
+
+def _audit_of(run: SavedHead, entry: Score, audits: AuditRecords) -> tuple[DatasetFinding, ...]:
+    """What makes a score doubtful: a finding in its dataset, or in the one that the head was trained on."""
+    train = run.record.dataset if run.is_trained else None
+    findings = audits.findings({name for name in (entry.dataset, train) if name})
+    return DatasetFinding.of_score(findings, entry.dataset, train)
 
 
 def _score_run(
-    folder: Path, scorer: Scorer, datasets: Sequence[str], split: str, *, writes: bool, prune: bool
+    folder: Path,
+    scorer: Scorer,
+    audits: AuditRecords,
+    datasets: Sequence[str],
+    split: str,
+    *,
+    writes: bool,
+    prune: bool,
 ) -> RunScores:
     path = scores_path(folder)
     if path and writes:
@@ -72,7 +87,8 @@ def _score_run(
         run.require_current()
     if writes and not path:
         say(f"{folder}: nothing is written: it is no run at RUNS/ENCODER/METHOD/DATASET/[VARIANT/]seed-N")
-    return RunScores(folder, run.record, tuple(entries), run.note, path if writes else None, n_new)
+    audit = tuple(_audit_of(run, entry, audits) for entry in entries)
+    return RunScores(folder, run.record, tuple(entries), run.note, path if writes else None, n_new, audit)
 
 
 def _update(

@@ -20,6 +20,7 @@ from cache.places import AnyPath
 from cache.places.links import require_inside
 from cache.store import store_exists
 from cache.writing.unfinished import unfinished
+from pipeline.footnotes import DatasetFinding
 from pipeline.predict.head_folder import HISTORY, RUN, WEIGHTS
 from pipeline.predict.saved import read_saved
 from pipeline.progress import OnProgress
@@ -64,13 +65,13 @@ class Records:
     ----------
     left_out : sentences on weights and stores that are not here, on files of scores that belong to no run, and on
         audits that were not used
-    audits : dataset, and what an audit found in it
+    audits : what audits found in the datasets of the runs
     """
 
     runs: list[ReportRun]
     stores: list[StoreSummary]
     left_out: tuple[str, ...] = ()
-    audits: tuple[tuple[str, str], ...] = ()
+    audits: tuple[DatasetFinding, ...] = ()
 
 
 def gather(runs: Path, features: AnyPath, audits: AuditRecords | None = None) -> Records:
@@ -103,9 +104,9 @@ def gather(runs: Path, features: AnyPath, audits: AuditRecords | None = None) ->
     return Records(records, stores, (*left_out, *_with_findings(findings), *audits.notes), findings)
 
 
-def _with_findings(findings: Sequence[tuple[str, str]]) -> list[str]:
+def _with_findings(findings: Sequence[DatasetFinding]) -> list[str]:
     """The datasets in which audits found something: a note at the top of the page, beside the scores."""
-    datasets = ", ".join(dict.fromkeys(dataset for dataset, _ in findings))
+    datasets = ", ".join(dict.fromkeys(finding.dataset for finding in findings))
     return [f"Audits have findings in {datasets}: see the section Audit."] if findings else []
 
 

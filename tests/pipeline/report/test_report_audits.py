@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from report_samples import Page, make_run, score_json
+from report_samples import Page, crossed_runs, make_run, score_json
 
 from pipeline.errors import InputError
-from pipeline.footnotes import NEAR_LEGEND
+from pipeline.footnotes import AUDIT_LEGENDS, FLAGGED, MISREAD, NEAR_LEGEND, DatasetFinding
 from pipeline.records import Scores
 from pipeline.records.files import Advice
 from pipeline.records.scores import require_rates
-from pipeline.report import ReportRun, build_report
+from pipeline.report import Report, ReportRun, build_report
 from pipeline.report.formatting import overlap_text
 from pipeline.report.groups import group_runs
 
@@ -45,10 +45,16 @@ def test_from_half_of_its_images_on_a_dataset_is_not_unseen(n_phash: int, is_uns
 
 
 def test_the_page_has_a_section_with_findings_and_counts() -> None:
-    findings = [("b", "labels fit the order `affectnet`"), ("b", "3 people of test are also in train: 9 rows")]
+    findings = [
+        DatasetFinding("b", "labels fit the order `affectnet`", MISREAD),
+        DatasetFinding("b", "3 people of test are also in train: 9 rows"),
+    ]
     report = build_report(runs(near_overlap=NEAR, overlap={"train": 4, "val": 0}), [], "now", audits=findings)
     page = Page(report.html)
-    assert page.tables["What was found in each dataset"][1:] == [list(finding) for finding in findings]
+    assert page.tables["What was found in each dataset"][1:] == [
+        ["b", "labels fit the order `affectnet` ‡"],
+        ["b", "3 people of test are also in train: 9 rows"],
+    ]
     [table] = [rows for caption, rows in page.tables.items() if caption.startswith("Test images that heads were")]
     assert table == [
         ["Trained on", "Tested on", "n", "bytes", "pixels", "phash", "Share, in percent", "Left out"],
@@ -56,6 +62,51 @@ def test_the_page_has_a_section_with_findings_and_counts() -> None:
     ]
     assert NEAR_LEGEND in page.text
     assert report.tables["matrix"].query("test == 'b'")["near_overlap"].tolist() == [3]
+
+
+ORDER_OF_A = DatasetFinding("a", "labels fit the order `affectnet`", MISREAD)
+PEOPLE_OF_C = DatasetFinding("c", "3 people of test are also in train: 9 rows", FLAGGED)
+COUNTS_OF_B = DatasetFinding("b", "counts differ from those published")
+
+
+def symbols_of(report: Report) -> dict[tuple[str, str], str]:
+    """(train, test) -> the symbols of audits in the matrix by accuracy; the mean is tested on `unseen`."""
+    [table] = [rows for caption, rows in Page(report.html).tables.items() if caption.startswith("Accuracy of probe")]
+    trains = {row[0]: row[1:] for row in table if row[0] in ("a", "b")}
+    return {
+        (train, test): "".join(symbol for symbol in (MISREAD, FLAGGED) if symbol in cell)
+        for train, cells in trains.items()
+        for test, cell in zip(("a", "b", "c", "unseen"), cells, strict=True)
+    }
+
+
+def test_every_cell_that_a_finding_on_a_dataset_touches_has_its_symbol() -> None:
+    """Those tested on the dataset, those of a head that was trained on it, and the means over them."""
+    report = build_report(crossed_runs(), [], "now", audits=[COUNTS_OF_B, PEOPLE_OF_C, ORDER_OF_A])
+    assert symbols_of(report) == {
+        ("a", "a"): "‡", ("a", "b"): "‡", ("a", "c"): "‡§", ("a", "unseen"): "‡§",
+        ("b", "a"): "‡", ("b", "b"): "", ("b", "c"): "§", ("b", "unseen"): "‡§",
+    }  # fmt: skip
+    page = Page(report.html)
+    assert all(legend in page.text for legend in AUDIT_LEGENDS.values())
+    assert "audit of a: labels fit the order `affectnet`" in report.html
+    for name in ("cells", "matrix"):
+        audit = report.tables[name].set_index(["train", "test"])["audit"].groupby(level=[0, 1]).first()
+        assert audit["b", "b"] == ""
+        assert audit["b", "a"] == str(ORDER_OF_A) == "a: labels fit the order `affectnet`"
+        assert audit["a", "c"] == f"{PEOPLE_OF_C}; {ORDER_OF_A}"
+
+
+def test_a_head_that_learned_nothing_of_a_misread_dataset_is_not_marked_with_it() -> None:
+    zero_shot = make_run([score_json("a", 0.5, seen=True), score_json("b", 0.5)], dataset="a", method="zero-shot")
+    cells = build_report([zero_shot], [], "now", audits=[ORDER_OF_A]).tables["cells"].set_index("test")
+    assert cells["audit"].to_dict() == {"a": str(ORDER_OF_A), "b": ""}
+
+
+def test_only_symbols_on_the_page_have_a_legend() -> None:
+    page = Page(build_report(crossed_runs(), [], "now", audits=[COUNTS_OF_B, PEOPLE_OF_C]).html)
+    assert AUDIT_LEGENDS[FLAGGED] in page.text
+    assert AUDIT_LEGENDS[MISREAD] not in page.text
 
 
 def test_without_audits_there_is_no_section_and_no_legend() -> None:

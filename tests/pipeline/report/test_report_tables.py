@@ -54,7 +54,7 @@ def test_the_matrix_has_one_row_per_run_and_test_dataset() -> None:
         "split": "test", "seen": False, "encoder_saw": False, "n": 20, "accuracy": 0.5, "uar": 0.25,
         "accuracy_low": 0.25, "accuracy_high": 0.75, "uar_low": 0.125, "uar_high": 0.875, "ece": 0.125,
         "rejected": 4, "dropped": 6, "rows": digest("rows of a")[:12], "options": "", "overlap_train": 0,
-        "overlap_val": 0, "near_overlap": None, "excluded_overlap": 0,
+        "overlap_val": 0, "near_overlap": None, "excluded_overlap": 0, "audit": "",
     }  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def test_the_cells_are_means_over_seeds_with_what_guessing_scores() -> None:
         "split": "test", "seen": False, "encoder_saw": False, "n": 20, "accuracy": 0.45, "accuracy_sd": 0.070711,
         "uar": 0.225, "uar_sd": 0.035355, "accuracy_most_frequent": 0.5, "uar_most_frequent": 0.5,
         "guessing": 0.333333, "rows": digest("rows of a")[:12], "options": "", "overlap_train": 0, "overlap_val": 0,
-        "near_overlap": None, "excluded_overlap": 0,
+        "near_overlap": None, "excluded_overlap": 0, "audit": "",
     }  # fmt: skip
 
 

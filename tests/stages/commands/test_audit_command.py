@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,14 +17,18 @@ from PIL import Image
 from real_files import pack_path
 
 import stages
+from pipeline.audit.label_order import LabelOrderFinding
 from pipeline.audit.pictures import FingerprintTable
-from pipeline.audit.record import AuditRecord, table_digest
+from pipeline.audit.record import AuditInfo, AuditRecord, table_digest
 from pipeline.datasets.drawn import draw_face, sample_specs
 from pipeline.errors import ChangedImageError, ConfigError, MismatchError
 from pipeline.tables.labels import CODE_MAPS
-from pipeline.tables.samples import SampleTable
+from pipeline.tables.samples import SampleTable, TableInfo
 from stages.cli import run
 from stages.errors import CheckFailedError, ParamsError
+from stages.requests import AuditRequest
+from stages.workflows.audit_label_order import earlier_label_orders, right_reading
+from stages.workflows.tables import write_table
 
 FerStage = Callable[..., Any]
 Files = dict[str, bytes]  # split/label/name -> bytes
@@ -377,6 +382,64 @@ def write_by_code(root: Path) -> None:
         Image.fromarray(draw_face(face, "sample-b")).save(path)
 
 
+def check_that_the_finding_is_kept_until_the_table_changes(
+    fer_stage: FerStage, finding: str, remedy: list[str]
+) -> None:
+    """Audits that do not ask for the order of labels, or get no answer, do not lose it; the remedy ends it."""
+
+    def recorded() -> tuple[str, ...]:
+        return AuditRecord.read_info(Path("audits/wrong.parquet")).notes.get("wrong", ())
+
+    assert recorded() == (finding,)  # the head that was asked could not judge it
+    error = fer_stage("audit", "wrong", "--kinds", "bytes", code=3)
+    assert f"{finding}: by an earlier audit of the same table; --zero-shot or --run judges it again" in error
+    assert recorded() == (finding,)
+    assert stages.audit("wrong", kinds="bytes").summary()["kept_label_order"] == {"wrong": finding}
+    fer_stage(*remedy, "--quiet")
+    result = stages.audit("wrong", kinds="bytes")
+    result.check()
+    assert (recorded(), result.kept_label_order, result.record.info.label_order) == ((), {}, {})
+
+
+@pytest.mark.parametrize(
+    ("layout", "order", "is_known", "has_command"),
+    [
+        ("folder", "affectnet", True, True),
+        ("folder", "mafw", True, False),  # an order in use, and no preset
+        ("folder", "affectnet", False, False),  # the labels were names
+        ("affectnet", "alphabetical-8", True, True),
+        ("affectnet", "raf-db", True, False),  # a preset of other layouts
+        ("raf-db", "affectnet", True, False),  # which has no option for it
+    ],
+)
+def test_the_command_that_reads_labels_rightly_is_named_where_the_layout_has_the_preset(
+    layout: str, order: str, is_known: bool, has_command: bool
+) -> None:
+    info = TableInfo("my", layout, "faces", ("anger", "fear"))
+    found = LabelOrderFinding(99, (), 0.1, 0.6, order, "x", is_known, {"anger": "fear", "fear": "anger"})
+    request = AuditRequest(("my",), tables=Path("there"), params=Path("other.yaml"))
+    command = f"fer-stage index --dataset my --option 'codes=\"{order}\"' --tables there --params other.yaml"
+    assert right_reading("my", info, found, request) == (command if has_command else "")
+
+
+def test_a_dataset_whose_labels_were_judged_again_keeps_no_earlier_order(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "one+two+three.parquet"
+    info = AuditInfo(
+        {"one": "1", "two": "2", "three": "3"}, {}, label_order=dict.fromkeys(("one", "two", "three"), "x")
+    )
+    write_table(AuditRecord.of([], [], info), path)  # type: ignore[arg-type]  # it is written as any table
+    judged, open_ = LabelOrderFinding(100, (), 0.5), LabelOrderFinding(0, (), 0.0, not_judged="no features")
+    digests = {"one": "1", "two": "2", "three": "changed"}
+    assert earlier_label_orders(path, digests, {}) == {"one": "x", "two": "x"}
+    assert earlier_label_orders(path, digests, {"one": judged, "two": open_}) == {"two": "x"}
+    assert earlier_label_orders(tmp_path / "none.parquet", digests, {}) == {}
+    path.write_bytes(b"damaged")
+    assert earlier_label_orders(path, digests, {}) == {}
+    assert f"{path}: the earlier record cannot be read, and what it states of label order" in capsys.readouterr().err
+
+
 def test_labels_that_were_read_by_the_wrong_codes_are_a_finding(empty: Path, fer_stage: FerStage) -> None:
     write_by_code(Path("faces-root"))
     read = ("--layout", "folder", "--root", "faces-root", "--quiet", "--option")
@@ -392,6 +455,12 @@ def test_labels_that_were_read_by_the_wrong_codes_are_a_finding(empty: Path, fer
     assert "labels fit the order `affectnet` (they were read by `alphabetical-8`)" in error
     (note,) = AuditRecord.read_info(Path("audits/wrong.parquet")).notes["wrong"]
     assert note.startswith("labels fit the order `affectnet`")
+    [remedy] = [
+        line.split("`")[1] for line in error.splitlines() if "reads its labels by the order `affectnet`" in line
+    ]
+    assert shlex.split(remedy)[1:] == [
+        "index", "--dataset", "wrong", "--layout", "folder", "--root", "faces-root", "--option", 'codes="affectnet"',
+    ]  # fmt: skip
     result = stages.audit("right", kinds="bytes", zero_shot=True, encoder="mini")
     assert not result.label_order["right"].is_suspicious
     assert result.summary()["label_order"]["right"]["text"].startswith("labels fit their own order")
@@ -399,6 +468,7 @@ def test_labels_that_were_read_by_the_wrong_codes_are_a_finding(empty: Path, fer
     fer_stage("train", "--method", "linear-probe", "--dataset", "right", "--encoder", "mini")
     by_head = stages.audit("wrong", kinds="bytes", run="runs/mini/linear-probe/right/seed-0").label_order["wrong"]
     assert "images of right, which the head was trained on" in by_head.not_judged
+    check_that_the_finding_is_kept_until_the_table_changes(fer_stage, note, shlex.split(remedy)[1:])
     with pytest.raises(MismatchError, match="another encoder than the head's") as caught:
         stages.audit("wrong", kinds="bytes", run="default")  # which takes aligned faces
     assert "{" not in str(caught.value)

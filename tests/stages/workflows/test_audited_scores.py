@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from PIL import Image
 import stages
 from pipeline.audit.record import AuditInfo, AuditRecord, record_name, table_digest
 from pipeline.errors import TableError
-from pipeline.footnotes import NEAR_LEGEND
+from pipeline.footnotes import AUDIT_LEGENDS, NEAR_LEGEND
 from pipeline.tables.samples import SampleTable
 from stages.cli import run
 from stages.workflows.audit_records import AuditRecords
@@ -53,7 +54,13 @@ def make_copy(fer_stage: FerStage) -> tuple[list[str], list[str]]:
     return [by_name[name] for name in names], known["sha256"].tolist()
 
 
-def write_audit(copies: list[str], originals: list[str], notes: dict[str, tuple[str, ...]] | None = None) -> Path:
+def write_audit(
+    copies: list[str],
+    originals: list[str],
+    notes: dict[str, tuple[str, ...]] | None = None,
+    label_order: dict[str, str] | None = None,
+    flags: dict[str, tuple[str, ...]] | None = None,
+) -> Path:
     """Three pictures that are in two files each, and two pairs of pictures whose hashes are near."""
     n = len(copies)
     pictures = [(sha, i) for i, sha in enumerate(originals)]
@@ -61,7 +68,7 @@ def write_audit(copies: list[str], originals: list[str], notes: dict[str, tuple[
     pairs = [(i, n + i, "phash", 2.0) for i in range(N_PIXELS, n)]
     datasets = ("sample-a", "copy")
     tables = {name: table_digest(SampleTable.read(Path(f"tables/{name}.parquet"))) for name in datasets}
-    info = AuditInfo(tables, {"pixels": {}, "phash": {"threshold": 4}}, notes or {})
+    info = AuditInfo(tables, {"pixels": {}, "phash": {"threshold": 4}}, notes or {}, label_order or {}, flags or {})
     path = Path("audits", f"{record_name(datasets)}.parquet")
     path.parent.mkdir(exist_ok=True)
     write_table(AuditRecord.of(pictures, pairs, info), path)  # type: ignore[arg-type]  # it is written as any table
@@ -199,6 +206,60 @@ def test_the_report_flags_cells_and_lists_findings(copy: tuple[list[str], list[s
     assert "a finding of another" not in page
     table = stages.report(dry_run=True).frame
     assert table[table["test"] == "copy"]["near_overlap"].tolist() == [5]
+
+
+ORDER = "labels fit the order `affectnet` (they were read by `alphabetical-8`): agreement 0.61 against 0.14"
+PEOPLE = "3 people of test are also in train: 9 rows"
+COUNTS = "counts differ from those published"
+
+
+def write_findings(copy: tuple[list[str], list[str]]) -> None:
+    """The labels of `sample-a`, which the head is trained on, are in another order; people of `copy` are in two."""
+    write_audit(
+        *copy,
+        notes={"sample-a": (ORDER, COUNTS), "copy": (PEOPLE,)},
+        label_order={"sample-a": ORDER},
+        flags={"copy": (PEOPLE,)},
+    )
+
+
+def test_findings_on_the_datasets_of_a_score_are_with_it_in_every_format(
+    copy: tuple[list[str], list[str]], fer_stage: FerStage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where the head was trained on the misread dataset, and scored on another one; counts are a note alone."""
+    [score] = fer_stage(*EVALUATE, "--format", "json")
+    assert score["audit"] == []
+    write_findings(copy)
+    [score] = fer_stage(*EVALUATE, "--format", "json")
+    assert score["audit"] == [f"copy: {PEOPLE}", f"sample-a: {ORDER}"]
+    [row] = csv.DictReader(fer_stage(*EVALUATE, "--format", "csv").splitlines())
+    assert row["audit"] == f"copy: {PEOPLE}; sample-a: {ORDER}"
+    assert row["dataset"] == "copy"
+    assert stages.evaluate(RUN, datasets="copy").frame["audit"].tolist() == [row["audit"]]
+    assert run(list(EVALUATE)) == 0
+    out, err = capsys.readouterr()
+    assert "copy ‡ §" in out
+    assert all(legend in err for legend in AUDIT_LEGENDS.values())
+    assert "audit" not in json.loads(SCORES.read_text())[0]
+
+
+def test_a_head_that_learned_nothing_has_no_finding_on_the_dataset_of_its_name(
+    copy: tuple[list[str], list[str]], fer_stage: FerStage
+) -> None:
+    write_findings(copy)
+    fer_stage("train", "--method", "zero-shot", "--dataset", "sample-a")
+    [score] = stages.evaluate("runs/untrained/zero-shot", datasets="copy").scores
+    assert score["audit"] == [f"copy: {PEOPLE}"]
+
+
+def test_the_report_marks_the_cells_of_heads_that_were_trained_on_a_misread_dataset(
+    copy: tuple[list[str], list[str]], fer_stage: FerStage
+) -> None:
+    write_findings(copy)
+    fer_stage(*EVALUATE)
+    cells = stages.report(dry_run=True).frame.groupby(["train", "test"])["audit"].first()
+    assert cells["sample-a", "copy"] == f"copy: {PEOPLE}; sample-a: {ORDER}"
+    assert {audit for (train, _), audit in cells.items() if train == "sample-a"} >= {f"sample-a: {ORDER}"}
 
 
 def test_a_report_without_audits_has_no_section(project: Path, fer_stage: FerStage) -> None:
