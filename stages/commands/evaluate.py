@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 # A table has symbols, legends and notes instead.
-_MACHINE_COLUMNS = ("excluded_overlap", "near_overlap", "excluded_kinds", "encoder_saw", "note", "audit")
+_MACHINE_COLUMNS = ("excluded_overlap", "near_overlap", "excluded_kinds", "audit", "encoder_saw", "note")
 
 
 @click.command("evaluate")
