@@ -79,7 +79,7 @@ def test_scores_cover_every_dataset_and_mark_the_seen_one(project: Path, fer_sta
         assert score["ci95"]["accuracy"][0] <= score["accuracy"] <= score["ci95"]["accuracy"][1]
     written = json.loads(SCORES.read_text())
     note = json.loads((RUN / "run.json").read_text())["encoder_note"]
-    assert [{"run": str(RUN), **score, "note": note} for score in written] == scores
+    assert [{"run": str(RUN), **score, "note": note, "audit": []} for score in written] == scores
 
 
 def test_rejected_rows_are_counted_in_scores(project: Path, fer_stage: FerStage) -> None:
