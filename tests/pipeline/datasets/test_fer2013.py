@@ -28,7 +28,7 @@ class TestCsv:
         assert table.info.unread_files == {".csv": 3}
         assert len(table) == 7
 
-    @pytest.mark.parametrize("usage", ["Trainig", ""])
+    @pytest.mark.parametrize("usage", ["Lesson", ""])
     def test_an_unknown_usage_is_refused(self, usage: str, tmp_path: Path) -> None:
         rows = [f"0,{pixels(1)},PublicTest", f"0,{pixels(2)},{usage}"]
         files = {"fer2013.csv": lines("emotion,pixels,Usage", *rows)}

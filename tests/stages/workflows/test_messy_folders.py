@@ -49,8 +49,8 @@ def test_files_of_the_system_are_no_images_and_suffixes_have_any_case(root: Path
 def test_links_in_circles_end_and_are_counted(root: Path, fer_stage: FerStage) -> None:
     (root / "train/fear/up").symlink_to("../..")
     (root / "train/fear/self.png").symlink_to("self.png")
-    (root / "train/fear/to.png").symlink_to("../anger/fro.png")
-    (root / "train/anger/fro.png").symlink_to("../fear/to.png")
+    (root / "train/fear/to.png").symlink_to("../anger/back.png")
+    (root / "train/anger/back.png").symlink_to("../fear/to.png")
     indexed = fer_stage("index", *OF_FOLDER, "--format", "json")
     assert indexed["rejected"] == {"file cannot be read": 3}
     assert sum(indexed["labels"].values()) == 8

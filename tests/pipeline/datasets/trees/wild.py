@@ -48,7 +48,7 @@ def mma() -> Tree:
         },
         rows=6,
         release="MMAFEDB",
-        bad_label=("MMAFEDB/train/suprise/x.jpg", picture(9), ("1 x", "'suprise'", "'surprise'")),
+        bad_label=("MMAFEDB/train/sadd/x.jpg", picture(9), ("1 x", "'sadd'", "'sadness'")),
         by_names=True,
     )
 
