@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image
+from shards import CSV_ORDER, IMAGE, class_label, image_column, parquet, rows_table, tar
 
 from pipeline.datasets.drawn import draw_face, sample_specs
 
@@ -162,6 +163,26 @@ def _ferplus() -> dict[str, bytes]:
     return files | {"fer2013new.csv": "".join(lines).encode()}
 
 
+def _copies() -> dict[str, bytes]:
+    """Copies of the hub and tar shards, of two pictures for each label."""
+    pictures = [data for _, _, _, data in _faces("sample-d")][:14]
+    codes = [i % 7 for i in range(14)]
+    images, features = image_column(pictures), {"image": IMAGE, "label": class_label(CSV_ORDER)}
+    named = parquet(rows_table({"image": images, "label": codes}, features))
+    numbered = parquet(rows_table({"image": images, "label": [code + 1 for code in codes]}))
+    jpg = {f"{i}.jpg": data for i, data in enumerate(pictures)}
+    numbers = {f"{i}.cls": str(code).encode() for i, code in enumerate(codes)}
+    texts = {f"{i}.json": f'{{"emotion": "{CSV_ORDER[code]}"}}'.encode() for i, code in enumerate(codes)}
+    return {
+        **{f"fer2013/data/{split}-00000-of-00001.parquet": named for split in ("train", "test")},
+        "fer2013test/data/train-00000-of-00001.parquet": named,
+        "raf-db-tcc/data/train-00000-of-00001.parquet": numbered,
+        **{f"wds_fer2013/{split}/0.tar": tar(jpg | numbers) for split in ("train", "test")},
+        "wds_fer2013/classnames.txt": "\n".join(CSV_ORDER).encode(),
+        "shards/train-000000.tar": tar(jpg | texts),
+    }
+
+
 def _muxspace() -> dict[str, bytes]:
     files, lines = {}, ["user.id,image,emotion\n"]
     for i, label, _split, data in _faces("sample-c"):
@@ -186,3 +207,6 @@ def put_datasets(data: Path) -> None:
         path = data / "raf-db" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+    for name, content in _copies().items():
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        (data / name).write_bytes(content)

@@ -65,6 +65,10 @@ _BEFORE = {
         f"extract --dataset ferplus --encoder clip --outputs {_ALL_OUTPUTS}",
         "extract --dataset ferplus --encoder untrained",
     ],
+    "docs/audit.md": [
+        "extract --dataset ferplus --encoder mini",
+        "train --method linear-probe --dataset ferplus --encoder mini",
+    ],
     "docs/extending.md": [
         "draw --style sample-a --images 60",
         "index --dataset sample-a",
