@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.datasets.layouts.raf_lists import LIST, read_pairs, split_of, stem_of
+from pipeline.datasets.layouts.raf_lists import LIST, read_pairs, split_of, stem_of, words_of_lines
 from pipeline.datasets.roots.files import Lookup, Root, escapes, some
 from pipeline.errors import DatasetError
 
@@ -168,7 +168,7 @@ def _cub_lists(root: Root) -> RafList | None:
 
 def _numbered(root: Root, name: str) -> dict[str, str]:
     """Number -> what follows it in each line."""
-    lines = [line.split() for line in root.text(name).split("\n") if line.strip()]
+    lines = words_of_lines(root, name)
     if bad := [" ".join(line) for line in lines if len(line) != 2 or not line[0].isdigit()]:
         raise DatasetError(
             f"{root.path}: {name}: expected lines of a number and one word, such as '1 train_00001.jpg', found "

@@ -8,10 +8,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from pipeline.datasets.roots.files import Lookup, Root, some
 from pipeline.errors import DatasetError
 
-__all__ = ["LIST", "aligned_picture", "codes_by_stem", "read_pairs", "require_order", "split_of", "stem_of"]
+__all__ = [
+    "LIST",
+    "aligned_picture",
+    "codes_by_stem",
+    "read_pairs",
+    "require_order",
+    "split_of",
+    "stem_of",
+    "words_of_lines",
+]
 
 LIST = "EmoLabel/list_patition_label.txt"  # the spelling is the authors' own
 _SUFFIX = "_aligned"
+
+
+def words_of_lines(root: Root, name: str) -> list[list[str]]:
+    """The words of each line of a list that is not empty."""
+    return [line.split() for line in root.text(name).split("\n") if line.strip()]
 
 
 def read_pairs(root: Root, name: str, *, example: str = "train_00001.jpg 5", splits: bool = True) -> list[list[str]]:
@@ -27,7 +41,7 @@ def read_pairs(root: Root, name: str, *, example: str = "train_00001.jpg 5", spl
     DatasetError
         Naming lines of another form.
     """
-    pairs = [line.split() for line in root.text(name).split("\n") if line.strip()]
+    pairs = words_of_lines(root, name)
     if bad := [" ".join(pair) for pair in pairs if len(pair) != 2 or (splits and split_of(pair[0]) is None)]:
         raise DatasetError(
             f"{root.path}: {name}: expected lines such as '{example}', found {len(bad)} others: {some(bad)}"

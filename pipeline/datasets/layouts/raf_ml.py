@@ -8,7 +8,14 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from pipeline.datasets.facts import DatasetFacts
-from pipeline.datasets.layouts.raf_lists import aligned_picture, codes_by_stem, read_pairs, split_of, stem_of
+from pipeline.datasets.layouts.raf_lists import (
+    aligned_picture,
+    codes_by_stem,
+    read_pairs,
+    split_of,
+    stem_of,
+    words_of_lines,
+)
 from pipeline.datasets.reading.base import LayoutOptions, Scan, not_this_layout
 from pipeline.datasets.reading.rows import Row, assemble, merge_repeats
 from pipeline.datasets.roots.files import Lookup, Root, some
@@ -102,7 +109,7 @@ class RafMl:
 
 def _read_shares(root: Root, name: str, columns: str) -> list[tuple[str, dict[str, float]]]:
     """Stem, and expression -> share, of each line."""
-    lines = [line.split() for line in root.text(name).split("\n") if line.strip()]
+    lines = words_of_lines(root, name)
     where, names = f"{root.path}: {name}", columns.split(",") if columns else []
     width = len(lines[0]) - 1 if lines else 0
     if not names or width != len(names):

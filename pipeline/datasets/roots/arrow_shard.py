@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -11,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.datasets.roots.arrow_columns import columns_of, features_of, image_bytes
-from pipeline.datasets.roots.columns import Column, Features
 from pipeline.datasets.roots.extents import Extent
 from pipeline.datasets.roots.refusals import refused_by_system, whole_file_errors
 from pipeline.datasets.roots.row_shards import RowShard, damaged_shard
@@ -42,7 +40,7 @@ class ArrowShard(RowShard):
             self._schema, self._batches = self._open()
         except _BROKEN as error:
             raise refused_by_system(error, extent.where) or damaged_shard(extent, "Arrow", error) from error
-        self._columns, self._features = columns_of(self._schema), features_of(self._schema)
+        self.columns, self.features = columns_of(self._schema), features_of(self._schema)
         self._starts = np.cumsum([0, *(len(batch) for batch in self._batches)])
         self._check_rows()
 
@@ -70,14 +68,6 @@ class ArrowShard(RowShard):
                 )
         batch.validate(full=True)
         return batch
-
-    @property
-    def columns(self) -> Sequence[Column]:
-        return self._columns
-
-    @property
-    def features(self) -> Features:
-        return self._features
 
     @property
     def n_rows(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.datasets.roots.arrow_columns import columns_of, features_of, image_bytes
-from pipeline.datasets.roots.columns import Column, Features
 from pipeline.datasets.roots.extents import Extent
 from pipeline.datasets.roots.refusals import refused_by_system, whole_file_errors
 from pipeline.datasets.roots.row_shards import DAMAGED_ROW, RowShard, damaged_shard
@@ -87,7 +86,7 @@ class ParquetShard(RowShard):
             )
             _check_columns(self._file)
             schema = self._file.schema_arrow
-            self._columns, self._features = columns_of(schema), features_of(schema)
+            self.columns, self.features = columns_of(schema), features_of(schema)
         except _BROKEN as error:
             raise refused_by_system(error, extent.where) or damaged_shard(extent, "parquet", error) from error
         self._footer = self._file.metadata
@@ -100,14 +99,6 @@ class ParquetShard(RowShard):
         if stated != self._starts[-1] or not 0 <= unpacked <= most:
             raise damaged_shard(self.extent, "parquet", f"it states {stated:,} rows and {unpacked:,} bytes")
         self._check_rows()
-
-    @property
-    def columns(self) -> Sequence[Column]:
-        return self._columns
-
-    @property
-    def features(self) -> Features:
-        return self._features
 
     @property
     def n_rows(self) -> int:

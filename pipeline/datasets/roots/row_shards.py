@@ -30,20 +30,18 @@ class RowShard(Container):
     Parameters
     ----------
     extent : the file
+
+    Attributes
+    ----------
+    columns : all columns, in the order of the file; a kind of shard sets them when it opens the file
+    features : column -> its feature, as the file itself describes it; empty if it does not; set beside `columns`
     """
+
+    columns: Sequence[Column]
+    features: Features
 
     def __init__(self, extent: Extent) -> None:
         self.extent = extent
-
-    @property
-    @abstractmethod
-    def columns(self) -> Sequence[Column]:
-        """All columns, in the order of the file."""
-
-    @property
-    @abstractmethod
-    def features(self) -> Features:
-        """Column -> its feature, as the file itself describes it; empty if it does not."""
 
     @property
     @abstractmethod
