@@ -36,7 +36,7 @@ MISSING_INTEGERS = {"frame": -1, "fold": -1}  # column -> what is stored where a
 
 # What readers take for text, or for numbers as above; any other column may be either.
 TEXT_COLUMNS = (
-    *("id", "path", "label", "split", "status", "reason", "sha256", "subject", "clip", "box", "face"),
+    *("id", "path", "label", "split", "status", "reason", "sha256", "subject", "clip", "scene", "box", "face"),
     "distribution",
 )
 

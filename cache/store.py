@@ -290,6 +290,11 @@ class Store:
         """
         return nearest(self.select(where, output=output, view=view), vectors, k, metric)
 
+    @property
+    def unit(self) -> str:
+        """What is predicted and scored: `image`, each row, or `clip`, whose rows are its frames."""
+        return str(self.manifest.dataset.get("unit", "image"))
+
     def _usable(self, split: str) -> npt.NDArray[np.intp]:
         frame = self.columns(["split", "status"])
         return np.flatnonzero(((frame["split"] == split) & (frame["status"] == OK)).to_numpy())
@@ -324,7 +329,13 @@ class Store:
         ----------
         budget_bytes : by default a quarter of the free memory; see `cache.mmap_copies`
         """
-        return in_ram_or_mapped(self._rows(self._usable(split), output, view), budget_bytes)
+        return self.features_of(self._usable(split), output, view, budget_bytes=budget_bytes)
+
+    def features_of(
+        self, rows: npt.NDArray[np.intp], output: str = "pooled", view: int = 0, *, budget_bytes: int | None = None
+    ) -> npt.NDArray[Any]:
+        """Raw features of some rows, ascending row numbers: as `features`."""
+        return in_ram_or_mapped(self._rows(rows, output, view), budget_bytes)
 
     def rejected(self, split: str) -> int:
         frame = self.columns(["split", "status"])

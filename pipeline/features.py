@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -14,13 +15,43 @@ from torch.utils.data import Dataset
 
 from pipeline.tables.labels import label_codes
 
-__all__ = ["FeatureDataset", "FeatureSource", "SoftLabelSource"]
+__all__ = ["ClipSource", "Clips", "FeatureDataset", "FeatureSource", "SoftLabelSource"]
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Which rows of a split are the usable frames of each of U clips.
+
+    Parameters
+    ----------
+    rows : intp, shape (N,): positions of the split's usable rows, clip by clip, the frames of each in order of time
+    starts : intp, shape (U + 1,): the frames of clip u are rows[starts[u]:starts[u + 1]], one or more
+    """
+
+    rows: npt.NDArray[np.intp]
+    starts: npt.NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def n_frames(self) -> npt.NDArray[np.intp]:
+        """Frames of each clip, shape (U,), each 1 or more."""
+        return np.diff(self.starts)
+
+    def take(self, units: npt.NDArray[np.integer]) -> Clips:
+        """Some of the clips, in the order of `units`."""
+        parts = [self.rows[self.starts[u] : self.starts[u + 1]] for u in units]
+        sizes = np.array([len(part) for part in parts], np.intp)
+        rows = np.concatenate([np.empty(0, np.intp), *parts])
+        return Clips(rows, np.concatenate([[0], np.cumsum(sizes)]).astype(np.intp))
 
 
 class FeatureSource(Protocol):
     """The features of one dataset under one encoder. A store satisfies it without naming it.
 
     Rejected rows are never returned; `rejected` counts them. Every read names one split and touches no other.
+    N rows are N units: what is predicted and scored is the image of a row. See `ClipSource` for clips.
     """
 
     @property
@@ -58,6 +89,21 @@ class FeatureSource(Protocol):
 
     def rejected(self, split: str) -> int:
         """How many rows of the split are masked because their image could not be used."""
+
+
+@runtime_checkable
+class ClipSource(Protocol):
+    """A `FeatureSource` whose units are clips: labels, ids and counts are of clips, features are of frames.
+
+    `labels` and `ids` are of shape (U,), `features` of shape (N, *row_shape), and `rejected` counts clips of which no
+    frame is usable.
+    """
+
+    def clips(self, split: str) -> Clips:
+        """The frames of each clip of the split, in the order of `labels`."""
+
+    def rejected_frames(self, split: str) -> int:
+        """How many frames of the other clips are masked because they could not be decoded."""
 
 
 @runtime_checkable

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from pipeline.differences import differences_text
 from pipeline.errors import MismatchError
+from pipeline.learning.clips import FRAMES, ClipArray, stored_output
 from pipeline.learning.layers import FeatureScale
 
 if TYPE_CHECKING:
@@ -80,12 +81,15 @@ class Head(nn.Module, ABC):
         MismatchError
             If an output is missing or its rows have another shape.
         """
-        self._require_shapes({name: tuple(values.shape[1:]) for name, values in inputs.items()}, "the features")
+        shapes = {name: tuple(values.shape[1:]) for name, values in inputs.items()}
+        self._require_shapes(
+            {name: self._without_frames(name, shape) for name, shape in shapes.items()}, "the features"
+        )
         return self.logits(inputs)
 
     @torch.no_grad()
-    def predict(self, arrays: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
-        """Logits of any number of rows: output -> (N, *row_shape), as stored, to float32 (N, C)."""
+    def predict(self, arrays: Mapping[str, npt.NDArray[Any] | ClipArray]) -> npt.NDArray[np.float32]:
+        """Logits of any number of rows: output -> (N, *row_shape), as stored, or clips, to float32 (N, C)."""
         self.eval()
         device = next((values.device for values in chain(self.parameters(), self.buffers())), torch.device("cpu"))
         logits = [np.empty((0, len(self.spec.classes)), dtype=np.float32)]
@@ -104,12 +108,20 @@ class Head(nn.Module, ABC):
             If a row's shape or the encoder's identity differ; the message names the fields.
         """
         where = f"features of {source.dataset} (key {source.key})"
-        self._require_shapes({name: source.row_shape(name) for name in self.spec.inputs}, where)
+        shapes = {name: source.row_shape(stored_output(name)) for name in self.spec.inputs}
+        if FRAMES in shapes:
+            shapes[FRAMES] = (self.spec.inputs[FRAMES][0], *shapes[FRAMES])
+        self._require_shapes(shapes, where)
         if differences := differences_text(self.spec.encoder, source.encoder):
             raise MismatchError(
                 f"{where} come from another encoder than the head's. {differences}. "
                 "Extract the dataset with the head's encoder, or train a head on these features"
             )
+
+    def _without_frames(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Networks take the frames of clips one by one: (T, *row_shape) where an image has row_shape."""
+        is_clip = name in self.spec.inputs and name not in ("pooled", "tokens", FRAMES)
+        return shape[1:] if is_clip and len(shape) == len(self.spec.inputs[name]) + 1 else shape
 
     def _require_shapes(self, found: Mapping[str, tuple[int, ...]], where: str) -> None:
         for name, shape in self.spec.inputs.items():

@@ -163,11 +163,11 @@ class _Loop:
         """The batches of an epoch, in a random order of each learner's own; their tensors begin with S."""
         rows, size = self.data.train, self.settings.batch_size
         orders = torch.stack([_draw_order(rows.labels, self.settings.balanced, rng) for rng in self.rngs])  # (S, N)
-        views = torch.stack([_draw_views(rows, rng) for rng in self.rngs]).gather(1, orders)
+        drawn = torch.stack([rows.draw(rng)[order] for rng, order in zip(self.rngs, orders, strict=True)])  # (S, N, K)
         stride = size * max(1, _GATHERED_BYTES // (len(self.rngs) * size * rows.row_bytes))
         for start in range(0, len(rows), stride):
             part = slice(start, start + stride)
-            parts = (torch.split(drawn[:, part], size, dim=1) for drawn in (orders, views))
+            parts = (torch.split(values[:, part], size, dim=1) for values in (orders, drawn))
             for chosen, taken in _gathered(rows, *parts):
                 yield self._batch(chosen, taken, epoch)
 
@@ -186,10 +186,15 @@ class _Loop:
 
 
 def _gathered(
-    rows: Rows, parts: Sequence[Tensor], views: Sequence[Tensor]
+    rows: Rows, parts: Sequence[Tensor], drawn: Sequence[Tensor]
 ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-    """Rows of several batches, int64 (S, B) each, and what they hold, output -> (S, B, *row_shape): taken at once."""
-    taken = rows.take(torch.cat([part.flatten() for part in parts]), torch.cat([view.flatten() for view in views]))
+    """Rows of several batches, int64 (S, B) each, and what they hold, output -> (S, B, *row_shape): taken at once.
+
+    Parameters
+    ----------
+    drawn : of the same rows what `Rows.draw` gave, int64 (S, B, K)
+    """
+    taken = rows.take(torch.cat([part.flatten() for part in parts]), torch.cat([d.flatten(0, 1) for d in drawn]))
     split = {name: torch.split(values, [part.numel() for part in parts]) for name, values in taken.items()}
     for i, part in enumerate(parts):
         yield part, {name: values[i].view(*part.shape, *values[i].shape[1:]) for name, values in split.items()}
@@ -236,12 +241,6 @@ def _draw_order(labels: Tensor, balanced: bool, rng: torch.Generator) -> Tensor:
         return torch.randperm(len(labels), generator=rng)
     chances = 1 / torch.bincount(labels)[labels].float()
     return torch.multinomial(chances, len(labels), replacement=True, generator=rng)
-
-
-def _draw_views(rows: Rows, rng: torch.Generator) -> Tensor:
-    if rows.n_views == 1:
-        return torch.zeros(len(rows), dtype=torch.int64)
-    return torch.randint(rows.n_views, (len(rows),), generator=rng)
 
 
 def _not_finite(losses: Mapping[str, float], epoch: int, step: int) -> TrainingError:

@@ -73,12 +73,21 @@ class MethodConfig(BaseModel):
     is_random: ClassVar[bool] = True  # False: every seed gives the same head, so one seed is enough
     can_ensemble: ClassVar[bool] = False
     loss_weight_options: ClassVar[tuple[str, ...]] = ()
-    later_options: ClassVar[frozenset[str]] = frozenset()
+    later_options: ClassVar[frozenset[str]] = frozenset({"clip_frames", "clip_sampling"})
 
     select_by: SelectBy = Field(
         "accuracy",
         description="validation score that chooses the epoch (or the C), the earliest of equals wins; last: the last "
         "epoch, whatever it scores",
+    )
+
+    clip_frames: Annotated[int, Field(ge=1, le=1024)] = Field(
+        16, description="frames of a clip that are read, one of each of as many segments; of no effect on images"
+    )
+    clip_sampling: Literal["random", "centre"] = Field(
+        "random",
+        description="frames of a clip that training reads: a random one of each segment, drawn again in each epoch, or "
+        "its centre, as at prediction; methods that take the whole split at once read centres",
     )
 
     @model_validator(mode="after")

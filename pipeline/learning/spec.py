@@ -32,6 +32,7 @@ class HeadSpec:
     dataset : what it was trained on
     scale : raw | l2 | standard, of the pooled feature
     options : the kind's own, plain JSON data
+    clip_frames : T, frames that are read of a clip, of heads that were trained on clips; None of others
     """
 
     kind: str
@@ -41,15 +42,18 @@ class HeadSpec:
     dataset: str
     scale: ScaleKind = "raw"
     options: Mapping[str, Any] = field(default_factory=dict)
+    clip_frames: int | None = None
 
     @property
     def width(self) -> int:
-        """D of the pooled feature."""
-        return self.inputs["pooled"][-1]
+        """D of the pooled feature, or of that of each frame."""
+        return self.inputs["pooled" if "pooled" in self.inputs else "frames"][-1]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data that `from_json` takes back."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        if self.clip_frames is None:  # heads of images are described as they always were
+            del plain["clip_frames"]
         return plain
 
     @classmethod

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import TrainingError
-from pipeline.features import FeatureSource
+from pipeline.features import ClipSource, FeatureSource
+from pipeline.learning.clips import CLIP_FRAMES, FRAMES, ClipArray, ClipSampler, stored_output
 from pipeline.learning.evaluation import none_of_the_classes, rows_of_classes
 from pipeline.learning.head import as_input
 from pipeline.learning.options import MethodConfig
@@ -31,16 +32,18 @@ class Rows:
 
     Parameters
     ----------
-    arrays : output -> one array (N, *row_shape) per view, as stored: float16, float32 or uint8
+    arrays : output -> one array (N, *row_shape) per view, as stored: float16, float32 or uint8; of clips `ClipArray`
     labels : int64 in [0, C), shape (N,)
-    ids : str, shape (N,): what the dataset calls its images
+    ids : str, shape (N,): what the dataset calls its images, or its clips
     soft_labels : float32, shape (N, C): the share of each class, where a method learns from it
+    sampler : of clips, whose frames are chosen again in each epoch; None of images
     """
 
-    arrays: Mapping[str, tuple[Array, ...]]
+    arrays: Mapping[str, tuple[Array | ClipArray, ...]]
     labels: Tensor
     ids: npt.NDArray[np.str_]
     soft_labels: Tensor | None = None
+    sampler: ClipSampler | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -50,13 +53,14 @@ class Rows:
         return len(next(iter(self.arrays.values())))
 
     @property
-    def plain(self) -> dict[str, Array]:
-        """Output -> (N, *row_shape) of view 0: what a head predicts from."""
+    def plain(self) -> dict[str, Array | ClipArray]:
+        """Output -> (N, *row_shape) of view 0: what a head predicts from, of clips the centres of their segments."""
         return {name: views[0] for name, views in self.arrays.items()}
 
     def shape(self, output: str = "pooled") -> tuple[int, ...]:
-        """Shape of a row of `output`."""
-        return tuple(self.arrays[output][0].shape[1:])
+        """Shape of a row of `output`, as `HeadSpec.inputs` has it."""
+        array = self.arrays[output][0]
+        return array.row_shape if isinstance(array, ClipArray) else tuple(array.shape[1:])
 
     @property
     def row_bytes(self) -> int:
@@ -67,24 +71,34 @@ class Rows:
     def features(self, output: str = "pooled") -> Tensor:
         """All rows of all views, one view after another: float32 (V * N, *row_shape). Not to be changed."""
         views = self.arrays[output]
-        return as_input(views[0]) if len(views) == 1 else torch.cat([as_input(array) for array in views])
+        return as_input(views[0][:]) if len(views) == 1 else torch.cat([as_input(array[:]) for array in views])
 
     def column_blocks(self, output: str = "pooled", n_columns: int = 32) -> Iterator[tuple[slice, Tensor]]:
         """The same of vectors, some columns at a time, and which: float32 (V * N, n_columns)."""
         views = self.arrays[output]
         for start in range(0, self.shape(output)[0], n_columns):
             columns = slice(start, start + n_columns)
-            yield columns, torch.cat([as_input(np.ascontiguousarray(array[:, columns])) for array in views])
+            yield columns, torch.cat([as_input(_columns(array, columns)) for array in views])
 
-    def take(self, rows: Tensor, views: Tensor) -> dict[str, Tensor]:
-        """Output -> the chosen rows, each in its chosen view: (B, *row_shape), features float32, pixels uint8.
+    def draw(self, rng: torch.Generator) -> Tensor:
+        """What is read of every row in an epoch: its view, and of a clip the T frames, int64 (N, 1) or (N, 1 + T)."""
+        n = len(self)
+        views = torch.randint(self.n_views, (n,), generator=rng) if self.n_views > 1 else torch.zeros(n).long()
+        if self.sampler is None:
+            return views[:, None]
+        draws = torch.rand((n, self.sampler.n_frames), generator=rng, dtype=torch.float64)
+        return torch.cat([views[:, None], torch.from_numpy(self.sampler.draw(draws.numpy()))], dim=1)
+
+    def take(self, rows: Tensor, drawn: Tensor) -> dict[str, Tensor]:
+        """Output -> the chosen rows, each as drawn for it: (B, *row_shape), features float32, pixels uint8.
 
         Parameters
         ----------
         rows : int64 in [0, N), shape (B,)
-        views : int64 in [0, V), shape (B,)
+        drawn : rows of `draw`, int64 (B, K)
         """
-        return {name: as_input(_gather(arrays, rows.numpy(), views.numpy())) for name, arrays in self.arrays.items()}
+        chosen, views, frames = rows.numpy(), drawn[:, 0].numpy(), drawn[:, 1:].numpy()
+        return {name: as_input(_gather(arrays, chosen, views, frames)) for name, arrays in self.arrays.items()}
 
 
 @dataclass(frozen=True)
@@ -95,15 +109,28 @@ class TrainingData:
     val: Rows
 
 
-def _gather(arrays: tuple[Array, ...], rows: npt.NDArray[np.int64], views: npt.NDArray[np.int64]) -> Array:
+Numbers = npt.NDArray[np.int64]
+
+
+def _gather(arrays: tuple[Array | ClipArray, ...], rows: Numbers, views: Numbers, frames: Numbers) -> Array:
     if len(arrays) == 1:
-        return arrays[0][rows]
+        return _taken(arrays[0], rows, frames)
     gathered = np.empty((len(rows), *arrays[0].shape[1:]), arrays[0].dtype)
     for view in np.unique(views):
         chosen = views == view
-        gathered[chosen] = arrays[view][rows[chosen]]
+        gathered[chosen] = _taken(arrays[view], rows[chosen], frames[chosen])
     return gathered
 
+
+def _taken(array: Array | ClipArray, rows: Numbers, frames: Numbers) -> Array:
+    return array.take(frames) if isinstance(array, ClipArray) else np.asarray(array[rows])
+
+
+def _columns(array: Array | ClipArray, columns: slice) -> Array:
+    return array.columns(columns)[:] if isinstance(array, ClipArray) else np.ascontiguousarray(array[:, columns])
+
+
+_Request = tuple[tuple[str, ...], int, bool, tuple[int, bool]]  # outputs, views, soft labels; frames, random frames
 
 _CHECKED_BYTES = 64_000_000  # of an array that are looked at together
 _TINY_NORM = 1e-6  # of a pooled feature: below it a direction is rounding error
@@ -122,7 +149,7 @@ class SplitLoader:
     def __init__(self, source: FeatureSource, classes: tuple[str, ...], *, drop: bool) -> None:
         self.source, self.classes, self.drop = source, classes, drop
         self.lock = threading.Lock()
-        self.loaded: dict[tuple[tuple[str, ...], int, bool], tuple[TrainingData, dict[str, int]]] = {}
+        self.loaded: dict[_Request, tuple[TrainingData, dict[str, int]]] = {}
 
     def load(self, config: MethodConfig) -> tuple[TrainingData, dict[str, int]]:
         """What `config` reads of both splits, and label -> rows left out; see `read_split` for errors.
@@ -133,7 +160,8 @@ class SplitLoader:
             If the train split has one class only.
         """
         n_views = self.source.n_views() if config.views == "all" else 1
-        request = (config.reads, n_views, config.learns_distributions)
+        clips = (config.clip_frames, config.clip_sampling == "random")
+        request = (config.reads, n_views, config.learns_distributions, clips)
         with self.lock:
             if request not in self.loaded:
                 self.loaded.clear()  # one set of arrays in memory at a time
@@ -145,12 +173,14 @@ class SplitLoader:
         with self.lock:
             self.loaded.clear()
 
-    def _load(self, outputs: tuple[str, ...], n_views: int, soft: bool) -> tuple[TrainingData, dict[str, int]]:
+    def _load(
+        self, outputs: tuple[str, ...], n_views: int, soft: bool, clips: tuple[int, bool]
+    ) -> tuple[TrainingData, dict[str, int]]:
         source, classes = self.source, self.classes
-        train, dropped = read_split(source, "train", outputs, classes, drop=self.drop, n_views=n_views)
+        train, dropped = read_split(source, "train", outputs, classes, drop=self.drop, n_views=n_views, clips=clips)
         if soft:
             train = replace(train, soft_labels=soft_labels(source, "train", train.ids, classes))
-        val, dropped_val = read_split(source, "val", outputs, classes, drop=self.drop)
+        val, dropped_val = read_split(source, "val", outputs, classes, drop=self.drop, clips=(clips[0], False))
         if len(torch.unique(train.labels)) < 2:
             raise TrainingError(
                 f"{source.dataset} train: expected rows of two classes, found {classes[int(train.labels[0])]} only",
@@ -169,8 +199,9 @@ def read_split(
     *,
     drop: bool,
     n_views: int = 1,
+    clips: tuple[int, bool] = (CLIP_FRAMES, False),
 ) -> tuple[Rows, dict[str, int]]:
-    """The rows of a split with a label among `classes`, and label -> rows left out.
+    """The rows of a split with a label among `classes`, and label -> rows left out; where units are clips, of clips.
 
     Parameters
     ----------
@@ -180,6 +211,7 @@ def read_split(
     classes : C canonical expressions
     drop : leave rows with other labels out, instead of an error
     n_views : views 0 to n_views - 1 are read
+    clips : T, frames of a clip, and whether `Rows.draw` takes random ones
 
     Raises
     ------
@@ -190,7 +222,9 @@ def read_split(
     """
     where = f"{source.dataset} {split}"
     for output in outputs:
-        source.row_shape(output)  # its error names the command that makes the output, before anything is read
+        source.row_shape(
+            stored_output(output)
+        )  # its error names the command that makes the output, before anything is read
     labels = source.labels(split)
     rows, dropped = rows_of_classes(labels, classes, where, drop=drop)
     if not len(rows) and dropped:
@@ -200,13 +234,41 @@ def read_split(
             f"{where}: expected rows to {'learn from' if split == 'train' else 'select the epoch on'}, found none. "
             f"Give the dataset a {split} split (its layout's options can set one apart) and index it again"
         )
-    arrays, ids = {}, source.ids(split)[rows]
+    ids, codes = source.ids(split)[rows], torch.from_numpy(_codes(labels[rows], classes))
+    if isinstance(source, ClipSource):
+        sampler = ClipSampler(source.clips(split).take(rows), *clips)
+        return Rows(_clip_arrays(source, split, outputs, n_views, sampler, ids), codes, ids, sampler=sampler), dropped
+    if FRAMES in outputs:
+        raise TrainingError(
+            f"{where}: expected clips, found images: the method reads the frames of a clip in their order. "
+            "Train it on a dataset of clips, or another method on this one"
+        )
+    arrays: dict[str, tuple[Array, ...]] = {}
     for output in outputs:
         views = [source.features(split, output, view) for view in range(n_views)]
         # A memory-mapped array stays one: taking all of its rows would read it whole.
         arrays[output] = tuple(view if len(rows) == len(labels) else view[rows] for view in views)
         _require_usable(arrays[output], ids, output, source.dataset, split)
-    return Rows(arrays, torch.from_numpy(_codes(labels[rows], classes)), ids), dropped
+    return Rows(arrays, codes, ids), dropped
+
+
+def _clip_arrays(
+    source: FeatureSource,
+    split: str,
+    outputs: tuple[str, ...],
+    n_views: int,
+    sampler: ClipSampler,
+    ids: npt.NDArray[np.str_],
+) -> dict[str, tuple[ClipArray, ...]]:
+    """What heads read of clips, whose frames are checked as images are; `ids` are those of the clips."""
+    stored = {
+        name: [source.features(split, name, view) for view in range(n_views)] for name in map(stored_output, outputs)
+    }
+    clips = sampler.clips
+    for name, views in stored.items():
+        frames = [view if len(view) == len(clips.rows) else view[clips.rows] for view in views]
+        _require_usable(tuple(frames), np.repeat(ids, clips.n_frames), name, source.dataset, split)
+    return {name: tuple(ClipArray(name, view, sampler) for view in stored[stored_output(name)]) for name in outputs}
 
 
 def _codes(labels: npt.NDArray[np.str_], classes: tuple[str, ...]) -> npt.NDArray[np.int64]:

@@ -69,7 +69,9 @@ class TrainingTask:
         """The spec of a head of `head_class` for this task that reads the outputs `reads`."""
         inputs = {name: self.data.train.shape(name) for name in reads}
         kind, encoder = head_class.kind, self.encoder_identity
-        return HeadSpec(kind, self.classes, inputs, encoder, self.dataset, scale, options or {})
+        sampler = self.data.train.sampler
+        clip_frames = sampler.n_frames if sampler else None
+        return HeadSpec(kind, self.classes, inputs, encoder, self.dataset, scale, options or {}, clip_frames)
 
     def initialize(self, head: Head) -> None:
         """Draw the head's initial weights, fit its feature scale to all of the train split, move it to the device."""

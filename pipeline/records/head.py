@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from pipeline.errors import ConfigError
 from pipeline.images.preprocess import Preprocess
@@ -112,13 +119,20 @@ class HeadDescription(Record):
     kind: Text
     classes: Classes
     inputs: dict[
-        Annotated[str, Field(pattern=r"^(pooled|tokens|pixels|block-\d{1,4})$")],
+        Annotated[str, Field(pattern=r"^(pooled|tokens|pixels|frames|block-\d{1,4})$")],
         Annotated[list[Size], Field(min_length=1, max_length=4)],
     ]
     encoder: FeatureIdentity
     dataset: Text
     scale: ScaleKind
     options: Annotated[dict[str, Any], conforms_to(_Options)]
+    clip_frames: Positive | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_clips(self, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Heads of images are described as they always were."""
+        data: dict[str, Any] = dumped(self)
+        return {name: value for name, value in data.items() if name != "clip_frames" or value is not None}
 
     @property
     def alignment(self) -> Mapping[str, Any] | None:

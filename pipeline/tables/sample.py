@@ -11,7 +11,7 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One image, as a layout describes it.
+    """One image, one frame of a clip, or a whole clip, as a layout describes it.
 
     `label` is a canonical expression. `box` is (x, y, width, height) in pixels of the upright picture. `reason` is
     empty unless the sample is rejected; `sha256` is empty where the bytes could not be read. `distribution` has the
@@ -26,6 +26,7 @@ class Sample:
     reason: str = ""
     subject: str | None = None
     clip: str | None = None
+    scene: str | None = None
     frame: int | None = None
     fold: int | None = None
     box: tuple[int, int, int, int] | None = None

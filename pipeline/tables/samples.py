@@ -110,6 +110,8 @@ class SampleTable:
                 del described[name]
         if self.info.carved is None:
             del described["carved"]
+        if self.info.unit == "image":
+            del described["unit"]
         return _KIND.described(pa.table(columns), described)
 
     @property

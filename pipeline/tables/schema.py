@@ -2,9 +2,9 @@
 
 Columns: `id` (stable, unique), `path` (relative to the root), `label` (a canonical name), `split`
 (train, val, test), `sha256` of the image's bytes, `status` (ok, rejected), `reason` (why rejected), and where
-known `subject`, `clip`, `frame`, `fold`, `box` (x, y, width, height in pixels), `votes`, `face` (x, y of five landmarks
-in pixels, which `extract` takes from a face table), `distribution` (soft label: the share of each class of the table,
-which sum to 1; `label` stays the one that heads are scored by).
+known `subject`, `clip`, `scene`, `frame` (of the clip, from 0), `fold`, `box` (x, y, width, height in pixels), `votes`,
+`face` (x, y of five landmarks in pixels, which `extract` takes from a face table), `distribution` (soft label: the
+share of each class of the table, which sum to 1; `label` stays the one that heads are scored by).
 A rejected row keeps its place, so that row i is sample i in every store made from the table.
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -37,17 +37,21 @@ __all__ = [
     "SUM_TOLERANCE",
     "Sample",
     "TableInfo",
+    "Unit",
     "check_table",
 ]
 
 OK, REJECTED = "ok", "rejected"
+Unit: TypeAlias = Literal["image", "clip"]
 REQUIRED_COLUMNS = ("id", "path", "label", "split", "sha256", "status", "reason")
-OPTIONAL_COLUMNS = ("subject", "clip", "frame", "fold", "box", "votes", "face", "distribution")
+OPTIONAL_COLUMNS = ("subject", "clip", "scene", "frame", "fold", "box", "votes", "face", "distribution")
+_OPTIONAL_TEXTS = ("subject", "clip", "scene")
+_OF_A_CLIP = ("label", "split", "subject", "scene", "fold")
 _SHA256 = r"[0-9a-f]{64}"
 _BLOCK_ROWS = 2**14
 SUM_TOLERANCE = 1e-6  # of the shares of a distribution
 _LONGEST_TEXT = 4096  # characters of a path on Linux; no id or name of a person is longer
-DTYPES: dict[str, Any] = dict.fromkeys((*REQUIRED_COLUMNS, "subject", "clip"), "str") | {
+DTYPES: dict[str, Any] = dict.fromkeys((*REQUIRED_COLUMNS, *_OPTIONAL_TEXTS), "str") | {
     "frame": "Int64",
     "fold": "Int64",
     "box": object,
@@ -55,7 +59,7 @@ DTYPES: dict[str, Any] = dict.fromkeys((*REQUIRED_COLUMNS, "subject", "clip"), "
     "face": object,
     "distribution": object,
 }
-ARROW_TYPES: dict[str, pa.DataType] = {name: pa.string() for name in (*REQUIRED_COLUMNS, "subject", "clip")} | {
+ARROW_TYPES: dict[str, pa.DataType] = {name: pa.string() for name in (*REQUIRED_COLUMNS, *_OPTIONAL_TEXTS)} | {
     "frame": pa.int64(),
     "fold": pa.int64(),
     "box": pa.list_(pa.int32()),
@@ -104,6 +108,7 @@ class TableInfo:
     carved : split -> the split of the source that its rows were taken from, empty where the source has none; None in
         tables of earlier versions, which do not state it
     repeated : rows of the source that repeat one of the table, per split of the source and label; among `excluded`
+    unit : what is predicted and scored: `image`, each row, or `clip`, whose rows are its frames
     """
 
     dataset: _Text
@@ -121,6 +126,7 @@ class TableInfo:
     layout_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     carved: Mapping[_Split, _SourceSplit] | None = None
     repeated: Mapping[_SourceSplit, _Counts] = field(default_factory=dict)
+    unit: Unit = "image"
 
 
 def check_table(frame: pd.DataFrame, info: TableInfo) -> None:
@@ -155,12 +161,32 @@ def check_table(frame: pd.DataFrame, info: TableInfo) -> None:
         raise TableError(f"{where}: every rejected row needs a reason, and no other row may have one")
     if bad := frame["path"][_escapes(frame["path"])].tolist():
         raise TableError(f"{where}: {len(bad)} paths leave the root, first {_some(bad)}")
-    for name in ("id", "path", "subject", "clip"):
+    for name in ("id", "path", *_OPTIONAL_TEXTS):
         if name in frame.columns:
             _check_text(frame[name], where)
     _check_numbers(frame, where)
+    if info.unit == "clip":
+        _check_clips(frame, where)
     if "distribution" in frame.columns:
         _check_distributions(frame["distribution"].array, len(info.classes), where)
+
+
+def _check_clips(frame: pd.DataFrame, where: str) -> None:
+    """Every row is a frame of a clip, or a clip without one; what is known of a clip is the same in all its rows."""
+    if missing := [name for name in ("clip", "frame") if name not in frame.columns]:
+        raise TableError(f"{where}: clips need the columns clip and frame, missing: {', '.join(missing)}")
+    if (unnamed := frame["clip"].isna() | (frame["clip"] == "")).any():
+        raise TableError(f"{where}: every row needs the name of its clip, none in row {unnamed.idxmax()}")
+    if (unnumbered := (frame["status"] == OK) & frame["frame"].isna()).any():
+        raise TableError(f"{where}: every usable row needs the number of its frame, none in row {unnumbered.idxmax()}")
+    if (twice := frame["frame"].notna() & frame.duplicated(["clip", "frame"])).any():
+        row = frame.iloc[int(np.flatnonzero(twice)[0])]
+        raise TableError(f"{where}: frame {row['frame']} of clip {row['clip']!r} is on two rows")
+    clips = frame.groupby(pd.factorize(frame["clip"])[0])
+    for name in (name for name in _OF_A_CLIP if name in frame.columns):
+        if (several := clips[name].nunique(dropna=False) > 1).any():
+            row = frame.iloc[clips.indices[several.idxmax()][0]]
+            raise TableError(f"{where}: clip {row['clip']!r}: expected one {name} on all its rows, found several")
 
 
 def _may_repeat(column: pd.Series[Any]) -> bool:

@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 _LIBRARIES = ("fer-stage", "torch", "torchvision", "open_clip_torch", "timm", "numpy", "pillow", "zarr", "h5py")
-_TEXT_COLUMNS = ("id", "path", "label", "split", "status", "reason", "sha256", "subject", "clip")
+_TEXT_COLUMNS = ("id", "path", "label", "split", "status", "reason", "sha256", "subject", "clip", "scene")
 
 
 def prepared_as(encoder: ImageEncoder, params: ExtractParams) -> ImageEncoder:
@@ -208,6 +208,7 @@ def dataset_info(table: SampleTable) -> dict[str, Any]:
         "release": info.release,
         "classes": list(info.classes),
         "options": dict(info.options),
+        **({"unit": info.unit} if info.unit != "image" else {}),
     }
 
 

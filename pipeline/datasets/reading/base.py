@@ -14,6 +14,7 @@ from pipeline.errors import ConfigError, DatasetError
 from pipeline.suggestions import did_you_mean
 from pipeline.tables.labels import ClassSet, class_set_names, expressions
 from pipeline.tables.sample import Sample
+from pipeline.tables.schema import Unit
 
 __all__ = ["Layout", "LayoutOptions", "Scan", "not_this_layout", "parse_options"]
 
@@ -65,7 +66,8 @@ class Scan:
     of the dataset this is. `shares` is how train and samples without a split are divided; empty if they are not.
     `unread_columns` are headers of a table that may hold something that was not read, `unread_files` counts files in
     class folders that are no images, per suffix. `repeated` counts rows that repeat a sample, per split and label; they
-    are among `excluded`, too. `notes` are sentences for the user.
+    are among `excluded`, too. `notes` are sentences for the user. Where `unit` is `clip`, each sample is a
+    clip: its `path` is a folder of frames or a video file, and `index` makes a row of each of its frames.
     """
 
     samples: tuple[Sample, ...]
@@ -77,6 +79,7 @@ class Scan:
     excluded_paths: frozenset[str] = frozenset()
     repeated: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    unit: Unit = "image"
 
 
 O_contra = TypeVar("O_contra", bound=LayoutOptions, contravariant=True)

@@ -99,7 +99,7 @@ def images_by_subclass(head: DescriptorHead, rows: Rows) -> dict[str, list[dict[
     -------
     class -> for each of its K descriptors `n`, how many they are, and `ids`, those of the 16 nearest, nearest first
     """
-    features = as_input(rows.plain["pooled"])
+    features = as_input(rows.plain["pooled"][:])
     cosines = descriptor_cosines(features, head.descriptors.cpu())
     closest = closest_descriptors(cosines, rows.labels)
     images: dict[str, list[dict[str, Any]]] = {}

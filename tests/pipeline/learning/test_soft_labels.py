@@ -75,5 +75,5 @@ def test_soft_labels_make_another_head() -> None:
 def test_the_default_is_no_part_of_what_is_recorded() -> None:
     assert "targets" not in FeatureMaskConfig().recorded()
     assert FeatureMaskConfig(targets="distribution").recorded()["targets"] == "distribution"
-    later = {"targets": "labels", "cross_entropy_weights": "none"}
+    later = {"targets": "labels", "cross_entropy_weights": "none", "clip_frames": 16, "clip_sampling": "random"}
     assert FeatureMaskConfig().recorded() | later == FeatureMaskConfig().model_dump()

@@ -202,7 +202,7 @@ def test_several_outputs_of_a_row_come_from_one_view():
     pooled = rows([0, 1, 2, 3], [0, 1, 0, 1], n_views=3).arrays["pooled"]
     pixels = tuple(view.astype(np.uint8) for view in pooled)
     both = Rows({"pooled": pooled, "pixels": pixels}, torch.zeros(4).long(), ids(4))
-    taken = both.take(torch.tensor([3, 0, 3]), torch.tensor([2, 1, 0]))
+    taken = both.take(torch.tensor([3, 0, 3]), torch.tensor([[2], [1], [0]]))
     assert taken["pooled"][:, 0].tolist() == taken["pixels"][:, 0].tolist() == [203, 100, 3]
     assert (taken["pooled"].dtype, taken["pixels"].dtype) == (torch.float32, torch.uint8)
 
