@@ -14,7 +14,8 @@ from typing import Any
 from pipeline.datasets.digests import FileDigests
 from pipeline.datasets.layouts import find_layout, layout_sha256
 from pipeline.datasets.published import compare_with_published, facts_of
-from pipeline.datasets.reading.base import Layout, Scan, not_this_layout, parse_options
+from pipeline.datasets.reading.base import Layout, LayoutOptions, Scan, not_this_layout, parse_options
+from pipeline.datasets.reading.clips import ClipOptions, expand, frame_numbers_note
 from pipeline.datasets.reading.listfile import lookalike
 from pipeline.datasets.reading.rows import CONFLICT
 from pipeline.datasets.reading.unread import folder_counts
@@ -23,6 +24,7 @@ from pipeline.datasets.roots.files import MISSING, Root, some
 from pipeline.errors import DatasetError
 from pipeline.images.formats import is_image
 from pipeline.progress import OnProgress, Progress, silent
+from pipeline.tables.clip_splits import carve_clips
 from pipeline.tables.samples import Sample, SampleTable, TableInfo
 from pipeline.tables.splits import carve, carving_notes
 from pipeline.versions import stage_version
@@ -75,11 +77,11 @@ def index_dataset(
         scan = reader.scan(files, parsed)
         _check(scan, files, reader)
         unread = _unread_images(scan, files)
-        samples, carved = sorted(scan.samples, key=attrgetter("path", "id")), _carved(scan)
+        samples, carved = _rows(scan, files, parsed, on_progress), _carved(scan)
         scan = replace(scan, samples=())  # of a million, each copy takes 0.2 GB
         _report([*scan.notes, *_unread_notes(scan, unread)], len(samples), on_progress)
         _add_digests(digests, files, samples, on_progress)
-    samples = carve(samples, scan.shares, parsed.split_seed)
+    samples = (carve_clips if scan.unit == "clip" else carve)(samples, scan.shares, parsed.split_seed)
     _check_usable(samples, root)
     info = TableInfo(
         dataset,
@@ -97,12 +99,23 @@ def index_dataset(
         layout_sha256=layout_sha256(layout),
         carved=carved,
         repeated=scan.repeated,
+        unit=scan.unit,
     )
     table = SampleTable.from_samples(samples, info)
     published = compare_with_published(table, facts_of(reader)).note()
     notes = [*carving_notes(samples, scan.shares), *_crossing_notes(table), *filter(None, [published])]
     _report(notes, len(table), on_progress)
     return table
+
+
+def _rows(scan: Scan, files: Root, options: LayoutOptions, on_progress: OnProgress) -> list[Sample]:
+    """The rows of the table, sorted: the samples, or their frames."""
+    if scan.unit == "image":
+        return sorted(scan.samples, key=attrgetter("path", "id"))
+    max_frames = options.max_frames if isinstance(options, ClipOptions) else 0
+    expanded = expand(files, scan.samples, max_frames, on_progress)
+    _report(frame_numbers_note(scan.stated_frames, expanded.n_frames), len(scan.samples), on_progress)
+    return sorted(expanded.rows, key=attrgetter("path", "id"))
 
 
 def _carved(scan: Scan) -> dict[str, str]:
