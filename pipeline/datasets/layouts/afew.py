@@ -14,13 +14,14 @@ from pydantic import Field
 from pipeline.datasets.layouts.afew_facts import FACTS
 from pipeline.datasets.reading.base import Scan, not_this_layout
 from pipeline.datasets.reading.clip_lists import conflict_notes
-from pipeline.datasets.reading.clips import ClipFiles, ClipOptions, assemble_clips, is_video
+from pipeline.datasets.reading.clips import ClipFiles, ClipOptions, assemble_clips
 from pipeline.datasets.reading.halves import refuse_without_test
 from pipeline.datasets.reading.rows import CONFLICT, Row, translate, val_as_test
 from pipeline.datasets.reading.split_folders import first_split, split_above
 from pipeline.datasets.roots.files import Root, composed, some
 from pipeline.errors import DatasetError
 from pipeline.tables.sample import Sample
+from pipeline.video.formats import is_video
 
 __all__ = ["Afew", "AfewOptions"]
 

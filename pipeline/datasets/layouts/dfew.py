@@ -13,11 +13,12 @@ from pipeline.datasets.layouts.dfew_facts import FACTS
 from pipeline.datasets.reading.base import Scan, not_this_layout
 from pipeline.datasets.reading.clip_forms import AUTO, Form, choose_form, find_forms
 from pipeline.datasets.reading.clip_lists import ListedClip, labels_from, read_clip_list
-from pipeline.datasets.reading.clips import ClipOptions, assemble_clips, is_video
+from pipeline.datasets.reading.clips import ClipOptions, assemble_clips
 from pipeline.datasets.reading.fold_lists import FoldList, read_folds
 from pipeline.datasets.reading.listfile import read_table
 from pipeline.datasets.roots.files import Root
 from pipeline.tables.labels import CODE_MAPS
+from pipeline.video.formats import is_video
 
 __all__ = ["Dfew", "DfewOptions"]
 

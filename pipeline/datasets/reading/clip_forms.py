@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from pipeline.datasets.reading.clips import ClipFiles, is_video
+from pipeline.datasets.reading.clips import ClipFiles
 from pipeline.datasets.roots.files import Root, composed, some
 from pipeline.errors import DatasetError
+from pipeline.video.formats import is_video
 
 __all__ = ["AUTO", "Form", "choose_form", "find_forms"]
 

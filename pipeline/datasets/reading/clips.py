@@ -19,6 +19,7 @@ from pipeline.errors import DatasetError, ImageError
 from pipeline.images.formats import is_image
 from pipeline.progress import OnProgress, Progress
 from pipeline.tables.sample import Sample
+from pipeline.video.formats import is_video
 from pipeline.video.sampling import evenly
 
 __all__ = [
@@ -31,7 +32,6 @@ __all__ = [
     "assemble_clips",
     "expand",
     "frame_numbers_note",
-    "is_video",
 ]
 
 # Reasons of a rejected clip: stable words, counted in summaries.
@@ -39,7 +39,6 @@ MISSING_CLIP = "clip is missing"
 NO_FRAMES = "clip has no frames"
 NO_VIDEO = "clip is no video and no folder"
 
-_VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mkv", ".webm", ".mov", ".flv", ".m4v", ".mpg", ".mpeg", ".wmv"})
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -49,11 +48,6 @@ class ClipOptions(LayoutOptions):
     max_frames: int = Field(
         64, ge=0, description="frames of each clip that become rows, evenly over the clip; 0 takes all of them"
     )
-
-
-def is_video(name: str) -> bool:
-    """Whether the name has the suffix of a video format, in any case."""
-    return PurePosixPath(name).suffix.casefold() in _VIDEO_SUFFIXES
 
 
 class ClipFiles:
