@@ -100,7 +100,7 @@ class ClipRows:
 
     Parameters
     ----------
-    rows : the frames that are taken, and one row for each rejected clip; clip by clip
+    rows : the frames that are taken, and one row for each clip that is rejected as a whole; clip by clip
     n_frames : clip -> its frames on disk, of clips that could be opened
     """
 
@@ -125,13 +125,12 @@ def expand(root: Root, clips: Sequence[Sample], max_frames: int, on_progress: On
     rows: list[Sample] = []
     counts: dict[str, int] = {}
     for done, clip in enumerate(clips, start=1):
-        try:
-            frames = disk.frames(clip.path)
-        except ImageError as error:
-            rows.append(replace(clip, clip=clip.id, reason=clip.reason or str(error)))
-        else:
+        frames, reason = (None, clip.reason) if clip.reason else disk.frames_or_reason(clip.path)
+        if frames:
             counts[clip.id] = frames.n
             rows += _rows(clip, frames, max_frames)
+        else:
+            rows.append(replace(clip, clip=clip.id, reason=reason))
         on_progress(Progress("clips", done, len(clips)))
     disk.refuse_doubles()
     return ClipRows(rows, counts)
@@ -167,14 +166,14 @@ class _Disk:
             if (images := self._images.get(name.rpartition("/")[0])) is not None and is_image(name):
                 images.append(name)
 
-    def frames(self, path: str) -> _Frames:
-        """All frames of a clip.
+    def frames_or_reason(self, path: str) -> tuple[_Frames | None, str]:
+        """All frames of a clip; None with the reason if there is none."""
+        try:
+            return self._frames(path), ""
+        except ImageError as error:
+            return None, str(error)
 
-        Raises
-        ------
-        ImageError
-            If there is none; the message is the reason.
-        """
+    def _frames(self, path: str) -> _Frames:
         if self._root.exists(path):
             return _Frames(self._n_frames(path), lambda i: member_name(path, row_text(i)))
         if images := self._images[path]:
