@@ -108,12 +108,15 @@ class ClipRows:
     n_frames: Mapping[str, int] = field(default_factory=dict)
 
 
-def expand(root: Root, clips: Sequence[Sample], max_frames: int, on_progress: OnProgress) -> ClipRows:
+def expand(
+    root: Root, clips: Sequence[Sample], max_frames: int, n_frames: Callable[[str], int], on_progress: OnProgress
+) -> ClipRows:
     """The rows of clips: their frames, counted on disk, of which at most `max_frames` are taken.
 
     Parameters
     ----------
     max_frames : 0 takes every frame
+    n_frames : counts those of a video file; ImageError with the reason if it has none
     on_progress : called for every clip
 
     Raises
@@ -121,7 +124,7 @@ def expand(root: Root, clips: Sequence[Sample], max_frames: int, on_progress: On
     DatasetError
         If two files of a clip have one number, such as 1.jpg and 001.jpg.
     """
-    disk = _Disk(root, clips)
+    disk = _Disk(root, clips, n_frames)
     rows: list[Sample] = []
     counts: dict[str, int] = {}
     for done, clip in enumerate(clips, start=1):
@@ -158,8 +161,8 @@ class _Frames:
 class _Disk:
     """The frames that a root has of clips."""
 
-    def __init__(self, root: Root, clips: Iterable[Sample]) -> None:
-        self._root = root
+    def __init__(self, root: Root, clips: Iterable[Sample], n_frames: Callable[[str], int]) -> None:
+        self._root, self._n_frames = root, n_frames
         self._images: dict[str, list[str]] = {clip.path: [] for clip in clips}
         self._doubles: dict[str, str] = {}  # folder -> two files with one number
         for name in root.names():
@@ -175,18 +178,12 @@ class _Disk:
 
     def _frames(self, path: str) -> _Frames:
         if self._root.exists(path):
+            if not is_video(path):
+                raise ImageError(NO_VIDEO)
             return _Frames(self._n_frames(path), lambda i: member_name(path, row_text(i)))
         if images := self._images[path]:
             return _Frames(len(images), self._in_order(path, images).__getitem__)
         raise ImageError(NO_FRAMES if path in self._folders else MISSING_CLIP)
-
-    def _n_frames(self, path: str) -> int:
-        if not is_video(path):
-            raise ImageError(NO_VIDEO)
-        n_frames: int = self._root.container(path).n_frames  # type: ignore[attr-defined]
-        if not n_frames:
-            raise ImageError(NO_FRAMES)
-        return n_frames
 
     @cached_property
     def _folders(self) -> set[str]:
