@@ -26,6 +26,7 @@ from pipeline.progress import OnProgress, Progress, silent
 from pipeline.tables.samples import Sample, SampleTable, TableInfo
 from pipeline.tables.splits import carve, carving_notes
 from pipeline.versions import stage_version
+from pipeline.video.identity import decoder_version
 
 __all__ = ["index_dataset"]
 
@@ -93,6 +94,7 @@ def index_dataset(
         unread_images=unread,
         unread_files=scan.unread_files,
         reader=stage_version("index"),
+        video_decoder=decoder_version() if digests.has_frames else "",
         given=dict(given),
         layout_sha256=layout_sha256(layout),
         carved=carved,
