@@ -113,7 +113,7 @@ def _rows(scan: Scan, files: Root, options: LayoutOptions, on_progress: OnProgre
     if scan.unit == "image":
         return sorted(scan.samples, key=attrgetter("path", "id"))
     max_frames = options.max_frames if isinstance(options, ClipOptions) else 0
-    expanded = expand(files, scan.samples, max_frames, on_progress)
+    expanded = expand(files, scan.samples, max_frames, on_progress, scan.clip_images)
     _report(frame_numbers_note(scan.stated_frames, expanded.n_frames), len(scan.samples), on_progress)
     return sorted(expanded.rows, key=attrgetter("path", "id"))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
 from pydantic import Field
 
@@ -32,6 +33,8 @@ __all__ = [
     "expand",
     "frame_numbers_note",
     "is_video",
+    "number_key",
+    "refuse_videos_alone",
 ]
 
 # Reasons of a rejected clip: stable words, counted in summaries.
@@ -56,6 +59,26 @@ def is_video(name: str) -> bool:
     return PurePosixPath(name).suffix.casefold() in _VIDEO_SUFFIXES
 
 
+def refuse_videos_alone(names: Iterable[str], where: str) -> None:
+    """Refuse a dataset of videos in a layout of images.
+
+    Parameters
+    ----------
+    names : of images and videos that its list or its folders have
+
+    Raises
+    ------
+    DatasetError
+        If there are videos, and no image.
+    """
+    names = [name for name in names if is_video(name) or is_image(name)]
+    if names and all(map(is_video, names)):
+        raise DatasetError(
+            f"{where}: expected images, found {len(names):,} videos and no image, first {names[0]!r}. The layout clips "
+            "reads them (--layout clips): a table of clips, whose rows are frames"
+        )
+
+
 class ClipFiles:
     """The folders with images and the video files of a root: what may be a clip."""
 
@@ -76,6 +99,12 @@ class ClipFiles:
     def videos(self) -> Sequence[str]:
         """Video files, sorted."""
         return [name for name in self._names if is_video(name)]
+
+    def example(self, path: str) -> str:
+        """An image that shows a clip: the middle one of a folder by name, the first of a video; empty without one."""
+        if images := self.folders.get(path):
+            return images[len(images) // 2]
+        return member_name(path, row_text(0)) if is_video(path) else ""
 
     def lookup(self, parts: int = 0) -> Lookup:
         """Finds folders with images and video files as `Lookup` finds files: by the last `parts` parts of a path."""
@@ -114,13 +143,20 @@ class ClipRows:
     n_frames: Mapping[str, int] = field(default_factory=dict)
 
 
-def expand(root: Root, clips: Sequence[Sample], max_frames: int, on_progress: OnProgress) -> ClipRows:
+def expand(
+    root: Root,
+    clips: Sequence[Sample],
+    max_frames: int,
+    on_progress: OnProgress,
+    images: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> ClipRows:
     """The rows of clips: their frames, counted on disk, of which at most `max_frames` are taken.
 
     Parameters
     ----------
     max_frames : 0 takes every frame
     on_progress : called for every clip
+    images : clip -> its frames in their order, of clips whose images a table names one by one
 
     Raises
     ------
@@ -132,7 +168,8 @@ def expand(root: Root, clips: Sequence[Sample], max_frames: int, on_progress: On
     counts: dict[str, int] = {}
     for done, clip in enumerate(clips, start=1):
         try:
-            frames = disk.frames(clip.path)
+            listed = images.get(clip.id)
+            frames = disk.frames(clip.path) if listed is None else _Frames(len(listed), listed.__getitem__)
         except ImageError as error:
             rows.append(replace(clip, clip=clip.id, reason=clip.reason or str(error)))
         else:
@@ -203,7 +240,7 @@ class _Disk:
 
     def _in_order(self, folder: str, images: Sequence[str]) -> Sequence[str]:
         """Images of a folder by the numbers in their names."""
-        keyed = sorted((_number_key(name), name) for name in images)
+        keyed = sorted((number_key(name), name) for name in images)
         for (key, first), (following, second) in pairwise(keyed):
             if key == following:
                 self._doubles.setdefault(folder, f"{first} and {second.rpartition('/')[2]}")
@@ -218,7 +255,7 @@ class _Disk:
             )
 
 
-def _number_key(name: str) -> tuple[str | int, ...]:
+def number_key(name: str) -> tuple[str | int, ...]:
     """What names are ordered by: `img_2.png` is before `img_10.png`, and `1.jpg` equals `001.jpg`."""
     stem = name.rpartition("/")[2].rpartition(".")[0].casefold()
     return tuple(int(part) if i % 2 else part for i, part in enumerate(_DIGITS.split(stem)))
