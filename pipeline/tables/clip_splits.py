@@ -8,22 +8,17 @@ from dataclasses import replace
 from pipeline.tables.sample import Sample
 from pipeline.tables.splits import carve
 
-__all__ = ["carve_clips", "clips_of", "with_splits"]
+__all__ = ["carve_clips", "clips_of"]
 
 
-def clips_of(rows: Sequence[Sample]) -> list[Sample]:
-    """The clips of a table's rows, one sample each.
-
-    `id` is the clip's name, `reason` is empty if a frame can be used, and `sha256` is the same for all clips that are
-    linked by frames of equal bytes.
-    """
+def clips_of(rows: Iterable[Sample]) -> list[Sample]:
+    """The clips of a table's rows, a sample each: `id` is the clip's name, `reason` is empty if a frame is usable."""
     first: dict[str, Sample] = {}
     for row in rows:
-        clip = first.setdefault(row.clip or "", row)
-        if clip.reason and not row.reason:
-            first[row.clip or ""] = row
-    digests = _shared_digests(rows)
-    return [replace(row, id=name, sha256=digests.get(name, ""), frame=None) for name, row in first.items()]
+        name = row.clip or ""
+        if name not in first or (first[name].reason and not row.reason):
+            first[name] = row
+    return [replace(row, id=name, frame=None) for name, row in first.items()]
 
 
 def _shared_digests(rows: Iterable[Sample]) -> dict[str, str]:
@@ -44,12 +39,13 @@ def _shared_digests(rows: Iterable[Sample]) -> dict[str, str]:
 
 
 def carve_clips(rows: Sequence[Sample], shares: Mapping[str, float], seed: int) -> list[Sample]:
-    """As `carve`, of the frames of clips: shares are of clips, and all frames of a clip are in one split."""
+    """As `carve`, of the frames of clips: shares are of clips, and all frames of a clip are in one split.
+
+    Clips that share a frame of equal bytes are one group, too: copies of a clip under another name.
+    """
     if not shares:
         return list(rows)
-    return with_splits(rows, {clip.id: clip.split for clip in carve(clips_of(rows), shares, seed)})
-
-
-def with_splits(rows: Iterable[Sample], splits: Mapping[str, str]) -> list[Sample]:
-    """The rows, each in the split of its clip."""
+    digests = _shared_digests(rows)
+    clips = [replace(clip, sha256=digests.get(clip.id, "")) for clip in clips_of(rows)]
+    splits = {clip.id: clip.split for clip in carve(clips, shares, seed)}
     return [row if (split := splits[row.clip or ""]) == row.split else replace(row, split=split) for row in rows]
