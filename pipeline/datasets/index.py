@@ -133,7 +133,7 @@ def _report(notes: Iterable[str], total: int, on_progress: OnProgress) -> None:
 
 def _unread_images(scan: Scan, files: Root) -> Mapping[str, int]:
     """Images that are neither samples nor excluded, per folder; of clips, images and videos that belong to none."""
-    read = {sample.path for sample in scan.samples} | scan.excluded_paths
+    read = {sample.path for sample in scan.samples}.union(scan.excluded_paths, *scan.clip_images.values())
     if scan.unit == "image":
         return folder_counts([name for name in files.names() if name not in read and is_image(name)], read)
     unread = [

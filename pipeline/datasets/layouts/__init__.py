@@ -19,6 +19,7 @@ from pipeline.datasets.layouts.folder import Folder
 from pipeline.datasets.layouts.hf import HfCopy
 from pipeline.datasets.layouts.jaffe import Jaffe
 from pipeline.datasets.layouts.kdef import Kdef
+from pipeline.datasets.layouts.mafw import Mafw
 from pipeline.datasets.layouts.mead import Mead
 from pipeline.datasets.layouts.mma import Mma
 from pipeline.datasets.layouts.muxspace import Muxspace
@@ -59,6 +60,7 @@ _LAYOUTS: tuple[Layout[Any], ...] = (
     Expw(),
     Afe(),
     CaerS(),
+    Mafw(),
     Ravdess(),
     CremaD(),
     Mead(),

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 from pydantic import Field
 
-from pipeline.datasets.layouts.clip_lists import Listed, ListedClip, read_lists
+from pipeline.datasets.layouts.listed_clips import ClipLine, Listed, read_lists
 from pipeline.datasets.layouts.path_lists import PathListsOptions
 from pipeline.datasets.reading.ambiguous import refuse_numbers
 from pipeline.datasets.reading.base import Scan, not_this_layout
 from pipeline.datasets.reading.class_folders import class_rows, other_files
+from pipeline.datasets.reading.clip_lists import conflict_notes, refuse_two_splits
 from pipeline.datasets.reading.clips import ClipFiles, ClipOptions, assemble_clips, number_key
 from pipeline.datasets.reading.named_clips import clip_name
 from pipeline.datasets.reading.rows import CONFLICT, REPEATED, Row, merge_repeats, spelled_once, splits_of, translate
@@ -49,8 +50,8 @@ class Clips:
 
     **Class folders**, where there is no list: `[split/]happy/clip01.mp4`, or `happy/clip01/0001.jpg`.
 
-    Labels are names, or numbers with the option `codes`. A clip that is in two lists, or has two labels, is one
-    rejected row.
+    Labels are names, or numbers with the option `codes`. A clip that is in two splits is an error, and one with two
+    labels a rejected row.
     """
 
     name = "clips"
@@ -111,7 +112,7 @@ def _splits(root: Root, listed: Listed) -> list[str]:
     return [clip.split or split for clip, split in zip(listed.clips, of_columns, strict=True)]
 
 
-def _sample(clip: ListedClip, name: str, label: str, split: str) -> Sample:
+def _sample(clip: ClipLine, name: str, label: str, split: str) -> Sample:
     line = clip.line
     return Sample(
         name,
@@ -133,6 +134,7 @@ def _listed_clips(
     names = [
         clip.line.get("clip") or clip.line.get("id") or path for clip, path in zip(listed.clips, written, strict=True)
     ]
+    refuse_two_splits(root, _by_split(names, splits))
     _refuse_shared_names(root, names, [clip.path for clip in listed.clips])
     rows = [Row(_sample(*of_row)) for of_row in zip(listed.clips, names, labels, splits, strict=True)]
     stated = {
@@ -140,8 +142,16 @@ def _listed_clips(
         for name, clip in zip(names, listed.clips, strict=True)
         if clip.line.get("n_frames")
     }
-    scan = assemble_clips(merge_repeats(rows, options.names), options, stated_frames=stated)
+    rows = merge_repeats(rows, options.names)
+    scan = assemble_clips(rows, options, notes=tuple(conflict_notes(rows)), stated_frames=stated)
     return replace(scan, unread_columns=listed.unread)
+
+
+def _by_split(names: Sequence[str], splits: Sequence[str]) -> dict[str, list[str]]:
+    clips: dict[str, list[str]] = {}
+    for name, split in zip(names, splits, strict=True):
+        clips.setdefault(split, []).append(name)
+    return clips
 
 
 def _refuse_shared_names(root: Root, names: Sequence[str], paths: Sequence[str]) -> None:
@@ -171,6 +181,7 @@ def _clips_of_images(
                 "`clip` with its name, or read single images by the layout csv"
             )
         groups.setdefault(name, []).append(i)
+    refuse_two_splits(root, _by_split([clip.line["clip"] for clip in listed.clips], splits))
     rows, images = [], {}
     for name, members in groups.items():
         frames = [_sample(listed.clips[i], name, labels[i], splits[i]) for i in members]
@@ -178,11 +189,12 @@ def _clips_of_images(
         rows.append(Row(replace(frames[0], reason=CONFLICT if len(contents) > 1 else "")))
         images[name] = _in_order([listed.clips[i] for i in members], name)
     repeats = len(listed.clips) - sum(map(len, images.values()))
-    scan = replace(assemble_clips(rows, options), unread_columns=listed.unread, clip_images=images)
+    scan = assemble_clips(rows, options, notes=tuple(conflict_notes(rows)))
+    scan = replace(scan, unread_columns=listed.unread, clip_images=images)
     return replace(scan, excluded={**scan.excluded, REPEATED: repeats} if repeats else scan.excluded)
 
 
-def _in_order(clips: Sequence[ListedClip], name: str) -> list[str]:
+def _in_order(clips: Sequence[ClipLine], name: str) -> list[str]:
     """The images of a clip by the column `frame`, or by the numbers in their names, each once."""
     numbered = {clip.path: clip.line.whole("frame") for clip in clips if clip.line.get("frame")}
     paths = list(dict.fromkeys(clip.path for clip in clips))

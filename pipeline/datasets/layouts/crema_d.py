@@ -22,7 +22,7 @@ __all__ = ["CremaD", "CremaDOptions"]
 _EXAMPLE = "1001_DFA_ANG_XX.flv"
 _Level = Literal["XX", "LO", "MD", "HI"]
 _LEVELS: dict[_Level, str] = {"XX": "unspecified", "LO": "low", "MD": "medium", "HI": "high"}
-_NAMES = "disgust fear happiness sadness anger neutral"
+_NAMES = "surprise disgust fear happiness sadness anger neutral"
 # One published name has X for XX.
 _NAME = re.compile(
     rf"(?P<actor>\d{{4}})_(?P<sentence>[A-Z]{{3}})_(?P<emotion>ANG|DIS|FEA|HAP|NEU|SAD)_(?P<level>X|{'|'.join(_LEVELS)})",
@@ -49,7 +49,7 @@ _FACTS = DatasetFacts(
     counts=(
         PublishedCounts(
             "all levels",
-            labels={"": class_counts(_NAMES, 1_271, 1_271, 1_271, 1_271, 1_271, 1_087)},
+            labels={"": class_counts(_NAMES, 0, 1_271, 1_271, 1_271, 1_271, 1_271, 1_087)},
             options={"levels": list(_LEVELS)},
             source="names in a public list of the 7,442 clips",
         ),

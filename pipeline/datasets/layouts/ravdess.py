@@ -14,6 +14,7 @@ from pipeline.datasets.reading.clips import ClipOptions, assemble_clips
 from pipeline.datasets.reading.named_clips import named_clips
 from pipeline.datasets.reading.rows import Row
 from pipeline.datasets.roots.files import Root, composed
+from pipeline.tables.labels import EXPRESSIONS
 from pipeline.tables.sample import Sample
 
 __all__ = ["Ravdess", "RavdessOptions"]
@@ -49,7 +50,7 @@ class RavdessOptions(ClipOptions):
 
 
 def _counts(channel: str, calm: str, neutral: int, each: int, labels: str) -> PublishedCounts:
-    counts = dict.fromkeys(labels.split(), each) | {"neutral": neutral}
+    counts = dict.fromkeys(EXPRESSIONS[:7], 0) | dict.fromkeys(labels.split(), each) | {"neutral": neutral}
     total = neutral + each * len(labels.split())
     return PublishedCounts(
         f"{channel}, calm {'left out' if calm == 'exclude' else 'as neutral'}",

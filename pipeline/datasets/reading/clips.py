@@ -163,15 +163,14 @@ def expand(
     DatasetError
         If two files of a clip have one number, such as 1.jpg and 001.jpg.
     """
-    disk = _Disk(root, clips)
+    disk = _Disk(root, clips, images)
     rows: list[Sample] = []
     counts: dict[str, int] = {}
     for done, clip in enumerate(clips, start=1):
         try:
-            listed = images.get(clip.id)
-            frames = disk.frames(clip.path) if listed is None else _Frames(len(listed), listed.__getitem__)
+            frames = disk.frames(clip)
         except ImageError as error:
-            rows.append(replace(clip, clip=clip.id, reason=clip.reason or str(error)))
+            rows.append(replace(clip, clip=clip.id, reason=str(error)))
         else:
             counts[clip.id] = frames.n
             rows += _rows(clip, frames, max_frames)
@@ -202,22 +201,27 @@ class _Frames:
 class _Disk:
     """The frames that a root has of clips."""
 
-    def __init__(self, root: Root, clips: Iterable[Sample]) -> None:
-        self._root = root
+    def __init__(self, root: Root, clips: Iterable[Sample], listed: Mapping[str, Sequence[str]]) -> None:
+        self._root, self._listed = root, listed
         self._images: dict[str, list[str]] = {clip.path: [] for clip in clips}
         self._doubles: dict[str, str] = {}  # folder -> two files with one number
         for name in root.names():
             if (images := self._images.get(name.rpartition("/")[0])) is not None and is_image(name):
                 images.append(name)
 
-    def frames(self, path: str) -> _Frames:
+    def frames(self, clip: Sample) -> _Frames:
         """All frames of a clip.
 
         Raises
         ------
         ImageError
-            If there is none; the message is the reason.
+            If there is none, or the clip is rejected; the message is the reason.
         """
+        path = clip.path
+        if clip.reason:
+            raise ImageError(clip.reason)
+        if (listed := self._listed.get(clip.id)) is not None:
+            return _Frames(len(listed), listed.__getitem__)
         if self._root.exists(path):
             return _Frames(self._n_frames(path), lambda i: member_name(path, row_text(i)))
         if images := self._images[path]:
@@ -255,10 +259,16 @@ class _Disk:
             )
 
 
-def number_key(name: str) -> tuple[str | int, ...]:
+def number_key(name: str) -> tuple[str | tuple[int, str], ...]:
     """What names are ordered by: `img_2.png` is before `img_10.png`, and `1.jpg` equals `001.jpg`."""
     stem = name.rpartition("/")[2].rpartition(".")[0].casefold()
-    return tuple(int(part) if i % 2 else part for i, part in enumerate(_DIGITS.split(stem)))
+    return tuple(_magnitude(part) if i % 2 else part for i, part in enumerate(_DIGITS.split(stem)))
+
+
+def _magnitude(digits: str) -> tuple[int, str]:
+    """A number as its length and its digits: it may have more of them than Python turns into a number."""
+    significant = digits.lstrip("0")
+    return len(significant), significant
 
 
 def _rows(clip: Sample, frames: _Frames, max_frames: int) -> list[Sample]:

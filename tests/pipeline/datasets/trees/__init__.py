@@ -6,6 +6,7 @@ One module per family of datasets, with its trees by name in `TREES`.
 from __future__ import annotations
 
 from trees import (
+    acted_clips,
     affectnet,
     csv_lists,
     drawn,
@@ -13,7 +14,9 @@ from trees import (
     folders,
     hub,
     lab,
+    listed_clips,
     listed_faces,
+    mafw,
     path_lists,
     raf,
     raf_copies,
@@ -40,4 +43,7 @@ TREES = {
     **csv_lists.TREES,
     **path_lists.TREES,
     **hub.TREES,
+    **acted_clips.TREES,
+    **listed_clips.TREES,
+    **mafw.TREES,
 }

@@ -15,7 +15,7 @@ from pipeline.datasets.roots.files import Lookup, Root, composed, escapes, some
 from pipeline.errors import DatasetError
 from pipeline.images.formats import is_image
 
-__all__ = ["Listed", "ListedClip", "read_lists"]
+__all__ = ["ClipLine", "Listed", "read_lists"]
 
 _STEMS = {
     "train": ("train",),
@@ -35,14 +35,16 @@ _ALIASES: Mapping[str, str] = {
     **dict.fromkeys(_COUNTS, _COUNT),
     **dict.fromkeys(("scenario",), "scene"),
 }
-_HEADERS = {plain_header(alias): column for alias, column in {**_ALIASES, "path": "path", "label": "label"}.items()}
+_HEADERS = {plain_header(name): name for name in ("path", "label", *_OPTIONAL)} | {
+    plain_header(alias): column for alias, column in _ALIASES.items()
+}
 _LINE = re.compile(r"(?P<path>.*?)(?:[\s,;]+(?P<count>\d+))?[\s,;]+(?P<label>[^\s,;]+)")
 _PLAIN_HEADERS = (["path", "label"], ["clip", "label"], ["path", _COUNT, "label"], ["clip", _COUNT, "label"])
 _EXAMPLES = "`path label` or `path num_frames label`"
 
 
 @dataclass(frozen=True, slots=True)
-class ListedClip:
+class ClipLine:
     """One line of a list.
 
     Parameters
@@ -67,7 +69,7 @@ class Listed:
     unread : headers of columns that are not read
     """
 
-    clips: Sequence[ListedClip]
+    clips: Sequence[ClipLine]
     lists: Mapping[str, str]
     unread: tuple[str, ...] = ()
 
@@ -88,13 +90,13 @@ def read_lists(root: Root, options: PathListsOptions, prefix: str) -> Listed | N
     _refuse_two_forms(root, lists, options)
     if not lists:
         return None
-    places, clips, unread = _Places(root), list[ListedClip](), dict[str, None]()
+    places, clips, unread = _Places(root), list[ClipLine](), dict[str, None]()
     for split, name in lists.items():
         places.search(search_folders(name, options), prefix)
         lines, of_table = _lines(root, name, places)
         unread |= dict.fromkeys(of_table)
         places.check([line["path"] for line in lines], f"{root.path}: {name}")
-        clips += [ListedClip(line, places(line["path"]), split) for line in lines]
+        clips += [ClipLine(line, places(line["path"]), split) for line in lines]
     return Listed(clips, lists, tuple(unread))
 
 
