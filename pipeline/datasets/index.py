@@ -15,7 +15,7 @@ from pipeline.datasets.digests import FileDigests
 from pipeline.datasets.layouts import find_layout, layout_sha256
 from pipeline.datasets.published import compare_with_published, facts_of
 from pipeline.datasets.reading.base import Layout, LayoutOptions, Scan, not_this_layout, parse_options
-from pipeline.datasets.reading.clips import MISSING_CLIP, ClipOptions, expand, frame_numbers_note, is_video
+from pipeline.datasets.reading.clips import MISSING_CLIP, ClipOptions, expand, frame_numbers_note
 from pipeline.datasets.reading.listfile import lookalike
 from pipeline.datasets.reading.rows import CONFLICT
 from pipeline.datasets.reading.unread import folder_counts
@@ -28,6 +28,7 @@ from pipeline.tables.clip_splits import carve_clips, clips_of
 from pipeline.tables.samples import OK, Sample, SampleTable, TableInfo
 from pipeline.tables.splits import carve, carving_notes
 from pipeline.versions import stage_version
+from pipeline.video.formats import is_video
 
 __all__ = ["index_dataset"]
 

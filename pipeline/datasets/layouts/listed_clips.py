@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.datasets.layouts.csv_list import ALIASES
 from pipeline.datasets.layouts.path_lists import ALL, PathListsOptions, list_files, search_folders, tidy_path
+from pipeline.datasets.reading.clip_lists import ListedClip, read_clip_list
 from pipeline.datasets.reading.clips import ClipFiles
-from pipeline.datasets.reading.listfile import MAX_ROWS, Line, plain_header, read_table
+from pipeline.datasets.reading.listfile import Line, plain_header, read_table
 from pipeline.datasets.reading.named_clips import clip_name
 from pipeline.datasets.roots.files import Lookup, Root, composed, escapes, some
 from pipeline.errors import DatasetError
@@ -38,9 +39,7 @@ _ALIASES: Mapping[str, str] = {
 _HEADERS = {plain_header(name): name for name in ("path", "label", *_OPTIONAL)} | {
     plain_header(alias): column for alias, column in _ALIASES.items()
 }
-_LINE = re.compile(r"(?P<path>.*?)(?:[\s,;]+(?P<count>\d+))?[\s,;]+(?P<label>[^\s,;]+)")
 _PLAIN_HEADERS = (["path", "label"], ["clip", "label"], ["path", _COUNT, "label"], ["clip", _COUNT, "label"])
-_EXAMPLES = "`path label` or `path num_frames label`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +123,7 @@ def _lines(root: Root, name: str, places: _Places) -> tuple[Sequence[Line], tupl
             f"{root.path}: {name}: expected the header `path label` or `path num_frames label`, or a table with commas "
             f"or tabs between its columns, found {first.strip()[:60]!r}. Write commas between them"
         )
-    lines = list(_plain_lines(root, name, places, skip_first=is_header))
-    if not lines:
-        raise DatasetError(f"{root.path}: {name}: expected lines {_EXAMPLES}, found none. Is it the whole list?")
-    return lines, ()
+    return [_plain_line(item, places, f"{root.path}: {name}") for item in read_clip_list(root, name, is_header)], ()
 
 
 def _columns(header: Sequence[str]) -> list[str]:
@@ -150,29 +146,12 @@ def _table(root: Root, name: str, *, has_paths: bool) -> tuple[Sequence[Line], t
     return table.lines, table.unread
 
 
-def _plain_lines(root: Root, name: str, places: _Places, *, skip_first: bool) -> Iterator[Line]:
-    """Lines without a header: the label is what follows the last separator, and a number before it counts frames,
-    unless the path with it is a clip on disk."""
-    where, n_lines = f"{root.path}: {name}", 0
-    for number, text in enumerate(root.lines(name), start=1):
-        text = text.strip()
-        if not text or (skip_first and not n_lines):
-            n_lines += bool(text)
-            continue
-        n_lines += 1
-        if n_lines > MAX_ROWS:
-            raise DatasetError(f"{where}: expected at most {MAX_ROWS:,} lines, found more. Divide the dataset")
-        match = _LINE.fullmatch(text)
-        path = tidy_path(match["path"]) if match else ""
-        if match is None or not path:
-            raise DatasetError(
-                f"{where}, line {number}: expected {_EXAMPLES}, or a header with path and label, found {text[:60]!r}"
-            )
-        whole = tidy_path(text[: match.start("label")].rstrip(" \t,;"))
-        if match["count"] and places.exists(whole):
-            yield Line({"path": whole, "label": match["label"]}, where, number)
-        else:
-            yield Line({"path": path, "label": match["label"], _COUNT: match["count"] or ""}, where, number)
+def _plain_line(item: ListedClip, places: _Places, where: str) -> Line:
+    """A line without a header: a number after the path counts frames, unless the path with it is a clip on disk."""
+    count = "" if item.n_frames is None else str(item.n_frames)
+    if count and places.exists(whole := f"{item.path} {count}"):
+        return Line({"path": tidy_path(whole), "label": item.label}, where)
+    return Line({"path": tidy_path(item.path), "label": item.label, _COUNT: count}, where)
 
 
 class _Places:

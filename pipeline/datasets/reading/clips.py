@@ -20,6 +20,7 @@ from pipeline.errors import DatasetError, ImageError
 from pipeline.images.formats import is_image
 from pipeline.progress import OnProgress, Progress
 from pipeline.tables.sample import Sample
+from pipeline.video.formats import is_video
 from pipeline.video.sampling import evenly
 
 __all__ = [
@@ -32,7 +33,6 @@ __all__ = [
     "assemble_clips",
     "expand",
     "frame_numbers_note",
-    "is_video",
     "number_key",
     "refuse_videos_alone",
 ]
@@ -42,7 +42,6 @@ MISSING_CLIP = "clip is missing"
 NO_FRAMES = "clip has no frames"
 NO_VIDEO = "clip is no video and no folder"
 
-_VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mkv", ".webm", ".mov", ".flv", ".m4v", ".mpg", ".mpeg", ".wmv"})
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -52,11 +51,6 @@ class ClipOptions(LayoutOptions):
     max_frames: int = Field(
         64, ge=0, description="frames of each clip that become rows, evenly over the clip; 0 takes all of them"
     )
-
-
-def is_video(name: str) -> bool:
-    """Whether the name has the suffix of a video format, in any case."""
-    return PurePosixPath(name).suffix.casefold() in _VIDEO_SUFFIXES
 
 
 def refuse_videos_alone(names: Iterable[str], where: str) -> None:
@@ -71,11 +65,11 @@ def refuse_videos_alone(names: Iterable[str], where: str) -> None:
     DatasetError
         If there are videos, and no image.
     """
-    names = [name for name in names if is_video(name) or is_image(name)]
-    if names and all(map(is_video, names)):
+    names = list(names)
+    if not any(map(is_image, names)) and (videos := list(filter(is_video, names))):
         raise DatasetError(
-            f"{where}: expected images, found {len(names):,} videos and no image, first {names[0]!r}. The layout clips "
-            "reads them (--layout clips): a table of clips, whose rows are frames"
+            f"{where}: expected images, found {len(videos):,} videos and no image, first {videos[0]!r}. The layout "
+            "clips reads them (--layout clips): a table of clips, whose rows are frames"
         )
 
 

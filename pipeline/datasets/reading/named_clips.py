@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from pipeline.datasets.reading.clips import ClipFiles, is_video
+from pipeline.datasets.reading.clips import ClipFiles
 from pipeline.datasets.reading.rows import Row
 from pipeline.datasets.roots.files import Root, composed, some
 from pipeline.errors import DatasetError
 from pipeline.tables.sample import Sample
+from pipeline.video.formats import is_video
 
 __all__ = ["clip_name", "named_clips", "other_clip"]
 

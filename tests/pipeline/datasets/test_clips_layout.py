@@ -108,8 +108,8 @@ class TestLists:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            (b"faces/a\n", r"list\.txt, line 1: expected `path"),
-            (b"\n\n", r"list\.txt: expected lines `path"),
+            (b"faces/a\n", r"list\.txt, line 1: expected `path num_frames label` or"),
+            (b"\n\n", r"list\.txt: expected lines `path num_frames label` or"),
             (b"path label split\nfaces/a happy train\n", r"expected the header `path label`.*Write commas"),
             (b"../x happy\n", r"expected paths inside the root, found 1 others: '\.\./x'"),
         ],

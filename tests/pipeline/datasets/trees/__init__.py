@@ -8,6 +8,7 @@ from __future__ import annotations
 from trees import (
     acted_clips,
     affectnet,
+    clip_lists,
     csv_lists,
     drawn,
     fer2013,
@@ -46,4 +47,5 @@ TREES = {
     **acted_clips.TREES,
     **listed_clips.TREES,
     **mafw.TREES,
+    **clip_lists.TREES,
 }
