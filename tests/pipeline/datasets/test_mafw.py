@@ -208,11 +208,11 @@ class TestLists:
 
 
 class TestForms:
-    def test_official_faces_come_before_videos_and_a_note_says_so(self, tmp_path: Path) -> None:
+    def test_official_faces_come_before_other_frames_and_a_note_says_so(self, tmp_path: Path) -> None:
         notes: list[str] = []
         root = pack(mafw_single().files, tmp_path, "folder")
         index_dataset("d", "mafw", root, {}, on_progress=lambda progress: notes.append(progress.note))
-        assert "clips are read from data/faces; other forms are not read: 'data/clips'" in notes
+        assert "clips are read from data/faces; other forms are not read: 'data/frames'" in notes
 
     def test_another_folder_is_read_on_request(self, tmp_path: Path) -> None:
         lists = {

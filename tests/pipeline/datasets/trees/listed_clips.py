@@ -7,7 +7,7 @@ from trees.tree import Tree, images_of, lines, named, picture
 
 
 def clips_with_numbers_of_frames() -> Tree:
-    """Two lists: a number of frames is not that on disk, a path has spaces, a clip is missing, one has two labels."""
+    """Three lists: a number of frames is not that on disk, a path has spaces, a clip is missing, one has two labels."""
     clips = frames_of("faces/00001 faces/00002 faces/00003") | {"faces/clip 4/001.png": picture(60)}
     return Tree(
         "clips",
@@ -16,14 +16,15 @@ def clips_with_numbers_of_frames() -> Tree:
             "lists/train.txt": lines(
                 "faces/00001 30 3", "faces/00002.mp4 2 5", "faces/00099 16 3", "faces/00002 2 6", end="\r\n"
             ),
-            "lists/test.txt": lines("./faces/00003\t2\t4", "faces/clip 4 1 0", "", "faces/00003 2 4"),
+            "lists/test.txt": lines("./faces/00003\t2\t4", "", "faces/00003 2 4"),
+            "lists/valid.csv": lines("faces/clip 4,1,0"),
         },
         {
             "faces/00001": ("happiness", "train"),
             "faces/00002.mp4": ("surprise", "train"),
             "faces/00099": ("happiness", "train"),
             "faces/00003": ("sadness", "test"),
-            "faces/clip 4": ("anger", "test"),
+            "faces/clip 4": ("anger", "val"),
         },
         rows=7,
         rejected={"faces/00099": "clip is missing", "faces/00002.mp4": "conflicting rows"},

@@ -10,12 +10,12 @@ _BAD = f"{_LISTS}/single/no_caption/set_1/train.txt"
 
 
 def mafw_single() -> Tree:
-    """Two folds; a clip has two labels, one has no frames, one is in no list, and the videos are there too."""
+    """Two folds; a clip has two labels, one has no frames, one is in no list, and other frames are there too."""
     single = f"{_LISTS}/single/no_caption"
     return Tree(
         "mafw",
         frames_of("data/faces/00001 data/faces/00002 data/faces/00003 data/faces/00005 data/faces/00077")
-        | {f"data/clips/{i:05d}.mp4": b"x" for i in (1, 2, 3, 4, 5)}
+        | frames_of(" ".join(f"data/frames/{i:05d}" for i in (1, 2, 3, 4, 5)), n_frames=1, first=100)
         | {"data/faces/00004/readme.txt": b"x"}
         | {
             _BAD: lines("00001.mp4 anger", "00002.mp4 neutral", "00004.mp4 fear", end="\r\n"),
