@@ -80,8 +80,9 @@ class Ferv39k:
         lists = [match for name in root.names() if (match := _LIST.fullmatch(name))]
         if not lists:
             raise not_this_layout(root, self)
-        listed = {split: _clips(root, name) for split, name in _of_setup(root, lists, options.setup).items()}
-        refuse_two_splits(root, {split: [sample.id for sample in samples] for split, samples in listed.items()})
+        files = _of_setup(root, lists, options.setup)
+        listed = {split: _clips(root, files[split]) for split in ("train", "test") if split in files}
+        refuse_two_splits(root, {files[split]: [clip.id for clip in listed[split]] for split in listed})
         names = {sample.id for samples in listed.values() for sample in samples}
         form, note = _form(root, names, options.frames)
         rows = [

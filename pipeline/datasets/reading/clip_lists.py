@@ -122,7 +122,7 @@ def refuse_two_splits(root: Root, lists: Mapping[str, Iterable[str]]) -> None:
 
     Parameters
     ----------
-    lists : name of a list or split -> names of its clips
+    lists : file of a list, or a split -> names of its clips
     """
     first: dict[str, str] = {}
     twice = {clip: name for name, clips in lists.items() for clip in clips if first.setdefault(clip, name) != name}
