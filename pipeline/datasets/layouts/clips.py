@@ -97,12 +97,16 @@ def _mixed(root: Root, listed: Listed) -> DatasetError:
 def _labels(root: Root, listed: Listed, options: ClipsOptions) -> list[str]:
     raw = [clip.line["label"] for clip in listed.clips]
     if options.code_map is None:
-        refuse_numbers(raw, [clip.path for clip in listed.clips], str(root.path))
+        refuse_numbers(raw, [clip.path for clip in listed.clips], str(root.path), noun=_noun(listed))
     labels: list[str] = []
     for split, name in listed.lists.items():
         of_list = [label for label, clip in zip(raw, listed.clips, strict=True) if clip.split == split]
         labels += translate(of_list, options.code_map, f"{root.path}: {name}")
     return labels
+
+
+def _noun(listed: Listed) -> str:
+    return "images" if is_image(listed.clips[0].path) else "clips"
 
 
 def _splits(root: Root, listed: Listed) -> list[str]:
@@ -144,7 +148,13 @@ def _listed_clips(
     }
     rows = merge_repeats(rows, options.names)
     scan = assemble_clips(rows, options, notes=tuple(conflict_notes(rows)), stated_frames=stated)
-    return replace(scan, unread_columns=listed.unread)
+    unread = _unread(listed, ["frame", "id"] if any(clip.line.get("clip") for clip in listed.clips) else ["frame"])
+    return replace(scan, unread_columns=unread)
+
+
+def _unread(listed: Listed, unused: Sequence[str]) -> tuple[str, ...]:
+    """Columns that are not read, and those of `unused` that the table has."""
+    return (*listed.unread, *(name for name in unused if any(clip.line.get(name) for clip in listed.clips)))
 
 
 def _by_split(names: Sequence[str], splits: Sequence[str]) -> dict[str, list[str]]:
@@ -190,7 +200,7 @@ def _clips_of_images(
         images[name] = _in_order([listed.clips[i] for i in members], name)
     repeats = len(listed.clips) - sum(map(len, images.values()))
     scan = assemble_clips(rows, options, notes=tuple(conflict_notes(rows)))
-    scan = replace(scan, unread_columns=listed.unread, clip_images=images)
+    scan = replace(scan, unread_columns=_unread(listed, ["id", "n_frames"]), clip_images=images)
     return replace(scan, excluded={**scan.excluded, REPEATED: repeats} if repeats else scan.excluded)
 
 

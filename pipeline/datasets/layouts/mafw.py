@@ -113,7 +113,7 @@ def _names(root: Root, lists: MafwLists, form: Form, options: MafwOptions) -> di
     if options.codes is None and all(map(is_number, labels)):
         files = ClipFiles(root)
         examples = [files.example(form.path(clip)) for clip, _ in clips]
-        refuse_numbers(labels, examples, where, _equal_counts(labels), CODES)
+        refuse_numbers(labels, examples, where, _equal_counts(labels), CODES, "clips")
     codes = CODES[options.codes] if options.codes else None
     parts = [(label, part) for label in labels for part in _parts(label, options)]
     known = dict(zip(parts, translate([part for _, part in parts], codes, where), strict=True))

@@ -50,6 +50,7 @@ def refuse_numbers(
     where: str,
     note: str = "",
     maps: Mapping[str, Mapping[int, str]] | None = None,
+    noun: str = "images",
 ) -> None:
     """Refuse labels that are all numbers, in a dataset that does not state what they mean.
 
@@ -60,6 +61,7 @@ def refuse_numbers(
     where : the label file or folder, for the message
     note : what else is known of the numbers, a sentence with its full stop
     maps : those that the option `codes` of a layout has, where they are its own
+    noun : what has a label: images or clips
 
     Raises
     ------
@@ -76,12 +78,12 @@ def refuse_numbers(
     presets = presets_of(map(_code, codes), maps)
     counts = {code: len(images[code]) for code in codes}
     advice = _advice(presets) + _hint(counts, presets) if maps is None else _own_advice(presets, maps, counts)
-    message = " ".join(filter(None, (_found(counts, where), note, advice)))
+    message = " ".join(filter(None, (_found(counts, where, noun), note, advice)))
     raise AmbiguousLabelsError(message, presets, {code: _spread(images[code]) for code in codes})
 
 
-def _found(counts: Mapping[str, int], where: str) -> str:
-    listed = ", ".join(f"{code} ({n:,} images)" for code, n in list(counts.items())[:_SHOWN])
+def _found(counts: Mapping[str, int], where: str, noun: str) -> str:
+    listed = ", ".join(f"{code} ({n:,} {noun})" for code, n in list(counts.items())[:_SHOWN])
     more = f" and {len(counts) - _SHOWN:,} more" if len(counts) > _SHOWN else ""
     return (
         f"{where}: {len(counts)} unknown labels, all of them numbers, which mean something else in every dataset: "

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from pipeline.datasets.reading.ambiguous import OptionCodes
+from pipeline.datasets.reading.ambiguous import OptionCodes, is_number
 from pipeline.datasets.reading.base import LayoutOptions
 from pipeline.datasets.reading.rows import Row, split_word, translate
 from pipeline.datasets.reading.unread import by_folder
@@ -219,10 +219,11 @@ def _locate(path: _Parts, is_label: _IsLabel, root: Root, n_images: int) -> _Loc
             f"{root.path}: expected one class folder above every image, found two, with a split folder between them: "
             f"{'/'.join(path)}. Point the root below {'/'.join(folders[: at + 1])}/, or rename it"
         )
-    if is_abbreviation(folders[at]) and (inner := next(filter(is_label, folders[at + 1 :]), "")):
+    inner = [folder for folder in folders[at + 1 :] if is_label(folder) and not is_number(folder)]
+    if inner and is_abbreviation(folders[at]):
         raise DatasetError(
             f"{root.path}: expected one class folder above every image, found {folders[at]}/, a code for a label, "
-            f"above {inner}/: {'/'.join(path)}. Rename {folders[at]}/ if it is no class, or point the root below it"
+            f"above {inner[0]}/: {'/'.join(path)}. Rename {folders[at]}/ if it is no class, or point the root below it"
         )
     below = next((folders[i] for i, _ in named if i > at), "")
     return _Location(folders[:at], folders[at], next(iter(splits), ""), below, n_images)

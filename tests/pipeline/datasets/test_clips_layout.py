@@ -170,6 +170,10 @@ class TestTables:
         table = index(CLIPS | {"labels.csv": lines("path,label,valence", "faces/a,happy,0.3")}, tmp_path, **ALL)
         assert table.info.unread_columns == {"valence": ""}
 
+    def test_columns_of_another_kind_of_table_are_named_as_unread(self, tmp_path: Path) -> None:
+        clips = lines("path,label,clip,frame,id", "faces/a,happy,one,3,x")
+        assert list(index(CLIPS | {"labels.csv": clips}, tmp_path, **ALL).info.unread_columns) == ["frame", "id"]
+
     def test_images_and_clips_together_are_refused(self, tmp_path: Path) -> None:
         table = lines("path,label,clip", "faces/a,happy,a", "faces/b/1.png,sad,b")
         with pytest.raises(DatasetError, match=r"found 1 images \('faces/b/1\.png'\) and 1 clips \('faces/a'\)"):
