@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
@@ -112,8 +112,9 @@ def _found(root: Root) -> Iterator[_Found]:
         )
 
 
-def _kind(found: Iterable[_Found], requested: str) -> Literal["faces", "videos"]:
-    has_faces = any(clip.kind == "faces" and clip.split for clip in found)
+def _kind(found: Sequence[_Found], requested: str) -> Literal["faces", "videos"]:
+    labelled = {clip.key for clip in found if clip.split and clip.folder}
+    has_faces = any(clip.kind == "faces" and clip.key in labelled for clip in found)
     return "faces" if requested == "faces" or (requested == "auto" and has_faces) else "videos"
 
 

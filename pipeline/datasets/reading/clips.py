@@ -129,7 +129,7 @@ class ClipRows:
 
     Parameters
     ----------
-    rows : the frames that are taken, and one row for each rejected clip; clip by clip
+    rows : the frames that are taken, and one row for each clip that is rejected as a whole; clip by clip
     n_frames : clip -> its frames on disk, of clips that could be opened
     """
 
@@ -141,6 +141,7 @@ def expand(
     root: Root,
     clips: Sequence[Sample],
     max_frames: int,
+    n_frames: Callable[[str], int],
     on_progress: OnProgress,
     images: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> ClipRows:
@@ -149,6 +150,7 @@ def expand(
     Parameters
     ----------
     max_frames : 0 takes every frame
+    n_frames : counts those of a video file; ImageError with the reason if it has none
     on_progress : called for every clip
     images : clip -> its frames in their order, of clips whose images a table names one by one
 
@@ -157,17 +159,16 @@ def expand(
     DatasetError
         If two files of a clip have one number, such as 1.jpg and 001.jpg.
     """
-    disk = _Disk(root, clips, images)
+    disk = _Disk(root, clips, n_frames, images)
     rows: list[Sample] = []
     counts: dict[str, int] = {}
     for done, clip in enumerate(clips, start=1):
-        try:
-            frames = disk.frames(clip)
-        except ImageError as error:
-            rows.append(replace(clip, clip=clip.id, reason=str(error)))
-        else:
+        frames, reason = (None, clip.reason) if clip.reason else disk.frames_or_reason(clip)
+        if frames:
             counts[clip.id] = frames.n
             rows += _rows(clip, frames, max_frames)
+        else:
+            rows.append(replace(clip, clip=clip.id, reason=reason))
         on_progress(Progress("clips", done, len(clips)))
     disk.refuse_doubles()
     return ClipRows(rows, counts)
@@ -195,40 +196,37 @@ class _Frames:
 class _Disk:
     """The frames that a root has of clips."""
 
-    def __init__(self, root: Root, clips: Iterable[Sample], listed: Mapping[str, Sequence[str]]) -> None:
-        self._root, self._listed = root, listed
+    def __init__(
+        self,
+        root: Root,
+        clips: Iterable[Sample],
+        n_frames: Callable[[str], int],
+        listed: Mapping[str, Sequence[str]],
+    ) -> None:
+        self._root, self._n_frames, self._listed = root, n_frames, listed
         self._images: dict[str, list[str]] = {clip.path: [] for clip in clips}
         self._doubles: dict[str, str] = {}  # folder -> two files with one number
         for name in root.names():
             if (images := self._images.get(name.rpartition("/")[0])) is not None and is_image(name):
                 images.append(name)
 
-    def frames(self, clip: Sample) -> _Frames:
-        """All frames of a clip.
-
-        Raises
-        ------
-        ImageError
-            If there is none, or the clip is rejected; the message is the reason.
-        """
-        path = clip.path
-        if clip.reason:
-            raise ImageError(clip.reason)
+    def frames_or_reason(self, clip: Sample) -> tuple[_Frames | None, str]:
+        """All frames of a clip; None with the reason if there is none."""
         if (listed := self._listed.get(clip.id)) is not None:
-            return _Frames(len(listed), listed.__getitem__)
+            return _Frames(len(listed), listed.__getitem__), ""
+        try:
+            return self._frames(clip.path), ""
+        except ImageError as error:
+            return None, str(error)
+
+    def _frames(self, path: str) -> _Frames:
         if self._root.exists(path):
+            if not is_video(path):
+                raise ImageError(NO_VIDEO)
             return _Frames(self._n_frames(path), lambda i: member_name(path, row_text(i)))
         if images := self._images[path]:
             return _Frames(len(images), self._in_order(path, images).__getitem__)
         raise ImageError(NO_FRAMES if path in self._folders else MISSING_CLIP)
-
-    def _n_frames(self, path: str) -> int:
-        if not is_video(path):
-            raise ImageError(NO_VIDEO)
-        n_frames: int = self._root.container(path).n_frames  # type: ignore[attr-defined]
-        if not n_frames:
-            raise ImageError(NO_FRAMES)
-        return n_frames
 
     @cached_property
     def _folders(self) -> set[str]:
