@@ -225,6 +225,8 @@ def _provenance(
         return dict(before.manifest.provenance)
     parity = _parity(plan, writer, shard_encoder, checked, sources)
     provenance = provenance_of(plan.encoder, plan.encoder_name, plan.spec)
+    if plan.table.info.video_decoder:
+        provenance["video_decoder"] = decoder_version()
     return {**provenance, "runtime": shard_encoder.encoder.runtime, "parity": parity, **checked.provenance()}
 
 
