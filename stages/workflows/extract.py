@@ -23,6 +23,7 @@ from cache.writing.writer import StoreWriter
 from pipeline.images.rejects import AlikeRejects
 from pipeline.progress import OnProgress
 from pipeline.timings import Timings
+from pipeline.video.identity import decoder_version
 from stages.output import say
 from stages.remedies import command_line
 from stages.requests import ExtractRequest
