@@ -2,6 +2,7 @@
 
 fields         types of fields, and how a wrong field is reported
 files          reading within limits
+fold           the fold that a head is tested on
 head           how to rebuild a head, without its weights
 run            run.json of a trained head
 history        history.csv in the same folder
@@ -16,6 +17,7 @@ file and the field.
 
 from pipeline.records.export import Export, Graph, OwnExport, export_of, read_export
 from pipeline.records.files import read_regular
+from pipeline.records.fold import FoldRecord
 from pipeline.records.head import FeatureIdentity, HeadDescription
 from pipeline.records.history import History, read_history
 from pipeline.records.run import MethodCode, OwnRun, Run, joined_notes, read_run
@@ -26,6 +28,7 @@ from pipeline.records.store_summary import StoreSummary
 __all__ = [
     "Export",
     "FeatureIdentity",
+    "FoldRecord",
     "Graph",
     "HeadDescription",
     "History",

@@ -27,6 +27,7 @@ from pipeline.records.fields import (
     checked,
 )
 from pipeline.records.files import Advice
+from pipeline.records.fold import FoldRecord
 from pipeline.records.head import (
     Calibration,
     Config,
@@ -74,6 +75,7 @@ class Export(Record, HeadFacts):
     uses_encoder : False for an image network on pixels alone
     scores : of this head on test splits, as scores.json has them
     onnx : of head.onnx, if that is there; else not in the file
+    fold : as in run.json; not in the file of a head of the table's splits
     """
 
     format: Literal[1]
@@ -112,6 +114,7 @@ class Export(Record, HeadFacts):
     head_sha256: Sha256
     scores: Annotated[tuple[Score, ...], Field(strict=False)]
     onnx: Graph | None = None
+    fold: FoldRecord | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -128,7 +131,7 @@ class Export(Record, HeadFacts):
         return self.encoder_spec
 
     def _dumped(self) -> dict[str, Any]:
-        return self.model_dump(exclude={"onnx"} if self.onnx is None else None)
+        return self.model_dump(exclude={name for name in ("onnx", "fold") if getattr(self, name) is None})
 
 
 class OwnExport(Export):

@@ -29,6 +29,7 @@ from pipeline.records.fields import (
     checked,
 )
 from pipeline.records.files import Advice, read_json
+from pipeline.records.fold import FoldRecord
 from pipeline.records.head import (
     Calibration,
     Config,
@@ -110,6 +111,7 @@ class Run(Record, HeadFacts):
     views, dtype, width : of the features that were read
     together : how many heads were trained as one batch, this one included
     n_train, n_val : rows that were used; `dropped` counts those of other labels
+    fold : that the head is tested on, and was not trained on; not in the file of a head of the table's splits
     """
 
     method: Name
@@ -151,6 +153,7 @@ class Run(Record, HeadFacts):
     head: HeadDescription
     head_sha256: Sha256
     history_sha256: Sha256
+    fold: FoldRecord | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -160,7 +163,17 @@ class Run(Record, HeadFacts):
         pooled = self.head.inputs.get("pooled")
         if pooled and pooled != [self.width]:
             raise ValueError(f"width: expected that of head.inputs.pooled, {pooled}, found {self.width}")
+        if self.fold and not self.variant.endswith(self.fold.name):
+            raise ValueError(f"variant: expected one that ends with {self.fold.name}, found {self.variant!r}")
         return self
+
+    def _dumped(self) -> dict[str, Any]:
+        return self.model_dump(exclude={"fold"} if self.fold is None else None)
+
+    @property
+    def settings(self) -> str:
+        """The variant without its fold: runs of several folds that have one are of equal settings."""
+        return self.variant.removesuffix(self.fold.name).rstrip(",") if self.fold else self.variant
 
 
 class MethodCode(Record):

@@ -13,6 +13,8 @@ from stages.requests.fields import (
     CONFIG,
     FolderOrBucket,
     Grid,
+    OptionalFolds,
+    OptionalNumbersOfFolds,
     OptionalPathLike,
     OptionalSeeds,
     PathLike,
@@ -35,12 +37,15 @@ class TrainRequest(Request):
     dataset : what to train on, one name or several; by default `run.train` of params.yaml
     encoder : whose features; by default the first of params.yaml
     seeds : of weights, order and drops; by default `run.seeds` of params.yaml
+    fold : numbers of the folds that are tested on, each a run of its own: of those of the dataset, or of `folds`
+    folds : how many folds there are, made by group where the dataset has none, each a run of its own unless `fold`
+        chooses; or, as a range, which of those of the dataset; 0 for none. By default `run.folds` of params.yaml
     options : of the method
     grid : option -> values, or names of values -> values: a run for each combination
     recipe : settings of a paper, as cafe/raf-db
     prompts, text : prompt set of text heads, and the encoder of their text vectors; by default the features' own
     force : train again what is up to date, too
-    prune : remove the runs of seeds that are not named; those of variants stay
+    prune : remove the runs of seeds and folds that are not named; those of variants stay
     curves : folder that gets each history as CURVES/[VARIANT/]seed-N.csv, too; unless one dataset is named, as
         CURVES/DATASET/[VARIANT/]seed-N.csv
     runs : folder of trained heads
@@ -51,6 +56,8 @@ class TrainRequest(Request):
     _: KW_ONLY
     encoder: str | None = None
     seeds: OptionalSeeds = default(None)
+    fold: OptionalFolds = default(None)
+    folds: OptionalNumbersOfFolds = default(None)
     options: Mapping[str, Any] = field(default_factory=dict)
     grid: Grid = field(default_factory=dict)
     recipe: str = ""

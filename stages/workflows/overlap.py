@@ -16,6 +16,7 @@ from pipeline.predict.saved import SavedHead
 from stages.errors import StageError
 from stages.remedies import as_commands, command_line, encoder_written
 from stages.workflows.audit_records import AuditRecords
+from stages.workflows.folds import FoldStores
 from stages.workflows.row_identity import HeadRows, HeadRowsFinder, SplitRows
 
 if TYPE_CHECKING:
@@ -71,14 +72,19 @@ class OverlapFinder:
     features : root of the stores
     store_of : opens the store of an encoder's folder and a dataset
     audits : what audits found; by default bytes alone are compared
+    folds : stores with the splits of folds
     """
 
     def __init__(
-        self, features: AnyPath, store_of: Callable[[str, str], Store], audits: AuditRecords | None = None
+        self,
+        features: AnyPath,
+        store_of: Callable[[str, str], Store],
+        audits: AuditRecords | None = None,
+        folds: FoldStores | None = None,
     ) -> None:
         self.features, self._store_of, self._audits = features, store_of, audits or AuditRecords(None)
         self._overlaps: dict[tuple[int, int, str, str], Overlap] = {}
-        self._head_rows = HeadRowsFinder(features)
+        self._head_rows = HeadRowsFinder(features, folds)
 
     def find(self, run: SavedHead, dataset: str, rows: SplitRows) -> Overlap | str:
         """Which of the rows of `dataset` the head knows; a text says why that could not be checked."""

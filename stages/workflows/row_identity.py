@@ -18,7 +18,10 @@ from cache.places import AnyPath
 from cache.reuse import image_keys_of
 from cache.schema import OK
 from cache.upkeep.inventory import statuses_below
-from pipeline.records import Export, Run
+from pipeline.errors import DatasetError
+from pipeline.records import Export, FoldRecord, Run
+from stages.errors import StageError
+from stages.workflows.folds import FoldStores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,8 +124,8 @@ class HeadRows:
 class HeadRowsFinder:
     """Finds the rows that heads were trained on, in the stores below a features root. Equal requests are read once."""
 
-    def __init__(self, features: AnyPath) -> None:
-        self.features = features
+    def __init__(self, features: AnyPath, folds: FoldStores | None = None) -> None:
+        self.features, self._folds = features, folds or FoldStores()
         self._known: dict[tuple[str, str, tuple[str, ...]], HeadRows | None] = {}
 
     def find(self, record: Run | Export) -> HeadRows | None:
@@ -131,11 +134,19 @@ class HeadRowsFinder:
             return None
         identity = (record.key, record.rows, record.classes)
         if identity not in self._known:
-            stores = (store for store in self._stores(record) if store.key == record.key)
+            of_key = (store for store in self._stores(record) if store.key == record.key)
+            stores = (split for store in of_key if (split := self._in_fold(store, record.fold)))
             same = (store for store in stores if head_rows_digest(store, record.classes) == record.rows)
             rows = (_head_rows(store, record.classes) for store in same if _has_bytes(store))
             self._known[identity] = next(rows, None)
         return self._known[identity]
+
+    def _in_fold(self, store: Store, fold: FoldRecord | None) -> Store | None:
+        """The store with the splits that the head was trained on; None if its table has other folds by now."""
+        try:
+            return self._folds.of(store, fold)
+        except (StageError, DatasetError):
+            return None
 
     def _stores(self, record: Run | Export) -> Iterable[Store]:
         """The store of the record's names first; all others only if it is another one."""

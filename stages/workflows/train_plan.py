@@ -19,6 +19,7 @@ from pipeline.footnotes import LEGEND
 from pipeline.learning.evaluation import rows_of_classes
 from pipeline.methods.own import plain_name
 from pipeline.predict.head_folder import WEIGHTS
+from pipeline.tables.folds import Fold
 from pipeline.tables.labels import expressions
 from pipeline.text_features import TextFeatures
 from stages.errors import ParamsError
@@ -26,6 +27,7 @@ from stages.params import Params, load_params
 from stages.remedies import encoder_written
 from stages.requests import TrainRequest
 from stages.results import PlannedRun
+from stages.workflows.folds import StoreFolds, requested_folds
 from stages.workflows.head_identity import HeadIdentity
 from stages.workflows.row_identity import label_counts
 from stages.workflows.run_record import FolderState, folder_state
@@ -41,7 +43,7 @@ __all__ = ["TrainPlan", "plans_of"]
 
 
 def plans_of(request: TrainRequest) -> tuple[TrainPlan, ...]:
-    """A plan for each dataset of a request, each once, or for those of params.yaml: all are checked.
+    """A plan for each dataset of a request, or for those of params.yaml, and for each of its folds: all are checked.
 
     Raises
     ------
@@ -55,17 +57,30 @@ def plans_of(request: TrainRequest) -> tuple[TrainPlan, ...]:
     if not datasets:
         raise ParamsError(f"no dataset to train on: expected --dataset, or names in run.train of {request.params}")
     towers: dict[str, TorchEncoder] = {}
-    return tuple(TrainPlan.of(request, params, dataset, towers) for dataset in datasets)
+    return tuple(plan for dataset in datasets for plan in _plans(request, params, dataset, towers))
+
+
+def _plans(request: TrainRequest, params: Params, dataset: str, towers: dict[str, TorchEncoder]) -> Iterator[TrainPlan]:
+    named = request.encoder or params.run.encoders[0]
+    name, spec = params.encoder(named)
+    with encoder_written(name, named):
+        store = find_store(request.features, name, dataset)
+        require_encoder(store, spec, params, named)
+        require_dataset(store, dataset, params, named)
+    folds = StoreFolds(store)
+    for fold in requested_folds(request, params, dataset, folds):
+        yield TrainPlan.of(request, params, folds.store_of(fold), dataset, fold, towers)
 
 
 @dataclass(frozen=True)
 class TrainPlan:
     """Some heads of one method on one dataset: everything is read and checked before anything is trained.
 
-    `dataset` is the requested name of the store, whose manifest may have another one. `encoder` is the name of the
-    encoder's folder, `encoder_named` what `--encoder` takes for it with this params.yaml, `encoder_spec` what it takes
-    with any. `towers` are the encoders that are loaded, by their identity: those of several plans are one.
-    `label_counts` has the usable rows of the train and val splits by label.
+    `store` has the splits of `fold`, or of its table for None. `dataset` is the requested name of the store, whose
+    manifest may have another one. `encoder` is the name of the encoder's folder, `encoder_named` what `--encoder` takes
+    for it with this params.yaml, `encoder_spec` what it takes with any. `towers` are the encoders that are loaded, by
+    their identity: those of several plans are one. `label_counts` has the usable rows of the train and val splits by
+    label.
     """
 
     request: TrainRequest
@@ -82,19 +97,25 @@ class TrainPlan:
     warnings: tuple[str, ...]
     label_counts: Mapping[str, Mapping[str, int]]
     towers: dict[str, TorchEncoder]
+    fold: Fold | None = None
 
     @classmethod
-    def of(cls, request: TrainRequest, params: Params, dataset: str, towers: dict[str, TorchEncoder]) -> Self:
-        """For one dataset of a request."""
+    def of(
+        cls,
+        request: TrainRequest,
+        params: Params,
+        store: Store,
+        dataset: str,
+        fold: Fold | None,
+        towers: dict[str, TorchEncoder],
+    ) -> Self:
+        """For one dataset of a request, or one fold of it."""
         named = request.encoder or params.run.encoders[0]
         name, spec = params.encoder(named)
         recipe, options = params.options(request.method, request.recipe)
-        runs = plan_runs(request, params, name, dataset, {**options, **request.options})
+        runs = plan_runs(request, params, name, dataset, {**options, **request.options}, fold)
         classes = expressions(params.classes)
         with encoder_written(name, named):
-            store = find_store(request.features, name, dataset)
-            require_encoder(store, spec, params, named)
-            require_dataset(store, dataset, params, named)
             require_train_rows(store, runs)
         for run in runs:
             require_inside(run.folder / WEIGHTS, request.runs)
@@ -114,6 +135,7 @@ class TrainPlan:
             warnings=tuple(dict.fromkeys(training_warnings(request, params, recipe, store, runs))),
             label_counts=_label_counts(store, classes, drop=params.protocol.drop_other_labels),
             towers=towers,
+            fold=fold,
         )
 
     @cached_property
@@ -226,6 +248,7 @@ class TrainPlan:
             encoder=self.encoder,
             dataset=self.dataset,
             variant=run.variant,
+            fold=run.fold.as_json() if run.fold else None,
             seed=run.seed,
             config=run.config.recorded(),
             run_key=self.identity.run_key(run),
