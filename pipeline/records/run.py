@@ -78,6 +78,8 @@ class HeadFacts:
         text_note: str
         calibration: Calibration
         findings: dict[str, Any]
+        variant: str
+        fold: FoldRecord | None
 
     @property
     def note(self) -> str:
@@ -93,6 +95,11 @@ class HeadFacts:
     def classes_without_train_rows(self) -> tuple[str, ...]:
         """The classes that the train split has no row of."""
         return tuple(self.findings.get("no_train_rows", ()))
+
+    @property
+    def settings(self) -> str:
+        """The variant without its fold: equal for heads that differ in their fold only."""
+        return self.variant.removesuffix(self.fold.name).rstrip(",") if self.fold else self.variant
 
 
 class Run(Record, HeadFacts):
@@ -169,11 +176,6 @@ class Run(Record, HeadFacts):
 
     def _dumped(self) -> dict[str, Any]:
         return self.model_dump(exclude={"fold"} if self.fold is None else None)
-
-    @property
-    def settings(self) -> str:
-        """The variant without its fold: runs of several folds that have one are of equal settings."""
-        return self.variant.removesuffix(self.fold.name).rstrip(",") if self.fold else self.variant
 
 
 class MethodCode(Record):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.results.base import Result
+from stages.results.fold_rows import FoldSet, fold_sets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,9 +104,18 @@ class EvaluateResult(Result):
             for entry, audit in zip(run.entries, run.audit, strict=True)
         )
 
+    @cached_property
+    def folds(self) -> tuple[FoldSet, ...]:
+        """Of heads that differ in their fold only: mean over folds, and score of the counts of all folds together."""
+        return fold_sets(self.runs)
+
     @property
     def frame(self) -> pd.DataFrame:
-        """One row per (run, dataset).
+        """One row per (run, dataset); and where runs differ in their fold only, below them one or two of all of them.
+
+        `fold` is `2 of 5` in rows of one run, and `mean of 5 folds` or `pooled of 5 folds` in those of several: the
+        plain mean over folds, with its deviation in `*_sd`, and the score of all counts together, with the interval
+        over the units of all folds. It is empty where there is no fold.
 
         `trained_on` is the dataset of the run, `dataset` the one that it was scored on. Scores (`accuracy`, `uar`) are
         in [0, 1], with the 95 % interval of each in `*_low` and `*_high`; `overlap_train` and `overlap_val` count the
@@ -119,6 +130,7 @@ class EvaluateResult(Result):
             for run in self.runs
             for entry, audit in zip(run.entries, run.audit, strict=True)
         ]
+        rows += [_fold_row(folds, row) for folds in self.folds for row in folds.rows]
         overlaps = ("overlap_train", "overlap_val", "near_overlap", "excluded_overlap")
         counts = ("n", "seed", *overlaps, "rejected", "dropped")
         return pd.DataFrame(rows, columns=_score_columns()).astype(dict.fromkeys(counts, "Int64"))
@@ -137,7 +149,29 @@ def _score_columns() -> list[str]:
         *("run", "method", "encoder", "trained_on", "variant", "seed", "dataset", "split", "n", *measured),
         *("ece", "seen", "encoder_saw"),
         *("overlap_train", "overlap_val", "near_overlap", "excluded_overlap", "rejected", "dropped", "note", "audit"),
+        *("fold", *(f"{name}_sd" for name in METRICS)),
     ]
+
+
+def _fold_row(folds: FoldSet, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of `EvaluateResult.frame` of several folds."""
+    record = folds.record
+    intervals = {
+        f"{metric}_{end}": bound
+        for metric, bounds in row.get("ci95", {}).items()
+        for end, bound in zip(("low", "high"), bounds, strict=True)
+    }
+    return {
+        "method": record.method,
+        "encoder": record.encoder,
+        "trained_on": record.dataset,
+        "variant": record.settings,
+        "seed": record.seed,
+        **{name: value for name, value in row.items() if name not in ("folds", "ci95", "confusion")},
+        **intervals,
+        "fold": f"{row['folds']['kind']} of {folds.scores.text}",
+        "audit": "",
+    }
 
 
 def _score_row(run: RunScores, score: Score, audit: tuple[DatasetFinding, ...]) -> dict[str, Any]:
@@ -166,4 +200,5 @@ def _score_row(run: RunScores, score: Score, audit: tuple[DatasetFinding, ...]) 
         "dropped": sum(entry["dropped"].values()),
         "note": run.note,
         "audit": "; ".join(map(str, audit)),
+        "fold": f"{record.fold.number} of {record.fold.n}" if record.fold else "",
     }

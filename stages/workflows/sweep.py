@@ -215,15 +215,15 @@ def _differs(name: str, settings: Sequence[Mapping[str, Any]]) -> bool:
     return len({json.dumps(each.get(name), sort_keys=True) for each in settings}) > 1
 
 
-def spread_text(scores: Sequence[Mapping[str, float]], prefix: str) -> str:
-    """Mean and sample standard deviation over two or more seeds: `val accuracy 0.7123 ± 0.0041`.
+def spread_text(scores: Sequence[Mapping[str, float]], prefix: str, what: str = "seeds") -> str:
+    """Mean and sample standard deviation over two or more seeds, or folds: `val accuracy 0.7123 ± 0.0041`.
 
     Parameters
     ----------
-    scores : of each seed, by metric
+    scores : of each seed or fold, by metric
     """
     parts = []
     for metric in scores[0]:
         values = [score[metric] for score in scores]
         parts.append(f"{prefix}{metric} {fmean(values):.4f} ± {stdev(values):.4f}")
-    return f"{', '.join(parts)} over {len(scores)} seeds"
+    return f"{', '.join(parts)} over {len(scores)} {what}"
