@@ -106,4 +106,4 @@ def _settings(record: Run | Export) -> str:
 def _scored_as(score: Score) -> tuple[Any, ...]:
     """Equal for scores of one mean: those of other datasets than the heads' own are of the same rows."""
     rows = "" if score.fold else score.rows
-    return (score.dataset, score.split, score.without_overlap, score.store_key, bool(score.fold), rows)
+    return (score.dataset, score.split, score.store_key, bool(score.fold), rows)
