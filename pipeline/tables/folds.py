@@ -152,11 +152,12 @@ def assign_folds(groups: GroupedRows, n: int, where: str) -> Numbers:
             f"{where}: expected {n} groups or more for {n} folds, found {len(groups)}, as rows of one subject, clip or "
             f"picture stay together. Use at most {len(groups)} folds"
         )
-    bins = _divided(groups, groups.counts(), np.full(n, 1 / n))
-    for empty in np.setdiff1d(np.arange(n), bins):
-        sizes = np.bincount(bins, minlength=n)
-        bins[np.flatnonzero(bins == sizes.argmax())[-1]] = empty
-    return np.asarray(1 + bins[groups.codes])
+    counts = groups.counts()
+    parts, order = _divided(groups, counts, np.full(n, 1 / n)), _large_first(groups, counts)
+    for empty in np.setdiff1d(np.arange(n), parts):
+        most = np.bincount(parts, minlength=n).argmax()
+        parts[order[parts[order] == most][-1]] = empty
+    return np.asarray(1 + parts[groups.codes])
 
 
 def fold_splits(groups: GroupedRows, numbers: Numbers, number: int, val_fraction: float, where: str) -> Texts:
@@ -204,7 +205,8 @@ def _validation_groups(
     if not _is_balanced(counts[chosen].sum(axis=0), counts.sum(axis=0), share):
         chosen = free & (_divided(groups, counts, np.array([1 - share, share]), free) == 1)
     if not chosen.any():  # groups are too large for their share: the smallest one
-        chosen[np.flatnonzero(free)[counts[free].sum(axis=1).argmin()]] = True
+        order = _large_first(groups, counts)
+        chosen[order[free[order]][-1]] = True
     return chosen
 
 
@@ -222,8 +224,7 @@ def _divided(
     chosen: npt.NDArray[np.bool_] | None = None,
 ) -> Numbers:
     """A part in [0, K) for each group, shape (G,), parts as large as `shares` says; of `chosen` groups alone."""
-    sizes = counts.sum(axis=1)
-    order = np.lexsort((groups.names.astype(str), groups.draws, -sizes))
+    order = _large_first(groups, counts)
     order = order if chosen is None else order[chosen[order]]
     # Plain numbers: there may be a million groups of one unit, for which numpy takes ten times as long.
     totals = counts.sum(axis=0).tolist()
@@ -239,6 +240,11 @@ def _divided(
             placed[part][label] += n
             missing[part] -= n
     return parts
+
+
+def _large_first(groups: GroupedRows, counts: npt.NDArray[np.int64]) -> Numbers:
+    """The groups by their units, equal ones by a hash of their names."""
+    return np.lexsort((groups.names.astype(str), groups.draws, -counts.sum(axis=1)))
 
 
 def _cost(units: Sequence[tuple[int, int]], placed: Sequence[int], targets: Sequence[float]) -> float:
