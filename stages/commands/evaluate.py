@@ -58,6 +58,7 @@ _MACHINE_COLUMNS = ("excluded_overlap", "near_overlap", "excluded_kinds", "audit
     type=click.Choice(["test", "val"]),
     help="Another split than the protocol's is printed only.  [default: protocol.test_split of params.yaml]",
 )
+@click.option("--by", type=click.Choice(["scene"]), help="Print the score of each scene, of datasets that have scenes.")
 @click.option(
     "--exclude-overlap",
     is_flag=True,
@@ -87,7 +88,10 @@ def command(output_format: str, **options: Any) -> None:
     from stages.workflows.evaluate import evaluate
 
     result = run(evaluate, request_of(EvaluateRequest, options))
-    _echo(result, output_format)
+    if result.by:
+        _echo_scenes(result.scenes, output_format)
+    else:
+        _echo(result, output_format)
     if len(result.runs) > 1:
         _say_spread([scored for scored in result.runs if not scored.record.fold])
         _say_folds(result.folds)
@@ -122,6 +126,23 @@ def _echo(result: EvaluateResult, output_format: str) -> None:
         for symbol, legend in AUDIT_LEGENDS.items():
             if any(symbol in audit for audit in symbols):
                 say(legend)
+
+
+def _echo_scenes(rows: Sequence[Mapping[str, Any]], output_format: str) -> None:
+    """A row for each score and scene; its counts in JSON only."""
+    from pipeline.learning.metrics import METRICS
+
+    if output_format == "json":
+        echo_rows(rows, output_format)
+        return
+    fold = ("fold",) if any("fold" in row for row in rows) else ()
+    columns = ("run", "dataset", "split", *fold, "scene", "n", *METRICS, "ci95")
+    flat = [
+        {**dict.fromkeys(columns), **row, "ci95": "{:.4f}-{:.4f}".format(*row["ci95"]["accuracy"])}
+        | ({"fold": f"{row['fold']['number']} of {row['fold']['n']}"} if "fold" in row else {})
+        for row in rows
+    ]
+    echo_rows(flat, output_format, columns if output_format == "table" else (*columns, "note"))
 
 
 def _columns(*, folds: bool = False) -> tuple[str, ...]:

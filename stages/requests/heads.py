@@ -83,6 +83,7 @@ class EvaluateRequest(Request):
     runs : folders of trained runs, or folders of such folders; in Python also what `train` returned
     datasets : by default `run.datasets` of params.yaml
     split : scores of another one than the protocol's are not written; by default `protocol.test_split` of params.yaml
+    by : also the score of each scene, of datasets that have scenes
     exclude_overlap : leave rows out that the head was trained or selected on, by their bytes and by audits; they are
         counted
     prune : remove scores on other datasets, and those of runs below `runs` that are not there any more
@@ -94,6 +95,7 @@ class EvaluateRequest(Request):
     _: KW_ONLY
     datasets: Texts = default(())
     split: Literal["test", "val"] | None = None
+    by: Literal["scene"] | None = None
     exclude_overlap: bool = False
     prune: bool = False
     method: str | None = None

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from stages.results.base import Result
 from stages.results.fold_rows import FoldSet, fold_sets
+from stages.results.scene_rows import scene_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,10 +81,12 @@ class EvaluateResult(Result):
     ----------
     runs : in the order of the request; each with an entry per dataset
     notes : what must be stated with the scores, each once: of the heads, and what could not be checked
+    by : whether `frame` has a row for each scene
     """
 
     runs: tuple[RunScores, ...]
     notes: tuple[str, ...]
+    by: Literal["scene"] | None = None
 
     @property
     def scores(self) -> tuple[dict[str, Any], ...]:
@@ -110,6 +113,11 @@ class EvaluateResult(Result):
         return fold_sets(self.runs)
 
     @property
+    def scenes(self) -> tuple[dict[str, Any], ...]:
+        """For each score one row of all scenes, and one of each scene of the dataset."""
+        return scene_rows(self.runs)
+
+    @property
     def frame(self) -> pd.DataFrame:
         """One row per (run, dataset); and where runs differ in their fold only, below them one or two of all of them.
 
@@ -122,8 +130,13 @@ class EvaluateResult(Result):
         scored rows whose bytes the head was trained on, or selected on alone, and are <NA> where that was not checked;
         `near_overlap` those whose picture an audit found there in other bytes, <NA> without an audit. `audit` is what
         audits found in the two datasets, empty if nothing.
+
+        By scene there is one row per (run, dataset, scene): n, the scores and their intervals.
         """
         import pandas as pd  # late: `import stages` is light
+
+        if self.by == "scene":
+            return pd.DataFrame([_scene_row(row) for row in self.scenes])
 
         rows = [
             _score_row(run, entry, audit)
@@ -151,6 +164,17 @@ def _score_columns() -> list[str]:
         *("overlap_train", "overlap_val", "near_overlap", "excluded_overlap", "rejected", "dropped", "note", "audit"),
         *("fold", *(f"{name}_sd" for name in METRICS)),
     ]
+
+
+def _scene_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of `EvaluateResult.frame` by scene."""
+    bounds = {
+        f"{metric}_{end}": bound
+        for metric, ends in row["ci95"].items()
+        for end, bound in zip(("low", "high"), ends, strict=True)
+    }
+    fold = {"fold": f"{row['fold']['number']} of {row['fold']['n']}"} if "fold" in row else {}
+    return {name: value for name, value in row.items() if name not in ("ci95", "confusion")} | fold | bounds
 
 
 def _fold_row(folds: FoldSet, row: Mapping[str, Any]) -> dict[str, Any]:
