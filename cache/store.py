@@ -295,19 +295,6 @@ class Store:
         """What is predicted and scored: `image`, each row, or `clip`, whose rows are its frames."""
         return str(self.manifest.dataset.get("unit", "image"))
 
-    def with_splits(self, splits: npt.NDArray[np.object_]) -> Store:
-        """The same store with other rows in its splits, such as those of a fold; nothing is written.
-
-        Parameters
-        ----------
-        splits : of each row, shape (N,); a row of any other text than train, val and test is in none
-        """
-        if len(splits) != len(self):
-            raise QueryError(f"{self.path}: expected a split for each of {len(self)} rows, found {len(splits)}")
-        other = Store(self.path, self.backend, self.manifest)
-        other._columns.update({**self._columns, "split": pd.Series(splits.astype(object))})
-        return other
-
     def _usable(self, split: str) -> npt.NDArray[np.intp]:
         frame = self.columns(["split", "status"])
         return np.flatnonzero(((frame["split"] == split) & (frame["status"] == OK)).to_numpy())
@@ -326,11 +313,15 @@ class Store:
         QueryError
             If the store has none, or a text of the column `distribution` is none.
         """
-        texts = self.columns(["distribution"])["distribution"].to_numpy()[self._usable(split)]
+        return self.distributions_of(self._usable(split))
+
+    def distributions_of(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+        """Soft labels of some rows: as `distributions`."""
+        texts = self.columns(["distribution"])["distribution"].to_numpy()[rows]
         shares = np.full((len(texts), len(self.classes)), np.nan)
-        for row, text in enumerate(texts):
+        for i, text in enumerate(texts):
             if text:
-                shares[row] = _shares(text, len(self.classes))
+                shares[i] = _shares(text, len(self.classes))
         return shares
 
     def features(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.records import Export, FoldScores, Run, Score
-    from stages.results.scores import RunScores
+    from stages.results.run_scores import RunScores
 
 __all__ = ["FoldSet", "fold_sets"]
 

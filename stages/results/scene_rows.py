@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.records import Score
-    from stages.results.scores import RunScores
+    from stages.results.run_scores import RunScores
 
 __all__ = ["ALL_SCENES", "scene_rows"]
 

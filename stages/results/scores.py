@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from stages.results.base import Result
 from stages.results.fold_rows import FoldSet, fold_sets
+from stages.results.run_scores import RunScores
 from stages.results.scene_rows import scene_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline.footnotes import DatasetFinding
-    from pipeline.records import Export, Run, Score
+    from pipeline.records import Score
 
-__all__ = ["EvaluateResult", "ReportResult", "RunScores"]
+__all__ = ["EvaluateResult", "ReportResult"]
 
 
 @dataclass(frozen=True)
@@ -46,31 +47,6 @@ class ReportResult(Result):
     def summary(self) -> Mapping[str, Any]:
         """The path of the page and the number of runs."""
         return {"path": str(self.path), "runs": self.n_runs}
-
-
-@dataclass(frozen=True)
-class RunScores:
-    """The scores of one head.
-
-    Parameters
-    ----------
-    folder : of the run, or of the exported head
-    record : its run.json or head.json
-    entries : one per dataset, as scores.json has them
-    note : what must be stated with every number of the head
-    path : the scores.json that has them; None where nothing is written
-    n_new : how many entries were scored now; the others were up to date
-    audit : of each entry, what audits found in the datasets that the head was trained and scored on, as far as it makes
-        the score doubtful
-    """
-
-    folder: Path
-    record: Run | Export = field(repr=False)
-    entries: tuple[Score, ...] = field(repr=False)
-    note: str
-    path: Path | None
-    n_new: int = 0
-    audit: tuple[tuple[DatasetFinding, ...], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)

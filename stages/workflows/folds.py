@@ -1,4 +1,4 @@
-"""The folds of a store: which a request names, and the store with the splits of one."""
+"""The folds of a store: which a request names, and the units of the store in the splits of one."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from pipeline.tables.folds import NO_FOLD, Fold, GroupedRows, assign_folds, fold
 from stages.errors import ParamsError, StageError
 from stages.params import Params
 from stages.requests import TrainRequest
+from stages.workflows.unit_source import StoredUnits, unit_source
 
-__all__ = ["FoldStores", "StoreFolds", "requested_folds"]
+__all__ = ["FoldSources", "StoreFolds", "requested_folds"]
 
 _COLUMNS = ("id", "label", "subject", "clip", "path", "sha256")
 _VAL_FRACTION = 0.1  # of layouts, where a store does not state the option
@@ -60,8 +61,8 @@ class StoreFolds:
             raise StageError(f"{dataset}: expected a fold from 1 to {total}, found {number}")
         return Fold(number, total, "table" if own else "groups")
 
-    def store_of(self, fold: Fold | FoldRecord | None) -> Store:
-        """The store with the splits of a fold; the store itself for None.
+    def units_of(self, fold: Fold | FoldRecord | None) -> StoredUnits:
+        """The units in the splits of a fold, or of their table for None.
 
         Raises
         ------
@@ -71,7 +72,7 @@ class StoreFolds:
             If there are too few groups.
         """
         if fold is None:
-            return self.store
+            return unit_source(self.store)
         if (fold.n, fold.source) != (self.n_own or fold.n, "table" if self.n_own else "groups"):
             found = f"{self.n_own} folds of its own" if self.n_own else "no folds of its own"
             raise StageError(
@@ -80,7 +81,8 @@ class StoreFolds:
             )
         numbers = self._own if self.n_own else self._folds(fold.n)
         where = self.store.dataset
-        return self.store.with_splits(fold_splits(self._groups, numbers, fold.number, self._val_fraction, where))
+        splits = fold_splits(self._groups, numbers, fold.number, self._val_fraction, where)
+        return unit_source(self.store, splits)
 
     @property
     def _val_fraction(self) -> float:
@@ -105,22 +107,22 @@ class StoreFolds:
         return self._made[n]
 
 
-class FoldStores:
-    """Stores with the splits of folds, each made once however many heads are scored on it."""
+class FoldSources:
+    """Units in the splits of folds, each fold made once however many heads are scored on it."""
 
     def __init__(self) -> None:
         self._folds: dict[tuple[str, str], StoreFolds] = {}
-        self._stores: dict[tuple[str, str, str], Store] = {}
+        self._units: dict[tuple[str, str, str], StoredUnits] = {}
 
-    def of(self, store: Store, fold: FoldRecord | None) -> Store:
-        """The store with the splits of a fold: see `StoreFolds.store_of`."""
+    def of(self, store: Store, fold: FoldRecord | None) -> StoredUnits:
+        """The units of a store in the splits of a fold: see `StoreFolds.units_of`."""
         if fold is None:
-            return store
+            return unit_source(store)
         path = (str(store.path), store.key)
-        if (name := (*path, fold.name)) not in self._stores:
+        if (name := (*path, fold.name)) not in self._units:
             folds = self._folds.setdefault(path, StoreFolds(store))
-            self._stores[name] = folds.store_of(fold)
-        return self._stores[name]
+            self._units[name] = folds.units_of(fold)
+        return self._units[name]
 
 
 def requested_folds(request: TrainRequest, params: Params, dataset: str, folds: StoreFolds) -> Sequence[Fold | None]:

@@ -25,10 +25,10 @@ from stages.params import Params
 from stages.remedies import encoder_written
 from stages.workflows.aligned_features import aligned_features_steps
 from stages.workflows.audit_records import AuditRecords
-from stages.workflows.folds import FoldStores
+from stages.workflows.folds import FoldSources
 from stages.workflows.overlap import Overlap, OverlapFinder, rows_without_overlap
 from stages.workflows.row_identity import SplitRows, rows_digest
-from stages.workflows.scored_split import Budget, ScoredSplit
+from stages.workflows.scored_split import Budget, ScoredSplit, scored_split
 from stages.workflows.scores_file import score_source
 from stages.workflows.store_encoder import encoder_of, require_dataset, require_encoder_named
 
@@ -46,7 +46,7 @@ class _Task:
     Parameters
     ----------
     identity : the fields of a `Score` that state what was scored, and how
-    keep : bool, shape (N,): the usable rows of the split that are not left out for their overlap
+    keep : bool, shape (U,): the usable units of the split that are not left out for their overlap
     earlier : the score of this very identity that there is
     """
 
@@ -88,7 +88,7 @@ class Scorer:
         self.notes: dict[str, None] = {}
         self._stores: dict[tuple[str, str], Store] = {}
         self._current: set[tuple[str, str]] = set()
-        self._folds = FoldStores()
+        self._folds = FoldSources()
         self._splits: dict[tuple[str, str, str], ScoredSplit] = {}
         self._budget = Budget()
         self._encoders: dict[str, TorchEncoder] = {}
@@ -140,9 +140,9 @@ class Scorer:
         return self._stores[encoder, dataset]
 
     def _split(self, store: Store, split: str, fold: FoldRecord | None) -> ScoredSplit:
-        """The rows of a split, of the fold of a head that is scored on the dataset that it was trained on."""
+        """The units of a split, of the fold of a head that is scored on the dataset that it was trained on."""
         if (name := (str(store.path), split, fold.name if fold else "")) not in self._splits:
-            self._splits[name] = ScoredSplit(self._folds.of(store, fold), split, self._budget)
+            self._splits[name] = scored_split(self._folds.of(store, fold), split, self._budget)
         return self._splits[name]
 
     def _digest(self, rows: SplitRows, scored: npt.NDArray[np.bool_]) -> str:
@@ -179,12 +179,15 @@ class Scorer:
             "near_overlap": checked.near_counts(scored) if checked else None,
             "excluded_kinds": checked.kinds if checked and self.exclude_overlap else (),
             "rejected": source.rejected(split),
+            "rejected_frames": source.n_rejected_frames,
+            "unit": source.units.unit,
             "dropped": dict(sorted(Counter(rows.labels[~known].tolist()).items())),
             "classes": tuple(run.classes),
             "fold": fold,
         }
         refused = identity["dropped"] and not self.params.protocol.drop_other_labels
-        same = () if refused else (score for score in earlier if _has(score, identity))
+        scenes = None if source.scenes is None else Counter(source.scenes[scored].tolist())
+        same = () if refused else (score for score in earlier if _has(score, identity) and _n_scenes(score) == scenes)
         return _Task(dataset, source, identity, keep, next(iter(same), None))
 
     def _scored(self, run: SavedHead, head: Head, task: _Task) -> Score:
@@ -208,6 +211,7 @@ class Scorer:
                 drop_other_labels=self.params.protocol.drop_other_labels,
                 temperature=run.temperature,
                 keep=keep,
+                scenes=source.scenes,
             )
         except PipelineError as error:
             is_mismatch = error.kind == "mismatch"
@@ -238,3 +242,10 @@ class Scorer:
 
 def _has(score: Score, identity: Mapping[str, Any]) -> bool:
     return all(getattr(score, name) == value for name, value in identity.items())
+
+
+def _n_scenes(score: Score) -> Mapping[str, int] | None:
+    """Scored units of each scene, as a score has them; None if it has no scenes."""
+    if score.scenes is None:
+        return None
+    return {name: sum(map(sum, counts)) for name, counts in score.scenes.items()}

@@ -105,7 +105,7 @@ def test_people_of_the_test_fold_are_neither_trained_nor_selected_on(ck: Path) -
     assert folds.n_own == 3
     tested: list[str] = []
     for number in (1, 2, 3):
-        frame = folds.store_of(folds.fold(number)).frame
+        frame = store.frame.assign(split=folds.units_of(folds.fold(number)).split_of_rows)
         people = {split: set(frame["subject"][frame["split"] == split]) for split in ("train", "val", "test")}
         assert not people["test"] & (people["train"] | people["val"])
         assert not people["train"] & people["val"]
@@ -218,7 +218,8 @@ def test_a_table_without_folds_gets_some_by_group(project: Path) -> None:
     result = stages.train("linear-probe", "sample-a", folds=3)
     assert [run.record.fold and run.record.fold.source for run in result.runs] == ["groups"] * 3
     folds = StoreFolds(open_store("features/untrained/sample-a.zarr"))
-    frames = [folds.store_of(Fold(number, 3, "groups")).frame for number in (1, 2, 3)]
+    units = [folds.units_of(Fold(number, 3, "groups")) for number in (1, 2, 3)]
+    frames = [each.store.frame.assign(split=each.split_of_rows) for each in units]
     tested = [set(frame["subject"][frame["split"] == "test"]) for frame in frames]
     assert sum(map(len, tested)) == len(set.union(*tested)) == frames[0]["subject"].nunique()
     scores = stages.evaluate(result, datasets=["sample-a", "sample-e"])
