@@ -89,7 +89,7 @@ def command(output_format: str, **options: Any) -> None:
 
     result = run(evaluate, request_of(EvaluateRequest, options))
     if result.by:
-        _echo_scenes(result.scenes, output_format)
+        _echo_scenes(result, output_format)
     else:
         _echo(result, output_format)
     if len(result.runs) > 1:
@@ -116,7 +116,7 @@ def _echo(result: EvaluateResult, output_format: str) -> None:
             _flat(score) | {"dataset": f"{footnoted(score['dataset'], score['encoder_saw'])} {audit}".strip()}
             for score, audit in zip(scores, symbols, strict=True)
         ]
-        echo_rows([*rows, *map(_flat_folds, of_folds)], output_format, columns)
+        _echo_table([*rows, *map(_flat_folds, of_folds)], columns, result)
         if any(score["encoder_saw"] for score in scores):
             say(LEGEND)
         if any(OVERLAP in _overlap_text(score) for score in scores):
@@ -128,10 +128,19 @@ def _echo(result: EvaluateResult, output_format: str) -> None:
                 say(legend)
 
 
-def _echo_scenes(rows: Sequence[Mapping[str, Any]], output_format: str) -> None:
+def _echo_table(rows: Sequence[dict[str, Any]], columns: Sequence[str], result: EvaluateResult) -> None:
+    """Where all that was scored are clips, the accuracy has the name that it has in papers on clips, too."""
+    clips = all(entry.unit == "clip" for run in result.runs for entry in run.entries)
+    names = {name: "WAR (accuracy)" if clips and name == "accuracy" else name for name in columns}
+    named = [{names[name]: row[name] for name in columns} for row in rows]
+    echo_rows(named, "table", list(names.values()))
+
+
+def _echo_scenes(result: EvaluateResult, output_format: str) -> None:
     """A row for each score and scene; its counts in JSON only."""
     from pipeline.learning.metrics import METRICS
 
+    rows = result.scenes
     if output_format == "json":
         echo_rows(rows, output_format)
         return
@@ -142,7 +151,10 @@ def _echo_scenes(rows: Sequence[Mapping[str, Any]], output_format: str) -> None:
         | ({"fold": f"{row['fold']['number']} of {row['fold']['n']}"} if "fold" in row else {})
         for row in rows
     ]
-    echo_rows(flat, output_format, columns if output_format == "table" else (*columns, "note"))
+    if output_format == "table":
+        _echo_table(flat, columns, result)
+    else:
+        echo_rows(flat, output_format, (*columns, "note"))
 
 
 def _columns(*, folds: bool = False) -> tuple[str, ...]:
