@@ -70,6 +70,7 @@ class _Trained(Record):
     dataset: Name
     encoder_named: Annotated[Text, Field(min_length=1)]
     seed: Count
+    fold: FoldRecord | None = None
 
 
 class HeadFacts:
@@ -252,8 +253,9 @@ def train_again(run: Run | Mapping[str, Any]) -> Advice:
         plain = _Trained.model_validate(run if isinstance(run, Mapping) else dict(run)).as_json()
     except ValidationError:
         return Advice(TRAIN_AGAIN)
-    encoder, seeds = plain.pop("encoder_named"), (plain.pop("seed"),)
+    encoder, seeds, fold = plain.pop("encoder_named"), (plain.pop("seed"),), plain.pop("fold")
     if isinstance(run, OwnRun):
         plain["method"] = run.method_code.code
-    remedy = [("train", {**plain, "encoder": encoder, "seeds": seeds})]
+    of_fold = {"fold": (fold["number"],), "folds": fold["n"]} if fold else {}
+    remedy = [("train", {**plain, "encoder": encoder, "seeds": seeds, **of_fold})]
     return Advice(remedy=remedy, purpose="with the options of the run")

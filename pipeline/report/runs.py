@@ -267,6 +267,10 @@ def _contradiction(record: Run, score: Score) -> str:
         return f"per_class: expected recalls of {', '.join(record.classes)}, found of {', '.join(score.classes)}"
     if score.dataset == record.dataset and not score.seen:
         return f"seen: expected true, as the head was trained on {record.dataset}, found false"
+    if score.fold != (record.fold if score.dataset == record.dataset else None):
+        return (
+            "fold: expected that of the head on the dataset that it was trained on, and none on others, found another"
+        )
     return ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -121,7 +121,13 @@ class OverlapFinder:
         except CacheError as error:
             return as_commands(error)
         changed = "train and validation rows or labels" if store.key == run.record.key else "images or features"
-        named = {"method": run.record.method, "dataset": dataset, "encoder": run.record.encoder_named}
+        named: dict[str, Any] = {
+            "method": run.record.method,
+            "dataset": dataset,
+            "encoder": run.record.encoder_named,
+        }
+        if fold := run.record.fold:
+            named |= {"fold": (fold.number,), "folds": fold.n}
         train = command_line("train", {**named, "features": self.features})
         return f"{store.path} has other {changed} now than they were trained on. Train them again: `{train}`"
 
