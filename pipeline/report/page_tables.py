@@ -221,8 +221,9 @@ def _recall_row(cell: Cell, classes: Sequence[str]) -> tuple[str, ...]:
 
 def _confusion_table(cell: Cell) -> TableView:
     rows, tested_on = zip(cell.classes, cell.confusion(), strict=True), with_footnotes(cell.test, [cell])
+    units = f"{cell.first.unit}s"
     return TableView(
-        f"Trained on {cell.train}, tested on {tested_on}: images, rows true, columns predicted",
+        f"Trained on {cell.train}, tested on {tested_on}: {units}, rows true, columns predicted",
         ("True", *cell.classes),
         tuple((name, *(f"{count:,}" for count in counts)) for name, counts in rows),
     )

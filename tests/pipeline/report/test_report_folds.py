@@ -12,6 +12,7 @@ from pipeline.records import Score
 from pipeline.report import Report, ReportRun, build_report
 from pipeline.report.folds import ScoreOfFolds, fold_notes
 from pipeline.report.groups import Group, group_runs
+from pipeline.report.matrices import matrices
 
 # 4 and 8 images: accuracies 3/4 and 4/8, together 7/12.
 COUNTS = {1: [[2, 1, 0], [0, 1, 0], [0, 0, 0]], 2: [[3, 1, 0], [3, 1, 0], [0, 0, 0]]}
@@ -114,6 +115,24 @@ def test_the_page_has_a_row_for_the_mean_the_pooled_score_and_each_fold() -> Non
         ("test, fold 1", "4", "75.0"),
         ("test, fold 2", "8", "50.0"),
     ]
+
+
+def test_a_cell_of_a_matrix_says_what_each_fold_has() -> None:
+    group = only_group(fold_run(1), fold_run(2))
+    [matrix, _] = matrices([group], ["a (2 folds)"])
+    [(train, cells)] = matrix.rows
+    assert (train, cells[0].text) == ("a (2 folds)", "62.5")
+    assert (
+        "seed 0, 2 folds: mean 62.5, pooled 58.3 (95 % interval 32.0 to 80.7)\nfold 1 75.0, fold 2 50.0"
+        in cells[0].about
+    )
+
+
+def test_clips_are_called_clips() -> None:
+    run = make_run([own_score(1, unit="clip")], rows="r", variant="fold-1-of-2", fold=fold_of(1), unit="clip")
+    html = report_of(run).html
+    assert "the test clips of every dataset" in html
+    assert "clips, rows true, columns predicted" in html
 
 
 def test_a_report_without_folds_has_no_table_of_them() -> None:
