@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.features import Clips
+from pipeline.sources import Clips
 from pipeline.video.sampling import random_of_segments, segment_centres
 
 __all__ = ["CLIP_FRAMES", "FRAMES", "ClipArray", "ClipSampler", "clip_arrays", "stored_output"]

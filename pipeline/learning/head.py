@@ -14,12 +14,13 @@ from torch import Tensor, nn
 
 from pipeline.differences import differences_text
 from pipeline.errors import MismatchError
-from pipeline.learning.clips import FRAMES, ClipArray, stored_output
+from pipeline.learning.clips import CLIP_FRAMES, FRAMES, ClipArray, ClipSampler, clip_arrays, stored_output
 from pipeline.learning.layers import FeatureScale
+from pipeline.sources import Clips, ClipSource
 
 if TYPE_CHECKING:
-    from pipeline.features import FeatureSource
     from pipeline.learning.spec import HeadSpec
+    from pipeline.sources import FeatureSource
 
 __all__ = ["HEADS", "Head", "Inputs", "as_input"]
 
@@ -98,6 +99,35 @@ class Head(nn.Module, ABC):
             inputs = {name: as_input(values[rows]).to(device) for name, values in arrays.items()}
             logits.append(self(inputs).cpu().numpy())
         return np.concatenate(logits)
+
+    def predict_units(
+        self, source: FeatureSource, split: str, units: npt.NDArray[np.integer] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Logits of the plain view of some units of a split, of which no other is read: float32 (M, C).
+
+        Of a clip T frames are read, those at the centres of its segments: T is that of the head, or 16 for a head of
+        images, which reads the mean of their features. To a head of clips an image is a clip of one frame.
+
+        Parameters
+        ----------
+        source : of the encoder that the head was trained on
+        units : shape (M,), ascending positions in `source.labels(split)`; by default all of them
+        """
+        return self.predict(self._arrays(source, split, units))
+
+    def _arrays(
+        self, source: FeatureSource, split: str, units: npt.NDArray[np.integer] | None
+    ) -> Mapping[str, npt.NDArray[Any] | ClipArray]:
+        reads = tuple(self.spec.inputs)
+        stored = {name: source.features(split, name) for name in dict.fromkeys(map(stored_output, reads))}
+        n_rows = len(next(iter(stored.values())))
+        if isinstance(source, ClipSource) or FRAMES in reads:
+            clips = source.clips(split) if isinstance(source, ClipSource) else Clips.of_images(n_rows)
+            clips = clips if units is None else clips.take(units)
+            return clip_arrays(stored, reads, ClipSampler(clips, self.spec.clip_frames or CLIP_FRAMES))
+        if units is None or len(units) == n_rows:
+            return stored  # all rows of a memory-mapped array are not taken: that would read it whole
+        return {name: values[units] for name, values in stored.items()}
 
     def require(self, source: FeatureSource) -> None:
         """Refuse features of another encoder.
