@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.datasets.layouts.afe import Afe
+from pipeline.datasets.layouts.afew import Afew
 from pipeline.datasets.layouts.affectnet import AffectNet
 from pipeline.datasets.layouts.caer_s import CaerS
 from pipeline.datasets.layouts.ck_plus import CkPlus
 from pipeline.datasets.layouts.csv_list import CsvList
+from pipeline.datasets.layouts.dfew import Dfew
 from pipeline.datasets.layouts.expw import Expw
 from pipeline.datasets.layouts.fer2013 import Fer2013
 from pipeline.datasets.layouts.ferbench import FerBench
 from pipeline.datasets.layouts.ferplus import Ferplus
+from pipeline.datasets.layouts.ferv39k import Ferv39k
 from pipeline.datasets.layouts.folder import Folder
 from pipeline.datasets.layouts.hf import HfCopy
 from pipeline.datasets.layouts.jaffe import Jaffe
@@ -55,6 +58,9 @@ _LAYOUTS: tuple[Layout[Any], ...] = (
     Expw(),
     Afe(),
     CaerS(),
+    Dfew(),
+    Ferv39k(),
+    Afew(),
     Folder(),
     CsvList(),
     PathLists(),

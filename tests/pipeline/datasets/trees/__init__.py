@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from trees import (
     affectnet,
+    clip_lists,
     csv_lists,
     drawn,
     fer2013,
@@ -40,4 +41,5 @@ TREES = {
     **csv_lists.TREES,
     **path_lists.TREES,
     **hub.TREES,
+    **clip_lists.TREES,
 }
