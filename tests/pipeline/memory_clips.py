@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from memory_source import MemorySource, separable_source
 
-from pipeline.features import Clips
 from pipeline.learning.clips import stored_output
 from pipeline.methods import config_class
+from pipeline.sources import Clips
 
 __all__ = ["MemoryClips", "clips_of_frames", "source_for"]
 

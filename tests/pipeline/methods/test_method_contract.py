@@ -11,13 +11,13 @@ from overfit import OVERFIT
 from tiny_encoder import tiny_encoder
 
 from pipeline.errors import ConfigError, MismatchError, TrainingError
-from pipeline.features import ClipSource
 from pipeline.learning.calibration import Calibration
 from pipeline.learning.clips import ClipSampler, clip_arrays, stored_output
 from pipeline.learning.evaluation import evaluate
 from pipeline.learning.method import TrainingInputs
 from pipeline.methods import config_class, load_method, method_names
 from pipeline.methods.packing import pack, unpack
+from pipeline.sources import ClipSource
 from pipeline.tables.labels import EXPRESSIONS
 
 
