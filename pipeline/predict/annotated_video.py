@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 
 import av
 import numpy as np
+from av.container import OutputContainer
 from PIL import Image
 
-from pipeline.errors import InputError
+from pipeline.errors import ImageError, InputError
 from pipeline.predict.annotate import Box, Mark, draw_marks
 from pipeline.predict.prediction import Prediction
 from pipeline.predict.tracked_video import VideoTrace
 from pipeline.video.copying import Pictures, Sound
-from pipeline.video.stream import VideoStreamer
+from pipeline.video.stream import ForwardReader
 
 __all__ = ["TRACK_COLOURS", "write_annotated"]
 
@@ -92,24 +94,36 @@ def write_annotated(trace: VideoTrace, target: Path, on_frame: Callable[[float],
     InputError
         If nothing of it can be read any more.
     """
-    faces = _faces(trace)
-    video = VideoStreamer(trace.video.path)
-    frames = video.sampled(lambda _: 0.0)
+    path = trace.video.path
+    try:
+        with closing(ForwardReader(path)) as video, av.open(str(target), "w", format="mp4") as copy:
+            return _write(video, path, copy, _faces(trace), on_frame)
+    except ImageError as error:
+        raise InputError(f"{path}: it was read before, and cannot be read now: {error}. Run predict again") from error
+
+
+def _write(
+    video: ForwardReader,
+    path: Path,
+    copy: OutputContainer,
+    faces: Sequence[_Face],
+    on_frame: Callable[[float], None],
+) -> str:
+    frames = video.sampled(0)
     if (first := next(frames, None)) is None:
-        raise InputError(f"{video.path}: it was read before, and cannot be read now: {video.fault}. Run predict again")
-    size, scale = _size(first.picture().size)
-    with av.open(str(target), "w", format="mp4") as copy, Sound(video.path, video.first_s) as sound:
-        pictures = Pictures(copy, size, video.rate)
-        sound.add_to(copy)
+        raise ImageError(video.fault())
+    size, scale = _size((first.pixels.shape[1], first.pixels.shape[0]))
+    pictures = Pictures(copy, size, video.rate)
+    with closing(Sound(path, copy, video.first_s or 0.0)) as sound:
         for frame in chain([first], frames):
-            shown = frame.picture().resize(size, Image.Resampling.BICUBIC)
+            shown = Image.fromarray(frame.pixels).resize(size, Image.Resampling.BICUBIC)
             draw_marks(shown, [mark for face in faces if (mark := face.mark(frame.seconds, scale))])
             pictures.add(shown, frame.seconds)
             sound.copy_until(frame.seconds)
             on_frame(frame.seconds)
         pictures.finish()
         sound.copy_until(math.inf)
-    return sound.problem
+        return sound.problem
 
 
 def _faces(trace: VideoTrace) -> list[_Face]:

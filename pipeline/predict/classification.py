@@ -11,11 +11,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from pipeline.features import Clips
+from pipeline.predict.lazy_images import VideoFile
 from pipeline.predict.prediction import FACE, NO_FACE, UNREADABLE, Prediction
 from pipeline.predict.recognition import DetectedFaces, ExpressionClassifier
 from pipeline.predict.tracked_video import TrackedVideo, VideoTrace
 from pipeline.predict.windows import FRAME, VideoOptions, Window
-from pipeline.video.stream import VideoStreamer
 
 __all__ = ["BatchClassifier", "EndedVideo", "ImagePredictions"]
 
@@ -33,7 +33,7 @@ class EndedVideo:
     trace : where they were; None unless `keep_traces`
     """
 
-    video: VideoStreamer
+    video: VideoFile
     n_frames: int
     n_tracks: int
     trace: VideoTrace | None
@@ -58,7 +58,7 @@ class ImagePredictions:
     image: str
     reason: str = ""
     picture: Image.Image | None = None
-    video: VideoStreamer | None = None
+    video: VideoFile | None = None
     seconds: float | None = None
     ended: EndedVideo | None = None
 

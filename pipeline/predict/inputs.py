@@ -11,9 +11,10 @@ from pathlib import Path
 from pipeline.datasets.roots.files import is_junk, some
 from pipeline.errors import InputError
 from pipeline.images.formats import is_image
-from pipeline.predict.lazy_images import LazyImage, is_video, lazy_file, video_frames
+from pipeline.predict.lazy_images import LazyImage, lazy_file, video_frames
 from pipeline.predict.windows import DEFAULT_OPTIONS, VideoOptions
 from pipeline.regular_files import NOT_REGULAR
+from pipeline.video.formats import is_video
 
 __all__ = ["InputFiles", "find_inputs", "input_images"]
 

@@ -6,6 +6,7 @@ A damaged video is read as far as possible, then has the reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,14 +19,10 @@ from PIL import Image
 from pipeline.errors import ImageError, InputError
 from pipeline.images.decode import as_picture
 from pipeline.images.ranges import SHARES, eight_bits
-from pipeline.images.reading import file_picture
-from pipeline.video.stream import VideoStreamer
+from pipeline.images.reading import file_picture, unreadable_reason
+from pipeline.video.stream import ForwardReader
 
-__all__ = ["VIDEO_SUFFIXES", "LazyImage", "is_video", "lazy_array", "lazy_file", "lazy_picture", "video_frames"]
-
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv", ".ts", ".mts"}
-)
+__all__ = ["LazyImage", "VideoFile", "lazy_array", "lazy_file", "lazy_picture", "video_frames"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class LazyImage:
     load: Callable[[], Image.Image]
     frame: int | None = None
     seconds: float | None = None
-    video: VideoStreamer | None = None
+    video: VideoFile | None = None
 
 
 def lazy_file(path: Path) -> LazyImage:
@@ -89,18 +86,56 @@ def _eight_bits(pixels: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
         ) from error
 
 
-def is_video(path: Path) -> bool:
-    """Whether the name has a suffix of a video format, in any case."""
-    return path.suffix.casefold() in VIDEO_SUFFIXES
-
-
-def video_frames(path: Path, every_s: Callable[[float], float]) -> Iterator[LazyImage]:
-    """Frames of a video in order: the first one, then the first one at or after every so many seconds.
+@dataclass
+class VideoFile:
+    """A video that is being read.
 
     Parameters
     ----------
-    every_s : from the length of the video in seconds, 0 if it is not known, to >= 0; 0, or less than a millionth of a
-        second, gives every frame
+    path : of the file
+    every_s : from the length of the video in seconds, 0 if it is not known, to >= 0, seconds between frames that are
+        taken; 0, or less than a millionth of a second, takes every frame
+    interval_s : what `every_s` gave
+    fault : after the last frame: why the file is not whole; empty if it is
+    """
+
+    path: Path
+    every_s: Callable[[float], float]
+    interval_s: float = 0.0
+    fault: str = ""
+    _reader: ForwardReader | None = None
+
+    @property
+    def n_frames(self) -> int:
+        """Frames that were decoded so far."""
+        return self._reader.n_frames if self._reader else 0
+
+    @property
+    def at_s(self) -> float:
+        """Time of the last one, from 0 at the first one."""
+        return self._reader.at_s if self._reader else 0.0
+
+    @property
+    def length_s(self) -> float:
+        """Of the whole video, as far as the file states it; else 0."""
+        return self._reader.length_s if self._reader else 0.0
+
+    def frames(self) -> Iterator[LazyImage]:
+        """The first frame, then the first one at or after every so many seconds."""
+        try:
+            with closing(ForwardReader(self.path)) as self._reader:
+                self.interval_s = self.every_s(self._reader.length_s)
+                for one in self._reader.sampled(self.interval_s):
+                    yield LazyImage(str(self.path), partial(Image.fromarray, one.pixels), one.number, one.seconds, self)
+                self.fault = self._reader.fault()
+        except ImageError as error:
+            self.fault = str(error)
+        except OSError as error:
+            self.fault = unreadable_reason(error)
+
+
+def video_frames(path: Path, every_s: Callable[[float], float]) -> Iterator[LazyImage]:
+    """Frames of a video in order: see `VideoFile`.
 
     Yields
     ------
@@ -109,9 +144,8 @@ def video_frames(path: Path, every_s: Callable[[float], float]) -> Iterator[Lazy
         metadata. What cannot be read is one more at the end, whose `load` raises ImageError with the reason: the file
         is no video, or ends early.
     """
-    video = VideoStreamer(path)
-    for one in video.sampled(lambda opened: every_s(opened.length_s)):
-        yield LazyImage(str(path), one.picture, one.number, one.seconds, video)
+    video = VideoFile(path, every_s)
+    yield from video.frames()
     if video.fault:
         number, at_s = (video.n_frames, video.at_s) if video.n_frames else (None, None)
         yield LazyImage(str(path), partial(_fail, video.fault), number, at_s, video)

@@ -25,10 +25,9 @@ from pipeline.learning.concurrency import torch_threads
 from pipeline.learning.head import Head
 from pipeline.learning.options import LARGE_NETWORK
 from pipeline.learning.probabilities import softmax
-from pipeline.predict.lazy_images import LazyImage
+from pipeline.predict.lazy_images import LazyImage, VideoFile
 from pipeline.predict.saved import SavedHead
 from pipeline.progress import OnProgress, silent
-from pipeline.video.stream import VideoStreamer
 
 __all__ = ["DetectedFaces", "ExpressionClassifier", "FaceCropper"]
 
@@ -59,7 +58,7 @@ class DetectedFaces:
     faces: tuple[Face, ...] = ()
     crops: Mapping[int, Pixels] = field(default_factory=dict)
     picture: Image.Image | None = None
-    video: VideoStreamer | None = None
+    video: VideoFile | None = None
     appearance: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     @property

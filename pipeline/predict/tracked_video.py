@@ -9,10 +9,10 @@ from typing import Any
 import numpy.typing as npt
 
 from pipeline.faces.tracks import LOST_S, Tracker
+from pipeline.predict.lazy_images import VideoFile
 from pipeline.predict.prediction import Prediction
 from pipeline.predict.recognition import DetectedFaces
 from pipeline.predict.windows import FRAME, Box, TrackFrame, VideoOptions, Window, frames_of_tracks
-from pipeline.video.stream import VideoStreamer
 
 __all__ = ["TrackedVideo", "VideoTrace"]
 
@@ -28,7 +28,7 @@ class VideoTrace:
     rows : track and prediction, in order of time
     """
 
-    video: VideoStreamer
+    video: VideoFile
     boxes: dict[int, list[tuple[float, Box]]] = field(default_factory=dict)
     rows: list[tuple[int, Prediction]] = field(default_factory=list)
 
@@ -43,7 +43,7 @@ class TrackedVideo:
     keep_trace : whether boxes are kept: some 100 bytes a face
     """
 
-    def __init__(self, video: VideoStreamer, options: VideoOptions, *, keep_trace: bool = False) -> None:
+    def __init__(self, video: VideoFile, options: VideoOptions, *, keep_trace: bool = False) -> None:
         self.video, self.options = video, options
         self.trace = VideoTrace(video) if keep_trace else None
         self.n_frames = 0

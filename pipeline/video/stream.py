@@ -1,167 +1,130 @@
-"""A video from its beginning to its end: frames of given times, in one pass and in little memory."""
+"""A video read once, from its first frame to its last: what is not wanted is not converted, and nothing is kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from math import floor
 from pathlib import Path
-from typing import Any
 
 import av
-import av.error
-from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from PIL import Image
 
-from pipeline.images.decode import MAX_PIXELS
-from pipeline.images.reading import unreadable_reason
-from pipeline.regular_files import open_regular
+from pipeline.video.listing import DEFAULT_RATE, NO_FRAMES, WITHOUT_TIMES
+from pipeline.video.opening import OpenVideo
+from pipeline.video.pictures import Pixels, ToPictures
+from pipeline.video.reader import open_file
 
-__all__ = ["SampledFrame", "VideoStreamer"]
+__all__ = ["ForwardReader", "TimedPicture"]
 
 # The length in a whole video's header may exceed its last frame: that of its sound, or rounded.
 _TOLERANCE_S, _TOLERANCE = 1.0, 0.02
-_DEFAULT_RATE = 25.0  # frames per second, where a file has no rate
-_HEADER_BYTES = 4096  # bytes of a file that are checked before FFmpeg opens it
-_PLAYLISTS = (b"#EXTM3U", b"ffconcat")
 _ROUNDING_S = 1e-6  # 3 x 0.1 s is a little more than 0.3 s to a computer
-_QUARTER = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
 
 
 @dataclass(frozen=True)
-class SampledFrame:
-    """A frame of a video.
+class TimedPicture:
+    """An upright frame of a video.
 
     Parameters
     ----------
-    number : from 0 at the first frame of the file
-    seconds : its time, from 0 at the first frame
-    picture : gives the upright picture, mode RGB; safe in another thread
+    number : of the frame, from 0 at the first one of the file
+    seconds : since that one
+    pixels : uint8, shape (H, W, 3)
     """
 
     number: int
     seconds: float
-    picture: Callable[[], Image.Image]
+    pixels: Pixels
 
 
-@dataclass
-class VideoStreamer:
-    """A video file, and how far it was read. For one pass.
+class ForwardReader:
+    """Reads a video forward. Its frames are numbered as they come out; damaged ones are left out, and counted.
 
     Parameters
     ----------
-    path : of the file
-    n_frames, at_s : frames so far, and the time of the last one
-    first_s : time that the file states for its first frame, which is 0 here
-    length_s : seconds that the file states; 0 if it states none. Known from the first frame on
-    rate : frames per second that it states
-    interval_s : seconds between the frames that are taken, from the first one on
-    fault : after the last frame: why the file is not whole; empty if it is
+    path : of the video
+    threads : of the decoder; 0 takes one for each core
+
+    Attributes
+    ----------
+    rate : frames a second that the file states; None if it states none
+    length_s : seconds from the first frame to the end, as far as the file states it; 0 if it does not
+    first_s : the time that the file states for its first frame, which is 0 here; None before it, or if there is none
+    n_frames, at_s : frames that were read so far, and the time of the last one, seconds
+    n_damaged : packets and frames that could not be decoded
+
+    Raises
+    ------
+    ImageError
+        With a short reason, if the file cannot be read or is no video.
     """
 
-    path: Path
-    n_frames: int = 0
-    at_s: float = 0.0
-    first_s: float = 0.0
-    length_s: float = 0.0
-    rate: float = _DEFAULT_RATE
-    interval_s: float = 0.0
-    fault: str = ""
-    n_damaged: int = 0
+    def __init__(self, path: Path, threads: int = 0) -> None:
+        self._video = OpenVideo(open_file(path), threads)
+        self.rate = self._video.rate
+        self.length_s = self._video.stated_s or 0.0
+        self.n_frames, self.at_s, self.n_damaged = 0, 0.0, 0
+        self.first_s: float | None = None
 
-    def sampled(self, every_s: Callable[[VideoStreamer], float]) -> Iterator[SampledFrame]:
-        """Frames in order: the first one, then the first one at or after every so many seconds.
+    def sampled(self, every_s: float) -> Iterator[TimedPicture]:
+        """The first frame, then the first one at or after every `every_s` seconds; 0 gives every frame.
 
-        At the end `fault` says why the file is not whole; it is empty if it is.
-
-        Parameters
-        ----------
-        every_s : called when `length_s` is known: >= 0; 0, or less than a millionth of a second, takes every frame
+        Raises
+        ------
+        ImageError
+            If a frame is too large, or its colours cannot be converted.
         """
-        last = -1
-        for frame in self._frames():
-            if self.n_frames == 1:
-                self.interval_s = every_s(self)
-            is_timed = self.interval_s > _ROUNDING_S
-            interval = floor((self.at_s + _ROUNDING_S) / self.interval_s) if is_timed else self.n_frames
+        to_picture, last = ToPictures(), -1
+        for number, (seconds, frame) in enumerate(self._frames()):
+            interval = floor((seconds + _ROUNDING_S) / every_s) if every_s > _ROUNDING_S else number
             if interval > last:
                 last = interval
-                yield SampledFrame(self.n_frames - 1, self.at_s, partial(_upright, frame))
+                yield TimedPicture(number, seconds, to_picture(frame))
 
-    def _frames(self) -> Iterator[VideoFrame]:
-        try:
-            with open_regular(self.path) as file:
-                if self._is_text(file.read(_HEADER_BYTES)):
-                    self.fault = "not a video: a playlist or another text"
-                    return
-                file.seek(0)
-                yield from self._decoded(file)
-        except OSError as error:
-            self.fault = unreadable_reason(error)
-        except av.error.FFmpegError:
-            pass
-        self.fault = self.fault or self._ending()
-
-    @staticmethod
-    def _is_text(begin: bytes) -> bool:
-        # Every container of pictures has bytes of 0 in its header; a playlist is text, and names other files to open.
-        return begin.startswith(_PLAYLISTS) or b"\0" not in begin
-
-    def _decoded(self, file: Any) -> Iterator[VideoFrame]:
-        with av.open(file, metadata_errors="ignore") as container:
-            stream = container.streams.best("video")
-            if not isinstance(stream, VideoStream):
-                return
-            stream.thread_type = "AUTO"
-            if (stream.width or 0) * (stream.height or 0) > MAX_PIXELS:
-                size = f"{stream.width} x {stream.height}"
-                self.fault = f"frames are too large: at most {MAX_PIXELS:,} pixels, found {size}"
-                return
-            self.rate = float(stream.average_rate or 0) or _DEFAULT_RATE
-            for frame in self._packets(container, stream):
-                at_s = frame.time
-                if not self.n_frames:
-                    self.first_s = at_s or 0.0
-                    self.length_s = _length(container, stream, self.first_s)
-                # Some files have no times, or times that decrease.
-                later = 0.0 if at_s is None else at_s - self.first_s
-                self.at_s = later if later > self.at_s or not self.n_frames else self.n_frames / self.rate
-                self.n_frames += 1
-                yield frame
-
-    def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-        """The frames of all packets that can be decoded."""
-        for packet in container.demux(stream):
-            try:
-                frames = packet.decode()
-            except av.error.InvalidDataError:
-                self.n_damaged += 1
-                continue
-            yield from frames
-
-    def _ending(self) -> str:
+    def fault(self) -> str:
+        """Why a video that gives no more frames is not whole; empty if it is."""
         if not self.n_frames:
-            return "not a video, or one without a frame that can be read"
+            return NO_FRAMES
         if self.length_s - self.at_s > max(_TOLERANCE_S, _TOLERANCE * self.length_s):
             return f"video ends early: {self.at_s:.1f} of {self.length_s:.1f} s could be read, {self.n_frames} frames"
-        if self.n_damaged:
-            return f"damaged video: {self.n_damaged} parts of it could not be decoded"
-        return ""
+        return f"video is damaged: {self.n_damaged:,} frames could not be decoded" if self.n_damaged else ""
 
+    def close(self) -> None:
+        self._video.close()
 
-def _length(container: InputContainer, stream: VideoStream, first_s: float) -> float:
-    """Seconds from the first frame to the end that the file states."""
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    length_s = (container.duration or 0) / av.time_base
-    # Of a recording that begins later: Matroska and WebM count their length from 0.
-    return length_s - first_s if "matroska" in container.format.name and 0 < first_s < length_s else length_s
+    def _frames(self) -> Iterator[tuple[float, VideoFrame]]:
+        """Each frame and its time."""
+        packets: Iterator[Packet[VideoStream] | None] = iter(self._video.packets())
+        while True:
+            packet = next(packets, None)
+            for frame in self._decode(packet):
+                seconds = self._seconds(frame)
+                yield seconds, frame
+                self.n_frames, self.at_s = self.n_frames + 1, seconds
+            if packet is None:
+                return
 
+    def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
+        try:
+            frames = self._video.decode(packet)
+        except av.FFmpegError:
+            self.n_damaged += 1
+            return []
+        whole = [frame for frame in frames if not frame.is_corrupt]
+        self.n_damaged += len(frames) - len(whole)
+        return whole
 
-def _upright(frame: VideoFrame) -> Image.Image:
-    picture = Image.fromarray(frame.to_ndarray(format="rgb24"))
-    turned = _QUARTER.get(round(frame.rotation) % 360)
-    return picture.transpose(turned) if turned else picture
+    def _seconds(self, frame: VideoFrame) -> float:
+        """Since the first frame; by the number where the file has no times, or times that do not increase."""
+        counted = self.n_frames / (self.rate or DEFAULT_RATE)
+        if frame.pts is None or self._video.format in WITHOUT_TIMES:
+            return counted
+        at = float(frame.pts * self._video.time_base)
+        if self.first_s is None:
+            self.first_s = at
+            if 0 < at < self.length_s:  # Matroska and WebM count their length from 0
+                self.length_s -= at
+        return at - self.first_s if at - self.first_s > self.at_s else counted

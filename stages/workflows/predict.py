@@ -17,10 +17,10 @@ from pipeline.methods.own import plain_name
 from pipeline.predict import Prediction, Predictor
 from pipeline.predict.classification import ImagePredictions
 from pipeline.predict.inputs import InputFiles, find_inputs
-from pipeline.predict.lazy_images import is_video
 from pipeline.predict.prediction import FACE, NO_FACE, UNREADABLE
 from pipeline.predict.windows import FRAME, VideoOptions
 from pipeline.progress import OnProgress, Progress
+from pipeline.video.formats import is_video
 from stages.errors import CheckFailedError, ParamsError, check_rejected
 from stages.params import load_params
 from stages.requests import PredictRequest
@@ -225,7 +225,9 @@ class PredictSession:
         if len(files) == 1:
             return Progress("seconds of video", int(at_s), int(length_s))
         self.n_files += video is None or result.ended is not None
-        note = f"{video.path.name}: {at_s:.0f} of {length_s:.0f} s" if video and self.n_files and not result.ended else ""
+        note = (
+            f"{video.path.name}: {at_s:.0f} of {length_s:.0f} s" if video and self.n_files and not result.ended else ""
+        )
         return Progress("files", self.n_files, len(files), note)
 
     def _should_stop(self, alike: AlikeRejects, result: ImagePredictions) -> bool:
