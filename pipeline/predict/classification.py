@@ -159,7 +159,7 @@ class BatchClassifier:
         rows: list[Prediction] = []
         if tracked.n_frames and not tracked.n_tracks:
             image, n_frames = str(video.path), tracked.n_frames
-            rows.append(Prediction(image, NO_FACE, start_s=0.0, end_s=video.at_s, n_frames=n_frames))
+            rows.append(Prediction(image, NO_FACE, start_s=0.0, end_s=video.end_s, n_frames=n_frames))
         if video.fault:
             frame, seconds = (video.n_frames, video.at_s) if video.n_frames else (None, None)
             n_frames = tracked.n_frames

@@ -116,6 +116,12 @@ class VideoFile:
         return self._reader.at_s if self._reader else 0.0
 
     @property
+    def end_s(self) -> float:
+        """When the last one ends, as far as the file states a rate."""
+        rate = self._reader.rate if self._reader else None
+        return self.at_s + (1 / rate if rate else 0.0)
+
+    @property
     def length_s(self) -> float:
         """Of the whole video, as far as the file states it; else 0."""
         return self._reader.length_s if self._reader else 0.0

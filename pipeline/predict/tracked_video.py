@@ -85,7 +85,7 @@ class TrackedVideo:
 
     def finish(self) -> Iterator[Window]:
         """The windows at the end."""
-        return self._frames.finish(self.video.at_s)
+        return self._frames.finish(self.video.at_s, self.video.end_s)
 
 
 def _of_row(features: Mapping[str, npt.NDArray[Any]], i: int) -> dict[str, npt.NDArray[Any]]:

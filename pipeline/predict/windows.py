@@ -168,8 +168,8 @@ class FramesOfTracks(Protocol):
         going_on : tracks that may have another face
         """
 
-    def finish(self, end_s: float) -> Iterator[Window]:
-        """The rest of a video that ends at `end_s`."""
+    def finish(self, last_s: float, end_s: float) -> Iterator[Window]:
+        """The rest of a video whose last frame begins at `last_s` and ends at `end_s`."""
 
 
 def frames_of_tracks(options: VideoOptions) -> FramesOfTracks:
@@ -199,9 +199,9 @@ class Windows:
         for track, face in faces.items():
             self.faces.setdefault(track, deque()).append(face)
 
-    def finish(self, end_s: float) -> Iterator[Window]:
-        while self.faces and (self.k == 0 or self._until - self.step_s <= end_s):
-            yield from self._windows(min(self._start + self.window_s, max(end_s, self._start)))
+    def finish(self, last_s: float, end_s: float) -> Iterator[Window]:
+        while self.faces and (self.k == 0 or self._until - self.step_s <= last_s):
+            yield from self._windows(min(self._start + self.window_s, end_s))
             self._next()
 
     @property
@@ -263,7 +263,7 @@ class WholeClip:
             del self.tracks[number]
         return iter(())
 
-    def finish(self, end_s: float) -> Iterator[Window]:
+    def finish(self, last_s: float, end_s: float) -> Iterator[Window]:
         if self.tracks:
             number = self._main()
             track = self.tracks[number]

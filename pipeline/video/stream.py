@@ -65,7 +65,8 @@ class ForwardReader:
     def __init__(self, path: Path, threads: int = 0) -> None:
         self._video = OpenVideo(open_file(path), threads)
         self.rate = self._video.rate
-        self.length_s = self._video.stated_s or 0.0
+        # Of a file that is cut off FFmpeg may state what is there; AVI has the number of frames in its header.
+        self.length_s = max(self._video.stated_s or 0.0, self._video.stream.frames / (self.rate or DEFAULT_RATE))
         self.n_frames, self.at_s, self.n_damaged = 0, 0.0, 0
         self.first_s: float | None = None
 
