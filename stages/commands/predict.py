@@ -121,13 +121,18 @@ def _print_rows(session: PredictSession, output_format: str) -> None:
         if streamed:
             echo_rows(rows, output_format, file=out)
             return
-        records = list(rows)
+        records: list[dict[str, Any]] = []
+        try:
+            records.extend(rows)  # those before an interruption are in it
+        except KeyboardInterrupt:
+            echo_rows(records, output_format, file=out)
+            raise
     echo_rows(records, output_format)
 
 
 def _summary_line(counts: Mapping[str, Any]) -> str:
     rate = f", {counts['pictures_per_s']:.1f} pictures/s" if counts["pictures_per_s"] else ""
-    videos = f", videos {counts['videos']:,}, people in them {counts['tracks']:,}" if "videos" in counts else ""
+    videos = f", videos {counts['videos']:,}, tracks {counts['tracks']:,}" if "videos" in counts else ""
     return (
         f"pictures {counts['pictures']:,}, faces {counts['faces']:,}, without a face {counts['without_face']:,}, "
         f"unreadable {counts['unreadable']:,}{videos}{rate}"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from packaging.requirements import Requirement
 from PIL import Image
 from videos import RATE, coloured, cut, every, shifted, turned_on_showing, write_video
 
@@ -15,7 +13,6 @@ from pipeline.errors import ImageError
 from pipeline.predict.lazy_images import video_frames
 from pipeline.video.formats import is_video
 
-ROOT = Path(__file__).parents[3]
 N = 35
 SIZE = (64, 48)
 
@@ -125,15 +122,6 @@ def test_a_video_has_the_colours_that_it_states(tmp_path: Path) -> None:
     }
     np.testing.assert_allclose(shown[6], [200, 60, 40], atol=5)
     np.testing.assert_allclose(shown[1], [213, 73, 38], atol=5)
-
-
-@pytest.mark.parametrize(("version", "is_allowed"), [("4.10.0.84", False), ("4.12.0.88", False), ("4.13.0.90", True)])
-def test_no_opencv_is_installed_that_decodes_videos_in_other_colours(version: str, is_allowed: bool) -> None:
-    """Before 4.13 every video was decoded as BT.601, whatever it stated: other colours, and other expressions."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    requirements = map(Requirement, project["dependencies"])
-    opencv = next(one for one in requirements if one.name == "opencv-python-headless")
-    assert (version in opencv.specifier) == is_allowed
 
 
 def test_videos_are_known_by_their_suffix_in_any_case() -> None:
