@@ -67,7 +67,8 @@ class Scan:
     `unread_columns` are headers of a table that may hold something that was not read, `unread_files` counts files in
     class folders that are no images, per suffix. `repeated` counts rows that repeat a sample, per split and label; they
     are among `excluded`, too. `notes` are sentences for the user. Where `unit` is `clip`, each sample is a
-    clip: its `path` is a folder of frames or a video file, and `index` makes a row of each of its frames.
+    clip: its `path` is a folder of frames or a video file, and `index` makes a row of each of its frames;
+    `stated_frames` are their numbers of frames by `id` as a list states them, which are compared with the disk.
     """
 
     samples: tuple[Sample, ...]
@@ -80,6 +81,7 @@ class Scan:
     repeated: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     unit: Unit = "image"
+    stated_frames: Mapping[str, int] = field(default_factory=dict)
 
 
 O_contra = TypeVar("O_contra", bound=LayoutOptions, contravariant=True)
