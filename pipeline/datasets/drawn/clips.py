@@ -6,6 +6,7 @@ change from frame to frame. Seven successive clips show one person, each with an
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -167,8 +168,8 @@ def _draw_motion(rng: np.random.Generator) -> Motion:
     return moved
 
 
-def draw_clip(spec: ClipSpec, style: str) -> npt.NDArray[np.uint8]:
-    """The frames of `spec` in a style: uint8, shape (FRAMES, H, W, 3). Any style can draw any spec.
+def draw_clip(spec: ClipSpec, style: str, frames: Iterable[int] = range(FRAMES)) -> npt.NDArray[np.uint8]:
+    """Frames of `spec` in a style, by default all: uint8, shape (F, H, W, 3). Any style can draw any spec.
 
     H and W are those of the style's pictures, made even: video codecs halve the resolution of colour.
 
@@ -179,7 +180,7 @@ def draw_clip(spec: ClipSpec, style: str) -> npt.NDArray[np.uint8]:
     """
     scene = style_named(style)
     scene = replace(scene, size=(scene.size[0] + scene.size[0] % 2, scene.size[1] + scene.size[1] % 2))
-    return np.stack([_draw_frame(spec, frame, scene) for frame in range(FRAMES)])
+    return np.stack([_draw_frame(spec, frame, scene) for frame in frames])
 
 
 def _draw_frame(spec: ClipSpec, frame: int, scene: Style) -> npt.NDArray[np.uint8]:
@@ -213,5 +214,5 @@ def draw_clip_sheet(sample: str, columns: int = 12, seed: int = 0) -> npt.NDArra
     for row, label in enumerate(_EXPRESSIONS):  # another person in each row
         of_person = specs[row * CLIPS_PER_SUBJECT : (row + 1) * CLIPS_PER_SUBJECT]
         clip = next(spec for spec in of_person if spec.apex.label == label)
-        rows.append(np.concatenate(list(draw_clip(clip, style)[shown]), axis=1))
+        rows.append(np.concatenate(list(draw_clip(clip, style, shown.tolist())), axis=1))
     return np.concatenate(rows)
