@@ -28,6 +28,7 @@ from pipeline.tables.clip_splits import carve_clips, clips_of
 from pipeline.tables.samples import OK, Sample, SampleTable, TableInfo
 from pipeline.tables.splits import carve, carving_notes
 from pipeline.versions import stage_version
+from pipeline.video.identity import decoder_version
 
 __all__ = ["index_dataset"]
 
@@ -97,6 +98,7 @@ def index_dataset(
         unread_images=unread,
         unread_files=scan.unread_files,
         reader=stage_version("index"),
+        video_decoder=decoder_version() if digests.has_frames else "",
         given=dict(given),
         layout_sha256=layout_sha256(layout),
         carved=carved,

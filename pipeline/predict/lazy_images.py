@@ -22,17 +22,13 @@ from pipeline.images.decode import MAX_PIXELS, as_picture
 from pipeline.images.ranges import SHARES, eight_bits
 from pipeline.images.reading import file_picture, unreadable_reason
 from pipeline.regular_files import open_regular
+from pipeline.video.formats import HEADER_BYTES, VIDEO_SUFFIXES, is_video, refusal
 
 __all__ = ["VIDEO_SUFFIXES", "LazyImage", "is_video", "lazy_array", "lazy_file", "lazy_picture", "video_frames"]
 
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv", ".ts", ".mts"}
-)
 # The length in a whole video's header may exceed its last frame: that of its sound, or rounded.
 _TOLERANCE_S, _TOLERANCE = 1.0, 0.02
 _DEFAULT_RATE = 25.0  # frames per second, where a file has no rate
-_HEADER_BYTES = 4096  # bytes of a file that are checked before FFmpeg opens it
-_PLAYLISTS = (b"#EXTM3U", b"ffconcat")
 _ROUNDING_S = 1e-6  # 3 x 0.1 s is a little more than 0.3 s to a computer
 
 
@@ -93,11 +89,6 @@ def _eight_bits(pixels: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
             f"picture {name}: expected floats from 0 to 1, found {pixels.dtype} from {pixels.min():g} to "
             f"{pixels.max():g}. Scale them to that range, or convert them to uint8"
         ) from error
-
-
-def is_video(path: Path) -> bool:
-    """Whether the name has a suffix of a video format, in any case."""
-    return path.suffix.casefold() in VIDEO_SUFFIXES
 
 
 def video_frames(path: Path, every_s: float) -> Iterator[LazyImage]:
@@ -191,13 +182,10 @@ def _refusal(path: Path) -> str:
     """Why this file is not passed to FFmpeg; empty if it is."""
     try:
         with open_regular(path) as file:
-            begin = file.read(_HEADER_BYTES)
+            begin = file.read(HEADER_BYTES)
     except OSError as error:
         return unreadable_reason(error)
-    # Every container of pictures has bytes of 0 in its header; a playlist is text, and names other files to open.
-    if begin.startswith(_PLAYLISTS) or b"\0" not in begin:
-        return "not a video: a playlist or another text"
-    return ""
+    return refusal(begin)
 
 
 def _finite(value: float) -> float:

@@ -107,7 +107,7 @@ class SampleTable:
         """The same rows for Parquet, with `info` in the schema's metadata."""
         columns = {name: _arrow(self.frame[name], ARROW_TYPES[name]) for name in self.frame.columns}
         described = vars(self.info) | {"classes": list(self.info.classes)}
-        for name in ("layout_sha256", "repeated"):
+        for name in ("layout_sha256", "repeated", "video_decoder"):
             if not described[name]:
                 del described[name]
         if self.info.carved is None:
