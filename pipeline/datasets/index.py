@@ -121,7 +121,8 @@ def _rows(
     if scan.unit == "image":
         return sorted(scan.samples, key=attrgetter("path", "id"))
     max_frames = options.max_frames if isinstance(options, ClipOptions) else 0
-    expanded = expand(files, scan.samples, max_frames, partial(digests.n_frames, files), on_progress)
+    count = partial(digests.n_frames, files)
+    expanded = expand(files, scan.samples, max_frames, count, on_progress, scan.clip_images)
     _report(frame_numbers_note(scan.stated_frames, expanded.n_frames), len(scan.samples), on_progress)
     return sorted(expanded.rows, key=attrgetter("path", "id"))
 
@@ -139,7 +140,7 @@ def _report(notes: Iterable[str], total: int, on_progress: OnProgress) -> None:
 
 def _unread_images(scan: Scan, files: Root) -> Mapping[str, int]:
     """Images that are neither samples nor excluded, per folder; of clips, images and videos that belong to none."""
-    read = {sample.path for sample in scan.samples} | scan.excluded_paths
+    read = {sample.path for sample in scan.samples}.union(scan.excluded_paths, *scan.clip_images.values())
     if scan.unit == "image":
         return folder_counts([name for name in files.names() if name not in read and is_image(name)], read)
     unread = [

@@ -9,6 +9,8 @@ from pipeline.datasets.layouts.afew import Afew
 from pipeline.datasets.layouts.affectnet import AffectNet
 from pipeline.datasets.layouts.caer_s import CaerS
 from pipeline.datasets.layouts.ck_plus import CkPlus
+from pipeline.datasets.layouts.clips import Clips
+from pipeline.datasets.layouts.crema_d import CremaD
 from pipeline.datasets.layouts.csv_list import CsvList
 from pipeline.datasets.layouts.dfew import Dfew
 from pipeline.datasets.layouts.expw import Expw
@@ -20,6 +22,8 @@ from pipeline.datasets.layouts.folder import Folder
 from pipeline.datasets.layouts.hf import HfCopy
 from pipeline.datasets.layouts.jaffe import Jaffe
 from pipeline.datasets.layouts.kdef import Kdef
+from pipeline.datasets.layouts.mafw import Mafw
+from pipeline.datasets.layouts.mead import Mead
 from pipeline.datasets.layouts.mma import Mma
 from pipeline.datasets.layouts.muxspace import Muxspace
 from pipeline.datasets.layouts.oulu_casia import OuluCasia
@@ -29,6 +33,7 @@ from pipeline.datasets.layouts.raf_ce import RafCe
 from pipeline.datasets.layouts.raf_compound import RafCompound
 from pipeline.datasets.layouts.raf_db import RafDb
 from pipeline.datasets.layouts.raf_ml import RafMl
+from pipeline.datasets.layouts.ravdess import Ravdess
 from pipeline.datasets.layouts.sample import SampleFaces
 from pipeline.datasets.layouts.sfew import Sfew
 from pipeline.datasets.layouts.webdataset import WebDataset
@@ -61,9 +66,14 @@ _LAYOUTS: tuple[Layout[Any], ...] = (
     Dfew(),
     Ferv39k(),
     Afew(),
+    Mafw(),
+    Ravdess(),
+    CremaD(),
+    Mead(),
     Folder(),
     CsvList(),
     PathLists(),
+    Clips(),
     HfCopy(),
     WebDataset(),
 )

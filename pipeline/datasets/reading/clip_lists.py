@@ -1,9 +1,12 @@
-"""Lists of clips without a header: `path num_frames label` or `path label` in each line, spaces or tabs between."""
+"""Lists of clips without a header: `path num_frames label` or `path label` in each line, spaces, tabs or commas "
+"between."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from pipeline.datasets.reading.ambiguous import is_number
 from pipeline.datasets.reading.listfile import MAX_ROWS
@@ -12,6 +15,9 @@ from pipeline.datasets.roots.files import Root, some
 from pipeline.errors import DatasetError
 
 __all__ = ["ListedClip", "conflict_notes", "labels_from", "read_clip_list", "refuse_two_splits"]
+
+
+_LINE = re.compile(r"(?P<path>[^\s,;].*?)([\s,;]+(?P<second>[^\s,;]+))?(?P<end>[\s,;]+)(?P<label>[^\s,;]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +36,12 @@ class ListedClip:
     n_frames: int | None = None
 
 
-def read_clip_list(root: Root, name: str) -> list[ListedClip]:
+def read_clip_list(root: Root, name: str, n_header: int = 0) -> list[ListedClip]:
     """The lines of a list. The second field is the number of frames if the last but one is a number in every line.
+
+    Parameters
+    ----------
+    n_header : lines at the beginning that are left out; empty ones do not count
 
     Raises
     ------
@@ -39,31 +49,36 @@ def read_clip_list(root: Root, name: str) -> list[ListedClip]:
         If a line has fewer than two fields, there is none, or more than `MAX_ROWS`.
     """
     where = f"{root.path}: {name}"
-    lines: list[list[str]] = []
-    for number, text in enumerate(root.lines(name), start=1):
-        if not text.strip():
-            continue
-        fields = text.split()
-        if len(fields) < 2:
-            raise DatasetError(
-                f"{where}, line {number}: expected `path num_frames label` or `path label`, found "
-                f"{text.strip()[:60]!r}. Correct or remove the line"
-            )
-        lines.append([*text.strip().rsplit(maxsplit=2)] if len(fields) > 2 else fields)
-        if len(lines) > MAX_ROWS:
-            raise DatasetError(f"{where}: expected at most {MAX_ROWS:,} lines, found more. Divide the dataset")
+    lines = [
+        _match(text.strip(), f"{where}, line {number}")
+        for number, text in islice(
+            ((n, t) for n, t in enumerate(root.lines(name), 1) if t.strip()), n_header, MAX_ROWS + 1
+        )
+    ]
+    if len(lines) > MAX_ROWS:
+        raise DatasetError(f"{where}: expected at most {MAX_ROWS:,} lines, found more. Divide the dataset")
     if not lines:
         raise DatasetError(
             f"{where}: expected lines `path num_frames label` or `path label`, found none. Copy it again"
         )
-    has_frames = all(len(fields) == 3 and fields[1].isascii() and fields[1].isdigit() for fields in lines)
-    return [_listed(fields, has_frames) for fields in lines]
+    has_frames = all(match["second"] and match["second"].isascii() and match["second"].isdigit() for match in lines)
+    return [_listed(match, has_frames) for match in lines]
 
 
-def _listed(fields: Sequence[str], has_frames: bool) -> ListedClip:
-    n_frames = int(fields[1]) if has_frames else None
-    path = fields[0] if has_frames else " ".join(fields[:-1])
-    return ListedClip(path.strip("\"'").replace("\\", "/").rstrip("/"), fields[-1], n_frames)
+def _match(text: str, where: str) -> re.Match[str]:
+    match = _LINE.fullmatch(text)
+    if match is None:
+        raise DatasetError(
+            f"{where}: expected `path num_frames label` or `path label`, found {text[:60]!r}. Correct or remove the "
+            "line"
+        )
+    return match
+
+
+def _listed(match: re.Match[str], has_frames: bool) -> ListedClip:
+    n_frames = int(match["second"]) if has_frames else None
+    path = match["path"] if has_frames else match.string[: match.start("end")]
+    return ListedClip(path.strip("\"'").replace("\\", "/").rstrip("/"), match["label"], n_frames)
 
 
 def labels_from(labels: Sequence[str], names: Sequence[str], first: int, where: str) -> list[str]:
