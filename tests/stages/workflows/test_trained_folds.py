@@ -230,3 +230,10 @@ def test_a_table_without_folds_gets_some_by_group(project: Path) -> None:
 def test_a_table_without_folds_says_how_to_make_some(project: Path) -> None:
     with pytest.raises(StageError, match=r"expected a table with a column fold, found none.*--fold 2 --folds 5"):
         stages.train("linear-probe", "sample-a", fold=2)
+
+
+def test_views_that_only_train_rows_of_the_table_have_are_refused_in_a_fold(project: Path, fer_stage: FerStage) -> None:
+    fer_stage("extract", "--dataset", "sample-a", "--decoders", "1", "--views", "2")
+    with pytest.raises(StageError, match=r"expected one view of every image for folds, found 2.*extract.views to 1"):
+        stages.train("feature-mask", "sample-a", folds=3)
+    assert stages.train("feature-mask", "sample-a", folds=0, options={"epochs": 1}).runs
