@@ -41,10 +41,11 @@ class DatasetParams(Block):
 
 
 class SampleParams(Block):
-    """The drawn faces. `version` is the generator's: a change of it changes results, so it is stated here."""
+    """The drawn faces and clips. `version` is that of the faces: a change of it changes results, so it is stated."""
 
     version: int = GENERATOR_VERSION
     images: int = Field(1200, ge=60, le=1_000_000)
+    clips: int = Field(210, ge=21, le=1_000_000, description="of sample-video-a to sample-video-e, each")
     seed: Seed = 0
 
     @model_validator(mode="after")

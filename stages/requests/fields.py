@@ -15,15 +15,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVar
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from stages.durations import seconds
 from stages.seeds import MOST_FOLDS, MOST_SEEDS, Seed
 
 __all__ = [
     "CONFIG",
     "PICTURE_SUFFIXES",
+    "Duration",
     "FolderOrBucket",
     "Grid",
     "Inputs",
     "NotNegative",
+    "OptionalDuration",
     "OptionalFolds",
     "OptionalNumbersOfFolds",
     "OptionalPathLike",
@@ -104,6 +107,10 @@ def _numbers_of_folds(value: Any) -> Any:
     return value if isinstance(value, int) else _seeds(value)
 
 
+def _seconds_or_none(value: Any) -> float | None:
+    return None if value is None else seconds(value)
+
+
 def _grid(value: Any) -> Any:
     return {name: _axis(name, values) for name, values in value.items()} if isinstance(value, Mapping) else value
 
@@ -157,6 +164,8 @@ if TYPE_CHECKING:
         @property
         def path(self) -> AnyPath: ...
 
+    Duration = Converted[str | float, float]
+    OptionalDuration = Converted[str | float | None, float | None]
     PathLike = Converted[str | Path, Path]
     OptionalPathLike = Converted[str | Path | None, Path | None]
     OptionalPng = Converted[str | Path | None, Path | None]
@@ -172,6 +181,8 @@ if TYPE_CHECKING:
     RunFolders = Converted[str | Path | WithFolders | Iterable[str | Path | WithFolders], tuple[Path, ...]]
     Inputs = Converted[str | Path | Iterable[str | Path], tuple[str | Path, ...]]
 else:
+    Duration = Annotated[float, BeforeValidator(seconds)]
+    OptionalDuration = Annotated[float | None, BeforeValidator(_seconds_or_none)]
     PathLike = Path
     OptionalPathLike = Path | None
     OptionalPng = Annotated[Path, _with_suffix(".png")] | None

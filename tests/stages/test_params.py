@@ -190,7 +190,7 @@ def test_every_parameter_that_dvc_tracks_is_in_the_shipped_files(path: str) -> N
 
 
 def test_dvc_tracks_the_version_of_every_stage_and_method() -> None:
-    assert _tracked_in(VERSIONS, "draw") == {"sample"}
+    assert _tracked_in(VERSIONS, "draw") == {"sample", "sample-video"}
     for stage in ("index", "align", "extract", "evaluate"):
         assert _tracked_in(VERSIONS, stage) == {"fer-stage", stage}
     assert _tracked_in(VERSIONS, "encode-text") == {"fer-stage", "text"}
