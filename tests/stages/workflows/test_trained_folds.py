@@ -172,6 +172,12 @@ def test_an_exported_head_of_a_fold_is_scored_on_its_fold(ck: Path) -> None:
     assert (of_export["fold"], of_export["rows"]) == (of_run["fold"], of_run["rows"])
 
 
+def test_a_head_and_its_copy_are_no_two_folds(ck: Path) -> None:
+    for name in ("one", "two"):
+        stages.export_head(RUNS / "fold-2-of-3" / "seed-0", f"exports/{name}")
+    assert stages.evaluate("exports").folds == ()
+
+
 def test_a_grid_with_folds_has_a_folder_for_each(ck: Path) -> None:
     result = stages.train("feature-mask", "ck", fold=1, grid={"lr": [0.01, 0.02]}, dry_run=True)
     assert [run.variant for run in result.planned] == ["lr=0.01,fold-1-of-3", "lr=0.02,fold-1-of-3"]
