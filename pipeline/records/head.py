@@ -131,6 +131,14 @@ class HeadDescription(Record):
     options: Annotated[dict[str, Any], conforms_to(_Options)]
     clip_frames: Positive | None = None
 
+    @model_validator(mode="after")
+    def _frames_fit(self) -> Self:
+        """Of heads that read frames `inputs` has the number that `clip_frames` states, and a width."""
+        frames = self.inputs.get("frames")
+        if frames and (len(frames) != 2 or frames[0] != self.clip_frames):
+            raise ValueError(f"inputs.frames: expected clip_frames, {self.clip_frames}, and a width, found {frames}")
+        return self
+
     @model_serializer(mode="wrap")
     def _without_clips(self, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Heads of images are described as they always were."""
