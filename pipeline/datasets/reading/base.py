@@ -13,8 +13,7 @@ from pipeline.datasets.roots.files import Root, some
 from pipeline.errors import ConfigError, DatasetError
 from pipeline.suggestions import did_you_mean
 from pipeline.tables.labels import ClassSet, class_set_names, expressions
-from pipeline.tables.sample import Sample
-from pipeline.tables.schema import Unit
+from pipeline.tables.sample import Sample, Unit
 
 __all__ = ["Layout", "LayoutOptions", "Scan", "not_this_layout", "parse_options"]
 
