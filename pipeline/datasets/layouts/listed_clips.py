@@ -123,7 +123,7 @@ def _lines(root: Root, name: str, places: _Places) -> tuple[Sequence[Line], tupl
     first = next((text for text in root.lines(name) if text.strip()), "")
     columns = _columns(re.split(r"[,;\t]", first))
     if any(separator in first for separator in ",;\t") and _is_header(columns):
-        return _table(root, name, has_paths="path" in columns)
+        return _table(root, name, has_paths="path" in columns or "clip" not in columns)
     is_header = _is_header(columns := _columns(first.split()))
     if is_header and columns not in _PLAIN_HEADERS:
         raise DatasetError(
@@ -139,7 +139,8 @@ def _columns(header: Sequence[str]) -> list[str]:
 
 
 def _is_header(columns: Sequence[str]) -> bool:
-    return "label" in columns and ("path" in columns or "clip" in columns)
+    """Whether a first line names columns; a table that lacks one of those that it needs is refused with their names."""
+    return "label" in columns or "path" in columns
 
 
 def _table(root: Root, name: str, *, has_paths: bool) -> tuple[Sequence[Line], tuple[str, ...]]:

@@ -111,6 +111,8 @@ class TestLists:
             (b"faces/a\n", r"list\.txt, line 1: expected `path num_frames label` or"),
             (b"\n\n", r"list\.txt: expected lines `path num_frames label` or"),
             (b"path label split\nfaces/a happy train\n", r"expected the header `path label`.*Write commas"),
+            (b"image,label\nfaces/a,happy\n", r"expected columns path, label; missing path, found image, label"),
+            (b"path;emotion\nfaces/a;happy\n", r"expected columns path, label; missing label, found path, emotion"),
             (b"../x happy\n", r"expected paths inside the root, found 1 others: '\.\./x'"),
         ],
     )
