@@ -35,6 +35,7 @@ from pipeline.video.sampling import evenly
 
 RATE = 25  # frames a second
 SHARD_ROWS = 1000
+PART_S = 20  # of the long video that is encoded
 
 
 def write_video(path: Path, n_frames: int, width: int, height: int) -> None:
@@ -161,22 +162,33 @@ def one_pass(path: Path, numbers: Sequence[int]) -> None:
             pass
 
 
+def write_repeated(source: Path, target: Path, times: int) -> None:
+    """The packets of a video again and again: ten minutes are written in a moment."""
+    with av.open(str(target), "w") as written:
+        stream = None
+        shift = 0
+        for _ in range(times):
+            with av.open(str(source)) as video:
+                stream = stream or written.add_stream_from_template(video.streams.video[0])
+                last = 0
+                for packet in video.demux(video=0):
+                    if packet.pts is not None and packet.dts is not None:
+                        last = max(last, packet.pts + (packet.duration or 0))
+                        packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, stream
+                        written.mux(packet)
+                shift += last
+
+
 def long_video(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
-        path, n_frames = Path(name, "long.mp4"), options.seconds * RATE
-        write_video(path, n_frames, 640, 360)
-        result: dict[str, Any] = {
-            "seconds": options.seconds,
-            "frames": n_frames,
-            "megabytes": path.stat().st_size / 1e6,
-        }
-        for n_taken in (options.taken, n_frames // 10):
-            numbers = evenly(n_frames, n_taken).tolist()
-            ways = {"one_pass": one_pass, "seeking": seeking, "all_decoded": from_start}
-            result[f"{n_taken} frames"] = {
-                way: least(partial(call, path, numbers), options.turns) for way, call in ways.items()
-            }
-    return result
+        part, path, n_frames = Path(name, "part.mp4"), Path(name, "long.mp4"), options.seconds * RATE
+        write_video(part, min(n_frames, PART_S * RATE), 640, 360)
+        write_repeated(part, path, max(1, options.seconds // PART_S))
+        numbers = evenly(n_frames, options.taken).tolist()
+        ways = {"one_pass": one_pass, "seeking": seeking, "all_decoded": from_start}
+        took = {way: least(partial(call, path, numbers), options.turns) for way, call in ways.items()}
+    ratio = round(took["seeking"]["cpu_s"] / took["one_pass"]["cpu_s"], 2)
+    return {"seconds": options.seconds, "frames": n_frames, "taken": len(numbers), **took, "times_faster_cpu": ratio}
 
 
 def main() -> None:
