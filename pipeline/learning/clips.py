@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from pipeline.sources import Clips
 from pipeline.video.sampling import random_of_segments, segment_centres
@@ -18,7 +19,8 @@ __all__ = ["CLIP_FRAMES", "FRAMES", "MEANS", "ClipArray", "ClipSampler", "clip_a
 CLIP_FRAMES = 16  # T [CLIPER, Sec. IV-A; Former-DFER]
 FRAMES = "frames"  # what temporal heads read: the pooled features of T frames, (T, D)
 MEANS = ("pooled", "tokens")  # their mean over the frames is read, of others each frame
-_BLOCK_FRAMES = 2**15  # frames whose features are averaged at a time
+_BLOCK_BYTES = 2**22  # of frames as float32 that are averaged at a time: they stay in a cache
+_KEPT_BYTES = 2**28  # of means, for which that of every clip is computed once
 
 Array = npt.NDArray[Any]
 
@@ -36,7 +38,7 @@ class ClipSampler:
     ----------
     clips : Clips
     n_frames : T > 0
-    is_random : whether `draw` takes a random frame of each segment; else the centres, as at prediction
+    is_random : whether training draws a frame of each segment; else it reads the centres, as prediction does
     """
 
     clips: Clips
@@ -53,9 +55,9 @@ class ClipSampler:
 
         Parameters
         ----------
-        draws : in [0, 1), shape (U, T); of no effect unless `is_random`
+        draws : in [0, 1), shape (U, T)
         """
-        return self._rows(random_of_segments(self.clips.n_frames, draws)) if self.is_random else self.centres
+        return self._rows(random_of_segments(self.clips.n_frames, draws))
 
     def _rows(self, positions: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
         return np.asarray(self.clips.rows[self.clips.starts[:-1, None] + positions])
@@ -102,25 +104,36 @@ class ClipArray:
 
     def __getitem__(self, units: slice | npt.NDArray[Any]) -> Array:
         """Some clips, their frames those at the centres of the segments."""
+        if self.is_mean and 4 * int(np.prod(self.shape)) <= _KEPT_BYTES:
+            return self._centre_means[units]
         return self.take(self.sampler.centres[units])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.asarray(self[:], dtype)
+        return np.array(self[:], dtype)  # what is kept is not to be changed
 
-    def columns(self, columns: slice) -> ClipArray:
-        """Some channels of vectors."""
-        return replace(self, frames=self.frames[..., columns])
+    @cached_property
+    def _centre_means(self) -> Array:
+        """All clips as they are predicted: read in each epoch."""
+        means = self.take(self.sampler.centres)
+        means.flags.writeable = False
+        return means
+
+    def columns(self, columns: slice) -> Array:
+        """Some channels of vectors, of all clips."""
+        return np.ascontiguousarray(self[:][:, columns])
 
     def take(self, rows: npt.NDArray[np.intp]) -> Array:
         """Clips of the given rows (B, T): shape (B, *shape)."""
         if not self.is_mean:
             return np.asarray(self.frames[rows])
-        means = np.empty((len(rows), *self.frames.shape[1:]), np.float32)
-        step = max(1, _BLOCK_FRAMES // rows.shape[1])
+        means = torch.empty((len(rows), *self.frames.shape[1:]))
+        n_frames, frame_bytes = rows.shape[1], 4 * int(np.prod(self.frames.shape[1:]))
+        step = max(1, _BLOCK_BYTES // (n_frames * frame_bytes))
         for start in range(0, len(rows), step):
-            block = slice(start, start + step)
-            np.mean(self.frames[rows[block]], axis=1, dtype=np.float32, out=means[block])
-        return means
+            block = rows[start : start + step]
+            frames = torch.from_numpy(np.take(self.frames, block.flatten(), axis=0)).float()
+            torch.sum(frames.view(*block.shape, *frames.shape[1:]), dim=1, out=means[start : start + step])
+        return means.div_(n_frames).numpy()
 
 
 def clip_arrays(stored: Mapping[str, Array], reads: tuple[str, ...], sampler: ClipSampler) -> dict[str, ClipArray]:

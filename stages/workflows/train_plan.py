@@ -97,6 +97,8 @@ class TrainPlan:
             require_encoder(store, spec, params, named)
             require_dataset(store, dataset, params, named)
             units = unit_source(store)
+            warnings = tuple(dict.fromkeys(training_warnings(request, params, recipe, units, runs)))
+            runs = tuple(replace(run, config=run.config.of_effect_on(units.unit)) for run in runs)
             require_train_rows(units, runs)
         for run in runs:
             require_inside(run.folder / WEIGHTS, request.runs)
@@ -113,7 +115,7 @@ class TrainPlan:
             classes=classes,
             text=requested_text(request, params, store, named, runs[0].config),
             recipe=recipe,
-            warnings=tuple(dict.fromkeys(training_warnings(request, params, recipe, units, runs))),
+            warnings=warnings,
             label_counts=_label_counts(units, classes, drop=params.protocol.drop_other_labels),
             towers=towers,
         )
