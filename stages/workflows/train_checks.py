@@ -91,7 +91,7 @@ def _about_frames(units: StoredUnits, config: MethodConfig) -> str:
     of_effect = config.of_effect_on(units.unit)
     if units.unit == "image":
         changed = [name for name in CLIP_OPTIONS if getattr(config, name) != getattr(of_effect, name)]
-        return f"note: {units.dataset} has images: {' and '.join(changed)} is of no effect" if changed else ""
+        return f"note: {units.dataset} has images: {' and '.join(changed)} of no effect" if changed else ""
     drawn = of_effect.clip_sampling == "random" and of_effect.is_trained
     how = "one drawn of each segment in each epoch" if drawn else "those at the centres of segments"
     scored = "; validation and scores read the centres of segments" if drawn else ""
