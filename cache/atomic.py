@@ -16,9 +16,10 @@ import re
 import stat
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 from cache.errors import StorageError
@@ -34,6 +35,7 @@ __all__ = [
     "flush_folder",
     "replace",
     "write_bytes",
+    "write_first_free",
     "write_new",
 ]
 
@@ -87,12 +89,39 @@ def write_new(path: Path, data: bytes) -> bool:
     StorageError
         If the disk refuses.
     """
-    try:
-        with _partial_file(path, _put_new) as partial:
-            partial.write_bytes(data)
-    except _TakenError:
-        return False
-    return True
+    return write_first_free([path], lambda partial: partial.write_bytes(data)) is not None
+
+
+def write_first_free(paths: Iterable[Path], write: Callable[[Path], object]) -> Path | None:
+    """Write a file, whole or not at all, at the first of some paths at which nothing is.
+
+    Parameters
+    ----------
+    paths : at least one, all in one folder
+    write : gets a private name next to them
+
+    Returns
+    -------
+    Where it is; None if something is at each of them.
+
+    Raises
+    ------
+    StorageError
+        If the disk refuses.
+    """
+    others = iter(paths)
+    first, placed = next(others), []
+
+    def put(partial: Path, path: Path) -> None:
+        for candidate in chain([path], others):
+            with suppress(_TakenError):
+                _put_new(partial, candidate)
+                placed.append(candidate)
+                return
+
+    with _partial_file(first, put) as partial:
+        write(partial)
+    return placed[0] if placed else None
 
 
 @contextmanager

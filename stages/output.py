@@ -100,11 +100,24 @@ def echo_rows(
 
 
 def _echo_json(rows: Iterable[Record], file: TextIO) -> None:
-    rows, start = iter(rows), "["
-    while some := list(islice(rows, _ROWS_AT_ONCE)):
-        file.write(start + json.dumps(_plain(some), indent=2)[1:-2])
-        start = ","
-    file.write("[]\n" if start == "[" else "\n]\n")
+    start = "["
+    waiting: list[Record] = []
+
+    def write() -> None:
+        nonlocal start
+        if waiting:
+            file.write(start + json.dumps(_plain(waiting), indent=2)[1:-2])
+            start = ","
+            waiting.clear()
+
+    try:
+        for row in rows:
+            waiting.append(row)
+            if len(waiting) == _ROWS_AT_ONCE:
+                write()
+    finally:  # also where making the rows was interrupted, or failed: those before are whole
+        write()
+        file.write("[]\n" if start == "[" else "\n]\n")
 
 
 def _echo_csv(rows: Iterable[Record], columns: Sequence[str] | None, file: TextIO) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -15,7 +16,7 @@ from pipeline.datasets.digests import FileDigests
 from pipeline.datasets.layouts import find_layout, layout_sha256
 from pipeline.datasets.published import compare_with_published, facts_of
 from pipeline.datasets.reading.base import Layout, LayoutOptions, Scan, not_this_layout, parse_options
-from pipeline.datasets.reading.clips import MISSING_CLIP, ClipOptions, expand, frame_numbers_note, is_video
+from pipeline.datasets.reading.clips import MISSING_CLIP, ClipOptions, expand, frame_numbers_note
 from pipeline.datasets.reading.listfile import lookalike
 from pipeline.datasets.reading.rows import CONFLICT
 from pipeline.datasets.reading.unread import folder_counts
@@ -28,6 +29,7 @@ from pipeline.tables.clip_splits import carve_clips, clips_of
 from pipeline.tables.samples import OK, Sample, SampleTable, TableInfo
 from pipeline.tables.splits import carve, carving_notes
 from pipeline.versions import stage_version
+from pipeline.video.formats import is_video
 from pipeline.video.identity import decoder_version
 
 __all__ = ["index_dataset"]
@@ -78,7 +80,7 @@ def index_dataset(
         scan = reader.scan(files, parsed)
         _check(scan, files, reader)
         unread = _unread_images(scan, files)
-        samples, carved = _rows(scan, files, parsed, on_progress), _carved(scan)
+        samples, carved = _rows(scan, files, parsed, digests, on_progress), _carved(scan)
         scan = replace(scan, samples=())  # of a million, each copy takes 0.2 GB
         _report([*scan.notes, *_unread_notes(scan, unread)], len(samples), on_progress)
         _add_digests(digests, files, samples, on_progress)
@@ -112,12 +114,15 @@ def index_dataset(
     return table
 
 
-def _rows(scan: Scan, files: Root, options: LayoutOptions, on_progress: OnProgress) -> list[Sample]:
+def _rows(
+    scan: Scan, files: Root, options: LayoutOptions, digests: FileDigests, on_progress: OnProgress
+) -> list[Sample]:
     """The rows of the table, sorted: the samples, or their frames."""
     if scan.unit == "image":
         return sorted(scan.samples, key=attrgetter("path", "id"))
     max_frames = options.max_frames if isinstance(options, ClipOptions) else 0
-    expanded = expand(files, scan.samples, max_frames, on_progress)
+    count = partial(digests.n_frames, files)
+    expanded = expand(files, scan.samples, max_frames, count, on_progress, scan.clip_images)
     _report(frame_numbers_note(scan.stated_frames, expanded.n_frames), len(scan.samples), on_progress)
     return sorted(expanded.rows, key=attrgetter("path", "id"))
 
@@ -135,7 +140,7 @@ def _report(notes: Iterable[str], total: int, on_progress: OnProgress) -> None:
 
 def _unread_images(scan: Scan, files: Root) -> Mapping[str, int]:
     """Images that are neither samples nor excluded, per folder; of clips, images and videos that belong to none."""
-    read = {sample.path for sample in scan.samples} | scan.excluded_paths
+    read = {sample.path for sample in scan.samples}.union(scan.excluded_paths, *scan.clip_images.values())
     if scan.unit == "image":
         return folder_counts([name for name in files.names() if name not in read and is_image(name)], read)
     unread = [

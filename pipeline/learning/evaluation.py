@@ -11,28 +11,27 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import InputError, MismatchError
-from pipeline.features import Clips, ClipSource
 from pipeline.heap import keep_freed_memory
-from pipeline.learning.clips import CLIP_FRAMES, FRAMES, ClipArray, ClipSampler, clip_arrays, stored_output
-from pipeline.learning.metrics import Scores, score
-from pipeline.tables.labels import CLASS_SETS, class_set_names
+from pipeline.learning.metrics import Scores, confusion_matrix, score
+from pipeline.tables.labels import CLASS_SETS, class_set_names, label_codes
 
 if TYPE_CHECKING:
-    from pipeline.features import FeatureSource
     from pipeline.learning.head import Head
+    from pipeline.sources import FeatureSource
 
 __all__ = ["Evaluation", "evaluate", "none_of_the_classes", "rows_of_classes"]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of a head on one split.
+    """Scores of a head on one split: of its units, images or clips.
 
     Parameters
     ----------
-    rejected : rows without a usable image, or clips without a usable frame, which nothing could be predicted for
+    rejected : images that could not be used, or clips without a usable frame: nothing could be predicted for them
     seen : whether the head was trained on this dataset (on another split of it, when the split is test)
-    dropped : rows left out because the head does not know their label, per label
+    dropped : units left out because the head does not know their label, per label
+    scenes : confusion counts of each scene, (C, C), rows true; None where no scenes were named
     """
 
     dataset: str
@@ -41,6 +40,7 @@ class Evaluation:
     rejected: int
     seen: bool
     dropped: dict[str, int]
+    scenes: Mapping[str, npt.NDArray[np.int64]] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -51,6 +51,7 @@ class Evaluation:
             "rejected": self.rejected,
             "dropped": self.dropped,
             "seen": self.seen,
+            **({"scenes": {name: counts.tolist() for name, counts in self.scenes.items()}} if self.scenes else {}),
         }
 
 
@@ -62,6 +63,7 @@ def evaluate(
     drop_other_labels: bool = False,
     temperature: float = 1.0,
     keep: npt.NDArray[np.bool_] | None = None,
+    scenes: npt.NDArray[np.str_] | None = None,
 ) -> Evaluation:
     """Score `head` on the plain view of `split`, and read no other split.
 
@@ -73,7 +75,8 @@ def evaluate(
     split : train, val or test
     drop_other_labels : leave rows out whose label the head does not know, and count them
     temperature : > 0, of the head's probabilities: what it was calibrated to
-    keep : bool, shape (N,): which of the split's usable rows are scored; all of them by default
+    keep : bool, shape (U,): which of the split's usable units are scored; all of them by default
+    scenes : str, shape (U,): of the split's usable units, whose counts are wanted for each
 
     Raises
     ------
@@ -95,29 +98,25 @@ def evaluate(
         raise InputError(
             f"{where}: expected rows to score, found none. Choose another split, or index the dataset again"
         )
-    logits = head.predict(_arrays(head, source, split, rows, len(labels)))
+    logits = head.predict_units(source, split, rows)
     scores = score(logits, labels[rows], head.spec.classes, temperature)
-    return Evaluation(
-        source.dataset, split, scores, source.rejected(split), source.dataset == head.spec.dataset, dropped
-    )
+    seen = source.dataset == head.spec.dataset
+    of_scenes = None if scenes is None else _by_scene(logits, labels[rows], scenes[rows], head.spec.classes)
+    return Evaluation(source.dataset, split, scores, source.rejected(split), seen, dropped, of_scenes)
 
 
-def _arrays(
-    head: Head, source: FeatureSource, split: str, units: npt.NDArray[np.int64], n_units: int
-) -> Mapping[str, npt.NDArray[Any] | ClipArray]:
-    """What the head reads of some units of a split."""
-    reads = tuple(head.spec.inputs)
-    stored = {name: source.features(split, name) for name in dict.fromkeys(map(stored_output, reads))}
-    if isinstance(source, ClipSource) or FRAMES in reads:
-        # To a head of clips an image is a clip of one frame.
-        clips = (
-            source.clips(split) if isinstance(source, ClipSource) else Clips(np.arange(n_units), np.arange(n_units + 1))
-        )
-        sampler = ClipSampler(clips.take(units), head.spec.clip_frames or CLIP_FRAMES)
-        return clip_arrays(stored, reads, sampler)
-    if len(units) == n_units:  # all rows of a memory-mapped array are not taken: that would read it whole
-        return stored
-    return {name: values[units] for name, values in stored.items()}
+def _by_scene(
+    logits: npt.NDArray[np.floating[Any]],
+    labels: npt.NDArray[np.str_],
+    scenes: npt.NDArray[np.str_],
+    classes: tuple[str, ...],
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Confusion counts of each scene, by name: the scores of all rows are those of their sum."""
+    truth, predicted = np.array(label_codes(labels.tolist(), classes), np.int64), logits.argmax(axis=1)
+    return {
+        str(name): confusion_matrix(truth[scenes == name], predicted[scenes == name], len(classes))
+        for name in np.unique(scenes)
+    }
 
 
 def rows_of_classes(

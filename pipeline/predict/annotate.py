@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pipeline.predict.prediction import Prediction
 from pipeline.tables.labels import COMPOUND, EXPRESSIONS
 
-__all__ = ["annotated"]
+__all__ = ["Mark", "annotated", "draw_marks", "expression_colour"]
 
 Box: TypeAlias = tuple[float, float, float, float]  # left, top, right, bottom
 Colour: TypeAlias = tuple[int, int, int]
@@ -56,6 +56,22 @@ _LABEL_WEIGHT = 8  # cost of a covered pixel of a label, in covered pixels of a 
 
 
 @dataclass(frozen=True)
+class Mark:
+    """What is drawn of one face.
+
+    Parameters
+    ----------
+    box : pixels of the picture that is drawn into
+    colour : of the box and its label
+    text : its words are put into one line or, where that is wider than the face, into two
+    """
+
+    box: Box
+    colour: Colour
+    words: tuple[str, str]
+
+
+@dataclass(frozen=True)
 class _Label:
     """A text, and the box that it fills."""
 
@@ -79,26 +95,40 @@ def annotated(picture: Image.Image, predictions: Sequence[Prediction]) -> Image.
         A copy, enlarged where faces or the picture are too small for labels. Labels lie inside the picture, next to
         faces and other labels where there is room.
     """
-    faces = [one for one in predictions if one.box is not None]
-    face_boxes = [one.box for one in faces if one.box is not None]
-    scale = _scale(picture.size, [min(width, height) for _, _, width, height in face_boxes])
+    faces = [(one, one.box) for one in predictions if one.box is not None]
+    scale = _scale(picture.size, [min(width, height) for _, (_, _, width, height) in faces])
     canvas = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC)
-    boxes = [(x * scale, y * scale, (x + width) * scale, (y + height) * scale) for x, y, width, height in face_boxes]
-    draw = ImageDraw.Draw(canvas)
-    for one, box in zip(faces, boxes, strict=True):
-        _draw_box(draw, box, _colour(one))
-    for label in _labels(draw, faces, boxes, canvas.size):
-        _draw_label(draw, label)
+    draw_marks(
+        canvas,
+        [
+            Mark(
+                (x * scale, y * scale, (x + width) * scale, (y + height) * scale),
+                expression_colour(one.expression or "neutral"),
+                (str(one.expression), f"{one.probability or 0:.0%}"),
+            )
+            for one, (x, y, width, height) in faces
+        ],
+    )
     return canvas
+
+
+def draw_marks(canvas: Image.Image, marks: Sequence[Mark]) -> None:
+    """Draw boxes, then a label for each where it covers least of faces and other labels."""
+    draw = ImageDraw.Draw(canvas)
+    for mark in marks:
+        _draw_box(draw, mark.box, mark.colour)
+    for label in _labels(draw, marks, canvas.size):
+        _draw_label(draw, label)
+
+
+def expression_colour(name: str) -> Colour:
+    """Of an expression, wherever it is drawn."""
+    return _COLOURS[name]
 
 
 def _scale(size: tuple[int, int], faces: Sequence[float]) -> float:
     typical = sorted(faces)[len(faces) // 4] if faces else _FACE  # the smallest of many may be no face at all
     return max(1.0, min(max(_SHORT / min(size), _FACE / max(typical, 1.0)), _LONG / max(size)))
-
-
-def _colour(one: Prediction) -> Colour:
-    return _COLOURS[one.expression or "neutral"]
 
 
 def _draw_box(draw: ImageDraw.ImageDraw, box: Box, colour: Colour) -> None:
@@ -108,29 +138,30 @@ def _draw_box(draw: ImageDraw.ImageDraw, box: Box, colour: Colour) -> None:
     draw.rectangle(box, outline=colour, width=width)
 
 
-def _labels(
-    draw: ImageDraw.ImageDraw, faces: Sequence[Prediction], boxes: Sequence[Box], size: tuple[int, int]
-) -> Iterator[_Label]:
+def _labels(draw: ImageDraw.ImageDraw, marks: Sequence[Mark], size: tuple[int, int]) -> Iterator[_Label]:
     """A label for each face, where it covers least of faces and of the labels before it."""
     placed: list[Box] = []
+    boxes = [mark.box for mark in marks]
 
     def cost(label: Box) -> float:
         return _covered(label, boxes) + _LABEL_WEIGHT * _covered(label, placed)
 
-    for one, box in zip(faces, boxes, strict=True):
+    for mark in marks:
+        box = mark.box
         face = box[2] - box[0]
         font_size = min(max(min(face * _FONT_PER_FACE, min(size) * _FONT_PER_SIDE), _MIN_FONT), _MAX_FONT)
-        text, font, width, height = _text(draw, one, ImageFont.load_default(font_size), _MAX_WIDTH * face)
+        text, font, width, height = _text(draw, mark.words, ImageFont.load_default(font_size), _MAX_WIDTH * face)
         candidates = [_moved_inside((x, y, x + width, y + height), size) for x, y in _candidates(box, width, height)]
         best = min(candidates, key=cost)
         placed.append(best)
-        yield _Label(text, font, _colour(one), best)
+        yield _Label(text, font, mark.colour, best)
 
 
-def _text(draw: ImageDraw.ImageDraw, one: Prediction, font: Font, max_width: float) -> tuple[str, Font, float, float]:
+def _text(
+    draw: ImageDraw.ImageDraw, words: tuple[str, str], font: Font, max_width: float
+) -> tuple[str, Font, float, float]:
     """The label's text, in two lines where one would be wider than `max_width`, its font, width and height."""
-    percent = f"{one.probability or 0:.0%}"
-    for text in (f"{one.expression} {percent}", f"{one.expression}\n{percent}"):
+    for text in (" ".join(words), "\n".join(words)):
         left, top, right, bottom = draw.multiline_textbbox((0, 0), text, font, spacing=2)
         width, height = right + left + 4, bottom + top + 2
         if width <= max_width:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import glob
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.datasets.roots.files import is_junk, some
-from pipeline.errors import ConfigError, InputError
+from pipeline.errors import InputError
 from pipeline.images.formats import is_image
-from pipeline.predict.lazy_images import LazyImage, is_video, lazy_file, video_frames
+from pipeline.predict.lazy_images import LazyImage, lazy_file, video_frames
+from pipeline.predict.windows import DEFAULT_OPTIONS, VideoOptions
 from pipeline.regular_files import NOT_REGULAR
+from pipeline.video.formats import is_video
 
-__all__ = ["EVERY_S", "InputFiles", "check_interval", "find_inputs", "input_images"]
-
-EVERY_S = 1.0  # between frames of a video
+__all__ = ["InputFiles", "find_inputs", "input_images"]
 
 
 @dataclass(frozen=True)
@@ -67,32 +66,19 @@ def find_inputs(names: Iterable[str | Path]) -> InputFiles:
     return InputFiles(tuple(files), dict(ignored))
 
 
-def input_images(paths: Sequence[Path], every_s: float = EVERY_S) -> Iterator[LazyImage]:
+def input_images(
+    paths: Sequence[Path], video: VideoOptions = DEFAULT_OPTIONS, clip_frames: int | None = None
+) -> Iterator[LazyImage]:
     """The images in files, one by one, none of them loaded yet.
 
     Parameters
     ----------
-    every_s : >= 0, seconds between frames of a video; 0 takes every frame
-
-    Raises
-    ------
-    ConfigError
-        At once, if `every_s` is no such number.
+    video : which frames of videos are read
+    clip_frames : frames that the head reads of a clip; None of a head of images
     """
-    check_interval(every_s)
-    return _input_images(paths, every_s)
-
-
-def check_interval(every_s: float) -> None:
-    """ConfigError if `every_s` is no number of seconds between frames: negative, infinite or NaN."""
-    if not 0 <= every_s < math.inf:
-        raise ConfigError(f"every_s: expected seconds between frames, 0 or more, found {every_s}")
-
-
-def _input_images(paths: Sequence[Path], every_s: float) -> Iterator[LazyImage]:
     for path in paths:
         if is_video(path):
-            yield from video_frames(path, every_s)
+            yield from video_frames(path, lambda length_s: video.interval(length_s, clip_frames))
         else:
             yield lazy_file(path)
 

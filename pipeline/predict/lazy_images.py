@@ -1,35 +1,28 @@
 """One image, loaded when it is needed: from a file, a frame of a video, or the caller's memory.
 
-Of a video, frames some seconds apart are taken. A damaged video is read as far as possible, then has the reason.
+A damaged video is read as far as possible, then has the reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from math import floor, isfinite
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from pipeline.errors import ImageError, InputError
-from pipeline.images.decode import MAX_PIXELS, as_picture
+from pipeline.images.decode import as_picture
 from pipeline.images.ranges import SHARES, eight_bits
 from pipeline.images.reading import file_picture, unreadable_reason
-from pipeline.regular_files import open_regular
-from pipeline.video.formats import HEADER_BYTES, VIDEO_SUFFIXES, is_video, refusal
+from pipeline.video.stream import ForwardReader
 
-__all__ = ["VIDEO_SUFFIXES", "LazyImage", "is_video", "lazy_array", "lazy_file", "lazy_picture", "video_frames"]
-
-# The length in a whole video's header may exceed its last frame: that of its sound, or rounded.
-_TOLERANCE_S, _TOLERANCE = 1.0, 0.02
-_DEFAULT_RATE = 25.0  # frames per second, where a file has no rate
-_ROUNDING_S = 1e-6  # 3 x 0.1 s is a little more than 0.3 s to a computer
+__all__ = ["LazyImage", "VideoFile", "lazy_array", "lazy_file", "lazy_picture", "video_frames"]
 
 
 @dataclass(frozen=True)
@@ -40,12 +33,14 @@ class LazyImage:
     ----------
     image, frame, seconds : of `Prediction`
     load : gives the upright picture, mode RGB; ImageError with a short reason if it cannot
+    video : the video that the frame is of, and how far it was read; None for images
     """
 
     image: str
     load: Callable[[], Image.Image]
     frame: int | None = None
     seconds: float | None = None
+    video: VideoFile | None = None
 
 
 def lazy_file(path: Path) -> LazyImage:
@@ -91,12 +86,62 @@ def _eight_bits(pixels: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
         ) from error
 
 
-def video_frames(path: Path, every_s: float) -> Iterator[LazyImage]:
-    """Frames of a video in order: the first one, then the first one at or after every `every_s` seconds.
+@dataclass
+class VideoFile:
+    """A video that is being read.
 
     Parameters
     ----------
-    every_s : >= 0; 0, or less than a millionth of a second, gives every frame
+    path : of the file
+    every_s : from the length of the video in seconds, 0 if it is not known, to >= 0, seconds between frames that are
+        taken; 0, or less than a millionth of a second, takes every frame
+    interval_s : what `every_s` gave
+    fault : after the last frame: why the file is not whole; empty if it is
+    """
+
+    path: Path
+    every_s: Callable[[float], float]
+    interval_s: float = 0.0
+    fault: str = ""
+    _reader: ForwardReader | None = None
+
+    @property
+    def n_frames(self) -> int:
+        """Frames that were decoded so far."""
+        return self._reader.n_frames if self._reader else 0
+
+    @property
+    def at_s(self) -> float:
+        """Time of the last one, from 0 at the first one."""
+        return self._reader.at_s if self._reader else 0.0
+
+    @property
+    def end_s(self) -> float:
+        """When the last one ends, as far as the file states a rate."""
+        rate = self._reader.rate if self._reader else None
+        return self.at_s + (1 / rate if rate else 0.0)
+
+    @property
+    def length_s(self) -> float:
+        """Of the whole video, as far as the file states it; else 0."""
+        return self._reader.length_s if self._reader else 0.0
+
+    def frames(self) -> Iterator[LazyImage]:
+        """The first frame, then the first one at or after every so many seconds."""
+        try:
+            with closing(ForwardReader(self.path)) as self._reader:
+                self.interval_s = self.every_s(self._reader.length_s)
+                for one in self._reader.sampled(self.interval_s):
+                    yield LazyImage(str(self.path), partial(Image.fromarray, one.pixels), one.number, one.seconds, self)
+                self.fault = self._reader.fault()
+        except ImageError as error:
+            self.fault = str(error)
+        except OSError as error:
+            self.fault = unreadable_reason(error)
+
+
+def video_frames(path: Path, every_s: Callable[[float], float]) -> Iterator[LazyImage]:
+    """Frames of a video in order: see `VideoFile`.
 
     Yields
     ------
@@ -105,95 +150,11 @@ def video_frames(path: Path, every_s: float) -> Iterator[LazyImage]:
         metadata. What cannot be read is one more at the end, whose `load` raises ImageError with the reason: the file
         is no video, or ends early.
     """
-    reader = _VideoReader(path)
-    reason = _refusal(path)
-    if not reason:
-        yield from reader.sampled(every_s)
-        reason = reader.fault()
-    if reason:
-        where = (reader.n_frames, reader.at_s) if reader.n_frames else (None, None)
-        yield LazyImage(str(path), partial(_fail, reason), *where)
-
-
-@dataclass
-class _VideoReader:
-    """A video, and how far it was read."""
-
-    path: Path
-    n_frames: int = 0
-    at_s: float = 0.0
-    length_s: float = 0.0
-    too_large: str = ""
-
-    def sampled(self, every_s: float) -> Iterator[LazyImage]:
-        last = -1
-        for at_s, capture in self._grabbed():
-            interval = floor((at_s + _ROUNDING_S) / every_s) if every_s > _ROUNDING_S else self.n_frames
-            if interval > last:
-                last = interval
-                readable, pixels = capture.retrieve()
-                if not readable:
-                    return  # it ends early: what was read so far counts
-                picture = Image.fromarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
-                yield LazyImage(str(self.path), picture.copy, self.n_frames, at_s)
-            self.n_frames, self.at_s = self.n_frames + 1, at_s
-
-    def _grabbed(self) -> Iterator[tuple[float, cv2.VideoCapture]]:
-        """The time of each frame, and what holds it."""
-        # Absolute: FFmpeg takes the beginning of a name such as `concat:x.mp4` for a protocol.
-        capture = cv2.VideoCapture(str(self.path.absolute()), cv2.CAP_FFMPEG)
-        try:
-            width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
-            if width * height > MAX_PIXELS:
-                frame = f"{width:.0f} x {height:.0f}"
-                self.too_large = f"frames are too large: at most {MAX_PIXELS:,} pixels, found {frame}"
-                return
-            rate = _positive(capture.get(cv2.CAP_PROP_FPS)) or _DEFAULT_RATE
-            # Negative or 0 where it is unknown. Nothing is allocated for it.
-            self.length_s = _positive(capture.get(cv2.CAP_PROP_FRAME_COUNT) / rate)
-            first_s: float | None = None
-            while capture.grab():
-                at_s = _finite(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-                if first_s is None:
-                    first_s = at_s
-                    self._subtract_start(_finite(capture.get(cv2.CAP_PROP_PTS) / rate - at_s))
-                # Some files have no times, or times that decrease.
-                yield at_s - first_s if at_s - first_s > self.at_s else self.n_frames / rate, capture
-        finally:
-            capture.release()
-
-    def _subtract_start(self, start_s: float) -> None:
-        """Of a recording that begins at `start_s`: Matroska and WebM count their length from 0."""
-        if 0 < start_s < self.length_s:
-            self.length_s -= start_s
-
-    def fault(self) -> str:
-        """Why a video that gives no more frames is not whole; empty if it is."""
-        if self.too_large:
-            return self.too_large
-        if not self.n_frames:
-            return "not a video, or one without a frame that can be read"
-        if self.length_s - self.at_s > max(_TOLERANCE_S, _TOLERANCE * self.length_s):
-            return f"video ends early: {self.at_s:.1f} of {self.length_s:.1f} s could be read, {self.n_frames} frames"
-        return ""
-
-
-def _refusal(path: Path) -> str:
-    """Why this file is not passed to FFmpeg; empty if it is."""
-    try:
-        with open_regular(path) as file:
-            begin = file.read(HEADER_BYTES)
-    except OSError as error:
-        return unreadable_reason(error)
-    return refusal(begin)
-
-
-def _finite(value: float) -> float:
-    return value if isfinite(value) else 0.0
-
-
-def _positive(value: float) -> float:
-    return max(0.0, _finite(value))
+    video = VideoFile(path, every_s)
+    yield from video.frames()
+    if video.fault:
+        number, at_s = (video.n_frames, video.at_s) if video.n_frames else (None, None)
+        yield LazyImage(str(path), partial(_fail, video.fault), number, at_s, video)
 
 
 def _fail(reason: str) -> Image.Image:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from threading import Event
@@ -21,14 +20,16 @@ from pipeline.extraction.prefetch import parallel_map, prefetch
 from pipeline.faces.detector import load_detector
 from pipeline.images.alignment import Alignment
 from pipeline.images.transform import ImageTransform
-from pipeline.predict.inputs import EVERY_S, check_interval, find_inputs, input_images
+from pipeline.predict.classification import BatchClassifier, ImagePredictions
+from pipeline.predict.inputs import find_inputs, input_images
 from pipeline.predict.lazy_images import LazyImage, lazy_array, lazy_picture
-from pipeline.predict.prediction import FACE, NO_FACE, UNREADABLE, Prediction
+from pipeline.predict.prediction import Prediction
 from pipeline.predict.recognition import DetectedFaces, ExpressionClassifier, FaceCropper
 from pipeline.predict.saved import DEFAULT_HEAD, SavedHead, read_saved
+from pipeline.predict.windows import DEFAULT_OPTIONS, Per, VideoOptions
 from pipeline.progress import OnProgress, silent
 
-__all__ = ["ImagePredictions", "Predictor"]
+__all__ = ["Predictor"]
 
 ImageLike: TypeAlias = str | Path | Image.Image | npt.NDArray[np.uint8] | npt.NDArray[np.floating[Any]]
 
@@ -37,19 +38,6 @@ CHANNEL_ORDERS = ("rgb", "bgr")
 # At most so many images wait for a batch to fill, and so many pixels of them at three bytes each.
 _MAX_WAITING, _MAX_PIXELS = 256, 48_000_000
 _MAX_THREADS = 8  # each holds a picture
-
-
-@dataclass(frozen=True)
-class ImagePredictions:
-    """The predictions of one image: one for each face, largest first, or a single one without a face.
-
-    Parameters
-    ----------
-    picture : None unless `keep_pictures`
-    """
-
-    predictions: tuple[Prediction, ...]
-    picture: Image.Image | None = None
 
 
 class Predictor:
@@ -97,99 +85,85 @@ class Predictor:
         return self._classifier.classes
 
     def predict(
-        self, images: ImageLike | Iterable[ImageLike], *, every_s: float = EVERY_S, colour: str = "rgb"
+        self,
+        images: ImageLike | Iterable[ImageLike],
+        *,
+        per: Per = DEFAULT_OPTIONS.per,
+        window_s: float = DEFAULT_OPTIONS.window_s,
+        step_s: float = DEFAULT_OPTIONS.step_s,
+        every_s: float | None = DEFAULT_OPTIONS.every_s,
+        colour: str = "rgb",
     ) -> list[Prediction]:
         """The expressions of all faces, in the order of the images; of one image the largest face first.
 
-        An image without a face has one prediction without a box, as has one that cannot be read.
+        An image without a face has one prediction without a box, as has one that cannot be read, and a video in which
+        there is no face at all.
 
         Parameters
         ----------
         images : paths of pictures, videos and folders, patterns of paths, PIL images, or arrays of shape (H, W, 3) or
             (H, W), uint8 from 0 to 255 or floats from 0 to 1; or one of these
-        every_s : >= 0, seconds between frames of a video; 0 takes every frame
+        per, window_s, step_s, every_s : how videos are predicted: see `VideoOptions`
         colour : order of the channels of arrays: `rgb`, or `bgr` for those of OpenCV's `imread` and `VideoCapture`,
             which an array does not state, as files and PIL images do
 
         Raises
         ------
         ConfigError
-            If `colour` is neither, or `every_s` is no number of seconds, 0 or more.
+            If `colour` is neither, or an option of videos is impossible.
         InputError
             If there is nothing at a path, something is no image, or an array has another dtype, shape or range.
         """
-        return list(self.predict_iter(images, every_s=every_s, colour=colour))
+        return list(self.predict_iter(images, VideoOptions(per, window_s, step_s, every_s), colour=colour))
 
     def predict_iter(
-        self, images: ImageLike | Iterable[ImageLike], *, every_s: float = EVERY_S, colour: str = "rgb"
+        self, images: ImageLike | Iterable[ImageLike], video: VideoOptions = DEFAULT_OPTIONS, *, colour: str = "rgb"
     ) -> Iterator[Prediction]:
-        """As `predict`, one by one: memory does not grow with their number."""
-        check_interval(every_s)
+        """As `predict`, one by one: memory does not grow with their number, nor with the length of a video."""
         if colour not in CHANNEL_ORDERS:
             orders = ", ".join(CHANNEL_ORDERS)
             raise ConfigError(f"colour: expected one of {orders}, the order of channels, found {colour!r}")
-        return self._predict_iter(images, every_s, colour)
+        return self._predict_iter(images, video, colour)
 
     def _predict_iter(
-        self, images: ImageLike | Iterable[ImageLike], every_s: float, colour: str
+        self, images: ImageLike | Iterable[ImageLike], video: VideoOptions, colour: str
     ) -> Iterator[Prediction]:
-        with closing(self.predict_lazy(_lazy(images, every_s, colour))) as results:
+        with closing(self.predict_lazy(_lazy(images, self.files, video, colour), video)) as results:
             for result in results:
                 yield from result.predictions
 
+    def files(self, paths: Sequence[Path], video: VideoOptions = DEFAULT_OPTIONS) -> Iterator[LazyImage]:
+        """The pictures in files, and of videos the frames that the head needs, for `predict_lazy`."""
+        return input_images(paths, video, self._classifier.clip_frames)
+
     def predict_lazy(
-        self, images: Iterable[LazyImage], *, keep_pictures: bool = False
+        self,
+        images: Iterable[LazyImage],
+        video: VideoOptions = DEFAULT_OPTIONS,
+        *,
+        keep_pictures: bool = False,
+        keep_traces: bool = False,
     ) -> Generator[ImagePredictions, None, None]:
         """The predictions image by image, in order.
 
         Parameters
         ----------
         images : taken one by one, in another thread
-        keep_pictures : whether results hold the pictures themselves
+        video : how frames of videos become predictions
+        keep_pictures : whether results of images hold the pictures themselves
+        keep_traces : whether `ended` videos know where their faces were
         """
         cropper = FaceCropper(self._detector, self._transform, keep_pictures)
         stop = Event()
+        predictions = BatchClassifier(self._classifier, video, self._batch_size, keep_traces=keep_traces)
         with (
             closing(_detected(images, cropper, stop)) as detected,
             closing(_batches(detected, self._batch_size)) as batches,
             closing(prefetch(batches, stop.set)) as ready,
         ):
             for batch in ready:
-                yield from self._classified(batch)
-
-    def _classified(self, batch: Sequence[DetectedFaces]) -> Iterator[ImagePredictions]:
-        probabilities = self._probabilities(batch)
-        start = 0
-        for detected in batch:
-            stop = start + len(detected.faces)
-            yield ImagePredictions(self._predictions(detected, probabilities[start:stop]), detected.picture)
-            start = stop
-
-    def _probabilities(self, batch: Sequence[DetectedFaces]) -> npt.NDArray[np.float64]:
-        """Of all faces of a batch of images: float64 (N, C), in parts of equal size."""
-        with_faces = [detected for detected in batch if detected.faces]
-        sizes = self._classifier.sizes if with_faces else ()
-        crops = {size: np.concatenate([detected.crops[size] for detected in with_faces]) for size in sizes}
-        n = sum(len(detected.faces) for detected in with_faces)
-        rows = np.array_split(np.arange(n), -(-n // self._batch_size)) if n else []
-        parts = [self._classifier({size: values[part] for size, values in crops.items()}) for part in rows]
-        return np.concatenate([np.empty((0, len(self.classes))), *parts])
-
-    def _predictions(self, detected: DetectedFaces, probabilities: npt.NDArray[np.float64]) -> tuple[Prediction, ...]:
-        where: dict[str, Any] = {"image": detected.image, "frame": detected.frame, "seconds": detected.seconds}
-        if not detected.faces:
-            return (Prediction(**where, status=UNREADABLE if detected.reason else NO_FACE, reason=detected.reason),)
-        return tuple(
-            Prediction(
-                **where,
-                status=FACE,
-                box=face.box,
-                score=face.score,
-                expression=self.classes[int(of_face.argmax())],
-                probabilities=dict(zip(self.classes, of_face.tolist(), strict=True)),
-            )
-            for face, of_face in zip(detected.faces, probabilities, strict=True)
-        )
+                yield from predictions.add(batch)
+            yield from predictions.finish()
 
 
 def _alignment(saved: SavedHead) -> Alignment:
@@ -211,12 +185,17 @@ def _note(saved: SavedHead) -> str:
     return "; ".join(filter(None, notes))
 
 
-def _lazy(images: ImageLike | Iterable[ImageLike], every_s: float, colour: str) -> Iterator[LazyImage]:
+def _lazy(
+    images: ImageLike | Iterable[ImageLike],
+    files: Callable[[Sequence[Path], VideoOptions], Iterator[LazyImage]],
+    video: VideoOptions,
+    colour: str,
+) -> Iterator[LazyImage]:
     single = isinstance(images, str | Path | Image.Image) or (isinstance(images, np.ndarray) and images.ndim < 4)
     several: Iterable[Any] = [images] if single else images  # type: ignore[assignment]  # as `single` has it
     for i, image in enumerate(several):
         if isinstance(image, str | Path):
-            yield from input_images(find_inputs([image]).paths, every_s)
+            yield from files(find_inputs([image]).paths, video)
         elif isinstance(image, Image.Image):
             yield lazy_picture(image, f"#{i}")
         elif isinstance(image, np.ndarray):

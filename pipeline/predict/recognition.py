@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,18 +17,23 @@ from pipeline.encoders.torch_encoder import TorchEncoder, resolve_device
 from pipeline.errors import ConfigError, ImageError, InputError
 from pipeline.extraction.outputs import PIXELS
 from pipeline.faces import Face, FaceDetector
+from pipeline.faces.tracks import appearance
+from pipeline.features import Clips
 from pipeline.images.transform import ImageTransform
+from pipeline.learning.clips import ClipArray, ClipSampler, clip_arrays, stored_output
 from pipeline.learning.concurrency import torch_threads
 from pipeline.learning.head import Head
 from pipeline.learning.options import LARGE_NETWORK
 from pipeline.learning.probabilities import softmax
-from pipeline.predict.lazy_images import LazyImage
+from pipeline.predict.lazy_images import LazyImage, VideoFile
 from pipeline.predict.saved import SavedHead
 from pipeline.progress import OnProgress, silent
 
 __all__ = ["DetectedFaces", "ExpressionClassifier", "FaceCropper"]
 
 Pixels = npt.NDArray[np.uint8]
+Array = npt.NDArray[Any]
+Probabilities = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,9 @@ class DetectedFaces:
     reason : why it cannot be read, else empty
     faces : where they are in it
     crops : side -> uint8, shape (N, side, side, 3), upright
-    picture : None unless results hold their pictures
+    picture : None unless results hold their pictures, and for frames of a video
+    video : the video that a frame is of
+    appearance : of a frame, what its faces are tracked by: float32, shape (N, D)
     """
 
     image: str
@@ -51,6 +58,8 @@ class DetectedFaces:
     faces: tuple[Face, ...] = ()
     crops: Mapping[int, Pixels] = field(default_factory=dict)
     picture: Image.Image | None = None
+    video: VideoFile | None = None
+    appearance: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     @property
     def n_pixels(self) -> int:
@@ -81,8 +90,11 @@ class FaceCropper:
             faces = tuple(face.rounded() for face in self.detector.detect(picture))
             crops = self._crops(picture, faces)
         except ImageError as error:
-            return DetectedFaces(*where, str(error))
-        return DetectedFaces(*where, "", faces, crops, picture if self.keep_pictures else None)
+            return DetectedFaces(*where, str(error), video=image.video)
+        if image.video is None:
+            return DetectedFaces(*where, "", faces, crops, picture if self.keep_pictures else None)
+        colours = appearance(crops[min(crops)])
+        return DetectedFaces(*where, "", faces, crops, video=image.video, appearance=colours)
 
     def _crops(self, picture: Image.Image, faces: Sequence[Face]) -> dict[int, Pixels]:
         crops = {size: np.empty((len(faces), size, size, 3), np.uint8) for size in self.transform.sizes}
@@ -139,43 +151,77 @@ class ExpressionClassifier:
         return self.head.spec.classes
 
     @property
+    def clip_frames(self) -> int | None:
+        """T, frames that the head reads of a clip; None of a head that was trained on images."""
+        return self.head.spec.clip_frames
+
+    @property
     def sizes(self) -> tuple[int, ...]:
         """Sides of the crops that it takes."""
         sizes = [self.encoder.preprocess.size] if self.encoder and self._features else []
         return tuple({*sizes, *([self._side] if PIXELS in self.head.spec.inputs else [])})
 
-    def __call__(self, crops: Mapping[int, Pixels]) -> npt.NDArray[np.float64]:
-        """Calibrated probabilities of B faces.
+    def inputs(self, crops: Mapping[int, Pixels]) -> dict[str, Array]:
+        """What is read of B faces: name of a store's output -> (B, *row_shape).
 
         Parameters
         ----------
         crops : side -> uint8, shape (B, side, side, 3), for each of `sizes`
+        """
+        inputs: dict[str, Array] = {}
+        if self.encoder and self._features:
+            with torch_threads(self._n_threads):
+                inputs.update(self.encoder.encode_images(crops[self.encoder.preprocess.size], self._features))
+        if PIXELS in self.head.spec.inputs:
+            inputs[PIXELS] = crops[self._side]
+        return inputs
+
+    def __call__(self, inputs: Mapping[str, Array]) -> Probabilities:
+        """Calibrated probabilities of N faces, each of them an image, which is a clip of one frame to a head of clips.
+
+        Parameters
+        ----------
+        inputs : rows of `inputs`
 
         Returns
         -------
-        float64, shape (B, C), rows sum to 1
+        float64, shape (N, C), rows sum to 1
 
         Raises
         ------
         InputError
             If a logit is not finite: no expression is the most probable one then.
         """
+        if self.clip_frames:
+            n = len(next(iter(inputs.values())))
+            return self.of_clips(inputs, Clips(np.arange(n), np.arange(n + 1)))
+        return self._probabilities(inputs)
+
+    def of_clips(self, inputs: Mapping[str, Array], clips: Clips) -> Probabilities:
+        """The same of U clips, shape (U, C).
+
+        A head of clips gets T frames of each, those at the centres of T segments, as it did in training. To a head of
+        images, a clip is the mean of the embeddings of all of its frames [CLIPER].
+        """
+        reads = tuple(self.head.spec.inputs)
+        if self.clip_frames:
+            return self._probabilities(clip_arrays(inputs, reads, ClipSampler(clips, self.clip_frames)))
+        probabilities = np.empty((len(clips), len(self.classes)))
+        for n in np.unique(clips.n_frames):  # a network takes clips of one length together
+            units = np.flatnonzero(clips.n_frames == n)
+            sampler = ClipSampler(clips.take(units), int(n))
+            probabilities[units] = self._probabilities(clip_arrays(inputs, reads, sampler))
+        return probabilities
+
+    def _probabilities(self, arrays: Mapping[str, Array | ClipArray]) -> Probabilities:
         with torch_threads(self._n_threads):
-            logits = self._logits(crops)
+            logits = self.head.predict(arrays)
         if not np.isfinite(logits).all():
             raise InputError(
                 f"{self.folder}: expected finite logits, found NaN or infinity: its weights are too large for these "
                 "features. Train the run again, or name another --run"
             )
         return softmax(logits, self.temperature)
-
-    def _logits(self, crops: Mapping[int, Pixels]) -> npt.NDArray[np.float32]:
-        inputs: dict[str, npt.NDArray[np.generic]] = {}
-        if self.encoder and self._features:
-            inputs.update(self.encoder.encode_images(crops[self.encoder.preprocess.size], self._features))
-        if PIXELS in self.head.spec.inputs:
-            inputs[PIXELS] = crops[self._side]
-        return self.head.predict(inputs)
 
     @cached_property
     def _n_threads(self) -> int | None:
@@ -194,7 +240,7 @@ class ExpressionClassifier:
 
     @property
     def _features(self) -> tuple[str, ...]:
-        return tuple(name for name in self.head.spec.inputs if name != PIXELS)
+        return tuple(stored_output(name) for name in self.head.spec.inputs if name != PIXELS)
 
     @property
     def _side(self) -> int:

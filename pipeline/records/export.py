@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, model_serializer, model_validator
 
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.records.fields import (
@@ -25,8 +25,10 @@ from pipeline.records.fields import (
     Texts,
     Versions,
     checked,
+    without_image_unit,
 )
 from pipeline.records.files import Advice
+from pipeline.records.fold import FoldRecord
 from pipeline.records.head import (
     Calibration,
     Config,
@@ -46,6 +48,7 @@ from pipeline.records.run import (
 )
 from pipeline.records.score import Score
 from pipeline.records.scores import require_rates
+from pipeline.tables.sample import Unit
 
 __all__ = ["EXPORT_FORMAT", "Export", "Graph", "OwnExport", "export_of", "read_export"]
 
@@ -74,6 +77,7 @@ class Export(Record, HeadFacts):
     uses_encoder : False for an image network on pixels alone
     scores : of this head on test splits, as scores.json has them
     onnx : of head.onnx, if that is there; else not in the file
+    fold : as in run.json; not in the file of a head of the table's splits
     """
 
     format: Literal[1]
@@ -112,6 +116,10 @@ class Export(Record, HeadFacts):
     head_sha256: Sha256
     scores: Annotated[tuple[Score, ...], Field(strict=False)]
     onnx: Graph | None = None
+    fold: FoldRecord | None = None
+    unit: Unit = "image"
+
+    _without_unit = model_serializer(mode="wrap")(without_image_unit)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -128,7 +136,7 @@ class Export(Record, HeadFacts):
         return self.encoder_spec
 
     def _dumped(self) -> dict[str, Any]:
-        return self.model_dump(exclude={"onnx"} if self.onnx is None else None)
+        return self.model_dump(exclude={name for name in ("onnx", "fold") if getattr(self, name) is None})
 
 
 class OwnExport(Export):

@@ -88,6 +88,10 @@ class FrameDecoder:
     def close(self) -> None:
         self._video.close()
 
+    def __del__(self) -> None:  # PyAV's container and its streams refer to each other: the file would stay open
+        if hasattr(self, "_video"):
+            self.close()
+
     def _approach(self, number: int) -> None:
         keyframe = self._listing.keyframe_before(number)
         is_behind = number < self.position

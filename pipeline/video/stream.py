@@ -52,6 +52,7 @@ class ForwardReader:
     ----------
     rate : frames a second that the file states; None if it states none
     length_s : seconds from the first frame to the end, as far as the file states it; 0 if it does not
+    first_s : the time that the file states for its first frame, which is 0 here; None before it, or if there is none
     n_frames, at_s : frames that were read so far, and the time of the last one, seconds
     n_damaged : packets and frames that could not be decoded
 
@@ -64,9 +65,10 @@ class ForwardReader:
     def __init__(self, path: Path, threads: int = 0) -> None:
         self._video = OpenVideo(open_file(path), threads)
         self.rate = self._video.rate
-        self.length_s = self._video.stated_s or 0.0
+        # Of a file that is cut off FFmpeg may state what is there; AVI has the number of frames in its header.
+        self.length_s = max(self._video.stated_s or 0.0, self._video.stream.frames / (self.rate or DEFAULT_RATE))
         self.n_frames, self.at_s, self.n_damaged = 0, 0.0, 0
-        self._first: float | None = None
+        self.first_s: float | None = None
 
     def sampled(self, every_s: float) -> Iterator[TimedPicture]:
         """The first frame, then the first one at or after every `every_s` seconds; 0 gives every frame.
@@ -122,8 +124,8 @@ class ForwardReader:
         if frame.pts is None or self._video.format in WITHOUT_TIMES:
             return counted
         at = float(frame.pts * self._video.time_base)
-        if self._first is None:
-            self._first = at
+        if self.first_s is None:
+            self.first_s = at
             if 0 < at < self.length_s:  # Matroska and WebM count their length from 0
                 self.length_s -= at
-        return at - self._first if at - self._first > self.at_s else counted
+        return at - self.first_s if at - self.first_s > self.at_s else counted

@@ -12,9 +12,11 @@ import click
 from click.core import ParameterSource
 
 from pipeline.images.rejects import N_ALIKE
+from stages.durations import seconds
 from stages.output import FORMATS
 
 __all__ = [
+    "DurationType",
     "FiniteRange",
     "NamesType",
     "StoreType",
@@ -80,6 +82,18 @@ class FiniteRange(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"expected a finite number, found {value}", param, ctx)
         return number
+
+
+class DurationType(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
+    """A duration such as 2s, 0.5 or 500ms, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return seconds(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class _PlaceType(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stages.commands.options import (
-    FiniteRange,
+    DurationType,
     device_option,
     follow_links_option,
     format_option,
@@ -30,7 +29,11 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_DIGITS = {"seconds": 3, "score": 4, **dict.fromkeys(("box", "x", "y", "width", "height"), 1)}
+_DIGITS = {
+    **dict.fromkeys(("seconds", "start_s", "end_s"), 3),
+    "score": 4,
+    **dict.fromkeys(("box", "x", "y", "width", "height"), 1),
+}
 
 
 @click.command("predict")
@@ -44,10 +47,27 @@ _DIGITS = {"seconds": 3, "score": 4, **dict.fromkeys(("box", "x", "y", "width", 
 @click.option(
     "--annotate",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for copies of the pictures with boxes and labels.",
+    help="Folder for copies of the pictures and videos with boxes and labels.",
 )
 @click.option(
-    "--every", type=FiniteRange(0), default=1.0, show_default=True, help="Seconds of a video a frame; 0 is all."
+    "--plot",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for a plot of each video: probabilities over time.",
+)
+@click.option(
+    "--per",
+    type=click.Choice(("window", "frame", "clip")),
+    default="window",
+    show_default=True,
+    help="Rows of a video: one for each person and window, for each face of a frame, or for the clip.",
+)
+@click.option("--window", type=DurationType(), default="2s", show_default=True, help="Length of a window.")
+@click.option("--step", type=DurationType(), default="1s", show_default=True, help="From a window to the next.")
+@click.option(
+    "--every",
+    type=DurationType(),
+    help="From a frame of a video that is read to the next; 0 reads all.  "
+    "[default: 0.2s, less if the head needs more frames; 1s with --per frame]",
 )
 @click.option(
     "--rotate/--no-rotate",
@@ -68,22 +88,23 @@ def command(output_format: str, **options: Any) -> None:
 
     One row is one face, the largest of a picture first. A picture without a face is one row, as is one that cannot
     be read; if none can be read the command ends with code 3, or stops early (`--max-rejected`).
+
+    Of a video, one row is one person in one window (`--per`, `--window`, `--step`).
     """
-    # OpenCV would log every damaged block of a video on stderr; it reads these variables at its import.
-    for name, level in (("OPENCV_FFMPEG_LOGLEVEL", "-8"), ("OPENCV_LOG_LEVEL", "ERROR")):
-        os.environ.setdefault(name, level)
     preload_torch()
     from stages.requests import PredictRequest
     from stages.running import run
-    from stages.workflows.predict import annotate_problem, open_session
+    from stages.workflows.predict import folder_problem, open_session
 
     request = request_of(PredictRequest, options)
-    if problem := annotate_problem(request):
+    if problem := folder_problem(request):
         raise click.UsageError(problem)
     session = run(open_session, request)
     for line in session.notes:
         say(f"note: {line}")
     _print_rows(session, output_format)
+    if session.written.plots:
+        say(f"plots: {', '.join(map(str, session.written.plots))}")
     say(_summary_line(session.summary()))
     session.check()
 
@@ -100,15 +121,21 @@ def _print_rows(session: PredictSession, output_format: str) -> None:
         if streamed:
             echo_rows(rows, output_format, file=out)
             return
-        records = list(rows)
+        records: list[dict[str, Any]] = []
+        try:
+            records.extend(rows)  # those before an interruption are in it
+        except KeyboardInterrupt:
+            echo_rows(records, output_format, file=out)
+            raise
     echo_rows(records, output_format)
 
 
 def _summary_line(counts: Mapping[str, Any]) -> str:
     rate = f", {counts['pictures_per_s']:.1f} pictures/s" if counts["pictures_per_s"] else ""
+    videos = f", videos {counts['videos']:,}, tracks {counts['tracks']:,}" if "videos" in counts else ""
     return (
         f"pictures {counts['pictures']:,}, faces {counts['faces']:,}, without a face {counts['without_face']:,}, "
-        f"unreadable {counts['unreadable']:,}{rate}"
+        f"unreadable {counts['unreadable']:,}{videos}{rate}"
     )
 
 
@@ -116,15 +143,20 @@ def _record(row: PredictedRow, session: PredictSession, output_format: str) -> d
     """A row as plain data: nested for JSON, flat for CSV, a few columns for a table."""
     annotated = str(row.annotated) if row.annotated else None
     if output_format == "table":
-        return _short(row.prediction) | ({"annotated": annotated} if session.request.annotate else {})
-    record = row.prediction.as_json() if output_format == "json" else row.prediction.as_row(session.classes)
+        short = _short(row.prediction, windows=session.has_windows)
+        return short | ({"annotated": annotated} if session.request.annotate else {})
+    if output_format == "json":
+        record = row.prediction.as_json()
+    else:
+        record = row.prediction.as_row(session.classes, windows=session.has_windows)
     return {name: _rounded(name, value) for name, value in record.items()} | {"annotated": annotated}
 
 
-def _short(one: Prediction) -> dict[str, Any]:
+def _short(one: Prediction, *, windows: bool) -> dict[str, Any]:
+    window = {name: _rounded(name, getattr(one, name), 1) for name in ("track", "start_s", "end_s")}
     return {
         "image": one.image,
-        "seconds": _rounded("seconds", one.seconds, 1),
+        **(window if windows else {"seconds": _rounded("seconds", one.seconds, 1)}),
         "box": [round(side) for side in one.box] if one.box else None,
         "expression": one.expression,
         "probability": _rounded("probability", one.probability, 2),

@@ -13,7 +13,7 @@ from pipeline.datasets.layouts import LAYOUTS, is_layout
 from pipeline.datasets.reading.base import parse_options
 from pipeline.errors import ConfigError
 from pipeline.suggestions import did_you_mean
-from stages.seeds import Seed
+from stages.seeds import MOST_FOLDS, Seed
 
 __all__ = ["Block", "DatasetParams", "ExtractParams", "ProtocolParams", "RunParams", "SampleParams", "as_value_error"]
 
@@ -91,6 +91,9 @@ class RunParams(Block):
     encoders: list[str] = ["mini"]
     methods: list[str] = ["baseline", "linear-probe", "feature-mask", "cafe", "kefer", "metd", "zero-shot"]
     seeds: list[Seed] = [0]
+    folds: dict[str, Annotated[int, Field(ge=2, le=MOST_FOLDS)]] = Field(
+        default_factory=dict, description="of train: how many folds, each a run; of none: train and test split"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -23,8 +23,10 @@ class PredictResult(Result):
 
     Parameters
     ----------
-    predictions : one per face, and one per image without a face or that cannot be read
-    annotated : for each prediction the picture with labels that shows it, or None
+    predictions : one per face, or per person and window of a video; and one per image without a face or that cannot be
+        read
+    annotated : for each prediction the picture or video with labels that shows it, or None
+    plots : of videos
     classes : C expressions, in the order of the probabilities
     notes : what a reader of the predictions must know, such as that the head was not trained on aligned faces
     counts : of `summary`
@@ -35,6 +37,7 @@ class PredictResult(Result):
     classes: tuple[str, ...]
     notes: tuple[str, ...]
     counts: Mapping[str, Any]
+    plots: tuple[Path, ...] = ()
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -43,10 +46,12 @@ class PredictResult(Result):
 
         from pipeline.predict.prediction import row_columns
 
-        columns = row_columns(self.classes)
-        frame = pd.DataFrame([one.as_row(self.classes) for one in self.predictions], columns=columns)
-        text = ("image", "status", "reason", "expression")
-        types = {name: "Int64" if name == "frame" else "float64" for name in columns if name not in text}
+        windows = any(one.n_frames is not None for one in self.predictions)
+        columns = row_columns(self.classes, windows=windows)
+        rows = [one.as_row(self.classes, windows=windows) for one in self.predictions]
+        frame = pd.DataFrame(rows, columns=columns)
+        text, numbers = ("image", "status", "reason", "expression"), ("frame", "track", "n_frames")
+        types = {name: "Int64" if name in numbers else "float64" for name in columns if name not in text}
         annotated = pd.Series([path and str(path) for path in self.annotated], dtype=object)
         return frame.astype(types).assign(annotated=annotated)
 

@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import io
-import itertools
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from cache.atomic import write_new
 from cache.places.links import require_inside
 from pipeline.errors import DatasetError
 from pipeline.images.rejects import AlikeRejects
 from pipeline.methods.own import plain_name
 from pipeline.predict import Prediction, Predictor
-from pipeline.predict.annotate import annotated
-from pipeline.predict.inputs import InputFiles, find_inputs, input_images
-from pipeline.predict.lazy_images import is_video
+from pipeline.predict.classification import ImagePredictions
+from pipeline.predict.inputs import InputFiles, find_inputs
 from pipeline.predict.prediction import FACE, NO_FACE, UNREADABLE
+from pipeline.predict.windows import FRAME, VideoOptions
 from pipeline.progress import OnProgress, Progress
+from pipeline.video.formats import is_video
 from stages.errors import CheckFailedError, ParamsError, check_rejected
 from stages.params import load_params
 from stages.requests import PredictRequest
 from stages.results import PredictResult
+from stages.workflows.prediction_files import PredictionFiles
 
-__all__ = ["PredictSession", "PredictedRow", "annotate_problem", "open_session", "predict"]
+__all__ = ["PredictSession", "PredictedRow", "folder_problem", "open_session", "predict"]
 
-_JPEG_QUALITY = 92
-_LONGEST_STEM = 200  # bytes: file systems take names of 255, and a frame, a number and a suffix are added
+_VIDEOS, _TRACKS = "videos", "tracks"
 
 
 def predict(request: PredictRequest, on_progress: OnProgress) -> PredictResult:
@@ -46,6 +43,7 @@ def predict(request: PredictRequest, on_progress: OnProgress) -> PredictResult:
         session.classes,
         tuple(session.notes),
         session.summary(),
+        tuple(session.written.plots),
     )
 
 
@@ -62,10 +60,11 @@ def open_session(request: PredictRequest, on_progress: OnProgress) -> PredictSes
         If the head's encoder cannot be loaded, or is another one than it was trained with.
     """
     files = find_inputs(request.inputs)
-    if request.annotate:
-        require_inside(request.annotate / "picture.jpg", request.annotate)
-        if problem := annotate_problem(request):
-            raise ParamsError(problem)
+    VideoOptions(request.per, request.window, request.step, request.every)  # raises before a model is loaded
+    for folder in filter(None, (request.annotate, request.plot)):
+        require_inside(folder / "picture.jpg", folder)
+    if problem := folder_problem(request):
+        raise ParamsError(problem)
     params = load_params(request.params)
     plain_name(request.method or "")
     encoder = str(params.encoder(request.encoder)[1]) if request.encoder else None
@@ -80,15 +79,15 @@ def open_session(request: PredictRequest, on_progress: OnProgress) -> PredictSes
     return PredictSession(request, predictor, files)
 
 
-def annotate_problem(request: PredictRequest) -> str:
-    """Why pictures may not be written to the folder of `annotate`; empty if they may.
+def folder_problem(request: PredictRequest) -> str:
+    """Why nothing may be written to the folder of `annotate` or `plot`; empty if it may.
 
-    Inside a folder of the inputs they would be inputs of the next call.
+    Inside a folder of the inputs, pictures and videos would be inputs of the next call.
     """
-    folder = request.annotate
-    for name in request.inputs:
-        if folder and Path(name).is_dir() and folder.absolute().resolve().is_relative_to(Path(name).resolve()):
-            return f"--annotate: expected a folder outside of {name}, which is read; found {folder}"
+    for option, folder in (("--annotate", request.annotate), ("--plot", request.plot)):
+        for name in request.inputs if folder else ():
+            if folder and Path(name).is_dir() and folder.absolute().resolve().is_relative_to(Path(name).resolve()):
+                return f"{option}: expected a folder outside of {name}, which is read; found {folder}"
     return ""
 
 
@@ -108,8 +107,10 @@ class PredictSession:
     ----------
     request, predictor, files : what is done, by what models, to which files
     stopped : why the rows ended before the last image
-    n_images, seconds, counts : so far; `counts` of rows by status
+    n_images, seconds, counts : so far; `counts` of rows by status, of videos, and of people in them
     example : the first image that could not be read, and why
+    n_files : files that are finished, if there are videos among them
+    written : pictures and videos with labels, and plots
     """
 
     request: PredictRequest
@@ -120,6 +121,17 @@ class PredictSession:
     seconds: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
     example: str = ""
+    n_files: int = 0
+    written: PredictionFiles = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.written = PredictionFiles(self.request.annotate, self.request.plot)
+
+    @property
+    def video_options(self) -> VideoOptions:
+        """How videos are predicted."""
+        request = self.request
+        return VideoOptions(request.per, request.window, request.step, request.every)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -135,13 +147,20 @@ class PredictSession:
             kinds = ", ".join(f"{n} {suffix}" for suffix, n in sorted(ignored.items()))
             yield f"files of folders that are neither picture nor video by their suffix are left out: {kinds}"
 
+    @property
+    def has_windows(self) -> bool:
+        """Whether rows have a track and a window: a video is among the files, and its frames are not rows."""
+        return self.request.per != FRAME and any(is_video(path) for path in self.files.paths)
+
     def summary(self) -> Mapping[str, Any]:
-        """Counts of pictures and faces so far, and pictures per second."""
+        """Counts of pictures and faces so far, and pictures per second; of videos, frames are pictures."""
+        videos = {"videos": self.counts[_VIDEOS], "tracks": self.counts[_TRACKS]} if self.counts[_VIDEOS] else {}
         return {
             "pictures": self.n_images,
             "faces": self.counts[FACE],
             "without_face": self.counts[NO_FACE],
             "unreadable": self.counts[UNREADABLE],
+            **videos,
             "pictures_per_s": self.n_images / self.seconds if self.seconds else None,
         }
 
@@ -151,17 +170,24 @@ class PredictSession:
         They end early, with the reason in `stopped`, where the first images are all unreadable for one reason.
         """
         start = time.perf_counter()
-        n_files = len(self.files.paths)
-        total = 0 if any(is_video(path) for path in self.files.paths) else n_files
         alike = AlikeRejects() if self.request.max_rejected < 1 else None
-        images = input_images(self.files.paths, self.request.every)
-        for result in self.predictor.predict_lazy(images, keep_pictures=self.request.annotate is not None):
-            path = self._annotate(result.picture, result.predictions) if result.picture else None
-            self._count(result.predictions, time.perf_counter() - start)
-            on_progress(Progress("pictures", self.n_images, total))
-            yield from (PredictedRow(prediction, path) for prediction in result.predictions)
-            if alike and self._should_stop(alike, result.predictions[0]):
-                return
+        images = self.predictor.files(self.files.paths, self.video_options)
+        results = self.predictor.predict_lazy(
+            images,
+            self.video_options,
+            keep_pictures=self.request.annotate is not None,
+            keep_traces=self.written.needs_traces,
+        )
+        with closing(results):
+            for result in results:
+                path = self.written.shown_in(result)
+                self._count(result, time.perf_counter() - start)
+                on_progress(self._progress(result))
+                yield from (PredictedRow(one, path if one.status == FACE else None) for one in result.predictions)
+                if result.ended:
+                    self.written.finish(result.ended, on_progress)
+                if alike and self._should_stop(alike, result):
+                    return
 
     def check(self) -> None:
         """Raise if the rows ended early, or too many images could not be read.
@@ -179,40 +205,35 @@ class PredictSession:
         reasons = f" ({self.example}): each row has its reason"
         check_rejected(n_unreadable, self.n_images, self.request.max_rejected, "pictures are unreadable", reasons)
 
-    def _count(self, predictions: Sequence[Prediction], seconds: float) -> None:
-        first = predictions[0]
-        if first.status == UNREADABLE and not self.example:
-            self.example = f"{first.image}: {first.reason}"
-        self.n_images += 1
-        self.counts.update(prediction.status for prediction in predictions)
+    def _count(self, result: ImagePredictions, seconds: float) -> None:
+        unreadable = next((one for one in result.predictions if one.status == UNREADABLE), None)
+        if unreadable and not self.example:
+            self.example = f"{unreadable.image}: {unreadable.reason}"
+        if result.ended:
+            self.counts.update({_VIDEOS: 1, _TRACKS: result.ended.n_tracks})
+        else:
+            self.n_images += 1
+        self.counts.update(one.status for one in result.predictions)
         self.seconds = seconds
 
-    def _should_stop(self, alike: AlikeRejects, first: Prediction) -> bool:
+    def _progress(self, result: ImagePredictions) -> Progress:
+        """Of one video by its time; of several files by their number, if there are videos among them."""
+        files, video = self.files.paths, result.video
+        if not any(map(is_video, files)):
+            return Progress("pictures", self.n_images, len(files))
+        at_s, length_s = (result.seconds or 0.0, video.length_s) if video else (0.0, 0.0)
+        if len(files) == 1:
+            return Progress("seconds of video", int(at_s), int(length_s))
+        self.n_files += video is None or result.ended is not None
+        note = (
+            f"{video.path.name}: {at_s:.0f} of {length_s:.0f} s" if video and self.n_files and not result.ended else ""
+        )
+        return Progress("files", self.n_files, len(files), note)
+
+    def _should_stop(self, alike: AlikeRejects, result: ImagePredictions) -> bool:
         """Whether the rows end here; an error would leave JSON on stdout without its end."""
         try:
-            alike.add(first.image, first.reason if first.status == UNREADABLE else "")
+            alike.add(result.image, result.reason)
         except DatasetError as error:
             self.stopped = error
         return self.stopped is not None
-
-    def _annotate(self, picture: Image.Image, predictions: Sequence[Prediction]) -> Path | None:
-        """Where the picture with its labels was written; pictures without a face are not."""
-        folder, first = self.request.annotate, predictions[0]
-        if folder is None or first.status != FACE:
-            return None
-        frame = "" if first.frame is None else f"-frame-{first.frame:06d}"
-        buffer = io.BytesIO()
-        annotated(picture, predictions).save(buffer, "JPEG", quality=_JPEG_QUALITY)
-        return _written(folder, f"{_plain_stem(Path(first.image).stem)}{frame}", buffer.getvalue())
-
-
-def _plain_stem(stem: str) -> str:
-    """The stem of a picture's name, as one that a file with more at its end can have: short, without line ends."""
-    plain = "".join(letter if letter.isprintable() else "_" for letter in stem)
-    return plain.encode()[:_LONGEST_STEM].decode(errors="ignore")
-
-
-def _written(folder: Path, stem: str, data: bytes) -> Path:
-    """Where the picture was written, under the first free name: nothing is overwritten, whoever else writes there."""
-    names = (f"{stem}.jpg" if number == 1 else f"{stem}-{number}.jpg" for number in itertools.count(1))
-    return next(path for name in names if write_new(path := folder / name, data))

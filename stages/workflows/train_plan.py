@@ -19,6 +19,7 @@ from pipeline.footnotes import LEGEND
 from pipeline.learning.evaluation import rows_of_classes
 from pipeline.methods.own import plain_name
 from pipeline.predict.head_folder import WEIGHTS
+from pipeline.tables.folds import Fold
 from pipeline.tables.labels import expressions
 from pipeline.text_features import TextFeatures
 from stages.errors import ParamsError
@@ -26,6 +27,7 @@ from stages.params import Params, load_params
 from stages.remedies import encoder_written
 from stages.requests import TrainRequest
 from stages.results import PlannedRun
+from stages.workflows.folds import StoreFolds, requested_folds
 from stages.workflows.head_identity import HeadIdentity
 from stages.workflows.row_identity import label_counts
 from stages.workflows.run_record import FolderState, folder_state
@@ -33,6 +35,7 @@ from stages.workflows.store_encoder import encoder_of, require_dataset, require_
 from stages.workflows.sweep import RunSpec, plan_runs
 from stages.workflows.text_vectors import requested_text
 from stages.workflows.train_checks import require_train_rows, require_writable, training_warnings
+from stages.workflows.unit_source import StoredUnits
 
 if TYPE_CHECKING:
     from pipeline.encoders.torch_encoder import TorchEncoder
@@ -41,7 +44,7 @@ __all__ = ["TrainPlan", "plans_of"]
 
 
 def plans_of(request: TrainRequest) -> tuple[TrainPlan, ...]:
-    """A plan for each dataset of a request, each once, or for those of params.yaml: all are checked.
+    """A plan for each dataset of a request, or for those of params.yaml, and for each of its folds: all are checked.
 
     Raises
     ------
@@ -55,7 +58,19 @@ def plans_of(request: TrainRequest) -> tuple[TrainPlan, ...]:
     if not datasets:
         raise ParamsError(f"no dataset to train on: expected --dataset, or names in run.train of {request.params}")
     towers: dict[str, TorchEncoder] = {}
-    return tuple(TrainPlan.of(request, params, dataset, towers) for dataset in datasets)
+    return tuple(plan for dataset in datasets for plan in _plans(request, params, dataset, towers))
+
+
+def _plans(request: TrainRequest, params: Params, dataset: str, towers: dict[str, TorchEncoder]) -> Iterator[TrainPlan]:
+    named = request.encoder or params.run.encoders[0]
+    name, spec = params.encoder(named)
+    with encoder_written(name, named):
+        store = find_store(request.features, name, dataset)
+        require_encoder(store, spec, params, named)
+        require_dataset(store, dataset, params, named)
+    folds = StoreFolds(store)
+    for fold in requested_folds(request, params, dataset, folds):
+        yield TrainPlan.of(request, params, folds.units_of(fold), dataset, fold, towers)
 
 
 @dataclass(frozen=True)
@@ -65,12 +80,13 @@ class TrainPlan:
     `dataset` is the requested name of the store, whose manifest may have another one. `encoder` is the name of the
     encoder's folder, `encoder_named` what `--encoder` takes for it with this params.yaml, `encoder_spec` what it takes
     with any. `towers` are the encoders that are loaded, by their identity: those of several plans are one.
-    `label_counts` has the usable rows of the train and val splits by label.
+    `units` are what is trained on, in the splits of `fold`, or of their table for None; `label_counts` has those of the
+    train and val splits by label.
     """
 
     request: TrainRequest
     params: Params
-    store: Store
+    units: StoredUnits
     dataset: str
     encoder: str
     encoder_named: str
@@ -82,44 +98,56 @@ class TrainPlan:
     warnings: tuple[str, ...]
     label_counts: Mapping[str, Mapping[str, int]]
     towers: dict[str, TorchEncoder]
+    fold: Fold | None = None
 
     @classmethod
-    def of(cls, request: TrainRequest, params: Params, dataset: str, towers: dict[str, TorchEncoder]) -> Self:
-        """For one dataset of a request."""
+    def of(
+        cls,
+        request: TrainRequest,
+        params: Params,
+        units: StoredUnits,
+        dataset: str,
+        fold: Fold | None,
+        towers: dict[str, TorchEncoder],
+    ) -> Self:
+        """For one dataset of a request, or one fold of it."""
         named = request.encoder or params.run.encoders[0]
         name, spec = params.encoder(named)
         recipe, options = params.options(request.method, request.recipe)
-        runs = plan_runs(request, params, name, dataset, {**options, **request.options})
+        runs = plan_runs(request, params, name, dataset, {**options, **request.options}, fold)
         classes = expressions(params.classes)
         with encoder_written(name, named):
-            store = find_store(request.features, name, dataset)
-            require_encoder(store, spec, params, named)
-            require_dataset(store, dataset, params, named)
-            require_train_rows(store, runs)
+            require_train_rows(units, runs)
         for run in runs:
             require_inside(run.folder / WEIGHTS, request.runs)
         require_writable(runs[0].folder)
         return cls(
             request=request,
             params=params,
-            store=store,
+            units=units,
             dataset=dataset,
             encoder=name,
             encoder_named=named,
             encoder_spec=str(spec),
             runs=runs,
             classes=classes,
-            text=requested_text(request, params, store, named, runs[0].config),
+            text=requested_text(request, params, units.store, named, runs[0].config),
             recipe=recipe,
-            warnings=tuple(dict.fromkeys(training_warnings(request, params, recipe, store, runs))),
-            label_counts=_label_counts(store, classes, drop=params.protocol.drop_other_labels),
+            warnings=tuple(dict.fromkeys(training_warnings(request, params, recipe, units, runs))),
+            label_counts=_label_counts(units, classes, drop=params.protocol.drop_other_labels),
             towers=towers,
+            fold=fold,
         )
+
+    @property
+    def store(self) -> Store:
+        """Whose units are trained on."""
+        return self.units.store
 
     @cached_property
     def identity(self) -> HeadIdentity:
         """What decides which heads these are."""
-        return HeadIdentity(self.store, self.dataset, self.encoder, self.classes, self.text)
+        return HeadIdentity(self.units, self.dataset, self.encoder, self.classes, self.text)
 
     @cached_property
     def states(self) -> Mapping[Path, FolderState]:
@@ -190,13 +218,13 @@ class TrainPlan:
 
     @cached_property
     def n_rows(self) -> dict[str, int]:
-        """How many rows of each split the heads read: usable, with a label among the classes."""
+        """How many units of each split the heads read: usable, with a label among the classes."""
         counts = self.label_counts.items()
         return {f"n_{split}": sum(of.get(name, 0) for name in self.classes) for split, of in counts}
 
     @property
     def dropped(self) -> dict[str, int]:
-        """Label -> train and val rows that are left out because it is not among the classes."""
+        """Label -> train and val units that are left out because it is not among the classes."""
         counts: Counter[str] = Counter()
         for of_split in self.label_counts.values():
             counts.update({label: n for label, n in of_split.items() if label not in self.classes})
@@ -226,6 +254,7 @@ class TrainPlan:
             encoder=self.encoder,
             dataset=self.dataset,
             variant=run.variant,
+            fold=run.fold.as_json() if run.fold else None,
             seed=run.seed,
             config=run.config.recorded(),
             run_key=self.identity.run_key(run),
@@ -238,10 +267,10 @@ class TrainPlan:
         )
 
 
-def _label_counts(store: Store, classes: tuple[str, ...], *, drop: bool) -> Mapping[str, Mapping[str, int]]:
+def _label_counts(units: StoredUnits, classes: tuple[str, ...], *, drop: bool) -> Mapping[str, Mapping[str, int]]:
     """`label_counts`; MismatchError if `drop` is False and a label is not among the classes."""
-    counts = label_counts(store)
+    counts = label_counts(units)
     for split, of_split in counts.items():
         if not drop and not of_split.keys() <= set(classes):
-            rows_of_classes(store.labels(split), classes, f"{store.dataset} {split}", drop=False)  # raises
+            rows_of_classes(units.labels(split), classes, f"{units.dataset} {split}", drop=False)  # raises
     return counts

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
+from videos import every, write_video
 
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.roots import FolderRoot, open_root
@@ -23,6 +23,7 @@ from pipeline.errors import ChangedImageError, ConfigError, DatasetError, Encode
 from pipeline.images.reading import ImageRow, read_image
 from pipeline.predict.inputs import find_inputs, input_images
 from pipeline.predict.lazy_images import video_frames
+from pipeline.predict.windows import VideoOptions
 from pipeline.regular_files import RefusedFileError, open_regular, read_regular, read_within
 from stages.errors import ParamsError
 from stages.params import load_params
@@ -177,14 +178,14 @@ class TestPredict:
     def test_a_play_list_opens_no_other_file(self, tmp_path: Path, text: str) -> None:
         os.mkfifo(tmp_path / "pipe.ts")
         (tmp_path / "a.mp4").write_text(text)
-        [image] = video_frames(tmp_path / "a.mp4", 1.0)
+        [image] = video_frames(tmp_path / "a.mp4", every(1.0))
         with pytest.raises(ImageError, match=r"^not a video: a playlist or another text$"):
             image.load()
 
     @pytest.mark.parametrize("every_s", [float("nan"), float("inf"), -1.0])
     def test_an_interval_that_is_no_time_is_an_error_at_once(self, every_s: float) -> None:
         with pytest.raises(ConfigError, match=r"expected seconds between frames, 0 or more, found"):
-            input_images([], every_s)
+            VideoOptions(every_s=every_s)
 
 
 class TestOptions:
@@ -283,14 +284,9 @@ class TestSpoolFolder:
 def test_a_video_with_huge_frames_is_refused_before_they_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import cv2
-
-    writer = cv2.VideoWriter(str(tmp_path / "a.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
-    for _ in range(3):
-        writer.write(np.zeros((48, 64, 3), np.uint8))
-    writer.release()
-    assert len(list(video_frames(tmp_path / "a.avi", 1e-320))) == 3
-    monkeypatch.setattr("pipeline.predict.lazy_images.MAX_PIXELS", 3000)
-    [image] = video_frames(tmp_path / "a.avi", 1.0)
+    write_video(tmp_path / "a.mp4", [Image.new("RGB", (64, 48))] * 3)
+    assert len(list(video_frames(tmp_path / "a.mp4", every(1e-320)))) == 3
+    monkeypatch.setattr("pipeline.images.decode.MAX_PIXELS", 3000)
+    [image] = video_frames(tmp_path / "a.mp4", every(1.0))
     with pytest.raises(ImageError, match=r"^frames are too large: at most 3,000 pixels, found 64 x 48$"):
         image.load()

@@ -162,7 +162,7 @@ def test_dvc_tracks_every_parameter_that_changes_a_result() -> None:
     assert _tracked("align") == {"extract"}
     assert _tracked("extract") == {"extract", "encoders.${item.encoder}"}
     assert _tracked("encode-text") == {"classes", "prompts", "prompt_sets", "encoders.${item.encoder}"}
-    train = {"methods.${item.method}", "prompts", "protocol.drop_other_labels", "run.seeds", "run.train"}
+    train = {"methods.${item.method}", "prompts", "protocol.drop_other_labels", "run.folds", "run.seeds", "run.train"}
     assert _tracked("train") == {"classes", *train}
     assert _tracked("evaluate") == {"protocol", "run.datasets"}
     blocks = {

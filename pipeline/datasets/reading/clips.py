@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
 from pydantic import Field
 
@@ -19,6 +20,7 @@ from pipeline.errors import DatasetError, ImageError
 from pipeline.images.formats import is_image
 from pipeline.progress import OnProgress, Progress
 from pipeline.tables.sample import Sample
+from pipeline.video.formats import is_video
 from pipeline.video.sampling import evenly
 
 __all__ = [
@@ -31,7 +33,8 @@ __all__ = [
     "assemble_clips",
     "expand",
     "frame_numbers_note",
-    "is_video",
+    "number_key",
+    "refuse_videos_alone",
 ]
 
 # Reasons of a rejected clip: stable words, counted in summaries.
@@ -39,7 +42,6 @@ MISSING_CLIP = "clip is missing"
 NO_FRAMES = "clip has no frames"
 NO_VIDEO = "clip is no video and no folder"
 
-_VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mkv", ".webm", ".mov", ".flv", ".m4v", ".mpg", ".mpeg", ".wmv"})
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -51,9 +53,24 @@ class ClipOptions(LayoutOptions):
     )
 
 
-def is_video(name: str) -> bool:
-    """Whether the name has the suffix of a video format, in any case."""
-    return PurePosixPath(name).suffix.casefold() in _VIDEO_SUFFIXES
+def refuse_videos_alone(names: Iterable[str], where: str) -> None:
+    """Refuse a dataset of videos in a layout of images.
+
+    Parameters
+    ----------
+    names : of images and videos that its list or its folders have
+
+    Raises
+    ------
+    DatasetError
+        If there are videos, and no image.
+    """
+    names = list(names)
+    if not any(map(is_image, names)) and (videos := list(filter(is_video, names))):
+        raise DatasetError(
+            f"{where}: expected images, found {len(videos):,} videos and no image, first {videos[0]!r}. The layout "
+            "clips reads them (--layout clips): a table of clips, whose rows are frames"
+        )
 
 
 class ClipFiles:
@@ -76,6 +93,12 @@ class ClipFiles:
     def videos(self) -> Sequence[str]:
         """Video files, sorted."""
         return [name for name in self._names if is_video(name)]
+
+    def example(self, path: str) -> str:
+        """An image that shows a clip: the middle one of a folder by name, the first of a video; empty without one."""
+        if images := self.folders.get(path):
+            return images[len(images) // 2]
+        return member_name(path, row_text(0)) if is_video(path) else ""
 
     def lookup(self, parts: int = 0) -> Lookup:
         """Finds folders with images and video files as `Lookup` finds files: by the last `parts` parts of a path."""
@@ -106,7 +129,7 @@ class ClipRows:
 
     Parameters
     ----------
-    rows : the frames that are taken, and one row for each rejected clip; clip by clip
+    rows : the frames that are taken, and one row for each clip that is rejected as a whole; clip by clip
     n_frames : clip -> its frames on disk, of clips that could be opened
     """
 
@@ -114,30 +137,38 @@ class ClipRows:
     n_frames: Mapping[str, int] = field(default_factory=dict)
 
 
-def expand(root: Root, clips: Sequence[Sample], max_frames: int, on_progress: OnProgress) -> ClipRows:
+def expand(
+    root: Root,
+    clips: Sequence[Sample],
+    max_frames: int,
+    n_frames: Callable[[str], int],
+    on_progress: OnProgress,
+    images: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> ClipRows:
     """The rows of clips: their frames, counted on disk, of which at most `max_frames` are taken.
 
     Parameters
     ----------
     max_frames : 0 takes every frame
+    n_frames : counts those of a video file; ImageError with the reason if it has none
     on_progress : called for every clip
+    images : clip -> its frames in their order, of clips whose images a table names one by one
 
     Raises
     ------
     DatasetError
         If two files of a clip have one number, such as 1.jpg and 001.jpg.
     """
-    disk = _Disk(root, clips)
+    disk = _Disk(root, clips, n_frames, images)
     rows: list[Sample] = []
     counts: dict[str, int] = {}
     for done, clip in enumerate(clips, start=1):
-        try:
-            frames = disk.frames(clip.path)
-        except ImageError as error:
-            rows.append(replace(clip, clip=clip.id, reason=clip.reason or str(error)))
-        else:
+        frames, reason = (None, clip.reason) if clip.reason else disk.frames_or_reason(clip)
+        if frames:
             counts[clip.id] = frames.n
             rows += _rows(clip, frames, max_frames)
+        else:
+            rows.append(replace(clip, clip=clip.id, reason=reason))
         on_progress(Progress("clips", done, len(clips)))
     disk.refuse_doubles()
     return ClipRows(rows, counts)
@@ -165,35 +196,37 @@ class _Frames:
 class _Disk:
     """The frames that a root has of clips."""
 
-    def __init__(self, root: Root, clips: Iterable[Sample]) -> None:
-        self._root = root
+    def __init__(
+        self,
+        root: Root,
+        clips: Iterable[Sample],
+        n_frames: Callable[[str], int],
+        listed: Mapping[str, Sequence[str]],
+    ) -> None:
+        self._root, self._n_frames, self._listed = root, n_frames, listed
         self._images: dict[str, list[str]] = {clip.path: [] for clip in clips}
         self._doubles: dict[str, str] = {}  # folder -> two files with one number
         for name in root.names():
             if (images := self._images.get(name.rpartition("/")[0])) is not None and is_image(name):
                 images.append(name)
 
-    def frames(self, path: str) -> _Frames:
-        """All frames of a clip.
+    def frames_or_reason(self, clip: Sample) -> tuple[_Frames | None, str]:
+        """All frames of a clip; None with the reason if there is none."""
+        if (listed := self._listed.get(clip.id)) is not None:
+            return _Frames(len(listed), listed.__getitem__), ""
+        try:
+            return self._frames(clip.path), ""
+        except ImageError as error:
+            return None, str(error)
 
-        Raises
-        ------
-        ImageError
-            If there is none; the message is the reason.
-        """
+    def _frames(self, path: str) -> _Frames:
         if self._root.exists(path):
+            if not is_video(path):
+                raise ImageError(NO_VIDEO)
             return _Frames(self._n_frames(path), lambda i: member_name(path, row_text(i)))
         if images := self._images[path]:
             return _Frames(len(images), self._in_order(path, images).__getitem__)
         raise ImageError(NO_FRAMES if path in self._folders else MISSING_CLIP)
-
-    def _n_frames(self, path: str) -> int:
-        if not is_video(path):
-            raise ImageError(NO_VIDEO)
-        n_frames: int = self._root.container(path).n_frames  # type: ignore[attr-defined]
-        if not n_frames:
-            raise ImageError(NO_FRAMES)
-        return n_frames
 
     @cached_property
     def _folders(self) -> set[str]:
@@ -203,7 +236,7 @@ class _Disk:
 
     def _in_order(self, folder: str, images: Sequence[str]) -> Sequence[str]:
         """Images of a folder by the numbers in their names."""
-        keyed = sorted((_number_key(name), name) for name in images)
+        keyed = sorted((number_key(name), name) for name in images)
         for (key, first), (following, second) in pairwise(keyed):
             if key == following:
                 self._doubles.setdefault(folder, f"{first} and {second.rpartition('/')[2]}")
@@ -218,10 +251,16 @@ class _Disk:
             )
 
 
-def _number_key(name: str) -> tuple[str | int, ...]:
+def number_key(name: str) -> tuple[str | tuple[int, str], ...]:
     """What names are ordered by: `img_2.png` is before `img_10.png`, and `1.jpg` equals `001.jpg`."""
     stem = name.rpartition("/")[2].rpartition(".")[0].casefold()
-    return tuple(int(part) if i % 2 else part for i, part in enumerate(_DIGITS.split(stem)))
+    return tuple(_magnitude(part) if i % 2 else part for i, part in enumerate(_DIGITS.split(stem)))
+
+
+def _magnitude(digits: str) -> tuple[int, str]:
+    """A number as its length and its digits: it may have more of them than Python turns into a number."""
+    significant = digits.lstrip("0")
+    return len(significant), significant
 
 
 def _rows(clip: Sample, frames: _Frames, max_frames: int) -> list[Sample]:

@@ -5,24 +5,29 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image
 
-__all__ = ["RATE", "coloured", "cut", "shifted", "turned_on_showing", "write_video"]
+from tests import tiny_videos
+
+__all__ = ["RATE", "coloured", "cut", "every", "shifted", "turned_on_showing", "write_video"]
 
 RATE = 10  # frames a second
 _TKHD_MATRIX = 44  # bytes from the name of an mp4's track header to its matrix
 
 
-def write_video(path: Path, pictures: Sequence[Image.Image], codec: str = "mp4v") -> Path:
-    """A video of these pictures, all of one even size, ten a second."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), RATE, pictures[0].size)
-    for picture in pictures:
-        writer.write(cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2BGR))
-    writer.release()
-    return path
+def write_video(path: Path, pictures: Sequence[Image.Image], codec: str = "", **options: Any) -> Path:
+    """A video of these pictures, all of one even size, ten a second; `codec` and options as `tiny_videos` has them."""
+    pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    frames = [np.asarray(picture) for picture in pictures]
+    return tiny_videos.write_video(path, frames, codec=codec, rate=RATE, pix_fmt=pix_fmt, **options)
+
+
+def every(seconds: float) -> Callable[[float], float]:
+    """An interval between frames that does not depend on the length of the video."""
+    return lambda length_s: seconds
 
 
 def cut(path: Path, share: float) -> Path:

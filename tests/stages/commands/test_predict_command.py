@@ -39,6 +39,7 @@ KEYS = {
     "probabilities",
     "annotated",
 }
+WINDOW_KEYS = {"track", "start_s", "end_s", "n_frames"}
 
 
 @pytest.fixture(scope="module")
@@ -172,18 +173,23 @@ def test_no_input_at_all_is_usage(predict: FerStage) -> None:
     assert "INPUT" in predict(code=2)
 
 
-def test_a_video_gives_rows_with_frame_and_time(predict: FerStage) -> None:
-    write_video(Path("clip.avi"), [people(2).resize((416, 256))] * 21, "MJPG")
-    rows = predict("clip.avi")
+def test_frames_of_a_video_have_rows_with_frame_and_time(predict: FerStage) -> None:
+    write_video(Path("clip.avi"), [people(2).resize((416, 256))] * 21, "mjpeg")
+    rows = predict("clip.avi", "--per", "frame")
     assert [(row["frame"], row["seconds"]) for row in rows] == [(0, 0.0)] * 2 + [(10, 1.0)] * 2 + [(20, 2.0)] * 2
-    assert len(predict("clip.avi", "--every", "0.5")) == 2 * 5
+    assert rows[0].keys() == KEYS
+    assert len(predict("clip.avi", "--per", "frame", "--every", "0.5")) == 2 * 5
 
 
 def test_a_video_that_ends_early_keeps_its_rows_and_says_so(predict: FerStage) -> None:
-    whole = write_video(Path("clip.avi"), [people(1).resize((256, 256))] * 40, "MJPG")
-    *faces, last = predict(str(cut(whole, 0.5)))
+    whole = write_video(Path("clip.avi"), [people(1).resize((256, 256))] * 40, "mjpeg")
+    *faces, last = predict(str(cut(whole, 0.5)), "--per", "frame")
     assert [row["status"] for row in faces] == ["face", "face"]
     assert last["status"] == "unreadable"
+    assert last["reason"].startswith("video ends early: 1.")
+    *faces, last = predict(str(cut(whole, 0.5)), "--window", "1s")
+    assert {row["status"] for row in faces} == {"face"}
+    assert (faces[0]["start_s"], faces[0]["end_s"], faces[0]["track"]) == (0, 1, 0)
     assert last["reason"].startswith("video ends early: 1.")
 
 
@@ -230,17 +236,66 @@ def test_annotated_pictures_never_replace_the_inputs(predict: FerStage) -> None:
     assert "expected a folder outside of photos" in predict("photos", "--annotate", "photos/shown", code=2)
 
 
-def test_frames_of_a_video_are_annotated_each_for_itself(predict: FerStage) -> None:
-    write_video(Path("clip.avi"), [people(1).resize((256, 256))] * 11, "MJPG")
-    rows = predict("clip.avi", "--annotate", "shown")
-    assert [row["annotated"] for row in rows] == ["shown/clip-frame-000000.jpg", "shown/clip-frame-000010.jpg"]
+def test_a_window_of_a_video_has_a_row_for_each_person(predict: FerStage) -> None:
+    write_video(Path("clip.mp4"), [people(2).resize((416, 256))] * 30)
+    save(people(1), "one.png")
+    rows = predict("clip.mp4", "one.png")
+    assert [(row.get("track"), row.get("start_s"), row.get("end_s")) for row in rows] == [
+        (0, 0, 2),
+        (1, 0, 2),
+        (0, 1, 3),
+        (1, 1, 3),
+        (None, None, None),
+    ]
+    assert rows[0].keys() == KEYS | WINDOW_KEYS
+    assert rows[-1].keys() == KEYS
+    table = list(csv.DictReader(io.StringIO(predict("clip.mp4", "one.png", output_format="csv"))))
+    assert [row["track"] for row in table] == ["0", "1", "0", "1", ""]
+    assert table[0].keys() - {*KEYS} >= WINDOW_KEYS
+    [clip] = predict("clip.mp4", "--per", "clip")
+    assert (clip["start_s"], clip["end_s"], clip["n_frames"]) == (0, 2.9, 16)  # 3 / 16 s apart
+
+
+def test_durations_are_understood_or_corrected(predict: FerStage) -> None:
+    write_video(Path("clip.mp4"), [people(1).resize((256, 256))] * 10)
+    assert [row["end_s"] for row in predict("clip.mp4", "--window", "500ms", "--step", ".5")] == [0.5, 1]
+    assert "Did you mean 2s?" in predict("clip.mp4", "--window", "2sec", code=2)
+    message = predict("clip.mp4", "--step", "3s", code=1)
+    assert "expected at most window_s, 2.0 s, found 3.0 s" in message
+    assert "some windows would have no frame" in predict("clip.mp4", "--every", "3s", code=1)
+
+
+def test_a_video_without_anybody_has_one_row(predict: FerStage) -> None:
+    write_video(Path("clip.mp4"), [grey((128, 96))] * 30)
+    [row] = predict("clip.mp4")
+    assert (row["status"], row["start_s"], row["end_s"], row["n_frames"]) == ("no face", 0, 3, 15)
+    assert predict("clip.mp4", "--per", "clip")[0]["status"] == "no face"
+
+
+def test_a_playlist_that_is_called_video_is_not_opened(predict: FerStage) -> None:
+    write_video(Path("clip.mp4"), [people(1).resize((256, 256))] * 11)
+    Path("list.mp4").write_text("#EXTM3U\n#EXTINF:1,\nclip.mp4\n")
+    *_, row = predict("clip.mp4", "list.mp4")
+    assert (row["image"], row["status"]) == ("list.mp4", "unreadable")
+    assert row["reason"] == "not a video: a playlist or another text"
+
+
+def test_videos_are_annotated_and_plotted(predict: FerStage) -> None:
+    write_video(Path("clip.avi"), [people(1).resize((256, 256))] * 11, "mjpeg")
+    write_video(Path("nobody.mp4"), [grey((64, 48))] * 3)
+    rows = predict("clip.avi", "nobody.mp4", "--annotate", "shown", "--plot", "plots")
+    assert [row["annotated"] for row in rows] == ["shown/clip.mp4", None]
+    assert os.listdir("shown") == ["clip.mp4"]
+    assert os.listdir("plots") == ["clip.svg"]
+    assert predict("clip.avi", "--annotate", "shown", "--per", "frame")[0]["annotated"] == "shown/clip-2.mp4"
+    assert "--plot: expected a folder outside of ." in predict(".", "--plot", "plots", code=2)
 
 
 def test_a_progress_bar_on_the_terminal_leaves_the_data_on_stdout(head: str, empty: Path) -> None:
     """A terminal for stderr, a pipe for stdout; and not a word of the video's decoder on stderr."""
-    whole = write_video(empty / "clip.avi", [people(1).resize((256, 256))] * 40, "MJPG")
+    whole = write_video(empty / "clip.avi", [people(1).resize((256, 256))] * 40, "mjpeg")
     ours, theirs = os.openpty()
-    command = ["predict", str(cut(whole, 0.5)), "--run", head, "--format", "json"]
+    command = ["predict", str(cut(whole, 0.5)), "--run", head, "--format", "json", "--per", "frame"]
     code = "from stages.cli import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code, *command], stdout=subprocess.PIPE, stderr=theirs, check=True, timeout=120
@@ -288,15 +343,26 @@ class TestFromPython:
         assert "<table" in result._repr_html_()
 
     def test_frames_of_a_video_are_whole_numbers(self, head: str, empty: Path) -> None:
-        write_video(Path("clip.avi"), [people(1).resize((256, 256))] * 11, "MJPG")
-        result = stages.predict([save(people(1), "one.png"), Path("clip.avi")], run=Path(head), annotate=Path("shown"))
+        write_video(Path("clip.avi"), [people(1).resize((256, 256))] * 11, "mjpeg")
+        result = stages.predict([save(people(1), "one.png"), Path("clip.avi")], run=Path(head), per="frame")
         assert result.frame["frame"].tolist()[1:] == [0, 10]
         assert result.frame["frame"].isna()[0]
-        assert [str(path) for path in result.annotated] == [
-            "shown/one.jpg",
-            "shown/clip-frame-000000.jpg",
-            "shown/clip-frame-000010.jpg",
-        ]
+        assert "track" not in result.frame
+
+    def test_windows_of_a_video_are_rows_with_whole_tracks(self, head: str, empty: Path) -> None:
+        write_video(Path("clip.avi"), [people(1).resize((256, 256))] * 21, "mjpeg")
+        result = stages.predict(
+            [save(people(1), "one.png"), Path("clip.avi")],
+            run=Path(head),
+            window="1s",
+            annotate=Path("shown"),
+            plot="plots",
+        )
+        assert result.frame["track"].tolist()[1:] == [0, 0, 0]
+        assert result.frame["start_s"].tolist()[1:] == [0, 1, 2]
+        assert [str(path) for path in result.annotated] == ["shown/one.jpg"] + ["shown/clip.mp4"] * 3
+        assert [str(path) for path in result.plots] == ["plots/clip.svg"]
+        assert (result.summary()["videos"], result.summary()["tracks"]) == (1, 1)
 
     def test_notes_are_those_of_the_command(self, head: str, empty: Path) -> None:
         save(people(1), "photos/one.png")
