@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
 import yaml
 
 import stages
@@ -19,6 +20,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+@pytest.mark.slow
 def test_five_folds_three_frame_counts_and_two_heads_encode_nothing(empty: Path) -> None:
     """35 clips of five people, as many as there are folds. Without the videos no frame could be encoded again."""
     root = empty / "data" / SAMPLE
