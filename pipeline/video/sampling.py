@@ -43,8 +43,8 @@ def segment_centres(n_frames: npt.NDArray[np.integer], n_segments: int) -> Posit
 
     Notes
     -----
-    The published code takes segments of a whole number of frames, (n - V + 1) // T, so that the end of a clip may never
-    be seen; these are of n / T frames. It fills shorter clips with zeros (Former-DFER) or the last frame (DFER-CLIP).
+    These are the frames of DFER-CLIP's public code for one frame a segment. Former-DFER's takes the first frame T times
+    where a clip has T frames or fewer, and leaves clips out whose list states fewer than 16.
     """
     return _of_segments(n_frames, np.full((len(n_frames), n_segments), 0.5))
 
@@ -62,6 +62,11 @@ def random_of_segments(n_frames: npt.NDArray[np.integer], draws: npt.NDArray[np.
     Returns
     -------
     intp in [0, n_frames), shape (U, T), ascending; segments of n / T frames share a frame where that is no whole number
+
+    Notes
+    -----
+    The public code of Former-DFER and DFER-CLIP trains on segments of n // T frames, so that it never draws the last
+    n mod T frames of a clip: of 31 frames the last 15.
     """
     return _of_segments(n_frames, draws)
 

@@ -15,7 +15,7 @@ from pipeline.errors import ConfigError
 __all__ = ["mp4_bytes"]
 
 _CODEC: Final = "libx264"
-# Without cpu-independent, x264 rounds in ways that gave a clip in four other bytes in a second run of one process.
+# Without cpu-independent, x264 gives other bytes in a second run: findings/x264-same-frames-other-bytes.sh.
 _OPTIONS = {"preset": "veryfast", "crf": "20", "threads": "1", "x264-params": "log-level=none:cpu-independent=1"}
 
 

@@ -67,6 +67,7 @@ NOT_RUN = {
 NOT_RUN_ON_PAGE = {
     ("examples/embedded-encoder/README.md", "dvc repro"): "trains mini, from weights that are no part of the package",
     ("examples/faces/README.md", "dvc repro"): "the graph of dvc.yaml, by a link: test_dvc_graph; needs the real packs",
+    ("examples/video/README.md", "dvc repro"): "the graph of dvc.yaml, by a link: test_video_example, in a small form",
     ("examples/methods/README.md", "dvc repro"): "the graph of dvc.yaml, by a link; its methods: test_every_method",
 }
 _PROGRAMS = ("fer-stage", "dvc", "git", "make", "cp", "python", "pip")

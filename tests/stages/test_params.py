@@ -15,6 +15,7 @@ from stages.params import Params, load_params
 from stages.remedies import as_commands
 
 ROOT = Path(__file__).parents[2]
+SHIPPED = ("params.yaml", *(f"examples/{name}/params.yaml" for name in ("faces", "methods", "video")))
 
 
 def _refused(tmp_path: Path, text: str) -> str:
@@ -29,7 +30,7 @@ def test_defaults_hold_without_a_file(tmp_path: Path) -> None:
     assert load_params(tmp_path / "params.yaml") == Params()
 
 
-@pytest.mark.parametrize("path", ["params.yaml", "examples/faces/params.yaml", "examples/methods/params.yaml"])
+@pytest.mark.parametrize("path", SHIPPED)
 def test_shipped_params_are_valid(path: str) -> None:
     params = load_params(ROOT / path)
     assert set(params.run.datasets) <= set(params.datasets)
@@ -174,7 +175,7 @@ def test_dvc_tracks_every_parameter_that_changes_a_result() -> None:
     assert blocks | {"run"} == set(Params.model_fields)
 
 
-@pytest.mark.parametrize("path", ["params.yaml", "examples/faces/params.yaml", "examples/methods/params.yaml"])
+@pytest.mark.parametrize("path", SHIPPED)
 def test_every_parameter_that_dvc_tracks_is_in_the_shipped_files(path: str) -> None:
     """DVC refuses to run a stage whose parameters are missing, whatever their defaults are."""
     data = yaml.safe_load((ROOT / path).read_text())

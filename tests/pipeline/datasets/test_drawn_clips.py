@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 from collections import Counter
 from dataclasses import replace
 
@@ -22,7 +23,8 @@ from pipeline.datasets.drawn import (
 )
 from pipeline.datasets.drawn.clips import FRAMES, style_of_clips
 from pipeline.datasets.drawn.side_by_side import sample_files
-from pipeline.errors import ConfigError
+from pipeline.datasets.index import index_dataset
+from pipeline.errors import ConfigError, DatasetError
 from pipeline.video.writing import mp4_bytes
 
 N = 70  # ten people
@@ -210,3 +212,51 @@ def test_unknown_samples_and_numbers_are_errors():
         clip_specs("sample-vido-a", 7)
     with pytest.raises(ConfigError, match="expected at least one clip of sample-video-a, found 0"):
         clip_specs("sample-video-a", 0)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drawn")
+    draw_dataset("sample-video-e", folder, 21)
+    return folder
+
+
+def test_the_sample_layout_reads_clips_and_every_frame_is_a_row(drawn):
+    table = index_dataset("sample-video-e", "sample", drawn, {})
+    assert table.info.unit == "clip"
+    assert table.info.release == "sample-video-e, generator 1, seed 0"
+    assert len(table) == 21 * FRAMES
+    rows = table.frame
+    assert set(rows["status"]) == {"ok"}
+    assert rows["sha256"].is_unique
+    for clip, frames in rows.groupby("clip"):
+        assert frames["frame"].tolist() == list(range(FRAMES))
+        assert frames["path"].tolist() == [f"clips/{clip}.mp4::{i:07d}" for i in range(FRAMES)]
+        assert all(frames[column].nunique() == 1 for column in ("label", "split", "subject"))
+    assert rows.groupby("split")["clip"].nunique().to_dict() == {"test": 7, "train": 7, "val": 7}
+
+
+def test_a_sample_of_faces_is_read_as_before(tmp_path):
+    draw_dataset("sample-e", tmp_path, 5)
+    table = index_dataset("sample-e", "sample", tmp_path, {"val_fraction": 0.0, "test_fraction": 0.0})
+    assert table.info.unit == "image"
+    assert "clip" not in table.frame
+
+
+def test_an_interrupted_drawing_is_refused(drawn, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(drawn, folder)
+    (folder / "sample.json").unlink()
+    with pytest.raises(DatasetError, match=r"expected a finished sample .*no sample\.json\. Draw it again"):
+        index_dataset("sample-video-e", "sample", folder, {})
+
+
+def test_a_clip_that_is_lost_or_cut_short_is_a_rejected_clip(drawn, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(drawn, folder)
+    (folder / "clips" / "ve00003.mp4").unlink()
+    (folder / "clips" / "ve00004.mp4").write_bytes(b"")
+    rows = index_dataset("sample-video-e", "sample", folder, {}).frame
+    rejected = rows[rows["status"] != "ok"]
+    assert sorted(rejected["clip"]) == ["ve00003", "ve00004"]
+    assert rows["clip"].nunique() == 21
