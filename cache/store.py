@@ -313,11 +313,15 @@ class Store:
         QueryError
             If the store has none, or a text of the column `distribution` is none.
         """
-        texts = self.columns(["distribution"])["distribution"].to_numpy()[self._usable(split)]
+        return self.distributions_of(self._usable(split))
+
+    def distributions_of(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+        """Soft labels of some rows: as `distributions`."""
+        texts = self.columns(["distribution"])["distribution"].to_numpy()[rows]
         shares = np.full((len(texts), len(self.classes)), np.nan)
-        for row, text in enumerate(texts):
+        for i, text in enumerate(texts):
             if text:
-                shares[row] = _shares(text, len(self.classes))
+                shares[i] = _shares(text, len(self.classes))
         return shares
 
     def features(

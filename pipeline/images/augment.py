@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pipeline.images.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
-__all__ = ["Augment", "to_images"]
+__all__ = ["Augment", "of_rows", "to_images"]
 
 # Per channel: (v / 255 - mean) / deviation = factor * v + shift.
 _FACTOR = [1 / (255 * deviation) for deviation in IMAGENET_STD]
@@ -111,6 +111,25 @@ class Augment:
         images = _normalised(values, in_place=True)
         _erase_(images.permute(0, 2, 3, 1), parameters["erased"])  # (B, 3, S, S) -> (B, S, S, 3), the same memory
         return images
+
+
+def of_rows(parameters: Mapping[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
+    """What was drawn for some images, as `Augment` and `Distort` take it for others: one draw for all frames of a clip.
+
+    Parameters
+    ----------
+    parameters : of n images
+    rows : int64 in [0, n), shape (m,): the image whose draw each of m others gets
+    """
+    drawn = {name: values[rows] for name, values in parameters.items() if name not in ("noisy", "noise")}
+    if "noisy" not in parameters:
+        return drawn
+    noisy = parameters["noisy"]
+    of_noise = torch.full((int(rows.max()) + 1 if len(rows) else 0,), -1, device=rows.device)
+    inside = noisy < len(of_noise)
+    of_noise[noisy[inside]] = torch.arange(len(noisy), device=rows.device)[inside]
+    chosen = of_noise[rows]
+    return drawn | {"noisy": (chosen >= 0).nonzero()[:, 0], "noise": parameters["noise"][chosen[chosen >= 0]]}
 
 
 def _erase_(images: Tensor, rectangles: Tensor) -> None:

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.features import Clips
+from pipeline.sources import Clips
 from pipeline.video.sampling import random_of_segments, segment_centres
 
-__all__ = ["CLIP_FRAMES", "FRAMES", "ClipArray", "ClipSampler", "clip_arrays", "stored_output"]
+__all__ = ["CLIP_FRAMES", "FRAMES", "MEANS", "ClipArray", "ClipSampler", "clip_arrays", "stored_output"]
 
 CLIP_FRAMES = 16  # T [CLIPER, Sec. IV-A; Former-DFER]
 FRAMES = "frames"  # what temporal heads read: the pooled features of T frames, (T, D)
-_POOLED = ("pooled", "tokens")  # their mean over the frames is read, of others each frame
+MEANS = ("pooled", "tokens")  # their mean over the frames is read, of others each frame
 _BLOCK_FRAMES = 2**15  # frames whose features are averaged at a time
 
 Array = npt.NDArray[Any]
@@ -98,7 +98,7 @@ class ClipArray:
     @property
     def is_mean(self) -> bool:
         """Whether the frames are averaged here, before a head reads them [CLIPER: v = mean of frame embeddings]."""
-        return self.name in _POOLED
+        return self.name in MEANS
 
     def __getitem__(self, units: slice | npt.NDArray[Any]) -> Array:
         """Some clips, their frames those at the centres of the segments."""

@@ -11,28 +11,26 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import InputError, MismatchError
-from pipeline.features import Clips, ClipSource
 from pipeline.heap import keep_freed_memory
-from pipeline.learning.clips import CLIP_FRAMES, FRAMES, ClipArray, ClipSampler, clip_arrays, stored_output
 from pipeline.learning.metrics import Scores, score
 from pipeline.tables.labels import CLASS_SETS, class_set_names
 
 if TYPE_CHECKING:
-    from pipeline.features import FeatureSource
     from pipeline.learning.head import Head
+    from pipeline.sources import FeatureSource
 
 __all__ = ["Evaluation", "evaluate", "none_of_the_classes", "rows_of_classes"]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of a head on one split.
+    """Scores of a head on one split: of its units, images or clips.
 
     Parameters
     ----------
-    rejected : rows without a usable image, or clips without a usable frame, which nothing could be predicted for
+    rejected : images that could not be used, or clips without a usable frame: nothing could be predicted for them
     seen : whether the head was trained on this dataset (on another split of it, when the split is test)
-    dropped : rows left out because the head does not know their label, per label
+    dropped : units left out because the head does not know their label, per label
     """
 
     dataset: str
@@ -73,7 +71,7 @@ def evaluate(
     split : train, val or test
     drop_other_labels : leave rows out whose label the head does not know, and count them
     temperature : > 0, of the head's probabilities: what it was calibrated to
-    keep : bool, shape (N,): which of the split's usable rows are scored; all of them by default
+    keep : bool, shape (U,): which of the split's usable units are scored; all of them by default
 
     Raises
     ------
@@ -95,29 +93,11 @@ def evaluate(
         raise InputError(
             f"{where}: expected rows to score, found none. Choose another split, or index the dataset again"
         )
-    logits = head.predict(_arrays(head, source, split, rows, len(labels)))
+    logits = head.predict_units(source, split, rows)
     scores = score(logits, labels[rows], head.spec.classes, temperature)
     return Evaluation(
         source.dataset, split, scores, source.rejected(split), source.dataset == head.spec.dataset, dropped
     )
-
-
-def _arrays(
-    head: Head, source: FeatureSource, split: str, units: npt.NDArray[np.int64], n_units: int
-) -> Mapping[str, npt.NDArray[Any] | ClipArray]:
-    """What the head reads of some units of a split."""
-    reads = tuple(head.spec.inputs)
-    stored = {name: source.features(split, name) for name in dict.fromkeys(map(stored_output, reads))}
-    if isinstance(source, ClipSource) or FRAMES in reads:
-        # To a head of clips an image is a clip of one frame.
-        clips = (
-            source.clips(split) if isinstance(source, ClipSource) else Clips(np.arange(n_units), np.arange(n_units + 1))
-        )
-        sampler = ClipSampler(clips.take(units), head.spec.clip_frames or CLIP_FRAMES)
-        return clip_arrays(stored, reads, sampler)
-    if len(units) == n_units:  # all rows of a memory-mapped array are not taken: that would read it whole
-        return stored
-    return {name: values[units] for name, values in stored.items()}
 
 
 def rows_of_classes(

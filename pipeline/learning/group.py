@@ -26,7 +26,7 @@ from pipeline.progress import OnProgress
 
 if TYPE_CHECKING:
     from pipeline.encoders.torch_encoder import TorchEncoder
-    from pipeline.features import FeatureSource
+    from pipeline.sources import FeatureSource
     from pipeline.text_features import TextFeatures
 
 __all__ = ["FitResult", "Group", "Outcome", "TrainingInputs", "UnreadableSplit"]

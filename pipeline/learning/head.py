@@ -14,12 +14,13 @@ from torch import Tensor, nn
 
 from pipeline.differences import differences_text
 from pipeline.errors import MismatchError
-from pipeline.learning.clips import FRAMES, ClipArray, stored_output
+from pipeline.learning.clips import CLIP_FRAMES, FRAMES, MEANS, ClipArray, ClipSampler, clip_arrays, stored_output
 from pipeline.learning.layers import FeatureScale
+from pipeline.sources import Clips, ClipSource
 
 if TYPE_CHECKING:
-    from pipeline.features import FeatureSource
     from pipeline.learning.spec import HeadSpec
+    from pipeline.sources import FeatureSource
 
 __all__ = ["HEADS", "Head", "Inputs", "as_input"]
 
@@ -34,9 +35,9 @@ class Head(nn.Module, ABC):
     A class that is saved registers itself by its kind, `class LinearHead(Head, kind="linear")`: runs on disk hold that
     word, so it never changes. A class without one is abstract, or only trained.
 
-    `predict_rows` rows go through at once at prediction. A head that `needs_encoder` is a part of the encoder itself
-    and is built with it; what stays frozen of the encoder is not among the head's values. `not_in_onnx` is
-    the reason why a head cannot be written as ONNX, where it cannot.
+    `predict_rows` rows, of which each frame of a clip is one, go through at once at prediction. A head that
+    `needs_encoder` is a part of the encoder itself and is built with it; what stays frozen of the encoder is not among
+    the head's values. `not_in_onnx` is the reason why a head cannot be written as ONNX, where it cannot.
     """
 
     kind: ClassVar[str] = ""
@@ -93,11 +94,41 @@ class Head(nn.Module, ABC):
         self.eval()
         device = next((values.device for values in chain(self.parameters(), self.buffers())), torch.device("cpu"))
         logits = [np.empty((0, len(self.spec.classes)), dtype=np.float32)]
-        for start in range(0, len(next(iter(arrays.values()))), self.predict_rows):
-            rows = slice(start, start + self.predict_rows)
+        step = max(1, self.predict_rows // self._frames_a_row(arrays))
+        for start in range(0, len(next(iter(arrays.values()))), step):
+            rows = slice(start, start + step)
             inputs = {name: as_input(values[rows]).to(device) for name, values in arrays.items()}
             logits.append(self(inputs).cpu().numpy())
         return np.concatenate(logits)
+
+    def predict_units(
+        self, source: FeatureSource, split: str, units: npt.NDArray[np.integer] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Logits of the plain view of some units of a split, of which no other is read: float32 (M, C).
+
+        Of a clip T frames are read, those at the centres of its segments: T is that of the head, or 16 for a head of
+        images, which reads the mean of their features. To a head of clips an image is a clip of one frame.
+
+        Parameters
+        ----------
+        source : of the encoder that the head was trained on
+        units : shape (M,), ascending positions in `source.labels(split)`; by default all of them
+        """
+        return self.predict(self._arrays(source, split, units))
+
+    def _arrays(
+        self, source: FeatureSource, split: str, units: npt.NDArray[np.integer] | None
+    ) -> Mapping[str, npt.NDArray[Any] | ClipArray]:
+        reads = tuple(self.spec.inputs)
+        stored = {name: source.features(split, name) for name in dict.fromkeys(map(stored_output, reads))}
+        n_rows = len(next(iter(stored.values())))
+        if isinstance(source, ClipSource) or FRAMES in reads:
+            clips = source.clips(split) if isinstance(source, ClipSource) else Clips.of_images(n_rows)
+            clips = clips if units is None else clips.take(units)
+            return clip_arrays(stored, reads, ClipSampler(clips, self.spec.clip_frames or CLIP_FRAMES))
+        if units is None or len(units) == n_rows:
+            return stored  # all rows of a memory-mapped array are not taken: that would read it whole
+        return {name: values[units] for name, values in stored.items()}
 
     def require(self, source: FeatureSource) -> None:
         """Refuse features of another encoder.
@@ -118,10 +149,19 @@ class Head(nn.Module, ABC):
                 "Extract the dataset with the head's encoder, or train a head on these features"
             )
 
+    def _frames_a_row(self, arrays: Mapping[str, npt.NDArray[Any] | ClipArray]) -> int:
+        """T where a row is T frames; 1 where it is an image, or the mean of frames."""
+        shapes = {name: array.shape for name, array in arrays.items() if self._is_frames(name, array.shape[1:])}
+        return max((shape[1] for shape in shapes.values()), default=1)
+
+    def _is_frames(self, name: str, row_shape: tuple[int, ...]) -> bool:
+        """Whether rows of an input are the frames of clips."""
+        expected = self.spec.inputs.get(name, ())
+        return name == FRAMES or (name not in MEANS and len(row_shape) == len(expected) + 1)
+
     def _without_frames(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Networks take the frames of clips one by one: (T, *row_shape) where an image has row_shape."""
-        is_clip = name in self.spec.inputs and name not in ("pooled", "tokens", FRAMES)
-        return shape[1:] if is_clip and len(shape) == len(self.spec.inputs[name]) + 1 else shape
+        return shape[1:] if name != FRAMES and self._is_frames(name, shape) else shape
 
     def _require_shapes(self, found: Mapping[str, tuple[int, ...]], where: str) -> None:
         for name, shape in self.spec.inputs.items():

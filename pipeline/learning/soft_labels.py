@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import TrainingError
-from pipeline.features import FeatureSource, SoftLabelSource
+from pipeline.sources import FeatureSource, SoftLabelSource
 
 __all__ = ["soft_labels"]
 

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import TrainingError
-from pipeline.features import ClipSource, FeatureSource
 from pipeline.learning.clips import CLIP_FRAMES, FRAMES, ClipArray, ClipSampler, stored_output
 from pipeline.learning.evaluation import none_of_the_classes, rows_of_classes
 from pipeline.learning.head import as_input
 from pipeline.learning.options import MethodConfig
 from pipeline.learning.soft_labels import soft_labels
+from pipeline.sources import ClipSource, FeatureSource
 
 __all__ = ["Rows", "SplitLoader", "TrainingData", "read_split"]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, model_serializer, model_validator
 
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.records.fields import (
@@ -25,6 +25,7 @@ from pipeline.records.fields import (
     Texts,
     Versions,
     checked,
+    without_image_unit,
 )
 from pipeline.records.files import Advice
 from pipeline.records.head import (
@@ -46,6 +47,7 @@ from pipeline.records.run import (
 )
 from pipeline.records.score import Score
 from pipeline.records.scores import require_rates
+from pipeline.tables.sample import Unit
 
 __all__ = ["EXPORT_FORMAT", "Export", "Graph", "OwnExport", "export_of", "read_export"]
 
@@ -112,6 +114,9 @@ class Export(Record, HeadFacts):
     head_sha256: Sha256
     scores: Annotated[tuple[Score, ...], Field(strict=False)]
     onnx: Graph | None = None
+    unit: Unit = "image"
+
+    _without_unit = model_serializer(mode="wrap")(without_image_unit)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

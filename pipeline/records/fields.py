@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError
 
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.errors import ConfigError
@@ -34,6 +34,7 @@ __all__ = [
     "checked",
     "conforms_to",
     "json_bytes",
+    "without_image_unit",
 ]
 
 _MAX_COUNT = 2**53  # what JSON carries exactly
@@ -96,6 +97,12 @@ class Record(BaseModel):
 
     def _dumped(self) -> dict[str, Any]:
         return self.model_dump()
+
+
+def without_image_unit(self: BaseModel, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    """The fields of a record; of a head of images without `unit`: such records are as they always were."""
+    data: dict[str, Any] = dumped(self)
+    return {name: value for name, value in data.items() if (name, value) != ("unit", "image")}
 
 
 def conforms_to(model: type[Record]) -> AfterValidator:

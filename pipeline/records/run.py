@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_serializer, model_validator
 
 from pipeline.differences import differences_text
 from pipeline.errors import MismatchError
@@ -27,6 +27,7 @@ from pipeline.records.fields import (
     Texts,
     Versions,
     checked,
+    without_image_unit,
 )
 from pipeline.records.files import Advice, read_json
 from pipeline.records.head import (
@@ -38,6 +39,7 @@ from pipeline.records.head import (
     OwnHeadDescription,
     Validation,
 )
+from pipeline.tables.sample import Unit
 
 __all__ = [
     "HeadFacts",
@@ -109,7 +111,8 @@ class Run(Record, HeadFacts):
     is_random : another seed gives another head
     views, dtype, width : of the features that were read
     together : how many heads were trained as one batch, this one included
-    n_train, n_val : rows that were used; `dropped` counts those of other labels
+    n_train, n_val : units that were used; `dropped` counts those of other labels
+    unit : what is counted, and what the head was trained on: `image`, then not in the file, or `clip`
     """
 
     method: Name
@@ -151,6 +154,9 @@ class Run(Record, HeadFacts):
     head: HeadDescription
     head_sha256: Sha256
     history_sha256: Sha256
+    unit: Unit = "image"
+
+    _without_unit = model_serializer(mode="wrap")(without_image_unit)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model
 from pipeline.learning.metrics import METRICS
 from pipeline.records.fields import Count, Digest, Fraction, Name, Positive, Record, Text, Texts
 from pipeline.tables.labels import in_canonical_order
+from pipeline.tables.sample import Unit
 
 __all__ = ["Score", "ScoreSource", "wrong_rates"]
 
@@ -56,7 +57,8 @@ class Score(Record):
         calibrated head of the same confidences, None where it was not computed
     ci95 : bounds per metric
     confusion : (C, C) counts, rows true
-    rejected : images that could not be used; `dropped` those whose label is none of the classes. Neither is in `n`
+    rejected : images that could not be used, or clips without a usable frame; `dropped` those whose label is none of
+        the classes. Neither is in `n`
     seen : the head was trained on this dataset
     encoder_saw : the encoder itself was trained on the train split of a dataset of this layout
     run_key, head_sha256, evaluate_version : of the head, and of the program that scored
@@ -68,6 +70,8 @@ class Score(Record):
     near_overlap : scored rows that have other bytes than any image that the head was trained or selected on, and by an
         audit show the same or nearly the same picture as one: kind of equality -> rows; None without an audit
     excluded_kinds : how rows were equal that were left out, where an audit was used; else by their bytes alone
+    unit : what `n` and all other counts are of: `image`, then not in the file, or `clip`
+    rejected_frames : frames that could not be used in clips with others; not in the file where there are none
     """
 
     dataset: Name
@@ -97,6 +101,8 @@ class Score(Record):
     excluded_overlap: Count
     near_overlap: dict[Text, Count] | None = None
     excluded_kinds: Texts = ()
+    unit: Unit = "image"
+    rejected_frames: Count = 0
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -116,10 +122,10 @@ class Score(Record):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_audit(self, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What an audit adds is left out where there was none: such records are as they always were."""
+    def _without_defaults(self, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What audits and clips add is left out where there is none: such records are as they always were."""
         data: dict[str, Any] = dumped(self)
-        absent = {"near_overlap": None, "excluded_kinds": ()}
+        absent = {"near_overlap": None, "excluded_kinds": (), "unit": "image", "rejected_frames": 0}
         return {name: value for name, value in data.items() if name not in absent or value != absent[name]}
 
     @property

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
-__all__ = ["SPLITS", "Sample"]
+__all__ = ["SPLITS", "Sample", "Unit"]
 
 SPLITS = ("train", "val", "test")
+Unit: TypeAlias = Literal["image", "clip"]  # what is predicted and scored
 
 
 @dataclass(frozen=True, slots=True)

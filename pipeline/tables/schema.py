@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from pydantic import AfterValidator, Field
 from pipeline.errors import TableError
 from pipeline.tables.labels import LABELS
 from pipeline.tables.number_rows import NumberRows
-from pipeline.tables.sample import SPLITS, Sample
+from pipeline.tables.sample import SPLITS, Sample, Unit
 
 __all__ = [
     "ARROW_TYPES",
@@ -42,7 +42,6 @@ __all__ = [
 ]
 
 OK, REJECTED = "ok", "rejected"
-Unit: TypeAlias = Literal["image", "clip"]
 REQUIRED_COLUMNS = ("id", "path", "label", "split", "sha256", "status", "reason")
 OPTIONAL_COLUMNS = ("subject", "clip", "scene", "frame", "fold", "box", "votes", "face", "distribution")
 _OPTIONAL_TEXTS = ("subject", "clip", "scene")

@@ -16,6 +16,7 @@ from stages.workflows.method_code import method_code
 from stages.workflows.row_identity import head_rows_digest
 from stages.workflows.sweep import RunSpec
 from stages.workflows.train_checks import n_views
+from stages.workflows.unit_source import StoredUnits
 
 __all__ = ["HeadIdentity"]
 
@@ -26,23 +27,28 @@ class HeadIdentity:
 
     Parameters
     ----------
-    store : whose features they are trained on
+    units : that they are trained on
     dataset : the requested name of the store, whose manifest may have another one
     encoder : name of the encoder's folder
     classes : canonical expressions
     text : for methods that need it
     """
 
-    store: Store
+    units: StoredUnits
     dataset: str
     encoder: str
     classes: tuple[str, ...]
     text: TextFeatures | None
 
+    @property
+    def store(self) -> Store:
+        """Whose features they are trained on."""
+        return self.units.store
+
     @cached_property
     def rows(self) -> str:
-        """Digest of the train and val rows that the heads read: image, box and label of each, in order."""
-        return head_rows_digest(self.store, self.classes)
+        """Digest of the train and val units that the heads read: image and box, or frames, and label, in order."""
+        return head_rows_digest(self.units, self.classes)
 
     @property
     def dtype(self) -> str:
@@ -51,7 +57,7 @@ class HeadIdentity:
 
     def views(self, run: RunSpec) -> int:
         """How many views of a train image the method trains on: 1 is the plain image alone."""
-        return n_views(self.store, run)
+        return n_views(self.units, run)
 
     def run_key(self, run: RunSpec) -> str:
         """sha256 over everything that makes a head: two runs of one key have the same head on one machine.
@@ -98,6 +104,7 @@ class HeadIdentity:
             "text_key": self.text.key if self.text else "",
             "text_encoder": dict(self.text.encoder) if self.text else {},
             "width": self.store.width(),
+            **({"unit": self.units.unit} if self.units.unit != "image" else {}),
             **({"method_code": own} if own else {}),
         }
 

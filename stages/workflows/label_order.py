@@ -15,7 +15,6 @@ import numpy.typing as npt
 from cache import Store
 from cache.features_root import find_store
 from cache.places import AnyPath
-from cache.schema import OK
 from pipeline.audit.known_orders import KNOWN_ORDERS
 from pipeline.audit.label_order import LabelOrderFinding, find_label_order
 from pipeline.encoders.devices import device_name
@@ -25,6 +24,7 @@ from pipeline.tables.samples import SPLITS, SampleTable, TableInfo
 from pipeline.text_features import TextFeatures
 from stages.workflows.overlap import OverlapFinder
 from stages.workflows.row_identity import split_rows
+from stages.workflows.unit_source import StoredClips, StoredUnits, unit_source
 
 if TYPE_CHECKING:
     from pipeline.learning.head import Head
@@ -54,17 +54,18 @@ def label_order_of(
     named = head.record.dataset
     if head.is_trained and (named == table.info.dataset or head.record.key == store.key):
         return _not_judged(f"the head was trained on {named}, and has learned the order of its labels")
-    rows = split_rows(store, None)
+    units = unit_source(store)
+    rows = split_rows(units, None)
     overlap = OverlapFinder(features, cache(lambda encoder, dataset: find_store(features, encoder, dataset))).find(
         head, table.info.dataset, rows
     )
     known = np.zeros(len(rows), bool) if isinstance(overlap, str) else overlap.dataset
     if known.mean() >= MOSTLY_SEEN:
         return _not_judged(
-            f"{known.mean():.0%} of the images are images of {named}, which the head was trained on: it has learned "
-            "the order of their labels"
+            f"{known.mean():.0%} of the {units.unit}s are {units.unit}s of {named}, which the head was trained on: it "
+            "has learned the order of their labels"
         )
-    return _finding(table, store, head.build().to(device_name(device)), ~known)
+    return _finding(table, units, head.build().to(device_name(device)), ~known)
 
 
 def zero_shot_order_of(
@@ -92,7 +93,8 @@ def zero_shot_order_of(
         HeadSpec("text-similarity", classes, inputs, store.encoder, store.dataset, "raw", options)
     )
     head.set_text(text.for_classes(classes).chosen("ensemble"))
-    return _finding(table, store, head, np.ones(len(split_rows(store, None)), bool))
+    units = unit_source(store)
+    return _finding(table, units, head, np.ones(len(units.labels(None)), bool))
 
 
 def read_by(info: TableInfo) -> str | Mapping[int, str] | None:
@@ -108,35 +110,40 @@ def _not_judged(why: str) -> LabelOrderFinding:
     return LabelOrderFinding(0, (), 0.0, not_judged=f"{why}. Name a head that was trained on another dataset")
 
 
-def _finding(table: SampleTable, store: Store, head: Head, compared: npt.NDArray[np.bool_]) -> LabelOrderFinding:
-    """`compared` : bool, one for each usable row of the store."""
-    head.require(store)
+def _finding(table: SampleTable, units: StoredUnits, head: Head, compared: npt.NDArray[np.bool_]) -> LabelOrderFinding:
+    """`compared` : bool, one for each usable unit of the store."""
+    head.require(units)
     labels, classes = table.info.classes, head.spec.classes
     counts = np.zeros((len(labels), len(classes)), np.int64)
-    named = _labels_now(table, store)
-    splits = _usable_splits(store)
+    named, splits = _labels_now(table, units), _splits(units)
     for split in SPLITS:
         if not (splits == split).any():
             continue
-        predicted = head.predict({name: store.features(split, name) for name in head.spec.inputs}).argmax(axis=1)
+        predicted = head.predict_units(units, split).argmax(axis=1)
         codes, take = named[splits == split], compared[splits == split]
         take &= codes >= 0
         np.add.at(counts, (codes[take], predicted[take]), 1)
     return find_label_order(counts, labels, classes, read_by(table.info))
 
 
-def _usable_splits(store: Store) -> npt.NDArray[np.str_]:
-    frame = store.columns(["split", "status"])
-    return frame["split"][frame["status"] == OK].to_numpy(dtype=str)
+def _splits(units: StoredUnits) -> npt.NDArray[np.object_]:
+    """Of every usable unit of the store."""
+    splits = units.split_of_rows[units.rows(None)]
+    return splits[units.clips(None).first] if isinstance(units, StoredClips) else splits
 
 
-def _labels_now(table: SampleTable, store: Store) -> npt.NDArray[np.intp]:
-    """What the table has as label of each usable row of the store, as position in its classes; -1 for other images."""
+def _labels_now(table: SampleTable, units: StoredUnits) -> npt.NDArray[np.intp]:
+    """What the table has as label of each usable unit, as position in its classes; -1 for other images, or frames."""
+    store = units.store
     has_bytes = "sha256" in store.manifest.columns  # stores of the first version have ids alone
-    frame = store.columns(["id", "status", *(["sha256"] if has_bytes else [])])
-    images = frame[frame["status"] == OK].set_index("id")
+    frame = store.columns(["id", *(["sha256"] if has_bytes else [])])
+    images = frame.iloc[units.rows(None)].set_index("id")
     usable = table.usable.set_index("id").reindex(images.index)
     labels = usable["label"]
     same = usable["sha256"].to_numpy() == images["sha256"].to_numpy() if has_bytes else labels.notna().to_numpy()
     codes = labels.map({label: i for i, label in enumerate(table.info.classes)}).fillna(-1).to_numpy(dtype=np.intp)
-    return np.where(same, codes, -1)
+    now = np.where(same, codes, -1)
+    if not isinstance(units, StoredClips):
+        return now
+    clips = units.clips(None)
+    return np.minimum.reduceat(now[clips.rows], clips.starts[:-1])  # the frames of a clip have one label

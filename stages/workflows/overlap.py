@@ -26,7 +26,7 @@ __all__ = ["Overlap", "OverlapFinder", "rows_without_overlap"]
 
 @dataclass(frozen=True)
 class Overlap:
-    """Which usable rows of a scored split a head knows: masks of shape (N,).
+    """Which usable units of a scored split a head knows: masks of shape (U,). Of a clip one such frame is enough.
 
     Parameters
     ----------
@@ -88,15 +88,15 @@ class OverlapFinder:
         of_head = self._head_rows.find(run.record)
         if of_head is None:
             return self._without_head_rows(run)
-        if rows.sha256 is None:
+        if (images := rows.image_sha256) is None:
             return f"{dataset}: overlap with the rows of heads was not checked: its store has no sha256 of its images"
         # Rows stay in memory, so their ids are unique.
         if (pair := (id(of_head), id(rows), run.record.dataset, dataset)) not in self._overlaps:
             audit = self._audits.covering(run.record.dataset, dataset)
             if audit is not None:
-                self._audits.note_unaudited(dataset, rows.sha256.tolist())
+                self._audits.note_unaudited(dataset, images.tolist())
                 self._audits.note_unaudited(run.record.dataset, [*of_head.train.tolist(), *of_head.val.tolist()])
-            self._overlaps[pair] = _overlap(of_head, rows.sha256, audit)
+            self._overlaps[pair] = _overlap(of_head, rows, images, audit)
         return self._overlaps[pair]
 
     def _without_head_rows(self, run: SavedHead) -> str:
@@ -120,15 +120,19 @@ class OverlapFinder:
         return f"{store.path} has other {changed} now than they were trained on. Train them again: `{train}`"
 
 
-def _overlap(of_head: HeadRows, images: npt.NDArray[np.str_], audit: AuditRecord | None) -> Overlap:
-    train, val = np.isin(images, of_head.train), np.isin(images, of_head.val)
-    dataset = np.isin(images, of_head.dataset)
+def _overlap(of_head: HeadRows, rows: SplitRows, images: npt.NDArray[np.str_], audit: AuditRecord | None) -> Overlap:
+    train, val, dataset = (
+        rows.with_any(np.isin(images, known)) for known in (of_head.train, of_head.val, of_head.dataset)
+    )
     if audit is None:
         return Overlap(train, val, dataset)
-    near = dict(audit.equal_rows(images.tolist(), np.concatenate([of_head.train, of_head.val]).tolist()))
-    near.pop("bytes")
-    in_dataset = _any(dataset, *audit.equal_rows(images.tolist(), of_head.dataset.tolist()).values())
-    return Overlap(train, val, in_dataset, near)
+    equal = audit.equal_rows(images.tolist(), np.concatenate([of_head.train, of_head.val]).tolist())
+    near, counted = {}, rows.with_any(equal.pop("bytes"))
+    for kind, mask in equal.items():  # the strictest first: a clip counts under one kind
+        near[kind] = rows.with_any(mask) & ~counted
+        counted = counted | near[kind]
+    of_dataset = audit.equal_rows(images.tolist(), of_head.dataset.tolist()).values()
+    return Overlap(train, val, _any(dataset, *map(rows.with_any, of_dataset)), near)
 
 
 def _any(first: npt.NDArray[np.bool_], *others: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -1,7 +1,9 @@
-"""Which rows a head was trained on, and which rows a score is of: by their bytes, never by a dataset's name."""
+"""Which units a head was trained on, and which units a score is of: by their bytes, never by a dataset's name."""
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,9 +18,10 @@ from cache.features_root import find_store
 from cache.keys import sha256_of
 from cache.places import AnyPath
 from cache.reuse import image_keys_of
-from cache.schema import OK
 from cache.upkeep.inventory import statuses_below
 from pipeline.records import Export, Run
+from pipeline.sources import Clips
+from stages.workflows.unit_source import StoredClips, StoredUnits, unit_source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,80 +41,112 @@ _HEAD_SPLITS = ("train", "val")  # that training reads
 
 @dataclass(frozen=True)
 class SplitRows:
-    """The usable rows of one split of a store, in table order.
+    """The usable units of one split of a store, in the order of `StoredUnits.labels`.
 
     Parameters
     ----------
-    keys : str, shape (N,): sha256 of the image's bytes and its box; the id where a store has no sha256
-    labels : str, shape (N,)
-    sha256 : str, shape (N,); None where the store has none
+    keys : str, shape (U,): sha256 of the image's bytes and its box; of a clip sha256 over the keys and the numbers of
+        its usable frames. The id takes the place of the bytes where a store has no sha256
+    labels : str, shape (U,)
+    sha256 : str, shape (N,): of the bytes of every usable row of the split; None where the store has none
+    clips : which rows of these are the frames of each clip; None where rows are units
     """
 
     keys: npt.NDArray[np.str_]
     labels: npt.NDArray[np.str_]
     sha256: npt.NDArray[np.str_] | None
+    clips: Clips | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def image_sha256(self) -> npt.NDArray[np.str_] | None:
+        """Of all images of the units: shape (U,), or (F,) with every frame of the clips."""
+        return self.sha256 if self.sha256 is None or self.clips is None else self.sha256[self.clips.rows]
+
     def of_classes(self, classes: Sequence[str]) -> SplitRows:
-        """The rows whose label is among `classes`."""
+        """The units whose label is among `classes`."""
         return self.take(np.isin(self.labels, list(classes)))
 
-    def take(self, rows: npt.NDArray[Any]) -> SplitRows:
-        """Some rows, by a mask or by ascending positions."""
-        sha256 = None if self.sha256 is None else self.sha256[rows]
-        return SplitRows(self.keys[rows], self.labels[rows], sha256)
+    def take(self, units: npt.NDArray[Any]) -> SplitRows:
+        """Some units, by a mask or by ascending positions."""
+        keys, labels = self.keys[units], self.labels[units]
+        if self.clips is not None:
+            return SplitRows(keys, labels, self.sha256, self.clips.take(np.arange(len(self))[units]))
+        return SplitRows(keys, labels, None if self.sha256 is None else self.sha256[units])
+
+    def with_any(self, images: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Which units have one of some images, shape (U,).
+
+        Parameters
+        ----------
+        images : bool, one for each of `image_sha256`
+        """
+        if self.clips is None or not len(self):
+            return images
+        return np.asarray(np.logical_or.reduceat(images, self.clips.starts[:-1]))
 
 
-def split_rows(store: Store, split: str | None) -> SplitRows:
-    """The usable rows of a split, or of the whole store for None: the rows that `Store.labels` gives, in its order."""
-    frame = _usable(store)
-    if split is not None:
-        frame = frame[frame["split"] == split]
+def split_rows(units: StoredUnits, split: str | None) -> SplitRows:
+    """The usable units of a split, or of the whole store for None."""
+    frame = _columns(units.store).iloc[units.rows(split)]
     sha256 = frame["sha256"].to_numpy(dtype=str) if "sha256" in frame else None
-    return SplitRows(_keys(frame).astype(str), frame["label"].to_numpy(dtype=str), sha256)
+    keys = _keys(frame)
+    if not isinstance(units, StoredClips):
+        return SplitRows(keys.astype(str), units.labels(split), sha256)
+    clips = units.clips(split)
+    return SplitRows(_clip_keys(keys, frame["frame"].to_numpy(), clips), units.labels(split), sha256, clips)
 
 
 def rows_digest(rows: SplitRows) -> str:
-    """sha256 over the ordered (key, label) of some rows; it does not depend on the encoder."""
-    return sha256_of(_pairs(rows))
+    """sha256 over the ordered (key, label) of some units; it does not depend on the encoder."""
+    return sha256_of(_pairs(rows.keys, rows.labels))
 
 
-def head_rows_digest(store: Store, classes: Sequence[str]) -> str:
-    """sha256 over the ordered (key, label) of the train and val rows that a head of `classes` reads."""
-    frame = _usable(store)
-    of_splits = {split: frame[(frame["split"] == split) & frame["label"].isin(list(classes))] for split in _HEAD_SPLITS}
-    keys = {split: _keys(rows).tolist() for split, rows in of_splits.items()}  # texts as they are: no array of them
-    return sha256_of(
-        {split: list(zip(keys[split], rows["label"].tolist(), strict=True)) for split, rows in of_splits.items()}
-    )
+def head_rows_digest(units: StoredUnits, classes: Sequence[str]) -> str:
+    """sha256 over the ordered (key, label) of the train and val units that a head of `classes` reads."""
+    return sha256_of({split: _pairs_of_split(units, split, classes) for split in _HEAD_SPLITS})
 
 
-def label_counts(store: Store) -> Mapping[str, Mapping[str, int]]:
-    """Usable rows of the train and val splits: split -> label -> n, of labels that occur."""
-    frame = _usable(store)
-    counts = {split: frame["label"][frame["split"] == split].value_counts() for split in _HEAD_SPLITS}
-    return {split: {str(label): int(n) for label, n in of_split.items()} for split, of_split in counts.items()}
+def label_counts(units: StoredUnits) -> Mapping[str, Mapping[str, int]]:
+    """Usable units of the train and val splits: split -> label -> n, of labels that occur."""
+    return {split: dict(Counter(units.labels(split).tolist())) for split in _HEAD_SPLITS}
 
 
-def _usable(store: Store) -> pd.DataFrame:
-    names = ("id", "label", "split", "status", "sha256", "box")
-    frame = store.columns([name for name in names if name in store.manifest.columns])
-    return frame[frame["status"] == OK]
+def _columns(store: Store) -> pd.DataFrame:
+    names = ("id", "label", "sha256", "box", *(("frame",) if store.unit == "clip" else ()))
+    return store.columns([name for name in names if name in store.manifest.columns])
 
 
 def _keys(frame: pd.DataFrame) -> npt.NDArray[np.object_]:
     return image_keys_of(frame) if "sha256" in frame else frame["id"].to_numpy(dtype=object)
 
 
-def _pairs(rows: SplitRows) -> list[list[str]]:
-    return [list(pair) for pair in zip(rows.keys.tolist(), rows.labels.tolist(), strict=True)]
+def _clip_keys(keys: npt.NDArray[np.object_], frames: npt.NDArray[np.integer], clips: Clips) -> npt.NDArray[np.str_]:
+    """A key for each clip from those of the rows, in the order of time."""
+    texts = [f"{number} {key}" for number, key in zip(frames[clips.rows].tolist(), keys[clips.rows], strict=True)]
+    bounds = zip(clips.starts[:-1].tolist(), clips.starts[1:].tolist(), strict=True)
+    digests = [hashlib.sha256("\n".join(texts[start:stop]).encode()).hexdigest() for start, stop in bounds]
+    return np.array(digests, dtype=np.str_)
+
+
+def _pairs_of_split(units: StoredUnits, split: str, classes: Sequence[str]) -> list[list[str]]:
+    if isinstance(units, StoredClips):
+        rows = split_rows(units, split).of_classes(classes)
+        return _pairs(rows.keys, rows.labels)
+    frame = _columns(units.store).iloc[units.rows(split)]
+    frame = frame[frame["label"].isin(list(classes))]
+    return _pairs(_keys(frame), frame["label"].to_numpy(dtype=object))  # texts as they are: no array of them
+
+
+def _pairs(keys: npt.NDArray[Any], labels: npt.NDArray[Any]) -> list[list[str]]:
+    return [list(pair) for pair in zip(keys.tolist(), labels.tolist(), strict=True)]
 
 
 @dataclass(frozen=True)
 class HeadRows:
-    """sha256 of the images that a head was trained on, selected on, and of all images of that dataset."""
+    """sha256 of the images, or frames, that a head was trained on, selected on, and of all those of that dataset."""
 
     train: npt.NDArray[np.str_]
     val: npt.NDArray[np.str_]
@@ -131,9 +166,9 @@ class HeadRowsFinder:
             return None
         identity = (record.key, record.rows, record.classes)
         if identity not in self._known:
-            stores = (store for store in self._stores(record) if store.key == record.key)
-            same = (store for store in stores if head_rows_digest(store, record.classes) == record.rows)
-            rows = (_head_rows(store, record.classes) for store in same if _has_bytes(store))
+            sources = (unit_source(store) for store in self._stores(record) if store.key == record.key)
+            same = (units for units in sources if head_rows_digest(units, record.classes) == record.rows)
+            rows = (_head_rows(units, record.classes) for units in same if _has_bytes(units.store))
             self._known[identity] = next(rows, None)
         return self._known[identity]
 
@@ -148,9 +183,9 @@ def _has_bytes(store: Store) -> bool:
     return "sha256" in store.manifest.columns
 
 
-def _head_rows(store: Store, classes: Sequence[str]) -> HeadRows:
-    train, val = (split_rows(store, split).of_classes(classes).sha256 for split in ("train", "val"))
-    whole = split_rows(store, None).sha256
+def _head_rows(units: StoredUnits, classes: Sequence[str]) -> HeadRows:
+    train, val = (split_rows(units, split).of_classes(classes).image_sha256 for split in ("train", "val"))
+    whole = split_rows(units, None).image_sha256
     assert train is not None  # see `_has_bytes`
     assert val is not None
     assert whole is not None

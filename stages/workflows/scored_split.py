@@ -1,4 +1,4 @@
-"""The rows of one split that many heads are scored on: read from the store once."""
+"""The units of one split that many heads are scored on: read from the store once."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cache import Store
+from pipeline.sources import Clips
 from stages.workflows.row_identity import SplitRows, split_rows
+from stages.workflows.unit_source import StoredClips, StoredUnits
 
-__all__ = ["Budget", "ScoredSplit"]
+__all__ = ["Budget", "ScoredClips", "ScoredSplit", "scored_split"]
 
 _KEPT_BYTES = 256_000_000  # of features that are kept in memory for the next head, of all splits together
 
@@ -37,42 +38,42 @@ class ScoredSplit:
 
     Parameters
     ----------
-    store : Store
+    units : of a store
     split : the only one that can be read
     budget : of all splits that are scored
     """
 
-    store: Store
+    units: StoredUnits
     split: str
     budget: Budget
     _features: dict[tuple[str, int], npt.NDArray[Any]] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> SplitRows:
-        """The usable rows: their images and labels."""
-        return split_rows(self.store, self.split)
+        """The usable units: their images and labels."""
+        return split_rows(self.units, self.split)
 
     @property
     def dataset(self) -> str:
-        return self.store.dataset
+        return self.units.dataset
 
     @property
     def key(self) -> str:
-        return self.store.key
+        return self.units.key
 
     @property
     def encoder(self) -> Mapping[str, Any]:
-        return self.store.encoder
+        return self.units.encoder
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return self.store.classes
+        return self.units.classes
 
     def row_shape(self, output: str = "pooled") -> tuple[int, ...]:
-        return self.store.row_shape(output)
+        return self.units.row_shape(output)
 
     def n_views(self) -> int:
-        return self.store.n_views()
+        return self.units.n_views()
 
     def labels(self, split: str) -> npt.NDArray[np.str_]:
         self._require(split)
@@ -80,13 +81,13 @@ class ScoredSplit:
 
     def ids(self, split: str) -> npt.NDArray[np.str_]:
         self._require(split)
-        return self.store.ids(split)
+        return self.units.ids(split)
 
     def features(self, split: str, output: str = "pooled", view: int = 0) -> npt.NDArray[Any]:
         self._require(split)
         if (name := (output, view)) in self._features:
             return self._features[name]
-        values = self.store.features(split, output, view)
+        values = self.units.features(split, output, view)
         if not isinstance(values, np.memmap) and self.budget.take(values.nbytes):
             values.flags.writeable = False
             self._features[name] = values
@@ -98,8 +99,33 @@ class ScoredSplit:
 
     @cached_property
     def _n_rejected(self) -> int:
-        return self.store.rejected(self.split)
+        return self.units.rejected(self.split)
+
+    @cached_property
+    def n_rejected_frames(self) -> int:
+        """Frames that are masked in clips with other frames; 0 of images."""
+        return self.units.rejected_frames(self.split)
 
     def _require(self, split: str) -> None:
         if split != self.split:
             raise ValueError(f"{self.dataset}: expected split {self.split}, found {split}")
+
+
+@dataclass(frozen=True)
+class ScoredClips(ScoredSplit):
+    """The same of clips: a `ClipSource`."""
+
+    def clips(self, split: str) -> Clips:
+        self._require(split)
+        clips = self.rows.clips
+        assert clips is not None  # see `scored_split`
+        return clips
+
+    def rejected_frames(self, split: str) -> int:
+        self._require(split)
+        return self.n_rejected_frames
+
+
+def scored_split(units: StoredUnits, split: str, budget: Budget) -> ScoredSplit:
+    """A split of images or of clips: see `ScoredSplit` for the parameters."""
+    return (ScoredClips if isinstance(units, StoredClips) else ScoredSplit)(units, split, budget)

@@ -27,9 +27,10 @@ from stages.workflows.aligned_features import aligned_features_steps
 from stages.workflows.audit_records import AuditRecords
 from stages.workflows.overlap import Overlap, OverlapFinder, rows_without_overlap
 from stages.workflows.row_identity import SplitRows, rows_digest
-from stages.workflows.scored_split import Budget, ScoredSplit
+from stages.workflows.scored_split import Budget, ScoredSplit, scored_split
 from stages.workflows.scores_file import score_source
 from stages.workflows.store_encoder import encoder_of, require_dataset, require_encoder_named
+from stages.workflows.unit_source import unit_source
 
 if TYPE_CHECKING:
     from pipeline.encoders.torch_encoder import TorchEncoder
@@ -45,7 +46,7 @@ class _Task:
     Parameters
     ----------
     identity : the fields of a `Score` that state what was scored, and how
-    keep : bool, shape (N,): the usable rows of the split that are not left out for their overlap
+    keep : bool, shape (U,): the usable units of the split that are not left out for their overlap
     earlier : the score of this very identity that there is
     """
 
@@ -136,7 +137,7 @@ class Scorer:
 
     def _split(self, store: Store, split: str) -> ScoredSplit:
         if (name := (str(store.path), split)) not in self._splits:
-            self._splits[name] = ScoredSplit(store, split, self._budget)
+            self._splits[name] = scored_split(unit_source(store), split, self._budget)
         return self._splits[name]
 
     def _digest(self, rows: SplitRows, scored: npt.NDArray[np.bool_]) -> str:
@@ -172,6 +173,8 @@ class Scorer:
             "near_overlap": checked.near_counts(scored) if checked else None,
             "excluded_kinds": checked.kinds if checked and self.exclude_overlap else (),
             "rejected": source.rejected(split),
+            "rejected_frames": source.n_rejected_frames,
+            "unit": source.units.unit,
             "dropped": dict(sorted(Counter(rows.labels[~known].tolist()).items())),
             "classes": tuple(run.classes),
         }

@@ -6,18 +6,18 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cache import Store
 from stages.errors import StageError
 from stages.params import Params
 from stages.recipes import departures
 from stages.requests import TrainRequest
 from stages.workflows.row_identity import label_counts
 from stages.workflows.sweep import RunSpec, seeds_of
+from stages.workflows.unit_source import StoredUnits
 
 __all__ = ["n_views", "require_train_rows", "require_writable", "training_warnings"]
 
 
-def require_train_rows(store: Store, runs: Sequence[RunSpec]) -> None:
+def require_train_rows(units: StoredUnits, runs: Sequence[RunSpec]) -> None:
     """Refuse a store without a train split, or without an output or the soft labels that one of the runs reads.
 
     Raises
@@ -25,7 +25,8 @@ def require_train_rows(store: Store, runs: Sequence[RunSpec]) -> None:
     StageError, QueryError
         Naming the split, or the output and the command that adds it.
     """
-    if not label_counts(store)["train"]:
+    store = units.store
+    if not label_counts(units)["train"]:
         raise StageError(
             f"{store.path}: expected rows of a train split, found none. Leave {store.path.stem} out of run.train in "
             "params.yaml if it is for tests only, or have its layout set a train split apart and index it again"
@@ -55,22 +56,22 @@ def require_writable(folder: Path) -> None:
         )
 
 
-def n_views(store: Store, run: RunSpec) -> int:
+def n_views(units: StoredUnits, run: RunSpec) -> int:
     """How many views of a train image a run trains on: 1 is the plain image alone."""
-    return store.n_views() if run.config.is_trained and run.config.views == "all" else 1
+    return units.n_views() if run.config.is_trained and run.config.views == "all" else 1
 
 
 def training_warnings(
-    request: TrainRequest, params: Params, recipe: str, store: Store, runs: Sequence[RunSpec]
+    request: TrainRequest, params: Params, recipe: str, units: StoredUnits, runs: Sequence[RunSpec]
 ) -> Iterator[str]:
     """Lines for people: departures from a recipe, seeds that are not trained, views beside the plain image."""
     for run in runs if recipe else ():
         yield from departures(recipe, run.config)
     if not runs[0].config.is_random and len(seeds_of(request, params)) > 1:
         yield f"note: every seed gives the same head of {runs[0].config.method}: seed {runs[0].seed} alone is trained"
-    if any(n_views(store, run) > 1 for run in runs):
-        dtype = store.manifest.key_fields["dtype"]
+    if any(n_views(units, run) > 1 for run in runs):
+        dtype = units.store.manifest.key_fields["dtype"]
         yield (
-            f"note: trained on {store.n_views()} views of every train image (0 is plain, the others are augmented; "
+            f"note: trained on {units.n_views()} views of every train image (0 is plain, the others are augmented; "
             f"{dtype} features); selected, calibrated and evaluated on view 0"
         )

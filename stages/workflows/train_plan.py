@@ -33,6 +33,7 @@ from stages.workflows.store_encoder import encoder_of, require_dataset, require_
 from stages.workflows.sweep import RunSpec, plan_runs
 from stages.workflows.text_vectors import requested_text
 from stages.workflows.train_checks import require_train_rows, require_writable, training_warnings
+from stages.workflows.unit_source import StoredUnits, unit_source
 
 if TYPE_CHECKING:
     from pipeline.encoders.torch_encoder import TorchEncoder
@@ -65,12 +66,12 @@ class TrainPlan:
     `dataset` is the requested name of the store, whose manifest may have another one. `encoder` is the name of the
     encoder's folder, `encoder_named` what `--encoder` takes for it with this params.yaml, `encoder_spec` what it takes
     with any. `towers` are the encoders that are loaded, by their identity: those of several plans are one.
-    `label_counts` has the usable rows of the train and val splits by label.
+    `units` are what is trained on; `label_counts` has those of the train and val splits by label.
     """
 
     request: TrainRequest
     params: Params
-    store: Store
+    units: StoredUnits
     dataset: str
     encoder: str
     encoder_named: str
@@ -95,14 +96,15 @@ class TrainPlan:
             store = find_store(request.features, name, dataset)
             require_encoder(store, spec, params, named)
             require_dataset(store, dataset, params, named)
-            require_train_rows(store, runs)
+            units = unit_source(store)
+            require_train_rows(units, runs)
         for run in runs:
             require_inside(run.folder / WEIGHTS, request.runs)
         require_writable(runs[0].folder)
         return cls(
             request=request,
             params=params,
-            store=store,
+            units=units,
             dataset=dataset,
             encoder=name,
             encoder_named=named,
@@ -111,15 +113,20 @@ class TrainPlan:
             classes=classes,
             text=requested_text(request, params, store, named, runs[0].config),
             recipe=recipe,
-            warnings=tuple(dict.fromkeys(training_warnings(request, params, recipe, store, runs))),
-            label_counts=_label_counts(store, classes, drop=params.protocol.drop_other_labels),
+            warnings=tuple(dict.fromkeys(training_warnings(request, params, recipe, units, runs))),
+            label_counts=_label_counts(units, classes, drop=params.protocol.drop_other_labels),
             towers=towers,
         )
+
+    @property
+    def store(self) -> Store:
+        """Whose units are trained on."""
+        return self.units.store
 
     @cached_property
     def identity(self) -> HeadIdentity:
         """What decides which heads these are."""
-        return HeadIdentity(self.store, self.dataset, self.encoder, self.classes, self.text)
+        return HeadIdentity(self.units, self.dataset, self.encoder, self.classes, self.text)
 
     @cached_property
     def states(self) -> Mapping[Path, FolderState]:
@@ -190,13 +197,13 @@ class TrainPlan:
 
     @cached_property
     def n_rows(self) -> dict[str, int]:
-        """How many rows of each split the heads read: usable, with a label among the classes."""
+        """How many units of each split the heads read: usable, with a label among the classes."""
         counts = self.label_counts.items()
         return {f"n_{split}": sum(of.get(name, 0) for name in self.classes) for split, of in counts}
 
     @property
     def dropped(self) -> dict[str, int]:
-        """Label -> train and val rows that are left out because it is not among the classes."""
+        """Label -> train and val units that are left out because it is not among the classes."""
         counts: Counter[str] = Counter()
         for of_split in self.label_counts.values():
             counts.update({label: n for label, n in of_split.items() if label not in self.classes})
@@ -238,10 +245,10 @@ class TrainPlan:
         )
 
 
-def _label_counts(store: Store, classes: tuple[str, ...], *, drop: bool) -> Mapping[str, Mapping[str, int]]:
+def _label_counts(units: StoredUnits, classes: tuple[str, ...], *, drop: bool) -> Mapping[str, Mapping[str, int]]:
     """`label_counts`; MismatchError if `drop` is False and a label is not among the classes."""
-    counts = label_counts(store)
+    counts = label_counts(units)
     for split, of_split in counts.items():
         if not drop and not of_split.keys() <= set(classes):
-            rows_of_classes(store.labels(split), classes, f"{store.dataset} {split}", drop=False)  # raises
+            rows_of_classes(units.labels(split), classes, f"{units.dataset} {split}", drop=False)  # raises
     return counts

@@ -1,42 +1,45 @@
-"""What training and evaluation read of a store: its units, images or clips, in its splits or those of a fold."""
+"""What training and evaluation read of a store: its units, images or clips, in its splits or in those of a fold."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from cache import Store
 from cache.schema import OK
-from pipeline.features import Clips, FeatureSource
+from pipeline.sources import Clips
+from pipeline.tables.sample import Unit
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = ["StoredClips", "StoredImages", "StoredUnits", "unit_source"]
 
-__all__ = ["StoredClips", "unit_source"]
-
-
-def unit_source(store: Store) -> FeatureSource:
-    """The store itself where its units are images, else its clips."""
-    return StoredClips(store) if store.unit == "clip" else store
+Splits = npt.NDArray[np.object_]
 
 
-@dataclass(frozen=True)
-class StoredClips:
-    """The clips of a store, a `ClipSource`. A clip of which no frame is usable is rejected.
-
-    Clips are in the order of their first rows, frames in that of their numbers.
+def unit_source(store: Store, splits: Splits | None = None) -> StoredUnits:
+    """The units of a store as a `FeatureSource`; clips as a `ClipSource`, too.
 
     Parameters
     ----------
-    store : whose rows are frames
+    store : Store
+    splits : shape (len(store),): which split each row is in; by default what the store has. The rows of a clip are in
+        one split
     """
+    return (StoredClips if store.unit == "clip" else StoredImages)(store, splits)
+
+
+@dataclass(frozen=True)
+class StoredUnits(ABC):
+    """The units of a store. Which split a row is in is decided here alone: see `unit_source` for the parameters."""
 
     store: Store
+    splits: Splits | None = None
+    unit: ClassVar[Unit]
 
     @property
     def dataset(self) -> str:
@@ -60,50 +63,124 @@ class StoredClips:
     def n_views(self) -> int:
         return self.store.n_views()
 
-    def labels(self, split: str) -> npt.NDArray[np.str_]:
-        return self._of_first_frames("label", split)
-
-    def ids(self, split: str) -> npt.NDArray[np.str_]:
-        return self._of_first_frames("clip", split)
-
     def features(self, split: str, output: str = "pooled", view: int = 0) -> npt.NDArray[Any]:
-        return self.store.features_of(self._rows(split), output, view)
+        return self.store.features_of(self.rows(split), output, view)
 
-    def clips(self, split: str) -> Clips:
-        frame = self._frame
-        rows = self._rows(split)
-        codes = frame["clip_number"].to_numpy()[rows]
-        order = np.lexsort((frame["frame"].to_numpy()[rows], codes))
-        sizes = np.unique(codes, return_counts=True)[1]
-        return Clips(order, np.concatenate([[0], np.cumsum(sizes)]).astype(np.intp))
+    def rows(self, split: str | None) -> npt.NDArray[np.intp]:
+        """Ascending numbers of the usable rows of a split, or of the whole store for None."""
+        return np.flatnonzero(self._usable & self._in(split))
 
-    def rejected(self, split: str) -> int:
-        in_split = self._frame["split"].to_numpy() == split
-        numbers = self._frame["clip_number"].to_numpy()
-        return len(np.setdiff1d(numbers[in_split], numbers[in_split & self._usable]))
+    @abstractmethod
+    def labels(self, split: str | None) -> npt.NDArray[np.str_]:
+        """As `FeatureSource.labels`; of the whole store for None."""
 
+    @abstractmethod
+    def ids(self, split: str) -> npt.NDArray[np.str_]: ...
+
+    @abstractmethod
+    def distributions(self, split: str) -> npt.NDArray[np.float64]: ...
+
+    @abstractmethod
+    def rejected(self, split: str) -> int: ...
+
+    @abstractmethod
     def rejected_frames(self, split: str) -> int:
-        in_split = self._frame["split"].to_numpy() == split
-        numbers = self._frame["clip_number"].to_numpy()
-        of_used = np.isin(numbers, numbers[in_split & self._usable])
-        return int((in_split & ~self._usable & of_used).sum())
+        """How many frames of the usable clips are masked; 0 of images."""
 
     @cached_property
-    def _frame(self) -> pd.DataFrame:
-        import pandas as pd  # late: it takes half a second
-
-        frame = self.store.columns(["clip", "frame", "label", "split", "status"]).copy()
-        frame["clip_number"] = pd.factorize(frame["clip"])[0]
-        return frame
+    def split_of_rows(self) -> Splits:
+        """Shape (len(store),)."""
+        return self.store.columns(["split"])["split"].to_numpy(dtype=object) if self.splits is None else self.splits
 
     @cached_property
     def _usable(self) -> npt.NDArray[np.bool_]:
-        return np.asarray(self._frame["status"] == OK)
+        return np.asarray(self.store.columns(["status"])["status"] == OK, bool)
 
-    def _rows(self, split: str) -> npt.NDArray[np.intp]:
-        return np.flatnonzero((self._frame["split"].to_numpy() == split) & self._usable)
+    def _in(self, split: str | None) -> npt.NDArray[np.bool_]:
+        return np.ones(len(self.store), bool) if split is None else np.asarray(self.split_of_rows == split, bool)
 
-    def _of_first_frames(self, column: str, split: str) -> npt.NDArray[np.str_]:
-        clips = self.clips(split)
-        values = self._frame[column].to_numpy(dtype=str)[self._rows(split)]
-        return np.asarray(values[clips.rows[clips.starts[:-1]]])
+    def _texts(self, column: str, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.str_]:
+        return self.store.columns([column])[column].to_numpy(dtype=object)[rows].astype(str)
+
+
+class StoredImages(StoredUnits):
+    """The rows of a store, each an image."""
+
+    unit = "image"
+
+    def labels(self, split: str | None) -> npt.NDArray[np.str_]:
+        return self._texts("label", self.rows(split))
+
+    def ids(self, split: str) -> npt.NDArray[np.str_]:
+        return self._texts("id", self.rows(split))
+
+    def distributions(self, split: str) -> npt.NDArray[np.float64]:
+        return self.store.distributions_of(self.rows(split))
+
+    def rejected(self, split: str) -> int:
+        return int((self._in(split) & ~self._usable).sum())
+
+    def rejected_frames(self, split: str) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class StoredClips(StoredUnits):
+    """The clips of a store, a `ClipSource`. A clip of which no frame is usable is rejected.
+
+    Clips are in the order of their first rows, frames in that of their numbers. What is known of a clip is the same in
+    all its rows.
+    """
+
+    unit = "clip"
+    _clips: dict[str | None, Clips] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def labels(self, split: str | None) -> npt.NDArray[np.str_]:
+        return self._texts("label", self._first_rows(split))
+
+    def ids(self, split: str) -> npt.NDArray[np.str_]:
+        return self._texts("clip", self._first_rows(split))
+
+    def distributions(self, split: str) -> npt.NDArray[np.float64]:
+        return self.store.distributions_of(self._first_rows(split))
+
+    def clips(self, split: str | None) -> Clips:
+        """As `ClipSource.clips`; of the whole store for None."""
+        if split not in self._clips:
+            rows = self.rows(split)
+            self._clips[split] = clips_of(self._numbers[rows], self._frames[rows])
+        return self._clips[split]
+
+    def rejected(self, split: str) -> int:
+        chosen = self._in(split)
+        return len(np.setdiff1d(self._numbers[chosen], self._numbers[chosen & self._usable]))
+
+    def rejected_frames(self, split: str) -> int:
+        chosen = self._in(split)
+        of_usable_clips = np.isin(self._numbers, self._numbers[chosen & self._usable])
+        return int((chosen & ~self._usable & of_usable_clips).sum())
+
+    @cached_property
+    def _numbers(self) -> npt.NDArray[np.intp]:
+        """The clip of every row, as a number: clips are counted in the order of their first rows."""
+        import pandas as pd  # late: it takes half a second
+
+        return pd.factorize(self.store.columns(["clip"])["clip"])[0]
+
+    @cached_property
+    def _frames(self) -> npt.NDArray[np.int64]:
+        return self.store.columns(["frame"])["frame"].to_numpy(dtype=np.int64)
+
+    def _first_rows(self, split: str | None) -> npt.NDArray[np.intp]:
+        return self.rows(split)[self.clips(split).first]
+
+
+def clips_of(numbers: npt.NDArray[np.integer], frames: npt.NDArray[np.integer]) -> Clips:
+    """The clips of some usable rows, in ascending order of their numbers, the frames of each in that of theirs.
+
+    Parameters
+    ----------
+    numbers : shape (N,): the clip of every row
+    frames : shape (N,): its position in the clip
+    """
+    return Clips.of_sizes(np.lexsort((frames, numbers)), np.unique(numbers, return_counts=True)[1])

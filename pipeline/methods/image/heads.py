@@ -12,6 +12,7 @@ from pipeline.learning.head import Head, Inputs
 from pipeline.learning.layers import empty_linear, reset_linear
 from pipeline.learning.spec import HeadSpec
 from pipeline.methods.image.backbones import PREDICT_ROWS, Backbone
+from pipeline.methods.image.frames import means_of_input
 from pipeline.methods.image.tower import OnTower, TunedTower
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ __all__ = ["FineTuneHead", "ImageHead"]
 
 class ImageHead(Head, kind="image"):
     """A backbone and a linear classifier: logits = W f + b, f the mean of the backbone's last maps.
+
+    Of a clip f is the mean over its frames.
 
     Options: `backbone`, a name of `pipeline.methods.image.backbones`.
     """
@@ -43,12 +46,21 @@ class ImageHead(Head, kind="image"):
         reset_linear(self.classifier, rng)
 
     def logits(self, inputs: Inputs) -> Tensor:
-        return self.image_logits(to_images(inputs["pixels"]))
+        return self.classify(means_of_input(self, inputs, "pixels", lambda pixels: self.embed(to_images(pixels))))
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Normalised and perhaps augmented images, float32 (B, 3, S, S), to what is classified, float32 (B, D)."""
+        features: Tensor = self.backbone(images)
+        return features
+
+    def classify(self, embedded: Tensor) -> Tensor:
+        """Embedded images, or the means of embedded frames, float32 (B, D), to logits, float32 (B, C)."""
+        logits: Tensor = self.classifier(embedded)
+        return logits
 
     def image_logits(self, images: Tensor) -> Tensor:
         """Normalised and perhaps augmented images, float32 (B, 3, S, S), to logits, float32 (B, C)."""
-        logits: Tensor = self.classifier(self.backbone(images))
-        return logits
+        return self.classify(self.embed(images))
 
 
 class FineTuneHead(OnTower, Head, kind="fine-tune"):

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from pipeline.images.augment import Augment
+from pipeline.images.augment import Augment, of_rows
 from pipeline.images.distort import Distort, DistortAndAugment
+from pipeline.learning.clips import MEANS
 from pipeline.learning.eager import eager_optimizer
 from pipeline.learning.head import Inputs
 from pipeline.learning.learner import Batch, Learner, TrainingSettings
 from pipeline.learning.optimizers import cosine_restarts, warmup_cosine
 from pipeline.learning.task import TrainingTask
+from pipeline.methods.image.frames import Tensors, clip_shape, frame_means
 from pipeline.methods.image.heads import ImageHead
 from pipeline.methods.image.options import AugmentationConfig, ImageConfig, TunedConfig
 from pipeline.methods.image.pretrained import start_from_file
 
-__all__ = ["AugmentedLearner", "ImageLearner", "initialized_image_head", "tuned_settings"]
+__all__ = ["AugmentedLearner", "FrameLearner", "ImageLearner", "initialized_image_head", "tuned_settings"]
 
 
 H = TypeVar("H", bound=ImageHead)
@@ -35,7 +37,42 @@ def initialized_image_head(
     return head, start_from_file(head.backbone, config.pretrained)
 
 
-class ImageLearner(Learner):
+class FrameLearner(Learner):
+    """A learner whose network takes the frames of clips one by one."""
+
+    def frame_means(self, batch: Batch, embed: Callable[[Batch], Tensors]) -> Tensors:
+        """What `embed` makes of a batch of images, or the means over the frames of clips: see `frames.frame_means`.
+
+        Parameters
+        ----------
+        embed : a batch of images, or of frames as if they were images, to tensors of shape (F, ...). One draw of
+            augmentations is applied to all frames of a clip
+        """
+        name = next(name for name in self.head.spec.inputs if name not in MEANS)
+        if (shape := clip_shape(self.head, batch.inputs, name)) is None:
+            return embed(batch)
+        frames = batch.inputs[name].flatten(0, 1)
+
+        def of_positions(positions: Tensor) -> Tensors:
+            clips = positions // shape[1]
+            return embed(
+                Batch(
+                    {name: frames[positions]},
+                    batch.labels[clips],
+                    batch.rows[clips],
+                    batch.epoch,
+                    self.noise_of_frames(batch.noise, clips),
+                )
+            )
+
+        return frame_means(self, of_positions, shape)
+
+    def noise_of_frames(self, noise: Mapping[str, Tensor], clips: Tensor) -> dict[str, Tensor]:
+        """What was drawn for clips, as it is for some of their frames: `clips`, int64 (F,), has the clip of each."""
+        return of_rows(noise, clips)
+
+
+class ImageLearner(FrameLearner):
     """A head that reads pixels, with new augmentations in every step.
 
     Parameters
@@ -58,8 +95,12 @@ class ImageLearner(Learner):
         """The batch's pixels, augmented as drawn and normalised: float32 (B, 3, S, S)."""
         return self.augment(batch.inputs["pixels"], batch.noise)
 
+    def embedded(self, batch: Batch) -> Tensor:
+        """The batch's images, or clips, augmented and embedded: float32 (B, D)."""
+        return self.frame_means(batch, lambda images: (self.head.embed(self.images(images)),))[0]
 
-class AugmentedLearner(Learner):
+
+class AugmentedLearner(FrameLearner):
     """A learner whose head reads pixels with new augmentations in every step, or what the store has as it is.
 
     Parameters
@@ -92,6 +133,12 @@ class AugmentedLearner(Learner):
         if self.augmentation is None:
             return batch.inputs
         return {"images": self.augmentation(batch.inputs["pixels"], batch.noise)}
+
+    def features(self, batch: Batch, of_head: Callable[[Inputs], Tensor]) -> Tensor:
+        """The features of the batch's images, or clips, float32 (B, D), as `of_head` makes them of a head's inputs."""
+        if self.augmentation is None:
+            return of_head(batch.inputs)
+        return self.frame_means(batch, lambda images: (of_head(self.augmented_inputs(images)),))[0]
 
 
 _RESTART_EPOCHS = 10

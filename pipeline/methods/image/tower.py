@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.images.preprocess import IMAGENET_MEAN, IMAGENET_STD
-from pipeline.learning.head import Inputs
+from pipeline.learning.head import Head, Inputs
+from pipeline.methods.image.frames import means_of_input
 
 if TYPE_CHECKING:
     from pipeline.encoders.torch_encoder import TorchEncoder
@@ -88,7 +89,7 @@ class TunedTower(nn.Module):
         return functional.interpolate(images, size=(self.size, self.size), mode="bilinear", antialias=True)
 
 
-class OnTower:
+class OnTower(Head):
     """What heads share that are trained with their network."""
 
     predict_rows: ClassVar[int] = 256
@@ -96,5 +97,11 @@ class OnTower:
     tower: TunedTower
 
     def features(self, inputs: Inputs) -> Tensor:
-        """Faces, as the store holds them or augmented (`images`), to the network's features, float32 (B, D)."""
-        return self.tower.features(inputs)
+        """Faces, as the store holds them or augmented (`images`), to the network's features, float32 (B, D).
+
+        Those of a clip are the means over its frames.
+        """
+        name = self.tower.output
+        if "images" in inputs:
+            return self.tower.features(inputs)
+        return means_of_input(self, inputs, name, lambda values: self.tower.features({name: values}))

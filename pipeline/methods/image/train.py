@@ -28,7 +28,7 @@ class BaselineLearner(ImageLearner):
         self.loss_weights = {"cls": 1.0}
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
-        logits = self.head.image_logits(self.images(batch))
+        logits = self.head.classify(self.embedded(batch))
         return {"cls": functional.cross_entropy(logits, batch.targets, self.class_weights_of_loss)}
 
 
@@ -50,7 +50,7 @@ class FineTuneLearner(AugmentedLearner):
         self.loss_weights = {"ce": 1.0}
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
-        logits = self.head.classify(self.head.features(self.augmented_inputs(batch)))
+        logits = self.head.classify(self.features(batch, self.head.features))
         return {"ce": functional.cross_entropy(logits, batch.targets, self.class_weights_of_loss)}
 
 

@@ -15,6 +15,7 @@ from pipeline.learning.head import Head, Inputs
 from pipeline.learning.layers import empty_linear, reset_linear
 from pipeline.learning.spec import HeadSpec
 from pipeline.methods.image.backbones import PREDICT_ROWS, Backbone, sliding_mean
+from pipeline.methods.image.frames import means_of_input
 
 __all__ = ["FeatureMaskHead", "ImageMaskHead", "MaskHead", "TokenMaskHead", "resize_channels"]
 
@@ -115,6 +116,8 @@ def _reset_linears(head: MaskHead, rng: torch.Generator) -> None:
 class ImageMaskHead(MaskHead, kind="image-mask"):
     """f is an image network on the pixels, its pooled feature resized to the width of what it masks.
 
+    Of a clip both features are the means over its frames, and so there is one mask.
+
     Equations: M = sigmoid(resize(f(pixels))), gated = M * x, logits = W gated + b   [CAFE, Eqs. 1-3]
 
     Option: `backbone`.
@@ -131,7 +134,8 @@ class ImageMaskHead(MaskHead, kind="image-mask"):
         reset_linear(self.classifier, rng)
 
     def mask(self, inputs: Inputs, scaled: Tensor) -> Tensor:
-        return resize_channels(self.backbone(to_images(inputs["pixels"])), self.spec.width)
+        features = means_of_input(self, inputs, "pixels", lambda pixels: self.backbone(to_images(pixels)))
+        return resize_channels(features, self.spec.width)
 
 
 def resize_channels(features: Tensor, width: int) -> Tensor:

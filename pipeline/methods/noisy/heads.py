@@ -28,14 +28,13 @@ class ImportanceHead(ImageHead, kind="image-importance"):
         super().reset(rng)
         reset_linear(self.importance, rng)
 
-    def image_logits(self, images: Tensor) -> Tensor:
-        return self.logits_and_importance(images)[0]
+    def classify(self, embedded: Tensor) -> Tensor:
+        return self.logits_and_importance(embedded)[0]
 
-    def logits_and_importance(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised images, float32 (B, 3, S, S), to logits, float32 (B, C), and alpha, float32 in (0, 1), (B,)."""
-        features = self.backbone(images)
-        importance = self.importance(features).sigmoid()  # (B, 1)
-        return importance * self.classifier(features), importance[:, 0]
+    def logits_and_importance(self, embedded: Tensor) -> tuple[Tensor, Tensor]:
+        """Embedded images or clips, float32 (B, D), to logits, float32 (B, C), and alpha, float32 in (0, 1), (B,)."""
+        importance = self.importance(embedded).sigmoid()  # (B, 1)
+        return importance * self.classifier(embedded), importance[:, 0]
 
 
 class EmbeddingHead(ImageHead, kind="image-embedding"):
@@ -58,9 +57,9 @@ class EmbeddingHead(ImageHead, kind="image-embedding"):
         super().reset(rng)
         self.embedding.reset(rng)
 
-    def image_logits(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.classifier(self.embedding(self.backbone.maps(images)))
-        return logits
+    def embed(self, images: Tensor) -> Tensor:
+        embedded: Tensor = self.embedding(self.backbone.maps(images))
+        return embedded
 
 
 class MapEmbedding(nn.Module):

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.images.augment import Augment
+from pipeline.images.augment import Augment, of_rows
 from pipeline.learning.learner import Batch, Learner, TrainingSettings
 from pipeline.learning.method import Method
 from pipeline.learning.optimizers import adam_settings
 from pipeline.learning.task import TrainingTask, train_by_loop
+from pipeline.methods.image.frames import Tensors
 from pipeline.methods.image.heads import ImageHead
 from pipeline.methods.image.learners import ImageLearner, initialized_image_head
 from pipeline.methods.noisy.heads import EmbeddingHead, ImportanceHead
@@ -64,7 +65,7 @@ class ScnLearner(ImageLearner):
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
         labels = self.labels[batch.rows]
-        logits, importance = self.head.logits_and_importance(self.images(batch))
+        logits, importance = self.head.logits_and_importance(self.embedded(batch))
         high = high_importance(importance.detach(), self.config.high_share)
         if self.config.relabel != "none" and batch.epoch >= self.config.relabel_from:
             among = ~high if self.config.relabel == "low" else torch.ones_like(high)
@@ -132,11 +133,16 @@ class RulLearner(ImageLearner):
         return [{"params": rest}, {"params": classifier, "lr": lr_classifier}]
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
-        maps, partner = self.head.backbone.maps(self.images(batch)), batch.noise["partner"]
-        embeddings = self.head.embedding(maps, batch.noise["dropout"])
-        uncertainties = uncertainty(self.log_variance(maps, batch.noise["dropout_variance"]))
-        mixed = mix_by_uncertainty(embeddings, uncertainties, partner)
+        embeddings, log_variances = self.frame_means(batch, self._branches)
+        partner = batch.noise["partner"]
+        mixed = mix_by_uncertainty(embeddings, uncertainty(log_variances), partner)
         return {"add_up": add_up_loss(self.head.classifier(mixed), batch.labels, partner)}
+
+    def _branches(self, batch: Batch) -> Tensors:
+        """Of images, or frames: their embeddings, and the logarithms of their variances, both float32 (B, E)."""
+        maps = self.head.backbone.maps(self.images(batch))
+        embeddings = self.head.embedding(maps, batch.noise["dropout"])
+        return embeddings, self.log_variance(maps, batch.noise["dropout_variance"])
 
 
 def _prepare_rul(task: TrainingTask, config: RulConfig) -> tuple[Learner, TrainingSettings]:
@@ -172,8 +178,8 @@ class EacLearner(ImageLearner):
         return drawn
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
-        images, head = self.images(batch), self.head
-        maps, maps_of_mirrored = head.backbone.maps(images), head.backbone.maps(self._mirrored(images, batch))
+        head = self.head
+        maps, maps_of_mirrored = self.frame_means(batch, self._maps)
         attention, of_mirrored = (attention_maps(m, head.classifier.weight) for m in (maps, maps_of_mirrored))
         return {
             "cls": functional.cross_entropy(
@@ -182,12 +188,26 @@ class EacLearner(ImageLearner):
             "consistency": flip_consistency_loss(attention, of_mirrored),
         }
 
+    def _maps(self, batch: Batch) -> Tensors:
+        """Of images, or frames, and of their mirror images: float32 (B, D, h, w). Their means over a clip are its."""
+        images, backbone = self.images(batch), self.head.backbone
+        return backbone.maps(images), backbone.maps(self._mirrored(images, batch))
+
+    def noise_of_frames(self, noise: Mapping[str, Tensor], clips: Tensor) -> dict[str, Tensor]:
+        first = {name: values for name, values in noise.items() if not name.startswith(_MIRRORED)}
+        second = of_rows(_of_mirrored(noise), clips)
+        return of_rows(first, clips) | {f"{_MIRRORED}{name}": values for name, values in second.items()}
+
     def _mirrored(self, images: Tensor, batch: Batch) -> Tensor:
         if self.augment_mirrored is None:
             return images.flip(-1)
-        own = {name: v for name, v in batch.noise.items() if name.startswith(_MIRRORED)}
-        drawn = {name.removeprefix(_MIRRORED): values for name, values in own.items()}
-        return self.augment_mirrored(batch.inputs["pixels"], drawn)
+        return self.augment_mirrored(batch.inputs["pixels"], _of_mirrored(batch.noise))
+
+
+def _of_mirrored(noise: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What was drawn for the second image, as `Augment` names it."""
+    own = {name: values for name, values in noise.items() if name.startswith(_MIRRORED)}
+    return {name.removeprefix(_MIRRORED): values for name, values in own.items()}
 
 
 def _prepare_eac(task: TrainingTask, config: EacConfig) -> tuple[Learner, TrainingSettings]:

@@ -160,9 +160,8 @@ class CliperLearner(AugmentedLearner):
         self.loss_weights = descriptor_loss_weights(config)
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
-        return descriptor_loss_terms(
-            self.head.cosines(self.head.features(self.augmented_inputs(batch))), batch.labels, self.config
-        )
+        cosines = self.head.cosines(self.features(batch, self.head.features))
+        return descriptor_loss_terms(cosines, batch.labels, self.config)
 
 
 def _prepare_cliper(task: TrainingTask, config: CliperConfig) -> tuple[Learner, TrainingSettings]:

@@ -17,6 +17,7 @@ from pipeline.learning.head import Head, Inputs
 from pipeline.learning.layers import empty_linear, reset_linear
 from pipeline.learning.spec import HeadSpec
 from pipeline.methods.image.backbones import PREDICT_ROWS, Backbone
+from pipeline.methods.image.frames import means_of_input
 from pipeline.methods.image.tower import OnTower, TunedTower
 
 if TYPE_CHECKING:
@@ -120,9 +121,10 @@ class ImageTextHead(TextHead, kind="image-text"):
         super().reset(rng)
 
     def features(self, inputs: Inputs) -> Tensor:
-        images = inputs["images"] if "images" in inputs else to_images(inputs["pixels"])
-        features: Tensor = self.backbone(images)
-        return features
+        if "images" in inputs:
+            features: Tensor = self.backbone(inputs["images"])
+            return features
+        return means_of_input(self, inputs, "pixels", lambda pixels: self.backbone(to_images(pixels)))
 
 
 class TunedTextHead(OnTower, TextHead, kind="tuned-text"):

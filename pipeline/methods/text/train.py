@@ -92,7 +92,7 @@ class KeferLearner(AugmentedLearner):
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
         text, labels = self.head.text, batch.labels
         differences = self.text_differences[labels]
-        vectors = self.head.embed(self.head.features(self.augmented_inputs(batch)))
+        vectors = self.head.embed(self.features(batch, self.head.features))
         neutrals, own_text = self.to_neutral(vectors), text[labels]
         emotional = labels != self.neutral
         return {

@@ -11,7 +11,8 @@ import pytest
 from cache.errors import CacheError
 from cache.store import Store
 from cache.testing.example import Example
-from stages.workflows.scored_split import Budget, ScoredSplit
+from stages.workflows.scored_split import Budget, ScoredSplit, scored_split
+from stages.workflows.unit_source import unit_source
 
 
 @pytest.fixture
@@ -19,8 +20,12 @@ def store(tmp_path: Path) -> Store:
     return Example().write(tmp_path / "features" / "encoder" / "example.zarr")
 
 
+def split_of(store: Store, budget: Budget | None = None) -> ScoredSplit:
+    return scored_split(unit_source(store), "test", budget or Budget())
+
+
 def test_what_was_read_is_not_read_again(store: Store) -> None:
-    split = ScoredSplit(store, "test", Budget())
+    split = split_of(store)
     expected = store.features("test", "pixels"), store.labels("test"), store.ids("test"), store.rejected("test")
     first = split.features("test", "pixels")
     assert split.rejected("test") == expected[3]
@@ -33,7 +38,7 @@ def test_what_was_read_is_not_read_again(store: Store) -> None:
 
 
 def test_features_of_one_head_are_not_changed_for_the_next(store: Store) -> None:
-    values = ScoredSplit(store, "test", Budget()).features("test")
+    values = split_of(store).features("test")
     with pytest.raises(ValueError, match="read-only"):
         values[0] = 0
 
@@ -41,7 +46,7 @@ def test_features_of_one_head_are_not_changed_for_the_next(store: Store) -> None
 def test_what_does_not_fit_into_the_budget_is_read_each_time(store: Store) -> None:
     size = store.features("test").nbytes
     budget = Budget(2 * size - 1)
-    first, second = (ScoredSplit(store, "test", budget) for _ in range(2))
+    first, second = (split_of(store, budget) for _ in range(2))
     assert first.features("test") is first.features("test")
     assert second.features("test") is not second.features("test")
     shutil.rmtree(store.path)

@@ -87,7 +87,7 @@ def test_importance_scales_the_logits():
     for layer, bias in ((head.classifier, [1.0, 2.0, 3.0]), (head.importance, [float(np.log(3))])):
         torch.nn.init.zeros_(layer.weight)
         layer.bias.data = torch.tensor(bias)
-    logits, importance = head.logits_and_importance(torch.zeros(2, 3, 16, 16))
+    logits, importance = head.logits_and_importance(head.embed(torch.zeros(2, 3, 16, 16)))
     assert importance.tolist() == pytest.approx([0.75, 0.75])
     assert logits.tolist() == [pytest.approx([0.75, 1.5, 2.25])] * 2
     assert torch.equal(head.image_logits(torch.zeros(2, 3, 16, 16)), logits)

@@ -1,0 +1,70 @@
+"""Datasets of clips through train and evaluate: what is counted, recorded and compared are clips."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clip_project import as_clips
+
+import stages
+from pipeline.tables.samples import SampleTable
+
+FerStage = Callable[..., Any]
+RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")
+
+
+@pytest.fixture
+def clips(project: Path, fer_stage: FerStage) -> dict[str, SampleTable]:
+    """sample-a and sample-e as datasets of clips of two frames. Of sample-e a clip and a frame are rejected."""
+    test = SampleTable.read(Path("tables/sample-e.parquet")).frame.query("split == 'test'").groupby("label")["id"]
+    rejected = [*test.get_group("happiness")[:1], *test.get_group("fear")]  # in a clip of two; a whole clip
+    tables = {"sample-a": as_clips("sample-a"), "sample-e": as_clips("sample-e", rejected=rejected, reverse=True)}
+    for dataset in tables:
+        fer_stage("extract", "--dataset", dataset, "--decoders", "1", "--max-rejected", "0.5")
+    return tables
+
+
+def n_clips(table: SampleTable, split: str) -> int:
+    return int(table.usable.loc[table.usable["split"] == split, "clip"].nunique())
+
+
+def test_runs_and_scores_count_clips(clips: dict[str, SampleTable], fer_stage: FerStage) -> None:
+    train, test = clips["sample-a"], clips["sample-e"]
+    stages.train("feature-mask", "sample-a")
+    record = json.loads((RUN / "run.json").read_text())
+    assert record["unit"] == "clip"
+    assert (record["n_train"], record["n_val"]) == (n_clips(train, "train"), n_clips(train, "val"))
+    assert record["head"]["clip_frames"] == 16
+    score = stages.evaluate("runs", datasets="sample-e").scores[0]
+    assert (score["unit"], score["n"]) == ("clip", n_clips(test, "test"))
+    assert (score["rejected"], score["rejected_frames"]) == (1, 1)
+    assert score["overlap"] == {"train": 0, "val": 0}
+    assert stages.evaluate("runs", datasets="sample-e").runs[0].n_new == 0
+    assert not stages.train("feature-mask", "sample-a").trained
+
+
+def test_every_clip_overlaps_with_a_head_of_the_same_clips(clips: dict[str, SampleTable]) -> None:
+    stages.train("feature-mask", "sample-e", runs="own")
+    stages.train("feature-mask", "sample-a", runs="own")
+    own = stages.evaluate("own/untrained/feature-mask/sample-e", datasets="sample-e", split="val").scores[0]
+    assert own["overlap"] == {"train": 0, "val": own["n"]}
+    other = stages.evaluate("own/untrained/feature-mask/sample-a", datasets="sample-e", split="val").scores[0]
+    assert other["overlap"] == {"train": 0, "val": 0}
+
+
+def test_heads_of_images_score_clips_and_heads_of_clips_score_images(project: Path, fer_stage: FerStage) -> None:
+    """sample-e becomes clips of one frame: the mean over a frame is the frame, so both units score alike."""
+    as_images = stages.evaluate("runs", datasets="sample-e").scores[0]
+    as_clips("sample-e", n_frames=1)
+    fer_stage("extract", "--dataset", "sample-e", "--decoders", "1")
+    as_single_frames = stages.evaluate("runs", datasets="sample-e").scores[0]
+    assert as_single_frames["confusion"] == as_images["confusion"]
+    assert (as_single_frames["n"], as_single_frames["unit"]) == (as_images["n"], "clip")
+    stages.train("feature-mask", "sample-e")
+    of_clips = stages.evaluate("runs/untrained/feature-mask/sample-e", datasets="sample-a").scores[0]
+    assert "unit" not in of_clips
+    assert of_clips["n"] == as_images["n"]
