@@ -1,4 +1,4 @@
-"""Seeds: which there are, and how a command line writes many."""
+"""Seeds and folds: which there are, and how a command line writes many."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pydantic import Field
 
 from stages.errors import ParamsError
 
-__all__ = ["LARGEST_SEED", "MOST_SEEDS", "Seed", "parse_seeds"]
+__all__ = ["LARGEST_SEED", "MOST_FOLDS", "MOST_SEEDS", "Seed", "parse_folds", "parse_seeds"]
 
 LARGEST_SEED = 2**32 - 1  # that every library takes
 MOST_SEEDS = 10_000  # of one command; each is a run
+MOST_FOLDS = 1000  # of one dataset
 
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
@@ -43,3 +44,23 @@ def _seed_range(part: str, text: str) -> range:
             f"{LARGEST_SEED}"
         )
     return range(first, last + 1)
+
+
+def parse_folds(text: str) -> tuple[int, ...]:
+    """`2`, `1-5` or `1,3` -> numbers of folds, each once, in the order of the text.
+
+    Raises
+    ------
+    ParamsError
+        If a part is neither a whole number from 1 to 1,000 nor a range that rises.
+    """
+    try:
+        numbers = parse_seeds(text)
+    except ParamsError:
+        numbers = ()
+    if not numbers or not 1 <= min(numbers) <= max(numbers) <= MOST_FOLDS:
+        raise ParamsError(
+            f"--fold {text!r:.100}: expected numbers of folds from 1 to {MOST_FOLDS:,} and ranges, such as 2, 1-5 or "
+            "1,3"
+        )
+    return numbers

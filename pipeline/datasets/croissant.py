@@ -73,6 +73,7 @@ _COLUMNS = {
     "reason": "Why the image is rejected; empty for others",
     "subject": "The person in the image",
     "clip": "The video that the image is a frame of",
+    "scene": "Kind of scene that the video is of, as the dataset names it",
     "frame": "Number of the frame in its video",
     "fold": "Test fold of the dataset that the image belongs to",
     "box": "Face in the image: x, y, width, height in pixels",
@@ -110,7 +111,7 @@ def croissant(
     facts : None for datasets of which nothing is known: licence and biases are stated as unknown then
     published : the table's counts against those that are published
     """
-    info = table.info
+    info, row = table.info, "frame of a clip" if table.info.unit == "clip" else "image"
     return {
         "@context": dict(_CONTEXT),
         "@type": "sc:Dataset",
@@ -120,8 +121,8 @@ def croissant(
         "license": facts.licence if facts else "Unknown: nothing that was indexed states the licence of this dataset.",
         **({"citeAs": facts.reference} if facts else {}),
         **_responsible_ai(table, facts, published),
-        "distribution": [_file_object(file)],
-        "recordSet": [_sample_records(file), _count_records(table)],
+        "distribution": [_file_object(file, row)],
+        "recordSet": [_sample_records(file, row), _count_records(table)],
     }
 
 
@@ -129,10 +130,11 @@ def _description(table: SampleTable, facts: DatasetFacts | None) -> str:
     info = table.info
     of = f"{facts.title}: {facts.content}. " if facts else ""
     release = f", release: {info.release}" if info.release else ""
-    counts = table.usable["split"].value_counts()
+    counts = table.units["split"][table.units["status"] == OK].value_counts()
     splits = ", ".join(f"{split} {counts[split]:,}" for split in SPLITS if split in counts)
+    what = f"{len(table.units):,} clips by {len(table):,} frames" if info.unit == "clip" else f"{len(table):,} images"
     return (
-        f"{of}The sample table lists {len(table):,} images (layout {_without_folders(info.layout)}{release}), usable "
+        f"{of}The sample table lists {what} (layout {_without_folders(info.layout)}{release}), usable "
         f"ones: {splits or 'none'}. It has no images. Access: {facts.access if facts else 'unknown'}."
     )
 
@@ -172,7 +174,8 @@ def _missing(table: SampleTable) -> str:
     reasons = Counter(
         _without_root(reason, table.info) for reason in table.frame["reason"][table.frame["status"] != OK]
     )
-    return f"Rejected images, and why: {_counted(reasons) or 'none'}."
+    what = "frames and clips" if table.info.unit == "clip" else "images"
+    return f"Rejected {what}, and why: {_counted(reasons) or 'none'}."
 
 
 def _counted(reasons: Counter[str]) -> str:
@@ -186,15 +189,16 @@ def _limitations(table: SampleTable, published: PublishedComparison) -> Iterator
         yield f"{note[:1].upper()}{note[1:]}."
     for kind, counts in table.crossing().items():
         where = ", ".join(f"{pair} {n:,}" for pair, n in counts.items())
-        yield f"Rows whose equal by {kind} is in another split: {where}."
+        what = "Clips" if table.info.unit == "clip" else "Rows"
+        yield f"{what} whose equal by {kind} is in another split: {where}."
 
 
-def _file_object(file: TableFile) -> dict[str, Any]:
+def _file_object(file: TableFile, row: str) -> dict[str, Any]:
     return {
         "@type": "cr:FileObject",
         "@id": _TABLE,
         "name": file.name,
-        "description": "The sample table, one row per image.",
+        "description": f"The sample table, one row per {row}.",
         "contentUrl": file.name,
         "contentSize": f"{file.size} B",
         "encodingFormat": "application/x-parquet",
@@ -202,12 +206,12 @@ def _file_object(file: TableFile) -> dict[str, Any]:
     }
 
 
-def _sample_records(file: TableFile) -> dict[str, Any]:
+def _sample_records(file: TableFile, row: str) -> dict[str, Any]:
     return {
         "@type": "cr:RecordSet",
         "@id": _ROWS,
         "name": _ROWS,
-        "description": "One record per image, in the order of the table.",
+        "description": f"One record per {row}, in the order of the table.",
         "key": {"@id": f"{_ROWS}/id"},
         "field": [_field(column) for column in file.schema],
     }
@@ -233,9 +237,9 @@ def _data_type(arrow: pa.DataType) -> str:
 
 
 def _count_records(table: SampleTable) -> dict[str, Any]:
-    """Rows per split and label, inside the document."""
+    """Images or clips per split and label, inside the document."""
     types = {"split": "sc:Text", "label": "sc:Text", "usable": "sc:Integer", "rejected": "sc:Integer"}
-    counts = table.frame.groupby(["split", "label", "status"]).size().to_dict()
+    counts = table.units.groupby(["split", "label", "status"]).size().to_dict()
     rows = [
         (split, label, int(counts.get((split, label, OK), 0)), int(counts.get((split, label, REJECTED), 0)))
         for split in SPLITS
@@ -245,7 +249,7 @@ def _count_records(table: SampleTable) -> dict[str, Any]:
         "@type": "cr:RecordSet",
         "@id": _COUNTS,
         "name": _COUNTS,
-        "description": "Images per split and label.",
+        "description": f"{'Clips' if table.info.unit == 'clip' else 'Images'} per split and label.",
         "field": [
             {"@type": "cr:Field", "@id": f"{_COUNTS}/{name}", "name": name, "dataType": kind}
             for name, kind in types.items()

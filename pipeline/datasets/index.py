@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing import Any
 from pipeline.datasets.digests import FileDigests
 from pipeline.datasets.layouts import find_layout, layout_sha256
 from pipeline.datasets.published import compare_with_published, facts_of
-from pipeline.datasets.reading.base import Layout, Scan, not_this_layout, parse_options
+from pipeline.datasets.reading.base import Layout, LayoutOptions, Scan, not_this_layout, parse_options
+from pipeline.datasets.reading.clips import MISSING_CLIP, ClipOptions, expand, frame_numbers_note
 from pipeline.datasets.reading.listfile import lookalike
 from pipeline.datasets.reading.rows import CONFLICT
 from pipeline.datasets.reading.unread import folder_counts
@@ -23,9 +25,12 @@ from pipeline.datasets.roots.files import MISSING, Root, some
 from pipeline.errors import DatasetError
 from pipeline.images.formats import is_image
 from pipeline.progress import OnProgress, Progress, silent
-from pipeline.tables.samples import Sample, SampleTable, TableInfo
+from pipeline.tables.clip_splits import carve_clips, clips_of
+from pipeline.tables.samples import OK, Sample, SampleTable, TableInfo
 from pipeline.tables.splits import carve, carving_notes
 from pipeline.versions import stage_version
+from pipeline.video.formats import is_video
+from pipeline.video.identity import decoder_version
 
 __all__ = ["index_dataset"]
 
@@ -75,12 +80,14 @@ def index_dataset(
         scan = reader.scan(files, parsed)
         _check(scan, files, reader)
         unread = _unread_images(scan, files)
-        samples, carved = sorted(scan.samples, key=attrgetter("path", "id")), _carved(scan)
+        samples, carved = _rows(scan, files, parsed, digests, on_progress), _carved(scan)
         scan = replace(scan, samples=())  # of a million, each copy takes 0.2 GB
         _report([*scan.notes, *_unread_notes(scan, unread)], len(samples), on_progress)
         _add_digests(digests, files, samples, on_progress)
-    samples = carve(samples, scan.shares, parsed.split_seed)
-    _check_usable(samples, root)
+    is_clip = scan.unit == "clip"
+    samples = (carve_clips if is_clip else carve)(samples, scan.shares, parsed.split_seed)
+    units, noun = (clips_of(samples), "clips") if is_clip else (samples, "rows")
+    _check_usable(units, root, "clips" if is_clip else "images")
     info = TableInfo(
         dataset,
         layout,
@@ -93,16 +100,31 @@ def index_dataset(
         unread_images=unread,
         unread_files=scan.unread_files,
         reader=stage_version("index"),
+        video_decoder=decoder_version() if digests.has_frames else "",
         given=dict(given),
         layout_sha256=layout_sha256(layout),
         carved=carved,
         repeated=scan.repeated,
+        unit=scan.unit,
     )
     table = SampleTable.from_samples(samples, info)
     published = compare_with_published(table, facts_of(reader)).note()
-    notes = [*carving_notes(samples, scan.shares), *_crossing_notes(table), *filter(None, [published])]
+    notes = [*carving_notes(units, scan.shares, noun), *_crossing_notes(table, noun), *filter(None, [published])]
     _report(notes, len(table), on_progress)
     return table
+
+
+def _rows(
+    scan: Scan, files: Root, options: LayoutOptions, digests: FileDigests, on_progress: OnProgress
+) -> list[Sample]:
+    """The rows of the table, sorted: the samples, or their frames."""
+    if scan.unit == "image":
+        return sorted(scan.samples, key=attrgetter("path", "id"))
+    max_frames = options.max_frames if isinstance(options, ClipOptions) else 0
+    count = partial(digests.n_frames, files)
+    expanded = expand(files, scan.samples, max_frames, count, on_progress, scan.clip_images)
+    _report(frame_numbers_note(scan.stated_frames, expanded.n_frames), len(scan.samples), on_progress)
+    return sorted(expanded.rows, key=attrgetter("path", "id"))
 
 
 def _carved(scan: Scan) -> dict[str, str]:
@@ -117,15 +139,23 @@ def _report(notes: Iterable[str], total: int, on_progress: OnProgress) -> None:
 
 
 def _unread_images(scan: Scan, files: Root) -> Mapping[str, int]:
-    """Images that are neither samples nor excluded, per folder."""
-    read = {sample.path for sample in scan.samples} | scan.excluded_paths
-    return folder_counts([name for name in files.names() if name not in read and is_image(name)], read)
+    """Images that are neither samples nor excluded, per folder; of clips, images and videos that belong to none."""
+    read = {sample.path for sample in scan.samples}.union(scan.excluded_paths, *scan.clip_images.values())
+    if scan.unit == "image":
+        return folder_counts([name for name in files.names() if name not in read and is_image(name)], read)
+    unread = [
+        name
+        for name in files.names()
+        if name not in read and name.rpartition("/")[0] not in read and (is_image(name) or is_video(name))
+    ]
+    return folder_counts(unread, [f"{path}/" for path in read if not files.exists(path)] + list(read))
 
 
 def _unread_notes(scan: Scan, images: Mapping[str, int]) -> Iterator[str]:
     if images:
+        what = "images are named by no row" if scan.unit == "image" else "images and videos belong to no clip"
         folders = ", ".join(f"{folder} {count:,}" for folder, count in images.items())
-        yield f"{sum(images.values()):,} images are named by no row and are not read: {folders}"
+        yield f"{sum(images.values()):,} {what} and are not read: {folders}"
     if scan.unread_files:
         suffixes = ", ".join(f"{suffix} {count:,}" for suffix, count in scan.unread_files.items())
         yield f"{sum(scan.unread_files.values()):,} files are no images by their names and are not read: {suffixes}"
@@ -138,15 +168,19 @@ def _unread_notes(scan: Scan, images: Mapping[str, int]) -> Iterator[str]:
         yield f"columns that are not read: {', '.join(columns[:_COLUMNS_SHOWN])}{more}"
 
 
-def _crossing_notes(table: SampleTable) -> Iterator[str]:
-    """Which rows of official splits are in another split too."""
-    sizes = table.usable["split"].value_counts()
+def _crossing_notes(table: SampleTable, noun: str) -> Iterator[str]:
+    """Which rows or clips of official splits are in another split too."""
+    sizes = table.units["split"][table.units["status"] == OK].value_counts()
     for kind, counts in table.crossing().items():
-        what = "equal bytes (identical images)" if kind == "bytes" else f"rows of the same {kind}"
+        what = "equal bytes (identical images)" if kind == "bytes" else f"{noun} of the same {kind}"
         parts = []
         for pair, n in counts.items():
             split, _, other = pair.partition(" in ")  # or `across folds`
-            of = f"of {sizes[split]:,} {split} rows are also in {other}" if other else "rows are also in another fold"
+            of = (
+                f"of {sizes[split]:,} {split} {noun} are also in {other}"
+                if other
+                else f"{noun} are also in another fold"
+            )
             parts.append(f"{n:,} {of}")
         yield f"{what} cross the splits of the dataset, which are left as they are: {', '.join(parts)}"
 
@@ -188,13 +222,13 @@ def _add_digests(digests: FileDigests, files: Root, samples: list[Sample], on_pr
         samples[i] = replace(sample, sha256=sha256[at], reason=sample.reason or reasons[at])
 
 
-def _check_usable(samples: Sequence[Sample], root: Path) -> None:
+def _check_usable(samples: Sequence[Sample], root: Path, what: str) -> None:
     reasons = Counter(sample.reason for sample in samples)
     if reasons[""]:
         return
     counts = ", ".join(f"{count} x {reason}" for reason, count in reasons.items())
     raise DatasetError(
-        f"{root}: expected images, found none of {len(samples)} usable: {counts}; first {samples[0].path!r}. "
+        f"{root}: expected {what}, found none of {len(samples)} usable: {counts}; first {samples[0].path!r}. "
         f"{_advice(reasons)}"
     )
 
@@ -202,6 +236,8 @@ def _check_usable(samples: Sequence[Sample], root: Path) -> None:
 def _advice(reasons: Collection[str]) -> str:
     if MISSING in reasons:
         return "Are the images unpacked next to their list?"
+    if MISSING_CLIP in reasons:
+        return "Are the clips unpacked next to their list?"
     if CONFLICT in reasons:
         return "Correct the labels that contradict each other: every row is one of these or has another fault"
     if any(reason.startswith("box ") for reason in reasons):

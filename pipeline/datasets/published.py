@@ -116,12 +116,12 @@ def facts_of(layout: Layout[Any]) -> DatasetFacts | None:
 
 
 def compare_with_published(table: SampleTable, facts: DatasetFacts | None) -> PublishedComparison:
-    """The rows that a table lists, per split and expression, against every release that its options allow.
+    """The images or clips that a table lists, per split and expression, against every release that its options allow.
 
     Splits that were carved are counted as the split that they were taken from. Expressions that the table cannot hold
     are left out. Rejected rows and repeated ones count, as publications count the rows of lists.
     """
-    unusable = int((table.frame["status"] != OK).sum())
+    unusable = int((table.units["status"] != OK).sum())
     repeated = sum(sum(labels.values()) for labels in table.info.repeated.values())
     if facts is None:
         return PublishedComparison("none", unusable=unusable, repeated=repeated)
@@ -148,7 +148,7 @@ def listed_counts(table: SampleTable, release: PublishedCounts | None = None) ->
     if carved is None:
         carved = _carved_from(release) if release else {}
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    rows = cast("dict[tuple[str, str], int]", table.frame.groupby(["split", "label"]).size().to_dict())
+    rows = cast("dict[tuple[str, str], int]", table.units.groupby(["split", "label"]).size().to_dict())
     for (split, label), n in rows.items():
         counts[carved.get(split, split)][label] += int(n)
     for split, labels in table.info.repeated.items():

@@ -33,6 +33,7 @@ MARGIN_NS = 2_000_000_000  # FAT and exFAT count in two seconds; all others are 
 
 _STAMP = {"size": pa.int64(), "mtime_ns": pa.int64(), "ctime_ns": pa.int64(), "inode": pa.uint64()}
 _DIGEST_BYTES = 32
+_FRAMES = "n_frames"
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,14 @@ class ScanRecord:
     stamps : int64, shape (N, 4): columns as in `Stamp`, the inode as its bits
     digests : uint8, shape (N, 32): sha256 of the bytes
     kinds : of string, N rows: `special_kind` of the bytes; empty for most
+    n_frames : int64, shape (N,): frames of a video, -1 of all other files; None where no file is a video
     """
 
     paths: pa.Array
     stamps: npt.NDArray[np.int64]
     digests: npt.NDArray[np.uint8]
     kinds: pa.Array
+    n_frames: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -99,7 +102,8 @@ class ScanRecord:
         columns = [table[name].to_numpy().view(np.int64) for name in _STAMP]
         stamps = np.stack(columns, axis=1) if len(table) else cls.empty().stamps
         buffer = np.frombuffer(digests.buffers()[1], np.uint8)[digests.offset * _DIGEST_BYTES :]
-        return cls(paths, stamps, buffer[: len(table) * _DIGEST_BYTES].reshape(-1, _DIGEST_BYTES), kinds)
+        n_frames = table[_FRAMES].to_numpy() if _FRAMES in table.column_names else None
+        return cls(paths, stamps, buffer[: len(table) * _DIGEST_BYTES].reshape(-1, _DIGEST_BYTES), kinds, n_frames)
 
     def to_arrow(self, root: Path) -> pa.Table:
         """The record for Parquet, from which `read` restores it."""
@@ -110,6 +114,8 @@ class ScanRecord:
         data = pa.py_buffer(np.ascontiguousarray(self.digests))
         columns["sha256"] = pa.FixedSizeBinaryArray.from_buffers(pa.binary(_DIGEST_BYTES), len(self), [None, data])
         columns["kind"] = self.kinds
+        if self.n_frames is not None:
+            columns[_FRAMES] = self.n_frames
         return _kind().described(pa.table(columns), asdict(ScanInfo.of(root)))
 
     def rows_of(self, names: pa.Array) -> npt.NDArray[np.int64]:
@@ -117,10 +123,17 @@ class ScanRecord:
         rows: npt.NDArray[np.int64] = pc.index_in(names, value_set=self.paths).fill_null(-1).to_numpy().astype(np.int64)
         return rows
 
+    def frames_of(self, row: int) -> int:
+        """Frames of the video of a row, -1 if it is none."""
+        return -1 if self.n_frames is None else int(self.n_frames[row])
+
     def take(self, rows: npt.NDArray[np.int64]) -> ScanRecord:
         """Some of the rows, in the order of `rows`."""
         indices = pa.array(rows)
-        return ScanRecord(self.paths.take(indices), self.stamps[rows], self.digests[rows], self.kinds.take(indices))
+        n_frames = None if self.n_frames is None else self.n_frames[rows]
+        return ScanRecord(
+            self.paths.take(indices), self.stamps[rows], self.digests[rows], self.kinds.take(indices), n_frames
+        )
 
     @classmethod
     def joined(cls, parts: list[ScanRecord]) -> ScanRecord:
@@ -130,7 +143,12 @@ class ScanRecord:
             np.concatenate([part.stamps for part in parts]),
             np.concatenate([part.digests for part in parts]),
             pa.concat_arrays([part.kinds for part in parts]),
+            None if all(part.n_frames is None for part in parts) else np.concatenate([_frames(part) for part in parts]),
         )
+
+
+def _frames(record: ScanRecord) -> npt.NDArray[np.int64]:
+    return np.full(len(record), -1) if record.n_frames is None else record.n_frames
 
 
 def stamp_rows(stamps: list[Stamp | None]) -> npt.NDArray[np.int64]:
@@ -150,8 +168,14 @@ def _kind() -> TableKind[ScanInfo]:
         b"fer-stage-scan",
         schema=1,
         info=ScanInfo,
-        columns={"path": pa.string(), **_STAMP, "sha256": pa.binary(_DIGEST_BYTES), "kind": pa.string()},
-        optional=frozenset(),
+        columns={
+            "path": pa.string(),
+            **_STAMP,
+            "sha256": pa.binary(_DIGEST_BYTES),
+            "kind": pa.string(),
+            _FRAMES: pa.int64(),
+        },
+        optional=frozenset({_FRAMES}),
         command="index",
         folder="tables",
         by_hand="",

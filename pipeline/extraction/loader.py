@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 
+from pipeline.datasets.roots.containers import SEPARATOR
 from pipeline.encoders.staging import BatchTransfer, Stage
 from pipeline.extraction.batches import full_batches
 from pipeline.extraction.prefetch import wait_for
@@ -19,10 +20,13 @@ from pipeline.images.prepare import ImageBatch, Preparer
 from pipeline.images.reading import ImageRow
 from pipeline.images.rejects import AlikeRejects
 from pipeline.timings import Timings
+from pipeline.video.formats import is_video
 
 __all__ = ["BatchLoader", "StagedBatch"]
 
 _IMAGES_PER_TASK = 32
+_FRAMES_PER_TASK = 256  # that a task may have more, to the end of the frames of one video
+_FRAMES_PER_TASK = 256  # of one video at most: the squares of a task wait in memory until they are encoded
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,10 @@ class BatchLoader:
                 yield shard
 
     def _tasks(self, shards: Iterable[Shard]) -> Generator[_Task, None, None]:
-        """Tasks for the decode threads: enough for two batches in advance, and none of the shard after the next."""
+        """Tasks for the decode threads: enough for two batches in advance, and none of the shard after the next.
+
+        Images that wait in memory: `most` tasks of `_IMAGES_PER_TASK`; of videos one longer task for each thread.
+        """
         most = self.decoders + 2 * math.ceil(self.batch_size / _IMAGES_PER_TASK)
         waiting: deque[_Task] = deque()
         try:
@@ -84,13 +91,17 @@ class BatchLoader:
                     waiting.append(
                         _Task(position, shard, images, self.pool.submit(self.preparer, images, self.timings))
                     )
-                    while len(waiting) > most or waiting[0].position < position - 1:
+                    while self._is_enough(waiting, most) or waiting[0].position < position - 1:
                         yield waiting.popleft()
             while waiting:
                 yield waiting.popleft()
         finally:
             for task in waiting:
                 task.prepared.cancel()
+
+    def _is_enough(self, waiting: Collection[_Task], most: int) -> bool:
+        n_images = sum(len(task.images) for task in waiting)
+        return len(waiting) > most or (len(waiting) > self.decoders and n_images > most * _IMAGES_PER_TASK)
 
     def _prepared(self, tasks: Iterable[_Task]) -> Iterator[ImageBatch]:
         for task in tasks:
@@ -103,5 +114,24 @@ class BatchLoader:
 
 
 def _tasks_of(images: tuple[ImageRow, ...]) -> list[tuple[ImageRow, ...]]:
-    """Images for one task each. No images make one task too, so that their shard comes out in order."""
-    return [images[i : i + _IMAGES_PER_TASK] for i in range(0, len(images), _IMAGES_PER_TASK)] or [()]
+    """Images for one task each. No images make one task too, so that their shard comes out in order.
+
+    Frames of a video that follow each other are not divided, so that one thread decodes them in one pass.
+    """
+    tasks: list[tuple[ImageRow, ...]] = []
+    start = 0
+    while start < len(images):
+        end = min(start + _IMAGES_PER_TASK, len(images))
+        if video := _video_of(images[end - 1]):
+            most = min(start + _IMAGES_PER_TASK + _FRAMES_PER_TASK, len(images))
+            while end < most and _video_of(images[end]) == video:
+                end += 1
+        tasks.append(images[start:end])
+        start = end
+    return tasks or [()]
+
+
+def _video_of(image: ImageRow) -> str:
+    """The video that an image is a frame of; empty if it is none."""
+    video, separator, _ = image.path.partition(SEPARATOR)
+    return video if separator and is_video(video) else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -39,6 +38,14 @@ class ImageSource(Protocol):
             If there is no such file, or it cannot be read.
         """
 
+    def difference(self, name: str, data: bytes, sha256: str, /) -> str:
+        """How the file, of which `read` gave `data`, is not the one that the sample table knows by `sha256`.
+
+        Returns
+        -------
+        The end of a sentence about it; empty if it is that file.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class ImageRow:
@@ -48,7 +55,7 @@ class ImageRow:
     ----------
     row : of the table
     path : as the table has it, `archive.tar::member` included
-    sha256 : of the file's bytes
+    sha256 : of the file's bytes; of a frame of a video see `pipeline.video.identity`
     box : x, y, width, height, pixels; ignored where there is a face
     views : numbers of the views
     face : x, y of five landmarks, pixels of the whole picture; the image is aligned by them
@@ -76,10 +83,8 @@ def read_image(root: ImageSource, image: ImageRow) -> bytes:
         raise ChangedImageError(
             f"{image.path} was there when it was indexed, now: {error}. Index the dataset again"
         ) from error
-    if hashlib.sha256(data).hexdigest() != image.sha256:
-        raise ChangedImageError(
-            f"{image.path} is not the file that was indexed (row {image.row}). Index the dataset again"
-        )
+    if difference := root.difference(image.path, data, image.sha256):
+        raise ChangedImageError(f"{image.path} {difference} (row {image.row}). Index the dataset again")
     return data
 
 

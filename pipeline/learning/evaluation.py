@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from pipeline.errors import InputError, MismatchError
 from pipeline.heap import keep_freed_memory
-from pipeline.learning.metrics import Scores, score
-from pipeline.tables.labels import CLASS_SETS, class_set_names
+from pipeline.learning.metrics import Scores, confusion_matrix, score
+from pipeline.tables.labels import CLASS_SETS, class_set_names, label_codes
 
 if TYPE_CHECKING:
     from pipeline.learning.head import Head
@@ -31,6 +31,7 @@ class Evaluation:
     rejected : images that could not be used, or clips without a usable frame: nothing could be predicted for them
     seen : whether the head was trained on this dataset (on another split of it, when the split is test)
     dropped : units left out because the head does not know their label, per label
+    scenes : confusion counts of each scene, (C, C), rows true; None where no scenes were named
     """
 
     dataset: str
@@ -39,6 +40,7 @@ class Evaluation:
     rejected: int
     seen: bool
     dropped: dict[str, int]
+    scenes: Mapping[str, npt.NDArray[np.int64]] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -49,6 +51,7 @@ class Evaluation:
             "rejected": self.rejected,
             "dropped": self.dropped,
             "seen": self.seen,
+            **({"scenes": {name: counts.tolist() for name, counts in self.scenes.items()}} if self.scenes else {}),
         }
 
 
@@ -60,6 +63,7 @@ def evaluate(
     drop_other_labels: bool = False,
     temperature: float = 1.0,
     keep: npt.NDArray[np.bool_] | None = None,
+    scenes: npt.NDArray[np.str_] | None = None,
 ) -> Evaluation:
     """Score `head` on the plain view of `split`, and read no other split.
 
@@ -72,6 +76,7 @@ def evaluate(
     drop_other_labels : leave rows out whose label the head does not know, and count them
     temperature : > 0, of the head's probabilities: what it was calibrated to
     keep : bool, shape (U,): which of the split's usable units are scored; all of them by default
+    scenes : str, shape (U,): of the split's usable units, whose counts are wanted for each
 
     Raises
     ------
@@ -95,9 +100,23 @@ def evaluate(
         )
     logits = head.predict_units(source, split, rows)
     scores = score(logits, labels[rows], head.spec.classes, temperature)
-    return Evaluation(
-        source.dataset, split, scores, source.rejected(split), source.dataset == head.spec.dataset, dropped
-    )
+    seen = source.dataset == head.spec.dataset
+    of_scenes = None if scenes is None else _by_scene(logits, labels[rows], scenes[rows], head.spec.classes)
+    return Evaluation(source.dataset, split, scores, source.rejected(split), seen, dropped, of_scenes)
+
+
+def _by_scene(
+    logits: npt.NDArray[np.floating[Any]],
+    labels: npt.NDArray[np.str_],
+    scenes: npt.NDArray[np.str_],
+    classes: tuple[str, ...],
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Confusion counts of each scene, by name: the scores of all rows are those of their sum."""
+    truth, predicted = np.array(label_codes(labels.tolist(), classes), np.int64), logits.argmax(axis=1)
+    return {
+        str(name): confusion_matrix(truth[scenes == name], predicted[scenes == name], len(classes))
+        for name in np.unique(scenes)
+    }
 
 
 def rows_of_classes(

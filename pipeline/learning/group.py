@@ -75,6 +75,7 @@ class TrainingInputs:
     encoder : the frozen encoder of the source, for methods that need it
     device : where heads are trained
     drop_other_labels : leave rows out whose label is not among `classes`, and count them
+    part : which part of its dataset the source is, such as a fold, for messages
     """
 
     source: FeatureSource
@@ -83,6 +84,12 @@ class TrainingInputs:
     encoder: TorchEncoder | None = None
     device: str = "cpu"
     drop_other_labels: bool = False
+    part: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of what heads are trained on, for messages."""
+        return f"{self.source.dataset} {self.part}".rstrip()
 
 
 @dataclass(frozen=True)

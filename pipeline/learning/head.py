@@ -54,7 +54,7 @@ class Head(nn.Module, ABC):
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__()
         self.spec = spec
-        if "pooled" in spec.inputs:
+        if spec.scaled_input is not None:
             self.scale = FeatureScale(spec.scale, spec.width)
 
     @abstractmethod

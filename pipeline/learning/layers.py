@@ -54,9 +54,9 @@ class FeatureScale(nn.Module):
             self.std[columns] = torch.where(std > 1e-6 * mean.abs(), std, 1.0)
 
     def forward(self, features: Tensor) -> Tensor:
-        """float32 (B, D) -> float32 (B, D)."""
+        """float32 (..., D) -> float32 (..., D)."""
         if self.kind == "l2":
-            return functional.normalize(features, dim=1) * math.sqrt(features.shape[1])
+            return functional.normalize(features, dim=-1) * math.sqrt(features.shape[-1])
         return (features - self.mean) / self.std if self.kind == "standard" else features
 
 

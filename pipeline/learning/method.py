@@ -123,11 +123,12 @@ class Method(Generic[C]):
         """Which heads could not be trained, and why: `feature-mask, lr=1e+30, seed 0: epoch 1, ...`."""
         configs = [config for _, runs in groups for config, _ in runs]
         varied = _varied([config.model_dump() for config in configs])
-        lines = [f"{self.name}, {error}" for _, error in sorted(unreadable.items())]
+        parts = {g: f"{inputs.part}, " if inputs.part else "" for g, (inputs, _) in enumerate(groups)}
+        lines = [f"{self.name}, {parts[g]}{error}" for g, error in sorted(unreadable.items())]
         for (g, i), error in sorted(failures.items()):
             inputs, runs = groups[g]
             config, seed = runs[i]
-            names = [self.name, *([inputs.source.dataset] if len(groups) > 1 else [])]
+            names = [self.name, *([inputs.name] if len(groups) > 1 else [])]
             options = [f"{name}={getattr(config, name)}" for name in varied]
             lines.append(f"{', '.join([*names, *options, f'seed {seed}'])}: {error}")
         n_heads = len(failures) + sum(len(groups[g][1]) for g in unreadable)

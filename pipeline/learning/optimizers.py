@@ -19,6 +19,7 @@ __all__ = [
     "cosine_restarts",
     "exponential_decay",
     "sgd_settings",
+    "step_decay",
     "warmup_cosine",
 ]
 
@@ -102,6 +103,11 @@ def sgd_settings(
 def exponential_decay(gamma: float) -> Callable[[int], float]:
     """gamma ** epoch."""
     return lambda epoch: gamma**epoch
+
+
+def step_decay(epochs: int, gamma: float) -> Callable[[int], float]:
+    """1, gamma after 3/5 of the epochs, gamma ** 2 after 4/5: of 50 epochs after 30 and 40, as DFER-CLIP's code."""
+    return lambda epoch: gamma ** sum(5 * epoch >= fifths * epochs for fifths in (3, 4))
 
 
 def warmup_cosine(epochs: int, warmup: int) -> Callable[[int], float]:

@@ -30,7 +30,7 @@ class HeadSpec:
     inputs : output -> shape of a row, e.g. {"pooled": (512,)}: all that the head reads
     encoder : identity of the encoder whose features it reads, plain JSON data
     dataset : what it was trained on
-    scale : raw | l2 | standard, of the pooled feature
+    scale : raw | l2 | standard, of the pooled feature, or of that of each frame
     options : the kind's own, plain JSON data
     clip_frames : T, frames that are read of a clip, of heads that were trained on clips; None of others
     """
@@ -45,9 +45,14 @@ class HeadSpec:
     clip_frames: int | None = None
 
     @property
+    def scaled_input(self) -> Literal["pooled", "frames"] | None:
+        """What `scale` is of: the pooled feature, or that of each frame; None of heads that read neither."""
+        return "pooled" if "pooled" in self.inputs else "frames" if "frames" in self.inputs else None
+
+    @property
     def width(self) -> int:
         """D of the pooled feature, or of that of each frame."""
-        return self.inputs["pooled" if "pooled" in self.inputs else "frames"][-1]
+        return self.inputs[self.scaled_input or "pooled"][-1]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data that `from_json` takes back."""
@@ -74,11 +79,14 @@ def most_weight_bytes(description: Mapping[str, Any]) -> int:
     description : as `as_json` gives it, its fields checked
     """
     inputs, options = description["inputs"], description.get("options", {})
-    if any(name not in ("pooled", "tokens") for name in inputs):
+    if any(name not in ("pooled", "tokens", "frames") for name in inputs):
         return _MOST_NETWORK_BYTES if options.get("backbone") else _MOST_TOWER_BYTES
     widths: list[int] = [shape[-1] for shape in inputs.values()]
     whole = [value for value in options.values() if isinstance(value, int)]
+    whole.append((options.get("heads") or 1) * (options.get("head_width") or 1))
+    whole.append(1 + inputs.get("frames", [0])[0])  # positions
     classes = len(description["classes"]) * max(1, options.get("n_descriptors") or 1)
     widest, n_rows = max([*widths, *whole, 1]), max([*widths, *whole, classes])
     n_queries: int = max(1, options.get("queries") or 1)
-    return 4 * 4 * n_queries * widest * n_rows + 2**20  # bytes of a value, matrices; the header
+    n_matrices = max(4, 8 * (options.get("layers") or 0))  # those of a transformer's layer are six
+    return 4 * n_matrices * n_queries * widest * n_rows + 2**20  # bytes of a value; the header

@@ -74,9 +74,9 @@ class Rows:
         return as_input(views[0][:]) if len(views) == 1 else torch.cat([as_input(array[:]) for array in views])
 
     def column_blocks(self, output: str = "pooled", n_columns: int = 32) -> Iterator[tuple[slice, Tensor]]:
-        """The same of vectors, some columns at a time, and which: float32 (V * N, n_columns)."""
+        """The same of vectors, some columns at once, and which: float32 (V * N, n_columns); of frames, N * T rows."""
         views = self.arrays[output]
-        for start in range(0, self.shape(output)[0], n_columns):
+        for start in range(0, self.shape(output)[-1], n_columns):
             columns = slice(start, start + n_columns)
             yield columns, torch.cat([as_input(_columns(array, columns)) for array in views])
 
@@ -127,7 +127,10 @@ def _taken(array: Array | ClipArray, rows: Numbers, frames: Numbers) -> Array:
 
 
 def _columns(array: Array | ClipArray, columns: slice) -> Array:
-    return array.columns(columns)[:] if isinstance(array, ClipArray) else np.ascontiguousarray(array[:, columns])
+    if isinstance(array, ClipArray):
+        values = array.columns(columns)[:]
+        return values.reshape(-1, values.shape[-1])
+    return np.ascontiguousarray(array[:, columns])
 
 
 _Request = tuple[tuple[str, ...], int, bool, tuple[int, bool]]  # outputs, views, soft labels; frames, random frames

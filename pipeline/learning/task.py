@@ -77,7 +77,7 @@ class TrainingTask:
         """Draw the head's initial weights, fit its feature scale to all of the train split, move it to the device."""
         head.reset(self.rng)
         if head.spec.scale == "standard":
-            head.scale.fit_columns(self.data.train.column_blocks())
+            head.scale.fit_columns(self.data.train.column_blocks(head.spec.scaled_input or "pooled"))
         head.to(self.device)
 
 

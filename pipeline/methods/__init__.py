@@ -5,6 +5,7 @@ mask        cafe, feature-mask, token-mask: a mask on the frozen feature
 noisy       scn, rul, eac: labels some of which are wrong
 probe       linear-probe: logistic regression on the frozen feature
 prompts     coop, cocoop, metd, cliper: learned prompts of a frozen text tower
+temporal    temporal-attention, temporal-transformer: the frames of a clip in order of time
 text        zero-shot, kefer: similarity to the text of each class
 packing     a head of any of them as bytes, and back
 own         methods that are no part of the package: a Python file, or an entry point
@@ -42,6 +43,8 @@ METHODS: dict[str, str] = {
     "eac": "noisy.train",
     "rul": "noisy.train",
     "scn": "noisy.train",
+    "temporal-attention": "temporal.train",
+    "temporal-transformer": "temporal.train",
     "cliper": "prompts.descriptors",
     "cocoop": "prompts.context",
     "coop": "prompts.context",

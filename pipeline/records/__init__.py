@@ -2,6 +2,8 @@
 
 fields         types of fields, and how a wrong field is reported
 files          reading within limits
+fold           the fold that a head is tested on
+fold_scores    scores of several folds as one number
 head           how to rebuild a head, without its weights
 run            run.json of a trained head
 history        history.csv in the same folder
@@ -16,6 +18,8 @@ file and the field.
 
 from pipeline.records.export import Export, Graph, OwnExport, export_of, read_export
 from pipeline.records.files import read_regular
+from pipeline.records.fold import FoldRecord
+from pipeline.records.fold_scores import FoldScores, folds_text
 from pipeline.records.head import FeatureIdentity, HeadDescription
 from pipeline.records.history import History, read_history
 from pipeline.records.run import MethodCode, OwnRun, Run, joined_notes, read_run
@@ -26,6 +30,8 @@ from pipeline.records.store_summary import StoreSummary
 __all__ = [
     "Export",
     "FeatureIdentity",
+    "FoldRecord",
+    "FoldScores",
     "Graph",
     "HeadDescription",
     "History",
@@ -38,6 +44,7 @@ __all__ = [
     "Scores",
     "StoreSummary",
     "export_of",
+    "folds_text",
     "joined_notes",
     "read_export",
     "read_history",

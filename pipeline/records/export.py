@@ -28,6 +28,7 @@ from pipeline.records.fields import (
     without_image_unit,
 )
 from pipeline.records.files import Advice
+from pipeline.records.fold import FoldRecord
 from pipeline.records.head import (
     Calibration,
     Config,
@@ -76,6 +77,7 @@ class Export(Record, HeadFacts):
     uses_encoder : False for an image network on pixels alone
     scores : of this head on test splits, as scores.json has them
     onnx : of head.onnx, if that is there; else not in the file
+    fold : as in run.json; not in the file of a head of the table's splits
     """
 
     format: Literal[1]
@@ -114,6 +116,7 @@ class Export(Record, HeadFacts):
     head_sha256: Sha256
     scores: Annotated[tuple[Score, ...], Field(strict=False)]
     onnx: Graph | None = None
+    fold: FoldRecord | None = None
     unit: Unit = "image"
 
     _without_unit = model_serializer(mode="wrap")(without_image_unit)
@@ -133,7 +136,7 @@ class Export(Record, HeadFacts):
         return self.encoder_spec
 
     def _dumped(self) -> dict[str, Any]:
-        return self.model_dump(exclude={"onnx"} if self.onnx is None else None)
+        return self.model_dump(exclude={name for name in ("onnx", "fold") if getattr(self, name) is None})
 
 
 class OwnExport(Export):

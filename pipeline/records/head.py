@@ -98,8 +98,11 @@ class _Options(Record):
     bias: bool = True
     context: Literal["truncated", "full"] = "truncated"
     dimensions: Size = 1
+    head_width: Size = 1
+    heads: Size = 1
     hidden: Size = 1
     init_std: NotNegative = 0.0
+    layers: Size = 1
     n_descriptors: Size = 1
     projection: Literal["linear", "none"] = "none"
     queries: Size = 1

@@ -30,6 +30,7 @@ from pipeline.records.fields import (
     without_image_unit,
 )
 from pipeline.records.files import Advice, read_json
+from pipeline.records.fold import FoldRecord
 from pipeline.records.head import (
     Calibration,
     Config,
@@ -69,6 +70,7 @@ class _Trained(Record):
     dataset: Name
     encoder_named: Annotated[Text, Field(min_length=1)]
     seed: Count
+    fold: FoldRecord | None = None
 
 
 class HeadFacts:
@@ -79,6 +81,8 @@ class HeadFacts:
         text_note: str
         calibration: Calibration
         findings: dict[str, Any]
+        variant: str
+        fold: FoldRecord | None
 
     @property
     def note(self) -> str:
@@ -94,6 +98,11 @@ class HeadFacts:
     def classes_without_train_rows(self) -> tuple[str, ...]:
         """The classes that the train split has no row of."""
         return tuple(self.findings.get("no_train_rows", ()))
+
+    @property
+    def settings(self) -> str:
+        """The variant without its fold: equal for heads that differ in their fold only."""
+        return self.variant.removesuffix(self.fold.name).rstrip(",") if self.fold else self.variant
 
 
 class Run(Record, HeadFacts):
@@ -113,6 +122,7 @@ class Run(Record, HeadFacts):
     together : how many heads were trained as one batch, this one included
     n_train, n_val : units that were used; `dropped` counts those of other labels
     unit : what is counted, and what the head was trained on: `image`, then not in the file, or `clip`
+    fold : that the head is tested on, and was not trained on; not in the file of a head of the table's splits
     """
 
     method: Name
@@ -154,6 +164,7 @@ class Run(Record, HeadFacts):
     head: HeadDescription
     head_sha256: Sha256
     history_sha256: Sha256
+    fold: FoldRecord | None = None
     unit: Unit = "image"
 
     _without_unit = model_serializer(mode="wrap")(without_image_unit)
@@ -166,7 +177,12 @@ class Run(Record, HeadFacts):
         pooled = self.head.inputs.get("pooled")
         if pooled and pooled != [self.width]:
             raise ValueError(f"width: expected that of head.inputs.pooled, {pooled}, found {self.width}")
+        if self.fold and not self.variant.endswith(self.fold.name):
+            raise ValueError(f"variant: expected one that ends with {self.fold.name}, found {self.variant!r}")
         return self
+
+    def _dumped(self) -> dict[str, Any]:
+        return self.model_dump(exclude={"fold"} if self.fold is None else None)
 
 
 class MethodCode(Record):
@@ -237,8 +253,9 @@ def train_again(run: Run | Mapping[str, Any]) -> Advice:
         plain = _Trained.model_validate(run if isinstance(run, Mapping) else dict(run)).as_json()
     except ValidationError:
         return Advice(TRAIN_AGAIN)
-    encoder, seeds = plain.pop("encoder_named"), (plain.pop("seed"),)
+    encoder, seeds, fold = plain.pop("encoder_named"), (plain.pop("seed"),), plain.pop("fold")
     if isinstance(run, OwnRun):
         plain["method"] = run.method_code.code
-    remedy = [("train", {**plain, "encoder": encoder, "seeds": seeds})]
+    of_fold = {"fold": (fold["number"],), "folds": fold["n"]} if fold else {}
+    remedy = [("train", {**plain, "encoder": encoder, "seeds": seeds, **of_fold})]
     return Advice(remedy=remedy, purpose="with the options of the run")

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model
 
 from pipeline.learning.metrics import METRICS
 from pipeline.records.fields import Count, Digest, Fraction, Name, Positive, Record, Text, Texts
+from pipeline.records.fold import FoldRecord
 from pipeline.tables.labels import in_canonical_order
 from pipeline.tables.sample import Unit
 
@@ -72,6 +73,8 @@ class Score(Record):
     excluded_kinds : how rows were equal that were left out, where an audit was used; else by their bytes alone
     unit : what `n` and all other counts are of: `image`, then not in the file, or `clip`
     rejected_frames : frames that could not be used in clips with others; not in the file where there are none
+    fold : whose test rows these are, of a head that was trained on the others; not in the file of another score
+    scenes : confusion counts of each scene, as `confusion`, which is their sum; not in the file of a dataset without
     """
 
     dataset: Name
@@ -103,6 +106,8 @@ class Score(Record):
     excluded_kinds: Texts = ()
     unit: Unit = "image"
     rejected_frames: Count = 0
+    fold: FoldRecord | None = None
+    scenes: dict[Text, Annotated[tuple[Counts, ...], Field(strict=False)]] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -119,13 +124,23 @@ class Score(Record):
             raise ValueError(f"confusion: expected rows that add up to support {self.support}, found {rows}")
         if sum(rows.values()) != self.n:
             raise ValueError(f"n: expected {sum(rows.values())}, the sum of the confusion counts, found {self.n}")
+        if self.scenes is not None:
+            self._require_scenes(self.scenes)
         return self
+
+    def _require_scenes(self, scenes: Mapping[str, tuple[tuple[int, ...], ...]]) -> None:
+        shape = [len(self.classes)] * len(self.classes)
+        if any([len(row) for row in counts] != shape for counts in scenes.values()):
+            raise ValueError(f"scenes: expected {len(shape)} lists of {len(shape)} counts for each, found others")
+        if np.sum(list(scenes.values()), axis=0).tolist() != [list(row) for row in self.confusion]:
+            raise ValueError("scenes: expected counts that add up to confusion, found others")
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What audits and clips add is left out where there is none: such records are as they always were."""
+        """What audits, clips, folds and scenes add is left out where there is none: records are as they always were."""
         data: dict[str, Any] = dumped(self)
         absent = {"near_overlap": None, "excluded_kinds": (), "unit": "image", "rejected_frames": 0}
+        absent |= {"fold": None, "scenes": None}
         return {name: value for name, value in data.items() if name not in absent or value != absent[name]}
 
     @property

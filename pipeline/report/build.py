@@ -13,6 +13,7 @@ from pipeline.footnotes import DatasetFinding
 from pipeline.records import StoreSummary
 from pipeline.report.coverage import coverage_notes, feature_notes
 from pipeline.report.distinctions import distinction_notes
+from pipeline.report.folds import fold_notes
 from pipeline.report.groups import group_runs
 from pipeline.report.page import render_page
 from pipeline.report.runs import ReportRun, select_scores
@@ -73,6 +74,7 @@ def build_report(
         *left_out,
         *selection.left_out,
         *distinction_notes(named),
+        *fold_notes(named),
         *coverage_notes(groups),
         *feature_notes(groups, stores, evaluate_command),
     )

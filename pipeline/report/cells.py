@@ -9,6 +9,7 @@ from statistics import fmean, stdev
 
 from pipeline.errors import MismatchError
 from pipeline.footnotes import MOSTLY_SEEN, DatasetFinding
+from pipeline.report.folds import score_of_folds
 from pipeline.report.runs import NO_TRAINING, ReportRun, ReportScore
 
 __all__ = ["Cell", "Spread", "spread", "trained_cells", "untrained_cells"]
@@ -96,9 +97,10 @@ def untrained_cells(runs: Sequence[ReportRun]) -> list[Cell]:
     """One cell per test dataset: the runs differ only in the name of a dataset that they do not use."""
     by_test: dict[str, ReportScore] = {}
     for run in runs:
-        for score in run.scores:
+        for test in dict.fromkeys(score.test for score in run.scores):
+            score = _of_seed([other for other in runs if _of_one_set(run, other)], test)
             # The head was trained on no row, so that no dataset is seen.
-            first = by_test.setdefault(score.test, score.model_copy(update=_NOTHING_LEARNED))
+            first = by_test.setdefault(test, score.model_copy(update=_NOTHING_LEARNED))
             _check_same(run, "where nothing is trained", first, score)
     seed = min(run.seed for run in runs)
     return [
@@ -128,11 +130,28 @@ def _mean(cell: Cell, metric: str) -> float:
 
 def _cell(runs: Sequence[ReportRun], train: str, test: str) -> Cell:
     chosen = [run for run in runs if run.trained_on == train]
-    scores = {run.seed: (run, score) for run in chosen for score in run.scores if score.test == test}
-    first, score = scores[min(scores)]
+    seeds = sorted({run.seed for run in chosen if any(score.test == test for score in run.scores)})
+    by_seed = {seed: _of_seed([run for run in chosen if run.seed == seed], test) for seed in seeds}
+    first = next(run for run in chosen if run.seed == seeds[0])
+    score = by_seed[seeds[0]]
     is_within = score.dataset == first.dataset and (not first.options or first.options == score.options)
-    by_seed = {seed: each for seed, (_, each) in scores.items()}
     return Cell(train, test, is_within, first.classes, by_seed if first.record.is_random else _one_seed(runs, by_seed))
+
+
+def _of_seed(runs: Sequence[ReportRun], test: str) -> ReportScore:
+    """The score of the runs of one seed in a column: of one run, or of those of several folds together."""
+    scores = {run.fold: (run, score) for run in runs for score in run.scores if score.test == test}
+    run, score = next(iter(scores.values()))
+    if not run.fold:
+        return score
+    return score_of_folds({number: each for number, (_, each) in scores.items()}, run.n_folds)
+
+
+def _of_one_set(run: ReportRun, other: ReportRun) -> bool:
+    """Whether two runs are one, or differ in their fold only."""
+    if not run.fold:
+        return other is run
+    return (other.dataset, other.seed, other.rows) == (run.dataset, run.seed, run.rows)
 
 
 def _one_seed(runs: Sequence[ReportRun], by_seed: Mapping[int, ReportScore]) -> dict[int, ReportScore]:

@@ -69,7 +69,7 @@ def _variant(run: ReportRun) -> Variant:
     losses = [column for column in rows[0] if column not in (name, *scores, *_NOT_LOSSES)]
     data = [_line(rows, name, column, i, "y") for i, column in enumerate(losses)]
     data += [_line(rows, name, column, i, "y2", scale=100) for i, column in enumerate(scores, start=len(losses))]
-    return Variant(f"{run.trained_on}, seed {run.seed}", data, _layout(run, rows, bool(losses)))
+    return Variant(f"{run.trained_as}, seed {run.seed}", data, _layout(run, rows, bool(losses)))
 
 
 def _line(

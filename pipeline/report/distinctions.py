@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from pipeline.report.folds import with_folds
 from pipeline.report.runs import Kind, ReportRun, ReportScore, kind_of, shortened_list
 
 __all__ = ["distinction_notes", "options_text", "with_distinct_names"]
@@ -30,7 +31,7 @@ def with_distinct_names(runs: Iterable[ReportRun]) -> list[ReportRun]:
     Settings are compared among the runs of one method on one encoder, whatever they were trained on. Train and test
     rows are compared among all runs, and the stores trained on among the runs of one method with one train dataset.
     """
-    named = _with_trains(_with_settings(_with_options(list(runs))))
+    named = _with_trains(with_folds(_with_settings(_with_options(list(runs)))))
     columns = _columns([score for run in named for score in run.scores])
     return [
         replace(run, scores=tuple(_in_column(score, columns[score.rows_key]) for score in run.scores)) for run in named
@@ -60,12 +61,16 @@ def distinction_notes(runs: Sequence[ReportRun]) -> list[str]:
     notes += _method_differences(runs)
     scores = [score for run in runs for score in run.scores]
     for dataset, scored in _by(scores, lambda score: score.dataset).items():
-        if len(names := _distinct(f"{score.test}, n {score.n:,}" for score in scored)) > 1:
+        if len(names := _distinct(_column_text(score) for score in scored)) > 1:
             notes.append(
                 f"Heads were scored on several sets of rows or labels of {dataset}: {'; '.join(names)}. "
                 "Each is a column of its own, and a mean counts one of them for each dataset."
             )
     return notes
+
+
+def _column_text(score: ReportScore) -> str:
+    return score.test if score.folds else f"{score.test}, n {score.n:,}"
 
 
 def _method_differences(runs: Sequence[ReportRun]) -> list[str]:
@@ -142,15 +147,21 @@ def _settings(run: ReportRun) -> dict[str, str]:
 
 def _with_trains(runs: Sequence[ReportRun]) -> list[ReportRun]:
     names: dict[Hashable, str] = {}
-    for dataset, same in _by([run for run in runs if run.is_trained], lambda run: run.dataset).items():
-        forms = {run.record.rows: run for run in same}
+    trained = [run for run in runs if run.is_trained]
+    for (dataset, folds), same in _by(trained, lambda run: (run.dataset, run.folds_text)).items():
+        forms = {run.rows: run for run in same}
         suffixes = _distinguishing_texts(
             {rows: _differing_options(run.options, [other.options for other in same]) for rows, run in forms.items()},
             {rows: f"{run.record.n_train + run.record.n_val:,} rows" for rows, run in forms.items()},
         )
-        names |= {(dataset, rows): f"{dataset} ({suffix})" if suffix else dataset for rows, suffix in suffixes.items()}
-    named = [replace(run, train=names.get((run.dataset, run.record.rows), run.dataset)) for run in runs]
+        names |= {(dataset, rows): _with_parts(dataset, folds, suffix) for rows, suffix in suffixes.items()}
+    named = [replace(run, train=names.get((run.dataset, run.rows), run.dataset)) for run in runs]
     return _with_stores(named)
+
+
+def _with_parts(dataset: str, *parts: str) -> str:
+    text = ", ".join(filter(None, parts))
+    return f"{dataset} ({text})" if text else dataset
 
 
 def _with_stores(runs: Sequence[ReportRun]) -> list[ReportRun]:
@@ -174,16 +185,16 @@ def _columns(scores: Sequence[ReportScore]) -> dict[Hashable, str]:
     names: dict[Hashable, str] = {}
     for dataset, same in _by(scores, lambda score: score.dataset).items():
         splits = _distinct(score.split for score in same)
-        for (split, excluded), alike in _by(same, lambda score: (score.split, score.without_overlap)).items():
+        kinds = _by(same, lambda score: (score.split, score.without_overlap, score.folds))
+        for (split, excluded, folds), alike in kinds.items():
             forms = {score.rows: score for score in alike}
             suffixes = _distinguishing_texts(
                 {rows: _differing_options(form.options, [s.options for s in alike]) for rows, form in forms.items()},
                 {rows: f"{form.n:,} rows" for rows, form in forms.items()},
             )
             for rows, suffix in suffixes.items():
-                parts = (split if len(splits) > 1 else "", "without overlap" if excluded else "", suffix)
-                text = ", ".join(filter(None, parts))
-                names[dataset, split, rows, excluded] = f"{dataset} ({text})" if text else dataset
+                parts = (split if len(splits) > 1 else "", "without overlap" if excluded else "", folds, suffix)
+                names[dataset, split, rows, excluded] = _with_parts(dataset, *parts)
     return names
 
 

@@ -107,15 +107,15 @@ def group_runs(runs: Iterable[ReportRun]) -> list[Group]:
     MismatchError
         If scores of one column are of different images, or runs of one encoder name different encoders.
     """
-    members: dict[tuple[str, str, str], dict[tuple[str, int], ReportRun]] = {}
+    members: dict[tuple[str, str, str], dict[tuple[str, int, int], ReportRun]] = {}
     for run in with_distinct_names(runs):
         known = members.setdefault((run.encoder, run.method, run.settings), {})
-        if twin := known.get((run.trained_on, run.seed)):
+        if twin := known.get((run.trained_on, run.seed, run.fold)):
             raise InputError(
-                f"expected every run once, found two of {run.name} on {run.encoder}, trained on {run.trained_on}, "
+                f"expected every run once, found two of {run.name} on {run.encoder}, trained on {run.trained_as}, "
                 f"seed {run.seed}: {twin.label} and {run.label}. Move the copy or the older one out of the runs folder"
             )
-        known[run.trained_on, run.seed] = run
+        known[run.trained_on, run.seed, run.fold] = run
     groups = [Group(tuple(run for _, run in sorted(members[key].items()))) for key in sorted(members, key=_order)]
     _check_agreement(groups)
     return groups
@@ -207,4 +207,4 @@ def _encoder_of(run: ReportRun) -> tuple[FeatureIdentity, str]:
 
 
 def _name(run: ReportRun) -> str:
-    return f"{run.name} on {run.encoder}, trained on {run.trained_on}, seed {run.seed}"
+    return f"{run.name} on {run.encoder}, trained on {run.trained_as}, seed {run.seed}"

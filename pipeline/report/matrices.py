@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean
 
 from pipeline.footnotes import footnoted
 from pipeline.learning.metrics import METRICS
 from pipeline.report.cells import Cell, spread
 from pipeline.report.comparison import ComparisonSet, comparison_sets
+from pipeline.report.folds import ScoreOfFolds
 from pipeline.report.formatting import (
     MISSING,
     NO_COMMON_PAIR,
@@ -91,17 +92,24 @@ def _mean(cells: Sequence[Cell], n_own: int, metric: str) -> MatrixCell:
 
 def _about(cell: Cell, metric: str) -> str:
     score = cell.first
-    seeds = [_seed_text(seed, each, metric) for seed, each in sorted(cell.by_seed.items())]
+    seeds = [line for seed, each in sorted(cell.by_seed.items()) for line in _seed_texts(seed, each, metric)]
     where = f"trained on {cell.train}, tested on {cell.test}{' (seen)' if score.seen else ''}"
     found = [f"audit of {finding}" for finding in cell.audit]
     rows = f"split {score.split}, n {score.n:,}, rejected {score.rejected:,}"
     return "\n".join([where, *seeds, rows, *_overlap(score), *found])
 
 
-def _seed_text(seed: int, score: ReportScore, metric: str) -> str:
+def _seed_texts(seed: int, score: ReportScore, metric: str) -> Iterator[str]:
+    """The score with its interval; of folds their mean, the score of all counts together, and each fold."""
     bounds = score.bounds(metric)
     interval = f" (95 % interval {interval_text(bounds, score.n)})" if bounds else ""
-    return f"seed {seed}: {percent(score.value(metric), score.n)}{interval}"
+    if not isinstance(score, ScoreOfFolds):
+        yield f"seed {seed}: {percent(score.value(metric), score.n)}{interval}"
+        return
+    together = score.together
+    pooled = f", pooled {percent(together.pooled(metric), score.n)}" if together.has_own_rows else ""
+    yield f"seed {seed}, {together.text}: mean {percent(score.value(metric), score.n)}{pooled}{interval}"
+    yield ", ".join(f"fold {number} {percent(each.value(metric), each.n)}" for number, each in score.by_fold.items())
 
 
 def _overlap(score: ReportScore) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pipeline.footnotes import footnoted
 from pipeline.learning.metrics import METRICS
 from pipeline.report.cells import Cell
 from pipeline.report.comparison import BASELINE, ComparisonSet, baseline_of, comparison_sets, gain
 from pipeline.report.curves import selected_value, steps_name
+from pipeline.report.folds import ScoreOfFolds, pooled_score
 from pipeline.report.formatting import (
     MISSING,
     NO_COMMON_PAIR,
@@ -143,7 +144,10 @@ def _datasets(names: Sequence[str]) -> str:
 
 
 def scores_table(group: Group) -> TableView:
-    """Every single score with its interval, one row per train dataset, test dataset and seed."""
+    """Every single score with its interval, one row per train dataset, test dataset and seed.
+
+    Of folds that is their mean, with the interval of their counts together, which are the next row, above each fold.
+    """
     measured = [
         name for metric in METRICS.values() for name in (metric.title, *(["95 % interval"] if metric.interval else []))
     ]
@@ -151,7 +155,7 @@ def scores_table(group: Group) -> TableView:
     return TableView(
         "Every score, in percent",
         ("Trained on", "Tested on", "Split", "Seed", *columns),
-        tuple(_score_row(cell, seed) for cell in group.cells.values() for seed in sorted(cell.by_seed)),
+        tuple(row for cell in group.cells.values() for seed in sorted(cell.by_seed) for row in _score_rows(cell, seed)),
         n_headers=4,
     )
 
@@ -183,13 +187,25 @@ def training_table(group: Group) -> TableView:
     )
 
 
-def _score_row(cell: Cell, seed: int) -> tuple[str, ...]:
+def _score_rows(cell: Cell, seed: int) -> Iterator[tuple[str, ...]]:
     score = cell.by_seed[seed]
+    if not isinstance(score, ScoreOfFolds):
+        yield _score_row(cell, score, score.split, seed)
+        return
+    yield _score_row(cell, score, f"{score.split}, mean of folds", seed)
+    if score.together.has_own_rows:
+        pooled = pooled_score(score)
+        yield _score_row(cell, pooled, f"{score.split}, pooled", seed)
+    for number, each in score.by_fold.items():
+        yield _score_row(cell, each, f"{score.split}, fold {number}", seed)
+
+
+def _score_row(cell: Cell, score: ReportScore, split: str, seed: int) -> tuple[str, ...]:
     measured = [text for metric in METRICS for text in _measured_texts(score, metric)]
     calibration = (ece_text(score.ece, score.ece_expected), percent(score.ece_uncalibrated))
     left_out = (f"{score.rejected:,}", f"{sum(score.dropped.values()):,}")
     tested_on = with_footnotes(cell.test, [cell])
-    return (cell.train, tested_on, score.split, str(seed), f"{score.n:,}", *measured, *calibration, *left_out)
+    return (cell.train, tested_on, split, str(seed), f"{score.n:,}", *measured, *calibration, *left_out)
 
 
 def _measured_texts(score: ReportScore, metric: str) -> list[str]:
@@ -205,8 +221,9 @@ def _recall_row(cell: Cell, classes: Sequence[str]) -> tuple[str, ...]:
 
 def _confusion_table(cell: Cell) -> TableView:
     rows, tested_on = zip(cell.classes, cell.confusion(), strict=True), with_footnotes(cell.test, [cell])
+    units = f"{cell.first.unit}s"
     return TableView(
-        f"Trained on {cell.train}, tested on {tested_on}: images, rows true, columns predicted",
+        f"Trained on {cell.train}, tested on {tested_on}: {units}, rows true, columns predicted",
         ("True", *cell.classes),
         tuple((name, *(f"{count:,}" for count in counts)) for name, counts in rows),
     )
@@ -220,7 +237,7 @@ def _training_row(run: ReportRun) -> tuple[str, ...]:
         f"{steps_name(run)} {number_text(step)}" if is_search and step is not None else str(record.selected_epoch)
     )
     return (
-        run.trained_on,
+        run.trained_as,
         str(run.seed),
         str(record.epochs),
         selected,

@@ -159,7 +159,7 @@ def _feature_settings(store: StoreSummary) -> dict[str, object]:
 
 
 def _run_name(run: ReportRun) -> str:
-    return f"{run.trained_on} seed {run.seed}"
+    return f"{run.trained_as} seed {run.seed}"
 
 
 def _settings(owners: Mapping[str, Mapping[str, object]]) -> tuple[tuple[str, str], ...]:

@@ -48,10 +48,12 @@ class ReportScore(Score):
     ----------
     column : the name of its set of test rows on the page: empty until the names of all are known
     audit : what audits found in the datasets that its head was trained and scored on, of what marks scores
+    folds : which folds its column is of, where it is of the rows of one; empty until all runs are known
     """
 
     column: str = ""
     audit: tuple[DatasetFinding, ...] = ()
+    folds: str = ""
 
     @property
     def test(self) -> str:
@@ -73,6 +75,10 @@ class ReportRun:
     settings : what distinguishes the run from others of its method; empty until all runs are known, as the next two
     train : the name of its train rows on the page
     options : of the layout of the dataset trained on, as far as scores tell
+    folds : numbers of the folds of the runs that differ in their fold only, this one's among them; empty until all runs
+        are known, and of a run without a fold, as the next two
+    rows_of_folds : digest of the train rows of all of them
+    folds_text : which they are, in words
     """
 
     record: Run
@@ -84,6 +90,9 @@ class ReportRun:
     settings: str = ""
     train: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    folds: tuple[int, ...] = ()
+    rows_of_folds: str = ""
+    folds_text: str = ""
 
     @classmethod
     def of(cls, record: Run, history: History, scores: Scores, label: str, scores_label: str = "") -> Self:
@@ -111,7 +120,7 @@ class ReportRun:
     @property
     def method(self) -> str:
         """The method, and the variant of it that a grid made."""
-        return f"{self.record.method} {self.record.variant}".strip()
+        return f"{self.record.method} {self.record.settings}".strip()
 
     @property
     def name(self) -> str:
@@ -132,6 +141,26 @@ class ReportRun:
     def trained_on(self) -> str:
         """The name of its train rows on the page; the dataset's until names are known."""
         return self.train or self.dataset
+
+    @property
+    def trained_as(self) -> str:
+        """The name of its train rows, and its fold where it has one: of runs one by one."""
+        return f"{self.trained_on}, fold {self.fold}" if self.fold else self.trained_on
+
+    @property
+    def rows(self) -> str:
+        """Digest of its train rows; of a run of a fold, of those of all folds."""
+        return self.rows_of_folds or self.record.rows
+
+    @property
+    def fold(self) -> int:
+        """The number of its fold; 0 where it has none."""
+        return self.record.fold.number if self.record.fold else 0
+
+    @property
+    def n_folds(self) -> int:
+        """K; 0 where it has no fold."""
+        return self.record.fold.n if self.record.fold else 0
 
     @property
     def seed(self) -> int:
@@ -238,6 +267,10 @@ def _contradiction(record: Run, score: Score) -> str:
         return f"per_class: expected recalls of {', '.join(record.classes)}, found of {', '.join(score.classes)}"
     if score.dataset == record.dataset and not score.seen:
         return f"seen: expected true, as the head was trained on {record.dataset}, found false"
+    if score.fold != (record.fold if score.dataset == record.dataset else None):
+        return (
+            "fold: expected that of the head on the dataset that it was trained on, and none on others, found another"
+        )
     return ""
 
 

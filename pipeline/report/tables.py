@@ -11,6 +11,7 @@ from pipeline.learning.metrics import METRICS
 from pipeline.report.cells import Cell, spread
 from pipeline.report.comparison import ComparisonSet, baseline_of, comparison_sets, gain, one_per_dataset
 from pipeline.report.distinctions import options_text
+from pipeline.report.folds import ScoreOfFolds, pooled_score
 from pipeline.report.groups import Group
 from pipeline.report.provenance import KEY_LENGTH
 from pipeline.report.runs import NO_TRAINING, ReportScore
@@ -58,6 +59,8 @@ def long_tables(groups: Sequence[Group]) -> dict[str, pd.DataFrame]:
         `ece_expected` that of a perfectly calibrated head), rejected
     `per_class` : one row per expression of each of those: recall (empty where it does not occur), support
     `confusion` : one row per pair of expressions of each of those: actual, predicted, count
+    `folds` : where there are folds, one row per fold of each of those of `matrix`, which are their means, with the
+        intervals of the counts of all folds together; and one that has these counts' own scores, `pooled`
 
     Notes
     -----
@@ -74,12 +77,14 @@ def long_tables(groups: Sequence[Group]) -> dict[str, pd.DataFrame]:
         for number, comparison in enumerate(sets, start=1)
         if group in comparison.groups
     ]
+    folds = [key | row for key, cell, seed in scored for row in _fold_rows(cell.by_seed[seed])]
     return {
         "summary": pd.DataFrame(summary, columns=_SUMMARY),
         "cells": _frame([_cell_row(group, cell) for group in groups for cell in group.cells.values()], _CELLS),
-        "matrix": _frame([key | _score_row(cell, seed) for key, cell, seed in scored], _MATRIX),
+        "matrix": _frame([key | _score_row(cell.by_seed[seed]) for key, cell, seed in scored], _MATRIX),
         "per_class": _stack(scored, _class_rows, ["expression", "recall", "support"]),
         "confusion": _stack(scored, _confusion_rows, ["actual", "predicted", "count"]),
+        **({"folds": _frame(folds, [*_KEY, "fold", *_MATRIX[len(_KEY) :]])} if folds else {}),
     }
 
 
@@ -198,8 +203,15 @@ def _stack(scored: Iterable[_Scored], rows_of: Callable[[Cell, int], list[_Row]]
     return pd.DataFrame(rows, columns=[*_KEY, *columns])
 
 
-def _score_row(cell: Cell, seed: int) -> _Row:
-    score = cell.by_seed[seed]
+def _fold_rows(score: ReportScore) -> Iterator[_Row]:
+    if isinstance(score, ScoreOfFolds):
+        for number, each in score.by_fold.items():
+            yield {"fold": f"{number} of {score.n_folds}"} | _score_row(each)
+        if score.together.has_own_rows:
+            yield {"fold": f"pooled of {score.together.text}"} | _score_row(pooled_score(score))
+
+
+def _score_row(score: ReportScore) -> _Row:
     bounds = [round(bound, DIGITS) for metric in _WITH_INTERVAL for bound in score.bounds(metric) or ()]
     return {
         "split": score.split,

@@ -22,6 +22,7 @@ __all__ = [
     "CONTEMPT",
     "EXPRESSIONS",
     "LABELS",
+    "MAFW_CODE_MAPS",
     "ClassSet",
     "canonical",
     "class_set_names",
@@ -29,6 +30,7 @@ __all__ = [
     "expressions",
     "fitting_class_set",
     "in_canonical_order",
+    "is_abbreviation",
     "label_codes",
     "presets_of",
 ]
@@ -66,13 +68,13 @@ CLASS_SETS: dict[ClassSet, tuple[str, ...]] = {
 }
 
 _SPELLINGS = {
-    "surprise": ("surprised", "su"),
-    "fear": ("fearful", "afraid", "scared", "fe"),
-    "disgust": ("disgusted", "di"),
-    "happiness": ("happy", "happily", "joy", "joyful", "ha"),
+    "surprise": ("surprised", "su", "sur"),
+    "fear": ("fearful", "afraid", "scared", "fe", "fea"),
+    "disgust": ("disgusted", "di", "dis"),
+    "happiness": ("happy", "happily", "joy", "joyful", "ha", "hap"),
     "sadness": ("sad", "sa"),
-    "anger": ("angry", "an"),
-    "neutral": ("neutrality", "normal", "ne"),
+    "anger": ("angry", "an", "ang"),
+    "neutral": ("neutrality", "normal", "ne", "neu"),
     CONTEMPT: ("contemptuous", "co"),
     "anxiety": ("anxious",),
     "helplessness": ("helpless",),
@@ -114,6 +116,8 @@ _ALIASES = {name: name for name in LABELS} | {
     spelling: name for name, spellings in _SPELLINGS.items() for spelling in spellings
 }
 _COMPOUND_ALIASES = {name.replace(" ", ""): name for name in _COMPOUND_NAMES}
+_LONGEST_ABBREVIATION = 3
+_SHORT_WORDS = frozenset({"sad", "joy"})
 _SEPARATORS = re.compile(r"[\s_\-]+")
 _NUMERIC_PREFIX = re.compile(r"^\d+[\s._-]+")
 
@@ -140,6 +144,12 @@ def canonical(label: str) -> str:
     raise LabelError(f"unknown label {label!r}. {_advice(word)}")
 
 
+def is_abbreviation(label: str) -> bool:
+    """Whether a spelled label is two or three letters and no word: `AN`, `hap`. Anything may be named so by chance."""
+    word = label.strip().casefold()
+    return word in _ALIASES and len(word) <= _LONGEST_ABBREVIATION and word not in _SHORT_WORDS
+
+
 def _advice(word: str) -> str:
     if word.isdigit():
         maps = ", ".join(CODE_MAPS)
@@ -162,10 +172,10 @@ def decode(code: int, codes: Mapping[int, str], dataset: str) -> str:
     raise LabelError(f"label code {code} is not in the map of {dataset}: {table}")
 
 
-def presets_of(numbers: Iterable[int]) -> tuple[str, ...]:
-    """The names of the code maps that have all of the numbers."""
+def presets_of(numbers: Iterable[int], maps: Mapping[str, Mapping[int, str]] | None = None) -> tuple[str, ...]:
+    """The names of the code maps, by default those of expressions, that have all of the numbers."""
     numbers = set(numbers)
-    return tuple(name for name, codes in CODE_MAPS.items() if numbers <= codes.keys())
+    return tuple(name for name, codes in (maps or CODE_MAPS).items() if numbers <= codes.keys())
 
 
 def expressions(classes: ClassSet) -> tuple[str, ...]:
@@ -227,3 +237,8 @@ CODE_MAPS: dict[str, dict[int, str]] = {
 }
 # Apart from those of expressions: numbers from 1 to 7 would fit these, too.
 COMPOUND_CODE_MAPS: dict[str, dict[int, str]] = {"raf-compound": dict(enumerate(_RAF_COMPOUND, start=1))}
+# The lists of DFER-CLIP number MAFW's labels in another order than those of EmoCLIP and MAE-DFER.
+MAFW_CODE_MAPS: dict[str, dict[int, str]] = {
+    "mafw-dfer-clip": _codes(f"happiness sadness neutral anger surprise disgust fear contempt {' '.join(_MORE)}"),
+    "mafw-emoclip": _codes(f"anger disgust fear happiness neutral sadness surprise contempt {' '.join(_MORE)}"),
+}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,6 +28,7 @@ from pipeline.tables.schema import (
     SPLITS,
     Sample,
     TableInfo,
+    Unit,
     check_table,
 )
 
@@ -105,7 +107,7 @@ class SampleTable:
         """The same rows for Parquet, with `info` in the schema's metadata."""
         columns = {name: _arrow(self.frame[name], ARROW_TYPES[name]) for name in self.frame.columns}
         described = vars(self.info) | {"classes": list(self.info.classes)}
-        for name in ("layout_sha256", "repeated"):
+        for name in ("layout_sha256", "repeated", "video_decoder"):
             if not described[name]:
                 del described[name]
         if self.info.carved is None:
@@ -119,18 +121,30 @@ class SampleTable:
         """The rows that are not rejected."""
         return self.frame[self.frame["status"] == OK]
 
+    @cached_property
+    def units(self) -> pd.DataFrame:
+        """What is counted, predicted and scored: the rows, or one row of each clip, a usable one if it has any."""
+        if self.info.unit == "image":
+            return self.frame
+        clips, is_rejected = pd.factorize(self.frame["clip"])[0], (self.frame["status"] != OK).to_numpy()
+        order = np.lexsort((is_rejected, clips))
+        return self.frame.iloc[np.sort(order[np.unique(clips[order], return_index=True)[1]])]
+
     def summary(self) -> dict[str, Any]:
-        """Counts for people and machines: usable samples per split and label, rejected and excluded per reason, rows
-        that cross the splits, and content of the source that was not read."""
-        usable, rejected = self.usable, self.frame[self.frame["status"] == REJECTED]
+        """Counts for people and machines: usable units per split and label, rejected and excluded per reason, units
+        that cross the splits, and content of the source that was not read; of clips also counts of their frames."""
+        usable, rejected = (self.units[self.units["status"] == status] for status in (OK, REJECTED))
+        is_clip = self.info.unit == "clip"
         return {
             "dataset": self.info.dataset,
             "layout": self.info.layout,
             "release": self.info.release,
+            **({"clips": len(self.units)} if is_clip else {}),
             "rows": len(self),
             "splits": {split: int((usable["split"] == split).sum()) for split in SPLITS},
             "labels": {label: int((usable["label"] == label).sum()) for label in self.info.classes},
             "rejected": dict(Counter(rejected["reason"])),
+            **(self._frame_counts(set(rejected["clip"])) if is_clip else {}),
             "excluded": dict(self.info.excluded),
             "crossing": self.crossing(),
             "unread_columns": list(self.info.unread_columns),
@@ -138,17 +152,25 @@ class SampleTable:
             "unread_files": dict(self.info.unread_files),
         }
 
+    def _frame_counts(self, rejected_clips: Collection[str]) -> dict[str, dict[str, int]]:
+        """Usable frames per split, and per reason the rejected ones of clips that are not rejected."""
+        usable, rejected = (self.frame[self.frame["status"] == status] for status in (OK, REJECTED))
+        reasons = Counter(rejected["reason"][~rejected["clip"].isin(rejected_clips)])
+        frames = {split: int((usable["split"] == split).sum()) for split in SPLITS}
+        return {"frames": frames, "rejected_frames": dict(reasons)}
+
     def crossing(self) -> dict[str, dict[str, int]]:
-        """Usable rows of a split whose equal belongs to another split too; what does not occur is left out.
+        """Usable units of a split whose equal belongs to another split too; what does not occur is left out. A clip
+        belongs to another split by its bytes if one of its frames does.
 
         Returns
         -------
-        kind (bytes, subject, clip) -> `test in train`, `val in train`, `test in val` -> rows of the first-named split;
-        `across folds` counts rows of a fold whose equal belongs to another fold too
+        kind (bytes, subject, clip) -> `test in train`, `val in train`, `test in val` -> units of the first-named split;
+        `across folds` counts units of a fold whose equal belongs to another fold too
         """
-        usable = self.usable
+        usable, unit = self.usable, self.info.unit
         kinds = {"bytes": "sha256", "subject": "subject", "clip": "clip"}
-        counts = {kind: _crossing(usable, column) for kind, column in kinds.items() if column in usable.columns}
+        counts = {kind: _crossing(usable, column, unit) for kind, column in kinds.items() if column in usable.columns}
         return {kind: count for kind, count in counts.items() if count}
 
 
@@ -191,13 +213,15 @@ def _series(column: pa.ChunkedArray, name: str) -> pd.Series[Any]:
     return pd.Series(values, dtype=DTYPES[name])
 
 
-def _crossing(usable: pd.DataFrame, column: str) -> dict[str, int]:
+def _crossing(usable: pd.DataFrame, column: str, unit: Unit) -> dict[str, int]:
     known = usable[usable[column].notna() & (usable[column] != "")]
     codes, _ = pd.factorize(known[column])
-    rows = {split: np.bincount(codes[known["split"] == split], minlength=len(known)) for split in SPLITS}
+    in_split = {split: (known["split"] == split).to_numpy() for split in SPLITS}
+    rows = {split: np.bincount(codes[in_split[split]], minlength=len(known)) for split in SPLITS}
     pairs = (("val", "train"), ("test", "train"), ("test", "val"))
-    counts = {f"{split} in {other}": int(rows[split][rows[other] > 0].sum()) for split, other in pairs}
+    crossing = {f"{split} in {other}": in_split[split] & (rows[other][codes] > 0) for split, other in pairs}
     if "fold" in known.columns:
         folds = known["fold"].groupby(codes).transform("nunique")
-        counts["across folds"] = int((known["fold"].notna() & (folds > 1)).sum())
-    return {name: n for name, n in counts.items() if n}
+        crossing["across folds"] = (known["fold"].notna() & (folds > 1)).to_numpy()
+    counts = {name: known["clip"][rows].nunique() if unit == "clip" else rows.sum() for name, rows in crossing.items()}
+    return {name: int(n) for name, n in counts.items() if n}

@@ -108,6 +108,8 @@ class TableInfo:
         tables of earlier versions, which do not state it
     repeated : rows of the source that repeat one of the table, per split of the source and label; among `excluded`
     unit : what is predicted and scored: `image`, each row, or `clip`, whose rows are its frames
+    video_decoder : what the digests of frames of videos are of, with its version; empty, and not in the file, where no
+        row is one
     """
 
     dataset: _Text
@@ -126,6 +128,7 @@ class TableInfo:
     carved: Mapping[_Split, _SourceSplit] | None = None
     repeated: Mapping[_SourceSplit, _Counts] = field(default_factory=dict)
     unit: Unit = "image"
+    video_decoder: _Text = ""
 
 
 def check_table(frame: pd.DataFrame, info: TableInfo) -> None:

@@ -115,8 +115,13 @@ def _linked(samples: Sequence[Sample]) -> set[int]:
     return linked
 
 
-def carving_notes(samples: Sequence[Sample], shares: Mapping[str, float]) -> Iterator[str]:
-    """What was carved, which split is far from the requested share, and clips that tie subjects together."""
+def carving_notes(samples: Sequence[Sample], shares: Mapping[str, float], noun: str = "rows") -> Iterator[str]:
+    """What was carved, which split is far from the requested share, and clips that tie subjects together.
+
+    Parameters
+    ----------
+    noun : what the samples are, in the plural
+    """
     counts = Counter(sample.split for sample in samples if not sample.reason)
     total = sum(counts[split] for split in shares)
     for split, share in shares.items():
@@ -128,8 +133,8 @@ def carving_notes(samples: Sequence[Sample], shares: Mapping[str, float]) -> Ite
         )
         if abs(counts[split] - share * total) > max(share * total, 2) / 2:
             yield (
-                f"{split}: {counts[split]} of {total} rows instead of {share * total:.0f}, as there are too few rows "
-                f"or too large groups; another split_seed or {split}_fraction may do better"
+                f"{split}: {counts[split]} of {total} {noun} instead of {share * total:.0f}, as there are too few "
+                f"{noun} or too large groups; another split_seed or {split}_fraction may do better"
             )
     if len(shares) > 1:
         yield from _shared_clips(samples)

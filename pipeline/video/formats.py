@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-__all__ = ["DEMUXERS", "HEADER_BYTES", "VIDEO_SUFFIXES", "is_video", "refusal"]
+__all__ = ["DEMUXERS", "HEADER_BYTES", "VIDEO_SUFFIXES", "is_video", "no_such_frame", "refusal"]
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv", ".ts", ".mts"}
@@ -19,7 +19,8 @@ _PLAYLISTS = (b"#EXTM3U", b"ffconcat")
 
 def is_video(name: PurePath | str) -> bool:
     """Whether the name has a suffix of a video format, in any case."""
-    return PurePath(name).suffix.casefold() in VIDEO_SUFFIXES
+    _, dot, end = (name if isinstance(name, str) else name.name).rpartition(".")
+    return dot + end.casefold() in VIDEO_SUFFIXES
 
 
 def refusal(begin: bytes) -> str:
@@ -35,3 +36,8 @@ def refusal(begin: bytes) -> str:
     if begin.startswith(_PLAYLISTS) or b"\0" not in begin:
         return "not a video: a playlist or another text"
     return ""
+
+
+def no_such_frame(n_frames: int) -> str:
+    """The reason to reject a row whose video has fewer frames."""
+    return f"video has no such frame: it has {n_frames:,}"

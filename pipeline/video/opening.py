@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import BinaryIO
+from typing import Protocol
 
 import av
 from av.container import InputContainer
@@ -17,7 +17,7 @@ from pipeline.errors import ImageError
 from pipeline.images import decode
 from pipeline.video.formats import DEMUXERS, HEADER_BYTES, refusal
 
-__all__ = ["NOT_A_VIDEO", "NO_DECODER", "NO_PICTURES", "OpenVideo", "check_pixels", "decoder_version"]
+__all__ = ["NOT_A_VIDEO", "NO_DECODER", "NO_PICTURES", "OpenVideo", "SeekableFile", "check_pixels"]
 
 # Reasons of a rejected row or clip: up to the first colon stable words, counted in summaries.
 NOT_A_VIDEO = "not a video, or one that is damaged or cut off"
@@ -27,6 +27,18 @@ NO_DECODER = "video of a kind that is not decoded"
 _BESIDE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _BUFFER_BYTES = 2**16
 _MICROSECONDS = 1_000_000
+
+
+class SeekableFile(Protocol):
+    """What a video is read from; a binary file of the standard library is one, and so is a `FileSlice`."""
+
+    def read(self, size: int, /) -> bytes | None: ...
+
+    def seek(self, offset: int, whence: int = 0, /) -> int: ...
+
+    def tell(self) -> int: ...
+
+    def close(self) -> None: ...
 
 
 class OpenVideo:
@@ -47,7 +59,7 @@ class OpenVideo:
         If the disk cannot be read; so do all methods.
     """
 
-    def __init__(self, file: BinaryIO, threads: int = 1) -> None:
+    def __init__(self, file: SeekableFile, threads: int = 1) -> None:
         self._file = _Source(file)
         try:
             self.container = self._open()
@@ -137,14 +149,14 @@ class _Source:
     FFmpeg would take it for damage of the video.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: SeekableFile) -> None:
         self._file = file
         self.seek, self.tell, self.close = file.seek, file.tell, file.close
         self._error: OSError | None = None
 
     def read(self, size: int) -> bytes:
         try:
-            return self._file.read(size) if self._error is None else b""
+            return (self._error is None and self._file.read(size)) or b""
         except OSError as error:
             self._error = error
             return b""
@@ -158,12 +170,6 @@ def check_pixels(width: int, height: int) -> None:
     """ImageError if a frame is larger than any that is decoded."""
     if width * height > decode.MAX_PIXELS:
         raise ImageError(f"frames are too large: at most {decode.MAX_PIXELS:,} pixels, found {width} x {height}")
-
-
-def decoder_version() -> str:
-    """What decodes the frames of videos, for their identity: another version may give other pixels."""
-    codec, scale = (".".join(map(str, av.library_versions[name])) for name in ("libavcodec", "libswscale"))
-    return f"libavcodec {codec}, libswscale {scale}"
 
 
 def _options() -> dict[str, str]:

@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self, TypeAlias
+from typing import Self, TypeAlias
 
 import av
 from av.packet import Packet
@@ -17,19 +17,19 @@ from av.video.stream import VideoStream
 from pipeline.errors import ImageError
 from pipeline.images.reading import unreadable_reason
 from pipeline.regular_files import open_unbuffered
+from pipeline.video.formats import no_such_frame
 from pipeline.video.listing import FirstPacket, FrameListing, Keyframe
-from pipeline.video.opening import OpenVideo
+from pipeline.video.opening import OpenVideo, SeekableFile
 from pipeline.video.pictures import Pixels, ToPictures, quarter_turns
 
-__all__ = ["DAMAGED", "NO_SUCH_FRAME", "FrameDecoder", "OpenFile", "VideoReader", "open_file", "open_listed"]
+__all__ = ["DAMAGED", "FrameDecoder", "OpenFile", "VideoReader", "open_file", "open_listed"]
 
 # Reasons of a rejected row: up to the first colon stable words, counted in summaries.
 DAMAGED = "frame cannot be decoded, the video is damaged there"
-NO_SUCH_FRAME = "video has no such frame"
 
 _SEEK_OVER = 8  # frames: decoding them takes about as long as going to a keyframe
 
-OpenFile: TypeAlias = Callable[[], BinaryIO]
+OpenFile: TypeAlias = Callable[[], SeekableFile]
 """Opens a video, to be read from its beginning"""
 
 
@@ -76,7 +76,7 @@ class FrameDecoder:
             If the file cannot be read.
         """
         if not 0 <= number < len(self._listing):
-            raise ImageError(f"{NO_SUCH_FRAME}: it has {len(self._listing):,}")
+            raise ImageError(no_such_frame(len(self._listing)))
         if not self._listing.damaged[number]:
             self._approach(number)
         while not self._listing.damaged[number]:
@@ -87,6 +87,10 @@ class FrameDecoder:
 
     def close(self) -> None:
         self._video.close()
+
+    def __del__(self) -> None:  # PyAV's container and its streams refer to each other: the file would stay open
+        if hasattr(self, "_video"):
+            self.close()
 
     def _approach(self, number: int) -> None:
         keyframe = self._listing.keyframe_before(number)
@@ -123,7 +127,7 @@ class FrameDecoder:
 
     def _start_at(self, keyframe: Keyframe | None, packets: Iterator[Packet[VideoStream]]) -> None:
         self._is_from_start = keyframe is None
-        self._decoded = self._numbered(packets)
+        self._decoded = _numbered(self._video, self._listing, packets)
         self._next = keyframe.number if keyframe else 0
         self._last: tuple[int, VideoFrame] | None = None
 
@@ -139,28 +143,34 @@ class FrameDecoder:
         if number >= self._next:
             self._last, self._next = following, number + 1
 
-    def _numbered(self, packets: Iterator[Packet[VideoStream]]) -> Iterator[tuple[int, VideoFrame]]:
-        """The frames as they come out, with their numbers."""
-        n_decoded = 0
-        for packet in chain(packets, [None]):
-            for frame in self._decode(packet, n_decoded):
-                number = n_decoded if self._listing.pts is None else self._listing.find(frame.pts)
-                n_decoded += 1
-                if number is None or number >= len(self._listing):
-                    continue
-                if frame.is_corrupt:
-                    self._listing.damage(number)
-                yield number, frame
 
-    def _decode(self, packet: Packet[VideoStream] | None, n_decoded: int) -> list[VideoFrame]:
-        try:
-            return self._video.decode(packet)
-        except av.FFmpegError:
-            if self._listing.pts is None:
-                self._listing.damage(n_decoded)
-            elif packet is not None and packet.pts is not None:
-                self._listing.damage(self._listing.number_at(packet.pts))
-            return []
+def _numbered(
+    video: OpenVideo, listing: FrameListing, packets: Iterator[Packet[VideoStream]]
+) -> Iterator[tuple[int, VideoFrame]]:
+    """The frames as they come out of the decoder, with their numbers."""
+    n_decoded = 0
+    for packet in chain(packets, [None]):
+        for frame in _decode(video, listing, packet, n_decoded):
+            number = n_decoded if listing.pts is None else listing.find(frame.pts)
+            n_decoded += 1
+            if number is None or number >= len(listing):
+                continue
+            if frame.is_corrupt:
+                listing.damage(number)
+            yield number, frame
+
+
+def _decode(
+    video: OpenVideo, listing: FrameListing, packet: Packet[VideoStream] | None, n_decoded: int
+) -> list[VideoFrame]:
+    try:
+        return video.decode(packet)
+    except av.FFmpegError:
+        if listing.pts is None:
+            listing.damage(n_decoded)
+        elif packet is not None and packet.pts is not None:
+            listing.damage(listing.number_at(packet.pts))
+        return []
 
 
 def open_listed(open_file: OpenFile) -> tuple[FrameDecoder, FrameListing]:
@@ -237,7 +247,7 @@ class VideoReader:
         self.close()
 
 
-def open_file(path: Path) -> BinaryIO:
+def open_file(path: Path) -> SeekableFile:
     """Open a video; ImageError with a short reason if it is no regular file, or cannot be read."""
     try:
         return open_unbuffered(path)

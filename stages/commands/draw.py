@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_COUNTS = {"image": "images", "clip": "clips"}  # what a style is made of -> the option that counts it
+
 
 @click.command("draw")
 @click.option(
     "--style",
     multiple=True,
-    help="sample-a to sample-e, as different as five datasets; may be repeated.  [default: run.samples of params.yaml; "
-    "of --group: sample-d]",
+    help="sample-a to sample-e, as different as five datasets, or sample-video-a to sample-video-e, clips in these "
+    "styles; may be repeated.  [default: run.samples of params.yaml; of --group: sample-d]",
 )
 @click.option("--group", type=click.IntRange(1), help="One picture of this number of people instead.")
 @click.option(
@@ -31,6 +33,7 @@ __all__ = ["command"]
     help="Folder; of several styles, that of their folders; file of --group.  [default: data/STYLE; group.png]",
 )
 @click.option("--images", type=click.IntRange(60), help="How many faces.  [default: params.yaml, else 1200]")
+@click.option("--clips", type=click.IntRange(21), help="How many clips.  [default: params.yaml, else 210]")
 @click.option("--seed", type=click.IntRange(0), help="Another seed draws other people.  [default: params.yaml, else 0]")
 @click.option("--contact-sheet", type=click.Path(path_type=Path), help="Also write a picture of all expressions.")
 @click.option("--dry-run", is_flag=True, help="Print what would be drawn; write nothing.")
@@ -38,10 +41,10 @@ __all__ = ["command"]
 @params_option
 @quiet_option
 def command(style: Sequence[str], **options: Any) -> None:
-    """Draw faces with seven expressions in five styles. Nothing is downloaded; a seed gives the same files.
+    """Draw faces or clips with seven expressions in five styles. Nothing is downloaded; a seed gives the same files.
 
-    Every core draws a share of the faces. With --group one picture of several people is drawn, as an input for
-    `fer-stage predict`.
+    Every core draws a share. A clip is an .mp4 of 24 frames, in which a face at rest shows an expression and is at rest
+    again. With --group one picture of several people is drawn, as an input for `fer-stage predict`.
     """
     from stages.requests import DrawRequest
     from stages.running import run
@@ -54,7 +57,7 @@ def command(style: Sequence[str], **options: Any) -> None:
     else:
         requests = _requests_of_styles(style, options)
     for result in (run(draw, request) for request in requests):
-        what = f"{result.n} {'people' if result.is_group else 'faces'} of {result.style} in {result.path}"
+        what = f"{result.n} {result.what} of {result.style} in {result.path}"
         say(f"would draw {what}" if options["dry_run"] else what)
     if not (requests or options["dry_run"]):
         (options["out"] or Path("data")).mkdir(parents=True, exist_ok=True)  # an output of dvc.yaml has to be there
@@ -62,6 +65,7 @@ def command(style: Sequence[str], **options: Any) -> None:
 
 def _requests_of_styles(style: Sequence[str], options: Mapping[str, Any]) -> list[DrawRequest]:
     """A request for each style, each once; by default those of params.yaml."""
+    from pipeline.datasets.drawn import kind_of
     from stages.params import load_params
     from stages.requests import DrawRequest
 
@@ -69,4 +73,9 @@ def _requests_of_styles(style: Sequence[str], options: Mapping[str, Any]) -> lis
         raise click.UsageError("--contact-sheet: expected one --style")
     out = options["out"] or Path("data")
     styles = dict.fromkeys(style or load_params(options["params"]).run.samples)
-    return [request_of(DrawRequest, {**options, "style": name, "out": out / name}) for name in styles]
+    units = {name: kind_of(name).unit for name in styles}
+    requests = []
+    for name, unit in units.items():
+        counts = {_COUNTS[other]: None for other in set(units.values()) - {unit}}  # those of the others
+        requests.append(request_of(DrawRequest, {**options, **counts, "style": name, "out": out / name}))
+    return requests

@@ -35,6 +35,7 @@ from stages.output import echo_rows, say
 if TYPE_CHECKING:
     from pipeline.records import Export, Run
     from stages.results import EvaluateResult, RunScores
+    from stages.results.fold_rows import FoldSet
 
 __all__ = ["command"]
 
@@ -57,6 +58,7 @@ _MACHINE_COLUMNS = ("excluded_overlap", "near_overlap", "excluded_kinds", "audit
     type=click.Choice(["test", "val"]),
     help="Another split than the protocol's is printed only.  [default: protocol.test_split of params.yaml]",
 )
+@click.option("--by", type=click.Choice(["scene"]), help="Print the score of each scene, of datasets that have scenes.")
 @click.option(
     "--exclude-overlap",
     is_flag=True,
@@ -86,9 +88,13 @@ def command(output_format: str, **options: Any) -> None:
     from stages.workflows.evaluate import evaluate
 
     result = run(evaluate, request_of(EvaluateRequest, options))
-    _echo(result, output_format)
+    if result.by:
+        _echo_scenes(result, output_format)
+    else:
+        _echo(result, output_format)
     if len(result.runs) > 1:
-        _say_spread(result.runs)
+        _say_spread([scored for scored in result.runs if not scored.record.fold])
+        _say_folds(result.folds)
     for note in result.notes:
         say(f"note: {note}")
     n_new = sum(scored.n_new for scored in result.runs)
@@ -97,18 +103,20 @@ def command(output_format: str, **options: Any) -> None:
 
 
 def _echo(result: EvaluateResult, output_format: str) -> None:
-    scores = result.scores
+    scores, of_folds = result.scores, [row for folds in result.folds for row in folds.rows]
+    columns = _columns(folds=any(run.record.fold for run in result.runs))
     if output_format == "json":
-        echo_rows(scores, output_format)
+        echo_rows([*scores, *of_folds], output_format)
     elif output_format == "csv":
-        echo_rows([_flat(score) for score in scores], output_format, (*_columns(), *_MACHINE_COLUMNS))
+        rows = [*map(_flat, scores), *map(_flat_folds, of_folds)]
+        echo_rows(rows, output_format, (*columns, *_deviations(columns), *_MACHINE_COLUMNS))
     else:
         symbols = [audit_footnotes(audit) for run in result.runs for audit in run.audit]
         rows = [
             _flat(score) | {"dataset": f"{footnoted(score['dataset'], score['encoder_saw'])} {audit}".strip()}
             for score, audit in zip(scores, symbols, strict=True)
         ]
-        echo_rows(rows, output_format, _columns())
+        _echo_table([*rows, *map(_flat_folds, of_folds)], columns, result)
         if any(score["encoder_saw"] for score in scores):
             say(LEGEND)
         if any(OVERLAP in _overlap_text(score) for score in scores):
@@ -120,15 +128,65 @@ def _echo(result: EvaluateResult, output_format: str) -> None:
                 say(legend)
 
 
-def _columns() -> tuple[str, ...]:
+def _echo_table(rows: Sequence[dict[str, Any]], columns: Sequence[str], result: EvaluateResult) -> None:
+    """Where all that was scored are clips, the accuracy has the name that it has in papers on clips, too."""
+    clips = all(entry.unit == "clip" for run in result.runs for entry in run.entries)
+    names = {name: "WAR (accuracy)" if clips and name == "accuracy" else name for name in columns}
+    named = [{names[name]: row[name] for name in columns} for row in rows]
+    echo_rows(named, "table", list(names.values()))
+
+
+def _echo_scenes(result: EvaluateResult, output_format: str) -> None:
+    """A row for each score and scene; its counts in JSON only."""
     from pipeline.learning.metrics import METRICS
 
-    return ("run", "dataset", "split", "seen", "n", *METRICS, "ci95", "rejected", "dropped", "overlap")
+    rows = result.scenes
+    if output_format == "json":
+        echo_rows(rows, output_format)
+        return
+    fold = ("fold",) if any("fold" in row for row in rows) else ()
+    columns = ("run", "dataset", "split", *fold, "scene", "n", *METRICS, "ci95")
+    flat = [
+        {**dict.fromkeys(columns), **row, "ci95": "{:.4f}-{:.4f}".format(*row["ci95"]["accuracy"])}
+        | ({"fold": f"{row['fold']['number']} of {row['fold']['n']}"} if "fold" in row else {})
+        for row in rows
+    ]
+    if output_format == "table":
+        _echo_table(flat, columns, result)
+    else:
+        echo_rows(flat, output_format, (*columns, "note"))
+
+
+def _columns(*, folds: bool = False) -> tuple[str, ...]:
+    from pipeline.learning.metrics import METRICS
+
+    of_folds = ("fold",) if folds else ()
+    return ("run", "dataset", "split", *of_folds, "seen", "n", *METRICS, "ci95", "rejected", "dropped", "overlap")
+
+
+def _deviations(columns: Sequence[str]) -> tuple[str, ...]:
+    """Columns of means over folds, where there are any."""
+    from pipeline.learning.metrics import METRICS
+
+    return tuple(f"{metric}_sd" for metric in METRICS) if "fold" in columns else ()
+
+
+def _flat_folds(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of several folds: their mean, or the score of all counts together."""
+    from pipeline.records import folds_text
+
+    of = row["folds"]
+    bounds = row.get("ci95", {}).get("accuracy")
+    texts = {"fold": f"{of['kind']} of {folds_text(tuple(of['numbers']), of['n'])}"}
+    interval = f"{bounds[0]:.4f}-{bounds[1]:.4f}" if bounds else None
+    return {**dict.fromkeys(_columns()), **row, **texts, "ci95": interval}
 
 
 def _flat(score: dict[str, Any]) -> dict[str, Any]:
     low, high = score["ci95"]["accuracy"]
     flat = {name: score.get(name) for name in (*_columns(), *_MACHINE_COLUMNS)}
+    fold = score.get("fold")
+    flat["fold"] = f"{fold['number']} of {fold['n']}" if fold else None
     near = sum(score["near_overlap"].values()) if "near_overlap" in score else None
     texts = {"overlap": _overlap_text(score), "excluded_kinds": " ".join(score.get("excluded_kinds", ()))}
     texts["audit"] = "; ".join(score["audit"])
@@ -165,3 +223,20 @@ def _say_spread(runs: Sequence[RunScores]) -> None:
                 say(f"{named}: {spread_text(same, '')}")
             elif settings:
                 say(f"{named}: one seed; runs of other settings are not part of one mean")
+
+
+def _say_folds(sets: Sequence[FoldSet]) -> None:
+    """Deviation over the folds of each seed; then mean and deviation over seeds of the mean over folds of each."""
+    from stages.workflows.sweep import spread_text
+
+    by_seed: dict[tuple[str, str, str, str], list[dict[str, float]]] = {}
+    for folds in sets:
+        first = folds.scores.scores[0]
+        by_fold = [score.by_metric() for score in folds.scores.scores]
+        say(f"{folds.run} on {first.dataset}: {spread_text(by_fold, '', 'folds')}")
+        means = {metric: folds.scores.mean(metric) for metric in by_fold[0]}
+        name = (str(Path(folds.run).parent), first.dataset, first.split, folds.scores.text)
+        by_seed.setdefault(name, []).append(means)
+    for (run, dataset, _split, text), of_seeds in by_seed.items():
+        if len(of_seeds) > 1:
+            say(f"{run} on {dataset}: mean of {text}, {spread_text(of_seeds, '')}")

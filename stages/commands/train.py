@@ -42,6 +42,17 @@ def _parsed_seeds(context: click.Context, parameter: click.Parameter, text: str 
     return None if text is None else parse_seeds(text)
 
 
+def _parsed_fold(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    from stages.seeds import parse_folds  # late: `--help` does not need it
+
+    return None if text is None else parse_folds(text)
+
+
+def _parsed_folds(context: click.Context, parameter: click.Parameter, text: str | None) -> Any:
+    """How many folds: a number; or which: a range, or several."""
+    return int(text) if text and text.strip().isdecimal() else _parsed_fold(context, parameter, text)
+
+
 def _parsed_grid(context: click.Context, parameter: click.Parameter, axes: tuple[str, ...]) -> Grid:
     if not axes:
         return {}
@@ -63,6 +74,17 @@ def _parsed_grid(context: click.Context, parameter: click.Parameter, axes: tuple
     callback=_parsed_seeds,
     help="Of weights, order, drops: 3, 0-9, 0,2.  [default: run.seeds of params.yaml]",
 )
+@click.option(
+    "--fold",
+    callback=_parsed_fold,
+    help="Test on this fold, train on the others: 2, 1-3. Of the table's own folds, or of --folds made ones.",
+)
+@click.option(
+    "--folds",
+    callback=_parsed_folds,
+    help="5: a run for each of five folds, the table's own, else made by subject, clip and picture; 1-5: those of the "
+    "table; 0: none.  [default: run.folds of params.yaml]",
+)
 @options_option("NAME=VALUE of the method's options; may be repeated.")
 @click.option(
     "--grid",
@@ -74,7 +96,9 @@ def _parsed_grid(context: click.Context, parameter: click.Parameter, axes: tuple
 @click.option("--prompts", help="Prompt set of text heads.  [default: params.yaml]")
 @click.option("--text", help="Encoder whose text vectors are used.  [default: the features' own]")
 @click.option("--force", is_flag=True, help="Train again what is up to date, too.")
-@click.option("--prune", is_flag=True, help="Remove the runs of seeds that are not named; those of variants stay.")
+@click.option(
+    "--prune", is_flag=True, help="Remove the runs of seeds and folds that are not named; those of variants stay."
+)
 @click.option(
     "--curves",
     type=click.Path(path_type=Path, file_okay=False),
@@ -92,10 +116,13 @@ def _parsed_grid(context: click.Context, parameter: click.Parameter, axes: tuple
 def command(output_format: str, **options: Any) -> None:
     """Train heads on cached features: runs/ENCODER/METHOD/DATASET/[VARIANT/]seed-N/.
 
-    VARIANT is the point of a grid, and a text or a prompt set that params.yaml does not name. Only the train and
-    validation splits of a head's own dataset are read; the latter selects the epoch. Many seeds and the points of a
+    VARIANT is the point of a grid, a text or a prompt set that params.yaml does not name, and a fold. Only the train
+    and validation splits of a head's own dataset are read; the latter selects the epoch. Many seeds and the points of a
     grid share one load of the features; small heads are trained as one batch of networks. A run that is at its path
     already is up to date if the same head would be trained now; else it is replaced.
+
+    In a fold its rows are the test split, and of the others a share by group (val_fraction of the layout, 0.1) is the
+    validation split. All folds use one store: nothing is encoded again.
     """
     if options["encoder"] and options["method"] and not options["dry_run"]:
         preload_torch_unless(options["runs"] / options["encoder"] / options["method"])

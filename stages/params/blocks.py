@@ -13,7 +13,7 @@ from pipeline.datasets.layouts import LAYOUTS, is_layout
 from pipeline.datasets.reading.base import parse_options
 from pipeline.errors import ConfigError
 from pipeline.suggestions import did_you_mean
-from stages.seeds import Seed
+from stages.seeds import MOST_FOLDS, Seed
 
 __all__ = ["Block", "DatasetParams", "ExtractParams", "ProtocolParams", "RunParams", "SampleParams", "as_value_error"]
 
@@ -41,10 +41,11 @@ class DatasetParams(Block):
 
 
 class SampleParams(Block):
-    """The drawn faces. `version` is the generator's: a change of it changes results, so it is stated here."""
+    """The drawn faces and clips. `version` is that of the faces: a change of it changes results, so it is stated."""
 
     version: int = GENERATOR_VERSION
     images: int = Field(1200, ge=60, le=1_000_000)
+    clips: int = Field(210, ge=21, le=1_000_000, description="of sample-video-a to sample-video-e, each")
     seed: Seed = 0
 
     @model_validator(mode="after")
@@ -90,6 +91,9 @@ class RunParams(Block):
     encoders: list[str] = ["mini"]
     methods: list[str] = ["baseline", "linear-probe", "feature-mask", "cafe", "kefer", "metd", "zero-shot"]
     seeds: list[Seed] = [0]
+    folds: dict[str, Annotated[int, Field(ge=2, le=MOST_FOLDS)]] = Field(
+        default_factory=dict, description="of train: how many folds, each a run; of none: train and test split"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from pipeline.datasets.drawn import STYLES
+from pipeline.datasets.drawn import SAMPLES
 from pipeline.datasets.layouts import LAYOUTS, is_layout
 from pipeline.encoders.families import FAMILIES
 from pipeline.encoders.spec import EncoderSpec
@@ -66,11 +66,14 @@ class Params(Block):
             as_value_error(f"encoders.{name}", EncoderSpec.parse, text)
         self._check_methods()
         for name in self.run.samples:
-            if name not in STYLES:
-                raise ValueError(f"run.samples: unknown style {name!r:.100}. {did_you_mean(name, STYLES)}")
+            if name not in SAMPLES:
+                raise ValueError(f"run.samples: unknown style {name!r:.100}. {did_you_mean(name, SAMPLES)}")
         for name in self.run.train:
             if name not in self.run.datasets:
                 raise ValueError(f"run.train: {name!r:.100} is not among run.datasets: {', '.join(self.run.datasets)}")
+        for name in self.run.folds:
+            if name not in self.run.train:
+                raise ValueError(f"run.folds: {name!r:.100} is not among run.train: {', '.join(self.run.train)}")
         for name in self.run.encoders:
             if name not in self.encoders:
                 raise ValueError(f"run.encoders: {name!r:.100} is not among encoders: {', '.join(self.encoders)}")
@@ -146,9 +149,9 @@ class Params(Block):
         if layout is not None and not is_layout(layout):
             raise ParamsError(f"unknown layout {layout!r}. {did_you_mean(layout, LAYOUTS)}")
         if layout is None:
-            layout = known.layout if known else "sample" if name in STYLES else name
+            layout = known.layout if known else "sample" if name in SAMPLES else name
         if not is_layout(layout):
-            named = list(dict.fromkeys([*self.datasets, *STYLES]))
+            named = list(dict.fromkeys([*self.datasets, *SAMPLES]))
             listed = f"Known: {', '.join(named)}, and the layouts"  # which the remedy has
             raise ParamsError(
                 f"dataset {name!r} is not in params.yaml and is no layout. "

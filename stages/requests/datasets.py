@@ -26,6 +26,8 @@ from stages.requests.fields import (
 
 __all__ = ["AlignRequest", "CodeRequest", "DatasetsRequest", "DrawRequest", "IndexRequest"]
 
+_OF_CLIPS = "sample-video-"  # how names of samples of clips begin
+
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class DatasetsRequest:
@@ -57,14 +59,15 @@ class CodeRequest(Request):
 
 @dataclass(frozen=True, config=CONFIG)
 class DrawRequest(Request):
-    """Draw faces with seven expressions in one of five styles; with `group`, one picture of several people.
+    """Draw faces or clips with seven expressions in one of five styles; with `group`, one picture of several people.
 
     Parameters
     ----------
-    style : sample-a to sample-e; of `group` by default sample-d
+    style : sample-a to sample-e are faces, sample-video-a to sample-video-e clips; of `group` by default sample-d
     group : n people in one picture, >= 1
     out : folder, by default data/STYLE; the file of `group`, by default group.png
     images : how many faces, >= 60; by default as in params.yaml, else 1200
+    clips : how many clips, >= 21; by default as in params.yaml, else 210
     seed : of what is drawn; by default as in params.yaml, else 0
     contact_sheet : a .png or .jpg to write, too, with all seven expressions
     """
@@ -74,6 +77,7 @@ class DrawRequest(Request):
     group: Positive | None = None
     out: OptionalPathLike = default(None)
     images: Annotated[int, Field(ge=60)] | None = None
+    clips: Annotated[int, Field(ge=21)] | None = None
     seed: NotNegative | None = None
     contact_sheet: OptionalPicture = default(None)
     dry_run: bool = False
@@ -82,14 +86,21 @@ class DrawRequest(Request):
 
     def __post_init__(self) -> None:
         if self.group is None and self.style is None:
-            raise ValueError("`style`: expected sample-a to sample-e, found none")
+            raise ValueError("`style`: expected sample-a to sample-e, or sample-video-a to sample-video-e, found none")
         if self.group is not None:
-            if self.images or self.contact_sheet:
-                raise ValueError("`group` draws one picture: `images` and `contact_sheet` belong to a whole style")
+            if self.images or self.clips or self.contact_sheet:
+                raise ValueError(
+                    "`group` draws one picture: `images`, `clips` and `contact_sheet` belong to a whole style"
+                )
             if self.out is not None and self.out.suffix.lower() not in PICTURE_SUFFIXES:
                 raise ValueError(
                     f"`out`: expected a name that ends with {' or '.join(PICTURE_SUFFIXES)}, found {self.out}"
                 )
+        is_of_clips = (self.style or "").startswith(_OF_CLIPS)
+        if self.images and is_of_clips:
+            raise ValueError(f"`images` counts faces, and {self.style} has clips: use `clips`")
+        if self.clips and not is_of_clips:
+            raise ValueError(f"`clips` counts clips, and {self.style} has faces: use `images`, or {_OF_CLIPS}a")
 
 
 @dataclass(frozen=True, config=CONFIG)

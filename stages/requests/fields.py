@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from stages.durations import seconds
-from stages.seeds import MOST_SEEDS, Seed
+from stages.seeds import MOST_FOLDS, MOST_SEEDS, Seed
 
 __all__ = [
     "CONFIG",
@@ -26,6 +26,8 @@ __all__ = [
     "Grid",
     "Inputs",
     "NotNegative",
+    "OptionalFolds",
+    "OptionalNumbersOfFolds",
     "OptionalDuration",
     "OptionalPathLike",
     "OptionalPicture",
@@ -100,6 +102,11 @@ def _seeds(value: Any) -> Any:
     return value
 
 
+def _numbers_of_folds(value: Any) -> Any:
+    """A number stays one: how many folds there are. A range, or an array of numpy, becomes a tuple: which they are."""
+    return value if isinstance(value, int) else _seeds(value)
+
+
 def _seconds_or_none(value: Any) -> float | None:
     return None if value is None else seconds(value)
 
@@ -169,6 +176,8 @@ if TYPE_CHECKING:
     OptionalTexts = Converted[str | Iterable[str] | None, tuple[str, ...] | None]
     OptionalTextOrPath = Converted[str | Path | None, str | None]
     OptionalSeeds = Converted[int | Iterable[int] | None, tuple[int, ...] | None]
+    OptionalFolds = Converted[int | Iterable[int] | None, tuple[int, ...] | None]
+    OptionalNumbersOfFolds = Converted[int | Iterable[int] | None, int | tuple[int, ...] | None]
     RunFolders = Converted[str | Path | WithFolders | Iterable[str | Path | WithFolders], tuple[Path, ...]]
     Inputs = Converted[str | Path | Iterable[str | Path], tuple[str | Path, ...]]
 else:
@@ -185,6 +194,15 @@ else:
     OptionalTextOrPath = Annotated[str, BeforeValidator(_text)] | None
     OptionalSeeds = (
         Annotated[Sequence[Seed], Field(min_length=1, max_length=MOST_SEEDS), BeforeValidator(_seeds)] | None
+    )
+    _Fold = Annotated[int, Field(ge=1, le=MOST_FOLDS)]
+    OptionalFolds = Annotated[tuple[_Fold, ...], Field(min_length=1), BeforeValidator(_seeds)] | None
+    OptionalNumbersOfFolds = (
+        Annotated[
+            Annotated[int, Field(ge=0, le=MOST_FOLDS)] | Annotated[tuple[_Fold, ...], Field(min_length=1)],
+            BeforeValidator(_numbers_of_folds),
+        ]
+        | None
     )
     RunFolders = Annotated[tuple[Path, ...], Field(min_length=1), BeforeValidator(_run_folders)]
     Inputs = Annotated[tuple[str | Path, ...], Field(min_length=1), BeforeValidator(_several)]

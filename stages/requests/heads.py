@@ -13,6 +13,8 @@ from stages.requests.fields import (
     CONFIG,
     FolderOrBucket,
     Grid,
+    OptionalFolds,
+    OptionalNumbersOfFolds,
     OptionalPathLike,
     OptionalSeeds,
     PathLike,
@@ -35,12 +37,15 @@ class TrainRequest(Request):
     dataset : what to train on, one name or several; by default `run.train` of params.yaml
     encoder : whose features; by default the first of params.yaml
     seeds : of weights, order and drops; by default `run.seeds` of params.yaml
+    fold : numbers of the folds that are tested on, each a run of its own: of those of the dataset, or of `folds`
+    folds : how many folds there are, made by group where the dataset has none, each a run of its own unless `fold`
+        chooses; or, as a range, which of those of the dataset; 0 for none. By default `run.folds` of params.yaml
     options : of the method
     grid : option -> values, or names of values -> values: a run for each combination
     recipe : settings of a paper, as cafe/raf-db
     prompts, text : prompt set of text heads, and the encoder of their text vectors; by default the features' own
     force : train again what is up to date, too
-    prune : remove the runs of seeds that are not named; those of variants stay
+    prune : remove the runs of seeds and folds that are not named; those of variants stay
     curves : folder that gets each history as CURVES/[VARIANT/]seed-N.csv, too; unless one dataset is named, as
         CURVES/DATASET/[VARIANT/]seed-N.csv
     runs : folder of trained heads
@@ -51,6 +56,8 @@ class TrainRequest(Request):
     _: KW_ONLY
     encoder: str | None = None
     seeds: OptionalSeeds = default(None)
+    fold: OptionalFolds = default(None)
+    folds: OptionalNumbersOfFolds = default(None)
     options: Mapping[str, Any] = field(default_factory=dict)
     grid: Grid = field(default_factory=dict)
     recipe: str = ""
@@ -76,6 +83,7 @@ class EvaluateRequest(Request):
     runs : folders of trained runs, or folders of such folders; in Python also what `train` returned
     datasets : by default `run.datasets` of params.yaml
     split : scores of another one than the protocol's are not written; by default `protocol.test_split` of params.yaml
+    by : also the score of each scene, of datasets that have scenes
     exclude_overlap : leave rows out that the head was trained or selected on, by their bytes and by audits; they are
         counted
     prune : remove scores on other datasets, and those of runs below `runs` that are not there any more
@@ -87,6 +95,7 @@ class EvaluateRequest(Request):
     _: KW_ONLY
     datasets: Texts = default(())
     split: Literal["test", "val"] | None = None
+    by: Literal["scene"] | None = None
     exclude_overlap: bool = False
     prune: bool = False
     method: str | None = None

@@ -16,7 +16,8 @@ from stages.results.datasets import (
 from stages.results.features import EncodeTextResult, ExtractResult
 from stages.results.heads import ExportHeadResult, PartialTrainingError, PlannedRun, TrainedRun, TrainResult
 from stages.results.pictures import PredictResult
-from stages.results.scores import EvaluateResult, ReportResult, RunScores
+from stages.results.run_scores import RunScores
+from stages.results.scores import EvaluateResult, ReportResult
 from stages.results.stores import ExportResult, QueryResult, StoredArray, StoreDescription
 
 __all__ = [

@@ -98,12 +98,12 @@ class CodeResult(Result):
 
 @dataclass(frozen=True)
 class DrawResult(Result):
-    """Drawn faces, and where they were written (not in a dry run).
+    """Drawn faces or clips, and where they were written (not in a dry run).
 
     Parameters
     ----------
-    style : one of sample-a to sample-e
-    n : faces
+    style : one of sample-a to sample-e, or of sample-video-a to sample-video-e
+    n : faces, or clips
     seed : of what was drawn
     path : folder of a style, file of a group
     is_group : whether all are in one picture
@@ -117,14 +117,28 @@ class DrawResult(Result):
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row per face: `id`, `label`, `split`, `subject`, `intensity` in [0, 1]; of a group the hindmost first."""
+        """One row per face or clip: `id`, `label`, `split`, `subject`, `intensity` in [0, 1].
+
+        Of a group the hindmost person is the first one.
+        """
         import pandas as pd  # late: `import stages` needs no pandas
 
-        from pipeline.datasets.drawn import group_specs, sample_specs
+        from pipeline.datasets.drawn import group_specs, kind_of
 
-        specs = (group_specs if self.is_group else sample_specs)(self.style, self.n, self.seed)
+        kind = kind_of(self.style)
+        specs = (group_specs if self.is_group else kind.specs)(self.style, self.n, self.seed)
         columns = ["id", "label", "split", "subject", "intensity"]
-        return pd.DataFrame([[getattr(spec, name) for name in columns] for spec in specs], columns=columns)
+        faces = [kind.face(spec) for spec in specs]
+        return pd.DataFrame([[getattr(face, name) for name in columns] for face in faces], columns=columns)
+
+    @property
+    def what(self) -> str:
+        """What `n` counts."""
+        from pipeline.datasets.drawn import kind_of
+
+        if self.is_group:
+            return "people"
+        return "clips" if kind_of(self.style).unit == "clip" else "faces"
 
 
 @dataclass(frozen=True)

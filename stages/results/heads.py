@@ -73,7 +73,7 @@ class PlannedRun:
     Parameters
     ----------
     folder : where it goes
-    variant : what sets it apart from the method's other runs: the point of a grid, another text; else empty
+    variant : what sets it apart from the method's other runs: the point of a grid, another text, a fold; else empty
     config : all options of the method
     run_key : digest of everything that makes the head
     views : of a train image; 1 is the plain image alone
@@ -82,6 +82,7 @@ class PlannedRun:
     encoder_saw : whether an encoder of the head was trained on this dataset's train split
     is_up_to_date : whether the folder already has the head
     reason : why a head that the folder has is trained again; empty where it has none, or it is up to date
+    fold : `number`, `n` and `source` of the fold that it is tested on; None where it is on the table's splits
     """
 
     folder: Path
@@ -98,6 +99,7 @@ class PlannedRun:
     encoder_saw: bool = False
     is_up_to_date: bool = False
     reason: str = ""
+    fold: Mapping[str, Any] | None = None
 
     @property
     def status(self) -> Literal["to train", "up to date"]:
@@ -107,7 +109,8 @@ class PlannedRun:
     def summary(self) -> Mapping[str, Any]:
         """What the head would be made of, whether it is up to date, and its path."""
         names = ("method", "dataset", "variant", "seed", "config", "run_key", "views", "dtype", "status", "reason")
-        return {**{name: getattr(self, name) for name in names}, "path": str(self.folder), "note": self.note}
+        fold = {"fold": dict(self.fold)} if self.fold else {}
+        return {**{name: getattr(self, name) for name in names}, **fold, "path": str(self.folder), "note": self.note}
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from stages.results.base import Result
+from stages.results.fold_rows import FoldSet, fold_sets
+from stages.results.run_scores import RunScores
+from stages.results.scene_rows import scene_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline.footnotes import DatasetFinding
-    from pipeline.records import Export, Run, Score
+    from pipeline.records import Score
 
-__all__ = ["EvaluateResult", "ReportResult", "RunScores"]
+__all__ = ["EvaluateResult", "ReportResult"]
 
 
 @dataclass(frozen=True)
@@ -46,31 +50,6 @@ class ReportResult(Result):
 
 
 @dataclass(frozen=True)
-class RunScores:
-    """The scores of one head.
-
-    Parameters
-    ----------
-    folder : of the run, or of the exported head
-    record : its run.json or head.json
-    entries : one per dataset, as scores.json has them
-    note : what must be stated with every number of the head
-    path : the scores.json that has them; None where nothing is written
-    n_new : how many entries were scored now; the others were up to date
-    audit : of each entry, what audits found in the datasets that the head was trained and scored on, as far as it makes
-        the score doubtful
-    """
-
-    folder: Path
-    record: Run | Export = field(repr=False)
-    entries: tuple[Score, ...] = field(repr=False)
-    note: str
-    path: Path | None
-    n_new: int = 0
-    audit: tuple[tuple[DatasetFinding, ...], ...] = field(default=(), repr=False)
-
-
-@dataclass(frozen=True)
 class EvaluateResult(Result):
     """Scores of heads on datasets.
 
@@ -78,10 +57,12 @@ class EvaluateResult(Result):
     ----------
     runs : in the order of the request; each with an entry per dataset
     notes : what must be stated with the scores, each once: of the heads, and what could not be checked
+    by : whether `frame` has a row for each scene
     """
 
     runs: tuple[RunScores, ...]
     notes: tuple[str, ...]
+    by: Literal["scene"] | None = None
 
     @property
     def scores(self) -> tuple[dict[str, Any], ...]:
@@ -102,23 +83,43 @@ class EvaluateResult(Result):
             for entry, audit in zip(run.entries, run.audit, strict=True)
         )
 
+    @cached_property
+    def folds(self) -> tuple[FoldSet, ...]:
+        """Of heads that differ in their fold only: mean over folds, and score of the counts of all folds together."""
+        return fold_sets(self.runs)
+
+    @property
+    def scenes(self) -> tuple[dict[str, Any], ...]:
+        """For each score one row of all scenes, and one of each scene of the dataset."""
+        return scene_rows(self.runs)
+
     @property
     def frame(self) -> pd.DataFrame:
-        """One row per (run, dataset).
+        """One row per (run, dataset); and where runs differ in their fold only, below them one or two of all of them.
+
+        `fold` is `2 of 5` in rows of one run, and `mean of 5 folds` or `pooled of 5 folds` in those of several: the
+        plain mean over folds, with its deviation in `*_sd`, and the score of all counts together, with the interval
+        over the units of all folds. It is empty where there is no fold.
 
         `trained_on` is the dataset of the run, `dataset` the one that it was scored on. Scores (`accuracy`, `uar`) are
         in [0, 1], with the 95 % interval of each in `*_low` and `*_high`; `overlap_train` and `overlap_val` count the
         scored rows whose bytes the head was trained on, or selected on alone, and are <NA> where that was not checked;
         `near_overlap` those whose picture an audit found there in other bytes, <NA> without an audit. `audit` is what
         audits found in the two datasets, empty if nothing.
+
+        By scene there is one row per (run, dataset, scene): n, the scores and their intervals.
         """
         import pandas as pd  # late: `import stages` is light
+
+        if self.by == "scene":
+            return pd.DataFrame([_scene_row(row) for row in self.scenes])
 
         rows = [
             _score_row(run, entry, audit)
             for run in self.runs
             for entry, audit in zip(run.entries, run.audit, strict=True)
         ]
+        rows += [_fold_row(folds, row) for folds in self.folds for row in folds.rows]
         overlaps = ("overlap_train", "overlap_val", "near_overlap", "excluded_overlap")
         counts = ("n", "seed", *overlaps, "rejected", "dropped")
         return pd.DataFrame(rows, columns=_score_columns()).astype(dict.fromkeys(counts, "Int64"))
@@ -137,7 +138,40 @@ def _score_columns() -> list[str]:
         *("run", "method", "encoder", "trained_on", "variant", "seed", "dataset", "split", "n", *measured),
         *("ece", "seen", "encoder_saw"),
         *("overlap_train", "overlap_val", "near_overlap", "excluded_overlap", "rejected", "dropped", "note", "audit"),
+        *("fold", *(f"{name}_sd" for name in METRICS)),
     ]
+
+
+def _scene_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of `EvaluateResult.frame` by scene."""
+    bounds = {
+        f"{metric}_{end}": bound
+        for metric, ends in row["ci95"].items()
+        for end, bound in zip(("low", "high"), ends, strict=True)
+    }
+    fold = {"fold": f"{row['fold']['number']} of {row['fold']['n']}"} if "fold" in row else {}
+    return {name: value for name, value in row.items() if name not in ("ci95", "confusion")} | fold | bounds
+
+
+def _fold_row(folds: FoldSet, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of `EvaluateResult.frame` of several folds."""
+    record = folds.record
+    intervals = {
+        f"{metric}_{end}": bound
+        for metric, bounds in row.get("ci95", {}).items()
+        for end, bound in zip(("low", "high"), bounds, strict=True)
+    }
+    return {
+        "method": record.method,
+        "encoder": record.encoder,
+        "trained_on": record.dataset,
+        "variant": record.settings,
+        "seed": record.seed,
+        **{name: value for name, value in row.items() if name not in ("folds", "ci95", "confusion")},
+        **intervals,
+        "fold": f"{row['folds']['kind']} of {folds.scores.text}",
+        "audit": "",
+    }
 
 
 def _score_row(run: RunScores, score: Score, audit: tuple[DatasetFinding, ...]) -> dict[str, Any]:
@@ -166,4 +200,5 @@ def _score_row(run: RunScores, score: Score, audit: tuple[DatasetFinding, ...]) 
         "dropped": sum(entry["dropped"].values()),
         "note": run.note,
         "audit": "; ".join(map(str, audit)),
+        "fold": f"{record.fold.number} of {record.fold.n}" if record.fold else "",
     }

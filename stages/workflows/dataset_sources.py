@@ -15,6 +15,7 @@ from pipeline.differences import changes_text
 from pipeline.errors import ConfigError
 from pipeline.tables.samples import SampleTable, TableInfo
 from pipeline.versions import stage_version
+from pipeline.video.identity import decoder_version
 from stages.errors import ParamsError
 from stages.names import parse_limited_name
 from stages.params import DatasetParams, Params
@@ -86,6 +87,7 @@ def table_changes(dataset: str, info: TableInfo, params: Params) -> str:
         "options": _all_options(info.layout, info.options),
         "reader": info.reader,
         "layout_sha256": info.layout_sha256,
+        "video_decoder": info.video_decoder,
     }
     now = {
         "dataset": dataset,
@@ -94,6 +96,7 @@ def table_changes(dataset: str, info: TableInfo, params: Params) -> str:
         "options": _all_options(source.layout, source.options, may_run=True),
         "reader": stage_version("index"),
         "layout_sha256": layout_sha256(source.layout),
+        "video_decoder": decoder_version() if info.video_decoder else "",
     }
     as_written = {"root": (info.root, source.root)}
     return changes_text({name: as_written.get(name, values) for name, values in differences(before, now).items()})

@@ -49,7 +49,12 @@ def evaluate(request: EvaluateRequest, _on_progress: OnProgress) -> EvaluateResu
         _prune(request.runs, {run.path for run in scored if run.path})
     found = _audited(scored, audits)
     notes = dict.fromkeys([*(run.note for run in scored if run.note), *scorer.notes, *found, *audits.notes])
-    return EvaluateResult(scored, tuple(notes))
+    if request.by == "scene" and not any(entry.scenes for run in scored for entry in run.entries):
+        raise StageError(
+            f"--by scene: expected a dataset whose table has a column scene, as ferv39k, found none in "
+            f"{', '.join(datasets)}. Leave --by out, or name another --dataset"
+        )
+    return EvaluateResult(scored, tuple(notes), request.by)
 
 
 def _audited(scored: Sequence[RunScores], audits: AuditRecords) -> list[str]:

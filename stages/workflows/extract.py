@@ -23,6 +23,7 @@ from cache.writing.writer import StoreWriter
 from pipeline.images.rejects import AlikeRejects
 from pipeline.progress import OnProgress
 from pipeline.timings import Timings
+from pipeline.video.identity import decoder_version
 from stages.output import say
 from stages.remedies import command_line
 from stages.requests import ExtractRequest
@@ -225,6 +226,8 @@ def _provenance(
         return dict(before.manifest.provenance)
     parity = _parity(plan, writer, shard_encoder, checked, sources)
     provenance = provenance_of(plan.encoder, plan.encoder_name, plan.spec)
+    if plan.table.info.video_decoder:
+        provenance["video_decoder"] = decoder_version()
     return {**provenance, "runtime": shard_encoder.encoder.runtime, "parity": parity, **checked.provenance()}
 
 

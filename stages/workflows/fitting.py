@@ -26,4 +26,5 @@ def fit_groups(plans: Sequence[TrainPlan], on_progress: OnProgress) -> Iterator[
 
 def _inputs(plan: TrainPlan) -> TrainingInputs:
     drop = plan.params.protocol.drop_other_labels
-    return TrainingInputs(plan.units, plan.classes, plan.text, plan.tower, plan.device, drop)
+    part = plan.fold.name if plan.fold else ""
+    return TrainingInputs(plan.units, plan.classes, plan.text, plan.tower, plan.device, drop, part)

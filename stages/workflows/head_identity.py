@@ -75,6 +75,7 @@ class HeadIdentity:
                 "method": run.config.method,
                 **_method_identity(run.config.method),
                 **self._soft_labels(run),
+                **_fold(run),
             }
         )
 
@@ -106,6 +107,7 @@ class HeadIdentity:
             "width": self.store.width(),
             **({"unit": self.units.unit} if self.units.unit != "image" else {}),
             **({"method_code": own} if own else {}),
+            **_fold(run),
         }
 
 
@@ -114,6 +116,11 @@ def _config_identity(run: RunSpec) -> dict[str, Any]:
     config = run.config.recorded("json")
     path = Path(config.get("pretrained") or "")
     return config | ({"pretrained": f"sha256:{file_sha256(path)}"} if path.is_file() else {})
+
+
+def _fold(run: RunSpec) -> dict[str, Any]:
+    """The fold, where there is one: keys and records of the others are as they always were."""
+    return {"fold": run.fold.as_json()} if run.fold else {}
 
 
 def _method_identity(name: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from pipeline.predict.saved import SavedHead
 from stages.errors import StageError
 from stages.remedies import as_commands, command_line, encoder_written
 from stages.workflows.audit_records import AuditRecords
+from stages.workflows.folds import FoldSources
 from stages.workflows.row_identity import HeadRows, HeadRowsFinder, SplitRows
 
 if TYPE_CHECKING:
@@ -71,14 +72,19 @@ class OverlapFinder:
     features : root of the stores
     store_of : opens the store of an encoder's folder and a dataset
     audits : what audits found; by default bytes alone are compared
+    folds : units in the splits of folds
     """
 
     def __init__(
-        self, features: AnyPath, store_of: Callable[[str, str], Store], audits: AuditRecords | None = None
+        self,
+        features: AnyPath,
+        store_of: Callable[[str, str], Store],
+        audits: AuditRecords | None = None,
+        folds: FoldSources | None = None,
     ) -> None:
         self.features, self._store_of, self._audits = features, store_of, audits or AuditRecords(None)
         self._overlaps: dict[tuple[int, int, str, str], Overlap] = {}
-        self._head_rows = HeadRowsFinder(features)
+        self._head_rows = HeadRowsFinder(features, folds)
 
     def find(self, run: SavedHead, dataset: str, rows: SplitRows) -> Overlap | str:
         """Which of the rows of `dataset` the head knows; a text says why that could not be checked."""
@@ -115,7 +121,13 @@ class OverlapFinder:
         except CacheError as error:
             return as_commands(error)
         changed = "train and validation rows or labels" if store.key == run.record.key else "images or features"
-        named = {"method": run.record.method, "dataset": dataset, "encoder": run.record.encoder_named}
+        named: dict[str, Any] = {
+            "method": run.record.method,
+            "dataset": dataset,
+            "encoder": run.record.encoder_named,
+        }
+        if fold := run.record.fold:
+            named |= {"fold": (fold.number,), "folds": fold.n}
         train = command_line("train", {**named, "features": self.features})
         return f"{store.path} has other {changed} now than they were trained on. Train them again: `{train}`"
 

@@ -6,7 +6,6 @@ its checksums again. The rows of a sample are random: which ones have to be righ
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -156,11 +155,10 @@ def usable_images(images: Iterable[ImageRow], preparer: Preparer) -> list[ImageR
 def _why_unreadable(image: ImageRow, preparer: Preparer) -> str:
     """Why an image cannot be read; empty if it can, and is that of the table."""
     try:
-        data = preparer.root.read(image.path)
+        difference = preparer.root.difference(image.path, preparer.root.read(image.path), image.sha256)
     except (DatasetError, ImageError) as error:
         return f"{image.path}: {error}"
-    same = hashlib.sha256(data).hexdigest() == image.sha256
-    return "" if same else f"{image.path} is not the file that was indexed"
+    return f"{image.path} {difference}" if difference else ""
 
 
 def _parity(

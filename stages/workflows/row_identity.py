@@ -19,9 +19,12 @@ from cache.keys import sha256_of
 from cache.places import AnyPath
 from cache.reuse import image_keys_of
 from cache.upkeep.inventory import statuses_below
-from pipeline.records import Export, Run
+from pipeline.errors import DatasetError
+from pipeline.records import Export, FoldRecord, Run
 from pipeline.sources import Clips
-from stages.workflows.unit_source import StoredClips, StoredUnits, unit_source
+from stages.errors import StageError
+from stages.workflows.folds import FoldSources
+from stages.workflows.unit_source import StoredClips, StoredUnits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,8 +159,8 @@ class HeadRows:
 class HeadRowsFinder:
     """Finds the rows that heads were trained on, in the stores below a features root. Equal requests are read once."""
 
-    def __init__(self, features: AnyPath) -> None:
-        self.features = features
+    def __init__(self, features: AnyPath, folds: FoldSources | None = None) -> None:
+        self.features, self._folds = features, folds or FoldSources()
         self._known: dict[tuple[str, str, tuple[str, ...]], HeadRows | None] = {}
 
     def find(self, record: Run | Export) -> HeadRows | None:
@@ -166,11 +169,19 @@ class HeadRowsFinder:
             return None
         identity = (record.key, record.rows, record.classes)
         if identity not in self._known:
-            sources = (unit_source(store) for store in self._stores(record) if store.key == record.key)
+            of_key = (store for store in self._stores(record) if store.key == record.key)
+            sources = (units for store in of_key if (units := self._units(store, record.fold)))
             same = (units for units in sources if head_rows_digest(units, record.classes) == record.rows)
             rows = (_head_rows(units, record.classes) for units in same if _has_bytes(units.store))
             self._known[identity] = next(rows, None)
         return self._known[identity]
+
+    def _units(self, store: Store, fold: FoldRecord | None) -> StoredUnits | None:
+        """The units in the splits that the head was trained on; None if the table has other folds by now."""
+        try:
+            return self._folds.of(store, fold)
+        except (StageError, DatasetError):
+            return None
 
     def _stores(self, record: Run | Export) -> Iterable[Store]:
         """The store of the record's names first; all others only if it is another one."""

@@ -93,6 +93,11 @@ class ScoredSplit:
             self._features[name] = values
         return values
 
+    @cached_property
+    def scenes(self) -> npt.NDArray[np.str_] | None:
+        """The scene of each usable unit; None where there are no scenes."""
+        return self.units.scenes(self.split)
+
     def rejected(self, split: str) -> int:
         self._require(split)
         return self._n_rejected

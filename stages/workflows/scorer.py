@@ -19,18 +19,18 @@ from pipeline.footnotes import MOSTLY_SEEN
 from pipeline.learning.evaluation import Evaluation
 from pipeline.learning.evaluation import evaluate as evaluate_head
 from pipeline.predict.saved import SavedHead
-from pipeline.records import Score
+from pipeline.records import FoldRecord, Score
 from stages.errors import StageError
 from stages.params import Params
 from stages.remedies import encoder_written
 from stages.workflows.aligned_features import aligned_features_steps
 from stages.workflows.audit_records import AuditRecords
+from stages.workflows.folds import FoldSources
 from stages.workflows.overlap import Overlap, OverlapFinder, rows_without_overlap
 from stages.workflows.row_identity import SplitRows, rows_digest
 from stages.workflows.scored_split import Budget, ScoredSplit, scored_split
 from stages.workflows.scores_file import score_source
 from stages.workflows.store_encoder import encoder_of, require_dataset, require_encoder_named
-from stages.workflows.unit_source import unit_source
 
 if TYPE_CHECKING:
     from pipeline.encoders.torch_encoder import TorchEncoder
@@ -88,11 +88,12 @@ class Scorer:
         self.notes: dict[str, None] = {}
         self._stores: dict[tuple[str, str], Store] = {}
         self._current: set[tuple[str, str]] = set()
-        self._splits: dict[tuple[str, str], ScoredSplit] = {}
+        self._folds = FoldSources()
+        self._splits: dict[tuple[str, str, str], ScoredSplit] = {}
         self._budget = Budget()
         self._encoders: dict[str, TorchEncoder] = {}
         self._digests: dict[tuple[int, bytes], str] = {}
-        self._overlaps = OverlapFinder(features, self._store, audits)
+        self._overlaps = OverlapFinder(features, self._store, audits, self._folds)
 
     def score(
         self, run: SavedHead, datasets: Sequence[str], split: str, earlier: Iterable[Score] = ()
@@ -102,6 +103,9 @@ class Scorer:
         One of `earlier` is taken as it is, where everything that determines a score is what it states: the head, the
         version of `evaluate`, the store, the scored rows with their labels, and what is stated of them beside. Then
         neither the head is built nor features are read.
+
+        A head of a fold is scored on the rows of its fold where the dataset is the one that it was trained on, and on
+        the table's split of others.
 
         `seen` is true if the dataset has the name of the train dataset, or if at least half of the scored rows have the
         bytes of rows of the train dataset, or their pictures by an audit (of any split of it: the same pictures under
@@ -135,9 +139,10 @@ class Scorer:
             self._stores[encoder, dataset] = find_store(self.features, encoder, dataset)
         return self._stores[encoder, dataset]
 
-    def _split(self, store: Store, split: str) -> ScoredSplit:
-        if (name := (str(store.path), split)) not in self._splits:
-            self._splits[name] = scored_split(unit_source(store), split, self._budget)
+    def _split(self, store: Store, split: str, fold: FoldRecord | None) -> ScoredSplit:
+        """The units of a split, of the fold of a head that is scored on the dataset that it was trained on."""
+        if (name := (str(store.path), split, fold.name if fold else "")) not in self._splits:
+            self._splits[name] = scored_split(self._folds.of(store, fold), split, self._budget)
         return self._splits[name]
 
     def _digest(self, rows: SplitRows, scored: npt.NDArray[np.bool_]) -> str:
@@ -147,7 +152,8 @@ class Scorer:
         return self._digests[name]
 
     def _task(self, run: SavedHead, dataset: str, store: Store, split: str, earlier: Iterable[Score]) -> _Task:
-        source = self._split(store, split)
+        fold = run.record.fold if dataset == run.record.dataset else None
+        source = self._split(store, split, fold)
         rows = source.rows
         known = np.isin(rows.labels, run.classes)
         overlap = self._overlap(run, dataset, rows)
@@ -177,9 +183,11 @@ class Scorer:
             "unit": source.units.unit,
             "dropped": dict(sorted(Counter(rows.labels[~known].tolist()).items())),
             "classes": tuple(run.classes),
+            "fold": fold,
         }
         refused = identity["dropped"] and not self.params.protocol.drop_other_labels
-        same = () if refused else (score for score in earlier if _has(score, identity))
+        scenes = None if source.scenes is None else Counter(source.scenes[scored].tolist())
+        same = () if refused else (score for score in earlier if _has(score, identity) and _n_scenes(score) == scenes)
         return _Task(dataset, source, identity, keep, next(iter(same), None))
 
     def _scored(self, run: SavedHead, head: Head, task: _Task) -> Score:
@@ -203,6 +211,7 @@ class Scorer:
                 drop_other_labels=self.params.protocol.drop_other_labels,
                 temperature=run.temperature,
                 keep=keep,
+                scenes=source.scenes,
             )
         except PipelineError as error:
             is_mismatch = error.kind == "mismatch"
@@ -233,3 +242,10 @@ class Scorer:
 
 def _has(score: Score, identity: Mapping[str, Any]) -> bool:
     return all(getattr(score, name) == value for name, value in identity.items())
+
+
+def _n_scenes(score: Score) -> Mapping[str, int] | None:
+    """Scored units of each scene, as a score has them; None if it has no scenes."""
+    if score.scenes is None:
+        return None
+    return {name: sum(map(sum, counts)) for name, counts in score.scenes.items()}

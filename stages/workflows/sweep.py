@@ -1,4 +1,4 @@
-"""Many runs of one method: `--seeds 0-9` and `--grid lambda_sep=0.5,1.5,5`; the folder of each."""
+"""Many runs of one method: `--seeds 0-9`, `--folds 5`, `--grid lambda_sep=0.5,1.5,5`; the folder of each."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import yaml
 
 from pipeline import records
 from pipeline.learning.options import MethodConfig
+from pipeline.tables.folds import Fold
 from stages.errors import ParamsError
 from stages.names import variant_name
 from stages.params import Params, parse_method
@@ -46,17 +47,28 @@ class Variant:
 class RunSpec:
     """One head to train: its options, its seed, what sets it apart from the method's other runs, and where it goes.
 
-    `variant` is a plain name: one folder of the path.
+    `variant` is a plain name: one folder of the path. It ends with the name of the fold where the run has one.
     """
 
     config: MethodConfig
     seed: int
     variant: str
     folder: Path
+    fold: Fold | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but its seed and its fold sets it apart from the method's other runs."""
+        return self.variant == (self.fold.name if self.fold else "")
 
 
 def plan_runs(
-    request: TrainRequest, params: Params, encoder: str, dataset: str, options: Mapping[str, Any]
+    request: TrainRequest,
+    params: Params,
+    encoder: str,
+    dataset: str,
+    options: Mapping[str, Any],
+    fold: Fold | None = None,
 ) -> tuple[RunSpec, ...]:
     """Every point of the grid with every seed; with the first seed only, where all seeds give the same head.
 
@@ -65,6 +77,7 @@ def plan_runs(
     encoder : folder name of the features' encoder
     dataset : one of the request
     options : of the method, which the grid changes
+    fold : that all of the runs are of; None for the table's splits
 
     Raises
     ------
@@ -79,9 +92,11 @@ def plan_runs(
         if not config.needs_text and (request.text or request.prompts):
             raise ParamsError(f"{config.method} reads no text: expected no --text and no --prompts. Leave them out")
         variant = variant_name(",".join(filter(None, (point.name, *text_parts))))
+        if fold:
+            variant = ",".join(filter(None, (variant, fold.name)))
         for seed in seeds if config.is_random else seeds[:1]:
             folder = workspace.run(encoder, config.method, dataset, seed, variant)
-            runs.append(RunSpec(config, seed, variant, folder))
+            runs.append(RunSpec(config, seed, variant, folder, fold))
     _require_own_folders(runs)
     return tuple(runs)
 
@@ -200,15 +215,15 @@ def _differs(name: str, settings: Sequence[Mapping[str, Any]]) -> bool:
     return len({json.dumps(each.get(name), sort_keys=True) for each in settings}) > 1
 
 
-def spread_text(scores: Sequence[Mapping[str, float]], prefix: str) -> str:
-    """Mean and sample standard deviation over two or more seeds: `val accuracy 0.7123 ± 0.0041`.
+def spread_text(scores: Sequence[Mapping[str, float]], prefix: str, what: str = "seeds") -> str:
+    """Mean and sample standard deviation over two or more seeds, or folds: `val accuracy 0.7123 ± 0.0041`.
 
     Parameters
     ----------
-    scores : of each seed, by metric
+    scores : of each seed or fold, by metric
     """
     parts = []
     for metric in scores[0]:
         values = [score[metric] for score in scores]
         parts.append(f"{prefix}{metric} {fmean(values):.4f} ± {stdev(values):.4f}")
-    return f"{', '.join(parts)} over {len(scores)} seeds"
+    return f"{', '.join(parts)} over {len(scores)} {what}"

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from cache.atomic import write_bytes
 from pipeline.datasets.croissant import TableFile, croissant
 from pipeline.datasets.digests import FileDigests
-from pipeline.datasets.drawn import STYLES, drawing_changes, is_free, unfinished_drawing
+from pipeline.datasets.drawn import SAMPLES, drawing_changes, is_free, unfinished_drawing
 from pipeline.datasets.facts import DatasetFacts
 from pipeline.datasets.index import index_dataset
 from pipeline.datasets.layouts import find_layout
@@ -31,7 +31,7 @@ from stages.params import DatasetParams, Params, SampleParams, load_params
 from stages.remedies import command_line
 from stages.requests import AlignRequest, ExtractRequest
 from stages.workflows.dataset_sources import StatedSource, current_source, table_changes
-from stages.workflows.draw import draw_style
+from stages.workflows.draw import draw_style, n_drawn
 from stages.workflows.rejected_rows import write_rejected_list
 from stages.workflows.scans import scanning
 from stages.workspace import Workspace
@@ -66,7 +66,7 @@ def make_table(
     """
     root = Path(source.root)
     if _is_drawn(dataset, source) and is_free(root):
-        draw_style(dataset, root, sample.images, sample.seed, on_progress)
+        draw_style(dataset, root, n_drawn(dataset, sample), sample.seed, on_progress)
     elif source.layout == "sample" and (begun := unfinished_drawing(root)):
         style, n, seed = begun
         draw_style(style, root, n, seed, on_progress)  # or waits for the process that draws it
@@ -74,7 +74,7 @@ def make_table(
 
 
 def _is_drawn(dataset: str, source: DatasetParams) -> bool:
-    return dataset in STYLES and source.layout == "sample"
+    return dataset in SAMPLES and source.layout == "sample"
 
 
 def requested_rows(
@@ -147,10 +147,10 @@ def index_named(request: AlignRequest | ExtractRequest) -> Iterator[None]:
 
 def _note_other_drawing(info: TableInfo, params: Params) -> None:
     """Drawn pictures may be the user's own choice: they are not replaced, but a difference to params.yaml is named."""
-    if info.layout != "sample" or info.dataset not in STYLES or "sample" not in params.model_fields_set:
+    if info.layout != "sample" or info.dataset not in SAMPLES or "sample" not in params.model_fields_set:
         return
     sample, root = params.sample, Path(info.root)
-    if changes := drawing_changes(info.dataset, root, sample.images, sample.seed):
+    if changes := drawing_changes(info.dataset, root, n_drawn(info.dataset, sample), sample.seed):
         draw = command_line("draw", {"style": info.dataset, "out": root})
         index = command_line("index", {"dataset": info.dataset})
         say(

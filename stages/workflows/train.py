@@ -53,8 +53,11 @@ def train(request: TrainRequest, on_progress: OnProgress) -> TrainResult:
         if not (trained or finished):
             raise
         raise PartialTrainingError(error, _result(plans, finished, trained)) from error
-    for plan in plans:
-        _finish(plan)
+    if request.prune:
+        _prune([run for plan in plans for run in plan.runs if run.is_plain])
+    if request.curves is not None:
+        for plan in plans:
+            _copy_histories(plan, request.curves)
     return _result(plans, finished, trained)
 
 
@@ -132,14 +135,10 @@ def _rewrite(plan: TrainPlan, run: RunSpec) -> None:
             write_bytes(run.folder / RUN, state.record.as_bytes())
 
 
-def _finish(plan: TrainPlan) -> None:
-    """Once all heads are trained, remove the seeds that are not named, and copy the histories."""
-    if plan.request.prune:
-        _prune([run.folder for run in plan.runs if not run.variant])
-    if plan.request.curves is not None:
-        folder = plan.request.curves / ("" if len(plan.request.dataset) == 1 else plan.dataset)
-        for run in plan.runs:
-            write_bytes(folder / run.variant / f"{run.folder.name}.csv", (run.folder / HISTORY).read_bytes())
+def _copy_histories(plan: TrainPlan, curves: Path) -> None:
+    folder = curves / ("" if len(plan.request.dataset) == 1 else plan.dataset)
+    for run in plan.runs:
+        write_bytes(folder / run.variant / f"{run.folder.name}.csv", (run.folder / HISTORY).read_bytes())
 
 
 def _write(plan: TrainPlan, run: RunSpec, fitted: FitResult) -> records.Run:
@@ -190,13 +189,16 @@ def _record(
     )
 
 
-def _prune(folders: Sequence[Path]) -> None:
-    """Remove the runs of other seeds beside `folders`; a folder that is no run, or of a variant, stays."""
-    for parent in {folder.parent for folder in folders}:
-        for path in sorted(parent.glob("seed-*/run.json")):
+def _prune(runs: Sequence[RunSpec]) -> None:
+    """Remove the runs of other seeds and folds beside `runs`; a folder that is no run, or of a variant, stays."""
+    folders = {run.folder for run in runs}
+    for dataset in {run.folder.parents[1 if run.fold else 0] for run in runs}:
+        for path in sorted([*dataset.glob("seed-*/run.json"), *dataset.glob("fold-*-of-*/seed-*/run.json")]):
             if path.parent not in folders:
                 remove_tree(path.parent)
-                say(f"{path.parent}: removed, its seed is not among those that are trained")
+                say(f"{path.parent}: removed, its seed or fold is not among those that are trained")
+                if path.parents[1] != dataset and not any(path.parents[1].iterdir()):
+                    path.parents[1].rmdir()
 
 
 def _sha256(data: bytes) -> str:

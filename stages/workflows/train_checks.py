@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pipeline.learning.clips import stored_output
 from stages.errors import StageError
 from stages.params import Params
 from stages.recipes import departures
@@ -31,8 +32,14 @@ def require_train_rows(units: StoredUnits, runs: Sequence[RunSpec]) -> None:
             f"{store.path}: expected rows of a train split, found none. Leave {store.path.stem} out of run.train in "
             "params.yaml if it is for tests only, or have its layout set a train split apart and index it again"
         )
-    for output in {output: None for run in runs for output in run.config.reads}:
+    for output in dict.fromkeys(stored_output(name) for run in runs for name in run.config.reads):
         store.row_shape(output)  # raises before an encoder is loaded
+    if any(run.fold and n_views(units, run) > 1 for run in runs):
+        raise StageError(
+            f"{store.path}: expected one view of every image for folds, found {store.n_views()}, which only the "
+            "rows of the table's train split have. Set extract.views to 1 in params.yaml and extract again: the plain "
+            "views are copied, nothing is encoded"
+        )
     if any(run.config.learns_distributions for run in runs) and "distribution" not in store.manifest.columns:
         raise StageError(
             f"{store.path}: expected a distribution of every row for targets=distribution, found a dataset of labels "

@@ -19,6 +19,7 @@ from pipeline.footnotes import LEGEND
 from pipeline.learning.evaluation import rows_of_classes
 from pipeline.methods.own import plain_name
 from pipeline.predict.head_folder import WEIGHTS
+from pipeline.tables.folds import Fold
 from pipeline.tables.labels import expressions
 from pipeline.text_features import TextFeatures
 from stages.errors import ParamsError
@@ -26,6 +27,7 @@ from stages.params import Params, load_params
 from stages.remedies import encoder_written
 from stages.requests import TrainRequest
 from stages.results import PlannedRun
+from stages.workflows.folds import StoreFolds, requested_folds
 from stages.workflows.head_identity import HeadIdentity
 from stages.workflows.row_identity import label_counts
 from stages.workflows.run_record import FolderState, folder_state
@@ -33,7 +35,7 @@ from stages.workflows.store_encoder import encoder_of, require_dataset, require_
 from stages.workflows.sweep import RunSpec, plan_runs
 from stages.workflows.text_vectors import requested_text
 from stages.workflows.train_checks import require_train_rows, require_writable, training_warnings
-from stages.workflows.unit_source import StoredUnits, unit_source
+from stages.workflows.unit_source import StoredUnits
 
 if TYPE_CHECKING:
     from pipeline.encoders.torch_encoder import TorchEncoder
@@ -42,7 +44,7 @@ __all__ = ["TrainPlan", "plans_of"]
 
 
 def plans_of(request: TrainRequest) -> tuple[TrainPlan, ...]:
-    """A plan for each dataset of a request, each once, or for those of params.yaml: all are checked.
+    """A plan for each dataset of a request, or for those of params.yaml, and for each of its folds: all are checked.
 
     Raises
     ------
@@ -56,7 +58,19 @@ def plans_of(request: TrainRequest) -> tuple[TrainPlan, ...]:
     if not datasets:
         raise ParamsError(f"no dataset to train on: expected --dataset, or names in run.train of {request.params}")
     towers: dict[str, TorchEncoder] = {}
-    return tuple(TrainPlan.of(request, params, dataset, towers) for dataset in datasets)
+    return tuple(plan for dataset in datasets for plan in _plans(request, params, dataset, towers))
+
+
+def _plans(request: TrainRequest, params: Params, dataset: str, towers: dict[str, TorchEncoder]) -> Iterator[TrainPlan]:
+    named = request.encoder or params.run.encoders[0]
+    name, spec = params.encoder(named)
+    with encoder_written(name, named):
+        store = find_store(request.features, name, dataset)
+        require_encoder(store, spec, params, named)
+        require_dataset(store, dataset, params, named)
+    folds = StoreFolds(store)
+    for fold in requested_folds(request, params, dataset, folds):
+        yield TrainPlan.of(request, params, folds.units_of(fold), dataset, fold, towers)
 
 
 @dataclass(frozen=True)
@@ -66,7 +80,8 @@ class TrainPlan:
     `dataset` is the requested name of the store, whose manifest may have another one. `encoder` is the name of the
     encoder's folder, `encoder_named` what `--encoder` takes for it with this params.yaml, `encoder_spec` what it takes
     with any. `towers` are the encoders that are loaded, by their identity: those of several plans are one.
-    `units` are what is trained on; `label_counts` has those of the train and val splits by label.
+    `units` are what is trained on, in the splits of `fold`, or of their table for None; `label_counts` has those of the
+    train and val splits by label.
     """
 
     request: TrainRequest
@@ -83,20 +98,25 @@ class TrainPlan:
     warnings: tuple[str, ...]
     label_counts: Mapping[str, Mapping[str, int]]
     towers: dict[str, TorchEncoder]
+    fold: Fold | None = None
 
     @classmethod
-    def of(cls, request: TrainRequest, params: Params, dataset: str, towers: dict[str, TorchEncoder]) -> Self:
-        """For one dataset of a request."""
+    def of(
+        cls,
+        request: TrainRequest,
+        params: Params,
+        units: StoredUnits,
+        dataset: str,
+        fold: Fold | None,
+        towers: dict[str, TorchEncoder],
+    ) -> Self:
+        """For one dataset of a request, or one fold of it."""
         named = request.encoder or params.run.encoders[0]
         name, spec = params.encoder(named)
         recipe, options = params.options(request.method, request.recipe)
-        runs = plan_runs(request, params, name, dataset, {**options, **request.options})
+        runs = plan_runs(request, params, name, dataset, {**options, **request.options}, fold)
         classes = expressions(params.classes)
         with encoder_written(name, named):
-            store = find_store(request.features, name, dataset)
-            require_encoder(store, spec, params, named)
-            require_dataset(store, dataset, params, named)
-            units = unit_source(store)
             require_train_rows(units, runs)
         for run in runs:
             require_inside(run.folder / WEIGHTS, request.runs)
@@ -111,11 +131,12 @@ class TrainPlan:
             encoder_spec=str(spec),
             runs=runs,
             classes=classes,
-            text=requested_text(request, params, store, named, runs[0].config),
+            text=requested_text(request, params, units.store, named, runs[0].config),
             recipe=recipe,
             warnings=tuple(dict.fromkeys(training_warnings(request, params, recipe, units, runs))),
             label_counts=_label_counts(units, classes, drop=params.protocol.drop_other_labels),
             towers=towers,
+            fold=fold,
         )
 
     @property
@@ -233,6 +254,7 @@ class TrainPlan:
             encoder=self.encoder,
             dataset=self.dataset,
             variant=run.variant,
+            fold=run.fold.as_json() if run.fold else None,
             seed=run.seed,
             config=run.config.recorded(),
             run_key=self.identity.run_key(run),

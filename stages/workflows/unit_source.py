@@ -81,6 +81,17 @@ class StoredUnits(ABC):
     def distributions(self, split: str) -> npt.NDArray[np.float64]: ...
 
     @abstractmethod
+    def first_rows(self, split: str | None) -> npt.NDArray[np.intp]:
+        """Of each usable unit one row, which has what is known of the unit: that of an image, the first of a clip."""
+
+    def scenes(self, split: str) -> npt.NDArray[np.str_] | None:
+        """The scene of each usable unit of a split, `no scene` where it has none; None where there are no scenes."""
+        if "scene" not in self.store.manifest.columns:
+            return None
+        names = self._texts("scene", self.first_rows(split))
+        return np.where(names == "", "no scene", names)
+
+    @abstractmethod
     def rejected(self, split: str) -> int: ...
 
     @abstractmethod
@@ -117,6 +128,9 @@ class StoredImages(StoredUnits):
     def distributions(self, split: str) -> npt.NDArray[np.float64]:
         return self.store.distributions_of(self.rows(split))
 
+    def first_rows(self, split: str | None) -> npt.NDArray[np.intp]:
+        return self.rows(split)
+
     def rejected(self, split: str) -> int:
         return int((self._in(split) & ~self._usable).sum())
 
@@ -136,13 +150,13 @@ class StoredClips(StoredUnits):
     _clips: dict[str | None, Clips] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def labels(self, split: str | None) -> npt.NDArray[np.str_]:
-        return self._texts("label", self._first_rows(split))
+        return self._texts("label", self.first_rows(split))
 
     def ids(self, split: str) -> npt.NDArray[np.str_]:
-        return self._texts("clip", self._first_rows(split))
+        return self._texts("clip", self.first_rows(split))
 
     def distributions(self, split: str) -> npt.NDArray[np.float64]:
-        return self.store.distributions_of(self._first_rows(split))
+        return self.store.distributions_of(self.first_rows(split))
 
     def clips(self, split: str | None) -> Clips:
         """As `ClipSource.clips`; of the whole store for None."""
@@ -171,7 +185,7 @@ class StoredClips(StoredUnits):
     def _frames(self) -> npt.NDArray[np.int64]:
         return self.store.columns(["frame"])["frame"].to_numpy(dtype=np.int64)
 
-    def _first_rows(self, split: str | None) -> npt.NDArray[np.intp]:
+    def first_rows(self, split: str | None) -> npt.NDArray[np.intp]:
         return self.rows(split)[self.clips(split).first]
 
 

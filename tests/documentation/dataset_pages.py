@@ -136,7 +136,7 @@ def _list(title: str, texts: Iterable[str]) -> Iterator[str]:
 
 def _overview() -> Iterator[str]:
     yield "## Datasets\n\n"
-    header = ("dataset", "layout", "classes", "images", "splits", "licence", "tested on")
+    header = ("dataset", "layout", "classes", "images or clips", "splits", "licence", "tested on")
     yield _table(header, [_overview_row(name, facts) for name, facts in with_facts().items()])
     yield _wrapped(_BELOW) + "## Layouts of many datasets\n\n"
     others = [describe_layout(layout) for name, layout in LAYOUTS.items() if name not in with_facts()]

@@ -150,6 +150,20 @@ def _raf_db() -> dict[str, bytes]:
     return files | {"basic/EmoLabel/list_patition_label.txt": "".join(lines).encode()}
 
 
+def _dfew() -> dict[str, bytes]:
+    """Clips of two frames, in one fold."""
+    codes = ("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear")  # from 1
+    files: dict[str, bytes] = {}
+    lists = {"train": "video_name,label\n", "test": "video_name,label\n"}
+    for i, label, _split, data in _faces("sample-e"):
+        clip = i % (_N // 2)  # two people of one expression
+        files[f"DFEW/Clip/clip_224x224/{clip:05d}/{1 + i // (_N // 2)}.jpg"] = data
+        if i == clip:
+            lists["test" if i % 5 == 4 else "train"] += f"{clip},{1 + codes.index(label)}\n"
+    named = {f"DFEW/EmoLabel_DataSplit/{name}(single-labeled)/set_1.csv": text for name, text in lists.items()}
+    return files | {name: text.encode() for name, text in named.items()}
+
+
 def _ferplus() -> dict[str, bytes]:
     folders = {"train": ("Training", "Train"), "val": ("PublicTest", "Valid"), "test": ("PrivateTest", "Test")}
     files, lines = {}, [f"Usage,Image name,{','.join(_FERPLUS)}\n"]
@@ -203,10 +217,11 @@ def put_datasets(data: Path) -> None:
                 member = tarfile.TarInfo(name)
                 member.size = len(content)
                 tar.addfile(member, io.BytesIO(content))
-    for name, content in _raf_db().items():
-        path = data / "raf-db" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    for dataset, files in (("raf-db", _raf_db()), ("dfew", _dfew())):
+        for name, content in files.items():
+            path = data / dataset / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
     for name, content in _copies().items():
         (data / name).parent.mkdir(parents=True, exist_ok=True)
         (data / name).write_bytes(content)

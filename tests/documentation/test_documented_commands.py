@@ -45,6 +45,8 @@ _FAST: dict[str, Any] = {
     "metd": {"epochs": 1},
     "rul": {"backbone": "small", "epochs": 1},
     "scn": {"backbone": "small", "epochs": 1},
+    "temporal-attention": {"epochs": 1},
+    "temporal-transformer": {"epochs": 1, "layers": 1, "hidden": 32},
     "token-mask": {"epochs": 1},
 }
 _PARAMS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets.drawn import GENERATOR_VERSION
+from pipeline.datasets.drawn import CLIP_GENERATOR_VERSION, GENERATOR_VERSION
 from pipeline.errors import ConfigError
 from pipeline.methods import method_names
 from pipeline.versions import method_version, stage_version
@@ -28,6 +28,7 @@ def test_the_package_has_the_version_that_dvc_sees() -> None:
 
 def test_the_sample_has_the_version_of_its_generator() -> None:
     assert stage_version("sample") == GENERATOR_VERSION
+    assert stage_version("sample-video") == CLIP_GENERATOR_VERSION
 
 
 def test_a_method_without_a_version_is_an_error() -> None:

@@ -161,7 +161,7 @@ def test_dvc_tracks_every_parameter_that_changes_a_result() -> None:
     assert _tracked("align") == {"extract"}
     assert _tracked("extract") == {"extract", "encoders.${item.encoder}"}
     assert _tracked("encode-text") == {"classes", "prompts", "prompt_sets", "encoders.${item.encoder}"}
-    train = {"methods.${item.method}", "prompts", "protocol.drop_other_labels", "run.seeds", "run.train"}
+    train = {"methods.${item.method}", "prompts", "protocol.drop_other_labels", "run.folds", "run.seeds", "run.train"}
     assert _tracked("train") == {"classes", *train}
     assert _tracked("evaluate") == {"protocol", "run.datasets"}
     blocks = {
@@ -188,7 +188,7 @@ def test_every_parameter_that_dvc_tracks_is_in_the_shipped_files(path: str) -> N
 
 
 def test_dvc_tracks_the_version_of_every_stage_and_method() -> None:
-    assert _tracked_in(VERSIONS, "draw") == {"sample"}
+    assert _tracked_in(VERSIONS, "draw") == {"sample", "sample-video"}
     for stage in ("index", "align", "extract", "evaluate"):
         assert _tracked_in(VERSIONS, stage) == {"fer-stage", stage}
     assert _tracked_in(VERSIONS, "encode-text") == {"fer-stage", "text"}

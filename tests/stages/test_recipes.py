@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.encoders.spec import EncoderSpec
+from pipeline.learning.clips import stored_output
 from pipeline.methods import config_class, method_names
 from pipeline.prompts import PROMPT_SETS
 from stages.errors import ParamsError
@@ -44,11 +45,11 @@ def test_what_it_presumes_of_the_cache_can_be_written_into_params(name: str) -> 
     settings = dict(load_recipe(name).extract)
     EncoderSpec.parse(settings.pop("encoder", "untrained"))
     assert settings.pop("prompts", "clip") in PROMPT_SETS
-    assert settings.pop("classes", 7) in (7, 8)
+    assert settings.pop("classes", 7) in (7, 8, "mafw")
     extract = ExtractParams(**settings)
     method = load_recipe(name).method
     reads = config_class(method)(**load_recipe(name).options).reads
-    assert set(reads) <= set(extract.outputs), "the cache that it asks for does not do for it"
+    assert set(map(stored_output, reads)) <= set(extract.outputs), "the cache that it asks for does not do for it"
 
 
 @every_recipe

@@ -1,14 +1,15 @@
-"""Drawn faces: five small datasets that the project carries as code, which need no download and no licence."""
+"""Drawn faces and clips: five styles of each, which the project carries as code: no download, no licence."""
 
 from pipeline.datasets.drawn.anatomy import FaceSpec
+from pipeline.datasets.drawn.clips import CLIP_SAMPLES, ClipSpec, clip_specs, draw_clip, draw_clip_sheet
 from pipeline.datasets.drawn.dataset import (
-    GENERATOR_VERSION,
     draw_dataset,
     drawing_changes,
     is_free,
     require_drawable,
     unfinished_drawing,
 )
+from pipeline.datasets.drawn.kinds import CLIP_GENERATOR_VERSION, GENERATOR_VERSION, SAMPLES, kind_of
 from pipeline.datasets.drawn.pictures import (
     MOST_PEOPLE,
     draw_contact_sheet,
@@ -20,10 +21,17 @@ from pipeline.datasets.drawn.pictures import (
 from pipeline.datasets.drawn.styles import STYLES
 
 __all__ = [
+    "CLIP_GENERATOR_VERSION",
+    "CLIP_SAMPLES",
     "GENERATOR_VERSION",
     "MOST_PEOPLE",
+    "SAMPLES",
     "STYLES",
+    "ClipSpec",
     "FaceSpec",
+    "clip_specs",
+    "draw_clip",
+    "draw_clip_sheet",
     "draw_contact_sheet",
     "draw_dataset",
     "draw_face",
@@ -31,6 +39,7 @@ __all__ = [
     "drawing_changes",
     "group_specs",
     "is_free",
+    "kind_of",
     "require_drawable",
     "sample_specs",
     "unfinished_drawing",

@@ -30,10 +30,20 @@ from pipeline.datasets.drawn.styles import Style, style_named, to_pixels
 from pipeline.errors import ConfigError
 from pipeline.tables.labels import expressions
 
-__all__ = ["MOST_PEOPLE", "draw_contact_sheet", "draw_face", "draw_group", "group_specs", "sample_specs"]
+__all__ = [
+    "MOST_PEOPLE",
+    "SPLIT_CYCLE",
+    "draw_contact_sheet",
+    "draw_face",
+    "draw_group",
+    "generator",
+    "group_specs",
+    "placed",
+    "sample_specs",
+]
 
 _IMAGES_PER_SUBJECT = 5
-_SPLIT_CYCLE = ("train", "val", "test", "train", "train", "train", "test", "train", "train", "train")
+SPLIT_CYCLE = ("train", "val", "test", "train", "train", "train", "test", "train", "train", "train")
 _DECK = {"happiness": 12, "neutral": 10, "sadness": 6, "surprise": 5, "anger": 3, "disgust": 2, "fear": 2}
 _RAREST_OF_400 = 20  # images of the rarest expression among 400
 
@@ -67,9 +77,9 @@ def sample_specs(style: str, n: int = 400, seed: int = 0) -> list[FaceSpec]:
 
 def _spec(style: str, index: int, seed: int, yaw_spread: float, occluded: float) -> FaceSpec:
     person = index // _IMAGES_PER_SUBJECT
-    letter, split = style[-1], _SPLIT_CYCLE[person % len(_SPLIT_CYCLE)]
+    letter, split = style[-1], SPLIT_CYCLE[person % len(SPLIT_CYCLE)]
     label = _label(style, index, seed)
-    rng = _rng(seed, style, "image", index)
+    rng = generator(seed, style, "image", index)
     intensity = draw_intensity(label, rng)
     return FaceSpec(
         id=f"{letter}{index:05d}",
@@ -78,7 +88,7 @@ def _spec(style: str, index: int, seed: int, yaw_spread: float, occluded: float)
         subject=f"{letter}-{person:04d}",
         intensity=intensity,
         units=draw_units(label, intensity, rng),
-        person=draw_person(_rng(seed, style, "subject", person)),
+        person=draw_person(generator(seed, style, "subject", person)),
         pose=draw_pose(yaw_spread, rng),
         asymmetry=float(np.clip(rng.normal(0.0, 0.1), -0.25, 0.25)),
         occlusion=str(rng.choice(OCCLUSIONS[1:])) if rng.random() < occluded else "none",
@@ -88,9 +98,9 @@ def _spec(style: str, index: int, seed: int, yaw_spread: float, occluded: float)
 
 def _label(style: str, index: int, seed: int) -> str:
     person, image = divmod(index, _IMAGES_PER_SUBJECT)
-    cycle, position = divmod(person, len(_SPLIT_CYCLE))
-    split = _SPLIT_CYCLE[position]
-    earlier = cycle * Counter(_SPLIT_CYCLE)[split] + _SPLIT_CYCLE[:position].count(split)
+    cycle, position = divmod(person, len(SPLIT_CYCLE))
+    split = SPLIT_CYCLE[position]
+    earlier = cycle * Counter(SPLIT_CYCLE)[split] + SPLIT_CYCLE[:position].count(split)
     deck, card = divmod(earlier * _IMAGES_PER_SUBJECT + image, sum(_DECK.values()))
     return _shuffled_deck(seed, style, split, deck)[card]
 
@@ -98,13 +108,13 @@ def _label(style: str, index: int, seed: int) -> str:
 @lru_cache(maxsize=64)
 def _shuffled_deck(seed: int, style: str, split: str, deck: int) -> tuple[str, ...]:
     """The first deck of a split opens with one card of each expression, so that small samples miss none."""
-    rng = _rng(seed, style, split, deck)
+    rng = generator(seed, style, split, deck)
     opening = list(_DECK) if deck == 0 else []
     rest = list((Counter(_DECK) - Counter(opening)).elements())
     return tuple(np.concatenate([rng.permutation(opening), rng.permutation(rest)]).tolist())
 
 
-def _rng(seed: int, style: str, what: str, number: int) -> np.random.Generator:
+def generator(seed: int, style: str, what: str, number: int) -> np.random.Generator:
     """A generator of its own for every image, person and deck; stable across processes and machines."""
     digest = hashlib.sha256(f"{seed}/{style}/{what}/{number}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
@@ -120,12 +130,13 @@ def draw_face(spec: FaceSpec, style: str) -> npt.NDArray[np.uint8]:
     """
     scene = style_named(style)
     rng = np.random.default_rng(spec.seed)
-    canvas = _frame(scene, rng)
+    canvas = placed(scene, rng)
     paint(spec, canvas, scene.look, rng)
     return to_pixels(canvas, scene, rng)
 
 
-def _frame(scene: Style, rng: np.random.Generator) -> Canvas:
+def placed(scene: Style, rng: np.random.Generator) -> Canvas:
+    """An empty canvas of the style, with the place and the size of the head at random."""
     width, height = scene.size
     zoom = scene.unit * (1 + scene.jitter * rng.uniform(-1, 1))
     x, y = np.array(scene.centre) + 0.5 * scene.jitter * rng.uniform(-1, 1, 2)

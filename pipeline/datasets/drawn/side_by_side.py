@@ -1,4 +1,4 @@
-"""Many pictures at once: each core draws its share in a process of its own.
+"""Many pictures or clips at once: each core draws its share in a process of its own.
 
 Drawing is thousands of small steps of Python, which threads would take in turns. A process starts in a sixth of a
 second, by the command line of `_start`: it never runs the caller's program, as `multiprocessing` does.
@@ -6,7 +6,6 @@ second, by the command line of `_start`: it never runs the caller's program, as 
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
@@ -18,27 +17,20 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
-import numpy as np
-import numpy.typing as npt
-from PIL import Image
-
 from pipeline.cores import n_cores
-from pipeline.datasets.drawn.pictures import draw_face, sample_specs
-from pipeline.datasets.drawn.styles import style_named
+from pipeline.datasets.drawn.kinds import kind_of
 from pipeline.heap import keep_freed_memory
 
-__all__ = ["image_files", "serve"]
+__all__ = ["sample_files", "serve"]
 
-_JPEG_QUALITY = 88
-_LEAST_SHARE = 50  # images of a process: fewer take no longer than its start
 _LENGTH = struct.Struct(">I")
 _AHEAD_BYTES = 2**18  # that a process may be ahead of the reader; the default is some two pictures: it would wait
 _PROGRAM = "from pipeline.datasets.drawn.side_by_side import serve; serve()"
 _ROOT = Path(__file__).parents[3]  # where `pipeline` is imported from
 
 
-def image_files(style: str, n: int, seed: int, n_processes: int | None = None) -> Generator[bytes, None, None]:
-    """The encoded images of `sample_specs(style, n, seed)`, in their order.
+def sample_files(sample: str, n: int, seed: int, n_processes: int | None = None) -> Generator[bytes, None, None]:
+    """The encoded images or clips of a sample, in the order of its specs.
 
     Parameters
     ----------
@@ -47,17 +39,18 @@ def image_files(style: str, n: int, seed: int, n_processes: int | None = None) -
     Raises
     ------
     ConfigError
-        As of `sample_specs`.
+        As of `clip_specs` and `sample_specs`, or if clips cannot be encoded.
     """
-    specs = sample_specs(style, n, seed)
-    n_processes = min(n_cores(), n // _LEAST_SHARE) if n_processes is None else n_processes
+    kind = kind_of(sample)
+    specs = kind.specs(sample, n, seed)
+    n_processes = min(n_cores(), n // kind.least_share) if n_processes is None else n_processes
     if n_processes < 2:
-        yield from (_encoded(draw_face(spec, style), style) for spec in specs)
+        yield from (kind.encode(spec, sample) for spec in specs)
         return
     with ExitStack() as stack:
         pipes = []
         for first in range(n_processes):
-            process = _start({"style": style, "n": n, "seed": seed, "first": first, "step": n_processes})
+            process = _start({"sample": sample, "n": n, "seed": seed, "first": first, "step": n_processes})
             if process is not None:
                 stack.callback(_end, process)
             pipes.append(None if process is None else process.stdout)
@@ -66,7 +59,7 @@ def image_files(style: str, n: int, seed: int, n_processes: int | None = None) -
             data = None if pipe is None else _read(pipe)
             if data is None:  # the process could not start, or was killed: the caller draws its share
                 pipes[index % n_processes] = None
-                data = _encoded(draw_face(spec, style), style)
+                data = kind.encode(spec, sample)
             yield data
 
 
@@ -75,10 +68,11 @@ def serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller receives Ctrl-C too, and ends this process
     keep_freed_memory()
     share = json.loads(sys.argv[1])
-    specs = sample_specs(share["style"], share["n"], share["seed"])
+    kind = kind_of(share["sample"])
+    specs = kind.specs(share["sample"], share["n"], share["seed"])
     try:
         for spec in specs[share["first"] :: share["step"]]:
-            data = _encoded(draw_face(spec, share["style"]), share["style"])
+            data = kind.encode(spec, share["sample"])
             sys.stdout.buffer.write(_LENGTH.pack(len(data)) + data)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
@@ -113,13 +107,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     with process:
         pass
-
-
-def _encoded(picture: npt.NDArray[np.uint8], style: str) -> bytes:
-    scene, buffer = style_named(style), io.BytesIO()
-    image = Image.fromarray(picture[..., 0] if scene.grey else picture)
-    if scene.suffix == ".jpg":
-        image.save(buffer, format="JPEG", quality=_JPEG_QUALITY)
-    else:
-        image.save(buffer, format="PNG", compress_level=4)
-    return buffer.getvalue()

@@ -5,18 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.datasets.layouts.afe import Afe
+from pipeline.datasets.layouts.afew import Afew
 from pipeline.datasets.layouts.affectnet import AffectNet
 from pipeline.datasets.layouts.caer_s import CaerS
 from pipeline.datasets.layouts.ck_plus import CkPlus
+from pipeline.datasets.layouts.clips import Clips
+from pipeline.datasets.layouts.crema_d import CremaD
 from pipeline.datasets.layouts.csv_list import CsvList
+from pipeline.datasets.layouts.dfew import Dfew
 from pipeline.datasets.layouts.expw import Expw
 from pipeline.datasets.layouts.fer2013 import Fer2013
 from pipeline.datasets.layouts.ferbench import FerBench
 from pipeline.datasets.layouts.ferplus import Ferplus
+from pipeline.datasets.layouts.ferv39k import Ferv39k
 from pipeline.datasets.layouts.folder import Folder
 from pipeline.datasets.layouts.hf import HfCopy
 from pipeline.datasets.layouts.jaffe import Jaffe
 from pipeline.datasets.layouts.kdef import Kdef
+from pipeline.datasets.layouts.mafw import Mafw
+from pipeline.datasets.layouts.mead import Mead
 from pipeline.datasets.layouts.mma import Mma
 from pipeline.datasets.layouts.muxspace import Muxspace
 from pipeline.datasets.layouts.oulu_casia import OuluCasia
@@ -26,6 +33,7 @@ from pipeline.datasets.layouts.raf_ce import RafCe
 from pipeline.datasets.layouts.raf_compound import RafCompound
 from pipeline.datasets.layouts.raf_db import RafDb
 from pipeline.datasets.layouts.raf_ml import RafMl
+from pipeline.datasets.layouts.ravdess import Ravdess
 from pipeline.datasets.layouts.sample import SampleFaces
 from pipeline.datasets.layouts.sfew import Sfew
 from pipeline.datasets.layouts.webdataset import WebDataset
@@ -55,9 +63,17 @@ _LAYOUTS: tuple[Layout[Any], ...] = (
     Expw(),
     Afe(),
     CaerS(),
+    Dfew(),
+    Ferv39k(),
+    Afew(),
+    Mafw(),
+    Ravdess(),
+    CremaD(),
+    Mead(),
     Folder(),
     CsvList(),
     PathLists(),
+    Clips(),
     HfCopy(),
     WebDataset(),
 )

@@ -10,6 +10,7 @@ from pydantic import Field
 from pipeline.datasets.reading.base import Scan, not_this_layout
 from pipeline.datasets.reading.boxes import BOX_COLUMNS, BoxColumns, box_columns, pixel_box, read_boxes
 from pipeline.datasets.reading.class_folders import CodedOptions
+from pipeline.datasets.reading.clips import refuse_videos_alone
 from pipeline.datasets.reading.listfile import Line, Table, read_table
 from pipeline.datasets.reading.rows import Row, assemble, merge_repeats, spelled_once, splits_of, translate
 from pipeline.datasets.roots.files import Lookup, Root, composed, escapes, some
@@ -81,6 +82,7 @@ def _rows(
     lines = table.lines
     _check_paths([line["path"] for line in lines], where)
     paths = [lookup(_join(base, line["path"])) for line in lines]
+    refuse_videos_alone(paths, where)
     labels = translate([line["label"] for line in lines], options.code_map, where, paths)
     splits = splits_of([line.get("split") for line in lines], f"{where}: column {table.columns.get('split', 'split')}")
     boxes = read_boxes(lines, columns, where)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.datasets.reading.base import Scan
 from pipeline.datasets.reading.class_folders import CodedOptions, class_rows, other_files
+from pipeline.datasets.reading.clips import refuse_videos_alone
 from pipeline.datasets.reading.rows import assemble
 from pipeline.datasets.roots.files import Root
 
@@ -24,5 +25,6 @@ class Folder:
     Options = CodedOptions
 
     def scan(self, root: Root, options: CodedOptions) -> Scan:
+        refuse_videos_alone(root.names(), str(root.path))
         rows = class_rows(root, options.code_map, has_codes=True)
         return assemble(rows, options, unread_files=other_files(root))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
 from pipeline.datasets.facts import DatasetFacts, PublishedCounts
 from pipeline.datasets.reading.base import LayoutOptions, Scan, not_this_layout
+from pipeline.datasets.reading.choices import in_order_of
 from pipeline.datasets.reading.named_images import named_images
 from pipeline.datasets.reading.rows import Row, assemble
 from pipeline.datasets.roots.files import Root
@@ -37,17 +37,8 @@ _NAME = re.compile(
 _Angle = Literal["S", "HL", "HR", "FL", "FR"]
 
 
-def _in_order(value: Any) -> Any:
-    """Angles in the order of `_ANGLES`; `S HL` and `S,HL` are two of them."""
-    names = value.replace(",", " ").split() if isinstance(value, str) else value
-    known = list(_ANGLES)
-    if not isinstance(names, Sequence) or not names or any(name not in known for name in names):
-        raise ValueError(f"expected one or more of {', '.join(known)}")
-    return tuple(sorted(set(names), key=known.index))
-
-
 class KdefOptions(LayoutOptions):
-    angles: Annotated[tuple[_Angle, ...], BeforeValidator(_in_order)] = Field(
+    angles: Annotated[tuple[_Angle, ...], BeforeValidator(in_order_of(list(_ANGLES)))] = Field(
         ("S",),
         description="views to read: S straight, HL and HR half left and right, FL and FR full profile; others are left "
         "out and counted",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -13,27 +14,28 @@ from pydantic import AfterValidator, Field
 from pipeline.datasets.reading.ambiguous import refuse_numbers
 from pipeline.datasets.reading.base import Scan, not_this_layout
 from pipeline.datasets.reading.class_folders import CodedOptions
+from pipeline.datasets.reading.clips import refuse_videos_alone
 from pipeline.datasets.reading.rows import Row, assemble, merge_repeats, spelled_once, split_word, translate
 from pipeline.datasets.roots.files import Lookup, Root, composed, escapes, some
 from pipeline.errors import DatasetError
 from pipeline.tables.sample import SPLITS, Sample
 
-__all__ = ["PathLists", "PathListsOptions"]
+__all__ = ["ALL", "PathLists", "PathListsOptions", "list_files", "search_folders", "tidy_path"]
 
-_ALL = "all"
+ALL = "all"
 _LINE = re.compile(r"(?P<path>.*?)[\s,;]+(?P<label>[^\s,;]+)")
 _NAMES = {
     "train": ("train.txt",),
     "val": ("val.txt", "valid.txt", "validation.txt"),
     "test": ("test.txt",),
-    _ALL: ("list.txt",),
+    ALL: ("list.txt",),
 }
 
 
 def _split_names(lists: dict[str, str] | None) -> dict[str, str] | None:
-    names = {key: _ALL if key == _ALL else split_word(key) for key in lists or ()}
+    names = {key: ALL if key == ALL else split_word(key) for key in lists or ()}
     if strange := [key for key, split in names.items() if not split]:
-        raise ValueError(f"expected {', '.join((*SPLITS, _ALL))}, found {', '.join(map(repr, strange))}")
+        raise ValueError(f"expected {', '.join((*SPLITS, ALL))}, found {', '.join(map(repr, strange))}")
     if len(set(names.values())) < len(names):
         raise ValueError(f"expected one file for each split, found {', '.join(names)}")
     return lists and {names[key]: file for key, file in lists.items()}
@@ -61,24 +63,37 @@ class PathLists:
     Options = PathListsOptions
 
     def scan(self, root: Root, options: PathListsOptions) -> Scan:
-        files = _files(root, options)
+        files = list_files(root, options)
         if not files:
             raise not_this_layout(root, self)
         lookup = Lookup(root.names())
         listed = _one_spelling(
             [e for split, name in files.items() for e in _entries(root, name, split, lookup, options)]
         )
+        refuse_videos_alone([sample.path for sample, _ in listed], str(root.path))
         if options.code_map is None:
             refuse_numbers([label for _, label in listed], [sample.path for sample, _ in listed], str(root.path))
         rows = _labelled(root, files, listed, options)
         return assemble(merge_repeats(rows, options.names), options)
 
 
-def _files(root: Root, options: PathListsOptions) -> dict[str, str]:
-    """Split -> list, `all` as an empty split."""
+def list_files(
+    root: Root, options: PathListsOptions, names: Mapping[str, Sequence[str]] = MappingProxyType(_NAMES)
+) -> dict[str, str]:
+    """Split -> list, `all` as an empty split.
+
+    Parameters
+    ----------
+    names : split -> names of lists that are searched where the option `lists` is not set
+
+    Raises
+    ------
+    DatasetError
+        If a list that the option names is not there.
+    """
     if options.lists is None:
-        found = {split: name for split, files in _NAMES.items() if (name := _first(root, files))}
-        whole = found.pop(_ALL, None)
+        found = {split: name for split, files in names.items() if (name := _first(root, files))}
+        whole = found.pop(ALL, None)
         return found or ({"": whole} if whole else {})
     if not root.names():
         return {}
@@ -88,10 +103,10 @@ def _files(root: Root, options: PathListsOptions) -> dict[str, str]:
             f"{root.path}: expected the lists that the option lists names, found no {some(missing)}. Correct the "
             "option, or put them below the root"
         )
-    return {"" if split == _ALL else split: name for split, name in found.items()}
+    return {"" if split == ALL else split: name for split, name in found.items()}
 
 
-def _first(root: Root, files: tuple[str, ...]) -> str | None:
+def _first(root: Root, files: Sequence[str]) -> str | None:
     return next((name for file in files if (name := root.find(file))), None)
 
 
@@ -102,11 +117,15 @@ def _entries(
     pairs = list(_pairs(root, name))
     if not pairs:
         raise DatasetError(f"{root.path}: {name}: expected lines `path label`, found none. Is it the whole list?")
-    above = [f"{folder}/" if folder.name else "" for folder in PurePosixPath(name).parents]
-    images = f"{options.images.strip('/')}/" if options.images else ""
-    folders = [folder + images for folder in above]
+    folders = search_folders(name, options)
     for path, label in pairs:
         yield Sample(path, _find(root, folders, path, lookup), "", split), label
+
+
+def search_folders(name: str, options: PathListsOptions) -> list[str]:
+    """Folders that the paths of a list may be relative to, the nearest first, each with its slash."""
+    images = f"{options.images.strip('/')}/" if options.images else ""
+    return [f"{folder}/{images}" if folder.name else images for folder in PurePosixPath(name).parents]
 
 
 def _one_spelling(listed: Sequence[tuple[Sample, str]]) -> list[tuple[Sample, str]]:
@@ -131,7 +150,7 @@ def _pairs(root: Root, name: str) -> Iterator[tuple[str, str]]:
         if not line.strip():
             continue
         match = _LINE.fullmatch(line.strip())
-        path = _tidy(match["path"]) if match else ""
+        path = tidy_path(match["path"]) if match else ""
         if match is None or not path:
             raise DatasetError(
                 f"{root.path}: {name}, line {n}: expected `path label`, found {line.strip()[:60]!r}. A table with a "
@@ -145,7 +164,8 @@ def _pairs(root: Root, name: str) -> Iterator[tuple[str, str]]:
         yield path, match["label"]
 
 
-def _tidy(path: str) -> str:
+def tidy_path(path: str) -> str:
+    """A path of a list with `/` between its parts, without quotes and parts that mean nothing."""
     parts = path.strip("\"'").replace("\\", "/").split("/")
     absolute = "/" if len(parts) > 1 and not parts[0] else ""
     return absolute + "/".join(part for part in parts if part not in ("", "."))

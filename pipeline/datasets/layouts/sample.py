@@ -1,10 +1,11 @@
-"""`sample`: the drawn faces of the package, once `pipeline.datasets.drawn` has written them."""
+"""`sample`: the drawn faces or clips of the package, once `pipeline.datasets.drawn` has written them."""
 
 from __future__ import annotations
 
 import json
 
 from pipeline.datasets.reading.base import LayoutOptions, Scan
+from pipeline.datasets.reading.clips import assemble_clips
 from pipeline.datasets.reading.listfile import read_table
 from pipeline.datasets.reading.rows import Row, assemble, splits_of, translate
 from pipeline.datasets.roots.files import Lookup, Root
@@ -17,10 +18,13 @@ _COLUMNS = ("id", "path", "label", "split", "subject")
 
 
 class SampleFaces:
-    """`images/`, `labels.csv` and, written last, `sample.json`: without it the drawing was interrupted."""
+    """`images/` or `clips/`, `labels.csv` and, written last, `sample.json`: without it the drawing was interrupted.
+
+    Of clips, every frame becomes a row: they are short.
+    """
 
     name = "sample"
-    summary = "drawn faces: images/, labels.csv, sample.json"
+    summary = "drawn faces or clips: images/ or clips/, labels.csv, sample.json"
     Options = LayoutOptions
 
     def scan(self, root: Root, options: LayoutOptions) -> Scan:
@@ -39,12 +43,15 @@ class SampleFaces:
             Row(Sample(line["id"], lookup(base + line["path"]), label, split, subject=line["subject"] or None))
             for line, label, split in zip(lines, labels, splits, strict=True)
         ]
-        return assemble(rows, options, release=_release(root, receipt))
+        unit, release = _drawn(root, receipt)
+        return (assemble_clips if unit == "clip" else assemble)(rows, options, release)
 
 
-def _release(root: Root, receipt: str) -> str:
+def _drawn(root: Root, receipt: str) -> tuple[str, str]:
+    """What a sample consists of, `image` or `clip`, and how it was drawn."""
     try:
         drawn = json.loads(root.text(receipt))
-        return f"{drawn['style']}, generator {drawn['generator']}, seed {drawn['seed']}"
-    except (ValueError, KeyError, TypeError) as error:
+        release = f"{drawn['style']}, generator {drawn['generator']}, seed {drawn['seed']}"
+        return drawn.get("unit", "image"), release
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(f"{root.path}: {receipt} is damaged ({error!r}). Draw the sample again") from error

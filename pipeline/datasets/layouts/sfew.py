@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
@@ -13,6 +12,7 @@ from pipeline.datasets.reading.class_folders import CodedOptions
 from pipeline.datasets.reading.halves import refuse_without_test
 from pipeline.datasets.reading.listfile import Line, read_table
 from pipeline.datasets.reading.rows import Row, assemble, merge_repeats, splits_of, translate, val_as_test
+from pipeline.datasets.reading.split_folders import first_split, split_above
 from pipeline.datasets.roots.files import Lookup, Root, composed, some
 from pipeline.errors import DatasetError
 from pipeline.images.formats import is_image
@@ -24,7 +24,6 @@ _TABLE = "sfew_2.0_labels.csv"
 _IMAGES = "sfew2.0_images"
 _NO_LABEL = "no label"
 _OUTSIDE = "outside the split folders"
-_SPLIT_FOLDER = re.compile(r"(train|val|test)(?:ing|id|idation)?(?![a-z])", re.IGNORECASE)
 _ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz")
 
 
@@ -59,8 +58,8 @@ class Sfew:
 
 def _folder_rows(root: Root, options: CodedOptions) -> list[Row]:
     paths = [name for name in root.names() if is_image(name)]
-    splits = {path: _split(root, path) for path in paths}
-    in_class = [path for path in paths if splits[path] and not _word(_parent(path))]
+    splits = {path: split_above(root, path) for path in paths}
+    in_class = [path for path in paths if splits[path] and not first_split(_parent(path))]
     _refuse_two_folders(root, {path: splits[path] for path in in_class})
     labels = translate([_parent(path) for path in in_class], options.code_map, str(root.path), in_class)
     by_path = dict(zip(in_class, labels, strict=True))
@@ -75,23 +74,6 @@ def _folder_row(path: str, label: str, split: str) -> Row:
 
 def _parent(path: str) -> str:
     return PurePosixPath(path).parent.name
-
-
-def _word(name: str) -> str:
-    """The split that a name begins with, as a word of its own; empty if none."""
-    match = _SPLIT_FOLDER.match(name)
-    return match[1].casefold() if match else ""
-
-
-def _split(root: Root, path: str) -> str:
-    """The split that the folders above a picture name; empty if none does."""
-    named = sorted({word for folder in PurePosixPath(path).parts[:-1] if (word := _word(folder))})
-    if len(named) > 1:
-        raise DatasetError(
-            f"{root.path}: expected a picture in one split, found {path} below folders of {' and '.join(named)}. Move "
-            "it, or rename the folder that is no split"
-        )
-    return named[0] if named else ""
 
 
 def _refuse_two_folders(root: Root, splits: Mapping[str, str]) -> None:
@@ -139,7 +121,7 @@ def _table_row(image: str, path: str, label: str, split: str) -> Row:
 def _archives(root: Root) -> dict[str, str]:
     """Archives below the root -> the splits that they are of."""
     files = [name for name in root.names() if name.casefold().endswith(_ARCHIVES)]
-    return {name: word for name in files if (word := _word(PurePosixPath(name).name))}
+    return {name: word for name in files if (word := first_split(PurePosixPath(name).name))}
 
 
 def _nothing_unpacked(root: Root) -> DatasetError | None:

@@ -44,7 +44,14 @@ def is_number(label: str) -> bool:
     return _NUMBER.fullmatch(label.strip()) is not None
 
 
-def refuse_numbers(labels: Sequence[str], paths: Sequence[str], where: str, note: str = "") -> None:
+def refuse_numbers(
+    labels: Sequence[str],
+    paths: Sequence[str],
+    where: str,
+    note: str = "",
+    maps: Mapping[str, Mapping[int, str]] | None = None,
+    noun: str = "images",
+) -> None:
     """Refuse labels that are all numbers, in a dataset that does not state what they mean.
 
     Parameters
@@ -53,6 +60,8 @@ def refuse_numbers(labels: Sequence[str], paths: Sequence[str], where: str, note
     paths : of the same images below the root, or empty where there is none
     where : the label file or folder, for the message
     note : what else is known of the numbers, a sentence with its full stop
+    maps : those that the option `codes` of a layout has, where they are its own
+    noun : what has a label: images or clips
 
     Raises
     ------
@@ -66,14 +75,15 @@ def refuse_numbers(labels: Sequence[str], paths: Sequence[str], where: str, note
     if not images or not all(map(is_number, images)):
         return
     codes = sorted(images, key=lambda label: (_code(label), label))
-    presets = presets_of(_code(label) for label in codes)
+    presets = presets_of(map(_code, codes), maps)
     counts = {code: len(images[code]) for code in codes}
-    message = " ".join(filter(None, (_found(counts, where), note, _advice(presets) + _hint(counts, presets))))
+    advice = _advice(presets) + _hint(counts, presets) if maps is None else _own_advice(presets, maps, counts)
+    message = " ".join(filter(None, (_found(counts, where, noun), note, advice)))
     raise AmbiguousLabelsError(message, presets, {code: _spread(images[code]) for code in codes})
 
 
-def _found(counts: Mapping[str, int], where: str) -> str:
-    listed = ", ".join(f"{code} ({n:,} images)" for code, n in list(counts.items())[:_SHOWN])
+def _found(counts: Mapping[str, int], where: str, noun: str) -> str:
+    listed = ", ".join(f"{code} ({n:,} {noun})" for code, n in list(counts.items())[:_SHOWN])
     more = f" and {len(counts) - _SHOWN:,} more" if len(counts) > _SHOWN else ""
     return (
         f"{where}: {len(counts)} unknown labels, all of them numbers, which mean something else in every dataset: "
@@ -91,6 +101,17 @@ def _advice(presets: Sequence[str]) -> str:
     return (
         f"Name the map that fits by the option codes=NAME, or write one such as codes={{0: anger, 1: disgust}}:{maps}\n"
     )
+
+
+def _own_advice(presets: Sequence[str], maps: Mapping[str, Mapping[int, str]], counts: Mapping[str, int]) -> str:
+    """As `_advice`, of a layout that has its own maps: what each of them would count."""
+    if not presets:
+        known = "".join(f"\n  codes={name}: {_text(codes)}" for name, codes in maps.items())
+        return f"No order of this dataset has all of them. Correct the list; known orders:{known}\n"
+    read = {name: {maps[name][_code(number)]: n for number, n in counts.items()} for name in presets}
+    texts = {name: ", ".join(f"{label} {n:,}" for label, n in labels.items()) for name, labels in read.items()}
+    lines = "".join(f"\n  codes={name} would count {text}" for name, text in texts.items())
+    return f"Name the order that the list was written in by the option codes=NAME:{lines}\n"
 
 
 def _option(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
@@ -13,8 +13,7 @@ from pipeline.datasets.roots.files import Root, some
 from pipeline.errors import ConfigError, DatasetError
 from pipeline.suggestions import did_you_mean
 from pipeline.tables.labels import ClassSet, class_set_names, expressions
-from pipeline.tables.sample import Sample
-from pipeline.tables.schema import Unit
+from pipeline.tables.sample import Sample, Unit
 
 __all__ = ["Layout", "LayoutOptions", "Scan", "not_this_layout", "parse_options"]
 
@@ -67,7 +66,9 @@ class Scan:
     `unread_columns` are headers of a table that may hold something that was not read, `unread_files` counts files in
     class folders that are no images, per suffix. `repeated` counts rows that repeat a sample, per split and label; they
     are among `excluded`, too. `notes` are sentences for the user. Where `unit` is `clip`, each sample is a
-    clip: its `path` is a folder of frames or a video file, and `index` makes a row of each of its frames.
+    clip: its `path` is a folder of frames or a video file, and `index` makes a row of each of its frames;
+    `stated_frames` are their numbers of frames by `id` as a list states them, which are compared with the disk, and
+    `clip_images` the frames of clips whose images a table names one by one, in their order.
     """
 
     samples: tuple[Sample, ...]
@@ -80,6 +81,8 @@ class Scan:
     repeated: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     unit: Unit = "image"
+    stated_frames: Mapping[str, int] = field(default_factory=dict)
+    clip_images: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 O_contra = TypeVar("O_contra", bound=LayoutOptions, contravariant=True)

@@ -12,21 +12,29 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from pipeline.datasets.reading.ambiguous import OptionCodes
+from pipeline.datasets.reading.ambiguous import OptionCodes, is_number
 from pipeline.datasets.reading.base import LayoutOptions
 from pipeline.datasets.reading.rows import Row, split_word, translate
 from pipeline.datasets.reading.unread import by_folder
 from pipeline.datasets.roots.files import Root, composed, some
 from pipeline.errors import DatasetError, LabelError
 from pipeline.images.formats import is_image
-from pipeline.tables.labels import CLASS_SETS, CODE_MAPS, COMPOUND_CODE_MAPS, ClassSet, canonical
+from pipeline.tables.labels import (
+    CLASS_SETS,
+    CODE_MAPS,
+    COMPOUND_CODE_MAPS,
+    MAFW_CODE_MAPS,
+    ClassSet,
+    canonical,
+    is_abbreviation,
+)
 from pipeline.tables.sample import Sample
 
 __all__ = ["OUTSIDE", "CodedOptions", "class_rows", "other_files"]
 
 OUTSIDE = "outside the class folders"
 _SHOWN = 12
-_MAPS = CODE_MAPS | COMPOUND_CODE_MAPS
+_MAPS = CODE_MAPS | COMPOUND_CODE_MAPS | MAFW_CODE_MAPS
 
 _Parts = tuple[str, ...]
 _IsLabel = Callable[[str], bool]
@@ -58,7 +66,9 @@ class CodedOptions(LayoutOptions):
         return OptionCodes(self.codes) if isinstance(self.codes, dict) else None
 
 
-def class_rows(root: Root, codes: Mapping[int, str] | None, *, has_codes: bool = False) -> list[Row]:
+def class_rows(
+    root: Root, codes: Mapping[int, str] | None, *, has_codes: bool = False, files: Iterable[str] | None = None
+) -> list[Row]:
     """One row per image: `[folders/][split/][folders/]class/any/depth/image.jpg`, or with the split below the class.
 
     The class folder is the first folder on the way to an image that is named like a label. A split folder has a name
@@ -70,6 +80,7 @@ def class_rows(root: Root, codes: Mapping[int, str] | None, *, has_codes: bool =
     ----------
     codes : what folders named by numbers mean; without it they are refused
     has_codes : whether the layout has the option `codes`, which the refusal of numbers then names
+    files : what lies in the class folders, of layouts whose samples are no images; by default the images of the root
 
     Raises
     ------
@@ -81,7 +92,7 @@ def class_rows(root: Root, codes: Mapping[int, str] | None, *, has_codes: bool =
         If a folder of class folders belongs to no split although others do, a split is in two folders, an image is in
         two splits, or a split folder holds images and no class folder.
     """
-    images = _by_folder(root.names())
+    images = _by_folder(filter(is_image, root.names()) if files is None else files)
     is_label = _label_test(codes)
     # Everything depends on the folders alone, of which there are few: each is known by its first image.
     paths = [tuple(names[0].split("/")) for names in images.values()]
@@ -110,8 +121,7 @@ def _by_folder(names: Iterable[str]) -> dict[str, list[str]]:
     """Folder, empty for the root itself -> the images in it, as both come."""
     images: dict[str, list[str]] = {}
     for name in names:
-        if is_image(name):
-            images.setdefault(name.rpartition("/")[0], []).append(name)
+        images.setdefault(name.rpartition("/")[0], []).append(name)
     return images
 
 
@@ -208,6 +218,12 @@ def _locate(path: _Parts, is_label: _IsLabel, root: Root, n_images: int) -> _Loc
         raise DatasetError(
             f"{root.path}: expected one class folder above every image, found two, with a split folder between them: "
             f"{'/'.join(path)}. Point the root below {'/'.join(folders[: at + 1])}/, or rename it"
+        )
+    inner = [folder for folder in folders[at + 1 :] if is_label(folder) and not is_number(folder)]
+    if inner and is_abbreviation(folders[at]):
+        raise DatasetError(
+            f"{root.path}: expected one class folder above every image, found {folders[at]}/, a code for a label, "
+            f"above {inner[0]}/: {'/'.join(path)}. Rename {folders[at]}/ if it is no class, or point the root below it"
         )
     below = next((folders[i] for i, _ in named if i > at), "")
     return _Location(folders[:at], folders[at], next(iter(splits), ""), below, n_images)

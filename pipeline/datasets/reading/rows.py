@@ -160,8 +160,8 @@ def spelled_once(paths: Sequence[str], files: Sequence[str]) -> list[str]:
 def merge_repeats(rows: Iterable[Row], classes: tuple[str, ...]) -> list[Row]:
     """Rows with one row per sample id: equal rows count as repeated, contradicting ones make a rejected sample.
 
-    Rows contradict each other when label, split, subject, clip, frame, fold, box or the reason to leave one out differ:
-    a subject that is dropped would let its other images cross the splits. Votes and distribution may differ.
+    Rows contradict each other when label, split, subject, clip, frame, scene, fold, box or the reason to leave one out
+    differ: a subject that is dropped would let its other images cross the splits. Votes and distribution may differ.
     The sample of contradicting rows keeps the label of its first row that has one among `classes`.
     """
     groups: dict[str, list[Row]] = {}
@@ -183,7 +183,8 @@ def _merged(group: list[Row]) -> list[Row]:
 
 def _content(row: Row) -> tuple[object, ...]:
     sample = row.sample
-    return row.excluded, sample.label, sample.split, sample.subject, sample.clip, sample.frame, sample.fold, sample.box
+    group = sample.subject, sample.clip, sample.frame, sample.scene, sample.fold
+    return row.excluded, sample.label, sample.split, *group, sample.box
 
 
 def split_word(name: str) -> str:

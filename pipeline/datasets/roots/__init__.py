@@ -17,6 +17,7 @@ from pipeline.datasets.roots.zip_root import ZipRoot
 from pipeline.errors import DatasetError
 from pipeline.progress import OnProgress, silent
 from pipeline.regular_files import open_regular
+from pipeline.video.formats import VIDEO_SUFFIXES
 
 __all__ = ["FileRoot", "FolderRoot", "Root", "TarRoot", "open_root"]
 
@@ -30,10 +31,18 @@ def _row_shard(module: str, name: str, extent: Extent) -> Container:
     return shard
 
 
+def _video(extent: Extent) -> Container:
+    # By name as well: PyAV loads the libraries of FFmpeg.
+    video: Container = import_module("pipeline.datasets.roots.video_frames").VideoFrames(extent)
+    return video
+
+
 register(".tar", TarShard)
 register(".parquet", partial(_row_shard, "parquet_shard", "ParquetShard"))
 register(".arrow", partial(_row_shard, "arrow_shard", "ArrowShard"))
 register(".csv", PixelCsv)
+for _suffix in sorted(VIDEO_SUFFIXES):
+    register(_suffix, _video)
 
 
 def open_root(
@@ -78,6 +87,7 @@ def _shard_root(path: Path, suffix: str) -> FileRoot:
     if path.suffix.casefold() != suffix:
         raise DatasetError(
             f"{path}: its content is that of a {suffix} file, and its name has another suffix. Rename it to "
-            f"{path.stem}{suffix}; suffixes of shards are {', '.join(container_suffixes())}"
+            f"{path.stem}{suffix}; suffixes of shards are "
+            + ", ".join(suffix for suffix in container_suffixes() if suffix not in VIDEO_SUFFIXES)
         )
     return FileRoot(path)

@@ -6,6 +6,7 @@ members in place.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from abc import ABC, abstractmethod
@@ -17,8 +18,10 @@ from typing import Protocol
 from pipeline.datasets.roots.extents import Extent
 
 __all__ = [
+    "ANOTHER_FILE",
     "SEPARATOR",
     "Container",
+    "FrameContainer",
     "OpenContainers",
     "container_suffixes",
     "is_container",
@@ -31,6 +34,7 @@ __all__ = [
 ]
 
 SEPARATOR = "::"
+ANOTHER_FILE = "is not the file that was indexed"
 
 _ROW_DIGITS = 7
 _MAX_OPEN = 32  # containers with their lists of members and file handles
@@ -39,6 +43,11 @@ _MAX_DECODED = 2  # of them that may hold decoded images
 
 class Container(ABC):
     """One file with many images. Threads may read from it at once."""
+
+    @property
+    def another(self) -> str:
+        """What is to say of a member whose digest is not that of the table: the end of a sentence."""
+        return ANOTHER_FILE
 
     @abstractmethod
     def members(self) -> Sequence[str]:
@@ -54,8 +63,32 @@ class Container(ABC):
             If there is no such member, or it is empty, damaged or larger than `limit` bytes.
         """
 
+    def sha256(self, member: str, data: bytes) -> str:
+        """What a table knows a member by, of which `read` gave `data`: the sha256 of its bytes, or another digest."""
+        return hashlib.sha256(data).hexdigest()
+
     def trim(self) -> None:  # noqa: B027  # most hold nothing
         """Release what is only held to be faster; other containers are in use."""
+
+
+class FrameContainer(Container):
+    """A video: its members are the numbers of its frames, as `row_text` writes them."""
+
+    @property
+    @abstractmethod
+    def n_frames(self) -> int:
+        """Frames of the video, counted: what its header states is not used.
+
+        Raises
+        ------
+        ImageError
+            With a short reason, if it is no video, or has no frame.
+        """
+
+    @property
+    @abstractmethod
+    def file_sha256(self) -> bytes:
+        """Of the bytes of the video, 32 bytes; ImageError if they cannot be read."""
 
 
 class _HasExtents(Protocol):

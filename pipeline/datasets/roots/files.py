@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import unicodedata
 from abc import ABC, abstractmethod
@@ -11,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
 
-from pipeline.datasets.roots.containers import Container, OpenContainers, split_member
+from pipeline.datasets.roots.containers import ANOTHER_FILE, Container, FrameContainer, OpenContainers, split_member
 from pipeline.datasets.roots.extents import Extent
 from pipeline.datasets.roots.refusals import DAMAGED, refused_by_system
 from pipeline.datasets.roots.stamps import Stamp
@@ -24,6 +25,7 @@ __all__ = [
     "LINK",
     "MAX_IMAGE_BYTES",
     "MISSING",
+    "NO_VIDEO",
     "UNREADABLE",
     "Lookup",
     "Root",
@@ -39,6 +41,7 @@ __all__ = [
 MISSING = "file is missing"
 UNREADABLE = "file cannot be read"
 LINK = "link leaves the root"
+NO_VIDEO = "not a video"
 
 MAX_TEXT_BYTES = 64 * 2**20  # of a list that is read as a whole
 MAX_LIST_BYTES = 2**31  # of a list that is read line by line; AffectNet's with landmarks have some 500 MB
@@ -114,9 +117,29 @@ class Root(ABC):
             return self._read(name, limit)
         return self.container(member[0]).read(member[1], limit)
 
+    def difference(self, name: str, data: bytes, sha256: str) -> str:
+        """How a file or a member, of which `read` gave `data`, is not the one that a sample table knows by `sha256`.
+
+        Returns
+        -------
+        The end of a sentence about it; empty if it is that one.
+        """
+        member = split_member(name)
+        if member is None:
+            return "" if hashlib.sha256(data).hexdigest() == sha256 else ANOTHER_FILE
+        container = self.container(member[0])
+        return "" if container.sha256(member[1], data) == sha256 else container.another
+
     def container(self, name: str) -> Container:
         """One file of the root that holds many images; raises as `read` does."""
         return self._containers.get(self, name)
+
+    def video(self, name: str) -> FrameContainer:
+        """A video of the root; raises as `read` does."""
+        container = self.container(name)
+        if not isinstance(container, FrameContainer):
+            raise ImageError(NO_VIDEO)
+        return container
 
     @abstractmethod
     def _read(self, name: str, limit: int) -> bytes:

@@ -58,8 +58,9 @@ def export_graph(head: Head, temperature: float) -> Graph:
     """The head as ONNX, run by onnxruntime and compared with PyTorch on random inputs.
 
     The inputs of the graph have the names of the outputs that the head reads, with any number of rows: `pooled`
-    float32 (N, D), `tokens` and `block-K` float32 (N, T, W), `pixels` uint8 (N, S, S, 3). Its outputs are `logits` and
-    `probabilities` (at `temperature`), both float32 (N, C). Classes and temperature are in its metadata.
+    float32 (N, D), `frames` float32 (N, T, D), `tokens` and `block-K` float32 (N, T, W), `pixels` uint8 (N, S, S, 3).
+    Its outputs are `logits` and `probabilities` (at `temperature`), both float32 (N, C). Classes and temperature are in
+    its metadata.
 
     Raises
     ------
@@ -140,6 +141,6 @@ def _random_inputs(head: Head, n: int) -> Arrays:
             rows[name] = rng.integers(0, 256, (n, *shape), dtype=np.uint8)
         else:
             rows[name] = rng.standard_normal((n, *shape), dtype=np.float32)
-    if head.spec.scale == "standard":
-        rows["pooled"] = rows["pooled"] * head.scale.std.numpy() + head.scale.mean.numpy()
+    if head.spec.scale == "standard" and (scaled := head.spec.scaled_input):
+        rows[scaled] = rows[scaled] * head.scale.std.numpy() + head.scale.mean.numpy()
     return rows

@@ -53,6 +53,12 @@ def rows_of(table: SampleTable) -> list[dict[str, object]]:
     return table.frame.drop(columns="path").astype(object).where(table.frame.notna(), None).to_dict("records")
 
 
+def units_of(table: SampleTable) -> pd.DataFrame:
+    """One row per unit by its name: of clips that of the clip."""
+    units = table.units
+    return (units.assign(id=units["clip"]) if table.info.unit == "clip" else units).set_index("id")
+
+
 def test_every_layout_has_a_tree() -> None:
     assert {tree.layout for tree in TREES.values()} == set(LAYOUTS)
 
@@ -61,12 +67,12 @@ class TestEveryTable:
     """Of the plain folder: `test_gives_the_table_of_the_plain_folder` shows that those of all other kinds are equal."""
 
     def test_finds_every_sample_with_its_label(self, tree: Tree, cached: Cached) -> None:
-        table, _ = cached(tree, "folder")
-        found = dict(zip(table.frame["id"], table.frame["label"], strict=True))
-        assert found == {name: label for name, (label, _) in tree.samples.items()}
+        assert units_of(cached(tree, "folder")[0])["label"].to_dict() == {
+            name: label for name, (label, _) in tree.samples.items()
+        }
 
     def test_keeps_official_splits_and_carves_the_others(self, tree: Tree, cached: Cached) -> None:
-        frame = cached(tree, "folder")[0].frame.set_index("id")
+        frame = units_of(cached(tree, "folder")[0])
         official = {name: split for name, (_, split) in tree.samples.items() if split}
         assert {name: frame["split"][name] for name in official} == official
         has_test = "test" in official.values()
@@ -74,14 +80,13 @@ class TestEveryTable:
         assert carved <= ({"train", "val"} if has_test else {"train", "val", "test"})
 
     def test_rejects_with_a_reason_and_keeps_the_row(self, tree: Tree, cached: Cached) -> None:
-        frame = cached(tree, "folder")[0].frame
-        rejected = frame[frame["status"] == "rejected"]
-        assert dict(zip(rejected["id"], rejected["reason"], strict=True)) == tree.rejected
+        units = units_of(cached(tree, "folder")[0])
+        assert units["reason"][units["status"] == "rejected"].to_dict() == tree.rejected
 
     def test_every_row_of_the_source_is_a_sample_or_excluded(self, tree: Tree, cached: Cached) -> None:
         table, _ = cached(tree, "folder")
         assert table.info.excluded == tree.excluded
-        assert len(table) + sum(table.info.excluded.values()) == tree.rows
+        assert len(table.units) + sum(table.info.excluded.values()) == tree.rows
 
     def test_names_the_release(self, tree: Tree, cached: Cached) -> None:
         assert cached(tree, "folder")[0].info.release == tree.release
@@ -144,18 +149,18 @@ class TestEveryTree:
                 table_of(tree, cached(tree, "folder")[1], classes=8)
             return
         table = table_of(tree, cached(tree, "folder")[1], classes=8)
-        labels = dict(zip(table.frame["id"], table.frame["label"], strict=True))
+        labels = units_of(table)["label"].to_dict()
         assert (labels.get(tree.with_contempt) == "contempt") == bool(tree.with_contempt)
         assert "contempt" not in table.info.excluded
         assert len(table.info.classes) == 8
 
     def test_another_seed_leaves_official_splits_alone(self, tree: Tree, cached: Cached) -> None:
-        frame = table_of(tree, cached(tree, "folder")[1], split_seed=7).frame.set_index("id")
+        frame = units_of(table_of(tree, cached(tree, "folder")[1], split_seed=7))
         assert [name for name, (_, split) in tree.samples.items() if split and frame["split"][name] != split] == []
 
     def test_nothing_is_carved_at_fraction_zero(self, tree: Tree, cached: Cached) -> None:
         _, root = cached(tree, "folder")
-        frame = table_of(tree, root, val_fraction=0.0, test_fraction=0).frame.set_index("id")
+        frame = units_of(table_of(tree, root, val_fraction=0.0, test_fraction=0))
         assert {name: frame["split"][name] for name in frame.index} == {
             name: split or "train" for name, (_, split) in tree.samples.items()
         }
@@ -181,7 +186,7 @@ class TestEveryTree:
     )
     def test_images_that_are_all_missing_are_an_error(self, tree: Tree, tmp_path: Path) -> None:
         lists = {name: data for name, data in tree.files.items() if data[1:4] != b"PNG" and data}
-        with pytest.raises(DatasetError, match=r"none of . usable.*file is missing.*unpacked"):
+        with pytest.raises(DatasetError, match=r"none of . usable.*(file|clip) is missing.*unpacked"):
             table_of(tree, pack(lists, tmp_path, "folder"))
 
     def test_a_second_scan_reads_no_usable_image_and_gives_the_same_table(self, tree: Tree, cached: Cached) -> None:

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from pipeline.datasets.drawn import draw_dataset, unfinished_drawing
-from pipeline.datasets.drawn.side_by_side import image_files
+from pipeline.datasets.drawn.side_by_side import sample_files
 
 N = 24
 
@@ -20,8 +20,8 @@ def children():
 
 @pytest.mark.parametrize("style", ["sample-a", "sample-d", "sample-e"])
 def test_bytes_do_not_depend_on_the_number_of_processes(style):
-    alone = list(image_files(style, N, seed=3, n_processes=1))
-    assert list(image_files(style, N, seed=3, n_processes=3)) == alone
+    alone = list(sample_files(style, N, seed=3, n_processes=1))
+    assert list(sample_files(style, N, seed=3, n_processes=3)) == alone
 
 
 def test_a_whole_folder_is_the_same(tmp_path):
@@ -36,15 +36,15 @@ def test_a_whole_folder_is_the_same(tmp_path):
 
 
 def test_images_of_a_killed_process_are_drawn_all_the_same():
-    alone = list(image_files("sample-c", N, seed=0, n_processes=1))
-    files = image_files("sample-c", N, seed=0, n_processes=2)
+    alone = list(sample_files("sample-c", N, seed=0, n_processes=1))
+    files = sample_files("sample-c", N, seed=0, n_processes=2)
     first = next(files)
     children()[0].kill()
     assert [first, *files] == alone
 
 
 def test_processes_end_with_their_reader():
-    with closing(image_files("sample-d", 2_000, seed=0, n_processes=2)) as files:
+    with closing(sample_files("sample-d", 2_000, seed=0, n_processes=2)) as files:
         next(files)
         assert len(children()) == 2
     assert children() == []
@@ -52,7 +52,7 @@ def test_processes_end_with_their_reader():
 
 def test_where_no_process_can_start_the_caller_draws(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    assert len(list(image_files("sample-e", 4, seed=0, n_processes=2))) == 4
+    assert len(list(sample_files("sample-e", 4, seed=0, n_processes=2))) == 4
 
 
 def test_a_program_without_a_guard_may_draw(tmp_path):

@@ -31,6 +31,8 @@ OVERFIT = {
     "metd": {"epochs": 12},
     "rul": {"backbone": "small", "epochs": 20, "lr": 0.01},
     "scn": {"backbone": "small", "epochs": 20, "lr": 0.01},
+    "temporal-attention": {"epochs": 20},
+    "temporal-transformer": {"epochs": 10, "hidden": 64, "head_width": 16, "lr": 0.003},
     "token-mask": {"epochs": 40, "lr": 0.01},
     "zero-shot": {},
 }

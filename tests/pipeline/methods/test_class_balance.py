@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from memory_clips import source_for
 from memory_source import separable_source, text_for
 from overfit import OVERFIT
 from sklearn.linear_model import LogisticRegression
@@ -18,6 +19,7 @@ from torch.nn import functional
 from pipeline.learning.class_balance import balanced_weights, class_balance
 from pipeline.learning.loop import _draw_order
 from pipeline.learning.method import TrainingInputs
+from pipeline.learning.options import MethodConfig
 from pipeline.methods import METHODS, config_class, load_method
 from pipeline.methods.packing import pack
 from pipeline.methods.probe.logistic import LogisticRegression as Probe
@@ -93,7 +95,7 @@ def test_the_probe_has_the_optimum_of_scikit_learn_with_balanced_class_weight() 
 def test_methods_that_weigh_classes() -> None:
     assert set(WEIGHING) == {
         *("baseline", "fine-tune", "cafe", "feature-mask", "token-mask", "eac", "scn", "coop", "cocoop"),
-        "linear-probe",
+        *("linear-probe", "temporal-attention", "temporal-transformer"),
     }
 
 
@@ -105,7 +107,8 @@ def test_the_default_is_in_no_record_and_no_key(method: str) -> None:
     weighted = config(cross_entropy_weights="balanced")
     assert weighted.recorded() == config().recorded() | {"cross_entropy_weights": "balanced"}
     assert config().recorded().items() <= config().model_dump().items()
-    assert config().recorded().keys() == config.model_fields.keys() - config.later_options
+    later = config.later_options | MethodConfig.later_options
+    assert config().recorded().keys() == config.model_fields.keys() - later
 
 
 @pytest.mark.parametrize("method", WEIGHING)
@@ -114,7 +117,7 @@ def test_weights_change_the_head_and_are_stated(method: str) -> None:
     quick = {"max_log10_c": -1} if method == "linear-probe" else {"epochs": 2, "select_by": "last"}
     slow_start = {"tokens": 2, "warmup_epochs": 0, "lr": 0.1} if method in ("coop", "cocoop") else {}
     options = OVERFIT[method] | slow_start
-    source = separable_source(n=10)
+    source = source_for(method, n=10)
     inputs = TrainingInputs(source, source.classes, text_for(source.classes), tiny_encoder())
     config: Any = config_class(method)
     weighted, plain = (

@@ -5,16 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from memory_source import separable_source, text_for
+from memory_clips import source_for
+from memory_source import text_for
 from overfit import OVERFIT
 from tiny_encoder import tiny_encoder
 
 from pipeline.errors import ConfigError, MismatchError, TrainingError
 from pipeline.learning.calibration import Calibration
+from pipeline.learning.clips import ClipSampler, clip_arrays, stored_output
 from pipeline.learning.evaluation import evaluate
 from pipeline.learning.method import TrainingInputs
 from pipeline.methods import config_class, load_method, method_names
 from pipeline.methods.packing import pack, unpack
+from pipeline.sources import ClipSource
 from pipeline.tables.labels import EXPRESSIONS
 
 
@@ -46,7 +49,17 @@ def fit(name, source, seed=0, config=None, on_progress=lambda progress: None, **
 
 
 def inputs(name, source, split="val"):
-    return {output: source.features(split, output) for output in options(name).reads}
+    stored = {output: source.features(split, output) for output in stores(name)}
+    reads = options(name).reads
+    if not isinstance(source, ClipSource):
+        return stored
+    arrays = clip_arrays(stored, reads, ClipSampler(source.clips(split), options(name).clip_frames))
+    return {output: array[:] for output, array in arrays.items()}
+
+
+def stores(name):
+    """The outputs of a store that the method's inputs are made of."""
+    return tuple(map(stored_output, options(name).reads))
 
 
 def changed(source, change):
@@ -82,38 +95,38 @@ def test_factors_are_options_of_a_stackable_method(name):
 
 @pytest.mark.parametrize("n_classes", [7, 8])
 def test_overfits_16_separable_rows(name, n_classes):
-    fitted = fit(name, separable_source(EXPRESSIONS[:n_classes]))
+    fitted = fit(name, source_for(name, EXPRESSIONS[:n_classes]))
     assert fitted.val.accuracy == 1.0
     assert fitted.head.spec.classes == EXPRESSIONS[:n_classes]
     assert set(fitted.head.spec.inputs) <= set(options(name).reads)  # cliper begins with the pooled feature
 
 
 def test_equal_seeds_give_equal_weights(name):
-    states = [pack(fit(name, separable_source(n_views=2), seed=5).head)[0] for _ in range(2)]
+    states = [pack(fit(name, source_for(name, n_views=2), seed=5).head)[0] for _ in range(2)]
     assert states[0] == states[1]
 
 
 def test_other_seeds_give_other_weights_exactly_where_the_method_says_so(name):
-    states = [pack(fit(name, separable_source(), seed=seed).head)[0] for seed in (0, 1)]
+    states = [pack(fit(name, source_for(name), seed=seed).head)[0] for seed in (0, 1)]
     assert (states[0] != states[1]) == config_class(name).is_random
 
 
 def test_fitting_leaves_the_global_generator_alone(name):
     before = torch.random.get_rng_state()
-    fit(name, separable_source())
+    fit(name, source_for(name))
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_fitting_leaves_the_encoder_as_it_was(name):
     pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     before = tiny_encoder().encode_images(pixels)["pooled"], tiny_encoder().encode_text(["a face"])
-    fit(name, separable_source())
+    fit(name, source_for(name))
     np.testing.assert_array_equal(tiny_encoder().encode_images(pixels)["pooled"], before[0])
     np.testing.assert_array_equal(tiny_encoder().encode_text(["a face"]), before[1])
 
 
 def test_a_packed_head_works_without_its_source(name):
-    source = separable_source()
+    source = source_for(name)
     fitted = fit(name, source)
     state, description = pack(fitted.head)
     again = unpack(state, description, tiny_encoder())
@@ -122,7 +135,7 @@ def test_a_packed_head_works_without_its_source(name):
 
 def test_logits_do_not_depend_on_the_rows_that_go_along(name, monkeypatch):
     """Networks with batch statistics are asked in evaluation mode; 1e-4 is what other batch sizes leave."""
-    source = separable_source()
+    source = source_for(name)
     head = fit(name, source).head
     together = head.predict(inputs(name, source))
     monkeypatch.setattr(type(head), "predict_rows", 1)
@@ -130,7 +143,7 @@ def test_logits_do_not_depend_on_the_rows_that_go_along(name, monkeypatch):
 
 
 def test_the_head_is_the_selected_epochs_and_calibrated_on_the_validation_split(name):
-    source = separable_source()
+    source = source_for(name)
     source.splits["val"][1][0] = "neutral"  # a wrong label keeps the best score below 1
     fitted = fit(name, source)
     record = fitted.history[fitted.selected_epoch - 1]
@@ -145,14 +158,14 @@ def test_the_head_is_the_selected_epochs_and_calibrated_on_the_validation_split(
 
 
 def test_selects_by_uar_on_request(name):
-    source = separable_source()
+    source = source_for(name)
     source.splits["val"][1][:3] = "neutral"
     fitted = fit(name, source, config=options(name, select_by="uar"))
     assert fitted.val.uar == max(row["val_uar"] for row in fitted.history)
 
 
 def test_a_class_may_be_absent_from_train(name):
-    source = separable_source(absent="disgust")
+    source = source_for(name, absent="disgust")
     fitted = fit(name, source)
     assert fitted.val.accuracy == 1.0
     assert fitted.val.per_class["disgust"] is None
@@ -162,7 +175,7 @@ def test_a_class_may_be_absent_from_train(name):
 
 def test_the_temperature_is_fitted_on_classes_that_train_has(name):
     """A validation row of another class is scored, counted in the calibration, and has no part in the temperature."""
-    source = separable_source()
+    source = source_for(name)
     train, labels = source.splits["train"]
     present = labels != "disgust"
     others = {output: arrays | {"train": arrays["train"][:, present]} for output, arrays in source.others.items()}
@@ -179,17 +192,17 @@ def test_the_temperature_is_fitted_on_classes_that_train_has(name):
 
 
 def test_learns_from_a_train_split_of_two_rows(name):
-    assert fit(name, separable_source(n=2)).val.accuracy == 1.0
+    assert fit(name, source_for(name, n=2)).val.accuracy == 1.0
 
 
 @having("batch_size")
 def test_the_last_batch_may_be_a_single_row(name):
-    assert fit(name, separable_source(), config=options(name, batch_size=5)).val.accuracy == 1.0
+    assert fit(name, source_for(name), config=options(name, batch_size=5)).val.accuracy == 1.0
 
 
 def test_half_precision_features_are_learnt_from(name):
     halves = changed(
-        separable_source(), lambda split, output, array: array if output == "pixels" else array.astype(np.float16)
+        source_for(name), lambda split, output, array: array if output == "pixels" else array.astype(np.float16)
     )
     assert fit(name, halves).val.accuracy == 1.0
 
@@ -197,9 +210,7 @@ def test_half_precision_features_are_learnt_from(name):
 @pytest.mark.parametrize("scale", ["raw", "l2", "standard"])
 @having("feature_scale")
 def test_every_feature_scale_is_learnt_with(name, scale):
-    shifted = changed(
-        separable_source(), lambda split, output, array: array * 0.02 + 1 if output == "pooled" else array
-    )
+    shifted = changed(source_for(name), lambda split, output, array: array * 0.02 + 1 if output == "pooled" else array)
     fitted = fit(name, shifted, config=options(name, feature_scale=scale))
     losses = [epoch["loss"] for epoch in fitted.history]
     assert min(losses) < losses[0]
@@ -210,7 +221,7 @@ def test_every_feature_scale_is_learnt_with(name, scale):
 
 @having("feature_scale")
 def test_standard_scale_is_that_of_all_views_of_the_train_split(name):
-    source = separable_source(n_views=2)
+    source = source_for(name, n_views=2)
     fitted = fit(name, source, config=options(name, feature_scale="standard"))
     rows = source.splits["train"][0].reshape(32, -1)
     np.testing.assert_allclose(fitted.head.scale.mean.numpy(), rows.mean(axis=0), atol=1e-5)
@@ -220,41 +231,41 @@ def test_standard_scale_is_that_of_all_views_of_the_train_split(name):
 @having("feature_scale")
 def test_l2_scale_makes_the_length_of_features_irrelevant(name):
     """To training as to prediction: all pooled features 4 times as long, the same head."""
-    config, source = options(name, feature_scale="l2"), separable_source()
+    config, source = options(name, feature_scale="l2"), source_for(name)
     longer = changed(source, lambda split, output, array: 4 * array if output == "pooled" else array)
     heads = [fit(name, faces, config=config).head for faces in (source, longer)]
-    rows = inputs(name, source)
+    rows, scaled = inputs(name, source), heads[0].spec.scaled_input
     expected = heads[0].predict(rows)
     for head in heads:
-        np.testing.assert_allclose(head.predict(rows | {"pooled": 50 * rows["pooled"]}), expected, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(head.predict(rows | {scaled: 50 * rows[scaled]}), expected, rtol=1e-3, atol=1e-3)
 
 
 def test_reads_train_and_val_only_and_every_view_once(name):
-    source = separable_source(n_views=3)  # has no test split: reading one is a KeyError
+    source = source_for(name, n_views=3)  # has no test split: reading one is a KeyError
     fit(name, source)
     views = 3 if options(name).views == "all" else 1
-    expected = {("train", output, view) for output in options(name).reads for view in range(views)}
-    expected |= {("val", output, 0) for output in options(name).reads}
+    expected = {("train", output, view) for output in stores(name) for view in range(views)}
+    expected |= {("val", output, 0) for output in stores(name)}
     assert sorted(source.reads) == sorted(expected)
 
 
 @methods(lambda config: config.views == "all" and config.is_random)
 def test_views_change_what_is_learnt(name):
-    plain, viewed = separable_source(n_views=1), separable_source(n_views=3)
+    plain, viewed = source_for(name, n_views=1), source_for(name, n_views=3)
     viewed = changed(viewed, lambda split, output, array: np.concatenate([plain._array(split, output)[:1], array[1:]]))
     assert pack(fit(name, plain).head)[0] != pack(fit(name, viewed).head)[0]
 
 
 def test_its_head_refuses_rows_of_another_shape(name):
-    head = fit(name, separable_source()).head
-    output = options(name).reads[0]
-    other = changed(separable_source(), lambda split, name, array: array[..., 1:] if name == output else array)
-    with pytest.raises(MismatchError, match=rf"expects {output} of shape \(.*\), found \("):
+    head = fit(name, source_for(name)).head
+    output = stores(name)[0]
+    other = changed(source_for(name), lambda split, name, array: array[..., 1:] if name == output else array)
+    with pytest.raises(MismatchError, match=rf"expects {options(name).reads[0]} of shape \(.*\), found \("):
         evaluate(head, other, "val")
 
 
 def test_its_head_refuses_another_encoder(name):
-    source = separable_source()
+    source = source_for(name)
     head = fit(name, source).head
     other = replace(source, encoder=source.encoder | {"precision": "amp-float16"})
     with pytest.raises(MismatchError, match="precision: expected 'float32', found 'amp-float16'"):
@@ -262,14 +273,14 @@ def test_its_head_refuses_another_encoder(name):
 
 
 def test_the_order_in_which_a_dataset_names_its_classes_does_not_matter(name):
-    source = separable_source()
+    source = source_for(name)
     head = fit(name, source).head
     reordered = replace(source, classes=tuple(reversed(source.classes)))
     assert evaluate(head, reordered, "val").as_json() == evaluate(head, source, "val").as_json()
 
 
 def test_labels_outside_the_classes_are_refused_or_dropped_and_counted(name):
-    source, seven = separable_source(EXPRESSIONS), EXPRESSIONS[:7]
+    source, seven = source_for(name, EXPRESSIONS), EXPRESSIONS[:7]
     with pytest.raises(MismatchError, match=r"faces train: .* found also contempt 2 rows"):
         fit(name, source, classes=seven)
     fitted = fit(name, source, classes=seven, drop_other_labels=True)
@@ -281,7 +292,7 @@ def test_labels_outside_the_classes_are_refused_or_dropped_and_counted(name):
 
 
 def test_no_validation_rows_is_an_error_that_says_what_to_do(name):
-    source = separable_source()
+    source = source_for(name)
     features, labels = source.splits["val"]
     empty = replace(source, splits=source.splits | {"val": (features[:, :0], labels[:0])})
     with pytest.raises(
@@ -292,24 +303,24 @@ def test_no_validation_rows_is_an_error_that_says_what_to_do(name):
 
 def test_one_class_alone_is_an_error(name):
     with pytest.raises(TrainingError, match="rows of two classes, found surprise only") as error:
-        fit(name, separable_source(n=1))
+        fit(name, source_for(name, n=1))
     assert list(error.value.remedy) == [("index", {"dataset": "faces", "dry_run": True})]
 
 
 @methods(lambda config: set(config.reads) != {"pixels"})
 def test_a_feature_that_is_not_finite_is_named(name):
-    source = separable_source(n_views=2)
+    source = source_for(name, n_views=2)
     view = 1 if options(name).views == "all" else 0
-    output = next(output for output in options(name).reads if output != "pixels")
+    output = next(output for output in stores(name) if output != "pixels")
     source._array("train", output)[view, 3] = np.nan
     with pytest.raises(TrainingError, match=r"faces train: .*found NaN or infinity in 1 rows, first train-3"):
         fit(name, source)
 
 
-@methods(lambda config: "pooled" in config.reads)
+@methods(lambda config: {"pooled", "frames"} & set(config.reads))
 def test_a_feature_without_a_direction_is_named(name):
     """Below 6e-8 float16 has only 0 left."""
-    source = separable_source()
+    source = source_for(name)
     source._array("train", "pooled")[0, 3] = np.float16(1e-8)
     with pytest.raises(TrainingError, match=r"found features of length zero in 1 rows, first train-3\. .*") as error:
         fit(name, source)
@@ -319,14 +330,14 @@ def test_a_feature_without_a_direction_is_named(name):
 @having("lr")
 def test_a_learning_rate_that_diverges_stops_with_the_step_and_the_terms(name):
     with pytest.raises(TrainingError, match=r"epoch \d+.*expected .*finite"):
-        fit(name, separable_source(), config=options(name, lr=1e38))
+        fit(name, source_for(name), config=options(name, lr=1e38))
 
 
 def finished_and_error(name, jobs):
     """Positions of the heads that are given, and the error after them."""
     finished = []
     with pytest.raises(TrainingError) as raised:
-        finished.extend(i for i, _ in load_method(name).fit_many(given(separable_source()), jobs))
+        finished.extend(i for i, _ in load_method(name).fit_many(given(source_for(name)), jobs))
     return sorted(finished), str(raised.value)
 
 
@@ -347,8 +358,8 @@ def test_a_first_stage_that_diverges_leaves_the_others_alone():
 
 
 def test_an_output_that_is_not_kept_is_named_with_the_command_that_makes_it(name):
-    bare = replace(separable_source(), others={})
-    if options(name).reads == ("pooled",):
+    bare = replace(source_for(name), others={})
+    if stores(name) == ("pooled",):
         assert fit(name, bare).val.accuracy == 1.0
         return
     with pytest.raises(LookupError, match="fer-stage extract --outputs"):
@@ -358,18 +369,18 @@ def test_an_output_that_is_not_kept_is_named_with_the_command_that_makes_it(name
 def test_options_of_another_method_are_refused(name):
     other = next(method for method in method_names() if method != name)
     with pytest.raises(ConfigError, match=f"{name}: expected options of"):
-        fit(name, separable_source(), config=config_class(other)())
+        fit(name, source_for(name), config=config_class(other)())
 
 
 @pytest.mark.parametrize("classes", [("fear",), ("fear", "fear")])
 def test_fewer_than_two_different_classes_are_refused(name, classes):
     with pytest.raises(ConfigError, match="two or more different classes"):
-        load_method(name).fit(TrainingInputs(separable_source(), classes), options(name), 0)
+        load_method(name).fit(TrainingInputs(source_for(name), classes), options(name), 0)
 
 
 @pytest.mark.parametrize("what", ["text", "encoder"])
 def test_text_and_encoder_are_required_where_the_method_says_so(name, what):
-    bare = replace(given(separable_source()), **{what: None})
+    bare = replace(given(source_for(name)), **{what: None})
     if not getattr(options(name), f"needs_{what}"):
         assert load_method(name).fit(bare, options(name), 0).val.accuracy == 1.0
         return
@@ -379,7 +390,7 @@ def test_text_and_encoder_are_required_where_the_method_says_so(name, what):
 
 @methods(lambda config: config.needs_encoder)
 def test_another_encoder_than_the_features_is_refused_where_one_is_needed(name):
-    source = separable_source()
+    source = source_for(name)
     other = replace(source, encoder=source.encoder | {"encoder": {"architecture": "median"}})
     with pytest.raises(MismatchError, match="expected the encoder of the features"):
         fit(name, other)
@@ -387,13 +398,13 @@ def test_another_encoder_than_the_features_is_refused_where_one_is_needed(name):
 
 def test_progress_is_told_for_every_record_of_the_history(name):
     heard = []
-    fitted = fit(name, separable_source(), on_progress=heard.append)
+    fitted = fit(name, source_for(name), on_progress=heard.append)
     assert [progress.done for progress in heard][-len(fitted.history) :] == list(range(1, len(fitted.history) + 1))
 
 
 def test_several_seeds_are_each_the_head_of_its_seed(name, monkeypatch):
     """Trained together or one after the other: equal to each alone within rounding."""
-    source, config = separable_source(n_views=2), options(name)
+    source, config = source_for(name, n_views=2), options(name)
     seeds = (3, 5)
     monkeypatch.setattr("pipeline.learning.group.n_cores", lambda: 1)  # the two of a light head form one stack
     many = dict(load_method(name).fit_many(given(source), [(config, seed) for seed in seeds]))
@@ -410,7 +421,7 @@ def test_several_seeds_are_each_the_head_of_its_seed(name, monkeypatch):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_every_method_trains_on_a_gpu_and_leaves_its_head_on_the_cpu():
     for name in method_names():
-        source = separable_source()
+        source = source_for(name)
         fitted = fit(name, source, device="cuda:0", encoder=tiny_encoder("cuda:0"))
         assert fitted.val.accuracy == 1.0, name
         assert {value.device.type for value in fitted.head.state_dict().values()} == {"cpu"}, name

@@ -22,6 +22,13 @@ RECORDED = {
         "balanced batch_size beta_div bias class_weights div_norm drop_rate drop_shared epochs "
         "feature_scale hidden lambda_sep lr lr_decay pool_remainder select_by sigmoid weight_decay"
     ),
+    "temporal-attention": (
+        "balanced batch_size dropout epochs feature_scale lr lr_decay queries select_by weight_decay"
+    ),
+    "temporal-transformer": (
+        "balanced batch_size dropout epochs feature_scale head_width heads hidden layers lr lr_decay "
+        "momentum optimizer schedule select_by weight_decay"
+    ),
     "token-mask": (
         "balanced batch_size beta_div bias class_weights div_norm drop_rate drop_shared epochs "
         "feature_scale hidden lambda_sep lr lr_decay pool_remainder queries select_by sigmoid weight_decay"

@@ -11,7 +11,17 @@ from pipeline.methods.probe.heads import LinearHead
 
 KINDS = (
     *("cocoop", "descriptors", "feature-mask", "fine-tune", "image", "image-embedding", "image-importance"),
-    *("image-mask", "image-text", "linear", "text-similarity", "token-mask", "tuned-descriptors", "tuned-text"),
+    *(
+        "image-mask",
+        "image-text",
+        "linear",
+        "temporal-attention",
+        "temporal-transformer",
+        "text-similarity",
+        "token-mask",
+        "tuned-descriptors",
+        "tuned-text",
+    ),
 )
 
 

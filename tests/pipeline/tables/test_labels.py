@@ -15,11 +15,13 @@ from pipeline.tables.labels import (
     COMPOUND_CODE_MAPS,
     EXPRESSIONS,
     LABELS,
+    MAFW_CODE_MAPS,
     ClassSet,
     canonical,
     expressions,
     fitting_class_set,
     in_canonical_order,
+    is_abbreviation,
 )
 
 
@@ -68,6 +70,27 @@ def test_spellings_of_labels_beyond_the_eight(spelling: str, label: str) -> None
     assert canonical(spelling) == label
 
 
+@pytest.mark.parametrize(
+    ("code", "label"),
+    [
+        *(("ANG", "anger"), ("DIS", "disgust"), ("FEA", "fear"), ("HAP", "happiness"), ("NEU", "neutral")),
+        *(("SAD", "sadness"), ("SUR", "surprise"), ("sur", "surprise"), ("02_Hap", "happiness")),
+    ],
+)
+def test_codes_of_three_letters_are_spellings(code: str, label: str) -> None:
+    assert canonical(code) == label
+
+
+def test_a_code_begins_its_own_label_and_is_no_other_spelling() -> None:
+    """So that no label of another dataset is misread. `AF` is afraid in the names of KDEF alone."""
+    codes = ("su", "sur", "fe", "fea", "di", "dis", "ha", "hap", "sa", "an", "ang", "ne", "neu", "co")
+    assert all(canonical(code).startswith(code) and is_abbreviation(code.upper()) for code in codes)
+    assert not any(map(is_abbreviation, ("sad", "joy", "happy", "anger", "3", "AF")))
+    for unknown in ("AF", "EXC", "FRU", "CON", "CAL", "OTH", "ANX"):
+        with pytest.raises(LabelError):
+            canonical(unknown)
+
+
 def test_a_compound_label_is_not_one_of_its_parts() -> None:
     with pytest.raises(LabelError, match="Did you mean 'happily surprised'"):
         canonical("happilysurprise")
@@ -114,3 +137,8 @@ def test_a_layout_has_the_requested_classes_or_the_most_of_them_that_it_knows(
 def test_code_maps_of_compound_labels_are_apart_from_those_of_expressions() -> None:
     """Presets that fit numbers from 1 to 7, and known orders of expressions, are looked for in `CODE_MAPS`."""
     assert {label for codes in CODE_MAPS.values() for label in codes.values()} == set(EXPRESSIONS)
+
+
+def test_both_orders_of_mafw_have_all_of_its_labels() -> None:
+    assert [sorted(codes.values()) for codes in MAFW_CODE_MAPS.values()] == [sorted(CLASS_SETS["mafw"])] * 2
+    assert [list(codes) for codes in MAFW_CODE_MAPS.values()] == [list(range(11))] * 2

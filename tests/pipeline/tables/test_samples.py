@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import TableError
+from pipeline.tables.labels import EXPRESSIONS
 from pipeline.tables.samples import Sample, SampleTable, TableInfo
 
 INFO = TableInfo("faces", "folder", "data/faces", ("fear", "anger"))
@@ -77,3 +79,34 @@ def test_a_written_table_is_read_as_it_was(tmp_path: Path) -> None:
     assert read.info == table.info
     assert read.frame["box"].tolist() == [None, (1, 2, 3, 4), None]
     assert read.frame["frame"].tolist() == [pd.NA, 3, pd.NA]
+
+
+class TestClips:
+    @staticmethod
+    def table() -> SampleTable:
+        """Clip a: two frames of train, one rejected; b: one of test, equal to one of a; c: rejected."""
+        digest = {name: hashlib.sha256(name.encode()).hexdigest() for name in "xyz"}
+        rows = [
+            Sample("a/0", "a/0.jpg", "anger", "train", digest["x"], clip="a", frame=0, subject="s", fold=1),
+            Sample("a/1", "a/1.jpg", "anger", "train", reason="file is empty", clip="a", frame=1, subject="s", fold=1),
+            Sample("a/2", "a/2.jpg", "anger", "train", digest["y"], clip="a", frame=2, subject="s", fold=1),
+            Sample("b/0", "b/0.jpg", "fear", "test", digest["y"], clip="b", frame=0, subject="s", fold=2),
+            Sample("c", "c", "fear", "test", reason="clip is missing", clip="c", subject="t", fold=2),
+        ]
+        return SampleTable.from_samples(rows, TableInfo("d", "clips", "/r", EXPRESSIONS[:7], unit="clip"))
+
+    def test_units_are_one_usable_row_of_each_clip_if_it_has_one(self) -> None:
+        assert self.table().units["id"].tolist() == ["a/0", "b/0", "c"]
+
+    def test_the_summary_counts_clips_and_frames(self) -> None:
+        summary = self.table().summary()
+        assert (summary["clips"], summary["rows"]) == (3, 5)
+        assert summary["splits"] == {"train": 1, "val": 0, "test": 1}
+        assert summary["frames"] == {"train": 2, "val": 0, "test": 1}
+        assert summary["rejected"] == {"clip is missing": 1}
+        assert summary["rejected_frames"] == {"file is empty": 1}
+        assert summary["labels"]["anger"] == summary["labels"]["fear"] == 1
+
+    def test_crossing_counts_clips(self) -> None:
+        across = {"test in train": 1, "across folds": 2}
+        assert self.table().crossing() == {"bytes": across, "subject": across}

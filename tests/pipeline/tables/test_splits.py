@@ -13,6 +13,7 @@ from trees import pack, picture
 
 from pipeline.datasets.index import index_dataset
 from pipeline.progress import Progress
+from pipeline.tables.clip_splits import carve_clips, clips_of
 from pipeline.tables.labels import expressions
 from pipeline.tables.samples import Sample
 from pipeline.tables.splits import carve, carving_notes, groups_of, split_by_hash
@@ -180,3 +181,37 @@ class TestMuxspacePeople:
         splits = frame["split"].groupby(frame["id"].str.partition("_")[0]).unique()
         assert [list(found) for found in splits if len(found) > 1] == []
         assert set(frame["split"]) == {"train", "val", "test"}
+
+
+_FRAMES = st.lists(
+    st.tuples(st.lists(st.integers(0, 30), min_size=1, max_size=5), st.sampled_from(["anger", "fear"])),
+    min_size=1,
+    max_size=20,
+)
+
+
+@given(_FRAMES, st.sampled_from([0.1, 0.5]), st.integers(0, 3))
+def test_clips_are_carved_whole_and_with_all_that_share_a_frame(
+    clips: list[tuple[list[int], str]], share: float, seed: int
+) -> None:
+    rows = [
+        Sample(f"{i}/{j}", f"{i}/{j}", label, "train", sha256=f"{content:064x}", clip=str(i), frame=j)
+        for i, (contents, label) in enumerate(clips)
+        for j, content in enumerate(contents)
+    ]
+    carved = carve_clips(rows, {"train": 1 - share, "val": share}, seed)
+    assert [replace(row, split="train") for row in carved] == rows
+    of_clip = {(row.clip, row.split) for row in carved}
+    assert len(of_clip) == len(clips)
+    of_bytes = {(row.sha256, row.split) for row in carved}
+    assert len(of_bytes) == len({row.sha256 for row in rows})
+
+
+def test_shares_are_of_clips_whatever_their_lengths() -> None:
+    rows = [
+        Sample(f"{i:02d}/{j}", f"{i}/{j}", "anger", "", clip=f"{i:02d}", frame=j)
+        for i in range(50)
+        for j in range(200 if i == 0 else 1)
+    ]
+    clips = clips_of(carve_clips(rows, {"train": 0.8, "test": 0.2}, 0))
+    assert 5 <= sum(clip.split == "test" for clip in clips) <= 15

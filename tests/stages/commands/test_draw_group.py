@@ -43,7 +43,7 @@ def test_a_dry_run_writes_nothing(empty: Path, capsys: pytest.CaptureFixture[str
     ("args", "message"),
     [
         (("--group", "2", "--out", "two.txt"), "--out: expected a name that ends with .png or .jpg"),
-        (("--group", "2", "--images", "60"), "--images and --contact-sheet belong to a whole style"),
+        (("--group", "2", "--images", "60"), "--images, --clips and --contact-sheet belong to a whole style"),
         (("--group", "2", "--style", "sample-a", "--style", "sample-b"), "--group: expected one --style"),
         (("--contact-sheet", "a.png"), "--contact-sheet: expected one --style"),
         (
@@ -82,9 +82,11 @@ def test_python_knows_the_expressions_of_a_group(empty: Path) -> None:
 
 
 def test_python_names_parameters_where_the_command_names_options(empty: Path) -> None:
-    with pytest.raises(ParamsError, match="`group` draws one picture: `images` and `contact_sheet` belong"):
+    with pytest.raises(ParamsError, match="`group` draws one picture: `images`, `clips` and `contact_sheet` belong"):
         stages.draw(group=2, images=60)
-    with pytest.raises(ParamsError, match="`style`: expected sample-a to sample-e, found none"):
+    with pytest.raises(
+        ParamsError, match="`style`: expected sample-a to sample-e, or sample-video-a to sample-video-e, found none"
+    ):
         stages.draw()
     with pytest.raises(ConfigError, match="sample-z"):
         stages.draw("sample-z")

@@ -53,7 +53,7 @@ def test_descriptions_are_valid_croissant(name: str, tmp_path: Path) -> None:
     assert str(dataset.metadata.ctx.conforms_to.value).endswith("/croissant/1.0")
     (records,) = (found for found in dataset.metadata.record_sets if found.id == "samples")
     assert [field.name for field in records.fields] == pq.read_schema(path).names
-    assert len(table) == sum(row["counts/usable"] + row["counts/rejected"] for row in dataset.records("counts"))
+    assert len(table.units) == sum(row["counts/usable"] + row["counts/rejected"] for row in dataset.records("counts"))
 
 
 @pytest.mark.filterwarnings("ignore:The inplace keyword:DeprecationWarning")  # of pandas, by mlcroissant

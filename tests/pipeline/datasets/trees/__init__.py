@@ -6,14 +6,18 @@ One module per family of datasets, with its trees by name in `TREES`.
 from __future__ import annotations
 
 from trees import (
+    acted_clips,
     affectnet,
+    clip_lists,
     csv_lists,
     drawn,
     fer2013,
     folders,
     hub,
     lab,
+    listed_clips,
     listed_faces,
+    mafw,
     path_lists,
     raf,
     raf_copies,
@@ -40,4 +44,8 @@ TREES = {
     **csv_lists.TREES,
     **path_lists.TREES,
     **hub.TREES,
+    **acted_clips.TREES,
+    **listed_clips.TREES,
+    **mafw.TREES,
+    **clip_lists.TREES,
 }

@@ -57,9 +57,10 @@ def _zip(files: Mapping[str, bytes], path: Path) -> Path:
 class Tree:
     """A dataset, and the truth about it.
 
-    `samples` is id -> (label, split), split empty where it is carved by hash. `rows` counts the rows of the source:
-    every one of them is a sample or excluded. `bad_label` is a file to put in with unknown labels, with the
-    words that the error must hold. `by_names`: no list names the images, so that a missing one cannot be noticed.
+    `samples` is id -> (label, split), split empty where it is carved by hash; of clips, id is the clip's name. `rows`
+    counts the rows of the source: every one of them is a sample or excluded. `bad_label` is a file to put in with
+    unknown labels, with the words that the error must hold. `by_names`: no list names the images, so that a missing one
+    cannot be noticed.
     """
 
     layout: str
