@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from videos import RATE, every, turned_on_showing, write_video
 
+from cache.atomic import write_first_free
 from pipeline.errors import InputError
 from pipeline.predict.annotated_video import TRACK_COLOURS, write_annotated
 from pipeline.predict.lazy_images import VideoFile
@@ -140,3 +141,16 @@ def test_a_video_that_is_gone_at_its_second_reading_is_an_error(tmp_path: Path) 
     video.write_bytes(b"")
     with pytest.raises(InputError, match=r"it was read before, and cannot be read now: not a video: the file is empty"):
         write_annotated(trace, tmp_path / "b.mp4")
+
+
+def test_a_copy_that_is_interrupted_is_not_there(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.mp4", plain())
+    trace = trace_of(video, {0: [(0.0, (40.0, 100.0, 100.0, 100.0))]})
+
+    def interrupt(at_s: float) -> None:
+        if at_s > 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_first_free([tmp_path / "shown/a.mp4"], lambda partial: write_annotated(trace, partial, interrupt))
+    assert list((tmp_path / "shown").iterdir()) == []
