@@ -64,18 +64,19 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_head_is_scored_on_clips_of_its_fold_and_of_the_other_style(graph: Path) -> None:
+    root = graph / "runs" / "scores" / "mini"
     scores = [
-        score
-        for path in (graph / "runs" / "scores").rglob("scores.json")
-        for score in json.loads(path.read_text())["scores"]
+        (path.relative_to(root).parts[0], score)
+        for path in root.rglob("scores.json")
+        for score in json.loads(path.read_text())
     ]
-    assert {(score["method"], score["test"]) for score in scores} == {
-        (name, style) for name in SHORT for style in STYLES
+    assert {(method, score["dataset"]) for method, score in scores} == {
+        (name, test) for name in SHORT for test in STYLES
     }
-    assert {score["unit"] for score in scores} == {"clip"}
-    # 42 clips in two folds by person, seven clips each; of 42 clips those of the third person are the test split
-    assert {score["n"] for score in scores if score["test"] == STYLES[0]} == {21}
-    assert {score["n"] for score in scores if score["test"] == STYLES[1]} == {7}
+    assert {score["unit"] for _, score in scores} == {"clip"}
+    # Two folds of 42 clips by person, with seven clips each; of six people the third one is the test split.
+    assert {score["n"] for _, score in scores if score["dataset"] == STYLES[0]} == {21}
+    assert {score["n"] for _, score in scores if score["dataset"] == STYLES[1]} == {7}
 
 
 def test_other_frames_and_seeds_train_and_encode_nothing(graph: Path) -> None:
