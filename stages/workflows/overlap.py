@@ -184,8 +184,8 @@ def rows_without_overlap(
 def require_made_fold(run: SavedHead, units: StoredUnits) -> None:
     """Refuse to score a head on a made fold that is another one by now.
 
-    Made folds follow from all rows of a table: where some were added or removed, the test rows of a fold are others, and
-    the head may have been trained on them.
+    Made folds follow from all rows of a table: where some were added or removed, the test rows of a fold are others,
+    and the head may have been trained on them.
 
     Parameters
     ----------
