@@ -104,7 +104,7 @@ class TestLists:
         table = index(files, tmp_path / "one")
         assert table.units.set_index("clip")["status"].to_dict() == {"faces/a": "rejected", "faces/b": "ok"}
         notes = notes_of(files, tmp_path / "two")
-        assert any("other in their label, subject, scene or fold, and are rejected: 'faces/a'" in note for note in notes)
+        assert any("in their label, subject, scene or fold, and are rejected: 'faces/a'" in each for each in notes)
 
     def test_numbers_are_refused_with_frames_that_show_them(self, tmp_path: Path) -> None:
         with pytest.raises(AmbiguousLabelsError) as caught:
