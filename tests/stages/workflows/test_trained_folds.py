@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -247,6 +248,18 @@ def test_a_head_of_a_made_fold_is_not_scored_where_the_folds_of_other_rows_are_o
     assert "--fold 1 --folds 3" in as_commands(raised.value)
     again = stages.evaluate(stages.train("linear-probe", "sample-a", folds=3), datasets="sample-a")
     assert {entry.overlap and sum(entry.overlap.values()) for run in again.runs for entry in run.entries} == {0}
+
+
+def test_images_without_a_fold_that_are_left_out_are_counted(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One image of a person has no fold: where another one of this person is tested on, it is not trained on."""
+    table = SampleTable.read(Path("tables/sample-a.parquet"))
+    people = pd.factorize(table.frame["subject"])[0]
+    folds = pd.Series(1 + people % 3, table.frame.index, "Int64")
+    folds[np.flatnonzero(people == 0)[0]] = pd.NA
+    write_table(SampleTable(table.frame.assign(fold=folds), table.info), Path("tables/sample-a.parquet"))
+    stages.extract("sample-a", decoders=1)
+    stages.train("linear-probe", "sample-a", fold=1)
+    assert "note: sample-a, fold-1-of-3: 1 images without a fold are not used, as others" in capsys.readouterr().err
 
 
 def test_a_table_without_folds_gets_some_by_group(project: Path) -> None:
