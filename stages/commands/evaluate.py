@@ -120,7 +120,7 @@ def _echo(result: EvaluateResult, output_format: str) -> None:
             | {"dataset": f"{footnoted(score['dataset'], score['encoder_saw'])} {audit}".strip()}
             for score, audit in zip(scores, symbols, strict=True)
         ]
-        _echo_table([*rows, *map(_flat_folds, of_folds)], columns, result)
+        _echo_table([*rows, *(_flat_folds(row) | _folds_of_table(row) for row in of_folds)], columns, result)
         if any(score["encoder_saw"] for score in scores):
             say(LEGEND)
         if any(OVERLAP in _overlap_text(score) for score in scores):
@@ -204,6 +204,12 @@ def _of_table(score: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     frames = f", {score['rejected_frames']} frames" if score.get("rejected_frames") else ""
     return {"n": f"{score['n']} clips", "rejected": f"{score['rejected']} clips{frames}"}
+
+
+def _folds_of_table(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row of several folds shows as those of single folds do."""
+    n = f"{row['n']} clips" if row["unit"] == "clip" else row["n"]
+    return {"dataset": footnoted(row["dataset"], row["encoder_saw"]), "n": n}
 
 
 def _overlap_text(score: Mapping[str, Any]) -> str:

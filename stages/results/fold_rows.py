@@ -38,15 +38,17 @@ class FoldSet:
         return tuple(self._row(kind) for kind in kinds)
 
     def _row(self, kind: str) -> dict[str, Any]:
-        first, metrics = self.scores.scores[0], tuple(self.scores.scores[0].by_metric())
-        own = self.scores.has_own_rows
-        units = sum(score.n for score in self.scores.scores) if own else first.n
+        scores, first = self.scores.scores, self.scores.scores[0]
+        metrics = tuple(first.by_metric())
+        units = sum(score.n for score in scores) if self.scores.has_own_rows else first.n
         return {
             "run": self.run,
             "dataset": first.dataset,
             "split": first.split,
-            "seen": first.seen,
+            "seen": any(score.seen for score in scores),
+            "encoder_saw": any(score.encoder_saw for score in scores),
             "n": units,
+            "unit": first.unit,
             "folds": {"kind": kind, "numbers": sorted(self.scores.by_number), "n": self.scores.n},
             **(self._mean(metrics) if kind == "mean" else self._pooled(metrics)),
             "note": self.note,

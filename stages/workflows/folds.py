@@ -112,14 +112,14 @@ class FoldSources:
 
     def __init__(self) -> None:
         self._folds: dict[tuple[str, str], StoreFolds] = {}
-        self._units: dict[tuple[str, str, str], StoredUnits] = {}
+        self._units: dict[tuple[str, str, str, str], StoredUnits] = {}
 
     def of(self, store: Store, fold: FoldRecord | None) -> StoredUnits:
         """The units of a store in the splits of a fold: see `StoreFolds.units_of`."""
         if fold is None:
             return unit_source(store)
         path = (str(store.path), store.key)
-        if (name := (*path, fold.name)) not in self._units:
+        if (name := (*path, fold.name, fold.source)) not in self._units:
             folds = self._folds.setdefault(path, StoreFolds(store))
             self._units[name] = folds.units_of(fold)
         return self._units[name]

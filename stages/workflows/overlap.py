@@ -17,12 +17,13 @@ from stages.errors import StageError
 from stages.remedies import as_commands, command_line, encoder_written
 from stages.workflows.audit_records import AuditRecords
 from stages.workflows.folds import FoldSources
-from stages.workflows.row_identity import HeadRows, HeadRowsFinder, SplitRows
+from stages.workflows.row_identity import HeadRows, HeadRowsFinder, SplitRows, head_rows_digest
+from stages.workflows.unit_source import StoredUnits
 
 if TYPE_CHECKING:
     from pipeline.audit.record import AuditRecord
 
-__all__ = ["Overlap", "OverlapFinder", "rows_without_overlap"]
+__all__ = ["Overlap", "OverlapFinder", "require_made_fold", "rows_without_overlap"]
 
 
 @dataclass(frozen=True)
@@ -121,15 +122,15 @@ class OverlapFinder:
         except CacheError as error:
             return as_commands(error)
         changed = "train and validation rows or labels" if store.key == run.record.key else "images or features"
-        named: dict[str, Any] = {
-            "method": run.record.method,
-            "dataset": dataset,
-            "encoder": run.record.encoder_named,
-        }
-        if fold := run.record.fold:
-            named |= {"fold": (fold.number,), "folds": fold.n}
-        train = command_line("train", {**named, "features": self.features})
+        train = command_line("train", {**_training_again(run), "features": self.features})
         return f"{store.path} has other {changed} now than they were trained on. Train them again: `{train}`"
+
+
+def _training_again(run: SavedHead) -> dict[str, Any]:
+    """What `train` is given to train a head again."""
+    record = run.record
+    named: dict[str, Any] = {"method": record.method, "dataset": record.dataset, "encoder": record.encoder_named}
+    return named | {"fold": (record.fold.number,), "folds": record.fold.n} if record.fold else named
 
 
 def _overlap(of_head: HeadRows, rows: SplitRows, images: npt.NDArray[np.str_], audit: AuditRecord | None) -> Overlap:
@@ -178,3 +179,31 @@ def rows_without_overlap(
             "trained or selected on: nothing is left to score. Name another --dataset"
         )
     return ~overlap.known
+
+
+def require_made_fold(run: SavedHead, units: StoredUnits) -> None:
+    """Refuse to score a head on a made fold that is another one by now.
+
+    Made folds follow from all rows of a table: where some were added or removed, the test rows of a fold are others,
+    and the head may have been trained on them.
+
+    Parameters
+    ----------
+    units : of the head's own dataset, in the splits of its fold
+
+    Raises
+    ------
+    StageError
+        If the train and validation rows are not those of the head.
+    """
+    record = run.record
+    if not (record.fold and record.fold.source == "groups" and record.rows):
+        return
+    if head_rows_digest(units, record.classes) != record.rows:
+        raise StageError(
+            f"{run.folder}: expected the rows that fold {record.fold.number} of {record.fold.n} had when the head was "
+            f"trained, found others in {units.store.path}: made folds follow from all rows of a table, so that the "
+            "head may have been trained on what is the test split now",
+            remedy=[("train", _training_again(run))],
+            purpose="to train it again",
+        )

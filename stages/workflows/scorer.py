@@ -26,7 +26,7 @@ from stages.remedies import encoder_written
 from stages.workflows.aligned_features import aligned_features_steps
 from stages.workflows.audit_records import AuditRecords
 from stages.workflows.folds import FoldSources
-from stages.workflows.overlap import Overlap, OverlapFinder, rows_without_overlap
+from stages.workflows.overlap import Overlap, OverlapFinder, require_made_fold, rows_without_overlap
 from stages.workflows.row_identity import SplitRows, rows_digest
 from stages.workflows.scored_split import Budget, ScoredSplit, scored_split
 from stages.workflows.scores_file import score_source
@@ -141,7 +141,8 @@ class Scorer:
 
     def _split(self, store: Store, split: str, fold: FoldRecord | None) -> ScoredSplit:
         """The units of a split, of the fold of a head that is scored on the dataset that it was trained on."""
-        if (name := (str(store.path), split, fold.name if fold else "")) not in self._splits:
+        of_fold = f"{fold.name} {fold.source}" if fold else ""
+        if (name := (str(store.path), split, of_fold)) not in self._splits:
             self._splits[name] = scored_split(self._folds.of(store, fold), split, self._budget)
         return self._splits[name]
 
@@ -154,6 +155,8 @@ class Scorer:
     def _task(self, run: SavedHead, dataset: str, store: Store, split: str, earlier: Iterable[Score]) -> _Task:
         fold = run.record.fold if dataset == run.record.dataset else None
         source = self._split(store, split, fold)
+        if fold:
+            require_made_fold(run, source.units)
         rows = source.rows
         known = np.isin(rows.labels, run.classes)
         overlap = self._overlap(run, dataset, rows)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.learning.clips import stored_output
 from pipeline.learning.options import CLIP_OPTIONS, MethodConfig
+from pipeline.tables.folds import UNUSED, Fold
 from stages.errors import StageError
 from stages.params import Params
 from stages.recipes import departures
@@ -78,12 +79,23 @@ def training_warnings(
     if not runs[0].config.is_random and len(seeds_of(request, params)) > 1:
         yield f"note: every seed gives the same head of {runs[0].config.method}: seed {runs[0].seed} alone is trained"
     yield from filter(None, dict.fromkeys(_about_frames(units, run.config) for run in runs))
+    yield from filter(None, dict.fromkeys(_about_unused(units, run.fold) for run in runs))
     if any(n_views(units, run) > 1 for run in runs):
         dtype = units.store.manifest.key_fields["dtype"]
         yield (
             f"note: trained on {units.n_views()} views of every train image (0 is plain, the others are augmented; "
             f"{dtype} features); selected, calibrated and evaluated on view 0"
         )
+
+
+def _about_unused(units: StoredUnits, fold: Fold | None) -> str:
+    """How many units a fold leaves out; empty if there are none."""
+    if not (fold and (n := len(units.labels(UNUSED)))):
+        return ""
+    return (
+        f"note: {units.dataset}, {fold.name}: {n:,} {units.unit}s without a fold are not used, as others of their "
+        "person, clip or picture are tested or validated on"
+    )
 
 
 def _about_frames(units: StoredUnits, config: MethodConfig) -> str:

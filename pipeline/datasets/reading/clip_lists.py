@@ -136,4 +136,7 @@ def refuse_two_splits(root: Root, lists: Mapping[str, Iterable[str]]) -> None:
 def conflict_notes(rows: Iterable[Row]) -> Iterator[str]:
     """Clips that are rejected because lists contradict each other, in a sentence."""
     if clips := [row.sample.id for row in rows if row.sample.reason == CONFLICT and not row.excluded]:
-        yield f"{len(clips):,} clips have several labels and are rejected: {some(clips)}"
+        yield (
+            f"{len(clips):,} clips have rows that contradict each other in their label, subject, scene or fold, and "
+            f"are rejected: {some(clips)}"
+        )

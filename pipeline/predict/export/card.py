@@ -11,6 +11,7 @@ import jinja2
 
 from pipeline.encoders import EncoderSpec
 from pipeline.footnotes import LEGEND, footnoted
+from pipeline.learning.clips import MEANS
 from pipeline.learning.metrics import METRICS
 from pipeline.methods import config_class
 from pipeline.plugins import is_reference
@@ -35,12 +36,23 @@ def model_card(record: Export) -> str:
         "preprocess": features.preprocess,
         "precision": features.precision,
         "by_path": record.uses_encoder and EncoderSpec.parse(record.encoder_spec).path is not None,
-        "scores": [score.as_json() | score.by_metric() for score in record.scores],
+        "unit": record.unit,
+        "row": "frame" if record.unit == "clip" else "image",
+        "clip_frames": record.head.clip_frames,
+        "means": " and ".join(f"`{name}`" for name in record.head.inputs if name in MEANS),
+        "units": _units(record),
+        "scores": [score.as_json() | score.by_metric() | {"unit": score.unit} for score in record.scores],
         "metrics": METRICS,
         "footnoted": footnoted,
         "legend": LEGEND,
     }
     return _environment().get_template("card.md.j2").render(values)
+
+
+def _units(record: Export) -> str:
+    """What the scores count: `images`, `clips`, or both."""
+    units = {score.unit for score in record.scores} or {record.unit}
+    return " and ".join(f"{unit}s" for unit in ("image", "clip") if unit in units)
 
 
 @cache
@@ -75,12 +87,12 @@ def _cell(value: object) -> str:
 
 
 def _overlap(score: Mapping[str, Any]) -> str:
-    """The numbers of scored images that are train or val images by their bytes, and of excluded ones; empty if 0."""
+    """How many of the scored units are train or val ones by their bytes, and how many are left out; empty if 0."""
     counts = {split: n for split, n in (score["overlap"] or {}).items() if n}
-    parts = [f"{n:,} are {split} images" for split, n in counts.items()]
+    parts = [f"{n:,} are {split} {score['unit']}s" for split, n in counts.items()]
     parts += [f"{n:,} show the picture of one ({kind})" for kind, n in (score.get("near_overlap") or {}).items() if n]
     if score["excluded_overlap"]:
-        parts.append(f"{score['excluded_overlap']:,} train and val images left out")
+        parts.append(f"{score['excluded_overlap']:,} train and val {score['unit']}s left out")
     return f" ({', '.join(parts)})" if parts else ""
 
 

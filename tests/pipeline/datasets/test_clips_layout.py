@@ -98,6 +98,14 @@ class TestLists:
         ]
         assert table.info.excluded == {"repeated row": 2}
 
+    def test_a_clip_in_two_folds_is_rejected_with_a_note_that_names_what_may_differ(self, tmp_path: Path) -> None:
+        rows = ["faces/a,happy,1", "faces/a,happy,2", "faces/b,fear,2"]
+        files = CLIPS | {"list.csv": lines("path,label,fold", *rows)}
+        table = index(files, tmp_path / "one")
+        assert table.units.set_index("clip")["status"].to_dict() == {"faces/a": "rejected", "faces/b": "ok"}
+        notes = notes_of(files, tmp_path / "two")
+        assert any("in their label, subject, scene or fold, and are rejected: 'faces/a'" in each for each in notes)
+
     def test_numbers_are_refused_with_frames_that_show_them(self, tmp_path: Path) -> None:
         with pytest.raises(AmbiguousLabelsError) as caught:
             index(CLIPS | {"list.txt": b"faces/a 0\nfaces/b 6\n"}, tmp_path)

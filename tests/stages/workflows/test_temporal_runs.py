@@ -46,6 +46,23 @@ def test_train_evaluate_and_export(method: str, clips: Path, fer_stage: FerStage
     assert read_saved(Path("exported")).record.head.clip_frames == 16
 
 
+def test_the_card_of_a_head_counts_clips_and_says_which_frames_it_reads(clips: Path) -> None:
+    trained = stages.train("linear-probe", "sample-a", options={"clip_frames": 4})
+    of_clips, of_images = stages.evaluate(trained, datasets=["sample-a", "sample-e"]).scores
+    record = trained.runs[0].record
+    stages.export_head(trained.runs[0].folder, "exported")
+    card = Path("exported/README.md").read_text()
+    assert (
+        f"sample-a: {record.n_train} clips; epoch or regularisation selected on {record.n_val} validation clips" in card
+    )
+    assert "| frames of a clip | 4, those at the centres of" in card
+    assert "As `pooled` it reads the mean of the frames' features" in card
+    assert "| tested on | split | images and clips |" in card
+    assert f"| test | {of_clips['n']} clips |" in card
+    assert f"| test | {of_images['n']} images |" in card
+    assert "validation images" not in card
+
+
 def test_one_store_gives_heads_of_any_number_of_frames(clips: Path, fer_stage: FerStage) -> None:
     stages.train("temporal-attention", "sample-a", runs="four", options={"epochs": 1, "clip_frames": 4})
     stages.train("temporal-attention", "sample-a", runs="one", options={"epochs": 1, "clip_frames": 1})

@@ -10,16 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 import stages
 from cache import open_store
 from pipeline.tables.folds import Fold
+from pipeline.tables.samples import SampleTable
 from stages.cli import run
 from stages.errors import ParamsError, StageError
+from stages.remedies import as_commands
 from stages.seeds import parse_folds
 from stages.workflows.folds import StoreFolds
+from stages.workflows.tables import write_table
 
 FerStage = Callable[..., Any]
 TRAIN = ("train", "--method", "linear-probe", "--dataset", "ck")
@@ -218,6 +222,44 @@ def test_a_head_whose_table_has_other_folds_by_now_says_so(ck: Path) -> None:
     (other / "run.json").write_text(json.dumps(record))
     with pytest.raises(StageError, match=r"expected 4 folds of the table, found a table with 3 folds of its own"):
         stages.evaluate(other)
+
+
+def test_folds_of_the_table_and_made_ones_of_one_number_are_never_taken_for_each_other(ck: Path) -> None:
+    """One command may score a head of each: what is read for the first is not what the second was tested on."""
+    record = record_of(RUNS / "fold-2-of-3" / "seed-0")
+    record["fold"] = {"number": 2, "n": 3, "source": "groups"}
+    made = RUNS / "made" / "seed-0"
+    shutil.copytree(RUNS / "fold-2-of-3" / "seed-0", made)
+    (made / "run.json").write_text(json.dumps(record))
+    with pytest.raises(StageError, match=r"expected 3 folds of the groups, found a table with 3 folds of its own"):
+        stages.evaluate([RUNS / "fold-2-of-3" / "seed-0", made])
+
+
+def test_a_head_of_a_made_fold_is_not_scored_where_the_folds_of_other_rows_are_others(project: Path) -> None:
+    trained = stages.train("linear-probe", "sample-a", folds=3)
+    table = SampleTable.read(Path("tables/sample-a.parquet"))
+    fewer = SampleTable(table.frame[:-20], table.info)
+    write_table(fewer, Path("tables/sample-a.parquet"))
+    stages.extract("sample-a", decoders=1)
+    with pytest.raises(
+        StageError, match=r"expected the rows that fold 1 of 3 had when the head was trained.*"
+    ) as raised:
+        stages.evaluate(trained, datasets="sample-a")
+    assert "--fold 1 --folds 3" in as_commands(raised.value)
+    again = stages.evaluate(stages.train("linear-probe", "sample-a", folds=3), datasets="sample-a")
+    assert {entry.overlap and sum(entry.overlap.values()) for run in again.runs for entry in run.entries} == {0}
+
+
+def test_images_without_a_fold_that_are_left_out_are_counted(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One image of a person has no fold: where another one of this person is tested on, it is not trained on."""
+    table = SampleTable.read(Path("tables/sample-a.parquet"))
+    people = pd.factorize(table.frame["subject"])[0]
+    folds = pd.Series(1 + people % 3, table.frame.index, "Int64")
+    folds[np.flatnonzero(people == 0)[0]] = pd.NA
+    write_table(SampleTable(table.frame.assign(fold=folds), table.info), Path("tables/sample-a.parquet"))
+    stages.extract("sample-a", decoders=1)
+    stages.train("linear-probe", "sample-a", fold=1)
+    assert "note: sample-a, fold-1-of-3: 1 images without a fold are not used, as others" in capsys.readouterr().err
 
 
 def test_a_table_without_folds_gets_some_by_group(project: Path) -> None:
