@@ -79,11 +79,14 @@ _MACHINE_COLUMNS = (
 def command(output_format: str, **options: Any) -> None:
     """Score trained heads on the test split of datasets, and write the scores below runs/scores.
 
-    Computes accuracy, UAR, recall per class, N, 95 % intervals, calibration error and confusion counts; rejected rows
-    are counted, and so are rows whose bytes the head was trained or selected on, and rows whose picture an audit found
-    there in other bytes. Scores of this head on these rows
-    that are there already are not made again. Scores of other datasets stay as they are; those of a head that was
-    trained again since are removed. Scores of an exported head, or of one outside its runs folder, are printed only.
+    Computes accuracy (WAR), UAR, recall per class, N, 95 % intervals, calibration error and confusion counts; rejected
+    rows are counted, and so are rows whose bytes the head was trained or selected on, and rows whose picture an audit
+    found there in other bytes. Of clips, all counts are of clips. Scores of this head on these rows that are there
+    already are not computed again. Scores of other datasets stay as they are; those of a head that was trained again
+    since are removed. Scores of an exported head, or of one outside its runs folder, are printed only.
+
+    A head of a fold is scored on that fold of its own dataset. Where runs differ in their fold only, their mean and the
+    score of the counts of all folds together (pooled) follow.
     """
     from stages.requests import EvaluateRequest
     from stages.running import run
@@ -120,7 +123,7 @@ def _echo(result: EvaluateResult, output_format: str) -> None:
             | {"dataset": f"{footnoted(score['dataset'], score['encoder_saw'])} {audit}".strip()}
             for score, audit in zip(scores, symbols, strict=True)
         ]
-        _echo_table([*rows, *map(_flat_folds, of_folds)], columns, result)
+        _echo_table([*rows, *(_flat_folds(row) | _counts_of_folds(row) for row in of_folds)], columns, result)
         if any(score["encoder_saw"] for score in scores):
             say(LEGEND)
         if any(OVERLAP in _overlap_text(score) for score in scores):
@@ -181,7 +184,7 @@ def _flat_folds(row: Mapping[str, Any]) -> dict[str, Any]:
 
     of = row["folds"]
     bounds = row.get("ci95", {}).get("accuracy")
-    texts = {"fold": f"{of['kind']} of {folds_text(tuple(of['numbers']), of['n'])}"}
+    texts = {"fold": f"{of['kind']} of {folds_text(tuple(of['numbers']), of['n'])}", "unit": row.get("unit", "image")}
     interval = f"{bounds[0]:.4f}-{bounds[1]:.4f}" if bounds else None
     return {**dict.fromkeys(_columns()), **row, **texts, "ci95": interval}
 
@@ -204,6 +207,10 @@ def _of_table(score: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     frames = f", {score['rejected_frames']} frames" if score.get("rejected_frames") else ""
     return {"n": f"{score['n']} clips", "rejected": f"{score['rejected']} clips{frames}"}
+
+
+def _counts_of_folds(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"n": f"{row['n']} clips"} if "unit" in row else {}
 
 
 def _overlap_text(score: Mapping[str, Any]) -> str:

@@ -46,6 +46,7 @@ class FoldSet:
             "dataset": first.dataset,
             "split": first.split,
             "seen": first.seen,
+            **({"unit": first.unit} if first.unit == "clip" else {}),
             "n": units,
             "folds": {"kind": kind, "numbers": sorted(self.scores.by_number), "n": self.scores.n},
             **(self._mean(metrics) if kind == "mean" else self._pooled(metrics)),

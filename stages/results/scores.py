@@ -171,6 +171,7 @@ def _fold_row(folds: FoldSet, row: Mapping[str, Any]) -> dict[str, Any]:
         "seed": record.seed,
         **{name: value for name, value in row.items() if name not in ("folds", "ci95", "confusion")},
         **intervals,
+        "unit": row.get("unit", "image"),
         "fold": f"{row['folds']['kind']} of {folds.scores.text}",
         "audit": "",
     }

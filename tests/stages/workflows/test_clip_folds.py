@@ -66,6 +66,8 @@ def test_five_folds_of_clips_are_trained_and_scored_on_one_store(clips: pd.DataF
     frame = result.frame
     assert frame["n"].tolist()[-2:] == [n_clips(clips)] * 2
     assert frame["fold"].tolist()[-2:] == ["mean of 5 folds", "pooled of 5 folds"]
+    assert set(frame["unit"]) == {"clip"}
+    assert f"{n_clips(clips)} clips" in fer_stage("evaluate", "--run", str(RUNS), "--dataset", "sample-a")
     assert "encoded 0" in _extract_again(fer_stage)
 
 
