@@ -77,7 +77,7 @@ def _parsed_grid(context: click.Context, parameter: click.Parameter, axes: tuple
 @click.option(
     "--fold",
     callback=_parsed_fold,
-    help="Test on this fold, train on the others: 2, 1-3. Of the table's own folds, or of --folds made ones.",
+    help="Test on this fold, train on the others: 2, 1-3; of the table's own folds, or of as many as --folds states.",
 )
 @click.option(
     "--folds",

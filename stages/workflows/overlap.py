@@ -27,7 +27,9 @@ __all__ = ["Overlap", "OverlapFinder", "rows_without_overlap"]
 
 @dataclass(frozen=True)
 class Overlap:
-    """Which usable units of a scored split a head knows: masks of shape (U,). Of a clip one such frame is enough.
+    """Which usable units of a scored split a head was trained or selected on: masks of shape (U,).
+
+    Of a clip one such frame is enough.
 
     Parameters
     ----------
