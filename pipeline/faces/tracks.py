@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from scipy.optimize import linear_sum_assignment
 
 from pipeline.faces.face import Box, area, common_area
 
@@ -74,6 +73,8 @@ class Tracker:
         features : float32, shape (N, D), of each face: see `appearance`
         """
         self._tracks = [track for track in self._tracks if seconds - track.seconds <= self.lost_s]
+        from scipy.optimize import linear_sum_assignment  # late: takes 0.7 s, and `predict` of pictures needs no tracks
+
         costs = np.array(
             [[_cost(track, *face, seconds) for face in zip(boxes, features, strict=True)] for track in self._tracks]
         ).reshape(len(self._tracks), len(boxes))
