@@ -72,9 +72,9 @@ class Tracker:
         boxes : N boxes, pixels
         features : float32, shape (N, D), of each face: see `appearance`
         """
-        self._tracks = [track for track in self._tracks if seconds - track.seconds <= self.lost_s]
         from scipy.optimize import linear_sum_assignment  # late: takes 0.7 s, and `predict` of pictures needs no tracks
 
+        self._tracks = [track for track in self._tracks if seconds - track.seconds <= self.lost_s]
         costs = np.array(
             [[_cost(track, *face, seconds) for face in zip(boxes, features, strict=True)] for track in self._tracks]
         ).reshape(len(self._tracks), len(boxes))

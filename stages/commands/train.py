@@ -45,7 +45,7 @@ def _parsed_seeds(context: click.Context, parameter: click.Parameter, text: str 
 def _parsed_fold(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...] | None:
     from stages.seeds import parse_folds  # late: `--help` does not need it
 
-    return None if text is None else parse_folds(text)
+    return None if text is None else parse_folds(text, str(parameter.name))
 
 
 def _parsed_folds(context: click.Context, parameter: click.Parameter, text: str | None) -> Any:
