@@ -46,8 +46,8 @@ def _seed_range(part: str, text: str) -> range:
     return range(first, last + 1)
 
 
-def parse_folds(text: str) -> tuple[int, ...]:
-    """`2`, `1-5` or `1,3` -> numbers of folds, each once, in the order of the text.
+def parse_folds(text: str, option: str = "fold") -> tuple[int, ...]:
+    """`2`, `1-5` or `1,3` -> numbers of folds, each once, in the order of the text of an `option`.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def parse_folds(text: str) -> tuple[int, ...]:
         numbers = ()
     if not numbers or not 1 <= min(numbers) <= max(numbers) <= MOST_FOLDS:
         raise ParamsError(
-            f"--fold {text!r:.100}: expected numbers of folds from 1 to {MOST_FOLDS:,} and ranges, such as 2, 1-5 or "
-            "1,3"
+            f"--{option} {text!r:.100}: expected numbers of folds from 1 to {MOST_FOLDS:,} and ranges, such as 2, 1-5 "
+            "or 1,3"
         )
     return numbers

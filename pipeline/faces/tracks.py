@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from scipy.optimize import linear_sum_assignment
 
 from pipeline.faces.face import Box, area, common_area
 
@@ -73,6 +72,8 @@ class Tracker:
         boxes : N boxes, pixels
         features : float32, shape (N, D), of each face: see `appearance`
         """
+        from scipy.optimize import linear_sum_assignment  # late: takes 0.7 s, and `predict` of pictures needs no tracks
+
         self._tracks = [track for track in self._tracks if seconds - track.seconds <= self.lost_s]
         costs = np.array(
             [[_cost(track, *face, seconds) for face in zip(boxes, features, strict=True)] for track in self._tracks]

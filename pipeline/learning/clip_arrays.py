@@ -72,7 +72,7 @@ class ClipArray:
         return self.take(self.sampler.centres[units])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self[:], dtype)  # what is kept is not to be changed
+        return np.array(self[:], dtype)  # a copy: callers may change it
 
     @cached_property
     def _centre_means(self) -> Array:

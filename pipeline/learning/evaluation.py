@@ -76,7 +76,7 @@ def evaluate(
     drop_other_labels : leave rows out whose label the head does not know, and count them
     temperature : > 0, of the head's probabilities: what it was calibrated to
     keep : bool, shape (U,): which of the split's usable units are scored; all of them by default
-    scenes : str, shape (U,): of the split's usable units, whose counts are wanted for each
+    scenes : str, shape (U,): of the split's usable units, to count for each of them, too
 
     Raises
     ------

@@ -65,8 +65,8 @@ class VideoOptions:
         if self.per not in get_args(Per):
             raise ConfigError(f"per: expected one of {', '.join(get_args(Per))}, found {self.per!r}")
         if self.every_s is not None and not 0 <= self.every_s < math.inf:
-            raise ConfigError(f"every_s: expected seconds between frames, 0 or more, found {self.every_s}")
-        for name, value in (("window_s", self.window_s), ("step_s", self.step_s)):
+            raise ConfigError(f"every: expected seconds between frames, 0 or more, found {self.every_s}")
+        for name, value in (("window", self.window_s), ("step", self.step_s)):
             if not 0 < value < math.inf:
                 raise ConfigError(f"{name}: expected seconds, more than 0, found {value}")
         if self.per == WINDOW:
@@ -75,17 +75,17 @@ class VideoOptions:
     def _require_fitting(self) -> None:
         if self.step_s > self.window_s:
             raise ConfigError(
-                f"step_s: expected at most window_s, {self.window_s} s, found {self.step_s} s: what is between two "
+                f"step: expected at most the window, {self.window_s} s, found {self.step_s} s: what is between two "
                 "windows would have no row. Choose a shorter step, or longer windows"
             )
         if self.window_s / self.step_s > _MOST_WINDOWS:
             raise ConfigError(
-                f"step_s: expected at least window_s / {_MOST_WINDOWS}, found {self.step_s} s beside windows of "
+                f"step: expected at least 1 / {_MOST_WINDOWS} of the window, found {self.step_s} s beside windows of "
                 f"{self.window_s} s. Choose a longer step"
             )
         if self.every_s is not None and self.every_s > self.window_s:
             raise ConfigError(
-                f"every_s: expected at most window_s, {self.window_s} s, found {self.every_s} s: some windows would "
+                f"every: expected at most the window, {self.window_s} s, found {self.every_s} s: some windows would "
                 "have no frame. Choose a shorter interval, or longer windows"
             )
 

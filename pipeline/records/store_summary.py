@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.records.fields import Count, Positive, Record, Text, Texts, checked
 from pipeline.records.files import Advice
+from pipeline.tables.sample import Unit
 
 __all__ = ["StoreSummary", "summary_of"]
 
@@ -16,12 +17,14 @@ class StoreSummary(Record):
     Parameters
     ----------
     encoder_saw : the encoder itself was trained on the train split of a dataset of this layout
+    unit : of the dataset; rows of clips are their frames
     """
 
     dataset: Text
     encoder: Text
     encoder_note: Text
     encoder_saw: bool
+    unit: Unit = "image"
     rows: Count
     usable: Count
     rejected: dict[Text, Count]

@@ -193,7 +193,7 @@ def _added(scores: Sequence[ReportScore], name: str) -> dict[str, int]:
 
 
 def _overlap(scores: Sequence[ReportScore], *, own: bool) -> Any:
-    """Counts of all folds; of scores on the same rows those of the fold that knows most of them."""
+    """Counts of all folds; of scores on the same rows those of the fold with most of them."""
     if any(score.overlap is None for score in scores):
         return None
     return _added(scores, "overlap") if own else max(scores, key=lambda score: score.overlap_share or 0.0).overlap

@@ -13,7 +13,7 @@ from pipeline.report.distinctions import with_distinct_names
 from pipeline.report.runs import NO_TRAINING, Kind, ReportRun, ReportScore, kind_of, order_of, settings_order
 from pipeline.tables.labels import in_canonical_order
 
-__all__ = ["Group", "dataset_columns", "group_runs", "ordered_classes"]
+__all__ = ["Group", "dataset_columns", "group_runs", "ordered_classes", "units_text"]
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,12 @@ def dataset_columns(groups: Iterable[Group]) -> tuple[str, ...]:
     trains = sorted({train for group in groups for train in group.trains})
     tests = {test for group in groups for _, test in group.cells}
     return (*(train for train in trains if train in tests), *sorted(tests - set(trains)))
+
+
+def units_text(groups: Iterable[Group]) -> str:
+    """What was scored: `images`, `clips`, or both."""
+    units = {cell.first.unit for group in groups for cell in group.cells.values()}
+    return " and ".join(f"{unit}s" for unit in ("image", "clip") if unit in units) or "images"
 
 
 def _order(key: tuple[str, str, str]) -> tuple[object, ...]:

@@ -18,7 +18,7 @@ from pipeline.report.audits import audit_tables
 from pipeline.report.comparison import comparison_sets
 from pipeline.report.curves import curves_figure
 from pipeline.report.figures import confusion_figure, overview_figure
-from pipeline.report.groups import Group, dataset_columns
+from pipeline.report.groups import Group, dataset_columns, units_text
 from pipeline.report.matrices import matrices
 from pipeline.report.runs import SPLIT_NAMES
 from pipeline.report.views import TEXT_COLOR, Figure, TableView
@@ -89,7 +89,8 @@ def render_page(
             n_runs=sum(len(group.runs) for group in groups),
             stand_ins=_stand_ins(groups, stores),
             cautions=[*notes, *_cautions(groups, evaluate_command)],
-            images=f"{SPLIT_NAMES.get(split, split) or 'test'} {_units(groups)}",
+            images=f"{SPLIT_NAMES.get(split, split) or 'test'} {units_text(groups)}",
+            units=units_text(groups),
             is_test=split in ("", "test"),
             overview=overview,
             headlines=page_tables.headlines(groups),
@@ -145,12 +146,6 @@ def _first_pairs(group: Group) -> tuple[int, ...]:
     within = group.within()[:1]
     unseen = (group.unseen(within[0].train) if within else []) or group.unseen()
     return tuple(cells.index(cell) for cell in (*within, *unseen[:1])) or tuple(range(len(cells[:1])))
-
-
-def _units(groups: Iterable[Group]) -> str:
-    """What was scored: `images`, `clips`, or both."""
-    units = {cell.first.unit for group in groups for cell in group.cells.values()}
-    return " and ".join(f"{unit}s" for unit in ("image", "clip") if unit in units) or "images"
 
 
 def _stand_ins(groups: Iterable[Group], stores: Iterable[StoreSummary]) -> list[tuple[str, str]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.footnotes import SEEN_DOMAIN, footnoted
+from pipeline.learning.options import CLIP_OPTIONS, MethodConfig
 from pipeline.records import StoreSummary
 from pipeline.report.distinctions import options_text
 from pipeline.report.formatting import MISSING, counts_text, flat
-from pipeline.report.groups import Group, ordered_classes
+from pipeline.report.groups import Group, ordered_classes, units_text
 from pipeline.report.runs import ReportRun
 from pipeline.report.views import TableView
 from pipeline.tables.labels import LABELS
@@ -37,7 +38,7 @@ def store_tables(stores: Iterable[StoreSummary]) -> list[TableView]:
         labels = _names(LABELS, (store.labels for store in members))
         tables.append(
             TableView(
-                f"Images in the stores of {encoder}",
+                f"{_rows_title(members)} in the stores of {encoder}",
                 ("Dataset", "Key", "Rows", "Usable", *splits, *labels, "Rejected"),
                 tuple(_store_row(store, splits, labels) for store in members),
                 n_headers=2,
@@ -74,10 +75,10 @@ def test_set_table(groups: Sequence[Group]) -> TableView:
     classes = ordered_classes(runs)
     rows = {
         (
-            score.test,
+            f"{score.test}, fold {score.fold.number}" if score.fold else score.test,
             score.split,
             score.rows[:KEY_LENGTH],
-            f"{score.n:,}",
+            f"{score.n:,}" + (" clips" if score.unit == "clip" else ""),
             *(f"{score.support.get(name, 0):,}" for name in classes),
             f"{score.rejected:,}",
             counts_text(score.dropped),
@@ -86,7 +87,7 @@ def test_set_table(groups: Sequence[Group]) -> TableView:
         for score in run.scores
     }
     columns = ("Dataset", "Split", "Rows", "n", *classes, "Rejected", "Dropped")
-    return TableView("Scored images per expression", columns, tuple(sorted(rows)))
+    return TableView(f"Scored {units_text(groups)} per expression", columns, tuple(sorted(rows)))
 
 
 def label_rule_table(groups: Sequence[Group]) -> TableView:
@@ -103,6 +104,7 @@ def config_table(group: Group) -> TableView:
     settings = {
         _run_name(run): {
             "recipe": run.record.recipe or MISSING,
+            **_frames_read(run),
             **run.record.config,
             "views": run.record.views,
             "features": run.record.dtype,
@@ -146,16 +148,28 @@ def _names(order: Sequence[str], counts: Iterable[Mapping[str, int]]) -> list[st
     return [*(name for name in order if name in counted), *sorted(counted - set(order))]
 
 
+def _rows_title(stores: Sequence[StoreSummary]) -> str:
+    units = {store.unit for store in stores}
+    return " and ".join(name for unit, name in (("image", "Images"), ("clip", "Frames of clips")) if unit in units)
+
+
 def _store_row(store: StoreSummary, splits: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
     counts = [store.rows, store.usable]
     counts += [store.splits.get(name, 0) for name in splits] + [store.labels.get(name, 0) for name in labels]
-    name = footnoted(store.dataset, store.encoder_saw)
+    name = footnoted(f"{store.dataset}{' (frames)' if store.unit == 'clip' else ''}", store.encoder_saw)
     return (name, store.key[:KEY_LENGTH], *(f"{n:,}" for n in counts), counts_text(store.rejected))
 
 
 def _feature_settings(store: StoreSummary) -> dict[str, object]:
     names = ("outputs", "width", "views", "dtype", "precision")
     return {name: getattr(store, name) for name in names} | {"preprocess": store.preprocess}
+
+
+def _frames_read(run: ReportRun) -> dict[str, object]:
+    """The options of clips, of runs on clips: a record leaves out those that have their default."""
+    if run.record.unit == "image":
+        return {}
+    return {name: MethodConfig.model_fields[name].default for name in CLIP_OPTIONS}
 
 
 def _run_name(run: ReportRun) -> str:

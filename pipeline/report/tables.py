@@ -67,7 +67,8 @@ def long_tables(groups: Sequence[Group]) -> dict[str, pd.DataFrame]:
     `cells` and `matrix` have the short digest of the scored `rows`, the layout's `options` for them, how many of them
     are train images of the head, or validation images only (`overlap_train`, `overlap_val`, empty where not checked),
     how many show the picture of one in other bytes (`near_overlap`, empty without an audit), and how many such images
-    were left out (`excluded_overlap`), and what audits found in the two datasets (`audit`, sentences).
+    were left out (`excluded_overlap`), and what audits found in the two datasets (`audit`, sentences). Where clips were
+    scored, these and `folds` end with `unit`: what all of these count, `image` or `clip`.
     `train` and `test` have distinct names where a dataset has several sets of rows.
     """
     scored, sets = list(_scored(groups)), comparison_sets(groups)
@@ -78,13 +79,14 @@ def long_tables(groups: Sequence[Group]) -> dict[str, pd.DataFrame]:
         if group in comparison.groups
     ]
     folds = [key | row for key, cell, seed in scored for row in _fold_rows(cell.by_seed[seed])]
+    unit = ["unit"] if any(cell.first.unit == "clip" for _, cell, _ in scored) else []
     return {
         "summary": pd.DataFrame(summary, columns=_SUMMARY),
-        "cells": _frame([_cell_row(group, cell) for group in groups for cell in group.cells.values()], _CELLS),
-        "matrix": _frame([key | _score_row(cell.by_seed[seed]) for key, cell, seed in scored], _MATRIX),
+        "cells": _frame([_cell_row(group, cell) for group in groups for cell in group.cells.values()], _CELLS + unit),
+        "matrix": _frame([key | _score_row(cell.by_seed[seed]) for key, cell, seed in scored], _MATRIX + unit),
         "per_class": _stack(scored, _class_rows, ["expression", "recall", "support"]),
         "confusion": _stack(scored, _confusion_rows, ["actual", "predicted", "count"]),
-        **({"folds": _frame(folds, [*_KEY, "fold", *_MATRIX[len(_KEY) :]])} if folds else {}),
+        **({"folds": _frame(folds, [*_KEY, "fold", *_MATRIX[len(_KEY) :], *unit])} if folds else {}),
     }
 
 
@@ -185,6 +187,7 @@ def _cell_row(group: Group, cell: Cell) -> _Row:
         "encoder_saw": cell.encoder_saw,
         **_rows_of(score),
         "n": score.n,
+        "unit": score.unit,
         **_means([cell]),
         **{name: round(value, DIGITS) for name, value in zip(_GUESSES, guesses, strict=True)},
     }
@@ -219,6 +222,7 @@ def _score_row(score: ReportScore) -> _Row:
         "encoder_saw": score.encoder_saw,
         **_rows_of(score),
         "n": score.n,
+        "unit": score.unit,
         **{metric: round(score.value(metric), DIGITS) for metric in METRICS},
         **dict(zip(_BOUNDS, bounds, strict=True)),
         "ece": round(score.ece, DIGITS),

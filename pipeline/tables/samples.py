@@ -132,16 +132,18 @@ class SampleTable:
 
     def summary(self) -> dict[str, Any]:
         """Counts for people and machines: usable units per split and label, rejected and excluded per reason, units
-        that cross the splits, and content of the source that was not read; of clips also counts of their frames."""
+        that cross the splits, and content of the source that was not read; of clips also those of each fold, and counts
+        of their frames."""
         usable, rejected = (self.units[self.units["status"] == status] for status in (OK, REJECTED))
         is_clip = self.info.unit == "clip"
         return {
             "dataset": self.info.dataset,
             "layout": self.info.layout,
             "release": self.info.release,
-            **({"clips": len(self.units)} if is_clip else {}),
+            **({"unit": "clip", "clips": len(self.units)} if is_clip else {}),
             "rows": len(self),
             "splits": {split: int((usable["split"] == split).sum()) for split in SPLITS},
+            **(_fold_counts(usable) if is_clip else {}),
             "labels": {label: int((usable["label"] == label).sum()) for label in self.info.classes},
             "rejected": dict(Counter(rejected["reason"])),
             **(self._frame_counts(set(rejected["clip"])) if is_clip else {}),
@@ -211,6 +213,13 @@ def _series(column: pa.ChunkedArray, name: str) -> pd.Series[Any]:
         return pd.Series(rows)
     values = [tuple(value) if isinstance(value, list) else value for value in column.to_pylist()]
     return pd.Series(values, dtype=DTYPES[name])
+
+
+def _fold_counts(units: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Units of each fold of the table, if it has any."""
+    if "fold" not in units.columns:
+        return {}
+    return {"folds": {str(number): int(n) for number, n in units["fold"].value_counts().sort_index().items()}}
 
 
 def _crossing(usable: pd.DataFrame, column: str, unit: Unit) -> dict[str, int]:

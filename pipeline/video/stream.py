@@ -1,4 +1,4 @@
-"""A video read once, from its first frame to its last: what is not wanted is not converted, and nothing is kept."""
+"""A video read once, from its first frame to its last: only requested frames are converted, and none is stored."""
 
 from __future__ import annotations
 

@@ -79,11 +79,14 @@ _MACHINE_COLUMNS = (
 def command(output_format: str, **options: Any) -> None:
     """Score trained heads on the test split of datasets, and write the scores below runs/scores.
 
-    Computes accuracy, UAR, recall per class, N, 95 % intervals, calibration error and confusion counts; rejected rows
-    are counted, and so are rows whose bytes the head was trained or selected on, and rows whose picture an audit found
-    there in other bytes. Scores of this head on these rows
-    that are there already are not made again. Scores of other datasets stay as they are; those of a head that was
-    trained again since are removed. Scores of an exported head, or of one outside its runs folder, are printed only.
+    Computes accuracy (WAR), UAR, recall per class, N, 95 % intervals, calibration error and confusion counts; rejected
+    rows are counted, and so are rows whose bytes the head was trained or selected on, and rows whose picture an audit
+    found there in other bytes. Of clips, all counts are of clips. Scores of this head on these rows that are there
+    already are not computed again. Scores of other datasets stay as they are; those of a head that was trained again
+    since are removed. Scores of an exported head, or of one outside its runs folder, are printed only.
+
+    A head of a fold is scored on that fold of its own dataset. Where runs differ in their fold only, their mean and the
+    score of the counts of all folds together (pooled) follow.
     """
     from stages.requests import EvaluateRequest
     from stages.running import run

@@ -80,7 +80,7 @@ __all__ = ["command"]
 @format_option
 @quiet_option
 def command(output_format: str, **options: Any) -> None:
-    """Encode every image of a dataset once, with a frozen encoder, into a feature store.
+    """Encode every image, or frame of a clip, once, with a frozen encoder, into a feature store.
 
     A finished store does not change; a stopped extract resumes after its last finished shard; rows that another store
     under --features holds are copied. An image that cannot be used keeps its row, with the reason.

@@ -41,11 +41,11 @@ __all__ = ["command"]
 @format_option
 @quiet_option
 def command(output_format: str, **options: Any) -> None:
-    """Scan a dataset into its sample table: one row per image, labels by name, splits, digests.
+    """Scan a dataset into its sample table: labels by name, splits, digests.
 
-    Prints usable samples per split and label, rejected ones per reason, rows that the label rule excludes, rows that
-    are in two splits by their bytes, subject or clip, and columns and images that were not read. A second scan reads
-    images that changed since the first.
+    One row is one image, or one frame of a clip. Prints usable images or clips per split and label, rejected ones per
+    reason, rows that the label rule excludes, rows that are in two splits by their bytes, subject or clip, and columns
+    and images that were not read. A second scan reads images and videos that changed since the first.
     """
     from stages.requests import IndexRequest
     from stages.running import run

@@ -134,10 +134,15 @@ def _print_rows(session: PredictSession, output_format: str) -> None:
 
 def _summary_line(counts: Mapping[str, Any]) -> str:
     rate = f", {counts['pictures_per_s']:.1f} pictures/s" if counts["pictures_per_s"] else ""
-    videos = f", videos {counts['videos']:,}, tracks {counts['tracks']:,}" if "videos" in counts else ""
+    if "videos" in counts:  # a row is a person in a window
+        return (
+            f"videos {counts['videos']:,}, tracks {counts['tracks']:,}, frames and pictures {counts['pictures']:,}; "
+            f"rows with a face {counts['faces']:,}, without {counts['without_face']:,}, "
+            f"unreadable {counts['unreadable']:,}{rate}"
+        )
     return (
         f"pictures {counts['pictures']:,}, faces {counts['faces']:,}, without a face {counts['without_face']:,}, "
-        f"unreadable {counts['unreadable']:,}{videos}{rate}"
+        f"unreadable {counts['unreadable']:,}{rate}"
     )
 
 

@@ -45,7 +45,7 @@ def _parsed_seeds(context: click.Context, parameter: click.Parameter, text: str 
 def _parsed_fold(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...] | None:
     from stages.seeds import parse_folds  # late: `--help` does not need it
 
-    return None if text is None else parse_folds(text)
+    return None if text is None else parse_folds(text, str(parameter.name))
 
 
 def _parsed_folds(context: click.Context, parameter: click.Parameter, text: str | None) -> Any:
@@ -77,7 +77,7 @@ def _parsed_grid(context: click.Context, parameter: click.Parameter, axes: tuple
 @click.option(
     "--fold",
     callback=_parsed_fold,
-    help="Test on this fold, train on the others: 2, 1-3. Of the table's own folds, or of --folds made ones.",
+    help="Test on this fold, train on the others: 2, 1-3; of the table's own folds, or of as many as --folds states.",
 )
 @click.option(
     "--folds",

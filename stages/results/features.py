@@ -78,6 +78,7 @@ class ExtractResult(Result):
             "dataset": self.table.info.dataset,
             "encoder": self.encoder,
             "device": self.device,
+            **self._clips(),
             "rows": len(self.table),
             "encoded": self.n_encoded,
             "reused": self.n_reused,
@@ -90,6 +91,11 @@ class ExtractResult(Result):
             "complete": self.complete,
             "note": self.note,
         }
+
+    def _clips(self) -> dict[str, Any]:
+        """Of a table of clips their number: its rows are frames."""
+        table = self.table
+        return {"unit": "clip", "clips": table.frame["clip"].nunique()} if table.info.unit == "clip" else {}
 
     def check(self) -> None:
         """Raise CheckFailedError where more than `max_rejected` of the rows are rejected."""

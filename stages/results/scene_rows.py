@@ -35,6 +35,7 @@ def _place(score: Score, run: RunScores) -> dict[str, Any]:
         "seed": run.record.seed,
         "dataset": score.dataset,
         "split": score.split,
+        **({"unit": score.unit} if score.unit == "clip" else {}),
         **fold,
     }
 

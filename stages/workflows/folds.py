@@ -41,7 +41,7 @@ class StoreFolds:
         return table_folds(self._own, self.store.dataset)
 
     def fold(self, number: int, n: int | None = None) -> Fold:
-        """Fold `number`: of those of the table, or of `n` made ones where it has none.
+        """Fold `number`: of those of the table, or, where it has none, of `n` that are made by group.
 
         Raises
         ------

@@ -28,7 +28,9 @@ __all__ = ["Overlap", "OverlapFinder", "require_made_fold", "rows_without_overla
 
 @dataclass(frozen=True)
 class Overlap:
-    """Which usable units of a scored split a head knows: masks of shape (U,). Of a clip one such frame is enough.
+    """Which usable units of a scored split a head was trained or selected on: masks of shape (U,).
+
+    Of a clip one such frame is enough.
 
     Parameters
     ----------

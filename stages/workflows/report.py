@@ -188,6 +188,7 @@ def store_summary(store: Store) -> StoreSummary:
         "encoder": manifest.provenance.get("encoder", store.path.parent.name),
         "encoder_note": manifest.provenance.get("encoder_note", ""),
         "encoder_saw": manifest.dataset.get("layout") in manifest.provenance.get("encoder_saw", ()),
+        "unit": store.unit,
         "rows": len(frame),
         "usable": len(usable),
         "rejected": dict(Counter(_reasons(frame))),

@@ -13,6 +13,7 @@ from pathlib import Path
 from pipeline.datasets.description import LayoutDescription, OptionDescription, describe_layout
 from pipeline.datasets.facts import DatasetFacts, PublishedCounts
 from pipeline.datasets.layouts import LAYOUTS
+from pipeline.datasets.reading.clips import ClipOptions
 from pipeline.tables.labels import EXPRESSIONS
 from stages.recipes import recipe_names
 
@@ -75,7 +76,7 @@ def _dataset(name: str) -> Iterator[str]:
     yield "## Published counts\n\n"
     if not facts.counts:
         yield "None are known.\n\n"
-    yield from (text for alike in _alike(facts.counts) for text in _counts(alike))
+    yield from (text for alike in _alike(facts.counts) for text in _counts(alike, _units_of(name)))
     yield from _list("Traps", facts.traps)
     yield from _list("Known biases", facts.biases)
 
@@ -103,7 +104,11 @@ def _alike(published: Iterable[PublishedCounts]) -> list[list[PublishedCounts]]:
     return list(groups.values())
 
 
-def _counts(alike: list[PublishedCounts]) -> Iterator[str]:
+def _units_of(layout: str) -> str:
+    return "clips" if issubclass(LAYOUTS[layout].Options, ClipOptions) else "images"
+
+
+def _counts(alike: list[PublishedCounts], units: str) -> Iterator[str]:
     counts = alike[0]
     options = ", or ".join(filter(None, map(_options_of, alike)))
     of_options = f", with {options}" if options else ""
@@ -115,7 +120,7 @@ def _counts(alike: list[PublishedCounts]) -> Iterator[str]:
     ]
     rows = [(label, *(_number(counts.labels.get(split, {}).get(label)) for split in splits)) for label in known]
     yield _table(
-        ("", *(split or "images" for split in splits)),
+        ("", *(split or units for split in splits)),
         [*rows, ("all", *(_number(_total(counts, split)) for split in splits))],
     )
 

@@ -239,9 +239,19 @@ def _class_folders(root: Root, options: ClipsOptions, layout: Clips) -> Scan:
     if not clips:
         raise not_this_layout(root, layout)
     rows = class_rows(root, options.code_map, has_codes=True, files=clips)
+    if all(row.excluded for row in rows):
+        raise _unlabelled(root, clips)
     _refuse_twice(root, [row.sample.path for row in rows if not row.excluded])
     rows = [replace(row, sample=replace(row.sample, clip=row.sample.id)) for row in rows]
     return replace(assemble_clips(rows, options), unread_files=other_files(root, files.videos))
+
+
+def _unlabelled(root: Root, clips: Sequence[str]) -> DatasetError:
+    return DatasetError(
+        f"{root.path}: expected labels of the clips, by a list beside them (train.txt, list.csv, ...: path,label) or "
+        f"by class folders (happy/clip01.mp4), found {len(clips):,} clips without ({some(clips, 1)}). Write such a "
+        "list; `fer-stage predict` needs no labels"
+    )
 
 
 def _refuse_flat(root: Root, files: ClipFiles) -> None:

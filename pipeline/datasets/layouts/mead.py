@@ -66,7 +66,7 @@ class Mead:
     `angry_level_2/` are read too.
 
     By default the front view only. The subject is the actor, and every view and take of an actor is in the split of the
-    actor: what is filmed by several cameras at once never stands in two splits. There is no official split: val and
+    actor: what is filmed by several cameras at once is never in two splits. There is no official split: val and
     test are carved by actor, and `train --folds K` makes folds of actors. Eight emotions, of which contempt needs
     `classes: 8`.
     """

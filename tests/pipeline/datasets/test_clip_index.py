@@ -103,12 +103,18 @@ class TestCounts:
     def test_are_of_clips_with_frames_beside(self, tmp_path: Path) -> None:
         table, notes = _index(ferv39k().files, tmp_path, val_fraction=0.0)
         summary = table.summary()
-        assert summary["clips"] == 6
+        assert (summary["unit"], summary["clips"]) == ("clip", 6)
+        assert "folds" not in summary
         assert summary["splits"] == {"train": 2, "val": 0, "test": 2}
         assert summary["labels"] | {"happiness": 2, "sadness": 1, "disgust": 1} == summary["labels"]
         assert summary["rejected"] == {"clip is missing": 1, "conflicting rows": 1}
         assert summary["frames"] == {"train": 22, "val": 0, "test": 6}
         assert any("differ from those published" in note and "unusable rows among them: 2" in note for note in notes)
+
+    def test_of_folds_are_those_of_its_test_list_without_rejected_clips(self, tmp_path: Path) -> None:
+        """Of two clips in each of three lists, one of the second and one of the third are rejected."""
+        table, _ = _index(dfew_official().files, tmp_path, "dfew")
+        assert table.summary()["folds"] == {"1": 2, "2": 1, "3": 1}
 
     def test_stated_by_a_list_are_compared_with_the_disk_and_not_trusted(self, tmp_path: Path) -> None:
         table, notes = _index(dfew_text_lists().files, tmp_path, "dfew")

@@ -84,6 +84,10 @@ class TestLists:
         expected = "list states other numbers of frames for 1 of 2 clips, first 'faces/a': 30 stated, 3 found"
         assert any(note.startswith(expected) for note in notes)
 
+    def test_clips_without_labels_are_refused_with_how_labels_are_given(self, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError, match=r"expected labels .*list.*class folders .* found 2 clips without"):
+            index({"a.mp4": b"x", "b.mp4": b"y"}, tmp_path)
+
     def test_a_clip_in_two_lists_is_refused_with_its_name(self, tmp_path: Path) -> None:
         lists = {"train.txt": b"faces/a happy\nfaces/b sad\n", "test.txt": b"faces/B sad\n"}
         with pytest.raises(DatasetError, match=r"expected every clip in one split, found 1 in two, first faces/b"):

@@ -154,7 +154,7 @@ def test_arrays_of_opencv_are_predicted_as_their_picture_if_their_order_is_named
 
 @pytest.mark.parametrize("every_s", [-1.0, float("nan")])
 def test_seconds_between_frames_that_are_none_are_refused(predictor: Predictor, every_s: float) -> None:
-    with pytest.raises(ConfigError, match="every_s: expected seconds between frames, 0 or more"):
+    with pytest.raises(ConfigError, match="every: expected seconds between frames, 0 or more"):
         predictor.predict(people(1), every_s=every_s)
 
 

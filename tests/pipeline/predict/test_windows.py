@@ -115,11 +115,11 @@ class TestOptions:
         ("options", "message"),
         [
             ({"per": "widow"}, "per: expected one of"),
-            ({"window_s": 0.0}, "window_s: expected seconds, more than 0"),
-            ({"step_s": float("nan")}, "step_s: expected seconds"),
-            ({"step_s": 3.0}, "step_s: expected at most window_s"),
-            ({"step_s": 0.001}, "step_s: expected at least"),
-            ({"every_s": 3.0}, "every_s: expected at most window_s"),
+            ({"window_s": 0.0}, "window: expected seconds, more than 0"),
+            ({"step_s": float("nan")}, "step: expected seconds"),
+            ({"step_s": 3.0}, "step: expected at most the window"),
+            ({"step_s": 0.001}, "step: expected at least"),
+            ({"every_s": 3.0}, "every: expected at most the window"),
         ],
     )
     def test_that_are_impossible_are_refused(self, options: dict[str, Any], message: str) -> None:

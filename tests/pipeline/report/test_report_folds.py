@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from report_samples import Page, make_run, score_json
+from report_samples import Page, make_run, make_store, score_json
 
 from pipeline.errors import InputError
 from pipeline.records import Score
@@ -137,9 +137,27 @@ def test_a_cell_of_a_matrix_says_what_each_fold_has() -> None:
 
 def test_clips_are_called_clips() -> None:
     run = make_run([own_score(1, unit="clip")], rows="r", variant="fold-1-of-2", fold=fold_of(1), unit="clip")
-    html = report_of(run).html
-    assert "the test clips of every dataset" in html
-    assert "clips, rows true, columns predicted" in html
+    report = build_report([run], [make_store(unit="clip")], "2026-01-01")
+    read = Page(report.html)
+    assert "the test clips of every dataset" in report.html
+    assert "clips, rows true, columns predicted" in report.html
+    assert "Percent of the clips of each true expression" in report.html
+    assert read.tables["Frames of clips in the stores of mini"][1][0] == "a (frames)"
+    [_, scored] = read.tables["Scored clips per expression"]
+    assert (scored[0], scored[3]) == ("a (1 of 2 folds (1)), fold 1", "4 clips")
+    assert report.tables["matrix"]["unit"].tolist() == ["clip"]
+
+
+def test_the_frames_that_are_read_of_clips_are_among_the_settings() -> None:
+    """Records leave out an option of clips that has its default; those of images have none."""
+    drawn, centre = ({"lr": 0.1, **options} for options in ({}, {"clip_sampling": "centre"}))
+    for config, sampling in ((drawn, "random"), (centre, "centre")):
+        run = make_run([score_json("a", 0.5, seen=True, unit="clip")], config=config, unit="clip")
+        rows = Page(report_of(run).html).tables["probe on mini"]
+        assert ["clip_frames", "16"] in rows
+        assert ["clip_sampling", sampling] in rows
+    images = Page(report_of(make_run([score_json("a", 0.5, seen=True)])).html)
+    assert not any(name.startswith("clip_") for name, _ in images.tables["probe on mini"])
 
 
 def test_a_report_without_folds_has_no_table_of_them() -> None:

@@ -261,7 +261,7 @@ def test_durations_are_understood_or_corrected(predict: FerStage) -> None:
     assert [row["end_s"] for row in predict("clip.mp4", "--window", "500ms", "--step", ".5")] == [0.5, 1]
     assert "Did you mean 2s?" in predict("clip.mp4", "--window", "2sec", code=2)
     message = predict("clip.mp4", "--step", "3s", code=1)
-    assert "expected at most window_s, 2.0 s, found 3.0 s" in message
+    assert "expected at most the window, 2.0 s, found 3.0 s" in message
     assert "some windows would have no frame" in predict("clip.mp4", "--every", "3s", code=1)
 
 
@@ -304,7 +304,7 @@ def test_a_progress_bar_on_the_terminal_leaves_the_data_on_stdout(head: str, emp
     messages = os.read(ours, 65536).decode()
     os.close(ours)
     assert [row["status"] for row in json.loads(done.stdout)] == ["face", "face", "unreadable"]
-    assert "pictures 3, faces 2, without a face 0, unreadable 1" in messages
+    assert "videos 1, tracks 1, frames and pictures 3; rows with a face 2, without 0, unreadable 1" in messages
     assert "mjpeg" not in messages
 
 
