@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-__all__ = ["CODECS", "audio_only", "flat", "number_of", "numbered", "numbered_frames", "write_video"]
+__all__ = ["CODECS", "audio_only", "flat", "number_of", "numbered", "numbered_frames", "remux", "write_video"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -128,6 +128,17 @@ def write_video(
         if sound is not None:
             _write_silence(container, sound, audio_s)
     return path
+
+
+def remux(source: Path, target: Path, change: Callable[[Any, int], None]) -> Path:
+    """Copy the pictures of a video, as they are encoded, and change each packet, which has a number."""
+    with av.open(str(source)) as video, av.open(str(target), "w") as container:
+        stream = container.add_stream_from_template(video.streams.video[0])
+        for number, packet in enumerate(packet for packet in video.demux(video=0) if packet.size):
+            packet.stream = stream
+            change(packet, number)
+            container.mux(packet)
+    return target
 
 
 def audio_only(path: Path, seconds: float = 0.5) -> Path:

@@ -58,6 +58,10 @@ class _Face:
         self._sides = np.array([box for _, box in places]).T
         self._middles = [_middle(row) for row in rows]
 
+    def away_s(self, seconds: float) -> float:
+        """How long before the first, or after the last, of its faces some time is; 0 between them."""
+        return float(max(self._times[0] - seconds, seconds - self._times[-1], 0.0))
+
     def mark(self, seconds: float, scale: float) -> Mark | None:
         """What is drawn at some time; None if the face is not there."""
         if not self._times[0] <= seconds < self._times[-1] + self.reach_s - _ROUNDING_S:
@@ -118,13 +122,32 @@ def _write(
     with closing(Sound(path, copy, video.first_s or 0.0)) as sound:
         for frame in chain([first], frames):
             shown = Image.fromarray(frame.pixels).resize(size, Image.Resampling.BICUBIC)
-            draw_marks(shown, [mark for face in faces if (mark := face.mark(frame.seconds, scale))])
+            draw_marks(shown, _marks(faces, frame.seconds, scale))
             pictures.add(shown, frame.seconds)
             sound.copy_until(frame.seconds)
             on_frame(frame.seconds)
         pictures.finish()
         sound.copy_until(math.inf)
         return sound.problem
+
+
+def _marks(faces: Sequence[_Face], seconds: float, scale: float) -> list[Mark]:
+    """What is drawn at some time: of two people in one place, before and after a cut, the one whose face is nearer in
+    time."""
+    marks: list[Mark] = []
+    for face in sorted(faces, key=lambda face: face.away_s(seconds)):
+        mark = face.mark(seconds, scale)
+        is_taken = face.away_s(seconds) > 0 and mark and any(_is_same_place(mark.box, other.box) for other in marks)
+        if mark and not is_taken:
+            marks.append(mark)
+    return marks
+
+
+def _is_same_place(a: Box, b: Box) -> bool:
+    """Whether two boxes, of edges, cover more than half of the smaller one in common."""
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
+    return width > 0 and height > 0 and width * height > smaller / 2
 
 
 def _faces(trace: VideoTrace) -> list[_Face]:

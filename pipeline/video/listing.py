@@ -26,8 +26,8 @@ MAX_FRAMES = 5_000_000  # a day at 50 frames a second; as the rows of a shard
 
 DEFAULT_RATE = 25.0  # frames a second, where a file states no rate
 _UNKNOWN = np.iinfo(np.int64).min
-# AVI has no times: FFmpeg makes them up from the order of the packets, which is not that of the frames.
-WITHOUT_TIMES = frozenset({"avi"})
+# AVI and ASF have the times of decoding only: FFmpeg makes up others, which are not in the order of the frames.
+WITHOUT_TIMES = frozenset({"avi", "asf"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class _Packets:
             raise ImageError(NO_FRAMES)
         rate, size = video.rate, (video.stream.codec_context.width, video.stream.codec_context.height)
         if video.format in WITHOUT_TIMES or shown[0] == _UNKNOWN or (np.diff(shown) == 0).any():
-            times = np.arange(len(shown)) / (rate or DEFAULT_RATE)
+            times = _times_of_decoding(dts[is_shown], video)
             listing = FrameListing(None, (), times, rate, size, self.first)
             numbers = np.cumsum(is_shown) - 1
         else:
@@ -181,6 +181,13 @@ class _Packets:
         for number in np.unique(numbers[(flags & _CORRUPT > 0)]).tolist():
             listing.damage(int(number))
         return listing
+
+
+def _times_of_decoding(dts: npt.NDArray[np.int64], video: OpenVideo) -> npt.NDArray[np.float64]:
+    """Of F frames in the order in which they are shown, which come out as they go in; by the rate if it is unknown."""
+    if dts[0] == _UNKNOWN or (np.diff(dts) <= 0).any():
+        return np.arange(len(dts)) / (video.rate or DEFAULT_RATE)
+    return np.asarray((dts - dts[0]) * float(video.time_base), np.float64)
 
 
 def _is_shown(packet: Packet[VideoStream]) -> bool:

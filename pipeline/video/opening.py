@@ -114,7 +114,7 @@ class OpenVideo:
             for packet in self.container.demux(self.stream):
                 if packet.size:  # none: the end, or a frame that AVI leaves out as the one before is shown longer
                     yield packet
-        except av.FFmpegError:
+        except (av.FFmpegError, IndexError):  # PyAV's, at the end of a file that has more streams than its beginning
             pass
         self._file.check()
 

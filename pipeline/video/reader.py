@@ -37,8 +37,8 @@ class FrameDecoder:
     """Decodes frames of one video. Not for several threads at once.
 
     It decodes on from where it is. It goes to a keyframe where a frame is behind it, or where that leaves out more than
-    `_SEEK_OVER` frames. Which way it takes changes no picture: frames that come out other than from the beginning, as
-    no keyframe is before them that the decoder takes for one, have the video decoded from its beginning.
+    `_SEEK_OVER` frames. Which way it takes changes no picture of a whole file: where the decoder does not take for a
+    keyframe what the file calls one, the video is decoded from its beginning.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ class FrameDecoder:
 
     def _start_at(self, keyframe: Keyframe | None, packets: Iterator[Packet[VideoStream]]) -> None:
         self._is_from_start = keyframe is None
-        self._decoded = _numbered(self._video, self._listing, packets)
+        self._decoded = _numbered(self._video, self._listing, packets, is_sure=keyframe is None)
         self._next = keyframe.number if keyframe else 0
         self._last: tuple[int, VideoFrame] | None = None
 
@@ -135,7 +135,8 @@ class FrameDecoder:
         """Decode the next frame, or find that those before it do not come out."""
         following = next(self._decoded, None)
         number = following[0] if following else len(self._listing)
-        if number > self._next and not self._is_from_start:
+        is_keyframe = self._last is not None or following is None or following[1].key_frame
+        if not self._is_from_start and (number > self._next or (number == self._next and not is_keyframe)):
             self._listing.forget_keyframes()  # the decoder needs more than what the file calls a keyframe
             self._restart()
             return
@@ -145,12 +146,15 @@ class FrameDecoder:
 
 
 def _numbered(
-    video: OpenVideo, listing: FrameListing, packets: Iterator[Packet[VideoStream]]
+    video: OpenVideo, listing: FrameListing, packets: Iterator[Packet[VideoStream]], *, is_sure: bool
 ) -> Iterator[tuple[int, VideoFrame]]:
-    """The frames as they come out of the decoder, with their numbers."""
+    """The frames as they come out of the decoder, with their numbers.
+
+    Unless it `is_sure` that decoding can begin here, what fails before the first frame is not taken for damage.
+    """
     n_decoded = 0
     for packet in chain(packets, [None]):
-        for frame in _decode(video, listing, packet, n_decoded):
+        for frame in _decode(video, listing if is_sure or n_decoded else None, packet, n_decoded):
             number = n_decoded if listing.pts is None else listing.find(frame.pts)
             n_decoded += 1
             if number is None or number >= len(listing):
@@ -161,11 +165,13 @@ def _numbered(
 
 
 def _decode(
-    video: OpenVideo, listing: FrameListing, packet: Packet[VideoStream] | None, n_decoded: int
+    video: OpenVideo, listing: FrameListing | None, packet: Packet[VideoStream] | None, n_decoded: int
 ) -> list[VideoFrame]:
     try:
         return video.decode(packet)
     except av.FFmpegError:
+        if listing is None:
+            return []
         if listing.pts is None:
             listing.damage(n_decoded)
         elif packet is not None and packet.pts is not None:

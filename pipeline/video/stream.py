@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import floor
@@ -69,6 +70,8 @@ class ForwardReader:
         self.length_s = max(self._video.stated_s or 0.0, self._video.stream.frames / (self.rate or DEFAULT_RATE))
         self.n_frames, self.at_s, self.n_damaged = 0, 0.0, 0
         self.first_s: float | None = None
+        self._shown_s = 0.0  # for how long the last frame is shown
+        self._times_of_decoding: deque[float] = deque()  # of packets whose frames did not come out yet
 
     def sampled(self, every_s: float) -> Iterator[TimedPicture]:
         """The first frame, then the first one at or after every `every_s` seconds; 0 gives every frame.
@@ -89,7 +92,7 @@ class ForwardReader:
         """Why a video that gives no more frames is not whole; empty if it is."""
         if not self.n_frames:
             return NO_FRAMES
-        if self.length_s - self.at_s > max(_TOLERANCE_S, _TOLERANCE * self.length_s):
+        if self.length_s - self.at_s - self._shown_s > max(_TOLERANCE_S, _TOLERANCE * self.length_s):
             return f"video ends early: {self.at_s:.1f} of {self.length_s:.1f} s could be read, {self.n_frames} frames"
         return f"video is damaged: {self.n_damaged:,} of its frames could not be decoded" if self.n_damaged else ""
 
@@ -105,30 +108,44 @@ class ForwardReader:
                 seconds = self._seconds(frame)
                 yield seconds, frame
                 self.n_frames, self.at_s = self.n_frames + 1, seconds
+                self._shown_s = float((frame.duration or 0) * self._video.time_base)
             if packet is None:
                 return
 
     def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
+        if packet is not None and packet.dts is not None and self._video.format in WITHOUT_TIMES:
+            self._times_of_decoding.append(self._since_first(float(packet.dts * self._video.time_base)))
         if packet is not None and packet.is_corrupt:  # the last one of a file that was cut off
-            self.n_damaged += 1
-            return []
+            return self._without(1)
         try:
             frames = self._video.decode(packet)
         except av.FFmpegError:
-            self.n_damaged += 1
-            return []
+            return self._without(1)
         whole = [frame for frame in frames if not frame.is_corrupt]
-        self.n_damaged += len(frames) - len(whole)
+        self._without(len(frames) - len(whole))
         return whole
 
+    def _without(self, n_damaged: int) -> list[VideoFrame]:
+        """Count frames that are left out."""
+        self.n_damaged += n_damaged
+        for _ in range(min(n_damaged, len(self._times_of_decoding))):
+            self._times_of_decoding.popleft()
+        return []
+
     def _seconds(self, frame: VideoFrame) -> float:
-        """Since the first frame; by the number where the file has no times, or times that do not increase."""
-        counted = self.n_frames / (self.rate or DEFAULT_RATE)
-        if frame.pts is None or self._video.format in WITHOUT_TIMES:
+        """Since the first frame, never decreasing; by the number where the file has no times, or false ones."""
+        counted = max(self.n_frames / (self.rate or DEFAULT_RATE), self.at_s)
+        if self._video.format in WITHOUT_TIMES:
+            return max(self._times_of_decoding.popleft(), self.at_s) if self._times_of_decoding else counted
+        if frame.pts is None:
             return counted
-        at = float(frame.pts * self._video.time_base)
+        seconds = self._since_first(float(frame.pts * self._video.time_base))
+        return seconds if seconds > self.at_s else counted
+
+    def _since_first(self, at: float) -> float:
+        """From a time of the file to one from the first frame, whose time is remembered."""
         if self.first_s is None:
             self.first_s = at
             if 0 < at < self.length_s:  # Matroska and WebM count their length from 0
                 self.length_s -= at
-        return at - self.first_s if at - self.first_s > self.at_s else counted
+        return at - self.first_s

@@ -78,6 +78,20 @@ def test_boxes_move_between_the_frames_that_were_read(tmp_path: Path) -> None:
     np.testing.assert_allclose(pictures[19][10, 10], GREY, atol=3)
 
 
+def test_between_two_people_in_one_place_the_nearer_in_time_is_shown(tmp_path: Path) -> None:
+    """A cut between 0.4 s and 0.8 s, when frames were read: one person has a box up to 0.6 s, then the other."""
+    video = write_video(tmp_path / "a.mp4", plain())
+    boxes = {
+        0: [(0.0, (40.0, 100.0, 100.0, 100.0)), (0.4, (40.0, 100.0, 100.0, 100.0))],
+        1: [(0.8, (70.0, 100.0, 100.0, 100.0)), (1.2, (70.0, 100.0, 100.0, 100.0))],
+    }
+    write_annotated(trace_of(video, boxes, 0.4), tmp_path / "b.mp4")
+    pictures = pictures_of(tmp_path / "b.mp4")
+    for frame, is_first in ((5, True), (6, True), (7, False), (8, False)):
+        assert is_drawn(pictures[frame], 40, 150) == is_first, frame
+        assert is_drawn(pictures[frame], 70, 150, track=1) != is_first, frame
+
+
 def test_times_and_rate_are_those_of_the_video(tmp_path: Path) -> None:
     times = [3.0, 3.04, 3.5, 4.0, 4.02]
     video = write_video(tmp_path / "a.mkv", plain(5), times_s=times)

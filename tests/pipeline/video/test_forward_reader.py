@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_videos import number_of, numbered_frames, write_video
+from tiny_videos import number_of, numbered_frames, remux, write_video
 
 from pipeline.video.reader import VideoReader
 from pipeline.video.stream import ForwardReader
@@ -43,3 +44,20 @@ def test_damaged_frames_are_left_out_and_counted(tmp_path: Path) -> None:
     assert 5 < len(taken) < 30
     assert all(number == shown for number, _, shown in taken)
     assert fault == "video is damaged: 1 of its frames could not be decoded"
+
+
+def test_a_last_frame_that_is_shown_for_long_is_no_early_end(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "slides.mp4", numbered_frames(4), rate=Fraction(1, 5))
+    assert sampled(path, 0) == ([(0, 0.0, 0), (1, 5.0, 1), (2, 10.0, 2), (3, 15.0, 3)], "")
+
+
+def test_frames_of_avi_are_at_the_times_of_their_packets_where_frames_are_left_out(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", numbered_frames(5), times_s=[0.0, 0.04, 0.2, 7.0, 7.04])
+    assert sampled(path, 0) == ([(0, 0.0, 0), (1, 0.04, 1), (2, 0.2, 2), (3, 7.0, 3), (4, 7.04, 4)], "")
+
+
+def test_times_never_decrease(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "a.mkv", numbered_frames(6), codec="mpeg4", rate=10)
+    false = remux(whole, tmp_path / "false.mkv", lambda packet, i: setattr(packet, "pts", packet.pts + 250 * (i == 2)))
+    taken, _ = sampled(false, 0)
+    assert [seconds for _, seconds, _ in taken] == [0.0, 0.1, 0.45, 0.45, 0.45, 0.5]

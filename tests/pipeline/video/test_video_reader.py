@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_videos import CODECS, audio_only, flat, number_of, numbered, numbered_frames, write_video
+from tiny_videos import CODECS, audio_only, flat, number_of, numbered, numbered_frames, remux, write_video
 
 from pipeline.errors import ImageError
 from pipeline.images import decode
@@ -64,6 +64,39 @@ def test_frames_of_avi_are_counted_as_its_times_are_made_up(codec: str, tmp_path
         assert video.listing.pts is None
         np.testing.assert_allclose(video.listing.times_s, np.arange(12) / 25)
     assert numbers(path) == list(range(12))
+
+
+def test_frames_of_asf_that_refer_to_later_ones_are_in_order(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.wmv", numbered_frames(N), codec="libx264", options={"g": "10", "bf": "2"})
+    assert numbers(path) == list(range(N))
+
+
+def test_frames_of_avi_are_at_the_times_of_their_packets_where_frames_are_left_out(tmp_path: Path) -> None:
+    times = [0.0, 0.04, 0.2, 7.0, 7.04]
+    path = write_video(tmp_path / "a.avi", numbered_frames(5), times_s=times)
+    with VideoReader(path) as video:
+        np.testing.assert_allclose(video.listing.times_s, times, atol=1e-3)
+    assert numbers(path) == list(range(5))
+
+
+def test_what_a_file_calls_a_keyframe_and_is_none_changes_no_frame(tmp_path: Path) -> None:
+    """As an mp4 without a table of its keyframes does: every frame then counts as one."""
+    true = write_video(tmp_path / "true.mp4", numbered_frames(N), codec="mpeg4", stream={"gop_size": 10})
+    false = remux(true, tmp_path / "false.mp4", lambda packet, _: setattr(packet, "is_keyframe", True))
+    with VideoReader(true) as expected, VideoReader(false) as video:
+        assert len(video.listing.keyframes) == N
+        for number in reversed(range(N)):
+            np.testing.assert_array_equal(video.frame(number), expected.frame(number))
+
+
+def test_a_stream_that_a_damaged_packet_begins_is_left_out(tmp_path: Path) -> None:
+    """PyAV knows the streams of the file's beginning only, and raised IndexError at its end."""
+    data = bytearray(write_video(tmp_path / "a.ts", numbered_frames(60)).read_bytes())
+    start = max(at for at in range(0, len(data), 188) if data[at + 1] == 0x41)  # of a frame in stream 0x100
+    data[start + 1] = 0x43  # stream 0x300
+    (tmp_path / "hurt.ts").write_bytes(data)
+    with VideoReader(tmp_path / "hurt.ts") as video:
+        assert number_of(video.frame(30)) == 30
 
 
 def test_frames_before_the_start_of_an_edit_list_are_not_counted(tmp_path: Path) -> None:
