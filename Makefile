@@ -32,6 +32,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/extract.py --seconds 8
 	$(BIN)/python benchmarks/runtimes.py --turns 2
 	$(BIN)/python benchmarks/decoders.py --sides 48 100 --rows 500
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/video.py --clips 6 --turns 1 --seconds 20
 	$(BIN)/python benchmarks/memory.py --rows 500 2000
 	$(BIN)/python benchmarks/unchanged.py --rows 30000
 	$(BIN)/python benchmarks/scan.py --files 20000

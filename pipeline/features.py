@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from pipeline.errors import ConfigError
 from pipeline.sources import Clips, ClipSource, FeatureSource, SoftLabelSource
 from pipeline.tables.labels import label_codes
 
@@ -26,19 +27,24 @@ class FeatureDataset(Dataset[tuple[Tensor, Tensor]]):
 
     Parameters
     ----------
-    source : where the features are
+    source : where the features are; of a dataset of clips the store itself, whose rows are frames
     split : train, val or test
     output : what is stored of an image, e.g. `pooled`, `tokens`, `pixels` (0 to 255)
     view : its number, or `all`: every view of a row of the train split is an item of its own, view after view
 
     Notes
     -----
-    Labels are positions in `source.classes`. Items are read again each time: only the batch is held as float32.
+    Labels are positions in `source.classes`, those of a frame those of its clip. Items are read again each time: only
+    the batch is held as float32.
     """
 
     def __init__(
         self, source: FeatureSource, split: str, output: str = "pooled", view: int | Literal["all"] = 0
     ) -> None:
+        if isinstance(source, ClipSource):
+            raise ConfigError(
+                "FeatureDataset: expected a source of rows, found one of clips. Pass the store: its rows are frames"
+            )
         self.source, self.split, self.output, self.view = source, split, output, view
 
     def __len__(self) -> int:

@@ -29,8 +29,9 @@ class Finding:
     kind : bytes, pixels, phash or features; subject or clip: the same person or clip
     dataset, split, other_dataset, other_split : where the rows are, and where their equals
     groups : of equal pictures, people or clips that the rows belong to
-    pictures : rows of `split` with an equal in `other_split`, and with none there of a stricter kind
-    share : of the usable rows of `split`, in (0, 1]
+    pictures : rows of `split` with an equal in `other_split`, and with none there of a stricter kind; in a dataset of
+        clips those with such a frame
+    share : of the usable rows, or clips, of `split`, in (0, 1]
     other_pictures : rows of `other_split` with an equal in `split`, in the same way
     conflicts : of `pictures`, those with an equal that has another label; 0 for people and clips, whose labels differ
     """
@@ -93,17 +94,22 @@ class Comparison:
                     )
 
     def _counts(self, number: int, kind: Equality) -> tuple[Numbers, Numbers, Numbers]:
-        """Rows, rows in conflict, and groups of them, of each place with an equal at each place: (P, P) each."""
+        """Units, units in conflict, and groups of rows, of each place with an equal at each place: (P, P) each."""
         n, place = len(self.rows.places), self.rows.place
         counts = np.zeros((3, n, n), np.intp)
         n_groups = int(kind.group.max(initial=-1)) + 1
         for other in range(n):
             hit = self.strictest[:, other] == number
-            counts[0, :, other] = np.bincount(place[hit], minlength=n)
-            counts[1, :, other] = np.bincount(place[hit & self.conflicting[:, other]], minlength=n)
+            counts[0, :, other] = self._n_units(hit)
+            counts[1, :, other] = self._n_units(hit & self.conflicting[:, other])
             hit_groups = np.unique(place[hit] * n_groups + kind.group[hit])
             counts[2, :, other] = np.bincount(hit_groups // max(n_groups, 1), minlength=n)
         return counts[0], counts[1], counts[2]
+
+    def _n_units(self, rows: npt.NDArray[np.bool_]) -> Numbers:
+        """How many units some rows are of, at each place: (P,)."""
+        units = np.unique(self.rows.unit[rows])
+        return np.bincount(self.rows.place[units], minlength=len(self.rows.places))
 
     @cached_property
     def pairs(self) -> pd.DataFrame:

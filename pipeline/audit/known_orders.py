@@ -21,7 +21,6 @@ _OTHERS: dict[str, Codes] = {
     "ferplus-votes": _codes("neutral happiness surprise sadness anger disgust fear contempt"),
     "ckextended": _codes("anger disgust fear happiness sadness surprise neutral contempt"),
     "ck-plus-48": _codes("anger disgust fear happiness sadness surprise contempt"),
-    "dfew-0-based": _codes("happiness sadness neutral anger surprise disgust fear"),
     "mafw": _codes("happiness sadness neutral anger surprise disgust fear contempt"),
     "mafw-alphabetical": _codes("anger disgust fear happiness neutral sadness surprise contempt"),
     "afew-emotion-fan": _codes("happiness anger disgust fear sadness neutral surprise"),

@@ -27,7 +27,7 @@ class Place:
 
     Parameters
     ----------
-    n : usable rows
+    n : usable rows; clips with a usable row in a dataset of clips
     """
 
     dataset: str
@@ -44,16 +44,20 @@ class AuditedRows:
     frame : `dataset`, `row` (of its table), `id`, `path`, `label`, `split`, `sha256`, `box` as text, `subject`, `clip`;
         empty texts where a table has no such column
     classes : dataset -> its classes
+    of_clips : datasets whose units are clips; of others every row is a unit
     """
 
     frame: pd.DataFrame
     classes: Mapping[str, tuple[str, ...]]
+    of_clips: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, tables: Mapping[str, SampleTable]) -> AuditedRows:
         """The usable rows of tables by the names of their datasets."""
         frames = [_usable(name, table) for name, table in tables.items()]
-        return cls(pd.concat(frames, ignore_index=True), {name: table.info.classes for name, table in tables.items()})
+        of_clips = frozenset(name for name, table in tables.items() if table.info.unit == "clip")
+        classes = {name: table.info.classes for name, table in tables.items()}
+        return cls(pd.concat(frames, ignore_index=True), classes, of_clips)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -61,9 +65,23 @@ class AuditedRows:
     @cached_property
     def places(self) -> tuple[Place, ...]:
         """Every split of every dataset that has usable rows; datasets as they were named, then train, val, test."""
-        sizes = self.frame.groupby(["dataset", "split"]).size()
+        sizes = self.frame.iloc[np.unique(self.unit)].groupby(["dataset", "split"]).size()
         pairs = ((dataset, split) for dataset in self.classes for split in SPLITS)
         return tuple(Place(*pair, int(sizes[pair])) for pair in pairs if pair in sizes.index)
+
+    @cached_property
+    def unit(self) -> Numbers:
+        """The first row of the unit of each row, shape (N,): of its clip, or itself."""
+        units = np.arange(len(self))
+        frames = np.flatnonzero(self.frame["dataset"].isin(self.of_clips))
+        clips = _codes(self.frame["dataset"].iloc[frames] + "\0" + self.frame["clip"].iloc[frames])
+        units[frames] = frames[self.first_rows(clips)[clips]] if len(frames) else frames
+        return units
+
+    def once_a_unit(self, codes: Numbers) -> Numbers:
+        """Codes of rows, -1 in all rows of a clip but the first of each code: equal frames of a clip are no finding."""
+        repeated = pd.DataFrame({"unit": self.unit, "code": codes}).duplicated().to_numpy()
+        return np.where(repeated, -1, codes)
 
     @cached_property
     def place(self) -> Numbers:

@@ -106,9 +106,9 @@ class AuditedPictures:
 
     def _search(self, on_progress: OnProgress) -> Iterator[Equality]:
         if BYTES in self.kinds:
-            yield ExactGroups(self.rows, BYTES, self.rows.file, self.rows.item)
+            yield ExactGroups(self.rows, BYTES, self.rows.file, self.rows.once_a_unit(self.rows.item))
         if PIXELS in self.kinds:
-            yield ExactGroups(self.rows, PIXELS, self.picture, self.picture)
+            yield ExactGroups(self.rows, PIXELS, self.picture, self.rows.once_a_unit(self.picture))
         if PHASH in self.kinds:
             yield self._near(PHASH, self._hash_pairs(on_progress))
         if FEATURES in self.kinds:

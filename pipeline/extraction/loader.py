@@ -22,7 +22,7 @@ from pipeline.images.rejects import AlikeRejects
 from pipeline.timings import Timings
 from pipeline.video.formats import is_video
 
-__all__ = ["BatchLoader", "StagedBatch"]
+__all__ = ["BatchLoader", "StagedBatch", "tasks_of"]
 
 _IMAGES_PER_TASK = 32
 _FRAMES_PER_TASK = 256  # that a task may have more, to the end of the frames of one video
@@ -87,7 +87,7 @@ class BatchLoader:
         waiting: deque[_Task] = deque()
         try:
             for position, shard in enumerate(shards):
-                for images in _tasks_of(shard.images):
+                for images in tasks_of(shard.images):
                     waiting.append(
                         _Task(position, shard, images, self.pool.submit(self.preparer, images, self.timings))
                     )
@@ -113,7 +113,7 @@ class BatchLoader:
             yield batch
 
 
-def _tasks_of(images: tuple[ImageRow, ...]) -> list[tuple[ImageRow, ...]]:
+def tasks_of(images: tuple[ImageRow, ...]) -> list[tuple[ImageRow, ...]]:
     """Images for one task each. No images make one task too, so that their shard comes out in order.
 
     Frames of a video that follow each other are not divided, so that one thread decodes them in one pass.

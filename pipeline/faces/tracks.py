@@ -1,9 +1,9 @@
 """Faces of successive frames of a video become tracks: the same face over time.
 
-A face continues the track whose last box it overlaps, and whose colours it has. Without an overlap it must resemble the
-track more, and be near where it was last: so a face that was covered for some frames is found again, and a cut to
-another person starts another track, also where that person's box happens to be in the same place. Where several pairs
-are possible, those of the least total cost are chosen: two people who cross keep their tracks.
+A face continues a track that has its colours, and whose last box it overlaps or is near to: so a face that was covered
+for some frames is found again, and a cut to another person starts another track, also where that person's box happens
+to be in the same place. Where several pairs are possible, those of the least total cost are chosen: two people who
+cross keep their tracks.
 """
 
 from __future__ import annotations
@@ -24,14 +24,13 @@ Features = npt.NDArray[np.float32]
 
 LOST_S = 1.0  # a face that is away for longer is another track
 
-# RMS difference of the colours of aligned faces, in [0, 1]. Between two frames 0.2 s apart, 99 of 100 faces differ by
-# less than 0.12: drawn people of four styles whose expression and pose change within 0.8 s (0.08 to 0.19), photographs
-# of muxspace that were moved by 3 %, rotated by 4 degrees and made noisy (0.11). Of two people in one style, or of two
-# photographs, 99 of 100 pairs differ by more than 0.10 to 0.15.
+# RMS difference of the colours of aligned faces, in [0, 1]. Of pairs of frames of one person 0.2 s apart, 99 in 100
+# differ by less than 0.08 to 0.19 (drawn people of four styles whose expression and pose change within 0.6 s), or 0.11
+# (photographs of muxspace, moved by 3 %, rotated by 4 degrees, with noise). Of pairs of people in one style, 1 in 100
+# differ by less than 0.10 to 0.15, of two photographs by less than 0.11.
 # The encoder's features are no measure of this: the default encoder is trained on expressions, so that two people have
 # a cosine of 0.6 to 0.7 (median, neutral faces), and a twentieth of the frames of one person have less.
 _SAME = 0.12
-_SURELY_SAME = 0.09  # where no overlap speaks for it
 _OVERLAP = 0.3  # intersection over union of a face and its track's last box
 _REACH, _SPEED = 1.0, 2.0  # widths of a face: how far it may be from its last place, and how much farther per second
 _MEMORY = 0.5  # weight of the track's earlier colours beside those of its last face
@@ -113,12 +112,8 @@ def _cost(track: _Track, box: Box, features: Features, seconds: float) -> float:
     """Of continuing a track with a face; `_IMPOSSIBLE` or more if it may not."""
     difference = float(np.sqrt(np.mean((track.features - features) ** 2)))
     overlap = _overlap(track.box, box)
-    if overlap >= _OVERLAP:
-        possible = difference <= _SAME
-    else:
-        possible = difference <= _SURELY_SAME and _distance(track.box, box) <= _REACH + _SPEED * (
-            seconds - track.seconds
-        )
+    is_near = overlap >= _OVERLAP or _distance(track.box, box) <= _REACH + _SPEED * (seconds - track.seconds)
+    possible = is_near and difference <= _SAME
     return difference / _SAME + 1 - overlap if possible else _IMPOSSIBLE
 
 

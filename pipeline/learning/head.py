@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from pipeline.differences import differences_text
 from pipeline.errors import MismatchError
-from pipeline.learning.clips import CLIP_FRAMES, FRAMES, MEANS, ClipArray, ClipSampler, clip_arrays, stored_output
+from pipeline.learning.clip_arrays import ClipArray, clip_arrays
+from pipeline.learning.clips import CLIP_FRAMES, FRAMES, MEANS, ClipSampler, stored_output
 from pipeline.learning.layers import FeatureScale
 from pipeline.sources import Clips, ClipSource
 

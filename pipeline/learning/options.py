@@ -8,8 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.learning.metrics import METRICS
 from pipeline.learning.spec import MAX_DIMENSION
+from pipeline.tables.sample import Unit
 
 __all__ = [
+    "CLIP_OPTIONS",
     "CROSS_ENTROPY_WEIGHTS",
     "LARGE_NETWORK",
     "SCALE",
@@ -51,6 +53,7 @@ CROSS_ENTROPY_WEIGHTS = (
     "of the classes in the classifier's cross-entropy: none, all alike; balanced: N / (C * n) for a class of n of the "
     "N train rows, as scikit-learn's class_weight. With balanced: true classes would be evened out twice"
 )
+CLIP_OPTIONS = ("clip_frames", "clip_sampling")  # of no effect on images
 LARGE_NETWORK = 20_000_000  # parameters of an image network: mini has 3 million, ViT-B-32 88
 
 
@@ -70,10 +73,11 @@ class MethodConfig(BaseModel):
     needs_text: ClassVar[bool] = False
     needs_encoder: ClassVar[bool] = False
     is_trained: ClassVar[bool] = True
+    draws_frames: ClassVar[bool] = True  # False: what is read of a clip is the same in all of the training
     is_random: ClassVar[bool] = True  # False: every seed gives the same head, so one seed is enough
     can_ensemble: ClassVar[bool] = False
     loss_weight_options: ClassVar[tuple[str, ...]] = ()
-    later_options: ClassVar[frozenset[str]] = frozenset({"clip_frames", "clip_sampling"})
+    later_options: ClassVar[frozenset[str]] = frozenset(CLIP_OPTIONS)
 
     select_by: SelectBy = Field(
         "accuracy",
@@ -121,6 +125,17 @@ class MethodConfig(BaseModel):
         later = {name for base in type(self).__mro__ for name in vars(base).get("later_options", ())}
         unset = {name for name in later if getattr(self, name) == fields[name].default}
         return self.model_dump(mode=mode, exclude=unset)
+
+    def of_effect_on(self, unit: Unit) -> Self:
+        """The options as they are of effect where units are images, or clips: equal heads have equal options.
+
+        Of images no frames are chosen, so what would be chosen is the default. A method that takes the whole split at
+        once reads the centres of segments, whatever `clip_sampling` is.
+        """
+        if unit == "image":
+            fields = type(self).model_fields
+            return self.model_copy(update={name: fields[name].default for name in CLIP_OPTIONS})
+        return self if self.draws_frames else self.model_copy(update={"clip_sampling": "centre"})
 
     @property
     def uses_encoder(self) -> bool:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
-__all__ = ["HEAD_FORMAT", "MAX_DIMENSION", "MOST_OWN_BYTES", "HeadSpec", "ScaleKind", "most_weight_bytes"]
+__all__ = ["HEAD_FORMAT", "MAX_DIMENSION", "MAX_LAYERS", "MOST_OWN_BYTES", "HeadSpec", "ScaleKind", "most_weight_bytes"]
 
 HEAD_FORMAT = 2  # of descriptions and weights
+MAX_LAYERS = 48  # of a transformer; each is built before its weights are read
 MAX_DIMENSION = 2**16  # of a layer, a side of an input, and every whole number among the options of a head
 
 ScaleKind = Literal["raw", "l2", "standard"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import TrainingError
-from pipeline.learning.clips import CLIP_FRAMES, FRAMES, ClipArray, ClipSampler, stored_output
+from pipeline.learning.clip_arrays import ClipArray
+from pipeline.learning.clips import CLIP_FRAMES, FRAMES, ClipSampler, stored_output
 from pipeline.learning.evaluation import none_of_the_classes, rows_of_classes
 from pipeline.learning.head import as_input
 from pipeline.learning.options import MethodConfig
@@ -81,10 +82,13 @@ class Rows:
             yield columns, torch.cat([as_input(_columns(array, columns)) for array in views])
 
     def draw(self, rng: torch.Generator) -> Tensor:
-        """What is read of every row in an epoch: its view, and of a clip the T frames, int64 (N, 1) or (N, 1 + T)."""
+        """What is read of every row in an epoch: its view, and the T frames that are drawn of a clip: int64 (N, 1 + T).
+
+        Nothing is drawn of images, and of clips whose centres are read: int64 (N, 1).
+        """
         n = len(self)
         views = torch.randint(self.n_views, (n,), generator=rng) if self.n_views > 1 else torch.zeros(n).long()
-        if self.sampler is None:
+        if self.sampler is None or not self.sampler.is_random:
             return views[:, None]
         draws = torch.rand((n, self.sampler.n_frames), generator=rng, dtype=torch.float64)
         return torch.cat([views[:, None], torch.from_numpy(self.sampler.draw(draws.numpy()))], dim=1)
@@ -123,14 +127,11 @@ def _gather(arrays: tuple[Array | ClipArray, ...], rows: Numbers, views: Numbers
 
 
 def _taken(array: Array | ClipArray, rows: Numbers, frames: Numbers) -> Array:
-    return array.take(frames) if isinstance(array, ClipArray) else np.asarray(array[rows])
+    return array.take(frames) if isinstance(array, ClipArray) and frames.shape[1] else np.asarray(array[rows])
 
 
 def _columns(array: Array | ClipArray, columns: slice) -> Array:
-    if isinstance(array, ClipArray):
-        values = array.columns(columns)[:]
-        return values.reshape(-1, values.shape[-1])
-    return np.ascontiguousarray(array[:, columns])
+    return array.columns(columns) if isinstance(array, ClipArray) else np.ascontiguousarray(array[:, columns])
 
 
 _Request = tuple[tuple[str, ...], int, bool, tuple[int, bool]]  # outputs, views, soft labels; frames, random frames
@@ -251,7 +252,7 @@ def read_split(
         views = [source.features(split, output, view) for view in range(n_views)]
         # A memory-mapped array stays one: taking all of its rows would read it whole.
         arrays[output] = tuple(view if len(rows) == len(labels) else view[rows] for view in views)
-        _require_usable(arrays[output], ids, output, source.dataset, split)
+        _require_usable(source, split, output, arrays[output], ids)
     return Rows(arrays, codes, ids), dropped
 
 
@@ -269,8 +270,7 @@ def _clip_arrays(
     }
     clips = sampler.clips
     for name, views in stored.items():
-        frames = [view if len(view) == len(clips.rows) else view[clips.rows] for view in views]
-        _require_usable(tuple(frames), np.repeat(ids, clips.n_frames), name, source.dataset, split)
+        _require_usable(source, split, name, views, np.repeat(ids, clips.n_frames), clips.rows)
     return {name: tuple(ClipArray(name, view, sampler) for view in stored[stored_output(name)]) for name in outputs}
 
 
@@ -283,30 +283,43 @@ def _codes(labels: npt.NDArray[np.str_], classes: tuple[str, ...]) -> npt.NDArra
 
 
 def _require_usable(
-    views: tuple[npt.NDArray[Any], ...], ids: npt.NDArray[np.str_], output: str, dataset: str, split: str
+    source: FeatureSource,
+    split: str,
+    output: str,
+    views: Sequence[Array],
+    ids: npt.NDArray[np.str_],
+    rows: npt.NDArray[np.intp] | None = None,
 ) -> None:
+    """Refuse features that are not finite, or of length zero.
+
+    Parameters
+    ----------
+    ids : shape (M,): what is named of each row that is looked at
+    rows : shape (M,): which these are; by default all M of `views`
+    """
     if views[0].dtype == np.uint8:
         return
     finite, directed = np.ones(len(ids), bool), np.ones(len(ids), bool)
     for view in views:
-        for chunk in _chunks(view):
-            values = np.asarray(view[chunk], np.float32).reshape(len(finite[chunk]), -1)
-            finite[chunk] &= np.isfinite(values).all(axis=1)
+        for chunk in _chunks(view, len(ids)):
+            chosen = view[chunk] if rows is None else view[rows[chunk]]
+            values = as_input(chosen).reshape(len(finite[chunk]), -1)
+            finite[chunk] &= values.isfinite().all(dim=1).numpy()
             if output == "pooled":
-                directed[chunk] &= ~(np.linalg.norm(values, axis=1) < _TINY_NORM)
+                directed[chunk] &= ~(torch.linalg.vector_norm(values, dim=1) < _TINY_NORM).numpy()
     for good, found in ((finite, "NaN or infinity"), (directed, "features of length zero")):
         if not good.all():
             raise TrainingError(
-                f"{dataset} {split}: expected finite {output} features with a direction, found {found} in "
+                f"{source.dataset} {split}: expected finite {output} features with a direction, found {found} in "
                 f"{(~good).sum()} rows, first {ids[~good][0]}. Features too small for float16 need dtype float32",
                 remedy=[
                     ("store verify", {"stores": ["features"]}),
-                    ("extract", {"dataset": dataset, "dtype": "float32"}),
+                    ("extract", {"dataset": source.dataset, "dtype": "float32"}),
                 ],
                 purpose="to check the store, and to encode again in float32",
             )
 
 
-def _chunks(array: npt.NDArray[Any]) -> list[slice]:
+def _chunks(array: Array, n_rows: int) -> list[slice]:
     step = max(1, _CHECKED_BYTES // max(1, array[:1].nbytes))
-    return [slice(start, start + step) for start in range(0, len(array), step)]
+    return [slice(start, start + step) for start in range(0, n_rows, step)]

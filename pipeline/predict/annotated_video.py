@@ -35,7 +35,8 @@ TRACK_COLOURS = (
     (200, 200, 200),
 )
 _SHORT = 320  # pixels: smaller pictures are enlarged
-_MOST_REACH_S = 0.5  # that a face is shown beside the times at which it was detected
+_MOST_REACH_S = 0.5  # that a face is shown after it was detected last
+_ROUNDING_S = 1e-6
 
 
 class _Face:
@@ -46,7 +47,7 @@ class _Face:
     track : its number
     places : seconds and box of each of its faces
     rows : its predictions, one or more
-    reach_s : how long after the last of its faces it is shown; half as long before the first
+    reach_s : how long it is shown after the last of its faces: to the next frame that was read, which lacks it
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class _Face:
 
     def mark(self, seconds: float, scale: float) -> Mark | None:
         """What is drawn at some time; None if the face is not there."""
-        if not self._times[0] - self.reach_s / 2 <= seconds <= self._times[-1] + self.reach_s:
+        if not self._times[0] <= seconds < self._times[-1] + self.reach_s - _ROUNDING_S:
             return None
         x, y, width, height = (scale * float(np.interp(seconds, self._times, side)) for side in self._sides)
         row = self._row(seconds)

@@ -20,7 +20,8 @@ from pipeline.faces import Face, FaceDetector
 from pipeline.faces.tracks import appearance
 from pipeline.features import Clips
 from pipeline.images.transform import ImageTransform
-from pipeline.learning.clips import ClipArray, ClipSampler, clip_arrays, stored_output
+from pipeline.learning.clip_arrays import ClipArray, clip_arrays
+from pipeline.learning.clips import ClipSampler, stored_output
 from pipeline.learning.concurrency import torch_threads
 from pipeline.learning.head import Head
 from pipeline.learning.options import LARGE_NETWORK

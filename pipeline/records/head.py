@@ -18,7 +18,7 @@ from pipeline.errors import ConfigError
 from pipeline.images.preprocess import Preprocess
 from pipeline.learning.calibration import TEMPERATURES
 from pipeline.learning.metrics import METRICS
-from pipeline.learning.spec import MAX_DIMENSION, ScaleKind
+from pipeline.learning.spec import MAX_DIMENSION, MAX_LAYERS, ScaleKind
 from pipeline.records.fields import (
     Classes,
     Count,
@@ -102,7 +102,7 @@ class _Options(Record):
     heads: Size = 1
     hidden: Size = 1
     init_std: NotNegative = 0.0
-    layers: Size = 1
+    layers: Annotated[int, Field(ge=1, le=MAX_LAYERS)] = 1
     n_descriptors: Size = 1
     projection: Literal["linear", "none"] = "none"
     queries: Size = 1
@@ -130,6 +130,14 @@ class HeadDescription(Record):
     scale: ScaleKind
     options: Annotated[dict[str, Any], conforms_to(_Options)]
     clip_frames: Positive | None = None
+
+    @model_validator(mode="after")
+    def _frames_fit(self) -> Self:
+        """Of heads that read frames `inputs` has the number that `clip_frames` states, and a width."""
+        frames = self.inputs.get("frames")
+        if frames and (len(frames) != 2 or frames[0] != self.clip_frames):
+            raise ValueError(f"inputs.frames: expected clip_frames, {self.clip_frames}, and a width, found {frames}")
+        return self
 
     @model_serializer(mode="wrap")
     def _without_clips(self, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:

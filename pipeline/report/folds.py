@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 from typing import Any
@@ -109,6 +109,7 @@ def pooled_score(score: ScoreOfFolds) -> ReportScore:
 
 def fold_notes(runs: Iterable[ReportRun]) -> list[str]:
     """How scores of folds are combined, and which sets lack some, where there are folds."""
+    runs = list(runs)
     sets = sorted({(run.name, run.encoder, run.dataset, run.seed, run.folds, run.n_folds) for run in runs if run.folds})
     if not sets:
         return []
@@ -123,7 +124,22 @@ def fold_notes(runs: Iterable[ReportRun]) -> list[str]:
         for name, encoder, dataset, seed, numbers, n in sets
         if len(numbers) < n
     ]
-    return notes
+    return [*notes, *_partly_scored(run for run in runs if run.folds)]
+
+
+def _partly_scored(runs: Iterable[ReportRun]) -> Iterator[str]:
+    """Sets of folds of which only some were scored on another dataset."""
+    members: dict[tuple[str, str, str, int], list[ReportRun]] = {}
+    for run in runs:
+        members.setdefault((run.name, run.encoder, run.trained_on, run.seed), []).append(run)
+    for (name, encoder, train, seed), same in members.items():
+        scored = Counter(score.test for run in same for score in run.scores if score.fold is None)
+        for test, n in scored.items():
+            if n < len(same):
+                yield (
+                    f"{name} on {encoder}, trained on {train}, seed {seed}: {n} of {len(same)} heads were scored on "
+                    f"{test}, and the mean is over these."
+                )
 
 
 def _set_of(run: ReportRun) -> Hashable:

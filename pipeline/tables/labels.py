@@ -234,6 +234,7 @@ CODE_MAPS: dict[str, dict[int, str]] = {
     "fer2013": _codes("anger disgust fear happiness sadness surprise neutral"),
     "ck-plus": _codes("neutral anger contempt disgust fear happiness sadness surprise"),
     "dfew": _codes("happiness sadness neutral anger surprise disgust fear", first=1),
+    "dfew-0-based": _codes("happiness sadness neutral anger surprise disgust fear"),  # txt lists of public code
 }
 # Apart from those of expressions: numbers from 1 to 7 would fit these, too.
 COMPOUND_CODE_MAPS: dict[str, dict[int, str]] = {"raf-compound": dict(enumerate(_RAF_COMPOUND, start=1))}

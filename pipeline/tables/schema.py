@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 from pydantic import AfterValidator, Field
@@ -45,7 +46,7 @@ OK, REJECTED = "ok", "rejected"
 REQUIRED_COLUMNS = ("id", "path", "label", "split", "sha256", "status", "reason")
 OPTIONAL_COLUMNS = ("subject", "clip", "scene", "frame", "fold", "box", "votes", "face", "distribution")
 _OPTIONAL_TEXTS = ("subject", "clip", "scene")
-_OF_A_CLIP = ("label", "split", "subject", "scene", "fold")
+_OF_A_CLIP = ("label", "split", "subject", "scene", "fold", "distribution")
 _SHA256 = r"[0-9a-f]{64}"
 _BLOCK_ROWS = 2**14
 SUM_TOLERANCE = 1e-6  # of the shares of a distribution
@@ -184,11 +185,22 @@ def _check_clips(frame: pd.DataFrame, where: str) -> None:
     if (twice := frame["frame"].notna() & frame.duplicated(["clip", "frame"])).any():
         row = frame.iloc[int(np.flatnonzero(twice)[0])]
         raise TableError(f"{where}: frame {row['frame']} of clip {row['clip']!r} is on two rows")
-    clips = frame.groupby(pd.factorize(frame["clip"])[0])
+    codes = pd.factorize(frame["clip"])[0]
+    first = np.unique(codes, return_index=True)[1][codes]  # the first row of each row's clip
     for name in (name for name in _OF_A_CLIP if name in frame.columns):
-        if (several := clips[name].nunique(dropna=False) > 1).any():
-            row = frame.iloc[clips.indices[several.idxmax()][0]]
-            raise TableError(f"{where}: clip {row['clip']!r}: expected one {name} on all its rows, found several")
+        if (other := _differs(frame[name], first)).any():
+            clip = frame["clip"].iloc[int(np.flatnonzero(other)[0])]
+            raise TableError(f"{where}: clip {clip!r}: expected one {name} on all its rows, found several")
+
+
+def _differs(column: pd.Series[Any], rows: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    """Which values are others than those of `rows`, shape (N,); missing ones are equal."""
+    values = column.array
+    if isinstance(values, NumberRows):
+        of_rows = values[rows]
+        return np.asarray((values.values != of_rows.values).any(axis=1) | (values.known != of_rows.known))
+    codes = pd.factorize(column)[0]
+    return np.asarray(codes != codes[rows])
 
 
 def _may_repeat(column: pd.Series[Any]) -> bool:

@@ -46,7 +46,7 @@ class Pictures:
     def __init__(self, copy: OutputContainer, size: tuple[int, int], rate: float | None) -> None:
         name, options = next((name, options) for name, options in _ENCODERS if _is_here(name))
         self._copy, self._last = copy, -1
-        steady = Fraction(rate or _DEFAULT_RATE).limit_denominator(1001)
+        steady = Fraction(min(max(rate or _DEFAULT_RATE, 1.0), 1000.0)).limit_denominator(1001)
         stream = copy.add_stream(name, rate=steady, options=dict(options))
         assert isinstance(stream, VideoStream)
         self._stream = stream

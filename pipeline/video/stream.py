@@ -91,7 +91,7 @@ class ForwardReader:
             return NO_FRAMES
         if self.length_s - self.at_s > max(_TOLERANCE_S, _TOLERANCE * self.length_s):
             return f"video ends early: {self.at_s:.1f} of {self.length_s:.1f} s could be read, {self.n_frames} frames"
-        return f"video is damaged: {self.n_damaged:,} frames could not be decoded" if self.n_damaged else ""
+        return f"video is damaged: {self.n_damaged:,} of its frames could not be decoded" if self.n_damaged else ""
 
     def close(self) -> None:
         self._video.close()
@@ -109,6 +109,9 @@ class ForwardReader:
                 return
 
     def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
+        if packet is not None and packet.is_corrupt:  # the last one of a file that was cut off
+            self.n_damaged += 1
+            return []
         try:
             frames = self._video.decode(packet)
         except av.FFmpegError:

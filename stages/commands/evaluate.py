@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 # A table has symbols, legends and notes instead.
-_MACHINE_COLUMNS = ("excluded_overlap", "near_overlap", "excluded_kinds", "audit", "encoder_saw", "note")
+_MACHINE_COLUMNS = (
+    *("excluded_overlap", "near_overlap", "excluded_kinds", "unit", "rejected_frames", "audit", "encoder_saw", "note"),
+)
 
 
 @click.command("evaluate")
@@ -113,7 +115,9 @@ def _echo(result: EvaluateResult, output_format: str) -> None:
     else:
         symbols = [audit_footnotes(audit) for run in result.runs for audit in run.audit]
         rows = [
-            _flat(score) | {"dataset": f"{footnoted(score['dataset'], score['encoder_saw'])} {audit}".strip()}
+            _flat(score)
+            | _of_table(score)
+            | {"dataset": f"{footnoted(score['dataset'], score['encoder_saw'])} {audit}".strip()}
             for score, audit in zip(scores, symbols, strict=True)
         ]
         _echo_table([*rows, *map(_flat_folds, of_folds)], columns, result)
@@ -190,7 +194,16 @@ def _flat(score: dict[str, Any]) -> dict[str, Any]:
     near = sum(score["near_overlap"].values()) if "near_overlap" in score else None
     texts = {"overlap": _overlap_text(score), "excluded_kinds": " ".join(score.get("excluded_kinds", ()))}
     texts["audit"] = "; ".join(score["audit"])
-    return flat | {"ci95": f"{low:.4f}-{high:.4f}", "near_overlap": near, **texts}
+    clips = {"unit": score.get("unit", "image"), "rejected_frames": score.get("rejected_frames", 0)}
+    return flat | {"ci95": f"{low:.4f}-{high:.4f}", "near_overlap": near, **texts, **clips}
+
+
+def _of_table(score: Mapping[str, Any]) -> dict[str, Any]:
+    """Counts of clips, by their name: `120 clips`, `2 clips, 5 frames`."""
+    if "unit" not in score:
+        return {}
+    frames = f", {score['rejected_frames']} frames" if score.get("rejected_frames") else ""
+    return {"n": f"{score['n']} clips", "rejected": f"{score['rejected']} clips{frames}"}
 
 
 def _overlap_text(score: Mapping[str, Any]) -> str:

@@ -110,24 +110,26 @@ def command(output_format: str, **options: Any) -> None:
 
 
 def _print_rows(session: PredictSession, output_format: str) -> None:
-    """A table at the end; JSON and CSV row by row, so that memory does not grow with their number."""
+    """A table at the end, or where it is interrupted; JSON and CSV row by row, in memory that does not grow."""
     from stages.progress import progress_display
 
     out = sys.stdout  # a progress bar replaces sys.stdout
     streamed = output_format != "table"
     quiet = session.request.quiet or (streamed and out.isatty())  # the rows themselves show the progress
+    records: list[dict[str, Any]] = []
+    interrupted: KeyboardInterrupt | None = None
     with progress_display(quiet=quiet) as on_progress:
         rows = (_record(row, session, output_format) for row in session.rows(on_progress))
         if streamed:
             echo_rows(rows, output_format, file=out)
             return
-        records: list[dict[str, Any]] = []
         try:
-            records.extend(rows)  # those before an interruption are in it
-        except KeyboardInterrupt:
-            echo_rows(records, output_format, file=out)
-            raise
+            records.extend(rows)
+        except KeyboardInterrupt as stop:
+            interrupted = stop
     echo_rows(records, output_format)
+    if interrupted:
+        raise interrupted
 
 
 def _summary_line(counts: Mapping[str, Any]) -> str:

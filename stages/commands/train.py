@@ -146,11 +146,11 @@ def command(output_format: str, **options: Any) -> None:
 def _print_trained(result: TrainResult, output_format: str) -> None:
     """The runs on stdout; on stderr mean and deviation over seeds, notes on single heads, and a summary."""
     planned = {run.folder: run for run in result.planned}
-    names = (*_COLUMNS, *_DATA_COLUMNS)
     records = [run.record.as_json() for run in result.runs]
+    names = (*_COLUMNS, *_DATA_COLUMNS, *(["unit"] if any("unit" in record for record in records) else []))
     _echo(
         [
-            {name: record[name] for name in names}
+            {name: record.get(name, "image" if name == "unit" else None) for name in names}
             | {"status": run.status, "path": str(run.folder)}
             | {name: getattr(planned[run.folder], name) for name in ("encoder_saw", "note")}
             for run, record in zip(result.runs, records, strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,23 +67,23 @@ class FoldSet:
 
 def fold_sets(runs: Sequence[RunScores]) -> tuple[FoldSet, ...]:
     """The scores of each set of two or more heads that differ in their fold only, by dataset and split."""
-    from pipeline.records import FoldScores
-
     members: dict[tuple[Any, ...], list[tuple[RunScores, Score]]] = {}
     for run in runs:
         if run.record.fold:
             for score in run.entries:
                 key = (_folder(run), _settings(run.record), *_scored_as(score))
                 members.setdefault(key, []).append((run, score))
-    return tuple(
-        FoldSet(folder, same[0][0].record, FoldScores(_by_number(same), same[0][0].record.fold.n), same[0][0].note)  # type: ignore[union-attr]
-        for (folder, *_), same in members.items()
-        if len(same) > 1
-    )
+    sets = (_set_of(folder, same) for (folder, *_), same in members.items())
+    return tuple(each for each in sets if len(each.scores.by_number) > 1)  # a head and its copy are one fold
 
 
-def _by_number(members: Sequence[tuple[RunScores, Score]]) -> Mapping[int, Score]:
-    return {run.record.fold.number: score for run, score in members if run.record.fold}
+def _set_of(folder: str, members: Sequence[tuple[RunScores, Score]]) -> FoldSet:
+    from pipeline.records import FoldScores
+
+    first = members[0][0]
+    folds = [run.record.fold for run, _ in members if run.record.fold]
+    by_number = {fold.number: score for fold, (_, score) in zip(folds, members, strict=True)}
+    return FoldSet(folder, first.record, FoldScores(by_number, folds[0].n), first.note)
 
 
 def _folder(run: RunScores) -> str:

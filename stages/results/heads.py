@@ -177,7 +177,8 @@ class TrainResult(Result):
         """One row per trained run, in the order of the request; of a dry run, one per planned run.
 
         `val_accuracy` and `val_uar`, in [0, 1], are of the validation split, which selected the epoch: no test results.
-        `n_dropped` counts train and validation rows that were left out for their label.
+        `n_train`, `n_val` and `n_dropped` count units (`unit` has whether images or clips); dropped are train and
+        validation units that were left out for their label.
         """
         import pandas as pd  # late: `import stages` is light
 
@@ -215,7 +216,7 @@ def _trained_row(run: TrainedRun) -> dict[str, Any]:
         "seconds": record.seconds,
         **{name: getattr(record, name) for name in ("n_train", "n_val")},
         "n_dropped": sum(record.dropped.values()),
-        **{name: getattr(record, name) for name in ("views", "dtype")},
+        **{name: getattr(record, name) for name in ("views", "dtype", "unit")},
         "status": run.status,
         "path": str(run.folder),
     }

@@ -105,7 +105,8 @@ class EvaluateResult(Result):
         in [0, 1], with the 95 % interval of each in `*_low` and `*_high`; `overlap_train` and `overlap_val` count the
         scored rows whose bytes the head was trained on, or selected on alone, and are <NA> where that was not checked;
         `near_overlap` those whose picture an audit found there in other bytes, <NA> without an audit. `audit` is what
-        audits found in the two datasets, empty if nothing.
+        audits found in the two datasets, empty if nothing. `unit` is what all these count, images or clips;
+        `rejected_frames` counts masked frames of clips that have others.
 
         By scene there is one row per (run, dataset, scene): n, the scores and their intervals.
         """
@@ -121,7 +122,7 @@ class EvaluateResult(Result):
         ]
         rows += [_fold_row(folds, row) for folds in self.folds for row in folds.rows]
         overlaps = ("overlap_train", "overlap_val", "near_overlap", "excluded_overlap")
-        counts = ("n", "seed", *overlaps, "rejected", "dropped")
+        counts = ("n", "seed", *overlaps, "rejected", "dropped", "rejected_frames")
         return pd.DataFrame(rows, columns=_score_columns()).astype(dict.fromkeys(counts, "Int64"))
 
 
@@ -137,7 +138,8 @@ def _score_columns() -> list[str]:
     return [
         *("run", "method", "encoder", "trained_on", "variant", "seed", "dataset", "split", "n", *measured),
         *("ece", "seen", "encoder_saw"),
-        *("overlap_train", "overlap_val", "near_overlap", "excluded_overlap", "rejected", "dropped", "note", "audit"),
+        *("overlap_train", "overlap_val", "near_overlap", "excluded_overlap", "rejected", "dropped"),
+        *("unit", "rejected_frames", "note", "audit"),
         *("fold", *(f"{name}_sd" for name in METRICS)),
     ]
 
@@ -198,6 +200,8 @@ def _score_row(run: RunScores, score: Score, audit: tuple[DatasetFinding, ...]) 
         "overlap_val": overlap["val"],
         "near_overlap": None if score.near_overlap is None else sum(score.near_overlap.values()),
         "dropped": sum(entry["dropped"].values()),
+        "unit": score.unit,
+        "rejected_frames": score.rejected_frames,
         "note": run.note,
         "audit": "; ".join(map(str, audit)),
         "fold": f"{record.fold.number} of {record.fold.n}" if record.fold else "",

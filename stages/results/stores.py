@@ -177,6 +177,7 @@ class StoreDescription(Result):
     status : number of rows by status, `ok` or `rejected`
     reasons : number of rejected rows by reason
     counts : split -> label -> number of rows
+    clips : the same of clips, where rows are their frames; None of images
     arrays : one per output
     n_shards, shard_rows : shards, and rows of each but the last
     columns : name -> sha256
@@ -194,6 +195,7 @@ class StoreDescription(Result):
     status: Mapping[str, int]
     reasons: Mapping[str, int] = field(repr=False)
     counts: Mapping[str, Mapping[str, int]] = field(repr=False)
+    clips: Mapping[str, Mapping[str, int]] | None = field(repr=False)
     arrays: tuple[StoredArray, ...]
     n_shards: int
     shard_rows: int
@@ -223,6 +225,7 @@ class StoreDescription(Result):
             "status": dict(self.status),
             "reasons": dict(self.reasons),
             "counts": {split: dict(labels) for split, labels in self.counts.items()},
+            **({} if self.clips is None else {"clips": {split: dict(labels) for split, labels in self.clips.items()}}),
             "arrays": {array.name: array.summary() for array in self.arrays},
             "shards": {"count": self.n_shards, "rows": self.shard_rows},
             "columns": dict(self.columns),

@@ -65,7 +65,7 @@ def audit(request: AuditRequest, on_progress: OnProgress) -> AuditResult:
     published = {name: compare_with_published(table, known_facts(table.info)) for name, table in tables.items()}
     digests = {name: table_digest(table) for name, table in tables.items()}
     kept = earlier_label_orders(path, digests, orders)
-    flags = {name: tuple(_flags(name, findings)) for name in tables}
+    flags = {name: tuple(_flags(name, findings, "clips" if name in rows.of_clips else "rows")) for name in tables}
     labels = kept | {name: order.text() for name, order in orders.items() if order.is_suspicious}
     info = AuditInfo(
         digests,
@@ -136,15 +136,15 @@ def _group_sizes(kind: Equality) -> dict[str, int]:
     }
 
 
-def _flags(dataset: str, findings: Sequence[Finding]) -> Iterator[str]:
-    """What makes the scores of a dataset doubtful, whichever heads are scored on it."""
+def _flags(dataset: str, findings: Sequence[Finding], units: str) -> Iterator[str]:
+    """What makes the scores of a dataset doubtful, whichever heads are scored on it; its `units` are counted."""
     own = [one for one in findings if one.dataset == one.other_dataset == dataset]
     if n := sum(one.conflicts for one in own):
-        yield f"{n:,} rows have an equal or nearly equal picture with another label"
+        yield f"{n:,} {units} have an equal or nearly equal picture with another label"
     for kind, what in (("subject", "people"), ("clip", "clips")):
         for one in own:
             if one.kind == kind:
-                yield f"{one.groups:,} {what} of {one.split} are also in {one.other_split}: {one.pictures:,} rows"
+                yield f"{one.groups:,} {what} of {one.split} are also in {one.other_split}: {one.pictures:,} {units}"
 
 
 def _order_and_counts(label_order: str | None, published: PublishedComparison) -> Iterator[str]:

@@ -103,7 +103,6 @@ def description_of(store: Store) -> StoreDescription:
     manifest, unfinished_writer = store.manifest, unfinished(store.path)
     store.check_columns()
     frame = store.columns([name for name in ("split", "label", "status", "reason") if name in manifest.columns])
-    counts = frame.groupby(["split", "label"]).size().unstack(fill_value=0)
     rejected = frame[frame["status"] != OK]
     return StoreDescription(
         path=store.path,
@@ -113,9 +112,10 @@ def description_of(store: Store) -> StoreDescription:
         n_bytes=size_of(store.path),
         status=_counts(frame["status"]),
         reasons=_counts(rejected["reason"]) if "reason" in rejected else {},
-        counts={
-            str(split): {str(label): int(n) for label, n in labels.items() if n} for split, labels in counts.iterrows()
-        },
+        counts=_by_split(frame),
+        clips=_by_split(store.columns(["clip", "split", "label"]).drop_duplicates("clip"))
+        if store.unit == "clip"
+        else None,
         arrays=tuple(_stored_array(store, array.name) for array in manifest.schema.arrays),
         n_shards=manifest.schema.n_shards,
         shard_rows=manifest.schema.shard_rows,
@@ -126,6 +126,12 @@ def description_of(store: Store) -> StoreDescription:
         is_pinned=is_pinned(store.path),
         being_replaced=unfinished_writer.progress if unfinished_writer else "",
     )
+
+
+def _by_split(frame: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Split -> label -> number of rows, of those that occur together."""
+    counts = frame.groupby(["split", "label"]).size().unstack(fill_value=0)
+    return {str(split): {str(label): int(n) for label, n in of.items() if n} for split, of in counts.iterrows()}
 
 
 def _counts(values: pd.Series[str]) -> dict[str, int]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.learning.clips import stored_output
+from pipeline.learning.options import CLIP_OPTIONS, MethodConfig
 from stages.errors import StageError
 from stages.params import Params
 from stages.recipes import departures
@@ -71,14 +72,30 @@ def n_views(units: StoredUnits, run: RunSpec) -> int:
 def training_warnings(
     request: TrainRequest, params: Params, recipe: str, units: StoredUnits, runs: Sequence[RunSpec]
 ) -> Iterator[str]:
-    """Lines for people: departures from a recipe, seeds that are not trained, views beside the plain image."""
+    """Lines for people: departures from a recipe, seeds that are not trained, frames of clips, views of images."""
     for run in runs if recipe else ():
         yield from departures(recipe, run.config)
     if not runs[0].config.is_random and len(seeds_of(request, params)) > 1:
         yield f"note: every seed gives the same head of {runs[0].config.method}: seed {runs[0].seed} alone is trained"
+    yield from filter(None, dict.fromkeys(_about_frames(units, run.config) for run in runs))
     if any(n_views(units, run) > 1 for run in runs):
         dtype = units.store.manifest.key_fields["dtype"]
         yield (
             f"note: trained on {units.n_views()} views of every train image (0 is plain, the others are augmented; "
             f"{dtype} features); selected, calibrated and evaluated on view 0"
         )
+
+
+def _about_frames(units: StoredUnits, config: MethodConfig) -> str:
+    """What is read of the clips, or which options are of no effect on images; empty if there is nothing to say."""
+    of_effect = config.of_effect_on(units.unit)
+    if units.unit == "image":
+        changed = [name for name in CLIP_OPTIONS if getattr(config, name) != getattr(of_effect, name)]
+        return f"note: {units.dataset} has images: {' and '.join(changed)} of no effect" if changed else ""
+    drawn = of_effect.clip_sampling == "random" and of_effect.is_trained
+    how = "one drawn of each segment in each epoch" if drawn else "those at the centres of segments"
+    scored = "; validation and scores read the centres of segments" if drawn else ""
+    return (
+        f"note: {units.dataset} has clips, which all counts are of: {of_effect.clip_frames} frames of each are read, "
+        f"{how}{scored}"
+    )

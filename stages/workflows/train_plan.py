@@ -117,6 +117,8 @@ class TrainPlan:
         runs = plan_runs(request, params, name, dataset, {**options, **request.options}, fold)
         classes = expressions(params.classes)
         with encoder_written(name, named):
+            warnings = tuple(dict.fromkeys(training_warnings(request, params, recipe, units, runs)))
+            runs = tuple(replace(run, config=run.config.of_effect_on(units.unit)) for run in runs)
             require_train_rows(units, runs)
         for run in runs:
             require_inside(run.folder / WEIGHTS, request.runs)
@@ -133,7 +135,7 @@ class TrainPlan:
             classes=classes,
             text=requested_text(request, params, units.store, named, runs[0].config),
             recipe=recipe,
-            warnings=tuple(dict.fromkeys(training_warnings(request, params, recipe, units, runs))),
+            warnings=warnings,
             label_counts=_label_counts(units, classes, drop=params.protocol.drop_other_labels),
             towers=towers,
             fold=fold,

@@ -40,3 +40,12 @@ def _written(default):
 @pytest.mark.parametrize("name", method_names())
 def test_readme_links_every_page(name):
     assert f"(docs/methods/{name}.md)" in (ROOT / "README.md").read_text()
+
+
+CLIPS = "On a dataset of clips it reads `clip_frames` frames of each: see [clips](../heads.md#clips)."
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_a_page_says_what_is_read_of_clips(name):
+    assert CLIPS in (PAGES / f"{name}.md").read_text()
+    assert "\n## Clips\n" in (ROOT / "docs" / "heads.md").read_text()

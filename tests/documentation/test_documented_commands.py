@@ -143,14 +143,16 @@ def test_what_is_not_run_is_still_documented() -> None:
 
 
 def _pictures(folder: Path) -> None:
-    """What the pages call photo.jpg, photos/, talk.mp4, 2026-*/ and my/face.jpg."""
+    """What the pages call photo.jpg, photos/, talk.mp4, clips/, 2026-*/ and my/face.jpg."""
     faces = [
         Image.fromarray(draw_face(spec, "sample-e")).resize((160, 160)) for spec in sample_specs("sample-e", 60, 4)[:4]
     ]
     for name in ("photo.jpg", "photos/a.jpg", "photos/day/b.jpg", "2026-05/party/c.jpg", "my/face.jpg"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         faces[0].save(folder / name)
-    write_video(folder / "talk.mp4", faces * 5)
+    (folder / "clips").mkdir(exist_ok=True)
+    for video in ("talk.mp4", "clips/a.mp4"):
+        write_video(folder / video, faces * 5)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from documented import PAGES, ROOT
 from PIL import Image
+from videos import write_video
 
 import stages
 from pipeline.datasets.drawn import draw_face, sample_specs
@@ -82,6 +83,7 @@ def test_the_blocks_of_other_pages_run(page: str, tmp_path: Path) -> None:
     for name in ("photo.jpg", "photos/a.jpg", "my/face.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         face.save(tmp_path / name)
+    write_video(tmp_path / "talk.mp4", [face] * 5)
     program = "\n".join(blocks(page))
     for name, smaller in SMALLER.items():
         program = program.replace(name, smaller)

@@ -36,7 +36,7 @@ def test_numbers_are_seconds() -> None:
     [
         ("2sec", "Did you mean 2s?"),
         ("2,5s", "Did you mean 2.5s?"),
-        ("2 minuts", "Did you mean 2m?"),
+        ("2 minute", "Did you mean 2m?"),
         ("3S", "Did you mean 3s?"),
     ],
 )

@@ -31,6 +31,7 @@ PARAMS: dict[str, Any] = {
         "train": ["sample-a"],  # sample-e is for tests only
         "encoders": ["untrained"],
         "methods": ["linear-probe", "feature-mask"],
+        "folds": {},
         "seeds": [0, 1],
     },
 }
@@ -90,7 +91,7 @@ def _repro(folder: Path) -> set[str]:
 
 def test_one_dataset_and_one_method_go_from_drawing_to_the_report(tmp_path: Path) -> None:
     run = {"samples": ["sample-a"], "datasets": ["sample-a"], "train": ["sample-a"]}
-    run |= {"encoders": ["untrained"], "methods": ["linear-probe"], "seeds": [0]}
+    run |= {"encoders": ["untrained"], "methods": ["linear-probe"], "folds": {}, "seeds": [0]}
     datasets = {"sample-a": PARAMS["datasets"]["sample-a"]}
     _start(tmp_path, PARAMS | {"datasets": datasets, "run": run})
     assert {name.partition("@")[0] for name in _repro(tmp_path)} == {

@@ -33,6 +33,7 @@ PARAMS: dict[str, Any] = {
         "train": ["a", "b"],
         "encoders": ["enc"],
         "methods": ["feature-mask", "zero-shot"],
+        "folds": {},
         "seeds": [0, 1],
     },
 }

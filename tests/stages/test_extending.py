@@ -359,6 +359,7 @@ GRAPH_PARAMS: dict[str, Any] = {
         "train": ["my-faces"],
         "encoders": ["my-encoder"],
         "methods": ["linear-probe", "my-head"],
+        "folds": {},
         "seeds": [0],
     },
 }

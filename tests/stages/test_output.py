@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -71,3 +73,13 @@ def test_ten_thousand_rows_are_as_many_lines(capsys: pytest.CaptureFixture[str])
 def test_a_pipe_does_not_wait_for_a_library_that_draws() -> None:
     code = f"import sys; {SHOW}; assert 'rich.table' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
+
+
+def test_rows_that_are_interrupted_are_whole_json(capsys: pytest.CaptureFixture[str]) -> None:
+    def rows() -> Iterator[dict[str, int]]:
+        yield from ({"i": i} for i in range(70))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        echo_rows(rows(), "json")
+    assert json.loads(capsys.readouterr().out) == [{"i": i} for i in range(70)]

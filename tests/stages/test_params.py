@@ -79,6 +79,8 @@ def test_shipped_params_are_the_defaults_but_for_datasets_methods_and_pixels() -
         ("extract: {views: yes}", ["extract.views", "found True. YAML reads yes, on, no and off", "write a number"]),
         ("run: {datasets: [no]}", ["run.datasets.0", "found False", "write a text in quotes"]),
         ("run: {seeds: 0}", ["run.seeds", "Write it as [0]"]),
+        ("run: {folds: {dfew: 5}}", ["run.folds", "'dfew' is not among run.train"]),
+        ("run: {folds: {sample-a: 1}}", ["run.folds.sample-a", "greater than or equal to 2"]),
         ("extract: {outputs: pooled}", ["extract.outputs", "Write it as [pooled]"]),
         ("methods: {linear-probe: }", ["methods.linear-probe", "Write {} for what holds by default"]),
         ("prompt_sets: {mine: []}", ["prompt_sets.mine", "at least one template"]),

@@ -49,7 +49,7 @@ FACTS = DatasetFacts(
         "AlignedFaces_LBPTOP_Points/Faces has a folder for each video and none for the expressions: these are the "
         "folders of the videos.",
         "No face was found in some clips: lists have 381 of the 383 validation clips.",
-        "The public lists put one clip or two into another class than the folders of the videos do.",
+        "In the frames that Former-DFER lists, two neutral train clips are in the folder Anger: 0_2_... among 0_3_....",
         "Programs number the labels in two orders, or in one of their own.",
     ),
     biases=("Actors in films; the clips of one film may be in several splits.",),

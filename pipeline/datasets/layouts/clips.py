@@ -25,6 +25,8 @@ from pipeline.tables.sample import Sample
 
 __all__ = ["Clips", "ClipsOptions"]
 
+_OF_CLIP = ("subject", "scene", "fold")  # columns that are the same on all rows of a clip
+
 
 class ClipsOptions(PathListsOptions, ClipOptions):
     prefix: str = Field(
@@ -194,9 +196,10 @@ def _clips_of_images(
     refuse_two_splits(root, _by_split([clip.line["clip"] for clip in listed.clips], splits))
     rows, images = [], {}
     for name, members in groups.items():
-        frames = [_sample(listed.clips[i], name, labels[i], splits[i]) for i in members]
-        contents = {replace(frame, path="") for frame in frames}
-        rows.append(Row(replace(frames[0], reason=CONFLICT if len(contents) > 1 else "")))
+        first = members[0]
+        stated = {(labels[i], splits[i], *map(listed.clips[i].line.get, _OF_CLIP)) for i in members}
+        sample = _sample(listed.clips[first], name, labels[first], splits[first])
+        rows.append(Row(replace(sample, reason=CONFLICT if len(stated) > 1 else "")))
         images[name] = _in_order([listed.clips[i] for i in members], name)
     repeats = len(listed.clips) - sum(map(len, images.values()))
     scan = assemble_clips(rows, options, notes=tuple(conflict_notes(rows)))

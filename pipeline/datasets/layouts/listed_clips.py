@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from pipeline.datasets.layouts.csv_list import ALIASES
 from pipeline.datasets.layouts.path_lists import ALL, PathListsOptions, list_files, search_folders, tidy_path
@@ -85,8 +86,10 @@ def read_lists(root: Root, options: PathListsOptions, prefix: str) -> Listed | N
     DatasetError
         If a list cannot be read, has no row, or names paths outside of the root.
     """
-    lists = list_files(root, options, _NAMES)
-    _refuse_two_forms(root, lists, options)
+    names = _names_present(root)
+    lists = list_files(root, options, names)
+    if options.lists is None:
+        _refuse_two_forms(root, lists, names)
     if not lists:
         return None
     places, clips, unread = _Places(root), list[ClipLine](), dict[str, None]()
@@ -99,15 +102,19 @@ def read_lists(root: Root, options: PathListsOptions, prefix: str) -> Listed | N
     return Listed(clips, lists, tuple(unread))
 
 
-def _refuse_two_forms(root: Root, lists: Mapping[str, str], options: PathListsOptions) -> None:
-    if options.lists is not None:
-        return
+def _names_present(root: Root) -> dict[str, list[str]]:
+    """Those of `_NAMES` that some file has: the files, of which there may be a million, are looked through once."""
+    present = {composed(name.rpartition("/")[2]).casefold() for name in root.names()}
+    return {split: [name for name in names if name in present] for split, names in _NAMES.items()}
+
+
+def _refuse_two_forms(root: Root, lists: Mapping[str, str], names: Mapping[str, Sequence[str]]) -> None:
     for split in lists:
-        names = [name for file in _NAMES[split or ALL] if (name := root.find(file))]
-        if len(names) > 1:
+        found = [name for file in names[split or ALL] if (name := root.find(file))]
+        if len(found) > 1:
             raise DatasetError(
-                f"{root.path}: expected one {split or 'whole'} list, found {some(names)}. Name the lists by the option "
-                f"lists, such as lists={{{split or ALL}: {names[0]}}}"
+                f"{root.path}: expected one {split or 'whole'} list, found {some(found)}. Name the lists by the option "
+                f"lists, such as lists={{{split or ALL}: {found[0]}}}"
             )
 
 
@@ -116,7 +123,7 @@ def _lines(root: Root, name: str, places: _Places) -> tuple[Sequence[Line], tupl
     first = next((text for text in root.lines(name) if text.strip()), "")
     columns = _columns(re.split(r"[,;\t]", first))
     if any(separator in first for separator in ",;\t") and _is_header(columns):
-        return _table(root, name, has_paths="path" in columns)
+        return _table(root, name, has_paths="path" in columns or "clip" not in columns)
     is_header = _is_header(columns := _columns(first.split()))
     if is_header and columns not in _PLAIN_HEADERS:
         raise DatasetError(
@@ -132,7 +139,8 @@ def _columns(header: Sequence[str]) -> list[str]:
 
 
 def _is_header(columns: Sequence[str]) -> bool:
-    return "label" in columns and ("path" in columns or "clip" in columns)
+    """Whether a first line names columns; a table that lacks one of those that it needs is refused with their names."""
+    return "label" in columns or "path" in columns
 
 
 def _table(root: Root, name: str, *, has_paths: bool) -> tuple[Sequence[Line], tuple[str, ...]]:
@@ -164,12 +172,16 @@ class _Places:
     def __init__(self, root: Root) -> None:
         files = ClipFiles(root)
         self._names = {*files.folders, *files.videos}
-        self._clips, self._images = files.lookup(), Lookup(filter(is_image, root.names()))
+        self._clips = files.lookup()
         self._root = root
         self._stems: dict[str, list[str]] = {}
         for name in sorted(self._names):
             self._stems.setdefault(clip_name(name).casefold(), []).append(name)
         self._folders, self._prefix = [""], ""
+
+    @cached_property
+    def _images(self) -> Lookup:
+        return Lookup(filter(is_image, self._root.names()))
 
     def search(self, folders: Sequence[str], prefix: str) -> None:
         """From now on paths are relative to one of `folders`, and what they begin with is left out."""

@@ -1,5 +1,4 @@
-"""Lists of clips without a header: `path num_frames label` or `path label` in each line, spaces, tabs or commas "
-"between."""
+"""Lists of clips without a header: lines `path num_frames label` or `path label`, spaces, tabs or commas between."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ from pipeline.errors import DatasetError
 
 __all__ = ["ListedClip", "conflict_notes", "labels_from", "read_clip_list", "refuse_two_splits"]
 
-
+_NUMBER_OF_FRAMES = re.compile(r"[0-9]{1,9}")
 _LINE = re.compile(r"(?P<path>[^\s,;].*?)([\s,;]+(?P<second>[^\s,;]+))?(?P<end>[\s,;]+)(?P<label>[^\s,;]+)")
 
 
@@ -61,7 +60,7 @@ def read_clip_list(root: Root, name: str, n_header: int = 0) -> list[ListedClip]
         raise DatasetError(
             f"{where}: expected lines `path num_frames label` or `path label`, found none. Copy it again"
         )
-    has_frames = all(match["second"] and match["second"].isascii() and match["second"].isdigit() for match in lines)
+    has_frames = all(_NUMBER_OF_FRAMES.fullmatch(match["second"] or "") for match in lines)
     return [_listed(match, has_frames) for match in lines]
 
 

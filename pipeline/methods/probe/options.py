@@ -17,6 +17,7 @@ class LinearProbeConfig(MethodConfig):
 
     method: ClassVar[str] = "linear-probe"
     is_random: ClassVar[bool] = False
+    draws_frames: ClassVar[bool] = False
     later_options: ClassVar[frozenset[str]] = frozenset({"cross_entropy_weights"})
 
     feature_scale: ScaleKind = Field("raw", description=SCALE)

@@ -30,7 +30,6 @@ class TemporalHead(Head):
     A clip with fewer than T frames repeats its last one, an image is T times the same: there is nothing to mask.
     """
 
-    predict_rows: ClassVar[int] = 512
     classifier: nn.Linear
 
     @property

@@ -17,7 +17,7 @@ from pipeline.learning.options import (
     Targets,
     Width,
 )
-from pipeline.learning.spec import ScaleKind
+from pipeline.learning.spec import MAX_LAYERS, ScaleKind
 
 __all__ = ["TemporalAttentionConfig", "TemporalConfig", "TemporalTransformerConfig"]
 
@@ -61,7 +61,7 @@ class TemporalTransformerConfig(TemporalConfig):
 
     method: ClassVar[str] = "temporal-transformer"
 
-    layers: Annotated[int, Field(ge=1, le=48)] = Field(2, description="layers of the encoder")
+    layers: Annotated[int, Field(ge=1, le=MAX_LAYERS)] = Field(2, description="layers of the encoder")
     heads: Annotated[int, Field(ge=1, le=256)] = Field(8, description="attention heads of a layer")
     head_width: Annotated[int, Field(ge=1, le=256)] = Field(64, description="width of an attention head")
     hidden: Width = Field(1024, description="width of the hidden layer between the two linear layers of a layer")

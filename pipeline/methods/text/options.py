@@ -20,6 +20,7 @@ class ZeroShotConfig(MethodConfig):
     needs_text: ClassVar[bool] = True
     is_random: ClassVar[bool] = False
     is_trained: ClassVar[bool] = False
+    draws_frames: ClassVar[bool] = False
 
     prompt: Literal["ensemble", "logit-ensemble", "last"] | Annotated[int, Field(ge=0)] = Field(
         "ensemble",

@@ -224,3 +224,23 @@ def test_features_without_a_value_are_in_no_pair() -> None:
     features = np.array([[1, 0], [np.nan, np.nan], [1, 0]], np.float32)
     comparison = compare(rows, AuditedPictures(rows, ["features"], features=features).search())
     assert comparison.pairs[["id", "other_id", "distance"]].values.tolist() == [["one-0", "one-2", pytest.approx(0)]]
+
+
+def test_in_a_dataset_of_clips_clips_are_counted() -> None:
+    """Train: clip a of frames 1, 1, 2 and clip b of 3, 4; test: clip c of 1, 2 and clip d of 9.
+
+    c has two frames of a: one clip of test has an equal in train, half of its clips, and one of train. The equal frames
+    within a are no finding.
+    """
+    frames = [("a", 1), ("a", 1), ("a", 2), ("b", 3), ("b", 4), ("c", 1), ("c", 2), ("d", 9)]
+    samples = [
+        Sample(f"{clip}-{i}", f"{i}.png", "fear", "train" if clip in "ab" else "test", sha256(file), clip=clip, frame=i)
+        for i, (clip, file) in enumerate(frames)
+    ]
+    info = TableInfo("one", "x", "/x", CLASSES["one"], unit="clip")
+    rows = AuditedRows.of({"one": SampleTable.from_samples(samples, info)})
+    assert [(place.split, place.n) for place in rows.places] == [("train", 2), ("test", 2)]
+    pictures = AuditedPictures(rows, ["bytes"])
+    (finding,) = compare(rows, pictures.search()).findings
+    assert (finding.split, finding.other_split, finding.pictures, finding.other_pictures) == ("test", "train", 1, 1)
+    assert (finding.share, finding.groups) == (0.5, 2)

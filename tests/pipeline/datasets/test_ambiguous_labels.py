@@ -41,7 +41,10 @@ class TestFolders:
     @pytest.mark.parametrize(
         ("numbers", "presets"),
         [
-            (range(7), ("raf-0-based", "affectnet", "alphabetical-8", "alphabetical-7", "fer2013", "ck-plus")),
+            (
+                range(7),
+                ("raf-0-based", "affectnet", "alphabetical-8", "alphabetical-7", "fer2013", "ck-plus", "dfew-0-based"),
+            ),
             (range(8), ("affectnet", "alphabetical-8", "ck-plus")),
             (range(1, 8), ("raf-db", "affectnet", "alphabetical-8", "ck-plus", "dfew")),
             (range(13), ()),
@@ -116,7 +119,7 @@ class TestHint:
         labels = [str(code) for code, n in counts.items() for _ in range(n)]
         assert words in str(of_labels(labels))
 
-    @pytest.mark.parametrize("counts", [dict.fromkeys(range(8), 50), {0: 50, 1: 10}, {3: 9}])
+    @pytest.mark.parametrize("counts", [dict.fromkeys(range(8), 50), {2: 50, 1: 10}, {3: 9}])
     def test_equal_numbers_and_others_give_none(self, counts: dict[int, int]) -> None:
         labels = [str(code) for code, n in counts.items() for _ in range(n)]
         assert "hint" not in str(of_labels(labels))

@@ -6,9 +6,11 @@ import io
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from PIL import Image
 from tiny_videos import number_of, numbered_frames, write_video
+from trees import KINDS, pack, picture
 from trees.tree import lines
 
 from pipeline.datasets.digests import FileDigests
@@ -79,3 +81,66 @@ def test_a_second_scan_reads_none_of_them(dfew: Path) -> None:
 
 def test_all_of_them_are_counted_as_belonging_to_clips(dfew: Path) -> None:
     assert dict(_index(dfew).info.unread_images) == {}
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_archives_of_them_give_the_table_of_the_folder(dfew: Path, kind: str, tmp_path: Path) -> None:
+    files = {path.relative_to(dfew).as_posix(): path.read_bytes() for path in dfew.rglob("*") if path.is_file()}
+    packed = _index(pack(files, tmp_path, kind))
+    pd.testing.assert_frame_equal(packed.frame, _index(dfew).frame)
+
+
+class TestAfew:
+    @pytest.fixture
+    def files(self, tmp_path: Path) -> dict[str, bytes]:
+        write_video(tmp_path / "a.avi", numbered_frames(6))
+        write_video(tmp_path / "b.avi", numbered_frames(3))
+        a, b = (tmp_path / "a.avi").read_bytes(), (tmp_path / "b.avi").read_bytes()
+        return {
+            "Train_AFEW/Happy/0001.avi": a,
+            "Train_AFEW/Sad/0001.avi": b,
+            "Val_AFEW/Fear/0002.avi": b + b"\0",
+            "Test_AFEW/0003.avi": a + b"\0",
+        }
+
+    def test_videos_are_read_where_there_are_no_faces(self, files: dict[str, bytes], tmp_path: Path) -> None:
+        table = index_dataset("afew", "afew", pack(files, tmp_path, "folder"), {"val_fraction": 0.0})
+        units = table.units.set_index("clip")
+        assert units["label"].to_dict() == {
+            "train/happiness/0001": "happiness",
+            "train/sadness/0001": "sadness",
+            "val/fear/0002": "fear",
+        }
+        assert units["split"]["val/fear/0002"] == "test"
+        assert table.frame.groupby("clip").size().tolist() == [6, 3, 3]
+        assert (table.info.release, table.info.excluded) == ("videos", {"no label": 1})
+
+    def test_faces_in_another_class_folder_than_the_video_are_rejected(
+        self, files: dict[str, bytes], tmp_path: Path
+    ) -> None:
+        faces = {"AFEW_Face/train/Anger/0_3_0001/1.jpg": picture(1), "AFEW_Face/validation/Fear/0002/1.jpg": picture(2)}
+        del files["Train_AFEW/Sad/0001.avi"]
+        root = pack(files | faces | {"AFEW_Face/train/Sad/0_1_0004/1.jpg": picture(3)}, tmp_path, "folder")
+        units = index_dataset("afew", "afew", root, {"val_fraction": 0.0}).units.set_index("clip")
+        assert units["reason"].to_dict() == {
+            "train/anger/0001": "conflicting rows",
+            "train/sadness/0004": "",
+            "val/fear/0002": "",
+        }
+
+    def test_faces_without_class_folders_of_two_clips_of_one_name_are_rejected(
+        self, files: dict[str, bytes], tmp_path: Path
+    ) -> None:
+        faces = {
+            f"{split}_AFEW/AlignedFaces/Faces/{clip}/1.jpg": picture(i)
+            for i, (split, clip) in enumerate((("Train", "0001"), ("Train", "0005"), ("Val", "0002")))
+        }
+        files["Train_AFEW/Happy/0005.avi"] = files["Test_AFEW/0003.avi"]
+        root = pack(files | faces, tmp_path, "folder")
+        units = index_dataset("afew", "afew", root, {"val_fraction": 0.0}).units.set_index("clip")
+        assert units["reason"].to_dict() == {
+            "train/happiness/0001": "conflicting rows",
+            "train/sadness/0001": "conflicting rows",
+            "train/happiness/0005": "",
+            "val/fear/0002": "",
+        }

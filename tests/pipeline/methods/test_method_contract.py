@@ -12,7 +12,8 @@ from tiny_encoder import tiny_encoder
 
 from pipeline.errors import ConfigError, MismatchError, TrainingError
 from pipeline.learning.calibration import Calibration
-from pipeline.learning.clips import ClipSampler, clip_arrays, stored_output
+from pipeline.learning.clip_arrays import clip_arrays
+from pipeline.learning.clips import ClipSampler, stored_output
 from pipeline.learning.evaluation import evaluate
 from pipeline.learning.method import TrainingInputs
 from pipeline.methods import config_class, load_method, method_names

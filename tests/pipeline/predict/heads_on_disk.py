@@ -56,11 +56,12 @@ def write_head(
     *,
     alignment: Mapping[str, Any] | None = None,
     temperature: float = 1.0,
+    clip_frames: int | None = None,
     changed: Mapping[str, Any] | None = None,
 ) -> Path:
     """A run folder with the head `name` of `HEADS`.
 
-    `alignment` is that of its features; `changed` replaces fields of its record.
+    `alignment` is that of its features, `clip_frames` makes it one of clips; `changed` replaces fields of its record.
     """
     kind, reads, options = HEADS[name]
     encoder = untrained()
@@ -73,7 +74,7 @@ def write_head(
     identity = {"encoder": dict(encoder.identity), "preprocess": preprocess, "precision": "float32"}
     inputs = {name: shapes[name] for name in reads}
     scale = "standard" if "pooled" in reads else "raw"
-    head = build_head(HeadSpec(kind, CLASSES, inputs, identity, "faces", scale, options), encoder)
+    head = build_head(HeadSpec(kind, CLASSES, inputs, identity, "faces", scale, options, clip_frames), encoder)
     head.reset(torch.Generator().manual_seed(0))
     if scale == "standard":
         head.scale.fit(_features_of_faces())

@@ -83,6 +83,13 @@ def test_on_another_dataset_all_folds_are_of_the_same_images() -> None:
     assert cell.first.bounds("accuracy") == (0.25, 0.75)  # those of each fold: the images are the same
 
 
+def test_heads_of_folds_that_were_not_scored_on_another_dataset_are_counted() -> None:
+    runs = [fold_run(1, scores=[score_json("b", 0.4)]), fold_run(2, scores=[])]
+    assert fold_notes(only_group(*runs).runs)[1:] == [
+        "probe on mini, trained on a (2 folds), seed 0: 1 of 2 heads were scored on b, and the mean is over these."
+    ]
+
+
 def test_one_fold_twice_is_refused() -> None:
     with pytest.raises(InputError, match=r"trained on a .*, fold 1, seed 0"):
         group_runs([fold_run(1), fold_run(1)])

@@ -95,6 +95,32 @@ class TestClips:
         ]
         return SampleTable.from_samples(rows, TableInfo("d", "clips", "/r", EXPRESSIONS[:7], unit="clip"))
 
+    @pytest.mark.parametrize(
+        ("changes", "problem"),
+        [
+            ({"label": "anger"}, "clip 'a': expected one label on all its rows"),
+            ({"split": "val"}, "clip 'a': expected one split"),
+            ({"subject": None}, "clip 'a': expected one subject"),
+            ({"scene": "Crisis"}, "clip 'a': expected one scene"),
+            ({"fold": None}, "clip 'a': expected one fold"),
+            ({"distribution": (0.5, 0.5)}, "clip 'a': expected one distribution"),
+            ({"distribution": None}, "clip 'a': expected one distribution"),
+            ({"frame": 0}, "frame 0 of clip 'a' is on two rows"),
+            ({"frame": None}, "every usable row needs the number of its frame, none in row 1"),
+            ({"clip": ""}, "every row needs the name of its clip, none in row 1"),
+        ],
+    )
+    def test_rows_of_a_clip_that_contradict_each_other_are_refused(
+        self, changes: dict[str, object], problem: str
+    ) -> None:
+        info = replace(INFO, unit="clip")
+        known = {"clip": "a", "subject": "s", "scene": "Action", "fold": 1, "distribution": (0.25, 0.75)}
+        first = replace(SAMPLE, frame=0, **known)  # type: ignore[arg-type]  # each is of its field's type
+        second = replace(first, id="b.png", frame=1)
+        SampleTable.from_samples([first, second], info)
+        with pytest.raises(TableError, match=problem):
+            SampleTable.from_samples([first, replace(second, **changes)], info)  # type: ignore[arg-type]
+
     def test_units_are_one_usable_row_of_each_clip_if_it_has_one(self) -> None:
         assert self.table().units["id"].tolist() == ["a/0", "b/0", "c"]
 

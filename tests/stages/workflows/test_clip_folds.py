@@ -88,7 +88,9 @@ def test_scores_of_clips_are_called_war_and_have_each_scene(clips: pd.DataFrame,
     assert {row["scene"]: row["n"] for row in rows[1:]} == expected
     hits = [row["accuracy"] * row["n"] for row in rows]
     assert hits[0] == pytest.approx(sum(hits[1:]))
-    frame = stages.evaluate(RUNS, datasets="sample-a", by="scene").frame
+    again = stages.evaluate(RUNS, datasets="sample-a", by="scene")
+    assert again.runs[0].n_new == 0
+    frame = again.frame
     assert frame["uar"].tolist() == [row["uar"] for row in rows]
     assert (frame["accuracy_low"] <= frame["accuracy"]).all()
     text = fer_stage("evaluate", *run, "--by", "scene")

@@ -68,3 +68,43 @@ def test_heads_of_images_score_clips_and_heads_of_clips_score_images(project: Pa
     of_clips = stages.evaluate("runs/untrained/feature-mask/sample-e", datasets="sample-a").scores[0]
     assert "unit" not in of_clips
     assert of_clips["n"] == as_images["n"]
+
+
+def run_keys(method: str, dataset: str, **options: Any) -> str:
+    (planned,) = stages.train(method, dataset, options=options, dry_run=True).planned
+    return planned.run_key
+
+
+def test_options_of_clips_make_no_other_head_of_images(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = run_keys("feature-mask", "sample-a")
+    assert run_keys("feature-mask", "sample-a", clip_frames=4, clip_sampling="centre") == plain
+    assert "sample-a has images: clip_frames and clip_sampling of no effect" in capsys.readouterr().err
+    assert not stages.train("feature-mask", "sample-a", options={"clip_frames": 4}).trained
+
+
+def test_options_of_clips_that_are_of_effect_make_another_head(
+    clips: dict[str, SampleTable], capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ({}, {"clip_frames": 4}, {"clip_sampling": "centre"}, {"clip_sampling": "random"})
+    keys = [run_keys("feature-mask", "sample-a", **options) for options in given]
+    assert len({*keys}) == 3
+    assert keys[0] == keys[3]
+    assert "sample-a has clips, which all counts are of: 4 frames of each are read" in capsys.readouterr().err
+
+
+def test_a_method_that_takes_the_whole_split_records_that_it_reads_centres(
+    clips: dict[str, SampleTable],
+) -> None:
+    assert run_keys("linear-probe", "sample-a") == run_keys("linear-probe", "sample-a", clip_sampling="centre")
+    (run,) = stages.train("linear-probe", "sample-a").runs
+    assert run.record.config["clip_sampling"] == "centre"
+
+
+def test_text_output_says_clips(clips: dict[str, SampleTable], fer_stage: FerStage) -> None:
+    assert "unit" in fer_stage("train", "--method", "feature-mask", "--dataset", "sample-a")
+    table = fer_stage("evaluate", "--run", "runs", "--dataset", "sample-e")
+    assert f"{n_clips(clips['sample-e'], 'test')} clips" in table
+    assert "1 clips, 1 frames" in table
+    described = fer_stage("store", "info", "features/untrained/sample-e.zarr", "--format", "json")
+    assert sum(described["clips"]["test"].values()) == n_clips(clips["sample-e"], "test") + 1
+    assert sum(described["counts"]["test"].values()) == 10

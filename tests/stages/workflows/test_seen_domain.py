@@ -27,6 +27,7 @@ from stages.requests import TrainRequest
 from stages.workflows.store_identity import provenance_of, store_key
 from stages.workflows.text_vectors import text_for
 from stages.workflows.train_plan import TrainPlan, plans_of
+from stages.workflows.unit_source import unit_source
 
 FerStage = Callable[..., Any]
 RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")
@@ -39,7 +40,8 @@ def training(method: str, saw: Sequence[str]) -> TrainPlan:
     """The training of a method on features whose encoder saw `saw`."""
     [plan] = plans_of(TrainRequest(method, "sample-a"))
     provenance = {**plan.store.manifest.provenance, "encoder_saw": list(saw)}
-    return replace(plan, store=replace(plan.store, manifest=replace(plan.store.manifest, provenance=provenance)))
+    store = replace(plan.store, manifest=replace(plan.store.manifest, provenance=provenance))
+    return replace(plan, units=unit_source(store))
 
 
 def evaluated_as_seen(fer_stage: FerStage, output_format: str) -> Any:

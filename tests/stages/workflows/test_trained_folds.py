@@ -172,6 +172,12 @@ def test_an_exported_head_of_a_fold_is_scored_on_its_fold(ck: Path) -> None:
     assert (of_export["fold"], of_export["rows"]) == (of_run["fold"], of_run["rows"])
 
 
+def test_a_head_and_its_copy_are_no_two_folds(ck: Path) -> None:
+    for name in ("one", "two"):
+        stages.export_head(RUNS / "fold-2-of-3" / "seed-0", f"exports/{name}")
+    assert stages.evaluate("exports").folds == ()
+
+
 def test_a_grid_with_folds_has_a_folder_for_each(ck: Path) -> None:
     result = stages.train("feature-mask", "ck", fold=1, grid={"lr": [0.01, 0.02]}, dry_run=True)
     assert [run.variant for run in result.planned] == ["lr=0.01,fold-1-of-3", "lr=0.02,fold-1-of-3"]
@@ -230,3 +236,10 @@ def test_a_table_without_folds_gets_some_by_group(project: Path) -> None:
 def test_a_table_without_folds_says_how_to_make_some(project: Path) -> None:
     with pytest.raises(StageError, match=r"expected a table with a column fold, found none.*--fold 2 --folds 5"):
         stages.train("linear-probe", "sample-a", fold=2)
+
+
+def test_views_that_only_train_rows_of_the_table_have_are_refused_in_a_fold(project: Path, fer_stage: FerStage) -> None:
+    fer_stage("extract", "--dataset", "sample-a", "--decoders", "1", "--views", "2")
+    with pytest.raises(StageError, match=r"expected one view of every image for folds, found 2.*extract.views to 1"):
+        stages.train("feature-mask", "sample-a", folds=3)
+    assert stages.train("feature-mask", "sample-a", folds=0, options={"epochs": 1}).runs

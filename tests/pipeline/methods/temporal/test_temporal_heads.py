@@ -12,6 +12,7 @@ import torch
 from memory_clips import MemoryClips, clips_of_frames
 from memory_source import MemorySource, separable_source, text_for
 from overfit import OVERFIT
+from pydantic import ValidationError
 from tiny_encoder import tiny_encoder
 
 from pipeline.errors import MismatchError, TrainingError
@@ -169,6 +170,9 @@ def test_packs_and_unpacks_and_its_description_and_size_are_those_of_records(hea
         "precision": "float32",
     }
     record = HeadDescription.model_validate(description | {"encoder": features})
+    for change in ({"clip_frames": T + 1}, {"clip_frames": None}, {"inputs": {"frames": [D]}}):
+        with pytest.raises(ValidationError, match=r"inputs\.frames: expected clip_frames"):
+            HeadDescription.model_validate(description | {"encoder": features} | change)
     assert record.as_json()["options"] == head.spec.options
     assert len(state) <= most_weight_bytes(description)
 
