@@ -1,4 +1,6 @@
-"""Clips of a style: a face at rest shows an expression and is at rest again, while the head moves.
+"""Clips of a style: a face at rest shows an expression for a moment and is at rest again, while the head moves.
+
+The moment may be anywhere in a clip, as in clips that are cut from a film and labelled as a whole.
 
 Person, expression, style, background and light are those of one `FaceSpec`; only muscles, pose and place of the head
 change from frame to frame. Seven successive clips show one person, each with another expression.
@@ -49,7 +51,7 @@ _EXPRESSIONS = expressions(7)
 CLIPS_PER_SUBJECT = len(_EXPRESSIONS)
 FRAMES, FRAMES_PER_SECOND = 24, 12
 
-_RISE, _HOLD, _FALL = (3.0, 6.0), (6.5, 9.5), (3.0, 6.0)  # frames from rest to apex, at the apex, back to rest
+_RISE, _HOLD, _FALL = (2.0, 3.0), (2.0, 4.0), (2.0, 3.0)  # frames from rest to apex, at the apex, back to rest
 _BLINKS = (0.3, 0.5, 0.2)  # chances of none, one and two
 _BLINK = 1.5  # frames from open to shut
 
@@ -69,7 +71,8 @@ class ClipSpec:
     ----------
     apex : the face when its expression is strongest, and what does not change
     rest : its muscles before and after
-    onset : the times, in frames, at which the expression begins to show, is whole, begins to fade and is gone
+    onset : the times, in frames, at which the expression begins to show, is whole, begins to fade and is gone; the
+        first may be before the clip, the last after it
     blinks : the times, in frames, at which the eyes are shut
     motion : of the head: yaw, pitch, roll, right, down, growth, as far from the pose of `apex`; shape (FRAMES, 6)
     """
@@ -151,9 +154,9 @@ def _spec(sample: str, index: int, seed: int, scene: Style) -> ClipSpec:
 
 
 def _draw_onset(rng: np.random.Generator) -> tuple[float, float, float, float]:
-    """The clip begins and ends at rest; its apex is about the middle, which 96 % of clips show at its whole."""
+    """Anywhere such that the apex and at least half of the rise and of the fall are in the clip."""
     rise, hold, fall = (float(rng.uniform(*span)) for span in (_RISE, _HOLD, _FALL))
-    begins = float(rng.uniform(0, FRAMES - 1 - rise - hold - fall))
+    begins = float(rng.uniform(-rise / 2, FRAMES - 1 - rise - hold - fall / 2))
     return begins, begins + rise, begins + rise + hold, begins + rise + hold + fall
 
 
