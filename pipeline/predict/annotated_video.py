@@ -6,10 +6,12 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 import av
+import av.error
 import numpy as np
 from av.container import OutputContainer
 from PIL import Image
@@ -101,16 +103,28 @@ def write_annotated(trace: VideoTrace, target: Path, on_frame: Callable[[float],
     """
     path = trace.video.path
     try:
-        with closing(ForwardReader(path)) as video, av.open(str(target), "w", format="mp4") as copy:
-            return _write(video, path, copy, _faces(trace), on_frame)
+        return _write(trace, target, on_frame, with_sound=True)
     except ImageError as error:
         raise InputError(f"{path}: it was read before, and cannot be read now: {error}. Run predict again") from error
+    except av.error.FFmpegError as error:
+        if isinstance(error, OSError):  # of the disk
+            raise
+        # Packets are interleaved: a damaged one of the sound may be refused where a picture is written.
+        _write(trace, target, on_frame, with_sound=False)
+        return f"without sound: it is damaged ({error.strerror})"
 
 
-def _write(
+def _write(trace: VideoTrace, target: Path, on_frame: Callable[[float], None], *, with_sound: bool) -> str:
+    path = trace.video.path
+    with closing(ForwardReader(path)) as video, av.open(str(target), "w", format="mp4") as copy:
+        sound = partial(Sound, path, copy, is_kept=with_sound)
+        return _write_streams(video, copy, sound, _faces(trace), on_frame)
+
+
+def _write_streams(
     video: ForwardReader,
-    path: Path,
     copy: OutputContainer,
+    open_sound: Callable[[float], Sound],
     faces: Sequence[_Face],
     on_frame: Callable[[float], None],
 ) -> str:
@@ -119,7 +133,7 @@ def _write(
         raise ImageError(video.fault())
     size, scale = _size((first.pixels.shape[1], first.pixels.shape[0]))
     pictures = Pictures(copy, size, video.rate)
-    with closing(Sound(path, copy, video.first_s or 0.0)) as sound:
+    with closing(open_sound(video.first_s or 0.0)) as sound:
         for frame in chain([first], frames):
             shown = Image.fromarray(frame.pixels).resize(size, Image.Resampling.BICUBIC)
             draw_marks(shown, _marks(faces, frame.seconds, scale))

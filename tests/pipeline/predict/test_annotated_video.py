@@ -149,6 +149,19 @@ def test_sound_is_copied_or_encoded_as_an_mp4_holds_it(tmp_path: Path) -> None:
     assert 0.1 < np.abs(heard[4000:12000]).mean() < 0.2  # 8000 / 32768 * 2 / pi = 0.155
 
 
+def test_sound_ends_with_a_note_where_a_packet_is_damaged(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.ts", plain(), audio_s=2.0)
+    data = bytearray(video.read_bytes())
+    sixth = [at for at in range(len(data)) if data.startswith(b"\xff\xf1", at)][5]  # packets of AAC begin so
+    data[sixth + 1] &= 0xFE  # it has a checksum now,
+    data[sixth + 6] |= 3  # and four blocks: FFmpeg does not read both together
+    video.write_bytes(data)
+    trace = trace_of(video, {0: [(0.0, (40.0, 100.0, 100.0, 100.0))]})
+    problem = write_annotated(trace, tmp_path / "b.mp4")
+    assert problem.startswith("its sound ends at 0.")
+    assert len(pictures_of(tmp_path / "b.mp4")) == len(plain())
+
+
 def test_a_video_that_is_gone_at_its_second_reading_is_an_error(tmp_path: Path) -> None:
     video = write_video(tmp_path / "a.mp4", plain(3))
     trace = trace_of(video, {0: [(0.0, (40.0, 100.0, 100.0, 100.0))]})
