@@ -6,7 +6,6 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -37,8 +36,7 @@ TRACK_COLOURS = (
     (200, 200, 200),
 )
 _SHORT = 320  # pixels: smaller pictures are enlarged
-_MOST_REACH_S = 0.5  # that a face is shown after it was detected last
-_ROUNDING_S = 1e-6
+_MOST_REACH_S = 0.5  # that a face is shown beside the times at which it was detected
 
 
 class _Face:
@@ -49,7 +47,7 @@ class _Face:
     track : its number
     places : seconds and box of each of its faces
     rows : its predictions, one or more
-    reach_s : how long it is shown after the last of its faces: to the next frame that was read, which lacks it
+    reach_s : how long after the last of its faces it is shown; half as long before the first
     """
 
     def __init__(
@@ -66,7 +64,7 @@ class _Face:
 
     def mark(self, seconds: float, scale: float) -> Mark | None:
         """What is drawn at some time; None if the face is not there."""
-        if not self._times[0] <= seconds < self._times[-1] + self.reach_s - _ROUNDING_S:
+        if not self._times[0] - self.reach_s / 2 <= seconds <= self._times[-1] + self.reach_s:
             return None
         x, y, width, height = (scale * float(np.interp(seconds, self._times, side)) for side in self._sides)
         row = self._row(seconds)
@@ -99,32 +97,27 @@ def write_annotated(trace: VideoTrace, target: Path, on_frame: Callable[[float],
     Raises
     ------
     InputError
-        If nothing of it can be read any more.
+        If nothing of it can be read any more, or an mp4 cannot hold it.
     """
     path = trace.video.path
     try:
-        return _write(trace, target, on_frame, with_sound=True)
+        with closing(ForwardReader(path)) as video, av.open(str(target), "w", format="mp4") as copy:
+            return _write(video, path, copy, _faces(trace), on_frame)
     except ImageError as error:
         raise InputError(f"{path}: it was read before, and cannot be read now: {error}. Run predict again") from error
     except av.error.FFmpegError as error:
         if isinstance(error, OSError):  # of the disk
             raise
-        # Packets are interleaved: a damaged one of the sound may be refused where a picture is written.
-        _write(trace, target, on_frame, with_sound=False)
-        return f"without sound: it is damaged ({error.strerror})"
+        # Times of a damaged video may be further apart than those of an mp4 can be.
+        raise InputError(
+            f"{path}: an annotated copy of it cannot be written: {error.strerror}. Predict it without --annotate"
+        ) from error
 
 
-def _write(trace: VideoTrace, target: Path, on_frame: Callable[[float], None], *, with_sound: bool) -> str:
-    path = trace.video.path
-    with closing(ForwardReader(path)) as video, av.open(str(target), "w", format="mp4") as copy:
-        sound = partial(Sound, path, copy, is_kept=with_sound)
-        return _write_streams(video, copy, sound, _faces(trace), on_frame)
-
-
-def _write_streams(
+def _write(
     video: ForwardReader,
+    path: Path,
     copy: OutputContainer,
-    open_sound: Callable[[float], Sound],
     faces: Sequence[_Face],
     on_frame: Callable[[float], None],
 ) -> str:
@@ -133,7 +126,7 @@ def _write_streams(
         raise ImageError(video.fault())
     size, scale = _size((first.pixels.shape[1], first.pixels.shape[0]))
     pictures = Pictures(copy, size, video.rate)
-    with closing(open_sound(video.first_s or 0.0)) as sound:
+    with closing(Sound(path, copy, video.first_s or 0.0)) as sound:
         for frame in chain([first], frames):
             shown = Image.fromarray(frame.pixels).resize(size, Image.Resampling.BICUBIC)
             draw_marks(shown, _marks(faces, frame.seconds, scale))

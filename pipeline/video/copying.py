@@ -86,7 +86,6 @@ class Sound:
     path : of the video
     copy : an open mp4, to which nothing is written yet
     first_s : the time of the first picture, which is 0 in the copy
-    is_kept : False writes none
 
     Attributes
     ----------
@@ -98,13 +97,13 @@ class Sound:
         If the video cannot be read.
     """
 
-    def __init__(self, path: Path, copy: OutputContainer, first_s: float, *, is_kept: bool = True) -> None:
+    def __init__(self, path: Path, copy: OutputContainer, first_s: float) -> None:
         self._copy, self._first_s, self.problem = copy, first_s, ""
         self._video = OpenVideo(open_file(path))
         self._packets: Iterator[Any] = iter(())
         self._stream: Any = None
         self._is_copied = False
-        if is_kept and self._video.container.streams.audio:
+        if self._video.container.streams.audio:
             self._add(self._video.container.streams.audio[0])
         self._next = self._following()
 
