@@ -61,8 +61,8 @@ _DIGITS = {
     show_default=True,
     help="Rows of a video: one for each person and window, for each face of a frame, or for the clip.",
 )
-@click.option("--window", type=DurationType(), default="2s", show_default=True, help="Length of a window.")
-@click.option("--step", type=DurationType(), default="1s", show_default=True, help="From a window to the next.")
+@click.option("--window", type=DurationType(), default=2.0, help="Length of a window.  [default: 2s]")
+@click.option("--step", type=DurationType(), default=1.0, help="From a window to the next.  [default: 1s]")
 @click.option(
     "--every",
     type=DurationType(),

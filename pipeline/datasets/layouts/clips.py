@@ -250,7 +250,7 @@ def _unlabelled(root: Root, clips: Sequence[str]) -> DatasetError:
     return DatasetError(
         f"{root.path}: expected labels of the clips, by a list beside them (train.txt, list.csv, ...: path,label) or "
         f"by class folders (happy/clip01.mp4), found {len(clips):,} clips without ({some(clips, 1)}). Write such a "
-        "list; `fer-stage predict` needs no labels"
+        "list. Expressions of videos without labels are what predict gives"
     )
 
 
