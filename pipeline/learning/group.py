@@ -20,7 +20,8 @@ from pipeline.learning.head import Head
 from pipeline.learning.learner import History, TrainResult
 from pipeline.learning.metrics import Scores, score
 from pipeline.learning.options import MethodConfig
-from pipeline.learning.split_loader import SplitLoader, TrainingData
+from pipeline.learning.rows import TrainingData
+from pipeline.learning.split_loader import SplitLoader
 from pipeline.learning.task import Train, TrainingTask
 from pipeline.progress import OnProgress
 

@@ -17,7 +17,7 @@ from pipeline.learning.head import Head
 from pipeline.learning.learner import Batch, History, Learner, TrainingSettings, TrainResult
 from pipeline.learning.metrics import METRICS, confusion_matrix
 from pipeline.learning.options import SelectBy
-from pipeline.learning.split_loader import Rows, TrainingData
+from pipeline.learning.rows import Rows, TrainingData
 from pipeline.progress import OnProgress, Progress, silent
 
 __all__ = ["best_epoch", "progress_metric", "train", "train_ensemble", "validate"]

@@ -15,8 +15,8 @@ from pipeline.learning.head import Head
 from pipeline.learning.learner import Learner, TrainingSettings, TrainResult
 from pipeline.learning.loop import train_ensemble
 from pipeline.learning.options import MethodConfig
+from pipeline.learning.rows import TrainingData
 from pipeline.learning.spec import HeadSpec, ScaleKind
-from pipeline.learning.split_loader import TrainingData
 from pipeline.progress import CombinedProgress, OnProgress
 from pipeline.text_features import TextFeatures
 

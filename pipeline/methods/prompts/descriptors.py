@@ -15,7 +15,7 @@ from pipeline.learning.head import as_input
 from pipeline.learning.learner import Batch, Learner, TrainingSettings, TrainResult
 from pipeline.learning.loop import train
 from pipeline.learning.method import Method
-from pipeline.learning.split_loader import Rows, TrainingData
+from pipeline.learning.rows import Rows, TrainingData
 from pipeline.learning.task import TrainingTask, train_by_loop, train_separately
 from pipeline.methods.image.learners import AugmentedLearner, tuned_settings
 from pipeline.methods.prompts.heads import DescriptorHead, PromptHead, TunedDescriptorHead

@@ -4,7 +4,7 @@ import torch
 
 from pipeline.errors import ConfigError
 from pipeline.learning.layers import FeatureScale, empty_linear, reset_linear
-from pipeline.learning.split_loader import Rows
+from pipeline.learning.rows import Rows
 
 ROWS = torch.tensor([[3.0, 4.0, 5.0], [5.0, -4.0, 5.0]])
 

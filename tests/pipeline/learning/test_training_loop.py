@@ -8,8 +8,8 @@ from pipeline.learning.learner import Learner, TrainingSettings
 from pipeline.learning.loop import _GATHERED_BYTES, best_epoch, train, train_ensemble
 from pipeline.learning.metrics import METRICS, Metric, accuracy_score
 from pipeline.learning.optimizers import exponential_decay, warmup_cosine
+from pipeline.learning.rows import Rows, TrainingData
 from pipeline.learning.spec import HeadSpec
-from pipeline.learning.split_loader import Rows, TrainingData
 from pipeline.methods.probe.heads import LinearHead
 
 

@@ -8,8 +8,8 @@ from tiny_encoder import tiny_encoder
 
 from pipeline.learning.learner import Batch
 from pipeline.learning.method import TrainingInputs
+from pipeline.learning.rows import Rows
 from pipeline.learning.spec import HeadSpec
-from pipeline.learning.split_loader import Rows
 from pipeline.methods.prompts.descriptors import METD, MetdLearner, images_by_subclass
 from pipeline.methods.prompts.heads import DescriptorHead, PromptHead
 from pipeline.methods.prompts.losses import descriptor_cosines, descriptor_margin_loss, fine_grained_loss
