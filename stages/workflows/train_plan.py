@@ -64,6 +64,8 @@ def plans_of(request: TrainRequest) -> tuple[TrainPlan, ...]:
 def _plans(request: TrainRequest, params: Params, dataset: str, towers: dict[str, TorchEncoder]) -> Iterator[TrainPlan]:
     named = request.encoder or params.run.encoders[0]
     name, spec = params.encoder(named)
+    _, options = params.options(request.method, request.recipe)
+    plan_runs(request, params, name, dataset, {**options, **request.options})  # what is wrong in a request comes first
     with encoder_written(name, named):
         store = find_store(request.features, name, dataset)
         require_encoder(store, spec, params, named)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from stages.errors import ParamsError
 from stages.names import variant_name
 from stages.params import Params, load_params
 from stages.seeds import LARGEST_SEED, parse_seeds
-from stages.workflows.predict import _plain_stem
+from stages.workflows.prediction_files import _names
 from stages.workspace import Workspace, run_parts, scores_path
 
 FerStage = Callable[..., Any]
@@ -167,11 +168,13 @@ def test_no_option_of_a_command_leads_elsewhere(
 
 def test_a_picture_with_labels_has_a_name_that_a_file_can_have(tmp_path: Path) -> None:
     for stem in ("a\nb", "\x1b[8m", "é" * 120, "x" * 251, "..", "-rf", "a\udcffb"):
-        plain = _plain_stem(stem)
-        assert plain.isprintable()
-        assert len(plain.encode()) <= 200
-        (tmp_path / f"{plain}-frame-000001-12.jpg").touch()
-    assert _plain_stem("Füße im Sand (2)") == "Füße im Sand (2)"
+        path = next(_names(tmp_path, f"{stem}.png", ".jpg"))
+        assert path.parent == tmp_path
+        assert path.name.isprintable()
+        assert len(path.stem.encode()) <= 200
+        path.with_name(f"{path.stem}-12.jpg").touch()
+    first, second, *_ = islice(_names(tmp_path, "Füße im Sand (2).png", ".jpg"), 2)
+    assert (first.name, second.name) == ("Füße im Sand (2).jpg", "Füße im Sand (2)-2.jpg")
 
 
 def test_labels_are_drawn_for_pictures_with_any_name(

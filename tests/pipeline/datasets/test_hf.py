@@ -196,7 +196,7 @@ class TestLabels:
         with pytest.raises(AmbiguousLabelsError, match=r" 0 \(2 images\)") as caught:
             index(tmp_path, files)
         assert caught.value.presets == (
-            *("raf-0-based", "affectnet", "alphabetical-8", "alphabetical-7", "fer2013", "ck-plus"),
+            *("raf-0-based", "affectnet", "alphabetical-8", "alphabetical-7", "fer2013", "ck-plus", "dfew-0-based"),
         )
         assert caught.value.examples["3"] == ["train.parquet::0000003", "train.parquet::0000010"]
         for preset in caught.value.presets:
