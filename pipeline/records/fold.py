@@ -7,12 +7,13 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from pipeline.records.fields import Positive, Record
+from pipeline.tables.fold import Fold
 
 __all__ = ["FoldRecord"]
 
 
 class FoldRecord(Record):
-    """One of K folds of a dataset: see `pipeline.tables.folds.Fold`.
+    """One of K folds of a dataset: see `pipeline.tables.fold.Fold`.
 
     Parameters
     ----------
@@ -34,4 +35,4 @@ class FoldRecord(Record):
     @property
     def name(self) -> str:
         """As folders and reports have it."""
-        return f"fold-{self.number}-of-{self.n}"
+        return Fold(self.number, self.n, self.source).name

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,7 @@ import pandas as pd
 
 from pipeline.errors import DatasetError
 
-__all__ = ["NO_FOLD", "UNUSED", "Fold", "GroupedRows", "assign_folds", "fold_splits", "table_folds"]
+__all__ = ["NO_FOLD", "UNUSED", "GroupedRows", "assign_folds", "fold_splits", "table_folds"]
 
 NO_FOLD = -1  # the number of a row that is in no fold
 UNUSED = ""  # the split of a row that a fold does not read
@@ -24,31 +23,6 @@ _TOLERANCE = 0.5  # a validation split by hash has its share of the units, this 
 
 Numbers = npt.NDArray[np.intp]
 Texts = npt.NDArray[np.object_]
-
-
-@dataclass(frozen=True)
-class Fold:
-    """One of K folds of a dataset.
-
-    Parameters
-    ----------
-    number : in [1, n], the fold that is tested on
-    n : K, folds of the dataset
-    source : `table`, those of the dataset itself, or `groups`, made of its groups
-    """
-
-    number: int
-    n: int
-    source: Literal["table", "groups"]
-
-    @property
-    def name(self) -> str:
-        """As folders and reports have it."""
-        return f"fold-{self.number}-of-{self.n}"
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON data."""
-        return {"number": self.number, "n": self.n, "source": self.source}
 
 
 @dataclass(frozen=True)

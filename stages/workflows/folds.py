@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from cache import Store
 from pipeline.records import FoldRecord
-from pipeline.tables.folds import NO_FOLD, Fold, GroupedRows, assign_folds, fold_splits, table_folds
+from pipeline.tables.fold import Fold
+from pipeline.tables.folds import NO_FOLD, GroupedRows, assign_folds, fold_splits, table_folds
 from stages.errors import ParamsError, StageError
 from stages.params import Params
 from stages.requests import TrainRequest

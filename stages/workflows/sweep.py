@@ -15,7 +15,7 @@ import yaml
 
 from pipeline import records
 from pipeline.learning.options import MethodConfig
-from pipeline.tables.folds import Fold
+from pipeline.tables.fold import Fold
 from stages.errors import ParamsError
 from stages.names import variant_name
 from stages.params import Params, parse_method

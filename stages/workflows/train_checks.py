@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pipeline.learning.clips import stored_output
 from pipeline.learning.options import CLIP_OPTIONS, MethodConfig
-from pipeline.tables.folds import UNUSED, Fold
+from pipeline.tables.fold import Fold
+from pipeline.tables.folds import UNUSED
 from stages.errors import StageError
 from stages.params import Params
 from stages.recipes import departures

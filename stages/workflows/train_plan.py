@@ -19,7 +19,7 @@ from pipeline.footnotes import LEGEND
 from pipeline.learning.evaluation import rows_of_classes
 from pipeline.methods.own import plain_name
 from pipeline.predict.head_folder import WEIGHTS
-from pipeline.tables.folds import Fold
+from pipeline.tables.fold import Fold
 from pipeline.tables.labels import expressions
 from pipeline.text_features import TextFeatures
 from stages.errors import ParamsError

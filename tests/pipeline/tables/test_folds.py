@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import DatasetError
-from pipeline.tables.folds import NO_FOLD, Fold, GroupedRows, assign_folds, fold_splits, table_folds
+from pipeline.tables.fold import Fold
+from pipeline.tables.folds import NO_FOLD, GroupedRows, assign_folds, fold_splits, table_folds
 
 
 def table(**columns: list[str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from PIL import Image
 
 import stages
 from cache import open_store
-from pipeline.tables.folds import Fold
+from pipeline.tables.fold import Fold
 from pipeline.tables.samples import SampleTable
 from stages.cli import run
 from stages.errors import ParamsError, StageError
