@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from pipeline.errors import ConfigError, MismatchError
 from pipeline.learning.metrics import METRICS
+from pipeline.methods import config_class
 from pipeline.records import Export, Score
 
 __all__ = ["Benchmark", "benchmark_results", "card_metadata"]
@@ -60,13 +61,14 @@ def card_metadata(record: Export) -> dict[str, Any]:
         "tags": ["facial-expression-recognition", "emotion-recognition", "fer-stage", record.method],
         "datasets": [record.dataset],
         "metrics": list(METRICS),
-        "model-index": [{"name": f"{record.method} on {record.dataset}", "results": list(map(_result, record.scores))}],
+        "model-index": [{"name": f"{record.method} on {record.dataset}", "results": [_result(record, one) for one in record.scores]}],
     }
 
 
-def _result(score: Score) -> dict[str, Any]:
+def _result(record: Export, score: Score) -> dict[str, Any]:
     """The entry of `model-index` of one score."""
     config = ", ".join(_configuration(score))
+    args = {"n": score.n, "unit": score.unit, "rejected": score.rejected, "seen": score.seen}
     return {
         "task": dict(_TASK),
         "dataset": {
@@ -74,7 +76,7 @@ def _result(score: Score) -> dict[str, Any]:
             "type": score.dataset,
             **({"config": config} if config else {}),
             "split": score.split,
-            "args": {"n": score.n, "unit": score.unit, "rejected": score.rejected, "seen": score.seen},
+            "args": args | {"encoder_saw": score.encoder_saw} | ({"note": record.note} if record.note else {}),
         },
         "metrics": [_measured(score, name) for name in METRICS],
     }
@@ -121,11 +123,11 @@ def _entry(record: Export, benchmark: Benchmark) -> dict[str, Any]:
     return {
         "dataset": {"id": benchmark.hub_id, "task_id": benchmark.task},
         "value": round(100 * scores[0].value("accuracy"), 4),
-        "notes": "; ".join(_notes(scores[0])),
+        "notes": "; ".join([*_notes(record, scores[0]), *filter(None, [record.note])]),
     }
 
 
-def _notes(score: Score) -> Iterator[str]:
+def _notes(record: Export, score: Score) -> Iterator[str]:
     """What must be known beside the number."""
     bounds = score.bounds("accuracy")
     if bounds:
@@ -136,9 +138,11 @@ def _notes(score: Score) -> Iterator[str]:
         yield score.fold.name
     if score.dropped:
         yield "left out, because of other labels: " + ", ".join(f"{name} {n}" for name, n in score.dropped.items())
-    if score.seen:
+    if score.seen and config_class(record.method).is_trained:
         yield "trained on the train split of the same dataset"
     if score.encoder_saw:
         yield "the encoder itself was trained on the train split of this dataset"
     if score.overlap and (n := sum(score.overlap.values())):
         yield f"{n} of them were trained or selected on, by their bytes"
+    if score.near_overlap and (n := sum(score.near_overlap.values())):
+        yield f"{n} of them show a picture that was trained or selected on, by an audit"
