@@ -55,13 +55,14 @@ class Benchmark:
 
 def card_metadata(record: Export) -> dict[str, Any]:
     """The fields before the text of README.md, apart from the licence, which nobody but the user can state."""
+    results = [_result(record, score) for score in record.scores]
     return {
         "library_name": "fer-stage",
         "pipeline_tag": "image-classification",
         "tags": ["facial-expression-recognition", "emotion-recognition", "fer-stage", record.method],
         "datasets": [record.dataset],
         "metrics": list(METRICS),
-        "model-index": [{"name": f"{record.method} on {record.dataset}", "results": [_result(record, one) for one in record.scores]}],
+        "model-index": [{"name": f"{record.method} on {record.dataset}", "results": results}],
     }
 
 

@@ -33,6 +33,7 @@ __all__ = ["command"]
     "--benchmark",
     "benchmarks",
     multiple=True,
+    default=(),
     metavar="DATASET=OWNER/NAME[:TASK]",
     help="A test dataset that is a benchmark of the Hugging Face Hub: its score also as .eval_results/DATASET.yaml. "
     "May be given several times.  [default: none]",
