@@ -105,17 +105,20 @@ def compare_with_published(groups: Iterable[Group], targets: Sequence[Target]) -
 
 def _of_cell(group: Group, cell: Cell, targets: Sequence[Target]) -> Iterator[PublishedResult]:
     run = next(run for run in group.runs if cell.train in (NO_TRAINING, run.trained_on))
-    nearest: dict[tuple[str, str], tuple[Target, tuple[str, ...]]] = {}
+    nearest: dict[tuple[str, str], tuple[int, Target, tuple[str, ...]]] = {}
     for target in targets:
         if not _is_claim_on(target.claim, group, cell, run):
             continue
         reasons, key = tuple(_reasons(target, group, cell, run)), (target.claim.paper, target.claim.metric)
-        if key not in nearest or len(reasons) < len(nearest[key][1]):
-            nearest[key] = target, reasons
-    for target, reasons in nearest.values():
+        distance = len(reasons) + len(_other_options(target, run))
+        if key not in nearest or distance < nearest[key][0]:
+            nearest[key] = distance, target, reasons
+    for _, target, reasons in nearest.values():
         if values := _values(cell, target.claim.metric):
             bounds = _bounds(cell, target.claim.metric, target.claim.test_set.n)
-            yield PublishedResult(target.claim, group, cell, fmean(values), bounds, reasons, _caveats(target.claim, cell))
+            yield PublishedResult(
+                target.claim, group, cell, fmean(values), bounds, reasons, _caveats(target.claim, cell)
+            )
 
 
 def _is_claim_on(claim: Claim, group: Group, cell: Cell, run: ReportRun) -> bool:
@@ -146,13 +149,9 @@ def _reasons(target: Target, group: Group, cell: Cell, run: ReportRun) -> Iterat
 
 
 def _setting_reasons(target: Target, run: ReportRun) -> Iterator[str]:
-    config, record = target.config.of_effect_on(run.record.unit), run.record
-    defaults = {name: field.default for name, field in type(config).model_fields.items()}
-    published = {**defaults, **config.recorded("json")}
-    ours = {**defaults, **record.config}
-    names = [name for name in published if name not in _NO_SETTING and ours[name] != published[name]]
-    if names:
-        yield f"other options: {', '.join(f'{name}={ours[name]}, published {published[name]}' for name in names)}"
+    record = run.record
+    if options := _other_options(target, run):
+        yield f"other options: {', '.join(options)}"
     wanted, given = target.claim.options.get("pretrained", ""), record.config.get("pretrained", "")
     if wanted == FILE and not given:
         yield "without the pretrained weights of the published network"
@@ -163,10 +162,21 @@ def _setting_reasons(target: Target, run: ReportRun) -> Iterator[str]:
         yield f"other image size: {pixels[0]} px, published with {target.pixel_size}"
 
 
+def _other_options(target: Target, run: ReportRun) -> list[str]:
+    """`epochs=3 (published: 60)` for each option of the method that is not the published one."""
+    config = target.config.of_effect_on(run.record.unit)
+    defaults = {name: field.default for name, field in type(config).model_fields.items()}
+    published, ours = {**defaults, **config.recorded("json")}, {**defaults, **run.record.config}
+    names = [name for name in published if name not in _NO_SETTING and ours[name] != published[name]]
+    return [f"{name}={ours[name]} (published: {published[name]})" for name in names]
+
+
 def _caveats(claim: Claim, cell: Cell) -> tuple[str, ...]:
     published, n = claim.test_set, cell.first.n
     unlike = f"N = {n:,}, published on {published.n:,}: counted in the interval" if n != published.n > 0 else ""
-    return tuple(filter(None, (claim.note, published.note, unlike, "" if published.n else "the published N is not known")))
+    return tuple(
+        filter(None, (claim.note, published.note, unlike, "" if published.n else "the published N is not known"))
+    )
 
 
 def _values(cell: Cell, metric: str) -> list[float]:
@@ -186,7 +196,9 @@ def _bounds(cell: Cell, metric: str, n_published: int) -> tuple[float, float]:
     """
     values = _values(cell, metric)
     mean, k = fmean(values), len(values)
-    low, high = (fmean(ends) for ends in zip(*(_interval(score, metric) for score in cell.by_seed.values()), strict=True))
+    low, high = (
+        fmean(ends) for ends in zip(*(_interval(score, metric) for score in cell.by_seed.values()), strict=True)
+    )
     spread = float(stdtrit(k - 1, 0.975)) * stdev(values) / sqrt(k) if k > 1 else 0.0
     missing = _missing(cell.first, metric, n_published)
     below, above = sqrt((mean - low) ** 2 + spread**2), sqrt((high - mean) ** 2 + spread**2)

@@ -38,7 +38,9 @@ def published_tables(results: Sequence[PublishedResult]) -> list[TableView]:
     names = list(dict.fromkeys(result.claim.paper for result in results))
     tables = [_table(papers[name], [result for result in results if result.claim.paper == name]) for name in names]
     notes = {(name, note): None for name in names for note in papers[name].notes}
-    notes |= {(result.claim.paper, f"{_what(result, caveat)}."): None for result in results for caveat in result.caveats}
+    notes |= {
+        (result.claim.paper, f"{_what(result, caveat)}."): None for result in results for caveat in result.caveats
+    }
     notes_table = TableView("What is known of the published values", ("Paper", "Note"), tuple(notes), prose=True)
     return [*tables, notes_table] if tables else []
 
@@ -60,8 +62,13 @@ def _row(result: PublishedResult) -> dict[str, Any]:
         "published_method": claim.method,
         "published_train": claim.train,
         "published_test": claim.test,
-        **{"encoder": group.encoder, "encoder_note": group.note, "method": group.method},
-        **{"train": cell.train, "test": cell.test, "seeds": result.seeds, "n": result.n},
+        "encoder": group.encoder,
+        "encoder_note": group.note,
+        "method": group.method,
+        "train": cell.train,
+        "test": cell.test,
+        "seeds": result.seeds,
+        "n": result.n,
         "published_n": claim.test_set.n or None,
         "published": round(claim.value, _DIGITS),
         "ours": round(result.ours, _DIGITS),
@@ -76,7 +83,7 @@ def _row(result: PublishedResult) -> dict[str, Any]:
 
 def _table(paper: Paper, results: Sequence[PublishedResult]) -> TableView:
     return TableView(
-        f"{paper.name} ({paper.identifier}, {paper.year}), in percent: published, ours as mean over seeds with its 95 % "
+        f"{paper.name} ({paper.identifier}, {paper.year}), in percent: published, ours as mean over seeds with 95 % "
         "interval, and what follows",
         (
             *("Table", "Published method", "Our method", "Encoder", "Trained on", "Tested on", "Metric"),

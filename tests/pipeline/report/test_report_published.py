@@ -99,7 +99,7 @@ class TestReasons:
         [
             ({"encoder_note": STAND_IN}, "stand-in encoder"),
             ({"encoder_spec": "mini"}, f"other encoder: mini, published with {SPEC}"),
-            ({"config": {"epochs": 3}}, "other options: epochs=3, published 60"),
+            ({"config": {"epochs": 3}}, "other options: epochs=3 (published: 60)"),
             ({"config": {"pretrained": ""}}, "without the pretrained weights of the published network"),
             ({"text_encoder": {"family": "other"}}, "text of another encoder"),
             ({"score": {"split": "val"}}, "val split"),
@@ -142,6 +142,11 @@ class TestChoice:
             ("6", "reproduced"),
         ]
 
+    def test_among_several_that_differ_the_one_with_the_fewest_other_options_is_chosen(self) -> None:
+        other = Target(replace(CLAIM, table="6"), CafeConfig(sigmoid=False), 224)
+        result = _one(_run(0.45, config={"sigmoid": False, "epochs": 3}), TARGET, other)
+        assert (result.claim.table, result.reasons) == ("6", ("other options: epochs=3 (published: 60)",))
+
     def test_other_methods_datasets_and_directions_are_not_compared(self) -> None:
         assert _compared(_run(0.45, method="scn")) == []
         assert _compared(_run(0.45, dataset="b", score={"seen": True})) == []
@@ -152,7 +157,10 @@ class TestChoice:
         (first,) = runs
         both = make_run(
             [score_json("b", 0.45), score_json("b-train", 0.45)],
-            **{"method": "cafe", "encoder": "clip", "encoder_spec": SPEC, "config": first.record.config},
+            method="cafe",
+            encoder="clip",
+            encoder_spec=SPEC,
+            config=first.record.config,
         )
         assert [result.cell.test for result in _compared([both])] == ["b", "b-train"]
 
