@@ -39,9 +39,9 @@ _COLUMNS = ("stage", "output", "state", "reason", "command")
 def command(output_format: str, show_all: bool, **options: Any) -> None:
     """Compare every output of the matrix in params.yaml with what its stage would make now. Nothing is made.
 
-    Prints what is stale, interrupted or missing, in the order in which stages make it: why, and the command that brings
-    it up to date once all above it is. What is made of something stale is stale, too: its command may find that nothing
-    has to be made. DVC is not needed.
+    Prints what is stale, interrupted, missing or refused, in the order in which stages make it: why, and the command
+    that brings it up to date once all above it is. What is made of something stale is stale, too: its command may find
+    that nothing has to be made. A table joins what one command makes. DVC is not needed.
 
     The exit code is 3 unless all is up to date.
     """

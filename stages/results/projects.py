@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["InitResult", "OutputStatus", "ProjectFile", "State", "StatusResult"]
 
-State = Literal["up to date", "stale", "interrupted", "missing"]
+State = Literal["up to date", "stale", "interrupted", "missing", "refused"]
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,11 @@ class OutputStatus:
     ----------
     stage : data, draw, versions, index, align, extract, encode-text, train, evaluate or report
     output : its path
-    state : up to date; stale, as it is not what would be made now; interrupted, as a stopped command began it; missing
+    state : up to date; stale, as it is not what would be made now; interrupted, as a stopped command began it; missing;
+        or refused by its stage, as a damaged file is: the reason says what to do before
     reason : what differs, how far it is, or where it is to be had; empty where there is nothing to say
-    command : that brings it up to date, once the outputs above it are; empty if it is
+    command : that brings it up to date, once the outputs above it are, or several with && between them; empty if it is,
+        or where no command does
     """
 
     stage: str

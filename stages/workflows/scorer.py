@@ -61,7 +61,8 @@ class _Task:
 
     def changes(self, scores: Iterable[Score]) -> str:
         """The fields in which the score of this dataset and split among `scores` differs; empty if there is none."""
-        same = (score for score in scores if (score.dataset, score.split) == (self.dataset, self.source.split))
+        key = (self.dataset, self.source.split, bool(self.identity["excluded_overlap"]))
+        same = (score for score in scores if score.key == key)
         names = [[name for name, value in self.identity.items() if getattr(score, name) != value] for score in same]
         return "; ".join(f"{', '.join(of_score) or 'scenes'} differ" for of_score in names)
 

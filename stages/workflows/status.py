@@ -6,7 +6,6 @@ and `evaluate` decide what has to be made.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.differences import changes_text
@@ -19,7 +18,7 @@ from stages.workflows.project_files import VERSIONS, version_changes
 from stages.workflows.report import data_files, gather, make_report
 from stages.workflows.status_datasets import add_faces, add_table
 from stages.workflows.status_features import add_store, add_text
-from stages.workflows.status_outputs import Outputs, listed, reasons_of
+from stages.workflows.status_outputs import KNOWN_ERRORS, Outputs, listed
 from stages.workflows.status_runs import add_runs, add_scores
 
 __all__ = ["status"]
@@ -73,21 +72,22 @@ def _add_report(outputs: Outputs) -> None:
     if not page.exists():
         outputs.add("report", page, "missing", above, step)
         return
-    reasons = [above] if above else []
-    if not above:
-        with reasons_of(reasons):
-            reasons += _report_reasons(outputs)
-    outputs.add("report", page, "stale" if reasons else "up to date", "; ".join(reasons), step)
+    try:
+        reason = above or _report_changes(outputs)
+    except KNOWN_ERRORS as error:
+        outputs.add_refused("report", page, "refused", error, step)
+    else:
+        outputs.add("report", page, "stale" if reason else "up to date", reason, step)
 
 
-def _report_reasons(outputs: Outputs) -> Sequence[str]:
+def _report_changes(outputs: Outputs) -> str:
     """The tables beside the page that are not those of the runs and stores of now: the page has their time, too."""
     request = outputs.request
     report = make_report(
         gather(request.runs, request.features, AuditRecords(request.audits, request.tables)), request.runs
     )
     differing = [str(path) for path, data in data_files(report).items() if not _is(request.reports / path, data)]
-    return [f"other content would be written to {listed(differing)}"] if differing else []
+    return f"other content would be written to {listed(differing)}" if differing else ""
 
 
 def _is(path: Path, data: bytes) -> bool:

@@ -9,10 +9,8 @@ from pathlib import Path
 from pipeline.datasets.drawn import drawing_changes, is_free, unfinished_drawing
 from pipeline.datasets.layouts import LAYOUTS
 from pipeline.datasets.published import facts_of
-from pipeline.faces.detector import load_detector
 from pipeline.tables.samples import SampleTable
 from stages.params import DatasetParams
-from stages.workflows.align import FaceTableBuilder
 from stages.workflows.dataset_sources import StatedSource, current_source
 from stages.workflows.draw import n_drawn
 from stages.workflows.scans import changed_since_scan
@@ -136,6 +134,9 @@ def add_faces(outputs: Outputs, dataset: IndexedDataset) -> IndexedDataset:
 
 def _face_reasons(dataset: IndexedDataset, path: Path) -> Sequence[str]:
     """Why `align` would write another face table than the one that there is."""
+    from pipeline.faces.detector import load_detector  # late: it brings OpenCV
+    from stages.workflows.align import FaceTableBuilder
+
     reasons: list[str] = []
     if dataset.table is not None:
         with reasons_of(reasons):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cache import Store, open_store
 from cache.backends import BACKENDS
-from cache.errors import StoreMissingError
+from cache.errors import CacheError, OutdatedTextsError, StoreMissingError
 from cache.features_root import store_path
 from cache.places import AnyPath
 from cache.store import store_exists
@@ -15,11 +15,12 @@ from pipeline.encoders.description import DescribedImageEncoder, EncoderDescript
 from pipeline.encoders.devices import device_name
 from pipeline.encoders.families import has_text
 from pipeline.images.preprocess import Preprocess
+from stages.remedies import encoder_written
 from stages.requests import ExtractRequest
 from stages.workflows.extract_plan import plan_of_rows
 from stages.workflows.known_encoders import recorded_image_encoder
 from stages.workflows.status_datasets import IndexedDataset
-from stages.workflows.status_outputs import KNOWN_ERRORS, Outputs, reason_of, reasons_of
+from stages.workflows.status_outputs import Outputs, reason_of, reasons_of
 from stages.workflows.store_encoder import require_encoder
 from stages.workflows.store_identity import prepared_as
 from stages.workflows.text_vectors import prompt_classes, text_changes
@@ -51,9 +52,15 @@ def add_store(outputs: Outputs, named: str, dataset: IndexedDataset) -> None:
     elif not store_exists(path):
         outputs.add("extract", path, "missing", "; ".join(reasons), step)
     else:
+        try:
+            with encoder_written(path.parent.name, named):
+                store = open_store(path)
+        except CacheError as error:
+            outputs.add_refused("extract", path, "refused", error, step)
+            return
         if not above:
             with reasons_of(reasons):
-                reasons += _store_reasons(outputs, named, dataset, open_store(path))
+                reasons += _store_reasons(outputs, named, dataset, store)
         outputs.add("extract", path, "stale" if reasons else "up to date", "; ".join(reasons), step)
 
 
@@ -105,14 +112,16 @@ def add_text(outputs: Outputs, named: str) -> None:
     _, spec = params.encoder(named)
     if not (has_text(spec) and any(params.method(name).needs_text for name in params.run.methods)):
         return
-    path, reasons = text_of(outputs, named), list[str]()
-    step = ("encode-text", {"encoder": named})
+    path, step = text_of(outputs, named), ("encode-text", {"encoder": named})
     try:
-        texts = TextStore.read(path)
-        reasons += filter(None, [text_changes(texts, spec, params.templates(params.prompts), prompt_classes(params))])
+        with encoder_written(path.parents[1].name, named):
+            texts = TextStore.read(path)
     except StoreMissingError:
         outputs.add("encode-text", path, "missing", "", step)
-        return
-    except KNOWN_ERRORS as error:
-        reasons.append(reason_of(error))
-    outputs.add("encode-text", path, "stale" if reasons else "up to date", "; ".join(reasons), step)
+    except OutdatedTextsError as error:
+        outputs.add("encode-text", path, "stale", reason_of(error), step)
+    except CacheError as error:
+        outputs.add_refused("encode-text", path, "refused", error, step)
+    else:
+        changes = text_changes(texts, spec, params.templates(params.prompts), prompt_classes(params))
+        outputs.add("encode-text", path, "stale" if changes else "up to date", changes, step)

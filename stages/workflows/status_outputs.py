@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from cache.errors import CacheError
 from pipeline.errors import PipelineError
@@ -15,10 +15,13 @@ from stages.remedies import command_line, parameter_names
 from stages.requests import StatusRequest
 from stages.results import OutputStatus, State
 
-__all__ = ["KNOWN_ERRORS", "Outputs", "listed", "reason_of", "reasons_of"]
+__all__ = ["KNOWN_ERRORS", "Outputs", "Step", "listed", "reason_of", "reasons_of"]
 
 KNOWN_ERRORS = (CacheError, PipelineError, StageError)
 _MAX_LISTED = 3
+
+Step: TypeAlias = tuple[str, Mapping[str, Any]]
+"""A command, as `extract`, and its arguments by name."""
 
 
 @dataclass
@@ -42,20 +45,27 @@ class Outputs:
     def __iter__(self) -> Iterator[OutputStatus]:
         return iter(self._rows.values())
 
-    def add(self, stage: str, output: object, state: State, reason: str, step: tuple[str, Mapping[str, Any]]) -> None:
-        """State one output, with the step that brings it up to date; one that is has none."""
-        command = "" if state == "up to date" else command_line(step[0], self._with_places(step))
-        self._rows[str(output)] = OutputStatus(stage, str(output), state, reason, command)
+    def add(self, stage: str, output: object, state: State, reason: str, *steps: Step) -> None:
+        """State one output, with the steps that bring it up to date; one that is has none."""
+        words = () if state == "up to date" else (command_line(name, self._with_places(name, of)) for name, of in steps)
+        self._rows[str(output)] = OutputStatus(stage, str(output), state, reason, " && ".join(dict.fromkeys(words)))
+
+    def add_refused(self, stage: str, output: object, state: State, error: Exception, step: Step) -> None:
+        """State an output that its stage refuses to make: with the remedy of the error, if any, and the step."""
+        steps: list[Step] = list(getattr(error, "remedy", ()))
+        if steps and steps[-1][0] != step[0]:
+            steps.append(step)
+        self.add(stage, output, state, reason_of(error), *steps)
 
     def pending(self, *outputs: object) -> str:
         """`tables/x.parquet is stale`: the first of some stated outputs that is not up to date; empty if all are."""
         rows = [self._rows[str(output)] for output in outputs if str(output) in self._rows]
         return next((f"{row.output} is {row.state}" for row in rows if row.state != "up to date"), "")
 
-    def _with_places(self, step: tuple[str, Mapping[str, Any]]) -> dict[str, Any]:
+    def _with_places(self, command: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a step, with the folders and the params.yaml of the request that its command takes."""
-        places = {name: getattr(self.request, name) for name in _PLACES if name in parameter_names(step[0])}
-        return {**step[1], **places}
+        places = {name: getattr(self.request, name) for name in _PLACES if name in parameter_names(command)}
+        return {**arguments, **places}
 
 
 _PLACES = ("tables", "face_tables", "features", "audits", "reports", "device", "params")

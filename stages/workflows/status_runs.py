@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from pipeline.predict.head_folder import RUN, WEIGHTS
 from pipeline.predict.saved import read_saved
 from stages.requests import TrainRequest
+from stages.results import State
 from stages.workflows.audit_records import AuditRecords
+from stages.workflows.predictions import has_predictions
 from stages.workflows.scorer import Scorer
 from stages.workflows.scores_file import read_scores
 from stages.workflows.status_features import store_of, text_of
-from stages.workflows.status_outputs import KNOWN_ERRORS, Outputs, reason_of, reasons_of
+from stages.workflows.status_outputs import KNOWN_ERRORS, Outputs, Step
 from stages.workflows.sweep import plan_runs
 from stages.workflows.train_plan import TrainPlan, plans_of
 from stages.workspace import heads_below
@@ -46,33 +47,32 @@ def add_runs(outputs: Outputs, named: str, method: str) -> list[Path]:
     return folders
 
 
-def _add_runs(
-    outputs: Outputs, request: TrainRequest, above: str, step: tuple[str, Mapping[str, Any]]
-) -> Iterator[Path]:
-    plans: tuple[TrainPlan, ...] = ()
-    reason = above
-    if not above:
-        try:
-            plans = plans_of(request)
-        except KNOWN_ERRORS as error:
-            reason = reason_of(error)
+def _add_runs(outputs: Outputs, request: TrainRequest, above: str, step: Step) -> Iterator[Path]:
+    try:
+        plans = () if above else plans_of(request)
+    except KNOWN_ERRORS as error:
+        for folder, state in _folders(outputs, request).items():
+            outputs.add_refused("train", folder, state, error, step)
+            yield folder
+        return
     for plan in plans:
         yield from _add_plan(outputs, plan, step)
-    for folder in () if plans else _folders(outputs, request):
-        outputs.add("train", folder, "stale" if heads_below(folder, RUN) else "missing", reason, step)
+    for folder, state in {} if plans else _folders(outputs, request).items():
+        outputs.add("train", folder, state, above, step)
         yield folder
 
 
-def _folders(outputs: Outputs, request: TrainRequest) -> list[Path]:
-    """The folders of runs without a plan: that of the dataset where it has folds."""
+def _folders(outputs: Outputs, request: TrainRequest) -> dict[Path, State]:
+    """The folders of runs without a plan, stale or missing: that of the dataset where it has folds."""
     params, [dataset] = outputs.params, request.dataset
     named = str(request.encoder)
     _, options = params.options(request.method)
     runs = plan_runs(request, params, params.encoder(named)[0], dataset, options)
-    return [runs[0].folder.parent] if dataset in params.run.folds else [run.folder for run in runs]
+    folders = [runs[0].folder.parent] if dataset in params.run.folds else [run.folder for run in runs]
+    return {folder: "stale" if heads_below(folder, RUN) else "missing" for folder in folders}
 
 
-def _add_plan(outputs: Outputs, plan: TrainPlan, step: tuple[str, Mapping[str, Any]]) -> Iterator[Path]:
+def _add_plan(outputs: Outputs, plan: TrainPlan, step: Step) -> Iterator[Path]:
     for run in plan.runs:
         state = plan.states[run.folder]
         if state.record is not None:
@@ -99,10 +99,12 @@ def add_scores(outputs: Outputs, named: str, folders: Sequence[Path]) -> None:
         if not path.exists():
             outputs.add("evaluate", path, "missing", "; ".join(reasons), step)
             continue
-        if not reasons:
-            with reasons_of(reasons):
-                reasons += compared.reasons(run, path)
-        outputs.add("evaluate", path, "stale" if reasons else "up to date", "; ".join(reasons), step)
+        try:
+            reasons = reasons or compared.reasons(run, path)
+        except KNOWN_ERRORS as error:
+            outputs.add_refused("evaluate", path, "refused", error, step)
+        else:
+            outputs.add("evaluate", path, "stale" if reasons else "up to date", "; ".join(reasons), step)
 
 
 class _Scores:
@@ -120,6 +122,9 @@ class _Scores:
     def reasons(self, folder: Path, path: Path) -> list[str]:
         """Why `evaluate` would score a run again, by dataset."""
         split = self._outputs.params.protocol.test_split
-        earlier = read_scores(path)
-        outdated = self._scorer.outdated(read_saved(folder), self._datasets, split, tuple(earlier))
-        return [f"{dataset}: {changes or 'no score'}" for dataset, changes in outdated.items()]
+        earlier = tuple(read_scores(path))
+        outdated = self._scorer.outdated(read_saved(folder), self._datasets, split, earlier)
+        reasons = [f"{dataset}: {changes or 'no score'}" for dataset, changes in outdated.items()]
+        current = [score for score in earlier if score.dataset in self._datasets and score.dataset not in outdated]
+        without = [score.predictions_file for score in current if not has_predictions(path, score)]
+        return [*reasons, *(f"{name} is missing, or is not of the score" for name in without)]
