@@ -39,9 +39,11 @@ if TYPE_CHECKING:
         export_head,
         extract,
         index,
+        init,
         predict,
         query,
         report,
+        status,
         train,
     )
 
@@ -57,9 +59,11 @@ __all__ = [
     "export_head",
     "extract",
     "index",
+    "init",
     "predict",
     "query",
     "report",
+    "status",
     "train",
 ]
 
