@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from stages.api import (
         align,
         audit,
+        browse,
         code,
         datasets,
         describe_store,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = [
     "align",
     "audit",
+    "browse",
     "code",
     "datasets",
     "describe_store",

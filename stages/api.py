@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from stages.requests import (
     AlignRequest,
     AuditRequest,
+    BrowseRequest,
     CodeRequest,
     DatasetsRequest,
     DescribeStoreRequest,
@@ -34,6 +35,7 @@ from stages.requests import (
 from stages.results import (
     AlignResult,
     AuditResult,
+    BrowseResult,
     CodeResult,
     DatasetsResult,
     DrawResult,
@@ -52,6 +54,7 @@ from stages.results import (
 __all__ = [
     "align",
     "audit",
+    "browse",
     "code",
     "datasets",
     "describe_store",
@@ -240,6 +243,15 @@ def report(request: ReportRequest) -> ReportResult:
     from stages.workflows.report import report
 
     return run(report, request)
+
+
+@_called_as(BrowseRequest)
+def browse(request: BrowseRequest) -> BrowseResult:
+    """Returns what the page shows: `.frame` has the mistakes first; `with result.serving() as address:` serves it."""
+    from stages.running import run
+    from stages.workflows.browse import browse
+
+    return run(browse, request)
 
 
 @_called_as(QueryRequest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stages.results.audit import AuditResult
 from stages.results.base import Result
+from stages.results.browse import BrowseResult
 from stages.results.datasets import (
     AlignResult,
     CodeResult,
@@ -23,6 +24,7 @@ from stages.results.stores import ExportResult, QueryResult, StoredArray, StoreD
 __all__ = [
     "AlignResult",
     "AuditResult",
+    "BrowseResult",
     "CodeResult",
     "DatasetRow",
     "DatasetsResult",
