@@ -64,7 +64,7 @@ def _collect_garbage_less_often() -> None:
     """Look for cycles after each `_YOUNG_OBJECTS` new objects, instead of 700.
 
     The imports of torch and pandas make 100,000 objects that live to the end, which were searched 300 times, older ones
-    again and again: a tenth of the CPU time of a light head (6.8 s, 6.1 s with this), and no cycle of ours is large.
+    again and again: a tenth of the CPU time of a light head (6.8 s, 6.1 s with this). No cycle of ours is large.
     """
     gc.set_threshold(_YOUNG_OBJECTS)
 

@@ -8,7 +8,7 @@ from typing import Any
 import av
 import numpy as np
 import numpy.typing as npt
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
@@ -65,7 +65,9 @@ class ToPictures:
 def quarter_turns(frame: VideoFrame) -> tuple[int, bool]:
     """Quarter turns counter-clockwise that make a frame upright, 0 to 3, and whether it is mirrored (left and right)
     before that."""
-    side_data: Any = frame.side_data  # the stubs know motion vectors only
+    # `frame.side_data` would keep the container that refers to it: a cycle, and the picture in it would stay in memory
+    # until the next garbage collection (findings/pyav-side-data-cycle.sh).
+    side_data: Any = SideDataContainer(frame)  # type: ignore[call-arg]  # the stubs know no argument
     try:
         matrix = struct.unpack("=9i", bytes(side_data[Type.DISPLAYMATRIX]))
     except (KeyError, struct.error):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 from tiny_videos import number_of, numbered_frames, remux, write_video
 
 from pipeline.video.reader import VideoReader
@@ -34,6 +36,18 @@ def test_every_frame_is_that_of_its_number(suffix: str, tmp_path: Path) -> None:
         for one in forward.sampled(0):
             np.testing.assert_array_equal(one.pixels, video.frame(one.number))
         assert forward.n_frames == video.n_frames == 30
+
+
+def test_a_frame_is_freed_when_it_is_dropped_not_at_the_next_garbage_collection(tmp_path: Path) -> None:
+    """`fer-stage` lets Python collect garbage rarely: an hour of video would fill the memory before."""
+    path = write_video(tmp_path / "a.mp4", numbered_frames(20))
+    gc.collect()
+    gc.disable()
+    try:
+        assert len(sampled(path, 0)[0]) == 20
+        assert not any(isinstance(one, VideoFrame) for one in gc.get_objects())
+    finally:
+        gc.enable()
 
 
 def test_damaged_frames_are_left_out_and_counted(tmp_path: Path) -> None:
