@@ -107,7 +107,8 @@ def _blocks(features: Features) -> Iterator[Float32]:
         for start in range(0, len(part), _BLOCK_ROWS):
             block = part[start : start + _BLOCK_ROWS].astype(np.float32)
             lengths = np.linalg.norm(block, axis=1, keepdims=True)
-            yield block / np.where(lengths > 0, lengths, np.float32(1))
+            block /= np.where(lengths > 0, lengths, 1)
+            yield block
 
 
 def _placed(block: Float32, center: npt.NDArray[np.float64], axes: npt.NDArray[np.float64]) -> Float32:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,6 @@ def command(output_format: str, **options: Any) -> None:
         return
     with result.serving() as address:
         echo_record({"address": address, **result.summary()}, output_format)
-        click.get_text_stream("stdout").flush()
+        sys.stdout.flush()
         say("open the address in a browser of this machine; Ctrl-C ends it")
         threading.Event().wait()

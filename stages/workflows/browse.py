@@ -138,8 +138,7 @@ def _runs_at(folder: Path) -> list[Path]:
 
 
 def _predictions(number: int, folder: Path, request: BrowseRequest) -> Iterator[_RunOnDataset]:
-    path = scores_path(folder)
-    scored = {score.dataset for score in read_scores(path) if score.split == request.split} if path else set()
+    scored = _scored_datasets(folder, request.split)
     if not scored and not request.datasets:
         raise StageError(
             f"{folder}: it was not scored on the {request.split} split of any dataset",
@@ -147,20 +146,29 @@ def _predictions(number: int, folder: Path, request: BrowseRequest) -> Iterator[
             purpose="first",
         )
     for dataset in request.datasets or sorted(scored):
-        score, predictions = predictions_of(folder, dataset, request.split)
-        frame = predictions.frame
+        without_overlap = scored.get(dataset, False)
+        score, predictions = predictions_of(folder, dataset, request.split, without_overlap=without_overlap)
+        frame = predictions.table.select(["id", "status", "prediction", "probability"]).to_pandas()
         status = pd.Categorical(frame["status"], categories=list(STATUSES)).codes.astype(np.uint8)
         codes = pd.Categorical(frame["prediction"], categories=list(predictions.classes)).codes
         yield _RunOnDataset(
             number,
             dataset,
             score.store_key,
-            tuple(predictions.classes),
+            predictions.classes,
             frame["id"].to_numpy(dtype=object),
             status,
             np.where(codes < 0, NO_CLASS, codes).astype(np.uint8),
             frame["probability"].to_numpy(dtype=np.float32, na_value=np.nan),
         )
+
+
+def _scored_datasets(folder: Path, split: str) -> dict[str, bool]:
+    """The datasets that a run was scored on, and whether only without the units that overlap with its training set."""
+    path = scores_path(folder)
+    scores = [score for score in read_scores(path) if score.split == split] if path else []
+    whole = {score.dataset for score in scores if not score.without_overlap}
+    return {score.dataset: score.dataset not in whole for score in scores}
 
 
 def _units(request: BrowseRequest, encoder: str, dataset: str, found: Sequence[_RunOnDataset]) -> StoreUnits:

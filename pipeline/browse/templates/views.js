@@ -149,6 +149,7 @@ function openUnit(i) {
   const at = state.shown.indexOf(i);
   $("previous").disabled = at <= 0;
   $("next").disabled = at < 0 || at + 1 >= state.shown.length;
+  $("detail").scrollIntoView({ block: "nearest" });
   drawPoints();
   showFacts(i);
   showNear(i);
