@@ -39,6 +39,7 @@ class BrowseRequest(Request):
     tsne : also places by t-SNE, of up to 5,000 pictures of each encoder; needs scikit-learn
     out : new folder that gets the page and its pictures as files; no server then
     sheet : also write the 24 most confident mistakes as one picture; for one run and one dataset
+    tables : folder of sample tables, which say where the pictures are
     port : of the page's address, which is on 127.0.0.1; 0 for any that is free
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ from stages.workspace import heads_below, scores_path
 __all__ = ["browse"]
 
 _STORES = tuple(backend.suffix for backend in BACKENDS.values())
+_MOST_REASONS = 3  # in notes
 _LIVE = "This page shows pictures of people. They are read on this machine, for this address only, and are not copied."
 _FOLDER = "This folder holds {} pictures of people, copied on request: do not publish it, nor put it into a repository."
 
@@ -80,12 +82,20 @@ def browse(request: BrowseRequest, on_progress: OnProgress) -> BrowseResult:
         if request.sheet is not None:
             _write_sheet(page, request.sheet)
             notes.append(f"{request.sheet} shows pictures of people: do not publish it")
-    notes += [f"{n:,} pictures are grey squares: {reason}" for reason, n in page.missing().most_common()]
+    notes += _missing_notes(page.missing())
     views = tuple(one.view for one in maps)
     ids = tuple(one.ids() for one in maps)
     return BrowseResult(
         views, ids, page.runs, request.out, request.sheet, tuple(notes), lambda: serving(page, request.port)
     )
+
+
+def _missing_notes(missing: Counter[str]) -> Iterator[str]:
+    """How many pictures are grey squares, and the most frequent reasons."""
+    named = missing.most_common(_MOST_REASONS)
+    yield from (f"{n:,} pictures are grey squares: {reason}" for reason, n in named)
+    if (n_more := missing.total() - sum(n for _, n in named)) > 0:
+        yield f"{n_more:,} pictures more are grey squares, for {len(missing) - len(named):,} other reasons, on them"
 
 
 def _datasets(maps: Sequence[BrowsedMap]) -> list[str]:

@@ -119,8 +119,8 @@ class Pictures:
         info, _ = SampleTable.read_info(path)
         try:
             return open_root(Path(info.root).absolute())
-        except PipelineError as error:
-            return str(error)
+        except PipelineError:
+            return f"the files of {dataset} are not at {info.root}"
 
 
 def _reason(error: Exception) -> str:
