@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 
@@ -86,7 +87,7 @@ def browse(request: BrowseRequest, on_progress: OnProgress) -> BrowseResult:
     views = tuple(one.view for one in maps)
     ids = tuple(one.ids() for one in maps)
     return BrowseResult(
-        views, ids, page.runs, request.out, request.sheet, tuple(notes), lambda: serving(page, request.port)
+        views, ids, page.runs, request.out, request.sheet, tuple(notes), partial(serving, page, request.port)
     )
 
 

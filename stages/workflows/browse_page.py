@@ -178,7 +178,7 @@ class BrowsePage:
         )
 
     def _head(self) -> File:
-        note = f"A folder has neighbors of up to {_MOST_NEAR_FILES:,} units: `fer-stage browse` without --out has all"
+        note = f"A folder has neighbors of up to {_MOST_NEAR_FILES:,} units; a page that is served has all"
         settings = {"warning": self.warning, "nearNote": note}
         return _SCRIPT, head_script([one.view for one in self.maps], self.runs, settings)
 
