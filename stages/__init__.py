@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         audit,
         browse,
         code,
+        compare,
         datasets,
         describe_store,
         draw,
@@ -40,9 +41,11 @@ if TYPE_CHECKING:
         export_head,
         extract,
         index,
+        init,
         predict,
         query,
         report,
+        status,
         train,
     )
 
@@ -51,6 +54,7 @@ __all__ = [
     "audit",
     "browse",
     "code",
+    "compare",
     "datasets",
     "describe_store",
     "draw",
@@ -59,9 +63,11 @@ __all__ = [
     "export_head",
     "extract",
     "index",
+    "init",
     "predict",
     "query",
     "report",
+    "status",
     "train",
 ]
 

@@ -19,6 +19,7 @@ from stages.requests import (
     AuditRequest,
     BrowseRequest,
     CodeRequest,
+    CompareRequest,
     DatasetsRequest,
     DescribeStoreRequest,
     DrawRequest,
@@ -27,9 +28,11 @@ from stages.requests import (
     ExportHeadRequest,
     ExtractRequest,
     IndexRequest,
+    InitRequest,
     PredictRequest,
     QueryRequest,
     ReportRequest,
+    StatusRequest,
     TrainRequest,
 )
 from stages.results import (
@@ -37,6 +40,7 @@ from stages.results import (
     AuditResult,
     BrowseResult,
     CodeResult,
+    CompareResult,
     DatasetsResult,
     DrawResult,
     EncodeTextResult,
@@ -44,9 +48,11 @@ from stages.results import (
     ExportHeadResult,
     ExtractResult,
     IndexResult,
+    InitResult,
     PredictResult,
     QueryResult,
     ReportResult,
+    StatusResult,
     StoreDescription,
     TrainResult,
 )
@@ -56,6 +62,7 @@ __all__ = [
     "audit",
     "browse",
     "code",
+    "compare",
     "datasets",
     "describe_store",
     "draw",
@@ -64,9 +71,11 @@ __all__ = [
     "export_head",
     "extract",
     "index",
+    "init",
     "predict",
     "query",
     "report",
+    "status",
     "train",
 ]
 
@@ -111,6 +120,27 @@ def _note_remedy(error: Exception, params: Path) -> None:
         from stages.remedies import as_calls, encoder_note
 
         error.add_note(as_calls(error, params) + encoder_note(error, params))
+
+
+@_called_as(InitRequest)
+def init(request: InitRequest) -> InitResult:
+    """Returns every file of the project, with what became of it: written, unchanged, or kept as it was there."""
+    from stages.running import run
+    from stages.workflows.init import init
+
+    return run(init, request)
+
+
+@_called_as(StatusRequest)
+def status(request: StatusRequest) -> StatusResult:
+    """Returns a row per output: its state, why, and the command that brings it up to date.
+
+    `.check()` raises CheckFailedError unless all is up to date.
+    """
+    from stages.running import run
+    from stages.workflows.status import status
+
+    return run(status, request)
 
 
 @_called_as(DatasetsRequest)
@@ -216,6 +246,15 @@ def evaluate(request: EvaluateRequest) -> EvaluateResult:
     from stages.workflows.evaluate import evaluate
 
     return run(evaluate, request)
+
+
+@_called_as(CompareRequest)
+def compare(request: CompareRequest) -> CompareResult:
+    """Returns the differences: `.frame` has a row per two methods, train and test dataset; `.ranking` ranks them."""
+    from stages.running import run
+    from stages.workflows.compare import compare
+
+    return run(compare, request)
 
 
 @_called_as(ExportHeadRequest)
