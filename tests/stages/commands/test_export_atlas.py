@@ -103,11 +103,10 @@ def test_pictures_are_there_if_they_are_requested_and_a_note_says_so(
 
 def test_duckdb_which_embedding_atlas_reads_with_finds_every_column(project: Path, fer_stage: FerStage) -> None:
     fer_stage(*ATLAS, "--run", str(RUN))
-    first = duckdb.sql(
+    (first,) = duckdb.sql(
         "select x + y, neighbors.ids[1], neighbors.distances[1], prediction, list_cosine_similarity(pooled, pooled) "
         "from 'a.parquet' where correct limit 1"
-    ).fetchone()
-    assert first is not None
+    ).fetchall()
     assert first[-1] == pytest.approx(1, abs=1e-5)
 
 
