@@ -8,7 +8,6 @@ from math import sqrt
 from statistics import fmean, stdev
 
 import numpy as np
-from scipy.special import stdtrit
 
 from pipeline.learning.metrics import METRICS
 from pipeline.learning.options import MethodConfig
@@ -199,10 +198,17 @@ def _bounds(cell: Cell, metric: str, n_published: int) -> tuple[float, float]:
     low, high = (
         fmean(ends) for ends in zip(*(_interval(score, metric) for score in cell.by_seed.values()), strict=True)
     )
-    spread = float(stdtrit(k - 1, 0.975)) * stdev(values) / sqrt(k) if k > 1 else 0.0
+    spread = _student(k - 1) * stdev(values) / sqrt(k) if k > 1 else 0.0
     missing = _missing(cell.first, metric, n_published)
     below, above = sqrt((mean - low) ** 2 + spread**2), sqrt((high - mean) ** 2 + spread**2)
     return max(0.0, mean - below - missing), min(1.0, mean + above + missing)
+
+
+def _student(freedom: int) -> float:
+    """The 97.5 % point of Student's distribution."""
+    from scipy.special import stdtrit  # late: it takes long, and most reports have no published value
+
+    return float(stdtrit(freedom, 0.975))
 
 
 def _interval(score: ReportScore, metric: str) -> tuple[float, float]:
