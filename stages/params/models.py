@@ -71,6 +71,9 @@ class Params(Block):
         for name in self.run.train:
             if name not in self.run.datasets:
                 raise ValueError(f"run.train: {name!r:.100} is not among run.datasets: {', '.join(self.run.datasets)}")
+        for name in self.run.test or ():
+            if name not in self.run.datasets:
+                raise ValueError(f"run.test: {name!r:.100} is not among run.datasets: {', '.join(self.run.datasets)}")
         for name in self.run.folds:
             if name not in self.run.train:
                 raise ValueError(f"run.folds: {name!r:.100} is not among run.train: {', '.join(self.run.train)}")

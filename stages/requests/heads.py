@@ -83,7 +83,7 @@ class EvaluateRequest(Request):
     Parameters
     ----------
     runs : folders of trained runs, or folders of such folders; in Python also what `train` returned
-    datasets : by default `run.datasets` of params.yaml
+    datasets : by default `run.test` of params.yaml, or all of `run.datasets` where it has none
     split : scores of another one than the protocol's are not written; by default `protocol.test_split` of params.yaml
     by : also the score of each scene, of datasets that have scenes
     exclude_overlap : leave rows out that the head was trained or selected on, by their bytes and by audits; they are

@@ -42,7 +42,7 @@ from stages.workspace import heads_below, scores_path
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Records", "gather", "make_report", "report", "store_summary"]
+__all__ = ["Records", "data_files", "gather", "make_report", "report", "store_summary"]
 
 _MAX_NAMES = 3  # of files that a note lists
 
@@ -129,12 +129,21 @@ def make_report(records: Records, runs: Path = Path("runs")) -> Report:
 
 def _write(report: Report, reports: Path) -> None:
     """index.html, metrics.json and tables/*.csv."""
-    for name, table in report.tables.items():
-        text = io.StringIO()
-        write_csv(table, text)
-        write_bytes(reports / "tables" / f"{name}.csv", text.getvalue().encode())
-    write_bytes(reports / "metrics.json", json.dumps(report.metrics, indent=2).encode())
+    for path, data in data_files(report).items():
+        write_bytes(reports / path, data)
     write_bytes(reports / "index.html", report.html.encode())
+
+
+def data_files(report: Report) -> dict[Path, bytes]:
+    """What is written beside the page, path -> content: it follows from runs and stores alone."""
+    data = {Path("tables", f"{name}.csv"): _csv(table) for name, table in report.tables.items()}
+    return data | {Path("metrics.json"): json.dumps(report.metrics, indent=2).encode()}
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    text = io.StringIO()
+    write_csv(table, text)
+    return text.getvalue().encode()
 
 
 def _is_here(features: AnyPath, encoder: str, dataset: str) -> bool:
