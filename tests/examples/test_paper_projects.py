@@ -149,8 +149,11 @@ class Machine:
         params: dict[str, Any] = yaml.safe_load((PAPERS / name / "params.yaml").read_text())
         assert params["classes"] == self.classes
         for method, block in params["methods"].items():
-            grid = block.get("grid", {})
-            axes = {axis for one in (grid if isinstance(grid, list) else [grid]) for axis in one}
+            grid = block.get("grid", [])
+            grids = grid if isinstance(grid, list) else [grid]
+            axes = {axis for one in grids for axis in one}
+            for one in grids:  # the ends of long axes
+                one.update({axis: [*values[:1], *values[-1:]] for axis, values in one.items() if len(values) > 2})
             known = {option: value for option, value in QUICK[method].items() if option not in axes}
             block.update(known | self._input(block))
         params["run"]["seeds"] = [0]
