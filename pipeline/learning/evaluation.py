@@ -31,6 +31,8 @@ class Evaluation:
     rejected : images that could not be used, or clips without a usable frame: nothing could be predicted for them
     seen : whether the head was trained on this dataset (on another split of it, when the split is test)
     dropped : units left out because the head does not know their label, per label
+    units : int64, shape (M,): positions of the scored units among the usable ones of the split, ascending
+    logits : float32, shape (M, C): of these, at temperature 1
     scenes : confusion counts of each scene, (C, C), rows true; None where no scenes were named
     """
 
@@ -40,6 +42,8 @@ class Evaluation:
     rejected: int
     seen: bool
     dropped: dict[str, int]
+    units: npt.NDArray[np.int64]
+    logits: npt.NDArray[np.float32]
     scenes: Mapping[str, npt.NDArray[np.int64]] | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -102,7 +106,7 @@ def evaluate(
     scores = score(logits, labels[rows], head.spec.classes, temperature)
     seen = source.dataset == head.spec.dataset
     of_scenes = None if scenes is None else _by_scene(logits, labels[rows], scenes[rows], head.spec.classes)
-    return Evaluation(source.dataset, split, scores, source.rejected(split), seen, dropped, of_scenes)
+    return Evaluation(source.dataset, split, scores, source.rejected(split), seen, dropped, rows, logits, of_scenes)
 
 
 def _by_scene(

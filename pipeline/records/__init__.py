@@ -10,6 +10,7 @@ history        history.csv in the same folder
 score          how a head does on one split
 scores         scores.json of a run
 export         head.json of an exported head
+predictions    what a head predicted for each unit that a score is of
 store_summary  of a store, for a report
 
 The files of a run may come from elsewhere, so every field that a reader relies on is checked here; an error names the

@@ -75,6 +75,8 @@ class Score(Record):
     rejected_frames : frames that could not be used in clips with others; not in the file where there are none
     fold : whose test rows these are, of a head that was trained on the others; not in the file of another score
     scenes : confusion counts of each scene, as `confusion`, which is their sum; not in the file of a dataset without
+    predictions : sha256 of the file of predictions that the score is of, see `predictions_file`; empty, and not in the
+        file, of scores that were made before predictions were kept
     """
 
     dataset: Name
@@ -108,6 +110,7 @@ class Score(Record):
     rejected_frames: Count = 0
     fold: FoldRecord | None = None
     scenes: dict[Text, Annotated[tuple[Counts, ...], Field(strict=False)]] | None = None
+    predictions: Digest = ""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -140,7 +143,7 @@ class Score(Record):
         """What audits, clips, folds and scenes add is left out where there is none: records are as they always were."""
         data: dict[str, Any] = dumped(self)
         absent = {"near_overlap": None, "excluded_kinds": (), "unit": "image", "rejected_frames": 0}
-        absent |= {"fold": None, "scenes": None}
+        absent |= {"fold": None, "scenes": None, "predictions": ""}
         return {name: value for name, value in data.items() if name not in absent or value != absent[name]}
 
     @property
@@ -162,6 +165,11 @@ class Score(Record):
     def key(self) -> tuple[str, str, bool]:
         """A file has one score for each: dataset, split, whether overlapping rows were left out."""
         return self.dataset, self.split, self.without_overlap
+
+    @property
+    def predictions_file(self) -> str:
+        """The path of its predictions below the folder of scores.json, with `/`."""
+        return f"predictions/{self.dataset}/{self.split}{'-without-overlap' if self.without_overlap else ''}.parquet"
 
     @property
     def rows_key(self) -> tuple[str, str, str, bool]:

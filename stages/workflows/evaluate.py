@@ -20,6 +20,7 @@ from stages.params import load_params
 from stages.requests import EvaluateRequest
 from stages.results import EvaluateResult, RunScores
 from stages.workflows.audit_records import AuditRecords
+from stages.workflows.predictions import Scored, has_predictions
 from stages.workflows.scorer import Scorer
 from stages.workflows.scores_file import kept_scores, read_scores, write_scores
 from stages.workspace import heads_below, runs_root, scores_path
@@ -37,7 +38,7 @@ def evaluate(request: EvaluateRequest, _on_progress: OnProgress) -> EvaluateResu
     """
     params = load_params(request.params)
     plain_name(request.method or "")
-    datasets, split = request.datasets or tuple(params.run.datasets), request.split or params.protocol.test_split
+    datasets, split = request.datasets or tuple(params.run.tested), request.split or params.protocol.test_split
     writes = not request.dry_run and split == params.protocol.test_split
     folders = runs_below(request.runs)
     audits = AuditRecords(request.audits, request.tables)
@@ -81,28 +82,32 @@ def _score_run(
     prune: bool,
 ) -> RunScores:
     path = scores_path(folder)
-    if path and writes:
-        require_inside(path, runs_root(path))
+    written = path if writes else None
+    if written:
+        require_inside(written, runs_root(written))
     run = read_saved(folder)
     earlier = read_scores(path) if path else Scores()
-    entries, n_new = scorer.score(run, datasets, split, earlier)
-    if path and writes:
-        _update(path, run, entries, earlier, only=datasets if prune else None, n_new=n_new)
+    known = [score for score in earlier if written is None or has_predictions(written, score)]
+    scored, n_new = scorer.score(run, datasets, split, known)
+    if written:
+        _update(written, run, scored, earlier, only=datasets if prune else None, n_new=n_new)
     elif n_new:
         run.require_current()
     if writes and not path:
         say(f"{folder}: nothing is written: it is no run at RUNS/ENCODER/METHOD/DATASET/[VARIANT/]seed-N")
+    entries = [one.record if written else one.score for one in scored]
     audit = tuple(_audit_of(run, entry, audits) for entry in entries)
-    return RunScores(folder, run.record, tuple(entries), run.note, path if writes else None, n_new, audit)
+    return RunScores(folder, run.record, tuple(entries), run.note, written, n_new, audit)
 
 
 def _update(
-    path: Path, run: SavedHead, entries: Sequence[Score], earlier: Scores, *, only: Sequence[str] | None, n_new: int
+    path: Path, run: SavedHead, scored: Sequence[Scored], earlier: Scores, *, only: Sequence[str] | None, n_new: int
 ) -> None:
-    """Write the scores of a head, unless its file has these and no others."""
+    """Write the scores of a head with their predictions, unless its file has these and no others."""
     if not n_new and earlier == kept_scores(earlier, run, only):
         return
-    if n_dropped := write_scores(run, path, entries, only):
+    predictions = {one.record.predictions_file: one.data for one in scored if one.predictions}
+    if n_dropped := write_scores(run, path, [one.record for one in scored], only, predictions):
         say(f"{path}: {n_dropped} scores of a head that was replaced since were dropped")
 
 

@@ -27,6 +27,7 @@ from stages.workflows.aligned_features import aligned_features_steps
 from stages.workflows.audit_records import AuditRecords
 from stages.workflows.folds import FoldSources
 from stages.workflows.overlap import Overlap, OverlapFinder, require_made_fold, rows_without_overlap
+from stages.workflows.predictions import Scored, unit_predictions
 from stages.workflows.row_identity import SplitRows, rows_digest
 from stages.workflows.scored_split import Budget, ScoredSplit, scored_split
 from stages.workflows.scores_file import score_source
@@ -46,6 +47,7 @@ class _Task:
     Parameters
     ----------
     identity : the fields of a `Score` that state what was scored, and how
+    known : bool, shape (U,): the usable units of the split whose label is one of the classes
     keep : bool, shape (U,): the usable units of the split that are not left out for their overlap
     earlier : the score of this very identity that there is
     """
@@ -53,8 +55,16 @@ class _Task:
     dataset: str
     source: ScoredSplit
     identity: Mapping[str, Any]
+    known: npt.NDArray[np.bool_]
     keep: npt.NDArray[np.bool_]
     earlier: Score | None
+
+    def changes(self, scores: Iterable[Score]) -> str:
+        """The fields in which the score of this dataset and split among `scores` differs; empty if there is none."""
+        key = (self.dataset, self.source.split, bool(self.identity["excluded_overlap"]))
+        same = (score for score in scores if score.key == key)
+        names = [[name for name, value in self.identity.items() if getattr(score, name) != value] for score in same]
+        return "; ".join(f"{', '.join(of_score) or 'scenes'} differ" for of_score in names)
 
 
 class Scorer:
@@ -97,8 +107,8 @@ class Scorer:
 
     def score(
         self, run: SavedHead, datasets: Sequence[str], split: str, earlier: Iterable[Score] = ()
-    ) -> tuple[list[Score], int]:
-        """Scores of a run on every dataset: the entries of scores.json, and how many of them are new.
+    ) -> tuple[list[Scored], int]:
+        """Scores of a run on every dataset, new ones with their predictions, and how many of them are new.
 
         One of `earlier` is taken as it is, where everything that determines a score is what it states: the head, the
         version of `evaluate`, the store, the scored rows with their labels, and what is stated of them beside. Then
@@ -117,15 +127,29 @@ class Scorer:
         StageError, PipelineError
             If the head cannot be built, a store is not one that it can score, or nothing is left to score.
         """
+        tasks, stores = self._tasks(run, datasets, split, earlier)
+        if not (n_new := sum(task.earlier is None for task in tasks)):
+            return [Scored(task.earlier) for task in tasks if task.earlier], 0
+        head = self._head(run, next(iter(stores.values())))
+        return [Scored(task.earlier) if task.earlier else self._scored(run, head, task) for task in tasks], n_new
+
+    def outdated(self, run: SavedHead, datasets: Sequence[str], split: str, earlier: Sequence[Score]) -> dict[str, str]:
+        """What `score` would score: dataset -> the fields in which the score that there is differs; "" without one.
+
+        Nothing is scored, and no model is built. Raises as `score` does of stores.
+        """
+        tasks, _ = self._tasks(run, datasets, split, earlier)
+        return {task.dataset: task.changes(earlier) for task in tasks if task.earlier is None}
+
+    def _tasks(
+        self, run: SavedHead, datasets: Sequence[str], split: str, earlier: Iterable[Score]
+    ) -> tuple[list[_Task], Mapping[str, Store]]:
+        """What there is to score, or is scored already, in the order of the datasets; and their stores."""
         with encoder_written(run.record.encoder, run.record.encoder_named):
             stores = {dataset: self._store(run.record.encoder, dataset) for dataset in datasets}
             for dataset, store in stores.items():
                 self._require_current(store, dataset, run.record.encoder_named)
-        tasks = [self._task(run, dataset, store, split, earlier) for dataset, store in stores.items()]
-        if not (n_new := sum(task.earlier is None for task in tasks)):
-            return [task.earlier for task in tasks if task.earlier], 0
-        head = self._head(run, next(iter(stores.values())))
-        return [task.earlier or self._scored(run, head, task) for task in tasks], n_new
+        return [self._task(run, dataset, store, split, earlier) for dataset, store in stores.items()], stores
 
     def _require_current(self, store: Store, dataset: str, named: str) -> None:
         """Refuse a store that is not of what its names mean now; once for all runs that read it."""
@@ -191,12 +215,13 @@ class Scorer:
         refused = identity["dropped"] and not self.params.protocol.drop_other_labels
         scenes = None if source.scenes is None else Counter(source.scenes[scored].tolist())
         same = () if refused else (score for score in earlier if _has(score, identity) and _n_scenes(score) == scenes)
-        return _Task(dataset, source, identity, keep, next(iter(same), None))
+        return _Task(dataset, source, identity, known, keep, next(iter(same), None))
 
-    def _scored(self, run: SavedHead, head: Head, task: _Task) -> Score:
-        evaluation = self._evaluation(run, head, task.source, task.keep).as_json()
-        fields = {**evaluation, **task.identity}
-        return Score(**{name: value for name, value in fields.items() if name in Score.model_fields})
+    def _scored(self, run: SavedHead, head: Head, task: _Task) -> Scored:
+        evaluation = self._evaluation(run, head, task.source, task.keep)
+        fields = {**evaluation.as_json(), **task.identity}
+        score = Score(**{name: value for name, value in fields.items() if name in Score.model_fields})
+        return Scored(score, unit_predictions(run, task.source, task.known, evaluation))
 
     def _overlap(self, run: SavedHead, dataset: str, rows: SplitRows) -> Overlap | str:
         """Which rows the head knows; that it could not be checked is noted."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from cache.atomic import write_bytes
 from cache.places.lock import SHORT_WAIT_S, exclusive, lock_path
@@ -38,11 +39,20 @@ def kept_scores(scores: Scores, run: SavedHead, only: Sequence[str] | None = Non
     return current if only is None else Scores(tuple(score for score in current if score.dataset in only))
 
 
-def write_scores(run: SavedHead, path: Path, scores: Sequence[Score], only: Sequence[str] | None = None) -> int:
+def write_scores(
+    run: SavedHead,
+    path: Path,
+    scores: Sequence[Score],
+    only: Sequence[str] | None = None,
+    predictions: Mapping[str, bytes] = MappingProxyType({}),
+) -> int:
     """Put `scores` into a run's scores.json; entries of other datasets and splits stay, those of other heads go.
+
+    The files of their predictions are written before: a file that is not the one that a score states is refused.
 
     Parameters
     ----------
+    predictions : files of new predictions below the folder of scores.json; those of no score are removed
     only : entries of other datasets go, too; None keeps them
 
     Returns
@@ -59,7 +69,11 @@ def write_scores(run: SavedHead, path: Path, scores: Sequence[Score], only: Sequ
     with exclusive(lock_path(path), SHORT_WAIT_S):  # another process may put scores of other datasets into it
         entries = read_scores(path)
         run.require_current()
-        write_bytes(path, kept_scores(entries, run, only).updated(scores).as_bytes())
+        for name, data in predictions.items():
+            write_bytes(path.parent / name, data)
+        current = kept_scores(entries, run, only).updated(scores)
+        write_bytes(path, current.as_bytes())
+        _drop_predictions(path, current)
     return len(entries) - len(kept_scores(entries, run))
 
 
@@ -79,3 +93,12 @@ def drop_stale_scores(folder: Path, source: ScoreSource) -> None:
             write_bytes(path, current.as_bytes())
         else:
             path.unlink(missing_ok=True)  # another process may have removed it meanwhile
+        _drop_predictions(path, current)
+
+
+def _drop_predictions(path: Path, scores: Scores) -> None:
+    """Remove the files of predictions that no score in scores.json states."""
+    stated = {path.parent / score.predictions_file for score in scores}
+    for file in path.parent.glob("predictions/*/*.parquet"):
+        if file not in stated:
+            file.unlink(missing_ok=True)

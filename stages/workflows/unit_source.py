@@ -92,6 +92,13 @@ class StoredUnits(ABC):
         return np.where(names == "", "no scene", names)
 
     @abstractmethod
+    def all_units(self, split: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+        """Of each unit of a split, rejected ones included, one row; and which of them are usable.
+
+        Usable ones are in the order of `labels`.
+        """
+
+    @abstractmethod
     def rejected(self, split: str) -> int: ...
 
     @abstractmethod
@@ -131,6 +138,10 @@ class StoredImages(StoredUnits):
     def first_rows(self, split: str | None) -> npt.NDArray[np.intp]:
         return self.rows(split)
 
+    def all_units(self, split: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+        rows = np.flatnonzero(self._in(split))
+        return rows, self._usable[rows]
+
     def rejected(self, split: str) -> int:
         return int((self._in(split) & ~self._usable).sum())
 
@@ -164,6 +175,11 @@ class StoredClips(StoredUnits):
             rows = self.rows(split)
             self._clips[split] = clips_of(self._numbers[rows], self._frames[rows])
         return self._clips[split]
+
+    def all_units(self, split: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+        rows = np.flatnonzero(self._in(split))
+        numbers, first = np.unique(self._numbers[rows], return_index=True)
+        return rows[first], np.isin(numbers, self._numbers[self.rows(split)])
 
     def rejected(self, split: str) -> int:
         chosen = self._in(split)
