@@ -72,6 +72,12 @@ _BEFORE = {
         "extract --dataset ferplus --encoder mini",
         "train --method linear-probe --dataset ferplus --encoder mini",
     ],
+    "docs/browse.md": [
+        "extract --dataset affectnet --encoder clip",
+        "extract --dataset raf-db --encoder clip",
+        "extract --dataset ferplus --encoder clip",
+        "train --method linear-probe --dataset affectnet --encoder clip",
+    ],
     "docs/extending.md": [
         "draw --style sample-a --images 60",
         "index --dataset sample-a",
