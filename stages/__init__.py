@@ -40,9 +40,11 @@ if TYPE_CHECKING:
         export_head,
         extract,
         index,
+        init,
         predict,
         query,
         report,
+        status,
         train,
     )
 
@@ -59,9 +61,11 @@ __all__ = [
     "export_head",
     "extract",
     "index",
+    "init",
     "predict",
     "query",
     "report",
+    "status",
     "train",
 ]
 

@@ -27,9 +27,11 @@ from stages.requests import (
     ExportHeadRequest,
     ExtractRequest,
     IndexRequest,
+    InitRequest,
     PredictRequest,
     QueryRequest,
     ReportRequest,
+    StatusRequest,
     TrainRequest,
 )
 from stages.results import (
@@ -44,9 +46,11 @@ from stages.results import (
     ExportHeadResult,
     ExtractResult,
     IndexResult,
+    InitResult,
     PredictResult,
     QueryResult,
     ReportResult,
+    StatusResult,
     StoreDescription,
     TrainResult,
 )
@@ -64,9 +68,11 @@ __all__ = [
     "export_head",
     "extract",
     "index",
+    "init",
     "predict",
     "query",
     "report",
+    "status",
     "train",
 ]
 
@@ -111,6 +117,27 @@ def _note_remedy(error: Exception, params: Path) -> None:
         from stages.remedies import as_calls, encoder_note
 
         error.add_note(as_calls(error, params) + encoder_note(error, params))
+
+
+@_called_as(InitRequest)
+def init(request: InitRequest) -> InitResult:
+    """Returns every file of the project, with what became of it: written, unchanged, or kept as it was there."""
+    from stages.running import run
+    from stages.workflows.init import init
+
+    return run(init, request)
+
+
+@_called_as(StatusRequest)
+def status(request: StatusRequest) -> StatusResult:
+    """Returns a row per output: its state, why, and the command that brings it up to date.
+
+    `.check()` raises CheckFailedError unless all is up to date.
+    """
+    from stages.running import run
+    from stages.workflows.status import status
+
+    return run(status, request)
 
 
 @_called_as(DatasetsRequest)

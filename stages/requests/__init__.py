@@ -15,6 +15,7 @@ from stages.requests.features import DescribeStoreRequest, EncodeTextRequest, Ex
 from stages.requests.fields import Grid
 from stages.requests.heads import EvaluateRequest, ExportHeadRequest, ReportRequest, TrainRequest
 from stages.requests.pictures import PredictRequest
+from stages.requests.projects import InitRequest, Role, StatusRequest
 
 __all__ = [
     "AlignRequest",
@@ -30,8 +31,11 @@ __all__ = [
     "ExtractRequest",
     "Grid",
     "IndexRequest",
+    "InitRequest",
     "PredictRequest",
     "QueryRequest",
     "ReportRequest",
+    "Role",
+    "StatusRequest",
     "TrainRequest",
 ]

@@ -17,6 +17,7 @@ from stages.results.datasets import (
 from stages.results.features import EncodeTextResult, ExtractResult
 from stages.results.heads import ExportHeadResult, PartialTrainingError, PlannedRun, TrainedRun, TrainResult
 from stages.results.pictures import PredictResult
+from stages.results.projects import InitResult, OutputStatus, ProjectFile, State, StatusResult
 from stages.results.run_scores import RunScores
 from stages.results.scores import EvaluateResult, ReportResult
 from stages.results.stores import ExportResult, QueryResult, StoredArray, StoreDescription
@@ -36,14 +37,19 @@ __all__ = [
     "ExportResult",
     "ExtractResult",
     "IndexResult",
+    "InitResult",
     "NamedCode",
+    "OutputStatus",
     "PartialTrainingError",
     "PlannedRun",
     "PredictResult",
+    "ProjectFile",
     "QueryResult",
     "ReportResult",
     "Result",
     "RunScores",
+    "State",
+    "StatusResult",
     "StoreDescription",
     "StoredArray",
     "TrainResult",
