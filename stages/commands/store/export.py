@@ -29,6 +29,7 @@ __all__ = ["command"]
 @click.option("--feature", default="pooled", show_default=True, help="Which output of the store.")
 @click.option("--view", type=click.IntRange(0), default=0, show_default=True, help="Which view; 0 is the plain image.")
 @export_options
+@click.option("--croissant", is_flag=True, help="Of .parquet: also .croissant.json, which describes the file.")
 @follow_links_option
 @format_option
 def command(
@@ -41,6 +42,7 @@ def command(
     rejected: Literal["keep", "drop"],
     dtype: Literal["stored", "float32"],
     plain_list: bool,
+    croissant: bool,
     output_format: str,
 ) -> None:
     """Write rows of STORE with their features, shard by shard. The features are raw, as they are stored.
@@ -50,7 +52,9 @@ def command(
     from stages.workflows.exports import export_form, export_store
 
     form = export_form(rejected, dtype, plain_list)
-    done = export_store(store, output, where=where, columns=columns, feature=feature, view=view, form=form)
+    done = export_store(
+        store, output, where=where, columns=columns, feature=feature, view=view, form=form, croissant=croissant
+    )
     if done.note:
         say(f"note: {done.note}")
     echo_record(done.summary(), output_format)
