@@ -14,7 +14,7 @@ from pipeline.records import StoreSummary
 from pipeline.report.coverage import coverage_notes, feature_notes
 from pipeline.report.distinctions import distinction_notes
 from pipeline.report.folds import fold_notes
-from pipeline.report.groups import group_runs
+from pipeline.report.groups import Group, group_runs
 from pipeline.report.page import render_page
 from pipeline.report.runs import ReportRun, select_scores
 from pipeline.report.tables import long_tables, metrics
@@ -28,13 +28,14 @@ class Report:
 
     `html` is the whole page. `metrics` is nested plain JSON for DVC. `tables` are long tables for CSV files by name:
     `summary`, `cells`, `matrix`, `per_class`, `confusion`. `notes` list what was left out or separated, one or two
-    sentences each; the page has them, too.
+    sentences each; the page has them, too. `groups` is what all of it was made of.
     """
 
     html: str
     metrics: dict[str, Any]
     tables: dict[str, pd.DataFrame]
     notes: tuple[str, ...] = ()
+    groups: tuple[Group, ...] = ()
 
 
 def build_report(
@@ -79,4 +80,4 @@ def build_report(
         *feature_notes(groups, stores, evaluate_command),
     )
     html = render_page(groups, stores, created, selection.split, notes, evaluate_command, audits)
-    return Report(html, metrics(groups), long_tables(groups), notes)
+    return Report(html, metrics(groups), long_tables(groups), notes, tuple(groups))

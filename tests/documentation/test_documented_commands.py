@@ -81,6 +81,11 @@ _BEFORE = {
         "extract --dataset ferplus --encoder mini",
         "train --method linear-probe --dataset ferplus --encoder mini",
     ],
+    "docs/paper.md": [
+        "extract --dataset ferplus --encoder mini",
+        "train --method linear-probe --dataset ferplus --encoder mini",
+        "evaluate --run runs --dataset ferplus",
+    ],
     "docs/predict.md": [
         "extract --dataset ferplus --encoder mini",
         "encode-text --encoder mini",
