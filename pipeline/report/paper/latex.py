@@ -10,7 +10,7 @@ from pipeline.report.paper.escaping import escaped
 
 __all__ = ["LatexCell", "LatexTable", "Row", "file_stem", "free_name", "latex_figure", "preview"]
 
-HEADER = "% Written by fer-stage report --latex: a later report replaces this file."
+HEADER = "% Written by the report of fer-stage: a later report replaces this file."
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def latex_figure(name: str, caption: str, *, is_wide: bool) -> str:
     environment, width = ("figure*", "\\textwidth") if is_wide else ("figure", "\\columnwidth")
     return "\n".join(
         [
-            "% Written by fer-stage report --figures. \\usepackage{graphicx}, \\graphicspath{{FOLDER OF THE FIGURES/}}",
+            "% Written by the report of fer-stage. \\usepackage{graphicx}, \\graphicspath{{FOLDER OF THE FIGURES/}}",
             f"\\begin{{{environment}}}[t]",
             "\\centering",
             f"\\includegraphics[width={width}]{{{name}.pdf}}",
