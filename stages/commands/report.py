@@ -40,6 +40,11 @@ __all__ = ["command"]
     help=f"Also REPORTS/figures: {','.join(FIGURES)}; without NAMES all. Needs the extra [figures].",
 )
 @click.option(
+    "--significance",
+    is_flag=True,
+    help="In the matrices of --latex, underline scores that are not seen to differ from the best, as compare tests it.",
+)
+@click.option(
     "--uncertainty",
     type=click.Choice(["seeds", "interval", "none"]),
     default="seeds",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +12,13 @@ from typing import TYPE_CHECKING
 from cache.atomic import write_bytes
 from cache.csv_cells import write_csv
 from pipeline.errors import ConfigError
+from pipeline.progress import silent
 from pipeline.report.paper.latex import latex_figure, preview
 from pipeline.report.paper.tables import latex_tables
+from pipeline.report.paper.train_test import Differences, by_encoder
 from stages.names import FIGURES
-from stages.requests import ReportRequest
+from stages.requests import CompareRequest, ReportRequest
+from stages.workflows.compare import compare
 from stages.workflows.paper_sources import FeatureReader, confidences_of
 
 if TYPE_CHECKING:
@@ -58,9 +62,23 @@ def write_files(files: Mapping[Path, bytes]) -> None:
 
 def _latex_files(groups: Sequence[Group], request: ReportRequest) -> dict[Path, bytes]:
     folder = request.reports / LATEX
-    tables = latex_tables(groups, request.uncertainty)
+    differences = partial(_differences, groups) if request.significance else None
+    tables = latex_tables(groups, request.uncertainty, differences)
     files = {folder / f"{table.name}.tex": table.as_latex().encode() for table in tables}
     return {**files, folder / _PREVIEW: preview([table.name for table in tables]).encode()} if files else {}
+
+
+def _differences(groups: Sequence[Group], encoder: str, metric: str) -> Differences:
+    """Whether `compare` sees a difference, of every two methods on an encoder in every place."""
+    members = by_encoder(groups)[encoder]
+    if len(members) < 2:
+        return {}
+    folders = tuple(Path(run.label) for group in members for run in group.runs)
+    compared = compare(CompareRequest(folders, metric="uar" if metric == "uar" else "accuracy"), silent)
+    return {
+        (pair.trained_on, pair.dataset, frozenset({pair.first, pair.second})): pair.is_significant
+        for pair in compared.pairs
+    }
 
 
 def _figures(groups: Sequence[Group], request: ReportRequest) -> tuple[list[PaperFigure], list[str]]:

@@ -23,16 +23,19 @@ class LatexCell:
     spread : behind the text in a smaller size, such as `± 0.4` or `[61.0, 64.2]`
     marks : footnote symbols, raised
     is_best : set in bold
+    is_tied : underlined: not seen to differ from the best
     """
 
     text: str
     spread: str = ""
     marks: str = ""
     is_best: bool = False
+    is_tied: bool = False
 
     def as_latex(self) -> str:
         """The cell as LaTeX."""
         text = f"\\textbf{{{escaped(self.text)}}}" if self.is_best else escaped(self.text)
+        text = f"\\underline{{{text}}}" if self.is_tied else text
         spread = f" {{\\scriptsize {escaped(self.spread)}}}" if self.spread else ""
         return text + spread + (f"\\textsuperscript{{{escaped(self.marks)}}}" if self.marks else "")
 

@@ -12,7 +12,16 @@ from pipeline.report.cells import Cell, spread
 from pipeline.report.formatting import MISSING, percent, with_footnotes
 from pipeline.report.paper.latex import LatexCell, Row
 
-__all__ = ["UNCERTAINTIES", "Result", "Uncertainty", "block_of", "mean_bounds", "result_of", "uncertainty_text"]
+__all__ = [
+    "UNCERTAINTIES",
+    "Result",
+    "Uncertainty",
+    "best_rank",
+    "block_of",
+    "mean_bounds",
+    "result_of",
+    "uncertainty_text",
+]
 
 Uncertainty = Literal["seeds", "interval", "none"]
 UNCERTAINTIES: tuple[Uncertainty, ...] = get_args(Uncertainty)
@@ -20,12 +29,16 @@ UNCERTAINTIES: tuple[Uncertainty, ...] = get_args(Uncertainty)
 
 @dataclass(frozen=True)
 class Result:
-    """A number of a table in percent, as text; `rank` is the higher, the better it is, None where there is no score."""
+    """A number of a table in percent, as text; `rank` is the higher, the better it is, None where there is no score.
+
+    `is_tied`: it was compared with the best of its column, and no difference can be seen.
+    """
 
     text: str
     spread: str = ""
     marks: str = ""
     rank: float | None = None
+    is_tied: bool = False
 
     @property
     def is_missing(self) -> bool:
@@ -64,12 +77,12 @@ def mean_bounds(cell: Cell, metric: str) -> tuple[float, float] | None:
 
 def block_of(rows: Sequence[tuple[tuple[str, ...], Sequence[Result]]]) -> tuple[Row, ...]:
     """Rows of a table, each its heads and its results: the best of each column is marked, if there are two or more."""
-    bests = [_best(column) for column in zip(*(results for _, results in rows), strict=True)]
+    bests = [best_rank(column) for column in zip(*(results for _, results in rows), strict=True)]
     return tuple(
         (
             *map(LatexCell, heads),
             *(
-                LatexCell(result.text, result.spread, result.marks, best is not None and result.rank == best)
+                LatexCell(result.text, result.spread, result.marks, _is(result, best), result.is_tied)
                 for result, best in zip(results, bests, strict=True)
             ),
         )
@@ -77,7 +90,12 @@ def block_of(rows: Sequence[tuple[tuple[str, ...], Sequence[Result]]]) -> tuple[
     )
 
 
-def _best(column: Sequence[Result]) -> float | None:
+def _is(result: Result, best: float | None) -> bool:
+    return best is not None and result.rank == best
+
+
+def best_rank(column: Sequence[Result]) -> float | None:
+    """The rank of the best of two or more results; None of fewer."""
     ranks = [result.rank for result in column if result.rank is not None]
     return max(ranks) if len(ranks) > 1 else None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from pipeline.learning.metrics import METRICS
 from pipeline.report.cells import Cell
@@ -16,25 +17,43 @@ from pipeline.report.paper.captions import (
     stand_in_sentence,
     test_sentence,
 )
-from pipeline.report.paper.latex import LatexTable, Row, file_stem
-from pipeline.report.paper.results import Result, Uncertainty, block_of, result_of, uncertainty_text
+from pipeline.report.paper.latex import LatexTable, file_stem
+from pipeline.report.paper.results import Result, Uncertainty, best_rank, block_of, result_of, uncertainty_text
 from pipeline.report.runs import NO_TRAINING
 
-__all__ = ["by_encoder", "caption_of", "cell_of", "matrix_tables", "trained_on", "trains_of"]
+__all__ = ["Differences", "by_encoder", "caption_of", "cell_of", "matrix_tables", "trained_on", "trains_of"]
 
 
-def matrix_tables(groups: Sequence[Group], uncertainty: Uncertainty) -> Iterator[LatexTable]:
+_NamedResults = tuple[tuple[str, str], list[Result]]
+_UNDERLINED = (
+    " Underlined: no difference from the best can be seen (paired on the same images, units and seeds as sources of "
+    "variance; 5 %, by Holm's method over all pairs of methods)."
+)
+Differences = Mapping[tuple[str, str, frozenset[str]], bool]
+"""Train dataset, test set and two methods -> whether a difference of them can be seen."""
+
+
+def matrix_tables(
+    groups: Sequence[Group],
+    uncertainty: Uncertainty,
+    differences: Callable[[str, str], Differences] | None = None,
+) -> Iterator[LatexTable]:
     """A table per encoder and metric, of the methods that can be compared.
 
     Rows are blocks of one train dataset. A method that trains nothing is in every block, as its scores do not depend on
     one. The best of each block and column is bold.
+
+    Parameters
+    ----------
+    differences : of an encoder and a metric: then those are underlined that are not seen to differ from the best
     """
     for encoder, members in by_encoder(groups).items():
         sets = comparison_sets(members)
         for number, comparison in enumerate(sets, start=1):
             for metric in METRICS:
                 name = file_stem("matrix", encoder, metric, f"set {number}" if len(sets) > 1 else "")
-                yield _matrix(name, comparison.groups, metric, uncertainty)
+                known = (differences(encoder, metric) or None) if differences else None
+                yield _matrix(name, comparison.groups, metric, uncertainty, known)
 
 
 def by_encoder(groups: Sequence[Group]) -> dict[str, list[Group]]:
@@ -81,12 +100,14 @@ def caption_of(what: str, groups: Sequence[Group], cells: Sequence[Cell], signs:
     return " ".join(filter(None, sentences)) + legends(cells)
 
 
-def _matrix(name: str, groups: Sequence[Group], metric: str, uncertainty: Uncertainty) -> LatexTable:
+def _matrix(
+    name: str, groups: Sequence[Group], metric: str, uncertainty: Uncertainty, differences: Differences | None
+) -> LatexTable:
     tests, measure = dataset_columns(groups), METRICS[metric]
     blocks = {train: ComparisonSet(tuple(trained_on(groups, train))) for train in trains_of(groups)}
     means = {train: _mean_tests(block, train) for train, block in blocks.items()}
     has_mean = any(len(unseen) > 1 for unseen in means.values())
-    signs = "Bold: the best of a train dataset."
+    signs = "Bold: the best of a train dataset." + (_UNDERLINED if differences is not None else "")
     if has_mean:
         listed = "; ".join(f"{train}: {', '.join(unseen) or 'none'}" for train, unseen in means.items())
         signs += f" Unseen mean: over the unseen test sets that all methods of a train dataset have ({listed})."
@@ -96,7 +117,12 @@ def _matrix(name: str, groups: Sequence[Group], metric: str, uncertainty: Uncert
         caption_of(what, groups, [cell for group in groups for cell in group.cells.values()], signs),
         ("Train", "Method", *tests, *(["Unseen mean"] if has_mean else [])),
         2,
-        tuple(_block(block, train, tests, metric, uncertainty, has_mean=has_mean) for train, block in blocks.items()),
+        tuple(
+            block_of(
+                _tied(_rows(block, train, tests, metric, uncertainty, has_mean=has_mean), train, tests, differences)
+            )
+            for train, block in blocks.items()
+        ),
     )
 
 
@@ -104,7 +130,7 @@ def _mean_tests(block: ComparisonSet, train: str) -> list[str]:
     return [test for of, test in block.unseen_pairs if of in (train, NO_TRAINING)]
 
 
-def _block(
+def _rows(
     block: ComparisonSet,
     train: str,
     tests: Sequence[str],
@@ -112,12 +138,29 @@ def _block(
     uncertainty: Uncertainty,
     *,
     has_mean: bool,
-) -> tuple[Row, ...]:
-    rows: list[tuple[tuple[str, str], list[Result]]] = []
+) -> list[_NamedResults]:
+    rows: list[_NamedResults] = []
     for group in block.groups:
         cells = [cell_of(group, train, test) for test in tests]
         results = [result_of([cell] if cell else [], metric, uncertainty) for cell in cells]
         if has_mean:
             results.append(result_of(block.unseen(group, train), metric, uncertainty))
         rows.append(((train if not rows else "", group.method), results))
-    return block_of(rows)
+    return rows
+
+
+def _tied(
+    rows: list[_NamedResults], train: str, tests: Sequence[str], differences: Differences | None
+) -> list[_NamedResults]:
+    """The rows with those results marked that were compared with all that are best, and differ from none."""
+    if not differences:
+        return rows
+    marked = [(heads, list(results)) for heads, results in rows]
+    for i, test in enumerate(tests):
+        best = best_rank([results[i] for _, results in rows])
+        leaders = {heads[1] for heads, results in rows if best is not None and results[i].rank == best}
+        for heads, results in marked:
+            pairs = [(train, test, frozenset({heads[1], leader})) for leader in leaders]
+            if heads[1] not in leaders and pairs and all(differences.get(pair) is False for pair in pairs):
+                results[i] = replace(results[i], is_tied=True)
+    return marked

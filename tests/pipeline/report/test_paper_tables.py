@@ -70,6 +70,29 @@ def test_the_best_of_each_column_and_all_that_look_equal_are_bold() -> None:
     assert texts(tables([of_method("cafe", 0.7)])["matrix-mini-accuracy"]) == [["a", "cafe", "70.0"]]
 
 
+def test_what_is_not_seen_to_differ_from_all_that_are_best_is_underlined() -> None:
+    """On b cafe and scn are best; of rul only the difference from one of them was tested."""
+    names = ("cafe", "scn", "rul", "linear-probe")
+    runs = [
+        of_method(name, 0.5 + i / 10, b) for i, (name, b) in enumerate(zip(names, (0.9, 0.9, 0.8, 0.7), strict=True))
+    ]
+    seen = {
+        ("a", "a", frozenset({"linear-probe", "cafe"})): True,
+        ("a", "a", frozenset({"linear-probe", "rul"})): False,
+        ("a", "b", frozenset({"rul", "cafe"})): False,
+        ("a", "b", frozenset({"linear-probe", "cafe"})): False,
+        ("a", "b", frozenset({"linear-probe", "scn"})): False,
+    }
+    groups = group_runs(runs)
+    every = {table.name: table for table in latex_tables(groups, "none", lambda encoder, metric: seen)}
+    table = every["matrix-mini-accuracy"]
+    tied = {(row[1].text, table.columns[i]) for row in table.blocks[0] for i, cell in enumerate(row) if cell.is_tied}
+    assert tied == {("rul", "a"), ("linear-probe", "b")}
+    assert "\\underline{70.0}" in table.as_latex()
+    assert "Underlined" in table.caption
+    assert "Underlined" not in tables(runs)["matrix-mini-accuracy"].caption
+
+
 def test_means_are_over_the_unseen_test_sets_that_all_methods_of_a_block_have() -> None:
     """cafe was also scored on c; linear-probe was not: both means are of b alone, and there is no column for it."""
     both = [of_method("cafe", 0.9, 0.5, 0.1), of_method("linear-probe", 0.9, 0.6)]

@@ -74,6 +74,21 @@ def test_figures_of_predictions_that_are_gone_name_the_command_that_makes_them(
     assert fer_stage("report", "--figures", "reliability", "--format", "json")["files"] == {"reports/figures": 8}
 
 
+def test_significance_is_what_compare_finds(project: Path, fer_stage: Callable[..., Any]) -> None:
+    fer_stage("train", "--method", "linear-probe", "--dataset", "sample-a", "--option", "refinements=0")
+    fer_stage("evaluate", "--run", "runs/untrained/linear-probe")
+    fer_stage("report", "--latex", "--significance")
+    pairs = stages.compare("runs", metric="accuracy").frame
+    equal = {row.dataset for row in pairs.itertuples() if row.p_holm > 0.05 and row.difference}
+    table = Path("reports/latex/matrix-untrained-accuracy.tex").read_text()
+    assert table.count("\\underline{") == len(equal)
+    assert (
+        fer_stage("report", "--significance", code=2)
+        .rstrip()
+        .endswith("--significance marks scores of --latex: add it")
+    )
+
+
 def test_files_of_an_earlier_report_are_named(project: Path, fer_stage: Callable[..., Any]) -> None:
     old = Path("reports/latex/matrix-gone-accuracy.tex")
     old.parent.mkdir(parents=True)
