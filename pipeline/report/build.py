@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,7 @@ def build_report(
     evaluate_command: str = "",
     audits: Sequence[DatasetFinding] = (),
     targets: Sequence[Target] = (),
+    texts: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Report:
     """The report of all runs, whatever their order. Equal input gives equal bytes.
 
@@ -63,6 +64,7 @@ def build_report(
     evaluate_command : that scores all runs again, for notes and page
     audits : what audits found in datasets
     targets : published values to compare with
+    texts : text key of runs -> templates of their prompts, as far as they are known
 
     Raises
     ------
@@ -84,7 +86,7 @@ def build_report(
         *coverage_notes(groups),
         *feature_notes(groups, stores, evaluate_command),
     )
-    results = compare_with_published(groups, targets)
+    results = compare_with_published(groups, targets, texts or {})
     html = render_page(groups, stores, created, selection.split, notes, evaluate_command, audits, results)
     published = {"published": published_frame(results)} if results else {}
     return Report(html, metrics(groups), long_tables(groups) | published, notes, tuple(groups))

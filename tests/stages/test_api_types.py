@@ -50,7 +50,7 @@ scores = stages.evaluate(runs, datasets=names)
 stages.evaluate("runs/mini", datasets="sample-b", split="val")
 stages.evaluate([runs, "runs/mini", Path("runs")], datasets=tuple(names))
 stages.evaluate(runs.folders)
-compared: pd.DataFrame = stages.compare([runs, "runs/mini/kefer"], datasets="sample-b", metric="accuracy", by="train").frame
+compared = stages.compare([runs, "runs/mini/kefer"], datasets="sample-b", metric="accuracy", by="train")
 stages.compare("runs")
 stages.predict("photo.jpg", run=runs.folders[0])
 stages.predict(["photo.jpg", Path("photos")], run="runs/mini/cafe/sample-a/seed-0", annotate="labelled")
@@ -59,7 +59,7 @@ stages.export_head("runs/mini/cafe/sample-a/seed-0", out="head", onnx=True)
 stages.export_head(runs.folders[0], folder / "head")
 stages.report(runs="runs", reports=folder)
 rows: list[str] = [str(entry["dataset"]) for entry in scores.scores]
-frames: list[pd.DataFrame] = [table.frame, store.frame, runs.frame, scores.frame]
+frames: list[pd.DataFrame] = [table.frame, store.frame, runs.frame, scores.frame, compared.frame]
 
 stages.index("sample-a", root=3)  # error: arg-type
 stages.index("sample-a", rooot="data")  # error: call-arg

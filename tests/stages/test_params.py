@@ -15,7 +15,9 @@ from stages.params import Params, load_params
 from stages.remedies import as_commands
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = ("params.yaml", *(f"examples/{name}/params.yaml" for name in ("faces", "methods", "video")))
+PAPERS = sorted(path.parent.name for path in (ROOT / "examples" / "papers").glob("*/params.yaml"))
+EXAMPLES = ("faces", "methods", "video", *(f"papers/{name}" for name in PAPERS))
+SHIPPED = ("params.yaml", *(f"examples/{name}/params.yaml" for name in EXAMPLES))
 
 
 def _refused(tmp_path: Path, text: str) -> str:
