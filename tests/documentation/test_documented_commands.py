@@ -94,7 +94,8 @@ _BEFORE = {
         "extract --dataset muxspace --encoder lite0 --outputs pooled,tokens,pixels",
     ],
 }
-_CODES = {"audit": (0, 3)}  # whether small datasets of drawn people have near-duplicates is no promise of a page
+# Whether small datasets of drawn people have near-duplicates, and whether all is up to date, is no promise of a page.
+_CODES = {"audit": (0, 3), "status": (0, 3)}
 _PROMPTED = ("cliper", "cocoop", "coop", "kefer", "metd")  # their pages presume the prompts of the default set
 
 
