@@ -18,6 +18,7 @@ from stages.requests import (
     AlignRequest,
     AuditRequest,
     CodeRequest,
+    CompareRequest,
     DatasetsRequest,
     DescribeStoreRequest,
     DrawRequest,
@@ -37,6 +38,7 @@ from stages.results import (
     AlignResult,
     AuditResult,
     CodeResult,
+    CompareResult,
     DatasetsResult,
     DrawResult,
     EncodeTextResult,
@@ -57,6 +59,7 @@ __all__ = [
     "align",
     "audit",
     "code",
+    "compare",
     "datasets",
     "describe_store",
     "draw",
@@ -240,6 +243,15 @@ def evaluate(request: EvaluateRequest) -> EvaluateResult:
     from stages.workflows.evaluate import evaluate
 
     return run(evaluate, request)
+
+
+@_called_as(CompareRequest)
+def compare(request: CompareRequest) -> CompareResult:
+    """Returns the differences: `.frame` has a row per two methods, train and test dataset; `.ranking` ranks them."""
+    from stages.running import run
+    from stages.workflows.compare import compare
+
+    return run(compare, request)
 
 
 @_called_as(ExportHeadRequest)

@@ -30,6 +30,7 @@ COMMANDS = {
     "train": "Train heads on cached features.",
     "recipes": "List the settings of the papers, each value with its source.",
     "evaluate": "Score trained heads on datasets.",
+    "compare": "Test which methods differ, on the same test images.",
     "head": "Export trained heads.",
     "predict": "Predict the expressions in pictures and videos.",
     "report": "Write all runs on one page, with tables for DVC.",

@@ -16,6 +16,8 @@ from pipeline.report.distinctions import distinction_notes
 from pipeline.report.folds import fold_notes
 from pipeline.report.groups import group_runs
 from pipeline.report.page import render_page
+from pipeline.report.published import Target, compare_with_published
+from pipeline.report.published_tables import published_frame
 from pipeline.report.runs import ReportRun, select_scores
 from pipeline.report.tables import long_tables, metrics
 
@@ -27,7 +29,8 @@ class Report:
     """The contents of a report.
 
     `html` is the whole page. `metrics` is nested plain JSON for DVC. `tables` are long tables for CSV files by name:
-    `summary`, `cells`, `matrix`, `per_class`, `confusion`. `notes` list what was left out or separated, one or two
+    `summary`, `cells`, `matrix`, `per_class`, `confusion`, and `published` where a paper has a value of one of the
+    cells. `notes` list what was left out or separated, one or two
     sentences each; the page has them, too.
     """
 
@@ -44,6 +47,7 @@ def build_report(
     left_out: Sequence[str] = (),
     evaluate_command: str = "",
     audits: Sequence[DatasetFinding] = (),
+    targets: Sequence[Target] = (),
 ) -> Report:
     """The report of all runs, whatever their order. Equal input gives equal bytes.
 
@@ -57,6 +61,7 @@ def build_report(
     left_out : notes on what the caller could not use
     evaluate_command : that scores all runs again, for notes and page
     audits : what audits found in datasets
+    targets : published values to compare with
 
     Raises
     ------
@@ -78,5 +83,7 @@ def build_report(
         *coverage_notes(groups),
         *feature_notes(groups, stores, evaluate_command),
     )
-    html = render_page(groups, stores, created, selection.split, notes, evaluate_command, audits)
-    return Report(html, metrics(groups), long_tables(groups), notes)
+    results = compare_with_published(groups, targets)
+    html = render_page(groups, stores, created, selection.split, notes, evaluate_command, audits, results)
+    published = {"published": published_frame(results)} if results else {}
+    return Report(html, metrics(groups), long_tables(groups) | published, notes)

@@ -20,6 +20,8 @@ from pipeline.report.curves import curves_figure
 from pipeline.report.figures import confusion_figure, overview_figure
 from pipeline.report.groups import Group, dataset_columns, units_text
 from pipeline.report.matrices import matrices
+from pipeline.report.published import PublishedResult
+from pipeline.report.published_tables import published_tables
 from pipeline.report.runs import SPLIT_NAMES
 from pipeline.report.views import TEXT_COLOR, Figure, TableView
 
@@ -63,6 +65,7 @@ def render_page(
     notes: Sequence[str],
     evaluate_command: str,
     audits: Sequence[DatasetFinding] = (),
+    published: Sequence[PublishedResult] = (),
 ) -> str:
     """The page as HTML. Equal input gives equal bytes.
 
@@ -75,6 +78,7 @@ def render_page(
     notes : what was left out or separated, one paragraph each
     evaluate_command : that scores all runs, for the note on those that were not evaluated; may be empty
     audits : what audits found in datasets
+    published : cells beside the values of papers
     """
     tests = dataset_columns(groups)
     cards = [_card(group, f"result-{i}") for i, group in enumerate(groups, start=1)]
@@ -101,6 +105,7 @@ def render_page(
             legend=LEGEND if any(group.encoder_saw for group in groups) else "",
             data_legend=". ".join(_data_legends(groups)),
             audit=audit_tables(groups, audits),
+            published=published_tables(published),
             cards=cards,
             provenance=_provenance(groups, stores),
             figures={figure.id: figure.as_json() for figure in figures},

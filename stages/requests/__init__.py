@@ -9,6 +9,7 @@ writes where a link leads out of an output's folder. `features` may be in an obj
 from __future__ import annotations
 
 from stages.requests.audit import AuditRequest
+from stages.requests.compare import CompareRequest
 from stages.requests.datasets import AlignRequest, CodeRequest, DatasetsRequest, DrawRequest, IndexRequest
 from stages.requests.features import DescribeStoreRequest, EncodeTextRequest, ExtractRequest, QueryRequest
 from stages.requests.fields import Grid
@@ -20,6 +21,7 @@ __all__ = [
     "AlignRequest",
     "AuditRequest",
     "CodeRequest",
+    "CompareRequest",
     "DatasetsRequest",
     "DescribeStoreRequest",
     "DrawRequest",

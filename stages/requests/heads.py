@@ -41,11 +41,13 @@ class TrainRequest(Request):
     folds : how many folds there are, made by group where the dataset has none, each a run of its own unless `fold`
         chooses; or, as a range, which of those of the dataset; 0 for none. By default `run.folds` of params.yaml
     options : of the method
-    grid : option -> values, or names of values -> values: a run for each combination
+    grid : option -> values, or names of values -> values: a run for each combination; by default the grids that
+        params.yaml has for the method
     recipe : settings of a paper, as cafe/raf-db
     prompts, text : prompt set of text heads, and the encoder of their text vectors; by default the features' own
     force : train again what is up to date, too
-    prune : remove the runs of seeds and folds that are not named; those of variants stay
+    prune : remove the runs of seeds and folds that are not named; those of variants stay. With a grid in params.yaml,
+        all runs of the method on these datasets but its points
     curves : folder that gets each history as CURVES/[VARIANT/]seed-N.csv, too; unless one dataset is named, as
         CURVES/DATASET/[VARIANT/]seed-N.csv
     runs : folder of trained heads

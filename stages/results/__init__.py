@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stages.results.audit import AuditResult
 from stages.results.base import Result
+from stages.results.compare import ComparedPair, CompareResult
 from stages.results.datasets import (
     AlignResult,
     CodeResult,
@@ -25,6 +26,8 @@ __all__ = [
     "AlignResult",
     "AuditResult",
     "CodeResult",
+    "CompareResult",
+    "ComparedPair",
     "DatasetRow",
     "DatasetsResult",
     "DrawResult",

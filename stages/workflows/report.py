@@ -35,6 +35,7 @@ from stages.remedies import command_line
 from stages.requests import ReportRequest
 from stages.results import ReportResult
 from stages.workflows.audit_records import AuditRecords
+from stages.workflows.published import targets_of
 from stages.workflows.scores_file import read_scores
 from stages.workspace import heads_below, scores_path
 
@@ -119,7 +120,11 @@ def make_report(records: Records, runs: Path = Path("runs")) -> Report:
     """
     created = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     evaluate = command_line("evaluate", {"runs": (str(runs),)})
-    return build_report(records.runs, records.stores, created, records.left_out, evaluate, records.audits)
+    targets = targets_of(
+        {run.record.method for run in records.runs},
+        {score.dataset for run in records.runs for score in run.scores},
+    )
+    return build_report(records.runs, records.stores, created, records.left_out, evaluate, records.audits, targets)
 
 
 def _write(report: Report, reports: Path) -> None:
