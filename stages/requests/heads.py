@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic.dataclasses import dataclass
 
+from stages.names import FIGURES
 from stages.requests.fields import (
     CONFIG,
     FolderOrBucket,
@@ -144,6 +145,12 @@ class ReportRequest(Request):
     runs : folder of trained heads
     reports : folder of the page and its tables
     audits : folder of what audits found; one of other tables than those of `tables` is named only
+    latex : also tables for a paper, REPORTS/latex/*.tex
+    figures : also figures for a paper, in REPORTS/figures: names of `FIGURES`, or `all`; needs the extra [figures]
+    significance : in the matrices of `latex`, underline scores of which no difference from the best can be seen, as
+        `compare` tests it; it reads the predictions that evaluate keeps
+    uncertainty : what stands behind a score in the LaTeX tables: its deviation over seeds, its 95 % interval over test
+        images, or nothing
     """
 
     runs: PathLike = default(Path("runs"))
@@ -151,4 +158,14 @@ class ReportRequest(Request):
     audits: PathLike = default(Path("audits"))
     tables: PathLike = default(Path("tables"))
     reports: PathLike = default(Path("reports"))
+    latex: bool = False
+    figures: Texts = default(())
+    significance: bool = False
+    uncertainty: Literal["seeds", "interval", "none"] = "seeds"
     dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        if self.significance and not self.latex:
+            raise ValueError("`significance` marks scores of `latex`: add it")
+        if unknown := [name for name in self.figures if name not in (*FIGURES, "all")]:
+            raise ValueError(f"`figures`: expected names among {', '.join(FIGURES)}, or all, found {unknown[0]!r}")

@@ -87,6 +87,11 @@ _BEFORE = {
         "extract --dataset ferplus --encoder mini",
         "train --method linear-probe --dataset ferplus --encoder mini",
     ],
+    "docs/paper-figures.md": [
+        "extract --dataset ferplus --encoder mini",
+        "train --method linear-probe --dataset ferplus --encoder mini",
+        "evaluate --run runs --dataset ferplus",
+    ],
     "docs/papers.md": [
         "extract --dataset raf-db --encoder mini",
         "train --method linear-probe --dataset raf-db --encoder mini",
