@@ -35,6 +35,7 @@ from stages.remedies import command_line
 from stages.requests import ReportRequest
 from stages.results import ReportResult
 from stages.workflows.audit_records import AuditRecords
+from stages.workflows.paper import paper_files, require_figures, write_files
 from stages.workflows.published import known_texts, targets_of
 from stages.workflows.scores_file import read_scores
 from stages.workspace import heads_below, scores_path
@@ -51,11 +52,14 @@ def report(request: ReportRequest, on_progress: OnProgress) -> ReportResult:
     """Gather all runs, and write the page and its tables unless it is a dry run."""
     page = request.reports / "index.html"
     require_inside(page, request.reports)
+    require_figures(request.figures)
     records = gather(request.runs, request.features, AuditRecords(request.audits, request.tables))
     content = make_report(records, request.runs)
+    files, notes = paper_files(content.groups, request)
     if not request.dry_run:
         _write(content, request.reports)
-    return ReportResult(page, content.tables["matrix"], content.notes, len(records.runs))
+        write_files(files)
+    return ReportResult(page, content.tables["matrix"], (*content.notes, *notes), len(records.runs), tuple(files))
 
 
 @dataclass(frozen=True)
