@@ -18,6 +18,7 @@ from pipeline.report.groups import group_runs
 from pipeline.report.page import render_page
 from pipeline.report.runs import ReportRun, select_scores
 from pipeline.report.tables import long_tables, metrics
+from pipeline.report.views import Section
 
 __all__ = ["Report", "build_report"]
 
@@ -44,6 +45,7 @@ def build_report(
     left_out: Sequence[str] = (),
     evaluate_command: str = "",
     audits: Sequence[DatasetFinding] = (),
+    sections: Sequence[Section] = (),
 ) -> Report:
     """The report of all runs, whatever their order. Equal input gives equal bytes.
 
@@ -57,6 +59,7 @@ def build_report(
     left_out : notes on what the caller could not use
     evaluate_command : that scores all runs again, for notes and page
     audits : what audits found in datasets
+    sections : more sections of the page, below its matrices
 
     Raises
     ------
@@ -78,5 +81,5 @@ def build_report(
         *coverage_notes(groups),
         *feature_notes(groups, stores, evaluate_command),
     )
-    html = render_page(groups, stores, created, selection.split, notes, evaluate_command, audits)
+    html = render_page(groups, stores, created, selection.split, notes, evaluate_command, audits, sections)
     return Report(html, metrics(groups), long_tables(groups), notes)
