@@ -13,7 +13,7 @@ from statistics import fmean
 
 from pipeline.learning.metrics import METRICS
 from pipeline.report.cells import Cell, shared_seeds, spread
-from pipeline.report.formatting import MISSING, interval_text, points_text, spread_text
+from pipeline.report.formatting import MISSING, interval_text, points_text, spread_text, with_footnotes
 
 __all__ = ["BEST", "TIED", "Estimate", "drop", "estimate", "standings"]
 
@@ -27,13 +27,20 @@ Bounds = tuple[float, float]
 class Estimate:
     """A mean score over cells, a fraction, or a difference of two.
 
-    `bounds` is its 95 % interval, None where the metric has none; `text` and `interval` are both in percent.
+    `bounds` is its 95 % interval, None where the metric has none; `text` and `interval` are both in percent. `symbols`
+    are those of its cells: of test data that was trained on, and of what audits found.
     """
 
     value: float
     bounds: Bounds | None
     text: str
     interval: str
+    symbols: str = ""
+
+    @property
+    def marked(self) -> str:
+        """The text with its symbols."""
+        return f"{self.text} {self.symbols}".strip()
 
 
 def estimate(cells: Sequence[Cell], metric: str) -> Estimate | None:
@@ -48,7 +55,8 @@ def estimate(cells: Sequence[Cell], metric: str) -> Estimate | None:
     mean, n = spread(cells, metric).mean, min(cell.first.n for cell in cells)
     distances = _distances(cells, metric)
     bounds = None if distances is None else (max(0.0, mean - distances[0]), min(1.0, mean + distances[1]))
-    return Estimate(mean, bounds, spread_text(cells, metric), interval_text(bounds, n) if bounds else MISSING)
+    interval, symbols = interval_text(bounds, n) if bounds else MISSING, with_footnotes("", cells).strip()
+    return Estimate(mean, bounds, spread_text(cells, metric), interval, symbols)
 
 
 def drop(within: Estimate | None, unseen: Estimate | None) -> Estimate | None:
@@ -75,8 +83,8 @@ def standings(estimates: Sequence[Estimate | None], metric: str) -> list[str]:
 
     Notes
     -----
-    Methods are scored on the same images: a paired test can tell methods apart whose intervals overlap. Intervals that
-    do not overlap differ for sure.
+    Methods are scored on the same images: a paired test can tell methods apart whose intervals overlap. That two of
+    95 % do not overlap asks for more than a test at 5 % does.
     """
     known = [each for each in estimates if each]
     if len(known) < 2:

@@ -157,15 +157,18 @@ def _read_run(folder: Path, scores: Path | None) -> ReportRun:
         read_saved(folder)  # its weights are those that the record describes
     history = read_history(folder / HISTORY, record.history_sha256, train_again(record))
     run = ReportRun.of(record, history, read_scores(scores) if scores else Scores(), str(folder), str(scores or ""))
-    return replace(run, scores=tuple(_with_reliability(score, scores) for score in run.scores)) if scores else run
+    if not scores:
+        return run
+    return replace(run, scores=tuple(_with_reliability(score, scores, run.label) for score in run.scores))
 
 
-def _with_reliability(score: ReportScore, scores: Path) -> ReportScore:
+def _with_reliability(score: ReportScore, scores: Path, run: str) -> ReportScore:
     """The score with the bins of its predictions; as it is where they were not kept, or were left elsewhere."""
     path = scores.parent / score.predictions_file
     if not score.predictions or not path.exists():
         return score
-    return score.model_copy(update={"reliability": reliability_of(read_predictions(path, score))})
+    predictions = read_predictions(path, score, [("evaluate", {"runs": (run,), "datasets": (score.dataset,)})])
+    return score.model_copy(update={"reliability": reliability_of(predictions)})
 
 
 def _without_predictions(runs: Sequence[ReportRun]) -> Iterator[str]:

@@ -60,13 +60,17 @@ class CurvePanel:
 
 @dataclass(frozen=True)
 class Curves:
-    """All curves of one method: `legend` has the styles of its columns, `steps` names the horizontal axis."""
+    """All curves of one method: `legend` has the styles of its columns, `steps` names the horizontal axis.
+
+    `panels` are of the lowest seed, `other_seeds` of the others.
+    """
 
     method: str
     source: str
     steps: str
     legend: tuple[tuple[int, str], ...]
     panels: tuple[CurvePanel, ...]
+    other_seeds: tuple[CurvePanel, ...]
 
 
 def curves(group: Group) -> list[Curves]:
@@ -86,9 +90,18 @@ def _curves(group: Group, runs: Sequence[ReportRun]) -> Curves:
     scales = {
         name: fitted([scale * value for value in _values(runs, columns)] or [0.0]) for name, columns, scale in plots
     }
-    panels = [_panel(run, axis, [_plot(run, axis, styles, plot, scales[plot[0]]) for plot in plots]) for run in runs]
+    first, others = (
+        tuple(_panel(run, axis, [_plot(run, axis, styles, plot, scales[plot[0]]) for plot in plots]) for run in some)
+        for some in _by_seed(runs)
+    )
     legend = tuple((style, name) for name, style in styles.items())
-    return Curves(group.method, group.source, steps, legend, tuple(panels))
+    return Curves(group.method, group.source, steps, legend, first, others)
+
+
+def _by_seed(runs: Sequence[ReportRun]) -> tuple[list[ReportRun], list[ReportRun]]:
+    """The runs of the lowest seed, and the others."""
+    lowest = min(run.seed for run in runs)
+    return [run for run in runs if run.seed == lowest], [run for run in runs if run.seed != lowest]
 
 
 def _values(runs: Iterable[ReportRun], columns: Iterable[str]) -> list[float]:

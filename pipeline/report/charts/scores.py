@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipeline.footnotes import footnoted
 from pipeline.learning.metrics import METRICS
 from pipeline.report.cells import Cell
 from pipeline.report.charts.scales import Scale, Tick, fitted
@@ -170,7 +169,7 @@ def _row(scored: _Scored, comparison: ComparisonSet, scale: Scale, standing: str
         (scored.unseen, comparison.unseen(group), comparison.n_unseen(group)),
         (scored.within, comparison.within(group), comparison.n_within(group)),
     )
-    unseen, within = (_mean_text(mean, cells, n_own) for mean, cells, n_own in chosen)
+    unseen, within = (_mean_text(mean, len(cells), n_own) for mean, cells, n_own in chosen)
     return Row(
         group.method,
         group.source,
@@ -190,16 +189,16 @@ def _in_words(ranks: Sequence[str], metric: str) -> list[str]:
     return [first if not i and rank == TIED else rank for i, rank in enumerate(ranks)]
 
 
-def _mean_text(mean: Estimate | None, cells: Sequence[Cell], n_own: int) -> str:
+def _mean_text(mean: Estimate | None, n: int, n_own: int) -> str:
+    """A mean over `n` pairs of the `n_own` that its method was scored on."""
     if mean is None:
         return NO_COMMON_PAIR if n_own else MISSING
-    text = footnoted(mean.text, any(cell.encoder_saw for cell in cells))
-    return f"{text} {mean_scope(len(cells), n_own)}".strip()
+    return f"{mean.marked} {mean_scope(n, n_own)}".strip()
 
 
 def _lane(scored: _Scored, scale: Scale, name: str) -> Lane:
     parts = [
-        f"{where} {mean.text} (95 %: {mean.interval})" if mean.bounds else f"{where} {mean.text}"
+        f"{where} {mean.marked} (95 %: {mean.interval})" if mean.bounds else f"{where} {mean.marked}"
         for where, mean in (("unseen", scored.unseen), ("within", scored.within))
         if mean
     ]
@@ -246,7 +245,7 @@ def drop_table(title: str, tests: dict[str, Sequence[_Scored]], i: int = 0) -> T
 
 def _numbers(scored: _Scored) -> list[str]:
     means = (scored.within, scored.unseen, scored.drop)
-    return [text for mean in means for text in ((mean.text, mean.interval) if mean else (MISSING, MISSING))]
+    return [text for mean in means for text in ((mean.marked, mean.interval) if mean else (MISSING, MISSING))]
 
 
 def _answer(ordered: Sequence[_Scored], ranks: Sequence[str], metric: str, what: str) -> str:
@@ -256,7 +255,8 @@ def _answer(ordered: Sequence[_Scored], ranks: Sequence[str], metric: str, what:
     name = f"{first.group.method} on {first.group.source}{' (stand-in)' if first.group.note else ''}"
     interval = f" (95 % interval {mean.interval})" if mean.bounds else ""
     superlative = "Highest" if METRICS[metric].higher_is_better else "Lowest"
-    text = f"{superlative} mean {METRICS[metric].label} {what}: {name}, {mean.text} %{interval}"
+    score = f"{mean.text} % {mean.symbols}".strip()
+    text = f"{superlative} mean {METRICS[metric].label} {what}: {name}, {score}{interval}"
     if ranks[0] == BEST:
         return f"{text}. The interval of no other method overlaps with it."
     tied = [each.group.method for (each, _), rank in zip(means[1:], ranks[1:], strict=True) if rank == TIED]

@@ -123,6 +123,17 @@ def test_without_unseen_scores_methods_are_ranked_within() -> None:
     assert first.answer.startswith("Highest mean accuracy within the train dataset: probe on mini, 50.0 %")
 
 
+def test_what_marks_a_score_marks_its_mean_everywhere() -> None:
+    """The encoder saw b, and 2 of the 20 images of b are train images of the head."""
+    score = score_json("b", 0.5, encoder_saw=True, overlap={"train": 2})
+    first, _ = ranked(make_run([score]))
+    assert first.rows[0].unseen == "50.0 † ≡ 10 %"
+    assert first.rows[0].lane.about == "probe: unseen 50.0 † ≡ 10 % (95 %: 25.0 to 75.0)"
+    assert first.panels[0].lanes[0].about == first.rows[0].lane.about
+    assert first.numbers.rows[0][5] == "50.0 † ≡ 10 %"
+    assert "50.0 % † ≡ 10 % (95 % interval" in first.answer
+
+
 def test_a_stand_in_is_named_in_the_answer() -> None:
     first, _ = ranked(make_run([score_json("b", 0.5)], encoder_note="no encoder"))
     assert "probe on mini (stand-in), 50.0 %" in first.answer
@@ -143,7 +154,7 @@ def test_curves_split_losses_from_validation_scores_on_axes_that_all_runs_share(
     """Losses 2, 1, 0.5: the first at the top; scores 30, 50, 45: the first at the bottom."""
     view = curves_of(make_run([]), make_run([], seed=1))
     assert [name for _, name in view.legend] == ["loss", "val_accuracy", "val_uar"]  # the learning rate is neither
-    assert [panel.title for panel in view.panels] == ["a, seed 0", "a, seed 1"]
+    assert [panel.title for panel in (*view.panels, *view.other_seeds)] == ["a, seed 0", "a, seed 1"]
     loss, validation = view.panels[0].plots
     ((first, second, third),) = loss.lines[0].stretches
     assert (first[1], third[1]) == pytest.approx((3.7, 96.3))
