@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from report_samples import CLASSES, STAND_IN, Page, crossed_runs, digest, make_run, make_store, score_json
 
 from pipeline.footnotes import LEGEND
+from pipeline.learning.metrics import METRICS
 from pipeline.report import ReportRun, StoreSummary, build_report
+from pipeline.report.reliability import Reliability
+from pipeline.tables.labels import CLASS_SETS
 
 DATE = "1 May 2026"
 LIMIT_KB = 90  # of the small page here; that of the sample has a test in the browser
@@ -312,3 +317,38 @@ def test_equal_records_give_equal_bytes_in_any_order(html: str) -> None:
 
 def test_the_page_is_light(html: str) -> None:
     assert len(html.encode()) < LIMIT_KB * 1e3
+
+
+def of_the_size_of_the_sample() -> list[ReportRun]:
+    """Six methods on five datasets of seven expressions, 252 test images each, 30 epochs, with predictions."""
+    names, styles = list(CLASS_SETS[7]), [f"sample-{letter}" for letter in "abcde"]
+    counts = [[24 if i == j else 1 + (i + j) % 3 for j in range(7)] for i in range(7)]
+    support = {name: sum(row) for name, row in zip(names, counts, strict=True)}
+    of_classes = {
+        "n": sum(support.values()),
+        "confusion": counts,
+        "support": support,
+        "per_class": {name: row[i] / sum(row) for i, (name, row) in enumerate(zip(names, counts, strict=True))},
+    }
+    history = [{"epoch": i, "loss": 7 / i, "loss_cls": 2 / i, "loss_sep": 1 + 1 / i} for i in range(1, 31)]
+    scored = {f"val_{name}": 0.5 for name in METRICS}
+    bins = Reliability.of(np.linspace(0.1, 1, 240), np.arange(240) % 2 == 0)
+    runs = [
+        make_run(
+            [score_json(test, 0.71, seen=test == train, **of_classes) for test in styles],
+            [row | scored for row in history],
+            method=f"method-{number}",
+            dataset=train,
+            classes=names,
+        )
+        for number in range(6)
+        for train in styles
+    ]
+    with_bins = {"reliability": bins}
+    return [replace(run, scores=tuple(score.model_copy(update=with_bins) for score in run.scores)) for run in runs]
+
+
+def test_a_page_of_the_size_of_the_sample_is_light() -> None:
+    """A kB is 1,000 bytes."""
+    html = build_report(of_the_size_of_the_sample(), [make_store()], DATE).html
+    assert 300_000 < len(html.encode()) < 600_000
