@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 THREADS ?= 2
 
-.PHONY: repro test lint bench pages clean
+.PHONY: repro test lint bench pages project clean
 
 repro: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
@@ -45,6 +45,12 @@ bench: $(READY)
 # The generated parts of docs/datasets, from what the readers state.
 pages: $(READY)
 	$(BIN)/python tests/documentation/dataset_pages.py
+
+# What `fer-stage init` writes as the repository has it.
+project:
+	cp dvc.yaml stages/project/dvc.yaml
+	cp .dvcignore stages/project/dvcignore
+	cp .dvc/config stages/project/dvc-config
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -9,6 +9,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,7 @@ from pipeline.images.reading import ImageRow
 from pipeline.images.transform import ImageTransform
 from pipeline.progress import silent
 from pipeline.video.identity import frame_sha256
-from pipeline.video.reader import VideoReader
+from pipeline.video.reader import open_file, open_listed
 from pipeline.video.sampling import evenly
 
 RATE = 25  # frames a second
@@ -157,9 +158,10 @@ def from_start(path: Path, numbers: Sequence[int]) -> None:
 
 
 def one_pass(path: Path, numbers: Sequence[int]) -> None:
-    with VideoReader(path) as video:
-        for _ in video.frames(numbers):
-            pass
+    decoder, _listing = open_listed(partial(open_file, path))
+    with closing(decoder):
+        for number in numbers:
+            decoder.picture(number)
 
 
 def write_repeated(source: Path, target: Path, times: int) -> None:

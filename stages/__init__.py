@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         align,
         audit,
         code,
+        compare,
         datasets,
         describe_store,
         draw,
@@ -39,9 +40,11 @@ if TYPE_CHECKING:
         export_head,
         extract,
         index,
+        init,
         predict,
         query,
         report,
+        status,
         train,
     )
 
@@ -49,6 +52,7 @@ __all__ = [
     "align",
     "audit",
     "code",
+    "compare",
     "datasets",
     "describe_store",
     "draw",
@@ -57,9 +61,11 @@ __all__ = [
     "export_head",
     "extract",
     "index",
+    "init",
     "predict",
     "query",
     "report",
+    "status",
     "train",
 ]
 

@@ -18,6 +18,7 @@ from stages.requests import (
     AlignRequest,
     AuditRequest,
     CodeRequest,
+    CompareRequest,
     DatasetsRequest,
     DescribeStoreRequest,
     DrawRequest,
@@ -26,15 +27,18 @@ from stages.requests import (
     ExportHeadRequest,
     ExtractRequest,
     IndexRequest,
+    InitRequest,
     PredictRequest,
     QueryRequest,
     ReportRequest,
+    StatusRequest,
     TrainRequest,
 )
 from stages.results import (
     AlignResult,
     AuditResult,
     CodeResult,
+    CompareResult,
     DatasetsResult,
     DrawResult,
     EncodeTextResult,
@@ -42,9 +46,11 @@ from stages.results import (
     ExportHeadResult,
     ExtractResult,
     IndexResult,
+    InitResult,
     PredictResult,
     QueryResult,
     ReportResult,
+    StatusResult,
     StoreDescription,
     TrainResult,
 )
@@ -53,6 +59,7 @@ __all__ = [
     "align",
     "audit",
     "code",
+    "compare",
     "datasets",
     "describe_store",
     "draw",
@@ -61,9 +68,11 @@ __all__ = [
     "export_head",
     "extract",
     "index",
+    "init",
     "predict",
     "query",
     "report",
+    "status",
     "train",
 ]
 
@@ -108,6 +117,27 @@ def _note_remedy(error: Exception, params: Path) -> None:
         from stages.remedies import as_calls, encoder_note
 
         error.add_note(as_calls(error, params) + encoder_note(error, params))
+
+
+@_called_as(InitRequest)
+def init(request: InitRequest) -> InitResult:
+    """Returns every file of the project, with what became of it: written, unchanged, or kept as it was there."""
+    from stages.running import run
+    from stages.workflows.init import init
+
+    return run(init, request)
+
+
+@_called_as(StatusRequest)
+def status(request: StatusRequest) -> StatusResult:
+    """Returns a row per output: its state, why, and the command that brings it up to date.
+
+    `.check()` raises CheckFailedError unless all is up to date.
+    """
+    from stages.running import run
+    from stages.workflows.status import status
+
+    return run(status, request)
 
 
 @_called_as(DatasetsRequest)
@@ -213,6 +243,15 @@ def evaluate(request: EvaluateRequest) -> EvaluateResult:
     from stages.workflows.evaluate import evaluate
 
     return run(evaluate, request)
+
+
+@_called_as(CompareRequest)
+def compare(request: CompareRequest) -> CompareResult:
+    """Returns the differences: `.frame` has a row per two methods, train and test dataset; `.ranking` ranks them."""
+    from stages.running import run
+    from stages.workflows.compare import compare
+
+    return run(compare, request)
 
 
 @_called_as(ExportHeadRequest)

@@ -17,6 +17,8 @@ __all__ = ["COMMANDS", "LazyGroup", "cli"]
 
 # Name -> one line of help. A command is `command` in stages/commands/NAME.py; listing them imports nothing.
 COMMANDS = {
+    "init": "Start a project: params.yaml, dvc.yaml, what Git ignores.",
+    "status": "What is stale, interrupted or missing, why, and the command for it.",
     "datasets": "List layouts and configured datasets, and what is on disk.",
     "code": "Versions and digests of methods, encoders and layouts, for DVC.",
     "draw": "Draw the embedded sample: faces of five styles.",
@@ -28,6 +30,7 @@ COMMANDS = {
     "train": "Train heads on cached features.",
     "recipes": "List the settings of the papers, each value with its source.",
     "evaluate": "Score trained heads on datasets.",
+    "compare": "Test which methods differ, on the same test images.",
     "head": "Export trained heads.",
     "predict": "Predict the expressions in pictures and videos.",
     "report": "Write all runs on one page, with tables for DVC.",

@@ -16,7 +16,15 @@ import click
 
 from stages.names import parse_limited_name
 
-__all__ = ["as_calls", "as_commands", "command_line", "encoder_note", "encoder_written", "function_name"]
+__all__ = [
+    "as_calls",
+    "as_commands",
+    "command_line",
+    "encoder_note",
+    "encoder_written",
+    "function_name",
+    "parameter_names",
+]
 
 Step = tuple[str, Mapping[str, Any]]
 
@@ -120,6 +128,11 @@ def _arguments(action: str, arguments: Mapping[str, Any]) -> Iterator[tuple[clic
         default = parameter.to_info_dict().get("default")  # `parameter.default` may be a sentinel of click
         if value is not None and value not in _EMPTY and str(value) != str(default):
             yield parameter, value
+
+
+def parameter_names(action: str) -> frozenset[str]:
+    """The names of the parameters that a command takes."""
+    return frozenset(name for name in _parameters(action) if name)
 
 
 def _parameters(action: str) -> dict[str | None, click.Parameter]:

@@ -93,6 +93,7 @@ class FileDigests:
     ----------
     counts : of the files that were looked at; a video is one file
     has_frames : whether some of them are frames of videos
+    began : when the scan began, by `clock`: it may not have seen what was written later; 0 before
     """
 
     previous: ScanRecord = field(default_factory=ScanRecord.empty)
@@ -100,11 +101,16 @@ class FileDigests:
     clock: Callable[[], int] = time.time_ns
     counts: ScanCounts = field(default=ScanCounts(0, 0), init=False)
     has_frames: bool = field(default=False, init=False)
+    began: int = field(default=0, init=False)
     _files: Root | None = field(default=None, init=False)
     _read: list[ScanRecord] = field(default_factory=list, init=False)
     _reused: npt.NDArray[np.int64] = field(default_factory=_no_rows, init=False)
     _replaced: npt.NDArray[np.int64] = field(default_factory=_no_rows, init=False)
     _counted: dict[str, int | str] = field(default_factory=dict, init=False)
+
+    def begin(self) -> None:
+        """State that the scan begins: nothing below the root was looked at before."""
+        self.began = self.clock()
 
     def of(self, files: Root, names: Sequence[str], on_progress: OnProgress) -> tuple[list[str], list[str]]:
         """The sha256 of every file, empty where it cannot be read, and the reasons to reject files, else empty.

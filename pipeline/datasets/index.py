@@ -75,6 +75,7 @@ def index_dataset(
     reader = find_layout(layout)
     parsed = parse_options(reader, options)
     digests = FileDigests() if digests is None else digests
+    digests.begin()
     with open_root(root, expected=f"{reader.summary} (layout {layout})", on_progress=on_progress) as files:
         files.list_files(on_progress)
         scan = reader.scan(files, parsed)

@@ -25,8 +25,7 @@ from pipeline.video.formats import is_video
 __all__ = ["BatchLoader", "StagedBatch", "tasks_of"]
 
 _IMAGES_PER_TASK = 32
-_FRAMES_PER_TASK = 256  # that a task may have more, to the end of the frames of one video
-_FRAMES_PER_TASK = 256  # of one video at most: the squares of a task wait in memory until they are encoded
+_FRAMES_PER_TASK = 256  # of one video, that a task may have more: its squares wait in memory until they are encoded
 
 
 @dataclass(frozen=True)

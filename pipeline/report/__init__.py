@@ -7,6 +7,7 @@ comparison     means over the pairs that all methods have; how far a method is f
 intervals      95 % intervals of means, and which methods they cannot tell apart
 coverage       notes on what the means do not cover
 tables         long tables and metrics as data
+published, published_tables   results beside the values of papers
 formatting     numbers as text            views     tables, matrices, sections and colours for the template
 column_notes   what to know of each test set, once for all that refer to it
 histories      training histories         reliability  bins of confidence

@@ -16,6 +16,8 @@ from pipeline.report.distinctions import distinction_notes
 from pipeline.report.folds import fold_notes
 from pipeline.report.groups import group_runs
 from pipeline.report.page import render_page
+from pipeline.report.published import PublishedResult, Target, compare_with_published
+from pipeline.report.published_tables import published_frame, published_tables
 from pipeline.report.runs import ReportRun, select_scores
 from pipeline.report.tables import long_tables, metrics
 from pipeline.report.views import Section
@@ -28,7 +30,8 @@ class Report:
     """The contents of a report.
 
     `html` is the whole page. `metrics` is nested plain JSON for DVC. `tables` are long tables for CSV files by name:
-    `summary`, `cells`, `matrix`, `per_class`, `confusion`. `notes` list what was left out or separated, one or two
+    `summary`, `cells`, `matrix`, `per_class`, `confusion`, and `published` where a paper has a value of one of the
+    cells. `notes` list what was left out or separated, one or two
     sentences each; the page has them, too.
     """
 
@@ -45,6 +48,7 @@ def build_report(
     left_out: Sequence[str] = (),
     evaluate_command: str = "",
     audits: Sequence[DatasetFinding] = (),
+    targets: Sequence[Target] = (),
     sections: Sequence[Section] = (),
 ) -> Report:
     """The report of all runs, whatever their order. Equal input gives equal bytes.
@@ -59,6 +63,7 @@ def build_report(
     left_out : notes on what the caller could not use
     evaluate_command : that scores all runs again, for notes and page
     audits : what audits found in datasets
+    targets : published values to compare with
     sections : more sections of the page, below its matrices
 
     Raises
@@ -81,5 +86,17 @@ def build_report(
         *coverage_notes(groups),
         *feature_notes(groups, stores, evaluate_command),
     )
+    results = compare_with_published(groups, targets)
+    sections = [*_published_section(results), *sections]
     html = render_page(groups, stores, created, selection.split, notes, evaluate_command, audits, sections)
-    return Report(html, metrics(groups), long_tables(groups), notes)
+    published = {"published": published_frame(results)} if results else {}
+    return Report(html, metrics(groups), long_tables(groups) | published, notes)
+
+
+def _published_section(results: Sequence[PublishedResult]) -> list[Section]:
+    intro = (
+        "Values of papers beside results of the same method, train and test dataset. A value is reproduced where it "
+        "lies in the 95 % interval of ours; what differs otherwise than by chance is not compared, with every reason."
+    )
+    tables = tuple(published_tables(results))
+    return [Section("published", "Published values", intro, tables)] if tables else []

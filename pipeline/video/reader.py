@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property, partial
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
 import av
 from av.packet import Packet
@@ -20,9 +18,9 @@ from pipeline.regular_files import open_unbuffered
 from pipeline.video.formats import no_such_frame
 from pipeline.video.listing import FirstPacket, FrameListing, Keyframe
 from pipeline.video.opening import OpenVideo, SeekableFile
-from pipeline.video.pictures import Pixels, ToPictures, quarter_turns
+from pipeline.video.pictures import Pixels, ToPictures
 
-__all__ = ["DAMAGED", "FrameDecoder", "OpenFile", "VideoReader", "open_file", "open_listed"]
+__all__ = ["DAMAGED", "FrameDecoder", "OpenFile", "open_file", "open_listed"]
 
 # Reasons of a rejected row: up to the first colon stable words, counted in summaries.
 DAMAGED = "frame cannot be decoded, the video is damaged there"
@@ -196,61 +194,6 @@ def open_listed(open_file: OpenFile) -> tuple[FrameDecoder, FrameListing]:
     except BaseException:
         video.close()
         raise
-
-
-class VideoReader:
-    """The frames of a video by their numbers. A context manager; not for several threads at once.
-
-    Parameters
-    ----------
-    source : path of the video, or what opens it, as a root's `extent(name).open`
-
-    Attributes
-    ----------
-    listing : number, times and rate of the frames
-
-    Raises
-    ------
-    ImageError
-        With a short reason, if the file cannot be read or is no video.
-    """
-
-    def __init__(self, source: Path | OpenFile) -> None:
-        open_source = partial(open_file, source) if isinstance(source, Path) else source
-        self._decoder, self.listing = open_listed(open_source)
-
-    @property
-    def n_frames(self) -> int:
-        return len(self.listing)
-
-    @cached_property
-    def rotation(self) -> int:
-        """Degrees counter-clockwise by which pictures are rotated to be upright: 0, 90, 180 or 270."""
-        return 90 * quarter_turns(self._decoder.frame(0))[0]
-
-    def frame(self, number: int) -> Pixels:
-        """The upright picture of a frame; ImageError if there is none, or it is damaged.
-
-        Returns
-        -------
-        uint8, shape (H, W, 3)
-        """
-        return self._decoder.picture(number)
-
-    def frames(self, numbers: Iterable[int]) -> Iterator[Pixels]:
-        """As `frame`; ascending numbers are read in one pass."""
-        return map(self.frame, numbers)
-
-    def close(self) -> None:
-        self._decoder.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def open_file(path: Path) -> SeekableFile:

@@ -54,7 +54,12 @@ _MACHINE_COLUMNS = (
     required=True,
     help="Folder of a trained run, or of several; may be repeated.",
 )
-@click.option("--dataset", "datasets", multiple=True, help="May be repeated.  [default: run.datasets of params.yaml]")
+@click.option(
+    "--dataset",
+    "datasets",
+    multiple=True,
+    help="May be repeated.  [default: run.test of params.yaml, else run.datasets]",
+)
 @click.option(
     "--split",
     type=click.Choice(["test", "val"]),

@@ -90,14 +90,17 @@ def _parsed_grid(context: click.Context, parameter: click.Parameter, axes: tuple
     "--grid",
     multiple=True,
     callback=_parsed_grid,
-    help="NAME=VALUE,VALUE,...: a run for each value; repeated, for each combination.",
+    help="NAME=VALUE,VALUE,...: a run for each value; repeated, for each combination.  [default: those of params.yaml]",
 )
 @click.option("--recipe", default="", help="Settings of a paper, as cafe/raf-db: fer-stage recipes lists them.")
 @click.option("--prompts", help="Prompt set of text heads.  [default: params.yaml]")
 @click.option("--text", help="Encoder whose text vectors are used.  [default: the features' own]")
 @click.option("--force", is_flag=True, help="Train again what is up to date, too.")
 @click.option(
-    "--prune", is_flag=True, help="Remove the runs of seeds and folds that are not named; those of variants stay."
+    "--prune",
+    is_flag=True,
+    help="Remove the runs of seeds and folds that are not named; those of variants stay. Of a grid in params.yaml all "
+    "runs but its points.",
 )
 @click.option(
     "--curves",

@@ -83,17 +83,26 @@ class ProtocolParams(Block):
 
 
 class RunParams(Block):
-    """The matrix that `dvc repro` works through. Heads are trained on `train` and tested on all of `datasets`."""
+    """The matrix that `dvc repro` works through: all of `datasets` are encoded.
+
+    A dataset has the role train, test, or both: heads are trained on `train` and tested on `test`.
+    """
 
     samples: list[str] = list(STYLES)
     datasets: list[str] = list(STYLES)
     train: list[str] = Field(list(STYLES), description="those of datasets that heads are trained on; by default all")
+    test: list[str] | None = Field(None, description="those of datasets that heads are tested on; by default all")
     encoders: list[str] = ["mini"]
     methods: list[str] = ["baseline", "linear-probe", "feature-mask", "cafe", "kefer", "metd", "zero-shot"]
     seeds: list[Seed] = [0]
     folds: dict[str, Annotated[int, Field(ge=2, le=MOST_FOLDS)]] = Field(
         default_factory=dict, description="of train: how many folds, each a run; of none: train and test split"
     )
+
+    @property
+    def tested(self) -> list[str]:
+        """The datasets that heads are tested on."""
+        return self.datasets if self.test is None else self.test
 
     @model_validator(mode="before")
     @classmethod

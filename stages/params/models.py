@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ class Params(Block):
     methods: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
         description="options of a method; `recipe` names a paper's settings that they change, `code` the file of a "
-        "method of one's own",
+        "method of one's own, `grid` options with values: a run for each combination",
     )
     protocol: ProtocolParams = ProtocolParams()
     run: RunParams = RunParams()
@@ -71,6 +71,9 @@ class Params(Block):
         for name in self.run.train:
             if name not in self.run.datasets:
                 raise ValueError(f"run.train: {name!r:.100} is not among run.datasets: {', '.join(self.run.datasets)}")
+        for name in self.run.test or ():
+            if name not in self.run.datasets:
+                raise ValueError(f"run.test: {name!r:.100} is not among run.datasets: {', '.join(self.run.datasets)}")
         for name in self.run.folds:
             if name not in self.run.train:
                 raise ValueError(f"run.folds: {name!r:.100} is not among run.train: {', '.join(self.run.train)}")
@@ -101,6 +104,12 @@ class Params(Block):
                 raise ValueError(f"methods.{name}.code: expected FILE.py:NAME, found {code!r:.100}")
             if name in METHODS:
                 raise ValueError(f"methods.{name}.code: {name} is a method of fer-stage. Give yours another name")
+        for name, block in self.methods.items():
+            if "grid" in block and not _is_grid(block["grid"]):
+                raise ValueError(
+                    f"methods.{name}.grid: expected options with lists of values, as {{beta_div: [1, 5]}}, or several "
+                    f"in a list, found {block['grid']!r:.100}"
+                )
         for name in [*self.methods, *self.run.methods]:
             if is_reference(name):
                 raise ValueError(
@@ -194,7 +203,8 @@ class Params(Block):
         recipe : instead of the one that the method's block names
         """
         block = dict(self.methods.get(name, {}))
-        block.pop("code", None)
+        for other in ("code", "grid"):
+            block.pop(other, None)
         own = block.pop("recipe", "")
         if recipe or own == "":
             return recipe, {**(recipe_options(recipe, name) if recipe else {}), **block}
@@ -203,6 +213,11 @@ class Params(Block):
         except ParamsError as error:
             message = f"methods.{name}.recipe: {error}"
             raise ParamsError(message, remedy=error.remedy, purpose=error.purpose) from error
+
+    def grids(self, name: str) -> tuple[Mapping[str, Sequence[Any]], ...]:
+        """The grids in a method's block, option -> values: a run for each point of each of them. None without."""
+        grid = self.methods.get(name, {}).get("grid", ())
+        return (grid,) if isinstance(grid, Mapping) else tuple(grid)
 
     def templates(self, prompt_set: str) -> tuple[str, ...]:
         """The templates of a prompt set, ours or one of `prompt_sets`; ConfigError if there is none of that name."""
@@ -216,6 +231,14 @@ def parse_method(name: str, options: Mapping[str, Any]) -> MethodConfig:
         return kind.model_validate(dict(options))
     except ValidationError as error:
         raise ParamsError(explain(error, kind, f"methods.{name}")) from error
+
+
+def _is_grid(value: Any) -> bool:
+    grids = value if isinstance(value, list) and value else [value]
+    return all(
+        isinstance(grid, Mapping) and grid and all(isinstance(some, list) and some for some in grid.values())
+        for grid in grids
+    )
 
 
 def _default_root(name: str) -> str:

@@ -13,7 +13,7 @@ from pipeline.encoders.spec import EncoderSpec
 from pipeline.methods import METHODS
 from pipeline.methods.own import declare_methods
 from stages.errors import ParamsError
-from stages.params.models import Params
+from stages.params.models import Params, parse_method
 from stages.params.problems import explain, shortened
 from stages.yaml_files import YAML_ERRORS, YamlDocument, read_yaml_strictly
 
@@ -85,9 +85,19 @@ def parse_params(data: Any, where: str) -> Params:
     for name in params.methods.keys() & METHODS.keys():  # those of one's own are checked when their code is run
         try:
             params.method(name)
+            _check_grids(params, name)
         except ParamsError as error:
             raise ParamsError(f"{where}: {error}", remedy=error.remedy, purpose=error.purpose) from error
     return params
+
+
+def _check_grids(params: Params, name: str) -> None:
+    """Every value of a grid by itself; ParamsError for one that its option cannot have."""
+    options = params.options(name)[1]
+    for grid in params.grids(name):
+        for option, values in grid.items():
+            for value in values:
+                parse_method(name, {**options, option: value})
 
 
 def _with_control_characters(data: Any) -> list[str]:

@@ -9,16 +9,19 @@ writes where a link leads out of an output's folder. `features` may be in an obj
 from __future__ import annotations
 
 from stages.requests.audit import AuditRequest
+from stages.requests.compare import CompareRequest
 from stages.requests.datasets import AlignRequest, CodeRequest, DatasetsRequest, DrawRequest, IndexRequest
 from stages.requests.features import DescribeStoreRequest, EncodeTextRequest, ExtractRequest, QueryRequest
 from stages.requests.fields import Grid
 from stages.requests.heads import EvaluateRequest, ExportHeadRequest, ReportRequest, TrainRequest
 from stages.requests.pictures import PredictRequest
+from stages.requests.projects import InitRequest, Role, StatusRequest
 
 __all__ = [
     "AlignRequest",
     "AuditRequest",
     "CodeRequest",
+    "CompareRequest",
     "DatasetsRequest",
     "DescribeStoreRequest",
     "DrawRequest",
@@ -28,8 +31,11 @@ __all__ = [
     "ExtractRequest",
     "Grid",
     "IndexRequest",
+    "InitRequest",
     "PredictRequest",
     "QueryRequest",
     "ReportRequest",
+    "Role",
+    "StatusRequest",
     "TrainRequest",
 ]

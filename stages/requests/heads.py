@@ -41,11 +41,13 @@ class TrainRequest(Request):
     folds : how many folds there are, made by group where the dataset has none, each a run of its own unless `fold`
         chooses; or, as a range, which of those of the dataset; 0 for none. By default `run.folds` of params.yaml
     options : of the method
-    grid : option -> values, or names of values -> values: a run for each combination
+    grid : option -> values, or names of values -> values: a run for each combination; by default the grids that
+        params.yaml has for the method
     recipe : settings of a paper, as cafe/raf-db
     prompts, text : prompt set of text heads, and the encoder of their text vectors; by default the features' own
     force : train again what is up to date, too
-    prune : remove the runs of seeds and folds that are not named; those of variants stay
+    prune : remove the runs of seeds and folds that are not named; those of variants stay. With a grid in params.yaml,
+        all runs of the method on these datasets but its points
     curves : folder that gets each history as CURVES/[VARIANT/]seed-N.csv, too; unless one dataset is named, as
         CURVES/DATASET/[VARIANT/]seed-N.csv
     runs : folder of trained heads
@@ -81,7 +83,7 @@ class EvaluateRequest(Request):
     Parameters
     ----------
     runs : folders of trained runs, or folders of such folders; in Python also what `train` returned
-    datasets : by default `run.datasets` of params.yaml
+    datasets : by default `run.test` of params.yaml, or all of `run.datasets` where it has none
     split : scores of another one than the protocol's are not written; by default `protocol.test_split` of params.yaml
     by : also the score of each scene, of datasets that have scenes
     exclude_overlap : leave rows out that the head was trained or selected on, by their bytes and by audits; they are

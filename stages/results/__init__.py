@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stages.results.audit import AuditResult
 from stages.results.base import Result
+from stages.results.compare import ComparedPair, CompareResult
 from stages.results.datasets import (
     AlignResult,
     CodeResult,
@@ -16,6 +17,7 @@ from stages.results.datasets import (
 from stages.results.features import EncodeTextResult, ExtractResult
 from stages.results.heads import ExportHeadResult, PartialTrainingError, PlannedRun, TrainedRun, TrainResult
 from stages.results.pictures import PredictResult
+from stages.results.projects import InitResult, OutputStatus, ProjectFile, State, StatusResult
 from stages.results.run_scores import RunScores
 from stages.results.scores import EvaluateResult, ReportResult
 from stages.results.stores import ExportResult, QueryResult, StoredArray, StoreDescription
@@ -24,6 +26,8 @@ __all__ = [
     "AlignResult",
     "AuditResult",
     "CodeResult",
+    "CompareResult",
+    "ComparedPair",
     "DatasetRow",
     "DatasetsResult",
     "DrawResult",
@@ -33,14 +37,19 @@ __all__ = [
     "ExportResult",
     "ExtractResult",
     "IndexResult",
+    "InitResult",
     "NamedCode",
+    "OutputStatus",
     "PartialTrainingError",
     "PlannedRun",
     "PredictResult",
+    "ProjectFile",
     "QueryResult",
     "ReportResult",
     "Result",
     "RunScores",
+    "State",
+    "StatusResult",
     "StoreDescription",
     "StoredArray",
     "TrainResult",

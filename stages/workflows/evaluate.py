@@ -38,7 +38,7 @@ def evaluate(request: EvaluateRequest, _on_progress: OnProgress) -> EvaluateResu
     """
     params = load_params(request.params)
     plain_name(request.method or "")
-    datasets, split = request.datasets or tuple(params.run.datasets), request.split or params.protocol.test_split
+    datasets, split = request.datasets or tuple(params.run.tested), request.split or params.protocol.test_split
     writes = not request.dry_run and split == params.protocol.test_split
     folders = runs_below(request.runs)
     audits = AuditRecords(request.audits, request.tables)

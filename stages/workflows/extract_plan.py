@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from cache import Store, open_store
 from cache.backends import BACKENDS, backend_name
 from cache.columns import Columns, column_digests
@@ -17,6 +19,7 @@ from cache.places import AnyPath
 from cache.reuse import Digests, Reuse, find_rows, image_digests
 from cache.schema import Schema
 from cache.store import store_exists
+from cache.upkeep.comparison import Difference, Side, compare
 from cache.writing.sink import ShardSink
 from cache.writing.unfinished import finished_shards
 from pipeline.cores import n_cores
@@ -50,7 +53,7 @@ from stages.workflows.store_identity import (
 )
 from stages.workflows.tables import requested_rows
 
-__all__ = ["ExtractPlan", "plan_extract"]
+__all__ = ["ExtractPlan", "plan_extract", "plan_of_rows"]
 
 
 def plan_extract(request: ExtractRequest, on_progress: OnProgress) -> ExtractPlan:
@@ -59,14 +62,36 @@ def plan_extract(request: ExtractRequest, on_progress: OnProgress) -> ExtractPla
     params = _extract_params(request, file.extract)
     encoder_name, spec = file.encoder(request.encoder or file.run.encoders[0])
     encoder = prepared_as(known_image_encoder(spec, request.device, request.runtime, on_progress), params)
-    table, root, stem = requested_rows(request, file, on_progress)
+    return plan_of_rows(request, params, (encoder_name, spec, encoder), requested_rows(request, file, on_progress))
+
+
+def plan_of_rows(
+    request: ExtractRequest,
+    params: ExtractParams,
+    encoder: tuple[str, EncoderSpec, ImageEncoder],
+    rows: tuple[SampleTable, Path, str],
+) -> ExtractPlan:
+    """The plan for some rows.
+
+    Parameters
+    ----------
+    params : block `extract` with what the request has instead
+    encoder : its folder below the features root, how it is written, and the model, loaded or known, as it is fed
+    rows : as `requested_rows` has them
+
+    Raises
+    ------
+    StageError, TableError
+        If faces are aligned, and the face table is missing, damaged, or lacks an image.
+    """
+    (encoder_name, spec, model), (table, root, stem) = encoder, rows
     faces = None
     if params.faces == "aligned":
         path = face_table_path(request.face_tables, request.dataset, stem)
         table, faces = with_faces(table, path, Alignment(params.margin), params.missed)
     backend = backend_name(Path(f"{stem}.{params.format}"))
     target = store_path(request.features, encoder_name, stem, backend)
-    return ExtractPlan(request, params, table, root, encoder_name, spec, encoder, faces, target)
+    return ExtractPlan(request, params, table, root, encoder_name, spec, model, faces, target)
 
 
 def _extract_params(request: ExtractRequest, params: ExtractParams) -> ExtractParams:
@@ -176,6 +201,12 @@ class ExtractPlan:
         if (store := self.store_with_key()) is None or store.manifest.dataset != self.dataset_info:
             return None
         return store if store.manifest.columns == column_digests(self.columns(store.manifest.rejected)) else None
+
+    def differences(self, store: Store) -> list[Difference]:
+        """Why a store is not the one of this plan: every field in which the two differ."""
+        rejected = store.manifest.rejected if store.key == self.key.digest else {}
+        columns = pd.DataFrame({name: column[:] for name, column in self.columns(rejected).items()})
+        return compare(Side.of(store), Side(self.key.fields(), columns, self.dataset_info))
 
     def find_reusable(self, without: Collection[AnyPath] = ()) -> Reuse:
         """Which rows other stores hold, the one that is about to be replaced first."""

@@ -19,7 +19,7 @@ from pipeline.progress import OnProgress
 from stages.errors import StageError
 from stages.workflows.encoder_records import EncoderRecord
 
-__all__ = ["known_image_encoder", "known_text_encoder"]
+__all__ = ["known_image_encoder", "known_text_encoder", "recorded_image_encoder"]
 
 
 def known_image_encoder(spec: EncoderSpec, device: str, runtime: str, on_progress: OnProgress) -> ImageEncoder:
@@ -45,6 +45,17 @@ def known_image_encoder(spec: EncoderSpec, device: str, runtime: str, on_progres
     name = device_name(device)
     requested = resolve_runtime(runtime, name.partition(":")[0])
     return DescribedImageEncoder(known, name, load, known.preprocess, requested)
+
+
+def recorded_image_encoder(spec: EncoderSpec, device: str) -> ImageEncoder | None:
+    """What `known_image_encoder` gives, where it would load no model; None where it would."""
+    record = EncoderRecord("images", spec)
+    origin = record.origin()
+    known = record.read(origin) if origin else None
+    if known is None or known.preprocess is None:
+        return None
+    load = cache(lambda: load_encoder(spec, device))
+    return DescribedImageEncoder(known, device_name(device), load, known.preprocess, "eager")
 
 
 def known_text_encoder(spec: EncoderSpec, device: str, on_progress: OnProgress) -> Encoder:

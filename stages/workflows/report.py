@@ -38,13 +38,14 @@ from stages.remedies import command_line
 from stages.requests import ReportRequest
 from stages.results import ReportResult
 from stages.workflows.audit_records import AuditRecords
+from stages.workflows.published import targets_of
 from stages.workflows.scores_file import read_scores
 from stages.workspace import heads_below, scores_path
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Records", "gather", "make_report", "report", "store_summary"]
+__all__ = ["Records", "data_files", "gather", "make_report", "report", "store_summary"]
 
 _MAX_NAMES = 3  # of files that a note lists
 
@@ -123,17 +124,30 @@ def make_report(records: Records, runs: Path = Path("runs")) -> Report:
     """
     created = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     evaluate = command_line("evaluate", {"runs": (str(runs),)})
-    return build_report(records.runs, records.stores, created, records.left_out, evaluate, records.audits)
+    targets = targets_of(
+        {run.record.method for run in records.runs},
+        {score.dataset for run in records.runs for score in run.scores},
+    )
+    return build_report(records.runs, records.stores, created, records.left_out, evaluate, records.audits, targets)
 
 
 def _write(report: Report, reports: Path) -> None:
     """index.html, metrics.json and tables/*.csv."""
-    for name, table in report.tables.items():
-        text = io.StringIO()
-        write_csv(table, text)
-        write_bytes(reports / "tables" / f"{name}.csv", text.getvalue().encode())
-    write_bytes(reports / "metrics.json", json.dumps(report.metrics, indent=2).encode())
+    for path, data in data_files(report).items():
+        write_bytes(reports / path, data)
     write_bytes(reports / "index.html", report.html.encode())
+
+
+def data_files(report: Report) -> dict[Path, bytes]:
+    """What is written beside the page, path -> content: it follows from runs and stores alone."""
+    data = {Path("tables", f"{name}.csv"): _csv(table) for name, table in report.tables.items()}
+    return data | {Path("metrics.json"): json.dumps(report.metrics, indent=2).encode()}
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    text = io.StringIO()
+    write_csv(table, text)
+    return text.getvalue().encode()
 
 
 def _is_here(features: AnyPath, encoder: str, dataset: str) -> bool:

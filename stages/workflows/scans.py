@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,6 +15,7 @@ from cache.errors import StorageError
 from cache.places.links import require_inside
 from cache.places.refusals import storage_errors
 from pipeline.datasets.digests import FileDigests
+from pipeline.datasets.roots.changes import changed_since
 from pipeline.datasets.scan_record import ScanRecord
 from pipeline.errors import AmbiguousLabelsError, TableError
 from stages.output import say
@@ -23,7 +25,7 @@ from stages.workflows.code_sheets import N_IMAGES, write_code_sheet
 from stages.workflows.dataset_sources import StatedSource
 from stages.workspace import Workspace
 
-__all__ = ["scanning"]
+__all__ = ["changed_since_scan", "scanning"]
 
 _Request = IndexRequest | AlignRequest | ExtractRequest
 
@@ -51,17 +53,55 @@ def scanning(request: _Request, source: DatasetParams, params: Params, stated: S
     for path in (record, sheet):
         require_inside(path, request.tables)
     read_all = isinstance(request, IndexRequest) and request.read_all
+    finished = _finished(record)
     digests = FileDigests(_read_record(record, root), read_all)
     try:
         yield digests
         if not request.dry_run:
             _remove(sheet)
+        finished = digests.began
     except AmbiguousLabelsError as error:
         shown = "" if request.dry_run else _shown(sheet, root, error)
         raise _with_advice(error, shown, request, params, stated) from error
     finally:
-        if not request.dry_run and (known := digests.record()) is not None:
-            _write_record(known, record, root)
+        if not request.dry_run:
+            known = digests.record()
+            if known is None and finished and not record.exists():  # all files are too young to be recorded
+                known = ScanRecord.empty()
+            if known is not None:
+                _write_record(known, record, root)
+            _set_finished(record, finished)
+
+
+def changed_since_scan(tables: Path, dataset: str, root: Path) -> tuple[str, ...] | None:
+    """Names below the root that the last finished scan of it may not have seen as they are now; None if none is known.
+
+    Parameters
+    ----------
+    tables : folder of sample tables
+    root : folder or file, which exists
+
+    Raises
+    ------
+    DatasetError
+        If a folder cannot be listed.
+    """
+    record = Workspace(tables=tables).scan_record(dataset)
+    finished = _finished(record)
+    return tuple(changed_since(root, finished)) if finished else None
+
+
+def _finished(record: Path) -> int:
+    """When the last scan began that was finished, in nanoseconds since 1970: the time of its record; 0 if none was."""
+    try:
+        return record.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _set_finished(record: Path, time_ns: int) -> None:
+    with suppress(OSError):  # without a record, or on a disk that keeps no times, `status` does not know of a scan
+        os.utime(record, ns=(time_ns, time_ns))
 
 
 def _read_record(path: Path, root: Path) -> ScanRecord:

@@ -59,6 +59,13 @@ class _Task:
     keep: npt.NDArray[np.bool_]
     earlier: Score | None
 
+    def changes(self, scores: Iterable[Score]) -> str:
+        """The fields in which the score of this dataset and split among `scores` differs; empty if there is none."""
+        key = (self.dataset, self.source.split, bool(self.identity["excluded_overlap"]))
+        same = (score for score in scores if score.key == key)
+        names = [[name for name, value in self.identity.items() if getattr(score, name) != value] for score in same]
+        return "; ".join(f"{', '.join(of_score) or 'scenes'} differ" for of_score in names)
+
 
 class Scorer:
     """Scores runs on datasets. Stores and encoders that several runs need are opened once, rows are read once.
@@ -120,15 +127,29 @@ class Scorer:
         StageError, PipelineError
             If the head cannot be built, a store is not one that it can score, or nothing is left to score.
         """
-        with encoder_written(run.record.encoder, run.record.encoder_named):
-            stores = {dataset: self._store(run.record.encoder, dataset) for dataset in datasets}
-            for dataset, store in stores.items():
-                self._require_current(store, dataset, run.record.encoder_named)
-        tasks = [self._task(run, dataset, store, split, earlier) for dataset, store in stores.items()]
+        tasks, stores = self._tasks(run, datasets, split, earlier)
         if not (n_new := sum(task.earlier is None for task in tasks)):
             return [Scored(task.earlier) for task in tasks if task.earlier], 0
         head = self._head(run, next(iter(stores.values())))
         return [Scored(task.earlier) if task.earlier else self._scored(run, head, task) for task in tasks], n_new
+
+    def outdated(self, run: SavedHead, datasets: Sequence[str], split: str, earlier: Sequence[Score]) -> dict[str, str]:
+        """What `score` would score: dataset -> the fields in which the score that there is differs; "" without one.
+
+        Nothing is scored, and no model is built. Raises as `score` does of stores.
+        """
+        tasks, _ = self._tasks(run, datasets, split, earlier)
+        return {task.dataset: task.changes(earlier) for task in tasks if task.earlier is None}
+
+    def _tasks(
+        self, run: SavedHead, datasets: Sequence[str], split: str, earlier: Iterable[Score]
+    ) -> tuple[list[_Task], Mapping[str, Store]]:
+        """What there is to score, or is scored already, in the order of the datasets; and their stores."""
+        with encoder_written(run.record.encoder, run.record.encoder_named):
+            stores = {dataset: self._store(run.record.encoder, dataset) for dataset in datasets}
+            for dataset, store in stores.items():
+                self._require_current(store, dataset, run.record.encoder_named)
+        return [self._task(run, dataset, store, split, earlier) for dataset, store in stores.items()], stores
 
     def _require_current(self, store: Store, dataset: str, named: str) -> None:
         """Refuse a store that is not of what its names mean now; once for all runs that read it."""

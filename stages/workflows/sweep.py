@@ -87,7 +87,7 @@ def plan_runs(
     workspace, seeds = Workspace(runs=request.runs), seeds_of(request, params)
     text_parts = _text_parts(request, params, encoder)
     runs = []
-    for point in grid_variants(request.grid):
+    for point in _points(request, params):
         config = parse_method(request.method, {**options, **point.options})
         if not config.needs_text and (request.text or request.prompts):
             raise ParamsError(f"{config.method} reads no text: expected no --text and no --prompts. Leave them out")
@@ -99,6 +99,12 @@ def plan_runs(
             runs.append(RunSpec(config, seed, variant, folder, fold))
     _require_own_folders(runs)
     return tuple(runs)
+
+
+def _points(request: TrainRequest, params: Params) -> list[Variant]:
+    """Those of the request's grid; without one, of the grids that params.yaml has for the method."""
+    grids = (request.grid,) if request.grid else params.grids(request.method) or ({},)
+    return [point for grid in grids for point in grid_variants(grid)]
 
 
 def _require_own_folders(runs: Sequence[RunSpec]) -> None:

@@ -39,9 +39,11 @@ from stages.workspace import Workspace
 __all__ = [
     "description_path",
     "index_named",
+    "is_drawn",
     "make_table",
     "of_its_dataset",
     "published_counts",
+    "reasons_to_index",
     "requested_rows",
     "write_indexed",
     "write_table",
@@ -65,7 +67,7 @@ def make_table(
     digests : of files that did not change since the last scan
     """
     root = Path(source.root)
-    if _is_drawn(dataset, source) and is_free(root):
+    if is_drawn(dataset, source) and is_free(root):
         draw_style(dataset, root, n_drawn(dataset, sample), sample.seed, on_progress)
     elif source.layout == "sample" and (begun := unfinished_drawing(root)):
         style, n, seed = begun
@@ -73,7 +75,8 @@ def make_table(
     return index_dataset(dataset, source.layout, root, source.options, on_progress, stated.as_json(), digests)
 
 
-def _is_drawn(dataset: str, source: DatasetParams) -> bool:
+def is_drawn(dataset: str, source: DatasetParams) -> bool:
+    """Whether a dataset is a style of the sample, which `index` draws where it is missing."""
     return dataset in SAMPLES and source.layout == "sample"
 
 
@@ -104,12 +107,12 @@ def _indexed(
     dataset, path, stated = request.dataset, Workspace(tables=request.tables).table(request.dataset), _stated(request)
     if path.exists() and not stated:
         table = SampleTable.read(path)
-        changes = _reasons_to_index(table, dataset, params)
+        changes = reasons_to_index(table, dataset, params)
         if not changes:
             return of_its_dataset(table, dataset, path), Path(table.info.root)
         source = current_source(dataset, table.info, params) or params.dataset(dataset)
         stated = StatedSource() if dataset in params.datasets else StatedSource.of_table(table.info)
-        if not (Path(source.root).exists() or _is_drawn(dataset, source)):
+        if not (Path(source.root).exists() or is_drawn(dataset, source)):
             say(f"note: {path} is used as it is, as {source.root} is not on this machine to index it again: {changes}")
             return of_its_dataset(table, dataset, path), Path(table.info.root)
         say(f"indexing {dataset} again: {changes}")
@@ -123,7 +126,7 @@ def _indexed(
     return table, Path(source.root)
 
 
-def _reasons_to_index(table: SampleTable, dataset: str, params: Params) -> str:
+def reasons_to_index(table: SampleTable, dataset: str, params: Params) -> str:
     """What changed since the table was made; empty if nothing did."""
     reasons = [table_changes(dataset, table.info, params)]
     if formats := decodable_since(table.frame["reason"].unique()):

@@ -22,7 +22,7 @@ from stages.params import Params
 from stages.remedies import encoder_written
 from stages.requests import TrainRequest
 
-__all__ = ["prompt_classes", "requested_text", "text_for", "text_identity"]
+__all__ = ["prompt_classes", "requested_text", "text_changes", "text_for", "text_identity"]
 
 
 def prompt_classes(params: Params) -> tuple[str, ...]:
@@ -150,7 +150,7 @@ def text_for(
         raise StageError(problem, remedy=[step], purpose="to make it again")
     if not texts.templates:
         raise _no_text_tower(written, "mini", prompts, features, store.dataset)
-    if changes := "; ".join(filter(None, [_encoder_changes(texts, spec), _prompt_changes(texts, templates, classes)])):
+    if changes := text_changes(texts, spec, templates, classes):
         problem = f"{path} is older than what it is made of: {changes}"
         raise StageError(problem, remedy=[step], purpose="to make it again")
     provenance = texts.provenance
@@ -163,6 +163,18 @@ def text_for(
         note=str(provenance.get("encoder_note", "")),
         trained_on=tuple(provenance.get("encoder_saw", ())),  # texts of earlier versions have none
     )
+
+
+def text_changes(
+    texts: TextStore, spec: EncoderSpec | None, templates: tuple[str, ...] | None, classes: tuple[str, ...]
+) -> str:
+    """How vectors differ from those that would be encoded now, as far as files show it; empty if they do not.
+
+    Parameters
+    ----------
+    spec, templates, classes : as of `text_for`
+    """
+    return "; ".join(filter(None, [_encoder_changes(texts, spec), _prompt_changes(texts, templates, classes)]))
 
 
 def _encoder_changes(texts: TextStore, spec: EncoderSpec | None) -> str:

@@ -54,7 +54,11 @@ def train(request: TrainRequest, on_progress: OnProgress) -> TrainResult:
             raise
         raise PartialTrainingError(error, _result(plans, finished, trained)) from error
     if request.prune:
-        _prune([run for plan in plans for run in plan.runs if run.is_plain])
+        runs = [run for plan in plans for run in plan.runs]
+        if not request.grid and plans[0].params.grids(request.method):
+            _prune_to_grid(runs)
+        else:
+            _prune([run for run in runs if run.is_plain])
     if request.curves is not None:
         for plan in plans:
             _copy_histories(plan, request.curves)
@@ -197,6 +201,18 @@ def _prune(runs: Sequence[RunSpec]) -> None:
             if path.parent not in folders:
                 remove_tree(path.parent)
                 say(f"{path.parent}: removed, its seed or fold is not among those that are trained")
+                if path.parents[1] != dataset and not any(path.parents[1].iterdir()):
+                    path.parents[1].rmdir()
+
+
+def _prune_to_grid(runs: Sequence[RunSpec]) -> None:
+    """Remove every other run of the method on their datasets: params.yaml has all of them, as points of its grids."""
+    folders = {run.folder for run in runs}
+    for dataset in {run.folder.parents[1] for run in runs}:
+        for path in sorted([*dataset.glob("seed-*/run.json"), *dataset.glob("*/seed-*/run.json")]):
+            if path.parent not in folders:
+                remove_tree(path.parent)
+                say(f"{path.parent}: removed, it is no point of the grid of params.yaml, or of another seed")
                 if path.parents[1] != dataset and not any(path.parents[1].iterdir()):
                     path.parents[1].rmdir()
 

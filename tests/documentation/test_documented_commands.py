@@ -81,6 +81,11 @@ _BEFORE = {
         "extract --dataset ferplus --encoder mini",
         "train --method linear-probe --dataset ferplus --encoder mini",
     ],
+    "docs/papers.md": [
+        "extract --dataset raf-db --encoder mini",
+        "train --method linear-probe --dataset raf-db --encoder mini",
+        "evaluate --run runs --dataset raf-db",
+    ],
     "docs/predict.md": [
         "extract --dataset ferplus --encoder mini",
         "encode-text --encoder mini",

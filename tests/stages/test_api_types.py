@@ -50,6 +50,8 @@ scores = stages.evaluate(runs, datasets=names)
 stages.evaluate("runs/mini", datasets="sample-b", split="val")
 stages.evaluate([runs, "runs/mini", Path("runs")], datasets=tuple(names))
 stages.evaluate(runs.folders)
+compared: pd.DataFrame = stages.compare([runs, "runs/mini/kefer"], datasets="sample-b", metric="accuracy", by="train").frame
+stages.compare("runs")
 stages.predict("photo.jpg", run=runs.folders[0])
 stages.predict(["photo.jpg", Path("photos")], run="runs/mini/cafe/sample-a/seed-0", annotate="labelled")
 stages.predict(sorted(Path("photos").glob("*.jpg")))

@@ -34,8 +34,10 @@ class VideoFrames(FrameContainer):
     """The frames of one video, upright, as PPM files. See `pipeline.video.pictures` for colours and rotation.
 
     The file is listed once, and its digest computed once, when they are first needed. Threads that read at once have a
-    decoder each: a request takes the free one that is nearest before its frame. A thread keeps one decoder, of all
-    videos: there are never more than threads that read, whose memory is some frames each.
+    decoder each, which no other thread takes while it is between two frames of its own; who goes on where another one
+    has ended swaps with it. Threads that divide the frames of a video, in ascending order, thus decode none more than
+    once each. A thread keeps one decoder, of all videos: there are never more than threads that read, whose memory is
+    some frames each.
     """
 
     def __init__(self, extent: Extent) -> None:
@@ -43,7 +45,7 @@ class VideoFrames(FrameContainer):
         self._listing_lock, self._digest_lock, self._lock = threading.Lock(), threading.Lock(), threading.Lock()
         self._listed: FrameListing | None = None
         self._reason = ""
-        self._idle: list[FrameDecoder] = []
+        self._idle: dict[threading.Thread, FrameDecoder] = {}
 
     @property
     def another(self) -> str:
@@ -130,27 +132,36 @@ class VideoFrames(FrameContainer):
         self._release(decoder)
 
     def _take(self, number: int) -> FrameDecoder | None:
-        """The free decoder that is nearest before a frame, else the thread's own if it is free."""
+        """The one that has just read the frame before; else the thread's own, or that of a thread that has ended."""
         with self._lock:
-            before = [decoder for decoder in self._idle if decoder.position <= number]
-            own = [decoder for decoder in self._idle if decoder is _last_of_thread.decoder()]
-            chosen = max(before, key=lambda decoder: decoder.position, default=own[0] if own else None)
-            if chosen is not None:
-                self._idle.remove(chosen)
-            return chosen
+            own = self._idle.pop(threading.current_thread(), None)
+            if own is not None and _is_just_before(own, number):
+                return own
+            owners = [thread for thread, decoder in self._idle.items() if _is_just_before(decoder, number)]
+            if own is None and not owners:
+                owners = [thread for thread in self._idle if not thread.is_alive()]
+            if not owners:
+                return own
+            taken = self._idle.pop(owners[0])
+            if own is not None:
+                self._idle[owners[0]] = own
+            return taken
 
     def _release(self, decoder: FrameDecoder) -> None:
         with self._lock:
-            self._idle.append(decoder)
-        _last_of_thread.set(self, decoder)
+            self._idle[threading.current_thread()] = decoder
+        _last_of_thread.set(self)
 
-    def close_idle(self, decoder: FrameDecoder) -> None:
-        """Close a decoder if it is free; else another thread has it by now."""
+    def close_own(self) -> None:
+        """Close the decoder of the thread, if it has one."""
         with self._lock:
-            if decoder not in self._idle:
-                return
-            self._idle.remove(decoder)
-        decoder.close()
+            decoder = self._idle.pop(threading.current_thread(), None)
+        if decoder is not None:
+            decoder.close()
+
+
+def _is_just_before(decoder: FrameDecoder, number: int) -> bool:
+    return decoder.position <= number <= decoder.position + 1
 
 
 class _SameFile:
@@ -170,22 +181,22 @@ class _SameFile:
         return file
 
 
-def _nothing() -> None:
+def _no_video() -> None:
     return None
 
 
 class _LastOfThread(threading.local):
-    """The decoder that a thread used last, which is closed when it uses another one."""
+    """The video that a thread read last, whose decoder is closed when it reads another one."""
 
     def __init__(self) -> None:
-        self.decoder: Callable[[], FrameDecoder | None] = _nothing
-        self._video: Callable[[], VideoFrames | None] = _nothing
+        self._video: Callable[[], VideoFrames | None] = _no_video
 
-    def set(self, video: VideoFrames, decoder: FrameDecoder) -> None:
-        before, of = self.decoder(), self._video()
-        self.decoder, self._video = weakref.ref(decoder), weakref.ref(video)
-        if before is not None and before is not decoder and of is not None:
-            of.close_idle(before)
+    def set(self, video: VideoFrames) -> None:
+        before = self._video()
+        if before is not video:
+            self._video = weakref.ref(video)
+            if before is not None:
+                before.close_own()
 
 
 _last_of_thread = _LastOfThread()

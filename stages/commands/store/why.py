@@ -44,10 +44,9 @@ def command(a: str, b: AnyPath | None, output_format: str, **options: Any) -> No
     from stages.requests import ExtractRequest
 
     if b or a.rstrip("/").endswith(tuple(backend.suffix for backend in BACKENDS.values())):
-        sides = _two_stores(a, b)
+        differences = compare(*_two_stores(a, b))
     else:
-        sides = _store_and_plan(ExtractRequest(a, dry_run=True, **options))
-    differences = compare(*sides)
+        differences = _outdated(ExtractRequest(a, dry_run=True, **options))
     rows = [_row(difference, output_format == "table") for difference in differences]
     echo_rows(rows, output_format, ("field", "a", "b", "words"))
     say(_conclusion(differences))
@@ -64,22 +63,16 @@ def _two_stores(a: str, b: AnyPath | None) -> tuple[Side, Side]:
     return Side.of(first), Side.of(second)
 
 
-def _store_and_plan(request: ExtractRequest) -> tuple[Side, Side]:
-    """The finished store of a dataset, and the one that `extract` would write."""
-    import pandas as pd
-
+def _outdated(request: ExtractRequest) -> list[Difference]:
+    """How the finished store of a dataset differs from the one that `extract` would write."""
     from cache import open_store
-    from cache.upkeep.comparison import Side
     from pipeline.progress import silent
     from stages.workflows.extract_plan import plan_extract
-    from stages.workflows.store_identity import dataset_info
 
     plan = plan_extract(request, silent)
     store = open_store(plan.target)
-    rejected = store.manifest.rejected if store.key == plan.key.digest else {}
-    columns = pd.DataFrame({name: column[:] for name, column in plan.columns(rejected).items()})
     say(f"a: {store.path}, b: what `fer-stage extract` would write now")
-    return Side.of(store), Side(plan.key.fields(), columns, dataset_info(plan.table))
+    return plan.differences(store)
 
 
 def _row(difference: Difference, short: bool) -> dict[str, Any]:

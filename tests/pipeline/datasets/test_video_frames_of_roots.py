@@ -24,6 +24,7 @@ from pipeline.images.decode import decode_picture
 from pipeline.images.reading import ImageRow, read_image
 from pipeline.progress import silent
 from pipeline.video.identity import decoder_version, frame_sha256
+from pipeline.video.opening import OpenVideo
 
 N = 40
 
@@ -123,6 +124,42 @@ def test_a_thread_keeps_one_decoder_of_all_videos(folder: Path) -> None:
             root.read(name_of(number))
             root.read(name_of(number, "clips/b.avi"))
         assert opened(root) - before == 1
+
+
+def test_the_decoder_of_a_thread_that_has_ended_is_taken_over(folder: Path) -> None:
+    with open_root(folder) as root:
+        before = opened(root)
+        for number in (30, 3, 12):
+            with ThreadPoolExecutor(1) as pool:
+                assert shown(pool.submit(root.read, name_of(number)).result()) == number
+        assert opened(root) - before == 1
+
+
+def test_threads_that_share_a_video_leave_each_other_their_decoders(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames of AVI are decoded from the first one on.
+
+    One thread reads frames 0 to 4, the other one 8, which takes 9; the first goes on to 7 in 3 more. Then the second
+    reads 9, where it was, and the first goes on where the second was, with 10 and 11: one more for each.
+    """
+    packets: list[object] = []
+    decode = OpenVideo.decode
+    monkeypatch.setattr(OpenVideo, "decode", lambda self, packet: packets.append(packet) or decode(self, packet))
+    counts = []
+    with open_root(folder) as root, ThreadPoolExecutor(1) as first, ThreadPoolExecutor(1) as second:
+        for thread, numbers in (
+            (first, range(5)),
+            (second, [8]),
+            (first, range(5, 8)),
+            (second, [9]),
+            (first, [10, 11]),
+        ):
+            for number in numbers:
+                data = thread.submit(root.read, name_of(number, "clips/b.avi")).result()
+                assert shown(data) == number
+            counts.append(len(packets))
+    assert counts == [5, 14, 17, 18, 20]
 
 
 def test_closed_roots_leave_no_video_open(folder: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from extractions import PIXELS, cut, extraction_of, whole
 from fake_encoder import FakeEncoder
 from tiny_videos import numbered_frames, write_video
+from video_reader import VideoReader
 
 from pipeline.datasets.roots import open_root
 from pipeline.datasets.roots.containers import row_text
@@ -17,7 +18,6 @@ from pipeline.images.reading import ImageRow
 from pipeline.progress import silent
 from pipeline.video.identity import frame_sha256
 from pipeline.video.opening import OpenVideo
-from pipeline.video.reader import VideoReader
 
 FRAMES = 60
 

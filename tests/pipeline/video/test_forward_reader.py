@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 from tiny_videos import number_of, numbered_frames, remux, write_video
+from video_reader import VideoReader
 
-from pipeline.video.reader import VideoReader
 from pipeline.video.stream import ForwardReader
 
 

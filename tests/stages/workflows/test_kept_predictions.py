@@ -110,9 +110,10 @@ def test_a_score_of_before_predictions_were_kept_is_made_again_with_them(project
     with pytest.raises(InputError, match="a version that kept no predictions"):
         predictions_of(RUN, "sample-e")
     assert stages.evaluate(RUN, datasets="sample-e").runs[0].n_new == 1
-    assert predictions_of(RUN, "sample-e")[0].predictions == json.loads((SCORES / "scores.json").read_text())[-1][
-        "predictions"
-    ]
+    assert (
+        predictions_of(RUN, "sample-e")[0].predictions
+        == json.loads((SCORES / "scores.json").read_text())[-1]["predictions"]
+    )
 
 
 def test_predictions_of_another_head_go_with_its_scores(project: Path, fer_stage: FerStage) -> None:

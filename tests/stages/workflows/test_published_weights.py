@@ -14,12 +14,9 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import open_clip
 import pytest
-import torch
-from encoder_models import SOON_S
+from encoder_models import SOON_S, write_clip_weights
 from hub_server import Failure, HubServer, hub_of_this_process
-from safetensors.torch import save_file
 from separate_process import run
 
 from stages.cli import run as main
@@ -45,14 +42,6 @@ def noise(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]
     with hub_of_this_process(project, monkeypatch) as server:
         server.files[REPOSITORY, FILE] = project / "noise"
         yield server
-
-
-def write_weights(path: Path) -> None:
-    """Random weights of the real architecture in half precision: 302 MB."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = open_clip.CLIP(**open_clip.get_model_config("ViT-B-32-quickgelu")).half()
-    save_file({name: values.contiguous() for name, values in model.state_dict().items()}, path)
 
 
 @contextmanager
@@ -85,7 +74,7 @@ class TestTheHeadline:
         self, project: Path
     ) -> None:
         """The real architecture from a process of its own, as a user has it: 300 MB, torch started four times."""
-        write_weights(project / "weights")
+        write_clip_weights(project / "weights")
         extract = ("extract", "--dataset", "sample-a", "--limit", "8", "--encoder", NAME, "--format", "json")
         environment = {"HF_HOME": str(project / "home")}
         with HubServer.started() as hub:
