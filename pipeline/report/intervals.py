@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from scipy.special import stdtrit
+
 from pipeline.learning.metrics import METRICS
-from pipeline.report.cells import Cell, shared_seeds, spread
+from pipeline.report.cells import Cell, Spread, shared_seeds, spread
 from pipeline.report.formatting import MISSING, interval_text, points_text, spread_text, with_footnotes
 
 __all__ = ["BEST", "TIED", "Estimate", "drop", "estimate", "standings"]
@@ -28,7 +30,8 @@ class Estimate:
     """A mean score over cells, a fraction, or a difference of two.
 
     `bounds` is its 95 % interval, None where the metric has none; `text` and `interval` are both in percent. `symbols`
-    are those of its cells: of test data that was trained on, and of what audits found.
+    are those of its cells: of test data that was trained on, and of what audits found. `seeds` is half the width of the
+    95 % interval of the mean over seeds, by Student's t; 0 with fewer than two.
     """
 
     value: float
@@ -36,6 +39,18 @@ class Estimate:
     text: str
     interval: str
     symbols: str = ""
+    seeds: float = 0.0
+
+    @property
+    def reach(self) -> Bounds | None:
+        """The interval of test images and seeds together."""
+        if self.bounds is None:
+            return None
+        low, high = self.bounds
+        return (
+            self.value - math.hypot(self.value - low, self.seeds),
+            self.value + math.hypot(high - self.value, self.seeds),
+        )
 
     @property
     def marked(self) -> str:
@@ -52,11 +67,12 @@ def estimate(cells: Sequence[Cell], metric: str) -> Estimate | None:
     """
     if not cells:
         return None
-    mean, n = spread(cells, metric).mean, min(cell.first.n for cell in cells)
+    measured, n = spread(cells, metric), min(cell.first.n for cell in cells)
+    mean = measured.mean
     distances = _distances(cells, metric)
     bounds = None if distances is None else (max(0.0, mean - distances[0]), min(1.0, mean + distances[1]))
     interval, symbols = interval_text(bounds, n) if bounds else MISSING, with_footnotes("", cells).strip()
-    return Estimate(mean, bounds, spread_text(cells, metric), interval, symbols)
+    return Estimate(mean, bounds, spread_text(cells, metric), interval, symbols, _seeds_reach(measured))
 
 
 def drop(within: Estimate | None, unseen: Estimate | None) -> Estimate | None:
@@ -79,7 +95,8 @@ def drop(within: Estimate | None, unseen: Estimate | None) -> Estimate | None:
 def standings(estimates: Sequence[Estimate | None], metric: str) -> list[str]:
     """Of each estimate BEST, TIED or nothing: which is best, and which intervals overlap with the best one's.
 
-    The best one is TIED itself where another one is. Nothing is best of one.
+    Intervals are those of test images and seeds together. The best one is TIED itself where another one is. Nothing is
+    best of one.
 
     Notes
     -----
@@ -98,9 +115,15 @@ def standings(estimates: Sequence[Estimate | None], metric: str) -> list[str]:
 
 def _overlap(one: Estimate, other: Estimate) -> bool:
     """Whether two intervals overlap; without intervals only equal values are tied."""
-    if one.bounds is None or other.bounds is None:
+    if one.reach is None or other.reach is None:
         return one.value == other.value
-    return one.bounds[0] <= other.bounds[1] and other.bounds[0] <= one.bounds[1]
+    return one.reach[0] <= other.reach[1] and other.reach[0] <= one.reach[1]
+
+
+def _seeds_reach(measured: Spread) -> float:
+    if measured.sd is None:
+        return 0.0
+    return float(stdtrit(measured.n_seeds - 1, 0.975)) * measured.sd / math.sqrt(measured.n_seeds)
 
 
 def _distances(cells: Sequence[Cell], metric: str) -> Bounds | None:

@@ -116,7 +116,7 @@ def _environment() -> jinja2.Environment:
 
 def _card(group: Group, anchor: str, ranked: Sequence[Ranking]) -> Card:
     means = [
-        f"Mean {METRICS[ranking.metric].label} in percent: {row.lane.about.removeprefix(f'{row.method}: ')}"
+        f"{METRICS[ranking.metric].title} in percent, means of {row.lane.about}"
         for ranking in ranked
         for row in ranking.rows
         if (row.method, row.source) == (group.method, group.source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pipeline.report.charts.scales import Scale, Tick, fitted, line_points, steps_scale
 from pipeline.report.groups import Group
@@ -27,14 +28,19 @@ class Line:
 
     @property
     def paths(self) -> list[str]:
-        """The points of each stretch of two or more, as SVG has them."""
-        lines = (stretch for stretch in self.stretches if len(stretch) > 1)
-        return [" ".join(f"{4 * x:.0f},{2 * y:.0f}" for x, y in stretch) for stretch in lines]
+        """Each stretch of two or more points as an SVG path, whose steps are relative: they are shorter."""
+        return [_path(stretch) for stretch in self.stretches if len(stretch) > 1]
 
     @property
     def dots(self) -> list[tuple[float, float]]:
         """Points without a neighbour, which a line would not show."""
         return [stretch[0] for stretch in self.stretches if len(stretch) == 1]
+
+
+def _path(stretch: Sequence[tuple[float, float]]) -> str:
+    places = [(round(4 * x), round(2 * y)) for x, y in stretch]
+    steps = (f"{x1 - x0},{y1 - y0}" for (x0, y0), (x1, y1) in pairwise(places))
+    return f"M{places[0][0]},{places[0][1]}l{' '.join(steps)}"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 __all__ = ["Scale", "Tick", "fitted", "line_points", "steps_scale"]
 
-_STEPS = (1, 2, 5, 10)
+_STEPS = (1, 2, 5, 10, 20)
 _MARGIN = 0.04  # of the range, on both sides, so that no mark is cut
 # A search over powers of ten is unreadable on a linear axis.
 _LOG_RATIO = 1000
@@ -47,10 +47,12 @@ class Scale:
 
     def _round_numbers(self, most: int) -> list[float]:
         magnitude = 10 ** math.floor(math.log10((self.high - self.low) / most))
-        steps = (step * magnitude for step in _STEPS)
-        step = next(step for step in steps if (self.high - self.low) / step <= most)
+        candidates = (self._multiples(step * magnitude) for step in _STEPS)
+        return next(values for values in candidates if len(values) <= most)
+
+    def _multiples(self, step: float) -> list[float]:
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
-        return [float(f"{i * step:.10g}") for i in range(first, last + 1)][:most]
+        return [float(f"{i * step:.10g}") for i in range(first, last + 1)]
 
     def _powers(self, most: int) -> list[float]:
         first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)

@@ -13,7 +13,6 @@ from pipeline.report.comparison import ComparisonSet
 from pipeline.report.formatting import MISSING, NO_COMMON_PAIR, mean_scope
 from pipeline.report.groups import Group
 from pipeline.report.intervals import BEST, TIED, Estimate, drop, estimate, standings
-from pipeline.report.runs import Kind
 from pipeline.report.views import TableView
 
 __all__ = ["Lane", "Panel", "Ranking", "Row", "drop_table", "rankings"]
@@ -32,7 +31,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Lane:
-    """Both scores of a method on one axis; `about` has them in words. `label` names it where no table does."""
+    """Both scores of a method on one axis; `about` has them in words, `label` its rank and name where no table has."""
 
     label: str
     within: Mark | None
@@ -69,6 +68,7 @@ class Ranking:
     """Methods whose means are over the same pairs, by one metric, the best first.
 
     `answer` is the ranking in a sentence. `by_unseen`: it is by the means on unseen datasets; else there are none.
+    Panels are narrow: they have the same axis with fewer ticks, `panel_ticks`.
     """
 
     caption: str
@@ -76,6 +76,7 @@ class Ranking:
     answer: str
     by_unseen: bool
     ticks: tuple[Tick, ...]
+    panel_ticks: tuple[Tick, ...]
     rows: tuple[Row, ...]
     panels: tuple[Panel, ...]
     numbers: TableView
@@ -124,6 +125,7 @@ def _ranking(comparison: ComparisonSet, metric: str, notes: dict[str, ColumnNote
         _answer(ordered, ranks, metric, what),
         by_unseen,
         scale.ticks(),
+        scale.ticks(4),
         tuple(
             _row(each, comparison, scale, rank) for each, rank in zip(ordered, _in_words(ranks, metric), strict=True)
         ),
@@ -204,7 +206,8 @@ def _lane(scored: _Scored, scale: Scale, name: str) -> Lane:
     ]
     if scored.drop:
         parts.append(f"unseen minus within {scored.drop.text} points ({scored.drop.interval})")
-    return Lane(name, _mark(scored.within, scale), _mark(scored.unseen, scale), f"{name}: {', '.join(parts)}")
+    about = f"{scored.group.method} on {scored.group.source}: {', '.join(parts)}"
+    return Lane(name, _mark(scored.within, scale), _mark(scored.unseen, scale), about)
 
 
 def _mark(mean: Estimate | None, scale: Scale) -> Mark | None:
@@ -215,14 +218,9 @@ def _mark(mean: Estimate | None, scale: Scale) -> Mark | None:
 
 
 def _panel(note: ColumnNote, scored: Sequence[_Scored], scale: Scale, title: str) -> Panel:
-    several = len({each.group.source for each in scored if each.group.kind is not Kind.IMAGE}) > 1
-    names = [_name(each.group, with_source=several) for each in scored]
+    names = [f"{rank} {each.group.method}" for rank, each in enumerate(scored, start=1)]
     lanes = [_lane(each, scale, name) for each, name in zip(scored, names, strict=True) if each.estimates]
     return Panel(f"{title} on {note.name}", note, tuple(lanes))
-
-
-def _name(group: Group, *, with_source: bool) -> str:
-    return f"{group.method} · {group.source}" if with_source else group.method
 
 
 def drop_table(title: str, tests: dict[str, Sequence[_Scored]], i: int = 0) -> TableView:
@@ -258,6 +256,6 @@ def _answer(ordered: Sequence[_Scored], ranks: Sequence[str], metric: str, what:
     score = f"{mean.text} % {mean.symbols}".strip()
     text = f"{superlative} mean {METRICS[metric].label} {what}: {name}, {score}{interval}"
     if ranks[0] == BEST:
-        return f"{text}. The interval of no other method overlaps with it."
-    tied = [each.group.method for (each, _), rank in zip(means[1:], ranks[1:], strict=True) if rank == TIED]
-    return f"{text}. Not distinguishable from it by the intervals: {', '.join(tied)}." if tied else f"{text}."
+        return f"{text}. No other interval overlaps with its own, that of seeds included."
+    tied = [f"{i} {each.group.method}" for i, each in enumerate(ordered, start=1) if ranks[i - 1] == TIED][1:]
+    return f"{text}. Not distinguishable from it by intervals and seeds: {', '.join(tied)}." if tied else f"{text}."

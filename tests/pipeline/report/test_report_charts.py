@@ -10,7 +10,7 @@ from report_samples import Page, crossed_runs, make_run, score_json
 
 from pipeline.report import build_report
 from pipeline.report.charts.confusion import confusions
-from pipeline.report.charts.curves import CurvePanel, Curves, curves
+from pipeline.report.charts.curves import CurvePanel, Curves, Line, curves
 from pipeline.report.charts.reliability import reliability_panels, reliability_table
 from pipeline.report.charts.scales import Scale, fitted, line_points, steps_scale
 from pipeline.report.charts.scores import Ranking, rankings
@@ -50,7 +50,8 @@ def test_a_place_is_a_share_of_the_axis_and_never_outside_of_it() -> None:
     [
         (Scale(18.3, 84.0), ["20", "40", "60", "80"]),
         (Scale(-6.4, 2.4), ["-6", "-4", "-2", "0", "2"]),
-        (Scale(0.2, 1.4), ["0.2", "0.4", "0.6", "0.8", "1", "1.2"]),
+        (Scale(0.2, 1.4), ["0.5", "1"]),
+        (Scale(0, 100), ["0", "20", "40", "60", "80", "100"]),
         (Scale(0.5, 2e6, is_log=True), ["1", "100", "10000", "1e+06"]),
     ],
 )
@@ -93,7 +94,7 @@ def test_a_best_that_its_interval_does_not_tell_from_others_is_not_called_best()
     """Both intervals are 0.25 to 0.75."""
     first, _ = ranked(make_run([score_json("b", 0.6)]), make_run([score_json("b", 0.5)], method="other"))
     assert [row.standing for row in first.rows] == ["highest mean, tied", "tied"]
-    assert first.answer.endswith("Not distinguishable from it by the intervals: other.")
+    assert first.answer.endswith("Not distinguishable from it by intervals and seeds: 2 other.")
 
 
 def test_a_best_that_no_interval_reaches_is_called_best() -> None:
@@ -102,7 +103,7 @@ def test_a_best_that_no_interval_reaches_is_called_best() -> None:
     runs = [make_run([score_json("b", 0.6, **narrow)]), make_run([score_json("b", 0.25, **far)], method="other")]
     first, _ = ranked(*runs)
     assert [row.standing for row in first.rows] == ["best", ""]
-    assert first.answer.endswith("The interval of no other method overlaps with it.")
+    assert first.answer.endswith("No other interval overlaps with its own, that of seeds included.")
 
 
 def test_panels_are_of_one_test_set_each_with_the_same_axis_and_order() -> None:
@@ -114,7 +115,7 @@ def test_panels_are_of_one_test_set_each_with_the_same_axis_and_order() -> None:
     assert rows["c"] == ("—", "39.0 ± 1.4", "—")
     lane = accuracy.panels[2].lanes[0]
     assert lane.within is None
-    assert lane.about.startswith("probe: unseen 39.0 ± 1.4 (95 %: ")
+    assert lane.about.startswith("probe on mini: unseen 39.0 ± 1.4 (95 %: ")
 
 
 def test_without_unseen_scores_methods_are_ranked_within() -> None:
@@ -128,7 +129,7 @@ def test_what_marks_a_score_marks_its_mean_everywhere() -> None:
     score = score_json("b", 0.5, encoder_saw=True, overlap={"train": 2})
     first, _ = ranked(make_run([score]))
     assert first.rows[0].unseen == "50.0 † ≡ 10 %"
-    assert first.rows[0].lane.about == "probe: unseen 50.0 † ≡ 10 % (95 %: 25.0 to 75.0)"
+    assert first.rows[0].lane.about == "probe on mini: unseen 50.0 † ≡ 10 % (95 %: 25.0 to 75.0)"
     assert first.panels[0].lanes[0].about == first.rows[0].lane.about
     assert first.numbers.rows[0][5] == "50.0 † ≡ 10 %"
     assert "50.0 % † ≡ 10 % (95 % interval" in first.answer
@@ -160,6 +161,12 @@ def test_curves_split_losses_from_validation_scores_on_axes_that_all_runs_share(
     assert (first[1], third[1]) == pytest.approx((3.7, 96.3))
     assert first[0] < second[0] < third[0]
     assert len(validation.lines) == 2
+
+
+def test_the_steps_of_a_line_are_relative_and_do_not_drift() -> None:
+    """In a box of 400 x 200; thirds are rounded at each point, not at each step."""
+    line = Line(0, (((0.0, 0.0), (100 / 3, 50.0), (200 / 3, 25.0), (100.0, 100.0)),))
+    assert line.paths == ["M0,0l133,100 134,-50 133,150"]
 
 
 def test_the_selected_epoch_is_marked() -> None:
@@ -233,4 +240,4 @@ def test_names_are_text_in_every_chart() -> None:
     runs = [make_run([score_json("<b>", 0.5), score_json("<a>", 0.9, seen=True)], dataset="<a>", method="<m>")]
     read = Page(build_report(runs, [], "today").html)
     assert not {"a>", "b>", "m>", "m"} & {tag for tag, _ in read.tags}
-    assert "<m>: unseen 50.0" in read.text
+    assert "<m> on mini: unseen 50.0" in read.text

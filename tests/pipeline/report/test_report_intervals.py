@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -73,6 +74,17 @@ def test_the_best_is_best_where_no_interval_reaches_it() -> None:
 
 def test_the_best_is_tied_with_those_whose_intervals_overlap_with_its_own() -> None:
     assert standings(of((0.5, 0.6), (0.59, 0.8), (0.1, 0.3)), "accuracy") == [TIED, TIED, ""]
+
+
+def test_seeds_that_differ_make_a_tie() -> None:
+    """Two seeds, 0.6 and 0.4: sd 0.1414, and t = 12.706 with one degree of freedom: 12.706 * 0.1414 / sqrt(2)."""
+    runs = [make_run([score_json("c", 0.6, **HIGHER)]), make_run([score_json("c", 0.4, **LOWER)], seed=1)]
+    mean = estimate(cells(*runs), "accuracy")
+    assert mean is not None
+    assert mean.seeds == pytest.approx(1.2706, abs=1e-4)
+    far = Estimate(0.1, (0.05, 0.15), "", "")
+    assert standings([mean, far], "accuracy") == [TIED, TIED]
+    assert standings([replace(mean, seeds=0.0), far], "accuracy") == [BEST, ""]
 
 
 def test_nothing_is_best_of_one() -> None:
