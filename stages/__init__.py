@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from stages.api import (
         align,
         audit,
+        browse,
         code,
         compare,
         datasets,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = [
     "align",
     "audit",
+    "browse",
     "code",
     "compare",
     "datasets",

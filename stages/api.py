@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from stages.requests import (
     AlignRequest,
     AuditRequest,
+    BrowseRequest,
     CodeRequest,
     CompareRequest,
     DatasetsRequest,
@@ -37,6 +38,7 @@ from stages.requests import (
 from stages.results import (
     AlignResult,
     AuditResult,
+    BrowseResult,
     CodeResult,
     CompareResult,
     DatasetsResult,
@@ -58,6 +60,7 @@ from stages.results import (
 __all__ = [
     "align",
     "audit",
+    "browse",
     "code",
     "compare",
     "datasets",
@@ -279,6 +282,15 @@ def report(request: ReportRequest) -> ReportResult:
     from stages.workflows.report import report
 
     return run(report, request)
+
+
+@_called_as(BrowseRequest)
+def browse(request: BrowseRequest) -> BrowseResult:
+    """Returns what the page shows: `.frame` has the mistakes first; `with result.serving() as address:` serves it."""
+    from stages.running import run
+    from stages.workflows.browse import browse
+
+    return run(browse, request)
 
 
 @_called_as(QueryRequest)

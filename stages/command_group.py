@@ -34,6 +34,7 @@ COMMANDS = {
     "head": "Export trained heads.",
     "predict": "Predict the expressions in pictures and videos.",
     "report": "Write all runs on one page, with tables for DVC.",
+    "browse": "Look at the pictures of test sets, confident mistakes first.",
     "query": "Print or export rows of a store.",
     "store": "Maintain stores: list, verify, compare, convert, export, clean up.",
 }

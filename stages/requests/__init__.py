@@ -9,6 +9,7 @@ writes where a link leads out of an output's folder. `features` may be in an obj
 from __future__ import annotations
 
 from stages.requests.audit import AuditRequest
+from stages.requests.browse import BrowseRequest
 from stages.requests.compare import CompareRequest
 from stages.requests.datasets import AlignRequest, CodeRequest, DatasetsRequest, DrawRequest, IndexRequest
 from stages.requests.features import DescribeStoreRequest, EncodeTextRequest, ExtractRequest, QueryRequest
@@ -20,6 +21,7 @@ from stages.requests.projects import InitRequest, Role, StatusRequest
 __all__ = [
     "AlignRequest",
     "AuditRequest",
+    "BrowseRequest",
     "CodeRequest",
     "CompareRequest",
     "DatasetsRequest",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stages.results.audit import AuditResult
 from stages.results.base import Result
+from stages.results.browse import BrowseResult
 from stages.results.compare import ComparedPair, CompareResult
 from stages.results.datasets import (
     AlignResult,
@@ -25,6 +26,7 @@ from stages.results.stores import ExportResult, QueryResult, StoredArray, StoreD
 __all__ = [
     "AlignResult",
     "AuditResult",
+    "BrowseResult",
     "CodeResult",
     "CompareResult",
     "ComparedPair",

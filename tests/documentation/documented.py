@@ -63,8 +63,10 @@ NOT_RUN = {
     "fer-stage align --dataset ferplus": "the recipe of the default head, on its real packs",
     "fer-stage extract --dataset ferplus --encoder mini --faces aligned": "the recipe of the default head",
 }
-# The same, of one page only: `dvc repro` of the examples.
+# The same, of one page only.
 NOT_RUN_ON_PAGE = {
+    ("docs/browse.md", "fer-stage browse runs"): "serves until Ctrl-C: test_browse_command",
+    ("docs/browse.md", "fer-stage browse features/clip/affectnet.zarr --split train"): "serves until Ctrl-C, too",
     ("examples/embedded-encoder/README.md", "dvc repro"): "trains mini, from weights that are no part of the package",
     ("examples/faces/README.md", "dvc repro"): "the graph of dvc.yaml, by a link: test_dvc_graph; needs the real packs",
     ("examples/video/README.md", "dvc repro"): "the graph of dvc.yaml, by a link: test_video_example, in a small form",

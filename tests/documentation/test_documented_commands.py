@@ -72,6 +72,12 @@ _BEFORE = {
         "extract --dataset ferplus --encoder mini",
         "train --method linear-probe --dataset ferplus --encoder mini",
     ],
+    "docs/browse.md": [
+        "extract --dataset affectnet --encoder clip",
+        "extract --dataset raf-db --encoder clip",
+        "extract --dataset ferplus --encoder clip",
+        "train --method linear-probe --dataset affectnet --encoder clip",
+    ],
     "docs/extending.md": [
         "draw --style sample-a --images 60",
         "index --dataset sample-a",
@@ -80,6 +86,11 @@ _BEFORE = {
     "docs/heads.md": [
         "extract --dataset ferplus --encoder mini",
         "train --method linear-probe --dataset ferplus --encoder mini",
+    ],
+    "docs/paper-figures.md": [
+        "extract --dataset ferplus --encoder mini",
+        "train --method linear-probe --dataset ferplus --encoder mini",
+        "evaluate --run runs --dataset ferplus",
     ],
     "docs/papers.md": [
         "extract --dataset raf-db --encoder mini",
@@ -99,7 +110,8 @@ _BEFORE = {
         "extract --dataset muxspace --encoder lite0 --outputs pooled,tokens,pixels",
     ],
 }
-_CODES = {"audit": (0, 3)}  # whether small datasets of drawn people have near-duplicates is no promise of a page
+# Whether small datasets of drawn people have near-duplicates is no promise of a page, nor whether all is up to date.
+_CODES = {"audit": (0, 3), "status": (0, 3)}
 _PROMPTED = ("cliper", "cocoop", "coop", "kefer", "metd")  # their pages presume the prompts of the default set
 
 

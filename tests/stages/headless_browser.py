@@ -31,7 +31,7 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--remote-debugging-pipe",
 )
 # DevTools reads from descriptor 3 and writes to 4. A program between us and the browser puts them there: what Popen
@@ -125,14 +125,15 @@ class Browser:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def open(self, page: Path, width: int = 1280, *, dark: bool = False) -> None:
-        """Load a file into a window so many pixels wide, and wait until its scripts have run."""
+    def open(self, page: Path | str, width: int = 1280, *, dark: bool = False) -> None:
+        """Load a file, or an address, into a window so many pixels wide, and wait until its scripts have run."""
         screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
         self.call("Emulation.setDeviceMetricsOverride", **screen)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.events.clear()
-        answer = self.call("Page.navigate", url=page.resolve().as_uri())
+        url = page if isinstance(page, str) else page.resolve().as_uri()
+        answer = self.call("Page.navigate", url=url)
         assert "errorText" not in answer, f"{page}: {answer['errorText']}"
         self.run(_LOADED)
 
