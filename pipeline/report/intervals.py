@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from scipy.special import stdtrit
-
 from pipeline.learning.metrics import METRICS
 from pipeline.report.cells import Cell, Spread, shared_seeds, spread
 from pipeline.report.formatting import MISSING, interval_text, points_text, spread_text, with_footnotes
@@ -21,6 +19,9 @@ __all__ = ["BEST", "TIED", "Estimate", "drop", "estimate", "standings"]
 
 BEST = "best"
 TIED = "tied"
+
+# The 97.5 % points of Student's t with 1, 2, ... degrees of freedom; with more, that of the last one, which is greater.
+_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120)
 
 Bounds = tuple[float, float]
 
@@ -123,7 +124,7 @@ def _overlap(one: Estimate, other: Estimate) -> bool:
 def _seeds_reach(measured: Spread) -> float:
     if measured.sd is None:
         return 0.0
-    return float(stdtrit(measured.n_seeds - 1, 0.975)) * measured.sd / math.sqrt(measured.n_seeds)
+    return _T[min(measured.n_seeds - 1, len(_T)) - 1] * measured.sd / math.sqrt(measured.n_seeds)
 
 
 def _distances(cells: Sequence[Cell], metric: str) -> Bounds | None:
