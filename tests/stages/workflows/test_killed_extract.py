@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -13,11 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from separate_process import N_IMAGES, command, make_faces, run
+from separate_process import ENCODER, FEATURES, N_IMAGES, command, make_faces, run
 
 import cache
 from cache.backends import BACKENDS
 from cache.errors import StoreIncompleteError
+from cache.places.lock import lock_path
 from cache.testing.raw import tree_bytes
 from stages.remedies import as_commands
 
@@ -32,8 +34,13 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def _copy(faces: Path, folder: Path) -> None:
+    """Everything but stores."""
+    shutil.copytree(faces, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(FEATURES.parts[0]))
+
+
 def _extract(backend: str) -> tuple[str, ...]:
-    work = ("extract", "--dataset", "faces", "--encoder", "untrained", "--backend", backend)
+    work = ("extract", "--dataset", "faces", "--encoder", ENCODER, "--backend", backend)
     return (*work, "--format", "json", "--batch-size", "32")
 
 
@@ -42,7 +49,7 @@ class _Work:
 
     def __init__(self, folder: Path, backend: str) -> None:
         self.folder, self.command = folder, command(*_extract(backend))
-        self.store = folder / "features" / "untrained" / f"faces{BACKENDS[backend].suffix}"
+        self.store = folder / FEATURES / f"faces{BACKENDS[backend].suffix}"
         self.building = self.store.with_name(f".{self.store.name}.building")
 
     def n_finished(self) -> int:
@@ -52,6 +59,15 @@ class _Work:
         finished = [shard for shard in range(5) if (self.building / f"records/{shard:06d}.json").exists()]
         return N_IMAGES - sum(min(SHARD, N_IMAGES - shard * SHARD) for shard in finished)
 
+    def _is_written_by(self, pid: int) -> bool:
+        """Whether a process is at work: it takes the lock when all that it needs is imported, and then plans."""
+        if not (self.building / "plan.json").exists():
+            return False
+        try:
+            return re.search(rf'"pid": {pid}\b', lock_path(self.store).read_text()) is not None
+        except FileNotFoundError:
+            return False
+
     def killed_after(self, seconds: float) -> bool:
         """Start it, let it write for so long, kill it. False if it was ready before."""
         errors = self.folder / "stderr.txt"
@@ -59,7 +75,7 @@ class _Work:
             errors.open("w") as stderr,
             subprocess.Popen(self.command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=stderr) as process,
         ):
-            while not (self.building / "plan.json").exists() and process.poll() is None:
+            while not self._is_written_by(process.pid) and process.poll() is None:
                 time.sleep(0.005)
             try:
                 process.wait(seconds)
@@ -73,8 +89,7 @@ class _Work:
 @pytest.fixture
 def project(faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The faces without their store, as the current folder."""
-    for name in ("faces", "tables"):
-        shutil.copytree(faces / name, tmp_path / name)
+    _copy(faces, tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -104,8 +119,7 @@ def test_an_extract_killed_at_any_moment_resumes_to_the_same_bytes(faces: Path, 
     """Twenty moments drawn from the whole of an extract's work; each kill is followed by the extract that resumes."""
     whole = run(faces, *_extract(backend), "--no-reuse")
     expected = tree_bytes(faces / whole["path"])
-    shutil.copytree(faces / "faces", tmp_path / "faces")
-    shutil.copytree(faces / "tables", tmp_path / "tables")
+    _copy(faces, tmp_path)
     work, rng = _Work(tmp_path, backend), np.random.default_rng(0)
     n_kills = n_resumed = 0
     longest = whole["seconds"]
@@ -134,7 +148,7 @@ def test_an_extract_killed_at_any_moment_resumes_to_the_same_bytes(faces: Path, 
 def test_of_two_extracts_at_once_one_works_and_one_is_refused(project: Path, fer_stage: Callable[..., Any]) -> None:
     """The first is held while it works: it cannot be ready before the second asks."""
     first = subprocess.Popen(command(*_extract("zarr")), stdout=subprocess.PIPE, text=True)
-    plan = project / "features" / "untrained" / ".faces.zarr.building" / "plan.json"
+    plan = project / FEATURES / ".faces.zarr.building" / "plan.json"
     while not plan.exists():
         assert first.poll() is None
         time.sleep(0.005)
