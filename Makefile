@@ -38,6 +38,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/scan.py --files 20000
 	$(BIN)/python benchmarks/backends.py --rows 30000
 	$(BIN)/python benchmarks/query.py --rows 30000
+	$(BIN)/python benchmarks/browse.py --units 30000
 	$(BIN)/python benchmarks/neighbors.py --rows 30000 --queries 100
 	$(BIN)/python benchmarks/scale.py --rows 10000 30000 --epochs 1
 	$(BIN)/python benchmarks/cluster.py --shards 100 --workers 2 --lose-every 40 --requests 3 6
@@ -46,9 +47,9 @@ bench: $(READY)
 pages: $(READY)
 	$(BIN)/python tests/documentation/dataset_pages.py
 
-# What `fer-stage init` writes as the repository has it.
+# What `fer-stage init` writes as the repository has it. Not as dvc.yaml: DVC would take it for one of the repository.
 project:
-	cp dvc.yaml stages/project/dvc.yaml
+	cp dvc.yaml stages/project/graph.yaml
 	cp .dvcignore stages/project/dvcignore
 	cp .dvc/config stages/project/dvc-config
 

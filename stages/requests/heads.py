@@ -120,6 +120,8 @@ class ExportHeadRequest(Request):
     out : new folder; one that holds anything but this very export is refused
     onnx : also head.onnx, for programs without PyTorch; needs the extra [onnx]
     encoder : with `onnx`, of heads that hold a part of their encoder, if it has another name here than in the run
+    benchmarks : DATASET=OWNER/NAME[:TASK], each a test dataset that is a benchmark of the Hugging Face Hub: its score
+        is also written as .eval_results/DATASET.yaml, for the benchmark's leaderboard. Nothing is uploaded
     method : FILE.py:NAME of a method of your own, if params.yaml does not name it
     """
 
@@ -128,6 +130,7 @@ class ExportHeadRequest(Request):
     _: KW_ONLY
     onnx: bool = False
     encoder: str | None = None
+    benchmarks: Texts = default(())
     method: str | None = None
     dry_run: bool = False
     params: PathLike = default(Path("params.yaml"))

@@ -59,6 +59,7 @@ from PIL import Image
 picture = Image.open("photo.jpg")
 pixels = np.asarray(picture)
 """,
+    "docs/sklearn.md": "",
 }
 SMALLER = {"features/clip/affectnet": "features/mini/sample-a", "/ferplus": "/sample-a"}
 

@@ -23,6 +23,8 @@ import stages
 names = ["sample-a", "sample-b"]
 folder = Path("data")
 
+stages.init("lab", datasets=names, layouts={"sample-a": "folder"}, roles={"sample-b": "test"})
+stages.status(runs=folder, features="features").check()
 stages.datasets(tables="tables", params=Path("params.yaml"))
 stages.code(tables=folder)
 stages.draw("sample-a", out="data/sample-a", contact_sheet=folder / "sheet.png")
@@ -61,6 +63,7 @@ stages.report(runs="runs", reports=folder)
 rows: list[str] = [str(entry["dataset"]) for entry in scores.scores]
 frames: list[pd.DataFrame] = [table.frame, store.frame, runs.frame, scores.frame, compared.frame]
 
+stages.init(roles={"sample-b": "validation"})  # error: dict-item
 stages.index("sample-a", root=3)  # error: arg-type
 stages.index("sample-a", rooot="data")  # error: call-arg
 stages.extract("sample-a", outputs=[1])  # error: list-item

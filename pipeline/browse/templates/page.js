@@ -54,7 +54,7 @@ const state = {
   where: null, // Uint8Array of bits, or null
   selection: null, // Uint8Array, 1 of selected units, or null
   cell: null, // [label, prediction] names, or null
-  visible: new Uint8Array(0), shown: [], chosen: -1, nShown: 60,
+  results: new Uint8Array(0), visible: new Uint8Array(0), shown: [], chosen: -1, nShown: 60,
 };
 
 const mapHead = () => state.head.maps[state.map];
@@ -66,29 +66,45 @@ const predictionOf = (i) => {
 };
 
 // "right", "wrong" or "none"
-function resultOf(i) {
-  const prediction = predictionOf(i);
-  if (prediction === null) return "none";
-  return prediction === labelOf(i) ? "right" : "wrong";
+const RESULT_NAMES = ["none", "wrong", "right"];
+const resultOf = (i) => RESULT_NAMES[state.results[i]];
+
+// Position of its result in RESULT_NAMES, of each unit.
+function allResults() {
+  const results = new Uint8Array(mapHead().n);
+  if (!state.run) return results;
+  const labelOfClass = runHead().classes.map((name) => mapHead().labels.indexOf(name));
+  const { prediction } = state.run;
+  for (let i = 0; i < results.length; i++) {
+    if (prediction[i] !== NONE) results[i] = labelOfClass[prediction[i]] === state.units.label[i] ? 2 : 1;
+  }
+  return results;
 }
 
 function bitOf(bits, i) {
   return (bits[i >> 3] >> (i & 7)) & 1;
 }
 
-function passes(i, filters) {
-  if (state.where && !bitOf(state.where, i)) return false;
-  if (filters.dataset !== "" && state.units.dataset[i] !== Number(filters.dataset)) return false;
-  if (filters.label !== "" && labelOf(i) !== filters.label) return false;
-  if (filters.prediction !== "" && predictionOf(i) !== filters.prediction) return false;
-  return filters.result === "" || resultOf(i) === filters.result;
+// Pairs of an array and the number that a unit must have in it.
+function chosenNumbers() {
+  const chosen = [];
+  const add = (id, values, numberOf) => {
+    const { value } = $(id);
+    if (value !== "") chosen.push([values, numberOf(value)]);
+  };
+  add("dataset", state.units.dataset, Number);
+  add("label", state.units.label, (name) => mapHead().labels.indexOf(name));
+  if (state.run) add("prediction", state.run.prediction, (name) => runHead().classes.indexOf(name));
+  add("result", state.results, (name) => RESULT_NAMES.indexOf(name));
+  return chosen;
 }
 
 function filtered() {
-  const filters = {};
-  for (const name of ["dataset", "label", "prediction", "result"]) filters[name] = $(name).value;
   const visible = new Uint8Array(mapHead().n);
-  for (let i = 0; i < visible.length; i++) visible[i] = passes(i, filters) ? 1 : 0;
+  const chosen = chosenNumbers();
+  for (let i = 0; i < visible.length; i++) {
+    visible[i] = (!state.where || bitOf(state.where, i)) && chosen.every(([values, number]) => values[i] === number) ? 1 : 0;
+  }
   return visible;
 }
 
@@ -99,13 +115,13 @@ function inOrder(units) {
   const order = $("order").value;
   if (order === "table" || !state.run) return units;
   const p = state.run.probability;
-  const rank = { wrong: 0, right: 1, none: 2 };
-  const ranks = new Map(units.map((i) => [i, rank[resultOf(i)]]));
-  if (order === "mistakes") {
-    return units.sort((a, b) => ranks.get(a) - ranks.get(b) || (ranks.get(a) === 2 ? a - b : p[b] - p[a] || a - b));
+  // What a unit is sorted by, the least first: mistakes, then what is correct, then what was not scored.
+  const keys = new Float64Array(mapHead().n);
+  for (const i of units) {
+    const result = state.results[i];
+    keys[i] = result === 0 ? 9 : order === "unsure" ? p[i] : (result === 1 ? 0 : 2) + 1 - p[i];
   }
-  const last = (i) => (ranks.get(i) === 2 ? 2 : p[i]);
-  return units.sort((a, b) => last(a) - last(b) || a - b);
+  return Uint32Array.from(units).sort((a, b) => keys[a] - keys[b] || a - b);
 }
 
 // Call after any change of filters, run or selection.
@@ -138,6 +154,7 @@ async function setMap(number) {
 async function setRun(number) {
   const arrays = number < 0 ? null : await arraysOf(`run-${number}`);
   Object.assign(state, { runNumber: number, run: arrays, cell: null });
+  state.results = allResults();
   fillRunControls();
   if (isLive && $("where").value.trim()) await applyWhere();
   else {

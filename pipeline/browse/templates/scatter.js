@@ -15,8 +15,7 @@ const names = () => [...new Set([...mapHead().labels, ...(runHead()?.classes ?? 
 function coloring() {
   const by = $("color").value;
   if (by === "result") {
-    const kinds = Object.keys(RESULTS);
-    return { groups: kinds.map((kind) => RESULTS[kind]), groupOf: (i) => kinds.indexOf(resultOf(i)) };
+    return { groups: RESULT_NAMES.map((name) => RESULTS[name]), groupOf: (i) => state.results[i] };
   }
   if (by === "dataset") {
     const groups = mapHead().datasets.map((name, at) => [name, COLORS[at % COLORS.length]]);

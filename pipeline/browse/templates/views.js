@@ -56,11 +56,11 @@ function fillRunControls() {
 }
 
 function showCounts() {
-  const n = { right: 0, wrong: 0, none: 0 };
-  for (const i of state.shown) n[resultOf(i)] += 1;
+  const [none, wrong, right] = [0, 1, 2].map((result) => state.shown.reduce(
+    (sum, i) => sum + (state.results[i] === result ? 1 : 0), 0));
   const parts = [`${number(state.shown.length)} of ${number(mapHead().n)} shown`];
-  if (state.run) parts.push(`${number(n.wrong)} mistakes`, `${number(n.right)} correct`);
-  if (state.run && n.none) parts.push(`${number(n.none)} not scored`);
+  if (state.run) parts.push(`${number(wrong)} mistakes`, `${number(right)} correct`);
+  if (state.run && none) parts.push(`${number(none)} not scored`);
   if (state.cell) parts.push(`cell ${state.cell[0]} → ${state.cell[1]}`);
   $("counts").textContent = parts.join(" · ");
 }
@@ -125,13 +125,13 @@ function pictureItem(i, text) {
 }
 
 function showGallery() {
-  const units = state.shown.slice(0, state.nShown);
+  const units = Array.from(state.shown.slice(0, state.nShown));
   $("pictures").replaceChildren(...units.map((i) => pictureItem(i)));
   $("more").hidden = state.shown.length <= state.nShown;
 }
 
 function showMore() {
-  const units = state.shown.slice(state.nShown, state.nShown + 60);
+  const units = Array.from(state.shown.slice(state.nShown, state.nShown + 60));
   $("pictures").append(...units.map((i) => pictureItem(i)));
   state.nShown += 60;
   $("more").hidden = state.shown.length <= state.nShown;

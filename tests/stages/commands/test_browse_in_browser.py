@@ -162,7 +162,7 @@ def test_dragging_selects_what_is_inside(browser: Browser, address: str) -> None
     expected = browser.run(
         f"Array.from(xs(), (_, i) => i).filter((i) => pixelsOf(i)[0] <= {width / 2}).sort((a, b) => a - b)"
     )
-    assert sorted(browser.run("state.shown")) == expected
+    assert sorted(browser.run("Array.from(state.shown)")) == expected
     assert 0 < len(expected) < browser.run("mapHead().n")
 
 
