@@ -18,7 +18,6 @@ from pipeline.report.paper.tables import latex_tables
 from pipeline.report.paper.train_test import Differences, by_encoder
 from stages.names import FIGURES
 from stages.requests import CompareRequest, ReportRequest
-from stages.workflows.compare import compare
 from stages.workflows.paper_sources import FeatureReader, confidences_of
 
 if TYPE_CHECKING:
@@ -70,6 +69,8 @@ def _latex_files(groups: Sequence[Group], request: ReportRequest) -> dict[Path, 
 
 def _differences(groups: Sequence[Group], encoder: str, metric: str) -> Differences:
     """Whether `compare` sees a difference, of every two methods on an encoder in every place."""
+    from stages.workflows.compare import compare  # late: it brings scipy
+
     members = by_encoder(groups)[encoder]
     if len(members) < 2:
         return {}
