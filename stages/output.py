@@ -19,7 +19,7 @@ import click
 if TYPE_CHECKING:  # another `pipeline` may be in the way: `stages.shadows` reports that, after this import
     from pipeline.progress import Progress
 
-__all__ = ["FORMATS", "echo_record", "echo_rows", "printable", "printable_lines", "say", "say_notes"]
+__all__ = ["FORMATS", "echo_record", "echo_rows", "echo_text", "printable", "printable_lines", "say", "say_notes"]
 
 FORMATS = ("table", "json", "csv")
 Record = Mapping[str, Any]
@@ -55,6 +55,11 @@ def _is_harmless(char: str) -> bool:
 
 def _escape(char: str) -> str:
     return char.encode("unicode_escape").decode("ascii")
+
+
+def echo_text(text: str) -> None:
+    """Lines of plain text on stdout, such as a file that would be written."""
+    click.echo("\n".join(map(printable, text.split("\n"))))
 
 
 def say(message: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stages.commands.options import follow_links_option, format_option, request_of
-from stages.output import echo_rows, say
+from stages.output import echo_rows, echo_text, say
 
 if TYPE_CHECKING:
     from stages.results import InitResult
@@ -87,8 +87,8 @@ def command(output_format: str, **options: Any) -> None:
     result = run(init, request_of(InitRequest, options))
     if options["dry_run"] and output_format == "table":
         for file in result.files:
-            click.echo(f"# {result.folder / file.path}: {_WOULD_BE[file.state]}\n")
-            click.echo(file.text if file.state != "unchanged" else "")
+            echo_text(f"# {result.folder / file.path}: {_WOULD_BE[file.state]}\n")
+            echo_text(file.text if file.state != "unchanged" else "")
     else:
         echo_rows(result.rows(), output_format)
     for line in _notes(result):

@@ -54,6 +54,7 @@ stages.evaluate([runs, "runs/mini", Path("runs")], datasets=tuple(names))
 stages.evaluate(runs.folders)
 compared = stages.compare([runs, "runs/mini/kefer"], datasets="sample-b", metric="accuracy", by="train")
 stages.compare("runs")
+shown: pd.DataFrame = stages.browse(["runs/mini"], datasets="sample-b", sheet="worst.png").frame
 stages.predict("photo.jpg", run=runs.folders[0])
 stages.predict(["photo.jpg", Path("photos")], run="runs/mini/cafe/sample-a/seed-0", annotate="labelled")
 stages.predict(sorted(Path("photos").glob("*.jpg")))

@@ -97,12 +97,12 @@ def test_one_dataset_and_one_method_go_from_drawing_to_the_report(tmp_path: Path
     assert {name.partition("@")[0] for name in _repro(tmp_path)} == {
         *("draw", "code", "index", "align", "extract", "encode-text", "train", "evaluate", "report")
     }
-    assert (tmp_path / "reports" / "index.html").stat().st_size > 1_000_000
+    assert (tmp_path / "reports" / "index.html").read_text().endswith("</html>")
 
 
 @pytest.mark.slow
 def test_an_unchanged_graph_runs_nothing_and_a_changed_option_its_own_method(graph: Path) -> None:
-    assert (graph / "reports" / "index.html").stat().st_size > 1_000_000
+    assert (graph / "reports" / "index.html").read_text().endswith("</html>")
     assert _repro(graph) == set()
     _write_params(graph, PARAMS | {"methods": PARAMS["methods"] | {"feature-mask": {"epochs": 2, "beta_div": 4.0}}})
     again = {"code", "train@untrained-feature-mask", "evaluate@untrained", "report"}

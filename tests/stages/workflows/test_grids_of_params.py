@@ -48,7 +48,7 @@ def test_an_option_that_the_grid_has_too_is_refused(project: Path) -> None:
     """Which of both holds would be a guess; the advice works."""
     _with_grid({"lambda_sep": [3]})
     with pytest.raises(
-        ParamsError, match=r"--option lambda_sep: methods\.feature-mask\.grid .* with --grid lambda_sep="
+        ParamsError, match=r"--option lambda_sep: methods\.feature-mask\.grid .* Write --grid lambda_sep="
     ):
         stages.train("feature-mask", "sample-a", seeds=0, options={"lambda_sep": 1.0})
     (run,) = stages.train("feature-mask", "sample-a", seeds=0, options={"hidden": 16}).runs
