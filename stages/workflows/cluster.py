@@ -153,7 +153,14 @@ def open_cluster(workers: int, scheduler: str | None) -> Iterator[Cluster]:
     # Threads exist in a worker before the encoder can ask for one arena, see `keep_freed_memory`.
     with (
         dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_ARENA_MAX": 1}),
-        LocalCluster(n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as local,
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # its server runs without a dashboard too: on 8787
+            silence_logs=logging.CRITICAL,  # errors are raised here; a worker that ends logs lost heartbeats as one
+        ) as local,
         Client(local) as client,
     ):
         client.run(_set_torch_threads, threads_each(workers))

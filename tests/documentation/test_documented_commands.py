@@ -53,7 +53,7 @@ _PARAMS = {
     "datasets": {"ferplus": {"layout": "ferplus", "root": "data/fer2013.tar.gz"}},
     "encoders": {"clip": "untrained", "mini": "mini"},
     "methods": _FAST,
-    "sample": {"clips": 70},
+    "sample": {"clips": 35},
     "run": {"datasets": ["affectnet", "raf-db", "ferplus"], "encoders": ["clip"]},
 }
 _ALL_OUTPUTS = "pooled,tokens,pixels,block-2"

@@ -31,7 +31,7 @@ def test_ferplus_is_scored_with_and_without_leaked_rows(
         "encoders: {mini: mini}\n"
         "methods: {linear-probe: {feature_scale: raw}}\n"
     )
-    fer_stage("extract", "--dataset", "ferplus", "--encoder", "mini")
+    fer_stage("extract", "--dataset", "ferplus", "--encoder", "mini", "--runtime", "openvino")
     fer_stage("train", "--method", "linear-probe", "--dataset", "ferplus", "--encoder", "mini")
     evaluate = ("evaluate", "--run", RUN, "--dataset", "ferplus", "--format", "json")
     [by_bytes] = fer_stage(*evaluate, "--exclude-overlap")
